@@ -1,0 +1,58 @@
+//! The only place that reads the wall clock: the run's `now`, which `--now` may freeze, and elapsed time.
+//! It must not know runs or databases; a lease takes the database's own clock instead.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The clock of the process: the real one, or the moment that `--now` froze.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    frozen: Option<i64>,
+}
+
+impl Clock {
+    /// A clock that stands still at `now` (Unix seconds); `None` gives the real clock.
+    pub fn frozen_at(now: Option<i64>) -> Self {
+        Self { frozen: now }
+    }
+
+    /// The present moment in Unix seconds.
+    pub fn now(&self) -> i64 {
+        self.frozen.unwrap_or_else(real)
+    }
+
+    /// The frozen moment, if `--now` was given.
+    pub fn frozen(&self) -> Option<i64> {
+        self.frozen
+    }
+}
+
+/// The real time in Unix seconds, frozen or not.
+pub fn real() -> i64 {
+    since_epoch().as_secs() as i64
+}
+
+/// The real time in nanoseconds, for names that must differ between two moments.
+pub fn nanos() -> u128 {
+    since_epoch().as_nanos()
+}
+
+fn since_epoch() -> std::time::Duration {
+    // A clock set before 1970 counts as 1970: there is nothing better to do with it.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A stop-watch for reports.
+#[derive(Clone, Copy, Debug)]
+pub struct StopWatch(Instant);
+
+impl StopWatch {
+    /// Starts counting now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Milliseconds since the start.
+    pub fn millis(&self) -> u64 {
+        self.0.elapsed().as_millis() as u64
+    }
+}

@@ -1,0 +1,427 @@
+//! One connection to one of the three engines: statements, rows, streams, bulk loads, transactions.
+//! It must not know Moodle's tables; callers give templates and get plain numbers and texts back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::{Stream, TryStreamExt};
+use sqlx::mysql::{MySqlConnection, MySqlRow};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Column, Connection, Row as _, TypeInfo, ValueRef};
+
+use super::dialect::Dialect;
+use super::error::DbError;
+use super::sql::{Params, Statement, render};
+
+/// A value of a row that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// SQL NULL.
+    Null,
+    /// Any whole number or truth value.
+    Int(i64),
+    /// A floating-point number.
+    Real(f64),
+    /// Text, and decimals cast to text.
+    Text(String),
+}
+
+/// A row that was read; columns by position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row(pub Vec<Cell>);
+
+impl Row {
+    /// The number in a column; NULL counts as 0.
+    pub fn int(&self, at: usize) -> i64 {
+        match self.0.get(at) {
+            Some(Cell::Int(number)) => *number,
+            Some(Cell::Real(number)) => *number as i64,
+            Some(Cell::Text(text)) => text.trim().parse().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// The text in a column; NULL counts as empty.
+    pub fn text(&self, at: usize) -> String {
+        match self.0.get(at) {
+            Some(Cell::Text(text)) => text.clone(),
+            Some(Cell::Int(number)) => number.to_string(),
+            Some(Cell::Real(number)) => number.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// True if the column is NULL or absent.
+    pub fn is_null(&self, at: usize) -> bool {
+        matches!(self.0.get(at), None | Some(Cell::Null))
+    }
+}
+
+pub(super) enum Raw {
+    Pg(PgConnection),
+    My(MySqlConnection),
+    Lite(SqliteConnection),
+}
+
+/// A connection, with the site's prefix and collation, that counts its statements.
+pub struct Conn {
+    raw: Raw,
+    prefix: String,
+    collation: String,
+    in_run: bool,
+    statements: Arc<AtomicU64>,
+}
+
+macro_rules! on_engine {
+    ($conn:expr, $raw:ident => $body:expr) => {
+        match &mut $conn.raw {
+            Raw::Pg($raw) => $body,
+            Raw::My($raw) => $body,
+            Raw::Lite($raw) => $body,
+        }
+    };
+}
+
+macro_rules! bound {
+    ($statement:expr) => {{
+        let mut query = sqlx::query(AssertSqlSafe($statement.sql.clone())).persistent(false);
+        for text in &$statement.texts {
+            query = query.bind(text.clone());
+        }
+        query
+    }};
+}
+
+impl Conn {
+    pub(super) fn new(raw: Raw, prefix: &str, statements: Arc<AtomicU64>) -> Self {
+        Self { raw, prefix: prefix.to_owned(), collation: String::new(), in_run: false, statements }
+    }
+
+    /// The dialect of this connection's engine.
+    pub fn dialect(&self) -> Dialect {
+        match self.raw {
+            Raw::Pg(_) => Dialect::Postgres,
+            Raw::My(_) => Dialect::Maria,
+            Raw::Lite(_) => Dialect::Lite,
+        }
+    }
+
+    /// The prefix of the site's tables.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// How many statements the database has been sent through this [`super::Database`].
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// The site's collation on MariaDB, empty elsewhere.
+    pub fn collation(&self) -> &str {
+        &self.collation
+    }
+
+    pub(super) fn set_collation(&mut self, collation: String) {
+        self.collation = collation;
+    }
+
+    /// An exact comparison of a site's column with a key of ours ([`Dialect::exact`]).
+    pub fn exact(&self, column: &str, key: &str) -> String {
+        self.dialect().exact(column, key, &self.collation)
+    }
+
+    /// The quoted full name of a site's table.
+    pub fn table(&self, name: &str) -> String {
+        self.dialect().quote(&format!("{}{name}", self.prefix))
+    }
+
+    fn rendered(&self, template: &str, params: &Params) -> Result<Statement, DbError> {
+        render(template, self.dialect(), &self.prefix, params).map_err(|missing| DbError::other(missing.to_string()))
+    }
+
+    fn counted(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs a statement and gives the number of rows that it touched (on MariaDB an UPDATE counts the rows found).
+    ///
+    /// # Errors
+    /// [`DbError::ImplicitCommit`] for DDL, ANALYZE and TRUNCATE inside a run, else the engine's error.
+    pub async fn exec(&mut self, template: &str, params: &Params) -> Result<u64, DbError> {
+        let statement = self.rendered(template, params)?;
+        self.refuse_implicit_commit(&statement.sql)?;
+        self.counted();
+        let outcome = on_engine!(self, raw => bound!(statement).execute(raw).await.map(|done| done.rows_affected()));
+        outcome.map_err(|error| DbError::from_sqlx(error, &statement.sql))
+    }
+
+    /// Runs a statement without parameters in the engine's simple protocol: session settings, DDL, BEGIN.
+    ///
+    /// # Errors
+    /// As [`Conn::exec`].
+    pub async fn command(&mut self, template: &str) -> Result<(), DbError> {
+        let statement = self.rendered(template, &Params::new())?;
+        self.refuse_implicit_commit(&statement.sql)?;
+        self.counted();
+        let sql = AssertSqlSafe(statement.sql.clone());
+        let outcome = on_engine!(self, raw => sqlx::raw_sql(sql).execute(raw).await.map(|_| ()));
+        outcome.map_err(|error| DbError::from_sqlx(error, &statement.sql))
+    }
+
+    /// Reads all rows of a query whose result is small.
+    ///
+    /// # Errors
+    /// The engine's, or a column of a type that enrold does not read (cast it to text).
+    pub async fn rows(&mut self, template: &str, params: &Params) -> Result<Vec<Row>, DbError> {
+        let mut rows = Vec::new();
+        self.each(template, params, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Reads the first row of a query, if there is one.
+    ///
+    /// # Errors
+    /// As [`Conn::rows`].
+    pub async fn row(&mut self, template: &str, params: &Params) -> Result<Option<Row>, DbError> {
+        Ok(self.rows(template, params).await?.into_iter().next())
+    }
+
+    /// Reads one number; no row counts as 0.
+    ///
+    /// # Errors
+    /// As [`Conn::rows`].
+    pub async fn number(&mut self, template: &str, params: &Params) -> Result<i64, DbError> {
+        Ok(self.row(template, params).await?.map_or(0, |row| row.int(0)))
+    }
+
+    /// Streams the rows of a query of any size through `take`.
+    ///
+    /// # Errors
+    /// The engine's, or the first one that `take` gives.
+    pub async fn each<F>(&mut self, template: &str, params: &Params, mut take: F) -> Result<(), DbError>
+    where
+        F: FnMut(Row) -> Result<(), DbError> + Send,
+    {
+        let statement = self.rendered(template, params)?;
+        self.counted();
+        let sql = statement.sql.as_str();
+        match &mut self.raw {
+            Raw::Pg(raw) => drain(bound!(statement).fetch(raw), sql, pg_row, &mut take).await,
+            Raw::My(raw) => drain(bound!(statement).fetch(raw), sql, my_row, &mut take).await,
+            Raw::Lite(raw) => drain(bound!(statement).fetch(raw), sql, lite_row, &mut take).await,
+        }
+    }
+
+    /// Loads many rows: COPY on PostgreSQL, multi-row VALUES elsewhere (crates.md 3).
+    pub(super) async fn copy_in(&mut self, table: &str, columns: &str, csv: Vec<u8>) -> Result<(), DbError> {
+        self.counted();
+        let sql = format!("COPY {table} ({columns}) FROM STDIN WITH (FORMAT csv)");
+        let Raw::Pg(raw) = &mut self.raw else {
+            return Err(DbError::other("COPY is PostgreSQL's"));
+        };
+        let copy = async {
+            let mut sink = raw.copy_in_raw(&sql).await?;
+            sink.send(csv).await?;
+            sink.finish().await
+        };
+        copy.await.map(|_| ()).map_err(|error| DbError::from_sqlx(error, &sql))
+    }
+
+    pub(super) async fn insert_bound(&mut self, sql: &str, texts: &[String], persistent: bool) -> Result<(), DbError> {
+        self.counted();
+        let outcome = on_engine!(self, raw => {
+            let mut query = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(persistent);
+            for text in texts {
+                query = query.bind(text.as_str());
+            }
+            query.execute(raw).await.map(|_| ())
+        });
+        outcome.map_err(|error| DbError::from_sqlx(error, sql))
+    }
+
+    /// Opens the transaction of a run: READ COMMITTED on the servers, BEGIN IMMEDIATE on SQLite (a deferred
+    /// transaction would fail with "locked" at its first write).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn begin(&mut self) -> Result<(), DbError> {
+        match self.dialect() {
+            Dialect::Postgres => self.command("BEGIN ISOLATION LEVEL READ COMMITTED").await?,
+            Dialect::Maria => self.command("START TRANSACTION").await?,
+            Dialect::Lite => self.command("BEGIN IMMEDIATE").await?,
+        }
+        self.in_run = true;
+        Ok(())
+    }
+
+    /// Commits the transaction of a run.
+    ///
+    /// # Errors
+    /// The engine's; on a lost connection nobody can say whether it was committed.
+    pub async fn commit(&mut self) -> Result<(), DbError> {
+        self.in_run = false;
+        self.command("COMMIT").await
+    }
+
+    /// Rolls the transaction of a run back.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn rollback(&mut self) -> Result<(), DbError> {
+        self.in_run = false;
+        self.command("ROLLBACK").await
+    }
+
+    /// Makes a temporary table (dropped first on MariaDB and SQLite, where it outlives a rollback or a run).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn temporary(&mut self, name: &str, columns: &str) -> Result<(), DbError> {
+        match self.dialect() {
+            Dialect::Maria => self.command(&format!("DROP TEMPORARY TABLE IF EXISTS {name}")).await?,
+            Dialect::Lite => self.command(&format!("DROP TABLE IF EXISTS temp.{name}")).await?,
+            Dialect::Postgres => self.command(&format!("DROP TABLE IF EXISTS pg_temp.{name}")).await?,
+        }
+        let sql = self.dialect().temporary(name, columns);
+        self.command(&sql).await
+    }
+
+    /// Tells PostgreSQL's planner how large a temporary table is; nothing on the others (ANALYZE would commit on MariaDB).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn analyse(&mut self, temporary: &str) -> Result<(), DbError> {
+        match self.dialect() {
+            Dialect::Postgres => self.command(&format!("ANALYZE {temporary}")).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the connection; errors do not matter any more.
+    pub async fn close(self) {
+        match self.raw {
+            Raw::Pg(raw) => drop(raw.close().await),
+            Raw::My(raw) => drop(raw.close().await),
+            Raw::Lite(raw) => drop(raw.close().await),
+        }
+    }
+
+    fn refuse_implicit_commit(&self, sql: &str) -> Result<(), DbError> {
+        if !self.in_run || self.dialect() == Dialect::Postgres {
+            return Ok(());
+        }
+        let words = sql.split_whitespace().take(2).map(str::to_ascii_uppercase).collect::<Vec<_>>();
+        let first = words.first().map_or("", String::as_str);
+        let second = words.get(1).map_or("", String::as_str);
+        let temporary = matches!(second, "TEMPORARY") || (self.dialect() == Dialect::Lite && first == "DROP");
+        let commits = matches!(
+            first,
+            "CREATE" | "DROP" | "ALTER" | "TRUNCATE" | "ANALYZE" | "OPTIMIZE" | "RENAME" | "LOCK" | "GRANT" | "BEGIN" | "START"
+        );
+        if commits && !temporary {
+            return Err(DbError::ImplicitCommit(sql.chars().take(80).collect()));
+        }
+        Ok(())
+    }
+}
+
+async fn drain<R, S, F>(
+    mut stream: S,
+    sql: &str,
+    decode: fn(&R) -> Result<Row, DbError>,
+    take: &mut F,
+) -> Result<(), DbError>
+where
+    S: Stream<Item = Result<R, sqlx::Error>> + Unpin,
+    F: FnMut(Row) -> Result<(), DbError>,
+{
+    while let Some(row) = stream.try_next().await.map_err(|error| DbError::from_sqlx(error, sql))? {
+        take(decode(&row)?)?;
+    }
+    Ok(())
+}
+
+fn unreadable(column: &str, kind: &str) -> DbError {
+    DbError::other(format!("column {column} has the type {kind}, which must be cast to text to be read"))
+}
+
+macro_rules! decode {
+    ($row:expr, $int:pat, $real:pat, $text:pat) => {{
+        let mut cells = Vec::with_capacity($row.len());
+        for at in 0..$row.len() {
+            let raw = $row.try_get_raw(at).map_err(|error| DbError::from_sqlx(error, ""))?;
+            let kind = raw.type_info().name().to_owned();
+            if raw.is_null() {
+                cells.push(Cell::Null);
+                continue;
+            }
+            drop(raw);
+            let cell = match kind.as_str() {
+                $int => int_cell!($row, at, kind.as_str()),
+                $real => $row.try_get_unchecked::<f64, _>(at).map(Cell::Real),
+                $text => $row.try_get_unchecked::<String, _>(at).map(Cell::Text),
+                other => return Err(unreadable($row.column(at).name(), other)),
+            };
+            cells.push(cell.map_err(|error| DbError::from_sqlx(error, ""))?);
+        }
+        Ok(Row(cells))
+    }};
+}
+
+macro_rules! int_cell {
+    ($row:expr, $at:expr, $kind:expr) => {
+        match $kind {
+            "INT2" => $row.try_get::<i16, _>($at).map(|n| Cell::Int(n.into())),
+            "INT4" => $row.try_get::<i32, _>($at).map(|n| Cell::Int(n.into())),
+            "BOOL" => $row.try_get::<bool, _>($at).map(|n| Cell::Int(n.into())),
+            _ => $row.try_get_unchecked::<i64, _>($at).map(Cell::Int),
+        }
+    };
+}
+
+fn pg_row(row: &PgRow) -> Result<Row, DbError> {
+    decode!(row, "INT2" | "INT4" | "INT8" | "BOOL", "FLOAT8", "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "UNKNOWN")
+}
+
+fn my_row(row: &MySqlRow) -> Result<Row, DbError> {
+    macro_rules! int_cell {
+        ($row:expr, $at:expr, $kind:expr) => {
+            if $kind.ends_with("UNSIGNED") {
+                $row.try_get_unchecked::<u64, _>($at).map(|n| Cell::Int(n as i64))
+            } else {
+                $row.try_get_unchecked::<i64, _>($at).map(Cell::Int)
+            }
+        };
+    }
+    let mut cells = Vec::with_capacity(row.len());
+    for at in 0..row.len() {
+        let raw = row.try_get_raw(at).map_err(|error| DbError::from_sqlx(error, ""))?;
+        let kind = raw.type_info().name().to_owned();
+        if raw.is_null() {
+            cells.push(Cell::Null);
+            continue;
+        }
+        let cell = if kind.contains("INT") || kind == "BOOLEAN" || kind == "YEAR" {
+            int_cell!(row, at, kind)
+        } else if kind == "DOUBLE" {
+            row.try_get_unchecked::<f64, _>(at).map(Cell::Real)
+        } else if kind.contains("CHAR") || kind.contains("TEXT") || kind == "JSON" || kind == "ENUM" {
+            row.try_get_unchecked::<String, _>(at).map(Cell::Text)
+        } else if kind.contains("BLOB") || kind.contains("BINARY") {
+            row.try_get_unchecked::<Vec<u8>, _>(at).map(|bytes| Cell::Text(String::from_utf8_lossy(&bytes).into_owned()))
+        } else {
+            return Err(unreadable(row.column(at).name(), &kind));
+        };
+        cells.push(cell.map_err(|error| DbError::from_sqlx(error, ""))?);
+    }
+    Ok(Row(cells))
+}
+
+fn lite_row(row: &SqliteRow) -> Result<Row, DbError> {
+    decode!(row, "INTEGER" | "BOOLEAN", "REAL", "TEXT")
+}

@@ -1,0 +1,157 @@
+//! What differs between the three engines, as named functions that give SQL text.
+//! It must not open connections and must not know Moodle's tables.
+
+/// The SQL dialects that enrold speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB and MySQL.
+    Maria,
+    /// SQLite, the embedded database.
+    Lite,
+}
+
+impl Dialect {
+    /// The engine's name as people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Maria => "MariaDB/MySQL",
+            Self::Lite => "SQLite",
+        }
+    }
+
+    /// A quoted identifier (`user` and `groups` are reserved words somewhere).
+    pub fn quote(self, name: &str) -> String {
+        match self {
+            Self::Maria => format!("`{}`", name.replace('`', "``")),
+            _ => format!("\"{}\"", name.replace('"', "\"\"")),
+        }
+    }
+
+    /// Unix seconds by the database server's own clock.
+    pub fn clock(self) -> &'static str {
+        match self {
+            Self::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS BIGINT)",
+            Self::Maria => "UNIX_TIMESTAMP()",
+            Self::Lite => "CAST(strftime('%s','now') AS INTEGER)",
+        }
+    }
+
+    /// A text that holds digits, as a number.
+    pub fn to_int(self, expression: &str) -> String {
+        match self {
+            Self::Maria => format!("CAST({expression} AS SIGNED)"),
+            _ => format!("CAST({expression} AS BIGINT)"),
+        }
+    }
+
+    /// A number as text.
+    pub fn to_text(self, expression: &str) -> String {
+        match self {
+            Self::Maria => format!("CAST({expression} AS CHAR)"),
+            _ => format!("CAST({expression} AS TEXT)"),
+        }
+    }
+
+    /// One row of `alias` as a JSON object text with these columns.
+    pub fn json_row(self, alias: &str, columns: &[String]) -> String {
+        let pairs = columns
+            .iter()
+            .map(|column| format!("'{column}', {alias}.{}", self.quote(column)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        match self {
+            Self::Postgres => format!("CAST(json_build_object({pairs}) AS TEXT)"),
+            Self::Maria => format!("JSON_OBJECT({pairs})"),
+            Self::Lite => format!("json_object({pairs})"),
+        }
+    }
+
+    /// One member of a JSON object text, as text.
+    pub fn json_text(self, expression: &str, key: &str) -> String {
+        match self {
+            Self::Postgres => format!("(CAST({expression} AS json)->>'{key}')"),
+            Self::Maria => format!("JSON_VALUE({expression}, '$.{key}')"),
+            Self::Lite => format!("CAST(json_extract({expression}, '$.{key}') AS TEXT)"),
+        }
+    }
+
+    /// `DELETE` of the rows of `table` (as `alias`) that join `from` under `condition`, in the form that the
+    /// engine runs by its indexes (MariaDB never gives `IN (SELECT …)` a semi-join: crates.md 3).
+    pub fn delete_joined(self, table: &str, alias: &str, from: &str, condition: &str) -> String {
+        match self {
+            Self::Postgres => format!("DELETE FROM {table} AS {alias} USING {from} WHERE {condition}"),
+            Self::Maria => format!("DELETE {alias} FROM {table} AS {alias}, {from} WHERE {condition}"),
+            Self::Lite => {
+                format!("DELETE FROM {table} WHERE id IN (SELECT {alias}.id FROM {from} JOIN {table} AS {alias} ON {condition})")
+            }
+        }
+    }
+
+    /// `UPDATE` of the rows of `table` (as `alias`) that join `from` under `condition`.
+    pub fn update_joined(self, table: &str, alias: &str, set: &[(&str, &str)], from: &str, condition: &str) -> String {
+        let list = |before: &str| {
+            set.iter().map(|(column, value)| format!("{before}{column} = {value}")).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Self::Maria => {
+                format!("UPDATE {table} AS {alias}, {from} SET {} WHERE {condition}", list(&format!("{alias}.")))
+            }
+            _ => format!("UPDATE {table} AS {alias} SET {} FROM {from} WHERE {condition}", list("")),
+        }
+    }
+
+    /// `INSERT … SELECT` that leaves out rows which would break a unique key: the row is there already.
+    /// `select` must end in a `WHERE` clause or `ORDER BY`, or SQLite reads `ON CONFLICT` as a join.
+    pub fn insert_absent(self, table: &str, columns: &str, select: &str) -> String {
+        match self {
+            Self::Maria => format!("INSERT IGNORE INTO {table} ({columns}) {select}"),
+            _ => format!("INSERT INTO {table} ({columns}) {select} ON CONFLICT DO NOTHING"),
+        }
+    }
+
+    /// An exact comparison of a column of the site with a key of ours, by the column's index.
+    /// On MariaDB the site's collation alone would take `É` for `e`; `BINARY` alone would not use the index.
+    pub fn exact(self, column: &str, key: &str, collation: &str) -> String {
+        match self {
+            Self::Maria if !collation.is_empty() => {
+                format!("({column} = {key} COLLATE {collation} AND BINARY {column} = BINARY {key})")
+            }
+            Self::Maria => format!("({column} = {key} AND BINARY {column} = BINARY {key})"),
+            _ => format!("{column} = {key}"),
+        }
+    }
+
+    /// `CREATE` of a temporary table that lives no longer than the transaction or the session.
+    pub fn temporary(self, name: &str, columns: &str) -> String {
+        match self {
+            Self::Postgres => format!("CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DROP"),
+            Self::Maria => format!(
+                "CREATE TEMPORARY TABLE {name} ({columns}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
+            ),
+            Self::Lite => format!("CREATE TEMPORARY TABLE {name} ({columns})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_quoted() {
+        assert_eq!(Dialect::Postgres.quote("mdl_user"), "\"mdl_user\"");
+        assert_eq!(Dialect::Maria.quote("groups"), "`groups`");
+        assert_eq!(Dialect::Lite.quote("a\"b"), "\"a\"\"b\"");
+    }
+
+    #[test]
+    fn joined_delete_names_every_engine() {
+        let text = |d: Dialect| d.delete_joined("t", "x", "c", "x.id = c.targetid");
+        assert!(text(Dialect::Postgres).contains("USING c"));
+        assert!(text(Dialect::Maria).starts_with("DELETE x FROM t AS x, c"));
+        assert!(text(Dialect::Lite).contains("IN (SELECT x.id"));
+    }
+}

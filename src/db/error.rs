@@ -1,0 +1,91 @@
+//! What can go wrong with a database, by consequence: try the run again, or stop and say why.
+//! It must not know what the statement was for.
+
+use sqlx::mysql::MySqlDatabaseError;
+
+/// An error of the database room.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A deadlock, a serialisation failure, a lock time-out or a busy database: the run may be tried again.
+    #[error("{what} [{code}]")]
+    Transient {
+        /// The engine's code, for the log.
+        code: String,
+        /// The engine's words.
+        what: String,
+    },
+    /// The connection is gone: the run may be tried again on a new one.
+    #[error("the connection to the database was lost: {0}")]
+    Lost(String),
+    /// The database cannot be reached at all.
+    #[error("cannot connect to the database: {0}")]
+    Connect(String),
+    /// The statement would commit by itself on MariaDB: refused inside a run.
+    #[error("refused inside a run, it would commit implicitly on MariaDB: {0}")]
+    ImplicitCommit(String),
+    /// The URL names no engine that enrold knows.
+    #[error("{0}")]
+    Url(String),
+    /// Anything else, with the statement's beginning.
+    #[error("{what}{}{statement}", if statement.is_empty() { "" } else { " — in: " })]
+    Other {
+        /// The engine's words.
+        what: String,
+        /// How the statement begins.
+        statement: String,
+    },
+}
+
+impl DbError {
+    /// True if the same run may succeed when it is tried again.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient { .. } | Self::Lost(_))
+    }
+
+    /// A mistake that is not the engine's.
+    pub fn other(what: impl Into<String>) -> Self {
+        Self::Other { what: what.into(), statement: String::new() }
+    }
+
+    pub(super) fn from_sqlx(error: sqlx::Error, sql: &str) -> Self {
+        match error {
+            sqlx::Error::Database(database) => {
+                let code = match database.try_downcast_ref::<MySqlDatabaseError>() {
+                    Some(maria) => maria.number().to_string(),
+                    None => database.code().unwrap_or_default().into_owned(),
+                };
+                let what = database.message().to_owned();
+                if is_transient_code(&code) {
+                    Self::Transient { code, what }
+                } else if is_lost_code(&code) {
+                    Self::Lost(what)
+                } else {
+                    Self::Other { what: format!("{what} [{code}]"), statement: beginning(sql) }
+                }
+            }
+            sqlx::Error::Io(io) => Self::Lost(io.to_string()),
+            sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => Self::Lost(error.to_string()),
+            sqlx::Error::Protocol(text) => Self::Lost(text),
+            other => Self::Other { what: other.to_string(), statement: beginning(sql) },
+        }
+    }
+}
+
+/// PostgreSQL 40001, 40P01, 55P03; MariaDB 1205, 1213, 1020, 1047 (Galera node not ready); SQLite 5, 6 and their kin.
+fn is_transient_code(code: &str) -> bool {
+    matches!(
+        code,
+        "40001" | "40P01" | "55P03" | "1205" | "1213" | "1020" | "1047" | "5" | "6" | "261" | "262" | "517" | "773"
+    )
+}
+
+/// PostgreSQL's class 08 and 57P0x (shutdown), MariaDB 1053, 1927, 2006, 2013.
+fn is_lost_code(code: &str) -> bool {
+    (code.len() == 5 && code.starts_with("08"))
+        || matches!(code, "57P01" | "57P02" | "57P03" | "1053" | "1927" | "2006" | "2013")
+}
+
+fn beginning(sql: &str) -> String {
+    let flat = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    flat.chars().take(400).collect()
+}

@@ -1,0 +1,182 @@
+//! The database room: connections to the three engines, their dialects, templates and bulk loads.
+//! It must not know enrolments; it is the only room that names sqlx.
+
+mod bulk;
+mod columns;
+mod conn;
+mod dialect;
+mod error;
+mod schema;
+mod sql;
+
+pub use bulk::{Bulk, Field};
+pub use columns::Columns;
+pub use conn::{Cell, Conn, Row};
+pub use dialect::Dialect;
+pub use error::DbError;
+pub use schema::{SCHEMA_VERSION, migrate, schema_version};
+pub use sql::{Params, Value};
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+
+use conn::Raw;
+
+enum Options {
+    Pg(Box<PgConnectOptions>),
+    My(Box<MySqlConnectOptions>),
+    Lite(Box<SqliteConnectOptions>, PathBuf),
+}
+
+/// Where the site's database is and how to connect to it; cheap to share.
+pub struct Database {
+    options: Options,
+    prefix: String,
+    lock_timeout: Duration,
+    connect_timeout: Duration,
+    statements: Arc<AtomicU64>,
+}
+
+impl Database {
+    /// Understands a database URL: `sqlite:PATH`, `postgres://…`, `mysql://…`, `mariadb://…`.
+    ///
+    /// `lock_timeout` is how long a statement waits for a lock before the run is tried again.
+    ///
+    /// # Errors
+    /// [`DbError::Url`], without the URL: it may hold a password.
+    pub fn new(url: &str, prefix: &str, lock_timeout: Duration, connect_timeout: Duration) -> Result<Self, DbError> {
+        let scheme = url.split(':').next().unwrap_or_default();
+        let broken = |error: sqlx::Error| DbError::Url(format!("database.url cannot be read as a {scheme} URL: {error}"));
+        let options = match scheme {
+            "sqlite" => {
+                let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+                Options::Lite(Box::new(lite_options(path)), PathBuf::from(path))
+            }
+            "postgres" | "postgresql" => {
+                Options::Pg(Box::new(PgConnectOptions::from_str(url).map_err(broken)?.application_name("enrold")))
+            }
+            "mysql" | "mariadb" => {
+                let url = url.replacen("mariadb:", "mysql:", 1);
+                Options::My(Box::new(MySqlConnectOptions::from_str(&url).map_err(broken)?))
+            }
+            _ => return Err(DbError::Url("database.url must begin with sqlite:, postgres:// or mysql://".to_owned())),
+        };
+        Ok(Self {
+            options,
+            prefix: prefix.to_owned(),
+            lock_timeout,
+            connect_timeout,
+            statements: Arc::new(AtomicU64::new(0)),
+        })
+    }
+
+    /// The engine behind the URL.
+    pub fn dialect(&self) -> Dialect {
+        match self.options {
+            Options::Pg(_) => Dialect::Postgres,
+            Options::My(_) => Dialect::Maria,
+            Options::Lite(..) => Dialect::Lite,
+        }
+    }
+
+    /// The file of the embedded database.
+    pub fn file(&self) -> Option<&PathBuf> {
+        match &self.options {
+            Options::Lite(_, path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// How many statements were sent through all connections of this value.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Opens a connection with the session settings of a run.
+    ///
+    /// # Errors
+    /// [`DbError::Connect`] when the database cannot be reached.
+    pub async fn connect(&self) -> Result<Conn, DbError> {
+        self.connect_with(self.lock_timeout).await
+    }
+
+    /// Opens a connection that waits for locks no longer than this: a rehearsal must not make a live site wait.
+    ///
+    /// # Errors
+    /// As [`Database::connect`].
+    pub async fn connect_with(&self, lock_timeout: Duration) -> Result<Conn, DbError> {
+        let opened = tokio::time::timeout(self.connect_timeout, self.open(lock_timeout)).await;
+        let raw = match opened {
+            Ok(raw) => raw.map_err(|error| DbError::Connect(error.to_string()))?,
+            Err(_) => return Err(DbError::Connect(format!("no answer within {} s", self.connect_timeout.as_secs()))),
+        };
+        let mut conn = Conn::new(raw, &self.prefix, Arc::clone(&self.statements));
+        self.settle_session(&mut conn, lock_timeout).await?;
+        Ok(conn)
+    }
+
+    async fn open(&self, lock_timeout: Duration) -> Result<Raw, sqlx::Error> {
+        Ok(match &self.options {
+            Options::Pg(options) => Raw::Pg(quiet(options.as_ref().clone()).connect().await?),
+            Options::My(options) => Raw::My(quiet(options.as_ref().clone()).connect().await?),
+            Options::Lite(options, _) => {
+                let options = options.as_ref().clone().busy_timeout(lock_timeout);
+                Raw::Lite(sqlx::SqliteConnection::connect_with(&quiet(options)).await?)
+            }
+        })
+    }
+
+    async fn settle_session(&self, conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
+        match conn.dialect() {
+            Dialect::Postgres => {
+                // A bulk run sorts and joins more than the default 4 MB hold; temporary tables stay in memory to 64 MB.
+                let millis = lock_timeout.as_millis();
+                conn.command(&format!(
+                    "SET lock_timeout = {millis}; SET work_mem = '64MB'; SET temp_buffers = '64MB'; SET jit = off; SET standard_conforming_strings = on"
+                ))
+                .await
+            }
+            Dialect::Maria => {
+                let seconds = lock_timeout.as_secs().max(1);
+                conn.command("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+                conn.command(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}")).await?;
+                let collation = conn
+                    .row(
+                        "SELECT CAST(collation_name AS CHAR) FROM information_schema.columns \
+                         WHERE table_schema = DATABASE() AND table_name = :name AND column_name = 'username'",
+                        &Params::new().with("name", format!("{}user", self.prefix)),
+                    )
+                    .await?
+                    .map(|row| row.text(0))
+                    .unwrap_or_default();
+                conn.set_collation(collation);
+                Ok(())
+            }
+            Dialect::Lite => Ok(()),
+        }
+    }
+}
+
+fn quiet<O: ConnectOptions>(options: O) -> O {
+    options.disable_statement_logging()
+}
+
+fn lite_options(path: &str) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(false)
+        // Negative: KiB. A million lines must fit in 64 MiB of resident memory.
+        .pragma("cache_size", "-16384")
+        .pragma("temp_store", "FILE")
+}

@@ -1,0 +1,109 @@
+//! enrold's own tables, `enrold_*`, made and changed by numbered migrations in the site's database.
+//! It must not touch a Moodle table; it works for one Moodle per database.
+
+use super::conn::Conn;
+use super::dialect::Dialect;
+use super::error::DbError;
+use super::sql::Params;
+
+/// The version of enrold's own tables that this program works with.
+pub const SCHEMA_VERSION: i64 = 1;
+
+/// One migration: statements in a notation where `LONG` is a text of any length and `OPTIONS` the table options.
+const MIGRATIONS: [&[&str]; 1] = [&[
+    "CREATE TABLE enrold_lease (
+        name VARCHAR(40) NOT NULL PRIMARY KEY, holder VARCHAR(190) NOT NULL, fence BIGINT NOT NULL,
+        heartbeat BIGINT NOT NULL, since BIGINT NOT NULL) OPTIONS",
+    "CREATE TABLE enrold_run (
+        id BIGINT NOT NULL PRIMARY KEY, kind VARCHAR(40) NOT NULL, source LONG NOT NULL, state VARCHAR(20) NOT NULL,
+        clock BIGINT NOT NULL, started BIGINT NOT NULL, ended BIGINT, parent BIGINT, version VARCHAR(40) NOT NULL,
+        sha256 VARCHAR(64), device BIGINT, inode BIGINT, size BIGINT, mtime BIGINT,
+        counts LONG, message LONG, effects SMALLINT NOT NULL, effectseq BIGINT NOT NULL) OPTIONS",
+    "CREATE TABLE enrold_change (
+        run BIGINT NOT NULL, seq BIGINT NOT NULL, kind VARCHAR(40) NOT NULL, state SMALLINT NOT NULL DEFAULT 0,
+        line BIGINT, userid BIGINT, courseid BIGINT, enrolid BIGINT, contextid BIGINT, roleid BIGINT,
+        component VARCHAR(100), itemid BIGINT, groupid BIGINT, targetid BIGINT,
+        status BIGINT, timestart BIGINT, timeend BIGINT, oldstatus BIGINT, oldtimestart BIGINT, oldtimeend BIGINT,
+        lastenrol SMALLINT, oldrow LONG, PRIMARY KEY (run, seq)) OPTIONS",
+    "CREATE TABLE enrold_error (
+        run BIGINT NOT NULL, line BIGINT NOT NULL, code VARCHAR(40) NOT NULL, value LONG, hint LONG,
+        PRIMARY KEY (run, line)) OPTIONS",
+    "INSERT INTO enrold_lease (name, holder, fence, heartbeat, since) VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0)",
+]];
+
+/// The version of enrold's tables in the database and the prefix that they serve; `None` when there are none.
+///
+/// # Errors
+/// The engine's.
+pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, DbError> {
+    let present = match conn.dialect() {
+        Dialect::Postgres => "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'enrold_schema'",
+        Dialect::Maria => "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'enrold_schema'",
+        Dialect::Lite => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'enrold_schema'",
+    };
+    if conn.number(present, &Params::new()).await? == 0 {
+        return Ok(None);
+    }
+    let row = conn.row("SELECT version, prefix FROM enrold_schema ORDER BY version DESC", &Params::new()).await?;
+    Ok(row.map(|row| (row.int(0), row.text(1))))
+}
+
+/// Brings enrold's own tables to [`SCHEMA_VERSION`] and gives the versions that were applied now.
+///
+/// # Errors
+/// The engine's; a database that serves another prefix, or that a newer enrold has migrated, is refused.
+pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
+    let have = match schema_version(conn).await? {
+        None => {
+            let options = table_options(conn);
+            conn.command(&format!(
+                "CREATE TABLE enrold_schema (version BIGINT NOT NULL PRIMARY KEY, prefix VARCHAR(40) NOT NULL, applied BIGINT NOT NULL) {options}"
+            ))
+            .await?;
+            0
+        }
+        Some((_, prefix)) if prefix != conn.prefix() => {
+            return Err(DbError::other(format!(
+                "this database's enrold tables serve the table prefix '{prefix}', not '{}': one Moodle per database",
+                conn.prefix()
+            )));
+        }
+        Some((version, _)) => version,
+    };
+    if have > SCHEMA_VERSION {
+        return Err(DbError::other(format!(
+            "enrold's tables have version {have}, this program knows {SCHEMA_VERSION}: install the newer enrold"
+        )));
+    }
+    let mut applied = Vec::new();
+    for version in have + 1..=SCHEMA_VERSION {
+        for statement in MIGRATIONS[version as usize - 1] {
+            let sql = dialect_ddl(conn, statement);
+            conn.command(&sql).await?;
+        }
+        let params = Params::new().with("version", version).with("prefix", conn.prefix().to_owned()).with("clock", clock);
+        conn.exec("INSERT INTO enrold_schema (version, prefix, applied) VALUES (:version, :prefix, :clock)", &params).await?;
+        applied.push(version);
+    }
+    Ok(applied)
+}
+
+fn dialect_ddl(conn: &Conn, statement: &str) -> String {
+    let long = match conn.dialect() {
+        Dialect::Maria => " LONGTEXT",
+        _ => " TEXT",
+    };
+    statement.replace(" LONG", long).replace("OPTIONS", &table_options(conn))
+}
+
+fn table_options(conn: &Conn) -> String {
+    match conn.dialect() {
+        Dialect::Maria => {
+            let collation = if conn.collation().is_empty() { "utf8mb4_unicode_ci" } else { conn.collation() };
+            let charset = collation.split('_').next().unwrap_or("utf8mb4");
+            format!("ENGINE=InnoDB DEFAULT CHARSET={charset} COLLATE={collation} ROW_FORMAT=DYNAMIC")
+        }
+        Dialect::Postgres => String::new(),
+        Dialect::Lite => String::new(),
+    }
+}

@@ -1,0 +1,176 @@
+//! SQL templates: `{table}` becomes the site's quoted table name, `:name` a number, a fragment or a bound text.
+//! It must not know connections or what the statements mean.
+
+use super::dialect::Dialect;
+
+/// A value for a `:name` in a template.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A number, written into the statement.
+    Int(i64),
+    /// A text, always bound, never written into the statement.
+    Text(String),
+    /// A fragment of SQL made by [`Dialect`]'s functions; it may hold `{table}` and `:name` itself.
+    Sql(String),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+/// The named parameters of one statement.
+#[derive(Clone, Debug, Default)]
+pub struct Params(Vec<(&'static str, Value)>);
+
+impl Params {
+    /// No parameters.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces one parameter.
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.retain(|(known, _)| *known != name);
+        self.0.push((name, value.into()));
+        self
+    }
+
+    /// Adds or replaces a fragment of SQL.
+    pub fn fragment(self, name: &'static str, sql: impl Into<String>) -> Self {
+        self.with(name, Value::Sql(sql.into()))
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+/// A statement ready for one engine, with its texts in the order of the placeholders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// The SQL text.
+    pub sql: String,
+    /// The texts to bind.
+    pub texts: Vec<String>,
+}
+
+/// What is wrong with a template: a mistake of ours, never of the user.
+#[derive(Debug, thiserror::Error)]
+#[error("the SQL template misses the parameter :{0}")]
+pub struct MissingParameter(pub String);
+
+/// Renders a template for a dialect and a table prefix.
+///
+/// Tables named `enrold_…` have no prefix, the rest get the site's. Quoted texts are left as they are.
+pub fn render(template: &str, dialect: Dialect, prefix: &str, params: &Params) -> Result<Statement, MissingParameter> {
+    let mut statement = Statement { sql: String::with_capacity(template.len() + 64), texts: Vec::new() };
+    render_into(template, dialect, prefix, params, &mut statement)?;
+    Ok(statement)
+}
+
+fn render_into(
+    template: &str,
+    dialect: Dialect,
+    prefix: &str,
+    params: &Params,
+    out: &mut Statement,
+) -> Result<(), MissingParameter> {
+    let mut rest = template;
+    while let Some(at) = rest.find(['\'', '{', ':']) {
+        out.sql.push_str(&rest[..at]);
+        let tail = &rest[at..];
+        rest = match tail.as_bytes()[0] {
+            b'\'' => copy_quoted(tail, &mut out.sql),
+            b'{' => copy_table(tail, dialect, prefix, &mut out.sql),
+            _ => copy_parameter(tail, dialect, prefix, params, out)?,
+        };
+    }
+    out.sql.push_str(rest);
+    Ok(())
+}
+
+fn copy_quoted<'a>(tail: &'a str, sql: &mut String) -> &'a str {
+    let end = tail[1..].find('\'').map_or(tail.len(), |at| at + 2);
+    sql.push_str(&tail[..end]);
+    &tail[end..]
+}
+
+fn copy_table<'a>(tail: &'a str, dialect: Dialect, prefix: &str, sql: &mut String) -> &'a str {
+    let end = tail.find('}').unwrap_or(tail.len());
+    let name = tail[1..end].trim();
+    let full = if name.starts_with("enrold_") { name.to_owned() } else { format!("{prefix}{name}") };
+    sql.push_str(&dialect.quote(&full));
+    tail.get(end + 1..).unwrap_or("")
+}
+
+fn copy_parameter<'a>(
+    tail: &'a str,
+    dialect: Dialect,
+    prefix: &str,
+    params: &Params,
+    out: &mut Statement,
+) -> Result<&'a str, MissingParameter> {
+    let end = 1 + tail[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(tail.len() - 1);
+    let name = &tail[1..end];
+    if name.is_empty() {
+        out.sql.push(':');
+        return Ok(&tail[1..]);
+    }
+    match params.get(name).ok_or_else(|| MissingParameter(name.to_owned()))? {
+        Value::Int(number) if *number < 0 => out.sql.push_str(&format!("({number})")),
+        Value::Int(number) => out.sql.push_str(&number.to_string()),
+        Value::Sql(fragment) => render_into(fragment, dialect, prefix, params, out)?,
+        Value::Text(text) => {
+            out.texts.push(text.clone());
+            match dialect {
+                Dialect::Postgres => out.sql.push_str(&format!("${}", out.texts.len())),
+                _ => out.sql.push('?'),
+            }
+        }
+    }
+    Ok(&tail[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sql(dialect: Dialect, template: &str, params: Params) -> Statement {
+        render(template, dialect, "mdl_", &params).unwrap()
+    }
+
+    #[test]
+    fn tables_and_parameters() {
+        let params = Params::new().with("id", 7).with("name", "O'Hara");
+        let got = sql(Dialect::Postgres, "SELECT id FROM {user} WHERE id = :id AND username = :name AND a <> ':id'", params);
+        assert_eq!(got.sql, "SELECT id FROM \"mdl_user\" WHERE id = 7 AND username = $1 AND a <> ':id'");
+        assert_eq!(got.texts, ["O'Hara"]);
+    }
+
+    #[test]
+    fn own_tables_have_no_prefix_and_fragments_are_rendered() {
+        let params = Params::new().fragment("cond", "x.id = :id").with("id", -1);
+        let got = sql(Dialect::Maria, "SELECT 1 FROM {enrold_run} x WHERE :cond", params);
+        assert_eq!(got.sql, "SELECT 1 FROM `enrold_run` x WHERE x.id = (-1)");
+    }
+
+    #[test]
+    fn a_missing_parameter_is_named() {
+        let error = render("SELECT :x", Dialect::Lite, "", &Params::new()).unwrap_err();
+        assert_eq!(error.to_string(), "the SQL template misses the parameter :x");
+    }
+}

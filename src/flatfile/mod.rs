@@ -1,0 +1,14 @@
+//! The flat file as an enrolment method: what its lines mean in sets (spec flatfile).
+//! It must not know bytes or terminals; it gets typed lines and works inside a run.
+
+pub mod buffer;
+pub mod del;
+pub mod expiry;
+pub mod resolve;
+pub mod stage;
+pub mod waves;
+
+/// The component that owns the roles of flat-file enrolments.
+pub const COMPONENT: &str = "enrol_flatfile";
+/// The method's short name.
+pub const METHOD: &str = "flatfile";

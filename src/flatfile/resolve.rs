@@ -1,0 +1,113 @@
+//! Keys of staged lines to accounts and courses, exactly and for all lines at once; what does not resolve is an error.
+//! It must not guess: no account is `user-unknown`, several are `user-ambiguous`, and nothing is done for the line.
+
+use crate::config::{CourseKey, UserKey};
+use crate::db::{DbError, Params};
+use crate::flatfile::stage::Keys;
+use crate::moodle::site::id_list;
+use crate::run::work::Work;
+
+/// Makes `stage_user` and `stage_course`: each key of the file with the account or course that it names, and how many.
+///
+/// # Errors
+/// The engine's.
+pub async fn keys(work: &mut Work<'_>, keys: Keys) -> Result<(), DbError> {
+    users(work, keys.user).await?;
+    courses(work, keys.course).await
+}
+
+async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
+    work.conn
+        .temporary("stage_user", "ukey VARCHAR(255) NOT NULL PRIMARY KEY, userid BIGINT, found BIGINT NOT NULL")
+        .await?;
+    let exact = |column: &str| work.conn.exact(column, "k.ukey");
+    let (table, on) = match key {
+        UserKey::Username => ("{user}", format!("{} AND u.mnethostid = :host AND u.deleted = 0", exact("u.username"))),
+        UserKey::Idnumber => ("{user}", format!("{} AND u.idnumber <> '' AND u.deleted = 0", exact("u.idnumber"))),
+        UserKey::Id => ("{user}", format!("u.id = {} AND u.deleted = 0", work.conn.dialect().to_int("k.ukey"))),
+        UserKey::Email => ("stage_mail", "u.mail = k.ukey".to_owned()),
+    };
+    if key == UserKey::Email {
+        stage_mails(work).await?;
+    }
+    let params = work.params().with("host", work.site.local_host()).fragment("accounts", table).fragment("same", on);
+    work.conn
+        .exec(
+            "INSERT INTO stage_user (ukey, userid, found)
+             SELECT k.ukey, MIN(u.id), COUNT(u.id) FROM (SELECT DISTINCT ukey FROM stage_line) k LEFT JOIN :accounts u ON :same GROUP BY k.ukey",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("stage_user").await
+}
+
+/// Addresses are compared without case, which no index of Moodle helps on every engine: one pass over the accounts.
+async fn stage_mails(work: &mut Work<'_>) -> Result<(), DbError> {
+    work.conn.temporary("stage_mail", "mail VARCHAR(255) NOT NULL, id BIGINT NOT NULL, PRIMARY KEY (mail, id)").await?;
+    work.conn
+        .exec(
+            "INSERT INTO stage_mail (mail, id) SELECT LOWER(u.email), u.id FROM {user} u WHERE u.deleted = 0 AND u.email <> ''",
+            &Params::new(),
+        )
+        .await?;
+    work.conn.analyse("stage_mail").await
+}
+
+async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
+    work.conn
+        .temporary(
+            "stage_course",
+            "ckey VARCHAR(255) NOT NULL PRIMARY KEY, courseid BIGINT, contextid BIGINT, category BIGINT, found BIGINT NOT NULL",
+        )
+        .await?;
+    let on = match key {
+        CourseKey::Shortname => work.conn.exact("u.shortname", "k.ckey"),
+        CourseKey::Idnumber => format!("{} AND u.idnumber <> ''", work.conn.exact("u.idnumber", "k.ckey")),
+        CourseKey::Id => format!("u.id = {}", work.conn.dialect().to_int("k.ckey")),
+    };
+    let params = work.params().fragment("same", on);
+    work.conn
+        .exec(
+            "INSERT INTO stage_course (ckey, courseid, contextid, category, found)
+             SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id) FROM (SELECT DISTINCT ckey FROM stage_line) k
+               LEFT JOIN {course} u ON :same LEFT JOIN {context} x ON x.contextlevel = 50 AND x.instanceid = u.id
+              GROUP BY k.ckey",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("stage_course").await
+}
+
+/// Writes the lines that do not resolve into `enrold_error` and gives their number.
+///
+/// # Errors
+/// The engine's.
+pub async fn refuse_unresolved(work: &mut Work<'_>, keys: Keys, protected: &[i64]) -> Result<u64, DbError> {
+    let params = work
+        .params()
+        .with("userkey", keys.user.as_str())
+        .with("coursekey", keys.course.as_str())
+        .fragment("usercount", work.conn.dialect().to_text("u.found"))
+        .fragment("coursecount", work.conn.dialect().to_text("k.found"))
+        .fragment("protected", id_list(protected))
+        .fragment("resolved", RESOLVED);
+    work.conn
+        .exec(
+            "INSERT INTO {enrold_error} (run, line, code, value, hint)
+             SELECT :run, l.line,
+                    CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
+                         WHEN u.userid IN (:protected) THEN 'account-protected'
+                         WHEN k.found = 0 THEN 'course-unknown' WHEN k.found > 1 THEN 'course-ambiguous' ELSE 'no-method' END,
+                    CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey ELSE l.ckey END,
+                    CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :userkey || '|' || :usercount
+                         WHEN u.userid IN (:protected) THEN :userkey
+                         WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursekey || '|' || :coursecount ELSE 'flatfile' END
+               FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
+              WHERE NOT (:resolved)",
+            &params,
+        )
+        .await
+}
+
+/// A line resolves to one account that may be written and one course, not the front page, with a context.
+pub const RESOLVED: &str = "u.found = 1 AND u.userid NOT IN (:protected) AND k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";

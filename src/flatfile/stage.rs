@@ -1,0 +1,176 @@
+//! Lines into the temporary table `stage_line`, their errors into `enrold_error`, in one pass of constant memory.
+//! It must not resolve accounts or courses: that is one query afterwards.
+
+use std::collections::BTreeMap;
+
+use crate::config::{CourseKey, UserKey};
+use crate::db::{Bulk, Conn, DbError, Field};
+use crate::files::{FlatLine, Operation};
+use crate::report::{Code, Problem};
+
+/// The widest key that any Moodle column can hold.
+const KEY_WIDTH: usize = 255;
+
+/// How the keys of a file are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    /// What the user column holds.
+    pub user: UserKey,
+    /// What the course column holds.
+    pub course: CourseKey,
+}
+
+/// What was staged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Staged {
+    /// Lines in `stage_line`.
+    pub lines: u64,
+    /// `add` lines among them whose start has come.
+    pub adds: u64,
+    /// `del` lines among them whose start has come.
+    pub dels: u64,
+    /// Lines among them whose start is in the future.
+    pub future: u64,
+    /// Lines refused so far.
+    pub errors: u64,
+}
+
+/// Loads lines and errors; `finish` must be called.
+pub struct Stage<'a> {
+    roles: &'a BTreeMap<String, i64>,
+    role_ids: &'a [i64],
+    keys: Keys,
+    run: i64,
+    now: i64,
+    lines: Bulk,
+    errors: Bulk,
+    staged: Staged,
+}
+
+impl<'a> Stage<'a> {
+    /// Makes `stage_line` and starts loading.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn open(
+        conn: &mut Conn,
+        roles: &'a BTreeMap<String, i64>,
+        role_ids: &'a [i64],
+        keys: Keys,
+        run: i64,
+        now: i64,
+    ) -> Result<Self, DbError> {
+        conn.temporary(
+            "stage_line",
+            "line BIGINT NOT NULL, op SMALLINT NOT NULL, roleid BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL,
+             ckey VARCHAR(255) NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
+        )
+        .await?;
+        let dialect = conn.dialect();
+        Ok(Self {
+            roles,
+            role_ids,
+            keys,
+            run,
+            now,
+            lines: Bulk::new(dialect, "stage_line", "line, op, roleid, ukey, ckey, timestart, timeend"),
+            errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
+            staged: Staged::default(),
+        })
+    }
+
+    /// Stages one line; an unknown role or an impossible key makes it an error at once.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn line(&mut self, conn: &mut Conn, line: &FlatLine) -> Result<(), DbError> {
+        let Some(roleid) = self.role(&line.role) else {
+            return self.refuse(conn, line.line, Code::RoleUnknown, &line.role).await;
+        };
+        let ukey = match self.keys.user {
+            UserKey::Username | UserKey::Email => line.user.to_lowercase(),
+            UserKey::Idnumber | UserKey::Id => line.user.clone(),
+        };
+        if !is_possible(&ukey, self.keys.user == UserKey::Id) {
+            return self.refuse(conn, line.line, Code::UserUnknown, &line.user).await;
+        }
+        if !is_possible(&line.course, self.keys.course == CourseKey::Id) {
+            return self.refuse(conn, line.line, Code::CourseUnknown, &line.course).await;
+        }
+        let future = line.timestart > self.now;
+        let op = match line.operation {
+            Operation::Add => 1,
+            Operation::Del => 2,
+        };
+        self.staged.lines += 1;
+        match (future, op) {
+            (true, _) => self.staged.future += 1,
+            (false, 1) => self.staged.adds += 1,
+            (false, _) => self.staged.dels += 1,
+        }
+        let row = [
+            Field::Int(line.line as i64),
+            Field::Int(op),
+            Field::Int(roleid),
+            Field::Text(&ukey),
+            Field::Text(&line.course),
+            Field::Int(line.timestart),
+            Field::Int(line.timeend),
+        ];
+        self.lines.push(conn, &row).await
+    }
+
+    /// Books a line that could not be read.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn problem(&mut self, conn: &mut Conn, problem: &Problem) -> Result<(), DbError> {
+        self.staged.errors += 1;
+        let row = [
+            Field::Int(self.run),
+            Field::Int(problem.line as i64),
+            Field::Text(problem.code.as_str()),
+            Field::Text(&problem.value),
+            Field::Text(&problem.hint),
+        ];
+        self.errors.push(conn, &row).await
+    }
+
+    /// Sends what is left.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn finish(self, conn: &mut Conn) -> Result<Staged, DbError> {
+        self.lines.finish(conn).await?;
+        self.errors.finish(conn).await?;
+        conn.analyse("stage_line").await?;
+        Ok(self.staged)
+    }
+
+    /// A role by the site's alias map, or by its id: digits, or `id:` and digits (spec files 1.3).
+    fn role(&self, name: &str) -> Option<i64> {
+        if let Some(id) = self.roles.get(name) {
+            return Some(*id);
+        }
+        let id = name.strip_prefix("id:").unwrap_or(name).parse().ok()?;
+        self.role_ids.contains(&id).then_some(id)
+    }
+
+    async fn refuse(&mut self, conn: &mut Conn, line: u64, code: Code, value: &str) -> Result<(), DbError> {
+        let problem = Problem { line, code, value: value.to_owned(), hint: self.hint(code) };
+        self.problem(conn, &problem).await
+    }
+
+    fn hint(&self, code: Code) -> String {
+        match code {
+            Code::UserUnknown => self.keys.user.as_str().to_owned(),
+            Code::CourseUnknown => self.keys.course.as_str().to_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
+fn is_possible(key: &str, is_id: bool) -> bool {
+    let digits = !key.is_empty() && key.len() <= 18 && key.bytes().all(|byte| byte.is_ascii_digit());
+    if is_id { digits } else { key.chars().count() <= KEY_WIDTH }
+}

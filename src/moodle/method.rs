@@ -1,0 +1,35 @@
+//! What each enrolment method allows others to do with its enrolments (spec enrol-core 2).
+//! It must not know instances or users: only the fixed policy of a method's code.
+
+/// The policy of one enrolment method towards a sync that is not its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// The short name in `enrol.enrol`.
+    pub name: &'static str,
+    /// Roles are written with the method's component and instance, and nobody else may touch them.
+    pub roles_protected: bool,
+    /// Which enrolments another source may end.
+    pub unenrol: Unenrol,
+    /// Another source may suspend its enrolments.
+    pub manage: bool,
+}
+
+/// Which enrolments of a method another source may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unenrol {
+    /// All of them.
+    Any,
+    /// Only suspended ones.
+    Suspended,
+}
+
+/// The methods whose enrolments a `del` line may reach, `flatfile` itself aside. Methods that are not listed
+/// (category, autoenrol, coursecompleted, anything unknown) are never touched: their code allows nobody to.
+pub const REACHABLE: [Method; 6] = [
+    Method { name: "manual", roles_protected: false, unenrol: Unenrol::Any, manage: true },
+    Method { name: "self", roles_protected: false, unenrol: Unenrol::Any, manage: true },
+    Method { name: "paypal", roles_protected: false, unenrol: Unenrol::Any, manage: true },
+    Method { name: "database", roles_protected: true, unenrol: Unenrol::Suspended, manage: false },
+    Method { name: "cohort", roles_protected: true, unenrol: Unenrol::Suspended, manage: false },
+    Method { name: "meta", roles_protected: true, unenrol: Unenrol::Suspended, manage: false },
+];

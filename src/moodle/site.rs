@@ -1,0 +1,181 @@
+//! What the site itself decides: settings from `config` and `config_plugins`, its roles, actor and host.
+//! It must not have defaults of its own where Moodle documents one; it reads anew at each run.
+
+use std::collections::BTreeMap;
+
+use crate::db::{Columns, Conn, DbError, Params};
+
+/// What happens to an enrolment that ends (spec enrol-core 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemovalAction {
+    /// 0: the enrolment and what hangs on it go.
+    Unenrol,
+    /// 1: nothing is done.
+    Keep,
+    /// 2: the enrolment is suspended, roles stay.
+    Suspend,
+    /// 3: the enrolment is suspended and its roles go.
+    SuspendNoRoles,
+}
+
+impl RemovalAction {
+    /// Moodle's number in `config_plugins`.
+    pub fn from_setting(text: &str) -> Option<Self> {
+        Some(match text.trim() {
+            "0" => Self::Unenrol,
+            "1" => Self::Keep,
+            "2" => Self::Suspend,
+            "3" => Self::SuspendNoRoles,
+            _ => return None,
+        })
+    }
+}
+
+/// One row of `role`.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// `role.id`.
+    pub id: i64,
+    /// `role.shortname`.
+    pub shortname: String,
+}
+
+/// A site's own settings, read at the start of a run.
+#[derive(Clone, Debug)]
+pub struct Site {
+    config: BTreeMap<String, String>,
+    plugins: BTreeMap<(String, String), String>,
+    /// All roles by id.
+    pub roles: Vec<Role>,
+    /// The columns that the site's tables really have.
+    pub columns: Columns,
+    /// Who acts in `modifierid` and the log: the main administrator (spec enrol-core 3).
+    pub actor: i64,
+    /// `context.id` of the system.
+    pub system_context: i64,
+}
+
+impl Site {
+    /// Reads the settings: six small statements, whatever the site's size.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
+        let none = Params::new();
+        let columns = Columns::read(conn).await?;
+        let mut config = BTreeMap::new();
+        for row in conn.rows("SELECT name, value FROM {config}", &none).await? {
+            config.insert(row.text(0), row.text(1));
+        }
+        let mut plugins = BTreeMap::new();
+        let wanted = "SELECT plugin, name, value FROM {config_plugins}
+            WHERE plugin LIKE 'enrol%' OR plugin IN ('tool_log', 'logstore_standard')";
+        for row in conn.rows(wanted, &none).await? {
+            plugins.insert((row.text(0), row.text(1)), row.text(2));
+        }
+        let roles = conn
+            .rows("SELECT id, shortname FROM {role} ORDER BY id", &none)
+            .await?
+            .into_iter()
+            .map(|row| Role { id: row.int(0), shortname: row.text(1) })
+            .collect();
+        let system_context =
+            conn.number("SELECT MIN(id) FROM {context} WHERE contextlevel = 10", &none).await?;
+        let mut site = Self { config, plugins, roles, columns, actor: 0, system_context };
+        site.actor = site.main_administrator(conn).await?;
+        Ok(site)
+    }
+
+    async fn main_administrator(&self, conn: &mut Conn) -> Result<i64, DbError> {
+        let admins = self.administrators();
+        if admins.is_empty() {
+            return Ok(0);
+        }
+        let params = Params::new().fragment("ids", id_list(&admins));
+        let alive = conn.rows("SELECT id FROM {user} WHERE deleted = 0 AND id IN (:ids)", &params).await?;
+        let alive: Vec<i64> = alive.iter().map(|row| row.int(0)).collect();
+        Ok(admins.into_iter().find(|id| alive.contains(id)).unwrap_or(0))
+    }
+
+    /// A site setting from `config`.
+    pub fn config(&self, name: &str) -> Option<&str> {
+        self.config.get(name).map(String::as_str)
+    }
+
+    /// A plugin's setting from `config_plugins`.
+    pub fn plugin(&self, plugin: &str, name: &str) -> Option<&str> {
+        self.plugins.get(&(plugin.to_owned(), name.to_owned())).map(String::as_str)
+    }
+
+    /// A whole number from `config`, or Moodle's documented default.
+    pub fn number(&self, name: &str, documented: i64) -> i64 {
+        self.config(name).and_then(|text| text.trim().parse().ok()).unwrap_or(documented)
+    }
+
+    /// True if the enrolment method is in `enrol_plugins_enabled`.
+    pub fn is_enabled(&self, method: &str) -> bool {
+        self.config("enrol_plugins_enabled").unwrap_or_default().split(',').any(|name| name.trim() == method)
+    }
+
+    /// The ids in `siteadmins`, main one first.
+    pub fn administrators(&self) -> Vec<i64> {
+        let list = self.config("siteadmins").unwrap_or_default();
+        list.split(',').filter_map(|id| id.trim().parse().ok()).collect()
+    }
+
+    /// The guest account, 0 if none is set.
+    pub fn guest(&self) -> i64 {
+        self.number("siteguest", 0)
+    }
+
+    /// The host id that local accounts carry.
+    pub fn local_host(&self) -> i64 {
+        self.number("mnet_localhost_id", 1)
+    }
+
+    /// Seconds that a session lives, and so a dirty flag (spec enrol-core 11).
+    pub fn session_timeout(&self) -> i64 {
+        self.number("sessiontimeout", 28800)
+    }
+
+    /// True if the standard log store is on (spec enrol-core 13).
+    pub fn logs_events(&self) -> bool {
+        self.plugin("tool_log", "enabled_stores")
+            .unwrap_or_default()
+            .split(',')
+            .any(|store| store.trim() == "logstore_standard")
+            && self.columns.has_table("logstore_standard_log")
+    }
+
+    /// True if grades are copied to history before they go.
+    pub fn keeps_grade_history(&self) -> bool {
+        !matches!(self.config("disablegradehistory"), Some("1"))
+    }
+
+    /// The site's time zone, if it names one (`99` means the server's own).
+    pub fn timezone(&self) -> Option<&str> {
+        self.config("timezone").filter(|name| *name != "99" && !name.is_empty())
+    }
+
+    /// Role aliases of the flat file: `map_<id>`, or the short name where that setting has no row; an empty alias
+    /// switches the role off; an alias that is taken belongs to the role read first (spec flatfile 2).
+    pub fn flatfile_roles(&self) -> BTreeMap<String, i64> {
+        let mut aliases = BTreeMap::new();
+        for role in &self.roles {
+            let alias = self.plugin("enrol_flatfile", &format!("map_{}", role.id)).unwrap_or(&role.shortname);
+            let alias = alias.trim().to_lowercase();
+            if !alias.is_empty() {
+                aliases.entry(alias).or_insert(role.id);
+            }
+        }
+        aliases
+    }
+}
+
+/// Numbers as the inside of `IN (…)`; an empty list matches nothing.
+pub fn id_list(ids: &[i64]) -> String {
+    if ids.is_empty() {
+        return "-1".to_owned();
+    }
+    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+}

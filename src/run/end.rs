@@ -1,0 +1,294 @@
+//! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
+//! It must not know why they end: it reads the temporary table `doomed`.
+
+use crate::db::DbError;
+use crate::run::take::{Pick, Taken};
+use crate::run::work::{Place, Work};
+
+/// Ranks of the kinds made here (see [`Place`]): the order of Moodle's events for one enrolment.
+pub const RANK_SUSPEND_FIRST: i64 = 35;
+pub const RANK_NAMED_ROLE: i64 = 39;
+const RANK_OWNED_GROUPS: i64 = 40;
+pub const RANK_OWNED_ROLES: i64 = 41;
+const RANK_REST_ROLES: i64 = 43;
+const RANK_REST_GROUPS: i64 = 44;
+const RANK_GRADES: i64 = 50;
+const RANK_GRADE_HISTORY: i64 = 51;
+const RANK_FORUM: i64 = 53;
+pub const RANK_REMOVE: i64 = 60;
+pub const RANK_SUSPEND_LAST: i64 = 65;
+const RANK_CONVERSATIONS: i64 = 70;
+const RANK_LAST_ACCESS: i64 = 75;
+const RANK_GROUP_TOUCH: i64 = 80;
+
+/// Forum tables that lose a user's rows with the last enrolment: table, forum column (spec enrol-core 11).
+const FORUM_TABLES: [(&str, &str); 4] =
+    [("forum_digests", "forum"), ("forum_subscriptions", "forum"), ("forum_track_prefs", "forumid"), ("forum_read", "forumid")];
+
+/// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others.
+///
+/// # Errors
+/// The engine's.
+pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+    work.conn
+        .temporary(
+            "doomed",
+            "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
+             contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL,
+             free SMALLINT NOT NULL",
+        )
+        .await?;
+    work.conn
+        .temporary(
+            "last_pair",
+            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, line BIGINT NOT NULL, PRIMARY KEY (userid, courseid)",
+        )
+        .await?;
+    work.prepare_take().await
+}
+
+/// Suspends the enrolments of `doomed`; gives how many were planned.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn suspend(work: &mut Work<'_>, place: Place) -> Result<i64, DbError> {
+    let oldrow = work.old_row("user_enrolments", "x");
+    let params = work.at(place).fragment("oldrow", oldrow);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "planned.line, planned.targetid",
+            "SELECT 'enrolment.suspend' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
+                    1 AS status, x.timestart, x.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
+                    :oldrow AS oldrow
+               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid WHERE x.status = 0",
+            params,
+        )
+        .await?;
+    if planned > 0 {
+        work.guard_check(place.wave).await?;
+    }
+    work.change_enrolments(place, "enrolment.suspend", planned).await?;
+    Ok(planned)
+}
+
+/// Removes the enrolments of `doomed` and what belongs to them; where it was the last one in the course, everything
+/// that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum rows.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let place = Place { wave, rank: RANK_REMOVE };
+    if remove(work, place).await? == 0 {
+        return Ok(());
+    }
+    let removed = "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
+    let (from, to) = place.range();
+    let pick = |select: &str| Pick::new(select).with("removed", from).with("removed_to", to).fragment("gone", removed);
+    let owned_groups = pick(
+        "SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
+           JOIN {groups_members} m ON m.userid = c.userid AND m.component = c.component AND m.itemid = c.enrolid
+          WHERE :gone GROUP BY m.id, c.courseid, c.contextid",
+    );
+    work.take(Place { wave, rank: RANK_OWNED_GROUPS }, Taken::GroupMember, owned_groups).await?;
+    let owned_roles = pick(
+        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid = c.contextid AND r.component = c.component AND r.itemid = c.enrolid
+          WHERE :gone GROUP BY r.id, c.courseid, c.contextid",
+    );
+    work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;
+    if last_pairs(work, place, removed).await? > 0 {
+        wipe(work, wave).await?;
+    }
+    settle_groups(work, wave).await
+}
+
+async fn remove(work: &mut Work<'_>, place: Place) -> Result<i64, DbError> {
+    let oldrow = work.old_row("user_enrolments", "x");
+    let params = work.at(place).fragment("oldrow", oldrow);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow",
+            "planned.line, planned.targetid",
+            "SELECT 'enrolment.remove' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
+                    x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
+                    CASE WHEN x.id = MAX(x.id) OVER (PARTITION BY d.userid, d.courseid) AND NOT EXISTS
+                        (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid LEFT JOIN doomed k ON k.ueid = y.id
+                          WHERE y.userid = d.userid AND e.courseid = d.courseid AND k.ueid IS NULL)
+                         THEN 1 ELSE 0 END AS lastenrol,
+                    :oldrow AS oldrow
+               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid",
+            params.clone(),
+        )
+        .await?;
+    if planned == 0 {
+        return Ok(0);
+    }
+    work.guard_check(place.wave).await?;
+    let same = "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
+    let applied = work.delete_planned(place, "user_enrolments", same).await?;
+    work.book("enrolment.remove", planned, applied);
+    Ok(applied)
+}
+
+/// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others.
+async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<i64, DbError> {
+    let (from, to) = place.range();
+    let params = work.params().with("removed", from).with("removed_to", to).fragment("gone", removed);
+    work.conn.exec("DELETE FROM last_pair", &params).await?;
+    let pairs = work
+        .conn
+        .exec(
+            "INSERT INTO last_pair (userid, courseid, contextid, line)
+             SELECT c.userid, c.courseid, c.contextid, MIN(c.line) FROM {enrold_change} c
+              WHERE :gone AND NOT EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid
+                    WHERE y.userid = c.userid AND e.courseid = c.courseid)
+              GROUP BY c.userid, c.courseid, c.contextid",
+            &params,
+        )
+        .await?;
+    Ok(pairs as i64)
+}
+
+/// Takes everything that the pairs of `last_pair` have in their courses.
+async fn wipe(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let roles = Pick::new(
+        "SELECT r.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l
+           JOIN {context} home ON home.id = l.contextid
+           JOIN {role_assignments} r ON r.userid = l.userid
+           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
+          GROUP BY r.id, l.courseid, l.contextid",
+    );
+    work.take(Place { wave, rank: RANK_REST_ROLES }, Taken::Role, roles).await?;
+    let groups = Pick::new(
+        "SELECT m.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l JOIN {groups} g ON g.courseid = l.courseid
+           JOIN {groups_members} m ON m.groupid = g.id AND m.userid = l.userid GROUP BY m.id, l.courseid, l.contextid",
+    );
+    work.take(Place { wave, rank: RANK_REST_GROUPS }, Taken::GroupMember, groups).await?;
+    grades(work, wave).await?;
+    for (at, (table, column)) in (0i64..).zip(FORUM_TABLES) {
+        if work.site.columns.has_table(table) {
+            let rows = Pick::new(&format!(
+                "SELECT t.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l JOIN {{forum}} f ON f.course = l.courseid
+                   JOIN {{{table}}} t ON t.{column} = f.id AND t.userid = l.userid GROUP BY t.id, l.courseid, l.contextid"
+            ));
+            work.take(Place { wave, rank: RANK_FORUM + at }, Taken::Forum(table), rows).await?;
+        }
+    }
+    let access = Pick::new(
+        "SELECT a.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l
+           JOIN {user_lastaccess} a ON a.userid = l.userid AND a.courseid = l.courseid GROUP BY a.id, l.courseid, l.contextid",
+    );
+    work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await
+}
+
+/// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
+async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let place = Place { wave, rank: RANK_GRADES };
+    let rows = Pick::new(
+        "SELECT g.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l JOIN {grade_items} i ON i.courseid = l.courseid
+           JOIN {grade_grades} g ON g.itemid = i.id AND g.userid = l.userid GROUP BY g.id, l.courseid, l.contextid",
+    );
+    if work.plan_take(place, Taken::Grade, rows).await? == 0 {
+        return Ok(());
+    }
+    if work.site.keeps_grade_history() {
+        grade_history(work, place, Place { wave, rank: RANK_GRADE_HISTORY }).await?;
+    }
+    work.apply_take(place, Taken::Grade).await
+}
+
+async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Result<(), DbError> {
+    let fixed = ["id", "action", "oldid", "source", "timemodified", "loggeduser"];
+    let copied: Vec<String> = work
+        .site
+        .columns
+        .of("grade_grades_history")
+        .iter()
+        .filter(|column| !fixed.contains(&column.as_str()) && work.site.columns.has("grade_grades", column))
+        .cloned()
+        .collect();
+    let list = copied.iter().map(|column| work.conn.dialect().quote(column)).collect::<Vec<_>>();
+    let params = work
+        .at(grades)
+        .fragment("columns", list.join(", "))
+        .fragment("values", list.iter().map(|column| format!("g.{column}")).collect::<Vec<_>>().join(", "));
+    let written = work
+        .conn
+        .exec(
+            "INSERT INTO {grade_grades_history} (action, oldid, source, timemodified, loggeduser, :columns)
+             SELECT 3, g.id, 'userdelete', :now, :actor, :values FROM {enrold_change} c JOIN {grade_grades} g ON g.id = c.targetid
+              WHERE :here AND c.state = 0 ORDER BY c.seq",
+            &params,
+        )
+        .await? as i64;
+    // The journal names the history row by what identifies it: the grade's old id and the moment.
+    let (from, to) = grades.range();
+    let params = work.at(place).with("grades", from).with("grades_to", to);
+    work.journal(
+        place,
+        "kind, line, userid, courseid, contextid, itemid, targetid",
+        "planned.line, planned.targetid",
+        "SELECT 'grade-history.add' AS kind, c.line, c.userid, c.courseid, c.contextid, c.itemid, c.targetid FROM {enrold_change} c
+          WHERE c.run = :run AND c.seq > :grades AND c.seq <= :grades_to AND c.state = 0",
+        params,
+    )
+    .await?;
+    work.book("grade-history.add", written, written);
+    Ok(())
+}
+
+/// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
+/// `groups` is written by page views too, so this comes last.
+async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let (from, _) = Place { wave, rank: RANK_OWNED_GROUPS }.range();
+    let (_, to) = Place { wave, rank: RANK_REST_GROUPS }.range();
+    let left = "c.kind = 'group-member.remove' AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
+    let params = work.params().with("left", from).with("left_to", to).fragment("gone", left);
+    if work.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :gone", &params).await? == 0 {
+        return Ok(());
+    }
+    if work.site.columns.has_table("message_conversation_members") {
+        let members = Pick::new(
+            "SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
+               JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups' AND v.itemid = c.groupid AND v.contextid = c.contextid
+               JOIN {message_conversation_members} m ON m.conversationid = v.id AND m.userid = c.userid
+              WHERE :gone GROUP BY m.id, c.courseid, c.contextid",
+        )
+        .with("left", from)
+        .with("left_to", to)
+        .fragment("gone", left);
+        work.take(Place { wave, rank: RANK_CONVERSATIONS }, Taken::Conversation, members).await?;
+    }
+    touch_groups(work, Place { wave, rank: RANK_GROUP_TOUCH }, params).await
+}
+
+async fn touch_groups(work: &mut Work<'_>, place: Place, left: crate::db::Params) -> Result<(), DbError> {
+    let oldrow = work.old_row("groups", "g");
+    let (from, to) = place.range();
+    let params = left.fragment("oldrow", oldrow);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, groupid, targetid, oldrow",
+            "planned.groupid",
+            "SELECT 'group.touch' AS kind, t.line, g.courseid, g.id AS groupid, g.id AS targetid, :oldrow AS oldrow
+               FROM (SELECT c.groupid, MIN(c.line) AS line FROM {enrold_change} c WHERE :gone GROUP BY c.groupid) t
+               JOIN {groups} g ON g.id = t.groupid WHERE g.timemodified <> :now",
+            params,
+        )
+        .await?;
+    let sql = work.conn.dialect().update_joined(
+        "{groups}",
+        "g",
+        &[("timemodified", ":now")],
+        "{enrold_change} c",
+        "c.run = :run AND c.seq > :from AND c.seq <= :to AND g.id = c.targetid",
+    );
+    let params = work.params().with("from", from).with("to", to);
+    let applied = work.conn.exec(&sql, &params).await? as i64;
+    work.book("group.touch", planned, applied);
+    Ok(())
+}

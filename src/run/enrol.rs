@@ -1,0 +1,205 @@
+//! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
+//! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
+
+use crate::db::DbError;
+use crate::run::work::{Place, Work};
+
+/// Ranks of the kinds made here (see [`Place`]).
+pub const RANK_INSTANCE: i64 = 10;
+const RANK_ADD: i64 = 20;
+const RANK_UPDATE: i64 = 25;
+const RANK_ROLE: i64 = 30;
+
+/// Makes the temporary tables of wished enrolments.
+///
+/// # Errors
+/// The engine's.
+pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+    work.conn.temporary("instance", "courseid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL").await?;
+    work.conn
+        .temporary(
+            "pair",
+            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
+             line BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
+        )
+        .await?;
+    work.conn
+        .temporary(
+            "pair_role",
+            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
+             roleid BIGINT NOT NULL, line BIGINT NOT NULL",
+        )
+        .await
+}
+
+/// Creates the instances of `method` that are missing in the courses of `wanted`, a select of
+/// (courseid, contextid, line), and fills the temporary table `instance` with the first instance of each course.
+///
+/// # Errors
+/// The engine's.
+pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
+    let params = work.at(place).with("method", method).fragment("wanted", wanted);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, contextid, component",
+            "planned.line, planned.courseid",
+            "SELECT 'instance.add' AS kind, w.line, w.courseid, w.contextid, :method AS component FROM (:wanted) w
+              WHERE NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method)",
+            params.clone(),
+        )
+        .await?;
+    if planned > 0 {
+        let applied = work
+            .conn
+            .exec(
+                "INSERT INTO {enrol} (enrol, status, courseid, sortorder, enrolstartdate, enrolenddate, roleid, timecreated, timemodified)
+                 SELECT :method, 0, c.courseid, COALESCE((SELECT MAX(o.sortorder) FROM {enrol} o WHERE o.courseid = c.courseid), -1) + 1,
+                        0, 0, 0, :now, :now
+                   FROM {enrold_change} c
+                  WHERE :here AND NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method)
+                  ORDER BY c.seq",
+                &params,
+            )
+            .await? as i64;
+        if applied < planned {
+            work.conn
+                .exec(
+                    "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
+                        (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND e.timecreated = :now)",
+                    &params,
+                )
+                .await?;
+        }
+        work.book("instance.add", planned, applied);
+    }
+    work.conn
+        .exec(
+            "INSERT INTO instance (courseid, enrolid)
+             SELECT w.courseid, MIN(e.id) FROM (:wanted) w JOIN {enrol} e ON e.courseid = w.courseid AND e.enrol = :method
+              GROUP BY w.courseid",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("instance").await
+}
+
+/// Makes the enrolments of `pair` true: missing ones are added, others get status active and the wished window.
+///
+/// # Errors
+/// The engine's.
+pub async fn enrolments(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    add(work, Place { wave, rank: RANK_ADD }).await?;
+    update(work, Place { wave, rank: RANK_UPDATE }).await
+}
+
+async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
+    let params = work.at(place);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, enrolid, contextid, status, timestart, timeend",
+            "planned.line",
+            "SELECT 'enrolment.add' AS kind, p.line, p.userid, p.courseid, p.enrolid, p.contextid, 0 AS status, p.timestart, p.timeend
+               FROM pair p LEFT JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
+              WHERE x.id IS NULL",
+            params.clone(),
+        )
+        .await?;
+    if planned == 0 {
+        return Ok(());
+    }
+    work.guard_check(place.wave).await?;
+    let sql = work.conn.dialect().insert_absent(
+        "{user_enrolments}",
+        "enrolid, status, userid, timestart, timeend, modifierid, timecreated, timemodified",
+        "SELECT c.enrolid, c.status, c.userid, c.timestart, c.timeend, :actor, :now, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
+    );
+    let applied = work.conn.exec(&sql, &params).await? as i64;
+    if applied < planned {
+        // Somebody else enrolled the user between plan and apply: that row is theirs.
+        work.conn
+            .exec(
+                "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
+                    (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = c.enrolid AND x.userid = c.userid AND x.status = c.status
+                        AND x.timestart = c.timestart AND x.timeend = c.timeend AND x.timecreated = :now AND x.modifierid = :actor)",
+                &params,
+            )
+            .await?;
+    }
+    work.book("enrolment.add", planned, applied);
+    Ok(())
+}
+
+async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
+    let oldrow = work.old_row("user_enrolments", "x");
+    let params = work.at(place).fragment("oldrow", oldrow);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "planned.line",
+            "SELECT 'enrolment.update' AS kind, p.line, p.userid, p.courseid, p.enrolid, p.contextid, x.id AS targetid, 0 AS status,
+                    p.timestart, p.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, :oldrow AS oldrow
+               FROM pair p JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
+              WHERE x.status <> 0 OR x.timestart <> p.timestart OR x.timeend <> p.timeend",
+            params,
+        )
+        .await?;
+    work.change_enrolments(place, "enrolment.update", planned).await
+}
+
+/// Assigns the roles of `pair_role` with the component of `method`; a user whose enrolment was overtaken gets none.
+///
+/// # Errors
+/// The engine's.
+pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<(), DbError> {
+    let place = Place { wave, rank: RANK_ROLE };
+    let (from, _) = Place { wave, rank: RANK_ADD }.range();
+    let unless_overtaken = if work.overtaken > 0 {
+        "AND NOT EXISTS (SELECT 1 FROM {enrold_change} o WHERE o.run = :run AND o.seq > :first AND o.state = 1
+            AND o.enrolid = p.enrolid AND o.userid = p.userid)"
+    } else {
+        ""
+    };
+    let params =
+        work.at(place).with("component", component).with("first", from).fragment("unless_overtaken", unless_overtaken);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, contextid, roleid, component, itemid",
+            "planned.line, planned.roleid",
+            "SELECT 'role.add' AS kind, p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
+               FROM pair_role p LEFT JOIN {role_assignments} r ON r.userid = p.userid AND r.contextid = p.contextid
+                    AND r.roleid = p.roleid AND r.component = :component AND r.itemid = p.enrolid
+              WHERE r.id IS NULL :unless_overtaken",
+            params.clone(),
+        )
+        .await?;
+    if planned == 0 {
+        return Ok(());
+    }
+    let applied = work
+        .conn
+        .exec(
+            "INSERT INTO {role_assignments} (roleid, contextid, userid, timemodified, modifierid, component, itemid, sortorder)
+             SELECT c.roleid, c.contextid, c.userid, :now, :actor, c.component, c.itemid, 0 FROM {enrold_change} c
+              WHERE :here AND NOT EXISTS (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid = c.contextid
+                    AND r.roleid = c.roleid AND r.component = c.component AND r.itemid = c.itemid)
+              ORDER BY c.seq",
+            &params,
+        )
+        .await? as i64;
+    if applied < planned {
+        work.conn
+            .exec(
+                "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
+                    (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid
+                        AND r.component = c.component AND r.itemid = c.itemid AND r.timemodified = :now AND r.modifierid = :actor)",
+                &params,
+            )
+            .await?;
+    }
+    work.book("role.add", planned, applied);
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The two leases as rows: who may run now, with a heartbeat and a fencing number, good on a Galera cluster too.
+//! It must not know what a run does; it never uses a server-side named lock, which is local to one node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::clock;
+use crate::db::{Conn, Database, DbError, Params};
+
+/// The lease of whoever runs now.
+pub const RUN: &str = "run";
+
+/// A lease that this process holds.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    name: &'static str,
+    holder: String,
+    fence: i64,
+}
+
+impl Lease {
+    /// The fencing number: it grows with every change of hands.
+    pub fn fence(&self) -> i64 {
+        self.fence
+    }
+
+    /// Takes a lease that is free, or whose holder has given no heartbeat for `ttl` seconds of the database's clock.
+    /// `None` means that somebody else holds it.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn take(conn: &mut Conn, name: &'static str, ttl: u64) -> Result<Option<Self>, DbError> {
+        let holder = format!("{}:{}:{}", host(), std::process::id(), clock::nanos());
+        let params = Params::new()
+            .with("name", name)
+            .with("holder", holder.clone())
+            .with("ttl", ttl as i64)
+            .fragment("clock", conn.dialect().clock());
+        let taken = conn
+            .exec(
+                "UPDATE {enrold_lease} SET holder = :holder, fence = fence + 1, heartbeat = :clock, since = :clock
+                  WHERE name = :name AND (holder = '' OR heartbeat < :clock - :ttl)",
+                &params,
+            )
+            .await?;
+        if taken != 1 {
+            return Ok(None);
+        }
+        let fence = conn
+            .number("SELECT fence FROM {enrold_lease} WHERE name = :name AND holder = :holder", &params)
+            .await?;
+        Ok(Some(Self { name, holder, fence }))
+    }
+
+    /// Who holds a lease now, and for how many seconds: for a message to a person who waits.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn holder(conn: &mut Conn, name: &'static str) -> Result<Option<(String, i64)>, DbError> {
+        let params = Params::new().with("name", name).fragment("clock", conn.dialect().clock());
+        let row = conn
+            .row("SELECT holder, :clock - since FROM {enrold_lease} WHERE name = :name AND holder <> ''", &params)
+            .await?;
+        Ok(row.map(|row| (row.text(0), row.int(1))))
+    }
+
+    /// Renews the heartbeat; false when the lease was lost to somebody else.
+    /// Inside a run's transaction this is the fence: a run that lost its lease must not commit.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn renew(&self, conn: &mut Conn) -> Result<bool, DbError> {
+        let params = self.params().fragment("clock", conn.dialect().clock());
+        let renewed = conn
+            .exec(
+                "UPDATE {enrold_lease} SET heartbeat = :clock WHERE name = :name AND holder = :holder AND fence = :fence",
+                &params,
+            )
+            .await?;
+        Ok(renewed == 1)
+    }
+
+    /// Gives the lease back.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn release(&self, conn: &mut Conn) -> Result<(), DbError> {
+        conn.exec(
+            "UPDATE {enrold_lease} SET holder = '' WHERE name = :name AND holder = :holder AND fence = :fence",
+            &self.params(),
+        )
+        .await
+        .map(|_| ())
+    }
+
+    fn params(&self) -> Params {
+        Params::new().with("name", self.name).with("holder", self.holder.clone()).with("fence", self.fence)
+    }
+
+    /// Keeps the lease alive from a connection of its own until the handle is dropped or aborted.
+    /// A heartbeat that fails is tried again at the next beat: the fence decides, not the heart.
+    pub fn beat(&self, database: Arc<Database>, ttl: u64) -> Heart {
+        let lease = self.clone();
+        let pause = Duration::from_secs((ttl / 4).max(1));
+        Heart(tokio::spawn(async move {
+            let mut conn = None;
+            loop {
+                tokio::time::sleep(pause).await;
+                if conn.is_none() {
+                    conn = database.connect_with(pause).await.ok();
+                }
+                if let Some(open) = conn.as_mut()
+                    && lease.renew(open).await.is_err()
+                {
+                    conn = None;
+                }
+            }
+        }))
+    }
+}
+
+/// A running heartbeat; it stops when this is dropped.
+pub struct Heart(JoinHandle<()>);
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
+}

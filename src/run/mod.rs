@@ -1,0 +1,4 @@
+//! The life of a run.
+//! (head)
+
+pub mod lease;

@@ -1,0 +1,222 @@
+//! Taking rows away: picked by a query, journaled with their complete old row, deleted while they still stand.
+//! It must not know why a row goes; it knows only how each table's row is named in the journal.
+
+use crate::db::{DbError, Params, Value};
+use crate::run::work::{Place, Work};
+
+/// What kind of row is taken.
+#[derive(Clone, Copy, Debug)]
+pub enum Taken {
+    /// `role_assignments`.
+    Role,
+    /// A duplicate in `role_assignments`: no event, Moodle prunes it silently too.
+    DuplicateRole,
+    /// `groups_members`.
+    GroupMember,
+    /// `message_conversation_members`.
+    Conversation,
+    /// `grade_grades`.
+    Grade,
+    /// `user_lastaccess`.
+    LastAccess,
+    /// `enrol_flatfile`, the buffer of future lines.
+    Buffer,
+    /// One of the forum tables.
+    Forum(&'static str),
+}
+
+impl Taken {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Role | Self::DuplicateRole => "role_assignments",
+            Self::GroupMember => "groups_members",
+            Self::Conversation => "message_conversation_members",
+            Self::Grade => "grade_grades",
+            Self::LastAccess => "user_lastaccess",
+            Self::Buffer => "enrol_flatfile",
+            Self::Forum(table) => table,
+        }
+    }
+
+    /// The name of this change in the journal and in reports.
+    fn kind(self) -> String {
+        match self {
+            Self::Role => "role.remove".to_owned(),
+            Self::DuplicateRole => "role.prune".to_owned(),
+            Self::GroupMember => "group-member.remove".to_owned(),
+            Self::Conversation => "conversation-member.remove".to_owned(),
+            Self::Grade => "grade.remove".to_owned(),
+            Self::LastAccess => "lastaccess.remove".to_owned(),
+            Self::Buffer => "buffer.remove".to_owned(),
+            Self::Forum(table) => format!("{}.remove", table.replace('_', "-")),
+        }
+    }
+
+    /// Journal columns and where they come from: `x` is the row, `p` the pick.
+    fn columns(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Role | Self::DuplicateRole => (
+                "userid, courseid, contextid, roleid, component, itemid",
+                "x.userid, p.courseid, x.contextid, x.roleid, x.component, x.itemid",
+            ),
+            Self::GroupMember => (
+                "userid, courseid, contextid, groupid, component, itemid",
+                "x.userid, p.courseid, p.contextid, x.groupid, x.component, x.itemid",
+            ),
+            Self::Grade => ("userid, courseid, contextid, itemid", "x.userid, p.courseid, p.contextid, x.itemid"),
+            Self::Buffer => ("userid, courseid, roleid", "x.userid, x.courseid, x.roleid"),
+            Self::Conversation | Self::LastAccess | Self::Forum(_) => {
+                ("userid, courseid, contextid", "x.userid, p.courseid, p.contextid")
+            }
+        }
+    }
+}
+
+/// Which rows are taken: a select of (id, line, courseid, contextid), each id once.
+pub struct Pick {
+    select: String,
+    params: Vec<(&'static str, Value)>,
+}
+
+impl Pick {
+    /// A pick by a select.
+    pub fn new(select: &str) -> Self {
+        Self { select: select.to_owned(), params: Vec::new() }
+    }
+
+    /// A parameter of the select.
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.params.push((name, value.into()));
+        self
+    }
+
+    /// A fragment of the select.
+    pub fn fragment(self, name: &'static str, sql: &str) -> Self {
+        self.with(name, Value::Sql(sql.to_owned()))
+    }
+}
+
+impl Work<'_> {
+    /// Makes the temporary table that picks go through.
+    pub(super) async fn prepare_take(&mut self) -> Result<(), DbError> {
+        self.conn
+            .temporary(
+                "picked",
+                "id BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL",
+            )
+            .await
+    }
+
+    /// Plans and applies the removal of the picked rows.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn take(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<(), DbError> {
+        if self.plan_take(place, taken, pick).await? == 0 {
+            return Ok(());
+        }
+        self.apply_take(place, taken).await
+    }
+
+    /// Plans the removal of the picked rows and gives their number.
+    pub(super) async fn plan_take(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<i64, DbError> {
+        let mut params = self.at(place);
+        for (name, value) in pick.params {
+            params = params.with(name, value);
+        }
+        self.conn.exec("DELETE FROM picked", &Params::new()).await?;
+        let insert = format!("INSERT INTO picked (id, line, courseid, contextid) {}", pick.select);
+        if self.conn.exec(&insert, &params).await? == 0 {
+            return Ok(0);
+        }
+        let (columns, sources) = taken.columns();
+        let aliased = columns
+            .split(", ")
+            .zip(sources.split(", "))
+            .map(|(column, source)| format!("{source} AS {column}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let oldrow = self.old_row(taken.table(), "x");
+        let select = format!(
+            "SELECT :kind AS kind, p.line, x.id AS targetid, {aliased}, :oldrow AS oldrow FROM picked p JOIN {{{}}} x ON x.id = p.id",
+            taken.table()
+        );
+        let params = self.at(place).with("kind", taken.kind()).fragment("oldrow", oldrow);
+        let columns = format!("kind, line, targetid, {columns}, oldrow");
+        self.journal(place, &columns, "planned.line, planned.targetid", &select, params).await
+    }
+
+    /// Deletes what [`Work::plan_take`] planned, where the row still stands as it was.
+    pub(super) async fn apply_take(&mut self, place: Place, taken: Taken) -> Result<(), DbError> {
+        let planned = self.standing(place).await?;
+        let same = match taken {
+            // A page view moves the last access all the time; it goes whatever it says now.
+            Taken::LastAccess => "x.id = c.targetid".to_owned(),
+            _ => format!("x.id = c.targetid AND {} = c.oldrow", self.old_row(taken.table(), "x")),
+        };
+        let applied = self.delete_planned(place, taken.table(), &same).await?;
+        self.book(&taken.kind(), planned, applied);
+        Ok(())
+    }
+
+    /// Deletes the rows of a place's plan and marks as overtaken those that no longer stand as planned.
+    pub(super) async fn delete_planned(&mut self, place: Place, table: &str, same: &str) -> Result<i64, DbError> {
+        let params = self.at(place);
+        let name = format!("{{{table}}}");
+        let changed = format!(
+            "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {name} x WHERE {same})"
+        );
+        self.conn.exec(&changed, &params).await?;
+        let condition = format!(":here AND c.state = 0 AND {same}");
+        let sql = self.conn.dialect().delete_joined(&name, "x", "{enrold_change} c", &condition);
+        let applied = self.conn.exec(&sql, &params).await? as i64;
+        if applied < self.standing(place).await? {
+            // Changed in the moment between the two statements.
+            let left = format!(
+                "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND c.state = 0 AND EXISTS (SELECT 1 FROM {name} x WHERE x.id = c.targetid)"
+            );
+            self.conn.exec(&left, &params).await?;
+        }
+        self.observer.reached(crate::run::observe::Moment::Applied).await;
+        Ok(applied)
+    }
+
+    /// Applies planned changes of status and window, where the old values still stand.
+    pub(super) async fn change_enrolments(&mut self, place: Place, kind: &str, planned: i64) -> Result<(), DbError> {
+        if planned == 0 {
+            return Ok(());
+        }
+        let params = self.at(place);
+        let same = "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
+        let changed = format!(
+            "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND NOT EXISTS (SELECT 1 FROM {{user_enrolments}} x WHERE {same})"
+        );
+        self.conn.exec(&changed, &params).await?;
+        let sql = self.conn.dialect().update_joined(
+            "{user_enrolments}",
+            "x",
+            &[
+                ("status", "c.status"),
+                ("timestart", "c.timestart"),
+                ("timeend", "c.timeend"),
+                ("modifierid", ":actor"),
+                ("timemodified", ":now"),
+            ],
+            "{enrold_change} c",
+            &format!(":here AND c.state = 0 AND {same}"),
+        );
+        let applied = self.conn.exec(&sql, &params).await? as i64;
+        if applied < self.standing(place).await? {
+            let left = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {user_enrolments} x
+                WHERE x.id = c.targetid AND x.status = c.status AND x.timestart = c.timestart AND x.timeend = c.timeend AND x.timemodified = :now)";
+            self.conn.exec(left, &params).await?;
+        }
+        self.book(kind, planned, applied);
+        Ok(())
+    }
+
+    /// The complete row of a table as JSON text, with the columns that the site really has.
+    pub fn old_row(&self, table: &str, alias: &str) -> String {
+        self.conn.dialect().json_row(alias, self.site.columns.of(table))
+    }
+}

@@ -1,0 +1,110 @@
+//! One run at work inside its transaction: the connection, the site's settings, the clock, the counts so far.
+//! It must not know what is planned; it gives every step the same parameters and the same journal.
+
+use std::collections::BTreeMap;
+
+use crate::db::{Conn, DbError, Params};
+use crate::moodle::site::Site;
+use crate::run::guard::Guard;
+use crate::run::observe::{Moment, Observer};
+
+/// Room for the changes of one rank in one wave, in the journal's sequence numbers.
+const RANK_ROOM: i64 = 1_000_000_000;
+
+/// Where a planning step stands in the journal. The sequence number grows with wave, then rank, then line, so that
+/// reading the journal in order gives the events of one enrolment in Moodle's order (spec enrol-core 13).
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Steps on the same (user, course) follow each other in waves.
+    pub wave: i64,
+    /// The order of kinds within a wave.
+    pub rank: i64,
+}
+
+impl Place {
+    /// The sequence numbers of this place: from (exclusive) and to (inclusive).
+    pub fn range(self) -> (i64, i64) {
+        let from = (self.wave * 100 + self.rank) * RANK_ROOM;
+        (from, from + RANK_ROOM - 1)
+    }
+}
+
+/// A run at work.
+pub struct Work<'a> {
+    /// The connection that holds the run's transaction.
+    pub conn: &'a mut Conn,
+    /// The site's own settings.
+    pub site: &'a Site,
+    /// `enrold_run.id`; 0 in a simulation.
+    pub run: i64,
+    /// The run's clock in Unix seconds.
+    pub now: i64,
+    /// What the guard allows and what it has counted.
+    pub guard: Guard,
+    /// Who watches the run: a progress bar, a test.
+    pub observer: Observer,
+    /// How many changes of each kind were applied.
+    pub counts: BTreeMap<String, i64>,
+    /// How many changes were overtaken by another writer between plan and apply.
+    pub overtaken: i64,
+}
+
+impl Work<'_> {
+    /// The parameters that every statement of a run may use.
+    pub fn params(&self) -> Params {
+        Params::new().with("run", self.run).with("now", self.now).with("actor", self.site.actor)
+    }
+
+    /// [`Work::params`] with the journal range of a place.
+    pub fn at(&self, place: Place) -> Params {
+        let (from, to) = place.range();
+        self.params()
+            .with("wave", place.wave)
+            .with("from", from)
+            .with("to", to)
+            .fragment("here", "c.run = :run AND c.seq > :from AND c.seq <= :to")
+    }
+
+    /// Writes the rows of a plan into the journal; `select` gives its columns after run and sequence number, which
+    /// are made from `order` (columns of the select that make the order deterministic).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn journal(
+        &mut self,
+        place: Place,
+        columns: &str,
+        order: &str,
+        select: &str,
+        params: Params,
+    ) -> Result<i64, DbError> {
+        let (from, to) = place.range();
+        let params = params.with("from", from).with("to", to);
+        let sql = format!(
+            "INSERT INTO {{enrold_change}} (run, seq, {columns})
+             SELECT :run, :from + ROW_NUMBER() OVER (ORDER BY {order}), {columns} FROM ({select}) planned"
+        );
+        let planned = self.conn.exec(&sql, &params).await? as i64;
+        if planned > 0 {
+            self.observer.reached(Moment::Planned { changes: planned }).await;
+        }
+        Ok(planned)
+    }
+
+    /// Books what was really applied of a plan.
+    pub fn book(&mut self, kind: &str, planned: i64, applied: i64) {
+        if applied > 0 {
+            *self.counts.entry(kind.to_owned()).or_default() += applied;
+        }
+        self.overtaken += (planned - applied).max(0);
+    }
+
+    /// Counts the changes of a place that are not overtaken.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn standing(&mut self, place: Place) -> Result<i64, DbError> {
+        let params = self.at(place);
+        self.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :here AND c.state = 0", &params).await
+    }
+}
