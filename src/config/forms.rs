@@ -1,0 +1,102 @@
+//! The forms that text settings must have: a URL, a prefix, a cron text, a time zone, a path.
+//! It must not know keys or layers, and the check of the URL never repeats the URL.
+
+use tokio_cron_scheduler::Job;
+
+/// What begins a database URL that enrold understands.
+const URL_FORMS: &str =
+    "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
+
+/// A database URL of a known form that names something; the driver looks at the rest when it connects.
+pub(super) fn database_url(text: &str) -> Result<(), String> {
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return Err(format!("not a database URL; write {URL_FORMS}"));
+    };
+    let named = match scheme {
+        "sqlite" => Some(rest.strip_prefix("//").unwrap_or(rest)),
+        "postgres" | "postgresql" | "mysql" | "mariadb" => rest.strip_prefix("//"),
+        _ => None,
+    };
+    match named {
+        None => Err(format!("not a database URL; write {URL_FORMS}")),
+        Some(name) if name.is_empty() || name.starts_with('?') => {
+            Err("the database URL names no database".to_owned())
+        }
+        Some(_) if text.contains(char::is_control) => {
+            Err("the database URL holds a control character, such as a line end".to_owned())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// The SQLite URL of a file; `%`, `?` and `#` in its name are escaped, because a URL gives them a meaning.
+pub(super) fn sqlite_url(path: &str) -> String {
+    let escaped = path
+        .replace('%', "%25")
+        .replace('?', "%3F")
+        .replace('#', "%23");
+    format!("sqlite://{escaped}")
+}
+
+/// Moodle's table prefix: it becomes part of every statement, so nothing but `[a-z0-9_]{0,16}` is let through.
+pub(super) fn prefix(text: &str) -> Result<(), String> {
+    let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if text.len() <= 16 && text.chars().all(safe) {
+        Ok(())
+    } else {
+        Err(format!(
+            "found {}, expected at most 16 of a-z, 0-9 and _",
+            shown(text)
+        ))
+    }
+}
+
+/// A path of this system, absolute or relative to the current directory.
+pub(super) fn path(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        Err("expected a path, found nothing".to_owned())
+    } else if text.contains("://") {
+        Err("expected a path, found a URL".to_owned())
+    } else if text.contains('\0') {
+        Err("a path cannot hold a NUL character".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+/// A time zone by its IANA name.
+pub(super) fn timezone(text: &str) -> Result<(), String> {
+    match text.parse::<chrono_tz::Tz>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!(
+            "found {}, expected the IANA name of a time zone, for example Europe/Paris",
+            shown(text)
+        )),
+    }
+}
+
+/// A cron text of five fields that the scheduler understands.
+pub(super) fn schedule(text: &str) -> Result<(), String> {
+    let five = text.split_whitespace().count() == 5;
+    if five && Job::new(format!("0 {text}"), |_, _| {}).is_ok() {
+        Ok(())
+    } else {
+        Err(format!(
+            "found {}, expected five cron fields (minute, hour, day of month, month, day of week), for example \"15 * * * *\"",
+            shown(text)
+        ))
+    }
+}
+
+/// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a password.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.contains("://") || text.contains('@') {
+        "a URL (not shown, it may hold a password)".to_owned()
+    } else if text.chars().count() > LONGEST {
+        let start: String = text.chars().take(LONGEST).collect();
+        format!("{start:?}…")
+    } else {
+        format!("{text:?}")
+    }
+}

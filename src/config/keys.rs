@@ -1,0 +1,285 @@
+//! The list of known keys with what each takes: the one place that says which keys exist.
+//! It must not know layers or defaults (those are in `config/enrold.toml`).
+
+use config::ValueKind;
+
+use super::forms;
+use super::sections::{
+    CourseKey, DelScope, EncodingFallback, GuardMode, Locale, LogLevel, RemovalAction, UserKey,
+    WhenDisabled,
+};
+
+/// One known key.
+pub(super) struct Key {
+    /// Dotted path.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What holds when no layer sets it.
+    pub unset: Unset,
+}
+
+/// What a key takes.
+pub(super) enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number between two bounds, in a unit.
+    Whole(u32, u32, &'static str),
+    /// One word of a list.
+    Choice(&'static [&'static str]),
+    /// Text of a form.
+    Text(fn(&str) -> Result<(), String>),
+    /// Text of a form that is never shown.
+    Secret(fn(&str) -> Result<(), String>),
+}
+
+/// What holds when no layer sets a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unset {
+    /// The reference has a default.
+    Default,
+    /// Moodle's own setting decides; an empty text in a higher layer gives the decision back to it.
+    Moodle,
+    /// Another key decides (`database.url`, `database.url_file`, `state.path`).
+    Elsewhere,
+}
+
+/// A ceiling for counts that has no meaning of its own; it keeps sums inside 64 bits.
+const MANY: u32 = 1_000_000_000;
+/// The longest time that a setting takes, in seconds.
+const HOUR: u32 = 3_600;
+
+/// Every known key, in the order of the reference.
+pub(super) const KEYS: &[Key] = &[
+    choice("locale", Locale::WORDS),
+    Key {
+        name: "database.url",
+        kind: Kind::Secret(forms::database_url),
+        unset: Unset::Elsewhere,
+    },
+    Key {
+        name: "database.url_file",
+        kind: Kind::Text(forms::path),
+        unset: Unset::Elsewhere,
+    },
+    text("database.prefix", forms::prefix),
+    seconds("database.connect_timeout", 1),
+    text("state.path", forms::path),
+    text("inbox.path", forms::path),
+    seconds("inbox.settle", 0),
+    choice("guard.mode", GuardMode::WORDS),
+    percent("guard.failed_lines_percent"),
+    count("guard.failed_lines_min"),
+    flag("guard.hold_empty"),
+    flag("guard.protect_admins"),
+    count("guard.run.removals_max"),
+    percent("guard.run.removals_percent"),
+    count("guard.run.suspensions_max"),
+    percent("guard.run.suspensions_percent"),
+    count("guard.run.creations_max"),
+    growth("guard.run.creations_percent"),
+    count("guard.run.at_least"),
+    count("guard.course.removals_max"),
+    percent("guard.course.removals_percent"),
+    count("guard.course.suspensions_max"),
+    percent("guard.course.suspensions_percent"),
+    count("guard.course.creations_max"),
+    growth("guard.course.creations_percent"),
+    count("guard.course.min_members"),
+    count("guard.method.removals_max"),
+    percent("guard.method.removals_percent"),
+    count("guard.method.suspensions_max"),
+    percent("guard.method.suspensions_percent"),
+    count("guard.method.creations_max"),
+    growth("guard.method.creations_percent"),
+    count("guard.method.at_least"),
+    Key {
+        name: "site.timezone",
+        kind: Kind::Text(forms::timezone),
+        unset: Unset::Moodle,
+    },
+    choice("flatfile.del_scope", DelScope::WORDS),
+    choice("flatfile.when_disabled", WhenDisabled::WORDS),
+    choice("flatfile.encoding_fallback", EncodingFallback::WORDS),
+    whole("flatfile.max_steps", 1, 5_000, "steps"),
+    choice("flatfile.header.user_key", UserKey::WORDS),
+    choice("flatfile.header.course_key", CourseKey::WORDS),
+    choice("flatfile.native.user_key", UserKey::WORDS),
+    choice("flatfile.native.course_key", CourseKey::WORDS),
+    Key {
+        name: "flatfile.unenrolaction",
+        kind: Kind::Choice(RemovalAction::WORDS),
+        unset: Unset::Moodle,
+    },
+    Key {
+        name: "flatfile.expiredaction",
+        kind: Kind::Choice(RemovalAction::WORDS),
+        unset: Unset::Moodle,
+    },
+    whole("run.retries", 0, 1_000, "attempts"),
+    seconds("run.lock_timeout", 1),
+    seconds("run.simulate_lock_timeout", 1),
+    seconds("run.lease_ttl", 10),
+    whole("run.effect_rows", 1, 100_000, "changes"),
+    flag("tasks.flatfile.enabled"),
+    text("tasks.flatfile.schedule", forms::schedule),
+    choice("log.level", LogLevel::WORDS),
+];
+
+const fn defaulted(name: &'static str, kind: Kind) -> Key {
+    Key {
+        name,
+        kind,
+        unset: Unset::Default,
+    }
+}
+
+const fn flag(name: &'static str) -> Key {
+    defaulted(name, Kind::Flag)
+}
+
+const fn whole(name: &'static str, least: u32, most: u32, unit: &'static str) -> Key {
+    defaulted(name, Kind::Whole(least, most, unit))
+}
+
+const fn count(name: &'static str) -> Key {
+    whole(name, 0, MANY, "rows")
+}
+
+const fn percent(name: &'static str) -> Key {
+    whole(name, 0, 100, "percent")
+}
+
+/// A percentage that may pass 100: a run can create more than there was.
+const fn growth(name: &'static str) -> Key {
+    whole(name, 0, MANY, "percent")
+}
+
+const fn seconds(name: &'static str, least: u32) -> Key {
+    whole(name, least, HOUR, "seconds")
+}
+
+const fn choice(name: &'static str, words: &'static [&'static str]) -> Key {
+    defaulted(name, Kind::Choice(words))
+}
+
+const fn text(name: &'static str, form: fn(&str) -> Result<(), String>) -> Key {
+    defaulted(name, Kind::Text(form))
+}
+
+/// The known key of this name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// A known key inside the section of this name, if there is such a section.
+pub(super) fn example_in(section: &str) -> Option<&'static str> {
+    KEYS.iter().map(|key| key.name).find(|name| {
+        name.strip_prefix(section)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// The known key that looks most like an unknown one: the fewest edits on the whole path, on its section, and twice on its
+/// last part, so that both a slip of the pen and a key in the wrong section find their way. A task is like a task only.
+pub(super) fn nearest(unknown: &str) -> &'static str {
+    fn ends(path: &str) -> (&str, &str) {
+        let section = path.split('.').next().unwrap_or_default();
+        let last = path.rsplit('.').next().unwrap_or_default();
+        (section, last)
+    }
+    let (section, last) = ends(unknown);
+    let far = |known: &str| {
+        let (known_section, known_last) = ends(known);
+        edits(unknown, known) + edits(section, known_section) + 2 * edits(last, known_last)
+    };
+    KEYS.iter()
+        .map(|key| key.name)
+        .filter(|known| section != "tasks" || known.starts_with("tasks."))
+        .min_by_key(|known| far(known))
+        .unwrap_or_default()
+}
+
+/// Levenshtein's distance; a text longer than any key by far is cut, so that a hostile key costs nothing.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (done, letter) in one.chars().take(100).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = done + 1;
+        for (place, known) in other.iter().enumerate() {
+            let kept = diagonal + usize::from(letter != *known);
+            diagonal = row[place + 1];
+            row[place + 1] = kept.min(row[place] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+impl Key {
+    /// The value in the type that this key takes, or what was found and what is expected.
+    ///
+    /// Environment and `--set` give text only, so numbers and flags are read from text too; nothing is rounded or guessed.
+    pub fn accept(&self, found: &ValueKind) -> Result<ValueKind, String> {
+        match &self.kind {
+            Kind::Flag => match found {
+                ValueKind::Boolean(flag) => Some(*flag),
+                ValueKind::String(text) => flag_in(text),
+                _ => None,
+            }
+            .map(ValueKind::Boolean)
+            .ok_or_else(|| self.expected(found)),
+            Kind::Whole(least, most, _) => match found {
+                ValueKind::I64(number) => u32::try_from(*number).ok(),
+                ValueKind::String(text) => text.trim().parse().ok(),
+                _ => None,
+            }
+            .filter(|number| (least..=most).contains(&number))
+            .map(|number| ValueKind::I64(number.into()))
+            .ok_or_else(|| self.expected(found)),
+            Kind::Choice(words) => match found {
+                ValueKind::String(word) if words.contains(&word.as_str()) => Ok(found.clone()),
+                _ => Err(self.expected(found)),
+            },
+            Kind::Text(form) | Kind::Secret(form) => match found {
+                ValueKind::String(text) => form(text).map(|()| found.clone()),
+                _ => Err(self.expected(found)),
+            },
+        }
+    }
+
+    /// Whether the value must never be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret(_))
+    }
+
+    fn expected(&self, found: &ValueKind) -> String {
+        let expected = match &self.kind {
+            Kind::Flag => "true or false".to_owned(),
+            Kind::Whole(least, MANY, unit) => {
+                format!("a whole number of {unit}, {least} or more")
+            }
+            Kind::Whole(least, most, unit) => {
+                format!("a whole number of {unit} from {least} to {most}")
+            }
+            Kind::Choice(words) => format!("one of {}", words.join(", ")),
+            Kind::Text(_) | Kind::Secret(_) => "text in quotes".to_owned(),
+        };
+        let found = match found {
+            _ if self.is_secret() => "something else".to_owned(),
+            ValueKind::String(text) => forms::shown(text),
+            ValueKind::Array(_) => "a list".to_owned(),
+            ValueKind::Table(_) => "a section".to_owned(),
+            other => other.to_string(),
+        };
+        format!("found {found}, expected {expected}")
+    }
+}
+
+fn flag_in(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}

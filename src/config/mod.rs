@@ -1,0 +1,133 @@
+//! The settings of enrold: five layers merged into one typed value, with the origin of each key and all problems at once.
+//! It must not know databases, files of enrolments or Moodle; what Moodle's own settings decide has no default here.
+
+mod choice;
+mod forms;
+mod keys;
+mod layers;
+mod load;
+mod problem;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+pub use load::load;
+pub use problem::{ConfigProblem, ConfigProblems, Place};
+pub use sections::{
+    CourseKey, Database, DelScope, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode,
+    Inbox, Limits, Locale, Log, LogLevel, RemovalAction, Run, Site, State, Task, UserKey,
+    WhenDisabled,
+};
+
+/// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
+pub const REFERENCE: &str = include_str!("../../config/enrold.toml");
+
+/// Where settings come from, lowest layer first; the embedded defaults lie below all of them.
+///
+/// No `Debug`: environment and `--set` may carry passwords.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The system's file, read if it exists (`/etc/enrold/enrold.toml`).
+    pub system_file: Option<PathBuf>,
+    /// Files named on the command line, in order; a missing one is a problem.
+    pub files: Vec<PathBuf>,
+    /// The process environment; only names that begin with `ENROLD__` are looked at.
+    pub env: Vec<(String, String)>,
+    /// `--set key.path=value`, in order, split at the first `=`.
+    pub sets: Vec<(String, String)>,
+}
+
+/// The result of [`load`]: the typed settings, and each key with its value and origin.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What the program works with.
+    pub settings: Settings,
+    /// Every key that has a value, or that Moodle decides, in the order of the reference.
+    pub origins: Vec<Effective>,
+}
+
+/// One key of the effective configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Effective {
+    /// Dotted path, for example `guard.mode`.
+    pub key: String,
+    /// The value as text; `********` for a secret; empty where Moodle decides.
+    pub value: String,
+    /// The layer that gave the value.
+    pub origin: Origin,
+}
+
+/// The layer that a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The embedded reference.
+    Default,
+    /// No layer sets it: the site's own setting in Moodle is used.
+    Moodle,
+    /// A configuration file.
+    File(PathBuf),
+    /// An environment variable, by its full name.
+    Environment(String),
+    /// `--set` on the command line.
+    Set,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Moodle => f.write_str("Moodle's own setting"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Set => f.write_str("--set"),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// All settings, checked; sections are named as in `config/enrold.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Language of reports.
+    pub locale: Locale,
+    /// Moodle's database.
+    pub database: Database,
+    /// enrold's own directory.
+    pub state: State,
+    /// The drop directory.
+    pub inbox: Inbox,
+    /// Limits above which a run is held.
+    pub guard: Guard,
+    /// Facts about the site that override Moodle's own settings.
+    #[serde(default)]
+    pub site: Site,
+    /// The flat file.
+    pub flatfile: FlatFile,
+    /// How a run meets the database.
+    pub run: Run,
+    /// Scheduled tasks by name.
+    pub tasks: BTreeMap<String, Task>,
+    /// The log on standard error.
+    pub log: Log,
+}
+
+impl Default for Settings {
+    /// The embedded defaults alone.
+    fn default() -> Self {
+        load(&Sources::default())
+            .expect("the embedded defaults are constant, and a test loads them")
+            .settings
+    }
+}

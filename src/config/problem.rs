@@ -1,0 +1,106 @@
+//! What can be wrong with a configuration, each problem with its place, its key and what to do.
+//! It must not know how layers are read, and it never holds a secret.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Origin;
+
+/// Every problem of a configuration, so that an operator corrects them in one go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblems(pub Vec<ConfigProblem>);
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [one] => write!(f, "the configuration has a problem: {one}"),
+            all => {
+                write!(f, "the configuration has {} problems:", all.len())?;
+                all.iter()
+                    .try_for_each(|problem| write!(f, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigProblems {}
+
+/// Where a problem is: the layer, and the line if the layer is a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The layer.
+    pub origin: Origin,
+    /// Line of the key in the file, from 1.
+    pub line: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}, line {line}", self.origin),
+            None => write!(f, "{}", self.origin),
+        }
+    }
+}
+
+/// One problem of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigProblem {
+    /// A file that was named cannot be read.
+    #[error("file {}: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The text of a layer is not TOML.
+    #[error("{place}: this is not TOML: {message}")]
+    Syntax {
+        /// The file and the line.
+        place: Place,
+        /// The parser's words, without the text of the line, which may hold a password.
+        message: String,
+    },
+    /// A key that enrold does not have.
+    #[error("{place}: unknown key `{key}`; the nearest known key is `{nearest}`")]
+    UnknownKey {
+        /// The layer and the line.
+        place: Place,
+        /// The key as it was written.
+        key: String,
+        /// The known key that looks most like it.
+        nearest: &'static str,
+    },
+    /// A section was given a value.
+    #[error("{place}: `{key}` is a section and takes no value; it holds keys such as `{example}`")]
+    Section {
+        /// The layer and the line.
+        place: Place,
+        /// The section.
+        key: String,
+        /// A key inside it.
+        example: &'static str,
+    },
+    /// A value that its key does not take.
+    #[error("{place}: `{key}`: {reason}")]
+    Value {
+        /// The layer and the line.
+        place: Place,
+        /// The key.
+        key: String,
+        /// What was found and what is expected.
+        reason: String,
+    },
+    /// The database is named twice in one layer.
+    #[error("{place}: `database.url` and `database.url_file` are both set; keep one of them")]
+    UrlTwice {
+        /// The layer.
+        place: Place,
+    },
+    /// The merged values do not fit the settings; a defect of enrold, not of a file.
+    #[error(
+        "the checked values do not fit the settings ({0}); this is a defect of enrold, please report it"
+    )]
+    Defect(String),
+}

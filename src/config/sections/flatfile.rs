@@ -1,0 +1,106 @@
+//! Section `flatfile`: how flat files are read, and what may override Moodle's settings of its flat-file method.
+//! It must not know bytes, lines or tables.
+
+use serde::Deserialize;
+
+use crate::config::choice::choice;
+
+choice! {
+    /// How far a `del` line reaches.
+    DelScope {
+        /// As in Moodle: every enrolment of the user in the course, whatever method made it.
+        Moodle = "moodle",
+        /// Only what the flat-file method itself enrolled.
+        Own = "own",
+    }
+}
+
+choice! {
+    /// What happens to a file while `flatfile` is not among Moodle's enabled enrolment methods.
+    WhenDisabled {
+        /// Nothing is applied, and that is said.
+        Wait = "wait",
+        /// The file is applied all the same.
+        Apply = "apply",
+    }
+}
+
+choice! {
+    /// How the bytes of a file are read that is not UTF-8 and has no byte-order mark.
+    EncodingFallback {
+        /// Windows-1252, the western European code page of Windows.
+        Windows1252 = "windows-1252",
+        /// ISO-8859-15, Latin-9.
+        Iso8859_15 = "iso-8859-15",
+    }
+}
+
+choice! {
+    /// The column of `user` that names a user in a file.
+    UserKey {
+        /// `user.username`
+        Username = "username",
+        /// `user.idnumber`
+        Idnumber = "idnumber",
+        /// `user.email`
+        Email = "email",
+        /// `user.id`
+        Id = "id",
+    }
+}
+
+choice! {
+    /// The column of `course` that names a course in a file.
+    CourseKey {
+        /// `course.shortname`
+        Shortname = "shortname",
+        /// `course.idnumber`
+        Idnumber = "idnumber",
+        /// `course.id`
+        Id = "id",
+    }
+}
+
+choice! {
+    /// What becomes of an enrolment that a `del` line or an elapsed `timeend` ends (Moodle's choices for `enrol_flatfile`).
+    RemovalAction {
+        /// The enrolment and what hangs on it are removed.
+        Unenrol = "unenrol",
+        /// Nothing happens.
+        Keep = "keep",
+        /// The enrolment is suspended and its roles are removed.
+        SuspendNoRoles = "suspendnoroles",
+    }
+}
+
+/// How flat files are read and applied.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlatFile {
+    /// How far a `del` line reaches.
+    pub del_scope: DelScope,
+    /// What happens while the method is disabled in Moodle.
+    pub when_disabled: WhenDisabled,
+    /// The encoding of files that are not UTF-8.
+    pub encoding_fallback: EncodingFallback,
+    /// Steps on one pair of user and course in one file; the lines of a pair with more are errors.
+    pub max_steps: u32,
+    /// Keys of the form with a header line.
+    pub header: FlatFileKeys,
+    /// Keys of Moodle's own positional form.
+    pub native: FlatFileKeys,
+    /// What a `del` line does; without it Moodle's `enrol_flatfile/unenrolaction` decides.
+    pub unenrolaction: Option<RemovalAction>,
+    /// What an elapsed `timeend` does; without it Moodle's `enrol_flatfile/expiredaction` decides.
+    pub expiredaction: Option<RemovalAction>,
+}
+
+/// By which columns one form of the file names users and courses.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlatFileKeys {
+    /// The column of `user`.
+    pub user_key: UserKey,
+    /// The column of `course`.
+    pub course_key: CourseKey,
+}

@@ -1,0 +1,67 @@
+//! Section `guard`: the limits above which a run is held.
+//! It must not know how changes are counted.
+
+use serde::Deserialize;
+
+use crate::config::choice::choice;
+
+choice! {
+    /// What happens when a run is over a limit.
+    GuardMode {
+        /// The run is rolled back and waits for `approve` or `reject`.
+        Hold = "hold",
+        /// The run goes on, and its report says which limit it passed.
+        Warn = "warn",
+        /// Nothing is compared.
+        Off = "off",
+    }
+}
+
+/// Limits above which a run is held.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// What happens over a limit.
+    pub mode: GuardMode,
+    /// Failed lines in percent of the lines of the file (0 = no limit).
+    pub failed_lines_percent: u32,
+    /// A file with fewer failed lines than this is never held for them.
+    pub failed_lines_min: u32,
+    /// Hold a file that has a header only, or nothing at all.
+    pub hold_empty: bool,
+    /// Never remove or suspend a site administrator.
+    pub protect_admins: bool,
+    /// The whole run.
+    pub run: Limits,
+    /// Each course (later: each cohort) by itself.
+    pub course: Limits,
+    /// Each enrolment method by itself.
+    pub method: Limits,
+}
+
+/// Limits on one scope of a run: the run, a course or a method. A limit of 0 is no limit.
+///
+/// A `max` counts by itself. A `percent` is of what stood in the scope before the run, and holds only from `at_least`
+/// changes of that kind on and only in a scope with more than `min_members` members.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Enrolments removed, by count.
+    pub removals_max: u32,
+    /// Enrolments removed, in percent.
+    pub removals_percent: u32,
+    /// Enrolments suspended, by count.
+    pub suspensions_max: u32,
+    /// Enrolments suspended, in percent.
+    pub suspensions_percent: u32,
+    /// Enrolments created, by count.
+    pub creations_max: u32,
+    /// Enrolments created, in percent.
+    pub creations_percent: u32,
+    /// Percent limits need this many changes of their kind; a key of `run` and `method`, 0 for `course`.
+    #[serde(default)]
+    pub at_least: u32,
+    /// Percent limits need more members than this; a key of `course`, 0 for `run` and `method`.
+    #[serde(default)]
+    pub min_members: u32,
+}

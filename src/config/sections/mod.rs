@@ -1,0 +1,36 @@
+//! One small file per section of the configuration: serde structs that hold checked values.
+//! They must not know layers, files or where a value comes from.
+
+mod database;
+mod flatfile;
+mod guard;
+mod inbox;
+mod locale;
+mod log;
+mod run;
+mod site;
+mod state;
+mod tasks;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+pub use database::Database;
+pub use flatfile::{
+    CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, UserKey,
+    WhenDisabled,
+};
+pub use guard::{Guard, GuardMode, Limits};
+pub use inbox::Inbox;
+pub use locale::Locale;
+pub use log::{Log, LogLevel};
+pub use run::Run;
+pub use site::Site;
+pub use state::State;
+pub use tasks::Task;
+
+/// Whole seconds in the file, a `Duration` in the program.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_secs)
+}

@@ -1,0 +1,19 @@
+//! Section `site`: facts about the Moodle site that an operator may override.
+//! It must not know Moodle's tables; a missing value means that Moodle's own setting decides.
+
+use chrono_tz::Tz;
+use serde::de::{Deserialize, Deserializer, Error};
+
+/// Overrides of what Moodle knows about the site.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Zone in which dates without a zone are read; without it Moodle's `timezone` decides.
+    #[serde(default, deserialize_with = "zone")]
+    pub timezone: Option<Tz>,
+}
+
+fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tz>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map(Some).map_err(D::Error::custom)
+}
