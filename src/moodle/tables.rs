@@ -19,6 +19,8 @@ pub struct Table {
     pub unique: Vec<Vec<&'static str>>,
     /// The columns of each other index; Moodle's foreign keys are no more than these.
     pub indexes: Vec<Vec<&'static str>>,
+    /// Columns searched by their beginning (`LIKE 'x%'`): on PostgreSQL that takes an index of its own.
+    pub prefixes: Vec<&'static str>,
 }
 
 /// One column of a Moodle table.
@@ -98,6 +100,18 @@ pub fn ddl(dialect: Dialect, table: &Table, prefix: &str) -> Vec<String> {
         "CREATE TABLE {name} (\n  {}\n){options}",
         parts.join(",\n  ")
     )];
+    if dialect == Dialect::Postgres {
+        statements.extend(table.prefixes.iter().map(|column| {
+            let key = quoted(
+                dialect,
+                &format!("{prefix}{}_{column}_pattern_ix", table.name),
+            );
+            format!(
+                "CREATE INDEX {key} ON {name} ({} varchar_pattern_ops)",
+                quoted(dialect, column)
+            )
+        }));
+    }
     if dialect != Dialect::Maria {
         statements.extend(keys.iter().map(|key| {
             let kind = if key.unique { "UNIQUE INDEX" } else { "INDEX" };
@@ -239,6 +253,8 @@ fn read(text: &'static str) -> Result<Vec<Table>, &'static str> {
             table.unique.extend(read_keys(keys));
         } else if let Some(keys) = line.strip_prefix("index:") {
             table.indexes.extend(read_keys(keys));
+        } else if let Some(columns) = line.strip_prefix("prefix:") {
+            table.prefixes.extend(columns.split_whitespace());
         } else {
             for column in line.trim_end_matches(',').split(',') {
                 table.columns.push(read_column(column).ok_or(line)?);

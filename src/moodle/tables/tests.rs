@@ -81,11 +81,12 @@ fn columns_carry_type_nullness_and_default() {
 }
 
 #[test]
-fn unique_keys_are_moodles() {
+fn keys_are_moodles() {
     assert_eq!(known("user_enrolments").unique, [["enrolid", "userid"]]);
     assert_eq!(known("user").unique, [["mnethostid", "username"]]);
     assert_eq!(known("groups_members").unique, [["userid", "groupid"]]);
     assert_eq!(known("context").unique, [["contextlevel", "instanceid"]]);
+    assert_eq!(known("context").prefixes, ["path"]);
     // No unique key keeps a role from being given twice.
     assert!(known("role_assignments").unique.is_empty());
     assert!(known("cache_flags").unique.is_empty());
@@ -203,4 +204,25 @@ fn every_table_has_statements_on_every_engine() {
             assert_eq!(statements.len(), 1 + keys, "{}", table.name);
         }
     }
+}
+
+#[test]
+fn the_sample_site_names_only_tables_and_columns_of_the_catalogue() {
+    let sample = include_str!("../sample.sql");
+    let mut statements = 0;
+    for line in sample
+        .lines()
+        .filter_map(|line| line.strip_prefix("INSERT INTO {"))
+    {
+        let (name, rest) = line.split_once("} (").expect("a table, then its columns");
+        let columns = rest.strip_suffix(") VALUES").expect("columns, then values");
+        for column in columns.split(", ") {
+            assert!(known(name).column(column).is_some(), "{name}.{column}");
+        }
+        statements += 1;
+    }
+    assert_eq!(
+        statements,
+        sample.lines().filter(|line| line.ends_with(';')).count()
+    );
 }
