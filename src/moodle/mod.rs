@@ -3,3 +3,4 @@
 
 pub mod method;
 pub mod site;
+pub mod tables;
