@@ -1,0 +1,98 @@
+//! The buffer of future lines, Moodle's table `enrol_flatfile`: what is kept for later, what a line of today erases.
+//! It must not replay rows: due rows become steps like lines of a file.
+
+use crate::db::DbError;
+use crate::run::take::{Pick, Taken};
+use crate::run::work::{Place, Work};
+
+const RANK_REMOVE: i64 = 5;
+const RANK_ADD: i64 = 6;
+
+/// Settles the buffer for the steps of a file: rows of a (user, course, role) that a line of today names go, future
+/// lines that no later line of today erases are kept. A row that is there already stays as it is, so that the same
+/// file again changes nothing.
+///
+/// # Errors
+/// The engine's.
+pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError> {
+    work.conn
+        .temporary(
+            "later",
+            "line BIGINT NOT NULL, action VARCHAR(30) NOT NULL, roleid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
+             timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
+        )
+        .await?;
+    if any_future {
+        keep_later(work).await?;
+    }
+    erase(work, ERASED_BY_FILE).await?;
+    if any_future {
+        add(work, Place { wave: 0, rank: RANK_ADD }).await?;
+    }
+    Ok(())
+}
+
+/// Erases the due rows, whether they could be replayed or not, and every row of a triple that was (spec flatfile 5).
+///
+/// # Errors
+/// The engine's.
+pub async fn erase_due(work: &mut Work<'_>) -> Result<(), DbError> {
+    erase(work, ERASED_BY_REPLAY).await
+}
+
+const ERASED_BY_FILE: &str =
+    "SELECT b.id, MIN(s.line) AS line, b.courseid, MIN(s.contextid) AS contextid FROM step s
+       JOIN {enrol_flatfile} b ON b.userid = s.userid AND b.courseid = s.courseid AND b.roleid = s.roleid
+       LEFT JOIN later l ON l.action = b.action AND l.roleid = b.roleid AND l.userid = b.userid AND l.courseid = b.courseid
+            AND l.timestart = b.timestart AND l.timeend = b.timeend
+      WHERE s.wave > 0 AND l.line IS NULL GROUP BY b.id, b.courseid";
+
+const ERASED_BY_REPLAY: &str =
+    "SELECT b.id, MIN(COALESCE(s.line, b.id)) AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b
+       LEFT JOIN step s ON b.userid = s.userid AND b.courseid = s.courseid AND b.roleid = s.roleid
+      WHERE b.timestart < :now OR s.line IS NOT NULL GROUP BY b.id, b.courseid";
+
+async fn erase(work: &mut Work<'_>, which: &str) -> Result<(), DbError> {
+    work.take(Place { wave: 0, rank: RANK_REMOVE }, Taken::Buffer, Pick::new(which)).await
+}
+
+async fn keep_later(work: &mut Work<'_>) -> Result<(), DbError> {
+    work.conn
+        .exec(
+            "INSERT INTO later (line, action, roleid, userid, courseid, timestart, timeend)
+             SELECT MIN(f.line), CASE WHEN f.op = 2 THEN 'del' ELSE 'add' END, f.roleid, f.userid, f.courseid, f.timestart, f.timeend FROM step f
+              WHERE f.wave = 0 AND NOT EXISTS (SELECT 1 FROM step s WHERE s.wave > 0 AND s.userid = f.userid AND s.courseid = f.courseid
+                    AND s.roleid = f.roleid AND s.line > f.line)
+              GROUP BY f.op, f.roleid, f.userid, f.courseid, f.timestart, f.timeend",
+            &work.params(),
+        )
+        .await?;
+    work.conn.analyse("later").await
+}
+
+async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
+    let params = work.at(place);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, roleid, component, timestart, timeend",
+            "planned.line",
+            "SELECT 'buffer.add' AS kind, l.line, l.userid, l.courseid, l.roleid, l.action AS component, l.timestart, l.timeend FROM later l
+              WHERE NOT EXISTS (SELECT 1 FROM {enrol_flatfile} b WHERE b.action = l.action AND b.roleid = l.roleid AND b.userid = l.userid
+                    AND b.courseid = l.courseid AND b.timestart = l.timestart AND b.timeend = l.timeend)",
+            params.clone(),
+        )
+        .await?;
+    if planned > 0 {
+        let applied = work
+            .conn
+            .exec(
+                "INSERT INTO {enrol_flatfile} (action, roleid, userid, courseid, timestart, timeend, timemodified)
+                 SELECT c.component, c.roleid, c.userid, c.courseid, c.timestart, c.timeend, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
+                &params,
+            )
+            .await? as i64;
+        work.book("buffer.add", planned, applied);
+    }
+    Ok(())
+}

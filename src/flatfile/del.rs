@@ -1,0 +1,192 @@
+//! What a `del` line means: which enrolments of the user in the course it ends, by the role it names (spec flatfile 6).
+//! It must not delete anything itself: it fills `doomed` and leaves the rest to the engine.
+
+use crate::config::DelScope;
+use crate::db::DbError;
+use crate::moodle::method::{REACHABLE, Unenrol};
+use crate::moodle::site::RemovalAction;
+use crate::run::end;
+use crate::run::take::{Pick, Taken};
+use crate::run::work::{Place, Work};
+
+const RANK_LEFTOVER_ROLES: i64 = 37;
+
+/// Makes the temporary tables of `del` lines.
+///
+/// # Errors
+/// The engine's.
+pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+    work.conn
+        .temporary(
+            "candidate",
+            "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+             enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, uestatus BIGINT NOT NULL, free SMALLINT NOT NULL,
+             owned SMALLINT NOT NULL, ownedrole SMALLINT NOT NULL, manualrole SMALLINT NOT NULL, manualother SMALLINT NOT NULL",
+        )
+        .await
+}
+
+/// Applies the `del` steps of a wave.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope: DelScope) -> Result<(), DbError> {
+    // 2 is none of the flat file's choices (spec flatfile 2): nothing is done, as in Moodle.
+    let unenrol = match action {
+        RemovalAction::Keep | RemovalAction::Suspend => return Ok(()),
+        RemovalAction::Unenrol => true,
+        RemovalAction::SuspendNoRoles => false,
+    };
+    if find_candidates(work, wave, unenrol, scope).await? > 0 {
+        choose(work, unenrol).await?;
+        if unenrol {
+            unenrol_chosen(work, wave, scope).await?;
+        } else {
+            suspend_chosen(work, wave, scope).await?;
+        }
+    } else {
+        work.conn.exec("DELETE FROM doomed", &work.params()).await?;
+    }
+    match scope {
+        DelScope::Moodle => drop_leftover_roles(work, wave).await,
+        DelScope::Own => Ok(()),
+    }
+}
+
+/// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
+async fn find_candidates(work: &mut Work<'_>, wave: i64, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
+    let params = work
+        .params()
+        .with("wave", wave)
+        .fragment("reach", reach(work, unenrol, scope))
+        .fragment("free", free_methods());
+    work.conn.exec("DELETE FROM candidate", &params).await?;
+    let owned = "r.userid = x.userid AND r.contextid = s.contextid AND r.component = 'enrol_' || e.enrol AND r.itemid = e.id";
+    let manual = "r.userid = x.userid AND r.contextid = s.contextid AND r.component = ''";
+    let exists = |condition: &str| {
+        format!("CASE WHEN EXISTS (SELECT 1 FROM {{role_assignments}} r WHERE {condition}) THEN 1 ELSE 0 END")
+    };
+    let params = params
+        .fragment("owned", exists(owned))
+        .fragment("ownedrole", exists(&format!("{owned} AND r.roleid = s.roleid")))
+        .fragment("manualrole", exists(&format!("{manual} AND r.roleid = s.roleid")))
+        .fragment("manualother", exists(&format!("{manual} AND r.roleid <> s.roleid")));
+    work.conn
+        .exec(
+            "INSERT INTO candidate (ueid, line, userid, courseid, contextid, enrolid, roleid, component, uestatus, free, owned, ownedrole, manualrole, manualother)
+             SELECT x.id, s.line, s.userid, s.courseid, s.contextid, e.id, s.roleid, 'enrol_' || e.enrol, x.status,
+                    CASE WHEN e.enrol IN (:free) THEN 1 ELSE 0 END, :owned, :ownedrole, :manualrole, :manualother
+               FROM step s JOIN {enrol} e ON e.courseid = s.courseid JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = s.userid
+              WHERE s.wave = :wave AND s.op = 2 AND (:reach)",
+            &params,
+        )
+        .await
+}
+
+/// Which enrolments may be ended at all: the method's code and the site decide (spec enrol-core 2).
+fn reach(work: &Work<'_>, unenrol: bool, scope: DelScope) -> String {
+    let mut reach = "e.enrol = 'flatfile'".to_owned();
+    if scope == DelScope::Moodle {
+        for method in REACHABLE.iter().filter(|method| work.site.is_enabled(method.name)) {
+            match method.unenrol {
+                Unenrol::Any => reach.push_str(&format!(" OR e.enrol = '{}'", method.name)),
+                Unenrol::Suspended if unenrol => {
+                    reach.push_str(&format!(" OR (e.enrol = '{}' AND x.status = 1)", method.name));
+                }
+                // Suspending what is suspended changes nothing.
+                Unenrol::Suspended => {}
+            }
+        }
+    }
+    reach
+}
+
+/// Methods that leave their users' manual roles to others, as an SQL list.
+fn free_methods() -> String {
+    let mut names = vec!["'flatfile'".to_owned()];
+    names.extend(REACHABLE.iter().filter(|method| !method.roles_protected).map(|method| format!("'{}'", method.name)));
+    names.join(", ")
+}
+
+/// The role that the line names is a guard (spec flatfile 6.3). An instance that owns roles acts if the named one is
+/// among them. One that owns none acts if the user has no manual role, or only the named one; where the named one is
+/// one of several, only the first instance acts: it takes the named role, the others find only foreign ones left.
+async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
+    let params = work.params().with("unenrol", i64::from(unenrol));
+    work.conn.exec("DELETE FROM doomed", &params).await?;
+    work.conn
+        .exec(
+            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
+             SELECT t.ueid, t.line, t.userid, t.courseid, t.contextid, t.enrolid, t.roleid, t.component, t.free
+               FROM (SELECT c.ueid, c.line, c.userid, c.courseid, c.contextid, c.enrolid, c.roleid, c.component, c.free, c.uestatus,
+                            c.owned, c.ownedrole, c.manualrole, c.manualother,
+                            MIN(CASE WHEN c.free = 1 AND (c.owned = 0 OR c.ownedrole = 1) AND (:unenrol = 1 OR c.uestatus = 0) THEN c.enrolid END)
+                                OVER (PARTITION BY c.userid, c.courseid) AS firstfree
+                       FROM candidate c) t
+              WHERE (:unenrol = 1 OR t.uestatus = 0)
+                AND CASE WHEN t.owned = 1 THEN t.ownedrole
+                         WHEN t.free = 0 OR t.manualother = 0 THEN 1
+                         WHEN t.manualrole = 0 THEN 0
+                         WHEN t.enrolid = t.firstfree THEN 1 ELSE 0 END = 1",
+            &params,
+        )
+        .await
+}
+
+async fn unenrol_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> Result<(), DbError> {
+    // The named manual role goes first in Moodle's events, but only where the enrolment really went: the enrolments
+    // are removed first, and the ranks of the journal give the order back.
+    end::unenrol(work, wave).await?;
+    if scope == DelScope::Moodle {
+        drop_named_roles(work, wave, end::RANK_REMOVE).await?;
+    }
+    Ok(())
+}
+
+async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> Result<(), DbError> {
+    let place = Place { wave, rank: end::RANK_SUSPEND_FIRST };
+    if end::suspend(work, place).await? == 0 {
+        return Ok(());
+    }
+    let (from, to) = place.range();
+    let owned = Pick::new(
+        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN {context} home ON home.id = c.contextid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.component = c.component AND r.itemid = c.enrolid
+           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
+          WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
+    );
+    work.take(Place { wave, rank: end::RANK_OWNED_ROLES }, Taken::Role, owned.with("ended", from).with("ended_to", to)).await?;
+    if scope == DelScope::Moodle {
+        drop_named_roles(work, wave, end::RANK_SUSPEND_FIRST).await?;
+    }
+    Ok(())
+}
+
+/// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
+async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Result<(), DbError> {
+    let (from, to) = Place { wave, rank: ended_rank }.range();
+    let pick = Pick::new(
+        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN doomed d ON d.ueid = c.targetid AND d.free = 1
+           JOIN {context} home ON home.id = c.contextid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.roleid = c.roleid AND r.component = '' AND r.itemid = 0
+           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
+          WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
+    );
+    let place = Place { wave, rank: end::RANK_NAMED_ROLE };
+    work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await
+}
+
+/// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
+async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let pick = Pick::new(
+        "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM step s JOIN {context} home ON home.id = s.contextid
+           JOIN {role_assignments} r ON r.userid = s.userid AND r.component = '' AND r.itemid = 0
+           JOIN {context} k ON k.id = r.contextid AND k.path LIKE home.path || '/%'
+          WHERE s.wave = :wave AND s.op = 2
+            AND NOT EXISTS (SELECT 1 FROM doomed d WHERE d.userid = s.userid AND d.courseid = s.courseid)
+            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = s.userid AND q.contextid = s.contextid)
+          GROUP BY r.id, s.courseid, s.contextid",
+    );
+    work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick).await
+}
+
