@@ -199,7 +199,9 @@ fn every_table_has_statements_on_every_engine() {
             let keys = match dialect {
                 Dialect::Maria => 0,
                 Dialect::Lite => table.unique.len() + table.indexes.len(),
-                Dialect::Postgres => table.unique.len() + table.indexes.len() + table.prefixes.len(),
+                Dialect::Postgres => {
+                    table.unique.len() + table.indexes.len() + table.prefixes.len()
+                }
             };
             assert_eq!(statements.len(), 1 + keys, "{}", table.name);
         }
