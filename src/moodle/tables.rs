@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use crate::db::dialect::Dialect;
+use crate::db::Dialect;
 
 /// The catalogue in a notation of our own; its first lines explain it.
 const CATALOGUE: &str = include_str!("tables.txt");
@@ -244,6 +244,7 @@ fn read(text: &'static str) -> Result<Vec<Table>, &'static str> {
                 columns: vec![id],
                 unique: Vec::new(),
                 indexes: Vec::new(),
+                prefixes: Vec::new(),
             });
             continue;
         }
