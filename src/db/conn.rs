@@ -291,6 +291,18 @@ impl Conn {
         self.command(&sql).await
     }
 
+    /// Makes a temporary table that outlives transactions: effects are written in several.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn temporary_for_session(&mut self, name: &str, columns: &str) -> Result<(), DbError> {
+        if self.dialect() != Dialect::Postgres {
+            return self.temporary(name, columns).await;
+        }
+        self.command(&format!("DROP TABLE IF EXISTS pg_temp.{name}")).await?;
+        self.command(&format!("CREATE TEMPORARY TABLE {name} ({columns})")).await
+    }
+
     /// Tells PostgreSQL's planner how large a temporary table is; nothing on the others (ANALYZE would commit on MariaDB).
     ///
     /// # Errors

@@ -2,11 +2,11 @@
 //! It must not delete anything itself: it fills `doomed` and leaves the rest to the engine.
 
 use crate::config::DelScope;
-use crate::db::DbError;
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
 use crate::run::end;
 use crate::run::take::{Pick, Taken};
+use crate::run::error::RunResult;
 use crate::run::work::{Place, Work};
 
 const RANK_LEFTOVER_ROLES: i64 = 37;
@@ -15,7 +15,7 @@ const RANK_LEFTOVER_ROLES: i64 = 37;
 ///
 /// # Errors
 /// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+pub async fn prepare(work: &mut Work<'_>) -> RunResult<()> {
     work.conn
         .temporary(
             "candidate",
@@ -30,7 +30,7 @@ pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope: DelScope) -> Result<(), DbError> {
+pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope: DelScope) -> RunResult<()> {
     // 2 is none of the flat file's choices (spec flatfile 2): nothing is done, as in Moodle.
     let unenrol = match action {
         RemovalAction::Keep | RemovalAction::Suspend => return Ok(()),
@@ -54,7 +54,7 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope:
 }
 
 /// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
-async fn find_candidates(work: &mut Work<'_>, wave: i64, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
+async fn find_candidates(work: &mut Work<'_>, wave: i64, unenrol: bool, scope: DelScope) -> RunResult<u64> {
     let params = work
         .params()
         .with("wave", wave)
@@ -111,7 +111,7 @@ fn free_methods() -> String {
 /// The role that the line names is a guard (spec flatfile 6.3). An instance that owns roles acts if the named one is
 /// among them. One that owns none acts if the user has no manual role, or only the named one; where the named one is
 /// one of several, only the first instance acts: it takes the named role, the others find only foreign ones left.
-async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
+async fn choose(work: &mut Work<'_>, unenrol: bool) -> RunResult<u64> {
     let params = work.params().with("unenrol", i64::from(unenrol));
     work.conn.exec("DELETE FROM doomed", &params).await?;
     work.conn
@@ -133,7 +133,7 @@ async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
         .await
 }
 
-async fn unenrol_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> Result<(), DbError> {
+async fn unenrol_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
     // The named manual role goes first in Moodle's events, but only where the enrolment really went: the enrolments
     // are removed first, and the ranks of the journal give the order back.
     end::unenrol(work, wave).await?;
@@ -143,7 +143,7 @@ async fn unenrol_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> Resu
     Ok(())
 }
 
-async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> Result<(), DbError> {
+async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
     let place = Place { wave, rank: end::RANK_SUSPEND_FIRST };
     if end::suspend(work, place).await? == 0 {
         return Ok(());
@@ -163,7 +163,7 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> Resu
 }
 
 /// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
-async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Result<(), DbError> {
+async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> RunResult<()> {
     let (from, to) = Place { wave, rank: ended_rank }.range();
     let pick = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN doomed d ON d.ueid = c.targetid AND d.free = 1
@@ -173,11 +173,11 @@ async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Re
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave, rank: end::RANK_NAMED_ROLE };
-    work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await
+    Ok(work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await?)
 }
 
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
-async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let pick = Pick::new(
         "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM step s JOIN {context} home ON home.id = s.contextid
            JOIN {role_assignments} r ON r.userid = s.userid AND r.component = '' AND r.itemid = 0
@@ -187,6 +187,6 @@ async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbErr
             AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = s.userid AND q.contextid = s.contextid)
           GROUP BY r.id, s.courseid, s.contextid",
     );
-    work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick).await
+    Ok(work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick).await?)
 }
 

@@ -1,11 +1,11 @@
 //! Flat-file enrolments whose end has passed, under the method's `expiredaction` (spec enrol-core 14).
 //! It must not reach other methods: each expires under its own setting.
 
-use crate::db::DbError;
 use crate::flatfile::{COMPONENT, METHOD};
 use crate::moodle::site::RemovalAction;
 use crate::run::end;
 use crate::run::take::{Pick, Taken};
+use crate::run::error::RunResult;
 use crate::run::work::{Place, Work};
 
 const RANK_MANUAL_ROLES: i64 = end::RANK_OWNED_ROLES;
@@ -16,7 +16,7 @@ const RANK_BELOW: i64 = 43;
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction) -> Result<(), DbError> {
+pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction) -> RunResult<()> {
     let unenrol = match action {
         RemovalAction::Keep => return Ok(()),
         RemovalAction::Unenrol => true,
@@ -36,7 +36,7 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction) -> Res
     Ok(())
 }
 
-async fn find(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
+async fn find(work: &mut Work<'_>, unenrol: bool) -> RunResult<u64> {
     let params = work
         .params()
         .with("method", METHOD)
@@ -56,7 +56,7 @@ async fn find(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
 }
 
 /// The manual role that the instance names goes with an expired enrolment.
-async fn drop_instance_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+async fn drop_instance_roles(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let (from, to) = Place { wave, rank: end::RANK_REMOVE }.range();
     let pick = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
@@ -64,12 +64,12 @@ async fn drop_instance_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbErr
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 AND c.roleid <> 0 GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave, rank: end::RANK_NAMED_ROLE };
-    work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await
+    Ok(work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await?)
 }
 
 /// With one role in the course that one goes if it is manual; with several the manual one that the instance names.
 /// The instance's own roles always go, also below; if none is left in the course, manual ones below it go too.
-async fn drop_roles(work: &mut Work<'_>, suspended: Place) -> Result<(), DbError> {
+async fn drop_roles(work: &mut Work<'_>, suspended: Place) -> RunResult<()> {
     let wave = suspended.wave;
     let (from, to) = suspended.range();
     let ended = "c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0";
@@ -95,5 +95,5 @@ async fn drop_roles(work: &mut Work<'_>, suspended: Place) -> Result<(), DbError
           WHERE :gone AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid = c.contextid)
           GROUP BY r.id, c.courseid, c.contextid",
     );
-    work.take(Place { wave, rank: RANK_BELOW }, Taken::Role, below).await
+    Ok(work.take(Place { wave, rank: RANK_BELOW }, Taken::Role, below).await?)
 }

@@ -1,8 +1,8 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
 //! It must not know why they end: it reads the temporary table `doomed`.
 
-use crate::db::DbError;
 use crate::run::take::{Pick, Taken};
+use crate::run::error::RunResult;
 use crate::run::work::{Place, Work};
 
 /// Ranks of the kinds made here (see [`Place`]): the order of Moodle's events for one enrolment.
@@ -29,7 +29,7 @@ const FORUM_TABLES: [(&str, &str); 4] =
 ///
 /// # Errors
 /// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+pub async fn prepare(work: &mut Work<'_>) -> RunResult<()> {
     work.conn
         .temporary(
             "doomed",
@@ -51,7 +51,7 @@ pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn suspend(work: &mut Work<'_>, place: Place) -> Result<i64, DbError> {
+pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     let oldrow = work.old_row("user_enrolments", "x");
     let params = work.at(place).fragment("oldrow", oldrow);
     let planned = work
@@ -67,7 +67,7 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> Result<i64, DbError> 
         )
         .await?;
     if planned > 0 {
-        work.guard_check(place.wave).await?;
+        work.guard_check().await?;
     }
     work.change_enrolments(place, "enrolment.suspend", planned).await?;
     Ok(planned)
@@ -78,7 +78,7 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> Result<i64, DbError> 
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let place = Place { wave, rank: RANK_REMOVE };
     if remove(work, place).await? == 0 {
         return Ok(());
@@ -104,7 +104,7 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     settle_groups(work, wave).await
 }
 
-async fn remove(work: &mut Work<'_>, place: Place) -> Result<i64, DbError> {
+async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     let oldrow = work.old_row("user_enrolments", "x");
     let params = work.at(place).fragment("oldrow", oldrow);
     let planned = work
@@ -126,7 +126,7 @@ async fn remove(work: &mut Work<'_>, place: Place) -> Result<i64, DbError> {
     if planned == 0 {
         return Ok(0);
     }
-    work.guard_check(place.wave).await?;
+    work.guard_check().await?;
     let same = "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
     let applied = work.delete_planned(place, "user_enrolments", same).await?;
     work.book("enrolment.remove", planned, applied);
@@ -134,7 +134,7 @@ async fn remove(work: &mut Work<'_>, place: Place) -> Result<i64, DbError> {
 }
 
 /// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others.
-async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<i64, DbError> {
+async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> RunResult<i64> {
     let (from, to) = place.range();
     let params = work.params().with("removed", from).with("removed_to", to).fragment("gone", removed);
     work.conn.exec("DELETE FROM last_pair", &params).await?;
@@ -153,7 +153,7 @@ async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<
 }
 
 /// Takes everything that the pairs of `last_pair` have in their courses.
-async fn wipe(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+async fn wipe(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let roles = Pick::new(
         "SELECT r.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l
            JOIN {context} home ON home.id = l.contextid
@@ -181,11 +181,11 @@ async fn wipe(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
         "SELECT a.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l
            JOIN {user_lastaccess} a ON a.userid = l.userid AND a.courseid = l.courseid GROUP BY a.id, l.courseid, l.contextid",
     );
-    work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await
+    Ok(work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await?)
 }
 
 /// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
-async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+async fn grades(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let place = Place { wave, rank: RANK_GRADES };
     let rows = Pick::new(
         "SELECT g.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l JOIN {grade_items} i ON i.courseid = l.courseid
@@ -200,7 +200,7 @@ async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     work.apply_take(place, Taken::Grade).await
 }
 
-async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Result<(), DbError> {
+async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> RunResult<()> {
     let fixed = ["id", "action", "oldid", "source", "timemodified", "loggeduser"];
     let copied: Vec<String> = work
         .site
@@ -242,7 +242,7 @@ async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Resu
 
 /// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
 /// `groups` is written by page views too, so this comes last.
-async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+async fn settle_groups(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let (from, _) = Place { wave, rank: RANK_OWNED_GROUPS }.range();
     let (_, to) = Place { wave, rank: RANK_REST_GROUPS }.range();
     let left = "c.kind = 'group-member.remove' AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
@@ -265,7 +265,7 @@ async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     touch_groups(work, Place { wave, rank: RANK_GROUP_TOUCH }, params).await
 }
 
-async fn touch_groups(work: &mut Work<'_>, place: Place, left: crate::db::Params) -> Result<(), DbError> {
+async fn touch_groups(work: &mut Work<'_>, place: Place, left: crate::db::Params) -> RunResult<()> {
     let oldrow = work.old_row("groups", "g");
     let (from, to) = place.range();
     let params = left.fragment("oldrow", oldrow);

@@ -1,7 +1,7 @@
 //! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
 //! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
 
-use crate::db::DbError;
+use crate::run::error::RunResult;
 use crate::run::work::{Place, Work};
 
 /// Ranks of the kinds made here (see [`Place`]).
@@ -14,7 +14,7 @@ const RANK_ROLE: i64 = 30;
 ///
 /// # Errors
 /// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+pub async fn prepare(work: &mut Work<'_>) -> RunResult<()> {
     work.conn.temporary("instance", "courseid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL").await?;
     work.conn
         .temporary(
@@ -37,7 +37,7 @@ pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
+pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> RunResult<()> {
     let params = work.at(place).with("method", method).fragment("wanted", wanted);
     let planned = work
         .journal(
@@ -88,12 +88,12 @@ pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: 
 ///
 /// # Errors
 /// The engine's.
-pub async fn enrolments(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+pub async fn enrolments(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     add(work, Place { wave, rank: RANK_ADD }).await?;
     update(work, Place { wave, rank: RANK_UPDATE }).await
 }
 
-async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
+async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
     let params = work.at(place);
     let planned = work
         .journal(
@@ -109,7 +109,7 @@ async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     if planned == 0 {
         return Ok(());
     }
-    work.guard_check(place.wave).await?;
+    work.guard_check().await?;
     let sql = work.conn.dialect().insert_absent(
         "{user_enrolments}",
         "enrolid, status, userid, timestart, timeend, modifierid, timecreated, timemodified",
@@ -131,7 +131,7 @@ async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     Ok(())
 }
 
-async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
+async fn update(work: &mut Work<'_>, place: Place) -> RunResult<()> {
     let oldrow = work.old_row("user_enrolments", "x");
     let params = work.at(place).fragment("oldrow", oldrow);
     let planned = work
@@ -153,7 +153,7 @@ async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<(), DbError> {
+pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> RunResult<()> {
     let place = Place { wave, rank: RANK_ROLE };
     let (from, _) = Place { wave, rank: RANK_ADD }.range();
     let unless_overtaken = if work.overtaken > 0 {

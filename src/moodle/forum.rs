@@ -1,0 +1,142 @@
+//! Forums that subscribe their course's people by themselves: what Moodle's observer of role assignments does
+//! (spec enrol-core 11). It must not decide rights beyond the capability of the role that was assigned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::db::{Bulk, Conn, DbError, Field, Params};
+use crate::moodle::site::Site;
+
+/// `forum.forcesubscribe` of a forum that subscribes everybody at first.
+const INITIAL_SUBSCRIPTION: i64 = 2;
+/// Effects stand behind all plans in the journal.
+pub const FIRST_SEQ: i64 = 99_000_000_000_000_000;
+
+/// Fills `subscribe` with the (forum, role) pairs of the run's courses whose role may be subscribed; false if none.
+///
+/// # Errors
+/// The engine's.
+pub async fn prepare(conn: &mut Conn, site: &Site, run: i64) -> Result<bool, DbError> {
+    if !["forum", "forum_subscriptions", "course_modules", "modules"].iter().all(|table| site.columns.has_table(table)) {
+        return Ok(false);
+    }
+    let params = Params::new().with("run", run).with("initial", INITIAL_SUBSCRIPTION);
+    let forums = conn
+        .rows(
+            "SELECT f.id, f.course, k.path FROM {forum} f JOIN {modules} m ON m.name = 'forum'
+               JOIN {course_modules} s ON s.module = m.id AND s.instance = f.id AND s.course = f.course
+               JOIN {context} k ON k.contextlevel = 70 AND k.instanceid = s.id
+              WHERE f.forcesubscribe = :initial AND f.course IN
+                    (SELECT c.courseid FROM {enrold_change} c WHERE c.run = :run AND c.kind = 'role.add' AND c.state = 0)",
+            &params,
+        )
+        .await?;
+    if forums.is_empty() {
+        return Ok(false);
+    }
+    let roles = conn
+        .rows("SELECT DISTINCT c.roleid FROM {enrold_change} c WHERE c.run = :run AND c.kind = 'role.add' AND c.state = 0", &params)
+        .await?;
+    let allowed = Permissions::read(conn).await?;
+    conn.temporary_for_session("subscribe", "forum BIGINT NOT NULL, courseid BIGINT NOT NULL, roleid BIGINT NOT NULL").await?;
+    let mut bulk = Bulk::new(conn.dialect(), "subscribe", "forum, courseid, roleid");
+    for forum in &forums {
+        for role in roles.iter().filter(|role| allowed.allows(role.int(0), &forum.text(2))) {
+            bulk.push(conn, &[Field::Int(forum.int(0)), Field::Int(forum.int(1)), Field::Int(role.int(0))]).await?;
+        }
+    }
+    Ok(bulk.finish(conn).await? > 0)
+}
+
+/// Subscribes the users who got such a role in this part of the journal and still have it, journals and logs it.
+///
+/// # Errors
+/// The engine's.
+pub async fn subscribe(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, to: i64) -> Result<(), DbError> {
+    let params = Params::new().with("run", run).with("now", now).with("from", from).with("to", to).with("actor", site.actor);
+    let last = conn
+        .number(
+            "SELECT COALESCE(MAX(c.seq), :first) FROM {enrold_change} c WHERE c.run = :run AND c.seq > :first",
+            &params.clone().with("first", FIRST_SEQ),
+        )
+        .await?;
+    let params = params.with("last", last);
+    let planned = conn
+        .exec(
+            "INSERT INTO {enrold_change} (run, seq, kind, line, userid, courseid, contextid, targetid)
+             SELECT :run, :last + ROW_NUMBER() OVER (ORDER BY t.line, t.userid, t.forum), 'forum-subscription.add', t.line, t.userid, t.courseid, t.contextid, t.forum
+               FROM (SELECT MIN(c.line) AS line, c.userid, c.courseid, c.contextid, s.forum FROM {enrold_change} c
+                       JOIN subscribe s ON s.courseid = c.courseid AND s.roleid = c.roleid
+                      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = 'role.add' AND c.state = 0
+                        AND EXISTS (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid)
+                        AND NOT EXISTS (SELECT 1 FROM {forum_subscriptions} f WHERE f.userid = c.userid AND f.forum = s.forum)
+                      GROUP BY c.userid, c.courseid, c.contextid, s.forum) t",
+            &params,
+        )
+        .await?;
+    if planned == 0 {
+        return Ok(());
+    }
+    let insert = conn.dialect().insert_absent(
+        "{forum_subscriptions}",
+        "userid, forum",
+        "SELECT c.userid, c.targetid FROM {enrold_change} c WHERE c.run = :run AND c.seq > :last ORDER BY c.seq",
+    );
+    conn.exec(&insert, &params).await?;
+    if site.logs_events() { log(conn, params).await } else { Ok(()) }
+}
+
+async fn log(conn: &mut Conn, params: Params) -> Result<(), DbError> {
+    let forum = conn.dialect().to_text("c.targetid");
+    let params = params.fragment("forum", forum).with("event", r"\mod_forum\event\subscription_created");
+    conn.exec(
+        r#"INSERT INTO {logstore_standard_log} (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,
+                contextinstanceid, userid, courseid, relateduserid, anonymous, other, timecreated, origin)
+           SELECT :event, 'mod_forum', 'created', 'subscription', 'forum_subscriptions', f.id, 'c', 2, k.id, 70, s.id, :actor, c.courseid, c.userid, 0,
+                  '{"forumid":"' || :forum || '"}', :now, 'cli'
+             FROM {enrold_change} c JOIN {forum_subscriptions} f ON f.userid = c.userid AND f.forum = c.targetid
+             JOIN {modules} m ON m.name = 'forum' JOIN {course_modules} s ON s.module = m.id AND s.instance = c.targetid AND s.course = c.courseid
+             JOIN {context} k ON k.contextlevel = 70 AND k.instanceid = s.id
+            WHERE c.run = :run AND c.seq > :last ORDER BY c.seq"#,
+        &params,
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Who may be subscribed: `mod/forum:allowforcesubscribe` per role and context.
+struct Permissions(BTreeMap<(i64, i64), i64>);
+
+impl Permissions {
+    async fn read(conn: &mut Conn) -> Result<Self, DbError> {
+        let rows = conn
+            .rows(
+                "SELECT roleid, contextid, permission FROM {role_capabilities} WHERE capability = :capability",
+                &Params::new().with("capability", "mod/forum:allowforcesubscribe"),
+            )
+            .await?;
+        Ok(Self(rows.iter().map(|row| ((row.int(0), row.int(1)), row.int(2))).collect()))
+    }
+
+    /// The permission nearest to the context counts; a prohibition anywhere above wins over all.
+    fn allows(&self, role: i64, path: &str) -> bool {
+        let contexts: Vec<i64> = path.split('/').filter_map(|id| id.parse().ok()).collect();
+        let found: Vec<i64> = contexts.iter().rev().filter_map(|context| self.0.get(&(role, *context)).copied()).collect();
+        let kinds: BTreeSet<i64> = found.iter().copied().collect();
+        !kinds.contains(&-1000) && found.first() == Some(&1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_permission_counts_and_a_prohibition_wins() {
+        let map = BTreeMap::from([((5, 1), 1), ((5, 30), -1), ((4, 1), -1000), ((4, 30), 1)]);
+        let permissions = Permissions(map);
+        assert!(permissions.allows(5, "/1/2/40"));
+        assert!(!permissions.allows(5, "/1/2/30/41"));
+        assert!(!permissions.allows(4, "/1/30/42"));
+        assert!(!permissions.allows(3, "/1/2"));
+    }
+}

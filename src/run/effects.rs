@@ -1,0 +1,149 @@
+//! What follows a commit, written from the journal in small chunks that a crash cannot lose or double:
+//! dirty flags, events of the standard log store, forum subscriptions. It must not fail the run: it is committed.
+
+use crate::db::{Conn, DbError, Params};
+use crate::moodle::events;
+use crate::moodle::forum;
+use crate::moodle::site::Site;
+use crate::run::observe::{Moment, Observer};
+
+/// Changes after which Moodle must load the user's rights anew (spec enrol-core 11).
+const DIRTY: &str = "'role.add', 'role.remove', 'enrolment.update', 'enrolment.suspend', 'enrolment.remove'";
+
+/// Writes the effects of a run that are not written yet.
+pub struct Effects<'a> {
+    /// A connection outside any transaction.
+    pub conn: &'a mut Conn,
+    /// The site's settings.
+    pub site: &'a Site,
+    /// The real clock in Unix seconds, or the frozen one: a session that was loaded before it sees the flag.
+    pub clock: i64,
+    /// Changes per chunk.
+    pub rows: i64,
+    /// Who watches.
+    pub observer: Observer,
+}
+
+impl Effects<'_> {
+    /// Finishes the effects of every run that a crash left without.
+    ///
+    /// # Errors
+    /// The engine's; what is written stays written, the next call goes on there.
+    pub async fn finish_all(&mut self) -> Result<u64, DbError> {
+        let pending = self.conn.rows("SELECT id FROM {enrold_run} WHERE effects = 1 ORDER BY id", &Params::new()).await?;
+        for run in &pending {
+            self.finish(run.int(0)).await?;
+        }
+        Ok(pending.len() as u64)
+    }
+
+    /// Finishes the effects of one run. Grows with the run's changes: three statements per chunk.
+    ///
+    /// # Errors
+    /// As [`Effects::finish_all`].
+    pub async fn finish(&mut self, run: i64) -> Result<(), DbError> {
+        let params = Params::new().with("run", run);
+        let state = self.conn.row("SELECT effects, effectseq, clock FROM {enrold_run} WHERE id = :run", &params).await?;
+        let Some((1, mut done, now)) = state.map(|row| (row.int(0), row.int(1), row.int(2))) else {
+            return Ok(());
+        };
+        self.flags(run).await?;
+        let forums = forum::prepare(self.conn, self.site, run).await?;
+        let mut written = 0;
+        loop {
+            let next = Params::new().with("run", run).with("done", done).with("rows", self.rows);
+            let chunk = self
+                .conn
+                .row(
+                    "SELECT MAX(t.seq), COUNT(*) FROM (SELECT c.seq FROM {enrold_change} c WHERE c.run = :run AND c.seq > :done AND c.seq < :effects
+                        ORDER BY c.seq LIMIT :rows) t",
+                    &next.with("effects", forum::FIRST_SEQ),
+                )
+                .await?
+                .map_or((0, 0), |row| (row.int(0), row.int(1)));
+            if chunk.1 == 0 {
+                break;
+            }
+            self.chunk(run, now, done, chunk.0, forums).await?;
+            done = chunk.0;
+            written += chunk.1;
+            self.observer.reached(Moment::Effects { done: written }).await;
+        }
+        self.conn.exec("UPDATE {enrold_run} SET effects = 0 WHERE id = :run", &params).await.map(|_| ())
+    }
+
+    /// One chunk and the mark that it is written, in one transaction.
+    async fn chunk(&mut self, run: i64, now: i64, from: i64, to: i64, forums: bool) -> Result<(), DbError> {
+        self.conn.begin().await?;
+        let outcome = self.write_chunk(run, now, from, to, forums).await;
+        match outcome {
+            Ok(()) => self.conn.commit().await,
+            Err(error) => {
+                // The error that brought us here says more than one of the rollback.
+                drop(self.conn.rollback().await);
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_chunk(&mut self, run: i64, now: i64, from: i64, to: i64, forums: bool) -> Result<(), DbError> {
+        if self.site.logs_events() {
+            events::write(self.conn, self.site, run, now, from, to).await?;
+        }
+        if forums {
+            forum::subscribe(self.conn, self.site, run, now, from, to).await?;
+        }
+        let params = Params::new().with("run", run).with("to", to);
+        self.conn.exec("UPDATE {enrold_run} SET effectseq = :to WHERE id = :run", &params).await.map(|_| ())
+    }
+
+    /// One flag per user of the run, in chunks; writing it twice does no harm, so no mark is kept.
+    async fn flags(&mut self, run: i64) -> Result<(), DbError> {
+        self.conn.temporary_for_session("dirty", "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(32) NOT NULL").await?;
+        let name = self.conn.dialect().to_text("t.userid");
+        let params = Params::new().with("run", run).fragment("name", name).fragment("kinds", DIRTY);
+        let users = self
+            .conn
+            .exec(
+                "INSERT INTO dirty (n, name) SELECT ROW_NUMBER() OVER (ORDER BY t.userid), :name
+                   FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds)) t",
+                &params,
+            )
+            .await? as i64;
+        self.conn.analyse("dirty").await?;
+        let mut from = 0;
+        while from < users {
+            self.flag_users(from, from + self.rows).await?;
+            from += self.rows;
+        }
+        Ok(())
+    }
+
+    async fn flag_users(&mut self, from: i64, to: i64) -> Result<(), DbError> {
+        let params = Params::new()
+            .with("from", from)
+            .with("to", to)
+            .with("clock", self.clock)
+            .with("expiry", self.clock + self.site.session_timeout())
+            .fragment("same", self.conn.exact("f.name", "d.name"));
+        let update = self.conn.dialect().update_joined(
+            "{cache_flags}",
+            "f",
+            &[("value", "'1'"), ("timemodified", ":clock"), ("expiry", ":expiry")],
+            "dirty d",
+            "d.n > :from AND d.n <= :to AND f.flagtype = 'accesslib/dirtyusers' AND :same",
+        );
+        self.conn.exec(&update, &params).await?;
+        self.conn
+            .exec(
+                "INSERT INTO {cache_flags} (flagtype, name, timemodified, value, expiry)
+                 SELECT 'accesslib/dirtyusers', d.name, :clock, '1', :expiry FROM dirty d
+                  WHERE d.n > :from AND d.n <= :to AND NOT EXISTS
+                        (SELECT 1 FROM {cache_flags} f WHERE f.flagtype = 'accesslib/dirtyusers' AND :same)
+                  ORDER BY d.n",
+                &params,
+            )
+            .await
+            .map(|_| ())
+    }
+}

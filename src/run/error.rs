@@ -1,0 +1,80 @@
+//! Why a run ends without a commit, by what the caller does next.
+//! It must not know how a reason is shown.
+
+use crate::db::DbError;
+use crate::files::FileProblem;
+use crate::report::Problem;
+
+/// The result of a step of a run.
+pub type RunResult<T> = Result<T, RunError>;
+
+/// Why a run ends without a commit.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database's word.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// A limit of the guard is passed: the run is rolled back and kept for a decision.
+    #[error("a limit of the guard is passed")]
+    Held,
+    /// The file as a whole is refused: its header, its encoding.
+    #[error("{}", .0.code.as_str())]
+    Rejected(Problem),
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// The system's word.
+        error: std::io::Error,
+    },
+    /// The state directory cannot be written or read.
+    #[error("cannot use {path}: {error}")]
+    State {
+        /// The file or directory.
+        path: String,
+        /// The system's word.
+        error: std::io::Error,
+    },
+    /// Somebody else runs, and the waiting time is over.
+    #[error("another run is under way ({holder}, since {seconds} s): wait for it, or give --wait a longer time")]
+    Busy {
+        /// Who holds the run lease.
+        holder: String,
+        /// For how many seconds.
+        seconds: i64,
+    },
+    /// Moodle's own task for the same method runs now.
+    #[error("Moodle's own task {task} is running now: switch it off (Site administration > Server > Scheduled tasks), two programs must not do the same work")]
+    TwinRunning {
+        /// The class name.
+        task: String,
+    },
+    /// The run lease was lost during the run: nothing was committed.
+    #[error("the run lease was lost to another process during the run; nothing was committed")]
+    Fenced,
+    /// The method is not enabled on the site.
+    #[error("the enrolment method '{0}' is not enabled on this site (Site administration > Plugins > Enrolments); nothing is applied. Enable it, or set {0}.when_disabled = \"apply\"")]
+    Disabled(&'static str),
+    /// The database is not ready for enrold.
+    #[error("{0}")]
+    NotReady(String),
+    /// A run that cannot be decided.
+    #[error("{0}")]
+    Undecidable(String),
+}
+
+impl RunError {
+    /// True if the same run may succeed when it is tried again.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Db(error) if error.is_transient())
+    }
+
+    /// A problem of the reader, for the file at `path`.
+    pub fn from_file(problem: FileProblem, path: &str) -> Self {
+        match problem {
+            FileProblem::Io(error) => Self::Unreadable { path: path.to_owned(), error },
+            FileProblem::Rejected(problem) => Self::Rejected(problem),
+        }
+    }
+}
