@@ -121,13 +121,13 @@ impl Columns {
     /// Whether a record has the right number of cells: optional ones may be missing at its end,
     /// and with a header empty ones may follow.
     pub fn fit(&self, cells: &Cells) -> bool {
-        cells.len() >= self.least && !self.overflow(cells)
+        let empty = |place| self.lenient && cells.get(place).is_empty();
+        cells.len() >= self.least && (self.width..cells.len()).all(empty)
     }
 
-    /// Whether a record has more cells than there are columns for, however it goes on.
-    pub fn overflow(&self, cells: &Cells) -> bool {
-        let lenient = self.lenient;
-        (self.width..cells.len()).any(|place| !lenient || !cells.get(place).is_empty())
+    /// Whether the cell after those that are complete still belongs to a column.
+    pub fn has_room(&self, cells: &Cells) -> bool {
+        cells.len() < self.width
     }
 
     /// The number of cells expected, for a message: `6` or `4-6`.

@@ -153,7 +153,7 @@ impl<R: Read> Records<R> {
         let mut physical = 1;
         while quoting == Quoting::Open
             && last.next <= LINE_LIMIT
-            && !self.columns.overflow(&self.cells)
+            && self.columns.has_room(&self.cells)
         {
             match self.lines.ahead(last.next)? {
                 Ahead::Line(span) => {
