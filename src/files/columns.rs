@@ -1,0 +1,140 @@
+//! The columns of a flat file: their names and aliases, and at which place each stands.
+//! It must not know bytes or quotes, nor what a value stands for.
+
+use super::cells::Cells;
+
+/// A column that enrold applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    Operation,
+    User,
+    Course,
+    Role,
+    TimeStart,
+    TimeEnd,
+}
+
+impl Column {
+    pub const ALL: [Column; 6] = [
+        Column::Operation,
+        Column::User,
+        Column::Course,
+        Column::Role,
+        Column::TimeStart,
+        Column::TimeEnd,
+    ];
+
+    /// Those without which a header is refused (spec files 2.1).
+    pub const REQUIRED: [Column; 4] = [
+        Column::Operation,
+        Column::User,
+        Column::Course,
+        Column::Role,
+    ];
+
+    /// The name, then its aliases (spec files 2.1).
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Column::Operation => &["operation", "op", "cmd", "action"],
+            Column::User => &["username", "user", "uid", "login", "identifiant"],
+            Column::Course => &["course", "cid", "course_shortname", "shortname", "cours"],
+            Column::Role => &["role", "rolename"],
+            Column::TimeStart => &["timestart", "starttime", "start", "enrolstart"],
+            Column::TimeEnd => &["timeend", "endtime", "end", "enrolend"],
+        }
+    }
+
+    /// The column of this name or alias, in any case, blanks around it aside.
+    pub fn named(text: &str) -> Option<Column> {
+        let text = super::trimmed(text);
+        Column::ALL.into_iter().find(|column| {
+            column
+                .names()
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(text))
+        })
+    }
+}
+
+/// Columns of other programs, which this version refuses rather than ignores (spec files 2.1, 2.3).
+pub(super) fn is_not_applied(text: &str) -> bool {
+    let text = super::trimmed(text).to_lowercase();
+    let numbered = text
+        .strip_prefix('g')
+        .is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']));
+    numbered
+        || matches!(
+            text.as_str(),
+            "group" | "groups" | "groupe" | "gcmd" | "enrol" | "hidden"
+        )
+}
+
+/// At which place each column stands in a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Columns {
+    places: [Option<usize>; 6],
+    /// How many cells a whole record has.
+    width: usize,
+    /// How many cells a record must have at least.
+    least: usize,
+    /// Whether empty cells may follow the last column.
+    lenient: bool,
+}
+
+impl Columns {
+    /// Moodle's positional form: operation, role, user, course, start, end (spec files 2.2).
+    pub fn native() -> Self {
+        Columns {
+            places: [Some(0), Some(2), Some(3), Some(1), Some(4), Some(5)],
+            width: 6,
+            least: 4,
+            lenient: false,
+        }
+    }
+
+    /// From the columns of a header, in its order, each at most once and the required ones among them.
+    pub fn of_header(order: &[Column]) -> Self {
+        let places = Column::ALL.map(|column| order.iter().position(|&other| other == column));
+        let least = Column::REQUIRED
+            .into_iter()
+            .filter_map(|column| places[column as usize])
+            .max()
+            .map_or(0, |last| last + 1);
+        Columns {
+            places,
+            width: order.len(),
+            least,
+            lenient: true,
+        }
+    }
+
+    /// The cell of a column; empty if the record ends before it.
+    pub fn of<'a>(&self, column: Column, cells: &'a Cells) -> &'a str {
+        self.places[column as usize].map_or("", |place| cells.get(place))
+    }
+
+    /// The place of a column.
+    pub fn place(&self, column: Column) -> Option<usize> {
+        self.places[column as usize]
+    }
+
+    /// Whether a record has the right number of cells: optional ones may be missing at its end,
+    /// and with a header empty ones may follow.
+    pub fn fit(&self, cells: &Cells) -> bool {
+        let empty = |place| self.lenient && cells.get(place).is_empty();
+        cells.len() >= self.least && (self.width..cells.len()).all(empty)
+    }
+
+    /// Whether the cell after those that are complete still belongs to a column.
+    pub fn has_room(&self, cells: &Cells) -> bool {
+        cells.len() < self.width
+    }
+
+    /// The number of cells expected, for a message: `6` or `4-6`.
+    pub fn expected(&self) -> String {
+        match (self.least, self.width) {
+            (least, width) if least == width => width.to_string(),
+            (least, width) => format!("{least}-{width}"),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Whether the first line of a file is a header, under which delimiter, and what is wrong with it.
+//! It must not know the lines that follow, nor what a value stands for.
+
+use super::cells::{Cells, Quoting};
+use super::columns::{Column, Columns, is_not_applied};
+use super::{Delimiter, Operation, shown, trimmed};
+use crate::report::codes::{Code, Problem, hint};
+
+/// A header that was understood.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub delimiter: Delimiter,
+    /// The names as written, without blanks around them.
+    pub names: Vec<String>,
+    pub columns: Columns,
+}
+
+/// A line cut at one delimiter.
+struct Cut {
+    delimiter: Delimiter,
+    names: Vec<String>,
+}
+
+impl Cut {
+    fn new(line: &str, delimiter: Delimiter) -> Cut {
+        let mut cells = Cells::rfc4180();
+        let mut names = Vec::new();
+        if cells.add_line(line, delimiter.as_char()) == Quoting::Complete {
+            names = cells.iter().map(str::to_owned).collect();
+        }
+        while names.pop_if(|name| name.is_empty()).is_some() {}
+        Cut { delimiter, names }
+    }
+
+    fn known(&self) -> usize {
+        known(self.names.iter().map(String::as_str))
+    }
+
+    fn begins_a_record(&self) -> bool {
+        self.names
+            .first()
+            .is_some_and(|name| Operation::parse(name).is_some())
+    }
+}
+
+/// How many different columns are named.
+fn known<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    let mut named = [false; Column::ALL.len()];
+    for column in names.filter_map(Column::named) {
+        named[column as usize] = true;
+    }
+    named.into_iter().filter(|&named| named).count()
+}
+
+/// Reads the first line of a file that is not blank. It is a header if it names two different
+/// columns and does not begin with an operation, or if `forced`. `None`: the file has no header.
+pub(super) fn recognise(
+    line_number: u64,
+    line: &str,
+    forced: bool,
+) -> Result<Option<Header>, Problem> {
+    let [mut best, others @ ..] = Delimiter::ALL.map(|delimiter| Cut::new(line, delimiter));
+    for cut in others {
+        if (cut.known(), cut.names.len()) > (best.known(), best.names.len()) {
+            best = cut;
+        }
+    }
+    if best.known() < 2
+        && let Some(found) = other_delimiter(line)
+    {
+        return Err(suspect(line_number, found));
+    }
+    let is_header = best.known() >= 2 && !best.begins_a_record();
+    if is_header || forced {
+        understand(line_number, best).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// The problem of columns separated by `found`.
+pub(super) fn suspect(line_number: u64, found: char) -> Problem {
+    let accepted = Delimiter::ALL
+        .map(|delimiter| delimiter.to_string())
+        .join(" ");
+    let found = if found == '\t' {
+        "tab".to_owned()
+    } else {
+        format!("\"{found}\"")
+    };
+    Problem::new(line_number, Code::DelimiterSuspect, found, accepted)
+}
+
+/// A delimiter that is not accepted but under which the line would be a header without doubt.
+fn other_delimiter(line: &str) -> Option<char> {
+    const NAMED: usize = 3;
+    [' ', '|', ':', '^']
+        .into_iter()
+        .find(|&other| known(line.split(other)) >= NAMED)
+}
+
+fn understand(line_number: u64, cut: Cut) -> Result<Header, Problem> {
+    let problem =
+        |code, value: &str, hint: &str| Err(Problem::new(line_number, code, shown(value), hint));
+    let mut order: Vec<Column> = Vec::with_capacity(cut.names.len());
+    for name in &cut.names {
+        let Some(column) = Column::named(name) else {
+            let inside = [',', ';', '\t', '|']
+                .into_iter()
+                .find(|&other| name.contains(other));
+            return match inside {
+                Some(other) if known(name.split(other)) > 0 => Err(suspect(line_number, other)),
+                _ => problem(Code::ColumnUnknown, name, unknown_hint(name)),
+            };
+        };
+        if let Some(first) = order.iter().position(|&other| other == column) {
+            return problem(Code::ColumnTwice, name, &shown(&cut.names[first]));
+        }
+        order.push(column);
+    }
+    let missing: Vec<_> = Column::REQUIRED
+        .into_iter()
+        .filter(|column| !order.contains(column))
+        .map(|column| column.names()[0])
+        .collect();
+    if !missing.is_empty() {
+        return problem(
+            Code::ColumnMissing,
+            &missing.join(", "),
+            &shown(&cut.names.join(", ")),
+        );
+    }
+    Ok(Header {
+        delimiter: cut.delimiter,
+        columns: Columns::of_header(&order),
+        names: cut.names,
+    })
+}
+
+fn unknown_hint(name: &str) -> &'static str {
+    if is_not_applied(name) {
+        hint::NOT_APPLIED
+    } else if ends_with_operation(name) {
+        hint::SEVERAL_RECORDS
+    } else {
+        nearest(name)
+    }
+}
+
+/// Whether the last of several words is an operation: records that stand on one line, separated
+/// by blanks (the layout accident of spec files 2.1), leave such cells.
+pub(super) fn ends_with_operation(cell: &str) -> bool {
+    trimmed(cell)
+        .rsplit_once(char::is_whitespace)
+        .is_some_and(|(_, last)| Operation::parse(last).is_some())
+}
+
+/// The known name nearest to a misspelt one; nothing if none is near.
+fn nearest(name: &str) -> &'static str {
+    const LONGEST: usize = 40;
+    let name = name.to_lowercase();
+    let length = name.chars().count();
+    if length > LONGEST {
+        return "";
+    }
+    Column::ALL
+        .into_iter()
+        .flat_map(|column| column.names())
+        .map(|&known| (distance(&name, known), known))
+        .min_by_key(|&(far, _)| far)
+        .filter(|&(far, _)| far <= 1 + length / 4)
+        .map_or("", |(_, known)| known)
+}
+
+/// Edits between two words: letters inserted, removed or replaced.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &right) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != right);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

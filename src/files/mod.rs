@@ -1,0 +1,198 @@
+//! Bytes to typed flat-file lines: encodings, line ends, delimiters, headers, quotes, times; a problem always names its physical line.
+//! It must not know a database, a run or a terminal: what a user, a course or a role name stands for is decided elsewhere.
+//!
+//! A file is read twice, in constant memory: [`scan`] looks at all bytes and decides what the file is,
+//! [`read`] turns each record into a [`FlatLine`] or a [`Problem`]. [`raw_lines`] gives back records as they are written.
+//! The quotes are read here and not by the crate `csv`: that crate accepts any quote, whereas a
+//! quote that does not pair must cost one line and never the lines after it.
+
+mod cells;
+mod columns;
+mod encoding;
+mod header;
+mod lines;
+mod native;
+mod raw;
+mod reader;
+mod records;
+mod scan;
+mod times;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::codes::{Locale, Problem};
+
+pub use encoding::{Encoding, Fallback};
+pub use lines::LINE_LIMIT;
+pub use raw::{RawLine, RawLines, raw_lines};
+pub use reader::{Reader, Tally, read};
+pub use scan::{Scan, scan};
+
+/// What a line asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    Add,
+    Del,
+}
+
+impl Operation {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::Add => "add",
+            Operation::Del => "del",
+        }
+    }
+
+    /// `add` or `del` in any case, nothing else (spec flatfile 3).
+    fn parse(text: &str) -> Option<Operation> {
+        [Operation::Add, Operation::Del]
+            .into_iter()
+            .find(|operation| text.eq_ignore_ascii_case(operation.as_str()))
+    }
+}
+
+/// One record of a flat file, read but not looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlatLine {
+    /// The physical line, 1-based, on which the record begins.
+    pub line: u64,
+    pub operation: Operation,
+    /// Trimmed, lower case, not empty.
+    pub role: String,
+    /// Trimmed, case as written, not empty.
+    pub user: String,
+    /// Trimmed, case as written, not empty.
+    pub course: String,
+    /// Unix seconds, 0: from always.
+    pub timestart: i64,
+    /// Unix seconds, 0: without end. Never before `timestart` unless 0.
+    pub timeend: i64,
+}
+
+/// The two forms of a flat file (spec files 11: told apart by the header).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A header names the columns (spec files 2.1).
+    Header,
+    /// Moodle's positional form without header (spec files 2.2).
+    Native,
+}
+
+impl Kind {
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Header => "header",
+            Kind::Native => "native",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Kind::Header, Kind::Native]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| format!("unknown kind \"{text}\", use header or native"))
+    }
+}
+
+/// The character between two columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delimiter {
+    Comma,
+    Semicolon,
+    Tab,
+}
+
+impl Delimiter {
+    /// All of them, the preferred one first (Moodle's native form: comma wins).
+    pub const ALL: [Delimiter; 3] = [Delimiter::Comma, Delimiter::Semicolon, Delimiter::Tab];
+
+    /// The character in the file.
+    pub fn as_char(self) -> char {
+        match self {
+            Delimiter::Comma => ',',
+            Delimiter::Semicolon => ';',
+            Delimiter::Tab => '\t',
+        }
+    }
+}
+
+impl fmt::Display for Delimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Delimiter::Comma => ",",
+            Delimiter::Semicolon => ";",
+            Delimiter::Tab => "tab",
+        })
+    }
+}
+
+/// How a file is to be read: what its bytes cannot say.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// `None`: told apart by the first line.
+    pub kind: Option<Kind>,
+    /// The encoding of a file that is not Unicode.
+    pub fallback: Fallback,
+    /// The site's zone, for times written without one.
+    pub zone: chrono_tz::Tz,
+}
+
+/// Why a whole file is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileProblem {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The content is refused; the problem's line is that of the header, 0 when no line is to blame.
+    #[error("{}", .0.text(Locale::En))]
+    Rejected(Problem),
+}
+
+/// One record: a line to apply, or what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    Line(FlatLine),
+    Bad(Problem),
+}
+
+/// White space of any kind (no-break space included), or a byte order mark left inside a file.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
+}
+
+/// The text without blanks around it.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(is_blank)
+}
+
+/// A value for a message: short, without control characters.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let mut out: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

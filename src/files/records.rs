@@ -1,0 +1,182 @@
+//! Physical lines to records: blank lines, the header, and records whose quotes span lines.
+//! It must not know what a cell holds; a record's number is that of its first physical line.
+
+use std::io::{Read, Seek};
+use std::ops::Range;
+
+use super::cells::{Cells, Quoting};
+use super::columns::Columns;
+use super::lines::{Ahead, LINE_LIMIT, Lines, Span};
+use super::native::separator;
+use super::{FileProblem, Kind, Scan, trimmed};
+
+/// What a record turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Blank,
+    Header,
+    /// Longer than [`LINE_LIMIT`], not read.
+    TooLong,
+    /// Its quotes do not pair; only its first physical line belongs to it.
+    Unquotable,
+    /// Another number of cells than there are columns.
+    Ragged,
+    /// Its cells are in `cells`.
+    Whole,
+}
+
+/// A record and its place in the file.
+pub(super) struct Record {
+    /// The first physical line, 1-based.
+    pub line: u64,
+    /// How many physical lines it covers.
+    pub physical: u64,
+    pub form: Form,
+    text: Range<usize>,
+    next: usize,
+}
+
+/// The records of a file, each physical line in exactly one of them.
+pub(super) struct Records<R> {
+    lines: Lines<R>,
+    kind: Kind,
+    delimiter: Option<char>,
+    header_line: u64,
+    pub columns: Columns,
+    /// The cells of the latest record that has any.
+    pub cells: Cells,
+    /// The latest record, not yet taken from `lines` so that its text can be seen.
+    pending: Option<(usize, u64)>,
+}
+
+impl<R: Read + Seek> Records<R> {
+    /// Begins at the first line of the file that `scan` describes.
+    pub fn open(file: R, scan: &Scan) -> Result<Self, FileProblem> {
+        Ok(Records {
+            lines: Lines::open(file, scan.encoding, scan.bom)?,
+            kind: scan.kind,
+            delimiter: scan.delimiter.map(super::Delimiter::as_char),
+            header_line: scan.header_line,
+            columns: scan.columns.clone(),
+            cells: match scan.kind {
+                Kind::Header => Cells::rfc4180(),
+                Kind::Native => Cells::native(),
+            },
+            pending: None,
+        })
+    }
+}
+
+impl<R: Read> Records<R> {
+    /// The next record; `None` at the end of the file.
+    pub fn next(&mut self) -> Result<Option<Record>, FileProblem> {
+        self.take_pending()?;
+        let line = self.lines.taken() + 1;
+        let span = match self.lines.ahead(0)? {
+            Ahead::End => return Ok(None),
+            Ahead::TooLong => {
+                self.pending = Some((TOO_LONG, 1));
+                let text = 0..self.lines.beginning();
+                return Ok(Some(Record {
+                    line,
+                    physical: 1,
+                    form: Form::TooLong,
+                    text,
+                    next: TOO_LONG,
+                }));
+            }
+            Ahead::Line(span) => span,
+        };
+        let text = self.lines.text(span.from, span.to);
+        let mut record = Record {
+            line,
+            physical: 1,
+            form: Form::Header,
+            text: 0..span.to,
+            next: span.next,
+        };
+        if trimmed(text).is_empty() {
+            record.form = Form::Blank;
+        } else if line != self.header_line {
+            self.cut(&mut record, span)?;
+        }
+        self.pending = Some((record.next, record.physical));
+        Ok(Some(record))
+    }
+
+    /// The text of the latest record as written, without the end of its last line; of a record
+    /// that is too long, its beginning.
+    pub fn text(&self, record: &Record) -> &str {
+        self.lines.text(record.text.start, record.text.end)
+    }
+
+    fn take_pending(&mut self) -> Result<(), FileProblem> {
+        match self.pending.take() {
+            Some((TOO_LONG, _)) => self.lines.skip_long(),
+            Some((next, physical)) => {
+                self.lines.take(next, physical);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn cut(&mut self, record: &mut Record, first: Span) -> Result<(), FileProblem> {
+        self.cells.clear();
+        record.form = match (self.kind, self.delimiter) {
+            (Kind::Header, Some(delimiter)) => return self.cut_spanning(record, first, delimiter),
+            _ => {
+                let line = self.lines.text(first.from, first.to);
+                let separator = separator(line).map_or(',', super::Delimiter::as_char);
+                match self.cells.add_line(line, separator) {
+                    Quoting::Complete if self.columns.fit(&self.cells) => Form::Whole,
+                    Quoting::Complete => Form::Ragged,
+                    Quoting::Open | Quoting::Broken => Form::Unquotable,
+                }
+            }
+        };
+        Ok(())
+    }
+
+    /// Cuts a record that may go on over several lines. If in the end it makes no sense, only its
+    /// first line is to blame: the lines after it are read again as records of their own.
+    fn cut_spanning(
+        &mut self,
+        record: &mut Record,
+        first: Span,
+        delimiter: char,
+    ) -> Result<(), FileProblem> {
+        let mut quoting = self
+            .cells
+            .add_line(self.lines.text(first.from, first.to), delimiter);
+        let mut last = first;
+        let mut physical = 1;
+        while quoting == Quoting::Open
+            && last.next <= LINE_LIMIT
+            && self.columns.has_room(&self.cells)
+        {
+            match self.lines.ahead(last.next)? {
+                Ahead::Line(span) => {
+                    quoting = self
+                        .cells
+                        .add_line(self.lines.text(span.from, span.to), delimiter);
+                    (last, physical) = (span, physical + 1);
+                }
+                Ahead::TooLong | Ahead::End => break,
+            }
+        }
+        let fits = self.columns.fit(&self.cells);
+        record.form = match quoting {
+            Quoting::Complete if fits && last.to <= LINE_LIMIT => {
+                (record.text.end, record.next, record.physical) = (last.to, last.next, physical);
+                Form::Whole
+            }
+            Quoting::Complete if physical == 1 => Form::Ragged,
+            _ => Form::Unquotable,
+        };
+        Ok(())
+    }
+}
+
+/// In place of the end of a record: that end is not known yet.
+const TOO_LONG: usize = usize::MAX;

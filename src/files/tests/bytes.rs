@@ -1,0 +1,220 @@
+//! Encodings, limits, empty files, and records given back as written.
+//! It must not know columns beyond what a line needs to be read.
+
+use std::io::Cursor;
+
+use super::*;
+
+#[test]
+fn lines_up_to_the_limit_are_read_and_longer_ones_are_one_problem() {
+    let start = "add,student,";
+    for end in ["\n", "\r\n", "\r"] {
+        for (extra, fits) in [(0, true), (1, false), (3 * LINE_LIMIT, false)] {
+            let user = "u".repeat(LINE_LIMIT - start.len() - ",c1".len() + extra);
+            let file = format!("del,student,u0,c0{end}{start}{user},c1{end}del,student,u2,c2{end}");
+            let (scan, entries, tally) = outcome(&file);
+            assert_eq!((scan.lines, tally.physical, entries.len()), (3, 3, 3));
+            match &entries[1] {
+                Entry::Line(line) => assert!(fits && line.user == user && line.course == "c1"),
+                Entry::Bad(problem) => {
+                    assert!(!fits && problem.code == Code::RowTooLong && problem.line == 2)
+                }
+            }
+            assert_eq!(short(&entries[2..]), ["3-student/u2/c2/0/0"]);
+        }
+    }
+}
+
+#[test]
+fn encodings_are_told_apart_file_by_file() {
+    let text = "add,étudiant,œuf,Équipe €\r\n";
+    let utf16 = |big: bool| -> Vec<u8> {
+        let marked = format!("\u{feff}{text}");
+        marked
+            .encode_utf16()
+            .flat_map(|unit| {
+                if big {
+                    unit.to_be_bytes()
+                } else {
+                    unit.to_le_bytes()
+                }
+            })
+            .collect()
+    };
+    let (windows, ..) = encoding_rs::WINDOWS_1252.encode(text);
+    let (latin9, ..) = encoding_rs::ISO_8859_15.encode(text);
+    let table: [(Vec<u8>, Fallback, Encoding, bool); 6] = [
+        (text.into(), Fallback::Iso885915, Encoding::Utf8, false),
+        (
+            format!("\u{feff}{text}").into(),
+            Fallback::Iso885915,
+            Encoding::Utf8,
+            true,
+        ),
+        (utf16(false), Fallback::Iso885915, Encoding::Utf16Le, true),
+        (utf16(true), Fallback::Iso885915, Encoding::Utf16Be, true),
+        (
+            windows.into_owned(),
+            Fallback::Windows1252,
+            Encoding::Windows1252,
+            false,
+        ),
+        (
+            latin9.into_owned(),
+            Fallback::Iso885915,
+            Encoding::Iso885915,
+            false,
+        ),
+    ];
+    for (bytes, fallback, encoding, bom) in table {
+        let length = bytes.len() as u64;
+        let reading = Reading {
+            fallback,
+            ..reading()
+        };
+        let Ok((scan, entries, _)) = read_all(Cursor::new(bytes), &reading) else {
+            panic!("{encoding} refused");
+        };
+        assert_eq!(
+            (scan.encoding, scan.bom, scan.bytes, scan.lines),
+            (encoding, bom, length, 1)
+        );
+        assert_eq!(
+            short(&entries),
+            ["1+étudiant/œuf/Équipe €/0/0"],
+            "{encoding}"
+        );
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_refuse_the_file() {
+    let utf16 =
+        |units: &[u16]| -> Vec<u8> { units.iter().flat_map(|unit| unit.to_le_bytes()).collect() };
+    let table: [(Vec<u8>, &str, &str); 6] = [
+        (
+            b"add,student,u1,c1\r\nadd,stu\0dent,u,c".to_vec(),
+            "NUL",
+            "2",
+        ),
+        (b"a\0d\0d\0".to_vec(), "NUL", "1"),
+        (
+            b"\xef\xbb\xbfadd,student,u1,c1\n\nadd,\xe9\n".to_vec(),
+            "UTF-8",
+            "3",
+        ),
+        (
+            b"\xef\xbb\xbfadd,student,u1,c1\nadd,\xc3".to_vec(),
+            "UTF-8",
+            "2",
+        ),
+        (utf16(&[0xfeff, 0x61, 0x0a, 0xd800, 0x61]), "UTF-16LE", "2"),
+        (utf16(&[0xfeff, 0x61, 0x0a, 0x00, 0x61]), "NUL", "2"),
+    ];
+    for (bytes, value, line) in table {
+        assert_eq!(
+            refusal(&bytes),
+            Problem::new(0, Code::EncodingInvalid, value, line),
+            "{bytes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_late_foreign_byte_decides_for_the_whole_file() {
+    let mut file = "add,student,é,c1\n".repeat(20_000).into_bytes();
+    file.extend(b"add,student,\xe9,c1\n");
+    let (scan, entries, _) = outcome(&file);
+    assert_eq!(scan.encoding, Encoding::Windows1252);
+    assert_eq!(short(&entries[..1]), ["1+student/Ã©/c1/0/0"]);
+    assert_eq!(short(&entries[20_000..]), ["20001+student/é/c1/0/0"]);
+}
+
+#[test]
+fn files_without_data_are_told() {
+    let table = [
+        ("", 0, 0),
+        ("\u{feff}", 0, 0),
+        ("\n", 1, 0),
+        (" \t\r\n\r\n ", 3, 0),
+        (HEADER, 1, 1),
+        ("\n\noperation;uid;cid;role\n \n", 4, 3),
+    ];
+    for (text, lines, header_line) in table {
+        let (scan, entries, tally) = outcome(text);
+        assert!(!scan.has_data && entries.is_empty(), "{text:?}");
+        assert_eq!(
+            (scan.lines, scan.header_line, tally.physical),
+            (lines, header_line, lines),
+            "{text:?}"
+        );
+    }
+    assert!(outcome("\n\nadd,student,u,c").0.has_data);
+    assert!(outcome(format!("{HEADER}\n\nadd,u,c,student")).0.has_data);
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(outcome("").0.sha256, empty);
+}
+
+#[test]
+fn messages_are_short_and_hold_no_control_characters() {
+    let (_, entries, _) = outcome(format!("\u{1b}[31m{},student,u,c", "x".repeat(500)));
+    let [Entry::Bad(problem)] = &entries[..] else {
+        panic!("{entries:?}")
+    };
+    assert_eq!(problem.value.chars().count(), 101);
+    assert!(!problem.value.contains(char::is_control));
+}
+
+#[test]
+fn raw_lines_give_back_what_is_written() {
+    let file = format!(
+        "\u{feff}{HEADER}add,\"u\r\n1\",c1,student\rmod, é ,c1,student\n\n{}\nadd,u,c,student",
+        "x".repeat(LINE_LIMIT + 1)
+    );
+    let bytes = file.into_bytes();
+    let (scan, _, _) = outcome(&bytes);
+    let given: Vec<RawLine> = raw_lines(Cursor::new(&bytes), &scan, [1, 2, 2, 3, 4, 6, 7, 99])
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    let raw = |line, text: &str, cut| RawLine {
+        line,
+        text: text.to_owned(),
+        cut,
+    };
+    let expected = [
+        raw(1, HEADER.trim_end(), false),
+        raw(2, "add,\"u\r\n1\",c1,student", false),
+        raw(4, "mod, é ,c1,student", false),
+        raw(6, &"x".repeat(200), true),
+        raw(7, "add,u,c,student", false),
+    ];
+    assert_eq!(given, expected);
+}
+
+#[test]
+fn a_file_that_changes_after_the_scan_is_refused() {
+    let mut file = Cursor::new("add,student,é,c1\n".as_bytes().to_vec());
+    let Ok(scan) = scan(&mut file, &reading()) else {
+        panic!("refused")
+    };
+    let Ok(mut reader) = read(Cursor::new(b"add,student,\xe9,c1\n"), &scan, &reading()) else {
+        panic!("refused")
+    };
+    assert!(
+        matches!(reader.next(), Some(Err(FileProblem::Rejected(problem))) if problem.code == Code::EncodingInvalid)
+    );
+    assert!(reader.next().is_none());
+}
+
+#[test]
+fn the_fallback_has_its_name_in_the_configuration() {
+    for (name, fallback) in [
+        ("\"windows-1252\"", Fallback::Windows1252),
+        ("\"iso-8859-15\"", Fallback::Iso885915),
+    ] {
+        assert_eq!(serde_json::from_str(name).ok(), Some(fallback));
+    }
+    assert!(serde_json::from_str::<Fallback>("\"latin1\"").is_err());
+}

@@ -1,0 +1,6 @@
+//! What a person reads: message codes and their sentences, in English and French.
+//! It must not know where a problem was found: not bytes, not databases, not runs.
+
+pub mod codes;
+
+pub use codes::{Code, Locale, Problem};
