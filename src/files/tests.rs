@@ -215,8 +215,14 @@ fn a_quote_that_is_never_closed_swallows_no_line() {
 
 #[test]
 fn an_open_quote_beyond_the_last_column_is_not_followed() {
-    let file = format!("{HEADER}add,u1,c1,student,,,\"\n{}", "\",,\"\n".repeat(50_000));
+    let file = format!(
+        "{HEADER}add,u1,c1,student,,,\"\n{}",
+        "\",,\"\n".repeat(50_000)
+    );
     let (_, entries, tally) = outcome(&file);
     assert_eq!((tally.bad, tally.continued), (50_001, 0));
-    assert_eq!(short(&entries[..1]), ["2!row-ragged(add,u1,c1,student,,,\")"]);
+    assert_eq!(
+        short(&entries[..1]),
+        ["2!row-ragged(add,u1,c1,student,,,\")"]
+    );
 }
