@@ -14,6 +14,14 @@ macro_rules! choice {
             /// Every word that the configuration accepts here.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
 
+            /// The choice of a word, `None` if it is not one of [`Self::WORDS`].
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
             /// The word of this choice in the configuration.
             pub fn as_str(self) -> &'static str {
                 match self {

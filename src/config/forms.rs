@@ -4,8 +4,7 @@
 use tokio_cron_scheduler::Job;
 
 /// What begins a database URL that enrold understands.
-const URL_FORMS: &str =
-    "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
+const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
 
 /// A database URL of a known form that names something; the driver looks at the rest when it connects.
 pub(super) fn database_url(text: &str) -> Result<(), String> {
@@ -19,9 +18,7 @@ pub(super) fn database_url(text: &str) -> Result<(), String> {
     };
     match named {
         None => Err(format!("not a database URL; write {URL_FORMS}")),
-        Some(name) if name.is_empty() || name.starts_with('?') => {
-            Err("the database URL names no database".to_owned())
-        }
+        Some(name) if name.is_empty() || name.starts_with('?') => Err("the database URL names no database".to_owned()),
         Some(_) if text.contains(char::is_control) => {
             Err("the database URL holds a control character, such as a line end".to_owned())
         }
@@ -31,10 +28,7 @@ pub(super) fn database_url(text: &str) -> Result<(), String> {
 
 /// The SQLite URL of a file; `%`, `?` and `#` in its name are escaped, because a URL gives them a meaning.
 pub(super) fn sqlite_url(path: &str) -> String {
-    let escaped = path
-        .replace('%', "%25")
-        .replace('?', "%3F")
-        .replace('#', "%23");
+    let escaped = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
     format!("sqlite://{escaped}")
 }
 
@@ -44,10 +38,7 @@ pub(super) fn prefix(text: &str) -> Result<(), String> {
     if text.len() <= 16 && text.chars().all(safe) {
         Ok(())
     } else {
-        Err(format!(
-            "found {}, expected at most 16 of a-z, 0-9 and _",
-            shown(text)
-        ))
+        Err(format!("found {}, expected at most 16 of a-z, 0-9 and _", shown(text)))
     }
 }
 
@@ -68,10 +59,9 @@ pub(super) fn path(text: &str) -> Result<(), String> {
 pub(super) fn timezone(text: &str) -> Result<(), String> {
     match text.parse::<chrono_tz::Tz>() {
         Ok(_) => Ok(()),
-        Err(_) => Err(format!(
-            "found {}, expected the IANA name of a time zone, for example Europe/Paris",
-            shown(text)
-        )),
+        Err(_) => {
+            Err(format!("found {}, expected the IANA name of a time zone, for example Europe/Paris", shown(text)))
+        }
     }
 }
 

@@ -5,8 +5,7 @@ use config::ValueKind;
 
 use super::forms;
 use super::sections::{
-    CourseKey, DelScope, EncodingFallback, GuardMode, Locale, LogLevel, RemovalAction, UserKey,
-    WhenDisabled,
+    CourseKey, DelScope, EncodingFallback, GuardMode, Locale, LogLevel, RemovalAction, UserKey, WhenDisabled,
 };
 
 /// One known key.
@@ -52,16 +51,8 @@ const HOUR: u32 = 3_600;
 /// Every known key, in the order of the reference.
 pub(super) const KEYS: &[Key] = &[
     choice("locale", Locale::WORDS),
-    Key {
-        name: "database.url",
-        kind: Kind::Secret(forms::database_url),
-        unset: Unset::Elsewhere,
-    },
-    Key {
-        name: "database.url_file",
-        kind: Kind::Text(forms::path),
-        unset: Unset::Elsewhere,
-    },
+    Key { name: "database.url", kind: Kind::Secret(forms::database_url), unset: Unset::Elsewhere },
+    Key { name: "database.url_file", kind: Kind::Text(forms::path), unset: Unset::Elsewhere },
     text("database.prefix", forms::prefix),
     seconds("database.connect_timeout", 1),
     text("state.path", forms::path),
@@ -93,11 +84,7 @@ pub(super) const KEYS: &[Key] = &[
     count("guard.method.creations_max"),
     growth("guard.method.creations_percent"),
     count("guard.method.at_least"),
-    Key {
-        name: "site.timezone",
-        kind: Kind::Text(forms::timezone),
-        unset: Unset::Moodle,
-    },
+    Key { name: "site.timezone", kind: Kind::Text(forms::timezone), unset: Unset::Moodle },
     choice("flatfile.del_scope", DelScope::WORDS),
     choice("flatfile.when_disabled", WhenDisabled::WORDS),
     choice("flatfile.encoding_fallback", EncodingFallback::WORDS),
@@ -106,16 +93,8 @@ pub(super) const KEYS: &[Key] = &[
     choice("flatfile.header.course_key", CourseKey::WORDS),
     choice("flatfile.native.user_key", UserKey::WORDS),
     choice("flatfile.native.course_key", CourseKey::WORDS),
-    Key {
-        name: "flatfile.unenrolaction",
-        kind: Kind::Choice(RemovalAction::WORDS),
-        unset: Unset::Moodle,
-    },
-    Key {
-        name: "flatfile.expiredaction",
-        kind: Kind::Choice(RemovalAction::WORDS),
-        unset: Unset::Moodle,
-    },
+    Key { name: "flatfile.unenrolaction", kind: Kind::Choice(RemovalAction::WORDS), unset: Unset::Moodle },
+    Key { name: "flatfile.expiredaction", kind: Kind::Choice(RemovalAction::WORDS), unset: Unset::Moodle },
     whole("run.retries", 0, 1_000, "attempts"),
     seconds("run.lock_timeout", 1),
     seconds("run.simulate_lock_timeout", 1),
@@ -127,11 +106,7 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 const fn defaulted(name: &'static str, kind: Kind) -> Key {
-    Key {
-        name,
-        kind,
-        unset: Unset::Default,
-    }
+    Key { name, kind, unset: Unset::Default }
 }
 
 const fn flag(name: &'static str) -> Key {
@@ -174,10 +149,7 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// A known key inside the section of this name, if there is such a section.
 pub(super) fn example_in(section: &str) -> Option<&'static str> {
-    KEYS.iter().map(|key| key.name).find(|name| {
-        name.strip_prefix(section)
-            .is_some_and(|rest| rest.starts_with('.'))
-    })
+    KEYS.iter().map(|key| key.name).find(|name| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// The known key that looks most like an unknown one: the fewest edits on the whole path, on its section, and twice on its

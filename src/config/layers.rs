@@ -38,22 +38,13 @@ pub(super) fn read(sources: &Sources, problems: &mut Vec<ConfigProblem>) -> Vec<
     layers
 }
 
-fn from_file(
-    path: &Path,
-    may_be_missing: bool,
-    problems: &mut Vec<ConfigProblem>,
-) -> Option<Vec<Entry>> {
-    let unreadable = |reason: String| ConfigProblem::Unreadable {
-        path: path.to_owned(),
-        reason,
-    };
+fn from_file(path: &Path, may_be_missing: bool, problems: &mut Vec<ConfigProblem>) -> Option<Vec<Entry>> {
+    let unreadable = |reason: String| ConfigProblem::Unreadable { path: path.to_owned(), reason };
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if may_be_missing && error.kind() == ErrorKind::NotFound => return None,
         Err(error) => {
-            problems.push(unreadable(format!(
-                "cannot read this configuration file: {error}"
-            )));
+            problems.push(unreadable(format!("cannot read this configuration file: {error}")));
             return None;
         }
     };
@@ -63,19 +54,14 @@ fn from_file(
         Err(error) => {
             let before = &bytes[..error.valid_up_to()];
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            problems.push(unreadable(format!(
-                "line {line} is not UTF-8; save the file as UTF-8"
-            )));
+            problems.push(unreadable(format!("line {line} is not UTF-8; save the file as UTF-8")));
             None
         }
     }
 }
 
 fn from_toml(text: &str, origin: &Origin, problems: &mut Vec<ConfigProblem>) -> Vec<Entry> {
-    let place = |line: Option<usize>| Place {
-        origin: origin.clone(),
-        line,
-    };
+    let place = |line: Option<usize>| Place { origin: origin.clone(), line };
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         problems.extend(errors.iter().map(|error| ConfigProblem::Syntax {
@@ -90,10 +76,7 @@ fn from_toml(text: &str, origin: &Origin, problems: &mut Vec<ConfigProblem>) -> 
         Ok(tree) => tree,
         Err(_) => {
             // The error of the crate repeats the line, which may hold a password.
-            problems.push(ConfigProblem::Syntax {
-                place: place(None),
-                message: "a value is out of range".to_owned(),
-            });
+            problems.push(ConfigProblem::Syntax { place: place(None), message: "a value is out of range".to_owned() });
             return Vec::new();
         }
     };
@@ -110,10 +93,7 @@ fn from_toml(text: &str, origin: &Origin, problems: &mut Vec<ConfigProblem>) -> 
 fn from_environment(env: &[(String, String)], problems: &mut Vec<ConfigProblem>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (name, value) in env.iter().filter(|(name, _)| name.starts_with(ENV_PREFIX)) {
-        let place = Place {
-            origin: Origin::Environment(name.clone()),
-            line: None,
-        };
+        let place = Place { origin: Origin::Environment(name.clone()), line: None };
         let collected = Environment::with_prefix("ENROLD")
             .prefix_separator("__")
             .separator("__")
@@ -135,10 +115,7 @@ fn from_sets(sets: &[(String, String)]) -> Vec<Entry> {
     let entry = |(key, value): &(String, String)| Entry {
         key: key.trim().to_owned(),
         value: ValueKind::String(value.clone()),
-        place: Place {
-            origin: Origin::Set,
-            line: None,
-        },
+        place: Place { origin: Origin::Set, line: None },
     };
     sets.iter().map(entry).collect()
 }

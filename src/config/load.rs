@@ -47,10 +47,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     if !problems.is_empty() {
         return Err(ConfigProblems(problems));
     }
-    let origins = KEYS
-        .iter()
-        .filter_map(|key| effective(key, &merged))
-        .collect();
+    let origins = KEYS.iter().filter_map(|key| effective(key, &merged)).collect();
     match settings(merged) {
         Ok(settings) => Ok(Loaded { settings, origins }),
         Err(error) => {
@@ -63,9 +60,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
 fn put_aside_lower_url(layer: &[Entry], merged: &mut Merged, problems: &mut Vec<ConfigProblem>) {
     let entry_of = |key: &str| layer.iter().find(|entry| entry.key == key);
     match (entry_of(URL), entry_of(URL_FILE)) {
-        (Some(_), Some(second)) => problems.push(ConfigProblem::UrlTwice {
-            place: second.place.clone(),
-        }),
+        (Some(_), Some(second)) => problems.push(ConfigProblem::UrlTwice { place: second.place.clone() }),
         (Some(_), None) => drop(merged.remove(URL_FILE)),
         (None, Some(_)) => drop(merged.remove(URL)),
         (None, None) => {}
@@ -77,16 +72,8 @@ fn merge(entry: Entry, merged: &mut Merged) -> Result<(), ConfigProblem> {
     let Some(known) = keys::find(&key) else {
         return match (keys::example_in(&key), value) {
             (Some(_), ValueKind::Table(_)) => Ok(()),
-            (Some(example), _) => Err(ConfigProblem::Section {
-                place,
-                key,
-                example,
-            }),
-            (None, _) => Err(ConfigProblem::UnknownKey {
-                nearest: keys::nearest(&key),
-                place,
-                key,
-            }),
+            (Some(example), _) => Err(ConfigProblem::Section { place, key, example }),
+            (None, _) => Err(ConfigProblem::UnknownKey { nearest: keys::nearest(&key), place, key }),
         };
     };
     let emptied = matches!(&value, ValueKind::String(text) if text.is_empty());
@@ -109,11 +96,8 @@ fn resolve_url(merged: &mut Merged) -> Result<(), ConfigProblem> {
         (Some(_), _) => return Ok(()),
         (None, Some((path, place))) => {
             let url = read_url(Path::new(&path.to_string()));
-            let url = url.map_err(|reason| ConfigProblem::Value {
-                place: place.clone(),
-                key: URL_FILE.to_owned(),
-                reason,
-            })?;
+            let url =
+                url.map_err(|reason| ConfigProblem::Value { place: place.clone(), key: URL_FILE.to_owned(), reason })?;
             (url, place.clone())
         }
         (None, None) => {
@@ -121,10 +105,7 @@ fn resolve_url(merged: &mut Merged) -> Result<(), ConfigProblem> {
                 return Ok(());
             };
             let file = Path::new(&state.to_string()).join(EMBEDDED);
-            let place = Place {
-                origin: Origin::Default,
-                line: None,
-            };
+            let place = Place { origin: Origin::Default, line: None };
             (forms::sqlite_url(&file.to_string_lossy()), place)
         }
     };
@@ -136,8 +117,7 @@ fn resolve_url(merged: &mut Merged) -> Result<(), ConfigProblem> {
 /// The URL in a file, without the blanks and line ends around it; no message repeats what the file holds.
 fn read_url(path: &Path) -> Result<String, String> {
     let shown = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
     let url = text.trim();
     if url.is_empty() {
         return Err(format!("{shown} is empty; it must hold the database URL"));
@@ -150,21 +130,13 @@ fn effective(key: &Key, merged: &Merged) -> Option<Effective> {
     let (value, origin) = match merged.get(key.name) {
         Some((value, place)) => {
             let hidden = key.is_secret() && place.origin != Origin::Default;
-            let value = if hidden {
-                MASK.to_owned()
-            } else {
-                value.to_string()
-            };
+            let value = if hidden { MASK.to_owned() } else { value.to_string() };
             (value, place.origin.clone())
         }
         None if key.unset == Unset::Moodle => (String::new(), Origin::Moodle),
         None => return None,
     };
-    Some(Effective {
-        key: key.name.to_owned(),
-        value,
-        origin,
-    })
+    Some(Effective { key: key.name.to_owned(), value, origin })
 }
 
 fn settings(mut merged: Merged) -> Result<Settings, config::ConfigError> {

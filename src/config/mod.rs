@@ -20,9 +20,8 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
-    CourseKey, Database, DelScope, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode,
-    Inbox, Limits, Locale, Log, LogLevel, RemovalAction, Run, Site, State, Task, UserKey,
-    WhenDisabled,
+    CourseKey, Database, DelScope, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode, Inbox, Limits, Locale,
+    Log, LogLevel, RemovalAction, Run, Site, State, Task, UserKey, WhenDisabled,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -126,8 +125,6 @@ pub struct Settings {
 impl Default for Settings {
     /// The embedded defaults alone.
     fn default() -> Self {
-        load(&Sources::default())
-            .expect("the embedded defaults are constant, and a test loads them")
-            .settings
+        load(&Sources::default()).expect("the embedded defaults are constant, and a test loads them").settings
     }
 }

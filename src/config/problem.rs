@@ -16,8 +16,7 @@ impl fmt::Display for ConfigProblems {
             [one] => write!(f, "the configuration has a problem: {one}"),
             all => {
                 write!(f, "the configuration has {} problems:", all.len())?;
-                all.iter()
-                    .try_for_each(|problem| write!(f, "\n  {problem}"))
+                all.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
             }
         }
     }
@@ -99,8 +98,6 @@ pub enum ConfigProblem {
         place: Place,
     },
     /// The merged values do not fit the settings; a defect of enrold, not of a file.
-    #[error(
-        "the checked values do not fit the settings ({0}); this is a defect of enrold, please report it"
-    )]
+    #[error("the checked values do not fit the settings ({0}); this is a defect of enrold, please report it")]
     Defect(String),
 }

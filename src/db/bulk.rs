@@ -7,8 +7,12 @@ use super::error::DbError;
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
 const VALUES_ROWS: usize = 500;
-/// Bytes in one COPY message.
-const COPY_BYTES: usize = 1 << 20;
+/// Rows in one COPY message.
+const COPY_ROWS: usize = 10_000;
+
+fn quoting_writer() -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new())
+}
 
 /// One field of a loaded row.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +29,7 @@ pub struct Bulk {
     columns: String,
     buffer: String,
     texts: Vec<String>,
+    csv: csv::Writer<Vec<u8>>,
     rows: usize,
     total: u64,
     dialect: Dialect,
@@ -38,6 +43,7 @@ impl Bulk {
             columns: columns.to_owned(),
             buffer: String::new(),
             texts: Vec::new(),
+            csv: quoting_writer(),
             rows: 0,
             total: 0,
             dialect,
@@ -50,13 +56,13 @@ impl Bulk {
     /// The engine's, when a chunk is sent.
     pub async fn push(&mut self, conn: &mut Conn, row: &[Field<'_>]) -> Result<(), DbError> {
         match self.dialect {
-            Dialect::Postgres => self.push_csv(row),
+            Dialect::Postgres => self.push_csv(row)?,
             _ => self.push_values(row),
         }
         self.rows += 1;
         self.total += 1;
         let full = match self.dialect {
-            Dialect::Postgres => self.buffer.len() >= COPY_BYTES,
+            Dialect::Postgres => self.rows >= COPY_ROWS,
             _ => self.rows >= VALUES_ROWS,
         };
         if full { self.send(conn).await } else { Ok(()) }
@@ -73,23 +79,16 @@ impl Bulk {
         Ok(self.total)
     }
 
-    fn push_csv(&mut self, row: &[Field<'_>]) {
-        use std::fmt::Write;
-        for (at, field) in row.iter().enumerate() {
-            if at > 0 {
-                self.buffer.push(',');
-            }
+    fn push_csv(&mut self, row: &[Field<'_>]) -> Result<(), DbError> {
+        // Every field is quoted: an empty one without quotes would be NULL.
+        let unwritten = |error: csv::Error| DbError::other(error.to_string());
+        for field in row {
             match field {
-                // Writing to a String cannot fail.
-                Field::Int(number) => drop(write!(self.buffer, "{number}")),
-                Field::Text(text) => {
-                    self.buffer.push('"');
-                    self.buffer.push_str(&text.replace('"', "\"\""));
-                    self.buffer.push('"');
-                }
+                Field::Int(number) => self.csv.write_field(number.to_string()).map_err(unwritten)?,
+                Field::Text(text) => self.csv.write_field(text).map_err(unwritten)?,
             }
         }
-        self.buffer.push('\n');
+        self.csv.write_record(None::<&[u8]>).map_err(unwritten)
     }
 
     fn push_values(&mut self, row: &[Field<'_>]) {
@@ -111,11 +110,15 @@ impl Bulk {
     }
 
     async fn send(&mut self, conn: &mut Conn) -> Result<(), DbError> {
-        let buffer = std::mem::take(&mut self.buffer);
         self.rows = 0;
         match self.dialect {
-            Dialect::Postgres => conn.copy_in(&self.table, &self.columns, buffer.into_bytes()).await,
+            Dialect::Postgres => {
+                let written = std::mem::replace(&mut self.csv, quoting_writer()).into_inner();
+                let bytes = written.map_err(|error| DbError::other(error.to_string()))?;
+                conn.copy_in(&self.table, &self.columns, bytes).await
+            }
             _ => {
+                let buffer = std::mem::take(&mut self.buffer);
                 let sql = format!("INSERT INTO {} ({}) VALUES {buffer}", self.table, self.columns);
                 let texts = std::mem::take(&mut self.texts);
                 conn.insert_bound(&sql, &texts, false).await

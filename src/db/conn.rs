@@ -122,10 +122,6 @@ impl Conn {
         &self.collation
     }
 
-    pub(super) fn set_collation(&mut self, collation: String) {
-        self.collation = collation;
-    }
-
     /// An exact comparison of a site's column with a key of ours ([`Dialect::exact`]).
     pub fn exact(&self, column: &str, key: &str) -> String {
         self.dialect().exact(column, key, &self.collation)
@@ -167,6 +163,32 @@ impl Conn {
         let sql = AssertSqlSafe(statement.sql.clone());
         let outcome = on_engine!(self, raw => sqlx::raw_sql(sql).execute(raw).await.map(|_| ()));
         outcome.map_err(|error| DbError::from_sqlx(error, &statement.sql))
+    }
+
+    /// Runs a statement of our own that holds `:` in its texts: `{table}` is rendered, parameters are not looked for.
+    ///
+    /// # Errors
+    /// As [`Conn::exec`].
+    pub async fn literal(&mut self, template: &str) -> Result<(), DbError> {
+        let sql = super::sql::render_tables(template, self.dialect(), &self.prefix);
+        self.counted();
+        let outcome = on_engine!(self, raw => sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(raw).await.map(|_| ()));
+        outcome.map_err(|error| DbError::from_sqlx(error, &sql))
+    }
+
+    /// Reads the collation of the site's texts, which ours must share on MariaDB; nothing on the others.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn read_collation(&mut self) -> Result<(), DbError> {
+        if self.dialect() != Dialect::Maria {
+            return Ok(());
+        }
+        let params = Params::new().with("name", format!("{}user", self.prefix));
+        let sql = "SELECT CAST(collation_name AS CHAR) FROM information_schema.columns
+            WHERE table_schema = DATABASE() AND table_name = :name AND column_name = 'username'";
+        self.collation = self.row(sql, &params).await?.map(|row| row.text(0)).unwrap_or_default();
+        Ok(())
     }
 
     /// Reads all rows of a query whose result is small.
@@ -333,7 +355,17 @@ impl Conn {
         let temporary = matches!(second, "TEMPORARY") || (self.dialect() == Dialect::Lite && first == "DROP");
         let commits = matches!(
             first,
-            "CREATE" | "DROP" | "ALTER" | "TRUNCATE" | "ANALYZE" | "OPTIMIZE" | "RENAME" | "LOCK" | "GRANT" | "BEGIN" | "START"
+            "CREATE"
+                | "DROP"
+                | "ALTER"
+                | "TRUNCATE"
+                | "ANALYZE"
+                | "OPTIMIZE"
+                | "RENAME"
+                | "LOCK"
+                | "GRANT"
+                | "BEGIN"
+                | "START"
         );
         if commits && !temporary {
             return Err(DbError::ImplicitCommit(sql.chars().take(80).collect()));
@@ -425,7 +457,8 @@ fn my_row(row: &MySqlRow) -> Result<Row, DbError> {
         } else if kind.contains("CHAR") || kind.contains("TEXT") || kind == "JSON" || kind == "ENUM" {
             row.try_get_unchecked::<String, _>(at).map(Cell::Text)
         } else if kind.contains("BLOB") || kind.contains("BINARY") {
-            row.try_get_unchecked::<Vec<u8>, _>(at).map(|bytes| Cell::Text(String::from_utf8_lossy(&bytes).into_owned()))
+            row.try_get_unchecked::<Vec<u8>, _>(at)
+                .map(|bytes| Cell::Text(String::from_utf8_lossy(&bytes).into_owned()))
         } else {
             return Err(unreadable(row.column(at).name(), &kind));
         };

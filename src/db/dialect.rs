@@ -82,10 +82,16 @@ impl Dialect {
     /// engine runs by its indexes (MariaDB never gives `IN (SELECT …)` a semi-join: crates.md 3).
     pub fn delete_joined(self, table: &str, alias: &str, from: &str, condition: &str) -> String {
         match self {
-            Self::Postgres => format!("DELETE FROM {table} AS {alias} USING {from} WHERE {condition}"),
-            Self::Maria => format!("DELETE {alias} FROM {table} AS {alias}, {from} WHERE {condition}"),
+            Self::Postgres => {
+                format!("DELETE FROM {table} AS {alias} USING {from} WHERE {condition}")
+            }
+            Self::Maria => {
+                format!("DELETE {alias} FROM {table} AS {alias}, {from} WHERE {condition}")
+            }
             Self::Lite => {
-                format!("DELETE FROM {table} WHERE id IN (SELECT {alias}.id FROM {from} JOIN {table} AS {alias} ON {condition})")
+                format!(
+                    "DELETE FROM {table} WHERE id IN (SELECT {alias}.id FROM {from} JOIN {table} AS {alias} ON {condition})"
+                )
             }
         }
     }

@@ -54,7 +54,8 @@ impl Database {
     /// [`DbError::Url`], without the URL: it may hold a password.
     pub fn new(url: &str, prefix: &str, lock_timeout: Duration, connect_timeout: Duration) -> Result<Self, DbError> {
         let scheme = url.split(':').next().unwrap_or_default();
-        let broken = |error: sqlx::Error| DbError::Url(format!("database.url cannot be read as a {scheme} URL: {error}"));
+        let broken =
+            |error: sqlx::Error| DbError::Url(format!("database.url cannot be read as a {scheme} URL: {error}"));
         let options = match scheme {
             "sqlite" => {
                 let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
@@ -67,7 +68,9 @@ impl Database {
                 let url = url.replacen("mariadb:", "mysql:", 1);
                 Options::My(Box::new(MySqlConnectOptions::from_str(&url).map_err(broken)?))
             }
-            _ => return Err(DbError::Url("database.url must begin with sqlite:, postgres:// or mysql://".to_owned())),
+            _ => {
+                return Err(DbError::Url("database.url must begin with sqlite:, postgres:// or mysql://".to_owned()));
+            }
         };
         Ok(Self {
             options,
@@ -116,7 +119,9 @@ impl Database {
         let opened = tokio::time::timeout(self.connect_timeout, self.open(lock_timeout)).await;
         let raw = match opened {
             Ok(raw) => raw.map_err(|error| DbError::Connect(error.to_string()))?,
-            Err(_) => return Err(DbError::Connect(format!("no answer within {} s", self.connect_timeout.as_secs()))),
+            Err(_) => {
+                return Err(DbError::Connect(format!("no answer within {} s", self.connect_timeout.as_secs())));
+            }
         };
         let mut conn = Conn::new(raw, &self.prefix, Arc::clone(&self.statements));
         self.settle_session(&mut conn, lock_timeout).await?;
@@ -148,17 +153,7 @@ impl Database {
                 let seconds = lock_timeout.as_secs().max(1);
                 conn.command("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
                 conn.command(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}")).await?;
-                let collation = conn
-                    .row(
-                        "SELECT CAST(collation_name AS CHAR) FROM information_schema.columns \
-                         WHERE table_schema = DATABASE() AND table_name = :name AND column_name = 'username'",
-                        &Params::new().with("name", format!("{}user", self.prefix)),
-                    )
-                    .await?
-                    .map(|row| row.text(0))
-                    .unwrap_or_default();
-                conn.set_collation(collation);
-                Ok(())
+                conn.read_collation().await
             }
             Dialect::Lite => Ok(()),
         }

@@ -37,8 +37,12 @@ const MIGRATIONS: [&[&str]; 1] = [&[
 /// The engine's.
 pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, DbError> {
     let present = match conn.dialect() {
-        Dialect::Postgres => "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'enrold_schema'",
-        Dialect::Maria => "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'enrold_schema'",
+        Dialect::Postgres => {
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'enrold_schema'"
+        }
+        Dialect::Maria => {
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'enrold_schema'"
+        }
         Dialect::Lite => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'enrold_schema'",
     };
     if conn.number(present, &Params::new()).await? == 0 {
@@ -81,8 +85,10 @@ pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
             let sql = dialect_ddl(conn, statement);
             conn.command(&sql).await?;
         }
-        let params = Params::new().with("version", version).with("prefix", conn.prefix().to_owned()).with("clock", clock);
-        conn.exec("INSERT INTO enrold_schema (version, prefix, applied) VALUES (:version, :prefix, :clock)", &params).await?;
+        let params =
+            Params::new().with("version", version).with("prefix", conn.prefix().to_owned()).with("clock", clock);
+        conn.exec("INSERT INTO enrold_schema (version, prefix, applied) VALUES (:version, :prefix, :clock)", &params)
+            .await?;
         applied.push(version);
     }
     Ok(applied)

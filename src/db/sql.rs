@@ -82,6 +82,22 @@ pub fn render(template: &str, dialect: Dialect, prefix: &str, params: &Params) -
     Ok(statement)
 }
 
+/// Renders the table names of a statement that has no parameters but may hold `:` anywhere.
+pub fn render_tables(template: &str, dialect: Dialect, prefix: &str) -> String {
+    let mut sql = String::with_capacity(template.len() + 16);
+    let mut rest = template;
+    while let Some(at) = rest.find(['\'', '{']) {
+        sql.push_str(&rest[..at]);
+        let tail = &rest[at..];
+        rest = match tail.as_bytes()[0] {
+            b'\'' => copy_quoted(tail, &mut sql),
+            _ => copy_table(tail, dialect, prefix, &mut sql),
+        };
+    }
+    sql.push_str(rest);
+    sql
+}
+
 fn render_into(
     template: &str,
     dialect: Dialect,
@@ -156,7 +172,8 @@ mod tests {
     #[test]
     fn tables_and_parameters() {
         let params = Params::new().with("id", 7).with("name", "O'Hara");
-        let got = sql(Dialect::Postgres, "SELECT id FROM {user} WHERE id = :id AND username = :name AND a <> ':id'", params);
+        let got =
+            sql(Dialect::Postgres, "SELECT id FROM {user} WHERE id = :id AND username = :name AND a <> ':id'", params);
         assert_eq!(got.sql, "SELECT id FROM \"mdl_user\" WHERE id = 7 AND username = $1 AND a <> ':id'");
         assert_eq!(got.texts, ["O'Hara"]);
     }

@@ -32,10 +32,7 @@ impl Cells {
     /// As Moodle's native form: apostrophes quote too (spec flatfile 3.6, but cell by cell). A
     /// cell that begins with an apostrophe without ending with one is plain text.
     pub fn native() -> Self {
-        Cells {
-            apostrophes: true,
-            ..Cells::default()
-        }
+        Cells { apostrophes: true, ..Cells::default() }
     }
 
     /// Forgets the record before.
@@ -109,10 +106,7 @@ impl Cells {
             return Some(('"', inside));
         }
         let quoted = self.apostrophes && past_quotes(cell, &[delimiter]).is_some();
-        inside
-            .strip_prefix('\'')
-            .filter(|_| quoted)
-            .map(|inside| ('\'', inside))
+        inside.strip_prefix('\'').filter(|_| quoted).map(|inside| ('\'', inside))
     }
 
     /// Takes the text up to the closing quote and gives what follows it; `None` if the line ends first.

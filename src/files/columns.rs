@@ -15,22 +15,11 @@ pub(super) enum Column {
 }
 
 impl Column {
-    pub const ALL: [Column; 6] = [
-        Column::Operation,
-        Column::User,
-        Column::Course,
-        Column::Role,
-        Column::TimeStart,
-        Column::TimeEnd,
-    ];
+    pub const ALL: [Column; 6] =
+        [Column::Operation, Column::User, Column::Course, Column::Role, Column::TimeStart, Column::TimeEnd];
 
     /// Those without which a header is refused (spec files 2.1).
-    pub const REQUIRED: [Column; 4] = [
-        Column::Operation,
-        Column::User,
-        Column::Course,
-        Column::Role,
-    ];
+    pub const REQUIRED: [Column; 4] = [Column::Operation, Column::User, Column::Course, Column::Role];
 
     /// The name, then its aliases (spec files 2.1).
     pub fn names(self) -> &'static [&'static str] {
@@ -47,26 +36,15 @@ impl Column {
     /// The column of this name or alias, in any case, blanks around it aside.
     pub fn named(text: &str) -> Option<Column> {
         let text = super::trimmed(text);
-        Column::ALL.into_iter().find(|column| {
-            column
-                .names()
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(text))
-        })
+        Column::ALL.into_iter().find(|column| column.names().iter().any(|name| name.eq_ignore_ascii_case(text)))
     }
 }
 
 /// Columns of other programs, which this version refuses rather than ignores (spec files 2.1, 2.3).
 pub(super) fn is_not_applied(text: &str) -> bool {
     let text = super::trimmed(text).to_lowercase();
-    let numbered = text
-        .strip_prefix('g')
-        .is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']));
-    numbered
-        || matches!(
-            text.as_str(),
-            "group" | "groups" | "groupe" | "gcmd" | "enrol" | "hidden"
-        )
+    let numbered = text.strip_prefix('g').is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']));
+    numbered || matches!(text.as_str(), "group" | "groups" | "groupe" | "gcmd" | "enrol" | "hidden")
 }
 
 /// At which place each column stands in a record.
@@ -84,28 +62,15 @@ pub(super) struct Columns {
 impl Columns {
     /// Moodle's positional form: operation, role, user, course, start, end (spec files 2.2).
     pub fn native() -> Self {
-        Columns {
-            places: [Some(0), Some(2), Some(3), Some(1), Some(4), Some(5)],
-            width: 6,
-            least: 4,
-            lenient: false,
-        }
+        Columns { places: [Some(0), Some(2), Some(3), Some(1), Some(4), Some(5)], width: 6, least: 4, lenient: false }
     }
 
     /// From the columns of a header, in its order, each at most once and the required ones among them.
     pub fn of_header(order: &[Column]) -> Self {
         let places = Column::ALL.map(|column| order.iter().position(|&other| other == column));
-        let least = Column::REQUIRED
-            .into_iter()
-            .filter_map(|column| places[column as usize])
-            .max()
-            .map_or(0, |last| last + 1);
-        Columns {
-            places,
-            width: order.len(),
-            least,
-            lenient: true,
-        }
+        let least =
+            Column::REQUIRED.into_iter().filter_map(|column| places[column as usize]).max().map_or(0, |last| last + 1);
+        Columns { places, width: order.len(), least, lenient: true }
     }
 
     /// The cell of a column; empty if the record ends before it.

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::io::{ErrorKind, Read};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::FileProblem;
@@ -13,15 +12,7 @@ use crate::report::codes::{Code, Problem};
 /// How many bytes are read at a time.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// The encoding of a file that is not valid Unicode (spec files 1.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Fallback {
-    #[default]
-    #[serde(rename = "windows-1252")]
-    Windows1252,
-    #[serde(rename = "iso-8859-15")]
-    Iso885915,
-}
+pub use crate::config::EncodingFallback as Fallback;
 
 /// The encoding found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,7 +118,7 @@ pub(super) fn survey(mut file: impl Read, fallback: Fallback) -> Result<Survey, 
         (None, None) => Encoding::Utf8,
         (None, Some(_)) => match fallback {
             Fallback::Windows1252 => Encoding::Windows1252,
-            Fallback::Iso885915 => Encoding::Iso885915,
+            Fallback::Iso8859_15 => Encoding::Iso885915,
         },
     };
     Ok(Survey {
@@ -140,12 +131,7 @@ pub(super) fn survey(mut file: impl Read, fallback: Fallback) -> Result<Survey, 
 }
 
 fn refused(what: &str, line: u64) -> FileProblem {
-    FileProblem::Rejected(Problem::new(
-        0,
-        Code::EncodingInvalid,
-        what,
-        line.to_string(),
-    ))
+    FileProblem::Rejected(Problem::new(0, Code::EncodingInvalid, what, line.to_string()))
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -251,11 +237,7 @@ impl Text for ByteText {
     }
 
     fn verdict(&self) -> Verdict {
-        Verdict {
-            lines: self.count.lines(),
-            nul_on: self.nul_on,
-            invalid_on: self.invalid_on,
-        }
+        Verdict { lines: self.count.lines(), nul_on: self.nul_on, invalid_on: self.invalid_on }
     }
 }
 
@@ -298,30 +280,17 @@ impl Text for Utf16 {
     }
 
     fn verdict(&self) -> Verdict {
-        Verdict {
-            lines: self.count.lines(),
-            nul_on: self.nul_on,
-            invalid_on: self.invalid_on,
-        }
+        Verdict { lines: self.count.lines(), nul_on: self.nul_on, invalid_on: self.invalid_on }
     }
 }
 
 /// Decodes all of `bytes` onto the end of `text`; true if a part of them is malformed.
-pub(super) fn decode(
-    decoder: &mut encoding_rs::Decoder,
-    bytes: &[u8],
-    text: &mut String,
-    last: bool,
-) -> bool {
+pub(super) fn decode(decoder: &mut encoding_rs::Decoder, bytes: &[u8], text: &mut String, last: bool) -> bool {
     let mut rest = bytes;
     let mut malformed = false;
     loop {
         // On overflow of the size the decoder is called again for what is left.
-        text.reserve(
-            decoder
-                .max_utf8_buffer_length(rest.len())
-                .unwrap_or(rest.len()),
-        );
+        text.reserve(decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len()));
         let (result, read, replaced) = decoder.decode_to_string(rest, text, last);
         malformed |= replaced;
         rest = &rest[read..];

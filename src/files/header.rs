@@ -37,9 +37,7 @@ impl Cut {
     }
 
     fn begins_a_record(&self) -> bool {
-        self.names
-            .first()
-            .is_some_and(|name| Operation::parse(name).is_some())
+        self.names.first().is_some_and(|name| Operation::parse(name).is_some())
     }
 }
 
@@ -54,11 +52,7 @@ fn known<'a>(names: impl Iterator<Item = &'a str>) -> usize {
 
 /// Reads the first line of a file that is not blank. It is a header if it names two different
 /// columns and does not begin with an operation, or if `forced`. `None`: the file has no header.
-pub(super) fn recognise(
-    line_number: u64,
-    line: &str,
-    forced: bool,
-) -> Result<Option<Header>, Problem> {
+pub(super) fn recognise(line_number: u64, line: &str, forced: bool) -> Result<Option<Header>, Problem> {
     let [mut best, others @ ..] = Delimiter::ALL.map(|delimiter| Cut::new(line, delimiter));
     for cut in others {
         if (cut.known(), cut.names.len()) > (best.known(), best.names.len()) {
@@ -71,43 +65,28 @@ pub(super) fn recognise(
         return Err(suspect(line_number, found));
     }
     let is_header = best.known() >= 2 && !best.begins_a_record();
-    if is_header || forced {
-        understand(line_number, best).map(Some)
-    } else {
-        Ok(None)
-    }
+    if is_header || forced { understand(line_number, best).map(Some) } else { Ok(None) }
 }
 
 /// The problem of columns separated by `found`.
 pub(super) fn suspect(line_number: u64, found: char) -> Problem {
-    let accepted = Delimiter::ALL
-        .map(|delimiter| delimiter.to_string())
-        .join(" ");
-    let found = if found == '\t' {
-        "tab".to_owned()
-    } else {
-        format!("\"{found}\"")
-    };
+    let accepted = Delimiter::ALL.map(|delimiter| delimiter.to_string()).join(" ");
+    let found = if found == '\t' { "tab".to_owned() } else { format!("\"{found}\"") };
     Problem::new(line_number, Code::DelimiterSuspect, found, accepted)
 }
 
 /// A delimiter that is not accepted but under which the line would be a header without doubt.
 fn other_delimiter(line: &str) -> Option<char> {
     const NAMED: usize = 3;
-    [' ', '|', ':', '^']
-        .into_iter()
-        .find(|&other| known(line.split(other)) >= NAMED)
+    [' ', '|', ':', '^'].into_iter().find(|&other| known(line.split(other)) >= NAMED)
 }
 
 fn understand(line_number: u64, cut: Cut) -> Result<Header, Problem> {
-    let problem =
-        |code, value: &str, hint: &str| Err(Problem::new(line_number, code, shown(value), hint));
+    let problem = |code, value: &str, hint: &str| Err(Problem::new(line_number, code, shown(value), hint));
     let mut order: Vec<Column> = Vec::with_capacity(cut.names.len());
     for name in &cut.names {
         let Some(column) = Column::named(name) else {
-            let inside = [',', ';', '\t', '|']
-                .into_iter()
-                .find(|&other| name.contains(other));
+            let inside = [',', ';', '\t', '|'].into_iter().find(|&other| name.contains(other));
             return match inside {
                 Some(other) if known(name.split(other)) > 0 => Err(suspect(line_number, other)),
                 _ => problem(Code::ColumnUnknown, name, unknown_hint(name)),
@@ -118,23 +97,12 @@ fn understand(line_number: u64, cut: Cut) -> Result<Header, Problem> {
         }
         order.push(column);
     }
-    let missing: Vec<_> = Column::REQUIRED
-        .into_iter()
-        .filter(|column| !order.contains(column))
-        .map(|column| column.names()[0])
-        .collect();
+    let missing: Vec<_> =
+        Column::REQUIRED.into_iter().filter(|column| !order.contains(column)).map(|column| column.names()[0]).collect();
     if !missing.is_empty() {
-        return problem(
-            Code::ColumnMissing,
-            &missing.join(", "),
-            &shown(&cut.names.join(", ")),
-        );
+        return problem(Code::ColumnMissing, &missing.join(", "), &shown(&cut.names.join(", ")));
     }
-    Ok(Header {
-        delimiter: cut.delimiter,
-        columns: Columns::of_header(&order),
-        names: cut.names,
-    })
+    Ok(Header { delimiter: cut.delimiter, columns: Columns::of_header(&order), names: cut.names })
 }
 
 fn unknown_hint(name: &str) -> &'static str {
@@ -150,9 +118,7 @@ fn unknown_hint(name: &str) -> &'static str {
 /// Whether the last of several words is an operation: records that stand on one line, separated
 /// by blanks (the layout accident of spec files 2.1), leave such cells.
 pub(super) fn ends_with_operation(cell: &str) -> bool {
-    trimmed(cell)
-        .rsplit_once(char::is_whitespace)
-        .is_some_and(|(_, last)| Operation::parse(last).is_some())
+    trimmed(cell).rsplit_once(char::is_whitespace).is_some_and(|(_, last)| Operation::parse(last).is_some())
 }
 
 /// The known name nearest to a misspelt one; nothing if none is near.

@@ -87,11 +87,7 @@ impl<R: Read> Lines<R> {
                 None if self.source_ended && window.len() == from => return Ok(Ahead::End),
                 None if self.source_ended => {
                     let end = window.len();
-                    return Ok(Ahead::Line(Span {
-                        from,
-                        to: end,
-                        next: end,
-                    }));
+                    return Ok(Ahead::Line(Span { from, to: end, next: end }));
                 }
                 None => scanned = window.len(),
             }
@@ -103,10 +99,7 @@ impl<R: Read> Lines<R> {
     pub fn beginning(&self) -> usize {
         const SHOWN: usize = 200;
         let window = self.window();
-        window
-            .char_indices()
-            .nth(SHOWN)
-            .map_or(window.len(), |(at, _)| at)
+        window.char_indices().nth(SHOWN).map_or(window.len(), |(at, _)| at)
     }
 
     /// Takes `lines` physical lines, which end before the place `next`.
@@ -159,9 +152,7 @@ impl<R: Read> Lines<R> {
 }
 
 fn line_end(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .iter()
-        .position(|&byte| byte == b'\n' || byte == b'\r')
+    bytes.iter().position(|&byte| byte == b'\n' || byte == b'\r')
 }
 
 /// Where the line after the end at `to` begins; `None` if a CR is the last byte known, which an

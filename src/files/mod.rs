@@ -49,9 +49,7 @@ impl Operation {
 
     /// `add` or `del` in any case, nothing else (spec flatfile 3).
     fn parse(text: &str) -> Option<Operation> {
-        [Operation::Add, Operation::Del]
-            .into_iter()
-            .find(|operation| text.eq_ignore_ascii_case(operation.as_str()))
+        [Operation::Add, Operation::Del].into_iter().find(|operation| text.eq_ignore_ascii_case(operation.as_str()))
     }
 }
 
@@ -183,11 +181,7 @@ fn trimmed(text: &str) -> &str {
 /// A value for a message: short, without control characters.
 fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
-    let mut out: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
+    let mut out: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(LONGEST).is_some() {
         out.push('…');
     }

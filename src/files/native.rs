@@ -9,9 +9,7 @@ const SEPARATORS: [char; 3] = [',', ';', '\t'];
 /// Comma if the line holds one outside quotes, else semicolon, else tab, else none.
 pub(super) fn separator(line: &str) -> Option<Delimiter> {
     if !line.contains(['"', '\'']) {
-        return Delimiter::ALL
-            .into_iter()
-            .find(|delimiter| line.contains(delimiter.as_char()));
+        return Delimiter::ALL.into_iter().find(|delimiter| line.contains(delimiter.as_char()));
     }
     let mut found: Option<Delimiter> = None;
     let mut rest = line;
@@ -20,9 +18,7 @@ pub(super) fn separator(line: &str) -> Option<Delimiter> {
         let Some(at) = rest.find(SEPARATORS) else {
             return found;
         };
-        let here = Delimiter::ALL
-            .into_iter()
-            .find(|delimiter| rest[at..].starts_with(delimiter.as_char()));
+        let here = Delimiter::ALL.into_iter().find(|delimiter| rest[at..].starts_with(delimiter.as_char()));
         found = match (found, here) {
             (_, Some(Delimiter::Comma)) => return here,
             (Some(Delimiter::Semicolon), _) => found,

@@ -30,19 +30,12 @@ pub struct RawLines<R, L: Iterator<Item = u64>> {
 ///
 /// # Errors
 /// If the file cannot be positioned. Later errors come out of the iterator.
-pub fn raw_lines<R, L>(
-    file: R,
-    scan: &Scan,
-    lines: L,
-) -> Result<RawLines<R, L::IntoIter>, FileProblem>
+pub fn raw_lines<R, L>(file: R, scan: &Scan, lines: L) -> Result<RawLines<R, L::IntoIter>, FileProblem>
 where
     R: Read + Seek,
     L: IntoIterator<Item = u64>,
 {
-    Ok(RawLines {
-        records: Records::open(file, scan)?,
-        wanted: lines.into_iter().peekable(),
-    })
+    Ok(RawLines { records: Records::open(file, scan)?, wanted: lines.into_iter().peekable() })
 }
 
 impl<R: Read, L: Iterator<Item = u64>> RawLines<R, L> {
@@ -53,11 +46,7 @@ impl<R: Read, L: Iterator<Item = u64>> RawLines<R, L> {
             while self.wanted.next_if(|&line| line < record.line).is_some() {}
             if self.wanted.next_if_eq(&record.line).is_some() {
                 let text = self.records.text(&record).to_owned();
-                return Ok(Some(RawLine {
-                    line: record.line,
-                    text,
-                    cut: record.form == Form::TooLong,
-                }));
+                return Ok(Some(RawLine { line: record.line, text, cut: record.form == Form::TooLong }));
             }
         }
         Ok(None)

@@ -48,11 +48,7 @@ struct ColumnNames {
 /// # Errors
 /// If the file cannot be positioned. Later errors, also of a file that changed since it was
 /// scanned, come out of the iterator.
-pub fn read<R: Read + Seek>(
-    file: R,
-    scan: &Scan,
-    reading: &Reading,
-) -> Result<Reader<R>, FileProblem> {
+pub fn read<R: Read + Seek>(file: R, scan: &Scan, reading: &Reading) -> Result<Reader<R>, FileProblem> {
     let name = |column: Column, native: &str| {
         let place = scan.columns.place(column);
         let written = place.and_then(|place| scan.header.get(place));
@@ -117,47 +113,28 @@ impl<R: Read> Reader<R> {
         let course = filled(Column::Course, &self.names.course)?.to_owned();
         let time = |column, bound| {
             let text = cell(column);
-            times::parse(text, bound, self.reading.zone)
-                .ok_or_else(|| bad(Code::BadTime, text, times::ACCEPTED))
+            times::parse(text, bound, self.reading.zone).ok_or_else(|| bad(Code::BadTime, text, times::ACCEPTED))
         };
         let timestart = time(Column::TimeStart, Bound::Start)?;
         let timeend = time(Column::TimeEnd, Bound::End)?;
         if timeend != 0 && timestart > timeend {
-            return Err(bad(
-                Code::EndBeforeStart,
-                cell(Column::TimeEnd),
-                &shown(cell(Column::TimeStart)),
-            ));
+            return Err(bad(Code::EndBeforeStart, cell(Column::TimeEnd), &shown(cell(Column::TimeStart))));
         }
-        Ok(FlatLine {
-            line,
-            operation,
-            role,
-            user,
-            course,
-            timestart,
-            timeend,
-        })
+        Ok(FlatLine { line, operation, role, user, course, timestart, timeend })
     }
 
     /// Whether the record has the cells that its columns need.
     fn shape(&self, record: &Record) -> Result<(), Problem> {
         let text = self.records.text(record);
         let cells = &self.records.cells;
-        let problem =
-            |code, value: String, hint: String| Err(Problem::new(record.line, code, value, hint));
+        let problem = |code, value: String, hint: String| Err(Problem::new(record.line, code, value, hint));
         match record.form {
             Form::TooLong => problem(Code::RowTooLong, shown(text), "1 MiB".to_owned()),
             Form::Unquotable => problem(Code::RowRagged, shown(text), hint::QUOTE.to_owned()),
             Form::Ragged => {
-                let begins_again =
-                    |cell| ends_with_operation(cell) || Operation::parse(cell).is_some();
+                let begins_again = |cell| ends_with_operation(cell) || Operation::parse(cell).is_some();
                 let several = cells.iter().skip(1).any(begins_again);
-                let expected = if several {
-                    hint::SEVERAL_RECORDS.to_owned()
-                } else {
-                    self.records.columns.expected()
-                };
+                let expected = if several { hint::SEVERAL_RECORDS.to_owned() } else { self.records.columns.expected() };
                 problem(Code::RowRagged, cells.len().to_string(), expected)
             }
             Form::Whole | Form::Blank | Form::Header => Ok(()),

@@ -77,24 +77,12 @@ impl<R: Read> Records<R> {
             Ahead::TooLong => {
                 self.pending = Some((TOO_LONG, 1));
                 let text = 0..self.lines.beginning();
-                return Ok(Some(Record {
-                    line,
-                    physical: 1,
-                    form: Form::TooLong,
-                    text,
-                    next: TOO_LONG,
-                }));
+                return Ok(Some(Record { line, physical: 1, form: Form::TooLong, text, next: TOO_LONG }));
             }
             Ahead::Line(span) => span,
         };
         let text = self.lines.text(span.from, span.to);
-        let mut record = Record {
-            line,
-            physical: 1,
-            form: Form::Header,
-            text: 0..span.to,
-            next: span.next,
-        };
+        let mut record = Record { line, physical: 1, form: Form::Header, text: 0..span.to, next: span.next };
         if trimmed(text).is_empty() {
             record.form = Form::Blank;
         } else if line != self.header_line {
@@ -140,26 +128,14 @@ impl<R: Read> Records<R> {
 
     /// Cuts a record that may go on over several lines. If in the end it makes no sense, only its
     /// first line is to blame: the lines after it are read again as records of their own.
-    fn cut_spanning(
-        &mut self,
-        record: &mut Record,
-        first: Span,
-        delimiter: char,
-    ) -> Result<(), FileProblem> {
-        let mut quoting = self
-            .cells
-            .add_line(self.lines.text(first.from, first.to), delimiter);
+    fn cut_spanning(&mut self, record: &mut Record, first: Span, delimiter: char) -> Result<(), FileProblem> {
+        let mut quoting = self.cells.add_line(self.lines.text(first.from, first.to), delimiter);
         let mut last = first;
         let mut physical = 1;
-        while quoting == Quoting::Open
-            && last.next <= LINE_LIMIT
-            && self.columns.has_room(&self.cells)
-        {
+        while quoting == Quoting::Open && last.next <= LINE_LIMIT && self.columns.has_room(&self.cells) {
             match self.lines.ahead(last.next)? {
                 Ahead::Line(span) => {
-                    quoting = self
-                        .cells
-                        .add_line(self.lines.text(span.from, span.to), delimiter);
+                    quoting = self.cells.add_line(self.lines.text(span.from, span.to), delimiter);
                     (last, physical) = (span, physical + 1);
                 }
                 Ahead::TooLong | Ahead::End => break,

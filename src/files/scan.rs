@@ -93,22 +93,14 @@ fn next_line<R: Read>(lines: &mut Lines<R>) -> Result<Option<Line>, FileProblem>
             Ahead::TooLong => {
                 let text = lines.text(0, lines.beginning()).to_owned();
                 lines.skip_long()?;
-                return Ok(Some(Line {
-                    number,
-                    text,
-                    too_long: true,
-                }));
+                return Ok(Some(Line { number, text, too_long: true }));
             }
             Ahead::Line(span) => {
                 let text = lines.text(span.from, span.to);
                 let text = (!trimmed(text).is_empty()).then(|| text.to_owned());
                 lines.take(span.next, 1);
                 if let Some(text) = text {
-                    return Ok(Some(Line {
-                        number,
-                        text,
-                        too_long: false,
-                    }));
+                    return Ok(Some(Line { number, text, too_long: false }));
                 }
             }
         }
@@ -140,9 +132,8 @@ impl Line {
         if self.too_long || used.is_none_or(|cells| cells.len() > 1) {
             return Ok(());
         }
-        let other = [',', ';', '\t', '|', ':']
-            .into_iter()
-            .find(|&other| self.cells(other).is_some_and(|cells| whole(&cells)));
+        let other =
+            [',', ';', '\t', '|', ':'].into_iter().find(|&other| self.cells(other).is_some_and(|cells| whole(&cells)));
         match other {
             Some(other) => Err(FileProblem::Rejected(header::suspect(self.number, other))),
             None => Ok(()),

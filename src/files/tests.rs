@@ -11,11 +11,7 @@ mod headers;
 mod properties;
 
 fn reading() -> Reading {
-    Reading {
-        kind: None,
-        fallback: Fallback::Windows1252,
-        zone: chrono_tz::Europe::Paris,
-    }
+    Reading { kind: None, fallback: Fallback::Windows1252, zone: chrono_tz::Europe::Paris }
 }
 
 /// A file that gives at most `step` bytes at a time.
@@ -65,25 +61,11 @@ fn refusal(bytes: impl AsRef<[u8]>) -> Problem {
 /// Entries in short: `1+student/u1/c1/0/0` or `2!bad-verb(mod)`.
 fn short(entries: &[Entry]) -> Vec<String> {
     let one = |entry: &Entry| match entry {
-        Entry::Line(FlatLine {
-            line,
-            operation,
-            role,
-            user,
-            course,
-            timestart,
-            timeend,
-        }) => {
-            let sign = if *operation == Operation::Add {
-                '+'
-            } else {
-                '-'
-            };
+        Entry::Line(FlatLine { line, operation, role, user, course, timestart, timeend }) => {
+            let sign = if *operation == Operation::Add { '+' } else { '-' };
             format!("{line}{sign}{role}/{user}/{course}/{timestart}/{timeend}")
         }
-        Entry::Bad(Problem {
-            line, code, value, ..
-        }) => format!("{line}!{code}({value})"),
+        Entry::Bad(Problem { line, code, value, .. }) => format!("{line}!{code}({value})"),
     };
     entries.iter().map(one).collect()
 }
@@ -103,10 +85,7 @@ fn native_lines_as_moodle_reads_them_and_safer() {
         # comment,student,u6,c1\nmod,student,u6,c1\nadd,,u6,c1\nadd,student,,c1\nadd,student,u6, \nadd,student,u10,c1,20,10\n\
         add,student,u11,c1,20,0\nadd,student,u14,c1,abc,\nadd\tstudent\tO'Brien\tc 1\nadd;student;\"u,7\";c1\nadd;student;u,8;c1\nnothing";
     let (scan, entries, tally) = outcome(file);
-    assert_eq!(
-        (scan.kind, scan.delimiter, scan.header_line, scan.lines),
-        (Kind::Native, None, 0, 22)
-    );
+    assert_eq!((scan.kind, scan.delimiter, scan.header_line, scan.lines), (Kind::Native, None, 0, 22));
     assert_eq!(
         short(&entries),
         [
@@ -132,15 +111,7 @@ fn native_lines_as_moodle_reads_them_and_safer() {
             "22!row-ragged(1)",
         ]
     );
-    let expected = Tally {
-        physical: 22,
-        blank: 2,
-        header: 0,
-        read: 9,
-        bad: 11,
-        continued: 0,
-        ragged: 4,
-    };
+    let expected = Tally { physical: 22, blank: 2, header: 0, read: 9, bad: 11, continued: 0, ragged: 4 };
     assert_eq!(tally, expected);
 }
 
@@ -161,36 +132,18 @@ fn native_quotes_that_do_not_pair_cost_their_line_only() {
 #[test]
 fn quoted_cells_may_span_lines_and_numbers_stay_physical() {
     for end in ["\n", "\r\n", "\r"] {
-        let file = format!(
-            "{HEADER}\nadd,\"u\n\n1\",c1,student\nadd,\"u \"\"2\"\"\",\"c,1\",student\n\nadd,u3,c1,student\n"
-        );
+        let file =
+            format!("{HEADER}\nadd,\"u\n\n1\",c1,student\nadd,\"u \"\"2\"\"\",\"c,1\",student\n\nadd,u3,c1,student\n");
         let (scan, entries, tally) = outcome(file.replace('\n', end));
-        assert_eq!(
-            short(&entries),
-            [
-                "3+student/u\n\n1/c1/0/0",
-                "6+student/u \"2\"/c,1/0/0",
-                "8+student/u3/c1/0/0"
-            ]
-        );
-        let expected = Tally {
-            physical: 8,
-            blank: 2,
-            header: 1,
-            read: 3,
-            bad: 0,
-            continued: 2,
-            ragged: 0,
-        };
+        assert_eq!(short(&entries), ["3+student/u\n\n1/c1/0/0", "6+student/u \"2\"/c,1/0/0", "8+student/u3/c1/0/0"]);
+        let expected = Tally { physical: 8, blank: 2, header: 1, read: 3, bad: 0, continued: 2, ragged: 0 };
         assert_eq!((tally, scan.lines), (expected, 8));
     }
 }
 
 #[test]
 fn a_quote_that_is_never_closed_swallows_no_line() {
-    let file = format!(
-        "{HEADER}add,\"u1,c1,student\nadd,u2,c1,student\nadd,\"u3,c1,student\nadd,u4,c1,student\n"
-    );
+    let file = format!("{HEADER}add,\"u1,c1,student\nadd,u2,c1,student\nadd,\"u3,c1,student\nadd,u4,c1,student\n");
     gives(
         &file,
         &[
@@ -207,22 +160,13 @@ fn a_quote_that_is_never_closed_swallows_no_line() {
     }
     long.push_str("add,u3\",c1,student\n");
     let (scan, _, tally) = outcome(&long);
-    assert_eq!(
-        (tally.bad, tally.read, tally.continued),
-        (1, scan.lines - 2, 0)
-    );
+    assert_eq!((tally.bad, tally.read, tally.continued), (1, scan.lines - 2, 0));
 }
 
 #[test]
 fn an_open_quote_beyond_the_last_column_is_not_followed() {
-    let file = format!(
-        "{HEADER}add,u1,c1,student,,,\"\n{}",
-        "\",,\"\n".repeat(50_000)
-    );
+    let file = format!("{HEADER}add,u1,c1,student,,,\"\n{}", "\",,\"\n".repeat(50_000));
     let (_, entries, tally) = outcome(&file);
     assert_eq!((tally.bad, tally.continued), (50_001, 0));
-    assert_eq!(
-        short(&entries[..1]),
-        ["2!row-ragged(add,u1,c1,student,,,\")"]
-    );
+    assert_eq!(short(&entries[..1]), ["2!row-ragged(add,u1,c1,student,,,\")"]);
 }

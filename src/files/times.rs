@@ -1,9 +1,7 @@
 //! A time as people and programs write it, to Unix seconds (spec files 1.4).
 //! It must not know the clock: nothing here depends on what the time is now.
 
-use chrono::{
-    DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone,
-};
+use chrono::{DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
 /// Which end of an enrolment a time is: a date alone begins or ends with its day.
@@ -14,7 +12,8 @@ pub(super) enum Bound {
 }
 
 /// Examples of what is accepted, for messages.
-pub(super) const ACCEPTED: &str = "1767225600, 2026-01-31, 2026-01-31 08:00, 2026-01-31T08:00:00+01:00, 31/01/2026, 31/01/2026 08:00";
+pub(super) const ACCEPTED: &str =
+    "1767225600, 2026-01-31, 2026-01-31 08:00, 2026-01-31T08:00:00+01:00, 31/01/2026, 31/01/2026 08:00";
 
 /// Unix seconds; empty or 0 is 0, no limit. `None`: unreadable, or before 1970.
 ///
@@ -38,17 +37,12 @@ pub(super) fn parse(text: &str, bound: Bound, zone: Tz) -> Option<i64> {
         }
         rest => {
             let iso = text.as_bytes()[4] == b'-';
-            let rest = rest
-                .strip_prefix(' ')
-                .or_else(|| rest.strip_prefix('T').filter(|_| iso))?;
+            let rest = rest.strip_prefix(' ').or_else(|| rest.strip_prefix('T').filter(|_| iso))?;
             let (time, offset) = time(rest)?;
             let local = date.and_time(time);
             match offset {
                 "" => in_zone(local, zone)?,
-                offset if iso => local
-                    .and_local_timezone(parse_offset(offset)?)
-                    .single()?
-                    .timestamp(),
+                offset if iso => local.and_local_timezone(parse_offset(offset)?).single()?.timestamp(),
                 _ => return None,
             }
         }
@@ -61,9 +55,7 @@ fn seconds(digits: &str) -> Option<i64> {
     const LONGEST: usize = 11;
     let looks_like_date = digits.len() == 8
         && matches!(&digits[..2], "19" | "20")
-        && numbers(digits, [(0, 4), (4, 6), (6, 8)])
-            .and_then(|[y, m, d]| calendar(y, m, d))
-            .is_some();
+        && numbers(digits, [(0, 4), (4, 6), (6, 8)]).and_then(|[y, m, d]| calendar(y, m, d)).is_some();
     if digits.len() > LONGEST || looks_like_date {
         return None;
     }
@@ -119,9 +111,7 @@ fn parse_offset(text: &str) -> Option<FixedOffset> {
         [_, _, b':', _, _] => numbers(digits, [(0, 2), (3, 5)])?,
         _ => return None,
     };
-    let offset = i32::try_from(hours * 3600 + minutes * 60)
-        .ok()
-        .filter(|_| minutes < 60)?;
+    let offset = i32::try_from(hours * 3600 + minutes * 60).ok().filter(|_| minutes < 60)?;
     FixedOffset::east_opt(sign * offset)
 }
 
@@ -141,8 +131,7 @@ fn numbers<const N: usize>(text: &str, places: [(usize, usize); N]) -> Option<[u
 /// A local time in a zone: the earlier one of two, and for a time that clocks skip the first
 /// instant after the gap.
 fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<i64> {
-    let seconds =
-        |mapped: MappedLocalTime<DateTime<Tz>>| mapped.earliest().map(|time| time.timestamp());
+    let seconds = |mapped: MappedLocalTime<DateTime<Tz>>| mapped.earliest().map(|time| time.timestamp());
     if let Some(found) = seconds(zone.from_local_datetime(&local)) {
         return Some(found);
     }
@@ -178,79 +167,19 @@ mod tests {
             ("", UTC, Some(0), Some(0)),
             ("0", UTC, Some(0), Some(0)),
             ("7", UTC, Some(7), Some(7)),
-            (
-                "1795731161",
-                Paris,
-                Some(1_795_731_161),
-                Some(1_795_731_161),
-            ),
-            (
-                "99999999999",
-                UTC,
-                Some(99_999_999_999),
-                Some(99_999_999_999),
-            ),
+            ("1795731161", Paris, Some(1_795_731_161), Some(1_795_731_161)),
+            ("99999999999", UTC, Some(99_999_999_999), Some(99_999_999_999)),
             ("2026-01-31", UTC, Some(1_769_817_600), Some(1_769_903_999)),
-            (
-                "2026-01-31",
-                Paris,
-                Some(1_769_814_000),
-                Some(1_769_900_399),
-            ),
-            (
-                "31/01/2026",
-                Paris,
-                Some(1_769_814_000),
-                Some(1_769_900_399),
-            ),
-            (
-                "2026-01-31 08:00",
-                Paris,
-                Some(1_769_842_800),
-                Some(1_769_842_800),
-            ),
-            (
-                "2026-01-31T08:00:30",
-                Paris,
-                Some(1_769_842_830),
-                Some(1_769_842_830),
-            ),
-            (
-                "31/01/2026 08:00",
-                Paris,
-                Some(1_769_842_800),
-                Some(1_769_842_800),
-            ),
-            (
-                "31/01/2026 08:00:30",
-                Paris,
-                Some(1_769_842_830),
-                Some(1_769_842_830),
-            ),
-            (
-                "2026-01-31T08:00Z",
-                Paris,
-                Some(1_769_846_400),
-                Some(1_769_846_400),
-            ),
-            (
-                "2026-01-31 08:00:00+02:00",
-                Paris,
-                Some(1_769_839_200),
-                Some(1_769_839_200),
-            ),
-            (
-                "2026-01-31T08:00:00-0530",
-                Paris,
-                Some(1_769_866_200),
-                Some(1_769_866_200),
-            ),
-            (
-                "2026-01-31T08:00:00+02",
-                Paris,
-                Some(1_769_839_200),
-                Some(1_769_839_200),
-            ),
+            ("2026-01-31", Paris, Some(1_769_814_000), Some(1_769_900_399)),
+            ("31/01/2026", Paris, Some(1_769_814_000), Some(1_769_900_399)),
+            ("2026-01-31 08:00", Paris, Some(1_769_842_800), Some(1_769_842_800)),
+            ("2026-01-31T08:00:30", Paris, Some(1_769_842_830), Some(1_769_842_830)),
+            ("31/01/2026 08:00", Paris, Some(1_769_842_800), Some(1_769_842_800)),
+            ("31/01/2026 08:00:30", Paris, Some(1_769_842_830), Some(1_769_842_830)),
+            ("2026-01-31T08:00Z", Paris, Some(1_769_846_400), Some(1_769_846_400)),
+            ("2026-01-31 08:00:00+02:00", Paris, Some(1_769_839_200), Some(1_769_839_200)),
+            ("2026-01-31T08:00:00-0530", Paris, Some(1_769_866_200), Some(1_769_866_200)),
+            ("2026-01-31T08:00:00+02", Paris, Some(1_769_839_200), Some(1_769_839_200)),
         ];
         for (text, zone, start, end) in table {
             assert_eq!(parse(text, Bound::Start, zone), start, "{text} as a start");
@@ -307,34 +236,13 @@ mod tests {
     #[test]
     fn skipped_times_become_the_first_instant_after_and_doubled_ones_the_earlier() {
         // Paris: 29 March 2026 at 2:00 becomes 3:00; 25 October 2026 at 3:00 becomes 2:00.
-        for skipped in [
-            "2026-03-29 02:00",
-            "2026-03-29 02:30",
-            "2026-03-29 02:59:59",
-            "2026-03-29 03:00",
-        ] {
-            assert_eq!(
-                parse(skipped, Bound::Start, Paris),
-                parse("2026-03-29T01:00Z", Bound::Start, UTC),
-                "{skipped}"
-            );
+        for skipped in ["2026-03-29 02:00", "2026-03-29 02:30", "2026-03-29 02:59:59", "2026-03-29 03:00"] {
+            assert_eq!(parse(skipped, Bound::Start, Paris), parse("2026-03-29T01:00Z", Bound::Start, UTC), "{skipped}");
         }
-        assert_eq!(
-            parse("2026-10-25 02:30", Bound::End, Paris),
-            parse("2026-10-25T00:30Z", Bound::End, UTC)
-        );
+        assert_eq!(parse("2026-10-25 02:30", Bound::End, Paris), parse("2026-10-25T00:30Z", Bound::End, UTC));
         // São Paulo skipped midnight, Samoa a whole day.
-        assert_eq!(
-            parse("2018-11-04", Bound::Start, Sao_Paulo),
-            parse("2018-11-04T03:00Z", Bound::Start, UTC)
-        );
-        assert_eq!(
-            parse("2011-12-30", Bound::Start, Apia),
-            parse("2011-12-30T10:00Z", Bound::Start, UTC)
-        );
-        assert_eq!(
-            parse("30/12/2011 23:59:59", Bound::End, Apia),
-            parse("2011-12-30T10:00Z", Bound::End, UTC)
-        );
+        assert_eq!(parse("2018-11-04", Bound::Start, Sao_Paulo), parse("2018-11-04T03:00Z", Bound::Start, UTC));
+        assert_eq!(parse("2011-12-30", Bound::Start, Apia), parse("2011-12-30T10:00Z", Bound::Start, UTC));
+        assert_eq!(parse("30/12/2011 23:59:59", Bound::End, Apia), parse("2011-12-30T10:00Z", Bound::End, UTC));
     }
 }

@@ -2,11 +2,12 @@
 //! It must not delete anything itself: it fills `doomed` and leaves the rest to the engine.
 
 use crate::config::DelScope;
+use crate::db::DbError;
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
 use crate::run::end;
-use crate::run::take::{Pick, Taken};
 use crate::run::error::RunResult;
+use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
 const RANK_LEFTOVER_ROLES: i64 = 37;
@@ -15,7 +16,7 @@ const RANK_LEFTOVER_ROLES: i64 = 37;
 ///
 /// # Errors
 /// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> RunResult<()> {
+pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
     work.conn
         .temporary(
             "candidate",
@@ -48,20 +49,21 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope:
         work.conn.exec("DELETE FROM doomed", &work.params()).await?;
     }
     match scope {
-        DelScope::Moodle => drop_leftover_roles(work, wave).await,
+        DelScope::Moodle => Ok(drop_leftover_roles(work, wave).await?),
         DelScope::Own => Ok(()),
     }
 }
 
 /// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
-async fn find_candidates(work: &mut Work<'_>, wave: i64, unenrol: bool, scope: DelScope) -> RunResult<u64> {
+async fn find_candidates(work: &mut Work<'_>, wave: i64, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
     let params = work
         .params()
         .with("wave", wave)
         .fragment("reach", reach(work, unenrol, scope))
         .fragment("free", free_methods());
     work.conn.exec("DELETE FROM candidate", &params).await?;
-    let owned = "r.userid = x.userid AND r.contextid = s.contextid AND r.component = 'enrol_' || e.enrol AND r.itemid = e.id";
+    let owned =
+        "r.userid = x.userid AND r.contextid = s.contextid AND r.component = 'enrol_' || e.enrol AND r.itemid = e.id";
     let manual = "r.userid = x.userid AND r.contextid = s.contextid AND r.component = ''";
     let exists = |condition: &str| {
         format!("CASE WHEN EXISTS (SELECT 1 FROM {{role_assignments}} r WHERE {condition}) THEN 1 ELSE 0 END")
@@ -111,7 +113,7 @@ fn free_methods() -> String {
 /// The role that the line names is a guard (spec flatfile 6.3). An instance that owns roles acts if the named one is
 /// among them. One that owns none acts if the user has no manual role, or only the named one; where the named one is
 /// one of several, only the first instance acts: it takes the named role, the others find only foreign ones left.
-async fn choose(work: &mut Work<'_>, unenrol: bool) -> RunResult<u64> {
+async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
     let params = work.params().with("unenrol", i64::from(unenrol));
     work.conn.exec("DELETE FROM doomed", &params).await?;
     work.conn
@@ -155,7 +157,8 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
            JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
-    work.take(Place { wave, rank: end::RANK_OWNED_ROLES }, Taken::Role, owned.with("ended", from).with("ended_to", to)).await?;
+    work.take(Place { wave, rank: end::RANK_OWNED_ROLES }, Taken::Role, owned.with("ended", from).with("ended_to", to))
+        .await?;
     if scope == DelScope::Moodle {
         drop_named_roles(work, wave, end::RANK_SUSPEND_FIRST).await?;
     }
@@ -163,7 +166,7 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
 }
 
 /// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
-async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> RunResult<()> {
+async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Result<(), DbError> {
     let (from, to) = Place { wave, rank: ended_rank }.range();
     let pick = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN doomed d ON d.ueid = c.targetid AND d.free = 1
@@ -173,11 +176,11 @@ async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Ru
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave, rank: end::RANK_NAMED_ROLE };
-    Ok(work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await?)
+    work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await
 }
 
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
-async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let pick = Pick::new(
         "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM step s JOIN {context} home ON home.id = s.contextid
            JOIN {role_assignments} r ON r.userid = s.userid AND r.component = '' AND r.itemid = 0
@@ -187,6 +190,5 @@ async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
             AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = s.userid AND q.contextid = s.contextid)
           GROUP BY r.id, s.courseid, s.contextid",
     );
-    Ok(work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick).await?)
+    work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick).await
 }
-

@@ -1,11 +1,12 @@
 //! Flat-file enrolments whose end has passed, under the method's `expiredaction` (spec enrol-core 14).
 //! It must not reach other methods: each expires under its own setting.
 
+use crate::db::DbError;
 use crate::flatfile::{COMPONENT, METHOD};
 use crate::moodle::site::RemovalAction;
 use crate::run::end;
-use crate::run::take::{Pick, Taken};
 use crate::run::error::RunResult;
+use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
 const RANK_MANUAL_ROLES: i64 = end::RANK_OWNED_ROLES;
@@ -27,7 +28,7 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction) -> Run
     }
     if unenrol {
         end::unenrol(work, wave).await?;
-        return drop_instance_roles(work, wave).await;
+        return Ok(drop_instance_roles(work, wave).await?);
     }
     let place = Place { wave, rank: end::RANK_SUSPEND_LAST };
     if end::suspend(work, place).await? > 0 && action == RemovalAction::SuspendNoRoles {
@@ -36,7 +37,7 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction) -> Run
     Ok(())
 }
 
-async fn find(work: &mut Work<'_>, unenrol: bool) -> RunResult<u64> {
+async fn find(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
     let params = work
         .params()
         .with("method", METHOD)
@@ -56,7 +57,7 @@ async fn find(work: &mut Work<'_>, unenrol: bool) -> RunResult<u64> {
 }
 
 /// The manual role that the instance names goes with an expired enrolment.
-async fn drop_instance_roles(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+async fn drop_instance_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let (from, to) = Place { wave, rank: end::RANK_REMOVE }.range();
     let pick = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
@@ -64,12 +65,12 @@ async fn drop_instance_roles(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 AND c.roleid <> 0 GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave, rank: end::RANK_NAMED_ROLE };
-    Ok(work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await?)
+    work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await
 }
 
 /// With one role in the course that one goes if it is manual; with several the manual one that the instance names.
 /// The instance's own roles always go, also below; if none is left in the course, manual ones below it go too.
-async fn drop_roles(work: &mut Work<'_>, suspended: Place) -> RunResult<()> {
+async fn drop_roles(work: &mut Work<'_>, suspended: Place) -> Result<(), DbError> {
     let wave = suspended.wave;
     let (from, to) = suspended.range();
     let ended = "c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0";
@@ -95,5 +96,5 @@ async fn drop_roles(work: &mut Work<'_>, suspended: Place) -> RunResult<()> {
           WHERE :gone AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid = c.contextid)
           GROUP BY r.id, c.courseid, c.contextid",
     );
-    Ok(work.take(Place { wave, rank: RANK_BELOW }, Taken::Role, below).await?)
+    work.take(Place { wave, rank: RANK_BELOW }, Taken::Role, below).await
 }

@@ -4,6 +4,7 @@
 pub mod buffer;
 pub mod del;
 pub mod expiry;
+pub mod job;
 pub mod resolve;
 pub mod stage;
 pub mod waves;

@@ -98,10 +98,10 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, keys: Keys, protected: &[i64
                     CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
                          WHEN u.userid IN (:protected) THEN 'account-protected'
                          WHEN k.found = 0 THEN 'course-unknown' WHEN k.found > 1 THEN 'course-ambiguous' ELSE 'no-method' END,
-                    CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey ELSE l.ckey END,
-                    CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :userkey || '|' || :usercount
+                    CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey WHEN k.found <> 1 THEN l.ckey ELSE 'flatfile' END,
+                    CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount
                          WHEN u.userid IN (:protected) THEN :userkey
-                         WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursekey || '|' || :coursecount ELSE 'flatfile' END
+                         WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursecount ELSE l.ckey END
                FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
               WHERE NOT (:resolved)",
             &params,
@@ -110,4 +110,5 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, keys: Keys, protected: &[i64
 }
 
 /// A line resolves to one account that may be written and one course, not the front page, with a context.
-pub const RESOLVED: &str = "u.found = 1 AND u.userid NOT IN (:protected) AND k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";
+pub const RESOLVED: &str =
+    "u.found = 1 AND u.userid NOT IN (:protected) AND k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";

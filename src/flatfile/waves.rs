@@ -58,7 +58,8 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
         work.conn.analyse("step").await?;
         return Ok(1);
     }
-    let later = format!("INSERT INTO step ({columns}, wave) SELECT {columns}, 0 FROM (:lines) s WHERE s.timestart > :now");
+    let later =
+        format!("INSERT INTO step ({columns}, wave) SELECT {columns}, 0 FROM (:lines) s WHERE s.timestart > :now");
     work.conn.exec(&later, &params).await?;
     let now = format!(
         "INSERT INTO step ({columns}, wave)
@@ -78,20 +79,20 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
 /// # Errors
 /// The engine's.
 pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i64), DbError> {
-    work.conn.temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, steps BIGINT NOT NULL").await?;
+    work.conn.temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL").await?;
     let params = work.params().with("limit", limit).with("limittext", limit.to_string());
     work.conn
         .exec(
-            "INSERT INTO overlong (userid, courseid, steps) SELECT userid, courseid, MAX(wave) FROM step GROUP BY userid, courseid HAVING MAX(wave) > :limit",
+            "INSERT INTO overlong (userid, courseid) SELECT userid, courseid FROM step GROUP BY userid, courseid HAVING MAX(wave) > :limit",
             &params,
         )
         .await?;
-    let params = params.fragment("steps", work.conn.dialect().to_text("o.steps"));
     let refused = work
         .conn
         .exec(
             "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, s.line, 'too-many-steps', :steps, :limittext FROM step s JOIN overlong o ON o.userid = s.userid AND o.courseid = s.courseid",
+             SELECT :run, s.line, 'too-many-steps', u.username || ', ' || k.shortname, :limittext FROM step s
+               JOIN overlong o ON o.userid = s.userid AND o.courseid = s.courseid JOIN {user} u ON u.id = s.userid JOIN {course} k ON k.id = s.courseid",
             &params,
         )
         .await?;
@@ -110,9 +111,7 @@ pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i6
 /// # Errors
 /// The engine's.
 pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbError> {
-    work.conn
-        .temporary("moved", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, byrun BIGINT NOT NULL")
-        .await?;
+    work.conn.temporary("moved", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, byrun BIGINT NOT NULL").await?;
     let params = work.params().with("held", held);
     work.conn
         .exec(
@@ -126,7 +125,8 @@ pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbE
         .conn
         .exec(
             "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, s.line, 'overtaken', :byrun, '' FROM step s JOIN moved m ON m.userid = s.userid AND m.courseid = s.courseid",
+             SELECT :run, s.line, 'overtaken', u.username || ', ' || k.shortname, :byrun FROM step s
+               JOIN moved m ON m.userid = s.userid AND m.courseid = s.courseid JOIN {user} u ON u.id = s.userid JOIN {course} k ON k.id = s.courseid",
             &params,
         )
         .await?;

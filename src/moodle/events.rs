@@ -86,7 +86,8 @@ const EVENTS: [Event; 8] = [
         edulevel: 0,
         objectid: "c.roleid",
         other: r#"'{"id":' || :assignment || ',"component":"' || c.component || '","itemid":"' || :itemid || '"}'"#,
-        joins: "LEFT JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid
+        joins:
+            "LEFT JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid
             AND r.component = c.component AND r.itemid = c.itemid",
         related: "c.userid",
     },

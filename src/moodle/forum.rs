@@ -16,7 +16,8 @@ pub const FIRST_SEQ: i64 = 99_000_000_000_000_000;
 /// # Errors
 /// The engine's.
 pub async fn prepare(conn: &mut Conn, site: &Site, run: i64) -> Result<bool, DbError> {
-    if !["forum", "forum_subscriptions", "course_modules", "modules"].iter().all(|table| site.columns.has_table(table)) {
+    if !["forum", "forum_subscriptions", "course_modules", "modules"].iter().all(|table| site.columns.has_table(table))
+    {
         return Ok(false);
     }
     let params = Params::new().with("run", run).with("initial", INITIAL_SUBSCRIPTION);
@@ -37,7 +38,8 @@ pub async fn prepare(conn: &mut Conn, site: &Site, run: i64) -> Result<bool, DbE
         .rows("SELECT DISTINCT c.roleid FROM {enrold_change} c WHERE c.run = :run AND c.kind = 'role.add' AND c.state = 0", &params)
         .await?;
     let allowed = Permissions::read(conn).await?;
-    conn.temporary_for_session("subscribe", "forum BIGINT NOT NULL, courseid BIGINT NOT NULL, roleid BIGINT NOT NULL").await?;
+    conn.temporary_for_session("subscribe", "forum BIGINT NOT NULL, courseid BIGINT NOT NULL, roleid BIGINT NOT NULL")
+        .await?;
     let mut bulk = Bulk::new(conn.dialect(), "subscribe", "forum, courseid, roleid");
     for forum in &forums {
         for role in roles.iter().filter(|role| allowed.allows(role.int(0), &forum.text(2))) {
@@ -52,7 +54,8 @@ pub async fn prepare(conn: &mut Conn, site: &Site, run: i64) -> Result<bool, DbE
 /// # Errors
 /// The engine's.
 pub async fn subscribe(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, to: i64) -> Result<(), DbError> {
-    let params = Params::new().with("run", run).with("now", now).with("from", from).with("to", to).with("actor", site.actor);
+    let params =
+        Params::new().with("run", run).with("now", now).with("from", from).with("to", to).with("actor", site.actor);
     let last = conn
         .number(
             "SELECT COALESCE(MAX(c.seq), :first) FROM {enrold_change} c WHERE c.run = :run AND c.seq > :first",
@@ -120,7 +123,8 @@ impl Permissions {
     /// The permission nearest to the context counts; a prohibition anywhere above wins over all.
     fn allows(&self, role: i64, path: &str) -> bool {
         let contexts: Vec<i64> = path.split('/').filter_map(|id| id.parse().ok()).collect();
-        let found: Vec<i64> = contexts.iter().rev().filter_map(|context| self.0.get(&(role, *context)).copied()).collect();
+        let found: Vec<i64> =
+            contexts.iter().rev().filter_map(|context| self.0.get(&(role, *context)).copied()).collect();
         let kinds: BTreeSet<i64> = found.iter().copied().collect();
         !kinds.contains(&-1000) && found.first() == Some(&1)
     }

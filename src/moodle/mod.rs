@@ -3,6 +3,7 @@
 
 pub mod events;
 pub mod forum;
+pub mod install;
 pub mod method;
 pub mod site;
 pub mod tables;

@@ -79,8 +79,7 @@ impl Site {
             .into_iter()
             .map(|row| Role { id: row.int(0), shortname: row.text(1) })
             .collect();
-        let system_context =
-            conn.number("SELECT MIN(id) FROM {context} WHERE contextlevel = 10", &none).await?;
+        let system_context = conn.number("SELECT MIN(id) FROM {context} WHERE contextlevel = 10", &none).await?;
         let mut site = Self { config, plugins, roles, columns, actor: 0, system_context };
         site.actor = site.main_administrator(conn).await?;
         Ok(site)

@@ -75,51 +75,28 @@ pub fn table(name: &str) -> Option<&'static Table> {
 pub fn ddl(dialect: Dialect, table: &Table, prefix: &str) -> Vec<String> {
     let name = quoted(dialect, &format!("{prefix}{}", table.name));
     let keys = keys(table, prefix);
-    let mut parts: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| column_ddl(dialect, column))
-        .collect();
+    let mut parts: Vec<String> = table.columns.iter().map(|column| column_ddl(dialect, column)).collect();
     if dialect == Dialect::Maria {
         parts.extend(keys.iter().map(|key| {
             let kind = if key.unique { "UNIQUE KEY" } else { "KEY" };
-            format!(
-                "{kind} {} ({})",
-                quoted(dialect, &key.name),
-                list(dialect, key.columns)
-            )
+            format!("{kind} {} ({})", quoted(dialect, &key.name), list(dialect, key.columns))
         }));
     }
     let options = match dialect {
-        Dialect::Maria => {
-            " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC"
-        }
+        Dialect::Maria => " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci ROW_FORMAT=DYNAMIC",
         Dialect::Postgres | Dialect::Lite => "",
     };
-    let mut statements = vec![format!(
-        "CREATE TABLE {name} (\n  {}\n){options}",
-        parts.join(",\n  ")
-    )];
+    let mut statements = vec![format!("CREATE TABLE {name} (\n  {}\n){options}", parts.join(",\n  "))];
     if dialect == Dialect::Postgres {
         statements.extend(table.prefixes.iter().map(|column| {
-            let key = quoted(
-                dialect,
-                &format!("{prefix}{}_{column}_pattern_ix", table.name),
-            );
-            format!(
-                "CREATE INDEX {key} ON {name} ({} varchar_pattern_ops)",
-                quoted(dialect, column)
-            )
+            let key = quoted(dialect, &format!("{prefix}{}_{column}_pattern_ix", table.name));
+            format!("CREATE INDEX {key} ON {name} ({} varchar_pattern_ops)", quoted(dialect, column))
         }));
     }
     if dialect != Dialect::Maria {
         statements.extend(keys.iter().map(|key| {
             let kind = if key.unique { "UNIQUE INDEX" } else { "INDEX" };
-            format!(
-                "CREATE {kind} {} ON {name} ({})",
-                quoted(dialect, &key.name),
-                list(dialect, key.columns)
-            )
+            format!("CREATE {kind} {} ON {name} ({})", quoted(dialect, &key.name), list(dialect, key.columns))
         }));
     }
     statements
@@ -140,10 +117,7 @@ fn keys<'a>(table: &'a Table, prefix: &str) -> Vec<Key<'a>> {
     unique
         .chain(plain)
         .map(|(columns, unique)| {
-            let letters: String = columns
-                .iter()
-                .map(|column| &column[..column.len().min(3)])
-                .collect();
+            let letters: String = columns.iter().map(|column| &column[..column.len().min(3)]).collect();
             let end = if unique { "uix" } else { "ix" };
             let mut name = format!("{prefix}{}_{letters}_{end}", table.name);
             let mut twin = 1;
@@ -151,11 +125,7 @@ fn keys<'a>(table: &'a Table, prefix: &str) -> Vec<Key<'a>> {
                 twin += 1;
                 name = format!("{prefix}{}_{letters}{twin}_{end}", table.name);
             }
-            Key {
-                name,
-                columns,
-                unique,
-            }
+            Key { name, columns, unique }
         })
         .collect()
 }
@@ -172,11 +142,7 @@ fn column_ddl(dialect: Dialect, column: &Column) -> String {
         return format!("{name} {id}");
     }
     let null = if column.nullable { "" } else { " NOT NULL" };
-    format!(
-        "{name} {}{null}{}",
-        type_ddl(dialect, column.kind),
-        default_ddl(column)
-    )
+    format!("{name} {}{null}{}", type_ddl(dialect, column.kind), default_ddl(column))
 }
 
 /// As the schema notes map Moodle's types, engine by engine; SQLite has only its storage classes.
@@ -211,10 +177,7 @@ fn default_ddl(column: &Column) -> String {
 }
 
 fn list(dialect: Dialect, columns: &[&str]) -> String {
-    let quoted: Vec<String> = columns
-        .iter()
-        .map(|column| quoted(dialect, column))
-        .collect();
+    let quoted: Vec<String> = columns.iter().map(|column| quoted(dialect, column)).collect();
     quoted.join(", ")
 }
 
@@ -228,17 +191,9 @@ fn quoted(dialect: Dialect, name: &str) -> String {
 /// Reads the catalogue; the error is the line that makes no sense.
 fn read(text: &'static str) -> Result<Vec<Table>, &'static str> {
     let mut tables: Vec<Table> = Vec::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if !line.starts_with(' ') {
-            let id = Column {
-                name: "id",
-                kind: Kind::Int(10),
-                nullable: false,
-                default: None,
-            };
+            let id = Column { name: "id", kind: Kind::Int(10), nullable: false, default: None };
             tables.push(Table {
                 name: line,
                 columns: vec![id],
@@ -290,12 +245,7 @@ fn read_column(text: &'static str) -> Option<Column> {
         ("t", "") => Kind::Text,
         _ => return None,
     };
-    Some(Column {
-        name,
-        kind,
-        nullable,
-        default,
-    })
+    Some(Column { name, kind, nullable, default })
 }
 
 #[cfg(test)]

@@ -1,16 +1,9 @@
 //! The message codes (spec files 8) and the sentence each one becomes in English and in French.
 //! It must not know who raises a code; a code is language-free, only `message` speaks a language.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-/// The language of reports and messages; `en` or `fr` in the configuration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Locale {
-    #[default]
-    En,
-    Fr,
-}
+pub use crate::config::Locale;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
@@ -116,18 +109,18 @@ impl Code {
             Code::UserUnknown => {
                 format!("no account matches {h}={v}; create the account or correct the line")
             }
-            Code::UserAmbiguous => format!(
-                "{h} accounts match \"{v}\", none was used; give each account its own value"
-            ),
+            Code::UserAmbiguous => {
+                format!("{h} accounts match \"{v}\", none was used; give each account its own value")
+            }
             Code::CourseUnknown => {
                 format!("no course matches {h}={v}; create the course or correct the line")
             }
             Code::CourseAmbiguous => {
                 format!("{h} courses match \"{v}\", none was used; give each course its own value")
             }
-            Code::RoleUnknown if h.is_empty() => format!(
-                "no such role \"{v}\"; use the short name or the alias of a role of this site"
-            ),
+            Code::RoleUnknown if h.is_empty() => {
+                format!("no such role \"{v}\"; use the short name or the alias of a role of this site")
+            }
             Code::RoleUnknown => format!("no such role \"{v}\"; use one of: {h}"),
             Code::BadVerb => format!("operation \"{v}\" is not known; use one of: {h}"),
             Code::BadTime => format!("unreadable date \"{v}\"; write it like one of: {h}"),
@@ -135,25 +128,21 @@ impl Code {
                 format!("the end \"{v}\" comes before the start \"{h}\"; correct one of them")
             }
             Code::ColumnUnknown => match h {
-                "" => format!(
-                    "header refused: column \"{v}\" is not known; remove it or give it a known name"
-                ),
+                "" => format!("header refused: column \"{v}\" is not known; remove it or give it a known name"),
                 hint::NOT_APPLIED => format!(
                     "file refused: this version does not apply column \"{v}\", and ignoring it would lose data; remove the column or use the program it was made for"
                 ),
                 hint::SEVERAL_RECORDS => format!(
                     "header refused: \"{v}\" holds a column name and the start of a record; write the header and each record on a line of its own"
                 ),
-                near => format!(
-                    "header refused: column \"{v}\" is not known, did you mean \"{near}\"? Correct the header"
-                ),
+                near => {
+                    format!("header refused: column \"{v}\" is not known, did you mean \"{near}\"? Correct the header")
+                }
             },
             Code::ColumnMissing => format!(
                 "header refused: required column missing: {v} (found: {h}); add it to the header and to each line"
             ),
-            Code::ColumnTwice => format!(
-                "header refused: columns \"{h}\" and \"{v}\" mean the same; keep one of them"
-            ),
+            Code::ColumnTwice => format!("header refused: columns \"{h}\" and \"{v}\" mean the same; keep one of them"),
             Code::DelimiterSuspect => format!(
                 "file refused: the columns seem to be separated by {v}; use {h}, the same in the header and in each line"
             ),
@@ -167,40 +156,38 @@ impl Code {
                 hint::QUOTE => format!(
                     "quotes that do not pair in: {v}; close the quote, and double a quote that belongs to a value"
                 ),
-                hint::SEVERAL_RECORDS => format!(
-                    "{v} columns: several records seem to stand on this line; write one record per line"
-                ),
-                expected => format!(
-                    "{v} columns where {expected} are expected; correct the separators of this line"
-                ),
+                hint::SEVERAL_RECORDS => {
+                    format!("{v} columns: several records seem to stand on this line; write one record per line")
+                }
+                expected => format!("{v} columns where {expected} are expected; correct the separators of this line"),
             },
-            Code::RowTooLong => format!(
-                "longer than {h}, not read (it begins with: {v}); check that each record ends with a line end"
-            ),
+            Code::RowTooLong => {
+                format!("longer than {h}, not read (it begins with: {v}); check that each record ends with a line end")
+            }
             Code::EmptyIdentifier => {
                 format!("column \"{v}\" is empty; fill it, an empty value never matches anything")
             }
-            Code::NoMethod => format!(
-                "no usable enrolment method \"{v}\" in course {h}; add or enable it in the course"
-            ),
+            Code::NoMethod => {
+                format!("no usable enrolment method \"{v}\" in course {h}; add or enable it in the course")
+            }
             Code::AccountProtected => format!(
                 "account \"{v}\" is an administrator or the guest and is never changed from a file; remove the line"
             ),
-            Code::TooManySteps => format!(
-                "more than {h} lines about {v} in one file, none applied; send only the wanted final state"
-            ),
-            Code::Overtaken if h.is_empty() => format!(
-                "{v} was changed meanwhile, line not applied; send it again if it still holds"
-            ),
-            Code::Overtaken => format!(
-                "{v} was changed meanwhile by run {h}, line not applied; send it again if it still holds"
-            ),
-            Code::GuardHeld => format!(
-                "{v} exceeds the limit {h}; file held, nothing written: approve or reject the run"
-            ),
-            Code::DuplicateFile if h.is_empty() => format!(
-                "same content already processed on {v}, not applied again; send a file with new content"
-            ),
+            Code::TooManySteps => {
+                format!("more than {h} lines about {v} in one file, none applied; send only the wanted final state")
+            }
+            Code::Overtaken if h.is_empty() => {
+                format!("{v} was changed meanwhile, line not applied; send it again if it still holds")
+            }
+            Code::Overtaken => {
+                format!("{v} was changed meanwhile by run {h}, line not applied; send it again if it still holds")
+            }
+            Code::GuardHeld => {
+                format!("{v} exceeds the limit {h}; file held, nothing written: approve or reject the run")
+            }
+            Code::DuplicateFile if h.is_empty() => {
+                format!("same content already processed on {v}, not applied again; send a file with new content")
+            }
             Code::DuplicateFile => format!(
                 "same content already processed on {v} (run {h}), not applied again; send a file with new content"
             ),
@@ -220,45 +207,99 @@ impl Code {
     /// The lines of `user-unknown` and `user-ambiguous` begin with the wording of seed 000.
     fn french(self, v: &str, h: &str) -> String {
         match self {
-            Code::UserUnknown => format!("valeur d'identification d'utilisateur non valide ({v}) : aucun compte avec ce {h} ; créez le compte ou corrigez la ligne"),
-            Code::UserAmbiguous => format!("l'identité « {v} » n'est pas unique, {h} comptes trouvés, aucun utilisé ; donnez à chaque compte une valeur propre"),
+            Code::UserUnknown => format!(
+                "valeur d'identification d'utilisateur non valide ({v}) : aucun compte avec ce {h} ; créez le compte ou corrigez la ligne"
+            ),
+            Code::UserAmbiguous => format!(
+                "l'identité « {v} » n'est pas unique, {h} comptes trouvés, aucun utilisé ; donnez à chaque compte une valeur propre"
+            ),
             Code::CourseUnknown => format!("cours « {v} » introuvable ({h}) ; créez le cours ou corrigez la ligne"),
-            Code::CourseAmbiguous => format!("{h} cours répondent à « {v} », aucun utilisé ; donnez à chaque cours une valeur propre"),
-            Code::RoleUnknown if h.is_empty() => format!("rôle « {v} » introuvable ; utilisez le nom abrégé ou l'alias d'un rôle de ce site"),
+            Code::CourseAmbiguous => {
+                format!("{h} cours répondent à « {v} », aucun utilisé ; donnez à chaque cours une valeur propre")
+            }
+            Code::RoleUnknown if h.is_empty() => {
+                format!("rôle « {v} » introuvable ; utilisez le nom abrégé ou l'alias d'un rôle de ce site")
+            }
             Code::RoleUnknown => format!("rôle « {v} » introuvable ; utilisez l'un de : {h}"),
             Code::BadVerb => format!("commande « {v} » inconnue ; utilisez l'une de : {h}"),
             Code::BadTime => format!("date illisible « {v} » ; écrivez-la comme l'un de ces exemples : {h}"),
             Code::EndBeforeStart => format!("la fin « {v} » est antérieure au début « {h} » ; corrigez l'une des deux"),
             Code::ColumnUnknown => match h {
                 "" => format!("en-tête refusé : colonne « {v} » inconnue ; retirez-la ou donnez-lui un nom connu"),
-                hint::NOT_APPLIED => format!("fichier refusé : cette version n'applique pas la colonne « {v} », et l'ignorer perdrait des données ; retirez la colonne ou utilisez le programme auquel elle est destinée"),
-                hint::SEVERAL_RECORDS => format!("en-tête refusé : « {v} » contient un nom de colonne et le début d'un enregistrement ; écrivez l'en-tête et chaque enregistrement sur sa propre ligne"),
-                near => format!("en-tête refusé : colonne « {v} » inconnue, vouliez-vous dire « {near} » ? Corrigez l'en-tête"),
+                hint::NOT_APPLIED => format!(
+                    "fichier refusé : cette version n'applique pas la colonne « {v} », et l'ignorer perdrait des données ; retirez la colonne ou utilisez le programme auquel elle est destinée"
+                ),
+                hint::SEVERAL_RECORDS => format!(
+                    "en-tête refusé : « {v} » contient un nom de colonne et le début d'un enregistrement ; écrivez l'en-tête et chaque enregistrement sur sa propre ligne"
+                ),
+                near => format!(
+                    "en-tête refusé : colonne « {v} » inconnue, vouliez-vous dire « {near} » ? Corrigez l'en-tête"
+                ),
             },
-            Code::ColumnMissing => format!("en-tête refusé : colonne obligatoire absente : {v} (trouvées : {h}) ; ajoutez-la à l'en-tête et à chaque ligne"),
-            Code::ColumnTwice => format!("en-tête refusé : les colonnes « {h} » et « {v} » ont le même sens ; gardez-en une seule"),
-            Code::DelimiterSuspect => format!("fichier refusé : les colonnes semblent séparées par {v} ; utilisez {h}, de même dans l'en-tête et dans chaque ligne"),
-            Code::EncodingInvalid if v == "NUL" => format!("fichier refusé : octet NUL à la ligne {h}, ce n'est pas un fichier texte ; exportez-le de nouveau en UTF-8 (l'UTF-16 exige sa marque d'ordre des octets)"),
-            Code::EncodingInvalid => format!("fichier refusé : la ligne {h} n'est pas de l'{v} valide ; exportez de nouveau le fichier, en UTF-8"),
+            Code::ColumnMissing => format!(
+                "en-tête refusé : colonne obligatoire absente : {v} (trouvées : {h}) ; ajoutez-la à l'en-tête et à chaque ligne"
+            ),
+            Code::ColumnTwice => {
+                format!("en-tête refusé : les colonnes « {h} » et « {v} » ont le même sens ; gardez-en une seule")
+            }
+            Code::DelimiterSuspect => format!(
+                "fichier refusé : les colonnes semblent séparées par {v} ; utilisez {h}, de même dans l'en-tête et dans chaque ligne"
+            ),
+            Code::EncodingInvalid if v == "NUL" => format!(
+                "fichier refusé : octet NUL à la ligne {h}, ce n'est pas un fichier texte ; exportez-le de nouveau en UTF-8 (l'UTF-16 exige sa marque d'ordre des octets)"
+            ),
+            Code::EncodingInvalid => format!(
+                "fichier refusé : la ligne {h} n'est pas de l'{v} valide ; exportez de nouveau le fichier, en UTF-8"
+            ),
             Code::RowRagged => match h {
-                hint::QUOTE => format!("guillemets non appariés dans : {v} ; fermez le guillemet, et doublez celui qui fait partie d'une valeur"),
-                hint::SEVERAL_RECORDS => format!("{v} colonnes : plusieurs enregistrements semblent être sur cette ligne ; écrivez un enregistrement par ligne"),
+                hint::QUOTE => format!(
+                    "guillemets non appariés dans : {v} ; fermez le guillemet, et doublez celui qui fait partie d'une valeur"
+                ),
+                hint::SEVERAL_RECORDS => format!(
+                    "{v} colonnes : plusieurs enregistrements semblent être sur cette ligne ; écrivez un enregistrement par ligne"
+                ),
                 expected => format!("{v} colonnes au lieu de {expected} ; corrigez les séparateurs de cette ligne"),
             },
-            Code::RowTooLong => format!("plus longue que {h}, non lue (elle commence par : {v}) ; vérifiez que chaque enregistrement se termine par une fin de ligne"),
-            Code::EmptyIdentifier => format!("colonne « {v} » vide ; remplissez-la, une valeur vide ne correspond jamais à rien"),
-            Code::NoMethod => format!("aucune méthode d'inscription « {v} » active dans le cours {h} ; ajoutez-la ou activez-la dans le cours"),
-            Code::AccountProtected => format!("le compte « {v} » est un administrateur ou l'invité, jamais modifié par un fichier ; retirez la ligne"),
-            Code::TooManySteps => format!("plus de {h} lignes sur {v} dans un fichier, aucune appliquée ; n'envoyez que l'état final voulu"),
-            Code::Overtaken if h.is_empty() => format!("{v} a été modifié entre-temps, ligne non appliquée ; renvoyez-la si elle vaut toujours"),
-            Code::Overtaken => format!("{v} a été modifié entre-temps par le passage {h}, ligne non appliquée ; renvoyez-la si elle vaut toujours"),
-            Code::GuardHeld => format!("{v} dépasse le seuil {h} ; fichier retenu, rien n'est écrit : approuvez ou rejetez le passage"),
-            Code::DuplicateFile if h.is_empty() => format!("fichier identique déjà traité le {v}, non appliqué de nouveau ; envoyez un contenu nouveau"),
-            Code::DuplicateFile => format!("fichier identique déjà traité le {v} (passage {h}), non appliqué de nouveau ; envoyez un contenu nouveau"),
+            Code::RowTooLong => format!(
+                "plus longue que {h}, non lue (elle commence par : {v}) ; vérifiez que chaque enregistrement se termine par une fin de ligne"
+            ),
+            Code::EmptyIdentifier => {
+                format!("colonne « {v} » vide ; remplissez-la, une valeur vide ne correspond jamais à rien")
+            }
+            Code::NoMethod => format!(
+                "aucune méthode d'inscription « {v} » active dans le cours {h} ; ajoutez-la ou activez-la dans le cours"
+            ),
+            Code::AccountProtected => format!(
+                "le compte « {v} » est un administrateur ou l'invité, jamais modifié par un fichier ; retirez la ligne"
+            ),
+            Code::TooManySteps => format!(
+                "plus de {h} lignes sur {v} dans un fichier, aucune appliquée ; n'envoyez que l'état final voulu"
+            ),
+            Code::Overtaken if h.is_empty() => {
+                format!("{v} a été modifié entre-temps, ligne non appliquée ; renvoyez-la si elle vaut toujours")
+            }
+            Code::Overtaken => format!(
+                "{v} a été modifié entre-temps par le passage {h}, ligne non appliquée ; renvoyez-la si elle vaut toujours"
+            ),
+            Code::GuardHeld => {
+                format!("{v} dépasse le seuil {h} ; fichier retenu, rien n'est écrit : approuvez ou rejetez le passage")
+            }
+            Code::DuplicateFile if h.is_empty() => {
+                format!("fichier identique déjà traité le {v}, non appliqué de nouveau ; envoyez un contenu nouveau")
+            }
+            Code::DuplicateFile => format!(
+                "fichier identique déjà traité le {v} (passage {h}), non appliqué de nouveau ; envoyez un contenu nouveau"
+            ),
             Code::UnknownKind => format!("« {v} » n'est d'aucun type connu ; utilisez l'un de : {h}"),
-            Code::FileEmpty if v.is_empty() => "aucune ligne de données dans le fichier, rien à faire ; vérifiez l'export qui l'a produit".to_owned(),
-            Code::FileEmpty => format!("aucune ligne de données dans {v}, rien à faire ; vérifiez l'export qui l'a produit"),
-            Code::FileUnreadable => format!("{v} ne peut pas être lu : {h} ; vérifiez qu'il existe et qu'enrold a le droit de le lire"),
+            Code::FileEmpty if v.is_empty() => {
+                "aucune ligne de données dans le fichier, rien à faire ; vérifiez l'export qui l'a produit".to_owned()
+            }
+            Code::FileEmpty => {
+                format!("aucune ligne de données dans {v}, rien à faire ; vérifiez l'export qui l'a produit")
+            }
+            Code::FileUnreadable => {
+                format!("{v} ne peut pas être lu : {h} ; vérifiez qu'il existe et qu'enrold a le droit de le lire")
+            }
         }
     }
 }
@@ -290,12 +331,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of the line `line` (0: of the whole file).
     pub fn new(line: u64, code: Code, value: impl Into<String>, hint: impl Into<String>) -> Self {
-        Problem {
-            line,
-            code,
-            value: value.into(),
-            hint: hint.into(),
-        }
+        Problem { line, code, value: value.into(), hint: hint.into() }
     }
 
     /// The whole sentence, with its line: `line 7: no account matches ...`.
@@ -331,10 +367,7 @@ mod tests {
             for locale in [Locale::En, Locale::Fr] {
                 let message = code.message(locale, "VALUE", "HINT");
                 assert!(message.contains("VALUE"), "{code}: {message}");
-                assert!(
-                    message.contains([';', ':', '?']),
-                    "{code} says what to do: {message}"
-                );
+                assert!(message.contains([';', ':', '?']), "{code} says what to do: {message}");
                 assert!(seen.insert(message), "{code}: the same sentence twice");
                 assert!(!code.message(locale, "", "").is_empty());
             }
@@ -350,31 +383,19 @@ mod tests {
             (Code::ColumnUnknown, hint::SEVERAL_RECORDS),
         ];
         for (code, hint) in special {
-            let (en, fr) = (
-                code.message(Locale::En, "9", hint),
-                code.message(Locale::Fr, "9", hint),
-            );
+            let (en, fr) = (code.message(Locale::En, "9", hint), code.message(Locale::Fr, "9", hint));
             assert_ne!(en, fr);
             assert_ne!(en, code.message(Locale::En, "9", "6"));
-            assert!(
-                !en.contains("several-records") && !en.contains("not-applied"),
-                "{en}"
-            );
+            assert!(!en.contains("several-records") && !en.contains("not-applied"), "{en}");
         }
     }
 
     #[test]
     fn a_problem_names_its_line() {
         let problem = Problem::new(7, Code::UserUnknown, "e42", "username");
+        assert!(problem.text(Locale::En).starts_with("line 7: no account matches username=e42"));
         assert!(
-            problem
-                .text(Locale::En)
-                .starts_with("line 7: no account matches username=e42")
-        );
-        assert!(
-            problem
-                .text(Locale::Fr)
-                .starts_with("ligne 7 : valeur d'identification d'utilisateur non valide (e42)")
+            problem.text(Locale::Fr).starts_with("ligne 7 : valeur d'identification d'utilisateur non valide (e42)")
         );
         let whole = Problem { line: 0, ..problem };
         assert!(whole.text(Locale::En).starts_with("no account"));
@@ -382,13 +403,7 @@ mod tests {
 
     #[test]
     fn locale_is_written_en_or_fr() {
-        assert_eq!(
-            serde_json::to_string(&Locale::Fr).ok().as_deref(),
-            Some("\"fr\"")
-        );
-        assert_eq!(
-            serde_json::from_str::<Locale>("\"en\"").ok(),
-            Some(Locale::En)
-        );
+        assert_eq!(serde_json::to_string(&Locale::Fr).ok().as_deref(), Some("\"fr\""));
+        assert_eq!(serde_json::from_str::<Locale>("\"en\"").ok(), Some(Locale::En));
     }
 }

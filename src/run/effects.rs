@@ -30,7 +30,8 @@ impl Effects<'_> {
     /// # Errors
     /// The engine's; what is written stays written, the next call goes on there.
     pub async fn finish_all(&mut self) -> Result<u64, DbError> {
-        let pending = self.conn.rows("SELECT id FROM {enrold_run} WHERE effects = 1 ORDER BY id", &Params::new()).await?;
+        let pending =
+            self.conn.rows("SELECT id FROM {enrold_run} WHERE effects = 1 ORDER BY id", &Params::new()).await?;
         for run in &pending {
             self.finish(run.int(0)).await?;
         }
@@ -43,7 +44,8 @@ impl Effects<'_> {
     /// As [`Effects::finish_all`].
     pub async fn finish(&mut self, run: i64) -> Result<(), DbError> {
         let params = Params::new().with("run", run);
-        let state = self.conn.row("SELECT effects, effectseq, clock FROM {enrold_run} WHERE id = :run", &params).await?;
+        let state =
+            self.conn.row("SELECT effects, effectseq, clock FROM {enrold_run} WHERE id = :run", &params).await?;
         let Some((1, mut done, now)) = state.map(|row| (row.int(0), row.int(1), row.int(2))) else {
             return Ok(());
         };

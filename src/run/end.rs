@@ -1,8 +1,9 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
 //! It must not know why they end: it reads the temporary table `doomed`.
 
-use crate::run::take::{Pick, Taken};
+use crate::db::DbError;
 use crate::run::error::RunResult;
+use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
 /// Ranks of the kinds made here (see [`Place`]): the order of Moodle's events for one enrolment.
@@ -22,14 +23,18 @@ const RANK_LAST_ACCESS: i64 = 75;
 const RANK_GROUP_TOUCH: i64 = 80;
 
 /// Forum tables that lose a user's rows with the last enrolment: table, forum column (spec enrol-core 11).
-const FORUM_TABLES: [(&str, &str); 4] =
-    [("forum_digests", "forum"), ("forum_subscriptions", "forum"), ("forum_track_prefs", "forumid"), ("forum_read", "forumid")];
+const FORUM_TABLES: [(&str, &str); 4] = [
+    ("forum_digests", "forum"),
+    ("forum_subscriptions", "forum"),
+    ("forum_track_prefs", "forumid"),
+    ("forum_read", "forumid"),
+];
 
 /// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others.
 ///
 /// # Errors
 /// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> RunResult<()> {
+pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
     work.conn
         .temporary(
             "doomed",
@@ -83,7 +88,8 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     if remove(work, place).await? == 0 {
         return Ok(());
     }
-    let removed = "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
+    let removed =
+        "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
     let (from, to) = place.range();
     let pick = |select: &str| Pick::new(select).with("removed", from).with("removed_to", to).fragment("gone", removed);
     let owned_groups = pick(
@@ -101,7 +107,7 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     if last_pairs(work, place, removed).await? > 0 {
         wipe(work, wave).await?;
     }
-    settle_groups(work, wave).await
+    Ok(settle_groups(work, wave).await?)
 }
 
 async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
@@ -127,14 +133,15 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
         return Ok(0);
     }
     work.guard_check().await?;
-    let same = "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
+    let same =
+        "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
     let applied = work.delete_planned(place, "user_enrolments", same).await?;
     work.book("enrolment.remove", planned, applied);
     Ok(applied)
 }
 
 /// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others.
-async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> RunResult<i64> {
+async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<i64, DbError> {
     let (from, to) = place.range();
     let params = work.params().with("removed", from).with("removed_to", to).fragment("gone", removed);
     work.conn.exec("DELETE FROM last_pair", &params).await?;
@@ -153,7 +160,7 @@ async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> RunResu
 }
 
 /// Takes everything that the pairs of `last_pair` have in their courses.
-async fn wipe(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+async fn wipe(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let roles = Pick::new(
         "SELECT r.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l
            JOIN {context} home ON home.id = l.contextid
@@ -181,11 +188,11 @@ async fn wipe(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
         "SELECT a.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l
            JOIN {user_lastaccess} a ON a.userid = l.userid AND a.courseid = l.courseid GROUP BY a.id, l.courseid, l.contextid",
     );
-    Ok(work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await?)
+    work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await
 }
 
 /// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
-async fn grades(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let place = Place { wave, rank: RANK_GRADES };
     let rows = Pick::new(
         "SELECT g.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l JOIN {grade_items} i ON i.courseid = l.courseid
@@ -200,7 +207,7 @@ async fn grades(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     work.apply_take(place, Taken::Grade).await
 }
 
-async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> RunResult<()> {
+async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Result<(), DbError> {
     let fixed = ["id", "action", "oldid", "source", "timemodified", "loggeduser"];
     let copied: Vec<String> = work
         .site
@@ -242,10 +249,11 @@ async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> RunR
 
 /// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
 /// `groups` is written by page views too, so this comes last.
-async fn settle_groups(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let (from, _) = Place { wave, rank: RANK_OWNED_GROUPS }.range();
     let (_, to) = Place { wave, rank: RANK_REST_GROUPS }.range();
-    let left = "c.kind = 'group-member.remove' AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
+    let left =
+        "c.kind = 'group-member.remove' AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = work.params().with("left", from).with("left_to", to).fragment("gone", left);
     if work.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :gone", &params).await? == 0 {
         return Ok(());
@@ -265,7 +273,7 @@ async fn settle_groups(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     touch_groups(work, Place { wave, rank: RANK_GROUP_TOUCH }, params).await
 }
 
-async fn touch_groups(work: &mut Work<'_>, place: Place, left: crate::db::Params) -> RunResult<()> {
+async fn touch_groups(work: &mut Work<'_>, place: Place, left: crate::db::Params) -> Result<(), DbError> {
     let oldrow = work.old_row("groups", "g");
     let (from, to) = place.range();
     let params = left.fragment("oldrow", oldrow);

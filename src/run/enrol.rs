@@ -1,7 +1,9 @@
 //! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
 //! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
 
+use crate::db::DbError;
 use crate::run::error::RunResult;
+use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
 /// Ranks of the kinds made here (see [`Place`]).
@@ -14,7 +16,7 @@ const RANK_ROLE: i64 = 30;
 ///
 /// # Errors
 /// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> RunResult<()> {
+pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
     work.conn.temporary("instance", "courseid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL").await?;
     work.conn
         .temporary(
@@ -37,7 +39,7 @@ pub async fn prepare(work: &mut Work<'_>) -> RunResult<()> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> RunResult<()> {
+pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
     let params = work.at(place).with("method", method).fragment("wanted", wanted);
     let planned = work
         .journal(
@@ -90,7 +92,7 @@ pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: 
 /// The engine's.
 pub async fn enrolments(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     add(work, Place { wave, rank: RANK_ADD }).await?;
-    update(work, Place { wave, rank: RANK_UPDATE }).await
+    Ok(update(work, Place { wave, rank: RANK_UPDATE }).await?)
 }
 
 async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
@@ -131,7 +133,7 @@ async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
     Ok(())
 }
 
-async fn update(work: &mut Work<'_>, place: Place) -> RunResult<()> {
+async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let oldrow = work.old_row("user_enrolments", "x");
     let params = work.at(place).fragment("oldrow", oldrow);
     let planned = work
@@ -153,7 +155,7 @@ async fn update(work: &mut Work<'_>, place: Place) -> RunResult<()> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> RunResult<()> {
+pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<(), DbError> {
     let place = Place { wave, rank: RANK_ROLE };
     let (from, _) = Place { wave, rank: RANK_ADD }.range();
     let unless_overtaken = if work.overtaken > 0 {
@@ -201,5 +203,22 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> RunResult
             .await?;
     }
     work.book("role.add", planned, applied);
+    Ok(())
+}
+
+/// Prunes doubles of this component's roles in the instances at hand, which a race between two writers leaves
+/// (`role_assignments` has no unique key): the lowest id stays, as in Moodle, and no event tells of it.
+///
+/// # Errors
+/// The engine's.
+pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> Result<(), DbError> {
+    let doubles = Pick::new(
+        "SELECT r.id, 0 AS line, 0 AS courseid, r.contextid FROM
+            (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM {role_assignments} d JOIN instance i ON i.enrolid = d.itemid
+              WHERE d.component = :component GROUP BY d.roleid, d.contextid, d.userid, d.itemid HAVING COUNT(*) > 1) t
+            JOIN {role_assignments} r ON r.userid = t.userid AND r.contextid = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
+                AND r.component = :component AND r.id > t.first",
+    );
+    work.take(place, Taken::DuplicateRole, doubles.with("component", component)).await?;
     Ok(())
 }

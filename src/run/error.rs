@@ -45,7 +45,9 @@ pub enum RunError {
         seconds: i64,
     },
     /// Moodle's own task for the same method runs now.
-    #[error("Moodle's own task {task} is running now: switch it off (Site administration > Server > Scheduled tasks), two programs must not do the same work")]
+    #[error(
+        "Moodle's own task {task} is running now: switch it off (Site administration > Server > Scheduled tasks), two programs must not do the same work"
+    )]
     TwinRunning {
         /// The class name.
         task: String,
@@ -54,7 +56,9 @@ pub enum RunError {
     #[error("the run lease was lost to another process during the run; nothing was committed")]
     Fenced,
     /// The method is not enabled on the site.
-    #[error("the enrolment method '{0}' is not enabled on this site (Site administration > Plugins > Enrolments); nothing is applied. Enable it, or set {0}.when_disabled = \"apply\"")]
+    #[error(
+        "the enrolment method '{0}' is not enabled on this site (Site administration > Plugins > Enrolments); nothing is applied. Enable it, or set {0}.when_disabled = \"apply\""
+    )]
     Disabled(&'static str),
     /// The database is not ready for enrold.
     #[error("{0}")]

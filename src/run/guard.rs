@@ -80,13 +80,34 @@ impl Guard {
     }
 
     fn breach(&mut self, scope: &str, name: &str, what: &str, count: i64, of: i64, limit: String) {
-        let breach =
-            Breach { scope: scope.to_owned(), name: name.to_owned(), what: what.to_owned(), count, of, limit };
+        let breach = Breach { scope: scope.to_owned(), name: name.to_owned(), what: what.to_owned(), count, of, limit };
         let same = |old: &&mut Breach| old.scope == breach.scope && old.name == breach.name && old.what == breach.what;
         match self.breaches.iter_mut().find(same) {
             Some(old) => *old = breach,
             None => self.breaches.push(breach),
         }
+    }
+
+    /// Courses are counted by id and told by short name: once, when the run's outcome is known.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn name_courses_of(&mut self, conn: &mut Conn) -> Result<(), DbError> {
+        let of_courses = |breach: &&mut Breach| breach.scope == "course";
+        let ids: Vec<i64> =
+            self.breaches.iter_mut().filter(of_courses).filter_map(|breach| breach.name.parse().ok()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let params = Params::new().fragment("ids", crate::moodle::site::id_list(&ids));
+        let rows = conn.rows("SELECT id, shortname FROM {course} WHERE id IN (:ids)", &params).await?;
+        let names: BTreeMap<String, String> = rows.iter().map(|row| (row.text(0), row.text(1))).collect();
+        for breach in self.breaches.iter_mut().filter(of_courses) {
+            if let Some(name) = names.get(&breach.name) {
+                breach.name.clone_from(name);
+            }
+        }
+        Ok(())
     }
 
     fn watches_creations(&self) -> bool {
@@ -176,37 +197,6 @@ impl Work<'_> {
             let of = members.by_course.get(&course).copied().unwrap_or(0);
             self.guard.compare("course", &course.to_string(), &limits.course, tally, of);
         }
-    }
-
-    /// Courses are counted by id and told by short name: once, when the run's outcome is known.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn name_courses(&mut self) -> Result<(), DbError> {
-        let ids: Vec<i64> = self
-            .guard
-            .breaches
-            .iter()
-            .filter(|breach| breach.scope == "course")
-            .filter_map(|breach| breach.name.parse().ok())
-            .collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let params = Params::new().fragment("ids", crate::moodle::site::id_list(&ids));
-        let names: BTreeMap<String, String> = self
-            .conn
-            .rows("SELECT id, shortname FROM {course} WHERE id IN (:ids)", &params)
-            .await?
-            .into_iter()
-            .map(|row| (row.text(0), row.text(1)))
-            .collect();
-        for breach in self.guard.breaches.iter_mut().filter(|breach| breach.scope == "course") {
-            if let Some(name) = names.get(&breach.name) {
-                breach.name.clone_from(name);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -48,9 +48,8 @@ impl Lease {
         if taken != 1 {
             return Ok(None);
         }
-        let fence = conn
-            .number("SELECT fence FROM {enrold_lease} WHERE name = :name AND holder = :holder", &params)
-            .await?;
+        let fence =
+            conn.number("SELECT fence FROM {enrold_lease} WHERE name = :name AND holder = :holder", &params).await?;
         Ok(Some(Self { name, holder, fence }))
     }
 

@@ -1,4 +1,100 @@
-//! The life of a run.
-//! (head)
+//! The run: one file or one task, from its order to its commit and its effects.
+//! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
+pub mod effects;
+pub mod end;
+pub mod enrol;
+pub mod error;
+pub mod guard;
+pub mod history;
+pub mod hold;
 pub mod lease;
+mod life;
+pub mod observe;
+mod order;
+pub mod outcome;
+pub mod take;
+pub mod work;
+
+pub use error::{RunError, RunResult};
+pub use observe::{Moment, Observer};
+pub use order::Import;
+pub use outcome::{Report, State};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::db::Database;
+
+/// The front door: gives orders to the site's database, one run at a time.
+#[derive(Clone)]
+pub struct Engine {
+    /// The site's database.
+    pub database: Arc<Database>,
+    /// enrold's settings.
+    pub settings: Arc<Settings>,
+    /// The clock of every run.
+    pub clock: Clock,
+    /// How long to wait for the run lease.
+    pub wait: Duration,
+    /// Who watches the runs.
+    pub observer: Observer,
+}
+
+impl Engine {
+    /// Applies one file now; the file itself is left as it is. A simulation walks the same path and rolls back.
+    ///
+    /// # Errors
+    /// See [`RunError`]; a held run is no error but [`State::Held`].
+    pub async fn import(&self, import: &Import, simulate: bool) -> RunResult<Report> {
+        self.execute(order::Order::import(import.clone()), simulate).await
+    }
+
+    /// Replays the due rows of Moodle's buffer of future lines and ends expired flat-file enrolments.
+    ///
+    /// # Errors
+    /// As [`Engine::import`].
+    pub async fn sync_flatfile(&self, simulate: bool) -> RunResult<Report> {
+        self.execute(order::Order::sync_flatfile(), simulate).await
+    }
+
+    /// Applies a held run: plans anew from the kept bytes, without the guard, and says what changed meanwhile.
+    ///
+    /// # Errors
+    /// [`RunError::Undecidable`] when the run is not held, else as [`Engine::import`].
+    pub async fn approve(&self, run: i64) -> RunResult<Report> {
+        let order = order::Order::approve(&self.held(run).await?, &self.settings.state.path, run)?;
+        self.execute(order, false).await
+    }
+
+    /// Rejects a held run: nothing of it will be applied. The kept bytes and plan stay for the record.
+    ///
+    /// # Errors
+    /// [`RunError::Undecidable`] when the run is not held.
+    pub async fn reject(&self, run: i64) -> RunResult<history::Past> {
+        let past = self.held(run).await?;
+        let mut conn = self.database.connect().await?;
+        if !history::decide(&mut conn, run, State::Rejected, "").await? {
+            return Err(RunError::Undecidable(format!("run {run} was decided by somebody else just now")));
+        }
+        conn.close().await;
+        Ok(history::Past { state: State::Rejected.as_str().to_owned(), ..past })
+    }
+
+    async fn held(&self, run: i64) -> RunResult<history::Past> {
+        let mut conn = self.database.connect().await?;
+        life::require_ready(&mut conn).await?;
+        let past = history::find(&mut conn, run).await?;
+        conn.close().await;
+        let past = past.ok_or_else(|| RunError::Undecidable(format!("there is no run {run}: see 'enrold runs'")))?;
+        if past.state != State::Held.as_str() {
+            return Err(RunError::Undecidable(format!(
+                "run {run} is not held, it is {}: there is nothing to decide",
+                past.state
+            )));
+        }
+        Ok(past)
+    }
+}

@@ -107,4 +107,27 @@ impl Work<'_> {
         let params = self.at(place);
         self.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :here AND c.state = 0", &params).await
     }
+
+    /// Lines whose changes another writer overtook are told as errors of the run; nothing was done for them.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn tell_overtaken(&mut self) -> Result<(), DbError> {
+        if self.overtaken == 0 {
+            return Ok(());
+        }
+        let params = self.params();
+        self.conn
+            .exec(
+                "INSERT INTO {enrold_error} (run, line, code, value, hint)
+                 SELECT :run, c.line, 'overtaken', MIN(u.username || ', ' || k.shortname), '' FROM {enrold_change} c
+                   JOIN {user} u ON u.id = c.userid JOIN {course} k ON k.id = c.courseid
+                  WHERE c.run = :run AND c.state = 1 AND c.line > 0
+                    AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = c.line)
+                  GROUP BY c.line",
+                &params,
+            )
+            .await
+            .map(|_| ())
+    }
 }

@@ -18,8 +18,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use database::Database;
 pub use flatfile::{
-    CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, UserKey,
-    WhenDisabled,
+    CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, UserKey, WhenDisabled,
 };
 pub use guard::{Guard, GuardMode, Limits};
 pub use inbox::Inbox;

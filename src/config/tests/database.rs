@@ -6,10 +6,7 @@ use crate::config::forms;
 #[test]
 fn a_url_and_a_url_file_in_one_layer_are_refused() {
     let dir = Dir::new();
-    let path = dir.file(
-        "site.toml",
-        "[database]\nurl = \"sqlite:a\"\nurl_file = \"b\"\n",
-    );
+    let path = dir.file("site.toml", "[database]\nurl = \"sqlite:a\"\nurl_file = \"b\"\n");
     let found = problems(&from_files(&[&path]));
     assert_eq!(
         found[0],
@@ -26,10 +23,7 @@ fn a_url_and_a_url_file_in_one_layer_are_refused() {
 fn a_higher_layer_replaces_the_database_whichever_way_it_is_named() {
     let dir = Dir::new();
     let secret = dir.file("url", "sqlite:from-file");
-    let site = dir.file(
-        "site.toml",
-        &format!("database.url_file = {:?}\n", secret.display().to_string()),
-    );
+    let site = dir.file("site.toml", &format!("database.url_file = {:?}\n", secret.display().to_string()));
     let mut sources = from_files(&[&site]);
     sources.sets = pairs(&[("database.url", "sqlite:from-set")]);
     assert_eq!(url(&load(&sources).unwrap()), "sqlite:from-set");
@@ -47,26 +41,17 @@ fn the_url_file_is_read_and_trimmed_and_its_content_never_shown() {
     let path = secret.display().to_string();
     let loaded = load(&from_sets(&[("database.url_file", &path)])).unwrap();
     assert_eq!(url(&loaded), "postgres://enrold:geheim@db/moodle");
-    assert_eq!(
-        effective(&loaded, "database.url"),
-        ("********".to_owned(), "--set".to_owned())
-    );
+    assert_eq!(effective(&loaded, "database.url"), ("********".to_owned(), "--set".to_owned()));
     assert_eq!(effective(&loaded, "database.url_file").0, path);
     assert!(!format!("{loaded:?}").contains("geheim"));
 
     for (content, reason) in [
         ("", "is empty"),
         ("enrold:geheim@db", "not a database URL"),
-        (
-            "postgres://e:geheim@db/m\npostgres://x",
-            "control character",
-        ),
+        ("postgres://e:geheim@db/m\npostgres://x", "control character"),
     ] {
         let bad = dir.file("bad", content);
-        let found = problems(&from_sets(&[(
-            "database.url_file",
-            &bad.display().to_string(),
-        )]));
+        let found = problems(&from_sets(&[("database.url_file", &bad.display().to_string())]));
         assert_eq!(found.len(), 1);
         assert!(found[0].contains(reason), "{found:?}");
         assert!(!found[0].contains("geheim"), "{found:?}");
@@ -82,10 +67,7 @@ fn secrets_are_masked_and_no_message_repeats_a_url() {
     assert_eq!(url(&loaded), secret);
     assert_eq!(
         effective(&loaded, "database.url"),
-        (
-            "********".to_owned(),
-            "environment ENROLD__DATABASE__URL".to_owned()
-        )
+        ("********".to_owned(), "environment ENROLD__DATABASE__URL".to_owned())
     );
     assert!(!format!("{loaded:?}").contains("geheim"));
 

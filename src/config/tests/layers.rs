@@ -9,13 +9,7 @@ use super::*;
 fn later_layers_win_and_each_value_names_its_origin() {
     let dir = Dir::new();
     // Each layer sets one key less than the one below it.
-    let all = [
-        "settle = 11",
-        "prefix = \"a_\"",
-        "retries = 11",
-        "lock_timeout = 11",
-        "lease_ttl = 11",
-    ];
+    let all = ["settle = 11", "prefix = \"a_\"", "retries = 11", "lock_timeout = 11", "lease_ttl = 11"];
     let file = |name: &str, keep: usize, number: &str| {
         let text: String = all
             .iter()
@@ -43,20 +37,12 @@ fn later_layers_win_and_each_value_names_its_origin() {
     let from = |path: &Path| format!("file {}", path.display());
     let expected = [
         ("inbox.settle", "15", "--set".to_owned()),
-        (
-            "database.prefix",
-            "b_",
-            "environment ENROLD__DATABASE__PREFIX".to_owned(),
-        ),
+        ("database.prefix", "b_", "environment ENROLD__DATABASE__PREFIX".to_owned()),
         ("run.retries", "13", from(&second)),
         ("run.lock_timeout", "12", from(&first)),
         ("run.lease_ttl", "11", from(&system)),
         ("run.effect_rows", "5000", "default".to_owned()),
-        (
-            "flatfile.unenrolaction",
-            "",
-            "Moodle's own setting".to_owned(),
-        ),
+        ("flatfile.unenrolaction", "", "Moodle's own setting".to_owned()),
     ];
     for (key, value, origin) in expected {
         assert_eq!(effective(&loaded, key), (value.to_owned(), origin), "{key}");
@@ -68,17 +54,11 @@ fn later_layers_win_and_each_value_names_its_origin() {
 #[test]
 fn a_named_file_must_exist_and_the_systems_file_need_not() {
     let missing = PathBuf::from("/no/such/enrold.toml");
-    let sources = Sources {
-        system_file: Some(missing.clone()),
-        ..Sources::default()
-    };
+    let sources = Sources { system_file: Some(missing.clone()), ..Sources::default() };
     assert!(load(&sources).is_ok());
     let found = problems(&from_files(&[&missing]));
     assert_eq!(found.len(), 1);
-    assert!(
-        found[0].starts_with("file /no/such/enrold.toml: cannot read this configuration file:"),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with("file /no/such/enrold.toml: cannot read this configuration file:"), "{found:?}");
 }
 
 #[test]
@@ -86,13 +66,7 @@ fn what_is_not_toml_names_file_and_line() {
     let dir = Dir::new();
     let path = dir.file("site.toml", "locale = \"fr\"\n\n[guard\nmode = \"warn\"\n");
     let found = problems(&from_files(&[&path]));
-    assert!(
-        found[0].starts_with(&format!(
-            "file {}, line 3: this is not TOML: ",
-            path.display()
-        )),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with(&format!("file {}, line 3: this is not TOML: ", path.display())), "{found:?}");
     let path = dir.file("twice.toml", "locale = \"fr\"\r\nlocale = \"en\"\r\n");
     assert!(problems(&from_files(&[&path]))[0].contains("line 2: this is not TOML"));
     let path = dir.file("huge.toml", "run.retries = 99999999999999999999999999\n");

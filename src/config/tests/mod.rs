@@ -33,24 +33,15 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 fn from_files(files: &[&Path]) -> Sources {
-    Sources {
-        files: files.iter().map(|path| path.to_path_buf()).collect(),
-        ..Sources::default()
-    }
+    Sources { files: files.iter().map(|path| path.to_path_buf()).collect(), ..Sources::default() }
 }
 
 fn from_sets(sets: &[(&str, &str)]) -> Sources {
-    Sources {
-        sets: pairs(sets),
-        ..Sources::default()
-    }
+    Sources { sets: pairs(sets), ..Sources::default() }
 }
 
 fn from_env(env: &[(&str, &str)]) -> Sources {
-    Sources {
-        env: pairs(env),
-        ..Sources::default()
-    }
+    Sources { env: pairs(env), ..Sources::default() }
 }
 
 fn problems(sources: &Sources) -> Vec<String> {

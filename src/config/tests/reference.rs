@@ -12,8 +12,7 @@ use crate::config::keys::{self, KEYS, Unset};
 fn reference_in_full() -> String {
     let uncommented = |line: &str| {
         let rest = line.strip_prefix('#').filter(|rest| {
-            rest.split_once(" = ")
-                .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            rest.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
         });
         rest.unwrap_or(line).to_owned() + "\n"
     };
@@ -37,11 +36,7 @@ fn sorted_keys(text: &str) -> Vec<String> {
 }
 
 fn known(wanted: impl Fn(&keys::Key) -> bool) -> Vec<String> {
-    let mut names: Vec<String> = KEYS
-        .iter()
-        .filter(|key| wanted(key))
-        .map(|key| key.name.to_owned())
-        .collect();
+    let mut names: Vec<String> = KEYS.iter().filter(|key| wanted(key)).map(|key| key.name.to_owned()).collect();
     names.sort();
     names
 }
@@ -49,10 +44,7 @@ fn known(wanted: impl Fn(&keys::Key) -> bool) -> Vec<String> {
 #[test]
 fn the_reference_names_every_known_key_and_no_other() {
     assert_eq!(sorted_keys(&reference_in_full()), known(|_| true));
-    assert_eq!(
-        sorted_keys(REFERENCE),
-        known(|key| key.unset == Unset::Default)
-    );
+    assert_eq!(sorted_keys(REFERENCE), known(|key| key.unset == Unset::Default));
 }
 
 #[test]
@@ -62,14 +54,8 @@ fn the_reference_in_full_is_accepted_but_for_the_second_url() {
     let path = dir.file("full.toml", &text);
     let settings = load(&from_files(&[&path])).unwrap().settings;
     assert_eq!(settings.site.timezone, Some(chrono_tz::Europe::Paris));
-    assert_eq!(
-        settings.flatfile.unenrolaction,
-        Some(RemovalAction::SuspendNoRoles)
-    );
-    assert_eq!(
-        settings.flatfile.expiredaction,
-        Some(RemovalAction::SuspendNoRoles)
-    );
+    assert_eq!(settings.flatfile.unenrolaction, Some(RemovalAction::SuspendNoRoles));
+    assert_eq!(settings.flatfile.expiredaction, Some(RemovalAction::SuspendNoRoles));
 }
 
 #[test]
@@ -78,10 +64,7 @@ fn the_reference_alone_gives_the_defaults() {
     let path = dir.file("enrold.toml", REFERENCE);
     let defaults = load(&Sources::default()).unwrap();
     let read = load(&from_files(&[&path])).unwrap();
-    assert_eq!(
-        format!("{:?}", read.settings),
-        format!("{:?}", defaults.settings)
-    );
+    assert_eq!(format!("{:?}", read.settings), format!("{:?}", defaults.settings));
     assert_eq!(url(&read), url(&defaults));
     let values = |loaded: &Loaded| -> Vec<(String, String)> {
         let pair = |one: &Effective| (one.key.clone(), one.value.clone());
@@ -93,21 +76,14 @@ fn the_reference_alone_gives_the_defaults() {
 #[test]
 fn the_operators_page_names_every_key() {
     let page = include_str!("../../../docs/configuration.md");
-    let missing: Vec<_> = KEYS
-        .iter()
-        .map(|key| key.name)
-        .filter(|name| !page.contains(&format!("`{name}`")))
-        .collect();
+    let missing: Vec<_> = KEYS.iter().map(|key| key.name).filter(|name| !page.contains(&format!("`{name}`"))).collect();
     assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]
 fn the_defaults_are_the_safe_ones() {
     let settings = Settings::default();
-    assert_eq!(
-        settings.database.url.expose_secret(),
-        "sqlite:///var/lib/enrold/enrold.sqlite"
-    );
+    assert_eq!(settings.database.url.expose_secret(), "sqlite:///var/lib/enrold/enrold.sqlite");
     assert_eq!(settings.database.prefix, "mdl_");
     assert_eq!(settings.inbox.settle, Duration::from_secs(2));
     assert_eq!(settings.guard.mode, GuardMode::Hold);

@@ -6,10 +6,7 @@ use crate::config::keys;
 #[test]
 fn unknown_keys_of_every_layer_are_reported_at_once() {
     let dir = Dir::new();
-    let path = dir.file(
-        "site.toml",
-        "[guard]\nmod = \"warn\"\n\n[tasks.flatfiel]\nenabled = true\n[tasks.nightly]\n",
-    );
+    let path = dir.file("site.toml", "[guard]\nmod = \"warn\"\n\n[tasks.flatfiel]\nenabled = true\n[tasks.nightly]\n");
     let sources = Sources {
         files: vec![path.clone()],
         env: pairs(&[("ENROLD__DATABSE__PREFIX", "m_")]),
@@ -86,10 +83,7 @@ fn values_are_neither_rounded_nor_guessed() {
     for (key, value) in refused {
         let found = problems(&from_sets(&[(key, value)]));
         assert_eq!(found.len(), 1, "{key}={value}: {found:?}");
-        assert!(
-            found[0].starts_with(&format!("--set: `{key}`: ")),
-            "{found:?}"
-        );
+        assert!(found[0].starts_with(&format!("--set: `{key}`: ")), "{found:?}");
     }
     let dir = Dir::new();
     let path = dir.file(
@@ -97,10 +91,7 @@ fn values_are_neither_rounded_nor_guessed() {
         "run.retries = 2.5\nguard.hold_empty = 1\ndatabase.prefix = 5\nlocale = [\"en\"]\nrun.lease_ttl = true\n",
     );
     let found = problems(&from_files(&[&path]));
-    let reasons: Vec<_> = found
-        .iter()
-        .filter_map(|one| one.split("`: ").nth(1))
-        .collect();
+    let reasons: Vec<_> = found.iter().filter_map(|one| one.split("`: ").nth(1)).collect();
     assert_eq!(
         reasons,
         [
@@ -137,10 +128,7 @@ fn text_of_the_environment_becomes_numbers_and_flags_but_stays_text_where_text_i
     assert_eq!(settings.flatfile.unenrolaction, Some(RemovalAction::Keep));
     assert_eq!(
         effective(&loaded, "guard.hold_empty"),
-        (
-            "false".to_owned(),
-            "environment ENROLD__GUARD__HOLD_EMPTY".to_owned()
-        )
+        ("false".to_owned(), "environment ENROLD__GUARD__HOLD_EMPTY".to_owned())
     );
 }
 
@@ -164,8 +152,5 @@ fn all_problems_are_listed_under_one_heading() {
         "the configuration has a problem: --set: `locale`: found \"de\", expected one of en, fr"
     );
     let two = load(&from_sets(&[("locale", "de"), ("log.level", "loud")])).unwrap_err();
-    assert!(
-        two.to_string()
-            .starts_with("the configuration has 2 problems:\n  --set: `locale`")
-    );
+    assert!(two.to_string().starts_with("the configuration has 2 problems:\n  --set: `locale`"));
 }

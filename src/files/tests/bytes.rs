@@ -30,93 +30,42 @@ fn encodings_are_told_apart_file_by_file() {
     let text = "add,étudiant,œuf,Équipe €\r\n";
     let utf16 = |big: bool| -> Vec<u8> {
         let marked = format!("\u{feff}{text}");
-        marked
-            .encode_utf16()
-            .flat_map(|unit| {
-                if big {
-                    unit.to_be_bytes()
-                } else {
-                    unit.to_le_bytes()
-                }
-            })
-            .collect()
+        marked.encode_utf16().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
     };
     let (windows, ..) = encoding_rs::WINDOWS_1252.encode(text);
     let (latin9, ..) = encoding_rs::ISO_8859_15.encode(text);
     let table: [(Vec<u8>, Fallback, Encoding, bool); 6] = [
-        (text.into(), Fallback::Iso885915, Encoding::Utf8, false),
-        (
-            format!("\u{feff}{text}").into(),
-            Fallback::Iso885915,
-            Encoding::Utf8,
-            true,
-        ),
-        (utf16(false), Fallback::Iso885915, Encoding::Utf16Le, true),
-        (utf16(true), Fallback::Iso885915, Encoding::Utf16Be, true),
-        (
-            windows.into_owned(),
-            Fallback::Windows1252,
-            Encoding::Windows1252,
-            false,
-        ),
-        (
-            latin9.into_owned(),
-            Fallback::Iso885915,
-            Encoding::Iso885915,
-            false,
-        ),
+        (text.into(), Fallback::Iso8859_15, Encoding::Utf8, false),
+        (format!("\u{feff}{text}").into(), Fallback::Iso8859_15, Encoding::Utf8, true),
+        (utf16(false), Fallback::Iso8859_15, Encoding::Utf16Le, true),
+        (utf16(true), Fallback::Iso8859_15, Encoding::Utf16Be, true),
+        (windows.into_owned(), Fallback::Windows1252, Encoding::Windows1252, false),
+        (latin9.into_owned(), Fallback::Iso8859_15, Encoding::Iso885915, false),
     ];
     for (bytes, fallback, encoding, bom) in table {
         let length = bytes.len() as u64;
-        let reading = Reading {
-            fallback,
-            ..reading()
-        };
+        let reading = Reading { fallback, ..reading() };
         let Ok((scan, entries, _)) = read_all(Cursor::new(bytes), &reading) else {
             panic!("{encoding} refused");
         };
-        assert_eq!(
-            (scan.encoding, scan.bom, scan.bytes, scan.lines),
-            (encoding, bom, length, 1)
-        );
-        assert_eq!(
-            short(&entries),
-            ["1+étudiant/œuf/Équipe €/0/0"],
-            "{encoding}"
-        );
+        assert_eq!((scan.encoding, scan.bom, scan.bytes, scan.lines), (encoding, bom, length, 1));
+        assert_eq!(short(&entries), ["1+étudiant/œuf/Équipe €/0/0"], "{encoding}");
     }
 }
 
 #[test]
 fn bytes_that_are_no_text_refuse_the_file() {
-    let utf16 =
-        |units: &[u16]| -> Vec<u8> { units.iter().flat_map(|unit| unit.to_le_bytes()).collect() };
+    let utf16 = |units: &[u16]| -> Vec<u8> { units.iter().flat_map(|unit| unit.to_le_bytes()).collect() };
     let table: [(Vec<u8>, &str, &str); 6] = [
-        (
-            b"add,student,u1,c1\r\nadd,stu\0dent,u,c".to_vec(),
-            "NUL",
-            "2",
-        ),
+        (b"add,student,u1,c1\r\nadd,stu\0dent,u,c".to_vec(), "NUL", "2"),
         (b"a\0d\0d\0".to_vec(), "NUL", "1"),
-        (
-            b"\xef\xbb\xbfadd,student,u1,c1\n\nadd,\xe9\n".to_vec(),
-            "UTF-8",
-            "3",
-        ),
-        (
-            b"\xef\xbb\xbfadd,student,u1,c1\nadd,\xc3".to_vec(),
-            "UTF-8",
-            "2",
-        ),
+        (b"\xef\xbb\xbfadd,student,u1,c1\n\nadd,\xe9\n".to_vec(), "UTF-8", "3"),
+        (b"\xef\xbb\xbfadd,student,u1,c1\nadd,\xc3".to_vec(), "UTF-8", "2"),
         (utf16(&[0xfeff, 0x61, 0x0a, 0xd800, 0x61]), "UTF-16LE", "2"),
         (utf16(&[0xfeff, 0x61, 0x0a, 0x00, 0x61]), "NUL", "2"),
     ];
     for (bytes, value, line) in table {
-        assert_eq!(
-            refusal(&bytes),
-            Problem::new(0, Code::EncodingInvalid, value, line),
-            "{bytes:?}"
-        );
+        assert_eq!(refusal(&bytes), Problem::new(0, Code::EncodingInvalid, value, line), "{bytes:?}");
     }
 }
 
@@ -143,11 +92,7 @@ fn files_without_data_are_told() {
     for (text, lines, header_line) in table {
         let (scan, entries, tally) = outcome(text);
         assert!(!scan.has_data && entries.is_empty(), "{text:?}");
-        assert_eq!(
-            (scan.lines, scan.header_line, tally.physical),
-            (lines, header_line, lines),
-            "{text:?}"
-        );
+        assert_eq!((scan.lines, scan.header_line, tally.physical), (lines, header_line, lines), "{text:?}");
     }
     assert!(outcome("\n\nadd,student,u,c").0.has_data);
     assert!(outcome(format!("{HEADER}\n\nadd,u,c,student")).0.has_data);
@@ -158,9 +103,7 @@ fn files_without_data_are_told() {
 #[test]
 fn messages_are_short_and_hold_no_control_characters() {
     let (_, entries, _) = outcome(format!("\u{1b}[31m{},student,u,c", "x".repeat(500)));
-    let [Entry::Bad(problem)] = &entries[..] else {
-        panic!("{entries:?}")
-    };
+    let [Entry::Bad(problem)] = &entries[..] else { panic!("{entries:?}") };
     assert_eq!(problem.value.chars().count(), 101);
     assert!(!problem.value.contains(char::is_control));
 }
@@ -173,16 +116,9 @@ fn raw_lines_give_back_what_is_written() {
     );
     let bytes = file.into_bytes();
     let (scan, _, _) = outcome(&bytes);
-    let given: Vec<RawLine> = raw_lines(Cursor::new(&bytes), &scan, [1, 2, 2, 3, 4, 6, 7, 99])
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    let raw = |line, text: &str, cut| RawLine {
-        line,
-        text: text.to_owned(),
-        cut,
-    };
+    let given: Vec<RawLine> =
+        raw_lines(Cursor::new(&bytes), &scan, [1, 2, 2, 3, 4, 6, 7, 99]).into_iter().flatten().flatten().collect();
+    let raw = |line, text: &str, cut| RawLine { line, text: text.to_owned(), cut };
     let expected = [
         raw(1, HEADER.trim_end(), false),
         raw(2, "add,\"u\r\n1\",c1,student", false),
@@ -196,12 +132,8 @@ fn raw_lines_give_back_what_is_written() {
 #[test]
 fn a_file_that_changes_after_the_scan_is_refused() {
     let mut file = Cursor::new("add,student,é,c1\n".as_bytes().to_vec());
-    let Ok(scan) = scan(&mut file, &reading()) else {
-        panic!("refused")
-    };
-    let Ok(mut reader) = read(Cursor::new(b"add,student,\xe9,c1\n"), &scan, &reading()) else {
-        panic!("refused")
-    };
+    let Ok(scan) = scan(&mut file, &reading()) else { panic!("refused") };
+    let Ok(mut reader) = read(Cursor::new(b"add,student,\xe9,c1\n"), &scan, &reading()) else { panic!("refused") };
     assert!(
         matches!(reader.next(), Some(Err(FileProblem::Rejected(problem))) if problem.code == Code::EncodingInvalid)
     );
@@ -210,10 +142,7 @@ fn a_file_that_changes_after_the_scan_is_refused() {
 
 #[test]
 fn the_fallback_has_its_name_in_the_configuration() {
-    for (name, fallback) in [
-        ("\"windows-1252\"", Fallback::Windows1252),
-        ("\"iso-8859-15\"", Fallback::Iso885915),
-    ] {
+    for (name, fallback) in [("\"windows-1252\"", Fallback::Windows1252), ("\"iso-8859-15\"", Fallback::Iso8859_15)] {
         assert_eq!(serde_json::from_str(name).ok(), Some(fallback));
     }
     assert!(serde_json::from_str::<Fallback>("\"latin1\"").is_err());

@@ -7,29 +7,13 @@ use super::*;
 
 #[test]
 fn a_header_in_any_order_with_aliases_and_each_delimiter() {
-    for (delimiter, expected) in [
-        (',', Delimiter::Comma),
-        (';', Delimiter::Semicolon),
-        ('\t', Delimiter::Tab),
-    ] {
+    for (delimiter, expected) in [(',', Delimiter::Comma), (';', Delimiter::Semicolon), ('\t', Delimiter::Tab)] {
         let file = "Cours, ROLENAME ,\u{a0}identifiant,\"cmd\",enrolend,,\nMATH 1,Student,u1,Add,2026-01-31,\nMATH 1,student,u2,del\n"
             .replace(',', &delimiter.to_string());
         let (scan, entries, _) = outcome(&file);
-        assert_eq!(
-            (scan.kind, scan.delimiter, scan.header_line),
-            (Kind::Header, Some(expected), 1)
-        );
-        assert_eq!(
-            scan.header,
-            ["Cours", "ROLENAME", "identifiant", "cmd", "enrolend"]
-        );
-        assert_eq!(
-            short(&entries),
-            [
-                "2+student/u1/MATH 1/0/1769900399",
-                "3-student/u2/MATH 1/0/0"
-            ]
-        );
+        assert_eq!((scan.kind, scan.delimiter, scan.header_line), (Kind::Header, Some(expected), 1));
+        assert_eq!(scan.header, ["Cours", "ROLENAME", "identifiant", "cmd", "enrolend"]);
+        assert_eq!(short(&entries), ["2+student/u1/MATH 1/0/1769900399", "3-student/u2/MATH 1/0/0"]);
     }
 }
 
@@ -38,10 +22,7 @@ fn every_alias_is_a_column() {
     use super::columns::Column;
     for column in Column::ALL {
         for name in column.names() {
-            assert_eq!(
-                Column::named(&format!("\u{feff} {} ", name.to_uppercase())),
-                Some(column)
-            );
+            assert_eq!(Column::named(&format!("\u{feff} {} ", name.to_uppercase())), Some(column));
         }
     }
     assert_eq!(Column::named("email"), None);
@@ -50,104 +31,32 @@ fn every_alias_is_a_column() {
 #[test]
 fn headers_that_are_refused() {
     let table = [
-        (
-            "operation,usernam,course,role",
-            Code::ColumnUnknown,
-            "usernam",
-            "username",
-        ),
-        (
-            "operation,username,course,role,gender",
-            Code::ColumnUnknown,
-            "gender",
-            "",
-        ),
-        (
-            "operation,username,course,role,,timeend",
-            Code::ColumnUnknown,
-            "",
-            "",
-        ),
-        (
-            "operation,username,course,role,group",
-            Code::ColumnUnknown,
-            "group",
-            hint::NOT_APPLIED,
-        ),
-        (
-            "operation,username,course,role,G3",
-            Code::ColumnUnknown,
-            "G3",
-            hint::NOT_APPLIED,
-        ),
-        (
-            "operation,username,course,role,gcmd",
-            Code::ColumnUnknown,
-            "gcmd",
-            hint::NOT_APPLIED,
-        ),
-        (
-            "operation,username,course,role,enrol",
-            Code::ColumnUnknown,
-            "enrol",
-            hint::NOT_APPLIED,
-        ),
+        ("operation,usernam,course,role", Code::ColumnUnknown, "usernam", "username"),
+        ("operation,username,course,role,gender", Code::ColumnUnknown, "gender", ""),
+        ("operation,username,course,role,,timeend", Code::ColumnUnknown, "", ""),
+        ("operation,username,course,role,group", Code::ColumnUnknown, "group", hint::NOT_APPLIED),
+        ("operation,username,course,role,G3", Code::ColumnUnknown, "G3", hint::NOT_APPLIED),
+        ("operation,username,course,role,gcmd", Code::ColumnUnknown, "gcmd", hint::NOT_APPLIED),
+        ("operation,username,course,role,enrol", Code::ColumnUnknown, "enrol", hint::NOT_APPLIED),
         (
             "operation,username,course,role,timestart,timeend add,e1,M,student,1,2",
             Code::ColumnUnknown,
             "timeend add",
             hint::SEVERAL_RECORDS,
         ),
-        (
-            "operation,username,course,role,uid",
-            Code::ColumnTwice,
-            "uid",
-            "username",
-        ),
-        (
-            "operation,course,timestart",
-            Code::ColumnMissing,
-            "username, role",
-            "operation, course, timestart",
-        ),
-        (
-            "operation|username|course|role",
-            Code::DelimiterSuspect,
-            "\"|\"",
-            ", ; tab",
-        ),
-        (
-            "operation:username:course:role",
-            Code::DelimiterSuspect,
-            "\":\"",
-            ", ; tab",
-        ),
-        (
-            "operation username course role",
-            Code::DelimiterSuspect,
-            "\" \"",
-            ", ; tab",
-        ),
-        (
-            "operation,username;course;role",
-            Code::DelimiterSuspect,
-            "\",\"",
-            ", ; tab",
-        ),
+        ("operation,username,course,role,uid", Code::ColumnTwice, "uid", "username"),
+        ("operation,course,timestart", Code::ColumnMissing, "username, role", "operation, course, timestart"),
+        ("operation|username|course|role", Code::DelimiterSuspect, "\"|\"", ", ; tab"),
+        ("operation:username:course:role", Code::DelimiterSuspect, "\":\"", ", ; tab"),
+        ("operation username course role", Code::DelimiterSuspect, "\" \"", ", ; tab"),
+        ("operation,username;course;role", Code::DelimiterSuspect, "\",\"", ", ; tab"),
     ];
     for (header, code, value, hint) in table {
         let expected = Problem::new(2, code, value, hint);
-        assert_eq!(
-            refusal(format!("\n{header}\nadd,u,c,student\n")),
-            expected,
-            "{header}"
-        );
+        assert_eq!(refusal(format!("\n{header}\nadd,u,c,student\n")), expected, "{header}");
     }
     let wrong = refusal("operation,username,course,role\nadd;u1;c1;student\n");
-    assert_eq!(
-        wrong,
-        Problem::new(2, Code::DelimiterSuspect, "\";\"", ", ; tab")
-    );
+    assert_eq!(wrong, Problem::new(2, Code::DelimiterSuspect, "\";\"", ", ; tab"));
 }
 
 #[test]
@@ -170,33 +79,20 @@ fn rows_of_another_width() {
     assert_eq!((tally.ragged, tally.bad), (3, 3));
     let hints: Vec<_> = entries
         .iter()
-        .filter_map(|entry| {
-            if let Entry::Bad(problem) = entry {
-                Some(problem.hint.as_str())
-            } else {
-                None
-            }
-        })
+        .filter_map(|entry| if let Entry::Bad(problem) = entry { Some(problem.hint.as_str()) } else { None })
         .collect();
     assert_eq!(hints, ["4-6", "4-6", hint::SEVERAL_RECORDS]);
     let three = format!("{HEADER}add,e1,M,student,1,2 add,e2,M,student,1,2 del,e3,M,student,,\n");
-    assert!(
-        matches!(&outcome(three).1[..], [Entry::Bad(problem)] if problem.hint == hint::SEVERAL_RECORDS)
-    );
+    assert!(matches!(&outcome(three).1[..], [Entry::Bad(problem)] if problem.hint == hint::SEVERAL_RECORDS));
 }
 
 #[test]
 fn the_kind_can_be_forced() {
     let forced = |kind, text: &str| {
-        let reading = Reading {
-            kind: Some(kind),
-            ..reading()
-        };
+        let reading = Reading { kind: Some(kind), ..reading() };
         read_all(Cursor::new(text.as_bytes().to_vec()), &reading)
     };
-    let Ok((scan, entries, _)) = forced(Kind::Native, HEADER) else {
-        panic!("refused")
-    };
+    let Ok((scan, entries, _)) = forced(Kind::Native, HEADER) else { panic!("refused") };
     assert_eq!((scan.kind, scan.header_line), (Kind::Native, 0));
     assert_eq!(short(&entries), ["1!bad-verb(operation)"]);
     assert!(
@@ -213,9 +109,6 @@ fn the_kind_can_be_forced() {
 #[test]
 fn a_record_named_like_columns_is_no_header() {
     // Two column names as values, but the line begins with an operation.
-    gives(
-        "add,role,course,username\n",
-        &["1+role/course/username/0/0"],
-    );
+    gives("add,role,course,username\n", &["1+role/course/username/0/0"]);
     gives("foo,bar,course,baz\n", &["1!bad-verb(foo)"]);
 }

@@ -1,0 +1,100 @@
+//! An empty database made into the tables of a Moodle that enrold uses, and the sample site put into them.
+//! It must not touch a database in which Moodle tables exist.
+
+use crate::db::{Columns, Conn, DbError, Dialect, Params};
+use crate::moodle::tables::{ddl, tables};
+
+const SAMPLE: &str = include_str!("sample.sql");
+
+/// Names of Moodle tables (without prefix) that stand in the database already.
+///
+/// # Errors
+/// The engine's.
+pub async fn present_tables(conn: &mut Conn) -> Result<Vec<String>, DbError> {
+    let columns = Columns::read(conn).await?;
+    Ok(tables().iter().filter(|table| columns.has_table(table.name)).map(|table| table.name.to_owned()).collect())
+}
+
+/// Creates the Moodle tables that enrold reads or writes, with Moodle's names, defaults and unique keys.
+///
+/// # Errors
+/// Refused when one of them exists; else the engine's.
+pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
+    let present = present_tables(conn).await?;
+    if let Some(first) = present.first() {
+        return Err(DbError::other(format!(
+            "{} Moodle tables exist in this database already ({}{first}, …): 'db init' works in an empty one only. For a real site run 'enrold db migrate'",
+            present.len(),
+            conn.prefix()
+        )));
+    }
+    let statements: Vec<String> = tables().iter().flat_map(|table| ddl(conn.dialect(), table, conn.prefix())).collect();
+    match conn.dialect() {
+        // One journey, one transaction: fast on a disk that syncs.
+        Dialect::Lite | Dialect::Postgres => conn.command(&statements.join(";\n")).await?,
+        Dialect::Maria => {
+            for statement in &statements {
+                conn.command(statement).await?;
+            }
+        }
+    }
+    conn.read_collation().await?;
+    Ok(tables().len())
+}
+
+/// Puts the sample site, a small French university, into empty tables.
+///
+/// # Errors
+/// The engine's.
+pub async fn load_sample(conn: &mut Conn) -> Result<(), DbError> {
+    conn.begin().await?;
+    for statement in sample_statements(conn.dialect()) {
+        conn.literal(&statement).await?;
+    }
+    conn.commit().await?;
+    if conn.dialect() == Dialect::Postgres {
+        reset_sequences(conn).await?;
+    }
+    Ok(())
+}
+
+/// The statements of the sample; a `;` at a line's end only ever ends a statement.
+fn sample_statements(dialect: Dialect) -> Vec<String> {
+    let text: String = SAMPLE.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n")).collect();
+    text.split(";\n")
+        .map(str::trim)
+        .filter(|statement| !statement.is_empty())
+        .map(|statement| match dialect {
+            // Class names hold backslashes, which MariaDB reads as escapes.
+            Dialect::Maria => statement.replace('\\', "\\\\"),
+            _ => statement.to_owned(),
+        })
+        .collect()
+}
+
+/// Rows with explicit ids leave PostgreSQL's sequences behind.
+///
+/// # Errors
+/// The engine's.
+pub async fn reset_sequences(conn: &mut Conn) -> Result<(), DbError> {
+    for table in tables() {
+        let name = conn.table(table.name);
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence('{name}', 'id'), COALESCE((SELECT MAX(id) FROM {name}), 0) + 1, false)"
+        );
+        conn.number(&sql, &Params::new()).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_is_whole_statements() {
+        let statements = sample_statements(Dialect::Postgres);
+        assert!(statements.len() > 20);
+        assert!(statements.iter().all(|statement| statement.starts_with("INSERT INTO {")));
+    }
+}

@@ -1,0 +1,185 @@
+//! Held runs: the plan and a copy of the bytes in the state directory, checked by digest when somebody approves.
+//! It must not know the guard's limits or the journal's meaning: a plan is lines of JSON.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::db::{Conn, Params};
+use crate::run::error::{RunError, RunResult};
+
+/// What a held run was asked to do, to do it again when it is approved.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Held {
+    /// `import` or `sync flatfile`.
+    pub kind: String,
+    /// The file's path when it was read.
+    pub source: String,
+    /// The digest of the bytes, for a file.
+    pub sha256: Option<String>,
+    /// The form that was asked for, if any.
+    pub form: Option<String>,
+    /// The user key that was asked for, if any.
+    pub user_key: Option<String>,
+    /// The course key that was asked for, if any.
+    pub course_key: Option<String>,
+}
+
+/// The directory of one held run.
+#[derive(Clone, Debug)]
+pub struct Shelf(PathBuf);
+
+impl Shelf {
+    /// The place of a run below the state directory; nothing is made yet.
+    pub fn of(state: &Path, run: i64) -> Self {
+        Self(state.join("held").join(run.to_string()))
+    }
+
+    /// The copy of the bytes.
+    pub fn bytes(&self) -> PathBuf {
+        self.0.join("bytes")
+    }
+
+    /// The plan, one JSON object per change.
+    pub fn plan(&self) -> PathBuf {
+        self.0.join("plan.jsonl")
+    }
+
+    /// The failed lines, one JSON object each.
+    pub fn errors(&self) -> PathBuf {
+        self.0.join("errors.jsonl")
+    }
+
+    /// Keeps the order, the bytes and the plan of a run that is about to be rolled back.
+    ///
+    /// # Errors
+    /// The state directory's, or the engine's.
+    pub async fn keep(&self, held: &Held, file: Option<&mut File>, conn: &mut Conn, run: i64) -> RunResult<()> {
+        self.io(fs::create_dir_all(&self.0))?;
+        let order = serde_json::to_vec_pretty(held).map_err(|error| self.failure(error.into()))?;
+        self.io(write_synced(&self.0.join("order.json"), |out| out.write_all(&order)))?;
+        if let Some(file) = file {
+            self.io(file.seek(SeekFrom::Start(0)))?;
+            self.io(write_synced(&self.bytes(), |out| std::io::copy(file, out).map(|_| ())))?;
+        }
+        let params = Params::new().with("run", run);
+        let plan = "SELECT seq, kind, COALESCE(line, 0), COALESCE(userid, 0), COALESCE(courseid, 0), COALESCE(enrolid, 0), COALESCE(roleid, 0)
+            FROM {enrold_change} WHERE run = :run ORDER BY seq";
+        self.spool(
+            conn,
+            plan,
+            &params,
+            &self.plan(),
+            &["seq", "kind", "line", "userid", "courseid", "enrolid", "roleid"],
+        )
+        .await?;
+        let errors = "SELECT line, code, value, hint FROM {enrold_error} WHERE run = :run ORDER BY line";
+        self.spool(conn, errors, &params, &self.errors(), &["line", "code", "value", "hint"]).await
+    }
+
+    async fn spool(&self, conn: &mut Conn, sql: &str, params: &Params, path: &Path, names: &[&str]) -> RunResult<()> {
+        let mut out = BufWriter::new(self.io(File::create(path))?);
+        let mut failed = None;
+        conn.each(sql, params, |row| {
+            let object: serde_json::Map<String, serde_json::Value> = names
+                .iter()
+                .enumerate()
+                .map(|(at, name)| {
+                    let value = match &row.0[at] {
+                        crate::db::Cell::Int(number) => (*number).into(),
+                        _ => row.text(at).into(),
+                    };
+                    ((*name).to_owned(), value)
+                })
+                .collect();
+            if let Err(error) = writeln!(out, "{}", serde_json::Value::Object(object)) {
+                failed.get_or_insert(error);
+            }
+            Ok(())
+        })
+        .await?;
+        if let Some(error) = failed {
+            return Err(self.failure(error));
+        }
+        self.io(out.flush().and_then(|()| out.get_ref().sync_all()))
+    }
+
+    /// Reads what the run was asked to do and checks that the copy of its bytes is whole.
+    ///
+    /// # Errors
+    /// The state directory's; a copy with another digest is refused.
+    pub fn order(&self) -> RunResult<Held> {
+        let text = self.io(fs::read_to_string(self.0.join("order.json")))?;
+        let held: Held = serde_json::from_str(&text).map_err(|error| self.failure(error.into()))?;
+        if let Some(wanted) = &held.sha256 {
+            let found = self.io(digest(&self.bytes()))?;
+            if found != *wanted {
+                return Err(RunError::Undecidable(format!(
+                    "the kept copy {} has changed (sha256 {found} instead of {wanted}): it is not applied; drop the file again",
+                    self.bytes().display()
+                )));
+            }
+        }
+        Ok(held)
+    }
+
+    /// The changes of the kept plan by kind.
+    ///
+    /// # Errors
+    /// The state directory's.
+    pub fn planned(&self) -> RunResult<BTreeMap<String, i64>> {
+        let mut counts = BTreeMap::new();
+        for change in self.lines(&self.plan())? {
+            let kind = change["kind"].as_str().unwrap_or_default().to_owned();
+            *counts.entry(kind).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// The JSON objects of a kept file.
+    ///
+    /// # Errors
+    /// The state directory's.
+    pub fn lines(&self, path: &Path) -> RunResult<Vec<serde_json::Value>> {
+        let file = self.io(File::open(path))?;
+        BufReader::new(file)
+            .lines()
+            .map(|line| {
+                let line = self.io(line)?;
+                serde_json::from_str(&line).map_err(|error| self.failure(error.into()))
+            })
+            .collect()
+    }
+
+    fn io<T>(&self, result: std::io::Result<T>) -> RunResult<T> {
+        result.map_err(|error| self.failure(error))
+    }
+
+    fn failure(&self, error: std::io::Error) -> RunError {
+        RunError::State { path: self.0.display().to_string(), error }
+    }
+}
+
+fn write_synced(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut out = File::create(path)?;
+    write(&mut out)?;
+    out.sync_all()
+}
+
+fn digest(path: &Path) -> std::io::Result<String> {
+    use sha2::{Digest, Sha256};
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

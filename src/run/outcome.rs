@@ -1,0 +1,152 @@
+//! What a run came to: its state, its counts, its problems, as data for the terminal, JSON and the history.
+//! It must not format anything for people.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::Problem;
+use crate::run::guard::Breach;
+
+/// Problems kept in memory for a report; all of them stand in `enrold_error`.
+pub const PROBLEMS_SHOWN: usize = 10_000;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Under way, or killed under way: see [`State::Interrupted`].
+    Running,
+    /// Everything was applied.
+    Done,
+    /// Lines failed, the rest was applied.
+    DoneWithErrors,
+    /// A limit of the guard is passed: nothing is applied, somebody must decide.
+    Held,
+    /// A held run that was approved; its lines were applied by a later run.
+    Approved,
+    /// A held run that was rejected.
+    Rejected,
+    /// Nothing was applied.
+    Failed,
+    /// The process died before the commit: nothing was applied.
+    Interrupted,
+    /// A rehearsal: nothing was applied, nothing is kept.
+    Simulated,
+    /// Nothing to do: the method is not enabled.
+    Skipped,
+}
+
+impl State {
+    /// The word in the history and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::DoneWithErrors => "done-with-errors",
+            Self::Held => "held",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Simulated => "simulated",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// Lines of a file, each in one count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    /// Physical lines.
+    pub physical: u64,
+    /// Blank ones.
+    pub blank: u64,
+    /// Records: lines that ask for something, readable or not.
+    pub records: u64,
+    /// Records that failed.
+    pub failed: u64,
+}
+
+/// What the file was read as.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReadAs {
+    /// `header` or `native`.
+    pub kind: String,
+    /// The encoding found.
+    pub encoding: String,
+    /// The delimiter found, empty where each line decides.
+    pub delimiter: String,
+    /// The digest of the bytes.
+    pub sha256: String,
+    /// The size in bytes.
+    pub bytes: u64,
+}
+
+/// How the plan of a held run differs from the one that was applied when it was approved.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Meanwhile {
+    /// The held run.
+    pub held: i64,
+    /// Changes by kind in the held plan.
+    pub planned: BTreeMap<String, i64>,
+    /// Lines that another run overtook.
+    pub overtaken: u64,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The run's number in the history; 0 for a simulation.
+    pub run: i64,
+    /// `import`, `sync flatfile`, `approve`.
+    pub kind: String,
+    /// The file, or the task.
+    pub source: String,
+    /// How it ended.
+    pub state: State,
+    /// The run's clock in Unix seconds.
+    pub clock: i64,
+    /// Lines of the file.
+    pub lines: Lines,
+    /// What the file was read as.
+    pub read_as: Option<ReadAs>,
+    /// Applied (or, in a simulation, planned) changes by kind.
+    pub counts: BTreeMap<String, i64>,
+    /// Changes that another writer overtook between plan and apply.
+    pub overtaken: i64,
+    /// How many lines failed; `problems` holds the first of them.
+    pub errors: u64,
+    /// What is wrong, line by line.
+    pub problems: Vec<Problem>,
+    /// Limits of the guard that were passed.
+    pub breaches: Vec<Breach>,
+    /// What a person should know beside the counts.
+    pub notes: Vec<Note>,
+    /// An earlier run of the same bytes.
+    pub same_bytes_as: Option<i64>,
+    /// For an approved run: what changed meanwhile.
+    pub meanwhile: Option<Meanwhile>,
+    /// Milliseconds until the commit.
+    pub commit_ms: u64,
+    /// Milliseconds until all effects were written.
+    pub total_ms: u64,
+    /// Statements that the database was sent.
+    pub statements: u64,
+}
+
+/// Something that a person should know, in any language.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Note {
+    /// The method is not enabled; nothing was applied.
+    MethodDisabled,
+    /// Moodle's own task is enabled too.
+    TwinTask(String),
+    /// The effects could not be written yet; the next run goes on with them.
+    EffectsPending(String),
+    /// `unenrolaction` is no choice of the flat file: `del` lines did nothing.
+    ActionUnknown(String),
+    /// The run was tried again after a transient error.
+    Retried(u32),
+}
