@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `enrold`: hands its words to the command line of the library and exits with its code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    enrold::cli::main()
+}

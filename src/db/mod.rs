@@ -81,6 +81,15 @@ impl Database {
         })
     }
 
+    /// The same database, but an SQLite file that is missing is made: only `db init` and tests want that, for
+    /// everybody else a missing file is a wrong path.
+    pub fn creating(mut self) -> Self {
+        if let Options::Lite(options, _) = &mut self.options {
+            **options = options.as_ref().clone().create_if_missing(true);
+        }
+        self
+    }
+
     /// The engine behind the URL.
     pub fn dialect(&self) -> Dialect {
         match self.options {
@@ -167,7 +176,6 @@ fn quiet<O: ConnectOptions>(options: O) -> O {
 fn lite_options(path: &str) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false)

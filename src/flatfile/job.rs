@@ -137,7 +137,7 @@ async fn stage(work: &mut Work<'_>, drop: &Drop<'_>) -> RunResult<(Staged, Lines
         }
         records += 1;
         if records % 1000 == 0 {
-            work.observer.reached(Moment::Read { lines: reader.tally().physical }).await;
+            work.observer.reached(Moment::Read { lines: reader.tally().physical, of: drop.scan.lines }).await;
         }
     }
     let tally = reader.tally();

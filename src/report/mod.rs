@@ -2,5 +2,6 @@
 //! It must not know where a problem was found: not bytes, not databases, not runs.
 
 pub mod codes;
+pub mod words;
 
 pub use codes::{Code, Locale, Problem};

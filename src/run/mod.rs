@@ -19,7 +19,7 @@ pub mod work;
 pub use error::{RunError, RunResult};
 pub use observe::{Moment, Observer};
 pub use order::Import;
-pub use outcome::{Report, State};
+pub use outcome::{Note, Report, State};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,10 +8,12 @@ use std::sync::Arc;
 /// A moment in the life of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// So many lines of so many bytes of the file have been read.
+    /// Some lines of the file have been read.
     Read {
         /// Lines read so far.
         lines: u64,
+        /// Lines in the file.
+        of: u64,
     },
     /// The lines are staged and resolved.
     Staged,

@@ -1,0 +1,116 @@
+//! `enrold check FILE`: what a file is and every line that cannot be read, without a database.
+//! It must not say that a line is right: only the site knows its accounts, courses and roles.
+
+use std::path::PathBuf;
+
+use crate::cli::{Exit, Setting, open, output};
+use crate::files::{self, Entry, FileProblem, Kind, Reading};
+use crate::report::Problem;
+use crate::report::words::pick;
+
+/// The words of `check`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The file to look through
+    file: PathBuf,
+    /// header or native; by default the first line tells
+    #[arg(long, value_name = "KIND", value_parser = |text: &str| text.parse::<Kind>().map_err(|_| "use header or native"))]
+    kind: Option<Kind>,
+}
+
+#[derive(serde::Serialize)]
+struct Checked {
+    file: String,
+    kind: String,
+    encoding: String,
+    byte_order_mark: bool,
+    delimiter: String,
+    header: Vec<String>,
+    lines: u64,
+    records: u64,
+    blank: u64,
+    failed: u64,
+    problems: Vec<Told>,
+}
+
+#[derive(serde::Serialize)]
+struct Told {
+    #[serde(flatten)]
+    problem: Problem,
+    message: String,
+}
+
+pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
+    let mut file = open(&options.file)?;
+    let zone = setting.settings.site.timezone.unwrap_or(chrono_tz::UTC);
+    let reading = Reading { kind: options.kind, fallback: setting.settings.flatfile.encoding_fallback, zone };
+    let scan = match files::scan(&mut file, &reading) {
+        Ok(scan) => scan,
+        Err(FileProblem::Rejected(problem)) => return Ok(rejected(setting, options, problem)),
+        Err(FileProblem::Io(error)) => {
+            return Err(anyhow::Error::new(error).context(options.file.display().to_string()));
+        }
+    };
+    let mut checked = Checked {
+        file: options.file.display().to_string(),
+        kind: scan.kind.to_string(),
+        encoding: scan.encoding.to_string(),
+        byte_order_mark: scan.bom,
+        delimiter: scan.delimiter.map(|delimiter| delimiter.to_string()).unwrap_or_default(),
+        header: scan.header.clone(),
+        lines: scan.lines,
+        records: 0,
+        blank: 0,
+        failed: 0,
+        problems: Vec::new(),
+    };
+    if !setting.json {
+        describe(setting, &checked);
+    }
+    let mut reader = files::read(&mut file, &scan, &reading)?;
+    while let Some(entry) = reader.next() {
+        if let Entry::Bad(problem) = entry? {
+            let message = problem.text(setting.locale());
+            if setting.json {
+                checked.problems.push(Told { problem, message });
+            } else {
+                output::line(&format!("  {:<18} {message}", problem.code));
+            }
+        }
+    }
+    let tally = reader.tally();
+    (checked.records, checked.blank, checked.failed) = (tally.read + tally.bad, tally.blank, tally.bad);
+    if setting.json {
+        output::json(&checked);
+    } else {
+        let words = pick(setting.locale(), "lines, of which cannot be read:", "lignes, dont illisibles :");
+        output::line(&format!("{} {words} {}", checked.records, checked.failed));
+    }
+    Ok(if checked.failed > 0 { Exit::RowErrors } else { Exit::Done })
+}
+
+fn describe(setting: &Setting, checked: &Checked) {
+    let locale = setting.locale();
+    output::line(&checked.file);
+    let fact = |english: &str, french: &str, value: &str| {
+        output::line(&format!("  {:<18} {value}", pick(locale, english, french)));
+    };
+    fact("kind", "forme", &checked.kind);
+    fact("encoding", "encodage", &checked.encoding);
+    let each = pick(locale, "decided line by line", "décidé ligne par ligne");
+    fact("delimiter", "séparateur", if checked.delimiter.is_empty() { &each } else { &checked.delimiter });
+    if !checked.header.is_empty() {
+        fact("header", "en-tête", &checked.header.join(" | "));
+    }
+}
+
+fn rejected(setting: &Setting, options: &Options, problem: Problem) -> Exit {
+    let message = problem.text(setting.locale());
+    if setting.json {
+        let file = options.file.display().to_string();
+        output::json(&serde_json::json!({ "file": file, "rejected": Told { problem, message } }));
+    } else {
+        output::line(&format!("{}\n  {:<18} {message}", options.file.display(), problem.code));
+    }
+    Exit::Failed
+}

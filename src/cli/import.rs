@@ -1,0 +1,61 @@
+//! `enrold import FILE`: preview and question on a terminal, then the run and its report.
+//! It must not read the file itself.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+
+use crate::cli::{Exit, Setting, output, progress};
+use crate::config::{CourseKey, UserKey};
+use crate::files::Kind;
+use crate::report::words::pick;
+use crate::run::{Import, State};
+
+/// The words of `import`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The file to apply
+    file: PathBuf,
+    /// Walk the whole way and roll back: nothing is changed
+    #[arg(long)]
+    simulate: bool,
+    /// Do not ask on a terminal
+    #[arg(long)]
+    yes: bool,
+    /// header or native; by default the first line tells
+    #[arg(long, value_name = "KIND", value_parser = |text: &str| text.parse::<Kind>().map_err(|_| "use header or native"))]
+    kind: Option<Kind>,
+    /// What the user column holds: username, idnumber, email, id
+    #[arg(long, value_name = "K", value_parser = |text: &str| UserKey::from_word(text).ok_or("use username, idnumber, email or id"))]
+    user_key: Option<UserKey>,
+    /// What the course column holds: shortname, idnumber, id
+    #[arg(long, value_name = "K", value_parser = |text: &str| CourseKey::from_word(text).ok_or("use shortname, idnumber or id"))]
+    course_key: Option<CourseKey>,
+}
+
+pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
+    let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
+    let import =
+        Import { path: options.file, kind: options.kind, user_key: options.user_key, course_key: options.course_key };
+    let asks = !options.yes && !options.simulate && !setting.json && std::io::stdin().is_terminal();
+    if asks {
+        let preview = engine.import(&import, true).await?;
+        progress::clear(setting.quiet);
+        output::report(&preview, setting.locale());
+        if preview.state != State::Simulated || !confirmed(setting)? {
+            return Ok(Exit::of(preview.state, preview.errors));
+        }
+    }
+    let report = engine.import(&import, options.simulate).await?;
+    progress::clear(setting.quiet || setting.json);
+    setting.show(&report);
+    Ok(Exit::of_report(&report))
+}
+
+fn confirmed(setting: &Setting) -> anyhow::Result<bool> {
+    let question = pick(setting.locale(), "Apply this? [y/N] ", "Appliquer ? [o/N] ");
+    print!("{question}");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "o" | "oui"))
+}

@@ -1,0 +1,265 @@
+//! The command line: what was typed, who does it, and the exit code.
+//! It must not know SQL or bytes: every command goes through the library's front door.
+
+mod check;
+mod config;
+mod database;
+mod decide;
+mod import;
+mod output;
+mod progress;
+mod runs;
+mod sync;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{ConfigProblems, Loaded, LogLevel, Settings, Sources};
+use crate::db::Database;
+use crate::run::{Engine, Note, Observer, Report, RunError, State};
+
+/// How a command ended; other programs rely on these numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed, nothing was applied.
+    Failed,
+    /// 2: the words or the configuration are wrong.
+    Usage,
+    /// 3: held by the guard, somebody must decide.
+    Held,
+    /// 4: done, but lines failed.
+    RowErrors,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Held => 3,
+            Self::RowErrors => 4,
+        }
+    }
+
+    /// The code of a run that ended in this state.
+    fn of(state: State, errors: u64) -> Self {
+        match state {
+            State::Held => Self::Held,
+            State::Failed | State::Interrupted | State::Running => Self::Failed,
+            _ if errors > 0 => Self::RowErrors,
+            _ => Self::Done,
+        }
+    }
+
+    /// The code of a run: a file that waits for its method was not applied, a task that has nothing to do is done.
+    fn of_report(report: &Report) -> Self {
+        if report.notes.contains(&Note::MethodDisabled) && report.kind != "sync flatfile" {
+            return Self::Failed;
+        }
+        Self::of(report.state, report.errors)
+    }
+}
+
+/// The enrolment sync daemon for Moodle.
+#[derive(Debug, Parser)]
+#[command(name = "enrold", version, about, propagate_version = true)]
+pub struct Cli {
+    /// A configuration file, above /etc/enrold/enrold.toml; several are read in turn
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// One setting, above everything else: --set guard.mode=warn
+    #[arg(long, global = true, value_name = "KEY.PATH=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+    /// Freeze the clock of the whole process (Unix seconds)
+    #[arg(long, global = true, value_name = "UNIXTIME")]
+    now: Option<i64>,
+    /// How long to wait while another run is under way
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    wait: u64,
+    /// One JSON document on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say more on standard error (twice: everything)
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Say only errors on standard error, and nothing of a run that is done
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Apply one file now; the file is left as it is
+    Import(import::Options),
+    /// Do the work of a rule now
+    Sync(sync::Options),
+    /// Look through a file without a database: for whoever makes the file
+    Check(check::Options),
+    /// The history of runs, or one run whole
+    Runs(runs::Options),
+    /// Apply a held run
+    Approve(decide::Options),
+    /// Put a held run aside for good
+    Reject(decide::Options),
+    /// The settings in force, and where each comes from
+    Config,
+    /// Create or change tables
+    #[command(subcommand)]
+    Db(database::Command),
+    /// Can it work here? What is missing, and what to do
+    Doctor,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY.PATH=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// What every command is given.
+pub(crate) struct Setting {
+    settings: Arc<Settings>,
+    loaded: Loaded,
+    clock: Clock,
+    wait: Duration,
+    json: bool,
+    quiet: bool,
+}
+
+impl Setting {
+    /// The site's database, not yet connected.
+    fn database(&self) -> anyhow::Result<Database> {
+        use secrecy::ExposeSecret;
+        let settings = &self.settings;
+        let url = settings.database.url.expose_secret();
+        let lock = settings.run.lock_timeout;
+        Ok(Database::new(url, &settings.database.prefix, lock, settings.database.connect_timeout)?)
+    }
+
+    /// The front door of runs.
+    fn engine(&self, observer: Observer) -> anyhow::Result<Engine> {
+        Ok(Engine {
+            database: Arc::new(self.database()?),
+            settings: Arc::clone(&self.settings),
+            clock: self.clock,
+            wait: self.wait,
+            observer,
+        })
+    }
+
+    /// Shows the report of a run as JSON or text.
+    fn show(&self, report: &Report) {
+        if self.json {
+            output::json(report);
+        } else if !(self.quiet && report.state == State::Done) {
+            output::report(report, self.locale());
+        }
+    }
+
+    fn locale(&self) -> crate::config::Locale {
+        self.settings.locale
+    }
+}
+
+/// Runs the program and gives its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    let exit = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(error.into()),
+    };
+    ExitCode::from(exit.unwrap_or_else(|error| failed(&error, json)).code())
+}
+
+fn failed(error: &anyhow::Error, json: bool) -> Exit {
+    if json {
+        output::json(&serde_json::json!({ "state": "failed", "message": format!("{error:#}") }));
+    }
+    eprintln!("enrold: {error:#}");
+    match (error.downcast_ref::<ConfigProblems>(), error.downcast_ref::<RunError>()) {
+        (Some(_), _) => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let loaded = crate::config::load(&sources(&cli))?;
+    let settings = Arc::new(loaded.settings.clone());
+    start_log(&cli, settings.log.level);
+    let setting = Setting {
+        settings,
+        loaded,
+        clock: Clock::frozen_at(cli.now),
+        wait: Duration::from_secs(cli.wait),
+        json: cli.json,
+        quiet: cli.quiet,
+    };
+    match cli.command {
+        Command::Import(options) => import::run(&setting, options).await,
+        Command::Sync(options) => sync::run(&setting, options).await,
+        Command::Check(options) => check::run(&setting, &options),
+        Command::Runs(options) => runs::run(&setting, &options).await,
+        Command::Approve(options) => decide::approve(&setting, &options).await,
+        Command::Reject(options) => decide::reject(&setting, &options).await,
+        Command::Config => Ok(config::run(&setting)),
+        Command::Db(command) => database::run(&setting, &command).await,
+        Command::Doctor => Ok(Exit::Done),
+    }
+}
+
+fn sources(cli: &Cli) -> Sources {
+    let env = std::env::vars_os()
+        .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .filter(|(key, _)| key.starts_with("ENROLD__"))
+        .collect();
+    Sources {
+        system_file: Some(PathBuf::from("/etc/enrold/enrold.toml")),
+        files: cli.config.clone(),
+        env,
+        sets: cli.set.clone(),
+    }
+}
+
+/// The log goes to standard error; standard output is for the answer.
+fn start_log(cli: &Cli, level: LogLevel) {
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (_, 0) => level.as_str(),
+        (_, 1) => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(format!("off,enrold={level}"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time();
+    // A second start, in a test, keeps the first one's log.
+    drop(subscriber.try_init());
+}
+
+/// Opens a file that a person named, with the name in the error.
+fn open(path: &std::path::Path) -> anyhow::Result<std::fs::File> {
+    std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

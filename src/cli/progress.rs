@@ -1,0 +1,40 @@
+//! A progress bar on a terminal's standard error while a run works.
+//! It must not show anything where no person watches.
+
+use std::io::{IsTerminal, Write};
+
+use crate::run::{Moment, Observer};
+
+const WIDTH: u64 = 30;
+
+/// Watches a run and draws its progress; nobody watches when standard error is no terminal.
+pub fn watch(quiet: bool) -> Observer {
+    if quiet || !std::io::stderr().is_terminal() {
+        return Observer::none();
+    }
+    Observer::new(|moment| async move { draw(moment) })
+}
+
+fn draw(moment: Moment) {
+    let text = match moment {
+        Moment::Read { lines, of } => {
+            let full = (WIDTH * lines.min(of.max(1)) / of.max(1)) as usize;
+            format!("[{}{}] {lines} / {of}", "#".repeat(full), " ".repeat(WIDTH as usize - full))
+        }
+        Moment::Staged => "resolving…".to_owned(),
+        Moment::Planned { changes } => format!("applying {changes} changes…"),
+        Moment::Effects { done } => format!("flags and log events: {done}"),
+        Moment::Applied => return,
+        Moment::Committing => "committing…".to_owned(),
+        Moment::Committed => "committed".to_owned(),
+    };
+    // A terminal that cannot be written to has nobody in front of it.
+    drop(write!(std::io::stderr(), "\r\x1b[K{text}"));
+}
+
+/// Clears the bar before the report.
+pub fn clear(quiet: bool) {
+    if !quiet && std::io::stderr().is_terminal() {
+        drop(write!(std::io::stderr(), "\r\x1b[K"));
+    }
+}

@@ -1,0 +1,194 @@
+//! `enrold runs [RUN]`: the history, or one run whole: counts, errors, changes.
+//! It must not decide or change anything.
+
+use anyhow::anyhow;
+use serde_json::{Value, json};
+
+use crate::cli::{Exit, Setting, output};
+use crate::config::Locale;
+use crate::db::{Conn, Params};
+use crate::report::words;
+use crate::report::{Code, Problem};
+use crate::run::history::{self, Past};
+use crate::run::hold::Shelf;
+
+/// The words of `runs`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The number of a run; without it the latest runs are listed
+    run: Option<i64>,
+    /// How many runs are listed
+    #[arg(long, default_value_t = 20)]
+    limit: i64,
+}
+
+pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
+    let mut conn = setting.database()?.connect().await?;
+    match options.run {
+        None => list(setting, &mut conn, options.limit).await?,
+        Some(run) => {
+            let past = history::find(&mut conn, run).await?.ok_or_else(|| anyhow!("there is no run {run}"))?;
+            whole(setting, &mut conn, &past).await?;
+        }
+    }
+    conn.close().await;
+    Ok(Exit::Done)
+}
+
+async fn list(setting: &Setting, conn: &mut Conn, limit: i64) -> anyhow::Result<()> {
+    let runs = history::list(conn, limit).await?;
+    if setting.json {
+        output::json(&runs);
+        return Ok(());
+    }
+    output::line(&format!(
+        "{:>6}  {:<19}  {:<16} {:<15} {:>7} {:>7}  {}",
+        "run", "UTC", "state", "kind", "lines", "failed", "source"
+    ));
+    for past in runs {
+        output::line(&format!(
+            "{:>6}  {:<19}  {:<16} {:<15} {:>7} {:>7}  {}",
+            past.run,
+            moment(past.clock),
+            past.state,
+            past.kind,
+            past.counts["lines"]["records"].as_u64().unwrap_or(0),
+            past.counts["errors"].as_u64().unwrap_or(0),
+            past.source
+        ));
+    }
+    Ok(())
+}
+
+fn moment(unix: i64) -> String {
+    chrono::DateTime::from_timestamp(unix, 0).map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
+}
+
+async fn whole(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Result<()> {
+    if !setting.json {
+        headline(setting.locale(), past);
+    }
+    let mut told = Told { json: setting.json, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
+    if past.state == "held" || past.state == "rejected" || past.state == "approved" {
+        let shelf = Shelf::of(&setting.settings.state.path, past.run);
+        for error in shelf.lines(&shelf.errors())? {
+            told.error(&error);
+        }
+        for change in shelf.lines(&shelf.plan())? {
+            told.change(change);
+        }
+    } else {
+        journal(conn, past.run, &mut told).await?;
+    }
+    if setting.json {
+        let mut document = serde_json::to_value(past)?;
+        document["errors"] = told.errors.into();
+        document["changes"] = told.changes.into();
+        output::json(&document);
+    }
+    Ok(())
+}
+
+fn headline(locale: Locale, past: &Past) {
+    output::line(&format!("run {}  {}  {}  {}  {}", past.run, moment(past.clock), past.kind, past.source, past.state));
+    if !past.message.is_empty() {
+        output::line(&format!("  {}", past.message));
+    }
+    let counts = past.counts["counts"].as_object().cloned().unwrap_or_default();
+    for (kind, count) in counts {
+        output::line(&format!("  {:<24} {count}", words::change(&kind, locale)));
+    }
+    for breach in past.counts["breaches"].as_array().cloned().unwrap_or_default() {
+        if let Ok(breach) = serde_json::from_value(breach) {
+            output::line(&format!("  ! {}", words::breach(&breach, locale)));
+        }
+    }
+}
+
+/// The errors and changes of a run, printed as they come or collected for JSON.
+struct Told {
+    json: bool,
+    locale: Locale,
+    errors: Vec<Value>,
+    changes: Vec<Value>,
+}
+
+impl Told {
+    fn error(&mut self, error: &Value) {
+        let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        let line = error["line"].as_u64().unwrap_or(0);
+        let message = Code::parse(&text("code"))
+            .map_or_else(String::new, |code| Problem::new(line, code, text("value"), text("hint")).text(self.locale));
+        if self.json {
+            let mut error = error.clone();
+            error["message"] = message.into();
+            self.errors.push(error);
+        } else {
+            output::line(&format!("  {:<18} {message}", text("code")));
+        }
+    }
+
+    fn change(&mut self, change: Value) {
+        if self.json {
+            self.changes.push(change);
+            return;
+        }
+        let number = |name: &str| change[name].as_i64().unwrap_or(0);
+        let overtaken = if number("state") == 1 { "  (overtaken)" } else { "" };
+        output::line(&format!(
+            "  line {:<7} {:<26} user {:<8} course {:<6} method {:<6} role {}{overtaken}",
+            number("line"),
+            change["kind"].as_str().unwrap_or_default(),
+            number("userid"),
+            number("courseid"),
+            number("enrolid"),
+            number("roleid"),
+        ));
+    }
+}
+
+async fn journal(conn: &mut Conn, run: i64, told: &mut Told) -> anyhow::Result<()> {
+    let params = Params::new().with("run", run);
+    let errors =
+        "SELECT line, code, COALESCE(value, ''), COALESCE(hint, '') FROM {enrold_error} WHERE run = :run ORDER BY line";
+    conn.each(errors, &params, |row| {
+        told.error(&json!({ "line": row.int(0), "code": row.text(1), "value": row.text(2), "hint": row.text(3) }));
+        Ok(())
+    })
+    .await?;
+    let changes = "SELECT seq, kind, state, line, userid, courseid, enrolid, contextid, roleid, component, itemid, groupid, targetid, status,
+            timestart, timeend, oldstatus, oldtimestart, oldtimeend, lastenrol FROM {enrold_change} WHERE run = :run ORDER BY seq";
+    let names = [
+        "seq",
+        "kind",
+        "state",
+        "line",
+        "userid",
+        "courseid",
+        "enrolid",
+        "contextid",
+        "roleid",
+        "component",
+        "itemid",
+        "groupid",
+        "targetid",
+        "status",
+        "timestart",
+        "timeend",
+        "oldstatus",
+        "oldtimestart",
+        "oldtimeend",
+        "lastenrol",
+    ];
+    conn.each(changes, &params, |row| {
+        let mut change = serde_json::Map::new();
+        for (at, name) in names.iter().enumerate().filter(|(at, _)| !row.is_null(*at)) {
+            let value = if matches!(*name, "kind" | "component") { row.text(at).into() } else { row.int(at).into() };
+            change.insert((*name).to_owned(), value);
+        }
+        told.change(Value::Object(change));
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}

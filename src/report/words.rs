@@ -1,0 +1,162 @@
+//! The words of reports, in English and French: states, kinds of changes, notes, limits.
+//! It must not know where they are shown.
+
+use crate::config::Locale;
+use crate::run::guard::Breach;
+use crate::run::outcome::{Note, Report, State};
+
+/// A text in the language asked for.
+pub fn pick(locale: Locale, english: &str, french: &str) -> String {
+    match locale {
+        Locale::En => english.to_owned(),
+        Locale::Fr => french.to_owned(),
+    }
+}
+
+/// How a run ended, for people.
+pub fn state(state: State, locale: Locale) -> String {
+    let (english, french) = match state {
+        State::Running => ("running", "en cours"),
+        State::Done => ("done", "terminé"),
+        State::DoneWithErrors => ("done, but lines failed", "terminé, mais des lignes ont échoué"),
+        State::Held => ("HELD, nothing is applied", "RETENU, rien n'est appliqué"),
+        State::Approved => ("held, then approved", "retenu, puis approuvé"),
+        State::Rejected => ("held, then rejected", "retenu, puis rejeté"),
+        State::Failed => ("FAILED, nothing is applied", "ÉCHEC, rien n'est appliqué"),
+        State::Interrupted => ("interrupted, nothing was applied", "interrompu, rien n'a été appliqué"),
+        State::Simulated => ("simulated, nothing is applied", "simulé, rien n'est appliqué"),
+        State::Skipped => ("skipped, nothing is applied", "non exécuté, rien n'est appliqué"),
+    };
+    pick(locale, english, french)
+}
+
+/// The first line of a report.
+pub fn headline(report: &Report, locale: Locale) -> String {
+    let number = match (report.run, locale) {
+        (0, _) => String::new(),
+        (run, Locale::En) => format!("run {run}, "),
+        (run, Locale::Fr) => format!("passage {run}, "),
+    };
+    format!("{number}{} {}: {}", report.kind, report.source, state(report.state, locale))
+}
+
+/// The facts of a report: labels and values.
+pub fn facts(report: &Report, locale: Locale) -> Vec<(String, String)> {
+    let mut facts = Vec::new();
+    let mut fact = |english: &str, french: &str, value: String| facts.push((pick(locale, english, french), value));
+    if let Some(read) = &report.read_as {
+        let delimiter = if read.delimiter.is_empty() { "," } else { &read.delimiter };
+        fact("read as", "lu comme", format!("{}, {}, '{delimiter}'", read.kind, read.encoding));
+        fact("lines", "lignes", format!("{}", report.lines.records));
+        fact("failed lines", "lignes en échec", format!("{}", report.errors));
+    }
+    for (kind, count) in &report.counts {
+        facts.push((change(kind, locale), count.to_string()));
+    }
+    let mut fact = |english: &str, french: &str, value: String| facts.push((pick(locale, english, french), value));
+    if report.counts.is_empty() && matches!(report.state, State::Done | State::DoneWithErrors | State::Simulated) {
+        fact("changes", "modifications", pick(locale, "none: everything stood already", "aucune : tout y était déjà"));
+    }
+    if report.overtaken > 0 {
+        fact("overtaken", "devancées", report.overtaken.to_string());
+    }
+    if let Some(run) = report.same_bytes_as {
+        let what = pick(locale, "same bytes as run", "mêmes octets que le passage");
+        fact("file", "fichier", format!("{what} {run}"));
+    }
+    if let Some(meanwhile) = &report.meanwhile {
+        let label = pick(locale, "planned when held", "prévu à la retenue");
+        let list = meanwhile.planned.iter().map(|(kind, n)| format!("{} {n}", change(kind, locale)));
+        facts.push((label, list.collect::<Vec<_>>().join(", ")));
+        let label = pick(locale, "lines overtaken since", "lignes devancées depuis");
+        facts.push((label, meanwhile.overtaken.to_string()));
+    }
+    facts.push((pick(locale, "milliseconds", "millisecondes"), report.total_ms.to_string()));
+    facts
+}
+
+/// A kind of change, for people.
+pub fn change(kind: &str, locale: Locale) -> String {
+    let (english, french) = match kind {
+        "instance.add" => ("methods added", "méthodes ajoutées"),
+        "enrolment.add" => ("enrolled", "inscrits"),
+        "enrolment.update" => ("changed or reactivated", "modifiés ou réactivés"),
+        "enrolment.suspend" => ("suspended", "suspendus"),
+        "enrolment.remove" => ("unenrolled", "désinscrits"),
+        "role.add" => ("roles assigned", "rôles attribués"),
+        "role.remove" => ("roles removed", "rôles retirés"),
+        "role.prune" => ("double roles pruned", "rôles en double retirés"),
+        "group-member.remove" => ("group members removed", "membres de groupe retirés"),
+        "conversation-member.remove" => ("conversation members", "membres de conversation"),
+        "group.touch" => ("groups marked changed", "groupes marqués modifiés"),
+        "grade.remove" => ("grades to history", "notes vers l'historique"),
+        "grade-history.add" => ("grade history rows", "lignes d'historique"),
+        "lastaccess.remove" => ("last accesses removed", "derniers accès retirés"),
+        "buffer.add" => ("kept for later", "gardés pour plus tard"),
+        "buffer.remove" => ("buffered lines erased", "lignes en attente effacées"),
+        other => return other.to_owned(),
+    };
+    pick(locale, english, french)
+}
+
+/// A note, for people.
+pub fn note(note: &Note, locale: Locale) -> String {
+    match (note, locale) {
+        (Note::MethodDisabled, Locale::En) => "the enrolment method 'flatfile' is not enabled on this site, so nothing is applied: enable it (Site administration > Plugins > Enrolments > Manage enrol plugins) or set flatfile.when_disabled = \"apply\"".to_owned(),
+        (Note::MethodDisabled, Locale::Fr) => "la méthode d'inscription « flatfile » n'est pas activée sur ce site, rien n'est donc appliqué : activez-la (Administration du site > Plugins > Inscriptions > Gérer les plugins d'inscription) ou réglez flatfile.when_disabled = \"apply\"".to_owned(),
+        (Note::TwinTask(task), Locale::En) => format!("Moodle's own task {task} is enabled too: switch it off, two programs must not do the same work (Site administration > Server > Scheduled tasks)"),
+        (Note::TwinTask(task), Locale::Fr) => format!("la tâche {task} de Moodle est aussi active : désactivez-la, deux programmes ne doivent pas faire le même travail (Administration du site > Serveur > Tâches programmées)"),
+        (Note::EffectsPending(why), Locale::En) => format!("committed, but flags and log events are not all written ({why}): the next run goes on with them"),
+        (Note::EffectsPending(why), Locale::Fr) => format!("validé, mais les indicateurs et événements ne sont pas tous écrits ({why}) : le prochain passage les reprend"),
+        (Note::ActionUnknown(value), Locale::En) => format!("Moodle's enrol_flatfile/unenrolaction is '{value}', which is none of its choices: del lines end nothing"),
+        (Note::ActionUnknown(value), Locale::Fr) => format!("le réglage enrol_flatfile/unenrolaction de Moodle vaut « {value} », hors de ses choix : les lignes del ne retirent rien"),
+        (Note::Retried(times), Locale::En) => format!("tried again {times} time(s) after a conflict with other writers"),
+        (Note::Retried(times), Locale::Fr) => format!("repris {times} fois après un conflit avec d'autres écritures"),
+    }
+}
+
+/// A limit that was passed, for people.
+pub fn breach(breach: &Breach, locale: Locale) -> String {
+    let what = match breach.what.as_str() {
+        "removals" => pick(locale, "unenrolments", "désinscriptions"),
+        "suspensions" => pick(locale, "suspensions", "suspensions"),
+        "creations" => pick(locale, "new enrolments", "nouvelles inscriptions"),
+        "failed-lines" => pick(locale, "failed lines", "lignes en échec"),
+        _ => {
+            return pick(
+                locale,
+                "guard: the file holds no line to apply",
+                "garde : le fichier ne contient aucune ligne à appliquer",
+            );
+        }
+    };
+    let place = match (breach.scope.as_str(), locale) {
+        ("course", Locale::En) => format!(" in course {}", breach.name),
+        ("course", Locale::Fr) => format!(" dans le cours {}", breach.name),
+        ("method", Locale::En) => format!(" of method {}", breach.name),
+        ("method", Locale::Fr) => format!(" de la méthode {}", breach.name),
+        _ => String::new(),
+    };
+    match locale {
+        Locale::En => format!("guard: {} {what}{place}, of {} (limit {})", breach.count, breach.of, breach.limit),
+        Locale::Fr => format!("garde : {} {what}{place}, sur {} (seuil {})", breach.count, breach.of, breach.limit),
+    }
+}
+
+/// How many problems are not shown, and where they are.
+pub fn more_problems(more: u64, run: i64, locale: Locale) -> String {
+    match locale {
+        Locale::En => format!("  … and {more} more: enrold runs {run}"),
+        Locale::Fr => format!("  … et {more} de plus : enrold runs {run}"),
+    }
+}
+
+/// What to do about a held run.
+pub fn held(run: i64, locale: Locale) -> String {
+    match locale {
+        Locale::En => format!("Look at it: enrold runs {run}\nThen: enrold approve {run}   or   enrold reject {run}"),
+        Locale::Fr => {
+            format!("Examinez-le : enrold runs {run}\nPuis : enrold approve {run}   ou   enrold reject {run}")
+        }
+    }
+}
