@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod database;
 mod decide;
+mod demo;
 mod import;
 mod output;
 mod progress;
@@ -117,6 +118,8 @@ enum Command {
     /// Create or change tables
     #[command(subcommand)]
     Db(database::Command),
+    /// Show the main job on an embedded database with a sample site
+    Demo(demo::Options),
     /// Can it work here? What is missing, and what to do
     Doctor,
 }
@@ -214,6 +217,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Reject(options) => decide::reject(&setting, &options).await,
         Command::Config => Ok(config::run(&setting)),
         Command::Db(command) => database::run(&setting, &command).await,
+        Command::Demo(options) => demo::run(&setting, &options).await,
         Command::Doctor => Ok(Exit::Done),
     }
 }
@@ -223,12 +227,12 @@ fn sources(cli: &Cli) -> Sources {
         .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .filter(|(key, _)| key.starts_with("ENROLD__"))
         .collect();
-    Sources {
-        system_file: Some(PathBuf::from("/etc/enrold/enrold.toml")),
-        files: cli.config.clone(),
-        env,
-        sets: cli.set.clone(),
+    let mut sets = Vec::new();
+    if let Command::Demo(options) = &cli.command {
+        sets = options.sets();
     }
+    sets.extend(cli.set.iter().cloned());
+    Sources { system_file: Some(PathBuf::from("/etc/enrold/enrold.toml")), files: cli.config.clone(), env, sets }
 }
 
 /// The log goes to standard error; standard output is for the answer.

@@ -4,6 +4,7 @@
 use super::conn::Conn;
 use super::dialect::Dialect;
 use super::error::DbError;
+use super::sql::maria_text;
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
 const VALUES_ROWS: usize = 500;
@@ -100,6 +101,7 @@ impl Bulk {
             }
             match field {
                 Field::Int(number) => drop(write!(self.buffer, "{number}")),
+                Field::Text(text) if self.dialect == Dialect::Maria => self.buffer.push_str(&maria_text(text)),
                 Field::Text(text) => {
                     self.buffer.push('?');
                     self.texts.push((*text).to_owned());
@@ -121,7 +123,7 @@ impl Bulk {
                 let buffer = std::mem::take(&mut self.buffer);
                 let sql = format!("INSERT INTO {} ({}) VALUES {buffer}", self.table, self.columns);
                 let texts = std::mem::take(&mut self.texts);
-                conn.insert_bound(&sql, &texts, false).await
+                conn.insert_values(&sql, &texts).await
             }
         }
     }

@@ -93,6 +93,13 @@ macro_rules! bound {
     }};
 }
 
+/// MariaDB's statements carry their texts themselves ([`super::sql::maria_text`]) and go without preparation.
+macro_rules! unbound {
+    ($statement:expr) => {
+        sqlx::raw_sql(AssertSqlSafe($statement.sql.clone()))
+    };
+}
+
 impl Conn {
     pub(super) fn new(raw: Raw, prefix: &str, statements: Arc<AtomicU64>) -> Self {
         Self { raw, prefix: prefix.to_owned(), collation: String::new(), in_run: false, statements }
@@ -148,7 +155,11 @@ impl Conn {
         let statement = self.rendered(template, params)?;
         self.refuse_implicit_commit(&statement.sql)?;
         self.counted();
-        let outcome = on_engine!(self, raw => bound!(statement).execute(raw).await.map(|done| done.rows_affected()));
+        let outcome = match &mut self.raw {
+            Raw::Pg(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
+            Raw::My(raw) => unbound!(statement).execute(raw).await.map(|done| done.rows_affected()),
+            Raw::Lite(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
+        };
         outcome.map_err(|error| DbError::from_sqlx(error, &statement.sql))
     }
 
@@ -188,7 +199,12 @@ impl Conn {
         let sql = "SELECT CAST(collation_name AS CHAR) FROM information_schema.columns
             WHERE table_schema = DATABASE() AND table_name = :name AND column_name = 'username'";
         self.collation = self.row(sql, &params).await?.map(|row| row.text(0)).unwrap_or_default();
-        Ok(())
+        if self.collation.is_empty() {
+            return Ok(());
+        }
+        // Texts and casts of the session then mix with the site's columns.
+        let charset = self.collation.split('_').next().unwrap_or("utf8mb4").to_owned();
+        self.command(&format!("SET NAMES {charset} COLLATE {}", self.collation)).await
     }
 
     /// Reads all rows of a query whose result is small.
@@ -234,7 +250,7 @@ impl Conn {
         let sql = statement.sql.as_str();
         match &mut self.raw {
             Raw::Pg(raw) => drain(bound!(statement).fetch(raw), sql, pg_row, &mut take).await,
-            Raw::My(raw) => drain(bound!(statement).fetch(raw), sql, my_row, &mut take).await,
+            Raw::My(raw) => drain(unbound!(statement).fetch(raw), sql, my_row, &mut take).await,
             Raw::Lite(raw) => drain(bound!(statement).fetch(raw), sql, lite_row, &mut take).await,
         }
     }
@@ -254,15 +270,15 @@ impl Conn {
         copy.await.map(|_| ()).map_err(|error| DbError::from_sqlx(error, &sql))
     }
 
-    pub(super) async fn insert_bound(&mut self, sql: &str, texts: &[String], persistent: bool) -> Result<(), DbError> {
+    /// Runs one multi-row INSERT whose texts are bound (SQLite) or written out (MariaDB).
+    pub(super) async fn insert_values(&mut self, sql: &str, texts: &[String]) -> Result<(), DbError> {
         self.counted();
-        let outcome = on_engine!(self, raw => {
-            let mut query = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(persistent);
-            for text in texts {
-                query = query.bind(text.as_str());
-            }
-            query.execute(raw).await.map(|_| ())
-        });
+        let statement = Statement { sql: sql.to_owned(), texts: texts.to_vec() };
+        let outcome = match &mut self.raw {
+            Raw::Pg(raw) => bound!(statement).execute(raw).await.map(|_| ()),
+            Raw::My(raw) => unbound!(statement).execute(raw).await.map(|_| ()),
+            Raw::Lite(raw) => bound!(statement).execute(raw).await.map(|_| ()),
+        };
         outcome.map_err(|error| DbError::from_sqlx(error, sql))
     }
 

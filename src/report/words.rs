@@ -37,7 +37,8 @@ pub fn headline(report: &Report, locale: Locale) -> String {
         (run, Locale::En) => format!("run {run}, "),
         (run, Locale::Fr) => format!("passage {run}, "),
     };
-    format!("{number}{} {}: {}", report.kind, report.source, state(report.state, locale))
+    let what = format!("{} {}", report.kind, report.source);
+    format!("{number}{}: {}", what.trim_end(), state(report.state, locale))
 }
 
 /// The facts of a report: labels and values.

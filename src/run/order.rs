@@ -88,7 +88,7 @@ impl Order {
     pub fn source(&self) -> String {
         match &self.task {
             Task::File { shown, .. } => shown.clone(),
-            Task::SyncFlatfile => "flatfile".to_owned(),
+            Task::SyncFlatfile => String::new(),
         }
     }
 

@@ -1,0 +1,126 @@
+//! `enrold demo`: the main job shown on an embedded database with the sample site, in one folder that it makes anew.
+//! It must not touch a folder that it did not make.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::cli::{Exit, Setting, output};
+use crate::clock;
+use crate::db::{Params, migrate};
+use crate::moodle::install;
+use crate::report::words::pick;
+use crate::run::{Engine, Import, Observer};
+
+/// What marks a folder as made by the demonstration.
+const MARK: &str = ".enrold-demo";
+
+/// The words of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The folder to make
+    #[arg(default_value = "demo")]
+    folder: PathBuf,
+    /// Where the files to import are copied from
+    #[arg(long, default_value = "sample-sync-dir")]
+    files: PathBuf,
+}
+
+impl Options {
+    /// The settings that put everything into the folder.
+    pub(super) fn sets(&self) -> Vec<(String, String)> {
+        let within = |name: &str| self.folder.join(name).display().to_string();
+        vec![
+            ("database.url".to_owned(), format!("sqlite:{}", within("enrold.sqlite"))),
+            ("state.path".to_owned(), within("state")),
+            ("inbox.path".to_owned(), within("sync")),
+        ]
+    }
+}
+
+pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
+    let drops = make_folder(options)?;
+    let mut conn = setting.database()?.creating().connect().await?;
+    install::create_tables(&mut conn).await?;
+    install::load_sample(&mut conn).await?;
+    migrate(&mut conn, clock::real()).await?;
+    let engine = setting.engine(Observer::none())?;
+    for path in drops {
+        import(setting, &engine, path).await?;
+    }
+    output::report(&engine.sync_flatfile(false).await?, setting.locale());
+    summary(setting, &mut conn, options).await?;
+    conn.close().await;
+    Ok(Exit::Done)
+}
+
+async fn import(setting: &Setting, engine: &Engine, path: PathBuf) -> anyhow::Result<()> {
+    let report = engine.import(&Import { path, ..Import::default() }, false).await?;
+    output::report(&report, setting.locale());
+    output::line("");
+    Ok(())
+}
+
+/// Makes the folder and copies the files into its drop directory; gives them in their order.
+fn make_folder(options: &Options) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = &options.folder;
+    if folder.exists() {
+        if !folder.join(MARK).exists() {
+            bail!("{} exists and was not made by 'enrold demo': name another folder", folder.display());
+        }
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    let sync = folder.join("sync");
+    fs::create_dir_all(&sync).with_context(|| format!("cannot make {}", sync.display()))?;
+    fs::write(folder.join(MARK), "made by 'enrold demo', which may remove this folder\n")?;
+    let from = &options.files;
+    let listed = fs::read_dir(from)
+        .with_context(|| format!("cannot read {}: start the demonstration in the project's folder", from.display()))?;
+    let mut drops = Vec::new();
+    for entry in listed {
+        let path = entry?.path();
+        if matches!(path.extension().and_then(|ending| ending.to_str()), Some("csv" | "txt")) {
+            drops.push(copy_into(&sync, &path)?);
+        }
+    }
+    drops.sort();
+    Ok(drops)
+}
+
+fn copy_into(folder: &Path, path: &Path) -> anyhow::Result<PathBuf> {
+    let to = folder.join(path.file_name().unwrap_or_default());
+    fs::copy(path, &to).with_context(|| format!("cannot copy {}", path.display()))?;
+    Ok(to)
+}
+
+/// Who is enrolled by the files now, course by course, and where to look further.
+async fn summary(setting: &Setting, conn: &mut crate::db::Conn, options: &Options) -> anyhow::Result<()> {
+    let locale = setting.locale();
+    output::line("");
+    output::line(&pick(
+        locale,
+        "Enrolled by these files now (active, suspended):",
+        "Inscrits par ces fichiers (actifs, suspendus) :",
+    ));
+    let rows = conn
+        .rows(
+            "SELECT c.shortname, c.fullname, COUNT(CASE WHEN x.status = 0 THEN 1 END), COUNT(CASE WHEN x.status = 1 THEN 1 END)
+               FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid AND e.enrol = 'flatfile' JOIN {course} c ON c.id = e.courseid
+              GROUP BY c.shortname, c.fullname ORDER BY c.shortname",
+            &Params::new(),
+        )
+        .await?;
+    for row in rows {
+        output::line(&format!("  {:<16} {:>3} {:>3}  {}", row.text(0), row.int(2), row.int(3), row.text(1)));
+    }
+    let folder = options.folder.display();
+    output::line("");
+    output::line(&format!(
+        "{} {folder}/enrold.sqlite",
+        pick(locale, "The database lies in", "La base de données est dans")
+    ));
+    let look = "cargo run -q -- --config config/demo.toml";
+    output::line(&format!("{} {look} runs | {look} runs 2", pick(locale, "Look further:", "Pour en voir plus :")));
+    Ok(())
+}
