@@ -38,7 +38,7 @@ pub struct Clocks {
 #[track_caller]
 pub fn assert_equal(moodle: &Dump, enrold: &Dump, clocks: Clocks, differences: &[Difference]) {
     let enrold = columns_of(moodle, enrold.clone());
-    let (mut moodle, mut enrold) = (Plain::of(moodle, clocks), Plain::of(&enrold, clocks));
+    let (mut moodle, enrold) = (Plain::of(moodle, clocks), Plain::of(&enrold, clocks));
     for difference in differences {
         moodle.excuse(difference, &enrold);
     }
@@ -56,7 +56,11 @@ pub fn assert_equal(moodle: &Dump, enrold: &Dump, clocks: Clocks, differences: &
         problems.extend(right.iter().map(|row| format!("only enrold: {table}: {}", show(row))));
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-    assert_eq!(moodle.sequences(), enrold.sequences(), "the order of the events of each enrolment");
+    let (moodle, enrold) = (moodle.sequences(), enrold.sequences());
+    assert!(moodle.keys().eq(enrold.keys()), "the same enrolments have events");
+    for (enrolment, events) in moodle {
+        assert_eq!(events, enrold[&enrolment], "the order of the events of (user, course, method) {enrolment:?}");
+    }
 }
 
 /// A dump with the columns that the other one knows.
