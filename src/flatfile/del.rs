@@ -136,13 +136,13 @@ async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
 }
 
 async fn unenrol_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
-    // The named manual role goes first in Moodle's events, but only where the enrolment really went: the enrolments
-    // are removed first, and the ranks of the journal give the order back.
-    end::unenrol(work, wave).await?;
+    if end::unenrol(work, wave).await? == 0 {
+        return Ok(());
+    }
     if scope == DelScope::Moodle {
         drop_named_roles(work, wave, end::RANK_REMOVE).await?;
     }
-    Ok(())
+    end::clean_up(work, wave).await
 }
 
 async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunResult<()> {

@@ -27,8 +27,11 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction) -> Run
         return Ok(());
     }
     if unenrol {
-        end::unenrol(work, wave).await?;
-        return Ok(drop_instance_roles(work, wave).await?);
+        if end::unenrol(work, wave).await? > 0 {
+            drop_instance_roles(work, wave).await?;
+            end::clean_up(work, wave).await?;
+        }
+        return Ok(());
     }
     let place = Place { wave, rank: end::RANK_SUSPEND_LAST };
     if end::suspend(work, place).await? > 0 && action == RemovalAction::SuspendNoRoles {

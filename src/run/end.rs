@@ -78,16 +78,22 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     Ok(planned)
 }
 
-/// Removes the enrolments of `doomed` and what belongs to them; where it was the last one in the course, everything
-/// that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum rows.
+/// Removes the enrolments of `doomed` and gives how many went; [`clean_up`] takes what belongs to them. In between the
+/// caller takes the manual roles that its line or instance names: in Moodle's events they come first.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
+    remove(work, Place { wave, rank: RANK_REMOVE }).await
+}
+
+/// Takes what belongs to the enrolments that [`unenrol`] removed in this wave; where it was the last one in the course,
+/// everything that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum rows.
+///
+/// # Errors
+/// The engine's.
+pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let place = Place { wave, rank: RANK_REMOVE };
-    if remove(work, place).await? == 0 {
-        return Ok(());
-    }
     let removed =
         "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
     let (from, to) = place.range();
