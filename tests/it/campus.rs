@@ -6,7 +6,8 @@ use enrold::db::{Params, Row, Value};
 use crate::site::{NOW, Site};
 
 /// Roles by their shortname, ids 1 to 8.
-const ROLES: [&str; 8] = ["manager", "coursecreator", "editingteacher", "teacher", "student", "guest", "user", "frontpage"];
+const ROLES: [&str; 8] =
+    ["manager", "coursecreator", "editingteacher", "teacher", "student", "guest", "user", "frontpage"];
 
 /// `user.id` of `uN`; the main administrator is user 2.
 pub const fn user(number: i64) -> i64 {
@@ -81,7 +82,6 @@ impl Site {
             self.context(below(number), 70, number, &format!("/1/3/{}/{}", context(number), below(number))).await;
             self.instance("manual", number, 0, "student").await;
         }
-        self.reset_sequences().await;
     }
 
     async fn context(&mut self, id: i64, level: i64, of: i64, path: &str) {
@@ -141,7 +141,7 @@ impl Site {
             ("timemodified", 1.into()),
         ];
         self.insert("enrol", &row).await;
-        self.reset_sequences().await;
+        self.reset_sequences(&["enrol"]).await;
     }
 
     /// Enrols `uN` in `cM` by a method, as Moodle did long ago.
@@ -221,7 +221,8 @@ impl Site {
 
     /// The buffer of future lines as `add u1 c1 student from..to`.
     pub async fn buffer(&mut self) -> Vec<String> {
-        let sql = "SELECT b.action, u.username, s.shortname, r.shortname, b.timestart, b.timeend FROM {enrol_flatfile} b
+        let sql =
+            "SELECT b.action, u.username, s.shortname, r.shortname, b.timestart, b.timeend FROM {enrol_flatfile} b
             JOIN {user} u ON u.id = b.userid JOIN {course} s ON s.id = b.courseid JOIN {role} r ON r.id = b.roleid";
         self.lines(sql, |row| {
             let window = format!("{}..{}", since_now(row.int(4)), since_now(row.int(5)));

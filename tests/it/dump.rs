@@ -14,13 +14,13 @@ pub type Dump = BTreeMap<String, Vec<Row>>;
 /// What enrold writes after the commit, from the journal: not part of what a run must be able to rebuild.
 pub const EFFECTS: [&str; 2] = ["cache_flags", "logstore_standard_log"];
 
-/// All rows of all Moodle tables.
-pub async fn dump(conn: &mut Conn) -> Dump {
-    let columns = Columns::read(conn).await.unwrap();
+/// All rows of all Moodle tables with these columns.
+pub async fn dump(conn: &mut Conn, columns: &Columns) -> Dump {
     let mut all = Dump::new();
     for table in tables::tables() {
         let names = columns.of(table.name);
-        let casts: Vec<String> = names.iter().map(|name| conn.dialect().to_text(&format!("x.{}", conn.dialect().quote(name)))).collect();
+        let casts: Vec<String> =
+            names.iter().map(|name| conn.dialect().to_text(&format!("x.{}", conn.dialect().quote(name)))).collect();
         let sql = format!("SELECT {} FROM {{{}}} x ORDER BY x.id", casts.join(", "), table.name);
         let records = conn.rows(&sql, &Params::new()).await.unwrap();
         let rows = records.iter().map(|record| row(table.name, names, record)).collect();

@@ -16,6 +16,7 @@ on_each_engine!(
     roles_of_one_file_add_up,
     duplicate_roles_are_pruned,
     a_disabled_method_applies_nothing,
+    forums_subscribe_who_gets_a_role,
 );
 
 /// Ten data lines, indented and with a blank line: four enrol, two wait, four are refused (flatfile 11.2).
@@ -166,4 +167,34 @@ async fn a_disabled_method_applies_nothing(mut site: Site) {
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile"]);
     assert_eq!(site.count("user_enrolments").await, 1);
     assert_eq!(site.dump().await["enrol"].last().unwrap()["courseid"], Some(course(1).to_string()));
+}
+
+/// A forum with initial subscription takes in who gets a role that may be subscribed, once (enrol-core 11).
+async fn forums_subscribe_who_gets_a_role(mut site: Site) {
+    site.campus().await;
+    site.insert("modules", &[("id", 1.into()), ("name", "forum".into())]).await;
+    for (number, forcesubscribe) in [(1, 2), (2, 0)] {
+        let forum =
+            [("id", number.into()), ("course", course(number).into()), ("forcesubscribe", forcesubscribe.into())];
+        site.insert("forum", &forum).await;
+        let activity = [("id", number), ("course", course(number)), ("module", 1), ("instance", number)];
+        site.insert("course_modules", &activity.map(|(column, number)| (column, number.into()))).await;
+    }
+    let may = [
+        ("roleid", role("student").into()),
+        ("contextid", 1.into()),
+        ("capability", "mod/forum:allowforcesubscribe".into()),
+        ("permission", 1.into()),
+    ];
+    site.insert("role_capabilities", &may).await;
+    site.insert("forum_subscriptions", &[("userid", user(2).into()), ("forum", 1.into())]).await;
+    site.import("add,student,u1,c1\nadd,student,u2,c1\nadd,teacher,u3,c1\nadd,student,u4,c2\n").await;
+    let dump = site.dump().await;
+    let subscribed: Vec<_> =
+        dump["forum_subscriptions"].iter().map(|row| (row["userid"].clone(), row["forum"].clone())).collect();
+    let expected = [2, 1].map(|number| (Some(user(number).to_string()), Some("1".to_owned())));
+    assert_eq!(subscribed, expected);
+    let told =
+        dump["logstore_standard_log"].iter().filter(|row| row["component"].as_deref() == Some("mod_forum")).count();
+    assert_eq!(told, 1, "an event for the new subscription alone");
 }

@@ -7,19 +7,13 @@ use std::path::PathBuf;
 use enrold::db::Value;
 use enrold::moodle::tables::{self, Kind};
 
-use crate::dump::{Dump, EFFECTS, Row, assert_same, dump, plain, text, without, without_ids};
+use crate::dump::{Dump, EFFECTS, Row, assert_same, plain, text, without, without_ids};
 use crate::golden_equal::{Clocks, Difference, assert_equal};
 use crate::rebuild::rebuild;
 use crate::servers::on_each_engine;
 use crate::site::Site;
 
-on_each_engine!(
-    f01_lines_of_every_sort,
-    f02_buffer,
-    f03_del_unenrols,
-    f05_del_is_kept,
-    f08_one_line,
-);
+on_each_engine!(f01_lines_of_every_sort, f02_buffer, f03_del_unenrols, f05_del_is_kept, f08_one_line,);
 
 async fn f01_lines_of_every_sort(site: Site) {
     let twice = "two accounts have the idnumber xu39: enrold refuses the line, Moodle takes the first";
@@ -127,7 +121,7 @@ impl Case {
         if let Some(file) = &file {
             engine.import(file, false).await.unwrap();
             engine.sync_flatfile(false).await.unwrap();
-            self.same_site(&after, &dump(&mut site.conn).await);
+            self.same_site(&after, &site.dump().await);
         }
     }
 
@@ -162,7 +156,8 @@ impl Case {
         }
         let store = [("plugin", "tool_log"), ("name", "enabled_stores"), ("value", "logstore_standard")];
         site.insert("config_plugins", &store.map(|(column, value)| (column, Value::from(value)))).await;
-        site.reset_sequences().await;
+        let names: Vec<&str> = tables::tables().iter().map(|table| table.name).collect();
+        site.reset_sequences(&names).await;
     }
 
     /// What Moodle left; its messages are not enrold's.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use enrold::clock::Clock;
 use enrold::config::{self, Sources};
-use enrold::db::{Conn, Database, Params, Value, migrate};
+use enrold::db::{Columns, Conn, Database, Dialect, Params, Value, migrate};
 use enrold::moodle::tables::{self, Column, Kind};
 use enrold::run::observe::Observer;
 use enrold::run::{Engine, Import, Report, State};
@@ -32,6 +32,7 @@ pub enum Again {
 pub struct Site {
     /// A connection of the test's own.
     pub conn: Conn,
+    columns: Columns,
     database: Arc<Database>,
     url: String,
     dir: PathBuf,
@@ -45,10 +46,12 @@ impl Site {
     pub async fn open(url: &str, dir: &Path) -> Self {
         let mut conn = connect(url).await;
         migrate(&mut conn, NOW).await.unwrap();
+        let columns = Columns::read(&mut conn).await.unwrap();
         let seconds = Duration::from_secs;
         let database = Arc::new(Database::new(url, PREFIX, seconds(30), seconds(10)).unwrap());
         let mut site = Self {
             conn,
+            columns,
             database,
             url: url.to_owned(),
             dir: dir.to_owned(),
@@ -93,7 +96,8 @@ impl Site {
         let mut row = row.to_vec();
         for column in columns.iter().filter(must) {
             if row.iter().all(|(name, _)| *name != column.name) {
-                let empty = if matches!(column.kind, Kind::Text | Kind::Char(_)) { Value::from("") } else { Value::Int(0) };
+                let empty =
+                    if matches!(column.kind, Kind::Text | Kind::Char(_)) { Value::from("") } else { Value::Int(0) };
                 row.push((column.name, empty));
             }
         }
@@ -104,18 +108,17 @@ impl Site {
         self.conn.exec(&sql, &params).await.unwrap_or_else(|error| panic!("{table}: {error}"));
     }
 
-    /// Rows with ids of ours do not move the sequences of PostgreSQL.
-    pub async fn reset_sequences(&mut self) {
-        if self.conn.dialect() != enrold::db::Dialect::Postgres {
+    /// Rows with ids of ours do not move the sequences of PostgreSQL: after them, this does.
+    pub async fn reset_sequences(&mut self, of: &[&str]) {
+        if self.conn.dialect() != Dialect::Postgres {
             return;
         }
-        let mut batch = String::new();
-        for table in tables::tables() {
-            let name = format!("{PREFIX}{}", table.name);
-            batch.push_str(&format!(
-                "SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM \"{name}\"), false);\n"
-            ));
-        }
+        let reset = |table: &&str| {
+            let name = format!("{PREFIX}{table}");
+            let next = format!("(SELECT COALESCE(MAX(id), 0) + 1 FROM \"{name}\")");
+            format!("SELECT setval(pg_get_serial_sequence('{name}', 'id'), {next}, false);\n")
+        };
+        let batch: String = of.iter().map(reset).collect();
         self.conn.command(&batch).await.unwrap();
     }
 
@@ -126,7 +129,7 @@ impl Site {
 
     /// All Moodle tables.
     pub async fn dump(&mut self) -> Dump {
-        dump(&mut self.conn).await
+        dump(&mut self.conn, &self.columns).await
     }
 
     /// The line errors of a run as `line code`.
