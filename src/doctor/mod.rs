@@ -37,23 +37,26 @@ pub async fn run(database: &Database, settings: &Settings) -> Vec<Finding> {
 }
 
 async fn reach(database: &Database, settings: &Settings, findings: &mut Vec<Finding>) -> Option<Conn> {
-    // Opening an embedded database would make it.
+    // The engine would only say that it cannot open the file.
     if let Some(file) = database.file().filter(|file| !file.exists()) {
         let shown = file.display();
         findings.push(Finding::error(
             "database",
             words(
                 format!("the database file {shown} does not exist"),
-                "correct database.url, or make one with 'enrold db init --sample'",
+                "correct database.url, or make one with 'enrold db init'",
             ),
             words(
                 format!("le fichier de base de données {shown} n'existe pas"),
-                "corrigez database.url, ou créez-en un avec « enrold db init --sample »",
+                "corrigez database.url, ou créez-en un avec « enrold db init »",
             ),
         ));
         return None;
     }
-    let address = place::address(settings.database.url.expose_secret());
+    let address = match database.file() {
+        Some(file) => file.display().to_string(),
+        None => place::address(settings.database.url.expose_secret()),
+    };
     match database.connect().await {
         Ok(conn) => {
             findings.push(Finding::ok(

@@ -215,12 +215,12 @@ async fn twice(conn: &mut Conn, settings: &Settings) -> Result<Vec<Finding>, DbE
             let finding = Finding::ok(
                 code,
                 words(
-                    format!("{count} idnumbers belong to several {en}: lines that name them are refused"),
-                    "give each its own idnumber",
+                    format!("idnumbers that several {en} share: {count}; lines that name them are refused"),
+                    "give each its own",
                 ),
                 words(
                     format!(
-                        "{count} numéros d'identification (idnumber) sont partagés par plusieurs {fr} : les lignes qui les nomment sont refusées"
+                        "numéros d'identification (idnumber) que plusieurs {fr} partagent : {count} ; les lignes qui les nomment sont refusées"
                     ),
                     "donnez à chacun le sien",
                 ),

@@ -76,9 +76,9 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     if held > 0 {
         findings.push(Finding::ok(
             "runs-held",
-            words(format!("{held} held runs"), "see 'enrold runs', then 'enrold approve RUN' or 'enrold reject RUN'"),
+            words(format!("runs held: {held}"), "see 'enrold runs', then 'enrold approve RUN' or 'enrold reject RUN'"),
             words(
-                format!("{held} passages retenus"),
+                format!("passages retenus : {held}"),
                 "voyez « enrold runs », puis « enrold approve RUN » ou « enrold reject RUN »",
             ),
         ));
@@ -88,11 +88,11 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
         findings.push(Finding::ok(
             "runs-interrupted",
             words(
-                format!("{unfinished} runs of the history were interrupted; nothing of them was applied"),
+                format!("runs interrupted: {unfinished}; nothing of them was applied"),
                 "see 'enrold runs', and give their files again if nobody has",
             ),
             words(
-                format!("{unfinished} passages de l'historique ont été interrompus ; rien n'en a été appliqué"),
+                format!("passages interrompus : {unfinished} ; rien n'en a été appliqué"),
                 "voyez « enrold runs » et redonnez leurs fichiers si personne ne l'a fait",
             ),
         ));
@@ -102,11 +102,11 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
         findings.push(Finding::ok(
             "effects-pending",
             words(
-                format!("{effects} runs are committed, but their session flags and log entries are not all written yet"),
+                format!("runs committed whose session flags and log entries are not all written yet: {effects}"),
                 "the next run of enrold writes them",
             ),
             words(
-                format!("{effects} passages sont validés, mais leurs marques de session et entrées de journal ne sont pas toutes écrites"),
+                format!("passages validés dont les marques de session et entrées de journal ne sont pas toutes écrites : {effects}"),
                 "le prochain passage d'enrold les écrit",
             ),
         ));

@@ -287,7 +287,7 @@ async fn each_right_is_missed(mut site: Site) {
 /// What an error says when a right on the whole database is missing.
 fn general_name(sql: &str) -> String {
     let name = match sql {
-        _ if sql.contains("CONNECT") => "CONNECT",
+        _ if sql.contains("CONNECT") => "permission denied for database",
         _ if sql.contains("ON SCHEMA") => "no Moodle tables with the prefix 'mdl_' can be seen",
         _ => "CREATE TEMPORARY TABLES",
     };

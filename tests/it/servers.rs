@@ -151,7 +151,7 @@ async fn create_tables(conn: &mut Conn) {
 /// Opens a connection as enrold does.
 pub async fn connect(url: &str) -> Conn {
     let seconds = Duration::from_secs;
-    Database::new(url, PREFIX, seconds(30), seconds(10)).unwrap().connect().await.unwrap()
+    Database::new(url, PREFIX, seconds(30), seconds(10)).unwrap().creating().connect().await.unwrap()
 }
 
 fn server_url(engine: Dialect, database: &str) -> String {
