@@ -117,10 +117,10 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
         .journal(
             place,
             "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow",
-            "planned.line, planned.targetid",
+            "planned.line, planned.userid, planned.courseid, planned.enrolid",
             "SELECT 'enrolment.remove' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
                     x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
-                    CASE WHEN x.id = MAX(x.id) OVER (PARTITION BY d.userid, d.courseid) AND NOT EXISTS
+                    CASE WHEN d.enrolid = MAX(d.enrolid) OVER (PARTITION BY d.userid, d.courseid) AND NOT EXISTS
                         (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid LEFT JOIN doomed k ON k.ueid = y.id
                           WHERE y.userid = d.userid AND e.courseid = d.courseid AND k.ueid IS NULL)
                          THEN 1 ELSE 0 END AS lastenrol,

@@ -1,0 +1,169 @@
+//! A fresh database with Moodle's tables for each test, on each of the three engines.
+//! It must not know what a test does; a missing server is a failure, never a skipped test.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use enrold::clock;
+use enrold::db::{Conn, Database, Dialect, Params};
+use enrold::moodle::tables;
+use tempfile::TempDir;
+
+use crate::site::Site;
+
+/// The prefix of Moodle's tables in all tests.
+pub const PREFIX: &str = "mdl_";
+
+/// Makes three tests of each `async fn name(site: Site)`: one for each engine, which its name tells.
+macro_rules! on_each_engine {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use enrold::db::Dialect;
+
+            #[test]
+            fn sqlite() {
+                crate::servers::run_on(Dialect::Lite, super::$name);
+            }
+
+            #[test]
+            fn postgresql() {
+                crate::servers::run_on(Dialect::Postgres, super::$name);
+            }
+
+            #[test]
+            fn mariadb() {
+                crate::servers::run_on(Dialect::Maria, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_each_engine;
+
+/// Runs one test body on a fresh database of one engine, which is gone afterwards, whatever happened.
+pub fn run_on<F, T>(engine: Dialect, body: F)
+where
+    F: FnOnce(Site) -> T,
+    T: Future<Output = ()> + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let outcome = runtime.block_on(async {
+        let fresh = Fresh::make(engine).await;
+        let site = Site::open(&fresh.url, fresh.dir.path()).await;
+        let outcome = tokio::spawn(body(site)).await;
+        fresh.remove().await;
+        outcome
+    });
+    if let Err(failure) = outcome {
+        eprintln!("the test failed on {}", engine.name());
+        resume_unwind(failure.into_panic());
+    }
+}
+
+/// A database of its own for one test.
+struct Fresh {
+    engine: Dialect,
+    name: String,
+    url: String,
+    dir: TempDir,
+}
+
+impl Fresh {
+    async fn make(engine: Dialect) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let name = unique_name("enrold_test");
+        match engine {
+            Dialect::Lite => {
+                let url = format!("sqlite:{}", dir.path().join("moodle.sqlite").display());
+                create_tables(&mut connect(&url).await).await;
+                Self { engine, name, url, dir }
+            }
+            Dialect::Postgres => {
+                let mut admin = connect(&server_url(engine, "postgres")).await;
+                let template = postgres_template(&mut admin).await;
+                admin.command(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await.unwrap();
+                Self { engine, url: server_url(engine, &name), name, dir }
+            }
+            Dialect::Maria => {
+                let mut admin = connect(&server_url(engine, "")).await;
+                admin
+                    .command(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"))
+                    .await
+                    .unwrap();
+                let url = server_url(engine, &name);
+                create_tables(&mut connect(&url).await).await;
+                Self { engine, name, url, dir }
+            }
+        }
+    }
+
+    async fn remove(self) {
+        let name = &self.name;
+        match self.engine {
+            Dialect::Lite => {}
+            Dialect::Postgres => {
+                let mut admin = connect(&server_url(self.engine, "postgres")).await;
+                admin.command(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+            }
+            Dialect::Maria => {
+                let mut admin = connect(&server_url(self.engine, "")).await;
+                admin.command(&format!("DROP DATABASE {name}")).await.unwrap();
+            }
+        }
+    }
+}
+
+/// PostgreSQL copies a database faster than it creates tables: the first test makes the template, whose name
+/// changes with the statements that make it.
+async fn postgres_template(admin: &mut Conn) -> String {
+    let mut hasher = DefaultHasher::new();
+    statements(Dialect::Postgres).hash(&mut hasher);
+    let template = format!("enrold_template_{:016x}", hasher.finish());
+    let none = Params::new();
+    admin.exec("SELECT pg_advisory_lock(20261121)", &none).await.unwrap();
+    let known = "SELECT COUNT(*) FROM pg_database WHERE datname = :name";
+    if admin.number(known, &Params::new().with("name", template.as_str())).await.unwrap() == 0 {
+        let draft = unique_name("enrold_draft");
+        admin.command(&format!("CREATE DATABASE {draft}")).await.unwrap();
+        let mut conn = connect(&server_url(Dialect::Postgres, &draft)).await;
+        create_tables(&mut conn).await;
+        conn.close().await;
+        admin.command(&format!("ALTER DATABASE {draft} RENAME TO {template}")).await.unwrap();
+    }
+    admin.exec("SELECT pg_advisory_unlock(20261121)", &none).await.unwrap();
+    template
+}
+
+fn statements(engine: Dialect) -> Vec<String> {
+    tables::tables().iter().flat_map(|table| tables::ddl(engine, table, PREFIX)).collect()
+}
+
+/// All tables in one message to the server.
+async fn create_tables(conn: &mut Conn) {
+    let mut batch = statements(conn.dialect()).join(";\n");
+    if conn.dialect() == Dialect::Lite {
+        batch = format!("BEGIN;\n{batch};\nCOMMIT");
+    }
+    conn.command(&batch).await.unwrap();
+}
+
+/// Opens a connection as enrold does.
+pub async fn connect(url: &str) -> Conn {
+    let seconds = Duration::from_secs;
+    Database::new(url, PREFIX, seconds(30), seconds(10)).unwrap().connect().await.unwrap()
+}
+
+fn server_url(engine: Dialect, database: &str) -> String {
+    let variable = if engine == Dialect::Postgres { "ENROLD_TEST_POSTGRES" } else { "ENROLD_TEST_MARIADB" };
+    let Ok(server) = std::env::var(variable) else {
+        panic!("{variable} is not set: run ./test, which starts the servers and names them");
+    };
+    format!("{}/{database}", server.trim_end_matches('/'))
+}
+
+fn unique_name(begin: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{begin}_{}_{}_{next}", std::process::id(), clock::nanos())
+}

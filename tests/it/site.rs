@@ -1,0 +1,220 @@
+//! A Moodle site under test: its database, an engine whose clock stands still, and the proofs that hold for every run.
+//! It must not know what a single test expects.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use enrold::clock::Clock;
+use enrold::config::{self, Sources};
+use enrold::db::{Conn, Database, Params, Value, migrate};
+use enrold::moodle::tables::{self, Column, Kind};
+use enrold::run::observe::Observer;
+use enrold::run::{Engine, Import, Report, State};
+
+use crate::dump::{Dump, EFFECTS, assert_same, dump, without, without_ids};
+use crate::rebuild::rebuild;
+use crate::servers::{PREFIX, connect};
+
+/// The clock of every test that does not set its own: Saturday 21 November 2026, 10:00 UTC.
+pub const NOW: i64 = 1_795_255_200;
+
+/// What the same input does when it comes again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Not a row is written, not an event.
+    Nothing,
+    /// Steps that take each other back are done again: new ids and events, but the same site.
+    SameSite,
+}
+
+/// A site under test.
+pub struct Site {
+    /// A connection of the test's own.
+    pub conn: Conn,
+    database: Arc<Database>,
+    url: String,
+    dir: PathBuf,
+    sets: Vec<(String, String)>,
+    now: i64,
+    files: u32,
+}
+
+impl Site {
+    /// Takes a database that holds Moodle's tables, and adds enrold's own.
+    pub async fn open(url: &str, dir: &Path) -> Self {
+        let mut conn = connect(url).await;
+        migrate(&mut conn, NOW).await.unwrap();
+        let seconds = Duration::from_secs;
+        let database = Arc::new(Database::new(url, PREFIX, seconds(30), seconds(10)).unwrap());
+        let mut site = Self {
+            conn,
+            database,
+            url: url.to_owned(),
+            dir: dir.to_owned(),
+            sets: Vec::new(),
+            now: NOW,
+            files: 0,
+        };
+        site.set("guard.mode", "off");
+        site
+    }
+
+    /// Sets a key of enrold's configuration, as `--set` does.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.sets.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Moves the clock.
+    pub fn at(&mut self, now: i64) {
+        self.now = now;
+    }
+
+    /// The engine with the configuration and the clock as they are now.
+    pub fn engine(&self) -> Engine {
+        let mut sets = self.sets.clone();
+        sets.push(("database.url".to_owned(), self.url.clone()));
+        sets.push(("state.path".to_owned(), self.dir.join("state").display().to_string()));
+        let loaded = config::load(&Sources { sets, ..Sources::default() });
+        let settings = loaded.unwrap_or_else(|problems| panic!("{problems}")).settings;
+        Engine {
+            database: Arc::clone(&self.database),
+            settings: Arc::new(settings),
+            clock: Clock::frozen_at(Some(self.now)),
+            wait: Duration::from_secs(10),
+            observer: Observer::none(),
+        }
+    }
+
+    /// Inserts a row; columns that may not be NULL and have no default get 0 or an empty text.
+    pub async fn insert(&mut self, table: &str, row: &[(&'static str, Value)]) {
+        let columns = &tables::table(table).unwrap().columns;
+        let must = |column: &&Column| !column.nullable && column.default.is_none() && column.name != "id";
+        let mut row = row.to_vec();
+        for column in columns.iter().filter(must) {
+            if row.iter().all(|(name, _)| *name != column.name) {
+                let empty = if matches!(column.kind, Kind::Text | Kind::Char(_)) { Value::from("") } else { Value::Int(0) };
+                row.push((column.name, empty));
+            }
+        }
+        let quoted: Vec<String> = row.iter().map(|(name, _)| self.conn.dialect().quote(name)).collect();
+        let places: Vec<String> = row.iter().map(|(name, _)| format!(":{name}")).collect();
+        let sql = format!("INSERT INTO {{{table}}} ({}) VALUES ({})", quoted.join(", "), places.join(", "));
+        let params = row.into_iter().fold(Params::new(), |params, (name, value)| params.with(name, value));
+        self.conn.exec(&sql, &params).await.unwrap_or_else(|error| panic!("{table}: {error}"));
+    }
+
+    /// Rows with ids of ours do not move the sequences of PostgreSQL.
+    pub async fn reset_sequences(&mut self) {
+        if self.conn.dialect() != enrold::db::Dialect::Postgres {
+            return;
+        }
+        let mut batch = String::new();
+        for table in tables::tables() {
+            let name = format!("{PREFIX}{}", table.name);
+            batch.push_str(&format!(
+                "SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM \"{name}\"), false);\n"
+            ));
+        }
+        self.conn.command(&batch).await.unwrap();
+    }
+
+    /// Runs a statement of the test's own.
+    pub async fn sql(&mut self, template: &str) {
+        self.conn.exec(template, &Params::new()).await.unwrap();
+    }
+
+    /// All Moodle tables.
+    pub async fn dump(&mut self) -> Dump {
+        dump(&mut self.conn).await
+    }
+
+    /// The line errors of a run as `line code`.
+    pub async fn errors(&mut self, report: &Report) -> Vec<String> {
+        let sql = "SELECT line, code FROM {enrold_error} WHERE run = :run ORDER BY line";
+        let rows = self.conn.rows(sql, &Params::new().with("run", report.run)).await.unwrap();
+        rows.iter().map(|row| format!("{} {}", row.int(0), row.text(1))).collect()
+    }
+
+    /// Imports a file that changes nothing when it comes again.
+    pub async fn import(&mut self, text: &str) -> Report {
+        self.import_proved(text.as_bytes(), Again::Nothing).await
+    }
+
+    /// The same for bytes that are not UTF-8.
+    pub async fn import_bytes(&mut self, bytes: &[u8]) -> Report {
+        self.import_proved(bytes, Again::Nothing).await
+    }
+
+    /// Imports a file in which steps take each other back.
+    pub async fn import_churning(&mut self, text: &str) -> Report {
+        self.import_proved(text.as_bytes(), Again::SameSite).await
+    }
+
+    /// Imports the file and nothing more.
+    pub async fn import_once(&mut self, text: &str) -> Report {
+        let file = self.write(text);
+        self.engine().import(&file, false).await.unwrap()
+    }
+
+    /// Runs the buffer and the expirations.
+    pub async fn sync(&mut self) -> Report {
+        let before = self.dump().await;
+        let rehearsal = self.engine().sync_flatfile(true).await.unwrap();
+        self.nothing_changed(&before, "a simulated sync").await;
+        let since = self.last_run().await;
+        let report = self.engine().sync_flatfile(false).await.unwrap();
+        let after = self.proved(&before, since, &rehearsal, &report).await;
+        self.engine().sync_flatfile(false).await.unwrap();
+        self.nothing_changed(&after, "a second sync").await;
+        report
+    }
+
+    async fn import_proved(&mut self, bytes: &[u8], again: Again) -> Report {
+        let file = self.write(bytes);
+        let before = self.dump().await;
+        let rehearsal = self.engine().import(&file, true).await.unwrap();
+        self.nothing_changed(&before, "a simulated import").await;
+        let since = self.last_run().await;
+        let report = self.engine().import(&file, false).await.unwrap();
+        let after = self.proved(&before, since, &rehearsal, &report).await;
+        self.engine().import(&file, false).await.unwrap();
+        match again {
+            Again::Nothing => self.nothing_changed(&after, "the same file again").await,
+            Again::SameSite => {
+                let found = without_ids(without(self.dump().await, &EFFECTS));
+                assert_same(&without_ids(without(after, &EFFECTS)), &found, "the same file again");
+            }
+        }
+        report
+    }
+
+    /// What holds for every run: the rehearsal told the truth, and the journal alone leads back.
+    async fn proved(&mut self, before: &Dump, since: i64, rehearsal: &Report, report: &Report) -> Dump {
+        assert_eq!(rehearsal.state, State::Simulated);
+        assert_eq!(rehearsal.counts, report.counts, "the rehearsal announced what was done");
+        assert_eq!(rehearsal.errors, report.errors, "the rehearsal announced the errors");
+        let after = self.dump().await;
+        let rebuilt = rebuild(&mut self.conn, since, &after).await;
+        assert_same(&without(before.clone(), &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
+        after
+    }
+
+    /// Fails if any Moodle table differs from `before`.
+    pub async fn nothing_changed(&mut self, before: &Dump, moment: &str) {
+        assert_same(before, &self.dump().await, moment);
+    }
+
+    /// The number of the last run, 0 before the first.
+    pub async fn last_run(&mut self) -> i64 {
+        self.conn.number("SELECT MAX(id) FROM {enrold_run}", &Params::new()).await.unwrap()
+    }
+
+    /// A file in Moodle's own form, to be imported.
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> Import {
+        self.files += 1;
+        let path = self.dir.join(format!("enrolments-{}.txt", self.files));
+        std::fs::write(&path, bytes).unwrap();
+        Import { path, kind: None, user_key: None, course_key: None }
+    }
+}
