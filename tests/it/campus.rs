@@ -6,7 +6,8 @@ use enrold::db::{Params, Row, Value};
 use crate::site::{NOW, Site};
 
 /// Roles by their shortname, ids 1 to 8.
-const ROLES: [&str; 8] = ["manager", "coursecreator", "editingteacher", "teacher", "student", "guest", "user", "frontpage"];
+const ROLES: [&str; 8] =
+    ["manager", "coursecreator", "editingteacher", "teacher", "student", "guest", "user", "frontpage"];
 
 /// `user.id` of `uN`; the main administrator is user 2.
 pub const fn user(number: i64) -> i64 {
@@ -221,7 +222,8 @@ impl Site {
 
     /// The buffer of future lines as `add u1 c1 student from..to`.
     pub async fn buffer(&mut self) -> Vec<String> {
-        let sql = "SELECT b.action, u.username, s.shortname, r.shortname, b.timestart, b.timeend FROM {enrol_flatfile} b
+        let sql =
+            "SELECT b.action, u.username, s.shortname, r.shortname, b.timestart, b.timeend FROM {enrol_flatfile} b
             JOIN {user} u ON u.id = b.userid JOIN {course} s ON s.id = b.courseid JOIN {role} r ON r.id = b.roleid";
         self.lines(sql, |row| {
             let window = format!("{}..{}", since_now(row.int(4)), since_now(row.int(5)));

@@ -20,7 +20,8 @@ pub async fn dump(conn: &mut Conn) -> Dump {
     let mut all = Dump::new();
     for table in tables::tables() {
         let names = columns.of(table.name);
-        let casts: Vec<String> = names.iter().map(|name| conn.dialect().to_text(&format!("x.{}", conn.dialect().quote(name)))).collect();
+        let casts: Vec<String> =
+            names.iter().map(|name| conn.dialect().to_text(&format!("x.{}", conn.dialect().quote(name)))).collect();
         let sql = format!("SELECT {} FROM {{{}}} x ORDER BY x.id", casts.join(", "), table.name);
         let records = conn.rows(&sql, &Params::new()).await.unwrap();
         let rows = records.iter().map(|record| row(table.name, names, record)).collect();

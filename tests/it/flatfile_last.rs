@@ -17,8 +17,15 @@ on_each_engine!(
 );
 
 const OF_A_COURSE: [&str; 9] = [
-    "role_assignments", "groups_members", "message_conversation_members", "grade_grades", "user_lastaccess", "forum_digests",
-    "forum_subscriptions", "forum_track_prefs", "forum_read",
+    "role_assignments",
+    "groups_members",
+    "message_conversation_members",
+    "grade_grades",
+    "user_lastaccess",
+    "forum_digests",
+    "forum_subscriptions",
+    "forum_track_prefs",
+    "forum_read",
 ];
 
 /// `u1` and `u2` take part in `c1` and `c2` with all that a participant can have.
@@ -33,7 +40,10 @@ async fn participants(site: &mut Site) {
             ("groups", vec![("id", 10 + whither), ("courseid", course(whither)), ("timemodified", 1)]),
             ("groups", vec![("id", 20 + whither), ("courseid", course(whither)), ("timemodified", 1)]),
             ("grade_items", vec![("id", whither), ("courseid", course(whither))]),
-            ("course_modules", vec![("id", whither), ("course", course(whither)), ("module", 1), ("instance", whither)]),
+            (
+                "course_modules",
+                vec![("id", whither), ("course", course(whither)), ("module", 1), ("instance", whither)],
+            ),
             ("forum", vec![("id", whither), ("course", course(whither))]),
         ];
         for (table, row) in made {
@@ -163,7 +173,8 @@ async fn the_last_enrolment_takes_everything(mut site: Site) {
 }
 
 fn history_holds_the_grade(before: &Dump, after: &Dump) {
-    let grade = before["grade_grades"].iter().find(|row| text(row, "userid") == "11" && text(row, "itemid") == "1").unwrap();
+    let grade =
+        before["grade_grades"].iter().find(|row| text(row, "userid") == "11" && text(row, "itemid") == "1").unwrap();
     assert_eq!(after["grade_grades_history"].len(), 1);
     let history = &after["grade_grades_history"][0];
     for (column, value) in history {
@@ -201,7 +212,8 @@ async fn two_enrolments_that_end_together_are_the_last(mut site: Site) {
     let after = site.dump().await;
     assert_eq!(owned(&after, 1, 1), OF_A_COURSE.into_iter().zip([0; 9]).collect::<Vec<_>>());
     assert_eq!(after["grade_grades_history"].len(), 1);
-    let said: Vec<bool> = deleted(&after).iter().map(|other| other["userenrolment"]["lastenrol"] == json!(true)).collect();
+    let said: Vec<bool> =
+        deleted(&after).iter().map(|other| other["userenrolment"]["lastenrol"] == json!(true)).collect();
     assert_eq!(said.iter().filter(|last| **last).count(), 1);
     assert_eq!(said.len(), 2);
 }
@@ -218,7 +230,10 @@ async fn grades_go_without_history_where_the_site_keeps_none(mut site: Site) {
 async fn the_event_holds_the_enrolment_as_it_was(mut site: Site) {
     participants(&mut site).await;
     let before = site.dump().await;
-    let row = before["user_enrolments"].iter().find(|row| text(row, "userid") == "11" && text(row, "enrolid") == "501").unwrap();
+    let row = before["user_enrolments"]
+        .iter()
+        .find(|row| text(row, "userid") == "11" && text(row, "enrolid") == "501")
+        .unwrap();
     let mut expected: serde_json::Map<String, Json> =
         row.iter().map(|(column, value)| (column.clone(), json!(value))).collect();
     expected.insert("courseid".to_owned(), json!(course(1).to_string()));

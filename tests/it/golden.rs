@@ -13,13 +13,7 @@ use crate::rebuild::rebuild;
 use crate::servers::on_each_engine;
 use crate::site::Site;
 
-on_each_engine!(
-    f01_lines_of_every_sort,
-    f02_buffer,
-    f03_del_unenrols,
-    f05_del_is_kept,
-    f08_one_line,
-);
+on_each_engine!(f01_lines_of_every_sort, f02_buffer, f03_del_unenrols, f05_del_is_kept, f08_one_line,);
 
 async fn f01_lines_of_every_sort(site: Site) {
     let twice = "two accounts have the idnumber xu39: enrold refuses the line, Moodle takes the first";

@@ -9,8 +9,18 @@ use crate::dump::{Dump, Row, show, text};
 
 /// The tables that a case compares.
 const COMPARED: [&str; 12] = [
-    "user_enrolments", "role_assignments", "groups_members", "groups", "enrol", "enrol_flatfile", "grade_grades",
-    "grade_grades_history", "user_lastaccess", "forum_subscriptions", "cache_flags", "logstore_standard_log",
+    "user_enrolments",
+    "role_assignments",
+    "groups_members",
+    "groups",
+    "enrol",
+    "enrol_flatfile",
+    "grade_grades",
+    "grade_grades_history",
+    "user_lastaccess",
+    "forum_subscriptions",
+    "cache_flags",
+    "logstore_standard_log",
 ];
 
 /// A row that Moodle has and enrold has not, on purpose.
@@ -147,7 +157,8 @@ impl Names {
             let rows = dump.get(table).into_iter().flatten();
             rows.map(|row| (text(row, "id").to_owned(), name(row))).collect::<BTreeMap<_, _>>()
         };
-        let join = |row: &Row, columns: &[&str]| columns.iter().map(|column| text(row, column)).collect::<Vec<_>>().join("/");
+        let join =
+            |row: &Row, columns: &[&str]| columns.iter().map(|column| text(row, column)).collect::<Vec<_>>().join("/");
         let instances = by_id("enrol", &|row| join(row, &["enrol", "courseid", "customint1", "roleid"]));
         let groups = by_id("groups", &|row| join(row, &["courseid", "name"]));
         let enrolments = by_id("user_enrolments", &|row| {

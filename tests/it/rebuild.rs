@@ -9,8 +9,22 @@ use serde_json::Value;
 use crate::dump::{Dump, Row, plain, text};
 
 const COLUMNS: [&str; 16] = [
-    "kind", "userid", "courseid", "enrolid", "contextid", "roleid", "component", "itemid", "groupid", "targetid", "status",
-    "timestart", "timeend", "oldrow", "run", "seq",
+    "kind",
+    "userid",
+    "courseid",
+    "enrolid",
+    "contextid",
+    "roleid",
+    "component",
+    "itemid",
+    "groupid",
+    "targetid",
+    "status",
+    "timestart",
+    "timeend",
+    "oldrow",
+    "run",
+    "seq",
 ];
 
 /// Takes the changes of all runs after `since` back, the last one first.
@@ -68,12 +82,18 @@ fn take_back(change: &Change, dump: &mut Dump) {
             take_out(dump, change, "role_assignments", &columns.map(|column| (column, column)));
         }
         "buffer.add" => {
-            let mut key = ["roleid", "userid", "courseid", "timestart", "timeend"].map(|column| (column, column)).to_vec();
+            let mut key =
+                ["roleid", "userid", "courseid", "timestart", "timeend"].map(|column| (column, column)).to_vec();
             key.push(("action", "component"));
             take_out(dump, change, "enrol_flatfile", &key);
         }
         "grade-history.add" => {
-            take_out(dump, change, "grade_grades_history", &same(&[("oldid", "targetid"), ("userid", "userid"), ("itemid", "itemid")]));
+            take_out(
+                dump,
+                change,
+                "grade_grades_history",
+                &same(&[("oldid", "targetid"), ("userid", "userid"), ("itemid", "itemid")]),
+            );
         }
         "forum-subscription.add" => {
             take_out(dump, change, "forum_subscriptions", &same(&[("userid", "userid"), ("forum", "targetid")]));

@@ -47,15 +47,8 @@ impl Site {
         migrate(&mut conn, NOW).await.unwrap();
         let seconds = Duration::from_secs;
         let database = Arc::new(Database::new(url, PREFIX, seconds(30), seconds(10)).unwrap());
-        let mut site = Self {
-            conn,
-            database,
-            url: url.to_owned(),
-            dir: dir.to_owned(),
-            sets: Vec::new(),
-            now: NOW,
-            files: 0,
-        };
+        let mut site =
+            Self { conn, database, url: url.to_owned(), dir: dir.to_owned(), sets: Vec::new(), now: NOW, files: 0 };
         site.set("guard.mode", "off");
         site
     }
@@ -93,7 +86,8 @@ impl Site {
         let mut row = row.to_vec();
         for column in columns.iter().filter(must) {
             if row.iter().all(|(name, _)| *name != column.name) {
-                let empty = if matches!(column.kind, Kind::Text | Kind::Char(_)) { Value::from("") } else { Value::Int(0) };
+                let empty =
+                    if matches!(column.kind, Kind::Text | Kind::Char(_)) { Value::from("") } else { Value::Int(0) };
                 row.push((column.name, empty));
             }
         }
