@@ -6,6 +6,7 @@ mod config;
 mod database;
 mod decide;
 mod demo;
+mod doctor;
 mod import;
 mod output;
 mod progress;
@@ -218,7 +219,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Config => Ok(config::run(&setting)),
         Command::Db(command) => database::run(&setting, &command).await,
         Command::Demo(options) => demo::run(&setting, &options).await,
-        Command::Doctor => Ok(Exit::Done),
+        Command::Doctor => doctor::run(&setting).await,
     }
 }
 

@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, Column, Connection, Row as _, TypeInfo, ValueRef};
 use super::dialect::Dialect;
 use super::error::DbError;
 use super::sql::{Params, Statement, render};
+use crate::clock::StopWatch;
 
 /// A value of a row that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,11 +156,18 @@ impl Conn {
         let statement = self.rendered(template, params)?;
         self.refuse_implicit_commit(&statement.sql)?;
         self.counted();
+        let watch = StopWatch::start();
         let outcome = match &mut self.raw {
             Raw::Pg(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
             Raw::My(raw) => unbound!(statement).execute(raw).await.map(|done| done.rows_affected()),
             Raw::Lite(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
         };
+        tracing::trace!(
+            duration_ms = watch.millis(),
+            rows = outcome.as_ref().ok(),
+            "{}",
+            super::error::beginning(&statement.sql)
+        );
         outcome.map_err(|error| DbError::from_sqlx(error, &statement.sql))
     }
 
@@ -348,6 +356,21 @@ impl Conn {
     pub async fn analyse(&mut self, temporary: &str) -> Result<(), DbError> {
         match self.dialect() {
             Dialect::Postgres => self.command(&format!("ANALYZE {temporary}")).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells PostgreSQL to go by indexes from now on, or to choose freely again; nothing on the others.
+    ///
+    /// Where a table was empty when its statistics were taken, the planner reads it whole for each row of a join,
+    /// even while the very statement fills it (measured: 80 s instead of 1.5 s for 100,000 roles).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn prefer_indexes(&mut self, prefer: bool) -> Result<(), DbError> {
+        match (self.dialect(), prefer) {
+            (Dialect::Postgres, true) => self.command("SET enable_seqscan = off").await,
+            (Dialect::Postgres, false) => self.command("SET enable_seqscan = on").await,
             _ => Ok(()),
         }
     }

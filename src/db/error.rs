@@ -85,7 +85,7 @@ fn is_lost_code(code: &str) -> bool {
         || matches!(code, "57P01" | "57P02" | "57P03" | "1053" | "1927" | "2006" | "2013")
 }
 
-fn beginning(sql: &str) -> String {
+pub(super) fn beginning(sql: &str) -> String {
     let flat = sql.split_whitespace().collect::<Vec<_>>().join(" ");
     flat.chars().take(400).collect()
 }

@@ -62,16 +62,15 @@ async fn find_candidates(work: &mut Work<'_>, wave: i64, unenrol: bool, scope: D
         .fragment("reach", reach(work, unenrol, scope))
         .fragment("free", free_methods());
     work.conn.exec("DELETE FROM candidate", &params).await?;
-    let owned =
-        "r.userid = x.userid AND r.contextid = s.contextid AND r.component = 'enrol_' || e.enrol AND r.itemid = e.id";
-    let manual = "r.userid = x.userid AND r.contextid = s.contextid AND r.component = ''";
+    let owned = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND r.component || '' = 'enrol_' || e.enrol AND r.itemid + 0 = e.id";
+    let manual = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND r.component || '' = ''";
     let exists = |condition: &str| {
         format!("CASE WHEN EXISTS (SELECT 1 FROM {{role_assignments}} r WHERE {condition}) THEN 1 ELSE 0 END")
     };
     let params = params
         .fragment("owned", exists(owned))
-        .fragment("ownedrole", exists(&format!("{owned} AND r.roleid = s.roleid")))
-        .fragment("manualrole", exists(&format!("{manual} AND r.roleid = s.roleid")))
+        .fragment("ownedrole", exists(&format!("{owned} AND r.roleid + 0 = s.roleid")))
+        .fragment("manualrole", exists(&format!("{manual} AND r.roleid + 0 = s.roleid")))
         .fragment("manualother", exists(&format!("{manual} AND r.roleid <> s.roleid")));
     work.conn
         .exec(
@@ -153,7 +152,7 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
     let (from, to) = place.range();
     let owned = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.component = c.component AND r.itemid = c.enrolid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
            JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
@@ -171,7 +170,7 @@ async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Re
     let pick = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN doomed d ON d.ueid = c.targetid AND d.free = 1
            JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.roleid = c.roleid AND r.component = '' AND r.itemid = 0
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.roleid + 0 = c.roleid AND r.component || '' = '' AND r.itemid = 0
            JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
@@ -183,11 +182,11 @@ async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Re
 async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let pick = Pick::new(
         "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM step s JOIN {context} home ON home.id = s.contextid
-           JOIN {role_assignments} r ON r.userid = s.userid AND r.component = '' AND r.itemid = 0
+           JOIN {role_assignments} r ON r.userid = s.userid AND r.component || '' = '' AND r.itemid = 0
            JOIN {context} k ON k.id = r.contextid AND k.path LIKE home.path || '/%'
           WHERE s.wave = :wave AND s.op = 2
             AND NOT EXISTS (SELECT 1 FROM doomed d WHERE d.userid = s.userid AND d.courseid = s.courseid)
-            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = s.userid AND q.contextid = s.contextid)
+            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = s.userid AND q.contextid + 0 = s.contextid)
           GROUP BY r.id, s.courseid, s.contextid",
     );
     work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick).await

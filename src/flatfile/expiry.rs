@@ -64,7 +64,7 @@ async fn drop_instance_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbErr
     let (from, to) = Place { wave, rank: end::RANK_REMOVE }.range();
     let pick = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid AND r.component = '' AND r.itemid = 0
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid + 0 = c.contextid AND r.roleid + 0 = c.roleid AND r.component || '' = '' AND r.itemid = 0
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 AND c.roleid <> 0 GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave, rank: end::RANK_NAMED_ROLE };
@@ -80,23 +80,23 @@ async fn drop_roles(work: &mut Work<'_>, suspended: Place) -> Result<(), DbError
     let pick = |select: &str| Pick::new(select).with("ended", from).with("ended_to", to).fragment("gone", ended);
     let manual = pick(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid = c.contextid AND r.component = '' AND r.itemid = 0
-          WHERE :gone AND (r.roleid = c.roleid OR (SELECT COUNT(*) FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid = c.contextid) = 1)
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid + 0 = c.contextid AND r.component || '' = '' AND r.itemid = 0
+          WHERE :gone AND (r.roleid + 0 = c.roleid OR (SELECT COUNT(*) FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid + 0 = c.contextid) = 1)
           GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: RANK_MANUAL_ROLES }, Taken::Role, manual).await?;
     let owned = pick(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.component = c.component AND r.itemid = c.enrolid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
            JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
           WHERE :gone GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: RANK_OWNED }, Taken::Role, owned).await?;
     let below = pick(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.component = '' AND r.itemid = 0
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = '' AND r.itemid = 0
            JOIN {context} k ON k.id = r.contextid AND k.path LIKE home.path || '/%'
-          WHERE :gone AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid = c.contextid)
+          WHERE :gone AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid + 0 = c.contextid)
           GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: RANK_BELOW }, Taken::Role, below).await

@@ -161,7 +161,9 @@ async fn steps(work: &mut Work<'_>, last: i64, actions: Actions) -> RunResult<()
             enrol::enrolments(work, wave).await?;
             enrol::roles(work, wave, COMPONENT).await?;
         }
+        work.conn.prefer_indexes(true).await?;
         del::apply(work, wave, actions.unenrol, actions.scope).await?;
+        work.conn.prefer_indexes(false).await?;
     }
     Ok(enrol::prune_roles(work, Place { wave: last, rank: 90 }, COMPONENT).await?)
 }
@@ -181,5 +183,7 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
     end_prepared(work, true).await?;
     buffer::erase_due(work).await?;
     steps(work, last, actions).await?;
-    expiry::apply(work, last + 1, actions.expire).await
+    work.conn.prefer_indexes(true).await?;
+    expiry::apply(work, last + 1, actions.expire).await?;
+    Ok(work.conn.prefer_indexes(false).await?)
 }

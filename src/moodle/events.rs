@@ -87,8 +87,8 @@ const EVENTS: [Event; 8] = [
         objectid: "c.roleid",
         other: r#"'{"id":' || :assignment || ',"component":"' || c.component || '","itemid":"' || :itemid || '"}'"#,
         joins:
-            "LEFT JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid
-            AND r.component = c.component AND r.itemid = c.itemid",
+            "LEFT JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid + 0 = c.contextid AND r.roleid + 0 = c.roleid
+            AND r.component || '' = c.component AND r.itemid + 0 = c.itemid",
         related: "c.userid",
     },
     Event {

@@ -49,6 +49,7 @@ impl Effects<'_> {
         let Some((1, mut done, now)) = state.map(|row| (row.int(0), row.int(1), row.int(2))) else {
             return Ok(());
         };
+        self.conn.prefer_indexes(true).await?;
         self.flags(run).await?;
         let forums = forum::prepare(self.conn, self.site, run).await?;
         let mut written = 0;
@@ -71,6 +72,7 @@ impl Effects<'_> {
             written += chunk.1;
             self.observer.reached(Moment::Effects { done: written }).await;
         }
+        self.conn.prefer_indexes(false).await?;
         self.conn.exec("UPDATE {enrold_run} SET effects = 0 WHERE id = :run", &params).await.map(|_| ())
     }
 
@@ -121,6 +123,7 @@ impl Effects<'_> {
         Ok(())
     }
 
+    /// `flagtype || ''` keeps the planner from the index on the type, under which all flags lie.
     async fn flag_users(&mut self, from: i64, to: i64) -> Result<(), DbError> {
         let params = Params::new()
             .with("from", from)
@@ -133,7 +136,7 @@ impl Effects<'_> {
             "f",
             &[("value", "'1'"), ("timemodified", ":clock"), ("expiry", ":expiry")],
             "dirty d",
-            "d.n > :from AND d.n <= :to AND f.flagtype = 'accesslib/dirtyusers' AND :same",
+            "d.n > :from AND d.n <= :to AND f.flagtype || '' = 'accesslib/dirtyusers' AND :same",
         );
         self.conn.exec(&update, &params).await?;
         self.conn
@@ -141,7 +144,7 @@ impl Effects<'_> {
                 "INSERT INTO {cache_flags} (flagtype, name, timemodified, value, expiry)
                  SELECT 'accesslib/dirtyusers', d.name, :clock, '1', :expiry FROM dirty d
                   WHERE d.n > :from AND d.n <= :to AND NOT EXISTS
-                        (SELECT 1 FROM {cache_flags} f WHERE f.flagtype = 'accesslib/dirtyusers' AND :same)
+                        (SELECT 1 FROM {cache_flags} f WHERE f.flagtype || '' = 'accesslib/dirtyusers' AND :same)
                   ORDER BY d.n",
                 &params,
             )

@@ -106,7 +106,7 @@ pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     work.take(Place { wave, rank: RANK_OWNED_GROUPS }, Taken::GroupMember, owned_groups).await?;
     let owned_roles = pick(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid = c.contextid AND r.component = c.component AND r.itemid = c.enrolid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid + 0 = c.contextid AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
           WHERE :gone GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;

@@ -172,8 +172,8 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
             "kind, line, userid, courseid, contextid, roleid, component, itemid",
             "planned.line, planned.roleid",
             "SELECT 'role.add' AS kind, p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
-               FROM pair_role p LEFT JOIN {role_assignments} r ON r.userid = p.userid AND r.contextid = p.contextid
-                    AND r.roleid = p.roleid AND r.component = :component AND r.itemid = p.enrolid
+               FROM pair_role p LEFT JOIN {role_assignments} r ON r.userid = p.userid AND r.contextid + 0 = p.contextid
+                    AND r.roleid + 0 = p.roleid AND r.component || '' = :component AND r.itemid + 0 = p.enrolid
               WHERE r.id IS NULL :unless_overtaken",
             params.clone(),
         )
@@ -181,13 +181,14 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
     if planned == 0 {
         return Ok(());
     }
+    work.conn.prefer_indexes(true).await?;
     let applied = work
         .conn
         .exec(
             "INSERT INTO {role_assignments} (roleid, contextid, userid, timemodified, modifierid, component, itemid, sortorder)
              SELECT c.roleid, c.contextid, c.userid, :now, :actor, c.component, c.itemid, 0 FROM {enrold_change} c
-              WHERE :here AND NOT EXISTS (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid = c.contextid
-                    AND r.roleid = c.roleid AND r.component = c.component AND r.itemid = c.itemid)
+              WHERE :here AND NOT EXISTS (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid + 0 = c.contextid
+                    AND r.roleid + 0 = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid)
               ORDER BY c.seq",
             &params,
         )
@@ -196,12 +197,13 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
         work.conn
             .exec(
                 "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-                    (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid
-                        AND r.component = c.component AND r.itemid = c.itemid AND r.timemodified = :now AND r.modifierid = :actor)",
+                    (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid + 0 = c.contextid AND r.roleid + 0 = c.roleid
+                        AND r.component || '' = c.component AND r.itemid + 0 = c.itemid AND r.timemodified = :now AND r.modifierid = :actor)",
                 &params,
             )
             .await?;
     }
+    work.conn.prefer_indexes(false).await?;
     work.book("role.add", planned, applied);
     Ok(())
 }
@@ -216,8 +218,8 @@ pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> 
         "SELECT r.id, 0 AS line, 0 AS courseid, r.contextid FROM
             (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM {role_assignments} d JOIN instance i ON i.enrolid = d.itemid
               WHERE d.component = :component GROUP BY d.roleid, d.contextid, d.userid, d.itemid HAVING COUNT(*) > 1) t
-            JOIN {role_assignments} r ON r.userid = t.userid AND r.contextid = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
-                AND r.component = :component AND r.id > t.first",
+            JOIN {role_assignments} r ON r.userid = t.userid AND r.contextid + 0 = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
+                AND r.component || '' = :component AND r.id > t.first",
     );
     work.take(place, Taken::DuplicateRole, doubles.with("component", component)).await?;
     Ok(())

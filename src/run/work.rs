@@ -11,6 +11,9 @@ use crate::run::observe::{Moment, Observer};
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
 const RANK_ROOM: i64 = 1_000_000_000;
 
+/// Planned rows from which on PostgreSQL is told about them.
+const ANALYSED: i64 = 1_000;
+
 /// Where a planning step stands in the journal. The sequence number grows with wave, then rank, then line, so that
 /// reading the journal in order gives the events of one enrolment in Moodle's order (spec enrol-core 13).
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +88,10 @@ impl Work<'_> {
              SELECT :run, :from + ROW_NUMBER() OVER (ORDER BY {order}), {columns} FROM ({select}) planned"
         );
         let planned = self.conn.exec(&sql, &params).await? as i64;
+        if planned >= ANALYSED {
+            // PostgreSQL knows nothing of the rows of a new run and would take them for one.
+            self.conn.analyse("enrold_change").await?;
+        }
         if planned > 0 {
             self.observer.reached(Moment::Planned { changes: planned }).await;
         }

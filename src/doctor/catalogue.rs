@@ -1,0 +1,102 @@
+//! Which tables and columns stand in the database, and on PostgreSQL what the account may do with them.
+//! It must not judge: it reads the engine's own lists once and answers questions.
+
+use std::collections::BTreeMap;
+
+use crate::db::{Conn, DbError, Dialect, Params};
+
+/// What the account may do with a column; on MariaDB and SQLite the list does not tell and all is `true`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rights {
+    pub select: bool,
+    pub insert: bool,
+    pub update: bool,
+}
+
+/// One table of the database.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standing {
+    pub columns: BTreeMap<String, Rights>,
+    /// Rows may be deleted.
+    pub delete: bool,
+    /// The sequence of `id` and whether it may be used; PostgreSQL only.
+    pub sequence: Option<(String, bool)>,
+}
+
+/// All tables that the account can see. PostgreSQL shows every table; MariaDB hides those without any right.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Catalogue(BTreeMap<String, Standing>);
+
+const POSTGRES: &str = "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), has_column_privilege(c.oid, a.attnum, 'SELECT'),
+        has_column_privilege(c.oid, a.attnum, 'INSERT'), has_column_privilege(c.oid, a.attnum, 'UPDATE'), has_table_privilege(c.oid, 'DELETE')
+   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v')";
+const SEQUENCES: &str =
+    "SELECT CAST(t.relname AS TEXT), CAST(s.relname AS TEXT), has_sequence_privilege(s.oid, 'USAGE')
+   FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_class t ON t.oid = d.refobjid
+   JOIN pg_namespace n ON n.oid = t.relnamespace
+  WHERE d.classid = CAST('pg_class' AS regclass) AND d.refclassid = CAST('pg_class' AS regclass) AND d.deptype = 'a'
+    AND n.nspname = current_schema()";
+const MARIA: &str = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR), 1, 1, 1, 1
+   FROM information_schema.columns WHERE table_schema = DATABASE()";
+const LITE: &str =
+    "SELECT m.name, p.name, 1, 1, 1, 1 FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table'";
+
+impl Catalogue {
+    /// Reads the engine's lists, in one statement or two.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
+        let mut tables: BTreeMap<String, Standing> = BTreeMap::new();
+        let dialect = conn.dialect();
+        let sql = match dialect {
+            Dialect::Postgres => POSTGRES,
+            Dialect::Maria => MARIA,
+            Dialect::Lite => LITE,
+        };
+        conn.each(sql, &Params::new(), |row| {
+            let table = tables.entry(row.text(0)).or_default();
+            let rights = Rights { select: row.int(2) != 0, insert: row.int(3) != 0, update: row.int(4) != 0 };
+            table.columns.insert(row.text(1), rights);
+            table.delete = row.int(5) != 0;
+            Ok(())
+        })
+        .await?;
+        if dialect == Dialect::Postgres {
+            for row in conn.rows(SEQUENCES, &Params::new()).await? {
+                if let Some(table) = tables.get_mut(&row.text(0)) {
+                    table.sequence = Some((row.text(1), row.int(2) != 0));
+                }
+            }
+        }
+        Ok(Self(tables))
+    }
+
+    /// A table by its name in the database.
+    pub fn table(&self, name: &str) -> Option<&Standing> {
+        self.0.get(name)
+    }
+
+    /// Prefixes under which a Moodle stands: `user_enrolments` is nobody else's.
+    pub fn prefixes(&self) -> Vec<&str> {
+        self.0
+            .keys()
+            .filter_map(|name| name.strip_suffix("user_enrolments"))
+            .filter(|prefix| self.0.contains_key(&format!("{prefix}user")))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_what_stands_before_both_tables() {
+        let names = ["xx_user", "xx_user_enrolments", "y_user_enrolments", "user", "user_enrolments"];
+        let catalogue = Catalogue(names.iter().map(|name| ((*name).to_owned(), Standing::default())).collect());
+        assert_eq!(catalogue.prefixes(), ["", "xx_"]);
+    }
+}

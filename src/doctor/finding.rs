@@ -1,0 +1,110 @@
+//! What the doctor says: one finding, its weight, and its words in two languages.
+//! It must not know how anything is found out.
+
+use serde::Serialize;
+
+use crate::config::Locale;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be, or good to know.
+    Ok,
+    /// enrold works, but somebody should look at this.
+    Warning,
+    /// enrold cannot work like this.
+    Error,
+}
+
+/// One language's words: what was found, and what to do about it (empty where nothing is to be done).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Words {
+    /// What was found.
+    pub found: String,
+    /// What to do.
+    pub todo: String,
+}
+
+impl Words {
+    fn sentence(&self, separator: &str) -> String {
+        if self.todo.is_empty() { self.found.clone() } else { format!("{}{separator}{}", self.found, self.todo) }
+    }
+}
+
+/// Short for the words of one language.
+pub(super) fn words(found: impl Into<String>, todo: impl Into<String>) -> Words {
+    Words { found: found.into(), todo: todo.into() }
+}
+
+/// One thing that the doctor looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its weight.
+    pub level: Level,
+    /// Its stable, language-free name.
+    pub code: &'static str,
+    /// In English.
+    pub en: Words,
+    /// In French.
+    pub fr: Words,
+    /// SQL statements that an administrator of the database runs, in this order; none for most findings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(code: &'static str, en: Words, fr: Words) -> Self {
+        Self { level: Level::Ok, code, en, fr, statements: Vec::new() }
+    }
+
+    pub(super) fn warning(code: &'static str, en: Words, fr: Words) -> Self {
+        Self { level: Level::Warning, ..Self::ok(code, en, fr) }
+    }
+
+    pub(super) fn error(code: &'static str, en: Words, fr: Words) -> Self {
+        Self { level: Level::Error, ..Self::ok(code, en, fr) }
+    }
+
+    pub(super) fn with(mut self, statements: Vec<String>) -> Self {
+        self.statements = statements;
+        self
+    }
+
+    /// What a person reads: what was found and what to do, then the statements, one a line, each with its semicolon.
+    pub fn text(&self, locale: Locale) -> String {
+        let mut text = match locale {
+            Locale::En => self.en.sentence("; "),
+            Locale::Fr => self.fr.sentence(" ; "),
+        };
+        for statement in &self.statements {
+            text.push_str(&format!("\n    {statement};"));
+        }
+        text
+    }
+}
+
+/// True if nothing that was found keeps enrold from working.
+pub fn can_work(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.level < Level::Error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_says_what_to_do_in_the_readers_language() {
+        let finding = Finding::error("x", words("it is off", "switch it on"), words("c'est éteint", "allumez"));
+        assert_eq!(finding.text(Locale::En), "it is off; switch it on");
+        let finding = finding.with(vec!["GRANT A".to_owned(), "GRANT B".to_owned()]);
+        assert_eq!(finding.text(Locale::Fr), "c'est éteint ; allumez\n    GRANT A;\n    GRANT B;");
+    }
+
+    #[test]
+    fn only_errors_keep_enrold_from_working() {
+        let quiet = || words("", "");
+        assert!(can_work(&[Finding::ok("a", quiet(), quiet()), Finding::warning("b", quiet(), quiet())]));
+        assert!(!can_work(&[Finding::ok("a", quiet(), quiet()), Finding::error("b", quiet(), quiet())]));
+    }
+}

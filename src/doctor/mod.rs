@@ -1,0 +1,126 @@
+//! Can enrold work here? Looks at the database, the site's tables, the account's rights, Moodle's settings and enrold's
+//! directories, and says of each what to do. It must not change anything, and it never shows a password.
+
+pub mod grants;
+pub mod needs;
+
+mod catalogue;
+mod finding;
+mod moodle;
+mod own;
+mod place;
+mod rights;
+mod server;
+mod tables;
+
+use secrecy::ExposeSecret;
+
+use crate::config::Settings;
+use crate::db::{Conn, Database, DbError};
+use catalogue::Catalogue;
+use finding::words;
+
+pub use finding::{Finding, Level, Words, can_work};
+
+/// Examines everything; findings come in the order in which an operator would put things right.
+pub async fn run(database: &Database, settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(mut conn) = reach(database, settings, &mut findings).await {
+        if let Err(error) = examine(&mut conn, settings, &mut findings).await {
+            findings.push(broken_off(&error));
+        }
+        conn.close().await;
+    }
+    findings.push(place::state(&settings.state.path));
+    findings.push(place::inbox(&settings.inbox.path));
+    findings
+}
+
+async fn reach(database: &Database, settings: &Settings, findings: &mut Vec<Finding>) -> Option<Conn> {
+    // The engine would only say that it cannot open the file.
+    if let Some(file) = database.file().filter(|file| !file.exists()) {
+        let shown = file.display();
+        findings.push(Finding::error(
+            "database",
+            words(
+                format!("the database file {shown} does not exist"),
+                "correct database.url, or make one with 'enrold db init'",
+            ),
+            words(
+                format!("le fichier de base de données {shown} n'existe pas"),
+                "corrigez database.url, ou créez-en un avec « enrold db init »",
+            ),
+        ));
+        return None;
+    }
+    let address = match database.file() {
+        Some(file) => file.display().to_string(),
+        None => place::address(settings.database.url.expose_secret()),
+    };
+    match database.connect().await {
+        Ok(conn) => {
+            findings.push(Finding::ok(
+                "database",
+                words(format!("connected to {address}"), ""),
+                words(format!("connexion à {address} établie"), ""),
+            ));
+            Some(conn)
+        }
+        Err(error) => {
+            findings.push(Finding::error(
+                "database",
+                words(
+                    format!("{address}: {error}"),
+                    "check database.url, that the server runs and lets this host in, and the account's password",
+                ),
+                words(
+                    format!("{address} : {error}"),
+                    "vérifiez database.url, que le serveur tourne et accepte cette machine, et le mot de passe du compte",
+                ),
+            ));
+            None
+        }
+    }
+}
+
+async fn examine(conn: &mut Conn, settings: &Settings, findings: &mut Vec<Finding>) -> Result<(), DbError> {
+    findings.extend(server::examine(conn).await?);
+    let catalogue = Catalogue::read(conn).await?;
+    if let Some(finding) = tables::no_moodle(conn, &catalogue) {
+        findings.push(finding);
+        return Ok(());
+    }
+    let grantee = tables::grantee(conn).await?;
+    let own = catalogue.table("enrold_schema").is_some();
+    let gaps = rights::gaps(conn, &catalogue, own).await?;
+    let general = rights::general(conn).await?;
+    findings.extend(tables::of_gaps(conn, &grantee, &gaps, &general, own));
+    findings.extend(tables::writable(conn).await);
+    if own {
+        if tables::may_read(&gaps, "enrold_schema") {
+            findings.push(own::version(conn).await?);
+        }
+        if tables::may_read(&gaps, "enrold_run") {
+            findings.extend(own::runs(conn).await?);
+        }
+    }
+    let read = ["config", "config_plugins", "role", "context", "user", "course", "task_scheduled"];
+    if read.iter().all(|table| tables::may_read(&gaps, table)) {
+        findings.extend(moodle::examine(conn, settings).await?);
+    }
+    Ok(())
+}
+
+fn broken_off(error: &DbError) -> Finding {
+    Finding::error(
+        "broken-off",
+        words(
+            format!("the examination of the database broke off: {error}"),
+            "put right what is said above, then try again",
+        ),
+        words(
+            format!("l'examen de la base s'est interrompu : {error}"),
+            "corrigez ce qui est dit plus haut, puis réessayez",
+        ),
+    )
+}

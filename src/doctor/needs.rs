@@ -1,0 +1,205 @@
+//! What enrold's statements need of each table: the columns that they read, insert and update, and whether they delete.
+//! It must not know engines or accounts; a test runs enrold with exactly these rights, so that the list stays true.
+
+/// What enrold needs of one table.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    /// The name, without the site's prefix; enrold's own tables have none.
+    pub table: &'static str,
+    /// The columns that are read.
+    pub read: &'static [&'static str],
+    /// The journal keeps complete old rows of this table: every column is read, whatever the site's version has.
+    pub whole_rows: bool,
+    /// The columns of inserted rows.
+    pub insert: &'static [&'static str],
+    /// The columns that are updated.
+    pub update: &'static [&'static str],
+    /// Rows are deleted.
+    pub delete: bool,
+    /// Without this table enrold works all the same.
+    pub optional: bool,
+}
+
+impl Need {
+    const fn reads(table: &'static str, read: &'static [&'static str]) -> Self {
+        Self { table, read, whole_rows: false, insert: &[], update: &[], delete: false, optional: false }
+    }
+
+    const fn rows(table: &'static str, read: &'static [&'static str]) -> Self {
+        Self { whole_rows: true, ..Self::reads(table, read) }
+    }
+
+    const fn inserts(self, insert: &'static [&'static str]) -> Self {
+        Self { insert, ..self }
+    }
+
+    const fn updates(self, update: &'static [&'static str]) -> Self {
+        Self { update, ..self }
+    }
+
+    const fn deletes(self) -> Self {
+        Self { delete: true, ..self }
+    }
+
+    const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// True for one of enrold's own tables.
+    pub fn is_own(&self) -> bool {
+        self.table.starts_with("enrold_")
+    }
+
+    /// The name in the database.
+    pub fn full_name(&self, prefix: &str) -> String {
+        if self.is_own() { self.table.to_owned() } else { format!("{prefix}{}", self.table) }
+    }
+
+    /// Every column that must exist.
+    pub fn columns(&self) -> impl Iterator<Item = &'static str> {
+        self.read.iter().chain(self.insert).chain(self.update).copied()
+    }
+}
+
+/// Moodle's tables, then enrold's own.
+pub const NEEDS: [Need; 34] = [
+    Need::reads("config", &["name", "value"]),
+    Need::reads("config_plugins", &["plugin", "name", "value"]),
+    Need::reads("role", &["id", "shortname"]),
+    Need::reads("role_capabilities", &["roleid", "contextid", "capability", "permission"]),
+    Need::reads("context", &["id", "contextlevel", "instanceid", "path"]),
+    Need::reads("user", &["id", "username", "idnumber", "email", "deleted", "mnethostid"]),
+    Need::reads("course", &["id", "shortname", "idnumber", "category"]),
+    Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
+    Need::reads("enrol", &["id", "enrol", "courseid", "sortorder", "roleid", "timecreated"]).inserts(&[
+        "enrol",
+        "status",
+        "courseid",
+        "sortorder",
+        "enrolstartdate",
+        "enrolenddate",
+        "roleid",
+        "timecreated",
+        "timemodified",
+    ]),
+    Need::rows(
+        "user_enrolments",
+        &["id", "enrolid", "userid", "status", "timestart", "timeend", "timecreated", "timemodified", "modifierid"],
+    )
+    .inserts(&["enrolid", "status", "userid", "timestart", "timeend", "modifierid", "timecreated", "timemodified"])
+    .updates(&["status", "timestart", "timeend", "modifierid", "timemodified"])
+    .deletes(),
+    Need::rows(
+        "role_assignments",
+        &["id", "roleid", "contextid", "userid", "component", "itemid", "timemodified", "modifierid"],
+    )
+    .inserts(&["roleid", "contextid", "userid", "timemodified", "modifierid", "component", "itemid", "sortorder"])
+    .deletes(),
+    Need::rows("enrol_flatfile", &["id", "action", "roleid", "userid", "courseid", "timestart", "timeend"])
+        .inserts(&["action", "roleid", "userid", "courseid", "timestart", "timeend", "timemodified"])
+        .deletes(),
+    Need::rows("groups", &["id", "courseid", "timemodified"]).updates(&["timemodified"]),
+    Need::rows("groups_members", &["id", "groupid", "userid", "component", "itemid"]).deletes(),
+    Need::reads("message_conversations", &["id", "component", "itemtype", "itemid", "contextid"]).optional(),
+    Need::rows("message_conversation_members", &["id", "conversationid", "userid"]).deletes().optional(),
+    Need::reads("grade_items", &["id", "courseid"]),
+    Need::rows("grade_grades", &["id", "itemid", "userid"]).deletes(),
+    Need::reads("grade_grades_history", &[]).inserts(&[
+        "action",
+        "oldid",
+        "source",
+        "timemodified",
+        "loggeduser",
+        "itemid",
+        "userid",
+    ]),
+    Need::rows("user_lastaccess", &["id", "userid", "courseid"]).deletes(),
+    Need::reads("modules", &["id", "name"]).optional(),
+    Need::reads("course_modules", &["id", "course", "module", "instance"]).optional(),
+    Need::reads("forum", &["id", "course", "forcesubscribe"]).optional(),
+    Need::rows("forum_subscriptions", &["id", "userid", "forum"]).inserts(&["userid", "forum"]).deletes().optional(),
+    Need::rows("forum_digests", &["id", "userid", "forum"]).deletes().optional(),
+    Need::rows("forum_track_prefs", &["id", "userid", "forumid"]).deletes().optional(),
+    Need::rows("forum_read", &["id", "userid", "forumid"]).deletes().optional(),
+    Need::reads("cache_flags", &["flagtype", "name"])
+        .inserts(&["flagtype", "name", "timemodified", "value", "expiry"])
+        .updates(&["value", "timemodified", "expiry"]),
+    Need::reads("logstore_standard_log", &[])
+        .inserts(&[
+            "eventname",
+            "component",
+            "action",
+            "target",
+            "objecttable",
+            "objectid",
+            "crud",
+            "edulevel",
+            "contextid",
+            "contextlevel",
+            "contextinstanceid",
+            "userid",
+            "courseid",
+            "relateduserid",
+            "anonymous",
+            "other",
+            "timecreated",
+            "origin",
+        ])
+        .optional(),
+    Need::rows("enrold_schema", &["version", "prefix"]),
+    Need::rows("enrold_lease", &["name", "holder", "fence", "heartbeat", "since"]).updates(&[
+        "holder",
+        "fence",
+        "heartbeat",
+        "since",
+    ]),
+    Need::rows("enrold_run", &["id", "state", "effects", "effectseq"])
+        .inserts(&[
+            "id",
+            "kind",
+            "source",
+            "state",
+            "clock",
+            "started",
+            "parent",
+            "version",
+            "sha256",
+            "device",
+            "inode",
+            "size",
+            "mtime",
+            "effects",
+            "effectseq",
+        ])
+        .updates(&["state", "ended", "counts", "message", "effects", "effectseq"]),
+    // Nobody deletes from the journal or rewrites it: only the mark of what was overtaken is set.
+    Need::rows("enrold_change", &["run", "seq", "kind", "state", "oldrow"])
+        .inserts(&["run", "seq", "kind", "line", "userid", "courseid", "oldrow"])
+        .updates(&["state"]),
+    Need::rows("enrold_error", &["run", "line", "code", "value", "hint"])
+        .inserts(&["run", "line", "code", "value", "hint"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moodle::tables::table;
+
+    #[test]
+    fn every_need_is_in_the_catalogue_of_moodles_tables() {
+        for need in NEEDS.iter().filter(|need| !need.is_own()) {
+            let known = table(need.table).unwrap_or_else(|| panic!("{} is not in the catalogue", need.table));
+            for column in need.columns() {
+                assert!(known.column(column).is_some(), "{}.{column} is not in the catalogue", need.table);
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_of_people_and_courses_are_not_read() {
+        for need in NEEDS.iter().filter(|need| ["user", "enrol"].contains(&need.table)) {
+            assert!(!need.whole_rows);
+            assert!(need.read.iter().all(|column| !["password", "secret"].contains(column)));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! enrold's own tables: present, of the right version, for this Moodle; and what its history leaves to be decided.
+//! It must not migrate or decide anything.
+
+use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
+use crate::doctor::finding::{Finding, words};
+
+/// Examines version and prefix of enrold's own tables, which exist.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn version(conn: &mut Conn) -> Result<Finding, DbError> {
+    let Some((version, prefix)) = schema_version(conn).await? else {
+        return Ok(missing());
+    };
+    if prefix != conn.prefix() {
+        return Ok(Finding::error(
+            "own-tables",
+            words(
+                format!("enrold's tables in this database serve the prefix '{prefix}', not '{}'", conn.prefix()),
+                "correct database.prefix: one Moodle per database",
+            ),
+            words(
+                format!(
+                    "les tables d'enrold dans cette base servent le préfixe « {prefix} », pas « {} »",
+                    conn.prefix()
+                ),
+                "corrigez database.prefix : un seul Moodle par base",
+            ),
+        ));
+    }
+    if version == SCHEMA_VERSION {
+        return Ok(Finding::ok(
+            "own-tables",
+            words(format!("enrold's own tables have version {version}"), ""),
+            words(format!("les tables propres d'enrold ont la version {version}"), ""),
+        ));
+    }
+    let (en, fr) = if version < SCHEMA_VERSION {
+        ("run 'enrold db migrate'", "exécutez « enrold db migrate »")
+    } else {
+        ("install the newer enrold that made them", "installez l'enrold plus récent qui les a faites")
+    };
+    Ok(Finding::error(
+        "own-tables",
+        words(format!("enrold's own tables have version {version}, this program needs {SCHEMA_VERSION}"), en),
+        words(
+            format!("les tables propres d'enrold ont la version {version}, ce programme demande la {SCHEMA_VERSION}"),
+            fr,
+        ),
+    ))
+}
+
+/// The finding for a database without enrold's own tables.
+pub(super) fn missing() -> Finding {
+    Finding::error(
+        "own-tables",
+        words(
+            "enrold's own tables (enrold_schema, …) are missing, or the account may not read them",
+            "run 'enrold db migrate' with an account that has these rights",
+        ),
+        words(
+            "les tables propres d'enrold (enrold_schema, …) manquent, ou le compte n'a pas le droit de les lire",
+            "exécutez « enrold db migrate » avec un compte qui a ces droits",
+        ),
+    )
+}
+
+/// Runs that wait for somebody or something.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
+    let none = Params::new();
+    let mut findings = Vec::new();
+    let held = conn.number("SELECT COUNT(*) FROM {enrold_run} WHERE state = 'held'", &none).await?;
+    if held > 0 {
+        findings.push(Finding::ok(
+            "runs-held",
+            words(format!("runs held: {held}"), "see 'enrold runs', then 'enrold approve RUN' or 'enrold reject RUN'"),
+            words(
+                format!("passages retenus : {held}"),
+                "voyez « enrold runs », puis « enrold approve RUN » ou « enrold reject RUN »",
+            ),
+        ));
+    }
+    let unfinished = conn.number("SELECT COUNT(*) FROM {enrold_run} WHERE state = 'interrupted'", &none).await?;
+    if unfinished > 0 {
+        findings.push(Finding::ok(
+            "runs-interrupted",
+            words(
+                format!("runs interrupted: {unfinished}; nothing of them was applied"),
+                "see 'enrold runs', and give their files again if nobody has",
+            ),
+            words(
+                format!("passages interrompus : {unfinished} ; rien n'en a été appliqué"),
+                "voyez « enrold runs » et redonnez leurs fichiers si personne ne l'a fait",
+            ),
+        ));
+    }
+    let effects = conn.number("SELECT COUNT(*) FROM {enrold_run} WHERE effects = 1", &none).await?;
+    if effects > 0 {
+        findings.push(Finding::ok(
+            "effects-pending",
+            words(
+                format!("runs committed whose session flags and log entries are not all written yet: {effects}"),
+                "the next run of enrold writes them",
+            ),
+            words(
+                format!("passages validés dont les marques de session et entrées de journal ne sont pas toutes écrites : {effects}"),
+                "le prochain passage d'enrold les écrit",
+            ),
+        ));
+    }
+    Ok(findings)
+}

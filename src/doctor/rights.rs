@@ -1,0 +1,196 @@
+//! What is missing of [`NEEDS`]: tables, columns and rights that the account really holds or lacks, however it got them.
+//! It must not change anything: PostgreSQL is asked, on MariaDB each kind of statement is explained and not run.
+
+use crate::db::{Conn, DbError, Dialect, Params};
+use crate::doctor::catalogue::{Catalogue, Standing};
+use crate::doctor::grants::numbers_its_rows;
+use crate::doctor::needs::{NEEDS, Need};
+
+/// Something that is missing.
+#[derive(Clone, Debug)]
+pub(super) struct Gap {
+    pub need: &'static Need,
+    pub lack: Lack,
+}
+
+/// What is missing of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// The table itself.
+    Table,
+    /// A column.
+    Column(&'static str),
+    /// A right, as GRANT names it.
+    Right(String),
+}
+
+/// Compares all needs with the database; enrold's own tables only if `own` says that they exist.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn gaps(conn: &mut Conn, catalogue: &Catalogue, own: bool) -> Result<Vec<Gap>, DbError> {
+    let mut gaps = Vec::new();
+    for need in NEEDS.iter().filter(|need| own || !need.is_own()) {
+        let standing = catalogue.table(&need.full_name(conn.prefix()));
+        let lacks = match (conn.dialect(), standing) {
+            (Dialect::Maria, standing) => explained(conn, need, standing).await?,
+            (_, None) => vec![Lack::Table],
+            (_, Some(standing)) => listed(need, standing),
+        };
+        gaps.extend(lacks.into_iter().map(|lack| Gap { need, lack }));
+    }
+    Ok(gaps)
+}
+
+/// What the engine's own lists say (PostgreSQL, SQLite).
+fn listed(need: &Need, standing: &Standing) -> Vec<Lack> {
+    let mut lacks = absent_columns(need, standing);
+    let without = |columns: &[&'static str], may: fn(&crate::doctor::catalogue::Rights) -> bool| {
+        let denied = |name: &&&str| standing.columns.get(**name).is_some_and(|rights| !may(rights));
+        columns.iter().filter(denied).copied().collect::<Vec<_>>().join(", ")
+    };
+    let reads = without(need.read, |rights| rights.select);
+    if need.whole_rows && standing.columns.values().any(|rights| !rights.select) {
+        lacks.push(Lack::Right("SELECT".to_owned()));
+    } else if !reads.is_empty() {
+        lacks.push(Lack::Right(format!("SELECT ({reads})")));
+    }
+    if !without(need.insert, |rights| rights.insert).is_empty() {
+        lacks.push(Lack::Right("INSERT".to_owned()));
+    }
+    let updates = without(need.update, |rights| rights.update);
+    if !updates.is_empty() {
+        lacks.push(Lack::Right(format!("UPDATE ({updates})")));
+    }
+    if need.delete && !standing.delete {
+        lacks.push(Lack::Right("DELETE".to_owned()));
+    }
+    if let Some((sequence, false)) = &standing.sequence
+        && numbers_its_rows(need)
+    {
+        lacks.push(Lack::Right(format!("USAGE ON SEQUENCE {sequence}")));
+    }
+    lacks
+}
+
+fn absent_columns(need: &Need, standing: &Standing) -> Vec<Lack> {
+    let mut absent: Vec<&str> = need.columns().filter(|column| !standing.columns.contains_key(*column)).collect();
+    absent.sort_unstable();
+    absent.dedup();
+    absent.into_iter().map(Lack::Column).collect()
+}
+
+/// MariaDB hides what the account may not touch, and its lists know nothing of roles: it is asked to explain one
+/// statement of each kind, for which it wants the same rights as for running it.
+async fn explained(conn: &mut Conn, need: &Need, standing: Option<&Standing>) -> Result<Vec<Lack>, DbError> {
+    let mut lacks = Vec::new();
+    for (right, statement) in statements(need) {
+        match asked(conn, &statement).await? {
+            Answer::Granted => {}
+            Answer::NoTable => return Ok(vec![Lack::Table]),
+            Answer::NoColumn => return Ok(standing.map_or_else(Vec::new, |standing| absent_columns(need, standing))),
+            Answer::Denied => lacks.push(Lack::Right(right)),
+        }
+    }
+    Ok(lacks)
+}
+
+fn statements(need: &Need) -> Vec<(String, String)> {
+    let table = need.table;
+    let mut statements = Vec::new();
+    let columns = need.read.join(", ");
+    if need.whole_rows {
+        statements.push(("SELECT".to_owned(), format!("SELECT * FROM {{{table}}}")));
+    }
+    if !need.read.is_empty() {
+        // Asked for rows of all columns too: a column that does not exist is told here.
+        let right = if need.whole_rows { "SELECT".to_owned() } else { format!("SELECT ({columns})") };
+        statements.push((right, format!("SELECT {columns} FROM {{{table}}}")));
+    }
+    if !need.insert.is_empty() {
+        let values = vec!["0"; need.insert.len()].join(", ");
+        let sql = format!("INSERT INTO {{{table}}} ({}) VALUES ({values})", need.insert.join(", "));
+        statements.push(("INSERT".to_owned(), sql));
+    }
+    if !need.update.is_empty() {
+        let sets = need.update.iter().map(|column| format!("{column} = 0")).collect::<Vec<_>>().join(", ");
+        let right = format!("UPDATE ({})", need.update.join(", "));
+        statements.push((right, format!("UPDATE {{{table}}} SET {sets} WHERE 1 = 0")));
+    }
+    if need.delete {
+        statements.push(("DELETE".to_owned(), format!("DELETE FROM {{{table}}} WHERE 1 = 0")));
+    }
+    statements.dedup_by(|later, first| later == first);
+    statements
+}
+
+enum Answer {
+    Granted,
+    Denied,
+    NoTable,
+    NoColumn,
+}
+
+async fn asked(conn: &mut Conn, statement: &str) -> Result<Answer, DbError> {
+    let outcome = conn.command(&format!("EXPLAIN {statement}")).await;
+    match outcome {
+        Ok(()) => Ok(Answer::Granted),
+        Err(error) => match code(&error) {
+            Some("1142" | "1143") => Ok(Answer::Denied),
+            Some("1146") => Ok(Answer::NoTable),
+            Some("1054") => Ok(Answer::NoColumn),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The engine's code at the end of an error's words.
+fn code(error: &DbError) -> Option<&str> {
+    let DbError::Other { what, .. } = error else {
+        return None;
+    };
+    what.strip_suffix(']')?.rsplit_once('[').map(|(_, code)| code)
+}
+
+/// Rights on the database as a whole that are missing, as GRANT names them.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn general(conn: &mut Conn) -> Result<Vec<&'static str>, DbError> {
+    let mut missing = Vec::new();
+    match conn.dialect() {
+        Dialect::Lite => {}
+        Dialect::Postgres => {
+            let sql = "SELECT has_database_privilege(current_database(), 'TEMPORARY')";
+            if conn.number(sql, &Params::new()).await? == 0 {
+                missing.push("TEMPORARY");
+            }
+        }
+        Dialect::Maria => match conn.temporary("enrold_doctor", "n BIGINT NOT NULL").await {
+            Ok(()) => conn.command("DROP TEMPORARY TABLE enrold_doctor").await?,
+            Err(error) if code(&error) == Some("1044") => missing.push("CREATE TEMPORARY TABLES"),
+            Err(error) => return Err(error),
+        },
+    }
+    Ok(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_stands_at_the_end_of_the_words() {
+        let denied = DbError::other("SELECT command denied to user 'e'@'h' [1142]");
+        assert_eq!(code(&denied), Some("1142"));
+        assert_eq!(code(&DbError::other("no code here")), None);
+        assert_eq!(code(&DbError::Lost("gone [2013]".to_owned())), None);
+    }
+
+    #[test]
+    fn a_statement_is_explained_for_each_right() {
+        let need = NEEDS.iter().find(|need| need.table == "user_enrolments").unwrap();
+        let kinds: Vec<String> = statements(need).into_iter().map(|(_, sql)| sql[..6].to_owned()).collect();
+        assert_eq!(kinds, ["SELECT", "SELECT", "INSERT", "UPDATE", "DELETE"]);
+    }
+}

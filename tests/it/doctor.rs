@@ -1,0 +1,199 @@
+//! What the doctor finds on each engine: a site in order, and each thing that is not.
+//! It must not test the account's rights: `doctor_rights` does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use enrold::db::{Database, Dialect};
+use enrold::doctor::{self, Finding, Level, can_work};
+use enrold::moodle::install::load_sample;
+use enrold::report::Locale;
+
+use crate::servers::{PREFIX, on_each_engine};
+use crate::site::Site;
+
+on_each_engine!(
+    a_site_in_order,
+    a_disabled_method,
+    a_twin_task,
+    another_prefix,
+    missing_tables_and_columns,
+    own_tables_of_another_time,
+    roles_without_names,
+    keys_that_are_not_unique,
+    runs_that_wait,
+);
+
+/// Examines a site as the command does.
+pub async fn examine(site: &Site) -> Vec<Finding> {
+    let engine = site.engine();
+    doctor::run(&engine.database, &engine.settings).await
+}
+
+fn levels(findings: &[Finding]) -> Vec<(Level, &'static str)> {
+    findings.iter().map(|finding| (finding.level, finding.code)).collect()
+}
+
+fn find<'a>(findings: &'a [Finding], code: &str) -> &'a Finding {
+    findings.iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no {code} among {findings:#?}"))
+}
+
+async fn sample(site: &mut Site) {
+    load_sample(&mut site.conn).await.unwrap();
+}
+
+async fn a_site_in_order(mut site: Site) {
+    sample(&mut site).await;
+    let findings = examine(&site).await;
+    assert!(can_work(&findings), "{findings:#?}");
+    for code in ["database", "version", "clock", "moodle-tables", "own-tables", "method", "timezone"] {
+        assert_eq!(find(&findings, code).level, Level::Ok, "{code}");
+    }
+    let on_server = site.conn.dialect() != Dialect::Lite;
+    assert_eq!(levels(&findings).contains(&(Level::Ok, "rights")), on_server);
+    assert_eq!(levels(&findings).contains(&(Level::Ok, "isolation")), on_server);
+    assert_eq!(
+        findings.iter().any(|finding| finding.code == "least-rights" && finding.statements.len() > 30),
+        on_server
+    );
+    let french = findings.iter().map(|finding| finding.text(Locale::Fr)).collect::<String>();
+    assert!(french.contains("la méthode d'inscription `flatfile` est activée"));
+    let json = serde_json::to_value(find(&findings, "version")).unwrap();
+    assert_eq!(json["level"], "ok");
+    assert!(json["en"]["found"].as_str().unwrap().ends_with("tested"));
+}
+
+async fn a_disabled_method(mut site: Site) {
+    sample(&mut site).await;
+    site.sql("UPDATE {config} SET value = 'manual' WHERE name = 'enrol_plugins_enabled'").await;
+    let findings = examine(&site).await;
+    let text = find(&findings, "method").text(Locale::En);
+    assert!(text.contains("Site administration > Plugins > Enrolments"), "{text}");
+    assert!(!can_work(&findings));
+    site.set("flatfile.when_disabled", "apply");
+    let findings = examine(&site).await;
+    assert_eq!(find(&findings, "method").level, Level::Warning);
+    assert!(can_work(&findings));
+}
+
+async fn a_twin_task(mut site: Site) {
+    sample(&mut site).await;
+    for (disabled, level) in [(0, Level::Warning), (1, Level::Ok)] {
+        site.sql(&format!(
+            "UPDATE {{task_scheduled}} SET disabled = {disabled} WHERE component = 'enrol_flatfile' OR classname LIKE '%flatfile_sync_task'"
+        ))
+        .await;
+        assert_eq!(find(&examine(&site).await, "twin-task").level, level);
+    }
+}
+
+/// The tables stand under another prefix than the configured one.
+async fn another_prefix(site: Site) {
+    let engine = site.engine();
+    let url = crate::doctor_rights::url(&engine);
+    let seconds = Duration::from_secs;
+    let database = Database::new(&url, "xx_", seconds(5), seconds(5)).unwrap();
+    let findings = doctor::run(&database, &engine.settings).await;
+    let text = find(&findings, "moodle-tables").text(Locale::En);
+    assert!(text.contains(&format!("database.prefix = \"{PREFIX}\"")), "{text}");
+    assert!(!can_work(&findings));
+}
+
+async fn missing_tables_and_columns(mut site: Site) {
+    sample(&mut site).await;
+    for sql in [
+        "DROP TABLE {groups_members}",
+        "DROP TABLE {forum_read}",
+        "ALTER TABLE {grade_items} RENAME COLUMN courseid TO course",
+    ] {
+        site.conn.command(sql).await.unwrap();
+    }
+    let findings = examine(&site).await;
+    assert!(find(&findings, "moodle-tables").text(Locale::En).contains("mdl_groups_members"));
+    assert_eq!(find(&findings, "moodle-tables").level, Level::Error);
+    assert!(find(&findings, "optional-tables").text(Locale::Fr).contains("mdl_forum_read"));
+    assert_eq!(find(&findings, "optional-tables").level, Level::Warning);
+    assert!(find(&findings, "columns").text(Locale::En).contains("mdl_grade_items.courseid"));
+    assert!(!findings.iter().flat_map(|finding| &finding.statements).any(|sql| sql.contains("forum_read")));
+}
+
+async fn own_tables_of_another_time(mut site: Site) {
+    sample(&mut site).await;
+    site.sql("UPDATE enrold_schema SET version = version + 1").await;
+    assert!(find(&examine(&site).await, "own-tables").text(Locale::En).contains("install the newer enrold"));
+    site.sql("UPDATE enrold_schema SET version = version - 2").await;
+    assert!(find(&examine(&site).await, "own-tables").text(Locale::En).contains("enrold db migrate"));
+    site.sql("UPDATE enrold_schema SET prefix = 'yy_'").await;
+    assert!(find(&examine(&site).await, "own-tables").text(Locale::En).contains("one Moodle per database"));
+    site.conn.command("DROP TABLE enrold_schema").await.unwrap();
+    let findings = examine(&site).await;
+    let own = find(&findings, "own-tables");
+    assert_eq!(own.level, Level::Error);
+    assert_eq!(own.statements.is_empty(), site.conn.dialect() == Dialect::Lite);
+}
+
+async fn roles_without_names(mut site: Site) {
+    sample(&mut site).await;
+    site.sql("UPDATE {config_plugins} SET value = ' ' WHERE plugin = 'enrol_flatfile' AND name = 'map_1'").await;
+    site.sql("UPDATE {config_plugins} SET value = 'Student' WHERE plugin = 'enrol_flatfile' AND name = 'map_4'").await;
+    let findings = examine(&site).await;
+    assert!(find(&findings, "role-alias-off").text(Locale::En).contains("manager"));
+    assert!(find(&findings, "role-alias-twice").text(Locale::En).contains("student (teacher, student)"));
+    assert!(can_work(&findings));
+}
+
+async fn keys_that_are_not_unique(mut site: Site) {
+    sample(&mut site).await;
+    site.sql("UPDATE {user} SET idnumber = ''").await;
+    site.sql("UPDATE {course} SET idnumber = ''").await;
+    assert!(!levels(&examine(&site).await).iter().any(|(_, code)| code.ends_with("-twice")));
+    site.sql("UPDATE {user} SET idnumber = 'same' WHERE id > 2").await;
+    site.sql("UPDATE {course} SET idnumber = 'same' WHERE id > 1").await;
+    // Another case is another key, whatever the collation.
+    site.sql("UPDATE {user} SET idnumber = 'Same' WHERE id = 3").await;
+    let findings = examine(&site).await;
+    assert!(find(&findings, "user-idnumber-twice").text(Locale::En).contains("several accounts share: 1;"));
+    assert_eq!(find(&findings, "course-idnumber-twice").level, Level::Warning);
+    site.set("flatfile.native.user_key", "username");
+    site.set("flatfile.native.course_key", "shortname");
+    assert_eq!(find(&examine(&site).await, "course-idnumber-twice").level, Level::Ok);
+}
+
+async fn runs_that_wait(mut site: Site) {
+    sample(&mut site).await;
+    for (id, state, effects) in [(1, "held", 0), (2, "interrupted", 0), (3, "done", 1)] {
+        site.sql(&format!(
+            "INSERT INTO enrold_run (id, kind, source, state, clock, started, version, effects, effectseq)
+             VALUES ({id}, 'import', 'f', '{state}', 0, 0, '0', {effects}, 0)"
+        ))
+        .await;
+    }
+    let findings = examine(&site).await;
+    for code in ["runs-held", "runs-interrupted", "effects-pending"] {
+        assert_eq!(find(&findings, code).level, Level::Ok);
+        assert!(find(&findings, code).en.found.contains(": 1"), "{code}");
+    }
+}
+
+/// Where nobody answers, the address is told and never the password.
+#[tokio::test]
+async fn a_database_that_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    for (url, shown) in [
+        ("postgres://enrold:tr0ub4dor@127.0.0.1:1/moodle".to_owned(), "postgres://127.0.0.1:1"),
+        ("mysql://enrold:tr0ub4dor@127.0.0.1:1/moodle".to_owned(), "mysql://127.0.0.1:1"),
+        (format!("sqlite:{}/none.sqlite", dir.path().display()), "none.sqlite does not exist"),
+    ] {
+        let sets =
+            vec![("database.url".to_owned(), url.clone()), ("state.path".to_owned(), dir.path().display().to_string())];
+        let settings = enrold::config::load(&enrold::config::Sources { sets, ..Default::default() }).unwrap().settings;
+        let database = Arc::new(Database::new(&url, PREFIX, Duration::from_secs(2), Duration::from_secs(2)).unwrap());
+        let findings = doctor::run(&database, &settings).await;
+        let text = find(&findings, "database").text(Locale::En);
+        assert!(text.contains(shown), "{text}");
+        assert!(!format!("{findings:?}").contains("tr0ub4dor"));
+        assert!(!can_work(&findings));
+        assert_eq!(find(&findings, "state").level, Level::Ok);
+    }
+    assert!(!dir.path().join("none.sqlite").exists(), "examining makes no database");
+}

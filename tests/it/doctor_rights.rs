@@ -1,0 +1,322 @@
+//! The least rights, proved: a new account with exactly the granted rights does all that enrold does, and the doctor
+//! names each right that is taken away. It must not be a test of the runs themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use enrold::clock;
+use enrold::config::{CourseKey, UserKey};
+use enrold::db::{Database, Dialect, Params, migrate};
+use enrold::doctor::grants::{self, Grant, Grantee};
+use enrold::doctor::{self, Finding, Level, can_work};
+use enrold::moodle::install::load_sample;
+use enrold::report::Locale;
+use enrold::run::{Engine, Import, Note, Report, State};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::servers::{PREFIX, run_on};
+use crate::site::{NOW, Site};
+
+#[test]
+fn the_least_rights_suffice_postgresql() {
+    run_on(Dialect::Postgres, the_least_rights_suffice);
+}
+
+#[test]
+fn the_least_rights_suffice_mariadb() {
+    run_on(Dialect::Maria, the_least_rights_suffice);
+}
+
+#[test]
+fn each_right_is_missed_postgresql() {
+    run_on(Dialect::Postgres, each_right_is_missed);
+}
+
+#[test]
+fn each_right_is_missed_mariadb() {
+    run_on(Dialect::Maria, each_right_is_missed);
+}
+
+#[test]
+fn migrating_needs_no_more_postgresql() {
+    run_on(Dialect::Postgres, migrating_needs_no_more);
+}
+
+#[test]
+fn migrating_needs_no_more_mariadb() {
+    run_on(Dialect::Maria, migrating_needs_no_more);
+}
+
+/// The URL of a site under test.
+pub fn url(engine: &Engine) -> String {
+    engine.settings.database.url.expose_secret().to_owned()
+}
+
+/// A new account on the site's database, without any right.
+struct Account {
+    dialect: Dialect,
+    grantee: Grantee,
+    engine: Engine,
+}
+
+impl Account {
+    async fn make(site: &mut Site) -> Self {
+        let dialect = site.conn.dialect();
+        let engine = site.engine();
+        let whole = url(&engine);
+        let (_, place) = whole.rsplit_once('@').unwrap();
+        let (server, database) = place.split_once('/').unwrap();
+        let name = format!("probe_{:x}", clock::nanos());
+        let (account, url) = match dialect {
+            Dialect::Postgres => (name.clone(), format!("postgres://{name}@{server}/{database}")),
+            _ => (format!("{name}@127.0.0.1"), format!("mysql://{name}:secret@{server}/{database}")),
+        };
+        let statements = match dialect {
+            Dialect::Postgres => vec![
+                format!("CREATE ROLE {name} LOGIN"),
+                // What everybody has would hide what is missing.
+                format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC"),
+                "REVOKE ALL ON SCHEMA public FROM PUBLIC".to_owned(),
+            ],
+            _ => vec![format!("CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'secret'")],
+        };
+        for statement in statements {
+            site.conn.command(&statement).await.unwrap();
+        }
+        let seconds = Duration::from_secs;
+        let mut settings = (*engine.settings).clone();
+        settings.database.url = SecretString::from(url.clone());
+        let engine = Engine {
+            database: Arc::new(Database::new(&url, PREFIX, seconds(10), seconds(10)).unwrap()),
+            settings: Arc::new(settings),
+            ..engine
+        };
+        let schema = "public".to_owned();
+        let grantee = Grantee { database: database.to_owned(), schema, prefix: PREFIX.to_owned(), account };
+        Self { dialect, grantee, engine }
+    }
+
+    async fn remove(self, site: &mut Site) {
+        let statements = match self.dialect {
+            Dialect::Postgres => {
+                let name = &self.grantee.account;
+                vec![format!("DROP OWNED BY {name}"), format!("DROP ROLE {name}")]
+            }
+            _ => {
+                let (name, host) = self.grantee.account.split_once('@').unwrap();
+                vec![format!("DROP USER {name}@'{host}'")]
+            }
+        };
+        for statement in statements {
+            site.conn.command(&statement).await.unwrap();
+        }
+    }
+
+    fn rights(&self) -> Vec<Grant> {
+        grants::for_runs(self.dialect, &self.grantee, |_| true)
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        doctor::run(&self.engine.database, &self.engine.settings).await
+    }
+}
+
+async fn give(site: &mut Site, grants: &[Grant]) {
+    for grant in grants {
+        site.conn.command(&grant.sql).await.unwrap_or_else(|error| panic!("{}: {error}", grant.sql));
+    }
+}
+
+/// A sample site in which one student leaves traces of every kind.
+async fn site_with_traces(site: &mut Site) {
+    load_sample(&mut site.conn).await.unwrap();
+    site.setting("unenrolaction", Some("0")).await;
+    site.setting("expiredaction", Some("0")).await;
+    let none = Params::new();
+    let user = site.conn.number("SELECT id FROM {user} WHERE username = 'petitl25'", &none).await.unwrap();
+    let course = site.conn.number("SELECT id FROM {course} WHERE shortname = 'L1-MATH-101'", &none).await.unwrap();
+    let context = format!("SELECT id FROM {{context}} WHERE contextlevel = 50 AND instanceid = {course}");
+    let context = site.conn.number(&context, &none).await.unwrap();
+    let (item, group, forum, talk) = (9001, 9002, 9003, 9004);
+    let at = |name: &'static str, value: i64| (name, value.into());
+    let text = |name: &'static str, value: &str| (name, value.into());
+    site.insert("grade_items", &[at("id", item), at("courseid", course)]).await;
+    site.insert("grade_grades", &[at("itemid", item), at("userid", user)]).await;
+    site.insert("groups", &[at("id", group), at("courseid", course), text("name", "G")]).await;
+    site.insert("groups_members", &[at("groupid", group), at("userid", user)]).await;
+    let of_group = [
+        at("id", talk),
+        text("component", "core_group"),
+        text("itemtype", "groups"),
+        at("itemid", group),
+        at("contextid", context),
+    ];
+    site.insert("message_conversations", &of_group).await;
+    site.insert("message_conversation_members", &[at("conversationid", talk), at("userid", user)]).await;
+    site.insert("forum", &[at("id", forum), at("course", course)]).await;
+    for table in ["forum_subscriptions", "forum_digests"] {
+        site.insert(table, &[at("userid", user), at("forum", forum)]).await;
+    }
+    for table in ["forum_track_prefs", "forum_read"] {
+        site.insert(table, &[at("userid", user), at("forumid", forum)]).await;
+    }
+    let seen = format!("DELETE FROM {{user_lastaccess}} WHERE userid = {user} AND courseid = {course}");
+    site.sql(&seen).await;
+    site.insert("user_lastaccess", &[at("userid", user), at("courseid", course)]).await;
+    site.reset_sequences().await;
+}
+
+async fn the_least_rights_suffice(mut site: Site) {
+    site_with_traces(&mut site).await;
+    let account = Account::make(&mut site).await;
+    give(&mut site, &account.rights()).await;
+    let findings = account.examine().await;
+    assert!(can_work(&findings), "{findings:#?}");
+    assert!(findings.iter().any(|finding| (finding.level, finding.code) == (Level::Ok, "rights")), "{findings:#?}");
+
+    let file = site.write(format!(
+        "operation,username,course,role,timestart,timeend\n\
+         add,simona26,L1-MATH-101,student,,\nadd,simona26,BU-FORMATION,student,,\nadd,moreaul26,L1-MATH-101,student,,{}\n\
+         add,moreaul26,L1-INFO-110,student,{},\ndel,petitl25,L1-MATH-101,student,,\nadd,nobody,L1-MATH-101,student,,\n",
+        NOW + 500,
+        NOW + 1000,
+    ));
+    let rehearsal = account.engine.import(&file, true).await.unwrap();
+    assert_eq!(rehearsal.state, State::Simulated);
+    let report = account.engine.import(&file, false).await.unwrap();
+    assert_applied(&report, State::DoneWithErrors);
+    for kind in [
+        "instance.add",
+        "enrolment.add",
+        "role.add",
+        "buffer.add",
+        "enrolment.remove",
+        "role.remove",
+        "group-member.remove",
+        "conversation-member.remove",
+        "group.touch",
+        "grade.remove",
+        "grade-history.add",
+        "lastaccess.remove",
+        "forum-subscriptions.remove",
+        "forum-digests.remove",
+        "forum-track-prefs.remove",
+        "forum-read.remove",
+    ] {
+        assert!(report.counts.contains_key(kind), "{kind} is not among {:?}", report.counts);
+    }
+    assert!(site.count("logstore_standard_log").await > 0);
+    assert!(site.count("cache_flags").await > 0);
+
+    every_key_is_read(&mut site, &account).await;
+    windows_and_suspensions(&mut site, &account).await;
+    account.remove(&mut site).await;
+}
+
+async fn every_key_is_read(site: &mut Site, account: &Account) {
+    let none = Params::new();
+    let row = site
+        .conn
+        .row("SELECT id, email, idnumber FROM {user} WHERE username = 'simona26'", &none)
+        .await
+        .unwrap()
+        .unwrap();
+    let place = site
+        .conn
+        .row("SELECT id, idnumber FROM {course} WHERE shortname = 'L1-INFO-110'", &none)
+        .await
+        .unwrap()
+        .unwrap();
+    for (user_key, course_key, line) in [
+        (UserKey::Email, CourseKey::Id, format!("add,student,{},{}\n", row.text(1), place.text(0))),
+        (UserKey::Id, CourseKey::Shortname, format!("del,student,{},L1-INFO-110\n", row.text(0))),
+        (UserKey::Idnumber, CourseKey::Idnumber, format!("add,student,{},{}\n", row.text(2), place.text(1))),
+    ] {
+        let import = Import { user_key: Some(user_key), course_key: Some(course_key), ..site.write(line) };
+        assert_applied(&account.engine.import(&import, false).await.unwrap(), State::Done);
+    }
+}
+
+/// Due rows of the buffer, expirations, `del` under suspension, changed windows.
+async fn windows_and_suspensions(site: &mut Site, account: &Account) {
+    let later = Engine { clock: clock::Clock::frozen_at(Some(NOW + 2000)), ..account.engine.clone() };
+    let report = later.sync_flatfile(false).await.unwrap();
+    assert_applied(&report, State::Done);
+    for kind in ["buffer.remove", "enrolment.add", "enrolment.remove"] {
+        assert!(report.counts.contains_key(kind), "{kind} is not among {:?}", report.counts);
+    }
+    site.setting("unenrolaction", Some("3")).await;
+    let file = site.write(format!(
+        "operation,username,course,role,timestart,timeend\nadd,simona26,BU-FORMATION,student,,{}\ndel,simona26,L1-MATH-101,student,,\n",
+        NOW + 9000
+    ));
+    let report = later.import(&file, false).await.unwrap();
+    assert_applied(&report, State::Done);
+    assert!(report.counts.contains_key("enrolment.update") && report.counts.contains_key("enrolment.suspend"));
+}
+
+fn assert_applied(report: &Report, state: State) {
+    assert_eq!(report.state, state, "{:?}", report.problems);
+    let unwritten = report.notes.iter().find(|note| matches!(note, Note::EffectsPending(_)));
+    assert_eq!(unwritten, None, "the effects are written too");
+}
+
+/// Takes each granted right away in turn: the doctor says that enrold cannot work, names the right and the remedy.
+async fn each_right_is_missed(mut site: Site) {
+    load_sample(&mut site.conn).await.unwrap();
+    let account = Account::make(&mut site).await;
+    let rights = account.rights();
+    give(&mut site, &rights).await;
+    for grant in &rights {
+        site.conn.command(&revoke(&grant.sql)).await.unwrap();
+        let findings = account.examine().await;
+        assert!(!can_work(&findings), "without: {}", grant.sql);
+        let errors = findings.iter().filter(|finding| finding.level == Level::Error);
+        let text = errors.map(|finding| finding.text(Locale::En)).collect::<Vec<_>>().join("\n");
+        let named = grant.table.map_or_else(|| general_name(&grant.sql), str::to_owned);
+        assert!(text.contains(&named), "without: {}\nthe doctor says: {text}", grant.sql);
+        if grant.table.is_some_and(|table| table != "enrold_schema") {
+            assert!(text.contains(&grant.sql), "the remedy of: {}\nis not in: {text}", grant.sql);
+        }
+        site.conn.command(&grant.sql).await.unwrap();
+    }
+    assert!(can_work(&account.examine().await));
+    account.remove(&mut site).await;
+}
+
+/// What an error says when a right on the whole database is missing.
+fn general_name(sql: &str) -> String {
+    let name = match sql {
+        _ if sql.contains("CONNECT") => "permission denied for database",
+        _ if sql.contains("ON SCHEMA") => "no Moodle tables with the prefix 'mdl_' can be seen",
+        _ => "CREATE TEMPORARY TABLES",
+    };
+    name.to_owned()
+}
+
+fn revoke(grant: &str) -> String {
+    let (what, whom) = grant.strip_prefix("GRANT ").unwrap().rsplit_once(" TO ").unwrap();
+    format!("REVOKE {what} FROM {whom}")
+}
+
+/// enrold's own tables are made with the rights of `for_migrate` and no others, in the site's collation.
+async fn migrating_needs_no_more(mut site: Site) {
+    load_sample(&mut site.conn).await.unwrap();
+    for table in ["enrold_schema", "enrold_lease", "enrold_run", "enrold_change", "enrold_error"] {
+        site.conn.command(&format!("DROP TABLE {table}")).await.unwrap();
+    }
+    let account = Account::make(&mut site).await;
+    give(&mut site, &grants::for_migrate(account.dialect, &account.grantee)).await;
+    let mut conn = account.engine.database.connect().await.unwrap();
+    assert!(!migrate(&mut conn, NOW).await.unwrap().is_empty());
+    if account.dialect == Dialect::Maria {
+        assert_eq!(conn.collation(), "utf8mb4_unicode_ci");
+    }
+    conn.close().await;
+    give(&mut site, &account.rights()).await;
+    let findings = account.examine().await;
+    assert!(can_work(&findings), "{findings:#?}");
+    let file = site.write("operation,username,course,role,timestart,timeend\nadd,simona26,L1-MATH-101,student,,\n");
+    assert_applied(&account.engine.import(&file, false).await.unwrap(), State::Done);
+    account.remove(&mut site).await;
+}
