@@ -141,7 +141,7 @@ impl Site {
             ("timemodified", 1.into()),
         ];
         self.insert("enrol", &row).await;
-        self.reset_sequences(&["enrol"]).await;
+        self.reset_sequences_of(&["enrol"]).await;
     }
 
     /// Enrols `uN` in `cM` by a method, as Moodle did long ago.

@@ -156,8 +156,7 @@ impl Case {
         }
         let store = [("plugin", "tool_log"), ("name", "enabled_stores"), ("value", "logstore_standard")];
         site.insert("config_plugins", &store.map(|(column, value)| (column, Value::from(value)))).await;
-        let names: Vec<&str> = tables::tables().iter().map(|table| table.name).collect();
-        site.reset_sequences(&names).await;
+        site.reset_sequences().await;
     }
 
     /// What Moodle left; its messages are not enrold's.

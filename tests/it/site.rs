@@ -109,7 +109,13 @@ impl Site {
     }
 
     /// Rows with ids of ours do not move the sequences of PostgreSQL: after them, this does.
-    pub async fn reset_sequences(&mut self, of: &[&str]) {
+    pub async fn reset_sequences(&mut self) {
+        let names: Vec<&str> = tables::tables().iter().map(|table| table.name).collect();
+        self.reset_sequences_of(&names).await;
+    }
+
+    /// The same for some tables.
+    pub async fn reset_sequences_of(&mut self, of: &[&str]) {
         if self.conn.dialect() != Dialect::Postgres {
             return;
         }
