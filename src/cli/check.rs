@@ -68,7 +68,7 @@ pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> 
         describe(setting, &checked);
     }
     let mut reader = files::read(&mut file, &scan, &reading)?;
-    while let Some(entry) = reader.next() {
+    for entry in reader.by_ref() {
         if let Entry::Bad(problem) = entry? {
             let message = problem.text(setting.locale());
             if setting.json {

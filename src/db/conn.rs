@@ -360,7 +360,7 @@ impl Conn {
         }
     }
 
-    /// Tells PostgreSQL to go by indexes from now on, or to choose freely again; nothing on the others.
+    /// Tells PostgreSQL to join row by row through indexes from now on, or to choose freely again; nothing on the others.
     ///
     /// Where a table was empty when its statistics were taken, the planner reads it whole for each row of a join,
     /// even while the very statement fills it (measured: 80 s instead of 1.5 s for 100,000 roles).
@@ -369,8 +369,12 @@ impl Conn {
     /// The engine's.
     pub async fn prefer_indexes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
-            (Dialect::Postgres, true) => self.command("SET enable_seqscan = off").await,
-            (Dialect::Postgres, false) => self.command("SET enable_seqscan = on").await,
+            (Dialect::Postgres, true) => {
+                self.command("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await
+            }
+            (Dialect::Postgres, false) => {
+                self.command("SET enable_seqscan = on; SET enable_hashjoin = on; SET enable_mergejoin = on").await
+            }
             _ => Ok(()),
         }
     }
