@@ -30,17 +30,17 @@ pub async fn from_lines(work: &mut Work<'_>, protected: &[i64], any_del: bool) -
     fill(work, lines, protected, any_del).await
 }
 
-/// Fills `step` from the due rows of the buffer, whatever their start.
+/// Fills `step` from the due rows of the buffer that name an account, a role and a course which may be written.
 ///
 /// # Errors
 /// The engine's.
-pub async fn from_buffer(work: &mut Work<'_>) -> Result<i64, DbError> {
+pub async fn from_buffer(work: &mut Work<'_>, protected: &[i64]) -> Result<i64, DbError> {
     let due = "SELECT b.id AS line, CASE WHEN b.action = 'del' THEN 2 ELSE 1 END AS op, b.userid, b.courseid, k.id AS contextid, b.roleid,
             b.timestart, b.timeend
         FROM {enrol_flatfile} b JOIN {user} u ON u.id = b.userid AND u.deleted = 0 JOIN {role} r ON r.id = b.roleid
         JOIN {course} s ON s.id = b.courseid AND s.category <> 0 JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = b.courseid
-       WHERE b.timestart < :now";
-    fill(work, due, &[], true).await
+       WHERE b.timestart < :now AND b.userid NOT IN (:protected)";
+    fill(work, due, protected, true).await
 }
 
 async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool) -> Result<i64, DbError> {

@@ -91,6 +91,7 @@ impl Engine {
         loop {
             match Lease::take(conn, lease::RUN, ttl).await {
                 Ok(Some(lease)) => return Ok(lease),
+                Ok(None) if Lease::bury(conn, lease::RUN).await? => continue,
                 Ok(None) => {}
                 Err(error) if error.is_transient() => {}
                 Err(error) => return Err(error.into()),
@@ -112,12 +113,16 @@ impl Engine {
         watch: StopWatch,
     ) -> RunResult<Report> {
         let site = Site::read(conn).await?;
+        let mut pending = Vec::new();
         if !simulate {
-            self.effects(conn, &site).finish_all().await?;
+            // Effects of an earlier run that cannot be written must not keep this one from running.
+            if let Err(error) = self.effects(conn, &site).finish_all().await {
+                pending.push(Note::EffectsPending(error.to_string()));
+            }
         }
-        let notes = self.check_twin(conn).await?;
         let mut report = blank(order, self.clock.now());
-        report.notes = notes;
+        report.notes = pending;
+        report.notes.append(&mut self.check_twin(conn).await?);
         if !site.is_enabled(METHOD) && self.settings.flatfile.when_disabled == WhenDisabled::Wait {
             report.state = State::Skipped;
             report.notes.push(Note::MethodDisabled);
@@ -181,6 +186,7 @@ impl Engine {
         };
         report.state = State::Failed;
         report.errors = 1;
+        report.lines.failed = 1;
         let message = problem.text(crate::config::Locale::En);
         report.problems.push(problem);
         if !simulate {
@@ -301,6 +307,7 @@ impl Attempt<'_> {
         } else if self.simulate && limits.mode == crate::config::GuardMode::Hold {
             // A rehearsal shows the whole plan and says that it would be held.
             limits.mode = crate::config::GuardMode::Warn;
+            report.would_hold = true;
         }
         let mut work = Work {
             conn,
@@ -311,24 +318,28 @@ impl Attempt<'_> {
             observer: self.engine.observer.clone(),
             counts: BTreeMap::new(),
             overtaken: 0,
+            lines: Lines::default(),
+            notes: Vec::new(),
         };
-        let outcome = self.task(&mut work).await;
-        let lines = match outcome {
-            Ok(lines) => work.guard_check().await.map(|()| lines),
+        let outcome = match self.task(&mut work).await {
+            Ok(()) => work.guard_check().await,
             Err(error) => Err(error),
         };
-        if let Err(RunError::Held) | Ok(_) = &lines {
+        report.lines = work.lines;
+        if let Err(RunError::Held) | Ok(()) = &outcome {
             work.guard.name_courses_of(work.conn).await?;
             report.breaches.clone_from(&work.guard.breaches);
+            report.would_hold &= !report.breaches.is_empty();
             report.counts.clone_from(&work.counts);
+            report.notes.append(&mut work.notes);
         }
-        report.lines = lines?;
+        outcome?;
         work.tell_overtaken().await?;
         report.overtaken = work.overtaken;
         self.conclude(conn, report, watch).await
     }
 
-    async fn task(&self, work: &mut Work<'_>) -> RunResult<Lines> {
+    async fn task(&self, work: &mut Work<'_>) -> RunResult<()> {
         let settings = &self.engine.settings;
         match (&self.order.task, self.opened) {
             (Task::File { shown, .. }, Some(opened)) => {
@@ -342,7 +353,7 @@ impl Attempt<'_> {
                 };
                 job::apply_file(work, settings, &drop).await
             }
-            _ => job::apply_sync(work, settings).await.map(|()| Lines::default()),
+            _ => job::apply_sync(work, settings).await,
         }
     }
 
@@ -386,6 +397,8 @@ impl Attempt<'_> {
     /// Keeps plan and bytes, then rolls back and writes the held run into the history.
     async fn hold(&self, conn: &mut Conn, report: &mut Report) -> RunResult<()> {
         read_problems(conn, self.run, report).await?;
+        // Nothing is applied: what counts is the plan, as far as it got before the limit.
+        report.counts = planned(conn, self.run).await?;
         let shelf = Shelf::of(Path::new(&self.engine.settings.state.path), self.run);
         let held = self.order.to_hold(self.opened);
         let mut copy = match self.opened {
@@ -414,6 +427,7 @@ fn blank(order: &Order, clock: i64) -> Report {
         read_as: None,
         counts: BTreeMap::new(),
         overtaken: 0,
+        would_hold: false,
         errors: 0,
         problems: Vec::new(),
         breaches: Vec::new(),
@@ -434,6 +448,13 @@ fn read_as(opened: &Opened) -> ReadAs {
         sha256: opened.scan.sha256.clone(),
         bytes: opened.scan.bytes,
     }
+}
+
+/// The changes in a run's journal by kind.
+async fn planned(conn: &mut Conn, run: i64) -> RunResult<BTreeMap<String, i64>> {
+    let sql = "SELECT c.kind, COUNT(*) FROM {enrold_change} c WHERE c.run = :run GROUP BY c.kind";
+    let rows = conn.rows(sql, &Params::new().with("run", run)).await?;
+    Ok(rows.iter().map(|row| (row.text(0), row.int(1))).collect())
 }
 
 async fn read_problems(conn: &mut Conn, run: i64, report: &mut Report) -> RunResult<()> {

@@ -69,6 +69,15 @@ impl Engine {
         self.execute(order, false).await
     }
 
+    /// What approving a held run would do: the same way, rolled back.
+    ///
+    /// # Errors
+    /// As [`Engine::approve`].
+    pub async fn rehearse_approval(&self, run: i64) -> RunResult<Report> {
+        let order = order::Order::approve(&self.held(run).await?, &self.settings.state.path, run)?;
+        self.execute(order, true).await
+    }
+
     /// Rejects a held run: nothing of it will be applied. The kept bytes and plan stay for the record.
     ///
     /// # Errors
