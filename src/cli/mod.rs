@@ -167,7 +167,7 @@ impl Setting {
     /// Shows the report of a run as JSON or text.
     fn show(&self, report: &Report) {
         if self.json {
-            output::report_json(report, self.locale());
+            output::json(&output::report_value(report, self.locale()));
         } else if !(self.quiet && report.state == State::Done && report.notes.is_empty() && report.breaches.is_empty())
         {
             output::report(report, self.locale());
@@ -258,9 +258,13 @@ fn start_log(cli: &Cli, level: LogLevel) {
     drop(subscriber.try_init());
 }
 
-/// Opens a file that a person named, with the name in the error.
+/// Opens a regular file that a person named, with the name in the error: a pipe would wait for ever.
 fn open(path: &std::path::Path) -> anyhow::Result<std::fs::File> {
-    std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))
+    let problem = || format!("cannot open {}", path.display());
+    if !std::fs::metadata(path).with_context(problem)?.is_file() {
+        anyhow::bail!("{}: not a regular file", problem());
+    }
+    std::fs::File::open(path).with_context(problem)
 }
 
 #[cfg(test)]
