@@ -3,7 +3,7 @@
 
 use crate::cli::{Exit, Setting, output};
 use crate::clock;
-use crate::db::migrate;
+use crate::db::{Conn, migrate, schema_version};
 use crate::moodle::install;
 
 /// The words of `db`.
@@ -35,6 +35,7 @@ pub(super) async fn run(setting: &Setting, command: &Command) -> anyhow::Result<
         );
     }
     if let Command::Init { sample } = command {
+        refuse_second_moodle(&mut conn).await?;
         let tables = install::create_tables(&mut conn).await?;
         done.insert("moodle_tables".to_owned(), tables.into());
         if *sample {
@@ -53,4 +54,15 @@ pub(super) async fn run(setting: &Setting, command: &Command) -> anyhow::Result<
         }
     }
     Ok(Exit::Done)
+}
+
+/// Before any table is made: enrold's tables serve one Moodle.
+async fn refuse_second_moodle(conn: &mut Conn) -> anyhow::Result<()> {
+    match schema_version(conn).await? {
+        Some((_, prefix)) if prefix != conn.prefix() => anyhow::bail!(
+            "this database's enrold tables serve the table prefix '{prefix}', not '{}': one Moodle per database",
+            conn.prefix()
+        ),
+        _ => Ok(()),
+    }
 }
