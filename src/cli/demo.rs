@@ -11,7 +11,7 @@ use crate::clock;
 use crate::db::{Params, migrate};
 use crate::moodle::install;
 use crate::report::words::pick;
-use crate::run::{Engine, Import, Observer};
+use crate::run::{Import, Observer, Report};
 
 /// What marks a folder as made by the demonstration.
 const MARK: &str = ".enrold-demo";
@@ -46,25 +46,40 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
     install::load_sample(&mut conn).await?;
     migrate(&mut conn, clock::real()).await?;
     let engine = setting.engine(Observer::none())?;
+    let mut reports = Vec::new();
     for path in drops {
-        import(setting, &engine, path).await?;
+        let report = engine.import(&Import { path, ..Import::default() }, false).await?;
+        tell(setting, &report);
+        reports.push(report);
     }
-    output::report(&engine.sync_flatfile(false).await?, setting.locale());
-    summary(setting, &mut conn, options).await?;
+    let report = engine.sync_flatfile(false).await?;
+    tell(setting, &report);
+    reports.push(report);
+    if setting.json {
+        let reports: Vec<_> = reports.iter().map(|report| output::report_value(report, setting.locale())).collect();
+        output::json(&serde_json::json!({ "database": database_file(options), "reports": reports }));
+    } else {
+        summary(setting, &mut conn, options).await?;
+    }
     conn.close().await;
     Ok(Exit::Done)
 }
 
-async fn import(setting: &Setting, engine: &Engine, path: PathBuf) -> anyhow::Result<()> {
-    let report = engine.import(&Import { path, ..Import::default() }, false).await?;
-    output::report(&report, setting.locale());
-    output::line("");
-    Ok(())
+fn tell(setting: &Setting, report: &Report) {
+    if !setting.json {
+        output::report(report, setting.locale());
+        output::line("");
+    }
+}
+
+fn database_file(options: &Options) -> String {
+    options.folder.join("enrold.sqlite").display().to_string()
 }
 
 /// Makes the folder and copies the files into its drop directory; gives them in their order.
 fn make_folder(options: &Options) -> anyhow::Result<Vec<PathBuf>> {
     let folder = &options.folder;
+    let sources = sources(&options.files)?;
     if folder.exists() {
         if !folder.join(MARK).exists() {
             bail!("{} exists and was not made by 'enrold demo': name another folder", folder.display());
@@ -74,18 +89,22 @@ fn make_folder(options: &Options) -> anyhow::Result<Vec<PathBuf>> {
     let sync = folder.join("sync");
     fs::create_dir_all(&sync).with_context(|| format!("cannot make {}", sync.display()))?;
     fs::write(folder.join(MARK), "made by 'enrold demo', which may remove this folder\n")?;
-    let from = &options.files;
+    sources.iter().map(|path| copy_into(&sync, path)).collect()
+}
+
+/// The files to import, in their order.
+fn sources(from: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let listed = fs::read_dir(from)
         .with_context(|| format!("cannot read {}: start the demonstration in the project's folder", from.display()))?;
-    let mut drops = Vec::new();
+    let mut sources = Vec::new();
     for entry in listed {
         let path = entry?.path();
         if matches!(path.extension().and_then(|ending| ending.to_str()), Some("csv" | "txt")) {
-            drops.push(copy_into(&sync, &path)?);
+            sources.push(path);
         }
     }
-    drops.sort();
-    Ok(drops)
+    sources.sort();
+    Ok(sources)
 }
 
 fn copy_into(folder: &Path, path: &Path) -> anyhow::Result<PathBuf> {
@@ -97,7 +116,6 @@ fn copy_into(folder: &Path, path: &Path) -> anyhow::Result<PathBuf> {
 /// Who is enrolled by the files now, course by course, and where to look further.
 async fn summary(setting: &Setting, conn: &mut crate::db::Conn, options: &Options) -> anyhow::Result<()> {
     let locale = setting.locale();
-    output::line("");
     output::line(&pick(
         locale,
         "Enrolled by these files now (active, suspended):",
@@ -114,11 +132,11 @@ async fn summary(setting: &Setting, conn: &mut crate::db::Conn, options: &Option
     for row in rows {
         output::line(&format!("  {:<16} {:>3} {:>3}  {}", row.text(0), row.int(2), row.int(3), row.text(1)));
     }
-    let folder = options.folder.display();
     output::line("");
     output::line(&format!(
-        "{} {folder}/enrold.sqlite",
-        pick(locale, "The database lies in", "La base de données est dans")
+        "{} {}",
+        pick(locale, "The database lies in", "La base de données est dans"),
+        database_file(options)
     ));
     let look = "cargo run -q -- --config config/demo.toml";
     output::line(&pick(locale, "Look further:", "Pour en voir plus :"));

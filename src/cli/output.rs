@@ -16,8 +16,8 @@ pub fn json<T: serde::Serialize>(value: &T) {
     line(&text);
 }
 
-/// Prints the report of a run as one JSON document, its problems with their sentences.
-pub fn report_json(report: &Report, locale: Locale) {
+/// The report of a run as JSON, its problems with their sentences.
+pub fn report_value(report: &Report, locale: Locale) -> serde_json::Value {
     let mut document = match serde_json::to_value(report) {
         Ok(document) => document,
         Err(error) => serde_json::json!({ "message": error.to_string() }),
@@ -25,7 +25,7 @@ pub fn report_json(report: &Report, locale: Locale) {
     for (at, problem) in report.problems.iter().enumerate() {
         document["problems"][at]["message"] = problem.text(locale).into();
     }
-    json(&document);
+    document
 }
 
 /// Prints one line; a reader that went away (`| head`) is no error.
