@@ -1,0 +1,143 @@
+//! `enrold db`, `doctor` and `demo` as a child process: what they make, and what they refuse.
+//! It must not test what the doctor finds; its own tests do.
+
+use enrold::db::{Conn, Dialect, Params};
+use serde_json::json;
+
+use crate::doctor_rights::url;
+use crate::program::{Program, on_the_sample};
+use crate::servers::{connect, on_each_engine};
+use crate::site::Site;
+
+on_each_engine!(an_empty_database_is_made_a_site, where_moodle_stands_nothing_is_touched);
+
+async fn an_empty_database_is_made_a_site(mut site: Site) {
+    let program = emptied(&mut site).await;
+    program.run(&["db", "migrate"]).ends(1).logs(&["there is no Moodle in this database (no table mdl_user)"]);
+    program.run(&["doctor"]).ends(1).says(&["ERROR", "no Moodle tables"]);
+    let (code, made) = program.json(&["db", "init", "--sample"]);
+    assert_eq!((code, &made["sample"], &made["migrations"]), (0, &json!(true), &json!([1])));
+    assert!(made["moodle_tables"].as_u64().unwrap() > 50);
+    program.run(&["doctor"]).ends(0).says(&["ok       moodle-tables", "ok       method"]);
+    program.run(&["db", "init"]).ends(1).logs(&["Moodle tables exist in this database already", "enrold db migrate"]);
+    let (code, again) = program.json(&["db", "migrate"]);
+    assert_eq!((code, &again["migrations"]), (0, &json!([])));
+    let (code, report) = program.json(&["import", &crate::program::sample("flatfile-20261121.txt")]);
+    assert_eq!((code, &report["errors"]), (0, &json!(0)));
+}
+
+/// The site's database without any table; for SQLite another file.
+async fn emptied(site: &mut Site) -> Program {
+    let program = Program::on(site);
+    let address = url(&site.engine());
+    let name = address.rsplit('/').next().unwrap();
+    match site.conn.dialect() {
+        Dialect::Lite => return program.set("database.url=sqlite:empty.sqlite").having("empty.sqlite"),
+        Dialect::Postgres => site.conn.command("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.unwrap(),
+        Dialect::Maria => {
+            site.conn.command(&format!("DROP DATABASE {name}")).await.unwrap();
+            site.conn.command(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4")).await.unwrap();
+        }
+    }
+    program
+}
+
+impl Program {
+    /// With an empty file in the working directory.
+    fn having(self, name: &str) -> Self {
+        self.write(name, "");
+        self
+    }
+}
+
+async fn where_moodle_stands_nothing_is_touched(mut site: Site) {
+    let program = site.sampled().await;
+    let before = (site.dump().await, tables(&mut site.conn).await);
+    program.run(&["db", "init", "--sample"]).ends(1).logs(&["(mdl_"]);
+    let other = "database.prefix=other_";
+    program.run(&["--set", other, "db", "init"]).ends(1).logs(&["serve the table prefix 'mdl_', not 'other_'"]);
+    program.run(&["--set", other, "db", "migrate"]).ends(1).logs(&["no table other_user"]);
+    site.nothing_changed(&before.0, "refused").await;
+    assert_eq!(tables(&mut site.conn).await, before.1);
+    program.run(&["db", "migrate"]).ends(0);
+    // A second Moodle in the same database has no room for enrold's tables.
+    site.sql("CREATE TABLE other_user (id INTEGER)").await;
+    program.run(&["--set", other, "db", "migrate"]).ends(1).logs(&["one Moodle per database"]);
+    site.nothing_changed(&before.0, "refused and migrated").await;
+}
+
+/// The names of all tables in the database.
+async fn tables(conn: &mut Conn) -> Vec<String> {
+    let sql = match conn.dialect() {
+        Dialect::Lite => "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
+        Dialect::Postgres => {
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY table_name"
+        }
+        Dialect::Maria => {
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name"
+        }
+    };
+    conn.rows(sql, &Params::new()).await.unwrap().iter().map(|row| row.text(0)).collect()
+}
+
+#[test]
+fn the_doctor_says_whether_it_works() {
+    on_the_sample(async |mut site: Site, program| {
+        let (code, found) = program.json(&["doctor"]);
+        assert_eq!((code, &found["can_work"]), (0, &json!(true)));
+        program.run(&["--set", "locale=fr", "doctor"]).ends(0).says(&["est activée"]);
+        site.sql("UPDATE {config} SET value = 'manual' WHERE name = 'enrol_plugins_enabled'").await;
+        program.run(&["-q", "doctor"]).ends(1).says(&["ERROR    method"]);
+        let (code, found) = program.json(&["--set", "database.url=sqlite:nowhere.sqlite", "doctor"]);
+        assert_eq!((code, &found["can_work"]), (1, &json!(false)));
+        assert!(!program.dir.join("nowhere.sqlite").exists());
+    });
+}
+
+fn demonstration(program: &Program, words: &[&str]) -> crate::program::Answer {
+    let files = format!("{}/sample-sync-dir", env!("CARGO_MANIFEST_DIR"));
+    program.run(&[&["demo", "--files", &files], words].concat())
+}
+
+#[tokio::test]
+async fn the_demonstration_and_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::bare(dir.path());
+    for _ in 0..2 {
+        demonstration(&program, &[])
+            .ends(0)
+            .says(&["run 1, import demo/sync/enrols-20261121.csv: done", "line 21: no account matches"])
+            .says(&[
+                "run 6, sync flatfile: done",
+                "L1-MATH-101       10   0",
+                "The database lies in demo/enrold.sqlite",
+            ]);
+    }
+    let mut conn = connect(&format!("sqlite:{}", dir.path().join("demo/enrold.sqlite").display())).await;
+    assert_eq!(conn.number("SELECT COUNT(*) FROM {enrold_run}", &Params::new()).await.unwrap(), 6);
+    conn.close().await;
+    demonstration(&program, &["--set", "locale=fr", "autre"]).ends(0).says(&["La base de données est dans autre/"]);
+}
+
+#[test]
+fn the_demonstration_keeps_what_it_did_not_make() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::bare(dir.path());
+    std::fs::create_dir(dir.path().join("mine")).unwrap();
+    program.write("mine/letter.txt", "dear");
+    demonstration(&program, &["mine"]).ends(1).logs(&["was not made by 'enrold demo'", "name another folder"]);
+    assert_eq!(std::fs::read_to_string(dir.path().join("mine/letter.txt")).unwrap(), "dear");
+    program.run(&["demo", "--files", "nowhere"]).ends(1).logs(&["cannot read nowhere"]);
+    assert!(!dir.path().join("demo").exists(), "nothing is made in vain");
+}
+
+#[test]
+fn the_demonstration_as_one_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let answer = demonstration(&Program::bare(dir.path()), &["--json"]).ends(0);
+    let document: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(document["database"], "demo/enrold.sqlite");
+    let runs: Vec<u64> =
+        document["reports"].as_array().unwrap().iter().map(|report| report["run"].as_u64().unwrap()).collect();
+    assert_eq!(runs, [1, 2, 3, 4, 5, 6]);
+}

@@ -1,0 +1,173 @@
+//! The real program as a child process: what it is told, and its exit code, answer and log.
+//! It must not know what a command does.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use enrold::db::Dialect;
+use enrold::moodle::install::load_sample;
+use serde_json::Value as Json;
+
+use crate::doctor_rights::url;
+use crate::servers::run_on;
+use crate::site::{NOW, Site};
+
+/// The program with a working directory and the words that stand before every command.
+#[derive(Clone)]
+pub struct Program {
+    /// The working directory.
+    pub dir: PathBuf,
+    now: i64,
+    words: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+/// How a command ended.
+pub struct Answer {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub log: String,
+}
+
+impl Program {
+    /// The program in a directory, at the tests' moment, without any setting of the test.
+    pub fn bare(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), now: NOW, words: Vec::new(), env: Vec::new() }
+    }
+
+    /// The program on a site; the guard is as delivered.
+    pub fn on(site: &Site) -> Self {
+        let engine = site.engine();
+        let state = &engine.settings.state.path;
+        let dir = state.parent().unwrap_or(state);
+        Self::bare(dir)
+            .with("--set", &format!("database.url={}", url(&engine)))
+            .with("--set", &format!("state.path={}", state.display()))
+    }
+
+    /// The same program at another moment.
+    pub fn at(&self, now: i64) -> Self {
+        Self { now, ..self.clone() }
+    }
+
+    /// Puts an option before every command.
+    pub fn with(mut self, option: &str, value: &str) -> Self {
+        self.words.extend([option.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Sets a key of the configuration.
+    pub fn set(self, assignment: &str) -> Self {
+        self.with("--set", assignment)
+    }
+
+    /// Sets a variable of the environment, which is empty otherwise.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes a file into the working directory.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Runs a command without a terminal.
+    pub fn run(&self, words: &[&str]) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
+        command.arg(format!("--now={}", self.now)).args(&self.words).args(words);
+        command.current_dir(&self.dir).stdin(Stdio::null());
+        command.env_clear().envs(self.env.iter().cloned());
+        let output = command.output().unwrap();
+        Answer {
+            code: output.status.code().expect("the program ends by itself"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            log: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs a command with `--json`: standard output is one document and nothing else.
+    pub fn json(&self, words: &[&str]) -> (i32, Json) {
+        let answer = self.run(&[&["--json"], words].concat());
+        let document = serde_json::from_str(&answer.out)
+            .unwrap_or_else(|error| panic!("{words:?}: {error} in {:?}; log: {}", answer.out, answer.log));
+        (answer.code, document)
+    }
+
+    /// Runs a command on a terminal of its own, made by `script` of util-linux, and types an answer.
+    pub fn typed(&self, words: &[&str], answer: &str) -> Answer {
+        let now = format!("--now={}", self.now);
+        let program = [env!("CARGO_BIN_EXE_enrold"), &now];
+        let all = program.into_iter().chain(self.words.iter().map(String::as_str)).chain(words.iter().copied());
+        let line: Vec<String> = all.map(|word| format!("'{word}'")).collect();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]).current_dir(&self.dir);
+        command.env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("script, of util-linux (Debian: bsdutils)");
+        // The terminal keeps what is typed ahead; its input stays open until the program has ended.
+        let mut keyboard = child.stdin.take().unwrap();
+        writeln!(keyboard, "{answer}").unwrap();
+        let mut out = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        let code = child.wait().unwrap().code().expect("the program ends by itself");
+        Answer { code, out, log: String::new() }
+    }
+}
+
+impl Answer {
+    /// Fails with all that was said unless the exit code is this one; gives the answer back.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "exit code; stdout:\n{}\nstderr:\n{}", self.out, self.log);
+        self
+    }
+
+    /// Fails unless standard output holds all of these texts.
+    #[track_caller]
+    pub fn says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.out.contains(text), "{text:?} is not in:\n{}", self.out);
+        }
+        self
+    }
+
+    /// Fails unless standard error holds all of these texts.
+    #[track_caller]
+    pub fn logs(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.log.contains(text), "{text:?} is not in the log:\n{}", self.log);
+        }
+        self
+    }
+}
+
+/// A file of the drop directory that comes with the program.
+pub fn sample(name: &str) -> String {
+    format!("{}/sample-sync-dir/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+impl Site {
+    /// Fills the empty tables with the sample site, and gives the program on it.
+    pub async fn sampled(&mut self) -> Program {
+        load_sample(&mut self.conn).await.unwrap();
+        Program::on(self)
+    }
+}
+
+/// Runs a body on the sample site in SQLite.
+pub fn on_the_sample<F, T>(body: F)
+where
+    F: FnOnce(Site, Program) -> T + Send + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
+    run_on(Dialect::Lite, async move |mut site: Site| {
+        let program = site.sampled().await;
+        body(site, program).await;
+    });
+}

@@ -1,0 +1,51 @@
+//! How the number of statements grows with a file: by bulk chunks and chunks of effects, never by lines.
+//! It must not measure time or memory.
+
+use enrold::db::Dialect;
+
+use crate::servers::on_each_engine;
+use crate::site::Site;
+
+on_each_engine!(twenty_thousand_lines_need_hardly_more_than_a_thousand);
+
+/// People beside the campus's own.
+const PEOPLE: i64 = 7_100;
+
+async fn twenty_thousand_lines_need_hardly_more_than_a_thousand(mut site: Site) {
+    site.campus().await;
+    crowd(&mut site).await;
+    // Instances are made once, by neither file.
+    site.import_once("add,student,u1,c1\nadd,student,u1,c2\nadd,student,u1,c3\n").await;
+    let few = statements(&mut site, 0, 334).await;
+    let many = statements(&mut site, 400, 400 + 6_667).await;
+    // 19,000 lines more: staged in chunks, their effects written in chunks of 5,000 changes, two for a line.
+    let chunks = if site.conn.dialect() == Dialect::Postgres { 2 } else { 40 };
+    let effects = 8 * 6;
+    assert!(many <= few + chunks + effects, "{many} statements for 20,001 lines, {few} for 1,002");
+}
+
+/// Imports a line for each of these people in each of the three courses; gives how many statements that took.
+async fn statements(site: &mut Site, from: i64, to: i64) -> u64 {
+    let lines = (from..to).flat_map(|who| (1..=3).map(move |whither| format!("add,student,p{who},c{whither}\n")));
+    let text: String = lines.collect();
+    let report = site.import_once(&text).await;
+    assert_eq!(report.errors, 0);
+    assert_eq!(report.counts["enrolment.add"], 3 * (to - from));
+    report.statements
+}
+
+/// Accounts `p0`, `p1`, …, known by these idnumbers.
+async fn crowd(site: &mut Site) {
+    let all: Vec<i64> = (0..PEOPLE).collect();
+    for some in all.chunks(500) {
+        let rows: Vec<String> = some
+            .iter()
+            .map(|who| format!("({}, 'p{who}', 'p{who}', 1, 1, 'p{who}@example.com')", 1000 + who))
+            .collect();
+        site.sql(&format!(
+            "INSERT INTO {{user}} (id, username, idnumber, mnethostid, confirmed, email) VALUES {}",
+            rows.join(", ")
+        ))
+        .await;
+    }
+}
