@@ -1,7 +1,7 @@
 //! The order of a file without a loop over its lines: steps on one (user, course) are numbered and run in waves.
 //! It must not know what a step does; consecutive adds of a pair are one step.
 
-use crate::db::DbError;
+use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
 use crate::run::work::Work;
 
@@ -10,13 +10,13 @@ use crate::run::work::Work;
 /// # Errors
 /// The engine's.
 pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
-    work.conn
-        .temporary(
-            "step",
-            "line BIGINT NOT NULL, op SMALLINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-             roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, wave BIGINT NOT NULL",
-        )
-        .await
+    let columns = "line BIGINT NOT NULL, op SMALLINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+        roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, wave BIGINT NOT NULL";
+    match work.conn.dialect() {
+        // The others hash, or index by themselves, when the buffer is settled against a large file.
+        Dialect::Maria => work.conn.temporary_keyed("step", columns, "userid, courseid").await,
+        Dialect::Postgres | Dialect::Lite => work.conn.temporary("step", columns).await,
+    }
 }
 
 /// Fills `step` from the staged lines of a file and gives the number of waves. Where nothing is deleted all adds
@@ -79,7 +79,9 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
 /// # Errors
 /// The engine's.
 pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i64), DbError> {
-    work.conn.temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL").await?;
+    work.conn
+        .temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)")
+        .await?;
     let params = work.params().with("limit", limit).with("limittext", limit.to_string());
     work.conn
         .exec(
@@ -111,7 +113,12 @@ pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i6
 /// # Errors
 /// The engine's.
 pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbError> {
-    work.conn.temporary("moved", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, byrun BIGINT NOT NULL").await?;
+    work.conn
+        .temporary(
+            "moved",
+            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, byrun BIGINT NOT NULL, PRIMARY KEY (userid, courseid)",
+        )
+        .await?;
     let params = work.params().with("held", held);
     work.conn
         .exec(

@@ -1,6 +1,7 @@
 //! The run: one file or one task, from its order to its commit and its effects.
 //! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
+mod attempt;
 pub mod effects;
 pub mod end;
 pub mod enrol;
