@@ -1,4 +1,4 @@
-//! `enrold import` and `enrold sync` as a child process: exit codes, counts, refusals, rehearsals.
+//! `enrold import` as a child process: exit codes, counts, refusals, rehearsals.
 //! It must not test what a line does to the tables; the flat file's own tests do.
 
 use std::process::Command;
@@ -7,9 +7,9 @@ use serde_json::{Value as Json, json};
 
 use crate::program::{Program, on_the_sample, sample};
 use crate::servers::on_each_engine;
-use crate::site::{NOW, Site};
+use crate::site::Site;
 
-on_each_engine!(the_sample_directory_and_again, the_method_is_not_enabled, due_rows_by_sync);
+on_each_engine!(the_sample_directory_and_again, the_method_is_not_enabled);
 
 /// The table of `sample-sync-dir/README.md`: lines and failed lines; and what the first import changes.
 const SAMPLES: [(&str, u64, u64, &str); 5] = [
@@ -72,23 +72,6 @@ async fn the_method_is_not_enabled(mut site: Site) {
     assert_eq!((code, &report["counts"]["enrolment.add"]), (0, &json!(1)));
 }
 
-/// Lines of the sample that begin in January are applied when January is over, by the clock of `--now`.
-async fn due_rows_by_sync(mut site: Site) {
-    let program = site.sampled().await;
-    program.run(&["import", &sample("enrols-20261121.csv")]).ends(0);
-    let (code, early) = program.json(&["sync", "flatfile"]);
-    assert_eq!((code, &early["counts"]), (0, &json!({})));
-    let before = site.dump().await;
-    let february = NOW + 75 * 86_400;
-    let (code, rehearsal) = program.at(february).json(&["sync", "flatfile", "--simulate"]);
-    assert_eq!((code, &rehearsal["state"]), (0, &json!("simulated")));
-    site.nothing_changed(&before, "a simulated sync").await;
-    let (code, due) = program.at(february).json(&["sync", "flatfile"]);
-    assert_eq!((code, &due["counts"]), (0, &rehearsal["counts"]));
-    assert_eq!((&due["counts"]["enrolment.add"], &due["counts"]["buffer.remove"]), (&json!(2), &json!(2)));
-    assert_eq!(due["clock"], february);
-}
-
 const ONE: &str = "operation,username,course,role\nadd,oharas26,L1-ECO-101,student\n";
 
 /// The moment that `--now` names is the run's, the rows' and the log's.
@@ -106,6 +89,17 @@ fn now_freezes_the_clock() {
         assert!(enrolled.is_some(), "the enrolment is of that moment");
         let logged = dump["logstore_standard_log"].iter().all(|row| row["timecreated"].as_deref() == Some(now));
         assert!(logged, "so are its events");
+    });
+}
+
+/// `del` lines that the site lets do nothing are told.
+#[test]
+fn del_lines_that_end_nothing() {
+    on_the_sample(async |_, program| {
+        let program = program.set("flatfile.unenrolaction=keep");
+        let (code, report) = program.json(&["import", &sample("enrols-20261121.csv")]);
+        assert_eq!((code, &report["notes"]), (0, &json!(["del-ignored"])));
+        assert!(report["counts"].get("enrolment.suspend").is_none());
     });
 }
 

@@ -1,7 +1,7 @@
 //! Questions on a terminal: the rehearsal is shown, and only a yes applies.
 //! It must not draw anything itself; `script` of util-linux makes the terminal.
 
-use crate::program::{Program, on_the_sample};
+use crate::program::{Program, on_the_sample, sample};
 use crate::site::Site;
 
 fn one(program: &Program) {
@@ -47,11 +47,19 @@ fn yes_is_not_asked_and_a_refused_file_neither() {
     });
 }
 
+/// The question changes nothing in the exit codes.
+#[test]
+fn a_terminal_exits_as_a_pipe_does() {
+    on_the_sample(async |_, program| {
+        program.typed(&["import", &sample("flatfile-erreurs-20261121.txt")], "y").ends(4).says(&["run 1, import"]);
+        program.write("empty.csv", "");
+        program.typed(&["import", "empty.csv"], "y").ends(3).says(&["HELD", "enrold approve 2"]);
+    });
+}
+
 #[test]
 fn approve_rehearses_and_asks() {
     on_the_sample(async |mut site: Site, program| {
-        program.write("empty.csv", "");
-        program.write("one.csv", "operation,username,course,role\nadd,oharas26,L1-ECO-101,student\n");
         let held = ["--set", "guard.run.creations_max=1", "import", "--yes"];
         program.write(
             "two.csv",
