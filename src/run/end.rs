@@ -162,6 +162,14 @@ async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<
             &params,
         )
         .await?;
+    // What was planned as the last one is none where Moodle enrolled the user meanwhile: the event must not say so.
+    work.conn
+        .exec(
+            "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
+                AND NOT EXISTS (SELECT 1 FROM last_pair l WHERE l.userid = c.userid AND l.courseid = c.courseid)",
+            &params,
+        )
+        .await?;
     Ok(pairs as i64)
 }
 
