@@ -126,9 +126,15 @@ impl Site {
         rows.iter().map(|row| format!("{} {}{}", row.text(0), row.int(1), overtaken(row.int(2)))).collect()
     }
 
+    /// The state of a run in the history.
+    pub async fn state_of(&mut self, run: i64) -> String {
+        let sql = "SELECT state FROM {enrold_run} WHERE id = :run";
+        self.conn.row(sql, &Params::new().with("run", run)).await.unwrap().map(|row| row.text(0)).unwrap_or_default()
+    }
+
     /// The state of the last run in the history.
     pub async fn last_state(&mut self) -> String {
-        let sql = "SELECT state FROM {enrold_run} ORDER BY id DESC LIMIT 1";
-        self.conn.row(sql, &Params::new()).await.unwrap().map(|row| row.text(0)).unwrap_or_default()
+        let run = self.last_run().await;
+        self.state_of(run).await
     }
 }
