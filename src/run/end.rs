@@ -141,7 +141,7 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     work.guard_check().await?;
     let same =
         "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
-    let applied = work.delete_planned(place, "user_enrolments", same).await?;
+    let applied = work.delete_planned(place, planned, "user_enrolments", same).await?;
     work.book("enrolment.remove", planned, applied);
     Ok(applied)
 }
