@@ -26,6 +26,7 @@ on_each_engine!(
     moodle_enrols_before_the_clean_up,
     moodle_takes_a_role_first,
     a_double_role_is_pruned,
+    a_double_role_at_the_last_moment_is_told_once,
     a_row_that_moodle_touched_stops_nobody,
     a_statement_that_commits_is_refused,
     a_run_that_breaks_leaves_nothing,
@@ -202,6 +203,17 @@ async fn a_double_role_is_pruned(mut site: Site) {
     assert_eq!(events, ["u1 role assigned", "u3 user_enrolment updated", "u3 role unassigned"]);
     let Some(report) = report else { return };
     assert_eq!((report.state, report.overtaken, report.counts["role.prune"]), (State::Done, 0, 2));
+}
+
+/// Moodle's twin of our role comes after the pruning: one event tells of ours, and the next run prunes.
+async fn a_double_role_at_the_last_moment_is_told_once(mut site: Site) {
+    site.campus().await;
+    site.instance("flatfile", 1, 0, "student").await;
+    site.import_while(When::Committing, &[&assigns()], "add,student,u1,c1\n").await;
+    assert_eq!(site.events().await, ["u1 user_enrolment created", "u1 role assigned"]);
+    site.import("add,student,u1,c1\n").await;
+    assert_eq!(site.roles().await, ["u1 c1 student flatfile"]);
+    assert_eq!(site.events().await.len(), 2);
 }
 
 /// Moodle commits a change of a row that the run will write: under REPEATABLE READ PostgreSQL would abort the run, and
