@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::cli::{Exit, Setting, open, output};
 use crate::files::{self, Entry, FileProblem, Kind, Reading};
-use crate::report::Problem;
 use crate::report::words::pick;
+use crate::report::{Code, Problem};
 
 /// The words of `check`.
 #[derive(Debug, clap::Args)]
@@ -79,6 +79,16 @@ pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> 
         }
     }
     let tally = reader.tally();
+    let empty = tally.read + tally.bad == 0;
+    if empty {
+        let problem = Problem::new(0, Code::FileEmpty, checked.file.clone(), "");
+        let message = problem.text(setting.locale());
+        if setting.json {
+            checked.problems.push(Told { problem, message });
+        } else {
+            output::line(&format!("  {:<18} {message}", problem.code));
+        }
+    }
     (checked.records, checked.blank, checked.failed) = (tally.read + tally.bad, tally.blank, tally.bad);
     if setting.json {
         output::json(&checked);
@@ -86,7 +96,7 @@ pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> 
         let words = pick(setting.locale(), "lines, of which cannot be read:", "lignes, dont illisibles :");
         output::line(&format!("{} {words} {}", checked.records, checked.failed));
     }
-    Ok(if checked.failed > 0 { Exit::RowErrors } else { Exit::Done })
+    Ok(if checked.failed > 0 || empty { Exit::RowErrors } else { Exit::Done })
 }
 
 fn describe(setting: &Setting, checked: &Checked) {

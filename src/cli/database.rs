@@ -26,6 +26,14 @@ pub(super) async fn run(setting: &Setting, command: &Command) -> anyhow::Result<
         Command::Init { .. } => database.creating().connect().await?,
         Command::Migrate => database.connect().await?,
     };
+    if matches!(command, Command::Migrate)
+        && !install::present_tables(&mut conn).await?.iter().any(|table| table == "user")
+    {
+        anyhow::bail!(
+            "there is no Moodle in this database (no table {}user): check database.url and database.prefix; for an empty database 'enrold db init'",
+            conn.prefix()
+        );
+    }
     if let Command::Init { sample } = command {
         let tables = install::create_tables(&mut conn).await?;
         done.insert("moodle_tables".to_owned(), tables.into());

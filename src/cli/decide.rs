@@ -1,7 +1,9 @@
 //! `enrold approve RUN` and `enrold reject RUN`: the decision on a held run.
 //! It must not know why the run was held.
 
-use crate::cli::{Exit, Setting, output, progress};
+use std::io::IsTerminal;
+
+use crate::cli::{Exit, Setting, import, output, progress};
 use crate::report::words::pick;
 
 /// The words of both commands.
@@ -9,10 +11,21 @@ use crate::report::words::pick;
 pub struct Options {
     /// The number of the held run
     run: i64,
+    /// Do not ask on a terminal
+    #[arg(long)]
+    yes: bool,
 }
 
 pub(super) async fn approve(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
     let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
+    if !options.yes && !setting.json && std::io::stdin().is_terminal() {
+        let preview = engine.rehearse_approval(options.run).await?;
+        progress::clear(setting.quiet);
+        output::report(&preview, setting.locale());
+        if !import::confirmed(setting)? {
+            return Ok(Exit::Failed);
+        }
+    }
     let report = engine.approve(options.run).await?;
     progress::clear(setting.quiet || setting.json);
     setting.show(&report);

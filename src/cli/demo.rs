@@ -121,6 +121,7 @@ async fn summary(setting: &Setting, conn: &mut crate::db::Conn, options: &Option
         pick(locale, "The database lies in", "La base de données est dans")
     ));
     let look = "cargo run -q -- --config config/demo.toml";
-    output::line(&format!("{} {look} runs | {look} runs 2", pick(locale, "Look further:", "Pour en voir plus :")));
+    output::line(&pick(locale, "Look further:", "Pour en voir plus :"));
+    output::line(&format!("  {look} runs\n  {look} runs 2"));
     Ok(())
 }

@@ -41,8 +41,11 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
         let preview = engine.import(&import, true).await?;
         progress::clear(setting.quiet);
         output::report(&preview, setting.locale());
-        if preview.state != State::Simulated || !confirmed(setting)? {
-            return Ok(Exit::of(preview.state, preview.errors));
+        if preview.state != State::Simulated {
+            return Ok(Exit::of_report(&preview));
+        }
+        if !confirmed(setting)? {
+            return Ok(Exit::Failed);
         }
     }
     let report = engine.import(&import, options.simulate).await?;
@@ -51,7 +54,7 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
     Ok(Exit::of_report(&report))
 }
 
-fn confirmed(setting: &Setting) -> anyhow::Result<bool> {
+pub(super) fn confirmed(setting: &Setting) -> anyhow::Result<bool> {
     let question = pick(setting.locale(), "Apply this? [y/N] ", "Appliquer ? [o/N] ");
     print!("{question}");
     std::io::stdout().flush()?;

@@ -67,6 +67,9 @@ impl Exit {
         if report.notes.contains(&Note::MethodDisabled) && report.kind != "sync flatfile" {
             return Self::Failed;
         }
+        if report.would_hold {
+            return Self::Held;
+        }
         Self::of(report.state, report.errors)
     }
 }
@@ -164,8 +167,9 @@ impl Setting {
     /// Shows the report of a run as JSON or text.
     fn show(&self, report: &Report) {
         if self.json {
-            output::json(report);
-        } else if !(self.quiet && report.state == State::Done) {
+            output::report_json(report, self.locale());
+        } else if !(self.quiet && report.state == State::Done && report.notes.is_empty() && report.breaches.is_empty())
+        {
             output::report(report, self.locale());
         }
     }

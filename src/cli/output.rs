@@ -16,6 +16,18 @@ pub fn json<T: serde::Serialize>(value: &T) {
     line(&text);
 }
 
+/// Prints the report of a run as one JSON document, its problems with their sentences.
+pub fn report_json(report: &Report, locale: Locale) {
+    let mut document = match serde_json::to_value(report) {
+        Ok(document) => document,
+        Err(error) => serde_json::json!({ "message": error.to_string() }),
+    };
+    for (at, problem) in report.problems.iter().enumerate() {
+        document["problems"][at]["message"] = problem.text(locale).into();
+    }
+    json(&document);
+}
+
 /// Prints one line; a reader that went away (`| head`) is no error.
 pub fn line(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));

@@ -71,11 +71,12 @@ async fn whole(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Resul
     let mut told = Told { json: setting.json, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
     if past.state == "held" || past.state == "rejected" || past.state == "approved" {
         let shelf = Shelf::of(&setting.settings.state.path, past.run);
-        for error in shelf.lines(&shelf.errors())? {
-            told.error(&error);
-        }
-        for change in shelf.lines(&shelf.plan())? {
-            told.change(change);
+        match (shelf.lines(&shelf.errors()), shelf.lines(&shelf.plan())) {
+            (Ok(errors), Ok(plan)) => {
+                errors.iter().for_each(|error| told.error(error));
+                plan.into_iter().for_each(|change| told.change(change));
+            }
+            (Err(error), _) | (_, Err(error)) => eprintln!("enrold: the kept plan cannot be shown: {error}"),
         }
     } else {
         journal(conn, past.run, &mut told).await?;
@@ -134,15 +135,15 @@ impl Told {
             return;
         }
         let number = |name: &str| change[name].as_i64().unwrap_or(0);
+        let text = |name: &str| change[name].as_str().unwrap_or_default();
         let overtaken = if number("state") == 1 { "  (overtaken)" } else { "" };
         output::line(&format!(
-            "  line {:<7} {:<26} user {:<8} course {:<6} method {:<6} role {}{overtaken}",
+            "  line {:<7} {:<26} {:<20} {:<20} {}{overtaken}",
             number("line"),
-            change["kind"].as_str().unwrap_or_default(),
-            number("userid"),
-            number("courseid"),
-            number("enrolid"),
-            number("roleid"),
+            words::change(change["kind"].as_str().unwrap_or_default(), self.locale),
+            text("username"),
+            text("course"),
+            text("role"),
         ));
     }
 }
@@ -156,18 +157,23 @@ async fn journal(conn: &mut Conn, run: i64, told: &mut Told) -> anyhow::Result<(
         Ok(())
     })
     .await?;
-    let changes = "SELECT seq, kind, state, line, userid, courseid, enrolid, contextid, roleid, component, itemid, groupid, targetid, status,
-            timestart, timeend, oldstatus, oldtimestart, oldtimeend, lastenrol FROM {enrold_change} WHERE run = :run ORDER BY seq";
+    let changes = "SELECT c.seq, c.kind, c.state, c.line, c.userid, u.username, c.courseid, s.shortname, c.roleid, r.shortname, c.enrolid, c.contextid,
+            c.component, c.itemid, c.groupid, c.targetid, c.status, c.timestart, c.timeend, c.oldstatus, c.oldtimestart, c.oldtimeend, c.lastenrol, c.oldrow
+        FROM {enrold_change} c LEFT JOIN {user} u ON u.id = c.userid LEFT JOIN {course} s ON s.id = c.courseid LEFT JOIN {role} r ON r.id = c.roleid
+       WHERE c.run = :run ORDER BY c.seq";
     let names = [
         "seq",
         "kind",
         "state",
         "line",
         "userid",
+        "username",
         "courseid",
+        "course",
+        "roleid",
+        "role",
         "enrolid",
         "contextid",
-        "roleid",
         "component",
         "itemid",
         "groupid",
@@ -179,11 +185,16 @@ async fn journal(conn: &mut Conn, run: i64, told: &mut Told) -> anyhow::Result<(
         "oldtimestart",
         "oldtimeend",
         "lastenrol",
+        "oldrow",
     ];
     conn.each(changes, &params, |row| {
         let mut change = serde_json::Map::new();
         for (at, name) in names.iter().enumerate().filter(|(at, _)| !row.is_null(*at)) {
-            let value = if matches!(*name, "kind" | "component") { row.text(at).into() } else { row.int(at).into() };
+            let value = match *name {
+                "kind" | "component" | "username" | "course" | "role" => row.text(at).into(),
+                "oldrow" => serde_json::from_str(&row.text(at)).unwrap_or_default(),
+                _ => row.int(at).into(),
+            };
             change.insert((*name).to_owned(), value);
         }
         told.change(Value::Object(change));

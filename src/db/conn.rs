@@ -5,59 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::{Stream, TryStreamExt};
-use sqlx::mysql::{MySqlConnection, MySqlRow};
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Column, Connection, Row as _, TypeInfo, ValueRef};
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use super::dialect::Dialect;
 use super::error::DbError;
+use super::row::{Row, lite_row, my_row, pg_row};
 use super::sql::{Params, Statement, render};
 use crate::clock::StopWatch;
-
-/// A value of a row that was read.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    /// SQL NULL.
-    Null,
-    /// Any whole number or truth value.
-    Int(i64),
-    /// A floating-point number.
-    Real(f64),
-    /// Text, and decimals cast to text.
-    Text(String),
-}
-
-/// A row that was read; columns by position.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row(pub Vec<Cell>);
-
-impl Row {
-    /// The number in a column; NULL counts as 0.
-    pub fn int(&self, at: usize) -> i64 {
-        match self.0.get(at) {
-            Some(Cell::Int(number)) => *number,
-            Some(Cell::Real(number)) => *number as i64,
-            Some(Cell::Text(text)) => text.trim().parse().unwrap_or(0),
-            _ => 0,
-        }
-    }
-
-    /// The text in a column; NULL counts as empty.
-    pub fn text(&self, at: usize) -> String {
-        match self.0.get(at) {
-            Some(Cell::Text(text)) => text.clone(),
-            Some(Cell::Int(number)) => number.to_string(),
-            Some(Cell::Real(number)) => number.to_string(),
-            _ => String::new(),
-        }
-    }
-
-    /// True if the column is NULL or absent.
-    pub fn is_null(&self, at: usize) -> bool {
-        matches!(self.0.get(at), None | Some(Cell::Null))
-    }
-}
 
 pub(super) enum Raw {
     Pg(PgConnection),
@@ -337,6 +294,25 @@ impl Conn {
         self.command(&sql).await
     }
 
+    /// Makes a temporary table with an index on `key`, whose columns other tables look it up by.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn temporary_keyed(&mut self, name: &str, columns: &str, key: &str) -> Result<(), DbError> {
+        match self.dialect() {
+            // An index that is added later would commit on MariaDB.
+            Dialect::Maria => self.temporary(name, &format!("{columns}, KEY ({key})")).await,
+            Dialect::Postgres => {
+                self.temporary(name, columns).await?;
+                self.command(&format!("CREATE INDEX ON {name} ({key})")).await
+            }
+            Dialect::Lite => {
+                self.temporary(name, columns).await?;
+                self.command(&format!("CREATE INDEX temp.{name}_key ON {name} ({key})")).await
+            }
+        }
+    }
+
     /// Makes a temporary table that outlives transactions: effects are written in several.
     ///
     /// # Errors
@@ -389,13 +365,12 @@ impl Conn {
     }
 
     fn refuse_implicit_commit(&self, sql: &str) -> Result<(), DbError> {
-        if !self.in_run || self.dialect() == Dialect::Postgres {
+        if !self.in_run || self.dialect() != Dialect::Maria {
             return Ok(());
         }
         let words = sql.split_whitespace().take(2).map(str::to_ascii_uppercase).collect::<Vec<_>>();
         let first = words.first().map_or("", String::as_str);
         let second = words.get(1).map_or("", String::as_str);
-        let temporary = matches!(second, "TEMPORARY") || (self.dialect() == Dialect::Lite && first == "DROP");
         let commits = matches!(
             first,
             "CREATE"
@@ -410,7 +385,7 @@ impl Conn {
                 | "BEGIN"
                 | "START"
         );
-        if commits && !temporary {
+        if commits && second != "TEMPORARY" {
             return Err(DbError::ImplicitCommit(sql.chars().take(80).collect()));
         }
         Ok(())
@@ -431,85 +406,4 @@ where
         take(decode(&row)?)?;
     }
     Ok(())
-}
-
-fn unreadable(column: &str, kind: &str) -> DbError {
-    DbError::other(format!("column {column} has the type {kind}, which must be cast to text to be read"))
-}
-
-macro_rules! decode {
-    ($row:expr, $int:pat, $real:pat, $text:pat) => {{
-        let mut cells = Vec::with_capacity($row.len());
-        for at in 0..$row.len() {
-            let raw = $row.try_get_raw(at).map_err(|error| DbError::from_sqlx(error, ""))?;
-            let kind = raw.type_info().name().to_owned();
-            if raw.is_null() {
-                cells.push(Cell::Null);
-                continue;
-            }
-            drop(raw);
-            let cell = match kind.as_str() {
-                $int => int_cell!($row, at, kind.as_str()),
-                $real => $row.try_get_unchecked::<f64, _>(at).map(Cell::Real),
-                $text => $row.try_get_unchecked::<String, _>(at).map(Cell::Text),
-                other => return Err(unreadable($row.column(at).name(), other)),
-            };
-            cells.push(cell.map_err(|error| DbError::from_sqlx(error, ""))?);
-        }
-        Ok(Row(cells))
-    }};
-}
-
-macro_rules! int_cell {
-    ($row:expr, $at:expr, $kind:expr) => {
-        match $kind {
-            "INT2" => $row.try_get::<i16, _>($at).map(|n| Cell::Int(n.into())),
-            "INT4" => $row.try_get::<i32, _>($at).map(|n| Cell::Int(n.into())),
-            "BOOL" => $row.try_get::<bool, _>($at).map(|n| Cell::Int(n.into())),
-            _ => $row.try_get_unchecked::<i64, _>($at).map(Cell::Int),
-        }
-    };
-}
-
-fn pg_row(row: &PgRow) -> Result<Row, DbError> {
-    decode!(row, "INT2" | "INT4" | "INT8" | "BOOL", "FLOAT8", "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "UNKNOWN")
-}
-
-fn my_row(row: &MySqlRow) -> Result<Row, DbError> {
-    macro_rules! int_cell {
-        ($row:expr, $at:expr, $kind:expr) => {
-            if $kind.ends_with("UNSIGNED") {
-                $row.try_get_unchecked::<u64, _>($at).map(|n| Cell::Int(n as i64))
-            } else {
-                $row.try_get_unchecked::<i64, _>($at).map(Cell::Int)
-            }
-        };
-    }
-    let mut cells = Vec::with_capacity(row.len());
-    for at in 0..row.len() {
-        let raw = row.try_get_raw(at).map_err(|error| DbError::from_sqlx(error, ""))?;
-        let kind = raw.type_info().name().to_owned();
-        if raw.is_null() {
-            cells.push(Cell::Null);
-            continue;
-        }
-        let cell = if kind.contains("INT") || kind == "BOOLEAN" || kind == "YEAR" {
-            int_cell!(row, at, kind)
-        } else if kind == "DOUBLE" {
-            row.try_get_unchecked::<f64, _>(at).map(Cell::Real)
-        } else if kind.contains("CHAR") || kind.contains("TEXT") || kind == "JSON" || kind == "ENUM" {
-            row.try_get_unchecked::<String, _>(at).map(Cell::Text)
-        } else if kind.contains("BLOB") || kind.contains("BINARY") {
-            row.try_get_unchecked::<Vec<u8>, _>(at)
-                .map(|bytes| Cell::Text(String::from_utf8_lossy(&bytes).into_owned()))
-        } else {
-            return Err(unreadable(row.column(at).name(), &kind));
-        };
-        cells.push(cell.map_err(|error| DbError::from_sqlx(error, ""))?);
-    }
-    Ok(Row(cells))
-}
-
-fn lite_row(row: &SqliteRow) -> Result<Row, DbError> {
-    decode!(row, "INTEGER" | "BOOLEAN", "REAL", "TEXT")
 }

@@ -6,14 +6,16 @@ mod columns;
 mod conn;
 mod dialect;
 mod error;
+mod row;
 mod schema;
 mod sql;
 
 pub use bulk::{Bulk, Field};
 pub use columns::Columns;
-pub use conn::{Cell, Conn, Row};
+pub use conn::Conn;
 pub use dialect::Dialect;
 pub use error::DbError;
+pub use row::{Cell, Row};
 pub use schema::{SCHEMA_VERSION, migrate, schema_version};
 pub use sql::{Params, Value};
 

@@ -2,6 +2,7 @@
 //! It must not replay rows: due rows become steps like lines of a file.
 
 use crate::db::DbError;
+use crate::moodle::site::id_list;
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
@@ -32,12 +33,43 @@ pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError
     Ok(())
 }
 
-/// Erases the due rows, whether they could be replayed or not, and every row of a triple that was (spec flatfile 5).
+/// Erases the due rows, whether they could be replayed or not (spec flatfile 5).
 ///
 /// # Errors
 /// The engine's.
 pub async fn erase_due(work: &mut Work<'_>) -> Result<(), DbError> {
     erase(work, ERASED_BY_REPLAY).await
+}
+
+/// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
+/// row's id in the buffer. They are erased like the others, as in Moodle; nothing is done for them.
+///
+/// # Errors
+/// The engine's.
+pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result<u64, DbError> {
+    let text = |expression: &str| work.conn.dialect().to_text(expression);
+    let params = work
+        .params()
+        .fragment("protected", id_list(protected))
+        .fragment("userid", text("b.userid"))
+        .fragment("courseid", text("b.courseid"))
+        .fragment("roleid", text("b.roleid"));
+    work.conn
+        .exec(
+            "INSERT INTO {enrold_error} (run, line, code, value, hint)
+             SELECT :run, b.id,
+                    CASE WHEN b.userid IN (:protected) THEN 'account-protected' WHEN u.id IS NULL THEN 'user-unknown'
+                         WHEN r.id IS NULL THEN 'role-unknown' WHEN s.id IS NULL THEN 'course-unknown' ELSE 'no-method' END,
+                    CASE WHEN b.userid IN (:protected) OR u.id IS NULL THEN :userid WHEN r.id IS NULL THEN :roleid
+                         WHEN s.id IS NULL THEN :courseid ELSE 'flatfile' END,
+                    CASE WHEN b.userid NOT IN (:protected) AND u.id IS NOT NULL AND r.id IS NULL THEN '' ELSE 'id' END
+               FROM {enrol_flatfile} b LEFT JOIN {user} u ON u.id = b.userid AND u.deleted = 0 LEFT JOIN {role} r ON r.id = b.roleid
+               LEFT JOIN {course} s ON s.id = b.courseid
+              WHERE b.timestart < :now AND NOT EXISTS (SELECT 1 FROM step t WHERE t.line = b.id)
+                AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)",
+            &params,
+        )
+        .await
 }
 
 const ERASED_BY_FILE: &str =
@@ -47,10 +79,10 @@ const ERASED_BY_FILE: &str =
             AND l.timestart = b.timestart AND l.timeend = b.timeend
       WHERE s.wave > 0 AND l.line IS NULL GROUP BY b.id, b.courseid";
 
+/// Moodle would also erase the rows of the triple that are not due yet: a `del` kept for June would be lost when the
+/// `add` kept for February is replayed. They stay.
 const ERASED_BY_REPLAY: &str =
-    "SELECT b.id, MIN(COALESCE(s.line, b.id)) AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b
-       LEFT JOIN step s ON b.userid = s.userid AND b.courseid = s.courseid AND b.roleid = s.roleid
-      WHERE b.timestart < :now OR s.line IS NOT NULL GROUP BY b.id, b.courseid";
+    "SELECT b.id, b.id AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b WHERE b.timestart < :now";
 
 async fn erase(work: &mut Work<'_>, which: &str) -> Result<(), DbError> {
     work.take(Place { wave: 0, rank: RANK_REMOVE }, Taken::Buffer, Pick::new(which)).await

@@ -17,6 +17,14 @@ const RANK_LEFTOVER_ROLES: i64 = 37;
 /// # Errors
 /// The engine's.
 pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+    // A wave holds one step of a pair at most.
+    work.conn
+        .temporary(
+            "ending",
+            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, line BIGINT NOT NULL, contextid BIGINT NOT NULL, roleid BIGINT NOT NULL,
+             PRIMARY KEY (userid, courseid)",
+        )
+        .await?;
     work.conn
         .temporary(
             "candidate",
@@ -38,7 +46,10 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope:
         RemovalAction::Unenrol => true,
         RemovalAction::SuspendNoRoles => false,
     };
-    if find_candidates(work, wave, unenrol, scope).await? > 0 {
+    if find_endings(work, wave).await? == 0 {
+        return Ok(());
+    }
+    if find_candidates(work, unenrol, scope).await? > 0 {
         choose(work, unenrol).await?;
         if unenrol {
             unenrol_chosen(work, wave, scope).await?;
@@ -54,13 +65,25 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope:
     }
 }
 
+/// The `del` steps of the wave, in a table of their own: it is small, and its key gives every engine a good plan.
+async fn find_endings(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
+    let params = work.params().with("wave", wave);
+    work.conn.exec("DELETE FROM ending", &params).await?;
+    let endings = work
+        .conn
+        .exec(
+            "INSERT INTO ending (userid, courseid, line, contextid, roleid)
+             SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM step s WHERE s.wave = :wave AND s.op = 2",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("ending").await?;
+    Ok(endings)
+}
+
 /// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
-async fn find_candidates(work: &mut Work<'_>, wave: i64, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
-    let params = work
-        .params()
-        .with("wave", wave)
-        .fragment("reach", reach(work, unenrol, scope))
-        .fragment("free", free_methods());
+async fn find_candidates(work: &mut Work<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
+    let params = work.params().fragment("reach", reach(work, unenrol, scope)).fragment("free", free_methods());
     work.conn.exec("DELETE FROM candidate", &params).await?;
     let owned = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND r.component || '' = 'enrol_' || e.enrol AND r.itemid + 0 = e.id";
     let manual = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND r.component || '' = ''";
@@ -77,8 +100,8 @@ async fn find_candidates(work: &mut Work<'_>, wave: i64, unenrol: bool, scope: D
             "INSERT INTO candidate (ueid, line, userid, courseid, contextid, enrolid, roleid, component, uestatus, free, owned, ownedrole, manualrole, manualother)
              SELECT x.id, s.line, s.userid, s.courseid, s.contextid, e.id, s.roleid, 'enrol_' || e.enrol, x.status,
                     CASE WHEN e.enrol IN (:free) THEN 1 ELSE 0 END, :owned, :ownedrole, :manualrole, :manualother
-               FROM step s JOIN {enrol} e ON e.courseid = s.courseid JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = s.userid
-              WHERE s.wave = :wave AND s.op = 2 AND (:reach)",
+               FROM ending s JOIN {enrol} e ON e.courseid = s.courseid JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = s.userid
+              WHERE :reach",
             &params,
         )
         .await
@@ -181,11 +204,10 @@ async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Re
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
 async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let pick = Pick::new(
-        "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM step s JOIN {context} home ON home.id = s.contextid
+        "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM ending s JOIN {context} home ON home.id = s.contextid
            JOIN {role_assignments} r ON r.userid = s.userid AND r.component || '' = '' AND r.itemid = 0
            JOIN {context} k ON k.id = r.contextid AND k.path LIKE home.path || '/%'
-          WHERE s.wave = :wave AND s.op = 2
-            AND NOT EXISTS (SELECT 1 FROM doomed d WHERE d.userid = s.userid AND d.courseid = s.courseid)
+          WHERE NOT EXISTS (SELECT 1 FROM doomed d WHERE d.userid = s.userid AND d.courseid = s.courseid)
             AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = s.userid AND q.contextid + 0 = s.contextid)
           GROUP BY r.id, s.courseid, s.contextid",
     );

@@ -3,7 +3,7 @@
 
 use crate::db::DbError;
 use crate::flatfile::{COMPONENT, METHOD};
-use crate::moodle::site::RemovalAction;
+use crate::moodle::site::{RemovalAction, id_list};
 use crate::run::end;
 use crate::run::error::RunResult;
 use crate::run::take::{Pick, Taken};
@@ -17,13 +17,13 @@ const RANK_BELOW: i64 = 43;
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction) -> RunResult<()> {
+pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, protected: &[i64]) -> RunResult<()> {
     let unenrol = match action {
         RemovalAction::Keep => return Ok(()),
         RemovalAction::Unenrol => true,
         RemovalAction::Suspend | RemovalAction::SuspendNoRoles => false,
     };
-    if find(work, unenrol).await? == 0 {
+    if find(work, unenrol, protected).await? == 0 {
         return Ok(());
     }
     if unenrol {
@@ -40,11 +40,12 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction) -> Run
     Ok(())
 }
 
-async fn find(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
+async fn find(work: &mut Work<'_>, unenrol: bool, protected: &[i64]) -> Result<u64, DbError> {
     let params = work
         .params()
         .with("method", METHOD)
         .with("component", COMPONENT)
+        .fragment("protected", id_list(protected))
         .fragment("status", if unenrol { "1 = 1" } else { "x.status = 0" });
     work.conn.exec("DELETE FROM doomed", &params).await?;
     work.conn
@@ -53,7 +54,7 @@ async fn find(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
              SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), :component, 1
                FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid AND e.enrol = :method
                JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
-              WHERE x.timeend > 0 AND x.timeend < :now AND :status",
+              WHERE x.timeend > 0 AND x.timeend < :now AND x.userid NOT IN (:protected) AND :status",
             &params,
         )
         .await

@@ -12,7 +12,7 @@ use crate::moodle::site::{RemovalAction, Site};
 use crate::run::enrol;
 use crate::run::error::{RunError, RunResult};
 use crate::run::observe::Moment;
-use crate::run::outcome::Lines;
+use crate::run::outcome::{Lines, Note};
 use crate::run::work::{Place, Work};
 
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
@@ -62,6 +62,15 @@ impl Actions {
             scope: settings.flatfile.del_scope,
         }
     }
+
+    /// What to say of `del` lines that end nothing.
+    fn note(self) -> Option<Note> {
+        match self.unenrol {
+            RemovalAction::Keep => Some(Note::DelIgnored),
+            RemovalAction::Suspend => Some(Note::ActionUnknown("2".to_owned())),
+            RemovalAction::Unenrol | RemovalAction::SuspendNoRoles => None,
+        }
+    }
 }
 
 /// Accounts that no file may touch: the guest, and administrators unless the guard allows them.
@@ -89,7 +98,7 @@ fn role_names(site: &Site, kind: Kind) -> BTreeMap<String, i64> {
 ///
 /// # Errors
 /// The reader's, the engine's, or a limit of the guard.
-pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<Lines> {
+pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<()> {
     let (staged, mut lines) = stage(work, drop).await?;
     let protected = protected(work.site, settings);
     resolve::keys(work, drop.keys).await?;
@@ -104,6 +113,7 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     if let Some(held) = drop.held {
         lines.failed += waves::refuse_overtaken(work, held).await?;
     }
+    work.lines = lines;
     work.observer.reached(Moment::Staged).await;
     work.guard.check_lines(lines.records, lines.failed);
     if work.guard.holds() {
@@ -111,8 +121,11 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     }
     end_prepared(work, staged.dels > 0).await?;
     buffer::settle(work, staged.future > 0).await?;
-    steps(work, last, Actions::read(work.site, settings)).await?;
-    Ok(lines)
+    let actions = Actions::read(work.site, settings);
+    if staged.dels > 0 {
+        work.notes.extend(actions.note());
+    }
+    steps(work, last, actions).await
 }
 
 async fn end_prepared(work: &mut Work<'_>, any_end: bool) -> RunResult<()> {
@@ -175,7 +188,9 @@ async fn steps(work: &mut Work<'_>, last: i64, actions: Actions) -> RunResult<()
 pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<()> {
     let actions = Actions::read(work.site, settings);
     waves::prepare(work).await?;
-    let mut last = waves::from_buffer(work).await?;
+    let protected = protected(work.site, settings);
+    let mut last = waves::from_buffer(work, &protected).await?;
+    buffer::refuse_unresolved(work, &protected).await?;
     if last > i64::from(settings.flatfile.max_steps) {
         last = waves::refuse_overlong(work, i64::from(settings.flatfile.max_steps)).await?.1;
     }
@@ -184,6 +199,6 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
     buffer::erase_due(work).await?;
     steps(work, last, actions).await?;
     work.conn.prefer_indexes(true).await?;
-    expiry::apply(work, last + 1, actions.expire).await?;
+    expiry::apply(work, last + 1, actions.expire, &protected).await?;
     Ok(work.conn.prefer_indexes(false).await?)
 }

@@ -1,7 +1,7 @@
 //! The order of a file without a loop over its lines: steps on one (user, course) are numbered and run in waves.
 //! It must not know what a step does; consecutive adds of a pair are one step.
 
-use crate::db::DbError;
+use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
 use crate::run::work::Work;
 
@@ -10,13 +10,13 @@ use crate::run::work::Work;
 /// # Errors
 /// The engine's.
 pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
-    work.conn
-        .temporary(
-            "step",
-            "line BIGINT NOT NULL, op SMALLINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-             roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, wave BIGINT NOT NULL",
-        )
-        .await
+    let columns = "line BIGINT NOT NULL, op SMALLINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+        roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, wave BIGINT NOT NULL";
+    match work.conn.dialect() {
+        // The others hash, or index by themselves, when the buffer is settled against a large file.
+        Dialect::Maria => work.conn.temporary_keyed("step", columns, "userid, courseid").await,
+        Dialect::Postgres | Dialect::Lite => work.conn.temporary("step", columns).await,
+    }
 }
 
 /// Fills `step` from the staged lines of a file and gives the number of waves. Where nothing is deleted all adds
@@ -30,17 +30,17 @@ pub async fn from_lines(work: &mut Work<'_>, protected: &[i64], any_del: bool) -
     fill(work, lines, protected, any_del).await
 }
 
-/// Fills `step` from the due rows of the buffer, whatever their start.
+/// Fills `step` from the due rows of the buffer that name an account, a role and a course which may be written.
 ///
 /// # Errors
 /// The engine's.
-pub async fn from_buffer(work: &mut Work<'_>) -> Result<i64, DbError> {
+pub async fn from_buffer(work: &mut Work<'_>, protected: &[i64]) -> Result<i64, DbError> {
     let due = "SELECT b.id AS line, CASE WHEN b.action = 'del' THEN 2 ELSE 1 END AS op, b.userid, b.courseid, k.id AS contextid, b.roleid,
             b.timestart, b.timeend
         FROM {enrol_flatfile} b JOIN {user} u ON u.id = b.userid AND u.deleted = 0 JOIN {role} r ON r.id = b.roleid
         JOIN {course} s ON s.id = b.courseid AND s.category <> 0 JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = b.courseid
-       WHERE b.timestart < :now";
-    fill(work, due, &[], true).await
+       WHERE b.timestart < :now AND b.userid NOT IN (:protected)";
+    fill(work, due, protected, true).await
 }
 
 async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool) -> Result<i64, DbError> {
@@ -79,7 +79,9 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
 /// # Errors
 /// The engine's.
 pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i64), DbError> {
-    work.conn.temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL").await?;
+    work.conn
+        .temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)")
+        .await?;
     let params = work.params().with("limit", limit).with("limittext", limit.to_string());
     work.conn
         .exec(
@@ -111,7 +113,12 @@ pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i6
 /// # Errors
 /// The engine's.
 pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbError> {
-    work.conn.temporary("moved", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, byrun BIGINT NOT NULL").await?;
+    work.conn
+        .temporary(
+            "moved",
+            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, byrun BIGINT NOT NULL, PRIMARY KEY (userid, courseid)",
+        )
+        .await?;
     let params = work.params().with("held", held);
     work.conn
         .exec(

@@ -336,7 +336,9 @@ impl Problem {
 
     /// The whole sentence, with its line: `line 7: no account matches ...`.
     pub fn text(&self, locale: Locale) -> String {
-        let message = self.code.message(locale, &self.value, &self.hint);
+        // Values come from files: a terminal must not obey them.
+        let shown = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+        let message = self.code.message(locale, &shown(&self.value), &shown(&self.hint));
         match (self.line, locale) {
             (0, _) => message,
             (line, Locale::En) => format!("line {line}: {message}"),

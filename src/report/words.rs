@@ -46,13 +46,19 @@ pub fn facts(report: &Report, locale: Locale) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut fact = |english: &str, french: &str, value: String| facts.push((pick(locale, english, french), value));
     if let Some(read) = &report.read_as {
-        let delimiter = if read.delimiter.is_empty() { "," } else { &read.delimiter };
-        fact("read as", "lu comme", format!("{}, {}, '{delimiter}'", read.kind, read.encoding));
+        let delimiter = match read.delimiter.as_str() {
+            "" => pick(locale, "delimiter line by line", "séparateur ligne par ligne"),
+            found => format!("'{found}'"),
+        };
+        fact("read as", "lu comme", format!("{}, {}, {delimiter}", read.kind, read.encoding));
         fact("lines", "lignes", format!("{}", report.lines.records));
         fact("failed lines", "lignes en échec", format!("{}", report.errors));
     }
+    let planned = matches!(report.state, State::Held | State::Simulated);
     for (kind, count) in &report.counts {
-        facts.push((change(kind, locale), count.to_string()));
+        let count =
+            if planned { format!("{count} {}", pick(locale, "(planned)", "(prévu)")) } else { count.to_string() };
+        facts.push((change(kind, locale), count));
     }
     let mut fact = |english: &str, french: &str, value: String| facts.push((pick(locale, english, french), value));
     if report.counts.is_empty() && matches!(report.state, State::Done | State::DoneWithErrors | State::Simulated) {
@@ -95,6 +101,11 @@ pub fn change(kind: &str, locale: Locale) -> String {
         "lastaccess.remove" => ("last accesses removed", "derniers accès retirés"),
         "buffer.add" => ("kept for later", "gardés pour plus tard"),
         "buffer.remove" => ("buffered lines erased", "lignes en attente effacées"),
+        "forum-subscription.add" => ("forum subscriptions", "abonnements aux forums"),
+        "forum-digests.remove" => ("forum digests removed", "résumés de forum retirés"),
+        "forum-subscriptions.remove" => ("forum subscr. removed", "abonnements retirés"),
+        "forum-track-prefs.remove" => ("forum tracking removed", "suivis de forum retirés"),
+        "forum-read.remove" => ("forum read marks removed", "marques de lecture retirées"),
         other => return other.to_owned(),
     };
     pick(locale, english, french)
@@ -109,6 +120,8 @@ pub fn note(note: &Note, locale: Locale) -> String {
         (Note::TwinTask(task), Locale::Fr) => format!("la tâche {task} de Moodle est aussi active : désactivez-la, deux programmes ne doivent pas faire le même travail (Administration du site > Serveur > Tâches programmées)"),
         (Note::EffectsPending(why), Locale::En) => format!("committed, but flags and log events are not all written ({why}): the next run goes on with them"),
         (Note::EffectsPending(why), Locale::Fr) => format!("validé, mais les indicateurs et événements ne sont pas tous écrits ({why}) : le prochain passage les reprend"),
+        (Note::DelIgnored, Locale::En) => "unenrolaction is 'keep' on this site: del lines end nothing".to_owned(),
+        (Note::DelIgnored, Locale::Fr) => "le réglage unenrolaction de ce site est « conserver » : les lignes del ne retirent rien".to_owned(),
         (Note::ActionUnknown(value), Locale::En) => format!("Moodle's enrol_flatfile/unenrolaction is '{value}', which is none of its choices: del lines end nothing"),
         (Note::ActionUnknown(value), Locale::Fr) => format!("le réglage enrol_flatfile/unenrolaction de Moodle vaut « {value} », hors de ses choix : les lignes del ne retirent rien"),
         (Note::Retried(times), Locale::En) => format!("tried again {times} time(s) after a conflict with other writers"),

@@ -36,11 +36,12 @@ const FORUM_TABLES: [(&str, &str); 4] = [
 /// The engine's.
 pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
     work.conn
-        .temporary(
+        .temporary_keyed(
             "doomed",
             "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
              contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL,
              free SMALLINT NOT NULL",
+            "userid, courseid",
         )
         .await?;
     work.conn

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,8 @@ impl Shelf {
     /// # Errors
     /// The state directory's, or the engine's.
     pub async fn keep(&self, held: &Held, file: Option<&mut File>, conn: &mut Conn, run: i64) -> RunResult<()> {
-        self.io(fs::create_dir_all(&self.0))?;
+        // Copies hold personal data: nobody else may read them.
+        self.io(fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0))?;
         let order = serde_json::to_vec_pretty(held).map_err(|error| self.failure(error.into()))?;
         self.io(write_synced(&self.0.join("order.json"), |out| out.write_all(&order)))?;
         if let Some(file) = file {
@@ -66,14 +68,16 @@ impl Shelf {
             self.io(write_synced(&self.bytes(), |out| std::io::copy(file, out).map(|_| ())))?;
         }
         let params = Params::new().with("run", run);
-        let plan = "SELECT seq, kind, COALESCE(line, 0), COALESCE(userid, 0), COALESCE(courseid, 0), COALESCE(enrolid, 0), COALESCE(roleid, 0)
-            FROM {enrold_change} WHERE run = :run ORDER BY seq";
+        let plan = "SELECT c.seq, c.kind, COALESCE(c.line, 0), COALESCE(c.userid, 0), COALESCE(c.courseid, 0), COALESCE(c.enrolid, 0), COALESCE(c.roleid, 0),
+                COALESCE(u.username, ''), COALESCE(s.shortname, ''), COALESCE(r.shortname, '')
+            FROM {enrold_change} c LEFT JOIN {user} u ON u.id = c.userid LEFT JOIN {course} s ON s.id = c.courseid LEFT JOIN {role} r ON r.id = c.roleid
+           WHERE c.run = :run ORDER BY c.seq";
         self.spool(
             conn,
             plan,
             &params,
             &self.plan(),
-            &["seq", "kind", "line", "userid", "courseid", "enrolid", "roleid"],
+            &["seq", "kind", "line", "userid", "courseid", "enrolid", "roleid", "username", "course", "role"],
         )
         .await?;
         let errors = "SELECT line, code, value, hint FROM {enrold_error} WHERE run = :run ORDER BY line";
@@ -81,7 +85,7 @@ impl Shelf {
     }
 
     async fn spool(&self, conn: &mut Conn, sql: &str, params: &Params, path: &Path, names: &[&str]) -> RunResult<()> {
-        let mut out = BufWriter::new(self.io(File::create(path))?);
+        let mut out = BufWriter::new(self.io(create_private(path))?);
         let mut failed = None;
         conn.each(sql, params, |row| {
             let object: serde_json::Map<String, serde_json::Value> = names
@@ -164,9 +168,13 @@ impl Shelf {
 }
 
 fn write_synced(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
-    let mut out = File::create(path)?;
+    let mut out = create_private(path)?;
     write(&mut out)?;
     out.sync_all()
+}
+
+fn create_private(path: &Path) -> std::io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn digest(path: &Path) -> std::io::Result<String> {

@@ -53,6 +53,24 @@ impl Lease {
         Ok(Some(Self { name, holder, fence }))
     }
 
+    /// Takes a lease from a holder on this host whose process is dead: after a kill nobody has to wait for its heartbeat.
+    /// If the process lives after all (another container with the same host name), its fence keeps it from committing.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn bury(conn: &mut Conn, name: &'static str) -> Result<bool, DbError> {
+        let Some((holder, _)) = Self::holder(conn, name).await? else { return Ok(false) };
+        let mut parts = holder.splitn(3, ':');
+        let (Some(host_name), Some(pid)) = (parts.next(), parts.next()) else { return Ok(false) };
+        if host_name != host() || std::path::Path::new("/proc").join(pid).exists() {
+            return Ok(false);
+        }
+        let params = Params::new().with("name", name).with("holder", holder.clone());
+        conn.exec("UPDATE {enrold_lease} SET holder = '' WHERE name = :name AND holder = :holder", &params)
+            .await
+            .map(|_| true)
+    }
+
     /// Who holds a lease now, and for how many seconds: for a message to a person who waits.
     ///
     /// # Errors

@@ -2,24 +2,21 @@
 //! It must not know what a task does; it opens the room for it and closes it again.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::StopWatch;
 use crate::config::WhenDisabled;
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
-use crate::flatfile::{METHOD, job};
+use crate::flatfile::METHOD;
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
+use crate::run::attempt::Attempt;
 use crate::run::effects::Effects;
 use crate::run::error::{RunError, RunResult};
-use crate::run::guard::Guard;
-use crate::run::hold::Shelf;
 use crate::run::lease::{self, Lease};
 use crate::run::order::{Opened, Order, Task};
-use crate::run::outcome::{Lines, Meanwhile, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
-use crate::run::work::Work;
+use crate::run::outcome::{Lines, Note, ReadAs, Report, State};
 use crate::run::{Engine, Moment, history};
 
 /// Moodle's own task for flat files.
@@ -40,18 +37,6 @@ pub(super) async fn require_ready(conn: &mut Conn) -> RunResult<()> {
         ))),
         Some(_) => Ok(()),
     }
-}
-
-/// Everything that an attempt needs and a retry keeps.
-struct Attempt<'a> {
-    engine: &'a Engine,
-    order: &'a Order,
-    opened: Option<&'a Opened>,
-    site: &'a Site,
-    lease: &'a Lease,
-    run: i64,
-    now: i64,
-    simulate: bool,
 }
 
 impl Engine {
@@ -91,6 +76,7 @@ impl Engine {
         loop {
             let busy = match Lease::take(conn, lease::RUN, ttl).await {
                 Ok(Some(lease)) => return Ok(lease),
+                Ok(None) if Lease::bury(conn, lease::RUN).await? => continue,
                 Ok(None) => None,
                 Err(error) if error.is_transient() => Some(error),
                 Err(error) => return Err(error.into()),
@@ -115,12 +101,16 @@ impl Engine {
         watch: StopWatch,
     ) -> RunResult<Report> {
         let site = Site::read(conn).await?;
+        let mut pending = Vec::new();
         if !simulate {
-            self.effects(conn, &site).finish_all().await?;
+            // Effects of an earlier run that cannot be written must not keep this one from running.
+            if let Err(error) = self.effects(conn, &site).finish_all().await {
+                pending.push(Note::EffectsPending(error.to_string()));
+            }
         }
-        let notes = self.check_twin(conn).await?;
         let mut report = blank(order, self.clock.now());
-        report.notes = notes;
+        report.notes = pending;
+        report.notes.append(&mut self.check_twin(conn).await?);
         if !site.is_enabled(METHOD) && self.settings.flatfile.when_disabled == WhenDisabled::Wait {
             report.state = State::Skipped;
             report.notes.push(Note::MethodDisabled);
@@ -184,6 +174,7 @@ impl Engine {
         };
         report.state = State::Failed;
         report.errors = 1;
+        report.lines.failed = 1;
         let message = problem.text(crate::config::Locale::En);
         report.problems.push(problem);
         if !simulate {
@@ -280,132 +271,6 @@ impl Engine {
     }
 }
 
-impl Attempt<'_> {
-    async fn once(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
-        conn.begin().await?;
-        let outcome = self.inside(conn, report, watch).await;
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(RunError::Held) => self.hold(conn, report).await,
-            Err(error) => {
-                // The first error says more than one of the rollback.
-                drop(conn.rollback().await);
-                Err(error)
-            }
-        }
-    }
-
-    async fn inside(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
-        let settings = &self.engine.settings;
-        let mut limits = settings.guard.clone();
-        if self.order.held.is_some() {
-            // Somebody has decided.
-            limits.mode = crate::config::GuardMode::Off;
-        } else if self.simulate && limits.mode == crate::config::GuardMode::Hold {
-            // A rehearsal shows the whole plan and says that it would be held.
-            limits.mode = crate::config::GuardMode::Warn;
-        }
-        let mut work = Work {
-            conn,
-            site: self.site,
-            run: self.run,
-            now: self.now,
-            guard: Guard::new(limits),
-            observer: self.engine.observer.clone(),
-            counts: BTreeMap::new(),
-            overtaken: 0,
-        };
-        let outcome = self.task(&mut work).await;
-        let lines = match outcome {
-            Ok(lines) => work.guard_check().await.map(|()| lines),
-            Err(error) => Err(error),
-        };
-        if let Err(RunError::Held) | Ok(_) = &lines {
-            work.guard.name_courses_of(work.conn).await?;
-            report.breaches.clone_from(&work.guard.breaches);
-            report.counts.clone_from(&work.counts);
-        }
-        report.lines = lines?;
-        work.tell_overtaken().await?;
-        report.overtaken = work.overtaken;
-        self.conclude(conn, report, watch).await
-    }
-
-    async fn task(&self, work: &mut Work<'_>) -> RunResult<Lines> {
-        let settings = &self.engine.settings;
-        match (&self.order.task, self.opened) {
-            (Task::File { shown, .. }, Some(opened)) => {
-                let drop = job::Drop {
-                    file: &opened.file,
-                    path: shown,
-                    scan: &opened.scan,
-                    reading: &opened.reading,
-                    keys: opened.keys,
-                    held: self.order.held,
-                };
-                job::apply_file(work, settings, &drop).await
-            }
-            _ => job::apply_sync(work, settings).await.map(|()| Lines::default()),
-        }
-    }
-
-    /// The end of a run that may commit: its problems, its row, the fence, the commit (or the rollback of a rehearsal).
-    async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
-        read_problems(conn, self.run, report).await?;
-        report.meanwhile = self.meanwhile(report)?;
-        report.state = if report.errors > 0 { State::DoneWithErrors } else { State::Done };
-        self.engine.observer.reached(Moment::Committing).await;
-        if self.simulate {
-            conn.rollback().await?;
-            report.state = State::Simulated;
-            report.commit_ms = watch.millis();
-            return Ok(());
-        }
-        report.commit_ms = watch.millis();
-        if let Some(held) = self.order.held {
-            let message = format!("approved as run {}", self.run);
-            if !history::decide(conn, held, State::Approved, &message).await? {
-                return Err(RunError::Undecidable(format!("run {held} was decided by somebody else just now")));
-            }
-        }
-        history::close(conn, self.run, report.state, report, "", true).await?;
-        if !self.lease.renew(conn).await? {
-            return Err(RunError::Fenced);
-        }
-        conn.commit().await?;
-        report.commit_ms = watch.millis();
-        Ok(())
-    }
-
-    fn meanwhile(&self, report: &Report) -> RunResult<Option<Meanwhile>> {
-        let Some(held) = self.order.held else {
-            return Ok(None);
-        };
-        let planned = Shelf::of(&self.engine.settings.state.path, held).planned()?;
-        let overtaken = report.problems.iter().filter(|problem| problem.code == Code::Overtaken).count() as u64;
-        Ok(Some(Meanwhile { held, planned, overtaken }))
-    }
-
-    /// Keeps plan and bytes, then rolls back and writes the held run into the history.
-    async fn hold(&self, conn: &mut Conn, report: &mut Report) -> RunResult<()> {
-        read_problems(conn, self.run, report).await?;
-        let shelf = Shelf::of(Path::new(&self.engine.settings.state.path), self.run);
-        let held = self.order.to_hold(self.opened);
-        let mut copy = match self.opened {
-            Some(opened) => Some(
-                opened.file.try_clone().map_err(|error| RunError::Unreadable { path: self.order.source(), error })?,
-            ),
-            None => None,
-        };
-        let kept = shelf.keep(&held, copy.as_mut(), conn, self.run).await;
-        conn.rollback().await?;
-        kept?;
-        report.state = State::Held;
-        history::close(conn, self.run, State::Held, report, "", false).await?;
-        Ok(())
-    }
-}
-
 fn blank(order: &Order, clock: i64) -> Report {
     Report {
         run: 0,
@@ -417,6 +282,7 @@ fn blank(order: &Order, clock: i64) -> Report {
         read_as: None,
         counts: BTreeMap::new(),
         overtaken: 0,
+        would_hold: false,
         errors: 0,
         problems: Vec::new(),
         breaches: Vec::new(),
@@ -437,27 +303,4 @@ fn read_as(opened: &Opened) -> ReadAs {
         sha256: opened.scan.sha256.clone(),
         bytes: opened.scan.bytes,
     }
-}
-
-async fn read_problems(conn: &mut Conn, run: i64, report: &mut Report) -> RunResult<()> {
-    let params = Params::new().with("run", run).with("shown", PROBLEMS_SHOWN as i64);
-    report.errors = conn.number("SELECT COUNT(*) FROM {enrold_error} WHERE run = :run", &params).await? as u64;
-    report.problems = problems(conn, run, PROBLEMS_SHOWN as i64).await?;
-    Ok(())
-}
-
-/// The first problems of a run, by line.
-///
-/// # Errors
-/// The engine's.
-pub async fn problems(conn: &mut Conn, run: i64, limit: i64) -> RunResult<Vec<Problem>> {
-    let params = Params::new().with("run", run).with("limit", limit);
-    let sql = "SELECT line, code, COALESCE(value, ''), COALESCE(hint, '') FROM {enrold_error} WHERE run = :run ORDER BY line LIMIT :limit";
-    let rows = conn.rows(sql, &params).await?;
-    let problem = |row: &crate::db::Row| {
-        // A code that this version does not know was written by a newer one; its words are lost, the line is not.
-        let code = Code::parse(&row.text(1)).unwrap_or(Code::FileUnreadable);
-        Problem::new(row.int(0) as u64, code, row.text(2), row.text(3))
-    };
-    Ok(rows.iter().map(problem).collect())
 }

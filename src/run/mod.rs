@@ -1,6 +1,7 @@
 //! The run: one file or one task, from its order to its commit and its effects.
 //! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
+mod attempt;
 pub mod effects;
 pub mod end;
 pub mod enrol;
@@ -67,6 +68,15 @@ impl Engine {
     pub async fn approve(&self, run: i64) -> RunResult<Report> {
         let order = order::Order::approve(&self.held(run).await?, &self.settings.state.path, run)?;
         self.execute(order, false).await
+    }
+
+    /// What approving a held run would do: the same way, rolled back.
+    ///
+    /// # Errors
+    /// As [`Engine::approve`].
+    pub async fn rehearse_approval(&self, run: i64) -> RunResult<Report> {
+        let order = order::Order::approve(&self.held(run).await?, &self.settings.state.path, run)?;
+        self.execute(order, true).await
     }
 
     /// Rejects a held run: nothing of it will be applied. The kept bytes and plan stay for the record.

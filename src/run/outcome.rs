@@ -115,6 +115,8 @@ pub struct Report {
     pub counts: BTreeMap<String, i64>,
     /// Changes that another writer overtook between plan and apply.
     pub overtaken: i64,
+    /// A simulation only: without `--simulate` this run would be held.
+    pub would_hold: bool,
     /// How many lines failed; `problems` holds the first of them.
     pub errors: u64,
     /// What is wrong, line by line.
@@ -145,6 +147,8 @@ pub enum Note {
     TwinTask(String),
     /// The effects could not be written yet; the next run goes on with them.
     EffectsPending(String),
+    /// `unenrolaction` is keep: `del` lines end nothing.
+    DelIgnored,
     /// `unenrolaction` is no choice of the flat file: `del` lines did nothing.
     ActionUnknown(String),
     /// The run was tried again after a transient error.

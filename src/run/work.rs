@@ -7,6 +7,7 @@ use crate::db::{Conn, DbError, Params};
 use crate::moodle::site::Site;
 use crate::run::guard::Guard;
 use crate::run::observe::{Moment, Observer};
+use crate::run::outcome::{Lines, Note};
 
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
 const RANK_ROOM: i64 = 1_000_000_000;
@@ -50,6 +51,10 @@ pub struct Work<'a> {
     pub counts: BTreeMap<String, i64>,
     /// How many changes were overtaken by another writer between plan and apply.
     pub overtaken: i64,
+    /// The lines of the file, as far as they are counted.
+    pub lines: Lines,
+    /// What a person should know beside the counts.
+    pub notes: Vec<Note>,
 }
 
 impl Work<'_> {

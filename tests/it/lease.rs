@@ -16,6 +16,7 @@ on_each_engine!(
     one_holder_at_a_time,
     a_lease_without_heartbeat_is_taken,
     a_heartbeat_keeps_the_lease,
+    a_dead_process_holds_nothing,
     who_comes_second_is_told_who_runs,
     a_lease_that_comes_free_is_waited_for,
     a_run_gives_the_lease_back,
@@ -64,6 +65,24 @@ async fn a_heartbeat_keeps_the_lease(mut site: Site) {
     silent_for(&mut site, 100).await;
     assert!(lease.renew(&mut site.conn).await.unwrap());
     assert!(Lease::take(&mut other, RUN, 60).await.unwrap().is_none());
+}
+
+/// A process of this host that is gone cannot come back: its lease is free at once. Of another host nobody knows.
+async fn a_dead_process_holds_nothing(mut site: Site) {
+    site.campus().await;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let file = site.write("add,student,u1,c1\n");
+    let engine = Engine { wait: Duration::ZERO, ..site.engine() };
+    for (host, free) in [("elsewhere", false), (host.trim(), true)] {
+        // No process has a number above 2^22.
+        let params =
+            Params::new().with("holder", format!("{host}:4194305:1")).fragment("clock", site.conn.dialect().clock());
+        let sql = "UPDATE {enrold_lease} SET holder = :holder, fence = 7, heartbeat = :clock WHERE name = 'run'";
+        site.conn.exec(sql, &params).await.unwrap();
+        let report = engine.import(&file, false).await;
+        assert_eq!(report.is_ok(), free, "{report:?}");
+    }
+    assert_eq!(site.enrolments().await, ["u1 c1 flatfile"]);
 }
 
 async fn who_comes_second_is_told_who_runs(mut site: Site) {
