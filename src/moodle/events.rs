@@ -174,11 +174,16 @@ pub async fn write(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, 
         "" => String::new(),
         collation => format!(" COLLATE {collation}"),
     };
+    let kinds = kinds(conn, &params).await?;
     let branches = EVENTS
         .iter()
         .filter(|event| completion || event.object != "grade_grades")
+        .filter(|event| kinds.iter().any(|kind| event.kinds.contains(&format!("'{kind}'"))))
         .map(|event| branch(event, &collate))
         .collect::<Vec<_>>();
+    if branches.is_empty() {
+        return Ok(());
+    }
     let sql = format!(
         "INSERT INTO {{logstore_standard_log}} (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,
                 contextinstanceid, userid, courseid, relateduserid, anonymous, other, timecreated, origin)
@@ -189,6 +194,12 @@ pub async fn write(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, 
     );
     let sql = if dialect == crate::db::Dialect::Maria { sql.replace('\\', "\\\\") } else { sql };
     conn.exec(&sql, &params).await.map(|_| ())
+}
+
+/// The kinds of changes in this part of the journal: mostly one, and each kind costs a look through the part.
+async fn kinds(conn: &mut Conn, params: &Params) -> Result<Vec<String>, DbError> {
+    let sql = "SELECT DISTINCT c.kind FROM {enrold_change} c WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0";
+    Ok(conn.rows(sql, params).await?.iter().map(|row| row.text(0)).collect())
 }
 
 fn branch(event: &Event, collate: &str) -> String {
