@@ -182,6 +182,6 @@ fn lite_options(path: &str) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(false)
         // Negative: KiB. A million lines must fit in 64 MiB of resident memory.
-        .pragma("cache_size", "-16384")
+        .pragma("cache_size", "-8192")
         .pragma("temp_store", "FILE")
 }

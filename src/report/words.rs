@@ -2,8 +2,7 @@
 //! It must not know where they are shown.
 
 use crate::config::Locale;
-use crate::run::guard::Breach;
-use crate::run::outcome::{Note, Report, State};
+use crate::run::outcome::{Breach, Note, Report, State};
 
 /// A text in the language asked for.
 pub fn pick(locale: Locale, english: &str, french: &str) -> String {

@@ -3,52 +3,32 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::{Guard as Settings, GuardMode, Limits};
 use crate::db::{Conn, DbError, Params};
-use crate::run::error::{RunError, RunResult};
-use crate::run::work::Work;
-
-/// A limit that a run passes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Breach {
-    /// `run`, `course`, `method` or `file`.
-    pub scope: String,
-    /// The course's short name or the method; empty for the run.
-    pub name: String,
-    /// `removals`, `suspensions`, `creations`, `failed-lines` or `empty`.
-    pub what: String,
-    /// How many the run has.
-    pub count: i64,
-    /// How many enrolments (or lines) there were.
-    pub of: i64,
-    /// The limit as configured: a number, or a percentage.
-    pub limit: String,
-}
+use crate::run::outcome::Breach;
 
 /// Counts of one scope.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    removals: i64,
-    suspensions: i64,
-    creations: i64,
+pub(super) struct Tally {
+    pub removals: i64,
+    pub suspensions: i64,
+    pub creations: i64,
 }
 
 /// What the guard knows during a run.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    limits: Settings,
+    pub(super) limits: Settings,
     /// Enrolments before the run, by (course, method) for courses touched and by method for the site.
-    members: Option<Members>,
+    pub(super) members: Option<Members>,
     /// The limits passed so far.
     pub breaches: Vec<Breach>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Members {
-    by_course: BTreeMap<i64, i64>,
-    by_method: BTreeMap<String, i64>,
+pub(super) struct Members {
+    pub by_course: BTreeMap<i64, i64>,
+    pub by_method: BTreeMap<String, i64>,
 }
 
 impl Guard {
@@ -110,13 +90,13 @@ impl Guard {
         Ok(())
     }
 
-    fn watches_creations(&self) -> bool {
+    pub(super) fn watches_creations(&self) -> bool {
         [&self.limits.run, &self.limits.course, &self.limits.method]
             .iter()
             .any(|scope| scope.creations_max > 0 || scope.creations_percent > 0)
     }
 
-    fn compare(&mut self, scope: &str, name: &str, limits: &Limits, tally: Tally, of: i64) {
+    pub(super) fn compare(&mut self, scope: &str, name: &str, limits: &Limits, tally: Tally, of: i64) {
         let kinds = [
             ("removals", tally.removals, limits.removals_max, limits.removals_percent),
             ("suspensions", tally.suspensions, limits.suspensions_max, limits.suspensions_percent),
@@ -134,95 +114,10 @@ impl Guard {
     }
 }
 
-impl Work<'_> {
-    /// Reads how many enrolments stand before the run changes any; only where something may be removed.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn guard_open(&mut self) -> Result<(), DbError> {
-        if self.guard.limits.mode == GuardMode::Off || self.guard.members.is_some() {
-            return Ok(());
-        }
-        let mut members = Members::default();
-        let sql = "SELECT e.courseid, e.enrol, COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid GROUP BY e.courseid, e.enrol";
-        self.conn
-            .each(sql, &Params::new(), |row| {
-                *members.by_course.entry(row.int(0)).or_default() += row.int(2);
-                *members.by_method.entry(row.text(1)).or_default() += row.int(2);
-                Ok(())
-            })
-            .await?;
-        self.guard.members = Some(members);
-        Ok(())
-    }
-
-    /// Compares all that the journal of this run holds so far with the limits: called after every planning step and
-    /// before that step is applied, and once more before the commit.
-    ///
-    /// # Errors
-    /// [`RunError::Held`] when a limit is passed and the guard holds, else the engine's.
-    pub async fn guard_check(&mut self) -> RunResult<()> {
-        if self.guard.limits.mode == GuardMode::Off {
-            return Ok(());
-        }
-        let endings = self.guard.members.is_some();
-        if !endings && !self.guard.watches_creations() {
-            return Ok(());
-        }
-        self.guard_open().await?;
-        let tallies = count_journal(self.conn, self.run).await?;
-        self.judge(tallies);
-        if self.guard.holds() { Err(RunError::Held) } else { Ok(()) }
-    }
-
-    fn judge(&mut self, tallies: BTreeMap<(i64, String), Tally>) {
-        let members = self.guard.members.clone().unwrap_or_default();
-        let limits = self.guard.limits.clone();
-        let mut run = Tally::default();
-        let mut courses: BTreeMap<i64, Tally> = BTreeMap::new();
-        let mut methods: BTreeMap<String, Tally> = BTreeMap::new();
-        for ((course, method), tally) in &tallies {
-            run.add(*tally);
-            courses.entry(*course).or_default().add(*tally);
-            methods.entry(method.clone()).or_default().add(*tally);
-        }
-        // A run is measured against what the methods that it touches have on the whole site.
-        let of = methods.keys().map(|method| members.by_method.get(method).copied().unwrap_or(0)).sum();
-        self.guard.compare("run", "", &limits.run, run, of);
-        for (method, tally) in methods {
-            let of = members.by_method.get(&method).copied().unwrap_or(0);
-            self.guard.compare("method", &method, &limits.method, tally, of);
-        }
-        for (course, tally) in courses {
-            let of = members.by_course.get(&course).copied().unwrap_or(0);
-            self.guard.compare("course", &course.to_string(), &limits.course, tally, of);
-        }
-    }
-}
-
 impl Tally {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.removals += other.removals;
         self.suspensions += other.suspensions;
         self.creations += other.creations;
     }
-}
-
-async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<(i64, String), Tally>, DbError> {
-    let params = Params::new().with("run", run);
-    let sql = "SELECT c.courseid, e.enrol, c.kind, COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
-        WHERE c.run = :run AND c.state = 0 AND c.kind IN ('enrolment.remove', 'enrolment.suspend', 'enrolment.add')
-        GROUP BY c.courseid, e.enrol, c.kind";
-    let mut tallies: BTreeMap<(i64, String), Tally> = BTreeMap::new();
-    conn.each(sql, &params, |row| {
-        let tally = tallies.entry((row.int(0), row.text(1))).or_default();
-        match row.text(2).as_str() {
-            "enrolment.remove" => tally.removals += row.int(3),
-            "enrolment.suspend" => tally.suspensions += row.int(3),
-            _ => tally.creations += row.int(3),
-        }
-        Ok(())
-    })
-    .await?;
-    Ok(tallies)
 }

@@ -15,12 +15,13 @@ pub mod observe;
 mod order;
 pub mod outcome;
 pub mod take;
+mod weigh;
 pub mod work;
 
 pub use error::{RunError, RunResult};
 pub use observe::{Moment, Observer};
 pub use order::Import;
-pub use outcome::{Note, Report, State};
+pub use outcome::{Breach, Note, Report, State};
 
 use std::sync::Arc;
 use std::time::Duration;

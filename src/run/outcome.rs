@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::report::Problem;
-use crate::run::guard::Breach;
 
 /// Problems kept in memory for a report; all of them stand in `enrold_error`.
 pub const PROBLEMS_SHOWN: usize = 10_000;
@@ -53,6 +52,23 @@ impl State {
             Self::Skipped => "skipped",
         }
     }
+}
+
+/// A limit that a run passes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breach {
+    /// `run`, `course`, `method` or `file`.
+    pub scope: String,
+    /// The course's short name or the method; empty for the run.
+    pub name: String,
+    /// `removals`, `suspensions`, `creations`, `failed-lines` or `empty`.
+    pub what: String,
+    /// How many the run has.
+    pub count: i64,
+    /// How many enrolments (or lines) there were.
+    pub of: i64,
+    /// The limit as configured: a number, or a percentage.
+    pub limit: String,
 }
 
 /// Lines of a file, each in one count.

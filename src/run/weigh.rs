@@ -1,0 +1,95 @@
+//! The guard at work: what stood before the run, what the journal holds so far, and the judgement between two steps.
+//! It must not know the limits' meaning; [`crate::run::guard::Guard`] compares.
+
+use std::collections::BTreeMap;
+
+use crate::config::GuardMode;
+use crate::db::{Conn, DbError, Params};
+use crate::run::error::{RunError, RunResult};
+use crate::run::guard::{Members, Tally};
+use crate::run::work::Work;
+
+impl Work<'_> {
+    /// Reads how many enrolments stand before the run changes any; only where something may be removed.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn guard_open(&mut self) -> Result<(), DbError> {
+        if self.guard.limits.mode == GuardMode::Off || self.guard.members.is_some() {
+            return Ok(());
+        }
+        let mut members = Members::default();
+        let sql = "SELECT e.courseid, e.enrol, COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid GROUP BY e.courseid, e.enrol";
+        self.conn
+            .each(sql, &Params::new(), |row| {
+                *members.by_course.entry(row.int(0)).or_default() += row.int(2);
+                *members.by_method.entry(row.text(1)).or_default() += row.int(2);
+                Ok(())
+            })
+            .await?;
+        self.guard.members = Some(members);
+        Ok(())
+    }
+
+    /// Compares all that the journal of this run holds so far with the limits: called after every planning step and
+    /// before that step is applied, and once more before the commit.
+    ///
+    /// # Errors
+    /// [`RunError::Held`] when a limit is passed and the guard holds, else the engine's.
+    pub async fn guard_check(&mut self) -> RunResult<()> {
+        if self.guard.limits.mode == GuardMode::Off {
+            return Ok(());
+        }
+        let endings = self.guard.members.is_some();
+        if !endings && !self.guard.watches_creations() {
+            return Ok(());
+        }
+        self.guard_open().await?;
+        let tallies = count_journal(self.conn, self.run).await?;
+        self.judge(tallies);
+        if self.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+    }
+
+    fn judge(&mut self, tallies: BTreeMap<(i64, String), Tally>) {
+        let members = self.guard.members.clone().unwrap_or_default();
+        let limits = self.guard.limits.clone();
+        let mut run = Tally::default();
+        let mut courses: BTreeMap<i64, Tally> = BTreeMap::new();
+        let mut methods: BTreeMap<String, Tally> = BTreeMap::new();
+        for ((course, method), tally) in &tallies {
+            run.add(*tally);
+            courses.entry(*course).or_default().add(*tally);
+            methods.entry(method.clone()).or_default().add(*tally);
+        }
+        // A run is measured against what the methods that it touches have on the whole site.
+        let of = methods.keys().map(|method| members.by_method.get(method).copied().unwrap_or(0)).sum();
+        self.guard.compare("run", "", &limits.run, run, of);
+        for (method, tally) in methods {
+            let of = members.by_method.get(&method).copied().unwrap_or(0);
+            self.guard.compare("method", &method, &limits.method, tally, of);
+        }
+        for (course, tally) in courses {
+            let of = members.by_course.get(&course).copied().unwrap_or(0);
+            self.guard.compare("course", &course.to_string(), &limits.course, tally, of);
+        }
+    }
+}
+
+async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<(i64, String), Tally>, DbError> {
+    let params = Params::new().with("run", run);
+    let sql = "SELECT c.courseid, e.enrol, c.kind, COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
+        WHERE c.run = :run AND c.state = 0 AND c.kind IN ('enrolment.remove', 'enrolment.suspend', 'enrolment.add')
+        GROUP BY c.courseid, e.enrol, c.kind";
+    let mut tallies: BTreeMap<(i64, String), Tally> = BTreeMap::new();
+    conn.each(sql, &params, |row| {
+        let tally = tallies.entry((row.int(0), row.text(1))).or_default();
+        match row.text(2).as_str() {
+            "enrolment.remove" => tally.removals += row.int(3),
+            "enrolment.suspend" => tally.suspensions += row.int(3),
+            _ => tally.creations += row.int(3),
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(tallies)
+}
