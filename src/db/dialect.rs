@@ -96,6 +96,15 @@ impl Dialect {
         }
     }
 
+    /// [`Dialect::delete_joined`] that ends with `otherwise` and the ids of the deleted rows in parentheses: one statement
+    /// that tells what it deleted. `None` where the engine has none; there the rows are held first. (PostgreSQL holds
+    /// rows only for those who may change them, and enrold asks for no right that it can do without.)
+    pub fn delete_or(self, table: &str, alias: &str, from: &str, condition: &str, otherwise: &str) -> Option<String> {
+        let delete = self.delete_joined(table, alias, from, condition);
+        (self == Self::Postgres)
+            .then(|| format!("WITH gone AS ({delete} RETURNING {alias}.id) {otherwise} (SELECT gone.id FROM gone)"))
+    }
+
     /// `UPDATE` of the rows of `table` (as `alias`) that join `from` under `condition`.
     pub fn update_joined(self, table: &str, alias: &str, set: &[(&str, &str)], from: &str, condition: &str) -> String {
         let list = |before: &str| {
@@ -106,6 +115,20 @@ impl Dialect {
                 format!("UPDATE {table} AS {alias}, {from} SET {} WHERE {condition}", list(&format!("{alias}.")))
             }
             _ => format!("UPDATE {table} AS {alias} SET {} FROM {from} WHERE {condition}", list("")),
+        }
+    }
+
+    /// A query that locks the rows of `table` (as `alias`) that join `from` under `condition` and gives one number;
+    /// `None` on SQLite, where a run holds the only lock already.
+    pub fn hold_joined(self, table: &str, alias: &str, from: &str, condition: &str) -> Option<String> {
+        match self {
+            Self::Postgres => Some(format!(
+                "SELECT COUNT(*) FROM (SELECT {alias}.id FROM {table} {alias}, {from} WHERE {condition} FOR UPDATE OF {alias}) held"
+            )),
+            Self::Maria => {
+                Some(format!("SELECT COUNT(*) FROM {table} AS {alias}, {from} WHERE {condition} FOR UPDATE"))
+            }
+            Self::Lite => None,
         }
     }
 

@@ -175,7 +175,7 @@ pub const NEEDS: [Need; 34] = [
     // Nobody deletes from the journal or rewrites it: only the mark of what was overtaken is set.
     Need::rows("enrold_change", &["run", "seq", "kind", "state", "oldrow"])
         .inserts(&["run", "seq", "kind", "line", "userid", "courseid", "oldrow"])
-        .updates(&["state"]),
+        .updates(&["state", "lastenrol"]),
     Need::rows("enrold_error", &["run", "line", "code", "value", "hint"])
         .inserts(&["run", "line", "code", "value", "hint"]),
 ];

@@ -142,7 +142,7 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     work.guard_check().await?;
     let same =
         "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
-    let applied = work.delete_planned(place, "user_enrolments", same).await?;
+    let applied = work.delete_planned(place, planned, "user_enrolments", same).await?;
     work.book("enrolment.remove", planned, applied);
     Ok(applied)
 }
@@ -160,6 +160,14 @@ async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<
               WHERE :gone AND NOT EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid
                     WHERE y.userid = c.userid AND e.courseid = c.courseid)
               GROUP BY c.userid, c.courseid, c.contextid",
+            &params,
+        )
+        .await?;
+    // What was planned as the last one is none where Moodle enrolled the user meanwhile: the event must not say so.
+    work.conn
+        .exec(
+            "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
+                AND NOT EXISTS (SELECT 1 FROM last_pair l WHERE l.userid = c.userid AND l.courseid = c.courseid)",
             &params,
         )
         .await?;

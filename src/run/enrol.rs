@@ -1,7 +1,7 @@
 //! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
 //! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
 
-use crate::db::DbError;
+use crate::db::{DbError, Params};
 use crate::run::error::RunResult;
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
@@ -135,7 +135,7 @@ async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
 
 async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let oldrow = work.old_row("user_enrolments", "x");
-    let params = work.at(place).fragment("oldrow", oldrow);
+    let params = unless_overtaken(work, place).fragment("oldrow", oldrow);
     let planned = work
         .journal(
             place,
@@ -144,11 +144,23 @@ async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             "SELECT 'enrolment.update' AS kind, p.line, p.userid, p.courseid, p.enrolid, p.contextid, x.id AS targetid, 0 AS status,
                     p.timestart, p.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, :oldrow AS oldrow
                FROM pair p JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
-              WHERE x.status <> 0 OR x.timestart <> p.timestart OR x.timeend <> p.timeend",
+              WHERE (x.status <> 0 OR x.timestart <> p.timestart OR x.timeend <> p.timeend) :unless_overtaken",
             params,
         )
         .await?;
     work.change_enrolments(place, "enrolment.update", planned).await
+}
+
+/// The parameters of a place, with a condition that leaves out whom Moodle overtook in this wave: nothing more is done.
+fn unless_overtaken(work: &Work<'_>, place: Place) -> Params {
+    let (first, _) = Place { wave: place.wave, rank: RANK_ADD }.range();
+    let condition = if work.overtaken > 0 {
+        "AND NOT EXISTS (SELECT 1 FROM {enrold_change} o WHERE o.run = :run AND o.seq > :first AND o.state = 1
+            AND o.enrolid = p.enrolid AND o.userid = p.userid)"
+    } else {
+        ""
+    };
+    work.at(place).with("first", first).fragment("unless_overtaken", condition)
 }
 
 /// Assigns the roles of `pair_role` with the component of `method`; a user whose enrolment was overtaken gets none.
@@ -157,15 +169,7 @@ async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
 /// The engine's.
 pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<(), DbError> {
     let place = Place { wave, rank: RANK_ROLE };
-    let (from, _) = Place { wave, rank: RANK_ADD }.range();
-    let unless_overtaken = if work.overtaken > 0 {
-        "AND NOT EXISTS (SELECT 1 FROM {enrold_change} o WHERE o.run = :run AND o.seq > :first AND o.state = 1
-            AND o.enrolid = p.enrolid AND o.userid = p.userid)"
-    } else {
-        ""
-    };
-    let params =
-        work.at(place).with("component", component).with("first", from).fragment("unless_overtaken", unless_overtaken);
+    let params = unless_overtaken(work, place).with("component", component);
     let planned = work
         .journal(
             place,

@@ -74,14 +74,17 @@ impl Engine {
         let ttl = self.settings.run.lease_ttl.as_secs();
         let waiting = StopWatch::start();
         loop {
-            match Lease::take(conn, lease::RUN, ttl).await {
+            let busy = match Lease::take(conn, lease::RUN, ttl).await {
                 Ok(Some(lease)) => return Ok(lease),
                 Ok(None) if Lease::bury(conn, lease::RUN).await? => continue,
-                Ok(None) => {}
-                Err(error) if error.is_transient() => {}
+                Ok(None) => None,
+                Err(error) if error.is_transient() => Some(error),
                 Err(error) => return Err(error.into()),
-            }
+            };
             if u128::from(waiting.millis()) >= self.wait.as_millis() {
+                if let Some(error) = busy {
+                    return Err(error.into());
+                }
                 let (holder, seconds) = Lease::holder(conn, lease::RUN).await?.unwrap_or_default();
                 return Err(RunError::Busy { holder, seconds });
             }

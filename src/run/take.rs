@@ -154,29 +154,31 @@ impl Work<'_> {
             Taken::LastAccess => "x.id = c.targetid".to_owned(),
             _ => format!("x.id = c.targetid AND {} = c.oldrow", self.old_row(taken.table(), "x")),
         };
-        let applied = self.delete_planned(place, taken.table(), &same).await?;
+        let applied = self.delete_planned(place, planned, taken.table(), &same).await?;
         self.book(&taken.kind(), planned, applied);
         Ok(())
     }
 
-    /// Deletes the rows of a place's plan and marks as overtaken those that no longer stand as planned.
-    pub(super) async fn delete_planned(&mut self, place: Place, table: &str, same: &str) -> Result<i64, DbError> {
-        let params = self.at(place);
+    /// Deletes the `planned` rows of a place's plan and marks as overtaken those that no longer stand as planned.
+    pub(super) async fn delete_planned(
+        &mut self,
+        place: Place,
+        planned: i64,
+        table: &str,
+        same: &str,
+    ) -> Result<i64, DbError> {
         let name = format!("{{{table}}}");
-        let changed = format!(
-            "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {name} x WHERE {same})"
-        );
-        self.conn.exec(&changed, &params).await?;
         let condition = format!(":here AND c.state = 0 AND {same}");
-        let sql = self.conn.dialect().delete_joined(&name, "x", "{enrold_change} c", &condition);
-        let applied = self.conn.exec(&sql, &params).await? as i64;
-        if applied < self.standing(place).await? {
-            // Changed in the moment between the two statements.
-            let left = format!(
-                "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND c.state = 0 AND EXISTS (SELECT 1 FROM {name} x WHERE x.id = c.targetid)"
-            );
-            self.conn.exec(&left, &params).await?;
-        }
+        let unless = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND c.state = 0 AND c.targetid NOT IN";
+        let applied = match self.conn.dialect().delete_or(&name, "x", "{enrold_change} c", &condition, unless) {
+            Some(sql) => planned - self.conn.exec(&sql, &self.at(place)).await? as i64,
+            None => {
+                self.hold(place, &name).await?;
+                self.mark_overtaken(place, &name, same).await?;
+                let sql = self.conn.dialect().delete_joined(&name, "x", "{enrold_change} c", &condition);
+                self.conn.exec(&sql, &self.at(place)).await? as i64
+            }
+        };
         self.observer.reached(crate::run::observe::Moment::Applied).await;
         Ok(applied)
     }
@@ -186,14 +188,12 @@ impl Work<'_> {
         if planned == 0 {
             return Ok(());
         }
-        let params = self.at(place);
+        let name = "{user_enrolments}";
         let same = "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
-        let changed = format!(
-            "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND NOT EXISTS (SELECT 1 FROM {{user_enrolments}} x WHERE {same})"
-        );
-        self.conn.exec(&changed, &params).await?;
+        self.hold(place, name).await?;
+        self.mark_overtaken(place, name, same).await?;
         let sql = self.conn.dialect().update_joined(
-            "{user_enrolments}",
+            name,
             "x",
             &[
                 ("status", "c.status"),
@@ -205,14 +205,25 @@ impl Work<'_> {
             "{enrold_change} c",
             &format!(":here AND c.state = 0 AND {same}"),
         );
-        let applied = self.conn.exec(&sql, &params).await? as i64;
-        if applied < self.standing(place).await? {
-            let left = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {user_enrolments} x
-                WHERE x.id = c.targetid AND x.status = c.status AND x.timestart = c.timestart AND x.timeend = c.timeend AND x.timemodified = :now)";
-            self.conn.exec(left, &params).await?;
-        }
+        let applied = self.conn.exec(&sql, &self.at(place)).await? as i64;
         self.book(kind, planned, applied);
         Ok(())
+    }
+
+    /// Holds the rows of a place's plan, so that what is marked next and what is written then are the same rows.
+    async fn hold(&mut self, place: Place, table: &str) -> Result<(), DbError> {
+        let condition = ":here AND c.state = 0 AND x.id = c.targetid";
+        if let Some(sql) = self.conn.dialect().hold_joined(table, "x", "{enrold_change} c", condition) {
+            self.conn.number(&sql, &self.at(place)).await?;
+        }
+        Ok(())
+    }
+
+    async fn mark_overtaken(&mut self, place: Place, table: &str, same: &str) -> Result<(), DbError> {
+        let sql = format!(
+            "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {table} x WHERE {same})"
+        );
+        self.conn.exec(&sql, &self.at(place)).await.map(|_| ())
     }
 
     /// The complete row of a table as JSON text, with the columns that the site really has.

@@ -16,7 +16,7 @@ on_each_engine!(
     the_event_holds_the_enrolment_as_it_was,
 );
 
-const OF_A_COURSE: [&str; 9] = [
+pub const OF_A_COURSE: [&str; 9] = [
     "role_assignments",
     "groups_members",
     "message_conversation_members",
@@ -29,7 +29,7 @@ const OF_A_COURSE: [&str; 9] = [
 ];
 
 /// `u1` and `u2` take part in `c1` and `c2` with all that a participant can have.
-async fn participants(site: &mut Site) {
+pub async fn participants(site: &mut Site) {
     site.campus().await;
     site.setting("unenrolaction", Some("0")).await;
     site.insert("config", &[("name", "enablecompletion".into()), ("value", "1".into())]).await;
@@ -109,7 +109,7 @@ impl Site {
 }
 
 /// How many rows of each table are of `uN` in `cM`.
-fn owned(dump: &Dump, who: i64, whither: i64) -> Vec<(&'static str, usize)> {
+pub fn owned(dump: &Dump, who: i64, whither: i64) -> Vec<(&'static str, usize)> {
     let of_course = |table: &str, column: &str, id: i64| match table {
         "role_assignments" => column == "contextid" && [context(whither), below(whither)].contains(&id),
         "groups_members" => column == "groupid" && [10 + whither, 20 + whither].contains(&id),
@@ -249,7 +249,7 @@ async fn the_event_holds_the_enrolment_as_it_was(mut site: Site) {
     assert_eq!(text(last, "origin"), "cli");
 }
 
-fn deleted(dump: &Dump) -> Vec<Json> {
+pub fn deleted(dump: &Dump) -> Vec<Json> {
     let events = dump["logstore_standard_log"].iter().filter(|event| text(event, "target") == "user_enrolment");
     events
         .filter(|event| text(event, "action") == "deleted")

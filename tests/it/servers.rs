@@ -140,7 +140,7 @@ fn statements(engine: Dialect) -> Vec<String> {
 }
 
 /// All tables in one message to the server.
-async fn create_tables(conn: &mut Conn) {
+pub async fn create_tables(conn: &mut Conn) {
     let mut batch = statements(conn.dialect()).join(";\n");
     if conn.dialect() == Dialect::Lite {
         batch = format!("BEGIN;\n{batch};\nCOMMIT");

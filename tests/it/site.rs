@@ -89,6 +89,11 @@ impl Site {
         }
     }
 
+    /// The same database for somebody who waits for locks no longer than this.
+    pub fn database(&self, lock_timeout: Duration) -> Arc<Database> {
+        Arc::new(Database::new(&self.url, PREFIX, lock_timeout, Duration::from_secs(10)).unwrap())
+    }
+
     /// Inserts a row; columns that may not be NULL and have no default get 0 or an empty text.
     pub async fn insert(&mut self, table: &str, row: &[(&'static str, Value)]) {
         let columns = &tables::table(table).unwrap().columns;

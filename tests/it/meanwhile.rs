@@ -1,0 +1,140 @@
+//! Somebody else at the database while a run is under way: Moodle, a thief of the lease, a lock that stays too long.
+//! It must not know what the run does with that.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use enrold::db::{DbError, Dialect, Params};
+use enrold::run::{Engine, Moment, Observer, Report, State};
+
+use crate::site::Site;
+
+/// A moment of a run, without its numbers.
+#[derive(Clone, Copy)]
+pub enum When {
+    /// The lines are staged.
+    Staged,
+    /// The first, second… step of the plan stands in the journal.
+    Planned(u32),
+    /// The first, second… deletion was applied.
+    Applied(u32),
+    /// The commit comes next.
+    Committing,
+    /// The commit is done.
+    Committed,
+    /// The first, second… chunk of the effects is written.
+    Effects(u32),
+}
+
+impl When {
+    /// The kind of moment and the how-many-th it is.
+    fn turn(self, moment: Moment) -> Option<u32> {
+        match (self, moment) {
+            (Self::Staged, Moment::Staged)
+            | (Self::Committing, Moment::Committing)
+            | (Self::Committed, Moment::Committed) => Some(1),
+            (Self::Planned(turn), Moment::Planned { .. })
+            | (Self::Applied(turn), Moment::Applied)
+            | (Self::Effects(turn), Moment::Effects { .. }) => Some(turn),
+            _ => None,
+        }
+    }
+
+    /// A watcher that runs `deed` once, when this moment comes.
+    pub fn watch<F, T>(self, deed: F) -> Observer
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let seen = AtomicU32::new(0);
+        Observer::new(move |moment| {
+            let due = self.turn(moment).is_some_and(|turn| seen.fetch_add(1, Ordering::Relaxed) + 1 == turn);
+            let deed = due.then(&deed);
+            async move {
+                if let Some(deed) = deed {
+                    deed.await;
+                }
+            }
+        })
+    }
+}
+
+/// What became of the statements that somebody else sent during a run.
+#[derive(Clone, Default)]
+pub struct Outcome(Arc<Mutex<Option<Result<(), DbError>>>>);
+
+impl Outcome {
+    /// On the servers they were done. On SQLite nobody writes while a run does: they found the database busy.
+    /// True if they were done.
+    #[track_caller]
+    pub fn settled(&self, engine: Dialect) -> bool {
+        match self.0.lock().unwrap().take().expect("the moment came") {
+            Ok(()) => true,
+            Err(error) => {
+                assert!(engine == Dialect::Lite && error.is_transient(), "{error}");
+                false
+            }
+        }
+    }
+}
+
+impl Site {
+    /// A watcher that sends statements on a connection of its own, when the moment comes.
+    pub fn writer(&self, when: When, statements: &[&str]) -> (Observer, Outcome) {
+        let outcome = Outcome::default();
+        let told = outcome.clone();
+        let database = self.database(Duration::from_secs(1));
+        let statements: Vec<String> = statements.iter().map(|sql| (*sql).to_owned()).collect();
+        let observer = when.watch(move || {
+            let (told, database, statements) = (told.clone(), Arc::clone(&database), statements.clone());
+            async move {
+                let mut conn = database.connect().await.unwrap();
+                let mut result = Ok(());
+                for sql in &statements {
+                    if result.is_ok() {
+                        result = conn.exec(sql, &Params::new()).await.map(|_| ());
+                    }
+                }
+                conn.close().await;
+                *told.0.lock().unwrap() = Some(result);
+            }
+        });
+        (observer, outcome)
+    }
+
+    /// Imports a file while Moodle sends statements at a moment. `None` where Moodle could not (SQLite): there the run
+    /// did all it had to.
+    pub async fn import_while(&mut self, when: When, statements: &[&str], text: &str) -> Option<Report> {
+        let (observer, outcome) = self.writer(when, statements);
+        let file = self.write(text);
+        let engine = Engine { observer, ..self.engine() };
+        let report = engine.import(&file, false).await.unwrap();
+        assert_eq!(report.notes, [], "no second attempt");
+        if outcome.settled(self.conn.dialect()) {
+            return Some(report);
+        }
+        assert_eq!((report.state, report.overtaken), (State::Done, 0));
+        None
+    }
+
+    /// The journal of a run as `enrolment.add 1`, with ` overtaken` where that is so: kind and line in its order.
+    pub async fn journal(&mut self, run: i64) -> Vec<String> {
+        let sql = "SELECT kind, COALESCE(line, 0), state FROM {enrold_change} WHERE run = :run ORDER BY seq";
+        let rows = self.conn.rows(sql, &Params::new().with("run", run)).await.unwrap();
+        let overtaken = |state: i64| if state == 1 { " overtaken" } else { "" };
+        rows.iter().map(|row| format!("{} {}{}", row.text(0), row.int(1), overtaken(row.int(2)))).collect()
+    }
+
+    /// The state of a run in the history.
+    pub async fn state_of(&mut self, run: i64) -> String {
+        let sql = "SELECT state FROM {enrold_run} WHERE id = :run";
+        self.conn.row(sql, &Params::new().with("run", run)).await.unwrap().map(|row| row.text(0)).unwrap_or_default()
+    }
+
+    /// The state of the last run in the history.
+    pub async fn last_state(&mut self) -> String {
+        let run = self.last_run().await;
+        self.state_of(run).await
+    }
+}
