@@ -346,10 +346,10 @@ impl Conn {
     pub async fn prefer_indexes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
             (Dialect::Postgres, true) => {
-                self.command("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await
+                self.command("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await
             }
             (Dialect::Postgres, false) => {
-                self.command("SET enable_seqscan = on; SET enable_hashjoin = on; SET enable_mergejoin = on").await
+                self.command("SET enable_seqscan = on; SET enable_bitmapscan = on; SET enable_hashjoin = on; SET enable_mergejoin = on").await
             }
             _ => Ok(()),
         }

@@ -44,7 +44,7 @@ const EVENTS: [Event; 8] = [
         objectid: "COALESCE(x.id, (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq
             AND d.kind = 'enrolment.remove' AND d.enrolid = c.enrolid AND d.userid = c.userid), 0)",
         other: r#"'{"enrol":"' || e.enrol || '"}'"#,
-        joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid",
+        joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid + 0 = c.enrolid AND x.userid = c.userid",
         related: "c.userid",
     },
     Event {
