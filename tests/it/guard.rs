@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use enrold::run::guard::Breach;
 use enrold::run::hold::Shelf;
+use enrold::run::outcome::Breach;
 use enrold::run::{Report, RunError, State};
 use sha2::{Digest, Sha256};
 
