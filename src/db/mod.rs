@@ -44,6 +44,7 @@ pub struct Database {
     prefix: String,
     lock_timeout: Duration,
     connect_timeout: Duration,
+    creating: bool,
     statements: Arc<AtomicU64>,
 }
 
@@ -60,7 +61,8 @@ impl Database {
             |error: sqlx::Error| DbError::Url(format!("database.url cannot be read as a {scheme} URL: {error}"));
         let options = match scheme {
             "sqlite" => {
-                let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+                let written = url.trim_start_matches("sqlite:").trim_start_matches("//");
+                let path = &written.replace("%3F", "?").replace("%23", "#").replace("%25", "%");
                 Options::Lite(Box::new(lite_options(path)), PathBuf::from(path))
             }
             "postgres" | "postgresql" => {
@@ -79,6 +81,7 @@ impl Database {
             prefix: prefix.to_owned(),
             lock_timeout,
             connect_timeout,
+            creating: false,
             statements: Arc::new(AtomicU64::new(0)),
         })
     }
@@ -86,6 +89,7 @@ impl Database {
     /// The same database, but an SQLite file that is missing is made: only `db init` and tests want that, for
     /// everybody else a missing file is a wrong path.
     pub fn creating(mut self) -> Self {
+        self.creating = true;
         if let Options::Lite(options, _) = &mut self.options {
             **options = options.as_ref().clone().create_if_missing(true);
         }
@@ -127,6 +131,15 @@ impl Database {
     /// # Errors
     /// As [`Database::connect`].
     pub async fn connect_with(&self, lock_timeout: Duration) -> Result<Conn, DbError> {
+        if let Options::Lite(_, path) = &self.options
+            && !self.creating
+            && !path.exists()
+        {
+            return Err(DbError::Connect(format!(
+                "there is no file {}: check database.url, or make a database with 'enrold db init'",
+                path.display()
+            )));
+        }
         let opened = tokio::time::timeout(self.connect_timeout, self.open(lock_timeout)).await;
         let raw = match opened {
             Ok(raw) => raw.map_err(|error| DbError::Connect(error.to_string()))?,
