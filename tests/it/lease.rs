@@ -109,10 +109,13 @@ async fn a_lease_that_comes_free_is_waited_for(mut site: Site) {
     let file = site.write("add,student,u1,c1\n");
     let database = site.database(Duration::from_secs(10));
     let engine = Engine { database: Arc::clone(&database), wait: Duration::from_secs(60), ..site.engine() };
-    let before = database.statements();
+    let impatient = Engine { wait: Duration::ZERO, ..engine.clone() };
+    impatient.import(&file, false).await.unwrap_err();
+    // So many statements until the lease was refused; one more, and it is asked for again.
+    let again = 2 * database.statements() + 1;
     let run = tokio::spawn(async move { engine.import(&file, false).await });
-    // Settings of the session, two questions, and the lease more than once.
-    while database.statements() < before + 8 {
+    while database.statements() < again {
+        assert!(!run.is_finished(), "{:?}", run.await);
         tokio::task::yield_now().await;
     }
     assert_eq!(site.last_run().await, 0);

@@ -316,9 +316,13 @@ async fn a_busy_file_is_waited_for(mut site: Site) {
     let database = site.database(Duration::from_secs(1));
     let file = site.write("del,student,u1,c1\n");
     let engine = Engine { database: Arc::clone(&database), ..site.engine() };
+    let impatient = Engine { wait: Duration::ZERO, ..engine.clone() };
+    impatient.import(&file, false).await.unwrap_err();
+    // So many statements until the lease was asked for in vain; one more, and it is asked for again.
+    let again = 2 * database.statements() + 1;
     let run = tokio::spawn(async move { engine.import(&file, false).await });
-    // Two questions whether enrold's tables are there, the lease, and the lease again: the first time was in vain.
-    while database.statements() < 4 {
+    while database.statements() < again {
+        assert!(!run.is_finished(), "{:?}", run.await);
         tokio::task::yield_now().await;
     }
     holder.rollback().await.unwrap();
