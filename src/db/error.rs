@@ -71,11 +71,25 @@ impl DbError {
     }
 }
 
-/// PostgreSQL 40001, 40P01, 55P03; MariaDB 1205, 1213, 1020, 1047 (Galera node not ready); SQLite 5, 6 and their kin.
+/// PostgreSQL 40001, 40P01, 55P03; MariaDB 1205, 1213, 1020, 1047 (Galera node not ready), 1180 (Galera refused the
+/// commit); SQLite 5, 6 and their kin.
 fn is_transient_code(code: &str) -> bool {
     matches!(
         code,
-        "40001" | "40P01" | "55P03" | "1205" | "1213" | "1020" | "1047" | "5" | "6" | "261" | "262" | "517" | "773"
+        "40001"
+            | "40P01"
+            | "55P03"
+            | "1205"
+            | "1213"
+            | "1020"
+            | "1047"
+            | "1180"
+            | "5"
+            | "6"
+            | "261"
+            | "262"
+            | "517"
+            | "773"
     )
 }
 
