@@ -3,6 +3,8 @@
 
 use tokio_cron_scheduler::Job;
 
+use super::sections::Listen;
+
 /// What begins a database URL that enrold understands.
 const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
 
@@ -53,6 +55,16 @@ pub(super) fn path(text: &str) -> Result<(), String> {
     } else {
         Ok(())
     }
+}
+
+/// A path, or nothing.
+pub(super) fn optional_path(text: &str) -> Result<(), String> {
+    if text.is_empty() { Ok(()) } else { path(text) }
+}
+
+/// Where the daemon answers, or nothing.
+pub(super) fn listen(text: &str) -> Result<(), String> {
+    Listen::parse(text).map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
 }
 
 /// A time zone by its IANA name.

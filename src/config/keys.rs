@@ -5,7 +5,8 @@ use config::ValueKind;
 
 use super::forms;
 use super::sections::{
-    CourseKey, DelScope, EncodingFallback, GuardMode, Locale, LogLevel, RemovalAction, UserKey, WhenDisabled,
+    CatchUp, CourseKey, DelScope, DoneMode, EncodingFallback, GuardMode, Locale, LogFormat, LogLevel, RemovalAction,
+    UserKey, WhenDisabled,
 };
 
 /// One known key.
@@ -47,6 +48,8 @@ pub(super) enum Unset {
 const MANY: u32 = 1_000_000_000;
 /// The longest time that a setting takes, in seconds.
 const HOUR: u32 = 3_600;
+/// The longest time for which files are kept, in days.
+const CENTURY: u32 = 36_500;
 
 /// Every known key, in the order of the reference.
 pub(super) const KEYS: &[Key] = &[
@@ -58,6 +61,11 @@ pub(super) const KEYS: &[Key] = &[
     text("state.path", forms::path),
     text("inbox.path", forms::path),
     seconds("inbox.settle", 0),
+    seconds("inbox.rescan", 1),
+    choice("inbox.done_mode", DoneMode::WORDS),
+    text("inbox.archive", forms::path),
+    whole("retention.archives_days", 0, CENTURY, "days"),
+    whole("retention.reports_days", 0, CENTURY, "days"),
     choice("guard.mode", GuardMode::WORDS),
     percent("guard.failed_lines_percent"),
     count("guard.failed_lines_min"),
@@ -102,7 +110,14 @@ pub(super) const KEYS: &[Key] = &[
     whole("run.effect_rows", 1, 100_000, "changes"),
     flag("tasks.flatfile.enabled"),
     text("tasks.flatfile.schedule", forms::schedule),
+    choice("tasks.flatfile.catch_up", CatchUp::WORDS),
+    flag("tasks.retention.enabled"),
+    text("tasks.retention.schedule", forms::schedule),
+    choice("tasks.retention.catch_up", CatchUp::WORDS),
+    text("hook.spool", forms::optional_path),
+    text("http.listen", forms::listen),
     choice("log.level", LogLevel::WORDS),
+    choice("log.format", LogFormat::WORDS),
 ];
 
 const fn defaulted(name: &'static str, kind: Kind) -> Key {

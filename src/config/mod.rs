@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
-    CourseKey, Database, DelScope, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode, Inbox, Limits, Locale,
-    Log, LogLevel, RemovalAction, Run, Site, State, Task, UserKey, WhenDisabled,
+    CatchUp, CourseKey, Database, DelScope, DoneMode, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode, Hook,
+    Http, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, RemovalAction, Retention, Run, Site, State, Task,
+    UserKey, WhenDisabled,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -107,6 +108,8 @@ pub struct Settings {
     pub state: State,
     /// The drop directory.
     pub inbox: Inbox,
+    /// How long applied files and reports are kept.
+    pub retention: Retention,
     /// Limits above which a run is held.
     pub guard: Guard,
     /// Facts about the site that override Moodle's own settings.
@@ -118,6 +121,10 @@ pub struct Settings {
     pub run: Run,
     /// Scheduled tasks by name.
     pub tasks: BTreeMap<String, Task>,
+    /// The spool of the site's own program.
+    pub hook: Hook,
+    /// Health and metrics.
+    pub http: Http,
     /// The log on standard error.
     pub log: Log,
 }

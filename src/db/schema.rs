@@ -18,7 +18,8 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         id BIGINT NOT NULL PRIMARY KEY, kind VARCHAR(40) NOT NULL, source LONG NOT NULL, state VARCHAR(20) NOT NULL,
         clock BIGINT NOT NULL, started BIGINT NOT NULL, ended BIGINT, parent BIGINT, version VARCHAR(40) NOT NULL,
         sha256 VARCHAR(64), device BIGINT, inode BIGINT, size BIGINT, mtime BIGINT,
-        counts LONG, message LONG, effects SMALLINT NOT NULL, effectseq BIGINT NOT NULL) OPTIONS",
+        counts LONG, message LONG, effects SMALLINT NOT NULL, effectseq BIGINT NOT NULL,
+        token VARCHAR(40), decision VARCHAR(20), decided BIGINT) OPTIONS",
     "CREATE TABLE enrold_change (
         run BIGINT NOT NULL, seq BIGINT NOT NULL, kind VARCHAR(40) NOT NULL, state SMALLINT NOT NULL DEFAULT 0,
         line BIGINT, userid BIGINT, courseid BIGINT, enrolid BIGINT, contextid BIGINT, roleid BIGINT,
@@ -28,6 +29,9 @@ const MIGRATIONS: [&[&str]; 1] = [&[
     "CREATE TABLE enrold_error (
         run BIGINT NOT NULL, line BIGINT NOT NULL, code VARCHAR(40) NOT NULL, value LONG, hint LONG,
         PRIMARY KEY (run, line)) OPTIONS",
+    "CREATE TABLE enrold_task (
+        name VARCHAR(40) NOT NULL PRIMARY KEY, started BIGINT NOT NULL, ended BIGINT NOT NULL, result VARCHAR(20) NOT NULL,
+        run BIGINT, succeeded BIGINT NOT NULL, message LONG) OPTIONS",
     "INSERT INTO enrold_lease (name, holder, fence, heartbeat, since) VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0)",
 ]];
 

@@ -62,7 +62,7 @@ impl Need {
 }
 
 /// Moodle's tables, then enrold's own.
-pub const NEEDS: [Need; 34] = [
+pub const NEEDS: [Need; 35] = [
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
     Need::reads("role", &["id", "shortname"]),
@@ -170,8 +170,12 @@ pub const NEEDS: [Need; 34] = [
             "mtime",
             "effects",
             "effectseq",
+            "token",
         ])
-        .updates(&["state", "ended", "counts", "message", "effects", "effectseq"]),
+        .updates(&["state", "ended", "counts", "message", "effects", "effectseq", "decision", "decided"]),
+    Need::rows("enrold_task", &["name"])
+        .inserts(&["name", "started", "ended", "result", "run", "succeeded", "message"])
+        .updates(&["started", "ended", "result", "run", "succeeded", "message"]),
     // Nobody deletes from the journal or rewrites it: only the mark of what was overtaken is set.
     Need::rows("enrold_change", &["run", "seq", "kind", "state", "oldrow"])
         .inserts(&["run", "seq", "kind", "line", "userid", "courseid", "oldrow"])

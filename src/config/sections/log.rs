@@ -1,4 +1,4 @@
-//! Section `log`: how much is said on standard error.
+//! Section `log`: how much is said, and in which form.
 //! It must not know who writes the log.
 
 use serde::Deserialize;
@@ -23,10 +23,26 @@ choice! {
     }
 }
 
+choice! {
+    /// The form of the log's lines.
+    LogFormat {
+        /// The journal's own protocol where standard error is the journal, else text.
+        Auto = "auto",
+        /// Text on standard error.
+        Text = "text",
+        /// One JSON object per line on standard error.
+        Json = "json",
+        /// The journal's own protocol, with a field for each value.
+        Journal = "journal",
+    }
+}
+
 /// The log on standard error.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
     /// The least important kind of line that is still written.
     pub level: LogLevel,
+    /// The form of its lines.
+    pub format: LogFormat,
 }

@@ -4,9 +4,12 @@
 mod database;
 mod flatfile;
 mod guard;
+mod hook;
+mod http;
 mod inbox;
 mod locale;
 mod log;
+mod retention;
 mod run;
 mod site;
 mod state;
@@ -21,13 +24,16 @@ pub use flatfile::{
     CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, UserKey, WhenDisabled,
 };
 pub use guard::{Guard, GuardMode, Limits};
-pub use inbox::Inbox;
+pub use hook::Hook;
+pub use http::{Http, Listen};
+pub use inbox::{DoneMode, Inbox};
 pub use locale::Locale;
-pub use log::{Log, LogLevel};
+pub use log::{Log, LogFormat, LogLevel};
+pub use retention::Retention;
 pub use run::Run;
 pub use site::Site;
 pub use state::State;
-pub use tasks::Task;
+pub use tasks::{CatchUp, Task};
 
 /// Whole seconds in the file, a `Duration` in the program.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

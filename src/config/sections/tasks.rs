@@ -3,6 +3,18 @@
 
 use serde::Deserialize;
 
+use crate::config::choice::choice;
+
+choice! {
+    /// What happens to times that passed while no daemon was there.
+    CatchUp {
+        /// However many there were, the task runs once.
+        Once = "once",
+        /// They are left out.
+        Skip = "skip",
+    }
+}
+
 /// One scheduled task.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -11,4 +23,6 @@ pub struct Task {
     pub enabled: bool,
     /// When: five cron fields (minute, hour, day of month, month, day of week), in the site's zone.
     pub schedule: String,
+    /// What happens to times that passed while no daemon was there.
+    pub catch_up: CatchUp,
 }
