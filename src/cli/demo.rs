@@ -56,7 +56,7 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
     tell(setting, &report);
     reports.push(report);
     if setting.json {
-        let reports: Vec<_> = reports.iter().map(|report| output::report_value(report, setting.locale())).collect();
+        let reports: Vec<_> = reports.iter().map(|report| crate::report::document(report, setting.locale())).collect();
         output::json(&serde_json::json!({ "database": database_file(options), "reports": reports }));
     } else {
         summary(setting, &mut conn, options).await?;

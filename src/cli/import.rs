@@ -34,8 +34,13 @@ pub struct Options {
 
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
     let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
-    let import =
-        Import { path: options.file, kind: options.kind, user_key: options.user_key, course_key: options.course_key };
+    let import = Import {
+        path: options.file,
+        kind: options.kind,
+        user_key: options.user_key,
+        course_key: options.course_key,
+        dropped: None,
+    };
     let asks = !options.yes && !options.simulate && !setting.json && std::io::stdin().is_terminal();
     if asks {
         let preview = engine.import(&import, true).await?;

@@ -167,7 +167,7 @@ impl Setting {
     /// Shows the report of a run as JSON or text.
     fn show(&self, report: &Report) {
         if self.json {
-            output::json(&output::report_value(report, self.locale()));
+            output::json(&crate::report::document(report, self.locale()));
         } else if !(self.quiet && report.state == State::Done && report.notes.is_empty() && report.breaches.is_empty())
         {
             output::report(report, self.locale());

@@ -16,18 +16,6 @@ pub fn json<T: serde::Serialize>(value: &T) {
     line(&text);
 }
 
-/// The report of a run as JSON, its problems with their sentences.
-pub fn report_value(report: &Report, locale: Locale) -> serde_json::Value {
-    let mut document = match serde_json::to_value(report) {
-        Ok(document) => document,
-        Err(error) => serde_json::json!({ "message": error.to_string() }),
-    };
-    for (at, problem) in report.problems.iter().enumerate() {
-        document["problems"][at]["message"] = problem.text(locale).into();
-    }
-    document
-}
-
 /// Prints one line; a reader that went away (`| head`) is no error.
 pub fn line(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));

@@ -2,6 +2,8 @@
 //! It must not know where a problem was found: not bytes, not databases, not runs.
 
 pub mod codes;
+mod document;
 pub mod words;
 
 pub use codes::{Code, Locale, Problem};
+pub use document::document;

@@ -106,6 +106,7 @@ impl Attempt<'_> {
 
     /// The end of a run that may commit: its problems, its row, the fence, the commit (or the rollback of a rehearsal).
     async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
+        self.file_unchanged()?;
         read_problems(conn, self.run, report).await?;
         report.meanwhile = self.meanwhile(report)?;
         report.state = if report.errors > 0 { State::DoneWithErrors } else { State::Done };
@@ -132,6 +133,10 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    fn file_unchanged(&self) -> RunResult<()> {
+        self.opened.map_or(Ok(()), |opened| opened.unchanged(&self.order.source()))
+    }
+
     fn meanwhile(&self, report: &Report) -> RunResult<Option<Meanwhile>> {
         let Some(held) = self.order.held else {
             return Ok(None);
@@ -143,6 +148,11 @@ impl Attempt<'_> {
 
     /// Keeps plan and bytes, then rolls back and writes the held run into the history.
     async fn hold(&self, conn: &mut Conn, report: &mut Report) -> RunResult<()> {
+        if let Err(error) = self.file_unchanged() {
+            // The change says more than a rollback that fails.
+            drop(conn.rollback().await);
+            return Err(error);
+        }
         read_problems(conn, self.run, report).await?;
         // Nothing is applied: what counts is the plan, as far as it got before the limit.
         report.counts = planned(conn, self.run).await?;
@@ -182,13 +192,23 @@ async fn read_problems(conn: &mut Conn, run: i64, report: &mut Report) -> RunRes
 /// # Errors
 /// The engine's.
 pub async fn problems(conn: &mut Conn, run: i64, limit: i64) -> RunResult<Vec<Problem>> {
-    let params = Params::new().with("run", run).with("limit", limit);
-    let sql = "SELECT line, code, COALESCE(value, ''), COALESCE(hint, '') FROM {enrold_error} WHERE run = :run ORDER BY line LIMIT :limit";
+    problems_after(conn, run, -1, limit).await
+}
+
+/// The problems of a run that follow a line.
+///
+/// # Errors
+/// The engine's.
+pub async fn problems_after(conn: &mut Conn, run: i64, line: i64, limit: i64) -> RunResult<Vec<Problem>> {
+    let params = Params::new().with("run", run).with("after", line).with("limit", limit);
+    let sql = "SELECT line, code, COALESCE(value, ''), COALESCE(hint, '') FROM {enrold_error}
+                WHERE run = :run AND line > :after ORDER BY line LIMIT :limit";
     let rows = conn.rows(sql, &params).await?;
-    let problem = |row: &crate::db::Row| {
-        // A code that this version does not know was written by a newer one; its words are lost, the line is not.
-        let code = Code::parse(&row.text(1)).unwrap_or(Code::FileUnreadable);
-        Problem::new(row.int(0) as u64, code, row.text(2), row.text(3))
-    };
-    Ok(rows.iter().map(problem).collect())
+    Ok(rows.iter().map(|row| problem(row.int(0) as u64, &row.text(1), row.text(2), row.text(3))).collect())
+}
+
+/// A problem as it was kept. A code that this version does not know was written by a newer one; its words are lost, the
+/// line is not.
+pub(super) fn problem(line: u64, code: &str, value: String, hint: String) -> Problem {
+    Problem::new(line, Code::parse(code).unwrap_or(Code::FileUnreadable), value, hint)
 }

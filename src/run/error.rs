@@ -28,6 +28,9 @@ pub enum RunError {
         /// The system's word.
         error: std::io::Error,
     },
+    /// Somebody wrote to the file while it was read.
+    #[error("{0} changed while it was read; nothing was applied: wait until it is complete")]
+    Changed(String),
     /// The state directory cannot be written or read.
     #[error("cannot use {path}: {error}")]
     State {

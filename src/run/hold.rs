@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::db::{Conn, Params};
+use crate::report::Problem;
+use crate::run::attempt;
 use crate::run::error::{RunError, RunResult};
 
 /// What a held run was asked to do, to do it again when it is approved.
@@ -141,6 +143,19 @@ impl Shelf {
             *counts.entry(kind).or_default() += 1;
         }
         Ok(counts)
+    }
+
+    /// The failed lines of the held run, by line.
+    ///
+    /// # Errors
+    /// The state directory's.
+    pub fn problems(&self) -> RunResult<Vec<Problem>> {
+        let text = |object: &serde_json::Value, name: &str| object[name].as_str().unwrap_or_default().to_owned();
+        let problem = |object: &serde_json::Value| {
+            let line = object["line"].as_u64().unwrap_or_default();
+            attempt::problem(line, &text(object, "code"), text(object, "value"), text(object, "hint"))
+        };
+        Ok(self.lines(&self.errors())?.iter().map(problem).collect())
     }
 
     /// The JSON objects of a kept file.

@@ -11,12 +11,13 @@ use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::flatfile::METHOD;
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
-use crate::run::attempt::Attempt;
+use crate::run::attempt::{Attempt, problems};
 use crate::run::effects::Effects;
 use crate::run::error::{RunError, RunResult};
+use crate::run::history::Past;
 use crate::run::lease::{self, Lease};
 use crate::run::order::{Opened, Order, Task};
-use crate::run::outcome::{Lines, Note, ReadAs, Report, State};
+use crate::run::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
 use crate::run::{Engine, Moment, history};
 
 /// Moodle's own task for flat files.
@@ -111,6 +112,11 @@ impl Engine {
         let mut report = blank(order, self.clock.now());
         report.notes = pending;
         report.notes.append(&mut self.check_twin(conn).await?);
+        if let Some(token) = order.token()
+            && let Some(past) = history::of_drop(conn, token).await?
+        {
+            return recall(conn, report, &past).await;
+        }
         if !site.is_enabled(METHOD) && self.settings.flatfile.when_disabled == WhenDisabled::Wait {
             report.state = State::Skipped;
             report.notes.push(Note::MethodDisabled);
@@ -293,6 +299,26 @@ fn blank(order: &Order, clock: i64) -> Report {
         total_ms: 0,
         statements: 0,
     }
+}
+
+/// The report of a run that a drop came to before the process died: nothing is done again.
+async fn recall(conn: &mut Conn, blank: Report, past: &Past) -> RunResult<Report> {
+    let part = |name: &str| past.counts[name].clone();
+    let read =
+        |error: serde_json::Error| DbError::other(format!("the counts of run {} cannot be read: {error}", past.run));
+    Ok(Report {
+        run: past.run,
+        state: State::parse(&past.state).unwrap_or(State::Failed),
+        clock: past.clock,
+        lines: serde_json::from_value(part("lines")).map_err(read)?,
+        counts: serde_json::from_value(part("counts")).map_err(read)?,
+        overtaken: part("overtaken").as_i64().unwrap_or_default(),
+        errors: part("errors").as_u64().unwrap_or_default(),
+        breaches: serde_json::from_value(part("breaches")).map_err(read)?,
+        problems: problems(conn, past.run, PROBLEMS_SHOWN as i64).await?,
+        commit_ms: part("commit_ms").as_u64().unwrap_or_default(),
+        ..blank
+    })
 }
 
 fn read_as(opened: &Opened) -> ReadAs {

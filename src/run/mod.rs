@@ -18,9 +18,10 @@ pub mod take;
 mod weigh;
 pub mod work;
 
+pub use attempt::problems_after;
 pub use error::{RunError, RunResult};
 pub use observe::{Moment, Observer};
-pub use order::Import;
+pub use order::{Dropped, Import, zone};
 pub use outcome::{Breach, Note, Report, State};
 
 use std::sync::Arc;

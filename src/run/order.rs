@@ -2,9 +2,11 @@
 //! It must not open the database; it opens the file once, so that what is scanned is what is read.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use rustix::fs::OFlags;
 
 use crate::config::{CourseKey, Settings, UserKey};
 use crate::files::{self, Kind, Reading, Scan};
@@ -25,6 +27,17 @@ pub struct Import {
     pub user_key: Option<UserKey>,
     /// What the course column holds; `None` for the configured key of the form.
     pub course_key: Option<CourseKey>,
+    /// Which drop this is, when it came through the drop directory.
+    pub dropped: Option<Dropped>,
+}
+
+/// A drop: the name under which a file was left, and the mark of the claim that was made on it.
+#[derive(Clone, Debug)]
+pub struct Dropped {
+    /// The path under which it was left; the file itself lies under a working name meanwhile.
+    pub shown: String,
+    /// What tells this drop from every other, also of the same bytes and the same inode: it is applied once.
+    pub token: String,
 }
 
 /// What a run does.
@@ -47,11 +60,14 @@ pub(super) struct Opened {
     pub reading: Reading,
     pub keys: Keys,
     pub claim: Claim,
+    /// Size and time of change when it was opened.
+    stood: (u64, i64, i64),
 }
 
 impl Order {
     pub fn import(import: Import) -> Self {
-        let shown = import.path.display().to_string();
+        let shown =
+            import.dropped.as_ref().map_or_else(|| import.path.display().to_string(), |dropped| dropped.shown.clone());
         Self { task: Task::File { import, shown }, held: None }
     }
 
@@ -71,6 +87,7 @@ impl Order {
             kind: held.form.as_deref().and_then(|text| Kind::from_str(text).ok()),
             user_key: held.user_key.as_deref().and_then(UserKey::from_word),
             course_key: held.course_key.as_deref().and_then(CourseKey::from_word),
+            dropped: None,
         };
         Ok(Self { task: Task::File { import, shown: past.source.clone() }, held: Some(run) })
     }
@@ -89,6 +106,14 @@ impl Order {
         match &self.task {
             Task::File { shown, .. } => shown.clone(),
             Task::SyncFlatfile => String::new(),
+        }
+    }
+
+    /// The mark of the drop, when the file came through the drop directory.
+    pub fn token(&self) -> Option<&str> {
+        match &self.task {
+            Task::File { import, .. } => import.dropped.as_ref().map(|dropped| dropped.token.as_str()),
+            Task::SyncFlatfile => None,
         }
     }
 
@@ -114,7 +139,7 @@ impl Opened {
     pub fn open(import: &Import, settings: &Settings, site: &Site) -> RunResult<Self> {
         let path = import.path.display().to_string();
         let unreadable = |error| RunError::Unreadable { path: path.clone(), error };
-        let mut file = open_regular(&import.path).map_err(unreadable)?;
+        let mut file = open_regular(&import.path, import.dropped.is_some()).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         let reading = Reading {
             kind: import.kind,
@@ -136,17 +161,38 @@ impl Opened {
             inode: metadata.ino() as i64,
             size: scan.bytes as i64,
             mtime: metadata.mtime(),
+            token: import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default(),
         };
-        Ok(Self { file, scan, reading, keys, claim })
+        let stood = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        Ok(Self { file, scan, reading, keys, claim, stood })
+    }
+
+    /// Fails if somebody wrote to the file since it was opened: what was applied of it would be a part.
+    pub fn unchanged(&self, path: &str) -> RunResult<()> {
+        let now = self.file.metadata().map_err(|error| RunError::Unreadable { path: path.to_owned(), error })?;
+        let stands = (now.len(), now.mtime(), now.mtime_nsec());
+        if stands == self.stood && now.len() == self.scan.bytes {
+            Ok(())
+        } else {
+            Err(RunError::Changed(path.to_owned()))
+        }
     }
 }
 
-/// Opens a regular file and nothing else: a FIFO would wait for ever.
-fn open_regular(path: &Path) -> std::io::Result<File> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file"));
+/// Opens a regular file and nothing else, without waiting: a FIFO would wait for ever. A drop is not followed through a
+/// symbolic link: whoever may write to the drop directory could have any file read.
+fn open_regular(path: &Path, dropped: bool) -> std::io::Result<File> {
+    let odd = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
+    if dropped && path.symlink_metadata()?.is_symlink() {
+        return Err(odd("a symbolic link; put the file itself here"));
     }
-    File::open(path)
+    let follow = if dropped { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC | follow).bits();
+    let file = File::options().read(true).custom_flags(flags as i32).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(odd("not a regular file"));
+    }
+    Ok(file)
 }
 
 /// The zone of times written without one: enrold's setting, Moodle's, else UTC.

@@ -52,6 +52,11 @@ impl State {
             Self::Skipped => "skipped",
         }
     }
+
+    /// The state of a word of the history.
+    pub fn parse(word: &str) -> Option<Self> {
+        serde_json::from_value(word.into()).ok()
+    }
 }
 
 /// A limit that a run passes.

@@ -229,6 +229,6 @@ impl Site {
         self.files += 1;
         let path = self.dir.join(format!("enrolments-{}.txt", self.files));
         std::fs::write(&path, bytes).unwrap();
-        Import { path, kind: None, user_key: None, course_key: None }
+        Import { path, ..Import::default() }
     }
 }

@@ -1,0 +1,61 @@
+//! Named steps at which a test can kill the process, to see that nothing is lost or applied twice.
+//! It must not do anything in a release build.
+
+/// Every step, in the order of a file's life.
+pub const STEPS: &[&str] = &[
+    "claimed-not-synced",
+    "claimed",
+    "staged",
+    "planned",
+    "applied",
+    "committing",
+    "committed",
+    "effects",
+    "run-ended",
+    "errors-written",
+    "retry-written",
+    "report-written",
+    "renamed-not-synced",
+    "renamed",
+    "marker-renamed",
+    "task-begun",
+    "task-ended",
+    "decided",
+];
+
+/// Kills the process with SIGKILL if the environment says `ENROLD_KILL_AT=STEP` (the first time) or `STEP:N` (the
+/// N-th time); only in a build with debug assertions.
+pub fn step(name: &'static str) {
+    debug_assert!(STEPS.contains(&name), "{name} is not a named step");
+    #[cfg(debug_assertions)]
+    armed::step(name);
+}
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Trap {
+        name: String,
+        left: AtomicU64,
+    }
+
+    static TRAP: OnceLock<Option<Trap>> = OnceLock::new();
+
+    fn trap() -> Option<Trap> {
+        let text = std::env::var("ENROLD_KILL_AT").ok()?;
+        let (name, times) = text.split_once(':').unwrap_or((&text, "1"));
+        Some(Trap { name: name.to_owned(), left: AtomicU64::new(times.parse().unwrap_or(1)) })
+    }
+
+    pub fn step(name: &str) {
+        if let Some(trap) = TRAP.get_or_init(trap)
+            && trap.name == name
+            && trap.left.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            // A kill of oneself cannot fail; if it did, the test would see a process that lives on.
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+    }
+}

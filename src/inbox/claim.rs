@@ -1,0 +1,103 @@
+//! The claim on a file: it is renamed to a working name with a token before it is read, and that survives a power cut.
+//! It must not overwrite anything, whatever others do in the directory meanwhile.
+
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::{Found, InboxError, names, sync_directory};
+use crate::fault;
+use crate::run::{Dropped, Import};
+
+/// A file that is ours until its end is known.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The drop directory.
+    pub dir: PathBuf,
+    /// The name under which it was left.
+    pub name: OsString,
+    /// Where it lies now.
+    pub path: PathBuf,
+    /// The mark of this claim.
+    pub token: String,
+}
+
+impl Claimed {
+    /// Claims a file; one that was claimed before a crash is ours already. `None` if it is gone.
+    ///
+    /// # Errors
+    /// The directory's: it cannot be written. Then nothing may be applied, for nobody could see that it was.
+    pub fn take(dir: &Path, found: &Found) -> Result<Option<Self>, InboxError> {
+        if let Some((name, token)) = &found.working {
+            let claimed =
+                Self { dir: dir.to_owned(), name: name.clone(), path: dir.join(&found.name), token: token.clone() };
+            return Ok(Some(claimed));
+        }
+        let token = names::new_token(&found.name);
+        let from = dir.join(&found.name);
+        let path = dir.join(names::working(&found.name, &token));
+        match rename_new(&from, &path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(InboxError::new("cannot claim (rename)", &from, error)),
+        }
+        fault::step("claimed-not-synced");
+        sync_directory(dir).map_err(|error| InboxError::new("cannot write down the claim on", &from, error))?;
+        fault::step("claimed");
+        Ok(Some(Self { dir: dir.to_owned(), name: found.name.clone(), path, token }))
+    }
+
+    /// Gives the file back under its own name, as if it had not been touched. Under that name may lie another one by
+    /// now: then it keeps its working name and is taken first.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn release(&self) -> Result<(), InboxError> {
+        match rename_new(&self.path, &self.dir.join(&self.name)) {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
+            Err(error) => return Err(InboxError::new("cannot give back", &self.path, error)),
+        }
+        sync_directory(&self.dir).map_err(|error| InboxError::new("cannot give back", &self.path, error))
+    }
+
+    /// The order for the run.
+    pub fn import(&self) -> Import {
+        let dropped = Dropped { shown: self.dir.join(&self.name).display().to_string(), token: self.token.clone() };
+        Import { path: self.path.clone(), dropped: Some(dropped), ..Import::default() }
+    }
+}
+
+/// Renames to a name that does not exist; a name that exists is `AlreadyExists`.
+pub fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        // A file system that cannot promise it (some network mounts).
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            if to.symlink_metadata().is_ok() {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            std::fs::rename(from, to)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Renames to the first name that is free: the name with the ending, then with a stamp, then with a number too.
+pub fn rename_free(from: &Path, dir: &Path, name: &OsStr, ending: &str, stamp: &str) -> std::io::Result<PathBuf> {
+    let endings = std::iter::once(ending.to_owned())
+        .chain(std::iter::once(format!("{ending}.{stamp}")))
+        .chain((2..).map(|number| format!("{ending}.{stamp}-{number}")));
+    for ending in endings {
+        let to = dir.join(names::fitted(name, &ending));
+        match rename_new(from, &to) {
+            Ok(()) => return Ok(to),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}

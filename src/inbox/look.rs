@@ -1,0 +1,182 @@
+//! One look at the drop directory: which files are complete, which are still being written, and in which order to take
+//! them. It must not open or change a file.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::names::{self, READER_LOCK, Sort, WRITER_LOCK};
+use super::reader_lock::ReaderLock;
+use super::{InboxError, Marks};
+use crate::clock::StopWatch;
+
+/// A writer that has said nothing for so long is believed to be gone, whatever it left open.
+const SILENCE: Duration = Duration::from_secs(3_600);
+/// A lock of another reader that is older than this is left over (spec files 1.1: after 3 hours the capture goes on).
+const STALE_LOCK: i64 = 3 * 3_600;
+
+/// A file of the directory.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its name there.
+    pub name: OsString,
+    /// For a file that was claimed before: its own name and the token.
+    pub working: Option<(OsString, String)>,
+    /// When it was changed, nanoseconds since 1970.
+    pub mtime_ns: i128,
+}
+
+/// What a look has found.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// What may be taken, in order; what was claimed before a crash comes first.
+    pub ready: Vec<Found>,
+    /// How many files wait: the ready ones and those that are not complete.
+    pub waiting: usize,
+    /// Since when the oldest file waits, Unix seconds: its last change, or when it was renamed into place.
+    pub oldest: Option<i64>,
+    /// When to look again for a file that must stand still a little longer.
+    pub again: Option<Duration>,
+    /// The lock that keeps everything waiting, with its age in seconds.
+    pub lock: Option<(&'static str, i64)>,
+}
+
+/// What tells whether a file has changed between two looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stand {
+    device: u64,
+    inode: u64,
+    size: u64,
+    mtime: (i64, i64),
+}
+
+struct Seen {
+    stand: Stand,
+    since: StopWatch,
+}
+
+/// The memory between two looks.
+pub struct Inbox {
+    dir: PathBuf,
+    settle: Duration,
+    seen: HashMap<OsString, Seen>,
+}
+
+impl Inbox {
+    /// Looks at a directory; a file is complete after it stood still for `settle`.
+    pub fn new(dir: &Path, settle: Duration) -> Self {
+        Self { dir: dir.to_owned(), settle, seen: HashMap::new() }
+    }
+
+    /// The drop directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Looks through the directory. `marks` is what the system told of writers, `now` the clock in Unix seconds. Grows
+    /// with the names in the directory; only files that may be input are examined.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn look(&mut self, marks: &Marks, now: i64) -> Result<Look, InboxError> {
+        let cannot = |error| InboxError::new("cannot read the drop directory", &self.dir, error);
+        marks.look_begins();
+        let mut inputs = Vec::new();
+        let mut markers = Vec::new();
+        let mut locks = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            match names::sort(&name) {
+                Sort::Input => inputs.push((name, None)),
+                Sort::Working(original, token) => inputs.push((name, Some((original, token)))),
+                Sort::Marker(of) => markers.push(of),
+                Sort::Lock => locks.push(name),
+                Sort::Aside => {}
+            }
+        }
+        let mut look = Look { lock: self.lock(&locks, now), ..Look::default() };
+        let mut seen = HashMap::new();
+        for (name, working) in inputs {
+            // A file that is gone by now, or a directory, is nothing to us.
+            let Ok(metadata) = self.dir.join(&name).symlink_metadata() else { continue };
+            if metadata.is_dir() {
+                continue;
+            }
+            // A link, a pipe or a socket is as complete as it will ever be; the run says that it cannot be read.
+            let complete = working.is_some() || markers.contains(&name) || !metadata.is_file();
+            let left = if complete { None } else { self.left(&name, &metadata, marks, &mut seen) };
+            let found = Found { mtime_ns: mtime_ns(&metadata), name, working };
+            look.add(found, metadata.ctime(), left);
+        }
+        self.seen = seen;
+        marks.keep(|name| self.seen.contains_key(name));
+        look.ready.sort_by_cached_key(|found| {
+            let own = found.working.as_ref().map_or(&found.name, |(name, _)| name);
+            (found.working.is_none(), names::order(own, found.mtime_ns))
+        });
+        Ok(look)
+    }
+
+    /// How long a file must still stand; `None` if it is complete.
+    fn left(
+        &self,
+        name: &OsStr,
+        metadata: &Metadata,
+        marks: &Marks,
+        seen: &mut HashMap<OsString, Seen>,
+    ) -> Option<Duration> {
+        let stand = Stand {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec()),
+        };
+        let since = match self.seen.get(name) {
+            Some(before) if before.stand == stand => before.since,
+            _ => StopWatch::start(),
+        };
+        seen.insert(name.to_owned(), Seen { stand, since });
+        let stood = Duration::from_millis(since.millis());
+        if marks.is_moved(name) {
+            return None;
+        }
+        if marks.is_open(name, stand.size) {
+            return SILENCE.checked_sub(stood).filter(|left| !left.is_zero());
+        }
+        self.settle.checked_sub(stood).filter(|left| !left.is_zero())
+    }
+
+    /// The lock that keeps everything waiting: the writer's as long as it is there, another reader's for three hours.
+    fn lock(&self, locks: &[OsString], now: i64) -> Option<(&'static str, i64)> {
+        let age = |name: &str| {
+            let metadata = self.dir.join(name).symlink_metadata().ok();
+            metadata.map_or(0, |metadata| now - metadata.mtime())
+        };
+        let present = |name: &str| locks.iter().any(|lock| lock == name);
+        if present(WRITER_LOCK) {
+            return Some((WRITER_LOCK, age(WRITER_LOCK)));
+        }
+        let left_over = age(READER_LOCK) > STALE_LOCK || ReaderLock::is_ours(&self.dir);
+        (present(READER_LOCK) && !left_over).then(|| (READER_LOCK, age(READER_LOCK)))
+    }
+}
+
+impl Look {
+    fn add(&mut self, found: Found, since: i64, left: Option<Duration>) {
+        self.waiting += 1;
+        self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
+        // What was claimed before a lock came goes on; a lock keeps the rest.
+        match left {
+            None if self.lock.is_none() || found.working.is_some() => self.ready.push(found),
+            None => {}
+            Some(left) => self.again = Some(self.again.map_or(left, |again| again.min(left))),
+        }
+    }
+}
+
+fn mtime_ns(metadata: &Metadata) -> i128 {
+    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
+}

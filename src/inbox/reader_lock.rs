@@ -1,0 +1,41 @@
+//! `lock.txt`, which tells feeders that the directory is being read (spec files 1.1).
+//! It must not keep anybody out by itself: claims do that.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::names::READER_LOCK;
+
+/// How our lock begins; another reader's begins otherwise.
+const OURS: &str = "enrold ";
+
+/// Our `lock.txt`, until it is dropped.
+pub struct ReaderLock(Option<PathBuf>);
+
+impl ReaderLock {
+    /// Writes the lock. It is a courtesy: where it cannot be written (a full disk), work goes on.
+    pub fn set(dir: &Path, clock: i64) -> Self {
+        let path = dir.join(READER_LOCK);
+        if path.exists() && !Self::is_ours(dir) {
+            return Self(None);
+        }
+        let text = format!("{OURS}{} {clock}\n", std::process::id());
+        let written = fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+        Self(written.is_ok().then_some(path))
+    }
+
+    /// True if the lock was left by an enrold: only one reads the directory, so it died.
+    pub fn is_ours(dir: &Path) -> bool {
+        fs::read(dir.join(READER_LOCK)).is_ok_and(|bytes| bytes.starts_with(OURS.as_bytes()))
+    }
+}
+
+impl Drop for ReaderLock {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // What cannot be removed is recognised as ours at the next look.
+            drop(fs::remove_file(path));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What becomes of a held file when somebody has decided: it is found by what tells it apart, and gets its last name.
+//! It must not decide.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+
+use super::ending::{held_name, rename};
+use super::{Claimed, Ending, EndingError, InboxError, finish, names};
+use crate::config::Settings;
+use crate::db::{Conn, Database};
+use crate::fault;
+use crate::run::history::{self, Claim, Past};
+use crate::run::{Report, RunError, State, zone};
+
+/// Renames the file of a held run that was decided: `.done` with the report of the run that applied it, or `.rejected`.
+/// Nothing happens if the file is not in the drop directory (it was imported from elsewhere, or taken away).
+///
+/// # Errors
+/// As [`finish`]; [`settle_all`] does it later.
+pub async fn settle_decided(
+    database: &Database,
+    settings: &Settings,
+    held: &Past,
+    applied: Option<&Report>,
+) -> Result<(), EndingError> {
+    for (claimed, claim) in held_files(settings)? {
+        if !same(&claim, &held.claim) {
+            continue;
+        }
+        match applied {
+            Some(report) => drop(finish(database, settings, &claimed, report, Ending::Done).await?),
+            None => {
+                let stamp = names::stamp(held.clock, zone(settings, None));
+                let ending = if held.state == State::Approved.as_str() { Ending::Done } else { Ending::Rejected };
+                rename(settings, &claimed, ending, &stamp, &held.sha256)?;
+            }
+        }
+        fault::step("decided");
+    }
+    Ok(())
+}
+
+/// Renames every held file whose run was decided while nobody could rename it. One query for each held file.
+///
+/// # Errors
+/// As [`settle_decided`].
+pub async fn settle_all(conn: &mut Conn, settings: &Settings) -> Result<(), EndingError> {
+    for (claimed, claim) in held_files(settings)? {
+        let Some(past) = history::decided_of(conn, &claim).await.map_err(RunError::from)? else { continue };
+        let stamp = names::stamp(past.clock, zone(settings, None));
+        let ending = if past.state == State::Approved.as_str() { Ending::Done } else { Ending::Rejected };
+        rename(settings, &claimed, ending, &stamp, &past.sha256)?;
+    }
+    Ok(())
+}
+
+/// The files of the drop directory that wait for a decision.
+fn held_files(settings: &Settings) -> Result<Vec<(Claimed, Claim)>, InboxError> {
+    let dir = &settings.inbox.path;
+    let listed = match std::fs::read_dir(dir) {
+        Ok(listed) => listed,
+        // A site that only imports by command has no drop directory.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(InboxError::new("cannot read the drop directory", dir, error)),
+    };
+    let names: Vec<OsString> = listed.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+    let held = names.into_iter().filter_map(|name| {
+        let own = held_name(&name)?.to_owned();
+        let path = dir.join(&name);
+        let metadata = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let claim = Claim {
+            device: metadata.dev() as i64,
+            inode: metadata.ino() as i64,
+            size: metadata.len() as i64,
+            mtime: metadata.mtime(),
+            ..Claim::default()
+        };
+        let token = format!("held-{}-{}", claim.device, claim.inode);
+        Some((Claimed { dir: dir.clone(), name: own, path, token }, claim))
+    });
+    Ok(held.collect())
+}
+
+fn same(one: &Claim, other: &Claim) -> bool {
+    (one.device, one.inode, one.size, one.mtime) == (other.device, other.inode, other.size, other.mtime)
+}

@@ -1,0 +1,224 @@
+//! What the system tells of the drop directory: who has a file open, what was renamed into place. The only place that
+//! knows `notify`; it must not decide what is complete, and every hint may be missing (network mounts, overflow).
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
+use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+use super::names::{self, Sort};
+
+/// What is known of one name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    created: bool,
+    open: bool,
+    moved: bool,
+    told: u64,
+}
+
+/// What is known of the names of the directory, gathered between two looks; it never grows beyond their number.
+#[derive(Clone, Default)]
+pub struct Marks(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    marks: HashMap<OsString, Mark>,
+    looks: u64,
+}
+
+/// One hint about a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It came to be here.
+    Created(OsString),
+    /// Somebody wrote to it.
+    Written(OsString),
+    /// Its writer closed it.
+    Closed(OsString),
+    /// It was renamed into place: whoever renames is done.
+    Moved(OsString),
+    /// It is gone.
+    Gone(OsString),
+    /// Hints were lost: nothing is known any more.
+    Lost,
+}
+
+impl Marks {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Whoever panicked with the lock left marks that are hints at most.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Takes a hint.
+    pub fn hear(&self, heard: Heard) {
+        let mut known = self.known();
+        let told = known.looks;
+        let (name, change): (OsString, fn(&mut Mark)) = match heard {
+            Heard::Created(name) => (name, |mark| *mark = Mark { created: true, ..Mark::default() }),
+            Heard::Written(name) => (name, |mark| (mark.open, mark.moved) = (true, false)),
+            Heard::Closed(name) => (name, |mark| (mark.open, mark.created) = (false, false)),
+            Heard::Moved(name) => (name, |mark| *mark = Mark { moved: true, ..Mark::default() }),
+            Heard::Gone(name) => {
+                known.marks.remove(&name);
+                return;
+            }
+            Heard::Lost => return known.marks.clear(),
+        };
+        let mark = known.marks.entry(name).or_default();
+        change(mark);
+        mark.told = told;
+    }
+
+    /// A look begins: what is heard from now on is about what it may not have seen.
+    pub(super) fn look_begins(&self) {
+        self.known().looks += 1;
+    }
+
+    /// Forgets what was heard before the present look of names that it did not see.
+    pub(super) fn keep(&self, seen: impl Fn(&OsStr) -> bool) {
+        let mut known = self.known();
+        let now = known.looks;
+        known.marks.retain(|name, mark| mark.told >= now || seen(name));
+    }
+
+    /// True if the file was renamed into place and nobody has written to it since.
+    pub(super) fn is_moved(&self, name: &OsStr) -> bool {
+        self.known().marks.get(name).is_some_and(|mark| mark.moved)
+    }
+
+    /// True if a writer was heard of and not its end. A name that appeared with content may be a hard link, which has no
+    /// writer; one that appeared empty has one.
+    pub(super) fn is_open(&self, name: &OsStr, size: u64) -> bool {
+        self.known().marks.get(name).is_some_and(|mark| mark.open || (mark.created && size == 0))
+    }
+}
+
+/// A watch on the drop directory; dropped, it ends.
+pub struct Watch {
+    _watcher: RecommendedWatcher,
+    dir: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Watch {
+    /// Watches a directory: marks names, and wakes whoever looks.
+    ///
+    /// # Errors
+    /// In words for an operator, with what to do; the regular look finds everything all the same, only later.
+    pub fn start(dir: &Path, marks: &Marks, wake: &Arc<Notify>) -> Result<Self, String> {
+        let identity = identity(dir).ok_or_else(|| format!("{} is no directory that can be read", dir.display()))?;
+        marks.hear(Heard::Lost);
+        let (marks, wake) = (marks.clone(), Arc::clone(wake));
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let heard = match event {
+                Ok(event) => hints(&event),
+                Err(_) => vec![Heard::Lost],
+            };
+            let any = !heard.is_empty();
+            for hint in heard {
+                marks.hear(hint);
+            }
+            if any {
+                wake.notify_one();
+            }
+        })
+        .map_err(|error| advice(&error))?;
+        watcher.watch(dir, RecursiveMode::NonRecursive).map_err(|error| advice(&error))?;
+        Ok(Self { _watcher: watcher, dir: dir.to_owned(), identity })
+    }
+
+    /// True while the directory that is watched is the one of that path: one that was removed and made again is another.
+    pub fn is_alive(&self) -> bool {
+        identity(&self.dir) == Some(self.identity)
+    }
+}
+
+fn identity(dir: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(dir).ok().filter(std::fs::Metadata::is_dir)?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+fn advice(error: &notify::Error) -> String {
+    match &error.kind {
+        ErrorKind::MaxFilesWatch => {
+            "the system's limit of watches is reached: raise it with sysctl fs.inotify.max_user_watches=524288"
+                .to_owned()
+        }
+        ErrorKind::Io(io) if io.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            "the system's limit of watchers is reached: raise it with sysctl fs.inotify.max_user_instances=512"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What an event says about names that may be input; our own renames and reports say nothing.
+fn hints(event: &Event) -> Vec<Heard> {
+    if event.need_rescan() {
+        return vec![Heard::Lost];
+    }
+    let Some(name) = event.paths.last().and_then(|path| path.file_name()).map(OsStr::to_owned) else {
+        return Vec::new();
+    };
+    if names::sort(&name) == Sort::Aside {
+        return Vec::new();
+    }
+    let heard = match event.kind {
+        EventKind::Create(CreateKind::Folder) => return Vec::new(),
+        EventKind::Create(_) => Heard::Created(name),
+        EventKind::Modify(ModifyKind::Data(_)) => Heard::Written(name),
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Heard::Closed(name),
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Heard::Moved(name),
+        EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => Heard::Gone(name),
+        _ => return Vec::new(),
+    };
+    vec![heard]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> OsString {
+        OsString::from("a.csv")
+    }
+
+    #[test]
+    fn a_writer_is_open_until_it_closes() {
+        let marks = Marks::default();
+        marks.hear(Heard::Created(name()));
+        assert!(marks.is_open(&name(), 0) && !marks.is_open(&name(), 10), "a hard link has no writer");
+        marks.hear(Heard::Written(name()));
+        assert!(marks.is_open(&name(), 10));
+        marks.hear(Heard::Closed(name()));
+        assert!(!marks.is_open(&name(), 0));
+        marks.hear(Heard::Written(name()));
+        marks.hear(Heard::Lost);
+        assert!(!marks.is_open(&name(), 10), "nothing is known any more");
+    }
+
+    #[test]
+    fn whoever_renames_is_done_until_somebody_writes_again() {
+        let marks = Marks::default();
+        marks.hear(Heard::Moved(name()));
+        assert!(marks.is_moved(&name()));
+        marks.hear(Heard::Written(name()));
+        assert!(!marks.is_moved(&name()) && marks.is_open(&name(), 10));
+    }
+
+    #[test]
+    fn what_is_heard_during_a_look_is_kept_for_the_next() {
+        let marks = Marks::default();
+        marks.hear(Heard::Moved("old.csv".into()));
+        marks.look_begins();
+        marks.hear(Heard::Moved(name()));
+        marks.keep(|_| false);
+        assert!(marks.is_moved(&name()) && !marks.is_moved(OsStr::new("old.csv")));
+    }
+}
