@@ -12,6 +12,9 @@ use crate::db::{Conn, Database, DbError, Params};
 /// The lease of whoever runs now.
 pub const RUN: &str = "run";
 
+/// The lease of the daemon that leads.
+pub const LEADER: &str = "leader";
+
 /// A lease that this process holds.
 #[derive(Clone, Debug)]
 pub struct Lease {
@@ -81,6 +84,35 @@ impl Lease {
             .row("SELECT holder, :clock - since FROM {enrold_lease} WHERE name = :name AND holder <> ''", &params)
             .await?;
         Ok(row.map(|row| (row.text(0), row.int(1))))
+    }
+
+    /// True if somebody holds a lease and has given a heartbeat within `ttl` seconds; a dead process on this host has none.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn is_held(conn: &mut Conn, name: &'static str, ttl: u64) -> Result<bool, DbError> {
+        if Self::bury(conn, name).await? {
+            return Ok(false);
+        }
+        let params = Params::new().with("name", name).with("ttl", ttl as i64).fragment("clock", conn.dialect().clock());
+        let sql =
+            "SELECT COUNT(*) FROM {enrold_lease} WHERE name = :name AND holder <> '' AND heartbeat >= :clock - :ttl";
+        Ok(conn.number(sql, &params).await? > 0)
+    }
+
+    /// Gives back a lease that this process holds, whoever of its tasks took it.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn release_own(conn: &mut Conn, name: &'static str) -> Result<(), DbError> {
+        let begin = format!("{}:{}:", host(), std::process::id());
+        let Some((holder, _)) = Self::holder(conn, name).await?.filter(|(holder, _)| holder.starts_with(&begin)) else {
+            return Ok(());
+        };
+        let params = Params::new().with("name", name).with("holder", holder);
+        conn.exec("UPDATE {enrold_lease} SET holder = '' WHERE name = :name AND holder = :holder", &params)
+            .await
+            .map(|_| ())
     }
 
     /// Renews the heartbeat; false when the lease was lost to somebody else.

@@ -24,7 +24,10 @@ use crate::run::{Engine, Moment, history};
 const TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";
 
 /// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
-pub(super) async fn require_ready(conn: &mut Conn) -> RunResult<()> {
+///
+/// # Errors
+/// [`RunError::NotReady`] with what to do, or the engine's.
+pub async fn require_ready(conn: &mut Conn) -> RunResult<()> {
     match schema_version(conn).await? {
         None => Err(RunError::NotReady(
             "enrold's own tables are missing in this database: run 'enrold db migrate'".to_owned(),
@@ -109,13 +112,13 @@ impl Engine {
                 pending.push(Note::EffectsPending(error.to_string()));
             }
         }
-        let mut report = blank(order, self.clock.now());
+        let mut report = blank(order.kind(), &order.source(), self.clock.now());
         report.notes = pending;
         report.notes.append(&mut self.check_twin(conn).await?);
         if let Some(token) = order.token()
             && let Some(past) = history::of_drop(conn, token).await?
         {
-            return recall(conn, report, &past).await;
+            return recall(conn, &past).await;
         }
         if !site.is_enabled(METHOD) && self.settings.flatfile.when_disabled == WhenDisabled::Wait {
             report.state = State::Skipped;
@@ -162,6 +165,23 @@ impl Engine {
             rows: i64::from(self.settings.run.effect_rows),
             observer: self.observer.clone(),
         }
+    }
+
+    /// Writes the effects that a crash or a full disk left unwritten, under the run lease; gives how many runs had any.
+    ///
+    /// # Errors
+    /// As [`Engine::import`].
+    pub async fn finish_effects(&self) -> RunResult<u64> {
+        let mut conn = self.connect(false).await?;
+        let lease = self.take_lease(&mut conn).await?;
+        let heart = lease.beat(Arc::clone(&self.database), self.settings.run.lease_ttl.as_secs());
+        let outcome = match Site::read(&mut conn).await {
+            Ok(site) => self.effects(&mut conn, &site).finish_all().await,
+            Err(error) => Err(error),
+        };
+        drop(heart);
+        lease.release(&mut conn).await?;
+        Ok(outcome?)
     }
 
     /// A file that cannot be read at all is a failed run of the history, with its reason.
@@ -277,11 +297,11 @@ impl Engine {
     }
 }
 
-fn blank(order: &Order, clock: i64) -> Report {
+fn blank(kind: &str, source: &str, clock: i64) -> Report {
     Report {
         run: 0,
-        kind: order.kind().to_owned(),
-        source: order.source(),
+        kind: kind.to_owned(),
+        source: source.to_owned(),
         state: State::Running,
         clock,
         lines: Lines::default(),
@@ -301,15 +321,14 @@ fn blank(order: &Order, clock: i64) -> Report {
     }
 }
 
-/// The report of a run that a drop came to before the process died: nothing is done again.
-async fn recall(conn: &mut Conn, blank: Report, past: &Past) -> RunResult<Report> {
+/// The report of a run that ended, from the history: nothing is done again.
+pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
     let part = |name: &str| past.counts[name].clone();
     let read =
         |error: serde_json::Error| DbError::other(format!("the counts of run {} cannot be read: {error}", past.run));
     Ok(Report {
         run: past.run,
         state: State::parse(&past.state).unwrap_or(State::Failed),
-        clock: past.clock,
         lines: serde_json::from_value(part("lines")).map_err(read)?,
         counts: serde_json::from_value(part("counts")).map_err(read)?,
         overtaken: part("overtaken").as_i64().unwrap_or_default(),
@@ -317,7 +336,7 @@ async fn recall(conn: &mut Conn, blank: Report, past: &Past) -> RunResult<Report
         breaches: serde_json::from_value(part("breaches")).map_err(read)?,
         problems: problems(conn, past.run, PROBLEMS_SHOWN as i64).await?,
         commit_ms: part("commit_ms").as_u64().unwrap_or_default(),
-        ..blank
+        ..blank(&past.kind, &past.source, past.clock)
     })
 }
 

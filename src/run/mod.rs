@@ -20,6 +20,7 @@ pub mod work;
 
 pub use attempt::problems_after;
 pub use error::{RunError, RunResult};
+pub use life::require_ready;
 pub use observe::{Moment, Observer};
 pub use order::{Dropped, Import, zone};
 pub use outcome::{Breach, Note, Report, State};
@@ -95,7 +96,25 @@ impl Engine {
         Ok(history::Past { state: State::Rejected.as_str().to_owned(), ..past })
     }
 
-    async fn held(&self, run: i64) -> RunResult<history::Past> {
+    /// The report of a run of the history; `None` if there is no such run.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn recall(&self, run: i64) -> RunResult<Option<Report>> {
+        let mut conn = self.database.connect().await?;
+        let report = match history::find(&mut conn, run).await? {
+            Some(past) => Some(life::recall(&mut conn, &past).await?),
+            None => None,
+        };
+        conn.close().await;
+        Ok(report)
+    }
+
+    /// A held run, as the history has it.
+    ///
+    /// # Errors
+    /// [`RunError::Undecidable`] when there is no such run or it is not held.
+    pub async fn held(&self, run: i64) -> RunResult<history::Past> {
         let mut conn = self.database.connect().await?;
         life::require_ready(&mut conn).await?;
         let past = history::find(&mut conn, run).await?;
