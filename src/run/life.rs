@@ -24,7 +24,10 @@ use crate::run::{Engine, Moment, history};
 const TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";
 
 /// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
-pub(super) async fn require_ready(conn: &mut Conn) -> RunResult<()> {
+///
+/// # Errors
+/// [`RunError::NotReady`] with what to do, or the engine's.
+pub async fn require_ready(conn: &mut Conn) -> RunResult<()> {
     match schema_version(conn).await? {
         None => Err(RunError::NotReady(
             "enrold's own tables are missing in this database: run 'enrold db migrate'".to_owned(),

@@ -20,6 +20,7 @@ pub mod work;
 
 pub use attempt::problems_after;
 pub use error::{RunError, RunResult};
+pub use life::require_ready;
 pub use observe::{Moment, Observer};
 pub use order::{Dropped, Import, zone};
 pub use outcome::{Breach, Note, Report, State};
