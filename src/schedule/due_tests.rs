@@ -132,8 +132,7 @@ fn the_moments() {
 fn the_clock_set_back_by_an_hour() {
     on_both(|text, day, _| {
         let planned = calendar(text, day);
-        for after in [30 * MINUTE, 90 * MINUTE, 2 * HOUR, 130 * MINUTE, 3 * HOUR, 200 * MINUTE, 12 * HOUR + 16 * MINUTE]
-        {
+        for after in [90 * MINUTE, 130 * MINUTE, 3 * HOUR, 200 * MINUTE, 12 * HOUR + 16 * MINUTE] {
             let back = day.start + after;
             let ticks = steps(day.start, back, MINUTE).chain(steps(back - HOUR, day.end, MINUTE));
             assert_eq!(runs(text, CatchUp::Once, day.start - 1, 0, ticks), planned, "{text}, back at +{after} s");
@@ -238,6 +237,25 @@ fn other_zones() {
         assert_eq!(local(zone, planned), expected, "{zone} {text}");
         assert_eq!(due(&schedule(text), zone, CatchUp::Once, Some(unix(after)), 0, planned), Some(planned), "{zone}");
         assert_eq!(due(&schedule(text), zone, CatchUp::Once, Some(unix(after)), 0, planned - 1), None, "{zone}");
+    }
+}
+
+/// The examples of docs/schedules.md, from Saturday 21 November 2026, 11:00.
+#[test]
+fn the_fields() {
+    for (text, expected) in [
+        ("15 * * * *", "21 11:15+01:00"),
+        ("40 3 * * *", "22 03:40+01:00"),
+        ("0 7,12,18 * * 1-5", "23 07:00+01:00"),
+        ("*/20 6-20 * * *", "21 11:20+01:00"),
+        ("0 4 L * *", "30 04:00+01:00"),
+        ("0 4 1-7 * +MON", "07 04:00+01:00"),
+        ("0 4 1-7 * MON", "23 04:00+01:00"),
+        ("5-59/5 * * * 7", "22 00:05+01:00"),
+        ("0 4 29 2 sun", "22 04:00+01:00"),
+    ] {
+        let planned = next(&schedule(text), Paris, unix("2026-11-21T11:00:00+01:00")).unwrap();
+        assert_eq!(local(Paris, planned), expected, "{text}");
     }
 }
 

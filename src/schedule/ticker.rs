@@ -46,17 +46,20 @@ impl Ticker {
         let watched = scheduler.clone();
         let watch = tokio::spawn(async move {
             loop {
-                if tokio::time::timeout(silence, heard.notified()).await.is_err() {
-                    let anew = async {
-                        watched.remove(&job).await?;
-                        watched.add(posting(cron, &heard)?).await
-                    };
-                    match anew.await {
-                        Ok(fresh) => job = fresh,
-                        Err(error) => tracing::warn!("the scheduler is silent and cannot be set up anew: {error}"),
-                    }
-                }
+                let silent = tokio::time::timeout(silence, heard.notified()).await.is_err();
                 ticks.notify_one();
+                if !silent {
+                    continue;
+                }
+                let anew = async {
+                    watched.remove(&job).await?;
+                    watched.add(posting(cron, &heard)?).await
+                };
+                match tokio::time::timeout(silence, anew).await {
+                    Ok(Ok(fresh)) => job = fresh,
+                    Ok(Err(error)) => tracing::warn!("the scheduler is silent and cannot be set up anew: {error}"),
+                    Err(_) => tracing::warn!("the scheduler is silent and does not answer; ticks go on without it"),
+                }
             }
         });
         Ok(Self { scheduler, watch })

@@ -47,8 +47,7 @@ async fn rows_of_tasks(mut site: Site) {
     let message = "l'école: \"disque plein\" \\ 100 %";
     for result in ["failed", "held", "skipped"] {
         store::end(conn, "retention", NOW + 61, result, None, message).await.unwrap();
-        expected =
-            Last { ended: NOW + 61, result: result.to_owned(), message: message.to_owned(), ..expected };
+        expected = Last { ended: NOW + 61, result: result.to_owned(), message: message.to_owned(), ..expected };
         assert_eq!(store::last(conn, "retention").await.unwrap().as_ref(), Some(&expected));
     }
     store::begin(conn, "retention", NOW + 120).await.unwrap();
