@@ -38,7 +38,7 @@ pub struct Task {
 #[serde(try_from = "String")]
 pub struct Schedule {
     text: String,
-    cron: Cron,
+    cron: Box<Cron>,
 }
 
 /// Why a text is no schedule.
@@ -80,7 +80,7 @@ impl FromStr for Schedule {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let cron = parser.parse(text).map_err(ScheduleError::Field)?;
         match cron.find_next_occurrence(&chrono::DateTime::UNIX_EPOCH, false) {
-            Ok(_) => Ok(Self { text: text.to_owned(), cron }),
+            Ok(_) => Ok(Self { text: text.to_owned(), cron: Box::new(cron) }),
             Err(_) => Err(ScheduleError::Never),
         }
     }
