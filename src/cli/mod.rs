@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod runs;
 mod sync;
+mod tasks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -113,6 +114,8 @@ enum Command {
     Check(check::Options),
     /// The history of runs, or one run whole
     Runs(runs::Options),
+    /// The scheduled tasks: when each last ran, how it ended, when it is next
+    Tasks,
     /// Apply a held run
     Approve(decide::Options),
     /// Put a held run aside for good
@@ -218,6 +221,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sync(options) => sync::run(&setting, options).await,
         Command::Check(options) => check::run(&setting, &options),
         Command::Runs(options) => runs::run(&setting, &options).await,
+        Command::Tasks => tasks::run(&setting).await,
         Command::Approve(options) => decide::approve(&setting, &options).await,
         Command::Reject(options) => decide::reject(&setting, &options).await,
         Command::Config => Ok(config::run(&setting)),

@@ -1,9 +1,7 @@
 //! The forms that text settings must have: a URL, a prefix, a cron text, a time zone, a path.
 //! It must not know keys or layers, and the check of the URL never repeats the URL.
 
-use tokio_cron_scheduler::Job;
-
-use super::sections::Listen;
+use super::sections::{Listen, Schedule};
 
 /// What begins a database URL that enrold understands.
 const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
@@ -77,17 +75,9 @@ pub(super) fn timezone(text: &str) -> Result<(), String> {
     }
 }
 
-/// A cron text of five fields that the scheduler understands.
+/// A cron text of five fields; the type that the scheduler works with is the check.
 pub(super) fn schedule(text: &str) -> Result<(), String> {
-    let five = text.split_whitespace().count() == 5;
-    if five && Job::new(format!("0 {text}"), |_, _| {}).is_ok() {
-        Ok(())
-    } else {
-        Err(format!(
-            "found {}, expected five cron fields (minute, hour, day of month, month, day of week), for example \"15 * * * *\"",
-            shown(text)
-        ))
-    }
+    text.parse::<Schedule>().map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
 }
 
 /// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a password.

@@ -116,7 +116,7 @@ impl Engine {
     /// [`RunError::Undecidable`] when there is no such run or it is not held.
     pub async fn held(&self, run: i64) -> RunResult<history::Past> {
         let mut conn = self.database.connect().await?;
-        life::require_ready(&mut conn).await?;
+        require_ready(&mut conn).await?;
         let past = history::find(&mut conn, run).await?;
         conn.close().await;
         let past = past.ok_or_else(|| RunError::Undecidable(format!("there is no run {run}: see 'enrold runs'")))?;

@@ -33,7 +33,7 @@ pub use retention::Retention;
 pub use run::Run;
 pub use site::Site;
 pub use state::State;
-pub use tasks::{CatchUp, Task};
+pub use tasks::{CatchUp, Schedule, ScheduleError, Task};
 
 /// Whole seconds in the file, a `Duration` in the program.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

@@ -111,7 +111,7 @@ fn the_defaults_are_the_safe_ones() {
     assert_eq!(settings.site.timezone, None);
     assert_eq!(settings.flatfile.header.user_key, UserKey::Username);
     assert_eq!(settings.flatfile.native.course_key, CourseKey::Idnumber);
-    assert_eq!(settings.tasks["flatfile"].schedule, "15 * * * *");
+    assert_eq!(settings.tasks["flatfile"].schedule.as_str(), "15 * * * *");
 }
 
 #[test]

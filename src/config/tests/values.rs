@@ -78,6 +78,9 @@ fn values_are_neither_rounded_nor_guessed() {
         ("tasks.flatfile.schedule", "15 * * *"),
         ("tasks.flatfile.schedule", "75 * * * *"),
         ("tasks.flatfile.schedule", "0 15 * * * *"),
+        ("tasks.flatfile.schedule", "@hourly"),
+        ("tasks.flatfile.schedule", "5/5 * * * *"),
+        ("tasks.flatfile.schedule", "0 0 30 2 *"),
         ("log.level", "infoo"),
     ];
     for (key, value) in refused {
