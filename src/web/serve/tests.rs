@@ -1,17 +1,19 @@
 //! Clients that are slow, silent or too many, with bounds of the test's own.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::Listener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::{Serving, serve_within};
 use crate::config::Listen;
 use crate::web::status::Status;
-use crate::web::visitor::Bounds;
+use crate::web::visitor::{Bounds, Door};
 
 const LONG: Bounds = Bounds { visitors: 16, time: Duration::from_secs(86_400), bytes: 16 * 1024 };
 
@@ -91,6 +93,22 @@ fn the_stop_does_not_wait_for_clients_that_keep_silent() {
     half.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").expect("half a question");
     served.stop();
     assert_eq!(heard(silent) + &heard(half), "");
+}
+
+#[test]
+fn a_conversation_under_way_ends_when_the_door_is_shut() {
+    let runtime = Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+        let shut = CancellationToken::new();
+        let (mut visitor, _) = Door::new(listener, LONG, shut.clone()).accept().await;
+        shut.cancel();
+        let mut read = [0; 1];
+        assert_eq!(visitor.read(&mut read).await.expect_err("shut").kind(), ErrorKind::TimedOut);
+        assert_eq!(visitor.write(b"answer").await.expect_err("shut").kind(), ErrorKind::TimedOut);
+        drop(client);
+    });
 }
 
 #[test]
