@@ -1,0 +1,256 @@
+//! What the daemon says of itself: role, present work, database, drop directory; healthy or not, ready or not.
+//! It must not find anything out: every fact was pushed by the daemon, and nothing here is about a person.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
+
+use crate::clock;
+use crate::web::metrics::Metrics;
+
+/// What the daemon is among the daemons of its database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It has not asked for the leader lease yet.
+    Starting,
+    /// It holds the leader lease and applies files.
+    Leader,
+    /// Another one leads: the holder as the lease names it.
+    Standby(String),
+    /// It was told to end.
+    Stopping,
+}
+
+/// Something that the daemon looks at again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Unknown,
+    Works,
+    Broken(String),
+}
+
+#[derive(Debug)]
+struct Facts {
+    role: Role,
+    doing: String,
+    last_error: Option<LastError>,
+    database: Part,
+    inbox: Part,
+    waiting_files: usize,
+    held_runs: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct LastError {
+    at: String,
+    message: String,
+}
+
+/// Whether the worker makes progress; if not, in words for an operator what it has been stuck in and for how long.
+pub type Progress = dyn Fn() -> Result<(), String> + Send + Sync;
+
+/// The state of one daemon, shared by the daemon, which pushes facts, and the pages, which show them.
+pub struct Status {
+    started: i64,
+    progress: Box<Progress>,
+    metrics: Metrics,
+    facts: Mutex<Facts>,
+}
+
+/// A page: the code of its answer follows from `good`.
+#[derive(Debug, Serialize)]
+pub(super) struct Page {
+    #[serde(skip)]
+    pub good: bool,
+    status: &'static str,
+    reasons: Vec<String>,
+    version: &'static str,
+    role: &'static str,
+    leader: Option<String>,
+    since: String,
+    up_seconds: i64,
+    doing: String,
+    last_error: Option<LastError>,
+    database: String,
+    inbox: String,
+    waiting_files: usize,
+    held_runs: usize,
+}
+
+impl Status {
+    /// The state of a daemon that starts now. `progress` is asked at each look at a page: it must answer at once.
+    pub fn new(progress: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        let started = clock::real();
+        let facts = Facts {
+            role: Role::Starting,
+            doing: "starting".to_owned(),
+            last_error: None,
+            database: Part::Unknown,
+            inbox: Part::Unknown,
+            waiting_files: 0,
+            held_runs: 0,
+        };
+        Self { started, progress: Box::new(progress), metrics: Metrics::new(started), facts: Mutex::new(facts) }
+    }
+
+    /// The metrics; what this type is told as well (role, database, inbox, waiting, held) it passes on to them.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What the daemon is now.
+    pub fn role(&self, role: Role) {
+        self.metrics.leader(role == Role::Leader);
+        self.facts().role = role;
+    }
+
+    /// What the daemon does now, in a few words, as in systemd's `STATUS=`.
+    pub fn doing(&self, what: impl Into<String>) {
+        self.facts().doing = what.into();
+    }
+
+    /// The latest error of the daemon. Whoever may open the page reads it: no line of a file, no name of a person.
+    pub fn error(&self, message: impl Into<String>) {
+        let last = LastError { at: utc(clock::real()), message: message.into() };
+        self.facts().last_error = Some(last);
+    }
+
+    /// Whether the database answered, or what it said.
+    pub fn database(&self, answer: Result<(), String>) {
+        self.metrics.database(answer.is_ok());
+        self.facts().database = Part::from(answer);
+    }
+
+    /// Whether the drop directory can be read and written, or why not.
+    pub fn inbox(&self, access: Result<(), String>) {
+        self.metrics.inbox(access.is_ok());
+        self.facts().inbox = Part::from(access);
+    }
+
+    /// As [`Metrics::waiting`].
+    pub fn waiting(&self, files: usize, oldest: Option<i64>) {
+        self.metrics.waiting(files, oldest);
+        self.facts().waiting_files = files;
+    }
+
+    /// As [`Metrics::held`].
+    pub fn held(&self, runs: usize) {
+        self.metrics.held(runs);
+        self.facts().held_runs = runs;
+    }
+
+    /// `/healthz`: good while the worker makes progress, whatever the database or the directory does.
+    pub(super) fn health(&self) -> Page {
+        let reasons = self.stuck();
+        let status = if reasons.is_empty() { "ok" } else { "stuck" };
+        self.facts().page(self.started, status, reasons)
+    }
+
+    /// `/readyz`: good while a file dropped now would be applied by this daemon.
+    pub(super) fn readiness(&self) -> Page {
+        let mut reasons = self.stuck();
+        let facts = self.facts();
+        let standby = matches!(facts.role, Role::Standby(_));
+        reasons.extend(facts.database.reason("the database", standby));
+        reasons.extend(facts.inbox.reason("the drop directory", standby));
+        let status = match (reasons.is_empty(), &facts.role) {
+            (true, Role::Leader) => "ready",
+            (true, Role::Standby(_)) => "standby",
+            _ => "not-ready",
+        };
+        reasons.extend(facts.role.reason());
+        facts.page(self.started, status, reasons)
+    }
+
+    fn stuck(&self) -> Vec<String> {
+        (self.progress)().err().map(|what| format!("the worker makes no progress: {what}")).into_iter().collect()
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        // Facts are replaced whole, so those of a thread that panicked are still good.
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts {
+    fn page(&self, started: i64, status: &'static str, reasons: Vec<String>) -> Page {
+        let leader = match &self.role {
+            Role::Standby(holder) => Some(holder.clone()),
+            _ => None,
+        };
+        Page {
+            good: reasons.is_empty(),
+            status,
+            reasons,
+            version: env!("CARGO_PKG_VERSION"),
+            role: self.role.word(),
+            leader,
+            since: utc(started),
+            up_seconds: clock::real().saturating_sub(started).max(0),
+            doing: self.doing.clone(),
+            last_error: self.last_error.clone(),
+            database: self.database.word().to_owned(),
+            inbox: self.inbox.word().to_owned(),
+            waiting_files: self.waiting_files,
+            held_runs: self.held_runs,
+        }
+    }
+}
+
+impl Role {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Leader => "leader",
+            Self::Standby(_) => "standby",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    /// Why this daemon applies no files.
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::Starting => Some("the daemon is starting: it has not asked for the leader lease yet".to_owned()),
+            Self::Leader => None,
+            Self::Standby(holder) => Some(format!("this daemon stands by: {holder} is the leader and applies files")),
+            Self::Stopping => Some("the daemon was told to stop".to_owned()),
+        }
+    }
+}
+
+impl Part {
+    fn word(&self) -> &str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Works => "ok",
+            Self::Broken(why) => why,
+        }
+    }
+
+    /// Why the daemon cannot work with this part; a standby need not have looked at it.
+    fn reason(&self, name: &str, standby: bool) -> Option<String> {
+        match self {
+            Self::Works => None,
+            Self::Unknown if standby => None,
+            Self::Unknown => Some(format!("{name} has not been looked at yet")),
+            Self::Broken(why) => Some(format!("{name} cannot be used: {why}")),
+        }
+    }
+}
+
+impl From<Result<(), String>> for Part {
+    fn from(found: Result<(), String>) -> Self {
+        match found {
+            Ok(()) => Self::Works,
+            Err(why) => Self::Broken(why),
+        }
+    }
+}
+
+fn utc(at: i64) -> String {
+    DateTime::from_timestamp(at, 0).map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
