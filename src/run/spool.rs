@@ -92,8 +92,8 @@ pub fn file_name(run: i64) -> String {
 
 /// The run whose file has this name; `None` for a name that is none of ours.
 pub fn run_of(name: &str) -> Option<i64> {
-    let run = name.strip_suffix(".json")?.parse().ok()?;
-    (file_name(run) == name).then_some(run)
+    let run = name.strip_suffix(".json")?.parse::<i64>().ok()?;
+    (run > 0 && file_name(run) == name).then_some(run)
 }
 
 /// The distinct values above 0 of a column of the run's applied changes.
