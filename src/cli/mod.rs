@@ -7,6 +7,7 @@ mod database;
 mod decide;
 mod demo;
 mod doctor;
+mod hook;
 mod import;
 mod output;
 mod progress;
@@ -129,6 +130,8 @@ enum Command {
     Demo(demo::Options),
     /// Can it work here? What is missing, and what to do
     Doctor,
+    /// Give what each run changed to a command of the site, as the web user: no configuration, no database
+    Hook(hook::Options),
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -228,10 +231,15 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Db(command) => database::run(&setting, &command).await,
         Command::Demo(options) => demo::run(&setting, &options).await,
         Command::Doctor => doctor::run(&setting).await,
+        Command::Hook(options) => hook::run(&options).await,
     }
 }
 
 fn sources(cli: &Cli) -> Sources {
+    if let Command::Hook(_) = &cli.command {
+        // The web user runs it, who may not read the site's configuration: it holds the database's password.
+        return Sources { files: cli.config.clone(), sets: cli.set.clone(), ..Sources::default() };
+    }
     let env = std::env::vars_os()
         .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .filter(|(key, _)| key.starts_with("ENROLD__"))

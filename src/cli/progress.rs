@@ -24,7 +24,7 @@ fn draw(moment: Moment) {
         Moment::Staged => "resolving…".to_owned(),
         Moment::Planned { changes } => format!("applying {changes} changes…"),
         Moment::Effects { done } => format!("flags and log events: {done}"),
-        Moment::Applied => return,
+        Moment::Applied | Moment::Spooled => return,
         Moment::Committing => "committing…".to_owned(),
         Moment::Committed => "committed".to_owned(),
     };

@@ -1,14 +1,38 @@
 //! What follows a commit, written from the journal in small chunks that a crash cannot lose or double:
-//! dirty flags, events of the standard log store, forum subscriptions. It must not fail the run: it is committed.
+//! dirty flags, events of the standard log store, forum subscriptions, the file of the hook. It must not fail the run:
+//! it is committed.
+
+use std::path::Path;
 
 use crate::db::{Conn, DbError, Params};
 use crate::moodle::events;
 use crate::moodle::forum;
 use crate::moodle::site::Site;
 use crate::run::observe::{Moment, Observer};
+use crate::run::spool::Spooled;
 
 /// Changes after which Moodle must load the user's rights anew (spec enrol-core 11).
 const DIRTY: &str = "'role.add', 'role.remove', 'enrolment.update', 'enrolment.suspend', 'enrolment.remove'";
+
+/// Why effects could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum EffectsError {
+    /// The database's word.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The spool of the hook is missing, full or not writable.
+    #[error(
+        "cannot write run {run} into the hook's spool {spool}: {error}. Make the directory and let enrold write there, or empty hook.spool"
+    )]
+    Spool {
+        /// The run.
+        run: i64,
+        /// The directory.
+        spool: String,
+        /// The system's word.
+        error: std::io::Error,
+    },
+}
 
 /// Writes the effects of a run that are not written yet.
 pub struct Effects<'a> {
@@ -20,6 +44,8 @@ pub struct Effects<'a> {
     pub clock: i64,
     /// Changes per chunk.
     pub rows: i64,
+    /// The directory that gets one file per run for the site's hook, if there is one.
+    pub spool: Option<&'a Path>,
     /// Who watches.
     pub observer: Observer,
 }
@@ -28,8 +54,8 @@ impl Effects<'_> {
     /// Finishes the effects of every run that a crash left without.
     ///
     /// # Errors
-    /// The engine's; what is written stays written, the next call goes on there.
-    pub async fn finish_all(&mut self) -> Result<u64, DbError> {
+    /// The engine's or the spool's; what is written stays written, the next call goes on there.
+    pub async fn finish_all(&mut self) -> Result<u64, EffectsError> {
         let pending =
             self.conn.rows("SELECT id FROM {enrold_run} WHERE effects = 1 ORDER BY id", &Params::new()).await?;
         for run in &pending {
@@ -38,11 +64,11 @@ impl Effects<'_> {
         Ok(pending.len() as u64)
     }
 
-    /// Finishes the effects of one run. Grows with the run's changes: three statements per chunk.
+    /// Finishes the effects of one run. Grows with the run's changes: three statements per chunk, and three for the spool.
     ///
     /// # Errors
     /// As [`Effects::finish_all`].
-    pub async fn finish(&mut self, run: i64) -> Result<(), DbError> {
+    pub async fn finish(&mut self, run: i64) -> Result<(), EffectsError> {
         let params = Params::new().with("run", run);
         let state =
             self.conn.row("SELECT effects, effectseq, clock FROM {enrold_run} WHERE id = :run", &params).await?;
@@ -72,8 +98,32 @@ impl Effects<'_> {
             written += chunk.1;
             self.observer.reached(Moment::Effects { done: written }).await;
         }
+        let told = match self.spool {
+            Some(spool) => self.tell_hook(run, spool).await,
+            None => Ok(()),
+        };
         self.conn.prefer_indexes(false).await?;
-        self.conn.exec("UPDATE {enrold_run} SET effects = 0 WHERE id = :run", &params).await.map(|_| ())
+        told?;
+        self.observer.reached(Moment::Spooled).await;
+        self.conn.exec("UPDATE {enrold_run} SET effects = 0 WHERE id = :run", &params).await?;
+        Ok(())
+    }
+
+    /// Leaves the run's file in the spool, unless it changed nothing. Without a mark: after a crash it is written again.
+    async fn tell_hook(&mut self, run: i64, spool: &Path) -> Result<(), EffectsError> {
+        let params = Params::new().with("run", run);
+        let Some(past) = self.conn.row("SELECT kind, source, clock FROM {enrold_run} WHERE id = :run", &params).await?
+        else {
+            return Ok(());
+        };
+        let spooled = Spooled::of(self.conn, run, past.text(0), past.text(1), past.int(2)).await?;
+        if spooled.is_empty() {
+            return Ok(());
+        }
+        spooled.write(spool).map_err(|error| {
+            let spool = spool.display().to_string();
+            EffectsError::Spool { run, spool, error }
+        })
     }
 
     /// One chunk and the mark that it is written, in one transaction.

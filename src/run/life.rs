@@ -157,12 +157,13 @@ impl Engine {
         Ok(report)
     }
 
-    fn effects<'a>(&self, conn: &'a mut Conn, site: &'a Site) -> Effects<'a> {
+    fn effects<'a>(&'a self, conn: &'a mut Conn, site: &'a Site) -> Effects<'a> {
         Effects {
             conn,
             site,
             clock: self.clock.frozen().unwrap_or_else(crate::clock::real),
             rows: i64::from(self.settings.run.effect_rows),
+            spool: self.settings.hook.spool(),
             observer: self.observer.clone(),
         }
     }

@@ -14,6 +14,7 @@ mod life;
 pub mod observe;
 mod order;
 pub mod outcome;
+pub mod spool;
 pub mod take;
 mod weigh;
 pub mod work;

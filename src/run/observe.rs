@@ -33,6 +33,8 @@ pub enum Moment {
         /// Changes whose effects are written so far.
         done: i64,
     },
+    /// All effects are written, also the file of the hook; the mark that they are comes next.
+    Spooled,
 }
 
 type Watch = dyn Fn(Moment) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;

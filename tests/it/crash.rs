@@ -35,7 +35,7 @@ const EVENTS: [&str; 8] = [
 
 impl Site {
     /// Imports a file and dies at a moment: the run's future is dropped there, connections and all.
-    async fn import_until(&mut self, when: When, text: &str) {
+    pub async fn import_until(&mut self, when: When, text: &str) {
         let (reached, mut reaches) = tokio::sync::mpsc::channel(1);
         let observer = when.watch(move || {
             let reached = reached.clone();
@@ -53,7 +53,7 @@ impl Site {
     }
 
     /// The dead process gives no heartbeat: the time of its lease is over.
-    async fn lease_runs_out(&mut self) {
+    pub async fn lease_runs_out(&mut self) {
         self.sql("UPDATE {enrold_lease} SET heartbeat = 0 WHERE name = 'run'").await;
     }
 

@@ -25,6 +25,8 @@ pub enum When {
     Committed,
     /// The first, second… chunk of the effects is written.
     Effects(u32),
+    /// All effects are written, the mark that they are is not.
+    Spooled,
 }
 
 impl When {
@@ -33,7 +35,8 @@ impl When {
         match (self, moment) {
             (Self::Staged, Moment::Staged)
             | (Self::Committing, Moment::Committing)
-            | (Self::Committed, Moment::Committed) => Some(1),
+            | (Self::Committed, Moment::Committed)
+            | (Self::Spooled, Moment::Spooled) => Some(1),
             (Self::Planned(turn), Moment::Planned { .. })
             | (Self::Applied(turn), Moment::Applied)
             | (Self::Effects(turn), Moment::Effects { .. }) => Some(turn),
