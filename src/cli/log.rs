@@ -32,7 +32,7 @@ impl Handle {
 /// Starts the log of the process. `asked` is the command line's level, which goes above the configuration's for good.
 /// Where the journal cannot be reached the log is text on standard error, and that is its first line.
 pub fn start(asked: Option<LogLevel>, level: LogLevel, format: LogFormat) -> Handle {
-    let (filter, handle) = reload::Layer::new(filter(asked.unwrap_or(level)));
+    let (filter, handle) = filtered(asked, level);
     let (form, problem) = match resolved(format, std::env::var("JOURNAL_STREAM").ok().as_deref(), standard_error()) {
         LogFormat::Json => (json(), None),
         LogFormat::Journal => match journal() {
@@ -46,7 +46,12 @@ pub fn start(asked: Option<LogLevel>, level: LogLevel, format: LogFormat) -> Han
     if let Some(error) = problem {
         tracing::warn!("the journal cannot be reached ({error}): the log goes to standard error as text");
     }
-    Handle { filter: handle, asked }
+    handle
+}
+
+fn filtered(asked: Option<LogLevel>, level: LogLevel) -> (reload::Layer<EnvFilter, Registry>, Handle) {
+    let (layer, filter) = reload::Layer::new(filter(asked.unwrap_or(level)));
+    (layer, Handle { filter, asked })
 }
 
 /// Only the program's own lines: those of libraries may hold anything.
@@ -97,7 +102,10 @@ fn journal() -> std::io::Result<Form> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogFormat, resolved};
+    use tracing::{Level, enabled};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::{LogFormat, LogLevel, filtered, resolved};
 
     #[test]
     fn auto_is_the_journal_only_where_standard_error_is() {
@@ -108,5 +116,37 @@ mod tests {
         assert_eq!(resolved(LogFormat::Auto, None, None), LogFormat::Text);
         assert_eq!(resolved(LogFormat::Text, Some("8:4711"), here()), LogFormat::Text);
         assert_eq!(resolved(LogFormat::Journal, None, here()), LogFormat::Journal);
+    }
+
+    /// Whether warnings, notices and steps of the program are written, and whether a library's error is.
+    fn written() -> [bool; 4] {
+        [
+            enabled!(target: "enrold::run", Level::WARN),
+            enabled!(target: "enrold::run", Level::INFO),
+            enabled!(target: "enrold::run", Level::DEBUG),
+            enabled!(target: "sqlx::query", Level::ERROR),
+        ]
+    }
+
+    #[test]
+    fn the_level_can_change_while_the_log_runs() {
+        let (filter, handle) = filtered(None, LogLevel::Info);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(filter), || {
+            assert_eq!(written(), [true, true, false, false]);
+            handle.set_level(LogLevel::Debug);
+            assert_eq!(written(), [true, true, true, false]);
+            handle.set_level(LogLevel::Off);
+            assert_eq!(written(), [false; 4]);
+        });
+    }
+
+    #[test]
+    fn the_command_line_has_the_last_word_on_the_level() {
+        let (filter, handle) = filtered(Some(LogLevel::Warn), LogLevel::Info);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(filter), || {
+            assert_eq!(written(), [true, false, false, false]);
+            handle.set_level(LogLevel::Trace);
+            assert_eq!(written(), [true, false, false, false]);
+        });
     }
 }
