@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod hook;
 mod import;
+pub mod log;
 mod output;
 mod progress;
 mod runs;
@@ -210,7 +211,7 @@ fn failed(error: &anyhow::Error, json: bool) -> Exit {
 async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let loaded = crate::config::load(&sources(&cli))?;
     let settings = Arc::new(loaded.settings.clone());
-    start_log(&cli, settings.log.level);
+    log::start(asked_level(&cli), settings.log.level, settings.log.format);
     let setting = Setting {
         settings,
         loaded,
@@ -252,22 +253,14 @@ fn sources(cli: &Cli) -> Sources {
     Sources { system_file: Some(PathBuf::from("/etc/enrold/enrold.toml")), files: cli.config.clone(), env, sets }
 }
 
-/// The log goes to standard error; standard output is for the answer.
-fn start_log(cli: &Cli, level: LogLevel) {
-    let level = match (cli.quiet, cli.verbose) {
-        (true, _) => "error",
-        (_, 0) => level.as_str(),
-        (_, 1) => "debug",
-        _ => "trace",
-    };
-    let filter = tracing_subscriber::EnvFilter::new(format!("off,enrold={level}"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .without_time();
-    // A second start, in a test, keeps the first one's log.
-    drop(subscriber.try_init());
+/// The level that `-q`, `-v` or `-vv` asks for.
+fn asked_level(cli: &Cli) -> Option<LogLevel> {
+    match (cli.quiet, cli.verbose) {
+        (true, _) => Some(LogLevel::Error),
+        (_, 0) => None,
+        (_, 1) => Some(LogLevel::Debug),
+        _ => Some(LogLevel::Trace),
+    }
 }
 
 /// Opens a regular file that a person named, with the name in the error: a pipe would wait for ever.

@@ -1,0 +1,235 @@
+//! Whether the worker gets on, and what it does now; the service manager's watchdog is fed only while it gets on.
+//! It must not know the work itself: the worker says when a step is done.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::StopWatch;
+use crate::daemon::notify::Notify;
+
+/// What the worker says of itself. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Progress(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    watch: StopWatch,
+    /// The last step, in milliseconds of `watch`.
+    stepped: AtomicU64,
+    idle: AtomicBool,
+    what: Mutex<String>,
+}
+
+impl Progress {
+    /// A worker that has nothing to do yet.
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
+            watch: StopWatch::start(),
+            stepped: AtomicU64::new(0),
+            idle: AtomicBool::new(true),
+            what: Mutex::default(),
+        }))
+    }
+
+    /// The worker waits for work.
+    pub fn idle(&self) {
+        self.0.idle.store(true, Ordering::SeqCst);
+        self.text().clear();
+    }
+
+    /// The worker begins something; the words are for the service manager's status.
+    pub fn working(&self, what: String) {
+        // The step goes first: nobody may see a busy worker with the step of the work before.
+        self.step();
+        self.0.idle.store(false, Ordering::SeqCst);
+        *self.text() = what;
+    }
+
+    /// The worker has got on. It must say so while it waits for a database that is away, too, each time it tries.
+    pub fn step(&self) {
+        self.0.stepped.store(self.0.watch.millis(), Ordering::SeqCst);
+    }
+
+    /// Whether the worker is idle, or took its last step less than `within` ago by a clock that nobody can set.
+    pub fn alive(&self, within: Duration) -> bool {
+        self.alive_at(self.0.watch.millis(), within)
+    }
+
+    fn alive_at(&self, now: u64, within: Duration) -> bool {
+        let since = now.saturating_sub(self.0.stepped.load(Ordering::SeqCst));
+        self.0.idle.load(Ordering::SeqCst) || u128::from(since) < within.as_millis()
+    }
+
+    /// What the worker does now; empty while it is idle.
+    pub fn what(&self) -> String {
+        self.text().clone()
+    }
+
+    fn text(&self) -> MutexGuard<'_, String> {
+        // A text is whole even if somebody died beside it.
+        self.0.what.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Feeds the service manager's watchdog until `cancel`: a ping at once and then at half of `interval`, each only while
+/// the worker is alive within `interval`. `steps` is a counter of the work, such as the statements sent to the
+/// database; a change of it counts as a step. A worker that stands still is killed after one to two intervals.
+pub async fn watchdog(
+    notify: Notify,
+    progress: Progress,
+    interval: Duration,
+    steps: impl Fn() -> u64,
+    cancel: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval((interval / 2).max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pulse = Pulse { notify, progress, interval, seen: steps(), steps };
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = ticks.tick() => pulse.beat(),
+        }
+    }
+}
+
+/// The watchdog between two ticks.
+struct Pulse<F> {
+    notify: Notify,
+    progress: Progress,
+    interval: Duration,
+    seen: u64,
+    steps: F,
+}
+
+impl<F: Fn() -> u64> Pulse<F> {
+    fn beat(&mut self) {
+        let steps = (self.steps)();
+        if steps != self.seen {
+            self.seen = steps;
+            self.progress.step();
+        }
+        if self.progress.alive(self.interval) {
+            self.notify.ping();
+        } else {
+            tracing::error!(
+                "no progress for {} s while {:?}: the watchdog is not fed any more",
+                self.interval.as_secs(),
+                self.progress.what()
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn listening() -> (tempfile::TempDir, UnixDatagram, Notify) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let notify = Notify::new(Some(path.as_os_str()), None);
+        (dir, socket, notify)
+    }
+
+    fn pings(socket: &UnixDatagram) -> usize {
+        let mut buffer = [0; 64];
+        std::iter::from_fn(|| socket.recv(&mut buffer).ok()).count()
+    }
+
+    #[test]
+    fn an_idle_worker_is_alive_for_ever() {
+        let progress = Progress::new();
+        assert!(progress.alive(Duration::ZERO));
+        assert!(progress.alive_at(u64::MAX, HOUR));
+        assert_eq!(progress.what(), "");
+    }
+
+    #[test]
+    fn a_busy_worker_is_alive_for_a_time_after_its_last_step() {
+        let progress = Progress::new();
+        progress.working("applying enrols.csv".to_owned());
+        assert_eq!(progress.what(), "applying enrols.csv");
+        progress.0.stepped.store(1000, Ordering::SeqCst);
+        assert!(progress.alive_at(1000, HOUR));
+        assert!(progress.alive_at(1000 + 3_599_999, HOUR));
+        assert!(!progress.alive_at(1000 + 3_600_000, HOUR));
+        progress.0.stepped.store(5000, Ordering::SeqCst);
+        assert!(progress.alive_at(1000 + 3_600_000, HOUR));
+        progress.idle();
+        assert!(progress.alive_at(u64::MAX, HOUR));
+        assert_eq!(progress.what(), "");
+    }
+
+    #[test]
+    fn a_worker_that_stands_still_is_not_vouched_for() {
+        let (_dir, socket, notify) = listening();
+        let progress = Progress::new();
+        let steps = AtomicU64::new(7);
+        let mut pulse = Pulse {
+            notify,
+            progress: progress.clone(),
+            interval: HOUR,
+            seen: 7,
+            steps: || steps.load(Ordering::Relaxed),
+        };
+        pulse.beat();
+        assert_eq!(pings(&socket), 1, "idle");
+        progress.working("applying".to_owned());
+        pulse.beat();
+        assert_eq!(pings(&socket), 1, "just begun");
+        pulse.interval = Duration::ZERO;
+        pulse.beat();
+        assert_eq!(pings(&socket), 0, "no step within no time at all");
+        progress.idle();
+        pulse.beat();
+        assert_eq!(pings(&socket), 1, "idle again");
+    }
+
+    #[test]
+    fn a_counter_that_moves_is_a_step() {
+        let (_dir, _socket, notify) = listening();
+        let progress = Progress::new();
+        progress.working("applying".to_owned());
+        let mut pulse = Pulse { notify, progress: progress.clone(), interval: HOUR, seen: 0, steps: || 1 };
+        progress.0.stepped.store(u64::MAX, Ordering::SeqCst);
+        pulse.beat();
+        assert_ne!(progress.0.stepped.load(Ordering::SeqCst), u64::MAX, "the counter went from 0 to 1");
+        progress.0.stepped.store(u64::MAX, Ordering::SeqCst);
+        pulse.beat();
+        assert_eq!(progress.0.stepped.load(Ordering::SeqCst), u64::MAX, "the counter stood still");
+    }
+
+    #[tokio::test]
+    async fn the_watchdog_pings_until_it_is_cancelled() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+        let notify = Notify::new(Some(path.as_os_str()), None);
+        let cancel = CancellationToken::new();
+        let interval = Duration::from_millis(20);
+        let task = tokio::spawn(watchdog(notify, Progress::new(), interval, || 0, cancel.clone()));
+        let mut buffer = [0; 64];
+        for _ in 0..3 {
+            let length = socket.recv(&mut buffer).await.unwrap();
+            assert_eq!(&buffer[..length], b"WATCHDOG=1\n");
+        }
+        cancel.cancel();
+        task.await.unwrap();
+    }
+}

@@ -1,0 +1,158 @@
+//! The log in its forms, as the real program writes it: text, JSON lines, the journal's own protocol.
+//! It must not test what is logged: that belongs to whoever logs it.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::program::Program;
+
+/// A task says its statements with `-vv`.
+const WORDS: [&str; 3] = ["-vv", "sync", "flatfile"];
+
+/// The program on the sample site, which stands in its working directory.
+fn sampled() -> (TempDir, Program) {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::bare(dir.path()).set("database.url=sqlite:site.sqlite").set("state.path=state");
+    program.run(&["db", "init", "--sample"]).ends(0);
+    (dir, program)
+}
+
+/// The log of the task in a form, where standard error is not the stream that `JOURNAL_STREAM` names.
+fn log(format: &str) -> String {
+    let (_dir, program) = sampled();
+    let log = program.set(&format!("log.format={format}")).env("JOURNAL_STREAM", "1:1").run(&WORDS).ends(0).log;
+    assert!(log.lines().count() > 10, "{log}");
+    log
+}
+
+#[test]
+fn text_lines_have_neither_time_nor_colours_where_nobody_looks() {
+    for format in ["text", "auto"] {
+        let log = log(format);
+        assert!(log.lines().all(|line| line.starts_with("TRACE ")), "{log}");
+        assert!(!log.contains('\u{1b}'), "{log}");
+    }
+}
+
+#[test]
+fn each_json_line_is_an_object_of_its_own() {
+    for line in log("json").lines() {
+        let object: Json = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        assert!(object["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+        assert!(object["target"].as_str().is_some_and(|target| target.starts_with("enrold::")), "{line}");
+        assert!(object["level"].is_string() && object["message"].is_string(), "{line}");
+        assert!(object.get("fields").is_none(), "{line}");
+    }
+}
+
+#[test]
+fn a_level_on_the_command_line_is_above_the_configuration() {
+    let (_dir, program) = sampled();
+    let program = program.set("log.level=trace");
+    assert_eq!(program.run(&["-q", "sync", "flatfile"]).ends(0).log, "");
+    assert_ne!(program.run(&["sync", "flatfile"]).ends(0).log, "");
+}
+
+/// Runs the program in a file system where `/run/systemd/journal` is `journal`, its standard error a file; gives what
+/// stands there. `None` where this machine lets nobody make such a view (a container without user namespaces).
+fn run_beside(journal: &Path, dir: &Path, format: &str) -> Option<String> {
+    let view = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-ec", script, "sh"]).current_dir(dir).env_clear();
+        command
+    };
+    if !view("mount -t tmpfs none /run").status().expect("unshare, of util-linux").success() {
+        eprintln!("not tested: this machine allows no mount namespace");
+        return None;
+    }
+    let errors = dir.join("stderr");
+    let file = File::create(&errors).unwrap();
+    let metadata = file.metadata().unwrap();
+    let status =
+        view("mount -t tmpfs none /run; mkdir /run/systemd; ln -s \"$1\" /run/systemd/journal; shift; exec \"$@\"")
+            .arg(journal)
+            .arg(env!("CARGO_BIN_EXE_enrold"))
+            .args([
+                "--set",
+                "database.url=sqlite:site.sqlite",
+                "--set",
+                "state.path=state",
+                "--set",
+                &format!("log.format={format}"),
+            ])
+            .args(WORDS)
+            .env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()))
+            .stderr(file)
+            .status()
+            .unwrap();
+    assert!(status.success());
+    Some(std::fs::read_to_string(errors).unwrap())
+}
+
+/// The fields of a message of the journal's own protocol: `NAME=value` and a line end; or the name, a line end, the
+/// value's length in 8 bytes, the value, a line end.
+fn fields(mut message: &[u8]) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let mut fields = Vec::new();
+    while let Some(end) = message.iter().position(|&byte| byte == b'\n') {
+        let (line, rest) = (text(&message[..end]), &message[end + 1..]);
+        if let Some((name, value)) = line.split_once('=') {
+            fields.push((name.to_owned(), value.to_owned()));
+            message = rest;
+            continue;
+        }
+        let (length, rest) = rest.split_at(8);
+        let (value, rest) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+        fields.push((line, text(value)));
+        message = &rest[1..];
+    }
+    fields
+}
+
+#[test]
+fn the_journal_gets_fields_and_standard_error_nothing() {
+    for format in ["journal", "auto"] {
+        let (dir, _program) = sampled();
+        let journal = dir.path().join("journal");
+        std::fs::create_dir(&journal).unwrap();
+        let socket = UnixDatagram::bind(journal.join("socket")).unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            std::iter::repeat_with(|| socket.recv(&mut buffer).map(|length| fields(&buffer[..length])).unwrap())
+                .take_while(|fields| fields != &[("END".to_owned(), String::new())])
+                .collect::<Vec<_>>()
+        });
+        let log = run_beside(&journal, dir.path(), format);
+        let end = UnixDatagram::unbound().unwrap();
+        end.send_to(b"END=\n", journal.join("socket")).unwrap();
+        let messages = reader.join().unwrap();
+        let Some(log) = log else { return };
+        assert_eq!(log, "", "{format}");
+        assert_eq!(messages[0], [], "the layer asks first whether somebody listens");
+        assert!(messages.len() > 10, "{messages:?}");
+        for message in &messages[1..] {
+            let field = |name: &str| message.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+            assert_eq!(field("SYSLOG_IDENTIFIER"), Some("enrold"));
+            assert_eq!(field("PRIORITY"), Some("7"));
+            assert!(field("MESSAGE").is_some_and(|text| !text.is_empty()), "{message:?}");
+            assert!(field("TARGET").is_some_and(|target| target.starts_with("enrold::")), "{message:?}");
+        }
+        let timed = |message: &Vec<(String, String)>| message.iter().any(|(name, _)| name == "ENROLD_DURATION_MS");
+        assert!(messages.iter().any(timed), "{messages:?}");
+    }
+}
+
+#[test]
+fn without_a_journal_the_log_is_text_and_says_so_once() {
+    let (dir, _program) = sampled();
+    let Some(log) = run_beside(&dir.path().join("nowhere"), dir.path(), "journal") else { return };
+    assert!(log.starts_with(" WARN the journal cannot be reached ("), "{log}");
+    assert_eq!(log.matches("the journal cannot be reached").count(), 1);
+    assert!(log.lines().count() > 10, "{log}");
+}
