@@ -1,6 +1,52 @@
-//! The daemon's surroundings: what it says to the service manager, whether its worker gets on, who asks it to stop.
-//! It must not know the command line or the form of the log.
+//! The daemon: wires the drop directory, the schedules, the leader lease, systemd and the health pages around one worker.
+//! It must not know the command line or the form of the log, nor what a file asks for.
 
+pub mod decide;
+mod later;
+mod leader;
 pub mod notify;
 pub mod progress;
+mod service;
+mod shared;
 pub mod signals;
+mod tasks;
+mod worker;
+
+pub use service::{Daemon, DaemonError};
+pub use shared::Reporter;
+
+use crate::db::DbError;
+use crate::run::{Report, RunError};
+
+/// An error that every other job would meet as well: the database, another run, Moodle's own task.
+fn is_of_all(error: &RunError) -> bool {
+    match error {
+        RunError::Db(db) => db.is_transient() || matches!(db, DbError::Connect(_)),
+        RunError::Busy { .. } | RunError::TwinRunning { .. } | RunError::Fenced | RunError::NotReady(_) => true,
+        _ => false,
+    }
+}
+
+/// One line in the log for each run: numbers, and the name of the file, never that of a person.
+fn log_run(report: &Report) {
+    let file = std::path::Path::new(&report.source).file_name().unwrap_or_default().to_string_lossy();
+    let changes: i64 = report.counts.values().sum();
+    tracing::info!(
+        run.id = report.run,
+        run.kind = report.kind,
+        run.state = report.state.as_str(),
+        file.name = %file,
+        lines = report.lines.records,
+        errors = report.errors,
+        changes,
+        overtaken = report.overtaken,
+        duration_ms = report.total_ms,
+        "run {} {} {file}: {}, {} lines, {} errors, {changes} changes, {} ms",
+        report.run,
+        report.kind,
+        report.state.as_str(),
+        report.lines.records,
+        report.errors,
+        report.total_ms,
+    );
+}

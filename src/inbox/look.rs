@@ -76,6 +76,11 @@ impl Inbox {
         &self.dir
     }
 
+    /// True if the last look has seen files that were not complete.
+    pub fn is_settling(&self) -> bool {
+        !self.seen.is_empty()
+    }
+
     /// Looks through the directory. `marks` is what the system told of writers, `now` the clock in Unix seconds. Grows
     /// with the names in the directory; only files that may be input are examined.
     ///

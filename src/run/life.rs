@@ -168,21 +168,22 @@ impl Engine {
         }
     }
 
-    /// Writes the effects that a crash or a full disk left unwritten, under the run lease; gives how many runs had any.
+    /// Writes the effects that a crash or a full disk left unwritten, under the run lease; gives what still keeps them
+    /// from being written.
     ///
     /// # Errors
     /// As [`Engine::import`].
-    pub async fn finish_effects(&self) -> RunResult<u64> {
+    pub async fn finish_effects(&self) -> RunResult<Option<String>> {
         let mut conn = self.connect(false).await?;
         let lease = self.take_lease(&mut conn).await?;
         let heart = lease.beat(Arc::clone(&self.database), self.settings.run.lease_ttl.as_secs());
         let outcome = match Site::read(&mut conn).await {
-            Ok(site) => self.effects(&mut conn, &site).finish_all().await,
-            Err(error) => Err(error),
+            Ok(site) => Ok(self.effects(&mut conn, &site).finish_all().await.err().map(|error| error.to_string())),
+            Err(error) => Err(error.into()),
         };
         drop(heart);
         lease.release(&mut conn).await?;
-        Ok(outcome?)
+        outcome
     }
 
     /// A file that cannot be read at all is a failed run of the history, with its reason.

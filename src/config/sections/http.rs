@@ -40,7 +40,7 @@ impl Listen {
 }
 
 /// The health and metrics page.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
     /// Where the daemon answers; `None` for nowhere.

@@ -1,0 +1,253 @@
+//! The life of the daemon: start, ready, reload, stop. One worker works, everything else tells it or tells of it.
+//! It must not do a job itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::{ConfigProblems, LogLevel, Settings};
+use crate::daemon::leader;
+use crate::daemon::progress::watchdog;
+use crate::daemon::shared::{Reporter, Shared};
+use crate::daemon::signals::{Signal, Signals};
+use crate::daemon::worker::Worker;
+use crate::db::{Database, DbError};
+use crate::run::{RunError, require_ready};
+use crate::schedule::ticker::{Ticker, TickerError};
+use crate::web::{Serving, WebError, serve};
+
+/// A job that is under way when the daemon is told to stop has so long to end; then it is rolled back.
+const PATIENCE: Duration = Duration::from_secs(7);
+/// The time for giving the lease back.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why the daemon does not start, or ends by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The database is there and not ready for enrold.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The page cannot be opened.
+    #[error(transparent)]
+    Web(#[from] WebError),
+    /// The scheduler's.
+    #[error(transparent)]
+    Ticker(#[from] TickerError),
+    /// Signals cannot be listened for.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[from] std::io::Error),
+    /// Another daemon leads, and one pass was asked for.
+    #[error("another daemon leads this database ({0}): it does the work; stop it, or let it work")]
+    Led(String),
+    /// One pass could not do everything.
+    #[error("{0}")]
+    Undone(String),
+    /// The worker ended: a defect.
+    #[error("the worker ended by itself: {0}")]
+    Worker(String),
+}
+
+/// Everything that a daemon is made of.
+pub struct Daemon {
+    /// The settings at the start.
+    pub settings: Arc<Settings>,
+    /// The site's database.
+    pub database: Arc<Database>,
+    /// The clock of runs and schedules.
+    pub clock: Clock,
+    /// How long a run waits for another one.
+    pub wait: Duration,
+    /// Reads the configuration anew, on SIGHUP.
+    pub reload: Box<dyn Fn() -> Result<Settings, ConfigProblems> + Send + Sync>,
+    /// Sets the level of the log.
+    pub log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
+    /// Who is told of each run.
+    pub reporter: Option<Box<Reporter>>,
+}
+
+impl Daemon {
+    /// Works until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    /// What keeps it from starting: a port that is taken, a database without enrold's tables. A database that is away is
+    /// waited for.
+    pub async fn run(self) -> Result<(), DaemonError> {
+        let mut signals = Signals::listen()?;
+        let (shared, reload, log_level) = self.share();
+        check_database(&shared).await?;
+        let page = open_page(&shared).await?;
+        let ticker = Ticker::start(Arc::clone(&shared.wake)).await?;
+        let leading = tokio::spawn(leader::keep(Arc::clone(&shared)));
+        let mut worker = tokio::spawn(Worker::new(Arc::clone(&shared)).run());
+        let fed = feed_watchdog(&shared);
+        shared.systemd.ready();
+        tracing::info!("enrold {} watches {}", env!("CARGO_PKG_VERSION"), shared.settings().inbox.path.display());
+        let ended = loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Stop => break None,
+                    Signal::Reload => reloaded(&shared, &reload, &log_level),
+                },
+                ended = &mut worker => break Some(ended),
+            }
+        };
+        shared.systemd.stopping();
+        shared.stop.cancel();
+        let outcome = match ended {
+            Some(ended) => Err(DaemonError::Worker(ended.err().map(|error| error.to_string()).unwrap_or_default())),
+            None => {
+                finish(&shared, worker).await;
+                Ok(())
+            }
+        };
+        drop(tokio::time::timeout(FAREWELL, leader::give_back(&shared)).await);
+        leading.abort();
+        if let Some(fed) = fed {
+            fed.abort();
+        }
+        // Nobody waits for the scheduler or the page: the process ends.
+        drop(ticker.stop().await);
+        if let Some(page) = page {
+            page.stopped().await;
+        }
+        tracing::info!("enrold has stopped");
+        outcome
+    }
+
+    /// One pass over the drop directory and all due tasks.
+    ///
+    /// # Errors
+    /// As [`Daemon::run`], and [`DaemonError::Led`].
+    pub async fn once(self) -> Result<(), DaemonError> {
+        let mut signals = Signals::listen()?;
+        let (shared, _, _) = self.share();
+        let lease = leader::take_once(&shared).await?;
+        let mut worker = tokio::spawn(Worker::new(Arc::clone(&shared)).once());
+        let ended = loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Stop => break None,
+                    Signal::Reload => {}
+                },
+                ended = &mut worker => break Some(ended),
+            }
+        };
+        shared.stop.cancel();
+        let outcome = match ended {
+            Some(Err(error)) => Err(DaemonError::Worker(error.to_string())),
+            Some(Ok(None)) => Ok(()),
+            Some(Ok(Some(undone))) => Err(DaemonError::Undone(undone)),
+            None => {
+                finish(&shared, worker).await;
+                Ok(())
+            }
+        };
+        drop(lease);
+        drop(tokio::time::timeout(FAREWELL, leader::give_back(&shared)).await);
+        outcome
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn share(
+        self,
+    ) -> (
+        Arc<Shared>,
+        Box<dyn Fn() -> Result<Settings, ConfigProblems> + Send + Sync>,
+        Box<dyn Fn(LogLevel) + Send + Sync>,
+    ) {
+        let shared = Shared::new(self.settings, self.database, self.clock, self.wait, self.reporter);
+        (Arc::new(shared), self.reload, self.log_level)
+    }
+}
+
+/// A database that answers must be ready; one that does not answer is waited for.
+async fn check_database(shared: &Shared) -> Result<(), RunError> {
+    let checked = async {
+        let mut conn = shared.database.connect().await?;
+        require_ready(&mut conn).await?;
+        conn.close().await;
+        Ok(())
+    };
+    match checked.await {
+        Err(RunError::Db(error @ (DbError::Connect(_) | DbError::Lost(_) | DbError::Transient { .. }))) => {
+            tracing::error!("{error}; trying again until it answers");
+            shared.status.database(Err(error.to_string()));
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+async fn open_page(shared: &Shared) -> Result<Option<Serving>, WebError> {
+    match &shared.settings().http.listen {
+        Some(listen) => Ok(Some(serve(listen, Arc::clone(&shared.status), shared.stop.clone()).await?)),
+        None => Ok(None),
+    }
+}
+
+fn feed_watchdog(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+    let interval = shared.systemd.watchdog_interval()?;
+    let database = Arc::clone(&shared.database);
+    let feed = watchdog(
+        shared.systemd.clone(),
+        shared.progress.clone(),
+        interval,
+        move || database.statements(),
+        shared.stop.clone(),
+    );
+    Some(tokio::spawn(feed))
+}
+
+/// Reads the configuration anew. A broken one changes nothing; what belongs to the start needs a restart.
+fn reloaded(
+    shared: &Shared,
+    reload: &(dyn Fn() -> Result<Settings, ConfigProblems> + Send + Sync),
+    log_level: &(dyn Fn(LogLevel) + Send + Sync),
+) {
+    shared.systemd.reloading();
+    match reload() {
+        Ok(settings) => {
+            let old = shared.settings();
+            let mut kept = Vec::new();
+            if fixed(&old) != fixed(&settings) {
+                kept.push("database.*");
+            }
+            if old.http != settings.http {
+                kept.push("http.listen");
+            }
+            if old.log.format != settings.log.format {
+                kept.push("log.format");
+            }
+            if !kept.is_empty() {
+                tracing::warn!("{} changed: this needs a restart, the old value stays", kept.join(", "));
+            }
+            log_level(settings.log.level);
+            shared.adopt(Arc::new(settings));
+            tracing::info!("the configuration is read anew");
+        }
+        Err(problems) => {
+            tracing::error!("the configuration is not read anew, the old one stays in force: {problems}");
+            shared.status.error(format!("the configuration was not read anew: {problems}"));
+        }
+    }
+    shared.systemd.ready();
+}
+
+/// What only a start can change: the database.
+fn fixed(settings: &Settings) -> (String, String) {
+    use secrecy::ExposeSecret;
+    (settings.database.url.expose_secret().to_owned(), settings.database.prefix.clone())
+}
+
+/// Lets the job that is under way end; one that takes too long is dropped, and its transaction is rolled back.
+async fn finish<T>(shared: &Shared, mut worker: JoinHandle<T>) {
+    let what = shared.progress.what();
+    if tokio::time::timeout(PATIENCE, &mut worker).await.is_err() {
+        tracing::warn!("{what} takes too long: it is rolled back, the next start does it again");
+        worker.abort();
+        // Aborted or ended in the same moment: both are an end.
+        drop(worker.await);
+    }
+}

@@ -1,0 +1,163 @@
+//! What the parts of the daemon have in common: the settings in force, the way to wake the worker, the role, the stop.
+//! It must not do any work.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::daemon::notify::Notify as Systemd;
+use crate::daemon::progress::Progress;
+use crate::db::Database;
+use crate::fault;
+use crate::run::{Engine, Moment, Observer, Report};
+use crate::web::{Role, Status};
+
+/// Who is told of each run: a command that shows them to a person.
+pub type Reporter = dyn Fn(&Report) + Send + Sync;
+
+/// What the parts of the daemon have in common.
+pub struct Shared {
+    settings: RwLock<Arc<Settings>>,
+    /// The site's database.
+    pub database: Arc<Database>,
+    /// The clock of runs and schedules.
+    pub clock: Clock,
+    /// How long a run waits for another one.
+    pub wait: Duration,
+    /// Wakes the worker: something may be to do.
+    pub wake: Arc<Notify>,
+    /// Ends everything: no new job is begun.
+    pub stop: CancellationToken,
+    /// What the worker does, for the watchdog.
+    pub progress: Progress,
+    /// systemd.
+    pub systemd: Systemd,
+    /// What is told over HTTP.
+    pub status: Arc<Status>,
+    /// Who is told of each run.
+    pub reporter: Option<Box<Reporter>>,
+    leads: AtomicBool,
+    decisions: AtomicBool,
+}
+
+impl Shared {
+    /// The parts, with nothing done yet.
+    pub fn new(
+        settings: Arc<Settings>,
+        database: Arc<Database>,
+        clock: Clock,
+        wait: Duration,
+        reporter: Option<Box<Reporter>>,
+    ) -> Self {
+        let progress = Progress::new();
+        let watched = progress.clone();
+        let status = Status::new(move || {
+            if watched.alive(STUCK) { Ok(()) } else { Err(format!("no progress while {}", watched.what())) }
+        });
+        Self {
+            settings: RwLock::new(settings),
+            database,
+            clock,
+            wait,
+            wake: Arc::new(Notify::new()),
+            stop: CancellationToken::new(),
+            progress,
+            systemd: Systemd::from_env(),
+            status: Arc::new(status),
+            reporter,
+            leads: AtomicBool::new(false),
+            decisions: AtomicBool::new(false),
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts new settings in force, from the next job on.
+    pub fn adopt(&self, settings: Arc<Settings>) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.wake.notify_one();
+    }
+
+    /// True while this daemon holds the leader lease.
+    pub fn leads(&self) -> bool {
+        self.leads.load(Ordering::SeqCst)
+    }
+
+    /// The lease was taken, lost or given back.
+    pub fn set_leads(&self, leads: bool) {
+        if self.leads.swap(leads, Ordering::SeqCst) != leads {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Somebody has decided on held runs.
+    pub fn decisions_wait(&self) {
+        self.decisions.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    /// True once after [`Shared::decisions_wait`].
+    pub fn take_decisions(&self) -> bool {
+        self.decisions.swap(false, Ordering::SeqCst)
+    }
+
+    /// Says what the daemon does now: systemd's status line, the health page, the watchdog.
+    pub fn working(&self, what: String) {
+        self.systemd.status(&what);
+        self.status.doing(what.clone());
+        self.progress.working(what);
+    }
+
+    /// Says that the worker waits, and for what.
+    pub fn idle(&self, what: &str) {
+        self.systemd.status(what);
+        self.status.doing(what);
+        self.progress.idle();
+    }
+
+    /// The role, for people and metrics.
+    pub fn role(&self, role: Role) {
+        self.status.role(role);
+    }
+
+    /// The front door of runs under the settings in force; its runs feed the watchdog.
+    pub fn engine(&self) -> Engine {
+        let progress = self.progress.clone();
+        let observer = Observer::new(move |moment| {
+            progress.step();
+            step(moment);
+            std::future::ready(())
+        });
+        Engine {
+            database: Arc::clone(&self.database),
+            settings: self.settings(),
+            clock: self.clock,
+            wait: self.wait,
+            observer,
+        }
+    }
+}
+
+/// A worker that makes no step for so long is stuck: longer than any statement of a large file.
+const STUCK: Duration = Duration::from_secs(600);
+
+fn step(moment: Moment) {
+    match moment {
+        Moment::Read { .. } => {}
+        Moment::Staged => fault::step("staged"),
+        Moment::Planned { .. } => fault::step("planned"),
+        Moment::Applied => fault::step("applied"),
+        Moment::Committing => fault::step("committing"),
+        Moment::Committed => fault::step("committed"),
+        Moment::Effects { .. } => fault::step("effects"),
+        Moment::Spooled => fault::step("spooled"),
+    }
+}

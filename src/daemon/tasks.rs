@@ -1,0 +1,175 @@
+//! The scheduled tasks at work: which one is due, what it does, and what is kept of it.
+//! It must not know calendars; `schedule` says what is due.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use crate::clock::StopWatch;
+use crate::daemon::log_run;
+use crate::daemon::shared::Shared;
+use crate::db::Conn;
+use crate::moodle::site::Site;
+use crate::run::{Report, RunError, State, zone};
+use crate::schedule::{self, FLATFILE, Planned, RESCAN, RETENTION, store};
+use crate::{fault, inbox};
+
+/// How long the site's time zone is believed before it is read again.
+const ZONE_KEPT: u64 = 3_600_000;
+/// The daemon looks for due tasks at least this often: the calendar's grain is a minute.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The tasks of this daemon.
+pub struct Tasks {
+    shared: Arc<Shared>,
+    planned: Vec<Planned>,
+    last: HashMap<String, i64>,
+    zone: Tz,
+    zone_read: StopWatch,
+    since: i64,
+}
+
+/// What a task came to.
+struct Outcome {
+    state: State,
+    run: Option<i64>,
+    message: String,
+}
+
+impl Tasks {
+    /// The tasks that the settings plan; nothing is known of earlier runs yet.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let settings = shared.settings();
+        Self {
+            planned: schedule::tasks(&settings),
+            last: HashMap::new(),
+            zone: zone(&settings, None),
+            zone_read: StopWatch::start(),
+            since: shared.clock.now(),
+            shared,
+        }
+    }
+
+    /// This daemon leads now: reads when each task last ran. One that was under way when its daemon died counts as not
+    /// run.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn begin(&mut self, conn: &mut Conn) -> Result<(), RunError> {
+        self.since = self.shared.clock.now();
+        self.read_zone(conn).await?;
+        self.last.clear();
+        for last in store::list(conn).await? {
+            let success = (last.succeeded > 0).then_some(last.succeeded);
+            self.shared.status.metrics().task_known(&last.name, success);
+            if last.result != store::RUNNING {
+                self.last.insert(last.name, last.started);
+            }
+        }
+        Ok(())
+    }
+
+    /// New settings are in force.
+    pub fn adopt(&mut self) {
+        self.planned = schedule::tasks(&self.shared.settings());
+        self.zone_read = StopWatch::start();
+        self.zone = zone(&self.shared.settings(), None);
+    }
+
+    /// How long until a task may be due.
+    pub fn wait(&self) -> Duration {
+        let rescan = self.shared.settings().inbox.rescan;
+        rescan.min(MINUTE)
+    }
+
+    /// Runs every task that is due, in turn.
+    ///
+    /// # Errors
+    /// What would keep every other job from running as well; the task stays due.
+    pub async fn run_due(&mut self) -> Result<(), String> {
+        let now = self.shared.clock.now();
+        let due: Vec<&'static str> = self
+            .planned
+            .iter()
+            .filter(|task| task.due(self.zone, self.last.get(task.name).copied(), self.since, now).is_some())
+            .map(|task| task.name)
+            .collect();
+        for name in due {
+            if self.shared.stop.is_cancelled() || !self.shared.leads() {
+                break;
+            }
+            self.run(name, now).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, name: &'static str, now: i64) -> Result<(), RunError> {
+        self.shared.working(format!("running the task {name}"));
+        let mut conn = self.shared.database.connect().await?;
+        if self.zone_read.millis() > ZONE_KEPT {
+            self.read_zone(&mut conn).await?;
+        }
+        store::begin(&mut conn, name, now).await?;
+        fault::step("task-begun");
+        let outcome = self.work(name, now).await?;
+        let ended = self.shared.clock.now();
+        let state = outcome.state;
+        store::end(&mut conn, name, ended, state.as_str(), outcome.run, &outcome.message).await?;
+        fault::step("task-ended");
+        conn.close().await;
+        self.shared.status.metrics().task_ended(name, state, now);
+        if state == State::Failed {
+            tracing::error!(task.name = name, "the task {name} failed: {}", outcome.message);
+        }
+        self.last.insert(name.to_owned(), now);
+        Ok(())
+    }
+
+    async fn work(&self, name: &str, now: i64) -> Result<Outcome, RunError> {
+        match name {
+            FLATFILE => self.flatfile().await,
+            RETENTION => Ok(self.retention(now)),
+            // The look follows every round of tasks.
+            RESCAN => Ok(Outcome { state: State::Done, run: None, message: String::new() }),
+            _ => Ok(Outcome { state: State::Failed, run: None, message: format!("there is no task {name}") }),
+        }
+    }
+
+    async fn flatfile(&self) -> Result<Outcome, RunError> {
+        match self.shared.engine().sync_flatfile(false).await {
+            Ok(report) => {
+                self.told(&report);
+                Ok(Outcome { state: report.state, run: (report.run > 0).then_some(report.run), message: String::new() })
+            }
+            Err(error) if crate::daemon::is_of_all(&error) => Err(error),
+            Err(error) => Ok(Outcome { state: State::Failed, run: None, message: error.to_string() }),
+        }
+    }
+
+    fn retention(&self, now: i64) -> Outcome {
+        match inbox::retain(&self.shared.settings(), now) {
+            Ok(removed) => {
+                let message = format!("{} archives, {} reports removed", removed.archives, removed.reports);
+                Outcome { state: State::Done, run: None, message }
+            }
+            Err(error) => Outcome { state: State::Failed, run: None, message: error.to_string() },
+        }
+    }
+
+    fn told(&self, report: &Report) {
+        self.shared.status.metrics().run_ended(report);
+        log_run(report);
+        if let Some(reporter) = &self.shared.reporter {
+            reporter(report);
+        }
+    }
+
+    async fn read_zone(&mut self, conn: &mut Conn) -> Result<(), RunError> {
+        let site = Site::read(conn).await?;
+        self.zone = zone(&self.shared.settings(), Some(&site));
+        self.zone_read = StopWatch::start();
+        Ok(())
+    }
+}

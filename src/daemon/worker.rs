@@ -1,0 +1,365 @@
+//! The worker: decisions, due tasks, then the files of the drop directory, one job after the other.
+//! It must not know how a file is applied or what systemd is told; it never gives up and never dies of a file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Settings;
+use crate::daemon::decide::{self, Decided};
+use crate::daemon::is_of_all;
+use crate::daemon::later::Later;
+use crate::daemon::shared::Shared;
+use crate::daemon::tasks::Tasks;
+use crate::inbox::{Claimed, Ending, Found, Inbox, InboxError, Look, Marks, ReaderLock, Watch};
+use crate::run::{Note, Report, RunError, history};
+use crate::{fault, inbox};
+
+/// The age at which a lock is told to the operator, seconds (spec files 1.1).
+const OLD_LOCK: i64 = 3 * 3_600;
+
+/// What the worker does after a job.
+enum Next {
+    /// The next one.
+    Go,
+    /// Nothing for a time: what failed would fail for every job.
+    Pause(String),
+}
+
+/// The one who takes jobs in turn.
+pub struct Worker {
+    shared: Arc<Shared>,
+    settings: Arc<Settings>,
+    inbox: Inbox,
+    marks: Marks,
+    watch: Option<Watch>,
+    tasks: Tasks,
+    later: Later,
+    pause: Later,
+    said: String,
+    undone: Option<String>,
+    begun: bool,
+}
+
+/// The key under which the pause of the whole worker is kept.
+const ALL: &str = "";
+
+impl Worker {
+    /// A worker that has done nothing yet.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let settings = shared.settings();
+        let inbox = Inbox::new(&settings.inbox.path, settings.inbox.settle);
+        let tasks = Tasks::new(Arc::clone(&shared));
+        Self {
+            shared,
+            settings,
+            inbox,
+            marks: Marks::default(),
+            watch: None,
+            tasks,
+            later: Later::between(Duration::from_secs(60), Duration::from_secs(3_600)),
+            pause: Later::between(Duration::from_secs(1), Duration::from_secs(30)),
+            said: String::new(),
+            undone: None,
+            begun: false,
+        }
+    }
+
+    /// Works until the daemon stops.
+    pub async fn run(mut self) {
+        while !self.shared.stop.is_cancelled() {
+            let wait = if self.shared.leads() {
+                self.pass().await
+            } else {
+                self.begun = false;
+                self.shared.idle("standing by");
+                Duration::from_secs(60)
+            };
+            let wake = Arc::clone(&self.shared.wake);
+            tokio::select! {
+                () = self.shared.stop.cancelled() => {}
+                () = wake.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Works until nothing is ready: one pass over the directory, with the time that its files need to settle. Gives what
+    /// could not be done.
+    pub async fn once(mut self) -> Option<String> {
+        loop {
+            let wait = self.pass().await;
+            let settling = wait <= self.settings.inbox.settle && self.inbox.is_settling();
+            if self.shared.stop.is_cancelled() || !settling {
+                return self.undone;
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Everything that is to do now; gives how long nothing will be.
+    async fn pass(&mut self) -> Duration {
+        if let Some(left) = self.pause.left(ALL) {
+            return left;
+        }
+        self.adopt_settings();
+        self.keep_watch();
+        match self.jobs().await {
+            Ok(wait) => {
+                if self.pause.forget(ALL) {
+                    tracing::info!("it works again");
+                    self.undone = None;
+                    self.said.clear();
+                }
+                self.say_idle();
+                wait
+            }
+            Err(reason) => {
+                let left = self.pause.put_off(ALL);
+                self.blocked(&reason, left);
+                left
+            }
+        }
+    }
+
+    async fn jobs(&mut self) -> Result<Duration, String> {
+        if !self.begun {
+            self.begin().await?;
+            self.begun = true;
+        }
+        if self.shared.take_decisions() {
+            self.decisions().await?;
+        }
+        self.tasks.run_due().await?;
+        let look = self.look()?;
+        let _lock = (!look.ready.is_empty()).then(|| ReaderLock::set(self.inbox.dir(), self.shared.clock.now()));
+        for found in &look.ready {
+            if self.shared.stop.is_cancelled() || !self.shared.leads() {
+                break;
+            }
+            match self.file(found).await {
+                Next::Go => {}
+                Next::Pause(reason) => return Err(reason),
+            }
+            if self.shared.take_decisions() {
+                self.decisions().await?;
+            }
+            self.tasks.run_due().await?;
+        }
+        if !look.ready.is_empty() {
+            // What waits now is what this pass has left.
+            self.look()?;
+        }
+        let next = [look.again, self.later.first(), Some(self.tasks.wait())];
+        Ok(next.into_iter().flatten().min().unwrap_or(self.settings.inbox.rescan))
+    }
+
+    /// What a daemon that died, or another one, may have left: effects, names of decided files, decisions.
+    async fn begin(&mut self) -> Result<(), String> {
+        self.shared.working("looking for what is unfinished".to_owned());
+        let mut conn = self.shared.database.connect().await.map_err(text)?;
+        crate::run::require_ready(&mut conn).await.map_err(text)?;
+        self.tasks.begin(&mut conn).await.map_err(text)?;
+        if let Err(error) = inbox::settle_all(&mut conn, &self.settings).await {
+            tracing::warn!("a decided file keeps its name for now: {error}");
+        }
+        let (_, effects) = history::pending(&mut conn).await.map_err(text)?;
+        conn.close().await;
+        if effects > 0
+            && let Some(reason) = self.shared.engine().finish_effects().await.map_err(text)?
+        {
+            tracing::warn!("what follows earlier runs cannot be written yet: {reason}");
+        }
+        self.decisions().await
+    }
+
+    async fn decisions(&mut self) -> Result<(), String> {
+        let mut conn = self.shared.database.connect().await.map_err(text)?;
+        for (run, decision) in history::recorded(&mut conn).await.map_err(text)? {
+            self.shared.working(format!("deciding run {run}: {}", decision.as_str()));
+            match decide::carry_out(&self.shared.engine(), run, decision).await {
+                Ok(Decided::Applied(report)) => self.told(&report),
+                Ok(Decided::Rejected(past)) => tracing::info!(run.id = past.run, "run {} is rejected", past.run),
+                Err(error) if is_of_all(&error) => return Err(error.to_string()),
+                Err(error) => {
+                    tracing::error!(run.id = run, "run {run} cannot be decided: {error}");
+                    history::unrecord(&mut conn, run, &error.to_string()).await.map_err(text)?;
+                }
+            }
+        }
+        conn.close().await;
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<Look, String> {
+        let look = self.inbox.look(&self.marks, self.shared.clock.now());
+        self.shared.status.inbox(look.as_ref().map(|_| ()).map_err(ToString::to_string));
+        let look = look.map_err(|error| self.unreadable(&error))?;
+        self.shared.status.waiting(look.waiting, look.oldest);
+        if let Some((lock, age)) = look.lock
+            && look.waiting > 0
+        {
+            let old = if age > OLD_LOCK { ", which is old: is its writer gone? Remove it then" } else { "" };
+            self.say(&format!("{lock} keeps {} file(s) waiting for {age} s{old}", look.waiting), lock);
+        }
+        Ok(look)
+    }
+
+    fn unreadable(&self, error: &InboxError) -> String {
+        let dir = self.inbox.dir().display();
+        match error.error.kind() {
+            std::io::ErrorKind::NotFound => {
+                format!("the drop directory {dir} is not there: make it, or set inbox.path")
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                format!("{error}: the user that enrold runs as needs to read, write and enter it")
+            }
+            _ => error.to_string(),
+        }
+    }
+
+    /// One file, from its claim to its last name.
+    async fn file(&mut self, found: &Found) -> Next {
+        let claimed = match Claimed::take(self.inbox.dir(), found) {
+            Ok(Some(claimed)) => claimed,
+            Ok(None) => return Next::Go,
+            Err(error) => {
+                let reason = self.unreadable(&error);
+                self.shared.status.inbox(Err(reason.clone()));
+                return Next::Pause(reason);
+            }
+        };
+        if self.later.left(&claimed.token).is_some() {
+            return Next::Go;
+        }
+        let name = claimed.name.to_string_lossy().into_owned();
+        self.shared.working(format!("applying {name}"));
+        match self.shared.engine().import(&claimed.import(), false).await {
+            Ok(report) => {
+                fault::step("run-ended");
+                self.told(&report);
+                self.end(&claimed, &report).await
+            }
+            Err(error) => self.failed(&claimed, &name, error),
+        }
+    }
+
+    async fn end(&mut self, claimed: &Claimed, report: &Report) -> Next {
+        let Some(ending) = Ending::of(report.state) else {
+            let waits = report.notes.contains(&Note::MethodDisabled);
+            let reason = if waits { "the enrolment method is not enabled in Moodle" } else { "the run was skipped" };
+            return Next::Pause(match claimed.release() {
+                Ok(()) => format!("{reason}: files wait"),
+                Err(error) => error.to_string(),
+            });
+        };
+        let settled = inbox::finish(&self.shared.database, &self.settings, claimed, report, ending).await.map(|_| ());
+        match settled {
+            Ok(()) => {
+                self.later.forget(&claimed.token);
+            }
+            Err(error) => {
+                let left = self.later.put_off(&claimed.token);
+                let message = format!(
+                    "run {} has ended, but its file keeps the name {}: {error}; trying again in {} s",
+                    report.run,
+                    claimed.path.display(),
+                    left.as_secs()
+                );
+                tracing::error!(run.id = report.run, "{message}");
+                self.undone(message);
+            }
+        }
+        Next::Go
+    }
+
+    fn failed(&mut self, claimed: &Claimed, name: &str, error: RunError) -> Next {
+        self.shared.status.metrics().run_broke("import");
+        if is_of_all(&error) {
+            return Next::Pause(error.to_string());
+        }
+        if let RunError::Changed(_) = error {
+            tracing::warn!(file.name = name, "{error}");
+            return match claimed.release() {
+                Ok(()) => Next::Go,
+                Err(error) => Next::Pause(error.to_string()),
+            };
+        }
+        let left = self.later.put_off(&claimed.token);
+        let message =
+            format!("{name} cannot be applied: {error}; nothing was applied, trying again in {} s", left.as_secs());
+        tracing::error!(file.name = name, "{message}");
+        self.undone(message);
+        Next::Go
+    }
+
+    fn undone(&mut self, message: String) {
+        self.shared.status.error(message.as_str());
+        self.undone = Some(message);
+    }
+
+    /// One line in the log for each run, without names of people.
+    fn told(&self, report: &Report) {
+        self.shared.status.metrics().run_ended(report);
+        crate::daemon::log_run(report);
+        if let Some(reporter) = &self.shared.reporter {
+            reporter(report);
+        }
+    }
+
+    fn adopt_settings(&mut self) {
+        let settings = self.shared.settings();
+        if Arc::ptr_eq(&settings, &self.settings) {
+            return;
+        }
+        let (old, new) = (&self.settings.inbox, &settings.inbox);
+        if (&old.path, old.settle) != (&new.path, new.settle) {
+            self.inbox = Inbox::new(&new.path, new.settle);
+            self.watch = None;
+        }
+        self.tasks.adopt();
+        self.settings = settings;
+    }
+
+    /// Watches the drop directory, anew when it was removed and made again.
+    fn keep_watch(&mut self) {
+        if self.watch.as_ref().is_some_and(Watch::is_alive) {
+            return;
+        }
+        self.watch = None;
+        match Watch::start(self.inbox.dir(), &self.marks, &self.shared.wake) {
+            Ok(watch) => self.watch = Some(watch),
+            Err(reason) => self.say(
+                &format!(
+                    "changes of the drop directory are not told by the system ({reason}); it is looked through every {} s",
+                    self.settings.inbox.rescan.as_secs()
+                ),
+                "watch",
+            ),
+        }
+    }
+
+    /// Warns once until something else is to be said of another matter.
+    fn say(&mut self, text: &str, matter: &str) {
+        if self.said != matter {
+            tracing::warn!("{text}");
+            matter.clone_into(&mut self.said);
+        }
+    }
+
+    fn blocked(&mut self, reason: &str, left: Duration) {
+        if self.said != reason {
+            tracing::error!("{reason}; nothing is lost, trying again until it works");
+            reason.clone_into(&mut self.said);
+        }
+        self.undone(reason.to_owned());
+        self.shared.idle(&format!("waiting {} s: {reason}", left.as_secs()));
+    }
+
+    fn say_idle(&mut self) {
+        self.shared.idle(&format!("watching {}", self.inbox.dir().display()));
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
