@@ -48,7 +48,7 @@ pub async fn take_once(shared: &Shared) -> Result<Heart, DaemonError> {
     require_ready(&mut conn).await?;
     let waiting = StopWatch::start();
     loop {
-        drop(Lease::bury(&mut conn, LEADER).await.map_err(RunError::from)?);
+        Lease::bury(&mut conn, LEADER).await.map_err(RunError::from)?;
         if let Some(lease) = Lease::take(&mut conn, LEADER, ttl).await.map_err(RunError::from)? {
             conn.close().await;
             shared.set_leads(true);
@@ -102,7 +102,7 @@ impl Leader {
             }
         }
         if self.lease.is_none() {
-            drop(Lease::bury(conn, LEADER).await?);
+            Lease::bury(conn, LEADER).await?;
             self.lease = Lease::take(conn, LEADER, ttl.as_secs()).await?;
             self.renewed = StopWatch::start();
             if self.lease.is_none() {
