@@ -252,7 +252,7 @@ fn the_fields() {
         ("0 4 1-7 * +MON", "07 04:00+01:00"),
         ("0 4 1-7 * MON", "23 04:00+01:00"),
         ("5-59/5 * * * 7", "22 00:05+01:00"),
-        ("0 4 29 2 sun", "22 04:00+01:00"),
+        ("0 4 29 2 sun", "07 04:00+01:00"),
     ] {
         let planned = next(&schedule(text), Paris, unix("2026-11-21T11:00:00+01:00")).unwrap();
         assert_eq!(local(Paris, planned), expected, "{text}");
