@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::cli::{Exit, Setting, output};
+use crate::cli::run::{self, Told};
+use crate::cli::{Exit, Setting, log, output};
 use crate::clock;
+use crate::config::Sources;
 use crate::db::{Params, migrate};
 use crate::moodle::install;
 use crate::report::words::pick;
-use crate::run::{Import, Observer, Report};
 
 /// What marks a folder as made by the demonstration.
 const MARK: &str = ".enrold-demo";
@@ -25,6 +26,9 @@ pub struct Options {
     /// Where the files to import are copied from
     #[arg(long, default_value = "sample-sync-dir")]
     files: PathBuf,
+    /// End after the files that are there, instead of watching for more
+    #[arg(long)]
+    once: bool,
 }
 
 impl Options {
@@ -35,49 +39,45 @@ impl Options {
             ("database.url".to_owned(), format!("sqlite:{}", within("enrold.sqlite"))),
             ("state.path".to_owned(), within("state")),
             ("inbox.path".to_owned(), within("sync")),
+            ("inbox.settle".to_owned(), "0".to_owned()),
+            ("log.level".to_owned(), "warn".to_owned()),
         ]
     }
 }
 
-pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
-    let drops = make_folder(options)?;
+pub(super) async fn run(
+    setting: &Setting,
+    options: &Options,
+    sources: Sources,
+    log: log::Handle,
+) -> anyhow::Result<Exit> {
+    make_folder(options)?;
     let mut conn = setting.database()?.creating().connect().await?;
     install::create_tables(&mut conn).await?;
     install::load_sample(&mut conn).await?;
     migrate(&mut conn, clock::real()).await?;
-    let engine = setting.engine(Observer::none())?;
-    let mut reports = Vec::new();
-    for path in drops {
-        let report = engine.import(&Import { path, ..Import::default() }, false).await?;
-        tell(setting, &report);
-        reports.push(report);
-    }
-    let report = engine.sync_flatfile(false).await?;
-    tell(setting, &report);
-    reports.push(report);
+    let told = Told::default();
+    run::daemon(setting, sources.clone(), log.clone(), Some(told.clone()))?.once().await?;
     if setting.json {
-        let reports: Vec<_> = reports.iter().map(|report| crate::report::document(report, setting.locale())).collect();
+        let reports: Vec<_> =
+            told.reports().iter().map(|report| crate::report::document(report, setting.locale())).collect();
         output::json(&serde_json::json!({ "database": database_file(options), "reports": reports }));
     } else {
         summary(setting, &mut conn, options).await?;
     }
     conn.close().await;
-    Ok(Exit::Done)
-}
-
-fn tell(setting: &Setting, report: &Report) {
-    if !setting.json {
-        output::report(report, setting.locale());
-        output::line("");
+    if !options.once {
+        run::daemon(setting, sources, log, Some(Told::default()))?.run().await?;
     }
+    Ok(Exit::Done)
 }
 
 fn database_file(options: &Options) -> String {
     options.folder.join("enrold.sqlite").display().to_string()
 }
 
-/// Makes the folder and copies the files into its drop directory; gives them in their order.
-fn make_folder(options: &Options) -> anyhow::Result<Vec<PathBuf>> {
+/// Makes the folder and copies the files into its drop directory.
+fn make_folder(options: &Options) -> anyhow::Result<()> {
     let folder = &options.folder;
     let sources = sources(&options.files)?;
     if folder.exists() {
@@ -89,10 +89,10 @@ fn make_folder(options: &Options) -> anyhow::Result<Vec<PathBuf>> {
     let sync = folder.join("sync");
     fs::create_dir_all(&sync).with_context(|| format!("cannot make {}", sync.display()))?;
     fs::write(folder.join(MARK), "made by 'enrold demo', which may remove this folder\n")?;
-    sources.iter().map(|path| copy_into(&sync, path)).collect()
+    sources.iter().try_for_each(|path| copy_into(&sync, path))
 }
 
-/// The files to import, in their order.
+/// The files to drop.
 fn sources(from: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let listed = fs::read_dir(from)
         .with_context(|| format!("cannot read {}: start the demonstration in the project's folder", from.display()))?;
@@ -107,10 +107,9 @@ fn sources(from: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(sources)
 }
 
-fn copy_into(folder: &Path, path: &Path) -> anyhow::Result<PathBuf> {
+fn copy_into(folder: &Path, path: &Path) -> anyhow::Result<()> {
     let to = folder.join(path.file_name().unwrap_or_default());
-    fs::copy(path, &to).with_context(|| format!("cannot copy {}", path.display()))?;
-    Ok(to)
+    fs::copy(path, &to).map(|_| ()).with_context(|| format!("cannot copy {}", path.display()))
 }
 
 /// Who is enrolled by the files now, course by course, and where to look further.
@@ -141,5 +140,15 @@ async fn summary(setting: &Setting, conn: &mut crate::db::Conn, options: &Option
     let look = "cargo run -q -- --config config/demo.toml";
     output::line(&pick(locale, "Look further:", "Pour en voir plus :"));
     output::line(&format!("  {look} runs\n  {look} runs 2"));
+    if !options.once {
+        let sync = options.folder.join("sync");
+        let watching = pick(
+            locale,
+            "Now it watches the drop directory until Ctrl-C. In another terminal:",
+            "Le répertoire de dépôt est maintenant surveillé, jusqu'à Ctrl-C. Dans un autre terminal :",
+        );
+        let file = options.files.join("enrols-20261121.csv");
+        output::line(&format!("\n{watching}\n  cp {} {}", file.display(), sync.display()));
+    }
     Ok(())
 }

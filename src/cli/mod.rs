@@ -12,6 +12,7 @@ mod import;
 pub mod log;
 mod output;
 mod progress;
+mod run;
 mod runs;
 mod sync;
 mod tasks;
@@ -108,6 +109,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Watch the drop directory and run the scheduled tasks, until SIGTERM
+    Run(run::Options),
     /// Apply one file now; the file is left as it is
     Import(import::Options),
     /// Do the work of a rule now
@@ -191,7 +194,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.json;
     let exit = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(cli)),
+        Ok(runtime) => {
+            let exit = runtime.block_on(run(cli));
+            // A statement of SQLite that is under way, on a thread of its own, is not waited for: it is rolled back.
+            runtime.shutdown_timeout(Duration::from_millis(100));
+            exit
+        }
         Err(error) => Err(error.into()),
     };
     ExitCode::from(exit.unwrap_or_else(|error| failed(&error, json)).code())
@@ -209,9 +217,10 @@ fn failed(error: &anyhow::Error, json: bool) -> Exit {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<Exit> {
-    let loaded = crate::config::load(&sources(&cli))?;
+    let sources = sources(&cli);
+    let loaded = crate::config::load(&sources)?;
     let settings = Arc::new(loaded.settings.clone());
-    log::start(asked_level(&cli), settings.log.level, settings.log.format);
+    let log = log::start(asked_level(&cli), settings.log.level, settings.log.format);
     let setting = Setting {
         settings,
         loaded,
@@ -221,6 +230,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         quiet: cli.quiet,
     };
     match cli.command {
+        Command::Run(options) => run::run(&setting, &options, sources, log).await,
         Command::Import(options) => import::run(&setting, options).await,
         Command::Sync(options) => sync::run(&setting, options).await,
         Command::Check(options) => check::run(&setting, &options),
@@ -230,7 +240,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Reject(options) => decide::reject(&setting, &options).await,
         Command::Config => Ok(config::run(&setting)),
         Command::Db(command) => database::run(&setting, &command).await,
-        Command::Demo(options) => demo::run(&setting, &options).await,
+        Command::Demo(options) => demo::run(&setting, &options, sources, log).await,
         Command::Doctor => doctor::run(&setting).await,
         Command::Hook(options) => hook::run(&options).await,
     }

@@ -80,16 +80,21 @@ impl Program {
 
     /// Runs a command without a terminal.
     pub fn run(&self, words: &[&str]) -> Answer {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
-        command.arg(format!("--now={}", self.now)).args(&self.words).args(words);
-        command.current_dir(&self.dir).stdin(Stdio::null());
-        command.env_clear().envs(self.env.iter().cloned());
-        let output = command.output().unwrap();
+        let output = self.command(words).output().unwrap();
         Answer {
             code: output.status.code().expect("the program ends by itself"),
             out: String::from_utf8(output.stdout).unwrap(),
             log: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// A command that is not started yet.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
+        command.arg(format!("--now={}", self.now)).args(&self.words).args(words);
+        command.current_dir(&self.dir).stdin(Stdio::null());
+        command.env_clear().envs(self.env.iter().cloned());
+        command
     }
 
     /// Runs a command with `--json`: standard output is one document and nothing else.

@@ -1,0 +1,154 @@
+//! The real daemon as a child process: started, given files, watched, told to end or killed.
+//! It must not know what a file asks for.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::program::Program;
+
+/// How long a test waits for anything before it gives up and shows the log.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A daemon under test; dropped, it is killed.
+pub struct Running {
+    child: Child,
+    /// The drop directory.
+    pub inbox: PathBuf,
+    log: Arc<Mutex<String>>,
+}
+
+impl Program {
+    /// The drop directory of the daemon: `sync` in the program's directory, made if it is missing.
+    pub fn inbox(&self) -> PathBuf {
+        let inbox = self.dir.join("sync");
+        std::fs::create_dir_all(&inbox).unwrap();
+        inbox
+    }
+
+    /// Leaves a file in the drop directory as a careful feeder does: whole, by a rename.
+    pub fn drop_file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let hidden = self.inbox().join(format!(".{name}.sending"));
+        std::fs::write(&hidden, bytes).unwrap();
+        let path = self.inbox().join(name);
+        std::fs::rename(hidden, &path).unwrap();
+        path
+    }
+
+    /// Starts `enrold run`.
+    pub fn start(&self) -> Running {
+        self.start_with(&["run"])
+    }
+
+    /// Starts a command that goes on until it is told to end.
+    pub fn start_with(&self, words: &[&str]) -> Running {
+        let inbox = self.inbox();
+        let mut command: Command = self.command(&["--set", &format!("inbox.path={}", inbox.display())]);
+        command.args(words).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, written) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                let mut log = written.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Running { child, inbox, log }
+    }
+}
+
+impl Running {
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until something is so; fails with the log if that does not come, or if the daemon ends before.
+    #[track_caller]
+    pub fn until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(is_so(), "the daemon ended ({status}) before {what}; its log:\n{}", self.log());
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what} did not come; the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until a file of the drop directory is there.
+    #[track_caller]
+    pub fn until_there(&mut self, name: &str) -> PathBuf {
+        let path = self.inbox.join(name);
+        self.until(name, || path.exists());
+        path
+    }
+
+    /// Waits until the log holds a text.
+    #[track_caller]
+    pub fn until_logged(&mut self, text: &str) {
+        let log = Arc::clone(&self.log);
+        self.until(&format!("{text:?} in the log"), move || log.lock().unwrap().contains(text));
+    }
+
+    /// Sends a signal by its name: TERM, HUP, KILL, STOP, CONT.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill -s {name}");
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the daemon does not end; its log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Tells it to end by SIGTERM; it must do so with code 0.
+    #[track_caller]
+    pub fn stop(mut self) -> String {
+        self.signal("TERM");
+        let status = self.ended();
+        assert_eq!(status.code(), Some(0), "the log:\n{}", self.log());
+        self.log()
+    }
+
+    /// Kills it with SIGKILL and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The names in a directory, sorted.
+pub fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
