@@ -65,7 +65,7 @@ impl Lease {
         let Some((holder, _)) = Self::holder(conn, name).await? else { return Ok(false) };
         let mut parts = holder.splitn(3, ':');
         let (Some(host_name), Some(pid)) = (parts.next(), parts.next()) else { return Ok(false) };
-        if host_name != host() || std::path::Path::new("/proc").join(pid).exists() {
+        if host_name != host() || is_alive(pid) {
             return Ok(false);
         }
         let params = Params::new().with("name", name).with("holder", holder.clone());
@@ -179,6 +179,12 @@ impl Drop for Heart {
     }
 }
 
+/// A process that may not be asked is there as well; `/proc` would not show it under systemd's `ProtectProc`.
+fn is_alive(pid: &str) -> bool {
+    let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_none_or(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
