@@ -101,10 +101,7 @@ async fn memory(folder: &Path) -> Outcome<()> {
         let bench = Bench::new("sqlite", folder, users, courses).await?;
         let file = file(folder, users, courses)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
-        command.arg("--set").arg(format!(
-            "database.url=sqlite:{}",
-            bench.engine.database.file().map_or_else(String::new, |path| path.display().to_string())
-        ));
+        command.arg("--set").arg(format!("database.url={}", bench.url));
         command
             .arg("--set")
             .arg(format!("state.path={}", folder.display()))

@@ -20,6 +20,7 @@ pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 /// A site and the engine on it.
 pub struct Bench {
     pub engine: Engine,
+    pub url: String,
     admin: Option<(Database, String)>,
 }
 
@@ -51,7 +52,7 @@ impl Bench {
             wait: Duration::from_secs(10),
             observer: Observer::none(),
         };
-        Ok(Self { engine, admin })
+        Ok(Self { engine, url, admin })
     }
 
     pub async fn import(&self, path: &Path) -> Outcome<Report> {

@@ -1,4 +1,4 @@
-//! Bulk loading of rows of numbers and texts: COPY on PostgreSQL, multi-row VALUES on MariaDB and SQLite.
+//! Bulk loading of rows of numbers and texts: COPY on PostgreSQL, multi-row VALUES on MariaDB, SQLite and for few rows.
 //! It must not know what the rows mean; it holds at most one chunk in memory.
 
 use super::conn::Conn;
@@ -56,9 +56,11 @@ impl Bulk {
     /// # Errors
     /// The engine's, when a chunk is sent.
     pub async fn push(&mut self, conn: &mut Conn, row: &[Field<'_>]) -> Result<(), DbError> {
-        match self.dialect {
-            Dialect::Postgres => self.push_csv(row)?,
-            _ => self.push_values(row),
+        if self.dialect == Dialect::Postgres {
+            self.push_csv(row)?;
+        }
+        if self.dialect != Dialect::Postgres || self.is_small() {
+            self.push_values(row);
         }
         self.rows += 1;
         self.total += 1;
@@ -78,6 +80,12 @@ impl Bulk {
             self.send(conn).await?;
         }
         Ok(self.total)
+    }
+
+    /// Few rows go to PostgreSQL as VALUES too: a COPY ends with two small messages, of which the driver holds the second
+    /// back until the server has acknowledged the first, 40 ms later.
+    fn is_small(&self) -> bool {
+        self.total < VALUES_ROWS as u64
     }
 
     fn push_csv(&mut self, row: &[Field<'_>]) -> Result<(), DbError> {
@@ -103,8 +111,11 @@ impl Bulk {
                 Field::Int(number) => drop(write!(self.buffer, "{number}")),
                 Field::Text(text) if self.dialect == Dialect::Maria => self.buffer.push_str(&maria_text(text)),
                 Field::Text(text) => {
-                    self.buffer.push('?');
                     self.texts.push((*text).to_owned());
+                    match self.dialect {
+                        Dialect::Postgres => drop(write!(self.buffer, "${}", self.texts.len())),
+                        _ => self.buffer.push('?'),
+                    }
                 }
             }
         }
@@ -114,7 +125,7 @@ impl Bulk {
     async fn send(&mut self, conn: &mut Conn) -> Result<(), DbError> {
         self.rows = 0;
         match self.dialect {
-            Dialect::Postgres => {
+            Dialect::Postgres if self.total > VALUES_ROWS as u64 => {
                 let written = std::mem::replace(&mut self.csv, quoting_writer()).into_inner();
                 let bytes = written.map_err(|error| DbError::other(error.to_string()))?;
                 conn.copy_in(&self.table, &self.columns, bytes).await

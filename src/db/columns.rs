@@ -20,8 +20,11 @@ impl Columns {
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let sql = match conn.dialect() {
             Dialect::Postgres => {
-                "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns
-                  WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"
+                // The catalogue itself: the views of information_schema take ten times as long, before every run.
+                "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT) FROM pg_catalog.pg_attribute a
+                   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+                  WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum"
             }
             Dialect::Maria => {
                 "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR) FROM information_schema.columns

@@ -42,7 +42,7 @@ const MIGRATIONS: [&[&str]; 1] = [&[
 pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, DbError> {
     let present = match conn.dialect() {
         Dialect::Postgres => {
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'enrold_schema'"
+            "SELECT COUNT(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = 'enrold_schema'"
         }
         Dialect::Maria => {
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'enrold_schema'"
