@@ -8,11 +8,14 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::clock::StopWatch;
+use crate::config::Settings;
 use crate::daemon::log_run;
 use crate::daemon::shared::Shared;
 use crate::db::Conn;
+use crate::inbox::Removed;
 use crate::moodle::site::Site;
-use crate::run::{Report, RunError, State, zone};
+use crate::run::hold::Shelf;
+use crate::run::{Report, RunError, State, history, zone};
 use crate::schedule::{self, FLATFILE, Planned, RESCAN, RETENTION, store};
 use crate::{fault, inbox};
 
@@ -130,7 +133,7 @@ impl Tasks {
     async fn work(&self, name: &str, now: i64) -> Result<Outcome, RunError> {
         match name {
             FLATFILE => self.flatfile().await,
-            RETENTION => Ok(self.retention(now)),
+            RETENTION => self.retention(now).await,
             // The look follows every round of tasks.
             RESCAN => Ok(Outcome { state: State::Done, run: None, message: String::new() }),
             _ => Ok(Outcome { state: State::Failed, run: None, message: format!("there is no task {name}") }),
@@ -148,14 +151,39 @@ impl Tasks {
         }
     }
 
-    fn retention(&self, now: i64) -> Outcome {
-        match inbox::retain(&self.shared.settings(), now) {
-            Ok(removed) => {
-                let message = format!("{} archives, {} reports removed", removed.archives, removed.reports);
-                Outcome { state: State::Done, run: None, message }
+    async fn retention(&self, now: i64) -> Result<Outcome, RunError> {
+        let settings = self.shared.settings();
+        let copies = self.old_copies(&settings, now).await?;
+        let removed = inbox::retain(&settings, now).map_err(|error| error.to_string());
+        let (state, message) = match (removed, copies) {
+            (Ok(removed), Ok(copies)) => {
+                let Removed { archives, reports } = removed;
+                (State::Done, format!("removed: {archives} applied files, {reports} reports, {copies} held copies"))
             }
-            Err(error) => Outcome { state: State::Failed, run: None, message: error.to_string() },
+            (Err(message), _) | (_, Err(message)) => (State::Failed, message),
+        };
+        Ok(Outcome { state, run: None, message })
+    }
+
+    /// Removes the copies of held runs that were decided long ago; gives how many, or what the disk said.
+    async fn old_copies(&self, settings: &Settings, now: i64) -> Result<Result<u64, String>, RunError> {
+        let kept = match Shelf::kept(&settings.state.path) {
+            Ok(kept) if settings.retention.reports_days > 0 && !kept.is_empty() => kept,
+            Ok(_) => return Ok(Ok(0)),
+            Err(error) => return Ok(Err(format!("{}: {error}", settings.state.path.display()))),
+        };
+        let mut conn = self.shared.database.connect().await?;
+        let before = now - i64::from(settings.retention.reports_days) * 86_400;
+        let decided = history::decided_before(&mut conn, before).await?;
+        conn.close().await;
+        let mut removed = 0;
+        for run in kept.into_iter().filter(|run| decided.contains(run)) {
+            if let Err(error) = Shelf::of(&settings.state.path, run).remove() {
+                return Ok(Err(format!("the copy of run {run}: {error}")));
+            }
+            removed += 1;
         }
+        Ok(Ok(removed))
     }
 
     fn told(&self, report: &Report) {

@@ -33,6 +33,7 @@ pub async fn run(database: &Database, settings: &Settings) -> Vec<Finding> {
     }
     findings.push(place::state(&settings.state.path));
     findings.push(place::inbox(&settings.inbox.path));
+    findings.extend(settings.hook.spool().map(place::spool));
     findings
 }
 

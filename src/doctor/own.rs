@@ -3,6 +3,7 @@
 
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::doctor::finding::{Finding, words};
+use crate::run::lease::{LEADER, Lease};
 
 /// Examines version and prefix of enrold's own tables, which exist.
 ///
@@ -71,7 +72,7 @@ pub(super) fn missing() -> Finding {
 /// The engine's.
 pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     let none = Params::new();
-    let mut findings = Vec::new();
+    let mut findings = vec![leader(conn).await?];
     let held = conn.number("SELECT COUNT(*) FROM {enrold_run} WHERE state = 'held'", &none).await?;
     if held > 0 {
         findings.push(Finding::ok(
@@ -112,4 +113,20 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
         ));
     }
     Ok(findings)
+}
+
+/// Who works: a daemon, or nobody but commands.
+async fn leader(conn: &mut Conn) -> Result<Finding, DbError> {
+    Ok(match Lease::holder(conn, LEADER).await? {
+        Some((holder, seconds)) => Finding::ok(
+            "daemon",
+            words(format!("the daemon {holder} leads, for {seconds} s"), ""),
+            words(format!("le démon {holder} est aux commandes, depuis {seconds} s"), ""),
+        ),
+        None => Finding::ok(
+            "daemon",
+            words("no daemon leads this database", "start one with 'enrold run', or work with commands"),
+            words("aucun démon n'est aux commandes", "démarrez-en un avec « enrold run », ou travaillez par commandes"),
+        ),
+    })
 }

@@ -43,6 +43,11 @@ pub(super) fn inbox(path: &Path) -> Finding {
     directory("inbox", "inbox.path", path, Level::Warning)
 }
 
+/// The spool of the hook, where one is set.
+pub(super) fn spool(path: &Path) -> Finding {
+    directory("hook", "hook.spool", path, Level::Warning)
+}
+
 fn directory(code: &'static str, key: &str, path: &Path, unusable: Level) -> Finding {
     let shown = path.display();
     let give_en = "create it and give it to the account that runs enrold";

@@ -41,6 +41,27 @@ impl Shelf {
         Self(state.join("held").join(run.to_string()))
     }
 
+    /// The numbers of the runs whose copies are kept.
+    ///
+    /// # Errors
+    /// The state directory's.
+    pub fn kept(state: &Path) -> std::io::Result<Vec<i64>> {
+        let listed = match fs::read_dir(state.join("held")) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        Ok(listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+    }
+
+    /// Removes what was kept of the run.
+    ///
+    /// # Errors
+    /// The state directory's.
+    pub fn remove(&self) -> std::io::Result<()> {
+        fs::remove_dir_all(&self.0)
+    }
+
     /// The copy of the bytes.
     pub fn bytes(&self) -> PathBuf {
         self.0.join("bytes")

@@ -1,11 +1,12 @@
 //! The daemon from the drop to the last name of a file, as a feeding system sees it.
 //! It must not test what a run does with lines.
 
+use crate::program::Program;
 use crate::running::names;
 use crate::servers::on_each_engine;
-use crate::site::Site;
+use crate::site::{NOW, Site};
 
-on_each_engine!(a_drop_is_applied_and_renamed, one_pass_ends_by_itself);
+on_each_engine!(a_drop_is_applied_and_renamed, one_pass_ends_by_itself, copies_of_decided_runs_go);
 
 const FILE: &str = "operation,username,course,role\nadd,dupontm12,L1-MATH-101,student\n";
 
@@ -29,4 +30,27 @@ async fn one_pass_ends_by_itself(mut site: Site) {
     let inbox = format!("inbox.path={}", program.inbox().display());
     program.run(&["--set", &inbox, "--set", "inbox.settle=0", "run", "--once"]).ends(4);
     assert!(program.inbox().join("enrols.csv.done").exists());
+}
+
+/// What was kept of a held run goes with the reports, once somebody has decided; not before.
+async fn copies_of_decided_runs_go(mut site: Site) {
+    let program = site.sampled().await;
+    let once = |program: &Program, code: i32| {
+        let inbox = format!("inbox.path={}", program.inbox().display());
+        program.run(&["--set", &inbox, "--set", "inbox.settle=0", "run", "--once"]).ends(code)
+    };
+    let kept = |run: i64| site.engine().settings.state.path.join("held").join(run.to_string()).exists();
+    program.drop_file("first.csv", "");
+    program.drop_file("second.csv", "");
+    // The first run is the task: it never ran before.
+    once(&program, 3);
+    program.run(&["reject", "3"]).ends(0);
+    let later = program.at(NOW + 91 * 86_400);
+    once(&later, 0);
+    assert_eq!((kept(2), kept(3)), (true, false));
+    later.run(&["runs", "3"]).ends(0).says(&["rejected"]);
+    let inbox = format!("inbox.path={}", program.inbox().display());
+    later.run(&["--set", &inbox, "reject", "2"]).ends(0);
+    let left: Vec<String> = names(&program.inbox()).into_iter().filter(|name| !name.contains("report")).collect();
+    assert_eq!(left, ["first.csv.rejected", "second.csv.held"], "without the drop directory's path nothing is renamed");
 }
