@@ -16,7 +16,7 @@ pub use service::{Daemon, DaemonError};
 pub use shared::Reporter;
 
 use crate::db::DbError;
-use crate::run::{Report, RunError};
+use crate::run::{Report, RunError, State};
 
 /// An error that every other job would meet as well: the database, another run, Moodle's own task.
 fn is_of_all(error: &RunError) -> bool {
@@ -27,26 +27,40 @@ fn is_of_all(error: &RunError) -> bool {
     }
 }
 
-/// One line in the log for each run: numbers, and the name of the file, never that of a person.
+/// One line in the log for each run: numbers, and the name of the file, never that of a person. A run that somebody
+/// must look at is a warning; one that did not take place is not told.
 fn log_run(report: &Report) {
     let file = std::path::Path::new(&report.source).file_name().unwrap_or_default().to_string_lossy();
+    let what = format!("{} {file}", report.kind);
     let changes: i64 = report.counts.values().sum();
-    tracing::info!(
-        run.id = report.run,
-        run.kind = report.kind,
-        run.state = report.state.as_str(),
-        file.name = %file,
-        lines = report.lines.records,
-        errors = report.errors,
-        changes,
-        overtaken = report.overtaken,
-        duration_ms = report.total_ms,
-        "run {} {} {file}: {}, {} lines, {} errors, {changes} changes, {} ms",
+    let text = format!(
+        "run {}, {}: {}, {} lines, {} errors, {changes} changes, {} ms",
         report.run,
-        report.kind,
+        what.trim_end(),
         report.state.as_str(),
         report.lines.records,
         report.errors,
         report.total_ms,
     );
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                run.id = report.run,
+                run.kind = report.kind,
+                run.state = report.state.as_str(),
+                file.name = %file,
+                lines = report.lines.records,
+                errors = report.errors,
+                changes,
+                overtaken = report.overtaken,
+                duration_ms = report.total_ms,
+                "{text}"
+            )
+        };
+    }
+    match report.state {
+        State::Held | State::Failed => tell!(warn),
+        State::Skipped => tell!(debug),
+        _ => tell!(info),
+    }
 }

@@ -52,5 +52,9 @@ async fn copies_of_decided_runs_go(mut site: Site) {
     let inbox = format!("inbox.path={}", program.inbox().display());
     later.run(&["--set", &inbox, "reject", "2"]).ends(0);
     let left: Vec<String> = names(&program.inbox()).into_iter().filter(|name| !name.contains("report")).collect();
-    assert_eq!(left, ["first.csv.rejected", "second.csv.held"], "without the drop directory's path nothing is renamed");
+    assert_eq!(
+        left,
+        ["first.csv.rejected", "second.csv.rejected"],
+        "the next pass renames what the command did not find"
+    );
 }
