@@ -135,7 +135,7 @@ pub(super) async fn examine(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
 type Variables = BTreeMap<String, String>;
 
 async fn variables(conn: &mut Conn) -> Result<Variables, DbError> {
-    let wanted = "SHOW SESSION VARIABLES WHERE Variable_name IN ('binlog_format', 'log_bin', 'innodb_autoinc_lock_mode', 'read_only',
+    let wanted = "SHOW SESSION VARIABLES WHERE Variable_name IN ('binlog_format', 'log_bin', 'innodb_autoinc_lock_mode', 'innodb_flush_log_at_trx_commit', 'read_only',
         'transaction_isolation', 'tx_isolation', 'wsrep_on', 'wsrep_max_ws_rows', 'wsrep_max_ws_size')";
     let mut variables: Variables =
         conn.rows(wanted, &Params::new()).await?.iter().map(|row| (row.text(0), row.text(1))).collect();
@@ -181,6 +181,7 @@ fn of_variables(variables: &Variables) -> Vec<Finding> {
         ));
     }
     findings.extend(autoinc(value("innodb_autoinc_lock_mode")));
+    findings.extend(flush(value("innodb_flush_log_at_trx_commit")));
     if is("wsrep_on", "ON") {
         let size = value("wsrep_cluster_size");
         let (rows, bytes) = (value("wsrep_max_ws_rows"), value("wsrep_max_ws_size"));
@@ -229,6 +230,23 @@ fn autoinc(mode: &str) -> Option<Finding> {
         )),
         _ => None,
     }
+}
+
+/// A file gets its last name after the commit: a power cut may leave the name and take the commit.
+fn flush(mode: &str) -> Option<Finding> {
+    (mode != "1" && mode != "?").then(|| {
+        Finding::ok(
+            "durability",
+            words(
+                format!("innodb_flush_log_at_trx_commit = {mode}: a power cut may take the commits of the last second"),
+                "after one, compare 'enrold runs' with the newest .done files and drop again what is missing; 1 avoids it",
+            ),
+            words(
+                format!("innodb_flush_log_at_trx_commit = {mode} : une coupure de courant peut emporter les validations de la dernière seconde"),
+                "après une coupure, comparez « enrold runs » aux derniers fichiers .done et redéposez ce qui manque ; 1 l'évite",
+            ),
+        )
+    })
 }
 
 fn isolation_is_ours() -> Finding {
