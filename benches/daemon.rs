@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use enrold::db::Params;
 use site::{Bench, Outcome};
 
 /// Drops that are timed.
@@ -29,11 +30,13 @@ fn main() -> Outcome<()> {
         for engine in ["postgres", "mariadb", "sqlite"].into_iter().filter(|engine| wants(engine)) {
             let bench = Bench::new(engine, folder.path(), 1_000, 10).await?;
             drops(engine, &bench, folder.path())?;
+            applied(&bench, DROPS + 1).await?;
             bench.drop().await?;
         }
         for engine in ["sqlite", "postgres"].into_iter().filter(|_| wants("many")) {
             let bench = Bench::new(engine, folder.path(), MANY as i64, 10).await?;
             many(engine, &bench, folder.path())?;
+            applied(&bench, MANY).await?;
             bench.drop().await?;
         }
         for engine in ["sqlite", "postgres"].into_iter().filter(|_| wants("idle")) {
@@ -43,6 +46,16 @@ fn main() -> Outcome<()> {
         }
         Ok(())
     })
+}
+
+/// Fails unless so many files were applied, each once.
+async fn applied(bench: &Bench, files: usize) -> Outcome<()> {
+    let mut conn = bench.engine.database.connect().await?;
+    let sql = "SELECT COUNT(*) FROM {enrold_run} WHERE kind = 'import' AND state = 'done'";
+    let runs = conn.number(sql, &Params::new()).await?;
+    conn.close().await;
+    assert_eq!(runs, files as i64, "each file is applied once");
+    Ok(())
 }
 
 /// The daemon and its drop directory; dropped, it is killed.

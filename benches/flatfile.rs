@@ -3,6 +3,7 @@
 //! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench` measures everything; words after `--` choose: `postgres`, `mariadb`,
 //! `sqlite`, `memory`, and a number of repetitions.
 
+mod imports;
 mod site;
 
 use std::fmt::Write as _;
@@ -11,7 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use enrold::db::{Bulk, Dialect, Field, Params};
-use site::{Bench, NOW, Outcome, file};
+use imports::file;
+use site::{Bench, NOW, Outcome};
 
 const USERS: i64 = 10_000;
 const COURSES: i64 = 10;

@@ -1,8 +1,7 @@
 //! A site of users u1… and courses c1… for the benches, made by bulk loads in a database of its own.
 //! It must not measure anything.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use enrold::clock::Clock;
 use enrold::config::Sources;
 use enrold::db::{Bulk, Conn, Database, Dialect, Field, Params, migrate};
 use enrold::moodle::install;
-use enrold::run::{Engine, Import, Observer, Report};
+use enrold::run::{Engine, Observer};
 
 /// The clock of every run, Unix seconds.
 pub const NOW: i64 = 1_795_299_194;
@@ -55,33 +54,6 @@ impl Bench {
         Ok(Self { engine, url, admin })
     }
 
-    pub async fn import(&self, path: &Path) -> Outcome<Report> {
-        Ok(self.engine.import(&Import { path: path.to_owned(), ..Import::default() }, false).await?)
-    }
-
-    /// The site as it was before any file.
-    pub async fn empty(&self) -> Outcome<()> {
-        let mut conn = self.engine.database.connect().await?;
-        for table in [
-            "user_enrolments",
-            "role_assignments",
-            "cache_flags",
-            "logstore_standard_log",
-            "enrold_change",
-            "enrold_run",
-        ] {
-            conn.exec(&format!("DELETE FROM {{{table}}}"), &Params::new()).await?;
-        }
-        conn.exec("DELETE FROM {enrol} WHERE enrol = 'flatfile'", &Params::new()).await?;
-        if conn.dialect() == Dialect::Postgres {
-            for command in ["VACUUM FULL", "ANALYZE", "CHECKPOINT"] {
-                conn.command(command).await?;
-            }
-        }
-        conn.close().await;
-        Ok(())
-    }
-
     pub async fn drop(self) -> Outcome<()> {
         if let Some((admin, name)) = self.admin {
             let mut conn = admin.connect().await?;
@@ -90,19 +62,6 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-/// A file of add lines, every user in every course.
-pub fn file(folder: &Path, users: i64, courses: i64) -> Outcome<PathBuf> {
-    let path = folder.join(format!("{users}x{courses}.csv"));
-    let mut text = "operation,username,course,role,timestart,timeend\n".to_owned();
-    for user in 1..=users {
-        for course in 1..=courses {
-            writeln!(text, "add,u{user},c{course},student,0,0")?;
-        }
-    }
-    std::fs::write(&path, text)?;
-    Ok(path)
 }
 
 fn database(url: &str) -> Outcome<Database> {

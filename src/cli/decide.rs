@@ -8,7 +8,8 @@ use crate::cli::{Exit, Setting, import, output, progress};
 use crate::clock::StopWatch;
 use crate::daemon::decide::{self, Decided};
 use crate::report::words::pick;
-use crate::run::history::{self, Decision, Past};
+use crate::run::decision::{self, Decision};
+use crate::run::history::{self, Past};
 use crate::run::lease::{LEADER, Lease};
 use crate::run::{Engine, Observer, State};
 
@@ -71,7 +72,7 @@ async fn is_led(engine: &Engine) -> anyhow::Result<bool> {
 async fn by_the_daemon(engine: &Engine, run: i64, decision: Decision) -> anyhow::Result<Option<Decided>> {
     engine.held(run).await?;
     let mut conn = engine.database.connect().await?;
-    if !history::record(&mut conn, run, decision, engine.clock.now()).await? {
+    if !decision::record(&mut conn, run, decision, engine.clock.now()).await? {
         anyhow::bail!("run {run} was decided by somebody else just now");
     }
     let waiting = StopWatch::start();
@@ -82,7 +83,7 @@ async fn by_the_daemon(engine: &Engine, run: i64, decision: Decision) -> anyhow:
         match State::parse(&past.state) {
             Some(State::Held) if past.decision.is_empty() => anyhow::bail!("{}", past.message),
             Some(State::Approved) => {
-                let child = history::child(&mut conn, run).await?.map_or(run, |child| child.run);
+                let child = decision::child(&mut conn, run).await?.map_or(run, |child| child.run);
                 return Ok(engine.recall(child).await?.map(|report| Decided::Applied(Box::new(report))));
             }
             Some(State::Rejected) => return Ok(Some(Decided::Rejected(Box::new(past)))),

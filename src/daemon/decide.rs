@@ -2,7 +2,8 @@
 //! It must not ask anybody; a command or the daemon calls it, whoever of the two leads.
 
 use crate::inbox;
-use crate::run::history::{Decision, Past};
+use crate::run::decision::Decision;
+use crate::run::history::Past;
 use crate::run::{Engine, Report, RunResult};
 
 /// What a decision came to.

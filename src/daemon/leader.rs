@@ -9,7 +9,7 @@ use crate::daemon::DaemonError;
 use crate::daemon::shared::Shared;
 use crate::db::{Conn, DbError};
 use crate::run::lease::{Heart, LEADER, Lease};
-use crate::run::{RunError, history, require_ready};
+use crate::run::{RunError, decision, history, require_ready};
 use crate::web::Role;
 
 /// How often a daemon that stands by asks for the lease, at least.
@@ -118,7 +118,7 @@ impl Leader {
         let (held, effects) = history::pending(conn).await?;
         shared.status.held(held.max(0) as usize);
         shared.status.metrics().effects_pending(effects.max(0) as usize);
-        if held > 0 && !history::recorded(conn).await?.is_empty() {
+        if held > 0 && !decision::recorded(conn).await?.is_empty() {
             shared.decisions_wait();
         }
         Ok(())

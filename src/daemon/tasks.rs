@@ -15,7 +15,7 @@ use crate::db::Conn;
 use crate::inbox::Removed;
 use crate::moodle::site::Site;
 use crate::run::hold::Shelf;
-use crate::run::{Report, RunError, State, history, zone};
+use crate::run::{Report, RunError, State, decision, zone};
 use crate::schedule::{self, FLATFILE, Planned, RESCAN, RETENTION, store};
 use crate::{fault, inbox};
 
@@ -174,7 +174,7 @@ impl Tasks {
         };
         let mut conn = self.shared.database.connect().await?;
         let before = now - i64::from(settings.retention.reports_days) * 86_400;
-        let decided = history::decided_before(&mut conn, before).await?;
+        let decided = decision::decided_before(&mut conn, before).await?;
         conn.close().await;
         let mut removed = 0;
         for run in kept.into_iter().filter(|run| decided.contains(run)) {

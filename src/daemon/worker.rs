@@ -11,7 +11,7 @@ use crate::daemon::later::Later;
 use crate::daemon::shared::Shared;
 use crate::daemon::tasks::Tasks;
 use crate::inbox::{Claimed, Ending, Found, Inbox, InboxError, Look, Marks, ReaderLock, Watch};
-use crate::run::{Note, Report, RunError, history};
+use crate::run::{Note, Report, RunError, decision, history};
 use crate::{fault, inbox};
 
 /// The age at which a lock is told to the operator, seconds (spec files 1.1).
@@ -174,7 +174,7 @@ impl Worker {
 
     async fn decisions(&mut self) -> Result<(), String> {
         let mut conn = self.shared.database.connect().await.map_err(text)?;
-        for (run, decision) in history::recorded(&mut conn).await.map_err(text)? {
+        for (run, decision) in decision::recorded(&mut conn).await.map_err(text)? {
             self.shared.working(format!("deciding run {run}: {}", decision.as_str()));
             match decide::carry_out(&self.shared.engine(), run, decision).await {
                 Ok(Decided::Applied(report)) => self.told(&report),
@@ -182,7 +182,7 @@ impl Worker {
                 Err(error) if is_of_all(&error) => return Err(error.to_string()),
                 Err(error) => {
                     tracing::error!(run.id = run, "run {run} cannot be decided: {error}");
-                    history::unrecord(&mut conn, run, &error.to_string()).await.map_err(text)?;
+                    decision::unrecord(&mut conn, run, &error.to_string()).await.map_err(text)?;
                 }
             }
         }

@@ -9,7 +9,8 @@ use super::{Claimed, Ending, EndingError, InboxError, finish, names};
 use crate::config::Settings;
 use crate::db::{Conn, Database};
 use crate::fault;
-use crate::run::history::{self, Claim, Past};
+use crate::run::decision;
+use crate::run::history::{Claim, Past};
 use crate::run::{Report, RunError, State, zone};
 
 /// Renames the file of a held run that was decided: `.done` with the report of the run that applied it, or `.rejected`.
@@ -46,7 +47,7 @@ pub async fn settle_decided(
 /// As [`settle_decided`].
 pub async fn settle_all(conn: &mut Conn, settings: &Settings) -> Result<(), EndingError> {
     for (claimed, claim) in held_files(settings)? {
-        let Some(past) = history::decided_of(conn, &claim).await.map_err(RunError::from)? else { continue };
+        let Some(past) = decision::decided_of(conn, &claim).await.map_err(RunError::from)? else { continue };
         let stamp = names::stamp(past.clock, zone(settings, None));
         let ending = if past.state == State::Approved.as_str() { Ending::Done } else { Ending::Rejected };
         rename(settings, &claimed, ending, &stamp, &past.sha256)?;

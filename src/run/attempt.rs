@@ -8,15 +8,16 @@ use crate::config::GuardMode;
 use crate::db::{Conn, Params};
 use crate::flatfile::job;
 use crate::moodle::site::Site;
-use crate::report::{Code, Problem};
+use crate::report::Code;
 use crate::run::error::{RunError, RunResult};
 use crate::run::guard::Guard;
 use crate::run::hold::Shelf;
 use crate::run::lease::Lease;
 use crate::run::order::{Opened, Order, Task};
 use crate::run::outcome::{Lines, Meanwhile, PROBLEMS_SHOWN, Report, State};
+use crate::run::problems::problems;
 use crate::run::work::Work;
-use crate::run::{Engine, Moment, history};
+use crate::run::{Engine, Moment, decision, history};
 
 /// Everything that an attempt needs and a retry keeps.
 pub(super) struct Attempt<'a> {
@@ -120,7 +121,7 @@ impl Attempt<'_> {
         report.commit_ms = watch.millis();
         if let Some(held) = self.order.held {
             let message = format!("approved as run {}", self.run);
-            if !history::decide(conn, held, State::Approved, &message).await? {
+            if !decision::decide(conn, held, State::Approved, &message).await? {
                 return Err(RunError::Undecidable(format!("run {held} was decided by somebody else just now")));
             }
         }
@@ -185,30 +186,4 @@ async fn read_problems(conn: &mut Conn, run: i64, report: &mut Report) -> RunRes
     report.errors = conn.number("SELECT COUNT(*) FROM {enrold_error} WHERE run = :run", &params).await? as u64;
     report.problems = problems(conn, run, PROBLEMS_SHOWN as i64).await?;
     Ok(())
-}
-
-/// The first problems of a run, by line.
-///
-/// # Errors
-/// The engine's.
-pub async fn problems(conn: &mut Conn, run: i64, limit: i64) -> RunResult<Vec<Problem>> {
-    problems_after(conn, run, -1, limit).await
-}
-
-/// The problems of a run that follow a line.
-///
-/// # Errors
-/// The engine's.
-pub async fn problems_after(conn: &mut Conn, run: i64, line: i64, limit: i64) -> RunResult<Vec<Problem>> {
-    let params = Params::new().with("run", run).with("after", line).with("limit", limit);
-    let sql = "SELECT line, code, COALESCE(value, ''), COALESCE(hint, '') FROM {enrold_error}
-                WHERE run = :run AND line > :after ORDER BY line LIMIT :limit";
-    let rows = conn.rows(sql, &params).await?;
-    Ok(rows.iter().map(|row| problem(row.int(0) as u64, &row.text(1), row.text(2), row.text(3))).collect())
-}
-
-/// A problem as it was kept. A code that this version does not know was written by a newer one; its words are lost, the
-/// line is not.
-pub(super) fn problem(line: u64, code: &str, value: String, hint: String) -> Problem {
-    Problem::new(line, Code::parse(code).unwrap_or(Code::FileUnreadable), value, hint)
 }

@@ -53,9 +53,9 @@ pub struct Past {
     pub claim: Claim,
 }
 
-const COLUMNS: &str = "id, kind, source, state, clock, started, COALESCE(ended, 0), COALESCE(parent, 0), COALESCE(sha256, ''), COALESCE(counts, 'null'), COALESCE(message, ''), COALESCE(decision, ''), COALESCE(device, 0), COALESCE(inode, 0), COALESCE(size, 0), COALESCE(mtime, 0), COALESCE(token, '')";
+pub(super) const COLUMNS: &str = "id, kind, source, state, clock, started, COALESCE(ended, 0), COALESCE(parent, 0), COALESCE(sha256, ''), COALESCE(counts, 'null'), COALESCE(message, ''), COALESCE(decision, ''), COALESCE(device, 0), COALESCE(inode, 0), COALESCE(size, 0), COALESCE(mtime, 0), COALESCE(token, '')";
 
-fn past(row: &Row) -> Past {
+pub(super) fn past(row: &Row) -> Past {
     Past {
         run: row.int(0),
         kind: row.text(1),
@@ -150,43 +150,6 @@ pub async fn close(
     .map(|_| ())
 }
 
-/// Records what somebody decided of a held run, for the daemon to do. False if it is not held, or decided already.
-///
-/// # Errors
-/// The engine's.
-pub async fn record(conn: &mut Conn, run: i64, decision: Decision, at: i64) -> Result<bool, DbError> {
-    let params = Params::new().with("run", run).with("decision", decision.as_str()).with("at", at);
-    let recorded = conn
-        .exec(
-            "UPDATE {enrold_run} SET decision = :decision, decided = :at, message = '' WHERE id = :run AND state = 'held' AND decision IS NULL",
-            &params,
-        )
-        .await?;
-    Ok(recorded == 1)
-}
-
-/// Takes a recorded decision back, with the reason why it could not be done.
-///
-/// # Errors
-/// The engine's.
-pub async fn unrecord(conn: &mut Conn, run: i64, message: &str) -> Result<(), DbError> {
-    let params = Params::new().with("run", run).with("message", message);
-    conn.exec("UPDATE {enrold_run} SET decision = NULL, message = :message WHERE id = :run AND state = 'held'", &params)
-        .await
-        .map(|_| ())
-}
-
-/// The held runs whose decision is recorded, in the order in which it was.
-///
-/// # Errors
-/// The engine's.
-pub async fn recorded(conn: &mut Conn) -> Result<Vec<(i64, Decision)>, DbError> {
-    let sql =
-        "SELECT id, decision FROM {enrold_run} WHERE state = 'held' AND decision IS NOT NULL ORDER BY decided, id";
-    let rows = conn.rows(sql, &Params::new()).await?;
-    Ok(rows.iter().filter_map(|row| Some((row.int(0), Decision::parse(&row.text(1))?))).collect())
-}
-
 /// How many runs are held, and how many have effects that are not written yet.
 ///
 /// # Errors
@@ -195,81 +158,6 @@ pub async fn pending(conn: &mut Conn) -> Result<(i64, i64), DbError> {
     let sql =
         "SELECT COUNT(CASE WHEN state = 'held' THEN 1 END), COUNT(CASE WHEN effects = 1 THEN 1 END) FROM {enrold_run}";
     Ok(conn.row(sql, &Params::new()).await?.map_or((0, 0), |row| (row.int(0), row.int(1))))
-}
-
-/// The latest decided run of a file that was held: by what tells the file, its bytes apart.
-///
-/// # Errors
-/// The engine's.
-pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbError> {
-    let params = Params::new()
-        .with("device", claim.device)
-        .with("inode", claim.inode)
-        .with("size", claim.size)
-        .with("mtime", claim.mtime);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM {{enrold_run}} WHERE device = :device AND inode = :inode AND size = :size AND mtime = :mtime
-            AND kind = 'import' ORDER BY id DESC LIMIT 1"
-    );
-    let past = conn.row(&sql, &params).await?.as_ref().map(past);
-    Ok(past.filter(|past| past.state == "approved" || past.state == "rejected"))
-}
-
-/// The run that an approval came to.
-///
-/// # Errors
-/// The engine's.
-pub async fn child(conn: &mut Conn, parent: i64) -> Result<Option<Past>, DbError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM {{enrold_run}} WHERE parent = :parent AND state IN ('done', 'done-with-errors') ORDER BY id DESC LIMIT 1"
-    );
-    Ok(conn.row(&sql, &Params::new().with("parent", parent)).await?.as_ref().map(past))
-}
-
-/// What may be decided of a held run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Apply it.
-    Approve,
-    /// Put it aside.
-    Reject,
-}
-
-impl Decision {
-    /// The word in the history.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Approve, Self::Reject].into_iter().find(|decision| decision.as_str() == word)
-    }
-}
-
-/// Changes the state of a held run.
-///
-/// # Errors
-/// The engine's.
-pub async fn decide(conn: &mut Conn, run: i64, state: State, message: &str) -> Result<bool, DbError> {
-    let params = Params::new().with("run", run).with("state", state.as_str()).with("message", message);
-    let decided = conn
-        .exec("UPDATE {enrold_run} SET state = :state, message = :message WHERE id = :run AND state = 'held'", &params)
-        .await?;
-    Ok(decided == 1)
-}
-
-/// The runs that were decided, and held before a moment (Unix seconds).
-///
-/// # Errors
-/// The engine's.
-pub async fn decided_before(conn: &mut Conn, moment: i64) -> Result<Vec<i64>, DbError> {
-    let sql =
-        "SELECT id FROM {enrold_run} WHERE state IN ('approved', 'rejected') AND COALESCE(decided, ended) < :moment";
-    let rows = conn.rows(sql, &Params::new().with("moment", moment)).await?;
-    Ok(rows.iter().map(|row| row.int(0)).collect())
 }
 
 /// The latest applied run of the same bytes before this one.

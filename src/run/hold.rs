@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::{Conn, Params};
 use crate::report::Problem;
-use crate::run::attempt;
 use crate::run::error::{RunError, RunResult};
+use crate::run::problems;
 
 /// What a held run was asked to do, to do it again when it is approved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -174,7 +174,7 @@ impl Shelf {
         let text = |object: &serde_json::Value, name: &str| object[name].as_str().unwrap_or_default().to_owned();
         let problem = |object: &serde_json::Value| {
             let line = object["line"].as_u64().unwrap_or_default();
-            attempt::problem(line, &text(object, "code"), text(object, "value"), text(object, "hint"))
+            problems::problem(line, &text(object, "code"), text(object, "value"), text(object, "hint"))
         };
         Ok(self.lines(&self.errors())?.iter().map(problem).collect())
     }

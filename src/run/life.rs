@@ -11,13 +11,14 @@ use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::flatfile::METHOD;
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
-use crate::run::attempt::{Attempt, problems};
+use crate::run::attempt::Attempt;
 use crate::run::effects::Effects;
 use crate::run::error::{RunError, RunResult};
 use crate::run::history::Past;
 use crate::run::lease::{self, Lease};
 use crate::run::order::{Opened, Order, Task};
 use crate::run::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
+use crate::run::problems::problems;
 use crate::run::{Engine, Moment, history};
 
 /// Moodle's own task for flat files.

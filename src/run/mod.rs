@@ -2,6 +2,7 @@
 //! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
 mod attempt;
+pub mod decision;
 pub mod effects;
 pub mod end;
 pub mod enrol;
@@ -14,17 +15,18 @@ mod life;
 pub mod observe;
 mod order;
 pub mod outcome;
+mod problems;
 pub mod spool;
 pub mod take;
 mod weigh;
 pub mod work;
 
-pub use attempt::problems_after;
 pub use error::{RunError, RunResult};
 pub use life::require_ready;
 pub use observe::{Moment, Observer};
 pub use order::{Dropped, Import, zone};
 pub use outcome::{Breach, Note, Report, State};
+pub use problems::problems_after;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +92,7 @@ impl Engine {
     pub async fn reject(&self, run: i64) -> RunResult<history::Past> {
         let past = self.held(run).await?;
         let mut conn = self.database.connect().await?;
-        if !history::decide(&mut conn, run, State::Rejected, "").await? {
+        if !decision::decide(&mut conn, run, State::Rejected, "").await? {
             return Err(RunError::Undecidable(format!("run {run} was decided by somebody else just now")));
         }
         conn.close().await;
