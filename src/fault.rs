@@ -1,27 +1,35 @@
 //! Named steps at which a test can kill the process, to see that nothing is lost or applied twice.
 //! It must not do anything in a release build.
 
-/// Every step, in the order of a file's life.
+/// Every step, in the order of a daemon's life.
 pub const STEPS: &[&str] = &[
+    "leading",
+    "task-begun",
+    "task-ended",
+    "decided",
+    "lock-written",
     "claimed-not-synced",
     "claimed",
+    "lease-taken",
+    "run-opened",
     "staged",
     "planned",
     "applied",
     "committing",
+    "held-kept",
     "committed",
     "effects",
     "spooled",
+    "releasing",
     "run-ended",
+    "draft-written",
     "report-written",
     "errors-written",
     "retry-written",
     "marker-renamed",
     "renamed-not-synced",
     "renamed",
-    "task-begun",
-    "task-ended",
-    "decided",
+    "leaving",
 ];
 
 /// Kills the process with SIGKILL if the environment says `ENROLD_KILL_AT=STEP` (the first time) or `STEP:N` (the

@@ -1,6 +1,7 @@
 //! The decision on a held run, carried out: the run is applied or put aside, and its file gets its last name.
 //! It must not ask anybody; a command or the daemon calls it, whoever of the two leads.
 
+use crate::fault;
 use crate::inbox;
 use crate::run::decision::Decision;
 use crate::run::history::Past;
@@ -24,11 +25,13 @@ pub async fn carry_out(engine: &Engine, run: i64, decision: Decision) -> RunResu
     let (decided, settled) = match decision {
         Decision::Approve => {
             let report = engine.approve(run).await?;
+            fault::step("decided");
             let settled = inbox::settle_decided(&engine.database, &engine.settings, &held, Some(&report)).await;
             (Decided::Applied(Box::new(report)), settled)
         }
         Decision::Reject => {
             let past = engine.reject(run).await?;
+            fault::step("decided");
             let settled = inbox::settle_decided(&engine.database, &engine.settings, &past, None).await;
             (Decided::Rejected(Box::new(past)), settled)
         }

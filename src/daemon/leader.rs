@@ -8,6 +8,7 @@ use crate::clock::StopWatch;
 use crate::daemon::DaemonError;
 use crate::daemon::shared::Shared;
 use crate::db::{Conn, DbError};
+use crate::fault;
 use crate::run::lease::{Heart, LEADER, Lease};
 use crate::run::{RunError, decision, history, require_ready};
 use crate::web::Role;
@@ -64,6 +65,7 @@ pub async fn take_once(shared: &Shared) -> Result<Heart, DaemonError> {
 
 /// Gives the lease back, on a connection of its own; another daemon takes over at once.
 pub async fn give_back(shared: &Shared) {
+    fault::step("leaving");
     if let Ok(mut conn) = shared.database.connect_with(Duration::from_secs(1)).await {
         // A lease that cannot be given back runs out by itself.
         drop(Lease::release_own(&mut conn, LEADER).await);
@@ -111,6 +113,7 @@ impl Leader {
                 shared.role(Role::Standby(holder));
                 return Ok(());
             }
+            fault::step("leading");
             self.say("this daemon leads");
         }
         shared.role(Role::Leader);

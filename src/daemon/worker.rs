@@ -159,7 +159,8 @@ impl Worker {
         let mut conn = self.shared.database.connect().await.map_err(text)?;
         crate::run::require_ready(&mut conn).await.map_err(text)?;
         self.tasks.begin(&mut conn).await.map_err(text)?;
-        if let Err(error) = inbox::settle_all(&mut conn, &self.settings).await {
+        ReaderLock::remove_left(self.inbox.dir());
+        if let Err(error) = inbox::settle_all(&mut conn, &self.shared.engine()).await {
             tracing::warn!("a decided file keeps its name for now: {error}");
         }
         let (_, effects) = history::pending(&mut conn).await.map_err(text)?;

@@ -6,6 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use super::InboxError;
+use crate::fault;
 
 /// A file that is being written; dropped before it is finished, nothing of it is left.
 pub struct Draft {
@@ -32,6 +33,7 @@ impl Draft {
     /// The directory's, a full disk among them.
     pub fn finish(mut self) -> Result<(), InboxError> {
         let whole = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
+        fault::step("draft-written");
         let named = whole.and_then(|()| fs::rename(&self.hidden, &self.path));
         self.finished = named.is_ok();
         named.map_err(|error| self.cannot(error))

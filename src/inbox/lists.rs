@@ -36,7 +36,7 @@ pub(super) async fn write(
     beside.report(run, settings)?;
     fault::step("report-written");
     if run.errors == 0 || run.state == State::Failed {
-        return Ok(());
+        return beside.without_lists();
     }
     let mut problems = Problems::of(database, settings, run).await?;
     let lines = problems.lines().await?;
@@ -91,6 +91,19 @@ impl<'a> Beside<'a> {
         let mut draft = self.draft(".report.json")?;
         writeln!(draft, "{document:#}").map_err(|error| draft.cannot(error))?;
         Ok(draft.finish()?)
+    }
+
+    /// No line failed: the lists of the same drop, when it was held with failed lines, say nothing any more.
+    fn without_lists(&self) -> Result<(), EndingError> {
+        for path in [".errors.csv", ".retry.csv"].map(|ending| self.path(ending)) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(InboxError::new("cannot remove", &path, error).into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// `line,code,message,raw`: a record per problem, in UTF-8.
@@ -184,7 +197,7 @@ impl Problems {
         if run.errors == run.problems.len() as u64 {
             return Ok(Self::Kept(run.problems.clone()));
         }
-        if run.state == State::Held {
+        if matches!(run.state, State::Held | State::Rejected) {
             return Ok(Self::Kept(Shelf::of(&settings.state.path, run.run).problems()?));
         }
         let conn = database.connect().await.map_err(RunError::from)?;

@@ -1,7 +1,7 @@
 //! One look at the drop directory: which files are complete, which are still being written, and in which order to take
 //! them. It must not open or change a file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -90,17 +90,21 @@ impl Inbox {
         let cannot = |error| InboxError::new("cannot read the drop directory", &self.dir, error);
         marks.look_begins();
         let mut inputs = Vec::new();
-        let mut markers = Vec::new();
+        let mut markers = HashSet::new();
         let mut locks = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(cannot)? {
             let name = entry.map_err(cannot)?.file_name();
             match names::sort(&name) {
                 Sort::Input => inputs.push((name, None)),
                 Sort::Working(original, token) => inputs.push((name, Some((original, token)))),
-                Sort::Marker(of) => markers.push(of),
+                Sort::Marker(of) => drop(markers.insert(of)),
                 Sort::Lock => locks.push(name),
                 Sort::Aside => {}
             }
+        }
+        // The marker of a file that was claimed before a crash says nothing of the next one of its name.
+        for (own, _) in inputs.iter().filter_map(|(_, working)| working.as_ref()) {
+            markers.remove(own);
         }
         let mut look = Look { lock: self.lock(&locks, now), ..Look::default() };
         let mut seen = HashMap::new();

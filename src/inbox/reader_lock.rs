@@ -6,9 +6,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::names::READER_LOCK;
+use crate::fault;
 
 /// How our lock begins; another reader's begins otherwise.
 const OURS: &str = "enrold ";
+/// Its name until it is written.
+const DRAFT: &str = ".enrold-lock.draft";
 
 /// Our `lock.txt`, until it is dropped.
 pub struct ReaderLock(Option<PathBuf>);
@@ -21,8 +24,24 @@ impl ReaderLock {
             return Self(None);
         }
         let text = format!("{OURS}{} {clock}\n", std::process::id());
-        let written = fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()));
-        Self(written.is_ok().then_some(path))
+        // An empty lock, if we died now, would be another reader's.
+        let draft = dir.join(DRAFT);
+        let written = fs::File::create(&draft).and_then(|mut file| file.write_all(text.as_bytes()));
+        fault::step("lock-written");
+        let named = written.and_then(|()| fs::rename(&draft, &path));
+        if named.is_err() {
+            drop(fs::remove_file(&draft));
+        }
+        Self(named.is_ok().then_some(path))
+    }
+
+    /// Removes the lock that an enrold left when it died: feeders would wait for it until the next file comes.
+    pub fn remove_left(dir: &Path) {
+        // If it is not there, all is well.
+        drop(fs::remove_file(dir.join(DRAFT)));
+        if Self::is_ours(dir) {
+            drop(Self(Some(dir.join(READER_LOCK))));
+        }
     }
 
     /// True if the lock was left by an enrold: only one reads the directory, so it died.

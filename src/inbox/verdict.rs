@@ -8,10 +8,8 @@ use super::ending::{held_name, rename};
 use super::{Claimed, Ending, EndingError, InboxError, finish, names};
 use crate::config::Settings;
 use crate::db::{Conn, Database};
-use crate::fault;
-use crate::run::decision;
 use crate::run::history::{Claim, Past};
-use crate::run::{Report, RunError, State, zone};
+use crate::run::{Engine, Report, RunError, State, decision, zone};
 
 /// Renames the file of a held run that was decided: `.done` with the report of the run that applied it, or `.rejected`.
 /// Nothing happens if the file is not in the drop directory (it was imported from elsewhere, or taken away).
@@ -25,18 +23,9 @@ pub async fn settle_decided(
     applied: Option<&Report>,
 ) -> Result<(), EndingError> {
     for (claimed, claim) in held_files(settings)? {
-        if !same(&claim, &held.claim) {
-            continue;
+        if same(&claim, &held.claim) {
+            settle(database, settings, claimed, held, applied).await?;
         }
-        match applied {
-            Some(report) => drop(finish(database, settings, &claimed, report, Ending::Done).await?),
-            None => {
-                let stamp = names::stamp(held.clock, zone(settings, None));
-                let ending = if held.state == State::Approved.as_str() { Ending::Done } else { Ending::Rejected };
-                rename(settings, &claimed, ending, &stamp, &held.sha256)?;
-            }
-        }
-        fault::step("decided");
     }
     Ok(())
 }
@@ -45,13 +34,35 @@ pub async fn settle_decided(
 ///
 /// # Errors
 /// As [`settle_decided`].
-pub async fn settle_all(conn: &mut Conn, settings: &Settings) -> Result<(), EndingError> {
-    for (claimed, claim) in held_files(settings)? {
-        let Some(past) = decision::decided_of(conn, &claim).await.map_err(RunError::from)? else { continue };
-        let stamp = names::stamp(past.clock, zone(settings, None));
-        let ending = if past.state == State::Approved.as_str() { Ending::Done } else { Ending::Rejected };
-        rename(settings, &claimed, ending, &stamp, &past.sha256)?;
+pub async fn settle_all(conn: &mut Conn, engine: &Engine) -> Result<(), EndingError> {
+    for (claimed, claim) in held_files(&engine.settings)? {
+        let Some(held) = decision::decided_of(conn, &claim).await.map_err(RunError::from)? else { continue };
+        let applied = match decision::child(conn, held.run).await.map_err(RunError::from)? {
+            Some(child) => engine.recall(child.run).await?,
+            None => None,
+        };
+        settle(&engine.database, &engine.settings, claimed, &held, applied.as_ref()).await?;
     }
+    Ok(())
+}
+
+async fn settle(
+    database: &Database,
+    settings: &Settings,
+    claimed: Claimed,
+    held: &Past,
+    applied: Option<&Report>,
+) -> Result<(), EndingError> {
+    // By the mark of the drop, the lists of the run that applied it take the place of those of the held one.
+    let token = if held.claim.token.is_empty() { claimed.token.clone() } else { held.claim.token.clone() };
+    let claimed = Claimed { token, ..claimed };
+    if let Some(report) = applied {
+        finish(database, settings, &claimed, report, Ending::Done).await?;
+        return Ok(());
+    }
+    let stamp = names::stamp(held.clock, zone(settings, None));
+    let ending = if held.state == State::Approved.as_str() { Ending::Done } else { Ending::Rejected };
+    rename(settings, &claimed, ending, &stamp, &held.sha256)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::clock::StopWatch;
 use crate::config::GuardMode;
 use crate::db::{Conn, Params};
+use crate::fault;
 use crate::flatfile::job;
 use crate::moodle::site::Site;
 use crate::report::Code;
@@ -168,6 +169,7 @@ impl Attempt<'_> {
         let kept = shelf.keep(&held, copy.as_mut(), conn, self.run).await;
         conn.rollback().await?;
         kept?;
+        fault::step("held-kept");
         report.state = State::Held;
         history::close(conn, self.run, State::Held, report, "", false).await?;
         Ok(())

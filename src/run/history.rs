@@ -2,6 +2,7 @@
 //! It must not know what a run did beyond its counts.
 
 use crate::db::{Conn, DbError, Params, Row};
+use crate::run::decision;
 use crate::run::outcome::{Report, State};
 
 /// What identifies a drop (DESIGN 1): the same file is never applied twice, the same bytes on another day are.
@@ -133,7 +134,7 @@ pub async fn close(
 ) -> Result<(), DbError> {
     let counts = serde_json::json!({
         "lines": report.lines, "errors": report.errors, "counts": report.counts, "overtaken": report.overtaken,
-        "breaches": report.breaches, "commit_ms": report.commit_ms,
+        "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "same_bytes_as": report.same_bytes_as,
     });
     let params = Params::new()
         .with("run", run)
@@ -175,7 +176,8 @@ pub async fn same_bytes(conn: &mut Conn, sha256: &str, before: i64) -> Result<Op
     Ok((run > 0).then_some(run))
 }
 
-/// The run that a drop came to: applied, held or decided. A run that failed or died is none, it is tried again.
+/// The run that a drop came to: applied, held or rejected; for a held one that was approved, the run that applied it. A
+/// run that failed or died is none, it is tried again.
 ///
 /// # Errors
 /// The engine's.
@@ -184,7 +186,10 @@ pub async fn of_drop(conn: &mut Conn, token: &str) -> Result<Option<Past>, DbErr
         "SELECT {COLUMNS} FROM {{enrold_run}} WHERE token = :token
             AND state IN ('done', 'done-with-errors', 'held', 'approved', 'rejected') ORDER BY id DESC LIMIT 1"
     );
-    Ok(conn.row(&sql, &Params::new().with("token", token)).await?.as_ref().map(past))
+    match conn.row(&sql, &Params::new().with("token", token)).await?.as_ref().map(past) {
+        Some(past) if past.state == State::Approved.as_str() => Ok(decision::child(conn, past.run).await?.or(Some(past))),
+        past => Ok(past),
+    }
 }
 
 /// The latest runs, newest first.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::clock::StopWatch;
 use crate::config::WhenDisabled;
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
+use crate::fault;
 use crate::flatfile::METHOD;
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
@@ -51,9 +52,11 @@ impl Engine {
         let mut conn = self.connect(simulate).await?;
         require_ready(&mut conn).await?;
         let lease = self.take_lease(&mut conn).await?;
+        fault::step("lease-taken");
         let heart = lease.beat(Arc::clone(&self.database), self.settings.run.lease_ttl.as_secs());
         let outcome = self.under_lease(&mut conn, &lease, &order, simulate, watch).await;
         drop(heart);
+        fault::step("releasing");
         if lease.release(&mut conn).await.is_err() {
             // The connection is gone: a new one gives the lease back, or it runs out by itself.
             if let Ok(mut fresh) = self.database.connect().await {
@@ -139,6 +142,7 @@ impl Engine {
             let claim = opened.as_ref().map(|opened| &opened.claim);
             history::open(conn, order.kind(), &order.source(), report.clock, order.held, claim).await?
         };
+        fault::step("run-opened");
         report.run = run;
         if let Some(opened) = &opened {
             report.read_as = Some(read_as(opened));
@@ -337,6 +341,8 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
         overtaken: part("overtaken").as_i64().unwrap_or_default(),
         errors: part("errors").as_u64().unwrap_or_default(),
         breaches: serde_json::from_value(part("breaches")).map_err(read)?,
+        read_as: serde_json::from_value(part("read_as")).map_err(read)?,
+        same_bytes_as: part("same_bytes_as").as_i64(),
         problems: problems(conn, past.run, PROBLEMS_SHOWN as i64).await?,
         commit_ms: part("commit_ms").as_u64().unwrap_or_default(),
         ..blank(&past.kind, &past.source, past.clock)

@@ -90,7 +90,7 @@ pub struct Lines {
 }
 
 /// What the file was read as.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReadAs {
     /// `header` or `native`.
     pub kind: String,

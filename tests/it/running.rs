@@ -86,6 +86,20 @@ impl Running {
         }
     }
 
+    /// Waits until something is so, or the daemon ends: gives how it ended if that came first.
+    #[track_caller]
+    pub fn ends_before(&mut self, what: &str, mut is_so: impl FnMut() -> bool) -> Option<ExitStatus> {
+        let begun = Instant::now();
+        while !is_so() {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what} did not come; the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+
     /// Waits until a file of the drop directory is there.
     #[track_caller]
     pub fn until_there(&mut self, name: &str) -> PathBuf {
@@ -99,6 +113,13 @@ impl Running {
     pub fn until_logged(&mut self, text: &str) {
         let log = Arc::clone(&self.log);
         self.until(&format!("{text:?} in the log"), move || log.lock().unwrap().contains(text));
+    }
+
+    /// The same, for a daemon that may be killed before.
+    #[track_caller]
+    pub fn until_logged_or_ended(&mut self, text: &str) {
+        let log = Arc::clone(&self.log);
+        self.ends_before(&format!("{text:?} in the log"), move || log.lock().unwrap().contains(text));
     }
 
     /// Sends a signal by its name: TERM, HUP, KILL, STOP, CONT.
