@@ -87,13 +87,14 @@ impl Inbox {
     /// # Errors
     /// The directory cannot be read.
     pub fn look(&mut self, marks: &Marks, now: i64) -> Result<Look, InboxError> {
-        let cannot = |error| InboxError::new("cannot read the drop directory", &self.dir, error);
         marks.look_begins();
+        // A listing can miss a file that comes meanwhile and show one that came after it. What the first listing shows,
+        // with all that came before it, is in the second.
+        let before: HashSet<OsString> = self.names()?.into_iter().collect();
         let mut inputs = Vec::new();
         let mut markers = HashSet::new();
         let mut locks = Vec::new();
-        for entry in std::fs::read_dir(&self.dir).map_err(cannot)? {
-            let name = entry.map_err(cannot)?.file_name();
+        for name in self.names()? {
             match names::sort(&name) {
                 Sort::Input => inputs.push((name, None)),
                 Sort::Working(original, token) => inputs.push((name, Some((original, token)))),
@@ -126,7 +127,16 @@ impl Inbox {
             let own = found.working.as_ref().map_or(&found.name, |(name, _)| name);
             (found.working.is_none(), names::order(own, found.mtime_ns))
         });
+        while look.ready.pop_if(|last| !before.contains(&last.name)).is_some() {
+            look.again = Some(Duration::ZERO);
+        }
         Ok(look)
+    }
+
+    fn names(&self) -> Result<Vec<OsString>, InboxError> {
+        let listed =
+            std::fs::read_dir(&self.dir).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+        listed.map_err(|error| InboxError::new("cannot read the drop directory", &self.dir, error))
     }
 
     /// How long a file must still stand; `None` if it is complete.

@@ -24,9 +24,10 @@ impl ReaderLock {
             return Self(None);
         }
         let text = format!("{OURS}{} {clock}\n", std::process::id());
-        // An empty lock, if we died now, would be another reader's.
+        // An empty lock, if we died now or the power were cut, would be another reader's.
         let draft = dir.join(DRAFT);
-        let written = fs::File::create(&draft).and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = fs::File::create(&draft)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
         fault::step("lock-written");
         let named = written.and_then(|()| fs::rename(&draft, &path));
         if named.is_err() {

@@ -19,18 +19,31 @@ on_each_engine!(a_kill_at_any_step_loses_nothing_and_doubles_nothing);
 /// Lines that fail, in every file that has failing lines.
 const WRONG: [&str; 2] = ["add,student,nobody,c1", "add,norole,u1,c1"];
 
+/// Steps between which nothing is asked of the database.
+const OF_THE_DIRECTORY: [&str; 8] = [
+    "lock-written",
+    "claimed-not-synced",
+    "draft-written",
+    "report-written",
+    "errors-written",
+    "retry-written",
+    "marker-renamed",
+    "renamed-not-synced",
+];
+
 async fn a_kill_at_any_step_loses_nothing_and_doubles_nothing(mut site: Site) {
     // Each of the ten to twenty times that a step comes in a round takes half a second: so only some of them.
     let every_time = std::env::var_os("ENROLD_TEST_KILLS").is_some();
-    let next = |nth: u32| if every_time { nth + 1 } else { nth * 2 };
+    let next = |nth: u32| if every_time { nth + 1 } else { nth * 3 };
     let mut night = Night::begin(&mut site).await;
     assert!(!night.round(&mut site, "").await, "nothing kills it in the first round");
-    for step in STEPS {
+    let on_a_server = site.conn.dialect() != Dialect::Lite;
+    for step in STEPS.iter().filter(|step| !(on_a_server && OF_THE_DIRECTORY.contains(step))) {
         let mut nth = 1_u32;
         while night.round(&mut site, &format!("{step}:{nth}")).await {
             nth = next(nth);
             // On the servers the first time is enough: what differs there is what becomes of the transaction.
-            if site.conn.dialect() != Dialect::Lite {
+            if on_a_server {
                 break;
             }
         }
