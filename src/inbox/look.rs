@@ -199,3 +199,22 @@ impl Look {
 fn mtime_ns(metadata: &Metadata) -> i128 {
     i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_beside_a_claimed_file_says_nothing_of_the_next_one_of_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let claimed = "a.csv.0123456789abcdef.work";
+        for name in [claimed, "a.csv.ok", "a.csv", "b.csv.ok", "b.csv"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let mut inbox = Inbox::new(dir.path(), Duration::from_secs(60));
+        let look = inbox.look(&Marks::default(), 0).unwrap();
+        let ready: Vec<&OsString> = look.ready.iter().map(|found| &found.name).collect();
+        assert_eq!(ready, [claimed, "b.csv"]);
+        assert_eq!(look.waiting, 3);
+    }
+}

@@ -106,13 +106,12 @@ pub async fn decide(conn: &mut Conn, run: i64, state: State, message: &str) -> R
     Ok(decided == 1)
 }
 
-/// The runs that were decided, and held before a moment (Unix seconds).
+/// The runs that were decided, or died while they were put on hold, before a moment (Unix seconds).
 ///
 /// # Errors
 /// The engine's.
 pub async fn decided_before(conn: &mut Conn, moment: i64) -> Result<Vec<i64>, DbError> {
-    let sql =
-        "SELECT id FROM {enrold_run} WHERE state IN ('approved', 'rejected') AND COALESCE(decided, ended) < :moment";
+    let sql = "SELECT id FROM {enrold_run} WHERE state IN ('approved', 'rejected', 'interrupted') AND COALESCE(decided, ended) < :moment";
     let rows = conn.rows(sql, &Params::new().with("moment", moment)).await?;
     Ok(rows.iter().map(|row| row.int(0)).collect())
 }

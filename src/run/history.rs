@@ -187,7 +187,9 @@ pub async fn of_drop(conn: &mut Conn, token: &str) -> Result<Option<Past>, DbErr
             AND state IN ('done', 'done-with-errors', 'held', 'approved', 'rejected') ORDER BY id DESC LIMIT 1"
     );
     match conn.row(&sql, &Params::new().with("token", token)).await?.as_ref().map(past) {
-        Some(past) if past.state == State::Approved.as_str() => Ok(decision::child(conn, past.run).await?.or(Some(past))),
+        Some(past) if past.state == State::Approved.as_str() => {
+            Ok(decision::child(conn, past.run).await?.or(Some(past)))
+        }
         past => Ok(past),
     }
 }

@@ -14,7 +14,7 @@ use crate::running::names;
 use crate::servers::on_each_engine;
 use crate::site::{NOW, Site};
 
-on_each_engine!(a_kill_at_any_step_loses_nothing_and_doubles_nothing);
+on_each_engine!(a_kill_at_any_step_loses_nothing_and_doubles_nothing, a_run_is_decided_before_its_file_has_its_name,);
 
 /// Lines that fail, in every file that has failing lines.
 const WRONG: [&str; 2] = ["add,student,nobody,c1", "add,norole,u1,c1"];
@@ -49,6 +49,31 @@ async fn a_kill_at_any_step_loses_nothing_and_doubles_nothing(mut site: Site) {
         }
         assert!(nth > 1, "the daemon never came to {step}");
     }
+}
+
+/// The daemon dies between a held run and the name of its file; somebody decides by command; the next daemon renames.
+async fn a_run_is_decided_before_its_file_has_its_name(mut site: Site) {
+    let Night { program, .. } = Night::begin(&mut site).await;
+    let cases = [("approve", [1, 2, 3], ".done", "done-with-errors"), ("reject", [4, 5, 6], ".rejected", "rejected")];
+    for (decision, who, end, state) in cases {
+        let name = format!("{decision}.csv");
+        let lines = who.map(|who| format!("add,student,u{who},c1\n")).concat();
+        program.drop_file(&name, format!("{lines}{}\n", WRONG[0]));
+        let mut killed = program.clone().env("ENROLD_KILL_AT", "run-ended").start();
+        assert_eq!(killed.ended().signal(), Some(9), "{}", killed.log());
+        assert_eq!(site.last_state().await, "held");
+        let run = site.last_run().await.to_string();
+        program.run(&[decision, &run]);
+        let mut daemon = program.start();
+        daemon.until_there(&format!("{name}{end}"));
+        daemon.stop();
+        let beside = |ending: &str| std::fs::read_to_string(program.inbox().join(format!("{name}{ending}"))).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&beside(".report.json")).unwrap();
+        assert_eq!(report["state"], state);
+        assert_eq!(beside(".retry.csv"), format!("{}\n", WRONG[0]));
+        assert_eq!(beside(".errors.csv").lines().count(), 2, "{}", beside(".errors.csv"));
+    }
+    assert_eq!(site.enrolled_as().await, ["u1 c1 student", "u2 c1 student", "u3 c1 student"]);
 }
 
 /// Rounds of one hour each. In each, files are dropped that touch everything, a task is due, and what was held in the round
