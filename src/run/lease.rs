@@ -1,7 +1,7 @@
 //! The two leases as rows: who may run now, with a heartbeat and a fencing number, good on a Galera cluster too.
 //! It must not know what a run does; it never uses a server-side named lock, which is local to one node.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ impl Lease {
     /// # Errors
     /// The engine's.
     pub async fn take(conn: &mut Conn, name: &'static str, ttl: u64) -> Result<Option<Self>, DbError> {
-        let holder = format!("{}:{}:{}", host(), std::process::id(), clock::nanos());
+        let holder = format!("{}:{}:{}:{}", host(), std::process::id(), mark(), clock::nanos());
         let params = Params::new()
             .with("name", name)
             .with("holder", holder.clone())
@@ -63,9 +63,9 @@ impl Lease {
     /// The engine's.
     pub async fn bury(conn: &mut Conn, name: &'static str) -> Result<bool, DbError> {
         let Some((holder, _)) = Self::holder(conn, name).await? else { return Ok(false) };
-        let mut parts = holder.splitn(3, ':');
+        let mut parts = holder.splitn(4, ':');
         let (Some(host_name), Some(pid)) = (parts.next(), parts.next()) else { return Ok(false) };
-        if host_name != host() || is_alive(pid) {
+        if host_name != host() || is_alive(pid, parts.next().unwrap_or_default()) {
             return Ok(false);
         }
         let params = Params::new().with("name", name).with("holder", holder.clone());
@@ -180,9 +180,19 @@ impl Drop for Heart {
 }
 
 /// A process that may not be asked is there as well; `/proc` would not show it under systemd's `ProtectProc`.
-fn is_alive(pid: &str) -> bool {
+/// In a container that was started anew, the dead one had our own number.
+fn is_alive(pid: &str, marked: &str) -> bool {
+    if pid == std::process::id().to_string() {
+        return marked == mark();
+    }
     let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
     pid.is_none_or(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// What tells this process from an earlier one of the same number.
+fn mark() -> &'static str {
+    static MARK: OnceLock<String> = OnceLock::new();
+    MARK.get_or_init(|| format!("{:x}", clock::nanos()))
 }
 
 fn host() -> String {

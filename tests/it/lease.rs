@@ -73,10 +73,16 @@ async fn a_dead_process_holds_nothing(mut site: Site) {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let file = site.write("add,student,u1,c1\n");
     let engine = Engine { wait: Duration::ZERO, ..site.engine() };
-    for (host, free) in [("elsewhere", false), (host.trim(), true)] {
-        // No process has a number above 2^22.
-        let params =
-            Params::new().with("holder", format!("{host}:4194305:1")).fragment("clock", site.conn.dialect().clock());
+    let (host, own) = (host.trim(), std::process::id());
+    // No process has a number above 2^22. The one with our own number is an earlier life of this container.
+    let holders = [
+        ("elsewhere:4194305:a:1".to_owned(), false),
+        (format!("{host}:1:a:1"), false),
+        (format!("{host}:4194305:a:1"), true),
+        (format!("{host}:{own}:a:1"), true),
+    ];
+    for (holder, free) in holders {
+        let params = Params::new().with("holder", holder).fragment("clock", site.conn.dialect().clock());
         let sql = "UPDATE {enrold_lease} SET holder = :holder, fence = 7, heartbeat = :clock WHERE name = 'run'";
         site.conn.exec(sql, &params).await.unwrap();
         let report = engine.import(&file, false).await;
