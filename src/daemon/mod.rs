@@ -30,7 +30,7 @@ fn is_of_all(error: &RunError) -> bool {
 /// One line in the log for each run: numbers, and the name of the file, never that of a person. A run that somebody
 /// must look at is a warning; one that did not take place is not told.
 fn log_run(report: &Report) {
-    let file = std::path::Path::new(&report.source).file_name().unwrap_or_default().to_string_lossy();
+    let file = crate::inbox::shown(std::path::Path::new(&report.source).file_name().unwrap_or_default());
     let what = format!("{} {file}", report.kind);
     let changes: i64 = report.counts.values().sum();
     let text = format!(

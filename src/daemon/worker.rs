@@ -1,6 +1,7 @@
 //! The worker: decisions, due tasks, then the files of the drop directory, one job after the other.
 //! It must not know how a file is applied or what systemd is told; it never gives up and never dies of a file.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub struct Worker {
     tasks: Tasks,
     later: Later,
     pause: Later,
-    said: String,
+    said: HashMap<&'static str, String>,
     undone: Option<String>,
     begun: bool,
 }
@@ -56,9 +57,9 @@ impl Worker {
             marks: Marks::default(),
             watch: None,
             tasks,
-            later: Later::between(Duration::from_secs(60), Duration::from_secs(3_600)),
+            later: Later::between(Duration::from_secs(5), Duration::from_secs(3_600)),
             pause: Later::between(Duration::from_secs(1), Duration::from_secs(30)),
-            said: String::new(),
+            said: HashMap::new(),
             undone: None,
             begun: false,
         }
@@ -108,7 +109,7 @@ impl Worker {
                 if self.pause.forget(ALL) {
                     tracing::info!("it works again");
                     self.undone = None;
-                    self.said.clear();
+                    self.said.remove("blocked");
                 }
                 self.say_idle();
                 wait
@@ -196,11 +197,14 @@ impl Worker {
         self.shared.status.inbox(look.as_ref().map(|_| ()).map_err(ToString::to_string));
         let look = look.map_err(|error| self.unreadable(&error))?;
         self.shared.status.waiting(look.waiting, look.oldest);
-        if let Some((lock, age)) = look.lock
-            && look.waiting > 0
-        {
-            let old = if age > OLD_LOCK { ", which is old: is its writer gone? Remove it then" } else { "" };
-            self.say(&format!("{lock} keeps {} file(s) waiting for {age} s{old}", look.waiting), lock);
+        match look.lock {
+            Some((lock, age)) if look.waiting > 0 => {
+                let old = if age > OLD_LOCK { ", which is old: is its writer gone? Remove it then" } else { "" };
+                let text = format!("{lock} keeps {} file(s) waiting for {age} s{old}", look.waiting);
+                self.say("lock", &format!("{lock}{old}"), &text);
+            }
+            Some(_) => {}
+            None => self.unsay("lock"),
         }
         Ok(look)
     }
@@ -220,9 +224,23 @@ impl Worker {
 
     /// One file, from its claim to its last name.
     async fn file(&mut self, found: &Found) -> Next {
+        let shown = inbox::shown(&found.name);
+        if self.later.left(&shown).is_some() {
+            return Next::Go;
+        }
         let claimed = match Claimed::take(self.inbox.dir(), found) {
             Ok(Some(claimed)) => claimed,
             Ok(None) => return Next::Go,
+            Err(error) if is_of_one(&error) => {
+                let left = self.later.put_off(&shown);
+                let message = format!(
+                    "{error}: it belongs to somebody else in a sticky directory, or is immutable; trying again in {} s",
+                    left.as_secs()
+                );
+                tracing::error!(file.name = shown, "{message}");
+                self.undone(message);
+                return Next::Go;
+            }
             Err(error) => {
                 let reason = self.unreadable(&error);
                 self.shared.status.inbox(Err(reason.clone()));
@@ -232,7 +250,7 @@ impl Worker {
         if self.later.left(&claimed.token).is_some() {
             return Next::Go;
         }
-        let name = claimed.name.to_string_lossy().into_owned();
+        let name = inbox::shown(&claimed.name);
         self.shared.working(format!("applying {name}"));
         match self.shared.engine().import(&claimed.import(), false).await {
             Ok(report) => {
@@ -249,14 +267,19 @@ impl Worker {
             let waits = report.notes.contains(&Note::MethodDisabled);
             let reason = if waits { "the enrolment method is not enabled in Moodle" } else { "the run was skipped" };
             return Next::Pause(match claimed.release() {
-                Ok(()) => format!("{reason}: files wait"),
+                Ok(_) => format!("{reason}: files wait"),
                 Err(error) => error.to_string(),
             });
         };
+        if claimed.is_written_to() {
+            let told = format!("it was written to after run {} had read it, and is read again whole", report.run);
+            return self.written_to(claimed, &told);
+        }
         let settled = inbox::finish(&self.shared.database, &self.settings, claimed, report, ending).await.map(|_| ());
         match settled {
             Ok(()) => {
                 self.later.forget(&claimed.token);
+                self.later.forget(&inbox::shown(&claimed.name));
             }
             Err(error) => {
                 let left = self.later.put_off(&claimed.token);
@@ -279,11 +302,7 @@ impl Worker {
             return Next::Pause(error.to_string());
         }
         if let RunError::Changed(_) = error {
-            tracing::warn!(file.name = name, "{error}");
-            return match claimed.release() {
-                Ok(()) => Next::Go,
-                Err(error) => Next::Pause(error.to_string()),
-            };
+            return self.written_to(claimed, "it was written to while it was read; nothing was applied");
         }
         let left = self.later.put_off(&claimed.token);
         let message =
@@ -291,6 +310,23 @@ impl Worker {
         tracing::error!(file.name = name, "{message}");
         self.undone(message);
         Next::Go
+    }
+
+    /// A file whose writer was not done goes back to its name and waits until it is complete.
+    fn written_to(&mut self, claimed: &Claimed, told: &str) -> Next {
+        let name = inbox::shown(&claimed.name);
+        // Whatever calls it complete was wrong: it is not taken again at once.
+        let left = self.later.put_off(&name);
+        let message = format!("{name} was not complete: {told}; trying again in {} s", left.as_secs());
+        tracing::warn!(file.name = name, "{message}");
+        self.undone(message);
+        match claimed.release() {
+            Ok(kept) => {
+                kept.map(|token| self.later.put_off(&token));
+                Next::Go
+            }
+            Err(error) => Next::Pause(error.to_string()),
+        }
     }
 
     fn undone(&mut self, message: String) {
@@ -328,29 +364,38 @@ impl Worker {
         }
         self.watch = None;
         match Watch::start(self.inbox.dir(), &self.marks, &self.shared.wake) {
-            Ok(watch) => self.watch = Some(watch),
+            Ok(watch) => {
+                self.unsay("watch");
+                self.watch = Some(watch);
+            }
             Err(reason) => self.say(
+                "watch",
+                &reason,
                 &format!(
                     "changes of the drop directory are not told by the system ({reason}); it is looked through every {} s",
                     self.settings.inbox.rescan.as_secs()
                 ),
-                "watch",
             ),
         }
     }
 
-    /// Warns once until something else is to be said of another matter.
-    fn say(&mut self, text: &str, matter: &str) {
-        if self.said != matter {
+    /// Warns of a matter, once until it stands otherwise.
+    fn say(&mut self, matter: &'static str, stands: &str, text: &str) {
+        if self.said.get(matter).is_none_or(|said| said != stands) {
             tracing::warn!("{text}");
-            matter.clone_into(&mut self.said);
+            self.said.insert(matter, stands.to_owned());
         }
     }
 
+    /// A matter is settled: the next time, it is said again.
+    fn unsay(&mut self, matter: &'static str) {
+        self.said.remove(matter);
+    }
+
     fn blocked(&mut self, reason: &str, left: Duration) {
-        if self.said != reason {
+        if self.said.get("blocked").is_none_or(|said| said != reason) {
             tracing::error!("{reason}; nothing is lost, trying again until it works");
-            reason.clone_into(&mut self.said);
+            self.said.insert("blocked", reason.to_owned());
         }
         self.undone(reason.to_owned());
         self.shared.idle(&format!("waiting {} s: {reason}", left.as_secs()));
@@ -359,6 +404,11 @@ impl Worker {
     fn say_idle(&mut self) {
         self.shared.idle(&format!("watching {}", self.inbox.dir().display()));
     }
+}
+
+/// True for a refusal that is the file's own and not the directory's.
+fn is_of_one(error: &InboxError) -> bool {
+    error.error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error())
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::look::Stand;
 use super::{Found, InboxError, names, sync_directory};
 use crate::fault;
 use crate::run::{Dropped, Import};
@@ -23,6 +24,8 @@ pub struct Claimed {
     pub path: PathBuf,
     /// The mark of this claim.
     pub token: String,
+    /// How it stood when it was claimed.
+    pub stood: Option<Stand>,
 }
 
 impl Claimed {
@@ -32,9 +35,7 @@ impl Claimed {
     /// The directory's: it cannot be written. Then nothing may be applied, for nobody could see that it was.
     pub fn take(dir: &Path, found: &Found) -> Result<Option<Self>, InboxError> {
         if let Some((name, token)) = &found.working {
-            let claimed =
-                Self { dir: dir.to_owned(), name: name.clone(), path: dir.join(&found.name), token: token.clone() };
-            return Ok(Some(claimed));
+            return Ok(Some(Self::of(dir, name, dir.join(&found.name), token.clone())));
         }
         let token = names::new_token(&found.name);
         let from = dir.join(&found.name);
@@ -47,26 +48,46 @@ impl Claimed {
         fault::step("claimed-not-synced");
         sync_directory(dir).map_err(|error| InboxError::new("cannot write down the claim on", &from, error))?;
         fault::step("claimed");
-        Ok(Some(Self { dir: dir.to_owned(), name: found.name.clone(), path, token }))
+        Ok(Some(Self::of(dir, &found.name, path, token)))
     }
 
-    /// Gives the file back under its own name, as if it had not been touched. Under that name may lie another one by
-    /// now: then it keeps its working name and is taken first.
+    pub(super) fn of(dir: &Path, name: &OsStr, path: PathBuf, token: String) -> Self {
+        let stood = path.symlink_metadata().ok().as_ref().map(Stand::of);
+        Self { dir: dir.to_owned(), name: name.to_owned(), path, token, stood }
+    }
+
+    /// True if somebody has written to the file since it was claimed: what its run has read is not all of it.
+    pub fn is_written_to(&self) -> bool {
+        let stands = self.path.symlink_metadata().ok().as_ref().map(Stand::of);
+        stands.is_some() && stands != self.stood
+    }
+
+    /// Gives the file back under its own name, as if it had not been touched; it must settle anew. Under that name may lie
+    /// another one by now: then it keeps a working name, as another claim whose token is given, and is taken first.
     ///
     /// # Errors
     /// The directory's.
-    pub fn release(&self) -> Result<(), InboxError> {
+    pub fn release(&self) -> Result<Option<String>, InboxError> {
+        let cannot = |error| InboxError::new("cannot give back", &self.path, error);
+        let mut kept = None;
         match rename_new(&self.path, &self.dir.join(&self.name)) {
             Ok(()) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
-            Err(error) => return Err(InboxError::new("cannot give back", &self.path, error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let token = names::new_token(&self.name);
+                rename_new(&self.path, &self.dir.join(names::working(&self.name, &token))).map_err(cannot)?;
+                kept = Some(token);
+            }
+            Err(error) => return Err(cannot(error)),
         }
-        sync_directory(&self.dir).map_err(|error| InboxError::new("cannot give back", &self.path, error))
+        sync_directory(&self.dir).map_err(cannot)?;
+        Ok(kept)
     }
 
     /// The order for the run.
     pub fn import(&self) -> Import {
-        let dropped = Dropped { shown: self.dir.join(&self.name).display().to_string(), token: self.token.clone() };
+        let dropped =
+            Dropped { shown: self.dir.join(names::shown(&self.name)).display().to_string(), token: self.token.clone() };
         Import { path: self.path.clone(), dropped: Some(dropped), ..Import::default() }
     }
 }
@@ -86,9 +107,16 @@ pub fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Renames to the first name that is free: the name with the ending, then with a stamp, then with a number too.
-pub fn rename_free(from: &Path, dir: &Path, name: &OsStr, ending: &str, stamp: &str) -> std::io::Result<PathBuf> {
-    let endings = std::iter::once(ending.to_owned())
+/// Renames to the first name that is free: the name with the ending and what is wanted behind it, then with the ending
+/// and a stamp, then with a number too.
+pub fn rename_free(
+    from: &Path,
+    dir: &Path,
+    name: &OsStr,
+    (ending, behind): (&str, &str),
+    stamp: &str,
+) -> std::io::Result<PathBuf> {
+    let endings = std::iter::once(format!("{ending}{behind}"))
         .chain(std::iter::once(format!("{ending}.{stamp}")))
         .chain((2..).map(|number| format!("{ending}.{stamp}-{number}")));
     for ending in endings {

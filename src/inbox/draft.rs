@@ -23,7 +23,9 @@ impl Draft {
     /// The directory's.
     pub fn begin(path: PathBuf, mark: &str) -> Result<Self, InboxError> {
         let hidden = path.with_file_name(format!(".enrold-{mark}.draft"));
-        let file = File::create(&hidden).map_err(|error| InboxError::new("cannot write", &path, error))?;
+        // What an earlier try left, or a link that somebody put here, is not written through.
+        drop(fs::remove_file(&hidden));
+        let file = File::create_new(&hidden).map_err(|error| InboxError::new("cannot write", &path, error))?;
         Ok(Self { out: BufWriter::new(file), hidden, path, finished: false })
     }
 

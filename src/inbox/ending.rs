@@ -73,13 +73,15 @@ pub async fn finish(
     ending: Ending,
 ) -> Result<Option<PathBuf>, EndingError> {
     let stamp = names::stamp(report.clock, zone(settings, None));
-    lists::write(database, settings, claimed, report, &stamp).await?;
+    let stays = ending != Ending::Done || settings.inbox.done_mode == DoneMode::Rename;
+    let named = stays.then(|| ending.word());
+    let between = lists::write(database, settings, claimed, report, &stamp, named).await?;
     consume_marker(claimed, &stamp)?;
     let sha256 = report.read_as.as_ref().map(|read| read.sha256.as_str()).unwrap_or_default();
-    Ok(rename(settings, claimed, ending, &stamp, sha256)?)
+    Ok(rename(settings, claimed, ending, &between, &stamp, sha256)?)
 }
 
-/// Gives a file the name of its end, without lists. `None` if it was deleted, or is gone.
+/// Gives a file the name of its end, without lists; `between` stands behind its ending. `None` if it was deleted, or is gone.
 ///
 /// # Errors
 /// The directory's.
@@ -87,6 +89,7 @@ pub(super) fn rename(
     settings: &Settings,
     claimed: &Claimed,
     ending: Ending,
+    between: &str,
     stamp: &str,
     sha256: &str,
 ) -> Result<Option<PathBuf>, InboxError> {
@@ -94,7 +97,7 @@ pub(super) fn rename(
     let renamed = match (ending, settings.inbox.done_mode) {
         (Ending::Done, DoneMode::Delete) => fs::remove_file(path).map(|()| None),
         (Ending::Done, DoneMode::Archive) => archive(settings, claimed, stamp, sha256).map(Some),
-        _ => rename_free(path, dir, name, ending.word(), stamp).map(Some),
+        _ => rename_free(path, dir, name, (ending.word(), between), stamp).map(Some),
     };
     let to = match renamed {
         Ok(to) => to,
@@ -111,7 +114,7 @@ pub(super) fn rename(
 fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), InboxError> {
     let marker = names::fitted(&claimed.name, ".ok");
     let path = claimed.dir.join(&marker);
-    match rename_free(&path, &claimed.dir, &marker, ".done", stamp) {
+    match rename_free(&path, &claimed.dir, &marker, (".done", ""), stamp) {
         Ok(_) => {
             fault::step("marker-renamed");
             Ok(())
@@ -132,7 +135,7 @@ fn archive(settings: &Settings, claimed: &Claimed, stamp: &str, sha256: &str) ->
     fs::create_dir_all(&dir)?;
     let digest = sha256.get(..8).unwrap_or("unread");
     let name = [format!("{stamp}_{digest}_").as_bytes(), claimed.name.as_bytes()].concat();
-    let to = match rename_free(&claimed.path, &dir, OsStr::from_bytes(&name), "", stamp) {
+    let to = match rename_free(&claimed.path, &dir, OsStr::from_bytes(&name), ("", ""), stamp) {
         Err(error) if error.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
             copy_across(&claimed.path, &dir, OsStr::from_bytes(&name), stamp)?
         }
@@ -147,7 +150,7 @@ fn copy_across(from: &Path, dir: &Path, name: &OsStr, stamp: &str) -> std::io::R
     let hidden = dir.join(names::fitted(name, ".part"));
     fs::copy(from, &hidden)?;
     fs::File::open(&hidden)?.sync_all()?;
-    let to = rename_free(&hidden, dir, name, "", stamp)?;
+    let to = rename_free(&hidden, dir, name, ("", ""), stamp)?;
     sync_directory(dir)?;
     fs::remove_file(from)?;
     Ok(to)

@@ -1,14 +1,14 @@
 //! What lies beside a file after its run: the report, the list of errors, and the failed lines to try again.
 //! It must not rename the file itself.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::draft::Draft;
-use super::{Claimed, EndingError, InboxError, names};
+use super::{Claimed, EndingError, InboxError, names, read_regular};
 use crate::config::{Locale, Settings};
 use crate::db::{Conn, Database};
 use crate::fault;
@@ -17,11 +17,14 @@ use crate::report::{self, Problem};
 use crate::run::hold::Shelf;
 use crate::run::{Report, RunError, State, problems_after};
 
+/// The largest report that is read to see whose it is: it holds at most a few hundred problems.
+const REPORT: u64 = 16 << 20;
 /// Problems held in memory at a time.
 const PAGE: usize = 10_000;
 
 /// Writes the report of a run beside its file and, when lines failed, the list of errors and the retry file. Written
-/// again after a crash, they take the place of the first ones.
+/// again after a crash, they take the place of the first ones. Gives what stands between the file's name and each ending,
+/// which was free behind `word` too: names that belong together look so.
 ///
 /// # Errors
 /// The directory's or the database's; then all is written at the next try.
@@ -31,12 +34,14 @@ pub(super) async fn write(
     claimed: &Claimed,
     run: &Report,
     stamp: &str,
-) -> Result<(), EndingError> {
-    let beside = Beside::choose(claimed, stamp);
+    word: Option<&str>,
+) -> Result<String, EndingError> {
+    let beside = Beside::choose(claimed, stamp, word);
     beside.report(run, settings)?;
     fault::step("report-written");
     if run.errors == 0 || run.state == State::Failed {
-        return beside.without_lists();
+        beside.without_lists()?;
+        return Ok(beside.between);
     }
     let mut problems = Problems::of(database, settings, run).await?;
     let lines = problems.lines().await?;
@@ -45,7 +50,7 @@ pub(super) async fn write(
     fault::step("errors-written");
     beside.retry(&text, lines)?;
     fault::step("retry-written");
-    Ok(())
+    Ok(beside.between)
 }
 
 /// Where the lists of one drop go: its name, with what stands between it and their endings.
@@ -56,10 +61,10 @@ struct Beside<'a> {
 
 impl<'a> Beside<'a> {
     /// The first names under which nothing of another drop lies; those of an earlier try for the same drop are its own.
-    fn choose(claimed: &'a Claimed, stamp: &str) -> Self {
+    fn choose(claimed: &'a Claimed, stamp: &str, word: Option<&str>) -> Self {
         let mut beside = Self { claimed, between: String::new() };
         let mut number = 1;
-        while !beside.is_free_or_own() {
+        while !beside.is_free_or_own(word) {
             beside.between = if number == 1 { format!(".{stamp}") } else { format!(".{stamp}-{number}") };
             number += 1;
         }
@@ -70,14 +75,16 @@ impl<'a> Beside<'a> {
         self.claimed.dir.join(names::fitted(&self.claimed.name, &format!("{}{ending}", self.between)))
     }
 
-    fn is_free_or_own(&self) -> bool {
-        match fs::read(self.path(".report.json")) {
-            Ok(bytes) => {
-                let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-                document["drop"]["token"] == self.claimed.token.as_str()
-            }
-            Err(_) => [".report.json", ".errors.csv", ".retry.csv"].iter().all(|ending| !self.path(ending).exists()),
+    fn is_free_or_own(&self, word: Option<&str>) -> bool {
+        if let Some(bytes) = read_regular(&self.path(".report.json"), REPORT) {
+            let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            return document["drop"]["token"] == self.claimed.token.as_str();
         }
+        let free = |path: PathBuf| path.symlink_metadata().is_err();
+        let named = word
+            .map(|word| self.claimed.dir.join(names::fitted(&self.claimed.name, &format!("{word}{}", self.between))));
+        named.is_none_or(free)
+            && [".report.json", ".errors.csv", ".retry.csv"].iter().all(|ending| free(self.path(ending)))
     }
 
     fn draft(&self, ending: &str) -> Result<Draft, EndingError> {
@@ -96,7 +103,7 @@ impl<'a> Beside<'a> {
     /// No line failed: the lists of the same drop, when it was held with failed lines, say nothing any more.
     fn without_lists(&self) -> Result<(), EndingError> {
         for path in [".errors.csv", ".retry.csv"].map(|ending| self.path(ending)) {
-            match fs::remove_file(&path) {
+            match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(InboxError::new("cannot remove", &path, error).into());
                 }

@@ -15,6 +15,8 @@ use crate::clock::StopWatch;
 
 /// A writer that has said nothing for so long is believed to be gone, whatever it left open.
 const SILENCE: Duration = Duration::from_secs(3_600);
+/// The longest time from a write until it is heard of.
+const HEARSAY: Duration = Duration::from_millis(250);
 /// A lock of another reader that is older than this is left over (spec files 1.1: after 3 hours the capture goes on).
 const STALE_LOCK: i64 = 3 * 3_600;
 
@@ -45,12 +47,24 @@ pub struct Look {
 }
 
 /// What tells whether a file has changed between two looks.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stand {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stand {
     device: u64,
     inode: u64,
     size: u64,
     mtime: (i64, i64),
+}
+
+impl Stand {
+    /// How a file stands.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
 }
 
 struct Seen {
@@ -147,12 +161,7 @@ impl Inbox {
         marks: &Marks,
         seen: &mut HashMap<OsString, Seen>,
     ) -> Option<Duration> {
-        let stand = Stand {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            mtime: (metadata.mtime(), metadata.mtime_nsec()),
-        };
+        let stand = Stand::of(metadata);
         let since = match self.seen.get(name) {
             Some(before) if before.stand == stand => before.since,
             _ => StopWatch::start(),
@@ -165,7 +174,9 @@ impl Inbox {
         if marks.is_open(name, stand.size) {
             return SILENCE.checked_sub(stood).filter(|left| !left.is_zero());
         }
-        self.settle.checked_sub(stood).filter(|left| !left.is_zero())
+        // What its writer has written may be seen before it is heard.
+        let settle = if marks.is_new(name) { self.settle.max(HEARSAY) } else { self.settle };
+        settle.checked_sub(stood).filter(|left| !left.is_zero())
     }
 
     /// The lock that keeps everything waiting: the writer's as long as it is there, another reader's for three hours.

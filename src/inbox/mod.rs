@@ -15,6 +15,7 @@ mod watch;
 pub use claim::Claimed;
 pub use ending::{Ending, EndingError, finish};
 pub use look::{Found, Inbox, Look};
+pub use names::shown;
 pub use reader_lock::ReaderLock;
 pub use retention::{Removed, retain};
 pub use verdict::{settle_all, settle_decided};
@@ -36,11 +37,21 @@ pub struct InboxError {
 
 impl InboxError {
     fn new(what: &'static str, path: &Path, error: std::io::Error) -> Self {
-        Self { what, path: path.display().to_string(), error }
+        Self { what, path: shown(path.as_os_str()), error }
     }
 }
 
 /// Makes what happened to the names of a directory survive a power cut.
 fn sync_directory(dir: &Path) -> std::io::Result<()> {
     std::fs::File::open(dir)?.sync_all()
+}
+
+/// Reads a file that others may have put there: a regular one, and at most so many bytes of it.
+fn read_regular(path: &Path, most: u64) -> Option<Vec<u8>> {
+    use std::io::Read;
+    // Whoever opens a pipe waits for its writer.
+    path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }

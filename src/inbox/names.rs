@@ -66,9 +66,15 @@ fn is_output(bytes: &[u8]) -> bool {
         || ENDINGS.iter().any(|ending| bytes.ends_with(ending) || ends_with_stamp_after(bytes, ending))
 }
 
-/// True for the name of an applied file: `.done`, or `.done.` and anything.
-pub fn is_done(bytes: &[u8]) -> bool {
+/// `.done`, or `.done.` and anything: never input.
+fn is_done(bytes: &[u8]) -> bool {
     bytes.ends_with(b".done") || bytes.windows(6).any(|part| part == b".done.")
+}
+
+/// True for a name that we give to an applied file: `.done`, or `.done.` and a stamp. Others with `.done.` in them are
+/// not input, but not ours to remove either.
+pub fn is_done_by_us(bytes: &[u8]) -> bool {
+    bytes.ends_with(b".done") || ends_with_stamp_after(bytes, b".done")
 }
 
 /// True for what lies beside an applied file: report, list of errors, retry file.
@@ -113,6 +119,12 @@ fn working_parts(bytes: &[u8]) -> Option<(OsString, String)> {
     whole.then(|| (OsStr::from_bytes(name).to_owned(), String::from_utf8_lossy(token).into_owned()))
 }
 
+/// A name for people, in one line: a name may hold a line end, or what a terminal takes for an order.
+pub fn shown(name: &OsStr) -> String {
+    let escaped = |letter: char| letter.is_control().then(|| letter.escape_default().to_string());
+    name.to_string_lossy().chars().map(|letter| escaped(letter).unwrap_or_else(|| letter.into())).collect()
+}
+
 /// A token that no other claim has.
 pub fn new_token(name: &OsStr) -> String {
     let mut hasher = Sha256::new();
@@ -131,10 +143,9 @@ pub fn fitted(name: &OsStr, ending: &str) -> OsString {
     } else {
         let digest: String = Sha256::digest(bytes).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let mut cut = NAME_MAX.saturating_sub(ending.len() + digest.len() + 1).min(bytes.len());
-        // A character of UTF-8 is not cut in two.
-        while cut > 0 && bytes[cut] & 0xc0 == 0x80 {
-            cut -= 1;
-        }
+        // A character of UTF-8, of four bytes at most, is not cut in two.
+        let begin = (0..4).map(|back| cut.saturating_sub(back)).find(|at| bytes[*at] & 0xc0 != 0x80);
+        cut = begin.unwrap_or(cut);
         [&bytes[..cut], b"~", digest.as_bytes()].concat()
     };
     made.extend_from_slice(ending.as_bytes());
@@ -267,6 +278,21 @@ mod tests {
         let token = new_token(name);
         assert_eq!(sort(&working(name, &token)), Sort::Working(name.to_owned(), token));
         assert_ne!(new_token(name), new_token(name));
+    }
+
+    #[test]
+    fn a_name_is_shown_in_one_line() {
+        assert_eq!(shown(OsStr::from_bytes(b"a\n\x1b[31m\xff \xc3\xa9.csv")), "a\\n\\u{1b}[31m\u{fffd} é.csv");
+    }
+
+    #[test]
+    fn only_names_of_ours_are_removed_by_age() {
+        for name in ["a.csv.done", "a.csv.done.20261122-021905", "a.csv.done.20261122-021905-2", "a.csv.ok.done"] {
+            assert!(is_done_by_us(name.as_bytes()), "{name}");
+        }
+        for name in ["a.done.csv", "a.csv.done.x", "a.csv.held", "done"] {
+            assert!(!is_done_by_us(name.as_bytes()), "{name}");
+        }
     }
 
     #[test]

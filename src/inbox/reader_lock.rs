@@ -5,7 +5,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::claim::rename_new;
 use super::names::READER_LOCK;
+use super::read_regular;
 use crate::fault;
 
 /// How our lock begins; another reader's begins otherwise.
@@ -20,16 +22,20 @@ impl ReaderLock {
     /// Writes the lock. It is a courtesy: where it cannot be written (a full disk), work goes on.
     pub fn set(dir: &Path, clock: i64) -> Self {
         let path = dir.join(READER_LOCK);
-        if path.exists() && !Self::is_ours(dir) {
-            return Self(None);
+        if Self::is_ours(dir) {
+            // Left over; if it stays, so be it.
+            drop(fs::remove_file(&path));
         }
         let text = format!("{OURS}{} {clock}\n", std::process::id());
         // An empty lock, if we died now or the power were cut, would be another reader's.
         let draft = dir.join(DRAFT);
-        let written = fs::File::create(&draft)
+        // A link that somebody put here is not written through.
+        drop(fs::remove_file(&draft));
+        let written = fs::File::create_new(&draft)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
         fault::step("lock-written");
-        let named = written.and_then(|()| fs::rename(&draft, &path));
+        // Another reader's lock stays as it is.
+        let named = written.and_then(|()| rename_new(&draft, &path));
         if named.is_err() {
             drop(fs::remove_file(&draft));
         }
@@ -47,7 +53,7 @@ impl ReaderLock {
 
     /// True if the lock was left by an enrold: only one reads the directory, so it died.
     pub fn is_ours(dir: &Path) -> bool {
-        fs::read(dir.join(READER_LOCK)).is_ok_and(|bytes| bytes.starts_with(OURS.as_bytes()))
+        read_regular(&dir.join(READER_LOCK), 64).is_some_and(|bytes| bytes.starts_with(OURS.as_bytes()))
     }
 }
 

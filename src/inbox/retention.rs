@@ -35,7 +35,7 @@ pub fn retain(settings: &Settings, now: i64) -> Result<Removed, InboxError> {
         let name = path.file_name().unwrap_or_default().as_bytes();
         if names::is_beside(name) {
             removed.reports += u64::from(remove_older(path, named, reports)?);
-        } else if names::is_done(name) {
+        } else if names::is_done_by_us(name) {
             removed.archives += u64::from(remove_older(path, named, archives)?);
         }
         Ok(())

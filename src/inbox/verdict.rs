@@ -62,7 +62,10 @@ async fn settle(
     }
     let stamp = names::stamp(held.clock, zone(settings, None));
     let ending = if held.state == State::Approved.as_str() { Ending::Done } else { Ending::Rejected };
-    rename(settings, &claimed, ending, &stamp, &held.sha256)?;
+    // What stands behind `.held` stands in the names of its lists, too.
+    let named = claimed.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let behind = named.rsplit_once(".held").map_or("", |(_, behind)| behind);
+    rename(settings, &claimed, ending, behind, &stamp, &held.sha256)?;
     Ok(())
 }
 
@@ -88,7 +91,7 @@ fn held_files(settings: &Settings) -> Result<Vec<(Claimed, Claim)>, InboxError> 
             ..Claim::default()
         };
         let token = format!("held-{}-{}", claim.device, claim.inode);
-        Some((Claimed { dir: dir.clone(), name: own, path, token }, claim))
+        Some((Claimed::of(dir, &own, path, token), claim))
     });
     Ok(held.collect())
 }

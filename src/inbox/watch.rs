@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
@@ -43,6 +44,8 @@ pub enum Heard {
     Closed(OsString),
     /// It was renamed into place: whoever renames is done.
     Moved(OsString),
+    /// We gave it back under its own name; `true` if its writer was heard of meanwhile.
+    GivenBack(OsString, bool),
     /// It is gone.
     Gone(OsString),
     /// Hints were lost: nothing is known any more.
@@ -64,6 +67,11 @@ impl Marks {
             Heard::Written(name) => (name, |mark| (mark.open, mark.moved) = (true, false)),
             Heard::Closed(name) => (name, |mark| (mark.open, mark.created) = (false, false)),
             Heard::Moved(name) => (name, |mark| *mark = Mark { moved: true, ..Mark::default() }),
+            Heard::GivenBack(name, open) => {
+                // Nobody has said that it is complete: it must stand still, or its writer must close it.
+                known.marks.insert(name, Mark { open, told, ..Mark::default() });
+                return;
+            }
             Heard::Gone(name) => {
                 known.marks.remove(&name);
                 return;
@@ -92,6 +100,16 @@ impl Marks {
         self.known().marks.get(name).is_some_and(|mark| mark.moved)
     }
 
+    /// True if the name appeared, and nothing was heard of a writer that closed it.
+    pub(super) fn is_new(&self, name: &OsStr) -> bool {
+        self.known().marks.get(name).is_some_and(|mark| mark.created)
+    }
+
+    /// True if a writer was heard of, and not that it closed the file.
+    fn is_written(&self, name: &OsStr) -> bool {
+        self.known().marks.get(name).is_some_and(|mark| mark.open)
+    }
+
     /// True if a writer was heard of and not its end. A name that appeared with content may be a hard link, which has no
     /// writer; one that appeared empty has one.
     pub(super) fn is_open(&self, name: &OsStr, size: u64) -> bool {
@@ -103,6 +121,7 @@ impl Marks {
 pub struct Watch {
     _watcher: RecommendedWatcher,
     dir: PathBuf,
+    ended: Arc<AtomicBool>,
     identity: (u64, u64),
 }
 
@@ -114,28 +133,24 @@ impl Watch {
     pub fn start(dir: &Path, marks: &Marks, wake: &Arc<Notify>) -> Result<Self, String> {
         let identity = identity(dir).ok_or_else(|| format!("{} is no directory that can be read", dir.display()))?;
         marks.hear(Heard::Lost);
-        let (marks, wake) = (marks.clone(), Arc::clone(wake));
+        let ended = Arc::new(AtomicBool::new(false));
+        let mut ear = Ear { marks: marks.clone(), dir: dir.to_owned(), ended: Arc::clone(&ended), given_back: None };
+        let wake = Arc::clone(wake);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            let heard = match event {
-                Ok(event) => hints(&event),
-                Err(_) => vec![Heard::Lost],
-            };
-            let any = !heard.is_empty();
-            for hint in heard {
-                marks.hear(hint);
-            }
-            if any {
+            if let Some(heard) = ear.listen(event) {
+                ear.marks.hear(heard);
                 wake.notify_one();
             }
         })
         .map_err(|error| advice(&error))?;
         watcher.watch(dir, RecursiveMode::NonRecursive).map_err(|error| advice(&error))?;
-        Ok(Self { _watcher: watcher, dir: dir.to_owned(), identity })
+        Ok(Self { _watcher: watcher, dir: dir.to_owned(), ended, identity })
     }
 
-    /// True while the directory that is watched is the one of that path: one that was removed and made again is another.
+    /// True while the directory that is watched is the one of that path: one that was removed and made again is another,
+    /// even if the file system gives it the same number.
     pub fn is_alive(&self) -> bool {
-        identity(&self.dir) == Some(self.identity)
+        !self.ended.load(Ordering::SeqCst) && identity(&self.dir) == Some(self.identity)
     }
 }
 
@@ -158,27 +173,59 @@ fn advice(error: &notify::Error) -> String {
     }
 }
 
-/// What an event says about names that may be input; our own renames and reports say nothing.
-fn hints(event: &Event) -> Vec<Heard> {
-    if event.need_rescan() {
-        return vec![Heard::Lost];
+/// Understands events.
+struct Ear {
+    marks: Marks,
+    dir: PathBuf,
+    ended: Arc<AtomicBool>,
+    /// The rename of a claimed file that is under way: its number, and whether somebody was writing.
+    given_back: Option<(usize, bool)>,
+}
+
+impl Ear {
+    /// What an event says about names that may be input; our own outputs say nothing.
+    fn listen(&mut self, event: notify::Result<Event>) -> Option<Heard> {
+        let Ok(event) = event else { return Some(Heard::Lost) };
+        if event.need_rescan() {
+            return Some(Heard::Lost);
+        }
+        let path = event.paths.last()?;
+        if *path == self.dir {
+            return self.listen_to_directory(event.kind);
+        }
+        let name = path.file_name()?.to_owned();
+        let sort = names::sort(&name);
+        if sort == Sort::Aside {
+            return None;
+        }
+        match event.kind {
+            EventKind::Create(CreateKind::Folder) => None,
+            EventKind::Create(_) => Some(Heard::Created(name)),
+            EventKind::Modify(ModifyKind::Data(_)) => Some(Heard::Written(name)),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Heard::Closed(name)),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
+                let back = self.given_back.take().filter(|(number, _)| event.tracker() == Some(*number));
+                Some(back.map_or(Heard::Moved(name.clone()), |(_, open)| Heard::GivenBack(name, open)))
+            }
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
+                if let (Sort::Working(..), Some(number)) = (sort, event.tracker()) {
+                    self.given_back = Some((number, self.marks.is_written(&name)));
+                }
+                Some(Heard::Gone(name))
+            }
+            EventKind::Remove(_) => Some(Heard::Gone(name)),
+            _ => None,
+        }
     }
-    let Some(name) = event.paths.last().and_then(|path| path.file_name()).map(OsStr::to_owned) else {
-        return Vec::new();
-    };
-    if names::sort(&name) == Sort::Aside {
-        return Vec::new();
+
+    /// The directory itself was removed, moved or unmounted: nothing more will be heard of it.
+    fn listen_to_directory(&self, kind: EventKind) -> Option<Heard> {
+        if !matches!(kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))) {
+            return None;
+        }
+        self.ended.store(true, Ordering::SeqCst);
+        Some(Heard::Lost)
     }
-    let heard = match event.kind {
-        EventKind::Create(CreateKind::Folder) => return Vec::new(),
-        EventKind::Create(_) => Heard::Created(name),
-        EventKind::Modify(ModifyKind::Data(_)) => Heard::Written(name),
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Heard::Closed(name),
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Heard::Moved(name),
-        EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => Heard::Gone(name),
-        _ => return Vec::new(),
-    };
-    vec![heard]
 }
 
 #[cfg(test)]
@@ -210,6 +257,39 @@ mod tests {
         assert!(marks.is_moved(&name()));
         marks.hear(Heard::Written(name()));
         assert!(!marks.is_moved(&name()) && marks.is_open(&name(), 10));
+    }
+
+    #[test]
+    fn a_file_that_is_given_back_is_not_one_that_was_renamed_into_place() {
+        let marks = Marks::default();
+        let dir = PathBuf::from("/sync");
+        let ended = Arc::new(AtomicBool::new(false));
+        let mut ear = Ear { marks: marks.clone(), dir: dir.clone(), ended: Arc::clone(&ended), given_back: None };
+        let working = names::working(&name(), &names::new_token(&name()));
+        let renamed = |mode, name: &OsStr, number| {
+            Event::new(EventKind::Modify(ModifyKind::Name(mode))).add_path(dir.join(name)).set_tracker(number)
+        };
+        let mut hear = |event| {
+            if let Some(heard) = ear.listen(Ok(event)) {
+                marks.hear(heard);
+            }
+        };
+        hear(renamed(RenameMode::To, &name(), 1));
+        assert!(marks.is_moved(&name()));
+        hear(renamed(RenameMode::From, &name(), 2));
+        hear(renamed(RenameMode::To, &working, 2));
+        hear(
+            Event::new(EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any)))
+                .add_path(dir.join(&working)),
+        );
+        hear(renamed(RenameMode::From, &working, 3));
+        hear(renamed(RenameMode::To, &name(), 3));
+        assert!(!marks.is_moved(&name()) && marks.is_open(&name(), 10), "its writer has not closed it");
+        hear(renamed(RenameMode::To, &name(), 4));
+        assert!(marks.is_moved(&name()), "another file of that name");
+        assert!(!ended.load(Ordering::SeqCst));
+        hear(Event::new(EventKind::Remove(notify::event::RemoveKind::Folder)).add_path(dir.clone()));
+        assert!(ended.load(Ordering::SeqCst));
     }
 
     #[test]

@@ -183,8 +183,12 @@ impl Opened {
 /// symbolic link: whoever may write to the drop directory could have any file read.
 fn open_regular(path: &Path, dropped: bool) -> std::io::Result<File> {
     let odd = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
-    if dropped && path.symlink_metadata()?.is_symlink() {
+    let stands = path.symlink_metadata()?;
+    if dropped && stands.is_symlink() {
         return Err(odd("a symbolic link; put the file itself here"));
+    }
+    if !stands.is_symlink() && !stands.is_file() {
+        return Err(odd("not a regular file"));
     }
     let follow = if dropped { OFlags::NOFOLLOW } else { OFlags::empty() };
     let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC | follow).bits();

@@ -46,7 +46,15 @@ impl Program {
     pub fn start_with(&self, words: &[&str]) -> Running {
         let inbox = self.inbox();
         let mut command: Command = self.command(&["--set", &format!("inbox.path={}", inbox.display())]);
-        command.args(words).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(words);
+        Running::of(command, inbox)
+    }
+}
+
+impl Running {
+    /// Starts a command whose drop directory is seen by the test at `inbox`.
+    pub fn of(mut command: Command, inbox: PathBuf) -> Running {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, written) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
@@ -59,9 +67,7 @@ impl Program {
         });
         Running { child, inbox, log }
     }
-}
 
-impl Running {
     /// The process.
     pub fn pid(&self) -> u32 {
         self.child.id()
