@@ -11,7 +11,7 @@ use crate::daemon::is_of_all;
 use crate::daemon::later::Later;
 use crate::daemon::shared::Shared;
 use crate::daemon::tasks::Tasks;
-use crate::inbox::{Claimed, Ending, Found, Inbox, InboxError, Look, Marks, ReaderLock, Watch};
+use crate::inbox::{Claimed, Ending, Found, Inbox, Look, Marks, ReaderLock, Watch};
 use crate::run::{Note, Report, RunError, decision, history};
 use crate::{fault, inbox};
 
@@ -33,6 +33,8 @@ pub struct Worker {
     inbox: Inbox,
     marks: Marks,
     watch: Option<Watch>,
+    /// There was a watch before.
+    watched: bool,
     tasks: Tasks,
     later: Later,
     pause: Later,
@@ -56,6 +58,7 @@ impl Worker {
             inbox,
             marks: Marks::default(),
             watch: None,
+            watched: false,
             tasks,
             later: Later::between(Duration::from_secs(5), Duration::from_secs(3_600)),
             pause: Later::between(Duration::from_secs(1), Duration::from_secs(30)),
@@ -195,7 +198,7 @@ impl Worker {
     fn look(&mut self) -> Result<Look, String> {
         let look = self.inbox.look(&self.marks, self.shared.clock.now());
         self.shared.status.inbox(look.as_ref().map(|_| ()).map_err(ToString::to_string));
-        let look = look.map_err(|error| self.unreadable(&error))?;
+        let look = look.map_err(|error| error.of_directory(self.inbox.dir()))?;
         self.shared.status.waiting(look.waiting, look.oldest);
         match look.lock {
             Some((lock, age)) if look.waiting > 0 => {
@@ -204,22 +207,9 @@ impl Worker {
                 self.say("lock", &format!("{lock}{old}"), &text);
             }
             Some(_) => {}
-            None => self.unsay("lock"),
+            None => drop(self.said.remove("lock")),
         }
         Ok(look)
-    }
-
-    fn unreadable(&self, error: &InboxError) -> String {
-        let dir = self.inbox.dir().display();
-        match error.error.kind() {
-            std::io::ErrorKind::NotFound => {
-                format!("the drop directory {dir} is not there: make it, or set inbox.path")
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                format!("{error}: the user that enrold runs as needs to read, write and enter it")
-            }
-            _ => error.to_string(),
-        }
     }
 
     /// One file, from its claim to its last name.
@@ -231,10 +221,10 @@ impl Worker {
         let claimed = match Claimed::take(self.inbox.dir(), found) {
             Ok(Some(claimed)) => claimed,
             Ok(None) => return Next::Go,
-            Err(error) if is_of_one(&error) => {
+            Err(error) if error.is_of_one() => {
                 let left = self.later.put_off(&shown);
                 let message = format!(
-                    "{error}: it belongs to somebody else in a sticky directory, or is immutable; trying again in {} s",
+                    "{error}: immutable, a mount, or somebody else's in a sticky directory; trying again in {} s",
                     left.as_secs()
                 );
                 tracing::error!(file.name = shown, "{message}");
@@ -242,7 +232,7 @@ impl Worker {
                 return Next::Go;
             }
             Err(error) => {
-                let reason = self.unreadable(&error);
+                let reason = error.of_directory(self.inbox.dir());
                 self.shared.status.inbox(Err(reason.clone()));
                 return Next::Pause(reason);
             }
@@ -365,7 +355,9 @@ impl Worker {
         self.watch = None;
         match Watch::start(self.inbox.dir(), &self.marks, &self.shared.wake) {
             Ok(watch) => {
-                self.unsay("watch");
+                let again = if std::mem::replace(&mut self.watched, true) { " again" } else { "" };
+                tracing::info!("{} is watched{again}", self.inbox.dir().display());
+                self.said.remove("watch");
                 self.watch = Some(watch);
             }
             Err(reason) => self.say(
@@ -387,11 +379,6 @@ impl Worker {
         }
     }
 
-    /// A matter is settled: the next time, it is said again.
-    fn unsay(&mut self, matter: &'static str) {
-        self.said.remove(matter);
-    }
-
     fn blocked(&mut self, reason: &str, left: Duration) {
         if self.said.get("blocked").is_none_or(|said| said != reason) {
             tracing::error!("{reason}; nothing is lost, trying again until it works");
@@ -404,11 +391,6 @@ impl Worker {
     fn say_idle(&mut self) {
         self.shared.idle(&format!("watching {}", self.inbox.dir().display()));
     }
-}
-
-/// True for a refusal that is the file's own and not the directory's.
-fn is_of_one(error: &InboxError) -> bool {
-    error.error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error())
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -21,7 +21,10 @@ pub use retention::{Removed, retain};
 pub use verdict::{settle_all, settle_decided};
 pub use watch::{Marks, Watch};
 
+use std::io::ErrorKind;
 use std::path::Path;
+
+use rustix::io::Errno;
 
 /// What the drop directory's file system refused.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,25 @@ pub struct InboxError {
 impl InboxError {
     fn new(what: &'static str, path: &Path, error: std::io::Error) -> Self {
         Self { what, path: shown(path.as_os_str()), error }
+    }
+
+    /// True for a refusal that is one file's own and not the directory's.
+    pub fn is_of_one(&self) -> bool {
+        let own = [Errno::PERM, Errno::BUSY].map(Errno::raw_os_error);
+        self.error.raw_os_error().is_some_and(|number| own.contains(&number))
+    }
+
+    /// What an operator is told when the drop directory refuses itself.
+    pub fn of_directory(&self, dir: &Path) -> String {
+        let dir = dir.display();
+        match self.error.kind() {
+            ErrorKind::NotFound => format!("the drop directory {dir} is not there: make it, or set inbox.path"),
+            ErrorKind::NotADirectory => format!("{dir} is no directory: set inbox.path to the drop directory"),
+            ErrorKind::PermissionDenied => {
+                format!("{self}: the user that enrold runs as needs to read, write and enter it")
+            }
+            _ => self.to_string(),
+        }
     }
 }
 

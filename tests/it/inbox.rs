@@ -44,11 +44,11 @@ impl Site {
 }
 
 impl Program {
-    /// Starts the daemon and waits until it leads.
+    /// Starts the daemon and waits until it leads and watches.
     #[track_caller]
     pub fn lead(&self) -> Running {
         let mut daemon = self.start();
-        daemon.until_logged("this daemon leads");
+        daemon.until_logged("is watched");
         daemon
     }
 
@@ -70,7 +70,7 @@ impl Program {
         let dir = dir.display().to_string();
         let words = [&unshare("--mount")[..], &["sh", "-c", &whole, "sh", &dir]].concat();
         let mut daemon = self.start_within(&words);
-        daemon.until_logged("this daemon leads");
+        daemon.until_logged("is watched");
         daemon.inbox = inside(&daemon, &self.inbox());
         daemon
     }
@@ -84,6 +84,19 @@ impl Running {
         std::fs::write(&hidden, good("simona26")).unwrap();
         std::fs::rename(&hidden, self.inbox.join(name)).unwrap();
         self.until_there(&format!("{name}.done"));
+    }
+
+    /// Stops the process, and waits until each of its threads stands.
+    #[track_caller]
+    pub fn stand_still(&mut self) {
+        self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.pid());
+        let stands = |task: std::fs::DirEntry| {
+            // The state follows the name, which ends with a parenthesis.
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        self.until("it stands still", || std::fs::read_dir(&tasks).unwrap().all(|task| stands(task.unwrap())));
     }
 
     /// Runs a program in the daemon's world.

@@ -54,7 +54,7 @@ fn the_order_of_files_that_lie_there() {
     on_the_sample(async |mut site, program| {
         let program = program.set("inbox.settle=0");
         let time =
-            |seconds| std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_255_200 + seconds);
+            |seconds: u64| std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_255_200 + seconds);
         let expected = [
             ("users-20261122.csv", 9),
             ("cohorts.csv", 9),

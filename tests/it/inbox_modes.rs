@@ -1,0 +1,151 @@
+//! What becomes of applied files: archive, deletion, and what is removed by age.
+//! It must not test the names of files that stay.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::inbox::{good, half_good, report};
+use crate::program::on_the_sample;
+use crate::running::names;
+use crate::site::NOW;
+
+fn archived(text: &str, name: &str) -> String {
+    let digest: String = Sha256::digest(text).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("20261121-100000_{digest}_{name}")
+}
+
+/// `archive` moves below the drop directory, and below any other one; nothing is overwritten there.
+#[test]
+fn applied_files_are_archived() {
+    on_the_sample(async |_, program| {
+        let elsewhere = program.dir.join("elsewhere");
+        for (setting, root) in
+            [("_archive".to_owned(), program.inbox().join("_archive")), (elsewhere.display().to_string(), elsewhere)]
+        {
+            let program = program.clone().set("inbox.done_mode=archive").set(&format!("inbox.archive={setting}"));
+            let mut daemon = program.lead();
+            let month = root.join("2026/11");
+            let name = archived(&half_good(), "a.csv");
+            for stamp in ["", ".20261121-100000", ".20261121-100000-2"] {
+                program.drop_file("a.csv", half_good());
+                let path = month.join(format!("{name}{stamp}"));
+                daemon.until("the archive", || path.exists());
+                assert_eq!(fs::read_to_string(path).unwrap(), half_good());
+            }
+            daemon.stop();
+            assert_eq!(names(&month).len(), 3);
+            let left = names(&program.inbox());
+            assert!(!left.iter().any(|name| name.ends_with(".done") || name.ends_with(".work")), "{left:?}");
+            assert!(left.contains(&"a.csv.report.json".to_owned()) && left.contains(&"a.csv.retry.csv".to_owned()));
+        }
+    });
+}
+
+/// An archive on another file system gets a whole copy before the file goes.
+#[test]
+fn an_archive_on_another_file_system() {
+    on_the_sample(async |_, program| {
+        let archive = program.dir.join("archive");
+        fs::create_dir(&archive).unwrap();
+        let program = program.set("inbox.done_mode=archive").set(&format!("inbox.archive={}", archive.display()));
+        let mut daemon = program.start_mounted("mount -t tmpfs none \"$1\"", &archive);
+        let seen = crate::inbox::inside(&daemon, &archive);
+        assert_ne!(fs::metadata(&seen).unwrap().dev(), fs::metadata(&daemon.inbox).unwrap().dev());
+        program.drop_file("a.csv", good("moreaul26"));
+        let path = seen.join("2026/11").join(archived(&good("moreaul26"), "a.csv"));
+        daemon.until("the archive", || path.exists());
+        assert_eq!(fs::read_to_string(&path).unwrap(), good("moreaul26"));
+        daemon.until("the file is gone", || names(&program.inbox()) == ["a.csv.report.json"]);
+    });
+}
+
+/// An archive that cannot be written keeps the file, applied once, until it can.
+#[test]
+fn an_archive_that_is_not_there() {
+    on_the_sample(async |mut site, program| {
+        let archive = program.write("archive", "a file");
+        let program = program.set("inbox.done_mode=archive").set(&format!("inbox.archive={}", archive.display()));
+        let mut daemon = program.lead();
+        program.drop_file("a.csv", good("moreaul26"));
+        daemon.until_logged("has ended, but its file keeps the name");
+        fs::remove_file(&archive).unwrap();
+        let path = archive.join("2026/11");
+        daemon.until("the archive", || path.exists() && names(&path).len() == 1);
+        daemon.stop();
+        assert_eq!(site.told_runs().await, ["a.csv done"]);
+    });
+}
+
+/// `delete` removes what was applied, and nothing else.
+#[test]
+fn applied_files_are_deleted() {
+    on_the_sample(async |_, program| {
+        let program = program.set("inbox.done_mode=delete");
+        let mut daemon = program.lead();
+        program.drop_file("empty.csv", "");
+        program.drop_file("nul.csv", "a\0b");
+        program.drop_file("a.csv", good("moreaul26"));
+        let inbox = program.inbox();
+        daemon.until("three ends", || {
+            let names = names(&inbox);
+            names.iter().filter(|name| name.ends_with(".report.json")).count() == 3
+                && !names.iter().any(|name| name.ends_with(".work") || name == "lock.txt")
+        });
+        daemon.stop();
+        assert_eq!(
+            names(&inbox),
+            ["a.csv.report.json", "empty.csv.held", "empty.csv.report.json", "nul.csv.failed", "nul.csv.report.json"]
+        );
+        assert_eq!(report(&inbox, "a.csv.report.json")["state"], "done");
+    });
+}
+
+/// By age go applied files and lists, never what was not applied, never what has no name of ours.
+#[test]
+fn what_is_removed_by_age() {
+    on_the_sample(async |_, program| {
+        let inbox = program.inbox();
+        let kept = [
+            "_input.csv",
+            "a.csv.failed",
+            "a.csv.held",
+            "a.csv.rejected",
+            "a.csv.part",
+            "alock.txt",
+            "input.csv",
+            "strange.done.csv",
+        ];
+        let gone = ["a.csv.done", "a.csv.done.20261121-100000", "a.csv.ok.done"];
+        let lists = ["a.csv.report.json", "a.csv.errors.csv", "a.csv.20261121-100000.retry.csv"];
+        for name in kept.iter().chain(&gone).chain(&lists) {
+            fs::write(inbox.join(name), "x").unwrap();
+        }
+        let directories = ["b.csv.done", "b.csv.report.json", "_archive/2026/11", "_archive/other/11"];
+        for name in directories {
+            fs::create_dir_all(inbox.join(name)).unwrap();
+        }
+        fs::write(inbox.join("_archive/2026/11/20261121-100000_00000000_a.csv"), "x").unwrap();
+        fs::write(inbox.join("_archive/other/11/mine"), "x").unwrap();
+        let real = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+        let later = |days: i64| program.at(real.max(NOW) + days * 86_400);
+        let inbox_path = format!("inbox.path={}", inbox.display());
+        let pass = |days, set: &str| {
+            later(days).run(&["--set", &inbox_path, "--set", set, "run", "--once"]).ends(0);
+        };
+        // No archive is removed unless it is asked for; reports after 90 days.
+        pass(89, "retention.archives_days=0");
+        assert!(lists.iter().all(|name| inbox.join(name).exists()));
+        pass(92, "retention.archives_days=0");
+        assert!(lists.iter().all(|name| !inbox.join(name).exists()), "{:?}", names(&inbox));
+        assert!(gone.iter().all(|name| inbox.join(name).exists()));
+        pass(94, "retention.archives_days=93");
+        assert!(gone.iter().all(|name| !inbox.join(name).exists()), "{:?}", names(&inbox));
+        assert_eq!(names(&inbox.join("_archive/2026/11")), Vec::<String>::new());
+        let left = |name: &&str| Path::exists(&inbox.join(name));
+        assert!(kept.iter().all(left) && directories.iter().all(left), "{:?}", names(&inbox));
+        assert!(inbox.join("_archive/other/11/mine").exists());
+    });
+}
