@@ -15,8 +15,6 @@ use crate::clock::StopWatch;
 
 /// A writer that has said nothing for so long is believed to be gone, whatever it left open.
 const SILENCE: Duration = Duration::from_secs(3_600);
-/// A power cut leaves a lock without its content.
-const CUT_LOCK: i64 = 60;
 /// The longest time from a write until it is heard of.
 const HEARSAY: Duration = Duration::from_millis(250);
 /// A lock of another reader that is older than this is left over (spec files 1.1: after 3 hours the capture goes on).
@@ -191,9 +189,7 @@ impl Inbox {
         if present(WRITER_LOCK) {
             return Some((WRITER_LOCK, age(WRITER_LOCK)));
         }
-        let empty = || self.dir.join(READER_LOCK).symlink_metadata().is_ok_and(|metadata| metadata.len() == 0);
-        let left_over =
-            age(READER_LOCK) > STALE_LOCK || (age(READER_LOCK) > CUT_LOCK && empty()) || ReaderLock::is_ours(&self.dir);
+        let left_over = age(READER_LOCK) > STALE_LOCK || ReaderLock::is_ours(&self.dir);
         (present(READER_LOCK) && !left_over).then(|| (READER_LOCK, age(READER_LOCK)))
     }
 }
