@@ -9,7 +9,7 @@ use crate::daemon::DaemonError;
 use crate::daemon::shared::Shared;
 use crate::db::{Conn, DbError};
 use crate::fault;
-use crate::run::lease::{Heart, LEADER, Lease};
+use crate::run::lease::{Heart, LEADER, Lease, RUN};
 use crate::run::{RunError, decision, history, require_ready};
 use crate::web::Role;
 
@@ -18,10 +18,12 @@ const ASK: Duration = Duration::from_secs(5);
 
 /// Takes, keeps and gives back the leader lease until the daemon stops.
 pub async fn keep(shared: Arc<Shared>) {
-    let mut leader = Leader { conn: None, lease: None, renewed: StopWatch::start(), said: String::new() };
+    let mut leader = Leader { conn: None, lease: None, renewed: StopWatch::start(), said: String::new(), away: None };
     loop {
         let ttl = shared.settings().run.lease_ttl;
-        let pause = match leader.beat(&shared, ttl).await {
+        let beat = tokio::time::timeout(ttl, leader.beat(&shared, ttl)).await;
+        let silent = |_| Err(DbError::Lost(format!("no answer within {} s", ttl.as_secs())));
+        let pause = match beat.unwrap_or_else(silent) {
             Ok(()) => {
                 leader.reached(&shared);
                 if leader.lease.is_some() { ttl / 4 } else { ASK }
@@ -63,11 +65,13 @@ pub async fn take_once(shared: &Shared) -> Result<Heart, DaemonError> {
     }
 }
 
-/// Gives the lease back, on a connection of its own; another daemon takes over at once.
+/// Gives back the lease, and that of a run that was dropped, on a connection of its own; another daemon takes over at
+/// once.
 pub async fn give_back(shared: &Shared) {
     fault::step("leaving");
     if let Ok(mut conn) = shared.database.connect_with(Duration::from_secs(1)).await {
         // A lease that cannot be given back runs out by itself.
+        drop(Lease::release_own(&mut conn, RUN).await);
         drop(Lease::release_own(&mut conn, LEADER).await);
         conn.close().await;
     }
@@ -78,13 +82,15 @@ struct Leader {
     lease: Option<Lease>,
     renewed: StopWatch,
     said: String,
+    /// What the database last said, while it does not answer.
+    away: Option<String>,
 }
 
 impl Leader {
     async fn beat(&mut self, shared: &Shared, ttl: Duration) -> Result<(), DbError> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => shared.database.connect_with(Duration::from_secs(2)).await?,
+            None => shared.database.connect_uncounted(Duration::from_secs(2)).await?,
         };
         let outcome = self.lead(shared, ttl, &mut conn).await;
         if outcome.as_ref().map_or_else(|error| matches!(error, DbError::Transient { .. }), |()| true) {
@@ -109,7 +115,9 @@ impl Leader {
             self.renewed = StopWatch::start();
             if self.lease.is_none() {
                 let holder = Lease::holder(conn, LEADER).await?.map(|(holder, _)| holder).unwrap_or_default();
-                self.say(&format!("standing by: {holder} leads"));
+                let standing = format!("standing by: {holder} leads");
+                self.say(&standing);
+                shared.set_awaits(standing);
                 shared.role(Role::Standby(holder));
                 return Ok(());
             }
@@ -137,18 +145,23 @@ impl Leader {
 
     fn reached(&mut self, shared: &Shared) {
         shared.status.database(Ok(()));
+        if self.away.take().is_some() {
+            tracing::info!("the database answers again");
+        }
     }
 
     fn unreachable(&mut self, shared: &Shared, ttl: Duration, error: &DbError) {
-        let text = format!("the database does not answer: {error}");
-        shared.status.database(Err(error.to_string()));
-        if self.said != text {
-            tracing::error!("{text}; trying again until it does");
-            self.said = text;
+        let text = error.to_string();
+        shared.status.database(Err(text.clone()));
+        shared.set_awaits(format!("waiting for the database: {text}"));
+        if self.away.as_ref() != Some(&text) {
+            tracing::error!("the database does not answer: {text}; trying again until it does");
+            self.away = Some(text);
         }
         // Somebody else may lead by now.
         if u128::from(self.renewed.millis()) > ttl.as_millis() {
             shared.set_leads(false);
+            shared.status.metrics().leader(false);
         }
     }
 }

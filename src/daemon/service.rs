@@ -76,8 +76,10 @@ impl Daemon {
     pub async fn run(self) -> Result<(), DaemonError> {
         let mut signals = Signals::listen()?;
         let (shared, reload, log_level) = self.share();
-        check_database(&shared).await?;
-        let page = open_page(&shared).await?;
+        let page = tokio::select! {
+            opened = start(&shared) => opened?,
+            () = told_to_stop(&mut signals) => return Ok(()),
+        };
         let ticker = Ticker::start(Arc::clone(&shared.wake)).await?;
         let leading = tokio::spawn(leader::keep(Arc::clone(&shared)));
         let mut worker = tokio::spawn(Worker::new(Arc::clone(&shared)).run());
@@ -102,8 +104,10 @@ impl Daemon {
                 Ok(())
             }
         };
-        drop(tokio::time::timeout(FAREWELL, leader::give_back(&shared)).await);
+        // A heartbeat that is under way would take the lease again.
         leading.abort();
+        drop(leading.await);
+        drop(tokio::time::timeout(FAREWELL, leader::give_back(&shared)).await);
         if let Some(fed) = fed {
             fed.abort();
         }
@@ -162,6 +166,16 @@ impl Daemon {
     }
 }
 
+async fn start(shared: &Shared) -> Result<Option<Serving>, DaemonError> {
+    check_database(shared).await?;
+    Ok(open_page(shared).await?)
+}
+
+/// The configuration was read just now: a reload has nothing to do yet.
+async fn told_to_stop(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}
+
 /// A database that answers must be ready; one that does not answer is waited for.
 async fn check_database(shared: &Shared) -> Result<(), RunError> {
     let checked = async {
@@ -208,18 +222,8 @@ fn reloaded(
 ) {
     shared.systemd.reloading();
     match reload() {
-        Ok(settings) => {
-            let old = shared.settings();
-            let mut kept = Vec::new();
-            if fixed(&old) != fixed(&settings) {
-                kept.push("database.*");
-            }
-            if old.http != settings.http {
-                kept.push("http.listen");
-            }
-            if old.log.format != settings.log.format {
-                kept.push("log.format");
-            }
+        Ok(mut settings) => {
+            let kept = keep_fixed(&shared.settings(), &mut settings);
             if !kept.is_empty() {
                 tracing::warn!("{} changed: this needs a restart, the old value stays", kept.join(", "));
             }
@@ -235,10 +239,23 @@ fn reloaded(
     shared.systemd.ready();
 }
 
-/// What only a start can change: the database.
-fn fixed(settings: &Settings) -> (String, String) {
+/// Keeps what only a start can change; gives the keys that were changed all the same.
+fn keep_fixed(old: &Settings, new: &mut Settings) -> Vec<&'static str> {
     use secrecy::ExposeSecret;
-    (settings.database.url.expose_secret().to_owned(), settings.database.prefix.clone())
+    let url = |settings: &Settings| settings.database.url.expose_secret().to_owned();
+    let changed = [
+        ("database.url", url(old) != url(new)),
+        ("database.prefix", old.database.prefix != new.database.prefix),
+        ("database.connect_timeout", old.database.connect_timeout != new.database.connect_timeout),
+        ("run.lock_timeout", old.run.lock_timeout != new.run.lock_timeout),
+        ("http.listen", old.http != new.http),
+        ("log.format", old.log.format != new.log.format),
+    ];
+    new.database = old.database.clone();
+    new.run.lock_timeout = old.run.lock_timeout;
+    new.http = old.http.clone();
+    new.log.format = old.log.format;
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
 /// Lets the job that is under way end; one that takes too long is dropped, and its transaction is rolled back.

@@ -2,10 +2,10 @@
 //! It must not do any work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -41,7 +41,8 @@ pub struct Shared {
     pub status: Arc<Status>,
     /// Who is told of each run.
     pub reporter: Option<Box<Reporter>>,
-    leads: AtomicBool,
+    leads: watch::Sender<bool>,
+    awaits: Mutex<String>,
     decisions: AtomicBool,
 }
 
@@ -70,7 +71,8 @@ impl Shared {
             systemd: Systemd::from_env(),
             status: Arc::new(status),
             reporter,
-            leads: AtomicBool::new(false),
+            leads: watch::Sender::new(false),
+            awaits: Mutex::new("asking for the lead".to_owned()),
             decisions: AtomicBool::new(false),
         }
     }
@@ -88,12 +90,32 @@ impl Shared {
 
     /// True while this daemon holds the leader lease.
     pub fn leads(&self) -> bool {
-        self.leads.load(Ordering::SeqCst)
+        *self.leads.borrow()
+    }
+
+    /// Waits until this daemon does not hold the leader lease (any more).
+    pub async fn not_leading(&self) {
+        // The sender lives as long as this does.
+        drop(self.leads.subscribe().wait_for(|leads| !leads).await);
     }
 
     /// The lease was taken, lost or given back.
     pub fn set_leads(&self, leads: bool) {
-        if self.leads.swap(leads, Ordering::SeqCst) != leads {
+        if self.leads.send_replace(leads) != leads {
+            self.wake.notify_one();
+        }
+    }
+
+    /// What a daemon that does not lead waits for; the worker says it.
+    pub fn awaits(&self) -> String {
+        self.awaits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what this daemon waits for while it does not lead.
+    pub fn set_awaits(&self, what: String) {
+        let mut awaits = self.awaits.lock().unwrap_or_else(PoisonError::into_inner);
+        if *awaits != what {
+            *awaits = what;
             self.wake.notify_one();
         }
     }

@@ -12,6 +12,7 @@ use crate::daemon::later::Later;
 use crate::daemon::shared::Shared;
 use crate::daemon::tasks::Tasks;
 use crate::inbox::{Claimed, Ending, Found, Inbox, Look, Marks, ReaderLock, Watch};
+use crate::run::lease::{Lease, RUN};
 use crate::run::{Note, Report, RunError, decision, history};
 use crate::{fault, inbox};
 
@@ -41,6 +42,8 @@ pub struct Worker {
     said: HashMap<&'static str, String>,
     undone: Option<String>,
     begun: bool,
+    /// A run may have lost its connection.
+    cut_off: bool,
 }
 
 /// The key under which the pause of the whole worker is kept.
@@ -65,18 +68,23 @@ impl Worker {
             said: HashMap::new(),
             undone: None,
             begun: false,
+            cut_off: false,
         }
     }
 
     /// Works until the daemon stops.
     pub async fn run(mut self) {
         while !self.shared.stop.is_cancelled() {
-            let wait = if self.shared.leads() {
-                self.pass().await
-            } else {
-                self.begun = false;
-                self.shared.idle("standing by");
-                Duration::from_secs(60)
+            let shared = Arc::clone(&self.shared);
+            let wait = tokio::select! {
+                biased;
+                // A run that is under way is dropped: it could not commit, and its connection may be dead.
+                () = shared.not_leading() => {
+                    self.begun = false;
+                    self.shared.idle(&self.shared.awaits());
+                    Duration::from_secs(60)
+                }
+                wait = self.pass() => wait,
             };
             let wake = Arc::clone(&self.shared.wake);
             tokio::select! {
@@ -96,16 +104,19 @@ impl Worker {
             if self.shared.stop.is_cancelled() || !settling {
                 return self.undone;
             }
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                () = self.shared.stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 
     /// Everything that is to do now; gives how long nothing will be.
     async fn pass(&mut self) -> Duration {
-        if let Some(left) = self.pause.left(ALL) {
+        let anew = self.adopt_settings();
+        if let Some(left) = self.pause.left(ALL).filter(|_| !anew) {
             return left;
         }
-        self.adopt_settings();
         self.keep_watch();
         match self.jobs().await {
             Ok(wait) => {
@@ -129,6 +140,9 @@ impl Worker {
         if !self.begun {
             self.begin().await?;
             self.begun = true;
+        }
+        if self.cut_off {
+            self.pick_up().await?;
         }
         if self.shared.take_decisions() {
             self.decisions().await?;
@@ -167,6 +181,15 @@ impl Worker {
         if let Err(error) = inbox::settle_all(&mut conn, &self.shared.engine()).await {
             tracing::warn!("a decided file keeps its name for now: {error}");
         }
+        conn.close().await;
+        self.pick_up().await?;
+        self.decisions().await
+    }
+
+    /// What a run that was cut off may have left: its lease, which nobody else of this process holds, and its effects.
+    async fn pick_up(&mut self) -> Result<(), String> {
+        let mut conn = self.shared.database.connect().await.map_err(text)?;
+        Lease::release_own(&mut conn, RUN).await.map_err(text)?;
         let (_, effects) = history::pending(&mut conn).await.map_err(text)?;
         conn.close().await;
         if effects > 0
@@ -174,7 +197,8 @@ impl Worker {
         {
             tracing::warn!("what follows earlier runs cannot be written yet: {reason}");
         }
-        self.decisions().await
+        self.cut_off = false;
+        Ok(())
     }
 
     async fn decisions(&mut self) -> Result<(), String> {
@@ -325,7 +349,13 @@ impl Worker {
     }
 
     /// One line in the log for each run, without names of people.
-    fn told(&self, report: &Report) {
+    fn told(&mut self, report: &Report) {
+        for note in &report.notes {
+            if let Note::EffectsPending(reason) = note {
+                tracing::warn!(run.id = report.run, "what follows run {} is not all written yet: {reason}", report.run);
+                self.cut_off = true;
+            }
+        }
         self.shared.status.metrics().run_ended(report);
         crate::daemon::log_run(report);
         if let Some(reporter) = &self.shared.reporter {
@@ -333,10 +363,11 @@ impl Worker {
         }
     }
 
-    fn adopt_settings(&mut self) {
+    /// Takes the settings in force; true if they are new.
+    fn adopt_settings(&mut self) -> bool {
         let settings = self.shared.settings();
         if Arc::ptr_eq(&settings, &self.settings) {
-            return;
+            return false;
         }
         let (old, new) = (&self.settings.inbox, &settings.inbox);
         if (&old.path, old.settle) != (&new.path, new.settle) {
@@ -345,6 +376,7 @@ impl Worker {
         }
         self.tasks.adopt();
         self.settings = settings;
+        true
     }
 
     /// Watches the drop directory, anew when it was removed and made again.
@@ -384,6 +416,7 @@ impl Worker {
             tracing::error!("{reason}; nothing is lost, trying again until it works");
             self.said.insert("blocked", reason.to_owned());
         }
+        self.cut_off = true;
         self.undone(reason.to_owned());
         self.shared.idle(&format!("waiting {} s: {reason}", left.as_secs()));
     }

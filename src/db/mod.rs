@@ -131,6 +131,18 @@ impl Database {
     /// # Errors
     /// As [`Database::connect`].
     pub async fn connect_with(&self, lock_timeout: Duration) -> Result<Conn, DbError> {
+        self.connect_counting(lock_timeout, Arc::clone(&self.statements)).await
+    }
+
+    /// The same, but none of its statements is counted: a heartbeat is no progress of the work.
+    ///
+    /// # Errors
+    /// As [`Database::connect`].
+    pub async fn connect_uncounted(&self, lock_timeout: Duration) -> Result<Conn, DbError> {
+        self.connect_counting(lock_timeout, Arc::default()).await
+    }
+
+    async fn connect_counting(&self, lock_timeout: Duration, statements: Arc<AtomicU64>) -> Result<Conn, DbError> {
         if let Options::Lite(_, path) = &self.options
             && !self.creating
             && !path.exists()
@@ -147,7 +159,7 @@ impl Database {
                 return Err(DbError::Connect(format!("no answer within {} s", self.connect_timeout.as_secs())));
             }
         };
-        let mut conn = Conn::new(raw, &self.prefix, Arc::clone(&self.statements));
+        let mut conn = Conn::new(raw, &self.prefix, statements);
         self.settle_session(&mut conn, lock_timeout).await?;
         Ok(conn)
     }

@@ -2,6 +2,7 @@
 //! It must not try again; the life of the run decides that.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::clock::StopWatch;
 use crate::config::GuardMode;
@@ -110,7 +111,8 @@ impl Attempt<'_> {
     async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
         self.file_unchanged()?;
         read_problems(conn, self.run, report).await?;
-        report.meanwhile = self.meanwhile(report)?;
+        report.meanwhile =
+            self.order.held.map(|held| meanwhile(&self.engine.settings.state.path, held, report)).transpose()?;
         report.state = if report.errors > 0 { State::DoneWithErrors } else { State::Done };
         self.engine.observer.reached(Moment::Committing).await;
         if self.simulate {
@@ -139,15 +141,6 @@ impl Attempt<'_> {
         self.opened.map_or(Ok(()), |opened| opened.unchanged(&self.order.source()))
     }
 
-    fn meanwhile(&self, report: &Report) -> RunResult<Option<Meanwhile>> {
-        let Some(held) = self.order.held else {
-            return Ok(None);
-        };
-        let planned = Shelf::of(&self.engine.settings.state.path, held).planned()?;
-        let overtaken = report.problems.iter().filter(|problem| problem.code == Code::Overtaken).count() as u64;
-        Ok(Some(Meanwhile { held, planned, overtaken }))
-    }
-
     /// Keeps plan and bytes, then rolls back and writes the held run into the history.
     async fn hold(&self, conn: &mut Conn, report: &mut Report) -> RunResult<()> {
         if let Err(error) = self.file_unchanged() {
@@ -174,6 +167,13 @@ impl Attempt<'_> {
         history::close(conn, self.run, State::Held, report, "", false).await?;
         Ok(())
     }
+}
+
+/// What became of the plan of a held run in the run that applied it.
+pub(super) fn meanwhile(state: &Path, held: i64, report: &Report) -> RunResult<Meanwhile> {
+    let planned = Shelf::of(state, held).planned()?;
+    let overtaken = report.problems.iter().filter(|problem| problem.code == Code::Overtaken).count() as u64;
+    Ok(Meanwhile { held, planned, overtaken })
 }
 
 /// The changes in a run's journal by kind.

@@ -158,7 +158,7 @@ impl Lease {
             loop {
                 tokio::time::sleep(pause).await;
                 if conn.is_none() {
-                    conn = database.connect_with(pause).await.ok();
+                    conn = database.connect_uncounted(pause).await.ok();
                 }
                 if let Some(open) = conn.as_mut()
                     && lease.renew(open).await.is_err()

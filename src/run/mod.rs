@@ -106,7 +106,14 @@ impl Engine {
     pub async fn recall(&self, run: i64) -> RunResult<Option<Report>> {
         let mut conn = self.database.connect().await?;
         let report = match history::find(&mut conn, run).await? {
-            Some(past) => Some(life::recall(&mut conn, &past).await?),
+            Some(past) => {
+                let mut report = life::recall(&mut conn, &past).await?;
+                if past.parent > 0 {
+                    // Another account may not read what is kept; the rest of the report stands.
+                    report.meanwhile = attempt::meanwhile(&self.settings.state.path, past.parent, &report).ok();
+                }
+                Some(report)
+            }
             None => None,
         };
         conn.close().await;

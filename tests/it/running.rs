@@ -44,17 +44,29 @@ impl Program {
 
     /// Starts a command that goes on until it is told to end.
     pub fn start_with(&self, words: &[&str]) -> Running {
+        let inbox = format!("inbox.path={}", self.inbox().display());
+        self.spawn(&[&["--set", &inbox], words].concat(), Stdio::null())
+    }
+
+    /// Starts a command without naming the drop directory; its answer goes to `out`.
+    pub fn spawn(&self, words: &[&str], out: Stdio) -> Running {
         let inbox = self.inbox();
-        let mut command: Command = self.command(&["--set", &format!("inbox.path={}", inbox.display())]);
-        command.args(words);
-        Running::of(command, inbox)
+        let mut command: Command = self.command(words);
+        command.stdout(out);
+        Running::answering(command, inbox)
     }
 }
 
 impl Running {
     /// Starts a command whose drop directory is seen by the test at `inbox`.
     pub fn of(mut command: Command, inbox: PathBuf) -> Running {
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdout(Stdio::null());
+        Self::answering(command, inbox)
+    }
+
+    /// The same, with the command's own standard output.
+    fn answering(mut command: Command, inbox: PathBuf) -> Running {
+        command.stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, written) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
@@ -117,8 +129,14 @@ impl Running {
     /// Waits until the log holds a text.
     #[track_caller]
     pub fn until_logged(&mut self, text: &str) {
+        self.until_logged_often(1, text);
+    }
+
+    /// Waits until the log holds a text so many times.
+    #[track_caller]
+    pub fn until_logged_often(&mut self, times: usize, text: &str) {
         let log = Arc::clone(&self.log);
-        self.until(&format!("{text:?} in the log"), move || log.lock().unwrap().contains(text));
+        self.until(&format!("{text:?} in the log"), move || log.lock().unwrap().matches(text).count() >= times);
     }
 
     /// The same, for a daemon that may be killed before.

@@ -1,0 +1,263 @@
+//! What stands around a daemon under test: a service manager that listens, somebody who holds locks, a wire to the
+//! database that can be cut. It must not know what the daemon does.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use enrold::db::{Conn, Dialect, Params};
+
+use crate::doctor_rights::url;
+use crate::program::Program;
+use crate::running::Running;
+use crate::site::Site;
+
+/// Makes a test for each of the two servers: SQLite has neither row locks nor a wire.
+macro_rules! on_both_servers {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use enrold::db::Dialect;
+
+            #[test]
+            fn postgresql() {
+                crate::servers::run_on(Dialect::Postgres, super::$name);
+            }
+
+            #[test]
+            fn mariadb() {
+                crate::servers::run_on(Dialect::Maria, super::$name);
+            }
+        }
+    )+};
+}
+pub(crate) use on_both_servers;
+
+/// People of the sample who are not in [`enrols`]'s course yet.
+const PEOPLE: [&str; 9] = [
+    "moreaul26",
+    "simona26",
+    "laurentn26",
+    "lefebvrei26",
+    "michelr26",
+    "garciae26",
+    "davidg26",
+    "bertrandf26",
+    "rouxs26",
+];
+
+/// A file that enrols the so-many-th person of the sample, from 0 to 8.
+pub fn enrols(person: usize) -> String {
+    format!("operation,username,course,role\nadd,{},L1-MATH-101,student\n", PEOPLE[person])
+}
+
+/// The service manager's end of `NOTIFY_SOCKET`: it keeps all messages.
+pub struct Manager {
+    path: PathBuf,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Manager {
+    /// Listens at a socket in this directory.
+    pub fn listen(dir: &Path) -> Self {
+        let path = dir.join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length) = socket.recv(&mut buffer) {
+                kept.lock().unwrap().push(String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned());
+            }
+        });
+        Self { path, heard }
+    }
+
+    /// The program that this service manager starts.
+    pub fn of(&self, program: &Program) -> Program {
+        program.clone().env("NOTIFY_SOCKET", &self.path.display().to_string())
+    }
+
+    /// All messages so far but for the watchdog's pings.
+    pub fn words(&self) -> Vec<String> {
+        self.heard.lock().unwrap().iter().filter(|message| *message != "WATCHDOG=1").cloned().collect()
+    }
+
+    /// How many pings have come.
+    pub fn pings(&self) -> usize {
+        self.heard.lock().unwrap().iter().filter(|message| *message == "WATCHDOG=1").count()
+    }
+
+    /// Waits until a message that begins so has come, and gives its place among [`Manager::words`].
+    #[track_caller]
+    pub fn until(&self, daemon: &mut Running, begin: &str) -> usize {
+        let place = || self.words().iter().position(|message| message.starts_with(begin));
+        daemon.until(&format!("{begin} to the service manager"), || place().is_some());
+        place().unwrap()
+    }
+}
+
+impl Site {
+    /// Holds every enrolment of the site against whoever wants to write, until the connection is closed.
+    pub async fn hold_enrolments(&mut self) -> Conn {
+        let mut holder = self.database(Duration::from_secs(10)).connect().await.unwrap();
+        if holder.dialect() == Dialect::Maria {
+            // Only then gaps are locked as well: nobody inserts.
+            holder.command("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.unwrap();
+        }
+        holder.begin().await.unwrap();
+        let none = Params::new();
+        match holder.dialect() {
+            Dialect::Postgres => {
+                drop(holder.exec("LOCK TABLE {user_enrolments} IN EXCLUSIVE MODE", &none).await.unwrap())
+            }
+            _ => drop(holder.rows("SELECT id FROM {user_enrolments} FOR UPDATE", &none).await.unwrap()),
+        }
+        holder
+    }
+
+    /// Waits until somebody waits for a lock in this database.
+    pub async fn until_somebody_waits(&mut self, daemon: &Running) {
+        let sql = match self.conn.dialect() {
+            Dialect::Postgres => {
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            }
+            _ => {
+                "SELECT COUNT(*) FROM information_schema.innodb_trx x JOIN information_schema.processlist p
+                     ON p.id = x.trx_mysql_thread_id WHERE p.db = DATABASE() AND x.trx_state = 'LOCK WAIT'"
+            }
+        };
+        for _ in 0..400 {
+            if self.conn.number(sql, &Params::new()).await.unwrap() > 0 {
+                return;
+            }
+            // MariaDB renews this table only when nobody has read it for a tenth of a second.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        panic!("nobody waits for a lock; the log:\n{}", daemon.log());
+    }
+
+    /// How many enrolments runs have made, by the journal, and how many imports were done.
+    pub async fn applied(&mut self) -> (i64, i64) {
+        let changes = "SELECT COUNT(*) FROM {enrold_change} c JOIN {enrold_run} r ON r.id = c.run
+            WHERE c.kind = 'enrolment.add' AND r.state IN ('done', 'done-with-errors')";
+        let runs = "SELECT COUNT(*) FROM {enrold_run} WHERE kind = 'import' AND state IN ('done', 'done-with-errors')";
+        let none = Params::new();
+        (self.conn.number(changes, &none).await.unwrap(), self.conn.number(runs, &none).await.unwrap())
+    }
+
+    /// How many of the two leases nobody holds.
+    pub async fn free_leases(&mut self) -> i64 {
+        let sql = "SELECT COUNT(*) FROM {enrold_lease} WHERE holder = ''";
+        self.conn.number(sql, &Params::new()).await.unwrap()
+    }
+
+    /// A wire to this site's server, and the program that goes through it.
+    pub fn wire(&self, program: &Program) -> (Wire, Program) {
+        let url = url(&self.engine());
+        let (account, rest) = url.split_once('@').unwrap();
+        let (server, name) = rest.split_once('/').unwrap();
+        let wire = Wire::to(server.parse().unwrap());
+        let program = program.clone().set(&format!("database.url={account}@{}/{name}", wire.address));
+        (wire, program)
+    }
+}
+
+/// Where a wire is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Before the server hears a message with this text.
+    Before(&'static str),
+    /// After it has heard it, before it can answer.
+    After(&'static str),
+}
+
+impl Cut {
+    fn is_at(self, message: &[u8]) -> bool {
+        let (Self::Before(text) | Self::After(text)) = self;
+        message.windows(text.len()).any(|part| part == text.as_bytes())
+    }
+}
+
+/// A wire between the daemon and the server that can be cut and mended.
+#[derive(Clone)]
+pub struct Wire {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    is_cut: bool,
+    cut: Option<Cut>,
+    ends: Vec<TcpStream>,
+}
+
+impl Wire {
+    fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let wire = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let own = wire.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let mut state = own.state.lock().unwrap();
+                if state.is_cut {
+                    continue;
+                }
+                let server = TcpStream::connect(server).unwrap();
+                state.ends.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                drop(state);
+                let (up, down) = (own.clone(), own.clone());
+                let (other_client, other_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || up.carry(client, server, true));
+                std::thread::spawn(move || down.carry(other_server, other_client, false));
+            }
+        });
+        wire
+    }
+
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, up: bool) {
+        let mut buffer = vec![0; 65_536];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            let message = &buffer[..length];
+            let cut = self.state.lock().unwrap().cut.filter(|cut| up && cut.is_at(message));
+            if let Some(Cut::Before(_)) = cut {
+                self.cut();
+            }
+            if to.write_all(message).is_err() {
+                break;
+            }
+            if let Some(Cut::After(_)) = cut {
+                self.cut();
+            }
+        }
+        drop(from.shutdown(Shutdown::Both));
+        drop(to.shutdown(Shutdown::Both));
+    }
+
+    /// Cuts it: connections break, new ones are refused.
+    pub fn cut(&self) {
+        let mut state = self.state.lock().unwrap();
+        (state.is_cut, state.cut) = (true, None);
+        for end in state.ends.drain(..) {
+            drop(end.shutdown(Shutdown::Both));
+        }
+    }
+
+    /// Cuts it at a message.
+    pub fn cut_at(&self, cut: Cut) {
+        self.state.lock().unwrap().cut = Some(cut);
+    }
+
+    /// True while it is cut.
+    pub fn is_cut(&self) -> bool {
+        self.state.lock().unwrap().is_cut
+    }
+
+    /// Mends it.
+    pub fn mend(&self) {
+        self.state.lock().unwrap().is_cut = false;
+    }
+}
