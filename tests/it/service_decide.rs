@@ -1,0 +1,143 @@
+//! Commands beside the daemon: decisions on held runs, and what else works while it does.
+//! It must not test the decisions without a daemon; the command's own tests do.
+
+use serde_json::json;
+
+use crate::outside::{enrols, on_both_servers};
+use crate::program::{Program, sample};
+use crate::running::{Running, names};
+use crate::servers::on_each_engine;
+use crate::site::Site;
+
+on_each_engine!(
+    the_daemon_carries_decisions_out,
+    a_decision_that_cannot_be_done_is_told,
+    a_suspended_leader_is_not_waited_for,
+    of_two_decisions_one_counts,
+    commands_work_beside_the_daemon,
+);
+on_both_servers!(commands_wait_for_a_run_of_the_daemon);
+
+/// Nine of the sixteen people of a course leave; one line is wrong.
+fn departures() -> String {
+    let people = ["moreaul26", "simona26", "laurentn26", "lefebvrei26", "michelr26", "garciae26", "davidg26"];
+    let leave: String = people.iter().map(|name| format!("del,{name},L1-MATH-101,student\n")).collect();
+    format!("operation,username,course,role\n{leave}del,bertrandf26,L1-MATH-101,student\ndel,nobody99,L1-MATH-101,student\n")
+}
+
+/// A daemon with runs 3 and so on held, one for each name, after the people of the sample were enrolled as run 2.
+fn holding(program: &Program, held: &[&str]) -> Running {
+    program.drop_file("enrols.csv", std::fs::read(sample("enrols-20261121.csv")).unwrap());
+    let mut daemon = program.start();
+    daemon.until_there("enrols.csv.done");
+    for name in held {
+        program.drop_file(name, departures());
+        daemon.until_there(&format!("{name}.held"));
+    }
+    daemon
+}
+
+async fn short(site: &mut Site) -> Program {
+    // The heartbeat of the leader, a quarter of this, is what notices decisions.
+    site.sampled().await.set("run.lease_ttl=10")
+}
+
+async fn the_daemon_carries_decisions_out(mut site: Site) {
+    let program = short(&mut site).await;
+    let mut daemon = holding(&program, &["a.csv", "b.csv", "c.csv"]);
+    let (code, approved) = program.json(&["approve", "3"]);
+    assert_eq!((code, &approved["kind"], &approved["errors"]), (4, &json!("approve"), &json!(1)));
+    assert_eq!(approved["counts"], json!({"enrolment.suspend": 8, "role.remove": 8}));
+    assert_eq!(approved["meanwhile"], json!({"held": 3, "planned": {"enrolment.suspend": 8}, "overtaken": 0}));
+    daemon.until_there("a.csv.done");
+    let (code, rejected) = program.json(&["reject", "4"]);
+    assert_eq!((code, &rejected["run"], &rejected["state"]), (0, &json!(4), &json!("rejected")));
+    daemon.until_there("b.csv.rejected");
+    daemon.until_logged("run 4 is rejected");
+    program.run(&["approve", "3"]).ends(1).logs(&["is not held", "nothing to decide"]);
+    let log = daemon.stop();
+    assert_eq!(log.matches("INFO run 6 approve").count(), 1, "{log}");
+    // Without a daemon the command does both.
+    program.clone().set(&format!("inbox.path={}", program.inbox().display())).run(&["approve", "5"]).ends(4);
+    let left: Vec<String> = names(&program.inbox()).into_iter().filter(|name| name.starts_with("c.csv")).collect();
+    assert_eq!(left, ["c.csv.done", "c.csv.errors.csv", "c.csv.report.json", "c.csv.retry.csv"]);
+}
+
+async fn a_decision_that_cannot_be_done_is_told(mut site: Site) {
+    let program = short(&mut site).await;
+    let mut daemon = holding(&program, &["a.csv"]);
+    std::fs::write(program.dir.join("state/held/3/bytes"), "operation,username,course,role\n").unwrap();
+    program.run(&["approve", "3"]).ends(1).logs(&["has changed (sha256 ", "drop the file again"]);
+    daemon.until_logged("run 3 cannot be decided");
+    assert!(daemon.inbox.join("a.csv.held").exists());
+    program.run(&["reject", "3"]).ends(0).says(&["nothing of it will be applied"]);
+    daemon.until_there("a.csv.rejected");
+    daemon.stop();
+}
+
+/// Recorded, and done as soon as somebody leads again.
+async fn a_suspended_leader_is_not_waited_for(mut site: Site) {
+    let program = short(&mut site).await;
+    let mut daemon = holding(&program, &["a.csv"]);
+    daemon.signal("STOP");
+    let (code, said) = program.json(&["--wait", "1", "reject", "3"]);
+    daemon.signal("CONT");
+    assert_eq!((code, said), (0, json!({"run": 3, "state": "recorded"})));
+    daemon.until_there("a.csv.rejected");
+    daemon.stop();
+}
+
+async fn of_two_decisions_one_counts(mut site: Site) {
+    let program = short(&mut site).await;
+    let mut daemon = holding(&program, &["a.csv"]);
+    let other = program.clone();
+    let second = std::thread::spawn(move || other.run(&["approve", "3"]));
+    let first = program.run(&["approve", "3"]);
+    let second = second.join().unwrap();
+    let mut codes = [first.code, second.code];
+    codes.sort_unstable();
+    assert_eq!(codes, [1, 4], "{}\n{}", first.log, second.log);
+    let refused = if first.code == 1 { first } else { second };
+    assert!(refused.log.contains("decided by somebody else") || refused.log.contains("is not held"), "{}", refused.log);
+    daemon.until_there("a.csv.done");
+    daemon.stop();
+    let approvals = "SELECT COUNT(*) FROM {enrold_run} WHERE kind = 'approve'";
+    assert_eq!(site.conn.number(approvals, &enrold::db::Params::new()).await.unwrap(), 1);
+}
+
+async fn commands_work_beside_the_daemon(mut site: Site) {
+    let program = short(&mut site).await;
+    let mut daemon = program.start();
+    daemon.until_logged("run 1 sync flatfile");
+    program.write("by-hand.csv", enrols(0));
+    program.run(&["import", "by-hand.csv"]).ends(0);
+    program.run(&["sync", "flatfile"]).ends(0);
+    program.run(&["runs"]).ends(0).says(&["by-hand.csv"]);
+    let (_, tasks) = program.json(&["tasks"]);
+    assert_eq!((&tasks[0]["name"], &tasks[0]["result"], &tasks[0]["run"]), (&json!("flatfile"), &json!("done"), &json!(1)));
+    program.drop_file("two.csv", enrols(1));
+    daemon.until_there("two.csv.done");
+    daemon.stop();
+    assert_eq!(site.applied().await, (2, 2));
+}
+
+async fn commands_wait_for_a_run_of_the_daemon(mut site: Site) {
+    let program = short(&mut site).await;
+    let mut daemon = program.start();
+    daemon.until_logged("run 1 sync flatfile");
+    let holder = site.hold_enrolments().await;
+    program.drop_file("one.csv", enrols(0));
+    site.until_somebody_waits(&daemon).await;
+    program.write("by-hand.csv", enrols(1));
+    program.run(&["--wait", "0", "import", "by-hand.csv"]).ends(1).logs(&["another run is under way"]);
+    program.run(&["--wait", "0", "sync", "flatfile"]).ends(1).logs(&["another run is under way"]);
+    program.run(&["runs"]).ends(0).says(&["running"]);
+    program.run(&["tasks"]).ends(0).says(&["flatfile"]);
+    let waiting = program.clone();
+    let import = std::thread::spawn(move || waiting.run(&["import", "by-hand.csv"]));
+    holder.close().await;
+    import.join().unwrap().ends(0);
+    daemon.until_there("one.csv.done");
+    daemon.stop();
+    assert_eq!(site.applied().await, (2, 2));
+}
