@@ -14,7 +14,7 @@ use crate::run::{RunError, decision, history, require_ready};
 use crate::web::Role;
 
 /// How often a daemon that stands by asks for the lease, at least.
-const ASK: Duration = Duration::from_secs(5);
+const ASK: Duration = Duration::from_secs(2);
 
 /// Takes, keeps and gives back the leader lease until the daemon stops.
 pub async fn keep(shared: Arc<Shared>) {

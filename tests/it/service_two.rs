@@ -41,8 +41,7 @@ async fn one_leads_and_each_file_is_applied_once(mut site: Site) {
 async fn the_other_takes_over(mut site: Site) {
     let program = site.sampled().await.set("guard.mode=off");
     let patient = program.clone().set("run.lease_ttl=3600");
-    let (leader, _) = (patient.start(), ());
-    let mut leader = leader;
+    let mut leader = patient.start();
     leader.until_logged("run 1 sync flatfile");
     let mut second = patient.start();
     second.until_logged("standing by: ");
