@@ -172,11 +172,13 @@ pub enum Cut {
     Before(&'static str),
     /// After it has heard it, before it can answer.
     After(&'static str),
+    /// Before it hears it, and nobody is told: what is sent is lost in silence.
+    Dead(&'static str),
 }
 
 impl Cut {
     fn is_at(self, message: &[u8]) -> bool {
-        let (Self::Before(text) | Self::After(text)) = self;
+        let (Self::Before(text) | Self::After(text) | Self::Dead(text)) = self;
         message.windows(text.len()).any(|part| part == text.as_bytes())
     }
 }
@@ -191,6 +193,7 @@ pub struct Wire {
 #[derive(Default)]
 struct State {
     is_cut: bool,
+    is_dead: bool,
     cut: Option<Cut>,
     ends: Vec<TcpStream>,
 }
@@ -223,6 +226,12 @@ impl Wire {
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             let message = &buffer[..length];
             let cut = self.state.lock().unwrap().cut.filter(|cut| up && cut.is_at(message));
+            if let Some(Cut::Dead(_)) = cut {
+                self.state.lock().unwrap().is_dead = true;
+            }
+            while self.state.lock().unwrap().is_dead {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             if let Some(Cut::Before(_)) = cut {
                 self.cut();
             }
@@ -251,13 +260,19 @@ impl Wire {
         self.state.lock().unwrap().cut = Some(cut);
     }
 
-    /// True while it is cut.
+    /// True while it is cut or dead.
     pub fn is_cut(&self) -> bool {
-        self.state.lock().unwrap().is_cut
+        let state = self.state.lock().unwrap();
+        state.is_cut || state.is_dead
     }
 
-    /// Mends it.
+    /// Mends it; connections that died in silence are broken for good.
     pub fn mend(&self) {
-        self.state.lock().unwrap().is_cut = false;
+        let was_dead = self.state.lock().unwrap().is_dead;
+        if was_dead {
+            self.cut();
+        }
+        let mut state = self.state.lock().unwrap();
+        (state.is_cut, state.is_dead) = (false, false);
     }
 }

@@ -12,6 +12,7 @@ on_both_servers!(
     cut_before_the_commit,
     cut_before_the_answer_to_the_commit,
     cut_among_the_effects,
+    lost_in_silence,
 );
 
 async fn away_at_the_start(mut site: Site) {
@@ -67,6 +68,28 @@ async fn cut_before_the_answer_to_the_commit(site: Site) {
 
 async fn cut_among_the_effects(site: Site) {
     cut_in_mid_run(site, Cut::After("logstore_standard_log")).await;
+}
+
+/// No answer and no end of the connection: after the time of its lease the daemon gives the run up, and others may lead.
+async fn lost_in_silence(mut site: Site) {
+    let direct = site.sampled().await.set("run.lease_ttl=10");
+    let (wire, program) = site.wire(&direct);
+    let program = program.set("database.connect_timeout=1");
+    let mut daemon = program.start();
+    daemon.until_logged("run 1 sync flatfile");
+    wire.cut_at(Cut::Dead("user_enrolments"));
+    program.drop_file("enrols.csv", enrols(0));
+    daemon.until_logged("no answer within 10 s");
+    let mut other = direct.start();
+    other.until_logged("this daemon leads");
+    other.until_there("enrols.csv.done");
+    wire.mend();
+    daemon.until_logged("standing by: ");
+    other.stop();
+    program.drop_file("two.csv", enrols(1));
+    daemon.until_there("two.csv.done");
+    daemon.stop();
+    assert_eq!(site.applied().await, (2, 2));
 }
 
 /// Applied once, wherever the wire is cut and however long it stays so, and the process lives.

@@ -22,7 +22,9 @@ on_both_servers!(commands_wait_for_a_run_of_the_daemon);
 fn departures() -> String {
     let people = ["moreaul26", "simona26", "laurentn26", "lefebvrei26", "michelr26", "garciae26", "davidg26"];
     let leave: String = people.iter().map(|name| format!("del,{name},L1-MATH-101,student\n")).collect();
-    format!("operation,username,course,role\n{leave}del,bertrandf26,L1-MATH-101,student\ndel,nobody99,L1-MATH-101,student\n")
+    format!(
+        "operation,username,course,role\n{leave}del,bertrandf26,L1-MATH-101,student\ndel,nobody99,L1-MATH-101,student\n"
+    )
 }
 
 /// A daemon with runs 3 and so on held, one for each name, after the people of the sample were enrolled as run 2.
@@ -114,7 +116,10 @@ async fn commands_work_beside_the_daemon(mut site: Site) {
     program.run(&["sync", "flatfile"]).ends(0);
     program.run(&["runs"]).ends(0).says(&["by-hand.csv"]);
     let (_, tasks) = program.json(&["tasks"]);
-    assert_eq!((&tasks[0]["name"], &tasks[0]["result"], &tasks[0]["run"]), (&json!("flatfile"), &json!("done"), &json!(1)));
+    assert_eq!(
+        (&tasks[0]["name"], &tasks[0]["result"], &tasks[0]["run"]),
+        (&json!("flatfile"), &json!("done"), &json!(1))
+    );
     program.drop_file("two.csv", enrols(1));
     daemon.until_there("two.csv.done");
     daemon.stop();

@@ -8,20 +8,14 @@ use crate::outside::enrols;
 use crate::program::{Program, on_the_sample};
 use crate::running::Running;
 
-/// The program with a configuration file of its own, and no setting of the test above it.
-fn configured(program: &Program) -> (Program, Vec<String>) {
-    let config = program.dir.join("enrold.toml");
-    (program.clone(), vec!["--config".to_owned(), config.display().to_string(), "run".to_owned()])
-}
-
 fn write_config(program: &Program, inbox: &Path, more: &str) {
     program.write("enrold.toml", format!("inbox.path = '{}'\n{more}", inbox.display()));
 }
 
+/// A daemon with a configuration file, and no setting of the test above it.
 fn start(program: &Program) -> Running {
-    let (program, words) = configured(program);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut daemon = program.spawn(&words, Stdio::null());
+    let config = program.dir.join("enrold.toml");
+    let mut daemon = program.spawn(&["--config", &config.display().to_string(), "run"], Stdio::null());
     daemon.until_logged("run 1 sync flatfile");
     daemon
 }
@@ -64,7 +58,9 @@ fn a_broken_configuration_changes_nothing() {
         let mut daemon = start(&program);
         write_config(&program, Path::new("/nowhere"), "inbox.settle = 'long'\nguard.mode = 'perhaps'\nno.such = 1\n");
         daemon.signal("HUP");
-        for problem in ["the configuration is not read anew, the old one stays in force", "inbox.settle", "guard.mode", "no"] {
+        for problem in
+            ["the configuration is not read anew, the old one stays in force", "inbox.settle", "guard.mode", "no"]
+        {
             daemon.until_logged(problem);
         }
         program.drop_file("one.csv", enrols(0));
@@ -80,7 +76,8 @@ fn what_needs_a_restart_is_told() {
         let inbox = program.inbox();
         write_config(&program, &inbox, "");
         let mut daemon = start(&program);
-        let more = "http.listen = '127.0.0.1:1'\nrun.lock_timeout = 5\ndatabase.connect_timeout = 3\nlog.format = 'json'\n";
+        let more =
+            "http.listen = '127.0.0.1:1'\nrun.lock_timeout = 5\ndatabase.connect_timeout = 3\nlog.format = 'json'\n";
         write_config(&program, &inbox, more);
         for times in 1..3 {
             daemon.signal("HUP");
