@@ -109,11 +109,10 @@ impl Site {
         }
         holder.begin().await.unwrap();
         let none = Params::new();
-        match holder.dialect() {
-            Dialect::Postgres => {
-                drop(holder.exec("LOCK TABLE {user_enrolments} IN EXCLUSIVE MODE", &none).await.unwrap())
-            }
-            _ => drop(holder.rows("SELECT id FROM {user_enrolments} FOR UPDATE", &none).await.unwrap()),
+        if holder.dialect() == Dialect::Postgres {
+            holder.exec("LOCK TABLE {user_enrolments} IN EXCLUSIVE MODE", &none).await.unwrap();
+        } else {
+            holder.rows("SELECT id FROM {user_enrolments} FOR UPDATE", &none).await.unwrap();
         }
         holder
     }

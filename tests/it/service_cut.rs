@@ -35,7 +35,7 @@ async fn away_for_a_while(mut site: Site) {
     let (wire, program) = site.wire(&program);
     let program = program.set("run.lease_ttl=10");
     let mut daemon = program.start();
-    daemon.until_logged("run 1 sync flatfile");
+    daemon.until_logged("run 1, sync flatfile");
     for (times, name) in [(1, "one.csv"), (2, "two.csv")] {
         wire.cut();
         program.drop_file(name, enrols(times));
@@ -76,7 +76,7 @@ async fn lost_in_silence(mut site: Site) {
     let (wire, program) = site.wire(&direct);
     let program = program.set("database.connect_timeout=1");
     let mut daemon = program.start();
-    daemon.until_logged("run 1 sync flatfile");
+    daemon.until_logged("run 1, sync flatfile");
     wire.cut_at(Cut::Dead("user_enrolments"));
     program.drop_file("enrols.csv", enrols(0));
     daemon.until_logged("no answer within 10 s");
@@ -98,7 +98,7 @@ async fn cut_in_mid_run(mut site: Site, cut: Cut) {
     let (wire, program) = site.wire(&program);
     let program = program.set("run.lease_ttl=10");
     let mut daemon = program.start();
-    daemon.until_logged("run 1 sync flatfile");
+    daemon.until_logged("run 1, sync flatfile");
     wire.cut_at(cut);
     program.drop_file("enrols.csv", enrols(0));
     daemon.until("the cut", || wire.is_cut());

@@ -58,7 +58,7 @@ async fn the_daemon_carries_decisions_out(mut site: Site) {
     daemon.until_logged("run 4 is rejected");
     program.run(&["approve", "3"]).ends(1).logs(&["is not held", "nothing to decide"]);
     let log = daemon.stop();
-    assert_eq!(log.matches("INFO run 6 approve").count(), 1, "{log}");
+    assert_eq!(log.matches("INFO run 6, approve").count(), 1, "{log}");
     // Without a daemon the command does both.
     program.clone().set(&format!("inbox.path={}", program.inbox().display())).run(&["approve", "5"]).ends(4);
     let left: Vec<String> = names(&program.inbox()).into_iter().filter(|name| name.starts_with("c.csv")).collect();
@@ -110,7 +110,7 @@ async fn of_two_decisions_one_counts(mut site: Site) {
 async fn commands_work_beside_the_daemon(mut site: Site) {
     let program = short(&mut site).await;
     let mut daemon = program.start();
-    daemon.until_logged("run 1 sync flatfile");
+    daemon.until_logged("run 1, sync flatfile");
     program.write("by-hand.csv", enrols(0));
     program.run(&["import", "by-hand.csv"]).ends(0);
     program.run(&["sync", "flatfile"]).ends(0);
@@ -129,7 +129,7 @@ async fn commands_work_beside_the_daemon(mut site: Site) {
 async fn commands_wait_for_a_run_of_the_daemon(mut site: Site) {
     let program = short(&mut site).await;
     let mut daemon = program.start();
-    daemon.until_logged("run 1 sync flatfile");
+    daemon.until_logged("run 1, sync flatfile");
     let holder = site.hold_enrolments().await;
     program.drop_file("one.csv", enrols(0));
     site.until_somebody_waits(&daemon).await;

@@ -53,7 +53,7 @@ fn one_pass_that_cannot_do_its_work() {
         std::fs::write(program.inbox().join("one.csv"), enrols(0)).unwrap();
         let words = ["--set", "inbox.settle=3600", "-v", "run", "--once"];
         let mut pass = program.start_with(&words);
-        pass.until_logged("run 1 sync flatfile");
+        pass.until_logged("run 1, sync flatfile");
         pass.signal("TERM");
         assert_eq!(pass.ended().code(), Some(0));
         assert!(!pass.log().contains("takes too long"), "{}", pass.log());
@@ -87,7 +87,7 @@ fn one_line_for_each_run_without_people() {
             assert_eq!(lines.len(), 1, "{log}");
             match format {
                 "text" => {
-                    let begin = "INFO run 2 import one.csv: done-with-errors, 3 lines, 2 errors, ";
+                    let begin = "INFO run 2, import one.csv: done-with-errors, 3 lines, 2 errors, ";
                     assert!(lines[0].trim_start().starts_with(begin), "{log}");
                 }
                 _ => {

@@ -16,7 +16,7 @@ fn write_config(program: &Program, inbox: &Path, more: &str) {
 fn start(program: &Program) -> Running {
     let config = program.dir.join("enrold.toml");
     let mut daemon = program.spawn(&["--config", &config.display().to_string(), "run"], Stdio::null());
-    daemon.until_logged("run 1 sync flatfile");
+    daemon.until_logged("run 1, sync flatfile");
     daemon
 }
 

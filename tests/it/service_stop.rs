@@ -50,7 +50,7 @@ async fn a_stop_in_mid_run_rolls_back(mut site: Site) {
     let program = site.sampled().await;
     let signal = if site.conn.dialect() == Dialect::Maria { "INT" } else { "TERM" };
     let mut daemon = program.start();
-    daemon.until_logged("run 1 sync flatfile");
+    daemon.until_logged("run 1, sync flatfile");
     let holder = site.hold_enrolments().await;
     program.drop_file("enrols.csv", enrols(0));
     site.until_somebody_waits(&daemon).await;

@@ -97,7 +97,7 @@ async fn due_rows_of_the_buffer_are_replayed(mut site: Site) {
     once(&program).run(&["run", "--once"]).ends(0);
     assert_eq!(site.count("enrol_flatfile").await, 2);
     let mut daemon = program.at(NOW + 75 * 86_400).start();
-    daemon.until_logged("run 3 sync flatfile");
+    daemon.until_logged("run 3, sync flatfile");
     daemon.stop();
     assert_eq!(site.count("enrol_flatfile").await, 0);
     let last = task(&program, "flatfile");

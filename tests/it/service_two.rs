@@ -13,7 +13,7 @@ on_both_servers!(a_leader_that_was_suspended_applies_nothing_twice);
 /// One daemon that leads and one that stands by.
 fn pair(program: &Program) -> (Running, Running) {
     let mut leader = program.start();
-    leader.until_logged("run 1 sync flatfile");
+    leader.until_logged("run 1, sync flatfile");
     let mut other = program.start();
     other.until_logged("standing by: ");
     (leader, other)
@@ -42,7 +42,7 @@ async fn the_other_takes_over(mut site: Site) {
     let program = site.sampled().await.set("guard.mode=off");
     let patient = program.clone().set("run.lease_ttl=3600");
     let mut leader = patient.start();
-    leader.until_logged("run 1 sync flatfile");
+    leader.until_logged("run 1, sync flatfile");
     let mut second = patient.start();
     second.until_logged("standing by: ");
     leader.stop();
