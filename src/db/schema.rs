@@ -35,6 +35,16 @@ const MIGRATIONS: [&[&str]; 1] = [&[
     "INSERT INTO enrold_lease (name, holder, fence, heartbeat, since) VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0)",
 ]];
 
+/// What is looked up in a history that only grows: name, table, columns.
+const INDEXES: [(&str, &str, &str); 6] = [
+    ("enrold_run_state", "enrold_run", "state"),
+    ("enrold_run_effects", "enrold_run", "effects"),
+    ("enrold_run_sha256", "enrold_run", "sha256"),
+    ("enrold_run_token", "enrold_run", "token"),
+    ("enrold_run_parent", "enrold_run", "parent"),
+    ("enrold_run_inode", "enrold_run", "inode"),
+];
+
 /// The version of enrold's tables in the database and the prefix that they serve; `None` when there are none.
 ///
 /// # Errors
@@ -86,8 +96,9 @@ pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     let mut applied = Vec::new();
     for version in have + 1..=SCHEMA_VERSION {
         for statement in MIGRATIONS[version as usize - 1] {
-            let sql = dialect_ddl(conn, statement);
-            conn.command(&sql).await?;
+            for sql in dialect_ddl(conn, statement) {
+                conn.command(&sql).await?;
+            }
         }
         let params =
             Params::new().with("version", version).with("prefix", conn.prefix().to_owned()).with("clock", clock);
@@ -98,12 +109,20 @@ pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     Ok(applied)
 }
 
-fn dialect_ddl(conn: &Conn, statement: &str) -> String {
-    let long = match conn.dialect() {
-        Dialect::Maria => " LONGTEXT",
-        _ => " TEXT",
-    };
-    statement.replace(" LONG", long).replace("OPTIONS", &table_options(conn))
+/// The statement in the engine's words, with the indexes of the table that it makes: MariaDB takes them with the table
+/// (to add one later is a right of its own), the others after it.
+fn dialect_ddl(conn: &Conn, statement: &str) -> Vec<String> {
+    let maria = conn.dialect() == Dialect::Maria;
+    let table = statement.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_whitespace().next());
+    let indexes: Vec<_> = INDEXES.iter().filter(|(_, of, _)| Some(*of) == table).collect();
+    let long = if maria { " LONGTEXT" } else { " TEXT" };
+    let within: String = indexes.iter().map(|(name, _, columns)| format!(", INDEX {name} ({columns})")).collect();
+    let end = format!("{}) {}", if maria { within.as_str() } else { "" }, table_options(conn));
+    let mut made = vec![statement.replace(" LONG", long).replace(") OPTIONS", &end)];
+    if !maria {
+        made.extend(indexes.iter().map(|(name, of, columns)| format!("CREATE INDEX {name} ON {of} ({columns})")));
+    }
+    made
 }
 
 fn table_options(conn: &Conn) -> String {

@@ -156,8 +156,7 @@ pub async fn close(
 /// # Errors
 /// The engine's.
 pub async fn pending(conn: &mut Conn) -> Result<(i64, i64), DbError> {
-    let sql =
-        "SELECT COUNT(CASE WHEN state = 'held' THEN 1 END), COUNT(CASE WHEN effects = 1 THEN 1 END) FROM {enrold_run}";
+    let sql = "SELECT (SELECT COUNT(*) FROM {enrold_run} WHERE state = 'held'), (SELECT COUNT(*) FROM {enrold_run} WHERE effects = 1)";
     Ok(conn.row(sql, &Params::new()).await?.map_or((0, 0), |row| (row.int(0), row.int(1))))
 }
 
