@@ -137,7 +137,12 @@ async fn summary(setting: &Setting, conn: &mut crate::db::Conn, options: &Option
         pick(locale, "The database lies in", "La base de données est dans"),
         database_file(options)
     ));
-    let look = "cargo run -q -- --config config/demo.toml";
+    // The folder of the configuration that comes with the project is the usual one.
+    let look = if options.folder == Path::new("demo") {
+        "cargo run -q -- --config config/demo.toml".to_owned()
+    } else {
+        format!("enrold --set database.url=sqlite:{}", database_file(options))
+    };
     output::line(&pick(locale, "Look further:", "Pour en voir plus :"));
     output::line(&format!("  {look} runs\n  {look} runs 2"));
     if !options.once {

@@ -10,6 +10,7 @@ use crate::config::Locale;
 use crate::moodle::site::Site;
 use crate::report::words::pick;
 use crate::run;
+use crate::run::State;
 use crate::schedule::store::{self, Last};
 use crate::schedule::{Planned, When, tasks};
 
@@ -116,7 +117,8 @@ fn table<'a>(rows: impl Iterator<Item = Row<'a>>, locale: Locale) {
         let padded: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         output::line(padded.join("  ").trim_end());
         if let Some(last) = last.filter(|last| !last.message.is_empty()) {
-            output::line(&format!("  ! {}", last.message));
+            let mark = if last.result == State::Failed.as_str() { "!" } else { "-" };
+            output::line(&format!("  {mark} {}", last.message));
         }
     }
 }

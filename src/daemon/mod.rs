@@ -27,6 +27,22 @@ fn is_of_all(error: &RunError) -> bool {
     }
 }
 
+/// Why a run failed or is held, by code, and whose bytes came again.
+fn why(report: &Report) -> String {
+    let mut why = String::new();
+    match report.state {
+        State::Failed => report.problems.iter().take(1).for_each(|problem| why = format!(", {}", problem.code)),
+        State::Held => {
+            report.breaches.iter().take(1).for_each(|breach| why = format!(", {} {}", breach.scope, breach.what))
+        }
+        _ => {}
+    }
+    if let Some(run) = report.same_bytes_as {
+        why += &format!(", same bytes as run {run}");
+    }
+    why
+}
+
 /// One line in the log for each run: numbers, and the name of the file, never that of a person. A run that somebody
 /// must look at is a warning; one that did not take place is not told.
 fn log_run(report: &Report) {
@@ -34,13 +50,14 @@ fn log_run(report: &Report) {
     let what = format!("{} {file}", report.kind);
     let changes: i64 = report.counts.values().sum();
     let text = format!(
-        "run {}, {}: {}, {} lines, {} errors, {changes} changes, {} ms",
+        "run {}, {}: {}, {} lines, {} errors, {changes} changes, {} ms{}",
         report.run,
         what.trim_end(),
         report.state.as_str(),
         report.lines.records,
         report.errors,
         report.total_ms,
+        why(report),
     );
     macro_rules! tell {
         ($level:ident) => {

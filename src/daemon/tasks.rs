@@ -123,7 +123,8 @@ impl Tasks {
         fault::step("task-ended");
         conn.close().await;
         self.shared.status.metrics().task_ended(name, state, now);
-        if state == State::Failed {
+        // A directory that cannot be read is told by the look.
+        if state == State::Failed && name != RESCAN {
             tracing::error!(task.name = name, "the task {name} failed: {}", outcome.message);
         }
         self.last.insert(name.to_owned(), now);
@@ -134,10 +135,19 @@ impl Tasks {
         match name {
             FLATFILE => self.flatfile().await,
             RETENTION => self.retention(now).await,
-            // The look follows every round of tasks.
-            RESCAN => Ok(Outcome { state: State::Done, run: None, message: String::new() }),
+            RESCAN => Ok(self.rescan()),
             _ => Ok(Outcome { state: State::Failed, run: None, message: format!("there is no task {name}") }),
         }
+    }
+
+    /// The look itself follows every round of tasks; here is said whether it can see anything.
+    fn rescan(&self) -> Outcome {
+        let dir = &self.shared.settings().inbox.path;
+        let (state, message) = match std::fs::read_dir(dir) {
+            Ok(_) => (State::Done, String::new()),
+            Err(error) => (State::Failed, format!("cannot read {}: {error}", dir.display())),
+        };
+        Outcome { state, run: None, message }
     }
 
     async fn flatfile(&self) -> Result<Outcome, RunError> {

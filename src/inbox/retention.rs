@@ -73,7 +73,13 @@ fn directories(dir: &Path) -> Result<Vec<std::path::PathBuf>, InboxError> {
 /// Every regular file of a directory with the time at which it got its name, Unix seconds.
 fn each_file(dir: &Path, visit: &mut impl FnMut(&Path, i64) -> Result<(), InboxError>) -> Result<(), InboxError> {
     let cannot = |error| InboxError::new("cannot read", dir, error);
-    for entry in fs::read_dir(dir).map_err(cannot)? {
+    let listed = match fs::read_dir(dir) {
+        Ok(listed) => listed,
+        // A directory that is away for a time has nothing to remove now.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot(error)),
+    };
+    for entry in listed {
         let path = entry.map_err(cannot)?.path();
         if let Ok(metadata) = path.symlink_metadata()
             && metadata.is_file()

@@ -202,7 +202,10 @@ impl Engine {
     ) -> RunResult<Report> {
         let problem = match error {
             RunError::Rejected(problem) => problem,
-            RunError::Unreadable { path, error } => Problem::new(0, Code::FileUnreadable, path, error.to_string()),
+            // The name under which it was left: that of a claimed file is gone when somebody reads this.
+            RunError::Unreadable { error, .. } => {
+                Problem::new(0, Code::FileUnreadable, order.source(), error.to_string())
+            }
             other => return Err(other),
         };
         report.state = State::Failed;
