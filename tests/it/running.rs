@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,17 @@ use crate::program::Program;
 /// How long a test waits for anything before it gives up and shows the log.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the last lines of a daemon that has ended are waited for.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
 /// A daemon under test; dropped, it is killed.
 pub struct Running {
     child: Child,
     /// The drop directory.
     pub inbox: PathBuf,
     log: Arc<Mutex<String>>,
+    /// Closed when the last line of the log is read.
+    heard: Mutex<Receiver<()>>,
 }
 
 impl Program {
@@ -70,14 +76,16 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, written) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+        let (hearing, heard) = channel::<()>();
         std::thread::spawn(move || {
+            let _hearing = hearing;
             for line in lines.lines().map_while(Result::ok) {
                 let mut log = written.lock().unwrap();
                 log.push_str(&line);
                 log.push('\n');
             }
         });
-        Running { child, inbox, log }
+        Running { child, inbox, log, heard: Mutex::new(heard) }
     }
 
     /// The process.
@@ -158,6 +166,8 @@ impl Running {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                // Its last lines may still be in the pipe; somebody else may hold the pipe open.
+                let _ = self.heard.lock().unwrap().recv_timeout(LAST_LINES);
                 return status;
             }
             assert!(begun.elapsed() < PATIENCE, "the daemon does not end; its log:\n{}", self.log());
