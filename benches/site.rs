@@ -50,6 +50,7 @@ impl Bench {
             clock: Clock::frozen_at(Some(NOW)),
             wait: Duration::from_secs(10),
             observer: Observer::none(),
+            rules: &enrold::rules::RULES,
         };
         Ok(Self { engine, url, admin })
     }

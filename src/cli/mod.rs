@@ -171,6 +171,7 @@ impl Setting {
             clock: self.clock,
             wait: self.wait,
             observer,
+            rules: &crate::rules::RULES,
         })
     }
 

@@ -164,6 +164,7 @@ impl Shared {
             clock: self.clock,
             wait: self.wait,
             observer,
+            rules: &crate::rules::RULES,
         }
     }
 }

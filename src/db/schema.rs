@@ -22,7 +22,7 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         token VARCHAR(40), decision VARCHAR(20), decided BIGINT) OPTIONS",
     "CREATE TABLE enrold_change (
         run BIGINT NOT NULL, seq BIGINT NOT NULL, kind VARCHAR(40) NOT NULL, state SMALLINT NOT NULL DEFAULT 0,
-        line BIGINT, userid BIGINT, courseid BIGINT, enrolid BIGINT, contextid BIGINT, roleid BIGINT,
+        cause VARCHAR(40) NOT NULL DEFAULT '', line BIGINT, userid BIGINT, courseid BIGINT, enrolid BIGINT, contextid BIGINT, roleid BIGINT,
         component VARCHAR(100), itemid BIGINT, groupid BIGINT, targetid BIGINT,
         status BIGINT, timestart BIGINT, timeend BIGINT, oldstatus BIGINT, oldtimestart BIGINT, oldtimeend BIGINT,
         lastenrol SMALLINT, oldrow LONG, PRIMARY KEY (run, seq)) OPTIONS",

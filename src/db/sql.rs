@@ -54,6 +54,11 @@ impl Params {
         self.with(name, Value::Sql(sql.into()))
     }
 
+    /// Adds all of `others`, which replace what has their names.
+    pub fn and(self, others: Self) -> Self {
+        others.0.into_iter().fold(self, |params, (name, value)| params.with(name, value))
+    }
+
     fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }

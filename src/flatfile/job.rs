@@ -119,21 +119,13 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     if work.guard.holds() {
         return Err(RunError::Held);
     }
-    end_prepared(work, staged.dels > 0).await?;
+    crate::run::end::prepare(work).await?;
     buffer::settle(work, staged.future > 0).await?;
     let actions = Actions::read(work.site, settings);
     if staged.dels > 0 {
         work.notes.extend(actions.note());
     }
     steps(work, last, actions).await
-}
-
-async fn end_prepared(work: &mut Work<'_>, any_end: bool) -> RunResult<()> {
-    crate::run::end::prepare(work).await?;
-    if any_end {
-        work.guard_open().await?;
-    }
-    Ok(())
 }
 
 async fn stage(work: &mut Work<'_>, drop: &Drop<'_>) -> RunResult<(Staged, Lines)> {
@@ -169,6 +161,7 @@ async fn steps(work: &mut Work<'_>, last: i64, actions: Actions) -> RunResult<()
     del::prepare(work).await?;
     let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM step s WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
     enrol::instances(work, Place { wave: 1, rank: enrol::RANK_INSTANCE }, METHOD, wanted).await?;
+    work.waves = work.waves.max(last);
     for wave in 1..=last {
         if waves::wish(work, wave).await? > 0 {
             enrol::enrolments(work, wave).await?;
@@ -195,10 +188,11 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
         last = waves::refuse_overlong(work, i64::from(settings.flatfile.max_steps)).await?.1;
     }
     work.observer.reached(Moment::Staged).await;
-    end_prepared(work, true).await?;
+    crate::run::end::prepare(work).await?;
     buffer::erase_due(work).await?;
     steps(work, last, actions).await?;
     work.conn.prefer_indexes(true).await?;
-    expiry::apply(work, last + 1, actions.expire, &protected).await?;
+    let wave = work.next_wave();
+    expiry::apply(work, wave, actions.expire, &protected).await?;
     Ok(work.conn.prefer_indexes(false).await?)
 }

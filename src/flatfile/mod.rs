@@ -13,3 +13,5 @@ pub mod waves;
 pub const COMPONENT: &str = "enrol_flatfile";
 /// The method's short name.
 pub const METHOD: &str = "flatfile";
+/// Moodle's own task for flat files.
+pub const TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";

@@ -19,7 +19,7 @@ use crate::run::order::{Opened, Order, Task};
 use crate::run::outcome::{Lines, Meanwhile, PROBLEMS_SHOWN, Report, State};
 use crate::run::problems::problems;
 use crate::run::work::Work;
-use crate::run::{Engine, Moment, decision, history};
+use crate::run::{Engine, Moment, decision, history, jobs};
 
 /// Everything that an attempt needs and a retry keeps.
 pub(super) struct Attempt<'a> {
@@ -70,6 +70,11 @@ impl Attempt<'_> {
             overtaken: 0,
             lines: Lines::default(),
             notes: Vec::new(),
+            cause: "",
+            planned: 0,
+            waves: 0,
+            backfill: false,
+            rules: Vec::new(),
         };
         let outcome = match self.task(&mut work).await {
             Ok(()) => work.guard_check().await,
@@ -81,6 +86,7 @@ impl Attempt<'_> {
             report.breaches.clone_from(&work.guard.breaches);
             report.would_hold &= !report.breaches.is_empty();
             report.counts.clone_from(&work.counts);
+            report.rules.append(&mut work.rules);
             report.notes.append(&mut work.notes);
         }
         outcome?;
@@ -101,9 +107,13 @@ impl Attempt<'_> {
                     keys: opened.keys,
                     held: self.order.held,
                 };
-                job::apply_file(work, settings, &drop).await
+                work.cause = "import";
+                job::apply_file(work, settings, &drop).await?;
+                jobs::follow(work, self.engine.rules, settings, &[]).await
             }
-            _ => job::apply_sync(work, settings).await,
+            (Task::Sync(order), _) => jobs::run(work, self.engine.rules, settings, order).await,
+            // A file that cannot be opened never gets here.
+            (Task::File { .. }, None) => Ok(()),
         }
     }
 

@@ -77,6 +77,7 @@ impl Effects<'_> {
         };
         self.conn.prefer_indexes(true).await?;
         self.flags(run).await?;
+        self.context_flags(run).await?;
         let forums = forum::prepare(self.conn, self.site, run).await?;
         let mut written = 0;
         loop {
@@ -171,6 +172,31 @@ impl Effects<'_> {
             from += self.rows;
         }
         Ok(())
+    }
+
+    /// One flag per course that lost an instance (spec enrol-core 11): whoever looks at it gets its rights anew.
+    async fn context_flags(&mut self, run: i64) -> Result<(), DbError> {
+        let gone = "SELECT k.path AS name FROM {context} k WHERE k.id IN
+            (SELECT c.contextid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind = 'instance.remove')";
+        let params = Params::new()
+            .with("run", run)
+            .with("clock", self.clock)
+            .with("expiry", self.clock + self.site.session_timeout())
+            .fragment("gone", gone)
+            .fragment("same", self.conn.exact("f.name", "d.name"));
+        let set = [("value", "'1'"), ("timemodified", ":clock"), ("expiry", ":expiry")];
+        let condition = "f.flagtype || '' = 'accesslib/dirtycontexts' AND :same";
+        let update = self.conn.dialect().update_joined("{cache_flags}", "f", &set, "(:gone) d", condition);
+        self.conn.exec(&update, &params).await?;
+        self.conn
+            .exec(
+                "INSERT INTO {cache_flags} (flagtype, name, timemodified, value, expiry)
+                 SELECT 'accesslib/dirtycontexts', d.name, :clock, '1', :expiry FROM (:gone) d
+                  WHERE NOT EXISTS (SELECT 1 FROM {cache_flags} f WHERE f.flagtype || '' = 'accesslib/dirtycontexts' AND :same)",
+                &params,
+            )
+            .await
+            .map(|_| ())
     }
 
     /// `flagtype || ''` keeps the planner from the index on the type, under which all flags lie.

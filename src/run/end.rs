@@ -1,7 +1,7 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
 //! It must not know why they end: it reads the temporary table `doomed`.
 
-use crate::db::DbError;
+use crate::db::{DbError, Params};
 use crate::run::error::RunResult;
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
@@ -73,7 +73,7 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
         )
         .await?;
     if planned > 0 {
-        work.guard_check().await?;
+        work.guard_ending().await?;
     }
     work.change_enrolments(place, "enrolment.suspend", planned).await?;
     Ok(planned)
@@ -139,7 +139,7 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     if planned == 0 {
         return Ok(0);
     }
-    work.guard_check().await?;
+    work.guard_ending().await?;
     let same =
         "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
     let applied = work.delete_planned(place, planned, "user_enrolments", same).await?;
@@ -274,21 +274,24 @@ async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
         return Ok(());
     }
     if work.site.columns.has_table("message_conversation_members") {
-        let members = Pick::new(
-            "SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
-               JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups' AND v.itemid = c.groupid AND v.contextid = c.contextid
-               JOIN {message_conversation_members} m ON m.conversationid = v.id AND m.userid = c.userid
-              WHERE :gone GROUP BY m.id, c.courseid, c.contextid",
-        )
-        .with("left", from)
-        .with("left_to", to)
-        .fragment("gone", left);
-        work.take(Place { wave, rank: RANK_CONVERSATIONS }, Taken::Conversation, members).await?;
+        leave_conversations(work, Place { wave, rank: RANK_CONVERSATIONS }, &params).await?;
     }
     touch_groups(work, Place { wave, rank: RANK_GROUP_TOUCH }, params).await
 }
 
-async fn touch_groups(work: &mut Work<'_>, place: Place, left: crate::db::Params) -> Result<(), DbError> {
+/// Who left a group by the changes that `:gone` names leaves its conversation.
+pub(super) async fn leave_conversations(work: &mut Work<'_>, place: Place, left: &Params) -> Result<(), DbError> {
+    let members = Pick::new(
+        "SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
+           JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups' AND v.itemid = c.groupid AND v.contextid = c.contextid
+           JOIN {message_conversation_members} m ON m.conversationid = v.id AND m.userid = c.userid
+          WHERE :gone AND c.kind = 'group-member.remove' GROUP BY m.id, c.courseid, c.contextid",
+    );
+    work.take(place, Taken::Conversation, members.params(left.clone())).await
+}
+
+/// The groups of the changes that `:gone` names have a new `timemodified`.
+pub(super) async fn touch_groups(work: &mut Work<'_>, place: Place, left: Params) -> Result<(), DbError> {
     let oldrow = work.old_row("groups", "g");
     let (from, to) = place.range();
     let params = left.fragment("oldrow", oldrow);

@@ -8,9 +8,9 @@ use crate::run::work::{Place, Work};
 
 /// Ranks of the kinds made here (see [`Place`]).
 pub const RANK_INSTANCE: i64 = 10;
-const RANK_ADD: i64 = 20;
-const RANK_UPDATE: i64 = 25;
-const RANK_ROLE: i64 = 30;
+pub const RANK_ADD: i64 = 20;
+pub const RANK_UPDATE: i64 = 25;
+pub const RANK_ROLE: i64 = 30;
 
 /// Makes the temporary tables of wished enrolments.
 ///
@@ -40,6 +40,24 @@ pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
 /// # Errors
 /// The engine's.
 pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
+    add_instances(work, place, method, wanted).await?;
+    let params = work.params().with("method", method).fragment("wanted", wanted);
+    work.conn
+        .exec(
+            "INSERT INTO instance (courseid, enrolid)
+             SELECT w.courseid, MIN(e.id) FROM (:wanted) w JOIN {enrol} e ON e.courseid = w.courseid AND e.enrol = :method
+              GROUP BY w.courseid",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("instance").await
+}
+
+/// Creates the instances of `method` that are missing in the courses of `wanted`, a select of (courseid, contextid, line).
+///
+/// # Errors
+/// The engine's.
+pub async fn add_instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
     let params = work.at(place).with("method", method).fragment("wanted", wanted);
     let planned = work
         .journal(
@@ -75,15 +93,7 @@ pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: 
         }
         work.book("instance.add", planned, applied);
     }
-    work.conn
-        .exec(
-            "INSERT INTO instance (courseid, enrolid)
-             SELECT w.courseid, MIN(e.id) FROM (:wanted) w JOIN {enrol} e ON e.courseid = w.courseid AND e.enrol = :method
-              GROUP BY w.courseid",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("instance").await
+    Ok(())
 }
 
 /// Makes the enrolments of `pair` true: missing ones are added, others get status active and the wished window.
@@ -108,9 +118,22 @@ async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
             params.clone(),
         )
         .await?;
-    if planned == 0 {
-        return Ok(());
+    if planned > 0 {
+        apply_adds(work, place).await?;
     }
+    Ok(())
+}
+
+/// Applies the planned additions of a place, where there is still no such enrolment; gives how many were planned.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn apply_adds(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
+    let planned = work.standing(place).await?;
+    if planned == 0 {
+        return Ok(0);
+    }
+    let params = work.at(place);
     work.guard_check().await?;
     let sql = work.conn.dialect().insert_absent(
         "{user_enrolments}",
@@ -130,7 +153,7 @@ async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
             .await?;
     }
     work.book("enrolment.add", planned, applied);
-    Ok(())
+    Ok(planned)
 }
 
 async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
@@ -182,9 +205,18 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
             params.clone(),
         )
         .await?;
+    apply_roles(work, place, planned).await
+}
+
+/// Applies the `planned` roles of a place, where they are still missing.
+///
+/// # Errors
+/// The engine's.
+pub async fn apply_roles(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), DbError> {
     if planned == 0 {
         return Ok(());
     }
+    let params = work.at(place);
     work.conn.prefer_indexes(true).await?;
     let applied = work
         .conn

@@ -63,6 +63,9 @@ pub enum RunError {
         "the enrolment method '{0}' is not enabled on this site (Site administration > Plugins > Enrolments); nothing is applied. Enable it, or set {0}.when_disabled = \"apply\""
     )]
     Disabled(&'static str),
+    /// The course that a run was limited to.
+    #[error("there is no course with the short name '{0}', or several")]
+    NoSuchCourse(String),
     /// The database is not ready for enrold.
     #[error("{0}")]
     NotReady(String),

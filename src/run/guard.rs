@@ -21,6 +21,8 @@ pub struct Guard {
     pub(super) limits: Settings,
     /// Enrolments before the run, by (course, method) for courses touched and by method for the site.
     pub(super) members: Option<Members>,
+    /// Whether the run removes or suspends anything.
+    pub(super) endings: bool,
     /// The limits passed so far.
     pub breaches: Vec<Breach>,
 }
@@ -34,7 +36,7 @@ pub(super) struct Members {
 impl Guard {
     /// A guard with the configured limits.
     pub fn new(limits: Settings) -> Self {
-        Self { limits, members: None, breaches: Vec::new() }
+        Self { limits, members: None, endings: false, breaches: Vec::new() }
     }
 
     /// True if the run must stop now.
@@ -59,7 +61,8 @@ impl Guard {
         }
     }
 
-    fn breach(&mut self, scope: &str, name: &str, what: &str, count: i64, of: i64, limit: String) {
+    /// Notes that a limit is passed.
+    pub fn breach(&mut self, scope: &str, name: &str, what: &str, count: i64, of: i64, limit: String) {
         let breach = Breach { scope: scope.to_owned(), name: name.to_owned(), what: what.to_owned(), count, of, limit };
         let same = |old: &&mut Breach| old.scope == breach.scope && old.name == breach.name && old.what == breach.what;
         match self.breaches.iter_mut().find(same) {

@@ -133,7 +133,7 @@ pub async fn close(
     effects: bool,
 ) -> Result<(), DbError> {
     let counts = serde_json::json!({
-        "lines": report.lines, "errors": report.errors, "counts": report.counts, "overtaken": report.overtaken,
+        "lines": report.lines, "errors": report.errors, "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
         "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "same_bytes_as": report.same_bytes_as,
     });
     let params = Params::new()

@@ -17,8 +17,17 @@ use crate::run::problems;
 /// What a held run was asked to do, to do it again when it is approved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Held {
-    /// `import` or `sync flatfile`.
+    /// `import`, `sync flatfile`, `sync cohort`, …
     pub kind: String,
+    /// The jobs of a run without a file.
+    #[serde(default)]
+    pub jobs: Vec<String>,
+    /// The one course that such a run looks at.
+    #[serde(default)]
+    pub course: Option<String>,
+    /// Whether old completions count in it.
+    #[serde(default)]
+    pub backfill: bool,
     /// The file's path when it was read.
     pub source: String,
     /// The digest of the bytes, for a file.

@@ -22,9 +22,6 @@ use crate::run::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
 use crate::run::problems::problems;
 use crate::run::{Engine, Moment, history};
 
-/// Moodle's own task for flat files.
-const TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";
-
 /// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
 ///
 /// # Errors
@@ -116,15 +113,18 @@ impl Engine {
                 pending.push(Note::EffectsPending(error.to_string()));
             }
         }
-        let mut report = blank(order.kind(), &order.source(), self.clock.now());
+        let mut report = blank(&order.kind(), &order.source(), self.clock.now());
         report.notes = pending;
-        report.notes.append(&mut self.check_twin(conn).await?);
+        report.notes.append(&mut self.check_twins(conn, &order.twins(self.rules)).await?);
         if let Some(token) = order.token()
             && let Some(past) = history::of_drop(conn, token).await?
         {
             return recall(conn, &past).await;
         }
-        if !site.is_enabled(METHOD) && self.settings.flatfile.when_disabled == WhenDisabled::Wait {
+        if order.needs_flatfile()
+            && !site.is_enabled(METHOD)
+            && self.settings.flatfile.when_disabled == WhenDisabled::Wait
+        {
             report.state = State::Skipped;
             report.notes.push(Note::MethodDisabled);
             return Ok(report);
@@ -134,13 +134,13 @@ impl Engine {
                 Ok(opened) => Some(opened),
                 Err(error) => return self.refused(conn, order, report, simulate, error).await,
             },
-            Task::SyncFlatfile => None,
+            Task::Sync(_) => None,
         };
         let run = if simulate {
             0
         } else {
             let claim = opened.as_ref().map(|opened| &opened.claim);
-            history::open(conn, order.kind(), &order.source(), report.clock, order.held, claim).await?
+            history::open(conn, &order.kind(), &order.source(), report.clock, order.held, claim).await?
         };
         fault::step("run-opened");
         report.run = run;
@@ -214,7 +214,7 @@ impl Engine {
         let message = problem.text(crate::config::Locale::En);
         report.problems.push(problem);
         if !simulate {
-            report.run = history::open(conn, order.kind(), &order.source(), report.clock, order.held, None).await?;
+            report.run = history::open(conn, &order.kind(), &order.source(), report.clock, order.held, None).await?;
             history::close(conn, report.run, State::Failed, &report, &message, false).await?;
         }
         Ok(report)
@@ -283,24 +283,25 @@ impl Engine {
         }
     }
 
-    /// Moodle's own task for the same files: enabled is told, running is waited for.
-    async fn check_twin(&self, conn: &mut Conn) -> RunResult<Vec<Note>> {
+    /// Moodle's own tasks for the same work: an enabled one is told, a running one is waited for.
+    async fn check_twins(&self, conn: &mut Conn, twins: &[&str]) -> RunResult<Vec<Note>> {
         let waiting = StopWatch::start();
-        let params = Params::new().with("twin", TWIN);
+        let sql = "SELECT classname, COALESCE(timestarted, 0) FROM {task_scheduled} WHERE disabled = 0 AND component LIKE 'enrol%'";
         loop {
-            let sql = "SELECT disabled, COALESCE(timestarted, 0) FROM {task_scheduled} WHERE classname = :twin";
             // Before Moodle 3.11 there is no `timestarted`; then nothing can be said.
-            let Ok(Some(row)) = conn.row(sql, &params).await else {
+            let Ok(enabled) = conn.rows(sql, &Params::new()).await else {
                 return Ok(Vec::new());
             };
-            if row.int(0) != 0 {
-                return Ok(Vec::new());
-            }
-            if row.int(1) == 0 {
-                return Ok(vec![Note::TwinTask(TWIN.to_owned())]);
-            }
+            let enabled: Vec<(String, i64)> = enabled
+                .iter()
+                .map(|row| (row.text(0), row.int(1)))
+                .filter(|(task, _)| twins.contains(&task.as_str()))
+                .collect();
+            let Some((running, _)) = enabled.iter().find(|(_, started)| *started != 0) else {
+                return Ok(enabled.into_iter().map(|(task, _)| Note::TwinTask(task)).collect());
+            };
             if u128::from(waiting.millis()) >= self.wait.as_millis() {
-                return Err(RunError::TwinRunning { task: TWIN.to_owned() });
+                return Err(RunError::TwinRunning { task: running.clone() });
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
@@ -317,6 +318,7 @@ fn blank(kind: &str, source: &str, clock: i64) -> Report {
         lines: Lines::default(),
         read_as: None,
         counts: BTreeMap::new(),
+        rules: Vec::new(),
         overtaken: 0,
         would_hold: false,
         errors: 0,
@@ -341,6 +343,7 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
         state: State::parse(&past.state).unwrap_or(State::Failed),
         lines: serde_json::from_value(part("lines")).map_err(read)?,
         counts: serde_json::from_value(part("counts")).map_err(read)?,
+        rules: serde_json::from_value(part("rules")).unwrap_or_default(),
         overtaken: part("overtaken").as_i64().unwrap_or_default(),
         errors: part("errors").as_u64().unwrap_or_default(),
         breaches: serde_json::from_value(part("breaches")).map_err(read)?,

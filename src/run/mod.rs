@@ -10,12 +10,14 @@ pub mod error;
 pub mod guard;
 pub mod history;
 pub mod hold;
+pub mod jobs;
 pub mod lease;
 mod life;
 pub mod observe;
 mod order;
 pub mod outcome;
 mod problems;
+pub mod reconcile;
 pub mod spool;
 pub mod take;
 mod weigh;
@@ -24,8 +26,8 @@ pub mod work;
 pub use error::{RunError, RunResult};
 pub use life::require_ready;
 pub use observe::{Moment, Observer};
-pub use order::{Dropped, Import, zone};
-pub use outcome::{Breach, Note, Report, State};
+pub use order::{Dropped, Import, SyncOrder, zone};
+pub use outcome::{Breach, Note, Report, RuleReport, Skipped, State};
 pub use problems::problems_after;
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Database;
+use crate::rules::Rule;
 
 /// The front door: gives orders to the site's database, one run at a time.
 #[derive(Clone)]
@@ -48,6 +51,8 @@ pub struct Engine {
     pub wait: Duration,
     /// Who watches the runs.
     pub observer: Observer,
+    /// The rules, in their order: [`crate::rules::RULES`], or a test's own.
+    pub rules: &'static [Rule],
 }
 
 impl Engine {
@@ -59,12 +64,20 @@ impl Engine {
         self.execute(order::Order::import(import.clone()), simulate).await
     }
 
+    /// Runs jobs: rules, due lines of the flat file's buffer, expirations; then the rules that follow what they changed.
+    ///
+    /// # Errors
+    /// As [`Engine::import`].
+    pub async fn sync(&self, order: &SyncOrder, simulate: bool) -> RunResult<Report> {
+        self.execute(order::Order::sync(order.clone()), simulate).await
+    }
+
     /// Replays the due rows of Moodle's buffer of future lines and ends expired flat-file enrolments.
     ///
     /// # Errors
     /// As [`Engine::import`].
     pub async fn sync_flatfile(&self, simulate: bool) -> RunResult<Report> {
-        self.execute(order::Order::sync_flatfile(), simulate).await
+        self.sync(&SyncOrder::of(jobs::FLATFILE), simulate).await
     }
 
     /// Applies a held run: plans anew from the kept bytes, without the guard, and says what changed meanwhile.

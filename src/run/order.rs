@@ -12,9 +12,11 @@ use crate::config::{CourseKey, Settings, UserKey};
 use crate::files::{self, Kind, Reading, Scan};
 use crate::flatfile::stage::Keys;
 use crate::moodle::site::Site;
+use crate::rules::Rule;
 use crate::run::error::{RunError, RunResult};
 use crate::run::history::{Claim, Past};
 use crate::run::hold::{Held, Shelf};
+use crate::run::jobs;
 
 /// A file to import, with what its bytes cannot say.
 #[derive(Clone, Debug, Default)]
@@ -40,10 +42,51 @@ pub struct Dropped {
     pub token: String,
 }
 
+/// What a run without a file does: jobs, each the name of a rule, `flatfile` (due lines of the buffer, expired enrolments
+/// of the flat file) or `expirations` (of every method). They run in the order of [`jobs::all`], whatever theirs is here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncOrder {
+    /// The jobs.
+    pub jobs: Vec<String>,
+    /// The short name of the one course that the rules look at; `None` for all.
+    pub course: Option<String>,
+    /// Completions that were there before their instance count too.
+    pub backfill: bool,
+}
+
+impl SyncOrder {
+    /// One job, everywhere.
+    pub fn of(job: &str) -> Self {
+        Self { jobs: vec![job.to_owned()], ..Self::default() }
+    }
+
+    /// The kind of the run in the history: `sync cohort`, `sync all`, or `sync` for some jobs.
+    fn kind(&self) -> String {
+        match self.jobs.as_slice() {
+            [job] => format!("sync {job}"),
+            jobs if jobs::of_all(jobs) => "sync all".to_owned(),
+            _ => "sync".to_owned(),
+        }
+    }
+
+    /// The source of the run in the history: what the kind does not say.
+    fn source(&self) -> String {
+        let jobs = if self.kind() == "sync" { self.jobs.join(" ") } else { String::new() };
+        let course = self.course.as_ref().map(|course| format!("--course {course}"));
+        let backfill = self.backfill.then(|| "--backfill".to_owned());
+        [Some(jobs), course, backfill]
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
 /// What a run does.
 pub(super) enum Task {
     File { import: Import, shown: String },
-    SyncFlatfile,
+    Sync(SyncOrder),
 }
 
 /// An order for one run.
@@ -71,8 +114,8 @@ impl Order {
         Self { task: Task::File { import, shown }, held: None }
     }
 
-    pub fn sync_flatfile() -> Self {
-        Self { task: Task::SyncFlatfile, held: None }
+    pub fn sync(order: SyncOrder) -> Self {
+        Self { task: Task::Sync(order), held: None }
     }
 
     /// The order of a held run, on the kept copy of its bytes.
@@ -80,7 +123,8 @@ impl Order {
         let shelf = Shelf::of(state, run);
         let held = shelf.order()?;
         if held.kind != "import" {
-            return Ok(Self { task: Task::SyncFlatfile, held: Some(run) });
+            let order = SyncOrder { jobs: held.jobs, course: held.course, backfill: held.backfill };
+            return Ok(Self { task: Task::Sync(order), held: Some(run) });
         }
         let import = Import {
             path: shelf.bytes(),
@@ -93,11 +137,27 @@ impl Order {
     }
 
     /// The kind of the run in the history.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> String {
         match (&self.task, self.held) {
-            (_, Some(_)) => "approve",
-            (Task::File { .. }, None) => "import",
-            (Task::SyncFlatfile, None) => "sync flatfile",
+            (_, Some(_)) => "approve".to_owned(),
+            (Task::File { .. }, None) => "import".to_owned(),
+            (Task::Sync(order), None) => order.kind(),
+        }
+    }
+
+    /// Whether the run needs the method `flatfile`.
+    pub fn needs_flatfile(&self) -> bool {
+        match &self.task {
+            Task::File { .. } => true,
+            Task::Sync(order) => order.jobs == [jobs::FLATFILE],
+        }
+    }
+
+    /// Moodle's tasks that do the same work.
+    pub fn twins(&self, rules: &[Rule]) -> Vec<&'static str> {
+        match &self.task {
+            Task::File { .. } => vec![crate::flatfile::TWIN],
+            Task::Sync(order) => jobs::twins(rules, &order.jobs),
         }
     }
 
@@ -105,7 +165,7 @@ impl Order {
     pub fn source(&self) -> String {
         match &self.task {
             Task::File { shown, .. } => shown.clone(),
-            Task::SyncFlatfile => String::new(),
+            Task::Sync(order) => order.source(),
         }
     }
 
@@ -113,18 +173,21 @@ impl Order {
     pub fn token(&self) -> Option<&str> {
         match &self.task {
             Task::File { import, .. } => import.dropped.as_ref().map(|dropped| dropped.token.as_str()),
-            Task::SyncFlatfile => None,
+            Task::Sync(_) => None,
         }
     }
 
     /// What is kept of this order when the run is held.
     pub fn to_hold(&self, opened: Option<&Opened>) -> Held {
-        let import = match &self.task {
-            Task::File { import, .. } => Some(import),
-            Task::SyncFlatfile => None,
+        let sync = match &self.task {
+            Task::File { .. } => None,
+            Task::Sync(order) => Some(order),
         };
         Held {
-            kind: if import.is_some() { "import" } else { "sync flatfile" }.to_owned(),
+            kind: sync.map_or_else(|| "import".to_owned(), SyncOrder::kind),
+            jobs: sync.map(|order| order.jobs.clone()).unwrap_or_default(),
+            course: sync.and_then(|order| order.course.clone()),
+            backfill: sync.is_some_and(|order| order.backfill),
             source: self.source(),
             sha256: opened.map(|opened| opened.scan.sha256.clone()),
             form: opened.map(|opened| opened.scan.kind.as_str().to_owned()),

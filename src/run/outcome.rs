@@ -115,12 +115,58 @@ pub struct Meanwhile {
     pub overtaken: u64,
 }
 
+/// What one rule came to in a run, in enrolments, roles and groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleReport {
+    /// Its name: `cohort`, `meta`, …
+    pub rule: String,
+    /// It was not asked for: it followed what others had changed in this run.
+    pub consequence: bool,
+    /// Why it was not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Skipped>,
+    /// Enrolments that it looked at.
+    pub checked: i64,
+    /// Enrolments added.
+    pub added: i64,
+    /// Suspended enrolments that are active again.
+    pub reactivated: i64,
+    /// Enrolments with another window.
+    pub changed: i64,
+    /// Enrolments suspended.
+    pub suspended: i64,
+    /// Enrolments removed.
+    pub removed: i64,
+    /// Roles given.
+    pub roles_added: i64,
+    /// Roles taken.
+    pub roles_removed: i64,
+    /// Group memberships given.
+    pub groups_added: i64,
+    /// Group memberships taken.
+    pub groups_removed: i64,
+    /// Instances and groups made.
+    pub made: i64,
+    /// Instances removed.
+    pub unmade: i64,
+    /// Milliseconds.
+    pub millis: u64,
+}
+
+/// Why a rule was not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skipped {
+    /// The method is not among Moodle's enabled ones.
+    MethodDisabled,
+}
+
 /// What a run came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The run's number in the history; 0 for a simulation.
     pub run: i64,
-    /// `import`, `sync flatfile`, `approve`.
+    /// `import`, `sync flatfile`, `sync all`, `approve`, …
     pub kind: String,
     /// The file, or the task.
     pub source: String,
@@ -134,6 +180,8 @@ pub struct Report {
     pub read_as: Option<ReadAs>,
     /// Applied (or, in a simulation, planned) changes by kind.
     pub counts: BTreeMap<String, i64>,
+    /// What each rule came to, in the order in which they ran.
+    pub rules: Vec<RuleReport>,
     /// Changes that another writer overtook between plan and apply.
     pub overtaken: i64,
     /// A simulation only: without `--simulate` this run would be held.

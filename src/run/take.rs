@@ -21,6 +21,8 @@ pub enum Taken {
     LastAccess,
     /// `enrol_flatfile`, the buffer of future lines.
     Buffer,
+    /// `enrol`: an instance.
+    Instance,
     /// One of the forum tables.
     Forum(&'static str),
 }
@@ -34,6 +36,7 @@ impl Taken {
             Self::Grade => "grade_grades",
             Self::LastAccess => "user_lastaccess",
             Self::Buffer => "enrol_flatfile",
+            Self::Instance => "enrol",
             Self::Forum(table) => table,
         }
     }
@@ -48,6 +51,7 @@ impl Taken {
             Self::Grade => "grade.remove".to_owned(),
             Self::LastAccess => "lastaccess.remove".to_owned(),
             Self::Buffer => "buffer.remove".to_owned(),
+            Self::Instance => "instance.remove".to_owned(),
             Self::Forum(table) => format!("{}.remove", table.replace('_', "-")),
         }
     }
@@ -65,6 +69,7 @@ impl Taken {
             ),
             Self::Grade => ("userid, courseid, contextid, itemid", "x.userid, p.courseid, p.contextid, x.itemid"),
             Self::Buffer => ("userid, courseid, roleid", "x.userid, x.courseid, x.roleid"),
+            Self::Instance => ("courseid, contextid, component", "x.courseid, p.contextid, x.enrol"),
             Self::Conversation | Self::LastAccess | Self::Forum(_) => {
                 ("userid, courseid, contextid", "x.userid, p.courseid, p.contextid")
             }
@@ -75,18 +80,24 @@ impl Taken {
 /// Which rows are taken: a select of (id, line, courseid, contextid), each id once.
 pub struct Pick {
     select: String,
-    params: Vec<(&'static str, Value)>,
+    params: Params,
 }
 
 impl Pick {
     /// A pick by a select.
     pub fn new(select: &str) -> Self {
-        Self { select: select.to_owned(), params: Vec::new() }
+        Self { select: select.to_owned(), params: Params::new() }
     }
 
     /// A parameter of the select.
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.params.push((name, value.into()));
+        self.params = self.params.with(name, value);
+        self
+    }
+
+    /// Many parameters of the select.
+    pub fn params(mut self, params: Params) -> Self {
+        self.params = self.params.and(params);
         self
     }
 
@@ -120,10 +131,7 @@ impl Work<'_> {
 
     /// Plans the removal of the picked rows and gives their number.
     pub(super) async fn plan_take(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<i64, DbError> {
-        let mut params = self.at(place);
-        for (name, value) in pick.params {
-            params = params.with(name, value);
-        }
+        let params = pick.params.and(self.at(place));
         self.conn.exec("DELETE FROM picked", &Params::new()).await?;
         let insert = format!("INSERT INTO picked (id, line, courseid, contextid) {}", pick.select);
         if self.conn.exec(&insert, &params).await? == 0 {

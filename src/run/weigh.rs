@@ -10,25 +10,38 @@ use crate::run::guard::{Members, Tally};
 use crate::run::work::Work;
 
 impl Work<'_> {
-    /// Reads how many enrolments stand before the run changes any; only where something may be removed.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn guard_open(&mut self) -> Result<(), DbError> {
-        if self.guard.limits.mode == GuardMode::Off || self.guard.members.is_some() {
+    /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added. It is
+    /// called before the run's first ending is applied.
+    async fn guard_open(&mut self) -> Result<(), DbError> {
+        if self.guard.members.is_some() {
             return Ok(());
         }
         let mut members = Members::default();
-        let sql = "SELECT e.courseid, e.enrol, COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid GROUP BY e.courseid, e.enrol";
-        self.conn
-            .each(sql, &Params::new(), |row| {
-                *members.by_course.entry(row.int(0)).or_default() += row.int(2);
-                *members.by_method.entry(row.text(1)).or_default() += row.int(2);
-                Ok(())
-            })
-            .await?;
+        let standing = "SELECT e.courseid, e.enrol, COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid GROUP BY e.courseid, e.enrol";
+        let added = "SELECT c.courseid, e.enrol, -COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
+              JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
+             WHERE c.run = :run AND c.state = 0 AND c.kind = 'enrolment.add' GROUP BY c.courseid, e.enrol";
+        let params = Params::new().with("run", self.run);
+        for sql in [standing, added] {
+            self.conn
+                .each(sql, &params, |row| {
+                    *members.by_course.entry(row.int(0)).or_default() += row.int(2);
+                    *members.by_method.entry(row.text(1)).or_default() += row.int(2);
+                    Ok(())
+                })
+                .await?;
+        }
         self.guard.members = Some(members);
         Ok(())
+    }
+
+    /// [`Work::guard_check`] for a step that removes or suspends: from now on the run is measured.
+    ///
+    /// # Errors
+    /// As [`Work::guard_check`].
+    pub async fn guard_ending(&mut self) -> RunResult<()> {
+        self.guard.endings = true;
+        self.guard_check().await
     }
 
     /// Compares all that the journal of this run holds so far with the limits: called after every planning step and
@@ -40,13 +53,11 @@ impl Work<'_> {
         if self.guard.limits.mode == GuardMode::Off {
             return Ok(());
         }
-        let endings = self.guard.members.is_some();
-        if !endings && !self.guard.watches_creations() {
-            return Ok(());
+        if self.guard.endings || self.guard.watches_creations() {
+            self.guard_open().await?;
+            let tallies = count_journal(self.conn, self.run).await?;
+            self.judge(tallies);
         }
-        self.guard_open().await?;
-        let tallies = count_journal(self.conn, self.run).await?;
-        self.judge(tallies);
         if self.guard.holds() { Err(RunError::Held) } else { Ok(()) }
     }
 

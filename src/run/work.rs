@@ -7,7 +7,7 @@ use crate::db::{Conn, DbError, Params};
 use crate::moodle::site::Site;
 use crate::run::guard::Guard;
 use crate::run::observe::{Moment, Observer};
-use crate::run::outcome::{Lines, Note};
+use crate::run::outcome::{Lines, Note, RuleReport};
 
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
 const RANK_ROOM: i64 = 1_000_000_000;
@@ -55,12 +55,28 @@ pub struct Work<'a> {
     pub lines: Lines,
     /// What a person should know beside the counts.
     pub notes: Vec<Note>,
+    /// What the changes are made for: `import`, or the name of a rule; it stands in the journal.
+    pub cause: &'static str,
+    /// How many changes were planned so far.
+    pub planned: i64,
+    /// The last wave that was used: see [`Work::next_wave`].
+    pub waves: i64,
+    /// Completions that were there before their instance count too.
+    pub backfill: bool,
+    /// What each rule came to so far.
+    pub rules: Vec<RuleReport>,
 }
 
 impl Work<'_> {
     /// The parameters that every statement of a run may use.
     pub fn params(&self) -> Params {
         Params::new().with("run", self.run).with("now", self.now).with("actor", self.site.actor)
+    }
+
+    /// A wave that no step of this run has used yet: what is planned in it stands behind all that was planned before.
+    pub fn next_wave(&mut self) -> i64 {
+        self.waves += 1;
+        self.waves
     }
 
     /// [`Work::params`] with the journal range of a place.
@@ -87,12 +103,36 @@ impl Work<'_> {
         params: Params,
     ) -> Result<i64, DbError> {
         let (from, to) = place.range();
-        let params = params.with("from", from).with("to", to);
         let sql = format!(
-            "INSERT INTO {{enrold_change}} (run, seq, {columns})
-             SELECT :run, :from + ROW_NUMBER() OVER (ORDER BY {order}), {columns} FROM ({select}) planned"
+            "INSERT INTO {{enrold_change}} (run, seq, cause, {columns})
+             SELECT :run, :from + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM ({select}) planned"
         );
-        let planned = self.conn.exec(&sql, &params).await? as i64;
+        self.write_plan(&sql, params.with("from", from).with("to", to)).await
+    }
+
+    /// [`Work::journal`] of several kinds at once: each row of `select` names its rank itself, in a column `rank_of`.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn journal_ranked(
+        &mut self,
+        wave: i64,
+        columns: &str,
+        order: &str,
+        select: &str,
+        params: Params,
+    ) -> Result<i64, DbError> {
+        let (base, _) = Place { wave, rank: 0 }.range();
+        let sql = format!(
+            "INSERT INTO {{enrold_change}} (run, seq, cause, {columns})
+             SELECT :run, :base + planned.rank_of * :room + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM ({select}) planned"
+        );
+        self.write_plan(&sql, params.with("base", base).with("room", RANK_ROOM)).await
+    }
+
+    async fn write_plan(&mut self, sql: &str, params: Params) -> Result<i64, DbError> {
+        let planned = self.conn.exec(sql, &params.with("cause", self.cause)).await? as i64;
+        self.planned += planned;
         if planned >= ANALYSED {
             // PostgreSQL knows nothing of the rows of a new run and would take them for one.
             self.conn.analyse("enrold_change").await?;

@@ -86,6 +86,7 @@ impl Site {
             clock: Clock::frozen_at(Some(self.now)),
             wait: Duration::from_secs(10),
             observer: Observer::none(),
+            rules: &enrold::rules::RULES,
         }
     }
 

@@ -1,0 +1,29 @@
+//! Cohort sync: the members of a cohort are enrolled in the courses that have an instance for it (spec cohort).
+//! It must not write anything: it says what is wished and what its settings allow.
+
+use crate::config::Settings;
+use crate::moodle::site::{RemovalAction, Site};
+use crate::rules::{Policy, Rule};
+
+/// The rule.
+pub const COHORT: Rule = Rule {
+    name: "cohort",
+    method: "cohort",
+    twins: &[r"\enrol_cohort\task\enrol_cohort_sync"],
+    sql: include_str!("cohort.sql"),
+    policy,
+    prepare: None,
+    follow_up: None,
+};
+
+/// `unenrolaction`: 0 unenrols, 2 suspends, 3 and 1 suspend without roles (golden c04b); not set, it unenrols, which is
+/// what Moodle documents (spec cohort 2). Roles of suspended enrolments and of disabled instances stay with 2 only.
+fn policy(site: &Site, _settings: &Settings) -> Policy {
+    let surplus = match site.removal_action("enrol_cohort", "unenrolaction", RemovalAction::Unenrol) {
+        RemovalAction::Keep => RemovalAction::SuspendNoRoles,
+        action => action,
+    };
+    let mut policy = Policy::new(surplus);
+    policy.params = policy.params.with("keeps_roles", i64::from(surplus == RemovalAction::Suspend));
+    policy
+}

@@ -1,0 +1,52 @@
+-- Cohort sync (spec cohort 4): the members of an instance's cohort are enrolled while the instance is enabled.
+
+-- section scope
+SELECT e.id AS enrolid, e.courseid, k.id AS contextid
+  FROM {enrol} e
+  JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
+ WHERE e.enrol = :method AND e.id :among_instances
+
+-- section enrolments
+SELECT s.enrolid, m.userid, s.courseid, s.contextid,
+       CASE WHEN e.status = 0 AND u.deleted = 0 THEN 2 ELSE 0 END AS want, 0 AS status, 0 AS timestart, 0 AS timeend
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid
+  JOIN {cohort_members} m ON m.cohortid = e.customint1
+  JOIN {user} u ON u.id = m.userid
+ WHERE m.userid :among_users
+
+-- section roles
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS want
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid AND e.status = 0
+  JOIN {role} r ON r.id = e.roleid
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0
+  JOIN {user} u ON u.id = x.userid AND u.deleted = 0
+ WHERE x.userid :among_users
+ UNION ALL
+SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid
+  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+  LEFT JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = a.userid AND x.status = 0
+ WHERE :keeps_roles = 1 AND (e.status <> 0 OR x.id IS NULL) AND a.userid :among_users
+
+-- section group members
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, 2 AS want
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid
+  JOIN {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+  JOIN {user} u ON u.id = x.userid AND u.deleted = 0
+ WHERE x.userid :among_users
+ UNION ALL
+SELECT s.enrolid, m.userid, s.courseid, s.contextid, m.groupid, 0
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid AND e.customint2 IS NULL
+  JOIN {groups_members} m ON m.component = :component AND m.itemid = s.enrolid
+ WHERE m.userid :among_users
+
+-- section concerned
+SELECT e.id AS enrolid
+  FROM {enrol} e
+ WHERE e.enrol = :method AND e.courseid IN (SELECT t.courseid FROM touched t)

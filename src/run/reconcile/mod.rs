@@ -1,0 +1,152 @@
+//! The reconciliation engine: makes what a rule wishes true, set by set, by the difference to what is there.
+//! It must not know any rule: it reads sections of SQL and a policy.
+
+mod enrolments;
+mod groups;
+mod instances;
+mod members;
+mod roles;
+mod tally;
+mod view;
+
+pub use view::{View, of_courses, of_touched};
+
+use crate::clock::StopWatch;
+use crate::config::Settings;
+use crate::db::{DbError, Params};
+use crate::rules::{Instances, Owner, Policy, Rule, section};
+use crate::run::error::RunResult;
+use crate::run::work::Work;
+use crate::run::{end, enrol};
+
+/// One pass of one rule.
+pub struct Pass<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// What it may do.
+    pub policy: Policy,
+    /// enrold's settings.
+    pub settings: &'a Settings,
+    /// Where its changes stand in the journal: no other step of the run has this wave.
+    pub wave: i64,
+    /// What part of the site it looks at.
+    pub view: View,
+}
+
+impl Pass<'_> {
+    /// The parameters that every section of the rule's SQL may use.
+    pub fn params(&self, work: &Work<'_>) -> Params {
+        self.view
+            .fragments(self.policy.params.clone().and(work.params()))
+            .with("wave", self.wave)
+            .with("method", self.rule.method)
+            .with("component", self.rule.component())
+    }
+
+    /// A section of the rule's SQL.
+    pub fn section(&self, name: &str) -> Option<&'static str> {
+        section(self.rule.sql, name)
+    }
+}
+
+/// Makes the temporary tables of reconciliation, once per run.
+///
+/// # Errors
+/// The engine's.
+pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+    enrol::prepare(work).await?;
+    end::prepare(work).await?;
+    let conn = &mut *work.conn;
+    conn.temporary("scope", "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL")
+        .await?;
+    conn.temporary("fresh", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)").await?;
+    conn.temporary(
+        "wish",
+        "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+         want SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)",
+    )
+    .await?;
+    view::prepare(conn).await
+}
+
+/// Runs one rule over a view of the site. Grows with what differs: a number of statements that the rule's sections fix,
+/// each over sets; rows that stand as wished are read and never written.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn run(
+    work: &mut Work<'_>,
+    rule: &Rule,
+    settings: &Settings,
+    view: View,
+    consequence: bool,
+) -> RunResult<()> {
+    let watch = StopWatch::start();
+    let before = std::mem::replace(&mut work.cause, rule.name);
+    let planned = work.planned;
+    let wave = work.next_wave();
+    let pass = Pass { rule, policy: (rule.policy)(work.site, settings), settings, wave, view };
+    let outcome = steps(work, &pass).await;
+    work.cause = before;
+    let checked = outcome?;
+    let changed = work.planned > planned;
+    let mut report = tally::of(work, &pass, changed).await?;
+    report.consequence = consequence;
+    report.checked = checked;
+    report.millis = watch.millis();
+    if !consequence || changed {
+        work.rules.push(report);
+    }
+    Ok(())
+}
+
+/// The steps of a pass; gives how many enrolments were looked at.
+async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
+    if let Some(prepare) = pass.rule.prepare {
+        prepare(work, pass).await?;
+    }
+    if pass.policy.instances == Instances::CreatedAndDeleted {
+        instances::create(work, pass).await?;
+    }
+    scope(work, pass).await?;
+    enrolments::stage(work, pass).await?;
+    enrolments::add_and_change(work, pass).await?;
+    enrolments::end_surplus(work, pass).await?;
+    roles::give_and_take(work, pass).await?;
+    groups::make(work, pass).await?;
+    members::join_and_leave(work, pass).await?;
+    if pass.policy.instances == Instances::CreatedAndDeleted {
+        instances::delete(work, pass).await?;
+    }
+    if let Some(follow_up) = pass.rule.follow_up {
+        follow_up(work, pass).await?;
+    }
+    let params = pass.params(work);
+    let looked_at =
+        "SELECT COUNT(*) FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid WHERE x.userid :among_users";
+    Ok(work.conn.number(looked_at, &params).await?)
+}
+
+/// The instances that the rule minds.
+async fn scope(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let select = pass.section("scope").ok_or_else(|| missing(pass, "scope"))?;
+    let params = pass.params(work).fragment("section", select);
+    work.conn.exec("DELETE FROM scope", &params).await?;
+    work.conn.exec("DELETE FROM fresh", &params).await?;
+    work.conn
+        .exec("INSERT INTO scope (enrolid, courseid, contextid) SELECT t.enrolid, t.courseid, t.contextid FROM (:section) t", &params)
+        .await?;
+    work.conn.analyse("scope").await
+}
+
+fn missing(pass: &Pass<'_>, name: &str) -> DbError {
+    DbError::other(format!("the rule {} has no section '{name}'", pass.rule.name))
+}
+
+/// Component and item of what a rule gives, as SQL over an alias that has `enrolid`.
+fn owner(owner: Owner, alias: &str) -> (&'static str, String) {
+    match owner {
+        Owner::Instance => (":component", format!("{alias}.enrolid")),
+        Owner::Nobody => ("''", "0".to_owned()),
+    }
+}

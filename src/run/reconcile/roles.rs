@@ -1,0 +1,69 @@
+//! Roles: what a rule wishes after its enrolments are true; the missing are given, its own that are too much go.
+//! It must not know why somebody has a role.
+
+use crate::db::DbError;
+use crate::rules::Owner;
+use crate::run::enrol;
+use crate::run::reconcile::{Pass, owner};
+use crate::run::take::{Pick, Taken};
+use crate::run::work::{Place, Work};
+
+const RANK_TAKE: i64 = 46;
+const RANK_PRUNE: i64 = 90;
+
+/// The roles of the rule's instances in their courses.
+const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM scope s
+    JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
+
+/// Gives the wished roles that are missing and takes those of the rule that are not wished.
+pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let Some(set) = pass.section("roles") else { return Ok(()) };
+    let (component, item) = owner(pass.policy.roles, "p");
+    let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
+    let place = Place { wave: pass.wave, rank: enrol::RANK_ROLE };
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, contextid, roleid, component, itemid",
+            "planned.courseid, planned.userid, planned.roleid",
+            "SELECT DISTINCT 'role.add' AS kind, 0 AS line, p.userid, p.courseid, p.contextid, p.roleid, :owner AS component, :item AS itemid
+               FROM (:set) p LEFT JOIN {role_assignments} r ON r.userid = p.userid AND r.contextid = p.contextid
+                    AND r.roleid = p.roleid AND r.component = :owner AND r.itemid = :item
+              WHERE r.id IS NULL AND p.want = 2",
+            params,
+        )
+        .await?;
+    enrol::apply_roles(work, place, planned).await?;
+    take(work, pass, set).await?;
+    prune(work, pass).await
+}
+
+async fn take(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
+    let own = match (pass.section("owned roles"), pass.policy.roles) {
+        (Some(own), _) => own,
+        (None, Owner::Instance) => OWNED,
+        (None, Owner::Nobody) => return Ok(()),
+    };
+    let surplus = Pick::new(
+        "SELECT o.id, 0 AS line, o.courseid, o.contextid FROM (:own) o
+           LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.roleid = o.roleid
+          WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
+    );
+    let place = Place { wave: pass.wave, rank: RANK_TAKE };
+    work.take(place, Taken::Role, surplus.params(pass.params(work)).fragment("own", own).fragment("set", set)).await
+}
+
+/// Doubles that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).
+async fn prune(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    if pass.policy.roles == Owner::Nobody {
+        return Ok(());
+    }
+    let doubles = Pick::new(
+        "SELECT t.id, 0 AS line, t.courseid, t.contextid FROM
+            (SELECT r.id, s.courseid, r.contextid, ROW_NUMBER() OVER (PARTITION BY r.itemid, r.userid, r.contextid, r.roleid ORDER BY r.id) AS place
+               FROM scope s JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid WHERE r.userid :among_users) t
+          WHERE t.place > 1",
+    );
+    work.take(Place { wave: pass.wave, rank: RANK_PRUNE }, Taken::DuplicateRole, doubles.params(pass.params(work)))
+        .await
+}

@@ -1,0 +1,42 @@
+//! What a pass came to, counted from its wave of the journal.
+//! It must not know how it is shown.
+
+use crate::db::DbError;
+use crate::run::outcome::RuleReport;
+use crate::run::reconcile::Pass;
+use crate::run::work::{Place, Work};
+
+/// The last rank of a wave.
+const LAST_RANK: i64 = 99;
+
+/// The counts of a pass; none where it planned nothing.
+pub(super) async fn of(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> Result<RuleReport, DbError> {
+    let mut report = RuleReport { rule: pass.rule.name.to_owned(), ..RuleReport::default() };
+    if !changed {
+        return Ok(report);
+    }
+    let (from, _) = Place { wave: pass.wave, rank: 0 }.range();
+    let (_, to) = Place { wave: pass.wave, rank: LAST_RANK }.range();
+    let params = work.params().with("from", from).with("to", to);
+    let sql = "SELECT c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again, COUNT(*) FROM {enrold_change} c
+        WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0
+        GROUP BY c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END";
+    for row in work.conn.rows(sql, &params).await? {
+        let count = row.int(2);
+        match (row.text(0).as_str(), row.int(1)) {
+            ("enrolment.add", _) => report.added += count,
+            ("enrolment.update", 1) => report.reactivated += count,
+            ("enrolment.update", _) => report.changed += count,
+            ("enrolment.suspend", _) => report.suspended += count,
+            ("enrolment.remove", _) => report.removed += count,
+            ("role.add", _) => report.roles_added += count,
+            ("role.remove", _) => report.roles_removed += count,
+            ("group-member.add", _) => report.groups_added += count,
+            ("group-member.remove", _) => report.groups_removed += count,
+            ("instance.add" | "group.add", _) => report.made += count,
+            ("instance.remove", _) => report.unmade += count,
+            _ => {}
+        }
+    }
+    Ok(report)
+}
