@@ -6,9 +6,101 @@ use std::path::{Path, PathBuf};
 
 use enrold::db::Value;
 use enrold::moodle::tables::{self, Kind};
+use enrold::run::{Report, State, SyncOrder};
 
-use crate::dump::{Dump, Row, plain, text};
+use crate::dump::{Dump, EFFECTS, Row, assert_same, plain, text, without};
+use crate::golden_equal::{Clocks, Difference, assert_equal};
+use crate::rebuild::rebuild;
 use crate::site::Site;
+
+/// One case of `tests/golden` for one or more rules.
+pub struct Case {
+    /// The folder.
+    pub name: &'static str,
+    /// The jobs that do what Moodle's task did.
+    pub jobs: &'static [&'static str],
+    /// When Moodle's task ran.
+    pub clocks: Clocks,
+    /// Keys of enrold's configuration.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// Where enrold differs on purpose, row by row.
+    pub differences: Vec<Difference>,
+}
+
+impl Case {
+    /// A case that is equal but for nothing.
+    pub fn new(name: &'static str, jobs: &'static [&'static str], from: i64, to: i64) -> Self {
+        Self { name, jobs, clocks: Clocks::between(from, to), settings: &[], differences: Vec::new() }
+    }
+
+    /// The same under keys of enrold's configuration.
+    pub fn set(self, settings: &'static [(&'static str, &'static str)]) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The same where Moodle counts periods from its clock: what ends so many seconds after NOW.
+    pub fn periods(mut self, periods: &'static [i64]) -> Self {
+        self.clocks.periods = periods;
+        self
+    }
+
+    /// The same but for these rows.
+    pub fn differing(self, differences: Vec<Difference>) -> Self {
+        Self { differences, ..self }
+    }
+
+    /// Simulated, nothing changes; done, it stands as Moodle left it and the journal leads back; done again, nothing
+    /// changes.
+    pub async fn prove(self, mut site: Site) {
+        load(&mut site, self.name).await;
+        for (key, value) in self.settings {
+            site.set(key, value);
+        }
+        site.at(self.clocks.from);
+        self.meanwhile(&mut site).await;
+        let before = site.dump().await;
+        let since = site.last_run().await;
+
+        let rehearsal = self.run(&site, true).await;
+        assert_eq!(rehearsal.state, State::Simulated);
+        site.nothing_changed(&before, "simulated").await;
+
+        let report = self.run(&site, false).await;
+        assert_eq!(rehearsal.counts, report.counts, "the rehearsal announced what was done");
+        let after = site.dump().await;
+        assert_equal(&before, &moodle_left(self.name), &after, self.clocks, &self.differences);
+
+        let rebuilt = rebuild(&mut site.conn, since, &after).await;
+        assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
+
+        self.run(&site, false).await;
+        site.nothing_changed(&after, "a second sync").await;
+    }
+
+    /// Tables that changed after enrold had seen the site once: a first run sees the others and does nothing.
+    async fn meanwhile(&self, site: &mut Site) {
+        let changed = folder(self.name).join("meanwhile");
+        if !changed.exists() {
+            return;
+        }
+        let before = site.dump().await;
+        self.run(site, false).await;
+        site.nothing_changed(&before, "before anything happened").await;
+        for table in tables::tables() {
+            let path = changed.join(format!("{}.csv", table.name));
+            if path.exists() {
+                site.sql(&format!("DELETE FROM {{{}}}", table.name)).await;
+                load_table(site, table, &path).await;
+            }
+        }
+        site.reset_sequences().await;
+    }
+
+    async fn run(&self, site: &Site, simulate: bool) -> Report {
+        let jobs = self.jobs.iter().map(|job| (*job).to_owned()).collect();
+        site.engine().sync(&SyncOrder { jobs, course: None }, simulate).await.unwrap()
+    }
+}
 
 /// A file of a case.
 pub fn folder(case: &str) -> PathBuf {
