@@ -1,7 +1,7 @@
 //! When two databases after the same task are equal: the rows of both in a form that leaves out what may differ.
 //! It must not excuse a difference; each intended one is named by the test, row by row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -23,17 +23,43 @@ const COMPARED: [&str; 12] = [
     "logstore_standard_log",
 ];
 
-/// A row that Moodle has and enrold has not, on purpose.
-pub struct Difference {
-    /// The table.
-    pub table: &'static str,
-    /// Values that single the row out.
-    pub row: &'static [(&'static str, &'static str)],
-    /// Why.
-    pub reason: &'static str,
+/// Who has a row that the other has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Moodle,
+    Enrold,
 }
 
-/// The moments of Moodle's run, and how long a session of the site lives, in Unix seconds.
+/// A row that one side has and the other has not, on purpose; a changed row is one of each.
+pub struct Difference {
+    side: Side,
+    table: &'static str,
+    row: &'static [(&'static str, &'static str)],
+    reason: &'static str,
+}
+
+impl Difference {
+    /// A row of a table that Moodle left and enrold does not: values that single it out, and why.
+    pub fn only_moodle(
+        table: &'static str,
+        row: &'static [(&'static str, &'static str)],
+        reason: &'static str,
+    ) -> Self {
+        Self { side: Side::Moodle, table, row, reason }
+    }
+
+    /// A row that enrold leaves and Moodle does not.
+    pub fn only_enrold(
+        table: &'static str,
+        row: &'static [(&'static str, &'static str)],
+        reason: &'static str,
+    ) -> Self {
+        Self { side: Side::Enrold, table, row, reason }
+    }
+}
+
+/// The moments of Moodle's run, how long a session of the site lives, and the periods that are counted from NOW; in
+/// Unix seconds and seconds.
 #[derive(Clone, Copy)]
 pub struct Clocks {
     /// When the task began.
@@ -42,15 +68,42 @@ pub struct Clocks {
     pub to: i64,
     /// The site's `sessiontimeout`.
     pub session: i64,
+    /// Periods of enrolment: an end so long after NOW is one.
+    pub periods: &'static [i64],
 }
 
-/// Fails unless both are equal but for the differences, each of which must be there.
+impl Clocks {
+    /// A run of the golden site.
+    pub fn between(from: i64, to: i64) -> Self {
+        Self { from, to, session: 28_800, periods: &[] }
+    }
+
+    fn moment(&self, value: &str) -> String {
+        let periods = self.periods.iter().map(|period| (*period, format!("NOW + {period}")));
+        let called = std::iter::once((0, "NOW".to_owned())).chain(periods);
+        called
+            .filter(|(later, _)| self.is_now(value, *later))
+            .map(|(_, called)| called)
+            .next()
+            .unwrap_or_else(|| value.to_owned())
+    }
+
+    fn is_now(&self, value: &str, later: i64) -> bool {
+        value.parse().is_ok_and(|time: i64| (self.from + later..=self.to + later).contains(&time))
+    }
+}
+
+/// Fails unless both are equal but for the differences, each of which must be there. What stood before both keeps its
+/// ids; what is new is named by what it is.
 #[track_caller]
-pub fn assert_equal(moodle: &Dump, enrold: &Dump, clocks: Clocks, differences: &[Difference]) {
+pub fn assert_equal(before: &Dump, moodle: &Dump, enrold: &Dump, clocks: Clocks, differences: &[Difference]) {
     let enrold = columns_of(moodle, enrold.clone());
-    let (mut moodle, enrold) = (Plain::of(moodle, clocks), Plain::of(&enrold, clocks));
+    let (mut moodle, mut enrold) = (Plain::of(before, moodle, clocks), Plain::of(before, &enrold, clocks));
     for difference in differences {
-        moodle.excuse(difference, &enrold);
+        match difference.side {
+            Side::Moodle => moodle.excuse(difference, &enrold),
+            Side::Enrold => enrold.excuse(difference, &moodle),
+        }
     }
     let mut problems = Vec::new();
     for table in COMPARED {
@@ -84,17 +137,29 @@ fn columns_of(other: &Dump, mut dump: Dump) -> Dump {
 }
 
 /// One side, without what may differ.
-struct Plain(BTreeMap<&'static str, Vec<Row>>);
+struct Plain {
+    tables: BTreeMap<&'static str, Vec<Row>>,
+    /// The courses, each with a method that has several instances there.
+    many: BTreeSet<(String, String)>,
+}
 
 impl Plain {
-    fn of(dump: &Dump, clocks: Clocks) -> Self {
-        let names = Names::of(dump);
+    fn of(before: &Dump, dump: &Dump, clocks: Clocks) -> Self {
+        let names = Names::of(before, dump);
         let rows = |table| dump.get(table).into_iter().flatten().map(|row| names.plain(table, row, clocks)).collect();
-        Self(COMPARED.iter().map(|table| (*table, rows(table))).collect())
+        let tables = COMPARED.iter().map(|table| (*table, rows(table))).collect();
+        let (mut seen, mut many) = (BTreeSet::new(), BTreeSet::new());
+        let instances = dump.get("enrol").into_iter().flatten();
+        for method in instances.map(|row| (text(row, "courseid").to_owned(), text(row, "enrol").to_owned())) {
+            if !seen.insert(method.clone()) {
+                many.insert(method);
+            }
+        }
+        Self { tables, many }
     }
 
     fn rows(&self, table: &str) -> Vec<Row> {
-        self.0[table].clone()
+        self.tables[table].clone()
     }
 
     /// Removes the one row of a difference, which the other side must not have.
@@ -102,39 +167,50 @@ impl Plain {
         let fits = |row: &Row| difference.row.iter().all(|(column, value)| text(row, column) == *value);
         let what = format!("{}: {:?} ({})", difference.table, difference.row, difference.reason);
         let theirs = other.rows(difference.table);
-        let rows = self.0.get_mut(difference.table).unwrap();
+        let rows = self.tables.get_mut(difference.table).unwrap();
         let unlike = |row: &Row| fits(row) && count(rows, row) > count(&theirs, row);
         let found: Vec<usize> = (0..rows.len()).filter(|at| unlike(&rows[*at])).collect();
-        assert!(!found.is_empty(), "Moodle was to have a row more: {what}");
+        assert!(!found.is_empty(), "{:?} was to have a row more: {what}", difference.side);
         assert!(found.iter().all(|at| rows[*at] == rows[found[0]]), "several rows fit: {what}");
         rows.remove(found[0]);
     }
 
-    /// The events of each enrolment in their order: those of its own method, and those of no method among them.
+    /// The events of each enrolment in their order: those of its own method, and those of no method among them. Where a
+    /// method has several instances in the course, those of its own instance alone.
     fn sequences(&self) -> BTreeMap<(String, String, String), Vec<String>> {
         let log = self.rows("logstore_standard_log");
         let mut sequences: BTreeMap<(String, String, String), Vec<String>> = BTreeMap::new();
         for row in log.iter().filter(|row| !method(row).is_empty()) {
-            sequences.entry(enrolment(row, method(row))).or_default();
+            let (user, course, of) = (text(row, "relateduserid"), text(row, "courseid"), self.owner(row));
+            sequences.entry((user.to_owned(), course.to_owned(), of)).or_default();
         }
         for ((user, course, of), events) in &mut sequences {
+            let is_alone = !of.contains(' ');
             let own = |row: &&Row| {
                 text(row, "relateduserid") == user
                     && text(row, "courseid") == course
-                    && (method(row) == *of || method(row).is_empty())
+                    && (self.owner(row) == *of || (is_alone && method(row).is_empty()))
             };
             events.extend(log.iter().filter(own).map(show));
         }
         sequences
     }
+
+    /// The method of an event, with its instance where the course has several.
+    fn owner(&self, event: &Row) -> String {
+        let method = method(event);
+        if !self.many.contains(&(text(event, "courseid").to_owned(), method.clone())) {
+            return method;
+        }
+        let other: Value = serde_json::from_str(text(event, "other")).unwrap_or_default();
+        let enrolment = text(event, "objectid").split_once(" of ").map(|(instance, _)| instance);
+        let itemid = other["itemid"].as_str();
+        format!("{method} {}", enrolment.or(itemid).unwrap_or_default())
+    }
 }
 
 fn count(rows: &[Row], row: &Row) -> usize {
     rows.iter().filter(|other| *other == row).count()
-}
-
-fn enrolment(row: &Row, method: String) -> (String, String, String) {
-    (text(row, "relateduserid").to_owned(), text(row, "courseid").to_owned(), method)
 }
 
 /// The enrolment method that an event belongs to; empty for roles and groups of nobody.
@@ -152,19 +228,24 @@ struct Names {
 }
 
 impl Names {
-    fn of(dump: &Dump) -> Self {
+    fn of(before: &Dump, dump: &Dump) -> Self {
         let by_id = |table: &str, name: &dyn Fn(&Row) -> String| {
-            let rows = dump.get(table).into_iter().flatten();
-            rows.map(|row| (text(row, "id").to_owned(), name(row))).collect::<BTreeMap<_, _>>()
+            let rows = |dump: &Dump| dump.get(table).cloned().unwrap_or_default();
+            let id = |row: &Row| text(row, "id").to_owned();
+            let mut names: BTreeMap<_, _> = rows(dump).iter().map(|row| (id(row), name(row))).collect();
+            names.extend(rows(before).iter().map(|row| (id(row), id(row))));
+            names
         };
         let join =
             |row: &Row, columns: &[&str]| columns.iter().map(|column| text(row, column)).collect::<Vec<_>>().join("/");
         let instances = by_id("enrol", &|row| join(row, &["enrol", "courseid", "customint1", "roleid"]));
         let groups = by_id("groups", &|row| join(row, &["courseid", "name"]));
-        let enrolments = by_id("user_enrolments", &|row| {
-            let instance = instances.get(text(row, "enrolid")).cloned().unwrap_or_default();
-            format!("{instance} of {}", text(row, "userid"))
+        let enrolments = [dump, before].into_iter().flat_map(|dump| dump.get("user_enrolments")).flatten();
+        let enrolments = enrolments.map(|row| {
+            let called = format!("{} of {}", name(&instances, text(row, "enrolid")), text(row, "userid"));
+            (text(row, "id").to_owned(), called)
         });
+        let enrolments = enrolments.collect();
         Self { instances, groups, enrolments }
     }
 
@@ -182,11 +263,12 @@ impl Names {
                 "itemid" if is_owned => *value = name(&self.instances, value),
                 "objectid" if about == "user_enrolments" => *value = name(&self.enrolments, value),
                 "objectid" if about == "enrol" => *value = name(&self.instances, value),
+                "objectid" if about == "groups" => *value = name(&self.groups, value),
                 "modifierid" | "loggeduser" if value == "0" || value == "2" => *value = "ACTOR".to_owned(),
                 "userid" if is_event && (value == "0" || value == "2") => *value = "ACTOR".to_owned(),
                 "other" => *value = self.plain_other(value, clocks),
-                "expiry" => *value = moment(value, clocks, clocks.session, "NOW + session"),
-                _ => *value = moment(value, clocks, 0, "NOW"),
+                "expiry" if clocks.is_now(value, clocks.session) => *value = "NOW + session".to_owned(),
+                _ => *value = clocks.moment(value),
             }
         }
         row
@@ -198,16 +280,17 @@ impl Names {
         let is_owned = other["component"].as_str().is_some_and(|component| component.starts_with("enrol_"));
         if let Some(members) = other.as_object_mut() {
             members.remove("id");
-            if is_owned {
-                members.remove("itemid");
+            if let Some(item) = members.get_mut("itemid").filter(|_| is_owned) {
+                let id = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+                *item = name(&self.instances, &id).into();
             }
             if let Some(enrolment) = members.get_mut("userenrolment").and_then(Value::as_object_mut) {
                 enrolment.remove("id");
-                enrolment.remove("enrolid");
                 for (column, value) in enrolment {
                     match (column.as_str(), &*value) {
                         ("modifierid", Value::String(id)) if id == "0" || id == "2" => *value = "ACTOR".into(),
-                        (_, Value::String(text)) => *value = moment(text, clocks, 0, "NOW").into(),
+                        ("enrolid", Value::String(id)) => *value = name(&self.instances, id).into(),
+                        (_, Value::String(text)) => *value = clocks.moment(text).into(),
                         _ => {}
                     }
                 }
@@ -219,9 +302,4 @@ impl Names {
 
 fn name(names: &BTreeMap<String, String>, id: &str) -> String {
     names.get(id).cloned().unwrap_or_else(|| "GONE".to_owned())
-}
-
-fn moment(value: &str, clocks: Clocks, later: i64, called: &str) -> String {
-    let is_now = value.parse().is_ok_and(|time: i64| (clocks.from + later..=clocks.to + later).contains(&time));
-    if is_now { called.to_owned() } else { value.to_owned() }
 }

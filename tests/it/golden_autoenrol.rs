@@ -1,0 +1,27 @@
+//! The golden cases of autoenrol: what a real Moodle's tasks made of the same tables, on each engine.
+//! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
+
+use crate::golden_case::Case;
+use crate::servers::on_each_engine;
+use crate::site::Site;
+
+on_each_engine!(a01_settings_of_instances, a02_rules, a04_unenrol, a07_inactivity_and_expiry);
+
+const FIVE_DAYS: i64 = 5 * 86_400;
+
+async fn a01_settings_of_instances(site: Site) {
+    let case = Case::new("a01", &["autoenrol"], 1_795_299_265, 1_795_299_266);
+    case.periods(&[FIVE_DAYS]).prove(site).await;
+}
+
+async fn a02_rules(site: Site) {
+    Case::new("a02", &["autoenrol"], 1_795_299_273, 1_795_299_274).prove(site).await;
+}
+
+async fn a04_unenrol(site: Site) {
+    Case::new("a04", &["autoenrol"], 1_795_299_290, 1_795_299_290).prove(site).await;
+}
+
+async fn a07_inactivity_and_expiry(site: Site) {
+    Case::new("a07", &["expirations"], 1_795_299_314, 1_795_299_315).prove(site).await;
+}
