@@ -98,7 +98,7 @@ impl Case {
 
     async fn run(&self, site: &Site, simulate: bool) -> Report {
         let jobs = self.jobs.iter().map(|job| (*job).to_owned()).collect();
-        site.engine().sync(&SyncOrder { jobs, course: None }, simulate).await.unwrap()
+        site.engine().sync(&SyncOrder { jobs, ..SyncOrder::default() }, simulate).await.unwrap()
     }
 }
 
