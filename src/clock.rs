@@ -1,7 +1,7 @@
 //! The only place that reads the wall clock: the run's `now`, which `--now` may freeze, and elapsed time.
 //! It must not know runs or databases; a lease takes the database's own clock instead.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The clock of the process: the real one, or the moment that `--now` froze.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,6 +20,17 @@ impl Clock {
         self.frozen.unwrap_or_else(real)
     }
 
+    /// The present moment, and how much of its second has passed; none of a frozen one.
+    pub fn now_and_passed(&self) -> (i64, Duration) {
+        match self.frozen {
+            Some(now) => (now, Duration::ZERO),
+            None => {
+                let now = since_epoch();
+                (now.as_secs() as i64, Duration::from_nanos(now.subsec_nanos().into()))
+            }
+        }
+    }
+
     /// The frozen moment, if `--now` was given.
     pub fn frozen(&self) -> Option<i64> {
         self.frozen
@@ -36,7 +47,7 @@ pub fn nanos() -> u128 {
     since_epoch().as_nanos()
 }
 
-fn since_epoch() -> std::time::Duration {
+fn since_epoch() -> Duration {
     // A clock set before 1970 counts as 1970: there is nothing better to do with it.
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

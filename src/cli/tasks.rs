@@ -25,7 +25,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Exit> {
     let rows = known.iter().map(|task| Row {
         task,
         last: kept.iter().find(|last| last.name == task.name),
-        zone,
+        zone: task.zone(zone),
         next: task.next(zone, setting.clock.now()).filter(|_| task.enabled),
     });
     if setting.json {

@@ -1,15 +1,20 @@
 //! The list of known keys with what each takes: the one place that says which keys exist.
 //! It must not know layers or defaults (those are in `config/enrold.toml`).
 
-use config::ValueKind;
+mod tasks;
+
+use std::sync::LazyLock;
+
+use config::{Value, ValueKind};
 
 use super::forms;
 use super::sections::{
-    CatchUp, CourseKey, DelScope, DoneMode, EncodingFallback, GuardMode, Locale, LogFormat, LogLevel, RemovalAction,
-    UserKey, WhenDisabled,
+    CourseKey, DelScope, DoneMode, EncodingFallback, GuardMode, Locale, LogFormat, LogLevel, RemovalAction, UserKey,
+    WhenDisabled,
 };
 
 /// One known key.
+#[derive(Clone, Copy)]
 pub(super) struct Key {
     /// Dotted path.
     pub name: &'static str,
@@ -20,6 +25,7 @@ pub(super) struct Key {
 }
 
 /// What a key takes.
+#[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// `true` or `false`.
     Flag,
@@ -29,6 +35,8 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// Text of a form.
     Text(fn(&str) -> Result<(), String>),
+    /// A list of names; as one text they stand between commas.
+    Names,
     /// Text of a form that is never shown.
     Secret(fn(&str) -> Result<(), String>),
 }
@@ -40,6 +48,8 @@ pub(super) enum Unset {
     Default,
     /// Moodle's own setting decides; an empty text in a higher layer gives the decision back to it.
     Moodle,
+    /// A more general key of enrold decides; an empty text in a higher layer gives the decision back to it.
+    General,
     /// Another key decides (`database.url`, `database.url_file`, `state.path`).
     Elsewhere,
 }
@@ -52,7 +62,10 @@ const HOUR: u32 = 3_600;
 const CENTURY: u32 = 36_500;
 
 /// Every known key, in the order of the reference.
-pub(super) const KEYS: &[Key] = &[
+pub(super) static KEYS: LazyLock<Vec<Key>> =
+    LazyLock::new(|| [BEFORE_TASKS, tasks::keys().as_slice(), AFTER_TASKS].concat());
+
+const BEFORE_TASKS: &[Key] = &[
     choice("locale", Locale::WORDS),
     Key { name: "database.url", kind: Kind::Secret(forms::database_url), unset: Unset::Elsewhere },
     Key { name: "database.url_file", kind: Kind::Text(forms::path), unset: Unset::Elsewhere },
@@ -108,12 +121,9 @@ pub(super) const KEYS: &[Key] = &[
     seconds("run.simulate_lock_timeout", 1),
     seconds("run.lease_ttl", 10),
     whole("run.effect_rows", 1, 100_000, "changes"),
-    flag("tasks.flatfile.enabled"),
-    text("tasks.flatfile.schedule", forms::schedule),
-    choice("tasks.flatfile.catch_up", CatchUp::WORDS),
-    flag("tasks.retention.enabled"),
-    text("tasks.retention.schedule", forms::schedule),
-    choice("tasks.retention.catch_up", CatchUp::WORDS),
+];
+
+const AFTER_TASKS: &[Key] = &[
     text("hook.spool", forms::optional_path),
     text("http.listen", forms::listen),
     choice("log.level", LogLevel::WORDS),
@@ -228,6 +238,7 @@ impl Key {
                 ValueKind::String(word) if words.contains(&word.as_str()) => Ok(found.clone()),
                 _ => Err(self.expected(found)),
             },
+            Kind::Names => names_in(found).ok_or_else(|| self.expected(found)),
             Kind::Text(form) | Kind::Secret(form) => match found {
                 ValueKind::String(text) => form(text).map(|()| found.clone()),
                 _ => Err(self.expected(found)),
@@ -250,6 +261,7 @@ impl Key {
                 format!("a whole number of {unit} from {least} to {most}")
             }
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
+            Kind::Names => "a list of names in quotes, none of them empty".to_owned(),
             Kind::Text(_) | Kind::Secret(_) => "text in quotes".to_owned(),
         };
         let found = match found {
@@ -267,6 +279,25 @@ fn flag_in(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
         "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// The names of a list, or of a text with commas between them.
+fn names_in(found: &ValueKind) -> Option<ValueKind> {
+    let names: Vec<String> = match found {
+        ValueKind::String(text) if text.trim().is_empty() => Vec::new(),
+        ValueKind::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+        ValueKind::Array(list) => list.iter().map(name_in).collect::<Option<_>>()?,
+        _ => return None,
+    };
+    let whole = names.iter().all(|name| !name.is_empty());
+    whole.then(|| ValueKind::Array(names.into_iter().map(|name| Value::new(None, ValueKind::String(name))).collect()))
+}
+
+fn name_in(value: &Value) -> Option<String> {
+    match &value.kind {
+        ValueKind::String(name) => Some(name.trim().to_owned()),
         _ => None,
     }
 }

@@ -77,7 +77,7 @@ fn merge(entry: Entry, merged: &mut Merged) -> Result<(), ConfigProblem> {
         };
     };
     let emptied = matches!(&value, ValueKind::String(text) if text.is_empty());
-    if known.unset == Unset::Moodle && emptied {
+    if matches!(known.unset, Unset::Moodle | Unset::General) && emptied {
         merged.remove(known.name);
         return Ok(());
     }

@@ -21,8 +21,8 @@ pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
     CatchUp, CourseKey, Database, DelScope, DoneMode, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode, Hook,
-    Http, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, RemovalAction, Retention, Run, Schedule,
-    ScheduleError, Site, State, Task, UserKey, WhenDisabled,
+    Http, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, OwnLimits, RemovalAction, Retention, Run, Schedule,
+    ScheduleError, Site, State, Task, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.

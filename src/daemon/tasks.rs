@@ -81,10 +81,14 @@ impl Tasks {
         self.zone = zone(&self.shared.settings(), None);
     }
 
-    /// How long until a task may be due.
+    /// How long until a task may be due. Each full minute wakes the worker anyway; this is for what lies between two.
     pub fn wait(&self) -> Duration {
-        let rescan = self.shared.settings().inbox.rescan;
-        rescan.min(MINUTE)
+        let rescan = self.shared.settings().inbox.rescan.min(MINUTE);
+        let (now, passed) = self.shared.clock.now_and_passed();
+        match schedule::sooner(&self.planned, self.zone, now) {
+            Some(seconds) => rescan.min(Duration::from_secs(seconds).saturating_sub(passed)),
+            None => rescan,
+        }
     }
 
     /// Runs every task that is due, in turn.

@@ -12,6 +12,7 @@ mod place;
 mod rights;
 mod server;
 mod tables;
+mod tasks;
 
 use secrecy::ExposeSecret;
 

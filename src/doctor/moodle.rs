@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 use crate::config::{CourseKey, Settings, UserKey, WhenDisabled};
 use crate::db::{Conn, DbError, Dialect, Params};
 use crate::doctor::finding::{Finding, Level, words};
+use crate::doctor::tasks;
 use crate::flatfile::{COMPONENT, METHOD};
 use crate::moodle::site::Site;
-
-/// Moodle's own task for flat files.
-const TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";
 
 /// Examines the site.
 ///
@@ -19,7 +17,7 @@ const TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";
 pub(super) async fn examine(conn: &mut Conn, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let site = Site::read(conn).await?;
     let mut findings = vec![enabled(&site, settings)];
-    findings.push(twin(conn).await?);
+    findings.extend(tasks::examine(conn, &site, settings).await?);
     findings.extend(actor(&site));
     findings.push(zone(&site, settings));
     findings.extend(roles(&site));
@@ -55,31 +53,6 @@ fn enabled(site: &Site, settings: &Settings) -> Finding {
         ),
     );
     Finding { level, ..finding }
-}
-
-async fn twin(conn: &mut Conn) -> Result<Finding, DbError> {
-    let params = Params::new().with("twin", TWIN);
-    let row = conn.row("SELECT disabled FROM {task_scheduled} WHERE classname = :twin", &params).await?;
-    if row.is_none_or(|row| row.int(0) != 0) {
-        return Ok(Finding::ok(
-            "twin-task",
-            words("Moodle's own task for flat files is off", ""),
-            words("la tâche de Moodle pour les fichiers plats est désactivée", ""),
-        ));
-    }
-    Ok(Finding::warning(
-        "twin-task",
-        words(
-            format!("Moodle's own task {TWIN} is enabled: it does the same work, and a run waits while it runs"),
-            "disable it in Site administration > Server > Tasks > Scheduled tasks",
-        ),
-        words(
-            format!(
-                "la tâche {TWIN} de Moodle est activée : elle fait le même travail, et un passage attend pendant qu'elle tourne"
-            ),
-            "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées",
-        ),
-    ))
 }
 
 fn actor(site: &Site) -> Option<Finding> {

@@ -337,8 +337,8 @@ INSERT INTO {user_lastaccess} (id, userid, courseid, timeaccess) VALUES
   (1, 11, 2, 1795093500), (2, 13, 2, 1794990600), (3, 14, 2, 1790953920), (4, 33, 10, 1795168800),
   (5, 3, 2, 1795189200);
 
--- Moodle's own flat-file task is off: two programs must not do the same work.
+-- Moodle's own tasks for the same work are off: two programs must not do it.
 INSERT INTO {task_scheduled} (id, component, classname, lastruntime, nextruntime, minute, hour, day, month, dayofweek, faildelay, disabled) VALUES
   (1, 'enrol_flatfile', '\enrol_flatfile\task\flatfile_sync_task', 0, 1795302900, '15', '*', '*', '*', '*', 0, 1),
-  (2, 'enrol_cohort', '\enrol_cohort\task\enrol_cohort_sync', 0, 1795302900, '37', '*', '*', '*', '*', 0, 0),
-  (3, 'enrol_manual', '\enrol_manual\task\sync_enrolments', 0, 1795302900, '*/10', '*', '*', '*', '*', 0, 0);
+  (2, 'enrol_cohort', '\enrol_cohort\task\enrol_cohort_sync', 0, 1795302900, '37', '*', '*', '*', '*', 0, 1),
+  (3, 'enrol_manual', '\enrol_manual\task\sync_enrolments', 0, 1795302900, '*/10', '*', '*', '*', '*', 0, 1);

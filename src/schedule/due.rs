@@ -1,11 +1,11 @@
 //! What is due, as a pure function of schedule, time zone, last run and now: no clock is read, nothing is waited for.
 //! It must not know tasks, databases or who ticks.
 //!
-//! A schedule that names some hours means the wall clock: each of its times comes once on every day that it names. A
-//! time that a change to summer time leaves out comes at the first minute after the gap, a time that the change back
+//! A schedule that names some hours means the wall clock: each of its times comes once on every day that it names. Times
+//! that a change to summer time leaves out come at the first minute after the gap, together; a time that the change back
 //! repeats comes the first time. A schedule of every hour means real time: it goes on hour by hour through both changes.
 
-use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone};
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 
 use crate::config::{CatchUp, Schedule};
@@ -78,9 +78,13 @@ fn moment(zone: Tz, unix: i64) -> Option<DateTime<Tz>> {
     Some(DateTime::from_timestamp(unix, 0)?.with_timezone(&zone))
 }
 
-/// The first moment at which the wall clock shows this time or, where it leaves it out, a later one.
+/// The first moment at which the wall clock shows this time or, where it leaves it out, the first full minute after it.
 fn first(zone: Tz, wall: NaiveDateTime) -> Option<DateTime<Tz>> {
-    std::iter::successors(Some(wall), |wall| wall.checked_add_signed(TimeDelta::minutes(1)))
+    let shown = zone.from_local_datetime(&wall).earliest();
+    if shown.is_some() {
+        return shown;
+    }
+    std::iter::successors(wall.with_second(0), |wall| wall.checked_add_signed(TimeDelta::minutes(1)))
         .take(LONGEST_GAP)
         .find_map(|wall| zone.from_local_datetime(&wall).earliest())
 }

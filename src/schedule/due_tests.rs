@@ -1,4 +1,5 @@
-//! Both Sundays on which Europe/Paris changes its clocks, minute by minute, and every rule of what is due.
+//! Both Sundays on which Europe/Paris changes its clocks, minute by minute and, for schedules that name seconds, second
+//! by second; and every rule of what is due.
 //! They must not wait or read a clock.
 
 use chrono::DateTime;
@@ -64,6 +65,26 @@ const SUNDAYS: [(&str, usize, usize); 20] = [
     ("* * * * *", 1380, 1500),
 ];
 
+/// The same for schedules that name seconds.
+const SECONDS: [(&str, usize, usize); 16] = [
+    ("0 30 2 * * *", 1, 1),
+    ("15 30 2 * * *", 1, 1),
+    ("59 59 1 * * *", 1, 1),
+    ("1 0 3 * * *", 1, 1),
+    ("20,40 30 2 * * *", 1, 2),
+    ("*/15 30 2 * * *", 1, 4),
+    ("30 59 2 * * 0", 1, 1),
+    ("30 59 2 * * 1", 0, 0),
+    ("10 0 1-4 * * *", 4, 4),
+    ("0 0 */2 * * *", 12, 12),
+    ("30 0 2,14 * * *", 2, 2),
+    ("30 15 * * * *", 23, 25),
+    ("0 */15 * * * *", 92, 100),
+    ("45 */15 0-23 * * *", 92, 100),
+    ("*/20 * * * * *", 4140, 4500),
+    ("59 * * * * *", 1380, 1500),
+];
+
 /// What a daemon does that ticks at these moments: the planned moments for which it ran the task.
 fn runs(text: &str, catch_up: CatchUp, last: i64, since: i64, ticks: impl IntoIterator<Item = i64>) -> Vec<i64> {
     let schedule = schedule(text);
@@ -107,6 +128,58 @@ fn minute_by_minute() {
     });
 }
 
+fn on_both_with_seconds(test: impl Fn(&str, Sunday, usize)) {
+    for (text, in_spring, in_autumn) in SECONDS {
+        test(text, spring(), in_spring);
+        test(text, autumn(), in_autumn);
+    }
+}
+
+/// Looks of a day: one a second around the change of the clocks, one in ten seconds else.
+fn looks(day: Sunday) -> impl Iterator<Item = i64> {
+    let (before, after) = (day.start + 110 * MINUTE, day.start + 3 * HOUR + MINUTE);
+    steps(day.start, before, 10).chain(steps(before, after, 1)).chain(steps(after, day.end + 10, 10))
+}
+
+/// Every time comes once, second by second over both changes.
+#[test]
+fn second_by_second() {
+    on_both_with_seconds(|text, day, count| {
+        let ran = runs(text, CatchUp::Once, day.start - 1, day.start, looks(day));
+        let ran: Vec<i64> = ran.into_iter().filter(|planned| *planned < day.end).collect();
+        assert_eq!(ran.len(), count, "{text}: {:?}", ran.iter().map(|at| local(Paris, *at)).collect::<Vec<_>>());
+        assert_eq!(ran, calendar(text, day), "{text}: what is due is what the calendar announced");
+    });
+}
+
+#[test]
+fn a_clock_with_seconds_set_back_by_an_hour() {
+    on_both_with_seconds(|text, day, _| {
+        let end = day.start + 7 * HOUR;
+        let planned: Vec<i64> = calendar(text, day).into_iter().filter(|planned| *planned < end).collect();
+        for after in [90 * MINUTE + 7, 3 * HOUR + 1] {
+            let back = day.start + after;
+            let ticks = steps(day.start, back, 10).chain(steps(back - HOUR, end + 10, 10));
+            let ran = runs(text, CatchUp::Once, day.start - 1, 0, ticks).into_iter();
+            let ran: Vec<i64> = ran.filter(|planned| *planned < end).collect();
+            assert_eq!(ran, planned, "{text}, back at +{after} s");
+        }
+    });
+}
+
+/// A daemon that looks once a minute only, or was away for hours: one run for all that passed.
+#[test]
+fn seconds_that_were_missed() {
+    for day in [spring(), autumn()] {
+        let thirds = runs("*/20 * * * * *", CatchUp::Once, day.start - 1, 0, steps(day.start, day.end, MINUTE));
+        assert_eq!(thirds.len() as i64, (day.end - day.start) / MINUTE, "one for each look");
+        let noon = day.start + 12 * HOUR + 10;
+        assert_eq!(runs("*/20 * * * * *", CatchUp::Once, day.start, 0, [noon]), [noon - 10]);
+        assert_eq!(runs("*/20 * * * * *", CatchUp::Skip, day.start, noon, [noon]), [0; 0]);
+        assert_eq!(runs("*/20 * * * * *", CatchUp::Skip, day.start, noon, [noon, noon + 10]), [noon + 10]);
+    }
+}
+
 /// Where in the day: the gap is filled by its end, what is repeated comes the first time.
 #[test]
 fn the_moments() {
@@ -116,6 +189,8 @@ fn the_moments() {
         ("0,30 2 * * *", spring(), "29 03:00+02:00"),
         ("0,30 2 * * *", autumn(), "25 02:00+02:00, 25 02:30+02:00"),
         ("0 1-4 * * *", spring(), "29 01:00+01:00, 29 03:00+02:00, 29 04:00+02:00"),
+        ("15 30 2 * * *", spring(), "29 03:00+02:00"),
+        ("20,40 30 2 * * *", spring(), "29 03:00+02:00"),
         ("0 1-4 * * *", autumn(), "25 01:00+02:00, 25 02:00+02:00, 25 03:00+01:00, 25 04:00+01:00"),
     ] {
         let found: Vec<String> = calendar(text, day).into_iter().map(|at| local(Paris, at)).collect();
@@ -253,6 +328,8 @@ fn the_fields() {
         ("0 4 1-7 * MON", "23 04:00+01:00"),
         ("5-59/5 * * * 7", "22 00:05+01:00"),
         ("0 4 29 2 sun", "07 04:00+01:00"),
+        ("30 15 * * * *", "21 11:15+01:00"),
+        ("*/20 * 6-20 * * *", "21 11:00+01:00"),
     ] {
         let planned = next(&schedule(text), Paris, unix("2026-11-21T11:00:00+01:00")).unwrap();
         assert_eq!(local(Paris, planned), expected, "{text}");
@@ -264,9 +341,11 @@ fn texts_that_are_no_schedule() {
     for (text, part) in [
         ("", "and not 0"),
         ("15 * * *", "and not 4"),
-        ("0 15 * * * *", "and not 6"),
+        ("0 0 15 * * * *", "and not 7"),
+        ("60 15 * * * *", "(second,) minute, hour"),
+        ("0 0 0 30 2 *", "no such day"),
         ("@hourly", "and not 1"),
-        ("75 * * * *", "minute, hour"),
+        ("75 * * * *", "(second,) minute, hour"),
         ("5/5 * * * *", "minute, hour"),
         ("a b c d e", "minute, hour"),
         ("0 0 30 2 *", "no such day"),
@@ -276,4 +355,5 @@ fn texts_that_are_no_schedule() {
         assert!(refused.contains(part), "{text:?}: {refused}");
     }
     assert_eq!(schedule("0 0 29 2 *").to_string(), "0 0 29 2 *");
+    assert!(schedule("0 0 0 29 2 *").names_seconds() && !schedule("0 0 29 2 *").names_seconds());
 }

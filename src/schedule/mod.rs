@@ -15,13 +15,16 @@ use crate::config::{CatchUp, Schedule, Settings};
 
 /// Due rows of the buffer of future lines, and expirations of the flat-file method.
 pub const FLATFILE: &str = "flatfile";
+/// What elapsed end dates do, for every method that has them.
+pub const EXPIRATIONS: &str = "expirations";
 /// The removal of old archives and reports.
 pub const RETENTION: &str = "retention";
 /// A look through the whole drop directory.
 pub const RESCAN: &str = "rescan";
 
-/// The tasks that have a table of their own in the configuration, in the order in which they run.
-const BY_CALENDAR: [&str; 2] = [FLATFILE, RETENTION];
+/// The tasks that are jobs of a run, in the order in which they run when several are due: what a file kept for later,
+/// the rules in the order in which they follow each other, then what has expired.
+pub const JOBS: [&str; 7] = [FLATFILE, "cohort", "category", "coursecompleted", "autoenrol", "meta", EXPIRATIONS];
 
 /// A task and when it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Planned {
     pub name: &'static str,
     /// When it runs.
     pub when: When,
+    /// The zone of its calendar; `None` for the site's.
+    pub zone: Option<Tz>,
     /// Whether the daemon runs it.
     pub enabled: bool,
 }
@@ -37,7 +42,7 @@ pub struct Planned {
 /// What says when a task runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
-    /// The calendar of the site's zone.
+    /// A calendar.
     Cron {
         /// The times.
         schedule: Schedule,
@@ -50,23 +55,29 @@ pub enum When {
 
 /// All tasks, enabled or not.
 pub fn tasks(settings: &Settings) -> Vec<Planned> {
-    let by_calendar = BY_CALENDAR.into_iter().filter_map(|name| {
+    let by_calendar = JOBS.into_iter().chain([RETENTION]).filter_map(|name| {
         let task = settings.tasks.get(name)?;
         let when = When::Cron { schedule: task.schedule.clone(), catch_up: task.catch_up };
-        Some(Planned { name, when, enabled: task.enabled })
+        Some(Planned { name, when, zone: task.timezone, enabled: task.enabled })
     });
-    let rescan = Planned { name: RESCAN, when: When::Every(settings.inbox.rescan), enabled: true };
+    let rescan = Planned { name: RESCAN, when: When::Every(settings.inbox.rescan), zone: None, enabled: true };
     by_calendar.chain([rescan]).collect()
 }
 
 impl Planned {
+    /// The zone of its calendar, where `site` is the site's.
+    pub fn zone(&self, site: Tz) -> Tz {
+        self.zone.unwrap_or(site)
+    }
+
     /// The planned moment for which the task is to run now, if there is one and the task is enabled; see [`due::due`].
+    /// `site` is the site's zone.
     ///
     /// A task by interval is due when its interval has passed since `last`, or when the clock was set back before it.
-    pub fn due(&self, zone: Tz, last: Option<i64>, since: i64, now: i64) -> Option<i64> {
+    pub fn due(&self, site: Tz, last: Option<i64>, since: i64, now: i64) -> Option<i64> {
         match &self.when {
             _ if !self.enabled => None,
-            When::Cron { schedule, catch_up } => due::due(schedule, zone, *catch_up, last, since, now),
+            When::Cron { schedule, catch_up } => due::due(schedule, self.zone(site), *catch_up, last, since, now),
             When::Every(interval) => {
                 let waits = |last: i64| (0..interval.as_secs() as i64).contains(&now.saturating_sub(last));
                 (!last.is_some_and(waits)).then_some(now)
@@ -75,12 +86,24 @@ impl Planned {
     }
 
     /// The first moment of the calendar after `after`, in Unix seconds; `None` for a task by interval.
-    pub fn next(&self, zone: Tz, after: i64) -> Option<i64> {
+    pub fn next(&self, site: Tz, after: i64) -> Option<i64> {
         match &self.when {
-            When::Cron { schedule, .. } => due::next(schedule, zone, after),
+            When::Cron { schedule, .. } => due::next(schedule, self.zone(site), after),
             When::Every(_) => None,
         }
     }
+
+    /// Whether its times may lie between two full minutes, where no tick comes by itself.
+    fn names_seconds(&self) -> bool {
+        matches!(&self.when, When::Cron { schedule, .. } if schedule.names_seconds())
+    }
+}
+
+/// How many seconds after `now` somebody must look for due tasks although no minute is full: `None` while no enabled
+/// task names seconds. A task whose time has passed already was looked at when it did.
+pub fn sooner(planned: &[Planned], site: Tz, now: i64) -> Option<u64> {
+    let next = planned.iter().filter(|task| task.enabled && task.names_seconds());
+    next.filter_map(|task| task.next(site, now)).min().map(|next| next.saturating_sub(now).unsigned_abs())
 }
 
 #[cfg(test)]
@@ -92,14 +115,46 @@ mod tests {
         let settings = Settings::default();
         let planned = tasks(&settings);
         let names: Vec<&str> = planned.iter().map(|task| task.name).collect();
-        assert_eq!(names, ["flatfile", "retention", "rescan"]);
+        let rules = ["cohort", "category", "coursecompleted", "autoenrol", "meta"];
+        assert_eq!(names, [&["flatfile"][..], &rules, &["expirations", "retention", "rescan"]].concat());
         assert!(settings.tasks.keys().all(|name| names.contains(&name.as_str())));
-        assert!(planned.iter().all(|task| task.enabled));
+        let off: Vec<&str> = planned.iter().filter(|task| !task.enabled).map(|task| task.name).collect();
+        assert_eq!(off, ["autoenrol"], "as in Moodle");
+    }
+
+    fn every(seconds: u64) -> Planned {
+        Planned { name: RESCAN, when: When::Every(Duration::from_secs(seconds)), zone: None, enabled: true }
+    }
+
+    fn planned(schedule: &str, zone: Option<Tz>) -> Planned {
+        let when = When::Cron { schedule: schedule.parse().unwrap(), catch_up: CatchUp::Once };
+        Planned { name: EXPIRATIONS, when, zone, enabled: true }
+    }
+
+    /// Who looks at each full minute looks in between only for schedules that name seconds.
+    #[test]
+    fn a_look_between_two_minutes() {
+        let now = 1_000_000_020;
+        let minute = planned("* * * * *", None);
+        let third = planned("*/20 * * * * *", None);
+        let off = Planned { enabled: false, ..planned("* * * * * *", None) };
+        assert_eq!(sooner(&[minute.clone(), every(30), off], Tz::UTC, now), None);
+        assert_eq!(sooner(&[minute, third.clone()], Tz::UTC, now), Some(20));
+        assert_eq!(sooner(&[third, planned("7 * * * * *", None)], Tz::UTC, now + 1), Some(6));
+    }
+
+    #[test]
+    fn a_zone_of_its_own() {
+        let task = planned("0 3 * * *", Some(Tz::Asia__Tokyo));
+        assert_eq!(task.next(Tz::UTC, 0), Some(18 * 3600));
+        assert_eq!(planned("0 3 * * *", None).next(Tz::UTC, 0), Some(3 * 3600));
+        assert_eq!(task.due(Tz::UTC, Some(0), 0, 18 * 3600 - 1), None);
+        assert_eq!(task.due(Tz::UTC, Some(0), 0, 18 * 3600), Some(18 * 3600));
     }
 
     #[test]
     fn an_interval() {
-        let rescan = Planned { name: RESCAN, when: When::Every(Duration::from_secs(30)), enabled: true };
+        let rescan = every(30);
         let due = |last, now| rescan.due(Tz::UTC, last, 0, now).is_some();
         for (last, now, expected) in [
             (None, 1000, true),

@@ -65,3 +65,39 @@ pub struct Limits {
     #[serde(default)]
     pub min_members: u32,
 }
+
+/// Limits of one task's own: each that is set takes the place of the general one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnLimits {
+    /// In place of [`Limits::removals_max`].
+    pub removals_max: Option<u32>,
+    /// In place of [`Limits::removals_percent`].
+    pub removals_percent: Option<u32>,
+    /// In place of [`Limits::suspensions_max`].
+    pub suspensions_max: Option<u32>,
+    /// In place of [`Limits::suspensions_percent`].
+    pub suspensions_percent: Option<u32>,
+    /// In place of [`Limits::creations_max`].
+    pub creations_max: Option<u32>,
+    /// In place of [`Limits::creations_percent`].
+    pub creations_percent: Option<u32>,
+    /// In place of [`Limits::at_least`].
+    pub at_least: Option<u32>,
+}
+
+impl OwnLimits {
+    /// The general limits with these in their places.
+    pub fn over(&self, general: &Limits) -> Limits {
+        Limits {
+            removals_max: self.removals_max.unwrap_or(general.removals_max),
+            removals_percent: self.removals_percent.unwrap_or(general.removals_percent),
+            suspensions_max: self.suspensions_max.unwrap_or(general.suspensions_max),
+            suspensions_percent: self.suspensions_percent.unwrap_or(general.suspensions_percent),
+            creations_max: self.creations_max.unwrap_or(general.creations_max),
+            creations_percent: self.creations_percent.unwrap_or(general.creations_percent),
+            at_least: self.at_least.unwrap_or(general.at_least),
+            min_members: general.min_members,
+        }
+    }
+}

@@ -23,7 +23,7 @@ pub use database::Database;
 pub use flatfile::{
     CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, UserKey, WhenDisabled,
 };
-pub use guard::{Guard, GuardMode, Limits};
+pub use guard::{Guard, GuardMode, Limits, OwnLimits};
 pub use hook::Hook;
 pub use http::{Http, Listen};
 pub use inbox::{DoneMode, Inbox};
@@ -33,7 +33,7 @@ pub use retention::Retention;
 pub use run::Run;
 pub use site::Site;
 pub use state::State;
-pub use tasks::{CatchUp, Schedule, ScheduleError, Task};
+pub use tasks::{CatchUp, Schedule, ScheduleError, Task, WhenOff};
 
 /// Whole seconds in the file, a `Duration` in the program.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

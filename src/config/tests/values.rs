@@ -19,7 +19,7 @@ fn unknown_keys_of_every_layer_are_reported_at_once() {
         [
             format!("file {file}, line 2: unknown key `guard.mod`; the nearest known key is `guard.mode`"),
             format!("file {file}, line 5: unknown key `tasks.flatfiel.enabled`; the nearest known key is `tasks.flatfile.enabled`"),
-            format!("file {file}, line 6: unknown key `tasks.nightly`; the nearest known key is `tasks.flatfile.enabled`"),
+            format!("file {file}, line 6: unknown key `tasks.nightly`; the nearest known key is `tasks.meta.enabled`"),
             "environment ENROLD__DATABSE__PREFIX: unknown key `databse.prefix`; the nearest known key is `database.prefix`".to_owned(),
             "--set: unknown key `local`; the nearest known key is `locale`".to_owned(),
             "--set: `guard` is a section and takes no value; it holds keys such as `guard.mode`".to_owned(),
@@ -35,7 +35,7 @@ fn the_nearest_key_forgives_slips_and_wrong_sections() {
         ("url", "database.url"),
         ("guard.removals_percent", "guard.run.removals_percent"),
         ("flatfile.delscope", "flatfile.del_scope"),
-        ("tasks.nightly.schedul", "tasks.flatfile.schedule"),
+        ("tasks.nightly.schedul", "tasks.cohort.schedule"),
         ("timezone", "site.timezone"),
     ] {
         assert_eq!(keys::nearest(unknown), nearest, "{unknown}");
@@ -77,7 +77,12 @@ fn values_are_neither_rounded_nor_guessed() {
         ("site.timezone", "Paris"),
         ("tasks.flatfile.schedule", "15 * * *"),
         ("tasks.flatfile.schedule", "75 * * * *"),
-        ("tasks.flatfile.schedule", "0 15 * * * *"),
+        ("tasks.flatfile.schedule", "0 0 15 * * * *"),
+        ("tasks.flatfile.schedule", "60 15 * * * *"),
+        ("tasks.meta.timezone", "Paris"),
+        ("tasks.meta.courses", "A,,B"),
+        ("tasks.meta.when_disabled", "drop"),
+        ("tasks.meta.guard.removals_percent", "101"),
         ("tasks.flatfile.schedule", "@hourly"),
         ("tasks.flatfile.schedule", "5/5 * * * *"),
         ("tasks.flatfile.schedule", "0 0 30 2 *"),
@@ -133,6 +138,49 @@ fn text_of_the_environment_becomes_numbers_and_flags_but_stays_text_where_text_i
         effective(&loaded, "guard.hold_empty"),
         ("false".to_owned(), "environment ENROLD__GUARD__HOLD_EMPTY".to_owned())
     );
+}
+
+#[test]
+fn courses_are_a_list_or_a_text_with_commas() {
+    let dir = Dir::new();
+    let path = dir.file(
+        "site.toml",
+        "tasks.cohort.courses = [\" L1, A \", \"00123\"]\ntasks.meta.courses = []\ntasks.category.courses = [1]\n",
+    );
+    let found = problems(&from_files(&[&path]));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].ends_with("found a list, expected a list of names in quotes, none of them empty"), "{found:?}");
+    let path = dir.file("site.toml", "[tasks.cohort]\ncourses = [\" L1, A \", \"00123\"]\n[tasks.cohort.guard]\n");
+    let mut sources = from_files(&[&path]);
+    sources.sets = pairs(&[("tasks.meta.courses", "B-1, 00123"), ("tasks.autoenrol.courses", "")]);
+    let loaded = load(&sources).unwrap();
+    let tasks = &loaded.settings.tasks;
+    assert_eq!(tasks["cohort"].courses, ["L1, A", "00123"]);
+    assert_eq!(tasks["meta"].courses, ["B-1", "00123"]);
+    assert!(tasks["autoenrol"].courses.is_empty());
+    assert_eq!(effective(&loaded, "tasks.meta.courses").1, "--set");
+}
+
+/// What a task does not say is as everywhere; an empty text takes back what a lower layer says.
+#[test]
+fn limits_of_a_task_of_its_own() {
+    let dir = Dir::new();
+    let path = dir.file(
+        "site.toml",
+        "[guard.method]\nremovals_max = 9\n[tasks.meta]\ntimezone = \"Asia/Tokyo\"\n[tasks.meta.guard]\nremovals_percent = 60\nat_least = 1\n",
+    );
+    let settings = load(&from_files(&[&path])).unwrap().settings;
+    let general = &settings.guard.method;
+    let own = settings.tasks["meta"].guard.over(general);
+    assert_eq!(own, Limits { removals_percent: 60, at_least: 1, ..general.clone() });
+    assert_eq!((own.removals_max, own.suspensions_percent), (9, 20));
+    assert_eq!(settings.tasks["meta"].timezone, Some(chrono_tz::Asia::Tokyo));
+    assert_eq!(settings.tasks["cohort"].guard.over(general), *general);
+    let mut sources = from_files(&[&path]);
+    sources.sets = pairs(&[("tasks.meta.guard.removals_percent", ""), ("tasks.meta.timezone", "")]);
+    let settings = load(&sources).unwrap().settings;
+    assert_eq!(settings.tasks["meta"].guard, OwnLimits { at_least: Some(1), ..OwnLimits::default() });
+    assert_eq!(settings.tasks["meta"].timezone, None);
 }
 
 #[test]

@@ -1,0 +1,214 @@
+//! The scheduled tasks beside Moodle's own: who does which work, who does it twice, and what nobody does.
+//! It must not run a task or switch one off; it says how.
+
+use std::collections::BTreeSet;
+
+use crate::config::{Settings, WhenOff};
+use crate::db::{Conn, DbError, Params};
+use crate::doctor::finding::{Finding, words};
+use crate::moodle::site::Site;
+use crate::schedule::{EXPIRATIONS, FLATFILE, JOBS};
+
+/// Moodle's scheduled tasks that do the work of expirations, each with its method.
+const EXPIRING: [&str; 7] = [
+    r"\enrol_manual\task\sync_enrolments",
+    r"\enrol_manual\task\send_expiry_notifications",
+    r"\enrol_self\task\sync_enrolments",
+    r"\enrol_self\task\send_expiry_notifications",
+    r"\enrol_autoenrol\task\sync_expirations",
+    r"\enrol_autoenrol\task\send_expiry_notifications",
+    r"\enrol_coursecompleted\task\process_expirations",
+];
+
+/// One task of enrold and Moodle's tasks for the same work.
+struct Job {
+    name: &'static str,
+    /// Whether the daemon runs it.
+    enabled: bool,
+    /// Moodle's tasks for it that are enabled, and whose method is.
+    twins: Vec<String>,
+}
+
+/// Examines tasks, twins, and the courses that tasks name.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn examine(conn: &mut Conn, site: &Site, settings: &Settings) -> Result<Vec<Finding>, DbError> {
+    let enabled = enabled_in_moodle(conn).await?;
+    let jobs: Vec<Job> = JOBS.into_iter().map(|name| job(name, site, settings, &enabled)).collect();
+    let mut findings = twice(&jobs);
+    findings.push(rules(site, &jobs));
+    findings.extend(dropping(site, settings));
+    findings.extend(unknown_courses(conn, settings).await?);
+    Ok(findings)
+}
+
+async fn enabled_in_moodle(conn: &mut Conn) -> Result<BTreeSet<String>, DbError> {
+    let sql = "SELECT classname FROM {task_scheduled} WHERE disabled = 0";
+    Ok(conn.rows(sql, &Params::new()).await?.iter().map(|row| row.text(0)).collect())
+}
+
+fn twins(job: &str) -> &'static [&'static str] {
+    match job {
+        FLATFILE => &[r"\enrol_flatfile\task\flatfile_sync_task"],
+        "cohort" => &[r"\enrol_cohort\task\enrol_cohort_sync"],
+        "category" => &[r"\enrol_category\task\enrol_category_sync"],
+        "autoenrol" => &[r"\enrol_autoenrol\task\sync_enrolments"],
+        "meta" => &[r"\enrol_meta\task\enrol_meta_sync"],
+        EXPIRATIONS => &EXPIRING,
+        _ => &[],
+    }
+}
+
+/// The method of one of Moodle's tasks: it stands in the name of the class.
+fn method(twin: &str) -> &str {
+    let plugin = twin.trim_start_matches('\\').split('\\').next().unwrap_or_default();
+    plugin.strip_prefix("enrol_").unwrap_or(plugin)
+}
+
+/// Moodle's task of a method that is off does nothing, so it is nobody's twin. The flat file's is told all the same:
+/// enrold's own may work without the method.
+fn job(name: &'static str, site: &Site, settings: &Settings, enabled: &BTreeSet<String>) -> Job {
+    let works = |twin: &&&str| enabled.contains(**twin) && (name == FLATFILE || site.is_enabled(method(twin)));
+    Job {
+        name,
+        enabled: settings.tasks.get(name).is_some_and(|task| task.enabled),
+        twins: twins(name).iter().filter(works).map(|twin| (*twin).to_owned()).collect(),
+    }
+}
+
+/// Work that Moodle does as well: one finding for each task of enrold, or the word that there is none.
+fn twice(jobs: &[Job]) -> Vec<Finding> {
+    let found: Vec<Finding> = jobs.iter().filter(|job| job.enabled && !job.twins.is_empty()).map(twin).collect();
+    if found.is_empty() {
+        return vec![Finding::ok(
+            "twin-task",
+            words("none of Moodle's own tasks does the work of an enabled task of enrold", ""),
+            words("aucune tâche de Moodle ne fait le travail d'une tâche active d'enrold", ""),
+        )];
+    }
+    found
+}
+
+fn twin(job: &Job) -> Finding {
+    let list = job.twins.join(", ");
+    let commands: Vec<String> =
+        job.twins.iter().map(|twin| format!("php admin/cli/scheduled_task.php --disable='{twin}'")).collect();
+    let commands = commands.join(" && ");
+    let (mut en, mut fr) = (String::new(), String::new());
+    if job.twins.iter().any(|twin| twin == r"\enrol_self\task\sync_enrolments") {
+        // That task does one thing more (spec enrol-core 12).
+        en = r" (keep \enrol_self\task\sync_enrolments if self-enrolments are to end after a time without a visit: enrold does not do that)".to_owned();
+        fr = r" (gardez \enrol_self\task\sync_enrolments si des auto-inscriptions doivent cesser après un temps sans visite : enrold ne le fait pas)".to_owned();
+    }
+    let name = job.name;
+    Finding::warning(
+        "twin-task",
+        words(
+            format!(
+                "Moodle's own task {list} is enabled: it does the same work as enrold's task {name}, which waits while it runs"
+            ),
+            format!(
+                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where its version has the option, as the web user: {commands}{en}; or leave the work to Moodle: tasks.{name}.enabled = false"
+            ),
+        ),
+        words(
+            format!(
+                "la tâche {list} de Moodle est activée : elle fait le même travail que la tâche {name} d'enrold, qui attend pendant qu'elle tourne"
+            ),
+            format!(
+                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands}{fr} ; ou laissez le travail à Moodle : tasks.{name}.enabled = false"
+            ),
+        ),
+    )
+}
+
+/// Which rules the daemon keeps true, and which not, with the reason.
+fn rules(site: &Site, jobs: &[Job]) -> Finding {
+    let rules = jobs.iter().filter(|job| ![FLATFILE, EXPIRATIONS].contains(&job.name));
+    let (mut work, mut en, mut fr) = (Vec::new(), Vec::new(), Vec::new());
+    for job in rules {
+        let name = job.name;
+        if !site.is_enabled(name) {
+            en.push(format!("{name} (not enabled in Moodle)"));
+            fr.push(format!("{name} (non activée dans Moodle)"));
+        } else if job.enabled {
+            work.push(name);
+        } else if job.twins.is_empty() {
+            en.push(format!("{name} (tasks.{name}.enabled = false, and no task of Moodle does it)"));
+            fr.push(format!("{name} (tasks.{name}.enabled = false, et aucune tâche de Moodle ne le fait)"));
+        } else {
+            en.push(format!("{name} (tasks.{name}.enabled = false, Moodle's task does it)"));
+            fr.push(format!("{name} (tasks.{name}.enabled = false, la tâche de Moodle le fait)"));
+        }
+    }
+    let list = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
+    let work: Vec<String> = work.into_iter().map(str::to_owned).collect();
+    Finding::ok(
+        "rules",
+        words(format!("rules that the daemon keeps true: {}; not: {}", list(&work, "none"), list(&en, "none")), ""),
+        words(format!("règles que le démon maintient : {} ; pas : {}", list(&work, "aucune"), list(&fr, "aucune")), ""),
+    )
+}
+
+/// Methods that are off and whose roles the next run of their rule takes away.
+fn dropping(site: &Site, settings: &Settings) -> Vec<Finding> {
+    let drops = settings
+        .tasks
+        .iter()
+        .filter(|(name, task)| task.enabled && task.when_disabled == WhenOff::DropRoles && !site.is_enabled(name));
+    let finding = |name: &String| {
+        Finding::warning(
+            "roles-dropped",
+            words(
+                format!(
+                    "`{name}` is not enabled in Moodle and tasks.{name}.when_disabled = drop_roles: the roles that it gave are taken away on the whole site"
+                ),
+                "as Moodle's own task does; if that is not meant, set it to skip or enable the method",
+            ),
+            words(
+                format!(
+                    "`{name}` n'est pas activée dans Moodle et tasks.{name}.when_disabled = drop_roles : les rôles qu'elle a donnés sont retirés sur tout le site"
+                ),
+                "comme le fait la tâche de Moodle ; si ce n'est pas voulu, mettez skip ou activez la méthode",
+            ),
+        )
+    };
+    drops.map(|(name, _)| finding(name)).collect()
+}
+
+/// Short names in `tasks.*.courses` that no course has.
+async fn unknown_courses(conn: &mut Conn, settings: &Settings) -> Result<Vec<Finding>, DbError> {
+    let named: BTreeSet<&str> = settings.tasks.values().flat_map(|task| &task.courses).map(String::as_str).collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known = BTreeSet::new();
+    conn.each("SELECT shortname FROM {course}", &Params::new(), |row| {
+        let name = row.text(0);
+        if named.contains(name.as_str()) {
+            known.insert(name);
+        }
+        Ok(())
+    })
+    .await?;
+    let unknown = |name: &&String| !known.contains(*name);
+    let findings = settings.tasks.iter().filter_map(|(task, set)| {
+        let list: Vec<&str> = set.courses.iter().filter(unknown).map(String::as_str).collect();
+        (!list.is_empty()).then(|| {
+            let list = list.join(", ");
+            Finding::warning(
+                "task-courses",
+                words(
+                    format!("tasks.{task}.courses names short names that no course has: {list}"),
+                    "correct them, exactly as Moodle shows them",
+                ),
+                words(
+                    format!("tasks.{task}.courses nomme des noms abrégés qu'aucun cours ne porte : {list}"),
+                    "corrigez-les, exactement comme Moodle les affiche",
+                ),
+            )
+        })
+    });
+    Ok(findings.collect())
+}
