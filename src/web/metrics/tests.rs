@@ -13,6 +13,7 @@ fn report(state: State) -> Report {
         clock: 0,
         lines: Lines { physical: 12, blank: 2, records: 10, failed: 3 },
         read_as: None,
+        rules: Vec::new(),
         counts: BTreeMap::from([("enrolment.add".to_owned(), 7)]),
         overtaken: 0,
         would_hold: false,
