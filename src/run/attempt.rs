@@ -64,7 +64,7 @@ impl Attempt<'_> {
             site: self.site,
             run: self.run,
             now: self.now,
-            guard: Guard::new(limits),
+            guard: Guard::new(limits, &settings.tasks),
             observer: self.engine.observer.clone(),
             counts: BTreeMap::new(),
             overtaken: 0,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Guard as Settings, GuardMode, Limits};
+use crate::config::{Guard as Settings, GuardMode, Limits, Task};
 use crate::db::{Conn, DbError, Params};
 use crate::run::outcome::Breach;
 
@@ -19,6 +19,8 @@ pub(super) struct Tally {
 #[derive(Clone, Debug)]
 pub struct Guard {
     pub(super) limits: Settings,
+    /// The limits of one method in a run of a task that has its own, by the task's name.
+    pub(super) own: BTreeMap<String, Limits>,
     /// Enrolments before the run, by (course, method) for courses touched and by method for the site.
     pub(super) members: Option<Members>,
     /// Whether the run removes or suspends anything.
@@ -34,9 +36,10 @@ pub(super) struct Members {
 }
 
 impl Guard {
-    /// A guard with the configured limits.
-    pub fn new(limits: Settings) -> Self {
-        Self { limits, members: None, endings: false, breaches: Vec::new() }
+    /// A guard with the configured limits, and those that the tasks have of their own.
+    pub fn new(limits: Settings, tasks: &BTreeMap<String, Task>) -> Self {
+        let own = tasks.iter().map(|(name, task)| (name.clone(), task.guard.over(&limits.method))).collect();
+        Self { limits, own, members: None, endings: false, breaches: Vec::new() }
     }
 
     /// True if the run must stop now.

@@ -1,7 +1,7 @@
 //! The jobs of a run without a file, and after any run the rules that follow what it changed.
 //! It must not know what a job does: the flat file, the expirations and each rule do.
 
-use crate::config::Settings;
+use crate::config::{Settings, WhenOff};
 use crate::db::{DbError, Params};
 use crate::flatfile::job;
 use crate::moodle::site::Site;
@@ -43,10 +43,8 @@ pub(super) fn twins(rules: &[Rule], jobs: &[String]) -> Vec<&'static str> {
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings, order: &SyncOrder) -> RunResult<()> {
-    let courses = match &order.course {
-        Some(shortname) => Some(course(work, shortname).await?),
-        None => None,
-    };
+    let named: Vec<String> = order.course.iter().cloned().collect();
+    let asked = courses(work, &named).await?;
     if order.jobs.iter().any(|name| name == FLATFILE) {
         work.cause = FLATFILE;
         job::apply_sync(work, settings).await?;
@@ -55,31 +53,65 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
     work.backfill = order.backfill;
     for rule in rules.iter().filter(|rule| order.jobs.iter().any(|name| name == rule.name)) {
         if !work.site.is_enabled(rule.method) {
-            let skipped = RuleReport {
-                rule: rule.name.to_owned(),
-                skipped: Some(Skipped::MethodDisabled),
-                ..RuleReport::default()
-            };
-            work.rules.push(skipped);
+            switched_off(work, rule, settings).await?;
             continue;
         }
-        let view = match courses {
-            Some(course) => reconcile::of_courses(work.conn, rule.method, &[course]).await?,
-            None => View::ALL,
+        let minded = minded(work, settings, rule).await?;
+        let view = match (&asked, minded) {
+            (Some(asked), Some(minded)) => {
+                let both: Vec<i64> = asked.iter().copied().filter(|course| minded.contains(course)).collect();
+                reconcile::of_courses(work.conn, rule.method, &both).await?
+            }
+            (Some(courses), None) => reconcile::of_courses(work.conn, rule.method, courses).await?,
+            (None, Some(courses)) => reconcile::of_courses(work.conn, rule.method, &courses).await?,
+            (None, None) => View::ALL,
         };
         reconcile::run(work, rule, settings, view, false).await?;
     }
     if of_all(&order.jobs) { Ok(()) } else { follow(work, rules, settings, &order.jobs).await }
 }
 
-async fn course(work: &mut Work<'_>, shortname: &str) -> RunResult<i64> {
-    let same = work.conn.exact("c.shortname", ":shortname");
-    let params = Params::new().with("shortname", shortname).fragment("same", same);
-    let found = work.conn.rows("SELECT c.id FROM {course} c WHERE :same AND c.category <> 0", &params).await?;
-    match found.as_slice() {
-        [course] => Ok(course.int(0)),
-        _ => Err(RunError::NoSuchCourse(shortname.to_owned())),
+/// The courses that a rule's task is limited to; `None` for all.
+async fn minded(work: &mut Work<'_>, settings: &Settings, rule: &Rule) -> RunResult<Option<Vec<i64>>> {
+    let names = settings.tasks.get(rule.name).map(|task| task.courses.as_slice()).unwrap_or_default();
+    courses(work, names).await
+}
+
+/// The ids of courses by short name, `None` for no name; a name that is not one course's is an error, since to leave it
+/// out could mean to look at everything.
+async fn courses(work: &mut Work<'_>, names: &[String]) -> RunResult<Option<Vec<i64>>> {
+    if names.is_empty() {
+        return Ok(None);
     }
+    let sql = "SELECT c.id, c.shortname FROM {course} c WHERE c.category <> 0";
+    let mut found = Vec::new();
+    for row in work.conn.rows(sql, &Params::new()).await? {
+        if names.contains(&row.text(1)) {
+            found.push((row.text(1), row.int(0)));
+        }
+    }
+    if let Some(name) = names.iter().find(|name| found.iter().filter(|(known, _)| known == *name).count() != 1) {
+        return Err(RunError::NoSuchCourse(name.clone()));
+    }
+    Ok(Some(found.into_iter().map(|(_, id)| id).collect()))
+}
+
+/// A rule whose method is not enabled in Moodle is skipped and says so; where the task says `drop_roles`, the roles that
+/// the method gave go on the whole site, as in Moodle (spec cohort 5).
+async fn switched_off(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
+    let when = settings.tasks.get(rule.name).map(|task| task.when_disabled).unwrap_or_default();
+    if when == WhenOff::DropRoles {
+        reconcile::drop_roles(work, rule, settings).await?;
+    }
+    match work.rules.last_mut().filter(|report| report.rule == rule.name) {
+        Some(report) => report.skipped = Some(Skipped::MethodDisabled),
+        None => work.rules.push(RuleReport {
+            rule: rule.name.to_owned(),
+            skipped: Some(Skipped::MethodDisabled),
+            ..RuleReport::default()
+        }),
+    }
+    Ok(())
 }
 
 /// Runs the rules that what this run changed concerns, each over the users and courses touched, in their order; those of
@@ -104,7 +136,8 @@ pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Setti
             reconcile::prepare(work).await?;
             prepared = true;
         }
-        if let Some(view) = reconcile::of_touched(work, rule).await? {
+        let minded = minded(work, settings, rule).await?;
+        if let Some(view) = reconcile::of_touched(work, rule, minded.as_deref()).await? {
             reconcile::run(work, rule, settings, view, true).await?;
         }
     }

@@ -1,7 +1,7 @@
 //! The guard at work: what stood before the run, what the journal holds so far, and the judgement between two steps.
 //! It must not know the limits' meaning; [`crate::run::guard::Guard`] compares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::GuardMode;
 use crate::db::{Conn, DbError, Params};
@@ -61,23 +61,24 @@ impl Work<'_> {
         if self.guard.holds() { Err(RunError::Held) } else { Ok(()) }
     }
 
-    fn judge(&mut self, tallies: BTreeMap<(i64, String), Tally>) {
+    fn judge(&mut self, tallies: BTreeMap<Scope, Tally>) {
         let members = self.guard.members.clone().unwrap_or_default();
         let limits = self.guard.limits.clone();
         let mut run = Tally::default();
         let mut courses: BTreeMap<i64, Tally> = BTreeMap::new();
-        let mut methods: BTreeMap<String, Tally> = BTreeMap::new();
-        for ((course, method), tally) in &tallies {
-            run.add(*tally);
-            courses.entry(*course).or_default().add(*tally);
-            methods.entry(method.clone()).or_default().add(*tally);
+        let mut methods: BTreeMap<(String, String), Tally> = BTreeMap::new();
+        for (scope, tally) in tallies {
+            run.add(tally);
+            courses.entry(scope.course).or_default().add(tally);
+            methods.entry((scope.method, scope.cause)).or_default().add(tally);
         }
+        let of_method = |method: &String| members.by_method.get(method).copied().unwrap_or(0);
         // A run is measured against what the methods that it touches have on the whole site.
-        let of = methods.keys().map(|method| members.by_method.get(method).copied().unwrap_or(0)).sum();
-        self.guard.compare("run", "", &limits.run, run, of);
-        for (method, tally) in methods {
-            let of = members.by_method.get(&method).copied().unwrap_or(0);
-            self.guard.compare("method", &method, &limits.method, tally, of);
+        let touched: BTreeSet<&String> = methods.keys().map(|(method, _)| method).collect();
+        self.guard.compare("run", "", &limits.run, run, touched.into_iter().map(of_method).sum());
+        for ((method, cause), tally) in &methods {
+            let own = self.guard.own.get(cause).cloned();
+            self.guard.compare("method", method, own.as_ref().unwrap_or(&limits.method), *tally, of_method(method));
         }
         for (course, tally) in courses {
             let of = members.by_course.get(&course).copied().unwrap_or(0);
@@ -86,18 +87,27 @@ impl Work<'_> {
     }
 }
 
-async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<(i64, String), Tally>, DbError> {
+/// Where changes are counted together.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Scope {
+    course: i64,
+    method: String,
+    cause: String,
+}
+
+async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<Scope, Tally>, DbError> {
     let params = Params::new().with("run", run);
-    let sql = "SELECT c.courseid, e.enrol, c.kind, COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
+    let sql = "SELECT c.courseid, e.enrol, c.cause, c.kind, COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
         WHERE c.run = :run AND c.state = 0 AND c.kind IN ('enrolment.remove', 'enrolment.suspend', 'enrolment.add')
-        GROUP BY c.courseid, e.enrol, c.kind";
-    let mut tallies: BTreeMap<(i64, String), Tally> = BTreeMap::new();
+        GROUP BY c.courseid, e.enrol, c.cause, c.kind";
+    let mut tallies: BTreeMap<Scope, Tally> = BTreeMap::new();
     conn.each(sql, &params, |row| {
-        let tally = tallies.entry((row.int(0), row.text(1))).or_default();
-        match row.text(2).as_str() {
-            "enrolment.remove" => tally.removals += row.int(3),
-            "enrolment.suspend" => tally.suspensions += row.int(3),
-            _ => tally.creations += row.int(3),
+        let scope = Scope { course: row.int(0), method: row.text(1), cause: row.text(2) };
+        let tally = tallies.entry(scope).or_default();
+        match row.text(3).as_str() {
+            "enrolment.remove" => tally.removals += row.int(4),
+            "enrolment.suspend" => tally.suspensions += row.int(4),
+            _ => tally.creations += row.int(4),
         }
         Ok(())
     })

@@ -100,6 +100,24 @@ pub async fn run(
     Ok(())
 }
 
+/// Takes the roles that a rule's method has given, on the whole site, and leaves the enrolments.
+///
+/// # Errors
+/// The engine's.
+pub async fn drop_roles(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
+    let watch = StopWatch::start();
+    let before = std::mem::replace(&mut work.cause, rule.name);
+    let wave = work.next_wave();
+    let pass = Pass { rule, policy: (rule.policy)(work.site, settings), settings, wave, view: View::ALL };
+    let outcome = roles::drop_all(work, &pass).await;
+    work.cause = before;
+    outcome?;
+    let mut report = tally::of(work, &pass, true).await?;
+    report.millis = watch.millis();
+    work.rules.push(report);
+    Ok(())
+}
+
 /// The steps of a pass; gives how many enrolments were looked at.
 async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     if let Some(prepare) = pass.rule.prepare {

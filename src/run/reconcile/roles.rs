@@ -38,6 +38,15 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
     prune(work, pass).await
 }
 
+/// Takes every role that the rule's method has given, wherever it is.
+pub(super) async fn drop_all(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let all = Pick::new(
+        "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
+           FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",
+    );
+    work.take(Place { wave: pass.wave, rank: RANK_TAKE }, Taken::Role, all.params(pass.params(work))).await
+}
+
 async fn take(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
     let own = match (pass.section("owned roles"), pass.policy.roles) {
         (Some(own), _) => own,

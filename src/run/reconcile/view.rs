@@ -2,6 +2,7 @@
 //! It must not know rules; a rule's SQL asks through the fragments made here.
 
 use crate::db::{Bulk, Conn, DbError, Field, Params};
+use crate::moodle::site::id_list;
 use crate::rules::{Rule, section};
 use crate::run::work::Work;
 
@@ -63,14 +64,18 @@ pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Resul
 }
 
 /// Limits the next pass of a rule to what this run has changed so far: its users, and the instances that the rule's
-/// section `concerned` names; `None` if none is concerned.
+/// section `concerned` names, in the courses `minded` if there are such; `None` if none is concerned.
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_touched(work: &mut Work<'_>, rule: &Rule) -> Result<Option<View>, DbError> {
+pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>) -> Result<Option<View>, DbError> {
     let Some(concerned) = section(rule.sql, "concerned") else { return Ok(None) };
-    let params =
-        work.params().with("method", rule.method).with("component", rule.component()).fragment("concerned", concerned);
+    let params = work
+        .params()
+        .with("method", rule.method)
+        .with("component", rule.component())
+        .fragment("concerned", concerned)
+        .fragment("minded", minded.map_or_else(|| "IS NOT NULL".to_owned(), |ids| format!("IN ({})", id_list(ids))));
     let conn = &mut *work.conn;
     conn.exec("DELETE FROM touched", &params).await?;
     let touched = conn
@@ -85,9 +90,9 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule) -> Result<Option<View>
     }
     conn.analyse("touched").await?;
     conn.exec("DELETE FROM only_instance", &params).await?;
-    if conn.exec("INSERT INTO only_instance (enrolid) SELECT DISTINCT t.enrolid FROM (:concerned) t", &params).await?
-        == 0
-    {
+    let instances = "INSERT INTO only_instance (enrolid)
+        SELECT DISTINCT t.enrolid FROM (:concerned) t JOIN {enrol} e ON e.id = t.enrolid WHERE e.courseid :minded";
+    if conn.exec(instances, &params).await? == 0 {
         return Ok(None);
     }
     conn.exec("DELETE FROM only_user", &params).await?;
