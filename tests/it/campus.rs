@@ -47,7 +47,8 @@ pub fn role(shortname: &str) -> i64 {
     1 + ROLES.iter().position(|known| *known == shortname).unwrap() as i64
 }
 
-fn set(plugin: &str, name: &str, value: &str) -> [(&'static str, Value); 3] {
+/// A row of `config_plugins`.
+pub fn set(plugin: &str, name: &str, value: &str) -> [(&'static str, Value); 3] {
     [("plugin", plugin.into()), ("name", name.into()), ("value", value.into())]
 }
 
@@ -84,7 +85,8 @@ impl Site {
         }
     }
 
-    async fn context(&mut self, id: i64, level: i64, of: i64, path: &str) {
+    /// A row of `context`.
+    pub async fn context(&mut self, id: i64, level: i64, of: i64, path: &str) {
         let depth = path.matches('/').count() as i64;
         let row = [
             ("id", id.into()),
@@ -108,7 +110,8 @@ impl Site {
         self.insert("user", &row).await;
     }
 
-    async fn course(&mut self, id: i64, category: i64, shortname: &str, idnumber: &str) {
+    /// A row of `course`.
+    pub async fn course(&mut self, id: i64, category: i64, shortname: &str, idnumber: &str) {
         let row = [
             ("id", id.into()),
             ("category", category.into()),
@@ -244,7 +247,8 @@ impl Site {
         self.conn.number(&format!("SELECT COUNT(*) FROM {{{table}}}"), &Params::new()).await.unwrap()
     }
 
-    async fn lines(&mut self, sql: &str, line: impl Fn(&Row) -> String) -> Vec<String> {
+    /// The rows of a query as sorted lines.
+    pub async fn lines(&mut self, sql: &str, line: impl Fn(&Row) -> String) -> Vec<String> {
         let rows = self.conn.rows(sql, &Params::new()).await.unwrap();
         let mut lines: Vec<String> = rows.iter().map(line).collect();
         lines.sort();
@@ -253,7 +257,7 @@ impl Site {
 }
 
 /// Times near the tests' clock as their distance from it, others as they are.
-fn since_now(time: i64) -> String {
+pub fn since_now(time: i64) -> String {
     let distance = time - NOW;
     if distance.abs() < 1_000_000 { format!("now{distance:+}") } else { time.to_string() }
 }
