@@ -119,7 +119,14 @@ impl Site {
 
     /// True if the enrolment method is in `enrol_plugins_enabled`.
     pub fn is_enabled(&self, method: &str) -> bool {
-        self.config("enrol_plugins_enabled").unwrap_or_default().split(',').any(|name| name.trim() == method)
+        self.enabled_methods().any(|name| name == method)
+    }
+
+    /// The methods in `enrol_plugins_enabled`; a name that no plugin can have is none.
+    pub fn enabled_methods(&self) -> impl Iterator<Item = &str> {
+        let can_be = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let list = self.config("enrol_plugins_enabled").unwrap_or_default();
+        list.split(',').map(str::trim).filter(|name| !name.is_empty()).filter(can_be)
     }
 
     /// The ids in `siteadmins`, main one first.

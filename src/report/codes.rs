@@ -77,6 +77,8 @@ codes! {
     FileEmpty = "file-empty",
     /// Value: the file's path; hint: what the operating system said.
     FileUnreadable = "file-unreadable",
+    /// A meta link whose source course does not exist. Value: the linked course; hint: the id of the source.
+    SourceGone = "source-gone",
 }
 
 /// Hints that are not shown as they are: they choose another sentence.
@@ -201,6 +203,9 @@ impl Code {
             Code::FileUnreadable => {
                 format!("{v} cannot be read: {h}; check that it exists and that enrold may read it")
             }
+            Code::SourceGone => format!(
+                "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the link: remove or disable it"
+            ),
         }
     }
 
@@ -300,6 +305,9 @@ impl Code {
             Code::FileUnreadable => {
                 format!("{v} ne peut pas être lu : {h} ; vérifiez qu'il existe et qu'enrold a le droit de le lire")
             }
+            Code::SourceGone => format!(
+                "le cours {v} est lié à un cours qui n'existe pas (id {h}) ; le lien n'a inscrit ni retiré personne : supprimez-le ou désactivez-le"
+            ),
         }
     }
 }

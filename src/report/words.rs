@@ -139,6 +139,7 @@ pub fn breach(breach: &Breach, locale: Locale) -> String {
         "suspensions" => pick(locale, "suspensions", "suspensions"),
         "creations" => pick(locale, "new enrolments", "nouvelles inscriptions"),
         "failed-lines" => pick(locale, "failed lines", "lignes en échec"),
+        "no-roles" => return no_roles(breach, locale),
         _ => {
             return pick(
                 locale,
@@ -157,6 +158,19 @@ pub fn breach(breach: &Breach, locale: Locale) -> String {
     match locale {
         Locale::En => format!("guard: {} {what}{place}, of {} (limit {})", breach.count, breach.of, breach.limit),
         Locale::Fr => format!("garde : {} {what}{place}, sur {} (seuil {})", breach.count, breach.of, breach.limit),
+    }
+}
+
+/// A rule that follows roles has none to follow, and would remove everything that it made.
+fn no_roles(breach: &Breach, locale: Locale) -> String {
+    let (rule, count) = (&breach.name, breach.count);
+    match locale {
+        Locale::En => format!(
+            "guard: no role is synchronised, so rule {rule} would remove all its {count} instances with their enrolments; if that is not meant, give a role the capability enrol/category:synchronised again"
+        ),
+        Locale::Fr => format!(
+            "garde : aucun rôle n'est synchronisé, la règle {rule} supprimerait donc ses {count} instances et leurs inscriptions ; si ce n'est pas voulu, redonnez à un rôle la capacité enrol/category:synchronised"
+        ),
     }
 }
 

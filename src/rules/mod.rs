@@ -1,7 +1,9 @@
 //! The reconciliation rules: one value per enrolment method, in one list, each with its SQL beside it.
 //! It must not diff or write anything; `run::reconcile` does, the same for every rule.
 
+mod category;
 mod cohort;
+mod meta;
 mod policy;
 mod sections;
 
@@ -50,4 +52,4 @@ impl Rule {
 
 /// The rules, in the order in which they run and follow each other. The order is part of what they mean: an autoenrol
 /// rule can take an enrolment back because another rule made one.
-pub const RULES: [Rule; 1] = [cohort::COHORT];
+pub const RULES: [Rule; 3] = [cohort::COHORT, category::CATEGORY, meta::META];

@@ -64,6 +64,13 @@ impl Guard {
         }
     }
 
+    /// Notes that a rule would take back all that it ever gave, in so many instances, because no role is left to follow.
+    pub fn check_roles(&mut self, rule: &str, instances: i64) {
+        if self.limits.mode != GuardMode::Off {
+            self.breach("rule", rule, "no-roles", instances, instances, "0".to_owned());
+        }
+    }
+
     /// Notes that a limit is passed.
     pub fn breach(&mut self, scope: &str, name: &str, what: &str, count: i64, of: i64, limit: String) {
         let breach = Breach { scope: scope.to_owned(), name: name.to_owned(), what: what.to_owned(), count, of, limit };

@@ -1,7 +1,8 @@
 //! What the rules need on the campus: more courses, cohorts, links between courses, groups, categories, and their edits.
-//! It must not run anything; an edit is what Moodle's pages or hand-made SQL would leave, without any event.
+//! It must not expect anything; an edit is what Moodle's pages or hand-made SQL would leave, without any event.
 
 use enrold::db::{Params, Value};
+use enrold::run::{Report, SyncOrder};
 
 use crate::campus::{self, below, context, course, role, since_now, user};
 use crate::site::Site;
@@ -307,6 +308,33 @@ impl Site {
             ];
             self.insert("role_capabilities", &row).await;
         }
+    }
+
+    /// Runs a rule over the site: rehearsed first, taken back by the journal alone, and a second time without effect.
+    pub async fn rule(&mut self, name: &str) -> Report {
+        self.rule_over(SyncOrder::of(name)).await
+    }
+
+    /// The same over one course.
+    pub async fn rule_in(&mut self, name: &str, shortname: &str) -> Report {
+        self.rule_over(SyncOrder { course: Some(shortname.to_owned()), ..SyncOrder::of(name) }).await
+    }
+
+    async fn rule_over(&mut self, order: SyncOrder) -> Report {
+        let before = self.dump().await;
+        let rehearsal = self.engine().sync(&order, true).await.unwrap();
+        self.nothing_changed(&before, "a simulated sync").await;
+        let since = self.last_run().await;
+        let report = self.engine().sync(&order, false).await.unwrap();
+        let after = self.proved(&before, since, &rehearsal, &report).await;
+        self.engine().sync(&order, false).await.unwrap();
+        self.nothing_changed(&after, "a second sync").await;
+        report
+    }
+
+    /// Runs a rule and proves nothing.
+    pub async fn rule_once(&mut self, name: &str) -> Report {
+        self.engine().sync(&SyncOrder::of(name), false).await.unwrap()
     }
 
     /// Group members as `u1 g1 meta`, by hand as `u1 g1 manual`.

@@ -205,7 +205,7 @@ impl Site {
     }
 
     /// What holds for every run: the rehearsal told the truth, and the journal alone leads back.
-    async fn proved(&mut self, before: &Dump, since: i64, rehearsal: &Report, report: &Report) -> Dump {
+    pub async fn proved(&mut self, before: &Dump, since: i64, rehearsal: &Report, report: &Report) -> Dump {
         assert_eq!(rehearsal.state, State::Simulated);
         assert_eq!(rehearsal.counts, report.counts, "the rehearsal announced what was done");
         assert_eq!(rehearsal.errors, report.errors, "the rehearsal announced the errors");

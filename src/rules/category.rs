@@ -1,0 +1,77 @@
+//! Category enrolments: who holds a synchronised role in a category is enrolled in every course below it (spec category).
+//! It must not give roles: the category's role is inherited.
+
+use crate::config::Settings;
+use crate::db::Params;
+use crate::moodle::site::{RemovalAction, Site};
+use crate::rules::{Follow, Instances, Policy, Rule, Taking};
+use crate::run::RunError;
+use crate::run::error::RunResult;
+use crate::run::reconcile::Pass;
+use crate::run::work::Work;
+
+/// The rule.
+pub const CATEGORY: Rule = Rule {
+    name: "category",
+    method: "category",
+    twins: &[r"\enrol_category\task\enrol_category_sync"],
+    sql: include_str!("category.sql"),
+    policy,
+    prepare: Some(prepare),
+    follow_up: None,
+};
+
+/// The capability that marks the roles to follow (spec category 2).
+const SYNCHRONISED: &str = "enrol/category:synchronised";
+
+/// The method has no settings: instances come and go with the assignments, who has none is unenrolled, and an enrolment
+/// that is there is never changed (spec category 3).
+fn policy(site: &Site, _settings: &Settings) -> Policy {
+    let params = Params::new().with("system", site.system_context).with("capability", SYNCHRONISED);
+    Policy {
+        status: Follow::Never,
+        instances: Instances::CreatedAndDeleted,
+        staged: true,
+        params,
+        ..Policy::new(RemovalAction::Unenrol)
+    }
+}
+
+fn prepare<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+    Box::pin(async move {
+        hold_without_roles(work, pass).await?;
+        fill(work, pass, "assigned", "contextid, userid, timestart", ASSIGNED).await?;
+        fill(work, pass, "below", "courseid, contextid, ancestor", BELOW).await
+    })
+}
+
+const ASSIGNED: &str = "contextid BIGINT NOT NULL, userid BIGINT NOT NULL, timestart BIGINT NOT NULL, PRIMARY KEY (contextid, userid)";
+const BELOW: &str = "courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, ancestor BIGINT NOT NULL, PRIMARY KEY (courseid, ancestor)";
+
+/// Where no role is synchronised, Moodle removes every instance of the site within a minute, with the grades of whom
+/// only they enrolled: a capability that was taken from one role must not do that unseen.
+async fn hold_without_roles(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
+    let params = pass.params(work);
+    let roles = "SELECT COUNT(*) FROM {role_capabilities} p JOIN {capabilities} c ON c.name = p.capability
+        WHERE p.contextid = :system AND p.permission = 1 AND p.capability = :capability";
+    if work.conn.number(roles, &params).await? > 0 {
+        return Ok(());
+    }
+    let instances = "SELECT COUNT(*) FROM {enrol} e WHERE e.enrol = :method AND e.courseid :among_courses";
+    let instances = work.conn.number(instances, &params).await?;
+    if instances > 0 {
+        work.guard.check_roles(pass.rule.name, instances);
+    }
+    if work.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+}
+
+/// Makes a temporary table from the section of its name.
+async fn fill(work: &mut Work<'_>, pass: &Pass<'_>, table: &str, columns: &str, definition: &str) -> RunResult<()> {
+    let Some(section) = pass.section(table) else { return Ok(()) };
+    let params = pass.params(work).fragment("section", section);
+    work.conn.temporary(table, definition).await?;
+    work.conn.prefer_indexes(true).await?;
+    work.conn.exec(&format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM (:section) t"), &params).await?;
+    work.conn.prefer_indexes(false).await?;
+    Ok(work.conn.analyse(table).await?)
+}

@@ -1,0 +1,81 @@
+//! Meta links: who is enrolled in the source course by another method is enrolled in the target too (spec meta).
+//! It must not write enrolments: it says what is wished, and tells of links that lead nowhere.
+
+use crate::config::Settings;
+use crate::db::Params;
+use crate::moodle::site::{RemovalAction, Site, id_list};
+use crate::rules::{Follow, Policy, Rule, Taking};
+use crate::run::reconcile::Pass;
+use crate::run::work::Work;
+
+/// The rule.
+pub const META: Rule = Rule {
+    name: "meta",
+    method: "meta",
+    twins: &[r"\enrol_meta\task\enrol_meta_sync"],
+    sql: include_str!("meta.sql"),
+    policy,
+    prepare: Some(tell_gone_sources),
+    follow_up: None,
+};
+
+const COMPONENT: &str = "enrol_meta";
+
+/// `unenrolaction`: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 3, which is what Moodle documents
+/// (spec meta 1). With 2 no role is ever taken. Status and window are always those of the source.
+fn policy(site: &Site, _settings: &Settings) -> Policy {
+    let surplus = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
+    let params = evidence(site).with("takes_roles", i64::from(surplus != RemovalAction::Suspend));
+    Policy { status: Follow::Always, dates: true, staged: true, params, ..Policy::new(surplus) }
+}
+
+/// What counts as being in the source: the enabled methods but meta itself, and roles given by hand or by them.
+fn evidence(site: &Site) -> Params {
+    let methods: Vec<&str> = site.enabled_methods().filter(|method| *method != META.method).collect();
+    let quoted = |text: String| format!("'{text}'");
+    let sources = methods.iter().map(|method| quoted((*method).to_owned()));
+    let components = methods.iter().map(|method| quoted(format!("enrol_{method}")));
+    let not_copied = site.plugin(COMPONENT, "nosyncroleids").unwrap_or_default();
+    let not_copied: Vec<i64> = not_copied.split(',').filter_map(|id| id.trim().parse().ok()).collect();
+    // An empty list would be no SQL; no method has no name, and a role by hand has no component.
+    let list = |texts: Vec<String>| [vec!["''".to_owned()], texts].concat().join(", ");
+    Params::new()
+        .fragment("sources", list(sources.collect()))
+        .fragment("components", list(components.collect()))
+        .fragment("not_copied", id_list(&not_copied))
+        .fragment("held", if lets_all_in(site) { "1" } else { HELD })
+}
+
+/// `syncall`: not set, who has no role in the source is enrolled too (spec meta 1).
+fn lets_all_in(site: &Site) -> bool {
+    !matches!(site.plugin(COMPONENT, "syncall").map(str::trim), Some("0" | ""))
+}
+
+/// Whether a user of the source holds a role there: 1 one that is copied, 0 others only, NULL none at all.
+const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 ELSE 0 END) FROM {role_assignments} r
+    WHERE r.userid = x.userid AND r.contextid + 0 = ok.id AND r.component || '' <> :component AND r.roleid + 0 NOT IN (:not_copied))";
+
+/// Enabled links whose source course is gone are told as problems of the run, in a pass that was asked for; nobody is
+/// enrolled or removed by them. Moodle itself disables such a link, unless it is set to remove it.
+fn tell_gone_sources<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+    Box::pin(async move {
+        if pass.view.users {
+            return Ok(());
+        }
+        let source = work.conn.dialect().to_text("COALESCE(e.customint1, 0)");
+        let params = pass.params(work).fragment("source", source);
+        work.conn
+            .exec(
+                "INSERT INTO {enrold_error} (run, line, code, value, hint)
+                 SELECT :run, -e.id, 'source-gone', k.shortname, :source
+                   FROM {enrol} e
+                   JOIN {course} k ON k.id = e.courseid
+                   LEFT JOIN {course} o ON o.id = e.customint1
+                   LEFT JOIN {context} ok ON ok.contextlevel = 50 AND ok.instanceid = o.id
+                  WHERE e.enrol = :method AND e.status = 0 AND ok.id IS NULL AND e.courseid :among_courses",
+                &params,
+            )
+            .await?;
+        Ok(())
+    })
+}

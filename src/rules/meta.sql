@@ -1,0 +1,76 @@
+-- Meta links: who is enrolled in the source course by another method is enrolled in the target (spec meta 3).
+-- `enrol.customint1` is the source course, `customint2` a group of the target.
+
+-- section scope
+-- A link whose source is gone, or is the target itself, is nobody's: nothing of it is changed (see `meta.rs`).
+SELECT e.id AS enrolid, e.courseid, k.id AS contextid
+  FROM {enrol} e
+  JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
+  JOIN {course} o ON o.id = e.customint1
+  JOIN {context} ok ON ok.contextlevel = 50 AND ok.instanceid = o.id
+ WHERE e.enrol = :method AND e.customint1 <> e.courseid AND e.id :among_instances
+
+-- section concerned
+SELECT e.id AS enrolid FROM {enrol} e JOIN touched t ON t.courseid = e.customint1 WHERE e.enrol = :method
+ UNION
+SELECT e.id AS enrolid FROM {enrol} e JOIN touched t ON t.courseid = e.courseid WHERE e.enrol = :method
+
+-- section enrolments
+-- All evidence of a user in the source merges: active if any is, from the earliest start to the latest end, where 0 is
+-- no end. Suspended evidence lends no dates. A disabled link adds nobody but follows; a deleted account is left alone.
+-- `held` is 1 where the user may come in, 0 where only who is in may stay, and NULL where neither.
+SELECT v.enrolid, v.userid, v.courseid, v.contextid,
+       CASE WHEN u.deleted <> 0 THEN 0 WHEN e.status = 0 AND v.held = 1 THEN 2 ELSE 1 END AS want,
+       v.status, v.timestart, v.timeend
+  FROM (SELECT p.enrolid, p.courseid, p.contextid, p.userid, MAX(p.held) AS held, 1 - MAX(p.active) AS status,
+               COALESCE(MIN(CASE WHEN p.active = 1 THEN p.timestart END), 0) AS timestart,
+               CASE WHEN MAX(CASE WHEN p.active = 1 AND p.timeend = 0 THEN 1 ELSE 0 END) = 1 THEN 0
+                    ELSE COALESCE(MAX(CASE WHEN p.active = 1 THEN p.timeend END), 0) END AS timeend
+          FROM (SELECT s.enrolid, s.courseid, s.contextid, x.userid, x.timestart, x.timeend,
+                       CASE WHEN x.status = 0 AND o.status = 0 THEN 1 ELSE 0 END AS active, :held AS held
+                  FROM scope s
+                  JOIN {enrol} e ON e.id = s.enrolid
+                  JOIN {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
+                  JOIN {enrol} o ON o.courseid = e.customint1 AND o.enrol IN (:sources)
+                  JOIN {user_enrolments} x ON x.enrolid = o.id AND x.userid :among_users) p
+         WHERE p.held IS NOT NULL
+         GROUP BY p.enrolid, p.courseid, p.contextid, p.userid) v
+  JOIN {enrol} e ON e.id = v.enrolid
+  JOIN {user} u ON u.id = v.userid
+
+-- section roles
+-- Roles given by hand and by enabled methods are copied. Those of other components are not, but a copy of one, which an
+-- observer of Moodle makes, stays.
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, r.roleid,
+       MAX(CASE WHEN u.deleted = 0 AND r.component IN (:components) THEN 2 ELSE 0 END) AS want
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid AND e.status = 0
+  JOIN {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0 AND x.userid :among_users
+  JOIN {user} u ON u.id = x.userid
+  JOIN {role_assignments} r ON r.userid = x.userid AND r.contextid + 0 = ok.id
+       AND r.component || '' <> :component AND r.roleid + 0 NOT IN (:not_copied)
+ GROUP BY s.enrolid, x.userid, s.courseid, s.contextid, r.roleid
+
+-- section owned roles
+SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
+  FROM scope s
+  JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid
+ WHERE :takes_roles = 1
+
+-- section group members
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS want
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid
+  JOIN {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :among_users
+  JOIN {user} u ON u.id = x.userid
+
+-- section owned group members
+-- Where no group was ever chosen (NULL), nobody leaves one; 0 says that there is none.
+SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid AND e.customint2 IS NOT NULL
+  JOIN {groups} g ON g.courseid = s.courseid
+  JOIN {groups_members} m ON m.groupid = g.id AND m.itemid = s.enrolid AND m.component = :component
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = m.userid
