@@ -45,8 +45,10 @@ fn prepare<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     })
 }
 
-const ASSIGNED: &str = "contextid BIGINT NOT NULL, userid BIGINT NOT NULL, timestart BIGINT NOT NULL, PRIMARY KEY (contextid, userid)";
-const BELOW: &str = "courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, ancestor BIGINT NOT NULL, PRIMARY KEY (courseid, ancestor)";
+const ASSIGNED: &str =
+    "contextid BIGINT NOT NULL, userid BIGINT NOT NULL, timestart BIGINT NOT NULL, PRIMARY KEY (contextid, userid)";
+const BELOW: &str =
+    "courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, ancestor BIGINT NOT NULL, PRIMARY KEY (courseid, ancestor)";
 
 /// Where no role is synchronised, Moodle removes every instance of the site within a minute, with the grades of whom
 /// only they enrolled: a capability that was taken from one role must not do that unseen.

@@ -34,9 +34,15 @@ async fn linked_courses(site: &mut Site, syncall: &str, action: &str) {
     site.plugin_setting("enrol_meta", "syncall", Some(syncall)).await;
     site.plugin_setting("enrol_meta", "nosyncroleids", Some("1")).await;
     site.plugin_setting("enrol_meta", "unenrolaction", Some(action)).await;
-    for (who, whither, role) in
-        [(1, 1, "student"), (2, 1, "student"), (3, 1, ""), (4, 1, "teacher"), (5, 1, "manager"), (1, 2, "student"), (2, 2, "teacher")]
-    {
+    for (who, whither, role) in [
+        (1, 1, "student"),
+        (2, 1, "student"),
+        (3, 1, ""),
+        (4, 1, "teacher"),
+        (5, 1, "manager"),
+        (1, 2, "student"),
+        (2, 2, "teacher"),
+    ] {
         site.enrolled(who, whither, "manual").await;
         if !role.is_empty() {
             site.has_role(who, whither, role, "manual").await;
@@ -89,8 +95,7 @@ async fn one_course_then_all(mut site: Site) {
 
     let report = site.rule("meta").await;
     // u3 has no role, u5 one that is not copied.
-    let expected =
-        ["u1 c3<c1", "u1 c3<c2", "u1 c4<c2", "u2 c3<c1", "u2 c3<c2", "u2 c4<c2", "u4 c3<c1"];
+    let expected = ["u1 c3<c1", "u1 c3<c2", "u1 c4<c2", "u2 c3<c1", "u2 c3<c2", "u2 c4<c2", "u4 c3<c1"];
     assert_eq!(site.linked().await, expected);
     let expected = [
         "u1 c3 student meta",

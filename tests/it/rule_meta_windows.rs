@@ -49,8 +49,13 @@ async fn windows_are_those_of_the_source(mut site: Site) {
     }
     student(&mut site, 5, 1, (0, 0)).await;
     site.rule("meta").await;
-    let expected =
-        ["u1 c2<c1", "u2 c2<c1 now-1000..0", "u3 c2<c1 0..now+1000", "u4 c2<c1 now-1000..now+1000", "u5 c2<c1 suspended"];
+    let expected = [
+        "u1 c2<c1",
+        "u2 c2<c1 now-1000..0",
+        "u3 c2<c1 0..now+1000",
+        "u4 c2<c1 now-1000..now+1000",
+        "u5 c2<c1 suspended",
+    ];
     assert_eq!(site.linked().await, expected.map(str::to_owned));
 }
 
@@ -88,11 +93,9 @@ async fn a_disabled_source_instance_suspends_and_gives_back(mut site: Site) {
 async fn evidence_merges_to_the_widest_window(mut site: Site) {
     one_link(&mut site, "3").await;
     site.instance("self", 1, 0, "student").await;
-    for (who, by_hand, by_self) in [
-        (1, (PAST, FUTURE), (PAST - 5, FUTURE + 5)),
-        (2, (PAST, FUTURE), (FUTURE, 0)),
-        (3, (0, PAST), (PAST, FUTURE)),
-    ] {
+    for (who, by_hand, by_self) in
+        [(1, (PAST, FUTURE), (PAST - 5, FUTURE + 5)), (2, (PAST, FUTURE), (FUTURE, 0)), (3, (0, PAST), (PAST, FUTURE))]
+    {
         student(&mut site, who, 0, by_hand).await;
         site.enrolled_by(who, instance("self", 1), 0, by_self).await;
     }
@@ -150,7 +153,10 @@ async fn roles_of_other_components_are_not_copied(mut site: Site) {
     site.assigned(2, context(1), "teacher", ("enrol_self", instance("self", 1)), 1).await;
     site.assigned(2, context(1), "student", ("enrol_paypal", 9), 1).await;
     site.rule("meta").await;
-    assert_eq!(site.roles().await.iter().filter(|line| line.ends_with(" meta")).collect::<Vec<_>>(), ["u2 c2 teacher meta"]);
+    assert_eq!(
+        site.roles().await.iter().filter(|line| line.ends_with(" meta")).collect::<Vec<_>>(),
+        ["u2 c2 teacher meta"]
+    );
 
     // A copy that an observer of Moodle made of such a role stays, and so does its owner where a role decides.
     site.assigned(1, context(2), "student", ("enrol_meta", link(2, 1)), 1).await;
