@@ -7,7 +7,7 @@ use crate::rules::{Follow, Owner};
 use crate::run::error::RunResult;
 use crate::run::reconcile::Pass;
 use crate::run::take::{Pick, Taken};
-use crate::run::work::{Place, Work};
+use crate::run::work::{Place, Work, rank};
 use crate::run::{end, enrol};
 
 const RANK_FOLLOW_SUSPEND: i64 = 26;
@@ -45,9 +45,9 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
         .fragment("newstatus", status)
         .fragment("newstart", timestart)
         .fragment("newend", timeend)
-        .with("rank_add", enrol::RANK_ADD)
-        .with("rank_update", enrol::RANK_UPDATE)
-        .with("rank_suspend", RANK_FOLLOW_SUSPEND);
+        .with("rank_add", rank(enrol::RANK_ADD))
+        .with("rank_update", rank(enrol::RANK_UPDATE))
+        .with("rank_suspend", rank(RANK_FOLLOW_SUSPEND));
     let planned = work
         .journal_ranked(
             pass.wave,
@@ -72,10 +72,10 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
     }
     let added = enrol::apply_adds(work, Place { wave: pass.wave, rank: enrol::RANK_ADD }).await?;
     let mut changed = 0;
-    for (rank, kind) in [(enrol::RANK_UPDATE, "enrolment.update"), (RANK_FOLLOW_SUSPEND, "enrolment.suspend")] {
-        let place = Place { wave: pass.wave, rank };
+    for (at, kind) in [(enrol::RANK_UPDATE, "enrolment.update"), (RANK_FOLLOW_SUSPEND, "enrolment.suspend")] {
+        let place = Place { wave: pass.wave, rank: at };
         let standing = if planned > added { work.standing(place).await? } else { 0 };
-        if standing > 0 && rank == RANK_FOLLOW_SUSPEND {
+        if standing > 0 && at == RANK_FOLLOW_SUSPEND {
             work.guard_ending().await?;
         }
         work.change_enrolments(place, kind, standing).await?;
