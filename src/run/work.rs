@@ -123,9 +123,10 @@ impl Work<'_> {
         params: Params,
     ) -> Result<i64, DbError> {
         let (base, _) = Place { wave, rank: 0 }.range();
+        let rank = self.conn.dialect().to_int("planned.rank_of");
         let sql = format!(
             "INSERT INTO {{enrold_change}} (run, seq, cause, {columns})
-             SELECT :run, :base + planned.rank_of * :room + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM ({select}) planned"
+             SELECT :run, :base + {rank} * :room + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM ({select}) planned"
         );
         self.write_plan(&sql, params.with("base", base).with("room", RANK_ROOM)).await
     }

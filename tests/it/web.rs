@@ -119,7 +119,6 @@ fn report(state: State, failed: u64) -> Report {
         read_as: None,
         rules: Vec::new(),
         counts: BTreeMap::from([("enrolment.add".to_owned(), 7), ("role.add".to_owned(), 6)]),
-        rules: Vec::new(),
         overtaken: 0,
         would_hold: false,
         errors: failed,

@@ -8,8 +8,8 @@ use crate::run::reconcile::{Pass, owner};
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
-const RANK_JOIN: i64 = 32;
 const RANK_LEAVE: i64 = 47;
+const RANK_JOIN: i64 = 48;
 const RANK_CONVERSATION_JOIN: i64 = 71;
 const RANK_CONVERSATION_LEAVE: i64 = 72;
 const RANK_TOUCH: i64 = 81;
@@ -88,8 +88,8 @@ async fn leave(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), Db
 /// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,
 /// page views write it too.
 async fn settle(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let (from, _) = Place { wave: pass.wave, rank: RANK_JOIN }.range();
-    let (_, to) = Place { wave: pass.wave, rank: RANK_LEAVE }.range();
+    let (from, _) = Place { wave: pass.wave, rank: RANK_LEAVE }.range();
+    let (_, to) = Place { wave: pass.wave, rank: RANK_JOIN }.range();
     let gone = "c.kind IN ('group-member.remove', 'group-member.add') AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = work.params().with("left", from).with("left_to", to).fragment("gone", gone);
     if work.site.columns.has_table("message_conversation_members") {
