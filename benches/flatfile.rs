@@ -3,16 +3,19 @@
 //! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench` measures everything; words after `--` choose: `postgres`, `mariadb`,
 //! `sqlite`, `memory`, and a number of repetitions.
 
+mod floors;
 mod imports;
+mod memory;
 mod site;
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use enrold::db::{Bulk, Dialect, Field, Params};
 use imports::file;
+use memory::peak_kib;
 use site::{Bench, NOW, Outcome};
 
 const USERS: i64 = 10_000;
@@ -84,12 +87,8 @@ async fn floor_seconds(bench: &Bench, path: &Path) -> Outcome<f64> {
         bulk.push(&mut conn, &row).await?;
     }
     bulk.finish(&mut conn).await?;
-    let code: String = include_str!("floor.sql")
-        .lines()
-        .filter(|line| !line.starts_with("--"))
-        .fold(String::new(), |code, line| code + line + "\n");
-    for statement in code.split(";\n").filter(|statement| !statement.trim().is_empty()) {
-        conn.exec(statement, &Params::new().with("now", NOW)).await?;
+    for statement in floors::statements(include_str!("floor.sql")) {
+        conn.exec(&statement, &Params::new().with("now", NOW)).await?;
     }
     conn.commit().await?;
     let took = start.elapsed().as_secs_f64();
@@ -119,22 +118,4 @@ async fn memory(folder: &Path) -> Outcome<()> {
         );
     }
     Ok(())
-}
-
-/// Polls the kernel's high-water mark of a child until it ends.
-fn peak_kib(command: &mut Command) -> Outcome<u64> {
-    let mut child = command.stdout(Stdio::null()).spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    loop {
-        if let Ok(text) = std::fs::read_to_string(&status) {
-            let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            peak = mark.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(peak);
-        }
-        if let Some(exit) = child.try_wait()? {
-            assert!(exit.success(), "the import failed: {exit}");
-            return Ok(peak);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
 }

@@ -33,11 +33,6 @@ impl Place {
     }
 }
 
-/// A rank as a row of [`Work::journal_ranked`] names it.
-pub fn rank(rank: i64) -> i64 {
-    rank * RANK_ROOM
-}
-
 /// A run at work.
 pub struct Work<'a> {
     /// The connection that holds the run's transaction.
@@ -115,8 +110,7 @@ impl Work<'_> {
         self.write_plan(&sql, params.with("from", from).with("to", to)).await
     }
 
-    /// [`Work::journal`] of several kinds at once: each row of `select` names its rank itself, in a column `rank_of`
-    /// (see [`rank`]).
+    /// [`Work::journal`] of several kinds at once: each row of `select` names its rank itself, in a column `rank_of`.
     ///
     /// # Errors
     /// The engine's.
@@ -129,11 +123,12 @@ impl Work<'_> {
         params: Params,
     ) -> Result<i64, DbError> {
         let (base, _) = Place { wave, rank: 0 }.range();
+        let rank = self.conn.dialect().to_int("planned.rank_of");
         let sql = format!(
             "INSERT INTO {{enrold_change}} (run, seq, cause, {columns})
-             SELECT :run, :base + planned.rank_of + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM ({select}) planned"
+             SELECT :run, :base + {rank} * :room + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM ({select}) planned"
         );
-        self.write_plan(&sql, params.with("base", base)).await
+        self.write_plan(&sql, params.with("base", base).with("room", RANK_ROOM)).await
     }
 
     async fn write_plan(&mut self, sql: &str, params: Params) -> Result<i64, DbError> {

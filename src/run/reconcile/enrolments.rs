@@ -7,7 +7,7 @@ use crate::rules::{Follow, Owner};
 use crate::run::error::RunResult;
 use crate::run::reconcile::Pass;
 use crate::run::take::{Pick, Taken};
-use crate::run::work::{Place, Work, rank};
+use crate::run::work::{Place, Work};
 use crate::run::{end, enrol};
 
 const RANK_FOLLOW_SUSPEND: i64 = 26;
@@ -45,9 +45,9 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
         .fragment("newstatus", status)
         .fragment("newstart", timestart)
         .fragment("newend", timeend)
-        .with("rank_add", rank(enrol::RANK_ADD))
-        .with("rank_update", rank(enrol::RANK_UPDATE))
-        .with("rank_suspend", rank(RANK_FOLLOW_SUSPEND));
+        .with("rank_add", enrol::RANK_ADD)
+        .with("rank_update", enrol::RANK_UPDATE)
+        .with("rank_suspend", RANK_FOLLOW_SUSPEND);
     let planned = work
         .journal_ranked(
             pass.wave,
