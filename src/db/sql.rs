@@ -80,7 +80,8 @@ pub struct MissingParameter(pub String);
 
 /// Renders a template for a dialect and a table prefix.
 ///
-/// Tables named `enrold_…` have no prefix, the rest get the site's. Quoted texts are left as they are.
+/// Tables named `enrold_…` have no prefix, the rest get the site's. Quoted texts are left as they are; remarks, from `--`
+/// to the end of the line, are left out.
 pub fn render(template: &str, dialect: Dialect, prefix: &str, params: &Params) -> Result<Statement, MissingParameter> {
     let mut statement = Statement { sql: String::with_capacity(template.len() + 64), texts: Vec::new() };
     render_into(template, dialect, prefix, params, &mut statement)?;
@@ -127,10 +128,16 @@ fn render_into(
     out: &mut Statement,
 ) -> Result<(), MissingParameter> {
     let mut rest = template;
-    while let Some(at) = rest.find(['\'', '{', ':']) {
+    while let Some(at) = rest.find(['\'', '{', ':', '-']) {
         out.sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {
+            // A remark may hold any of these.
+            b'-' if tail.starts_with("--") => tail.find('\n').map_or("", |end| &tail[end..]),
+            b'-' => {
+                out.sql.push('-');
+                &tail[1..]
+            }
             b'\'' => copy_quoted(tail, &mut out.sql),
             b'{' => copy_table(tail, dialect, prefix, &mut out.sql),
             _ => copy_parameter(tail, dialect, prefix, params, out)?,
@@ -192,6 +199,12 @@ mod tests {
 
     fn sql(dialect: Dialect, template: &str, params: Params) -> Statement {
         render(template, dialect, "mdl_", &params).unwrap()
+    }
+
+    #[test]
+    fn remarks_are_left_out() {
+        let got = sql(Dialect::Lite, "SELECT a - 1 -- nobody's {user} :x\n  FROM {user} -- end", Params::new());
+        assert_eq!(got.sql, "SELECT a - 1 \n  FROM \"mdl_user\" ");
     }
 
     #[test]

@@ -77,7 +77,7 @@ async fn a_rule_that_is_left_to_moodle_does_not_follow(mut site: Site) {
 
 async fn a_rule_minds_its_courses(mut site: Site) {
     chain(&mut site).await;
-    site.set("tasks.meta.courses", "[\"c3\"]");
+    site.set("tasks.meta.courses", "c3");
     site.import("add,student,u1,c1\nadd,student,u1,c2\n").await;
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile", "u1 c2 flatfile", "u1 c3 meta"]);
 }
