@@ -71,9 +71,9 @@ const EVENTS: [Event; 11] = [
         objectid: "c.targetid",
         other: r#"'{"userenrolment":{"id":"' || :id || '","status":"' || :status || '","enrolid":"' || :enrolid || '","userid":"' || :userid
             || '","timestart":"' || :timestart || '","timeend":"' || :timeend || '","modifierid":"' || :modifierid || '","timecreated":"' || :timecreated
-            || '","timemodified":"' || :timemodified || '","courseid":"' || :courseid || '","enrol":"' || e.enrol
-            || '","lastenrol":' || CASE WHEN c.lastenrol = 1 THEN 'true' ELSE 'false' END || '},"enrol":"' || e.enrol || '"}'"#,
-        joins: "JOIN {enrol} e ON e.id = c.enrolid",
+            || '","timemodified":"' || :timemodified || '","courseid":"' || :courseid || '","enrol":"' || :gone_method
+            || '","lastenrol":' || CASE WHEN c.lastenrol = 1 THEN 'true' ELSE 'false' END || '},"enrol":"' || :gone_method || '"}'"#,
+        joins: "LEFT JOIN {enrol} e ON e.id = c.enrolid",
         related: "c.userid",
     },
     Event {
@@ -195,6 +195,8 @@ pub async fn write(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, 
         .fragment("modifierid", old("modifierid"))
         .fragment("timecreated", old("timecreated"))
         .fragment("timemodified", old("timemodified"))
+        // Its instance may have gone with it.
+        .fragment("gone_method", "COALESCE(e.enrol, SUBSTR(c.component, 7))")
         .fragment("overridden", old("overridden"))
         .fragment("finalgrade", old("finalgrade"))
         .fragment(

@@ -2,7 +2,7 @@
 -- `enrol.customint1` is the source course, `customint2` a group of the target.
 
 -- section scope
--- A link whose source is gone, or is the target itself, is nobody's: nothing of it is changed (see `meta.rs`).
+-- A link whose source is gone, or is the target itself, is left out: nothing of it is changed (see `meta.rs`).
 SELECT e.id AS enrolid, e.courseid, k.id AS contextid
   FROM {enrol} e
   JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid

@@ -5,12 +5,12 @@ use crate::db::{Conn, Params};
 use crate::report::{Code, Problem};
 use crate::run::error::RunResult;
 
-/// The first problems of a run, by line.
+/// The first problems of a run, by line; before the lines come those of enrolment instances, which have none.
 ///
 /// # Errors
 /// The engine's.
 pub async fn problems(conn: &mut Conn, run: i64, limit: i64) -> RunResult<Vec<Problem>> {
-    problems_after(conn, run, -1, limit).await
+    problems_after(conn, run, i64::MIN, limit).await
 }
 
 /// The problems of a run that follow a line.
@@ -22,7 +22,7 @@ pub async fn problems_after(conn: &mut Conn, run: i64, line: i64, limit: i64) ->
     let sql = "SELECT line, code, COALESCE(value, ''), COALESCE(hint, '') FROM {enrold_error}
                 WHERE run = :run AND line > :after ORDER BY line LIMIT :limit";
     let rows = conn.rows(sql, &params).await?;
-    Ok(rows.iter().map(|row| problem(row.int(0) as u64, &row.text(1), row.text(2), row.text(3))).collect())
+    Ok(rows.iter().map(|row| problem(row.int(0).max(0) as u64, &row.text(1), row.text(2), row.text(3))).collect())
 }
 
 /// A problem as it was kept. A code that this version does not know was written by a newer one; its words are lost, the

@@ -2,8 +2,11 @@
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;
+use crate::golden_equal::Difference;
 use crate::servers::on_each_engine;
 use crate::site::Site;
+
+const LOG: &str = "logstore_standard_log";
 
 on_each_engine!(
     m01_evidence_of_every_sort,
@@ -38,7 +41,17 @@ async fn m08_method_disabled(site: Site) {
 }
 
 async fn k01_nested_categories(site: Site) {
-    Case::new("k01", &["category"], 1_795_299_167, 1_795_299_167).prove(site).await;
+    let deleted = "the account of xu36 is deleted: enrold does not enrol it, Moodle does";
+    let twice = "xu1 holds the role in two categories above xc8: enrold enrols once, from the earlier moment";
+    let differences = vec![
+        Difference::only_moodle("user_enrolments", &[("userid", "38"), ("enrolid", "category/5//0")], deleted),
+        Difference::only_moodle("user_enrolments", &[("userid", "38"), ("enrolid", "category/10//0")], deleted),
+        Difference::only_moodle(LOG, &[("relateduserid", "38"), ("courseid", "5")], deleted),
+        Difference::only_moodle(LOG, &[("relateduserid", "38"), ("courseid", "10")], deleted),
+        Difference::only_moodle(LOG, &[("relateduserid", "3"), ("courseid", "9"), ("action", "updated")], twice),
+        Difference::only_moodle("cache_flags", &[("flagtype", "accesslib/dirtyusers"), ("name", "3")], twice),
+    ];
+    Case::new("k01", &["category"], 1_795_299_167, 1_795_299_167).differing(differences).prove(site).await;
 }
 
 async fn k02_no_role_is_synchronised(site: Site) {
