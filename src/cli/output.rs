@@ -24,8 +24,8 @@ pub fn line(text: &str) {
 /// Prints the report of a run.
 pub fn report(report: &Report, locale: Locale) {
     line(&words::headline(report, locale));
-    let whole = table::is_whole(report);
-    let rules = table::lines(report, locale);
+    let whole = table::is_whole(&report.rules);
+    let rules = table::lines(&report.rules, locale);
     let table = || rules.iter().for_each(|row| line(&format!("  {row}")));
     if whole {
         table();

@@ -3,7 +3,7 @@
 
 use crate::config::Locale;
 use crate::report::words::pick;
-use crate::run::outcome::{Report, RuleReport, Skipped};
+use crate::run::outcome::{RuleReport, Skipped};
 
 /// How many columns of numbers there are behind the name.
 const NUMBERS: usize = 9;
@@ -11,8 +11,8 @@ const NUMBERS: usize = 9;
 type Cells = [String; NUMBERS];
 
 /// True if the table holds all that the run changed in enrolments, roles and groups: rules and tasks were asked for.
-pub fn is_whole(report: &Report) -> bool {
-    report.rules.iter().any(|rule| !rule.consequence)
+pub fn is_whole(rules: &[RuleReport]) -> bool {
+    rules.iter().any(|rule| !rule.consequence)
 }
 
 /// True for a kind of change that the table counts.
@@ -22,14 +22,14 @@ pub fn counts(kind: &str) -> bool {
 }
 
 /// The lines of the table; none where no rule took part.
-pub fn lines(report: &Report, locale: Locale) -> Vec<String> {
-    if report.rules.is_empty() {
+pub fn lines(rules: &[RuleReport], locale: Locale) -> Vec<String> {
+    if rules.is_empty() {
         return Vec::new();
     }
     let heading =
-        if is_whole(report) { pick(locale, "rule", "règle") } else { pick(locale, "what followed", "conséquences") };
+        if is_whole(rules) { pick(locale, "rule", "règle") } else { pick(locale, "what followed", "conséquences") };
     let rows: Vec<(String, Result<Cells, String>)> = std::iter::once((heading, Ok(headings(locale))))
-        .chain(report.rules.iter().map(|rule| (name(rule), row(rule, locale))))
+        .chain(rules.iter().map(|rule| (name(rule), row(rule, locale))))
         .collect();
     let name_width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let width = |column: usize| {
@@ -114,5 +114,64 @@ fn skipped(rule: &str, why: Skipped, locale: Locale) -> String {
         }
         (Skipped::OtherCourses, Locale::En) => format!("skipped: tasks.{rule}.courses does not name this course"),
         (Skipped::OtherCourses, Locale::Fr) => format!("omise : tasks.{rule}.courses ne nomme pas ce cours"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str) -> RuleReport {
+        RuleReport { rule: name.to_owned(), checked: 1200, ..RuleReport::default() }
+    }
+
+    #[test]
+    fn what_followed_stands_below_and_moved_in() {
+        let cohort =
+            RuleReport { added: 3, removed: 1, roles_added: 3, roles_removed: 1, millis: 1260, ..rule("cohort") };
+        let meta = RuleReport { consequence: true, suspended: 1, roles_removed: 1, groups_added: 10, ..rule("meta") };
+        assert_eq!(
+            lines(&[cohort, meta], Locale::En),
+            [
+                "rule    checked  added  reactivated  changed  suspended  removed  roles  groups  seconds",
+                "cohort     1200      3            -        -          -        1  +3 -1       -      1.2",
+                "> meta     1200      -            -        -          1        -     -1     +10      0.0",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_file_left_behind_has_a_heading_of_its_own() {
+        let meta = RuleReport { consequence: true, added: 1, ..rule("meta") };
+        let french = lines(&[meta], Locale::Fr);
+        assert!(french[0].starts_with("conséquences  examinées  ajoutées"), "{french:?}");
+        assert!(french[1].starts_with("> meta             1200         1"), "{french:?}");
+        assert_eq!(lines(&[], Locale::En), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_rule_that_was_skipped_says_why() {
+        let skipped = |why, roles_removed| RuleReport { skipped: Some(why), roles_removed, ..rule("cohort") };
+        for (rule, locale, expected) in [
+            (skipped(Skipped::MethodDisabled, 0), Locale::En, "cohort  skipped: the method is not enabled in Moodle"),
+            (
+                skipped(Skipped::MethodDisabled, 8),
+                Locale::Fr,
+                "cohort  omise : la méthode n'est pas activée dans Moodle ; 8 rôles",
+            ),
+            (
+                skipped(Skipped::TaskDisabled, 0),
+                Locale::En,
+                "cohort  skipped: tasks.cohort.enabled = false; 'enrold sync cohort'",
+            ),
+            (
+                skipped(Skipped::OtherCourses, 0),
+                Locale::Fr,
+                "cohort  omise : tasks.cohort.courses ne nomme pas ce cours",
+            ),
+        ] {
+            let table = lines(&[rule], locale);
+            assert!(table[1].starts_with(expected), "{table:?}");
+        }
     }
 }

@@ -45,7 +45,7 @@ pub fn headline(report: &Report, locale: Locale) -> String {
 pub fn facts(report: &Report, locale: Locale) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     // The table has them already, rule by rule.
-    let of_rules = table::is_whole(report);
+    let of_rules = table::is_whole(&report.rules);
     let mut fact = |english: &str, french: &str, value: String| facts.push((pick(locale, english, french), value));
     if let Some(read) = &report.read_as {
         let delimiter = match read.delimiter.as_str() {
