@@ -113,7 +113,7 @@ enum Command {
     Run(run::Options),
     /// Apply one file now; the file is left as it is
     Import(import::Options),
-    /// Do the work of a rule now
+    /// Do the work of rules and tasks now
     Sync(sync::Options),
     /// Look through a file without a database: for whoever makes the file
     Check(check::Options),
@@ -142,6 +142,11 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY.PATH=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }
+
+/// Words that do not go together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
 
 /// What every command is given.
 pub(crate) struct Setting {
@@ -212,7 +217,8 @@ fn failed(error: &anyhow::Error, json: bool) -> Exit {
     }
     eprintln!("enrold: {error:#}");
     match (error.downcast_ref::<ConfigProblems>(), error.downcast_ref::<RunError>()) {
-        (Some(_), _) => Exit::Usage,
+        (Some(_), _) | (_, Some(RunError::NoSuchCourse { .. })) => Exit::Usage,
+        _ if error.is::<Misuse>() => Exit::Usage,
         _ => Exit::Failed,
     }
 }

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use crate::config::Locale;
-use crate::report::words;
+use crate::report::{table, words};
 use crate::run::{Report, State};
 
 /// Problems printed before the rest is only counted.
@@ -24,8 +24,17 @@ pub fn line(text: &str) {
 /// Prints the report of a run.
 pub fn report(report: &Report, locale: Locale) {
     line(&words::headline(report, locale));
+    let whole = table::is_whole(&report.rules);
+    let rules = table::lines(&report.rules, locale);
+    let table = || rules.iter().for_each(|row| line(&format!("  {row}")));
+    if whole {
+        table();
+    }
     for (label, value) in words::facts(report, locale) {
         line(&format!("  {label:<24} {value}"));
+    }
+    if !whole {
+        table();
     }
     for note in &report.notes {
         line(&format!("  ! {}", words::note(note, locale)));

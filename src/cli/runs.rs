@@ -20,12 +20,15 @@ pub struct Options {
     /// How many runs are listed
     #[arg(long, default_value_t = 20)]
     limit: i64,
+    /// Also those of tasks that changed nothing
+    #[arg(long)]
+    all: bool,
 }
 
 pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
     let mut conn = setting.database()?.connect().await?;
     match options.run {
-        None => list(setting, &mut conn, options.limit).await?,
+        None => list(setting, &mut conn, options).await?,
         Some(run) => {
             let past = history::find(&mut conn, run).await?.ok_or_else(|| anyhow!("there is no run {run}"))?;
             whole(setting, &mut conn, &past).await?;
@@ -35,8 +38,8 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-async fn list(setting: &Setting, conn: &mut Conn, limit: i64) -> anyhow::Result<()> {
-    let runs = history::list(conn, limit).await?;
+async fn list(setting: &Setting, conn: &mut Conn, options: &Options) -> anyhow::Result<()> {
+    let runs = history::list(conn, options.limit, options.all).await?;
     if setting.json {
         output::json(&runs);
         return Ok(());

@@ -1,31 +1,71 @@
-//! `enrold sync RULE`: does the work of a rule now.
+//! `enrold sync [RULE…|all]`: does the work of rules and tasks now, as one run, and shows what each came to.
 //! It must not know what a rule does.
 
-use crate::cli::{Exit, Setting, progress};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::cli::{Exit, Misuse, Setting, progress};
+use crate::rules::RULES;
+use crate::run::outcome::Skipped;
+use crate::run::{RuleReport, SyncOrder, jobs};
+
+/// The word for all rules.
+const ALL: &str = "all";
 
 /// The words of `sync`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Which rule
-    #[arg(value_enum)]
-    rule: Rule,
+    /// Rules, `flatfile`, `expirations`; `all` is each rule whose task is enabled
+    #[arg(required = true, value_name = "RULE", value_parser = names())]
+    jobs: Vec<String>,
+    /// Look at one course only, by its short name
+    #[arg(long, value_name = "SHORTNAME")]
+    course: Option<String>,
     /// Walk the whole way and roll back: nothing is changed
     #[arg(long)]
     simulate: bool,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Rule {
-    /// Due rows of the buffer of future lines, then expired enrolments
-    Flatfile,
+fn names() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(jobs::all().chain([ALL]))
 }
 
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
+    let Asked { jobs, left_out } = asked(setting, &options.jobs);
+    if jobs.is_empty() {
+        return Err(Misuse("the task of every rule is off: name the rules that are to run".to_owned()).into());
+    }
+    let of_rule = |name: &String| RULES.iter().any(|rule| rule.name == *name);
+    if let Some(job) = jobs.iter().find(|name| options.course.is_some() && !of_rule(name)) {
+        return Err(Misuse(format!("--course limits rules only; leave out '{job}', or --course")).into());
+    }
     let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
-    let report = match options.rule {
-        Rule::Flatfile => engine.sync_flatfile(options.simulate).await?,
-    };
+    let order = SyncOrder { jobs, course: options.course, ..SyncOrder::default() };
+    let mut report = engine.sync(&order, options.simulate).await?;
+    for rule in left_out {
+        let skipped =
+            RuleReport { rule: rule.to_owned(), skipped: Some(Skipped::TaskDisabled), ..RuleReport::default() };
+        report.rules.push(skipped);
+    }
+    // What followed stays behind what was asked for.
+    report.rules.sort_by_key(|rule| (rule.consequence, jobs::all().position(|job| job == rule.rule)));
     progress::clear(setting.quiet || setting.json);
     setting.show(&report);
     Ok(Exit::of_report(&report))
+}
+
+/// What is run, and which rules `all` leaves out because their task is off.
+struct Asked {
+    jobs: Vec<String>,
+    left_out: Vec<&'static str>,
+}
+
+/// The jobs in their order, each once.
+fn asked(setting: &Setting, words: &[String]) -> Asked {
+    let named = |name: &str| words.iter().any(|word| word == name);
+    let enabled = |name: &str| setting.settings.tasks.get(name).is_none_or(|task| task.enabled);
+    let by_all = |name: &str| named(ALL) && RULES.iter().any(|rule| rule.name == name);
+    let (jobs, left_out) = jobs::all()
+        .filter(|name| named(name) || by_all(name))
+        .partition::<Vec<_>, _>(|name| named(name) || enabled(name));
+    Asked { jobs: jobs.into_iter().map(str::to_owned).collect(), left_out }
 }

@@ -15,8 +15,8 @@ use crate::db::Conn;
 use crate::inbox::Removed;
 use crate::moodle::site::Site;
 use crate::run::hold::Shelf;
-use crate::run::{Report, RunError, State, decision, zone};
-use crate::schedule::{self, FLATFILE, Planned, RESCAN, RETENTION, store};
+use crate::run::{Report, RunError, State, SyncOrder, decision, jobs, zone};
+use crate::schedule::{self, Planned, RESCAN, RETENTION, store};
 use crate::{fault, inbox};
 
 /// How long the site's time zone is believed before it is read again.
@@ -29,6 +29,8 @@ pub struct Tasks {
     shared: Arc<Shared>,
     planned: Vec<Planned>,
     last: HashMap<String, i64>,
+    /// When a task was deferred, because Moodle's own was running.
+    deferred: HashMap<&'static str, i64>,
     zone: Tz,
     zone_read: StopWatch,
     since: i64,
@@ -36,9 +38,26 @@ pub struct Tasks {
 
 /// What a task came to.
 struct Outcome {
-    state: State,
+    /// How it ended; `None` if it was deferred.
+    state: Option<State>,
     run: Option<i64>,
     message: String,
+}
+
+impl Outcome {
+    fn of(state: State, message: String) -> Self {
+        Self { state: Some(state), run: None, message }
+    }
+
+    fn failed(message: String) -> Self {
+        Self::of(State::Failed, message)
+    }
+}
+
+/// A task that was deferred at `since` is tried again at the next full minute; a clock that was set back puts nothing off.
+fn is_put_off(since: i64, now: i64) -> bool {
+    let minute = since - since.rem_euclid(60) + 60;
+    (since..minute).contains(&now)
 }
 
 impl Tasks {
@@ -48,6 +67,7 @@ impl Tasks {
         Self {
             planned: schedule::tasks(&settings),
             last: HashMap::new(),
+            deferred: HashMap::new(),
             zone: zone(&settings, None),
             zone_read: StopWatch::start(),
             since: shared.clock.now(),
@@ -55,8 +75,8 @@ impl Tasks {
         }
     }
 
-    /// This daemon leads now: reads when each task last ran. One that was under way when its daemon died counts as not
-    /// run.
+    /// This daemon leads now: reads when each task last ran. One that was under way when its daemon died, or was
+    /// deferred, counts as not run.
     ///
     /// # Errors
     /// The engine's.
@@ -64,10 +84,11 @@ impl Tasks {
         self.since = self.shared.clock.now();
         self.read_zone(conn).await?;
         self.last.clear();
+        self.deferred.clear();
         for last in store::list(conn).await? {
             let success = (last.succeeded > 0).then_some(last.succeeded);
             self.shared.status.metrics().task_known(&last.name, success);
-            if last.result != store::RUNNING {
+            if ![store::RUNNING, store::DEFERRED].contains(&last.result.as_str()) {
                 self.last.insert(last.name, last.started);
             }
         }
@@ -101,6 +122,7 @@ impl Tasks {
             .planned
             .iter()
             .filter(|task| task.due(self.zone, self.last.get(task.name).copied(), self.since, now).is_some())
+            .filter(|task| !self.deferred.get(task.name).is_some_and(|since| is_put_off(*since, now)))
             .map(|task| task.name)
             .collect();
         for name in due {
@@ -122,10 +144,16 @@ impl Tasks {
         fault::step("task-begun");
         let outcome = self.work(name, now).await?;
         let ended = self.shared.clock.now();
-        let state = outcome.state;
-        store::end(&mut conn, name, ended, state.as_str(), outcome.run, &outcome.message).await?;
+        let result = outcome.state.map_or(store::DEFERRED, State::as_str);
+        store::end(&mut conn, name, ended, result, outcome.run, &outcome.message).await?;
         fault::step("task-ended");
         conn.close().await;
+        let Some(state) = outcome.state else {
+            tracing::info!(task.name = name, "the task {name} is deferred to the next minute: {}", outcome.message);
+            self.deferred.insert(name, now);
+            return Ok(());
+        };
+        self.deferred.remove(name);
         self.shared.status.metrics().task_ended(name, state, now);
         // A directory that cannot be read is told by the look.
         if state == State::Failed && name != RESCAN {
@@ -137,31 +165,37 @@ impl Tasks {
 
     async fn work(&self, name: &str, now: i64) -> Result<Outcome, RunError> {
         match name {
-            FLATFILE => self.flatfile().await,
             RETENTION => self.retention(now).await,
             RESCAN => Ok(self.rescan()),
-            _ => Ok(Outcome { state: State::Failed, run: None, message: format!("there is no task {name}") }),
+            job if jobs::all().any(|known| known == job) => self.job(job).await,
+            _ => Ok(Outcome::failed(format!("there is no task {name}"))),
         }
     }
 
     /// The look itself follows every round of tasks; here is said whether it can see anything.
     fn rescan(&self) -> Outcome {
         let dir = &self.shared.settings().inbox.path;
-        let (state, message) = match std::fs::read_dir(dir) {
-            Ok(_) => (State::Done, String::new()),
-            Err(error) => (State::Failed, format!("cannot read {}: {error}", dir.display())),
-        };
-        Outcome { state, run: None, message }
+        match std::fs::read_dir(dir) {
+            Ok(_) => Outcome::of(State::Done, String::new()),
+            Err(error) => Outcome::failed(format!("cannot read {}: {error}", dir.display())),
+        }
     }
 
-    async fn flatfile(&self) -> Result<Outcome, RunError> {
-        match self.shared.engine().sync_flatfile(false).await {
+    /// One run for the one job.
+    async fn job(&self, name: &str) -> Result<Outcome, RunError> {
+        let order = SyncOrder { defers: true, ..SyncOrder::of(name) };
+        match self.shared.engine().sync(&order, false).await {
             Ok(report) => {
                 self.told(&report);
-                Ok(Outcome { state: report.state, run: (report.run > 0).then_some(report.run), message: String::new() })
+                let run = (report.run > 0).then_some(report.run);
+                Ok(Outcome { run, ..Outcome::of(report.state, String::new()) })
+            }
+            Err(RunError::TwinRunning { task }) => {
+                let message = format!("Moodle's own task {task} is running");
+                Ok(Outcome { state: None, run: None, message })
             }
             Err(error) if crate::daemon::is_of_all(&error) => Err(error),
-            Err(error) => Ok(Outcome { state: State::Failed, run: None, message: error.to_string() }),
+            Err(error) => Ok(Outcome::failed(error.to_string())),
         }
     }
 
@@ -176,7 +210,7 @@ impl Tasks {
             }
             (Err(message), _) | (_, Err(message)) => (State::Failed, message),
         };
-        Ok(Outcome { state, run: None, message })
+        Ok(Outcome::of(state, message))
     }
 
     /// Removes the copies of held runs that were decided long ago; gives how many, or what the disk said.
@@ -213,5 +247,24 @@ impl Tasks {
         self.zone = zone(&self.shared.settings(), Some(&site));
         self.zone_read = StopWatch::start();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_put_off;
+
+    #[test]
+    fn a_deferred_task_is_tried_again_at_the_next_minute() {
+        for (since, now, expected) in [
+            (600, 600, true),
+            (600, 659, true),
+            (600, 660, false),
+            (659, 660, false),
+            (630, 629, false),
+            (630, 90, false),
+        ] {
+            assert_eq!(is_put_off(since, now), expected, "{since} {now}");
+        }
     }
 }

@@ -7,18 +7,8 @@ use crate::config::{Settings, WhenOff};
 use crate::db::{Conn, DbError, Params};
 use crate::doctor::finding::{Finding, words};
 use crate::moodle::site::Site;
-use crate::schedule::{EXPIRATIONS, FLATFILE, JOBS};
-
-/// Moodle's scheduled tasks that do the work of expirations, each with its method.
-const EXPIRING: [&str; 7] = [
-    r"\enrol_manual\task\sync_enrolments",
-    r"\enrol_manual\task\send_expiry_notifications",
-    r"\enrol_self\task\sync_enrolments",
-    r"\enrol_self\task\send_expiry_notifications",
-    r"\enrol_autoenrol\task\sync_expirations",
-    r"\enrol_autoenrol\task\send_expiry_notifications",
-    r"\enrol_coursecompleted\task\process_expirations",
-];
+use crate::rules::RULES;
+use crate::run::jobs;
 
 /// One task of enrold and Moodle's tasks for the same work.
 struct Job {
@@ -35,7 +25,7 @@ struct Job {
 /// The engine's.
 pub(super) async fn examine(conn: &mut Conn, site: &Site, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let enabled = enabled_in_moodle(conn).await?;
-    let jobs: Vec<Job> = JOBS.into_iter().map(|name| job(name, site, settings, &enabled)).collect();
+    let jobs: Vec<Job> = jobs::all().map(|name| job(name, site, settings, &enabled)).collect();
     let mut findings = twice(&jobs);
     findings.push(rules(site, &jobs));
     findings.extend(dropping(site, settings));
@@ -48,32 +38,12 @@ async fn enabled_in_moodle(conn: &mut Conn) -> Result<BTreeSet<String>, DbError>
     Ok(conn.rows(sql, &Params::new()).await?.iter().map(|row| row.text(0)).collect())
 }
 
-fn twins(job: &str) -> &'static [&'static str] {
-    match job {
-        FLATFILE => &[r"\enrol_flatfile\task\flatfile_sync_task"],
-        "cohort" => &[r"\enrol_cohort\task\enrol_cohort_sync"],
-        "category" => &[r"\enrol_category\task\enrol_category_sync"],
-        "autoenrol" => &[r"\enrol_autoenrol\task\sync_enrolments"],
-        "meta" => &[r"\enrol_meta\task\enrol_meta_sync"],
-        EXPIRATIONS => &EXPIRING,
-        _ => &[],
-    }
-}
-
-/// The method of one of Moodle's tasks: it stands in the name of the class.
-fn method(twin: &str) -> &str {
-    let plugin = twin.trim_start_matches('\\').split('\\').next().unwrap_or_default();
-    plugin.strip_prefix("enrol_").unwrap_or(plugin)
-}
-
-/// Moodle's task of a method that is off does nothing, so it is nobody's twin. The flat file's is told all the same:
-/// enrold's own may work without the method.
 fn job(name: &'static str, site: &Site, settings: &Settings, enabled: &BTreeSet<String>) -> Job {
-    let works = |twin: &&&str| enabled.contains(**twin) && (name == FLATFILE || site.is_enabled(method(twin)));
+    let twins = jobs::twins(&RULES, site, &[name.to_owned()]).into_iter();
     Job {
         name,
         enabled: settings.tasks.get(name).is_some_and(|task| task.enabled),
-        twins: twins(name).iter().filter(works).map(|twin| (*twin).to_owned()).collect(),
+        twins: twins.filter(|twin| enabled.contains(*twin)).map(str::to_owned).collect(),
     }
 }
 
@@ -95,12 +65,6 @@ fn twin(job: &Job) -> Finding {
     let commands: Vec<String> =
         job.twins.iter().map(|twin| format!("php admin/cli/scheduled_task.php --disable='{twin}'")).collect();
     let commands = commands.join(" && ");
-    let (mut en, mut fr) = (String::new(), String::new());
-    if job.twins.iter().any(|twin| twin == r"\enrol_self\task\sync_enrolments") {
-        // That task does one thing more (spec enrol-core 12).
-        en = r" (keep \enrol_self\task\sync_enrolments if self-enrolments are to end after a time without a visit: enrold does not do that)".to_owned();
-        fr = r" (gardez \enrol_self\task\sync_enrolments si des auto-inscriptions doivent cesser après un temps sans visite : enrold ne le fait pas)".to_owned();
-    }
     let name = job.name;
     Finding::warning(
         "twin-task",
@@ -109,7 +73,7 @@ fn twin(job: &Job) -> Finding {
                 "Moodle's own task {list} is enabled: it does the same work as enrold's task {name}, which waits while it runs"
             ),
             format!(
-                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where its version has the option, as the web user: {commands}{en}; or leave the work to Moodle: tasks.{name}.enabled = false"
+                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where its version has the option, as the web user: {commands}; or leave the work to Moodle: tasks.{name}.enabled = false"
             ),
         ),
         words(
@@ -117,7 +81,7 @@ fn twin(job: &Job) -> Finding {
                 "la tâche {list} de Moodle est activée : elle fait le même travail que la tâche {name} d'enrold, qui attend pendant qu'elle tourne"
             ),
             format!(
-                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands}{fr} ; ou laissez le travail à Moodle : tasks.{name}.enabled = false"
+                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands} ; ou laissez le travail à Moodle : tasks.{name}.enabled = false"
             ),
         ),
     )
@@ -125,7 +89,7 @@ fn twin(job: &Job) -> Finding {
 
 /// Which rules the daemon keeps true, and which not, with the reason.
 fn rules(site: &Site, jobs: &[Job]) -> Finding {
-    let rules = jobs.iter().filter(|job| ![FLATFILE, EXPIRATIONS].contains(&job.name));
+    let rules = jobs.iter().filter(|job| RULES.iter().any(|rule| rule.name == job.name));
     let (mut work, mut en, mut fr) = (Vec::new(), Vec::new(), Vec::new());
     for job in rules {
         let name = job.name;

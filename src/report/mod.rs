@@ -3,6 +3,7 @@
 
 pub mod codes;
 mod document;
+pub mod table;
 pub mod words;
 
 pub use codes::{Code, Locale, Problem};

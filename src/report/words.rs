@@ -2,6 +2,7 @@
 //! It must not know where they are shown.
 
 use crate::config::Locale;
+use crate::report::table;
 use crate::run::outcome::{Breach, Note, Report, State};
 
 /// A text in the language asked for.
@@ -43,6 +44,8 @@ pub fn headline(report: &Report, locale: Locale) -> String {
 /// The facts of a report: labels and values.
 pub fn facts(report: &Report, locale: Locale) -> Vec<(String, String)> {
     let mut facts = Vec::new();
+    // The table has them already, rule by rule.
+    let of_rules = table::is_whole(&report.rules);
     let mut fact = |english: &str, french: &str, value: String| facts.push((pick(locale, english, french), value));
     if let Some(read) = &report.read_as {
         let delimiter = match read.delimiter.as_str() {
@@ -54,7 +57,7 @@ pub fn facts(report: &Report, locale: Locale) -> Vec<(String, String)> {
         fact("failed lines", "lignes en échec", format!("{}", report.errors));
     }
     let planned = matches!(report.state, State::Held | State::Simulated);
-    for (kind, count) in &report.counts {
+    for (kind, count) in report.counts.iter().filter(|(kind, _)| !(of_rules && table::counts(kind))) {
         let count =
             if planned { format!("{count} {}", pick(locale, "(planned)", "(prévu)")) } else { count.to_string() };
         facts.push((change(kind, locale), count));
@@ -127,6 +130,8 @@ pub fn note(note: &Note, locale: Locale) -> String {
         (Note::DelIgnored, Locale::Fr) => "le réglage unenrolaction de ce site est « conserver » : les lignes del ne retirent rien".to_owned(),
         (Note::ActionUnknown(value), Locale::En) => format!("Moodle's enrol_flatfile/unenrolaction is '{value}', which is none of its choices: del lines end nothing"),
         (Note::ActionUnknown(value), Locale::Fr) => format!("le réglage enrol_flatfile/unenrolaction de Moodle vaut « {value} », hors de ses choix : les lignes del ne retirent rien"),
+        (Note::CoursesUnknown { rule, names }, Locale::En) => format!("tasks.{rule}.courses names short names that no course has: {names}"),
+        (Note::CoursesUnknown { rule, names }, Locale::Fr) => format!("tasks.{rule}.courses nomme des noms abrégés qu'aucun cours ne porte : {names}"),
         (Note::Retried(times), Locale::En) => format!("tried again {times} time(s) after a conflict with other writers"),
         (Note::Retried(times), Locale::Fr) => format!("repris {times} fois après un conflit avec d'autres écritures"),
     }

@@ -64,7 +64,7 @@ impl Attempt<'_> {
             site: self.site,
             run: self.run,
             now: self.now,
-            guard: Guard::new(limits, &settings.tasks),
+            guard: Guard::new(limits, &settings.tasks, self.order.only_job()),
             observer: self.engine.observer.clone(),
             counts: BTreeMap::new(),
             overtaken: 0,

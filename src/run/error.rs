@@ -64,14 +64,23 @@ pub enum RunError {
     )]
     Disabled(&'static str),
     /// The course that a run was limited to.
-    #[error("there is no course with the short name '{0}', or several")]
-    NoSuchCourse(String),
+    #[error("no course has the short name '{name}' exactly{}", alike(.like))]
+    NoSuchCourse {
+        /// The name that was given.
+        name: String,
+        /// Some short names that look like it.
+        like: Vec<String>,
+    },
     /// The database is not ready for enrold.
     #[error("{0}")]
     NotReady(String),
     /// A run that cannot be decided.
     #[error("{0}")]
     Undecidable(String),
+}
+
+fn alike(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("; these look like it: {}", names.join(", ")) }
 }
 
 impl RunError {

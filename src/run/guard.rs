@@ -36,9 +36,13 @@ pub(super) struct Members {
 }
 
 impl Guard {
-    /// A guard with the configured limits, and those that the tasks have of their own.
-    pub fn new(limits: Settings, tasks: &BTreeMap<String, Task>) -> Self {
+    /// A guard with the configured limits, and those that the tasks have of their own: each for what is done in its name,
+    /// and in a run of one job, the job's for the whole run.
+    pub fn new(mut limits: Settings, tasks: &BTreeMap<String, Task>, only_job: Option<&str>) -> Self {
         let own = tasks.iter().map(|(name, task)| (name.clone(), task.guard.over(&limits.method))).collect();
+        if let Some(task) = only_job.and_then(|job| tasks.get(job)) {
+            limits.run = task.guard.over(&limits.run);
+        }
         Self { limits, own, members: None, endings: false, breaches: Vec::new() }
     }
 
@@ -105,7 +109,8 @@ impl Guard {
 
     pub(super) fn watches_creations(&self) -> bool {
         [&self.limits.run, &self.limits.course, &self.limits.method]
-            .iter()
+            .into_iter()
+            .chain(self.own.values())
             .any(|scope| scope.creations_max > 0 || scope.creations_percent > 0)
     }
 

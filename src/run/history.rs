@@ -193,13 +193,16 @@ pub async fn of_drop(conn: &mut Conn, token: &str) -> Result<Option<Past>, DbErr
     }
 }
 
-/// The latest runs, newest first.
+/// The latest runs, newest first; of those without a file that changed nothing only if `all` asks for them.
 ///
 /// # Errors
 /// The engine's.
-pub async fn list(conn: &mut Conn, limit: i64) -> Result<Vec<Past>, DbError> {
-    let sql = format!("SELECT {COLUMNS} FROM {{enrold_run}} ORDER BY id DESC LIMIT :limit");
-    let rows = conn.rows(&sql, &Params::new().with("limit", limit)).await?;
+pub async fn list(conn: &mut Conn, limit: i64, all: bool) -> Result<Vec<Past>, DbError> {
+    let quiet = r#"kind LIKE 'sync %' AND state = 'done' AND counts LIKE '%"counts":{}%'"#;
+    let sql =
+        format!("SELECT {COLUMNS} FROM {{enrold_run}} WHERE :all = 1 OR NOT (:quiet) ORDER BY id DESC LIMIT :limit");
+    let params = Params::new().with("limit", limit).with("all", i64::from(all)).fragment("quiet", quiet);
+    let rows = conn.rows(&sql, &params).await?;
     Ok(rows.iter().map(past).collect())
 }
 

@@ -1,14 +1,17 @@
 //! The jobs of a run without a file, and after any run the rules that follow what it changed.
 //! It must not know what a job does: the flat file, the expirations and each rule do.
 
+use std::collections::BTreeMap;
+
+use crate::clock::StopWatch;
 use crate::config::{Settings, WhenOff};
-use crate::db::{DbError, Params};
+use crate::db::{Conn, DbError, Params};
 use crate::flatfile::job;
 use crate::moodle::site::Site;
 use crate::rules::Rule;
 use crate::run::error::{RunError, RunResult};
 use crate::run::order::SyncOrder;
-use crate::run::outcome::{RuleReport, Skipped};
+use crate::run::outcome::{Note, RuleReport, Skipped};
 use crate::run::reconcile::{self, View};
 use crate::run::work::Work;
 
@@ -16,6 +19,9 @@ use crate::run::work::Work;
 pub const FLATFILE: &str = "flatfile";
 /// Enrolments of every method whose end has passed.
 pub const EXPIRATIONS: &str = "expirations";
+
+/// How many names an error lists beside the one that is wrong.
+const ALIKE: usize = 5;
 
 /// All jobs in the order in which they run: what ends comes before the rules that follow it.
 pub fn all() -> impl Iterator<Item = &'static str> {
@@ -28,14 +34,35 @@ pub(super) fn of_all(jobs: &[String]) -> bool {
         && jobs.len() == crate::rules::RULES.len()
 }
 
-/// Moodle's tasks that do what these jobs do.
-pub(super) fn twins(rules: &[Rule], jobs: &[String]) -> Vec<&'static str> {
+/// Moodle's tasks that do what these jobs do. A task whose method is off does nothing in Moodle; the flat file's is named
+/// all the same, because enrold's own may work without the method.
+pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> {
     let asked = |name: &str| jobs.iter().any(|job| job == name);
     let flatfile = asked(FLATFILE).then_some(crate::flatfile::TWIN);
-    flatfile
-        .into_iter()
-        .chain(rules.iter().filter(|rule| asked(rule.name)).flat_map(|rule| rule.twins.iter().copied()))
-        .collect()
+    let works = |rule: &&Rule| asked(rule.name) && site.is_enabled(rule.method);
+    flatfile.into_iter().chain(rules.iter().filter(works).flat_map(|rule| rule.twins.iter().copied())).collect()
+}
+
+/// The reports of an order that has nothing to do, because the method of every rule is off; `None` if there is something.
+pub(super) fn all_skipped(
+    rules: &[Rule],
+    site: &Site,
+    settings: &Settings,
+    order: &SyncOrder,
+) -> Option<Vec<RuleReport>> {
+    let asked = |name: &&String| rules.iter().find(|rule| rule.name == **name);
+    let skips = |rule: &&Rule| !site.is_enabled(rule.method) && when_off(settings, rule) == WhenOff::Skip;
+    let skipped: Vec<&Rule> = order.jobs.iter().filter_map(|name| asked(&name)).filter(skips).collect();
+    let all = !skipped.is_empty() && skipped.len() == order.jobs.len();
+    all.then(|| skipped.into_iter().map(|rule| skipped_by(rule, Skipped::MethodDisabled)).collect())
+}
+
+fn when_off(settings: &Settings, rule: &Rule) -> WhenOff {
+    settings.tasks.get(rule.name).map(|task| task.when_disabled).unwrap_or_default()
+}
+
+fn skipped_by(rule: &Rule, why: Skipped) -> RuleReport {
+    RuleReport { rule: rule.name.to_owned(), skipped: Some(why), ..RuleReport::default() }
 }
 
 /// Runs the jobs of an order, in the fixed order.
@@ -43,75 +70,93 @@ pub(super) fn twins(rules: &[Rule], jobs: &[String]) -> Vec<&'static str> {
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings, order: &SyncOrder) -> RunResult<()> {
-    let named: Vec<String> = order.course.iter().cloned().collect();
-    let asked = courses(work, &named).await?;
+    let only = match &order.course {
+        Some(shortname) => Some(course(work.conn, shortname).await?),
+        None => None,
+    };
     if order.jobs.iter().any(|name| name == FLATFILE) {
+        let watch = StopWatch::start();
         work.cause = FLATFILE;
         job::apply_sync(work, settings).await?;
+        let report = reconcile::of_cause(work, FLATFILE).await?;
+        work.rules.push(RuleReport { millis: watch.millis(), ..report });
     }
     reconcile::prepare(work).await?;
     work.backfill = order.backfill;
     for rule in rules.iter().filter(|rule| order.jobs.iter().any(|name| name == rule.name)) {
-        if !work.site.is_enabled(rule.method) {
-            switched_off(work, rule, settings).await?;
-            continue;
-        }
-        let minded = minded(work, settings, rule).await?;
-        let view = match (&asked, minded) {
-            (Some(asked), Some(minded)) => {
-                let both: Vec<i64> = asked.iter().copied().filter(|course| minded.contains(course)).collect();
-                reconcile::of_courses(work.conn, rule.method, &both).await?
-            }
-            (Some(courses), None) => reconcile::of_courses(work.conn, rule.method, courses).await?,
-            (None, Some(courses)) => reconcile::of_courses(work.conn, rule.method, &courses).await?,
-            (None, None) => View::ALL,
-        };
-        reconcile::run(work, rule, settings, view, false).await?;
+        asked(work, rule, settings, only).await?;
     }
     if of_all(&order.jobs) { Ok(()) } else { follow(work, rules, settings, &order.jobs).await }
 }
 
-/// The courses that a rule's task is limited to; `None` for all.
-async fn minded(work: &mut Work<'_>, settings: &Settings, rule: &Rule) -> RunResult<Option<Vec<i64>>> {
-    let names = settings.tasks.get(rule.name).map(|task| task.courses.as_slice()).unwrap_or_default();
-    courses(work, names).await
+/// One rule that was asked for, over all the courses that it minds or the one that the run is limited to.
+async fn asked(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Option<i64>) -> RunResult<()> {
+    if !work.site.is_enabled(rule.method) {
+        match when_off(settings, rule) {
+            WhenOff::Skip => work.rules.push(skipped_by(rule, Skipped::MethodDisabled)),
+            WhenOff::DropRoles => reconcile::drop_roles(work, rule, settings).await?,
+        }
+        return Ok(());
+    }
+    let courses = match (minded(work, rule, settings).await?, only) {
+        (Some(minded), Some(course)) if !minded.contains(&course) => {
+            work.rules.push(skipped_by(rule, Skipped::OtherCourses));
+            return Ok(());
+        }
+        (_, Some(course)) => Some(vec![course]),
+        (minded, None) => minded,
+    };
+    let view = match courses {
+        Some(courses) => reconcile::of_courses(work.conn, rule.method, &courses).await?,
+        None => View::ALL,
+    };
+    reconcile::run(work, rule, settings, view, false).await
 }
 
-/// The ids of courses by short name, `None` for no name; a name that is not one course's is an error, since to leave it
-/// out could mean to look at everything.
-async fn courses(work: &mut Work<'_>, names: &[String]) -> RunResult<Option<Vec<i64>>> {
+/// The courses that a rule minds by `tasks.RULE.courses`; `None` for all. Names that no course has are told.
+async fn minded(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -> Result<Option<Vec<i64>>, DbError> {
+    let names = settings.tasks.get(rule.name).map(|task| task.courses.as_slice()).unwrap_or_default();
     if names.is_empty() {
         return Ok(None);
     }
-    let sql = "SELECT c.id, c.shortname FROM {course} c WHERE c.category <> 0";
-    let mut found = Vec::new();
-    for row in work.conn.rows(sql, &Params::new()).await? {
-        if names.contains(&row.text(1)) {
-            found.push((row.text(1), row.int(0)));
+    let known = courses_by_name(work.conn).await?;
+    let unknown: Vec<&str> = names.iter().filter(|name| !known.contains_key(*name)).map(String::as_str).collect();
+    if !unknown.is_empty() {
+        let note = Note::CoursesUnknown { rule: rule.name.to_owned(), names: unknown.join(", ") };
+        if !work.notes.contains(&note) {
+            work.notes.push(note);
         }
     }
-    if let Some(name) = names.iter().find(|name| found.iter().filter(|(known, _)| known == *name).count() != 1) {
-        return Err(RunError::NoSuchCourse(name.clone()));
-    }
-    Ok(Some(found.into_iter().map(|(_, id)| id).collect()))
+    Ok(Some(names.iter().filter_map(|name| known.get(name)).copied().collect()))
 }
 
-/// A rule whose method is not enabled in Moodle is skipped and says so; where the task says `drop_roles`, the roles that
-/// the method gave go on the whole site, as in Moodle (spec cohort 5).
-async fn switched_off(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
-    let when = settings.tasks.get(rule.name).map(|task| task.when_disabled).unwrap_or_default();
-    if when == WhenOff::DropRoles {
-        reconcile::drop_roles(work, rule, settings).await?;
+/// The courses by short name, without the front page.
+async fn courses_by_name(conn: &mut Conn) -> Result<BTreeMap<String, i64>, DbError> {
+    let mut courses = BTreeMap::new();
+    conn.each(
+        "SELECT c.shortname, c.id FROM {course} c WHERE c.category <> 0 ORDER BY c.id DESC",
+        &Params::new(),
+        |row| {
+            courses.insert(row.text(0), row.int(1));
+            Ok(())
+        },
+    )
+    .await?;
+    Ok(courses)
+}
+
+/// The one course with exactly this short name.
+///
+/// # Errors
+/// [`RunError::NoSuchCourse`] with some names that look like it, or the engine's.
+pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
+    let courses = courses_by_name(conn).await?;
+    if let Some(course) = courses.get(shortname) {
+        return Ok(*course);
     }
-    match work.rules.last_mut().filter(|report| report.rule == rule.name) {
-        Some(report) => report.skipped = Some(Skipped::MethodDisabled),
-        None => work.rules.push(RuleReport {
-            rule: rule.name.to_owned(),
-            skipped: Some(Skipped::MethodDisabled),
-            ..RuleReport::default()
-        }),
-    }
-    Ok(())
+    let part = shortname.to_lowercase();
+    let like = courses.into_keys().filter(|name| name.to_lowercase().contains(&part)).take(ALIKE).collect();
+    Err(RunError::NoSuchCourse { name: shortname.to_owned(), like })
 }
 
 /// Runs the rules that what this run changed concerns, each over the users and courses touched, in their order; those of
@@ -136,8 +181,8 @@ pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Setti
             reconcile::prepare(work).await?;
             prepared = true;
         }
-        let minded = minded(work, settings, rule).await?;
-        if let Some(view) = reconcile::of_touched(work, rule, minded.as_deref()).await? {
+        let courses = minded(work, rule, settings).await?;
+        if let Some(view) = reconcile::of_touched(work, rule, courses.as_deref()).await? {
             reconcile::run(work, rule, settings, view, true).await?;
         }
     }

@@ -20,7 +20,7 @@ use crate::run::lease::{self, Lease};
 use crate::run::order::{Opened, Order, Task};
 use crate::run::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
 use crate::run::problems::problems;
-use crate::run::{Engine, Moment, history};
+use crate::run::{Engine, Moment, history, jobs};
 
 /// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
 ///
@@ -115,7 +115,7 @@ impl Engine {
         }
         let mut report = blank(&order.kind(), &order.source(), self.clock.now());
         report.notes = pending;
-        report.notes.append(&mut self.check_twins(conn, &order.twins(self.rules)).await?);
+        report.notes.append(&mut self.check_twins(conn, order, &site).await?);
         if let Some(token) = order.token()
             && let Some(past) = history::of_drop(conn, token).await?
         {
@@ -128,6 +128,16 @@ impl Engine {
             report.state = State::Skipped;
             report.notes.push(Note::MethodDisabled);
             return Ok(report);
+        }
+        if let Some(order) = order.sync_order() {
+            if let Some(skipped) = jobs::all_skipped(self.rules, &site, &self.settings, order) {
+                report.state = State::Skipped;
+                report.rules = skipped;
+                return Ok(report);
+            }
+            if let Some(name) = &order.course {
+                jobs::course(conn, name).await?;
+            }
         }
         let opened = match &order.task {
             Task::File { import, .. } => match Opened::open(import, &self.settings, &site) {
@@ -284,7 +294,9 @@ impl Engine {
     }
 
     /// Moodle's own tasks for the same work: an enabled one is told, a running one is waited for.
-    async fn check_twins(&self, conn: &mut Conn, twins: &[&str]) -> RunResult<Vec<Note>> {
+    async fn check_twins(&self, conn: &mut Conn, order: &Order, site: &Site) -> RunResult<Vec<Note>> {
+        let twins = order.twins(self.rules, site);
+        let patience = if order.sync_order().is_some_and(|order| order.defers) { Duration::ZERO } else { self.wait };
         let waiting = StopWatch::start();
         let sql = "SELECT classname, COALESCE(timestarted, 0) FROM {task_scheduled} WHERE disabled = 0 AND component LIKE 'enrol%'";
         loop {
@@ -300,7 +312,7 @@ impl Engine {
             let Some((running, _)) = enabled.iter().find(|(_, started)| *started != 0) else {
                 return Ok(enabled.into_iter().map(|(task, _)| Note::TwinTask(task)).collect());
             };
-            if u128::from(waiting.millis()) >= self.wait.as_millis() {
+            if u128::from(waiting.millis()) >= patience.as_millis() {
                 return Err(RunError::TwinRunning { task: running.clone() });
             }
             tokio::time::sleep(Duration::from_millis(500)).await;

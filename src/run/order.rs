@@ -52,6 +52,8 @@ pub struct SyncOrder {
     pub course: Option<String>,
     /// Completions that were there before their instance count too.
     pub backfill: bool,
+    /// A task of Moodle that is running is not waited for: [`RunError::TwinRunning`] comes at once.
+    pub defers: bool,
 }
 
 impl SyncOrder {
@@ -123,7 +125,7 @@ impl Order {
         let shelf = Shelf::of(state, run);
         let held = shelf.order()?;
         if held.kind != "import" {
-            let order = SyncOrder { jobs: held.jobs, course: held.course, backfill: held.backfill };
+            let order = SyncOrder { jobs: held.jobs, course: held.course, backfill: held.backfill, defers: false };
             return Ok(Self { task: Task::Sync(order), held: Some(run) });
         }
         let import = Import {
@@ -154,10 +156,26 @@ impl Order {
     }
 
     /// Moodle's tasks that do the same work.
-    pub fn twins(&self, rules: &[Rule]) -> Vec<&'static str> {
+    pub fn twins(&self, rules: &[Rule], site: &Site) -> Vec<&'static str> {
         match &self.task {
             Task::File { .. } => vec![crate::flatfile::TWIN],
-            Task::Sync(order) => jobs::twins(rules, &order.jobs),
+            Task::Sync(order) => jobs::twins(rules, site, &order.jobs),
+        }
+    }
+
+    /// The one job of a run without a file.
+    pub fn only_job(&self) -> Option<&str> {
+        match self.sync_order().map(|order| order.jobs.as_slice()) {
+            Some([job]) => Some(job),
+            _ => None,
+        }
+    }
+
+    /// What is asked for without a file.
+    pub fn sync_order(&self) -> Option<&SyncOrder> {
+        match &self.task {
+            Task::File { .. } => None,
+            Task::Sync(order) => Some(order),
         }
     }
 

@@ -159,6 +159,10 @@ pub struct RuleReport {
 pub enum Skipped {
     /// The method is not among Moodle's enabled ones.
     MethodDisabled,
+    /// `tasks.RULE.enabled` is off: all rules were asked for, this one was not named.
+    TaskDisabled,
+    /// `tasks.RULE.courses` does not name the course that the run is limited to.
+    OtherCourses,
 }
 
 /// What a run came to.
@@ -214,6 +218,13 @@ pub enum Note {
     MethodDisabled,
     /// Moodle's own task is enabled too.
     TwinTask(String),
+    /// Short names in `tasks.RULE.courses` that no course has.
+    CoursesUnknown {
+        /// The task.
+        rule: String,
+        /// The names.
+        names: String,
+    },
     /// The effects could not be written yet; the next run goes on with them.
     EffectsPending(String),
     /// `unenrolaction` is keep: `del` lines end nothing.

@@ -2,6 +2,7 @@
 //! It must not know why a row goes; it knows only how each table's row is named in the journal.
 
 use crate::db::{DbError, Params, Value};
+use crate::moodle::tables;
 use crate::run::work::{Place, Work};
 
 /// What kind of row is taken.
@@ -234,8 +235,15 @@ impl Work<'_> {
         self.conn.exec(&sql, &self.at(place)).await.map(|_| ())
     }
 
-    /// The complete row of a table as JSON text, with the columns that the site really has.
+    /// The complete row of a table as JSON text, with the columns that the site really has. Of an instance the columns of
+    /// Moodle's own, without its enrolment key: the account need not see those.
     pub fn old_row(&self, table: &str, alias: &str) -> String {
-        self.conn.dialect().json_row(alias, self.site.columns.of(table))
+        let columns = self.site.columns.of(table);
+        if table != "enrol" {
+            return self.conn.dialect().json_row(alias, columns);
+        }
+        let known = |name: &&String| tables::table(table).is_some_and(|known| known.column(name).is_some());
+        let seen: Vec<String> = columns.iter().filter(known).filter(|name| *name != "password").cloned().collect();
+        self.conn.dialect().json_row(alias, &seen)
     }
 }

@@ -22,9 +22,9 @@ pub const RETENTION: &str = "retention";
 /// A look through the whole drop directory.
 pub const RESCAN: &str = "rescan";
 
-/// The tasks that are jobs of a run, in the order in which they run when several are due: what a file kept for later,
-/// the rules in the order in which they follow each other, then what has expired.
-pub const JOBS: [&str; 7] = [FLATFILE, "cohort", "category", "coursecompleted", "autoenrol", "meta", EXPIRATIONS];
+/// The tasks that are jobs of a run, in the order in which they run when several are due: what a file kept for later and
+/// what has expired, then the rules in the order in which they follow each other.
+pub const JOBS: [&str; 7] = [FLATFILE, EXPIRATIONS, "cohort", "category", "coursecompleted", "autoenrol", "meta"];
 
 /// A task and when it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ mod tests {
         let planned = tasks(&settings);
         let names: Vec<&str> = planned.iter().map(|task| task.name).collect();
         let rules = ["cohort", "category", "coursecompleted", "autoenrol", "meta"];
-        assert_eq!(names, [&["flatfile"][..], &rules, &["expirations", "retention", "rescan"]].concat());
+        assert_eq!(names, [&["flatfile", "expirations"][..], &rules, &["retention", "rescan"]].concat());
         assert!(settings.tasks.keys().all(|name| names.contains(&name.as_str())));
         let off: Vec<&str> = planned.iter().filter(|task| !task.enabled).map(|task| task.name).collect();
         assert_eq!(off, ["autoenrol"], "as in Moodle");

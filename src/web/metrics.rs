@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock;
 use crate::report::{Code, Problem};
-use crate::run::{Report, State};
+use crate::run::{Report, State, jobs};
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -25,7 +25,9 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub const UNLISTED: &str = "unlisted";
 
 /// Kinds of runs whose series stand at 0 from the start, so that the first run is seen as an increase.
-const KINDS: [&str; 3] = ["import", "sync flatfile", "approve"];
+fn kinds() -> impl Iterator<Item = String> {
+    ["import", "approve"].into_iter().map(str::to_owned).chain(jobs::all().map(|job| format!("sync {job}")))
+}
 
 /// How a run of the daemon ends.
 const ENDS: [State; 5] = [State::Done, State::DoneWithErrors, State::Held, State::Failed, State::Skipped];
@@ -254,11 +256,11 @@ impl Series {
 
     /// A series that appears with its first event hides that event from `increase()`.
     fn begin_at_zero(&self) {
-        for kind in KINDS {
-            self.durations.get_or_create_owned(&KindLabel { kind: kind.to_owned() });
+        for kind in kinds() {
             for state in ENDS {
-                self.run(kind, state);
+                self.run(&kind, state);
             }
+            self.durations.get_or_create_owned(&KindLabel { kind });
         }
         for result in ["applied", "failed", "blank"] {
             self.line(result);

@@ -16,6 +16,8 @@ on_each_engine!(
     a_site_in_order,
     a_disabled_method,
     a_twin_task,
+    twins_of_rules,
+    what_tasks_name,
     another_prefix,
     missing_tables_and_columns,
     own_tables_of_another_time,
@@ -85,6 +87,62 @@ async fn a_twin_task(mut site: Site) {
         .await;
         assert_eq!(find(&examine(&site).await, "twin-task").level, level);
     }
+}
+
+/// One finding for each task of enrold that is on and whose work Moodle does as well, with the way out.
+async fn twins_of_rules(mut site: Site) {
+    sample(&mut site).await;
+    assert_eq!(find(&examine(&site).await, "twin-task").level, Level::Ok);
+    site.sql("UPDATE {task_scheduled} SET disabled = 0 WHERE component = 'enrol_cohort'").await;
+    let findings = examine(&site).await;
+    let twin = find(&findings, "twin-task");
+    assert_eq!(twin.level, Level::Warning);
+    let text = twin.text(Locale::En);
+    for part in [
+        r"Moodle's own task \enrol_cohort\task\enrol_cohort_sync is enabled",
+        "enrold's task cohort",
+        r"php admin/cli/scheduled_task.php --disable='\enrol_cohort\task\enrol_cohort_sync'",
+        "tasks.cohort.enabled = false",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(can_work(&findings));
+    assert!(find(&findings, "rules").text(Locale::En).starts_with("rules that the daemon keeps true: cohort"));
+    // What is left to Moodle is nobody's twin; neither is the task of a method that is off.
+    site.set("tasks.cohort.enabled", "false");
+    let findings = examine(&site).await;
+    assert_eq!(find(&findings, "twin-task").level, Level::Ok);
+    assert!(
+        find(&findings, "rules")
+            .text(Locale::En)
+            .contains("cohort (tasks.cohort.enabled = false, Moodle's task does it)")
+    );
+    site.set("tasks.cohort.enabled", "true");
+    site.sql("UPDATE {config} SET value = 'manual,flatfile' WHERE name = 'enrol_plugins_enabled'").await;
+    let findings = examine(&site).await;
+    assert_eq!(find(&findings, "twin-task").level, Level::Ok);
+    assert!(find(&findings, "rules").text(Locale::Fr).contains("cohort (non activée dans Moodle)"));
+}
+
+async fn what_tasks_name(mut site: Site) {
+    sample(&mut site).await;
+    let none =
+        |findings: &[Finding]| !findings.iter().any(|found| ["roles-dropped", "task-courses"].contains(&found.code));
+    site.set("tasks.cohort.when_disabled", "drop_roles");
+    site.set("tasks.meta.courses", "L1-MATH-101");
+    assert!(none(&examine(&site).await));
+    site.set("tasks.meta.courses", "L1-MATH-101,l1-math-101,Nowhere");
+    site.sql("UPDATE {config} SET value = 'manual,flatfile' WHERE name = 'enrol_plugins_enabled'").await;
+    let findings = examine(&site).await;
+    let dropped = find(&findings, "roles-dropped");
+    assert!(
+        dropped.level == Level::Warning && dropped.text(Locale::En).contains("tasks.cohort.when_disabled = drop_roles")
+    );
+    let courses = find(&findings, "task-courses").text(Locale::En);
+    assert!(
+        courses.contains("tasks.meta.courses names short names that no course has: l1-math-101, Nowhere"),
+        "{courses}"
+    );
 }
 
 /// The tables stand under another prefix than the configured one.

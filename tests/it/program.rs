@@ -18,7 +18,7 @@ use crate::site::{NOW, Site};
 pub struct Program {
     /// The working directory.
     pub dir: PathBuf,
-    now: i64,
+    now: Option<i64>,
     words: Vec<String>,
     env: Vec<(String, String)>,
 }
@@ -36,22 +36,35 @@ pub struct Answer {
 impl Program {
     /// The program in a directory, at the tests' moment, without any setting of the test.
     pub fn bare(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), now: NOW, words: Vec::new(), env: Vec::new() }
+        Self { dir: dir.to_owned(), now: Some(NOW), words: Vec::new(), env: Vec::new() }
     }
 
-    /// The program on a site; the guard is as delivered.
+    /// The program on a site; the guard is as delivered. The tasks of rules and expirations are off, so that a daemon runs
+    /// what its test drops: a test of them switches on what it needs ([`Program::minding`]).
     pub fn on(site: &Site) -> Self {
         let engine = site.engine();
         let state = &engine.settings.state.path;
         let dir = state.parent().unwrap_or(state);
-        Self::bare(dir)
+        let program = Self::bare(dir)
             .with("--set", &format!("database.url={}", url(&engine)))
-            .with("--set", &format!("state.path={}", state.display()))
+            .with("--set", &format!("state.path={}", state.display()));
+        let tasks = ["cohort", "category", "coursecompleted", "autoenrol", "meta", "expirations"];
+        tasks.into_iter().fold(program, |program, task| program.set(&format!("tasks.{task}.enabled=false")))
+    }
+
+    /// Switches on the tasks of these names.
+    pub fn minding(self, tasks: &[&str]) -> Self {
+        tasks.iter().fold(self, |program, task| program.set(&format!("tasks.{task}.enabled=true")))
     }
 
     /// The same program at another moment.
     pub fn at(&self, now: i64) -> Self {
-        Self { now, ..self.clone() }
+        Self { now: Some(now), ..self.clone() }
+    }
+
+    /// The same program by the real clock.
+    pub fn by_the_real_clock(&self) -> Self {
+        Self { now: None, ..self.clone() }
     }
 
     /// Puts an option before every command.
@@ -91,10 +104,14 @@ impl Program {
     /// A command that is not started yet.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
-        command.arg(format!("--now={}", self.now)).args(&self.words).args(words);
+        command.args(self.now()).args(&self.words).args(words);
         command.current_dir(&self.dir).stdin(Stdio::null());
         command.env_clear().envs(self.env.iter().cloned());
         command
+    }
+
+    fn now(&self) -> Option<String> {
+        self.now.map(|now| format!("--now={now}"))
     }
 
     /// Runs a command with `--json`: standard output is one document and nothing else.
@@ -107,9 +124,9 @@ impl Program {
 
     /// Runs a command on a terminal of its own, made by `script` of util-linux, and types an answer.
     pub fn typed(&self, words: &[&str], answer: &str) -> Answer {
-        let now = format!("--now={}", self.now);
-        let program = [env!("CARGO_BIN_EXE_enrold"), &now];
-        let all = program.into_iter().chain(self.words.iter().map(String::as_str)).chain(words.iter().copied());
+        let now = self.now();
+        let program = [env!("CARGO_BIN_EXE_enrold")].into_iter().chain(now.iter().map(String::as_str));
+        let all = program.chain(self.words.iter().map(String::as_str)).chain(words.iter().copied());
         let line: Vec<String> = all.map(|word| format!("'{word}'")).collect();
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]).current_dir(&self.dir);

@@ -4,7 +4,7 @@
 use enrold::schedule::store;
 use serde_json::{Value as Json, json};
 
-use crate::program::{Program, sample};
+use crate::program::{Program, on_the_sample, sample};
 use crate::running::names;
 use crate::servers::on_each_engine;
 use crate::site::{NOW, Site};
@@ -16,6 +16,9 @@ on_each_engine!(
     one_pass_runs_what_is_due,
     due_rows_of_the_buffer_are_replayed,
     old_files_are_removed,
+    rules_run_as_tasks,
+    a_running_task_of_moodle_defers,
+    methods_that_are_off_are_skipped,
 );
 
 /// The words of a pass over the drop directory.
@@ -108,4 +111,80 @@ async fn old_files_are_removed(mut site: Site) {
     assert_eq!(names(&program.inbox()), ["enrols.csv.done", "enrols.csv.report.json"]);
     once(&program.at(NOW + 100 * 365 * 86_400)).set("tasks.flatfile.enabled=false").run(&["run", "--once"]).ends(0);
     assert_eq!(names(&program.inbox()), [""; 0]);
+}
+
+/// A member joins a cohort by hand-made SQL, without an event of Moodle.
+async fn joins_the_cohort(site: &mut Site, user: i64) {
+    site.insert("cohort_members", &[("id", (700 + user).into()), ("cohortid", 2.into()), ("userid", user.into())])
+        .await;
+}
+
+async fn rules_run_as_tasks(mut site: Site) {
+    let program = site.sampled().await.minding(&["cohort"]);
+    joins_the_cohort(&mut site, 31).await;
+    let mut daemon = program.start();
+    daemon.until_logged("run 2, sync cohort: done, 0 lines, 0 errors, 2 changes");
+    daemon.stop();
+    let last = task(&program, "cohort");
+    assert_eq!((&last["result"], &last["run"], &last["succeeded"]), (&json!("done"), &json!(2), &json!(NOW)));
+    assert_eq!(last["next"], NOW + 300);
+    let (_, past) = program.json(&["runs", "2"]);
+    assert_eq!((&past["kind"], &past["counts"]["rules"][0]["added"]), (&json!("sync cohort"), &json!(1)));
+    assert!(past["changes"].as_array().unwrap().iter().all(|change| change["userid"] == 31));
+    // Five minutes past the hour it is due again; what a daemon misses comes once.
+    let later = program.at(NOW + 3 * 3_600);
+    let (_, told) = once(&later).json(&["run", "--once"]);
+    let kinds: Vec<&Json> = told["reports"].as_array().unwrap().iter().map(|report| &report["kind"]).collect();
+    assert_eq!(kinds, ["sync flatfile", "sync cohort"]);
+}
+
+/// It is told as deferred and due again, not done and not failed; everything else goes on.
+async fn a_running_task_of_moodle_defers(mut site: Site) {
+    let program = site.sampled().await.minding(&["cohort"]);
+    joins_the_cohort(&mut site, 31).await;
+    site.sql("UPDATE {task_scheduled} SET disabled = 0, timestarted = 1 WHERE classname LIKE '%enrol_cohort_sync'")
+        .await;
+    let mut daemon = program.start();
+    daemon.until_logged(
+        r"the task cohort is deferred to the next minute: Moodle's own task \enrol_cohort\task\enrol_cohort_sync",
+    );
+    program.drop_file("one.csv", std::fs::read(sample("enrols-20261121.csv")).unwrap());
+    daemon.until_there("one.csv.done");
+    daemon.stop();
+    let last = task(&program, "cohort");
+    assert_eq!((&last["result"], &last["run"], &last["succeeded"]), (&json!("deferred"), &Json::Null, &Json::Null));
+    assert!(last["message"].as_str().unwrap().ends_with("enrol_cohort_sync is running"));
+    program.run(&["tasks"]).ends(0).says(&["deferred", "  - Moodle's own task"]);
+
+    site.sql("UPDATE {task_scheduled} SET timestarted = NULL WHERE classname LIKE '%enrol_cohort_sync'").await;
+    let (code, told) = once(&program).json(&["run", "--once"]);
+    assert_eq!((code, &told["reports"][0]["kind"]), (0, &json!("sync cohort")));
+    assert_eq!(told["reports"][0]["notes"][0]["twin-task"], r"\enrol_cohort\task\enrol_cohort_sync");
+    assert_eq!(task(&program, "cohort")["result"], "done");
+}
+
+/// Such a task has no run in the history and is due at its next time, as after any other end.
+async fn methods_that_are_off_are_skipped(mut site: Site) {
+    let program = site.sampled().await.minding(&["cohort"]).set("tasks.flatfile.enabled=false");
+    site.sql("UPDATE {config} SET value = 'manual,flatfile' WHERE name = 'enrol_plugins_enabled'").await;
+    site.sql("UPDATE {task_scheduled} SET disabled = 0, timestarted = 1 WHERE classname LIKE '%enrol_cohort_sync'")
+        .await;
+    let before = site.dump().await;
+    once(&program).run(&["run", "--once"]).ends(0);
+    let last = task(&program, "cohort");
+    assert_eq!((&last["result"], &last["run"], &last["next"]), (&json!("skipped"), &Json::Null, &json!(NOW + 300)));
+    assert_eq!(site.last_run().await, 0);
+    site.nothing_changed(&before, "a method that is off").await;
+}
+
+/// By the real clock: a schedule that names each second runs at least twice before the next minute.
+#[test]
+fn a_schedule_with_seconds() {
+    on_the_sample(async |mut site: Site, program| {
+        joins_the_cohort(&mut site, 31).await;
+        let program = program.by_the_real_clock().minding(&["cohort"]).set("tasks.cohort.schedule=* * * * * *");
+        let mut daemon = program.set("inbox.rescan=3600").start();
+        daemon.until_logged_often(3, "sync cohort: done");
+        daemon.stop();
+    });
 }

@@ -65,12 +65,14 @@ async fn rows_of_tasks(mut site: Site) {
 async fn listed(mut site: Site) {
     let program = site.sampled().await.set("site.timezone=Europe/Paris");
     let never = tasks(&program);
-    let names: Vec<&Json> = never.iter().map(|task| &task["name"]).collect();
-    assert_eq!(names, ["flatfile", "retention", "rescan"]);
+    let names: Vec<&str> = never.iter().map(|task| task["name"].as_str().unwrap()).collect();
+    let rules = ["cohort", "category", "coursecompleted", "autoenrol", "meta"];
+    assert_eq!(names, [&["flatfile", "expirations"][..], &rules, &["retention", "rescan"]].concat());
     // 21 November 2026, 10:00 UTC: in Paris 11:00.
-    assert_eq!((&never[0]["next"], &never[1]["next"]), (&json!(NOW + 900), &json!(NOW + 16 * 3600 + 2400)));
-    assert_eq!((&never[2]["every"], &never[2]["next"]), (&json!(30), &Json::Null));
-    assert!(never.iter().all(|task| task["started"].is_null() && task["enabled"] == true));
+    let (retention, rescan) = (names.len() - 2, names.len() - 1);
+    assert_eq!((&never[0]["next"], &never[retention]["next"]), (&json!(NOW + 900), &json!(NOW + 16 * 3600 + 2400)));
+    assert_eq!((&never[rescan]["every"], &never[rescan]["next"]), (&json!(30), &Json::Null));
+    assert!(never.iter().all(|task| task["started"].is_null()));
 
     store::begin(&mut site.conn, "flatfile", NOW - 2700).await.unwrap();
     store::end(&mut site.conn, "flatfile", NOW - 2690, "done", Some(12), "").await.unwrap();
@@ -85,8 +87,9 @@ async fn listed(mut site: Site) {
             "succeeded": NOW - 2700, "message": null, "next": NOW + 900,
         })
     );
-    assert_eq!((&ran[1]["result"], &ran[1]["succeeded"]), (&json!("failed"), &Json::Null));
-    assert_eq!((&ran[1]["run"], &ran[1]["message"]), (&Json::Null, &json!("no space left")));
+    let failed = &ran[retention];
+    assert_eq!((&failed["result"], &failed["succeeded"]), (&json!("failed"), &Json::Null));
+    assert_eq!((&failed["run"], &failed["message"]), (&Json::Null, &json!("no space left")));
 
     program.run(&["tasks"]).ends(0).says(&[
         "task",
@@ -102,7 +105,28 @@ async fn listed(mut site: Site) {
     ]);
     let french = program.set("locale=fr").set("tasks.retention.enabled=false").set("inbox.rescan=5");
     french.run(&["tasks"]).ends(0).says(&["tâche", "prochain début", "désactivée", "toutes les 5 s", "jamais"]);
-    assert_eq!((&tasks(&french)[1]["enabled"], &tasks(&french)[1]["next"]), (&json!(false), &Json::Null));
+    let off = &tasks(&french)[retention];
+    assert_eq!((&off["enabled"], &off["next"]), (&json!(false), &Json::Null));
+}
+
+/// Each rule has its own schedule, with seconds if it wants, in its own zone.
+#[test]
+fn schedules_of_rules() {
+    on_the_sample(async |_, program| {
+        let program = program
+            .minding(&["cohort", "meta", "category"])
+            .set("site.timezone=Europe/Paris")
+            .set("tasks.meta.schedule=30 0 20 * * *")
+            .set("tasks.meta.timezone=Asia/Tokyo");
+        let all = tasks(&program);
+        let find = |name: &str| all.iter().find(|task| task["name"] == name).unwrap();
+        assert_eq!((&find("cohort")["next"], &find("cohort")["zone"]), (&json!(NOW + 300), &json!("Europe/Paris")));
+        assert_eq!(find("category")["next"], NOW + 300);
+        // In Tokyo it is 19:00.
+        assert_eq!((&find("meta")["next"], &find("meta")["zone"]), (&json!(NOW + 3630), &json!("Asia/Tokyo")));
+        assert_eq!(find("autoenrol")["next"], Json::Null);
+        program.run(&["tasks"]).ends(0).says(&["30 0 20 * * *", "2026-11-21T20:00:30+09:00", "disabled"]);
+    });
 }
 
 /// The zone is Moodle's where the configuration names none.

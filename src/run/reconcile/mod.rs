@@ -9,6 +9,7 @@ mod roles;
 mod tally;
 mod view;
 
+pub use tally::of_cause;
 pub use view::{View, of_courses, of_touched};
 
 use crate::clock::StopWatch;
@@ -16,6 +17,7 @@ use crate::config::Settings;
 use crate::db::{DbError, Params};
 use crate::rules::{Instances, Owner, Policy, Rule, section};
 use crate::run::error::RunResult;
+use crate::run::outcome::Skipped;
 use crate::run::work::Work;
 use crate::run::{end, enrol};
 
@@ -113,6 +115,7 @@ pub async fn drop_roles(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -
     work.cause = before;
     outcome?;
     let mut report = tally::of(work, &pass, true).await?;
+    report.skipped = Some(Skipped::MethodDisabled);
     report.millis = watch.millis();
     work.rules.push(report);
     Ok(())

@@ -1,7 +1,7 @@
 //! What a pass came to, counted from its wave of the journal.
 //! It must not know how it is shown.
 
-use crate::db::DbError;
+use crate::db::{DbError, Params};
 use crate::run::outcome::RuleReport;
 use crate::run::reconcile::Pass;
 use crate::run::work::{Place, Work};
@@ -12,16 +12,33 @@ const LAST_RANK: i64 = 99;
 /// The counts of a pass; none where it planned nothing.
 pub(super) async fn of(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: pass.rule.name.to_owned(), ..RuleReport::default() };
-    if !changed {
-        return Ok(report);
+    if changed {
+        let (from, _) = Place { wave: pass.wave, rank: 0 }.range();
+        let (_, to) = Place { wave: pass.wave, rank: LAST_RANK }.range();
+        let params = work.params().with("from", from).with("to", to);
+        count(work, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
     }
-    let (from, _) = Place { wave: pass.wave, rank: 0 }.range();
-    let (_, to) = Place { wave: pass.wave, rank: LAST_RANK }.range();
-    let params = work.params().with("from", from).with("to", to);
-    let sql = "SELECT c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again, COUNT(*) FROM {enrold_change} c
-        WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0
-        GROUP BY c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END";
-    for row in work.conn.rows(sql, &params).await? {
+    Ok(report)
+}
+
+/// The counts of a job that is no rule, by the cause that it writes into the journal.
+///
+/// # Errors
+/// The engine's.
+pub async fn of_cause(work: &mut Work<'_>, cause: &str) -> Result<RuleReport, DbError> {
+    let mut report = RuleReport { rule: cause.to_owned(), ..RuleReport::default() };
+    let params = work.params().with("cause", cause);
+    count(work, "c.cause = :cause", &params, &mut report).await?;
+    Ok(report)
+}
+
+async fn count(work: &mut Work<'_>, which: &str, params: &Params, report: &mut RuleReport) -> Result<(), DbError> {
+    let sql = format!(
+        "SELECT c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again, COUNT(*) FROM {{enrold_change}} c
+          WHERE c.run = :run AND {which} AND c.state = 0
+          GROUP BY c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END"
+    );
+    for row in work.conn.rows(&sql, params).await? {
         let count = row.int(2);
         match (row.text(0).as_str(), row.int(1)) {
             ("enrolment.add", _) => report.added += count,
@@ -38,5 +55,5 @@ pub(super) async fn of(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> R
             _ => {}
         }
     }
-    Ok(report)
+    Ok(())
 }
