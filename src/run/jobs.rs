@@ -3,6 +3,7 @@
 
 use crate::config::{Settings, WhenOff};
 use crate::db::{DbError, Params};
+use crate::expiry;
 use crate::flatfile::job;
 use crate::moodle::site::Site;
 use crate::rules::Rule;
@@ -17,9 +18,13 @@ pub const FLATFILE: &str = "flatfile";
 /// Enrolments of every method whose end has passed.
 pub const EXPIRATIONS: &str = "expirations";
 
+/// Rules that do not follow expirations: autoenrol would enrol at once whom they have just unenrolled. Its own task does
+/// so at its time, as Moodle's does (spec autoenrol 7).
+const NOT_AFTER_EXPIRATIONS: [&str; 1] = ["autoenrol"];
+
 /// All jobs in the order in which they run: what ends comes before the rules that follow it.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    [FLATFILE].into_iter().chain(crate::rules::RULES.iter().map(|rule| rule.name))
+    [FLATFILE, EXPIRATIONS].into_iter().chain(crate::rules::RULES.iter().map(|rule| rule.name))
 }
 
 /// True if `jobs` are all rules: `sync all`.
@@ -32,8 +37,10 @@ pub(super) fn of_all(jobs: &[String]) -> bool {
 pub(super) fn twins(rules: &[Rule], jobs: &[String]) -> Vec<&'static str> {
     let asked = |name: &str| jobs.iter().any(|job| job == name);
     let flatfile = asked(FLATFILE).then_some(crate::flatfile::TWIN);
+    let expirations = expiry::POLICIES.iter().filter(|_| asked(EXPIRATIONS)).filter_map(|policy| policy.twin);
     flatfile
         .into_iter()
+        .chain(expirations)
         .chain(rules.iter().filter(|rule| asked(rule.name)).flat_map(|rule| rule.twins.iter().copied()))
         .collect()
 }
@@ -50,6 +57,9 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
         job::apply_sync(work, settings).await?;
     }
     reconcile::prepare(work).await?;
+    if order.jobs.iter().any(|name| name == EXPIRATIONS) {
+        expiry::run(work, settings, courses).await?;
+    }
     work.backfill = order.backfill;
     for rule in rules.iter().filter(|rule| order.jobs.iter().any(|name| name == rule.name)) {
         if !work.site.is_enabled(rule.method) {
@@ -68,7 +78,14 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
         };
         reconcile::run(work, rule, settings, view, false).await?;
     }
-    if of_all(&order.jobs) { Ok(()) } else { follow(work, rules, settings, &order.jobs).await }
+    if of_all(&order.jobs) {
+        return Ok(());
+    }
+    let mut done = order.jobs.clone();
+    if done.iter().any(|name| name == EXPIRATIONS) {
+        done.extend(NOT_AFTER_EXPIRATIONS.map(str::to_owned));
+    }
+    follow(work, rules, settings, &done).await
 }
 
 /// The courses that a rule's task is limited to; `None` for all.
