@@ -9,8 +9,8 @@ use config::{Value, ValueKind};
 
 use super::forms;
 use super::sections::{
-    CourseKey, DelScope, DoneMode, EncodingFallback, ExpiredAction, GuardMode, InactiveSince, Locale, LogFormat, LogLevel,
-    RemovalAction, UserKey, WhenDisabled,
+    CourseKey, DelScope, DoneMode, EncodingFallback, ExpiredAction, GuardMode, InactiveSince, Locale, LogFormat,
+    LogLevel, RemovalAction, UserKey, WhenDisabled,
 };
 
 /// One known key.

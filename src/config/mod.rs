@@ -22,7 +22,8 @@ pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
     CatchUp, CourseKey, Database, DelScope, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile,
     FlatFileKeys, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel,
-    OwnLimits, RemovalAction, Retention, Run, Schedule, ScheduleError, Site, State, Task, UserKey, WhenDisabled, WhenOff,
+    OwnLimits, RemovalAction, Retention, Run, Schedule, ScheduleError, Site, State, Task, UserKey, WhenDisabled,
+    WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.

@@ -22,7 +22,7 @@ pub(super) async fn find(work: &mut Work<'_>, due: &[Due], reach: &str) -> Resul
             "elapsed",
             "ueid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
              enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, ending SMALLINT NOT NULL,
-             roles SMALLINT NOT NULL",
+             roles SMALLINT NOT NULL, timeend BIGINT NOT NULL",
         )
         .await?;
     let params = work
@@ -34,9 +34,9 @@ pub(super) async fn find(work: &mut Work<'_>, due: &[Due], reach: &str) -> Resul
     let found = work
         .conn
         .exec(
-            "INSERT INTO elapsed (ueid, userid, courseid, contextid, enrolid, roleid, component, ending, roles)
+            "INSERT INTO elapsed (ueid, userid, courseid, contextid, enrolid, roleid, component, ending, roles, timeend)
              SELECT x.id, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol,
-                    CASE WHEN e.enrol IN (:unenrol) THEN 0 ELSE 1 END, :roles
+                    CASE WHEN e.enrol IN (:unenrol) THEN 0 ELSE 1 END, :roles, x.timeend
                FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
                JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
               WHERE x.timeend > 0 AND x.timeend < :now AND :reach
@@ -72,8 +72,8 @@ async fn doom(work: &mut Work<'_>, ending: i64) -> Result<u64, DbError> {
     work.conn.exec("DELETE FROM doomed", &params).await?;
     work.conn
         .exec(
-            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-             SELECT d.ueid, 0, d.userid, d.courseid, d.contextid, d.enrolid, d.roleid, d.component, 1
+            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free, timeend)
+             SELECT d.ueid, 0, d.userid, d.courseid, d.contextid, d.enrolid, d.roleid, d.component, 1, d.timeend
                FROM elapsed d WHERE d.ending = :ending",
             &params,
         )

@@ -29,10 +29,10 @@ pub enum Methods<'a> {
 ///
 /// # Errors
 /// As [`apply`].
-pub async fn run(work: &mut Work<'_>, settings: &Settings, course: Option<i64>) -> RunResult<()> {
+pub async fn run(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64]>) -> RunResult<()> {
     let watch = StopWatch::start();
     let first = work.waves + 1;
-    let checked = apply(work, settings, Methods::All, course).await?;
+    let checked = apply(work, settings, Methods::All, courses).await?;
     let mut report = tally::of_waves(work, EXPIRATIONS, first, work.waves).await?;
     report.checked = checked;
     report.millis = watch.millis();
@@ -42,7 +42,7 @@ pub async fn run(work: &mut Work<'_>, settings: &Settings, course: Option<i64>) 
 
 /// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols the inactive, then does to each
 /// enrolment with an elapsed `timeend` what its method's `expiredaction` says (spec enrol-core 14 and 15, autoenrol 7).
-/// Disabled instances expire too. `course` is the only `course.id` that is looked at, if there is one. Each of the three
+/// Disabled instances expire too. `courses` are the only `course.id` that are looked at; `None` for all. Each of the three
 /// is a wave of the journal; a fixed number of statements. [`crate::run::end::prepare`] comes first.
 ///
 /// # Errors
@@ -51,11 +51,11 @@ pub async fn apply(
     work: &mut Work<'_>,
     settings: &Settings,
     methods: Methods<'_>,
-    course: Option<i64>,
+    courses: Option<&[i64]>,
 ) -> RunResult<i64> {
     let before = std::mem::replace(&mut work.cause, EXPIRATIONS);
     let due = policy::due(work, settings, methods);
-    let reach = reach(work.site, settings, course);
+    let reach = reach(work.site, settings, courses);
     let mut checked = inactive::unenrol(work, &due, settings.expirations.inactive_since, &reach).await?;
     let elapsed = elapsed::find(work, &due, &reach).await?;
     if elapsed > 0 {
@@ -69,9 +69,9 @@ pub async fn apply(
     Ok(checked)
 }
 
-/// A condition on an enrolment `x` of the instance `e`: the course, and no account that is protected.
-fn reach(site: &Site, settings: &Settings, course: Option<i64>) -> String {
+/// A condition on an enrolment `x` of the instance `e`: the courses, and no account that is protected.
+fn reach(site: &Site, settings: &Settings, courses: Option<&[i64]>) -> String {
     let accounts = id_list(&site.protected(settings.guard.protect_admins));
-    let course = course.map_or_else(String::new, |course| format!(" AND e.courseid = {course}"));
-    format!("x.userid NOT IN ({accounts}){course}")
+    let courses = courses.map_or_else(String::new, |courses| format!(" AND e.courseid IN ({})", id_list(courses)));
+    format!("x.userid NOT IN ({accounts}){courses}")
 }

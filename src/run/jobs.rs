@@ -58,7 +58,8 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
     }
     reconcile::prepare(work).await?;
     if order.jobs.iter().any(|name| name == EXPIRATIONS) {
-        expiry::run(work, settings, courses).await?;
+        let minded = minded(work, settings, EXPIRATIONS).await?;
+        expiry::run(work, settings, within(&asked, minded).as_deref()).await?;
     }
     work.backfill = order.backfill;
     for rule in rules.iter().filter(|rule| order.jobs.iter().any(|name| name == rule.name)) {
@@ -66,15 +67,10 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
             switched_off(work, rule, settings).await?;
             continue;
         }
-        let minded = minded(work, settings, rule).await?;
-        let view = match (&asked, minded) {
-            (Some(asked), Some(minded)) => {
-                let both: Vec<i64> = asked.iter().copied().filter(|course| minded.contains(course)).collect();
-                reconcile::of_courses(work.conn, rule.method, &both).await?
-            }
-            (Some(courses), None) => reconcile::of_courses(work.conn, rule.method, courses).await?,
-            (None, Some(courses)) => reconcile::of_courses(work.conn, rule.method, &courses).await?,
-            (None, None) => View::ALL,
+        let minded = minded(work, settings, rule.name).await?;
+        let view = match within(&asked, minded) {
+            Some(courses) => reconcile::of_courses(work.conn, rule.method, &courses).await?,
+            None => View::ALL,
         };
         reconcile::run(work, rule, settings, view, false).await?;
     }
@@ -88,9 +84,18 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
     follow(work, rules, settings, &done).await
 }
 
-/// The courses that a rule's task is limited to; `None` for all.
-async fn minded(work: &mut Work<'_>, settings: &Settings, rule: &Rule) -> RunResult<Option<Vec<i64>>> {
-    let names = settings.tasks.get(rule.name).map(|task| task.courses.as_slice()).unwrap_or_default();
+/// The courses that an order asks for, as far as its task minds them; `None` for all.
+fn within(asked: &Option<Vec<i64>>, minded: Option<Vec<i64>>) -> Option<Vec<i64>> {
+    match (asked, minded) {
+        (Some(asked), Some(minded)) => Some(asked.iter().copied().filter(|course| minded.contains(course)).collect()),
+        (Some(courses), None) => Some(courses.clone()),
+        (None, minded) => minded,
+    }
+}
+
+/// The courses that a task is limited to; `None` for all.
+async fn minded(work: &mut Work<'_>, settings: &Settings, task: &str) -> RunResult<Option<Vec<i64>>> {
+    let names = settings.tasks.get(task).map(|task| task.courses.as_slice()).unwrap_or_default();
     courses(work, names).await
 }
 
@@ -153,7 +158,7 @@ pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Setti
             reconcile::prepare(work).await?;
             prepared = true;
         }
-        let minded = minded(work, settings, rule).await?;
+        let minded = minded(work, settings, rule.name).await?;
         if let Some(view) = reconcile::of_touched(work, rule, minded.as_deref()).await? {
             reconcile::run(work, rule, settings, view, true).await?;
         }

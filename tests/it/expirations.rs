@@ -1,9 +1,11 @@
 //! Expirations of all methods (spec enrol-core 14, 15 and 17, autoenrol 7 and 10): what becomes of elapsed enrolments and
 //! of people who stay away. It must not repeat what only the flat file has (`flatfile_expiry.rs`).
 
-use enrold::run::{Note, Report, State};
+use enrold::db::Params;
+use enrold::run::outcome::RuleReport;
+use enrold::run::{Report, State, SyncOrder};
 
-use crate::campus::{course, instance, user};
+use crate::campus::user;
 use crate::servers::on_each_engine;
 use crate::site::{NOW, Site};
 
@@ -20,18 +22,11 @@ on_each_engine!(
     each_method_by_its_own_action_in_one_run,
     an_end_at_this_second_has_not_passed,
     the_last_of_two_methods_wipes_the_course,
-    overrides_come_before_moodle,
-    a_missing_action_destroys_nothing,
-    an_unknown_action_does_nothing_and_is_told,
-    disabled_methods_are_left_out_and_told,
-    administrators_and_the_guest_stay,
-    the_guard_holds_expirations,
-    statements_do_not_grow_with_users,
 );
 
 /// Runs the expirations of every method; simulated and done again, they change nothing.
 pub async fn expire(site: &mut Site) -> Report {
-    site.sync().await
+    site.sync_jobs(&SyncOrder::of("expirations")).await
 }
 
 /// The campus with every method enabled.
@@ -55,7 +50,7 @@ pub async fn action(site: &mut Site, method: &str, value: &str) {
 }
 
 /// Six enrolments and seven roles by hand; those of `u1` in `c1` and `u2` in `c2` have expired (spec enrol-core 17).
-async fn six_by_hand(site: &mut Site, manual: &str) {
+pub async fn six_by_hand(site: &mut Site, manual: &str) {
     everything_enabled(site).await;
     action(site, "manual", manual).await;
     for (who, whither, end) in
@@ -135,12 +130,12 @@ async fn manual_in_one_course_only(mut site: Site) {
 
 async fn manual_leaves_roles_of_other_methods(mut site: Site) {
     six_by_hand(&mut site, "3").await;
-    site.instance("cohort", 1, 0, "student").await;
-    site.enrolled(1, 1, "cohort").await;
-    site.has_role(1, 1, "student", "cohort").await;
+    site.instance("database", 1, 0, "student").await;
+    site.enrolled(1, 1, "database").await;
+    site.has_role(1, 1, "student", "database").await;
     expire(&mut site).await;
     let roles = site.roles().await;
-    assert!(roles.contains(&"u1 c1 student cohort".to_owned()), "{roles:?}");
+    assert!(roles.contains(&"u1 c1 student database".to_owned()), "{roles:?}");
     assert!(!roles.contains(&"u1 c1 student manual".to_owned()), "{roles:?}");
 }
 
@@ -231,6 +226,11 @@ async fn each_method_by_its_own_action_in_one_run(mut site: Site) {
         (2, 3, 4)
     );
     assert_eq!(report.notes, []);
+    let found = RuleReport { millis: 0, ..report.rules[0].clone() };
+    let expected = RuleReport { checked: 5, removed: 2, suspended: 3, roles_removed: 4, ..RuleReport::default() };
+    assert_eq!(found, RuleReport { rule: "expirations".to_owned(), ..expected });
+    let causes = "SELECT COUNT(*) FROM {enrold_change} c WHERE c.cause <> 'expirations'";
+    assert_eq!(site.conn.number(causes, &Params::new()).await.unwrap(), 0);
 }
 
 /// The end is over when the clock has passed it (spec enrol-core 14).
@@ -259,147 +259,19 @@ async fn the_last_of_two_methods_wipes_the_course(mut site: Site) {
     assert_eq!(site.enrolments().await, [""; 0]);
     assert_eq!(site.roles().await, [""; 0]);
     assert_eq!(report.counts["enrolment.remove"], 2);
-    let last = "SELECT CASE WHEN COUNT(*) = 2 THEN SUM(c.lastenrol) ELSE -1 END FROM {enrold_change} c WHERE c.kind = 'enrolment.remove'";
-    assert_eq!(site.conn.number(last, &enrold::db::Params::new()).await.unwrap(), 1);
+    let last = "SELECT COUNT(*) FROM {enrold_change} c WHERE c.kind = 'enrolment.remove' AND c.lastenrol = 1";
+    assert_eq!(site.conn.number(last, &Params::new()).await.unwrap(), 1);
 }
 
-async fn overrides_come_before_moodle(mut site: Site) {
-    six_by_hand(&mut site, "0").await;
-    site.instance("database", 3, 0, "student").await;
-    site.enrolled_until(8, 3, "database", NOW - 1).await;
-    site.set("expirations.expiredaction.manual", "suspend");
-    site.set("expirations.expiredaction.database", "suspendnoroles");
-    expire(&mut site).await;
-    assert_eq!(suspended(&mut site).await, ["u1 c1 manual", "u2 c2 manual", "u8 c3 database"]);
-    assert_eq!(site.roles().await.len(), 7);
-}
-
-/// Only flatfile and coursecompleted have a documented default that ends anything without a loss; the others keep.
-async fn a_missing_action_destroys_nothing(mut site: Site) {
-    everything_enabled(&mut site).await;
-    site.sql("DELETE FROM {config_plugins} WHERE name = 'expiredaction'").await;
-    for (who, method) in (1..).zip(["manual", "self", "flatfile", "database", "autoenrol", "coursecompleted"]) {
-        if method != "manual" {
-            site.instance(method, 1, 0, "student").await;
-        }
-        site.enrolled_until(who, 1, method, NOW - 1).await;
-    }
-    expire(&mut site).await;
-    assert_eq!(suspended(&mut site).await, ["u3 c1 flatfile", "u6 c1 coursecompleted"]);
-    assert_eq!(site.enrolments().await.len(), 6);
-}
-
-async fn an_unknown_action_does_nothing_and_is_told(mut site: Site) {
-    six_by_hand(&mut site, "7").await;
-    let before = site.dump().await;
-    let report = expire(&mut site).await;
-    site.nothing_changed(&before, "an unknown action").await;
-    let told = Note::ExpiryUnknown { method: "manual".to_owned(), value: "7".to_owned() };
-    assert_eq!(report.notes, [told]);
-}
-
-async fn disabled_methods_are_left_out_and_told(mut site: Site) {
-    six_by_hand(&mut site, "3").await;
-    site.sql("UPDATE {config} SET value = 'flatfile,self,autoenrol' WHERE name = 'enrol_plugins_enabled'").await;
-    let before = site.dump().await;
-    let report = expire(&mut site).await;
-    site.nothing_changed(&before, "a disabled method").await;
-    assert_eq!(report.notes, [Note::NotExpiring("manual, database, coursecompleted".to_owned())]);
-}
-
-async fn administrators_and_the_guest_stay(mut site: Site) {
-    everything_enabled(&mut site).await;
-    action(&mut site, "manual", "0").await;
-    let enrolid = instance("manual", 1);
-    for who in [1, 2] {
-        site.sql(&format!(
-            "INSERT INTO {{user_enrolments}} (enrolid, userid, timeend, modifierid, timecreated, timemodified)
-             VALUES ({enrolid}, {who}, {NOW} - 1, 2, 1, 1)"
-        ))
-        .await;
-    }
-    expire(&mut site).await;
-    assert_eq!(site.enrolments().await.len(), 2);
-    site.set("guard.protect_admins", "false");
-    expire(&mut site).await;
-    assert_eq!(site.enrolments().await, ["guest c1 manual 0..now-1"]);
-}
-
-async fn the_guard_holds_expirations(mut site: Site) {
-    six_by_hand(&mut site, "0").await;
-    site.set("guard.mode", "hold");
-    site.set("guard.method.removals_max", "1");
-    let before = site.dump().await;
-    let report = expire_once(&mut site).await;
-    assert_eq!(report.state, State::Held);
-    site.nothing_changed(&before, "a held run").await;
-    site.engine().approve(report.run).await.unwrap();
-    assert_eq!(site.enrolments().await.len(), 4);
-}
-
-async fn statements_do_not_grow_with_users(mut site: Site) {
-    everything_enabled(&mut site).await;
-    site.set("run.lease_ttl", "3600");
-    site.set("run.effect_rows", "100000");
-    action(&mut site, "manual", "3").await;
-    action(&mut site, "self", "0").await;
-    action(&mut site, "autoenrol", "0").await;
-    site.instance("self", 1, 0, "student").await;
-    site.instance("autoenrol", 1, 0, "student").await;
-    site.sql(&format!("UPDATE {{enrol}} SET customint3 = 60 WHERE id = {}", instance("autoenrol", 1))).await;
-    crowd(&mut site, 10_000, 20).await;
-    let few = expire_once(&mut site).await;
-    crowd(&mut site, 20_000, 1_500).await;
-    let many = expire_once(&mut site).await;
-    assert_eq!((few.counts["enrolment.remove"], many.counts["enrolment.remove"]), (40, 3_000));
-    assert_eq!((few.counts["enrolment.suspend"], many.counts["enrolment.suspend"]), (20, 1_500));
-    // From a thousand planned rows on PostgreSQL is told to look at the journal.
-    assert!(
-        many.statements <= few.statements + 20,
-        "{} statements for 4,500, {} for 60",
-        many.statements,
-        few.statements
-    );
-}
-
-/// So many accounts from this id on, enrolled in `c1` by hand and by self until a second ago, and by a rule for people who
-/// log in.
-async fn crowd(site: &mut Site, from: i64, people: i64) {
-    let ids: Vec<i64> = (from..from + people).collect();
-    for some in ids.chunks(500) {
-        let rows = |row: &dyn Fn(i64) -> String| some.iter().map(|who| row(*who)).collect::<Vec<_>>().join(", ");
-        let accounts = rows(&|who| format!("({who}, 'p{who}', 1, 1, 'p{who}@example.com')"));
-        site.sql(&format!("INSERT INTO {{user}} (id, username, mnethostid, confirmed, email) VALUES {accounts}")).await;
-        for (method, end) in [("manual", NOW - 1), ("self", NOW - 1), ("autoenrol", 0)] {
-            let enrolid = instance(method, 1);
-            let rows = rows(&|who| format!("({enrolid}, {who}, {end}, 2, 1, 1)"));
-            site.sql(&format!(
-                "INSERT INTO {{user_enrolments}} (enrolid, userid, timeend, modifierid, timecreated, timemodified) VALUES {rows}"
-            ))
-            .await;
-        }
-        let context = crate::campus::context(1);
-        let roles = rows(&|who| format!("(5, {context}, {who}, 1, 2, '', 0)"));
-        site.sql(&format!(
-            "INSERT INTO {{role_assignments}} (roleid, contextid, userid, timemodified, modifierid, component, itemid) VALUES {roles}"
-        ))
-        .await;
-    }
-}
-
-async fn suspended(site: &mut Site) -> Vec<String> {
+/// Suspended enrolments as `u1 c1 manual`.
+pub async fn suspended(site: &mut Site) -> Vec<String> {
     let all = site.enrolments().await;
     let suspended = all.iter().filter(|line| line.contains(" suspended"));
     suspended.map(|line| line.split(" suspended").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// Runs the expirations and nothing more.
-async fn expire_once(site: &mut Site) -> Report {
-    site.engine().sync_flatfile(false).await.unwrap()
-}
-
 /// Runs the expirations of one course.
 async fn expire_in(site: &mut Site, shortname: &str) -> Report {
-    let _ = (course(1), shortname);
-    site.engine().sync_flatfile(false).await.unwrap()
+    let order = SyncOrder { course: Some(shortname.to_owned()), ..SyncOrder::of("expirations") };
+    site.sync_jobs(&order).await
 }
