@@ -1,9 +1,9 @@
 //! Expirations as a run: settings, what is left out and told, the guard, how statements grow, and Moodle writing meanwhile.
 //! It must not test what becomes of an enrolment; `expirations.rs` does, method by method.
 
-use enrold::run::{Engine, Note, Report, State, SyncOrder};
+use enrold::run::{Engine, Note, Report, RunError, State, SyncOrder};
 
-use crate::campus::{context, instance, user};
+use crate::campus::{context, course, instance, user};
 use crate::expirations::{action, everything_enabled, expire, six_by_hand, suspended};
 use crate::meanwhile::When;
 use crate::servers::on_each_engine;
@@ -16,6 +16,8 @@ on_each_engine!(
     disabled_methods_are_left_out_and_told,
     administrators_and_the_guest_stay,
     the_guard_holds_expirations,
+    the_task_minds_its_courses_only,
+    linked_courses_follow,
     statements_do_not_grow_with_users,
     who_is_prolonged_meanwhile_stays,
 );
@@ -92,6 +94,36 @@ async fn the_guard_holds_expirations(mut site: Site) {
     site.nothing_changed(&before, "a held run").await;
     site.engine().approve(report.run).await.unwrap();
     assert_eq!(site.enrolments().await.len(), 4);
+}
+
+/// `tasks.expirations.courses`, alone and with `--course`.
+async fn the_task_minds_its_courses_only(mut site: Site) {
+    six_by_hand(&mut site, "2").await;
+    site.set("tasks.expirations.courses", "c2,c3");
+    let other = SyncOrder { course: Some("c1".to_owned()), ..SyncOrder::of("expirations") };
+    site.sync_jobs(&other).await;
+    assert_eq!(suspended(&mut site).await, [""; 0]);
+    expire(&mut site).await;
+    assert_eq!(suspended(&mut site).await, ["u2 c2 manual"]);
+    site.set("tasks.expirations.courses", "c1,c9");
+    let error = site.engine().sync(&SyncOrder::of("expirations"), false).await.unwrap_err();
+    assert!(matches!(error, RunError::NoSuchCourse(name) if name == "c9"));
+}
+
+/// `c3` is linked to `c1`: who expires there leaves here in the same run.
+async fn linked_courses_follow(mut site: Site) {
+    six_by_hand(&mut site, "0").await;
+    site.instance("meta", 3, 0, "student").await;
+    site.sql(&format!("UPDATE {{enrol}} SET customint1 = {} WHERE id = {}", course(1), instance("meta", 3))).await;
+    for who in [1, 3, 4] {
+        site.enrolled(who, 3, "meta").await;
+        site.has_role(who, 3, "student", "meta").await;
+    }
+    let report = expire(&mut site).await;
+    let of_meta: Vec<String> = site.enrolments().await.into_iter().filter(|line| line.contains(" meta")).collect();
+    assert!(!of_meta.iter().any(|line| line.starts_with("u1 ")), "{of_meta:?}");
+    let rules: Vec<_> = report.rules.iter().map(|rule| (rule.rule.as_str(), rule.consequence, rule.removed)).collect();
+    assert_eq!(rules, [("expirations", false, 2), ("meta", true, 1)]);
 }
 
 async fn statements_do_not_grow_with_users(mut site: Site) {

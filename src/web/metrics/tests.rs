@@ -15,7 +15,6 @@ fn report(state: State) -> Report {
         read_as: None,
         rules: Vec::new(),
         counts: BTreeMap::from([("enrolment.add".to_owned(), 7)]),
-        rules: Vec::new(),
         overtaken: 0,
         would_hold: false,
         errors: 3,
