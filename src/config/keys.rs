@@ -9,8 +9,8 @@ use config::{Value, ValueKind};
 
 use super::forms;
 use super::sections::{
-    CourseKey, DelScope, DoneMode, EncodingFallback, GuardMode, Locale, LogFormat, LogLevel, RemovalAction, UserKey,
-    WhenDisabled,
+    CourseKey, DelScope, DoneMode, EncodingFallback, ExpiredAction, GuardMode, InactiveSince, Locale, LogFormat,
+    LogLevel, RemovalAction, UserKey, WhenDisabled,
 };
 
 /// One known key.
@@ -116,6 +116,12 @@ const BEFORE_TASKS: &[Key] = &[
     choice("flatfile.native.course_key", CourseKey::WORDS),
     Key { name: "flatfile.unenrolaction", kind: Kind::Choice(RemovalAction::WORDS), unset: Unset::Moodle },
     Key { name: "flatfile.expiredaction", kind: Kind::Choice(RemovalAction::WORDS), unset: Unset::Moodle },
+    choice("expirations.inactive_since", InactiveSince::WORDS),
+    expired("expirations.expiredaction.manual"),
+    expired("expirations.expiredaction.self"),
+    expired("expirations.expiredaction.database"),
+    expired("expirations.expiredaction.autoenrol"),
+    expired("expirations.expiredaction.coursecompleted"),
     whole("run.retries", 0, 1_000, "attempts"),
     seconds("run.lock_timeout", 1),
     seconds("run.simulate_lock_timeout", 1),
@@ -161,6 +167,10 @@ const fn seconds(name: &'static str, least: u32) -> Key {
 
 const fn choice(name: &'static str, words: &'static [&'static str]) -> Key {
     defaulted(name, Kind::Choice(words))
+}
+
+const fn expired(name: &'static str) -> Key {
+    Key { name, kind: Kind::Choice(ExpiredAction::WORDS), unset: Unset::Moodle }
 }
 
 const fn text(name: &'static str, form: fn(&str) -> Result<(), String>) -> Key {

@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
-    CatchUp, CourseKey, Database, DelScope, DoneMode, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode, Hook,
-    Http, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, OwnLimits, RemovalAction, Retention, Run, Schedule,
-    ScheduleError, Site, State, Task, UserKey, WhenDisabled, WhenOff,
+    CatchUp, CourseKey, Database, DelScope, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile,
+    FlatFileKeys, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel,
+    OwnLimits, RemovalAction, Retention, Run, Schedule, ScheduleError, Site, State, Task, UserKey, WhenDisabled,
+    WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -117,6 +118,8 @@ pub struct Settings {
     pub site: Site,
     /// The flat file.
     pub flatfile: FlatFile,
+    /// Expirations of all methods.
+    pub expirations: Expirations,
     /// How a run meets the database.
     pub run: Run,
     /// Scheduled tasks by name.

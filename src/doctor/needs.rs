@@ -68,10 +68,14 @@ pub const NEEDS: [Need; 35] = [
     Need::reads("role", &["id", "shortname"]),
     Need::reads("role_capabilities", &["roleid", "contextid", "capability", "permission"]),
     Need::reads("context", &["id", "contextlevel", "instanceid", "path"]),
-    Need::reads("user", &["id", "username", "idnumber", "email", "deleted", "mnethostid"]),
+    Need::reads("user", &["id", "username", "idnumber", "email", "deleted", "mnethostid", "lastaccess"]),
     Need::reads("course", &["id", "shortname", "idnumber", "category"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
-    Need::reads("enrol", &["id", "enrol", "courseid", "sortorder", "roleid", "timecreated"]).inserts(&[
+    Need::reads(
+        "enrol",
+        &["id", "enrol", "courseid", "sortorder", "roleid", "customint2", "customint3", "timecreated"],
+    )
+    .inserts(&[
         "enrol",
         "status",
         "courseid",
@@ -113,7 +117,7 @@ pub const NEEDS: [Need; 35] = [
         "itemid",
         "userid",
     ]),
-    Need::rows("user_lastaccess", &["id", "userid", "courseid"]).deletes(),
+    Need::rows("user_lastaccess", &["id", "userid", "courseid", "timeaccess"]).deletes(),
     Need::reads("modules", &["id", "name"]).optional(),
     Need::reads("course_modules", &["id", "course", "module", "instance"]).optional(),
     Need::reads("forum", &["id", "course", "forcesubscribe"]).optional(),

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use crate::config::{DelScope, Settings};
+use crate::expiry::{self, Methods};
 use crate::files::{self, Entry, Kind, Reading, Scan};
 use crate::flatfile::stage::{Keys, Stage, Staged};
-use crate::flatfile::{COMPONENT, METHOD, buffer, del, expiry, resolve, waves};
+use crate::flatfile::{COMPONENT, METHOD, buffer, del, resolve, waves};
 use crate::moodle::site::{RemovalAction, Site};
 use crate::run::enrol;
 use crate::run::error::{RunError, RunResult};
@@ -31,36 +32,30 @@ pub struct Drop<'a> {
     pub held: Option<i64>,
 }
 
-/// What `del` lines and elapsed ends do on this site: enrold's override, Moodle's setting, Moodle's documented default.
+/// What `del` lines do on this site: enrold's override, Moodle's setting, Moodle's documented default.
 #[derive(Clone, Copy, Debug)]
 pub struct Actions {
-    /// For `del` lines.
+    /// What becomes of the enrolments that they end.
     pub unenrol: RemovalAction,
-    /// For an elapsed `timeend`.
-    pub expire: RemovalAction,
-    /// How far `del` lines reach.
+    /// How far they reach.
     pub scope: DelScope,
 }
 
 impl Actions {
-    /// Reads the actions; a missing or unreadable setting is the documented default, suspend without roles, and never
+    /// Reads the action; a missing or unreadable setting is the documented default, suspend without roles, and never
     /// PHP's accident of reading nothing as 0, unenrol (spec flatfile 6.2).
     pub fn read(site: &Site, settings: &Settings) -> Self {
         use crate::config::RemovalAction as Configured;
-        let action = |configured: Option<Configured>, name: &str| match configured {
+        let unenrol = match settings.flatfile.unenrolaction {
             Some(Configured::Unenrol) => RemovalAction::Unenrol,
             Some(Configured::Keep) => RemovalAction::Keep,
             Some(Configured::SuspendNoRoles) => RemovalAction::SuspendNoRoles,
             None => site
-                .plugin(COMPONENT, name)
+                .plugin(COMPONENT, "unenrolaction")
                 .and_then(RemovalAction::from_setting)
                 .unwrap_or(RemovalAction::SuspendNoRoles),
         };
-        Self {
-            unenrol: action(settings.flatfile.unenrolaction, "unenrolaction"),
-            expire: action(settings.flatfile.expiredaction, "expiredaction"),
-            scope: settings.flatfile.del_scope,
-        }
+        Self { unenrol, scope: settings.flatfile.del_scope }
     }
 
     /// What to say of `del` lines that end nothing.
@@ -71,15 +66,6 @@ impl Actions {
             RemovalAction::Unenrol | RemovalAction::SuspendNoRoles => None,
         }
     }
-}
-
-/// Accounts that no file may touch: the guest, and administrators unless the guard allows them.
-fn protected(site: &Site, settings: &Settings) -> Vec<i64> {
-    let mut ids = vec![0, site.guest()];
-    if settings.guard.protect_admins {
-        ids.extend(site.administrators());
-    }
-    ids
 }
 
 /// Roles by the names that a form of the file uses: the header form names them by short name and alias, the native
@@ -100,7 +86,7 @@ fn role_names(site: &Site, kind: Kind) -> BTreeMap<String, i64> {
 /// The reader's, the engine's, or a limit of the guard.
 pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<()> {
     let (staged, mut lines) = stage(work, drop).await?;
-    let protected = protected(work.site, settings);
+    let protected = work.site.protected(settings.guard.protect_admins);
     resolve::keys(work, drop.keys).await?;
     lines.failed += resolve::refuse_unresolved(work, drop.keys, &protected).await?;
     waves::prepare(work).await?;
@@ -181,7 +167,7 @@ async fn steps(work: &mut Work<'_>, last: i64, actions: Actions) -> RunResult<()
 pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<()> {
     let actions = Actions::read(work.site, settings);
     waves::prepare(work).await?;
-    let protected = protected(work.site, settings);
+    let protected = work.site.protected(settings.guard.protect_admins);
     let mut last = waves::from_buffer(work, &protected).await?;
     buffer::refuse_unresolved(work, &protected).await?;
     if last > i64::from(settings.flatfile.max_steps) {
@@ -191,8 +177,5 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
     crate::run::end::prepare(work).await?;
     buffer::erase_due(work).await?;
     steps(work, last, actions).await?;
-    work.conn.prefer_indexes(true).await?;
-    let wave = work.next_wave();
-    expiry::apply(work, wave, actions.expire, &protected).await?;
-    Ok(work.conn.prefer_indexes(false).await?)
+    expiry::apply(work, settings, Methods::Only(&[METHOD]), None).await.map(|_| ())
 }

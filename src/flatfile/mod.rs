@@ -3,7 +3,6 @@
 
 pub mod buffer;
 pub mod del;
-pub mod expiry;
 pub mod job;
 pub mod resolve;
 pub mod stage;

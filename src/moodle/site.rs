@@ -140,6 +140,15 @@ impl Site {
         self.number("siteguest", 0)
     }
 
+    /// Accounts that no run ends anything for: the guest, and administrators where the guard protects them.
+    pub fn protected(&self, administrators: bool) -> Vec<i64> {
+        let mut ids = vec![0, self.guest()];
+        if administrators {
+            ids.extend(self.administrators());
+        }
+        ids
+    }
+
     /// The host id that local accounts carry.
     pub fn local_host(&self) -> i64 {
         self.number("mnet_localhost_id", 1)

@@ -132,6 +132,10 @@ pub fn note(note: &Note, locale: Locale) -> String {
         (Note::ActionUnknown(value), Locale::Fr) => format!("le réglage enrol_flatfile/unenrolaction de Moodle vaut « {value} », hors de ses choix : les lignes del ne retirent rien"),
         (Note::CoursesUnknown { rule, names }, Locale::En) => format!("tasks.{rule}.courses names short names that no course has: {names}"),
         (Note::CoursesUnknown { rule, names }, Locale::Fr) => format!("tasks.{rule}.courses nomme des noms abrégés qu'aucun cours ne porte : {names}"),
+        (Note::NotExpiring(methods), Locale::En) => format!("not enabled on this site, so their enrolments do not expire: {methods}"),
+        (Note::NotExpiring(methods), Locale::Fr) => format!("non activées sur ce site, leurs inscriptions n'expirent donc pas : {methods}"),
+        (Note::ExpiryUnknown { method, value }, Locale::En) => format!("Moodle's enrol_{method}/expiredaction is '{value}', which is none of its choices: enrolments of {method} do not expire"),
+        (Note::ExpiryUnknown { method, value }, Locale::Fr) => format!("le réglage enrol_{method}/expiredaction de Moodle vaut « {value} », hors de ses choix : les inscriptions de {method} n'expirent pas"),
         (Note::Retried(times), Locale::En) => format!("tried again {times} time(s) after a conflict with other writers"),
         (Note::Retried(times), Locale::Fr) => format!("repris {times} fois après un conflit avec d'autres écritures"),
     }

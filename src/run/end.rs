@@ -30,7 +30,8 @@ const FORUM_TABLES: [(&str, &str); 4] = [
     ("forum_read", "forumid"),
 ];
 
-/// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others.
+/// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one with a
+/// `timeend` ends only if that is still its end when the plan is made.
 ///
 /// # Errors
 /// The engine's.
@@ -40,7 +41,7 @@ pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
             "doomed",
             "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
              contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL,
-             free SMALLINT NOT NULL",
+             free SMALLINT NOT NULL, timeend BIGINT",
             "userid, courseid",
         )
         .await?;
@@ -68,7 +69,8 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
             "SELECT 'enrolment.suspend' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
                     1 AS status, x.timestart, x.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
                     :oldrow AS oldrow
-               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid WHERE x.status = 0",
+               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)
+              WHERE x.status = 0",
             params,
         )
         .await?;
@@ -132,7 +134,7 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
                           WHERE y.userid = d.userid AND e.courseid = d.courseid AND k.ueid IS NULL)
                          THEN 1 ELSE 0 END AS lastenrol,
                     :oldrow AS oldrow
-               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid",
+               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)",
             params.clone(),
         )
         .await?;

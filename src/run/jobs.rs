@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::clock::StopWatch;
 use crate::config::{Settings, WhenOff};
 use crate::db::{Conn, DbError, Params};
+use crate::expiry;
 use crate::flatfile::job;
 use crate::moodle::site::Site;
 use crate::rules::Rule;
@@ -22,10 +23,13 @@ pub const EXPIRATIONS: &str = "expirations";
 
 /// How many names an error lists beside the one that is wrong.
 const ALIKE: usize = 5;
+/// Rules that do not follow expirations: autoenrol would enrol at once whom they have just unenrolled. Its own task does
+/// so at its time, as Moodle's does (spec autoenrol 7).
+const NOT_AFTER_EXPIRATIONS: [&str; 1] = ["autoenrol"];
 
 /// All jobs in the order in which they run: what ends comes before the rules that follow it.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    [FLATFILE].into_iter().chain(crate::rules::RULES.iter().map(|rule| rule.name))
+    [FLATFILE, EXPIRATIONS].into_iter().chain(crate::rules::RULES.iter().map(|rule| rule.name))
 }
 
 /// True if `jobs` are all rules: `sync all`.
@@ -40,7 +44,9 @@ pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> 
     let asked = |name: &str| jobs.iter().any(|job| job == name);
     let flatfile = asked(FLATFILE).then_some(crate::flatfile::TWIN);
     let works = |rule: &&Rule| asked(rule.name) && site.is_enabled(rule.method);
-    flatfile.into_iter().chain(rules.iter().filter(works).flat_map(|rule| rule.twins.iter().copied())).collect()
+    let expirations = expiry::POLICIES.iter().filter(|_| asked(EXPIRATIONS)).filter_map(|policy| policy.twin);
+    let of_rules = rules.iter().filter(works).flat_map(|rule| rule.twins.iter().copied());
+    flatfile.into_iter().chain(expirations).chain(of_rules).collect()
 }
 
 /// The reports of an order that has nothing to do, because the method of every rule is off; `None` if there is something.
@@ -54,15 +60,15 @@ pub(super) fn all_skipped(
     let skips = |rule: &&Rule| !site.is_enabled(rule.method) && when_off(settings, rule) == WhenOff::Skip;
     let skipped: Vec<&Rule> = order.jobs.iter().filter_map(|name| asked(&name)).filter(skips).collect();
     let all = !skipped.is_empty() && skipped.len() == order.jobs.len();
-    all.then(|| skipped.into_iter().map(|rule| skipped_by(rule, Skipped::MethodDisabled)).collect())
+    all.then(|| skipped.into_iter().map(|rule| skipped_by(rule.name, Skipped::MethodDisabled)).collect())
 }
 
 fn when_off(settings: &Settings, rule: &Rule) -> WhenOff {
     settings.tasks.get(rule.name).map(|task| task.when_disabled).unwrap_or_default()
 }
 
-fn skipped_by(rule: &Rule, why: Skipped) -> RuleReport {
-    RuleReport { rule: rule.name.to_owned(), skipped: Some(why), ..RuleReport::default() }
+fn skipped_by(name: &str, why: Skipped) -> RuleReport {
+    RuleReport { rule: name.to_owned(), skipped: Some(why), ..RuleReport::default() }
 }
 
 /// Runs the jobs of an order, in the fixed order.
@@ -82,30 +88,40 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
         work.rules.push(RuleReport { millis: watch.millis(), ..report });
     }
     reconcile::prepare(work).await?;
+    if order.jobs.iter().any(|name| name == EXPIRATIONS) {
+        match within(minded(work, EXPIRATIONS, settings).await?, only) {
+            Some(courses) if courses.is_empty() => work.rules.push(skipped_by(EXPIRATIONS, Skipped::OtherCourses)),
+            courses => expiry::run(work, settings, courses.as_deref()).await?,
+        }
+    }
     work.backfill = order.backfill;
     for rule in rules.iter().filter(|rule| order.jobs.iter().any(|name| name == rule.name)) {
         asked(work, rule, settings, only).await?;
     }
-    if of_all(&order.jobs) { Ok(()) } else { follow(work, rules, settings, &order.jobs).await }
+    if of_all(&order.jobs) {
+        return Ok(());
+    }
+    let mut done = order.jobs.clone();
+    if done.iter().any(|name| name == EXPIRATIONS) {
+        done.extend(NOT_AFTER_EXPIRATIONS.map(str::to_owned));
+    }
+    follow(work, rules, settings, &done).await
 }
 
 /// One rule that was asked for, over all the courses that it minds or the one that the run is limited to.
 async fn asked(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Option<i64>) -> RunResult<()> {
     if !work.site.is_enabled(rule.method) {
         match when_off(settings, rule) {
-            WhenOff::Skip => work.rules.push(skipped_by(rule, Skipped::MethodDisabled)),
+            WhenOff::Skip => work.rules.push(skipped_by(rule.name, Skipped::MethodDisabled)),
             WhenOff::DropRoles => reconcile::drop_roles(work, rule, settings).await?,
         }
         return Ok(());
     }
-    let courses = match (minded(work, rule, settings).await?, only) {
-        (Some(minded), Some(course)) if !minded.contains(&course) => {
-            work.rules.push(skipped_by(rule, Skipped::OtherCourses));
-            return Ok(());
-        }
-        (_, Some(course)) => Some(vec![course]),
-        (minded, None) => minded,
-    };
+    let courses = within(minded(work, rule.name, settings).await?, only);
+    if courses.as_ref().is_some_and(Vec::is_empty) {
+        work.rules.push(skipped_by(rule.name, Skipped::OtherCourses));
+        return Ok(());
+    }
     let view = match courses {
         Some(courses) => reconcile::of_courses(work.conn, rule.method, &courses).await?,
         None => View::ALL,
@@ -113,16 +129,25 @@ async fn asked(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Opti
     reconcile::run(work, rule, settings, view, false).await
 }
 
-/// The courses that a rule minds by `tasks.RULE.courses`; `None` for all. Names that no course has are told.
-async fn minded(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -> Result<Option<Vec<i64>>, DbError> {
-    let names = settings.tasks.get(rule.name).map(|task| task.courses.as_slice()).unwrap_or_default();
+/// The courses that a task minds, as far as the run is limited to one of them; `None` for all.
+fn within(minded: Option<Vec<i64>>, only: Option<i64>) -> Option<Vec<i64>> {
+    match (minded, only) {
+        (Some(minded), Some(course)) => Some(minded.into_iter().filter(|known| *known == course).collect()),
+        (None, Some(course)) => Some(vec![course]),
+        (minded, None) => minded,
+    }
+}
+
+/// The courses that a task minds by `tasks.NAME.courses`; `None` for all. Names that no course has are told.
+async fn minded(work: &mut Work<'_>, task: &str, settings: &Settings) -> Result<Option<Vec<i64>>, DbError> {
+    let names = settings.tasks.get(task).map(|task| task.courses.as_slice()).unwrap_or_default();
     if names.is_empty() {
         return Ok(None);
     }
     let known = courses_by_name(work.conn).await?;
     let unknown: Vec<&str> = names.iter().filter(|name| !known.contains_key(*name)).map(String::as_str).collect();
     if !unknown.is_empty() {
-        let note = Note::CoursesUnknown { rule: rule.name.to_owned(), names: unknown.join(", ") };
+        let note = Note::CoursesUnknown { rule: task.to_owned(), names: unknown.join(", ") };
         if !work.notes.contains(&note) {
             work.notes.push(note);
         }
@@ -181,7 +206,7 @@ pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Setti
             reconcile::prepare(work).await?;
             prepared = true;
         }
-        let courses = minded(work, rule, settings).await?;
+        let courses = minded(work, rule.name, settings).await?;
         if let Some(view) = reconcile::of_touched(work, rule, courses.as_deref()).await? {
             reconcile::run(work, rule, settings, view, true).await?;
         }

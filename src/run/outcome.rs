@@ -231,6 +231,15 @@ pub enum Note {
     DelIgnored,
     /// `unenrolaction` is no choice of the flat file: `del` lines did nothing.
     ActionUnknown(String),
+    /// These methods are not enabled in Moodle: their enrolments do not expire.
+    NotExpiring(String),
+    /// A method's `expiredaction` is none of Moodle's choices: its enrolments do not expire.
+    ExpiryUnknown {
+        /// The method's short name.
+        method: String,
+        /// What the setting holds.
+        value: String,
+    },
     /// The run was tried again after a transient error.
     Retried(u32),
 }

@@ -37,6 +37,9 @@ pub fn instance(method: &str, number: i64) -> i64 {
         "flatfile" => 500,
         "cohort" => 600,
         "meta" => 700,
+        "autoenrol" => 1100,
+        "coursecompleted" => 1200,
+        "database" => 1300,
         _ => 800,
     };
     of_method + number

@@ -2,10 +2,11 @@
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;
+use crate::golden_expiry::never_logged_in;
 use crate::servers::on_each_engine;
 use crate::site::Site;
 
-on_each_engine!(a01_settings_of_instances, a02_rules, a04_unenrol, a07_inactivity_and_expiry);
+on_each_engine!(a01_settings_of_instances, a02_rules, a04_unenrol, a07_inactivity_and_expiry, a07_as_in_moodle);
 
 const FIVE_DAYS: i64 = 5 * 86_400;
 
@@ -23,5 +24,11 @@ async fn a04_unenrol(site: Site) {
 }
 
 async fn a07_inactivity_and_expiry(site: Site) {
-    Case::new("a07", &["expirations"], 1_795_299_314, 1_795_299_315).prove(site).await;
+    let case = Case::new("a07", &["expirations"], 1_795_299_314, 1_795_299_315);
+    case.differing(never_logged_in()).prove(site).await;
+}
+
+async fn a07_as_in_moodle(site: Site) {
+    let case = Case::new("a07", &["expirations"], 1_795_299_314, 1_795_299_315);
+    case.set(&[("expirations.inactive_since", "moodle")]).prove(site).await;
 }

@@ -10,7 +10,7 @@ use enrold::config::{self, Sources};
 use enrold::db::{Columns, Conn, Database, Dialect, Params, Value, migrate};
 use enrold::moodle::tables::{self, Column, Kind};
 use enrold::run::observe::Observer;
-use enrold::run::{Engine, Import, Report, State};
+use enrold::run::{Engine, Import, Report, State, SyncOrder};
 
 use crate::dump::{Dump, EFFECTS, assert_same, dump, without, without_ids};
 use crate::rebuild::rebuild;
@@ -172,15 +172,20 @@ impl Site {
         self.engine().import(&file, false).await.unwrap()
     }
 
-    /// Runs the buffer and the expirations.
+    /// Runs the buffer and the expirations of the flat file.
     pub async fn sync(&mut self) -> Report {
+        self.sync_jobs(&SyncOrder::of("flatfile")).await
+    }
+
+    /// Runs jobs: simulated first, they change nothing, and done again neither.
+    pub async fn sync_jobs(&mut self, order: &SyncOrder) -> Report {
         let before = self.dump().await;
-        let rehearsal = self.engine().sync_flatfile(true).await.unwrap();
+        let rehearsal = self.engine().sync(order, true).await.unwrap();
         self.nothing_changed(&before, "a simulated sync").await;
         let since = self.last_run().await;
-        let report = self.engine().sync_flatfile(false).await.unwrap();
+        let report = self.engine().sync(order, false).await.unwrap();
         let after = self.proved(&before, since, &rehearsal, &report).await;
-        self.engine().sync_flatfile(false).await.unwrap();
+        self.engine().sync(order, false).await.unwrap();
         self.nothing_changed(&after, "a second sync").await;
         report
     }

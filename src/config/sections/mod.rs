@@ -2,6 +2,7 @@
 //! They must not know layers, files or where a value comes from.
 
 mod database;
+mod expirations;
 mod flatfile;
 mod guard;
 mod hook;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 pub use database::Database;
+pub use expirations::{Expirations, ExpiredAction, InactiveSince};
 pub use flatfile::{
     CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, UserKey, WhenDisabled,
 };

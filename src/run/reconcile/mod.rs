@@ -6,7 +6,7 @@ mod groups;
 mod instances;
 mod members;
 mod roles;
-mod tally;
+pub mod tally;
 mod view;
 
 pub use tally::of_cause;

@@ -11,13 +11,22 @@ const LAST_RANK: i64 = 99;
 
 /// The counts of a pass; none where it planned nothing.
 pub(super) async fn of(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> Result<RuleReport, DbError> {
-    let mut report = RuleReport { rule: pass.rule.name.to_owned(), ..RuleReport::default() };
-    if changed {
-        let (from, _) = Place { wave: pass.wave, rank: 0 }.range();
-        let (_, to) = Place { wave: pass.wave, rank: LAST_RANK }.range();
-        let params = work.params().with("from", from).with("to", to);
-        count(work, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
+    if !changed {
+        return Ok(RuleReport { rule: pass.rule.name.to_owned(), ..RuleReport::default() });
     }
+    of_waves(work, pass.rule.name, pass.wave, pass.wave).await
+}
+
+/// The counts of some waves, as the report of a rule or job of this name.
+///
+/// # Errors
+/// The engine's.
+pub async fn of_waves(work: &mut Work<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
+    let mut report = RuleReport { rule: name.to_owned(), ..RuleReport::default() };
+    let (from, _) = Place { wave: first, rank: 0 }.range();
+    let (_, to) = Place { wave: last, rank: LAST_RANK }.range();
+    let params = work.params().with("from", from).with("to", to);
+    count(work, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
     Ok(report)
 }
 

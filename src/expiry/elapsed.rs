@@ -1,0 +1,81 @@
+//! Enrolments with an elapsed `timeend`: found once for all methods, then unenrolled or suspended.
+//! It must not know which roles go with them.
+
+use crate::db::DbError;
+use crate::expiry::policy::{Due, names};
+use crate::expiry::roles;
+use crate::moodle::site::RemovalAction;
+use crate::run::end;
+use crate::run::error::RunResult;
+use crate::run::work::{Place, Work};
+
+/// Fills the temporary table `elapsed` and gives how many there are: every one that is to be unenrolled, and the active
+/// ones that are to be suspended (spec enrol-core 14). `ending` is 0 for unenrol, 1 for suspend.
+pub(super) async fn find(work: &mut Work<'_>, due: &[Due], reach: &str) -> Result<i64, DbError> {
+    let unenrol = |action| action == RemovalAction::Unenrol;
+    let suspend = |action| matches!(action, RemovalAction::Suspend | RemovalAction::SuspendNoRoles);
+    if !due.iter().any(|due| unenrol(due.action) || suspend(due.action)) {
+        return Ok(0);
+    }
+    work.conn
+        .temporary(
+            "elapsed",
+            "ueid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+             enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, ending SMALLINT NOT NULL,
+             roles SMALLINT NOT NULL, timeend BIGINT NOT NULL",
+        )
+        .await?;
+    let params = work
+        .params()
+        .fragment("reach", reach)
+        .fragment("unenrol", names(due, unenrol))
+        .fragment("suspend", names(due, suspend))
+        .fragment("roles", roles::fate(due));
+    let found = work
+        .conn
+        .exec(
+            "INSERT INTO elapsed (ueid, userid, courseid, contextid, enrolid, roleid, component, ending, roles, timeend)
+             SELECT x.id, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol,
+                    CASE WHEN e.enrol IN (:unenrol) THEN 0 ELSE 1 END, :roles, x.timeend
+               FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
+               JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
+              WHERE x.timeend > 0 AND x.timeend < :now AND :reach
+                AND (e.enrol IN (:unenrol) OR (e.enrol IN (:suspend) AND x.status = 0))",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("elapsed").await?;
+    Ok(found as i64)
+}
+
+/// Removes the enrolments that are to be unenrolled, with the roles that go before them and all that goes with them.
+pub(super) async fn unenrol(work: &mut Work<'_>) -> RunResult<()> {
+    let wave = work.next_wave();
+    if doom(work, 0).await? > 0 && end::unenrol(work, wave).await? > 0 {
+        roles::before_unenrol(work, wave).await?;
+        end::clean_up(work, wave).await?;
+    }
+    Ok(())
+}
+
+/// Suspends the others, and takes roles where the action says so.
+pub(super) async fn suspend(work: &mut Work<'_>) -> RunResult<()> {
+    let place = Place { wave: work.next_wave(), rank: end::RANK_SUSPEND_LAST };
+    if doom(work, 1).await? > 0 && end::suspend(work, place).await? > 0 {
+        roles::before_suspend(work, place).await?;
+    }
+    Ok(())
+}
+
+async fn doom(work: &mut Work<'_>, ending: i64) -> Result<u64, DbError> {
+    let params = work.params().with("ending", ending);
+    work.conn.exec("DELETE FROM doomed", &params).await?;
+    work.conn
+        .exec(
+            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free, timeend)
+             SELECT d.ueid, 0, d.userid, d.courseid, d.contextid, d.enrolid, d.roleid, d.component, 1, d.timeend
+               FROM elapsed d WHERE d.ending = :ending",
+            &params,
+        )
+        .await
+}

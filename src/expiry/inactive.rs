@@ -1,0 +1,64 @@
+//! Unenrols people who have not been seen for as long as the instance says: on the site, or in the course.
+//! It must not know end dates.
+
+use crate::config::InactiveSince;
+use crate::expiry::policy::Due;
+use crate::run::end;
+use crate::run::error::RunResult;
+use crate::run::work::Work;
+
+/// When the enrolment began, as far as Moodle knows.
+const BEGAN: &str = "CASE WHEN x.timestart > x.timecreated THEN x.timestart ELSE x.timecreated END";
+
+/// Unenrols them, whatever `expiredaction`, status and account say (spec autoenrol 7; self is the same with another
+/// column), and gives how many they are. Someone who logs in but never opened the course has no last access there and is not missed in it.
+pub(super) async fn unenrol(work: &mut Work<'_>, due: &[Due], since: InactiveSince, reach: &str) -> RunResult<i64> {
+    let limits: Vec<String> = due
+        .iter()
+        .filter_map(|due| due.policy.inactivity.map(|column| (due.policy.method, column)))
+        .map(|(method, column)| format!("WHEN '{method}' THEN e.{column}"))
+        .collect();
+    if limits.is_empty() {
+        return Ok(0);
+    }
+    let (site, course) = match since {
+        InactiveSince::Moodle => ("u.lastaccess".to_owned(), "a.timeaccess".to_owned()),
+        InactiveSince::Login => {
+            (format!("CASE WHEN u.lastaccess > 0 THEN u.lastaccess ELSE {BEGAN} END"), "a.timeaccess".to_owned())
+        }
+        InactiveSince::Enrolment => (later("u.lastaccess"), later("a.timeaccess")),
+    };
+    let params = work
+        .params()
+        .fragment("reach", reach)
+        .fragment("limit", format!("CASE e.enrol {} ELSE 0 END", limits.join(" ")))
+        .fragment("seen", site)
+        .fragment("looked", course);
+    work.conn.exec("DELETE FROM doomed", &params).await?;
+    let found = work
+        .conn
+        .exec(
+            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
+             SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol, 1
+               FROM {enrol} e JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
+               JOIN {user_enrolments} x ON x.enrolid = e.id JOIN {user} u ON u.id = x.userid
+               LEFT JOIN {user_lastaccess} a ON a.userid = x.userid AND a.courseid = e.courseid
+              WHERE :limit > 0 AND :reach AND (:now - (:seen) > :limit OR :now - (:looked) > :limit)",
+            &params,
+        )
+        .await?;
+    if found > 0 {
+        work.conn.prefer_indexes(true).await?;
+        let wave = work.next_wave();
+        if end::unenrol(work, wave).await? > 0 {
+            end::clean_up(work, wave).await?;
+        }
+        work.conn.prefer_indexes(false).await?;
+    }
+    Ok(found as i64)
+}
+
+/// A moment, but none before the enrolment began.
+fn later(moment: &str) -> String {
+    format!("CASE WHEN {moment} < {BEGAN} THEN {BEGAN} ELSE {moment} END")
+}

@@ -1,0 +1,77 @@
+//! Enrolments whose end has passed, and those of people who stay away: what becomes of them, for all methods at once.
+//! It must not know one method's rules in its statements: what differs is data (`policy.rs`).
+
+mod elapsed;
+mod inactive;
+mod policy;
+mod roles;
+
+use crate::clock::StopWatch;
+use crate::config::Settings;
+use crate::moodle::site::{Site, id_list};
+use crate::run::error::RunResult;
+use crate::run::jobs::EXPIRATIONS;
+use crate::run::reconcile::tally;
+use crate::run::work::Work;
+
+pub use policy::{POLICIES, Policy, Roles};
+
+/// Whose expirations a run does.
+#[derive(Clone, Copy, Debug)]
+pub enum Methods<'a> {
+    /// Every method of [`POLICIES`] that the site has enabled; a note names the others.
+    All,
+    /// These, enabled or not: the caller has decided.
+    Only(&'a [&'static str]),
+}
+
+/// The job `expirations`: [`apply`] for every method, with its line in the report.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn run(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64]>) -> RunResult<()> {
+    let watch = StopWatch::start();
+    let first = work.waves + 1;
+    let checked = apply(work, settings, Methods::All, courses).await?;
+    let mut report = tally::of_waves(work, EXPIRATIONS, first, work.waves).await?;
+    report.checked = checked;
+    report.millis = watch.millis();
+    work.rules.push(report);
+    Ok(())
+}
+
+/// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols the inactive, then does to each
+/// enrolment with an elapsed `timeend` what its method's `expiredaction` says (spec enrol-core 14 and 15, autoenrol 7).
+/// Disabled instances expire too. `courses` are the only `course.id` that are looked at; `None` for all. Each of the three
+/// is a wave of the journal; a fixed number of statements. [`crate::run::end::prepare`] comes first.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn apply(
+    work: &mut Work<'_>,
+    settings: &Settings,
+    methods: Methods<'_>,
+    courses: Option<&[i64]>,
+) -> RunResult<i64> {
+    let before = std::mem::replace(&mut work.cause, EXPIRATIONS);
+    let due = policy::due(work, settings, methods);
+    let reach = reach(work.site, settings, courses);
+    let mut checked = inactive::unenrol(work, &due, settings.expirations.inactive_since, &reach).await?;
+    let elapsed = elapsed::find(work, &due, &reach).await?;
+    if elapsed > 0 {
+        work.conn.prefer_indexes(true).await?;
+        elapsed::unenrol(work).await?;
+        elapsed::suspend(work).await?;
+        work.conn.prefer_indexes(false).await?;
+    }
+    checked += elapsed;
+    work.cause = before;
+    Ok(checked)
+}
+
+/// A condition on an enrolment `x` of the instance `e`: the courses, and no account that is protected.
+fn reach(site: &Site, settings: &Settings, courses: Option<&[i64]>) -> String {
+    let accounts = id_list(&site.protected(settings.guard.protect_admins));
+    let courses = courses.map_or_else(String::new, |courses| format!(" AND e.courseid IN ({})", id_list(courses)));
+    format!("x.userid NOT IN ({accounts}){courses}")
+}

@@ -1,0 +1,98 @@
+//! The roles that leave with elapsed enrolments: those that the instance owns, and those by hand as the policy says.
+//! It must not know methods: it reads the column `roles` of the temporary table `elapsed`.
+
+use crate::db::DbError;
+use crate::expiry::policy::{Due, Roles};
+use crate::moodle::site::RemovalAction;
+use crate::run::end;
+use crate::run::take::{Pick, Taken};
+use crate::run::work::{Place, Work};
+
+const RANK_BY_HAND: i64 = end::RANK_OWNED_ROLES;
+const RANK_OWNED: i64 = 42;
+const RANK_BELOW: i64 = 43;
+
+/// The values of `elapsed.roles`.
+const STAY: i64 = 0;
+const OWNED: i64 = 1;
+const NAMED: i64 = 2;
+const BY_HAND: i64 = 3;
+
+/// An expression over `e.enrol`: what becomes of the roles of an elapsed enrolment.
+pub(super) fn fate(due: &[Due]) -> String {
+    let fate = |due: &Due| match (due.action, due.policy.roles) {
+        (RemovalAction::Keep | RemovalAction::Suspend, _) => STAY,
+        (_, Roles::Owned) => OWNED,
+        (_, Roles::Named) => NAMED,
+        (_, Roles::ByHand) => BY_HAND,
+    };
+    let whens: Vec<String> = due.iter().map(|due| format!("WHEN '{}' THEN {}", due.policy.method, fate(due))).collect();
+    format!("CASE e.enrol {} ELSE {STAY} END", whens.join(" "))
+}
+
+/// Before the events of an unenrolment stand those of the role by hand that the instance names, or of all by hand in the
+/// course and below. Owned roles go with the enrolment itself.
+pub(super) async fn before_unenrol(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let pick = ended(
+        Place { wave, rank: end::RANK_REMOVE },
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone
+           JOIN {context} home ON home.id = c.contextid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = '' AND r.itemid = 0
+           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
+          WHERE d.roles = :by_hand OR (d.roles = :named AND k.id = home.id AND r.roleid = c.roleid)
+          GROUP BY r.id, c.courseid, c.contextid",
+    );
+    work.take(Place { wave, rank: end::RANK_NAMED_ROLE }, Taken::Role, pick).await
+}
+
+/// With one role in the course that one goes if it is by hand; with several the one by hand that the instance names; or
+/// all by hand in the course and below. The instance's own roles go, also below; if none is left in the course, those by
+/// hand below it go too (spec enrol-core 14 and 15).
+pub(super) async fn before_suspend(work: &mut Work<'_>, suspended: Place) -> Result<(), DbError> {
+    let wave = suspended.wave;
+    let by_hand = ended(
+        suspended,
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone
+           JOIN {context} home ON home.id = c.contextid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = '' AND r.itemid = 0
+           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
+          WHERE d.roles = :by_hand OR (d.roles = :named AND k.id = home.id AND (r.roleid = c.roleid
+                OR (SELECT COUNT(*) FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid + 0 = c.contextid) = 1))
+          GROUP BY r.id, c.courseid, c.contextid",
+    );
+    work.take(Place { wave, rank: RANK_BY_HAND }, Taken::Role, by_hand).await?;
+    let owned = ended(
+        suspended,
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone
+           JOIN {context} home ON home.id = c.contextid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
+           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
+          WHERE d.roles IN (:owned, :named) GROUP BY r.id, c.courseid, c.contextid",
+    );
+    work.take(Place { wave, rank: RANK_OWNED }, Taken::Role, owned).await?;
+    let below = ended(
+        suspended,
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone
+           JOIN {context} home ON home.id = c.contextid
+           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = '' AND r.itemid = 0
+           JOIN {context} k ON k.id = r.contextid AND k.path LIKE home.path || '/%'
+          WHERE d.roles IN (:owned, :named)
+            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid + 0 = c.contextid)
+          GROUP BY r.id, c.courseid, c.contextid",
+    );
+    work.take(Place { wave, rank: RANK_BELOW }, Taken::Role, below).await
+}
+
+/// A pick over `:gone`: the changes of a place that were really applied (`c`), each with its elapsed enrolment (`d`).
+fn ended(place: Place, select: &str) -> Pick {
+    let (from, to) = place.range();
+    let gone = "{enrold_change} c JOIN elapsed d ON d.ueid = c.targetid
+        AND c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0";
+    Pick::new(select)
+        .with("ended", from)
+        .with("ended_to", to)
+        .with("owned", OWNED)
+        .with("named", NAMED)
+        .with("by_hand", BY_HAND)
+        .fragment("gone", gone)
+}
