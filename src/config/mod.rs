@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
-    CatchUp, CourseKey, Database, DelScope, DoneMode, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode, Hook,
+    CatchUp, CourseCompleted, CourseDelay, CourseKey, Database, DelScope, DoneMode, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode, Hook,
     Http, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, OwnLimits, RemovalAction, Retention, Run, Schedule,
     ScheduleError, Site, State, Task, UserKey, WhenDisabled, WhenOff,
 };
@@ -117,6 +117,8 @@ pub struct Settings {
     pub site: Site,
     /// The flat file.
     pub flatfile: FlatFile,
+    /// What follows a completed course.
+    pub coursecompleted: CourseCompleted,
     /// How a run meets the database.
     pub run: Run,
     /// Scheduled tasks by name.
