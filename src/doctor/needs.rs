@@ -62,7 +62,7 @@ impl Need {
 }
 
 /// Moodle's tables, then enrold's own.
-pub const NEEDS: [Need; 35] = [
+pub const NEEDS: [Need; 37] = [
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
     Need::reads("role", &["id", "shortname"]),
@@ -71,7 +71,26 @@ pub const NEEDS: [Need; 35] = [
     Need::reads("user", &["id", "username", "idnumber", "email", "deleted", "mnethostid"]),
     Need::reads("course", &["id", "shortname", "idnumber", "category"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
-    Need::reads("enrol", &["id", "enrol", "courseid", "sortorder", "roleid", "timecreated"]).inserts(&[
+    Need::reads(
+        "enrol",
+        &[
+            "id",
+            "enrol",
+            "status",
+            "courseid",
+            "sortorder",
+            "roleid",
+            "enrolperiod",
+            "enrolstartdate",
+            "enrolenddate",
+            "customint1",
+            "customint3",
+            "customint4",
+            "customint5",
+            "timecreated",
+        ],
+    )
+    .inserts(&[
         "enrol",
         "status",
         "courseid",
@@ -102,6 +121,7 @@ pub const NEEDS: [Need; 35] = [
     Need::rows("groups_members", &["id", "groupid", "userid", "component", "itemid"]).deletes(),
     Need::reads("message_conversations", &["id", "component", "itemtype", "itemid", "contextid"]).optional(),
     Need::rows("message_conversation_members", &["id", "conversationid", "userid"]).deletes().optional(),
+    Need::reads("course_completions", &["userid", "course", "timecompleted"]),
     Need::reads("grade_items", &["id", "courseid"]),
     Need::rows("grade_grades", &["id", "itemid", "userid"]).deletes(),
     Need::reads("grade_grades_history", &[]).inserts(&[
@@ -180,6 +200,9 @@ pub const NEEDS: [Need; 35] = [
     Need::rows("enrold_change", &["run", "seq", "kind", "state", "oldrow"])
         .inserts(&["run", "seq", "kind", "line", "userid", "courseid", "oldrow"])
         .updates(&["state", "lastenrol"]),
+    Need::rows("enrold_completion", &["enrolid", "courseid", "userid", "timecompleted", "state", "seen"])
+        .inserts(&["enrolid", "courseid", "userid", "timecompleted", "state", "seen", "changed", "run"])
+        .updates(&["timecompleted", "state", "seen", "changed", "run"]),
     Need::rows("enrold_error", &["run", "line", "code", "value", "hint"])
         .inserts(&["run", "line", "code", "value", "hint"]),
 ];

@@ -2,14 +2,13 @@
 //! It must not know when a completion was aggregated: what is news says enrold's own ledger, by state.
 
 mod chain;
+mod groups;
 mod leave;
 mod ledger;
 
 use crate::config::Settings;
-use crate::db::Conn;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::rules::{Follow, Owner, Policy, Rule, Taking};
-use crate::run::RunResult;
 use crate::run::reconcile::Pass;
 use crate::run::work::Work;
 
@@ -39,7 +38,8 @@ fn before<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
         chain::read(work, pass).await?;
         ledger::take_in(work, pass).await?;
-        ledger::judge(work, pass).await
+        ledger::judge(work, pass).await?;
+        groups::copy(work).await
     })
 }
 

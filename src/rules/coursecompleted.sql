@@ -1,5 +1,7 @@
 -- Completed courses (spec coursecompleted 3, 5): who is to be enrolled now stands in the temporary table `completed`,
--- with verdict 0, before any of this is read. Nothing that an instance gave is ever taken back by it.
+-- with verdict 0, before any of this is read, and their groups of the source in `copied_group`. Nothing that an instance
+-- gave is ever taken back by it. Names of groups are compared byte by byte: the column of `copied_group` is binary on
+-- MariaDB, but for blanks at the end, which the lengths tell apart.
 
 -- section scope
 SELECT h.enrolid, h.courseid, h.contextid
@@ -26,28 +28,19 @@ SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
  WHERE 1 = 0
 
 -- section groups
-SELECT MIN(t.enrolid) AS enrolid, t.courseid, t.contextid, MIN(g.name) AS name, '' AS idnumber, '' AS description
-  FROM scope s
-  JOIN completed t ON t.enrolid = s.enrolid
-  JOIN chain h ON h.enrolid = t.enrolid AND h.copies = 1
-  JOIN {user_enrolments} x ON x.enrolid = t.enrolid AND x.userid = t.userid
-  JOIN {groups_members} m ON m.userid = t.userid
-  JOIN {groups} g ON g.id = m.groupid AND g.courseid = h.source
- WHERE :creates_groups = 1 AND t.verdict = 0 AND t.userid :among_users
-   AND NOT EXISTS (SELECT 1 FROM {groups} o WHERE o.courseid = t.courseid AND :same_name)
- GROUP BY t.courseid, t.contextid, :exact_name
+SELECT MIN(c.enrolid) AS enrolid, c.courseid, c.contextid, c.name, '' AS idnumber, '' AS description
+  FROM copied_group c
+  JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
+ WHERE :creates_groups = 1
+   AND NOT EXISTS (SELECT 1 FROM {groups} o WHERE o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name))
+ GROUP BY c.courseid, c.contextid, c.name, LENGTH(c.name)
 
 -- section group members
-SELECT t.enrolid, t.userid, t.courseid, t.contextid, MIN(o.id) AS groupid, 2 AS want
-  FROM scope s
-  JOIN completed t ON t.enrolid = s.enrolid
-  JOIN chain h ON h.enrolid = t.enrolid AND h.copies = 1
-  JOIN {user_enrolments} x ON x.enrolid = t.enrolid AND x.userid = t.userid
-  JOIN {groups_members} m ON m.userid = t.userid
-  JOIN {groups} g ON g.id = m.groupid AND g.courseid = h.source
-  JOIN {groups} o ON o.courseid = t.courseid AND :same_name
- WHERE t.verdict = 0 AND t.userid :among_users
- GROUP BY t.enrolid, t.userid, t.courseid, t.contextid, :exact_name
+SELECT c.enrolid, c.userid, c.courseid, c.contextid, MIN(o.id) AS groupid, 2 AS want
+  FROM copied_group c
+  JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
+  JOIN {groups} o ON o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name)
+ GROUP BY c.enrolid, c.userid, c.courseid, c.contextid, c.name, LENGTH(c.name)
 
 -- section owned group members
 SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid

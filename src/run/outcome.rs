@@ -220,6 +220,8 @@ pub enum Note {
     DelIgnored,
     /// `unenrolaction` is no choice of the flat file: `del` lines did nothing.
     ActionUnknown(String),
+    /// `coursecompleted.delays` names a course that does not exist, by this short name.
+    DelayOfNoCourse(String),
     /// The run was tried again after a transient error.
     Retried(u32),
 }

@@ -19,9 +19,8 @@ pub async fn unenrol_from_sources(work: &mut Work<'_>, pass: &Pass<'_>) -> RunRe
     if work.conn.number(leaving, &work.params()).await? == 0 || find(work, pass).await? == 0 {
         return Ok(());
     }
-    let wave = work.next_wave();
-    if end::unenrol(work, wave).await? > 0 {
-        end::clean_up(work, wave).await?;
+    if end::unenrol(work, pass.wave).await? > 0 {
+        end::clean_up(work, pass.wave).await?;
     }
     Ok(())
 }
