@@ -98,6 +98,16 @@ fn take_back(change: &Change, dump: &mut Dump) {
         "forum-subscription.add" => {
             take_out(dump, change, "forum_subscriptions", &same(&[("userid", "userid"), ("forum", "targetid")]));
         }
+        "group.add" => take_out(dump, change, "groups", &[("id", "groupid"), ("courseid", "courseid")]),
+        "group-member.add" => {
+            let columns = ["groupid", "userid", "component", "itemid"];
+            take_out(dump, change, "groups_members", &columns.map(|column| (column, column)));
+        }
+        "conversation-member.add" => {
+            let key = [("conversationid", "targetid"), ("userid", "userid")];
+            take_out(dump, change, "message_conversation_members", &key);
+        }
+        "instance.remove" => bring_back(dump, change, "enrol"),
         "enrolment.update" | "enrolment.suspend" => put_back(dump, change, "user_enrolments"),
         "group.touch" => put_back(dump, change, "groups"),
         "role.remove" | "role.prune" => bring_back(dump, change, "role_assignments"),
