@@ -1,10 +1,11 @@
 //! Completed courses, the scenarios of spec coursecompleted 9 that are about enrolling: who, when, how, and what follows.
 //! It must not test what the ledger remembers between runs.
 
-use enrold::run::State;
+use enrold::run::{State, SyncOrder};
 
 use crate::campus::{instance, role};
 use crate::completions::{DAY, chain};
+use crate::faculty::{cohort_instance, group};
 use crate::servers::on_each_engine;
 use crate::site::{NOW, Site};
 
@@ -149,7 +150,7 @@ async fn a_role_that_is_gone_is_told(mut site: Site) {
     site.chained(&[(2, 1)]).await;
     site.sets(chain(2, 1), "roleid", Some(9999)).await;
     site.completes(1, 1, NOW).await;
-    let report = site.engine().sync(&enrold::run::SyncOrder::of("coursecompleted"), false).await.unwrap();
+    let report = site.engine().sync(&SyncOrder::of("coursecompleted"), false).await.unwrap();
     assert_eq!(site.errors(&report).await, [format!("-{} instance-role-gone", chain(2, 1))]);
     assert_eq!(site.led().await, [""; 0]);
     site.sets(chain(2, 1), "roleid", Some(role("student"))).await;
@@ -175,7 +176,7 @@ async fn without_a_role_the_setting_decides(mut site: Site) {
 async fn groups(site: &mut Site) {
     for (number, whither, name) in [(1, 1, "A"), (2, 1, "B"), (3, 1, "a"), (4, 2, "A"), (5, 2, "C")] {
         site.group(number, whither).await;
-        site.sql(&format!("UPDATE {{groups}} SET name = '{name}' WHERE id = {}", crate::faculty::group(number))).await;
+        site.sql(&format!("UPDATE {{groups}} SET name = '{name}' WHERE id = {}", group(number))).await;
     }
     for (who, number) in [(1, 1), (1, 2), (2, 3)] {
         site.enrolled(who, 1, "manual").await;
@@ -254,12 +255,13 @@ async fn the_source_is_left_where_asked(mut site: Site) {
 async fn only_what_may_be_ended_is_left(mut site: Site) {
     site.chained(&[(2, 1), (1, 3)]).await;
     site.sets(chain(2, 1), "customint5", Some(1)).await;
-    site.instance("cohort", 1, 0, "student").await;
+    site.plugin_setting("enrol_cohort", "unenrolaction", Some("3")).await;
+    site.cohort(1, &[1]).await;
+    site.cohort_link(1, 1, "student").await;
     site.instance("self", 1, 0, "student").await;
-    site.enrolled(1, 1, "cohort").await;
+    site.enrolled_by(1, cohort_instance(1, 1), 0, (0, 0)).await;
     site.enrolled(1, 1, "self").await;
-    site.enrolled(2, 1, "cohort").await;
-    site.sql("UPDATE {user_enrolments} SET status = 1 WHERE userid = 12").await;
+    site.enrolled_by(2, cohort_instance(1, 1), 1, (0, 0)).await;
     site.enrolled_by(3, chain(1, 3), 0, (0, 0)).await;
     site.enrolled_by(4, instance("manual", 1), 0, (0, 0)).await;
     site.sql("UPDATE {config} SET value = '14,2' WHERE name = 'siteadmins'").await;
@@ -297,7 +299,7 @@ async fn a_source_that_is_gone_is_told(mut site: Site) {
     site.course_deleted(1).await;
     site.sets(chain(3, 4), "customint1", None).await;
     let before = site.dump().await;
-    let report = site.engine().sync(&enrold::run::SyncOrder::of("coursecompleted"), false).await.unwrap();
+    let report = site.engine().sync(&SyncOrder::of("coursecompleted"), false).await.unwrap();
     assert_eq!(
         site.errors(&report).await,
         [format!("-{} source-gone", chain(3, 4)), format!("-{} source-gone", chain(2, 1))]
@@ -350,7 +352,7 @@ async fn statements_do_not_grow_with_users(mut site: Site) {
             site.insert("course_completions", &row).await;
         }
         first += many;
-        let report = site.engine().sync(&enrold::run::SyncOrder::of("coursecompleted"), false).await.unwrap();
+        let report = site.engine().sync(&SyncOrder::of("coursecompleted"), false).await.unwrap();
         assert_eq!((report.rules[0].added, report.rules[0].removed), (many, many));
         counts.push(report.statements);
     }

@@ -92,11 +92,13 @@ async fn watch(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
 /// (spec 4). Whom it enrolled once it does not enrol again: who was removed stays removed.
 async fn ask(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     let set = [("state", "'asked'"), ("seen", ":now"), ("changed", ":now"), ("run", ":run")];
-    let condition = "h.enabled = 1 AND l.enrolid = h.enrolid AND l.courseid = h.source AND l.userid <> 0
-        AND l.state IN ('old', 'closed', 'disabled')
-        AND NOT EXISTS (SELECT 1 FROM {enrol} e JOIN {user_enrolments} x ON x.enrolid = e.id
-            WHERE e.courseid = h.courseid AND x.userid = l.userid AND (x.status = 0 OR e.id = h.enrolid))";
-    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "chain h", condition);
+    let condition = format!(
+        "h.enabled = 1 AND l.enrolid = h.enrolid AND l.courseid = h.source AND l.userid <> 0 AND l.state IN ('old', 'closed', 'disabled')
+            AND {} AND NOT EXISTS (SELECT 1 FROM {{enrol}} e JOIN {{user_enrolments}} x ON x.enrolid = e.id
+                WHERE e.courseid = h.courseid AND x.userid = l.userid AND (x.status = 0 OR e.id = h.enrolid))",
+        open(&moment(":now"))
+    );
+    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "chain h", &condition);
     work.conn.exec(&sql, params).await.map(|_| ())
 }
 
@@ -117,32 +119,47 @@ pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
              roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, verdict SMALLINT NOT NULL, PRIMARY KEY (enrolid, userid)",
         )
         .await?;
-    let open = |moment: &str| format!("((w.opens = 0 OR w.opens <= {moment}) AND (w.closes = 0 OR {moment} <= w.closes))");
-    let params = pass.params(work).fragment("open", open("w.moment")).fragment("was_open", open("w.reached"));
+    let params = pass
+        .params(work)
+        .fragment("moment", moment("l.seen"))
+        .fragment("open", open("h.moment"))
+        .fragment("was_open", open("h.reached"));
     work.conn
         .exec(
             "INSERT INTO completed (enrolid, userid, courseid, contextid, source, roleid, timestart, timeend, verdict)
-             SELECT w.enrolid, w.userid, w.courseid, w.contextid, w.source, w.roleid, w.start,
-                    CASE WHEN w.period > 0 THEN w.start + w.period ELSE 0 END,
-                    CASE WHEN w.state = 'waiting' AND x.timemodified >= w.timecompleted THEN 2
-                         WHEN :open OR (w.state = 'waiting' AND w.reached <= w.moment AND :was_open) THEN 0 ELSE 1 END
+             SELECT h.enrolid, h.userid, h.courseid, h.contextid, h.source, h.roleid, h.start,
+                    CASE WHEN h.period > 0 THEN h.start + h.period ELSE 0 END,
+                    CASE WHEN h.state = 'waiting' AND x.timemodified >= h.timecompleted THEN 2
+                         WHEN (:open) OR (h.state = 'waiting' AND h.reached <= h.moment AND :was_open) THEN 0 ELSE 1 END
                FROM (SELECT h.enrolid, l.userid, h.courseid, h.contextid, h.source, h.roleid, h.period, h.opens, h.closes, l.state, l.timecompleted,
                             CASE WHEN h.fixed > 0 THEN h.fixed WHEN h.delay > 0 THEN l.timecompleted + h.delay ELSE :now END AS start,
-                            CASE WHEN h.fixed > l.seen THEN h.fixed
-                                 WHEN h.fixed <= 0 AND h.delay > 0 AND l.timecompleted + h.delay > l.seen THEN l.timecompleted + h.delay
-                                 ELSE l.seen END AS moment,
-                            CASE WHEN h.fixed <= 0 THEN l.timecompleted + h.delay ELSE l.timecompleted END AS reached
+                            :moment AS moment,
+                            CASE WHEN h.fixed > l.seen THEN h.fixed WHEN h.fixed > 0 THEN l.timecompleted ELSE l.timecompleted + h.delay END AS reached
                        FROM chain h JOIN {enrold_completion} l ON l.enrolid = h.enrolid AND l.courseid = h.source
-                      WHERE h.enabled = 1 AND h.roleid > 0 AND l.userid <> 0 AND l.state IN ('waiting', 'asked') AND l.userid :among_users) w
-               JOIN {user} u ON u.id = w.userid AND u.deleted = 0
-               LEFT JOIN {user_enrolments} x ON x.enrolid = w.enrolid AND x.userid = w.userid
-              WHERE w.moment <= :now",
+                      WHERE h.enabled = 1 AND h.roleid > 0 AND l.userid <> 0 AND l.state IN ('waiting', 'asked') AND l.userid :among_users) h
+               JOIN {user} u ON u.id = h.userid AND u.deleted = 0
+               LEFT JOIN {user_enrolments} x ON x.enrolid = h.enrolid AND x.userid = h.userid
+              WHERE h.moment <= :now",
             &params,
         )
         .await?;
     work.conn.analyse("completed").await?;
     let outcome = "CASE WHEN t.verdict = 1 THEN 'closed' ELSE 'enrolled' END";
     Ok(settle(work, outcome, "t.verdict > 0").await?)
+}
+
+/// When a completion that was seen at `seen` is to be acted on: at the instance's own date or after the delay, but not
+/// before it was seen.
+fn moment(seen: &str) -> String {
+    format!(
+        "CASE WHEN h.fixed > {seen} THEN h.fixed
+              WHEN h.fixed <= 0 AND h.delay > 0 AND l.timecompleted + h.delay > {seen} THEN l.timecompleted + h.delay ELSE {seen} END"
+    )
+}
+
+/// Whether the window of the instance holds this moment.
+fn open(moment: &str) -> String {
+    format!("(h.opens = 0 OR h.opens <= {moment}) AND (h.closes = 0 OR {moment} <= h.closes)")
 }
 
 /// Books the enrolments that were made. Whom another writer overtook goes on waiting: the next run looks again.
