@@ -1,7 +1,9 @@
 //! The forms that text settings must have: a URL, a prefix, a cron text, a time zone, a path.
 //! It must not know keys or layers, and the check of the URL never repeats the URL.
 
-use super::sections::{Listen, Schedule};
+use config::ValueKind;
+
+use super::sections::{CourseDelay, Listen, Schedule};
 
 /// What begins a database URL that enrold understands.
 const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
@@ -78,6 +80,57 @@ pub(super) fn timezone(text: &str) -> Result<(), String> {
 /// A cron text of five fields; the type that the scheduler works with is the check.
 pub(super) fn schedule(text: &str) -> Result<(), String> {
     text.parse::<Schedule>().map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
+}
+
+/// What a length of time looks like.
+pub(super) const SPAN: &str = "seconds, or a number with s, m, h, d or w, as in \"30d\"; at most 100 years";
+
+/// A length of time in seconds.
+pub(super) fn span(text: &str) -> Result<i64, String> {
+    seconds_in(text).ok_or_else(|| format!("found {}, expected {SPAN}", shown(text)))
+}
+
+/// The seconds of `30d`, `12h`, `90`; `None` if it is nothing like that, or longer than a century.
+pub(super) fn seconds_in(text: &str) -> Option<i64> {
+    const CENTURY: i64 = 36_525 * 86_400;
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[end..].trim() {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return None,
+    };
+    text[..end].parse::<i64>().ok()?.checked_mul(unit).filter(|seconds| (0..=CENTURY).contains(seconds))
+}
+
+/// The texts of a list, or of one text by lines; `None` if it is neither.
+pub(super) fn lines(found: &ValueKind) -> Option<Vec<String>> {
+    let text = |value: &config::Value| match &value.kind {
+        ValueKind::String(text) => Some(text.trim().to_owned()),
+        _ => None,
+    };
+    match found {
+        ValueKind::Array(values) => values.iter().map(text).collect(),
+        ValueKind::String(text) => {
+            Some(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Delays by pair of courses, each pair once.
+pub(super) fn delays(texts: &[&str]) -> Result<(), String> {
+    let mut pairs = std::collections::HashSet::new();
+    for text in texts {
+        let delay = CourseDelay::parse(text).map_err(|reason| format!("found {}, {reason}", shown(text)))?;
+        if !pairs.insert((delay.source, delay.target)) {
+            return Err(format!("found {}, but this pair of courses has a delay already", shown(text)));
+        }
+    }
+    Ok(())
 }
 
 /// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a password.

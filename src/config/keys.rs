@@ -39,6 +39,10 @@ pub(super) enum Kind {
     Names,
     /// Text of a form that is never shown.
     Secret(fn(&str) -> Result<(), String>),
+    /// A length of time: seconds, or a number with a unit; kept in seconds.
+    Span,
+    /// A list of texts of a form; in one text, one to a line.
+    List(fn(&[&str]) -> Result<(), String>),
 }
 
 /// What holds when no layer sets a key.
@@ -122,6 +126,9 @@ const BEFORE_TASKS: &[Key] = &[
     expired("expirations.expiredaction.database"),
     expired("expirations.expiredaction.autoenrol"),
     expired("expirations.expiredaction.coursecompleted"),
+    defaulted("coursecompleted.delay", Kind::Span),
+    defaulted("coursecompleted.delays", Kind::List(forms::delays)),
+    flag("coursecompleted.create_groups"),
     whole("run.retries", 0, 1_000, "attempts"),
     seconds("run.lock_timeout", 1),
     seconds("run.simulate_lock_timeout", 1),
@@ -253,6 +260,17 @@ impl Key {
                 ValueKind::String(text) => form(text).map(|()| found.clone()),
                 _ => Err(self.expected(found)),
             },
+            Kind::Span => match found {
+                ValueKind::I64(number) => forms::span(&number.to_string()),
+                ValueKind::String(text) => forms::span(text),
+                _ => Err(self.expected(found)),
+            }
+            .map(ValueKind::I64),
+            Kind::List(form) => {
+                let lines = forms::lines(found).ok_or_else(|| self.expected(found))?;
+                form(&lines.iter().map(String::as_str).collect::<Vec<_>>())?;
+                Ok(ValueKind::Array(lines.into_iter().map(Into::into).collect()))
+            }
         }
     }
 
@@ -273,6 +291,8 @@ impl Key {
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::Names => "a list of names in quotes, none of them empty".to_owned(),
             Kind::Text(_) | Kind::Secret(_) => "text in quotes".to_owned(),
+            Kind::Span => forms::SPAN.to_owned(),
+            Kind::List(_) => "a list of texts".to_owned(),
         };
         let found = match found {
             _ if self.is_secret() => "something else".to_owned(),

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
-    CatchUp, CourseKey, Database, DelScope, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile,
+    CatchUp, CourseCompleted, CourseDelay, CourseKey, Database, DelScope, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile,
     FlatFileKeys, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel,
     OwnLimits, RemovalAction, Retention, Run, Schedule, ScheduleError, Site, State, Task, UserKey, WhenDisabled,
     WhenOff,
@@ -120,6 +120,8 @@ pub struct Settings {
     pub flatfile: FlatFile,
     /// Expirations of all methods.
     pub expirations: Expirations,
+    /// What follows a completed course.
+    pub coursecompleted: CourseCompleted,
     /// How a run meets the database.
     pub run: Run,
     /// Scheduled tasks by name.

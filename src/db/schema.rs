@@ -32,6 +32,10 @@ const MIGRATIONS: [&[&str]; 1] = [&[
     "CREATE TABLE enrold_task (
         name VARCHAR(40) NOT NULL PRIMARY KEY, started BIGINT NOT NULL, ended BIGINT NOT NULL, result VARCHAR(20) NOT NULL,
         run BIGINT, succeeded BIGINT NOT NULL, message LONG) OPTIONS",
+    "CREATE TABLE enrold_completion (
+        enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL, timecompleted BIGINT NOT NULL,
+        state VARCHAR(20) NOT NULL, seen BIGINT NOT NULL, changed BIGINT NOT NULL, run BIGINT NOT NULL,
+        PRIMARY KEY (enrolid, courseid, userid)) OPTIONS",
     "INSERT INTO enrold_lease (name, holder, fence, heartbeat, since) VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0)",
 ]];
 

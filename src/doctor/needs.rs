@@ -62,7 +62,7 @@ impl Need {
 }
 
 /// Moodle's tables, then enrold's own.
-pub const NEEDS: [Need; 35] = [
+pub const NEEDS: [Need; 37] = [
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
     Need::reads("role", &["id", "shortname"]),
@@ -73,7 +73,23 @@ pub const NEEDS: [Need; 35] = [
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
     Need::reads(
         "enrol",
-        &["id", "enrol", "courseid", "sortorder", "roleid", "customint2", "customint3", "timecreated"],
+        &[
+            "id",
+            "enrol",
+            "status",
+            "courseid",
+            "sortorder",
+            "roleid",
+            "enrolperiod",
+            "enrolstartdate",
+            "enrolenddate",
+            "customint1",
+            "customint2",
+            "customint3",
+            "customint4",
+            "customint5",
+            "timecreated",
+        ],
     )
     .inserts(&[
         "enrol",
@@ -106,6 +122,7 @@ pub const NEEDS: [Need; 35] = [
     Need::rows("groups_members", &["id", "groupid", "userid", "component", "itemid"]).deletes(),
     Need::reads("message_conversations", &["id", "component", "itemtype", "itemid", "contextid"]).optional(),
     Need::rows("message_conversation_members", &["id", "conversationid", "userid"]).deletes().optional(),
+    Need::reads("course_completions", &["userid", "course", "timecompleted"]),
     Need::reads("grade_items", &["id", "courseid"]),
     Need::rows("grade_grades", &["id", "itemid", "userid"]).deletes(),
     Need::reads("grade_grades_history", &[]).inserts(&[
@@ -184,6 +201,9 @@ pub const NEEDS: [Need; 35] = [
     Need::rows("enrold_change", &["run", "seq", "kind", "state", "oldrow"])
         .inserts(&["run", "seq", "kind", "line", "userid", "courseid", "oldrow"])
         .updates(&["state", "lastenrol"]),
+    Need::rows("enrold_completion", &["enrolid", "courseid", "userid", "timecompleted", "state", "seen"])
+        .inserts(&["enrolid", "courseid", "userid", "timecompleted", "state", "seen", "changed", "run"])
+        .updates(&["timecompleted", "state", "seen", "changed", "run"]),
     Need::rows("enrold_error", &["run", "line", "code", "value", "hint"])
         .inserts(&["run", "line", "code", "value", "hint"]),
 ];

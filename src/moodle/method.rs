@@ -33,3 +33,11 @@ pub const REACHABLE: [Method; 6] = [
     Method { name: "cohort", roles_protected: true, unenrol: Unenrol::Suspended, manage: false },
     Method { name: "meta", roles_protected: true, unenrol: Unenrol::Suspended, manage: false },
 ];
+
+/// The methods whose enrolments an administrator may end, as Moodle's cron does for a completed course: those of
+/// [`REACHABLE`], the flat file's, and the method's own, whose code asks for a capability that cron has (spec
+/// coursecompleted 6).
+pub fn by_administrator() -> impl Iterator<Item = (&'static str, Unenrol)> {
+    let own = ["flatfile", "coursecompleted"].into_iter().map(|name| (name, Unenrol::Any));
+    REACHABLE.iter().map(|method| (method.name, method.unenrol)).chain(own)
+}

@@ -77,8 +77,10 @@ codes! {
     FileEmpty = "file-empty",
     /// Value: the file's path; hint: what the operating system said.
     FileUnreadable = "file-unreadable",
-    /// A meta link whose source course does not exist. Value: the linked course; hint: the id of the source.
+    /// An instance whose source course does not exist. Value: the course of the instance; hint: the id of the source.
     SourceGone = "source-gone",
+    /// An instance whose role is gone. Value: the course of the instance; hint: the role's id.
+    InstanceRoleGone = "instance-role-gone",
 }
 
 /// Hints that are not shown as they are: they choose another sentence.
@@ -206,6 +208,9 @@ impl Code {
             Code::SourceGone => format!(
                 "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the link: remove or disable it"
             ),
+            Code::InstanceRoleGone => {
+                format!("an enrolment method of course {v} gives role {h}, which is gone; choose another role in it")
+            }
         }
     }
 
@@ -307,6 +312,9 @@ impl Code {
             }
             Code::SourceGone => format!(
                 "le cours {v} est lié à un cours qui n'existe pas (id {h}) ; le lien n'a inscrit ni retiré personne : supprimez-le ou désactivez-le"
+            ),
+            Code::InstanceRoleGone => format!(
+                "une méthode d'inscription du cours {v} donne le rôle {h}, qui n'existe plus ; choisissez-y un autre rôle"
             ),
         }
     }

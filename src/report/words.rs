@@ -124,6 +124,8 @@ pub fn note(note: &Note, locale: Locale) -> String {
         (Note::MethodDisabled, Locale::Fr) => "la méthode d'inscription « flatfile » n'est pas activée sur ce site, rien n'est donc appliqué : activez-la (Administration du site > Plugins > Inscriptions > Gérer les plugins d'inscription) ou réglez flatfile.when_disabled = \"apply\"".to_owned(),
         (Note::TwinTask(task), Locale::En) => format!("Moodle's own task {task} is enabled too: switch it off, two programs must not do the same work (Site administration > Server > Scheduled tasks)"),
         (Note::TwinTask(task), Locale::Fr) => format!("la tâche {task} de Moodle est aussi active : désactivez-la, deux programmes ne doivent pas faire le même travail (Administration du site > Serveur > Tâches programmées)"),
+        (Note::DelayOfNoCourse(course), Locale::En) => format!("coursecompleted.delays names the course \"{course}\", which does not exist: correct the short name in enrold's configuration"),
+        (Note::DelayOfNoCourse(course), Locale::Fr) => format!("coursecompleted.delays nomme le cours « {course} », qui n'existe pas : corrigez le nom abrégé dans la configuration d'enrold"),
         (Note::EffectsPending(why), Locale::En) => format!("committed, but what follows (flags, log events, the hook's file) is not all written ({why}): the next run goes on with it"),
         (Note::EffectsPending(why), Locale::Fr) => format!("validé, mais la suite (indicateurs, événements, fichier du hook) n'est pas entièrement écrite ({why}) : le prochain passage la reprend"),
         (Note::DelIgnored, Locale::En) => "unenrolaction is 'keep' on this site: del lines end nothing".to_owned(),

@@ -3,6 +3,7 @@
 
 mod category;
 mod cohort;
+mod coursecompleted;
 mod meta;
 mod policy;
 mod sections;
@@ -52,4 +53,4 @@ impl Rule {
 
 /// The rules, in the order in which they run and follow each other. The order is part of what they mean: an autoenrol
 /// rule can take an enrolment back because another rule made one.
-pub const RULES: [Rule; 3] = [cohort::COHORT, category::CATEGORY, meta::META];
+pub const RULES: [Rule; 4] = [cohort::COHORT, category::CATEGORY, coursecompleted::COURSECOMPLETED, meta::META];

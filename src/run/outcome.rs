@@ -240,6 +240,8 @@ pub enum Note {
         /// What the setting holds.
         value: String,
     },
+    /// `coursecompleted.delays` names a course that does not exist, by this short name.
+    DelayOfNoCourse(String),
     /// The run was tried again after a transient error.
     Retried(u32),
 }

@@ -1,6 +1,7 @@
 //! One small file per section of the configuration: serde structs that hold checked values.
 //! They must not know layers, files or where a value comes from.
 
+mod coursecompleted;
 mod database;
 mod expirations;
 mod flatfile;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+pub use coursecompleted::{CourseCompleted, CourseDelay};
 pub use database::Database;
 pub use expirations::{Expirations, ExpiredAction, InactiveSince};
 pub use flatfile::{

@@ -1,0 +1,51 @@
+//! Completed courses lead on to others: a completion that is news enrols in the next course (spec coursecompleted).
+//! It must not know when a completion was aggregated: what is news says enrold's own ledger, by state.
+
+mod chain;
+mod groups;
+mod leave;
+mod ledger;
+
+use crate::config::Settings;
+use crate::moodle::site::{RemovalAction, Site};
+use crate::rules::{Follow, Owner, Policy, Rule, Taking};
+use crate::run::reconcile::Pass;
+use crate::run::work::Work;
+
+/// The rule.
+pub const COURSECOMPLETED: Rule = Rule {
+    name: "coursecompleted",
+    method: "coursecompleted",
+    // Moodle's plugin enrols in an observer of its own; its only scheduled task is that of expirations.
+    twins: &[],
+    sql: include_str!("coursecompleted.sql"),
+    policy,
+    prepare: Some(before),
+    follow_up: Some(after),
+};
+
+/// Nothing is taken back; a second completion renews the window of an enrolment and leaves its status (spec 3).
+fn policy(_site: &Site, settings: &Settings) -> Policy {
+    let mut policy = Policy::new(RemovalAction::Keep);
+    policy.status = Follow::Never;
+    policy.dates = true;
+    policy.groups = Owner::Nobody;
+    policy.params = policy.params.with("creates_groups", i64::from(settings.coursecompleted.create_groups));
+    policy
+}
+
+fn before<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+    Box::pin(async move {
+        chain::read(work, pass).await?;
+        ledger::take_in(work, pass).await?;
+        ledger::judge(work, pass).await?;
+        groups::copy(work).await
+    })
+}
+
+fn after<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+    Box::pin(async move {
+        ledger::book(work).await?;
+        leave::unenrol_from_sources(work, pass).await
+    })
+}

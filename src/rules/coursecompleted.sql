@@ -1,0 +1,54 @@
+-- Completed courses (spec coursecompleted 3, 5): who is to be enrolled now stands in the temporary table `completed`,
+-- with verdict 0, before any of this is read, and their groups of the source in `copied_group`. Nothing that an instance
+-- gave is ever taken back by it. Names of groups are compared byte by byte: the column of `copied_group` is binary on
+-- MariaDB, but for blanks at the end, which the lengths tell apart.
+
+-- section scope
+SELECT h.enrolid, h.courseid, h.contextid
+  FROM chain h
+ WHERE h.enrolid :among_instances
+
+-- section enrolments
+SELECT t.enrolid, t.userid, t.courseid, t.contextid, 2 AS want, 0 AS status, t.timestart, t.timeend
+  FROM scope s
+  JOIN completed t ON t.enrolid = s.enrolid
+ WHERE t.verdict = 0 AND t.userid :among_users
+
+-- section roles
+SELECT t.enrolid, t.userid, t.courseid, t.contextid, t.roleid, 2 AS want
+  FROM scope s
+  JOIN completed t ON t.enrolid = s.enrolid
+  JOIN {user_enrolments} x ON x.enrolid = t.enrolid AND x.userid = t.userid
+ WHERE t.verdict = 0 AND t.userid :among_users
+
+-- section owned roles
+SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
+  FROM scope s
+  JOIN {role_assignments} r ON r.itemid = s.enrolid
+ WHERE 1 = 0
+
+-- section groups
+SELECT MIN(c.enrolid) AS enrolid, c.courseid, c.contextid, c.name, '' AS idnumber, '' AS description
+  FROM copied_group c
+  JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
+ WHERE :creates_groups = 1
+   AND NOT EXISTS (SELECT 1 FROM {groups} o WHERE o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name))
+ GROUP BY c.courseid, c.contextid, c.name, LENGTH(c.name)
+
+-- section group members
+SELECT c.enrolid, c.userid, c.courseid, c.contextid, MIN(o.id) AS groupid, 2 AS want
+  FROM copied_group c
+  JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
+  JOIN {groups} o ON o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name)
+ GROUP BY c.enrolid, c.userid, c.courseid, c.contextid, c.name, LENGTH(c.name)
+
+-- section owned group members
+SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
+  FROM scope s
+  JOIN {groups_members} m ON m.itemid = s.enrolid
+ WHERE 1 = 0
+
+-- section concerned
+SELECT e.id AS enrolid
+  FROM {enrol} e
+ WHERE 1 = 0
