@@ -22,7 +22,7 @@ pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
     CatchUp, CourseKey, Database, DelScope, DoneMode, EncodingFallback, FlatFile, FlatFileKeys, Guard, GuardMode, Hook,
     Http, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, OwnLimits, RemovalAction, Retention, Run, Schedule,
-    ScheduleError, Site, State, Task, UserKey, WhenDisabled, WhenOff,
+    ScheduleError, Security, Site, Smtp, State, Task, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -123,6 +123,8 @@ pub struct Settings {
     pub tasks: BTreeMap<String, Task>,
     /// The spool of the site's own program.
     pub hook: Hook,
+    /// The mail server.
+    pub smtp: Smtp,
     /// Health and metrics.
     pub http: Http,
     /// The log on standard error.

@@ -12,6 +12,7 @@ mod log;
 mod retention;
 mod run;
 mod site;
+mod smtp;
 mod state;
 mod tasks;
 
@@ -32,6 +33,7 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use retention::Retention;
 pub use run::Run;
 pub use site::Site;
+pub use smtp::{Security, Smtp};
 pub use state::State;
 pub use tasks::{CatchUp, Schedule, ScheduleError, Task, WhenOff};
 
