@@ -1,7 +1,7 @@
 //! `enrold sync RULE`: does the work of a rule now.
 //! It must not know what a rule does.
 
-use crate::cli::{Exit, Setting, progress};
+use crate::cli::{Exit, Setting, mails, progress};
 
 /// The words of `sync`.
 #[derive(Debug, clap::Args)]
@@ -27,5 +27,6 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
     };
     progress::clear(setting.quiet || setting.json);
     setting.show(&report);
+    mails::after(setting).await;
     Ok(Exit::of_report(&report))
 }
