@@ -62,16 +62,52 @@ impl Need {
 }
 
 /// Moodle's tables, then enrold's own.
-pub const NEEDS: [Need; 35] = [
+pub const NEEDS: [Need; 38] = [
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
-    Need::reads("role", &["id", "shortname"]),
+    Need::reads("role", &["id", "shortname", "sortorder"]),
     Need::reads("role_capabilities", &["roleid", "contextid", "capability", "permission"]),
     Need::reads("context", &["id", "contextlevel", "instanceid", "path"]),
-    Need::reads("user", &["id", "username", "idnumber", "email", "deleted", "mnethostid"]),
-    Need::reads("course", &["id", "shortname", "idnumber", "category"]),
+    Need::reads(
+        "user",
+        &[
+            "id",
+            "username",
+            "idnumber",
+            "email",
+            "deleted",
+            "mnethostid",
+            "firstname",
+            "lastname",
+            "lang",
+            "maildisplay",
+            "emailstop",
+            "suspended",
+            "auth",
+        ],
+    ),
+    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
-    Need::reads("enrol", &["id", "enrol", "courseid", "sortorder", "roleid", "timecreated"]).inserts(&[
+    Need::reads(
+        "enrol",
+        &[
+            "id",
+            "enrol",
+            "courseid",
+            "sortorder",
+            "roleid",
+            "timecreated",
+            "status",
+            "customint1",
+            "customint2",
+            "customint7",
+            "customtext1",
+            "expirynotify",
+            "notifyall",
+            "expirythreshold",
+        ],
+    )
+    .inserts(&[
         "enrol",
         "status",
         "courseid",
@@ -182,6 +218,14 @@ pub const NEEDS: [Need; 35] = [
         .updates(&["state", "lastenrol"]),
     Need::rows("enrold_error", &["run", "line", "code", "value", "hint"])
         .inserts(&["run", "line", "code", "value", "hint"]),
+    Need::rows("enrold_outbox", &["id", "run", "kind", "dedupe", "state"])
+        .inserts(&["id", "run", "kind", "dedupe", "state", "userid", "courseid", "enrolid", "timeend"])
+        .updates(&["state", "expires", "attempts", "due", "sent", "messageid", "message"])
+        .deletes(),
+    Need::rows("enrold_letter", &["run", "enrolid", "kind", "data"])
+        .inserts(&["run", "enrolid", "kind", "data"])
+        .deletes(),
+    Need::rows("enrold_notice", &["method", "queued"]).inserts(&["method", "queued"]).updates(&["queued"]),
 ];
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub async fn deliver(
     if !settings.smtp.enabled {
         return Ok(None);
     }
-    let mut conn = database.connect().await?;
+    let mut conn = connect(database, settings).await?;
     let ttl = settings.run.lease_ttl.as_secs();
     if !anything(&mut conn, clock.now()).await? {
         conn.close().await;
@@ -84,6 +84,11 @@ pub async fn deliver(
     drop(lease.release(&mut delivery.conn).await);
     delivery.conn.close().await;
     outcome.map(|()| Some(delivery.round))
+}
+
+/// What is sent beside a run is neither the run's statements nor the worker's progress.
+async fn connect(database: &Database, settings: &Settings) -> Result<Conn, DbError> {
+    database.connect_uncounted(settings.run.lock_timeout).await
 }
 
 async fn anything(conn: &mut Conn, now: i64) -> Result<bool, DbError> {
@@ -313,7 +318,7 @@ impl Delivery<'_> {
                 Err(error) if error.is_transient() && tried < MARKS => {
                     tried += 1;
                     tokio::time::sleep(Duration::from_secs(1)).await;
-                    if let Ok(fresh) = self.database.connect().await {
+                    if let Ok(fresh) = connect(self.database, self.settings).await {
                         std::mem::replace(&mut self.conn, fresh).close().await;
                     }
                 }

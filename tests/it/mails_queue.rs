@@ -41,7 +41,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
 }
 
 /// Enrols users in a method of a course as a wave of run 1 would, and queues its welcome mails.
-async fn welcomed(site: &mut Site, method: &'static str, whither: i64, whom: &[i64]) -> i64 {
+pub async fn welcomed(site: &mut Site, method: &'static str, whither: i64, whom: &[i64]) -> i64 {
     for who in whom {
         site.enrolled(*who, whither, method).await;
     }
