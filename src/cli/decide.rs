@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use crate::cli::{Exit, Setting, import, output, progress};
+use crate::cli::{Exit, Setting, import, mails, output, progress};
 use crate::clock::StopWatch;
 use crate::daemon::decide::{self, Decided};
 use crate::report::words::pick;
@@ -54,6 +54,7 @@ async fn decide(setting: &Setting, engine: &Engine, run: i64, decision: Decision
     match decided {
         Decided::Applied(report) => {
             setting.show(&report);
+            mails::after(setting).await;
             Ok(Exit::of_report(&report))
         }
         Decided::Rejected(past) => Ok(rejected(setting, &past)),

@@ -4,7 +4,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
-use crate::cli::{Exit, Setting, output, progress};
+use crate::cli::{Exit, Setting, mails, output, progress};
 use crate::config::{CourseKey, UserKey};
 use crate::files::Kind;
 use crate::report::words::pick;
@@ -56,6 +56,7 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
     let report = engine.import(&import, options.simulate).await?;
     progress::clear(setting.quiet || setting.json);
     setting.show(&report);
+    mails::after(setting).await;
     Ok(Exit::of_report(&report))
 }
 

@@ -10,6 +10,7 @@ mod doctor;
 mod hook;
 mod import;
 pub mod log;
+mod mails;
 mod output;
 mod progress;
 mod run;
@@ -121,6 +122,8 @@ enum Command {
     Runs(runs::Options),
     /// The scheduled tasks: when each last ran, how it ended, when it is next
     Tasks,
+    /// Mails that wait or were refused; try again, send now, test
+    Mails(mails::Options),
     /// Apply a held run
     Approve(decide::Options),
     /// Put a held run aside for good
@@ -243,6 +246,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(options) => check::run(&setting, &options),
         Command::Runs(options) => runs::run(&setting, &options).await,
         Command::Tasks => tasks::run(&setting).await,
+        Command::Mails(options) => mails::run(&setting, &options).await,
         Command::Approve(options) => decide::approve(&setting, &options).await,
         Command::Reject(options) => decide::reject(&setting, &options).await,
         Command::Config => Ok(config::run(&setting)),

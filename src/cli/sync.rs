@@ -3,7 +3,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::cli::{Exit, Misuse, Setting, progress};
+use crate::cli::{Exit, Misuse, Setting, mails, progress};
 use crate::rules::RULES;
 use crate::run::outcome::Skipped;
 use crate::run::{RuleReport, SyncOrder, jobs};
@@ -50,6 +50,7 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
     report.rules.sort_by_key(|rule| (rule.consequence, jobs::all().position(|job| job == rule.rule)));
     progress::clear(setting.quiet || setting.json);
     setting.show(&report);
+    mails::after(setting).await;
     Ok(Exit::of_report(&report))
 }
 

@@ -67,6 +67,44 @@ pub(super) fn listen(text: &str) -> Result<(), String> {
     Listen::parse(text).map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
 }
 
+/// The address of a site, or nothing.
+pub(super) fn site_url(text: &str) -> Result<(), String> {
+    let named = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |rest: &str| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic() && !"<>\"?#@".contains(c));
+    if text.is_empty() || named.is_some_and(plain) {
+        Ok(())
+    } else {
+        Err("expected the site's address as in Moodle's config.php, for example https://moodle.example.org".to_owned())
+    }
+}
+
+/// The name or number of a machine.
+pub(super) fn host(text: &str) -> Result<(), String> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:".contains(c)) {
+        Ok(())
+    } else {
+        Err(format!("found {}, expected the name of a machine, for example smtp.example.org", shown(text)))
+    }
+}
+
+/// One line of text, or nothing.
+pub(super) fn line(text: &str) -> Result<(), String> {
+    if text.contains(char::is_control) {
+        Err("it holds a control character, such as a line end".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+/// A mail address alone, or nothing.
+pub(super) fn optional_mail_address(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.parse::<lettre::Address>().is_ok() {
+        Ok(())
+    } else {
+        Err("expected a mail address alone, for example noreply@example.org".to_owned())
+    }
+}
+
 /// A time zone by its IANA name.
 pub(super) fn timezone(text: &str) -> Result<(), String> {
     match text.parse::<chrono_tz::Tz>() {

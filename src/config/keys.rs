@@ -10,7 +10,7 @@ use config::{Value, ValueKind};
 use super::forms;
 use super::sections::{
     CourseKey, DelScope, DoneMode, EncodingFallback, ExpiredAction, GuardMode, InactiveSince, Locale, LogFormat,
-    LogLevel, RemovalAction, UserKey, WhenDisabled,
+    LogLevel, RemovalAction, Security, UserKey, WhenDisabled,
 };
 
 /// One known key.
@@ -110,6 +110,7 @@ const BEFORE_TASKS: &[Key] = &[
     growth("guard.method.creations_percent"),
     count("guard.method.at_least"),
     Key { name: "site.timezone", kind: Kind::Text(forms::timezone), unset: Unset::Moodle },
+    text("site.url", forms::site_url),
     choice("flatfile.del_scope", DelScope::WORDS),
     choice("flatfile.when_disabled", WhenDisabled::WORDS),
     choice("flatfile.encoding_fallback", EncodingFallback::WORDS),
@@ -138,6 +139,19 @@ const BEFORE_TASKS: &[Key] = &[
 
 const AFTER_TASKS: &[Key] = &[
     text("hook.spool", forms::optional_path),
+    flag("smtp.enabled"),
+    text("smtp.host", forms::host),
+    whole("smtp.port", 0, 65_535, "ports"),
+    choice("smtp.security", Security::WORDS),
+    text("smtp.ca_file", forms::optional_path),
+    text("smtp.user", forms::line),
+    defaulted("smtp.password", Kind::Secret(forms::line)),
+    text("smtp.password_file", forms::optional_path),
+    text("smtp.from", forms::optional_mail_address),
+    text("smtp.reply_to", forms::optional_mail_address),
+    seconds("smtp.timeout", 1),
+    whole("smtp.per_minute", 0, MANY, "mails"),
+    whole("smtp.give_up_hours", 1, 8_760, "hours"),
     text("http.listen", forms::listen),
     choice("log.level", LogLevel::WORDS),
     choice("log.format", LogFormat::WORDS),

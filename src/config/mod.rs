@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
-    CatchUp, CourseCompleted, CourseDelay, CourseKey, Database, DelScope, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile,
-    FlatFileKeys, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel,
-    OwnLimits, RemovalAction, Retention, Run, Schedule, ScheduleError, Site, State, Task, UserKey, WhenDisabled,
-    WhenOff,
+    CatchUp, CourseCompleted, CourseDelay, CourseKey, Database, DelScope, DoneMode, EncodingFallback, Expirations,
+    ExpiredAction, FlatFile, FlatFileKeys, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale,
+    Log, LogFormat, LogLevel, OwnLimits, RemovalAction, Retention, Run, Schedule, ScheduleError, Security, Site, Smtp,
+    State, Task, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -128,6 +128,8 @@ pub struct Settings {
     pub tasks: BTreeMap<String, Task>,
     /// The spool of the site's own program.
     pub hook: Hook,
+    /// The mail server.
+    pub smtp: Smtp,
     /// Health and metrics.
     pub http: Http,
     /// The log on standard error.

@@ -9,6 +9,7 @@ use crate::daemon::DaemonError;
 use crate::daemon::shared::Shared;
 use crate::db::{Conn, DbError};
 use crate::fault;
+use crate::mail::MAIL;
 use crate::run::lease::{Heart, LEADER, Lease, RUN};
 use crate::run::{RunError, decision, history, require_ready};
 use crate::web::Role;
@@ -72,6 +73,7 @@ pub async fn give_back(shared: &Shared) {
     if let Ok(mut conn) = shared.database.connect_with(Duration::from_secs(1)).await {
         // A lease that cannot be given back runs out by itself.
         drop(Lease::release_own(&mut conn, RUN).await);
+        drop(Lease::release_own(&mut conn, MAIL).await);
         drop(Lease::release_own(&mut conn, LEADER).await);
         conn.close().await;
     }

@@ -4,6 +4,7 @@
 pub mod decide;
 mod later;
 mod leader;
+mod mailer;
 pub mod notify;
 pub mod progress;
 mod service;
@@ -12,6 +13,7 @@ pub mod signals;
 mod tasks;
 mod worker;
 
+pub use mailer::log_round;
 pub use service::{Daemon, DaemonError};
 pub use shared::Reporter;
 

@@ -8,11 +8,11 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::{ConfigProblems, LogLevel, Settings};
-use crate::daemon::leader;
 use crate::daemon::progress::watchdog;
 use crate::daemon::shared::{Reporter, Shared};
 use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::worker::Worker;
+use crate::daemon::{leader, mailer};
 use crate::db::{Database, DbError};
 use crate::run::{RunError, require_ready};
 use crate::schedule::ticker::{Ticker, TickerError};
@@ -83,6 +83,7 @@ impl Daemon {
         let ticker = Ticker::start(Arc::clone(&shared.wake)).await?;
         let leading = tokio::spawn(leader::keep(Arc::clone(&shared)));
         let mut worker = tokio::spawn(Worker::new(Arc::clone(&shared)).run());
+        let mailing = tokio::spawn(mailer::keep(Arc::clone(&shared)));
         let fed = feed_watchdog(&shared);
         shared.systemd.ready();
         tracing::info!("enrold {} watches {}", env!("CARGO_PKG_VERSION"), shared.settings().inbox.path.display());
@@ -107,6 +108,7 @@ impl Daemon {
         // A heartbeat that is under way would take the lease again.
         leading.abort();
         drop(leading.await);
+        end_mailing(mailing).await;
         drop(tokio::time::timeout(FAREWELL, leader::give_back(&shared)).await);
         if let Some(fed) = fed {
             fed.abort();
@@ -138,6 +140,9 @@ impl Daemon {
                 ended = &mut worker => break Some(ended),
             }
         };
+        if let Some(Ok(_)) = &ended {
+            mailer::once(&shared).await;
+        }
         shared.stop.cancel();
         let outcome = match ended {
             Some(Err(error)) => Err(DaemonError::Worker(error.to_string())),
@@ -163,6 +168,14 @@ impl Daemon {
     ) {
         let shared = Shared::new(self.settings, self.database, self.clock, self.wait, self.reporter);
         (Arc::new(shared), self.reload, self.log_level)
+    }
+}
+
+/// A mail that is on its way is let go: one that is cut off is sent again by the next start.
+async fn end_mailing(mut mailing: JoinHandle<()>) {
+    if tokio::time::timeout(FAREWELL, &mut mailing).await.is_err() {
+        mailing.abort();
+        drop(mailing.await);
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Shared {
     pub wait: Duration,
     /// Wakes the worker: something may be to do.
     pub wake: Arc<Notify>,
+    /// Wakes the mailer: a run may have queued mails.
+    pub mail: Arc<Notify>,
     /// Ends everything: no new job is begun.
     pub stop: CancellationToken,
     /// What the worker does, for the watchdog.
@@ -66,6 +68,7 @@ impl Shared {
             clock,
             wait,
             wake: Arc::new(Notify::new()),
+            mail: Arc::new(Notify::new()),
             stop: CancellationToken::new(),
             progress,
             systemd: Systemd::from_env(),
@@ -152,9 +155,12 @@ impl Shared {
 
     /// The front door of runs under the settings in force; its runs feed the watchdog.
     pub fn engine(&self) -> Engine {
-        let progress = self.progress.clone();
+        let (progress, mail) = (self.progress.clone(), Arc::clone(&self.mail));
         let observer = Observer::new(move |moment| {
             progress.step();
+            if moment == Moment::Spooled {
+                mail.notify_one();
+            }
             step(moment);
             std::future::ready(())
         });

@@ -13,6 +13,7 @@ use crate::daemon::log_run;
 use crate::daemon::shared::Shared;
 use crate::db::Conn;
 use crate::inbox::Removed;
+use crate::mail;
 use crate::moodle::site::Site;
 use crate::run::hold::Shelf;
 use crate::run::{Report, RunError, State, SyncOrder, decision, jobs, zone};
@@ -201,6 +202,7 @@ impl Tasks {
 
     async fn retention(&self, now: i64) -> Result<Outcome, RunError> {
         let settings = self.shared.settings();
+        self.forget_mails(&settings, now).await?;
         let copies = self.old_copies(&settings, now).await?;
         let removed = inbox::retain(&settings, now).map_err(|error| error.to_string());
         let (state, message) = match (removed, copies) {
@@ -211,6 +213,17 @@ impl Tasks {
             (Err(message), _) | (_, Err(message)) => (State::Failed, message),
         };
         Ok(Outcome::of(state, message))
+    }
+
+    /// Mails that ended long ago are forgotten with the reports.
+    async fn forget_mails(&self, settings: &Settings, now: i64) -> Result<(), RunError> {
+        if settings.retention.reports_days > 0 {
+            let before = now - i64::from(settings.retention.reports_days) * 86_400;
+            let mut conn = self.shared.database.connect().await?;
+            mail::store::forget(&mut conn, before).await?;
+            conn.close().await;
+        }
+        Ok(())
     }
 
     /// Removes the copies of held runs that were decided long ago; gives how many, or what the disk said.

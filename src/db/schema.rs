@@ -36,17 +36,31 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL, timecompleted BIGINT NOT NULL,
         state VARCHAR(20) NOT NULL, seen BIGINT NOT NULL, changed BIGINT NOT NULL, run BIGINT NOT NULL,
         PRIMARY KEY (enrolid, courseid, userid)) OPTIONS",
-    "INSERT INTO enrold_lease (name, holder, fence, heartbeat, since) VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0)",
+    "CREATE TABLE enrold_letter (
+        run BIGINT NOT NULL, enrolid BIGINT NOT NULL, kind VARCHAR(40) NOT NULL, data LONG NOT NULL,
+        PRIMARY KEY (run, enrolid, kind)) OPTIONS",
+    "CREATE TABLE enrold_outbox (
+        id BIGINT NOT NULL PRIMARY KEY, run BIGINT NOT NULL, kind VARCHAR(40) NOT NULL,
+        dedupe VARCHAR(120) NOT NULL UNIQUE, state VARCHAR(20) NOT NULL,
+        userid BIGINT NOT NULL, courseid BIGINT NOT NULL, enrolid BIGINT NOT NULL, timeend BIGINT NOT NULL,
+        name VARCHAR(255) NOT NULL, address VARCHAR(255) NOT NULL, lang VARCHAR(30) NOT NULL,
+        queued BIGINT NOT NULL, expires BIGINT NOT NULL, attempts BIGINT NOT NULL, due BIGINT NOT NULL,
+        sent BIGINT NOT NULL, messageid VARCHAR(190), message LONG) OPTIONS",
+    "CREATE TABLE enrold_notice (method VARCHAR(40) NOT NULL PRIMARY KEY, queued BIGINT NOT NULL) OPTIONS",
+    "INSERT INTO enrold_lease (name, holder, fence, heartbeat, since)
+        VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0), ('mail', '', 0, 0, 0)",
 ]];
 
 /// What is looked up in a history that only grows: name, table, columns.
-const INDEXES: [(&str, &str, &str); 6] = [
+const INDEXES: [(&str, &str, &str); 8] = [
     ("enrold_run_state", "enrold_run", "state"),
     ("enrold_run_effects", "enrold_run", "effects"),
     ("enrold_run_sha256", "enrold_run", "sha256"),
     ("enrold_run_token", "enrold_run", "token"),
     ("enrold_run_parent", "enrold_run", "parent"),
     ("enrold_run_inode", "enrold_run", "inode"),
+    ("enrold_outbox_state", "enrold_outbox", "state, due"),
+    ("enrold_outbox_run", "enrold_outbox", "run, enrolid"),
 ];
 
 /// The version of enrold's tables in the database and the prefix that they serve; `None` when there are none.

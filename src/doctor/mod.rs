@@ -6,6 +6,7 @@ pub mod needs;
 
 mod catalogue;
 mod finding;
+mod mails;
 mod moodle;
 mod own;
 mod place;
@@ -109,6 +110,10 @@ async fn examine(conn: &mut Conn, settings: &Settings, findings: &mut Vec<Findin
     let read = ["config", "config_plugins", "role", "context", "user", "course", "task_scheduled"];
     if read.iter().all(|table| tables::may_read(&gaps, table)) {
         findings.extend(moodle::examine(conn, settings).await?);
+        if tables::may_read(&gaps, "enrol") {
+            let outbox = own && tables::may_read(&gaps, "enrold_outbox");
+            findings.extend(mails::examine(conn, settings, outbox).await?);
+        }
     }
     Ok(())
 }

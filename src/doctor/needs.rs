@@ -62,14 +62,32 @@ impl Need {
 }
 
 /// Moodle's tables, then enrold's own.
-pub const NEEDS: [Need; 37] = [
+pub const NEEDS: [Need; 40] = [
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
-    Need::reads("role", &["id", "shortname"]),
+    Need::reads("role", &["id", "shortname", "sortorder"]),
     Need::reads("role_capabilities", &["roleid", "contextid", "capability", "permission"]),
     Need::reads("context", &["id", "contextlevel", "instanceid", "path"]),
-    Need::reads("user", &["id", "username", "idnumber", "email", "deleted", "mnethostid", "lastaccess"]),
-    Need::reads("course", &["id", "shortname", "idnumber", "category"]),
+    Need::reads(
+        "user",
+        &[
+            "id",
+            "username",
+            "idnumber",
+            "email",
+            "deleted",
+            "mnethostid",
+            "firstname",
+            "lastname",
+            "lang",
+            "maildisplay",
+            "emailstop",
+            "suspended",
+            "auth",
+            "lastaccess",
+        ],
+    ),
+    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
     Need::reads(
         "enrol",
@@ -88,6 +106,11 @@ pub const NEEDS: [Need; 37] = [
             "customint3",
             "customint4",
             "customint5",
+            "customint7",
+            "customtext1",
+            "expirynotify",
+            "notifyall",
+            "expirythreshold",
             "timecreated",
         ],
     )
@@ -206,6 +229,14 @@ pub const NEEDS: [Need; 37] = [
         .updates(&["timecompleted", "state", "seen", "changed", "run"]),
     Need::rows("enrold_error", &["run", "line", "code", "value", "hint"])
         .inserts(&["run", "line", "code", "value", "hint"]),
+    Need::rows("enrold_outbox", &["id", "run", "kind", "dedupe", "state"])
+        .inserts(&["id", "run", "kind", "dedupe", "state", "userid", "courseid", "enrolid", "timeend"])
+        .updates(&["state", "expires", "attempts", "due", "sent", "messageid", "message"])
+        .deletes(),
+    Need::rows("enrold_letter", &["run", "enrolid", "kind", "data"])
+        .inserts(&["run", "enrolid", "kind", "data"])
+        .deletes(),
+    Need::rows("enrold_notice", &["method", "queued"]).inserts(&["method", "queued"]).updates(&["queued"]),
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::expiry::{self, Methods};
 use crate::files::{self, Entry, Kind, Reading, Scan};
 use crate::flatfile::stage::{Keys, Stage, Staged};
 use crate::flatfile::{COMPONENT, METHOD, buffer, del, resolve, waves};
+use crate::mail;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::run::enrol;
 use crate::run::error::{RunError, RunResult};
@@ -111,7 +112,7 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     if staged.dels > 0 {
         work.notes.extend(actions.note());
     }
-    steps(work, last, actions).await
+    steps(work, settings, last, actions).await
 }
 
 async fn stage(work: &mut Work<'_>, drop: &Drop<'_>) -> RunResult<(Staged, Lines)> {
@@ -139,7 +140,7 @@ async fn stage(work: &mut Work<'_>, drop: &Drop<'_>) -> RunResult<(Staged, Lines
 }
 
 /// Runs the waves: the instances that adds need, then per wave the adds and the dels.
-async fn steps(work: &mut Work<'_>, last: i64, actions: Actions) -> RunResult<()> {
+async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Actions) -> RunResult<()> {
     if last == 0 {
         return Ok(());
     }
@@ -157,7 +158,9 @@ async fn steps(work: &mut Work<'_>, last: i64, actions: Actions) -> RunResult<()
         del::apply(work, wave, actions.unenrol, actions.scope).await?;
         work.conn.prefer_indexes(false).await?;
     }
-    Ok(enrol::prune_roles(work, Place { wave: last, rank: 90 }, COMPONENT).await?)
+    enrol::prune_roles(work, Place { wave: last, rank: 90 }, COMPONENT).await?;
+    mail::welcome(work, settings, 1..=last, METHOD).await?;
+    Ok(())
 }
 
 /// Replays the due rows of the buffer, then ends what has expired.
@@ -176,6 +179,6 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
     work.observer.reached(Moment::Staged).await;
     crate::run::end::prepare(work).await?;
     buffer::erase_due(work).await?;
-    steps(work, last, actions).await?;
+    steps(work, settings, last, actions).await?;
     expiry::apply(work, settings, Methods::Only(&[METHOD]), None).await.map(|_| ())
 }

@@ -15,6 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock;
+use crate::mail::Round;
 use crate::report::{Code, Problem};
 use crate::run::{Report, State, jobs};
 
@@ -32,6 +33,9 @@ fn kinds() -> impl Iterator<Item = String> {
 /// How a run of the daemon ends.
 const ENDS: [State; 5] = [State::Done, State::DoneWithErrors, State::Held, State::Failed, State::Skipped];
 
+/// What becomes of a mail in a round.
+const MAIL_RESULTS: [&str; 5] = ["sent", "put-off", "failed", "given-up", "skipped"];
+
 /// Upper bounds of the buckets of a run's duration, in seconds.
 const DURATIONS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0];
 
@@ -48,6 +52,11 @@ struct KindLabel {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct LineLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct MailLabel {
     result: &'static str,
 }
 
@@ -95,6 +104,9 @@ struct Series {
     database: Gauge,
     inbox: Gauge,
     effects: Gauge,
+    mails: Family<MailLabel, Counter>,
+    mails_waiting: Gauge,
+    mail_server: Gauge,
 }
 
 impl Metrics {
@@ -117,6 +129,9 @@ impl Metrics {
             database: Gauge::default(),
             inbox: Gauge::default(),
             effects: Gauge::default(),
+            mails: Family::default(),
+            mails_waiting: Gauge::default(),
+            mail_server: Gauge::default(),
         };
         series.begin_at_zero();
         series.register_counters();
@@ -205,6 +220,17 @@ impl Metrics {
         self.0.effects.set(runs as i64);
     }
 
+    /// What a round of sending came to.
+    pub fn mails(&self, round: &Round) {
+        let series = &self.0;
+        let Round { sent, put_off, failed, given_up, skipped, .. } = *round;
+        for (result, count) in MAIL_RESULTS.into_iter().zip([sent, put_off, failed, given_up, skipped]) {
+            series.mails.get_or_create_owned(&MailLabel { result }).inc_by(count);
+        }
+        series.mails_waiting.set(i64::try_from(round.waiting).unwrap_or(i64::MAX));
+        series.mail_server.set(i64::from(round.problem.is_none()));
+    }
+
     /// The OpenMetrics text of this moment.
     ///
     /// # Errors
@@ -269,6 +295,10 @@ impl Series {
             self.error(code.as_str());
         }
         self.error(UNLISTED);
+        for result in MAIL_RESULTS {
+            self.mails.get_or_create_owned(&MailLabel { result });
+        }
+        self.mail_server.set(1);
     }
 
     // The registry puts a full stop behind each help text, and `_total` behind each counter.
@@ -278,6 +308,7 @@ impl Series {
         registry.register("lines", "Lines of committed and failed runs, by what became of them", self.lines.clone());
         registry.register("changes", "Applied changes, by kind of the journal", self.changes.clone());
         registry.register("errors", "Errors of committed and failed runs, by code", self.errors.clone());
+        registry.register("mails", "Mails, by what became of them", self.mails.clone());
         let help = "From the start of a run until its effects were written, waiting for the run lease included";
         registry.register_with_unit("run_duration", help, Unit::Seconds, self.durations.clone());
     }
@@ -297,6 +328,9 @@ impl Series {
         registry.register("database_up", "1 if the database answered when it was last asked", self.database.clone());
         let help = "Committed runs whose effects are not all written yet";
         registry.register("effects_pending", help, self.effects.clone());
+        registry.register("mails_waiting", "Mails that wait to be sent", self.mails_waiting.clone());
+        let help = "1 unless the mail server could not be worked with when it was last tried";
+        registry.register("mail_server_up", help, self.mail_server.clone());
     }
 
     fn register_process(&mut self, started: i64) {

@@ -34,7 +34,8 @@ fn of_a_completer(user: &'static str) -> Vec<Difference> {
         differences.push(Difference::only_moodle("user_enrolments", row("0"), start));
         differences.push(Difference::only_enrold("user_enrolments", row("NOW"), start));
     }
-    let window = "303 opens in ten days, 304 has closed: outside its window an instance does nothing, version 4.1 took the
+    let window =
+        "303 opens in ten days, 304 has closed: outside its window an instance does nothing, version 4.1 took the
         window for the dates of the enrolment";
     for (instance, context) in [("303", "59"), ("304", "60")] {
         let enrolment: &'static str = format!("{instance} of {user}").leak();

@@ -242,7 +242,10 @@ async fn the_source_is_left_where_asked(mut site: Site) {
     }
     site.completes(1, 1, NOW).await;
     let report = site.lead_on().await;
-    assert_eq!(site.enrolments().await, ["u1 c2 coursecompleted now+0..0", "u1 c3 coursecompleted now+0..0", "u2 c1 manual"]);
+    assert_eq!(
+        site.enrolments().await,
+        ["u1 c2 coursecompleted now+0..0", "u1 c3 coursecompleted now+0..0", "u2 c1 manual"]
+    );
     assert_eq!(
         site.roles().await,
         ["u1 c2 student coursecompleted", "u1 c3 student coursecompleted", "u2 c1 student manual"]
@@ -287,7 +290,12 @@ async fn a_course_that_leads_to_itself_is_not_left(mut site: Site) {
     site.lead_on().await;
     assert_eq!(
         site.enrolments().await,
-        ["u1 c1 coursecompleted now+0..0", "u1 c1 manual", "u1 c2 coursecompleted now+0..0", "u1 c3 coursecompleted now+0..0"]
+        [
+            "u1 c1 coursecompleted now+0..0",
+            "u1 c1 manual",
+            "u1 c2 coursecompleted now+0..0",
+            "u1 c3 coursecompleted now+0..0"
+        ]
     );
 }
 
@@ -345,7 +353,8 @@ async fn statements_do_not_grow_with_users(mut site: Site) {
     let mut counts = Vec::new();
     for many in [3, 300] {
         for id in first..first + many {
-            site.insert("user", &[("id", id.into()), ("username", format!("x{id}").into()), ("mnethostid", 1.into())]).await;
+            site.insert("user", &[("id", id.into()), ("username", format!("x{id}").into()), ("mnethostid", 1.into())])
+                .await;
             let ue = [("enrolid", instance("manual", 1).into()), ("userid", id.into())];
             site.insert("user_enrolments", &ue).await;
             let row = [("userid", id.into()), ("course", 21.into()), ("timecompleted", NOW.into())];

@@ -47,12 +47,18 @@ async fn backfill_takes_in_who_was_left_out(mut site: Site) {
     site.sql("UPDATE {user_enrolments} SET status = 1 WHERE userid = 13").await;
     site.enrolled_by(4, chain(2, 1), 0, (0, 0)).await;
     site.lead_on().await;
-    assert_eq!(site.ledger().await, ["u1 c2<c1 old", "u2 c2<c1 old", "u3 c2<c1 old", "u4 c2<c1 enrolled", "u5 c2<c1 old"]);
+    assert_eq!(
+        site.ledger().await,
+        ["u1 c2<c1 old", "u2 c2<c1 old", "u3 c2<c1 old", "u4 c2<c1 enrolled", "u5 c2<c1 old"]
+    );
     site.deleted(5).await;
     let report = site.backfill(None).await;
     assert_eq!(report.source, "--backfill");
     assert_eq!(site.led().await, ["u1 c2<c1", "u3 c2<c1", "u4 c2<c1 0..0"]);
-    assert_eq!(site.ledger().await[..4], ["u1 c2<c1 enrolled", "u2 c2<c1 old", "u3 c2<c1 enrolled", "u4 c2<c1 enrolled"]);
+    assert_eq!(
+        site.ledger().await[..4],
+        ["u1 c2<c1 enrolled", "u2 c2<c1 old", "u3 c2<c1 enrolled", "u4 c2<c1 enrolled"]
+    );
 }
 
 async fn backfill_looks_at_one_course_and_at_the_window(mut site: Site) {

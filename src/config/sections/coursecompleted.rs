@@ -48,8 +48,7 @@ impl CourseDelay {
         if source.is_empty() || target.is_empty() {
             return Err(form());
         }
-        let seconds =
-            forms::seconds_in(delay).ok_or_else(|| format!("expected behind the \"=\" {}", forms::SPAN))?;
+        let seconds = forms::seconds_in(delay).ok_or_else(|| format!("expected behind the \"=\" {}", forms::SPAN))?;
         Ok(Self { source: source.to_owned(), target: target.to_owned(), seconds })
     }
 }

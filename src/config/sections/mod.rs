@@ -14,6 +14,7 @@ mod log;
 mod retention;
 mod run;
 mod site;
+mod smtp;
 mod state;
 mod tasks;
 
@@ -36,6 +37,7 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use retention::Retention;
 pub use run::Run;
 pub use site::Site;
+pub use smtp::{Security, Smtp};
 pub use state::State;
 pub use tasks::{CatchUp, Schedule, ScheduleError, Task, WhenOff};
 

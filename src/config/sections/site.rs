@@ -11,6 +11,13 @@ pub struct Site {
     /// Zone in which dates without a zone are read; without it Moodle's `timezone` decides.
     #[serde(default, deserialize_with = "zone")]
     pub timezone: Option<Tz>,
+    /// The site's address without a slash at its end (`$CFG->wwwroot`), for links in mails; empty for none.
+    #[serde(default, deserialize_with = "address")]
+    pub url: String,
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(String::deserialize(deserializer)?.trim_end_matches('/').to_owned())
 }
 
 /// The IANA name of a zone.

@@ -15,7 +15,8 @@ use crate::run::work::Work;
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn unenrol_from_sources(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let leaving = "SELECT COUNT(*) FROM completed t JOIN chain h ON h.enrolid = t.enrolid WHERE t.verdict = 0 AND h.leaves = 1";
+    let leaving =
+        "SELECT COUNT(*) FROM completed t JOIN chain h ON h.enrolid = t.enrolid WHERE t.verdict = 0 AND h.leaves = 1";
     if work.conn.number(leaving, &work.params()).await? == 0 || find(work, pass).await? == 0 {
         return Ok(());
     }

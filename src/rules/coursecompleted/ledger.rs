@@ -70,10 +70,12 @@ async fn find_news(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> 
 async fn watch(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     let mark = |state: &'static str| [("state", state), ("changed", ":now"), ("run", ":run")];
     let dialect = work.conn.dialect();
-    let left = "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'watched' AND l.courseid <> h.source";
+    let left =
+        "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'watched' AND l.courseid <> h.source";
     let left = dialect.update_joined("{enrold_completion}", "l", &mark("'left'"), "chain h", left);
     work.conn.exec(&left, params).await?;
-    let back = "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'left' AND l.courseid = h.source";
+    let back =
+        "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'left' AND l.courseid = h.source";
     let back = dialect.update_joined("{enrold_completion}", "l", &mark("'watched'"), "chain h", back);
     work.conn.exec(&back, params).await?;
     work.conn

@@ -1,0 +1,335 @@
+//! A round of sending: what is queued and due leaves by SMTP, each mail claimed before and marked after in transactions of
+//! their own. It must not know who started the round; one process at a time has the lease `mail`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lettre::Message;
+
+use crate::clock::{Clock, StopWatch};
+use crate::config::Settings;
+use crate::db::{Conn, Database, DbError, Params};
+use crate::mail::letter::{Draft, House};
+use crate::mail::message::{Envelope, Sender};
+use crate::mail::outbox::state;
+use crate::mail::post::{Post, Refused};
+use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER};
+use crate::moodle::site::Site;
+use crate::run::lease::Lease;
+use crate::run::zone;
+
+/// The lease of whoever sends.
+pub const MAIL: &str = "mail";
+
+/// Mails read at a time.
+const CHUNK: i64 = 20;
+/// The first pause before a mail is tried again, doubled each time.
+const FIRST_PAUSE: i64 = 60;
+/// The longest pause.
+const LONGEST_PAUSE: i64 = 4 * 3_600;
+/// How often the mark of a mail that has left is tried, a second apart.
+const MARKS: u32 = 30;
+
+/// What a round came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Round {
+    /// Mails that the server took.
+    pub sent: u64,
+    /// Mails that it refused for now; they are tried again.
+    pub put_off: u64,
+    /// Mails that it refused for good.
+    pub failed: u64,
+    /// Mails that were given up because their time was over.
+    pub given_up: u64,
+    /// Mails to users who get none.
+    pub skipped: u64,
+    /// Mails that wait after the round.
+    pub waiting: u64,
+    /// Why the round ended before everything was tried.
+    pub problem: Option<String>,
+}
+
+/// Sends what is due. `None` if mails are off, nothing is to do, or another process sends now.
+///
+/// # Errors
+/// The database's. What a broken-off round had claimed is sent by the next one: its server may get that mail twice, with
+/// the same Message-ID.
+pub async fn deliver(
+    database: &Arc<Database>,
+    settings: &Settings,
+    clock: Clock,
+    patience: Option<Duration>,
+) -> Result<Option<Round>, DbError> {
+    if !settings.smtp.enabled {
+        return Ok(None);
+    }
+    let mut conn = connect(database, settings).await?;
+    let ttl = settings.run.lease_ttl.as_secs();
+    if !anything(&mut conn, clock.now()).await? {
+        conn.close().await;
+        return Ok(None);
+    }
+    Lease::bury(&mut conn, MAIL).await?;
+    let Some(lease) = Lease::take(&mut conn, MAIL, ttl).await? else {
+        conn.close().await;
+        return Ok(None);
+    };
+    let heart = lease.beat(Arc::clone(database), ttl);
+    let watch = StopWatch::start();
+    let round = Round::default();
+    let mut delivery = Delivery { database, settings, clock, patience, watch, lease: &lease, conn, post: None, round };
+    let outcome = delivery.work().await;
+    drop(heart);
+    // A lease that cannot be given back runs out by itself.
+    drop(lease.release(&mut delivery.conn).await);
+    delivery.conn.close().await;
+    outcome.map(|()| Some(delivery.round))
+}
+
+/// What is sent beside a run is neither the run's statements nor the worker's progress.
+async fn connect(database: &Database, settings: &Settings) -> Result<Conn, DbError> {
+    database.connect_uncounted(settings.run.lock_timeout).await
+}
+
+async fn anything(conn: &mut Conn, now: i64) -> Result<bool, DbError> {
+    let sql = "SELECT COUNT(*) FROM {enrold_outbox} WHERE (state = :queued AND (due <= :now OR expires < :now)) OR state = :sending";
+    Ok(conn.number(sql, &states(now)).await? > 0)
+}
+
+fn states(now: i64) -> Params {
+    Params::new()
+        .with("now", now)
+        .with("queued", state::QUEUED)
+        .with("sending", state::SENDING)
+        .with("sent", state::SENT)
+        .with("expired", state::EXPIRED)
+        .with("skipped", state::SKIPPED)
+}
+
+/// A mail whose turn it is.
+struct Next {
+    id: i64,
+    /// What tells it from every other mail of the outbox.
+    mark: String,
+    draft: Draft,
+}
+
+struct Delivery<'a> {
+    database: &'a Arc<Database>,
+    settings: &'a Settings,
+    clock: Clock,
+    patience: Option<Duration>,
+    watch: StopWatch,
+    lease: &'a Lease,
+    conn: Conn,
+    /// The conversation with the server, once there is one.
+    post: Option<Post>,
+    round: Round,
+}
+
+impl Delivery<'_> {
+    async fn work(&mut self) -> Result<(), DbError> {
+        let site = Site::read(&mut self.conn).await?;
+        self.clean(&site).await?;
+        match Sender::of(self.settings, &site) {
+            Ok(sender) => self.send_all(&site, &sender).await?,
+            Err(problem) => self.round.problem = Some(problem),
+        }
+        if let Some(post) = self.post.take() {
+            post.close().await;
+        }
+        let waiting = "SELECT COUNT(*) FROM {enrold_outbox} WHERE state = :queued";
+        self.round.waiting = self.conn.number(waiting, &states(0)).await?.unsigned_abs();
+        Ok(())
+    }
+
+    async fn send_all(&mut self, site: &Site, sender: &Sender) -> Result<(), DbError> {
+        let house = House {
+            lang: site.config("lang").unwrap_or("en").to_owned(),
+            url: self.settings.site.url.clone(),
+            zone: zone(self.settings, Some(site)),
+        };
+        let mut budget = self.budget().await?;
+        while budget > 0 {
+            let chunk = self.next(budget.min(CHUNK)).await?;
+            if chunk.is_empty() {
+                break;
+            }
+            for next in chunk {
+                budget -= 1;
+                if self.is_over() || !self.send(&next, &house, sender).await? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.patience.is_some_and(|patience| u128::from(self.watch.millis()) >= patience.as_millis())
+    }
+
+    /// How many mails may leave now.
+    async fn budget(&mut self) -> Result<i64, DbError> {
+        let most = i64::from(self.settings.smtp.per_minute);
+        if most == 0 {
+            return Ok(i64::MAX);
+        }
+        let params = states(self.clock.now());
+        let sql = "SELECT COUNT(*) FROM {enrold_outbox} WHERE state = :sent AND sent > :now - 60";
+        Ok((most - self.conn.number(sql, &params).await?).max(0))
+    }
+
+    /// Queues anew what a sender that died had claimed, gives up what is too old, and leaves out who gets no mails: deleted,
+    /// suspended, without a login, who wants none, or whose address is none (as Moodle does).
+    async fn clean(&mut self, site: &Site) -> Result<(), DbError> {
+        let params = states(self.clock.now());
+        self.conn.exec("UPDATE {enrold_outbox} SET state = :queued WHERE state = :sending", &params).await?;
+        let give_up = "UPDATE {enrold_outbox} SET state = :expired, message = COALESCE(message, 'not sent in time')
+            WHERE state = :queued AND expires < :now";
+        self.round.given_up = self.conn.exec(give_up, &params).await?;
+        let everybody = matches!(site.config("noemailever"), Some(value) if !matches!(value.trim(), "" | "0"));
+        let reason = "CASE WHEN u.deleted <> 0 THEN 'deleted' WHEN u.suspended <> 0 THEN 'suspended' WHEN u.auth = 'nologin' THEN 'nologin'
+            WHEN u.emailstop <> 0 THEN 'emailstop' WHEN m.address = '' OR m.address LIKE '%.invalid' THEN 'no-address' ELSE 'noemailever' END";
+        let condition = if everybody {
+            "u.id = m.userid AND m.state = :queued"
+        } else {
+            "u.id = m.userid AND m.state = :queued AND (u.deleted <> 0 OR u.suspended <> 0 OR u.auth = 'nologin' OR u.emailstop <> 0
+                OR m.address = '' OR m.address LIKE '%.invalid')"
+        };
+        let set = [("state", ":skipped"), ("message", reason)];
+        let skip = self.conn.dialect().update_joined("{enrold_outbox}", "m", &set, "{user} u", condition);
+        self.round.skipped = self.conn.exec(&skip, &params).await?;
+        Ok(())
+    }
+
+    /// The next mails that are due, with what tells each from every other.
+    async fn next(&mut self, rows: i64) -> Result<Vec<Next>, DbError> {
+        let params = states(self.clock.now()).with("rows", rows);
+        let sql = "SELECT m.id, m.dedupe, m.queued, m.kind, m.userid, m.courseid, m.timeend, m.name, m.address, m.lang, m.run, m.enrolid, l.data
+            FROM {enrold_outbox} m LEFT JOIN {enrold_letter} l ON l.run = m.run AND l.enrolid = m.enrolid AND l.kind = m.kind
+           WHERE m.state = :queued AND m.due <= :now ORDER BY m.due, m.id LIMIT :rows";
+        let mut chunk = Vec::new();
+        for row in self.conn.rows(sql, &params).await? {
+            let mut draft = Draft {
+                kind: row.text(3),
+                userid: row.int(4),
+                courseid: row.int(5),
+                timeend: row.int(6),
+                name: row.text(7),
+                address: row.text(8),
+                lang: row.text(9),
+                data: serde_json::from_str(&row.text(12)).unwrap_or_default(),
+                entries: Vec::new(),
+            };
+            if draft.kind == EXPIRY_TEACHER {
+                draft.entries = self.entries(row.int(10), row.int(11)).await?;
+            }
+            chunk.push(Next { id: row.int(0), mark: format!("{}/{}", row.int(2), row.text(1)), draft });
+        }
+        Ok(chunk)
+    }
+
+    async fn entries(&mut self, run: i64, enrolid: i64) -> Result<Vec<(String, String, i64)>, DbError> {
+        let params = Params::new().with("run", run).with("enrolid", enrolid).with("kind", EXPIRY_ENTRY);
+        let sql = "SELECT name, address, timeend FROM {enrold_outbox} WHERE run = :run AND enrolid = :enrolid AND kind = :kind ORDER BY id";
+        Ok(self.conn.rows(sql, &params).await?.iter().map(|row| (row.text(0), row.text(1), row.int(2))).collect())
+    }
+
+    /// One mail; false if the round ends here.
+    async fn send(&mut self, next: &Next, house: &House, sender: &Sender) -> Result<bool, DbError> {
+        let message_id = sender.message_id(&next.mark);
+        if !self.claim(next.id, &message_id).await? {
+            return Ok(false);
+        }
+        let envelope = Envelope { message_id: &message_id, now: self.clock.now() };
+        let outcome = match sender.message(&next.draft, &next.draft.write(house), &envelope) {
+            Ok(message) => self.hand_over(&message).await,
+            Err(reason) => Err(Refused::ForGood(reason)),
+        };
+        self.mark(next.id, &outcome).await?;
+        let round = &mut self.round;
+        match outcome {
+            Ok(()) => round.sent += 1,
+            Err(Refused::Later(_)) => round.put_off += 1,
+            Err(Refused::ForGood(_)) => round.failed += 1,
+            Err(Refused::All(problem)) => {
+                round.put_off += 1;
+                round.problem = Some(problem);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Hands over in the open conversation, or in a new one.
+    async fn hand_over(&mut self, message: &Message) -> Result<(), Refused> {
+        if let Some(over) = self.post.take_if(|post| post.is_over()) {
+            over.close().await;
+        }
+        let open = match &mut self.post {
+            Some(open) => open,
+            None => self.post.insert(Post::open(&self.settings.smtp).await?),
+        };
+        open.hand_over(message).await
+    }
+
+    /// Claims a mail in a transaction that also proves that nobody else sends; false if somebody does.
+    async fn claim(&mut self, id: i64, message_id: &str) -> Result<bool, DbError> {
+        let params = states(self.clock.now()).with("id", id).with("messageid", message_id);
+        let sql = "UPDATE {enrold_outbox} SET state = :sending, attempts = attempts + 1, messageid = COALESCE(messageid, :messageid)
+            WHERE id = :id AND state = :queued";
+        self.conn.begin().await?;
+        let claiming = async {
+            let claimed = self.conn.exec(sql, &params).await? == 1 && self.lease.renew(&mut self.conn).await?;
+            if claimed {
+                self.conn.commit().await?
+            } else {
+                self.conn.rollback().await?
+            }
+            Ok(claimed)
+        };
+        let outcome = claiming.await;
+        if outcome.is_err() {
+            // The error that brought us here says more than one of the rollback.
+            drop(self.conn.rollback().await);
+        }
+        outcome
+    }
+
+    /// Writes what became of a mail. One that has left must not be sent again: a lost connection is opened anew.
+    async fn mark(&mut self, id: i64, outcome: &Result<(), Refused>) -> Result<(), DbError> {
+        let now = self.clock.now();
+        let params = states(now).with("id", id);
+        let pause = format!("CASE WHEN attempts > 8 THEN {LONGEST_PAUSE} ELSE {FIRST_PAUSE} * :doubled END");
+        let (set, message) = match outcome {
+            Ok(()) => ("state = :sent, sent = :now, message = NULL".to_owned(), String::new()),
+            Err(Refused::ForGood(reason)) => ("state = :failed, message = :message".to_owned(), reason.clone()),
+            Err(Refused::Later(reason) | Refused::All(reason)) => {
+                (format!("state = :queued, due = :now + {pause}, message = :message"), reason.clone())
+            }
+        };
+        let params = params.with("failed", state::FAILED).with("message", message).fragment("doubled", doubled());
+        let sql = format!("UPDATE {{enrold_outbox}} SET {set} WHERE id = :id");
+        let mut tried = 0;
+        loop {
+            match self.conn.exec(&sql, &params).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_transient() && tried < MARKS => {
+                    tried += 1;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    if let Ok(fresh) = connect(self.database, self.settings).await {
+                        std::mem::replace(&mut self.conn, fresh).close().await;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// 1, 2, 4, … by the number of attempts so far.
+fn doubled() -> String {
+    let cases: String = (1..=8).map(|tried| format!(" WHEN {tried} THEN {}", 1 << (tried - 1))).collect();
+    format!("CASE attempts{cases} ELSE 1 END")
+}

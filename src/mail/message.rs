@@ -1,0 +1,100 @@
+//! The form of a mail on its way: sender, recipient, Message-ID, headers, body.
+//! It must not know words, the outbox or the server.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::{Address, message};
+
+use crate::config::Settings;
+use crate::mail::letter::{Draft, Letter};
+use crate::moodle::site::Site;
+
+/// In whose name all mails of the site leave.
+pub struct Sender {
+    from: Address,
+    reply_to: Option<Address>,
+    /// What tells the site from every other that sends from the same domain.
+    site: String,
+}
+
+/// What a mail has beside sender, recipient and text.
+pub struct Envelope<'a> {
+    /// The Message-ID, in angle brackets.
+    pub message_id: &'a str,
+    /// The date of the mail in Unix seconds.
+    pub now: i64,
+}
+
+impl Sender {
+    /// The sender that the settings name, or Moodle's `noreplyaddress`.
+    ///
+    /// # Errors
+    /// What to configure, if neither is a mail address.
+    pub fn of(settings: &Settings, site: &Site) -> Result<Self, String> {
+        let configured = &settings.smtp.from;
+        let from = if configured.is_empty() { site.config("noreplyaddress").unwrap_or_default() } else { configured };
+        let from = from.trim().parse().map_err(|_| {
+            "there is no sender: set smtp.from, or Moodle's setting `noreplyaddress`, to an address of the site's domain".to_owned()
+        })?;
+        let site = format!("{} {}", site.config("siteidentifier").unwrap_or_default(), settings.site.url);
+        Ok(Self { from, reply_to: settings.smtp.reply_to.parse().ok(), site })
+    }
+
+    /// The Message-ID of a mail that is told from every other of the site by `mark`: the same mail has the same one, however
+    /// often it is sent.
+    pub fn message_id(&self, mark: &str) -> String {
+        use sha2::{Digest, Sha256};
+        let digest = format!("{:x}", Sha256::digest(format!("{}\n{mark}", self.site)));
+        format!("<enrold.{}@{}>", &digest[..40], self.from.domain())
+    }
+
+    /// Puts a letter into its form. The sender is always the site's own address, so that the mail passes the checks on the
+    /// domain (SPF, DKIM, DMARC); answers go to the person in whose name it is written.
+    ///
+    /// # Errors
+    /// What is wrong with the recipient's address.
+    pub fn message(&self, draft: &Draft, letter: &Letter, envelope: &Envelope<'_>) -> Result<Message, String> {
+        let to: Address = draft.address.trim().parse().map_err(|_| "not a mail address".to_owned())?;
+        let contact = draft.contact();
+        let site = one_line(draft.site());
+        let from = match &contact {
+            Some(contact) if !site.is_empty() => format!("{} (via {site})", one_line(&contact.name)),
+            Some(contact) => one_line(&contact.name),
+            None => site,
+        };
+        let date = UNIX_EPOCH + Duration::from_secs(u64::try_from(envelope.now).unwrap_or(0));
+        let mut builder = Message::builder()
+            .from(named(&from, self.from.clone()))
+            .to(named(&one_line(&draft.name), to))
+            .subject(one_line(&letter.subject))
+            .date(date)
+            .message_id(Some(envelope.message_id.to_owned()))
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ));
+        let answered = contact.and_then(|contact| Some((one_line(&contact.name), contact.address?.parse().ok()?)));
+        if let Some((name, address)) = answered.or_else(|| Some((String::new(), self.reply_to.clone()?))) {
+            builder = builder.reply_to(named(&name, address));
+        }
+        body(builder, letter).map_err(|error| error.to_string())
+    }
+}
+
+fn body(builder: message::MessageBuilder, letter: &Letter) -> Result<Message, lettre::error::Error> {
+    match &letter.html {
+        Some(html) => builder.multipart(MultiPart::alternative_plain_html(letter.text.clone(), html.clone())),
+        None => builder.singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(letter.text.clone())),
+    }
+}
+
+fn named(name: &str, address: Address) -> Mailbox {
+    Mailbox::new((!name.is_empty()).then(|| name.to_owned()), address)
+}
+
+/// A text without line ends and other control characters: it becomes part of a header.
+fn one_line(text: &str) -> String {
+    text.split(char::is_control).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}

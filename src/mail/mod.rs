@@ -1,0 +1,19 @@
+//! The mails of enrold: queued inside a run's transaction, sent after its commit, once each.
+//! It must not know what a rule does or when the daemon works; it reads the journal, and Moodle's tables for names.
+
+pub mod deliver;
+pub mod letter;
+mod message;
+mod notice;
+pub mod outbox;
+mod people;
+mod plain;
+mod post;
+mod probe;
+pub mod store;
+mod words;
+
+pub use deliver::{MAIL, Round, deliver};
+pub use notice::{EXPIRY_ENTRY, EXPIRY_TEACHER, EXPIRY_USER, notify};
+pub use outbox::{WELCOME, welcome};
+pub use probe::probe;

@@ -1,0 +1,190 @@
+//! Notifications that enrolments end soon: to the participants and, as one digest per instance, to the enroller.
+//! It must not end an enrolment or send a mail; it queues, inside a run's transaction.
+
+use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveTime, TimeZone};
+use chrono_tz::Tz;
+
+use crate::config::Settings;
+use crate::db::{DbError, Params};
+use crate::mail::outbox::{keep_letters, queue, state};
+use crate::mail::people;
+use crate::run::work::Work;
+use crate::run::zone;
+
+/// The kind of the mail to a participant.
+pub const EXPIRY_USER: &str = "expiry-user";
+/// The kind of the digest for the enroller.
+pub const EXPIRY_TEACHER: &str = "expiry-teacher";
+/// The kind of a line of that digest: never a mail of its own.
+pub const EXPIRY_ENTRY: &str = "expiry-entry";
+
+/// The methods whose instances have these notifications in Moodle (spec enrol-core 15, autoenrol 7). Flat-file, cohort,
+/// category and meta instances have the columns and no such mails.
+pub const METHODS: [&str; 3] = ["manual", "self", "autoenrol"];
+
+/// The hour from which on a method notifies where it has no setting (spec enrol-core 15).
+const HOUR: i64 = 6;
+
+/// Queues the notifications of every enabled method whose hour of this day has come and that has not notified since,
+/// and gives how many mails. A method whose own task in Moodle is enabled is left to Moodle, and so is a day on which
+/// Moodle has already notified. While `smtp.enabled` is off, nothing is queued.
+///
+/// Call it in any run of expirations; at most fifteen statements per method that is due, whatever the number of users.
+///
+/// # Errors
+/// The engine's.
+pub async fn notify(work: &mut Work<'_>, settings: &Settings) -> Result<i64, DbError> {
+    if !settings.smtp.enabled {
+        return Ok(0);
+    }
+    let zone = zone(settings, Some(work.site));
+    let mut queued = 0;
+    for method in METHODS {
+        if let Some(since) = due(work, zone, method).await? {
+            queued += of_method(work, settings, method, since).await?;
+        }
+    }
+    Ok(queued)
+}
+
+/// The moment since which the method is due today, if it is.
+async fn due(work: &mut Work<'_>, zone: Tz, method: &str) -> Result<Option<i64>, DbError> {
+    if !work.site.is_enabled(method) {
+        return Ok(None);
+    }
+    let plugin = format!("enrol_{method}");
+    let number = |name: &str| work.site.plugin(&plugin, name).and_then(|text| text.trim().parse::<i64>().ok());
+    let hour = number("expirynotifyhour").unwrap_or(HOUR).clamp(0, 23);
+    let by_moodle = number("expirynotifylast").unwrap_or(0);
+    let since = midnight(zone, work.now) + hour * 3_600;
+    if work.now < since || by_moodle >= since {
+        return Ok(None);
+    }
+    let task = format!(r"\enrol_{method}\task\send_expiry_notifications");
+    let params = work.params().with("method", method).with("task", task);
+    let sql = "SELECT (SELECT MAX(n.queued) FROM {enrold_notice} n WHERE n.method = :method),
+            (SELECT COUNT(*) FROM {task_scheduled} t WHERE t.classname = :task AND t.disabled = 0)";
+    let row = work.conn.row(sql, &params).await?;
+    let (last, twin) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
+    Ok((last < since && twin == 0).then_some(since))
+}
+
+/// The first moment of the day of `now` in the zone; where clocks skip midnight, the day begins after the gap.
+fn midnight(zone: Tz, now: i64) -> i64 {
+    let Some(local) = DateTime::from_timestamp(now, 0).map(|at| at.with_timezone(&zone)) else { return now };
+    let mut begin = local.date_naive().and_time(NaiveTime::MIN);
+    loop {
+        match zone.from_local_datetime(&begin) {
+            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => return at.timestamp(),
+            LocalResult::None => begin += Duration::minutes(30),
+        }
+    }
+}
+
+async fn of_method(work: &mut Work<'_>, settings: &Settings, method: &str, since: i64) -> Result<i64, DbError> {
+    let zone = zone(settings, Some(work.site));
+    let day = DateTime::from_timestamp(since, 0).map_or(0, |at| {
+        let at = at.with_timezone(&zone);
+        i64::from(at.year()) * 10_000 + i64::from(at.month()) * 100 + i64::from(at.day())
+    });
+    let params = work.params().with("method", method).with("day", day.to_string());
+    mark(work, &params).await?;
+    people::prepare(work).await?;
+    let columns = "place BIGINT NOT NULL, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL,
+        timeend BIGINT NOT NULL, early BIGINT NOT NULL";
+    work.conn.temporary("expiring", columns).await?;
+    if work.conn.exec(EXPIRING, &params).await? == 0 {
+        return Ok(0);
+    }
+    work.conn.analyse("expiring").await?;
+    work.conn.exec(INSTANCES, &params).await?;
+    people::enrollers(work, &format!("enrol/{method}:manage")).await?;
+    letters(work, &params).await?;
+    mails(work, settings, params).await
+}
+
+/// From now on the method has notified, even if there was nobody to tell.
+async fn mark(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
+    let insert = work.conn.dialect().insert_absent("{enrold_notice}", "method, queued", "VALUES (:method, :now)");
+    work.conn.exec(&insert, params).await?;
+    work.conn.exec("UPDATE {enrold_notice} SET queued = :now WHERE method = :method", params).await.map(|_| ())
+}
+
+/// `early`: the participant is told as well, and it is the first day on which he can be.
+const EXPIRING: &str = "INSERT INTO expiring (place, enrolid, courseid, userid, timeend, early)
+    SELECT ROW_NUMBER() OVER (ORDER BY e.id, u.lastname, u.firstname, u.id), e.id, e.courseid, u.id, x.timeend,
+           CASE WHEN e.notifyall = 1 AND x.timeend - e.expirythreshold + 86400 >= :now THEN 1 ELSE 0 END
+      FROM {enrol} e JOIN {user_enrolments} x ON x.enrolid = e.id JOIN {user} u ON u.id = x.userid
+     WHERE e.enrol = :method AND e.status = 0 AND e.expirynotify > 0 AND x.status = 0
+       AND x.timeend > :now AND x.timeend < :now + e.expirythreshold AND u.deleted = 0 AND u.suspended = 0";
+
+const INSTANCES: &str = "INSERT INTO letter (enrolid, courseid, contextid, sender)
+    SELECT DISTINCT t.enrolid, t.courseid, k.id, 1 FROM expiring t
+      JOIN {context} k ON k.instanceid = t.courseid AND k.contextlevel = 50";
+
+/// Without an enroller in the course the main administrator stands for it (spec enrol-core 15).
+async fn letters(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
+    let letter = "SELECT l.enrolid, k.fullname AS course, k.shortname, e.expirythreshold AS threshold, :sender AS sender, :name AS contact,
+            p.email AS contactaddress, p.maildisplay, (SELECT MIN(f.fullname) FROM {course} f WHERE f.category = 0) AS site
+       FROM letter l JOIN {enrol} e ON e.id = l.enrolid JOIN {course} k ON k.id = l.courseid
+       LEFT JOIN person c ON c.courseid = l.courseid LEFT JOIN {user} p ON p.id = COALESCE(c.userid, :actor)";
+    let facts = ["course", "shortname", "threshold", "sender", "contact", "contactaddress", "maildisplay", "site"];
+    let params = params.clone().fragment("name", people::full_name(work, "p"));
+    // Nobody answers a digest to himself.
+    for (kind, sender) in [(EXPIRY_USER, 1), (EXPIRY_TEACHER, 3)] {
+        keep_letters(work, letter, &facts, params.clone().with("kind", kind).with("sender", sender)).await?;
+    }
+    Ok(())
+}
+
+const TO_USERS: &str = "SELECT :enrolid_text || '/' || :userid_text || '/' || :timeend_text AS what, t.userid, t.courseid, t.enrolid, t.timeend,
+        :name AS name, u.email AS address, u.lang, t.place
+   FROM expiring t JOIN {user} u ON u.id = t.userid WHERE t.early = 1";
+
+const ENTRIES: &str =
+    "SELECT :day || '/' || :enrolid_text || '/' || :userid_text AS what, t.userid, t.courseid, t.enrolid, t.timeend,
+        :name AS name, u.email AS address, u.lang, t.place
+   FROM expiring t JOIN {user} u ON u.id = t.userid WHERE t.userid > 0";
+
+const TO_ENROLLERS: &str =
+    "SELECT :day || '/' || :enrolid_text AS what, u.id AS userid, t.courseid, t.enrolid, 0 AS timeend,
+        :name AS name, u.email AS address, u.lang, t.enrolid AS place
+   FROM letter t LEFT JOIN person c ON c.courseid = t.courseid JOIN {user} u ON u.id = COALESCE(c.userid, :actor)
+  WHERE u.deleted = 0";
+
+async fn mails(work: &mut Work<'_>, settings: &Settings, params: Params) -> Result<i64, DbError> {
+    let dialect = work.conn.dialect();
+    let params = params
+        .fragment("name", people::full_name(work, "u"))
+        .fragment("enrolid_text", dialect.to_text("t.enrolid"))
+        .fragment("userid_text", dialect.to_text("t.userid"))
+        .fragment("timeend_text", dialect.to_text("t.timeend"));
+    let of = |kind: &str| params.clone().with("kind", kind);
+    let users = queue(work, settings, state::QUEUED, TO_USERS, of(EXPIRY_USER)).await?;
+    queue(work, settings, state::LISTED, ENTRIES, of(EXPIRY_ENTRY)).await?;
+    let enrollers = queue(work, settings, state::QUEUED, TO_ENROLLERS, of(EXPIRY_TEACHER)).await?;
+    Ok(users + enrollers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn midnight_of_a_day_that_changes_its_clocks() {
+        let paris = chrono_tz::Europe::Paris;
+        let unix = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().timestamp();
+        for (now, begin) in [
+            ("2026-10-25T12:00:00+01:00", "2026-10-25T00:00:00+02:00"),
+            ("2027-03-28T12:00:00+02:00", "2027-03-28T00:00:00+01:00"),
+            ("2026-11-21T00:00:00+01:00", "2026-11-21T00:00:00+01:00"),
+        ] {
+            assert_eq!(midnight(paris, unix(now)), unix(begin), "{now}");
+        }
+        // In Beirut the clocks of 2026-03-29 went from midnight to one.
+        assert_eq!(
+            midnight(chrono_tz::Asia::Beirut, unix("2026-03-29T12:00:00+03:00")),
+            unix("2026-03-29T01:00:00+03:00")
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! Queueing: set-based inserts into `enrold_outbox` and `enrold_letter` inside a run's transaction.
+//! It must not send anything, nor know in which words; what a mail needs is copied, since the rows may be gone when it goes.
+
+use std::ops::RangeInclusive;
+
+use crate::config::Settings;
+use crate::db::{DbError, Params};
+use crate::mail::people;
+use crate::run::work::{Place, Work};
+
+/// The kind of a welcome mail.
+pub const WELCOME: &str = "welcome";
+
+/// States of a row of `enrold_outbox`.
+pub mod state {
+    /// It waits for its turn, or for its next try.
+    pub const QUEUED: &str = "queued";
+    /// It was claimed by a sender.
+    pub const SENDING: &str = "sending";
+    /// The server took it.
+    pub const SENT: &str = "sent";
+    /// The server refused it for good.
+    pub const FAILED: &str = "failed";
+    /// It was tried, or waited, for too long.
+    pub const EXPIRED: &str = "given-up";
+    /// The user gets no mails; the message says why.
+    pub const SKIPPED: &str = "skipped";
+    /// A line of a digest, never a mail of its own.
+    pub const LISTED: &str = "listed";
+}
+
+/// How a method says what its welcome mail is.
+struct Welcoming {
+    method: &'static str,
+    /// 0 none, 1 answers go to the person who stands for the course, 3 to nobody.
+    sender: &'static str,
+    /// The instance's own words.
+    text: &'static str,
+    /// The course that was completed, if the method has one.
+    source: &'static str,
+    /// A setting of the method that must be on.
+    setting: Option<&'static str>,
+    /// Who stands for the course.
+    person: Person,
+}
+
+enum Person {
+    Contact,
+    Enroller(&'static str),
+}
+
+/// Methods whose new participants are welcomed (spec autoenrol 1 and 8, coursecompleted 1, flatfile 7).
+const WELCOMING: [Welcoming; 3] = [
+    Welcoming {
+        method: "autoenrol",
+        sender: "COALESCE(e.customint7, 0)",
+        text: "e.customtext1",
+        source: "0",
+        setting: None,
+        person: Person::Contact,
+    },
+    Welcoming {
+        method: "coursecompleted",
+        sender: "COALESCE(e.customint2, 0)",
+        text: "e.customtext1",
+        source: "e.customint1",
+        setting: None,
+        person: Person::Contact,
+    },
+    Welcoming {
+        method: "flatfile",
+        sender: "1",
+        text: "''",
+        source: "0",
+        setting: Some("mailstudents"),
+        person: Person::Enroller("enrol/flatfile:manage"),
+    },
+];
+
+/// Queues a welcome mail for every enrolment that was added to an instance of `method` in some waves of this run, where
+/// the instance asks for one and the enrolment still stands, and gives how many. For other methods, and while
+/// `smtp.enabled` is off, nothing is queued.
+///
+/// Call it after the waves were applied. Nine statements, whatever the number of users.
+///
+/// # Errors
+/// The engine's.
+pub async fn welcome(
+    work: &mut Work<'_>,
+    settings: &Settings,
+    waves: RangeInclusive<i64>,
+    method: &str,
+) -> Result<i64, DbError> {
+    let Some(welcoming) = WELCOMING.iter().find(|known| known.method == method) else { return Ok(0) };
+    let plugin = format!("enrol_{method}");
+    let is_on = |setting| work.site.plugin(&plugin, setting).is_some_and(|value| value.trim() == "1");
+    if !settings.smtp.enabled || !welcoming.setting.is_none_or(is_on) {
+        return Ok(0);
+    }
+    work.conn.prefer_indexes(true).await?;
+    let queued = welcome_all(work, settings, waves, welcoming).await?;
+    work.conn.prefer_indexes(false).await?;
+    Ok(queued)
+}
+
+async fn welcome_all(
+    work: &mut Work<'_>,
+    settings: &Settings,
+    waves: RangeInclusive<i64>,
+    welcoming: &Welcoming,
+) -> Result<i64, DbError> {
+    let (from, _) = Place { wave: *waves.start(), rank: 0 }.range();
+    let (to, _) = Place { wave: *waves.end() + 1, rank: 0 }.range();
+    let params = work
+        .params()
+        .with("from", from)
+        .with("to", to)
+        .with("method", welcoming.method)
+        .with("kind", WELCOME)
+        .fragment("sender", welcoming.sender)
+        .fragment("text", welcoming.text)
+        .fragment("source", welcoming.source);
+    people::prepare(work).await?;
+    if work.conn.exec(WELCOMED, &params).await? == 0 {
+        return Ok(0);
+    }
+    match welcoming.person {
+        Person::Contact => people::contacts(work).await?,
+        Person::Enroller(capability) => people::enrollers(work, capability).await?,
+    }
+    let letter = "SELECT l.enrolid, k.fullname AS course, k.shortname, :text AS text, l.sender, s.fullname AS completed,
+            :name AS contact, p.email AS contactaddress, p.maildisplay,
+            (SELECT MIN(f.fullname) FROM {course} f WHERE f.category = 0) AS site
+       FROM letter l JOIN {enrol} e ON e.id = l.enrolid JOIN {course} k ON k.id = l.courseid LEFT JOIN {course} s ON s.id = :source
+       LEFT JOIN person c ON c.courseid = l.courseid LEFT JOIN {user} p ON p.id = c.userid";
+    let facts =
+        ["course", "shortname", "text", "sender", "completed", "contact", "contactaddress", "maildisplay", "site"];
+    keep_letters(work, letter, &facts, params.clone().fragment("name", people::full_name(work, "p"))).await?;
+    let select = "SELECT :run_text || '/' || :enrolid_text || '/' || :userid_text AS what, u.id AS userid, l.courseid, l.enrolid, 0 AS timeend,
+            :name AS name, u.email AS address, u.lang, c.seq AS place
+       FROM {enrold_change} c JOIN letter l ON l.enrolid = c.enrolid JOIN {user} u ON u.id = c.userid
+       JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
+      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = 'enrolment.add' AND c.state = 0 AND x.status = 0
+        AND u.deleted = 0";
+    let dialect = work.conn.dialect();
+    let params = params
+        .fragment("name", people::full_name(work, "u"))
+        .fragment("run_text", dialect.to_text("c.run"))
+        .fragment("enrolid_text", dialect.to_text("c.enrolid"))
+        .fragment("userid_text", dialect.to_text("c.userid"));
+    queue(work, settings, state::QUEUED, select, params).await
+}
+
+const WELCOMED: &str = "INSERT INTO letter (enrolid, courseid, contextid, sender)
+    SELECT DISTINCT e.id, e.courseid, k.id, :sender FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
+      JOIN {context} k ON k.instanceid = e.courseid AND k.contextlevel = 50
+     WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = 'enrolment.add' AND c.state = 0
+       AND e.enrol = :method AND :sender > 0";
+
+/// Keeps what all mails of one instance share: `letter` gives its enrolid and the columns `facts`. A letter that this run
+/// has kept already stays as it is.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn keep_letters(
+    work: &mut Work<'_>,
+    letter: &str,
+    facts: &[&str],
+    params: Params,
+) -> Result<(), DbError> {
+    let columns: Vec<String> = facts.iter().map(|&fact| fact.to_owned()).collect();
+    let data = work.conn.dialect().json_row("q", &columns);
+    let sql = work.conn.dialect().insert_absent(
+        "{enrold_letter}",
+        "run, enrolid, kind, data",
+        "SELECT :run, q.enrolid, :kind, :data FROM (:letter) q WHERE q.enrolid > 0",
+    );
+    work.conn.exec(&sql, &params.fragment("letter", letter).fragment("data", data)).await.map(|_| ())
+}
+
+/// Queues one row for each of `select` (what, userid, courseid, enrolid, timeend, name, address, lang, place); `what`,
+/// after the kind, is what tells a mail from every other: one that is in the outbox already is not queued again.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn queue(
+    work: &mut Work<'_>,
+    settings: &Settings,
+    state: &str,
+    select: &str,
+    params: Params,
+) -> Result<i64, DbError> {
+    let sql = work.conn.dialect().insert_absent(
+        "{enrold_outbox}",
+        "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, attempts, due, sent",
+        "SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + ROW_NUMBER() OVER (ORDER BY q.place, q.userid), :run, :kind,
+                :kind || '/' || q.what, :state, q.userid, q.courseid, q.enrolid, q.timeend, q.name, q.address, q.lang,
+                :now, :expires, 0, :now, 0
+           FROM (:select) q
+          WHERE NOT EXISTS (SELECT 1 FROM {enrold_outbox} d WHERE d.dedupe = :kind || '/' || q.what)",
+    );
+    let params =
+        params.with("state", state).with("expires", work.now + settings.smtp.kept()).fragment("select", select);
+    Ok(work.conn.exec(&sql, &params).await? as i64)
+}

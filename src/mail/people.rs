@@ -1,0 +1,114 @@
+//! Who stands for a course towards its participants: its contact, and the enroller of a method, for many courses at once.
+//! It must not know what is written to them.
+
+use crate::db::DbError;
+use crate::moodle::site::id_list;
+use crate::run::work::Work;
+
+/// Who is looked for in the courses of the temporary table `letter`.
+struct Wanted {
+    /// A condition on the role `r.roleid` in the context `:context` of the course.
+    roles: String,
+    /// The smaller, the earlier the role comes.
+    place: String,
+    /// A condition on the user `u` in the course `l.courseid`.
+    also: &'static str,
+}
+
+/// Makes the temporary tables in which people are looked for: `letter`, one row per enrolment instance that writes.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+    let letter = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, sender BIGINT NOT NULL";
+    work.conn.temporary("letter", letter).await?;
+    let holder = "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, place BIGINT NOT NULL";
+    work.conn.temporary("holder", holder).await?;
+    work.conn.temporary("person", "courseid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL").await
+}
+
+/// Fills the temporary table `person` with the contact of each course in `letter`: the first role of Moodle's setting
+/// `coursecontact` that somebody has in the course or above it, and of those who have it the first by name
+/// (spec autoenrol 8). A course without any has no row.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn contacts(work: &mut Work<'_>) -> Result<(), DbError> {
+    let ids: Vec<i64> = work.site.config("coursecontact").unwrap_or_default().split(',').filter_map(number).collect();
+    let cases: String = ids.iter().zip(1..).map(|(id, place)| format!(" WHEN {id} THEN {place}")).collect();
+    let wanted = Wanted {
+        roles: format!("r.roleid IN ({})", id_list(&ids)),
+        place: if cases.is_empty() { "0".to_owned() } else { format!("CASE r.roleid{cases} ELSE 0 END") },
+        also: "",
+    };
+    find(work, &wanted, "").await
+}
+
+/// Fills `person` with the enroller of each course in `letter`: of the participants with an active enrolment whose role
+/// is allowed `capability` by its definition and not forbidden it on the way to the course, the one whose role comes
+/// first on the site's list of roles, then by name (spec enrol-core 15).
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn enrollers(work: &mut Work<'_>, capability: &str) -> Result<(), DbError> {
+    let wanted = Wanted {
+        roles: "EXISTS (SELECT 1 FROM {role_capabilities} a WHERE a.roleid = r.roleid AND a.contextid = :system
+                    AND a.capability = :capability AND a.permission = 1)
+                AND NOT EXISTS (SELECT 1 FROM {role_capabilities} o JOIN {context} w ON w.id = o.contextid
+                    WHERE o.roleid = r.roleid AND o.capability = :capability AND o.permission < 0
+                      AND (w.id = k.id OR k.path LIKE w.path || '/%'))"
+            .to_owned(),
+        place: "(SELECT MIN(q.sortorder) FROM {role} q WHERE q.id = r.roleid)".to_owned(),
+        also: "AND EXISTS (SELECT 1 FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
+                   WHERE e.courseid = h.courseid AND x.userid = u.id AND x.status = 0 AND e.status = 0
+                     AND x.timestart <= :now AND (x.timeend = 0 OR x.timeend > :now))",
+    };
+    find(work, &wanted, capability).await
+}
+
+async fn find(work: &mut Work<'_>, wanted: &Wanted, capability: &str) -> Result<(), DbError> {
+    let params = work
+        .params()
+        .with("capability", capability)
+        .with("system", work.site.system_context)
+        .fragment("roles", wanted.roles.clone())
+        .fragment("place", wanted.place.clone())
+        .fragment("also", wanted.also);
+    for sql in [HOLDERS_IN, HOLDERS_ABOVE, FIRST] {
+        work.conn.exec(sql, &params).await?;
+    }
+    Ok(())
+}
+
+const HOLDERS_IN: &str = "INSERT INTO holder (courseid, userid, place)
+    SELECT DISTINCT l.courseid, r.userid, :place FROM letter l JOIN {context} k ON k.id = l.contextid
+      JOIN {role_assignments} r ON r.contextid = k.id WHERE :roles";
+
+/// Roles in categories and the whole site: few, so they are joined by the beginning of their path.
+const HOLDERS_ABOVE: &str = "INSERT INTO holder (courseid, userid, place)
+    SELECT DISTINCT l.courseid, r.userid, :place FROM {context} p JOIN {role_assignments} r ON r.contextid = p.id
+      JOIN letter l ON 1 = 1 JOIN {context} k ON k.id = l.contextid
+     WHERE p.contextlevel < 50 AND k.path LIKE p.path || '/%' AND :roles";
+
+const FIRST: &str = "INSERT INTO person (courseid, userid)
+    SELECT t.courseid, t.userid FROM
+        (SELECT h.courseid, u.id AS userid,
+                ROW_NUMBER() OVER (PARTITION BY h.courseid ORDER BY h.place, u.lastname, u.firstname, u.id) AS n
+           FROM holder h JOIN {user} u ON u.id = h.userid
+          WHERE u.deleted = 0 AND u.suspended = 0 :also) t
+     WHERE t.n = 1";
+
+/// A user's name in the order that the site's setting `fullnamedisplay` gives first and last name.
+pub(super) fn full_name(work: &Work<'_>, user: &str) -> String {
+    let setting = work.site.config("fullnamedisplay").unwrap_or_default();
+    let (first, last) = (setting.find("firstname"), setting.find("lastname"));
+    if last < first && last.is_some() {
+        format!("{user}.lastname || ' ' || {user}.firstname")
+    } else {
+        format!("{user}.firstname || ' ' || {user}.lastname")
+    }
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.trim().parse().ok()
+}
