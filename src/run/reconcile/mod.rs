@@ -15,6 +15,7 @@ pub use view::{View, of_courses, of_touched};
 use crate::clock::StopWatch;
 use crate::config::Settings;
 use crate::db::{DbError, Params};
+use crate::mail;
 use crate::rules::{Instances, Owner, Policy, Rule, section};
 use crate::run::error::RunResult;
 use crate::run::outcome::Skipped;
@@ -123,6 +124,7 @@ pub async fn drop_roles(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -
 
 /// The steps of a pass; gives how many enrolments were looked at.
 async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
+    let planned = work.planned;
     if let Some(prepare) = pass.rule.prepare {
         prepare(work, pass).await?;
     }
@@ -141,6 +143,9 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     }
     if let Some(follow_up) = pass.rule.follow_up {
         follow_up(work, pass).await?;
+    }
+    if work.planned > planned {
+        mail::welcome(work, pass.settings, pass.wave..=pass.wave, pass.rule.method).await?;
     }
     let params = pass.params(work);
     let looked_at =
