@@ -12,19 +12,12 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::config::{CatchUp, Schedule, Settings};
+use crate::run::jobs;
 
-/// Due rows of the buffer of future lines, and expirations of the flat-file method.
-pub const FLATFILE: &str = "flatfile";
-/// What elapsed end dates do, for every method that has them.
-pub const EXPIRATIONS: &str = "expirations";
 /// The removal of old archives and reports.
 pub const RETENTION: &str = "retention";
 /// A look through the whole drop directory.
 pub const RESCAN: &str = "rescan";
-
-/// The tasks that are jobs of a run, in the order in which they run when several are due: what a file kept for later and
-/// what has expired, then the rules in the order in which they follow each other.
-pub const JOBS: [&str; 7] = [FLATFILE, EXPIRATIONS, "cohort", "category", "coursecompleted", "autoenrol", "meta"];
 
 /// A task and when it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,9 +46,10 @@ pub enum When {
     Every(Duration),
 }
 
-/// All tasks, enabled or not.
+/// All tasks, enabled or not, in the order in which they run when several are due: the jobs of a run in theirs, then the
+/// daemon's own.
 pub fn tasks(settings: &Settings) -> Vec<Planned> {
-    let by_calendar = JOBS.into_iter().chain([RETENTION]).filter_map(|name| {
+    let by_calendar = jobs::all().chain([RETENTION]).filter_map(|name| {
         let task = settings.tasks.get(name)?;
         let when = When::Cron { schedule: task.schedule.clone(), catch_up: task.catch_up };
         Some(Planned { name, when, zone: task.timezone, enabled: task.enabled })
@@ -115,8 +109,7 @@ mod tests {
         let settings = Settings::default();
         let planned = tasks(&settings);
         let names: Vec<&str> = planned.iter().map(|task| task.name).collect();
-        let rules = ["cohort", "category", "coursecompleted", "autoenrol", "meta"];
-        assert_eq!(names, [&["flatfile", "expirations"][..], &rules, &["retention", "rescan"]].concat());
+        assert_eq!(names, jobs::all().chain([RETENTION, RESCAN]).collect::<Vec<_>>());
         assert!(settings.tasks.keys().all(|name| names.contains(&name.as_str())));
         let off: Vec<&str> = planned.iter().filter(|task| !task.enabled).map(|task| task.name).collect();
         assert_eq!(off, ["autoenrol"], "as in Moodle");
@@ -128,7 +121,7 @@ mod tests {
 
     fn planned(schedule: &str, zone: Option<Tz>) -> Planned {
         let when = When::Cron { schedule: schedule.parse().unwrap(), catch_up: CatchUp::Once };
-        Planned { name: EXPIRATIONS, when, zone, enabled: true }
+        Planned { name: RETENTION, when, zone, enabled: true }
     }
 
     /// Who looks at each full minute looks in between only for schedules that name seconds.

@@ -53,14 +53,16 @@ pub fn url(engine: &Engine) -> String {
 }
 
 /// A new account on the site's database, without any right.
-struct Account {
+pub struct Account {
     dialect: Dialect,
     grantee: Grantee,
-    engine: Engine,
+    /// Works as this account.
+    pub engine: Engine,
 }
 
 impl Account {
-    async fn make(site: &mut Site) -> Self {
+    /// Makes one.
+    pub async fn make(site: &mut Site) -> Self {
         let dialect = site.conn.dialect();
         let engine = site.engine();
         let whole = url(&engine);
@@ -96,7 +98,8 @@ impl Account {
         Self { dialect, grantee, engine }
     }
 
-    async fn remove(self, site: &mut Site) {
+    /// Removes it.
+    pub async fn remove(self, site: &mut Site) {
         let statements = match self.dialect {
             Dialect::Postgres => {
                 let name = &self.grantee.account;
@@ -112,7 +115,8 @@ impl Account {
         }
     }
 
-    fn rights(&self) -> Vec<Grant> {
+    /// The least rights.
+    pub fn rights(&self) -> Vec<Grant> {
         grants::for_runs(self.dialect, &self.grantee, |_| true)
     }
 
@@ -121,14 +125,15 @@ impl Account {
     }
 }
 
-async fn give(site: &mut Site, grants: &[Grant]) {
+/// Grants rights.
+pub async fn give(site: &mut Site, grants: &[Grant]) {
     for grant in grants {
         site.conn.command(&grant.sql).await.unwrap_or_else(|error| panic!("{}: {error}", grant.sql));
     }
 }
 
 /// A sample site in which one student leaves traces of every kind.
-async fn site_with_traces(site: &mut Site) {
+pub async fn site_with_traces(site: &mut Site) {
     load_sample(&mut site.conn).await.unwrap();
     site.setting("unenrolaction", Some("0")).await;
     site.setting("expiredaction", Some("0")).await;
@@ -255,7 +260,8 @@ async fn windows_and_suspensions(site: &mut Site, account: &Account) {
     assert!(report.counts.contains_key("enrolment.update") && report.counts.contains_key("enrolment.suspend"));
 }
 
-fn assert_applied(report: &Report, state: State) {
+/// The run was applied, with all that follows it.
+pub fn assert_applied(report: &Report, state: State) {
     assert_eq!(report.state, state, "{:?}", report.problems);
     let unwritten = report.notes.iter().find(|note| matches!(note, Note::EffectsPending(_)));
     assert_eq!(unwritten, None, "the effects are written too");

@@ -1,0 +1,120 @@
+//! The least rights once more: an account with exactly these runs every rule, on rows that make each statement work.
+//! It must not test what the rules do.
+
+use std::collections::BTreeSet;
+
+use enrold::db::{Dialect, Params};
+use enrold::run::{Engine, State, SyncOrder};
+
+use crate::doctor_rights::{Account, assert_applied, give, site_with_traces};
+use crate::servers::run_on;
+use crate::site::Site;
+
+#[test]
+fn rules_need_no_more_postgresql() {
+    run_on(Dialect::Postgres, rules_need_no_more);
+}
+
+#[test]
+fn rules_need_no_more_mariadb() {
+    run_on(Dialect::Maria, rules_need_no_more);
+}
+
+async fn rules_need_no_more(mut site: Site) {
+    site_with_traces(&mut site).await;
+    let methods = "manual,self,flatfile,database,cohort,category,coursecompleted,autoenrol,meta";
+    site.sql(&format!("UPDATE {{config}} SET value = '{methods}' WHERE name = 'enrol_plugins_enabled'")).await;
+    site.sql("UPDATE {config_plugins} SET value = '0' WHERE plugin LIKE 'enrol%' AND name = 'unenrolaction'").await;
+    links(&mut site).await;
+    let account = Account::make(&mut site).await;
+    give(&mut site, &account.rights()).await;
+    let mut kinds = BTreeSet::new();
+    everything(&account.engine, &mut kinds).await;
+    undo_links(&mut site).await;
+    everything(&account.engine, &mut kinds).await;
+    for kind in [
+        "instance.add",
+        "instance.remove",
+        "enrolment.add",
+        "enrolment.update",
+        "enrolment.remove",
+        "role.add",
+        "role.remove",
+        "group-member.add",
+        "group-member.remove",
+        "conversation-member.add",
+        "conversation-member.remove",
+        "group.touch",
+    ] {
+        assert!(kinds.contains(kind), "{kind} is not among {kinds:?}");
+    }
+    account.remove(&mut site).await;
+}
+
+/// Each job by itself, as the daemon runs them: simulated, done.
+async fn everything(engine: &Engine, kinds: &mut BTreeSet<String>) {
+    for job in enrold::run::jobs::all() {
+        let order = SyncOrder::of(job);
+        let rehearsal = engine.sync(&order, true).await.unwrap_or_else(|error| panic!("{job}, simulated: {error}"));
+        assert_eq!(rehearsal.state, State::Simulated, "{job}");
+        let report = engine.sync(&order, false).await.unwrap_or_else(|error| panic!("{job}: {error}"));
+        assert_applied(&report, State::Done);
+        kinds.extend(report.counts.into_keys());
+    }
+}
+
+/// A cohort with a group, a link to its course with a group and a conversation, a role in a category.
+async fn links(site: &mut Site) {
+    let at = |name: &'static str, value: i64| (name, value.into());
+    let text = |name: &'static str, value: &str| (name, value.into());
+    for (id, course) in [(9100, 9), (9101, 3)] {
+        site.insert("groups", &[at("id", id), at("courseid", course), text("name", "G")]).await;
+        let context = format!("SELECT id FROM {{context}} WHERE contextlevel = 50 AND instanceid = {course}");
+        let context = site.conn.number(&context, &Params::new()).await.unwrap();
+        let talk = [
+            at("id", id),
+            text("component", "core_group"),
+            text("itemtype", "groups"),
+            at("itemid", id),
+            at("contextid", context),
+        ];
+        site.insert("message_conversations", &talk).await;
+    }
+    site.sql("UPDATE {enrol} SET customint2 = 9100 WHERE id = 49").await;
+    site.sql("DELETE FROM {cohort_members} WHERE cohortid = 2 AND userid = 23").await;
+    site.insert("cohort_members", &[at("id", 731), at("cohortid", 2), at("userid", 31)]).await;
+    site.sql("UPDATE {user_enrolments} SET status = 1 WHERE enrolid = 49 AND userid = 24").await;
+    let link = [
+        at("id", 9200),
+        text("enrol", "meta"),
+        at("courseid", 3),
+        at("customint1", 9),
+        at("customint2", 9101),
+        at("timecreated", 1),
+    ];
+    site.insert("enrol", &link).await;
+    site.insert("capabilities", &[at("id", 9300), text("name", "enrol/category:synchronised")]).await;
+    let follows = [
+        at("contextid", site_context(site).await),
+        at("roleid", 5),
+        text("capability", "enrol/category:synchronised"),
+        at("permission", 1),
+    ];
+    site.insert("role_capabilities", &follows).await;
+    let category = "SELECT MIN(id) FROM {context} WHERE contextlevel = 40";
+    let category = site.conn.number(category, &Params::new()).await.unwrap();
+    site.insert("role_assignments", &[at("id", 9400), at("roleid", 5), at("contextid", category), at("userid", 40)])
+        .await;
+    site.reset_sequences().await;
+}
+
+/// The other way round: members leave, the link has no group, nobody has a role in a category.
+async fn undo_links(site: &mut Site) {
+    site.sql("UPDATE {enrol} SET customint2 = 0 WHERE id = 9200").await;
+    site.sql("DELETE FROM {cohort_members} WHERE userid = 31").await;
+    site.sql("DELETE FROM {role_assignments} WHERE id = 9400").await;
+}
+
+async fn site_context(site: &mut Site) -> i64 {
+    site.conn.number("SELECT MIN(id) FROM {context} WHERE contextlevel = 10", &Params::new()).await.unwrap()
+}
