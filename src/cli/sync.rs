@@ -8,6 +8,8 @@ use crate::rules::RULES;
 use crate::run::outcome::Skipped;
 use crate::run::{RuleReport, SyncOrder, jobs};
 
+/// The rule that knows `--backfill`.
+const COURSECOMPLETED: &str = "coursecompleted";
 /// The word for all rules.
 const ALL: &str = "all";
 
@@ -20,6 +22,9 @@ pub struct Options {
     /// Look at one course only, by its short name
     #[arg(long, value_name = "SHORTNAME")]
     course: Option<String>,
+    /// Completions that were there before their method was count too; of `coursecompleted` only
+    #[arg(long)]
+    backfill: bool,
     /// Walk the whole way and roll back: nothing is changed
     #[arg(long)]
     simulate: bool,
@@ -34,12 +39,15 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
     if jobs.is_empty() {
         return Err(Misuse("the task of every rule is off: name the rules that are to run".to_owned()).into());
     }
-    let of_rule = |name: &String| RULES.iter().any(|rule| rule.name == *name);
-    if let Some(job) = jobs.iter().find(|name| options.course.is_some() && !of_rule(name)) {
-        return Err(Misuse(format!("--course limits rules only; leave out '{job}', or --course")).into());
+    let asked = |name: &str| jobs.iter().any(|job| job == name);
+    if options.course.is_some() && asked(jobs::FLATFILE) {
+        return Err(Misuse("'flatfile' knows no --course: leave out the one or the other".to_owned()).into());
+    }
+    if options.backfill && !asked(COURSECOMPLETED) {
+        return Err(Misuse(format!("--backfill is of '{COURSECOMPLETED}': name that rule, too")).into());
     }
     let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
-    let order = SyncOrder { jobs, course: options.course, ..SyncOrder::default() };
+    let order = SyncOrder { jobs, course: options.course, backfill: options.backfill, ..SyncOrder::default() };
     let mut report = engine.sync(&order, options.simulate).await?;
     for rule in left_out {
         let skipped =

@@ -25,7 +25,12 @@ struct Job {
 /// The engine's.
 pub(super) async fn examine(conn: &mut Conn, site: &Site, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let enabled = enabled_in_moodle(conn).await?;
-    let jobs: Vec<Job> = jobs::all().map(|name| job(name, site, settings, &enabled)).collect();
+    let mut jobs: Vec<Job> = jobs::all().map(|name| job(name, site, settings, &enabled)).collect();
+    let mut told = BTreeSet::new();
+    for job in jobs.iter_mut().filter(|job| job.enabled) {
+        // Two tasks of enrold may share one of Moodle's.
+        job.twins.retain(|twin| told.insert(twin.clone()));
+    }
     let mut findings = twice(&jobs);
     findings.push(rules(site, &jobs));
     findings.extend(dropping(site, settings));

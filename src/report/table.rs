@@ -112,8 +112,10 @@ fn skipped(rule: &str, why: Skipped, locale: Locale) -> String {
         (Skipped::TaskDisabled, Locale::Fr) => {
             format!("omise : tasks.{rule}.enabled = false ; « enrold sync {rule} » l'exécute")
         }
-        (Skipped::OtherCourses, Locale::En) => format!("skipped: tasks.{rule}.courses does not name this course"),
-        (Skipped::OtherCourses, Locale::Fr) => format!("omise : tasks.{rule}.courses ne nomme pas ce cours"),
+        (Skipped::OtherCourses, Locale::En) => {
+            format!("skipped: tasks.{rule}.courses names none of the courses asked for")
+        }
+        (Skipped::OtherCourses, Locale::Fr) => format!("omise : tasks.{rule}.courses ne nomme aucun des cours demandés"),
     }
 }
 
@@ -167,7 +169,7 @@ mod tests {
             (
                 skipped(Skipped::OtherCourses, 0),
                 Locale::Fr,
-                "cohort  omise : tasks.cohort.courses ne nomme pas ce cours",
+                "cohort  omise : tasks.cohort.courses ne nomme aucun des cours demandés",
             ),
         ] {
             let table = lines(&[rule], locale);

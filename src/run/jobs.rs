@@ -44,7 +44,8 @@ pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> 
     let asked = |name: &str| jobs.iter().any(|job| job == name);
     let flatfile = asked(FLATFILE).then_some(crate::flatfile::TWIN);
     let works = |rule: &&Rule| asked(rule.name) && site.is_enabled(rule.method);
-    let expirations = expiry::POLICIES.iter().filter(|_| asked(EXPIRATIONS)).filter_map(|policy| policy.twin);
+    let expires = |policy: &&expiry::Policy| asked(EXPIRATIONS) && site.is_enabled(policy.method);
+    let expirations = expiry::POLICIES.iter().filter(expires).filter_map(|policy| policy.twin);
     let of_rules = rules.iter().filter(works).flat_map(|rule| rule.twins.iter().copied());
     flatfile.into_iter().chain(expirations).chain(of_rules).collect()
 }
