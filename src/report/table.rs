@@ -115,7 +115,9 @@ fn skipped(rule: &str, why: Skipped, locale: Locale) -> String {
         (Skipped::OtherCourses, Locale::En) => {
             format!("skipped: tasks.{rule}.courses names none of the courses asked for")
         }
-        (Skipped::OtherCourses, Locale::Fr) => format!("omise : tasks.{rule}.courses ne nomme aucun des cours demandés"),
+        (Skipped::OtherCourses, Locale::Fr) => {
+            format!("omise : tasks.{rule}.courses ne nomme aucun des cours demandés")
+        }
     }
 }
 

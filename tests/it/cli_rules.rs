@@ -12,6 +12,7 @@ on_each_engine!(
     one_course_or_the_courses_of_the_task,
     roles_of_a_method_that_is_off,
     limits_of_the_task,
+    what_followed_stands_below_its_cause,
 );
 
 /// Somebody leaves the cohort of the sample and somebody joins it, by hand-made SQL.
@@ -63,7 +64,45 @@ async fn a_table_of_what_a_rule_came_to(mut site: Site) {
     french.says(&["aucune : tout y était déjà"]);
 }
 
-/// What a file's consequences were stands below what the file came to.
+/// The course of the cohort is linked to another: whoever comes by file or by cohort comes there too, in the same run.
+async fn what_followed_stands_below_its_cause(mut site: Site) {
+    let program = site.sampled().await;
+    let link = [
+        ("id", 91.into()),
+        ("enrol", "meta".into()),
+        ("courseid", 10.into()),
+        ("customint1", 9.into()),
+        ("timecreated", 1.into()),
+    ];
+    site.insert("enrol", &link).await;
+    site.reset_sequences_of(&["enrol"]).await;
+    let program = program.minding(&["meta"]);
+    program.run(&["sync", "meta"]).ends(0);
+    program.write("one.csv", "operation,username,course,role\nadd,oharas26,PASS-BIO-1,student\n");
+    let file = program.run(&["import", "--yes", "one.csv"]).ends(0);
+    let lines: Vec<&str> = file.out.lines().map(str::trim_start).collect();
+    let at =
+        |start: &str| lines.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{}", file.out));
+    assert!(at("enrolled") < at("what followed") && at("what followed") < at("> meta"), "{}", file.out);
+    assert_eq!(row(&file.out, "> meta")[3], "1", "{}", file.out);
+
+    one_leaves_and_one_joins(&mut site).await;
+    let (code, report) = program.json(&["sync", "cohort"]);
+    let rules: Vec<(&Json, &Json)> =
+        report["rules"].as_array().unwrap().iter().map(|rule| (&rule["rule"], &rule["consequence"])).collect();
+    assert_eq!((code, rules), (0, vec![(&json!("cohort"), &json!(false)), (&json!("meta"), &json!(true))]));
+    assert_eq!((&rule(&report, "meta")["added"], &report["counts"]["enrolment.add"]), (&json!(1), &json!(2)));
+    // A rule whose task is off follows nobody, and `all` leaves it out; named, it runs.
+    joins(&mut site, 33).await;
+    let off = program.clone().minding(&["cohort"]).set("tasks.meta.enabled=false");
+    let all =
+        off.run(&["sync", "all"]).ends(0).says(&["skipped: tasks.meta.enabled = false; 'enrold sync meta' runs it"]);
+    assert_eq!(row(&all.out, "cohort")[2], "1");
+    let (_, named) = off.json(&["sync", "meta"]);
+    assert_eq!(rule(&named, "meta")["added"], 1);
+}
+
+/// A task that is no rule has a row too, and the history keeps what each came to.
 #[test]
 fn tasks_have_rows_too_and_the_history_keeps_them() {
     on_the_sample(async |mut site: Site, program| {
@@ -133,7 +172,10 @@ async fn one_course_or_the_courses_of_the_task(mut site: Site) {
     assert_eq!(report["notes"], json!([{"courses-unknown": {"rule": "cohort", "names": "Droit"}}]));
     // A list of courses that are all gone is not all courses.
     let none = program.clone().set("tasks.cohort.courses=Droit").run(&["sync", "cohort"]).ends(0);
-    none.says(&["cohort  skipped: tasks.cohort.courses names none", "! tasks.cohort.courses names short names that no course has: Droit"]);
+    none.says(&[
+        "cohort  skipped: tasks.cohort.courses names none",
+        "! tasks.cohort.courses names short names that no course has: Droit",
+    ]);
     let (_, rest) = program.json(&["sync", "cohort"]);
     assert_eq!((&rule(&rest, "cohort")["added"], &rule(&rest, "cohort")["removed"]), (&json!(1), &json!(1)));
 }
