@@ -61,12 +61,51 @@ impl Need {
     }
 }
 
+/// An enrolment instance without its key (`password`).
+const ENROL: [&str; 34] = [
+    "id",
+    "enrol",
+    "status",
+    "courseid",
+    "sortorder",
+    "name",
+    "enrolperiod",
+    "enrolstartdate",
+    "enrolenddate",
+    "expirynotify",
+    "expirythreshold",
+    "notifyall",
+    "cost",
+    "currency",
+    "roleid",
+    "customint1",
+    "customint2",
+    "customint3",
+    "customint4",
+    "customint5",
+    "customint6",
+    "customint7",
+    "customint8",
+    "customchar1",
+    "customchar2",
+    "customchar3",
+    "customdec1",
+    "customdec2",
+    "customtext1",
+    "customtext2",
+    "customtext3",
+    "customtext4",
+    "timecreated",
+    "timemodified",
+];
+
 /// Moodle's tables, then enrold's own.
-pub const NEEDS: [Need; 40] = [
+pub const NEEDS: [Need; 42] = [
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
     Need::reads("role", &["id", "shortname", "sortorder"]),
     Need::reads("role_capabilities", &["roleid", "contextid", "capability", "permission"]),
+    Need::reads("capabilities", &["name"]),
     Need::reads("context", &["id", "contextlevel", "instanceid", "path"]),
     Need::reads(
         "user",
@@ -88,43 +127,21 @@ pub const NEEDS: [Need; 40] = [
         ],
     ),
     Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname"]),
+    Need::reads("cohort_members", &["cohortid", "userid"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
-    Need::reads(
-        "enrol",
-        &[
-            "id",
+    Need::reads("enrol", &ENROL)
+        .inserts(&[
             "enrol",
             "status",
             "courseid",
             "sortorder",
-            "roleid",
-            "enrolperiod",
             "enrolstartdate",
             "enrolenddate",
-            "customint1",
-            "customint2",
-            "customint3",
-            "customint4",
-            "customint5",
-            "customint7",
-            "customtext1",
-            "expirynotify",
-            "notifyall",
-            "expirythreshold",
+            "roleid",
             "timecreated",
-        ],
-    )
-    .inserts(&[
-        "enrol",
-        "status",
-        "courseid",
-        "sortorder",
-        "enrolstartdate",
-        "enrolenddate",
-        "roleid",
-        "timecreated",
-        "timemodified",
-    ]),
+            "timemodified",
+        ])
+        .deletes(),
     Need::rows(
         "user_enrolments",
         &["id", "enrolid", "userid", "status", "timestart", "timeend", "timecreated", "timemodified", "modifierid"],
@@ -142,9 +159,14 @@ pub const NEEDS: [Need; 40] = [
         .inserts(&["action", "roleid", "userid", "courseid", "timestart", "timeend", "timemodified"])
         .deletes(),
     Need::rows("groups", &["id", "courseid", "timemodified"]).updates(&["timemodified"]),
-    Need::rows("groups_members", &["id", "groupid", "userid", "component", "itemid"]).deletes(),
+    Need::rows("groups_members", &["id", "groupid", "userid", "timeadded", "component", "itemid"])
+        .inserts(&["groupid", "userid", "timeadded", "component", "itemid"])
+        .deletes(),
     Need::reads("message_conversations", &["id", "component", "itemtype", "itemid", "contextid"]).optional(),
-    Need::rows("message_conversation_members", &["id", "conversationid", "userid"]).deletes().optional(),
+    Need::rows("message_conversation_members", &["id", "conversationid", "userid"])
+        .inserts(&["conversationid", "userid", "timecreated"])
+        .deletes()
+        .optional(),
     Need::reads("course_completions", &["userid", "course", "timecompleted"]),
     Need::reads("grade_items", &["id", "courseid"]),
     Need::rows("grade_grades", &["id", "itemid", "userid"]).deletes(),
