@@ -19,6 +19,8 @@ pub struct Policy {
     pub roles: Owner,
     /// Whose the group memberships are that it gives.
     pub groups: Owner,
+    /// Whether who is newly enrolled joins a group before getting roles: the order of the method's events in Moodle.
+    pub newcomers_join_first: bool,
     /// Whether the set of enrolments is computed once into a table: for sets that cost more than writing them down.
     pub staged: bool,
     /// The rule's own parameters of its SQL.
@@ -65,6 +67,7 @@ impl Policy {
             instances: Instances::AsTheyAre,
             roles: Owner::Instance,
             groups: Owner::Instance,
+            newcomers_join_first: false,
             staged: false,
             params: Params::new(),
         }

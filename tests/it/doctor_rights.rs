@@ -11,9 +11,11 @@ use enrold::doctor::grants::{self, Grant, Grantee};
 use enrold::doctor::{self, Finding, Level, can_work};
 use enrold::moodle::install::load_sample;
 use enrold::report::Locale;
-use enrold::run::{Engine, Import, Note, Report, State};
+use enrold::run::{Engine, Import, Note, Report, State, SyncOrder};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::campus::context;
+use crate::faculty::{category_context, group, link};
 use crate::servers::{PREFIX, run_on};
 use crate::site::{NOW, Site};
 
@@ -25,6 +27,16 @@ fn the_least_rights_suffice_postgresql() {
 #[test]
 fn the_least_rights_suffice_mariadb() {
     run_on(Dialect::Maria, the_least_rights_suffice);
+}
+
+#[test]
+fn the_rules_need_no_more_postgresql() {
+    run_on(Dialect::Postgres, the_rules_need_no_more);
+}
+
+#[test]
+fn the_rules_need_no_more_mariadb() {
+    run_on(Dialect::Maria, the_rules_need_no_more);
 }
 
 #[test]
@@ -215,6 +227,38 @@ async fn the_least_rights_suffice(mut site: Site) {
 
     every_key_is_read(&mut site, &account).await;
     windows_and_suspensions(&mut site, &account).await;
+    account.remove(&mut site).await;
+}
+
+async fn the_rules_need_no_more(mut site: Site) {
+    site.campus().await;
+    site.permits("student", "enrol/category:synchronised", 1, 1).await;
+    site.assigned(1, category_context(1), "student", ("", 0), 1).await;
+    site.cohort(1, &[2]).await;
+    site.cohort_link(1, 1, "student").await;
+    site.link(2, 1).await;
+    site.group(1, 2).await;
+    site.uses_group(link(2, 1), 1).await;
+    let of_group = [("component", "core_group".into()), ("itemtype", "groups".into()), ("itemid", group(1).into())];
+    site.insert("message_conversations", &[&of_group[..], &[("contextid", context(2).into())]].concat()).await;
+    let account = Account::make(&mut site).await;
+    give(&mut site, &account.rights()).await;
+
+    let jobs = ["cohort", "category", "meta"].map(str::to_owned).to_vec();
+    let order = SyncOrder { jobs, ..SyncOrder::default() };
+    let made = account.engine.sync(&order, false).await.unwrap();
+    assert_applied(&made, State::Done);
+    site.unassigned(1, category_context(1), "student").await;
+    site.leaves(2, 1).await;
+    site.plugin_setting("enrol_meta", "unenrolaction", Some("0")).await;
+    let gone = account.engine.sync(&order, false).await.unwrap();
+    assert_applied(&gone, State::Done);
+    for kind in ["instance.add", "enrolment.add", "role.add", "group-member.add", "conversation-member.add"] {
+        assert!(made.counts.contains_key(kind), "{kind} is not among {:?}", made.counts);
+    }
+    for kind in ["instance.remove", "enrolment.remove", "role.remove", "group-member.remove", "conversation-member.remove"] {
+        assert!(gone.counts.contains_key(kind), "{kind} is not among {:?}", gone.counts);
+    }
     account.remove(&mut site).await;
 }
 

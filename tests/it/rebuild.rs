@@ -107,7 +107,11 @@ fn take_back(change: &Change, dump: &mut Dump) {
             let key = [("conversationid", "targetid"), ("userid", "userid")];
             take_out(dump, change, "message_conversation_members", &key);
         }
-        "instance.remove" => bring_back(dump, change, "enrol"),
+        "instance.remove" => {
+            bring_back(dump, change, "enrol");
+            // The journal never holds an enrolment key.
+            dump.get_mut("enrol").unwrap().last_mut().unwrap().insert("password".to_owned(), None);
+        }
         "enrolment.update" | "enrolment.suspend" => put_back(dump, change, "user_enrolments"),
         "group.touch" => put_back(dump, change, "groups"),
         "role.remove" | "role.prune" => bring_back(dump, change, "role_assignments"),

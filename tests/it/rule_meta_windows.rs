@@ -131,14 +131,8 @@ async fn a_method_switched_off_is_held(mut site: Site) {
     }
     site.rule("meta").await;
     site.methods("manual,meta").await;
-    for (key, value) in [
-        ("guard.mode", "hold"),
-        ("guard.run.removals_percent", "50"),
-        ("guard.run.at_least", "1"),
-        ("guard.run.min_members", "1"),
-    ] {
-        site.set(key, value);
-    }
+    site.set("guard.mode", "hold");
+    site.set("guard.run.removals_max", "7");
     let before = site.dump().await;
     let report = site.rule_once("meta").await;
     assert_eq!(report.state, State::Held);

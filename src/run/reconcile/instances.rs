@@ -1,7 +1,7 @@
 //! Instances of a method that its rule makes and removes by itself.
 //! It must not unenrol anybody: what is enrolled in an instance that goes is surplus, and has gone before.
 
-use crate::db::DbError;
+use crate::db::{DbError, Params};
 use crate::run::enrol;
 use crate::run::error::RunResult;
 use crate::run::reconcile::{Pass, missing};
@@ -27,6 +27,17 @@ pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()
         let place = Place { wave: pass.wave, rank: enrol::RANK_INSTANCE };
         enrol::add_instances(work, place, pass.rule.method, missing).await?;
     }
+    if pass.view.instances { also_new_ones(work, &params).await } else { Ok(()) }
+}
+
+/// A limited view was counted out before the new instances were there: they belong to it.
+async fn also_new_ones(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
+    let sql = work.conn.dialect().insert_absent(
+        "only_instance",
+        "enrolid",
+        "SELECT e.id FROM wished_course w JOIN {enrol} e ON e.courseid = w.courseid WHERE e.enrol = :method",
+    );
+    work.conn.exec(&sql, params).await?;
     Ok(())
 }
 

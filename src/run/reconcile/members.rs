@@ -8,6 +8,8 @@ use crate::run::reconcile::{Pass, owner};
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
+/// Before the roles: see [`crate::rules::Policy::newcomers_join_first`].
+const RANK_NEWCOMERS: i64 = 28;
 const RANK_LEAVE: i64 = 47;
 const RANK_JOIN: i64 = 48;
 const RANK_CONVERSATION_JOIN: i64 = 71;
@@ -25,14 +27,22 @@ pub(super) async fn join_and_leave(work: &mut Work<'_>, pass: &Pass<'_>) -> Resu
     let Some(set) = pass.section("group members") else { return Ok(()) };
     let planned = work.planned;
     leave(work, pass, set).await?;
-    join(work, pass, set).await?;
+    if pass.policy.newcomers_join_first {
+        join(work, pass, set, RANK_NEWCOMERS).await?;
+    }
+    join(work, pass, set, RANK_JOIN).await?;
     if work.planned > planned { settle(work, pass).await } else { Ok(()) }
 }
 
-async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
-    let place = Place { wave: pass.wave, rank: RANK_JOIN };
+async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: i64) -> Result<(), DbError> {
+    let place = Place { wave: pass.wave, rank };
     let (component, item) = owner(pass.policy.groups, "p");
-    let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
+    let who = match rank {
+        RANK_NEWCOMERS => "JOIN fresh f ON f.enrolid = p.enrolid AND f.userid = p.userid",
+        _ => "",
+    };
+    let params = pass.params(work).fragment("set", set).fragment("who", who);
+    let params = params.fragment("owner", component).fragment("item", item);
     let planned = work
         .journal(
             place,
@@ -40,7 +50,7 @@ async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbE
             "planned.courseid, planned.userid, planned.groupid",
             // Two instances that wish the same membership: the first owns it.
             "SELECT 'group-member.add' AS kind, 0 AS line, p.userid, p.courseid, p.contextid, p.groupid, :owner AS component, MIN(:item) AS itemid
-               FROM (:set) p LEFT JOIN {groups_members} m ON m.groupid = p.groupid AND m.userid = p.userid
+               FROM (:set) p :who LEFT JOIN {groups_members} m ON m.groupid = p.groupid AND m.userid = p.userid
               WHERE m.id IS NULL AND p.want = 2 GROUP BY p.userid, p.courseid, p.contextid, p.groupid",
             params,
         )
@@ -88,7 +98,7 @@ async fn leave(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), Db
 /// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,
 /// page views write it too.
 async fn settle(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let (from, _) = Place { wave: pass.wave, rank: RANK_LEAVE }.range();
+    let (from, _) = Place { wave: pass.wave, rank: RANK_NEWCOMERS }.range();
     let (_, to) = Place { wave: pass.wave, rank: RANK_JOIN }.range();
     let gone = "c.kind IN ('group-member.remove', 'group-member.add') AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = work.params().with("left", from).with("left_to", to).fragment("gone", gone);
