@@ -32,7 +32,9 @@ pub enum Methods<'a> {
 pub async fn run(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64]>) -> RunResult<()> {
     let watch = StopWatch::start();
     let first = work.waves + 1;
+    let before = std::mem::replace(&mut work.cause, EXPIRATIONS);
     let checked = apply(work, settings, Methods::All, courses).await?;
+    work.cause = before;
     let mut report = tally::of_waves(work, EXPIRATIONS, first, work.waves).await?;
     report.checked = checked;
     report.millis = watch.millis();
@@ -53,7 +55,6 @@ pub async fn apply(
     methods: Methods<'_>,
     courses: Option<&[i64]>,
 ) -> RunResult<i64> {
-    let before = std::mem::replace(&mut work.cause, EXPIRATIONS);
     let due = policy::due(work, settings, methods);
     let reach = reach(work.site, settings, courses);
     let mut checked = inactive::unenrol(work, &due, settings.expirations.inactive_since, &reach).await?;
@@ -65,7 +66,6 @@ pub async fn apply(
         work.conn.prefer_indexes(false).await?;
     }
     checked += elapsed;
-    work.cause = before;
     Ok(checked)
 }
 

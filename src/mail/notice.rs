@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::db::{DbError, Params};
 use crate::mail::outbox::{keep_letters, queue, state};
 use crate::mail::people;
+use crate::moodle::site::id_list;
 use crate::run::work::Work;
 use crate::run::zone;
 
@@ -29,19 +30,22 @@ const HOUR: i64 = 6;
 /// and gives how many mails. A method whose own task in Moodle is enabled is left to Moodle, and so is a day on which
 /// Moodle has already notified. While `smtp.enabled` is off, nothing is queued.
 ///
-/// Call it in any run of expirations; at most fifteen statements per method that is due, whatever the number of users.
+/// `courses` are the only `course.id` whose instances notify; `None` for all.
+///
+/// Call it in any run of expirations, after what has expired is ended; at most fifteen statements per method that is due, whatever the number of users.
 ///
 /// # Errors
 /// The engine's.
-pub async fn notify(work: &mut Work<'_>, settings: &Settings) -> Result<i64, DbError> {
+pub async fn notify(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64]>) -> Result<i64, DbError> {
     if !settings.smtp.enabled {
         return Ok(0);
     }
     let zone = zone(settings, Some(work.site));
+    let among = courses.map_or_else(|| "1 = 1".to_owned(), |ids| format!("e.courseid IN ({})", id_list(ids)));
     let mut queued = 0;
     for method in METHODS {
         if let Some(since) = due(work, zone, method).await? {
-            queued += of_method(work, settings, method, since).await?;
+            queued += of_method(work, settings, method, since, &among).await?;
         }
     }
     Ok(queued)
@@ -81,13 +85,19 @@ fn midnight(zone: Tz, now: i64) -> i64 {
     }
 }
 
-async fn of_method(work: &mut Work<'_>, settings: &Settings, method: &str, since: i64) -> Result<i64, DbError> {
+async fn of_method(
+    work: &mut Work<'_>,
+    settings: &Settings,
+    method: &str,
+    since: i64,
+    among: &str,
+) -> Result<i64, DbError> {
     let zone = zone(settings, Some(work.site));
     let day = DateTime::from_timestamp(since, 0).map_or(0, |at| {
         let at = at.with_timezone(&zone);
         i64::from(at.year()) * 10_000 + i64::from(at.month()) * 100 + i64::from(at.day())
     });
-    let params = work.params().with("method", method).with("day", day.to_string());
+    let params = work.params().with("method", method).with("day", day.to_string()).fragment("among", among);
     mark(work, &params).await?;
     people::prepare(work).await?;
     let columns = "place BIGINT NOT NULL, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL,
@@ -115,7 +125,7 @@ const EXPIRING: &str = "INSERT INTO expiring (place, enrolid, courseid, userid, 
     SELECT ROW_NUMBER() OVER (ORDER BY e.id, u.lastname, u.firstname, u.id), e.id, e.courseid, u.id, x.timeend,
            CASE WHEN e.notifyall = 1 AND x.timeend - e.expirythreshold + 86400 >= :now THEN 1 ELSE 0 END
       FROM {enrol} e JOIN {user_enrolments} x ON x.enrolid = e.id JOIN {user} u ON u.id = x.userid
-     WHERE e.enrol = :method AND e.status = 0 AND e.expirynotify > 0 AND x.status = 0
+     WHERE e.enrol = :method AND :among AND e.status = 0 AND e.expirynotify > 0 AND x.status = 0
        AND x.timeend > :now AND x.timeend < :now + e.expirythreshold AND u.deleted = 0 AND u.suspended = 0";
 
 const INSTANCES: &str = "INSERT INTO letter (enrolid, courseid, contextid, sender)

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use crate::clock::StopWatch;
 use crate::config::{Settings, WhenOff};
 use crate::db::{Conn, DbError, Params};
-use crate::expiry;
+use crate::expiry::{self, Policy};
 use crate::flatfile::job;
+use crate::mail;
 use crate::moodle::site::Site;
 use crate::rules::Rule;
 use crate::run::error::{RunError, RunResult};
@@ -44,7 +45,7 @@ pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> 
     let asked = |name: &str| jobs.iter().any(|job| job == name);
     let flatfile = asked(FLATFILE).then_some(crate::flatfile::TWIN);
     let works = |rule: &&Rule| asked(rule.name) && site.is_enabled(rule.method);
-    let expires = |policy: &&expiry::Policy| asked(EXPIRATIONS) && site.is_enabled(policy.method);
+    let expires = |policy: &&Policy| asked(EXPIRATIONS) && site.is_enabled(policy.method);
     let expirations = expiry::POLICIES.iter().filter(expires).filter_map(|policy| policy.twin);
     let of_rules = rules.iter().filter(works).flat_map(|rule| rule.twins.iter().copied());
     flatfile.into_iter().chain(expirations).chain(of_rules).collect()
@@ -90,9 +91,14 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
     }
     reconcile::prepare(work).await?;
     if order.jobs.iter().any(|name| name == EXPIRATIONS) {
-        match within(minded(work, EXPIRATIONS, settings).await?, only) {
+        let minded = minded(work, EXPIRATIONS, settings).await?;
+        match within(minded.clone(), only) {
             Some(courses) if courses.is_empty() => work.rules.push(skipped_by(EXPIRATIONS, Skipped::OtherCourses)),
             courses => expiry::run(work, settings, courses.as_deref()).await?,
+        }
+        if only.is_none() {
+            // Once a day for all its courses: a look at one course must not use up the day.
+            mail::notify(work, settings, minded.as_deref()).await?;
         }
     }
     work.backfill = order.backfill;

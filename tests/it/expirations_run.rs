@@ -1,7 +1,7 @@
 //! Expirations as a run: settings, what is left out and told, the guard, how statements grow, and Moodle writing meanwhile.
 //! It must not test what becomes of an enrolment; `expirations.rs` does, method by method.
 
-use enrold::run::{Engine, Note, Report, RunError, State, SyncOrder};
+use enrold::run::{Engine, Note, Report, State, SyncOrder};
 
 use crate::campus::{context, course, instance, user};
 use crate::expirations::{action, everything_enabled, expire, six_by_hand, suspended};
@@ -105,9 +105,10 @@ async fn the_task_minds_its_courses_only(mut site: Site) {
     assert_eq!(suspended(&mut site).await, [""; 0]);
     expire(&mut site).await;
     assert_eq!(suspended(&mut site).await, ["u2 c2 manual"]);
-    site.set("tasks.expirations.courses", "c1,c9");
-    let error = site.engine().sync(&SyncOrder::of("expirations"), false).await.unwrap_err();
-    assert!(matches!(error, RunError::NoSuchCourse(name) if name == "c9"));
+    site.set("tasks.expirations.courses", "c3,c9");
+    let report = expire(&mut site).await;
+    assert_eq!(suspended(&mut site).await, ["u2 c2 manual"]);
+    assert_eq!(report.notes, [Note::CoursesUnknown { rule: "expirations".to_owned(), names: "c9".to_owned() }]);
 }
 
 /// `c3` is linked to `c1`: who expires there leaves here in the same run.

@@ -49,7 +49,7 @@ async fn notified(site: &mut Site, now: i64) -> i64 {
     let settings = Settings::read(&mut site.conn).await.unwrap();
     let mut work = at_work(&mut site.conn, &settings, engine.settings.guard.clone()).await;
     work.now = now;
-    let queued = mail::notify(&mut work, &engine.settings).await.unwrap();
+    let queued = mail::notify(&mut work, &engine.settings, None).await.unwrap();
     work.conn.commit().await.unwrap();
     queued
 }
