@@ -107,7 +107,7 @@ async fn the_task_minds_its_courses_only(mut site: Site) {
     assert_eq!(suspended(&mut site).await, ["u2 c2 manual"]);
     site.set("tasks.expirations.courses", "c1,c9");
     let error = site.engine().sync(&SyncOrder::of("expirations"), false).await.unwrap_err();
-    assert!(matches!(error, RunError::NoSuchCourse(name) if name == "c9"));
+    assert!(matches!(error, RunError::NoSuchCourse { name, .. } if name == "c9"));
 }
 
 /// `c3` is linked to `c1`: who expires there leaves here in the same run.
