@@ -115,7 +115,6 @@ fn take_back(change: &Change, dump: &mut Dump) {
         "enrolment.update" | "enrolment.suspend" => put_back(dump, change, "user_enrolments"),
         "group.touch" => put_back(dump, change, "groups"),
         "role.remove" | "role.prune" => bring_back(dump, change, "role_assignments"),
-        "instance.remove" => bring_back(dump, change, "enrol"),
         "enrolment.remove" => bring_back(dump, change, "user_enrolments"),
         "group-member.remove" => bring_back(dump, change, "groups_members"),
         "conversation-member.remove" => bring_back(dump, change, "message_conversation_members"),

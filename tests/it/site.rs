@@ -63,6 +63,15 @@ impl Site {
         site
     }
 
+    /// A second site with the same rows, enrold's own among them (SQLite).
+    pub async fn copied(&mut self, name: &str) -> Self {
+        let path = self.dir.join(format!("{name}.sqlite"));
+        self.conn.command(&format!("VACUUM INTO '{}'", path.display())).await.unwrap();
+        let dir = self.dir.join(name);
+        std::fs::create_dir(&dir).unwrap();
+        Self::open(&format!("sqlite:{}", path.display()), &dir).await
+    }
+
     /// Sets a key of enrold's configuration, as `--set` does.
     pub fn set(&mut self, key: &str, value: &str) {
         self.sets.push((key.to_owned(), value.to_owned()));

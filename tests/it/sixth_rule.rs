@@ -14,15 +14,8 @@ use crate::site::Site;
 on_each_engine!(a_sixth_rule_is_a_value_and_its_sql, a_sixth_rule_follows_a_file);
 
 /// Whoever takes part in any course is a student of the courses that have an instance of `everybody`.
-const EVERYBODY: Rule = Rule {
-    name: "everybody",
-    method: "everybody",
-    twins: &[],
-    sql: SQL,
-    policy,
-    prepare: None,
-    follow_up: None,
-};
+const EVERYBODY: Rule =
+    Rule { name: "everybody", method: "everybody", twins: &[], sql: SQL, policy, prepare: None, follow_up: None };
 
 const SQL: &str = "
 -- section scope
