@@ -62,7 +62,7 @@ impl Need {
 }
 
 /// Moodle's tables, then enrold's own.
-pub const NEEDS: [Need; 40] = [
+pub const NEEDS: [Need; 48] = [
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
     Need::reads("role", &["id", "shortname", "sortorder"]),
@@ -85,9 +85,19 @@ pub const NEEDS: [Need; 40] = [
             "suspended",
             "auth",
             "lastaccess",
+            "department",
+            "institution",
+            "city",
+            "country",
+            "address",
+            "phone1",
+            "phone2",
+            "timezone",
+            "picture",
+            "policyagreed",
         ],
     ),
-    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname"]),
+    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname", "lang"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
     Need::reads(
         "enrol",
@@ -112,6 +122,10 @@ pub const NEEDS: [Need; 40] = [
             "notifyall",
             "expirythreshold",
             "timecreated",
+            "customint8",
+            "customchar1",
+            "customchar3",
+            "customtext2",
         ],
     )
     .inserts(&[
@@ -141,10 +155,24 @@ pub const NEEDS: [Need; 40] = [
     Need::rows("enrol_flatfile", &["id", "action", "roleid", "userid", "courseid", "timestart", "timeend"])
         .inserts(&["action", "roleid", "userid", "courseid", "timestart", "timeend", "timemodified"])
         .deletes(),
-    Need::rows("groups", &["id", "courseid", "timemodified"]).updates(&["timemodified"]),
-    Need::rows("groups_members", &["id", "groupid", "userid", "component", "itemid"]).deletes(),
+    Need::rows("groups", &["id", "courseid", "name", "idnumber", "timecreated", "timemodified"])
+        .inserts(&["courseid", "idnumber", "name", "description", "descriptionformat", "timecreated", "timemodified"])
+        .updates(&["timemodified"]),
+    Need::rows("groups_members", &["id", "groupid", "userid", "component", "itemid", "timeadded"])
+        .inserts(&["groupid", "userid", "timeadded", "component", "itemid"])
+        .deletes(),
+    Need::reads("groupings_groups", &["groupingid", "groupid"]),
+    Need::reads("cohort", &["id", "contextid"]),
+    Need::reads("cohort_members", &["cohortid", "userid"]),
+    Need::reads("user_info_field", &["id", "shortname", "datatype", "defaultdata"]),
+    Need::reads("user_info_data", &["userid", "fieldid", "data"]),
+    Need::reads("badge", &["id", "type"]),
+    Need::reads("badge_issued", &["badgeid", "userid"]),
     Need::reads("message_conversations", &["id", "component", "itemtype", "itemid", "contextid"]).optional(),
-    Need::rows("message_conversation_members", &["id", "conversationid", "userid"]).deletes().optional(),
+    Need::rows("message_conversation_members", &["id", "conversationid", "userid"])
+        .inserts(&["conversationid", "userid", "timecreated"])
+        .deletes()
+        .optional(),
     Need::reads("course_completions", &["userid", "course", "timecompleted"]),
     Need::reads("grade_items", &["id", "courseid"]),
     Need::rows("grade_grades", &["id", "itemid", "userid"]).deletes(),
@@ -159,7 +187,8 @@ pub const NEEDS: [Need; 40] = [
     ]),
     Need::rows("user_lastaccess", &["id", "userid", "courseid", "timeaccess"]).deletes(),
     Need::reads("modules", &["id", "name"]).optional(),
-    Need::reads("course_modules", &["id", "course", "module", "instance"]).optional(),
+    Need::reads("course_modules", &["id", "course", "module", "instance", "deletioninprogress"]).optional(),
+    Need::reads("course_modules_completion", &["coursemoduleid", "userid", "completionstate"]),
     Need::reads("forum", &["id", "course", "forcesubscribe"]).optional(),
     Need::rows("forum_subscriptions", &["id", "userid", "forum"]).inserts(&["userid", "forum"]).deletes().optional(),
     Need::rows("forum_digests", &["id", "userid", "forum"]).deletes().optional(),
