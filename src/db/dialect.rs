@@ -153,6 +153,40 @@ impl Dialect {
         }
     }
 
+    /// Two texts of the same bytes, whatever the collation says of case, accents or blanks at the end; no index is used.
+    pub fn same_bytes(self, value: &str, key: &str) -> String {
+        match self {
+            Self::Maria => format!("BINARY {value} = BINARY {key}"),
+            _ => format!("{value} = {key}"),
+        }
+    }
+
+    /// A text that holds the bytes of another, which is not empty.
+    pub fn holds_bytes(self, value: &str, key: &str) -> String {
+        match self {
+            Self::Postgres => format!("strpos({value}, {key}) > 0"),
+            Self::Maria => format!("LOCATE(BINARY {key}, BINARY {value}) > 0"),
+            Self::Lite => format!("instr({value}, {key}) > 0"),
+        }
+    }
+
+    /// A text that begins with the bytes of another, which is not empty.
+    pub fn begins_with_bytes(self, value: &str, key: &str) -> String {
+        match self {
+            Self::Maria => format!("LEFT(BINARY {value}, LENGTH({key})) = BINARY {key}"),
+            _ => format!("substr({value}, 1, length({key})) = {key}"),
+        }
+    }
+
+    /// A text that ends with the bytes of another, which is not empty.
+    pub fn ends_with_bytes(self, value: &str, key: &str) -> String {
+        match self {
+            Self::Postgres => format!("right({value}, length({key})) = {key}"),
+            Self::Maria => format!("RIGHT(BINARY {value}, LENGTH({key})) = BINARY {key}"),
+            Self::Lite => format!("substr({value}, -length({key})) = {key}"),
+        }
+    }
+
     /// `CREATE` of a temporary table that lives no longer than the transaction or the session.
     pub fn temporary(self, name: &str, columns: &str) -> String {
         match self {

@@ -1,6 +1,8 @@
 //! SQL templates: `{table}` becomes the site's quoted table name, `:name` a number, a fragment or a bound text.
 //! It must not know connections or what the statements mean.
 
+use std::borrow::Cow;
+
 use super::dialect::Dialect;
 
 /// A value for a `:name` in a template.
@@ -34,7 +36,7 @@ impl From<String> for Value {
 
 /// The named parameters of one statement.
 #[derive(Clone, Debug, Default)]
-pub struct Params(Vec<(&'static str, Value)>);
+pub struct Params(Vec<(Cow<'static, str>, Value)>);
 
 impl Params {
     /// No parameters.
@@ -43,7 +45,8 @@ impl Params {
     }
 
     /// Adds or replaces one parameter.
-    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        let name = name.into();
         self.0.retain(|(known, _)| *known != name);
         self.0.push((name, value.into()));
         self

@@ -81,6 +81,10 @@ codes! {
     SourceGone = "source-gone",
     /// An instance whose role is gone. Value: the course of the instance; hint: the role's id.
     InstanceRoleGone = "instance-role-gone",
+    /// An availability rule that enrold cannot follow. Value: the course; hint: what is wrong with it.
+    RuleUnusable = "rule-unusable",
+    /// Groups that cannot be named. Value: the course; hint: what is wrong.
+    GroupName = "group-name",
 }
 
 /// Hints that are not shown as they are: they choose another sentence.
@@ -205,6 +209,12 @@ impl Code {
             Code::FileUnreadable => {
                 format!("{v} cannot be read: {h}; check that it exists and that enrold may read it")
             }
+            Code::RuleUnusable => format!(
+                "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by it: correct it, or disable the method"
+            ),
+            Code::GroupName => format!(
+                "autoenrol in course {v}: {h}; the enrolments were made, these groups were not: correct the group settings"
+            ),
             Code::SourceGone => format!(
                 "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the link: remove or disable it"
             ),
@@ -310,6 +320,12 @@ impl Code {
             Code::FileUnreadable => {
                 format!("{v} ne peut pas être lu : {h} ; vérifiez qu'il existe et qu'enrold a le droit de le lire")
             }
+            Code::RuleUnusable => format!(
+                "la règle d'une méthode autoenrol du cours {v} est inutilisable ({h}) ; elle n'a inscrit ni retiré personne : corrigez-la ou désactivez la méthode"
+            ),
+            Code::GroupName => format!(
+                "autoenrol dans le cours {v} : {h} ; les inscriptions ont été faites, pas ces groupes : corrigez les réglages des groupes"
+            ),
             Code::SourceGone => format!(
                 "le cours {v} est lié à un cours qui n'existe pas (id {h}) ; le lien n'a inscrit ni retiré personne : supprimez-le ou désactivez-le"
             ),

@@ -1,6 +1,8 @@
 //! The reconciliation rules: one value per enrolment method, in one list, each with its SQL beside it.
 //! It must not diff or write anything; `run::reconcile` does, the same for every rule.
 
+mod autoenrol;
+pub mod availability;
 mod category;
 mod cohort;
 mod coursecompleted;
@@ -53,4 +55,5 @@ impl Rule {
 
 /// The rules, in the order in which they run and follow each other. The order is part of what they mean: an autoenrol
 /// rule can take an enrolment back because another rule made one.
-pub const RULES: [Rule; 4] = [cohort::COHORT, category::CATEGORY, coursecompleted::COURSECOMPLETED, meta::META];
+pub const RULES: [Rule; 5] =
+    [cohort::COHORT, category::CATEGORY, coursecompleted::COURSECOMPLETED, autoenrol::AUTOENROL, meta::META];

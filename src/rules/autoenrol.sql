@@ -1,0 +1,142 @@
+-- Autoenrol (spec autoenrol 4 to 6). Tables of its own, filled before: `ruled` (instances with a usable rule), `matching`
+-- (whom each evaluation of a rule lets in), `leaving`, `fitting`, `newcomer`, and for groups `member_name`, `group_wish`,
+-- `first_wish`, `generated_group`.
+
+-- section enabled
+SELECT e.id, e.courseid, k.id AS contextid, c.shortname, COALESCE(e.customtext2, ''), e.customint1, e.customint4,
+       e.enrolstartdate, e.enrolenddate, e.customint5, e.customint8, COALESCE(e.customchar1, ''),
+       COALESCE(e.customchar3, ''), e.customint2
+  FROM {enrol} e
+  JOIN {course} c ON c.id = e.courseid
+  JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
+ WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances
+ ORDER BY e.id
+
+-- section leaving
+SELECT x.id AS ueid, r.enrolid
+  FROM ruled r
+  JOIN {user_enrolments} x ON x.enrolid = r.enrolid
+  JOIN {user} u ON u.id = x.userid
+  LEFT JOIN matching m ON m.evaluation = r.evaluation AND m.userid = x.userid
+ WHERE :unenrols = 1 AND m.userid IS NULL AND u.deleted = 0 AND u.id NOT IN (:left_alone) AND x.userid :among_users
+
+-- section fitting
+SELECT r.enrolid, m.userid
+  FROM ruled r
+  JOIN matching m ON m.evaluation = r.evaluation
+  LEFT JOIN {user_enrolments} x ON x.enrolid = r.enrolid AND x.userid = m.userid
+ WHERE r.round > 0 AND x.id IS NULL
+
+-- section newcomers
+SELECT w.enrolid, w.userid, w.courseid
+  FROM (SELECT r.enrolid, m.userid, r.courseid, r.room, ROW_NUMBER() OVER (PARTITION BY r.enrolid ORDER BY m.userid) AS place
+          FROM ruled r
+          JOIN fitting m ON m.enrolid = r.enrolid
+         WHERE r.round = :round AND r.room > 0
+           AND (r.always = 1 OR NOT EXISTS
+                (SELECT 1 FROM {user_enrolments} y
+                   JOIN {enrol} f ON f.id = y.enrolid
+                   LEFT JOIN leaving l ON l.ueid = y.id
+                  WHERE y.userid = m.userid AND f.courseid = r.courseid AND l.ueid IS NULL))
+           AND (r.always = 1 OR NOT EXISTS
+                (SELECT 1 FROM newcomer n WHERE n.userid = m.userid AND n.courseid = r.courseid))) w
+ WHERE w.place <= w.room
+
+-- section scope
+SELECT r.enrolid, r.courseid, r.contextid
+  FROM ruled r
+
+-- section enrolments
+SELECT s.enrolid, m.userid, s.courseid, s.contextid, CASE WHEN n.userid IS NULL THEN 1 ELSE 2 END AS want,
+       :status_of_fitting AS status, :now AS timestart,
+       CASE WHEN e.enrolperiod > 0 THEN :now + e.enrolperiod ELSE 0 END AS timeend
+  FROM scope s
+  JOIN {enrol} e ON e.id = s.enrolid
+  JOIN ruled r ON r.enrolid = s.enrolid
+  JOIN matching m ON m.evaluation = r.evaluation
+  LEFT JOIN newcomer n ON n.enrolid = s.enrolid AND n.userid = m.userid
+ UNION ALL
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, x.status, x.timestart, x.timeend
+  FROM scope s
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+  JOIN {user} u ON u.id = x.userid
+ WHERE (u.deleted <> 0 OR u.id IN (:left_alone)) AND x.userid :among_users
+
+-- section roles
+SELECT f.enrolid, f.userid, s.courseid, s.contextid, e.roleid, 2 AS want
+  FROM fresh f
+  JOIN scope s ON s.enrolid = f.enrolid
+  JOIN {enrol} e ON e.id = f.enrolid
+  JOIN {role} r ON r.id = e.roleid
+
+-- section owned roles
+SELECT a.id, c.enrolid, a.userid, a.roleid, c.courseid, c.contextid
+  FROM {enrold_change} c
+  JOIN {enrol} e ON e.id = c.enrolid
+  JOIN {role_assignments} a ON a.userid = c.userid AND a.contextid = c.contextid AND a.roleid = e.roleid
+       AND a.component = '' AND a.itemid = 0
+ WHERE :drops_roles = 1 AND c.run = :run AND c.seq > :wave * 100000000000 AND c.seq < (:wave + 1) * 100000000000
+   AND c.kind = 'enrolment.suspend' AND c.state = 0
+   AND NOT EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} f ON f.id = y.enrolid
+                    WHERE y.userid = c.userid AND f.courseid = c.courseid AND y.status = 0)
+
+-- section members
+SELECT d.enrolid, u.id AS userid, :name AS name
+  FROM named d
+  JOIN matching m ON m.evaluation = d.evaluation
+  JOIN {user} u ON u.id = m.userid
+  LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = m.userid
+  LEFT JOIN newcomer n ON n.enrolid = d.enrolid AND n.userid = m.userid
+ WHERE x.id IS NOT NULL OR n.userid IS NOT NULL
+
+-- section wishes
+SELECT w.enrolid, w.name, w.courseid, w.contextid, w.idnumber,
+       COALESCE((SELECT MIN(g.id) FROM {groups} g WHERE g.courseid = w.courseid AND g.idnumber = w.idnumber),
+                (SELECT MIN(g.id) FROM {groups} g WHERE g.courseid = w.courseid AND g.name = w.name)) AS groupid
+  FROM (SELECT DISTINCT r.enrolid, h.name, r.courseid, r.contextid,
+               'autoenrol|' || :enrolid_text || '|' || h.hash AS idnumber
+          FROM member_name n
+          JOIN ruled r ON r.enrolid = n.enrolid
+          JOIN name_hash h ON h.name = n.name) w
+
+-- section firsts
+SELECT t.courseid, t.name, t.idnumber
+  FROM (SELECT w.courseid, w.name, w.idnumber, ROW_NUMBER() OVER (PARTITION BY w.courseid, w.name ORDER BY w.enrolid) AS place
+          FROM group_wish w
+         WHERE w.groupid IS NULL) t
+ WHERE t.place = 1
+
+-- section generated
+SELECT g.id, r.enrolid
+  FROM ruled r
+  JOIN {groups} g ON g.courseid = r.courseid AND g.idnumber LIKE '%autoenrol|' || :enrolid_text || '|%'
+
+-- section groups
+SELECT w.enrolid, w.courseid, w.contextid, w.name, w.idnumber,
+       'Made by the enrolment method autoenrol' AS description
+  FROM group_wish w
+  JOIN first_wish f ON f.courseid = w.courseid AND f.idnumber = w.idnumber
+
+-- section group members
+SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS want
+  FROM member_name n
+  JOIN group_wish w ON w.enrolid = n.enrolid AND w.name = n.name
+  JOIN {user_enrolments} x ON x.enrolid = n.enrolid AND x.userid = n.userid
+  LEFT JOIN first_wish f ON f.courseid = w.courseid AND f.name = w.name
+  JOIN {groups} g ON g.courseid = w.courseid AND (g.id = w.groupid OR (w.groupid IS NULL AND g.idnumber = f.idnumber))
+
+-- section owned group members
+SELECT t.id, t.enrolid, t.userid, t.groupid, t.courseid, t.contextid
+  FROM (SELECT m.id, q.enrolid, m.userid, m.groupid, r.courseid, r.contextid, n.name,
+               COUNT(*) OVER (PARTITION BY q.enrolid, m.userid) AS groups_of_instance
+          FROM generated_group q
+          JOIN ruled r ON r.enrolid = q.enrolid
+          JOIN {groups_members} m ON m.groupid = q.groupid
+          JOIN member_name n ON n.enrolid = q.enrolid AND n.userid = m.userid) t
+  LEFT JOIN group_wish w ON w.enrolid = t.enrolid AND w.name = t.name
+ WHERE t.groups_of_instance = 1 AND (t.name = '' OR w.name IS NOT NULL)
+
+-- section concerned
+SELECT e.id AS enrolid
+  FROM {enrol} e
+ WHERE e.enrol = :method AND e.status = 0 AND e.courseid IN (SELECT t.courseid FROM touched t)

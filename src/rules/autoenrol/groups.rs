@@ -1,0 +1,150 @@
+//! The group of each participant: its name, the mark of a group that autoenrol made, and whether there is one already.
+//! It must not make groups or memberships: the engine reads `member_name`, `group_wish` and `generated_group`.
+
+use std::collections::BTreeMap;
+
+use md5::{Digest, Md5};
+
+use crate::db::{Bulk, DbError, Field};
+use crate::report::Code;
+use crate::rules::autoenrol::instance::Instance;
+use crate::rules::autoenrol::matching::tell;
+use crate::rules::autoenrol::name::Naming;
+use crate::rules::availability::Facts;
+use crate::run::error::RunResult;
+use crate::run::reconcile::Pass;
+use crate::run::work::Work;
+
+/// Characters of `groups.name`.
+const LONGEST: usize = 254;
+
+/// Names the groups of all participants whose rule holds, and finds the groups that are there.
+///
+/// # Errors
+/// The engine's.
+pub async fn name(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance], facts: &Facts) -> RunResult<()> {
+    tables(work).await?;
+    let mut by_naming: BTreeMap<&Naming, Vec<&Instance>> = BTreeMap::new();
+    for instance in instances {
+        if let Some(naming) = &instance.naming {
+            by_naming.entry(naming).or_default().push(instance);
+        }
+    }
+    if by_naming.is_empty() {
+        return Ok(());
+    }
+    let mut wrong = Vec::new();
+    for (naming, named) in by_naming {
+        if let Err(unknown) = name_members(work, pass, naming, &named, facts).await? {
+            wrong.extend(named.into_iter().map(|instance| (instance.clone(), unknown.clone())));
+        }
+    }
+    work.conn.analyse("member_name").await?;
+    hash(work).await?;
+    wrong.extend(too_long(work, instances).await?);
+    tell(work, pass, Code::GroupName, &wrong).await?;
+    Ok(find(work, pass).await?)
+}
+
+async fn tables(work: &mut Work<'_>) -> Result<(), DbError> {
+    let conn = &mut *work.conn;
+    conn.temporary("named", "enrolid BIGINT NOT NULL PRIMARY KEY, evaluation BIGINT NOT NULL").await?;
+    conn.temporary(
+        "member_name",
+        "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, PRIMARY KEY (enrolid, userid)",
+    )
+    .await?;
+    conn.temporary("name_hash", "name VARCHAR(255) NOT NULL PRIMARY KEY, hash VARCHAR(32) NOT NULL").await?;
+    conn.temporary(
+        "group_wish",
+        "enrolid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+         idnumber VARCHAR(100) NOT NULL, groupid BIGINT, PRIMARY KEY (enrolid, name)",
+    )
+    .await?;
+    conn.temporary(
+        "first_wish",
+        "courseid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, idnumber VARCHAR(100) NOT NULL, PRIMARY KEY (courseid, name)",
+    )
+    .await?;
+    conn.temporary(
+        "generated_group",
+        "groupid BIGINT NOT NULL, enrolid BIGINT NOT NULL, PRIMARY KEY (groupid, enrolid)",
+    )
+    .await
+}
+
+/// The names of one naming for all its instances; the inner error is a variable that the site has no field for.
+async fn name_members(
+    work: &mut Work<'_>,
+    pass: &Pass<'_>,
+    naming: &Naming,
+    instances: &[&Instance],
+    facts: &Facts,
+) -> Result<Result<(), String>, DbError> {
+    let (name, params) = match naming.sql(facts, work.conn.dialect(), LONGEST + 1, pass.params(work)) {
+        Ok(sql) => sql,
+        Err(unknown) => return Ok(Err(format!("there is no profile field {:?}", unknown.0))),
+    };
+    let Some(members) = pass.section("members") else { return Ok(Ok(())) };
+    let conn = &mut *work.conn;
+    conn.exec("DELETE FROM named", &params).await?;
+    let ids = crate::moodle::site::id_list(&instances.iter().map(|instance| instance.id).collect::<Vec<_>>());
+    let params = params.fragment("ids", ids).fragment("members", members).fragment("name", name);
+    conn.exec(
+        "INSERT INTO named (enrolid, evaluation) SELECT r.enrolid, r.evaluation FROM ruled r WHERE r.enrolid IN (:ids)",
+        &params,
+    )
+    .await?;
+    conn.exec(
+        "INSERT INTO member_name (enrolid, userid, name) SELECT t.enrolid, t.userid, t.name FROM (:members) t",
+        &params,
+    )
+    .await?;
+    Ok(Ok(()))
+}
+
+/// Moodle's mark holds the name's MD5, which SQLite cannot compute: each distinct name comes here once. A name that is
+/// too long gets none.
+async fn hash(work: &mut Work<'_>) -> Result<(), DbError> {
+    let conn = &mut *work.conn;
+    let params = crate::db::Params::new();
+    let names = conn.rows("SELECT DISTINCT n.name FROM member_name n WHERE n.name <> ''", &params).await?;
+    let mut bulk = Bulk::new(conn.dialect(), "name_hash", "name, hash");
+    for name in names.iter().map(|row| row.text(0)).filter(|name| name.chars().count() <= LONGEST) {
+        let hash: String = Md5::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        bulk.push(conn, &[Field::Text(&name), Field::Text(&hash)]).await?;
+    }
+    bulk.finish(conn).await?;
+    conn.analyse("name_hash").await
+}
+
+/// Instances with names that no group can have; their participants get no group and leave none.
+async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(Instance, String)>, DbError> {
+    let params = work.params();
+    let sql = "SELECT n.enrolid, COUNT(*) FROM member_name n LEFT JOIN name_hash h ON h.name = n.name
+        WHERE n.name <> '' AND h.name IS NULL GROUP BY n.enrolid";
+    let rows = work.conn.rows(sql, &params).await?;
+    let wrong = rows.iter().filter_map(|row| {
+        let instance = instances.iter().find(|instance| instance.id == row.int(0))?;
+        Some((instance.clone(), format!("{} names have more than {LONGEST} characters", row.int(1))))
+    });
+    Ok(wrong.collect())
+}
+
+async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let dialect = work.conn.dialect();
+    let params = pass.params(work).fragment("enrolid_text", dialect.to_text("r.enrolid"));
+    let conn = &mut *work.conn;
+    for (section, table) in [
+        ("wishes", "group_wish (enrolid, name, courseid, contextid, idnumber, groupid)"),
+        ("generated", "generated_group (groupid, enrolid)"),
+        // Two instances of a course that wish the same new group: the first one makes it.
+        ("firsts", "first_wish (courseid, name, idnumber)"),
+    ] {
+        if let Some(select) = pass.section(section) {
+            conn.exec(&format!("INSERT INTO {table} :select"), &params.clone().fragment("select", select)).await?;
+        }
+    }
+    conn.analyse("group_wish").await?;
+    conn.analyse("generated_group").await
+}

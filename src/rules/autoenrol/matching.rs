@@ -1,0 +1,208 @@
+//! Whom each rule lets in, and who of them is new: the tables `ruled`, `matching`, `leaving` and `newcomer`.
+//! It must not know roles or groups.
+
+use std::collections::BTreeMap;
+
+use crate::db::{Bulk, DbError, Field};
+use crate::report::Code;
+use crate::rules::autoenrol::instance::{self, Instance};
+use crate::rules::availability::{Facts, Predicate, Tree, read};
+use crate::run::error::RunResult;
+use crate::run::reconcile::Pass;
+use crate::run::work::Work;
+
+/// An instance: which evaluation of a rule it goes by, how many it may let in (`room`), and when (`round` 0: not now).
+const RULED: &str = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+    evaluation BIGINT NOT NULL, round BIGINT NOT NULL, always SMALLINT NOT NULL, most BIGINT NOT NULL, room BIGINT NOT NULL";
+/// A rule, in one course where the course matters.
+const EVALUATION: &str =
+    "evaluation BIGINT NOT NULL PRIMARY KEY, rule BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL";
+
+/// The rules of the instances, each once, and what they are asked for.
+#[derive(Default)]
+struct Rules {
+    /// By text: the number of the rule, or why it cannot be used.
+    by_text: BTreeMap<String, Result<usize, String>>,
+    /// By tree: texts that differ in what they show are one rule.
+    by_tree: BTreeMap<Option<Tree>, Result<usize, String>>,
+    predicates: Vec<Predicate>,
+    /// By rule and course (0 where the course does not matter): number and context.
+    evaluations: BTreeMap<(usize, i64), (i64, i64)>,
+}
+
+/// Reads the instances and finds out whom their rules let in. An instance whose rule cannot be used is left out of
+/// everything, and told: nobody is enrolled or removed by it.
+///
+/// # Errors
+/// The engine's.
+pub async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instance>, Facts)> {
+    let facts = Facts::read(work.conn, work.site).await?;
+    let mut instances = instance::read(work, pass).await?;
+    let mut rules = Rules::default();
+    let mut refused = Vec::new();
+    let mut evaluation_of = BTreeMap::new();
+    instances.retain(|instance| match rules.evaluation(work, &facts, instance) {
+        Ok(number) => evaluation_of.insert(instance.id, number).is_none(),
+        Err(reason) => {
+            refused.push((instance.clone(), reason));
+            false
+        }
+    });
+    tell(work, pass, Code::RuleUnusable, &refused).await?;
+    write(work, &instances, &evaluation_of, &rules).await?;
+    for (number, predicate) in (0i64..).zip(&rules.predicates) {
+        let params = predicate.bind(pass.params(work).with("number", number));
+        work.conn
+            .exec(
+                "INSERT INTO matching (evaluation, userid) SELECT v.evaluation, u.id FROM evaluation v, {user} u
+                  WHERE v.rule = :number AND u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users AND :rule",
+                &params,
+            )
+            .await?;
+    }
+    work.conn.analyse("matching").await?;
+    Ok((instances, facts))
+}
+
+impl Rules {
+    /// The number of the evaluation that an instance goes by.
+    fn evaluation(&mut self, work: &Work<'_>, facts: &Facts, instance: &Instance) -> Result<i64, String> {
+        let rule = match self.by_text.get(&instance.rule) {
+            Some(known) => known.clone(),
+            None => {
+                let found = self.rule(work, facts, &instance.rule);
+                self.by_text.insert(instance.rule.clone(), found.clone());
+                found
+            }
+        }?;
+        let course = if self.predicates[rule].by_course { (instance.courseid, instance.contextid) } else { (0, 0) };
+        let next = 1 + self.evaluations.len() as i64;
+        Ok(self.evaluations.entry((rule, course.0)).or_insert((next, course.1)).0)
+    }
+
+    fn rule(&mut self, work: &Work<'_>, facts: &Facts, text: &str) -> Result<usize, String> {
+        let tree = read(text).map_err(|refused| refused.to_string())?;
+        if let Some(known) = self.by_tree.get(&tree) {
+            return known.clone();
+        }
+        let found = Predicate::of(tree.as_ref(), facts, work.conn.dialect(), work.now);
+        let found = found.map_err(|refused| refused.to_string()).map(|predicate| {
+            self.predicates.push(predicate);
+            self.predicates.len() - 1
+        });
+        self.by_tree.insert(tree, found.clone());
+        found
+    }
+}
+
+async fn write(
+    work: &mut Work<'_>,
+    instances: &[Instance],
+    evaluation_of: &BTreeMap<i64, i64>,
+    rules: &Rules,
+) -> Result<(), DbError> {
+    let conn = &mut *work.conn;
+    conn.temporary("ruled", RULED).await?;
+    conn.temporary("evaluation", EVALUATION).await?;
+    conn.temporary("matching", "evaluation BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (evaluation, userid)")
+        .await?;
+    let columns = "enrolid, courseid, contextid, evaluation, round, always, most, room";
+    let mut bulk = Bulk::new(conn.dialect(), "ruled", columns);
+    for instance in instances {
+        let row = [
+            instance.id,
+            instance.courseid,
+            instance.contextid,
+            evaluation_of[&instance.id],
+            round(instances, instance),
+            i64::from(instance.always),
+            instance.most,
+            i64::MAX,
+        ];
+        bulk.push(conn, &row.map(Field::Int)).await?;
+    }
+    bulk.finish(conn).await?;
+    let mut bulk = Bulk::new(conn.dialect(), "evaluation", "evaluation, rule, courseid, contextid");
+    for ((rule, courseid), (number, contextid)) in &rules.evaluations {
+        bulk.push(conn, &[*number, *rule as i64, *courseid, *contextid].map(Field::Int)).await?;
+    }
+    bulk.finish(conn).await?;
+    conn.analyse("ruled").await?;
+    conn.analyse("evaluation").await
+}
+
+/// The open instances of one course let in one after the other, by id: the first that takes somebody keeps those from
+/// doing so that only take who is not enrolled yet.
+fn round(instances: &[Instance], instance: &Instance) -> i64 {
+    let before = |other: &&Instance| other.open && other.courseid == instance.courseid && other.id <= instance.id;
+    if instance.open { instances.iter().filter(before).count() as i64 } else { 0 }
+}
+
+/// Finds the newcomers: who fits, has no enrolment in the instance, may be let in (spec autoenrol 4), and finds room. The
+/// order is that of user ids. Enrolments that end in this pass are in nobody's way.
+///
+/// # Errors
+/// The engine's.
+pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance]) -> RunResult<()> {
+    let params = pass.params(work);
+    let conn = &mut *work.conn;
+    conn.temporary("leaving", "ueid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL").await?;
+    conn.temporary("fitting", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)").await?;
+    conn.temporary(
+        "newcomer",
+        "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)",
+    )
+    .await?;
+    let mut fitting = 0;
+    for (section, table) in [("leaving", "leaving (ueid, enrolid)"), ("fitting", "fitting (enrolid, userid)")] {
+        let select = pass.section(section).unwrap_or_default();
+        fitting =
+            conn.exec(&format!("INSERT INTO {table} :select"), &params.clone().fragment("select", select)).await?;
+    }
+    if fitting == 0 {
+        return Ok(());
+    }
+    conn.analyse("leaving").await?;
+    conn.analyse("fitting").await?;
+    conn.exec(
+        "UPDATE ruled SET room = most - (SELECT COUNT(*) FROM {user_enrolments} x WHERE x.enrolid = ruled.enrolid)
+            + (SELECT COUNT(*) FROM leaving l WHERE l.enrolid = ruled.enrolid) WHERE most > 0",
+        &params,
+    )
+    .await?;
+    let newcomers = pass.section("newcomers").unwrap_or_default();
+    let last = instances.iter().map(|instance| round(instances, instance)).max().unwrap_or(0);
+    for round in 1..=last {
+        let params = params.clone().with("round", round).fragment("newcomers", newcomers);
+        conn.exec("INSERT INTO newcomer (enrolid, userid, courseid) :newcomers", &params).await?;
+        conn.analyse("newcomer").await?;
+    }
+    Ok(())
+}
+
+/// Tells what is wrong with instances, one problem each; a pass that follows other changes says nothing again.
+///
+/// # Errors
+/// The engine's.
+pub async fn tell(
+    work: &mut Work<'_>,
+    pass: &Pass<'_>,
+    code: Code,
+    wrong: &[(Instance, String)],
+) -> Result<(), DbError> {
+    if pass.view.users {
+        return Ok(());
+    }
+    let mut bulk = Bulk::new(work.conn.dialect(), "enrold_error", "run, line, code, value, hint");
+    for (instance, reason) in wrong {
+        let row = [
+            Field::Int(work.run),
+            Field::Int(-instance.id),
+            Field::Text(code.as_str()),
+            Field::Text(&instance.course),
+            Field::Text(reason),
+        ];
+        bulk.push(work.conn, &row).await?;
+    }
+    bulk.finish(work.conn).await.map(|_| ())
+}

@@ -1,0 +1,59 @@
+//! Autoenrol: who fits an instance's rule is enrolled, who no longer does is dealt with as the site says (spec autoenrol).
+//! It must not write Moodle's tables: it fills temporary tables that its SQL wishes from.
+
+mod groups;
+mod instance;
+mod matching;
+mod name;
+
+use crate::config::Settings;
+use crate::moodle::site::{RemovalAction, Site, id_list};
+use crate::rules::{Follow, Owner, Policy, Rule, Taking};
+use crate::run::reconcile::Pass;
+use crate::run::work::Work;
+
+/// The rule.
+pub const AUTOENROL: Rule = Rule {
+    name: "autoenrol",
+    method: "autoenrol",
+    twins: &[r"\enrol_autoenrol\task\sync_enrolments"],
+    sql: include_str!("../autoenrol.sql"),
+    policy,
+    prepare: Some(prepare),
+    follow_up: None,
+};
+
+const COMPONENT: &str = "enrol_autoenrol";
+
+/// `autounenrolaction` for who no longer fits: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 0, as
+/// the plugin has it. `allowunsuspend`: who fits again becomes active (spec autoenrol 2). Windows are never changed.
+/// Administrators and the guest are left alone, as by Moodle's task.
+fn policy(site: &Site, _settings: &Settings) -> Policy {
+    let surplus = site.removal_action(COMPONENT, "autounenrolaction", RemovalAction::Unenrol);
+    let reactivates = site.plugin(COMPONENT, "allowunsuspend").is_some_and(|value| value.trim() == "1");
+    let mut left_alone = site.administrators();
+    left_alone.push(site.guest());
+    let mut policy = Policy::new(surplus);
+    policy.status = if reactivates { Follow::Reactivate } else { Follow::Never };
+    policy.roles = Owner::Nobody;
+    policy.groups = Owner::Nobody;
+    policy.params = policy
+        .params
+        .with("unenrols", i64::from(surplus == RemovalAction::Unenrol))
+        .with("drops_roles", i64::from(surplus == RemovalAction::SuspendNoRoles))
+        .fragment("status_of_fitting", if reactivates { ENDED_STAYS_SUSPENDED } else { "0" })
+        .fragment("left_alone", id_list(&left_alone));
+    policy
+}
+
+/// An enrolment whose window is over would be suspended again by the next expirations.
+const ENDED_STAYS_SUSPENDED: &str = "CASE WHEN EXISTS (SELECT 1 FROM {user_enrolments} y WHERE y.enrolid = s.enrolid
+    AND y.userid = m.userid AND y.timeend > 0 AND y.timeend < :now) THEN 1 ELSE 0 END";
+
+fn prepare<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+    Box::pin(async move {
+        let (instances, facts) = matching::find(work, pass).await?;
+        matching::admit(work, pass, &instances).await?;
+        groups::name(work, pass, &instances, &facts).await
+    })
+}

@@ -1,0 +1,74 @@
+//! A tree as one SQL condition over a user `u` (a row of `user`) and a course `v` (`courseid`, `contextid`).
+//! It must not run it, nor know where the users and courses come from.
+
+use crate::db::{Dialect, Params};
+
+use super::facts::Facts;
+use super::leaf;
+use super::refused::Refused;
+use super::tree::{Node, Tree};
+use super::truth::Truth;
+
+/// The condition of one rule, which is true or false for every user but the guest, never NULL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Predicate {
+    /// A template, in parentheses; its texts are parameters.
+    pub sql: String,
+    /// It speaks of `v`: whom it lets in depends on the course.
+    pub by_course: bool,
+    texts: Vec<(String, String)>,
+}
+
+impl Predicate {
+    /// The condition of a tree on this site, now (Unix seconds); without a tree everybody passes.
+    ///
+    /// # Errors
+    /// What the tree names and the site does not have, or has switched off.
+    pub fn of(tree: Option<&Tree>, facts: &Facts, dialect: Dialect, now: i64) -> Result<Self, Refused> {
+        let mut compiler = Compiler { facts, dialect, now, by_course: false, texts: Vec::new() };
+        let truth = tree.map_or(Ok(Truth::Always), |tree| compiler.tree(tree, false))?;
+        Ok(Self { sql: truth.into_sql(), by_course: compiler.by_course, texts: compiler.texts })
+    }
+
+    /// Adds the condition as `:rule`, with its texts.
+    pub fn bind(&self, params: Params) -> Params {
+        let params = params.fragment("rule", self.sql.clone());
+        self.texts.iter().fold(params, |params, (name, text)| params.with(name.clone(), text.as_str()))
+    }
+}
+
+/// A tree on its way to SQL.
+pub(super) struct Compiler<'a> {
+    pub facts: &'a Facts,
+    pub dialect: Dialect,
+    pub now: i64,
+    pub by_course: bool,
+    texts: Vec<(String, String)>,
+}
+
+impl Compiler<'_> {
+    /// The name of a parameter that holds this text: texts never stand in the SQL.
+    pub fn bound(&mut self, text: &str) -> String {
+        let known = self.texts.iter().find(|(_, known)| known == text).map(|(name, _)| format!(":{name}"));
+        known.unwrap_or_else(|| {
+            let name = format!("rule_text_{}", self.texts.len() + 1);
+            self.texts.push((name.clone(), text.to_owned()));
+            format!(":{name}")
+        })
+    }
+
+    /// NOT is pushed down to the conditions, some of which do not heed it; an empty tree holds whatever is above it
+    /// (spec availability 2).
+    fn tree(&mut self, tree: &Tree, not: bool) -> Result<Truth, Refused> {
+        let inner = tree.negated != not;
+        if tree.children.is_empty() {
+            return Ok(Truth::Always);
+        }
+        let children = tree.children.iter().map(|child| match child {
+            Node::Tree(tree) => self.tree(tree, inner),
+            Node::Condition(condition) => leaf::truth(self, condition, inner),
+        });
+        let parts = children.collect::<Result<Vec<_>, _>>()?;
+        Ok(if tree.every != inner { Truth::every(parts) } else { Truth::some(parts) })
+    }
+}
