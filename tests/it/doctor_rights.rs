@@ -302,7 +302,7 @@ fn revoke(grant: &str) -> String {
 /// enrold's own tables are made with the rights of `for_migrate` and no others, in the site's collation.
 async fn migrating_needs_no_more(mut site: Site) {
     load_sample(&mut site.conn).await.unwrap();
-    for table in ["enrold_schema", "enrold_lease", "enrold_run", "enrold_task", "enrold_change", "enrold_error"] {
+    for table in ["enrold_schema", "enrold_lease", "enrold_run", "enrold_task", "enrold_change", "enrold_completion", "enrold_error"] {
         site.conn.command(&format!("DROP TABLE {table}")).await.unwrap();
     }
     let account = Account::make(&mut site).await;
