@@ -1,7 +1,8 @@
--- Completed courses (spec coursecompleted 3, 5): who is to be enrolled now stands in the temporary table `completed`,
--- with verdict 0, before any of this is read, and their groups of the source in `copied_group`. Nothing that an instance
--- gave is ever taken back by it. Names of groups are compared byte by byte: the column of `copied_group` is binary on
--- MariaDB, but for blanks at the end, which the lengths tell apart.
+-- Completed courses (spec coursecompleted 3, 5): who is to be enrolled now stands in the temporary table `completed`, with
+-- verdict 0, before any of this is read, and their groups of the source in `copied_group`. Nothing that an instance gave is
+-- ever taken back by it. Names of groups are compared byte by byte: the column of `copied_group` is binary on MariaDB, but
+-- for blanks at the end, which the lengths tell apart. No run of enrold completes a course: nothing that it changes
+-- concerns this rule, so it has no section for that.
 
 -- section scope
 SELECT h.enrolid, h.courseid, h.contextid
@@ -46,9 +47,4 @@ SELECT c.enrolid, c.userid, c.courseid, c.contextid, MIN(o.id) AS groupid, 2 AS 
 SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
   FROM scope s
   JOIN {groups_members} m ON m.itemid = s.enrolid
- WHERE 1 = 0
-
--- section concerned
-SELECT e.id AS enrolid
-  FROM {enrol} e
  WHERE 1 = 0

@@ -358,6 +358,7 @@ async fn migrating_needs_no_more(mut site: Site) {
         "enrold_run",
         "enrold_task",
         "enrold_change",
+        "enrold_completion",
         "enrold_error",
         "enrold_outbox",
         "enrold_letter",
