@@ -14,6 +14,7 @@ pub use view::{View, of_courses, of_touched};
 use crate::clock::StopWatch;
 use crate::config::Settings;
 use crate::db::{DbError, Params};
+use crate::mail;
 use crate::rules::{Instances, Owner, Policy, Rule, section};
 use crate::run::error::RunResult;
 use crate::run::work::Work;
@@ -139,6 +140,7 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     if let Some(follow_up) = pass.rule.follow_up {
         follow_up(work, pass).await?;
     }
+    mail::welcome(work, pass.settings, pass.wave..=pass.wave, pass.rule.method).await?;
     let params = pass.params(work);
     let looked_at =
         "SELECT COUNT(*) FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid WHERE x.userid :among_users";
