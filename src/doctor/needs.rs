@@ -124,9 +124,19 @@ pub const NEEDS: &[Need] = &[
             "suspended",
             "auth",
             "lastaccess",
+            "department",
+            "institution",
+            "city",
+            "country",
+            "address",
+            "phone1",
+            "phone2",
+            "timezone",
+            "picture",
+            "policyagreed",
         ],
     ),
-    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname"]),
+    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname", "lang"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
     Need::reads("enrol", INSTANCE)
         .inserts(&[
@@ -157,7 +167,14 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrol_flatfile", &["id", "action", "roleid", "userid", "courseid", "timestart", "timeend"])
         .inserts(&["action", "roleid", "userid", "courseid", "timestart", "timeend", "timemodified"])
         .deletes(),
+    Need::reads("cohort", &["id", "contextid"]),
     Need::reads("cohort_members", &["cohortid", "userid"]),
+    Need::reads("groupings_groups", &["groupingid", "groupid"]),
+    Need::reads("user_info_field", &["id", "shortname", "datatype", "defaultdata"]),
+    Need::reads("user_info_data", &["userid", "fieldid", "data"]),
+    Need::reads("badge", &["id", "type"]),
+    Need::reads("badge_issued", &["badgeid", "userid"]),
+    Need::reads("course_modules_completion", &["coursemoduleid", "userid", "completionstate"]),
     Need::rows("groups", &["id", "courseid", "name", "idnumber", "timecreated", "timemodified"])
         .inserts(&["courseid", "idnumber", "name", "description", "descriptionformat", "timecreated", "timemodified"])
         .updates(&["timemodified"]),
@@ -183,7 +200,7 @@ pub const NEEDS: &[Need] = &[
     ]),
     Need::rows("user_lastaccess", &["id", "userid", "courseid", "timeaccess"]).deletes(),
     Need::reads("modules", &["id", "name"]).optional(),
-    Need::reads("course_modules", &["id", "course", "module", "instance"]).optional(),
+    Need::reads("course_modules", &["id", "course", "module", "instance", "deletioninprogress"]).optional(),
     Need::reads("forum", &["id", "course", "forcesubscribe"]).optional(),
     Need::rows("forum_subscriptions", &["id", "userid", "forum"]).inserts(&["userid", "forum"]).deletes().optional(),
     Need::rows("forum_digests", &["id", "userid", "forum"]).deletes().optional(),

@@ -31,12 +31,17 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         site: settings,
         run: 1,
         now: NOW,
-        guard: Guard::new(guard),
+        guard: Guard::new(guard, &BTreeMap::new()),
         observer: Observer::none(),
         counts: BTreeMap::new(),
         overtaken: 0,
         lines: Lines::default(),
         notes: Vec::new(),
+        cause: "import",
+        planned: 0,
+        waves: 0,
+        backfill: false,
+        rules: Vec::new(),
     }
 }
 
