@@ -31,7 +31,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         site: settings,
         run: 1,
         now: NOW,
-        guard: Guard::new(guard, &BTreeMap::new()),
+        guard: Guard::new(guard, &BTreeMap::new(), None),
         observer: Observer::none(),
         counts: BTreeMap::new(),
         overtaken: 0,
