@@ -26,6 +26,8 @@ async fn rules_need_no_more(mut site: Site) {
     site.sql(&format!("UPDATE {{config}} SET value = '{methods}' WHERE name = 'enrol_plugins_enabled'")).await;
     site.sql("UPDATE {config_plugins} SET value = '0' WHERE plugin LIKE 'enrol%' AND name = 'unenrolaction'").await;
     links(&mut site).await;
+    conditions(&mut site).await;
+    completions(&mut site).await;
     let account = Account::make(&mut site).await;
     give(&mut site, &account.rights()).await;
     let mut kinds = BTreeSet::new();
@@ -40,6 +42,7 @@ async fn rules_need_no_more(mut site: Site) {
         "enrolment.remove",
         "role.add",
         "role.remove",
+        "group.add",
         "group-member.add",
         "group-member.remove",
         "conversation-member.add",
@@ -105,6 +108,65 @@ async fn links(site: &mut Site) {
     let category = site.conn.number(category, &Params::new()).await.unwrap();
     site.insert("role_assignments", &[at("id", 9400), at("roleid", 5), at("contextid", category), at("userid", 40)])
         .await;
+    site.reset_sequences().await;
+}
+
+/// An autoenrol instance whose rule asks for everything that enrold knows, with groups by a field and a welcome mail.
+async fn conditions(site: &mut Site) {
+    let any = [
+        r#"{"type":"cohort","id":3}"#,
+        r#"{"type":"cohort"}"#,
+        r#"{"type":"profile","sf":"department","op":"isequalto","v":"D"}"#,
+        r#"{"type":"profile","cf":"faculty","op":"contains","v":"x"}"#,
+        r#"{"type":"group","id":9002}"#,
+        r#"{"type":"group"}"#,
+        r#"{"type":"grouping","id":1}"#,
+        r#"{"type":"badge","id":1}"#,
+        r#"{"type":"completion","cm":1,"e":1}"#,
+        r#"{"type":"grade","id":9001,"min":50}"#,
+        r#"{"type":"coursecompleted","id":"1"}"#,
+        r#"{"type":"othercompleted","cm":4}"#,
+        r#"{"type":"language","id":"de"}"#,
+    ]
+    .join(",");
+    let tree = format!(r#"{{"op":"|","c":[{any}],"show":true}}"#);
+    let rule = [
+        ("id", 9210.into()),
+        ("enrol", "autoenrol".into()),
+        ("courseid", 2.into()),
+        ("roleid", 5.into()),
+        ("customint1", 1.into()),
+        ("customint3", 86_400.into()),
+        ("customint4", 1.into()),
+        ("customint7", 2.into()),
+        ("customint8", 1.into()),
+        ("customchar1", "F {profile_field_department}".into()),
+        ("customchar3", "department".into()),
+        ("customtext2", tree.into()),
+    ];
+    site.insert("enrol", &rule).await;
+    site.insert("user_info_field", &[("id", 9.into()), ("shortname", "faculty".into()), ("datatype", "text".into())])
+        .await;
+    site.sql("UPDATE {user} SET department = 'D' WHERE id > 30").await;
+    site.reset_sequences().await;
+}
+
+/// A course after another one, with the groups of the first and a welcome mail.
+async fn completions(site: &mut Site) {
+    let chain = [
+        ("id", 9220.into()),
+        ("enrol", "coursecompleted".into()),
+        ("courseid", 5.into()),
+        ("roleid", 5.into()),
+        ("customint1", 4.into()),
+        ("customint2", 1.into()),
+        ("customint3", 1.into()),
+        ("customint5", 1.into()),
+        ("timecreated", 1.into()),
+    ];
+    site.insert("enrol", &chain).await;
+    let done = [("id", 9.into()), ("userid", 34.into()), ("course", 4.into()), ("timecompleted", 10.into())];
+    site.insert("course_completions", &done).await;
     site.reset_sequences().await;
 }
 
