@@ -33,6 +33,7 @@ on_each_engine!(
     a_role_that_does_not_exist,
     rules_about_the_course_differ_by_course,
     what_another_rule_did_counts,
+    who_is_enrolled_is_welcomed_once,
 );
 
 /// `customint4` as the form has it: newcomers are let in.
@@ -429,4 +430,19 @@ async fn what_another_rule_did_counts(mut site: Site) {
     let found = site.enrolments().await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("u1 c1 autoenrol"), "{found:?}");
+}
+
+/// A welcome is queued with the enrolment, by an instance that says so; a rehearsal or a second run queues none.
+async fn who_is_enrolled_is_welcomed_once(mut site: Site) {
+    site.autoenrol_campus().await;
+    site.set("smtp.enabled", "true");
+    site.autoenrols(1, &[("customint7", 1.into())]).await;
+    site.autoenrols(2, &[("customint7", 0.into())]).await;
+    site.enrolled(1, 1, "autoenrol").await;
+    site.rule("autoenrol").await;
+    let queued = site
+        .lines("SELECT u.username, o.courseid FROM {enrold_outbox} o JOIN {user} u ON u.id = o.userid", |row| {
+            format!("{} {}", row.text(0), row.int(1) - course(0))
+        });
+    assert_eq!(queued.await, ["u2 1", "u3 1", "u4 1"]);
 }
