@@ -1,46 +1,16 @@
 //! The run lease on a Galera cluster: two MariaDB servers that hold the same rows and not the same named locks.
 //! It must not test anything that one server can show.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use enrold::db::{Conn, Params};
 use enrold::run::lease::{Lease, RUN};
 use enrold::run::{Engine, RunError, State};
 
+use crate::cluster::Cluster;
 use crate::meanwhile::When;
 use crate::servers::{connect, create_tables};
 use crate::site::Site;
-
-/// A cluster of two, until this is dropped.
-struct Cluster {
-    script: Child,
-    stays: Option<ChildStdin>,
-    nodes: Vec<String>,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/galera");
-        let mut script = Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let stays = script.stdin.take();
-        let nodes = BufReader::new(script.stdout.take().unwrap()).lines().take(2).map(Result::unwrap).collect();
-        Self { script, stays, nodes }
-    }
-
-    fn url(&self, node: usize, database: &str) -> String {
-        format!("{}{database}", self.nodes.get(node).expect("tests/galera says why it did not start"))
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // The script ends with its standard input.
-        drop(self.stays.take());
-        drop(self.script.wait());
-    }
-}
 
 /// A connection whose statements wait for what the other node has committed.
 async fn causal(url: &str) -> Conn {
@@ -56,7 +26,7 @@ async fn named_lock(conn: &mut Conn) -> i64 {
 #[test]
 fn the_lease_is_one_for_the_cluster() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let cluster = Cluster::start();
+    let cluster = Cluster::start(2);
     runtime.block_on(async {
         connect(&cluster.url(0, ""))
             .await

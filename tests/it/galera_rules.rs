@@ -1,0 +1,104 @@
+//! Golden cases on a Galera cluster of three nodes: the run on one, a writer in its way on another, whole and in parts.
+//! It must not test anything that one server can show.
+
+use std::time::Duration;
+
+use enrold::run::{Engine, Note, Observer, State, SyncOrder};
+
+use crate::cluster::Cluster;
+use crate::dump::assert_same;
+use crate::golden_case::{load, moodle_left};
+use crate::golden_equal::{Clocks, assert_equal};
+use crate::meanwhile::When;
+use crate::servers::{connect, create_tables};
+use crate::site::Site;
+
+/// A golden case that has no differences, and what the writer on the other node changes in a row that the run writes
+/// too: nothing that counts afterwards.
+struct OnCluster {
+    name: &'static str,
+    job: &'static str,
+    clocks: (i64, i64),
+    conflict: &'static str,
+    /// The short names of the courses with an instance of the rule: the run cut into parts.
+    parts: &'static [&'static str],
+}
+
+const CASES: [OnCluster; 3] = [
+    OnCluster {
+        name: "c01",
+        job: "cohort",
+        clocks: (1_795_298_811, 1_795_298_811),
+        conflict: "UPDATE {user_enrolments} SET modifierid = 0 WHERE id = 5006 AND modifierid = 2",
+        parts: &["xc1", "xc2", "xc3", "xc4", "xc5", "xc6"],
+    },
+    OnCluster {
+        name: "c02",
+        job: "cohort",
+        clocks: (1_795_298_820, 1_795_298_821),
+        conflict: "UPDATE {groups} SET timemodified = 5 WHERE id = 300 AND timemodified > 5",
+        parts: &["xc1", "xc2"],
+    },
+    OnCluster {
+        name: "m06",
+        job: "meta",
+        clocks: (1_795_298_949, 1_795_298_949),
+        conflict: "UPDATE {groups} SET timemodified = 5 WHERE id = 310 AND timemodified > 5",
+        parts: &["xc2", "xc3"],
+    },
+];
+
+#[test]
+fn goldens_on_three_nodes() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let cluster = Cluster::start(3);
+    runtime.block_on(async {
+        for case in &CASES {
+            on_cluster(&cluster, case, false).await;
+            on_cluster(&cluster, case, true).await;
+        }
+    });
+}
+
+async fn on_cluster(cluster: &Cluster, case: &OnCluster, in_parts: bool) {
+    let name = format!("{}_{}", case.name, if in_parts { "parts" } else { "whole" });
+    let create = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
+    connect(&cluster.url(0, "")).await.command(&create).await.unwrap();
+    let mut first = connect(&cluster.url(0, &name)).await;
+    create_tables(&mut first).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut site = Site::open(&cluster.url(0, &name), dir.path()).await;
+    load(&mut site, case.name).await;
+    site.at(case.clocks.0);
+    let before = site.dump().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut other = Site::open(&cluster.url(1, &name), elsewhere.path()).await;
+    other.conn.command("SET SESSION wsrep_sync_wait = 15").await.unwrap();
+    other.dump().await;
+
+    let courses: Vec<Option<&str>> =
+        if in_parts { case.parts.iter().map(|course| Some(*course)).collect() } else { vec![None] };
+    let (mut conflict, outcome) = other.writer(When::Committing, &[case.conflict]);
+    let mut retried = false;
+    for course in courses {
+        let observer = std::mem::replace(&mut conflict, Observer::none());
+        let order = SyncOrder { course: course.map(str::to_owned), ..SyncOrder::of(case.job) };
+        let engine = Engine { observer, wait: Duration::from_secs(10), ..site.engine() };
+        let report = engine.sync(&order, false).await.unwrap();
+        assert_eq!(report.state, State::Done, "{name}");
+        retried |= report.notes.iter().any(|note| matches!(note, Note::Retried(_)));
+    }
+    assert!(outcome.settled(site.conn.dialect()), "{name}: the writer was first");
+    assert!(retried, "{name}: the two met at one row");
+
+    let clocks = Clocks::between(case.clocks.0, case.clocks.1);
+    site.conn.command("SET SESSION wsrep_sync_wait = 15").await.unwrap();
+    let after = site.dump().await;
+    assert_equal(&before, &moodle_left(case.name), &after, clocks, &[]);
+    let thither = tempfile::tempdir().unwrap();
+    let mut third = Site::open(&cluster.url(2, &name), thither.path()).await;
+    third.conn.command("SET SESSION wsrep_sync_wait = 15").await.unwrap();
+    assert_same(&after, &third.dump().await, "the third node");
+    site.engine().sync(&SyncOrder::of(case.job), false).await.unwrap();
+    site.nothing_changed(&after, "a second sync").await;
+}

@@ -1,0 +1,147 @@
+//! How the number of statements of each rule grows with users: by chunks of effects, never by users.
+//! It must not measure time or memory.
+
+use enrold::run::SyncOrder;
+
+use crate::campus::{context, course, role};
+use crate::servers::on_each_engine;
+use crate::site::{NOW, Site};
+
+on_each_engine!(of_cohort_sync, of_meta_links, of_categories, of_autoenrol, of_completed_courses);
+
+const FEW: i64 = 1_000;
+const MANY: i64 = 20_000;
+
+/// Accounts beside the campus's own: 10,001 to 31,000.
+const FIRST: i64 = 10_001;
+
+async fn of_cohort_sync(mut site: Site) {
+    crowd(&mut site, "cohort").await;
+    site.sql("INSERT INTO {cohort} (id, contextid, name, descriptionformat, component, timecreated, timemodified) VALUES (1, 1, 'all', 0, '', 1, 1)").await;
+    let student = role("student");
+    site.instance("cohort", 1, 0, "student").await;
+    site.sql(&format!("UPDATE {{enrol}} SET customint1 = 1, customint2 = 0, roleid = {student} WHERE enrol = 'cohort'"))
+        .await;
+    let joins = "INSERT INTO {cohort_members} (cohortid, userid, timeadded) SELECT 1, u.id, 1 FROM {user} u WHERE u.id";
+    hardly_more(&mut site, "cohort", joins).await;
+    site.sql("INSERT INTO {config_plugins} (plugin, name, value) VALUES ('enrol_cohort', 'unenrolaction', '0')").await;
+    site.sql(&format!("DELETE FROM {{cohort_members}} WHERE userid < {}", FIRST + FEW)).await;
+    let few = statements(&mut site, "cohort", "enrolment.remove", FEW).await;
+    site.sql("DELETE FROM {cohort_members}").await;
+    let many = statements(&mut site, "cohort", "enrolment.remove", MANY).await;
+    within(&site, few, many);
+}
+
+async fn of_meta_links(mut site: Site) {
+    crowd(&mut site, "meta").await;
+    site.instance("meta", 2, 0, "student").await;
+    site.sql(&format!("UPDATE {{enrol}} SET customint1 = {}, customint2 = 0 WHERE enrol = 'meta'", course(1))).await;
+    let enrols = "INSERT INTO {user_enrolments} (enrolid, userid, status, timestart, timeend, modifierid, timecreated, timemodified)
+        SELECT 301, u.id, 0, 0, 0, 2, 1, 1 FROM {user} u WHERE u.id";
+    let assigns = assigned(context(1));
+    hardly_more_by(&mut site, "meta", &[enrols, &assigns]).await;
+}
+
+async fn of_categories(mut site: Site) {
+    crowd(&mut site, "category").await;
+    site.sql("INSERT INTO {capabilities} (name, captype, contextlevel, component, riskbitmask) VALUES ('enrol/category:synchronised', 'write', 10, 'enrol_category', 0)").await;
+    site.sql(&format!("INSERT INTO {{role_capabilities}} (contextid, roleid, capability, permission, timemodified, modifierid) VALUES (1, {}, 'enrol/category:synchronised', 1, 1, 2)", role("student"))).await;
+    // One course of the category is enough.
+    site.sql(&format!("DELETE FROM {{context}} WHERE id IN ({}, {})", context(2), context(3))).await;
+    let assigns = assigned(3);
+    hardly_more(&mut site, "category", &assigns).await;
+}
+
+async fn of_autoenrol(mut site: Site) {
+    crowd(&mut site, "autoenrol").await;
+    site.instance("autoenrol", 1, 0, "student").await;
+    let rule = r#"{"op":"&","c":[{"type":"profile","sf":"department","op":"isequalto","v":"A"},{"type":"profile","sf":"city","op":"isempty"}],"showc":[true,true]}"#;
+    site.conn
+        .literal(&format!(
+            "UPDATE {{enrol}} SET customint1 = 0, customint3 = 0, customint4 = 1, customint5 = 0, customint7 = 0, customint8 = 0, customchar3 = '-', customtext2 = '{rule}' WHERE enrol = 'autoenrol'"
+        ))
+        .await
+        .unwrap();
+    hardly_more(&mut site, "autoenrol", "UPDATE {user} SET department = 'A' WHERE id").await;
+}
+
+async fn of_completed_courses(mut site: Site) {
+    crowd(&mut site, "coursecompleted").await;
+    site.instance("coursecompleted", 2, 0, "student").await;
+    site.sql(&format!(
+        "UPDATE {{enrol}} SET customint1 = {}, customint2 = 0, customint3 = 0, customint4 = 0, customint5 = 0 WHERE enrol = 'coursecompleted'",
+        course(1)
+    ))
+    .await;
+    // What was completed before the instance was seen counts not.
+    site.engine().sync(&SyncOrder::of("coursecompleted"), false).await.unwrap();
+    let completes = format!(
+        "INSERT INTO {{course_completions}} (userid, course, timeenrolled, timestarted, timecompleted, reaggregate)
+         SELECT u.id, {}, 0, 0, {NOW}, 0 FROM {{user}} u WHERE u.id",
+        course(1)
+    );
+    hardly_more(&mut site, "coursecompleted", &completes).await;
+}
+
+/// A role of a student by hand in a context, for the users that are named behind it.
+fn assigned(contextid: i64) -> String {
+    format!(
+        "INSERT INTO {{role_assignments}} (roleid, contextid, userid, component, itemid, timemodified, modifierid, sortorder)
+         SELECT {}, {contextid}, u.id, '', 0, 1, 2, 0 FROM {{user}} u WHERE u.id",
+        role("student")
+    )
+}
+
+/// The campus with 21,000 people more, and only one rule that could run.
+async fn crowd(site: &mut Site, method: &str) {
+    site.campus().await;
+    // The heartbeat of the lease sends statements by the clock: here it does not come to beat.
+    site.set("run.lease_ttl", "3600");
+    site.sql(&format!("UPDATE {{config}} SET value = 'manual,{method}' WHERE name = 'enrol_plugins_enabled'")).await;
+    let all: Vec<i64> = (FIRST..FIRST + FEW + MANY).collect();
+    for some in all.chunks(1_000) {
+        let rows: Vec<String> =
+            some.iter().map(|who| format!("({who}, 'p{who}', 'p{who}', 1, 1, 'p{who}@example.com')")).collect();
+        site.sql(&format!(
+            "INSERT INTO {{user}} (id, username, idnumber, mnethostid, confirmed, email) VALUES {}",
+            rows.join(", ")
+        ))
+        .await;
+    }
+}
+
+async fn hardly_more(site: &mut Site, rule: &str, change: &str) {
+    hardly_more_by(site, rule, &[change]).await;
+}
+
+/// 1,000 users come by these changes, then 20,000 more.
+async fn hardly_more_by(site: &mut Site, rule: &str, changes: &[&str]) {
+    for change in changes {
+        site.sql(&format!("{change} >= {FIRST} AND {} < {}", column(change), FIRST + FEW)).await;
+    }
+    let few = statements(site, rule, "enrolment.add", FEW).await;
+    for change in changes {
+        site.sql(&format!("{change} >= {}", FIRST + FEW)).await;
+    }
+    let many = statements(site, rule, "enrolment.add", MANY).await;
+    within(site, few, many);
+}
+
+/// The column behind which the users are named.
+fn column(change: &str) -> &str {
+    change.rsplit(' ').next().unwrap_or_default()
+}
+
+async fn statements(site: &mut Site, rule: &str, kind: &str, changes: i64) -> u64 {
+    let report = site.engine().sync(&SyncOrder::of(rule), false).await.unwrap();
+    assert_eq!(report.counts.get(kind), Some(&changes), "{rule}: {:?}", report.counts);
+    report.statements
+}
+
+/// 40,000 changes more take effect in 8 chunks more of 5,000, each a handful of statements.
+#[track_caller]
+fn within(site: &Site, few: u64, many: u64) {
+    let effects = 8 * 8;
+    let engine = site.conn.dialect().name();
+    assert!(many <= few + effects, "{engine}: {many} statements for {MANY} users, {few} for {FEW}");
+}
