@@ -26,7 +26,14 @@ const COMPONENT: &str = "enrol_meta";
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let surplus = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
     let params = evidence(site).with("takes_roles", i64::from(surplus != RemovalAction::Suspend));
-    Policy { status: Follow::Always, dates: true, newcomers_join_first: true, staged: true, params, ..Policy::new(surplus) }
+    Policy {
+        status: Follow::Always,
+        dates: true,
+        newcomers_join_first: true,
+        staged: true,
+        params,
+        ..Policy::new(surplus)
+    }
 }
 
 /// What counts as being in the source: the enabled methods but meta itself, and roles given by hand or by them.

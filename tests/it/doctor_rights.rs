@@ -256,7 +256,9 @@ async fn the_rules_need_no_more(mut site: Site) {
     for kind in ["instance.add", "enrolment.add", "role.add", "group-member.add", "conversation-member.add"] {
         assert!(made.counts.contains_key(kind), "{kind} is not among {:?}", made.counts);
     }
-    for kind in ["instance.remove", "enrolment.remove", "role.remove", "group-member.remove", "conversation-member.remove"] {
+    for kind in
+        ["instance.remove", "enrolment.remove", "role.remove", "group-member.remove", "conversation-member.remove"]
+    {
         assert!(gone.counts.contains_key(kind), "{kind} is not among {:?}", gone.counts);
     }
     account.remove(&mut site).await;
