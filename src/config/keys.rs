@@ -110,7 +110,7 @@ const BEFORE_TASKS: &[Key] = &[
     growth("guard.method.creations_percent"),
     count("guard.method.at_least"),
     Key { name: "site.timezone", kind: Kind::Text(forms::timezone), unset: Unset::Moodle },
-    text("site.url", forms::site_url),
+    text("site.wwwroot", forms::site_url),
     choice("flatfile.del_scope", DelScope::WORDS),
     choice("flatfile.when_disabled", WhenDisabled::WORDS),
     choice("flatfile.encoding_fallback", EncodingFallback::WORDS),

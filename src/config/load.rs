@@ -129,8 +129,9 @@ fn read_url(path: &Path) -> Result<String, String> {
 fn effective(key: &Key, merged: &Merged) -> Option<Effective> {
     let (value, origin) = match merged.get(key.name) {
         Some((value, place)) => {
-            let hidden = key.is_secret() && place.origin != Origin::Default;
-            let value = if hidden { MASK.to_owned() } else { value.to_string() };
+            let shown = value.to_string();
+            let hidden = key.is_secret() && place.origin != Origin::Default && !shown.is_empty();
+            let value = if hidden { MASK.to_owned() } else { shown };
             (value, place.origin.clone())
         }
         None if key.unset == Unset::Moodle => (String::new(), Origin::Moodle),

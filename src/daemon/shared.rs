@@ -106,6 +106,7 @@ impl Shared {
     pub fn set_leads(&self, leads: bool) {
         if self.leads.send_replace(leads) != leads {
             self.wake.notify_one();
+            self.mail.notify_one();
         }
     }
 

@@ -80,15 +80,15 @@ fn sender(settings: &Settings, site: &Site) -> Finding {
 }
 
 fn links(settings: &Settings) -> Option<Finding> {
-    settings.site.url.is_empty().then(|| {
+    settings.site.wwwroot.is_empty().then(|| {
         Finding::warning(
             "mail-links",
             words(
-                "site.url is not set: mails hold no links to courses and profiles",
+                "site.wwwroot is not set: mails hold no links to courses and profiles",
                 "set it to $CFG->wwwroot of Moodle's config.php",
             ),
             words(
-                "site.url n'est pas défini : les courriels n'ont pas de liens vers les cours et les profils",
+                "site.wwwroot n'est pas défini : les courriels n'ont pas de liens vers les cours et les profils",
                 "donnez-lui la valeur de $CFG->wwwroot du fichier config.php de Moodle",
             ),
         )

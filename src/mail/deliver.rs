@@ -146,7 +146,7 @@ impl Delivery<'_> {
     async fn send_all(&mut self, site: &Site, sender: &Sender) -> Result<(), DbError> {
         let house = House {
             lang: site.config("lang").unwrap_or("en").to_owned(),
-            url: self.settings.site.url.clone(),
+            url: self.settings.site.wwwroot.clone(),
             zone: zone(self.settings, Some(site)),
         };
         let mut budget = self.budget().await?;

@@ -13,7 +13,9 @@ pub(super) fn from_html(html: &str) -> String {
     let mut rest = html;
     while let Some(at) = rest.find('<') {
         text.words(&rest[..at]);
-        let Some(end) = rest[at..].find('>').map(|end| at + end) else {
+        let begins = rest[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+        let Some(end) = rest[at..].find('>').map(|end| at + end).filter(|_| begins) else {
+            text.words("&lt;");
             rest = &rest[at + 1..];
             continue;
         };

@@ -382,7 +382,7 @@ pub fn send_through(site: &mut Site, server: &Server) {
         ("smtp.port", &port),
         ("smtp.security", "none"),
         ("smtp.from", "noreply@example.com"),
-        ("site.url", "https://moodle.example.com/"),
+        ("site.wwwroot", "https://moodle.example.com/"),
     ] {
         site.set(key, value);
     }

@@ -13,7 +13,7 @@ pub struct Site {
     pub timezone: Option<Tz>,
     /// The site's address without a slash at its end (`$CFG->wwwroot`), for links in mails; empty for none.
     #[serde(default, deserialize_with = "address")]
-    pub url: String,
+    pub wwwroot: String,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
