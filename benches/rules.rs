@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use enrold::config::Sources;
-use enrold::db::{Dialect, Params};
+use enrold::db::{Database, Dialect, Params};
 use enrold::run::{Report, SyncOrder};
 
-use site::{Bench, Outcome};
+use site::{Bench, NOW, Outcome};
 use work::{LARGE, WORKS, Work};
 
 fn main() -> Outcome<()> {
@@ -59,7 +59,7 @@ async fn compare(engine: &str, folder: &Path, work: &Work, pairs: usize) -> Outc
         let floor = match engine {
             "postgres" => {
                 let site = ready(engine, folder, work, work.many).await?;
-                let took = floors::seconds(&site.engine.database, work.floors).await?;
+                let took = floor_seconds(&site.engine.database, work.floors).await?;
                 site.drop().await?;
                 Some(took)
             }
@@ -191,4 +191,19 @@ async fn peak(folder: &Path) -> Outcome<()> {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Seconds for the floors one after the other, with the commit.
+async fn floor_seconds(database: &Database, floors: &[&str]) -> Outcome<f64> {
+    let mut conn = database.connect().await?;
+    let params = Params::new().with("now", NOW);
+    let start = Instant::now();
+    conn.begin().await?;
+    for statement in floors.iter().flat_map(|floor| floors::statements(floor)) {
+        conn.exec(&statement, &params).await?;
+    }
+    conn.commit().await?;
+    let took = start.elapsed().as_secs_f64();
+    conn.close().await;
+    Ok(took)
 }

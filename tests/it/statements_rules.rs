@@ -20,8 +20,10 @@ async fn of_cohort_sync(mut site: Site) {
     site.sql("INSERT INTO {cohort} (id, contextid, name, descriptionformat, component, timecreated, timemodified) VALUES (1, 1, 'all', 0, '', 1, 1)").await;
     let student = role("student");
     site.instance("cohort", 1, 0, "student").await;
-    site.sql(&format!("UPDATE {{enrol}} SET customint1 = 1, customint2 = 0, roleid = {student} WHERE enrol = 'cohort'"))
-        .await;
+    site.sql(&format!(
+        "UPDATE {{enrol}} SET customint1 = 1, customint2 = 0, roleid = {student} WHERE enrol = 'cohort'"
+    ))
+    .await;
     let joins = "INSERT INTO {cohort_members} (cohortid, userid, timeadded) SELECT 1, u.id, 1 FROM {user} u WHERE u.id";
     hardly_more(&mut site, "cohort", joins).await;
     site.sql("INSERT INTO {config_plugins} (plugin, name, value) VALUES ('enrol_cohort', 'unenrolaction', '0')").await;
