@@ -97,9 +97,9 @@ struct Scope {
 
 async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<Scope, Tally>, DbError> {
     let params = Params::new().with("run", run);
-    let sql = "SELECT c.courseid, e.enrol, c.cause, c.kind, COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
+    let sql = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind, COUNT(*) FROM {enrold_change} c LEFT JOIN {enrol} e ON e.id = c.enrolid
         WHERE c.run = :run AND c.state = 0 AND c.kind IN ('enrolment.remove', 'enrolment.suspend', 'enrolment.add')
-        GROUP BY c.courseid, e.enrol, c.cause, c.kind";
+        GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind";
     let mut tallies: BTreeMap<Scope, Tally> = BTreeMap::new();
     conn.each(sql, &params, |row| {
         let scope = Scope { course: row.int(0), method: row.text(1), cause: row.text(2) };
