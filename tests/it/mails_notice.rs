@@ -1,10 +1,13 @@
 //! Notifications that enrolments end soon (spec enrol-core 15 and 17, autoenrol 7): who is told, when, once; and what it says.
 //! It must not test the way to the mail server.
 
+use enrold::db::Params;
 use enrold::mail;
 use enrold::moodle::site::Site as Settings;
+use enrold::run::SyncOrder;
 
 use crate::campus::{instance, role, user};
+use crate::expirations::action;
 use crate::mails_queue::{at_work, queued, with_mails};
 use crate::mails_send::round;
 use crate::servers::on_each_engine;
@@ -17,6 +20,7 @@ on_each_engine!(
     never_beside_moodle,
     the_texts_in_both_languages,
     a_custom_text_and_its_placeholders,
+    a_run_of_expirations_queues_them,
 );
 
 const DAY: i64 = 86_400;
@@ -170,4 +174,25 @@ async fn a_custom_text_and_its_placeholders(mut site: Site) {
     assert!(body.contains(plain), "{body}");
     let html = "<p><a href=\"https://moodle.example.com/course/view.php?id=21\">R &amp; D</a> {$a->nothing}</p>";
     assert!(body.contains(html), "{body}");
+}
+
+/// Who has expired is not told that the end is near; a rehearsal and a look at one course tell nobody.
+async fn a_run_of_expirations_queues_them(mut site: Site) {
+    five_days_ahead(&mut site, 1).await;
+    action(&mut site, "manual", "2").await;
+    site.enrolled_until(1, 1, "manual", NOW - 1).await;
+    site.enrolled_until(2, 1, "manual", NOW + 5 * DAY - 60).await;
+    let all = SyncOrder::of("expirations");
+    let of_one = SyncOrder { course: Some("c1".to_owned()), ..all.clone() };
+    site.engine().sync(&all, true).await.unwrap();
+    site.engine().sync(&of_one, false).await.unwrap();
+    assert_eq!(site.count("enrold_outbox").await, 0);
+    for _ in 0..2 {
+        site.engine().sync(&all, false).await.unwrap();
+        let kinds = "SELECT COUNT(*) FROM {enrold_outbox} o WHERE o.kind = 'expiry-user' AND o.userid = :user";
+        let of = |who: i64| Params::new().with("user", user(who));
+        assert_eq!(site.conn.number(kinds, &of(1)).await.unwrap(), 0);
+        assert_eq!(site.conn.number(kinds, &of(2)).await.unwrap(), 1);
+        assert_eq!(site.count("enrold_outbox").await, 3, "the mail, the digest and its line");
+    }
 }
