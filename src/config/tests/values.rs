@@ -205,3 +205,45 @@ fn all_problems_are_listed_under_one_heading() {
     let two = load(&from_sets(&[("locale", "de"), ("log.level", "loud")])).unwrap_err();
     assert!(two.to_string().starts_with("the configuration has 2 problems:\n  --set: `locale`"));
 }
+
+#[test]
+fn a_length_of_time_is_seconds_or_has_a_unit() {
+    let delay = |value: &str| {
+        let sources = Sources { sets: pairs(&[("coursecompleted.delay", value)]), ..Sources::default() };
+        load(&sources).map(|loaded| loaded.settings.coursecompleted.delay.as_secs()).ok()
+    };
+    for (text, seconds) in [("0", 0), ("90", 90), ("90s", 90), ("2m", 120), ("12 h", 43_200), ("30d", 2_592_000), ("1w", 604_800)] {
+        assert_eq!(delay(text), Some(seconds), "{text}");
+    }
+    for text in ["", "d", "-1", "1.5d", "3y", "30 days", "99999999999999999999", "200000w"] {
+        assert_eq!(delay(text), None, "{text}");
+    }
+}
+
+#[test]
+fn delays_name_two_courses_once() {
+    let dir = Dir::new();
+    let path = dir.file(
+        "site.toml",
+        "[coursecompleted]\ndelay = 3600\ndelays = [\"A=B -> C = 30d\", \"A -> C d = 0\"]\n",
+    );
+    let settings = load(&from_files(&[&path])).unwrap().settings;
+    assert_eq!(settings.coursecompleted.delay, std::time::Duration::from_secs(3_600));
+    let read: Vec<_> = settings
+        .coursecompleted
+        .delays
+        .iter()
+        .map(|delay| (delay.source.as_str(), delay.target.as_str(), delay.seconds))
+        .collect();
+    assert_eq!(read, [("A=B", "C", 2_592_000), ("A", "C d", 0)]);
+    for (text, reason) in [
+        ("A -> B", "expected \"SOURCE -> TARGET = 30d\""),
+        ("A -> B = soon", "expected behind the \"=\" seconds"),
+        ("A -> B -> C = 1d", "holds \" -> \" twice"),
+        ("A -> B = 1d\nA -> B = 2d", "has a delay already"),
+    ] {
+        let sources = Sources { sets: pairs(&[("coursecompleted.delays", text)]), ..Sources::default() };
+        let found = problems(&sources);
+        assert!(found.len() == 1 && found[0].contains(reason), "{text}: {found:?}");
+    }
+}
