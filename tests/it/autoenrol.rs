@@ -207,7 +207,7 @@ async fn closed_and_outside_the_window(mut site: Site) {
     site.rule("autoenrol").await;
     assert_eq!(site.enrolments().await, ["u1 c1 autoenrol", "u1 c2 autoenrol", "u1 c3 autoenrol"]);
     site.sql(
-        "UPDATE {enrol} SET enrolstartdate = :now, enrolenddate = :now WHERE enrol = 'autoenrol' AND id > 801"
+        "UPDATE {enrol} SET enrolstartdate = :now, enrolenddate = :now WHERE enrol = 'autoenrol' AND id > 1101"
             .replace(":now", &NOW.to_string())
             .as_str(),
     )
@@ -340,7 +340,7 @@ async fn a_rule_that_cannot_be_used_stops_its_instance_alone(mut site: Site) {
     assert_eq!(report.state, State::DoneWithErrors);
     let found: Vec<String> = site.enrolments().await.iter().map(|line| line[..5].to_owned()).collect();
     assert_eq!(found, ["u1 c2", "u2 c2", "u3 c2", "u4 c2", "u9 c1", "u9 c3"]);
-    assert_eq!(site.errors(&report).await, ["-803 rule-unusable", "-801 rule-unusable"]);
+    assert_eq!(site.errors(&report).await, ["-1103 rule-unusable", "-1101 rule-unusable"]);
     let problem = &report.problems[0];
     assert_eq!((problem.code, problem.value.as_str()), (Code::RuleUnusable, "c3"));
     assert_eq!(problem.hint, "condition 1: the condition \"role\" is not one that enrold knows");
@@ -424,7 +424,7 @@ async fn what_another_rule_did_counts(mut site: Site) {
     site.rule("cohort").await;
     site.rule("autoenrol").await;
     assert_eq!(site.enrolments().await.iter().filter(|line| line.starts_with("u1 c1 cohort")).count(), 1);
-    site.sql("DELETE FROM {user_enrolments} WHERE enrolid = 801").await;
+    site.sql("DELETE FROM {user_enrolments} WHERE enrolid = 1101").await;
     site.leaves(1, 1).await;
     site.rule("cohort").await;
     let found = site.enrolments().await;

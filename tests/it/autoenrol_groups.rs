@@ -78,12 +78,12 @@ async fn a_group_for_each_value(mut site: Site) {
     site.departments(&["Red", "Blue", "Red", "", " Red "]).await;
     site.groups_by(&[BY_DEPARTMENT]).await;
     let report = site.rule("autoenrol").await;
-    assert_eq!(site.groups().await, ["Blue autoenrol|801", "Red autoenrol|801"]);
+    assert_eq!(site.groups().await, ["Blue autoenrol|1101", "Red autoenrol|1101"]);
     assert_eq!(site.group_members().await, members(&[("u1", "Red"), ("u2", "Blue"), ("u3", "Red"), ("u5", "Red")]));
     assert_eq!(report.rules[0].made, 2);
     let hash =
         site.conn.row("SELECT idnumber FROM {groups} WHERE name = 'Red'", &Params::new()).await.unwrap().unwrap();
-    assert_eq!(hash.text(0), "autoenrol|801|ee38e4d5dd68c4e440825018d549cb47");
+    assert_eq!(hash.text(0), "autoenrol|1101|ee38e4d5dd68c4e440825018d549cb47");
 }
 
 /// Scenario 7.
@@ -126,7 +126,7 @@ async fn a_group_of_that_name_is_adopted(mut site: Site) {
     site.group(2, 2).await;
     site.groups_by(&[BY_DEPARTMENT]).await;
     site.rule("autoenrol").await;
-    assert_eq!(site.groups().await, ["g1 ", "g2 ", "g2 autoenrol|801"], "a group of another course is another");
+    assert_eq!(site.groups().await, ["g1 ", "g2 ", "g2 autoenrol|1101"], "a group of another course is another");
     site.profile(1, "department", "Red").await;
     site.rule("autoenrol").await;
     assert_eq!(site.group_members().await, members(&[("u1", "g1"), ("u1", "Red"), ("u2", "g2")]));
@@ -140,7 +140,7 @@ async fn a_renamed_group_is_known_by_its_idnumber(mut site: Site) {
     site.profile(2, "city", "x").await;
     site.profile(2, "department", "Red").await;
     site.rule("autoenrol").await;
-    assert_eq!(site.groups().await, ["The reds autoenrol|801"]);
+    assert_eq!(site.groups().await, ["The reds autoenrol|1101"]);
     assert_eq!(site.group_members().await, members(&[("u1", "The reds"), ("u2", "The reds")]));
 }
 
@@ -148,7 +148,7 @@ async fn a_fixed_name_wins(mut site: Site) {
     site.departments(&["Red"]).await;
     site.groups_by(&[BY_DEPARTMENT, ("customchar1", "Everybody")]).await;
     site.rule("autoenrol").await;
-    assert_eq!(site.groups().await, ["Everybody autoenrol|801"]);
+    assert_eq!(site.groups().await, ["Everybody autoenrol|1101"]);
     let none = [("customchar1", "Nobody"), ("customchar3", "-")];
     let mut columns = set(&none);
     columns.push(("customtext2", "".into()));
@@ -186,7 +186,7 @@ async fn fields_that_do_not_exist(mut site: Site) {
     site.departments(&["Red"]).await;
     site.groups_by(&[("customchar3", "gone")]).await;
     site.rule("autoenrol").await;
-    assert_eq!(site.groups().await, ["No gone autoenrol|801"]);
+    assert_eq!(site.groups().await, ["No gone autoenrol|1101"]);
 }
 
 async fn custom_fields_name_groups_too(mut site: Site) {
@@ -198,7 +198,7 @@ async fn custom_fields_name_groups_too(mut site: Site) {
     site.groups_by(&[("customchar3", "level")]).await;
     site.rule("autoenrol").await;
     assert_eq!(site.group_members().await, members(&[("u1", "two"), ("u3", "one")]));
-    site.sql("UPDATE {enrol} SET customchar3 = 'other' WHERE id = 801").await;
+    site.sql("UPDATE {enrol} SET customchar3 = 'other' WHERE id = 1101").await;
     site.rule("autoenrol").await;
     let none = [("u1", "No other"), ("u2", "No other"), ("u3", "No other")];
     assert_eq!(site.group_members().await, members(&none), "no value and no default");
@@ -207,9 +207,9 @@ async fn custom_fields_name_groups_too(mut site: Site) {
 async fn fields_from_before_2021(mut site: Site) {
     site.departments(&["Red"]).await;
     site.groups_by(&[]).await;
-    site.sql("UPDATE {enrol} SET customint2 = 2 WHERE id = 801").await;
+    site.sql("UPDATE {enrol} SET customint2 = 2 WHERE id = 1101").await;
     site.rule("autoenrol").await;
-    assert_eq!(site.groups().await, ["Red autoenrol|801"]);
+    assert_eq!(site.groups().await, ["Red autoenrol|1101"]);
 }
 
 /// In Moodle the database refuses the group, and the whole task ends there.
@@ -237,19 +237,19 @@ async fn names_that_differ_in_case_or_accents(mut site: Site) {
     site.insert("groups", &row).await;
     site.reset_sequences_of(&["groups"]).await;
     site.rule("autoenrol").await;
-    assert_eq!(site.groups().await, ["HR ", "Hr autoenrol|801", "hr autoenrol|801", "hŕ autoenrol|801"]);
+    assert_eq!(site.groups().await, ["HR ", "Hr autoenrol|1101", "hr autoenrol|1101", "hŕ autoenrol|1101"]);
     assert_eq!(site.group_members().await, members(&[("u1", "hr"), ("u2", "HR"), ("u3", "Hr"), ("u4", "hŕ")]));
 }
 
 async fn two_instances_share_a_new_group(mut site: Site) {
     site.departments(&["Red", "Red"]).await;
     site.groups_by(&[BY_DEPARTMENT]).await;
-    site.sql("UPDATE {enrol} SET customint5 = 1 WHERE id = 801").await;
+    site.sql("UPDATE {enrol} SET customint5 = 1 WHERE id = 1101").await;
     let mut columns = set(&[BY_DEPARTMENT]);
     columns.push(("customtext2", CITIZENS.into()));
     site.autoenrols_as(901, 1, &columns).await;
     site.rule("autoenrol").await;
-    assert_eq!(site.groups().await, ["Red autoenrol|801"]);
+    assert_eq!(site.groups().await, ["Red autoenrol|1101"]);
     assert_eq!(site.group_members().await, members(&[("u1", "Red"), ("u2", "Red")]));
 }
 
