@@ -120,8 +120,16 @@ impl Facts {
         }
     }
 
-    /// The roles that an instance owns are those wished; where it keeps the roles of the suspended, they may be more.
-    fn roles(&self, instance: &Instance, wished: &BTreeSet<(i64, i64)>, keeps: bool, broken: &mut Vec<String>) {
+    /// The roles that an instance owns are those wished; those of `left` may be there or not, and where it keeps the roles
+    /// of the suspended, they may be more.
+    fn roles(
+        &self,
+        instance: &Instance,
+        wished: &BTreeSet<(i64, i64)>,
+        left: &BTreeSet<(i64, i64)>,
+        keeps: bool,
+        broken: &mut Vec<String>,
+    ) {
         let component = format!("enrol_{}", instance.method);
         let owned = |(_, context, _, of, item): &&(i64, i64, i64, String, i64)| {
             *context == context_of(instance.course) && *of == component && *item == instance.id
@@ -131,7 +139,7 @@ impl Facts {
         for missing in wished.difference(&found) {
             broken.push(format!("{component} {}: role of {missing:?} is missing", instance.id));
         }
-        for surplus in found.difference(wished).filter(|_| !keeps) {
+        for surplus in found.difference(wished).filter(|role| !keeps && !left.contains(role)) {
             broken.push(format!("{component} {}: role of {surplus:?} is surplus", instance.id));
         }
     }
@@ -170,8 +178,22 @@ impl Facts {
                 wished.extend(role.map(|role| (user, role)));
             }
         }
-        self.roles(instance, &wished, action == "2", broken);
+        self.roles(instance, &wished, &BTreeSet::new(), action == "2", broken);
         self.grouped(instance, broken);
+    }
+
+    /// Roles that no link copies.
+    fn hidden(&self) -> Vec<i64> {
+        self.setting("meta", "nosyncroleids").split(',').filter_map(|role| role.parse().ok()).collect()
+    }
+
+    /// Roles that the source holds by a component that is not copied: a copy that is there stays (docs/meta.md).
+    fn not_copied(&self, instance: &Instance) -> BTreeSet<(i64, i64)> {
+        let hidden = self.hidden();
+        let of_source = |(role, context, _, component, _): &&(i64, i64, i64, String, i64)| {
+            *context == context_of(instance.custom[0]) && component != "enrol_meta" && !hidden.contains(role)
+        };
+        self.roles.iter().filter(of_source).map(|(role, _, user, ..)| (*user, *role)).collect()
     }
 
     /// Spec meta 3: status, window and roles that the source gives a user; `None` if it gives nothing.
@@ -194,8 +216,7 @@ impl Facts {
         let ends = || active.iter().map(|(_, end)| *end);
         let start = active.iter().map(|(start, _)| *start).min().unwrap_or(0);
         let end = if ends().any(|end| end == 0) { 0 } else { ends().max().unwrap_or(0) };
-        let hidden: Vec<i64> =
-            self.setting("meta", "nosyncroleids").split(',').filter_map(|role| role.parse().ok()).collect();
+        let hidden = self.hidden();
         let copied = |(role, context, of, component, _): &&(i64, i64, i64, String, i64)| {
             let method = component.strip_prefix("enrol_").unwrap_or_default();
             *context == context_of(source)
@@ -224,7 +245,12 @@ impl Facts {
                 wished.extend(roles.into_iter().map(|role| (user, role)));
             }
         }
-        self.roles(instance, &wished, action == "2", broken);
+        // Only where somebody is active in an enabled link may anything stay.
+        let mut left = self.not_copied(instance);
+        left.retain(|(user, _)| {
+            instance.is_enabled && self.found(instance, *user).is_some_and(|found| found.is_active)
+        });
+        self.roles(instance, &wished, &left, action == "2", broken);
         self.grouped(instance, broken);
     }
 

@@ -212,7 +212,9 @@ fn a_length_of_time_is_seconds_or_has_a_unit() {
         let sources = Sources { sets: pairs(&[("coursecompleted.delay", value)]), ..Sources::default() };
         load(&sources).map(|loaded| loaded.settings.coursecompleted.delay.as_secs()).ok()
     };
-    for (text, seconds) in [("0", 0), ("90", 90), ("90s", 90), ("2m", 120), ("12 h", 43_200), ("30d", 2_592_000), ("1w", 604_800)] {
+    for (text, seconds) in
+        [("0", 0), ("90", 90), ("90s", 90), ("2m", 120), ("12 h", 43_200), ("30d", 2_592_000), ("1w", 604_800)]
+    {
         assert_eq!(delay(text), Some(seconds), "{text}");
     }
     for text in ["", "d", "-1", "1.5d", "3y", "30 days", "99999999999999999999", "200000w"] {
@@ -223,10 +225,8 @@ fn a_length_of_time_is_seconds_or_has_a_unit() {
 #[test]
 fn delays_name_two_courses_once() {
     let dir = Dir::new();
-    let path = dir.file(
-        "site.toml",
-        "[coursecompleted]\ndelay = 3600\ndelays = [\"A=B -> C = 30d\", \"A -> C d = 0\"]\n",
-    );
+    let path =
+        dir.file("site.toml", "[coursecompleted]\ndelay = 3600\ndelays = [\"A=B -> C = 30d\", \"A -> C d = 0\"]\n");
     let settings = load(&from_files(&[&path])).unwrap().settings;
     assert_eq!(settings.coursecompleted.delay, std::time::Duration::from_secs(3_600));
     let read: Vec<_> = settings
