@@ -37,8 +37,9 @@ impl Dice {
         from[self.below(from.len() as i64) as usize]
     }
 
+    /// One whose account is there: Moodle does nothing to others.
     pub fn user(&mut self) -> i64 {
-        user(1 + self.below(USERS))
+        user(1 + self.below(USERS - 1))
     }
 
     pub fn course(&mut self) -> i64 {
