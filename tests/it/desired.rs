@@ -230,6 +230,10 @@ impl Facts {
     }
 
     fn meta(&self, instance: &Instance, broken: &mut Vec<String>) {
+        if !self.instances.iter().any(|other| other.course == instance.custom[0]) {
+            // The source course is gone: nothing is done for the link (docs/meta.md).
+            return;
+        }
         let action = self.setting("meta", "unenrolaction");
         let mut wished = BTreeSet::new();
         for user in self.departments.keys().copied() {
