@@ -247,7 +247,7 @@ async fn two_instances_share_a_new_group(mut site: Site) {
     site.sql("UPDATE {enrol} SET customint5 = 1 WHERE id = 1101").await;
     let mut columns = set(&[BY_DEPARTMENT]);
     columns.push(("customtext2", CITIZENS.into()));
-    site.autoenrols_as(901, 1, &columns).await;
+    site.autoenrols_as(1201, 1, &columns).await;
     site.rule("autoenrol").await;
     assert_eq!(site.groups().await, ["Red autoenrol|1101"]);
     assert_eq!(site.group_members().await, members(&[("u1", "Red"), ("u2", "Red")]));
