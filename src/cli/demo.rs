@@ -144,7 +144,7 @@ async fn summary(setting: &Setting, conn: &mut crate::db::Conn, options: &Option
         format!("enrold --set database.url=sqlite:{}", database_file(options))
     };
     output::line(&pick(locale, "Look further:", "Pour en voir plus :"));
-    output::line(&format!("  {look} runs\n  {look} runs 2"));
+    output::line(&format!("  {look} runs\n  {look} runs 6"));
     if !options.once {
         let sync = options.folder.join("sync");
         let watching = pick(

@@ -60,7 +60,8 @@ pub(super) fn daemon(
         log_level: Box::new(move |level| log.set_level(level)),
         reporter: told.map(|told| -> Box<crate::daemon::Reporter> {
             Box::new(move |report| {
-                if prints {
+                // A task that found everything as it should be is no news.
+                if prints && !report.is_quiet() {
                     output::report(report, locale);
                     output::line("");
                 }

@@ -210,6 +210,16 @@ pub struct Report {
     pub statements: u64,
 }
 
+impl Report {
+    /// True for a run of a task that changed nothing and has nothing to say: everything stood already, or the method is off.
+    pub fn is_quiet(&self) -> bool {
+        self.kind.starts_with("sync")
+            && matches!(self.state, State::Done | State::Skipped)
+            && self.counts.is_empty()
+            && self.breaches.is_empty()
+    }
+}
+
 /// Something that a person should know, in any language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

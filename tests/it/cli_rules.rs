@@ -78,7 +78,7 @@ async fn what_followed_stands_below_its_cause(mut site: Site) {
     site.reset_sequences_of(&["enrol"]).await;
     let program = program.minding(&["meta"]);
     program.run(&["sync", "meta"]).ends(0);
-    program.write("one.csv", "operation,username,course,role\nadd,oharas26,PASS-BIO-1,student\n");
+    program.write("one.csv", "operation,username,course,role\nadd,merciera26,PASS-BIO-1,student\n");
     let file = program.run(&["import", "--yes", "one.csv"]).ends(0);
     let lines: Vec<&str> = file.out.lines().map(str::trim_start).collect();
     let at =
