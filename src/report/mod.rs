@@ -3,6 +3,7 @@
 
 pub mod codes;
 mod document;
+mod sentences;
 pub mod table;
 pub mod words;
 

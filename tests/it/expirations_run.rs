@@ -114,6 +114,7 @@ async fn the_task_minds_its_courses_only(mut site: Site) {
 /// `c3` is linked to `c1`: who expires there leaves here in the same run.
 async fn linked_courses_follow(mut site: Site) {
     six_by_hand(&mut site, "0").await;
+    site.plugin_setting("enrol_meta", "unenrolaction", Some("0")).await;
     site.instance("meta", 3, 0, "student").await;
     site.sql(&format!("UPDATE {{enrol}} SET customint1 = {} WHERE id = {}", course(1), instance("meta", 3))).await;
     for who in [1, 3, 4] {

@@ -1,0 +1,229 @@
+//! The sentence that each code becomes, in English and in French.
+//! It must not know who raises a code, nor how a sentence is shown.
+
+use crate::report::codes::{Code, hint};
+
+impl Code {
+    pub(super) fn english(self, v: &str, h: &str) -> String {
+        match self {
+            Code::UserUnknown => {
+                format!("no account matches {h}={v}; create the account or correct the line")
+            }
+            Code::UserAmbiguous => {
+                format!("{h} accounts match \"{v}\", none was used; give each account its own value")
+            }
+            Code::CourseUnknown => {
+                format!("no course matches {h}={v}; create the course or correct the line")
+            }
+            Code::CourseAmbiguous => {
+                format!("{h} courses match \"{v}\", none was used; give each course its own value")
+            }
+            Code::RoleUnknown if h.is_empty() => {
+                format!("no such role \"{v}\"; use the short name or the alias of a role of this site")
+            }
+            Code::RoleUnknown => format!("no such role \"{v}\"; use one of: {h}"),
+            Code::BadVerb => format!("operation \"{v}\" is not known; use one of: {h}"),
+            Code::BadTime => format!("unreadable date \"{v}\"; write it like one of: {h}"),
+            Code::EndBeforeStart => {
+                format!("the end \"{v}\" comes before the start \"{h}\"; correct one of them")
+            }
+            Code::ColumnUnknown => match h {
+                "" => format!("header refused: column \"{v}\" is not known; remove it or give it a known name"),
+                hint::NOT_APPLIED => format!(
+                    "file refused: this version does not apply column \"{v}\", and ignoring it would lose data; remove the column or use the program it was made for"
+                ),
+                hint::SEVERAL_RECORDS => format!(
+                    "header refused: \"{v}\" holds a column name and the start of a record; write the header and each record on a line of its own"
+                ),
+                near => {
+                    format!("header refused: column \"{v}\" is not known, did you mean \"{near}\"? Correct the header")
+                }
+            },
+            Code::ColumnMissing => format!(
+                "header refused: required column missing: {v} (found: {h}); add it to the header and to each line"
+            ),
+            Code::ColumnTwice => format!("header refused: columns \"{h}\" and \"{v}\" mean the same; keep one of them"),
+            Code::DelimiterSuspect => format!(
+                "file refused: the columns seem to be separated by {v}; use {h}, the same in the header and in each line"
+            ),
+            Code::EncodingInvalid if v == "NUL" => format!(
+                "file refused: NUL byte on line {h}, this is no text file; export it again as UTF-8 (UTF-16 needs its byte order mark)"
+            ),
+            Code::EncodingInvalid => {
+                format!("file refused: line {h} is not valid {v}; export the file again, as UTF-8")
+            }
+            Code::RowRagged => match h {
+                hint::QUOTE => format!(
+                    "quotes that do not pair in: {v}; close the quote, and double a quote that belongs to a value"
+                ),
+                hint::SEVERAL_RECORDS => {
+                    format!("{v} columns: several records seem to stand on this line; write one record per line")
+                }
+                expected => format!("{v} columns where {expected} are expected; correct the separators of this line"),
+            },
+            Code::RowTooLong => {
+                format!("longer than {h}, not read (it begins with: {v}); check that each record ends with a line end")
+            }
+            Code::EmptyIdentifier => {
+                format!("column \"{v}\" is empty; fill it, an empty value never matches anything")
+            }
+            Code::NoMethod => {
+                format!("no usable enrolment method \"{v}\" in course {h}; add or enable it in the course")
+            }
+            Code::AccountProtected => format!(
+                "account \"{v}\" is an administrator or the guest and is never changed from a file; remove the line"
+            ),
+            Code::TooManySteps => {
+                format!("more than {h} lines about {v} in one file, none applied; send only the wanted final state")
+            }
+            Code::Overtaken if h.is_empty() => {
+                format!("{v} was changed meanwhile, line not applied; send it again if it still holds")
+            }
+            Code::Overtaken => {
+                format!("{v} was changed meanwhile by run {h}, line not applied; send it again if it still holds")
+            }
+            Code::GuardHeld => {
+                format!("{v} exceeds the limit {h}; file held, nothing written: approve or reject the run")
+            }
+            Code::DuplicateFile if h.is_empty() => {
+                format!("same content already processed on {v}, not applied again; send a file with new content")
+            }
+            Code::DuplicateFile => format!(
+                "same content already processed on {v} (run {h}), not applied again; send a file with new content"
+            ),
+            Code::UnknownKind => format!("\"{v}\" is of no known kind; use one of: {h}"),
+            Code::FileEmpty if v.is_empty() => {
+                "no data line in the file, nothing to do; check the export that made it".to_owned()
+            }
+            Code::FileEmpty => {
+                format!("no data line in {v}, nothing to do; check the export that made it")
+            }
+            Code::FileUnreadable => {
+                format!("{v} cannot be read: {h}; check that it exists and that enrold may read it")
+            }
+            Code::RuleUnusable => format!(
+                "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by it: correct it, or disable the method"
+            ),
+            Code::GroupName => format!(
+                "autoenrol in course {v}: {h}; the enrolments were made, these groups were not: correct the group settings"
+            ),
+            Code::SourceGone => format!(
+                "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the link: remove or disable it"
+            ),
+            Code::InstanceRoleGone => {
+                format!("an enrolment method of course {v} gives role {h}, which is gone; choose another role in it")
+            }
+        }
+    }
+
+    /// The lines of `user-unknown` and `user-ambiguous` begin with the wording of seed 000.
+    pub(super) fn french(self, v: &str, h: &str) -> String {
+        match self {
+            Code::UserUnknown => format!(
+                "valeur d'identification d'utilisateur non valide ({v}) : aucun compte avec ce {h} ; créez le compte ou corrigez la ligne"
+            ),
+            Code::UserAmbiguous => format!(
+                "l'identité « {v} » n'est pas unique, {h} comptes trouvés, aucun utilisé ; donnez à chaque compte une valeur propre"
+            ),
+            Code::CourseUnknown => format!("cours « {v} » introuvable ({h}) ; créez le cours ou corrigez la ligne"),
+            Code::CourseAmbiguous => {
+                format!("{h} cours répondent à « {v} », aucun utilisé ; donnez à chaque cours une valeur propre")
+            }
+            Code::RoleUnknown if h.is_empty() => {
+                format!("rôle « {v} » introuvable ; utilisez le nom abrégé ou l'alias d'un rôle de ce site")
+            }
+            Code::RoleUnknown => format!("rôle « {v} » introuvable ; utilisez l'un de : {h}"),
+            Code::BadVerb => format!("commande « {v} » inconnue ; utilisez l'une de : {h}"),
+            Code::BadTime => format!("date illisible « {v} » ; écrivez-la comme l'un de ces exemples : {h}"),
+            Code::EndBeforeStart => format!("la fin « {v} » est antérieure au début « {h} » ; corrigez l'une des deux"),
+            Code::ColumnUnknown => match h {
+                "" => format!("en-tête refusé : colonne « {v} » inconnue ; retirez-la ou donnez-lui un nom connu"),
+                hint::NOT_APPLIED => format!(
+                    "fichier refusé : cette version n'applique pas la colonne « {v} », et l'ignorer perdrait des données ; retirez la colonne ou utilisez le programme auquel elle est destinée"
+                ),
+                hint::SEVERAL_RECORDS => format!(
+                    "en-tête refusé : « {v} » contient un nom de colonne et le début d'un enregistrement ; écrivez l'en-tête et chaque enregistrement sur sa propre ligne"
+                ),
+                near => format!(
+                    "en-tête refusé : colonne « {v} » inconnue, vouliez-vous dire « {near} » ? Corrigez l'en-tête"
+                ),
+            },
+            Code::ColumnMissing => format!(
+                "en-tête refusé : colonne obligatoire absente : {v} (trouvées : {h}) ; ajoutez-la à l'en-tête et à chaque ligne"
+            ),
+            Code::ColumnTwice => {
+                format!("en-tête refusé : les colonnes « {h} » et « {v} » ont le même sens ; gardez-en une seule")
+            }
+            Code::DelimiterSuspect => format!(
+                "fichier refusé : les colonnes semblent séparées par {v} ; utilisez {h}, de même dans l'en-tête et dans chaque ligne"
+            ),
+            Code::EncodingInvalid if v == "NUL" => format!(
+                "fichier refusé : octet NUL à la ligne {h}, ce n'est pas un fichier texte ; exportez-le de nouveau en UTF-8 (l'UTF-16 exige sa marque d'ordre des octets)"
+            ),
+            Code::EncodingInvalid => format!(
+                "fichier refusé : la ligne {h} n'est pas de l'{v} valide ; exportez de nouveau le fichier, en UTF-8"
+            ),
+            Code::RowRagged => match h {
+                hint::QUOTE => format!(
+                    "guillemets non appariés dans : {v} ; fermez le guillemet, et doublez celui qui fait partie d'une valeur"
+                ),
+                hint::SEVERAL_RECORDS => format!(
+                    "{v} colonnes : plusieurs enregistrements semblent être sur cette ligne ; écrivez un enregistrement par ligne"
+                ),
+                expected => format!("{v} colonnes au lieu de {expected} ; corrigez les séparateurs de cette ligne"),
+            },
+            Code::RowTooLong => format!(
+                "plus longue que {h}, non lue (elle commence par : {v}) ; vérifiez que chaque enregistrement se termine par une fin de ligne"
+            ),
+            Code::EmptyIdentifier => {
+                format!("colonne « {v} » vide ; remplissez-la, une valeur vide ne correspond jamais à rien")
+            }
+            Code::NoMethod => format!(
+                "aucune méthode d'inscription « {v} » active dans le cours {h} ; ajoutez-la ou activez-la dans le cours"
+            ),
+            Code::AccountProtected => format!(
+                "le compte « {v} » est un administrateur ou l'invité, jamais modifié par un fichier ; retirez la ligne"
+            ),
+            Code::TooManySteps => format!(
+                "plus de {h} lignes sur {v} dans un fichier, aucune appliquée ; n'envoyez que l'état final voulu"
+            ),
+            Code::Overtaken if h.is_empty() => {
+                format!("{v} a été modifié entre-temps, ligne non appliquée ; renvoyez-la si elle vaut toujours")
+            }
+            Code::Overtaken => format!(
+                "{v} a été modifié entre-temps par le passage {h}, ligne non appliquée ; renvoyez-la si elle vaut toujours"
+            ),
+            Code::GuardHeld => {
+                format!("{v} dépasse le seuil {h} ; fichier retenu, rien n'est écrit : approuvez ou rejetez le passage")
+            }
+            Code::DuplicateFile if h.is_empty() => {
+                format!("fichier identique déjà traité le {v}, non appliqué de nouveau ; envoyez un contenu nouveau")
+            }
+            Code::DuplicateFile => format!(
+                "fichier identique déjà traité le {v} (passage {h}), non appliqué de nouveau ; envoyez un contenu nouveau"
+            ),
+            Code::UnknownKind => format!("« {v} » n'est d'aucun type connu ; utilisez l'un de : {h}"),
+            Code::FileEmpty if v.is_empty() => {
+                "aucune ligne de données dans le fichier, rien à faire ; vérifiez l'export qui l'a produit".to_owned()
+            }
+            Code::FileEmpty => {
+                format!("aucune ligne de données dans {v}, rien à faire ; vérifiez l'export qui l'a produit")
+            }
+            Code::FileUnreadable => {
+                format!("{v} ne peut pas être lu : {h} ; vérifiez qu'il existe et qu'enrold a le droit de le lire")
+            }
+            Code::RuleUnusable => format!(
+                "la règle d'une méthode autoenrol du cours {v} est inutilisable ({h}) ; elle n'a inscrit ni retiré personne : corrigez-la ou désactivez la méthode"
+            ),
+            Code::GroupName => format!(
+                "autoenrol dans le cours {v} : {h} ; les inscriptions ont été faites, pas ces groupes : corrigez les réglages des groupes"
+            ),
+            Code::SourceGone => format!(
+                "le cours {v} est lié à un cours qui n'existe pas (id {h}) ; le lien n'a inscrit ni retiré personne : supprimez-le ou désactivez-le"
+            ),
+            Code::InstanceRoleGone => format!(
+                "une méthode d'inscription du cours {v} donne le rôle {h}, qui n'existe plus ; choisissez-y un autre rôle"
+            ),
+        }
+    }
+}
