@@ -85,7 +85,7 @@ const EVENTS: [Event; 11] = [
         crud: "c",
         edulevel: 0,
         objectid: "c.roleid",
-        other: r#"'{"id":' || :assignment || ',"component":"' || c.component || '","itemid":"' || :itemid || '"}'"#,
+        other: r#"'{"id":' || :assignment || ',"component":"' || c.component || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
         joins: "",
         related: "c.userid",
     },
