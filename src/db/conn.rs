@@ -355,6 +355,21 @@ impl Conn {
         }
     }
 
+    /// Tells PostgreSQL to join whole sets by hashing from now on, or to choose freely again; nothing on the others.
+    ///
+    /// For the comparison of two large sets: with stale statistics the planner takes one of them for a few rows, and
+    /// computes the other anew for each (measured: minutes instead of a fraction of a second for 50,000 roles).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn prefer_hashes(&mut self, prefer: bool) -> Result<(), DbError> {
+        match (self.dialect(), prefer) {
+            (Dialect::Postgres, true) => self.command("SET enable_nestloop = off").await,
+            (Dialect::Postgres, false) => self.command("SET enable_nestloop = on").await,
+            _ => Ok(()),
+        }
+    }
+
     /// Closes the connection; errors do not matter any more.
     pub async fn close(self) {
         match self.raw {

@@ -5,7 +5,7 @@ use crate::db::{DbError, Params};
 use crate::moodle::site::RemovalAction;
 use crate::rules::{Follow, Owner};
 use crate::run::error::RunResult;
-use crate::run::reconcile::Pass;
+use crate::run::reconcile::{Pass, comparing};
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 use crate::run::{end, enrol};
@@ -18,7 +18,9 @@ pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), Db
     let params = pass.params(work).fragment("set", set);
     work.conn.exec("DELETE FROM wish", &params).await?;
     let columns = "enrolid, userid, courseid, contextid, want, status, timestart, timeend";
+    comparing(work, pass, true).await?;
     work.conn.exec(&format!("INSERT INTO wish ({columns}) SELECT {columns} FROM (:set) t"), &params).await?;
+    comparing(work, pass, false).await?;
     work.conn.analyse("wish").await
 }
 
@@ -48,6 +50,7 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
         .with("rank_add", enrol::RANK_ADD)
         .with("rank_update", enrol::RANK_UPDATE)
         .with("rank_suspend", RANK_FOLLOW_SUSPEND);
+    comparing(work, pass, true).await?;
     let planned = work
         .journal_ranked(
             pass.wave,
@@ -67,6 +70,7 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
             params,
         )
         .await?;
+    comparing(work, pass, false).await?;
     if planned == 0 {
         return Ok(());
     }
@@ -114,6 +118,7 @@ pub(super) async fn end_surplus(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResu
         .with("free", i64::from(pass.policy.roles == Owner::Nobody))
         .fragment("status", if unenrol { "1 = 1" } else { "x.status = 0" });
     work.conn.exec("DELETE FROM doomed", &params).await?;
+    comparing(work, pass, true).await?;
     let doomed = work
         .conn
         .exec(
@@ -125,6 +130,7 @@ pub(super) async fn end_surplus(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResu
             &params,
         )
         .await?;
+    comparing(work, pass, false).await?;
     if doomed == 0 {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 use crate::db::{DbError, Params};
 use crate::rules::Owner;
 use crate::run::end;
-use crate::run::reconcile::{Pass, owner};
+use crate::run::reconcile::{Pass, comparing, owner};
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
@@ -26,11 +26,13 @@ const OWNED: &str = "SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.
 pub(super) async fn join_and_leave(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("group members") else { return Ok(()) };
     let planned = work.planned;
+    comparing(work, pass, true).await?;
     leave(work, pass, set).await?;
     if pass.policy.newcomers_join_first {
         join(work, pass, set, RANK_NEWCOMERS).await?;
     }
     join(work, pass, set, RANK_JOIN).await?;
+    comparing(work, pass, false).await?;
     if work.planned > planned { settle(work, pass).await } else { Ok(()) }
 }
 

@@ -52,6 +52,12 @@ impl Pass<'_> {
     }
 }
 
+/// Says that whole sets are compared next, or were: a pass that looks at some users only has small ones, and finds them by
+/// their indexes.
+async fn comparing(work: &mut Work<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
+    if pass.view.users { Ok(()) } else { work.conn.prefer_hashes(begins).await }
+}
+
 /// Makes the temporary tables of reconciliation, once per run.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 use crate::db::DbError;
 use crate::rules::Owner;
 use crate::run::enrol;
-use crate::run::reconcile::{Pass, owner};
+use crate::run::reconcile::{Pass, comparing, owner};
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
@@ -21,6 +21,7 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
     let (component, item) = owner(pass.policy.roles, "p");
     let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
     let place = Place { wave: pass.wave, rank: enrol::RANK_ROLE };
+    comparing(work, pass, true).await?;
     let planned = work
         .journal(
             place,
@@ -33,9 +34,12 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
             params,
         )
         .await?;
+    comparing(work, pass, false).await?;
     enrol::apply_roles(work, place, planned).await?;
+    comparing(work, pass, true).await?;
     take(work, pass, set).await?;
-    prune(work, pass).await
+    prune(work, pass).await?;
+    comparing(work, pass, false).await
 }
 
 /// Takes every role that the rule's method has given, wherever it is.
