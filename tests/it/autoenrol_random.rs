@@ -41,7 +41,7 @@ impl Model {
         let instance = |at: i64, random: &mut Random| Instance {
             id: 900 + at,
             course: 1 + random.below(2) as i64,
-            fits: *random.one(&["Red", "Blue", "everybody"]),
+            fits: random.one(&["Red", "Blue", "everybody"]),
             always: random.chance(3),
             limit: *random.one(&[0, 0, 0, 2, 3]),
             open: !random.chance(5),

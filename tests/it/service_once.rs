@@ -35,7 +35,7 @@ async fn one_pass_tells_its_outcome(mut site: Site) {
     program.drop_file("unreadable.csv", "operation,username\nadd,simona26\n");
     pass.run(&["run", "--once"]).ends(1);
     assert!(program.inbox().join("unreadable.csv.failed").exists());
-    assert_eq!(site.free_leases().await, 2);
+    assert_eq!(site.free_leases().await, 3);
 
     let mut daemon = program.start();
     daemon.until_logged("this daemon leads");
