@@ -38,13 +38,12 @@ struct Model {
 
 impl Model {
     fn random(random: &mut Random) -> Self {
-        let instance = |at: i64, random: &mut Random| Instance {
-            id: 900 + at,
-            course: 1 + random.below(2) as i64,
-            fits: random.one(&["Red", "Blue", "everybody"]),
-            always: random.chance(3),
-            limit: *random.one(&[0, 0, 0, 2, 3]),
-            open: !random.chance(5),
+        let instance = |at: i64, random: &mut Random| {
+            let course = 1 + random.below(2) as i64;
+            let fits = *random.one(&["Red", "Blue", "everybody"]);
+            let always = random.chance(3);
+            let limit = *random.one(&[0, 0, 0, 2, 3]);
+            Instance { id: 900 + at, course, fits, always, limit, open: !random.chance(5) }
         };
         let instances: Vec<Instance> = (0..5).map(|at| instance(at, random)).collect();
         let departments = (1..=USERS).map(|who| (who, *random.one(&DEPARTMENTS))).collect();

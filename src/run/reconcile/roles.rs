@@ -28,8 +28,8 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
             "kind, line, userid, courseid, contextid, roleid, component, itemid",
             "planned.courseid, planned.userid, planned.roleid",
             "SELECT DISTINCT 'role.add' AS kind, 0 AS line, p.userid, p.courseid, p.contextid, p.roleid, :owner AS component, :item AS itemid
-               FROM (:set) p LEFT JOIN {role_assignments} r ON r.userid = p.userid AND r.contextid = p.contextid
-                    AND r.roleid = p.roleid AND r.component = :owner AND r.itemid = :item
+               FROM (:set) p LEFT JOIN {role_assignments} r ON r.userid = p.userid AND r.contextid + 0 = p.contextid
+                    AND r.roleid + 0 = p.roleid AND r.component || '' = :owner AND r.itemid + 0 = :item
               WHERE r.id IS NULL AND p.want = 2",
             params,
         )
