@@ -142,7 +142,7 @@ async fn who_is_enrolled_otherwise(mut site: Site) {
 async fn the_first_instance_of_a_course_takes_whom_it_may(mut site: Site) {
     site.autoenrol_campus().await;
     let everybody = ("customtext2", Value::from(""));
-    site.autoenrols_as(1201, 1, &[("customint5", 2.into())]).await;
+    site.autoenrols_as(901, 1, &[("customint5", 2.into())]).await;
     site.autoenrols_as(902, 1, &[("roleid", role("teacher").into())]).await;
     site.autoenrols_as(
         903,
