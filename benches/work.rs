@@ -151,7 +151,7 @@ fn half_leave(users: i64) -> Vec<String> {
 /// All users by hand in the first course, which every other course links to.
 fn link(_users: i64) -> Vec<String> {
     [
-        "INSERT INTO {enrol} (id, enrol, status, courseid, sortorder, roleid, timecreated, timemodified) VALUES (1, 'manual', 0, 2, 1, 5, 0, 0)",
+        "INSERT INTO {enrol} (enrol, status, courseid, sortorder, roleid, timecreated, timemodified) VALUES ('manual', 0, 2, 1, 5, 0, 0)",
         "INSERT INTO {user_enrolments} (enrolid, userid, status, timestart, timeend, modifierid, timecreated, timemodified)
          SELECT 1, u.id, 0, 0, 0, 2, 0, 0 FROM {user} u WHERE u.id > 2",
         "INSERT INTO {role_assignments} (roleid, contextid, userid, component, itemid, timemodified, modifierid, sortorder)
