@@ -8,6 +8,7 @@ mod dialect;
 mod error;
 mod row;
 mod schema;
+mod scratch;
 mod sql;
 
 pub use bulk::{Bulk, Field};
