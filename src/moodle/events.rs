@@ -203,7 +203,7 @@ pub async fn write(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, 
             "assignment",
             text(
                 // A twin that Moodle assigned at the same moment must not double the event.
-                "COALESCE((SELECT MIN(r.id) FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid + 0 = c.contextid
+                "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid + 0 = c.contextid
                     AND r.roleid + 0 = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = 'role.remove'
                     AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
             ),

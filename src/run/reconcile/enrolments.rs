@@ -24,17 +24,41 @@ pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), Db
     work.conn.analyse("wish").await
 }
 
-/// The parameters of a pass, with its set of enrolments as `:set`; `None` if the rule has none.
+/// How the enrolments stand against the wish before anything is done.
+pub(super) struct Standing {
+    /// The enrolments in the rule's instances.
+    pub there: i64,
+    /// Wished ones that are missing or differ.
+    pub wrong: i64,
+    /// Enrolments that nobody wishes.
+    pub surplus: i64,
+}
+
+/// Compares wish and enrolments without writing: most passes end here.
+pub(super) async fn compare(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<Standing, DbError> {
+    let there =
+        "SELECT COUNT(*) FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid WHERE x.userid :among_users";
+    let there = work.conn.number(there, &pass.params(work)).await?;
+    let Some(params) = wished(work, pass) else { return Ok(Standing { there, wrong: 0, surplus: 0 }) };
+    comparing(work, pass, true).await?;
+    let row = work
+        .conn
+        .row(
+            "SELECT COUNT(CASE WHEN :wrong THEN 1 END), COUNT(x.id)
+               FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid",
+            &params,
+        )
+        .await?;
+    comparing(work, pass, false).await?;
+    let (wrong, wished) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
+    Ok(Standing { there, wrong, surplus: there - wished })
+}
+
+/// The parameters of a pass, with its set of enrolments as `:set` and what is `:wrong` about one; `None` if the rule has
+/// none.
 fn wished(work: &Work<'_>, pass: &Pass<'_>) -> Option<Params> {
     let set = pass.section("enrolments")?;
     let set = if pass.policy.staged { "SELECT w.* FROM wish w" } else { set };
-    Some(pass.params(work).fragment("set", set))
-}
-
-/// Adds the wished enrolments that are missing and changes those that differ, as far as the policy lets it.
-pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let Some(params) = wished(work, pass) else { return Ok(()) };
-    let oldrow = work.old_row("user_enrolments", "x");
     let status = match pass.policy.status {
         Follow::Never => "x.status",
         Follow::Reactivate => "CASE WHEN d.status = 0 THEN 0 ELSE x.status END",
@@ -42,11 +66,18 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
     };
     let (timestart, timeend) =
         if pass.policy.dates { ("d.timestart", "d.timeend") } else { ("x.timestart", "x.timeend") };
+    let wrong = "(x.id IS NULL AND d.want = 2)
+                 OR (d.want > 0 AND (x.status <> :newstatus OR x.timestart <> :newstart OR x.timeend <> :newend))";
+    let params = pass.params(work).fragment("set", set).fragment("wrong", wrong);
+    Some(params.fragment("newstatus", status).fragment("newstart", timestart).fragment("newend", timeend))
+}
+
+/// Adds the wished enrolments that are missing and changes those that differ, as far as the policy lets it.
+pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
+    let Some(params) = wished(work, pass) else { return Ok(()) };
+    let oldrow = work.old_row("user_enrolments", "x");
     let params = params
         .fragment("oldrow", oldrow)
-        .fragment("newstatus", status)
-        .fragment("newstart", timestart)
-        .fragment("newend", timeend)
         .with("rank_add", enrol::RANK_ADD)
         .with("rank_update", enrol::RANK_UPDATE)
         .with("rank_suspend", RANK_FOLLOW_SUSPEND);
@@ -65,8 +96,7 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
                     x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
                     CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
                FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid
-              WHERE (x.id IS NULL AND d.want = 2)
-                 OR (d.want > 0 AND (x.status <> :newstatus OR x.timestart <> :newstart OR x.timeend <> :newend))",
+              WHERE :wrong",
             params,
         )
         .await?;

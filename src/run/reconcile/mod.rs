@@ -139,8 +139,15 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     }
     scope(work, pass).await?;
     enrolments::stage(work, pass).await?;
-    enrolments::add_and_change(work, pass).await?;
-    enrolments::end_surplus(work, pass).await?;
+    let standing = enrolments::compare(work, pass).await?;
+    let before = people(work);
+    if standing.wrong > 0 {
+        enrolments::add_and_change(work, pass).await?;
+    }
+    if standing.surplus > 0 {
+        enrolments::end_surplus(work, pass).await?;
+    }
+    let checked = standing.there + people(work) - before;
     roles::give_and_take(work, pass).await?;
     groups::make(work, pass).await?;
     members::join_and_leave(work, pass).await?;
@@ -153,10 +160,13 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     if work.planned > planned {
         mail::welcome(work, pass.settings, pass.wave..=pass.wave, pass.rule.method).await?;
     }
-    let params = pass.params(work);
-    let looked_at =
-        "SELECT COUNT(*) FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid WHERE x.userid :among_users";
-    Ok(work.conn.number(looked_at, &params).await?)
+    Ok(checked)
+}
+
+/// By how much the enrolments of the site have grown in this run.
+fn people(work: &Work<'_>) -> i64 {
+    let count = |kind: &str| work.counts.get(kind).copied().unwrap_or(0);
+    count("enrolment.add") - count("enrolment.remove")
 }
 
 /// The instances that the rule minds.

@@ -1,7 +1,7 @@
 //! Roles: what a rule wishes after its enrolments are true; the missing are given, its own that are too much go.
 //! It must not know why somebody has a role.
 
-use crate::db::DbError;
+use crate::db::{DbError, Params};
 use crate::rules::Owner;
 use crate::run::enrol;
 use crate::run::reconcile::{Pass, comparing, owner};
@@ -15,31 +15,72 @@ const RANK_PRUNE: i64 = 90;
 const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM scope s
     JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
 
+/// The role `r` is the wished one `p`; the index on the user finds it whatever the statistics say.
+const SAME: &str = "r.userid = p.userid AND r.contextid + 0 = p.contextid AND r.roleid + 0 = p.roleid
+    AND r.component || '' = :owner AND r.itemid + 0 = :item";
+
 /// Gives the wished roles that are missing and takes those of the rule that are not wished.
 pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("roles") else { return Ok(()) };
     let (component, item) = owner(pass.policy.roles, "p");
     let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
-    let place = Place { wave: pass.wave, rank: enrol::RANK_ROLE };
     comparing(work, pass, true).await?;
+    let standing = compare(work, pass, &params).await?;
+    if standing.missing > 0 {
+        give(work, pass, params).await?;
+    }
+    if standing.surplus {
+        comparing(work, pass, true).await?;
+        take(work, pass, set).await?;
+        prune(work, pass).await?;
+    }
+    comparing(work, pass, false).await
+}
+
+/// How the roles stand against the wish.
+struct Standing {
+    missing: i64,
+    /// Some may be too much, or there twice.
+    surplus: bool,
+}
+
+/// Compares wish and roles without writing. Whether some are too much is known from the counts alone where the rule's own
+/// roles are those of its instances: each wished one is there at most once, and no other is there.
+async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
+    let row = work
+        .conn
+        .row(
+            "SELECT COUNT(CASE WHEN t.there = 0 AND t.want = 2 THEN 1 END), COUNT(CASE WHEN t.there > 0 THEN 1 END), MAX(t.there)
+               FROM (SELECT MAX(p.want) AS want, COUNT(r.id) AS there FROM (:set) p LEFT JOIN {role_assignments} r ON :same
+                      GROUP BY p.enrolid, p.userid, p.contextid, p.roleid) t",
+            &params.clone().fragment("same", SAME),
+        )
+        .await?;
+    let (missing, wished, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
+    if pass.section("owned roles").is_some() || pass.policy.roles == Owner::Nobody {
+        return Ok(Standing { missing, surplus: true });
+    }
+    let own =
+        "SELECT COUNT(*) FROM scope s JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid
+                WHERE r.userid :among_users";
+    let own = work.conn.number(own, params).await?;
+    Ok(Standing { missing, surplus: most > 1 || own != wished })
+}
+
+async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
+    let place = Place { wave: pass.wave, rank: enrol::RANK_ROLE };
     let planned = work
         .journal(
             place,
             "kind, line, userid, courseid, contextid, roleid, component, itemid",
             "planned.courseid, planned.userid, planned.roleid",
             "SELECT DISTINCT 'role.add' AS kind, 0 AS line, p.userid, p.courseid, p.contextid, p.roleid, :owner AS component, :item AS itemid
-               FROM (:set) p LEFT JOIN {role_assignments} r ON r.userid = p.userid AND r.contextid + 0 = p.contextid
-                    AND r.roleid + 0 = p.roleid AND r.component || '' = :owner AND r.itemid + 0 = :item
-              WHERE r.id IS NULL AND p.want = 2",
-            params,
+               FROM (:set) p LEFT JOIN {role_assignments} r ON :same WHERE r.id IS NULL AND p.want = 2",
+            params.fragment("same", SAME),
         )
         .await?;
     comparing(work, pass, false).await?;
-    enrol::apply_roles(work, place, planned).await?;
-    comparing(work, pass, true).await?;
-    take(work, pass, set).await?;
-    prune(work, pass).await?;
-    comparing(work, pass, false).await
+    enrol::apply_roles(work, place, planned).await
 }
 
 /// Takes every role that the rule's method has given, wherever it is.
