@@ -78,7 +78,7 @@ fn twin(job: &Job) -> Finding {
                 "Moodle's own task {list} is enabled: it does the same work as enrold's task {name}, which waits while it runs"
             ),
             format!(
-                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where its version has the option, as the web user: {commands}; or leave the work to Moodle: tasks.{name}.enabled = false"
+                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where its version has the option, as the web user: {commands}; or leave the work to Moodle: tasks.{name}.enabled = false. If $CFG->scheduled_tasks in config.php switches it off, enrold cannot see that, and all is well"
             ),
         ),
         words(
@@ -86,7 +86,7 @@ fn twin(job: &Job) -> Finding {
                 "la tâche {list} de Moodle est activée : elle fait le même travail que la tâche {name} d'enrold, qui attend pendant qu'elle tourne"
             ),
             format!(
-                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands} ; ou laissez le travail à Moodle : tasks.{name}.enabled = false"
+                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands} ; ou laissez le travail à Moodle : tasks.{name}.enabled = false. Si $CFG->scheduled_tasks dans config.php la désactive, enrold ne peut pas le voir, et tout va bien"
             ),
         ),
     )
