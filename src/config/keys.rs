@@ -83,6 +83,7 @@ const BEFORE_TASKS: &[Key] = &[
     text("inbox.archive", forms::path),
     whole("retention.archives_days", 0, CENTURY, "days"),
     whole("retention.reports_days", 0, CENTURY, "days"),
+    whole("retention.quiet_runs_days", 0, CENTURY, "days"),
     choice("guard.mode", GuardMode::WORDS),
     percent("guard.failed_lines_percent"),
     count("guard.failed_lines_min"),

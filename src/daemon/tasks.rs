@@ -16,7 +16,7 @@ use crate::inbox::Removed;
 use crate::mail;
 use crate::moodle::site::Site;
 use crate::run::hold::Shelf;
-use crate::run::{Report, RunError, State, SyncOrder, decision, jobs, zone};
+use crate::run::{Report, RunError, State, SyncOrder, decision, history, jobs, zone};
 use crate::schedule::{self, Planned, RESCAN, RETENTION, store};
 use crate::{fault, inbox};
 
@@ -59,6 +59,11 @@ impl Outcome {
 fn is_put_off(since: i64, now: i64) -> bool {
     let minute = since - since.rem_euclid(60) + 60;
     (since..minute).contains(&now)
+}
+
+/// The moment before which something is older than `days`; `None` where it is kept for ever.
+fn older(days: u32, now: i64) -> Option<i64> {
+    (days > 0).then(|| now - i64::from(days) * 86_400)
 }
 
 impl Tasks {
@@ -202,39 +207,45 @@ impl Tasks {
 
     async fn retention(&self, now: i64) -> Result<Outcome, RunError> {
         let settings = self.shared.settings();
-        self.forget_mails(&settings, now).await?;
+        let runs = self.forget(&settings, now).await?;
         let copies = self.old_copies(&settings, now).await?;
         let removed = inbox::retain(&settings, now).map_err(|error| error.to_string());
         let (state, message) = match (removed, copies) {
             (Ok(removed), Ok(copies)) => {
                 let Removed { archives, reports } = removed;
-                (State::Done, format!("removed: {archives} applied files, {reports} reports, {copies} held copies"))
+                let files = format!("{archives} applied files, {reports} reports, {copies} held copies");
+                (State::Done, format!("removed: {files}, {runs} runs without a change"))
             }
             (Err(message), _) | (_, Err(message)) => (State::Failed, message),
         };
         Ok(Outcome::of(state, message))
     }
 
-    /// Mails that ended long ago are forgotten with the reports.
-    async fn forget_mails(&self, settings: &Settings, now: i64) -> Result<(), RunError> {
-        if settings.retention.reports_days > 0 {
-            let before = now - i64::from(settings.retention.reports_days) * 86_400;
-            let mut conn = self.shared.database.connect().await?;
+    /// Mails that ended long ago are forgotten with the reports, then runs that changed nothing; gives how many runs.
+    async fn forget(&self, settings: &Settings, now: i64) -> Result<u64, RunError> {
+        let retention = &settings.retention;
+        let mut conn = self.shared.database.connect().await?;
+        if let Some(before) = older(retention.reports_days, now) {
             mail::store::forget(&mut conn, before).await?;
-            conn.close().await;
         }
-        Ok(())
+        let runs = match older(retention.quiet_runs_days, now) {
+            Some(before) => history::forget_quiet(&mut conn, before).await?,
+            None => 0,
+        };
+        conn.close().await;
+        Ok(runs)
     }
 
     /// Removes the copies of held runs that were decided long ago; gives how many, or what the disk said.
     async fn old_copies(&self, settings: &Settings, now: i64) -> Result<Result<u64, String>, RunError> {
         let kept = match Shelf::kept(&settings.state.path) {
-            Ok(kept) if settings.retention.reports_days > 0 && !kept.is_empty() => kept,
-            Ok(_) => return Ok(Ok(0)),
+            Ok(kept) => kept,
             Err(error) => return Ok(Err(format!("{}: {error}", settings.state.path.display()))),
         };
+        let Some(before) = older(settings.retention.reports_days, now).filter(|_| !kept.is_empty()) else {
+            return Ok(Ok(0));
+        };
         let mut conn = self.shared.database.connect().await?;
-        let before = now - i64::from(settings.retention.reports_days) * 86_400;
         let decided = decision::decided_before(&mut conn, before).await?;
         conn.close().await;
         let mut removed = 0;

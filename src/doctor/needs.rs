@@ -257,7 +257,8 @@ pub const NEEDS: &[Need] = &[
             "effectseq",
             "token",
         ])
-        .updates(&["state", "ended", "counts", "message", "effects", "effectseq", "decision", "decided"]),
+        .updates(&["state", "ended", "counts", "message", "effects", "effectseq", "decision", "decided"])
+        .deletes(),
     Need::rows("enrold_task", &["name"])
         .inserts(&["name", "started", "ended", "result", "run", "succeeded", "message"])
         .updates(&["started", "ended", "result", "run", "succeeded", "message"]),

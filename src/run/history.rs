@@ -193,15 +193,17 @@ pub async fn of_drop(conn: &mut Conn, token: &str) -> Result<Option<Past>, DbErr
     }
 }
 
+/// A run of a task that changed nothing, as its row tells.
+const QUIET: &str = r#"x.kind LIKE 'sync %' AND x.state = 'done' AND x.counts LIKE '%"counts":{}%'"#;
+
 /// The latest runs, newest first; of those without a file that changed nothing only if `all` asks for them.
 ///
 /// # Errors
 /// The engine's.
 pub async fn list(conn: &mut Conn, limit: i64, all: bool) -> Result<Vec<Past>, DbError> {
-    let quiet = r#"kind LIKE 'sync %' AND state = 'done' AND counts LIKE '%"counts":{}%'"#;
     let sql =
-        format!("SELECT {COLUMNS} FROM {{enrold_run}} WHERE :all = 1 OR NOT (:quiet) ORDER BY id DESC LIMIT :limit");
-    let params = Params::new().with("limit", limit).with("all", i64::from(all)).fragment("quiet", quiet);
+        format!("SELECT {COLUMNS} FROM {{enrold_run}} x WHERE :all = 1 OR NOT (:quiet) ORDER BY id DESC LIMIT :limit");
+    let params = Params::new().with("limit", limit).with("all", i64::from(all)).fragment("quiet", QUIET);
     let rows = conn.rows(&sql, &params).await?;
     Ok(rows.iter().map(past).collect())
 }
@@ -213,4 +215,25 @@ pub async fn list(conn: &mut Conn, limit: i64, all: bool) -> Result<Vec<Past>, D
 pub async fn find(conn: &mut Conn, run: i64) -> Result<Option<Past>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM {{enrold_run}} WHERE id = :run");
     Ok(conn.row(&sql, &Params::new().with("run", run)).await?.as_ref().map(past))
+}
+
+/// Removes the runs of tasks before `before` (Unix seconds, by the runs' clocks) that changed nothing, and gives how many.
+/// What has an overtaken change, an error, a passed limit, a mail or pending effects stays; so does what decided a held
+/// run, what a task names as its last run, and the newest run of each kind: no number is given again.
+///
+/// # Errors
+/// The engine's.
+pub async fn forget_quiet(conn: &mut Conn, before: i64) -> Result<u64, DbError> {
+    let sql = conn.dialect().delete_joined(
+        "{enrold_run}",
+        "x",
+        "(SELECT q.kind, MAX(q.id) AS newest FROM {enrold_run} q GROUP BY q.kind) n",
+        r#"x.kind = n.kind AND x.id < n.newest AND x.clock < :before AND x.effects = 0 AND x.parent IS NULL
+            AND :quiet AND x.counts LIKE '%"breaches":[]%'
+            AND NOT EXISTS (SELECT 1 FROM {enrold_change} c WHERE c.run = x.id)
+            AND NOT EXISTS (SELECT 1 FROM {enrold_error} f WHERE f.run = x.id)
+            AND NOT EXISTS (SELECT 1 FROM {enrold_outbox} m WHERE m.run = x.id)
+            AND NOT EXISTS (SELECT 1 FROM {enrold_task} t WHERE t.run = x.id)"#,
+    );
+    conn.exec(&sql, &Params::new().with("before", before).fragment("quiet", QUIET)).await
 }

@@ -11,7 +11,7 @@ use enrold::doctor::grants::{self, Grant, Grantee};
 use enrold::doctor::{self, Finding, Level, can_work};
 use enrold::moodle::install::load_sample;
 use enrold::report::Locale;
-use enrold::run::{Engine, Import, Note, Report, State, SyncOrder};
+use enrold::run::{Engine, Import, Note, Report, State, SyncOrder, history};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::campus::context;
@@ -261,6 +261,12 @@ async fn the_rules_need_no_more(mut site: Site) {
     {
         assert!(gone.counts.contains_key(kind), "{kind} is not among {:?}", gone.counts);
     }
+    for _ in 0..2 {
+        account.engine.sync(&SyncOrder::of("meta"), false).await.unwrap();
+    }
+    let mut conn = account.engine.database.connect().await.unwrap();
+    assert_eq!(history::forget_quiet(&mut conn, NOW + 1).await.unwrap(), 1);
+    conn.close().await;
     account.remove(&mut site).await;
 }
 
