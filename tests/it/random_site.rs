@@ -284,11 +284,12 @@ impl Site {
 
     /// Instances for completed courses, and completions that were there before them.
     async fn random_completions(&mut self, dice: &mut Dice) {
-        for number in 1..=2 {
+        for number in 1..=3 {
             let (courseid, source) = (dice.course(), dice.course());
             let row = row! {
-                id: 900 + number, enrol: "coursecompleted", courseid: courseid, roleid: 5, customint1: source, customint2: 0, customint3: 0,
-                customint4: 0, customint5: 0,
+                id: 900 + number, enrol: "coursecompleted", courseid: courseid, roleid: 5, status: i64::from(dice.chance(10)),
+                customint1: source, customint2: 0, customint3: dice.below(2), customint4: 0, customint5: i64::from(dice.chance(30)),
+                enrolperiod: dice.pick(&[0, 500]),
             };
             self.instance_row(row).await;
         }
@@ -296,6 +297,16 @@ impl Site {
             if dice.chance(20) {
                 self.completion_row(userid, dice.course(), NOW - 500).await;
             }
+        }
+    }
+
+    /// Moodle's cron finds that some users have completed a course, or have again.
+    pub async fn random_news(&mut self, dice: &mut Dice) {
+        for _ in 0..1 + dice.below(6) {
+            let (userid, courseid) = (dice.user(), dice.course());
+            self.sql(&format!("DELETE FROM {{course_completions}} WHERE userid = {userid} AND course = {courseid}"))
+                .await;
+            self.completion_row(userid, courseid, NOW - dice.below(400)).await;
         }
     }
 

@@ -2,7 +2,7 @@
 //! loops. It must not know how the engine does it; SQLite alone, the other engines are equal by the other tests.
 
 use enrold::db::{Dialect, Params};
-use enrold::rules::RULES;
+use enrold::rules::{RULES, Rule};
 use enrold::run::{Engine, Report, State, SyncOrder};
 
 use crate::desired::Facts;
@@ -78,28 +78,45 @@ fn what_is_desired_is_actual() {
 }
 
 /// One edit through enrold, with the rules that follow it in its own run, ends where the same edit and a full
-/// `sync all` after it end.
+/// `sync all` after it end: completions that are news, then a file.
 #[test]
 fn what_follows_an_edit_is_a_full_sync() {
     run_on(Dialect::Lite, async |mut empty: Site| {
+        let rules: &'static [Rule] = &RULES;
+        let mut led = 0;
         for seed in 0..SEEDS {
             let mut site = empty.copied(&format!("seed{seed}")).await;
             site.random(seed, Autoenrol::Always).await;
             sync(&site, &all(), false).await;
-            let mut twin = site.copied("twin").await;
-            let text = lines(&mut Dice::new(seed + 20_000));
+            let mut dice = Dice::new(seed + 20_000);
 
+            site.random_news(&mut dice).await;
+            let mut twin = site.copied("completed").await;
+            let report = sync(&site, &["coursecompleted"], false).await;
+            led += report.rules.iter().find(|rule| rule.rule == "coursecompleted").map_or(0, |rule| rule.added);
+            let alone = rules.iter().position(|rule| rule.name == "coursecompleted").unwrap();
+            let engine = Engine { rules: &rules[alone..=alone], ..twin.engine() };
+            engine.sync(&SyncOrder::of("coursecompleted"), false).await.unwrap();
+            ends_alike(&mut site, &mut twin, &format!("seed {seed}, completions")).await;
+
+            let mut twin = site.copied("twin").await;
+            let text = lines(&mut dice);
             let file = site.write(&text);
             site.engine().import(&file, false).await.unwrap();
             let file = twin.write(&text);
             Engine { rules: &[], ..twin.engine() }.import(&file, false).await.unwrap();
-            sync(&twin, &all(), false).await;
-
-            let plain = |dump: Dump| without_ids(without(dump, &EFFECTS));
-            let (with_cascade, with_sync) = (plain(site.dump().await), plain(twin.dump().await));
-            assert_same(&with_sync, &with_cascade, &format!("seed {seed}: full sync (-), cascade (+) of\n{text}"));
+            ends_alike(&mut site, &mut twin, &format!("seed {seed}, {text}")).await;
         }
+        assert!(led > 0, "nobody was led on");
     });
+}
+
+/// The site, where rules followed an edit, is as its twin is after a full sync.
+async fn ends_alike(site: &mut Site, twin: &mut Site, edit: &str) {
+    sync(twin, &all(), false).await;
+    let plain = |dump: Dump| without_ids(without(dump, &EFFECTS));
+    let (with_cascade, with_sync) = (plain(site.dump().await), plain(twin.dump().await));
+    assert_same(&with_sync, &with_cascade, &format!("full sync (-), cascade (+) of\n{edit}"));
 }
 
 /// One to three lines of a flat file.
