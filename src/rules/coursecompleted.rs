@@ -9,7 +9,7 @@ mod ledger;
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::rules::{Follow, Owner, Policy, Rule, Taking};
-use crate::run::reconcile::Pass;
+use crate::run::reconcile::{Pass, comparing};
 use crate::run::work::Work;
 
 /// The rule.
@@ -37,15 +37,19 @@ fn policy(_site: &Site, settings: &Settings) -> Policy {
 fn before<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
         chain::read(work, pass).await?;
+        comparing(work, pass, true).await?;
         ledger::take_in(work, pass).await?;
         ledger::judge(work, pass).await?;
-        groups::copy(work).await
+        groups::copy(work).await?;
+        Ok(comparing(work, pass, false).await?)
     })
 }
 
 fn after<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
+        comparing(work, pass, true).await?;
         ledger::book(work).await?;
+        comparing(work, pass, false).await?;
         leave::unenrol_from_sources(work, pass).await
     })
 }

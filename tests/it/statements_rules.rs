@@ -7,7 +7,14 @@ use crate::campus::{context, course, role};
 use crate::servers::on_each_engine;
 use crate::site::{NOW, Site};
 
-on_each_engine!(of_cohort_sync, of_meta_links, of_categories, of_autoenrol, of_completed_courses);
+on_each_engine!(
+    of_cohort_sync,
+    of_meta_links,
+    of_categories,
+    of_autoenrol,
+    of_completed_courses,
+    of_completed_courses_that_are_left
+);
 
 const FEW: i64 = 1_000;
 const MANY: i64 = 20_000;
@@ -68,7 +75,39 @@ async fn of_autoenrol(mut site: Site) {
 }
 
 async fn of_completed_courses(mut site: Site) {
-    crowd(&mut site, "coursecompleted").await;
+    let completes = leads_on(&mut site).await;
+    hardly_more(&mut site, "coursecompleted", &completes).await;
+}
+
+/// Five changes for each user: who completes the first course comes into a group of the next, and leaves the first.
+async fn of_completed_courses_that_are_left(mut site: Site) {
+    let completes = leads_on(&mut site).await;
+    site.sql("UPDATE {enrol} SET customint3 = 1, customint5 = 1 WHERE enrol = 'coursecompleted'").await;
+    for number in 1..=2 {
+        let row = [("id", number.into()), ("courseid", course(number).into()), ("name", "same".into())];
+        site.insert("groups", &row).await;
+    }
+    site.reset_sequences_of(&["groups"]).await;
+    for insert in [
+        "INSERT INTO {user_enrolments} (enrolid, userid, status, timestart, timeend, modifierid, timecreated, timemodified)
+            SELECT 301, u.id, 0, 0, 0, 2, 1, 1 FROM {user} u WHERE u.id",
+        "INSERT INTO {groups_members} (groupid, userid, timeadded, component, itemid) SELECT 1, u.id, 1, '', 0 FROM {user} u WHERE u.id",
+    ] {
+        site.sql(&format!("{insert} >= {FIRST}")).await;
+    }
+    let mut counted = Vec::new();
+    for (from, to, changes) in [(FIRST, FIRST + FEW, FEW), (FIRST + FEW, FIRST + FEW + MANY, MANY)] {
+        site.sql(&format!("{completes} >= {from} AND u.id < {to}")).await;
+        counted.push(statements(&mut site, "coursecompleted", "group-member.remove", changes).await);
+    }
+    let effects = 5 * 4 * 8;
+    assert!(counted[1] <= counted[0] + effects, "{}: {counted:?}", site.conn.dialect().name());
+}
+
+/// An instance that leads from the first course to the second, seen before anybody completes anything; gives the statement
+/// by which users complete.
+async fn leads_on(site: &mut Site) -> String {
+    crowd(site, "coursecompleted").await;
     site.instance("coursecompleted", 2, 0, "student").await;
     site.sql(&format!(
         "UPDATE {{enrol}} SET customint1 = {}, customint2 = 0, customint3 = 0, customint4 = 0, customint5 = 0 WHERE enrol = 'coursecompleted'",
@@ -77,12 +116,11 @@ async fn of_completed_courses(mut site: Site) {
     .await;
     // What was completed before the instance was seen counts not.
     site.engine().sync(&SyncOrder::of("coursecompleted"), false).await.unwrap();
-    let completes = format!(
+    format!(
         "INSERT INTO {{course_completions}} (userid, course, timeenrolled, timestarted, timecompleted, reaggregate)
          SELECT u.id, {}, 0, 0, {NOW}, 0 FROM {{user}} u WHERE u.id",
         course(1)
-    );
-    hardly_more(&mut site, "coursecompleted", &completes).await;
+    )
 }
 
 /// A role of a student by hand in a context, for the users that are named behind it.

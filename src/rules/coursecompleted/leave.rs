@@ -6,24 +6,31 @@ use crate::moodle::method::{Unenrol, by_administrator};
 use crate::moodle::site::id_list;
 use crate::run::RunResult;
 use crate::run::end;
-use crate::run::reconcile::Pass;
+use crate::run::reconcile::{Pass, comparing};
 use crate::run::work::Work;
 
-/// Unenrols from the sources, after enrolments and groups of the whole pass. What this pass itself has just made stays,
-/// so that a circle of courses never leaves anybody outside.
+/// Unenrols from the sources, after enrolments and groups of the whole pass. What this pass itself has just made stays, or
+/// another writer in its place, so that a circle of courses never leaves anybody outside.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn unenrol_from_sources(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let leaving =
         "SELECT COUNT(*) FROM completed t JOIN chain h ON h.enrolid = t.enrolid WHERE t.verdict = 0 AND h.leaves = 1";
-    if work.conn.number(leaving, &work.params()).await? == 0 || find(work, pass).await? == 0 {
+    if work.conn.number(leaving, &work.params()).await? == 0 {
         return Ok(());
     }
+    comparing(work, pass, true).await?;
+    let found = find(work, pass).await?;
+    comparing(work, pass, false).await?;
+    if found == 0 {
+        return Ok(());
+    }
+    work.conn.prefer_indexes(true).await?;
     if end::unenrol(work, pass.wave).await? > 0 {
         end::clean_up(work, pass.wave).await?;
     }
-    Ok(())
+    Ok(work.conn.prefer_indexes(false).await?)
 }
 
 async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<u64, DbError> {
@@ -44,7 +51,7 @@ async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<u64, DbError> {
                JOIN {enrol} e ON e.courseid = g.source
                JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = g.userid
                JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
-               LEFT JOIN completed n ON n.enrolid = x.enrolid AND n.userid = x.userid AND n.verdict = 0
+               LEFT JOIN completed n ON n.enrolid = x.enrolid AND n.userid = x.userid AND n.verdict IN (0, 3)
               WHERE n.enrolid IS NULL AND (:reach) AND x.userid NOT IN (:protected)",
             &params,
         )

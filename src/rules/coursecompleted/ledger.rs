@@ -164,14 +164,19 @@ fn open(moment: &str) -> String {
     format!("(h.opens = 0 OR h.opens <= {moment}) AND (h.closes = 0 OR {moment} <= h.closes)")
 }
 
-/// Books the enrolments that were made. Whom another writer overtook goes on waiting: the next run looks again.
+/// Books the enrolments that were made. Whom another writer overtook (verdict 3) goes on waiting: the next run looks again.
 ///
 /// # Errors
 /// The engine's.
 pub async fn book(work: &mut Work<'_>) -> RunResult<()> {
-    let stands = "t.verdict = 0 AND EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = t.enrolid AND x.userid = t.userid)
-        AND NOT EXISTS (SELECT 1 FROM {enrold_change} o WHERE o.run = :run AND o.state = 1 AND o.cause = 'coursecompleted'
-            AND o.enrolid = t.enrolid AND o.userid = t.userid)";
+    if work.overtaken > 0 {
+        let overtaken = "o.run = :run AND o.state = 1 AND o.cause = 'coursecompleted' AND o.enrolid = t.enrolid AND o.userid = t.userid";
+        let sql =
+            work.conn.dialect().update_joined("completed", "t", &[("verdict", "3")], "{enrold_change} o", overtaken);
+        let params = work.params();
+        work.conn.exec(&sql, &params).await?;
+    }
+    let stands = "t.verdict = 0 AND EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = t.enrolid AND x.userid = t.userid)";
     Ok(settle(work, "'enrolled'", stands).await?)
 }
 

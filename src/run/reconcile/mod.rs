@@ -54,7 +54,10 @@ impl Pass<'_> {
 
 /// Says that whole sets are compared next, or were: a pass that looks at some users only has small ones, and finds them by
 /// their indexes.
-async fn comparing(work: &mut Work<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
+///
+/// # Errors
+/// The engine's.
+pub async fn comparing(work: &mut Work<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
     if pass.view.users { Ok(()) } else { work.conn.prefer_hashes(begins).await }
 }
 
