@@ -106,7 +106,7 @@ impl Attempt<'_> {
         let fits = limit == 0 || work.planned <= limit || self.turn.is_some() || self.simulate;
         let Some(order) = self.order.sync_order().filter(|_| !fits) else { return Ok(None) };
         let steps = jobs::steps(self.engine.rules, self.site, settings, order);
-        Ok(Some(Cut::of(work.conn, self.run, steps, self.order.to_hold(None), limit).await?))
+        Cut::of(work.conn, self.run, steps, self.order.to_hold(None), limit).await.map_err(RunError::from)
     }
 
     /// Rolls the whole plan back and keeps how it is cut: from now on a crash resumes the run. What was approved is decided

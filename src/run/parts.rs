@@ -79,8 +79,14 @@ impl Turn<'_> {
 
 impl Cut {
     /// Packs what stands in the journal, not committed, into parts of at most `limit` changes; a course is never divided,
-    /// and neither is a job that must see all courses at once.
-    pub async fn of(conn: &mut Conn, run: i64, steps: Vec<Step>, order: Held, limit: i64) -> Result<Self, DbError> {
+    /// and neither is a job that must see all courses at once. `None` if that leaves a single part.
+    pub async fn of(
+        conn: &mut Conn,
+        run: i64,
+        steps: Vec<Step>,
+        order: Held,
+        limit: i64,
+    ) -> Result<Option<Self>, DbError> {
         let sql = "SELECT c.cause, COALESCE(c.courseid, 0), COUNT(*) FROM {enrold_change} c WHERE c.run = :run
             GROUP BY c.cause, COALESCE(c.courseid, 0)";
         let mut changes: BTreeMap<String, BTreeMap<i64, i64>> = BTreeMap::new();
@@ -94,7 +100,7 @@ impl Cut {
             let part = |(above, upto)| Part { job: step.job.clone(), follows: step.follows, above, upto };
             parts.extend(ranges.into_iter().map(part));
         }
-        Ok(Self { order, parts })
+        Ok((parts.len() > 1).then_some(Self { order, parts }))
     }
 
     /// Writes the parts into the history of their run, none of them done.

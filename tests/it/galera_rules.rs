@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use enrold::run::{Engine, Note, Observer, State, SyncOrder};
+use enrold::run::{Engine, Note, State, SyncOrder};
 
 use crate::cluster::Cluster;
 use crate::dump::assert_same;
@@ -20,8 +20,6 @@ struct OnCluster {
     job: &'static str,
     clocks: (i64, i64),
     conflict: &'static str,
-    /// The short names of the courses with an instance of the rule: the run cut into parts.
-    parts: &'static [&'static str],
 }
 
 const CASES: [OnCluster; 3] = [
@@ -30,21 +28,18 @@ const CASES: [OnCluster; 3] = [
         job: "cohort",
         clocks: (1_795_298_811, 1_795_298_811),
         conflict: "UPDATE {user_enrolments} SET modifierid = 0 WHERE id = 5006 AND modifierid = 2",
-        parts: &["xc1", "xc2", "xc3", "xc4", "xc5", "xc6"],
     },
     OnCluster {
         name: "c02",
         job: "cohort",
         clocks: (1_795_298_820, 1_795_298_821),
         conflict: "UPDATE {groups} SET timemodified = 5 WHERE id = 300 AND timemodified > 5",
-        parts: &["xc1", "xc2"],
     },
     OnCluster {
         name: "m06",
         job: "meta",
         clocks: (1_795_298_949, 1_795_298_949),
         conflict: "UPDATE {groups} SET timemodified = 5 WHERE id = 310 AND timemodified > 5",
-        parts: &["xc2", "xc3"],
     },
 ];
 
@@ -76,18 +71,16 @@ async fn on_cluster(cluster: &Cluster, case: &OnCluster, in_parts: bool) {
     other.conn.command("SET SESSION wsrep_sync_wait = 15").await.unwrap();
     other.dump().await;
 
-    let courses: Vec<Option<&str>> =
-        if in_parts { case.parts.iter().map(|course| Some(*course)).collect() } else { vec![None] };
-    let (mut conflict, outcome) = other.writer(When::Committing, &[case.conflict]);
-    let mut retried = false;
-    for course in courses {
-        let observer = std::mem::replace(&mut conflict, Observer::none());
-        let order = SyncOrder { course: course.map(str::to_owned), ..SyncOrder::of(case.job) };
-        let engine = Engine { observer, wait: Duration::from_secs(10), ..site.engine() };
-        let report = engine.sync(&order, false).await.unwrap();
-        assert_eq!(report.state, State::Done, "{name}");
-        retried |= report.notes.iter().any(|note| matches!(note, Note::Retried(_)));
+    if in_parts {
+        site.set("run.part_rows", "1");
     }
+    let (observer, outcome) = other.writer(When::Committing, &[case.conflict]);
+    let engine = Engine { observer, wait: Duration::from_secs(10), ..site.engine() };
+    let report = engine.sync(&SyncOrder::of(case.job), false).await.unwrap();
+    assert_eq!(report.state, State::Done, "{name}");
+    let cut = report.notes.iter().any(|note| matches!(note, Note::InParts(parts) if *parts > 1));
+    assert_eq!(cut, in_parts, "{name}");
+    let retried = report.notes.iter().any(|note| matches!(note, Note::Retried(_)));
     assert!(outcome.settled(site.conn.dialect()), "{name}: the writer was first");
     assert!(retried, "{name}: the two met at one row");
 
