@@ -52,6 +52,7 @@ fn goldens_on_three_nodes() {
             on_cluster(&cluster, case, false).await;
             on_cluster(&cluster, case, true).await;
         }
+        too_large_for_the_cluster(&cluster).await;
     });
 }
 
@@ -94,4 +95,31 @@ async fn on_cluster(cluster: &Cluster, case: &OnCluster, in_parts: bool) {
     assert_same(&after, &third.dump().await, "the third node");
     site.engine().sync(&SyncOrder::of(case.job), false).await.unwrap();
     site.nothing_changed(&after, "a second sync").await;
+}
+
+/// A run that the cluster refuses whole goes through in parts.
+async fn too_large_for_the_cluster(cluster: &Cluster) {
+    let create = "CREATE DATABASE large CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
+    connect(&cluster.url(0, "")).await.command(create).await.unwrap();
+    create_tables(&mut connect(&cluster.url(0, "large")).await).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut site = Site::open(&cluster.url(0, "large"), dir.path()).await;
+    site.campus().await;
+    site.courses_up_to(8).await;
+    site.cohort(1, &[1, 2, 3, 4, 5, 6, 7, 8, 9]).await;
+    for number in 1..=8 {
+        site.cohort_link(number, 1, "student").await;
+    }
+    site.set("run.effect_rows", "10");
+    site.set("run.retries", "0");
+    site.conn.command("SET GLOBAL wsrep_max_ws_size = 16384").await.unwrap();
+    let before = site.dump().await;
+    let refused = site.engine().sync(&SyncOrder::of("cohort"), false).await;
+    let refused = refused.expect_err("one write set of all").to_string();
+    site.nothing_changed(&before, &refused).await;
+    site.set("run.part_rows", "18");
+    let report = site.engine().sync(&SyncOrder::of("cohort"), false).await.unwrap();
+    assert_eq!((report.state, report.counts["enrolment.add"]), (State::Done, 72));
+    assert!(report.notes.iter().any(|note| matches!(note, Note::InParts(parts) if *parts >= 8)), "{:?}", report.notes);
+    assert_eq!(site.events().await.len(), 144, "their effects too");
 }
