@@ -94,7 +94,7 @@ impl Attempt<'_> {
         outcome?;
         work.tell_overtaken().await?;
         match self.cut(&mut work).await? {
-            Some(cut) => self.into_parts(conn, report, &cut).await,
+            Some(cut) => self.divide(conn, report, &cut).await,
             None => self.conclude(conn, report, watch).await,
         }
     }
@@ -111,7 +111,7 @@ impl Attempt<'_> {
 
     /// Rolls the whole plan back and keeps how it is cut: from now on a crash resumes the run. What was approved is decided
     /// with that.
-    async fn into_parts(&self, conn: &mut Conn, report: &mut Report, cut: &Cut) -> RunResult<()> {
+    async fn divide(&self, conn: &mut Conn, report: &mut Report, cut: &Cut) -> RunResult<()> {
         conn.rollback().await?;
         conn.begin().await?;
         self.decide(conn).await?;
