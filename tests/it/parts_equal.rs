@@ -108,11 +108,11 @@ fn untimed(report: &Report) -> Vec<String> {
 fn cut_or_whole_random_sites_end_the_same() {
     run_on(Dialect::Lite, async |mut empty: Site| {
         let mut cut = 0;
-        for seed in 0..30 {
+        for seed in 0..12 {
             cut += cut_and_whole(&mut empty, seed, Autoenrol::Always).await;
             cut += cut_and_whole(&mut empty, seed, Autoenrol::Choosy).await;
         }
-        assert!(cut > 60, "only {cut} runs were cut");
+        assert!(cut > 24, "only {cut} runs were cut");
     });
 }
 
