@@ -17,6 +17,8 @@ pub const STEPS: &[&str] = &[
     "applied",
     "committing",
     "held-kept",
+    "parts-written",
+    "part-committed",
     "committed",
     "effects",
     "spooled",

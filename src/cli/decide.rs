@@ -83,7 +83,7 @@ async fn by_the_daemon(engine: &Engine, run: i64, decision: Decision) -> anyhow:
         };
         match State::parse(&past.state) {
             Some(State::Held) if past.decision.is_empty() => anyhow::bail!("{}", past.message),
-            Some(State::Approved) => {
+            Some(State::Approved) if !decision::is_under_way(&mut conn, run).await? => {
                 let child = decision::child(&mut conn, run).await?.map_or(run, |child| child.run);
                 return Ok(engine.recall(child).await?.map(|report| Decided::Applied(Box::new(report))));
             }

@@ -26,6 +26,7 @@ fn draw(moment: Moment) {
         Moment::Effects { done } => format!("flags and log events: {done}"),
         Moment::Applied | Moment::Spooled => return,
         Moment::Committing => "committing…".to_owned(),
+        Moment::PartCommitted { part, of } => format!("part {part} of {of} committed"),
         Moment::Committed => "committed".to_owned(),
     };
     // A terminal that cannot be written to has nobody in front of it.

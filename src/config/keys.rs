@@ -136,6 +136,7 @@ const BEFORE_TASKS: &[Key] = &[
     seconds("run.simulate_lock_timeout", 1),
     seconds("run.lease_ttl", 10),
     whole("run.effect_rows", 1, 100_000, "changes"),
+    whole("run.part_rows", 0, 100_000_000, "changes"),
 ];
 
 const AFTER_TASKS: &[Key] = &[

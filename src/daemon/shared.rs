@@ -186,6 +186,7 @@ fn step(moment: Moment) {
         Moment::Planned { .. } => fault::step("planned"),
         Moment::Applied => fault::step("applied"),
         Moment::Committing => fault::step("committing"),
+        Moment::PartCommitted { .. } => fault::step("part-committed"),
         Moment::Committed => fault::step("committed"),
         Moment::Effects { .. } => fault::step("effects"),
         Moment::Spooled => fault::step("spooled"),

@@ -19,7 +19,7 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         clock BIGINT NOT NULL, started BIGINT NOT NULL, ended BIGINT, parent BIGINT, version VARCHAR(40) NOT NULL,
         sha256 VARCHAR(64), device BIGINT, inode BIGINT, size BIGINT, mtime BIGINT,
         counts LONG, message LONG, effects SMALLINT NOT NULL, effectseq BIGINT NOT NULL,
-        token VARCHAR(40), decision VARCHAR(20), decided BIGINT) OPTIONS",
+        token VARCHAR(40), decision VARCHAR(20), decided BIGINT, parts LONG, partsdone BIGINT) OPTIONS",
     "CREATE TABLE enrold_change (
         run BIGINT NOT NULL, seq BIGINT NOT NULL, kind VARCHAR(40) NOT NULL, state SMALLINT NOT NULL DEFAULT 0,
         cause VARCHAR(40) NOT NULL DEFAULT '', line BIGINT, userid BIGINT, courseid BIGINT, enrolid BIGINT, contextid BIGINT, roleid BIGINT,

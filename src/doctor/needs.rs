@@ -257,7 +257,18 @@ pub const NEEDS: &[Need] = &[
             "effectseq",
             "token",
         ])
-        .updates(&["state", "ended", "counts", "message", "effects", "effectseq", "decision", "decided"])
+        .updates(&[
+            "state",
+            "ended",
+            "counts",
+            "message",
+            "effects",
+            "effectseq",
+            "decision",
+            "decided",
+            "parts",
+            "partsdone",
+        ])
         .deletes(),
     Need::rows("enrold_task", &["name"])
         .inserts(&["name", "started", "ended", "result", "run", "succeeded", "message"])

@@ -30,6 +30,8 @@ fn policy(_site: &Site, settings: &Settings) -> Policy {
     policy.status = Follow::Never;
     policy.dates = true;
     policy.groups = Owner::Nobody;
+    // Who leaves a course for the next one stays where the same pass has enrolled him: a circle must be seen whole.
+    policy.by_course = false;
     policy.params = policy.params.with("creates_groups", i64::from(settings.coursecompleted.create_groups));
     policy
 }

@@ -23,6 +23,9 @@ pub struct Policy {
     pub newcomers_join_first: bool,
     /// Whether the set of enrolments is computed once into a table: for sets that cost more than writing them down.
     pub staged: bool,
+    /// Whether what it does in one course does not look at what it does in others: then a very large run may do one course
+    /// after the other.
+    pub by_course: bool,
     /// The rule's own parameters of its SQL.
     pub params: Params,
 }
@@ -69,6 +72,7 @@ impl Policy {
             groups: Owner::Instance,
             newcomers_join_first: false,
             staged: false,
+            by_course: true,
             params: Params::new(),
         }
     }

@@ -16,12 +16,14 @@ use crate::run::guard::Guard;
 use crate::run::hold::Shelf;
 use crate::run::lease::Lease;
 use crate::run::order::{Opened, Order, Task};
-use crate::run::outcome::{Lines, Meanwhile, PROBLEMS_SHOWN, Report, State};
+use crate::run::outcome::{Breach, Lines, Meanwhile, PROBLEMS_SHOWN, Report, RuleReport, State};
+use crate::run::parts::{self, Cut, Turn};
 use crate::run::problems::problems;
-use crate::run::work::Work;
+use crate::run::work::{Place, Work};
 use crate::run::{Engine, Moment, decision, history, jobs};
 
 /// Everything that an attempt needs and a retry keeps.
+#[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub engine: &'a Engine,
     pub order: &'a Order,
@@ -31,6 +33,8 @@ pub(super) struct Attempt<'a> {
     pub run: i64,
     pub now: i64,
     pub simulate: bool,
+    /// The part whose turn it is, of a run that is cut.
+    pub turn: Option<Turn<'a>>,
 }
 
 impl Attempt<'_> {
@@ -59,6 +63,7 @@ impl Attempt<'_> {
             limits.mode = GuardMode::Warn;
             report.would_hold = true;
         }
+        let committed = if self.turn.is_some() { parts::last_seq(conn, self.run).await? } else { 0 };
         let mut work = Work {
             conn,
             site: self.site,
@@ -72,7 +77,8 @@ impl Attempt<'_> {
             notes: Vec::new(),
             cause: "",
             planned: 0,
-            waves: 0,
+            committed,
+            waves: Place::wave_of(committed),
             backfill: false,
             rules: Vec::new(),
         };
@@ -83,22 +89,63 @@ impl Attempt<'_> {
         report.lines = work.lines;
         if let Err(RunError::Held) | Ok(()) = &outcome {
             work.guard.name_courses_of(work.conn).await?;
-            report.breaches.clone_from(&work.guard.breaches);
-            report.would_hold &= !report.breaches.is_empty();
-            report.counts.clone_from(&work.counts);
-            report.rules.append(&mut work.rules);
-            report.notes.append(&mut work.notes);
+            tell(&mut work, report);
         }
         outcome?;
         work.tell_overtaken().await?;
-        report.overtaken = work.overtaken;
-        self.conclude(conn, report, watch).await
+        match self.cut(&mut work).await? {
+            Some(cut) => self.divide(conn, report, &cut).await,
+            None => self.conclude(conn, report, watch).await,
+        }
+    }
+
+    /// The parts of a run of tasks that turned out too large for one transaction.
+    async fn cut(&self, work: &mut Work<'_>) -> RunResult<Option<Cut>> {
+        let settings = &self.engine.settings;
+        let limit = i64::from(settings.run.part_rows);
+        let fits = limit == 0 || work.planned <= limit || self.turn.is_some() || self.simulate;
+        let Some(order) = self.order.sync_order().filter(|_| !fits) else { return Ok(None) };
+        let steps = jobs::steps(self.engine.rules, self.site, settings, order);
+        Cut::of(work.conn, self.run, steps, self.order.to_hold(None), limit).await.map_err(RunError::from)
+    }
+
+    /// Rolls the whole plan back and keeps how it is cut: from now on a crash resumes the run. What was approved is decided
+    /// with that.
+    async fn divide(&self, conn: &mut Conn, report: &mut Report, cut: &Cut) -> RunResult<()> {
+        conn.rollback().await?;
+        conn.begin().await?;
+        self.decide(conn).await?;
+        let nothing = Report { counts: BTreeMap::new(), rules: Vec::new(), overtaken: 0, ..report.clone() };
+        cut.keep(conn, self.run, &nothing).await?;
+        self.commit(conn).await?;
+        report.state = State::Running;
+        fault::step("parts-written");
+        Ok(())
+    }
+
+    /// The held run that this one applies is approved by it.
+    async fn decide(&self, conn: &mut Conn) -> RunResult<()> {
+        let Some(held) = self.order.held else { return Ok(()) };
+        let message = format!("approved as run {}", self.run);
+        if decision::decide(conn, held, State::Approved, &message).await? {
+            return Ok(());
+        }
+        Err(RunError::Undecidable(format!("run {held} was decided by somebody else just now")))
+    }
+
+    /// Commits, if this process still has the lease.
+    async fn commit(&self, conn: &mut Conn) -> RunResult<()> {
+        if !self.lease.renew(conn).await? {
+            return Err(RunError::Fenced);
+        }
+        Ok(conn.commit().await?)
     }
 
     async fn task(&self, work: &mut Work<'_>) -> RunResult<()> {
         let settings = &self.engine.settings;
-        match (&self.order.task, self.opened) {
-            (Task::File { shown, .. }, Some(opened)) => {
+        let rules = self.engine.rules;
+        match (&self.order.task, self.opened, self.turn) {
+            (Task::File { shown, .. }, Some(opened), _) => {
                 let drop = job::Drop {
                     file: &opened.file,
                     path: shown,
@@ -109,40 +156,41 @@ impl Attempt<'_> {
                 };
                 work.cause = "import";
                 job::apply_file(work, settings, &drop).await?;
-                jobs::follow(work, self.engine.rules, settings, &[]).await
+                jobs::follow(work, rules, settings, &[]).await
             }
-            (Task::Sync(order), _) => jobs::run(work, self.engine.rules, settings, order).await,
+            (Task::Sync(order), _, Some(turn)) => jobs::run_part(work, rules, settings, order, turn.part).await,
+            (Task::Sync(order), _, None) => jobs::run(work, rules, settings, order).await,
             // A file that cannot be opened never gets here.
-            (Task::File { .. }, None) => Ok(()),
+            (Task::File { .. }, None, _) => Ok(()),
         }
     }
 
-    /// The end of a run that may commit: its problems, its row, the fence, the commit (or the rollback of a rehearsal).
+    /// The end of a run, or of a part of one, that may commit: its problems, its row, the fence, the commit (or the rollback
+    /// of a rehearsal).
     async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
         self.file_unchanged()?;
         read_problems(conn, self.run, report).await?;
-        report.meanwhile =
-            self.order.held.map(|held| meanwhile(&self.engine.settings.state.path, held, report)).transpose()?;
-        report.state = if report.errors > 0 { State::DoneWithErrors } else { State::Done };
+        let ends = self.turn.is_none_or(|turn| turn.is_last());
+        if ends {
+            report.meanwhile =
+                self.order.held.map(|held| meanwhile(&self.engine.settings.state.path, held, report)).transpose()?;
+            report.state = if report.errors > 0 { State::DoneWithErrors } else { State::Done };
+        }
         self.engine.observer.reached(Moment::Committing).await;
+        report.commit_ms = watch.millis();
         if self.simulate {
             conn.rollback().await?;
             report.state = State::Simulated;
-            report.commit_ms = watch.millis();
             return Ok(());
         }
-        report.commit_ms = watch.millis();
-        if let Some(held) = self.order.held {
-            let message = format!("approved as run {}", self.run);
-            if !decision::decide(conn, held, State::Approved, &message).await? {
-                return Err(RunError::Undecidable(format!("run {held} was decided by somebody else just now")));
-            }
+        match self.turn {
+            Some(turn) => parts::advance(conn, self.run, turn.done + 1, report).await?,
+            None => self.decide(conn).await?,
         }
-        history::close(conn, self.run, report.state, report, "", true).await?;
-        if !self.lease.renew(conn).await? {
-            return Err(RunError::Fenced);
+        if ends {
+            history::close(conn, self.run, report.state, report, "", true).await?;
         }
-        conn.commit().await?;
+        self.commit(conn).await?;
         report.commit_ms = watch.millis();
         Ok(())
     }
@@ -174,8 +222,35 @@ impl Attempt<'_> {
         kept?;
         fault::step("held-kept");
         report.state = State::Held;
-        history::close(conn, self.run, State::Held, report, "", false).await?;
+        let applied = self.turn.filter(|turn| turn.done > 0).map(|turn| turn.applied()).unwrap_or_default();
+        history::close(conn, self.run, State::Held, report, &applied, false).await?;
         Ok(())
+    }
+}
+
+/// Adds what was done in this transaction to what the run has come to.
+fn tell(work: &mut Work<'_>, report: &mut Report) {
+    report.overtaken += work.overtaken;
+    for (kind, count) in &work.counts {
+        *report.counts.entry(kind.clone()).or_default() += count;
+    }
+    for breach in std::mem::take(&mut work.guard.breaches) {
+        let same = |old: &Breach| (&old.scope, &old.name, &old.what) == (&breach.scope, &breach.name, &breach.what);
+        report.breaches.retain(|old| !same(old));
+        report.breaches.push(breach);
+    }
+    report.would_hold &= !report.breaches.is_empty();
+    for rule in std::mem::take(&mut work.rules) {
+        let same = |old: &&mut RuleReport| old.rule == rule.rule && old.consequence == rule.consequence;
+        match report.rules.iter_mut().find(same) {
+            Some(old) => old.add(&rule),
+            None => report.rules.push(rule),
+        }
+    }
+    for note in std::mem::take(&mut work.notes) {
+        if !report.notes.contains(&note) {
+            report.notes.push(note);
+        }
     }
 }
 

@@ -71,6 +71,15 @@ pub async fn child(conn: &mut Conn, parent: i64) -> Result<Option<Past>, DbError
     Ok(conn.row(&sql, &Params::new().with("parent", parent)).await?.as_ref().map(past))
 }
 
+/// True while the run that an approval came to has parts left.
+///
+/// # Errors
+/// The engine's.
+pub async fn is_under_way(conn: &mut Conn, parent: i64) -> Result<bool, DbError> {
+    let sql = "SELECT COUNT(*) FROM {enrold_run} WHERE parent = :parent AND state = 'running'";
+    Ok(conn.number(sql, &Params::new().with("parent", parent)).await? > 0)
+}
+
 /// What may be decided of a held run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {

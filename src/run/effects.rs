@@ -51,13 +51,13 @@ pub struct Effects<'a> {
 }
 
 impl Effects<'_> {
-    /// Finishes the effects of every run that a crash left without.
+    /// Finishes the effects of every run that a crash left without. A run with parts left has its own when they are done.
     ///
     /// # Errors
     /// The engine's or the spool's; what is written stays written, the next call goes on there.
     pub async fn finish_all(&mut self) -> Result<u64, EffectsError> {
-        let pending =
-            self.conn.rows("SELECT id FROM {enrold_run} WHERE effects = 1 ORDER BY id", &Params::new()).await?;
+        let sql = "SELECT id FROM {enrold_run} WHERE effects = 1 AND state <> 'running' ORDER BY id";
+        let pending = self.conn.rows(sql, &Params::new()).await?;
         for run in &pending {
             self.finish(run.int(0)).await?;
         }

@@ -55,8 +55,8 @@ pub enum RunError {
         /// The class name.
         task: String,
     },
-    /// The run lease was lost during the run: nothing was committed.
-    #[error("the run lease was lost to another process during the run; nothing was committed")]
+    /// The run lease was lost during the run: its transaction was not committed.
+    #[error("the run lease was lost to another process during the run; what was under way was not committed")]
     Fenced,
     /// The method is not enabled on the site.
     #[error(

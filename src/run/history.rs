@@ -108,8 +108,12 @@ pub async fn open(
         .with("size", claim.size)
         .with("mtime", claim.mtime)
         .with("token", claim.token.clone());
-    conn.exec("UPDATE {enrold_run} SET state = 'interrupted', ended = :started WHERE state = 'running'", &params)
-        .await?;
+    conn.exec(
+        // A run that is cut is not lost: its parts that are left come first, under its own number.
+        "UPDATE {enrold_run} SET state = 'interrupted', ended = :started WHERE state = 'running' AND parts IS NULL",
+        &params,
+    )
+    .await?;
     conn.exec(
         "INSERT INTO {enrold_run} (id, kind, source, state, clock, started, parent, version, sha256, device, inode, size, mtime, token, effects, effectseq)
          SELECT COALESCE(MAX(t.id), 0) + 1, :kind, :source, 'running', :clock, :started, NULLIF(:parent, 0), :version, NULLIF(:sha256, ''),
@@ -120,7 +124,8 @@ pub async fn open(
     conn.number("SELECT MAX(id) FROM {enrold_run}", &Params::new()).await
 }
 
-/// Writes how a run ended; inside the run's transaction where it commits.
+/// Writes how a run ended; inside the run's transaction where it commits. With `effects` it has some to write; those that
+/// an earlier part of it has are not forgotten.
 ///
 /// # Errors
 /// The engine's.
@@ -132,31 +137,38 @@ pub async fn close(
     message: &str,
     effects: bool,
 ) -> Result<(), DbError> {
-    let counts = serde_json::json!({
-        "lines": report.lines, "errors": report.errors, "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
-        "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "same_bytes_as": report.same_bytes_as,
-    });
     let params = Params::new()
         .with("run", run)
         .with("state", state.as_str())
         .with("ended", crate::clock::real())
-        .with("counts", counts.to_string())
+        .with("counts", counts(report))
         .with("message", message)
         .with("effects", i64::from(effects));
     conn.exec(
-        "UPDATE {enrold_run} SET state = :state, ended = :ended, counts = :counts, message = :message, effects = :effects WHERE id = :run",
+        "UPDATE {enrold_run} SET state = :state, ended = :ended, counts = :counts, message = :message,
+            effects = CASE WHEN effects = 1 THEN 1 ELSE :effects END WHERE id = :run",
         &params,
     )
     .await
     .map(|_| ())
 }
 
-/// How many runs are held, and how many have effects that are not written yet.
+/// The numbers of a report, as JSON.
+pub(super) fn counts(report: &Report) -> String {
+    let counts = serde_json::json!({
+        "lines": report.lines, "errors": report.errors, "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
+        "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "same_bytes_as": report.same_bytes_as,
+    });
+    counts.to_string()
+}
+
+/// How many runs are held, and how many have parts or effects that are not written yet.
 ///
 /// # Errors
 /// The engine's.
 pub async fn pending(conn: &mut Conn) -> Result<(i64, i64), DbError> {
-    let sql = "SELECT (SELECT COUNT(*) FROM {enrold_run} WHERE state = 'held'), (SELECT COUNT(*) FROM {enrold_run} WHERE effects = 1)";
+    let sql = "SELECT (SELECT COUNT(*) FROM {enrold_run} WHERE state = 'held'), (SELECT COUNT(*) FROM {enrold_run}
+        WHERE effects = 1 OR (state = 'running' AND parts IS NOT NULL))";
     Ok(conn.row(sql, &Params::new()).await?.map_or((0, 0), |row| (row.int(0), row.int(1))))
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::db::{Conn, Params};
 use crate::report::Problem;
 use crate::run::error::{RunError, RunResult};
-use crate::run::problems;
+use crate::run::{SyncOrder, problems};
 
 /// What a held run was asked to do, to do it again when it is approved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +38,14 @@ pub struct Held {
     pub user_key: Option<String>,
     /// The course key that was asked for, if any.
     pub course_key: Option<String>,
+}
+
+impl Held {
+    /// The order of a run without a file.
+    pub fn sync_order(&self) -> SyncOrder {
+        let Self { jobs, course, backfill, .. } = self.clone();
+        SyncOrder { jobs, course, backfill, defers: false }
+    }
 }
 
 /// The directory of one held run.

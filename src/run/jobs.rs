@@ -1,7 +1,7 @@
 //! The jobs of a run without a file, and after any run the rules that follow what it changed.
 //! It must not know what a job does: the flat file, the expirations and each rule do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::StopWatch;
 use crate::config::{Settings, WhenOff};
@@ -14,6 +14,7 @@ use crate::rules::Rule;
 use crate::run::error::{RunError, RunResult};
 use crate::run::order::SyncOrder;
 use crate::run::outcome::{Note, RuleReport, Skipped};
+use crate::run::parts::Part;
 use crate::run::reconcile::{self, View};
 use crate::run::work::Work;
 
@@ -73,50 +74,137 @@ fn skipped_by(name: &str, why: Skipped) -> RuleReport {
     RuleReport { rule: name.to_owned(), skipped: Some(why), ..RuleReport::default() }
 }
 
+/// A job of an order, or a rule that follows it.
+pub(super) struct Step {
+    /// Its name.
+    pub job: String,
+    /// It was not asked for.
+    pub follows: bool,
+    /// It may be done for some courses after the others.
+    pub by_course: bool,
+}
+
+/// What an order runs, in the order in which it does.
+pub(super) fn steps(rules: &[Rule], site: &Site, settings: &Settings, order: &SyncOrder) -> Vec<Step> {
+    let asked = |name: &str| order.jobs.iter().any(|job| job == name);
+    let step = |rule: &Rule, follows| Step {
+        job: rule.name.to_owned(),
+        follows,
+        by_course: site.is_enabled(rule.method) && (rule.policy)(site, settings).by_course,
+    };
+    let jobs = [(FLATFILE, false), (EXPIRATIONS, true)];
+    let jobs = jobs.into_iter().filter(|(name, _)| asked(name));
+    let jobs = jobs.map(|(name, by_course)| Step { job: name.to_owned(), follows: false, by_course });
+    let wished = rules.iter().filter(|rule| asked(rule.name)).map(|rule| step(rule, false));
+    let done = done(order);
+    let after = rules.iter().filter(|rule| !of_all(&order.jobs) && follows(site, settings, rule, &done));
+    jobs.chain(wished).chain(after.map(|rule| step(rule, true))).collect()
+}
+
 /// Runs the jobs of an order, in the fixed order.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings, order: &SyncOrder) -> RunResult<()> {
-    let only = match &order.course {
-        Some(shortname) => Some(course(work.conn, shortname).await?),
-        None => None,
-    };
+    let only = only(work, order).await?;
     if order.jobs.iter().any(|name| name == FLATFILE) {
-        let watch = StopWatch::start();
-        work.cause = FLATFILE;
-        job::apply_sync(work, settings).await?;
-        let report = reconcile::of_cause(work, FLATFILE).await?;
-        work.rules.push(RuleReport { millis: watch.millis(), ..report });
+        flatfile(work, settings).await?;
     }
     reconcile::prepare(work).await?;
     if order.jobs.iter().any(|name| name == EXPIRATIONS) {
-        let minded = minded(work, EXPIRATIONS, settings).await?;
-        match within(minded.clone(), only) {
-            Some(courses) if courses.is_empty() => work.rules.push(skipped_by(EXPIRATIONS, Skipped::OtherCourses)),
-            courses => expiry::run(work, settings, courses.as_deref()).await?,
-        }
-        if only.is_none() {
-            // Once a day for all its courses: a look at one course must not use up the day.
-            mail::notify(work, settings, minded.as_deref()).await?;
-        }
+        expirations(work, settings, only.clone(), order.course.is_none()).await?;
     }
     work.backfill = order.backfill;
     for rule in rules.iter().filter(|rule| order.jobs.iter().any(|name| name == rule.name)) {
-        asked(work, rule, settings, only).await?;
+        asked(work, rule, settings, only.clone()).await?;
     }
     if of_all(&order.jobs) {
         return Ok(());
     }
+    follow(work, rules, settings, &done(order)).await
+}
+
+/// Runs one part of an order that is cut: one of its [`steps`], over the courses of the part.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub(super) async fn run_part(
+    work: &mut Work<'_>,
+    rules: &[Rule],
+    settings: &Settings,
+    order: &SyncOrder,
+    part: &Part,
+) -> RunResult<()> {
+    if part.job == FLATFILE {
+        return flatfile(work, settings).await;
+    }
+    reconcile::prepare(work).await?;
+    let courses = part.courses(work.conn).await?;
+    if part.follows {
+        let rule = rules.iter().find(|rule| rule.name == part.job);
+        return match rule.filter(|rule| follows(work.site, settings, rule, &[])) {
+            Some(rule) if has_instances(work, rule).await? => follow_by(work, rule, settings, courses).await,
+            _ => Ok(()),
+        };
+    }
+    let only = within(courses, only(work, order).await?);
+    if part.job == EXPIRATIONS {
+        return expirations(work, settings, only, part.is_last() && order.course.is_none()).await;
+    }
+    work.backfill = order.backfill;
+    match rules.iter().find(|rule| rule.name == part.job) {
+        Some(rule) => asked(work, rule, settings, only).await,
+        None => Ok(()),
+    }
+}
+
+/// The one course that an order is limited to.
+async fn only(work: &mut Work<'_>, order: &SyncOrder) -> RunResult<Option<Vec<i64>>> {
+    match &order.course {
+        Some(shortname) => Ok(Some(vec![course(work.conn, shortname).await?])),
+        None => Ok(None),
+    }
+}
+
+async fn flatfile(work: &mut Work<'_>, settings: &Settings) -> RunResult<()> {
+    let watch = StopWatch::start();
+    work.cause = FLATFILE;
+    job::apply_sync(work, settings).await?;
+    let report = reconcile::of_cause(work, FLATFILE).await?;
+    work.rules.push(RuleReport { millis: watch.millis(), ..report });
+    Ok(())
+}
+
+/// What has expired, in the courses that the task minds among these; then, if `notifies`, who is told of ends.
+async fn expirations(
+    work: &mut Work<'_>,
+    settings: &Settings,
+    only: Option<Vec<i64>>,
+    notifies: bool,
+) -> RunResult<()> {
+    let minded = minded(work, EXPIRATIONS, settings).await?;
+    match within(minded.clone(), only) {
+        Some(courses) if courses.is_empty() => work.rules.push(skipped_by(EXPIRATIONS, Skipped::OtherCourses)),
+        courses => expiry::run(work, settings, courses.as_deref()).await?,
+    }
+    if notifies {
+        // Once a day for all its courses: a look at one course must not use up the day.
+        mail::notify(work, settings, minded.as_deref()).await?;
+    }
+    Ok(())
+}
+
+/// The rules that do not follow the jobs of an order: they were asked for, or must not.
+fn done(order: &SyncOrder) -> Vec<String> {
     let mut done = order.jobs.clone();
     if done.iter().any(|name| name == EXPIRATIONS) {
         done.extend(NOT_AFTER_EXPIRATIONS.map(str::to_owned));
     }
-    follow(work, rules, settings, &done).await
+    done
 }
 
-/// One rule that was asked for, over all the courses that it minds or the one that the run is limited to.
-async fn asked(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Option<i64>) -> RunResult<()> {
+/// One rule that was asked for, over all the courses that it minds or those that the run or part is limited to.
+async fn asked(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Option<Vec<i64>>) -> RunResult<()> {
     if !work.site.is_enabled(rule.method) {
         match when_off(settings, rule) {
             WhenOff::Skip => work.rules.push(skipped_by(rule.name, Skipped::MethodDisabled)),
@@ -136,12 +224,14 @@ async fn asked(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Opti
     reconcile::run(work, rule, settings, view, false).await
 }
 
-/// The courses that a task minds, as far as the run is limited to one of them; `None` for all.
-fn within(minded: Option<Vec<i64>>, only: Option<i64>) -> Option<Vec<i64>> {
+/// What two limits to some courses leave; `None` for all.
+fn within(minded: Option<Vec<i64>>, only: Option<Vec<i64>>) -> Option<Vec<i64>> {
     match (minded, only) {
-        (Some(minded), Some(course)) => Some(minded.into_iter().filter(|known| *known == course).collect()),
-        (None, Some(course)) => Some(vec![course]),
-        (minded, None) => minded,
+        (Some(minded), Some(only)) => {
+            let only: BTreeSet<i64> = only.into_iter().collect();
+            Some(minded.into_iter().filter(|course| only.contains(course)).collect())
+        }
+        (minded, only) => minded.or(only),
     }
 }
 
@@ -203,28 +293,33 @@ pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Setti
     }
     let mut prepared = !done.is_empty();
     for rule in rules {
-        if done.iter().any(|name| name == rule.name)
-            || !followed(work.site, settings, rule)
-            || !has_instances(work, rule).await?
-        {
+        if !follows(work.site, settings, rule, done) || !has_instances(work, rule).await? {
             continue;
         }
         if !prepared {
             reconcile::prepare(work).await?;
             prepared = true;
         }
-        let courses = minded(work, rule.name, settings).await?;
-        if let Some(view) = reconcile::of_touched(work, rule, courses.as_deref()).await? {
-            reconcile::run(work, rule, settings, view, true).await?;
-        }
+        follow_by(work, rule, settings, None).await?;
     }
     Ok(())
 }
 
-/// A rule follows others if its method is enabled in Moodle and its task in enrold: where an operator leaves a method to
-/// Moodle, enrold does not write its enrolments.
-fn followed(site: &Site, settings: &Settings, rule: &Rule) -> bool {
-    site.is_enabled(rule.method) && settings.tasks.get(rule.name).is_none_or(|task| task.enabled)
+/// One rule over what this run has changed so far, in these courses or all.
+async fn follow_by(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Option<Vec<i64>>) -> RunResult<()> {
+    let courses = within(minded(work, rule.name, settings).await?, only);
+    match reconcile::of_touched(work, rule, courses.as_deref()).await? {
+        Some(view) => reconcile::run(work, rule, settings, view, true).await,
+        None => Ok(()),
+    }
+}
+
+/// A rule follows others if its method is enabled in Moodle and its task in enrold, and it is not `done`: where an operator
+/// leaves a method to Moodle, enrold does not write its enrolments.
+fn follows(site: &Site, settings: &Settings, rule: &Rule, done: &[String]) -> bool {
+    site.is_enabled(rule.method)
+        && settings.tasks.get(rule.name).is_none_or(|task| task.enabled)
+        && !done.iter().any(|name| name == rule.name)
 }
 
 async fn has_instances(work: &mut Work<'_>, rule: &Rule) -> Result<bool, DbError> {

@@ -67,7 +67,7 @@ impl Engine {
         Ok(report)
     }
 
-    async fn connect(&self, simulate: bool) -> Result<Conn, DbError> {
+    pub(super) async fn connect(&self, simulate: bool) -> Result<Conn, DbError> {
         if simulate {
             self.database.connect_with(self.settings.run.simulate_lock_timeout).await
         } else {
@@ -108,6 +108,7 @@ impl Engine {
         let site = Site::read(conn).await?;
         let mut pending = Vec::new();
         if !simulate {
+            self.resume(conn, lease, &site).await?;
             // Effects of an earlier run that cannot be written must not keep this one from running.
             if let Err(error) = self.effects(conn, &site).finish_all().await {
                 pending.push(Note::EffectsPending(error.to_string()));
@@ -160,10 +161,16 @@ impl Engine {
             report.same_bytes_as = history::same_bytes(conn, &opened.scan.sha256, before).await?;
         }
         let now = report.clock;
-        let attempt = Attempt { engine: self, order, opened: opened.as_ref(), site: &site, lease, run, now, simulate };
+        let opened = opened.as_ref();
+        let attempt = Attempt { engine: self, order, opened, site: &site, lease, run, now, simulate, turn: None };
         self.attempts(conn, &attempt, &mut report, watch).await?;
-        if report.state == State::Done || report.state == State::DoneWithErrors {
+        self.carry_out(conn, &attempt, &mut report, watch).await?;
+        let committed = matches!(report.state, State::Done | State::DoneWithErrors);
+        if committed {
             self.observer.reached(Moment::Committed).await;
+        }
+        // Of a run that is held, earlier parts may stand.
+        if committed || report.state == State::Held {
             // The run is committed whatever becomes of its effects: the next run goes on with them.
             if let Err(error) = self.effects(conn, &site).finish(run).await {
                 report.notes.push(Note::EffectsPending(error.to_string()));
@@ -183,8 +190,8 @@ impl Engine {
         }
     }
 
-    /// Writes the effects that a crash or a full disk left unwritten, under the run lease; gives what still keeps them
-    /// from being written.
+    /// Carries out the parts and writes the effects that a crash or a full disk left, under the run lease; gives what still
+    /// keeps the effects from being written.
     ///
     /// # Errors
     /// As [`Engine::import`].
@@ -192,13 +199,16 @@ impl Engine {
         let mut conn = self.connect(false).await?;
         let lease = self.take_lease(&mut conn).await?;
         let heart = lease.beat(Arc::clone(&self.database), self.settings.run.lease_ttl.as_secs());
-        let outcome = match Site::read(&mut conn).await {
-            Ok(site) => Ok(self.effects(&mut conn, &site).finish_all().await.err().map(|error| error.to_string())),
-            Err(error) => Err(error.into()),
-        };
+        let outcome = self.finish_under_lease(&mut conn, &lease).await;
         drop(heart);
         lease.release(&mut conn).await?;
         outcome
+    }
+
+    async fn finish_under_lease(&self, conn: &mut Conn, lease: &Lease) -> RunResult<Option<String>> {
+        let site = Site::read(conn).await?;
+        self.resume(conn, lease, &site).await?;
+        Ok(self.effects(conn, &site).finish_all().await.err().map(|error| error.to_string()))
     }
 
     /// A file that cannot be read at all is a failed run of the history, with its reason.
@@ -228,69 +238,6 @@ impl Engine {
             history::close(conn, report.run, State::Failed, &report, &message, false).await?;
         }
         Ok(report)
-    }
-
-    /// Tries the run until it commits, is held, or fails for good; each transient error begins it anew.
-    async fn attempts(
-        &self,
-        conn: &mut Conn,
-        attempt: &Attempt<'_>,
-        report: &mut Report,
-        watch: StopWatch,
-    ) -> RunResult<()> {
-        let mut tried = 0;
-        loop {
-            let outcome = attempt.once(conn, report, watch).await;
-            match outcome {
-                Ok(()) => {
-                    if tried > 0 {
-                        report.notes.push(Note::Retried(tried));
-                    }
-                    return Ok(());
-                }
-                Err(error) if error.is_transient() && tried < self.settings.run.retries => {
-                    tried += 1;
-                    tracing::warn!(run.id = attempt.run, attempt = tried, "run {}: {error}; trying again", attempt.run);
-                    tokio::time::sleep(Duration::from_millis(200 << tried.min(6))).await;
-                    if self.reconnected(conn, attempt, report).await? {
-                        return Ok(());
-                    }
-                }
-                Err(error) => {
-                    self.failed(conn, attempt, report, &error).await;
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// Opens a new connection; true if the lost one had committed the run after all.
-    async fn reconnected(&self, conn: &mut Conn, attempt: &Attempt<'_>, report: &mut Report) -> RunResult<bool> {
-        let fresh = self.connect(attempt.simulate).await.map_err(|error| DbError::Lost(error.to_string()))?;
-        std::mem::replace(conn, fresh).close().await;
-        if attempt.run == 0 {
-            return Ok(false);
-        }
-        let state = history::find(conn, attempt.run).await?.map(|past| past.state).unwrap_or_default();
-        report.state = match state.as_str() {
-            "done" => State::Done,
-            "done-with-errors" => State::DoneWithErrors,
-            _ => return Ok(false),
-        };
-        Ok(true)
-    }
-
-    async fn failed(&self, conn: &mut Conn, attempt: &Attempt<'_>, report: &Report, error: &RunError) {
-        if attempt.run == 0 {
-            return;
-        }
-        let message = error.to_string();
-        if history::close(conn, attempt.run, State::Failed, report, &message, false).await.is_err()
-            && let Ok(mut fresh) = self.database.connect().await
-        {
-            // If this fails as well, the row stays "running" and the next run calls it interrupted.
-            drop(history::close(&mut fresh, attempt.run, State::Failed, report, &message, false).await);
-        }
     }
 
     /// Moodle's own tasks for the same work: an enabled one is told, a running one is waited for.

@@ -16,10 +16,12 @@ mod life;
 pub mod observe;
 mod order;
 pub mod outcome;
+mod parts;
 mod problems;
 pub mod reconcile;
 pub mod spool;
 pub mod take;
+mod tries;
 mod weigh;
 pub mod work;
 

@@ -26,6 +26,13 @@ pub enum Moment {
     Applied,
     /// Everything is applied, the commit comes next.
     Committing,
+    /// A part of a run that is cut is committed, the next one comes.
+    PartCommitted {
+        /// Parts committed so far.
+        part: usize,
+        /// Parts of the run.
+        of: usize,
+    },
     /// The run is committed, effects come next.
     Committed,
     /// A chunk of the effects is written.

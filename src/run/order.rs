@@ -125,8 +125,7 @@ impl Order {
         let shelf = Shelf::of(state, run);
         let held = shelf.order()?;
         if held.kind != "import" {
-            let order = SyncOrder { jobs: held.jobs, course: held.course, backfill: held.backfill, defers: false };
-            return Ok(Self { task: Task::Sync(order), held: Some(run) });
+            return Ok(Self { task: Task::Sync(held.sync_order()), held: Some(run) });
         }
         let import = Import {
             path: shelf.bytes(),

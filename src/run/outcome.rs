@@ -153,6 +153,46 @@ pub struct RuleReport {
     pub millis: u64,
 }
 
+impl RuleReport {
+    /// Adds what another part of the same run came to.
+    pub(super) fn add(&mut self, other: &Self) {
+        // A part without a course of the task is skipped; the rule is not.
+        self.skipped = self.skipped.filter(|_| other.skipped.is_some());
+        let ours = [
+            &mut self.checked,
+            &mut self.added,
+            &mut self.reactivated,
+            &mut self.changed,
+            &mut self.suspended,
+            &mut self.removed,
+            &mut self.roles_added,
+            &mut self.roles_removed,
+            &mut self.groups_added,
+            &mut self.groups_removed,
+            &mut self.made,
+            &mut self.unmade,
+        ];
+        let theirs = [
+            other.checked,
+            other.added,
+            other.reactivated,
+            other.changed,
+            other.suspended,
+            other.removed,
+            other.roles_added,
+            other.roles_removed,
+            other.groups_added,
+            other.groups_removed,
+            other.made,
+            other.unmade,
+        ];
+        for (own, more) in ours.into_iter().zip(theirs) {
+            *own += more;
+        }
+        self.millis += other.millis;
+    }
+}
+
 /// Why a rule was not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -252,6 +292,8 @@ pub enum Note {
     },
     /// `coursecompleted.delays` names a course that does not exist, by this short name.
     DelayOfNoCourse(String),
+    /// The run was cut into so many parts, each a transaction.
+    InParts(usize),
     /// The run was tried again after a transient error.
     Retried(u32),
 }

@@ -10,8 +10,8 @@ use crate::run::guard::{Members, Tally};
 use crate::run::work::Work;
 
 impl Work<'_> {
-    /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added. It is
-    /// called before the run's first ending is applied.
+    /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and with
+    /// what its earlier parts removed. It is called before the first ending of this transaction is applied.
     async fn guard_open(&mut self) -> Result<(), DbError> {
         if self.guard.members.is_some() {
             return Ok(());
@@ -20,9 +20,14 @@ impl Work<'_> {
         let standing = "SELECT e.courseid, e.enrol, COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid GROUP BY e.courseid, e.enrol";
         let added = "SELECT c.courseid, e.enrol, -COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
               JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
-             WHERE c.run = :run AND c.state = 0 AND c.kind = 'enrolment.add' GROUP BY c.courseid, e.enrol";
-        let params = Params::new().with("run", self.run);
-        for sql in [standing, added] {
+             WHERE c.run = :run AND c.seq > :committed AND c.state = 0 AND c.kind = 'enrolment.add' GROUP BY c.courseid, e.enrol";
+        let earlier = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), COUNT(CASE WHEN c.kind = 'enrolment.remove' THEN 1 END) - COUNT(CASE WHEN c.kind = 'enrolment.add' THEN 1 END)
+               FROM {enrold_change} c LEFT JOIN {enrol} e ON e.id = c.enrolid
+              WHERE c.run = :run AND c.seq <= :committed AND c.state = 0 AND c.kind IN ('enrolment.add', 'enrolment.remove')
+              GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7))";
+        let params = Params::new().with("run", self.run).with("committed", self.committed);
+        let earlier = (self.committed > 0).then_some(earlier);
+        for sql in [standing, added].into_iter().chain(earlier) {
             self.conn
                 .each(sql, &params, |row| {
                     *members.by_course.entry(row.int(0)).or_default() += row.int(2);

@@ -31,6 +31,11 @@ impl Place {
         let from = (self.wave * 100 + self.rank) * RANK_ROOM;
         (from, from + RANK_ROOM - 1)
     }
+
+    /// The wave in which a sequence number stands.
+    pub(super) fn wave_of(seq: i64) -> i64 {
+        seq / (100 * RANK_ROOM)
+    }
 }
 
 /// A run at work.
@@ -59,6 +64,8 @@ pub struct Work<'a> {
     pub cause: &'static str,
     /// How many changes were planned so far.
     pub planned: i64,
+    /// The last sequence number that an earlier part of this run has committed, or 0.
+    pub committed: i64,
     /// The last wave that was used: see [`Work::next_wave`].
     pub waves: i64,
     /// Completions that were there before their instance count too.

@@ -251,8 +251,13 @@ async fn the_rules_need_no_more(mut site: Site) {
     site.unassigned(1, category_context(1), "student").await;
     site.leaves(2, 1).await;
     site.plugin_setting("enrol_meta", "unenrolaction", Some("0")).await;
-    let gone = account.engine.sync(&order, false).await.unwrap();
+    // A run that is cut writes its parts down.
+    let mut settings = (*account.engine.settings).clone();
+    settings.run.part_rows = 1;
+    let cutting = Engine { settings: Arc::new(settings), ..account.engine.clone() };
+    let gone = cutting.sync(&order, false).await.unwrap();
     assert_applied(&gone, State::Done);
+    assert!(gone.notes.iter().any(|note| matches!(note, Note::InParts(_))), "{:?}", gone.notes);
     for kind in ["instance.add", "enrolment.add", "role.add", "group-member.add", "conversation-member.add"] {
         assert!(made.counts.contains_key(kind), "{kind} is not among {:?}", made.counts);
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use enrold::run::{Engine, Note, Observer, State, SyncOrder};
+use enrold::run::{Engine, Note, State, SyncOrder};
 
 use crate::cluster::Cluster;
 use crate::dump::assert_same;
@@ -20,8 +20,6 @@ struct OnCluster {
     job: &'static str,
     clocks: (i64, i64),
     conflict: &'static str,
-    /// The short names of the courses with an instance of the rule: the run cut into parts.
-    parts: &'static [&'static str],
 }
 
 const CASES: [OnCluster; 3] = [
@@ -30,21 +28,18 @@ const CASES: [OnCluster; 3] = [
         job: "cohort",
         clocks: (1_795_298_811, 1_795_298_811),
         conflict: "UPDATE {user_enrolments} SET modifierid = 0 WHERE id = 5006 AND modifierid = 2",
-        parts: &["xc1", "xc2", "xc3", "xc4", "xc5", "xc6"],
     },
     OnCluster {
         name: "c02",
         job: "cohort",
         clocks: (1_795_298_820, 1_795_298_821),
         conflict: "UPDATE {groups} SET timemodified = 5 WHERE id = 300 AND timemodified > 5",
-        parts: &["xc1", "xc2"],
     },
     OnCluster {
         name: "m06",
         job: "meta",
         clocks: (1_795_298_949, 1_795_298_949),
         conflict: "UPDATE {groups} SET timemodified = 5 WHERE id = 310 AND timemodified > 5",
-        parts: &["xc2", "xc3"],
     },
 ];
 
@@ -57,6 +52,7 @@ fn goldens_on_three_nodes() {
             on_cluster(&cluster, case, false).await;
             on_cluster(&cluster, case, true).await;
         }
+        too_large_for_the_cluster(&cluster).await;
     });
 }
 
@@ -76,18 +72,16 @@ async fn on_cluster(cluster: &Cluster, case: &OnCluster, in_parts: bool) {
     other.conn.command("SET SESSION wsrep_sync_wait = 15").await.unwrap();
     other.dump().await;
 
-    let courses: Vec<Option<&str>> =
-        if in_parts { case.parts.iter().map(|course| Some(*course)).collect() } else { vec![None] };
-    let (mut conflict, outcome) = other.writer(When::Committing, &[case.conflict]);
-    let mut retried = false;
-    for course in courses {
-        let observer = std::mem::replace(&mut conflict, Observer::none());
-        let order = SyncOrder { course: course.map(str::to_owned), ..SyncOrder::of(case.job) };
-        let engine = Engine { observer, wait: Duration::from_secs(10), ..site.engine() };
-        let report = engine.sync(&order, false).await.unwrap();
-        assert_eq!(report.state, State::Done, "{name}");
-        retried |= report.notes.iter().any(|note| matches!(note, Note::Retried(_)));
+    if in_parts {
+        site.set("run.part_rows", "1");
     }
+    let (observer, outcome) = other.writer(When::Committing, &[case.conflict]);
+    let engine = Engine { observer, wait: Duration::from_secs(10), ..site.engine() };
+    let report = engine.sync(&SyncOrder::of(case.job), false).await.unwrap();
+    assert_eq!(report.state, State::Done, "{name}");
+    let cut = report.notes.iter().any(|note| matches!(note, Note::InParts(parts) if *parts > 1));
+    assert_eq!(cut, in_parts, "{name}");
+    let retried = report.notes.iter().any(|note| matches!(note, Note::Retried(_)));
     assert!(outcome.settled(site.conn.dialect()), "{name}: the writer was first");
     assert!(retried, "{name}: the two met at one row");
 
@@ -101,4 +95,35 @@ async fn on_cluster(cluster: &Cluster, case: &OnCluster, in_parts: bool) {
     assert_same(&after, &third.dump().await, "the third node");
     site.engine().sync(&SyncOrder::of(case.job), false).await.unwrap();
     site.nothing_changed(&after, "a second sync").await;
+}
+
+/// A run that the cluster refuses whole goes through in parts.
+async fn too_large_for_the_cluster(cluster: &Cluster) {
+    let create = "CREATE DATABASE large CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
+    connect(&cluster.url(0, "")).await.command(create).await.unwrap();
+    create_tables(&mut connect(&cluster.url(0, "large")).await).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut site = Site::open(&cluster.url(0, "large"), dir.path()).await;
+    site.campus().await;
+    site.courses_up_to(8).await;
+    site.cohort(1, &[1, 2, 3, 4, 5, 6, 7, 8, 9]).await;
+    for number in 1..=8 {
+        site.cohort_link(number, 1, "student").await;
+    }
+    site.set("run.effect_rows", "10");
+    site.set("run.retries", "0");
+    site.conn.command("SET GLOBAL wsrep_max_ws_size = 16384").await.unwrap();
+    let before = site.dump().await;
+    let refused = site.engine().sync(&SyncOrder::of("cohort"), false).await;
+    let refused = refused.expect_err("one write set of all").to_string();
+    site.nothing_changed(&before, &refused).await;
+    site.set("run.part_rows", "18");
+    let report = site.engine().sync(&SyncOrder::of("cohort"), false).await.unwrap();
+    assert_eq!((report.state, report.counts["enrolment.add"]), (State::Done, 72));
+    assert!(report.notes.iter().any(|note| matches!(note, Note::InParts(parts) if *parts >= 8)), "{:?}", report.notes);
+    let unwritten = report.notes.iter().find(|note| matches!(note, Note::EffectsPending(_)));
+    assert_eq!(unwritten, None, "their effects too");
+    let wait = "SET SESSION wsrep_sync_wait = 15";
+    site.conn.command(wait).await.unwrap();
+    assert_eq!(site.events().await.len(), 144);
 }

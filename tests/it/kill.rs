@@ -93,6 +93,10 @@ impl Night {
         site.setting("unenrolaction", Some("0")).await;
         site.instance("flatfile", 1, 0, "student").await;
         site.instance("flatfile", 2, 0, "student").await;
+        // The task of each round is cut into two parts.
+        site.cohort(1, &[]).await;
+        site.cohort_link(1, 1, "student").await;
+        site.cohort_link(2, 1, "student").await;
         let program = Program::on(site);
         let spool = program.dir.join("spool");
         std::fs::create_dir(&spool).unwrap();
@@ -101,6 +105,9 @@ impl Night {
             .set("inbox.settle=0")
             .set("retention.reports_days=0")
             .set("run.effect_rows=2")
+            .set("run.part_rows=1")
+            .set("tasks.cohort.schedule=0 * * * *")
+            .minding(&["cohort"])
             .set("guard.run.creations_max=2");
         Self { program, spool, round: 0 }
     }
@@ -140,7 +147,7 @@ impl Night {
     }
 
     async fn people(&self, site: &mut Site) {
-        for (at, who) in (0..).zip(["a", "b", "c", "d", "x", "y", "z"]) {
+        for (at, who) in (0..).zip(["a", "b", "c", "d", "x", "y", "z", "h"]) {
             let name = format!("{who}{}", self.round);
             let row = [
                 ("id", (user(1_000) + self.round * 10 + at).into()),
@@ -152,6 +159,7 @@ impl Night {
             ];
             site.insert("user", &row).await;
         }
+        site.joins(1_000 + self.round * 10 + 7, 1).await;
     }
 
     async fn decide(&self, site: &mut Site, now: i64) {
@@ -220,6 +228,9 @@ impl Night {
         }
         enrolled.sort();
         assert_eq!(site.enrolled_as().await, enrolled);
+        let by_cohort =
+            "SELECT COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid WHERE e.enrol = 'cohort'";
+        assert_eq!(site.conn.number(by_cohort, &Params::new()).await.unwrap(), 2 * (n + 1), "two courses a round");
         let buffered = site.conn.number("SELECT COUNT(*) FROM {enrol_flatfile}", &Params::new()).await.unwrap();
         assert_eq!(buffered, 1, "the future line of this round");
         site.each_drop_once(4 * (n as usize + 1)).await;

@@ -39,6 +39,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         notes: Vec::new(),
         cause: "import",
         planned: 0,
+        committed: 0,
         waves: 0,
         backfill: false,
         rules: Vec::new(),

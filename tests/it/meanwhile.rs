@@ -21,6 +21,8 @@ pub enum When {
     Applied(u32),
     /// The commit comes next.
     Committing,
+    /// The first, second… part of a run that is cut is committed.
+    PartCommitted(u32),
     /// The commit is done.
     Committed,
     /// The first, second… chunk of the effects is written.
@@ -39,6 +41,7 @@ impl When {
             | (Self::Spooled, Moment::Spooled) => Some(1),
             (Self::Planned(turn), Moment::Planned { .. })
             | (Self::Applied(turn), Moment::Applied)
+            | (Self::PartCommitted(turn), Moment::PartCommitted { .. })
             | (Self::Effects(turn), Moment::Effects { .. }) => Some(turn),
             _ => None,
         }

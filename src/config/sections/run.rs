@@ -22,4 +22,6 @@ pub struct Run {
     pub lease_ttl: Duration,
     /// Changes per chunk of the effects that follow the commit (`cache_flags`, log store).
     pub effect_rows: u32,
+    /// Changes from which on a run of tasks is cut by course into consecutive transactions; 0 for never.
+    pub part_rows: u32,
 }

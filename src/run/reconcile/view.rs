@@ -74,6 +74,8 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
         .params()
         .with("method", rule.method)
         .with("component", rule.component())
+        // In a run that is cut, this very rule may have followed in other courses already.
+        .with("itself", rule.name)
         .fragment("concerned", concerned)
         .fragment("minded", minded.map_or_else(|| "IS NOT NULL".to_owned(), |ids| format!("IN ({})", id_list(ids))));
     let conn = &mut *work.conn;
@@ -81,7 +83,8 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
     let touched = conn
         .exec(
             "INSERT INTO touched (userid, courseid) SELECT DISTINCT c.userid, c.courseid FROM {enrold_change} c
-              WHERE c.run = :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL AND c.kind NOT IN ('buffer.add', 'buffer.remove')",
+              WHERE c.run = :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL AND c.kind NOT IN ('buffer.add', 'buffer.remove')
+                AND c.cause <> :itself",
             &params,
         )
         .await?;

@@ -1,0 +1,94 @@
+//! The attempts of a run or of one of its parts: again after a transient error, until it commits, is held or fails.
+//! It must not know what an attempt does.
+
+use std::time::Duration;
+
+use crate::clock::StopWatch;
+use crate::db::{Conn, DbError};
+use crate::run::attempt::Attempt;
+use crate::run::error::{RunError, RunResult};
+use crate::run::outcome::{Note, Report, State};
+use crate::run::{Engine, history, parts};
+
+impl Engine {
+    /// Tries until it commits, is held, or fails for good; each transient error begins it anew. What an attempt that came
+    /// to nothing has told is forgotten; so is the plan of a run that is cut.
+    pub(super) async fn attempts(
+        &self,
+        conn: &mut Conn,
+        attempt: &Attempt<'_>,
+        report: &mut Report,
+        watch: StopWatch,
+    ) -> RunResult<()> {
+        let before = report.clone();
+        let mut tried = 0;
+        loop {
+            let outcome = attempt.once(conn, report, watch).await;
+            match outcome {
+                Ok(()) => break,
+                Err(error) if error.is_transient() && tried < self.settings.run.retries => {
+                    tried += 1;
+                    tracing::warn!(run.id = attempt.run, attempt = tried, "run {}: {error}; trying again", attempt.run);
+                    tokio::time::sleep(Duration::from_millis(200 << tried.min(6))).await;
+                    if self.reconnected(conn, attempt, report).await? {
+                        tried -= 1;
+                        break;
+                    }
+                    report.clone_from(&before);
+                }
+                Err(error) => {
+                    self.failed(conn, attempt, report, &error).await;
+                    return Err(error);
+                }
+            }
+        }
+        if attempt.turn.is_none() && report.state == State::Running {
+            *report = before;
+        }
+        if tried > 0 {
+            report.notes.push(Note::Retried(tried));
+        }
+        Ok(())
+    }
+
+    /// Opens a new connection; true if the lost one had committed after all.
+    async fn reconnected(&self, conn: &mut Conn, attempt: &Attempt<'_>, report: &mut Report) -> RunResult<bool> {
+        let fresh = self.connect(attempt.simulate).await.map_err(|error| DbError::Lost(error.to_string()))?;
+        std::mem::replace(conn, fresh).close().await;
+        if attempt.run == 0 {
+            return Ok(false);
+        }
+        let state = history::find(conn, attempt.run).await?.map(|past| past.state).unwrap_or_default();
+        report.state = match state.as_str() {
+            "done" => State::Done,
+            "done-with-errors" => State::DoneWithErrors,
+            "running" if self.moved_on(conn, attempt).await? => State::Running,
+            _ => return Ok(false),
+        };
+        Ok(true)
+    }
+
+    /// True if the parts were kept, or this one is done.
+    async fn moved_on(&self, conn: &mut Conn, attempt: &Attempt<'_>) -> RunResult<bool> {
+        let before = attempt.turn.map_or(-1, |turn| turn.done as i64);
+        Ok(parts::done(conn, attempt.run).await?.is_some_and(|done| done > before))
+    }
+
+    async fn failed(&self, conn: &mut Conn, attempt: &Attempt<'_>, report: &Report, error: &RunError) {
+        // Who has taken the lease resumes a run that is cut.
+        let resumed = attempt.turn.is_some() && matches!(error, RunError::Fenced);
+        if attempt.run == 0 || resumed {
+            return;
+        }
+        let message = match attempt.turn {
+            Some(turn) => format!("{}; {error}", turn.applied()),
+            None => error.to_string(),
+        };
+        if history::close(conn, attempt.run, State::Failed, report, &message, false).await.is_err()
+            && let Ok(mut fresh) = self.database.connect().await
+        {
+            // If this fails as well, the row stays "running" and the next run calls it interrupted.
+            drop(history::close(&mut fresh, attempt.run, State::Failed, report, &message, false).await);
+        }
+    }
+}
