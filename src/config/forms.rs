@@ -3,7 +3,7 @@
 
 use config::ValueKind;
 
-use super::sections::{CourseDelay, Listen, Schedule};
+use super::sections::{CourseDelay, Listen, Schedule, Season};
 
 /// What begins a database URL that enrold understands.
 const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
@@ -169,6 +169,49 @@ pub(super) fn delays(texts: &[&str]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A table or view of another database as SQL writes it, or nothing; nothing that could begin another statement.
+pub(super) fn remote_table(text: &str) -> Result<(), String> {
+    let foreign = |c: char| c.is_control() || ";'()".contains(c);
+    if text.contains(foreign) || text.contains("--") || text.contains("/*") {
+        return Err(format!("found {}, expected the name of a table or view; a SELECT goes into query", shown(text)));
+    }
+    Ok(())
+}
+
+/// A SELECT, or nothing.
+pub(super) fn query(text: &str) -> Result<(), String> {
+    let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    match first.as_str() {
+        "" | "select" | "with" if !text.contains('\0') => Ok(()),
+        _ => Err("expected a SELECT statement".to_owned()),
+    }
+}
+
+/// SQL statements, none of them empty.
+pub(super) fn statements(texts: &[&str]) -> Result<(), String> {
+    match texts.iter().any(|text| text.is_empty() || text.contains('\0')) {
+        true => Err("expected a list of SQL statements, none of them empty".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// A component of Moodle (`local_apogee`), or nothing.
+pub(super) fn optional_component(text: &str) -> Result<(), String> {
+    let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if text.len() <= 100 && text.chars().all(known) {
+        Ok(())
+    } else {
+        Err(format!("found {}, expected the name of a component of Moodle, for example local_records", shown(text)))
+    }
+}
+
+/// Weeks with limits of their own.
+pub(super) fn seasons(texts: &[&str]) -> Result<(), String> {
+    texts.iter().try_for_each(|text| {
+        Season::parse(text).map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
+    })
 }
 
 /// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a password.

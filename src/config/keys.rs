@@ -1,6 +1,7 @@
 //! The list of known keys with what each takes: the one place that says which keys exist.
 //! It must not know layers or defaults (those are in `config/enrold.toml`).
 
+pub(super) mod sources;
 mod tasks;
 
 use std::sync::LazyLock;
@@ -200,19 +201,32 @@ const fn text(name: &'static str, form: fn(&str) -> Result<(), String>) -> Key {
     defaulted(name, Kind::Text(form))
 }
 
-/// The known key of this name.
-pub(super) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+/// The known key of this path; that of a source has its name without `sources.NAME.`.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    match sources::divided(path) {
+        Some((_, rest)) => sources::find(rest),
+        None => KEYS.iter().find(|key| key.name == path),
+    }
 }
 
-/// A known key inside the section of this name, if there is such a section.
-pub(super) fn example_in(section: &str) -> Option<&'static str> {
-    KEYS.iter().map(|key| key.name).find(|name| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))
+/// A known key inside the section of this path, if there is such a section.
+pub(super) fn example_in(section: &str) -> Option<String> {
+    let inside = |name: &str, section: &str| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+    match sources::divided(section) {
+        Some((_, "")) => Some(format!("{section}.url")),
+        Some((source, rest)) => {
+            let key = sources::OF_SOURCE.iter().find(|key| inside(key.name, rest))?;
+            Some(format!("{}{source}.{}", sources::SECTION, key.name))
+        }
+        None if section == "sources" => Some("sources.NAME.url".to_owned()),
+        None => KEYS.iter().find(|key| inside(key.name, section)).map(|key| key.name.to_owned()),
+    }
 }
 
 /// The known key that looks most like an unknown one: the fewest edits on the whole path, on its section, and twice on its
-/// last part, so that both a slip of the pen and a key in the wrong section find their way. A task is like a task only.
-pub(super) fn nearest(unknown: &str) -> &'static str {
+/// last part, so that both a slip of the pen and a key in the wrong section find their way. A task is like a task only, a
+/// source like the same source.
+pub(super) fn nearest(unknown: &str) -> String {
     fn ends(path: &str) -> (&str, &str) {
         let section = path.split('.').next().unwrap_or_default();
         let last = path.rsplit('.').next().unwrap_or_default();
@@ -223,11 +237,19 @@ pub(super) fn nearest(unknown: &str) -> &'static str {
         let (known_section, known_last) = ends(known);
         edits(unknown, known) + edits(section, known_section) + 2 * edits(last, known_last)
     };
-    KEYS.iter()
-        .map(|key| key.name)
-        .filter(|known| section != "tasks" || known.starts_with("tasks."))
-        .min_by_key(|known| far(known))
-        .unwrap_or_default()
+    let of_source = |source: &str| {
+        let path = |key: &Key| format!("{}{source}.{}", sources::SECTION, key.name);
+        sources::OF_SOURCE.iter().map(path).min_by_key(|known| far(known))
+    };
+    let fixed = || {
+        let names = KEYS.iter().map(|key| key.name);
+        names.filter(|known| section != "tasks" || known.starts_with("tasks.")).min_by_key(|known| far(known))
+    };
+    let found = match sources::divided(unknown) {
+        Some((source, _)) => of_source(source),
+        None => fixed().map(str::to_owned),
+    };
+    found.unwrap_or_default()
 }
 
 /// Levenshtein's distance; a text longer than any key by far is cut, so that a hostile key costs nothing.

@@ -15,6 +15,7 @@ use super::{Origin, REFERENCE, Sources};
 const ENV_PREFIX: &str = "ENROLD__";
 
 /// One key with its value, as a layer gives it.
+#[derive(Clone)]
 pub(super) struct Entry {
     /// Dotted path, not yet compared with the known keys.
     pub key: String,
@@ -60,7 +61,7 @@ fn from_file(path: &Path, may_be_missing: bool, problems: &mut Vec<ConfigProblem
     }
 }
 
-fn from_toml(text: &str, origin: &Origin, problems: &mut Vec<ConfigProblem>) -> Vec<Entry> {
+pub(super) fn from_toml(text: &str, origin: &Origin, problems: &mut Vec<ConfigProblem>) -> Vec<Entry> {
     let place = |line: Option<usize>| Place { origin: origin.clone(), line };
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -141,7 +142,7 @@ fn find_lines(text: &str, table: &DeTable<'_>, above: &str, lines: &mut HashMap<
     }
 }
 
-fn join(above: &str, name: &str) -> String {
+pub(super) fn join(above: &str, name: &str) -> String {
     match above {
         "" => name.to_owned(),
         _ => format!("{above}.{name}"),

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use config::{Config, ValueKind};
 
-use super::keys::{self, KEYS, Key, Unset};
+use super::each_source;
+use super::keys::{self, KEYS, Key, Unset, sources};
 use super::layers::{self, Entry};
 use super::problem::{ConfigProblem, ConfigProblems, Place};
 use super::{Effective, Loaded, Origin, Settings, Sources, forms};
 
-const URL: &str = "database.url";
-const URL_FILE: &str = "database.url_file";
+/// The section of Moodle's database.
+const DATABASE: &str = "database";
 const STATE_PATH: &str = "state.path";
 
 /// What is shown in place of a secret.
@@ -22,7 +23,7 @@ const MASK: &str = "********";
 const EMBEDDED: &str = "enrold.sqlite";
 
 /// The accepted value of each key with the place of the highest layer that sets it.
-type Merged = HashMap<&'static str, (ValueKind, Place)>;
+pub(super) type Merged = HashMap<String, (ValueKind, Place)>;
 
 /// Merges defaults, system file, named files, environment and `--set`, the later over the earlier.
 ///
@@ -33,21 +34,26 @@ type Merged = HashMap<&'static str, (ValueKind, Place)>;
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     let mut problems = Vec::new();
     let mut merged = Merged::new();
-    for layer in layers::read(sources, &mut problems) {
-        put_aside_lower_url(&layer, &mut merged, &mut problems);
-        for entry in layer {
-            if let Err(problem) = merge(entry, &mut merged) {
-                problems.push(problem);
-            }
-        }
+    let layers = layers::read(sources, &mut problems);
+    let names = each_source::named(&layers);
+    for name in names.keys() {
+        let defaults = each_source::defaults(name, &mut problems);
+        merge_layer(defaults, &[], &mut merged, &mut problems);
     }
-    if let Err(problem) = resolve_url(&mut merged) {
-        problems.push(problem);
+    let of_source = |name: &String| format!("{}{name}", sources::SECTION);
+    let sections: Vec<String> = std::iter::once(DATABASE.to_owned()).chain(names.keys().map(of_source)).collect();
+    for layer in layers {
+        merge_layer(layer, &sections, &mut merged, &mut problems);
+    }
+    problems.extend(sections.iter().filter_map(|section| resolve_url_file(section, &mut merged).err()));
+    embed_database(&mut merged);
+    for (name, place) in &names {
+        each_source::check(name, place, &merged, &mut problems);
     }
     if !problems.is_empty() {
         return Err(ConfigProblems(problems));
     }
-    let origins = KEYS.iter().filter_map(|key| effective(key, &merged)).collect();
+    let origins = origins(&names.keys().map(String::as_str).collect::<Vec<_>>(), &merged);
     match settings(merged) {
         Ok(settings) => Ok(Loaded { settings, origins }),
         Err(error) => {
@@ -57,18 +63,40 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     }
 }
 
-fn put_aside_lower_url(layer: &[Entry], merged: &mut Merged, problems: &mut Vec<ConfigProblem>) {
+/// Lays one layer over what is merged; `sections` are those that name a database.
+fn merge_layer(layer: Vec<Entry>, sections: &[String], merged: &mut Merged, problems: &mut Vec<ConfigProblem>) {
+    for section in sections {
+        put_aside_lower_url(section, &layer, merged, problems);
+    }
+    for entry in layer {
+        if let Err(problem) = merge(entry, merged) {
+            problems.push(problem);
+        }
+    }
+}
+
+fn put_aside_lower_url(section: &str, layer: &[Entry], merged: &mut Merged, problems: &mut Vec<ConfigProblem>) {
+    let (url, url_file) = url_keys(section);
     let entry_of = |key: &str| layer.iter().find(|entry| entry.key == key);
-    match (entry_of(URL), entry_of(URL_FILE)) {
-        (Some(_), Some(second)) => problems.push(ConfigProblem::UrlTwice { place: second.place.clone() }),
-        (Some(_), None) => drop(merged.remove(URL_FILE)),
-        (None, Some(_)) => drop(merged.remove(URL)),
+    match (entry_of(&url), entry_of(&url_file)) {
+        (Some(_), Some(second)) => {
+            problems.push(ConfigProblem::UrlTwice { place: second.place.clone(), section: section.to_owned() });
+        }
+        (Some(_), None) => drop(merged.remove(&url_file)),
+        (None, Some(_)) => drop(merged.remove(&url)),
         (None, None) => {}
     }
 }
 
+fn url_keys(section: &str) -> (String, String) {
+    (format!("{section}.url"), format!("{section}.url_file"))
+}
+
 fn merge(entry: Entry, merged: &mut Merged) -> Result<(), ConfigProblem> {
     let Entry { key, value, place } = entry;
+    if let Some(reason) = each_source::bad_name(&key) {
+        return Err(ConfigProblem::Value { place, key: "sources".to_owned(), reason });
+    }
     let Some(known) = keys::find(&key) else {
         return match (keys::example_in(&key), value) {
             (Some(_), ValueKind::Table(_)) => Ok(()),
@@ -78,40 +106,43 @@ fn merge(entry: Entry, merged: &mut Merged) -> Result<(), ConfigProblem> {
     };
     let emptied = matches!(&value, ValueKind::String(text) if text.is_empty());
     if matches!(known.unset, Unset::Moodle | Unset::General) && emptied {
-        merged.remove(known.name);
+        merged.remove(&key);
         return Ok(());
     }
     match known.accept(&value) {
         Ok(accepted) => {
-            merged.insert(known.name, (accepted, place));
+            merged.insert(key, (accepted, place));
             Ok(())
         }
         Err(reason) => Err(ConfigProblem::Value { place, key, reason }),
     }
 }
 
-/// Gives `database.url` its value: as set, from the file that `url_file` names, or the embedded database.
-fn resolve_url(merged: &mut Merged) -> Result<(), ConfigProblem> {
-    let resolved = match (merged.get(URL), merged.get(URL_FILE)) {
-        (Some(_), _) => return Ok(()),
-        (None, Some((path, place))) => {
-            let url = read_url(Path::new(&path.to_string()));
-            let url =
-                url.map_err(|reason| ConfigProblem::Value { place: place.clone(), key: URL_FILE.to_owned(), reason })?;
-            (url, place.clone())
-        }
-        (None, None) => {
-            let Some((state, _)) = merged.get(STATE_PATH) else {
-                return Ok(());
-            };
-            let file = Path::new(&state.to_string()).join(EMBEDDED);
-            let place = Place { origin: Origin::Default, line: None };
-            (forms::sqlite_url(&file.to_string_lossy()), place)
-        }
-    };
-    let (url, place) = resolved;
-    merged.insert(URL, (ValueKind::String(url), place));
+/// Gives a section's `url` its value from the file that `url_file` names, if it names one.
+fn resolve_url_file(section: &str, merged: &mut Merged) -> Result<(), ConfigProblem> {
+    let (url, url_file) = url_keys(section);
+    if merged.contains_key(&url) {
+        return Ok(());
+    }
+    if let Some((path, place)) = merged.get(&url_file).cloned() {
+        let read = read_url(Path::new(&path.to_string()));
+        let text = read.map_err(|reason| ConfigProblem::Value { place: place.clone(), key: url_file, reason })?;
+        merged.insert(url, (ValueKind::String(text), place));
+    }
     Ok(())
+}
+
+/// Without any URL Moodle's database is the one under `state.path`.
+fn embed_database(merged: &mut Merged) {
+    let (url, url_file) = url_keys(DATABASE);
+    if merged.contains_key(&url) || merged.contains_key(&url_file) {
+        return;
+    }
+    if let Some((state, _)) = merged.get(STATE_PATH) {
+        let file = Path::new(&state.to_string()).join(EMBEDDED);
+        let place = Place { origin: Origin::Default, line: None };
+        merged.insert(url, (ValueKind::String(forms::sqlite_url(&file.to_string_lossy())), place));
+    }
 }
 
 /// The URL in a file, without the blanks and line ends around it; no message repeats what the file holds.
@@ -126,25 +157,43 @@ fn read_url(path: &Path) -> Result<String, String> {
     Ok(url.to_owned())
 }
 
-fn effective(key: &Key, merged: &Merged) -> Option<Effective> {
-    let (value, origin) = match merged.get(key.name) {
+/// Every key that has a value or that Moodle decides: those of the reference, then those of each source.
+fn origins(names: &[&str], merged: &Merged) -> Vec<Effective> {
+    let of_reference = KEYS.iter().filter_map(|key| effective(key, key.name.to_owned(), false, merged));
+    let of_sources = names.iter().flat_map(|name| {
+        sources::OF_SOURCE.iter().filter_map(move |key| {
+            let path = format!("{}{name}.{}", sources::SECTION, key.name);
+            effective(key, path, sources::moodle_decides(name, key.name), merged)
+        })
+    });
+    of_reference.chain(of_sources).collect()
+}
+
+/// One key as it is shown; `before_default`: Moodle's setting goes before the default.
+fn effective(key: &Key, path: String, before_default: bool, merged: &Merged) -> Option<Effective> {
+    let found = merged.get(&path).filter(|(_, place)| !(before_default && place.origin == Origin::Default));
+    let (value, origin) = match found {
         Some((value, place)) => {
             let shown = value.to_string();
             let hidden = key.is_secret() && place.origin != Origin::Default && !shown.is_empty();
             let value = if hidden { MASK.to_owned() } else { shown };
             (value, place.origin.clone())
         }
-        None if key.unset == Unset::Moodle => (String::new(), Origin::Moodle),
+        None if key.unset == Unset::Moodle || before_default => (String::new(), Origin::Moodle),
         None => return None,
     };
-    Some(Effective { key: key.name.to_owned(), value, origin })
+    Some(Effective { key: path, value, origin })
 }
 
 fn settings(mut merged: Merged) -> Result<Settings, config::ConfigError> {
-    merged.remove(URL_FILE);
+    merged.retain(|path, _| !path.ends_with(".url_file"));
     let mut builder = Config::builder();
-    for (key, (value, _)) in merged {
-        builder = builder.set_override(key, config::Value::new(None, value))?;
+    for (key, (value, _)) in &merged {
+        builder = builder.set_override(key, config::Value::new(None, value.clone()))?;
     }
-    builder.build()?.try_deserialize()
+    let mut settings: Settings = builder.build()?.try_deserialize()?;
+    for (name, source) in &mut settings.sources {
+        source.given = each_source::given(name, &merged);
+    }
+    Ok(settings)
 }

@@ -2,6 +2,7 @@
 //! It must not know databases, files of enrolments or Moodle; what Moodle's own settings decide has no default here.
 
 mod choice;
+mod each_source;
 mod forms;
 mod keys;
 mod layers;
@@ -20,10 +21,11 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
-    CatchUp, CourseCompleted, CourseDelay, CourseKey, Database, DelScope, DoneMode, EncodingFallback, Expirations,
-    ExpiredAction, FlatFile, FlatFileKeys, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale,
-    Log, LogFormat, LogLevel, OwnLimits, RemovalAction, Retention, Run, Schedule, ScheduleError, Security, Site, Smtp,
-    State, Task, UserKey, WhenDisabled, WhenOff,
+    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseCompleted, CourseDelay, CourseKey, CourseTable, Database,
+    DelScope, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile, FlatFileKeys, GroupKey, Guard,
+    GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, OwnLimits,
+    RemovalAction, Retention, RoleKey, Run, Schedule, ScheduleError, Season, SeasonLimits, Security, SetColumns,
+    SetFormat, SetLimits, Site, Smtp, Source, State, Target, Task, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -126,6 +128,9 @@ pub struct Settings {
     pub run: Run,
     /// Scheduled tasks by name.
     pub tasks: BTreeMap<String, Task>,
+    /// Sources of full sets by name.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Source>,
     /// The spool of the site's own program.
     pub hook: Hook,
     /// The mail server.

@@ -69,7 +69,7 @@ pub enum ConfigProblem {
         /// The key as it was written.
         key: String,
         /// The known key that looks most like it.
-        nearest: &'static str,
+        nearest: String,
     },
     /// A section was given a value.
     #[error("{place}: `{key}` is a section and takes no value; it holds keys such as `{example}`")]
@@ -79,7 +79,7 @@ pub enum ConfigProblem {
         /// The section.
         key: String,
         /// A key inside it.
-        example: &'static str,
+        example: String,
     },
     /// A value that its key does not take.
     #[error("{place}: `{key}`: {reason}")]
@@ -91,11 +91,13 @@ pub enum ConfigProblem {
         /// What was found and what is expected.
         reason: String,
     },
-    /// The database is named twice in one layer.
-    #[error("{place}: `database.url` and `database.url_file` are both set; keep one of them")]
+    /// A database is named twice in one layer.
+    #[error("{place}: `{section}.url` and `{section}.url_file` are both set; keep one of them")]
     UrlTwice {
         /// The layer.
         place: Place,
+        /// The section of the two keys.
+        section: String,
     },
     /// The merged values do not fit the settings; a defect of enrold, not of a file.
     #[error("the checked values do not fit the settings ({0}); this is a defect of enrold, please report it")]

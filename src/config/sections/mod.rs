@@ -15,6 +15,8 @@ mod retention;
 mod run;
 mod site;
 mod smtp;
+mod source;
+mod source_limits;
 mod state;
 mod tasks;
 
@@ -38,6 +40,10 @@ pub use retention::Retention;
 pub use run::Run;
 pub use site::Site;
 pub use smtp::{Security, Smtp};
+pub use source::{
+    AbsentAction, CategoryKey, CohortKey, CourseTable, GroupKey, RoleKey, SetColumns, SetFormat, Source, Target,
+};
+pub use source_limits::{Season, SeasonLimits, SetLimits};
 pub use state::State;
 pub use tasks::{CatchUp, Schedule, ScheduleError, Task, WhenOff};
 

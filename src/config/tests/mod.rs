@@ -4,6 +4,7 @@
 mod database;
 mod layers;
 mod reference;
+mod sources;
 mod values;
 
 use std::path::{Path, PathBuf};

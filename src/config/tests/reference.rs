@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::config::keys::{self, KEYS, Unset};
 
-/// The reference with its commented keys set.
+/// The reference with its commented keys set, but for the example of a source.
 fn reference_in_full() -> String {
     let uncommented = |line: &str| {
         let rest = line.strip_prefix('#').filter(|rest| {
@@ -16,10 +16,12 @@ fn reference_in_full() -> String {
         });
         rest.unwrap_or(line).to_owned() + "\n"
     };
-    REFERENCE.lines().map(uncommented).collect()
+    let (before, rest) = REFERENCE.split_once("#[sources.NAME]\n").unwrap();
+    let (_, after) = rest.split_once("\n\n").unwrap();
+    before.lines().chain(after.lines()).map(uncommented).collect()
 }
 
-fn flat(table: &toml::Table, above: &str, keys: &mut Vec<String>) {
+pub(super) fn flat(table: &toml::Table, above: &str, keys: &mut Vec<String>) {
     for (name, value) in table {
         match value {
             toml::Value::Table(inner) => flat(inner, &format!("{above}{name}."), keys),

@@ -1,0 +1,146 @@
+//! The keys of section `sources`: every source has the same, below a name that the operator chose.
+//! It must not know what a source is.
+
+use super::{CENTURY, Key, Kind, MANY, Unset, choice, count, defaulted, flag, growth, percent, seconds, text, whole};
+use crate::config::forms;
+use crate::config::sections::{
+    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, GroupKey, RoleKey, SetFormat, Target, UserKey,
+};
+
+/// What begins the keys of all sources.
+pub(in crate::config) const SECTION: &str = "sources.";
+/// The longest name of a source; it becomes part of names in the database.
+const LONGEST: usize = 40;
+
+const fn general(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind, unset: Unset::General }
+}
+
+const fn moodle(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind, unset: Unset::Moodle }
+}
+
+/// The keys of each source, without `sources.NAME.`, in the order of the reference.
+pub(in crate::config) static OF_SOURCE: &[Key] = &[
+    flag("enabled"),
+    choice("target", Target::WORDS),
+    general("url", Kind::Secret(forms::database_url)),
+    general("url_file", Kind::Text(forms::path)),
+    text("table", forms::remote_table),
+    text("query", forms::query),
+    defaulted("setup", Kind::List(forms::statements)),
+    seconds("connect_timeout", 1),
+    seconds("statement_timeout", 1),
+    defaulted("files", Kind::Names),
+    choice("format", SetFormat::WORDS),
+    choice("user_key", UserKey::WORDS),
+    choice("course_key", CourseKey::WORDS),
+    choice("role_key", RoleKey::WORDS),
+    choice("group_key", GroupKey::WORDS),
+    choice("cohort_key", CohortKey::WORDS),
+    text("default_role", forms::line),
+    moodle("unenrolaction", Kind::Choice(AbsentAction::WORDS)),
+    moodle("ignore_hidden_courses", Kind::Flag),
+    flag("create_groups"),
+    flag("create_cohorts"),
+    text("cohort_component", forms::optional_component),
+    defaulted("removal_grace", Kind::Span),
+    defaulted("protected", Kind::Names),
+    text("schedule", forms::schedule),
+    general("timezone", Kind::Text(forms::timezone)),
+    choice("catch_up", CatchUp::WORDS),
+    defaulted("seasons", Kind::List(forms::seasons)),
+    defaulted("stale_after", Kind::Span),
+    whole("same_bytes_days", 0, CENTURY, "days"),
+    text("columns.user", forms::line),
+    text("columns.course", forms::line),
+    text("columns.role", forms::line),
+    text("columns.group", forms::line),
+    text("columns.other", forms::line),
+    text("columns.timestart", forms::line),
+    text("columns.timeend", forms::line),
+    text("columns.status", forms::line),
+    text("columns.cohort", forms::line),
+    text("columns.name", forms::line),
+    text("courses.table", forms::remote_table),
+    text("courses.fullname", forms::line),
+    text("courses.shortname", forms::line),
+    text("courses.idnumber", forms::line),
+    text("courses.category", forms::line),
+    whole("courses.default_category", 1, MANY, "(course_categories.id)"),
+    choice("courses.category_key", CategoryKey::WORDS),
+    text("courses.template", forms::line),
+    percent("guard.rows_fewer_percent"),
+    growth("guard.rows_more_percent"),
+    percent("guard.unknown_percent"),
+    general("guard.removals_max", count("").kind),
+    general("guard.removals_percent", percent("").kind),
+    general("guard.suspensions_max", count("").kind),
+    general("guard.suspensions_percent", percent("").kind),
+    general("guard.creations_max", count("").kind),
+    general("guard.creations_percent", growth("").kind),
+    general("guard.at_least", count("").kind),
+];
+
+/// The keys of the source `database` that Moodle's settings of `enrol_database` decide where no layer sets them.
+const OF_MOODLE: &[&str] = &[
+    "url",
+    "table",
+    "setup",
+    "user_key",
+    "course_key",
+    "role_key",
+    "default_role",
+    "columns.user",
+    "columns.course",
+    "columns.role",
+    "columns.other",
+    "courses.table",
+    "courses.fullname",
+    "courses.shortname",
+    "courses.idnumber",
+    "courses.category",
+    "courses.default_category",
+    "courses.category_key",
+    "courses.template",
+];
+
+/// The source that has Moodle's own settings of `enrol_database` below enrold's.
+pub(in crate::config) const OF_MOODLES_SETTINGS: &str = "database";
+
+/// True if Moodle's settings decide this key of this source where no layer sets it.
+pub(in crate::config) fn moodle_decides(source: &str, rest: &str) -> bool {
+    source == OF_MOODLES_SETTINGS && OF_MOODLE.contains(&rest)
+}
+
+/// The name of a source and the rest of the key: `sources.NAME.rest`; the rest may be empty.
+pub(in crate::config) fn divided(path: &str) -> Option<(&str, &str)> {
+    let inside = path.strip_prefix(SECTION)?;
+    Some(inside.split_once('.').unwrap_or((inside, "")))
+}
+
+/// The known key of a source, by the rest of its path.
+pub(in crate::config) fn find(rest: &str) -> Option<&'static Key> {
+    OF_SOURCE.iter().find(|key| key.name == rest)
+}
+
+/// A name that can be a source's: it stands in paths, in the environment and beside the names of tasks.
+pub(in crate::config) fn name(text: &str) -> Result<(), String> {
+    let first = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let later = |byte: u8| first(byte) || byte == b'-' || byte == b'_';
+    let bytes = text.as_bytes();
+    if !bytes.first().is_some_and(|byte| first(*byte))
+        || !bytes.iter().all(|byte| later(*byte))
+        || bytes.len() > LONGEST
+    {
+        let found = forms::shown(text);
+        return Err(format!(
+            "found the name {found}, expected at most {LONGEST} of a-z, 0-9, - and _, the first of them a letter or digit"
+        ));
+    }
+    let task = super::KEYS.iter().filter_map(|key| key.name.strip_prefix("tasks.")?.split('.').next());
+    if text == "all" || task.into_iter().any(|task| task == text) {
+        return Err(format!("{text} is the name of a task; give the source another"));
+    }
+    Ok(())
+}
