@@ -6,6 +6,7 @@ mod columns;
 mod conn;
 mod dialect;
 mod error;
+mod remote;
 mod row;
 mod schema;
 mod scratch;
@@ -16,6 +17,7 @@ pub use columns::Columns;
 pub use conn::Conn;
 pub use dialect::Dialect;
 pub use error::DbError;
+pub use remote::{Remote, RemoteError, RemoteRows, RemoteTimeouts};
 pub use row::{Cell, Row};
 pub use schema::{SCHEMA_VERSION, migrate, schema_version};
 pub use sql::{Params, Value};
@@ -62,9 +64,8 @@ impl Database {
             |error: sqlx::Error| DbError::Url(format!("database.url cannot be read as a {scheme} URL: {error}"));
         let options = match scheme {
             "sqlite" => {
-                let written = url.trim_start_matches("sqlite:").trim_start_matches("//");
-                let path = &written.replace("%3F", "?").replace("%23", "#").replace("%25", "%");
-                Options::Lite(Box::new(lite_options(path)), PathBuf::from(path))
+                let path = lite_path(url);
+                Options::Lite(Box::new(lite_options(&path)), PathBuf::from(path))
             }
             "postgres" | "postgresql" => {
                 Options::Pg(Box::new(PgConnectOptions::from_str(url).map_err(broken)?.application_name("enrold")))
@@ -201,6 +202,12 @@ impl Database {
 
 fn quiet<O: ConnectOptions>(options: O) -> O {
     options.disable_statement_logging()
+}
+
+/// The file that an SQLite URL names.
+fn lite_path(url: &str) -> String {
+    let written = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    written.replace("%3F", "?").replace("%23", "#").replace("%25", "%")
 }
 
 fn lite_options(path: &str) -> SqliteConnectOptions {
