@@ -1,0 +1,246 @@
+//! A snapshot: what a source said at one moment, as a CSV file that is whole or not there.
+//! It must not know where its rows come from or what becomes of them.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chrono::DateTime;
+use sha2::{Digest, Sha256};
+
+use crate::clock;
+use crate::config::Target;
+
+/// How many snapshots of a source are kept.
+const KEPT: usize = 7;
+/// What ends the name of a snapshot that is being written.
+const PART: &str = ".part";
+
+/// The columns that a snapshot may have, in their order.
+pub fn canonical_columns(target: Target) -> &'static [&'static str] {
+    match target {
+        Target::Enrolments => &["user", "course", "role", "group", "other", "timestart", "timeend", "status"],
+        Target::Cohorts => &["user", "cohort", "name"],
+    }
+}
+
+/// One set of a source: UTF-8, commas, a header line, RFC 4180.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The file.
+    pub path: PathBuf,
+    /// Rows after the header.
+    pub rows: u64,
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A snapshot cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {error}", path.display())]
+pub struct SnapshotError {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// The system's words.
+    pub error: io::Error,
+}
+
+/// A snapshot that is being written; dropped before its end it leaves nothing.
+pub struct SnapshotWriter {
+    csv: csv::Writer<Hashed>,
+    part: Part,
+    dir: PathBuf,
+    now: i64,
+    rows: u64,
+}
+
+impl SnapshotWriter {
+    /// Begins a snapshot in `STATE/sets/SOURCE`, with the header; `now` (Unix seconds) becomes part of its name.
+    ///
+    /// # Errors
+    /// The directory or the file cannot be made.
+    pub fn begin(state: &Path, source: &str, columns: &[&str], now: i64) -> Result<Self, SnapshotError> {
+        let dir = state.join("sets").join(source);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.and_then(|()| sweep(&dir)).map_err(|error| SnapshotError { path: dir.clone(), error })?;
+        let path = dir.join(format!(".{}-{}{PART}", std::process::id(), clock::nanos()));
+        let cannot = |error: io::Error| SnapshotError { path: path.clone(), error };
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(cannot)?;
+        // Whoever can take this lock knows that nobody writes the file any more.
+        file.lock().map_err(cannot)?;
+        let part = Part { path: path.clone() };
+        let out = Hashed { out: BufWriter::with_capacity(1 << 16, file), digest: Sha256::new() };
+        let csv = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out);
+        let mut writer = Self { csv, part, dir, now, rows: 0 };
+        writer.write(columns)?;
+        Ok(writer)
+    }
+
+    /// Adds a row, one text for each column of the header.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the row has not as many texts as the header.
+    pub fn row<T: AsRef<[u8]>>(&mut self, cells: &[T]) -> Result<(), SnapshotError> {
+        self.rows += 1;
+        self.write(cells)
+    }
+
+    fn write<T: AsRef<[u8]>>(&mut self, cells: &[T]) -> Result<(), SnapshotError> {
+        let written = self.csv.write_record(cells);
+        written.map_err(|error| SnapshotError { path: self.part.path.clone(), error: error.into() })
+    }
+
+    /// Brings the bytes to the disk, gives the file its name, and removes the oldest snapshots of the source.
+    ///
+    /// # Errors
+    /// The file cannot be written or renamed; then it is gone.
+    pub fn finish(self) -> Result<Snapshot, SnapshotError> {
+        let Self { csv, part, dir, now, rows } = self;
+        let cannot = |error: io::Error| SnapshotError { path: part.path.clone(), error };
+        let Hashed { out, digest } = csv.into_inner().map_err(|error| cannot(error.into_error()))?;
+        let file = out.into_inner().map_err(|error| cannot(error.into_error()))?;
+        file.sync_all().map_err(cannot)?;
+        let sha256 = format!("{:x}", digest.finalize());
+        let path = dir.join(format!("{}-{}.csv", moment(now), &sha256[..8]));
+        fs::rename(&part.path, &path).map_err(cannot)?;
+        let kept = File::open(&dir).and_then(|dir| dir.sync_all()).and_then(|()| forget_oldest(&dir, &path));
+        kept.map_err(|error| SnapshotError { path: dir, error })?;
+        Ok(Snapshot { path, rows, sha256 })
+    }
+}
+
+/// The hidden file; renamed or not, its name is gone when this is dropped.
+struct Part {
+    path: PathBuf,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // It is not there any more after the rename; if it cannot be removed, the next snapshot sweeps it away.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// Writes through, and counts into the digest what was written.
+struct Hashed {
+    out: BufWriter<File>,
+    digest: Sha256,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// `20261122T023000Z`: names in their order are moments in theirs.
+fn moment(now: i64) -> String {
+    let moment = DateTime::from_timestamp(now, 0).unwrap_or_default();
+    moment.format("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Removes what a killed process left: hidden files that nobody holds.
+fn sweep(dir: &Path) -> io::Result<()> {
+    for name in names(dir, |name| name.starts_with('.') && name.ends_with(PART))? {
+        let path = dir.join(name);
+        match File::open(&path) {
+            Ok(file) if file.try_lock().is_ok() => remove(&path)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn forget_oldest(dir: &Path, newest: &Path) -> io::Result<()> {
+    let mut all = names(dir, |name| !name.starts_with('.') && name.ends_with(".csv"))?;
+    all.sort();
+    let surplus = all.len().saturating_sub(KEPT);
+    let paths = all.into_iter().map(|name| dir.join(name)).take(surplus);
+    paths.filter(|path| path != newest).try_for_each(|path| remove(&path))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        // Another process was quicker.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn names(dir: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if wanted(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const NOW: i64 = 1_795_255_200;
+
+    fn listed(state: &Path) -> Vec<String> {
+        let mut all = names(&state.join("sets/x"), |_| true).unwrap();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn a_snapshot_is_csv_with_the_digest_of_its_bytes() {
+        let state = tempfile::tempdir().unwrap();
+        let mut writer = SnapshotWriter::begin(state.path(), "x", &["user", "cohort"], NOW).unwrap();
+        writer.row(&["é, \"1\"", ""]).unwrap();
+        writer.row(&["a\nb", "2"]).unwrap();
+        let snapshot = writer.finish().unwrap();
+        let bytes = fs::read(&snapshot.path).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), "user,cohort\n\"é, \"\"1\"\"\",\n\"a\nb\",2\n");
+        assert_eq!((snapshot.rows, snapshot.sha256.as_str()), (2, format!("{:x}", Sha256::digest(&bytes)).as_str()));
+        assert_eq!(
+            snapshot.path.file_name().unwrap().to_string_lossy(),
+            format!("20261121T100000Z-{}.csv", &snapshot.sha256[..8])
+        );
+        assert_eq!(fs::metadata(&snapshot.path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(listed(state.path()).len(), 1);
+    }
+
+    #[test]
+    fn what_does_not_end_leaves_nothing_and_what_was_killed_is_swept() {
+        let state = tempfile::tempdir().unwrap();
+        let mut writer = SnapshotWriter::begin(state.path(), "x", &["user"], NOW).unwrap();
+        writer.row(&["1"]).unwrap();
+        fs::write(state.path().join("sets/x/.1-1.part"), "left").unwrap();
+        let second = SnapshotWriter::begin(state.path(), "x", &["user"], NOW).unwrap();
+        assert_eq!(listed(state.path()).len(), 2, "the two that are being written");
+        drop((writer, second));
+        assert_eq!(listed(state.path()), Vec::<String>::new());
+        let mut ragged = SnapshotWriter::begin(state.path(), "x", &["user", "cohort"], NOW).unwrap();
+        assert!(ragged.row(&["1"]).is_err());
+    }
+
+    #[test]
+    fn the_last_seven_are_kept() {
+        let state = tempfile::tempdir().unwrap();
+        for hour in 0..9 {
+            SnapshotWriter::begin(state.path(), "x", &["user"], NOW + hour * 3_600).unwrap().finish().unwrap();
+        }
+        let all = listed(state.path());
+        assert_eq!(all.len(), KEPT);
+        assert!(all[0].starts_with("20261121T120000Z-"), "{all:?}");
+        // A clock that went back must not cost the newest.
+        let late = SnapshotWriter::begin(state.path(), "x", &["user"], NOW - 9_999).unwrap().finish().unwrap();
+        assert!(late.path.exists());
+    }
+}

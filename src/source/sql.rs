@@ -1,0 +1,121 @@
+//! The way in for a table, view or query of a second database: streamed, trimmed, into a snapshot.
+//! It must not know what the values mean; a value that is no text ends it, and nothing is left behind.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use super::snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
+use crate::config::{SetColumns, Source};
+use crate::db::{Remote, RemoteError, RemoteRows, RemoteTimeouts};
+
+/// A source cannot be fetched; nothing is changed by it.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The second database: it cannot be reached, or not read as the configuration says.
+    #[error("source {source_name}: {error}")]
+    Remote {
+        /// The source.
+        source_name: String,
+        /// What is wrong.
+        error: RemoteError,
+    },
+    /// The state directory.
+    #[error("source {source_name}: {error}")]
+    Snapshot {
+        /// The source.
+        source_name: String,
+        /// What is wrong.
+        error: SnapshotError,
+    },
+    /// The configuration names no database, no table, or too few columns.
+    #[error("source {source_name}: set sources.{source_name}.{key}; without it there is nothing to fetch")]
+    Unset {
+        /// The source.
+        source_name: String,
+        /// The key below `sources.NAME.`.
+        key: &'static str,
+    },
+}
+
+/// What ends the stream.
+enum Stop {
+    Remote(RemoteError),
+    Snapshot(SnapshotError),
+}
+
+impl From<RemoteError> for Stop {
+    fn from(error: RemoteError) -> Self {
+        Self::Remote(error)
+    }
+}
+
+impl From<SnapshotError> for Stop {
+    fn from(error: SnapshotError) -> Self {
+        Self::Snapshot(error)
+    }
+}
+
+/// Reads the whole set of a source into a snapshot under `state`; `now` (Unix seconds) becomes part of its name.
+///
+/// Rows are distinct and in the order of their bytes, so the same data gives the same file.
+///
+/// # Errors
+/// Any [`SourceError`]; no file is left then.
+pub async fn fetch(source_name: &str, source: &Source, state: &Path, now: i64) -> Result<Snapshot, SourceError> {
+    let unset = |key| SourceError::Unset { source_name: source_name.to_owned(), key };
+    let url = source.url.as_ref().ok_or_else(|| unset("url"))?;
+    let from = match (source.table.trim(), source.query.trim()) {
+        ("", "") => return Err(unset("table")),
+        ("", query) => RemoteRows::Query(query),
+        (table, _) => RemoteRows::Table(table),
+    };
+    let (canonical, remote) = chosen(source).map_err(unset)?;
+    let work = async {
+        let timeouts = RemoteTimeouts { connect: source.connect_timeout, statement: source.statement_timeout };
+        let mut session = Remote::connect(url.expose_secret(), timeouts, &source.setup).await?;
+        let mut writer = SnapshotWriter::begin(state, source_name, &canonical, now)?;
+        session
+            .each(from, &remote, |cells| {
+                let texts: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or_default().trim()).collect();
+                writer.row(&texts).map_err(Stop::from)
+            })
+            .await?;
+        session.close().await;
+        Ok(writer.finish()?)
+    };
+    work.await.map_err(|stop| match stop {
+        Stop::Remote(error) => SourceError::Remote { source_name: source_name.to_owned(), error },
+        Stop::Snapshot(error) => SourceError::Snapshot { source_name: source_name.to_owned(), error },
+    })
+}
+
+/// The canonical columns that the source has, and their names in its table; the key of one that must be there.
+fn chosen(source: &Source) -> Result<(Vec<&'static str>, Vec<&str>), &'static str> {
+    let columns = &source.columns;
+    let of = |canonical: &&'static str| (*canonical, named(columns, canonical));
+    let pairs: Vec<_> = canonical_columns(source.target).iter().map(of).collect();
+    let needed = [("user", "columns.user"), ("course", "columns.course"), ("cohort", "columns.cohort")];
+    for (column, key) in needed {
+        if pairs.contains(&(column, "")) {
+            return Err(key);
+        }
+    }
+    Ok(pairs.into_iter().filter(|(_, remote)| !remote.is_empty()).unzip())
+}
+
+fn named<'a>(columns: &'a SetColumns, canonical: &str) -> &'a str {
+    let name = match canonical {
+        "user" => &columns.user,
+        "course" => &columns.course,
+        "role" => &columns.role,
+        "group" => &columns.group,
+        "other" => &columns.other,
+        "timestart" => &columns.timestart,
+        "timeend" => &columns.timeend,
+        "status" => &columns.status,
+        "cohort" => &columns.cohort,
+        _ => &columns.name,
+    };
+    name.trim()
+}
