@@ -7,4 +7,4 @@ mod sql;
 
 pub use moodle::{MoodleSourceError, with_moodles_settings};
 pub use snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
-pub use sql::{SourceError, fetch};
+pub use sql::{SourceError, fetch, fetch_courses};

@@ -56,12 +56,13 @@ pub struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
-    /// Begins a snapshot in `STATE/sets/SOURCE`, with the header; `now` (Unix seconds) becomes part of its name.
+    /// Begins a snapshot in `STATE/sets/DIRECTORY` (that of the source), with the header; `now` (Unix seconds) becomes part
+    /// of its name.
     ///
     /// # Errors
     /// The directory or the file cannot be made.
-    pub fn begin(state: &Path, source: &str, columns: &[&str], now: i64) -> Result<Self, SnapshotError> {
-        let dir = state.join("sets").join(source);
+    pub fn begin(state: &Path, directory: &str, columns: &[&str], now: i64) -> Result<Self, SnapshotError> {
+        let dir = state.join("sets").join(directory);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.and_then(|()| sweep(&dir)).map_err(|error| SnapshotError { path: dir.clone(), error })?;
         let path = dir.join(format!(".{}-{}{PART}", std::process::id(), clock::nanos()));

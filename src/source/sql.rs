@@ -56,6 +56,9 @@ impl From<SnapshotError> for Stop {
     }
 }
 
+/// The columns of a snapshot of the table of courses, in their order; the last two may be missing.
+const COURSE_COLUMNS: [&str; 4] = ["fullname", "shortname", "idnumber", "category"];
+
 /// Reads the whole set of a source into a snapshot under `state`; `now` (Unix seconds) becomes part of its name.
 ///
 /// Rows are distinct and in the order of their bytes, so the same data gives the same file.
@@ -64,19 +67,67 @@ impl From<SnapshotError> for Stop {
 /// Any [`SourceError`]; no file is left then.
 pub async fn fetch(source_name: &str, source: &Source, state: &Path, now: i64) -> Result<Snapshot, SourceError> {
     let unset = |key| SourceError::Unset { source_name: source_name.to_owned(), key };
-    let url = source.url.as_ref().ok_or_else(|| unset("url"))?;
     let from = match (source.table.trim(), source.query.trim()) {
         ("", "") => return Err(unset("table")),
         ("", query) => RemoteRows::Query(query),
         (table, _) => RemoteRows::Table(table),
     };
     let (canonical, remote) = chosen(source).map_err(unset)?;
+    let goal = Goal { state, directory: source_name.to_owned(), now, canonical };
+    read(source_name, source, from, &remote, goal).await
+}
+
+/// Reads the table of courses ([`crate::config::CourseTable`]) into a snapshot of `fullname`, `shortname` and, where they are named,
+/// `idnumber` and `category`; `None` where the source has no such table.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn fetch_courses(
+    source_name: &str,
+    source: &Source,
+    state: &Path,
+    now: i64,
+) -> Result<Option<Snapshot>, SourceError> {
+    let unset = |key| SourceError::Unset { source_name: source_name.to_owned(), key };
+    let courses = &source.courses;
+    if courses.table.trim().is_empty() {
+        return Ok(None);
+    }
+    let names = [&courses.fullname, &courses.shortname, &courses.idnumber, &courses.category].map(|name| name.trim());
+    match names {
+        ["", ..] => return Err(unset("courses.fullname")),
+        [_, "", ..] => return Err(unset("courses.shortname")),
+        _ => {}
+    }
+    let pairs = COURSE_COLUMNS.into_iter().zip(names);
+    let (canonical, remote): (Vec<_>, Vec<_>) = pairs.filter(|(_, remote)| !remote.is_empty()).unzip();
+    let goal = Goal { state, directory: format!("{source_name}/courses"), now, canonical };
+    read(source_name, source, RemoteRows::Table(&courses.table), &remote, goal).await.map(Some)
+}
+
+/// Where a snapshot goes, and its header.
+struct Goal<'a> {
+    state: &'a Path,
+    directory: String,
+    now: i64,
+    canonical: Vec<&'static str>,
+}
+
+async fn read(
+    source_name: &str,
+    source: &Source,
+    from: RemoteRows<'_>,
+    remote: &[&str],
+    goal: Goal<'_>,
+) -> Result<Snapshot, SourceError> {
+    let url = source.url.as_ref();
+    let url = url.ok_or_else(|| SourceError::Unset { source_name: source_name.to_owned(), key: "url" })?;
     let work = async {
         let timeouts = RemoteTimeouts { connect: source.connect_timeout, statement: source.statement_timeout };
         let mut session = Remote::connect(url.expose_secret(), timeouts, &source.setup).await?;
-        let mut writer = SnapshotWriter::begin(state, source_name, &canonical, now)?;
+        let mut writer = SnapshotWriter::begin(goal.state, &goal.directory, &goal.canonical, goal.now)?;
         session
-            .each(from, &remote, |cells| {
+            .each(from, remote, |cells| {
                 let texts: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or_default().trim()).collect();
                 writer.row(&texts).map_err(Stop::from)
             })

@@ -2,7 +2,7 @@
 
 use enrold::config::{AbsentAction, CategoryKey, CourseKey, RoleKey, Source, UserKey};
 use enrold::moodle::site::Site as Facts;
-use enrold::source::{fetch, with_moodles_settings};
+use enrold::source::{fetch, fetch_courses, with_moodles_settings};
 use secrecy::ExposeSecret;
 
 use crate::campus::set;
@@ -79,6 +79,11 @@ async fn a_site_switches_over_without_retyping(mut site: Site) {
     let state = site.engine().settings.state.path.clone();
     let snapshot = fetch("database", &source, &state, NOW).await.unwrap();
     assert_eq!(std::fs::read_to_string(&snapshot.path).unwrap(), "user,course,role\nu1,c1,5\nu2,c1,\n");
+
+    site.conn.literal("CREATE TABLE newcourses (TITLE VARCHAR(9), shortname VARCHAR(9), cat INTEGER)").await.unwrap();
+    site.conn.literal("INSERT INTO newcourses VALUES ('One', 'c8', 3), ('Two', 'c9', NULL)").await.unwrap();
+    let courses = fetch_courses("database", &source, &state, NOW).await.unwrap().unwrap();
+    assert_eq!(std::fs::read_to_string(&courses.path).unwrap(), "fullname,shortname,category\nOne,c8,3\nTwo,c9,\n");
 }
 
 async fn our_own_keys_go_before(mut site: Site) {
@@ -109,6 +114,8 @@ async fn our_own_keys_go_before(mut site: Site) {
     // Another source has only what becomes of enrolments from Moodle.
     site.set("sources.promo.files", "promo.csv");
     let other = site.completed("promo").await;
+    let state = site.engine().settings.state.path.clone();
+    assert_eq!(fetch_courses("promo", &other, &state, NOW).await.unwrap(), None);
     assert_eq!((other.unenrolaction, other.ignore_hidden_courses), (Some(AbsentAction::SuspendNoRoles), Some(true)));
     assert_eq!((other.columns.user.as_str(), other.user_key, other.url.is_none()), ("", UserKey::Idnumber, true));
 }

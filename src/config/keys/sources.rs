@@ -67,7 +67,7 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     text("courses.shortname", forms::line),
     text("courses.idnumber", forms::line),
     text("courses.category", forms::line),
-    whole("courses.default_category", 1, MANY, "(course_categories.id)"),
+    whole("courses.default_category", 1, MANY, "course_categories.id"),
     choice("courses.category_key", CategoryKey::WORDS),
     text("courses.template", forms::line),
     percent("guard.rows_fewer_percent"),
