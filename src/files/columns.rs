@@ -73,6 +73,11 @@ impl Columns {
         Columns { places, width: order.len(), least, lenient: true }
     }
 
+    /// Of a table: none of the flat file's columns, and so many cells.
+    pub fn of_table(width: usize, least: usize) -> Self {
+        Columns { places: [None; 6], width, least, lenient: true }
+    }
+
     /// The cell of a column; empty if the record ends before it.
     pub fn of<'a>(&self, column: Column, cells: &'a Cells) -> &'a str {
         self.places[column as usize].map_or("", |place| cells.get(place))

@@ -83,8 +83,9 @@ pub(super) struct Survey {
 }
 
 /// Reads the whole file once. A byte order mark decides; else strictly valid UTF-8; else the
-/// fallback. A NUL, or bytes that the mark's encoding forbids, refuse the file.
-pub(super) fn survey(mut file: impl Read, fallback: Fallback) -> Result<Survey, FileProblem> {
+/// fallback. A NUL, or bytes that the mark's encoding forbids, refuse the file; so do, without a
+/// fallback, bytes that are not UTF-8.
+pub(super) fn survey(mut file: impl Read, fallback: Option<Fallback>) -> Result<Survey, FileProblem> {
     let mut start = [0u8; 3];
     let started = fill(&mut file, &mut start)?;
     let start = &start[..started];
@@ -116,9 +117,10 @@ pub(super) fn survey(mut file: impl Read, fallback: Fallback) -> Result<Survey, 
         (Some(encoding), Some(line)) => return Err(refused(encoding.as_str(), line)),
         (Some(encoding), None) => encoding,
         (None, None) => Encoding::Utf8,
-        (None, Some(_)) => match fallback {
-            Fallback::Windows1252 => Encoding::Windows1252,
-            Fallback::Iso8859_15 => Encoding::Iso885915,
+        (None, Some(line)) => match fallback {
+            Some(Fallback::Windows1252) => Encoding::Windows1252,
+            Some(Fallback::Iso8859_15) => Encoding::Iso885915,
+            None => return Err(refused(Encoding::Utf8.as_str(), line)),
         },
     };
     Ok(Survey {

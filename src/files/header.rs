@@ -23,13 +23,7 @@ struct Cut {
 
 impl Cut {
     fn new(line: &str, delimiter: Delimiter) -> Cut {
-        let mut cells = Cells::rfc4180();
-        let mut names = Vec::new();
-        if cells.add_line(line, delimiter.as_char()) == Quoting::Complete {
-            names = cells.iter().map(str::to_owned).collect();
-        }
-        while names.pop_if(|name| name.is_empty()).is_some() {}
-        Cut { delimiter, names }
+        Cut { delimiter, names: names(line, delimiter) }
     }
 
     fn known(&self) -> usize {
@@ -39,6 +33,18 @@ impl Cut {
     fn begins_a_record(&self) -> bool {
         self.names.first().is_some_and(|name| Operation::parse(name).is_some())
     }
+}
+
+/// The names in a header line, without blanks around them and without empty ones at the end; none
+/// if the quotes do not pair.
+pub(super) fn names(line: &str, delimiter: Delimiter) -> Vec<String> {
+    let mut cells = Cells::rfc4180();
+    let mut names: Vec<String> = Vec::new();
+    if cells.add_line(line, delimiter.as_char()) == Quoting::Complete {
+        names = cells.iter().map(str::to_owned).collect();
+    }
+    while names.pop_if(|name| name.is_empty()).is_some() {}
+    names
 }
 
 /// How many different columns are named.

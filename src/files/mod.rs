@@ -2,7 +2,8 @@
 //! It must not know a database, a run or a terminal: what a user, a course or a role name stands for is decided elsewhere.
 //!
 //! A file is read twice, in constant memory: [`scan`] looks at all bytes and decides what the file is,
-//! [`read`] turns each record into a [`FlatLine`] or a [`Problem`]. [`raw_lines`] gives back records as they are written.
+//! [`read`] turns each record into a [`FlatLine`] or a [`Problem`]. [`Table`] reads files with any other
+//! header in the same way: full sets, manifests, OneRoster. [`raw_lines`] gives back records as they are written.
 //! The quotes are read here and not by the crate `csv`: that crate accepts any quote, whereas a
 //! quote that does not pair must cost one line and never the lines after it.
 
@@ -16,6 +17,7 @@ mod raw;
 mod reader;
 mod records;
 mod scan;
+mod table;
 mod times;
 
 use std::fmt;
@@ -30,6 +32,7 @@ pub use lines::LINE_LIMIT;
 pub use raw::{RawLine, RawLines, raw_lines};
 pub use reader::{Reader, Tally, read};
 pub use scan::{Scan, scan};
+pub use table::{Table, TableColumn, TableEntry, TableForm};
 
 /// What a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -125,20 +125,13 @@ impl<R: Read> Reader<R> {
 
     /// Whether the record has the cells that its columns need.
     fn shape(&self, record: &Record) -> Result<(), Problem> {
-        let text = self.records.text(record);
-        let cells = &self.records.cells;
-        let problem = |code, value: String, hint: String| Err(Problem::new(record.line, code, value, hint));
-        match record.form {
-            Form::TooLong => problem(Code::RowTooLong, shown(text), "1 MiB".to_owned()),
-            Form::Unquotable => problem(Code::RowRagged, shown(text), hint::QUOTE.to_owned()),
-            Form::Ragged => {
-                let begins_again = |cell| ends_with_operation(cell) || Operation::parse(cell).is_some();
-                let several = cells.iter().skip(1).any(begins_again);
-                let expected = if several { hint::SEVERAL_RECORDS.to_owned() } else { self.records.columns.expected() };
-                problem(Code::RowRagged, cells.len().to_string(), expected)
+        let begins_again = |cell| ends_with_operation(cell) || Operation::parse(cell).is_some();
+        self.records.shape(record).map_err(|mut problem| {
+            if record.form == Form::Ragged && self.records.cells.iter().skip(1).any(begins_again) {
+                problem.hint = hint::SEVERAL_RECORDS.to_owned();
             }
-            Form::Whole | Form::Blank | Form::Header => Ok(()),
-        }
+            problem
+        })
     }
 }
 

@@ -6,9 +6,11 @@ use std::ops::Range;
 
 use super::cells::{Cells, Quoting};
 use super::columns::Columns;
+use super::encoding::Survey;
 use super::lines::{Ahead, LINE_LIMIT, Lines, Span};
 use super::native::separator;
-use super::{FileProblem, Kind, Scan, trimmed};
+use super::{Delimiter, FileProblem, Kind, Scan, shown, trimmed};
+use crate::report::codes::{Code, Problem, hint};
 
 /// What a record turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +57,32 @@ impl<R: Read + Seek> Records<R> {
         Ok(Records {
             lines: Lines::open(file, scan.encoding, scan.bom)?,
             kind: scan.kind,
-            delimiter: scan.delimiter.map(super::Delimiter::as_char),
+            delimiter: scan.delimiter.map(Delimiter::as_char),
             header_line: scan.header_line,
             columns: scan.columns.clone(),
             cells: match scan.kind {
                 Kind::Header => Cells::rfc4180(),
                 Kind::Native => Cells::native(),
             },
+            pending: None,
+        })
+    }
+
+    /// Begins at the first line of a table.
+    pub fn of_table(
+        file: R,
+        survey: &Survey,
+        delimiter: Delimiter,
+        header_line: u64,
+        columns: Columns,
+    ) -> Result<Self, FileProblem> {
+        Ok(Records {
+            lines: Lines::open(file, survey.encoding, survey.bom)?,
+            kind: Kind::Header,
+            delimiter: Some(delimiter.as_char()),
+            header_line,
+            columns,
+            cells: Cells::rfc4180(),
             pending: None,
         })
     }
@@ -98,6 +119,17 @@ impl<R: Read> Records<R> {
         self.lines.text(record.text.start, record.text.end)
     }
 
+    /// Whether the record has the cells that its columns need.
+    pub fn shape(&self, record: &Record) -> Result<(), Problem> {
+        let problem = |code, value: &str, hint: &str| Err(Problem::new(record.line, code, value, hint));
+        match record.form {
+            Form::TooLong => problem(Code::RowTooLong, &shown(self.text(record)), "1 MiB"),
+            Form::Unquotable => problem(Code::RowRagged, &shown(self.text(record)), hint::QUOTE),
+            Form::Ragged => problem(Code::RowRagged, &self.cells.len().to_string(), &self.columns.expected()),
+            Form::Whole | Form::Blank | Form::Header => Ok(()),
+        }
+    }
+
     fn take_pending(&mut self) -> Result<(), FileProblem> {
         match self.pending.take() {
             Some((TOO_LONG, _)) => self.lines.skip_long(),
@@ -115,7 +147,7 @@ impl<R: Read> Records<R> {
             (Kind::Header, Some(delimiter)) => return self.cut_spanning(record, first, delimiter),
             _ => {
                 let line = self.lines.text(first.from, first.to);
-                let separator = separator(line).map_or(',', super::Delimiter::as_char);
+                let separator = separator(line).map_or(',', Delimiter::as_char);
                 match self.cells.add_line(line, separator) {
                     Quoting::Complete if self.columns.fit(&self.cells) => Form::Whole,
                     Quoting::Complete => Form::Ragged,

@@ -41,7 +41,7 @@ pub struct Scan {
 /// `column-missing`, `delimiter-suspect` or (a header that is asked for) `row-too-long`.
 pub fn scan<R: Read + Seek>(file: &mut R, reading: &Reading) -> Result<Scan, FileProblem> {
     file.seek(SeekFrom::Start(0))?;
-    let survey = survey(&mut *file, reading.fallback)?;
+    let survey = survey(&mut *file, Some(reading.fallback))?;
     let mut lines = Lines::open(&mut *file, survey.encoding, survey.bom)?;
     let first = next_line(&mut lines)?;
     let header = match &first {
@@ -79,13 +79,14 @@ pub fn scan<R: Read + Seek>(file: &mut R, reading: &Reading) -> Result<Scan, Fil
 }
 
 /// A line that is not blank; of one that is too long, its beginning.
-struct Line {
-    number: u64,
-    text: String,
-    too_long: bool,
+pub(super) struct Line {
+    pub number: u64,
+    pub text: String,
+    pub too_long: bool,
 }
 
-fn next_line<R: Read>(lines: &mut Lines<R>) -> Result<Option<Line>, FileProblem> {
+/// The next line that is not blank.
+pub(super) fn next_line<R: Read>(lines: &mut Lines<R>) -> Result<Option<Line>, FileProblem> {
     loop {
         let number = lines.taken() + 1;
         match lines.ahead(0)? {

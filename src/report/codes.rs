@@ -85,6 +85,14 @@ codes! {
     RuleUnusable = "rule-unusable",
     /// Groups that cannot be named. Value: the course; hint: what is wrong.
     GroupName = "group-name",
+    /// A column of a full set that is not read. Value: its name; hint: the columns that are.
+    ColumnIgnored = "column-ignored",
+    /// A row refers to another that is not there. Value: the identifier; hint: the file that should have it.
+    ReferenceUnknown = "reference-unknown",
+    /// An identifier that several rows claim. Value: the identifier; hint: the file that has it.
+    ReferenceAmbiguous = "reference-ambiguous",
+    /// The status or its date contradicts the way the file is sent. Value: what the row says; hint: what is expected.
+    StatusUnusable = "status-unusable",
 }
 
 /// Hints that are not shown as they are: they choose another sentence.

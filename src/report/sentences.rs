@@ -107,6 +107,18 @@ impl Code {
             Code::GroupName => format!(
                 "autoenrol in course {v}: {h}; the enrolments were made, these groups were not: correct the group settings"
             ),
+            Code::ColumnIgnored => format!(
+                "column \"{v}\" is not read; if it should be, name it in sources.NAME.columns (read: {h})"
+            ),
+            Code::ReferenceUnknown => format!(
+                "no row of {h} has the identifier \"{v}\", nothing was guessed; correct the export so that its files belong together"
+            ),
+            Code::ReferenceAmbiguous => format!(
+                "several different rows of {h} have the identifier \"{v}\", none was used; give each its own"
+            ),
+            Code::StatusUnusable => {
+                format!("status \"{v}\" is unexpected, expected: {h}; correct the export or its manifest")
+            }
             Code::SourceGone => format!(
                 "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the link: remove or disable it"
             ),
@@ -218,6 +230,18 @@ impl Code {
             Code::GroupName => format!(
                 "autoenrol dans le cours {v} : {h} ; les inscriptions ont été faites, pas ces groupes : corrigez les réglages des groupes"
             ),
+            Code::ColumnIgnored => format!(
+                "la colonne « {v} » n'est pas lue ; si elle doit l'être, nommez-la dans sources.NOM.columns (lues : {h})"
+            ),
+            Code::ReferenceUnknown => format!(
+                "aucune ligne de {h} n'a l'identifiant « {v} », rien n'est deviné ; corrigez l'export pour que les fichiers aillent ensemble"
+            ),
+            Code::ReferenceAmbiguous => format!(
+                "plusieurs lignes différentes de {h} ont l'identifiant « {v} », aucune n'est utilisée ; donnez à chacune le sien"
+            ),
+            Code::StatusUnusable => {
+                format!("statut « {v} » inattendu, attendu : {h} ; corrigez l'export ou son manifeste")
+            }
             Code::SourceGone => format!(
                 "le cours {v} est lié à un cours qui n'existe pas (id {h}) ; le lien n'a inscrit ni retiré personne : supprimez-le ou désactivez-le"
             ),

@@ -1,10 +1,16 @@
 //! Sources of full sets: each way in ends in a snapshot, one CSV file of canonical columns in the state directory.
 //! It must not know runs or Moodle's tables; of Moodle it knows the settings that name a second database.
 
+pub mod bundle;
+pub mod canonical;
+pub mod files;
 mod moodle;
+pub mod oneroster;
+pub mod rows;
 mod snapshot;
 mod sql;
 
 pub use moodle::{MoodleSourceError, with_moodles_settings};
+pub use rows::{SetError, SetProblem, SetRow, Taker};
 pub use snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 pub use sql::{SourceError, fetch, fetch_courses};

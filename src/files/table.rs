@@ -1,0 +1,204 @@
+//! Tables: files with a header whose columns the caller names, read record by record like a flat file.
+//! It must not know what a column means: a full set, a manifest and a OneRoster file are all tables.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use super::columns::Columns;
+use super::encoding::survey;
+use super::header::{self, suspect};
+use super::lines::Lines;
+use super::records::{Form, Records};
+use super::scan::{Line, next_line};
+use super::{Delimiter, Encoding, Fallback, FileProblem, shown};
+use crate::report::codes::{Code, Problem};
+
+/// A column that a table may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableColumn {
+    /// What the header may call it, the name for messages first. Without any it is never found.
+    pub names: Vec<String>,
+    /// Whether a header without it is refused.
+    pub required: bool,
+}
+
+impl TableColumn {
+    /// A column of this name only, without which the header is refused.
+    pub fn required(name: &str) -> TableColumn {
+        TableColumn { names: vec![name.to_owned()], required: true }
+    }
+
+    /// A column of this name only, which may be missing.
+    pub fn optional(name: &str) -> TableColumn {
+        TableColumn { names: vec![name.to_owned()], required: false }
+    }
+}
+
+/// How a table is to be read.
+#[derive(Clone, Debug)]
+pub struct TableForm {
+    /// The cells are asked for by the place in this list.
+    pub columns: Vec<TableColumn>,
+    /// Whether names are compared with their case.
+    pub exact: bool,
+    /// Those that may separate columns; the one that gives most known names is taken.
+    pub delimiters: &'static [Delimiter],
+    /// The encoding of a file that is not Unicode; `None` refuses it.
+    pub fallback: Option<Fallback>,
+}
+
+impl TableForm {
+    /// The column of this name, as its place in the list.
+    fn named(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.names.iter().any(|known| self.same(known, name)))
+    }
+
+    fn same(&self, a: &str, b: &str) -> bool {
+        if self.exact { a == b } else { a.to_lowercase() == b.to_lowercase() }
+    }
+
+    fn known<'a>(&self, names: impl Iterator<Item = &'a str>) -> usize {
+        let mut found: Vec<usize> = names.filter_map(|name| self.named(name)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found.len()
+    }
+
+    /// The delimiter under which the header has most known names, and these names.
+    fn cut(&self, line: &Line) -> Result<(Delimiter, Vec<String>), Problem> {
+        let mut best: Option<(usize, Delimiter, Vec<String>)> = None;
+        for &delimiter in self.delimiters {
+            let names = header::names(&line.text, delimiter);
+            let known = self.known(names.iter().map(String::as_str));
+            if best.as_ref().is_none_or(|(most, _, other)| (known, names.len()) > (*most, other.len())) {
+                best = Some((known, delimiter, names));
+            }
+        }
+        let (known, delimiter, names) = best.unwrap_or((0, Delimiter::Comma, Vec::new()));
+        let other = [',', ';', '\t', '|', ':', '^', ' ']
+            .into_iter()
+            .find(|&other| self.known(line.text.split(other).map(|name| name.trim_matches('"'))) > known.max(1));
+        match other {
+            Some(other) => {
+                let accepted: Vec<String> = self.delimiters.iter().map(Delimiter::to_string).collect();
+                Err(Problem { hint: accepted.join(" "), ..suspect(line.number, other) })
+            }
+            None => Ok((delimiter, names)),
+        }
+    }
+
+    /// Where each column stands, and the names that nobody asked for.
+    fn places(&self, line: u64, names: &[String]) -> Result<(Vec<Option<usize>>, Vec<String>), Problem> {
+        let mut places: Vec<Option<usize>> = vec![None; self.columns.len()];
+        let mut ignored: Vec<String> = Vec::new();
+        let twice = |second: &str, first: &str| Problem::new(line, Code::ColumnTwice, shown(second), shown(first));
+        for (place, name) in names.iter().enumerate() {
+            match self.named(name) {
+                Some(column) => match places[column] {
+                    Some(first) => return Err(twice(name, &names[first])),
+                    None => places[column] = Some(place),
+                },
+                None if name.is_empty() => {}
+                None => match ignored.iter().find(|other| self.same(other, name)) {
+                    Some(first) => return Err(twice(name, first)),
+                    None => ignored.push(name.clone()),
+                },
+            }
+        }
+        let missing: Vec<&str> = (self.columns.iter().zip(&places))
+            .filter(|(column, place)| column.required && place.is_none())
+            .filter_map(|(column, _)| column.names.first().map(String::as_str))
+            .collect();
+        if missing.is_empty() {
+            return Ok((places, ignored));
+        }
+        Err(Problem::new(line, Code::ColumnMissing, missing.join(", "), shown(&names.join(", "))))
+    }
+}
+
+/// What stands at a place of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableEntry {
+    /// A record that begins on this physical line; its cells can be asked for.
+    Row(u64),
+    Bad(Problem),
+}
+
+/// A table, opened: its header is understood, its records are to be read.
+pub struct Table<R> {
+    records: Records<R>,
+    places: Vec<Option<usize>>,
+    /// The digest of all bytes, 64 hexadecimal digits.
+    pub sha256: String,
+    pub bytes: u64,
+    pub encoding: Encoding,
+    pub delimiter: Delimiter,
+    /// The physical line of the header.
+    pub header_line: u64,
+    /// The columns that nobody asked for, as written.
+    pub ignored: Vec<String>,
+}
+
+impl<R: Read + Seek> Table<R> {
+    /// Reads the whole file once, for its digest and encoding, and understands its header.
+    ///
+    /// # Errors
+    /// [`FileProblem::Rejected`] with `file-empty` (not even a header), `encoding-invalid`,
+    /// `row-too-long` (the header), `delimiter-suspect`, `column-twice` or `column-missing`.
+    pub fn open(mut file: R, form: &TableForm) -> Result<Table<R>, FileProblem> {
+        file.seek(SeekFrom::Start(0))?;
+        let survey = survey(&mut file, form.fallback)?;
+        let mut lines = Lines::open(&mut file, survey.encoding, survey.bom)?;
+        let Some(line) = next_line(&mut lines)? else {
+            return Err(FileProblem::Rejected(Problem::new(0, Code::FileEmpty, "", "")));
+        };
+        if line.too_long {
+            let problem = Problem::new(line.number, Code::RowTooLong, shown(&line.text), "1 MiB");
+            return Err(FileProblem::Rejected(problem));
+        }
+        let (delimiter, names) = form.cut(&line).map_err(FileProblem::Rejected)?;
+        let (places, ignored) = form.places(line.number, &names).map_err(FileProblem::Rejected)?;
+        let required = form.columns.iter().zip(&places).filter(|(column, _)| column.required);
+        let least = required.filter_map(|(_, place)| *place).max().map_or(0, |last| last + 1);
+        let columns = Columns::of_table(names.len(), least);
+        Ok(Table {
+            records: Records::of_table(file, &survey, delimiter, line.number, columns)?,
+            places,
+            sha256: survey.sha256,
+            bytes: survey.bytes,
+            encoding: survey.encoding,
+            delimiter,
+            header_line: line.number,
+            ignored,
+        })
+    }
+}
+
+impl<R: Read> Table<R> {
+    /// The next record, blank lines aside; `None` at the end. The cells of the one before are gone.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no longer the one that was opened.
+    pub fn next_entry(&mut self) -> Result<Option<TableEntry>, FileProblem> {
+        while let Some(record) = self.records.next()? {
+            match record.form {
+                Form::Blank | Form::Header => {}
+                _ => {
+                    let shape = self.records.shape(&record);
+                    return Ok(Some(shape.map_or_else(TableEntry::Bad, |()| TableEntry::Row(record.line))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The latest row's cell of a column of the form, without blanks around it; empty if the
+    /// header has no such column or the row ends before it.
+    pub fn cell(&self, column: usize) -> &str {
+        self.places.get(column).copied().flatten().map_or("", |place| self.records.cells.get(place))
+    }
+
+    /// Whether the header has this column of the form.
+    pub fn has(&self, column: usize) -> bool {
+        self.places.get(column).is_some_and(Option::is_some)
+    }
+}

@@ -1,0 +1,270 @@
+//! Whether the files of a full set are all there and whole: by a manifest, or by one `.ok` file each.
+//! It must not know what the rows say; an incomplete set is never given on.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::files::{FileProblem, Table, TableColumn, TableEntry, TableForm};
+use crate::report::codes::Locale;
+
+/// How the name of a manifest ends: `<set>.manifest.csv`.
+pub const MANIFEST: &str = ".manifest.csv";
+
+/// How the name of a seal ends: `NAME.ok` beside `NAME`.
+pub const SEAL: &str = ".ok";
+
+/// A file that was found whole, and by what it is known again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    pub path: PathBuf,
+    /// Records; the header and blank lines are none.
+    pub rows: u64,
+    /// 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Sealed {
+    /// The name without its directory.
+    pub fn name(&self) -> String {
+        name_of(&self.path)
+    }
+}
+
+/// What the files of a set are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All there, in the order of the manifest or of the names given.
+    Complete { files: Vec<Sealed> },
+    /// Something is not there, or not yet as announced. It may still come.
+    Incomplete { missing: Vec<Missing> },
+    /// This cannot become a set by waiting.
+    Broken { file: String, why: String },
+}
+
+/// What a set lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    File(String),
+    /// The seal of this name.
+    Seal(String),
+    Digest { file: String, announced: String, found: String },
+    Rows { file: String, announced: u64, found: u64 },
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::File(file) => write!(f, "{file} is not there"),
+            Missing::Seal(file) => write!(f, "{file} is not there"),
+            Missing::Digest { file, announced, found } => {
+                write!(f, "{file} has the sha256 {found}, announced is {announced}")
+            }
+            Missing::Rows { file, announced, found } => write!(f, "{file} has {found} rows, announced are {announced}"),
+        }
+    }
+}
+
+/// What is announced about a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Announced {
+    pub rows: Option<u64>,
+    pub sha256: Option<String>,
+}
+
+impl Announced {
+    /// Reads the content of a seal: nothing, `rows=N sha256=…` in any order, or JSON.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Announced, String> {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let mut announced = Announced::default();
+        if text.starts_with('{') {
+            announced = serde_json::from_str(text).map_err(|error| format!("this is no JSON of a seal: {error}"))?;
+        } else {
+            for word in text.split_whitespace() {
+                match word.split_once('=') {
+                    Some(("rows", rows)) => announced.rows = Some(parse_rows(rows)?),
+                    Some(("sha256", digest)) => announced.sha256 = Some(digest.to_owned()),
+                    _ => return Err(format!("\"{word}\" is neither rows=N nor sha256=DIGEST")),
+                }
+            }
+        }
+        announced.sha256 = announced.sha256.as_deref().map(parse_digest).transpose()?;
+        Ok(announced)
+    }
+}
+
+fn parse_rows(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("\"{text}\" is no number of rows"))
+}
+
+fn parse_digest(text: &str) -> Result<String, String> {
+    let hexadecimal = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hexadecimal { Ok(text.to_lowercase()) } else { Err(format!("\"{text}\" is no sha256: 64 hexadecimal digits")) }
+}
+
+/// A set whose manifest names its files, which lie beside it. `form` is the table that each is.
+///
+/// # Errors
+/// When a file that is there cannot be read.
+pub fn by_manifest(manifest: &Path, form: &TableForm) -> io::Result<Verdict> {
+    let name = name_of(manifest);
+    let named = match File::open(manifest) {
+        Ok(file) => read_manifest(file, form),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(Verdict::Incomplete { missing: vec![Missing::File(name)] });
+        }
+        Err(error) => return Err(error),
+    };
+    match named {
+        Err(Reading::Io(error)) => Err(error),
+        Err(Reading::Broken(why)) => Ok(Verdict::Broken { file: name, why }),
+        Ok(named) => verdict(named.into_iter().map(|(file, announced)| (manifest.with_file_name(file), announced)), form),
+    }
+}
+
+/// A set of files each of which has its seal beside it.
+///
+/// # Errors
+/// When a file that is there cannot be read.
+pub fn by_seals(files: &[PathBuf], form: &TableForm) -> io::Result<Verdict> {
+    let mut sealed = Vec::new();
+    let mut missing = Vec::new();
+    for file in files {
+        let seal = file.with_file_name(name_of(file) + SEAL);
+        let text = match read_short(&seal) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                missing.push(Missing::Seal(name_of(&seal)));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        match Announced::parse(&text) {
+            Ok(announced) => sealed.push((file.clone(), announced)),
+            Err(why) => return Ok(Verdict::Broken { file: name_of(&seal), why }),
+        }
+    }
+    if missing.is_empty() { verdict(sealed.into_iter(), form) } else { Ok(Verdict::Incomplete { missing }) }
+}
+
+/// A set of files of which nothing is announced: they are complete by being there, because they
+/// were renamed into place or were left in peace long enough.
+///
+/// # Errors
+/// When a file that is there cannot be read.
+pub fn as_they_are(files: &[PathBuf], form: &TableForm) -> io::Result<Verdict> {
+    verdict(files.iter().map(|file| (file.clone(), Announced::default())), form)
+}
+
+fn verdict(files: impl Iterator<Item = (PathBuf, Announced)>, form: &TableForm) -> io::Result<Verdict> {
+    let (mut whole, mut missing) = (Vec::new(), Vec::new());
+    for (path, announced) in files {
+        match look(&path, announced, form) {
+            Ok(Ok(sealed)) => whole.push(sealed),
+            Ok(Err(lack)) => missing.push(lack),
+            Err(Reading::Io(error)) if error.kind() == ErrorKind::NotFound => missing.push(Missing::File(name_of(&path))),
+            Err(Reading::Io(error)) => return Err(error),
+            Err(Reading::Broken(why)) => return Ok(Verdict::Broken { file: name_of(&path), why }),
+        }
+    }
+    Ok(if missing.is_empty() { Verdict::Complete { files: whole } } else { Verdict::Incomplete { missing } })
+}
+
+/// Why a file says nothing.
+enum Reading {
+    Io(io::Error),
+    Broken(String),
+}
+
+impl From<FileProblem> for Reading {
+    fn from(problem: FileProblem) -> Reading {
+        match problem {
+            FileProblem::Io(error) => Reading::Io(error),
+            FileProblem::Rejected(problem) => Reading::Broken(problem.text(Locale::En)),
+        }
+    }
+}
+
+/// The digest comes first: of a file that is only half there nothing else is worth a look.
+fn look(path: &Path, announced: Announced, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
+    let mut file = File::open(path).map_err(Reading::Io)?;
+    let found = digest(&mut file).map_err(Reading::Io)?;
+    if let Some(announced) = announced.sha256.filter(|announced| *announced != found) {
+        return Ok(Err(Missing::Digest { file: name_of(path), announced, found }));
+    }
+    let mut table = Table::open(file, form)?;
+    let mut rows = 0;
+    while table.next_entry()?.is_some() {
+        rows += 1;
+    }
+    Ok(match announced.rows {
+        Some(announced) if announced != rows => Err(Missing::Rows { file: name_of(path), announced, found: rows }),
+        _ => Ok(Sealed { path: path.to_owned(), rows, sha256: table.sha256 }),
+    })
+}
+
+fn digest(file: &mut File) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    io::copy(file, &mut digest)?;
+    Ok(format!("{:x}", digest.finalize()))
+}
+
+/// The files that a manifest names, each a plain name.
+fn read_manifest(file: File, form: &TableForm) -> Result<Vec<(String, Announced)>, Reading> {
+    let layout = TableForm {
+        columns: ["file", "rows", "sha256"].map(TableColumn::required).to_vec(),
+        exact: false,
+        ..form.clone()
+    };
+    let broken = |line: u64, why: String| Reading::Broken(format!("line {line}: {why}; write the manifest again"));
+    let mut table = Table::open(file, &layout)?;
+    let mut named = Vec::new();
+    let mut names = HashSet::new();
+    while let Some(entry) = table.next_entry()? {
+        let line = match entry {
+            TableEntry::Row(line) => line,
+            TableEntry::Bad(problem) => return Err(Reading::Broken(problem.text(Locale::En))),
+        };
+        let name = table.cell(0).to_owned();
+        if !is_plain(&name) {
+            return Err(broken(line, format!("\"{name}\" is no name of a file beside the manifest")));
+        }
+        if !names.insert(name.clone()) {
+            return Err(broken(line, format!("{name} is named twice")));
+        }
+        let rows = parse_rows(table.cell(1)).map_err(|why| broken(line, why))?;
+        let sha256 = parse_digest(table.cell(2)).map_err(|why| broken(line, why))?;
+        named.push((name, Announced { rows: Some(rows), sha256: Some(sha256) }));
+    }
+    if named.is_empty() {
+        return Err(Reading::Broken("it names no file; write the manifest again".to_owned()));
+    }
+    Ok(named)
+}
+
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
+        && !name.contains(['\\', '\0'])
+        && !name.ends_with(MANIFEST)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// A seal is short; of a longer file the beginning is enough to refuse it.
+fn read_short(path: &Path) -> io::Result<String> {
+    const LONGEST: u64 = 4096;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

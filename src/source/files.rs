@@ -1,0 +1,220 @@
+//! Full sets that were dropped as CSV files: their columns by name, their rows in canonical order, bad lines told.
+//! It must not know whether the files are complete (`bundle` does), nor what a value stands for.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::bundle::Sealed;
+use super::canonical::{Canonical, Sorted};
+use super::rows::{SetError, SetProblem, SetRow, Taker};
+use crate::files::{Delimiter, Fallback, Table, TableColumn, TableEntry, TableForm};
+use crate::report::codes::{Code, Problem};
+
+/// What the rows of a set are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Users in courses.
+    #[default]
+    Enrolments,
+    /// Users in cohorts.
+    Cohorts,
+}
+
+/// The names of the columns, where the source has its own. Empty: the canonical name or an alias.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub user: String,
+    pub course: String,
+    pub role: String,
+    pub group: String,
+    pub other: String,
+    pub timestart: String,
+    pub timeend: String,
+    pub status: String,
+    pub cohort: String,
+    pub name: String,
+}
+
+/// How the files of a set are to be read.
+#[derive(Clone, Debug)]
+pub struct FilesForm {
+    pub target: Target,
+    pub names: Names,
+    /// Whether each row must name its role: there is no default one.
+    pub role_required: bool,
+    /// The encoding of a file that is not Unicode.
+    pub fallback: Fallback,
+}
+
+/// A column of a set: its value in a row, its name in the configuration, its canonical name with the aliases.
+struct Column {
+    value: fn(&mut SetRow) -> &mut String,
+    named: fn(&Names) -> &String,
+    names: &'static [&'static str],
+}
+
+macro_rules! column {
+    ($field:ident: $($name:literal),+) => {
+        Column { value: |row| &mut row.$field, named: |names| &names.$field, names: &[$($name),+] }
+    };
+}
+
+/// The place is what identifies where a row's user should be.
+const USER: usize = 0;
+const PLACE: usize = 1;
+const ROLE: usize = 2;
+
+/// Spec files 2.1 for the aliases of flat files; the French ones are ours.
+const ENROLMENTS: &[Column] = &[
+    column!(user: "user", "username", "userid", "uid", "login", "identifiant", "utilisateur"),
+    column!(course: "course", "cid", "course_shortname", "shortname", "cours"),
+    // The last one is written with a combining accent, as some systems export it.
+    column!(role: "role", "rolename", "rôle", "ro\u{302}le"),
+    column!(group: "group", "groupe"),
+    column!(other: "other", "otheruser", "autre"),
+    column!(timestart: "timestart", "starttime", "start", "enrolstart", "début", "debut", "de\u{301}but"),
+    column!(timeend: "timeend", "endtime", "end", "enrolend", "fin"),
+    column!(status: "status", "statut"),
+];
+
+const COHORTS: &[Column] = &[
+    column!(user: "user", "username", "userid", "uid", "login", "identifiant", "utilisateur"),
+    column!(cohort: "cohort", "cohorte", "cidnumber"),
+    column!(name: "name", "cname", "cohortname", "nom"),
+];
+
+impl FilesForm {
+    fn columns(&self) -> &'static [Column] {
+        match self.target {
+            Target::Enrolments => ENROLMENTS,
+            Target::Cohorts => COHORTS,
+        }
+    }
+
+    fn required(&self, place: usize) -> bool {
+        place <= PLACE || (place == ROLE && self.target == Target::Enrolments && self.role_required)
+    }
+
+    /// The table that each file of the set must be.
+    pub fn table(&self) -> TableForm {
+        let column = |(place, column): (usize, &Column)| TableColumn {
+            names: match (column.named)(&self.names).trim() {
+                "" => column.names.iter().map(|&name| name.to_owned()).collect(),
+                own => vec![own.to_owned()],
+            },
+            required: self.required(place),
+        };
+        TableForm {
+            columns: self.columns().iter().enumerate().map(column).collect(),
+            exact: false,
+            delimiters: &Delimiter::ALL,
+            fallback: Some(self.fallback),
+        }
+    }
+}
+
+/// What was read of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRead {
+    pub file: String,
+    pub sha256: String,
+    /// Records, bad ones included; the header and blank lines are none.
+    pub rows: u64,
+    /// Records that were not taken.
+    pub bad: u64,
+    /// How many of these have another number of cells: many of them mean a wrong delimiter (spec files 1.2).
+    pub ragged: u64,
+}
+
+/// What was read of a set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilesRead {
+    pub files: Vec<FileRead>,
+    pub sorted: Sorted,
+}
+
+/// Reads the files of a complete set and gives the rows of all of them together in canonical
+/// order, each once, to `taker`, after the problems. `scratch` is a directory for what does not
+/// fit in memory.
+///
+/// # Errors
+/// [`SetError`]; then `taker` was given rows or problems of a set that is none.
+pub fn read_files(
+    files: &[Sealed],
+    form: &FilesForm,
+    scratch: &Path,
+    taker: &mut dyn Taker,
+) -> Result<FilesRead, SetError> {
+    let mut canonical = Canonical::new(scratch);
+    let mut read = FilesRead::default();
+    for sealed in files {
+        read.files.push(read_file(sealed, form, &mut canonical, taker)?);
+    }
+    read.sorted = canonical.finish(&mut |row| taker.row(row))?;
+    Ok(read)
+}
+
+fn read_file(
+    sealed: &Sealed,
+    form: &FilesForm,
+    canonical: &mut Canonical,
+    taker: &mut dyn Taker,
+) -> Result<FileRead, SetError> {
+    let name = sealed.name();
+    let refused = |problem| SetError::of_file(&name, problem);
+    let file =
+        File::open(&sealed.path).map_err(|error| SetError::Unreadable { file: sealed.path.display().to_string(), error })?;
+    let layout = form.table();
+    let mut table = Table::open(file, &layout).map_err(refused)?;
+    if table.sha256 != sealed.sha256 {
+        return Err(SetError::Changed { file: name });
+    }
+    tell_ignored(&name, &table, &layout, taker)?;
+    let mut read = FileRead { file: name.clone(), sha256: table.sha256.clone(), rows: 0, bad: 0, ragged: 0 };
+    while let Some(entry) = table.next_entry().map_err(refused)? {
+        read.rows += 1;
+        let problem = match entry {
+            TableEntry::Row(line) => match form.row(&table, &layout, line) {
+                Ok(row) => {
+                    canonical.push(row)?;
+                    continue;
+                }
+                Err((problem, row)) => SetProblem::new(&name, problem).about(&row.user, row.place()),
+            },
+            TableEntry::Bad(problem) => SetProblem::new(&name, problem),
+        };
+        read.bad += 1;
+        read.ragged += u64::from(problem.problem.code == Code::RowRagged);
+        taker.problem(problem)?;
+    }
+    if read.rows == sealed.rows { Ok(read) } else { Err(SetError::Changed { file: name }) }
+}
+
+/// Columns that nobody asked for are told, once each.
+fn tell_ignored<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &mut dyn Taker) -> io::Result<()> {
+    let known: Vec<&str> = layout.columns.iter().filter_map(|column| column.names.first().map(String::as_str)).collect();
+    for column in &table.ignored {
+        let problem = Problem::new(table.header_line, Code::ColumnIgnored, column, known.join(", "));
+        taker.problem(SetProblem::warning(file, problem))?;
+    }
+    Ok(())
+}
+
+impl FilesForm {
+    /// The latest row of the table, or what is wrong with it and what of it can be read.
+    fn row<R: io::Read>(&self, table: &Table<R>, layout: &TableForm, line: u64) -> Result<SetRow, (Problem, SetRow)> {
+        let mut row = SetRow { line, ..SetRow::default() };
+        for (place, column) in self.columns().iter().enumerate() {
+            *(column.value)(&mut row) = table.cell(place).to_owned();
+        }
+        let empty = (USER..=ROLE).find(|&place| self.required(place) && table.cell(place).is_empty());
+        match empty.and_then(|place| layout.columns[place].names.first()) {
+            Some(column) => Err((Problem::new(line, Code::EmptyIdentifier, column, ""), row)),
+            None => Ok(row),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

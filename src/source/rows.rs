@@ -1,0 +1,140 @@
+//! A row of a full set, what is wrong with one, and who takes them.
+//! It must not know where rows come from, nor where they go.
+
+use std::io;
+
+use crate::files::FileProblem;
+use crate::report::codes::{Code, Locale, Problem};
+
+/// Who should be where, as the source writes it: nothing is looked up. Empty: the source does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SetRow {
+    pub user: String,
+    pub course: String,
+    pub role: String,
+    pub group: String,
+    /// The related user of a role that has one (Moodle's `remoteotheruserfield`).
+    pub other: String,
+    pub timestart: String,
+    pub timeend: String,
+    /// Of a delta, [`SetRow::TO_BE_DELETED`] for a row to take away.
+    pub status: String,
+    pub cohort: String,
+    /// The name of the cohort.
+    pub name: String,
+    /// The physical line on which the row begins; of equal rows, the first. No part of the row's identity.
+    pub line: u64,
+}
+
+impl SetRow {
+    /// The status of a row of a delta that is to be taken away, OneRoster's own word.
+    pub const TO_BE_DELETED: &str = "tobedeleted";
+
+    /// The course or, in a set of cohorts, the cohort.
+    pub fn place(&self) -> &str {
+        if self.course.is_empty() { &self.cohort } else { &self.course }
+    }
+
+    /// The values, in the canonical order of comparison: by course and cohort, then by user, then the rest.
+    pub fn values(&self) -> [&str; 10] {
+        let row = self;
+        [
+            &row.course,
+            &row.cohort,
+            &row.user,
+            &row.role,
+            &row.group,
+            &row.other,
+            &row.timestart,
+            &row.timeend,
+            &row.status,
+            &row.name,
+        ]
+    }
+}
+
+/// Something wrong with a row, or with a file of the set. Never dropped silently: who takes the
+/// set must know that it is less than what was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetProblem {
+    /// The name of the file, without its directory.
+    pub file: String,
+    /// Line, code, value, hint.
+    pub problem: Problem,
+    /// Whether the row was taken all the same.
+    pub taken: bool,
+    /// Whom the row is about, as far as it could be read. As the row is not in the set, this
+    /// person's enrolments must not be taken for surplus.
+    pub user: String,
+    /// Where, as far as it could be read; a course or, for a set of cohorts, a cohort.
+    pub place: String,
+}
+
+impl SetProblem {
+    /// A problem of a row that was not taken and of which nothing else is known.
+    pub fn new(file: &str, problem: Problem) -> SetProblem {
+        SetProblem { file: file.to_owned(), problem, taken: false, user: String::new(), place: String::new() }
+    }
+
+    /// The same, of a row that was taken.
+    pub fn warning(file: &str, problem: Problem) -> SetProblem {
+        SetProblem { taken: true, ..SetProblem::new(file, problem) }
+    }
+
+    /// The same, about this person in this place.
+    pub fn about(self, user: &str, place: &str) -> SetProblem {
+        SetProblem { user: user.to_owned(), place: place.to_owned(), ..self }
+    }
+}
+
+/// Who takes the rows and the problems of a set.
+pub trait Taker {
+    /// A row, in canonical order, no row twice.
+    ///
+    /// # Errors
+    /// What the taker's file says; reading ends.
+    fn row(&mut self, row: &SetRow) -> io::Result<()>;
+
+    /// A problem, in the order of the files and their lines.
+    ///
+    /// # Errors
+    /// What the taker's file says; reading ends.
+    fn problem(&mut self, problem: SetProblem) -> io::Result<()>;
+}
+
+/// Why a whole set is not read. Nothing of it may be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum SetError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A file cannot be opened.
+    #[error("{file} cannot be opened: {error}; check that it exists and that enrold may read it")]
+    Unreadable { file: String, error: io::Error },
+    /// The content of a file is refused.
+    #[error("{file}: {}", .problem.text(Locale::En))]
+    Refused { file: String, problem: Problem },
+    /// A file is no longer the one that was found complete.
+    #[error("{file} changed while it was read; send the set again, each file renamed into place")]
+    Changed { file: String },
+    /// An archive that cannot be used. The text says what to do.
+    #[error("{archive}: {why}")]
+    Archive { archive: String, why: String },
+}
+
+impl SetError {
+    /// The error of a file's content.
+    pub fn of_file(file: &str, problem: FileProblem) -> SetError {
+        match problem {
+            FileProblem::Io(error) => SetError::Io(error),
+            FileProblem::Rejected(problem) => SetError::Refused { file: file.to_owned(), problem },
+        }
+    }
+
+    /// The code of a refused file's problem.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            SetError::Refused { problem, .. } => Some(problem.code),
+            _ => None,
+        }
+    }
+}
