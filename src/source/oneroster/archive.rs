@@ -1,0 +1,105 @@
+//! The zip file of a OneRoster export: its entries by exact name, bounded, checked, on disk before they are read.
+//! It must not know what an entry holds; nothing is ever written under a name that an archive gives.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use crate::source::canonical::nameless;
+use crate::source::rows::SetError;
+
+/// How many bytes the entries of one archive may have together once expanded: ten million
+/// enrolments have less, a zip bomb has more.
+pub const EXPANDED_LIMIT: u64 = 2 * 1024 * 1024 * 1024;
+
+/// An archive, opened.
+pub(super) struct Archive {
+    zip: ZipArchive<File>,
+    name: String,
+    scratch: PathBuf,
+    left: u64,
+}
+
+impl Archive {
+    /// Opens the archive at `path`; entries are expanded in `scratch`, into files without a name.
+    pub fn open(path: &Path, scratch: &Path, limit: u64) -> Result<Archive, SetError> {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let file =
+            File::open(path).map_err(|error| SetError::Unreadable { file: path.display().to_string(), error })?;
+        let zip = ZipArchive::new(file).map_err(|error| refused(&name, None, error))?;
+        let archive = Archive { zip, name, scratch: scratch.to_owned(), left: limit };
+        if archive.zip.has_duplicate_names() {
+            return Err(archive.refuse("two of its entries have the same name; make the archive again"));
+        }
+        Ok(archive)
+    }
+
+    /// The error that this archive is refused for; `why` says what to do.
+    pub fn refuse(&self, why: impl Into<String>) -> SetError {
+        SetError::Archive { archive: self.name.clone(), why: why.into() }
+    }
+
+    /// Whether there is an entry of exactly this name.
+    pub fn has(&self, entry: &str) -> bool {
+        self.zip.index_for_name_raw(entry.as_bytes()).is_some()
+    }
+
+    /// The first few names of entries, for a message.
+    pub fn shown(&self) -> String {
+        const SHOWN: usize = 10;
+        let names: Vec<String> =
+            self.zip.file_names_raw().take(SHOWN).map(|name| String::from_utf8_lossy(name).escape_debug().to_string()).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    }
+
+    /// The entry of exactly this name, expanded; its checksum was right. `None` if there is none.
+    pub fn take(&mut self, entry: &str) -> Result<Option<File>, SetError> {
+        let Some(index) = self.zip.index_for_name_raw(entry.as_bytes()) else {
+            return Ok(None);
+        };
+        let mut expanded = nameless(&self.scratch)?;
+        let reader = self.zip.by_index(index).map_err(|error| refused(&self.name, Some(entry), error))?;
+        let size = copy(reader.take(self.left.saturating_add(1)), &mut expanded)
+            .map_err(|fault| match fault {
+                Fault::Reading(error) => refused(&self.name, Some(entry), ZipError::Io(error)),
+                Fault::Writing(error) => SetError::Io(error),
+            })?;
+        let Some(left) = self.left.checked_sub(size) else {
+            let why = format!("{entry} expands beyond {EXPANDED_LIMIT} bytes for all files together; send fewer rows or another archive");
+            return Err(self.refuse(why));
+        };
+        self.left = left;
+        expanded.seek(SeekFrom::Start(0))?;
+        Ok(Some(expanded))
+    }
+}
+
+/// Which side of a copy failed: a broken archive is the sender's matter, a full disk is ours.
+enum Fault {
+    Reading(io::Error),
+    Writing(io::Error),
+}
+
+fn copy(mut from: impl Read, to: &mut impl io::Write) -> Result<u64, Fault> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut copied = 0;
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Fault::Reading(error)),
+        };
+        to.write_all(&buffer[..read]).map_err(Fault::Writing)?;
+        copied += read as u64;
+    }
+}
+
+fn refused(archive: &str, entry: Option<&str>, error: ZipError) -> SetError {
+    let what = entry.map_or_else(String::new, |entry| format!("{entry}: "));
+    let why = format!("{what}{error}; send it again, as a zip file with deflate and without a password");
+    SetError::Archive { archive: archive.to_owned(), why }
+}

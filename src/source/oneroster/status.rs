@@ -1,0 +1,45 @@
+//! The columns `status` and `dateLastModified`: blank in a bulk file, filled in a delta (OneRoster CSV 1.2).
+//! It must not know what the rest of a row says.
+
+use super::manifest::Mode;
+use crate::report::codes::{Code, Problem};
+
+/// What a row asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Be,
+    NotBe,
+}
+
+/// Reads the two columns, and tells once per file what contradicts its mode without being in doubt.
+pub(super) struct StatusRule {
+    delta: bool,
+    told: bool,
+}
+
+impl StatusRule {
+    /// The rule of a file that is sent in this way.
+    pub fn new(mode: Mode) -> StatusRule {
+        StatusRule { delta: mode == Mode::Delta, told: false }
+    }
+
+    /// What the row asks for, and a warning about it; or why it cannot be known.
+    pub fn wish(&mut self, line: u64, status: &str, modified: &str) -> Result<(Wish, Option<Problem>), Problem> {
+        let problem = |value: &str, expected: &str| Problem::new(line, Code::StatusUnusable, value, expected);
+        let wish = match (self.delta, status) {
+            (false, "" | "active") | (true, "active") => Wish::Be,
+            (true, "tobedeleted") => Wish::NotBe,
+            (true, other) => return Err(problem(other, "active or tobedeleted in a delta")),
+            (false, other) => return Err(problem(other, "nothing in a bulk file")),
+        };
+        let warning = match self.delta {
+            true if modified.is_empty() => Some(problem("", "dateLastModified filled in a delta")),
+            false if !status.is_empty() => Some(problem(status, "nothing in a bulk file")),
+            false if !modified.is_empty() => Some(problem(modified, "no dateLastModified in a bulk file")),
+            _ => None,
+        };
+        let warning = warning.filter(|_| !self.told);
+        self.told |= warning.is_some();
+        Ok((wish, warning))
+    }
+}
