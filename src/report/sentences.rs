@@ -107,15 +107,15 @@ impl Code {
             Code::GroupName => format!(
                 "autoenrol in course {v}: {h}; the enrolments were made, these groups were not: correct the group settings"
             ),
-            Code::ColumnIgnored => format!(
-                "column \"{v}\" is not read; if it should be, name it in sources.NAME.columns (read: {h})"
-            ),
+            Code::ColumnIgnored => {
+                format!("column \"{v}\" is not read; if it should be, name it in sources.NAME.columns (read: {h})")
+            }
             Code::ReferenceUnknown => format!(
                 "no row of {h} has the identifier \"{v}\", nothing was guessed; correct the export so that its files belong together"
             ),
-            Code::ReferenceAmbiguous => format!(
-                "several different rows of {h} have the identifier \"{v}\", none was used; give each its own"
-            ),
+            Code::ReferenceAmbiguous => {
+                format!("several different rows of {h} have the identifier \"{v}\", none was used; give each its own")
+            }
             Code::StatusUnusable => {
                 format!("status \"{v}\" is unexpected, expected: {h}; correct the export or its manifest")
             }

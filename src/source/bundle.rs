@@ -53,8 +53,16 @@ pub enum Missing {
     File(String),
     /// The seal of this name.
     Seal(String),
-    Digest { file: String, announced: String, found: String },
-    Rows { file: String, announced: u64, found: u64 },
+    Digest {
+        file: String,
+        announced: String,
+        found: String,
+    },
+    Rows {
+        file: String,
+        announced: u64,
+        found: u64,
+    },
 }
 
 impl fmt::Display for Missing {
@@ -126,7 +134,9 @@ pub fn by_manifest(manifest: &Path, form: &TableForm) -> io::Result<Verdict> {
     match named {
         Err(Reading::Io(error)) => Err(error),
         Err(Reading::Broken(why)) => Ok(Verdict::Broken { file: name, why }),
-        Ok(named) => verdict(named.into_iter().map(|(file, announced)| (manifest.with_file_name(file), announced)), form),
+        Ok(named) => {
+            verdict(named.into_iter().map(|(file, announced)| (manifest.with_file_name(file), announced)), form)
+        }
     }
 }
 
@@ -170,7 +180,9 @@ fn verdict(files: impl Iterator<Item = (PathBuf, Announced)>, form: &TableForm) 
         match look(&path, announced, form) {
             Ok(Ok(sealed)) => whole.push(sealed),
             Ok(Err(lack)) => missing.push(lack),
-            Err(Reading::Io(error)) if error.kind() == ErrorKind::NotFound => missing.push(Missing::File(name_of(&path))),
+            Err(Reading::Io(error)) if error.kind() == ErrorKind::NotFound => {
+                missing.push(Missing::File(name_of(&path)))
+            }
             Err(Reading::Io(error)) => return Err(error),
             Err(Reading::Broken(why)) => return Ok(Verdict::Broken { file: name_of(&path), why }),
         }
@@ -268,3 +280,6 @@ fn read_short(path: &Path) -> io::Result<String> {
     File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
+
+#[cfg(test)]
+mod tests;

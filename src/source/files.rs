@@ -163,8 +163,8 @@ fn read_file(
 ) -> Result<FileRead, SetError> {
     let name = sealed.name();
     let refused = |problem| SetError::of_file(&name, problem);
-    let file =
-        File::open(&sealed.path).map_err(|error| SetError::Unreadable { file: sealed.path.display().to_string(), error })?;
+    let file = File::open(&sealed.path)
+        .map_err(|error| SetError::Unreadable { file: sealed.path.display().to_string(), error })?;
     let layout = form.table();
     let mut table = Table::open(file, &layout).map_err(refused)?;
     if table.sha256 != sealed.sha256 {
@@ -193,7 +193,8 @@ fn read_file(
 
 /// Columns that nobody asked for are told, once each.
 fn tell_ignored<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &mut dyn Taker) -> io::Result<()> {
-    let known: Vec<&str> = layout.columns.iter().filter_map(|column| column.names.first().map(String::as_str)).collect();
+    let known: Vec<&str> =
+        layout.columns.iter().filter_map(|column| column.names.first().map(String::as_str)).collect();
     for column in &table.ignored {
         let problem = Problem::new(table.header_line, Code::ColumnIgnored, column, known.join(", "));
         taker.problem(SetProblem::warning(file, problem))?;

@@ -138,3 +138,44 @@ impl SetError {
         }
     }
 }
+
+/// Who keeps all, for tests.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub rows: Vec<SetRow>,
+    pub problems: Vec<SetProblem>,
+}
+
+#[cfg(test)]
+impl Kept {
+    /// The filled values of each row, in canonical order, joined.
+    pub fn lines(&self) -> Vec<String> {
+        let filled =
+            |row: &SetRow| row.values().iter().filter(|value| !value.is_empty()).copied().collect::<Vec<_>>().join("|");
+        self.rows.iter().map(filled).collect()
+    }
+
+    /// `FILE:LINE CODE VALUE`, with `(USER, PLACE)` if anything of them is known and `+` if the row was taken.
+    pub fn told(&self) -> Vec<String> {
+        let told = |told: &SetProblem| {
+            let SetProblem { file, problem: Problem { line, code, value, .. }, taken, user, place } = told;
+            let about = if user.is_empty() && place.is_empty() { String::new() } else { format!(" ({user}, {place})") };
+            format!("{file}:{line} {code} {value}{about}{}", if *taken { " +" } else { "" })
+        };
+        self.problems.iter().map(told).collect()
+    }
+}
+
+#[cfg(test)]
+impl Taker for Kept {
+    fn row(&mut self, row: &SetRow) -> io::Result<()> {
+        self.rows.push(row.clone());
+        Ok(())
+    }
+
+    fn problem(&mut self, problem: SetProblem) -> io::Result<()> {
+        self.problems.push(problem);
+        Ok(())
+    }
+}

@@ -50,8 +50,12 @@ impl Archive {
     /// The first few names of entries, for a message.
     pub fn shown(&self) -> String {
         const SHOWN: usize = 10;
-        let names: Vec<String> =
-            self.zip.file_names_raw().take(SHOWN).map(|name| String::from_utf8_lossy(name).escape_debug().to_string()).collect();
+        let names: Vec<String> = self
+            .zip
+            .file_names_raw()
+            .take(SHOWN)
+            .map(|name| String::from_utf8_lossy(name).escape_debug().to_string())
+            .collect();
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     }
 
@@ -62,13 +66,14 @@ impl Archive {
         };
         let mut expanded = nameless(&self.scratch)?;
         let reader = self.zip.by_index(index).map_err(|error| refused(&self.name, Some(entry), error))?;
-        let size = copy(reader.take(self.left.saturating_add(1)), &mut expanded)
-            .map_err(|fault| match fault {
-                Fault::Reading(error) => refused(&self.name, Some(entry), ZipError::Io(error)),
-                Fault::Writing(error) => SetError::Io(error),
-            })?;
+        let size = copy(reader.take(self.left.saturating_add(1)), &mut expanded).map_err(|fault| match fault {
+            Fault::Reading(error) => refused(&self.name, Some(entry), ZipError::Io(error)),
+            Fault::Writing(error) => SetError::Io(error),
+        })?;
         let Some(left) = self.left.checked_sub(size) else {
-            let why = format!("{entry} expands beyond {EXPANDED_LIMIT} bytes for all files together; send fewer rows or another archive");
+            let why = format!(
+                "{entry} expands beyond {EXPANDED_LIMIT} bytes for all files together; send fewer rows or another archive"
+            );
             return Err(self.refuse(why));
         };
         self.left = left;

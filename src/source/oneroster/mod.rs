@@ -105,7 +105,10 @@ fn key(text: &str, known: &[Key]) -> Result<Key, String> {
         None if text.is_empty() => Ok(known[0]),
         None => {
             let names: Vec<String> = known.iter().map(written).collect();
-            Err(format!("\"{text}\" is no column of a OneRoster export that can be used here; use one of: {}", names.join(", ")))
+            Err(format!(
+                "\"{text}\" is no column of a OneRoster export that can be used here; use one of: {}",
+                names.join(", ")
+            ))
         }
     }
 }

@@ -1,0 +1,171 @@
+//! When a set is complete, when it is not yet, and when it never will be.
+//! It must not know what is done with the rows.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::files::{Delimiter, Fallback};
+
+const FIRST: &str = "user,cohort\nu1,k\n\n\"u\n2\",k\n";
+const SECOND: &str = "user,cohort\nragged\nu4,k\n";
+
+fn form() -> TableForm {
+    TableForm {
+        columns: ["user", "cohort"].map(TableColumn::required).to_vec(),
+        exact: false,
+        delimiters: &Delimiter::ALL,
+        fallback: Some(Fallback::Windows1252),
+    }
+}
+
+fn sha256(text: &str) -> String {
+    format!("{:x}", Sha256::digest(text))
+}
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        place.write("a.csv", FIRST);
+        place.write("b.csv", SECOND);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    fn by_manifest(&self, content: &str) -> Verdict {
+        self.write("night.manifest.csv", content);
+        by_manifest(&self.path("night.manifest.csv"), &form()).unwrap()
+    }
+
+    fn by_seals(&self) -> Verdict {
+        by_seals(&[self.path("a.csv"), self.path("b.csv")], &form()).unwrap()
+    }
+
+    fn whole(&self) -> Verdict {
+        let sealed = |name, content| Sealed { path: self.path(name), rows: 2, sha256: sha256(content) };
+        Verdict::Complete { files: vec![sealed("a.csv", FIRST), sealed("b.csv", SECOND)] }
+    }
+}
+
+fn manifest() -> String {
+    format!("file,rows,sha256\na.csv,2,{}\nb.csv,2,{}\n", sha256(FIRST), sha256(SECOND).to_uppercase())
+}
+
+fn lacks(verdict: Verdict) -> Vec<String> {
+    match verdict {
+        Verdict::Incomplete { missing } => missing.iter().map(Missing::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn broken(verdict: Verdict) -> (String, String) {
+    match verdict {
+        Verdict::Broken { file, why } => (file, why),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_manifest_whose_files_are_all_there_makes_a_set() {
+    let place = Place::new();
+    assert_eq!(place.by_manifest(&manifest()), place.whole());
+    let french = manifest().replace(',', ";").replace("file", "\u{feff}FILE");
+    assert_eq!(place.by_manifest(&french), place.whole());
+}
+
+#[test]
+fn without_a_file_a_row_or_a_byte_the_set_is_not_complete() {
+    let place = Place::new();
+    assert_eq!(
+        lacks(place.by_manifest(&manifest().replace("b.csv,2", "b.csv,3"))),
+        ["b.csv has 2 rows, announced are 3"]
+    );
+    place.write("a.csv", "user,cohort\nu1,k\n");
+    std::fs::remove_file(place.path("b.csv")).unwrap();
+    let found = sha256("user,cohort\nu1,k\n");
+    let expected = format!("a.csv has the sha256 {found}, announced is {}", sha256(FIRST));
+    assert_eq!(lacks(place.by_manifest(&manifest())), [expected, "b.csv is not there".to_owned()]);
+    let none = by_manifest(&place.path("other.manifest.csv"), &form()).unwrap();
+    assert_eq!(lacks(none), ["other.manifest.csv is not there"]);
+}
+
+#[test]
+fn a_manifest_that_makes_no_sense_is_broken() {
+    let place = Place::new();
+    let digest = sha256(FIRST);
+    let table = [
+        ("file,rows,sha256\n".to_owned(), "names no file"),
+        (String::new(), "no data line"),
+        ("file,rows\na.csv,2\n".to_owned(), "sha256"),
+        (format!("file,rows,sha256\n../a.csv,2,{digest}\n"), "line 2: \"../a.csv\""),
+        (format!("file,rows,sha256\n/etc/passwd,2,{digest}\n"), "no name of a file"),
+        (format!("file,rows,sha256\na.csv/.,2,{digest}\n"), "no name of a file"),
+        (format!("file,rows,sha256\n..,2,{digest}\n"), "no name of a file"),
+        (format!("file,rows,sha256\nnight.manifest.csv,2,{digest}\n"), "no name of a file"),
+        (format!("file,rows,sha256\n,2,{digest}\n"), "no name of a file"),
+        (format!("file,rows,sha256\na.csv,2,{digest}\na.csv,2,{digest}\n"), "line 3: a.csv is named twice"),
+        (format!("file,rows,sha256\na.csv,two,{digest}\n"), "\"two\" is no number"),
+        (format!("file,rows,sha256\na.csv,2,{}\n", &digest[1..]), "is no sha256"),
+        (format!("file,rows,sha256\na.csv,2,{digest},more\n"), "line 2"),
+    ];
+    for (content, expected) in table {
+        let (file, why) = broken(place.by_manifest(&content));
+        assert_eq!(file, "night.manifest.csv");
+        assert!(why.contains(expected), "{content:?}: {why}");
+    }
+}
+
+#[test]
+fn a_file_that_is_whole_but_no_table_is_broken() {
+    let place = Place::new();
+    place.write("a.csv", "who,where\nu1,k\n");
+    let (file, why) = broken(place.by_manifest(&manifest().replace(&sha256(FIRST), &sha256("who,where\nu1,k\n"))));
+    assert_eq!(file, "a.csv");
+    assert!(why.contains("user, cohort") && why.contains("who, where"), "{why}");
+}
+
+#[test]
+fn each_file_may_have_its_seal() {
+    let place = Place::new();
+    place.write("a.csv.ok", "");
+    assert_eq!(lacks(place.by_seals()), ["b.csv.ok is not there"]);
+    let seals = [
+        String::new(),
+        "\u{feff} \r\n".to_owned(),
+        "rows=2".to_owned(),
+        format!("sha256={}\n", sha256(SECOND)),
+        format!("rows=2 sha256={}\r\n", sha256(SECOND).to_uppercase()),
+        format!("sha256={}\nrows=2", sha256(SECOND)),
+        format!("{{\"rows\": 2, \"sha256\": \"{}\", \"by\": \"export\"}}", sha256(SECOND)),
+        "{}".to_owned(),
+    ];
+    for seal in seals {
+        place.write("b.csv.ok", &seal);
+        assert_eq!(place.by_seals(), place.whole(), "{seal:?}");
+    }
+    place.write("b.csv.ok", "rows=3");
+    assert_eq!(lacks(place.by_seals()), ["b.csv has 2 rows, announced are 3"]);
+    place.write("b.csv.ok", &format!("sha256={}", sha256(FIRST)));
+    assert_eq!(lacks(place.by_seals()).len(), 1);
+    for wrong in ["done", "rows=", "rows=-1", "sha256=12", "{\"rows\": \"2\"}", "{", "{\"sha256\": \"x\"}"] {
+        place.write("b.csv.ok", wrong);
+        assert_eq!(broken(place.by_seals()).0, "b.csv.ok", "{wrong:?}");
+    }
+}
+
+#[test]
+fn files_of_which_nothing_is_announced_are_as_they_are() {
+    let place = Place::new();
+    let files = [place.path("a.csv"), place.path("b.csv")];
+    assert_eq!(as_they_are(&files, &form()).unwrap(), place.whole());
+    std::fs::remove_file(&files[0]).unwrap();
+    assert_eq!(lacks(as_they_are(&files, &form()).unwrap()), ["a.csv is not there"]);
+}
