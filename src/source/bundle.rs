@@ -22,6 +22,9 @@ pub const SEAL: &str = ".ok";
 /// A file that was found whole, and by what it is known again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
+    /// The name under which it was dropped.
+    pub name: String,
+    /// Where it is read.
     pub path: PathBuf,
     /// Records; the header and blank lines are none.
     pub rows: u64,
@@ -29,10 +32,20 @@ pub struct Sealed {
     pub sha256: String,
 }
 
-impl Sealed {
-    /// The name without its directory.
-    pub fn name(&self) -> String {
-        name_of(&self.path)
+/// A file that should be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The name under which it is dropped.
+    pub name: String,
+    /// Where it is read: a file at work may lie under another name.
+    pub path: PathBuf,
+    pub announced: Announced,
+}
+
+impl Part {
+    /// A file where it was dropped.
+    pub fn dropped(path: &Path, announced: Announced) -> Part {
+        Part { name: name_of(path), path: path.to_owned(), announced }
     }
 }
 
@@ -123,19 +136,32 @@ fn parse_digest(text: &str) -> Result<String, String> {
 /// # Errors
 /// When a file that is there cannot be read.
 pub fn by_manifest(manifest: &Path, form: &TableForm) -> io::Result<Verdict> {
+    match parts_of(manifest, form)? {
+        Ok(parts) => check(&parts, form),
+        Err(verdict) => Ok(verdict),
+    }
+}
+
+/// The files that a manifest names, as if they lay beside it; or the verdict on a set whose
+/// manifest is not there or makes no sense.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub fn parts_of(manifest: &Path, form: &TableForm) -> io::Result<Result<Vec<Part>, Verdict>> {
     let name = name_of(manifest);
-    let named = match File::open(manifest) {
-        Ok(file) => read_manifest(file, form),
+    let file = match File::open(manifest) {
+        Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Ok(Verdict::Incomplete { missing: vec![Missing::File(name)] });
+            return Ok(Err(Verdict::Incomplete { missing: vec![Missing::File(name)] }));
         }
         Err(error) => return Err(error),
     };
-    match named {
+    match read_manifest(file, form) {
         Err(Reading::Io(error)) => Err(error),
-        Err(Reading::Broken(why)) => Ok(Verdict::Broken { file: name, why }),
+        Err(Reading::Broken(why)) => Ok(Err(Verdict::Broken { file: name, why })),
         Ok(named) => {
-            verdict(named.into_iter().map(|(file, announced)| (manifest.with_file_name(file), announced)), form)
+            let part = |(file, announced)| Part::dropped(&manifest.with_file_name(file), announced);
+            Ok(Ok(named.into_iter().map(part).collect()))
         }
     }
 }
@@ -145,7 +171,7 @@ pub fn by_manifest(manifest: &Path, form: &TableForm) -> io::Result<Verdict> {
 /// # Errors
 /// When a file that is there cannot be read.
 pub fn by_seals(files: &[PathBuf], form: &TableForm) -> io::Result<Verdict> {
-    let mut sealed = Vec::new();
+    let mut parts = Vec::new();
     let mut missing = Vec::new();
     for file in files {
         let seal = file.with_file_name(name_of(file) + SEAL);
@@ -158,33 +184,29 @@ pub fn by_seals(files: &[PathBuf], form: &TableForm) -> io::Result<Verdict> {
             Err(error) => return Err(error),
         };
         match Announced::parse(&text) {
-            Ok(announced) => sealed.push((file.clone(), announced)),
+            Ok(announced) => parts.push(Part::dropped(file, announced)),
             Err(why) => return Ok(Verdict::Broken { file: name_of(&seal), why }),
         }
     }
-    if missing.is_empty() { verdict(sealed.into_iter(), form) } else { Ok(Verdict::Incomplete { missing }) }
+    if missing.is_empty() { check(&parts, form) } else { Ok(Verdict::Incomplete { missing }) }
 }
 
-/// A set of files of which nothing is announced: they are complete by being there, because they
-/// were renamed into place or were left in peace long enough.
+/// Whether the files are there and are what is announced. Of a file of which nothing is
+/// announced, being there is enough: it was renamed into place, or left in peace long enough.
 ///
 /// # Errors
 /// When a file that is there cannot be read.
-pub fn as_they_are(files: &[PathBuf], form: &TableForm) -> io::Result<Verdict> {
-    verdict(files.iter().map(|file| (file.clone(), Announced::default())), form)
-}
-
-fn verdict(files: impl Iterator<Item = (PathBuf, Announced)>, form: &TableForm) -> io::Result<Verdict> {
+pub fn check(parts: &[Part], form: &TableForm) -> io::Result<Verdict> {
     let (mut whole, mut missing) = (Vec::new(), Vec::new());
-    for (path, announced) in files {
-        match look(&path, announced, form) {
+    for part in parts {
+        match look(part, form) {
             Ok(Ok(sealed)) => whole.push(sealed),
             Ok(Err(lack)) => missing.push(lack),
             Err(Reading::Io(error)) if error.kind() == ErrorKind::NotFound => {
-                missing.push(Missing::File(name_of(&path)))
+                missing.push(Missing::File(part.name.clone()));
             }
             Err(Reading::Io(error)) => return Err(error),
-            Err(Reading::Broken(why)) => return Ok(Verdict::Broken { file: name_of(&path), why }),
+            Err(Reading::Broken(why)) => return Ok(Verdict::Broken { file: part.name.clone(), why }),
         }
     }
     Ok(if missing.is_empty() { Verdict::Complete { files: whole } } else { Verdict::Incomplete { missing } })
@@ -206,20 +228,21 @@ impl From<FileProblem> for Reading {
 }
 
 /// The digest comes first: of a file that is only half there nothing else is worth a look.
-fn look(path: &Path, announced: Announced, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
-    let mut file = File::open(path).map_err(Reading::Io)?;
-    let found = digest(&mut file).map_err(Reading::Io)?;
-    if let Some(announced) = announced.sha256.filter(|announced| *announced != found) {
-        return Ok(Err(Missing::Digest { file: name_of(path), announced, found }));
+fn look(part: &Part, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
+    let file = part.name.clone();
+    let mut content = File::open(&part.path).map_err(Reading::Io)?;
+    let found = digest(&mut content).map_err(Reading::Io)?;
+    if let Some(announced) = part.announced.sha256.clone().filter(|announced| *announced != found) {
+        return Ok(Err(Missing::Digest { file, announced, found }));
     }
-    let mut table = Table::open(file, form)?;
+    let mut table = Table::open(content, form)?;
     let mut rows = 0;
     while table.next_entry()?.is_some() {
         rows += 1;
     }
-    Ok(match announced.rows {
-        Some(announced) if announced != rows => Err(Missing::Rows { file: name_of(path), announced, found: rows }),
-        _ => Ok(Sealed { path: path.to_owned(), rows, sha256: table.sha256 }),
+    Ok(match part.announced.rows {
+        Some(announced) if announced != rows => Err(Missing::Rows { file, announced, found: rows }),
+        _ => Ok(Sealed { name: file, path: part.path.clone(), rows, sha256: table.sha256 }),
     })
 }
 

@@ -161,7 +161,7 @@ fn read_file(
     canonical: &mut Canonical,
     taker: &mut dyn Taker,
 ) -> Result<FileRead, SetError> {
-    let name = sealed.name();
+    let name = sealed.name.clone();
     let refused = |problem| SetError::of_file(&name, problem);
     let file = File::open(&sealed.path)
         .map_err(|error| SetError::Unreadable { file: sealed.path.display().to_string(), error })?;

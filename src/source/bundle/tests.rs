@@ -50,7 +50,12 @@ impl Place {
     }
 
     fn whole(&self) -> Verdict {
-        let sealed = |name, content| Sealed { path: self.path(name), rows: 2, sha256: sha256(content) };
+        let sealed = |name: &str, content| Sealed {
+            name: name.to_owned(),
+            path: self.path(name),
+            rows: 2,
+            sha256: sha256(content),
+        };
         Verdict::Complete { files: vec![sealed("a.csv", FIRST), sealed("b.csv", SECOND)] }
     }
 }
@@ -162,10 +167,15 @@ fn each_file_may_have_its_seal() {
 }
 
 #[test]
-fn files_of_which_nothing_is_announced_are_as_they_are() {
+fn files_of_which_nothing_is_announced_are_as_they_are_wherever_they_lie() {
     let place = Place::new();
-    let files = [place.path("a.csv"), place.path("b.csv")];
-    assert_eq!(as_they_are(&files, &form()).unwrap(), place.whole());
-    std::fs::remove_file(&files[0]).unwrap();
-    assert_eq!(lacks(as_they_are(&files, &form()).unwrap()), ["a.csv is not there"]);
+    let parts = ["a.csv", "b.csv"].map(|name| Part::dropped(&place.path(name), Announced::default()));
+    assert_eq!(check(&parts, &form()).unwrap(), place.whole());
+    std::fs::rename(place.path("a.csv"), place.path("a.csv.work")).unwrap();
+    assert_eq!(lacks(check(&parts, &form()).unwrap()), ["a.csv is not there"]);
+    let at_work = Part { path: place.path("a.csv.work"), ..parts[0].clone() };
+    match check(&[at_work], &form()).unwrap() {
+        Verdict::Complete { files } => assert_eq!((files[0].name.as_str(), files[0].rows), ("a.csv", 2)),
+        other => panic!("{other:?}"),
+    }
 }

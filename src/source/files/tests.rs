@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::source::bundle::{Verdict, as_they_are};
+use crate::source::bundle::{Announced, Part, Verdict, check};
 use crate::source::rows::Kept;
 
 fn form(target: Target) -> FilesForm {
@@ -31,8 +31,13 @@ fn set(contents: &[&[u8]]) -> Set {
 }
 
 impl Set {
+    fn check(&self, form: &FilesForm) -> Verdict {
+        let parts: Vec<Part> = self.files.iter().map(|file| Part::dropped(file, Announced::default())).collect();
+        check(&parts, &form.table()).unwrap()
+    }
+
     fn whole(&self, form: &FilesForm) -> Vec<Sealed> {
-        match as_they_are(&self.files, &form.table()).unwrap() {
+        match self.check(form) {
             Verdict::Complete { files } => files,
             other => panic!("{other:?}"),
         }
@@ -50,7 +55,7 @@ fn read(content: impl AsRef<[u8]>, form: &FilesForm) -> Kept {
 }
 
 fn refusal(content: &str, form: &FilesForm) -> String {
-    match as_they_are(&set(&[content.as_bytes()]).files, &form.table()).unwrap() {
+    match set(&[content.as_bytes()]).check(form) {
         Verdict::Broken { why, .. } => why,
         other => panic!("{other:?}"),
     }

@@ -20,6 +20,7 @@ pub(super) struct Archive {
     zip: ZipArchive<File>,
     name: String,
     scratch: PathBuf,
+    limit: u64,
     left: u64,
 }
 
@@ -30,7 +31,7 @@ impl Archive {
         let file =
             File::open(path).map_err(|error| SetError::Unreadable { file: path.display().to_string(), error })?;
         let zip = ZipArchive::new(file).map_err(|error| refused(&name, None, error))?;
-        let archive = Archive { zip, name, scratch: scratch.to_owned(), left: limit };
+        let archive = Archive { zip, name, scratch: scratch.to_owned(), limit, left: limit };
         if archive.zip.has_duplicate_names() {
             return Err(archive.refuse("two of its entries have the same name; make the archive again"));
         }
@@ -72,7 +73,8 @@ impl Archive {
         })?;
         let Some(left) = self.left.checked_sub(size) else {
             let why = format!(
-                "{entry} expands beyond {EXPANDED_LIMIT} bytes for all files together; send fewer rows or another archive"
+                "{entry} expands beyond the {} bytes that all files together may have; look at what made the archive",
+                self.limit
             );
             return Err(self.refuse(why));
         };
