@@ -8,39 +8,16 @@ use std::path::Path;
 use super::bundle::Sealed;
 use super::canonical::{Canonical, Sorted};
 use super::rows::{SetError, SetProblem, SetRow, Taker};
+use crate::config::{SetColumns, Source, Target};
 use crate::files::{Delimiter, Fallback, Table, TableColumn, TableEntry, TableForm};
 use crate::report::codes::{Code, Problem};
-
-/// What the rows of a set are about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Target {
-    /// Users in courses.
-    #[default]
-    Enrolments,
-    /// Users in cohorts.
-    Cohorts,
-}
-
-/// The names of the columns, where the source has its own. Empty: the canonical name or an alias.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    pub user: String,
-    pub course: String,
-    pub role: String,
-    pub group: String,
-    pub other: String,
-    pub timestart: String,
-    pub timeend: String,
-    pub status: String,
-    pub cohort: String,
-    pub name: String,
-}
 
 /// How the files of a set are to be read.
 #[derive(Clone, Debug)]
 pub struct FilesForm {
     pub target: Target,
-    pub names: Names,
+    /// The names of the columns, where the source has its own. Empty: the canonical name or an alias.
+    pub names: SetColumns,
     /// Whether each row must name its role: there is no default one.
     pub role_required: bool,
     /// The encoding of a file that is not Unicode.
@@ -50,7 +27,7 @@ pub struct FilesForm {
 /// A column of a set: its value in a row, its name in the configuration, its canonical name with the aliases.
 struct Column {
     value: fn(&mut SetRow) -> &mut String,
-    named: fn(&Names) -> &String,
+    named: fn(&SetColumns) -> &String,
     names: &'static [&'static str],
 }
 
@@ -85,6 +62,16 @@ const COHORTS: &[Column] = &[
 ];
 
 impl FilesForm {
+    /// The files of a source. `fallback` is the encoding of those that are not Unicode.
+    pub fn of(source: &Source, fallback: Fallback) -> FilesForm {
+        FilesForm {
+            target: source.target,
+            names: source.columns.clone(),
+            role_required: source.default_role.trim().is_empty(),
+            fallback,
+        }
+    }
+
     fn columns(&self) -> &'static [Column] {
         match self.target {
             Target::Enrolments => ENROLMENTS,
@@ -174,19 +161,18 @@ fn read_file(
     let mut read = FileRead { file: name.clone(), sha256: table.sha256.clone(), rows: 0, bad: 0, ragged: 0 };
     while let Some(entry) = table.next_entry().map_err(refused)? {
         read.rows += 1;
-        let problem = match entry {
-            TableEntry::Row(line) => match form.row(&table, &layout, line) {
-                Ok(row) => {
-                    canonical.push(row)?;
-                    continue;
-                }
-                Err((problem, row)) => SetProblem::new(&name, problem).about(&row.user, row.place()),
-            },
-            TableEntry::Bad(problem) => SetProblem::new(&name, problem),
+        let row = match entry {
+            TableEntry::Row(line) => form.row(&name, &table, &layout, line),
+            TableEntry::Bad(problem) => Err(Box::new(SetProblem::new(&name, problem))),
         };
-        read.bad += 1;
-        read.ragged += u64::from(problem.problem.code == Code::RowRagged);
-        taker.problem(problem)?;
+        match row {
+            Ok(row) => canonical.push(row)?,
+            Err(problem) => {
+                read.bad += 1;
+                read.ragged += u64::from(problem.problem.code == Code::RowRagged);
+                taker.problem(*problem)?;
+            }
+        }
     }
     if read.rows == sealed.rows { Ok(read) } else { Err(SetError::Changed { file: name }) }
 }
@@ -203,15 +189,24 @@ fn tell_ignored<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &mut
 }
 
 impl FilesForm {
-    /// The latest row of the table, or what is wrong with it and what of it can be read.
-    fn row<R: io::Read>(&self, table: &Table<R>, layout: &TableForm, line: u64) -> Result<SetRow, (Problem, SetRow)> {
+    /// The latest row of the table, or what is wrong with it.
+    fn row<R: io::Read>(
+        &self,
+        file: &str,
+        table: &Table<R>,
+        layout: &TableForm,
+        line: u64,
+    ) -> Result<SetRow, Box<SetProblem>> {
         let mut row = SetRow { line, ..SetRow::default() };
         for (place, column) in self.columns().iter().enumerate() {
             *(column.value)(&mut row) = table.cell(place).to_owned();
         }
         let empty = (USER..=ROLE).find(|&place| self.required(place) && table.cell(place).is_empty());
         match empty.and_then(|place| layout.columns[place].names.first()) {
-            Some(column) => Err((Problem::new(line, Code::EmptyIdentifier, column, ""), row)),
+            Some(column) => {
+                let problem = Problem::new(line, Code::EmptyIdentifier, column, "");
+                Err(Box::new(SetProblem::new(file, problem).about(&row.user, row.place())))
+            }
             None => Ok(row),
         }
     }

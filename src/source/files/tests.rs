@@ -10,8 +10,25 @@ use super::*;
 use crate::source::bundle::{Announced, Part, Verdict, check};
 use crate::source::rows::Kept;
 
+/// A source without names of its own.
+fn none() -> SetColumns {
+    let none = String::new;
+    SetColumns {
+        user: none(),
+        course: none(),
+        role: none(),
+        group: none(),
+        other: none(),
+        timestart: none(),
+        timeend: none(),
+        status: none(),
+        cohort: none(),
+        name: none(),
+    }
+}
+
 fn form(target: Target) -> FilesForm {
-    FilesForm { target, names: Names::default(), role_required: true, fallback: Fallback::Windows1252 }
+    FilesForm { target, names: none(), role_required: true, fallback: Fallback::Windows1252 }
 }
 
 struct Set {
@@ -86,7 +103,7 @@ fn headers_delimiters_and_encodings_are_those_of_flat_files() {
 
 #[test]
 fn a_source_may_name_its_columns() {
-    let names = Names { user: "COD_ETU".into(), course: "cod_elp".into(), ..Names::default() };
+    let names = SetColumns { user: "COD_ETU".into(), course: "cod_elp".into(), ..none() };
     let form = FilesForm { names, role_required: false, ..form(Target::Enrolments) };
     let kept = read("cod_etu,user,COD_ELP,role\n7,other,c1,\n", &form);
     assert_eq!(kept.lines(), ["c1|7"]);

@@ -62,7 +62,7 @@ impl Enrolments<'_> {
             read.rows += 1;
             let row = match entry {
                 TableEntry::Row(line) => self.row(&table, line, &mut status),
-                TableEntry::Bad(problem) => Err(SetProblem::new(FILE, problem)),
+                TableEntry::Bad(problem) => Err(Box::new(SetProblem::new(FILE, problem))),
             };
             match row {
                 Ok((row, warning)) => {
@@ -75,7 +75,7 @@ impl Enrolments<'_> {
                 Err(problem) => {
                     read.bad += 1;
                     read.ragged += u64::from(problem.problem.code == Code::RowRagged);
-                    taker.problem(problem)?;
+                    taker.problem(*problem)?;
                 }
             }
         }
@@ -92,11 +92,11 @@ impl Enrolments<'_> {
         table: &Table<R>,
         line: u64,
         status: &mut StatusRule,
-    ) -> Result<(SetRow, Option<Problem>), SetProblem> {
+    ) -> Result<(SetRow, Option<Problem>), Box<SetProblem>> {
         let lookup = |wish| (self.user(table, line, wish), self.course(table, line, wish));
         let (wish, warning) = status.wish(line, table.cell(STATUS), table.cell(MODIFIED)).map_err(|problem| {
             let (user, course) = lookup(Wish::NotBe);
-            SetProblem::new(FILE, problem).about(&user.unwrap_or_default(), &course.unwrap_or_default())
+            Box::new(SetProblem::new(FILE, problem).about(&user.unwrap_or_default(), &course.unwrap_or_default()))
         })?;
         let (user, course, rest) = match lookup(wish) {
             (Ok(user), Ok(course)) => (user, course, self.rest(table, line)),
@@ -104,7 +104,7 @@ impl Enrolments<'_> {
             (Err(problem), course) => (String::new(), course.unwrap_or_default(), Err(problem)),
         };
         let [role, timestart, timeend] =
-            rest.map_err(|problem| SetProblem::new(FILE, problem).about(&user, &course))?;
+            rest.map_err(|problem| Box::new(SetProblem::new(FILE, problem).about(&user, &course)))?;
         let status = match wish {
             Wish::Be => String::new(),
             Wish::NotBe => SetRow::TO_BE_DELETED.to_owned(),

@@ -20,6 +20,7 @@ use self::manifest::Manifest;
 use super::canonical::{Canonical, Sorted};
 use super::files::FileRead;
 use super::rows::{SetError, Taker};
+use crate::config::Source;
 use crate::files::{Delimiter, TableColumn, TableForm};
 
 pub use archive::EXPANDED_LIMIT;
@@ -88,6 +89,15 @@ impl RosterForm {
     /// A sentence that names what is accepted.
     pub fn new(user: &str, course: &str, roles: BTreeMap<String, String>) -> Result<RosterForm, String> {
         Ok(RosterForm { user: key(user, &USER_KEYS)?, course: key(course, &COURSE_KEYS)?, roles })
+    }
+
+    /// The exports of a source: its `columns.user` and `columns.course` say which columns, its
+    /// roles are the usual ones.
+    ///
+    /// # Errors
+    /// A sentence that names what is accepted.
+    pub fn of(source: &Source) -> Result<RosterForm, String> {
+        RosterForm::new(&source.columns.user, &source.columns.course, RosterForm::usual_roles())
     }
 
     /// The roles if nothing is configured: students and teachers.
