@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod canonical;
+mod dropped;
 pub mod files;
 mod moodle;
 pub mod oneroster;
@@ -10,7 +11,8 @@ pub mod rows;
 mod snapshot;
 mod sql;
 
+pub use dropped::{TakeError, Taken, take_archive, take_files};
 pub use moodle::{MoodleSourceError, with_moodles_settings};
-pub use rows::{SetError, SetProblem, SetRow, Taker};
+pub use rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 pub use snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 pub use sql::{SourceError, fetch, fetch_courses};

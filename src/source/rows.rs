@@ -30,6 +30,23 @@ impl SetRow {
     /// The status of a row of a delta that is to be taken away, OneRoster's own word.
     pub const TO_BE_DELETED: &str = "tobedeleted";
 
+    /// The value of a canonical column; empty for a name that is none.
+    pub fn of(&self, column: &str) -> &str {
+        match column {
+            "user" => &self.user,
+            "course" => &self.course,
+            "role" => &self.role,
+            "group" => &self.group,
+            "other" => &self.other,
+            "timestart" => &self.timestart,
+            "timeend" => &self.timeend,
+            "status" => &self.status,
+            "cohort" => &self.cohort,
+            "name" => &self.name,
+            _ => "",
+        }
+    }
+
     /// The course or, in a set of cohorts, the cohort.
     pub fn place(&self) -> &str {
         if self.course.is_empty() { &self.cohort } else { &self.course }
@@ -51,6 +68,15 @@ impl SetRow {
             &row.name,
         ]
     }
+}
+
+/// Whether a set is everything, or what has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotKind {
+    /// What is not in it is not wished.
+    Full,
+    /// What is not in it stays; rows to take away have the status [`SetRow::TO_BE_DELETED`].
+    Delta,
 }
 
 /// Something wrong with a row, or with a file of the set. Never dropped silently: who takes the

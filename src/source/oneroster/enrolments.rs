@@ -10,12 +10,12 @@ use super::archive::Archive;
 use super::listing::Listing;
 use super::manifest::Mode;
 use super::status::{StatusRule, Wish};
-use super::{RosterForm, SOURCED_ID, SnapshotKind, form};
+use super::{RosterForm, SOURCED_ID, form};
 use crate::files::{Table, TableEntry};
 use crate::report::codes::{Code, Problem};
 use crate::source::canonical::{Canonical, Sorted};
 use crate::source::files::FileRead;
-use crate::source::rows::{SetError, SetProblem, SetRow, Taker};
+use crate::source::rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 
 const FILE: &str = "enrollments.csv";
 

@@ -19,7 +19,7 @@ use self::listing::Listing;
 use self::manifest::Manifest;
 use super::canonical::{Canonical, Sorted};
 use super::files::FileRead;
-use super::rows::{SetError, Taker};
+use super::rows::{SetError, SnapshotKind, Taker};
 use crate::config::Source;
 use crate::files::{Delimiter, TableColumn, TableForm};
 
@@ -38,15 +38,6 @@ fn form(required: &[&str], optional: &[&str]) -> TableForm {
         delimiters: &[Delimiter::Comma],
         fallback: None,
     }
-}
-
-/// Whether a set is everything, or what has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SnapshotKind {
-    /// What is not in it is not wished.
-    Full,
-    /// What is not in it stays; rows to take away have the status [`super::SetRow::TO_BE_DELETED`].
-    Delta,
 }
 
 /// A column of one of the files, by its place in the specification.
