@@ -1,9 +1,11 @@
 //! The forms that text settings must have: a URL, a prefix, a cron text, a time zone, a path.
 //! It must not know keys or layers, and the check of the URL never repeats the URL.
 
+use std::collections::BTreeSet;
+
 use config::ValueKind;
 
-use super::sections::{CourseDelay, Listen, Schedule, Season};
+use super::sections::{CourseDelay, Listen, RoleOf, Schedule, Season};
 
 /// What begins a database URL that enrold understands.
 const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
@@ -212,6 +214,18 @@ pub(super) fn seasons(texts: &[&str]) -> Result<(), String> {
     texts.iter().try_for_each(|text| {
         Season::parse(text).map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
     })
+}
+
+/// Roles of an export, each with the role of Moodle that it becomes.
+pub(super) fn roles(texts: &[&str]) -> Result<(), String> {
+    let mut named = BTreeSet::new();
+    for text in texts {
+        let role = RoleOf::parse(text).map_err(|reason| format!("found {}, {reason}", shown(text)))?;
+        if !named.insert(role.from.clone()) {
+            return Err(format!("{} stands there twice", shown(&role.from)));
+        }
+    }
+    Ok(())
 }
 
 /// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a password.

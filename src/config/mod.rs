@@ -24,8 +24,8 @@ pub use sections::{
     AbsentAction, CatchUp, CategoryKey, CohortKey, CourseCompleted, CourseDelay, CourseKey, CourseTable, Database,
     DelScope, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile, FlatFileKeys, GroupKey, Guard,
     GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, OwnLimits,
-    RemovalAction, Retention, RoleKey, Run, Schedule, ScheduleError, Season, SeasonLimits, Security, SetColumns,
-    SetFormat, SetLimits, Site, Smtp, Source, State, Target, Task, UserKey, WhenDisabled, WhenOff,
+    RemovalAction, Retention, RoleKey, RoleOf, Run, Schedule, ScheduleError, Season, SeasonLimits, Security,
+    SetColumns, SetFormat, SetLimits, Site, Smtp, Source, State, Target, Task, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.

@@ -33,6 +33,7 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     seconds("statement_timeout", 1),
     defaulted("files", Kind::Names),
     choice("format", SetFormat::WORDS),
+    defaulted("roles", Kind::List(forms::roles)),
     choice("user_key", UserKey::WORDS),
     choice("course_key", CourseKey::WORDS),
     choice("role_key", RoleKey::WORDS),

@@ -119,6 +119,8 @@ pub struct Source {
     pub files: Vec<String>,
     /// What those files are.
     pub format: SetFormat,
+    /// Which role of Moodle a role of a OneRoster export becomes; any other enrols nobody.
+    pub roles: Vec<RoleOf>,
     /// Which column is what.
     pub columns: SetColumns,
     /// By what a set names users.
@@ -183,6 +185,36 @@ impl Source {
             Some(season) => season.limits.over(&self.guard),
             None => self.guard.clone(),
         }
+    }
+}
+
+/// A role of a OneRoster export and the role of Moodle that it becomes: `teacher = editingteacher`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RoleOf {
+    /// The word of the export, with its case.
+    pub from: String,
+    /// The short name in Moodle.
+    pub to: String,
+}
+
+impl RoleOf {
+    /// Reads one role.
+    pub(in crate::config) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once('=').map(|(from, to)| (from.trim(), to.trim())) {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+                Ok(Self { from: from.to_owned(), to: to.to_owned() })
+            }
+            _ => Err("expected a role of the export and one of Moodle, as in \"teacher = editingteacher\"".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for RoleOf {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
     }
 }
 

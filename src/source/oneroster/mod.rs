@@ -82,19 +82,13 @@ impl RosterForm {
         Ok(RosterForm { user: key(user, &USER_KEYS)?, course: key(course, &COURSE_KEYS)?, roles })
     }
 
-    /// The exports of a source: its `columns.user` and `columns.course` say which columns, its
-    /// roles are the usual ones.
+    /// The exports of a source: its `columns.user` and `columns.course` say which columns.
     ///
     /// # Errors
     /// A sentence that names what is accepted.
     pub fn of(source: &Source) -> Result<RosterForm, String> {
-        RosterForm::new(&source.columns.user, &source.columns.course, RosterForm::usual_roles())
-    }
-
-    /// The roles if nothing is configured: students and teachers.
-    pub fn usual_roles() -> BTreeMap<String, String> {
-        let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        BTreeMap::from([pair("student", "student"), pair("teacher", "editingteacher")])
+        let roles = source.roles.iter().map(|role| (role.from.clone(), role.to.clone())).collect();
+        RosterForm::new(&source.columns.user, &source.columns.course, roles)
     }
 }
 
