@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::records::{Form, Records};
 use super::scan::{Line, next_line};
 use super::{Delimiter, Encoding, Fallback, FileProblem, shown};
-use crate::report::codes::{Code, Problem};
+use crate::report::codes::{Code, Problem, hint};
 
 /// A column that a table may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,9 +74,15 @@ impl TableForm {
             }
         }
         let (known, delimiter, names) = best.unwrap_or((0, Delimiter::Comma, Vec::new()));
+        if names.is_empty() {
+            return Err(Problem::new(line.number, Code::RowRagged, shown(&line.text), hint::QUOTE));
+        }
+        let accepted = |other: &char| self.delimiters.iter().any(|delimiter| delimiter.as_char() == *other);
+        let split = |other: char| line.text.split(other).map(|name| name.trim_matches('"'));
         let other = [',', ';', '\t', '|', ':', '^', ' ']
             .into_iter()
-            .find(|&other| self.known(line.text.split(other).map(|name| name.trim_matches('"'))) > known.max(1));
+            .filter(|other| !accepted(other))
+            .find(|&other| self.known(split(other)) > known.max(1));
         match other {
             Some(other) => {
                 let accepted: Vec<String> = self.delimiters.iter().map(Delimiter::to_string).collect();
@@ -195,10 +201,5 @@ impl<R: Read> Table<R> {
     /// header has no such column or the row ends before it.
     pub fn cell(&self, column: usize) -> &str {
         self.places.get(column).copied().flatten().map_or("", |place| self.records.cells.get(place))
-    }
-
-    /// Whether the header has this column of the form.
-    pub fn has(&self, column: usize) -> bool {
-        self.places.get(column).is_some_and(Option::is_some)
     }
 }

@@ -120,6 +120,8 @@ fn a_header_that_does_not_do_is_refused_with_what_was_found() {
         ("user,course,role,login\n", "\"user\" and \"login\""),
         ("user,course,role,note,NOTE\n", "\"note\" and \"NOTE\""),
         ("user|course|role\nu|c|r\n", "separated by \"|\""),
+        ("\"user,course,role\nu,c,r\n", "line 1: quotes that do not pair"),
+        (";;\nu,c,r\n", "line 1"),
         ("\n \n", "no data line"),
         ("", "no data line"),
         ("user,course,role\nu\0,c,r\n", "NUL byte on line 2"),
