@@ -3,6 +3,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, LocalResult, NaiveTime, TimeDelta, TimeZone};
+use chrono_tz::Tz;
+
 /// The clock of the process: the real one, or the moment that `--now` froze.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
@@ -47,6 +50,18 @@ pub fn nanos() -> u128 {
     since_epoch().as_nanos()
 }
 
+/// The first moment of the day of `now` in the zone; where clocks skip midnight, the day begins after the gap.
+pub fn midnight(zone: Tz, now: i64) -> i64 {
+    let Some(local) = DateTime::from_timestamp(now, 0).map(|at| at.with_timezone(&zone)) else { return now };
+    let mut begin = local.date_naive().and_time(NaiveTime::MIN);
+    loop {
+        match zone.from_local_datetime(&begin) {
+            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => return at.timestamp(),
+            LocalResult::None => begin += TimeDelta::minutes(30),
+        }
+    }
+}
+
 fn since_epoch() -> Duration {
     // A clock set before 1970 counts as 1970: there is nothing better to do with it.
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -65,5 +80,28 @@ impl StopWatch {
     /// Milliseconds since the start.
     pub fn millis(&self) -> u64 {
         self.0.elapsed().as_millis() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn midnight_of_a_day_that_changes_its_clocks() {
+        let paris = chrono_tz::Europe::Paris;
+        let unix = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().timestamp();
+        for (now, begin) in [
+            ("2026-10-25T12:00:00+01:00", "2026-10-25T00:00:00+02:00"),
+            ("2027-03-28T12:00:00+02:00", "2027-03-28T00:00:00+01:00"),
+            ("2026-11-21T00:00:00+01:00", "2026-11-21T00:00:00+01:00"),
+        ] {
+            assert_eq!(midnight(paris, unix(now)), unix(begin), "{now}");
+        }
+        // In Beirut the clocks of 2026-03-29 went from midnight to one.
+        assert_eq!(
+            midnight(chrono_tz::Asia::Beirut, unix("2026-03-29T12:00:00+03:00")),
+            unix("2026-03-29T01:00:00+03:00")
+        );
     }
 }

@@ -2,9 +2,9 @@
 //! It must not read the file itself.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::cli::{Exit, Setting, mails, output, progress};
+use crate::cli::{Exit, Misuse, Setting, mails, output, progress};
 use crate::config::{CourseKey, UserKey};
 use crate::files::Kind;
 use crate::report::words::pick;
@@ -13,8 +13,12 @@ use crate::run::{Import, State};
 /// The words of `import`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The file to apply
-    file: PathBuf,
+    /// The file to apply; with --source also several that are one set, or its manifest
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The files are a full set of this source
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["kind", "user_key", "course_key"])]
+    source: Option<String>,
     /// Walk the whole way and roll back: nothing is changed
     #[arg(long)]
     simulate: bool,
@@ -34,8 +38,14 @@ pub struct Options {
 
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
     let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
+    if let Some(source) = &options.source {
+        return set(setting, &options, source).await;
+    }
+    let [file] = options.files.as_slice() else {
+        return Err(Misuse("name one file; only a set of a source has several (--source NAME)".to_owned()).into());
+    };
     let import = Import {
-        path: options.file,
+        path: file.clone(),
         kind: options.kind,
         user_key: options.user_key,
         course_key: options.course_key,
@@ -54,6 +64,29 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
         }
     }
     let report = engine.import(&import, options.simulate).await?;
+    progress::clear(setting.quiet || setting.json);
+    setting.show(&report);
+    mails::after(setting).await;
+    Ok(Exit::of_report(&report))
+}
+
+/// The files of a full set.
+async fn set(setting: &Setting, options: &Options, source: &str) -> anyhow::Result<Exit> {
+    let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
+    let files: Vec<&Path> = options.files.iter().map(PathBuf::as_path).collect();
+    let asks = !options.yes && !options.simulate && !setting.json && std::io::stdin().is_terminal();
+    if asks {
+        let preview = engine.import_set(source, &files, true).await?;
+        progress::clear(setting.quiet);
+        output::report(&preview, setting.locale());
+        if preview.state != State::Simulated {
+            return Ok(Exit::of_report(&preview));
+        }
+        if !confirmed(setting)? {
+            return Ok(Exit::Failed);
+        }
+    }
+    let report = engine.import_set(source, &files, options.simulate).await?;
     progress::clear(setting.quiet || setting.json);
     setting.show(&report);
     mails::after(setting).await;

@@ -6,6 +6,7 @@ mod config;
 mod database;
 mod decide;
 mod demo;
+mod diff;
 mod doctor;
 mod hook;
 mod import;
@@ -67,6 +68,18 @@ impl Exit {
         }
     }
 
+    /// The one of two that says more: a failure, then a run that is held, then lines that failed.
+    fn worse(self, other: Self) -> Self {
+        let rank = |exit: Self| match exit {
+            Self::Done => 0,
+            Self::RowErrors => 1,
+            Self::Held => 2,
+            Self::Failed => 3,
+            Self::Usage => 4,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+
     /// The code of a run: a file that waits for its method was not applied, a task that has nothing to do is done.
     fn of_report(report: &Report) -> Self {
         if report.notes.contains(&Note::MethodDisabled) && report.kind != "sync flatfile" {
@@ -116,6 +129,8 @@ enum Command {
     Import(import::Options),
     /// Do the work of rules and tasks now
     Sync(sync::Options),
+    /// What the set of a source would do now; nothing is written
+    Diff(diff::Options),
     /// Look through a file without a database: for whoever makes the file
     Check(check::Options),
     /// The history of runs, or one run whole
@@ -243,6 +258,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(options) => run::run(&setting, &options, sources, log).await,
         Command::Import(options) => import::run(&setting, options).await,
         Command::Sync(options) => sync::run(&setting, options).await,
+        Command::Diff(options) => diff::run(&setting, &options).await,
         Command::Check(options) => check::run(&setting, &options),
         Command::Runs(options) => runs::run(&setting, &options).await,
         Command::Tasks => tasks::run(&setting).await,

@@ -1,8 +1,6 @@
 //! `enrold sync [RULE…|all]`: does the work of rules and tasks now, as one run, and shows what each came to.
 //! It must not know what a rule does.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-
 use crate::cli::{Exit, Misuse, Setting, mails, progress};
 use crate::rules::RULES;
 use crate::run::outcome::Skipped;
@@ -16,8 +14,9 @@ const ALL: &str = "all";
 /// The words of `sync`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Rules, `flatfile`, `expirations`; `all` is each rule whose task is enabled
-    #[arg(required = true, value_name = "RULE", value_parser = names())]
+    /// Rules, `flatfile`, `expirations`; `all` is each rule whose task is enabled; or sources of full sets, which are
+    /// fetched first, each in a run of its own
+    #[arg(required = true, value_name = "RULE")]
     jobs: Vec<String>,
     /// Look at one course only, by its short name
     #[arg(long, value_name = "SHORTNAME")]
@@ -30,11 +29,21 @@ pub struct Options {
     simulate: bool,
 }
 
-fn names() -> impl TypedValueParser<Value = String> {
-    PossibleValuesParser::new(jobs::all().chain([ALL]))
-}
-
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
+    let sources = &setting.settings.sources;
+    let known = |word: &&String| jobs::all().chain([ALL]).any(|name| name == word.as_str());
+    if options.jobs.iter().all(|word| sources.contains_key(word)) {
+        return of_sources(setting, &options).await;
+    }
+    if let Some(word) = options.jobs.iter().find(|word| !known(word)) {
+        if sources.contains_key(word) {
+            return Err(Misuse(format!("'{word}' is a source, it has runs of its own: name sources alone")).into());
+        }
+        let mut names: Vec<&str> = jobs::all().chain([ALL]).collect();
+        names.extend(sources.keys().map(String::as_str));
+        let names = names.join(", ");
+        return Err(Misuse(format!("there is no rule or source '{word}'; possible values: {names}")).into());
+    }
     let Asked { jobs, left_out } = asked(setting, &options.jobs);
     if jobs.is_empty() {
         return Err(Misuse("the task of every rule is off: name the rules that are to run".to_owned()).into());
@@ -60,6 +69,25 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
     setting.show(&report);
     mails::after(setting).await;
     Ok(Exit::of_report(&report))
+}
+
+/// Fetches each source and makes its set true; one that fails does not keep the next from running.
+async fn of_sources(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
+    if options.course.is_some() || options.backfill {
+        return Err(
+            Misuse("a source is compared as a whole: it knows neither --course nor --backfill".to_owned()).into()
+        );
+    }
+    let mut exit = Exit::Done;
+    for name in &options.jobs {
+        let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
+        let report = engine.sync_source(name, options.simulate).await?;
+        progress::clear(setting.quiet || setting.json);
+        setting.show(&report);
+        exit = exit.worse(Exit::of_report(&report));
+    }
+    mails::after(setting).await;
+    Ok(exit)
 }
 
 /// What is run, and which rules `all` leaves out because their task is off.

@@ -80,7 +80,7 @@ impl Row<'_> {
         let never = || pick(locale, "never", "jamais");
         let disabled = || if self.task.enabled { none() } else { pick(locale, "disabled", "désactivée") };
         [
-            self.task.name.to_owned(),
+            self.task.name.clone(),
             yes,
             schedule,
             zone,

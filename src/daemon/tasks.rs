@@ -31,7 +31,7 @@ pub struct Tasks {
     planned: Vec<Planned>,
     last: HashMap<String, i64>,
     /// When a task was deferred, because Moodle's own was running.
-    deferred: HashMap<&'static str, i64>,
+    deferred: HashMap<String, i64>,
     zone: Tz,
     zone_read: StopWatch,
     since: i64,
@@ -124,23 +124,23 @@ impl Tasks {
     /// What would keep every other job from running as well; the task stays due.
     pub async fn run_due(&mut self) -> Result<(), String> {
         let now = self.shared.clock.now();
-        let due: Vec<&'static str> = self
+        let due: Vec<String> = self
             .planned
             .iter()
-            .filter(|task| task.due(self.zone, self.last.get(task.name).copied(), self.since, now).is_some())
-            .filter(|task| !self.deferred.get(task.name).is_some_and(|since| is_put_off(*since, now)))
-            .map(|task| task.name)
+            .filter(|task| task.due(self.zone, self.last.get(&task.name).copied(), self.since, now).is_some())
+            .filter(|task| !self.deferred.get(&task.name).is_some_and(|since| is_put_off(*since, now)))
+            .map(|task| task.name.clone())
             .collect();
         for name in due {
             if self.shared.stop.is_cancelled() || !self.shared.leads() {
                 break;
             }
-            self.run(name, now).await.map_err(|error| error.to_string())?;
+            self.run(&name, now).await.map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
-    async fn run(&mut self, name: &'static str, now: i64) -> Result<(), RunError> {
+    async fn run(&mut self, name: &str, now: i64) -> Result<(), RunError> {
         self.shared.working(format!("running the task {name}"));
         let mut conn = self.shared.database.connect().await?;
         if self.zone_read.millis() > ZONE_KEPT {
@@ -156,7 +156,7 @@ impl Tasks {
         conn.close().await;
         let Some(state) = outcome.state else {
             tracing::info!(task.name = name, "the task {name} is deferred to the next minute: {}", outcome.message);
-            self.deferred.insert(name, now);
+            self.deferred.insert(name.to_owned(), now);
             return Ok(());
         };
         self.deferred.remove(name);
@@ -173,6 +173,7 @@ impl Tasks {
         match name {
             RETENTION => self.retention(now).await,
             RESCAN => Ok(self.rescan()),
+            source if self.shared.settings().sources.contains_key(source) => self.source(source).await,
             job if jobs::all().any(|known| known == job) => self.job(job).await,
             _ => Ok(Outcome::failed(format!("there is no task {name}"))),
         }
@@ -190,7 +191,16 @@ impl Tasks {
     /// One run for the one job.
     async fn job(&self, name: &str) -> Result<Outcome, RunError> {
         let order = SyncOrder { defers: true, ..SyncOrder::of(name) };
-        match self.shared.engine().sync(&order, false).await {
+        self.outcome(self.shared.engine().sync(&order, false).await)
+    }
+
+    /// One run for the set of a source.
+    async fn source(&self, name: &str) -> Result<Outcome, RunError> {
+        self.outcome(self.shared.engine().sync_source(name, false).await)
+    }
+
+    fn outcome(&self, ended: Result<Report, RunError>) -> Result<Outcome, RunError> {
+        match ended {
             Ok(report) => {
                 self.told(&report);
                 let run = (report.run > 0).then_some(report.run);

@@ -92,6 +92,11 @@ impl Conn {
         self.dialect().exact(column, key, &self.collation)
     }
 
+    /// A text of ours as the site compares its own: by its collation on MariaDB, exactly elsewhere.
+    pub fn collated(&self, key: &str) -> String {
+        self.dialect().collated(key, &self.collation)
+    }
+
     /// The quoted full name of a site's table.
     pub fn table(&self, name: &str) -> String {
         self.dialect().quote(&format!("{}{name}", self.prefix))

@@ -153,6 +153,14 @@ impl Dialect {
         }
     }
 
+    /// A text of ours under the site's collation: whoever compares it takes for equal what Moodle takes for equal there.
+    pub fn collated(self, key: &str, collation: &str) -> String {
+        match self {
+            Self::Maria if !collation.is_empty() => format!("{key} COLLATE {collation}"),
+            _ => key.to_owned(),
+        }
+    }
+
     /// Two texts of the same bytes, whatever the collation says of case, accents or blanks at the end; no index is used.
     pub fn same_bytes(self, value: &str, key: &str) -> String {
         match self {

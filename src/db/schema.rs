@@ -36,6 +36,12 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL, timecompleted BIGINT NOT NULL,
         state VARCHAR(20) NOT NULL, seen BIGINT NOT NULL, changed BIGINT NOT NULL, run BIGINT NOT NULL,
         PRIMARY KEY (enrolid, courseid, userid)) OPTIONS",
+    "CREATE TABLE enrold_set_member (
+        source VARCHAR(40) NOT NULL, cohortid BIGINT NOT NULL, userid BIGINT NOT NULL, since BIGINT NOT NULL,
+        PRIMARY KEY (source, cohortid, userid)) OPTIONS",
+    "CREATE TABLE enrold_set_absent (
+        source VARCHAR(40) NOT NULL, enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, since BIGINT NOT NULL,
+        PRIMARY KEY (source, enrolid, userid)) OPTIONS",
     "CREATE TABLE enrold_letter (
         run BIGINT NOT NULL, enrolid BIGINT NOT NULL, kind VARCHAR(40) NOT NULL, data LONG NOT NULL,
         PRIMARY KEY (run, enrolid, kind)) OPTIONS",

@@ -2,7 +2,7 @@
 //! It must not know which rights an account holds; `docs/installation-database.md` shows the same statements.
 
 use crate::db::Dialect;
-use crate::doctor::needs::{NEEDS, Need};
+use crate::doctor::needs::{COURSES, NEEDS, Need};
 
 /// Where the rights are granted, and to whom.
 #[derive(Clone, Debug)]
@@ -70,7 +70,21 @@ pub fn for_runs(dialect: Dialect, grantee: &Grantee, has: impl Fn(&str) -> bool)
         ],
         Dialect::Maria => vec![general("CREATE TEMPORARY TABLES", format!("{database}.*"))],
     };
-    for need in NEEDS.iter().filter(|need| !need.optional || has(need.table)) {
+    grants.extend(of(dialect, grantee, NEEDS.iter().filter(|need| !need.optional || has(need.table))));
+    grants
+}
+
+/// What making courses needs beside [`for_runs`].
+pub fn for_courses(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
+    match dialect {
+        Dialect::Lite => Vec::new(),
+        _ => of(dialect, grantee, COURSES.iter()),
+    }
+}
+
+fn of(dialect: Dialect, grantee: &Grantee, needs: impl Iterator<Item = &'static Need>) -> Vec<Grant> {
+    let mut grants = Vec::new();
+    for need in needs {
         let name = need.full_name(&grantee.prefix);
         let on = grantee.place(dialect, &name);
         grants.push(Grant { table: Some(need.table), sql: grantee.grant(dialect, &rights(need), &on) });
@@ -159,7 +173,8 @@ mod tests {
     fn the_page_for_operators_shows_these_statements() {
         for (dialect, account) in [(Dialect::Postgres, "enrold"), (Dialect::Maria, "enrold@localhost")] {
             let grantee = grantee(account);
-            for grants in [for_migrate(dialect, &grantee), for_runs(dialect, &grantee, |_| true)] {
+            let runs = for_runs(dialect, &grantee, |_| true);
+            for grants in [for_migrate(dialect, &grantee), runs, for_courses(dialect, &grantee)] {
                 let block = block(&grants);
                 assert!(DOCS.contains(&block), "docs/installation-database.md should hold:\n{block}");
             }
@@ -168,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_page_for_operators_says_what_each_table_is_for() {
-        for need in NEEDS {
+        for need in NEEDS.iter().chain(COURSES) {
             assert!(DOCS.contains(&format!("`{}`", need.table)), "{} is not explained", need.table);
         }
     }

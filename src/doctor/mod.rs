@@ -17,8 +17,9 @@ mod tasks;
 
 use secrecy::ExposeSecret;
 
-use crate::config::Settings;
-use crate::db::{Conn, Database, DbError};
+use crate::config::{Settings, Source};
+use crate::db::{Conn, Database, DbError, Params};
+use crate::rules::database::METHOD;
 use catalogue::Catalogue;
 use finding::words;
 
@@ -95,9 +96,10 @@ async fn examine(conn: &mut Conn, settings: &Settings, findings: &mut Vec<Findin
     }
     let grantee = tables::grantee(conn).await?;
     let own = catalogue.table("enrold_schema").is_some();
-    let gaps = rights::gaps(conn, &catalogue, own).await?;
+    let courses = makes_courses(conn, settings).await;
+    let gaps = rights::gaps(conn, &catalogue, own, courses).await?;
     let general = rights::general(conn).await?;
-    findings.extend(tables::of_gaps(conn, &grantee, &gaps, &general, own));
+    findings.extend(tables::of_gaps(conn, &grantee, &gaps, &general, own, courses));
     findings.extend(tables::writable(conn).await);
     if own {
         if tables::may_read(&gaps, "enrold_schema") {
@@ -116,6 +118,18 @@ async fn examine(conn: &mut Conn, settings: &Settings, findings: &mut Vec<Findin
         }
     }
     Ok(())
+}
+
+/// Whether a source makes courses: from a table of its own settings, or from the one that Moodle's settings name.
+async fn makes_courses(conn: &mut Conn, settings: &Settings) -> bool {
+    if settings.sources.values().any(|source| source.enabled && !source.courses.table.trim().is_empty()) {
+        return true;
+    }
+    let asks_moodle = |source: &Source| source.enabled && source.files.is_empty() && !source.gives("courses.table");
+    let sql = "SELECT COUNT(*) FROM {config_plugins} WHERE plugin = 'enrol_database' AND name = 'newcoursetable' AND value <> ''";
+    // An account that may not read it is told so anyway.
+    settings.sources.get(METHOD).is_some_and(asks_moodle)
+        && conn.number(sql, &Params::new()).await.is_ok_and(|tables| tables > 0)
 }
 
 fn broken_off(error: &DbError) -> Finding {

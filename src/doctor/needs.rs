@@ -167,8 +167,20 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrol_flatfile", &["id", "action", "roleid", "userid", "courseid", "timestart", "timeend"])
         .inserts(&["action", "roleid", "userid", "courseid", "timestart", "timeend", "timemodified"])
         .deletes(),
-    Need::reads("cohort", &["id", "contextid"]),
-    Need::reads("cohort_members", &["cohortid", "userid"]),
+    Need::reads("cohort", &["id", "contextid", "name", "idnumber", "component"]).inserts(&[
+        "contextid",
+        "name",
+        "idnumber",
+        "description",
+        "descriptionformat",
+        "visible",
+        "component",
+        "timecreated",
+        "timemodified",
+    ]),
+    Need::rows("cohort_members", &["id", "cohortid", "userid", "timeadded"])
+        .inserts(&["cohortid", "userid", "timeadded"])
+        .deletes(),
     Need::reads("groupings_groups", &["groupingid", "groupid"]),
     Need::reads("user_info_field", &["id", "shortname", "datatype", "defaultdata"]),
     Need::reads("user_info_data", &["userid", "fieldid", "data"]),
@@ -276,7 +288,7 @@ pub const NEEDS: &[Need] = &[
     // Nobody deletes from the journal or rewrites it: only the mark of what was overtaken is set.
     Need::rows("enrold_change", &["run", "seq", "kind", "state", "oldrow"])
         .inserts(&["run", "seq", "kind", "cause", "line", "userid", "courseid", "oldrow"])
-        .updates(&["state", "lastenrol", "groupid"]),
+        .updates(&["state", "lastenrol", "groupid", "itemid", "targetid"]),
     Need::rows("enrold_completion", &["enrolid", "courseid", "userid", "timecompleted", "state", "seen"])
         .inserts(&["enrolid", "courseid", "userid", "timecompleted", "state", "seen", "changed", "run"])
         .updates(&["timecompleted", "state", "seen", "changed", "run"]),
@@ -286,11 +298,66 @@ pub const NEEDS: &[Need] = &[
         .inserts(&["id", "run", "kind", "dedupe", "state", "userid", "courseid", "enrolid", "timeend"])
         .updates(&["state", "expires", "attempts", "due", "sent", "messageid", "message"])
         .deletes(),
+    Need::rows("enrold_set_member", &["source", "cohortid", "userid"])
+        .inserts(&["source", "cohortid", "userid", "since"])
+        .deletes(),
+    Need::rows("enrold_set_absent", &["source", "enrolid", "userid", "since"])
+        .inserts(&["source", "enrolid", "userid", "since"])
+        .deletes(),
     Need::rows("enrold_letter", &["run", "enrolid", "kind", "data"])
         .inserts(&["run", "enrolid", "kind", "data"])
         .deletes(),
     Need::rows("enrold_notice", &["method", "queued"]).inserts(&["method", "queued"]).updates(&["queued"]),
 ];
+
+/// What making courses needs beside [`NEEDS`]: only where a source names a table of courses.
+pub const COURSES: &[Need] = &[
+    Need::rows("course", &["id", "category", "sortorder", "shortname", "idnumber", "format"])
+        .inserts(&[
+            "category",
+            "sortorder",
+            "fullname",
+            "shortname",
+            "idnumber",
+            "summary",
+            "summaryformat",
+            "format",
+            "startdate",
+            "enddate",
+            "visible",
+            "visibleold",
+            "timecreated",
+            "timemodified",
+            "cacherev",
+        ])
+        .updates(&["sortorder"]),
+    Need::reads("course_categories", &["id", "idnumber", "sortorder", "coursecount"]).updates(&["coursecount"]),
+    Need::reads("context", &["id", "contextlevel", "instanceid", "path", "depth"])
+        .inserts(&["contextlevel", "instanceid", "depth"])
+        .updates(&["path"]),
+    Need::rows("course_sections", &["id", "course", "section"]).inserts(&[
+        "course",
+        "section",
+        "summary",
+        "summaryformat",
+        "sequence",
+        "visible",
+        "timemodified",
+    ]),
+    Need::rows("course_format_options", &["courseid", "format", "sectionid", "name", "value"]).inserts(&[
+        "courseid",
+        "format",
+        "sectionid",
+        "name",
+        "value",
+    ]),
+    Need::reads("enrold_change", &["run", "seq", "courseid"]).updates(&["courseid", "contextid", "targetid"]),
+];
+
+/// The needs of all runs, and those of making courses if courses are made.
+pub fn of_runs(courses: bool) -> impl Iterator<Item = &'static Need> {
+    NEEDS.iter().chain(COURSES.iter().filter(move |_| courses))
+}
 
 #[cfg(test)]
 mod tests {
@@ -299,7 +366,7 @@ mod tests {
 
     #[test]
     fn every_need_is_in_the_catalogue_of_moodles_tables() {
-        for need in NEEDS.iter().filter(|need| !need.is_own()) {
+        for need in of_runs(true).filter(|need| !need.is_own()) {
             let known = table(need.table).unwrap_or_else(|| panic!("{} is not in the catalogue", need.table));
             for column in need.columns() {
                 assert!(known.column(column).is_some(), "{}.{column} is not in the catalogue", need.table);

@@ -4,7 +4,7 @@
 use crate::db::{Conn, DbError, Dialect, Params};
 use crate::doctor::catalogue::{Catalogue, Standing};
 use crate::doctor::grants::numbers_its_rows;
-use crate::doctor::needs::{NEEDS, Need};
+use crate::doctor::needs::{self, Need};
 
 /// Something that is missing.
 #[derive(Clone, Debug)]
@@ -24,13 +24,19 @@ pub(super) enum Lack {
     Right(String),
 }
 
-/// Compares all needs with the database; enrold's own tables only if `own` says that they exist.
+/// Compares all needs with the database: those of making courses only if `courses` says that courses are made, enrold's
+/// own tables only if `own` says that they exist.
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn gaps(conn: &mut Conn, catalogue: &Catalogue, own: bool) -> Result<Vec<Gap>, DbError> {
+pub(super) async fn gaps(
+    conn: &mut Conn,
+    catalogue: &Catalogue,
+    own: bool,
+    courses: bool,
+) -> Result<Vec<Gap>, DbError> {
     let mut gaps = Vec::new();
-    for need in NEEDS.iter().filter(|need| own || !need.is_own()) {
+    for need in needs::of_runs(courses).filter(|need| own || !need.is_own()) {
         let standing = catalogue.table(&need.full_name(conn.prefix()));
         let lacks = match (conn.dialect(), standing) {
             (Dialect::Maria, standing) => explained(conn, need, standing).await?,
@@ -189,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_statement_is_explained_for_each_right() {
-        let need = NEEDS.iter().find(|need| need.table == "user_enrolments").unwrap();
+        let need = needs::NEEDS.iter().find(|need| need.table == "user_enrolments").unwrap();
         let kinds: Vec<String> = statements(need).into_iter().map(|(_, sql)| sql[..6].to_owned()).collect();
         assert_eq!(kinds, ["SELECT", "SELECT", "INSERT", "UPDATE", "DELETE"]);
     }

@@ -59,7 +59,14 @@ pub(super) fn may_read(gaps: &[Gap], table: &str) -> bool {
 }
 
 /// What the gaps come to: tables, columns, rights; then the statements of all rights, whatever is missing.
-pub(super) fn of_gaps(conn: &Conn, grantee: &Grantee, gaps: &[Gap], general: &[&str], own: bool) -> Vec<Finding> {
+pub(super) fn of_gaps(
+    conn: &Conn,
+    grantee: &Grantee,
+    gaps: &[Gap],
+    general: &[&str],
+    own: bool,
+    courses: bool,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = |gap: &Gap| gap.need.full_name(conn.prefix());
     let absent = |optional: bool| {
@@ -103,7 +110,7 @@ pub(super) fn of_gaps(conn: &Conn, grantee: &Grantee, gaps: &[Gap], general: &[&
         ));
     }
     if conn.dialect() != Dialect::Lite {
-        findings.extend(of_rights(conn, grantee, gaps, general, own));
+        findings.extend(of_rights(conn, grantee, gaps, general, own, courses));
     }
     if !own {
         findings.push(own::missing().with(sql(&grants::for_migrate(conn.dialect(), grantee))));
@@ -132,9 +139,12 @@ fn required_tables(absent: &str) -> Finding {
     )
 }
 
-fn of_rights(conn: &Conn, grantee: &Grantee, gaps: &[Gap], general: &[&str], own: bool) -> Vec<Finding> {
+fn of_rights(conn: &Conn, grantee: &Grantee, gaps: &[Gap], general: &[&str], own: bool, courses: bool) -> Vec<Finding> {
     let absent = |table: &str| gaps.iter().any(|gap| gap.need.table == table && gap.lack == Lack::Table);
-    let all = grants::for_runs(conn.dialect(), grantee, |table| !absent(table));
+    let mut all = grants::for_runs(conn.dialect(), grantee, |table| !absent(table));
+    if courses {
+        all.extend(grants::for_courses(conn.dialect(), grantee));
+    }
     let mut denied: Vec<String> = general.iter().map(|right| (*right).to_owned()).collect();
     let mut tables = Vec::new();
     for gap in gaps {

@@ -18,7 +18,7 @@ mod reader;
 mod records;
 mod scan;
 mod table;
-mod times;
+pub mod times;
 
 use std::fmt;
 use std::str::FromStr;

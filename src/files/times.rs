@@ -6,20 +6,20 @@ use chrono_tz::Tz;
 
 /// Which end of an enrolment a time is: a date alone begins or ends with its day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bound {
+pub enum Bound {
     Start,
     End,
 }
 
 /// Examples of what is accepted, for messages.
-pub(super) const ACCEPTED: &str =
+pub const ACCEPTED: &str =
     "1767225600, 2026-01-31, 2026-01-31 08:00, 2026-01-31T08:00:00+01:00, 31/01/2026, 31/01/2026 08:00";
 
 /// Unix seconds; empty or 0 is 0, no limit. `None`: unreadable, or before 1970.
 ///
 /// Eight digits that are a calendar date (`20260131`) are unreadable too: as Unix seconds they
 /// lie in 1970, which nobody means, and as a date they are in none of the accepted forms.
-pub(super) fn parse(text: &str, bound: Bound, zone: Tz) -> Option<i64> {
+pub fn parse(text: &str, bound: Bound, zone: Tz) -> Option<i64> {
     if text.is_empty() {
         return Some(0);
     }

@@ -7,14 +7,15 @@ use std::fs::File;
 use crate::config::{DelScope, Settings};
 use crate::expiry::{self, Methods};
 use crate::files::{self, Entry, Kind, Reading, Scan};
-use crate::flatfile::stage::{Keys, Stage, Staged};
-use crate::flatfile::{COMPONENT, METHOD, buffer, del, resolve, waves};
+use crate::flatfile::stage::{Stage, Staged};
+use crate::flatfile::{COMPONENT, METHOD, buffer, del, waves};
 use crate::mail;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::run::enrol;
 use crate::run::error::{RunError, RunResult};
 use crate::run::observe::Moment;
 use crate::run::outcome::{Lines, Note};
+use crate::run::resolve::{self, Keys};
 use crate::run::work::{Place, Work};
 
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
@@ -89,7 +90,7 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     let (staged, mut lines) = stage(work, drop).await?;
     let protected = work.site.protected(settings.guard.protect_admins);
     resolve::keys(work, drop.keys).await?;
-    lines.failed += resolve::refuse_unresolved(work, drop.keys, &protected).await?;
+    lines.failed += resolve::refuse_unresolved(work, drop.keys, &protected, METHOD).await?;
     waves::prepare(work).await?;
     let mut last = waves::from_lines(work, &protected, staged.dels > 0).await?;
     if last > i64::from(settings.flatfile.max_steps) {

@@ -4,7 +4,6 @@
 pub mod buffer;
 pub mod del;
 pub mod job;
-pub mod resolve;
 pub mod stage;
 pub mod waves;
 

@@ -3,22 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{CourseKey, UserKey};
 use crate::db::{Bulk, Conn, DbError, Field};
 use crate::files::{FlatLine, Operation};
 use crate::report::{Code, Problem};
-
-/// The widest key that any Moodle column can hold.
-const KEY_WIDTH: usize = 255;
-
-/// How the keys of a file are read.
-#[derive(Clone, Copy, Debug)]
-pub struct Keys {
-    /// What the user column holds.
-    pub user: UserKey,
-    /// What the course column holds.
-    pub course: CourseKey,
-}
+use crate::run::resolve::Keys;
 
 /// What was staged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,14 +75,10 @@ impl<'a> Stage<'a> {
         let Some(roleid) = self.role(&line.role) else {
             return self.refuse(conn, line.line, Code::RoleUnknown, &line.role).await;
         };
-        let ukey = match self.keys.user {
-            UserKey::Username | UserKey::Email => line.user.to_lowercase(),
-            UserKey::Idnumber | UserKey::Id => line.user.clone(),
-        };
-        if !is_possible(&ukey, self.keys.user == UserKey::Id) {
+        let Some(ukey) = self.keys.user_key(&line.user) else {
             return self.refuse(conn, line.line, Code::UserUnknown, &line.user).await;
-        }
-        if !is_possible(&line.course, self.keys.course == CourseKey::Id) {
+        };
+        if !self.keys.may_name_course(&line.course) {
             return self.refuse(conn, line.line, Code::CourseUnknown, &line.course).await;
         }
         let future = line.timestart > self.now;
@@ -168,9 +152,4 @@ impl<'a> Stage<'a> {
             _ => String::new(),
         }
     }
-}
-
-fn is_possible(key: &str, is_id: bool) -> bool {
-    let digits = !key.is_empty() && key.len() <= 18 && key.bytes().all(|byte| byte.is_ascii_digit());
-    if is_id { digits } else { key.chars().count() <= KEY_WIDTH }
 }

@@ -47,7 +47,7 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
     let params = work
         .params()
         .fragment("lines", lines)
-        .fragment("resolved", super::resolve::RESOLVED)
+        .fragment("resolved", crate::run::resolve::RESOLVED)
         .fragment("protected", id_list(protected));
     let columns = "line, op, userid, courseid, contextid, roleid, timestart, timeend";
     if !windows {

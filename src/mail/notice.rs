@@ -1,9 +1,10 @@
 //! Notifications that enrolments end soon: to the participants and, as one digest per instance, to the enroller.
 //! It must not end an enrolment or send a mail; it queues, inside a run's transaction.
 
-use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveTime, TimeZone};
+use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
 
+use crate::clock::midnight;
 use crate::config::Settings;
 use crate::db::{DbError, Params};
 use crate::mail::outbox::{keep_letters, queue, state};
@@ -71,18 +72,6 @@ async fn due(work: &mut Work<'_>, zone: Tz, method: &str) -> Result<Option<i64>,
     let row = work.conn.row(sql, &params).await?;
     let (last, twin) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
     Ok((last < since && twin == 0).then_some(since))
-}
-
-/// The first moment of the day of `now` in the zone; where clocks skip midnight, the day begins after the gap.
-fn midnight(zone: Tz, now: i64) -> i64 {
-    let Some(local) = DateTime::from_timestamp(now, 0).map(|at| at.with_timezone(&zone)) else { return now };
-    let mut begin = local.date_naive().and_time(NaiveTime::MIN);
-    loop {
-        match zone.from_local_datetime(&begin) {
-            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => return at.timestamp(),
-            LocalResult::None => begin += Duration::minutes(30),
-        }
-    }
 }
 
 async fn of_method(
@@ -174,27 +163,4 @@ async fn mails(work: &mut Work<'_>, settings: &Settings, params: Params) -> Resu
     queue(work, settings, state::LISTED, ENTRIES, of(EXPIRY_ENTRY)).await?;
     let enrollers = queue(work, settings, state::QUEUED, TO_ENROLLERS, of(EXPIRY_TEACHER)).await?;
     Ok(users + enrollers)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn midnight_of_a_day_that_changes_its_clocks() {
-        let paris = chrono_tz::Europe::Paris;
-        let unix = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().timestamp();
-        for (now, begin) in [
-            ("2026-10-25T12:00:00+01:00", "2026-10-25T00:00:00+02:00"),
-            ("2027-03-28T12:00:00+02:00", "2027-03-28T00:00:00+01:00"),
-            ("2026-11-21T00:00:00+01:00", "2026-11-21T00:00:00+01:00"),
-        ] {
-            assert_eq!(midnight(paris, unix(now)), unix(begin), "{now}");
-        }
-        // In Beirut the clocks of 2026-03-29 went from midnight to one.
-        assert_eq!(
-            midnight(chrono_tz::Asia::Beirut, unix("2026-03-29T12:00:00+03:00")),
-            unix("2026-03-29T01:00:00+03:00")
-        );
-    }
 }

@@ -5,6 +5,7 @@
 //! the planner only the indexes that begin with the user. By context or role a course's roles lie together, and a
 //! planner without fresh statistics would read all of them once per user.
 
+pub mod course;
 pub mod events;
 pub mod forum;
 pub mod install;

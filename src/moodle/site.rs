@@ -69,7 +69,7 @@ impl Site {
         }
         let mut plugins = BTreeMap::new();
         let wanted = "SELECT plugin, name, value FROM {config_plugins}
-            WHERE plugin LIKE 'enrol%' OR plugin IN ('tool_log', 'logstore_standard')";
+            WHERE plugin LIKE 'enrol%' OR plugin IN ('tool_log', 'logstore_standard', 'moodlecourse')";
         for row in conn.rows(wanted, &none).await? {
             plugins.insert((row.text(0), row.text(1)), row.text(2));
         }

@@ -83,6 +83,28 @@ codes! {
     InstanceRoleGone = "instance-role-gone",
     /// An availability rule that enrold cannot follow. Value: the course; hint: what is wrong with it.
     RuleUnusable = "rule-unusable",
+    /// No cohort matches. Value: what the line says; hint: the cohort key.
+    CohortUnknown = "cohort-unknown",
+    /// Several cohorts match. Value: what the line says; hint: how many.
+    CohortAmbiguous = "cohort-ambiguous",
+    /// The cohort belongs to another source. Value: what the line says; hint: its component.
+    CohortOwned = "cohort-owned",
+    /// The set of a source cannot be fetched or read. Value: the source; hint: why, and what to do.
+    SourceUnreadable = "source-unreadable",
+    /// A new course without a name. Value: what the row says otherwise; hint: the column that is empty.
+    CourseNameMissing = "course-name-missing",
+    /// A name of a new course that Moodle has no room for. Value: how it begins; hint: the column and its room.
+    CourseNameTooLong = "course-name-too-long",
+    /// On this database Moodle takes another short name for the same. Value: the row's; hint: the existing one.
+    CourseShortnameTaken = "course-shortname-taken",
+    /// The idnumber belongs to a course. Value: the short name of the new course; hint: the idnumber.
+    CourseIdnumberTaken = "course-idnumber-taken",
+    /// Several rows describe a new course. Value: the short name of this row; hint: the line of the one that counts.
+    CourseTwice = "course-twice",
+    /// No category matches. Value: the short name of the new course; hint: what the row says.
+    CategoryUnknown = "category-unknown",
+    /// Several categories match. Value: the short name of the new course; hint: what the row says.
+    CategoryAmbiguous = "category-ambiguous",
     /// Groups that cannot be named. Value: the course; hint: what is wrong.
     GroupName = "group-name",
     /// A column of a full set that is not read. Value: its name; hint: the columns that are.

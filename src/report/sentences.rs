@@ -101,6 +101,40 @@ impl Code {
             Code::FileUnreadable => {
                 format!("{v} cannot be read: {h}; check that it exists and that enrold may read it")
             }
+            Code::SourceUnreadable => format!("the set of {v} cannot be read, nothing was changed: {h}"),
+            Code::CourseNameMissing => format!("a new course has no {h} ({v}): it is not made"),
+            Code::CourseNameTooLong => {
+                format!("a new course's name has more than {h} characters: \"{v}…\"; it is not made")
+            }
+            Code::CourseShortnameTaken => {
+                format!(
+                    "the course \"{v}\" is not made: Moodle cannot tell its short name from \"{h}\", which is there"
+                )
+            }
+            Code::CourseIdnumberTaken => {
+                format!("the course \"{v}\" is not made: the idnumber \"{h}\" belongs to another course")
+            }
+            Code::CourseTwice => {
+                format!(
+                    "the course \"{v}\" of this row is not made: line {h} has the same short name or idnumber, and the last one counts"
+                )
+            }
+            Code::CategoryUnknown if h.is_empty() => {
+                format!("the course \"{v}\" is not made: the site has no category to put it into")
+            }
+            Code::CategoryUnknown => {
+                format!(
+                    "the course \"{v}\" is not made: no category has \"{h}\"; make the category, or correct the row"
+                )
+            }
+            Code::CategoryAmbiguous => {
+                format!("the course \"{v}\" is not made: several categories have \"{h}\"; give each its own idnumber")
+            }
+            Code::CohortUnknown => {
+                format!("no cohort has {h} \"{v}\": make it in Moodle, or let enrold make it (create_cohorts)")
+            }
+            Code::CohortAmbiguous => format!("{h} cohorts have \"{v}\": give each its own key"),
+            Code::CohortOwned => format!("the cohort \"{v}\" belongs to {h}, which fills it: nothing is done to it"),
             Code::RuleUnusable => format!(
                 "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by it: correct it, or disable the method"
             ),
@@ -224,6 +258,36 @@ impl Code {
             Code::FileUnreadable => {
                 format!("{v} ne peut pas être lu : {h} ; vérifiez qu'il existe et qu'enrold a le droit de le lire")
             }
+            Code::SourceUnreadable => format!("l'ensemble de {v} ne peut pas être lu, rien n'a été changé : {h}"),
+            Code::CourseNameMissing => format!("un nouveau cours n'a pas de {h} ({v}) : il n'est pas créé"),
+            Code::CourseNameTooLong => {
+                format!("le nom d'un nouveau cours a plus de {h} caractères : « {v}… » ; il n'est pas créé")
+            }
+            Code::CourseShortnameTaken => format!(
+                "le cours « {v} » n'est pas créé : Moodle ne distingue pas son nom abrégé de « {h} », qui existe"
+            ),
+            Code::CourseIdnumberTaken => {
+                format!(
+                    "le cours « {v} » n'est pas créé : le numéro d'identification « {h} » est celui d'un autre cours"
+                )
+            }
+            Code::CourseTwice => format!(
+                "le cours « {v} » de cette ligne n'est pas créé : la ligne {h} a le même nom abrégé ou numéro d'identification, et la dernière compte"
+            ),
+            Code::CategoryUnknown if h.is_empty() => {
+                format!("le cours « {v} » n'est pas créé : le site n'a pas de catégorie où le mettre")
+            }
+            Code::CategoryUnknown => format!(
+                "le cours « {v} » n'est pas créé : aucune catégorie n'a « {h} » ; créez la catégorie, ou corrigez la ligne"
+            ),
+            Code::CategoryAmbiguous => format!(
+                "le cours « {v} » n'est pas créé : plusieurs catégories ont « {h} » ; donnez à chacune son numéro d'identification"
+            ),
+            Code::CohortUnknown => format!(
+                "aucune cohorte n'a {h} « {v} » : créez-la dans Moodle, ou laissez enrold la créer (create_cohorts)"
+            ),
+            Code::CohortAmbiguous => format!("{h} cohortes ont « {v} » : donnez à chacune sa propre clé"),
+            Code::CohortOwned => format!("la cohorte « {v} » appartient à {h}, qui la remplit : rien n'y est fait"),
             Code::RuleUnusable => format!(
                 "la règle d'une méthode autoenrol du cours {v} est inutilisable ({h}) ; elle n'a inscrit ni retiré personne : corrigez-la ou désactivez la méthode"
             ),

@@ -6,6 +6,7 @@ pub mod availability;
 mod category;
 mod cohort;
 mod coursecompleted;
+pub mod database;
 mod meta;
 mod policy;
 mod sections;

@@ -15,6 +15,10 @@ pub struct Policy {
     pub dates: bool,
     /// Whether the rule makes and removes instances.
     pub instances: Instances,
+    /// Which instances of the method are the rule's, as a condition on `e`; its parameters are among `params`.
+    pub own_instance: String,
+    /// What `enrol.customchar1` of an instance that it makes holds; empty for nothing.
+    pub instance_mark: String,
     /// Whose the roles are that it gives.
     pub roles: Owner,
     /// Whose the group memberships are that it gives.
@@ -46,6 +50,8 @@ pub enum Follow {
 pub enum Instances {
     /// People make them, in Moodle.
     AsTheyAre,
+    /// The section `instances` says which courses have one; it stays when they are no longer named.
+    Created,
     /// The section `instances` says which courses have one.
     CreatedAndDeleted,
 }
@@ -68,6 +74,8 @@ impl Policy {
             status: Follow::Reactivate,
             dates: false,
             instances: Instances::AsTheyAre,
+            own_instance: "1 = 1".to_owned(),
+            instance_mark: String::new(),
             roles: Owner::Instance,
             groups: Owner::Instance,
             newcomers_join_first: false,

@@ -21,6 +21,7 @@ use crate::run::parts::{self, Cut, Turn};
 use crate::run::problems::problems;
 use crate::run::work::{Place, Work};
 use crate::run::{Engine, Moment, decision, history, jobs};
+use crate::sets::{self, Terms};
 
 /// Everything that an attempt needs and a retry keeps.
 #[derive(Clone, Copy)]
@@ -146,12 +147,13 @@ impl Attempt<'_> {
         let rules = self.engine.rules;
         match (&self.order.task, self.opened, self.turn) {
             (Task::File { shown, .. }, Some(opened), _) => {
+                let Some(flat) = &opened.flat else { return Ok(()) };
                 let drop = job::Drop {
                     file: &opened.file,
                     path: shown,
-                    scan: &opened.scan,
-                    reading: &opened.reading,
-                    keys: opened.keys,
+                    scan: &flat.scan,
+                    reading: &flat.reading,
+                    keys: flat.keys,
                     held: self.order.held,
                 };
                 work.cause = "import";
@@ -160,8 +162,15 @@ impl Attempt<'_> {
             }
             (Task::Sync(order), _, Some(turn)) => jobs::run_part(work, rules, settings, order, turn.part).await,
             (Task::Sync(order), _, None) => jobs::run(work, rules, settings, order).await,
+            (Task::Set(order), Some(opened), _) => {
+                let terms = Terms::of(work.conn, self.site, settings, &order.source, self.run, self.now).await?;
+                work.guard.for_source(&terms.limits.own);
+                sets::apply(work, settings, &terms, order, &opened.file).await?;
+                jobs::follow_cohorts(work, rules, settings).await?;
+                jobs::follow(work, rules, settings, &[]).await
+            }
             // A file that cannot be opened never gets here.
-            (Task::File { .. }, None, _) => Ok(()),
+            (Task::File { .. } | Task::Set(_), None, _) => Ok(()),
         }
     }
 

@@ -40,7 +40,7 @@ pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
 /// # Errors
 /// The engine's.
 pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
-    add_instances(work, place, method, wanted).await?;
+    add_instances(work, place, Owned { method, condition: "1 = 1", mark: "" }, wanted, Params::new()).await?;
     let params = work.params().with("method", method).fragment("wanted", wanted);
     work.conn
         .exec(
@@ -53,19 +53,42 @@ pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: 
     work.conn.analyse("instance").await
 }
 
-/// Creates the instances of `method` that are missing in the courses of `wanted`, a select of (courseid, contextid, line).
+/// Which instances count, and what marks those that are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Owned<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// A condition on the instance `e`.
+    pub condition: &'a str,
+    /// What its `customchar1` holds; empty for nothing.
+    pub mark: &'a str,
+}
+
+/// Creates the instances that are missing in the courses of `wanted`, a select of (courseid, contextid, line) with its
+/// parameters.
 ///
 /// # Errors
 /// The engine's.
-pub async fn add_instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
-    let params = work.at(place).with("method", method).fragment("wanted", wanted);
+pub async fn add_instances(
+    work: &mut Work<'_>,
+    place: Place,
+    own: Owned<'_>,
+    wanted: &str,
+    params: Params,
+) -> Result<(), DbError> {
+    let params = params
+        .and(work.at(place))
+        .with("method", own.method)
+        .with("mark", own.mark)
+        .fragment("own", own.condition)
+        .fragment("wanted", wanted);
     let planned = work
         .journal(
             place,
             "kind, line, courseid, contextid, component",
             "planned.line, planned.courseid",
             "SELECT 'instance.add' AS kind, w.line, w.courseid, w.contextid, :method AS component FROM (:wanted) w
-              WHERE NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method)",
+              WHERE NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own)",
             params.clone(),
         )
         .await?;
@@ -73,11 +96,11 @@ pub async fn add_instances(work: &mut Work<'_>, place: Place, method: &str, want
         let applied = work
             .conn
             .exec(
-                "INSERT INTO {enrol} (enrol, status, courseid, sortorder, enrolstartdate, enrolenddate, roleid, timecreated, timemodified)
+                "INSERT INTO {enrol} (enrol, status, courseid, sortorder, enrolstartdate, enrolenddate, roleid, customchar1, timecreated, timemodified)
                  SELECT :method, 0, c.courseid, COALESCE((SELECT MAX(o.sortorder) FROM {enrol} o WHERE o.courseid = c.courseid), -1) + 1,
-                        0, 0, 0, :now, :now
+                        0, 0, 0, NULLIF(:mark, ''), :now, :now
                    FROM {enrold_change} c
-                  WHERE :here AND NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method)
+                  WHERE :here AND NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND :own)
                   ORDER BY c.seq",
                 &params,
             )
@@ -86,7 +109,7 @@ pub async fn add_instances(work: &mut Work<'_>, place: Place, method: &str, want
             work.conn
                 .exec(
                     "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-                        (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND e.timecreated = :now)",
+                        (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND :own AND e.timecreated = :now)",
                     &params,
                 )
                 .await?;

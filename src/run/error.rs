@@ -63,6 +63,16 @@ pub enum RunError {
         "the enrolment method '{0}' is not enabled on this site (Site administration > Plugins > Enrolments); nothing is applied. Enable it, or set {0}.when_disabled = \"apply\""
     )]
     Disabled(&'static str),
+    /// The source of a full set.
+    #[error(
+        "there is no source '{name}'; known: {known}. Sources are the sections [sources.NAME] of the configuration"
+    )]
+    NoSuchSource {
+        /// The name that was given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
     /// The course that a run was limited to.
     #[error("no course has the short name '{name}' exactly{}", alike(.like))]
     NoSuchCourse {
@@ -84,6 +94,12 @@ fn alike(names: &[String]) -> String {
 }
 
 impl RunError {
+    /// There is no such source in these settings.
+    pub fn no_such_source(name: &str, settings: &crate::config::Settings) -> Self {
+        let known = settings.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+        Self::NoSuchSource { name: name.to_owned(), known }
+    }
+
     /// True if the same run may succeed when it is tried again.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Db(error) if error.is_transient())

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Guard as Settings, GuardMode, Limits, Task};
+use crate::config::{Guard as Settings, GuardMode, Limits, OwnLimits, Task};
 use crate::db::{Conn, DbError, Params};
 use crate::run::outcome::Breach;
 
@@ -65,6 +65,54 @@ impl Guard {
         let percent = u64::from(self.limits.failed_lines_percent);
         if percent > 0 && failed >= u64::from(self.limits.failed_lines_min) && failed * 100 > lines * percent {
             self.breach("file", "", "failed-lines", failed as i64, lines as i64, format!("{percent} %"));
+        }
+    }
+
+    /// The limits that a source has of its own hold for its whole run and for what is done in its name.
+    pub fn for_source(&mut self, own: &OwnLimits) {
+        self.limits.run = own.over(&self.limits.run);
+        self.own.insert("database".to_owned(), own.over(&self.limits.method));
+    }
+
+    /// Compares the rows of a full set that name nobody, or no place, with their limit; an empty set is never right.
+    pub fn check_rows(&mut self, source: &str, rows: i64, unknown: i64, percent: u32) {
+        if self.limits.mode == GuardMode::Off {
+            return;
+        }
+        if rows == 0 {
+            self.breach("set", source, "empty", 0, 0, "1".to_owned());
+        } else if percent > 0 && unknown * 100 > rows * i64::from(percent) {
+            self.breach("set", source, "unknown", unknown, rows, format!("{percent} %"));
+        }
+    }
+
+    /// Compares the rows of a full set with those of the last good one of its source.
+    pub fn check_set(&mut self, source: &str, rows: i64, last: Option<i64>, fewer_percent: u32, more_percent: u32) {
+        let Some(last) = last.filter(|last| *last > 0) else { return };
+        if self.limits.mode == GuardMode::Off {
+            return;
+        }
+        let (fewer, more) = (i64::from(fewer_percent), i64::from(more_percent));
+        if fewer > 0 && (last - rows) * 100 > last * fewer {
+            self.breach("set", source, "fewer-rows", rows, last, format!("-{fewer} %"));
+        } else if more > 0 && (rows - last) * 100 > last * more {
+            self.breach("set", source, "more-rows", rows, last, format!("+{more} %"));
+        }
+    }
+
+    /// Compares the members whom one cohort would lose with the limits of a course.
+    pub fn check_cohort(&mut self, name: &str, removals: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.course.clone();
+            self.compare("cohort", name, &limits, Tally { removals, ..Tally::default() }, of);
+        }
+    }
+
+    /// Compares the members whom all cohorts of a set would lose with the limits of a run.
+    pub fn check_memberships(&mut self, removals: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.run.clone();
+            self.compare("run", "", &limits, Tally { removals, ..Tally::default() }, of);
         }
     }
 

@@ -38,6 +38,12 @@ pub struct Held {
     pub user_key: Option<String>,
     /// The course key that was asked for, if any.
     pub course_key: Option<String>,
+    /// The source of a full set.
+    #[serde(default)]
+    pub set: Option<String>,
+    /// Whom rows of a full set are about that could not be read.
+    #[serde(default)]
+    pub unread: Vec<String>,
 }
 
 impl Held {
@@ -159,7 +165,7 @@ impl Shelf {
         let text = self.io(fs::read_to_string(self.0.join("order.json")))?;
         let held: Held = serde_json::from_str(&text).map_err(|error| self.failure(error.into()))?;
         if let Some(wanted) = &held.sha256 {
-            let found = self.io(digest(&self.bytes()))?;
+            let (found, _) = self.io(File::open(self.bytes()).and_then(|mut file| digest(&mut file)))?;
             if found != *wanted {
                 return Err(RunError::Undecidable(format!(
                     "the kept copy {} has changed (sha256 {found} instead of {wanted}): it is not applied; drop the file again",
@@ -230,9 +236,10 @@ fn create_private(path: &Path) -> std::io::Result<File> {
     File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-fn digest(path: &Path) -> std::io::Result<String> {
+/// The digest of a file from where it stands, and how many bytes those are.
+pub(super) fn digest(file: &mut File) -> std::io::Result<(String, u64)> {
     use sha2::{Digest, Sha256};
-    let mut file = File::open(path)?;
+    let mut bytes = 0;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -241,6 +248,7 @@ fn digest(path: &Path) -> std::io::Result<String> {
             break;
         }
         hasher.update(&buffer[..read]);
+        bytes += read as u64;
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok((hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), bytes))
 }

@@ -29,6 +29,9 @@ const ALIKE: usize = 5;
 /// so at its time, as Moodle's does (spec autoenrol 7).
 const NOT_AFTER_EXPIRATIONS: [&str; 1] = ["autoenrol"];
 
+/// Rules that read cohort memberships, in their order.
+const OF_COHORTS: [&str; 2] = ["cohort", "autoenrol"];
+
 /// All jobs in the order in which they run: what ends comes before the rules that follow it.
 pub fn all() -> impl Iterator<Item = &'static str> {
     [FLATFILE, EXPIRATIONS].into_iter().chain(crate::rules::RULES.iter().map(|rule| rule.name))
@@ -301,6 +304,22 @@ pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Setti
             prepared = true;
         }
         follow_by(work, rule, settings, None).await?;
+    }
+    Ok(())
+}
+
+/// Runs the rules that read cohorts, over the users and cohorts whose memberships this run has changed.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub(super) async fn follow_cohorts(work: &mut Work<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
+    for rule in rules.iter().filter(|rule| OF_COHORTS.contains(&rule.name)) {
+        if !follows(work.site, settings, rule, &[]) || !has_instances(work, rule).await? {
+            continue;
+        }
+        if let Some(view) = reconcile::of_cohorts(work, rule).await? {
+            reconcile::run(work, rule, settings, view, true).await?;
+        }
     }
     Ok(())
 }

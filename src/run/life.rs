@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::StopWatch;
-use crate::config::WhenDisabled;
+use crate::config::{Target, WhenDisabled};
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::fault;
 use crate::flatfile::METHOD;
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
+use crate::rules::database::DATABASE;
 use crate::run::attempt::Attempt;
 use crate::run::effects::Effects;
 use crate::run::error::{RunError, RunResult};
 use crate::run::history::Past;
 use crate::run::lease::{self, Lease};
-use crate::run::order::{Opened, Order, Task};
+use crate::run::order::{Flat, Opened, Order, Task};
 use crate::run::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
 use crate::run::problems::problems;
 use crate::run::{Engine, Moment, history, jobs};
@@ -130,6 +131,14 @@ impl Engine {
             report.notes.push(Note::MethodDisabled);
             return Ok(report);
         }
+        if let Some(set) = order.set_order()
+            && self.settings.sources.get(&set.source).is_some_and(|source| source.target == Target::Enrolments)
+            && !site.is_enabled(DATABASE.method)
+        {
+            report.state = State::Skipped;
+            report.notes.push(Note::MethodDisabled);
+            return Ok(report);
+        }
         if let Some(order) = order.sync_order() {
             if let Some(skipped) = jobs::all_skipped(self.rules, &site, &self.settings, order) {
                 report.state = State::Skipped;
@@ -145,6 +154,10 @@ impl Engine {
                 Ok(opened) => Some(opened),
                 Err(error) => return self.refused(conn, order, report, simulate, error).await,
             },
+            Task::Set(set) => match Opened::snapshot(set) {
+                Ok(opened) => Some(opened),
+                Err(error) => return self.refused(conn, order, report, simulate, error).await,
+            },
             Task::Sync(_) => None,
         };
         let run = if simulate {
@@ -156,9 +169,9 @@ impl Engine {
         fault::step("run-opened");
         report.run = run;
         if let Some(opened) = &opened {
-            report.read_as = Some(read_as(opened));
+            report.read_as = opened.flat.as_ref().map(read_as);
             let before = if run == 0 { i64::MAX } else { run };
-            report.same_bytes_as = history::same_bytes(conn, &opened.scan.sha256, before).await?;
+            report.same_bytes_as = history::same_bytes(conn, &opened.claim.sha256, before).await?;
         }
         let now = report.clock;
         let opened = opened.as_ref();
@@ -314,7 +327,7 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
     })
 }
 
-fn read_as(opened: &Opened) -> ReadAs {
+fn read_as(opened: &Flat) -> ReadAs {
     ReadAs {
         kind: opened.scan.kind.to_string(),
         encoding: opened.scan.encoding.to_string(),

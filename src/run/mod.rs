@@ -2,6 +2,7 @@
 //! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
 mod attempt;
+pub mod courses;
 pub mod decision;
 pub mod effects;
 pub mod end;
@@ -19,6 +20,7 @@ pub mod outcome;
 mod parts;
 mod problems;
 pub mod reconcile;
+pub mod resolve;
 pub mod spool;
 pub mod take;
 mod tries;
@@ -28,7 +30,7 @@ pub mod work;
 pub use error::{RunError, RunResult};
 pub use life::require_ready;
 pub use observe::{Moment, Observer};
-pub use order::{Dropped, Import, SyncOrder, zone};
+pub use order::{Dropped, Import, SetOrder, SyncOrder, zone};
 pub use outcome::{Breach, Note, Report, RuleReport, Skipped, State};
 pub use problems::problems_after;
 
@@ -72,6 +74,14 @@ impl Engine {
     /// As [`Engine::import`].
     pub async fn sync(&self, order: &SyncOrder, simulate: bool) -> RunResult<Report> {
         self.execute(order::Order::sync(order.clone()), simulate).await
+    }
+
+    /// Makes a full set true: the snapshot of one source.
+    ///
+    /// # Errors
+    /// As [`Engine::import`].
+    pub async fn apply_set(&self, order: &SetOrder, simulate: bool) -> RunResult<Report> {
+        self.execute(order::Order::set(order.clone()), simulate).await
     }
 
     /// Replays the due rows of Moodle's buffer of future lines and ends expired flat-file enrolments.

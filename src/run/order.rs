@@ -1,6 +1,7 @@
 //! What a run is asked to do: a file, a task, or a held run that was approved.
 //! It must not open the database; it opens the file once, so that what is scanned is what is read.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,13 +11,16 @@ use rustix::fs::OFlags;
 
 use crate::config::{CourseKey, Settings, UserKey};
 use crate::files::{self, Kind, Reading, Scan};
-use crate::flatfile::stage::Keys;
 use crate::moodle::site::Site;
+use crate::report::Problem;
 use crate::rules::Rule;
+use crate::rules::database::DATABASE;
 use crate::run::error::{RunError, RunResult};
 use crate::run::history::{Claim, Past};
-use crate::run::hold::{Held, Shelf};
+use crate::run::hold::{Held, Shelf, digest};
 use crate::run::jobs;
+use crate::run::resolve::Keys;
+use crate::source::SetProblem;
 
 /// A file to import, with what its bytes cannot say.
 #[derive(Clone, Debug, Default)]
@@ -85,10 +89,44 @@ impl SyncOrder {
     }
 }
 
+/// A full set to make true: the snapshot of a source.
+#[derive(Clone, Debug, Default)]
+pub struct SetOrder {
+    /// The source: its section in the configuration.
+    pub source: String,
+    /// The snapshot: a CSV file in UTF-8 with a header of canonical names (docs/full-sets-files.md).
+    pub snapshot: PathBuf,
+    /// The snapshot of the source's table of courses, if it has one.
+    pub courses: Option<PathBuf>,
+    /// Why there is no snapshot: the run fails with this.
+    pub refused: Option<Problem>,
+    /// Rows of the files that are not in the snapshot, because they could not be read.
+    pub unread: Vec<SetProblem>,
+    /// What is told of where it comes from: the file that was dropped, or nothing for a view.
+    pub shown: String,
+    /// Which drop this is, when it came through the drop directory.
+    pub token: String,
+}
+
+impl SetOrder {
+    /// Whom the unread rows are about, each once.
+    pub fn unread_users(&self) -> Vec<String> {
+        let users: BTreeSet<&String> =
+            self.unread.iter().map(|row| &row.user).filter(|user| !user.is_empty()).collect();
+        users.into_iter().cloned().collect()
+    }
+
+    /// The order of a source without anything else.
+    pub fn of(source: &str) -> Self {
+        Self { source: source.to_owned(), ..Self::default() }
+    }
+}
+
 /// What a run does.
 pub(super) enum Task {
     File { import: Import, shown: String },
     Sync(SyncOrder),
+    Set(SetOrder),
 }
 
 /// An order for one run.
@@ -101,15 +139,25 @@ pub(super) struct Order {
 /// An open and scanned file.
 pub(super) struct Opened {
     pub file: File,
-    pub scan: Scan,
-    pub reading: Reading,
-    pub keys: Keys,
+    /// How a flat file is read; `None` for a snapshot, which has one form only.
+    pub flat: Option<Flat>,
     pub claim: Claim,
     /// Size and time of change when it was opened.
     stood: (u64, i64, i64),
 }
 
+/// How an open flat file is read.
+pub(super) struct Flat {
+    pub scan: Scan,
+    pub reading: Reading,
+    pub keys: Keys,
+}
+
 impl Order {
+    pub fn set(order: SetOrder) -> Self {
+        Self { task: Task::Set(order), held: None }
+    }
+
     pub fn import(import: Import) -> Self {
         let shown =
             import.dropped.as_ref().map_or_else(|| import.path.display().to_string(), |dropped| dropped.shown.clone());
@@ -124,6 +172,12 @@ impl Order {
     pub fn approve(past: &Past, state: &Path, run: i64) -> RunResult<Self> {
         let shelf = Shelf::of(state, run);
         let held = shelf.order()?;
+        if let Some(source) = held.set {
+            let unread = held.unread.iter().map(|user| SetProblem::of_user(user)).collect();
+            let shown = past.source.clone();
+            let set = SetOrder { source, snapshot: shelf.bytes(), shown, unread, ..SetOrder::default() };
+            return Ok(Self { task: Task::Set(set), held: Some(run) });
+        }
         if held.kind != "import" {
             return Ok(Self { task: Task::Sync(held.sync_order()), held: Some(run) });
         }
@@ -143,6 +197,7 @@ impl Order {
             (_, Some(_)) => "approve".to_owned(),
             (Task::File { .. }, None) => "import".to_owned(),
             (Task::Sync(order), None) => order.kind(),
+            (Task::Set(order), None) => format!("sync {}", order.source),
         }
     }
 
@@ -151,6 +206,7 @@ impl Order {
         match &self.task {
             Task::File { .. } => true,
             Task::Sync(order) => order.jobs == [jobs::FLATFILE],
+            Task::Set(_) => false,
         }
     }
 
@@ -159,6 +215,8 @@ impl Order {
         match &self.task {
             Task::File { .. } => vec![crate::flatfile::TWIN],
             Task::Sync(order) => jobs::twins(rules, site, &order.jobs),
+            Task::Set(order) if order.source == DATABASE.name => DATABASE.twins.to_vec(),
+            Task::Set(_) => Vec::new(),
         }
     }
 
@@ -173,8 +231,16 @@ impl Order {
     /// What is asked for without a file.
     pub fn sync_order(&self) -> Option<&SyncOrder> {
         match &self.task {
-            Task::File { .. } => None,
+            Task::File { .. } | Task::Set(_) => None,
             Task::Sync(order) => Some(order),
+        }
+    }
+
+    /// The full set that the run makes true.
+    pub fn set_order(&self) -> Option<&SetOrder> {
+        match &self.task {
+            Task::Set(order) => Some(order),
+            Task::File { .. } | Task::Sync(_) => None,
         }
     }
 
@@ -183,6 +249,7 @@ impl Order {
         match &self.task {
             Task::File { shown, .. } => shown.clone(),
             Task::Sync(order) => order.source(),
+            Task::Set(order) => order.shown.clone(),
         }
     }
 
@@ -191,25 +258,28 @@ impl Order {
         match &self.task {
             Task::File { import, .. } => import.dropped.as_ref().map(|dropped| dropped.token.as_str()),
             Task::Sync(_) => None,
+            Task::Set(order) => (!order.token.is_empty()).then_some(order.token.as_str()),
         }
     }
 
     /// What is kept of this order when the run is held.
     pub fn to_hold(&self, opened: Option<&Opened>) -> Held {
-        let sync = match &self.task {
-            Task::File { .. } => None,
-            Task::Sync(order) => Some(order),
-        };
+        let sync = self.sync_order();
+        let set = self.set_order().map(|order| order.source.clone());
+        let flat = opened.and_then(|opened| opened.flat.as_ref());
+        let import = || set.as_ref().map_or_else(|| "import".to_owned(), |source| format!("sync {source}"));
         Held {
-            kind: sync.map_or_else(|| "import".to_owned(), SyncOrder::kind),
+            kind: sync.map_or_else(import, SyncOrder::kind),
             jobs: sync.map(|order| order.jobs.clone()).unwrap_or_default(),
             course: sync.and_then(|order| order.course.clone()),
             backfill: sync.is_some_and(|order| order.backfill),
             source: self.source(),
-            sha256: opened.map(|opened| opened.scan.sha256.clone()),
-            form: opened.map(|opened| opened.scan.kind.as_str().to_owned()),
-            user_key: opened.map(|opened| opened.keys.user.as_str().to_owned()),
-            course_key: opened.map(|opened| opened.keys.course.as_str().to_owned()),
+            sha256: opened.map(|opened| opened.claim.sha256.clone()),
+            form: flat.map(|flat| flat.scan.kind.as_str().to_owned()),
+            user_key: flat.map(|flat| flat.keys.user.as_str().to_owned()),
+            course_key: flat.map(|flat| flat.keys.course.as_str().to_owned()),
+            unread: self.set_order().map(SetOrder::unread_users).unwrap_or_default(),
+            set,
         }
     }
 }
@@ -220,7 +290,6 @@ impl Opened {
         let path = import.path.display().to_string();
         let unreadable = |error| RunError::Unreadable { path: path.clone(), error };
         let mut file = open_regular(&import.path, import.dropped.is_some()).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
         let reading = Reading {
             kind: import.kind,
             fallback: settings.flatfile.encoding_fallback,
@@ -235,23 +304,41 @@ impl Opened {
             user: import.user_key.unwrap_or(defaults.user_key),
             course: import.course_key.unwrap_or(defaults.course_key),
         };
+        let token = import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default();
+        let (sha256, bytes) = (scan.sha256.clone(), scan.bytes);
+        Self::claimed(file, Some(Flat { scan, reading, keys }), sha256, bytes, token).map_err(unreadable)
+    }
+
+    /// Opens the snapshot of a set.
+    pub fn snapshot(order: &SetOrder) -> RunResult<Self> {
+        let unreadable = |error| RunError::Unreadable { path: order.snapshot.display().to_string(), error };
+        if let Some(problem) = &order.refused {
+            return Err(RunError::Rejected(problem.clone()));
+        }
+        let mut file = open_regular(&order.snapshot, false).map_err(unreadable)?;
+        let (sha256, bytes) = digest(&mut file).map_err(unreadable)?;
+        Self::claimed(file, None, sha256, bytes, order.token.clone()).map_err(unreadable)
+    }
+
+    fn claimed(file: File, flat: Option<Flat>, sha256: String, bytes: u64, token: String) -> std::io::Result<Self> {
+        let metadata = file.metadata()?;
         let claim = Claim {
-            sha256: scan.sha256.clone(),
+            sha256,
             device: metadata.dev() as i64,
             inode: metadata.ino() as i64,
-            size: scan.bytes as i64,
+            size: bytes as i64,
             mtime: metadata.mtime(),
-            token: import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default(),
+            token,
         };
         let stood = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-        Ok(Self { file, scan, reading, keys, claim, stood })
+        Ok(Self { file, flat, claim, stood })
     }
 
     /// Fails if somebody wrote to the file since it was opened: what was applied of it would be a part.
     pub fn unchanged(&self, path: &str) -> RunResult<()> {
         let now = self.file.metadata().map_err(|error| RunError::Unreadable { path: path.to_owned(), error })?;
         let stands = (now.len(), now.mtime(), now.mtime_nsec());
-        if stands == self.stood && now.len() == self.scan.bytes {
+        if stands == self.stood && now.len() as i64 == self.claim.size {
             Ok(())
         } else {
             Err(RunError::Changed(path.to_owned()))

@@ -290,6 +290,10 @@ pub enum Note {
         /// What the setting holds.
         value: String,
     },
+    /// No category has this id, so courses without a category of their own came into the first one.
+    CategoryGone(i64),
+    /// No course has this short name, so new courses got the site's defaults.
+    TemplateGone(String),
     /// `coursecompleted.delays` names a course that does not exist, by this short name.
     DelayOfNoCourse(String),
     /// The run was cut into so many parts, each a transaction.

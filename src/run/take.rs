@@ -24,6 +24,8 @@ pub enum Taken {
     Buffer,
     /// `enrol`: an instance.
     Instance,
+    /// `cohort_members`.
+    CohortMember,
     /// One of the forum tables.
     Forum(&'static str),
 }
@@ -38,6 +40,7 @@ impl Taken {
             Self::LastAccess => "user_lastaccess",
             Self::Buffer => "enrol_flatfile",
             Self::Instance => "enrol",
+            Self::CohortMember => "cohort_members",
             Self::Forum(table) => table,
         }
     }
@@ -53,6 +56,7 @@ impl Taken {
             Self::LastAccess => "lastaccess.remove".to_owned(),
             Self::Buffer => "buffer.remove".to_owned(),
             Self::Instance => "instance.remove".to_owned(),
+            Self::CohortMember => "cohort-member.remove".to_owned(),
             Self::Forum(table) => format!("{}.remove", table.replace('_', "-")),
         }
     }
@@ -70,6 +74,9 @@ impl Taken {
             ),
             Self::Grade => ("userid, courseid, contextid, itemid", "x.userid, p.courseid, p.contextid, x.itemid"),
             Self::Buffer => ("userid, courseid, roleid", "x.userid, x.courseid, x.roleid"),
+            Self::CohortMember => {
+                ("userid, courseid, contextid, itemid", "x.userid, p.courseid, p.contextid, x.cohortid")
+            }
             Self::Instance => ("courseid, contextid, component", "x.courseid, p.contextid, x.enrol"),
             Self::Conversation | Self::LastAccess | Self::Forum(_) => {
                 ("userid, courseid, contextid", "x.userid, p.courseid, p.contextid")

@@ -23,7 +23,7 @@ pub const RESCAN: &str = "rescan";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
     /// Its name, as in the configuration and in `enrold_task`.
-    pub name: &'static str,
+    pub name: String,
     /// When it runs.
     pub when: When,
     /// The zone of its calendar; `None` for the site's.
@@ -46,16 +46,27 @@ pub enum When {
     Every(Duration),
 }
 
-/// All tasks, enabled or not, in the order in which they run when several are due: the jobs of a run in theirs, then the
-/// daemon's own.
+/// All tasks, enabled or not, in the order in which they run when several are due: the sources, the jobs of a run in
+/// theirs, then the daemon's own.
 pub fn tasks(settings: &Settings) -> Vec<Planned> {
     let by_calendar = jobs::all().chain([RETENTION]).filter_map(|name| {
         let task = settings.tasks.get(name)?;
         let when = When::Cron { schedule: task.schedule.clone(), catch_up: task.catch_up };
-        Some(Planned { name, when, zone: task.timezone, enabled: task.enabled })
+        Some(Planned { name: name.to_owned(), when, zone: task.timezone, enabled: task.enabled })
     });
-    let rescan = Planned { name: RESCAN, when: When::Every(settings.inbox.rescan), zone: None, enabled: true };
-    by_calendar.chain([rescan]).collect()
+    let rescan =
+        Planned { name: RESCAN.to_owned(), when: When::Every(settings.inbox.rescan), zone: None, enabled: true };
+    sources(settings).chain(by_calendar).chain([rescan]).collect()
+}
+
+/// The sources that are fetched from a database, each a task of its name: they come before the rules that follow them.
+fn sources(settings: &Settings) -> impl Iterator<Item = Planned> {
+    settings.sources.iter().filter(|(_, source)| source.files.is_empty()).map(|(name, source)| Planned {
+        name: name.clone(),
+        when: When::Cron { schedule: source.schedule.clone(), catch_up: source.catch_up },
+        zone: source.timezone,
+        enabled: source.enabled,
+    })
 }
 
 impl Planned {
@@ -108,20 +119,20 @@ mod tests {
     fn every_table_of_the_configuration_is_a_task() {
         let settings = Settings::default();
         let planned = tasks(&settings);
-        let names: Vec<&str> = planned.iter().map(|task| task.name).collect();
+        let names: Vec<&str> = planned.iter().map(|task| task.name.as_str()).collect();
         assert_eq!(names, jobs::all().chain([RETENTION, RESCAN]).collect::<Vec<_>>());
         assert!(settings.tasks.keys().all(|name| names.contains(&name.as_str())));
-        let off: Vec<&str> = planned.iter().filter(|task| !task.enabled).map(|task| task.name).collect();
+        let off: Vec<&str> = planned.iter().filter(|task| !task.enabled).map(|task| task.name.as_str()).collect();
         assert_eq!(off, ["autoenrol"], "as in Moodle");
     }
 
     fn every(seconds: u64) -> Planned {
-        Planned { name: RESCAN, when: When::Every(Duration::from_secs(seconds)), zone: None, enabled: true }
+        Planned { name: RESCAN.to_owned(), when: When::Every(Duration::from_secs(seconds)), zone: None, enabled: true }
     }
 
     fn planned(schedule: &str, zone: Option<Tz>) -> Planned {
         let when = When::Cron { schedule: schedule.parse().unwrap(), catch_up: CatchUp::Once };
-        Planned { name: RETENTION, when, zone, enabled: true }
+        Planned { name: RETENTION.to_owned(), when, zone, enabled: true }
     }
 
     /// Who looks at each full minute looks in between only for schedules that name seconds.

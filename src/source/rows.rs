@@ -102,6 +102,12 @@ impl SetProblem {
         SetProblem { file: file.to_owned(), problem, taken: false, user: String::new(), place: String::new() }
     }
 
+    /// A row about this person that was not taken in an earlier run; what was wrong with it stands there.
+    pub fn of_user(user: &str) -> SetProblem {
+        let problem = Problem::new(0, Code::RowRagged, "", "");
+        SetProblem { user: user.to_owned(), ..SetProblem::new("", problem) }
+    }
+
     /// The same, of a row that was taken.
     pub fn warning(file: &str, problem: Problem) -> SetProblem {
         SetProblem { taken: true, ..SetProblem::new(file, problem) }

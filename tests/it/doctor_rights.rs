@@ -66,8 +66,10 @@ pub fn url(engine: &Engine) -> String {
 
 /// A new account on the site's database, without any right.
 pub struct Account {
-    dialect: Dialect,
-    grantee: Grantee,
+    /// The server's.
+    pub dialect: Dialect,
+    /// Its name and place.
+    pub grantee: Grantee,
     /// Works as this account.
     pub engine: Engine,
 }
@@ -132,7 +134,8 @@ impl Account {
         grants::for_runs(self.dialect, &self.grantee, |_| true)
     }
 
-    async fn examine(&self) -> Vec<Finding> {
+    /// What the doctor says as this account.
+    pub async fn examine(&self) -> Vec<Finding> {
         doctor::run(&self.engine.database, &self.engine.settings).await
     }
 }
@@ -357,7 +360,8 @@ fn general_name(sql: &str) -> String {
     name.to_owned()
 }
 
-fn revoke(grant: &str) -> String {
+/// The statement that takes a grant back.
+pub fn revoke(grant: &str) -> String {
     let (what, whom) = grant.strip_prefix("GRANT ").unwrap().rsplit_once(" TO ").unwrap();
     format!("REVOKE {what} FROM {whom}")
 }
@@ -374,6 +378,8 @@ async fn migrating_needs_no_more(mut site: Site) {
         "enrold_completion",
         "enrold_error",
         "enrold_outbox",
+        "enrold_set_member",
+        "enrold_set_absent",
         "enrold_letter",
         "enrold_notice",
     ] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use enrold::db::Value;
 use enrold::moodle::tables::{self, Kind};
-use enrold::run::{Report, State, SyncOrder};
+use enrold::run::{Report, SetOrder, State, SyncOrder};
 
 use crate::dump::{Dump, EFFECTS, Row, assert_same, plain, text, without};
 use crate::golden_equal::{Clocks, Difference, assert_equal};
@@ -97,9 +97,18 @@ impl Case {
     }
 
     async fn run(&self, site: &Site, simulate: bool) -> Report {
+        let set = folder(self.name).join("set.csv");
+        if set.exists() {
+            return site.engine().apply_set(&set_of("database", &set), simulate).await.unwrap();
+        }
         let jobs = self.jobs.iter().map(|job| (*job).to_owned()).collect();
         site.engine().sync(&SyncOrder { jobs, ..SyncOrder::default() }, simulate).await.unwrap()
     }
+}
+
+/// The order of a full set that stands in a file.
+pub fn set_of(source: &str, snapshot: &Path) -> SetOrder {
+    SetOrder { snapshot: snapshot.to_owned(), ..SetOrder::of(source) }
 }
 
 /// A file of a case.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::dump::{Dump, Row, plain, text};
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "kind",
     "userid",
     "courseid",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 16] = [
     "status",
     "timestart",
     "timeend",
+    "oldstatus",
     "oldrow",
     "run",
     "seq",
@@ -98,6 +99,20 @@ fn take_back(change: &Change, dump: &mut Dump) {
         "forum-subscription.add" => {
             take_out(dump, change, "forum_subscriptions", &same(&[("userid", "userid"), ("forum", "targetid")]));
         }
+        "course.add" => take_out(dump, change, "course", &[("id", "targetid")]),
+        "context.add" => {
+            take_out(dump, change, "context", &[("id", "contextid"), ("instanceid", "courseid")]);
+        }
+        "format-option.add" => {
+            let name = text(&change.old_row("course_format_options"), "name").to_owned();
+            let rows = dump.get_mut("course_format_options").unwrap();
+            let stood = rows.len();
+            rows.retain(|row| text(row, "courseid") != change.get("courseid") || text(row, "name") != name);
+            assert_eq!(rows.len() + 1, stood, "one option for {:?}", change.0);
+        }
+        "section.add" => take_out(dump, change, "course_sections", &[("course", "courseid"), ("section", "itemid")]),
+        "course.sort" => number_again(dump, change, "course", "sortorder"),
+        "category.count" => number_again(dump, change, "course_categories", "coursecount"),
         "group.add" => take_out(dump, change, "groups", &[("id", "groupid"), ("courseid", "courseid")]),
         "group-member.add" => {
             let columns = ["groupid", "userid", "component", "itemid"];
@@ -144,6 +159,15 @@ fn put_back(dump: &mut Dump, change: &Change, table: &str) {
     let rows = dump.get_mut(table).unwrap();
     let row = rows.iter_mut().find(|row| text(row, "id") == change.get("targetid"));
     *row.unwrap_or_else(|| panic!("{table} has no row for {:?}", change.0)) = old;
+}
+
+/// A number of a row gets its old value.
+fn number_again(dump: &mut Dump, change: &Change, table: &str, column: &str) {
+    let rows = dump.get_mut(table).unwrap();
+    let row = rows.iter_mut().find(|row| text(row, "id") == change.get("targetid"));
+    let row = row.unwrap_or_else(|| panic!("{table} has no row for {:?}", change.0));
+    assert_eq!(text(row, column), change.get("status"), "{table}.{column}");
+    row.insert(column.to_owned(), Some(change.get("oldstatus").to_owned()));
 }
 
 /// A removed row stands again.

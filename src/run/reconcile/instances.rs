@@ -2,7 +2,7 @@
 //! It must not unenrol anybody: what is enrolled in an instance that goes is surplus, and has gone before.
 
 use crate::db::{DbError, Params};
-use crate::run::enrol;
+use crate::run::enrol::{self, Owned};
 use crate::run::error::RunResult;
 use crate::run::reconcile::{Pass, missing};
 use crate::run::take::{Pick, Taken};
@@ -22,10 +22,12 @@ pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()
         .await?;
     conn.analyse("wished_course").await?;
     let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM wished_course w WHERE NOT EXISTS
-        (SELECT 1 FROM {enrol} o WHERE o.courseid = w.courseid AND o.enrol = :method)";
+        (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own_instance)";
     if conn.number(&format!("SELECT COUNT(*) FROM ({missing}) m"), &params).await? > 0 {
         let place = Place { wave: pass.wave, rank: enrol::RANK_INSTANCE };
-        enrol::add_instances(work, place, pass.rule.method, missing).await?;
+        let own =
+            Owned { method: pass.rule.method, condition: &pass.policy.own_instance, mark: &pass.policy.instance_mark };
+        enrol::add_instances(work, place, own, missing, params.clone()).await?;
     }
     if pass.view.instances { also_new_ones(work, &params).await } else { Ok(()) }
 }
@@ -35,7 +37,7 @@ async fn also_new_ones(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
     let sql = work.conn.dialect().insert_absent(
         "only_instance",
         "enrolid",
-        "SELECT e.id FROM wished_course w JOIN {enrol} e ON e.courseid = w.courseid WHERE e.enrol = :method",
+        "SELECT e.id FROM wished_course w JOIN {enrol} e ON e.courseid = w.courseid WHERE e.enrol = :method AND :own_instance",
     );
     work.conn.exec(&sql, params).await?;
     Ok(())

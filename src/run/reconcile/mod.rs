@@ -10,7 +10,7 @@ pub mod tally;
 mod view;
 
 pub use tally::of_cause;
-pub use view::{View, of_courses, of_touched};
+pub use view::{View, of_cohorts, of_courses, of_touched};
 
 use crate::clock::StopWatch;
 use crate::config::Settings;
@@ -44,6 +44,7 @@ impl Pass<'_> {
             .with("wave", self.wave)
             .with("method", self.rule.method)
             .with("component", self.rule.component())
+            .fragment("own_instance", self.policy.own_instance.as_str())
     }
 
     /// A section of the rule's SQL.
@@ -93,11 +94,27 @@ pub async fn run(
     view: View,
     consequence: bool,
 ) -> RunResult<()> {
+    let policy = (rule.policy)(work.site, settings);
+    run_under(work, rule, policy, settings, view, consequence).await
+}
+
+/// [`run`] under a policy that more than the site's settings have made.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_under(
+    work: &mut Work<'_>,
+    rule: &Rule,
+    policy: Policy,
+    settings: &Settings,
+    view: View,
+    consequence: bool,
+) -> RunResult<()> {
     let watch = StopWatch::start();
     let before = std::mem::replace(&mut work.cause, rule.name);
     let planned = work.planned;
     let wave = work.next_wave();
-    let pass = Pass { rule, policy: (rule.policy)(work.site, settings), settings, wave, view };
+    let pass = Pass { rule, policy, settings, wave, view };
     let outcome = steps(work, &pass).await;
     work.cause = before;
     let checked = outcome?;
@@ -137,7 +154,7 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     if let Some(prepare) = pass.rule.prepare {
         prepare(work, pass).await?;
     }
-    if pass.policy.instances == Instances::CreatedAndDeleted {
+    if pass.policy.instances != Instances::AsTheyAre {
         instances::create(work, pass).await?;
     }
     scope(work, pass).await?;

@@ -104,3 +104,32 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
     conn.analyse("only_user").await?;
     Ok(Some(View { users: true, courses: false, instances: true }))
 }
+
+/// Limits the next pass of a rule to the users whose cohort memberships this run has changed; cohort sync also to the
+/// instances of those cohorts. `None` if no membership has changed.
+///
+/// # Errors
+/// The engine's.
+pub async fn of_cohorts(work: &mut Work<'_>, rule: &Rule) -> Result<Option<View>, DbError> {
+    let changed = "c.run = :run AND c.state = 0 AND c.kind IN ('cohort-member.add', 'cohort-member.remove')";
+    let params = work.params().with("method", rule.method).fragment("changed", changed);
+    let conn = &mut *work.conn;
+    conn.exec("DELETE FROM only_user", &params).await?;
+    let users = "INSERT INTO only_user (userid) SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :changed";
+    if conn.exec(users, &params).await? == 0 {
+        return Ok(None);
+    }
+    conn.analyse("only_user").await?;
+    let instances = rule.method == "cohort";
+    if instances {
+        conn.exec("DELETE FROM only_instance", &params).await?;
+        conn.exec(
+            "INSERT INTO only_instance (enrolid) SELECT e.id FROM {enrol} e WHERE e.enrol = :method
+                AND e.customint1 IN (SELECT DISTINCT c.itemid FROM {enrold_change} c WHERE :changed)",
+            &params,
+        )
+        .await?;
+        conn.analyse("only_instance").await?;
+    }
+    Ok(Some(View { users: true, courses: false, instances }))
+}

@@ -3,9 +3,41 @@
 
 use crate::config::{CourseKey, UserKey};
 use crate::db::{DbError, Params};
-use crate::flatfile::stage::Keys;
 use crate::moodle::site::id_list;
 use crate::run::work::Work;
+
+/// The widest key that any Moodle column can hold.
+const KEY_WIDTH: usize = 255;
+
+/// How the keys of a file are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    /// What the user column holds.
+    pub user: UserKey,
+    /// What the course column holds.
+    pub course: CourseKey,
+}
+
+impl Keys {
+    /// The user key as accounts are compared with it: user names and addresses without case; `None` if none can have it.
+    pub fn user_key(self, text: &str) -> Option<String> {
+        let key = match self.user {
+            UserKey::Username | UserKey::Email => text.to_lowercase(),
+            UserKey::Idnumber | UserKey::Id => text.to_owned(),
+        };
+        is_possible(&key, self.user == UserKey::Id).then_some(key)
+    }
+
+    /// Whether a course can have this key.
+    pub fn may_name_course(self, text: &str) -> bool {
+        is_possible(text, self.course == CourseKey::Id)
+    }
+}
+
+fn is_possible(key: &str, is_id: bool) -> bool {
+    let digits = !key.is_empty() && key.len() <= 18 && key.bytes().all(|byte| byte.is_ascii_digit());
+    if is_id { digits } else { key.chars().count() <= KEY_WIDTH }
+}
 
 /// Makes `stage_user` and `stage_course`: each key of the file with the account or course that it names, and how many.
 ///
@@ -16,7 +48,11 @@ pub async fn keys(work: &mut Work<'_>, keys: Keys) -> Result<(), DbError> {
     courses(work, keys.course).await
 }
 
-async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
+/// Makes `stage_user` alone.
+///
+/// # Errors
+/// The engine's.
+pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
     work.conn
         .temporary("stage_user", "ukey VARCHAR(255) NOT NULL PRIMARY KEY, userid BIGINT, found BIGINT NOT NULL")
         .await?;
@@ -82,9 +118,15 @@ async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_unresolved(work: &mut Work<'_>, keys: Keys, protected: &[i64]) -> Result<u64, DbError> {
+pub async fn refuse_unresolved(
+    work: &mut Work<'_>,
+    keys: Keys,
+    protected: &[i64],
+    method: &str,
+) -> Result<u64, DbError> {
     let params = work
         .params()
+        .with("method", method)
         .with("userkey", keys.user.as_str())
         .with("coursekey", keys.course.as_str())
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
@@ -98,7 +140,7 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, keys: Keys, protected: &[i64
                     CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
                          WHEN u.userid IN (:protected) THEN 'account-protected'
                          WHEN k.found = 0 THEN 'course-unknown' WHEN k.found > 1 THEN 'course-ambiguous' ELSE 'no-method' END,
-                    CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey WHEN k.found <> 1 THEN l.ckey ELSE 'flatfile' END,
+                    CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey WHEN k.found <> 1 THEN l.ckey ELSE :method END,
                     CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount
                          WHEN u.userid IN (:protected) THEN :userkey
                          WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursecount ELSE l.ckey END

@@ -1,0 +1,174 @@
+//! What Moodle lays out around a new course: the columns of its row, options of its format, sections, enrolment methods.
+//! It must not write or plan anything; the run does.
+
+use crate::db::Value;
+use crate::moodle::site::Site;
+
+/// Where Moodle keeps the defaults of new courses.
+const PLUGIN: &str = "moodlecourse";
+
+/// Moodle's documented defaults of a setting that was never saved (seconds, numbers).
+const YEAR: i64 = 31_536_000;
+const SECTIONS: i64 = 4;
+const NEWSITEMS: i64 = 5;
+const THRESHOLD: i64 = 86_400;
+
+/// Formats that have the two options of how sections are shown.
+pub const SECTION_FORMATS: &str = "'topics', 'weeks'";
+
+/// Columns that a new course never takes from its template: what tells courses apart, what belongs to one course alone.
+const OWN: [&str; 14] = [
+    "id",
+    "category",
+    "sortorder",
+    "fullname",
+    "shortname",
+    "idnumber",
+    "timecreated",
+    "timemodified",
+    "cacherev",
+    "requested",
+    "originalcourseid",
+    // Its grouping and its marked section are not copied, so neither is what points there.
+    "defaultgroupingid",
+    "marker",
+    "visibleold",
+];
+
+/// The columns of a new course's row beside its names, its place and its clocks: those that the site's table has, with the
+/// site's `moodlecourse` defaults (spec database 8.3). `today` is the first second of the day in the site's zone.
+pub fn default_columns(site: &Site, today: i64) -> Vec<(String, Value)> {
+    let int = |name, documented| Value::Int(number(site, name, documented));
+    let enddate = match number(site, "courseenddateenabled", 1) {
+        0 => 0,
+        _ => today + number(site, "courseduration", YEAR),
+    };
+    let columns = [
+        ("summary", Value::from("")),
+        ("summaryformat", Value::Int(1)),
+        ("format", Value::from(text(site, "format", "topics"))),
+        ("showgrades", int("showgrades", 1)),
+        ("newsitems", int("newsitems", NEWSITEMS)),
+        ("startdate", Value::Int(today)),
+        ("enddate", Value::Int(enddate)),
+        ("maxbytes", int("maxbytes", 0)),
+        ("showreports", int("showreports", 0)),
+        ("visible", int("visible", 1)),
+        ("visibleold", int("visible", 1)),
+        ("groupmode", int("groupmode", 0)),
+        ("groupmodeforce", int("groupmodeforce", 0)),
+        ("lang", Value::from(text(site, "lang", ""))),
+        ("enablecompletion", int("enablecompletion", 1)),
+        ("showcompletionconditions", int("showcompletionconditions", 1)),
+    ];
+    let has = |(column, _): &(&str, Value)| site.columns.has("course", column);
+    columns.into_iter().filter(has).map(|(column, value)| (column.to_owned(), value)).collect()
+}
+
+/// The columns that a new course takes from its template, as they are.
+pub fn lent_columns(site: &Site) -> Vec<String> {
+    site.columns.of("course").iter().filter(|column| !OWN.contains(&column.as_str())).cloned().collect()
+}
+
+/// The number of the last section of a new course without a template.
+pub fn default_sections(site: &Site) -> i64 {
+    number(site, "numsections", SECTIONS).max(0)
+}
+
+/// The options of a new course's format: `course_format_options.name` and `value`. Other formats than
+/// [`SECTION_FORMATS`] fill in their own when they are first shown.
+pub fn default_options(site: &Site) -> [(&'static str, i64); 2] {
+    [("hiddensections", number(site, "hiddensections", 1)), ("coursedisplay", number(site, "coursedisplay", 0))]
+}
+
+/// An enrolment method that a new course has from the start.
+#[derive(Clone, Debug)]
+pub struct FirstMethod {
+    /// `enrol.enrol`
+    pub method: &'static str,
+    /// `enrol.sortorder`: its place among the methods of the course.
+    pub place: i64,
+    /// The other columns of its instance.
+    pub columns: Vec<(&'static str, Value)>,
+}
+
+/// The methods of Moodle itself that give a new course an instance, as the site's settings say, in the site's order.
+pub fn first_methods(site: &Site) -> Vec<FirstMethod> {
+    let methods: Vec<&'static str> = site.enabled_methods().filter_map(known).collect();
+    let wanted = methods.into_iter().filter(|method| Method(site, method).number("defaultenrol", 1) != 0);
+    let described = wanted.enumerate().map(|(place, method)| FirstMethod {
+        method,
+        place: place as i64,
+        columns: Method(site, method).columns(),
+    });
+    described.collect()
+}
+
+fn known(method: &str) -> Option<&'static str> {
+    ["manual", "guest", "self"].into_iter().find(|known| *known == method)
+}
+
+/// A method's settings.
+struct Method<'a>(&'a Site, &'static str);
+
+impl Method<'_> {
+    fn number(&self, name: &str, documented: i64) -> i64 {
+        let setting = self.0.plugin(&format!("enrol_{}", self.1), name);
+        setting.and_then(|text| text.trim().parse().ok()).unwrap_or(documented)
+    }
+
+    fn int(&self, column: &'static str, name: &str, documented: i64) -> (&'static str, Value) {
+        (column, Value::Int(self.number(name, documented)))
+    }
+
+    /// A method that is to have a key gets none from enrold, so its instance is disabled: without a key anybody could enter.
+    fn status(&self, documented: i64) -> (&'static str, Value) {
+        let closed = self.1 != "manual" && self.number("requirepassword", 0) != 0;
+        ("status", Value::Int(if closed { 1 } else { self.number("status", documented) }))
+    }
+
+    fn columns(&self) -> Vec<(&'static str, Value)> {
+        match self.1 {
+            "guest" => vec![self.status(1), ("roleid", Value::Int(0)), ("password", Value::from(""))],
+            "self" => {
+                let mut columns = vec![self.status(1)];
+                columns.extend(self.terms());
+                columns.extend([
+                    self.int("customint1", "groupkey", 0),
+                    self.int("customint2", "longtimenosee", 0),
+                    self.int("customint3", "maxenrolled", 0),
+                    self.int("customint4", "sendcoursewelcomemessage", 1),
+                    ("customint5", Value::Int(0)),
+                    self.int("customint6", "newenrols", 1),
+                ]);
+                columns
+            }
+            _ => {
+                let mut columns = vec![self.status(0)];
+                columns.extend(self.terms());
+                columns
+            }
+        }
+    }
+
+    /// Role, period and notification; a setting of 2 notifies the participant too.
+    fn terms(&self) -> [(&'static str, Value); 5] {
+        let notify = self.number("expirynotify", 0);
+        let student = self.0.roles.iter().find(|role| role.shortname == "student").map_or(0, |role| role.id);
+        [
+            self.int("roleid", "roleid", student),
+            self.int("enrolperiod", "enrolperiod", 0),
+            ("expirynotify", Value::Int(notify.min(1))),
+            ("notifyall", Value::Int(i64::from(notify > 1))),
+            self.int("expirythreshold", "expirythreshold", THRESHOLD),
+        ]
+    }
+}
+
+fn number(site: &Site, name: &str, documented: i64) -> i64 {
+    site.plugin(PLUGIN, name).and_then(|text| text.trim().parse().ok()).unwrap_or(documented)
+}
+
+fn text<'a>(site: &'a Site, name: &str, documented: &'a str) -> &'a str {
+    site.plugin(PLUGIN, name).map(str::trim).filter(|text| !text.is_empty()).unwrap_or(documented)
+}

@@ -1,0 +1,64 @@
+-- A full set (spec database 4, 5): whom its rows name is enrolled in the source's own instance of the course, with the
+-- roles and groups that they name. The set stands in temporary tables that the room `sets` fills.
+
+-- section scope
+SELECT MIN(e.id) AS enrolid, e.courseid, k.id AS contextid
+  FROM {enrol} e
+  JOIN {course} c ON c.id = e.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
+  JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
+  LEFT JOIN set_spared_course p ON p.courseid = e.courseid
+ WHERE e.enrol = :method AND :own_instance AND p.courseid IS NULL AND e.id :among_instances
+ GROUP BY e.courseid, k.id
+
+-- section instances
+SELECT DISTINCT w.courseid, w.contextid FROM set_person w
+
+-- section enrolments
+SELECT s.enrolid, w.userid, s.courseid, s.contextid, 2 AS want, w.status, w.timestart, w.timeend
+  FROM scope s
+  JOIN set_person w ON w.courseid = s.courseid
+ WHERE w.enrolled = 1 AND w.userid :among_users
+ UNION ALL
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
+  FROM scope s
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+  JOIN set_spared p ON p.userid = x.userid
+  LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
+ WHERE w.userid IS NULL AND x.userid :among_users
+
+-- section roles
+SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS want
+  FROM scope s
+  JOIN set_role r ON r.courseid = s.courseid
+ WHERE r.userid :among_users
+ UNION ALL
+SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
+  FROM scope s
+  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+  LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = a.userid
+  LEFT JOIN set_spared p ON p.userid = a.userid
+ WHERE ((:keeps_roles = 1 AND w.userid IS NULL) OR p.userid IS NOT NULL) AND a.userid :among_users
+
+-- section groups
+SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :group_idnumber AS idnumber, '' AS description
+  FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
+  JOIN scope s ON s.courseid = t.courseid
+  LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same_group
+ WHERE o.id IS NULL AND :create_groups = 1
+ GROUP BY s.courseid, s.contextid, t.gkey
+
+-- section group members
+SELECT s.enrolid, t.userid, s.courseid, s.contextid, MIN(o.id) AS groupid, 2 AS want
+  FROM scope s
+  JOIN set_group t ON t.courseid = s.courseid
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = t.userid
+  JOIN {groups} o ON o.courseid = t.courseid AND :same_group
+ WHERE t.userid :among_users
+ GROUP BY s.enrolid, t.userid, s.courseid, s.contextid, t.gkey
+HAVING COUNT(*) = 1
+ UNION ALL
+SELECT s.enrolid, m.userid, s.courseid, s.contextid, m.groupid, 0
+  FROM scope s
+  JOIN {groups_members} m ON m.component = :component AND m.itemid = s.enrolid
+  JOIN set_spared p ON p.userid = m.userid
+ WHERE m.userid :among_users

@@ -1,0 +1,255 @@
+//! A full set of cohort memberships: whom its rows name is a member, and who is no longer named goes, in the cohorts that
+//! it names. It must not enrol anybody: cohort sync follows.
+
+use crate::db::{DbError, Params};
+use crate::moodle::site::id_list;
+use crate::run::error::{RunError, RunResult};
+use crate::run::take::{Pick, Taken};
+use crate::run::work::{Place, Work};
+use crate::sets::Terms;
+
+const RANK_COHORT: i64 = 10;
+const RANK_LEAVE: i64 = 20;
+const RANK_JOIN: i64 = 30;
+
+/// A row names one account that may be written, and one cohort that nobody else fills.
+const RESOLVED: &str = "u.found = 1 AND u.userid NOT IN (:never) AND k.found = 1 AND k.component = ''";
+
+/// Finds the cohorts of the staged rows, makes those that are missing if the terms say so, and tells the rows that name
+/// none; gives how many those are.
+///
+/// # Errors
+/// The engine's.
+pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
+    work.conn
+        .temporary(
+            "stage_cohort",
+            "ckey VARCHAR(255) NOT NULL PRIMARY KEY, cohortid BIGINT, contextid BIGINT, component VARCHAR(100) NOT NULL, found BIGINT NOT NULL",
+        )
+        .await?;
+    find(work, terms).await?;
+    if terms.create_cohorts && terms.cohort_key != "id" && make(work, terms).await? > 0 {
+        work.conn.exec("DELETE FROM stage_cohort", &Params::new()).await?;
+        find(work, terms).await?;
+    }
+    let params = work
+        .params()
+        .with("userkey", terms.keys.user.as_str())
+        .with("cohortkey", terms.cohort_key)
+        .fragment("never", id_list(never))
+        .fragment("resolved", RESOLVED)
+        .fragment("usercount", work.conn.dialect().to_text("u.found"))
+        .fragment("cohortcount", work.conn.dialect().to_text("k.found"));
+    Ok(work
+        .conn
+        .exec(
+            "INSERT INTO {enrold_error} (run, line, code, value, hint)
+             SELECT :run, l.line,
+                    CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
+                         WHEN u.userid IN (:never) THEN 'account-protected'
+                         WHEN k.found = 0 THEN 'cohort-unknown' WHEN k.found > 1 THEN 'cohort-ambiguous' ELSE 'cohort-owned' END,
+                    CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN l.ukey ELSE l.ckey END,
+                    CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount WHEN u.userid IN (:never) THEN :userkey
+                         WHEN k.found = 0 THEN :cohortkey WHEN k.found > 1 THEN :cohortcount ELSE k.component END
+               FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_cohort k ON k.ckey = l.ckey
+              WHERE NOT (:resolved)",
+            &params,
+        )
+        .await?)
+}
+
+async fn find(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    let params = work.params().fragment("same", same(work, terms, "k.ckey"));
+    work.conn
+        .exec(
+            "INSERT INTO stage_cohort (ckey, cohortid, contextid, component, found)
+             SELECT k.ckey, MIN(c.id), MIN(c.contextid), COALESCE(MAX(c.component), ''), COUNT(c.id)
+               FROM (SELECT DISTINCT ckey FROM stage_line) k LEFT JOIN {cohort} c ON :same GROUP BY k.ckey",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("stage_cohort").await
+}
+
+/// The cohort `c` is the one that a key names.
+fn same(work: &Work<'_>, terms: &Terms, key: &str) -> String {
+    match terms.cohort_key {
+        "id" => format!("{} = {key}", work.conn.dialect().to_text("c.id")),
+        "name" => work.conn.exact("c.name", key),
+        _ => format!("{} AND c.idnumber <> ''", work.conn.exact("c.idnumber", key)),
+    }
+}
+
+/// Makes the cohorts that no row finds, in the system context; gives how many.
+async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
+    work.conn
+        .temporary(
+            "new_cohort",
+            "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(254) NOT NULL, idnumber VARCHAR(100) NOT NULL",
+        )
+        .await?;
+    let (name, idnumber) = match terms.cohort_key {
+        "name" => ("l.ckey", "''"),
+        _ => ("COALESCE(NULLIF(MAX(l.gkey), ''), l.ckey)", "l.ckey"),
+    };
+    let params =
+        work.params().fragment("name", name).fragment("idnumber", idnumber).with("system", work.site.system_context);
+    let missing = work
+        .conn
+        .exec(
+            "INSERT INTO new_cohort (n, name, idnumber)
+             SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), :name, :idnumber
+               FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 0 GROUP BY l.ckey",
+            &params,
+        )
+        .await? as i64;
+    if missing == 0 {
+        return Ok(0);
+    }
+    let place = Place { wave: work.next_wave(), rank: RANK_COHORT };
+    let row = ["name", "idnumber"].map(str::to_owned);
+    let row = work.conn.dialect().json_row("t", &row);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, contextid, oldrow",
+            "planned.n",
+            "SELECT 'cohort.add' AS kind, 0 AS line, t.n, 0 AS courseid, :system AS contextid, :row AS oldrow FROM new_cohort t",
+            params.clone().fragment("row", row),
+        )
+        .await?;
+    let applied = work
+        .conn
+        .exec(
+            "INSERT INTO {cohort} (contextid, name, idnumber, description, descriptionformat, visible, component, timecreated, timemodified)
+             SELECT :system, t.name, t.idnumber, '', 1, 1, '', :now, :now FROM new_cohort t ORDER BY t.n",
+            &params,
+        )
+        .await? as i64;
+    let key = if terms.cohort_key == "name" { "t.name" } else { "t.idnumber" };
+    let params = work.at(place).fragment("same", same(work, terms, key));
+    let number = "(SELECT MIN(c.id) FROM new_cohort t JOIN {cohort} c ON :same WHERE t.n = c2.seq - :from)";
+    let update = format!(
+        "UPDATE {{enrold_change}} AS c2 SET itemid = {number}, targetid = {number} WHERE c2.run = :run AND c2.seq > :from AND c2.seq <= :to"
+    );
+    work.conn.exec(&update, &params).await?;
+    work.book("cohort.add", planned, applied);
+    Ok(applied)
+}
+
+/// Makes the memberships true, and remembers which of them are this source's.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn apply(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunResult<()> {
+    gather(work, never).await?;
+    let params = work.params().with("source", terms.source.as_str()).with("full", i64::from(terms.full_membership));
+    weigh(work, &params).await?;
+    let wave = work.next_wave();
+    work.take(Place { wave, rank: RANK_LEAVE }, Taken::CohortMember, Pick::new(LEAVING).params(params.clone())).await?;
+    join(work, Place { wave, rank: RANK_JOIN }).await?;
+    Ok(remember(work, &params).await?)
+}
+
+async fn gather(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
+    let conn = &mut *work.conn;
+    conn.temporary("set_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL").await?;
+    conn.temporary("set_member", "cohortid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (cohortid, userid)")
+        .await?;
+    let params = work.params().fragment("never", id_list(never)).fragment("resolved", RESOLVED);
+    let conn = &mut *work.conn;
+    // A cohort is named even by a row whose account is unknown.
+    conn.exec(
+        "INSERT INTO set_cohort (cohortid, contextid) SELECT DISTINCT k.cohortid, k.contextid FROM stage_cohort k WHERE k.found = 1 AND k.component = ''",
+        &params,
+    )
+    .await?;
+    conn.exec(
+        "INSERT INTO set_member (cohortid, userid)
+         SELECT DISTINCT k.cohortid, u.userid FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_cohort k ON k.ckey = l.ckey WHERE :resolved",
+        &params,
+    )
+    .await?;
+    conn.analyse("set_cohort").await?;
+    conn.analyse("set_member").await
+}
+
+/// Members of the named cohorts whom the set does not name: those that this source has brought, or all that no other source
+/// has, as the terms say. Who is spared stays.
+const LEAVING: &str = "SELECT m.id, 0 AS line, 0 AS courseid, c.contextid FROM {cohort_members} m
+    JOIN set_cohort c ON c.cohortid = m.cohortid
+    LEFT JOIN set_member w ON w.cohortid = m.cohortid AND w.userid = m.userid
+    LEFT JOIN set_spared p ON p.userid = m.userid
+    LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = m.cohortid AND o.userid = m.userid
+   WHERE w.userid IS NULL AND p.userid IS NULL AND (o.userid IS NOT NULL OR :full = 1)
+     AND NOT EXISTS (SELECT 1 FROM {enrold_set_member} t WHERE t.cohortid = m.cohortid AND t.userid = m.userid AND t.source <> :source)";
+
+/// The guard's look at each cohort before anybody leaves it.
+async fn weigh(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
+    let sql = "SELECT g.id, g.name, COUNT(*), COUNT(l.id) FROM {cohort_members} m JOIN set_cohort c ON c.cohortid = m.cohortid
+            JOIN {cohort} g ON g.id = m.cohortid LEFT JOIN (:leaving) l ON l.id = m.id GROUP BY g.id, g.name";
+    let rows = work.conn.rows(sql, &params.clone().fragment("leaving", LEAVING)).await?;
+    let mut run = (0, 0);
+    for row in &rows {
+        work.guard.check_cohort(&row.text(1), row.int(3), row.int(2));
+        run = (run.0 + row.int(3), run.1 + row.int(2));
+    }
+    work.guard.check_memberships(run.0, run.1);
+    if work.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+}
+
+async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
+    let params = work.at(place);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, contextid, itemid",
+            "planned.itemid, planned.userid",
+            "SELECT 'cohort-member.add' AS kind, 0 AS line, w.userid, 0 AS courseid, c.contextid, w.cohortid AS itemid
+               FROM set_member w JOIN set_cohort c ON c.cohortid = w.cohortid
+               LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid WHERE m.id IS NULL",
+            params.clone(),
+        )
+        .await?;
+    if planned == 0 {
+        return Ok(());
+    }
+    let sql = work.conn.dialect().insert_absent(
+        "{cohort_members}",
+        "cohortid, userid, timeadded",
+        "SELECT c.itemid, c.userid, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
+    );
+    let applied = work.conn.exec(&sql, &params).await? as i64;
+    if applied < planned {
+        work.conn
+            .exec(
+                "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
+                    (SELECT 1 FROM {cohort_members} m WHERE m.cohortid = c.itemid AND m.userid = c.userid AND m.timeadded = :now)",
+                &params,
+            )
+            .await?;
+    }
+    work.book("cohort-member.add", planned, applied);
+    Ok(())
+}
+
+/// What the set names is this source's from now on, whoever made it; what it no longer names is not.
+async fn remember(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
+    work.conn
+        .exec(
+            "INSERT INTO {enrold_set_member} (source, cohortid, userid, since)
+             SELECT :source, w.cohortid, w.userid, :now FROM set_member w
+               LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = w.cohortid AND o.userid = w.userid
+              WHERE o.userid IS NULL",
+            params,
+        )
+        .await?;
+    work.conn
+        .exec(
+            "DELETE FROM {enrold_set_member} WHERE source = :source AND EXISTS (SELECT 1 FROM set_cohort c WHERE c.cohortid = {enrold_set_member}.cohortid)
+                AND NOT EXISTS (SELECT 1 FROM set_member w WHERE w.cohortid = {enrold_set_member}.cohortid AND w.userid = {enrold_set_member}.userid)",
+            params,
+        )
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,152 @@
+//! The rows of a snapshot of courses into the temporary table `new_course`, their errors into `enrold_error`, in constant
+//! memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at once.
+
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
+
+use chrono_tz::Tz;
+
+use crate::config::{CategoryKey, CourseTable};
+use crate::db::{Bulk, DbError, Field};
+use crate::report::{Code, Problem};
+use crate::run::courses::{self, LINES, NewCourses};
+use crate::run::error::{RunError, RunResult};
+use crate::run::outcome::Lines;
+use crate::run::work::Work;
+
+/// The room of Moodle's columns in characters.
+const FULLNAME: usize = 254;
+const SHORTNAME: usize = 255;
+const IDNUMBER: usize = 100;
+
+/// What of a wrong value is told.
+const SHOWN: usize = 40;
+
+/// The terms of a source whose settings are complete; `zone` says when today begins.
+pub fn terms(courses: &CourseTable, zone: Tz) -> NewCourses {
+    NewCourses {
+        default_category: i64::from(courses.default_category),
+        category_by_idnumber: courses.category_key == CategoryKey::Idnumber,
+        template: courses.template.trim().to_owned(),
+        zone,
+    }
+}
+
+/// Where a snapshot has its columns.
+struct Header {
+    fullname: usize,
+    shortname: usize,
+    idnumber: Option<usize>,
+    category: Option<usize>,
+}
+
+impl Header {
+    fn of(record: &csv::StringRecord, path: &str) -> RunResult<Self> {
+        let at = |name: &str| record.iter().position(|column| column == name);
+        let missing = |name: &str| {
+            let found = record.iter().collect::<Vec<_>>().join(", ");
+            RunError::Rejected(Problem::new(1, Code::ColumnMissing, format!("{name} ({path})"), found))
+        };
+        Ok(Self {
+            fullname: at("fullname").ok_or_else(|| missing("fullname"))?,
+            shortname: at("shortname").ok_or_else(|| missing("shortname"))?,
+            idnumber: at("idnumber"),
+            category: at("category"),
+        })
+    }
+}
+
+/// Loads a snapshot of courses (`fullname,shortname,idnumber,category`; the last two may be missing) from its beginning.
+///
+/// # Errors
+/// A snapshot that is no CSV or lacks a column, or the engine's.
+pub async fn load(work: &mut Work<'_>, file: &File, path: &str) -> RunResult<Lines> {
+    let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
+    let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
+    let mut file = file.try_clone().map_err(unreadable)?;
+    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file));
+    let header = Header::of(reader.headers().map_err(broken)?, path)?;
+    courses::stage(work).await?;
+    let dialect = work.conn.dialect();
+    let mut rows = Bulk::new(dialect, "new_course", courses::COLUMNS);
+    let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint");
+    let mut record = csv::StringRecord::new();
+    let mut lines = Lines { physical: 1, ..Lines::default() };
+    while reader.read_record(&mut record).map_err(broken)? {
+        lines.physical += 1;
+        lines.records += 1;
+        let line = record.position().map_or(lines.physical, csv::Position::line) as i64;
+        match CourseRow::of(&header, &record) {
+            Ok(row) => row.push(work, &mut rows, line).await?,
+            Err((code, value, hint)) => {
+                lines.failed += 1;
+                let line = Field::Int(LINES + line);
+                let fields =
+                    [Field::Int(work.run), line, Field::Text(code.as_str()), Field::Text(&value), Field::Text(&hint)];
+                errors.push(work.conn, &fields).await?;
+            }
+        }
+    }
+    rows.finish(work.conn).await?;
+    errors.finish(work.conn).await?;
+    work.conn.analyse("new_course").await?;
+    Ok(lines)
+}
+
+/// One course, read.
+struct CourseRow<'a> {
+    fullname: &'a str,
+    shortname: &'a str,
+    idnumber: &'a str,
+    category: &'a str,
+}
+
+type Refused = (Code, String, String);
+
+impl<'a> CourseRow<'a> {
+    fn of(header: &Header, record: &'a csv::StringRecord) -> Result<Self, Refused> {
+        let cell = |at: usize| record.get(at).unwrap_or_default().trim();
+        let optional = |at: Option<usize>| at.map_or("", cell);
+        let row = Self {
+            fullname: cell(header.fullname),
+            shortname: cell(header.shortname),
+            idnumber: optional(header.idnumber),
+            // Moodle takes "0" for nothing (spec database 3).
+            category: Some(optional(header.category)).filter(|key| *key != "0").unwrap_or_default(),
+        };
+        row.filled("fullname", row.fullname)?;
+        row.filled("shortname", row.shortname)?;
+        fits("fullname", row.fullname, FULLNAME)?;
+        fits("shortname", row.shortname, SHORTNAME)?;
+        fits("idnumber", row.idnumber, IDNUMBER)?;
+        fits("category", row.category, SHORTNAME)?;
+        Ok(row)
+    }
+
+    fn filled(&self, column: &str, text: &str) -> Result<(), Refused> {
+        if !matches!(text, "" | "0") {
+            return Ok(());
+        }
+        let said = [self.fullname, self.shortname, self.idnumber, self.category];
+        let said = said.into_iter().filter(|text| !text.is_empty()).map(beginning).collect::<Vec<_>>().join(", ");
+        Err((Code::CourseNameMissing, said, column.to_owned()))
+    }
+
+    async fn push(&self, work: &mut Work<'_>, rows: &mut Bulk, line: i64) -> Result<(), DbError> {
+        let texts = [self.fullname, self.shortname, self.idnumber, self.category].map(Field::Text);
+        let [fullname, shortname, idnumber, category] = texts;
+        rows.push(work.conn, &[Field::Int(line), fullname, shortname, idnumber, category]).await
+    }
+}
+
+fn fits(column: &str, text: &str, room: usize) -> Result<(), Refused> {
+    if text.chars().count() <= room {
+        return Ok(());
+    }
+    Err((Code::CourseNameTooLong, beginning(text), format!("{room} ({column})")))
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}

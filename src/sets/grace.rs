@@ -1,0 +1,93 @@
+//! The time between absence and unenrolment: who is missing from the set is suspended first, and goes only if the next
+//! sets do not bring them back in time. It must not decide who is missing: the pass over the set has suspended them.
+
+use crate::db::DbError;
+use crate::rules::database::{DATABASE, METHOD};
+use crate::run::end;
+use crate::run::error::RunResult;
+use crate::run::reconcile::tally;
+use crate::run::work::Work;
+use crate::sets::Terms;
+
+/// Enrolments in the instances of `scope` that the set does not name, without those of spared accounts.
+const ABSENT: &str = "FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+    LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
+    LEFT JOIN set_spared p ON p.userid = x.userid
+   WHERE w.userid IS NULL AND p.userid IS NULL";
+
+/// Remembers who is absent since when, and unenrols those whose time is over. Costs four statements.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn settle(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
+    remember(work, terms).await?;
+    let params = work
+        .params()
+        .with("source", terms.source.as_str())
+        .with("component", DATABASE.component())
+        .with("until", work.now - terms.grace)
+        .fragment("absent", ABSENT);
+    work.conn.exec("DELETE FROM doomed", &params).await?;
+    let over = work
+        .conn
+        .exec(
+            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
+             SELECT t.id, 0, t.userid, t.courseid, t.contextid, t.enrolid, 0, :component, 0
+               FROM (SELECT x.id, x.userid, s.courseid, s.contextid, s.enrolid :absent) t
+               JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid AND a.since <= :until",
+            &params,
+        )
+        .await?;
+    if over == 0 {
+        return Ok(());
+    }
+    work.conn.analyse("doomed").await?;
+    let wave = work.next_wave();
+    work.conn.prefer_indexes(true).await?;
+    if end::unenrol(work, wave).await? > 0 {
+        end::clean_up(work, wave).await?;
+    }
+    work.conn.prefer_indexes(false).await?;
+    let gone = tally::of_waves(work, METHOD, wave, wave).await?;
+    if let Some(report) = work.rules.last_mut() {
+        report.removed += gone.removed;
+        report.roles_removed += gone.roles_removed;
+        report.groups_removed += gone.groups_removed;
+    }
+    forget(work, terms, true).await?;
+    Ok(())
+}
+
+async fn remember(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    forget(work, terms, false).await?;
+    let params = work.params().with("source", terms.source.as_str()).fragment("absent", ABSENT);
+    work.conn
+        .exec(
+            "INSERT INTO {enrold_set_absent} (source, enrolid, userid, since)
+             SELECT :source, t.enrolid, t.userid, :now FROM (SELECT x.userid, s.enrolid :absent) t
+               LEFT JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid
+              WHERE a.userid IS NULL",
+            &params,
+        )
+        .await
+        .map(|_| ())
+}
+
+/// Drops what is known of those who are enrolled no more, and, unless they have just gone, of those who are back.
+async fn forget(work: &mut Work<'_>, terms: &Terms, only_gone: bool) -> Result<(), DbError> {
+    let back = if only_gone {
+        ""
+    } else {
+        "OR EXISTS (SELECT 1 FROM set_person w JOIN {enrol} e ON e.courseid = w.courseid
+             WHERE e.id = {enrold_set_absent}.enrolid AND w.userid = {enrold_set_absent}.userid AND w.enrolled = 1)"
+    };
+    let params = work.params().with("source", terms.source.as_str()).fragment("back", back);
+    work.conn
+        .exec(
+            "DELETE FROM {enrold_set_absent} WHERE source = :source AND (NOT EXISTS (SELECT 1 FROM {user_enrolments} x
+                 WHERE x.enrolid = {enrold_set_absent}.enrolid AND x.userid = {enrold_set_absent}.userid) :back)",
+            &params,
+        )
+        .await
+        .map(|_| ())
+}

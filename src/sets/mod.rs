@@ -1,0 +1,134 @@
+//! A run over a full set: its rows staged, resolved, weighed as a set, and made true by the reconciliation engine.
+//! It must not know where the snapshot comes from, nor begin or end transactions: the life of a run does.
+
+mod cohorts;
+pub mod courses;
+mod grace;
+mod nightly;
+mod persons;
+mod stage;
+pub mod terms;
+
+pub use terms::Terms;
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::config::Settings;
+use crate::moodle::site::RemovalAction;
+use crate::rules::database::{self, DATABASE, METHOD};
+use crate::rules::{Follow, Policy};
+use crate::run::SetOrder;
+use crate::run::error::{RunError, RunResult};
+use crate::run::observe::Moment;
+use crate::run::outcome::Lines;
+use crate::run::reconcile::{self, View};
+use crate::run::resolve;
+use crate::run::work::Work;
+use crate::sets::stage::Header;
+
+/// Makes a full set of enrolments true. Grows with its rows for loading and comparing them, in a number of statements that
+/// is fixed apart from the chunks of the load; what stands as the set says is read and not written.
+///
+/// # Errors
+/// A snapshot that cannot be read, the engine's, or a limit of the guard.
+pub async fn apply(
+    work: &mut Work<'_>,
+    settings: &Settings,
+    terms: &Terms,
+    order: &SetOrder,
+    file: &File,
+) -> RunResult<()> {
+    work.cause = DATABASE.name;
+    let (header, mut lines) = stage::load(work, terms, order, file).await?;
+    if terms.cohorts {
+        return apply_cohorts(work, terms, lines).await;
+    }
+    if let Some(path) = &order.courses {
+        lines.failed += new_courses(work, terms, path).await?;
+    }
+    resolve::keys(work, terms.keys).await?;
+    // Who must not lose anything may still be enrolled; only the guest account may not.
+    let never = [0, work.site.guest()];
+    lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, METHOD).await?;
+    persons::gather(work, terms, &never).await?;
+    work.lines = lines;
+    work.observer.reached(Moment::Staged).await;
+    weigh(work, terms, lines)?;
+    reconcile::prepare(work).await?;
+    let policy = policy(work, terms, &header);
+    reconcile::run_under(work, &DATABASE, policy, settings, View::ALL, false).await?;
+    if terms.grace > 0 && terms.surplus == RemovalAction::Unenrol { grace::settle(work, terms).await } else { Ok(()) }
+}
+
+/// Makes the courses that the source describes and the site does not have; gives how many of its rows were refused.
+async fn new_courses(work: &mut Work<'_>, terms: &Terms, path: &Path) -> RunResult<u64> {
+    let shown = path.display().to_string();
+    let file = File::open(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
+    let read = courses::load(work, &file, &shown).await?;
+    Ok(read.failed + crate::run::courses::create(work, &terms.new_courses).await?)
+}
+
+/// Makes a full set of cohort memberships true.
+async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> RunResult<()> {
+    let never = [0, work.site.guest()];
+    resolve::users(work, terms.keys.user).await?;
+    // Cohorts are made only for a set that is not refused as a whole.
+    weigh_size(work, terms, lines)?;
+    lines.failed += cohorts::resolve(work, terms, &never).await?;
+    persons::spare_users(work, terms).await?;
+    work.lines = lines;
+    work.observer.reached(Moment::Staged).await;
+    weigh(work, terms, lines)?;
+    reconcile::prepare(work).await?;
+    cohorts::apply(work, terms, &never).await
+}
+
+/// What may be done to the source's enrolments, from its terms and the columns that its set has.
+fn policy(work: &Work<'_>, terms: &Terms, header: &Header) -> Policy {
+    let (own_instance, own) = database::own_instance(&terms.source);
+    let same_group = match terms.group_by_idnumber {
+        true => work.conn.exact("o.idnumber", "t.gkey"),
+        false => work.conn.exact("o.name", "t.gkey"),
+    };
+    let surplus = match terms.surplus {
+        RemovalAction::Unenrol if terms.grace > 0 => RemovalAction::Suspend,
+        action => action,
+    };
+    let keeps_roles = matches!(surplus, RemovalAction::Keep | RemovalAction::Suspend);
+    let base = Policy::new(surplus);
+    let params = base
+        .params
+        .and(own)
+        .with("ignore_hidden", i64::from(terms.ignore_hidden))
+        .with("keeps_roles", i64::from(keeps_roles))
+        .with("create_groups", i64::from(terms.create_groups))
+        .fragment("same_group", same_group)
+        .fragment("group_idnumber", if terms.group_by_idnumber { "t.gkey" } else { "''" });
+    Policy {
+        status: if header.has_status { Follow::Always } else { Follow::Reactivate },
+        dates: header.has_dates,
+        instances: crate::rules::Instances::Created,
+        own_instance,
+        instance_mark: if terms.source == METHOD {
+            String::new()
+        } else {
+            format!("{}{}", database::MARK, terms.source)
+        },
+        params,
+        ..base
+    }
+}
+
+/// The guard's look at the set itself, before anything is planned: empty, or another size than the last good one.
+fn weigh_size(work: &mut Work<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
+    let (fewer, more) = (terms.limits.rows_fewer_percent, terms.limits.rows_more_percent);
+    work.guard.check_set(&terms.source, lines.records as i64, terms.last_rows, fewer, more);
+    if work.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+}
+
+/// The same once the keys are known: too many rows name nobody.
+fn weigh(work: &mut Work<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
+    work.guard.check_rows(&terms.source, lines.records as i64, lines.failed as i64, terms.limits.unknown_percent);
+    weigh_size(work, terms, lines)
+}

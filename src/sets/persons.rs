@@ -1,0 +1,127 @@
+//! Resolved rows as sets: who is enrolled in which course, with which roles, in which groups, and who is spared.
+//! It must not compare anything with what stands: the rule's sections do.
+
+use crate::config::{CourseKey, UserKey};
+use crate::db::DbError;
+use crate::moodle::site::id_list;
+use crate::run::resolve::RESOLVED;
+use crate::run::work::Work;
+use crate::sets::Terms;
+
+/// Makes `set_person`, `set_role`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys.
+///
+/// # Errors
+/// The engine's.
+pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
+    for (table, columns) in TABLES {
+        work.conn.temporary(table, columns).await?;
+    }
+    let rows = "FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
+        JOIN {course} c ON c.id = k.courseid AND (c.visible = 1 OR :ignore_hidden = 0) WHERE :resolved";
+    let params = work
+        .params()
+        .with("ignore_hidden", i64::from(terms.ignore_hidden))
+        .fragment("protected", id_list(never))
+        .fragment("resolved", RESOLVED)
+        .fragment("rows", rows);
+    // Several rows of one person: enrolled if one of them says so, active if one is, from the first start to the last end.
+    work.conn
+        .exec(
+            "INSERT INTO set_person (courseid, userid, contextid, enrolled, status, timestart, timeend)
+             SELECT k.courseid, u.userid, MIN(k.contextid), MAX(1 - l.other), MIN(CASE WHEN l.other = 0 THEN l.status ELSE 1 END),
+                    MIN(l.timestart), CASE WHEN MIN(l.timeend) = 0 THEN 0 ELSE MAX(l.timeend) END
+             :rows GROUP BY k.courseid, u.userid",
+            &params,
+        )
+        .await?;
+    work.conn
+        .exec(
+            "INSERT INTO set_role (courseid, userid, roleid) SELECT DISTINCT k.courseid, u.userid, l.roleid :rows",
+            &params,
+        )
+        .await?;
+    work.conn
+        .exec(
+            "INSERT INTO set_group (courseid, userid, gkey) SELECT DISTINCT k.courseid, u.userid, l.gkey :rows AND l.gkey <> '' AND l.other = 0",
+            &params,
+        )
+        .await?;
+    spare_users(work, terms).await?;
+    spare_courses(work, terms).await?;
+    for (table, _) in TABLES {
+        work.conn.analyse(table).await?;
+    }
+    Ok(())
+}
+
+const TABLES: [(&str, &str); 4] = [
+    (
+        "set_person",
+        "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolled BIGINT NOT NULL,
+         status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, PRIMARY KEY (courseid, userid)",
+    ),
+    (
+        "set_role",
+        "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, roleid BIGINT NOT NULL, PRIMARY KEY (courseid, userid, roleid)",
+    ),
+    ("set_group", "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, gkey VARCHAR(255) NOT NULL"),
+    ("set_spared_course", "courseid BIGINT NOT NULL PRIMARY KEY"),
+];
+
+/// Who loses nothing by this set, in `set_spared`: protected accounts, and whoever a key may mean that names nobody or several.
+///
+/// # Errors
+/// The engine's.
+pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    work.conn.temporary("set_spared", "userid BIGINT NOT NULL PRIMARY KEY").await?;
+    let mut ids = work.site.protected(terms.protect_admins);
+    ids.retain(|id| *id > 0);
+    let column = match terms.keys.user {
+        UserKey::Username => "username",
+        UserKey::Idnumber => "idnumber",
+        UserKey::Email => "email",
+        UserKey::Id => "id",
+    };
+    let field = if terms.keys.user == UserKey::Id {
+        work.conn.dialect().to_text("a.id")
+    } else {
+        format!("LOWER(TRIM(a.{column}))")
+    };
+    let mut params = work.params().fragment("ids", id_list(&ids)).fragment("field", field);
+    let mut names = vec!["''".to_owned()];
+    for (at, name) in terms.protected.iter().enumerate() {
+        names.push(format!(":name{at}"));
+        params = params.with(format!("name{at}"), name.as_str());
+    }
+    let params = params.fragment("names", names.join(", "));
+    work.conn
+        .exec(
+            "INSERT INTO set_spared (userid)
+             SELECT a.id FROM {user} a WHERE a.id IN (:ids) OR a.username IN (:names)
+             UNION
+             SELECT a.id FROM {user} a JOIN stage_user u ON u.found <> 1 AND LOWER(u.ukey) = :field WHERE a.deleted = 0
+             UNION
+             SELECT a.id FROM {user} a JOIN set_unread n ON n.ukey = :field WHERE a.deleted = 0",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("set_spared").await
+}
+
+/// The courses that a key may mean which names none or several are left as they are.
+async fn spare_courses(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    let field = match terms.keys.course {
+        CourseKey::Id => work.conn.dialect().to_text("a.id"),
+        CourseKey::Shortname => "LOWER(TRIM(a.shortname))".to_owned(),
+        CourseKey::Idnumber => "LOWER(TRIM(a.idnumber))".to_owned(),
+    };
+    let params = work.params().fragment("field", field);
+    work.conn
+        .exec(
+            "INSERT INTO set_spared_course (courseid)
+             SELECT DISTINCT a.id FROM {course} a JOIN stage_course k ON k.found <> 1 AND LOWER(k.ckey) = :field",
+            &params,
+        )
+        .await
+        .map(|_| ())
+}

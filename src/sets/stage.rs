@@ -1,0 +1,271 @@
+//! A snapshot's rows into the temporary table `stage_line`, their errors into `enrold_error`, in constant memory.
+//! It must not resolve accounts or courses: that is one query afterwards.
+
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom};
+
+use crate::db::{Bulk, DbError, Field};
+use crate::files::times::{self, Bound};
+use crate::report::{Code, Problem};
+use crate::run::SetOrder;
+use crate::run::error::{RunError, RunResult};
+use crate::run::observe::Moment;
+use crate::run::outcome::Lines;
+use crate::run::work::Work;
+use crate::sets::Terms;
+use crate::source::SetProblem;
+
+/// Problems of rows that are not in the snapshot have no line of it: they count down from here, below those of instances.
+const UNREAD_LINES: i64 = -1_000_000_000_000;
+
+const COLUMNS: &str = "line, ukey, ckey, gkey, roleid, other, status, timestart, timeend";
+
+/// Which columns a snapshot has.
+#[derive(Clone, Debug)]
+pub struct Header {
+    user: usize,
+    /// The course, or the cohort.
+    container: usize,
+    name: Option<usize>,
+    role: Option<usize>,
+    group: Option<usize>,
+    other: Option<usize>,
+    timestart: Option<usize>,
+    timeend: Option<usize>,
+    status: Option<usize>,
+    /// The set says until when, or from when.
+    pub has_dates: bool,
+    /// The set says who is suspended.
+    pub has_status: bool,
+}
+
+impl Header {
+    fn of(record: &csv::StringRecord, container: &str, path: &str) -> RunResult<Self> {
+        let at = |name: &str| record.iter().position(|column| column == name);
+        let missing = |name: &str| {
+            let found = record.iter().collect::<Vec<_>>().join(", ");
+            RunError::Rejected(Problem::new(1, Code::ColumnMissing, format!("{name} ({path})"), found))
+        };
+        let (timestart, timeend, status) = (at("timestart"), at("timeend"), at("status"));
+        Ok(Self {
+            user: at("user").ok_or_else(|| missing("user"))?,
+            container: at(container).ok_or_else(|| missing(container))?,
+            name: at("name"),
+            role: at("role"),
+            group: at("group"),
+            other: at("other"),
+            has_dates: timestart.is_some() || timeend.is_some(),
+            has_status: status.is_some(),
+            timestart,
+            timeend,
+            status,
+        })
+    }
+}
+
+/// Loads a snapshot from its beginning.
+///
+/// # Errors
+/// A snapshot that is no CSV or lacks a column, or the engine's.
+pub async fn load(work: &mut Work<'_>, terms: &Terms, order: &SetOrder, file: &File) -> RunResult<(Header, Lines)> {
+    let path = &order.snapshot.display().to_string();
+    let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
+    let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
+    let mut file = file.try_clone().map_err(unreadable)?;
+    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file));
+    let mut header = Header::of(reader.headers().map_err(broken)?, terms.container(), path)?;
+    let mut stage = Stage::open(work).await?;
+    let mut record = csv::StringRecord::new();
+    let (mut rows, mut dated, mut stated) = (0, false, false);
+    while reader.read_record(&mut record).map_err(broken)? {
+        rows += 1;
+        let line = record.position().map_or(rows + 1, csv::Position::line);
+        match row(&header, terms, &record) {
+            Ok(row) => {
+                dated |= row.timestart != 0 || row.timeend != 0;
+                stated |= !optional(&header, &record).is_empty();
+                stage.row(work, line, &row).await?;
+            }
+            Err((code, value, hint)) => stage.problem(work, &Problem::new(line, code, value, hint)).await?,
+        }
+        if rows % 10_000 == 0 {
+            work.observer.reached(Moment::Read { lines: rows, of: rows }).await;
+        }
+    }
+    // A column that is empty in every row says nothing: windows and states are left alone.
+    header.has_dates &= dated;
+    header.has_status &= stated;
+    stage.unread(work, &order.unread).await?;
+    let rows = rows + order.unread.iter().filter(|row| !row.file.is_empty()).count() as u64;
+    let failed = stage.finish(work).await?;
+    Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed }))
+}
+
+/// What a row says of its state.
+fn optional<'a>(header: &Header, record: &'a csv::StringRecord) -> &'a str {
+    header.status.and_then(|at| record.get(at)).unwrap_or_default().trim()
+}
+
+/// One row, read.
+#[derive(Default)]
+struct SetRow {
+    user: String,
+    /// The course, or the cohort.
+    container: String,
+    /// The group, or a cohort's name.
+    group: String,
+    roleid: i64,
+    other: bool,
+    suspended: bool,
+    timestart: i64,
+    timeend: i64,
+}
+
+type Refused = (Code, String, String);
+
+fn row(header: &Header, terms: &Terms, record: &csv::StringRecord) -> Result<SetRow, Refused> {
+    let cell = |at: usize| record.get(at).unwrap_or_default().trim();
+    let optional = |at: Option<usize>| at.map_or("", cell);
+    let filled = |name: &str, text: &str| match text {
+        // Moodle takes "0" for nothing too (spec database 3).
+        "" | "0" => Err((Code::EmptyIdentifier, name.to_owned(), String::new())),
+        _ => Ok(()),
+    };
+    let (user, container) = (cell(header.user), cell(header.container));
+    filled("user", user)?;
+    filled(terms.container(), container)?;
+    let user = terms
+        .keys
+        .user_key(user)
+        .ok_or_else(|| (Code::UserUnknown, user.to_owned(), terms.keys.user.as_str().to_owned()))?;
+    if terms.cohorts {
+        return Ok(SetRow {
+            user,
+            container: container.to_owned(),
+            group: optional(header.name).to_owned(),
+            ..SetRow::default()
+        });
+    }
+    if !terms.keys.may_name_course(container) {
+        return Err((Code::CourseUnknown, container.to_owned(), terms.keys.course.as_str().to_owned()));
+    }
+    let time = |at: Option<usize>, bound| {
+        let text = optional(at);
+        times::parse(text, bound, terms.zone)
+            .ok_or_else(|| (Code::BadTime, text.to_owned(), times::ACCEPTED.to_owned()))
+    };
+    let (timestart, timeend) = (time(header.timestart, Bound::Start)?, time(header.timeend, Bound::End)?);
+    if timeend != 0 && timeend < timestart {
+        let texts = (optional(header.timeend).to_owned(), optional(header.timestart).to_owned());
+        return Err((Code::EndBeforeStart, texts.0, texts.1));
+    }
+    Ok(SetRow {
+        user,
+        container: container.to_owned(),
+        group: optional(header.group).to_owned(),
+        roleid: role(terms, optional(header.role))?,
+        other: !matches!(optional(header.other), "" | "0"),
+        suspended: suspended(optional(header.status))?,
+        timestart,
+        timeend,
+    })
+}
+
+/// The role of a row: what it names, else the default one (spec database 5); without a default it is an error.
+fn role(terms: &Terms, name: &str) -> Result<i64, Refused> {
+    let named = if matches!(name, "" | "0") { None } else { terms.roles.get(name).copied() };
+    match named.unwrap_or(terms.default_role) {
+        0 => Err((Code::RoleUnknown, name.to_owned(), String::new())),
+        id => Ok(id),
+    }
+}
+
+fn suspended(word: &str) -> Result<bool, Refused> {
+    match word.to_lowercase().as_str() {
+        "" | "0" | "active" | "actif" => Ok(false),
+        "1" | "suspended" | "suspendu" => Ok(true),
+        _ => Err((Code::BadVerb, word.to_owned(), "0, active, 1, suspended".to_owned())),
+    }
+}
+
+struct Stage {
+    lines: Bulk,
+    errors: Bulk,
+    failed: u64,
+    run: i64,
+}
+
+impl Stage {
+    async fn open(work: &mut Work<'_>) -> Result<Self, DbError> {
+        let definition = "line BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL, ckey VARCHAR(255) NOT NULL, gkey VARCHAR(255) NOT NULL,
+             roleid BIGINT NOT NULL, other SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
+        work.conn.temporary("stage_line", definition).await?;
+        let dialect = work.conn.dialect();
+        Ok(Self {
+            lines: Bulk::new(dialect, "stage_line", COLUMNS),
+            errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
+            failed: 0,
+            run: work.run,
+        })
+    }
+
+    async fn row(&mut self, work: &mut Work<'_>, line: u64, row: &SetRow) -> Result<(), DbError> {
+        let fields = [
+            Field::Int(line as i64),
+            Field::Text(&row.user),
+            Field::Text(&row.container),
+            Field::Text(&row.group),
+            Field::Int(row.roleid),
+            Field::Int(i64::from(row.other)),
+            Field::Int(i64::from(row.suspended)),
+            Field::Int(row.timestart),
+            Field::Int(row.timeend),
+        ];
+        self.lines.push(work.conn, &fields).await
+    }
+
+    async fn problem(&mut self, work: &mut Work<'_>, problem: &Problem) -> Result<(), DbError> {
+        self.failed += 1;
+        let fields = [
+            Field::Int(self.run),
+            Field::Int(problem.line as i64),
+            Field::Text(problem.code.as_str()),
+            Field::Text(&problem.value),
+            Field::Text(&problem.hint),
+        ];
+        self.errors.push(work.conn, &fields).await
+    }
+
+    /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is spared.
+    async fn unread(&mut self, work: &mut Work<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
+        work.conn.temporary("set_unread", "ukey VARCHAR(255) NOT NULL").await?;
+        let mut users = Bulk::new(work.conn.dialect(), "set_unread", "ukey");
+        for (at, row) in (0i64..).zip(unread) {
+            if !row.user.is_empty() && !row.taken {
+                users.push(work.conn, &[Field::Text(&row.user.to_lowercase())]).await?;
+            }
+            if row.file.is_empty() {
+                continue;
+            }
+            self.failed += u64::from(!row.taken);
+            let value = format!("{}:{} {}", row.file, row.problem.line, row.problem.value);
+            let fields = [
+                Field::Int(self.run),
+                Field::Int(UNREAD_LINES - at),
+                Field::Text(row.problem.code.as_str()),
+                Field::Text(&value),
+                Field::Text(&row.problem.hint),
+            ];
+            self.errors.push(work.conn, &fields).await?;
+        }
+        users.finish(work.conn).await.map(|_| ())
+    }
+
+    async fn finish(self, work: &mut Work<'_>) -> Result<u64, DbError> {
+        self.lines.finish(work.conn).await?;
+        self.errors.finish(work.conn).await?;
+        work.conn.analyse("stage_line").await?;
+        Ok(self.failed)
+    }
+}

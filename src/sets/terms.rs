@@ -1,0 +1,134 @@
+//! The terms of one source for one run: its settings, and those of the site where it has none.
+//! It must not read rows; who is protected is known by id.
+
+use std::collections::BTreeMap;
+
+use crate::config::{AbsentAction, GroupKey, RoleKey, SetLimits, Settings, Target};
+use crate::db::{Conn, Params};
+use crate::moodle::site::Site;
+use crate::report::{Code, Problem};
+use crate::run::error::{RunError, RunResult};
+use crate::run::courses::NewCourses;
+use crate::run::zone;
+use crate::sets::courses;
+use crate::source::with_moodles_settings;
+
+use crate::moodle::site::RemovalAction;
+use crate::run::resolve::Keys;
+
+/// Under which terms a set is made true.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The source's name.
+    pub source: String,
+    /// Its rows name cohorts, not courses.
+    pub cohorts: bool,
+    /// The column of `cohort` that the set names: `idnumber`, `name` or `id`.
+    pub cohort_key: &'static str,
+    /// Whether cohorts that do not exist are made.
+    pub create_cohorts: bool,
+    /// Whether members that no source has brought are removed too.
+    pub full_membership: bool,
+    /// What its user and course columns hold.
+    pub keys: Keys,
+    /// Role values of the set and the roles that they mean (spec database 5: exact, with case).
+    pub roles: BTreeMap<String, i64>,
+    /// The role of a row without one, or with one that nobody knows; 0 for none.
+    pub default_role: i64,
+    /// What becomes of enrolments that the set no longer names.
+    pub surplus: RemovalAction,
+    /// Whether hidden courses are left alone.
+    pub ignore_hidden: bool,
+    /// Whether groups are found by their idnumber instead of their name.
+    pub group_by_idnumber: bool,
+    /// Whether groups that a course does not have are made.
+    pub create_groups: bool,
+    /// User names of accounts that keep what they have.
+    pub protected: Vec<String>,
+    /// Whether site administrators keep what they have.
+    pub protect_admins: bool,
+    /// Seconds that somebody absent stays suspended before the enrolment goes; 0 for at once.
+    pub grace: i64,
+    /// Rows of the last good set, if there was one.
+    pub last_rows: Option<i64>,
+    /// How far the set may be from the last good one, and how far its run may go, on this day.
+    pub limits: SetLimits,
+    /// How courses are made that the source describes.
+    pub new_courses: NewCourses,
+    /// Time zone of times without one.
+    pub zone: chrono_tz::Tz,
+}
+
+impl Terms {
+    /// The column that a row must have beside the user.
+    pub fn container(&self) -> &'static str {
+        if self.cohorts { "cohort" } else { "course" }
+    }
+
+    /// The terms of a source: enrold's settings over those of the site.
+    ///
+    /// # Errors
+    /// [`RunError::NoSuchSource`], or the engine's.
+    pub async fn of(
+        conn: &mut Conn,
+        site: &Site,
+        settings: &Settings,
+        name: &str,
+        run: i64,
+        now: i64,
+    ) -> RunResult<Self> {
+        let source = settings.sources.get(name).ok_or_else(|| RunError::no_such_source(name, settings))?;
+        let source = with_moodles_settings(name, source, site)
+            .map_err(|error| RunError::Rejected(Problem::new(0, Code::SourceUnreadable, name, error.to_string())))?;
+        let zone = zone(settings, Some(site));
+        let day = chrono::DateTime::from_timestamp(now, 0).unwrap_or_default().with_timezone(&zone).date_naive();
+        let limits = source.limits(day);
+        let roles = site.roles.iter().rev().map(|role| match source.role_key {
+            RoleKey::Shortname => (role.shortname.clone(), role.id),
+            RoleKey::Id => (role.id.to_string(), role.id),
+        });
+        let roles: BTreeMap<String, i64> = roles.collect();
+        let default_role = site.roles.iter().find(|role| role.shortname == source.default_role);
+        Ok(Self {
+            source: name.to_owned(),
+            cohorts: source.target == Target::Cohorts,
+            cohort_key: source.cohort_key.as_str(),
+            create_cohorts: source.create_cohorts,
+            full_membership: false,
+            keys: Keys { user: source.user_key, course: source.course_key },
+            default_role: default_role.map_or(0, |role| role.id),
+            roles,
+            surplus: source.unenrolaction.map_or(RemovalAction::Unenrol, absent),
+            ignore_hidden: source.ignore_hidden_courses.unwrap_or(false),
+            group_by_idnumber: source.group_key == GroupKey::Idnumber,
+            create_groups: source.create_groups,
+            protected: source.protected.clone(),
+            protect_admins: settings.guard.protect_admins,
+            grace: source.removal_grace.as_secs() as i64,
+            last_rows: last_rows(conn, name, run).await?,
+            new_courses: courses::terms(&source.courses, zone),
+            limits,
+            zone,
+        })
+    }
+}
+
+/// The rows of the last set of this source that was applied, without those that failed; `None` if there was none.
+async fn last_rows(conn: &mut Conn, source: &str, run: i64) -> RunResult<Option<i64>> {
+    let before = if run == 0 { i64::MAX } else { run };
+    let params = Params::new().with("kind", format!("sync {source}")).with("before", before);
+    let sql = "SELECT r.counts FROM {enrold_run} r WHERE r.id = (SELECT MAX(t.id) FROM {enrold_run} t
+        WHERE t.kind = :kind AND t.id < :before AND t.state IN ('done', 'done-with-errors'))";
+    let Some(row) = conn.row(sql, &params).await? else { return Ok(None) };
+    let counts: serde_json::Value = serde_json::from_str(&row.text(0)).unwrap_or_default();
+    Ok(counts["lines"]["records"].as_i64())
+}
+
+fn absent(action: AbsentAction) -> RemovalAction {
+    match action {
+        AbsentAction::Unenrol => RemovalAction::Unenrol,
+        AbsentAction::Keep => RemovalAction::Keep,
+        AbsentAction::Suspend => RemovalAction::Suspend,
+        AbsentAction::SuspendNoRoles => RemovalAction::SuspendNoRoles,
+    }
+}

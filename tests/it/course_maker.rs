@@ -1,0 +1,133 @@
+//! Rows of courses made into courses on a site under test, by enrold's own steps, and the proofs that hold for each run.
+//! It must not know what a test expects.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use enrold::db::{Conn, Params};
+use enrold::moodle::site::Site as Moodle;
+use enrold::run::courses::{LINES, NewCourses, create};
+use enrold::run::effects::Effects;
+use enrold::run::guard::Guard;
+use enrold::run::outcome::Lines;
+use enrold::run::work::Work;
+use enrold::run::{Engine, Note, Observer, history};
+use enrold::sets::courses;
+
+use crate::dump::{EFFECTS, assert_same, without};
+use crate::rebuild::rebuild;
+use crate::site::Site;
+
+/// What rows of courses came to.
+#[derive(Debug)]
+pub struct Made {
+    pub counts: BTreeMap<String, i64>,
+    /// `line code value hint`
+    pub errors: Vec<String>,
+    pub notes: Vec<Note>,
+    pub refused: u64,
+    pub statements: u64,
+}
+
+/// The terms of most tests.
+pub fn terms() -> NewCourses {
+    NewCourses { default_category: 1, category_by_idnumber: false, template: String::new(), zone: chrono_tz::UTC }
+}
+
+impl Site {
+    /// Makes courses and proves it: rehearsed nothing changes, done the journal leads back, done again nothing changes.
+    pub async fn courses(&mut self, rows: &str, terms: &NewCourses, now: i64) -> Made {
+        let before = self.dump().await;
+        let rehearsal = self.courses_once(rows, terms, now, true).await;
+        self.nothing_changed(&before, "simulated courses").await;
+        let since = self.last_run().await;
+        let made = self.courses_once(rows, terms, now, false).await;
+        assert_eq!((&rehearsal.counts, &rehearsal.errors), (&made.counts, &made.errors), "the rehearsal said so");
+        let after = self.dump().await;
+        let rebuilt = rebuild(&mut self.conn, since, &after).await;
+        assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
+        let again = self.courses_once(rows, terms, now, false).await;
+        assert!(again.counts.is_empty(), "{:?}", again.counts);
+        self.nothing_changed(&after, "the same rows again").await;
+        made
+    }
+
+    /// One run, or a rehearsal of one, and no proof.
+    pub async fn courses_once(&mut self, rows: &str, terms: &NewCourses, now: i64, simulate: bool) -> Made {
+        let file = File::open(self.write(rows).path).unwrap();
+        let engine = self.engine();
+        make(&mut self.conn, &engine, &file, terms, now, simulate).await
+    }
+
+    /// The campus with a category 1 of the idnumber `cat1`, and a category 2 with `cat2` that holds no course.
+    pub async fn catalogue(&mut self) {
+        self.campus().await;
+        for id in [1, 2] {
+            let row = [
+                ("id", id.into()),
+                ("name", format!("Category {id}").into()),
+                ("idnumber", format!("cat{id}").into()),
+                ("sortorder", (id * 10_000).into()),
+                ("coursecount", if id == 1 { 3 } else { 0 }.into()),
+                ("depth", 1.into()),
+                ("path", format!("/{id}").into()),
+            ];
+            self.insert("course_categories", &row).await;
+        }
+        self.context(4, 40, 2, "/1/4").await;
+        self.sql("UPDATE {course} SET sortorder = 10000 + id - 20 WHERE id > 20").await;
+        self.reset_sequences().await;
+    }
+}
+
+/// One run that makes courses, with its effects, or the rehearsal of one.
+pub async fn make(conn: &mut Conn, engine: &Engine, file: &File, terms: &NewCourses, now: i64, simulate: bool) -> Made {
+    conn.read_collation().await.unwrap();
+    let moodle = Moodle::read(conn).await.unwrap();
+    let run = match simulate {
+        true => 0,
+        false => history::open(conn, "sync database", "courses.csv", now, None, None).await.unwrap(),
+    };
+    conn.begin().await.unwrap();
+    let mut work = Work {
+        conn,
+        site: &moodle,
+        run,
+        now,
+        guard: Guard::new(engine.settings.guard.clone(), &engine.settings.tasks, None),
+        observer: Observer::none(),
+        counts: BTreeMap::new(),
+        overtaken: 0,
+        lines: Lines::default(),
+        notes: Vec::new(),
+        cause: "database",
+        planned: 0,
+        committed: 0,
+        waves: 0,
+        backfill: false,
+        rules: Vec::new(),
+    };
+    let before = work.conn.statements();
+    let lines = courses::load(&mut work, file, "courses.csv").await.unwrap();
+    let refused = lines.failed + create(&mut work, terms).await.unwrap();
+    let statements = work.conn.statements() - before;
+    work.tell_overtaken().await.unwrap();
+    let (counts, notes) = (work.counts, work.notes);
+    let sql = "SELECT line, code, value, hint FROM {enrold_error} WHERE run = :run ORDER BY line";
+    let told = conn.rows(sql, &Params::new().with("run", run)).await.unwrap();
+    let line = |row: &enrold::db::Row| row.int(0) - LINES;
+    let errors = told.iter().map(|row| format!("{} {} {} {}", line(row), row.text(1), row.text(2), row.text(3)));
+    let errors: Vec<String> = errors.map(|error| error.trim_end().to_owned()).collect();
+    assert_eq!(errors.len() as u64, refused);
+    if simulate {
+        conn.rollback().await.unwrap();
+    } else {
+        let done = "UPDATE {enrold_run} SET state = 'done', effects = 1 WHERE id = :run";
+        conn.exec(done, &Params::new().with("run", run)).await.unwrap();
+        conn.commit().await.unwrap();
+        let mut effects =
+            Effects { conn, site: &moodle, clock: now, rows: 1_000, spool: None, observer: Observer::none() };
+        effects.finish(run).await.unwrap();
+    }
+    Made { counts, errors, notes, refused, statements }
+}
