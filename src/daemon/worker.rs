@@ -1,6 +1,8 @@
 //! The worker: decisions, due tasks, then the files of the drop directory, one job after the other.
 //! It must not know how a file is applied or what systemd is told; it never gives up and never dies of a file.
 
+mod feeds;
+mod file;
 mod unfinished;
 
 use std::collections::HashMap;
@@ -8,13 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::daemon::is_of_all;
 use crate::daemon::later::Later;
 use crate::daemon::shared::Shared;
 use crate::daemon::tasks::Tasks;
-use crate::inbox::{Claimed, Ending, Found, Inbox, Look, Marks, ReaderLock, Watch};
-use crate::run::{Note, Report, RunError};
-use crate::{fault, inbox};
+use crate::daemon::worker::feeds::Feeds;
+use crate::inbox::{Inbox, Look, Marks, ReaderLock, Sets, Watch};
+use crate::run::{Note, Report};
 
 /// The age at which a lock is told to the operator, seconds (spec files 1.1).
 const OLD_LOCK: i64 = 3 * 3_600;
@@ -32,6 +33,8 @@ pub struct Worker {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
     inbox: Inbox,
+    sets: Sets,
+    feeds: Feeds,
     marks: Marks,
     watch: Option<Watch>,
     /// There was a watch before.
@@ -55,10 +58,13 @@ impl Worker {
         let settings = shared.settings();
         let inbox = Inbox::new(&settings.inbox.path, settings.inbox.settle);
         let tasks = Tasks::new(Arc::clone(&shared));
+        let now = shared.clock.now();
         Self {
             shared,
             settings,
             inbox,
+            sets: Sets::default(),
+            feeds: Feeds::new(now),
             marks: Marks::default(),
             watch: None,
             watched: false,
@@ -149,12 +155,13 @@ impl Worker {
         }
         self.tasks.run_due().await?;
         let look = self.look()?;
-        let _lock = (!look.ready.is_empty()).then(|| ReaderLock::set(self.inbox.dir(), self.shared.clock.now()));
-        for found in &look.ready {
+        let jobs = self.sort_out(&look);
+        let _lock = (!jobs.is_empty()).then(|| ReaderLock::set(self.inbox.dir(), self.shared.clock.now()));
+        for job in &jobs {
             if self.shared.stop.is_cancelled() || !self.shared.leads() {
                 break;
             }
-            match self.file(found).await {
+            match self.file(job).await {
                 Next::Go => {}
                 Next::Pause(reason) => return Err(reason),
             }
@@ -163,7 +170,8 @@ impl Worker {
             }
             self.tasks.run_due().await?;
         }
-        if !look.ready.is_empty() {
+        self.look_at_feeds().await?;
+        if !jobs.is_empty() {
             // What waits now is what this pass has left.
             self.look()?;
         }
@@ -186,113 +194,6 @@ impl Worker {
             None => drop(self.said.remove("lock")),
         }
         Ok(look)
-    }
-
-    /// One file, from its claim to its last name.
-    async fn file(&mut self, found: &Found) -> Next {
-        let shown = inbox::shown(&found.name);
-        if self.later.left(&shown).is_some() {
-            return Next::Go;
-        }
-        let claimed = match Claimed::take(self.inbox.dir(), found) {
-            Ok(Some(claimed)) => claimed,
-            Ok(None) => return Next::Go,
-            Err(error) if error.is_of_one() => {
-                let left = self.later.put_off(&shown);
-                let message = format!(
-                    "{error}: immutable, a mount, or somebody else's in a sticky directory; trying again in {} s",
-                    left.as_secs()
-                );
-                tracing::error!(file.name = shown, "{message}");
-                self.undone(message);
-                return Next::Go;
-            }
-            Err(error) => {
-                let reason = error.of_directory(self.inbox.dir());
-                self.shared.status.inbox(Err(reason.clone()));
-                return Next::Pause(reason);
-            }
-        };
-        if self.later.left(&claimed.token).is_some() {
-            return Next::Go;
-        }
-        let name = inbox::shown(&claimed.name);
-        self.shared.working(format!("applying {name}"));
-        match self.shared.engine().import(&claimed.import(), false).await {
-            Ok(report) => {
-                fault::step("run-ended");
-                self.told(&report);
-                self.end(&claimed, &report).await
-            }
-            Err(error) => self.failed(&claimed, &name, error),
-        }
-    }
-
-    async fn end(&mut self, claimed: &Claimed, report: &Report) -> Next {
-        let Some(ending) = Ending::of(report.state) else {
-            let waits = report.notes.contains(&Note::MethodDisabled);
-            let reason = if waits { "the enrolment method is not enabled in Moodle" } else { "the run was skipped" };
-            return Next::Pause(match claimed.release() {
-                Ok(_) => format!("{reason}: files wait"),
-                Err(error) => error.to_string(),
-            });
-        };
-        if claimed.is_written_to() {
-            let told = format!("it was written to after run {} had read it, and is read again whole", report.run);
-            return self.written_to(claimed, &told);
-        }
-        let settled = inbox::finish(&self.shared.database, &self.settings, claimed, report, ending).await.map(|_| ());
-        match settled {
-            Ok(()) => {
-                self.later.forget(&claimed.token);
-                self.later.forget(&inbox::shown(&claimed.name));
-            }
-            Err(error) => {
-                let left = self.later.put_off(&claimed.token);
-                let message = format!(
-                    "run {} has ended, but its file keeps the name {}: {error}; trying again in {} s",
-                    report.run,
-                    claimed.path.display(),
-                    left.as_secs()
-                );
-                tracing::error!(run.id = report.run, "{message}");
-                self.undone(message);
-            }
-        }
-        Next::Go
-    }
-
-    fn failed(&mut self, claimed: &Claimed, name: &str, error: RunError) -> Next {
-        self.shared.status.metrics().run_broke("import");
-        if is_of_all(&error) {
-            return Next::Pause(error.to_string());
-        }
-        if let RunError::Changed(_) = error {
-            return self.written_to(claimed, "it was written to while it was read; nothing was applied");
-        }
-        let left = self.later.put_off(&claimed.token);
-        let message =
-            format!("{name} cannot be applied: {error}; nothing was applied, trying again in {} s", left.as_secs());
-        tracing::error!(file.name = name, "{message}");
-        self.undone(message);
-        Next::Go
-    }
-
-    /// A file whose writer was not done goes back to its name and waits until it is complete.
-    fn written_to(&mut self, claimed: &Claimed, told: &str) -> Next {
-        let name = inbox::shown(&claimed.name);
-        // Whatever calls it complete was wrong: it is not taken again at once.
-        let left = self.later.put_off(&name);
-        let message = format!("{name} was not complete: {told}; trying again in {} s", left.as_secs());
-        tracing::warn!(file.name = name, "{message}");
-        self.undone(message);
-        match claimed.release() {
-            Ok(kept) => {
-                kept.map(|token| self.later.put_off(&token));
-                Next::Go
-            }
-            Err(error) => Next::Pause(error.to_string()),
-        }
     }
 
     fn undone(&mut self, message: String) {

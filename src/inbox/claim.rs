@@ -12,6 +12,7 @@ use super::look::Stand;
 use super::{Found, InboxError, names, sync_directory};
 use crate::fault;
 use crate::run::{Dropped, Import};
+use crate::sets::DroppedSet;
 
 /// A file that is ours until its end is known.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Claimed {
     pub token: String,
     /// How it stood when it was claimed.
     pub stood: Option<Stand>,
+    /// It is a full set, or the manifest of one.
+    pub is_set: bool,
 }
 
 impl Claimed {
@@ -53,7 +56,7 @@ impl Claimed {
 
     pub(super) fn of(dir: &Path, name: &OsStr, path: PathBuf, token: String) -> Self {
         let stood = path.symlink_metadata().ok().as_ref().map(Stand::of);
-        Self { dir: dir.to_owned(), name: name.to_owned(), path, token, stood }
+        Self { dir: dir.to_owned(), name: name.to_owned(), path, token, stood, is_set: false }
     }
 
     /// True if somebody has written to the file since it was claimed: what its run has read is not all of it.
@@ -84,11 +87,18 @@ impl Claimed {
         Ok(kept)
     }
 
-    /// The order for the run.
+    /// The order for the run of a flat file.
     pub fn import(&self) -> Import {
-        let dropped =
-            Dropped { shown: self.dir.join(names::shown(&self.name)).display().to_string(), token: self.token.clone() };
-        Import { path: self.path.clone(), dropped: Some(dropped), ..Import::default() }
+        Import { path: self.path.clone(), dropped: Some(self.dropped()), ..Import::default() }
+    }
+
+    /// The order for the run of a full set.
+    pub fn set(&self) -> DroppedSet {
+        DroppedSet { path: self.path.clone(), left_at: self.dir.join(&self.name), dropped: self.dropped() }
+    }
+
+    fn dropped(&self) -> Dropped {
+        Dropped { shown: self.dir.join(names::shown(&self.name)).display().to_string(), token: self.token.clone() }
     }
 }
 

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::claim::rename_free;
-use super::{Claimed, InboxError, lists, names, sync_directory};
+use super::{Claimed, InboxError, followers, lists, names, sync_directory};
 use crate::config::{DoneMode, Settings};
 use crate::db::Database;
 use crate::fault;
 use crate::run::{Report, RunError, State, zone};
+use crate::source::bundle;
 
 /// What kept a file from getting its name: its run stands all the same, and its end is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +77,16 @@ pub async fn finish(
     let stays = ending != Ending::Done || settings.inbox.done_mode == DoneMode::Rename;
     let named = stays.then(|| ending.word());
     let between = lists::write(database, settings, claimed, report, &stamp, named).await?;
+    // The manifest comes last: as long as it is ours, the others are found again.
+    followers::end(settings, claimed, ending, &stamp)?;
     consume_marker(claimed, &stamp)?;
-    let sha256 = report.read_as.as_ref().map(|read| read.sha256.as_str()).unwrap_or_default();
-    Ok(rename(settings, claimed, ending, &between, &stamp, sha256)?)
+    let sha256 = match &report.read_as {
+        Some(read) => read.sha256.clone(),
+        // The run has read the snapshot; a name in the archive tells the file.
+        None if claimed.is_set => bundle::digest_of(&claimed.path).unwrap_or_default(),
+        None => String::new(),
+    };
+    Ok(rename(settings, claimed, ending, &between, &stamp, &sha256)?)
 }
 
 /// Gives a file the name of its end, without lists; `between` stands behind its ending. `None` if it was deleted, or is gone.
@@ -111,7 +119,7 @@ pub(super) fn rename(
 }
 
 /// `NAME.ok` has done its service: it must not call the next file of that name complete.
-fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), InboxError> {
+pub(super) fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), InboxError> {
     let marker = names::fitted(&claimed.name, ".ok");
     let path = claimed.dir.join(&marker);
     match rename_free(&path, &claimed.dir, &marker, (".done", ""), stamp) {

@@ -45,10 +45,13 @@ pub(super) async fn write(
     }
     let mut problems = Problems::of(database, settings, run).await?;
     let lines = problems.lines().await?;
-    let text = Text::open(claimed, run, settings)?;
-    beside.errors(&text, &mut problems, &lines, settings.locale).await?;
+    // A line of a set is no order that could be given again: the next set says all.
+    let text = if claimed.is_set { None } else { Some(Text::open(claimed, run, settings)?) };
+    beside.errors(text.as_ref(), &mut problems, &lines, settings.locale).await?;
     fault::step("errors-written");
-    beside.retry(&text, lines)?;
+    if let Some(text) = &text {
+        beside.retry(text, lines)?;
+    }
     fault::step("retry-written");
     Ok(beside.between)
 }
@@ -116,13 +119,15 @@ impl<'a> Beside<'a> {
     /// `line,code,message,raw`: a record per problem, in UTF-8.
     async fn errors(
         &self,
-        text: &Text,
+        text: Option<&Text>,
         problems: &mut Problems,
         lines: &[u64],
         locale: Locale,
     ) -> Result<(), EndingError> {
-        let mut raw = text.raw(lines.iter().copied())?.peekable();
+        let raw = text.map(|text| text.raw(lines.iter().copied())).transpose()?;
+        let mut raw = raw.into_iter().flatten().peekable();
         let mut draft = self.draft(".errors.csv")?;
+        let claimed = self.claimed.path.display().to_string();
         draft.write_all(b"line,code,message,raw\n").map_err(|error| draft.cannot(error))?;
         let mut page = problems.after(-1).await?;
         while let Some(last) = page.last().map(|problem| problem.line as i64) {
@@ -130,7 +135,8 @@ impl<'a> Beside<'a> {
             let mut written = Ok(());
             for problem in &page {
                 let same = raw.next_if(|line| line.as_ref().map_or(true, |line| line.line == problem.line));
-                let line = same.transpose().map_err(|error| text.refused(error))?.map(|line| line.text);
+                let line =
+                    same.transpose().map_err(|error| RunError::from_file(error, &claimed))?.map(|line| line.text);
                 let number = problem.line.to_string();
                 let message = problem.text(locale);
                 let record = [&number, problem.code.as_str(), &message, line.as_deref().unwrap_or_default()];

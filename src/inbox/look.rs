@@ -36,6 +36,8 @@ pub struct Found {
 pub struct Look {
     /// What may be taken, in order; what was claimed before a crash comes first.
     pub ready: Vec<Found>,
+    /// Those that are not complete.
+    pub settling: Vec<OsString>,
     /// How many files wait: the ready ones and those that are not complete.
     pub waiting: usize,
     /// Since when the oldest file waits, Unix seconds: its last change, or when it was renamed into place.
@@ -202,7 +204,10 @@ impl Look {
         match left {
             None if self.lock.is_none() || found.working.is_some() => self.ready.push(found),
             None => {}
-            Some(left) => self.again = Some(self.again.map_or(left, |again| again.min(left))),
+            Some(left) => {
+                self.settling.push(found.name);
+                self.again = Some(self.again.map_or(left, |again| again.min(left)));
+            }
         }
     }
 }

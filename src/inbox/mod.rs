@@ -4,11 +4,13 @@
 mod claim;
 mod draft;
 mod ending;
+mod followers;
 mod lists;
 mod look;
 mod names;
 mod reader_lock;
 mod retention;
+mod sets;
 mod verdict;
 mod watch;
 
@@ -18,6 +20,7 @@ pub use look::{Found, Inbox, Look};
 pub use names::shown;
 pub use reader_lock::ReaderLock;
 pub use retention::{Removed, retain};
+pub use sets::{Job, Sets};
 pub use verdict::{settle_all, settle_decided};
 pub use watch::{Marks, Watch};
 

@@ -2,10 +2,9 @@
 //! It must not decide.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
 
 use super::ending::{held_name, rename};
-use super::{Claimed, Ending, EndingError, InboxError, finish, names};
+use super::{Claimed, Ending, EndingError, InboxError, finish, followers, names};
 use crate::config::Settings;
 use crate::db::{Conn, Database};
 use crate::run::history::{Claim, Past};
@@ -55,7 +54,7 @@ async fn settle(
 ) -> Result<(), EndingError> {
     // By the mark of the drop, the lists of the run that applied it take the place of those of the held one.
     let token = if held.claim.token.is_empty() { claimed.token.clone() } else { held.claim.token.clone() };
-    let claimed = Claimed { token, ..claimed };
+    let claimed = Claimed { token, is_set: held.kind.starts_with("sync "), ..claimed };
     if let Some(report) = applied {
         finish(database, settings, &claimed, report, Ending::Done).await?;
         return Ok(());
@@ -65,6 +64,7 @@ async fn settle(
     // What stands behind `.held` stands in the names of its lists, too.
     let named = claimed.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let behind = named.rsplit_once(".held").map_or("", |(_, behind)| behind);
+    followers::end(settings, &claimed, ending, &stamp)?;
     rename(settings, &claimed, ending, behind, &stamp, &held.sha256)?;
     Ok(())
 }
@@ -83,13 +83,7 @@ fn held_files(settings: &Settings) -> Result<Vec<(Claimed, Claim)>, InboxError> 
         let own = held_name(&name)?.to_owned();
         let path = dir.join(&name);
         let metadata = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
-        let claim = Claim {
-            device: metadata.dev() as i64,
-            inode: metadata.ino() as i64,
-            size: metadata.len() as i64,
-            mtime: metadata.mtime(),
-            ..Claim::default()
-        };
+        let claim = Claim::of(&metadata);
         let token = format!("held-{}-{}", claim.device, claim.inode);
         Some((Claimed::of(dir, &own, path, token), claim))
     });

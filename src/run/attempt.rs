@@ -198,6 +198,9 @@ impl Attempt<'_> {
         }
         if ends {
             history::close(conn, self.run, report.state, report, "", true).await?;
+            if let Some(set) = self.order.set_order() {
+                decision::supersede(conn, &set.source, self.order.held.unwrap_or(self.run), self.run).await?;
+            }
         }
         self.commit(conn).await?;
         report.commit_ms = watch.millis();

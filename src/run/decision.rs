@@ -54,7 +54,7 @@ pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, 
         .with("mtime", claim.mtime);
     let sql = format!(
         "SELECT {COLUMNS} FROM {{enrold_run}} WHERE device = :device AND inode = :inode AND size = :size AND mtime = :mtime
-            AND kind = 'import' ORDER BY id DESC LIMIT 1"
+            AND (kind = 'import' OR (kind LIKE 'sync %' AND token IS NOT NULL)) ORDER BY id DESC LIMIT 1"
     );
     let past = conn.row(&sql, &params).await?.as_ref().map(past);
     Ok(past.filter(|past| past.state == "approved" || past.state == "rejected"))
@@ -113,6 +113,24 @@ pub async fn decide(conn: &mut Conn, run: i64, state: State, message: &str) -> R
         .exec("UPDATE {enrold_run} SET state = :state, message = :message WHERE id = :run AND state = 'held'", &params)
         .await?;
     Ok(decided == 1)
+}
+
+/// Rejects the held sets of a source that came before `below`, because run `run` has made a later one true; a held flat file
+/// never is, for the next one does not say what it said. Inside the transaction of that run. Gives how many.
+///
+/// # Errors
+/// The engine's.
+pub async fn supersede(conn: &mut Conn, source: &str, below: i64, run: i64) -> Result<u64, DbError> {
+    let params = Params::new()
+        .with("kind", format!("sync {source}"))
+        .with("below", below)
+        .with("at", crate::clock::real())
+        .with("message", format!("superseded by run {run}"));
+    conn.exec(
+        "UPDATE {enrold_run} SET state = 'rejected', decided = :at, message = :message WHERE state = 'held' AND kind = :kind AND id < :below",
+        &params,
+    )
+    .await
 }
 
 /// The runs that were decided, or died while they were put on hold, before a moment (Unix seconds).

@@ -1,6 +1,9 @@
 //! The history of runs: rows of `enrold_run`, one per run that was not a simulation.
 //! It must not know what a run did beyond its counts.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
 use crate::db::{Conn, DbError, Params, Row};
 use crate::run::decision;
 use crate::run::outcome::{Report, State};
@@ -20,6 +23,19 @@ pub struct Claim {
     pub mtime: i64,
     /// The mark of the drop directory's claim; empty for a file that was named on the command line.
     pub token: String,
+}
+
+impl Claim {
+    /// What the file system tells of a file; the rest is not known.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev() as i64,
+            inode: metadata.ino() as i64,
+            size: metadata.len() as i64,
+            mtime: metadata.mtime(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A row of the history.

@@ -106,6 +106,8 @@ pub struct SetOrder {
     pub shown: String,
     /// Which drop this is, when it came through the drop directory.
     pub token: String,
+    /// The file by which such a drop is known again when somebody has decided: its manifest, or itself.
+    pub dropped: Option<PathBuf>,
 }
 
 impl SetOrder {
@@ -142,6 +144,8 @@ pub(super) struct Opened {
     /// How a flat file is read; `None` for a snapshot, which has one form only.
     pub flat: Option<Flat>,
     pub claim: Claim,
+    /// How many bytes were read of it.
+    bytes: u64,
     /// Size and time of change when it was opened.
     stood: (u64, i64, i64),
 }
@@ -317,32 +321,26 @@ impl Opened {
         }
         let mut file = open_regular(&order.snapshot, false).map_err(unreadable)?;
         let (sha256, bytes) = digest(&mut file).map_err(unreadable)?;
-        Self::claimed(file, None, sha256, bytes, order.token.clone()).map_err(unreadable)
+        let mut opened = Self::claimed(file, None, sha256, bytes, order.token.clone()).map_err(unreadable)?;
+        if let Some(dropped) = &order.dropped {
+            let metadata = dropped.symlink_metadata().map_err(unreadable)?;
+            opened.claim = Claim { sha256: opened.claim.sha256, token: opened.claim.token, ..Claim::of(&metadata) };
+        }
+        Ok(opened)
     }
 
     fn claimed(file: File, flat: Option<Flat>, sha256: String, bytes: u64, token: String) -> std::io::Result<Self> {
         let metadata = file.metadata()?;
-        let claim = Claim {
-            sha256,
-            device: metadata.dev() as i64,
-            inode: metadata.ino() as i64,
-            size: bytes as i64,
-            mtime: metadata.mtime(),
-            token,
-        };
+        let claim = Claim { sha256, size: bytes as i64, token, ..Claim::of(&metadata) };
         let stood = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-        Ok(Self { file, flat, claim, stood })
+        Ok(Self { file, flat, claim, bytes, stood })
     }
 
     /// Fails if somebody wrote to the file since it was opened: what was applied of it would be a part.
     pub fn unchanged(&self, path: &str) -> RunResult<()> {
         let now = self.file.metadata().map_err(|error| RunError::Unreadable { path: path.to_owned(), error })?;
         let stands = (now.len(), now.mtime(), now.mtime_nsec());
-        if stands == self.stood && now.len() as i64 == self.claim.size {
-            Ok(())
-        } else {
-            Err(RunError::Changed(path.to_owned()))
-        }
+        if stands == self.stood && now.len() == self.bytes { Ok(()) } else { Err(RunError::Changed(path.to_owned())) }
     }
 }
 

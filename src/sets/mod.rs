@@ -3,12 +3,17 @@
 
 mod cohorts;
 pub mod courses;
+mod feed;
 mod grace;
 mod nightly;
 mod persons;
+mod readiness;
 mod stage;
 pub mod terms;
 
+pub use feed::{Feed, Stale, feeds};
+pub use nightly::DroppedSet;
+pub use readiness::{Readiness, readiness};
 pub use terms::Terms;
 
 use std::fs::File;

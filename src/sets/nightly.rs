@@ -1,16 +1,28 @@
 //! A source from its second database, or from files that somebody names, to a run: fetched, then made true.
 //! It must not run a set itself, nor know schedules; a source that fails is a failed run that changed nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{SetFormat, Source};
 use crate::db::Conn;
 use crate::files::TableForm;
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
-use crate::run::{Engine, Report, RunError, SetOrder, require_ready};
+use crate::run::{Dropped, Engine, Report, RunError, SetOrder, history, require_ready};
+use crate::sets::readiness::{Readiness, readiness};
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Verdict};
 use crate::source::{self, Snapshot, SnapshotKind, Taken};
+
+/// A set that came through the drop directory: one file, or the manifest of several.
+#[derive(Clone, Debug)]
+pub struct DroppedSet {
+    /// Where the claimed file lies.
+    pub path: PathBuf,
+    /// The path under which it was left; its seal and the files that it names lie beside that.
+    pub left_at: PathBuf,
+    /// Which drop it is.
+    pub dropped: Dropped,
+}
 
 impl Engine {
     /// Fetches the set of a source from its second database and makes it true.
@@ -56,6 +68,51 @@ impl Engine {
         self.apply_set(&order, simulate).await
     }
 
+    /// Makes a set true that was dropped; a drop that came to a run before is not applied again.
+    ///
+    /// # Errors
+    /// As [`Engine::import_set`], and [`RunError::Changed`] if the set is not whole any more; one that never can be is a
+    /// failed run.
+    pub async fn drop_set(&self, name: &str, set: &DroppedSet) -> Result<Report, RunError> {
+        let source = self.source(name).await?;
+        let Dropped { shown, token } = set.dropped.clone();
+        if let Some(report) = self.applied_before(&token).await? {
+            return Ok(report);
+        }
+        let taken = match source {
+            Err(problem) => Err(problem),
+            Ok(source) => match readiness(&source, self.fallback(), &set.path, &set.left_at) {
+                Readiness::Lacks(_) => return Err(RunError::Changed(shown)),
+                Readiness::Broken(why) => Err(why),
+                Readiness::Archive => {
+                    full(source::take_archive(name, &source, &set.path, &self.settings.state.path, self.clock.now()))
+                }
+                Readiness::Whole(files) => {
+                    let (state, now) = (&self.settings.state.path, self.clock.now());
+                    full(source::take_files(name, &source, self.fallback(), &files, state, now))
+                }
+            },
+        };
+        let dropped = Some(set.path.clone());
+        let order = SetOrder { shown, token, dropped, ..SetOrder::of(name) };
+        let order = match taken {
+            Ok(taken) => SetOrder { snapshot: taken.snapshot.path, unread: taken.problems, ..order },
+            Err(reason) => SetOrder { refused: Some(refused(name, reason)), ..order },
+        };
+        self.apply_set(&order, false).await
+    }
+
+    /// The report of the run to which a drop came.
+    async fn applied_before(&self, token: &str) -> Result<Option<Report>, RunError> {
+        let mut conn = self.database.connect().await?;
+        let past = history::of_drop(&mut conn, token).await?;
+        conn.close().await;
+        match past {
+            Some(past) => self.recall(past.run).await,
+            None => Ok(None),
+        }
+    }
+
     /// A source under Moodle's settings, or what is wrong with those.
     async fn source(&self, name: &str) -> Result<Result<Source, String>, RunError> {
         let source = self.settings.sources.get(name).ok_or_else(|| RunError::no_such_source(name, &self.settings))?;
@@ -99,6 +156,11 @@ fn take(
             source::take_files(name, source, fallback, &whole, state, now)
         }
     };
+    full(taken)
+}
+
+/// Only a full set is one: what a delta does not name is not gone.
+fn full(taken: Result<Taken, source::TakeError>) -> Result<Taken, String> {
     let taken = taken.map_err(|error| error.to_string())?;
     match taken.kind {
         SnapshotKind::Full => Ok(taken),

@@ -227,6 +227,26 @@ impl From<FileProblem> for Reading {
     }
 }
 
+/// What a seal says; the inner error is a sentence about a seal that says nothing.
+///
+/// # Errors
+/// When it cannot be read, which may mean that there is none.
+pub fn read_seal(seal: &Path) -> io::Result<Result<Announced, String>> {
+    // Whoever opens a pipe waits for its writer.
+    if !seal.symlink_metadata()?.is_file() {
+        return Ok(Err("not a regular file".to_owned()));
+    }
+    Ok(Announced::parse(&read_short(seal)?))
+}
+
+/// The sha256 of a file's bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest_of(path: &Path) -> io::Result<String> {
+    digest(&mut File::open(path)?)
+}
+
 /// The digest comes first: of a file that is only half there nothing else is worth a look.
 fn look(part: &Part, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
     let file = part.name.clone();

@@ -77,6 +77,11 @@ struct TaskResultLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SourceLabel {
+    source: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct VersionLabel {
     version: &'static str,
 }
@@ -100,6 +105,8 @@ struct Series {
     lag: Gauge,
     task_success: Family<TaskLabel, Gauge>,
     task_result: Family<TaskResultLabels, Gauge>,
+    source_stale: Family<SourceLabel, Gauge>,
+    source_success: Family<SourceLabel, Gauge>,
     leader: Gauge,
     database: Gauge,
     inbox: Gauge,
@@ -125,6 +132,8 @@ impl Metrics {
             lag: Gauge::default(),
             task_success: Family::default(),
             task_result: Family::default(),
+            source_stale: Family::default(),
+            source_success: Family::default(),
             leader: Gauge::default(),
             database: Gauge::default(),
             inbox: Gauge::default(),
@@ -187,6 +196,14 @@ impl Metrics {
         if matches!(result, State::Done | State::DoneWithErrors | State::Skipped) {
             series.task_success.get_or_create(&TaskLabel { task: task.to_owned() }).set(at);
         }
+    }
+
+    /// How fresh the sets of a source are: when the last good one was applied (Unix seconds), and whether that is too long ago
+    /// or the same bytes have come for too long.
+    pub fn source(&self, source: &str, last: Option<i64>, stale: bool) {
+        let label = SourceLabel { source: source.to_owned() };
+        self.0.source_stale.get_or_create(&label).set(i64::from(stale));
+        self.0.source_success.get_or_create(&label).set(last.unwrap_or(0));
     }
 
     /// How many complete files wait to be applied, and since when (Unix seconds) the oldest of them waits.
@@ -324,6 +341,10 @@ impl Series {
         registry.register_with_unit("task_last_success_timestamp", help, Unit::Seconds, self.task_success.clone());
         let help = "1 for the result with which a task last ended, 0 for the others";
         registry.register("task_last_result", help, self.task_result.clone());
+        let help = "1 if a source has brought no new good set for too long, or the same one";
+        registry.register("source_stale", help, self.source_stale.clone());
+        let help = "When the last good set of a source was applied, in Unix time, 0 for never";
+        registry.register_with_unit("source_last_success_timestamp", help, Unit::Seconds, self.source_success.clone());
         registry.register("leader", "1 if this daemon holds the leader lease", self.leader.clone());
         registry.register("database_up", "1 if the database answered when it was last asked", self.database.clone());
         let help = "Committed runs whose effects are not all written yet";

@@ -159,3 +159,14 @@ fn every_help_ends_with_one_full_stop() {
         assert!(help.ends_with('.') && !help.ends_with(".."), "{help}");
     }
 }
+
+#[test]
+fn a_source_tells_its_last_good_set_and_whether_it_is_stale() {
+    let metrics = fresh();
+    metrics.source("night", None, true);
+    has(&metrics, r#"enrold_source_stale{source="night"} 1"#);
+    has(&metrics, r#"enrold_source_last_success_timestamp_seconds{source="night"} 0"#);
+    metrics.source("night", Some(1_500), false);
+    has(&metrics, r#"enrold_source_stale{source="night"} 0"#);
+    has(&metrics, r#"enrold_source_last_success_timestamp_seconds{source="night"} 1500"#);
+}

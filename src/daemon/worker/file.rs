@@ -1,0 +1,138 @@
+//! One file, from its claim to its last name, whatever comes between.
+//! It must not know what a file says; a run applies it.
+
+use super::{Next, Worker};
+use crate::daemon::is_of_all;
+use crate::inbox::{Claimed, Ending, Job, Look};
+use crate::run::{Note, Report, RunError};
+use crate::{fault, inbox};
+
+impl Worker {
+    /// The files that are to be taken now; what begins to wait for others is told.
+    pub(super) fn sort_out(&mut self, look: &Look) -> Vec<Job> {
+        let (mut jobs, told) = self.sets.jobs(&self.settings, self.inbox.dir(), look);
+        for (name, why) in told {
+            tracing::warn!(file.name = name, "{name} waits: {why}");
+        }
+        jobs.retain(|job| self.later.left(&inbox::shown(&job.found.name)).is_none());
+        jobs
+    }
+
+    /// One file, from its claim to its last name.
+    pub(super) async fn file(&mut self, job: &Job) -> Next {
+        let shown = inbox::shown(&job.found.name);
+        let claimed = match Claimed::take(self.inbox.dir(), &job.found) {
+            Ok(Some(claimed)) => Claimed { is_set: job.source.is_some(), ..claimed },
+            Ok(None) => return Next::Go,
+            Err(error) if error.is_of_one() => {
+                let left = self.later.put_off(&shown);
+                let message = format!(
+                    "{error}: immutable, a mount, or somebody else's in a sticky directory; trying again in {} s",
+                    left.as_secs()
+                );
+                tracing::error!(file.name = shown, "{message}");
+                self.undone(message);
+                return Next::Go;
+            }
+            Err(error) => {
+                let reason = error.of_directory(self.inbox.dir());
+                self.shared.status.inbox(Err(reason.clone()));
+                return Next::Pause(reason);
+            }
+        };
+        if self.later.left(&claimed.token).is_some() {
+            return Next::Go;
+        }
+        let name = inbox::shown(&claimed.name);
+        self.shared.working(format!("applying {name}"));
+        let engine = self.shared.engine();
+        let ended = match &job.source {
+            Some(source) => engine.drop_set(source, &claimed.set()).await,
+            None => engine.import(&claimed.import(), false).await,
+        };
+        match ended {
+            Ok(report) => {
+                fault::step("run-ended");
+                self.told(&report);
+                self.feeds.changed |= job.source.is_some();
+                self.end(&claimed, &report).await
+            }
+            Err(error) => self.failed(&claimed, &name, error),
+        }
+    }
+
+    async fn end(&mut self, claimed: &Claimed, report: &Report) -> Next {
+        let Some(ending) = Ending::of(report.state) else {
+            let waits = report.notes.contains(&Note::MethodDisabled);
+            let reason = if waits { "the enrolment method is not enabled in Moodle" } else { "the run was skipped" };
+            if claimed.is_set {
+                // Flat files are of another method.
+                return self.give_back(claimed, &format!("waits: {reason}"));
+            }
+            return Next::Pause(match claimed.release() {
+                Ok(_) => format!("{reason}: files wait"),
+                Err(error) => error.to_string(),
+            });
+        };
+        if claimed.is_written_to() {
+            let told = format!("it was written to after run {} had read it, and is read again whole", report.run);
+            return self.written_to(claimed, &told);
+        }
+        let settled = inbox::finish(&self.shared.database, &self.settings, claimed, report, ending).await.map(|_| ());
+        match settled {
+            Ok(()) => {
+                self.later.forget(&claimed.token);
+                self.later.forget(&inbox::shown(&claimed.name));
+            }
+            Err(error) => {
+                let left = self.later.put_off(&claimed.token);
+                let message = format!(
+                    "run {} has ended, but its file keeps the name {}: {error}; trying again in {} s",
+                    report.run,
+                    claimed.path.display(),
+                    left.as_secs()
+                );
+                tracing::error!(run.id = report.run, "{message}");
+                self.undone(message);
+            }
+        }
+        Next::Go
+    }
+
+    fn failed(&mut self, claimed: &Claimed, name: &str, error: RunError) -> Next {
+        self.shared.status.metrics().run_broke("import");
+        if is_of_all(&error) {
+            return Next::Pause(error.to_string());
+        }
+        if let RunError::Changed(_) = error {
+            return self.written_to(claimed, "it was written to while it was read; nothing was applied");
+        }
+        let left = self.later.put_off(&claimed.token);
+        let message =
+            format!("{name} cannot be applied: {error}; nothing was applied, trying again in {} s", left.as_secs());
+        tracing::error!(file.name = name, "{message}");
+        self.undone(message);
+        Next::Go
+    }
+
+    /// A file whose writer was not done goes back to its name and waits until it is complete.
+    fn written_to(&mut self, claimed: &Claimed, told: &str) -> Next {
+        self.give_back(claimed, &format!("was not complete: {told}"))
+    }
+
+    /// A file that cannot be taken now goes back to its name, and is not taken again at once.
+    fn give_back(&mut self, claimed: &Claimed, told: &str) -> Next {
+        let name = inbox::shown(&claimed.name);
+        let left = self.later.put_off(&name);
+        let message = format!("{name} {told}; trying again in {} s", left.as_secs());
+        tracing::warn!(file.name = name, "{message}");
+        self.undone(message);
+        match claimed.release() {
+            Ok(kept) => {
+                kept.map(|token| self.later.put_off(&token));
+                Next::Go
+            }
+            Err(error) => Next::Pause(error.to_string()),
+        }
+    }
+}

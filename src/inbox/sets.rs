@@ -1,0 +1,227 @@
+//! Which complete files are full sets, of which source, and which of them belong together and are all there.
+//! It must not rename a file, nor know what the rows of a set say.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use super::look::Stand;
+use super::{Found, Look, followers, names};
+use crate::config::{SetFormat, Settings, Source};
+use crate::sets::{Readiness, readiness};
+use crate::source::bundle::{MANIFEST, SEAL};
+
+/// A complete file, and the source whose full set it is; `None` for a flat file.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The file; of a set with a manifest, the manifest.
+    pub found: Found,
+    /// The source.
+    pub source: Option<String>,
+}
+
+/// What is known of sets that are not whole, from one look to the next.
+#[derive(Debug, Default)]
+pub struct Sets {
+    waiting: HashMap<OsString, Waiting>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Waiting {
+    why: String,
+    /// How its files stood; while they stand so, nobody looks into them again.
+    stands: Vec<Option<Stand>>,
+}
+
+impl Sets {
+    /// Tells what each complete file of a look is; what waits is left out. Gives the reasons of those that begin to wait, or
+    /// wait for something else, by name.
+    pub fn jobs(&mut self, settings: &Settings, dir: &Path, look: &Look) -> (Vec<Job>, Vec<(String, String)>) {
+        let sources: Vec<_> = settings.sources.iter().filter(|(_, source)| source.enabled).collect();
+        if sources.iter().all(|(_, source)| source.files.is_empty()) {
+            let flat = |found: &Found| Job { found: found.clone(), source: None };
+            return (look.ready.iter().map(flat).collect(), Vec::new());
+        }
+        let directory = Directory::of(settings, dir, look);
+        let (mut jobs, mut told, mut waiting) = (Vec::new(), Vec::new(), HashMap::new());
+        for found in &look.ready {
+            let name = own_name(found);
+            let before = self.waiting.remove(name);
+            match directory.meaning(found, before.as_ref()) {
+                Meaning::Flat => jobs.push(Job { found: found.clone(), source: None }),
+                Meaning::Set(source) => jobs.push(Job { found: found.clone(), source: Some(source.to_owned()) }),
+                Meaning::OfAnother => {}
+                Meaning::Waits(why, stands) => {
+                    if before.is_none_or(|before| before.why != why) {
+                        told.push((names::shown(name), why.clone()));
+                    }
+                    waiting.insert(name.to_owned(), Waiting { why, stands });
+                }
+            }
+        }
+        self.waiting = waiting;
+        (jobs, told)
+    }
+}
+
+enum Meaning<'a> {
+    Flat,
+    Set(&'a str),
+    /// Another file will take it with it.
+    OfAnother,
+    Waits(String, Vec<Option<Stand>>),
+}
+
+/// The drop directory at one look.
+struct Directory<'a> {
+    settings: &'a Settings,
+    dir: &'a Path,
+    /// The names of complete files that nobody has claimed.
+    ready: HashSet<&'a OsStr>,
+    /// The manifests of sets by their names there: the source, and what they name.
+    manifests: BTreeMap<&'a OsStr, (&'a str, Vec<OsString>)>,
+    /// Sources of which a manifest is being written.
+    written: HashSet<&'a str>,
+}
+
+impl<'a> Directory<'a> {
+    fn of(settings: &'a Settings, dir: &'a Path, look: &'a Look) -> Self {
+        let ready = look.ready.iter().filter(|found| found.working.is_none()).map(|found| found.name.as_os_str());
+        let mut directory =
+            Self { settings, dir, ready: ready.collect(), manifests: BTreeMap::new(), written: HashSet::new() };
+        for found in &look.ready {
+            directory.read_manifest(&found.name, own_name(found));
+        }
+        for name in &look.settling {
+            if let Some(source) = directory.read_manifest(name, name) {
+                directory.written.insert(source);
+            }
+        }
+        directory
+    }
+
+    /// Reads a manifest, if the file is one of a source: by its own name, or by a name that it holds.
+    fn read_manifest(&mut self, name: &'a OsStr, own: &OsStr) -> Option<&'a str> {
+        if !own.to_string_lossy().ends_with(MANIFEST) {
+            return None;
+        }
+        let parts = followers::named(&self.dir.join(name), self.settings.flatfile.encoding_fallback);
+        let names: Vec<OsString> = parts.iter().filter_map(|part| Some(part.path.file_name()?.to_owned())).collect();
+        let source = self.source(own).or_else(|| names.iter().find_map(|name| self.source(name)))?;
+        let (source, settings) = source;
+        if settings.format != SetFormat::Csv {
+            return None;
+        }
+        self.manifests.insert(name, (source, names));
+        Some(source)
+    }
+
+    /// The source to which a name belongs: the first by its own name.
+    fn source(&self, name: &OsStr) -> Option<(&'a str, &'a Source)> {
+        let name = name.to_string_lossy();
+        let mut enabled = self.settings.sources.iter().filter(|(_, source)| source.enabled);
+        let found = enabled.find(|(_, source)| source.files.iter().any(|pattern| matches(pattern, &name)))?;
+        Some((found.0.as_str(), found.1))
+    }
+
+    fn meaning(&self, found: &Found, before: Option<&Waiting>) -> Meaning<'a> {
+        let own = own_name(found);
+        let manifest = self.manifests.get(found.name.as_os_str());
+        if found.working.is_none()
+            && manifest.is_none()
+            && self.manifests.values().any(|(_, named)| named.iter().any(|name| name == own))
+        {
+            return Meaning::OfAnother;
+        }
+        let source = manifest.map(|(source, _)| *source).or_else(|| self.source(own).map(|(name, _)| name));
+        let Some(source) = source else { return Meaning::Flat };
+        if found.working.is_some() {
+            return Meaning::Set(source);
+        }
+        match manifest {
+            Some((_, named)) => {
+                let lacks = named.iter().find(|name| !self.ready.contains(name.as_os_str()));
+                match lacks {
+                    Some(name) => Meaning::Waits(format!("{} is not there yet", names::shown(name)), Vec::new()),
+                    None => self.look_into(source, own, named, before),
+                }
+            }
+            None if self.written.contains(source) => Meaning::OfAnother,
+            None if self.needs_manifest(source) => Meaning::Waits("no manifest names it yet".to_owned(), Vec::new()),
+            None => self.look_into(source, own, &[names::fitted(own, SEAL)], before),
+        }
+    }
+
+    /// Whether the bytes are what is announced of them; asked again only when a file of the set stands otherwise.
+    fn look_into(&self, source: &'a str, own: &OsStr, others: &[OsString], before: Option<&Waiting>) -> Meaning<'a> {
+        let stand = |name: &OsStr| Some(Stand::of(&self.dir.join(name).symlink_metadata().ok()?));
+        let all = std::iter::once(own).chain(others.iter().map(OsString::as_os_str));
+        let stands: Vec<Option<Stand>> = all.map(stand).collect();
+        if let Some(before) = before.filter(|before| before.stands == stands) {
+            return Meaning::Waits(before.why.clone(), stands);
+        }
+        let path = self.dir.join(own);
+        let Some(settings) = self.settings.sources.get(source) else { return Meaning::Flat };
+        match readiness(settings, self.settings.flatfile.encoding_fallback, &path, &path) {
+            // What cannot be read is told by a run.
+            Readiness::Whole(_) | Readiness::Archive | Readiness::Broken(_) => Meaning::Set(source),
+            Readiness::Lacks(why) => Meaning::Waits(why, stands),
+        }
+    }
+
+    /// A source that names manifests takes nothing without one: a part of a set looks like a set.
+    fn needs_manifest(&self, source: &str) -> bool {
+        let patterns = self.settings.sources.get(source).map(|source| source.files.as_slice()).unwrap_or_default();
+        patterns.iter().any(|pattern| pattern.ends_with(MANIFEST))
+    }
+}
+
+fn own_name(found: &Found) -> &OsStr {
+    found.working.as_ref().map_or(&found.name, |(name, _)| name)
+}
+
+/// Whether a name is of a pattern: `*` is any text, `?` any one character, everything else itself.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut of) = (0, 0);
+    // Where to go on when the text that a star stands for must be one character longer.
+    let mut star = None;
+    while of < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, of));
+                at += 1;
+            }
+            Some(letter) if *letter == '?' || *letter == name[of] => (at, of) = (at + 1, of + 1),
+            _ => {
+                let Some((from, upto)) = star else { return false };
+                star = Some((from, upto + 1));
+                (at, of) = (from + 1, upto + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn names_match_patterns() {
+        for (pattern, name, expected) in [
+            ("night-*.csv", "night-20261122.csv", true),
+            ("night-*.csv", "night-.csv", true),
+            ("night-*.csv", "night-1.csv.gz", false),
+            ("*a*b", "xaxbxab", true),
+            ("*a*b", "xaxbxa", false),
+            ("n?ght", "nïght", true),
+            ("n?ght", "nght", false),
+            ("*", "", true),
+            ("", "x", false),
+            ("A", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}
