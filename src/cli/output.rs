@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use crate::config::Locale;
-use crate::report::{table, words};
+use crate::report::{set, table, words};
 use crate::run::{Report, State};
 
 /// Problems printed before the rest is only counted.
@@ -29,6 +29,9 @@ pub fn report(report: &Report, locale: Locale) {
     let table = || rules.iter().for_each(|row| line(&format!("  {row}")));
     if whole {
         table();
+    }
+    if let Some(account) = &report.set {
+        set::lines(account, locale).iter().for_each(|row| line(&format!("  {row}")));
     }
     for (label, value) in words::facts(report, locale) {
         line(&format!("  {label:<24} {value}"));

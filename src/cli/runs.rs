@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::cli::{Exit, Setting, output};
 use crate::config::Locale;
 use crate::db::{Conn, Params};
-use crate::report::words;
 use crate::report::{Code, Problem};
+use crate::report::{set, words};
 use crate::run::history::{self, Past};
 use crate::run::hold::Shelf;
+use crate::sets::SetReport;
 
 /// The words of `runs`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,9 @@ pub struct Options {
     /// Also those of tasks that changed nothing
     #[arg(long)]
     all: bool,
+    /// The courses or cohorts of a full set as CSV, nothing else
+    #[arg(long, requires = "run", conflicts_with = "json")]
+    csv: bool,
 }
 
 pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
@@ -31,7 +35,11 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
         None => list(setting, &mut conn, options).await?,
         Some(run) => {
             let past = history::find(&mut conn, run).await?.ok_or_else(|| anyhow!("there is no run {run}"))?;
-            whole(setting, &mut conn, &past).await?;
+            if options.csv {
+                places(&past)?;
+            } else {
+                whole(setting, &mut conn, &past).await?;
+            }
         }
     }
     conn.close().await;
@@ -93,10 +101,28 @@ async fn whole(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Resul
     Ok(())
 }
 
+/// The places of a full set as CSV.
+fn places(past: &Past) -> anyhow::Result<()> {
+    let account = account(past).ok_or_else(|| anyhow!("run {} is not one of a full set", past.run))?;
+    output::line(set::csv(&account).trim_end());
+    if account.more_places > 0 {
+        eprintln!("enrold: the history has not kept {} more courses or cohorts", account.more_places);
+    }
+    Ok(())
+}
+
+/// What a full set came to, as the history has it.
+fn account(past: &Past) -> Option<SetReport> {
+    serde_json::from_value(past.counts["set"].clone()).ok()
+}
+
 fn headline(locale: Locale, past: &Past) {
     output::line(&format!("run {}  {}  {}  {}  {}", past.run, moment(past.clock), past.kind, past.source, past.state));
     if !past.message.is_empty() {
         output::line(&format!("  {}", past.message));
+    }
+    if let Some(account) = account(past) {
+        set::lines(&account, locale).iter().for_each(|row| output::line(&format!("  {row}")));
     }
     let counts = past.counts["counts"].as_object().cloned().unwrap_or_default();
     for (kind, count) in counts {

@@ -107,6 +107,19 @@ pub(super) fn optional_mail_address(text: &str) -> Result<(), String> {
     }
 }
 
+/// Mail addresses alone, each once.
+pub(super) fn mail_addresses(texts: &[&str]) -> Result<(), String> {
+    for (at, text) in texts.iter().enumerate() {
+        if text.parse::<lettre::Address>().is_err() {
+            return Err(format!("found {}, expected mail addresses alone, for example it@example.org", shown(text)));
+        }
+        if texts[..at].contains(text) {
+            return Err(format!("{} stands there twice", shown(text)));
+        }
+    }
+    Ok(())
+}
+
 /// A time zone by its IANA name.
 pub(super) fn timezone(text: &str) -> Result<(), String> {
     match text.parse::<chrono_tz::Tz>() {

@@ -11,9 +11,11 @@ mod plain;
 mod post;
 mod probe;
 pub mod store;
+pub mod summary;
 mod words;
 
 pub use deliver::{MAIL, Round, deliver};
 pub use notice::{EXPIRY_ENTRY, EXPIRY_TEACHER, EXPIRY_USER, notify};
 pub use outbox::{WELCOME, welcome};
 pub use probe::probe;
+pub use summary::SET_REPORT;

@@ -4,6 +4,7 @@
 pub mod codes;
 mod document;
 mod sentences;
+pub mod set;
 pub mod table;
 pub mod words;
 

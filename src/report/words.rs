@@ -2,7 +2,7 @@
 //! It must not know where they are shown.
 
 use crate::config::Locale;
-use crate::report::table;
+use crate::report::{set, table};
 use crate::run::outcome::{Breach, Note, Report, State};
 
 /// A text in the language asked for.
@@ -111,6 +111,9 @@ pub fn change(kind: &str, locale: Locale) -> String {
         "grade.remove" => ("grades to history", "notes vers l'historique"),
         "grade-history.add" => ("grade history rows", "lignes d'historique"),
         "lastaccess.remove" => ("last accesses removed", "derniers accès retirés"),
+        "cohort.add" => ("cohorts made", "cohortes créées"),
+        "cohort-member.add" => ("cohort members added", "membres de cohorte ajoutés"),
+        "cohort-member.remove" => ("cohort members removed", "membres de cohorte retirés"),
         "buffer.add" => ("kept for later", "gardés pour plus tard"),
         "buffer.remove" => ("buffered lines erased", "lignes en attente effacées"),
         "forum-subscription.add" => ("forum subscriptions", "abonnements aux forums"),
@@ -157,6 +160,9 @@ pub fn note(note: &Note, locale: Locale) -> String {
 
 /// A limit that was passed, for people.
 pub fn breach(breach: &Breach, locale: Locale) -> String {
+    if let Some(of_set) = set::breach(breach, locale) {
+        return of_set;
+    }
     let what = match breach.what.as_str() {
         "removals" => pick(locale, "unenrolments", "désinscriptions"),
         "suspensions" => pick(locale, "suspensions", "suspensions"),

@@ -2,6 +2,7 @@
 //! It must not try again; the life of the run decides that.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 use crate::clock::StopWatch;
@@ -9,19 +10,20 @@ use crate::config::GuardMode;
 use crate::db::{Conn, Params};
 use crate::fault;
 use crate::flatfile::job;
+use crate::mail::summary;
 use crate::moodle::site::Site;
 use crate::report::Code;
 use crate::run::error::{RunError, RunResult};
 use crate::run::guard::Guard;
 use crate::run::hold::Shelf;
 use crate::run::lease::Lease;
-use crate::run::order::{Opened, Order, Task};
+use crate::run::order::{Opened, Order, SetOrder, Task};
 use crate::run::outcome::{Breach, Lines, Meanwhile, PROBLEMS_SHOWN, Report, RuleReport, State};
 use crate::run::parts::{self, Cut, Turn};
 use crate::run::problems::problems;
 use crate::run::work::{Place, Work};
 use crate::run::{Engine, Moment, decision, history, jobs};
-use crate::sets::{self, Terms};
+use crate::sets::{self, Terms, account};
 
 /// Everything that an attempt needs and a retry keeps.
 #[derive(Clone, Copy)]
@@ -82,6 +84,7 @@ impl Attempt<'_> {
             waves: Place::wave_of(committed),
             backfill: false,
             rules: Vec::new(),
+            set: None,
         };
         let outcome = match self.task(&mut work).await {
             Ok(()) => work.guard_check().await,
@@ -165,19 +168,30 @@ impl Attempt<'_> {
             (Task::Set(order), Some(opened), _) => {
                 let terms = Terms::of(work.conn, self.site, settings, &order.source, self.run, self.now).await?;
                 work.guard.for_source(&terms.limits.own);
-                sets::apply(work, settings, &terms, order, &opened.file).await?;
-                jobs::follow_cohorts(work, rules, settings).await?;
-                jobs::follow(work, rules, settings, &[]).await
+                let outcome = self.set(work, &terms, order, &opened.file).await;
+                if let Err(RunError::Held) | Ok(()) = &outcome {
+                    account::take(work, &terms).await?;
+                }
+                outcome
             }
             // A file that cannot be opened never gets here.
             (Task::File { .. } | Task::Set(_), None, _) => Ok(()),
         }
     }
 
+    /// A full set, and what follows it.
+    async fn set(&self, work: &mut Work<'_>, terms: &Terms, order: &SetOrder, snapshot: &File) -> RunResult<()> {
+        let (settings, rules) = (&self.engine.settings, self.engine.rules);
+        sets::apply(work, settings, terms, order, snapshot).await?;
+        jobs::follow_cohorts(work, rules, settings).await?;
+        jobs::follow(work, rules, settings, &[]).await
+    }
+
     /// The end of a run, or of a part of one, that may commit: its problems, its row, the fence, the commit (or the rollback
     /// of a rehearsal).
     async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
         self.file_unchanged()?;
+        let settings = &self.engine.settings;
         read_problems(conn, self.run, report).await?;
         let ends = self.turn.is_none_or(|turn| turn.is_last());
         if ends {
@@ -200,6 +214,7 @@ impl Attempt<'_> {
             history::close(conn, self.run, report.state, report, "", true).await?;
             if let Some(set) = self.order.set_order() {
                 decision::supersede(conn, &set.source, self.order.held.unwrap_or(self.run), self.run).await?;
+                summary::queue(conn, settings, &set.source, report, "").await?;
             }
         }
         self.commit(conn).await?;
@@ -235,8 +250,7 @@ impl Attempt<'_> {
         fault::step("held-kept");
         report.state = State::Held;
         let applied = self.turn.filter(|turn| turn.done > 0).map(|turn| turn.applied()).unwrap_or_default();
-        history::close(conn, self.run, State::Held, report, &applied, false).await?;
-        Ok(())
+        Ok(self.engine.close(conn, self.order, report, &applied).await?)
     }
 }
 
@@ -250,6 +264,9 @@ fn tell(work: &mut Work<'_>, report: &mut Report) {
         let same = |old: &Breach| (&old.scope, &old.name, &old.what) == (&breach.scope, &breach.name, &breach.what);
         report.breaches.retain(|old| !same(old));
         report.breaches.push(breach);
+    }
+    if let Some(set) = work.set.take() {
+        report.set = Some(set);
     }
     report.would_hold &= !report.breaches.is_empty();
     for rule in std::mem::take(&mut work.rules) {

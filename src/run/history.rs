@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use crate::db::{Conn, DbError, Params, Row};
 use crate::run::decision;
 use crate::run::outcome::{Report, State};
+use crate::sets::SetReport;
 
 /// What identifies a drop (DESIGN 1): the same file is never applied twice, the same bytes on another day are.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +174,7 @@ pub async fn close(
 pub(super) fn counts(report: &Report) -> String {
     let counts = serde_json::json!({
         "lines": report.lines, "errors": report.errors, "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
-        "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "same_bytes_as": report.same_bytes_as,
+        "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "set": report.set.as_ref().map(SetReport::kept), "same_bytes_as": report.same_bytes_as,
     });
     counts.to_string()
 }
@@ -246,6 +247,7 @@ pub async fn find(conn: &mut Conn, run: i64) -> Result<Option<Past>, DbError> {
 }
 
 /// Removes the runs of tasks before `before` (Unix seconds, by the runs' clocks) that changed nothing, and gives how many.
+/// The runs of full sets stay: the next set is measured against them.
 /// What has an overtaken change, an error, a passed limit, a mail or pending effects stays; so does what decided a held
 /// run, what a task names as its last run, and the newest run of each kind: no number is given again.
 ///
@@ -257,7 +259,7 @@ pub async fn forget_quiet(conn: &mut Conn, before: i64) -> Result<u64, DbError> 
         "x",
         "(SELECT q.kind, MAX(q.id) AS newest FROM {enrold_run} q GROUP BY q.kind) n",
         r#"x.kind = n.kind AND x.id < n.newest AND x.clock < :before AND x.effects = 0 AND x.parent IS NULL
-            AND :quiet AND x.counts LIKE '%"breaches":[]%'
+            AND :quiet AND x.counts NOT LIKE '%"set":{%' AND x.counts LIKE '%"breaches":[]%'
             AND NOT EXISTS (SELECT 1 FROM {enrold_change} c WHERE c.run = x.id)
             AND NOT EXISTS (SELECT 1 FROM {enrold_error} f WHERE f.run = x.id)
             AND NOT EXISTS (SELECT 1 FROM {enrold_outbox} m WHERE m.run = x.id)

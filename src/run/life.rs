@@ -248,7 +248,7 @@ impl Engine {
         report.problems.push(problem);
         if !simulate {
             report.run = history::open(conn, &order.kind(), &order.source(), report.clock, order.held, None).await?;
-            history::close(conn, report.run, State::Failed, &report, &message, false).await?;
+            self.close(conn, order, &report, &message).await?;
         }
         Ok(report)
     }
@@ -291,6 +291,7 @@ fn blank(kind: &str, source: &str, clock: i64) -> Report {
         read_as: None,
         counts: BTreeMap::new(),
         rules: Vec::new(),
+        set: None,
         overtaken: 0,
         would_hold: false,
         errors: 0,
@@ -316,6 +317,7 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
         lines: serde_json::from_value(part("lines")).map_err(read)?,
         counts: serde_json::from_value(part("counts")).map_err(read)?,
         rules: serde_json::from_value(part("rules")).unwrap_or_default(),
+        set: serde_json::from_value(part("set")).unwrap_or_default(),
         overtaken: part("overtaken").as_i64().unwrap_or_default(),
         errors: part("errors").as_u64().unwrap_or_default(),
         breaches: serde_json::from_value(part("breaches")).map_err(read)?,

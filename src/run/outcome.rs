@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::report::Problem;
+use crate::sets::SetReport;
 
 /// Problems kept in memory for a report; all of them stand in `enrold_error`.
 pub const PROBLEMS_SHOWN: usize = 10_000;
@@ -226,6 +227,8 @@ pub struct Report {
     pub counts: BTreeMap<String, i64>,
     /// What each rule came to, in the order in which they ran.
     pub rules: Vec<RuleReport>,
+    /// What a full set came to, place by place.
+    pub set: Option<SetReport>,
     /// Changes that another writer overtook between plan and apply.
     pub overtaken: i64,
     /// A simulation only: without `--simulate` this run would be held.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::clock::StopWatch;
 use crate::db::{Conn, DbError};
+use crate::mail::summary;
 use crate::run::attempt::Attempt;
 use crate::run::error::{RunError, RunResult};
+use crate::run::order::Order;
 use crate::run::outcome::{Note, Report, State};
 use crate::run::{Engine, history, parts};
 
@@ -84,11 +86,37 @@ impl Engine {
             Some(turn) => format!("{}; {error}", turn.applied()),
             None => error.to_string(),
         };
-        if history::close(conn, attempt.run, State::Failed, report, &message, false).await.is_err()
+        let report = Report { state: State::Failed, ..report.clone() };
+        if self.close(conn, attempt.order, &report, &message).await.is_err()
             && let Ok(mut fresh) = self.database.connect().await
         {
             // If this fails as well, the row stays "running" and the next run calls it interrupted.
-            drop(history::close(&mut fresh, attempt.run, State::Failed, report, &message, false).await);
+            drop(self.close(&mut fresh, attempt.order, &report, &message).await);
         }
+    }
+
+    /// Writes how a run ended of which nothing is left but its row; the mail about a full set is queued with it.
+    pub(super) async fn close(
+        &self,
+        conn: &mut Conn,
+        order: &Order,
+        report: &Report,
+        message: &str,
+    ) -> Result<(), DbError> {
+        let Some(set) = order.set_order() else {
+            return history::close(conn, report.run, report.state, report, message, false).await;
+        };
+        conn.begin().await?;
+        let closing = async {
+            history::close(conn, report.run, report.state, report, message, false).await?;
+            summary::queue(conn, &self.settings, &set.source, report, message).await?;
+            conn.commit().await
+        };
+        let outcome = closing.await;
+        if outcome.is_err() {
+            // The error that brought us here says more than one of the rollback.
+            drop(conn.rollback().await);
+        }
+        outcome
     }
 }

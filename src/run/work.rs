@@ -8,6 +8,7 @@ use crate::moodle::site::Site;
 use crate::run::guard::Guard;
 use crate::run::observe::{Moment, Observer};
 use crate::run::outcome::{Lines, Note, RuleReport};
+use crate::sets::SetReport;
 
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
 const RANK_ROOM: i64 = 1_000_000_000;
@@ -72,6 +73,8 @@ pub struct Work<'a> {
     pub backfill: bool,
     /// What each rule came to so far.
     pub rules: Vec<RuleReport>,
+    /// What a full set came to, once that is counted.
+    pub set: Option<SetReport>,
 }
 
 impl Work<'_> {

@@ -21,13 +21,7 @@ const RESOLVED: &str = "u.found = 1 AND u.userid NOT IN (:never) AND k.found = 1
 /// # Errors
 /// The engine's.
 pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
-    work.conn
-        .temporary(
-            "stage_cohort",
-            "ckey VARCHAR(255) NOT NULL PRIMARY KEY, cohortid BIGINT, contextid BIGINT, component VARCHAR(100) NOT NULL, found BIGINT NOT NULL",
-        )
-        .await?;
-    find(work, terms).await?;
+    look(work, terms).await?;
     if terms.create_cohorts && terms.cohort_key != "id" && make(work, terms).await? > 0 {
         work.conn.exec("DELETE FROM stage_cohort", &Params::new()).await?;
         find(work, terms).await?;
@@ -56,6 +50,16 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
             &params,
         )
         .await?)
+}
+
+/// Finds the cohorts of the staged rows that are there.
+///
+/// # Errors
+/// The engine's.
+pub async fn look(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    let columns = "ckey VARCHAR(255) NOT NULL PRIMARY KEY, cohortid BIGINT, contextid BIGINT, component VARCHAR(100) NOT NULL, found BIGINT NOT NULL";
+    work.conn.temporary("stage_cohort", columns).await?;
+    find(work, terms).await
 }
 
 async fn find(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
@@ -141,8 +145,7 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunResult<()> {
-    gather(work, never).await?;
+pub async fn apply(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
     let params = work.params().with("source", terms.source.as_str()).with("full", i64::from(terms.full_membership));
     weigh(work, &params).await?;
     let wave = work.next_wave();
@@ -151,7 +154,11 @@ pub async fn apply(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunResu
     Ok(remember(work, &params).await?)
 }
 
-async fn gather(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
+/// Makes `set_cohort` and `set_member` from `stage_line` and its keys.
+///
+/// # Errors
+/// The engine's.
+pub async fn gather(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
     let conn = &mut *work.conn;
     conn.temporary("set_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL").await?;
     conn.temporary("set_member", "cohortid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (cohortid, userid)")
@@ -176,7 +183,7 @@ async fn gather(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
 
 /// Members of the named cohorts whom the set does not name: those that this source has brought, or all that no other source
 /// has, as the terms say. Who is spared stays.
-const LEAVING: &str = "SELECT m.id, 0 AS line, 0 AS courseid, c.contextid FROM {cohort_members} m
+pub(super) const LEAVING: &str = "SELECT m.id, 0 AS line, 0 AS courseid, c.contextid FROM {cohort_members} m
     JOIN set_cohort c ON c.cohortid = m.cohortid
     LEFT JOIN set_member w ON w.cohortid = m.cohortid AND w.userid = m.userid
     LEFT JOIN set_spared p ON p.userid = m.userid

@@ -1,6 +1,7 @@
 //! A run over a full set: its rows staged, resolved, weighed as a set, and made true by the reconciliation engine.
 //! It must not know where the snapshot comes from, nor begin or end transactions: the life of a run does.
 
+pub mod account;
 mod cohorts;
 pub mod courses;
 mod feed;
@@ -10,10 +11,12 @@ mod persons;
 mod readiness;
 mod stage;
 pub mod terms;
+pub mod trend;
 
 pub use feed::{Feed, Stale, feeds};
 pub use nightly::DroppedSet;
 pub use readiness::{Readiness, readiness};
+pub use account::SetReport;
 pub use terms::Terms;
 
 use std::fs::File;
@@ -59,7 +62,7 @@ pub async fn apply(
     persons::gather(work, terms, &never).await?;
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
-    weigh(work, terms, lines)?;
+    weigh_or_foresee(work, terms, lines).await?;
     reconcile::prepare(work).await?;
     let policy = policy(work, terms, &header);
     reconcile::run_under(work, &DATABASE, policy, settings, View::ALL, false).await?;
@@ -79,14 +82,22 @@ async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> 
     let never = [0, work.site.guest()];
     resolve::users(work, terms.keys.user).await?;
     // Cohorts are made only for a set that is not refused as a whole.
-    weigh_size(work, terms, lines)?;
+    work.lines = lines;
+    if weigh_size(work, terms, lines).is_err() {
+        cohorts::look(work, terms).await?;
+        persons::spare_users(work, terms).await?;
+        cohorts::gather(work, &never).await?;
+        account::foresee(work, terms).await?;
+        return Err(RunError::Held);
+    }
     lines.failed += cohorts::resolve(work, terms, &never).await?;
     persons::spare_users(work, terms).await?;
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
-    weigh(work, terms, lines)?;
+    cohorts::gather(work, &never).await?;
+    weigh_or_foresee(work, terms, lines).await?;
     reconcile::prepare(work).await?;
-    cohorts::apply(work, terms, &never).await
+    cohorts::apply(work, terms).await
 }
 
 /// What may be done to the source's enrolments, from its terms and the columns that its set has.
@@ -123,6 +134,15 @@ fn policy(work: &Work<'_>, terms: &Terms, header: &Header) -> Policy {
         params,
         ..base
     }
+}
+
+/// [`weigh`], with the account of a set that it refuses: nothing will be planned for it.
+async fn weigh_or_foresee(work: &mut Work<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
+    let outcome = weigh(work, terms, lines);
+    if outcome.is_err() {
+        account::foresee(work, terms).await?;
+    }
+    outcome
 }
 
 /// The guard's look at the set itself, before anything is planned: empty, or another size than the last good one.

@@ -43,6 +43,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         waves: 0,
         backfill: false,
         rules: Vec::new(),
+        set: None,
     }
 }
 

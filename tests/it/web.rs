@@ -118,6 +118,7 @@ fn report(state: State, failed: u64) -> Report {
         lines: Lines { physical: 12, blank: 2, records: 10, failed },
         read_as: None,
         rules: Vec::new(),
+        set: None,
         counts: BTreeMap::from([("enrolment.add".to_owned(), 7), ("role.add".to_owned(), 6)]),
         overtaken: 0,
         would_hold: false,

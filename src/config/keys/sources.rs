@@ -4,7 +4,7 @@
 use super::{CENTURY, Key, Kind, MANY, Unset, choice, count, defaulted, flag, growth, percent, seconds, text, whole};
 use crate::config::forms;
 use crate::config::sections::{
-    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, GroupKey, RoleKey, SetFormat, Target, UserKey,
+    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, GroupKey, MailWhen, RoleKey, SetFormat, Target, UserKey,
 };
 
 /// What begins the keys of all sources.
@@ -53,6 +53,8 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     defaulted("seasons", Kind::List(forms::seasons)),
     defaulted("stale_after", Kind::Span),
     whole("same_bytes_days", 0, CENTURY, "days"),
+    defaulted("mail_to", Kind::List(forms::mail_addresses)),
+    choice("mail_when", MailWhen::WORDS),
     text("columns.user", forms::line),
     text("columns.course", forms::line),
     text("columns.role", forms::line),

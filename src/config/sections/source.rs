@@ -91,6 +91,18 @@ choice! {
     }
 }
 
+choice! {
+    /// After which runs of a source a mail goes out.
+    MailWhen {
+        /// After one that changed something, and with every problem.
+        Changes = "changes",
+        /// After one that is held, that failed, or of which rows failed.
+        Problems = "problems",
+        /// After every one.
+        Always = "always",
+    }
+}
+
 /// One source of full sets.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -168,6 +180,10 @@ pub struct Source {
     pub stale_after: Duration,
     /// The operator is told when the same bytes have come for so many days; 0: never.
     pub same_bytes_days: u32,
+    /// Mail addresses that get the reports of its runs.
+    pub mail_to: Vec<String>,
+    /// After which runs.
+    pub mail_when: MailWhen,
     /// The keys below `sources.NAME.` that a layer sets.
     #[serde(skip)]
     pub(in crate::config) given: BTreeSet<String>,

@@ -14,6 +14,7 @@ fn report(state: State) -> Report {
         lines: Lines { physical: 12, blank: 2, records: 10, failed: 3 },
         read_as: None,
         rules: Vec::new(),
+        set: None,
         counts: BTreeMap::from([("enrolment.add".to_owned(), 7)]),
         overtaken: 0,
         would_hold: false,

@@ -1,0 +1,192 @@
+//! What a full set came to as a table of places, with its consequences and its trend; and the places as CSV.
+//! It must not know how the figures were counted, or where they are shown.
+
+use crate::config::Locale;
+use crate::report::words::pick;
+use crate::run::outcome::Breach;
+use crate::sets::account::{Figures, PlaceKind, SetPlace, SetReport};
+use crate::sets::trend::{Point, median};
+
+/// Places in the table; the rest is counted.
+const SHOWN: usize = 50;
+
+/// Columns of numbers behind the name.
+const NUMBERS: usize = 7;
+
+/// The columns of the CSV.
+const HEADER: &str = "kind,name,added,reactivated,changed,suspended,removed,unchanged,unknown";
+
+fn numbers(figures: &Figures) -> [i64; NUMBERS] {
+    let Figures { added, reactivated, changed, suspended, removed, unchanged, unknown } = *figures;
+    [added, reactivated, changed, suspended, removed, unchanged, unknown]
+}
+
+/// The lines of the report: the set, the places that change or have unknown rows, all together, the consequences, the
+/// trend.
+pub fn lines(set: &SetReport, locale: Locale) -> Vec<String> {
+    let mut lines = vec![rows(set, locale)];
+    if set.foreseen {
+        lines.push(pick(
+            locale,
+            "held before anything was planned: what a comparison foresees, without consequences",
+            "retenu avant toute planification : ce que prévoit une comparaison, sans les conséquences",
+        ));
+    }
+    lines.append(&mut table(set, locale));
+    lines.extend(consequences(set, locale));
+    lines.extend(trend(set, locale));
+    lines
+}
+
+fn rows(set: &SetReport, locale: Locale) -> String {
+    let SetReport { source, rows, unknown, .. } = set;
+    let last = match (set.last_rows, locale) {
+        (None, Locale::En) => "no earlier good set".to_owned(),
+        (None, Locale::Fr) => "aucun lot valable auparavant".to_owned(),
+        (Some(last), Locale::En) => format!("last good set: {last}"),
+        (Some(last), Locale::Fr) => format!("dernier lot valable : {last}"),
+    };
+    match locale {
+        Locale::En => format!("set of {source}: {rows} rows ({last}), {unknown} of them failed"),
+        Locale::Fr => format!("lot de {source} : {rows} lignes ({last}), dont {unknown} en échec"),
+    }
+}
+
+fn table(set: &SetReport, locale: Locale) -> Vec<String> {
+    let told: Vec<&SetPlace> =
+        set.places.iter().filter(|place| place.figures.change() || place.figures.unknown > 0).collect();
+    let heading = match set.places.first().map(|place| place.kind) {
+        Some(PlaceKind::Cohort) => pick(locale, "cohort", "cohorte"),
+        _ => pick(locale, "course", "cours"),
+    };
+    let mut rows: Vec<(String, [String; NUMBERS])> = vec![(heading, headings(locale))];
+    rows.extend(told.iter().take(SHOWN).map(|place| (place.name.clone(), cells(&place.figures))));
+    let together = (pick(locale, "all together", "au total"), cells(&set.totals));
+    rows.push(together);
+    let name_width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let widths: [usize; NUMBERS] =
+        std::array::from_fn(|at| rows.iter().map(|(_, cells)| cells[at].chars().count()).max().unwrap_or(0));
+    let line = |(name, cells): &(String, [String; NUMBERS])| {
+        let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
+        format!("{name:<name_width$}  {}", cells.join("  "))
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let more = told.len().saturating_sub(SHOWN);
+    if more + set.more_places > 0 {
+        lines.insert(lines.len() - 1, more_places(more, set.more_places, locale));
+    }
+    lines
+}
+
+/// How many places that change are not shown, and how many of any kind the history has not kept.
+fn more_places(changing: usize, forgotten: usize, locale: Locale) -> String {
+    match (changing, forgotten, locale) {
+        (more, 0, Locale::En) => format!("… and {more} more that change"),
+        (more, 0, Locale::Fr) => format!("… et {more} de plus qui changent"),
+        (more, gone, Locale::En) => format!("… and {more} more that change, {gone} that the history has not kept"),
+        (more, gone, Locale::Fr) => {
+            format!("… et {more} de plus qui changent, {gone} que l'historique n'a pas gardés")
+        }
+    }
+}
+
+fn cells(figures: &Figures) -> [String; NUMBERS] {
+    numbers(figures).map(|number| if number == 0 { "-".to_owned() } else { number.to_string() })
+}
+
+fn headings(locale: Locale) -> [String; NUMBERS] {
+    [
+        ("added", "ajouts"),
+        ("reactivated", "réactivés"),
+        ("changed", "modifiés"),
+        ("suspended", "suspendus"),
+        ("removed", "retirés"),
+        ("unchanged", "inchangés"),
+        ("unknown", "inconnus"),
+    ]
+    .map(|(english, french)| pick(locale, english, french))
+}
+
+fn consequences(set: &SetReport, locale: Locale) -> Option<String> {
+    if set.last_enrolments + set.grades == 0 {
+        return None;
+    }
+    let (last, grades) = (set.last_enrolments, set.grades);
+    Some(match locale {
+        Locale::En => format!("last enrolments in a course lost: {last}; grades moved to history: {grades}"),
+        Locale::Fr => {
+            format!("dernières inscriptions à un cours perdues : {last} ; notes passées à l'historique : {grades}")
+        }
+    })
+}
+
+/// Rows and removals now against the last run and the usual (the middle one) of those that were applied.
+fn trend(set: &SetReport, locale: Locale) -> Option<String> {
+    let last = set.trend.first()?;
+    let good: Vec<&Point> = set.trend.iter().filter(|point| point.is_good()).collect();
+    let usual = |number: fn(&Point) -> i64| {
+        median(good.iter().map(|point| number(point)).collect()).map_or("-".to_owned(), |number| number.to_string())
+    };
+    let (rows, removed, unknown) =
+        (usual(|point| point.rows), usual(|point| point.removed), usual(|point| point.failed));
+    let runs = set.trend.len();
+    let applied = good.len();
+    Some(match locale {
+        Locale::En => format!(
+            "trend: rows {} (last run {}, usually {rows}); removed {} (last run {}, usually {removed}); failed {} (last run {}, usually {unknown}); {applied} of the last {runs} runs applied",
+            set.rows, last.rows, set.totals.removed, last.removed, set.unknown, last.failed
+        ),
+        Locale::Fr => format!(
+            "tendance : lignes {} (dernier passage {}, d'habitude {rows}) ; retirés {} (dernier passage {}, d'habitude {removed}) ; en échec {} (dernier passage {}, d'habitude {unknown}) ; {applied} des {runs} derniers passages appliqués",
+            set.rows, last.rows, set.totals.removed, last.removed, set.unknown, last.failed
+        ),
+    })
+}
+
+/// All places as CSV (RFC 4180, UTF-8, with a header), the lines ended by a line feed.
+pub fn csv(set: &SetReport) -> String {
+    let mut text = format!("{HEADER}\n");
+    for place in &set.places {
+        let kind = match place.kind {
+            PlaceKind::Course => "course",
+            PlaceKind::Cohort => "cohort",
+        };
+        let numbers = numbers(&place.figures).map(|number| number.to_string()).join(",");
+        text.push_str(&format!("{kind},{},{numbers}\n", quoted(&place.name)));
+    }
+    text
+}
+
+fn quoted(name: &str) -> String {
+    if name.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() }
+}
+
+/// A limit on the set itself that was passed, for people; `None` for a limit of another kind.
+pub(super) fn breach(breach: &Breach, locale: Locale) -> Option<String> {
+    let Breach { scope, name, what, count, of, limit } = breach;
+    let text = match (scope.as_str(), what.as_str(), locale) {
+        ("set", "empty", Locale::En) => format!("guard: the set of {name} is empty"),
+        ("set", "empty", Locale::Fr) => format!("garde : le lot de {name} est vide"),
+        ("set", "fewer-rows" | "more-rows", Locale::En) => {
+            format!("guard: the set of {name} has {count} rows, the last good one had {of} (limit {limit})")
+        }
+        ("set", "fewer-rows" | "more-rows", Locale::Fr) => {
+            format!("garde : le lot de {name} a {count} lignes, le dernier valable en avait {of} (seuil {limit})")
+        }
+        ("set", "unknown", Locale::En) => {
+            format!("guard: {count} of the {of} rows of the set of {name} failed (limit {limit})")
+        }
+        ("set", "unknown", Locale::Fr) => {
+            format!("garde : {count} des {of} lignes du lot de {name} sont en échec (seuil {limit})")
+        }
+        ("cohort", _, Locale::En) => format!("guard: cohort {name} would lose {count} of {of} members (limit {limit})"),
+        ("cohort", _, Locale::Fr) => {
+            format!("garde : la cohorte {name} perdrait {count} de ses {of} membres (seuil {limit})")
+        }
+        _ => return None,
+    };
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests;
