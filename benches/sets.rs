@@ -2,13 +2,15 @@
 //! with a tenth of the rows exchanged.
 //!
 //! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench sets` measures everything; words after `--` choose: `postgres`,
-//! `mariadb`, `sqlite`, `new`, `same`, `churn`, and a number of pairs.
+//! `mariadb`, `sqlite`, `new`, `same`, `churn`, `memory`, and a number of pairs.
 
 mod floors;
+mod memory;
 mod site;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,12 +46,51 @@ fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     runtime.block_on(async {
         for engine in engines.into_iter().filter(|engine| wants(engine, &engines)) {
-            for work in works.into_iter().filter(|work| wants(work, &works)) {
+            for work in works.into_iter().filter(|work| wants(work, &[works.as_slice(), &["memory"]].concat())) {
                 compare(engine, folder.path(), work, pairs).await?;
             }
         }
+        if wants("memory", &[works.as_slice(), &["memory"]].concat()) && wants("postgres", &engines) {
+            peak(folder.path()).await?;
+        }
         Ok(())
     })
+}
+
+/// The real binary's largest resident memory with a small set and with the whole one.
+async fn peak(folder: &Path) -> Outcome<()> {
+    for users in [USERS / 10, USERS] {
+        let bench = ready("postgres", folder, "new").await?;
+        let file = folder.join("memory.csv");
+        let mut out = std::io::BufWriter::new(std::fs::File::create(&file)?);
+        writeln!(out, "user,course,role")?;
+        for (user, course) in rows(false).filter(|(user, _)| *user <= users) {
+            writeln!(out, "n{user},ic{course},student")?;
+        }
+        out.flush()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
+        for set in [format!("database.url={}", bench.url), format!("state.path={}", folder.display())] {
+            command.arg("--set").arg(set);
+        }
+        command.args([
+            "--set",
+            "guard.mode=off",
+            "--set",
+            "sources.records.files=x.csv",
+            "--set",
+            "sources.records.unenrolaction=unenrol",
+        ]);
+        command.args(["--quiet", "import", "--yes", "--source", "records"]).arg(&file);
+        let start = Instant::now();
+        let peak = memory::peak_kib(&mut command)? as f64 / 1024.0;
+        println!(
+            "memory: {} rows on PostgreSQL in {:.1} s, resident at most {peak:.1} MiB",
+            users * COURSES,
+            start.elapsed().as_secs_f64()
+        );
+        bench.drop().await?;
+    }
+    Ok(())
 }
 
 async fn compare(engine: &str, folder: &Path, work: &str, pairs: usize) -> Outcome<()> {
@@ -110,7 +151,8 @@ fn snapshot(folder: &Path, work: &str) -> Outcome<PathBuf> {
 /// A site on which the work is about to be done.
 async fn ready(engine: &str, folder: &Path, work: &str) -> Outcome<Bench> {
     let mut bench = Bench::new(engine, folder, USERS + CHURN, COURSES).await?;
-    let sets = [("guard.mode", "off"), ("sources.records.files", "x.csv"), ("sources.records.unenrolaction", "unenrol")];
+    let sets =
+        [("guard.mode", "off"), ("sources.records.files", "x.csv"), ("sources.records.unenrolaction", "unenrol")];
     let sets = sets.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let mut settings = enrold::config::load(&Sources { sets, ..Sources::default() })?.settings;
     settings.state.path = folder.to_owned();
@@ -177,7 +219,9 @@ async fn floor(bench: &Bench, work: &str) -> Outcome<f64> {
 
 /// The floor of cohort sync for other rows: its first statement picks them.
 fn with_first(first: &str, cohort: &str) -> Vec<String> {
-    let of_set = |text: String| text.replace("enrol_cohort", "enrol_database").replace(r#""enrol":"cohort""#, r#""enrol":"database""#);
+    let of_set = |text: String| {
+        text.replace("enrol_cohort", "enrol_database").replace(r#""enrol":"cohort""#, r#""enrol":"database""#)
+    };
     let rest = floors::statements(cohort).into_iter().skip(1).map(of_set);
     floors::statements(first).into_iter().chain(rest).collect()
 }

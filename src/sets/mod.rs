@@ -13,10 +13,10 @@ mod stage;
 pub mod terms;
 pub mod trend;
 
+pub use account::SetReport;
 pub use feed::{Feed, Stale, feeds};
 pub use nightly::DroppedSet;
 pub use readiness::{Readiness, readiness};
-pub use account::SetReport;
 pub use terms::Terms;
 
 use std::fs::File;

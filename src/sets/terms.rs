@@ -7,8 +7,8 @@ use crate::config::{AbsentAction, GroupKey, RoleKey, SetLimits, Settings, Target
 use crate::db::{Conn, Params};
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
-use crate::run::error::{RunError, RunResult};
 use crate::run::courses::NewCourses;
+use crate::run::error::{RunError, RunResult};
 use crate::run::zone;
 use crate::sets::courses;
 use crate::source::with_moodles_settings;
@@ -118,7 +118,7 @@ async fn last_rows(conn: &mut Conn, source: &str, run: i64) -> RunResult<Option<
     let before = if run == 0 { i64::MAX } else { run };
     let params = Params::new().with("kind", format!("sync {source}")).with("before", before);
     let sql = "SELECT r.counts FROM {enrold_run} r WHERE r.id = (SELECT MAX(t.id) FROM {enrold_run} t
-        WHERE t.kind = :kind AND t.id < :before AND t.state IN ('done', 'done-with-errors'))";
+        WHERE t.kind = :kind AND t.id < :before AND t.state IN ('done', 'done-with-errors', 'approved'))";
     let Some(row) = conn.row(sql, &params).await? else { return Ok(None) };
     let counts: serde_json::Value = serde_json::from_str(&row.text(0)).unwrap_or_default();
     Ok(counts["lines"]["records"].as_i64())

@@ -106,6 +106,7 @@ pub async fn make(conn: &mut Conn, engine: &Engine, file: &File, terms: &NewCour
         waves: 0,
         backfill: false,
         rules: Vec::new(),
+        set: None,
     };
     let before = work.conn.statements();
     let lines = courses::load(&mut work, file, "courses.csv").await.unwrap();

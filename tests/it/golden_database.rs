@@ -16,7 +16,8 @@ fn of(name: &'static str, from: i64, to: i64) -> Case {
 }
 
 const LOG: &str = "logstore_standard_log";
-const INVISIBLE: &str = "Moodle does not see an enrolment without a role of its instance; enrold looks at it like any other";
+const INVISIBLE: &str =
+    "Moodle does not see an enrolment without a role of its instance; enrold looks at it like any other";
 const OTHER: &str = "another user who vanishes keeps the role in Moodle for ever";
 
 async fn d01_unenrol(site: Site) {

@@ -27,7 +27,8 @@ fn a_directory_that_is_removed_and_made_again() {
         daemon.is_well("b.csv");
         let log = daemon.log();
         assert_eq!(log.matches("is not there: make it").count(), 1, "said once:\n{log}");
-        assert_eq!(log.matches("are not told by the system").count(), 1, "said once:\n{log}");
+        // The directory may be there again before the daemon has tried to watch it.
+        assert!(log.matches("are not told by the system").count() <= 1, "said once:\n{log}");
         // In one moment, perhaps with the same number: what the file system gives to the new directory does not count.
         daemon.stand_still();
         fs::remove_dir_all(&daemon.inbox).unwrap();

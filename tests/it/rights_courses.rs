@@ -28,7 +28,8 @@ fn making_courses_needs_no_more_mariadb() {
 /// alone.
 async fn making_courses_needs_no_more(mut site: Site) {
     site.catalogue().await;
-    for (key, value) in [("url", "sqlite:other.sqlite"), ("table", "v"), ("courses.table", "c")] {
+    let keys = [("url", "sqlite:other.sqlite"), ("table", "v"), ("columns.user", "u"), ("columns.course", "c")];
+    for (key, value) in keys.into_iter().chain([("courses.table", "c")]) {
         site.set(&format!("sources.records.{key}"), value);
     }
     let mut account = Account::make(&mut site).await;
