@@ -82,7 +82,8 @@ impl Exit {
 
     /// The code of a run: a file that waits for its method was not applied, a task that has nothing to do is done.
     fn of_report(report: &Report) -> Self {
-        if report.notes.contains(&Note::MethodDisabled) && report.kind != "sync flatfile" {
+        let waits = report.notes.contains(&Note::MethodDisabled) && report.kind != "sync flatfile";
+        if waits || report.notes.contains(&Note::SetsDisabled) {
             return Self::Failed;
         }
         if report.would_hold {

@@ -136,7 +136,7 @@ impl Engine {
             && !site.is_enabled(DATABASE.method)
         {
             report.state = State::Skipped;
-            report.notes.push(Note::MethodDisabled);
+            report.notes.push(Note::SetsDisabled);
             return Ok(report);
         }
         if let Some(order) = order.sync_order() {

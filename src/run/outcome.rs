@@ -269,6 +269,8 @@ impl Report {
 pub enum Note {
     /// The method is not enabled; nothing was applied.
     MethodDisabled,
+    /// The method of full sets is not enabled; nothing was applied.
+    SetsDisabled,
     /// Moodle's own task is enabled too.
     TwinTask(String),
     /// Short names in `tasks.RULE.courses` that no course has.

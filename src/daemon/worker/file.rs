@@ -63,7 +63,7 @@ impl Worker {
 
     async fn end(&mut self, claimed: &Claimed, report: &Report) -> Next {
         let Some(ending) = Ending::of(report.state) else {
-            let waits = report.notes.contains(&Note::MethodDisabled);
+            let waits = [Note::MethodDisabled, Note::SetsDisabled].iter().any(|note| report.notes.contains(note));
             let reason = if waits { "the enrolment method is not enabled in Moodle" } else { "the run was skipped" };
             if claimed.is_set {
                 // Flat files are of another method.
