@@ -236,7 +236,6 @@ fn params(work: &Work<'_>, terms: &Terms) -> Params {
         .with("cause", DATABASE.name)
         .with("method", METHOD)
         .with("source", terms.source.as_str())
-        .with("full", i64::from(terms.full_membership))
         .with("ignore_hidden", i64::from(terms.ignore_hidden))
         .with("unenrol", i64::from(unenrols))
         .with("ending", ending)

@@ -12,8 +12,9 @@ const RANK_COHORT: i64 = 10;
 const RANK_LEAVE: i64 = 20;
 const RANK_JOIN: i64 = 30;
 
-/// A row names one account that may be written, and one cohort that nobody else fills.
-const RESOLVED: &str = "u.found = 1 AND u.userid NOT IN (:never) AND k.found = 1 AND k.component = ''";
+/// A row names one account that may be written, and one cohort that nobody else fills: of no component, or of the source's.
+const RESOLVED: &str =
+    "u.found = 1 AND u.userid NOT IN (:never) AND k.found = 1 AND k.component IN ('', :own_component)";
 
 /// Finds the cohorts of the staged rows, makes those that are missing if the terms say so, and tells the rows that name
 /// none; gives how many those are.
@@ -30,6 +31,7 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
         .params()
         .with("userkey", terms.keys.user.as_str())
         .with("cohortkey", terms.cohort_key)
+        .with("own_component", terms.cohort_component.as_str())
         .fragment("never", id_list(never))
         .fragment("resolved", RESOLVED)
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
@@ -96,8 +98,12 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         "name" => ("l.ckey", "''"),
         _ => ("COALESCE(NULLIF(MAX(l.gkey), ''), l.ckey)", "l.ckey"),
     };
-    let params =
-        work.params().fragment("name", name).fragment("idnumber", idnumber).with("system", work.site.system_context);
+    let params = work
+        .params()
+        .fragment("name", name)
+        .fragment("idnumber", idnumber)
+        .with("system", work.site.system_context)
+        .with("own_component", terms.cohort_component.as_str());
     let missing = work
         .conn
         .exec(
@@ -126,7 +132,7 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         .conn
         .exec(
             "INSERT INTO {cohort} (contextid, name, idnumber, description, descriptionformat, visible, component, timecreated, timemodified)
-             SELECT :system, t.name, t.idnumber, '', 1, 1, '', :now, :now FROM new_cohort t ORDER BY t.n",
+             SELECT :system, t.name, t.idnumber, '', 1, 1, :own_component, :now, :now FROM new_cohort t ORDER BY t.n",
             &params,
         )
         .await? as i64;
@@ -146,7 +152,7 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn apply(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
-    let params = work.params().with("source", terms.source.as_str()).with("full", i64::from(terms.full_membership));
+    let params = work.params().with("source", terms.source.as_str());
     weigh(work, &params).await?;
     let wave = work.next_wave();
     work.take(Place { wave, rank: RANK_LEAVE }, Taken::CohortMember, Pick::new(LEAVING).params(params.clone())).await?;
@@ -158,16 +164,18 @@ pub async fn apply(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn gather(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
+pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
     let conn = &mut *work.conn;
     conn.temporary("set_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL").await?;
     conn.temporary("set_member", "cohortid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (cohortid, userid)")
         .await?;
-    let params = work.params().fragment("never", id_list(never)).fragment("resolved", RESOLVED);
+    let own = terms.cohort_component.as_str();
+    let params =
+        work.params().with("own_component", own).fragment("never", id_list(never)).fragment("resolved", RESOLVED);
     let conn = &mut *work.conn;
     // A cohort is named even by a row whose account is unknown.
     conn.exec(
-        "INSERT INTO set_cohort (cohortid, contextid) SELECT DISTINCT k.cohortid, k.contextid FROM stage_cohort k WHERE k.found = 1 AND k.component = ''",
+        "INSERT INTO set_cohort (cohortid, contextid) SELECT DISTINCT k.cohortid, k.contextid FROM stage_cohort k WHERE k.found = 1 AND k.component IN ('', :own_component)",
         &params,
     )
     .await?;
@@ -181,14 +189,14 @@ pub async fn gather(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
     conn.analyse("set_member").await
 }
 
-/// Members of the named cohorts whom the set does not name: those that this source has brought, or all that no other source
-/// has, as the terms say. Who is spared stays.
+/// Members of the named cohorts whom this source has brought, and its set does not name any more, nor any other source. Who
+/// is spared stays.
 pub(super) const LEAVING: &str = "SELECT m.id, 0 AS line, 0 AS courseid, c.contextid FROM {cohort_members} m
     JOIN set_cohort c ON c.cohortid = m.cohortid
     LEFT JOIN set_member w ON w.cohortid = m.cohortid AND w.userid = m.userid
     LEFT JOIN set_spared p ON p.userid = m.userid
     LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = m.cohortid AND o.userid = m.userid
-   WHERE w.userid IS NULL AND p.userid IS NULL AND (o.userid IS NOT NULL OR :full = 1)
+   WHERE w.userid IS NULL AND p.userid IS NULL AND o.userid IS NOT NULL
      AND NOT EXISTS (SELECT 1 FROM {enrold_set_member} t WHERE t.cohortid = m.cohortid AND t.userid = m.userid AND t.source <> :source)";
 
 /// The guard's look at each cohort before anybody leaves it.

@@ -86,7 +86,7 @@ async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> 
     if weigh_size(work, terms, lines).is_err() {
         cohorts::look(work, terms).await?;
         persons::spare_users(work, terms).await?;
-        cohorts::gather(work, &never).await?;
+        cohorts::gather(work, terms, &never).await?;
         account::foresee(work, terms).await?;
         return Err(RunError::Held);
     }
@@ -94,7 +94,7 @@ async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> 
     persons::spare_users(work, terms).await?;
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
-    cohorts::gather(work, &never).await?;
+    cohorts::gather(work, terms, &never).await?;
     weigh_or_foresee(work, terms, lines).await?;
     reconcile::prepare(work).await?;
     cohorts::apply(work, terms).await

@@ -27,8 +27,8 @@ pub struct Terms {
     pub cohort_key: &'static str,
     /// Whether cohorts that do not exist are made.
     pub create_cohorts: bool,
-    /// Whether members that no source has brought are removed too.
-    pub full_membership: bool,
+    /// The component of the cohorts that are made; cohorts of it are the source's, too.
+    pub cohort_component: String,
     /// What its user and course columns hold.
     pub keys: Keys,
     /// Role values of the set and the roles that they mean (spec database 5: exact, with case).
@@ -94,7 +94,7 @@ impl Terms {
             cohorts: source.target == Target::Cohorts,
             cohort_key: source.cohort_key.as_str(),
             create_cohorts: source.create_cohorts,
-            full_membership: false,
+            cohort_component: source.cohort_component.trim().to_owned(),
             keys: Keys { user: source.user_key, course: source.course_key },
             default_role: default_role.map_or(0, |role| role.id),
             roles,

@@ -118,6 +118,11 @@ fn take_back(change: &Change, dump: &mut Dump) {
             let columns = ["groupid", "userid", "component", "itemid"];
             take_out(dump, change, "groups_members", &columns.map(|column| (column, column)));
         }
+        "cohort.add" => take_out(dump, change, "cohort", &[("id", "itemid")]),
+        "cohort-member.add" => {
+            take_out(dump, change, "cohort_members", &[("cohortid", "itemid"), ("userid", "userid")]);
+        }
+        "cohort-member.remove" => bring_back(dump, change, "cohort_members"),
         "conversation-member.add" => {
             let key = [("conversationid", "targetid"), ("userid", "userid")];
             take_out(dump, change, "message_conversation_members", &key);
