@@ -134,7 +134,7 @@ impl Bulk {
                 let buffer = std::mem::take(&mut self.buffer);
                 let sql = format!("INSERT INTO {} ({}) VALUES {buffer}", self.table, self.columns);
                 let texts = std::mem::take(&mut self.texts);
-                conn.insert_values(&sql, &texts).await
+                conn.insert_values(&self.table, &sql, &texts).await
             }
         }
     }

@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use super::dialect::Dialect;
 use super::error::DbError;
 use super::row::{Row, lite_row, my_row, pg_row};
+use super::scratch::Scratch;
 use super::sql::{Params, Statement, render};
 use crate::clock::StopWatch;
 
@@ -29,6 +30,7 @@ pub struct Conn {
     collation: String,
     in_run: bool,
     statements: Arc<AtomicU64>,
+    pub(super) scratch: Scratch,
 }
 
 macro_rules! on_engine {
@@ -51,7 +53,8 @@ macro_rules! bound {
     }};
 }
 
-/// MariaDB's statements carry their texts themselves ([`super::sql::maria_text`]) and go without preparation.
+/// MariaDB's statements carry their texts themselves ([`super::sql::maria_text`]) and go without preparation; so do those
+/// for PostgreSQL that bind nothing and give no rows: one message and its answer instead of two.
 macro_rules! unbound {
     ($statement:expr) => {
         sqlx::raw_sql(AssertSqlSafe($statement.sql.clone()))
@@ -60,7 +63,14 @@ macro_rules! unbound {
 
 impl Conn {
     pub(super) fn new(raw: Raw, prefix: &str, statements: Arc<AtomicU64>) -> Self {
-        Self { raw, prefix: prefix.to_owned(), collation: String::new(), in_run: false, statements }
+        Self {
+            raw,
+            prefix: prefix.to_owned(),
+            collation: String::new(),
+            in_run: false,
+            statements,
+            scratch: Scratch::default(),
+        }
     }
 
     /// The dialect of this connection's engine.
@@ -117,9 +127,16 @@ impl Conn {
     pub async fn exec(&mut self, template: &str, params: &Params) -> Result<u64, DbError> {
         let statement = self.rendered(template, params)?;
         self.refuse_implicit_commit(&statement.sql)?;
+        if self.scratch.has_nothing_for(&statement.sql) {
+            return Ok(0);
+        }
+        self.make_named(&statement.sql).await?;
         self.counted();
         let watch = StopWatch::start();
         let outcome = match &mut self.raw {
+            Raw::Pg(raw) if statement.texts.is_empty() => {
+                unbound!(statement).execute(raw).await.map(|done| done.rows_affected())
+            }
             Raw::Pg(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
             Raw::My(raw) => unbound!(statement).execute(raw).await.map(|done| done.rows_affected()),
             Raw::Lite(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
@@ -216,6 +233,7 @@ impl Conn {
         F: FnMut(Row) -> Result<(), DbError> + Send,
     {
         let statement = self.rendered(template, params)?;
+        self.make_named(&statement.sql).await?;
         self.counted();
         let sql = statement.sql.as_str();
         match &mut self.raw {
@@ -227,6 +245,7 @@ impl Conn {
 
     /// Loads many rows: COPY on PostgreSQL, multi-row VALUES elsewhere (crates.md 3).
     pub(super) async fn copy_in(&mut self, table: &str, columns: &str, csv: Vec<u8>) -> Result<(), DbError> {
+        self.make_named(table).await?;
         self.counted();
         let sql = format!("COPY {table} ({columns}) FROM STDIN WITH (FORMAT csv)");
         let Raw::Pg(raw) = &mut self.raw else {
@@ -241,7 +260,8 @@ impl Conn {
     }
 
     /// Runs one multi-row INSERT whose texts are bound (SQLite) or written out (MariaDB).
-    pub(super) async fn insert_values(&mut self, sql: &str, texts: &[String]) -> Result<(), DbError> {
+    pub(super) async fn insert_values(&mut self, table: &str, sql: &str, texts: &[String]) -> Result<(), DbError> {
+        self.make_named(table).await?;
         self.counted();
         let statement = Statement { sql: sql.to_owned(), texts: texts.to_vec() };
         let outcome = match &mut self.raw {
@@ -273,6 +293,7 @@ impl Conn {
     /// The engine's; on a lost connection nobody can say whether it was committed.
     pub async fn commit(&mut self) -> Result<(), DbError> {
         self.in_run = false;
+        self.scratch.forget();
         self.command("COMMIT").await
     }
 
@@ -282,6 +303,7 @@ impl Conn {
     /// The engine's.
     pub async fn rollback(&mut self) -> Result<(), DbError> {
         self.in_run = false;
+        self.scratch.forget();
         self.command("ROLLBACK").await
     }
 

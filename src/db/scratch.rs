@@ -4,39 +4,115 @@
 use super::conn::Conn;
 use super::dialect::Dialect;
 use super::error::DbError;
+use super::sql::Params;
 
-impl Conn {
-    /// Makes a temporary table (dropped first on MariaDB and SQLite, where it outlives a rollback or a run).
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn temporary(&mut self, name: &str, columns: &str) -> Result<(), DbError> {
-        match self.dialect() {
-            Dialect::Maria => self.command(&format!("DROP TEMPORARY TABLE IF EXISTS {name}")).await?,
-            Dialect::Lite => self.command(&format!("DROP TABLE IF EXISTS temp.{name}")).await?,
-            Dialect::Postgres => self.command(&format!("DROP TABLE IF EXISTS pg_temp.{name}")).await?,
-        }
-        let sql = self.dialect().temporary(name, columns);
-        self.command(&sql).await
+/// Fewer rows are looked up in any case.
+const LOOKED_UP: i64 = 1_000;
+/// What a row of Moodle's narrow tables takes on PostgreSQL, about.
+const ROW_BYTES: i64 = 100;
+/// A good part of a table is one row in so many.
+const GOOD_PART: i64 = 8;
+
+/// The temporary tables of a transaction that no statement has named yet.
+#[derive(Default)]
+pub(super) struct Scratch {
+    declared: Vec<Declared>,
+}
+
+struct Declared {
+    name: String,
+    /// The statements that make it.
+    makes: Vec<String>,
+}
+
+impl Scratch {
+    fn declare(&mut self, name: &str, makes: Vec<String>) {
+        self.declared.retain(|other| other.name != name);
+        self.declared.push(Declared { name: name.to_owned(), makes });
     }
 
-    /// Makes a temporary table with an index on `key`, whose columns other tables look it up by.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn temporary_keyed(&mut self, name: &str, columns: &str, key: &str) -> Result<(), DbError> {
+    /// The tables end with their transaction.
+    pub(super) fn forget(&mut self) {
+        self.declared.clear();
+    }
+
+    /// Takes out the tables that a statement names.
+    fn named(&mut self, sql: &str) -> Vec<Declared> {
+        if self.declared.is_empty() {
+            return Vec::new();
+        }
+        let (named, others) = std::mem::take(&mut self.declared).into_iter().partition(|table| names(sql, &table.name));
+        self.declared = others;
+        named
+    }
+
+    /// Whether a table is declared and not made.
+    fn has(&self, name: &str) -> bool {
+        self.declared.iter().any(|table| table.name == name)
+    }
+
+    /// Whether a statement only empties a table that was never made.
+    pub(super) fn has_nothing_for(&self, sql: &str) -> bool {
+        sql.strip_prefix("DELETE FROM ").is_some_and(|name| self.has(name))
+    }
+}
+
+/// Whether `name` is a word of the statement; a text that holds it counts too, and only makes the table early.
+fn names(sql: &str, name: &str) -> bool {
+    let letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let bytes = sql.as_bytes();
+    sql.match_indices(name).any(|(at, _)| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        !letter(before) && !letter(bytes.get(at + name.len()))
+    })
+}
+
+impl Conn {
+    /// Declares a temporary table of the transaction: it is made when a statement first names it, for a run that changes
+    /// nothing needs few of them (dropped before on MariaDB and SQLite, where it outlives a rollback or a run).
+    pub fn temporary(&mut self, name: &str, columns: &str) {
+        self.declare(name, columns, None);
+    }
+
+    /// [`Conn::temporary`] with an index on `key`, whose columns other tables look it up by.
+    pub fn temporary_keyed(&mut self, name: &str, columns: &str, key: &str) {
         match self.dialect() {
             // An index that is added later would commit on MariaDB.
-            Dialect::Maria => self.temporary(name, &format!("{columns}, KEY ({key})")).await,
-            Dialect::Postgres => {
-                self.temporary(name, columns).await?;
-                self.command(&format!("CREATE INDEX ON {name} ({key})")).await
-            }
+            Dialect::Maria => self.declare(name, &format!("{columns}, KEY ({key})"), None),
+            Dialect::Postgres => self.declare(name, columns, Some(format!("CREATE INDEX ON {name} ({key})"))),
             Dialect::Lite => {
-                self.temporary(name, columns).await?;
-                self.command(&format!("CREATE INDEX temp.{name}_key ON {name} ({key})")).await
+                self.declare(name, columns, Some(format!("CREATE INDEX temp.{name}_key ON {name} ({key})")));
             }
         }
+    }
+
+    /// [`Conn::temporary`] whose `key` is what whole sets are joined by, each value once: PostgreSQL hashes, and is spared
+    /// the index.
+    pub fn temporary_joined(&mut self, name: &str, columns: &str, key: &str) {
+        match self.dialect() {
+            Dialect::Postgres => self.declare(name, columns, None),
+            _ => self.declare(name, &format!("{columns}, PRIMARY KEY ({key})"), None),
+        }
+    }
+
+    fn declare(&mut self, name: &str, columns: &str, index: Option<String>) {
+        let drop = self.dialect().drop_temporary(name);
+        let makes = [drop, self.dialect().temporary(name, columns)].into_iter().chain(index).collect();
+        self.scratch.declare(name, makes);
+    }
+
+    /// Makes the declared tables that a statement names.
+    pub(super) async fn make_named(&mut self, sql: &str) -> Result<(), DbError> {
+        for table in self.scratch.named(sql) {
+            if self.dialect() == Dialect::Postgres {
+                self.command(&table.makes.join("; ")).await?;
+                continue;
+            }
+            for make in &table.makes {
+                self.command(make).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a temporary table that outlives transactions: effects are written in several.
@@ -44,11 +120,11 @@ impl Conn {
     /// # Errors
     /// The engine's.
     pub async fn temporary_for_session(&mut self, name: &str, columns: &str) -> Result<(), DbError> {
-        if self.dialect() != Dialect::Postgres {
-            return self.temporary(name, columns).await;
+        self.command(&self.dialect().drop_temporary(name)).await?;
+        match self.dialect() {
+            Dialect::Postgres => self.command(&format!("CREATE TEMPORARY TABLE {name} ({columns})")).await,
+            other => self.command(&other.temporary(name, columns)).await,
         }
-        self.command(&format!("DROP TABLE IF EXISTS pg_temp.{name}")).await?;
-        self.command(&format!("CREATE TEMPORARY TABLE {name} ({columns})")).await
     }
 
     /// Tells PostgreSQL's planner how large a temporary table is; nothing on the others (ANALYZE would commit on MariaDB).
@@ -57,7 +133,7 @@ impl Conn {
     /// The engine's.
     pub async fn analyse(&mut self, temporary: &str) -> Result<(), DbError> {
         match self.dialect() {
-            Dialect::Postgres => self.command(&format!("ANALYZE {temporary}")).await,
+            Dialect::Postgres if !self.scratch.has(temporary) => self.command(&format!("ANALYZE {temporary}")).await,
             _ => Ok(()),
         }
     }
@@ -81,6 +157,21 @@ impl Conn {
         }
     }
 
+    /// Whether so many rows are a good part of a site's table, as far as PostgreSQL's size of it tells: then it is cheaper
+    /// read whole than looked up row by row. False on the others, which choose for themselves.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn is_good_part(&mut self, rows: i64, table: &str) -> Result<bool, DbError> {
+        if self.dialect() != Dialect::Postgres || rows < LOOKED_UP {
+            return Ok(false);
+        }
+        let name = self.table(table);
+        let params = Params::new().with("name", name).with("row", ROW_BYTES);
+        let there = self.number("SELECT pg_relation_size(CAST(:name AS regclass)) / :row", &params).await?;
+        Ok(rows * GOOD_PART >= there)
+    }
+
     /// Tells PostgreSQL to join whole sets by hashing from now on, or to choose freely again; nothing on the others.
     ///
     /// For the comparison of two large sets: with stale statistics the planner takes one of them for a few rows, and
@@ -94,5 +185,19 @@ impl Conn {
             (Dialect::Postgres, false) => self.command("SET enable_nestloop = on").await,
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_table_is_named_by_a_whole_word() {
+        assert!(names("DELETE FROM pair", "pair"));
+        assert!(names("SELECT p.id FROM pair p", "pair"));
+        assert!(names("pair", "pair"));
+        assert!(!names("SELECT * FROM pair_role", "pair"));
+        assert!(!names("SELECT * FROM last_pair, pairs", "pair"));
     }
 }

@@ -172,7 +172,7 @@ pub(super) async fn general(conn: &mut Conn) -> Result<Vec<&'static str>, DbErro
                 missing.push("TEMPORARY");
             }
         }
-        Dialect::Maria => match conn.temporary("enrold_doctor", "n BIGINT NOT NULL").await {
+        Dialect::Maria => match conn.temporary_for_session("enrold_doctor", "n BIGINT NOT NULL").await {
             Ok(()) => conn.command("DROP TEMPORARY TABLE enrold_doctor").await?,
             Err(error) if code(&error) == Some("1044") => missing.push("CREATE TEMPORARY TABLES"),
             Err(error) => return Err(error),

@@ -17,14 +17,12 @@ pub(super) async fn find(work: &mut Work<'_>, due: &[Due], reach: &str) -> Resul
     if !due.iter().any(|due| unenrol(due.action) || suspend(due.action)) {
         return Ok(0);
     }
-    work.conn
-        .temporary(
-            "elapsed",
-            "ueid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+    work.conn.temporary(
+        "elapsed",
+        "ueid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
              enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, ending SMALLINT NOT NULL,
              roles SMALLINT NOT NULL, timeend BIGINT NOT NULL",
-        )
-        .await?;
+    );
     let params = work
         .params()
         .fragment("reach", reach)

@@ -21,8 +21,7 @@ pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError
             "later",
             "line BIGINT NOT NULL, action VARCHAR(30) NOT NULL, roleid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
              timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
-        )
-        .await?;
+        );
     if any_future {
         keep_later(work).await?;
     }

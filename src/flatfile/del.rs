@@ -13,26 +13,21 @@ use crate::run::work::{Place, Work};
 const RANK_LEFTOVER_ROLES: i64 = 37;
 
 /// Makes the temporary tables of `del` lines.
-///
-/// # Errors
-/// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+pub fn prepare(work: &mut Work<'_>) {
     // A wave holds one step of a pair at most.
     work.conn
         .temporary(
             "ending",
             "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, line BIGINT NOT NULL, contextid BIGINT NOT NULL, roleid BIGINT NOT NULL,
              PRIMARY KEY (userid, courseid)",
-        )
-        .await?;
+        );
     work.conn
         .temporary(
             "candidate",
             "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
              enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, uestatus BIGINT NOT NULL, free SMALLINT NOT NULL,
              owned SMALLINT NOT NULL, ownedrole SMALLINT NOT NULL, manualrole SMALLINT NOT NULL, manualother SMALLINT NOT NULL",
-        )
-        .await
+        );
 }
 
 /// Applies the `del` steps of a wave.

@@ -91,7 +91,7 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     let protected = work.site.protected(settings.guard.protect_admins);
     resolve::keys(work, drop.keys).await?;
     lines.failed += resolve::refuse_unresolved(work, drop.keys, &protected, METHOD).await?;
-    waves::prepare(work).await?;
+    waves::prepare(work);
     let mut last = waves::from_lines(work, &protected, staged.dels > 0).await?;
     if last > i64::from(settings.flatfile.max_steps) {
         let (refused, left) = waves::refuse_overlong(work, i64::from(settings.flatfile.max_steps)).await?;
@@ -107,7 +107,7 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     if work.guard.holds() {
         return Err(RunError::Held);
     }
-    crate::run::end::prepare(work).await?;
+    crate::run::end::prepare(work);
     buffer::settle(work, staged.future > 0).await?;
     let actions = Actions::read(work.site, settings);
     if staged.dels > 0 {
@@ -145,8 +145,8 @@ async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Act
     if last == 0 {
         return Ok(());
     }
-    enrol::prepare(work).await?;
-    del::prepare(work).await?;
+    enrol::prepare(work);
+    del::prepare(work);
     let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM step s WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
     enrol::instances(work, Place { wave: 1, rank: enrol::RANK_INSTANCE }, METHOD, wanted).await?;
     work.waves = work.waves.max(last);
@@ -170,7 +170,7 @@ async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Act
 /// The engine's, or a limit of the guard.
 pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<()> {
     let actions = Actions::read(work.site, settings);
-    waves::prepare(work).await?;
+    waves::prepare(work);
     let protected = work.site.protected(settings.guard.protect_admins);
     let mut last = waves::from_buffer(work, &protected).await?;
     buffer::refuse_unresolved(work, &protected).await?;
@@ -178,7 +178,7 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
         last = waves::refuse_overlong(work, i64::from(settings.flatfile.max_steps)).await?.1;
     }
     work.observer.reached(Moment::Staged).await;
-    crate::run::end::prepare(work).await?;
+    crate::run::end::prepare(work);
     buffer::erase_due(work).await?;
     steps(work, settings, last, actions).await?;
     expiry::apply(work, settings, Methods::Only(&[METHOD]), None).await.map(|_| ())

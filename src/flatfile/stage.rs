@@ -52,8 +52,7 @@ impl<'a> Stage<'a> {
             "stage_line",
             "line BIGINT NOT NULL, op SMALLINT NOT NULL, roleid BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL,
              ckey VARCHAR(255) NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
-        )
-        .await?;
+        );
         let dialect = conn.dialect();
         Ok(Self {
             roles,

@@ -6,16 +6,13 @@ use crate::moodle::site::id_list;
 use crate::run::work::Work;
 
 /// Makes the table `step`: what resolved lines ask for. Wave 0 is the future, waves 1, 2, … follow each other.
-///
-/// # Errors
-/// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+pub fn prepare(work: &mut Work<'_>) {
     let columns = "line BIGINT NOT NULL, op SMALLINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
         roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, wave BIGINT NOT NULL";
     match work.conn.dialect() {
         // The others hash, or index by themselves, when the buffer is settled against a large file.
-        Dialect::Maria => work.conn.temporary_keyed("step", columns, "userid, courseid").await,
-        Dialect::Postgres | Dialect::Lite => work.conn.temporary("step", columns).await,
+        Dialect::Maria => work.conn.temporary_keyed("step", columns, "userid, courseid"),
+        Dialect::Postgres | Dialect::Lite => work.conn.temporary("step", columns),
     }
 }
 
@@ -79,9 +76,7 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
 /// # Errors
 /// The engine's.
 pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i64), DbError> {
-    work.conn
-        .temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)")
-        .await?;
+    work.conn.temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
     let params = work.params().with("limit", limit).with("limittext", limit.to_string());
     work.conn
         .exec(
@@ -113,12 +108,10 @@ pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i6
 /// # Errors
 /// The engine's.
 pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbError> {
-    work.conn
-        .temporary(
-            "moved",
-            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, byrun BIGINT NOT NULL, PRIMARY KEY (userid, courseid)",
-        )
-        .await?;
+    work.conn.temporary(
+        "moved",
+        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, byrun BIGINT NOT NULL, PRIMARY KEY (userid, courseid)",
+    );
     let params = work.params().with("held", held);
     work.conn
         .exec(

@@ -88,10 +88,10 @@ async fn of_method(
     });
     let params = work.params().with("method", method).with("day", day.to_string()).fragment("among", among);
     mark(work, &params).await?;
-    people::prepare(work).await?;
+    people::prepare(work);
     let columns = "place BIGINT NOT NULL, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL,
         timeend BIGINT NOT NULL, early BIGINT NOT NULL";
-    work.conn.temporary("expiring", columns).await?;
+    work.conn.temporary("expiring", columns);
     if work.conn.exec(EXPIRING, &params).await? == 0 {
         return Ok(0);
     }

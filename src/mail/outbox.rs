@@ -120,7 +120,7 @@ async fn welcome_all(
         .fragment("sender", welcoming.sender)
         .fragment("text", welcoming.text)
         .fragment("source", welcoming.source);
-    people::prepare(work).await?;
+    people::prepare(work);
     if work.conn.exec(WELCOMED, &params).await? == 0 {
         return Ok(0);
     }

@@ -16,15 +16,12 @@ struct Wanted {
 }
 
 /// Makes the temporary tables in which people are looked for: `letter`, one row per enrolment instance that writes.
-///
-/// # Errors
-/// The engine's.
-pub(super) async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+pub(super) fn prepare(work: &mut Work<'_>) {
     let letter = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, sender BIGINT NOT NULL";
-    work.conn.temporary("letter", letter).await?;
+    work.conn.temporary("letter", letter);
     let holder = "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, place BIGINT NOT NULL";
-    work.conn.temporary("holder", holder).await?;
-    work.conn.temporary("person", "courseid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL").await
+    work.conn.temporary("holder", holder);
+    work.conn.temporary("person", "courseid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL");
 }
 
 /// Fills the temporary table `person` with the contact of each course in `letter`: the first role of Moodle's setting

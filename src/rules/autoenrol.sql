@@ -1,5 +1,5 @@
 -- Autoenrol (spec autoenrol 4 to 6). Tables of its own, filled before: `ruled` (instances with a usable rule), `matching`
--- (whom each evaluation of a rule lets in), `leaving`, `fitting`, `newcomer`, and for groups `member_name`, `group_wish`,
+-- (whom each evaluation of a rule lets in), `leaving`, `fitting`, `elsewhere`, `newcomer`, and for groups `member_name`, `group_wish`,
 -- `first_wish`, `generated_group`.
 
 -- section enabled
@@ -11,6 +11,18 @@ SELECT e.id, e.courseid, k.id AS contextid, c.shortname, COALESCE(e.customtext2,
   JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
  WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances
  ORDER BY e.id
+
+-- section there
+SELECT COUNT(*)
+  FROM ruled r
+  JOIN {user_enrolments} x ON x.enrolid = r.enrolid
+ WHERE x.userid :among_users
+
+-- section standing
+SELECT COUNT(x.id), COUNT(CASE WHEN r.round > 0 AND x.id IS NULL THEN 1 END)
+  FROM ruled r
+  JOIN matching m ON m.evaluation = r.evaluation
+  LEFT JOIN {user_enrolments} x ON x.enrolid = r.enrolid AND x.userid = m.userid
 
 -- section leaving
 SELECT x.id AS ueid, r.enrolid
@@ -27,19 +39,23 @@ SELECT r.enrolid, m.userid
   LEFT JOIN {user_enrolments} x ON x.enrolid = r.enrolid AND x.userid = m.userid
  WHERE r.round > 0 AND x.id IS NULL
 
+-- section elsewhere
+SELECT DISTINCT r.courseid, y.userid
+  FROM ruled r
+  JOIN {enrol} f ON f.courseid = r.courseid
+  JOIN {user_enrolments} y ON y.enrolid = f.id
+  LEFT JOIN leaving l ON l.ueid = y.id
+ WHERE r.round > 0 AND r.always = 0 AND l.ueid IS NULL AND y.userid :among_users
+
 -- section newcomers
 SELECT w.enrolid, w.userid, w.courseid
   FROM (SELECT r.enrolid, m.userid, r.courseid, r.room, ROW_NUMBER() OVER (PARTITION BY r.enrolid ORDER BY m.userid) AS place
           FROM ruled r
           JOIN fitting m ON m.enrolid = r.enrolid
+          LEFT JOIN elsewhere h ON h.courseid = r.courseid AND h.userid = m.userid
+          LEFT JOIN (SELECT DISTINCT o.courseid, o.userid FROM newcomer o) n ON n.courseid = r.courseid AND n.userid = m.userid
          WHERE r.round = :round AND r.room > 0
-           AND (r.always = 1 OR NOT EXISTS
-                (SELECT 1 FROM {user_enrolments} y
-                   JOIN {enrol} f ON f.id = y.enrolid
-                   LEFT JOIN leaving l ON l.ueid = y.id
-                  WHERE y.userid = m.userid AND f.courseid = r.courseid AND l.ueid IS NULL))
-           AND (r.always = 1 OR NOT EXISTS
-                (SELECT 1 FROM newcomer n WHERE n.userid = m.userid AND n.courseid = r.courseid))) w
+           AND (r.always = 1 OR (h.userid IS NULL AND n.userid IS NULL))) w
  WHERE w.place <= w.room
 
 -- section scope
@@ -50,10 +66,9 @@ SELECT r.enrolid, r.courseid, r.contextid
 SELECT s.enrolid, m.userid, s.courseid, s.contextid, CASE WHEN n.userid IS NULL THEN 1 ELSE 2 END AS want,
        :status_of_fitting AS status, :now AS timestart,
        CASE WHEN e.enrolperiod > 0 THEN :now + e.enrolperiod ELSE 0 END AS timeend
-  FROM scope s
+  FROM ruled s
   JOIN {enrol} e ON e.id = s.enrolid
-  JOIN ruled r ON r.enrolid = s.enrolid
-  JOIN matching m ON m.evaluation = r.evaluation
+  JOIN matching m ON m.evaluation = s.evaluation
   LEFT JOIN newcomer n ON n.enrolid = s.enrolid AND n.userid = m.userid
  UNION ALL
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, x.status, x.timestart, x.timeend

@@ -71,7 +71,7 @@ async fn hold_without_roles(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<(
 async fn fill(work: &mut Work<'_>, pass: &Pass<'_>, table: &str, columns: &str, definition: &str) -> RunResult<()> {
     let Some(section) = pass.section(table) else { return Ok(()) };
     let params = pass.params(work).fragment("section", section);
-    work.conn.temporary(table, definition).await?;
+    work.conn.temporary(table, definition);
     work.conn.prefer_indexes(true).await?;
     work.conn.exec(&format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM (:section) t"), &params).await?;
     work.conn.prefer_indexes(false).await?;

@@ -32,10 +32,7 @@ const FORUM_TABLES: [(&str, &str); 4] = [
 
 /// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one with a
 /// `timeend` ends only if that is still its end when the plan is made.
-///
-/// # Errors
-/// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
+pub fn prepare(work: &mut Work<'_>) {
     work.conn
         .temporary_keyed(
             "doomed",
@@ -43,15 +40,13 @@ pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
              contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL,
              free SMALLINT NOT NULL, timeend BIGINT",
             "userid, courseid",
-        )
-        .await?;
+        );
+    work.conn.temporary("staying", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
     work.conn
         .temporary(
             "last_pair",
             "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, line BIGINT NOT NULL, PRIMARY KEY (userid, courseid)",
-        )
-        .await?;
-    work.prepare_take().await
+        );
 }
 
 /// Suspends the enrolments of `doomed`; gives how many were planned.
@@ -96,6 +91,37 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
 /// # Errors
 /// The engine's.
 pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+    let last = let_go(work, wave).await?;
+    wipe_and_settle(work, wave, last).await
+}
+
+/// [`unenrol`] and [`clean_up`] where `doomed` may be a good part of the site: its enrolments and roles are then found in
+/// whole tables at once. What the last enrolments take with them is always looked up: grades and forums may be much more.
+///
+/// # Errors
+/// As [`unenrol`] and [`clean_up`].
+pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -> RunResult<()> {
+    if !work.conn.is_good_part(doomed, "role_assignments").await? {
+        work.conn.prefer_indexes(true).await?;
+        if unenrol(work, wave).await? > 0 {
+            clean_up(work, wave).await?;
+        }
+        return Ok(work.conn.prefer_indexes(false).await?);
+    }
+    work.conn.prefer_hashes(true).await?;
+    let gone = unenrol(work, wave).await?;
+    let last = if gone > 0 { let_go(work, wave).await? } else { 0 };
+    work.conn.prefer_hashes(false).await?;
+    if gone > 0 {
+        work.conn.prefer_indexes(true).await?;
+        wipe_and_settle(work, wave, last).await?;
+        work.conn.prefer_indexes(false).await?;
+    }
+    Ok(())
+}
+
+/// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
+async fn let_go(work: &mut Work<'_>, wave: i64) -> Result<i64, DbError> {
     let place = Place { wave, rank: RANK_REMOVE };
     let removed =
         "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
@@ -113,13 +139,18 @@ pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
           WHERE :gone GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;
-    if last_pairs(work, place, removed).await? > 0 {
+    last_pairs(work, place, removed).await
+}
+
+async fn wipe_and_settle(work: &mut Work<'_>, wave: i64, last: i64) -> RunResult<()> {
+    if last > 0 {
         wipe(work, wave).await?;
     }
     Ok(settle_groups(work, wave).await?)
 }
 
 async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
+    find_staying(work).await?;
     let oldrow = work.old_row("user_enrolments", "x");
     let params = work.at(place).fragment("oldrow", oldrow);
     let planned = work
@@ -129,9 +160,8 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
             "planned.line, planned.userid, planned.courseid, planned.enrolid",
             "SELECT 'enrolment.remove' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
                     x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
-                    CASE WHEN d.enrolid = MAX(d.enrolid) OVER (PARTITION BY d.userid, d.courseid) AND NOT EXISTS
-                        (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid LEFT JOIN doomed k ON k.ueid = y.id
-                          WHERE y.userid = d.userid AND e.courseid = d.courseid AND k.ueid IS NULL)
+                    CASE WHEN d.enrolid = MAX(d.enrolid) OVER (PARTITION BY d.userid, d.courseid)
+                          AND NOT EXISTS (SELECT 1 FROM staying s WHERE s.userid = d.userid AND s.courseid = d.courseid)
                          THEN 1 ELSE 0 END AS lastenrol,
                     :oldrow AS oldrow
                FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)",
@@ -147,6 +177,22 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     let applied = work.delete_planned(place, planned, "user_enrolments", same).await?;
     work.book("enrolment.remove", planned, applied);
     Ok(applied)
+}
+
+/// Finds the pairs of `doomed` that keep another enrolment in the course.
+async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
+    let params = work.params();
+    work.conn.exec("DELETE FROM staying", &params).await?;
+    work.conn
+        .exec(
+            "INSERT INTO staying (userid, courseid) SELECT DISTINCT d.userid, d.courseid FROM doomed d
+               JOIN {user_enrolments} y ON y.userid = d.userid
+               JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid
+               LEFT JOIN doomed k ON k.ueid = y.id WHERE k.ueid IS NULL",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("staying").await
 }
 
 /// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others.

@@ -13,25 +13,18 @@ pub const RANK_UPDATE: i64 = 25;
 pub const RANK_ROLE: i64 = 30;
 
 /// Makes the temporary tables of wished enrolments.
-///
-/// # Errors
-/// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
-    work.conn.temporary("instance", "courseid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL").await?;
-    work.conn
-        .temporary(
-            "pair",
-            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
+pub fn prepare(work: &mut Work<'_>) {
+    work.conn.temporary("instance", "courseid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL");
+    work.conn.temporary(
+        "pair",
+        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
              line BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
-        )
-        .await?;
-    work.conn
-        .temporary(
-            "pair_role",
-            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
+    );
+    work.conn.temporary(
+        "pair_role",
+        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
              roleid BIGINT NOT NULL, line BIGINT NOT NULL",
-        )
-        .await
+    );
 }
 
 /// Creates the instances of `method` that are missing in the courses of `wanted`, a select of

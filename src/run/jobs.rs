@@ -113,7 +113,7 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
     if order.jobs.iter().any(|name| name == FLATFILE) {
         flatfile(work, settings).await?;
     }
-    reconcile::prepare(work).await?;
+    reconcile::prepare(work);
     if order.jobs.iter().any(|name| name == EXPIRATIONS) {
         expirations(work, settings, only.clone(), order.course.is_none()).await?;
     }
@@ -141,7 +141,7 @@ pub(super) async fn run_part(
     if part.job == FLATFILE {
         return flatfile(work, settings).await;
     }
-    reconcile::prepare(work).await?;
+    reconcile::prepare(work);
     let courses = part.courses(work.conn).await?;
     if part.follows {
         let rule = rules.iter().find(|rule| rule.name == part.job);
@@ -300,7 +300,7 @@ pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Setti
             continue;
         }
         if !prepared {
-            reconcile::prepare(work).await?;
+            reconcile::prepare(work);
             prepared = true;
         }
         follow_by(work, rule, settings, None).await?;

@@ -53,9 +53,7 @@ pub async fn keys(work: &mut Work<'_>, keys: Keys) -> Result<(), DbError> {
 /// # Errors
 /// The engine's.
 pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
-    work.conn
-        .temporary("stage_user", "ukey VARCHAR(255) NOT NULL PRIMARY KEY, userid BIGINT, found BIGINT NOT NULL")
-        .await?;
+    work.conn.temporary("stage_user", "ukey VARCHAR(255) NOT NULL PRIMARY KEY, userid BIGINT, found BIGINT NOT NULL");
     let exact = |column: &str| work.conn.exact(column, "k.ukey");
     let (table, on) = match key {
         UserKey::Username => ("{user}", format!("{} AND u.mnethostid = :host AND u.deleted = 0", exact("u.username"))),
@@ -79,7 +77,7 @@ pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
 
 /// Addresses are compared without case, which no index of Moodle helps on every engine: one pass over the accounts.
 async fn stage_mails(work: &mut Work<'_>) -> Result<(), DbError> {
-    work.conn.temporary("stage_mail", "mail VARCHAR(255) NOT NULL, id BIGINT NOT NULL, PRIMARY KEY (mail, id)").await?;
+    work.conn.temporary("stage_mail", "mail VARCHAR(255) NOT NULL, id BIGINT NOT NULL, PRIMARY KEY (mail, id)");
     work.conn
         .exec(
             "INSERT INTO stage_mail (mail, id) SELECT LOWER(u.email), u.id FROM {user} u WHERE u.deleted = 0 AND u.email <> ''",
@@ -94,8 +92,7 @@ async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
         .temporary(
             "stage_course",
             "ckey VARCHAR(255) NOT NULL PRIMARY KEY, courseid BIGINT, contextid BIGINT, category BIGINT, found BIGINT NOT NULL",
-        )
-        .await?;
+        );
     let on = match key {
         CourseKey::Shortname => work.conn.exact("u.shortname", "k.ckey"),
         CourseKey::Idnumber => format!("{} AND u.idnumber <> ''", work.conn.exact("u.idnumber", "k.ckey")),

@@ -116,16 +116,6 @@ impl Pick {
 }
 
 impl Work<'_> {
-    /// Makes the temporary table that picks go through.
-    pub(super) async fn prepare_take(&mut self) -> Result<(), DbError> {
-        self.conn
-            .temporary(
-                "picked",
-                "id BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL",
-            )
-            .await
-    }
-
     /// Plans and applies the removal of the picked rows.
     ///
     /// # Errors
@@ -139,12 +129,6 @@ impl Work<'_> {
 
     /// Plans the removal of the picked rows and gives their number.
     pub(super) async fn plan_take(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<i64, DbError> {
-        let params = pick.params.and(self.at(place));
-        self.conn.exec("DELETE FROM picked", &Params::new()).await?;
-        let insert = format!("INSERT INTO picked (id, line, courseid, contextid) {}", pick.select);
-        if self.conn.exec(&insert, &params).await? == 0 {
-            return Ok(0);
-        }
         let (columns, sources) = taken.columns();
         let aliased = columns
             .split(", ")
@@ -154,10 +138,11 @@ impl Work<'_> {
             .join(", ");
         let oldrow = self.old_row(taken.table(), "x");
         let select = format!(
-            "SELECT :kind AS kind, p.line, x.id AS targetid, {aliased}, :oldrow AS oldrow FROM picked p JOIN {{{}}} x ON x.id = p.id",
+            "SELECT :kind AS kind, p.line, x.id AS targetid, {aliased}, :oldrow AS oldrow FROM ({}) p JOIN {{{}}} x ON x.id = p.id",
+            pick.select,
             taken.table()
         );
-        let params = self.at(place).with("kind", taken.kind()).fragment("oldrow", oldrow);
+        let params = pick.params.and(self.at(place)).with("kind", taken.kind()).fragment("oldrow", oldrow);
         let columns = format!("kind, line, targetid, {columns}, oldrow");
         self.journal(place, &columns, "planned.line, planned.targetid", &select, params).await
     }
@@ -168,6 +153,12 @@ impl Work<'_> {
         let same = match taken {
             // A page view moves the last access all the time; it goes whatever it says now.
             Taken::LastAccess => "x.id = c.targetid".to_owned(),
+            // What an assignment says stands in the journal's columns; the rest is when and by whom.
+            Taken::Role | Taken::DuplicateRole => {
+                "x.id = c.targetid AND x.userid = c.userid AND x.contextid = c.contextid
+                AND x.roleid = c.roleid AND x.component = c.component AND x.itemid = c.itemid"
+                    .to_owned()
+            }
             _ => format!("x.id = c.targetid AND {} = c.oldrow", self.old_row(taken.table(), "x")),
         };
         let applied = self.delete_planned(place, planned, taken.table(), &same).await?;
@@ -247,7 +238,7 @@ impl Work<'_> {
     pub fn old_row(&self, table: &str, alias: &str) -> String {
         let columns = self.site.columns.of(table);
         if table != "enrol" {
-            return self.conn.dialect().json_row(alias, columns);
+            return self.conn.dialect().json_whole_row(alias, columns);
         }
         let known = |name: &&String| tables::table(table).is_some_and(|known| known.column(name).is_some());
         let seen: Vec<String> = columns.iter().filter(known).filter(|name| *name != "password").cloned().collect();

@@ -60,7 +60,7 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
 /// The engine's.
 pub async fn look(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     let columns = "ckey VARCHAR(255) NOT NULL PRIMARY KEY, cohortid BIGINT, contextid BIGINT, component VARCHAR(100) NOT NULL, found BIGINT NOT NULL";
-    work.conn.temporary("stage_cohort", columns).await?;
+    work.conn.temporary("stage_cohort", columns);
     find(work, terms).await
 }
 
@@ -88,12 +88,10 @@ fn same(work: &Work<'_>, terms: &Terms, key: &str) -> String {
 
 /// Makes the cohorts that no row finds, in the system context; gives how many.
 async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
-    work.conn
-        .temporary(
-            "new_cohort",
-            "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(254) NOT NULL, idnumber VARCHAR(100) NOT NULL",
-        )
-        .await?;
+    work.conn.temporary(
+        "new_cohort",
+        "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(254) NOT NULL, idnumber VARCHAR(100) NOT NULL",
+    );
     let (name, idnumber) = match terms.cohort_key {
         "name" => ("l.ckey", "''"),
         _ => ("COALESCE(NULLIF(MAX(l.gkey), ''), l.ckey)", "l.ckey"),
@@ -166,9 +164,8 @@ pub async fn apply(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
 /// The engine's.
 pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
     let conn = &mut *work.conn;
-    conn.temporary("set_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL").await?;
-    conn.temporary("set_member", "cohortid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (cohortid, userid)")
-        .await?;
+    conn.temporary("set_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL");
+    conn.temporary("set_member", "cohortid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (cohortid, userid)");
     let own = terms.cohort_component.as_str();
     let params =
         work.params().with("own_component", own).fragment("never", id_list(never)).fragment("resolved", RESOLVED);

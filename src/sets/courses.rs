@@ -67,7 +67,7 @@ pub async fn load(work: &mut Work<'_>, file: &File, path: &str) -> RunResult<Lin
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
     let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file));
     let header = Header::of(reader.headers().map_err(broken)?, path)?;
-    courses::stage(work).await?;
+    courses::stage(work);
     let dialect = work.conn.dialect();
     let mut rows = Bulk::new(dialect, "new_course", courses::COLUMNS);
     let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint");

@@ -63,7 +63,7 @@ pub async fn apply(
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
     weigh_or_foresee(work, terms, lines).await?;
-    reconcile::prepare(work).await?;
+    reconcile::prepare(work);
     let policy = policy(work, terms, &header);
     reconcile::run_under(work, &DATABASE, policy, settings, View::ALL, false).await?;
     if terms.grace > 0 && terms.surplus == RemovalAction::Unenrol { grace::settle(work, terms).await } else { Ok(()) }
@@ -96,7 +96,7 @@ async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> 
     work.observer.reached(Moment::Staged).await;
     cohorts::gather(work, terms, &never).await?;
     weigh_or_foresee(work, terms, lines).await?;
-    reconcile::prepare(work).await?;
+    reconcile::prepare(work);
     cohorts::apply(work, terms).await
 }
 

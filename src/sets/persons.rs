@@ -14,7 +14,7 @@ use crate::sets::Terms;
 /// The engine's.
 pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
     for (table, columns) in TABLES {
-        work.conn.temporary(table, columns).await?;
+        work.conn.temporary(table, columns);
     }
     let rows = "FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
         JOIN {course} c ON c.id = k.courseid AND (c.visible = 1 OR :ignore_hidden = 0) WHERE :resolved";
@@ -73,7 +73,7 @@ const TABLES: [(&str, &str); 4] = [
 /// # Errors
 /// The engine's.
 pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    work.conn.temporary("set_spared", "userid BIGINT NOT NULL PRIMARY KEY").await?;
+    work.conn.temporary("set_spared", "userid BIGINT NOT NULL PRIMARY KEY");
     let mut ids = work.site.protected(terms.protect_admins);
     ids.retain(|id| *id > 0);
     let column = match terms.keys.user {

@@ -200,7 +200,7 @@ impl Stage {
     async fn open(work: &mut Work<'_>) -> Result<Self, DbError> {
         let definition = "line BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL, ckey VARCHAR(255) NOT NULL, gkey VARCHAR(255) NOT NULL,
              roleid BIGINT NOT NULL, other SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
-        work.conn.temporary("stage_line", definition).await?;
+        work.conn.temporary("stage_line", definition);
         let dialect = work.conn.dialect();
         Ok(Self {
             lines: Bulk::new(dialect, "stage_line", COLUMNS),
@@ -239,7 +239,7 @@ impl Stage {
 
     /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is spared.
     async fn unread(&mut self, work: &mut Work<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
-        work.conn.temporary("set_unread", "ukey VARCHAR(255) NOT NULL").await?;
+        work.conn.temporary("set_unread", "ukey VARCHAR(255) NOT NULL");
         let mut users = Bulk::new(work.conn.dialect(), "set_unread", "ukey");
         for (at, row) in (0i64..).zip(unread) {
             if !row.user.is_empty() && !row.taken {

@@ -251,7 +251,7 @@ async fn a_statement_that_commits_is_refused(mut site: Site) {
         conn.command(create).await.unwrap();
     }
     for _ in 0..2 {
-        conn.temporary("scratch", "id BIGINT NOT NULL PRIMARY KEY").await.unwrap();
+        conn.temporary("scratch", "id BIGINT NOT NULL PRIMARY KEY");
         conn.exec("INSERT INTO scratch (id) VALUES (1)", &Params::new()).await.unwrap();
     }
     conn.rollback().await.unwrap();

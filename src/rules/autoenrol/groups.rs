@@ -23,7 +23,7 @@ const LONGEST: usize = 254;
 /// # Errors
 /// The engine's.
 pub async fn name(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance], facts: &Facts) -> RunResult<()> {
-    tables(work).await?;
+    tables(work);
     let mut by_naming: BTreeMap<&Naming, Vec<&Instance>> = BTreeMap::new();
     for instance in instances {
         if let Some(naming) = &instance.naming {
@@ -46,31 +46,27 @@ pub async fn name(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance], 
     Ok(find(work, pass).await?)
 }
 
-async fn tables(work: &mut Work<'_>) -> Result<(), DbError> {
+fn tables(work: &mut Work<'_>) {
     let conn = &mut *work.conn;
-    conn.temporary("named", "enrolid BIGINT NOT NULL PRIMARY KEY, evaluation BIGINT NOT NULL").await?;
+    conn.temporary("named", "enrolid BIGINT NOT NULL PRIMARY KEY, evaluation BIGINT NOT NULL");
     conn.temporary(
         "member_name",
         "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, PRIMARY KEY (enrolid, userid)",
-    )
-    .await?;
-    conn.temporary("name_hash", "name VARCHAR(255) NOT NULL PRIMARY KEY, hash VARCHAR(32) NOT NULL").await?;
+    );
+    conn.temporary("name_hash", "name VARCHAR(255) NOT NULL PRIMARY KEY, hash VARCHAR(32) NOT NULL");
     conn.temporary(
         "group_wish",
         "enrolid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
          idnumber VARCHAR(100) NOT NULL, groupid BIGINT, PRIMARY KEY (enrolid, name)",
-    )
-    .await?;
+    );
     conn.temporary(
         "first_wish",
         "courseid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, idnumber VARCHAR(100) NOT NULL, PRIMARY KEY (courseid, name)",
-    )
-    .await?;
+    );
     conn.temporary(
         "generated_group",
         "groupid BIGINT NOT NULL, enrolid BIGINT NOT NULL, PRIMARY KEY (groupid, enrolid)",
-    )
-    .await
+    );
 }
 
 /// The names of one naming for all its instances; the inner error is a variable that the site has no field for.

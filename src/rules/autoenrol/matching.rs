@@ -14,9 +14,12 @@ use crate::run::work::Work;
 /// An instance: which evaluation of a rule it goes by, how many it may let in (`room`), and when (`round` 0: not now).
 const RULED: &str = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
     evaluation BIGINT NOT NULL, round BIGINT NOT NULL, always SMALLINT NOT NULL, most BIGINT NOT NULL, room BIGINT NOT NULL";
-/// A rule, in one course where the course matters.
-const EVALUATION: &str =
-    "evaluation BIGINT NOT NULL PRIMARY KEY, rule BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL";
+/// A rule, in one course where the course matters; `bit` is its place among the rules that are asked together.
+const EVALUATION: &str = "evaluation BIGINT NOT NULL PRIMARY KEY, rule BIGINT NOT NULL, courseid BIGINT NOT NULL,
+    contextid BIGINT NOT NULL, bit BIGINT NOT NULL";
+/// As many rules are asked together in one look through the users, and as many bytes of them.
+const TOGETHER: usize = 40;
+const TOGETHER_BYTES: usize = 50_000;
 
 /// The rules of the instances, each once, and what they are asked for.
 #[derive(Default)]
@@ -49,8 +52,12 @@ pub async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instan
         }
     });
     tell(work, pass, Code::RuleUnusable, &refused).await?;
-    write(work, &instances, &evaluation_of, &rules).await?;
-    for (number, predicate) in (0i64..).zip(&rules.predicates) {
+    let batches = rules.batches();
+    write(work, &instances, &evaluation_of, &rules, &batches).await?;
+    for batch in &batches {
+        ask_together(work, pass, &rules, batch).await?;
+    }
+    for (number, predicate) in (0i64..).zip(&rules.predicates).filter(|(_, predicate)| predicate.by_course) {
         let params = predicate.bind(pass.params(work).with("number", number));
         work.conn
             .exec(
@@ -62,6 +69,35 @@ pub async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instan
     }
     work.conn.analyse("matching").await?;
     Ok((instances, facts))
+}
+
+/// Asks rules in which the course does not matter of all users in one look: each has a bit in the answer.
+async fn ask_together(work: &mut Work<'_>, pass: &Pass<'_>, rules: &Rules, batch: &[usize]) -> Result<(), DbError> {
+    let mut params = pass.params(work).with("first", batch[0] as i64).with("last", batch[batch.len() - 1] as i64);
+    let mut bits = Vec::new();
+    for (at, number) in batch.iter().enumerate() {
+        let (sql, with) = rules.predicates[*number].beside_others(*number, params);
+        params = with;
+        bits.push(format!("CASE WHEN {sql} THEN {} ELSE 0 END", 1i64 << at));
+    }
+    let params = params.fragment("bits", bits.join(" + "));
+    work.conn.exec("DELETE FROM answer", &params).await?;
+    work.conn
+        .exec(
+            "INSERT INTO answer (userid, bits) SELECT u.id, :bits FROM {user} u
+              WHERE u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("answer").await?;
+    work.conn
+        .exec(
+            "INSERT INTO matching (evaluation, userid) SELECT v.evaluation, a.userid FROM answer a
+               JOIN evaluation v ON v.bit > 0 AND v.rule >= :first AND v.rule <= :last AND (a.bits & v.bit) <> 0",
+            &params,
+        )
+        .await
+        .map(|_| ())
 }
 
 impl Rules {
@@ -78,6 +114,23 @@ impl Rules {
         let course = if self.predicates[rule].by_course { (instance.courseid, instance.contextid) } else { (0, 0) };
         let next = 1 + self.evaluations.len() as i64;
         Ok(self.evaluations.entry((rule, course.0)).or_insert((next, course.1)).0)
+    }
+
+    /// The rules in which the course does not matter, as they are asked together.
+    fn batches(&self) -> Vec<Vec<usize>> {
+        let mut batches: Vec<Vec<usize>> = Vec::new();
+        let mut bytes = 0;
+        for (number, predicate) in self.predicates.iter().enumerate().filter(|(_, predicate)| !predicate.by_course) {
+            bytes += predicate.size();
+            match batches.last_mut().filter(|batch| batch.len() < TOGETHER && bytes <= TOGETHER_BYTES) {
+                Some(batch) => batch.push(number),
+                None => {
+                    bytes = predicate.size();
+                    batches.push(vec![number]);
+                }
+            }
+        }
+        batches
     }
 
     fn rule(&mut self, work: &Work<'_>, facts: &Facts, text: &str) -> Result<usize, String> {
@@ -100,12 +153,13 @@ async fn write(
     instances: &[Instance],
     evaluation_of: &BTreeMap<i64, i64>,
     rules: &Rules,
+    batches: &[Vec<usize>],
 ) -> Result<(), DbError> {
     let conn = &mut *work.conn;
-    conn.temporary("ruled", RULED).await?;
-    conn.temporary("evaluation", EVALUATION).await?;
-    conn.temporary("matching", "evaluation BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (evaluation, userid)")
-        .await?;
+    conn.temporary("ruled", RULED);
+    conn.temporary("evaluation", EVALUATION);
+    conn.temporary_joined("matching", "evaluation BIGINT NOT NULL, userid BIGINT NOT NULL", "evaluation, userid");
+    conn.temporary_joined("answer", "userid BIGINT NOT NULL, bits BIGINT NOT NULL", "userid");
     let columns = "enrolid, courseid, contextid, evaluation, round, always, most, room";
     let mut bulk = Bulk::new(conn.dialect(), "ruled", columns);
     for instance in instances {
@@ -122,9 +176,13 @@ async fn write(
         bulk.push(conn, &row.map(Field::Int)).await?;
     }
     bulk.finish(conn).await?;
-    let mut bulk = Bulk::new(conn.dialect(), "evaluation", "evaluation, rule, courseid, contextid");
+    let bit = |rule: &usize| {
+        let place = batches.iter().find_map(|batch| batch.iter().position(|number| number == rule));
+        place.map_or(0, |place| 1i64 << place)
+    };
+    let mut bulk = Bulk::new(conn.dialect(), "evaluation", "evaluation, rule, courseid, contextid, bit");
     for ((rule, courseid), (number, contextid)) in &rules.evaluations {
-        bulk.push(conn, &[*number, *rule as i64, *courseid, *contextid].map(Field::Int)).await?;
+        bulk.push(conn, &[*number, *rule as i64, *courseid, *contextid, bit(rule)].map(Field::Int)).await?;
     }
     bulk.finish(conn).await?;
     conn.analyse("ruled").await?;
@@ -146,31 +204,40 @@ fn round(instances: &[Instance], instance: &Instance) -> i64 {
 pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance]) -> RunResult<()> {
     let params = pass.params(work);
     let conn = &mut *work.conn;
-    conn.temporary("leaving", "ueid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL").await?;
-    conn.temporary("fitting", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)").await?;
+    conn.temporary_joined("leaving", "ueid BIGINT NOT NULL, enrolid BIGINT NOT NULL", "ueid");
+    conn.temporary_joined("fitting", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL", "enrolid, userid");
+    conn.temporary_joined("elsewhere", "courseid BIGINT NOT NULL, userid BIGINT NOT NULL", "courseid, userid");
     conn.temporary(
         "newcomer",
         "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)",
-    )
-    .await?;
-    let mut fitting = 0;
-    for (section, table) in [("leaving", "leaving (ueid, enrolid)"), ("fitting", "fitting (enrolid, userid)")] {
-        let select = pass.section(section).unwrap_or_default();
-        fitting =
-            conn.exec(&format!("INSERT INTO {table} :select"), &params.clone().fragment("select", select)).await?;
+    );
+    let section = |name: &str| pass.section(name).unwrap_or_default();
+    let there = conn.number(section("there"), &params).await?;
+    let standing = conn.row(section("standing"), &params).await?;
+    let (wished, fitting) = standing.map_or((0, 0), |row| (row.int(0), row.int(1)));
+    for (needed, name, table) in [
+        (there > wished, "leaving", "leaving (ueid, enrolid)"),
+        (fitting > 0, "fitting", "fitting (enrolid, userid)"),
+        (fitting > 0, "elsewhere", "elsewhere (courseid, userid)"),
+    ] {
+        if needed {
+            let params = params.clone().fragment("select", section(name));
+            conn.exec(&format!("INSERT INTO {table} :select"), &params).await?;
+        }
     }
     if fitting == 0 {
         return Ok(());
     }
-    conn.analyse("leaving").await?;
-    conn.analyse("fitting").await?;
+    for filled in ["leaving", "fitting", "elsewhere"] {
+        conn.analyse(filled).await?;
+    }
     conn.exec(
         "UPDATE ruled SET room = most - (SELECT COUNT(*) FROM {user_enrolments} x WHERE x.enrolid = ruled.enrolid)
             + (SELECT COUNT(*) FROM leaving l WHERE l.enrolid = ruled.enrolid) WHERE most > 0",
         &params,
     )
     .await?;
-    let newcomers = pass.section("newcomers").unwrap_or_default();
+    let newcomers = section("newcomers");
     let last = instances.iter().map(|instance| round(instances, instance)).max().unwrap_or(0);
     for round in 1..=last {
         let params = params.clone().with("round", round).fragment("newcomers", newcomers);

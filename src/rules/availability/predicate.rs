@@ -9,6 +9,9 @@ use super::refused::Refused;
 use super::tree::{Node, Tree};
 use super::truth::Truth;
 
+/// How the parameters that hold its texts begin.
+const TEXT: &str = "rule_text_";
+
 /// The condition of one rule, which is true or false for every user but the guest, never NULL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Predicate {
@@ -35,6 +38,19 @@ impl Predicate {
         let params = params.fragment("rule", self.sql.clone());
         self.texts.iter().fold(params, |params, (name, text)| params.with(name.clone(), text.as_str()))
     }
+
+    /// The condition with its texts, beside others in one statement: `number` tells its texts from theirs.
+    pub fn beside_others(&self, number: usize, params: Params) -> (String, Params) {
+        let own = |name: &str| format!("rule_{number}_{}", name.trim_start_matches(TEXT));
+        let sql = self.sql.replace(&format!(":{TEXT}"), &format!(":{}", own("")));
+        let params = self.texts.iter().fold(params, |params, (name, text)| params.with(own(name), text.as_str()));
+        (sql, params)
+    }
+
+    /// Bytes of the condition with its texts.
+    pub fn size(&self) -> usize {
+        self.sql.len() + self.texts.iter().map(|(_, text)| text.len()).sum::<usize>()
+    }
 }
 
 /// A tree on its way to SQL.
@@ -51,7 +67,7 @@ impl Compiler<'_> {
     pub fn bound(&mut self, text: &str) -> String {
         let known = self.texts.iter().find(|(_, known)| known == text).map(|(name, _)| format!(":{name}"));
         known.unwrap_or_else(|| {
-            let name = format!("rule_text_{}", self.texts.len() + 1);
+            let name = format!("{TEXT}{}", self.texts.len() + 1);
             self.texts.push((name.clone(), text.to_owned()));
             format!(":{name}")
         })

@@ -26,8 +26,7 @@ pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
              enabled SMALLINT NOT NULL, unknown SMALLINT NOT NULL, since BIGINT NOT NULL, roleid BIGINT NOT NULL,
              delay BIGINT NOT NULL, fixed BIGINT NOT NULL, period BIGINT NOT NULL, opens BIGINT NOT NULL, closes BIGINT NOT NULL,
              copies SMALLINT NOT NULL, leaves SMALLINT NOT NULL",
-        )
-        .await?;
+        );
     let begun = work
         .conn
         .number("SELECT MIN(l.seen) FROM {enrold_completion} l WHERE l.enrolid = 0 AND l.userid = 0", &work.params())
@@ -71,8 +70,7 @@ pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
 /// The configured delays, in a table; one whose course does not exist is told, not guessed.
 async fn read_delays(work: &mut Work<'_>, delays: &[CourseDelay]) -> RunResult<()> {
     work.conn
-        .temporary("pair_delay", "source VARCHAR(255) NOT NULL, target VARCHAR(255) NOT NULL, seconds BIGINT NOT NULL")
-        .await?;
+        .temporary("pair_delay", "source VARCHAR(255) NOT NULL, target VARCHAR(255) NOT NULL, seconds BIGINT NOT NULL");
     if delays.is_empty() {
         return Ok(());
     }

@@ -13,8 +13,7 @@ pub async fn copy(work: &mut Work<'_>) -> RunResult<()> {
         .temporary(
             "copied_group",
             "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, name VARCHAR(254) NOT NULL",
-        )
-        .await?;
+        );
     let params = work.params();
     work.conn
         .exec(

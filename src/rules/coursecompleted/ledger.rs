@@ -39,13 +39,11 @@ pub async fn take_in(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
 }
 
 async fn find_news(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    work.conn
-        .temporary(
-            "news",
-            "enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL, timecompleted BIGINT NOT NULL,
+    work.conn.temporary(
+        "news",
+        "enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL, timecompleted BIGINT NOT NULL,
              known SMALLINT NOT NULL, state VARCHAR(20) NOT NULL, PRIMARY KEY (enrolid, userid)",
-        )
-        .await?;
+    );
     let params = pass.params(work);
     work.conn
         .exec(
@@ -119,8 +117,7 @@ pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
             "completed",
             "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, source BIGINT NOT NULL,
              roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, verdict SMALLINT NOT NULL, PRIMARY KEY (enrolid, userid)",
-        )
-        .await?;
+        );
     let params = pass
         .params(work)
         .fragment("moment", moment("l.seen"))

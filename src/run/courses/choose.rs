@@ -17,8 +17,7 @@ pub(super) async fn rows(work: &mut Work<'_>, by_idnumber: bool, fallback: i64) 
         "course_row",
         "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(254) NOT NULL, shortname VARCHAR(255) NOT NULL, idnumber VARCHAR(100) NOT NULL,
          ckey VARCHAR(255) NOT NULL, category BIGINT NOT NULL, chosen BIGINT NOT NULL, verdict VARCHAR(40) NOT NULL",
-    )
-    .await?;
+    );
     let alike = |column: &str, key: &str| format!("{column} = {}", conn.collated(key));
     let params = Params::new()
         .with("fallback", fallback)
@@ -64,8 +63,7 @@ const ROWS: &str = "INSERT INTO course_row (line, fullname, shortname, idnumber,
 
 async fn categories(work: &mut Work<'_>, by_idnumber: bool) -> Result<(), DbError> {
     let conn = &mut *work.conn;
-    conn.temporary("stage_category", "ckey VARCHAR(255) NOT NULL PRIMARY KEY, category BIGINT, found BIGINT NOT NULL")
-        .await?;
+    conn.temporary("stage_category", "ckey VARCHAR(255) NOT NULL PRIMARY KEY, category BIGINT, found BIGINT NOT NULL");
     let same = match by_idnumber {
         true => conn.exact("c.idnumber", "k.ckey"),
         false => format!("{} = k.ckey", conn.dialect().to_text("c.id")),
@@ -112,8 +110,7 @@ pub(super) async fn made(work: &mut Work<'_>) -> Result<u64, DbError> {
         "n BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, fullname VARCHAR(254) NOT NULL, shortname VARCHAR(255) NOT NULL,
          idnumber VARCHAR(100) NOT NULL, category BIGINT NOT NULL, parentpath VARCHAR(255) NOT NULL, parentdepth BIGINT NOT NULL,
          courseid BIGINT NOT NULL, contextid BIGINT NOT NULL",
-    )
-    .await?;
+    );
     let made = conn
         .exec(
             "INSERT INTO made_course (n, line, fullname, shortname, idnumber, category, parentpath, parentdepth, courseid, contextid)

@@ -15,7 +15,7 @@ const RANK_METHOD: i64 = 5;
 /// # Errors
 /// The engine's.
 pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
-    work.conn.temporary("course_option", "name VARCHAR(100) NOT NULL PRIMARY KEY, value TEXT").await?;
+    work.conn.temporary("course_option", "name VARCHAR(100) NOT NULL PRIMARY KEY, value TEXT");
     let params = work.params().fragment("sections", shows_sections());
     let of_format = match template {
         Some(template) => {
@@ -62,7 +62,7 @@ pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Te
 /// The engine's.
 pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
     let last = template.map_or_else(|| course::default_sections(work.site), |template| template.sections);
-    work.conn.temporary("course_number", "section BIGINT NOT NULL PRIMARY KEY").await?;
+    work.conn.temporary("course_number", "section BIGINT NOT NULL PRIMARY KEY");
     let mut bulk = Bulk::new(work.conn.dialect(), "course_number", "section");
     for section in 0..=last {
         bulk.push(work.conn, &[Field::Int(section)]).await?;

@@ -36,14 +36,11 @@ pub struct NewCourses {
 
 /// Makes the empty table `new_course` of the rows: their lines, three names that fit into Moodle's columns, of which the
 /// full and the short one are not empty, and the category as the row names it, empty for none.
-///
-/// # Errors
-/// The engine's.
-pub async fn stage(work: &mut Work<'_>) -> Result<(), DbError> {
+pub fn stage(work: &mut Work<'_>) {
     let definition =
         "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(254) NOT NULL, shortname VARCHAR(255) NOT NULL,
          idnumber VARCHAR(100) NOT NULL, category VARCHAR(255) NOT NULL";
-    work.conn.temporary("new_course", definition).await
+    work.conn.temporary("new_course", definition);
 }
 
 /// Makes the courses of `new_course` that the site lacks (spec database 8), and gives how many rows are refused. A row whose

@@ -16,8 +16,7 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
     conn.temporary(
         "course_order",
         "courseid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL, before_run BIGINT NOT NULL, place BIGINT NOT NULL, is_new BIGINT NOT NULL",
-    )
-    .await?;
+    );
     let params = work.params();
     work.conn
         .exec(

@@ -115,7 +115,9 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
         work.change_enrolments(place, kind, standing).await?;
         changed += standing;
     }
-    remember_fresh(work, pass, changed > 0).await?;
+    if pass.asks_who_is_fresh() {
+        remember_fresh(work, pass, changed > 0).await?;
+    }
     Ok(())
 }
 
@@ -165,14 +167,11 @@ pub(super) async fn end_surplus(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResu
         return Ok(());
     }
     work.conn.analyse("doomed").await?;
-    work.conn.prefer_indexes(true).await?;
     if unenrol {
-        if end::unenrol(work, pass.wave).await? > 0 {
-            end::clean_up(work, pass.wave).await?;
-        }
-    } else {
-        suspend(work, pass).await?;
+        return end::unenrol_and_clean_up(work, pass.wave, doomed as i64).await;
     }
+    work.conn.prefer_indexes(true).await?;
+    suspend(work, pass).await?;
     Ok(work.conn.prefer_indexes(false).await?)
 }
 

@@ -10,13 +10,11 @@ const RANK_MAKE: i64 = 31;
 /// Makes the groups of the section `groups`.
 pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("groups") else { return Ok(()) };
-    work.conn
-        .temporary(
-            "new_group",
-            "n BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+    work.conn.temporary(
+        "new_group",
+        "n BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
              name VARCHAR(254) NOT NULL, idnumber VARCHAR(100) NOT NULL, description VARCHAR(255) NOT NULL",
-        )
-        .await?;
+    );
     let params = pass.params(work).fragment("set", set);
     let wished = work
         .conn

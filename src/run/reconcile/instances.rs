@@ -17,7 +17,7 @@ pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()
     let set = pass.section("instances").ok_or_else(|| missing(pass, "instances"))?;
     let params = pass.params(work).fragment("set", set);
     let conn = &mut *work.conn;
-    conn.temporary("wished_course", "courseid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL").await?;
+    conn.temporary("wished_course", "courseid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL");
     conn.exec("INSERT INTO wished_course (courseid, contextid) SELECT t.courseid, t.contextid FROM (:set) t", &params)
         .await?;
     conn.analyse("wished_course").await?;

@@ -47,6 +47,11 @@ impl Pass<'_> {
             .fragment("own_instance", self.policy.own_instance.as_str())
     }
 
+    /// Whether somebody asks who is fresh: enrolled or active again by this pass.
+    fn asks_who_is_fresh(&self) -> bool {
+        self.policy.newcomers_join_first || self.rule.sql.contains("FROM fresh ")
+    }
+
     /// A section of the rule's SQL.
     pub fn section(&self, name: &str) -> Option<&'static str> {
         section(self.rule.sql, name)
@@ -63,23 +68,18 @@ pub async fn comparing(work: &mut Work<'_>, pass: &Pass<'_>, begins: bool) -> Re
 }
 
 /// Makes the temporary tables of reconciliation, once per run.
-///
-/// # Errors
-/// The engine's.
-pub async fn prepare(work: &mut Work<'_>) -> Result<(), DbError> {
-    enrol::prepare(work).await?;
-    end::prepare(work).await?;
+pub fn prepare(work: &mut Work<'_>) {
+    enrol::prepare(work);
+    end::prepare(work);
     let conn = &mut *work.conn;
-    conn.temporary("scope", "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL")
-        .await?;
-    conn.temporary("fresh", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)").await?;
+    conn.temporary("scope", "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL");
+    conn.temporary_joined("fresh", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL", "enrolid, userid");
     conn.temporary(
         "wish",
         "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
          want SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)",
-    )
-    .await?;
-    view::prepare(conn).await
+    );
+    view::prepare(conn);
 }
 
 /// Runs one rule over a view of the site. Grows with what differs: a number of statements that the rule's sections fix,

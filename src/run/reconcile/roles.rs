@@ -45,7 +45,7 @@ struct Standing {
 }
 
 /// Compares wish and roles without writing. Whether some are too much is known from the counts alone where the rule's own
-/// roles are those of its instances: each wished one is there at most once, and no other is there.
+/// roles are those of its instances: each wished one is there at most once, and there are no more.
 async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
     let row = work
         .conn
@@ -57,14 +57,19 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
         )
         .await?;
     let (missing, wished, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
-    if pass.section("owned roles").is_some() || pass.policy.roles == Owner::Nobody {
+    if pass.policy.roles == Owner::Nobody {
         return Ok(Standing { missing, surplus: true });
     }
-    let own =
-        "SELECT COUNT(*) FROM scope s JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid
-                WHERE r.userid :among_users";
-    let own = work.conn.number(own, params).await?;
-    Ok(Standing { missing, surplus: most > 1 || own != wished })
+    let own = match pass.section("owned roles") {
+        Some(_) => "SELECT COUNT(*) FROM (:own) o WHERE o.userid :among_users",
+        None => {
+            "SELECT COUNT(*) FROM scope s JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid
+              WHERE r.userid :among_users"
+        }
+    };
+    let params = params.clone().fragment("own", pass.section("owned roles").unwrap_or_default());
+    let own = work.conn.number(own, &params).await?;
+    Ok(Standing { missing, surplus: most > 1 || own > wished })
 }
 
 async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {

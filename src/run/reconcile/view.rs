@@ -33,11 +33,11 @@ impl View {
     }
 }
 
-pub(super) async fn prepare(conn: &mut Conn) -> Result<(), DbError> {
-    conn.temporary("only_user", "userid BIGINT NOT NULL PRIMARY KEY").await?;
-    conn.temporary("only_course", "courseid BIGINT NOT NULL PRIMARY KEY").await?;
-    conn.temporary("only_instance", "enrolid BIGINT NOT NULL PRIMARY KEY").await?;
-    conn.temporary("touched", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)").await
+pub(super) fn prepare(conn: &mut Conn) {
+    conn.temporary("only_user", "userid BIGINT NOT NULL PRIMARY KEY");
+    conn.temporary("only_course", "courseid BIGINT NOT NULL PRIMARY KEY");
+    conn.temporary("only_instance", "enrolid BIGINT NOT NULL PRIMARY KEY");
+    conn.temporary("touched", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
 }
 
 /// Limits the next pass of `method` to these courses: the instances in them, all their users.
