@@ -100,7 +100,7 @@ const EVENTS: [Event; 16] = [
             || '","timestart":"' || :timestart || '","timeend":"' || :timeend || '","modifierid":"' || :modifierid || '","timecreated":"' || :timecreated
             || '","timemodified":"' || :timemodified || '","courseid":"' || :courseid || '","enrol":"' || :gone_method
             || '","lastenrol":' || CASE WHEN c.lastenrol = 1 THEN 'true' ELSE 'false' END || '},"enrol":"' || :gone_method || '"}'"#,
-        joins: "LEFT JOIN {enrol} e ON e.id = c.enrolid",
+        joins: "LEFT JOIN {enrol} e ON e.id = c.enrolid :old_row",
         related: "c.userid",
     },
     Event {
@@ -236,19 +236,34 @@ const EVENTS: [Event; 16] = [
     },
 ];
 
-/// Writes the events of a run's changes with `from` < sequence number <= `to`, in the journal's order.
+/// A part of a run's journal.
+pub struct Chunk {
+    /// The run.
+    pub run: i64,
+    /// Its clock in Unix seconds.
+    pub now: i64,
+    /// The sequence number before the first change.
+    pub from: i64,
+    /// That of the last change.
+    pub to: i64,
+    /// The kinds of its changes: mostly one, and each costs a look through the part.
+    pub kinds: Vec<String>,
+}
+
+/// Writes the events of a chunk's changes, in the journal's order.
 ///
 /// # Errors
 /// The engine's.
-pub async fn write(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, to: i64) -> Result<(), DbError> {
+pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), DbError> {
     let dialect = conn.dialect();
     let text = |expression: &str| dialect.to_text(expression);
     let old = |column: &str| dialect.json_text("c.oldrow", column);
+    let (old_row, gone) = dialect.json_texts("c.oldrow", "o", &["modifierid", "timecreated", "timemodified"]);
     let params = Params::new()
-        .with("run", run)
-        .with("now", now)
-        .with("from", from)
-        .with("to", to)
+        .with("run", chunk.run)
+        .with("now", chunk.now)
+        .with("from", chunk.from)
+        .with("to", chunk.to)
         .with("actor", site.actor)
         .fragment("id", text("c.targetid"))
         .fragment("itemid", text("c.itemid"))
@@ -258,9 +273,10 @@ pub async fn write(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, 
         .fragment("status", text("c.oldstatus"))
         .fragment("timestart", text("c.oldtimestart"))
         .fragment("timeend", text("c.oldtimeend"))
-        .fragment("modifierid", old("modifierid"))
-        .fragment("timecreated", old("timecreated"))
-        .fragment("timemodified", old("timemodified"))
+        .fragment("old_row", old_row)
+        .fragment("modifierid", gone[0].as_str())
+        .fragment("timecreated", gone[1].as_str())
+        .fragment("timemodified", gone[2].as_str())
         // Its instance may have gone with it.
         .fragment("gone_method", "COALESCE(e.enrol, SUBSTR(c.component, 7))")
         .fragment("overridden", old("overridden"))
@@ -281,11 +297,10 @@ pub async fn write(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, 
         "" => String::new(),
         collation => format!(" COLLATE {collation}"),
     };
-    let kinds = kinds(conn, &params).await?;
     let branches = EVENTS
         .iter()
         .filter(|event| completion || event.object != "grade_grades")
-        .filter(|event| kinds.iter().any(|kind| event.kinds.contains(&format!("'{kind}'"))))
+        .filter(|event| chunk.kinds.iter().any(|kind| event.kinds.contains(&format!("'{kind}'"))))
         .map(|event| branch(event, &collate))
         .collect::<Vec<_>>();
     if branches.is_empty() {
@@ -301,12 +316,6 @@ pub async fn write(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, 
     );
     let sql = if dialect == crate::db::Dialect::Maria { sql.replace('\\', "\\\\") } else { sql };
     conn.exec(&sql, &params).await.map(|_| ())
-}
-
-/// The kinds of changes in this part of the journal: mostly one, and each kind costs a look through the part.
-async fn kinds(conn: &mut Conn, params: &Params) -> Result<Vec<String>, DbError> {
-    let sql = "SELECT DISTINCT c.kind FROM {enrold_change} c WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0";
-    Ok(conn.rows(sql, params).await?.iter().map(|row| row.text(0)).collect())
 }
 
 fn branch(event: &Event, collate: &str) -> String {

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::db::{Conn, DbError, Params};
-use crate::moodle::events;
+use crate::moodle::events::{self, Chunk};
 use crate::moodle::forum;
 use crate::moodle::site::Site;
 use crate::run::observe::{Moment, Observer};
@@ -64,7 +64,7 @@ impl Effects<'_> {
         Ok(pending.len() as u64)
     }
 
-    /// Finishes the effects of one run. Grows with the run's changes: five statements per chunk, and three for the spool.
+    /// Finishes the effects of one run. Grows with the run's changes: four statements per chunk, and three for the spool.
     ///
     /// # Errors
     /// As [`Effects::finish_all`].
@@ -93,21 +93,20 @@ impl Effects<'_> {
         let mut written = 0;
         loop {
             let next = Params::new().with("run", run).with("done", done).with("rows", self.rows);
-            let chunk = self
+            let parts = self
                 .conn
-                .row(
-                    "SELECT MAX(t.seq), COUNT(*) FROM (SELECT c.seq FROM {enrold_change} c WHERE c.run = :run AND c.seq > :done AND c.seq < :effects
-                        ORDER BY c.seq LIMIT :rows) t",
+                .rows(
+                    "SELECT t.kind, t.state, COUNT(*), MAX(t.seq) FROM
+                        (SELECT c.kind, c.state, c.seq FROM {enrold_change} c WHERE c.run = :run AND c.seq > :done AND c.seq < :effects
+                          ORDER BY c.seq LIMIT :rows) t GROUP BY t.kind, t.state",
                     &next.with("effects", forum::FIRST_SEQ),
                 )
-                .await?
-                .map_or((0, 0), |row| (row.int(0), row.int(1)));
-            if chunk.1 == 0 {
-                break;
-            }
-            self.chunk(run, now, done, chunk.0, forums).await?;
-            done = chunk.0;
-            written += chunk.1;
+                .await?;
+            let Some(to) = parts.iter().map(|part| part.int(3)).max() else { break };
+            let kinds = parts.iter().filter(|part| part.int(1) == 0).map(|part| part.text(0)).collect();
+            self.chunk(&Chunk { run, now, from: done, to, kinds }, forums).await?;
+            done = to;
+            written += parts.iter().map(|part| part.int(2)).sum::<i64>();
             self.observer.reached(Moment::Effects { done: written }).await;
         }
         let told = match self.spool {
@@ -139,9 +138,9 @@ impl Effects<'_> {
     }
 
     /// One chunk and the mark that it is written, in one transaction.
-    async fn chunk(&mut self, run: i64, now: i64, from: i64, to: i64, forums: bool) -> Result<(), DbError> {
+    async fn chunk(&mut self, chunk: &Chunk, forums: bool) -> Result<(), DbError> {
         self.conn.begin().await?;
-        let outcome = self.write_chunk(run, now, from, to, forums).await;
+        let outcome = self.write_chunk(chunk, forums).await;
         match outcome {
             Ok(()) => self.conn.commit().await,
             Err(error) => {
@@ -152,9 +151,10 @@ impl Effects<'_> {
         }
     }
 
-    async fn write_chunk(&mut self, run: i64, now: i64, from: i64, to: i64, forums: bool) -> Result<(), DbError> {
+    async fn write_chunk(&mut self, chunk: &Chunk, forums: bool) -> Result<(), DbError> {
+        let Chunk { run, now, from, to, kinds: _ } = *chunk;
         if self.site.logs_events() {
-            events::write(self.conn, self.site, run, now, from, to).await?;
+            events::write(self.conn, self.site, chunk).await?;
         }
         if forums {
             forum::subscribe(self.conn, self.site, run, now, from, to).await?;

@@ -41,7 +41,7 @@ fn later_layers_win_and_each_value_names_its_origin() {
         ("run.retries", "13", from(&second)),
         ("run.lock_timeout", "12", from(&first)),
         ("run.lease_ttl", "11", from(&system)),
-        ("run.effect_rows", "5000", "default".to_owned()),
+        ("run.effect_rows", "20000", "default".to_owned()),
         ("flatfile.unenrolaction", "", "Moodle's own setting".to_owned()),
     ];
     for (key, value, origin) in expected {
