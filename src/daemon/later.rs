@@ -50,6 +50,11 @@ impl Later {
         self.put_off.remove(key).is_some()
     }
 
+    /// Something has changed that may let all of it succeed: the time of everything has come.
+    pub fn wake(&mut self) {
+        self.put_off.clear();
+    }
+
     /// How long until the first thing that is put off.
     pub fn first(&self) -> Option<Duration> {
         self.put_off.values().filter_map(Pause::left).min()

@@ -5,7 +5,7 @@ mod feeds;
 mod file;
 mod unfinished;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ const OLD_LOCK: i64 = 3 * 3_600;
 enum Next {
     /// The next one.
     Go,
+    /// This one is put off; what comes after it of the same source keeps its place behind it.
+    Later,
     /// Nothing for a time: what failed would fail for every job.
     Pause(String),
 }
@@ -157,12 +159,17 @@ impl Worker {
         let look = self.look()?;
         let jobs = self.sort_out(&look);
         let _lock = (!jobs.is_empty()).then(|| ReaderLock::set(self.inbox.dir(), self.shared.clock.now()));
+        let mut waiting: HashSet<&str> = HashSet::new();
         for job in &jobs {
+            if job.source.as_deref().is_some_and(|source| waiting.contains(source)) {
+                continue;
+            }
             if self.shared.stop.is_cancelled() || !self.shared.leads() {
                 break;
             }
             match self.file(job).await {
                 Next::Go => {}
+                Next::Later => waiting.extend(job.source.as_deref()),
                 Next::Pause(reason) => return Err(reason),
             }
             if self.shared.take_decisions() {

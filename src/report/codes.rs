@@ -91,6 +91,12 @@ codes! {
     CohortOwned = "cohort-owned",
     /// The set of a source cannot be fetched or read. Value: the source; hint: why, and what to do.
     SourceUnreadable = "source-unreadable",
+    /// A delta without what it builds on. Value: the source; hint: why, and what to do.
+    BaseMissing = "base-missing",
+    /// A delta that is older than what was applied. Value: the source; hint: the two moments, and what to do.
+    DeltaOutdated = "delta-outdated",
+    /// A set that cannot be applied before a held one is decided. Value: the source; hint: the held run.
+    SetWaits = "set-waits",
     /// A new course without a name. Value: what the row says otherwise; hint: the column that is empty.
     CourseNameMissing = "course-name-missing",
     /// A name of a new course that Moodle has no room for. Value: how it begins; hint: the column and its room.

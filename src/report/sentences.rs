@@ -102,6 +102,11 @@ impl Code {
                 format!("{v} cannot be read: {h}; check that it exists and that enrold may read it")
             }
             Code::SourceUnreadable => format!("the set of {v} cannot be read, nothing was changed: {h}"),
+            Code::BaseMissing => format!("the delta of {v} is not applied, nothing was changed: {h}"),
+            Code::DeltaOutdated => format!("the delta of {v} is older than what was applied, nothing was changed: {h}"),
+            Code::SetWaits => format!(
+                "a set of {v} that is held comes first (run {h}), nothing was changed: approve or reject run {h}, then give this one again"
+            ),
             Code::CourseNameMissing => format!("a new course has no {h} ({v}): it is not made"),
             Code::CourseNameTooLong => {
                 format!("a new course's name has more than {h} characters: \"{v}…\"; it is not made")
@@ -259,6 +264,13 @@ impl Code {
                 format!("{v} ne peut pas être lu : {h} ; vérifiez qu'il existe et qu'enrold a le droit de le lire")
             }
             Code::SourceUnreadable => format!("l'ensemble de {v} ne peut pas être lu, rien n'a été changé : {h}"),
+            Code::BaseMissing => format!("le delta de {v} n'est pas appliqué, rien n'a été changé : {h}"),
+            Code::DeltaOutdated => {
+                format!("le delta de {v} est plus ancien que ce qui est appliqué, rien n'a été changé : {h}")
+            }
+            Code::SetWaits => format!(
+                "un ensemble de {v} retenu passe d'abord (exécution {h}), rien n'a été changé : approuvez ou rejetez l'exécution {h}, puis redonnez celui-ci"
+            ),
             Code::CourseNameMissing => format!("un nouveau cours n'a pas de {h} ({v}) : il n'est pas créé"),
             Code::CourseNameTooLong => {
                 format!("le nom d'un nouveau cours a plus de {h} caractères : « {v}… » ; il n'est pas créé")

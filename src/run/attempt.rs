@@ -171,6 +171,9 @@ impl Attempt<'_> {
                 let outcome = self.set(work, &terms, order, &opened.file).await;
                 if let Err(RunError::Held) | Ok(()) = &outcome {
                     account::take(work, &terms).await?;
+                    if let Some(set) = &mut work.set {
+                        set.roster.clone_from(&order.roster);
+                    }
                 }
                 outcome
             }

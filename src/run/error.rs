@@ -73,6 +73,19 @@ pub enum RunError {
         /// The names there are.
         known: String,
     },
+    /// A set that cannot be applied before a held one of its source is decided.
+    #[error(
+        "run {run} of source {source_name} is held and comes first: decide it ('enrold approve {run}' or 'enrold reject {run}'); until then this set waits"
+    )]
+    SetWaits {
+        /// The source.
+        source_name: String,
+        /// The held run.
+        run: i64,
+    },
+    /// A set that was prepared on what another run has changed meanwhile.
+    #[error("another set of source {0} was applied meanwhile; give this one again")]
+    SetMoved(String),
     /// The course that a run was limited to.
     #[error("no course has the short name '{name}' exactly{}", alike(.like))]
     NoSuchCourse {

@@ -13,6 +13,7 @@ use crate::db::{Conn, Params};
 use crate::report::Problem;
 use crate::run::error::{RunError, RunResult};
 use crate::run::{SyncOrder, problems};
+use crate::source::oneroster::Roster;
 
 /// What a held run was asked to do, to do it again when it is approved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +45,9 @@ pub struct Held {
     /// Whom rows of a full set are about that could not be read.
     #[serde(default)]
     pub unread: Vec<String>,
+    /// What a set leaves for the next delta, if it was a OneRoster archive.
+    #[serde(default)]
+    pub roster: Option<Roster>,
 }
 
 impl Held {

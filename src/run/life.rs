@@ -22,6 +22,7 @@ use crate::run::order::{Flat, Opened, Order, Task};
 use crate::run::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
 use crate::run::problems::problems;
 use crate::run::{Engine, Moment, history, jobs};
+use crate::sets;
 
 /// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
 ///
@@ -148,6 +149,9 @@ impl Engine {
             if let Some(name) = &order.course {
                 jobs::course(conn, name).await?;
             }
+        }
+        if let Some(set) = order.set_order().filter(|set| set.refused.is_none() && !simulate) {
+            sets::roster::require(conn, &self.settings, set, order.held).await?;
         }
         let opened = match &order.task {
             Task::File { import, .. } => match Opened::open(import, &self.settings, &site) {

@@ -21,6 +21,7 @@ use crate::run::hold::{Held, Shelf, digest};
 use crate::run::jobs;
 use crate::run::resolve::Keys;
 use crate::source::SetProblem;
+use crate::source::oneroster::Roster;
 
 /// A file to import, with what its bytes cannot say.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +107,8 @@ pub struct SetOrder {
     pub shown: String,
     /// Which drop this is, when it came through the drop directory.
     pub token: String,
+    /// What it leaves for the next delta, if it was a OneRoster archive.
+    pub roster: Option<Roster>,
     /// The file by which such a drop is known again when somebody has decided: its manifest, or itself.
     pub dropped: Option<PathBuf>,
 }
@@ -179,7 +182,8 @@ impl Order {
         if let Some(source) = held.set {
             let unread = held.unread.iter().map(|user| SetProblem::of_user(user)).collect();
             let shown = past.source.clone();
-            let set = SetOrder { source, snapshot: shelf.bytes(), shown, unread, ..SetOrder::default() };
+            let (snapshot, roster) = (shelf.bytes(), held.roster);
+            let set = SetOrder { source, snapshot, shown, unread, roster, ..SetOrder::default() };
             return Ok(Self { task: Task::Set(set), held: Some(run) });
         }
         if held.kind != "import" {
@@ -283,6 +287,7 @@ impl Order {
             user_key: flat.map(|flat| flat.keys.user.as_str().to_owned()),
             course_key: flat.map(|flat| flat.keys.course.as_str().to_owned()),
             unread: self.set_order().map(SetOrder::unread_users).unwrap_or_default(),
+            roster: self.set_order().and_then(|order| order.roster.clone()),
             set,
         }
     }

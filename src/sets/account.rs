@@ -11,6 +11,7 @@ use crate::rules::database::{self, DATABASE, METHOD};
 use crate::run::work::Work;
 use crate::sets::Terms;
 use crate::sets::trend::{self, Point};
+use crate::source::oneroster::Roster;
 
 /// What a place is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +102,9 @@ pub struct SetReport {
     pub grades: i64,
     /// The runs of this source before, the newest first.
     pub trend: Vec<Point>,
+    /// What an archive leaves for the next delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<Roster>,
 }
 
 /// Places kept in the history.
@@ -218,6 +222,7 @@ async fn report(work: &mut Work<'_>, terms: &Terms, changes: &str, foreseen: boo
         last_enrolments: counted.costs.0,
         grades: counted.costs.1,
         trend: trend::read(work.conn, &terms.source, work.run).await?,
+        roster: None,
     });
     Ok(())
 }

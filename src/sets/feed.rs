@@ -55,7 +55,7 @@ impl Feed {
 }
 
 /// The good runs `r` over sets of `:kind`, approved ones among them.
-const GOOD: &str = "{enrold_run} r LEFT JOIN {enrold_run} h ON h.id = r.parent
+pub(super) const GOOD: &str = "{enrold_run} r LEFT JOIN {enrold_run} h ON h.id = r.parent
     WHERE r.state IN ('done', 'done-with-errors') AND (r.kind = :kind OR (r.kind = 'approve' AND h.kind = :kind))";
 
 /// The feeds of the enabled sources, by name. Two statements for each source.

@@ -9,6 +9,7 @@ mod grace;
 mod nightly;
 mod persons;
 mod readiness;
+pub mod roster;
 mod stage;
 pub mod terms;
 pub mod trend;

@@ -10,8 +10,12 @@ use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
 use crate::run::{Dropped, Engine, Report, RunError, SetOrder, history, require_ready};
 use crate::sets::readiness::{Readiness, readiness};
+use crate::sets::roster::Standing;
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Verdict};
-use crate::source::{self, Snapshot, SnapshotKind, Taken};
+use crate::source::{self, Destination, Snapshot, Taken};
+
+/// How often a set is prepared anew because another run was faster.
+const TRIES: u32 = 3;
 
 /// A set that came through the drop directory: one file, or the manifest of several.
 #[derive(Clone, Debug)]
@@ -22,6 +26,12 @@ pub struct DroppedSet {
     pub left_at: PathBuf,
     /// Which drop it is.
     pub dropped: Dropped,
+}
+
+/// How a set in files comes.
+enum Sent<'a> {
+    Named(&'a [&'a Path]),
+    Dropped(&'a DroppedSet),
 }
 
 impl Engine {
@@ -52,54 +62,150 @@ impl Engine {
     /// Makes the set true that stands in these files: CSV files that belong together, or one OneRoster archive.
     ///
     /// # Errors
-    /// As [`Engine::sync_source`]; files that are no whole set are a failed run.
+    /// As [`Engine::sync_source`]; files that are no whole set, and sets that must wait for a decision, are failed runs.
     pub async fn import_set(&self, name: &str, files: &[&Path], simulate: bool) -> Result<Report, RunError> {
         let shown = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        let taken = match self.source(name).await? {
-            Err(problem) => Err(problem),
-            Ok(source) => take(name, &source, files, &self.settings.state.path, self.clock.now(), self.fallback()),
-        };
-        let order = match taken {
-            Ok(taken) => {
-                SetOrder { snapshot: taken.snapshot.path, unread: taken.problems, shown, ..SetOrder::of(name) }
+        let order = SetOrder { shown, ..SetOrder::of(name) };
+        match self.while_it_moves(order.clone(), &Sent::Named(files), simulate).await {
+            Err(RunError::SetWaits { source_name, run }) => {
+                let problem = Problem::new(0, Code::SetWaits, source_name, run.to_string());
+                self.apply_set(&SetOrder { refused: Some(problem), ..order }, simulate).await
             }
-            Err(reason) => SetOrder { shown, refused: Some(refused(name, reason)), ..SetOrder::of(name) },
-        };
-        self.apply_set(&order, simulate).await
+            ended => ended,
+        }
     }
 
     /// Makes a set true that was dropped; a drop that came to a run before is not applied again.
     ///
     /// # Errors
     /// As [`Engine::import_set`], and [`RunError::Changed`] if the set is not whole any more; one that never can be is a
-    /// failed run.
+    /// failed run. [`RunError::SetWaits`] if a held set must be decided first.
     pub async fn drop_set(&self, name: &str, set: &DroppedSet) -> Result<Report, RunError> {
-        let source = self.source(name).await?;
         let Dropped { shown, token } = set.dropped.clone();
         if let Some(report) = self.applied_before(&token).await? {
             return Ok(report);
         }
-        let taken = match source {
-            Err(problem) => Err(problem),
-            Ok(source) => match readiness(&source, self.fallback(), &set.path, &set.left_at) {
-                Readiness::Lacks(_) => return Err(RunError::Changed(shown)),
-                Readiness::Broken(why) => Err(why),
-                Readiness::Archive => {
-                    full(source::take_archive(name, &source, &set.path, &self.settings.state.path, self.clock.now()))
+        let order = SetOrder { shown, token, dropped: Some(set.path.clone()), ..SetOrder::of(name) };
+        self.while_it_moves(order, &Sent::Dropped(set), false).await
+    }
+
+    /// Prepares a set and applies it; anew if another run has changed meanwhile what it was merged into.
+    async fn while_it_moves(
+        &self,
+        order: SetOrder,
+        sent: &Sent<'_>,
+        simulate: bool,
+    ) -> Result<Report, RunError> {
+        let mut tried = 0;
+        loop {
+            let taken = self.prepare(&order.source, sent, simulate).await?;
+            let order = match &taken {
+                Ok(taken) => SetOrder {
+                    snapshot: taken.snapshot.path.clone(),
+                    unread: taken.problems.clone(),
+                    roster: taken.roster.as_ref().map(|(roster, _)| roster.clone()),
+                    ..order.clone()
+                },
+                Err(problem) => SetOrder { refused: Some(problem.clone()), ..order.clone() },
+            };
+            let ended = self.apply_set(&order, simulate).await;
+            let is_archive = taken.is_ok_and(|taken| taken.roster.is_some());
+            match ended {
+                Err(RunError::SetMoved(_)) if tried < TRIES => tried += 1,
+                Ok(report) if is_archive => {
+                    self.forget_bases(&order.source).await;
+                    return Ok(report);
                 }
-                Readiness::Whole(files) => {
-                    let (state, now) = (&self.settings.state.path, self.clock.now());
-                    full(source::take_files(name, &source, self.fallback(), &files, state, now))
-                }
-            },
+                ended => return ended,
+            }
+        }
+    }
+
+    /// A set as a snapshot, or what is wrong with it.
+    async fn prepare(
+        &self,
+        name: &str,
+        sent: &Sent<'_>,
+        simulate: bool,
+    ) -> Result<Result<Taken, Problem>, RunError> {
+        let source = match self.source(name).await? {
+            Ok(source) => source,
+            Err(why) => return Ok(Err(refused(name, why))),
         };
-        let dropped = Some(set.path.clone());
-        let order = SetOrder { shown, token, dropped, ..SetOrder::of(name) };
-        let order = match taken {
-            Ok(taken) => SetOrder { snapshot: taken.snapshot.path, unread: taken.problems, ..order },
-            Err(reason) => SetOrder { refused: Some(refused(name, reason)), ..order },
+        match (sent, source.format) {
+            (Sent::Dropped(set), _) => self.dropped(name, &source, set).await,
+            (Sent::Named([archive]), SetFormat::OneRoster) => self.archive(name, &source, archive, simulate).await,
+            (Sent::Named(_), SetFormat::OneRoster) => {
+                Ok(Err(refused(name, "a OneRoster set is one archive: name one file".to_owned())))
+            }
+            (Sent::Named(files), SetFormat::Csv) => Ok(self.files(name, &source, files)),
+        }
+    }
+
+    fn files(&self, name: &str, source: &Source, files: &[&Path]) -> Result<Taken, Problem> {
+        let form = source::files::FilesForm::of(source, self.fallback());
+        let whole = whole(files, &form.table()).map_err(|why| refused(name, why))?;
+        self.whole(name, source, &whole)
+    }
+
+    fn whole(&self, name: &str, source: &Source, files: &[Sealed]) -> Result<Taken, Problem> {
+        let taken = source::take_files(self.destination(name), source, self.fallback(), files);
+        taken.map_err(|error| error.problem(name))
+    }
+
+    /// A set that was dropped.
+    async fn dropped(
+        &self,
+        name: &str,
+        source: &Source,
+        set: &DroppedSet,
+    ) -> Result<Result<Taken, Problem>, RunError> {
+        match readiness(source, self.fallback(), &set.path, &set.left_at) {
+            Readiness::Lacks(_) => Err(RunError::Changed(set.dropped.shown.clone())),
+            Readiness::Broken(why) => Ok(Err(refused(name, why))),
+            Readiness::Archive => self.archive(name, source, &set.path, false).await,
+            Readiness::Whole(files) => Ok(self.whole(name, source, &files)),
+        }
+    }
+
+    /// A OneRoster archive, merged into what the last good run has left; a rehearsal leaves nothing for the next.
+    async fn archive(
+        &self,
+        name: &str,
+        source: &Source,
+        path: &Path,
+        simulate: bool,
+    ) -> Result<Result<Taken, Problem>, RunError> {
+        let mut conn = self.database.connect().await?;
+        let standing = Standing::of(&mut conn, name).await?;
+        conn.close().await;
+        let delta = match source::is_delta(self.destination(name), path) {
+            Ok(delta) => delta,
+            Err(error) => return Ok(Err(error.problem(name))),
         };
-        self.apply_set(&order, false).await
+        if delta || !simulate {
+            standing.admit(delta, None)?;
+        }
+        let taken = source::take_archive(self.destination(name), source, path, standing.base.as_ref(), !simulate);
+        Ok(taken.map_err(|error| error.problem(name)))
+    }
+
+    /// What no delta will build on any more is removed; if that fails, the next run does it.
+    async fn forget_bases(&self, name: &str) {
+        let forgotten = async {
+            let mut conn = self.database.connect().await?;
+            let standing = Standing::of(&mut conn, name).await?;
+            conn.close().await;
+            let path = self.settings.state.path.display().to_string();
+            standing.forget_others(&self.settings).map_err(|error| RunError::State { path, error })
+        };
+        if let Err(error) = forgotten.await {
+            tracing::warn!(source.name = name, "what earlier archives of {name} have left is kept for now: {error}");
+        }
+    }
+
+    fn destination<'a>(&'a self, name: &'a str) -> Destination<'a> {
+        Destination { source: name, state: &self.settings.state.path, now: self.clock.now() }
     }
 
     /// The report of the run to which a drop came.
@@ -137,35 +243,6 @@ async fn fetch(name: &str, source: &Source, state: &Path, now: i64) -> Result<(S
     let snapshot = source::fetch(name, source, state, now).await.map_err(failed)?;
     let courses = source::fetch_courses(name, source, state, now).await.map_err(failed)?;
     Ok((snapshot, courses))
-}
-
-fn take(
-    name: &str,
-    source: &Source,
-    files: &[&Path],
-    state: &Path,
-    now: i64,
-    fallback: crate::config::EncodingFallback,
-) -> Result<Taken, String> {
-    let taken = match (source.format, files) {
-        (SetFormat::OneRoster, [archive]) => source::take_archive(name, source, archive, state, now),
-        (SetFormat::OneRoster, _) => return Err("a OneRoster set is one archive: name one file".to_owned()),
-        (SetFormat::Csv, files) => {
-            let form = source::files::FilesForm::of(source, fallback);
-            let whole = whole(files, &form.table())?;
-            source::take_files(name, source, fallback, &whole, state, now)
-        }
-    };
-    full(taken)
-}
-
-/// Only a full set is one: what a delta does not name is not gone.
-fn full(taken: Result<Taken, source::TakeError>) -> Result<Taken, String> {
-    let taken = taken.map_err(|error| error.to_string())?;
-    match taken.kind {
-        SnapshotKind::Full => Ok(taken),
-        SnapshotKind::Delta => Err("it is a delta: only full sets are applied".to_owned()),
-    }
 }
 
 /// The files of a set, if it is whole: what a manifest names, else the files as they are named.

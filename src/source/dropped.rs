@@ -6,17 +6,18 @@ use std::path::Path;
 
 use super::bundle::Sealed;
 use super::files::{FileRead, FilesForm, read_files};
-use super::oneroster::{RosterForm, read_archive};
+use super::oneroster::{Base, BaseWriter, Roster, RosterForm, RosterKept, kind_of, read_archive};
 use super::rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 use super::snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 use crate::config::{Source, Target};
 use crate::files::Fallback;
+use crate::report::codes::{Code, Problem};
 
 /// A set with more bad rows than this is no set: its export went wrong as a whole.
 const MOST_PROBLEMS: usize = 100_000;
 
 /// A set that was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Taken {
     pub snapshot: Snapshot,
     pub kind: SnapshotKind,
@@ -27,8 +28,19 @@ pub struct Taken {
     pub files: Vec<FileRead>,
     /// Rows that were there before, value by value.
     pub doubles: u64,
-    /// Rows of a delta that it both takes away and wishes: they are wished.
-    pub contradicted: u64,
+    /// What deltas to come build on, if it was an archive and is to be applied; it is kept as long as this lives.
+    pub roster: Option<(Roster, RosterKept)>,
+}
+
+/// Where sets are read to.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    /// The source.
+    pub source: &'a str,
+    /// The state directory.
+    pub state: &'a Path,
+    /// The moment, Unix seconds; it becomes part of the snapshot's name.
+    pub now: i64,
 }
 
 /// A set is not read; nothing is changed by it, and no snapshot is left.
@@ -46,49 +58,72 @@ pub enum TakeError {
     TooManyProblems(Box<SetProblem>),
 }
 
-/// Reads a complete set of CSV files into a snapshot under `state`; `now` (Unix seconds) becomes
-/// part of its name. The same rows, in any order and in any files, give the same bytes.
+/// Reads a complete set of CSV files into a snapshot. The same rows, in any order and in any files, give the same bytes.
 ///
 /// # Errors
 /// Any [`TakeError`].
-pub fn take_files(
-    source_name: &str,
-    source: &Source,
-    fallback: Fallback,
-    files: &[Sealed],
-    state: &Path,
-    now: i64,
-) -> Result<Taken, TakeError> {
+pub fn take_files(destination: Destination, source: &Source, fallback: Fallback, files: &[Sealed]) -> Result<Taken, TakeError> {
+    let Destination { source: source_name, state, now } = destination;
     let form = FilesForm::of(source, fallback);
     let mut draft = Draft::begin(source_name, source.target, state, now)?;
     let read = read_files(files, &form, &scratch(state, source_name), &mut draft);
-    draft.end(read, |read| (SnapshotKind::Full, read.files, read.sorted.doubles, 0))
+    draft.end(read, |read| (SnapshotKind::Full, read.files, read.sorted.doubles))
 }
 
-/// Reads a OneRoster archive into a snapshot, likewise.
+/// Whether a OneRoster archive is a delta, or everything.
+///
+/// # Errors
+/// [`TakeError`] if its manifest cannot be read.
+pub fn is_delta(destination: Destination, archive: &Path) -> Result<bool, TakeError> {
+    let scratch = super::snapshot::directory(destination.state, destination.source)?;
+    Ok(kind_of(archive, &scratch)? == SnapshotKind::Delta)
+}
+
+/// Reads a OneRoster archive into a snapshot, likewise; a delta after it was merged into `base`, what the last archive that
+/// was applied has left. With `keep`, what the next delta builds on is written, too.
 ///
 /// # Errors
 /// Any [`TakeError`].
 pub fn take_archive(
-    source_name: &str,
+    destination: Destination,
     source: &Source,
     archive: &Path,
-    state: &Path,
-    now: i64,
+    base: Option<&Roster>,
+    keep: bool,
 ) -> Result<Taken, TakeError> {
-    let unfit = |why: String| TakeError::Form { source_name: source_name.to_owned(), why };
-    if source.target != Target::Enrolments {
-        return Err(unfit("a OneRoster export has no cohorts; set target = \"enrolments\"".to_owned()));
-    }
+    let Destination { source: name, state, now } = destination;
+    let unfit = |why: String| TakeError::Form { source_name: name.to_owned(), why };
     let form = RosterForm::of(source).map_err(unfit)?;
-    let mut draft = Draft::begin(source_name, source.target, state, now)?;
-    let read = read_archive(archive, &form, &scratch(state, source_name), &mut draft);
-    draft.end(read, |read| (read.kind, vec![read.enrolments], read.sorted.doubles, read.contradicted))
+    let mut draft = Draft::begin(name, source.target, state, now)?;
+    let mut writer = if keep { Some(BaseWriter::begin(state, name)?) } else { None };
+    let path = base.map(|base| Roster::path(state, name, &base.sha256)).unwrap_or_default();
+    let on = base.map(|roster| Base { path: &path, roster });
+    let read = read_archive(archive, &form, &scratch(state, name), on, writer.as_mut(), &mut draft);
+    let newest = read.as_ref().map_or(0, |read| read.newest.min(now));
+    let mut taken = draft.end(read, |read| (read.kind, vec![read.enrolments], read.sorted.doubles))?;
+    if let Some(kept) = writer.map(BaseWriter::finish).transpose()? {
+        let delta = taken.kind == SnapshotKind::Delta;
+        let on = base.filter(|_| delta).map(|base| base.sha256.clone()).unwrap_or_default();
+        let newest = newest.max(base.map_or(0, |base| base.newest));
+        taken.roster = Some((Roster { sha256: kept.sha256.clone(), delta, on, newest }, kept));
+    }
+    Ok(taken)
 }
 
 /// Beside the snapshots, on their file system.
 fn scratch(state: &Path, source_name: &str) -> std::path::PathBuf {
     state.join("sets").join(source_name)
+}
+
+impl TakeError {
+    /// What the run is told that fails with it.
+    pub fn problem(&self, source: &str) -> Problem {
+        let code = match self {
+            TakeError::Set(error @ (SetError::NoBase { .. } | SetError::Outdated { .. })) => error.code(),
+            _ => None,
+        };
+        Problem::new(0, code.unwrap_or(Code::SourceUnreadable), source, self.to_string())
+    }
 }
 
 /// A snapshot that is being written, and what is told meanwhile.
@@ -110,14 +145,14 @@ impl Draft {
     fn end<R>(
         self,
         read: Result<R, SetError>,
-        parts: impl FnOnce(R) -> (SnapshotKind, Vec<FileRead>, u64, u64),
+        parts: impl FnOnce(R) -> (SnapshotKind, Vec<FileRead>, u64),
     ) -> Result<Taken, TakeError> {
         if let Some(stopped) = self.stopped {
             return Err(stopped);
         }
-        let (kind, files, doubles, contradicted) = parts(read?);
+        let (kind, files, doubles) = parts(read?);
         let snapshot = self.writer.finish()?;
-        Ok(Taken { snapshot, kind, problems: self.problems, files, doubles, contradicted })
+        Ok(Taken { snapshot, kind, problems: self.problems, files, doubles, roster: None })
     }
 
     /// Ends reading for this reason.

@@ -11,7 +11,7 @@ pub mod rows;
 mod snapshot;
 mod sql;
 
-pub use dropped::{TakeError, Taken, take_archive, take_files};
+pub use dropped::{Destination, TakeError, Taken, is_delta, take_archive, take_files};
 pub use moodle::{MoodleSourceError, with_moodles_settings};
 pub use rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 pub use snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};

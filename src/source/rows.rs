@@ -17,7 +17,6 @@ pub struct SetRow {
     pub other: String,
     pub timestart: String,
     pub timeend: String,
-    /// Of a delta, [`SetRow::TO_BE_DELETED`] for a row to take away.
     pub status: String,
     pub cohort: String,
     /// The name of the cohort.
@@ -27,8 +26,8 @@ pub struct SetRow {
 }
 
 impl SetRow {
-    /// The status of a row of a delta that is to be taken away, OneRoster's own word.
-    pub const TO_BE_DELETED: &str = "tobedeleted";
+    /// The status of somebody who is in the place, and must not get in.
+    pub const SUSPENDED: &str = "suspended";
 
     /// The value of a canonical column; empty for a name that is none.
     pub fn of(&self, column: &str) -> &str {
@@ -70,12 +69,10 @@ impl SetRow {
     }
 }
 
-/// Whether a set is everything, or what has changed.
+/// Whether a set came as everything, or as what has changed since the one before. Its rows are everything in both cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotKind {
-    /// What is not in it is not wished.
     Full,
-    /// What is not in it stays; rows to take away have the status [`SetRow::TO_BE_DELETED`].
     Delta,
 }
 
@@ -151,6 +148,12 @@ pub enum SetError {
     /// An archive that cannot be used. The text says what to do.
     #[error("{archive}: {why}")]
     Archive { archive: String, why: String },
+    /// A delta of a source of which no base is known, or not any more. The text says why.
+    #[error("it is a delta, and {why}; send a bulk set")]
+    NoBase { why: String },
+    /// A delta whose latest change is older than one that was applied; both in ISO 8601.
+    #[error("its latest change is of {newest}, and one of {applied} was applied before; apply deltas in their order, or send a bulk set")]
+    Outdated { newest: String, applied: String },
 }
 
 impl SetError {
@@ -166,6 +169,8 @@ impl SetError {
     pub fn code(&self) -> Option<Code> {
         match self {
             SetError::Refused { problem, .. } => Some(problem.code),
+            SetError::NoBase { .. } => Some(Code::BaseMissing),
+            SetError::Outdated { .. } => Some(Code::DeltaOutdated),
             _ => None,
         }
     }

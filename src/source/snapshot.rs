@@ -62,15 +62,8 @@ impl SnapshotWriter {
     /// # Errors
     /// The directory or the file cannot be made.
     pub fn begin(state: &Path, directory: &str, columns: &[&str], now: i64) -> Result<Self, SnapshotError> {
-        let dir = state.join("sets").join(directory);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.and_then(|()| sweep(&dir)).map_err(|error| SnapshotError { path: dir.clone(), error })?;
-        let path = dir.join(format!(".{}-{}{PART}", std::process::id(), clock::nanos()));
-        let cannot = |error: io::Error| SnapshotError { path: path.clone(), error };
-        let file = File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(cannot)?;
-        // Whoever can take this lock knows that nobody writes the file any more.
-        file.lock().map_err(cannot)?;
-        let part = Part { path: path.clone() };
+        let dir = self::directory(state, directory)?;
+        let (file, part) = Part::begin(&dir)?;
         let out = Hashed { out: BufWriter::with_capacity(1 << 16, file), digest: Sha256::new() };
         let csv = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out);
         let mut writer = Self { csv, part, dir, now, rows: 0 };
@@ -89,7 +82,7 @@ impl SnapshotWriter {
 
     fn write<T: AsRef<[u8]>>(&mut self, cells: &[T]) -> Result<(), SnapshotError> {
         let written = self.csv.write_record(cells);
-        written.map_err(|error| SnapshotError { path: self.part.path.clone(), error: error.into() })
+        written.map_err(|error| self.part.cannot(error.into()))
     }
 
     /// Brings the bytes to the disk, gives the file its name, and removes the oldest snapshots of the source.
@@ -98,22 +91,51 @@ impl SnapshotWriter {
     /// The file cannot be written or renamed; then it is gone.
     pub fn finish(self) -> Result<Snapshot, SnapshotError> {
         let Self { csv, part, dir, now, rows } = self;
-        let cannot = |error: io::Error| SnapshotError { path: part.path.clone(), error };
-        let Hashed { out, digest } = csv.into_inner().map_err(|error| cannot(error.into_error()))?;
-        let file = out.into_inner().map_err(|error| cannot(error.into_error()))?;
-        file.sync_all().map_err(cannot)?;
+        let Hashed { out, digest } = csv.into_inner().map_err(|error| part.cannot(error.into_error()))?;
+        let file = out.into_inner().map_err(|error| part.cannot(error.into_error()))?;
+        file.sync_all().map_err(|error| part.cannot(error))?;
         let sha256 = format!("{:x}", digest.finalize());
         let path = dir.join(format!("{}-{}.csv", moment(now), &sha256[..8]));
-        fs::rename(&part.path, &path).map_err(cannot)?;
-        let kept = File::open(&dir).and_then(|dir| dir.sync_all()).and_then(|()| forget_oldest(&dir, &path));
-        kept.map_err(|error| SnapshotError { path: dir, error })?;
+        part.rename(&path)?;
+        forget_oldest(&dir, &path).map_err(|error| SnapshotError { path: dir, error })?;
         Ok(Snapshot { path, rows, sha256 })
     }
 }
 
 /// The hidden file; renamed or not, its name is gone when this is dropped.
-struct Part {
+pub(super) struct Part {
     path: PathBuf,
+}
+
+impl Part {
+    /// Makes a hidden file in a directory, open for reading and writing. Whoever can take its lock knows that nobody
+    /// writes it any more.
+    pub fn begin(dir: &Path) -> Result<(File, Self), SnapshotError> {
+        let part = Self { path: dir.join(format!(".{}-{}{PART}", std::process::id(), clock::nanos())) };
+        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&part.path);
+        let locked = file.and_then(|file| file.lock().map(|()| file));
+        Ok((locked.map_err(|error| part.cannot(error))?, part))
+    }
+
+    /// The error of this file.
+    pub fn cannot(&self, error: io::Error) -> SnapshotError {
+        SnapshotError { path: self.path.clone(), error }
+    }
+
+    /// Gives the file its name, over another one of that name, and brings the name to the disk.
+    pub fn rename(&self, to: &Path) -> Result<(), SnapshotError> {
+        let dir = to.parent().unwrap_or(to);
+        let renamed = fs::rename(&self.path, to).and_then(|()| File::open(dir)?.sync_all());
+        renamed.map_err(|error| self.cannot(error))
+    }
+}
+
+/// The directory of a source below the state directory, made if it is missing, without what a killed process left.
+pub(super) fn directory(state: &Path, source: &str) -> Result<PathBuf, SnapshotError> {
+    let dir = state.join("sets").join(source);
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+    made.and_then(|()| sweep(&dir)).map_err(|error| SnapshotError { path: dir.clone(), error })?;
+    Ok(dir)
 }
 
 impl Drop for Part {
@@ -175,7 +197,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn names(dir: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+pub(super) fn names(dir: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name().to_string_lossy().into_owned();

@@ -4,7 +4,7 @@
 use super::{CENTURY, Key, Kind, MANY, Unset, choice, count, defaulted, flag, growth, percent, seconds, text, whole};
 use crate::config::forms;
 use crate::config::sections::{
-    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, GroupKey, MailWhen, RoleKey, SetFormat, Target, UserKey,
+    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, DisabledUsers, GroupKey, MailWhen, RoleKey, SetFormat, Target, UserKey,
 };
 
 /// What begins the keys of all sources.
@@ -34,6 +34,7 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     defaulted("files", Kind::Names),
     choice("format", SetFormat::WORDS),
     defaulted("roles", Kind::List(forms::roles)),
+    choice("disabled_users", DisabledUsers::WORDS),
     choice("user_key", UserKey::WORDS),
     choice("course_key", CourseKey::WORDS),
     choice("role_key", RoleKey::WORDS),

@@ -41,7 +41,7 @@ pub use run::Run;
 pub use site::Site;
 pub use smtp::{Security, Smtp};
 pub use source::{
-    AbsentAction, CategoryKey, CohortKey, CourseTable, GroupKey, MailWhen, RoleKey, RoleOf, SetColumns, SetFormat,
+    AbsentAction, CategoryKey, CohortKey, CourseTable, DisabledUsers, GroupKey, MailWhen, RoleKey, RoleOf, SetColumns, SetFormat,
     Source, Target,
 };
 pub use source_limits::{Season, SeasonLimits, SetLimits};

@@ -36,6 +36,18 @@ choice! {
 }
 
 choice! {
+    /// What becomes of the enrolments of somebody whose account a OneRoster export says is not enabled.
+    DisabledUsers {
+        /// They are suspended; memberships of cohorts stay.
+        Suspend = "suspend",
+        /// They are none of the set.
+        LeaveOut = "leave_out",
+        /// They are as everybody's.
+        Enrol = "enrol",
+    }
+}
+
+choice! {
     /// The column of `role` that names a role in a set.
     RoleKey {
         /// `role.shortname`
@@ -131,8 +143,10 @@ pub struct Source {
     pub files: Vec<String>,
     /// What those files are.
     pub format: SetFormat,
-    /// Which role of Moodle a role of a OneRoster export becomes; any other enrols nobody.
+    /// Which role of Moodle a role of a OneRoster export becomes, `-` for none; any other enrols nobody, and is a problem.
     pub roles: Vec<RoleOf>,
+    /// What becomes of enrolments of users that a OneRoster export says are not enabled.
+    pub disabled_users: DisabledUsers,
     /// Which column is what.
     pub columns: SetColumns,
     /// By what a set names users.
@@ -210,7 +224,7 @@ impl Source {
 pub struct RoleOf {
     /// The word of the export, with its case.
     pub from: String,
-    /// The short name in Moodle.
+    /// The short name in Moodle; `-` for nobody.
     pub to: String,
 }
 

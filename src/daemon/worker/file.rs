@@ -1,6 +1,8 @@
 //! One file, from its claim to its last name, whatever comes between.
 //! It must not know what a file says; a run applies it.
 
+use std::collections::HashSet;
+
 use super::{Next, Worker};
 use crate::daemon::is_of_all;
 use crate::inbox::{Claimed, Ending, Job, Look};
@@ -14,7 +16,17 @@ impl Worker {
         for (name, why) in told {
             tracing::warn!(file.name = name, "{name} waits: {why}");
         }
-        jobs.retain(|job| self.later.left(&inbox::shown(&job.found.name)).is_none());
+        let mut waiting = HashSet::new();
+        jobs.retain(|job| {
+            let claimed = job.found.working.as_ref().is_some_and(|(_, token)| self.later.left(token).is_some());
+            let is_put_off = claimed || self.later.left(&inbox::shown(&job.found.name)).is_some();
+            match &job.source {
+                Some(source) if is_put_off => drop(waiting.insert(source.clone())),
+                Some(source) => return !waiting.contains(source),
+                None => {}
+            }
+            !is_put_off
+        });
         jobs
     }
 
@@ -32,7 +44,7 @@ impl Worker {
                 );
                 tracing::error!(file.name = shown, "{message}");
                 self.undone(message);
-                return Next::Go;
+                return Next::Later;
             }
             Err(error) => {
                 let reason = error.of_directory(self.inbox.dir());
@@ -41,7 +53,7 @@ impl Worker {
             }
         };
         if self.later.left(&claimed.token).is_some() {
-            return Next::Go;
+            return Next::Later;
         }
         let name = inbox::shown(&claimed.name);
         self.shared.working(format!("applying {name}"));
@@ -107,12 +119,15 @@ impl Worker {
         if let RunError::Changed(_) = error {
             return self.written_to(claimed, "it was written to while it was read; nothing was applied");
         }
+        if let RunError::SetWaits { .. } = error {
+            return self.give_back(claimed, &format!("waits: {error}"));
+        }
         let left = self.later.put_off(&claimed.token);
         let message =
             format!("{name} cannot be applied: {error}; nothing was applied, trying again in {} s", left.as_secs());
         tracing::error!(file.name = name, "{message}");
         self.undone(message);
-        Next::Go
+        Next::Later
     }
 
     /// A file whose writer was not done goes back to its name and waits until it is complete.
@@ -130,7 +145,7 @@ impl Worker {
         match claimed.release() {
             Ok(kept) => {
                 kept.map(|token| self.later.put_off(&token));
-                Next::Go
+                Next::Later
             }
             Err(error) => Next::Pause(error.to_string()),
         }

@@ -45,8 +45,14 @@ impl Worker {
         for (run, decision) in decision::recorded(&mut conn).await.map_err(text)? {
             self.shared.working(format!("deciding run {run}: {}", decision.as_str()));
             match decide::carry_out(&self.shared.engine(), run, decision).await {
-                Ok(Decided::Applied(report)) => self.told(&report),
-                Ok(Decided::Rejected(past)) => tracing::info!(run.id = past.run, "run {} is rejected", past.run),
+                Ok(Decided::Applied(report)) => {
+                    self.told(&report);
+                    self.later.wake();
+                }
+                Ok(Decided::Rejected(past)) => {
+                    tracing::info!(run.id = past.run, "run {} is rejected", past.run);
+                    self.later.wake();
+                }
                 Err(error) if is_of_all(&error) => return Err(error.to_string()),
                 Err(error) => {
                     tracing::error!(run.id = run, "run {run} cannot be decided: {error}");

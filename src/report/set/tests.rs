@@ -33,6 +33,7 @@ fn report() -> SetReport {
             point(7, 100, 1, State::DoneWithErrors),
             point(6, 119, 7, State::Approved),
         ],
+        roster: None,
     }
 }
 

@@ -33,6 +33,10 @@ impl Place {
         self.0.path().join(name)
     }
 
+    fn destination(&self) -> Destination<'_> {
+        Destination { source: "night", state: self.0.path(), now: NOW }
+    }
+
     fn take(&self, source: &Source, contents: &[String]) -> Result<Taken, TakeError> {
         let write = |(number, content): (usize, &String)| {
             let path = self.path(&format!("part{number}.csv"));
@@ -42,7 +46,7 @@ impl Place {
         let parts: Vec<Part> = contents.iter().enumerate().map(write).collect();
         let form = FilesForm::of(source, Fallback::Windows1252).table();
         let Verdict::Complete { files } = check(&parts, &form).unwrap() else { panic!("not complete") };
-        take_files("night", source, Fallback::Windows1252, &files, self.0.path(), NOW)
+        take_files(self.destination(), source, Fallback::Windows1252, &files)
     }
 
     /// What lies beside the snapshots, with the snapshots.
@@ -90,7 +94,7 @@ fn a_set_that_fails_leaves_no_snapshot() {
     let error = place.take(&source, &[bad]).unwrap_err();
     assert!(matches!(&error, TakeError::TooManyProblems(first) if first.problem.line == 2), "{error}");
     let gone = Sealed { name: "x.csv".into(), path: place.path("x.csv"), rows: 1, sha256: String::new() };
-    let error = take_files("night", &source, Fallback::Windows1252, &[gone], place.0.path(), NOW).unwrap_err();
+    let error = take_files(place.destination(), &source, Fallback::Windows1252, &[gone]).unwrap_err();
     assert!(matches!(error, TakeError::Set(SetError::Unreadable { .. })));
     assert_eq!(place.left(), 0);
 }

@@ -1,159 +1,178 @@
 //! `enrollments.csv`: each row to a row of the set, by way of the files that it refers to.
-//! It must not know archives or manifests beyond being handed what they say.
+//! It must not know archives or manifests, nor which rows were sent before.
 
 use std::collections::HashSet;
-use std::io;
 
 use chrono::NaiveDate;
 
-use super::archive::Archive;
-use super::listing::Listing;
-use super::manifest::Mode;
-use super::status::{StatusRule, Wish};
-use super::{RosterForm, SOURCED_ID, form};
-use crate::files::{Table, TableEntry};
+use super::key::{Key, Of};
+use super::listing::{Lack, Listing};
+use super::merge::{Fate, Row, Visitor};
+use super::tables::{BEGIN, CLASS, COURSE_OF_CLASS, ENABLED, END, ENROLLMENTS, ROLE, SCHOOL, USER};
+use super::RosterForm;
+use crate::config::DisabledUsers;
 use crate::report::codes::{Code, Problem};
-use crate::source::canonical::{Canonical, Sorted};
-use crate::source::files::FileRead;
-use crate::source::rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
+use crate::source::canonical::Canonical;
+use crate::source::rows::{SetError, SetProblem, SetRow, Taker};
 
-const FILE: &str = "enrollments.csv";
+/// The columns that must be there.
+pub(super) const REQUIRED: [usize; 3] = [CLASS, USER, ROLE];
 
-const REQUIRED: [&str; 6] = [SOURCED_ID, "status", "dateLastModified", "classSourcedId", "userSourcedId", "role"];
-const OPTIONAL: [&str; 3] = ["beginDate", "endDate", "schoolSourcedId"];
-
-const STATUS: usize = 1;
-const MODIFIED: usize = 2;
-const CLASS: usize = 3;
-const USER: usize = 4;
-const ROLE: usize = 5;
-const BEGIN: usize = 6;
-const END: usize = 7;
-const SCHOOL: usize = 8;
-
-/// All that rows of enrolments refer to.
+/// All that rows of enrolments refer to, and where they go.
 pub(super) struct Enrolments<'a> {
     pub form: &'a RosterForm,
-    pub kind: SnapshotKind,
     pub users: Listing,
     pub classes: Listing,
-    pub courses: Option<Listing>,
+    pub courses: Listing,
     pub orgs: Listing,
+    pub canonical: Canonical,
+    pub schools_told: HashSet<String>,
+}
+
+/// Why a row is none of the set.
+enum Out {
+    Gone(SetProblem),
+    Told(SetProblem),
 }
 
 impl Enrolments<'_> {
-    /// Reads the file of the archive.
-    pub fn read(
-        &self,
-        archive: &mut Archive,
-        canonical: &mut Canonical,
-        taker: &mut dyn Taker,
-    ) -> Result<FileRead, SetError> {
-        let refused = |problem| SetError::of_file(FILE, problem);
-        let content = archive.take(FILE)?.ok_or_else(|| archive.refuse(format!("it has no {FILE}; add the file")))?;
-        let mut table = Table::open(content, &form(&REQUIRED, &OPTIONAL)).map_err(refused)?;
-        let mut status = StatusRule::new(match self.kind {
-            SnapshotKind::Full => Mode::Bulk,
-            SnapshotKind::Delta => Mode::Delta,
-        });
-        let mut read = FileRead { file: FILE.to_owned(), sha256: table.sha256.clone(), rows: 0, bad: 0, ragged: 0 };
-        let mut schools_told = HashSet::new();
-        while let Some(entry) = table.next_entry().map_err(refused)? {
-            read.rows += 1;
-            let row = match entry {
-                TableEntry::Row(line) => self.row(&table, line, &mut status),
-                TableEntry::Bad(problem) => Err(Box::new(SetProblem::new(FILE, problem))),
-            };
-            match row {
-                Ok((row, warning)) => {
-                    let school = self.school(&table, row.line, &mut schools_told);
-                    for warning in [warning, school].into_iter().flatten() {
-                        taker.problem(SetProblem::warning(FILE, warning))?;
-                    }
-                    canonical.push(row)?;
-                }
-                Err(problem) => {
-                    read.bad += 1;
-                    read.ragged += u64::from(problem.problem.code == Code::RowRagged);
-                    taker.problem(*problem)?;
-                }
+    /// The row of the set; `None` if there is none, as it should be.
+    fn read(&self, row: &Row) -> Result<Option<SetRow>, Out> {
+        let role = self.form.roles.get(row.cell(ROLE)).map(String::as_str).filter(|role| !role.is_empty());
+        if role == Some(RosterForm::NOBODY) {
+            return Ok(None);
+        }
+        let (user, place) = (self.user(row), self.value(row, self.form.place));
+        let about = |problem: Problem, user: &str, place: &str| row.problem(problem).about(user, place);
+        let out = |lack: Lack, user: &str, place: &str| match lack {
+            Lack::Gone(problem) => Out::Gone(about(problem, user, place)),
+            Lack::Told(problem) => Out::Told(about(problem, user, place)),
+        };
+        let (user, place) = match (user, place) {
+            (Ok(user), Ok(place)) => (user, place),
+            (Ok(user), Err(lack)) => return Err(out(lack, &user, "")),
+            // If both are wrong, what is deleted says most.
+            (Err(Lack::Told(_)), Err(lack @ Lack::Gone(_))) => return Err(out(lack, "", "")),
+            (Err(lack), place) => return Err(out(lack, "", &place.unwrap_or_default())),
+        };
+        let told = |problem: Problem| Out::Told(about(problem, &user, &place));
+        let role = role.ok_or_else(|| told(self.unknown_role(row)))?.to_owned();
+        let [timestart, timeend] = window(row).map_err(told)?;
+        let may_be_empty = |key: Option<Key>| {
+            let value = key.map(|key| self.optional(row, key)).transpose();
+            value.map(Option::unwrap_or_default).map_err(|lack| out(lack, &user, &place))
+        };
+        let (group, name) = (may_be_empty(self.form.group)?, may_be_empty(self.form.name)?);
+        let enabled = !self.users.cell(row.cell(USER), ENABLED).eq_ignore_ascii_case("false");
+        let status = match self.form.disabled_users {
+            DisabledUsers::LeaveOut if !enabled => return Ok(None),
+            DisabledUsers::Suspend if !enabled => SetRow::SUSPENDED,
+            _ => "",
+        };
+        let (line, status) = (row.line, status.to_owned());
+        Ok(Some(match self.form.cohorts {
+            true => SetRow { user, cohort: place, name, line, ..SetRow::default() },
+            false => SetRow { user, course: place, role, group, timestart, timeend, status, line, ..SetRow::default() },
+        }))
+    }
+
+    fn user(&self, row: &Row) -> Result<String, Lack> {
+        self.users.filled(row.line, filled(row, USER)?, self.form.user.place)
+    }
+
+    /// The value of a key, which must not be empty.
+    fn value(&self, row: &Row, key: Key) -> Result<String, Lack> {
+        let (listing, id) = self.referred(row, key)?;
+        listing.filled(row.line, &id, key.place)
+    }
+
+    fn optional(&self, row: &Row, key: Key) -> Result<String, Lack> {
+        let (listing, id) = self.referred(row, key)?;
+        listing.value(row.line, &id, key.place)
+    }
+
+    /// The file of a key, and the identifier of the row there that this one leads to.
+    fn referred(&self, row: &Row, key: Key) -> Result<(&Listing, String), Lack> {
+        let class = filled(row, CLASS)?;
+        Ok(match key.of {
+            Of::Users => (&self.users, filled(row, USER)?.to_owned()),
+            Of::Classes => (&self.classes, class.to_owned()),
+            Of::Courses => (&self.courses, self.classes.filled(row.line, class, COURSE_OF_CLASS)?),
+            Of::Orgs if self.classes.is_gone(class) => {
+                self.classes.value(row.line, class, super::tables::ID)?;
+                (&self.orgs, String::new())
+            }
+            Of::Orgs => (&self.orgs, filled(row, SCHOOL)?.to_owned()),
+        })
+    }
+
+    fn unknown_role(&self, row: &Row) -> Problem {
+        match row.cell(ROLE) {
+            "" => empty(row, ROLE),
+            written => {
+                let known: Vec<&str> = self.form.roles.keys().map(String::as_str).collect();
+                Problem::new(row.line, Code::RoleUnknown, written, known.join(", "))
             }
         }
-        if read.rows == 0 {
-            let problem = Problem::new(0, Code::FileEmpty, "", "");
-            return Err(SetError::Refused { file: FILE.to_owned(), problem });
-        }
-        Ok(read)
     }
 
-    /// The row, and a warning about it; or what is wrong, with whom and where as far as that is known.
-    fn row<R: io::Read>(
-        &self,
-        table: &Table<R>,
-        line: u64,
-        status: &mut StatusRule,
-    ) -> Result<(SetRow, Option<Problem>), Box<SetProblem>> {
-        let lookup = |wish| (self.user(table, line, wish), self.course(table, line, wish));
-        let (wish, warning) = status.wish(line, table.cell(STATUS), table.cell(MODIFIED)).map_err(|problem| {
-            let (user, course) = lookup(Wish::NotBe);
-            Box::new(SetProblem::new(FILE, problem).about(&user.unwrap_or_default(), &course.unwrap_or_default()))
-        })?;
-        let (user, course, rest) = match lookup(wish) {
-            (Ok(user), Ok(course)) => (user, course, self.rest(table, line)),
-            (Ok(user), Err(problem)) => (user, String::new(), Err(problem)),
-            (Err(problem), course) => (String::new(), course.unwrap_or_default(), Err(problem)),
-        };
-        let [role, timestart, timeend] =
-            rest.map_err(|problem| Box::new(SetProblem::new(FILE, problem).about(&user, &course)))?;
-        let status = match wish {
-            Wish::Be => String::new(),
-            Wish::NotBe => SetRow::TO_BE_DELETED.to_owned(),
-        };
-        Ok((SetRow { user, course, role, timestart, timeend, status, line, ..SetRow::default() }, warning))
-    }
-
-    fn user<R: io::Read>(&self, table: &Table<R>, line: u64, wish: Wish) -> Result<String, Problem> {
-        self.users.value(line, filled(table, line, USER)?, wish)
-    }
-
-    fn course<R: io::Read>(&self, table: &Table<R>, line: u64, wish: Wish) -> Result<String, Problem> {
-        let found = self.classes.value(line, filled(table, line, CLASS)?, wish)?;
-        match &self.courses {
-            Some(courses) => courses.value(line, &found, wish),
-            None => Ok(found),
-        }
-    }
-
-    /// Role, start and end.
-    fn rest<R: io::Read>(&self, table: &Table<R>, line: u64) -> Result<[String; 3], Problem> {
-        let written = filled(table, line, ROLE)?;
-        let role = self.form.roles.get(written).filter(|role| !role.is_empty()).ok_or_else(|| {
-            let known: Vec<&str> = self.form.roles.keys().map(String::as_str).collect();
-            Problem::new(line, Code::RoleUnknown, written, known.join(", "))
-        })?;
-        let [begin, end] = [BEGIN, END].map(|column| date(table.cell(column), line));
-        let (begin, end) = (begin?, end?);
-        if let (Some(begin), Some(end)) = (begin, end)
-            && end < begin
-        {
-            return Err(Problem::new(line, Code::EndBeforeStart, table.cell(END), table.cell(BEGIN)));
-        }
-        Ok([role.clone(), table.cell(BEGIN).to_owned(), table.cell(END).to_owned()])
-    }
-
-    /// A school that is not listed is told once: nothing of the row depends on it.
-    fn school<R: io::Read>(&self, table: &Table<R>, line: u64, told: &mut HashSet<String>) -> Option<Problem> {
-        let school = table.cell(SCHOOL);
-        let lacking = !school.is_empty() && self.orgs.lacks(school) && told.insert(school.to_owned());
-        lacking.then(|| Problem::new(line, Code::ReferenceUnknown, school, "orgs.csv"))
+    /// A school that is not listed is told once: nothing of the row depends on it, or that is told by itself.
+    fn school(&mut self, row: &Row) -> Option<Problem> {
+        let school = row.cell(SCHOOL);
+        let lacking =
+            !school.is_empty() && self.orgs.lacks(school) && self.schools_told.insert(school.to_owned());
+        lacking.then(|| Problem::new(row.line, Code::ReferenceUnknown, school, "orgs.csv"))
     }
 }
 
-fn filled<R: io::Read>(table: &Table<R>, line: u64, column: usize) -> Result<&str, Problem> {
-    match table.cell(column) {
-        "" => Err(Problem::new(line, Code::EmptyIdentifier, REQUIRED[column], "")),
+impl Visitor for Enrolments<'_> {
+    fn row(&mut self, row: &Row, taker: &mut dyn Taker) -> Result<Fate, SetError> {
+        match self.read(row) {
+            Ok(set_row) => {
+                if let Some(warning) = self.school(row) {
+                    taker.problem(row.warning(warning))?;
+                }
+                if let Some(set_row) = set_row {
+                    self.canonical.push(set_row)?;
+                }
+                Ok(Fate::Kept)
+            }
+            // With whom or what is deleted the enrolments go that were sent before.
+            Err(Out::Gone(_)) if row.earlier => Ok(Fate::Left),
+            Err(Out::Gone(problem) | Out::Told(problem)) => {
+                taker.problem(problem)?;
+                Ok(Fate::Bad)
+            }
+        }
+    }
+
+    fn unusable(&mut self, row: &Row, problem: Problem, taker: &mut dyn Taker) -> Result<(), SetError> {
+        let user = self.user(row).unwrap_or_default();
+        let place = self.value(row, self.form.place).unwrap_or_default();
+        Ok(taker.problem(row.problem(problem).about(&user, &place))?)
+    }
+}
+
+fn filled<'r>(row: &'r Row, place: usize) -> Result<&'r str, Lack> {
+    match row.cell(place) {
+        "" => Err(Lack::Told(empty(row, place))),
         text => Ok(text),
     }
+}
+
+fn empty(row: &Row, place: usize) -> Problem {
+    Problem::new(row.line, Code::EmptyIdentifier, ENROLLMENTS.columns[place], "")
+}
+
+/// Begin and end, as written.
+fn window(row: &Row) -> Result<[String; 2], Problem> {
+    let [begin, end] = [BEGIN, END].map(|place| date(row.cell(place), row.line));
+    if let (Some(begin), Some(end)) = (begin?, end?)
+        && end < begin
+    {
+        return Err(Problem::new(row.line, Code::EndBeforeStart, row.cell(END), row.cell(BEGIN)));
+    }
+    Ok([BEGIN, END].map(|place| row.cell(place).to_owned()))
 }
 
 /// A date of the specification, `YYYY-MM-DD`.
@@ -164,38 +183,4 @@ fn date(text: &str, line: u64) -> Result<Option<NaiveDate>, Problem> {
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == LENGTH);
     date.map(Some).ok_or_else(|| Problem::new(line, Code::BadTime, text, "2026-01-31"))
-}
-
-/// Gives the rows on. Where a delta both wishes a user's role in a course and takes it away, it is
-/// wished: several classes may mean one course, and who changes classes stays.
-pub(super) fn give(canonical: Canonical, taker: &mut dyn Taker) -> io::Result<(Sorted, u64)> {
-    let mut group: Vec<SetRow> = Vec::new();
-    let mut contradicted = 0;
-    let mut sorted = canonical.finish(&mut |row| {
-        if group.first().is_some_and(|first| !same_place(first, row)) {
-            contradicted += give_group(&mut group, taker)?;
-        }
-        group.push(row.clone());
-        Ok(())
-    })?;
-    contradicted += give_group(&mut group, taker)?;
-    sorted.rows -= contradicted;
-    Ok((sorted, contradicted))
-}
-
-fn same_place(a: &SetRow, b: &SetRow) -> bool {
-    (&a.course, &a.user, &a.role) == (&b.course, &b.user, &b.role)
-}
-
-fn give_group(group: &mut Vec<SetRow>, taker: &mut dyn Taker) -> io::Result<u64> {
-    let wished = group.iter().any(|row| row.status.is_empty());
-    let mut contradicted = 0;
-    for row in group.drain(..) {
-        if wished && !row.status.is_empty() {
-            contradicted += 1;
-        } else {
-            taker.row(&row)?;
-        }
-    }
-    Ok(contradicted)
 }

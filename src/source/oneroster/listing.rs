@@ -1,122 +1,135 @@
-//! The files that others refer to (users, classes, courses, orgs): by `sourcedId`, the one value of each that is asked for.
-//! It must not know enrolments, nor what the value is used for.
+//! The files that others refer to (users, classes, courses, orgs): by `sourcedId`, the values of each that are asked for.
+//! It must not know enrolments, nor what the values are used for.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
-use super::archive::Archive;
-use super::manifest::{Manifest, Mode};
-use super::status::{StatusRule, Wish};
-use super::{SOURCED_ID, form};
-use crate::files::{Table, TableEntry};
+use super::merge::{Fate, Row, Sides, Visitor};
+use super::tables::{ID, RosterFile};
 use crate::report::codes::{Code, Problem};
-use crate::source::rows::{SetError, SetProblem, Taker};
+use crate::source::rows::{SetError, Taker};
 
 /// A row that others may refer to.
-#[derive(PartialEq, Eq)]
 struct Listed {
-    value: String,
-    gone: bool,
+    values: Box<[Box<str>]>,
     /// Another row has the same identifier and says something else.
     contradicted: bool,
 }
 
+/// Why a reference gives no value.
+pub(super) enum Lack {
+    /// What it refers to is deleted by the archive.
+    Gone(Problem),
+    Told(Problem),
+}
+
 /// One file, by identifier. In memory: it is as long as a university has people or classes.
 pub(super) struct Listing {
-    /// With `.csv`.
-    file: String,
-    column: &'static str,
-    mode: Mode,
+    file: &'static RosterFile,
+    /// The places of the columns that are asked for.
+    wanted: Vec<usize>,
+    complete: bool,
     listed: HashMap<String, Listed>,
+    gone: HashSet<String>,
 }
 
 impl Listing {
-    /// Reads `file` (without `.csv`) and keeps `column` of each row.
+    /// A file that nobody asks for.
+    pub fn unread(file: &'static RosterFile) -> Listing {
+        Listing { file, wanted: Vec::new(), complete: false, listed: HashMap::new(), gone: HashSet::new() }
+    }
+
+    /// Reads a file, with these of its columns; those `optional` may be missing.
     pub fn read(
-        archive: &mut Archive,
-        manifest: &Manifest,
-        file: &str,
-        column: &'static str,
+        sides: &mut Sides,
+        file: &'static RosterFile,
+        required: &[usize],
+        optional: &[usize],
         taker: &mut dyn Taker,
     ) -> Result<Listing, SetError> {
-        let mode = manifest.mode(file, archive)?;
-        let mut listing = Listing { file: format!("{file}.csv"), column, mode, listed: HashMap::new() };
-        if mode != Mode::Absent
-            && let Some(content) = archive.take(&listing.file)?
-        {
-            listing.fill(content, taker)?;
-        }
+        let mut wanted = [required, optional].concat();
+        wanted.retain(|place| *place != ID);
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut listing = Listing { wanted, complete: sides.complete(file)?, ..Listing::unread(file) };
+        sides.show(file, required, &mut listing, taker)?;
         Ok(listing)
     }
 
-    fn fill(&mut self, content: std::fs::File, taker: &mut dyn Taker) -> Result<(), SetError> {
-        let file = self.file.clone();
-        let refused = |problem| SetError::of_file(&file, problem);
-        let columns = [SOURCED_ID, "status", "dateLastModified", self.column];
-        let own = if self.column == SOURCED_ID { &columns[..3] } else { &columns[..] };
-        let mut table = Table::open(content, &form(own, &[])).map_err(refused)?;
-        let mut status = StatusRule::new(self.mode);
-        while let Some(entry) = table.next_entry().map_err(refused)? {
-            let added = match entry {
-                TableEntry::Row(line) => self.add(&table, line, &mut status),
-                TableEntry::Bad(problem) => Err(problem),
-            };
-            match added {
-                Ok(None) => {}
-                Ok(Some(warning)) => taker.problem(SetProblem::warning(&self.file, warning))?,
-                Err(problem) => taker.problem(SetProblem::new(&self.file, problem))?,
-            }
+    /// The value of a column of the row of this identifier. Of what no archive has listed, where not all is known, there
+    /// is the identifier itself.
+    pub fn value(&self, line: u64, id: &str, place: usize) -> Result<String, Lack> {
+        let told = |code| Err(Lack::Told(Problem::new(line, code, id, self.file.csv)));
+        if self.is_gone(id) {
+            let expected = format!("active, for {id} in {}", self.file.csv);
+            return Err(Lack::Gone(Problem::new(line, Code::StatusUnusable, "tobedeleted", expected)));
         }
-        Ok(())
-    }
-
-    fn add<R: std::io::Read>(
-        &mut self,
-        table: &Table<R>,
-        line: u64,
-        status: &mut StatusRule,
-    ) -> Result<Option<Problem>, Problem> {
-        let id = table.cell(0);
-        if id.is_empty() {
-            return Err(Problem::new(line, Code::EmptyIdentifier, SOURCED_ID, ""));
-        }
-        let (wish, warning) = status.wish(line, table.cell(1), table.cell(2))?;
-        let value = if self.column == SOURCED_ID { id } else { table.cell(3) };
-        let new = Listed { value: value.to_owned(), gone: wish == Wish::NotBe, contradicted: false };
-        match self.listed.entry(id.to_owned()) {
-            Entry::Vacant(free) => {
-                free.insert(new);
-            }
-            Entry::Occupied(taken) if *taken.get() == new => {}
-            Entry::Occupied(mut taken) => {
-                taken.get_mut().contradicted = true;
-                return Err(Problem::new(line, Code::ReferenceAmbiguous, id, &self.file));
-            }
-        }
-        Ok(warning)
-    }
-
-    /// The value of the row of this identifier. A row that is itself to be deleted has one only
-    /// for what is to be deleted too. What a delta or a missing file does not list was sent
-    /// before; then only the identifier itself is known.
-    pub fn value(&self, line: u64, id: &str, wish: Wish) -> Result<String, Problem> {
-        let problem = |code, value: &str, hint: &str| Err(Problem::new(line, code, value, hint));
         match self.listed.get(id) {
-            Some(listed) if listed.contradicted => problem(Code::ReferenceAmbiguous, id, &self.file),
-            Some(listed) if listed.gone && wish == Wish::Be => {
-                problem(Code::StatusUnusable, "tobedeleted", &format!("active, for {id} in {}", self.file))
-            }
-            Some(listed) if listed.value.is_empty() => {
-                problem(Code::EmptyIdentifier, &format!("{} ({}, {id})", self.column, self.file), "")
-            }
-            Some(listed) => Ok(listed.value.clone()),
-            None if self.mode != Mode::Bulk && self.column == SOURCED_ID => Ok(id.to_owned()),
-            None => problem(Code::ReferenceUnknown, id, &self.file),
+            Some(listed) if listed.contradicted => told(Code::ReferenceAmbiguous),
+            Some(listed) if place != ID => Ok(self.of(listed, place).to_owned()),
+            None if self.complete || place != ID => told(Code::ReferenceUnknown),
+            _ => Ok(id.to_owned()),
         }
+    }
+
+    /// The same, which must not be empty.
+    pub fn filled(&self, line: u64, id: &str, place: usize) -> Result<String, Lack> {
+        let value = self.value(line, id, place)?;
+        if value.is_empty() {
+            let what = format!("{} ({}, {id})", self.file.columns[place], self.file.csv);
+            return Err(Lack::Told(Problem::new(line, Code::EmptyIdentifier, what, "")));
+        }
+        Ok(value)
+    }
+
+    /// A column of the row of this identifier; empty if there is none.
+    pub fn cell(&self, id: &str, place: usize) -> &str {
+        self.listed.get(id).map_or("", |listed| self.of(listed, place))
+    }
+
+    fn of<'a>(&self, listed: &'a Listed, place: usize) -> &'a str {
+        let at = self.wanted.iter().position(|wanted| *wanted == place);
+        at.and_then(|at| listed.values.get(at)).map_or("", |value| value)
+    }
+
+    /// Whether the archive deletes the row of this identifier.
+    pub fn is_gone(&self, id: &str) -> bool {
+        self.gone.contains(id)
     }
 
     /// Whether a reference to this identifier leads nowhere.
     pub fn lacks(&self, id: &str) -> bool {
-        self.mode == Mode::Bulk && !self.listed.contains_key(id)
+        self.complete && !self.listed.contains_key(id)
+    }
+}
+
+impl Visitor for Listing {
+    fn row(&mut self, row: &Row, taker: &mut dyn Taker) -> Result<Fate, SetError> {
+        let id = row.cell(ID);
+        let values: Box<[Box<str>]> = self.wanted.iter().map(|place| row.cell(*place).into()).collect();
+        let problem = match self.listed.entry(id.to_owned()) {
+            _ if id.is_empty() => Problem::new(row.line, Code::EmptyIdentifier, self.file.columns[ID], ""),
+            Entry::Vacant(free) => {
+                free.insert(Listed { values, contradicted: false });
+                return Ok(Fate::Kept);
+            }
+            Entry::Occupied(taken) if taken.get().values == values && !taken.get().contradicted => {
+                return Ok(Fate::Kept);
+            }
+            Entry::Occupied(mut taken) => {
+                taken.get_mut().contradicted = true;
+                Problem::new(row.line, Code::ReferenceAmbiguous, id, self.file.csv)
+            }
+        };
+        taker.problem(row.problem(problem))?;
+        Ok(Fate::Bad)
+    }
+
+    fn unusable(&mut self, row: &Row, problem: Problem, taker: &mut dyn Taker) -> Result<(), SetError> {
+        Ok(taker.problem(row.problem(problem))?)
+    }
+
+    fn gone(&mut self, id: &str) {
+        self.gone.insert(id.to_owned());
     }
 }

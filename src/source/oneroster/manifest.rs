@@ -11,7 +11,7 @@ use crate::report::codes::Locale;
 use crate::source::rows::SetError;
 
 /// The entry without which an archive is no OneRoster export.
-const NAME: &str = "manifest.csv";
+pub(super) const MANIFEST: &str = "manifest.csv";
 
 /// How a file is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,17 @@ pub enum Mode {
     Delta,
     /// Not sent.
     Absent,
+}
+
+impl Mode {
+    /// The word of the manifest.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Mode::Bulk => "bulk",
+            Mode::Delta => "delta",
+            Mode::Absent => "absent",
+        }
+    }
 }
 
 /// The version of the specification that an export follows.
@@ -39,10 +50,10 @@ pub(super) struct Manifest {
 impl Manifest {
     /// Reads the manifest and holds it against what is in the archive.
     pub fn read(archive: &mut Archive) -> Result<Manifest, SetError> {
-        let Some(file) = archive.take(NAME)? else {
+        let Some(file) = archive.take(MANIFEST)? else {
             let found = archive.shown();
             return Err(archive.refuse(format!(
-                "it has no {NAME}, this is no OneRoster export (it holds: {found}); put the files at the top of the archive, under their exact names"
+                "it has no {MANIFEST}, this is no OneRoster export (it holds: {found}); put the files at the top of the archive, under their exact names"
             )));
         };
         let properties = properties(file, archive)?;
@@ -60,12 +71,8 @@ impl Manifest {
             let Some(file) = property.strip_prefix("file.") else {
                 continue;
             };
-            let mode = match value.as_str() {
-                "bulk" => Mode::Bulk,
-                "delta" => Mode::Delta,
-                "absent" => Mode::Absent,
-                other => return Err(unexpected(archive, property, Some(other), "bulk, delta or absent")),
-            };
+            let known = [Mode::Bulk, Mode::Delta, Mode::Absent].into_iter().find(|mode| mode.word() == value);
+            let mode = known.ok_or_else(|| unexpected(archive, property, Some(value), "bulk, delta or absent"))?;
             modes.insert(file.to_owned(), mode);
         }
         Ok(Manifest { version, modes })
@@ -80,10 +87,10 @@ impl Manifest {
         let mode = self.modes.get(file).copied().unwrap_or(Mode::Absent);
         match (mode, archive.has(&format!("{file}.csv"))) {
             (Mode::Absent, true) => Err(archive.refuse(format!(
-                "{file}.csv is there, but {NAME} does not say how it is sent; write file.{file} as bulk or delta"
+                "{file}.csv is there, but {MANIFEST} does not say how it is sent; write file.{file} as bulk or delta"
             ))),
             (Mode::Bulk | Mode::Delta, false) => Err(archive.refuse(format!(
-                "{file}.csv is announced by {NAME}, but not there; add it, or write file.{file} as absent"
+                "{file}.csv is announced by {MANIFEST}, but not there; add it, or write file.{file} as absent"
             ))),
             _ => Ok(mode),
         }
@@ -92,21 +99,21 @@ impl Manifest {
 
 fn unexpected(archive: &Archive, property: &str, found: Option<&str>, expected: &str) -> SetError {
     let found = found.map_or_else(|| "missing".to_owned(), |found| format!("\"{}\"", found.escape_debug()));
-    archive.refuse(format!("{NAME}: {property} is {found}; it must be {expected}"))
+    archive.refuse(format!("{MANIFEST}: {property} is {found}; it must be {expected}"))
 }
 
 fn properties(file: File, archive: &Archive) -> Result<BTreeMap<String, String>, SetError> {
-    let refused = |problem| SetError::of_file(NAME, problem);
+    let refused = |problem| SetError::of_file(MANIFEST, problem);
     let mut table = Table::open(file, &form(&["propertyName", "value"], &[])).map_err(refused)?;
     let mut properties = BTreeMap::new();
     while let Some(entry) = table.next_entry().map_err(refused)? {
         if let TableEntry::Bad(problem) = entry {
-            return Err(archive.refuse(format!("{NAME}: {}", problem.text(Locale::En))));
+            return Err(archive.refuse(format!("{MANIFEST}: {}", problem.text(Locale::En))));
         }
         let property = table.cell(0);
         if properties.insert(property.to_owned(), table.cell(1).to_owned()).is_some() {
             let property = property.escape_debug();
-            return Err(archive.refuse(format!("{NAME}: {property} stands there twice; keep one of them")));
+            return Err(archive.refuse(format!("{MANIFEST}: {property} stands there twice; keep one of them")));
         }
     }
     Ok(properties)

@@ -1,33 +1,43 @@
-//! OneRoster 1.1 and 1.2 as CSV files in a zip: enrolments with their users, classes and courses, bulk or delta.
-//! It must not know a database; what refers to nothing is told with its file and line, never guessed.
+//! OneRoster 1.1 and 1.2 as CSV files in a zip: enrolments with their users, classes and courses, bulk or delta. A delta is
+//! merged by `sourcedId` into what was sent before. It must not know a database; what refers to nothing is told with its
+//! file and line, never guessed.
 //!
 //! Facts: 1EdTech OneRoster CSV tables 1.1.1 and CSV binding 1.2.1. Names of files, columns and
 //! values are compared with their case; the order of columns is not, as the names say enough.
 
 mod archive;
+mod base;
 mod enrolments;
+mod key;
 mod listing;
 mod manifest;
+mod merge;
 mod status;
+mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::fs::File;
 use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat};
 
 use self::archive::Archive;
 use self::enrolments::Enrolments;
+use self::key::Of;
 use self::listing::Listing;
 use self::manifest::Manifest;
+use self::merge::Sides;
+use self::tables::{ALL, COURSE_OF_CLASS, ENABLED, ENROLLMENTS};
 use super::canonical::{Canonical, Sorted};
 use super::files::FileRead;
 use super::rows::{SetError, SnapshotKind, Taker};
-use crate::config::Source;
 use crate::files::{Delimiter, TableColumn, TableForm};
+use crate::report::codes::{Code, Problem};
 
 pub use archive::EXPANDED_LIMIT;
+pub use base::{BaseWriter, Roster, RosterKept, forget_bases};
+pub use key::RosterForm;
 pub use manifest::{Mode, Version};
-
-/// The column that identifies a row of any OneRoster file.
-const SOURCED_ID: &str = "sourcedId";
 
 /// A table with these columns, as the specification wants it: exact names, commas, Unicode.
 fn form(required: &[&str], optional: &[&str]) -> TableForm {
@@ -40,88 +50,52 @@ fn form(required: &[&str], optional: &[&str]) -> TableForm {
     }
 }
 
-/// A column of one of the files, by its place in the specification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    file: &'static str,
-    column: &'static str,
-}
-
-const USER_KEYS: [Key; 4] = [
-    Key { file: "users", column: SOURCED_ID },
-    Key { file: "users", column: "username" },
-    Key { file: "users", column: "identifier" },
-    Key { file: "users", column: "email" },
-];
-
-const COURSE_KEYS: [Key; 5] = [
-    Key { file: "classes", column: SOURCED_ID },
-    Key { file: "classes", column: "classCode" },
-    Key { file: "classes", column: "title" },
-    Key { file: "courses", column: SOURCED_ID },
-    Key { file: "courses", column: "courseCode" },
-];
-
-/// How an export becomes rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RosterForm {
-    user: Key,
-    course: Key,
-    roles: BTreeMap<String, String>,
-}
-
-impl RosterForm {
-    /// `user` and `course` are written `FILE.COLUMN`: `users.sourcedId` (also for ""), `users.username`,
-    /// `users.identifier`, `users.email`; `classes.sourcedId` (also for ""), `classes.classCode`,
-    /// `classes.title`, `courses.sourcedId`, `courses.courseCode`. `roles` gives the short name of
-    /// a Moodle role for a role of OneRoster; what is not in it enrols nobody.
-    ///
-    /// # Errors
-    /// A sentence that names what is accepted.
-    pub fn new(user: &str, course: &str, roles: BTreeMap<String, String>) -> Result<RosterForm, String> {
-        Ok(RosterForm { user: key(user, &USER_KEYS)?, course: key(course, &COURSE_KEYS)?, roles })
-    }
-
-    /// The exports of a source: its `columns.user` and `columns.course` say which columns.
-    ///
-    /// # Errors
-    /// A sentence that names what is accepted.
-    pub fn of(source: &Source) -> Result<RosterForm, String> {
-        let roles = source.roles.iter().map(|role| (role.from.clone(), role.to.clone())).collect();
-        RosterForm::new(&source.columns.user, &source.columns.course, roles)
-    }
-}
-
-fn key(text: &str, known: &[Key]) -> Result<Key, String> {
-    let text = text.trim();
-    let written = |key: &Key| format!("{}.{}", key.file, key.column);
-    match known.iter().find(|key| written(key) == text) {
-        Some(&key) => Ok(key),
-        None if text.is_empty() => Ok(known[0]),
-        None => {
-            let names: Vec<String> = known.iter().map(written).collect();
-            Err(format!(
-                "\"{text}\" is no column of a OneRoster export that can be used here; use one of: {}",
-                names.join(", ")
-            ))
-        }
-    }
-}
-
 /// What was read of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RosterRead {
     pub version: Version,
     pub kind: SnapshotKind,
-    /// `enrollments.csv`.
+    /// `enrollments.csv` as it was sent.
     pub enrolments: FileRead,
     pub sorted: Sorted,
-    /// Rows to take away that the same delta also wishes: they are not taken away.
-    pub contradicted: u64,
+    /// The latest change that a delta speaks of, Unix seconds; 0: none.
+    pub newest: i64,
 }
 
-/// Reads the archive at `path` and gives its rows in canonical order, each once, to `taker`, after
-/// the problems. `scratch` is a directory for what is expanded, and for what does not fit in memory.
+/// What a delta builds on.
+#[derive(Clone, Copy, Debug)]
+pub struct Base<'a> {
+    /// Where it lies.
+    pub path: &'a Path,
+    pub roster: &'a Roster,
+}
+
+/// Whether an archive is a bulk set or a delta: one of which a file that is read is a delta, or the enrolments are not sent.
+///
+/// # Errors
+/// An archive or a manifest that cannot be read.
+pub fn kind_of(path: &Path, scratch: &Path) -> Result<SnapshotKind, SetError> {
+    let mut archive = Archive::open(path, scratch, EXPANDED_LIMIT)?;
+    let manifest = Manifest::read(&mut archive)?;
+    kind(&manifest, &archive)
+}
+
+fn kind(manifest: &Manifest, archive: &Archive) -> Result<SnapshotKind, SetError> {
+    let modes = ALL.iter().map(|file| manifest.mode(file.name, archive)).collect::<Result<Vec<_>, _>>()?;
+    if modes.contains(&Mode::Delta) {
+        return Ok(SnapshotKind::Delta);
+    }
+    match manifest.mode(ENROLLMENTS.name, archive)? {
+        Mode::Absent => {
+            Err(archive.refuse("it has no enrollments.csv, so it says nothing about enrolments; add the file"))
+        }
+        _ => Ok(SnapshotKind::Full),
+    }
+}
+
+/// Reads the archive at `path` and gives the rows that are wished after it in canonical order, each once, to `taker`, after
+/// the problems. A delta is merged into `base`; what is known then goes to `keep`. `scratch` is a directory for what is
+/// expanded, and for what does not fit in memory.
 ///
 /// # Errors
 /// [`SetError`]; then `taker` was given rows or problems of a set that is none.
@@ -129,43 +103,73 @@ pub fn read_archive(
     path: &Path,
     form: &RosterForm,
     scratch: &Path,
+    base: Option<Base>,
+    keep: Option<&mut BaseWriter>,
     taker: &mut dyn Taker,
 ) -> Result<RosterRead, SetError> {
-    read_bounded(path, form, scratch, EXPANDED_LIMIT, taker)
+    read_bounded((path, EXPANDED_LIMIT), form, scratch, base, keep, taker)
 }
 
 fn read_bounded(
-    path: &Path,
+    (path, limit): (&Path, u64),
     form: &RosterForm,
     scratch: &Path,
-    limit: u64,
+    base: Option<Base>,
+    keep: Option<&mut BaseWriter>,
     taker: &mut dyn Taker,
 ) -> Result<RosterRead, SetError> {
     let mut archive = Archive::open(path, scratch, limit)?;
     let manifest = Manifest::read(&mut archive)?;
-    let kind = match manifest.mode("enrollments", &archive)? {
-        Mode::Bulk => SnapshotKind::Full,
-        Mode::Delta => SnapshotKind::Delta,
-        Mode::Absent => {
-            return Err(archive.refuse("it has no enrollments.csv, so it says nothing about enrolments; add the file"));
+    let (version, kind) = (manifest.version, kind(&manifest, &archive)?);
+    let opened = match (kind, base) {
+        (SnapshotKind::Full, _) => None,
+        (SnapshotKind::Delta, Some(base)) => Some(open_base(base, scratch)?),
+        (SnapshotKind::Delta, None) => {
+            return Err(SetError::NoBase { why: "no bulk set of this source was applied before it".to_owned() });
         }
     };
-    if kind == SnapshotKind::Delta && form.course.file == "courses" {
-        return Err(archive.refuse(
-            "a delta of enrolments cannot be applied by course: who leaves one class may stay in another of the same course; send enrollments.csv in bulk, or use a column of classes.csv",
-        ));
+    let mut sides = Sides { archive, manifest, base: opened, keep, newest: 0 };
+    let users = Listing::read(&mut sides, Of::Users.file(), &form.places(Of::Users), &[ENABLED], taker)?;
+    let by_course = form.asks(Of::Courses);
+    let of_class = if by_course { &[COURSE_OF_CLASS][..] } else { &[] };
+    let in_classes = [form.places(Of::Classes), of_class.to_vec()].concat();
+    let classes = Listing::read(&mut sides, Of::Classes.file(), &in_classes, &[], taker)?;
+    let courses = match by_course {
+        true => Listing::read(&mut sides, Of::Courses.file(), &form.places(Of::Courses), &[], taker)?,
+        false => Listing::unread(Of::Courses.file()),
+    };
+    let orgs = Listing::read(&mut sides, Of::Orgs.file(), &form.places(Of::Orgs), &[], taker)?;
+    let (canonical, schools_told) = (Canonical::new(scratch), HashSet::new());
+    let mut enrolments = Enrolments { form, users, classes, courses, orgs, canonical, schools_told };
+    let read = sides.show(&ENROLLMENTS, &enrolments::REQUIRED, &mut enrolments, taker)?;
+    if read.rows == 0 && sides.manifest.mode(ENROLLMENTS.name, &sides.archive)? != Mode::Absent {
+        let problem = Problem::new(0, Code::FileEmpty, "", "");
+        return Err(SetError::Refused { file: read.file, problem });
     }
-    let mut read = |file, column| Listing::read(&mut archive, &manifest, file, column, taker);
-    let users = read("users", form.user.column)?;
-    let by_course = form.course.file == "courses";
-    let classes = read("classes", if by_course { "courseSourcedId" } else { form.course.column })?;
-    let courses = if by_course { Some(read("courses", form.course.column)?) } else { None };
-    let orgs = read("orgs", SOURCED_ID)?;
-    let mut canonical = Canonical::new(scratch);
-    let enrolments = Enrolments { form, kind, users, classes, courses, orgs };
-    let file = enrolments.read(&mut archive, &mut canonical, taker)?;
-    let (sorted, contradicted) = enrolments::give(canonical, taker)?;
-    Ok(RosterRead { version: manifest.version, kind, enrolments: file, sorted, contradicted })
+    if let Some(applied) = base.map(|base| base.roster.newest).filter(|applied| (1..*applied).contains(&sides.newest)) {
+        let [newest, applied] = [sides.newest, applied].map(shown);
+        return Err(SetError::Outdated { newest, applied });
+    }
+    let newest = sides.newest;
+    let sorted = enrolments.canonical.finish(&mut |row| taker.row(row))?;
+    Ok(RosterRead { version, kind, enrolments: read, sorted, newest })
+}
+
+/// Opens a base, if its bytes are those that the run has kept.
+fn open_base(base: Base, scratch: &Path) -> Result<(Archive, Manifest), SetError> {
+    let lost = |why: String| SetError::NoBase { why: format!("what it builds on, {}, {why}", base.path.display()) };
+    let digest = File::open(base.path).and_then(|mut file| base::digest(&mut file));
+    let digest = digest.map_err(|error| lost(format!("cannot be read: {error}")))?;
+    if digest != base.roster.sha256 {
+        return Err(lost(format!("has changed (its sha256 is {digest})")));
+    }
+    let mut archive = Archive::open(base.path, scratch, EXPANDED_LIMIT)?;
+    let manifest = Manifest::read(&mut archive)?;
+    Ok((archive, manifest))
+}
+
+fn shown(moment: i64) -> String {
+    DateTime::from_timestamp(moment, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The columns `status` and `dateLastModified`: blank in a bulk file, filled in a delta (OneRoster CSV 1.2).
 //! It must not know what the rest of a row says.
 
-use super::manifest::Mode;
+use chrono::{DateTime, NaiveDate, NaiveTime};
+
 use crate::report::codes::{Code, Problem};
 
 /// What a row asks for.
@@ -15,12 +16,14 @@ pub(super) enum Wish {
 pub(super) struct StatusRule {
     delta: bool,
     told: bool,
+    /// The latest change that was read, Unix seconds; 0 before there is one.
+    pub newest: i64,
 }
 
 impl StatusRule {
     /// The rule of a file that is sent in this way.
-    pub fn new(mode: Mode) -> StatusRule {
-        StatusRule { delta: mode == Mode::Delta, told: false }
+    pub fn new(delta: bool) -> StatusRule {
+        StatusRule { delta, told: false, newest: 0 }
     }
 
     /// What the row asks for, and a warning about it; or why it cannot be known.
@@ -32,8 +35,10 @@ impl StatusRule {
             (true, other) => return Err(problem(other, "active or tobedeleted in a delta")),
             (false, other) => return Err(problem(other, "nothing in a bulk file")),
         };
+        let moment = if self.delta { moment(modified) } else { None };
+        self.newest = self.newest.max(moment.unwrap_or_default());
         let warning = match self.delta {
-            true if modified.is_empty() => Some(problem("", "dateLastModified filled in a delta")),
+            true if moment.is_none() => Some(problem(modified, "dateLastModified filled in a delta")),
             false if !status.is_empty() => Some(problem(status, "nothing in a bulk file")),
             false if !modified.is_empty() => Some(problem(modified, "no dateLastModified in a bulk file")),
             _ => None,
@@ -42,4 +47,11 @@ impl StatusRule {
         self.told |= warning.is_some();
         Ok((wish, warning))
     }
+}
+
+/// A moment of the specification (ISO 8601, with its zone), or a day, in Unix seconds.
+fn moment(text: &str) -> Option<i64> {
+    let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let moment = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).or_else(|_| day()).ok()?;
+    Some(moment.timestamp())
 }

@@ -1,0 +1,95 @@
+//! What stands of a source's OneRoster archives: the base that its last good run has left, and the sets that are held.
+//! It must not read an archive, nor decide anything but whether the next one may be applied now.
+
+use crate::config::Settings;
+use crate::db::{Conn, DbError, Params};
+use crate::run::error::{RunError, RunResult};
+use crate::run::SetOrder;
+use crate::sets::SetReport;
+use crate::sets::feed::GOOD;
+use crate::source::oneroster::{Roster, forget_bases};
+
+/// What stands of a source.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    source: String,
+    /// What the last good run has left; `None` if its set was no archive, or there was none.
+    pub base: Option<Roster>,
+    /// The held runs, the oldest first, each with what would be left if it were approved.
+    held: Vec<(i64, Option<Roster>)>,
+}
+
+impl Standing {
+    /// What stands of a source, by its history. Two statements.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn of(conn: &mut Conn, source: &str) -> Result<Self, DbError> {
+        let params = Params::new().with("kind", format!("sync {source}")).fragment("good", GOOD);
+        let last = "SELECT COALESCE(r.counts, 'null') FROM :good ORDER BY r.id DESC LIMIT 1";
+        let base = conn.row(last, &params).await?.and_then(|row| roster(&row.text(0)));
+        let held = "SELECT r.id, COALESCE(r.counts, 'null') FROM {enrold_run} r
+            WHERE r.state = 'held' AND r.kind = :kind ORDER BY r.id";
+        let held = conn.rows(held, &params).await?;
+        let held = held.iter().map(|row| (row.int(0), roster(&row.text(1)))).collect();
+        Ok(Self { source: source.to_owned(), base, held })
+    }
+
+    /// The held run that must be decided before a set is applied: a delta builds on whatever is held; nothing takes the
+    /// place of a held delta, for a later set need not say what it said.
+    pub fn waits_for(&self, delta: bool, but: Option<i64>) -> Option<i64> {
+        let is_delta = |roster: &Option<Roster>| roster.as_ref().is_some_and(|roster| roster.delta);
+        let others = self.held.iter().filter(|(run, _)| Some(*run) != but);
+        others.filter(|(_, roster)| delta || is_delta(roster)).map(|(run, _)| *run).next()
+    }
+
+    /// Fails if it must wait.
+    ///
+    /// # Errors
+    /// [`RunError::SetWaits`].
+    pub fn admit(&self, delta: bool, but: Option<i64>) -> RunResult<()> {
+        match self.waits_for(delta, but) {
+            Some(run) => Err(RunError::SetWaits { source_name: self.source.clone(), run }),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the bases that neither the last good run nor a held one has left.
+    ///
+    /// # Errors
+    /// The state directory's.
+    pub fn forget_others(&self, settings: &Settings) -> std::io::Result<()> {
+        let held = self.held.iter().filter_map(|(_, roster)| roster.as_ref());
+        let needed: Vec<String> = self.base.iter().chain(held).map(|roster| roster.sha256.clone()).collect();
+        forget_bases(&settings.state.path, &self.source, &needed)
+    }
+}
+
+/// Fails if a set may not be applied as it was prepared: under the run lease, where nothing changes any more. `held` is the
+/// run that is approved by it.
+///
+/// # Errors
+/// [`RunError::SetWaits`]; [`RunError::SetMoved`] if it must be prepared anew; [`RunError::Undecidable`] of a held one.
+pub async fn require(conn: &mut Conn, settings: &Settings, order: &SetOrder, held: Option<i64>) -> RunResult<()> {
+    let standing = Standing::of(conn, &order.source).await?;
+    standing.admit(order.roster.as_ref().is_some_and(|roster| roster.delta), held)?;
+    let Some(roster) = &order.roster else { return Ok(()) };
+    let on = standing.base.as_ref().map_or("", |base| base.sha256.as_str());
+    let builds = !roster.delta || roster.on == on;
+    if builds && Roster::path(&settings.state.path, &order.source, &roster.sha256).exists() {
+        return Ok(());
+    }
+    Err(match held {
+        Some(run) => RunError::Undecidable(format!(
+            "what run {run} was merged into is not the state of source {} any more: reject it, then send a bulk set",
+            order.source
+        )),
+        None => RunError::SetMoved(order.source.clone()),
+    })
+}
+
+fn roster(counts: &str) -> Option<Roster> {
+    let counts: serde_json::Value = serde_json::from_str(counts).ok()?;
+    let set: SetReport = serde_json::from_value(counts["set"].clone()).ok()?;
+    set.roster
+}

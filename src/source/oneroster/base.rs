@@ -1,0 +1,163 @@
+//! The base of a source: what all its archives together have said, kept as an archive of its own beside the snapshots,
+//! for the next delta to build on. It must not know which base counts; the run that applied it does.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::manifest::{MANIFEST, Mode};
+use super::tables::{ALL, RosterFile};
+use crate::source::snapshot::{Part, SnapshotError, directory, names};
+
+/// How the name of a base begins and ends; its digest stands between.
+const BEGIN: &str = "roster-";
+const END: &str = ".zip";
+
+/// The base that a run has made, as its history keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    /// SHA-256 of the base after the archive.
+    pub sha256: String,
+    /// The archive was a delta.
+    pub delta: bool,
+    /// The digest of the base that a delta was merged into; empty for a bulk set.
+    pub on: String,
+    /// The latest change that a delta has spoken of so far, Unix seconds; 0: none has.
+    pub newest: i64,
+}
+
+impl Roster {
+    /// Where the base of this digest lies.
+    pub fn path(state: &Path, source: &str, sha256: &str) -> PathBuf {
+        state.join("sets").join(source).join(format!("{BEGIN}{sha256}{END}"))
+    }
+}
+
+/// A base on the disk. While this lives, nobody removes it.
+#[derive(Debug)]
+pub struct RosterKept {
+    pub sha256: String,
+    _lock: File,
+}
+
+/// A base that is being written; dropped before its end it leaves nothing.
+pub struct BaseWriter {
+    zip: ZipWriter<BufWriter<File>>,
+    part: Part,
+    state: PathBuf,
+    source: String,
+    modes: Vec<(&'static str, Mode)>,
+}
+
+impl BaseWriter {
+    /// Begins the base of a source below the state directory.
+    ///
+    /// # Errors
+    /// The state directory's.
+    pub fn begin(state: &Path, source: &str) -> Result<BaseWriter, SnapshotError> {
+        let (file, part) = Part::begin(&directory(state, source)?)?;
+        let zip = ZipWriter::new(BufWriter::with_capacity(1 << 16, file));
+        Ok(BaseWriter { zip, part, state: state.to_owned(), source: source.to_owned(), modes: Vec::new() })
+    }
+
+    /// Begins a file; it is `complete` if everything of it is known.
+    pub(super) fn table(&mut self, file: &'static RosterFile, complete: bool) -> io::Result<BaseTable<'_>> {
+        self.modes.push((file.name, if complete { Mode::Bulk } else { Mode::Delta }));
+        self.zip.start_file(file.csv, options()).map_err(told)?;
+        let mut table = BaseTable { csv: csv::Writer::from_writer(&mut self.zip), columns: file.columns.len() };
+        table.row(|place| file.columns[place])?;
+        Ok(table)
+    }
+
+    /// Brings the bytes to the disk and gives the base its name.
+    ///
+    /// # Errors
+    /// The base cannot be written or renamed; then it is gone.
+    pub fn finish(mut self) -> Result<RosterKept, SnapshotError> {
+        self.manifest().map_err(|error| self.part.cannot(error))?;
+        let Self { zip, part, state, source, .. } = self;
+        let written = zip.finish().map_err(told).and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
+        let mut file = written.map_err(|error| part.cannot(error))?;
+        let synced = file.sync_all().and_then(|()| file.seek(SeekFrom::Start(0)));
+        let sha256 = synced.and_then(|_| digest(&mut file)).map_err(|error| part.cannot(error))?;
+        part.rename(&Roster::path(&state, &source, &sha256))?;
+        Ok(RosterKept { sha256, _lock: file })
+    }
+
+    fn manifest(&mut self) -> io::Result<()> {
+        self.zip.start_file(MANIFEST, options()).map_err(told)?;
+        let mut csv = csv::Writer::from_writer(&mut self.zip);
+        csv.write_record(["propertyName", "value"])?;
+        csv.write_record(["manifest.version", "1.0"])?;
+        csv.write_record(["oneroster.version", "1.2"])?;
+        for file in ALL {
+            let mode = self.modes.iter().find(|(name, _)| *name == file.name).map_or(Mode::Absent, |(_, mode)| *mode);
+            csv.write_record([format!("file.{}", file.name).as_str(), mode.word()])?;
+        }
+        csv.flush()
+    }
+}
+
+/// A file of a base that is being written.
+pub(super) struct BaseTable<'a> {
+    csv: csv::Writer<&'a mut ZipWriter<BufWriter<File>>>,
+    columns: usize,
+}
+
+impl BaseTable<'_> {
+    /// Adds a row, by the places of its columns.
+    pub fn row<'t>(&mut self, cell: impl Fn(usize) -> &'t str) -> io::Result<()> {
+        for place in 0..self.columns {
+            self.csv.write_field(cell(place))?;
+        }
+        Ok(self.csv.write_record(None::<&[u8]>)?)
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.csv.flush()
+    }
+}
+
+/// The same rows are the same bytes: no clock in them.
+fn options() -> SimpleFileOptions {
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    options.compression_level(Some(1)).last_modified_time(DateTime::default())
+}
+
+fn told(error: ZipError) -> io::Error {
+    match error {
+        ZipError::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+/// The digest of what follows in a file, in hexadecimal digits.
+pub(super) fn digest(file: &mut File) -> io::Result<String> {
+    use sha2::{Digest, Sha256};
+    let mut hasher = Sha256::new();
+    io::copy(file, &mut hasher)?;
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+/// Removes the bases of a source that nobody needs: not these, and not one that is being made.
+///
+/// # Errors
+/// The state directory's.
+pub fn forget_bases(state: &Path, source: &str, needed: &[String]) -> io::Result<()> {
+    let dir = state.join("sets").join(source);
+    let is_base = |name: &str| name.starts_with(BEGIN) && name.ends_with(END);
+    for name in names(&dir, is_base)? {
+        let path = dir.join(&name);
+        let sha256 = &name[BEGIN.len()..name.len() - END.len()];
+        if !needed.iter().any(|needed| needed == sha256) && File::open(&path)?.try_lock().is_ok() {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Which column of an export becomes what: keys written `FILE.COLUMN`, as the configuration has them.
+//! It must not read an archive.
+
+use std::collections::BTreeMap;
+
+use super::tables::{CLASSES, COURSES, ORGS, RosterFile, USERS};
+use crate::config::{DisabledUsers, Source, Target};
+
+/// The files that an enrolment refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Users,
+    Classes,
+    Courses,
+    Orgs,
+}
+
+impl Of {
+    pub fn file(self) -> &'static RosterFile {
+        match self {
+            Of::Users => &USERS,
+            Of::Classes => &CLASSES,
+            Of::Courses => &COURSES,
+            Of::Orgs => &ORGS,
+        }
+    }
+}
+
+/// A column of one of the files, by its place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub of: Of,
+    pub place: usize,
+}
+
+type Known = &'static [(Of, &'static str)];
+
+const USER: Known =
+    &[(Of::Users, "sourcedId"), (Of::Users, "username"), (Of::Users, "identifier"), (Of::Users, "email")];
+
+const COURSE: Known = &[
+    (Of::Classes, "sourcedId"),
+    (Of::Classes, "classCode"),
+    (Of::Classes, "title"),
+    (Of::Courses, "sourcedId"),
+    (Of::Courses, "courseCode"),
+];
+
+const COHORT: Known = &[
+    (Of::Classes, "sourcedId"),
+    (Of::Classes, "classCode"),
+    (Of::Classes, "title"),
+    (Of::Courses, "sourcedId"),
+    (Of::Courses, "courseCode"),
+    (Of::Courses, "title"),
+    (Of::Orgs, "sourcedId"),
+    (Of::Orgs, "identifier"),
+    (Of::Orgs, "name"),
+];
+
+const GROUP: Known = &[(Of::Classes, "sourcedId"), (Of::Classes, "classCode"), (Of::Classes, "title")];
+
+const NAME: Known = &[
+    (Of::Classes, "title"),
+    (Of::Classes, "classCode"),
+    (Of::Courses, "title"),
+    (Of::Courses, "courseCode"),
+    (Of::Orgs, "name"),
+    (Of::Orgs, "identifier"),
+];
+
+/// How an export becomes rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RosterForm {
+    pub(super) user: Key,
+    /// The course or, of a set of cohorts, the cohort.
+    pub(super) place: Key,
+    pub(super) cohorts: bool,
+    pub(super) group: Option<Key>,
+    /// What a new cohort is called.
+    pub(super) name: Option<Key>,
+    pub(super) roles: BTreeMap<String, String>,
+    pub(super) disabled_users: DisabledUsers,
+}
+
+impl RosterForm {
+    /// In place of a role of Moodle: enrolments with this role are none of the set, and no problem.
+    pub const NOBODY: &str = "-";
+
+    /// `user` and `course` are written `FILE.COLUMN`: `users.sourcedId` (also for ""), `users.username`,
+    /// `users.identifier`, `users.email`; `classes.sourcedId` (also for ""), `classes.classCode`,
+    /// `classes.title`, `courses.sourcedId`, `courses.courseCode`. `roles` gives the short name of
+    /// a Moodle role for a role of OneRoster; what is not in it enrols nobody.
+    ///
+    /// # Errors
+    /// A sentence that names what is accepted.
+    pub fn new(user: &str, course: &str, roles: BTreeMap<String, String>) -> Result<RosterForm, String> {
+        Ok(RosterForm {
+            user: key(user, USER)?,
+            place: key(course, COURSE)?,
+            cohorts: false,
+            group: None,
+            name: None,
+            roles,
+            disabled_users: DisabledUsers::Suspend,
+        })
+    }
+
+    /// The exports of a source: its `columns` say which columns are what.
+    ///
+    /// # Errors
+    /// A sentence that names what is accepted.
+    pub fn of(source: &Source) -> Result<RosterForm, String> {
+        let (columns, cohorts) = (&source.columns, source.target == Target::Cohorts);
+        let optional = |text: &str, known| Some(text).filter(|text| !text.trim().is_empty()).map(|text| key(text, known));
+        let roles = source.roles.iter().map(|role| (role.from.clone(), role.to.clone())).collect();
+        let form = RosterForm::new(&columns.user, if cohorts { "" } else { &columns.course }, roles)?;
+        Ok(RosterForm {
+            place: if cohorts { key(&columns.cohort, COHORT)? } else { form.place },
+            cohorts,
+            group: if cohorts { None } else { optional(&columns.group, GROUP).transpose()? },
+            name: if cohorts { optional(&columns.name, NAME).transpose()? } else { None },
+            disabled_users: source.disabled_users,
+            ..form
+        })
+    }
+
+    /// The places of the columns of a file that are asked for.
+    pub(super) fn places(&self, of: Of) -> Vec<usize> {
+        let keys = [Some(self.user), Some(self.place), self.group, self.name].into_iter().flatten();
+        keys.filter(|key| key.of == of).map(|key| key.place).collect()
+    }
+
+    /// Whether a value of a file is asked for.
+    pub(super) fn asks(&self, of: Of) -> bool {
+        !self.places(of).is_empty()
+    }
+}
+
+fn key(text: &str, known: Known) -> Result<Key, String> {
+    let text = text.trim();
+    let written = |(of, column): &(Of, &str)| format!("{}.{column}", of.file().name);
+    let found = match text {
+        "" => known.first(),
+        text => known.iter().find(|key| written(key) == text),
+    };
+    let key = found.and_then(|(of, column)| Some(Key { of: *of, place: of.file().place(column)? }));
+    key.ok_or_else(|| {
+        let names: Vec<String> = known.iter().map(written).collect();
+        format!(
+            "\"{text}\" is no column of a OneRoster export that can be used here; use one of: {}",
+            names.join(", ")
+        )
+    })
+}

@@ -1,0 +1,265 @@
+//! The rows of one file as they are after an archive: those that it sends, and of a delta those of the base that it does
+//! not touch. It must not know what a row means, nor look anything up.
+
+use std::collections::HashMap;
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::fs::File;
+use std::hash::{Hash, Hasher};
+use std::io;
+
+use super::archive::Archive;
+use super::base::{BaseTable, BaseWriter};
+use super::manifest::{Manifest, Mode};
+use super::status::{StatusRule, Wish};
+use super::tables::{ID, MODIFIED, RosterFile, STATUS};
+use crate::files::{Table, TableEntry};
+use crate::report::codes::{Code, Problem};
+use crate::source::files::FileRead;
+use crate::source::rows::{SetError, SetProblem, Taker};
+
+/// A row, with where it stands.
+pub(super) struct Row<'a> {
+    table: &'a Table<File>,
+    file: &'static RosterFile,
+    pub line: u64,
+    /// It is one of the base: an archive before has sent it.
+    pub earlier: bool,
+}
+
+impl Row<'_> {
+    pub fn cell(&self, place: usize) -> &str {
+        self.table.cell(place)
+    }
+
+    /// What is wrong with it, with the name of its file.
+    pub fn problem(&self, problem: Problem) -> SetProblem {
+        SetProblem::new(&self.shown(), problem)
+    }
+
+    /// The same, of a row that is used.
+    pub fn warning(&self, problem: Problem) -> SetProblem {
+        SetProblem::warning(&self.shown(), problem)
+    }
+
+    fn shown(&self) -> String {
+        if self.earlier { format!("{} (as sent before)", self.file.csv) } else { self.file.csv.to_owned() }
+    }
+
+    /// A mark of what it says.
+    fn mark(&self, wish: Wish) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (wish == Wish::Be).hash(&mut hasher);
+        let says = (0..self.file.columns.len()).filter(|place| ![STATUS, MODIFIED].contains(place));
+        says.for_each(|place| self.cell(place).hash(&mut hasher));
+        hasher.finish()
+    }
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It stays in the base.
+    Kept,
+    /// It stays there, and was told: what it lacks may still be sent.
+    Bad,
+    /// It goes.
+    Left,
+}
+
+/// Who looks at the rows of a file.
+pub(super) trait Visitor {
+    /// A row that is to be.
+    fn row(&mut self, row: &Row, taker: &mut dyn Taker) -> Result<Fate, SetError>;
+
+    /// A row of which nobody knows what it asks for.
+    fn unusable(&mut self, row: &Row, problem: Problem, taker: &mut dyn Taker) -> Result<(), SetError>;
+
+    /// The row of this identifier is to be deleted; told before any row is shown.
+    fn gone(&mut self, _id: &str) {}
+}
+
+/// What a delta says of an identifier.
+struct Touch {
+    wish: Wish,
+    mark: u64,
+    line: u64,
+    /// Two of its rows say different things: neither is used.
+    contradicted: bool,
+}
+
+/// An archive and, for a delta, the base that it builds on.
+pub(super) struct Sides<'a> {
+    pub archive: Archive,
+    pub manifest: Manifest,
+    pub base: Option<(Archive, Manifest)>,
+    /// Where the rows are kept for the next delta.
+    pub keep: Option<&'a mut BaseWriter>,
+    /// The latest change that a delta speaks of, Unix seconds.
+    pub newest: i64,
+}
+
+impl Sides<'_> {
+    /// Whether everything of a file is known.
+    pub fn complete(&self, file: &RosterFile) -> Result<bool, SetError> {
+        match (self.manifest.mode(file.name, &self.archive)?, &self.base) {
+            (Mode::Bulk, _) => Ok(true),
+            (_, Some((base, manifest))) => Ok(manifest.mode(file.name, base)? == Mode::Bulk),
+            _ => Ok(false),
+        }
+    }
+
+    /// Shows all rows of a file; those at the places `required` must be columns of what is sent.
+    pub fn show(
+        &mut self,
+        file: &'static RosterFile,
+        required: &[usize],
+        visitor: &mut dyn Visitor,
+        taker: &mut dyn Taker,
+    ) -> Result<FileRead, SetError> {
+        let mode = self.manifest.mode(file.name, &self.archive)?;
+        let complete = self.complete(file)?;
+        let sent = if mode == Mode::Absent { None } else { self.archive.take(file.csv)? };
+        let earlier = match &mut self.base {
+            Some((base, _)) if mode != Mode::Bulk => base.take(file.csv)?,
+            _ => None,
+        };
+        let mut read = FileRead { file: file.csv.to_owned(), sha256: String::new(), rows: 0, bad: 0, ragged: 0 };
+        if sent.is_none() && earlier.is_none() {
+            return Ok(read);
+        }
+        let refused = |problem| SetError::of_file(file.csv, problem);
+        let mut keep = Keep(self.keep.as_deref_mut().map(|keep| keep.table(file, complete)).transpose()?);
+        let delta = mode == Mode::Delta;
+        let (sent, touched) = match sent {
+            Some(sent) if delta => {
+                let mut table = Table::open(sent.try_clone()?, &file.form(required)).map_err(refused)?;
+                (Some(sent), touched(&mut table, file)?)
+            }
+            sent => (sent, HashMap::new()),
+        };
+        let goes = |touch: &&Touch| touch.wish == Wish::NotBe && !touch.contradicted;
+        touched.iter().filter(|(_, touch)| goes(touch)).for_each(|(id, _)| visitor.gone(id));
+        if let Some(earlier) = earlier {
+            let mut table = Table::open(earlier, &file.form(&[])).map_err(refused)?;
+            let mut status = StatusRule::new(false);
+            while let Some(entry) = table.next_entry().map_err(refused)? {
+                let TableEntry::Row(line) = entry else { continue };
+                if touched.get(table.cell(ID)).is_some_and(|touch| !touch.contradicted) {
+                    continue;
+                }
+                let row = Row { table: &table, file, line, earlier: true };
+                match status.wish(line, table.cell(STATUS), "") {
+                    Ok(_) if visitor.row(&row, taker)? == Fate::Left => {}
+                    Ok(_) => keep.row(&table, "")?,
+                    Err(problem) => {
+                        visitor.unusable(&row, problem, taker)?;
+                        keep.row(&table, table.cell(STATUS))?;
+                    }
+                }
+            }
+        }
+        let Some(sent) = sent else {
+            keep.finish()?;
+            return Ok(read);
+        };
+        let mut table = Table::open(sent, &file.form(required)).map_err(refused)?;
+        read.sha256.clone_from(&table.sha256);
+        let mut status = StatusRule::new(delta);
+        while let Some(entry) = table.next_entry().map_err(refused)? {
+            read.rows += 1;
+            let line = match entry {
+                TableEntry::Row(line) => line,
+                TableEntry::Bad(problem) => {
+                    read.bad += 1;
+                    read.ragged += u64::from(problem.code == Code::RowRagged);
+                    taker.problem(SetProblem::new(file.csv, problem))?;
+                    continue;
+                }
+            };
+            let row = Row { table: &table, file, line, earlier: false };
+            let usable = status.wish(line, table.cell(STATUS), table.cell(MODIFIED));
+            let usable = usable.and_then(|usable| match delta {
+                true => one_of_a_delta(&row, &touched).map(|counts| counts.then_some(usable)),
+                false => Ok(Some(usable)),
+            });
+            let warning = match usable {
+                Ok(Some((Wish::Be, warning))) => {
+                    let fate = visitor.row(&row, taker)?;
+                    read.bad += u64::from(fate == Fate::Bad);
+                    if fate != Fate::Left {
+                        keep.row(&table, "")?;
+                    }
+                    warning
+                }
+                Ok(Some((Wish::NotBe, warning))) => warning,
+                Ok(None) => None,
+                Err(problem) => {
+                    read.bad += 1;
+                    visitor.unusable(&row, problem, taker)?;
+                    if !delta {
+                        keep.row(&table, table.cell(STATUS))?;
+                    }
+                    None
+                }
+            };
+            if let Some(warning) = warning {
+                taker.problem(row.warning(warning))?;
+            }
+        }
+        keep.finish()?;
+        self.newest = self.newest.max(status.newest);
+        Ok(read)
+    }
+}
+
+/// The file of the new base, if one is made.
+struct Keep<'a>(Option<BaseTable<'a>>);
+
+impl Keep<'_> {
+    fn row(&mut self, table: &Table<File>, status: &str) -> io::Result<()> {
+        let cell = |place| match place {
+            STATUS => status,
+            MODIFIED => "",
+            _ => table.cell(place),
+        };
+        self.0.as_mut().map_or(Ok(()), |out| out.row(cell))
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.0.map_or(Ok(()), BaseTable::finish)
+    }
+}
+
+/// What a delta says, by identifier; rows that cannot be used say nothing. In memory: a delta is what has changed.
+fn touched(table: &mut Table<File>, file: &'static RosterFile) -> Result<HashMap<String, Touch>, SetError> {
+    let mut touched: HashMap<String, Touch> = HashMap::new();
+    let mut status = StatusRule::new(true);
+    while let Some(entry) = table.next_entry().map_err(|problem| SetError::of_file(file.csv, problem))? {
+        let TableEntry::Row(line) = entry else { continue };
+        let row = Row { table, file, line, earlier: false };
+        let Ok((wish, _)) = status.wish(line, row.cell(STATUS), row.cell(MODIFIED)) else { continue };
+        let mark = row.mark(wish);
+        match touched.entry(row.cell(ID).to_owned()) {
+            Entry::Vacant(free) => drop(free.insert(Touch { wish, mark, line, contradicted: false })),
+            Entry::Occupied(mut before) => {
+                let before = before.get_mut();
+                let same = before.wish == wish && (wish == Wish::NotBe || before.mark == mark);
+                before.contradicted |= !same;
+            }
+        }
+    }
+    touched.remove("");
+    Ok(touched)
+}
+
+/// Whether a row of a delta counts: the first of those that say the same.
+fn one_of_a_delta(row: &Row, touched: &HashMap<String, Touch>) -> Result<bool, Problem> {
+    let id = row.cell(ID);
+    match touched.get(id) {
+        None => Err(Problem::new(row.line, Code::EmptyIdentifier, row.file.columns[ID], "")),
+        Some(touch) if touch.contradicted => {
+            Err(Problem::new(row.line, Code::ReferenceAmbiguous, id, row.file.csv))
+        }
+        Some(touch) => Ok(touch.line == row.line),
+    }
+}
