@@ -12,6 +12,7 @@ use zip::write::SimpleFileOptions;
 use super::*;
 use crate::config;
 use crate::source::bundle::{Announced, Part, Verdict, check};
+use crate::source::oneroster::forget_bases;
 
 const NOW: i64 = 1_795_255_200;
 
@@ -100,28 +101,60 @@ fn a_set_that_fails_leaves_no_snapshot() {
 }
 
 #[test]
-fn an_archive_becomes_a_snapshot_too() {
+fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
     let place = Place::new();
-    let mut zip = ZipWriter::new(fs::File::create(place.path("export.zip")).unwrap());
-    let entries = [
-        ("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.enrollments,delta\n"),
-        (
-            "enrollments.csv",
-            "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\ne,tobedeleted,2026-11-22,k-1,,s-1,student,,2026-09-01,\n",
-        ),
-    ];
-    for (name, content) in entries {
-        zip.start_file(name, SimpleFileOptions::default()).unwrap();
-        zip.write_all(content.as_bytes()).unwrap();
-    }
-    zip.finish().unwrap();
+    let write = |mode: &str, row: &str| {
+        let mut zip = ZipWriter::new(fs::File::create(place.path("export.zip")).unwrap());
+        let manifest = format!(
+            "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.enrollments,{mode}\n"
+        );
+        let header = "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n";
+        for (name, content) in [("manifest.csv", manifest), ("enrollments.csv", format!("{header}{row}\n"))] {
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(content.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap();
+    };
     let roster = |keys: &[(&str, &str)]| source(&[&[("files", "*.zip"), ("format", "oneroster")], keys].concat());
-    let take = |source: &Source| take_archive("night", source, &place.path("export.zip"), place.0.path(), NOW);
-    let taken = take(&roster(&[("roles", "student = student")])).unwrap();
-    assert_eq!(taken.kind, SnapshotKind::Delta);
-    assert!(text(&taken).ends_with("\ns-1,k-1,student,,,2026-09-01,,tobedeleted\n"));
-    let error = take(&roster(&[("columns.user", "login")])).unwrap_err().to_string();
+    let take = |source: &Source, base: Option<&Roster>, keep: bool| {
+        take_archive(place.destination(), source, &place.path("export.zip"), base, keep)
+    };
+    let students = roster(&[("roles", "student = student")]);
+    write("bulk", "e-1,,,k-1,,s-1,student,,2026-09-01,");
+    let rehearsed = take(&students, None, false).unwrap();
+    assert!(rehearsed.roster.is_none());
+    let taken = take(&students, None, true).unwrap();
+    assert!(text(&taken).ends_with("\ns-1,k-1,student,,,2026-09-01,,\n"));
+    let (base, _kept) = taken.roster.unwrap();
+    assert_eq!((base.delta, base.on.as_str(), base.newest), (false, "", 0));
+    assert_eq!(place.left(), 2, "a snapshot and a base");
+    write("delta", "e-2,active,2099-01-01,k-1,,s-2,student,,,");
+    assert!(is_delta(place.destination(), &place.path("export.zip")).unwrap());
+    let taken = take(&students, Some(&base), true).unwrap();
+    assert!(text(&taken).ends_with("\ns-1,k-1,student,,,2026-09-01,,\ns-2,k-1,student,,,,,\n"));
+    let (after, _kept) = taken.roster.unwrap();
+    assert_eq!((after.delta, &after.on, after.newest), (true, &base.sha256, NOW), "a clock that is wrong is not believed");
+    let problem = take(&students, None, true).unwrap_err().problem("night");
+    assert_eq!((problem.code, problem.value.as_str()), (Code::BaseMissing, "night"));
+    let error = take(&roster(&[("columns.user", "login")]), Some(&after), true).unwrap_err().to_string();
     assert!(error.contains("source night: \"login\"") && error.contains("users.username"), "{error}");
-    assert!(take(&roster(&[("target", "cohorts")])).unwrap_err().to_string().contains("target"));
-    assert_eq!(place.left(), 1);
+    assert_eq!(take(&roster(&[("target", "cohorts")]), Some(&base), true).unwrap().snapshot.rows, 2);
+}
+
+#[test]
+fn bases_that_nobody_needs_or_makes_are_forgotten() {
+    let place = Place::new();
+    let begin = || BaseWriter::begin(place.0.path(), "night").unwrap();
+    let held = begin().finish().unwrap();
+    let path = Roster::path(place.0.path(), "night", &held.sha256);
+    forget_bases(place.0.path(), "night", &[]).unwrap();
+    assert!(path.exists(), "it is being made");
+    let sha256 = held.sha256.clone();
+    drop(held);
+    forget_bases(place.0.path(), "night", std::slice::from_ref(&sha256)).unwrap();
+    assert!(path.exists(), "it is needed");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    forget_bases(place.0.path(), "night", &[]).unwrap();
+    assert_eq!(place.left(), 0);
 }

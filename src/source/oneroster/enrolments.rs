@@ -139,7 +139,11 @@ impl Visitor for Enrolments<'_> {
             }
             // With whom or what is deleted the enrolments go that were sent before.
             Err(Out::Gone(_)) if row.earlier => Ok(Fate::Left),
-            Err(Out::Gone(problem) | Out::Told(problem)) => {
+            Err(Out::Gone(problem)) => {
+                taker.problem(problem)?;
+                Ok(Fate::Left)
+            }
+            Err(Out::Told(problem)) => {
                 taker.problem(problem)?;
                 Ok(Fate::Bad)
             }

@@ -131,7 +131,7 @@ fn doubled_names_broken_bytes_and_other_files_are_refused() {
     assert!(refused(bytes[..bytes.len() / 2].to_vec()).contains("send it again"));
     std::fs::remove_file(&path).unwrap();
     let mut kept = Kept::default();
-    let gone = read_archive(&path, &by("", ""), place.0.path(), &mut kept);
+    let gone = read_archive(&path, &by("", ""), place.0.path(), None, None, &mut kept);
     assert!(matches!(gone, Err(SetError::Unreadable { .. })));
 }
 
