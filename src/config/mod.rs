@@ -22,9 +22,9 @@ pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
     AbsentAction, CatchUp, CategoryKey, CohortKey, CourseCompleted, CourseDelay, CourseKey, CourseTable, Database,
-    DelScope, DisabledUsers, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile, FlatFileKeys, GroupKey, Guard,
-    GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, MailWhen, OwnLimits,
-    RemovalAction, Retention, RoleKey, RoleOf, Run, Schedule, ScheduleError, Season, SeasonLimits, Security,
+    DelScope, DisabledUsers, DoneMode, EncodingFallback, Expirations, ExpiredAction, FlatFile, FlatFileKeys, GroupKey,
+    Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, MailWhen,
+    OwnLimits, RemovalAction, Retention, RoleKey, RoleOf, Run, Schedule, ScheduleError, Season, SeasonLimits, Security,
     SetColumns, SetFormat, SetLimits, Site, Smtp, Source, State, Target, Task, UserKey, WhenDisabled, WhenOff,
 };
 

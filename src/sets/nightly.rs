@@ -90,12 +90,7 @@ impl Engine {
     }
 
     /// Prepares a set and applies it; anew if another run has changed meanwhile what it was merged into.
-    async fn while_it_moves(
-        &self,
-        order: SetOrder,
-        sent: &Sent<'_>,
-        simulate: bool,
-    ) -> Result<Report, RunError> {
+    async fn while_it_moves(&self, order: SetOrder, sent: &Sent<'_>, simulate: bool) -> Result<Report, RunError> {
         let mut tried = 0;
         loop {
             let taken = self.prepare(&order.source, sent, simulate).await?;
@@ -122,12 +117,7 @@ impl Engine {
     }
 
     /// A set as a snapshot, or what is wrong with it.
-    async fn prepare(
-        &self,
-        name: &str,
-        sent: &Sent<'_>,
-        simulate: bool,
-    ) -> Result<Result<Taken, Problem>, RunError> {
+    async fn prepare(&self, name: &str, sent: &Sent<'_>, simulate: bool) -> Result<Result<Taken, Problem>, RunError> {
         let source = match self.source(name).await? {
             Ok(source) => source,
             Err(why) => return Ok(Err(refused(name, why))),
@@ -154,12 +144,7 @@ impl Engine {
     }
 
     /// A set that was dropped.
-    async fn dropped(
-        &self,
-        name: &str,
-        source: &Source,
-        set: &DroppedSet,
-    ) -> Result<Result<Taken, Problem>, RunError> {
+    async fn dropped(&self, name: &str, source: &Source, set: &DroppedSet) -> Result<Result<Taken, Problem>, RunError> {
         match readiness(source, self.fallback(), &set.path, &set.left_at) {
             Readiness::Lacks(_) => Err(RunError::Changed(set.dropped.shown.clone())),
             Readiness::Broken(why) => Ok(Err(refused(name, why))),
@@ -176,9 +161,7 @@ impl Engine {
         path: &Path,
         simulate: bool,
     ) -> Result<Result<Taken, Problem>, RunError> {
-        let mut conn = self.database.connect().await?;
-        let standing = Standing::of(&mut conn, name).await?;
-        conn.close().await;
+        let standing = self.standing(name).await?;
         let delta = match source::is_delta(self.destination(name), path) {
             Ok(delta) => delta,
             Err(error) => return Ok(Err(error.problem(name))),
@@ -192,20 +175,42 @@ impl Engine {
 
     /// What no delta will build on any more is removed; if that fails, the next run does it.
     async fn forget_bases(&self, name: &str) {
-        let forgotten = async {
-            let mut conn = self.database.connect().await?;
-            let standing = Standing::of(&mut conn, name).await?;
-            conn.close().await;
-            let path = self.settings.state.path.display().to_string();
-            standing.forget_others(&self.settings).map_err(|error| RunError::State { path, error })
+        let path = self.settings.state.path.display().to_string();
+        let forgotten = match self.standing(name).await {
+            Ok(standing) => standing.forget_others(&self.settings).map_err(|error| RunError::State { path, error }),
+            Err(error) => Err(error),
         };
-        if let Err(error) = forgotten.await {
+        if let Err(error) = forgotten {
             tracing::warn!(source.name = name, "what earlier archives of {name} have left is kept for now: {error}");
         }
     }
 
     fn destination<'a>(&'a self, name: &'a str) -> Destination<'a> {
         Destination { source: name, state: &self.settings.state.path, now: self.clock.now() }
+    }
+
+    /// Why a dropped archive must be left where it lies for now: a held set of its source comes first. What is wrong with it
+    /// otherwise is said by its run.
+    ///
+    /// # Errors
+    /// As [`Engine::sync_source`].
+    pub async fn waits(&self, name: &str, path: &Path) -> Result<Option<RunError>, RunError> {
+        let Ok(source) = self.source(name).await? else { return Ok(None) };
+        // Nothing else is opened: whoever opens a pipe waits for its writer.
+        if readiness(&source, self.fallback(), path, path) != Readiness::Archive {
+            return Ok(None);
+        }
+        match source::is_delta(self.destination(name), path) {
+            Ok(delta) => Ok(self.standing(name).await?.admit(delta, None).err()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn standing(&self, name: &str) -> Result<Standing, RunError> {
+        let mut conn = self.database.connect().await?;
+        let standing = Standing::of(&mut conn, name).await?;
+        conn.close().await;
+        Ok(standing)
     }
 
     /// The report of the run to which a drop came.

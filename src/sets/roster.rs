@@ -3,8 +3,8 @@
 
 use crate::config::Settings;
 use crate::db::{Conn, DbError, Params};
-use crate::run::error::{RunError, RunResult};
 use crate::run::SetOrder;
+use crate::run::error::{RunError, RunResult};
 use crate::sets::SetReport;
 use crate::sets::feed::GOOD;
 use crate::source::oneroster::{Roster, forget_bases};

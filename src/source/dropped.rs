@@ -62,7 +62,12 @@ pub enum TakeError {
 ///
 /// # Errors
 /// Any [`TakeError`].
-pub fn take_files(destination: Destination, source: &Source, fallback: Fallback, files: &[Sealed]) -> Result<Taken, TakeError> {
+pub fn take_files(
+    destination: Destination,
+    source: &Source,
+    fallback: Fallback,
+    files: &[Sealed],
+) -> Result<Taken, TakeError> {
     let Destination { source: source_name, state, now } = destination;
     let form = FilesForm::of(source, fallback);
     let mut draft = Draft::begin(source_name, source.target, state, now)?;

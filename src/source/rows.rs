@@ -152,7 +152,9 @@ pub enum SetError {
     #[error("it is a delta, and {why}; send a bulk set")]
     NoBase { why: String },
     /// A delta whose latest change is older than one that was applied; both in ISO 8601.
-    #[error("its latest change is of {newest}, and one of {applied} was applied before; apply deltas in their order, or send a bulk set")]
+    #[error(
+        "its latest change is of {newest}, and one of {applied} was applied before; apply deltas in their order, or send a bulk set"
+    )]
     Outdated { newest: String, applied: String },
 }
 

@@ -29,7 +29,8 @@ struct Archive(&'static str, Vec<(&'static str, &'static str, String)>);
 impl Archive {
     /// Everything: enrolments as (identifier, class, user), of users 1 to 6 in classes k1 and k2 of one course.
     fn bulk(version: &'static str, enrolments: &[(u32, &str, u32)]) -> Self {
-        let users = (1..=6).map(|n| format!("s{n},,,true,u{n},,{}\n", if version == "1.1" { "student,o1" } else { "o1" }));
+        let users =
+            (1..=6).map(|n| format!("s{n},,,true,u{n},,{}\n", if version == "1.1" { "student,o1" } else { "o1" }));
         let classes = "k1,,,Group One,,a1,c1,scheduled,,o1,y1,,,\nk2,,,Group Two,,a1,c2,scheduled,,o1,y1,,,\n";
         let rows = enrolments.iter().map(|(id, class, user)| enrolment(*id, ",", class, *user));
         let files = vec![
@@ -49,7 +50,13 @@ impl Archive {
             enrolment(*id, &format!("{status},2026-11-{}T01:00:00Z", DAY + day), class, *user)
         };
         let rows: String = enrolments.iter().map(row).collect();
-        Self("1.2", vec![("enrollments", "delta", format!("{ENROLMENTS}{rows}")), ("academicSessions", "absent", String::new())])
+        Self(
+            "1.2",
+            vec![
+                ("enrollments", "delta", format!("{ENROLMENTS}{rows}")),
+                ("academicSessions", "absent", String::new()),
+            ],
+        )
     }
 
     fn with(mut self, name: &'static str, mode: &'static str, text: String) -> Self {
@@ -93,7 +100,7 @@ impl Site {
         self.campus().await;
         self.methods("manual,guest,self,cohort,meta,category,flatfile,database").await;
         let keys = ["files=school-*.zip", "format=oneroster", "user_key=username", "columns.user=users.username"];
-        let program = Program::on(self).set("inbox.rescan=3600").set("inbox.settle=3600");
+        let program = Program::on(self).set("inbox.rescan=3600").set("inbox.settle=0");
         let program = program.set("sources.school.columns.course=classes.classCode");
         keys.iter().fold(program, |program, key| program.set(&format!("sources.school.{key}")))
     }
@@ -120,7 +127,8 @@ fn bases(program: &Program) -> usize {
 async fn bulk_and_deltas_come_to_the_same(mut site: Site) {
     let program = site.school().await;
     applied(&program, &Archive::bulk("1.1", &ALL));
-    let all = ["u1 c1 database", "u2 c1 database", "u3 c1 database", "u4 c1 database", "u5 c2 database", "u6 c2 database"];
+    let all =
+        ["u1 c1 database", "u2 c1 database", "u3 c1 database", "u4 c1 database", "u5 c2 database", "u6 c2 database"];
     assert_eq!(site.enrolments().await, all);
     let before = site.dump().await;
     applied(&program, &Archive::bulk("1.2", &ALL));
@@ -137,11 +145,16 @@ async fn bulk_and_deltas_come_to_the_same(mut site: Site) {
     // Classes in bulk, a user and enrolments as changes.
     let classes = format!("{CLASSES}k1,,,One,,a1,c3,scheduled,,o1,y1,,,\nk2,,,Two,,a1,c2,scheduled,,o1,y1,,,\n");
     let gone = "s6,tobedeleted,2026-11-12T01:00:00Z,true,u6,,o1\n".to_owned();
-    let mixed = Archive::delta(2, &[(7, "active", "k1", 1)])
-        .with("classes", "bulk", classes)
-        .with("users", "delta", users_of("1.2") + &gone);
+    let mixed = Archive::delta(2, &[(7, "active", "k1", 1)]).with("classes", "bulk", classes).with(
+        "users",
+        "delta",
+        users_of("1.2") + &gone,
+    );
     applied(&program, &mixed);
-    assert_eq!(site.enrolments().await, ["u1 c3 database", "u2 c2 database", "u3 c3 database", "u4 c3 database", "u5 c2 database"]);
+    assert_eq!(
+        site.enrolments().await,
+        ["u1 c3 database", "u2 c2 database", "u3 c3 database", "u4 c3 database", "u5 c2 database"]
+    );
     let before = site.dump().await;
     assert_eq!(import(&program, &[], &delta), (1, "failed".to_owned(), "delta-outdated".to_owned()));
     site.nothing_changed(&before, "an older delta").await;
@@ -208,7 +221,8 @@ async fn classes_are_groups_and_who_is_not_enabled_is_suspended(mut site: Site) 
 
 async fn schools_are_cohorts(mut site: Site) {
     let program = site.school().await.set("sources.school.target=cohorts").set("sources.school.create_cohorts=true");
-    let program = program.set("sources.school.columns.cohort=orgs.sourcedId").set("sources.school.columns.name=orgs.name");
+    let program =
+        program.set("sources.school.columns.cohort=orgs.sourcedId").set("sources.school.columns.name=orgs.name");
     applied(&program, &Archive::bulk("1.1", &ALL));
     let members = "SELECT u.username, c.name, c.idnumber FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid JOIN {user} u ON u.id = m.userid";
     let member = |row: &enrold::db::Row| format!("{} {} {}", row.text(0), row.text(1), row.text(2));
@@ -230,7 +244,7 @@ fn lying(program: &Program) -> Vec<String> {
 fn what_comes_after_a_held_delta_waits_in_its_order() {
     run_on(enrold::db::Dialect::Lite, async |mut site: Site| {
         let program = site.school().await;
-        let mut daemon = program.lead();
+        let mut daemon = program.clone().set("inbox.settle=3600").lead();
         let leaving: Vec<_> = ALL[..4].iter().map(|(id, class, user)| (*id, "tobedeleted", *class, *user)).collect();
         program.drop_file("school-1.zip", Archive::bulk("1.2", &ALL).bytes());
         daemon.until_there("school-1.zip.done");
@@ -247,7 +261,8 @@ fn what_comes_after_a_held_delta_waits_in_its_order() {
         daemon.until_there("school-4.zip.done");
         assert_eq!(lying(&program), [1, 2, 3, 4].map(|n| format!("school-{n}.zip.done")));
         assert_eq!(site.enrolments().await, ["u5 c2 database", "u6 c1 database"]);
-        daemon.stop();
+        let log = daemon.stop();
+        assert!(!log.contains("school-4.zip waits"), "it stands behind the other: {log}");
     });
 }
 
@@ -263,7 +278,7 @@ fn a_kill_loses_no_delta() {
             program.drop_file(&name, Archive::delta(day, &[(user, "active", "k2", user)]).bytes());
             let mut killed = program.clone().env("ENROLD_KILL_AT", step).start();
             assert_eq!(killed.ended().signal(), Some(9), "{step}: {}", killed.log());
-            let mut daemon = program.start();
+            let mut daemon = program.lead();
             daemon.until_there(&format!("{name}.done"));
             daemon.stop();
             if let Some(line) = expected.iter_mut().find(|line| line.starts_with(&format!("u{user} "))) {

@@ -4,7 +4,8 @@
 use super::{CENTURY, Key, Kind, MANY, Unset, choice, count, defaulted, flag, growth, percent, seconds, text, whole};
 use crate::config::forms;
 use crate::config::sections::{
-    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, DisabledUsers, GroupKey, MailWhen, RoleKey, SetFormat, Target, UserKey,
+    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, DisabledUsers, GroupKey, MailWhen, RoleKey, SetFormat,
+    Target, UserKey,
 };
 
 /// What begins the keys of all sources.

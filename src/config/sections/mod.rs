@@ -41,8 +41,8 @@ pub use run::Run;
 pub use site::Site;
 pub use smtp::{Security, Smtp};
 pub use source::{
-    AbsentAction, CategoryKey, CohortKey, CourseTable, DisabledUsers, GroupKey, MailWhen, RoleKey, RoleOf, SetColumns, SetFormat,
-    Source, Target,
+    AbsentAction, CategoryKey, CohortKey, CourseTable, DisabledUsers, GroupKey, MailWhen, RoleKey, RoleOf, SetColumns,
+    SetFormat, Source, Target,
 };
 pub use source_limits::{Season, SeasonLimits, SetLimits};
 pub use state::State;

@@ -33,6 +33,12 @@ impl Worker {
     /// One file, from its claim to its last name.
     pub(super) async fn file(&mut self, job: &Job) -> Next {
         let shown = inbox::shown(&job.found.name);
+        match self.waits(job).await {
+            Ok(Some(why)) => return self.leave(&shown, &why),
+            Err(error) if is_of_all(&error) => return Next::Pause(error.to_string()),
+            // Any other error is the run's to tell.
+            Ok(None) | Err(_) => {}
+        }
         let claimed = match Claimed::take(self.inbox.dir(), &job.found) {
             Ok(Some(claimed)) => Claimed { is_set: job.source.is_some(), ..claimed },
             Ok(None) => return Next::Go,
@@ -71,6 +77,22 @@ impl Worker {
             }
             Err(error) => self.failed(&claimed, &name, error),
         }
+    }
+
+    /// Why a set must be left as it lies, so that it keeps its place.
+    async fn waits(&self, job: &Job) -> Result<Option<RunError>, RunError> {
+        match (&job.source, &job.found.working) {
+            (Some(source), None) => self.shared.engine().waits(source, &self.inbox.dir().join(&job.found.name)).await,
+            _ => Ok(None),
+        }
+    }
+
+    fn leave(&mut self, name: &str, why: &RunError) -> Next {
+        let left = self.later.put_off(name);
+        let message = format!("{name} waits: {why}; looking again in {} s", left.as_secs());
+        tracing::warn!(file.name = name, "{message}");
+        self.undone(message);
+        Next::Later
     }
 
     async fn end(&mut self, claimed: &Claimed, report: &Report) -> Next {

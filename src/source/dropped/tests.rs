@@ -105,9 +105,8 @@ fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
     let place = Place::new();
     let write = |mode: &str, row: &str| {
         let mut zip = ZipWriter::new(fs::File::create(place.path("export.zip")).unwrap());
-        let manifest = format!(
-            "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.enrollments,{mode}\n"
-        );
+        let manifest =
+            format!("propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.enrollments,{mode}\n");
         let header = "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n";
         for (name, content) in [("manifest.csv", manifest), ("enrollments.csv", format!("{header}{row}\n"))] {
             zip.start_file(name, SimpleFileOptions::default()).unwrap();
@@ -133,7 +132,11 @@ fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
     let taken = take(&students, Some(&base), true).unwrap();
     assert!(text(&taken).ends_with("\ns-1,k-1,student,,,2026-09-01,,\ns-2,k-1,student,,,,,\n"));
     let (after, _kept) = taken.roster.unwrap();
-    assert_eq!((after.delta, &after.on, after.newest), (true, &base.sha256, NOW), "a clock that is wrong is not believed");
+    assert_eq!(
+        (after.delta, &after.on, after.newest),
+        (true, &base.sha256, NOW),
+        "a clock that is wrong is not believed"
+    );
     let problem = take(&students, None, true).unwrap_err().problem("night");
     assert_eq!((problem.code, problem.value.as_str()), (Code::BaseMissing, "night"));
     let error = take(&roster(&[("columns.user", "login")]), Some(&after), true).unwrap_err().to_string();

@@ -81,7 +81,8 @@ impl BaseWriter {
     pub fn finish(mut self) -> Result<RosterKept, SnapshotError> {
         self.manifest().map_err(|error| self.part.cannot(error))?;
         let Self { zip, part, state, source, .. } = self;
-        let written = zip.finish().map_err(told).and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
+        let written =
+            zip.finish().map_err(told).and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
         let mut file = written.map_err(|error| part.cannot(error))?;
         let synced = file.sync_all().and_then(|()| file.seek(SeekFrom::Start(0)));
         let sha256 = synced.and_then(|_| digest(&mut file)).map_err(|error| part.cannot(error))?;

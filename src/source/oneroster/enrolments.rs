@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use chrono::NaiveDate;
 
+use super::RosterForm;
 use super::key::{Key, Of};
 use super::listing::{Lack, Listing};
 use super::merge::{Fate, Row, Visitor};
 use super::tables::{BEGIN, CLASS, COURSE_OF_CLASS, ENABLED, END, ENROLLMENTS, ROLE, SCHOOL, USER};
-use super::RosterForm;
 use crate::config::DisabledUsers;
 use crate::report::codes::{Code, Problem};
 use crate::source::canonical::Canonical;
@@ -31,8 +31,8 @@ pub(super) struct Enrolments<'a> {
 
 /// Why a row is none of the set.
 enum Out {
-    Gone(SetProblem),
-    Told(SetProblem),
+    Gone(Box<SetProblem>),
+    Told(Box<SetProblem>),
 }
 
 impl Enrolments<'_> {
@@ -43,7 +43,7 @@ impl Enrolments<'_> {
             return Ok(None);
         }
         let (user, place) = (self.user(row), self.value(row, self.form.place));
-        let about = |problem: Problem, user: &str, place: &str| row.problem(problem).about(user, place);
+        let about = |problem: Problem, user: &str, place: &str| Box::new(row.problem(problem).about(user, place));
         let out = |lack: Lack, user: &str, place: &str| match lack {
             Lack::Gone(problem) => Out::Gone(about(problem, user, place)),
             Lack::Told(problem) => Out::Told(about(problem, user, place)),
@@ -119,8 +119,7 @@ impl Enrolments<'_> {
     /// A school that is not listed is told once: nothing of the row depends on it, or that is told by itself.
     fn school(&mut self, row: &Row) -> Option<Problem> {
         let school = row.cell(SCHOOL);
-        let lacking =
-            !school.is_empty() && self.orgs.lacks(school) && self.schools_told.insert(school.to_owned());
+        let lacking = !school.is_empty() && self.orgs.lacks(school) && self.schools_told.insert(school.to_owned());
         lacking.then(|| Problem::new(row.line, Code::ReferenceUnknown, school, "orgs.csv"))
     }
 }
@@ -140,11 +139,11 @@ impl Visitor for Enrolments<'_> {
             // With whom or what is deleted the enrolments go that were sent before.
             Err(Out::Gone(_)) if row.earlier => Ok(Fate::Left),
             Err(Out::Gone(problem)) => {
-                taker.problem(problem)?;
+                taker.problem(*problem)?;
                 Ok(Fate::Left)
             }
             Err(Out::Told(problem)) => {
-                taker.problem(problem)?;
+                taker.problem(*problem)?;
                 Ok(Fate::Bad)
             }
         }

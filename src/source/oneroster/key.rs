@@ -112,7 +112,8 @@ impl RosterForm {
     /// A sentence that names what is accepted.
     pub fn of(source: &Source) -> Result<RosterForm, String> {
         let (columns, cohorts) = (&source.columns, source.target == Target::Cohorts);
-        let optional = |text: &str, known| Some(text).filter(|text| !text.trim().is_empty()).map(|text| key(text, known));
+        let optional =
+            |text: &str, known| Some(text).filter(|text| !text.trim().is_empty()).map(|text| key(text, known));
         let roles = source.roles.iter().map(|role| (role.from.clone(), role.to.clone())).collect();
         let form = RosterForm::new(&columns.user, if cohorts { "" } else { &columns.course }, roles)?;
         Ok(RosterForm {
@@ -147,9 +148,6 @@ fn key(text: &str, known: Known) -> Result<Key, String> {
     let key = found.and_then(|(of, column)| Some(Key { of: *of, place: of.file().place(column)? }));
     key.ok_or_else(|| {
         let names: Vec<String> = known.iter().map(written).collect();
-        format!(
-            "\"{text}\" is no column of a OneRoster export that can be used here; use one of: {}",
-            names.join(", ")
-        )
+        format!("\"{text}\" is no column of a OneRoster export that can be used here; use one of: {}", names.join(", "))
     })
 }

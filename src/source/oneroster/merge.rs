@@ -257,9 +257,7 @@ fn one_of_a_delta(row: &Row, touched: &HashMap<String, Touch>) -> Result<bool, P
     let id = row.cell(ID);
     match touched.get(id) {
         None => Err(Problem::new(row.line, Code::EmptyIdentifier, row.file.columns[ID], "")),
-        Some(touch) if touch.contradicted => {
-            Err(Problem::new(row.line, Code::ReferenceAmbiguous, id, row.file.csv))
-        }
+        Some(touch) if touch.contradicted => Err(Problem::new(row.line, Code::ReferenceAmbiguous, id, row.file.csv)),
         Some(touch) => Ok(touch.line == row.line),
     }
 }

@@ -82,12 +82,8 @@ fn a_delta_adds_changes_and_takes_away_by_source_id() {
         ("e-9", "active", "k-2,o-1,s-1,student,"),
         ("e-8", "tobedeleted", ",,,,"),
     ]);
-    let expected = [
-        "MATH1-A|alan|student",
-        "MATH1-A|grace|editingteacher",
-        "MATH1-B|ada|student",
-        "MATH1-B|grace|editingteacher",
-    ];
+    let expected =
+        ["MATH1-A|alan|student", "MATH1-A|grace|editingteacher", "MATH1-B|ada|student", "MATH1-B|grace|editingteacher"];
     let (kept, read) = feed.take(&export).unwrap();
     assert_eq!((kept.lines(), kept.told()), (expected.map(str::to_owned).to_vec(), Vec::new()));
     assert_eq!((read.kind, read.enrolments.rows, read.sorted.rows), (SnapshotKind::Delta, 4, 4));
@@ -101,10 +97,17 @@ fn a_delta_adds_changes_and_takes_away_by_source_id() {
 #[test]
 fn users_and_classes_change_by_delta_too() {
     let mut feed = Feed::after(by("users.username", "classes.classCode"), &bulk());
-    assert_eq!(feed.lines(&users(&[("s-1", "active", "true,lovelace,,")]))[1], "MATH1-A|lovelace|student|2026-09-01|2027-01-31");
+    assert_eq!(
+        feed.lines(&users(&[("s-1", "active", "true,lovelace,,")]))[1],
+        "MATH1-A|lovelace|student|2026-09-01|2027-01-31"
+    );
     let classes = changed("title,courseSourcedId,classCode", &[("k-1", "active", "Analysis A,c-1,MATH1-Z")]);
     let export = users(&[("s-3", "active", "true,emmy,,")]).with("classes", "delta", classes);
-    let export = export.with("enrollments", "delta", delta(&[("e-9", "active", "k-1,o-1,s-3,student,")]).files["enrollments.csv"].clone());
+    let export = export.with(
+        "enrollments",
+        "delta",
+        delta(&[("e-9", "active", "k-1,o-1,s-3,student,")]).files["enrollments.csv"].clone(),
+    );
     let lines = feed.lines(&export);
     assert_eq!(lines[2], "MATH1-Z|emmy|student");
     assert_eq!(lines.iter().filter(|line| line.starts_with("MATH1-Z|")).count(), 3);
@@ -204,7 +207,10 @@ fn a_delta_that_says_two_things_of_one_row_changes_nothing_of_it() {
     let (kept, _) = feed.take(&export).unwrap();
     assert_eq!(
         kept.told(),
-        ["enrollments.csv:2 reference-ambiguous e-1 (s-1, k-1)", "enrollments.csv:3 reference-ambiguous e-1 (s-1, k-2)"]
+        [
+            "enrollments.csv:2 reference-ambiguous e-1 (s-1, k-1)",
+            "enrollments.csv:3 reference-ambiguous e-1 (s-1, k-2)"
+        ]
     );
     assert!(kept.lines().contains(&"k-1|s-1|student|2026-09-01|2027-01-31".to_owned()), "{:?}", kept.lines());
     assert!(kept.lines().contains(&"k-1|s-2|student".to_owned()));
@@ -213,8 +219,7 @@ fn a_delta_that_says_two_things_of_one_row_changes_nothing_of_it() {
 #[test]
 fn who_changes_classes_of_one_course_stays() {
     let mut feed = Feed::after(by("", "courses.courseCode"), &bulk());
-    let export =
-        delta(&[("e-1", "tobedeleted", "k-1,o-1,s-1,student,"), ("e-9", "active", "k-2,o-1,s-1,student,")]);
+    let export = delta(&[("e-1", "tobedeleted", "k-1,o-1,s-1,student,"), ("e-9", "active", "k-2,o-1,s-1,student,")]);
     assert_eq!(feed.lines(&export), ["MATH1|s-1|student", "MATH1|s-2|student", "MATH1|t-1|editingteacher"]);
 }
 

@@ -36,10 +36,17 @@ fn cohorts_are_made_of_classes_courses_or_schools() {
     };
     assert_eq!(of("", ""), ["k-1|s-1", "k-1|t-1", "k-2|s-2", "k-2|t-1"]);
     assert_eq!(of("classes.classCode", "classes.title")[0], "MATH1-A|s-1|Analysis A");
-    assert_eq!(of("courses.courseCode", "courses.title"), ["MATH1|s-1|Analysis", "MATH1|s-2|Analysis", "MATH1|t-1|Analysis"]);
+    assert_eq!(
+        of("courses.courseCode", "courses.title"),
+        ["MATH1|s-1|Analysis", "MATH1|s-2|Analysis", "MATH1|t-1|Analysis"]
+    );
     assert_eq!(of("orgs.sourcedId", "orgs.name"), ["o-1|s-1|Faculty", "o-1|s-2|Faculty", "o-1|t-1|Faculty"]);
     let students = [("target", "cohorts"), ("roles", "student = student\nteacher = -")];
-    assert_eq!(bulk().rows(&form(&students).unwrap()), ["k-1|s-1", "k-2|s-2"], "teachers are no members, and no problem");
+    assert_eq!(
+        bulk().rows(&form(&students).unwrap()),
+        ["k-1|s-1", "k-2|s-2"],
+        "teachers are no members, and no problem"
+    );
 }
 
 #[test]
