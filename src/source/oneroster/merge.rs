@@ -123,92 +123,110 @@ impl Sides<'_> {
             Some((base, _)) if mode != Mode::Bulk => base.take(file.csv)?,
             _ => None,
         };
-        let mut read = FileRead { file: file.csv.to_owned(), sha256: String::new(), rows: 0, bad: 0, ragged: 0 };
+        let read = FileRead { file: file.csv.to_owned(), sha256: String::new(), rows: 0, bad: 0, ragged: 0 };
         if sent.is_none() && earlier.is_none() {
             return Ok(read);
         }
-        let refused = |problem| SetError::of_file(file.csv, problem);
-        let mut keep = Keep(self.keep.as_deref_mut().map(|keep| keep.table(file, complete)).transpose()?);
-        let delta = mode == Mode::Delta;
-        let (sent, touched) = match sent {
-            Some(sent) if delta => {
-                let mut table = Table::open(sent.try_clone()?, &file.form(required)).map_err(refused)?;
-                (Some(sent), touched(&mut table, file)?)
-            }
-            sent => (sent, HashMap::new()),
+        let keep = Keep(self.keep.as_deref_mut().map(|keep| keep.table(file, complete)).transpose()?);
+        let open = |content: File, required: &[usize]| {
+            Table::open(content, &file.form(required)).map_err(|problem| SetError::of_file(file.csv, problem))
+        };
+        let touched = match &sent {
+            Some(sent) if mode == Mode::Delta => touched(&mut open(sent.try_clone()?, required)?, file)?,
+            _ => HashMap::new(),
         };
         let goes = |touch: &&Touch| touch.wish == Wish::NotBe && !touch.contradicted;
         touched.iter().filter(|(_, touch)| goes(touch)).for_each(|(id, _)| visitor.gone(id));
+        let mut showing = Showing { file, touched, delta: mode == Mode::Delta, visitor, taker, keep, read };
         if let Some(earlier) = earlier {
-            let mut table = Table::open(earlier, &file.form(&[])).map_err(refused)?;
-            let mut status = StatusRule::new(false);
-            while let Some(entry) = table.next_entry().map_err(refused)? {
-                let TableEntry::Row(line) = entry else { continue };
-                if touched.get(table.cell(ID)).is_some_and(|touch| !touch.contradicted) {
-                    continue;
-                }
-                let row = Row { table: &table, file, line, earlier: true };
-                match status.wish(line, table.cell(STATUS), "") {
-                    Ok(_) if visitor.row(&row, taker)? == Fate::Left => {}
-                    Ok(_) => keep.row(&table, "")?,
-                    Err(problem) => {
-                        visitor.unusable(&row, problem, taker)?;
-                        keep.row(&table, table.cell(STATUS))?;
-                    }
-                }
-            }
+            showing.earlier(&mut open(earlier, &[])?)?;
         }
-        let Some(sent) = sent else {
-            keep.finish()?;
-            return Ok(read);
-        };
-        let mut table = Table::open(sent, &file.form(required)).map_err(refused)?;
-        read.sha256.clone_from(&table.sha256);
-        let mut status = StatusRule::new(delta);
-        while let Some(entry) = table.next_entry().map_err(refused)? {
-            read.rows += 1;
-            let line = match entry {
-                TableEntry::Row(line) => line,
-                TableEntry::Bad(problem) => {
-                    read.bad += 1;
-                    read.ragged += u64::from(problem.code == Code::RowRagged);
-                    taker.problem(SetProblem::new(file.csv, problem))?;
-                    continue;
-                }
-            };
-            let row = Row { table: &table, file, line, earlier: false };
-            let usable = status.wish(line, table.cell(STATUS), table.cell(MODIFIED));
-            let usable = usable.and_then(|usable| match delta {
-                true => one_of_a_delta(&row, &touched).map(|counts| counts.then_some(usable)),
-                false => Ok(Some(usable)),
-            });
-            let warning = match usable {
-                Ok(Some((Wish::Be, warning))) => {
-                    let fate = visitor.row(&row, taker)?;
-                    read.bad += u64::from(fate == Fate::Bad);
-                    if fate != Fate::Left {
-                        keep.row(&table, "")?;
-                    }
-                    warning
-                }
-                Ok(Some((Wish::NotBe, warning))) => warning,
-                Ok(None) => None,
+        if let Some(sent) = sent {
+            let newest = showing.sent(&mut open(sent, required)?)?;
+            self.newest = self.newest.max(newest);
+        }
+        showing.keep.finish()?;
+        Ok(showing.read)
+    }
+}
+
+/// One file, while its rows are shown.
+struct Showing<'a> {
+    file: &'static RosterFile,
+    delta: bool,
+    touched: HashMap<String, Touch>,
+    visitor: &'a mut dyn Visitor,
+    taker: &'a mut dyn Taker,
+    keep: Keep<'a>,
+    read: FileRead,
+}
+
+impl Showing<'_> {
+    /// The rows of the base that the archive does not touch.
+    fn earlier(&mut self, table: &mut Table<File>) -> Result<(), SetError> {
+        let file = self.file;
+        let mut status = StatusRule::new(false);
+        while let Some(entry) = table.next_entry().map_err(|problem| SetError::of_file(file.csv, problem))? {
+            let TableEntry::Row(line) = entry else { continue };
+            if self.touched.get(table.cell(ID)).is_some_and(|touch| !touch.contradicted) {
+                continue;
+            }
+            let row = Row { table, file, line, earlier: true };
+            match status.wish(line, row.cell(STATUS), "") {
+                Ok(_) if self.visitor.row(&row, self.taker)? == Fate::Left => {}
+                Ok(_) => self.keep.row(table, "")?,
                 Err(problem) => {
-                    read.bad += 1;
-                    visitor.unusable(&row, problem, taker)?;
-                    if !delta {
-                        keep.row(&table, table.cell(STATUS))?;
-                    }
-                    None
+                    self.visitor.unusable(&row, problem, self.taker)?;
+                    self.keep.row(table, table.cell(STATUS))?;
                 }
-            };
-            if let Some(warning) = warning {
-                taker.problem(row.warning(warning))?;
             }
         }
-        keep.finish()?;
-        self.newest = self.newest.max(status.newest);
-        Ok(read)
+        Ok(())
+    }
+
+    /// The rows that are sent; gives the latest change among them.
+    fn sent(&mut self, table: &mut Table<File>) -> Result<i64, SetError> {
+        let file = self.file;
+        self.read.sha256.clone_from(&table.sha256);
+        let mut status = StatusRule::new(self.delta);
+        while let Some(entry) = table.next_entry().map_err(|problem| SetError::of_file(file.csv, problem))? {
+            self.read.rows += 1;
+            match entry {
+                TableEntry::Row(line) => self.one(&Row { table, file, line, earlier: false }, &mut status)?,
+                TableEntry::Bad(problem) => {
+                    self.read.bad += 1;
+                    self.read.ragged += u64::from(problem.code == Code::RowRagged);
+                    self.taker.problem(SetProblem::new(file.csv, problem))?;
+                }
+            }
+        }
+        Ok(status.newest)
+    }
+
+    fn one(&mut self, row: &Row, status: &mut StatusRule) -> Result<(), SetError> {
+        let usable = status.wish(row.line, row.cell(STATUS), row.cell(MODIFIED));
+        let counts = |usable| match self.delta {
+            true => one_of_a_delta(row, &self.touched).map(|counts| counts.then_some(usable)),
+            false => Ok(Some(usable)),
+        };
+        let (wish, warning) = match usable.and_then(counts) {
+            Ok(Some(usable)) => usable,
+            Ok(None) => return Ok(()),
+            Err(problem) => {
+                self.read.bad += 1;
+                self.visitor.unusable(row, problem, self.taker)?;
+                // It protects whom it is about after later deltas, too.
+                return if self.delta { Ok(()) } else { Ok(self.keep.row(row.table, row.cell(STATUS))?) };
+            }
+        };
+        if wish == Wish::Be {
+            let fate = self.visitor.row(row, self.taker)?;
+            self.read.bad += u64::from(fate == Fate::Bad);
+            if fate != Fate::Left {
+                self.keep.row(row.table, "")?;
+            }
+        }
+        warning.map_or(Ok(()), |warning| Ok(self.taker.problem(row.warning(warning))?))
     }
 }
 
