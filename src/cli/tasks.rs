@@ -8,11 +8,13 @@ use serde_json::json;
 use crate::cli::{Exit, Setting, output};
 use crate::config::Locale;
 use crate::moodle::site::Site;
+use crate::report::feed;
 use crate::report::words::pick;
 use crate::run;
 use crate::run::State;
 use crate::schedule::store::{self, Last};
 use crate::schedule::{Planned, When, tasks};
+use crate::sets::{Feed, Stale, feeds};
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Exit> {
     let mut conn = setting.database()?.connect().await?;
@@ -20,13 +22,20 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Exit> {
     let site = Site::read(&mut conn).await?;
     let zone = run::zone(&setting.settings, Some(&site));
     let kept = store::list(&mut conn).await?;
+    let feeds = feeds(&mut conn, &setting.settings).await?;
     conn.close().await;
     let known = tasks(&setting.settings);
+    let now = setting.clock.now();
     let rows = known.iter().map(|task| Row {
         task,
         last: kept.iter().find(|last| last.name == task.name),
         zone: task.zone(zone),
-        next: task.next(zone, setting.clock.now()).filter(|_| task.enabled),
+        next: task.next(zone, now).filter(|_| task.enabled),
+        feed: feeds.iter().find(|feed| feed.source == task.name),
+        stale: feeds.iter().find(|feed| feed.source == task.name).and_then(|feed| {
+            let source = setting.settings.sources.get(&feed.source)?;
+            feed.stale(source, zone, now, None)
+        }),
     });
     if setting.json {
         output::json(&rows.map(|row| row.json()).collect::<Vec<_>>());
@@ -41,6 +50,9 @@ struct Row<'a> {
     last: Option<&'a Last>,
     zone: Tz,
     next: Option<i64>,
+    /// The last good sets, of an enabled source.
+    feed: Option<&'a Feed>,
+    stale: Option<Stale>,
 }
 
 impl Row<'_> {
@@ -48,6 +60,7 @@ impl Row<'_> {
         let (schedule, catch_up, every) = match &self.task.when {
             When::Cron { schedule, catch_up } => (Some(schedule.as_str()), Some(catch_up.as_str()), None),
             When::Every(interval) => (None, None, Some(interval.as_secs())),
+            When::Files => (None, None, None),
         };
         json!({
             "name": self.task.name,
@@ -63,7 +76,20 @@ impl Row<'_> {
             "succeeded": self.last.map(|last| last.succeeded).filter(|succeeded| *succeeded != 0),
             "message": self.last.map(|last| last.message.as_str()).filter(|message| !message.is_empty()),
             "next": self.next,
+            "last_set": self.feed.and_then(|feed| feed.last),
+            "same_since": self.feed.and_then(|feed| feed.same_since),
+            "stale": self.stale.map(Stale::as_str),
         })
+    }
+
+    /// What stands below its row: why it failed, or what is wrong with its feed.
+    fn notes(&self, locale: Locale) -> Vec<String> {
+        let message = self.last.filter(|last| !last.message.is_empty()).map(|last| {
+            let mark = if last.result == State::Failed.as_str() { "!" } else { "-" };
+            format!("{mark} {}", last.message)
+        });
+        let stale = self.stale.map(|stale| format!("! {}", feed::stale(stale, self.zone, locale)));
+        message.into_iter().chain(stale).collect()
     }
 
     /// The cells of the table, in the order of [`headings`].
@@ -74,6 +100,7 @@ impl Row<'_> {
                 let seconds = interval.as_secs();
                 (pick(locale, &format!("every {seconds} s"), &format!("toutes les {seconds} s")), "-".to_owned())
             }
+            When::Files => (pick(locale, "its files", "ses fichiers"), self.zone.name().to_owned()),
         };
         let none = || "-".to_owned();
         let yes = if self.task.enabled { pick(locale, "yes", "oui") } else { pick(locale, "no", "non") };
@@ -112,14 +139,11 @@ fn table<'a>(rows: impl Iterator<Item = Row<'a>>, locale: Locale) {
         std::iter::once(headings(locale)).chain(rows.iter().map(|row| row.cells(locale))).collect();
     let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 8] = std::array::from_fn(width);
-    let notes = std::iter::once(None).chain(rows.iter().map(|row| row.last));
-    for (row, last) in cells.iter().zip(notes) {
+    let notes = std::iter::once(Vec::new()).chain(rows.iter().map(|row| row.notes(locale)));
+    for (row, notes) in cells.iter().zip(notes) {
         let padded: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         output::line(padded.join("  ").trim_end());
-        if let Some(last) = last.filter(|last| !last.message.is_empty()) {
-            let mark = if last.result == State::Failed.as_str() { "!" } else { "-" };
-            output::line(&format!("  {mark} {}", last.message));
-        }
+        notes.iter().for_each(|note| output::line(&format!("  {note}")));
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use config::ValueKind;
 
-use super::sections::{CourseDelay, Listen, RoleOf, Schedule, Season};
+use super::sections::{CourseDelay, ExpectedBy, Listen, RoleOf, Schedule, Season};
 
 /// What begins a database URL that enrold understands.
 const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
@@ -133,6 +133,14 @@ pub(super) fn timezone(text: &str) -> Result<(), String> {
 /// A cron text of five fields; the type that the scheduler works with is the check.
 pub(super) fn schedule(text: &str) -> Result<(), String> {
     text.parse::<Schedule>().map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
+}
+
+/// A time of day with its days, or nothing.
+pub(super) fn expected_by(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Ok(());
+    }
+    text.parse::<ExpectedBy>().map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
 }
 
 /// What a length of time looks like.

@@ -101,6 +101,11 @@ impl Tasks {
         Ok(())
     }
 
+    /// The site's time zone, as it was last read.
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+
     /// New settings are in force.
     pub fn adopt(&mut self) {
         self.planned = schedule::tasks(&self.shared.settings());

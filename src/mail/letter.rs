@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config::Locale;
 use crate::mail::plain;
 use crate::mail::words::{self, Facts};
-use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, SET_REPORT};
+use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, SET_REPORT, SOURCE_STALE};
 
 /// A row of the outbox with the letter that it shares, ready to be written.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl Draft {
                 let lines: String = self.entries.iter().map(line).collect();
                 plain_letter(words::expiry_teacher(&facts, &lines, locale))
             }
-            SET_REPORT => plain_letter((self.fact("subject").to_owned(), self.fact("body").to_owned())),
+            SET_REPORT | SOURCE_STALE => plain_letter((self.fact("subject").to_owned(), self.fact("body").to_owned())),
             _ => self.welcome(&facts, locale),
         }
     }

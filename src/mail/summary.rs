@@ -1,11 +1,9 @@
 //! The mail that tells the operators what a full set came to: written when it is queued, with the closing of its run.
 //! It must not send, nor decide how a run ends.
 
-use serde_json::json;
-
 use crate::config::{Locale, MailWhen, Settings};
-use crate::db::{Conn, DbError, Params};
-use crate::mail::outbox::state;
+use crate::db::{Conn, DbError};
+use crate::mail::operators::{self, Word};
 use crate::report::words::{self, pick};
 use crate::report::{set, table};
 use crate::run::outcome::{Report, State};
@@ -33,42 +31,16 @@ pub async fn queue(
         return Ok(0);
     }
     let locale = settings.locale;
-    let name = "SELECT COALESCE(MIN(f.fullname), '') FROM {course} f WHERE f.category = 0";
-    let site = conn.row(name, &Params::new()).await?.map(|row| row.text(0)).unwrap_or_default();
-    let letter = json!({
-        "site": site, "subject": subject(source, report, locale), "body": body(report, message, locale),
-    });
-    let now = report.clock;
-    let params = Params::new()
-        .with("run", report.run)
-        .with("kind", SET_REPORT)
-        .with("data", letter.to_string())
-        .with("lang", locale.as_str())
-        .with("state", state::QUEUED)
-        .with("now", now)
-        .with("expires", now + settings.smtp.kept());
-    let keep = conn.dialect().insert_absent(
-        "{enrold_letter}",
-        "run, enrolid, kind, data",
-        "SELECT l.run, l.enrolid, l.kind, l.data FROM (SELECT :run AS run, 0 AS enrolid, :kind AS kind, :data AS data) l WHERE 1 = 1",
-    );
-    conn.exec(&keep, &params).await?;
-    let mut params = params;
-    let mut addressed = Vec::new();
-    for (at, address) in known.mail_to.iter().enumerate() {
-        addressed.push(format!("SELECT {} AS place, :what{at} AS what, :address{at} AS address", at + 1));
-        params = params
-            .with(format!("what{at}"), format!("{SET_REPORT}/{}/{}", report.run, at + 1))
-            .with(format!("address{at}"), address.as_str());
-    }
-    let insert = conn.dialect().insert_absent(
-        "{enrold_outbox}",
-        "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, attempts, due, sent",
-        "SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + q.place, :run, :kind, q.what, :state, 0, 0, 0, 0, '', q.address,
-                :lang, :now, :expires, 0, :now, 0
-           FROM (:addressed) q WHERE NOT EXISTS (SELECT 1 FROM {enrold_outbox} d WHERE d.dedupe = q.what)",
-    );
-    conn.exec(&insert, &params.fragment("addressed", addressed.join(" UNION ALL "))).await
+    let word = Word {
+        kind: SET_REPORT,
+        run: report.run,
+        letter: 0,
+        mark: format!("{SET_REPORT}/{}", report.run),
+        now: report.clock,
+        subject: subject(source, report, locale),
+        body: body(report, message, locale),
+    };
+    operators::queue(conn, settings, &known.mail_to, &word).await
 }
 
 /// True if this ending is one that somebody wants to be told.

@@ -3,6 +3,7 @@
 
 pub mod codes;
 mod document;
+pub mod feed;
 mod sentences;
 pub mod set;
 pub mod table;

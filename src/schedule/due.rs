@@ -52,8 +52,8 @@ pub fn next(schedule: &Schedule, zone: Tz, after: i64) -> Option<i64> {
     }
 }
 
-/// The last planned moment that is not after `now`.
-fn latest(schedule: &Schedule, zone: Tz, now: i64) -> Option<i64> {
+/// The last planned moment that is not after `now`, in Unix seconds.
+pub fn latest(schedule: &Schedule, zone: Tz, now: i64) -> Option<i64> {
     let now = moment(zone, now)?;
     let cron = schedule.cron();
     if is_of_every_hour(schedule) {

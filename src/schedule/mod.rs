@@ -44,6 +44,8 @@ pub enum When {
     },
     /// So much time since the last start, whatever the calendar says.
     Every(Duration),
+    /// Whenever its files are dropped: nothing is planned.
+    Files,
 }
 
 /// All tasks, enabled or not, in the order in which they run when several are due: the sources, the jobs of a run in
@@ -59,11 +61,14 @@ pub fn tasks(settings: &Settings) -> Vec<Planned> {
     sources(settings).chain(by_calendar).chain([rescan]).collect()
 }
 
-/// The sources that are fetched from a database, each a task of its name: they come before the rules that follow them.
+/// The sources, each a task of its name: they come before the rules that follow them.
 fn sources(settings: &Settings) -> impl Iterator<Item = Planned> {
-    settings.sources.iter().filter(|(_, source)| source.files.is_empty()).map(|(name, source)| Planned {
+    settings.sources.iter().map(|(name, source)| Planned {
         name: name.clone(),
-        when: When::Cron { schedule: source.schedule.clone(), catch_up: source.catch_up },
+        when: match source.files.is_empty() {
+            true => When::Cron { schedule: source.schedule.clone(), catch_up: source.catch_up },
+            false => When::Files,
+        },
         zone: source.timezone,
         enabled: source.enabled,
     })
@@ -87,14 +92,15 @@ impl Planned {
                 let waits = |last: i64| (0..interval.as_secs() as i64).contains(&now.saturating_sub(last));
                 (!last.is_some_and(waits)).then_some(now)
             }
+            When::Files => None,
         }
     }
 
-    /// The first moment of the calendar after `after`, in Unix seconds; `None` for a task by interval.
+    /// The first moment of the calendar after `after`, in Unix seconds; `None` for a task without one.
     pub fn next(&self, site: Tz, after: i64) -> Option<i64> {
         match &self.when {
             When::Cron { schedule, .. } => due::next(schedule, self.zone(site), after),
-            When::Every(_) => None,
+            When::Every(_) | When::Files => None,
         }
     }
 

@@ -55,6 +55,7 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     defaulted("seasons", Kind::List(forms::seasons)),
     defaulted("stale_after", Kind::Span),
     whole("same_bytes_days", 0, CENTURY, "days"),
+    text("expected_by", forms::expected_by),
     defaulted("mail_to", Kind::List(forms::mail_addresses)),
     choice("mail_when", MailWhen::WORDS),
     text("columns.user", forms::line),

@@ -3,6 +3,7 @@
 
 mod coursecompleted;
 mod database;
+mod expected_by;
 mod expirations;
 mod flatfile;
 mod guard;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use coursecompleted::{CourseCompleted, CourseDelay};
 pub use database::Database;
+pub use expected_by::ExpectedBy;
 pub use expirations::{Expirations, ExpiredAction, InactiveSince};
 pub use flatfile::{
     CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, UserKey, WhenDisabled,

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::expected_by::{self, ExpectedBy};
 use super::seconds;
 use super::site::zone;
 use super::source_limits::{Season, SetLimits};
@@ -194,6 +195,10 @@ pub struct Source {
     pub stale_after: Duration,
     /// The operator is told when the same bytes have come for so many days; 0: never.
     pub same_bytes_days: u32,
+    /// The operator is told when no new set has come by this time of day, by the wall clock of the source's zone; `None`:
+    /// never.
+    #[serde(default, deserialize_with = "expected_by::optional")]
+    pub expected_by: Option<ExpectedBy>,
     /// Mail addresses that get the reports of its runs.
     pub mail_to: Vec<String>,
     /// After which runs.

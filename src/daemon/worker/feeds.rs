@@ -3,10 +3,14 @@
 
 use std::collections::HashSet;
 
+use chrono_tz::Tz;
+
 use super::{Worker, text};
 use crate::clock::StopWatch;
-use crate::inbox;
-use crate::sets::{Stale, feeds};
+use crate::config::Locale;
+use crate::db::Conn;
+use crate::sets::{Feed, Stale, feeds};
+use crate::{inbox, mail, report};
 
 /// Milliseconds between two looks.
 const MINUTE: u64 = 60_000;
@@ -17,6 +21,8 @@ pub(super) struct Feeds {
     /// A set came to a run since the last look.
     pub changed: bool,
     stale: HashSet<String>,
+    /// The times of staleness of which the operators have their mail.
+    mailed: HashSet<(String, String)>,
     /// Since when somebody looks, Unix seconds.
     since: i64,
 }
@@ -24,7 +30,7 @@ pub(super) struct Feeds {
 impl Feeds {
     /// Nothing is known yet at `since`.
     pub fn new(since: i64) -> Self {
-        Self { looked: None, changed: false, stale: HashSet::new(), since }
+        Self { looked: None, changed: false, stale: HashSet::new(), mailed: HashSet::new(), since }
     }
 
     fn is_due(&mut self) -> bool {
@@ -49,23 +55,41 @@ impl Worker {
         }
         for feed in feeds(&mut conn, &self.settings).await.map_err(text)? {
             let Some(source) = self.settings.sources.get(&feed.source) else { continue };
-            let stale = feed.stale(source, now, self.feeds.since);
+            let zone = source.timezone.unwrap_or(self.tasks.zone());
+            let stale = feed.stale(source, zone, now, Some(self.feeds.since));
             self.shared.status.metrics().source(&feed.source, feed.last, stale.is_some());
-            self.tell_feed(&feed.source, stale);
+            self.tell_feed(&feed.source, stale, zone);
+            if let Some(stale) = stale {
+                self.mail_feed(&mut conn, &feed, stale, zone, now).await?;
+            }
         }
         conn.close().await;
         Ok(())
     }
 
-    fn tell_feed(&mut self, source: &str, stale: Option<Stale>) {
+    fn tell_feed(&mut self, source: &str, stale: Option<Stale>, zone: Tz) {
         match stale {
             Some(stale) if self.feeds.stale.insert(source.to_owned()) => {
-                tracing::warn!(source.name = source, "the source {source} is stale: {stale}");
+                let why = report::feed::stale(stale, zone, Locale::En);
+                tracing::warn!(source.name = source, "the source {source} is stale: {why}");
             }
             None if self.feeds.stale.remove(source) => {
                 tracing::info!(source.name = source, "the source {source} is fresh again");
             }
             _ => {}
         }
+    }
+
+    /// The outbox knows what was queued before this daemon began; what cannot be queued now is at the next look.
+    async fn mail_feed(&mut self, conn: &mut Conn, feed: &Feed, stale: Stale, zone: Tz, now: i64) -> Result<(), String> {
+        let spell = (feed.source.clone(), feed.spell(stale));
+        if self.feeds.mailed.contains(&spell) || !self.settings.smtp.enabled {
+            return Ok(());
+        }
+        if mail::tell_stale(conn, &self.settings, feed, stale, zone, now).await.map_err(text)? {
+            self.feeds.mailed.insert(spell);
+            self.shared.mail.notify_one();
+        }
+        Ok(())
     }
 }

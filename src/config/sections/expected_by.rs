@@ -1,0 +1,54 @@
+//! By when a source must have sent its set: a time of day, on every day or on some days of the week.
+//! It must not know whether it has.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, de::Error};
+
+use super::Schedule;
+
+/// A time of day by a wall clock, and the days on which it counts: `06:30`, `06:30 mon-fri`, `18:00 tue,sat`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedBy {
+    text: String,
+    schedule: Schedule,
+}
+
+impl ExpectedBy {
+    /// The text as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The calendar of its moments: one on each of its days, also on those on which the clocks change.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+}
+
+impl FromStr for ExpectedBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || "expected a time of day, and days if it is not every day, as in \"06:30\" or \"06:30 mon-fri\"";
+        let (time, days) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), "*"));
+        let number = |text: &str, below: u8| {
+            let digits = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u8>().ok().filter(|number| digits && *number < below)
+        };
+        let (hour, minute) = time.split_once(':').ok_or_else(form)?;
+        let (hour, minute) = number(hour, 24).zip(number(minute, 60)).ok_or_else(form)?;
+        let days = days.trim();
+        if !days.chars().all(|c| c.is_ascii_alphanumeric() || ",-*".contains(c)) {
+            return Err(form().to_owned());
+        }
+        let schedule = format!("{minute} {hour} * * {days}").parse().map_err(|_| form())?;
+        Ok(Self { text: text.trim().to_owned(), schedule })
+    }
+}
+
+/// An empty text is none.
+pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ExpectedBy>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
+}

@@ -1,0 +1,72 @@
+//! Mails to operators, who are addresses and no accounts: one letter, one row of the outbox for each address.
+//! It must not know what they are told, nor send.
+
+use serde_json::json;
+
+use crate::config::Settings;
+use crate::db::{Conn, DbError, Params};
+use crate::mail::outbox::state;
+
+/// What operators are told.
+pub(super) struct Word {
+    /// The kind of the mail.
+    pub kind: &'static str,
+    /// The run that it is about, or 0.
+    pub run: i64,
+    /// What tells the letter from others of the run and kind: 0, or a number below 0.
+    pub letter: i64,
+    /// What tells this word from every other of its kind: one whose mark is in the outbox is not queued again.
+    pub mark: String,
+    /// When it is queued, Unix seconds.
+    pub now: i64,
+    /// One line.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+}
+
+/// Queues a mail for each address; gives how many. Three statements; inside a transaction under the run lease.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn queue(
+    conn: &mut Conn,
+    settings: &Settings,
+    to: &[String],
+    word: &Word,
+) -> Result<u64, DbError> {
+    let name = "SELECT COALESCE(MIN(f.fullname), '') FROM {course} f WHERE f.category = 0";
+    let site = conn.row(name, &Params::new()).await?.map(|row| row.text(0)).unwrap_or_default();
+    let letter = json!({ "site": site, "subject": word.subject, "body": word.body });
+    let mut params = Params::new()
+        .with("run", word.run)
+        .with("letter", word.letter)
+        .with("kind", word.kind)
+        .with("data", letter.to_string())
+        .with("lang", settings.locale.as_str())
+        .with("state", state::QUEUED)
+        .with("now", word.now)
+        .with("expires", word.now + settings.smtp.kept());
+    let keep = conn.dialect().insert_absent(
+        "{enrold_letter}",
+        "run, enrolid, kind, data",
+        "SELECT l.run, l.enrolid, l.kind, l.data
+           FROM (SELECT :run AS run, :letter AS enrolid, :kind AS kind, :data AS data) l WHERE 1 = 1",
+    );
+    conn.exec(&keep, &params).await?;
+    let mut addressed = Vec::new();
+    for (at, address) in to.iter().enumerate() {
+        addressed.push(format!("SELECT {} AS place, :what{at} AS what, :address{at} AS address", at + 1));
+        params = params
+            .with(format!("what{at}"), format!("{}/{}", word.mark, at + 1))
+            .with(format!("address{at}"), address.as_str());
+    }
+    let insert = conn.dialect().insert_absent(
+        "{enrold_outbox}",
+        "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, attempts, due, sent",
+        "SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + q.place, :run, :kind, q.what, :state, 0, 0, :letter, 0, '',
+                q.address, :lang, :now, :expires, 0, :now, 0
+           FROM (:addressed) q WHERE NOT EXISTS (SELECT 1 FROM {enrold_outbox} d WHERE d.dedupe = q.what)",
+    );
+    conn.exec(&insert, &params.fragment("addressed", addressed.join(" UNION ALL "))).await
+}
