@@ -1,6 +1,7 @@
 //! A read-only session on another database: what its tables and queries give comes as text, row by row.
 //! It must not know what the rows mean, and nothing that it sends can write.
 
+mod probe;
 mod session;
 
 use std::time::Duration;

@@ -12,6 +12,7 @@ mod own;
 mod place;
 mod rights;
 mod server;
+mod sources;
 mod tables;
 mod tasks;
 
@@ -112,6 +113,7 @@ async fn examine(conn: &mut Conn, settings: &Settings, findings: &mut Vec<Findin
     let read = ["config", "config_plugins", "role", "context", "user", "course", "task_scheduled"];
     if read.iter().all(|table| tables::may_read(&gaps, table)) {
         findings.extend(moodle::examine(conn, settings).await?);
+        findings.extend(sources::examine(conn, settings, own && tables::may_read(&gaps, "enrold_run")).await?);
         if tables::may_read(&gaps, "enrol") {
             let outbox = own && tables::may_read(&gaps, "enrold_outbox");
             findings.extend(mails::examine(conn, settings, outbox).await?);

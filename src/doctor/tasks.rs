@@ -3,16 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Settings, WhenOff};
+use crate::config::{Settings, Target, WhenOff};
 use crate::db::{Conn, DbError, Params};
 use crate::doctor::finding::{Finding, words};
 use crate::moodle::site::Site;
 use crate::rules::RULES;
+use crate::rules::database::DATABASE;
 use crate::run::jobs;
 
 /// One task of enrold and Moodle's tasks for the same work.
 struct Job {
     name: &'static str,
+    /// The key that leaves its work to Moodle.
+    key: String,
     /// Whether the daemon runs it.
     enabled: bool,
     /// Moodle's tasks for it that are enabled, and whose method is.
@@ -26,6 +29,7 @@ struct Job {
 pub(super) async fn examine(conn: &mut Conn, site: &Site, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let enabled = enabled_in_moodle(conn).await?;
     let mut jobs: Vec<Job> = jobs::all().map(|name| job(name, site, settings, &enabled)).collect();
+    jobs.extend(source_of_moodle(site, settings, &enabled));
     let mut told = BTreeSet::new();
     for job in jobs.iter_mut().filter(|job| job.enabled) {
         // Two tasks of enrold may share one of Moodle's.
@@ -47,9 +51,22 @@ fn job(name: &'static str, site: &Site, settings: &Settings, enabled: &BTreeSet<
     let twins = jobs::twins(&RULES, site, &[name.to_owned()]).into_iter();
     Job {
         name,
+        key: format!("tasks.{name}.enabled"),
         enabled: settings.tasks.get(name).is_some_and(|task| task.enabled),
         twins: twins.filter(|twin| enabled.contains(*twin)).map(str::to_owned).collect(),
     }
+}
+
+/// The source that does the work of Moodle's own external-database method.
+fn source_of_moodle(site: &Site, settings: &Settings, enabled: &BTreeSet<String>) -> Option<Job> {
+    let source = settings.sources.get(DATABASE.name).filter(|source| source.target == Target::Enrolments)?;
+    let twins = DATABASE.twins.iter().filter(|twin| site.is_enabled(DATABASE.method) && enabled.contains(**twin));
+    Some(Job {
+        name: DATABASE.name,
+        key: format!("sources.{}.enabled", DATABASE.name),
+        enabled: source.enabled,
+        twins: twins.map(|twin| (*twin).to_owned()).collect(),
+    })
 }
 
 /// Work that Moodle does as well: one finding for each task of enrold, or the word that there is none.
@@ -70,7 +87,7 @@ fn twin(job: &Job) -> Finding {
     let commands: Vec<String> =
         job.twins.iter().map(|twin| format!("php admin/cli/scheduled_task.php --disable='{twin}'")).collect();
     let commands = commands.join(" && ");
-    let name = job.name;
+    let Job { name, key, .. } = job;
     Finding::warning(
         "twin-task",
         words(
@@ -78,7 +95,7 @@ fn twin(job: &Job) -> Finding {
                 "Moodle's own task {list} is enabled: it does the same work as enrold's task {name}, which waits while it runs"
             ),
             format!(
-                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where its version has the option, as the web user: {commands}; or leave the work to Moodle: tasks.{name}.enabled = false. If $CFG->scheduled_tasks in config.php switches it off, enrold cannot see that, and all is well"
+                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where its version has the option, as the web user: {commands}; or leave the work to Moodle: {key} = false. If $CFG->scheduled_tasks in config.php switches it off, enrold cannot see that, and all is well"
             ),
         ),
         words(
@@ -86,7 +103,7 @@ fn twin(job: &Job) -> Finding {
                 "la tâche {list} de Moodle est activée : elle fait le même travail que la tâche {name} d'enrold, qui attend pendant qu'elle tourne"
             ),
             format!(
-                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands} ; ou laissez le travail à Moodle : tasks.{name}.enabled = false. Si $CFG->scheduled_tasks dans config.php la désactive, enrold ne peut pas le voir, et tout va bien"
+                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands} ; ou laissez le travail à Moodle : {key} = false. Si $CFG->scheduled_tasks dans config.php la désactive, enrold ne peut pas le voir, et tout va bien"
             ),
         ),
     )

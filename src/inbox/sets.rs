@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::look::Stand;
+use super::patterns::matches;
 use super::{Found, Look, followers, names};
 use crate::config::{SetFormat, Settings, Source};
 use crate::sets::{Readiness, readiness};
@@ -178,50 +179,4 @@ impl<'a> Directory<'a> {
 
 fn own_name(found: &Found) -> &OsStr {
     found.working.as_ref().map_or(&found.name, |(name, _)| name)
-}
-
-/// Whether a name is of a pattern: `*` is any text, `?` any one character, everything else itself.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut of) = (0, 0);
-    // Where to go on when the text that a star stands for must be one character longer.
-    let mut star = None;
-    while of < name.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, of));
-                at += 1;
-            }
-            Some(letter) if *letter == '?' || *letter == name[of] => (at, of) = (at + 1, of + 1),
-            _ => {
-                let Some((from, upto)) = star else { return false };
-                star = Some((from, upto + 1));
-                (at, of) = (from + 1, upto + 1);
-            }
-        }
-    }
-    pattern[at..].iter().all(|letter| *letter == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn names_match_patterns() {
-        for (pattern, name, expected) in [
-            ("night-*.csv", "night-20261122.csv", true),
-            ("night-*.csv", "night-.csv", true),
-            ("night-*.csv", "night-1.csv.gz", false),
-            ("*a*b", "xaxbxab", true),
-            ("*a*b", "xaxbxa", false),
-            ("n?ght", "nïght", true),
-            ("n?ght", "nght", false),
-            ("*", "", true),
-            ("", "x", false),
-            ("A", "a", false),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
 }

@@ -15,4 +15,4 @@ pub use dropped::{Destination, TakeError, Taken, is_delta, take_archive, take_fi
 pub use moodle::{MoodleSourceError, with_moodles_settings};
 pub use rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 pub use snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
-pub use sql::{SourceError, fetch, fetch_courses};
+pub use sql::{SourceError, fetch, fetch_courses, probe};

@@ -66,6 +66,15 @@ const COURSE_COLUMNS: [&str; 4] = ["fullname", "shortname", "idnumber", "categor
 /// # Errors
 /// Any [`SourceError`]; no file is left then.
 pub async fn fetch(source_name: &str, source: &Source, state: &Path, now: i64) -> Result<Snapshot, SourceError> {
+    let (from, canonical, remote) = wanted(source_name, source)?;
+    let goal = Goal { state, directory: source_name.to_owned(), now, canonical };
+    read(source_name, source, from, &remote, goal).await
+}
+
+/// What a source reads: from where, the canonical columns, and their names there.
+type Wanted<'a> = (RemoteRows<'a>, Vec<&'static str>, Vec<&'a str>);
+
+fn wanted<'a>(source_name: &str, source: &'a Source) -> Result<Wanted<'a>, SourceError> {
     let unset = |key| SourceError::Unset { source_name: source_name.to_owned(), key };
     let from = match (source.table.trim(), source.query.trim()) {
         ("", "") => return Err(unset("table")),
@@ -73,21 +82,11 @@ pub async fn fetch(source_name: &str, source: &Source, state: &Path, now: i64) -
         (table, _) => RemoteRows::Table(table),
     };
     let (canonical, remote) = chosen(source).map_err(unset)?;
-    let goal = Goal { state, directory: source_name.to_owned(), now, canonical };
-    read(source_name, source, from, &remote, goal).await
+    Ok((from, canonical, remote))
 }
 
-/// Reads the table of courses ([`crate::config::CourseTable`]) into a snapshot of `fullname`, `shortname` and, where they are named,
-/// `idnumber` and `category`; `None` where the source has no such table.
-///
-/// # Errors
-/// As [`fetch`].
-pub async fn fetch_courses(
-    source_name: &str,
-    source: &Source,
-    state: &Path,
-    now: i64,
-) -> Result<Option<Snapshot>, SourceError> {
+/// The same of its table of courses; `None` where it has none.
+fn wanted_courses<'a>(source_name: &str, source: &'a Source) -> Result<Option<Wanted<'a>>, SourceError> {
     let unset = |key| SourceError::Unset { source_name: source_name.to_owned(), key };
     let courses = &source.courses;
     if courses.table.trim().is_empty() {
@@ -101,8 +100,46 @@ pub async fn fetch_courses(
     }
     let pairs = COURSE_COLUMNS.into_iter().zip(names);
     let (canonical, remote): (Vec<_>, Vec<_>) = pairs.filter(|(_, remote)| !remote.is_empty()).unzip();
+    Ok(Some((RemoteRows::Table(&courses.table), canonical, remote)))
+}
+
+/// Asks the second database of a source for no row of what a night would read of it; gives whether its account could write
+/// there, `None` where that is not known.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn probe(source_name: &str, source: &Source) -> Result<Option<bool>, SourceError> {
+    let (from, _, remote) = wanted(source_name, source)?;
+    let courses = wanted_courses(source_name, source)?;
+    let url = source.url.as_ref();
+    let url = url.ok_or_else(|| SourceError::Unset { source_name: source_name.to_owned(), key: "url" })?;
+    let work = async {
+        let mut session = Remote::connect(url.expose_secret(), timeouts(source), &source.setup).await?;
+        session.probe(from, &remote).await?;
+        if let Some((from, _, remote)) = courses {
+            session.probe(from, &remote).await?;
+        }
+        let may_write = session.may_write(from, url.expose_secret()).await;
+        session.close().await;
+        Ok(may_write)
+    };
+    work.await.map_err(|error| SourceError::Remote { source_name: source_name.to_owned(), error })
+}
+
+/// Reads the table of courses ([`crate::config::CourseTable`]) into a snapshot of `fullname`, `shortname` and, where they are named,
+/// `idnumber` and `category`; `None` where the source has no such table.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn fetch_courses(
+    source_name: &str,
+    source: &Source,
+    state: &Path,
+    now: i64,
+) -> Result<Option<Snapshot>, SourceError> {
+    let Some((from, canonical, remote)) = wanted_courses(source_name, source)? else { return Ok(None) };
     let goal = Goal { state, directory: format!("{source_name}/courses"), now, canonical };
-    read(source_name, source, RemoteRows::Table(&courses.table), &remote, goal).await.map(Some)
+    read(source_name, source, from, &remote, goal).await.map(Some)
 }
 
 /// Where a snapshot goes, and its header.
@@ -111,6 +148,10 @@ struct Goal<'a> {
     directory: String,
     now: i64,
     canonical: Vec<&'static str>,
+}
+
+fn timeouts(source: &Source) -> RemoteTimeouts {
+    RemoteTimeouts { connect: source.connect_timeout, statement: source.statement_timeout }
 }
 
 async fn read(
@@ -123,8 +164,7 @@ async fn read(
     let url = source.url.as_ref();
     let url = url.ok_or_else(|| SourceError::Unset { source_name: source_name.to_owned(), key: "url" })?;
     let work = async {
-        let timeouts = RemoteTimeouts { connect: source.connect_timeout, statement: source.statement_timeout };
-        let mut session = Remote::connect(url.expose_secret(), timeouts, &source.setup).await?;
+        let mut session = Remote::connect(url.expose_secret(), timeouts(source), &source.setup).await?;
         let mut writer = SnapshotWriter::begin(goal.state, &goal.directory, &goal.canonical, goal.now)?;
         session
             .each(from, remote, |cells| {

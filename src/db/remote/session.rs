@@ -79,7 +79,7 @@ impl Remote {
         Ok(())
     }
 
-    async fn command(&mut self, sql: &str) -> Result<(), RemoteError> {
+    pub(super) async fn command(&mut self, sql: &str) -> Result<(), RemoteError> {
         let statement = AssertSqlSafe(sql.to_owned());
         let patience = self.patience();
         let work = async {

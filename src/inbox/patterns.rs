@@ -1,0 +1,84 @@
+//! The patterns of `sources.NAME.files`: which names they mean, and whether they can mean any.
+//! It must not look at the drop directory.
+
+use std::ffi::OsStr;
+
+use super::names::{self, Sort};
+
+/// Whether a name is of a pattern: `*` is any text, `?` any one character, everything else itself.
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut of) = (0, 0);
+    // Where to go on when the text that a star stands for must be one character longer.
+    let mut star = None;
+    while of < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, of));
+                at += 1;
+            }
+            Some(letter) if *letter == '?' || *letter == name[of] => (at, of) = (at + 1, of + 1),
+            _ => {
+                let Some((from, upto)) = star else { return false };
+                star = Some((from, upto + 1));
+                (at, of) = (from + 1, upto + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == '*')
+}
+
+/// A name of the pattern.
+fn example(pattern: &str) -> String {
+    pattern.replace(['*', '?'], "x")
+}
+
+/// Whether a file could belong to both; it is looked for among the plainest names of each.
+pub fn overlap(one: &str, other: &str) -> bool {
+    matches(one, &example(other)) || matches(other, &example(one))
+}
+
+/// Whether a file in the drop directory can have a name of this pattern and be input.
+pub fn is_of_input(pattern: &str) -> bool {
+    !pattern.contains('/') && names::sort(OsStr::new(&example(pattern))) == Sort::Input
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_match_patterns() {
+        for (pattern, name, expected) in [
+            ("night-*.csv", "night-20261122.csv", true),
+            ("night-*.csv", "night-.csv", true),
+            ("night-*.csv", "night-1.csv.gz", false),
+            ("*a*b", "xaxbxab", true),
+            ("*a*b", "xaxbxa", false),
+            ("n?ght", "nïght", true),
+            ("n?ght", "nght", false),
+            ("*", "", true),
+            ("", "x", false),
+            ("A", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn what_two_patterns_share_and_what_is_never_input() {
+        assert!(overlap("night-*.csv", "*.csv") && overlap("*.csv", "night-*.csv"));
+        assert!(!overlap("night-*.csv", "day-*.csv"));
+        for (pattern, expected) in [
+            ("night-*.csv", true),
+            ("*", true),
+            ("*.ok", false),
+            (".night.csv", false),
+            ("_*.csv", false),
+            ("in/night.csv", false),
+            ("*.done", false),
+        ] {
+            assert_eq!(is_of_input(pattern), expected, "{pattern}");
+        }
+    }
+}
