@@ -2,15 +2,16 @@
 //! It must not decide or change anything.
 
 use anyhow::anyhow;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::{Exit, Setting, output};
 use crate::config::Locale;
 use crate::db::{Conn, Params};
-use crate::report::{Code, Problem};
+use crate::report::Problem;
 use crate::report::{set, words};
 use crate::run::history::{self, Past};
 use crate::run::hold::Shelf;
+use crate::run::problems;
 use crate::sets::SetReport;
 
 /// The words of `runs`.
@@ -24,10 +25,25 @@ pub struct Options {
     /// Also those of tasks that changed nothing
     #[arg(long)]
     all: bool,
-    /// The courses or cohorts of a full set as CSV, nothing else
-    #[arg(long, requires = "run", conflicts_with = "json")]
-    csv: bool,
+    /// One table as CSV, nothing else: the courses or cohorts of a full set, what is wrong with lines or rows, or role
+    /// values that the site does not know
+    #[arg(long, value_name = "TABLE", num_args = 0..=1, require_equals = true, default_missing_value = "places", requires = "run", conflicts_with = "json")]
+    csv: Option<Csv>,
 }
+
+/// The tables of `--csv`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Csv {
+    /// The courses or cohorts of a full set
+    Places,
+    /// What is wrong, with file and line
+    Problems,
+    /// Role values of a full set that the site does not know
+    Roles,
+}
+
+/// The states of runs whose plan and errors lie in the state directory.
+const KEPT: [&str; 3] = ["held", "rejected", "approved"];
 
 pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
     let mut conn = setting.database()?.connect().await?;
@@ -35,10 +51,11 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
         None => list(setting, &mut conn, options).await?,
         Some(run) => {
             let past = history::find(&mut conn, run).await?.ok_or_else(|| anyhow!("there is no run {run}"))?;
-            if options.csv {
-                places(&past)?;
-            } else {
-                whole(setting, &mut conn, &past).await?;
+            match options.csv {
+                Some(Csv::Places) => places(&past)?,
+                Some(Csv::Problems) => wrong(setting, &mut conn, &past).await?,
+                Some(Csv::Roles) => output::line(set::roles_csv(&of_set(&past)?).trim_end()),
+                None => whole(setting, &mut conn, &past).await?,
             }
         }
     }
@@ -80,7 +97,7 @@ async fn whole(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Resul
         headline(setting.locale(), past);
     }
     let mut told = Told { json: setting.json, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
-    if past.state == "held" || past.state == "rejected" || past.state == "approved" {
+    if KEPT.contains(&past.state.as_str()) {
         let shelf = Shelf::of(&setting.settings.state.path, past.run);
         match (shelf.lines(&shelf.errors()), shelf.lines(&shelf.plan())) {
             (Ok(errors), Ok(plan)) => {
@@ -103,12 +120,41 @@ async fn whole(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Resul
 
 /// The places of a full set as CSV.
 fn places(past: &Past) -> anyhow::Result<()> {
-    let account = account(past).ok_or_else(|| anyhow!("run {} is not one of a full set", past.run))?;
+    let account = of_set(past)?;
     output::line(set::csv(&account).trim_end());
     if account.more_places > 0 {
         eprintln!("enrold: the history has not kept {} more courses or cohorts", account.more_places);
     }
     Ok(())
+}
+
+/// What is wrong with the lines or rows of a run as CSV.
+async fn wrong(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Result<()> {
+    let mut told = Told { json: true, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
+    if KEPT.contains(&past.state.as_str()) {
+        let shelf = Shelf::of(&setting.settings.state.path, past.run);
+        shelf.lines(&shelf.errors())?.iter().for_each(|error| told.error(error));
+    } else {
+        errors(conn, past.run, &mut told).await?;
+    }
+    let text = |error: &Value, name: &str| match &error[name] {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let names = ["file", "line", "code", "value", "hint", "message"];
+    let mut out = csv::Writer::from_writer(std::io::stdout());
+    out.write_record(names)?;
+    for error in &told.errors {
+        out.write_record(names.map(|name| text(error, name)))?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// What a full set came to, or that the run is none of one.
+fn of_set(past: &Past) -> anyhow::Result<SetReport> {
+    account(past).ok_or_else(|| anyhow!("run {} is not one of a full set", past.run))
 }
 
 /// What a full set came to, as the history has it.
@@ -145,16 +191,14 @@ struct Told {
 
 impl Told {
     fn error(&mut self, error: &Value) {
-        let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-        let line = error["line"].as_u64().unwrap_or(0);
-        let message = Code::parse(&text("code"))
-            .map_or_else(String::new, |code| Problem::new(line, code, text("value"), text("hint")).text(self.locale));
+        let problem: Option<Problem> = serde_json::from_value(error.clone()).ok();
+        let message = problem.map_or_else(String::new, |problem| problem.text(self.locale));
         if self.json {
             let mut error = error.clone();
             error["message"] = message.into();
             self.errors.push(error);
         } else {
-            output::line(&format!("  {:<18} {message}", text("code")));
+            output::line(&format!("  {:<18} {message}", error["code"].as_str().unwrap_or_default()));
         }
     }
 
@@ -177,15 +221,20 @@ impl Told {
     }
 }
 
-async fn journal(conn: &mut Conn, run: i64, told: &mut Told) -> anyhow::Result<()> {
+async fn errors(conn: &mut Conn, run: i64, told: &mut Told) -> anyhow::Result<()> {
     let params = Params::new().with("run", run);
-    let errors =
-        "SELECT line, code, COALESCE(value, ''), COALESCE(hint, '') FROM {enrold_error} WHERE run = :run ORDER BY line";
-    conn.each(errors, &params, |row| {
-        told.error(&json!({ "line": row.int(0), "code": row.text(1), "value": row.text(2), "hint": row.text(3) }));
+    let errors = format!("SELECT {} FROM {{enrold_error}} WHERE run = :run ORDER BY line", problems::COLUMNS);
+    conn.each(&errors, &params, |row| {
+        told.error(&serde_json::to_value(problems::of_row(&row)).unwrap_or_default());
         Ok(())
     })
     .await?;
+    Ok(())
+}
+
+async fn journal(conn: &mut Conn, run: i64, told: &mut Told) -> anyhow::Result<()> {
+    errors(conn, run, told).await?;
+    let params = Params::new().with("run", run);
     let changes = "SELECT c.seq, c.kind, c.state, c.line, c.userid, u.username, c.courseid, s.shortname, c.roleid, r.shortname, c.enrolid, c.contextid,
             c.component, c.itemid, c.groupid, c.targetid, c.status, c.timestart, c.timeend, c.oldstatus, c.oldtimestart, c.oldtimeend, c.lastenrol, c.oldrow
         FROM {enrold_change} c LEFT JOIN {user} u ON u.id = c.userid LEFT JOIN {course} s ON s.id = c.courseid LEFT JOIN {role} r ON r.id = c.roleid

@@ -28,7 +28,7 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         lastenrol SMALLINT, oldrow LONG, PRIMARY KEY (run, seq)) OPTIONS",
     "CREATE TABLE enrold_error (
         run BIGINT NOT NULL, line BIGINT NOT NULL, code VARCHAR(40) NOT NULL, value LONG, hint LONG,
-        PRIMARY KEY (run, line)) OPTIONS",
+        file LONG, fileline BIGINT, PRIMARY KEY (run, line)) OPTIONS",
     "CREATE TABLE enrold_task (
         name VARCHAR(40) NOT NULL PRIMARY KEY, started BIGINT NOT NULL, ended BIGINT NOT NULL, result VARCHAR(20) NOT NULL,
         run BIGINT, succeeded BIGINT NOT NULL, message LONG) OPTIONS",

@@ -26,11 +26,12 @@ use finding::words;
 
 pub use finding::{Finding, Level, Words, can_work};
 
-/// Examines everything; findings come in the order in which an operator would put things right.
-pub async fn run(database: &Database, settings: &Settings) -> Vec<Finding> {
+/// Examines everything; findings come in the order in which an operator would put things right. `now` (Unix seconds) says how
+/// old the last sets are.
+pub async fn run(database: &Database, settings: &Settings, now: i64) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(mut conn) = reach(database, settings, &mut findings).await {
-        if let Err(error) = examine(&mut conn, settings, &mut findings).await {
+        if let Err(error) = examine(&mut conn, settings, now, &mut findings).await {
             findings.push(broken_off(&error));
         }
         conn.close().await;
@@ -88,7 +89,7 @@ async fn reach(database: &Database, settings: &Settings, findings: &mut Vec<Find
     }
 }
 
-async fn examine(conn: &mut Conn, settings: &Settings, findings: &mut Vec<Finding>) -> Result<(), DbError> {
+async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut Vec<Finding>) -> Result<(), DbError> {
     findings.extend(server::examine(conn).await?);
     let catalogue = Catalogue::read(conn).await?;
     if let Some(finding) = tables::no_moodle(conn, &catalogue) {
@@ -113,7 +114,8 @@ async fn examine(conn: &mut Conn, settings: &Settings, findings: &mut Vec<Findin
     let read = ["config", "config_plugins", "role", "context", "user", "course", "task_scheduled"];
     if read.iter().all(|table| tables::may_read(&gaps, table)) {
         findings.extend(moodle::examine(conn, settings).await?);
-        findings.extend(sources::examine(conn, settings, own && tables::may_read(&gaps, "enrold_run")).await?);
+        let history = own && tables::may_read(&gaps, "enrold_run");
+        findings.extend(sources::examine(conn, settings, history.then_some(now)).await?);
         if tables::may_read(&gaps, "enrol") {
             let outbox = own && tables::may_read(&gaps, "enrold_outbox");
             findings.extend(mails::examine(conn, settings, outbox).await?);

@@ -1,7 +1,6 @@
 //! The sources of full sets: whether tonight's set can be read, whether the last ones came, and who else does that work.
 //! It must not read a row of a set; it asks each second database for none.
 
-use crate::clock;
 use crate::config::{Settings, Source, Target};
 use crate::db::{Conn, DbError};
 use crate::doctor::finding::{Finding, words};
@@ -18,11 +17,11 @@ const PLUGIN: &str = "enrol_database";
 /// The settings without which Moodle's plugin does nothing at a login (spec database 6).
 const NEEDED: [&str; 4] = ["dbtype", "remoteenroltable", "remotecoursefield", "remoteuserfield"];
 
-/// Examines the enabled sources; with `history` also when their last sets came.
+/// Examines the enabled sources; with `now` (Unix seconds) also how old their last sets are, which needs the history.
 ///
 /// # Errors
 /// The engine's. What is wrong with a second database is a finding.
-pub(super) async fn examine(conn: &mut Conn, settings: &Settings, history: bool) -> Result<Vec<Finding>, DbError> {
+pub(super) async fn examine(conn: &mut Conn, settings: &Settings, now: Option<i64>) -> Result<Vec<Finding>, DbError> {
     let enabled: Vec<(&str, &Source)> = enabled(settings).collect();
     if enabled.is_empty() {
         return Ok(Vec::new());
@@ -38,8 +37,8 @@ pub(super) async fn examine(conn: &mut Conn, settings: &Settings, history: bool)
         findings.extend(default_role(name, source, &site));
         findings.extend(mails(name, source, settings));
     }
-    if history {
-        findings.extend(stale(conn, settings, &site).await?);
+    if let Some(now) = now {
+        findings.extend(stale(conn, settings, &site, now).await?);
     }
     findings.extend(method_off(&enabled, &site));
     findings.extend(login(&enabled, &site));
@@ -189,9 +188,8 @@ fn mails(name: &str, source: &Source, settings: &Settings) -> Option<Finding> {
     })
 }
 
-async fn stale(conn: &mut Conn, settings: &Settings, site: &Site) -> Result<Vec<Finding>, DbError> {
+async fn stale(conn: &mut Conn, settings: &Settings, site: &Site, now: i64) -> Result<Vec<Finding>, DbError> {
     let of_site = zone(settings, Some(site));
-    let now = clock::real();
     let mut findings = Vec::new();
     for feed in feeds(conn, settings).await? {
         let Some(source) = settings.sources.get(&feed.source) else { continue };
@@ -246,24 +244,33 @@ fn login(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
     let others: Vec<&str> = names.filter(|name| *name != METHOD).collect();
     let (en, fr) = if others.is_empty() {
         (
-            "it does the same as the source database, but no limit, time of grace or report holds at a login".to_owned(),
+            "it does the same as the source database, but no limit, time of grace or report holds at a login"
+                .to_owned(),
             "elle fait la même chose que la source database, mais sans limite, délai de grâce ni rapport".to_owned(),
         )
     } else {
         let list = others.join(", ");
         (
-            format!("it takes the roles that the sources {list} have given for its own, and removes them until the next night"),
-            format!("elle prend pour siens les rôles donnés par les sources {list}, et les retire jusqu'à la nuit suivante"),
+            format!(
+                "it takes the roles that the sources {list} have given for its own, and removes them until the next night"
+            ),
+            format!(
+                "elle prend pour siens les rôles donnés par les sources {list}, et les retire jusqu'à la nuit suivante"
+            ),
         )
     };
     Some(Finding::warning(
         "login-sync",
         words(
-            format!("Moodle's own external-database method is set up too and synchronises each user at login, whatever its task does: {en}"),
+            format!(
+                "Moodle's own external-database method is set up too and synchronises each user at login, whatever its task does: {en}"
+            ),
             "copy its settings into [sources.database] if enrold is to go on with them, then empty 'Database driver' (dbtype) in Site administration > Plugins > Enrolments > External database; leave the method itself enabled. See docs/full-sets.md, Beside Moodle",
         ),
         words(
-            format!("la méthode « Base de données externe » de Moodle est réglée aussi et synchronise chaque utilisateur à sa connexion, quoi que fasse sa tâche : {fr}"),
+            format!(
+                "la méthode « Base de données externe » de Moodle est réglée aussi et synchronise chaque utilisateur à sa connexion, quoi que fasse sa tâche : {fr}"
+            ),
             "copiez ses réglages dans [sources.database] si enrold doit les reprendre, puis videz « Pilote de base de données » (dbtype) dans Administration du site > Plugins > Inscriptions > Base de données externe ; laissez la méthode activée. Voyez docs/full-sets.md, Beside Moodle",
         ),
     ))

@@ -140,7 +140,7 @@ impl<'a> Stage<'a> {
     }
 
     async fn refuse(&mut self, conn: &mut Conn, line: u64, code: Code, value: &str) -> Result<(), DbError> {
-        let problem = Problem { line, code, value: value.to_owned(), hint: self.hint(code) };
+        let problem = Problem::new(line, code, value, self.hint(code));
         self.problem(conn, &problem).await
     }
 

@@ -44,9 +44,9 @@ pub(super) async fn write(
         return Ok(beside.between);
     }
     let mut problems = Problems::of(database, settings, run).await?;
-    let lines = problems.lines().await?;
     // A line of a set is no order that could be given again: the next set says all.
     let text = if claimed.is_set { None } else { Some(Text::open(claimed, run, settings)?) };
+    let lines = if claimed.is_set { Vec::new() } else { problems.lines().await? };
     beside.errors(text.as_ref(), &mut problems, &lines, settings.locale).await?;
     fault::step("errors-written");
     if let Some(text) = &text {
@@ -116,7 +116,8 @@ impl<'a> Beside<'a> {
         Ok(())
     }
 
-    /// `line,code,message,raw`: a record per problem, in UTF-8.
+    /// `line,code,message,raw`: a record per problem, in UTF-8; of a set `file,line,code,message`, for its rows stand in
+    /// several files and are no orders.
     async fn errors(
         &self,
         text: Option<&Text>,
@@ -125,27 +126,38 @@ impl<'a> Beside<'a> {
         locale: Locale,
     ) -> Result<(), EndingError> {
         let raw = text.map(|text| text.raw(lines.iter().copied())).transpose()?;
-        let mut raw = raw.into_iter().flatten().peekable();
+        let mut raw = raw.map(Iterator::peekable);
         let mut draft = self.draft(".errors.csv")?;
         let claimed = self.claimed.path.display().to_string();
-        draft.write_all(b"line,code,message,raw\n").map_err(|error| draft.cannot(error))?;
-        let mut page = problems.after(-1).await?;
-        while let Some(last) = page.last().map(|problem| problem.line as i64) {
+        let header: &[u8] = if raw.is_some() { b"line,code,message,raw\n" } else { b"file,line,code,message\n" };
+        draft.write_all(header).map_err(|error| draft.cannot(error))?;
+        let mut page = problems.after(None).await?;
+        while let Some((last, _)) = page.last() {
+            let last = *last;
             let mut out = csv::Writer::from_writer(&mut draft);
             let mut written = Ok(());
-            for problem in &page {
-                let same = raw.next_if(|line| line.as_ref().map_or(true, |line| line.line == problem.line));
-                let line =
-                    same.transpose().map_err(|error| RunError::from_file(error, &claimed))?.map(|line| line.text);
+            for (_, problem) in &page {
                 let number = problem.line.to_string();
-                let message = problem.text(locale);
-                let record = [&number, problem.code.as_str(), &message, line.as_deref().unwrap_or_default()];
-                written = written.and_then(|()| out.write_record(record));
+                let code = problem.code.as_str();
+                let record = match &mut raw {
+                    None => {
+                        // The line has a column of its own.
+                        let message = Problem { file: String::new(), line: 0, ..problem.clone() }.text(locale);
+                        out.write_record([&problem.file, &number, code, &message])
+                    }
+                    Some(raw) => {
+                        let same = raw.next_if(|line| line.as_ref().map_or(true, |line| line.line == problem.line));
+                        let line = same.transpose().map_err(|error| RunError::from_file(error, &claimed))?;
+                        let line = line.map(|line| line.text).unwrap_or_default();
+                        out.write_record([&number, code, &problem.text(locale), &line])
+                    }
+                };
+                written = written.and(record);
             }
             let flushed = written.map_err(std::io::Error::from).and_then(|()| out.flush());
             drop(out);
             flushed.map_err(|error| draft.cannot(error))?;
-            page = problems.after(last).await?;
+            page = problems.after(Some(last)).await?;
         }
         Ok(draft.finish()?)
     }
@@ -217,26 +229,26 @@ impl Problems {
         Ok(Self::Paged { conn, run: run.run })
     }
 
-    /// The next problems after a line.
-    async fn after(&mut self, line: i64) -> Result<Vec<Problem>, EndingError> {
+    /// The next problems after a key, each with its own; from the first without one.
+    async fn after(&mut self, key: Option<i64>) -> Result<Vec<(i64, Problem)>, EndingError> {
         match self {
             Self::Kept(problems) => {
-                let from = problems.partition_point(|problem| problem.line as i64 <= line);
-                Ok(problems[from..].iter().take(PAGE).cloned().collect())
+                let all = (0i64..).zip(problems.iter());
+                let rest = all.skip_while(|(at, _)| key.is_some_and(|key| *at <= key));
+                Ok(rest.take(PAGE).map(|(at, problem)| (at, problem.clone())).collect())
             }
-            Self::Paged { conn, run } => Ok(problems_after(conn, *run, line, PAGE as i64).await?),
+            Self::Paged { conn, run } => Ok(problems_after(conn, *run, key.unwrap_or(i64::MIN), PAGE as i64).await?),
         }
     }
 
-    /// The lines of all problems, ascending.
+    /// The lines of all problems that have one, ascending.
     async fn lines(&mut self) -> Result<Vec<u64>, EndingError> {
-        let mut lines: Vec<u64> = Vec::new();
+        let (mut lines, mut key) = (Vec::new(), None);
         loop {
-            let page = self.after(lines.last().map_or(-1, |line| *line as i64)).await?;
-            if page.is_empty() {
-                return Ok(lines);
-            }
-            lines.extend(page.iter().map(|problem| problem.line));
+            let page = self.after(key).await?;
+            let Some((last, _)) = page.last() else { return Ok(lines) };
+            key = Some(*last);
+            lines.extend(page.iter().map(|(_, problem)| problem.line).filter(|line| *line > 0));
         }
     }
 }

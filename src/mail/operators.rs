@@ -29,12 +29,7 @@ pub(super) struct Word {
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn queue(
-    conn: &mut Conn,
-    settings: &Settings,
-    to: &[String],
-    word: &Word,
-) -> Result<u64, DbError> {
+pub(super) async fn queue(conn: &mut Conn, settings: &Settings, to: &[String], word: &Word) -> Result<u64, DbError> {
     let name = "SELECT COALESCE(MIN(f.fullname), '') FROM {course} f WHERE f.category = 0";
     let site = conn.row(name, &Params::new()).await?.map(|row| row.text(0)).unwrap_or_default();
     let letter = json!({ "site": site, "subject": word.subject, "body": word.body });

@@ -73,7 +73,11 @@ async fn queue(
     };
     operators::queue(conn, settings, &source.mail_to, &word).await?;
     let ours = lease.renew(conn).await?;
-    if ours { conn.commit().await? } else { conn.rollback().await? }
+    if ours {
+        conn.commit().await?
+    } else {
+        conn.rollback().await?
+    }
     Ok(ours)
 }
 
@@ -101,7 +105,9 @@ fn body(feed: &Feed, source: &Source, stale: Stale, zone: Tz, locale: Locale) ->
     match locale {
         Locale::En => {
             let look = match files {
-                true => "Look at the system that makes the files, and at the drop directory: does a set wait there, or is it held?",
+                true => {
+                    "Look at the system that makes the files, and at the drop directory: does a set wait there, or is it held?"
+                }
                 false => "Look at the second database, and whether its rows are still brought up to date.",
             };
             format!(
@@ -110,7 +116,9 @@ fn body(feed: &Feed, source: &Source, stale: Stale, zone: Tz, locale: Locale) ->
         }
         Locale::Fr => {
             let look = match files {
-                true => "Vérifiez le système qui produit les fichiers, et le répertoire de dépôt : un lot y attend-il, ou est-il retenu ?",
+                true => {
+                    "Vérifiez le système qui produit les fichiers, et le répertoire de dépôt : un lot y attend-il, ou est-il retenu ?"
+                }
                 false => "Vérifiez la seconde base de données, et que ses lignes sont encore mises à jour.",
             };
             format!(

@@ -1,7 +1,7 @@
 //! The message codes (spec files 8) and the sentence each one becomes in English and in French.
 //! It must not know who raises a code; a code is language-free, only `message` speaks a language.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use crate::config::Locale;
 
@@ -161,9 +161,19 @@ impl Serialize for Code {
     }
 }
 
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Code::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("there is no code {text}")))
+    }
+}
+
 /// Something wrong with one line of a file, or with the whole file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
+    /// The name of the file, where a run reads several or another one than the file that it was given; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
     /// The physical line, 1-based, on which the record begins; 0 is the whole file.
     pub line: u64,
     pub code: Code,
@@ -176,18 +186,30 @@ pub struct Problem {
 impl Problem {
     /// A problem of the line `line` (0: of the whole file).
     pub fn new(line: u64, code: Code, value: impl Into<String>, hint: impl Into<String>) -> Self {
-        Problem { line, code, value: value.into(), hint: hint.into() }
+        Problem { file: String::new(), line, code, value: value.into(), hint: hint.into() }
     }
 
-    /// The whole sentence, with its line: `line 7: no account matches ...`.
+    /// The same, of a line of the file of this name.
+    pub fn in_file(self, file: impl Into<String>) -> Self {
+        Problem { file: file.into(), ..self }
+    }
+
+    /// The whole sentence, with its line: `line 7: no account matches ...`, `night-2.csv, line 7: …`.
     pub fn text(&self, locale: Locale) -> String {
         // Values come from files: a terminal must not obey them.
         let shown = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
         let message = self.code.message(locale, &shown(&self.value), &shown(&self.hint));
-        match (self.line, locale) {
-            (0, _) => message,
-            (line, Locale::En) => format!("line {line}: {message}"),
-            (line, Locale::Fr) => format!("ligne {line} : {message}"),
+        let place = match (self.line, locale) {
+            (0, _) => String::new(),
+            (line, Locale::En) => format!("line {line}"),
+            (line, Locale::Fr) => format!("ligne {line}"),
+        };
+        let both =
+            [shown(&self.file), place].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        match locale {
+            _ if both.is_empty() => message,
+            Locale::En => format!("{both}: {message}"),
+            Locale::Fr => format!("{both} : {message}"),
         }
     }
 }
@@ -244,8 +266,12 @@ mod tests {
         assert!(
             problem.text(Locale::Fr).starts_with("ligne 7 : valeur d'identification d'utilisateur non valide (e42)")
         );
+        let elsewhere = problem.clone().in_file("night-2.csv");
+        assert!(elsewhere.text(Locale::En).starts_with("night-2.csv, line 7: no account"));
+        assert!(elsewhere.text(Locale::Fr).starts_with("night-2.csv, ligne 7 : valeur"));
         let whole = Problem { line: 0, ..problem };
         assert!(whole.text(Locale::En).starts_with("no account"));
+        assert!(whole.in_file("a.csv").text(Locale::En).starts_with("a.csv: no account"));
     }
 
     #[test]

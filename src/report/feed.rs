@@ -15,7 +15,9 @@ pub fn stale(stale: Stale, zone: Tz, locale: Locale) -> String {
         (Stale::Silent(seconds), Locale::En) => format!("no new good set for {} h", seconds / 3_600),
         (Stale::Silent(seconds), Locale::Fr) => format!("aucun nouveau lot valable depuis {} h", seconds / 3_600),
         (Stale::Late(by), Locale::En) => format!("no new good set by {}", moment(by, zone)),
-        (Stale::Late(by), Locale::Fr) => format!("aucun nouveau lot valable n'est arrivé avant le {}", moment(by, zone)),
+        (Stale::Late(by), Locale::Fr) => {
+            format!("aucun nouveau lot valable n'est arrivé avant le {}", moment(by, zone))
+        }
         (Stale::Same(days), Locale::En) => format!("its sets have been the same, byte for byte, for {days} days"),
         (Stale::Same(days), Locale::Fr) => format!("ses lots sont les mêmes, octet pour octet, depuis {days} jours"),
     }

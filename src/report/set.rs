@@ -4,11 +4,14 @@
 use crate::config::Locale;
 use crate::report::words::pick;
 use crate::run::outcome::Breach;
-use crate::sets::account::{Figures, PlaceKind, SetPlace, SetReport};
+use crate::sets::account::{Figures, PlaceKind, RoleValue, SetPlace, SetReport};
 use crate::sets::trend::{Point, median};
 
 /// Places in the table; the rest is counted.
 const SHOWN: usize = 50;
+
+/// Role values in the text; the rest is counted.
+const ROLES: usize = 20;
 
 /// Columns of numbers behind the name.
 const NUMBERS: usize = 7;
@@ -33,6 +36,7 @@ pub fn lines(set: &SetReport, locale: Locale) -> Vec<String> {
         ));
     }
     lines.append(&mut table(set, locale));
+    lines.extend(default_roles(set, locale));
     lines.extend(consequences(set, locale));
     lines.extend(trend(set, locale));
     lines
@@ -107,6 +111,33 @@ fn headings(locale: Locale) -> [String; NUMBERS] {
     .map(|(english, french)| pick(locale, english, french))
 }
 
+/// Role values that nobody knows, with how many rows say so and which role they gave instead.
+fn default_roles(set: &SetReport, locale: Locale) -> Option<String> {
+    let role = &set.default_roles.first()?.role;
+    let shown = |value: &RoleValue| {
+        // Values come from files: a terminal must not obey them.
+        let text: String = value.value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        match locale {
+            Locale::En => format!("'{text}' ({} rows)", value.rows),
+            Locale::Fr => format!("« {text} » ({} lignes)", value.rows),
+        }
+    };
+    let mut list: Vec<String> = set.default_roles.iter().take(ROLES).map(shown).collect();
+    let beyond: u64 = set.default_roles.iter().skip(ROLES).map(|value| value.rows).sum();
+    let more = beyond + set.more_default_roles;
+    if more > 0 {
+        list.push(match locale {
+            Locale::En => format!("others ({more} rows)"),
+            Locale::Fr => format!("d'autres ({more} lignes)"),
+        });
+    }
+    let list = list.join(", ");
+    Some(match locale {
+        Locale::En => format!("! roles that the site does not know, {role} was given instead: {list}"),
+        Locale::Fr => format!("! rôles inconnus du site, {role} a été donné à la place : {list}"),
+    })
+}
+
 fn consequences(set: &SetReport, locale: Locale) -> Option<String> {
     if set.last_enrolments + set.grades == 0 {
         return None;
@@ -157,7 +188,14 @@ pub fn csv(set: &SetReport) -> String {
     text
 }
 
-fn quoted(name: &str) -> String {
+/// The role values for which the default role was given, as CSV.
+pub fn roles_csv(set: &SetReport) -> String {
+    let row = |value: &RoleValue| format!("{},{},{}\n", quoted(&value.value), value.rows, quoted(&value.role));
+    let rows: String = set.default_roles.iter().map(row).collect();
+    format!("value,rows,role\n{rows}")
+}
+
+pub(super) fn quoted(name: &str) -> String {
     if name.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() }
 }
 
@@ -179,6 +217,10 @@ pub(super) fn breach(breach: &Breach, locale: Locale) -> Option<String> {
         ("set", "unknown", Locale::Fr) => {
             format!("garde : {count} des {of} lignes du lot de {name} sont en échec (seuil {limit})")
         }
+        ("set", "courses", Locale::En) => {
+            format!("guard: the set of {name} would make {count} courses (limit {limit})")
+        }
+        ("set", "courses", Locale::Fr) => format!("garde : le lot de {name} créerait {count} cours (seuil {limit})"),
         ("cohort", _, Locale::En) => format!("guard: cohort {name} would lose {count} of {of} members (limit {limit})"),
         ("cohort", _, Locale::Fr) => {
             format!("garde : la cohorte {name} perdrait {count} de ses {of} membres (seuil {limit})")

@@ -23,7 +23,7 @@ use crate::run::parts::{self, Cut, Turn};
 use crate::run::problems::problems;
 use crate::run::work::{Place, Work};
 use crate::run::{Engine, Moment, decision, history, jobs};
-use crate::sets::{self, Terms, account};
+use crate::sets::{self, DefaultRoles, Terms, account};
 
 /// Everything that an attempt needs and a retry keeps.
 #[derive(Clone, Copy)]
@@ -85,6 +85,7 @@ impl Attempt<'_> {
             backfill: false,
             rules: Vec::new(),
             set: None,
+            default_roles: DefaultRoles::default(),
         };
         let outcome = match self.task(&mut work).await {
             Ok(()) => work.guard_check().await,
@@ -195,7 +196,7 @@ impl Attempt<'_> {
     async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
         self.file_unchanged()?;
         let settings = &self.engine.settings;
-        read_problems(conn, self.run, report).await?;
+        self.read_problems(conn, report).await?;
         let ends = self.turn.is_none_or(|turn| turn.is_last());
         if ends {
             report.meanwhile =
@@ -225,6 +226,17 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    async fn read_problems(&self, conn: &mut Conn, report: &mut Report) -> RunResult<()> {
+        if let Some(origins) = self.order.set_order().and_then(|set| set.origins.as_ref()) {
+            sets::origins::name(conn, self.run, origins).await?;
+        }
+        let params = Params::new().with("run", self.run);
+        let count = "SELECT COUNT(*) FROM {enrold_error} WHERE run = :run";
+        report.errors = conn.number(count, &params).await? as u64;
+        report.problems = problems(conn, self.run, PROBLEMS_SHOWN as i64).await?;
+        Ok(())
+    }
+
     fn file_unchanged(&self) -> RunResult<()> {
         self.opened.map_or(Ok(()), |opened| opened.unchanged(&self.order.source()))
     }
@@ -236,18 +248,18 @@ impl Attempt<'_> {
             drop(conn.rollback().await);
             return Err(error);
         }
-        read_problems(conn, self.run, report).await?;
+        self.read_problems(conn, report).await?;
         // Nothing is applied: what counts is the plan, as far as it got before the limit.
         report.counts = planned(conn, self.run).await?;
         let shelf = Shelf::of(&self.engine.settings.state.path, self.run);
-        let held = self.order.to_hold(self.opened);
+        let mut held = self.order.to_hold(self.opened);
         let mut copy = match self.opened {
             Some(opened) => Some(
                 opened.file.try_clone().map_err(|error| RunError::Unreadable { path: self.order.source(), error })?,
             ),
             None => None,
         };
-        let kept = shelf.keep(&held, copy.as_mut(), conn, self.run).await;
+        let kept = shelf.keep(&mut held, copy.as_mut(), self.order.set_order(), conn, self.run).await;
         conn.rollback().await?;
         kept?;
         fault::step("held-kept");
@@ -298,11 +310,4 @@ async fn planned(conn: &mut Conn, run: i64) -> RunResult<BTreeMap<String, i64>> 
     let sql = "SELECT c.kind, COUNT(*) FROM {enrold_change} c WHERE c.run = :run GROUP BY c.kind";
     let rows = conn.rows(sql, &Params::new().with("run", run)).await?;
     Ok(rows.iter().map(|row| (row.text(0), row.int(1))).collect())
-}
-
-async fn read_problems(conn: &mut Conn, run: i64, report: &mut Report) -> RunResult<()> {
-    let params = Params::new().with("run", run).with("shown", PROBLEMS_SHOWN as i64);
-    report.errors = conn.number("SELECT COUNT(*) FROM {enrold_error} WHERE run = :run", &params).await? as u64;
-    report.problems = problems(conn, run, PROBLEMS_SHOWN as i64).await?;
-    Ok(())
 }

@@ -100,6 +100,13 @@ impl Guard {
         }
     }
 
+    /// Compares the courses that a set makes with their limit.
+    pub fn check_courses(&mut self, source: &str, made: i64, max: u32) {
+        if self.limits.mode != GuardMode::Off && max > 0 && made > i64::from(max) {
+            self.breach("set", source, "courses", made, made, max.to_string());
+        }
+    }
+
     /// Compares the members whom one cohort would lose with the limits of a course.
     pub fn check_cohort(&mut self, name: &str, removals: i64, of: i64) {
         if self.limits.mode != GuardMode::Off {

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::db::{Conn, Params};
 use crate::report::Problem;
 use crate::run::error::{RunError, RunResult};
-use crate::run::{SyncOrder, problems};
+use crate::run::{SetOrder, SyncOrder, problems};
+use crate::source::SetProblem;
 use crate::source::oneroster::Roster;
 
 /// What a held run was asked to do, to do it again when it is approved.
@@ -42,9 +43,15 @@ pub struct Held {
     /// The source of a full set.
     #[serde(default)]
     pub set: Option<String>,
-    /// Whom rows of a full set are about that could not be read.
+    /// The digest of the table of courses that came with the set, if one did.
     #[serde(default)]
-    pub unread: Vec<String>,
+    pub courses: Option<String>,
+    /// The files of the set, if it came from files: the list of where its rows stand counts them from 0.
+    #[serde(default)]
+    pub files: Option<Vec<String>>,
+    /// Rows of a full set that could not be read, with what was wrong with them.
+    #[serde(default)]
+    pub unread: Vec<SetProblem>,
     /// What a set leaves for the next delta, if it was a OneRoster archive.
     #[serde(default)]
     pub roster: Option<Roster>,
@@ -94,6 +101,27 @@ impl Shelf {
         self.0.join("bytes")
     }
 
+    /// The copy of the table of courses.
+    pub fn courses(&self) -> PathBuf {
+        self.0.join("courses.csv")
+    }
+
+    /// The copy of the list of where the rows of a set stand in its files.
+    pub fn origins(&self) -> PathBuf {
+        self.0.join("origins.csv")
+    }
+
+    /// Removes the table of courses: nobody will make them any more.
+    ///
+    /// # Errors
+    /// The state directory's.
+    pub fn forget_courses(&self) -> std::io::Result<()> {
+        match fs::remove_file(self.courses()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The plan, one JSON object per change.
     pub fn plan(&self) -> PathBuf {
         self.0.join("plan.jsonl")
@@ -104,14 +132,29 @@ impl Shelf {
         self.0.join("errors.jsonl")
     }
 
-    /// Keeps the order, the bytes and the plan of a run that is about to be rolled back.
+    /// Keeps the order, the bytes and the plan of a run that is about to be rolled back, and what came with a set.
     ///
     /// # Errors
     /// The state directory's, or the engine's.
-    pub async fn keep(&self, held: &Held, file: Option<&mut File>, conn: &mut Conn, run: i64) -> RunResult<()> {
+    pub async fn keep(
+        &self,
+        held: &mut Held,
+        file: Option<&mut File>,
+        set: Option<&SetOrder>,
+        conn: &mut Conn,
+        run: i64,
+    ) -> RunResult<()> {
         // Copies hold personal data: nobody else may read them.
         self.io(fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0))?;
-        let order = serde_json::to_vec_pretty(held).map_err(|error| self.failure(error.into()))?;
+        if let Some(courses) = set.and_then(|set| set.courses.as_ref()) {
+            self.copy(courses, &self.courses())?;
+            held.courses = Some(self.digest_of(&self.courses())?);
+        }
+        if let Some(origins) = set.and_then(|set| set.origins.as_ref()) {
+            self.copy(&origins.list, &self.origins())?;
+            held.files = Some(origins.files.clone());
+        }
+        let order = serde_json::to_vec_pretty(&*held).map_err(|error| self.failure(error.into()))?;
         self.io(write_synced(&self.0.join("order.json"), |out| out.write_all(&order)))?;
         if let Some(file) = file {
             self.io(file.seek(SeekFrom::Start(0)))?;
@@ -130,35 +173,31 @@ impl Shelf {
             &["seq", "kind", "line", "userid", "courseid", "enrolid", "roleid", "username", "course", "role"],
         )
         .await?;
-        let errors = "SELECT line, code, value, hint FROM {enrold_error} WHERE run = :run ORDER BY line";
-        self.spool(conn, errors, &params, &self.errors(), &["line", "code", "value", "hint"]).await
-    }
-
-    async fn spool(&self, conn: &mut Conn, sql: &str, params: &Params, path: &Path, names: &[&str]) -> RunResult<()> {
-        let mut out = BufWriter::new(self.io(create_private(path))?);
-        let mut failed = None;
-        conn.each(sql, params, |row| {
-            let object: serde_json::Map<String, serde_json::Value> = names
-                .iter()
-                .enumerate()
-                .map(|(at, name)| {
-                    let value = match &row.0[at] {
-                        crate::db::Cell::Int(number) => (*number).into(),
-                        _ => row.text(at).into(),
-                    };
-                    ((*name).to_owned(), value)
-                })
-                .collect();
-            if let Err(error) = writeln!(out, "{}", serde_json::Value::Object(object)) {
-                failed.get_or_insert(error);
-            }
+        let errors = format!("SELECT {} FROM {{enrold_error}} WHERE run = :run ORDER BY line", problems::COLUMNS);
+        let mut lines = Lines::begin(self, &self.errors())?;
+        conn.each(&errors, &params, |row| {
+            lines.add(&serde_json::to_value(problems::of_row(&row)).unwrap_or_default());
             Ok(())
         })
         .await?;
-        if let Some(error) = failed {
-            return Err(self.failure(error));
-        }
-        self.io(out.flush().and_then(|()| out.get_ref().sync_all()))
+        lines.end()
+    }
+
+    async fn spool(&self, conn: &mut Conn, sql: &str, params: &Params, path: &Path, names: &[&str]) -> RunResult<()> {
+        let mut lines = Lines::begin(self, path)?;
+        conn.each(sql, params, |row| {
+            let cell = |(at, name): (usize, &&str)| {
+                let value = match &row.0[at] {
+                    crate::db::Cell::Int(number) => (*number).into(),
+                    _ => row.text(at).into(),
+                };
+                ((*name).to_owned(), value)
+            };
+            lines.add(&serde_json::Value::Object(names.iter().enumerate().map(cell).collect()));
+            Ok(())
+        })
+        .await?;
+        lines.end()
     }
 
     /// Reads what the run was asked to do and checks that the copy of its bytes is whole.
@@ -168,12 +207,13 @@ impl Shelf {
     pub fn order(&self) -> RunResult<Held> {
         let text = self.io(fs::read_to_string(self.0.join("order.json")))?;
         let held: Held = serde_json::from_str(&text).map_err(|error| self.failure(error.into()))?;
-        if let Some(wanted) = &held.sha256 {
-            let (found, _) = self.io(File::open(self.bytes()).and_then(|mut file| digest(&mut file)))?;
+        let copies = [(self.bytes(), &held.sha256), (self.courses(), &held.courses)];
+        for (path, wanted) in copies.iter().filter_map(|(path, wanted)| Some((path, wanted.as_ref()?))) {
+            let found = self.digest_of(path)?;
             if found != *wanted {
                 return Err(RunError::Undecidable(format!(
                     "the kept copy {} has changed (sha256 {found} instead of {wanted}): it is not applied; drop the file again",
-                    self.bytes().display()
+                    path.display()
                 )));
             }
         }
@@ -198,12 +238,8 @@ impl Shelf {
     /// # Errors
     /// The state directory's.
     pub fn problems(&self) -> RunResult<Vec<Problem>> {
-        let text = |object: &serde_json::Value, name: &str| object[name].as_str().unwrap_or_default().to_owned();
-        let problem = |object: &serde_json::Value| {
-            let line = object["line"].as_u64().unwrap_or_default();
-            problems::problem(line, &text(object, "code"), text(object, "value"), text(object, "hint"))
-        };
-        Ok(self.lines(&self.errors())?.iter().map(problem).collect())
+        let kept = self.lines(&self.errors())?.into_iter();
+        kept.map(|line| serde_json::from_value(line).map_err(|error| self.failure(error.into()))).collect()
     }
 
     /// The JSON objects of a kept file.
@@ -221,12 +257,47 @@ impl Shelf {
             .collect()
     }
 
+    fn digest_of(&self, path: &Path) -> RunResult<String> {
+        self.io(File::open(path).and_then(|mut file| digest(&mut file))).map(|(digest, _)| digest)
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> RunResult<()> {
+        self.io(File::open(from).and_then(|mut file| write_synced(to, |out| std::io::copy(&mut file, out).map(|_| ()))))
+    }
+
     fn io<T>(&self, result: std::io::Result<T>) -> RunResult<T> {
         result.map_err(|error| self.failure(error))
     }
 
     fn failure(&self, error: std::io::Error) -> RunError {
         RunError::State { path: self.0.display().to_string(), error }
+    }
+}
+
+/// A file of the shelf that is written line by line, each a JSON value.
+struct Lines<'a> {
+    shelf: &'a Shelf,
+    out: BufWriter<File>,
+    failed: Option<std::io::Error>,
+}
+
+impl<'a> Lines<'a> {
+    fn begin(shelf: &'a Shelf, path: &Path) -> RunResult<Self> {
+        Ok(Self { shelf, out: BufWriter::new(shelf.io(create_private(path))?), failed: None })
+    }
+
+    /// The first failure is told at the end.
+    fn add(&mut self, value: &serde_json::Value) {
+        if let Err(error) = writeln!(self.out, "{value}") {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn end(mut self) -> RunResult<()> {
+        if let Some(error) = self.failed {
+            return Err(self.shelf.failure(error));
+        }
+        self.shelf.io(self.out.flush().and_then(|()| self.out.get_ref().sync_all()))
     }
 }
 

@@ -18,7 +18,7 @@ pub mod observe;
 mod order;
 pub mod outcome;
 mod parts;
-mod problems;
+pub mod problems;
 pub mod reconcile;
 pub mod resolve;
 pub mod spool;
@@ -121,6 +121,10 @@ impl Engine {
             return Err(RunError::Undecidable(format!("run {run} was decided by somebody else just now")));
         }
         conn.close().await;
+        if let Err(error) = hold::Shelf::of(&self.settings.state.path, run).forget_courses() {
+            // The decision stands; retention removes it with the rest.
+            tracing::warn!(run.id = run, "run {run} is rejected, its table of courses cannot be removed now: {error}");
+        }
         Ok(history::Past { state: State::Rejected.as_str().to_owned(), ..past })
     }
 

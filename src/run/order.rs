@@ -1,7 +1,6 @@
 //! What a run is asked to do: a file, a task, or a held run that was approved.
 //! It must not open the database; it opens the file once, so that what is scanned is what is read.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -20,8 +19,8 @@ use crate::run::history::{Claim, Past};
 use crate::run::hold::{Held, Shelf, digest};
 use crate::run::jobs;
 use crate::run::resolve::Keys;
-use crate::source::SetProblem;
 use crate::source::oneroster::Roster;
+use crate::source::{Origins, SetProblem};
 
 /// A file to import, with what its bytes cannot say.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +98,8 @@ pub struct SetOrder {
     pub snapshot: PathBuf,
     /// The snapshot of the source's table of courses, if it has one.
     pub courses: Option<PathBuf>,
+    /// Where the rows of the snapshot stand in the files that they come from.
+    pub origins: Option<Origins>,
     /// Why there is no snapshot: the run fails with this.
     pub refused: Option<Problem>,
     /// Rows of the files that are not in the snapshot, because they could not be read.
@@ -114,13 +115,6 @@ pub struct SetOrder {
 }
 
 impl SetOrder {
-    /// Whom the unread rows are about, each once.
-    pub fn unread_users(&self) -> Vec<String> {
-        let users: BTreeSet<&String> =
-            self.unread.iter().map(|row| &row.user).filter(|user| !user.is_empty()).collect();
-        users.into_iter().cloned().collect()
-    }
-
     /// The order of a source without anything else.
     pub fn of(source: &str) -> Self {
         Self { source: source.to_owned(), ..Self::default() }
@@ -180,10 +174,16 @@ impl Order {
         let shelf = Shelf::of(state, run);
         let held = shelf.order()?;
         if let Some(source) = held.set {
-            let unread = held.unread.iter().map(|user| SetProblem::of_user(user)).collect();
-            let shown = past.source.clone();
-            let (snapshot, roster) = (shelf.bytes(), held.roster);
-            let set = SetOrder { source, snapshot, shown, unread, roster, ..SetOrder::default() };
+            let set = SetOrder {
+                source,
+                snapshot: shelf.bytes(),
+                courses: held.courses.is_some().then(|| shelf.courses()),
+                origins: held.files.map(|files| Origins { list: shelf.origins(), files }),
+                shown: past.source.clone(),
+                unread: held.unread,
+                roster: held.roster,
+                ..SetOrder::default()
+            };
             return Ok(Self { task: Task::Set(set), held: Some(run) });
         }
         if held.kind != "import" {
@@ -286,7 +286,9 @@ impl Order {
             form: flat.map(|flat| flat.scan.kind.as_str().to_owned()),
             user_key: flat.map(|flat| flat.keys.user.as_str().to_owned()),
             course_key: flat.map(|flat| flat.keys.course.as_str().to_owned()),
-            unread: self.set_order().map(SetOrder::unread_users).unwrap_or_default(),
+            courses: None,
+            files: None,
+            unread: self.set_order().map(|order| order.unread.clone()).unwrap_or_default(),
             roster: self.set_order().and_then(|order| order.roster.clone()),
             set,
         }

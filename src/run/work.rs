@@ -8,7 +8,7 @@ use crate::moodle::site::Site;
 use crate::run::guard::Guard;
 use crate::run::observe::{Moment, Observer};
 use crate::run::outcome::{Lines, Note, RuleReport};
-use crate::sets::SetReport;
+use crate::sets::{DefaultRoles, SetReport};
 
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
 const RANK_ROOM: i64 = 1_000_000_000;
@@ -75,6 +75,8 @@ pub struct Work<'a> {
     pub rules: Vec<RuleReport>,
     /// What a full set came to, once that is counted.
     pub set: Option<SetReport>,
+    /// Role values of a full set that the site does not know.
+    pub default_roles: DefaultRoles,
 }
 
 impl Work<'_> {

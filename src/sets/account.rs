@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::db::{DbError, Params};
-use crate::moodle::site::RemovalAction;
+use crate::moodle::site::{RemovalAction, Site};
 use crate::rules::database::{self, DATABASE, METHOD};
 use crate::run::work::Work;
 use crate::sets::Terms;
@@ -76,6 +76,17 @@ pub struct SetPlace {
     pub figures: Figures,
 }
 
+/// A role value of the set that no role of the site has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleValue {
+    /// What the rows say.
+    pub value: String,
+    /// How many of them.
+    pub rows: u64,
+    /// Short name of the role that they gave.
+    pub role: String,
+}
+
 /// What a full set came to; of a run that is held or simulated, what it would come to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetReport {
@@ -96,6 +107,12 @@ pub struct SetReport {
     pub places: Vec<SetPlace>,
     /// Places that are not kept in the history.
     pub more_places: usize,
+    /// Role values that the site does not know, and for which the source's default role was given: the first of them.
+    #[serde(default)]
+    pub default_roles: Vec<RoleValue>,
+    /// Rows with further values of that kind.
+    #[serde(default)]
+    pub more_default_roles: u64,
     /// People who lost their last enrolment in a course.
     pub last_enrolments: i64,
     /// Grades moved to history.
@@ -219,12 +236,18 @@ async fn report(work: &mut Work<'_>, terms: &Terms, changes: &str, foreseen: boo
         totals,
         places,
         more_places: 0,
+        default_roles: work.default_roles.told(&role_name(work.site, terms.default_role)),
+        more_default_roles: work.default_roles.more,
         last_enrolments: counted.costs.0,
         grades: counted.costs.1,
         trend: trend::read(work.conn, &terms.source, work.run).await?,
         roster: None,
     });
     Ok(())
+}
+
+fn role_name(site: &Site, id: i64) -> String {
+    site.roles.iter().find(|role| role.id == id).map(|role| role.shortname.clone()).unwrap_or_default()
 }
 
 fn params(work: &Work<'_>, terms: &Terms) -> Params {

@@ -236,7 +236,8 @@ mod tests {
             ]
         );
         assert_eq!(of(&[]), ["21 00:00+01:00 fresh", "21 06:30+01:00 stale"], "from when somebody looks");
-        let weekdays = |sets: &[&str]| turns("06:30 mon-fri", sets, "2026-11-20T07:00:00+01:00", "2026-11-23T12:00:00+01:00");
+        let weekdays =
+            |sets: &[&str]| turns("06:30 mon-fri", sets, "2026-11-20T07:00:00+01:00", "2026-11-23T12:00:00+01:00");
         assert_eq!(weekdays(&["2026-11-20T04:00:00+01:00"]), ["20 07:00+01:00 fresh", "23 06:30+01:00 stale"]);
         assert_eq!(weekdays(&["2026-11-20T04:00:00+01:00", "2026-11-22T22:00:00+01:00"]), ["20 07:00+01:00 fresh"]);
     }

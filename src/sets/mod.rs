@@ -4,9 +4,11 @@
 pub mod account;
 mod cohorts;
 pub mod courses;
+mod default_roles;
 mod feed;
 mod grace;
 mod nightly;
+pub mod origins;
 mod persons;
 mod readiness;
 pub mod roster;
@@ -15,6 +17,7 @@ pub mod terms;
 pub mod trend;
 
 pub use account::SetReport;
+pub use default_roles::DefaultRoles;
 pub use feed::{Feed, Stale, feeds};
 pub use nightly::DroppedSet;
 pub use readiness::{Readiness, readiness};
@@ -75,7 +78,10 @@ async fn new_courses(work: &mut Work<'_>, terms: &Terms, path: &Path) -> RunResu
     let shown = path.display().to_string();
     let file = File::open(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
     let read = courses::load(work, &file, &shown).await?;
-    Ok(read.failed + crate::run::courses::create(work, &terms.new_courses).await?)
+    let refused = crate::run::courses::create(work, &terms.new_courses).await?;
+    let made = work.counts.get("course.add").copied().unwrap_or(0);
+    work.guard.check_courses(&terms.source, made, terms.limits.courses_max);
+    Ok(read.failed + refused)
 }
 
 /// Makes a full set of cohort memberships true.

@@ -97,6 +97,7 @@ impl Engine {
             let order = match &taken {
                 Ok(taken) => SetOrder {
                     snapshot: taken.snapshot.path.clone(),
+                    origins: taken.origins(),
                     unread: taken.problems.clone(),
                     roster: taken.roster.as_ref().map(|(roster, _)| roster.clone()),
                     ..order.clone()
@@ -239,6 +240,7 @@ impl Engine {
     }
 }
 
+/// The order of a set of files that was read.
 fn refused(name: &str, reason: String) -> Problem {
     Problem::new(0, Code::SourceUnreadable, name, reason)
 }

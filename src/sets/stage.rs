@@ -15,8 +15,8 @@ use crate::run::work::Work;
 use crate::sets::Terms;
 use crate::source::SetProblem;
 
-/// Problems of rows that are not in the snapshot have no line of it: they count down from here, below those of instances.
-const UNREAD_LINES: i64 = -1_000_000_000_000;
+/// Problems of rows that are not in the snapshot have no line of it: their keys count up from here, below all others.
+const UNREAD_LINES: i64 = -2_000_000_000_000;
 
 const COLUMNS: &str = "line, ukey, ckey, gkey, roleid, other, status, timestart, timeend";
 
@@ -85,6 +85,9 @@ pub async fn load(work: &mut Work<'_>, terms: &Terms, order: &SetOrder, file: &F
             Ok(row) => {
                 dated |= row.timestart != 0 || row.timeend != 0;
                 stated |= !optional(&header, &record).is_empty();
+                if let Some(value) = &row.unknown_role {
+                    work.default_roles.count(value);
+                }
                 stage.row(work, line, &row).await?;
             }
             Err((code, value, hint)) => stage.problem(work, &Problem::new(line, code, value, hint)).await?,
@@ -97,7 +100,7 @@ pub async fn load(work: &mut Work<'_>, terms: &Terms, order: &SetOrder, file: &F
     header.has_dates &= dated;
     header.has_status &= stated;
     stage.unread(work, &order.unread).await?;
-    let rows = rows + order.unread.iter().filter(|row| !row.file.is_empty()).count() as u64;
+    let rows = rows + order.unread.iter().filter(|row| !row.taken).count() as u64;
     let failed = stage.finish(work).await?;
     Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed }))
 }
@@ -116,6 +119,8 @@ struct SetRow {
     /// The group, or a cohort's name.
     group: String,
     roleid: i64,
+    /// What it says, where the role is the default one for want of a known one.
+    unknown_role: Option<String>,
     other: bool,
     suspended: bool,
     timestart: i64,
@@ -160,11 +165,13 @@ fn row(header: &Header, terms: &Terms, record: &csv::StringRecord) -> Result<Set
         let texts = (optional(header.timeend).to_owned(), optional(header.timestart).to_owned());
         return Err((Code::EndBeforeStart, texts.0, texts.1));
     }
+    let (roleid, unknown_role) = role(terms, optional(header.role))?;
     Ok(SetRow {
         user,
         container: container.to_owned(),
         group: optional(header.group).to_owned(),
-        roleid: role(terms, optional(header.role))?,
+        roleid,
+        unknown_role,
         other: !matches!(optional(header.other), "" | "0"),
         suspended: suspended(optional(header.status))?,
         timestart,
@@ -172,12 +179,14 @@ fn row(header: &Header, terms: &Terms, record: &csv::StringRecord) -> Result<Set
     })
 }
 
-/// The role of a row: what it names, else the default one (spec database 5); without a default it is an error.
-fn role(terms: &Terms, name: &str) -> Result<i64, Refused> {
-    let named = if matches!(name, "" | "0") { None } else { terms.roles.get(name).copied() };
-    match named.unwrap_or(terms.default_role) {
-        0 => Err((Code::RoleUnknown, name.to_owned(), String::new())),
-        id => Ok(id),
+/// The role of a row: what it names, else the default one (spec database 5), with what it names then; without a default it
+/// is an error.
+fn role(terms: &Terms, name: &str) -> Result<(i64, Option<String>), Refused> {
+    let says_none = matches!(name, "" | "0");
+    match terms.roles.get(name).filter(|_| !says_none) {
+        Some(id) => Ok((*id, None)),
+        None if terms.default_role == 0 => Err((Code::RoleUnknown, name.to_owned(), String::new())),
+        None => Ok((terms.default_role, (!says_none).then(|| name.to_owned()))),
     }
 }
 
@@ -240,26 +249,27 @@ impl Stage {
     /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is spared.
     async fn unread(&mut self, work: &mut Work<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
         work.conn.temporary("set_unread", "ukey VARCHAR(255) NOT NULL");
-        let mut users = Bulk::new(work.conn.dialect(), "set_unread", "ukey");
+        let dialect = work.conn.dialect();
+        let mut users = Bulk::new(dialect, "set_unread", "ukey");
+        let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint, file, fileline");
         for (at, row) in (0i64..).zip(unread) {
             if !row.user.is_empty() && !row.taken {
                 users.push(work.conn, &[Field::Text(&row.user.to_lowercase())]).await?;
             }
-            if row.file.is_empty() {
-                continue;
-            }
             self.failed += u64::from(!row.taken);
-            let value = format!("{}:{} {}", row.file, row.problem.line, row.problem.value);
             let fields = [
                 Field::Int(self.run),
-                Field::Int(UNREAD_LINES - at),
+                Field::Int(UNREAD_LINES + at),
                 Field::Text(row.problem.code.as_str()),
-                Field::Text(&value),
+                Field::Text(&row.problem.value),
                 Field::Text(&row.problem.hint),
+                Field::Text(&row.file),
+                Field::Int(row.problem.line as i64),
             ];
-            self.errors.push(work.conn, &fields).await?;
+            errors.push(work.conn, &fields).await?;
         }
-        users.finish(work.conn).await.map(|_| ())
+        users.finish(work.conn).await?;
+        errors.finish(work.conn).await.map(|_| ())
     }
 
     async fn finish(self, work: &mut Work<'_>) -> Result<u64, DbError> {

@@ -103,9 +103,9 @@ pub(super) fn nameless(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// By values, then by line: of equal rows the first line comes first.
+/// By values, then by file and line: of equal rows the first line comes first.
 fn order(a: &SetRow, b: &SetRow) -> Ordering {
-    a.values().cmp(&b.values()).then(a.line.cmp(&b.line))
+    a.values().cmp(&b.values()).then((a.file, a.line).cmp(&(b.file, b.line)))
 }
 
 enum Piece {
@@ -150,6 +150,7 @@ impl Eq for Head {}
 
 fn write_row(file: &mut impl Write, row: &SetRow) -> io::Result<()> {
     file.write_all(&row.line.to_le_bytes())?;
+    file.write_all(&row.file.to_le_bytes())?;
     for value in row.values() {
         file.write_all(&(value.len() as u64).to_le_bytes())?;
         file.write_all(value.as_bytes())?;
@@ -164,7 +165,9 @@ fn read_row(file: &mut impl Read) -> io::Result<Option<SetRow>> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
-    let mut row = SetRow { line: u64::from_le_bytes(number), ..SetRow::default() };
+    let mut of = [0; 2];
+    file.read_exact(&mut of)?;
+    let mut row = SetRow { line: u64::from_le_bytes(number), file: u16::from_le_bytes(of), ..SetRow::default() };
     let values = [
         &mut row.course,
         &mut row.cohort,

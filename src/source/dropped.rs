@@ -7,6 +7,7 @@ use std::path::Path;
 use super::bundle::Sealed;
 use super::files::{FileRead, FilesForm, read_files};
 use super::oneroster::{Base, BaseWriter, Roster, RosterForm, RosterKept, kind_of, read_archive};
+use super::origins::Origins;
 use super::rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 use super::snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 use crate::config::{Source, Target};
@@ -41,6 +42,14 @@ pub struct Destination<'a> {
     pub state: &'a Path,
     /// The moment, Unix seconds; it becomes part of the snapshot's name.
     pub now: i64,
+}
+
+impl Taken {
+    /// Where its rows stand in its files.
+    pub fn origins(&self) -> Option<Origins> {
+        let files = self.files.iter().map(|file| file.file.clone()).collect();
+        self.snapshot.origins.clone().map(|list| Origins { list, files })
+    }
 }
 
 /// A set is not read; nothing is changed by it, and no snapshot is left.
@@ -143,7 +152,7 @@ struct Draft {
 impl Draft {
     fn begin(source_name: &str, target: Target, state: &Path, now: i64) -> Result<Draft, SnapshotError> {
         let columns = canonical_columns(target);
-        let writer = SnapshotWriter::begin(state, source_name, columns, now)?;
+        let writer = SnapshotWriter::begin_listed(state, source_name, columns, now)?;
         Ok(Draft { writer, columns, problems: Vec::new(), stopped: None })
     }
 
@@ -170,7 +179,7 @@ impl Draft {
 impl Taker for Draft {
     fn row(&mut self, row: &SetRow) -> io::Result<()> {
         let cells: Vec<&str> = self.columns.iter().map(|column| row.of(column)).collect();
-        match self.writer.row(&cells) {
+        match self.writer.row_of(&cells, row.file, row.line) {
             Ok(()) => Ok(()),
             Err(error) => self.stop(error.into()),
         }

@@ -135,8 +135,8 @@ pub fn read_files(
 ) -> Result<FilesRead, SetError> {
     let mut canonical = Canonical::new(scratch);
     let mut read = FilesRead::default();
-    for sealed in files {
-        read.files.push(read_file(sealed, form, &mut canonical, taker)?);
+    for (number, sealed) in (0u16..).zip(files) {
+        read.files.push(read_file(sealed, number, form, &mut canonical, taker)?);
     }
     read.sorted = canonical.finish(&mut |row| taker.row(row))?;
     Ok(read)
@@ -144,6 +144,7 @@ pub fn read_files(
 
 fn read_file(
     sealed: &Sealed,
+    number: u16,
     form: &FilesForm,
     canonical: &mut Canonical,
     taker: &mut dyn Taker,
@@ -166,7 +167,7 @@ fn read_file(
             TableEntry::Bad(problem) => Err(Box::new(SetProblem::new(&name, problem))),
         };
         match row {
-            Ok(row) => canonical.push(row)?,
+            Ok(row) => canonical.push(SetRow { file: number, ..row })?,
             Err(problem) => {
                 read.bad += 1;
                 read.ragged += u64::from(problem.problem.code == Code::RowRagged);

@@ -7,12 +7,14 @@ mod dropped;
 pub mod files;
 mod moodle;
 pub mod oneroster;
+mod origins;
 pub mod rows;
 mod snapshot;
 mod sql;
 
 pub use dropped::{Destination, TakeError, Taken, is_delta, take_archive, take_files};
 pub use moodle::{MoodleSourceError, with_moodles_settings};
+pub use origins::Origins;
 pub use rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 pub use snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 pub use sql::{SourceError, fetch, fetch_courses, probe};

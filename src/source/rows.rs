@@ -3,6 +3,8 @@
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use crate::files::FileProblem;
 use crate::report::codes::{Code, Locale, Problem};
 
@@ -23,6 +25,8 @@ pub struct SetRow {
     pub name: String,
     /// The physical line on which the row begins; of equal rows, the first. No part of the row's identity.
     pub line: u64,
+    /// In which file of the set, counted from 0 in the order of reading. No part of the row's identity either.
+    pub file: u16,
 }
 
 impl SetRow {
@@ -78,7 +82,7 @@ pub enum SnapshotKind {
 
 /// Something wrong with a row, or with a file of the set. Never dropped silently: who takes the
 /// set must know that it is less than what was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetProblem {
     /// The name of the file, without its directory.
     pub file: String,
@@ -97,12 +101,6 @@ impl SetProblem {
     /// A problem of a row that was not taken and of which nothing else is known.
     pub fn new(file: &str, problem: Problem) -> SetProblem {
         SetProblem { file: file.to_owned(), problem, taken: false, user: String::new(), place: String::new() }
-    }
-
-    /// A row about this person that was not taken in an earlier run; what was wrong with it stands there.
-    pub fn of_user(user: &str) -> SetProblem {
-        let problem = Problem::new(0, Code::RowRagged, "", "");
-        SetProblem { user: user.to_owned(), ..SetProblem::new("", problem) }
     }
 
     /// The same, of a row that was taken.

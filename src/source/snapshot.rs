@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use chrono::DateTime;
 use sha2::{Digest, Sha256};
 
+use super::origins::OriginsWriter;
 use crate::clock;
 use crate::config::Target;
 
@@ -16,6 +17,8 @@ use crate::config::Target;
 const KEPT: usize = 7;
 /// What ends the name of a snapshot that is being written.
 const PART: &str = ".part";
+/// The extension of the list beside a snapshot.
+const LIST: &str = "lines";
 
 /// The columns that a snapshot may have, in their order.
 pub fn canonical_columns(target: Target) -> &'static [&'static str] {
@@ -34,6 +37,8 @@ pub struct Snapshot {
     pub rows: u64,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
+    /// The list of where its rows stand in their files ([`super::Origins`]), if it comes from files.
+    pub origins: Option<PathBuf>,
 }
 
 /// A snapshot cannot be written.
@@ -53,6 +58,7 @@ pub struct SnapshotWriter {
     dir: PathBuf,
     now: i64,
     rows: u64,
+    origins: Option<(OriginsWriter<BufWriter<File>>, Part)>,
 }
 
 impl SnapshotWriter {
@@ -66,9 +72,32 @@ impl SnapshotWriter {
         let (file, part) = Part::begin(&dir)?;
         let out = Hashed { out: BufWriter::with_capacity(1 << 16, file), digest: Sha256::new() };
         let csv = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out);
-        let mut writer = Self { csv, part, dir, now, rows: 0 };
+        let mut writer = Self { csv, part, dir, now, rows: 0, origins: None };
         writer.write(columns)?;
         Ok(writer)
+    }
+
+    /// The same, with a list of where its rows stand in their files; each is added by [`SnapshotWriter::row_of`].
+    ///
+    /// # Errors
+    /// As [`SnapshotWriter::begin`].
+    pub fn begin_listed(state: &Path, directory: &str, columns: &[&str], now: i64) -> Result<Self, SnapshotError> {
+        let mut writer = Self::begin(state, directory, columns, now)?;
+        let (file, part) = Part::begin(&writer.dir)?;
+        writer.origins = Some((OriginsWriter::new(BufWriter::with_capacity(1 << 16, file)), part));
+        Ok(writer)
+    }
+
+    /// Adds a row that stands on this line of that file of the set.
+    ///
+    /// # Errors
+    /// As [`SnapshotWriter::row`].
+    pub fn row_of<T: AsRef<[u8]>>(&mut self, cells: &[T], file: u16, line: u64) -> Result<(), SnapshotError> {
+        if let Some((list, part)) = &mut self.origins {
+            let written = list.row(cells, file, line);
+            written.map_err(|error| SnapshotError { path: part.path.clone(), error })?;
+        }
+        self.row(cells)
     }
 
     /// Adds a row, one text for each column of the header.
@@ -90,16 +119,26 @@ impl SnapshotWriter {
     /// # Errors
     /// The file cannot be written or renamed; then it is gone.
     pub fn finish(self) -> Result<Snapshot, SnapshotError> {
-        let Self { csv, part, dir, now, rows } = self;
+        let Self { csv, part, dir, now, rows, origins } = self;
         let Hashed { out, digest } = csv.into_inner().map_err(|error| part.cannot(error.into_error()))?;
         let file = out.into_inner().map_err(|error| part.cannot(error.into_error()))?;
         file.sync_all().map_err(|error| part.cannot(error))?;
         let sha256 = format!("{:x}", digest.finalize());
         let path = dir.join(format!("{}-{}.csv", moment(now), &sha256[..8]));
+        // The list first: a snapshot that is there has its list.
+        let origins = origins.map(|(list, part)| keep_list(list, &part, &path.with_extension(LIST))).transpose()?;
         part.rename(&path)?;
         forget_oldest(&dir, &path).map_err(|error| SnapshotError { path: dir, error })?;
-        Ok(Snapshot { path, rows, sha256 })
+        Ok(Snapshot { path, rows, sha256, origins })
     }
+}
+
+/// Brings the list to the disk under its own name.
+fn keep_list(list: OriginsWriter<BufWriter<File>>, part: &Part, path: &Path) -> Result<PathBuf, SnapshotError> {
+    let file = list.into_inner().into_inner().map_err(|error| part.cannot(error.into_error()))?;
+    file.sync_all().map_err(|error| part.cannot(error))?;
+    part.rename(path)?;
+    Ok(path.to_owned())
 }
 
 /// The hidden file; renamed or not, its name is gone when this is dropped.
@@ -186,7 +225,10 @@ fn forget_oldest(dir: &Path, newest: &Path) -> io::Result<()> {
     all.sort();
     let surplus = all.len().saturating_sub(KEPT);
     let paths = all.into_iter().map(|name| dir.join(name)).take(surplus);
-    paths.filter(|path| path != newest).try_for_each(|path| remove(&path))
+    paths.filter(|path| path != newest).try_for_each(|path| {
+        remove(&path.with_extension(LIST))?;
+        remove(&path)
+    })
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -12,7 +12,7 @@ use enrold::run::guard::Guard;
 use enrold::run::outcome::Lines;
 use enrold::run::work::Work;
 use enrold::run::{Engine, Note, Observer, history};
-use enrold::sets::courses;
+use enrold::sets::{DefaultRoles, courses};
 
 use crate::dump::{EFFECTS, assert_same, without};
 use crate::rebuild::rebuild;
@@ -107,6 +107,7 @@ pub async fn make(conn: &mut Conn, engine: &Engine, file: &File, terms: &NewCour
         backfill: false,
         rules: Vec::new(),
         set: None,
+        default_roles: DefaultRoles::default(),
     };
     let before = work.conn.statements();
     let lines = courses::load(&mut work, file, "courses.csv").await.unwrap();

@@ -10,7 +10,7 @@ use enrold::moodle::install::load_sample;
 use enrold::report::Locale;
 
 use crate::servers::{PREFIX, on_each_engine};
-use crate::site::Site;
+use crate::site::{NOW, Site};
 
 on_each_engine!(
     a_site_in_order,
@@ -29,7 +29,7 @@ on_each_engine!(
 /// Examines a site as the command does.
 pub async fn examine(site: &Site) -> Vec<Finding> {
     let engine = site.engine();
-    doctor::run(&engine.database, &engine.settings).await
+    doctor::run(&engine.database, &engine.settings, NOW).await
 }
 
 fn levels(findings: &[Finding]) -> Vec<(Level, &'static str)> {
@@ -151,7 +151,7 @@ async fn another_prefix(site: Site) {
     let url = crate::doctor_rights::url(&engine);
     let seconds = Duration::from_secs;
     let database = Database::new(&url, "xx_", seconds(5), seconds(5)).unwrap();
-    let findings = doctor::run(&database, &engine.settings).await;
+    let findings = doctor::run(&database, &engine.settings, NOW).await;
     let text = find(&findings, "moodle-tables").text(Locale::En);
     assert!(text.contains(&format!("database.prefix = \"{PREFIX}\"")), "{text}");
     assert!(!can_work(&findings));
@@ -246,7 +246,7 @@ async fn a_database_that_is_not_there() {
             vec![("database.url".to_owned(), url.clone()), ("state.path".to_owned(), dir.path().display().to_string())];
         let settings = enrold::config::load(&enrold::config::Sources { sets, ..Default::default() }).unwrap().settings;
         let database = Arc::new(Database::new(&url, PREFIX, Duration::from_secs(2), Duration::from_secs(2)).unwrap());
-        let findings = doctor::run(&database, &settings).await;
+        let findings = doctor::run(&database, &settings, NOW).await;
         let text = find(&findings, "database").text(Locale::En);
         assert!(text.contains(shown), "{text}");
         assert!(!format!("{findings:?}").contains("tr0ub4dor"));

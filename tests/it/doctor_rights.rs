@@ -136,7 +136,7 @@ impl Account {
 
     /// What the doctor says as this account.
     pub async fn examine(&self) -> Vec<Finding> {
-        doctor::run(&self.engine.database, &self.engine.settings).await
+        doctor::run(&self.engine.database, &self.engine.settings, NOW).await
     }
 }
 

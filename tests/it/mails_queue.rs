@@ -10,6 +10,7 @@ use enrold::run::Observer;
 use enrold::run::guard::Guard;
 use enrold::run::outcome::Lines;
 use enrold::run::work::{Place, Work};
+use enrold::sets::DefaultRoles;
 
 use crate::campus::{context, course, instance, role, user};
 use crate::servers::on_each_engine;
@@ -44,6 +45,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         backfill: false,
         rules: Vec::new(),
         set: None,
+        default_roles: DefaultRoles::default(),
     }
 }
 

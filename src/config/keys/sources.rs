@@ -79,6 +79,7 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     percent("guard.rows_fewer_percent"),
     growth("guard.rows_more_percent"),
     percent("guard.unknown_percent"),
+    count("guard.courses_max"),
     general("guard.removals_max", count("").kind),
     general("guard.removals_percent", percent("").kind),
     general("guard.suspensions_max", count("").kind),

@@ -15,6 +15,8 @@ pub struct SetLimits {
     pub rows_more_percent: u32,
     /// Rows whose user, course or cohort nobody knows, in percent of all.
     pub unknown_percent: u32,
+    /// Courses that one run makes.
+    pub courses_max: u32,
     /// Limits on changes, in place of `guard.method` and `guard.run`.
     #[serde(flatten)]
     pub own: OwnLimits,
@@ -29,6 +31,8 @@ pub struct SeasonLimits {
     pub rows_more_percent: Option<u32>,
     /// In place of [`SetLimits::unknown_percent`].
     pub unknown_percent: Option<u32>,
+    /// In place of [`SetLimits::courses_max`].
+    pub courses_max: Option<u32>,
     /// In place of each of [`SetLimits::own`].
     pub own: OwnLimits,
 }
@@ -41,6 +45,7 @@ impl SeasonLimits {
             rows_fewer_percent: self.rows_fewer_percent.unwrap_or(usual.rows_fewer_percent),
             rows_more_percent: self.rows_more_percent.unwrap_or(usual.rows_more_percent),
             unknown_percent: self.unknown_percent.unwrap_or(usual.unknown_percent),
+            courses_max: self.courses_max.unwrap_or(usual.courses_max),
             own: OwnLimits {
                 removals_max: self.own.removals_max.or(own.removals_max),
                 removals_percent: self.own.removals_percent.or(own.removals_percent),
@@ -61,6 +66,7 @@ impl SeasonLimits {
             "rows_fewer_percent" => (&mut self.rows_fewer_percent, 100),
             "rows_more_percent" => (&mut self.rows_more_percent, MANY),
             "unknown_percent" => (&mut self.unknown_percent, 100),
+            "courses_max" => (&mut self.courses_max, MANY),
             "removals_max" => (&mut own.removals_max, MANY),
             "removals_percent" => (&mut own.removals_percent, 100),
             "suspensions_max" => (&mut own.suspensions_max, MANY),

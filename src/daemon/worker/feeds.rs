@@ -81,7 +81,14 @@ impl Worker {
     }
 
     /// The outbox knows what was queued before this daemon began; what cannot be queued now is at the next look.
-    async fn mail_feed(&mut self, conn: &mut Conn, feed: &Feed, stale: Stale, zone: Tz, now: i64) -> Result<(), String> {
+    async fn mail_feed(
+        &mut self,
+        conn: &mut Conn,
+        feed: &Feed,
+        stale: Stale,
+        zone: Tz,
+        now: i64,
+    ) -> Result<(), String> {
         let spell = (feed.source.clone(), feed.spell(stale));
         if self.feeds.mailed.contains(&spell) || !self.settings.smtp.enabled {
             return Ok(());

@@ -25,6 +25,8 @@ fn report() -> SetReport {
             place("L2", Figures { unchanged: 10, ..Figures::default() }),
         ],
         more_places: 0,
+        default_roles: Vec::new(),
+        more_default_roles: 0,
         last_enrolments: 9,
         grades: 4,
         trend: vec![

@@ -1,0 +1,97 @@
+//! Where the rows of a snapshot stand in the files that they come from: a list beside it, one line for each row.
+//! It must not know what is wrong with a row.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
+
+/// The list of a snapshot, and the files that it counts from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origins {
+    /// The list: line in the snapshot, number of the file, line there; ascending.
+    pub list: PathBuf,
+    /// The names of the files, without their directory.
+    pub files: Vec<String>,
+}
+
+impl Origins {
+    /// Gives (line in the snapshot, file, line there) of these lines of the snapshot, which ascend, to `take`.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn each(&self, lines: &[i64], take: &mut dyn FnMut(i64, &str, i64)) -> io::Result<()> {
+        let broken = || io::Error::new(io::ErrorKind::InvalidData, "not a list of lines");
+        let mut wanted = lines.iter().copied().peekable();
+        for entry in BufReader::new(File::open(&self.list)?).lines() {
+            let entry = entry?;
+            let mut numbers = entry.split(',').map(|number| number.parse::<i64>());
+            let (Some(Ok(line)), Some(Ok(file)), Some(Ok(there))) = (numbers.next(), numbers.next(), numbers.next())
+            else {
+                return Err(broken());
+            };
+            while wanted.next_if(|wanted| *wanted < line).is_some() {}
+            if wanted.next_if_eq(&line).is_some() {
+                let name = usize::try_from(file).ok().and_then(|file| self.files.get(file)).ok_or_else(broken)?;
+                take(line, name, there);
+            }
+            if wanted.peek().is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The list of a snapshot that is being written.
+pub(super) struct OriginsWriter<W> {
+    out: W,
+    /// The line on which the next row begins.
+    next: u64,
+}
+
+impl<W: Write> OriginsWriter<W> {
+    /// A list of nothing yet; the header of the snapshot is its first line.
+    pub fn new(out: W) -> Self {
+        Self { out, next: 2 }
+    }
+
+    /// The next row, with these values, stands in that file on that line.
+    pub fn row<T: AsRef<[u8]>>(&mut self, cells: &[T], file: u16, line: u64) -> io::Result<()> {
+        writeln!(self.out, "{},{file},{line}", self.next)?;
+        let breaks = |cell: &T| cell.as_ref().iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.next += 1 + cells.iter().map(breaks).sum::<u64>();
+        Ok(())
+    }
+
+    /// What it was written to.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_snapshot_lead_to_their_files() {
+        let mut writer = OriginsWriter::new(Vec::new());
+        writer.row(&["u1", "c1"], 1, 9).unwrap();
+        writer.row(&["two\nlines\n", "c1"], 0, 3).unwrap();
+        writer.row(&["u3", "c1"], 1, 2).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), writer.into_inner()).unwrap();
+        let files = vec!["a.csv".to_owned(), "b.csv".to_owned()];
+        let origins = Origins { list: file.path().to_owned(), files };
+        let told = |lines: &[i64]| {
+            let mut told = Vec::new();
+            origins.each(lines, &mut |line, file, there| told.push(format!("{line} {file} {there}"))).unwrap();
+            told
+        };
+        assert_eq!(told(&[2, 3, 6]), ["2 b.csv 9", "3 a.csv 3", "6 b.csv 2"]);
+        assert_eq!(told(&[1, 4, 6, 7]), ["6 b.csv 2"]);
+        assert!(told(&[]).is_empty());
+        std::fs::write(file.path(), "2,7,1\n").unwrap();
+        assert!(origins.each(&[2], &mut |_, _, _| {}).is_err());
+    }
+}
