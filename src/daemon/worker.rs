@@ -235,6 +235,7 @@ impl Worker {
             self.watch = None;
         }
         self.tasks.adopt();
+        self.feeds.adopt();
         self.settings = settings;
         true
     }

@@ -103,12 +103,13 @@ fn writing(name: &str) -> Finding {
 fn of_files(name: &str, source: &Source, enabled: &[(&str, &Source)]) -> Vec<Finding> {
     let dead: Vec<&str> = source.files.iter().map(String::as_str).filter(|pattern| !is_of_input(pattern)).collect();
     let shared = |pattern: &&String| {
-        let of = |other: &Source| other.files.iter().any(|theirs| overlap(pattern, theirs));
+        let of = |other: &Source| other.files.iter().any(|theirs| is_of_input(theirs) && overlap(pattern, theirs));
         enabled.iter().find(|(other, source)| *other > name && of(source)).map(|(other, _)| *other)
     };
     let mut findings: Vec<Finding> = source
         .files
         .iter()
+        .filter(|pattern| is_of_input(pattern))
         .filter_map(|pattern| Some((pattern, shared(&pattern)?)))
         .map(|(pattern, other)| {
             Finding::warning(
@@ -238,7 +239,7 @@ fn login(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
     let filled = |name: &&str| site.plugin(PLUGIN, name).is_some_and(|value| !value.trim().is_empty());
     let mut names = of_enrolments(enabled).peekable();
     names.peek()?;
-    if !site.is_enabled(METHOD) || !NEEDED.iter().all(|name| filled(&name)) {
+    if !site.is_enabled(METHOD) || !NEEDED.iter().all(filled) {
         return None;
     }
     let others: Vec<&str> = names.filter(|name| *name != METHOD).collect();

@@ -13,6 +13,7 @@ use crate::program::{Program, on_the_sample};
 use crate::running::names;
 use crate::servers::on_each_engine;
 use crate::site::{NOW, Site};
+use crate::smtp::{Manners, Server};
 
 on_each_engine!(a_good_set_supersedes_a_held_one, a_stale_feed_is_told_once);
 
@@ -65,7 +66,11 @@ fn a_file_of_a_source_is_a_set_and_any_other_a_flat_file() {
         let told = report(&daemon.inbox, "night-1.csv.report.json");
         assert_eq!((&told["kind"], &told["state"]), (&"sync night".into(), &"done-with-errors".into()));
         let errors = fs::read_to_string(daemon.inbox.join("night-1.csv.errors.csv")).unwrap();
-        assert!(errors.contains("user-unknown") && errors.lines().count() == 2, "{errors}");
+        let row = "night-1.csv,4,user-unknown,";
+        assert!(
+            errors.starts_with(&format!("file,line,code,message\n{row}")) && errors.lines().count() == 2,
+            "{errors}"
+        );
         assert!(!daemon.inbox.join("night-1.csv.retry.csv").exists(), "a row of a set is no order");
         program.drop_file("night-2.csv", "username,nothing\nx,y\n");
         daemon.until_there("night-2.csv.failed");
@@ -208,19 +213,54 @@ fn a_set_is_applied_once_whenever_the_daemon_dies() {
     });
 }
 
+/// In the log by each daemon, by mail once, whoever looks; and by the commands.
 async fn a_stale_feed_is_told_once(mut site: Site) {
+    let server = Server::start(Manners::default()).await;
     let program = site.sampled().await;
     let program = source(&mut site, &program, "night-*.csv").await.set(NEVER).set("sources.night.stale_after=2d");
+    let program =
+        program.set("sources.night.mail_to=it@example.org").set("smtp.enabled=true").set("smtp.security=none");
+    let program = program.set("smtp.from=noreply@example.com").set(&format!("smtp.port={}", server.port));
+    let told = |program: &Program| {
+        let (_, tasks) = program.json(&["tasks"]);
+        let night = tasks.as_array().unwrap().iter().find(|task| task["name"] == "night").unwrap().clone();
+        (night["stale"].clone(), night["last_set"].clone())
+    };
+    assert_eq!(told(&program), ("never".into(), serde_json::Value::Null));
     let mut daemon = program.lead();
     program.drop_file("night-1.csv", set(2));
     daemon.until_there("night-1.csv.done");
     assert!(!daemon.stop().contains("is stale"));
-    let mut daemon = program.at(NOW + 3 * 86_400).lead();
-    daemon.until_logged("the source night is stale: no new good set for 72 h");
-    program.drop_file("night-2.csv", set(2));
-    daemon.until_logged("the source night is fresh again");
-    let log = daemon.stop();
-    assert_eq!(log.matches("is stale").count(), 1, "{log}");
-    let mut daemon = program.set("sources.night.same_bytes_days=3").lead();
+    assert_eq!(told(&program), (serde_json::Value::Null, NOW.into()));
+    let later = program.at(NOW + 3 * 86_400);
+    for turn in 1..=2 {
+        let mut daemon = later.lead();
+        daemon.until_logged("the source night is stale: no new good set for 72 h");
+        daemon.until("the mail", || server.taken().len() == 1);
+        if turn == 2 {
+            program.drop_file("night-2.csv", set(2));
+            daemon.until_logged("the source night is fresh again");
+        } else {
+            later.run(&["tasks"]).ends(0).says(&["  its files", "  ! no new good set for 72 h"]);
+            later.run(&["doctor"]).says(&["source-stale", "source night is stale: no new good set for 72 h"]);
+        }
+        let log = daemon.stop();
+        assert_eq!(log.matches("is stale").count(), 1, "{log}");
+    }
+    let later = later.set("sources.night.same_bytes_days=3").set("locale=fr");
+    let mut daemon = later.lead();
     daemon.until_logged("the source night is stale: its sets have been the same, byte for byte, for 3 days");
+    daemon.until("the second mail", || server.taken().len() == 2);
+    daemon.stop();
+    assert_eq!(told(&later).0, "same");
+    let bodies: Vec<String> = server.taken().iter().map(|mail| mail.body().replace("\r\n", "\n")).collect();
+    for (body, texts) in bodies.iter().zip([
+        ["source night is stale: no new good set for 72 h", "applied on 2026-11-21 11:00 +01:00 (run "],
+        ["octet pour octet, depuis 3 jours", "Le dernier lot valable a été appliqué le 2026-11-24 11:00"],
+    ]) {
+        assert!(texts.iter().all(|text| body.contains(text)), "{body}");
+    }
+    assert_eq!(server.recipients(), ["it@example.org", "it@example.org"]);
+    let sql = "SELECT COUNT(*) FROM {enrold_outbox} WHERE kind = 'source-stale' AND state = 'sent'";
+    assert_eq!(site.conn.number(sql, &Params::new()).await.unwrap(), 2);
 }

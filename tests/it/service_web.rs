@@ -18,7 +18,7 @@ on_each_engine!(metrics_tell_of_real_drops);
 on_both_servers!(a_database_that_is_away_is_not_ready);
 
 /// Where a daemon answers.
-enum Place {
+pub enum Place {
     Port(u16),
     Socket(PathBuf),
 }
@@ -29,11 +29,13 @@ impl Place {
         Self::Port(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
     }
 
-    fn socket(dir: &Path) -> Self {
+    /// A socket in a directory.
+    pub fn socket(dir: &Path) -> Self {
         Self::Socket(dir.join("http.sock"))
     }
 
-    fn setting(&self) -> String {
+    /// The word of the configuration.
+    pub fn setting(&self) -> String {
         match self {
             Self::Port(port) => format!("http.listen=127.0.0.1:{port}"),
             Self::Socket(path) => format!("http.listen=unix:{}", path.display()),
@@ -63,7 +65,8 @@ impl Place {
         self.ready().is_some_and(|page| (page.0, page.1.as_str()) == (code, status))
     }
 
-    fn metric(&self, name: &str, label: &str) -> f64 {
+    /// The value of a metric, with this value of a label if one is given.
+    pub fn metric(&self, name: &str, label: &str) -> f64 {
         let samples = parse(&self.get("/metrics").unwrap().1);
         let found = samples.iter().find(|sample| {
             sample.name == name && (label.is_empty() || sample.labels.values().any(|value| value == label))

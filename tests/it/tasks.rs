@@ -84,6 +84,7 @@ async fn listed(mut site: Site) {
             "name": "flatfile", "enabled": true, "schedule": "15 * * * *", "catch_up": "once", "every": null,
             "zone": "Europe/Paris", "started": NOW - 2700, "ended": NOW - 2690, "result": "done", "run": 12,
             "succeeded": NOW - 2700, "message": null, "next": NOW + 900,
+            "last_set": null, "same_since": null, "stale": null,
         })
     );
     let failed = &ran[retention];

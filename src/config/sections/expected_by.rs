@@ -52,3 +52,28 @@ pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     let text = String::deserialize(deserializer)?;
     if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_with_its_days_is_a_calendar() {
+        for (text, schedule) in [
+            ("06:30", "30 6 * * *"),
+            (" 6:05 ", "5 6 * * *"),
+            ("23:59 mon-fri", "59 23 * * mon-fri"),
+            ("18:00  tue,sat", "0 18 * * tue,sat"),
+        ] {
+            let by: ExpectedBy = text.parse().unwrap();
+            assert_eq!(by.as_str(), text.trim());
+            let expected: Schedule = schedule.parse().unwrap();
+            assert_eq!(by.schedule().cron(), expected.cron(), "{text}");
+        }
+        for text in ["6", "24:00", "06:60", "006:30", "06:30 always", "06:30 mon; x", "*/2:30", "06:3x", "06:30 mon 1"]
+        {
+            let refused = text.parse::<ExpectedBy>().unwrap_err();
+            assert!(refused.contains("06:30 mon-fri"), "{text}: {refused}");
+        }
+    }
+}

@@ -47,6 +47,7 @@ fn a_source_has_the_defaults_of_the_reference() {
         (source.guard.rows_fewer_percent, source.guard.rows_more_percent, source.guard.unknown_percent),
         (30, 100, 10)
     );
+    assert_eq!((source.guard.courses_max, source.expected_by.is_none()), (200, true));
     assert_eq!(source.guard.own, OwnLimits::default());
     assert_eq!((source.removal_grace.as_secs(), source.stale_after.as_secs(), source.same_bytes_days), (0, 0, 0));
     assert_eq!(source.schedule.as_str(), "30 2 * * *");
@@ -218,7 +219,7 @@ fn moodle_stands_below_the_source_database() {
 fn a_season_has_limits_of_its_own() {
     let text = format!("{VIEW}[sources.apogee.guard]\nremovals_max = 9\n").replace(
         "table =",
-        "seasons = [\"2026-08-25 -> 2026-10-15: rows_more_percent = 400, removals_percent = 0\", \"2026-10-01 -> 2026-10-31: unknown_percent = 50\"]\ntable =",
+        "seasons = [\"2026-08-25 -> 2026-10-15: rows_more_percent = 400, removals_percent = 0, courses_max = 900\", \"2026-10-01 -> 2026-10-31: unknown_percent = 50\"]\ntable =",
     );
     let settings = loaded(&text).settings;
     let source = &settings.sources["apogee"];
@@ -226,6 +227,7 @@ fn a_season_has_limits_of_its_own() {
     assert_eq!(on(2026, 8, 24), source.guard);
     let begun = on(2026, 8, 25);
     assert_eq!((begun.rows_more_percent, begun.rows_fewer_percent, begun.unknown_percent), (400, 30, 10));
+    assert_eq!((begun.courses_max, on(2026, 10, 20).courses_max), (900, 200));
     assert_eq!(begun.own, OwnLimits { removals_max: Some(9), removals_percent: Some(0), ..OwnLimits::default() });
     assert_eq!((on(2026, 10, 15).rows_more_percent, on(2026, 10, 15).unknown_percent), (400, 10));
     assert_eq!((on(2026, 10, 16).rows_more_percent, on(2026, 10, 16).unknown_percent), (100, 50));

@@ -33,6 +33,11 @@ impl Feeds {
         Self { looked: None, changed: false, stale: HashSet::new(), mailed: HashSet::new(), since }
     }
 
+    /// Other settings may want other mails.
+    pub fn adopt(&mut self) {
+        self.mailed.clear();
+    }
+
     fn is_due(&mut self) -> bool {
         let due = std::mem::take(&mut self.changed) || self.looked.is_none_or(|looked| looked.millis() >= MINUTE);
         if due {

@@ -45,8 +45,8 @@ impl Remote {
                 let texts = grants.iter().filter_map(|row| row.try_get_unchecked::<String, _>(0).ok());
                 Some(texts.into_iter().any(|grant| grants_writing(&grant, &database)))
             }
-            // Nothing is written by the attempt: the file is opened and closed.
-            Raw::Lite(_) => Some(std::fs::File::options().write(true).open(lite_path(url)).is_ok()),
+            // The file is not opened: closing it would take the locks of every session of this process on it.
+            Raw::Lite(_) => Some(rustix::fs::access(lite_path(url), rustix::fs::Access::WRITE_OK).is_ok()),
         }
     }
 }

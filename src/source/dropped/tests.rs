@@ -74,6 +74,9 @@ fn a_set_of_files_becomes_one_snapshot_of_canonical_columns() {
     assert_eq!(text(&taken), expected);
     assert_eq!((taken.snapshot.rows, taken.doubles, taken.kind), (2, 1, SnapshotKind::Full));
     assert_eq!(taken.problems.len(), 1);
+    let origins = taken.origins().unwrap();
+    assert_eq!(fs::read_to_string(&origins.list).unwrap(), "2,0,3\n3,0,2\n", "of equal rows the first counts");
+    assert_eq!(origins.files.len(), 2);
     let shuffled = ["user,course,role,fin\nu2,c1,student,2027-06-30\n,c1,student\nu1,c1,student,\n"];
     let other = Place::new();
     assert_eq!(other.take(&source, &shuffled.map(str::to_owned)).unwrap().snapshot.sha256, taken.snapshot.sha256);
@@ -126,7 +129,7 @@ fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
     assert!(text(&taken).ends_with("\ns-1,k-1,student,,,2026-09-01,,\n"));
     let (base, _kept) = taken.roster.unwrap();
     assert_eq!((base.delta, base.on.as_str(), base.newest), (false, "", 0));
-    assert_eq!(place.left(), 2, "a snapshot and a base");
+    assert_eq!(place.left(), 3, "a snapshot, the list beside it, and a base");
     write("delta", "e-2,active,2099-01-01,k-1,,s-2,student,,,");
     assert!(is_delta(place.destination(), &place.path("export.zip")).unwrap());
     let taken = take(&students, Some(&base), true).unwrap();
