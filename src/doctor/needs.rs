@@ -136,7 +136,7 @@ pub const NEEDS: &[Need] = &[
             "policyagreed",
         ],
     ),
-    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname", "lang"]),
+    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname", "lang", "visible"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
     Need::reads("enrol", INSTANCE)
         .inserts(&[
