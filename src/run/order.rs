@@ -125,7 +125,7 @@ impl SetOrder {
 pub(super) enum Task {
     File { import: Import, shown: String },
     Sync(SyncOrder),
-    Set(SetOrder),
+    Set(Box<SetOrder>),
 }
 
 /// An order for one run.
@@ -156,7 +156,7 @@ pub(super) struct Flat {
 
 impl Order {
     pub fn set(order: SetOrder) -> Self {
-        Self { task: Task::Set(order), held: None }
+        Self { task: Task::Set(Box::new(order)), held: None }
     }
 
     pub fn import(import: Import) -> Self {
@@ -184,7 +184,7 @@ impl Order {
                 roster: held.roster,
                 ..SetOrder::default()
             };
-            return Ok(Self { task: Task::Set(set), held: Some(run) });
+            return Ok(Self { task: Task::Set(Box::new(set)), held: Some(run) });
         }
         if held.kind != "import" {
             return Ok(Self { task: Task::Sync(held.sync_order()), held: Some(run) });

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::bundle::Sealed;
 use super::files::{FileRead, FilesForm, read_files};
-use super::oneroster::{Base, BaseWriter, Roster, RosterForm, RosterKept, kind_of, read_archive};
+use super::oneroster::{Base, BaseWriter, Roster, RosterForm, RosterKept, as_sent_before, kind_of, read_archive};
 use super::origins::Origins;
 use super::rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 use super::snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
@@ -114,7 +114,10 @@ pub fn take_archive(
     let on = base.map(|roster| Base { path: &path, roster });
     let read = read_archive(archive, &form, &scratch(state, name), on, writer.as_mut(), &mut draft);
     let newest = read.as_ref().map_or(0, |read| read.newest.min(now));
-    let mut taken = draft.end(read, |read| (read.kind, vec![read.enrolments], read.sorted.doubles))?;
+    let mut taken = draft.end(read, |read| {
+        let earlier = FileRead { file: as_sent_before(&read.enrolments.file), ..read.enrolments.clone() };
+        (read.kind, vec![read.enrolments, earlier], read.sorted.doubles)
+    })?;
     if let Some(kept) = writer.map(BaseWriter::finish).transpose()? {
         let delta = taken.kind == SnapshotKind::Delta;
         let on = base.filter(|_| delta).map(|base| base.sha256.clone()).unwrap_or_default();

@@ -69,10 +69,12 @@ impl Enrolments<'_> {
             DisabledUsers::Suspend if !enabled => SetRow::SUSPENDED,
             _ => "",
         };
-        let (line, status) = (row.line, status.to_owned());
+        // The files of an archive are counted so: what is sent, and what was sent before.
+        let at = SetRow { file: u16::from(row.earlier), line: row.line, ..SetRow::default() };
+        let status = status.to_owned();
         Ok(Some(match self.form.cohorts {
-            true => SetRow { user, cohort: place, name, line, ..SetRow::default() },
-            false => SetRow { user, course: place, role, group, timestart, timeend, status, line, ..SetRow::default() },
+            true => SetRow { user, cohort: place, name, ..at },
+            false => SetRow { user, course: place, role, group, timestart, timeend, status, ..at },
         }))
     }
 

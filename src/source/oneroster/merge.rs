@@ -26,6 +26,11 @@ pub(super) struct Row<'a> {
     pub earlier: bool,
 }
 
+/// How people are told of a file that an earlier archive sent.
+pub fn as_sent_before(file: &str) -> String {
+    format!("{file} (as sent before)")
+}
+
 impl Row<'_> {
     pub fn cell(&self, place: usize) -> &str {
         self.table.cell(place)
@@ -42,7 +47,7 @@ impl Row<'_> {
     }
 
     fn shown(&self) -> String {
-        if self.earlier { format!("{} (as sent before)", self.file.csv) } else { self.file.csv.to_owned() }
+        if self.earlier { as_sent_before(self.file.csv) } else { self.file.csv.to_owned() }
     }
 
     /// A mark of what it says.

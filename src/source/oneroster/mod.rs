@@ -38,6 +38,7 @@ pub use archive::EXPANDED_LIMIT;
 pub use base::{BaseWriter, Roster, RosterKept, forget_bases};
 pub use key::RosterForm;
 pub use manifest::{Mode, Version};
+pub use merge::as_sent_before;
 
 /// A table with these columns, as the specification wants it: exact names, commas, Unicode.
 fn form(required: &[&str], optional: &[&str]) -> TableForm {
