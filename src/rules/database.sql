@@ -6,8 +6,7 @@ SELECT MIN(e.id) AS enrolid, e.courseid, k.id AS contextid
   FROM {enrol} e
   JOIN {course} c ON c.id = e.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
   JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
-  LEFT JOIN set_spared_course p ON p.courseid = e.courseid
- WHERE e.enrol = :method AND :own_instance AND p.courseid IS NULL AND e.id :among_instances
+ WHERE e.enrol = :method AND :own_instance AND e.id :among_instances
  GROUP BY e.courseid, k.id
 
 -- section instances
@@ -25,6 +24,14 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
   JOIN set_spared p ON p.userid = x.userid
   LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
  WHERE w.userid IS NULL AND x.userid :among_users
+ UNION ALL
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
+  FROM scope s
+  JOIN set_spared_course q ON q.courseid = s.courseid
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+  LEFT JOIN set_spared p ON p.userid = x.userid
+  LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
+ WHERE p.userid IS NULL AND w.userid IS NULL AND x.userid :among_users
 
 -- section roles
 SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS want
@@ -37,7 +44,10 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
   LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = a.userid
   LEFT JOIN set_spared p ON p.userid = a.userid
- WHERE ((:keeps_roles = 1 AND w.userid IS NULL) OR p.userid IS NOT NULL) AND a.userid :among_users
+  LEFT JOIN set_spared_course q ON q.courseid = s.courseid
+ WHERE a.userid :among_users AND (p.userid IS NOT NULL OR q.courseid IS NOT NULL
+        OR (:keeps_roles = 1 AND w.userid IS NULL
+            AND (:waits = 0 OR EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid AND x.userid = a.userid))))
 
 -- section groups
 SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :group_idnumber AS idnumber, '' AS description
@@ -48,17 +58,19 @@ SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :grou
  GROUP BY s.courseid, s.contextid, t.gkey
 
 -- section group members
-SELECT s.enrolid, t.userid, s.courseid, s.contextid, MIN(o.id) AS groupid, 2 AS want
-  FROM scope s
-  JOIN set_group t ON t.courseid = s.courseid
-  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = t.userid
-  JOIN {groups} o ON o.courseid = t.courseid AND :same_group
- WHERE t.userid :among_users
- GROUP BY s.enrolid, t.userid, s.courseid, s.contextid, t.gkey
-HAVING COUNT(*) = 1
+SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many = 1 THEN 2 ELSE 0 END AS want
+  FROM (SELECT s.enrolid, t.userid, s.courseid, s.contextid, o.id AS groupid,
+               COUNT(*) OVER (PARTITION BY s.enrolid, t.userid, t.gkey) AS many
+          FROM scope s
+          JOIN set_group t ON t.courseid = s.courseid
+          JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = t.userid
+          JOIN {groups} o ON o.courseid = t.courseid AND :same_group
+         WHERE t.userid :among_users) n
  UNION ALL
 SELECT s.enrolid, m.userid, s.courseid, s.contextid, m.groupid, 0
   FROM scope s
   JOIN {groups_members} m ON m.component = :component AND m.itemid = s.enrolid
-  JOIN set_spared p ON p.userid = m.userid
- WHERE m.userid :among_users
+  LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = m.userid AND w.enrolled = 1
+  LEFT JOIN set_spared p ON p.userid = m.userid
+  LEFT JOIN set_spared_course q ON q.courseid = s.courseid
+ WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL) AND m.userid :among_users

@@ -7,7 +7,7 @@ use crate::moodle::site::id_list;
 use crate::run::work::Work;
 
 /// The widest key that any Moodle column can hold.
-const KEY_WIDTH: usize = 255;
+pub const KEY_WIDTH: usize = 255;
 
 /// How the keys of a file are read.
 #[derive(Clone, Copy, Debug)]

@@ -175,8 +175,7 @@ const OF_COHORTS: &str = "SELECT c.itemid AS place, c.kind AS what, 0 AS again, 
 const FORESEEN_IN_COURSES: &str = "SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN 'enrolment.add' ELSE 'enrolment.update' END AS what,
         1 AS again, COUNT(*) AS n, COUNT(*) AS named
    FROM set_person w LEFT JOIN (:standing) x ON x.courseid = w.courseid AND x.userid = w.userid
-   LEFT JOIN set_spared_course p ON p.courseid = w.courseid
-  WHERE w.enrolled = 1 AND p.courseid IS NULL AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
+  WHERE w.enrolled = 1 AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
   GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN 'enrolment.add' ELSE 'enrolment.update' END
   UNION ALL
  SELECT x.courseid, :ending, 0, COUNT(*), 0 FROM (:standing) x
@@ -198,8 +197,8 @@ const FORESEEN_IN_COHORTS: &str = "SELECT w.cohortid AS place, 'cohort-member.ad
  SELECT g.cohortid, 'cohort-member.remove', 0, COUNT(*), 0 FROM (:leaving) l JOIN {cohort_members} g ON g.id = l.id GROUP BY g.cohortid";
 
 /// Whom the set names, which of its rows failed, and what its changes cost people: as rows of the same form.
-const OF_SET_IN_COURSES: &str = "SELECT w.courseid, 'named', 0, COUNT(*), 0 FROM set_person w LEFT JOIN set_spared_course p ON p.courseid = w.courseid
-  WHERE w.enrolled = 1 AND p.courseid IS NULL GROUP BY w.courseid
+const OF_SET_IN_COURSES: &str =
+    "SELECT w.courseid, 'named', 0, COUNT(*), 0 FROM set_person w WHERE w.enrolled = 1 GROUP BY w.courseid
   UNION ALL
  SELECT k.courseid, 'unknown', 0, COUNT(*), 0 FROM stage_line l JOIN stage_course k ON k.ckey = l.ckey AND k.found = 1
    JOIN {enrold_error} e ON e.run = :run AND e.line = l.line GROUP BY k.courseid";

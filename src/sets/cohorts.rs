@@ -183,7 +183,21 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
     )
     .await?;
     conn.analyse("set_cohort").await?;
-    conn.analyse("set_member").await
+    conn.analyse("set_member").await?;
+    spare(work, terms).await
+}
+
+/// From the cohorts that a key may mean which names none or several, nobody goes.
+async fn spare(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    work.conn.temporary("set_spared_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY");
+    let field = match terms.cohort_key {
+        "id" => work.conn.dialect().to_text("c.id"),
+        column => format!("LOWER(TRIM(c.{column}))"),
+    };
+    let params = work.params().fragment("field", field);
+    let sql = "INSERT INTO set_spared_cohort (cohortid) SELECT DISTINCT c.id FROM {cohort} c
+                 JOIN stage_cohort k ON k.found <> 1 AND LOWER(k.ckey) = :field";
+    work.conn.exec(sql, &params).await.map(|_| ())
 }
 
 /// Members of the named cohorts whom this source has brought, and its set does not name any more, nor any other source. Who
@@ -192,8 +206,9 @@ pub(super) const LEAVING: &str = "SELECT m.id, 0 AS line, 0 AS courseid, c.conte
     JOIN set_cohort c ON c.cohortid = m.cohortid
     LEFT JOIN set_member w ON w.cohortid = m.cohortid AND w.userid = m.userid
     LEFT JOIN set_spared p ON p.userid = m.userid
+    LEFT JOIN set_spared_cohort q ON q.cohortid = m.cohortid
     LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = m.cohortid AND o.userid = m.userid
-   WHERE w.userid IS NULL AND p.userid IS NULL AND o.userid IS NOT NULL
+   WHERE w.userid IS NULL AND p.userid IS NULL AND q.cohortid IS NULL AND o.userid IS NOT NULL
      AND NOT EXISTS (SELECT 1 FROM {enrold_set_member} t WHERE t.cohortid = m.cohortid AND t.userid = m.userid AND t.source <> :source)";
 
 /// The guard's look at each cohort before anybody leaves it.
@@ -245,7 +260,7 @@ async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     Ok(())
 }
 
-/// What the set names is this source's from now on, whoever made it; what it no longer names is not.
+/// What the set names is this source's from now on, whoever made it; what it no longer names is not, unless it was spared.
 async fn remember(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     work.conn
         .exec(
@@ -259,7 +274,9 @@ async fn remember(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     work.conn
         .exec(
             "DELETE FROM {enrold_set_member} WHERE source = :source AND EXISTS (SELECT 1 FROM set_cohort c WHERE c.cohortid = {enrold_set_member}.cohortid)
-                AND NOT EXISTS (SELECT 1 FROM set_member w WHERE w.cohortid = {enrold_set_member}.cohortid AND w.userid = {enrold_set_member}.userid)",
+                AND NOT EXISTS (SELECT 1 FROM set_member w WHERE w.cohortid = {enrold_set_member}.cohortid AND w.userid = {enrold_set_member}.userid)
+                AND NOT EXISTS (SELECT 1 FROM set_spared p WHERE p.userid = {enrold_set_member}.userid)
+                AND NOT EXISTS (SELECT 1 FROM set_spared_cohort q WHERE q.cohortid = {enrold_set_member}.cohortid)",
             params,
         )
         .await

@@ -1,11 +1,14 @@
-//! The time between absence and unenrolment: who is missing from the set is suspended first, and goes only if the next
-//! sets do not bring them back in time. It must not decide who is missing: the pass over the set has suspended them.
+//! Who is unenrolled before the pass over the set: whose time between absence and unenrolment is over, and who keeps a role
+//! without being enrolled any more. It must not suspend anybody: the pass does.
 
+use crate::config::Settings;
 use crate::db::DbError;
+use crate::rules::Policy;
 use crate::rules::database::{DATABASE, METHOD};
 use crate::run::end;
 use crate::run::error::RunResult;
-use crate::run::reconcile::tally;
+use crate::run::outcome::RuleReport;
+use crate::run::reconcile::{self, tally};
 use crate::run::work::Work;
 use crate::sets::Terms;
 
@@ -13,19 +16,40 @@ use crate::sets::Terms;
 const ABSENT: &str = "FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
     LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
     LEFT JOIN set_spared p ON p.userid = x.userid
-   WHERE w.userid IS NULL AND p.userid IS NULL";
+    LEFT JOIN set_spared_course q ON q.courseid = s.courseid
+   WHERE w.userid IS NULL AND p.userid IS NULL AND q.courseid IS NULL";
 
-/// Remembers who is absent since when, and unenrols those whose time is over. Costs four statements.
+/// Those whose enrolment is over: with a time of grace, absent for so long; without, named as another user. The roles of an
+/// instance go with the enrolment, and such a user gets his from the pass that follows.
+fn over(terms: &Terms) -> &'static str {
+    if terms.waits() {
+        "JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid AND a.since <= :until"
+    } else {
+        "JOIN set_person n ON n.courseid = t.courseid AND n.userid = t.userid"
+    }
+}
+
+/// Remembers who is absent since when, and unenrols those whose enrolment is over; gives what that came to. Costs six
+/// statements where nobody goes.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn settle(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
-    remember(work, terms).await?;
+pub async fn settle(
+    work: &mut Work<'_>,
+    terms: &Terms,
+    settings: &Settings,
+    policy: &Policy,
+) -> RunResult<Option<RuleReport>> {
+    reconcile::look(work, &DATABASE, settings, policy).await?;
+    if terms.waits() {
+        remember(work, terms).await?;
+    }
     let params = work
         .params()
         .with("source", terms.source.as_str())
         .with("component", DATABASE.component())
         .with("until", work.now - terms.grace)
+        .fragment("over", over(terms))
         .fragment("absent", ABSENT);
     work.conn.exec("DELETE FROM doomed", &params).await?;
     let over = work
@@ -33,13 +57,12 @@ pub async fn settle(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
         .exec(
             "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
              SELECT t.id, 0, t.userid, t.courseid, t.contextid, t.enrolid, 0, :component, 0
-               FROM (SELECT x.id, x.userid, s.courseid, s.contextid, s.enrolid :absent) t
-               JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid AND a.since <= :until",
+               FROM (SELECT x.id, x.userid, s.courseid, s.contextid, s.enrolid :absent) t :over",
             &params,
         )
         .await?;
     if over == 0 {
-        return Ok(());
+        return Ok(None);
     }
     work.conn.analyse("doomed").await?;
     let wave = work.next_wave();
@@ -48,14 +71,19 @@ pub async fn settle(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
         end::clean_up(work, wave).await?;
     }
     work.conn.prefer_indexes(false).await?;
-    let gone = tally::of_waves(work, METHOD, wave, wave).await?;
+    if terms.waits() {
+        forget(work, terms, true).await?;
+    }
+    Ok(Some(tally::of_waves(work, METHOD, wave, wave).await?))
+}
+
+/// Adds what [`settle`] came to to the report of the pass that followed.
+pub fn tell(work: &mut Work<'_>, gone: &RuleReport) {
     if let Some(report) = work.rules.last_mut() {
         report.removed += gone.removed;
         report.roles_removed += gone.roles_removed;
         report.groups_removed += gone.groups_removed;
     }
-    forget(work, terms, true).await?;
-    Ok(())
 }
 
 async fn remember(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {

@@ -69,8 +69,13 @@ pub async fn apply(
     weigh_or_foresee(work, terms, lines).await?;
     reconcile::prepare(work);
     let policy = policy(work, terms, &header);
+    let first = terms.waits() || (header.has_others && terms.surplus == RemovalAction::Unenrol);
+    let gone = if first { grace::settle(work, terms, settings, &policy).await? } else { None };
     reconcile::run_under(work, &DATABASE, policy, settings, View::ALL, false).await?;
-    if terms.grace > 0 && terms.surplus == RemovalAction::Unenrol { grace::settle(work, terms).await } else { Ok(()) }
+    if let Some(gone) = gone {
+        grace::tell(work, &gone);
+    }
+    Ok(())
 }
 
 /// Makes the courses that the source describes and the site does not have; gives how many of its rows were refused.
@@ -115,16 +120,19 @@ fn policy(work: &Work<'_>, terms: &Terms, header: &Header) -> Policy {
         false => work.conn.exact("o.name", "t.gkey"),
     };
     let surplus = match terms.surplus {
-        RemovalAction::Unenrol if terms.grace > 0 => RemovalAction::Suspend,
+        _ if terms.waits() => RemovalAction::Suspend,
+        // The section of roles takes those that nobody is to have; who is named as another user keeps his.
+        RemovalAction::SuspendNoRoles => RemovalAction::Suspend,
         action => action,
     };
-    let keeps_roles = matches!(surplus, RemovalAction::Keep | RemovalAction::Suspend);
+    let keeps_roles = terms.waits() || matches!(terms.surplus, RemovalAction::Keep | RemovalAction::Suspend);
     let base = Policy::new(surplus);
     let params = base
         .params
         .and(own)
         .with("ignore_hidden", i64::from(terms.ignore_hidden))
         .with("keeps_roles", i64::from(keeps_roles))
+        .with("waits", i64::from(terms.waits()))
         .with("create_groups", i64::from(terms.create_groups))
         .fragment("same_group", same_group)
         .fragment("group_idnumber", if terms.group_by_idnumber { "t.gkey" } else { "''" });

@@ -24,12 +24,14 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
         .fragment("protected", id_list(never))
         .fragment("resolved", RESOLVED)
         .fragment("rows", rows);
-    // Several rows of one person: enrolled if one of them says so, active if one is, from the first start to the last end.
+    // Several rows of one person: enrolled if one of them says so; of those that do: active if one is, from the first start
+    // to the last end.
     work.conn
         .exec(
             "INSERT INTO set_person (courseid, userid, contextid, enrolled, status, timestart, timeend)
              SELECT k.courseid, u.userid, MIN(k.contextid), MAX(1 - l.other), MIN(CASE WHEN l.other = 0 THEN l.status ELSE 1 END),
-                    MIN(l.timestart), CASE WHEN MIN(l.timeend) = 0 THEN 0 ELSE MAX(l.timeend) END
+                    COALESCE(MIN(CASE WHEN l.other = 0 THEN l.timestart END), 0),
+                    CASE WHEN MIN(CASE WHEN l.other = 0 THEN l.timeend END) = 0 THEN 0 ELSE COALESCE(MAX(CASE WHEN l.other = 0 THEN l.timeend END), 0) END
              :rows GROUP BY k.courseid, u.userid",
             &params,
         )
@@ -108,7 +110,7 @@ pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbErr
     work.conn.analyse("set_spared").await
 }
 
-/// The courses that a key may mean which names none or several are left as they are.
+/// In the courses that a key may mean which names none or several, nobody loses anything.
 async fn spare_courses(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     let field = match terms.keys.course {
         CourseKey::Id => work.conn.dialect().to_text("a.id"),

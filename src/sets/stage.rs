@@ -11,6 +11,7 @@ use crate::run::SetOrder;
 use crate::run::error::{RunError, RunResult};
 use crate::run::observe::Moment;
 use crate::run::outcome::Lines;
+use crate::run::resolve::KEY_WIDTH;
 use crate::run::work::Work;
 use crate::sets::Terms;
 use crate::source::SetProblem;
@@ -37,6 +38,8 @@ pub struct Header {
     pub has_dates: bool,
     /// The set says who is suspended.
     pub has_status: bool,
+    /// The set has rows of other users.
+    pub has_others: bool,
 }
 
 impl Header {
@@ -56,6 +59,7 @@ impl Header {
             other: at("other"),
             has_dates: timestart.is_some() || timeend.is_some(),
             has_status: status.is_some(),
+            has_others: false,
             timestart,
             timeend,
             status,
@@ -88,9 +92,14 @@ pub async fn load(work: &mut Work<'_>, terms: &Terms, order: &SetOrder, file: &F
                 if let Some(value) = &row.unknown_role {
                     work.default_roles.count(value);
                 }
+                header.has_others |= row.other;
                 stage.row(work, line, &row).await?;
             }
-            Err((code, value, hint)) => stage.problem(work, &Problem::new(line, code, value, hint)).await?,
+            Err((code, value, hint)) => {
+                stage.problem(work, &Problem::new(line, code, value, hint)).await?;
+                // Whom it names is not gone.
+                stage.spare(work, record.get(header.user).unwrap_or_default()).await?;
+            }
         }
         if rows % 10_000 == 0 {
             work.observer.reached(Moment::Read { lines: rows, of: rows }).await;
@@ -201,6 +210,7 @@ fn suspended(word: &str) -> Result<bool, Refused> {
 struct Stage {
     lines: Bulk,
     errors: Bulk,
+    unread: Bulk,
     failed: u64,
     run: i64,
 }
@@ -210,10 +220,12 @@ impl Stage {
         let definition = "line BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL, ckey VARCHAR(255) NOT NULL, gkey VARCHAR(255) NOT NULL,
              roleid BIGINT NOT NULL, other SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
         work.conn.temporary("stage_line", definition);
+        work.conn.temporary("set_unread", &format!("ukey VARCHAR({KEY_WIDTH}) NOT NULL"));
         let dialect = work.conn.dialect();
         Ok(Self {
             lines: Bulk::new(dialect, "stage_line", COLUMNS),
             errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
+            unread: Bulk::new(dialect, "set_unread", "ukey"),
             failed: 0,
             run: work.run,
         })
@@ -248,13 +260,11 @@ impl Stage {
 
     /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is spared.
     async fn unread(&mut self, work: &mut Work<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
-        work.conn.temporary("set_unread", "ukey VARCHAR(255) NOT NULL");
         let dialect = work.conn.dialect();
-        let mut users = Bulk::new(dialect, "set_unread", "ukey");
         let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint, file, fileline");
         for (at, row) in (0i64..).zip(unread) {
-            if !row.user.is_empty() && !row.taken {
-                users.push(work.conn, &[Field::Text(&row.user.to_lowercase())]).await?;
+            if !row.taken {
+                self.spare(work, &row.user).await?;
             }
             self.failed += u64::from(!row.taken);
             let fields = [
@@ -268,13 +278,23 @@ impl Stage {
             ];
             errors.push(work.conn, &fields).await?;
         }
-        users.finish(work.conn).await?;
         errors.finish(work.conn).await.map(|_| ())
+    }
+
+    /// Whoever has this key, in whatever case, loses nothing by this set.
+    async fn spare(&mut self, work: &mut Work<'_>, user: &str) -> Result<(), DbError> {
+        let key = user.trim().to_lowercase();
+        // Nobody has a longer one.
+        if key.is_empty() || key.chars().count() > KEY_WIDTH {
+            return Ok(());
+        }
+        self.unread.push(work.conn, &[Field::Text(&key)]).await
     }
 
     async fn finish(self, work: &mut Work<'_>) -> Result<u64, DbError> {
         self.lines.finish(work.conn).await?;
         self.errors.finish(work.conn).await?;
+        self.unread.finish(work.conn).await?;
         work.conn.analyse("stage_line").await?;
         Ok(self.failed)
     }

@@ -65,6 +65,11 @@ impl Terms {
         if self.cohorts { "cohort" } else { "course" }
     }
 
+    /// Whether who is absent is suspended for a time before the enrolment goes.
+    pub fn waits(&self) -> bool {
+        self.grace > 0 && self.surplus == RemovalAction::Unenrol
+    }
+
     /// The terms of a source: enrold's settings over those of the site.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ const DAY: i64 = 86_400;
 
 impl Site {
     /// The campus with the method on, and a source of this name whose rows name users and courses by idnumber.
-    async fn records(&mut self, source: &str) {
+    pub async fn records(&mut self, source: &str) {
         self.campus().await;
         self.methods("manual,guest,self,cohort,meta,category,flatfile,database").await;
         self.known(source);

@@ -19,7 +19,7 @@ on_each_engine!(
 );
 
 impl Site {
-    async fn promotions(&mut self, source: &str) {
+    pub async fn promotions(&mut self, source: &str) {
         self.campus().await;
         self.methods("manual,guest,self,cohort,meta,category,flatfile,database").await;
         self.plugin_setting("enrol_cohort", "unenrolaction", Some("0")).await;
@@ -33,7 +33,7 @@ impl Site {
     }
 
     /// Memberships as `u1 h1`.
-    async fn members(&mut self) -> Vec<String> {
+    pub async fn members(&mut self) -> Vec<String> {
         let sql = "SELECT u.username, c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid JOIN {user} u ON u.id = m.userid";
         self.lines(sql, |row| format!("{} {}", row.text(0), row.text(1))).await
     }

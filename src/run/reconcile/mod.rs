@@ -129,6 +129,15 @@ pub async fn run_under(
     Ok(())
 }
 
+/// Fills the temporary table `scope` with the instances that a rule minds, for a step before its pass.
+///
+/// # Errors
+/// The engine's.
+pub async fn look(work: &mut Work<'_>, rule: &Rule, settings: &Settings, policy: &Policy) -> Result<(), DbError> {
+    let pass = Pass { rule, policy: policy.clone(), settings, wave: 0, view: View::ALL };
+    scope(work, &pass).await
+}
+
 /// Takes the roles that a rule's method has given, on the whole site, and leaves the enrolments.
 ///
 /// # Errors
