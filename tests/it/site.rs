@@ -82,6 +82,11 @@ impl Site {
         self.now = now;
     }
 
+    /// The clock's moment.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
     /// The engine with the configuration and the clock as they are now.
     pub fn engine(&self) -> Engine {
         let mut sets = self.sets.clone();
