@@ -76,10 +76,14 @@ impl Daemon {
     pub async fn run(self) -> Result<(), DaemonError> {
         let mut signals = Signals::listen()?;
         let (shared, reload, log_level) = self.share();
+        let mut reloads = false;
         let page = tokio::select! {
             opened = start(&shared) => opened?,
-            () = told_to_stop(&mut signals) => return Ok(()),
+            () = told_to_stop(&mut signals, &mut reloads) => return Ok(()),
         };
+        if reloads {
+            reloaded(&shared, &reload, &log_level);
+        }
         let ticker = Ticker::start(Arc::clone(&shared.wake)).await?;
         let leading = tokio::spawn(leader::keep(Arc::clone(&shared)));
         let mut worker = tokio::spawn(Worker::new(Arc::clone(&shared)).run());
@@ -184,9 +188,12 @@ async fn start(shared: &Shared) -> Result<Option<Serving>, DaemonError> {
     Ok(open_page(shared).await?)
 }
 
-/// The configuration was read just now: a reload has nothing to do yet.
-async fn told_to_stop(signals: &mut Signals) {
-    while signals.next().await != Signal::Stop {}
+/// Waits for a stop. A reload is remembered: a database that does not answer makes the start long, and the configuration was
+/// read before it.
+async fn told_to_stop(signals: &mut Signals, reloads: &mut bool) {
+    while signals.next().await != Signal::Stop {
+        *reloads = true;
+    }
 }
 
 /// A database that answers must be ready; one that does not answer is waited for.

@@ -39,15 +39,30 @@ fn a_changed_configuration_takes_effect() {
         std::fs::write(new.join("empty.csv"), "").unwrap();
         daemon.until("an empty file that is not held", || new.join("empty.csv.report.json").exists());
         assert!(!new.join("empty.csv.held").exists());
-        write_config(&program, &new, "log.level = 'error'\nguard.mode = 'hold'\n");
+        // Its log says nothing from now on: that it has read the configuration is seen by the directory that it takes from.
+        let last = program.dir.join("last");
+        std::fs::create_dir(&last).unwrap();
+        std::fs::write(last.join("nothing.csv"), "").unwrap();
+        write_config(&program, &last, "log.level = 'error'\nguard.mode = 'hold'\n");
         daemon.signal("HUP");
-        program.run(&["runs"]).ends(0);
-        std::fs::write(new.join("nothing.csv"), "").unwrap();
-        daemon.until("an empty file that is held", || new.join("nothing.csv.held").exists());
+        daemon.until("an empty file that is held", || last.join("nothing.csv.held").exists());
         let log = daemon.stop();
         assert!(!log.contains("nothing.csv"), "{log}");
         assert_eq!(site.applied().await.0, 1);
     });
+}
+
+/// The start waits for a database that has let it in and says nothing.
+#[test]
+fn a_reload_during_the_start_is_not_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("database.url=postgres://nobody@{}/moodle", silent.local_addr().unwrap());
+    let mut daemon = Program::bare(dir.path()).set(&url).start();
+    let connection = silent.accept().unwrap();
+    daemon.signal("HUP");
+    drop((connection, silent));
+    daemon.until_logged("the configuration is read anew");
 }
 
 #[test]
