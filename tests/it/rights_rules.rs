@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use enrold::db::{Dialect, Params};
 use enrold::run::{Engine, State, SyncOrder};
 
-use crate::doctor_rights::{Account, assert_applied, give, site_with_traces};
+use crate::doctor_rights::{Account, assert_applied, give};
 use crate::servers::run_on;
 use crate::site::Site;
+use crate::traces::site_with_traces;
 
 #[test]
 fn rules_need_no_more_postgresql() {
