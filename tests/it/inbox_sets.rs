@@ -21,7 +21,7 @@ const NEVER: &str = "inbox.settle=3600";
 const PEOPLE: [&str; 4] = ["moreaul26", "simona26", "laurentn26", "lefebvrei26"];
 
 /// A source of files with these names.
-async fn source(site: &mut Site, program: &Program, files: &str) -> Program {
+pub async fn source(site: &mut Site, program: &Program, files: &str) -> Program {
     site.sql("UPDATE {config} SET value = 'manual,flatfile,database' WHERE name = 'enrol_plugins_enabled'").await;
     let program = program.clone().set("inbox.rescan=3600").set("sources.night.default_role=student");
     let keys = ["user_key=username", "course_key=shortname", "guard.unknown_percent=100", &format!("files={files}")];
@@ -29,7 +29,7 @@ async fn source(site: &mut Site, program: &Program, files: &str) -> Program {
 }
 
 /// A set of the first people.
-fn set(people: usize) -> String {
+pub fn set(people: usize) -> String {
     set_of(&PEOPLE[..people])
 }
 
@@ -38,18 +38,18 @@ fn set_of(people: &[&str]) -> String {
     std::iter::once("user,course\n".to_owned()).chain(rows).collect()
 }
 
-fn line(name: &str, people: usize, text: &str) -> String {
+pub fn line(name: &str, people: usize, text: &str) -> String {
     format!("{name},{people},{:x}\n", Sha256::digest(text))
 }
 
 /// The names that begin so, without reports.
-fn lying(program: &Program, begin: &str) -> Vec<String> {
+pub fn lying(program: &Program, begin: &str) -> Vec<String> {
     let all = names(&program.inbox()).into_iter();
     all.filter(|name| name.starts_with(begin) && !name.contains(".report.json")).collect()
 }
 
 impl Site {
-    async fn of_sets(&mut self) -> i64 {
+    pub async fn of_sets(&mut self) -> i64 {
         let sql = "SELECT COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid WHERE e.enrol = 'database' AND x.status = 0";
         self.conn.number(sql, &Params::new()).await.unwrap()
     }

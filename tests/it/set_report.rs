@@ -6,6 +6,7 @@ use enrold::report::{Code, Problem, set};
 use enrold::run::{Report, SetOrder, State};
 use enrold::sets::SetReport;
 
+use crate::campus::{course, user};
 use crate::golden_case::set_of;
 use crate::mails_send::round;
 use crate::servers::on_each_engine;
@@ -25,6 +26,7 @@ on_each_engine!(
     a_held_and_a_failed_set_are_mailed_once,
     who_asked_for_changes_or_all_gets_them,
     the_mail_leaves_in_french,
+    grades_that_go_to_history_are_counted,
 );
 
 impl Site {
@@ -284,4 +286,20 @@ async fn the_mail_leaves_in_french(mut site: Site) {
         assert!(body.contains(told), "{told}: {body}");
     }
     assert_eq!(round(&mut site, NOW + 60).await, None, "once");
+}
+
+async fn grades_that_go_to_history_are_counted(mut site: Site) {
+    site.reported("database").await;
+    site.set_applied("database", &format!("user,course\n{}", rows("c1", 1, 3))).await;
+    site.insert("grade_items", &[("id", 1.into()), ("courseid", course(1).into())]).await;
+    for who in [1, 2, 3] {
+        site.insert("grade_grades", &[("itemid", 1.into()), ("userid", user(who).into())]).await;
+    }
+    // By hand, too: nothing is taken from him.
+    site.enrolled(3, 1, "manual").await;
+    let report = site.rehearsed("database", "user,course\nu1,c1\n").await;
+    assert_eq!((report.totals.removed, report.last_enrolments, report.grades), (2, 1, 1));
+    assert_eq!((site.count("grade_grades").await, site.count("grade_grades_history").await), (2, 1));
+    let kept = site.engine().recall(site.last_run().await).await.unwrap().unwrap();
+    assert_eq!(kept.set, Some(report));
 }

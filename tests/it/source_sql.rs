@@ -85,7 +85,7 @@ impl Site {
         names
     }
 
-    async fn script(&mut self, statements: &[&str]) {
+    pub async fn script(&mut self, statements: &[&str]) {
         for statement in statements {
             self.conn.literal(statement).await.unwrap();
         }
@@ -104,7 +104,7 @@ impl Site {
     }
 
     /// 50,000 rows of two columns, one of them wide.
-    async fn many_rows(&mut self, width: usize) {
+    pub async fn many_rows(&mut self, width: usize) {
         self.script(&["CREATE TABLE digit (d INTEGER)", "CREATE TABLE records (who INTEGER, place TEXT)"]).await;
         for digit in 0..10 {
             self.script(&[&format!("INSERT INTO digit VALUES ({digit})")]).await;
@@ -322,7 +322,7 @@ async fn bytes_that_are_no_text_are_refused(mut site: Site) {
 }
 
 /// Ends the sessions that read a source from this database; true if there was one.
-async fn kill_readers(url: &str) -> bool {
+pub async fn kill_readers(url: &str) -> bool {
     let mut conn = connect(url).await;
     let find = match conn.dialect() {
         Dialect::Postgres => {
