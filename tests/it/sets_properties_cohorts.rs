@@ -17,7 +17,7 @@ use crate::site::{NOW, Site};
 
 on_each_engine!(random_memberships_become_true);
 
-const NIGHTS: i64 = 5;
+const NIGHTS: i64 = 3;
 
 /// A source of memberships; a member is (cohort, user).
 struct Told {
