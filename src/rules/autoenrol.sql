@@ -12,18 +12,6 @@ SELECT e.id, e.courseid, k.id AS contextid, c.shortname, COALESCE(e.customtext2,
  WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances
  ORDER BY e.id
 
--- section there
-SELECT COUNT(*)
-  FROM ruled r
-  JOIN {user_enrolments} x ON x.enrolid = r.enrolid
- WHERE x.userid :among_users
-
--- section standing
-SELECT COUNT(x.id), COUNT(CASE WHEN r.round > 0 AND x.id IS NULL THEN 1 END)
-  FROM ruled r
-  JOIN matching m ON m.evaluation = r.evaluation
-  LEFT JOIN {user_enrolments} x ON x.enrolid = r.enrolid AND x.userid = m.userid
-
 -- section leaving
 SELECT x.id AS ueid, r.enrolid
   FROM ruled r

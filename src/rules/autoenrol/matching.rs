@@ -212,21 +212,16 @@ pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance])
         "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)",
     );
     let section = |name: &str| pass.section(name).unwrap_or_default();
-    let there = conn.number(section("there"), &params).await?;
-    let standing = conn.row(section("standing"), &params).await?;
-    let (wished, fitting) = standing.map_or((0, 0), |row| (row.int(0), row.int(1)));
-    for (needed, name, table) in [
-        (there > wished, "leaving", "leaving (ueid, enrolid)"),
-        (fitting > 0, "fitting", "fitting (enrolid, userid)"),
-        (fitting > 0, "elsewhere", "elsewhere (courseid, userid)"),
+    for (name, table) in [
+        ("fitting", "fitting (enrolid, userid)"),
+        ("leaving", "leaving (ueid, enrolid)"),
+        ("elsewhere", "elsewhere (courseid, userid)"),
     ] {
-        if needed {
-            let params = params.clone().fragment("select", section(name));
-            conn.exec(&format!("INSERT INTO {table} :select"), &params).await?;
+        let params = params.clone().fragment("select", section(name));
+        let filled = conn.exec(&format!("INSERT INTO {table} :select"), &params).await?;
+        if name == "fitting" && filled == 0 {
+            return Ok(());
         }
-    }
-    if fitting == 0 {
-        return Ok(());
     }
     for filled in ["leaving", "fitting", "elsewhere"] {
         conn.analyse(filled).await?;
