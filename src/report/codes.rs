@@ -111,6 +111,10 @@ codes! {
     CategoryUnknown = "category-unknown",
     /// Several categories match. Value: the short name of the new course; hint: what the row says.
     CategoryAmbiguous = "category-ambiguous",
+    /// No group of the course matches. Value: what the set says; hint: the course.
+    GroupUnknown = "group-unknown",
+    /// Several groups of the course match. Value: what the set says; hint: the course.
+    GroupAmbiguous = "group-ambiguous",
     /// Groups that cannot be named. Value: the course; hint: what is wrong.
     GroupName = "group-name",
     /// A column of a full set that is not read. Value: its name; hint: the columns that are.

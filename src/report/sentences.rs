@@ -139,6 +139,12 @@ impl Code {
                 format!("no cohort has {h} \"{v}\": make it in Moodle, or let enrold make it (create_cohorts)")
             }
             Code::CohortAmbiguous => format!("{h} cohorts have \"{v}\": give each its own key"),
+            Code::GroupUnknown => format!(
+                "the course {h} has no group \"{v}\": nobody joins or leaves one by it; make it, or let enrold make it (create_groups)"
+            ),
+            Code::GroupAmbiguous => format!(
+                "several groups of the course {h} are \"{v}\": nobody joins or leaves one by it; give each its own name"
+            ),
             Code::CohortOwned => format!("the cohort \"{v}\" belongs to {h}, which fills it: nothing is done to it"),
             Code::RuleUnusable => format!(
                 "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by it: correct it, or disable the method"
@@ -299,6 +305,12 @@ impl Code {
                 "aucune cohorte n'a {h} « {v} » : créez-la dans Moodle, ou laissez enrold la créer (create_cohorts)"
             ),
             Code::CohortAmbiguous => format!("{h} cohortes ont « {v} » : donnez à chacune sa propre clé"),
+            Code::GroupUnknown => format!(
+                "le cours {h} n'a pas de groupe « {v} » : personne n'en rejoint ni n'en quitte un par lui ; créez-le, ou laissez enrold le créer (create_groups)"
+            ),
+            Code::GroupAmbiguous => format!(
+                "plusieurs groupes du cours {h} sont « {v} » : personne n'en rejoint ni n'en quitte un par lui ; donnez à chacun son propre nom"
+            ),
             Code::CohortOwned => format!("la cohorte « {v} » appartient à {h}, qui la remplit : rien n'y est fait"),
             Code::RuleUnusable => format!(
                 "la règle d'une méthode autoenrol du cours {v} est inutilisable ({h}) ; elle n'a inscrit ni retiré personne : corrigez-la ou désactivez la méthode"

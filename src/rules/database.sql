@@ -73,4 +73,5 @@ SELECT s.enrolid, m.userid, s.courseid, s.contextid, m.groupid, 0
   LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = m.userid AND w.enrolled = 1
   LEFT JOIN set_spared p ON p.userid = m.userid
   LEFT JOIN set_spared_course q ON q.courseid = s.courseid
- WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL) AND m.userid :among_users
+  LEFT JOIN set_ungrouped u ON u.courseid = s.courseid AND u.userid = m.userid
+ WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL OR u.userid IS NOT NULL) AND m.userid :among_users

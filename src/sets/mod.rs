@@ -7,6 +7,7 @@ pub mod courses;
 mod default_roles;
 mod feed;
 mod grace;
+mod groups;
 mod nightly;
 pub mod origins;
 mod persons;
@@ -64,6 +65,7 @@ pub async fn apply(
     let never = [0, work.site.guest()];
     lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, METHOD).await?;
     persons::gather(work, terms, &never).await?;
+    groups::tell_unusable(work, terms).await?;
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
     weigh_or_foresee(work, terms, lines).await?;
@@ -115,10 +117,7 @@ async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> 
 /// What may be done to the source's enrolments, from its terms and the columns that its set has.
 fn policy(work: &Work<'_>, terms: &Terms, header: &Header) -> Policy {
     let (own_instance, own) = database::own_instance(&terms.source);
-    let same_group = match terms.group_by_idnumber {
-        true => work.conn.exact("o.idnumber", "t.gkey"),
-        false => work.conn.exact("o.name", "t.gkey"),
-    };
+    let same_group = groups::same(work, terms);
     let surplus = match terms.surplus {
         _ if terms.waits() => RemovalAction::Suspend,
         // The section of roles takes those that nobody is to have; who is named as another user keeps his.

@@ -16,6 +16,8 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
     for (table, columns) in TABLES {
         work.conn.temporary(table, columns);
     }
+    let roles = "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, roleid BIGINT NOT NULL";
+    work.conn.temporary_joined("set_role", roles, "courseid, userid, roleid");
     let rows = "FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
         JOIN {course} c ON c.id = k.courseid AND (c.visible = 1 OR :ignore_hidden = 0) WHERE :resolved";
     let params = work
@@ -50,21 +52,18 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
         .await?;
     spare_users(work, terms).await?;
     spare_courses(work, terms).await?;
+    work.conn.analyse("set_role").await?;
     for (table, _) in TABLES {
         work.conn.analyse(table).await?;
     }
     Ok(())
 }
 
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 3] = [
     (
         "set_person",
         "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolled BIGINT NOT NULL,
          status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, PRIMARY KEY (courseid, userid)",
-    ),
-    (
-        "set_role",
-        "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, roleid BIGINT NOT NULL, PRIMARY KEY (courseid, userid, roleid)",
     ),
     ("set_group", "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, gkey VARCHAR(255) NOT NULL"),
     ("set_spared_course", "courseid BIGINT NOT NULL PRIMARY KEY"),

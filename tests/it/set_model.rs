@@ -282,22 +282,44 @@ impl<'a> Model<'a> {
         after.roles = roles;
     }
 
-    /// Who is enrolled by a row is in the groups that rows name and no other; a membership of somebody else is not taken.
+    /// Rows that enrol and name a group.
+    fn in_groups(&self) -> impl Iterator<Item = &Known<'a>> {
+        self.known.iter().filter(|known| known.enrols && !known.row.group.is_empty())
+    }
+
+    /// The groups that a row may mean.
+    fn groups_of(&self, known: &Known) -> Vec<i64> {
+        let same =
+            |row: &&Record| int(row, "courseid") == known.pair.0 && text(row, self.source.group_key) == known.row.group;
+        self.dump["groups"].iter().filter(same).map(|row| int(row, "id")).collect()
+    }
+
+    /// Nobody can mean the group that it names.
+    fn lacks_group(&self, known: &Known) -> bool {
+        match self.groups_of(known)[..] {
+            [] => !self.source.create_groups,
+            [_] => false,
+            _ => true,
+        }
+    }
+
+    /// Who is enrolled by a row is in the groups that rows name and no other, unless one is named that nobody knows; a
+    /// membership of somebody else is not taken.
     fn join(&self, after: &mut Standing) {
         let enrolled: BTreeSet<Pair> = self.known.iter().filter(|known| known.enrols).map(|known| known.pair).collect();
         let named = |pair: Pair, key: &str| self.rows_of(pair).any(|known| known.enrols && known.row.group == key);
+        let ungrouped: BTreeSet<Pair> =
+            self.in_groups().filter(|known| self.lacks_group(known)).map(|known| known.pair).collect();
         after.groups.retain(|(pair, key)| {
             !enrolled.contains(pair)
+                || ungrouped.contains(pair)
                 || self.spared.contains(&pair.1)
                 || self.spared_courses.contains(&pair.0)
                 || named(*pair, key)
         });
-        for known in self.known.iter().filter(|known| known.enrols && !known.row.group.is_empty()) {
-            let (course, user) = known.pair;
-            let same =
-                |row: &&Record| int(row, "courseid") == course && text(row, self.source.group_key) == known.row.group;
-            let groups: Vec<i64> = self.dump["groups"].iter().filter(same).map(|row| int(row, "id")).collect();
-            let joins = match groups[..] {
+        for known in self.in_groups() {
+            let (_, user) = known.pair;
+            let joins = match self.groups_of(known)[..] {
                 [] => self.source.create_groups,
                 [only] => !self.dump["groups_members"]
                     .iter()

@@ -21,6 +21,7 @@ on_each_engine!(
     hidden_courses_are_left_if_asked,
     windows_and_status_follow_the_set,
     groups_are_joined_made_and_left,
+    groups_that_nobody_can_mean_are_told_and_let_nobody_out,
     absent_ones_are_suspended_first,
     who_is_back_in_time_is_active_again,
     linked_courses_follow,
@@ -193,6 +194,31 @@ async fn groups_are_joined_made_and_left(mut site: Site) {
     assert_eq!(site.group_members().await, ["u1 TD 2 database", "u1 g1 database", "u2 TD 2 database"]);
     site.full_set("database", "user,course,group\nu1,c1,TD 2\nu2,c1,\n").await;
     assert_eq!(site.group_members().await, ["u1 TD 2 database"]);
+}
+
+async fn groups_that_nobody_can_mean_are_told_and_let_nobody_out(mut site: Site) {
+    site.records("database").await;
+    site.group(1, 1).await;
+    site.group(2, 1).await;
+    site.full_set("database", "user,course,group\nu1,c1,g1\nu2,c1,g1\nu3,c1,g2\n").await;
+    site.sql("UPDATE {groups} SET name = 'TD' WHERE name = 'g1'").await;
+    let report = site.full_set("database", "user,course,group\nu1,c1,g1\nu2,c1,g1\nu3,c1,\n").await;
+    assert_eq!(site.group_members().await, ["u1 TD database", "u2 TD database"]);
+    let told = |report: &Report| {
+        report
+            .problems
+            .iter()
+            .map(|told| format!("{} {} {}", told.code.as_str(), told.value, told.hint))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((told(&report), report.lines.failed), (vec!["group-unknown g1 c1".to_owned()], 0), "once for both rows");
+    site.sql("UPDATE {groups} SET name = 'g1'").await;
+    let report = site.full_set("database", "user,course,group\nu1,c1,g1\nu2,c1,\n").await;
+    assert_eq!(site.group_members().await, ["u1 g1 database"]);
+    assert_eq!(told(&report), ["group-ambiguous g1 c1"]);
+    site.set("sources.database.create_groups", "true");
+    let report = site.full_set("database", "user,course,group\nu2,c1,TD 2\n").await;
+    assert!(report.problems.is_empty(), "it is made");
 }
 
 async fn absent_ones_are_suspended_first(mut site: Site) {

@@ -1,0 +1,52 @@
+//! Groups that a set names and nobody can mean: they are told, and whom they are named for keeps the groups that he has.
+//! It must not make or change groups: the rule's sections do.
+
+use crate::db::DbError;
+use crate::run::work::Work;
+use crate::sets::Terms;
+
+/// The place of these problems among those of the run: they have no line of their own, for many rows name one group.
+const LINES: i64 = -1_000_000_000_000;
+
+/// The condition that the group `o` is the one that `t` names.
+pub fn same(work: &Work<'_>, terms: &Terms) -> String {
+    match terms.group_by_idnumber {
+        true => work.conn.exact("o.idnumber", "t.gkey"),
+        false => work.conn.exact("o.name", "t.gkey"),
+    }
+}
+
+/// Tells each group of `set_group` that its course does not have and that will not be made, or has several times, once; makes
+/// `set_ungrouped`: who is named with one. Grows with the groups that are named, two statements.
+///
+/// # Errors
+/// The engine's.
+pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    let lacking = "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (courseid, userid)";
+    work.conn.temporary("set_ungrouped", lacking);
+    let same = same(work, terms);
+    let params = work.params().with("line", LINES).fragment("same", same).with("made", i64::from(terms.create_groups));
+    work.conn
+        .exec(
+            "INSERT INTO {enrold_error} (run, line, code, value, hint)
+             SELECT :run, :line + ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey),
+                    CASE WHEN q.found = 0 THEN 'group-unknown' ELSE 'group-ambiguous' END, q.gkey, c.shortname
+               FROM (SELECT t.courseid, t.gkey, COUNT(o.id) AS found
+                       FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
+                       LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
+                      GROUP BY t.courseid, t.gkey) q
+               JOIN {course} c ON c.id = q.courseid
+              WHERE q.found > 1 OR (q.found = 0 AND :made = 0)",
+            &params,
+        )
+        .await?;
+    work.conn
+        .exec(
+            "INSERT INTO set_ungrouped (userid, courseid) SELECT DISTINCT q.userid, q.courseid
+               FROM (SELECT t.userid, t.courseid FROM set_group t LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
+                      GROUP BY t.userid, t.courseid, t.gkey HAVING COUNT(o.id) > 1 OR (COUNT(o.id) = 0 AND :made = 0)) q",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("set_ungrouped").await
+}
