@@ -117,9 +117,11 @@ fn default_roles(set: &SetReport, locale: Locale) -> Option<String> {
     let shown = |value: &RoleValue| {
         // Values come from files: a terminal must not obey them.
         let text: String = value.value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        match locale {
-            Locale::En => format!("'{text}' ({} rows)", value.rows),
-            Locale::Fr => format!("« {text} » ({} lignes)", value.rows),
+        match (locale, value.rows) {
+            (Locale::En, 1) => format!("'{text}' (1 row)"),
+            (Locale::En, rows) => format!("'{text}' ({rows} rows)"),
+            (Locale::Fr, 1) => format!("« {text} » (1 ligne)"),
+            (Locale::Fr, rows) => format!("« {text} » ({rows} lignes)"),
         }
     };
     let mut list: Vec<String> = set.default_roles.iter().take(ROLES).map(shown).collect();

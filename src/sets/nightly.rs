@@ -240,7 +240,7 @@ impl Engine {
     }
 }
 
-/// The order of a set of files that was read.
+/// A set that cannot be fetched or read, as the problem of its run.
 fn refused(name: &str, reason: String) -> Problem {
     Problem::new(0, Code::SourceUnreadable, name, reason)
 }

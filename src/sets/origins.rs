@@ -5,37 +5,45 @@ use crate::db::{Bulk, Conn, Field, Params};
 use crate::run::error::{RunError, RunResult};
 use crate::source::Origins;
 
-/// Names file and line of each failed row of a run. One query, chunks of a load that grow with the failed rows, one update.
+/// Failed rows that are held in memory at once.
+const PAGE: i64 = 10_000;
+
+/// Names file and line of each failed row of a run, page by page: a query and a chunk of a load for each, one update at last.
 ///
 /// # Errors
 /// A list that cannot be read, or the engine's.
 pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()> {
-    let params = Params::new().with("run", run);
-    let mut lines = Vec::new();
-    let failed = "SELECT line FROM {enrold_error} WHERE run = :run AND line > 0 AND file IS NULL ORDER BY line";
-    conn.each(failed, &params, |row| {
-        lines.push(row.int(0));
-        Ok(())
-    })
-    .await?;
+    let mut lines = failed(conn, run, 0).await?;
     if lines.is_empty() {
         return Ok(());
     }
-    let mut places = Vec::with_capacity(lines.len());
-    let read = origins.each(&lines, &mut |line, file, there| places.push((line, file.to_owned(), there)));
-    let shown = || origins.list.display().to_string();
-    read.map_err(|error| RunError::Unreadable { path: shown(), error })?;
     let columns = "line BIGINT NOT NULL PRIMARY KEY, file VARCHAR(255) NOT NULL, fileline BIGINT NOT NULL";
     conn.temporary("set_origin", columns);
+    let unreadable = |error| RunError::Unreadable { path: origins.list.display().to_string(), error };
+    let mut reader = origins.open().map_err(unreadable)?;
     let mut rows = Bulk::new(conn.dialect(), "set_origin", "line, file, fileline");
-    for (line, file, there) in &places {
-        rows.push(conn, &[Field::Int(*line), Field::Text(file), Field::Int(*there)]).await?;
+    while let Some(last) = lines.last().copied() {
+        let mut places = Vec::with_capacity(lines.len());
+        let read = reader.each(&lines, &mut |line, file, there| places.push((line, file.to_owned(), there)));
+        read.map_err(unreadable)?;
+        for (line, file, there) in &places {
+            rows.push(conn, &[Field::Int(*line), Field::Text(file), Field::Int(*there)]).await?;
+        }
+        lines = failed(conn, run, last).await?;
     }
     rows.finish(conn).await?;
     conn.analyse("set_origin").await?;
     let set = [("file", "o.file"), ("fileline", "o.fileline")];
     let update =
         conn.dialect().update_joined("{enrold_error}", "e", &set, "set_origin o", "e.run = :run AND e.line = o.line");
-    conn.exec(&update, &params).await?;
+    conn.exec(&update, &Params::new().with("run", run)).await?;
     Ok(())
+}
+
+/// The next failed rows without a file, after a line.
+async fn failed(conn: &mut Conn, run: i64, after: i64) -> RunResult<Vec<i64>> {
+    let params = Params::new().with("run", run).with("after", after).with("page", PAGE);
+    let sql =
+        "SELECT line FROM {enrold_error} WHERE run = :run AND line > :after AND file IS NULL ORDER BY line LIMIT :page";
+    Ok(conn.rows(sql, &params).await?.iter().map(|row| row.int(0)).collect())
 }

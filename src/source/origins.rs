@@ -15,31 +15,51 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Gives (line in the snapshot, file, line there) of these lines of the snapshot, which ascend, to `take`.
+    /// Opens the list.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(&self) -> io::Result<OriginsReader<'_>> {
+        Ok(OriginsReader { entries: BufReader::new(File::open(&self.list)?).lines(), files: &self.files, next: None })
+    }
+}
+
+/// A list that is read from its beginning on.
+pub struct OriginsReader<'a> {
+    entries: io::Lines<BufReader<File>>,
+    files: &'a [String],
+    /// Line in the snapshot, file, line there: read and not asked for yet.
+    next: Option<(i64, &'a str, i64)>,
+}
+
+impl OriginsReader<'_> {
+    /// Gives (line in the snapshot, file, line there) of these lines of the snapshot to `take`: they ascend, and follow those
+    /// that were asked for before.
     ///
     /// # Errors
     /// The list cannot be read.
-    pub fn each(&self, lines: &[i64], take: &mut dyn FnMut(i64, &str, i64)) -> io::Result<()> {
-        let broken = || io::Error::new(io::ErrorKind::InvalidData, "not a list of lines");
-        let mut wanted = lines.iter().copied().peekable();
-        for entry in BufReader::new(File::open(&self.list)?).lines() {
-            let entry = entry?;
-            let mut numbers = entry.split(',').map(|number| number.parse::<i64>());
-            let (Some(Ok(line)), Some(Ok(file)), Some(Ok(there))) = (numbers.next(), numbers.next(), numbers.next())
-            else {
-                return Err(broken());
-            };
-            while wanted.next_if(|wanted| *wanted < line).is_some() {}
-            if wanted.next_if_eq(&line).is_some() {
-                let name = usize::try_from(file).ok().and_then(|file| self.files.get(file)).ok_or_else(broken)?;
-                take(line, name, there);
+    pub fn each(&mut self, lines: &[i64], take: &mut dyn FnMut(i64, &str, i64)) -> io::Result<()> {
+        for wanted in lines {
+            while self.next.is_none_or(|(line, ..)| line < *wanted) {
+                let Some(entry) = self.entries.next() else { return Ok(()) };
+                self.next = Some(place(&entry?, self.files)?);
             }
-            if wanted.peek().is_none() {
-                break;
+            if let Some((line, file, there)) = self.next.filter(|(line, ..)| line == wanted) {
+                take(line, file, there);
             }
         }
         Ok(())
     }
+}
+
+fn place<'a>(entry: &str, files: &'a [String]) -> io::Result<(i64, &'a str, i64)> {
+    let broken = || io::Error::new(io::ErrorKind::InvalidData, "not a list of lines");
+    let mut numbers = entry.split(',').map(|number| number.parse::<i64>());
+    let (Some(Ok(line)), Some(Ok(file)), Some(Ok(there))) = (numbers.next(), numbers.next(), numbers.next()) else {
+        return Err(broken());
+    };
+    let file = usize::try_from(file).ok().and_then(|file| files.get(file)).ok_or_else(broken)?;
+    Ok((line, file.as_str(), there))
 }
 
 /// The list of a snapshot that is being written.
@@ -85,13 +105,18 @@ mod tests {
         let origins = Origins { list: file.path().to_owned(), files };
         let told = |lines: &[i64]| {
             let mut told = Vec::new();
-            origins.each(lines, &mut |line, file, there| told.push(format!("{line} {file} {there}"))).unwrap();
+            // Asked for in two pages, it goes on where it was.
+            let (first, rest) = lines.split_at(lines.len() / 2);
+            let mut reader = origins.open().unwrap();
+            for page in [first, rest] {
+                reader.each(page, &mut |line, file, there| told.push(format!("{line} {file} {there}"))).unwrap();
+            }
             told
         };
         assert_eq!(told(&[2, 3, 6]), ["2 b.csv 9", "3 a.csv 3", "6 b.csv 2"]);
         assert_eq!(told(&[1, 4, 6, 7]), ["6 b.csv 2"]);
         assert!(told(&[]).is_empty());
         std::fs::write(file.path(), "2,7,1\n").unwrap();
-        assert!(origins.each(&[2], &mut |_, _, _| {}).is_err());
+        assert!(origins.open().unwrap().each(&[2], &mut |_, _, _| {}).is_err());
     }
 }

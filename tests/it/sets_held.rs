@@ -169,9 +169,9 @@ async fn unknown_roles_are_told(mut site: Site) {
     let line = |locale| set::lines(&account, locale).into_iter().find(|line| line.starts_with('!')).unwrap();
     assert_eq!(
         line(Locale::En),
-        "! roles that the site does not know, student was given instead: 'etu' (2 rows), 'Tuteur' (1 rows)"
+        "! roles that the site does not know, student was given instead: 'etu' (2 rows), 'Tuteur' (1 row)"
     );
-    assert!(line(Locale::Fr).ends_with("student a été donné à la place : « etu » (2 lignes), « Tuteur » (1 lignes)"));
+    assert!(line(Locale::Fr).ends_with("student a été donné à la place : « etu » (2 lignes), « Tuteur » (1 ligne)"));
     let kept = site.engine().recall(report.run).await.unwrap().unwrap().set.unwrap();
     assert_eq!(kept.default_roles, account.default_roles);
     site.set("sources.apogee.default_role", "");

@@ -49,7 +49,7 @@ impl Pass<'_> {
 
     /// Whether somebody asks who is fresh: enrolled or active again by this pass.
     fn asks_who_is_fresh(&self) -> bool {
-        self.policy.newcomers_join_first || self.rule.sql.contains("FROM fresh ")
+        self.policy.newcomers_join_first || self.rule.sql.contains("fresh")
     }
 
     /// A section of the rule's SQL.
