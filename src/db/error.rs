@@ -26,6 +26,9 @@ pub enum DbError {
     /// The URL names no engine that enrold knows.
     #[error("{0}")]
     Url(String),
+    /// A row with this unique key is there already.
+    #[error("{0}")]
+    Taken(String),
     /// Anything else, with the statement's beginning.
     #[error("{what}{}{statement}", if statement.is_empty() { "" } else { " — in: " })]
     Other {
@@ -59,6 +62,8 @@ impl DbError {
                     Self::Transient { code, what }
                 } else if is_lost_code(&code) {
                     Self::Lost(what)
+                } else if database.is_unique_violation() {
+                    Self::Taken(format!("{what} [{code}] — in: {}", beginning(sql)))
                 } else {
                     Self::Other { what: format!("{what} [{code}]"), statement: beginning(sql) }
                 }

@@ -6,6 +6,7 @@ mod columns;
 mod conn;
 mod dialect;
 mod error;
+mod insert;
 mod remote;
 mod row;
 mod schema;

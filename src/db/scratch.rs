@@ -157,6 +157,12 @@ impl Conn {
         }
     }
 
+    /// Whether a step of so many rows is tried at once and, if another writer got in between, done anew with care: on
+    /// PostgreSQL, and not for small steps, for a transaction of many savepoints slows others down.
+    pub fn worth_a_savepoint(&self, rows: i64) -> bool {
+        self.dialect() == Dialect::Postgres && rows >= LOOKED_UP
+    }
+
     /// Whether so many rows are a good part of a site's table, as far as PostgreSQL's size of it tells: then it is cheaper
     /// read whole than looked up row by row. False on the others, which choose for themselves.
     ///

@@ -8,6 +8,7 @@ use crate::db::{Conn, DbError, Params};
 use crate::moodle::events::{self, Chunk};
 use crate::moodle::forum;
 use crate::moodle::site::Site;
+use crate::run::history;
 use crate::run::observe::{Moment, Observer};
 use crate::run::spool::Spooled;
 
@@ -70,14 +71,16 @@ impl Effects<'_> {
     /// As [`Effects::finish_all`].
     pub async fn finish(&mut self, run: i64) -> Result<(), EffectsError> {
         let params = Params::new().with("run", run);
-        let state =
-            self.conn.row("SELECT effects, effectseq, clock FROM {enrold_run} WHERE id = :run", &params).await?;
-        let Some((1, mut done, now)) = state.map(|row| (row.int(0), row.int(1), row.int(2))) else {
-            return Ok(());
-        };
-        let kinds = "SELECT DISTINCT c.kind FROM {enrold_change} c WHERE c.run = :run AND c.state = 0";
-        let kinds: Vec<String> = self.conn.rows(kinds, &params).await?.iter().map(|row| row.text(0)).collect();
-        let has = |of: &str| kinds.iter().any(|kind| of.contains(&format!("'{kind}'")));
+        let state = self
+            .conn
+            .row("SELECT effects, effectseq, clock, counts FROM {enrold_run} WHERE id = :run", &params)
+            .await?;
+        let Some(state) = state.filter(|row| row.int(0) == 1) else { return Ok(()) };
+        let (mut done, now) = (state.int(1), state.int(2));
+        // What the run did stands in its row; if that cannot be read, it may be anything.
+        let kinds = history::kinds(&state.text(3));
+        let has =
+            |of: &str| kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| of.contains(&format!("'{kind}'"))));
         if has(DIRTY) {
             // By statistics from before there were flags, each user's would be looked for among all: 25 million pairs for
             // 5,000 users.

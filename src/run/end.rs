@@ -125,18 +125,19 @@ async fn let_go(work: &mut Work<'_>, wave: i64) -> Result<i64, DbError> {
     let place = Place { wave, rank: RANK_REMOVE };
     let removed =
         "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
-    let (from, to) = place.range();
-    let pick = |select: &str| Pick::new(select).with("removed", from).with("removed_to", to).fragment("gone", removed);
+    let (removed_from, to) = place.range();
+    // One enrolment gave each of them.
+    let pick = |from: &str| {
+        let of_change = ["c.line", "c.courseid", "c.contextid"];
+        Pick::direct(of_change, from).with("removed", removed_from).with("removed_to", to).fragment("gone", removed)
+    };
     let owned_groups = pick(
-        "SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
-           JOIN {groups_members} m ON m.userid = c.userid AND m.component = c.component AND m.itemid = c.enrolid
-          WHERE :gone GROUP BY m.id, c.courseid, c.contextid",
+        "{enrold_change} c JOIN :taken x ON x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid WHERE :gone",
     );
     work.take(Place { wave, rank: RANK_OWNED_GROUPS }, Taken::GroupMember, owned_groups).await?;
     let owned_roles = pick(
-        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.contextid + 0 = c.contextid AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
-          WHERE :gone GROUP BY r.id, c.courseid, c.contextid",
+        "{enrold_change} c JOIN :taken x ON x.userid = c.userid AND x.contextid + 0 = c.contextid AND x.component || '' = c.component
+            AND x.itemid + 0 = c.enrolid WHERE :gone",
     );
     work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;
     last_pairs(work, place, removed).await
@@ -222,52 +223,49 @@ async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<
     Ok(pairs as i64)
 }
 
+/// Rows that a pair of `last_pair` has: what they belong to is in one course.
+fn of_pair(from: &str) -> Pick {
+    Pick::direct(["l.line", "l.courseid", "l.contextid"], from)
+}
+
 /// Takes everything that the pairs of `last_pair` have in their courses.
 async fn wipe(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let roles = Pick::new(
-        "SELECT r.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l
-           JOIN {context} home ON home.id = l.contextid
-           JOIN {role_assignments} r ON r.userid = l.userid
-           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
-          GROUP BY r.id, l.courseid, l.contextid",
+    let roles = of_pair(
+        "last_pair l JOIN {context} home ON home.id = l.contextid JOIN :taken x ON x.userid = l.userid
+           JOIN {context} k ON k.id = x.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')",
     );
     work.take(Place { wave, rank: RANK_REST_ROLES }, Taken::Role, roles).await?;
-    let groups = Pick::new(
-        "SELECT m.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l JOIN {groups} g ON g.courseid = l.courseid
-           JOIN {groups_members} m ON m.groupid = g.id AND m.userid = l.userid GROUP BY m.id, l.courseid, l.contextid",
+    let groups = of_pair(
+        "last_pair l JOIN {groups} g ON g.courseid = l.courseid JOIN :taken x ON x.groupid = g.id AND x.userid = l.userid",
     );
     work.take(Place { wave, rank: RANK_REST_GROUPS }, Taken::GroupMember, groups).await?;
     grades(work, wave).await?;
     for (at, (table, column)) in (0i64..).zip(FORUM_TABLES) {
         if work.site.columns.has_table(table) {
-            let rows = Pick::new(&format!(
-                "SELECT t.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l JOIN {{forum}} f ON f.course = l.courseid
-                   JOIN {{{table}}} t ON t.{column} = f.id AND t.userid = l.userid GROUP BY t.id, l.courseid, l.contextid"
+            let rows = of_pair(&format!(
+                "last_pair l JOIN {{forum}} f ON f.course = l.courseid JOIN :taken x ON x.{column} = f.id AND x.userid = l.userid"
             ));
             work.take(Place { wave, rank: RANK_FORUM + at }, Taken::Forum(table), rows).await?;
         }
     }
-    let access = Pick::new(
-        "SELECT a.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l
-           JOIN {user_lastaccess} a ON a.userid = l.userid AND a.courseid = l.courseid GROUP BY a.id, l.courseid, l.contextid",
-    );
+    let access = of_pair("last_pair l JOIN :taken x ON x.userid = l.userid AND x.courseid = l.courseid");
     work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await
 }
 
 /// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
 async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let place = Place { wave, rank: RANK_GRADES };
-    let rows = Pick::new(
-        "SELECT g.id, MIN(l.line) AS line, l.courseid, l.contextid FROM last_pair l JOIN {grade_items} i ON i.courseid = l.courseid
-           JOIN {grade_grades} g ON g.itemid = i.id AND g.userid = l.userid GROUP BY g.id, l.courseid, l.contextid",
+    let rows = of_pair(
+        "last_pair l JOIN {grade_items} i ON i.courseid = l.courseid JOIN :taken x ON x.itemid = i.id AND x.userid = l.userid",
     );
-    if work.plan_take(place, Taken::Grade, rows).await? == 0 {
+    let planned = work.plan_take(place, Taken::Grade, rows).await?;
+    if planned == 0 {
         return Ok(());
     }
     if work.site.keeps_grade_history() {
         grade_history(work, place, Place { wave, rank: RANK_GRADE_HISTORY }).await?;
     }
-    work.apply_take(place, Taken::Grade).await
+    work.apply_take(place, Taken::Grade, planned).await
 }
 
 async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Result<(), DbError> {

@@ -151,12 +151,9 @@ pub async fn apply_adds(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     }
     let params = work.at(place);
     work.guard_check().await?;
-    let sql = work.conn.dialect().insert_absent(
-        "{user_enrolments}",
-        "enrolid, status, userid, timestart, timeend, modifierid, timecreated, timemodified",
-        "SELECT c.enrolid, c.status, c.userid, c.timestart, c.timeend, :actor, :now, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
-    );
-    let applied = work.conn.exec(&sql, &params).await? as i64;
+    let columns = "enrolid, status, userid, timestart, timeend, modifierid, timecreated, timemodified";
+    let select = "SELECT c.enrolid, c.status, c.userid, c.timestart, c.timeend, :actor, :now, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq";
+    let applied = work.conn.insert_missing("{user_enrolments}", columns, select, &params, planned).await?;
     if applied < planned {
         // Somebody else enrolled the user between plan and apply: that row is theirs.
         work.conn

@@ -179,6 +179,12 @@ pub(super) fn counts(report: &Report) -> String {
     counts.to_string()
 }
 
+/// The kinds of changes that the numbers of a report count; `None` if they cannot be read.
+pub(super) fn kinds(counts: &str) -> Option<Vec<String>> {
+    let counts: serde_json::Value = serde_json::from_str(counts).ok()?;
+    Some(counts["counts"].as_object()?.keys().cloned().collect())
+}
+
 /// How many runs are held, and how many have parts or effects that are not written yet.
 ///
 /// # Errors

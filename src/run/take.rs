@@ -66,35 +66,42 @@ impl Taken {
         match self {
             Self::Role | Self::DuplicateRole => (
                 "userid, courseid, contextid, roleid, component, itemid",
-                "x.userid, p.courseid, x.contextid, x.roleid, x.component, x.itemid",
+                "x.userid, :course, x.contextid, x.roleid, x.component, x.itemid",
             ),
             Self::GroupMember => (
                 "userid, courseid, contextid, groupid, component, itemid",
-                "x.userid, p.courseid, p.contextid, x.groupid, x.component, x.itemid",
+                "x.userid, :course, :context, x.groupid, x.component, x.itemid",
             ),
-            Self::Grade => ("userid, courseid, contextid, itemid", "x.userid, p.courseid, p.contextid, x.itemid"),
+            Self::Grade => ("userid, courseid, contextid, itemid", "x.userid, :course, :context, x.itemid"),
             Self::Buffer => ("userid, courseid, roleid", "x.userid, x.courseid, x.roleid"),
-            Self::CohortMember => {
-                ("userid, courseid, contextid, itemid", "x.userid, p.courseid, p.contextid, x.cohortid")
-            }
-            Self::Instance => ("courseid, contextid, component", "x.courseid, p.contextid, x.enrol"),
+            Self::CohortMember => ("userid, courseid, contextid, itemid", "x.userid, :course, :context, x.cohortid"),
+            Self::Instance => ("courseid, contextid, component", "x.courseid, :context, x.enrol"),
             Self::Conversation | Self::LastAccess | Self::Forum(_) => {
-                ("userid, courseid, contextid", "x.userid, p.courseid, p.contextid")
+                ("userid, courseid, contextid", "x.userid, :course, :context")
             }
         }
     }
 }
 
-/// Which rows are taken: a select of (id, line, courseid, contextid), each id once.
+/// Which rows are taken, each once, with the line, course and context that they are taken for.
 pub struct Pick {
-    select: String,
+    from: String,
+    line: &'static str,
+    course: &'static str,
+    context: &'static str,
     params: Params,
 }
 
 impl Pick {
-    /// A pick by a select.
+    /// A pick by a select of (id, line, courseid, contextid).
     pub fn new(select: &str) -> Self {
-        Self { select: select.to_owned(), params: Params::new() }
+        let from = format!("({select}) p JOIN :taken x ON x.id = p.id");
+        Self { from, line: "p.line", course: "p.courseid", context: "p.contextid", params: Params::new() }
+    }
+
+    /// A pick by what follows FROM, in which `:taken x` are the rows; the expressions give their line, course and context.
+    pub fn direct([line, course, context]: [&'static str; 3], from: &str) -> Self {
+        Self { from: from.to_owned(), line, course, context, params: Params::new() }
     }
 
     /// A parameter of the select.
@@ -121,10 +128,11 @@ impl Work<'_> {
     /// # Errors
     /// The engine's.
     pub async fn take(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<(), DbError> {
-        if self.plan_take(place, taken, pick).await? == 0 {
+        let planned = self.plan_take(place, taken, pick).await?;
+        if planned == 0 {
             return Ok(());
         }
-        self.apply_take(place, taken).await
+        self.apply_take(place, taken, planned).await
     }
 
     /// Plans the removal of the picked rows and gives their number.
@@ -138,18 +146,23 @@ impl Work<'_> {
             .join(", ");
         let oldrow = self.old_row(taken.table(), "x");
         let select = format!(
-            "SELECT :kind AS kind, p.line, x.id AS targetid, {aliased}, :oldrow AS oldrow FROM ({}) p JOIN {{{}}} x ON x.id = p.id",
-            pick.select,
-            taken.table()
+            "SELECT :kind AS kind, {} AS line, x.id AS targetid, {aliased}, :oldrow AS oldrow FROM {}",
+            pick.line, pick.from
         );
-        let params = pick.params.and(self.at(place)).with("kind", taken.kind()).fragment("oldrow", oldrow);
+        let params = pick
+            .params
+            .and(self.at(place))
+            .with("kind", taken.kind())
+            .fragment("course", pick.course)
+            .fragment("context", pick.context)
+            .fragment("taken", format!("{{{}}}", taken.table()))
+            .fragment("oldrow", oldrow);
         let columns = format!("kind, line, targetid, {columns}, oldrow");
         self.journal(place, &columns, "planned.line, planned.targetid", &select, params).await
     }
 
-    /// Deletes what [`Work::plan_take`] planned, where the row still stands as it was.
-    pub(super) async fn apply_take(&mut self, place: Place, taken: Taken) -> Result<(), DbError> {
-        let planned = self.standing(place).await?;
+    /// Deletes the rows that [`Work::plan_take`] `planned`, where they still stand as they were.
+    pub(super) async fn apply_take(&mut self, place: Place, taken: Taken, planned: i64) -> Result<(), DbError> {
         let same = match taken {
             // A page view moves the last access all the time; it goes whatever it says now.
             Taken::LastAccess => "x.id = c.targetid".to_owned(),
@@ -176,6 +189,9 @@ impl Work<'_> {
     ) -> Result<i64, DbError> {
         let name = format!("{{{table}}}");
         let condition = format!(":here AND c.state = 0 AND {same}");
+        if self.conn.worth_a_savepoint(planned) && self.delete_all(place, planned, table, &condition).await? {
+            return Ok(planned);
+        }
         let unless = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND c.state = 0 AND c.targetid NOT IN";
         let applied = match self.conn.dialect().delete_or(&name, "x", "{enrold_change} c", &condition, unless) {
             Some(sql) => planned - self.conn.exec(&sql, &self.at(place)).await? as i64,
@@ -188,6 +204,19 @@ impl Work<'_> {
         };
         self.observer.reached(crate::run::observe::Moment::Applied).await;
         Ok(applied)
+    }
+
+    /// Deletes the rows of a place's plan, or none if not all of them stand as planned: false.
+    async fn delete_all(&mut self, place: Place, planned: i64, table: &str, condition: &str) -> Result<bool, DbError> {
+        let sql = self.conn.dialect().delete_joined(&format!("{{{table}}}"), "x", "{enrold_change} c", condition);
+        let params = self.at(place);
+        self.conn.command("SAVEPOINT planned").await?;
+        let all = self.conn.exec(&sql, &params).await? as i64 == planned;
+        self.conn.command(if all { "RELEASE SAVEPOINT planned" } else { "ROLLBACK TO SAVEPOINT planned" }).await?;
+        if all {
+            self.observer.reached(crate::run::observe::Moment::Applied).await;
+        }
+        Ok(all)
     }
 
     /// Applies planned changes of status and window, where the old values still stand.

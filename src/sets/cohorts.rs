@@ -241,12 +241,9 @@ async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     if planned == 0 {
         return Ok(());
     }
-    let sql = work.conn.dialect().insert_absent(
-        "{cohort_members}",
-        "cohortid, userid, timeadded",
-        "SELECT c.itemid, c.userid, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
-    );
-    let applied = work.conn.exec(&sql, &params).await? as i64;
+    let select = "SELECT c.itemid, c.userid, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq";
+    let columns = "cohortid, userid, timeadded";
+    let applied = work.conn.insert_missing("{cohort_members}", columns, select, &params, planned).await?;
     if applied < planned {
         work.conn
             .exec(

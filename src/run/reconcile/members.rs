@@ -60,13 +60,11 @@ async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: i64) -> Res
     if planned == 0 {
         return Ok(());
     }
-    let sql = work.conn.dialect().insert_absent(
-        "{groups_members}",
-        "groupid, userid, timeadded, component, itemid",
-        "SELECT c.groupid, c.userid, :now, c.component, c.itemid FROM {enrold_change} c WHERE :here ORDER BY c.seq",
-    );
+    let select =
+        "SELECT c.groupid, c.userid, :now, c.component, c.itemid FROM {enrold_change} c WHERE :here ORDER BY c.seq";
+    let columns = "groupid, userid, timeadded, component, itemid";
     let params = work.at(place);
-    let applied = work.conn.exec(&sql, &params).await? as i64;
+    let applied = work.conn.insert_missing("{groups_members}", columns, select, &params, planned).await?;
     if applied < planned {
         work.conn
             .exec(

@@ -113,13 +113,14 @@ pub async fn run_under(
     let watch = StopWatch::start();
     let before = std::mem::replace(&mut work.cause, rule.name);
     let planned = work.planned;
+    let booked = work.counts.clone();
     let wave = work.next_wave();
     let pass = Pass { rule, policy, settings, wave, view };
     let outcome = steps(work, &pass).await;
     work.cause = before;
     let checked = outcome?;
     let changed = work.planned > planned;
-    let mut report = tally::of(work, &pass, changed).await?;
+    let mut report = tally::of(work, &pass, &booked).await?;
     report.consequence = consequence;
     report.checked = checked;
     report.millis = watch.millis();
@@ -145,12 +146,13 @@ pub async fn look(work: &mut Work<'_>, rule: &Rule, settings: &Settings, policy:
 pub async fn drop_roles(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
     let watch = StopWatch::start();
     let before = std::mem::replace(&mut work.cause, rule.name);
+    let booked = work.counts.clone();
     let wave = work.next_wave();
     let pass = Pass { rule, policy: (rule.policy)(work.site, settings), settings, wave, view: View::ALL };
     let outcome = roles::drop_all(work, &pass).await;
     work.cause = before;
     outcome?;
-    let mut report = tally::of(work, &pass, true).await?;
+    let mut report = tally::of(work, &pass, &booked).await?;
     report.skipped = Some(Skipped::MethodDisabled);
     report.millis = watch.millis();
     work.rules.push(report);

@@ -26,7 +26,7 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
     let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
     comparing(work, pass, true).await?;
     let standing = compare(work, pass, &params).await?;
-    if standing.missing > 0 {
+    if standing.missing {
         give(work, pass, params).await?;
     }
     if standing.surplus {
@@ -39,14 +39,23 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
 
 /// How the roles stand against the wish.
 struct Standing {
-    missing: i64,
+    /// Some may be missing.
+    missing: bool,
     /// Some may be too much, or there twice.
     surplus: bool,
 }
 
-/// Compares wish and roles without writing. Whether some are too much is known from the counts alone where the rule's own
-/// roles are those of its instances: each wished one is there at most once, and there are no more.
+/// Compares wish and roles without writing, where that may spare the writing. Whether some are too much is known from the
+/// counts alone where the rule's own roles are those of its instances: each wished one is there at most once, and there are
+/// no more.
 async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
+    if pass.policy.roles == Owner::Nobody {
+        return Ok(Standing { missing: true, surplus: true });
+    }
+    let own = own(work, pass, params).await?;
+    if own == 0 {
+        return Ok(Standing { missing: true, surplus: false });
+    }
     let row = work
         .conn
         .row(
@@ -57,9 +66,11 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
         )
         .await?;
     let (missing, wished, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
-    if pass.policy.roles == Owner::Nobody {
-        return Ok(Standing { missing, surplus: true });
-    }
+    Ok(Standing { missing: missing > 0, surplus: most > 1 || own > wished })
+}
+
+/// How many roles the rule's instances have given.
+async fn own(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<i64, DbError> {
     let own = match pass.section("owned roles") {
         Some(_) => "SELECT COUNT(*) FROM (:own) o WHERE o.userid :among_users",
         None => {
@@ -68,8 +79,7 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
         }
     };
     let params = params.clone().fragment("own", pass.section("owned roles").unwrap_or_default());
-    let own = work.conn.number(own, &params).await?;
-    Ok(Standing { missing, surplus: most > 1 || own > wished })
+    work.conn.number(own, &params).await
 }
 
 async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {

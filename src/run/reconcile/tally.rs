@@ -1,5 +1,7 @@
-//! What a pass came to, counted from its wave of the journal.
+//! What a pass came to: what it has booked, or what its waves of the journal say.
 //! It must not know how it is shown.
+
+use std::collections::BTreeMap;
 
 use crate::db::{DbError, Params};
 use crate::run::outcome::RuleReport;
@@ -9,12 +11,34 @@ use crate::run::work::{Place, Work};
 /// The last rank of a wave.
 const LAST_RANK: i64 = 99;
 
-/// The counts of a pass; none where it planned nothing.
-pub(super) async fn of(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> Result<RuleReport, DbError> {
-    if !changed {
-        return Ok(RuleReport { rule: pass.rule.name.to_owned(), ..RuleReport::default() });
+/// The counts of a pass before which the run had booked `before`. Only which enrolments are active again stands in the
+/// journal alone.
+pub(super) async fn of(
+    work: &mut Work<'_>,
+    pass: &Pass<'_>,
+    before: &BTreeMap<String, i64>,
+) -> Result<RuleReport, DbError> {
+    let mut report = RuleReport { rule: pass.rule.name.to_owned(), ..RuleReport::default() };
+    let booked = work.counts.iter().map(|(kind, count)| (kind, count - before.get(kind).copied().unwrap_or(0)));
+    for (kind, count) in booked {
+        report.book(kind, false, count);
     }
-    of_waves(work, pass.rule.name, pass.wave, pass.wave).await
+    if report.changed > 0 {
+        let (from, to) = waves(pass.wave, pass.wave);
+        let params = work.params().with("from", from).with("to", to);
+        let again = "SELECT COUNT(*) FROM {enrold_change} c WHERE c.run = :run AND c.seq > :from AND c.seq <= :to
+            AND c.state = 0 AND c.kind = 'enrolment.update' AND c.oldstatus = 1 AND c.status = 0";
+        report.reactivated = work.conn.number(again, &params).await?;
+        report.changed -= report.reactivated;
+    }
+    Ok(report)
+}
+
+/// The sequence numbers of some waves: from (exclusive) and to (inclusive).
+fn waves(first: i64, last: i64) -> (i64, i64) {
+    let (from, _) = Place { wave: first, rank: 0 }.range();
+    let (_, to) = Place { wave: last, rank: LAST_RANK }.range();
+    (from, to)
 }
 
 /// The counts of some waves, as the report of a rule or job of this name.
@@ -23,8 +47,7 @@ pub(super) async fn of(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> R
 /// The engine's.
 pub async fn of_waves(work: &mut Work<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: name.to_owned(), ..RuleReport::default() };
-    let (from, _) = Place { wave: first, rank: 0 }.range();
-    let (_, to) = Place { wave: last, rank: LAST_RANK }.range();
+    let (from, to) = waves(first, last);
     let params = work.params().with("from", from).with("to", to);
     count(work, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
     Ok(report)
@@ -48,21 +71,27 @@ async fn count(work: &mut Work<'_>, which: &str, params: &Params, report: &mut R
           GROUP BY c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END"
     );
     for row in work.conn.rows(&sql, params).await? {
-        let count = row.int(2);
-        match (row.text(0).as_str(), row.int(1)) {
-            ("enrolment.add", _) => report.added += count,
-            ("enrolment.update", 1) => report.reactivated += count,
-            ("enrolment.update", _) => report.changed += count,
-            ("enrolment.suspend", _) => report.suspended += count,
-            ("enrolment.remove", _) => report.removed += count,
-            ("role.add", _) => report.roles_added += count,
-            ("role.remove", _) => report.roles_removed += count,
-            ("group-member.add", _) => report.groups_added += count,
-            ("group-member.remove", _) => report.groups_removed += count,
-            ("instance.add" | "group.add", _) => report.made += count,
-            ("instance.remove", _) => report.unmade += count,
+        report.book(&row.text(0), row.int(1) == 1, row.int(2));
+    }
+    Ok(())
+}
+
+impl RuleReport {
+    /// Adds so many changes of a kind; of enrolments that are changed, those that are active `again` for themselves.
+    fn book(&mut self, kind: &str, again: bool, count: i64) {
+        match kind {
+            "enrolment.add" => self.added += count,
+            "enrolment.update" if again => self.reactivated += count,
+            "enrolment.update" => self.changed += count,
+            "enrolment.suspend" => self.suspended += count,
+            "enrolment.remove" => self.removed += count,
+            "role.add" => self.roles_added += count,
+            "role.remove" => self.roles_removed += count,
+            "group-member.add" => self.groups_added += count,
+            "group-member.remove" => self.groups_removed += count,
+            "instance.add" | "group.add" => self.made += count,
+            "instance.remove" => self.unmade += count,
             _ => {}
         }
     }
-    Ok(())
 }
