@@ -75,9 +75,7 @@ const INDEXES: [(&str, &str, &str); 8] = [
 /// The engine's.
 pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, DbError> {
     let present = match conn.dialect() {
-        Dialect::Postgres => {
-            "SELECT COUNT(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = 'enrold_schema'"
-        }
+        Dialect::Postgres => "SELECT COUNT(to_regclass(quote_ident(current_schema()) || '.enrold_schema'))",
         Dialect::Maria => {
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'enrold_schema'"
         }

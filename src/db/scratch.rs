@@ -101,6 +101,11 @@ impl Conn {
         self.scratch.declare(name, makes);
     }
 
+    /// Whether a declared temporary table was never made: it has no rows.
+    pub fn is_unmade(&self, name: &str) -> bool {
+        self.scratch.has(name)
+    }
+
     /// Makes the declared tables that a statement names.
     pub(super) async fn make_named(&mut self, sql: &str) -> Result<(), DbError> {
         for table in self.scratch.named(sql) {

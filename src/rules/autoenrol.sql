@@ -114,13 +114,13 @@ SELECT g.id, r.enrolid
   FROM ruled r
   JOIN {groups} g ON g.courseid = r.courseid AND g.idnumber LIKE '%autoenrol|' || :enrolid_text || '|%'
 
--- section groups
+-- section groups of group_wish
 SELECT w.enrolid, w.courseid, w.contextid, w.name, w.idnumber,
        'Made by the enrolment method autoenrol' AS description
   FROM group_wish w
   JOIN first_wish f ON f.courseid = w.courseid AND f.idnumber = w.idnumber
 
--- section group members
+-- section group members of member_name
 SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS want
   FROM member_name n
   JOIN group_wish w ON w.enrolid = n.enrolid AND w.name = n.name

@@ -28,7 +28,7 @@ SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
   JOIN {role_assignments} r ON r.itemid = s.enrolid
  WHERE 1 = 0
 
--- section groups
+-- section groups of copied_group
 SELECT MIN(c.enrolid) AS enrolid, c.courseid, c.contextid, c.name, '' AS idnumber, '' AS description
   FROM copied_group c
   JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
@@ -36,7 +36,7 @@ SELECT MIN(c.enrolid) AS enrolid, c.courseid, c.contextid, c.name, '' AS idnumbe
    AND NOT EXISTS (SELECT 1 FROM {groups} o WHERE o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name))
  GROUP BY c.courseid, c.contextid, c.name, LENGTH(c.name)
 
--- section group members
+-- section group members of copied_group
 SELECT c.enrolid, c.userid, c.courseid, c.contextid, MIN(o.id) AS groupid, 2 AS want
   FROM copied_group c
   JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid

@@ -12,7 +12,7 @@ mod policy;
 mod sections;
 
 pub use policy::{Follow, Instances, Owner, Policy};
-pub use sections::section;
+pub use sections::{section, table_of};
 
 use std::future::Future;
 use std::pin::Pin;

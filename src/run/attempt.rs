@@ -215,7 +215,7 @@ impl Attempt<'_> {
             None => self.decide(conn).await?,
         }
         if ends {
-            history::close(conn, self.run, report.state, report, "", true).await?;
+            history::close(conn, self.run, report.state, report, "", !report.counts.is_empty()).await?;
             if let Some(set) = self.order.set_order() {
                 decision::supersede(conn, &set.source, self.order.held.unwrap_or(self.run), self.run).await?;
                 summary::queue(conn, settings, &set.source, report, "").await?;

@@ -109,8 +109,12 @@ impl Effects<'_> {
             let kinds = parts.iter().filter(|part| part.int(1) == 0).map(|part| part.text(0)).collect();
             self.chunk(&Chunk { run, now, from: done, to, kinds }, forums).await?;
             done = to;
-            written += parts.iter().map(|part| part.int(2)).sum::<i64>();
+            let chunk = parts.iter().map(|part| part.int(2)).sum::<i64>();
+            written += chunk;
             self.observer.reached(Moment::Effects { done: written }).await;
+            if chunk < self.rows {
+                break;
+            }
         }
         let told = match self.spool {
             Some(spool) => self.tell_hook(run, spool).await,

@@ -9,7 +9,7 @@ const RANK_MAKE: i64 = 31;
 
 /// Makes the groups of the section `groups`.
 pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let Some(set) = pass.section("groups") else { return Ok(()) };
+    let Some(set) = pass.wish(work, "groups") else { return Ok(()) };
     work.conn.temporary(
         "new_group",
         "n BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,

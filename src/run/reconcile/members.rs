@@ -24,7 +24,11 @@ const OWNED: &str = "SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.
 
 /// Makes the memberships of the section `group members` true.
 pub(super) async fn join_and_leave(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let Some(set) = pass.section("group members") else { return Ok(()) };
+    let Some(set) = pass.wish(work, "group members") else { return Ok(()) };
+    let groups = "SELECT COUNT(*) FROM (SELECT g.id FROM scope s JOIN {groups} g ON g.courseid = s.courseid LIMIT 1) t";
+    if work.conn.number(groups, &pass.params(work)).await? == 0 {
+        return Ok(());
+    }
     let planned = work.planned;
     comparing(work, pass, true).await?;
     leave(work, pass, set).await?;

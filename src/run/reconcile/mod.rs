@@ -16,7 +16,7 @@ use crate::clock::StopWatch;
 use crate::config::Settings;
 use crate::db::{DbError, Params};
 use crate::mail;
-use crate::rules::{Instances, Owner, Policy, Rule, section};
+use crate::rules::{Instances, Owner, Policy, Rule, section, table_of};
 use crate::run::error::RunResult;
 use crate::run::outcome::Skipped;
 use crate::run::work::Work;
@@ -55,6 +55,12 @@ impl Pass<'_> {
     /// A section of the rule's SQL.
     pub fn section(&self, name: &str) -> Option<&'static str> {
         section(self.rule.sql, name)
+    }
+
+    /// A section of the rule's SQL that may have rows: the temporary table that it is made from, if it names one, was made.
+    fn wish(&self, work: &Work<'_>, name: &str) -> Option<&'static str> {
+        let empty = table_of(self.rule.sql, name).is_some_and(|table| work.conn.is_unmade(table));
+        self.section(name).filter(|_| !empty)
     }
 }
 
@@ -179,7 +185,10 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
         enrolments::end_surplus(work, pass).await?;
     }
     let checked = standing.there + people(work) - before;
-    roles::give_and_take(work, pass).await?;
+    // Roles that nobody owns follow what becomes of enrolments, and nothing else.
+    if pass.policy.roles == Owner::Instance || work.planned > planned {
+        roles::give_and_take(work, pass).await?;
+    }
     groups::make(work, pass).await?;
     members::join_and_leave(work, pass).await?;
     if pass.policy.instances == Instances::CreatedAndDeleted {
