@@ -24,7 +24,7 @@ fn draw(moment: Moment) {
         Moment::Staged => "resolving…".to_owned(),
         Moment::Planned { changes } => format!("applying {changes} changes…"),
         Moment::Effects { done } => format!("flags and log events: {done}"),
-        Moment::Applied | Moment::Spooled => return,
+        Moment::Applied | Moment::Spooled | Moment::Ended => return,
         Moment::Committing => "committing…".to_owned(),
         Moment::PartCommitted { part, of } => format!("part {part} of {of} committed"),
         Moment::Committed => "committed".to_owned(),

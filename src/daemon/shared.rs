@@ -159,7 +159,7 @@ impl Shared {
         let (progress, mail) = (self.progress.clone(), Arc::clone(&self.mail));
         let observer = Observer::new(move |moment| {
             progress.step();
-            if moment == Moment::Spooled {
+            if moment == Moment::Ended {
                 mail.notify_one();
             }
             step(moment);
@@ -181,7 +181,7 @@ const STUCK: Duration = Duration::from_secs(600);
 
 fn step(moment: Moment) {
     match moment {
-        Moment::Read { .. } => {}
+        Moment::Read { .. } | Moment::Ended => {}
         Moment::Staged => fault::step("staged"),
         Moment::Planned { .. } => fault::step("planned"),
         Moment::Applied => fault::step("applied"),

@@ -8,12 +8,8 @@ use super::sql::maria_text;
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
 const VALUES_ROWS: usize = 500;
-/// Rows in one COPY message.
-const COPY_ROWS: usize = 10_000;
-
-fn quoting_writer() -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new())
-}
+/// Bytes in one COPY: each ends with a wait (see [`Bulk::is_small`]), so that few of them are better.
+const COPY_BYTES: usize = 4 << 20;
 
 /// One field of a loaded row.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +26,8 @@ pub struct Bulk {
     columns: String,
     buffer: String,
     texts: Vec<String>,
-    csv: csv::Writer<Vec<u8>>,
+    /// Rows in the text format of COPY.
+    copy: String,
     rows: usize,
     total: u64,
     dialect: Dialect,
@@ -44,7 +41,7 @@ impl Bulk {
             columns: columns.to_owned(),
             buffer: String::new(),
             texts: Vec::new(),
-            csv: quoting_writer(),
+            copy: String::new(),
             rows: 0,
             total: 0,
             dialect,
@@ -57,7 +54,7 @@ impl Bulk {
     /// The engine's, when a chunk is sent.
     pub async fn push(&mut self, conn: &mut Conn, row: &[Field<'_>]) -> Result<(), DbError> {
         if self.dialect == Dialect::Postgres {
-            self.push_csv(row)?;
+            self.push_copy(row);
         }
         if self.dialect != Dialect::Postgres || self.is_small() {
             self.push_values(row);
@@ -65,7 +62,7 @@ impl Bulk {
         self.rows += 1;
         self.total += 1;
         let full = match self.dialect {
-            Dialect::Postgres => self.rows >= COPY_ROWS,
+            Dialect::Postgres => self.copy.len() >= COPY_BYTES,
             _ => self.rows >= VALUES_ROWS,
         };
         if full { self.send(conn).await } else { Ok(()) }
@@ -88,16 +85,19 @@ impl Bulk {
         self.total < VALUES_ROWS as u64
     }
 
-    fn push_csv(&mut self, row: &[Field<'_>]) -> Result<(), DbError> {
-        // Every field is quoted: an empty one without quotes would be NULL.
-        let unwritten = |error: csv::Error| DbError::other(error.to_string());
-        for field in row {
+    fn push_copy(&mut self, row: &[Field<'_>]) {
+        use std::fmt::Write;
+        for (at, field) in row.iter().enumerate() {
+            if at > 0 {
+                self.copy.push('\t');
+            }
             match field {
-                Field::Int(number) => self.csv.write_field(number.to_string()).map_err(unwritten)?,
-                Field::Text(text) => self.csv.write_field(text).map_err(unwritten)?,
+                // Writing to a String cannot fail.
+                Field::Int(number) => drop(write!(self.copy, "{number}")),
+                Field::Text(text) => copy_text(text, &mut self.copy),
             }
         }
-        self.csv.write_record(None::<&[u8]>).map_err(unwritten)
+        self.copy.push('\n');
     }
 
     fn push_values(&mut self, row: &[Field<'_>]) {
@@ -126,9 +126,8 @@ impl Bulk {
         self.rows = 0;
         match self.dialect {
             Dialect::Postgres if self.total > VALUES_ROWS as u64 => {
-                let written = std::mem::replace(&mut self.csv, quoting_writer()).into_inner();
-                let bytes = written.map_err(|error| DbError::other(error.to_string()))?;
-                conn.copy_in(&self.table, &self.columns, bytes).await
+                let rows = std::mem::take(&mut self.copy);
+                conn.copy_in(&self.table, &self.columns, rows.into_bytes()).await
             }
             _ => {
                 let buffer = std::mem::take(&mut self.buffer);
@@ -137,5 +136,40 @@ impl Bulk {
                 conn.insert_values(&self.table, &sql, &texts).await
             }
         }
+    }
+}
+
+/// A text as COPY reads it: without a bare backslash, which would begin an escape, nor what ends a field or a row.
+fn copy_text(text: &str, copy: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '\t', '\n', '\r']) {
+        copy.push_str(&rest[..at]);
+        copy.push_str(match rest.as_bytes()[at] {
+            b'\\' => "\\\\",
+            b'\t' => "\\t",
+            b'\n' => "\\n",
+            _ => "\\r",
+        });
+        rest = &rest[at + 1..];
+    }
+    copy.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::copy_text;
+
+    #[test]
+    fn nothing_ends_a_field_early() {
+        let copied = |text| {
+            let mut copy = String::new();
+            copy_text(text, &mut copy);
+            copy
+        };
+        assert_eq!(copied("Éléonore, \"x\""), "Éléonore, \"x\"");
+        assert_eq!(copied("a\tb\r\nc"), r"a\tb\r\nc");
+        assert_eq!(copied(r"\N"), r"\\N", "no NULL");
+        assert_eq!(copied(r"\."), r"\\.", "not the end of the data");
+        assert_eq!(copied(""), "");
     }
 }

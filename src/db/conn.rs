@@ -244,16 +244,16 @@ impl Conn {
     }
 
     /// Loads many rows: COPY on PostgreSQL, multi-row VALUES elsewhere (crates.md 3).
-    pub(super) async fn copy_in(&mut self, table: &str, columns: &str, csv: Vec<u8>) -> Result<(), DbError> {
+    pub(super) async fn copy_in(&mut self, table: &str, columns: &str, rows: Vec<u8>) -> Result<(), DbError> {
         self.make_named(table).await?;
         self.counted();
-        let sql = format!("COPY {table} ({columns}) FROM STDIN WITH (FORMAT csv)");
+        let sql = format!("COPY {table} ({columns}) FROM STDIN");
         let Raw::Pg(raw) = &mut self.raw else {
             return Err(DbError::other("COPY is PostgreSQL's"));
         };
         let copy = async {
             let mut sink = raw.copy_in_raw(&sql).await?;
-            sink.send(csv).await?;
+            sink.send(rows).await?;
             sink.finish().await
         };
         copy.await.map(|_| ()).map_err(|error| DbError::from_sqlx(error, &sql))

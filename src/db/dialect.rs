@@ -69,13 +69,20 @@ impl Dialect {
         }
     }
 
-    /// A complete row as a JSON object text; `columns` are all of its table's.
-    pub fn json_whole_row(self, alias: &str, columns: &[String]) -> String {
-        match self {
-            // The same, in two thirds of the time.
-            Self::Postgres => format!("CAST(row_to_json({alias}) AS TEXT)"),
-            _ => self.json_row(alias, columns),
+    /// A complete row as a JSON object text; `columns` are all of its table's, of which `is_int` are known to be integers.
+    pub fn json_whole_row(self, alias: &str, columns: &[String], is_int: impl Fn(&str) -> bool) -> String {
+        if self != Self::Postgres {
+            return self.json_row(alias, columns);
         }
+        let members = columns.iter().enumerate().map(|(at, column)| {
+            let comma = if at > 0 { "," } else { "" };
+            let value = format!("{alias}.{}", self.quote(column));
+            let value = if is_int(column) { value } else { format!("CAST(to_json({value}) AS TEXT)") };
+            format!("'{comma}\"{column}\":' || {value}")
+        });
+        // The same as the server's own, which takes over where something is NULL, in a third of the time.
+        let members = members.collect::<Vec<_>>().join(" || ");
+        format!("COALESCE('{{' || {members} || '}}', CAST(row_to_json({alias}) AS TEXT))")
     }
 
     /// One member of a JSON object text, as text.

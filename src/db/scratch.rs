@@ -86,12 +86,22 @@ impl Conn {
         }
     }
 
-    /// [`Conn::temporary`] whose `key` is what whole sets are joined by, each value once: PostgreSQL hashes, and is spared
-    /// the index.
+    /// [`Conn::temporary_keyed`] whose `key` is what whole sets are joined by: PostgreSQL hashes, and is spared the index.
     pub fn temporary_joined(&mut self, name: &str, columns: &str, key: &str) {
         match self.dialect() {
             Dialect::Postgres => self.declare(name, columns, None),
-            _ => self.declare(name, &format!("{columns}, PRIMARY KEY ({key})"), None),
+            _ => self.temporary_keyed(name, columns, key),
+        }
+    }
+
+    /// Gives a table that was [`Conn::temporary_joined`], and made, the index that PostgreSQL was spared.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn index_joined(&mut self, name: &str, key: &str) -> Result<(), DbError> {
+        match self.dialect() {
+            Dialect::Postgres => self.command(&format!("CREATE INDEX ON {name} ({key})")).await,
+            _ => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 //! It must not know what a step does; consecutive adds of a pair are one step.
 
 use crate::db::{DbError, Dialect};
-use crate::moodle::site::id_list;
+use crate::run::resolve::resolved;
 use crate::run::work::Work;
 
 /// Makes the table `step`: what resolved lines ask for. Wave 0 is the future, waves 1, 2, … follow each other.
@@ -41,11 +41,7 @@ pub async fn from_buffer(work: &mut Work<'_>, protected: &[i64]) -> Result<i64, 
 }
 
 async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool) -> Result<i64, DbError> {
-    let params = work
-        .params()
-        .fragment("lines", lines)
-        .fragment("resolved", crate::run::resolve::RESOLVED)
-        .fragment("protected", id_list(protected));
+    let params = resolved(work.params().fragment("lines", lines), protected);
     let columns = "line, op, userid, courseid, contextid, roleid, timestart, timeend";
     if !windows {
         let sql = format!(

@@ -71,7 +71,7 @@ const EVENTS: [Event; 16] = [
         objectid: "COALESCE(x.id, (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq
             AND d.kind = 'enrolment.remove' AND d.enrolid = c.enrolid AND d.userid = c.userid), 0)",
         other: r#"'{"enrol":"' || e.enrol || '"}'"#,
-        joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid + 0 = c.enrolid AND x.userid = c.userid",
+        joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid",
         related: "c.userid",
     },
     Event {
@@ -285,8 +285,8 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
             "assignment",
             text(
                 // A twin that Moodle assigned at the same moment must not double the event.
-                "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid + 0 = c.contextid
-                    AND r.roleid + 0 = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = 'role.remove'
+                "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid = c.contextid
+                    AND r.roleid = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = 'role.remove'
                     AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
             ),
         );

@@ -36,18 +36,27 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
 -- section roles
 SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS want
   FROM scope s
-  JOIN set_role r ON r.courseid = s.courseid
+  JOIN set_row r ON r.courseid = s.courseid
  WHERE r.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM scope s
   JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+  JOIN set_spared p ON p.userid = a.userid
+ WHERE a.userid :among_users
+ UNION ALL
+SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
+  FROM scope s
+  JOIN set_spared_course q ON q.courseid = s.courseid
+  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+ WHERE a.userid :among_users
+ UNION ALL
+SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
+  FROM scope s
+  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
   LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = a.userid
-  LEFT JOIN set_spared p ON p.userid = a.userid
-  LEFT JOIN set_spared_course q ON q.courseid = s.courseid
- WHERE a.userid :among_users AND (p.userid IS NOT NULL OR q.courseid IS NOT NULL
-        OR (:keeps_roles = 1 AND w.userid IS NULL
-            AND (:waits = 0 OR EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid AND x.userid = a.userid))))
+ WHERE :keeps_roles = 1 AND w.userid IS NULL AND a.userid :among_users
+   AND (:waits = 0 OR EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid AND x.userid = a.userid))
 
 -- section groups
 SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :group_idnumber AS idnumber, '' AS description

@@ -193,6 +193,7 @@ impl Engine {
                 report.notes.push(Note::EffectsPending(error.to_string()));
             }
         }
+        self.observer.reached(Moment::Ended).await;
         Ok(report)
     }
 

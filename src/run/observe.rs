@@ -42,6 +42,8 @@ pub enum Moment {
     },
     /// All effects are written, also the file of the hook; the mark that they are comes next.
     Spooled,
+    /// The run has ended, whatever became of it: mails that it has queued may go.
+    Ended,
 }
 
 type Watch = dyn Fn(Moment) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;

@@ -127,9 +127,8 @@ pub async fn refuse_unresolved(
         .with("userkey", keys.user.as_str())
         .with("coursekey", keys.course.as_str())
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
-        .fragment("coursecount", work.conn.dialect().to_text("k.found"))
-        .fragment("protected", id_list(protected))
-        .fragment("resolved", RESOLVED);
+        .fragment("coursecount", work.conn.dialect().to_text("k.found"));
+    let params = resolved(params, protected);
     work.conn
         .exec(
             "INSERT INTO {enrold_error} (run, line, code, value, hint)
@@ -142,12 +141,22 @@ pub async fn refuse_unresolved(
                          WHEN u.userid IN (:protected) THEN :userkey
                          WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursecount ELSE l.ckey END
                FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
-              WHERE NOT (:resolved)",
+              WHERE NOT (:resolved) AND (EXISTS (SELECT 1 FROM stage_user u WHERE NOT (:known_user))
+                    OR EXISTS (SELECT 1 FROM stage_course k WHERE NOT (:known_course)))",
             &params,
         )
         .await
 }
 
-/// A line resolves to one account that may be written and one course, not the front page, with a context.
-pub const RESOLVED: &str =
-    "u.found = 1 AND u.userid NOT IN (:protected) AND k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";
+const KNOWN_USER: &str = "u.found = 1 AND u.userid NOT IN (:protected)";
+const KNOWN_COURSE: &str = "k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";
+
+/// Gives a statement over lines with their `u` and `k` the fragment `:resolved`: a line resolves to one account that may be
+/// written (none of the `protected`) and one course, not the front page, with a context.
+pub fn resolved(params: Params, protected: &[i64]) -> Params {
+    params
+        .fragment("protected", id_list(protected))
+        .fragment("known_user", KNOWN_USER)
+        .fragment("known_course", KNOWN_COURSE)
+        .fragment("resolved", ":known_user AND :known_course")
+}

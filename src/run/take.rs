@@ -2,7 +2,7 @@
 //! It must not know why a row goes; it knows only how each table's row is named in the journal.
 
 use crate::db::{DbError, Params, Value};
-use crate::moodle::tables;
+use crate::moodle::tables::{self, Kind};
 use crate::run::work::{Place, Work};
 
 /// What kind of row is taken.
@@ -266,11 +266,13 @@ impl Work<'_> {
     /// Moodle's own, without its enrolment key: the account need not see those.
     pub fn old_row(&self, table: &str, alias: &str) -> String {
         let columns = self.site.columns.of(table);
+        let known = |name: &str| tables::table(table).and_then(|known| known.column(name));
         if table != "enrol" {
-            return self.conn.dialect().json_whole_row(alias, columns);
+            let is_int = |name: &str| known(name).is_some_and(|column| matches!(column.kind, Kind::Int(_)));
+            return self.conn.dialect().json_whole_row(alias, columns, is_int);
         }
-        let known = |name: &&String| tables::table(table).is_some_and(|known| known.column(name).is_some());
-        let seen: Vec<String> = columns.iter().filter(known).filter(|name| *name != "password").cloned().collect();
+        let seen: Vec<String> =
+            columns.iter().filter(|name| known(name).is_some()).filter(|name| *name != "password").cloned().collect();
         self.conn.dialect().json_row(alias, &seen)
     }
 }

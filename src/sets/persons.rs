@@ -4,11 +4,11 @@
 use crate::config::{CourseKey, UserKey};
 use crate::db::DbError;
 use crate::moodle::site::id_list;
-use crate::run::resolve::RESOLVED;
+use crate::run::resolve::resolved;
 use crate::run::work::Work;
 use crate::sets::Terms;
 
-/// Makes `set_person`, `set_role`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys.
+/// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys.
 ///
 /// # Errors
 /// The engine's.
@@ -16,55 +16,63 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
     for (table, columns) in TABLES {
         work.conn.temporary(table, columns);
     }
-    let roles = "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, roleid BIGINT NOT NULL";
-    work.conn.temporary_joined("set_role", roles, "courseid, userid, roleid");
-    let rows = "FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
-        JOIN {course} c ON c.id = k.courseid AND (c.visible = 1 OR :ignore_hidden = 0) WHERE :resolved";
-    let params = work
-        .params()
-        .with("ignore_hidden", i64::from(terms.ignore_hidden))
-        .fragment("protected", id_list(never))
-        .fragment("resolved", RESOLVED)
-        .fragment("rows", rows);
+    let person =
+        "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolled BIGINT NOT NULL,
+        status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
+    work.conn.temporary_joined("set_person", person, "courseid, userid");
+    rows(work, terms, never).await?;
+    let params = work.params();
     // Several rows of one person: enrolled if one of them says so; of those that do: active if one is, from the first start
     // to the last end.
     work.conn
         .exec(
             "INSERT INTO set_person (courseid, userid, contextid, enrolled, status, timestart, timeend)
-             SELECT k.courseid, u.userid, MIN(k.contextid), MAX(1 - l.other), MIN(CASE WHEN l.other = 0 THEN l.status ELSE 1 END),
-                    COALESCE(MIN(CASE WHEN l.other = 0 THEN l.timestart END), 0),
-                    CASE WHEN MIN(CASE WHEN l.other = 0 THEN l.timeend END) = 0 THEN 0 ELSE COALESCE(MAX(CASE WHEN l.other = 0 THEN l.timeend END), 0) END
-             :rows GROUP BY k.courseid, u.userid",
+             SELECT r.courseid, r.userid, MIN(r.contextid), MAX(1 - r.other), MIN(CASE WHEN r.other = 0 THEN r.status ELSE 1 END),
+                    COALESCE(MIN(CASE WHEN r.other = 0 THEN r.timestart END), 0),
+                    CASE WHEN MIN(CASE WHEN r.other = 0 THEN r.timeend END) = 0 THEN 0 ELSE COALESCE(MAX(CASE WHEN r.other = 0 THEN r.timeend END), 0) END
+               FROM set_row r GROUP BY r.courseid, r.userid",
             &params,
         )
         .await?;
     work.conn
         .exec(
-            "INSERT INTO set_role (courseid, userid, roleid) SELECT DISTINCT k.courseid, u.userid, l.roleid :rows",
-            &params,
-        )
-        .await?;
-    work.conn
-        .exec(
-            "INSERT INTO set_group (courseid, userid, gkey) SELECT DISTINCT k.courseid, u.userid, l.gkey :rows AND l.gkey <> '' AND l.other = 0",
+            "INSERT INTO set_group (courseid, userid, gkey) SELECT DISTINCT r.courseid, r.userid, r.gkey FROM set_row r WHERE r.gkey <> '' AND r.other = 0",
             &params,
         )
         .await?;
     spare_users(work, terms).await?;
     spare_courses(work, terms).await?;
-    work.conn.analyse("set_role").await?;
+    if terms.waits() {
+        // Who is back is looked up.
+        work.conn.index_joined("set_person", "courseid, userid").await?;
+    }
+    work.conn.analyse("set_person").await?;
     for (table, _) in TABLES {
         work.conn.analyse(table).await?;
     }
     Ok(())
 }
 
-const TABLES: [(&str, &str); 3] = [
-    (
-        "set_person",
-        "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolled BIGINT NOT NULL,
-         status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, PRIMARY KEY (courseid, userid)",
-    ),
+/// Makes `set_row`: what the rows that resolve say, with ids instead of keys; two may say the same.
+async fn rows(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
+    let columns = "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, roleid BIGINT NOT NULL,
+        gkey VARCHAR(255) NOT NULL, other SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
+    work.conn.temporary_joined("set_row", columns, "courseid, userid");
+    let params = work.params().with("ignore_hidden", i64::from(terms.ignore_hidden));
+    let params = resolved(params, never);
+    work.conn
+        .exec(
+            "INSERT INTO set_row (courseid, userid, contextid, roleid, gkey, other, status, timestart, timeend)
+             SELECT k.courseid, u.userid, k.contextid, l.roleid, l.gkey, l.other, l.status, l.timestart, l.timeend
+               FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
+               JOIN {course} c ON c.id = k.courseid AND (c.visible = 1 OR :ignore_hidden = 0) WHERE :resolved",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("set_row").await
+}
+
+const TABLES: [(&str, &str); 2] = [
     ("set_group", "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, gkey VARCHAR(255) NOT NULL"),
     ("set_spared_course", "courseid BIGINT NOT NULL PRIMARY KEY"),
 ];

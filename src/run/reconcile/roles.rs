@@ -61,7 +61,7 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
         .row(
             "SELECT COUNT(CASE WHEN t.there = 0 AND t.want = 2 THEN 1 END), COUNT(CASE WHEN t.there > 0 THEN 1 END), MAX(t.there)
                FROM (SELECT MAX(p.want) AS want, COUNT(r.id) AS there FROM (:set) p LEFT JOIN {role_assignments} r ON :same
-                      GROUP BY p.enrolid, p.userid, p.contextid, p.roleid) t",
+                      GROUP BY p.enrolid, p.userid, p.roleid) t",
             &params.clone().fragment("same", SAME),
         )
         .await?;
