@@ -2,6 +2,7 @@
 //! It must not know runs beyond their rows in the journal; the actor and the clock are given.
 
 use crate::db::{Conn, DbError, Params};
+use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
 
 /// One kind of event: which changes make it and what its columns hold. `c` is the change, `k` its context.
@@ -71,7 +72,7 @@ const EVENTS: [Event; 16] = [
         objectid: "COALESCE(x.id, (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq
             AND d.kind = 'enrolment.remove' AND d.enrolid = c.enrolid AND d.userid = c.userid), 0)",
         other: r#"'{"enrol":"' || e.enrol || '"}'"#,
-        joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid",
+        joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid :by_enrolment = c.enrolid AND x.userid = c.userid",
         related: "c.userid",
     },
     Event {
@@ -248,6 +249,8 @@ pub struct Chunk {
     pub to: i64,
     /// The kinds of its changes: mostly one, and each costs a look through the part.
     pub kinds: Vec<String>,
+    /// How what they made is found.
+    pub lookups: Lookups,
 }
 
 /// Writes the events of a chunk's changes, in the journal's order.
@@ -285,11 +288,12 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
             "assignment",
             text(
                 // A twin that Moodle assigned at the same moment must not double the event.
-                "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid = c.contextid
-                    AND r.roleid = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = 'role.remove'
+                "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid :by_assignment = c.contextid
+                    AND r.roleid :by_assignment = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = 'role.remove'
                     AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
             ),
         );
+    let params = chunk.lookups.fragments(params);
     // Moodle tells of deleted grades only where completion is on for the site (spec enrol-core 10).
     let completion = site.number("enablecompletion", 1) == 1;
     // The pieces of `other` come from columns, casts and JSON: a UNION on MariaDB wants one collation.

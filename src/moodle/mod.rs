@@ -9,6 +9,7 @@ pub mod course;
 pub mod events;
 pub mod forum;
 pub mod install;
+pub mod lookups;
 pub mod method;
 pub mod site;
 pub mod tables;

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::db::{Conn, DbError, Params};
 use crate::moodle::events::{self, Chunk};
 use crate::moodle::forum;
+use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
 use crate::run::history;
 use crate::run::observe::{Moment, Observer};
@@ -94,6 +95,7 @@ impl Effects<'_> {
         }
         let forums = forum::prepare(self.conn, self.site, run).await?;
         let mut written = 0;
+        let mut lookups = None;
         loop {
             let next = Params::new().with("run", run).with("done", done).with("rows", self.rows);
             let parts = self
@@ -107,12 +109,16 @@ impl Effects<'_> {
                 .await?;
             let Some(to) = parts.iter().map(|part| part.int(3)).max() else { break };
             let kinds = parts.iter().filter(|part| part.int(1) == 0).map(|part| part.text(0)).collect();
-            self.chunk(&Chunk { run, now, from: done, to, kinds }, forums).await?;
+            let changes = parts.iter().map(|part| part.int(2)).sum::<i64>();
+            let lookups = match lookups {
+                Some(known) => known,
+                None => *lookups.insert(Lookups::of(self.conn, run, changes).await?),
+            };
+            self.chunk(&Chunk { run, now, from: done, to, kinds, lookups }, forums).await?;
             done = to;
-            let chunk = parts.iter().map(|part| part.int(2)).sum::<i64>();
-            written += chunk;
+            written += changes;
             self.observer.reached(Moment::Effects { done: written }).await;
-            if chunk < self.rows {
+            if changes < self.rows {
                 break;
             }
         }
@@ -159,7 +165,7 @@ impl Effects<'_> {
     }
 
     async fn write_chunk(&mut self, chunk: &Chunk, forums: bool) -> Result<(), DbError> {
-        let Chunk { run, now, from, to, kinds: _ } = *chunk;
+        let Chunk { run, now, from, to, .. } = *chunk;
         if self.site.logs_events() {
             events::write(self.conn, self.site, chunk).await?;
         }
