@@ -99,11 +99,7 @@ async fn play_moodle(database: Arc<Database>, stop: Arc<AtomicBool>) -> Deeds {
             .with("turn", NOW + 1 + throw % 1_000);
         let rows = match conn.exec(deed.sql(), &params).await {
             Ok(rows) => rows as i64,
-            Err(DbError::Other { what, .. })
-                if what.to_lowercase().contains("duplicate") || what.contains("UNIQUE") =>
-            {
-                0
-            }
+            Err(DbError::Taken(_)) => 0,
             Err(error) if error.is_transient() => 0,
             Err(error) => panic!("{deed:?}: {error}"),
         };
