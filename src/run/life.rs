@@ -63,6 +63,7 @@ impl Engine {
             }
         }
         conn.close().await;
+        self.observer.reached(Moment::Ended).await;
         let mut report = outcome?;
         report.total_ms = watch.millis();
         report.statements = self.database.statements() - before;
@@ -193,7 +194,6 @@ impl Engine {
                 report.notes.push(Note::EffectsPending(error.to_string()));
             }
         }
-        self.observer.reached(Moment::Ended).await;
         Ok(report)
     }
 

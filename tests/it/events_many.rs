@@ -6,41 +6,19 @@ use std::collections::BTreeSet;
 use enrold::db::{Dialect, Params};
 use enrold::run::SyncOrder;
 
-use crate::campus::{course, role};
+use crate::campus::course;
 use crate::servers::on_each_engine;
 use crate::site::Site;
 
 on_each_engine!(they_name_what_was_made);
 
-const FIRST: i64 = 10_001;
 const SOME: i64 = 1_500;
 
 async fn they_name_what_was_made(mut site: Site) {
-    site.campus().await;
-    site.sql("UPDATE {config} SET value = 'manual,cohort' WHERE name = 'enrol_plugins_enabled'").await;
-    let people: Vec<String> =
-        (FIRST..FIRST + 2 * SOME).map(|who| format!("({who}, 'p{who}', 1, 1, 'p{who}@example.com')")).collect();
-    for some in people.chunks(500) {
-        let rows = some.join(", ");
-        site.sql(&format!("INSERT INTO {{user}} (id, username, mnethostid, confirmed, email) VALUES {rows}")).await;
-    }
-    site.sql("INSERT INTO {cohort} (id, contextid, name, descriptionformat, component, timecreated, timemodified) VALUES (1, 1, 'all', 0, '', 1, 1)").await;
-    for number in [1, 2] {
-        site.instance("cohort", number, 0, "student").await;
-    }
-    let student = role("student");
-    site.sql(&format!(
-        "UPDATE {{enrol}} SET customint1 = 1, customint2 = 0, roleid = {student} WHERE enrol = 'cohort'"
-    ))
-    .await;
+    site.crowd_for_cohort(2 * SOME, &[1, 2]).await;
     // Without statistics of these tables, then with those of the first people.
     for part in [0, 1] {
-        let from = FIRST + part * SOME;
-        site.sql(&format!(
-            "INSERT INTO {{cohort_members}} (cohortid, userid, timeadded) SELECT 1, u.id, 1 FROM {{user}} u WHERE u.id >= {from} AND u.id < {}",
-            from + SOME
-        ))
-        .await;
+        site.join_cohort(part * SOME, SOME).await;
         let report = site.engine().sync(&SyncOrder::of("cohort"), false).await.unwrap();
         assert_eq!(report.counts.get("enrolment.add"), Some(&(2 * SOME)), "{:?}", report.counts);
         assert_eq!(enrolments_told(&mut site).await, rows(&mut site, ENROLMENTS).await);

@@ -1,0 +1,39 @@
+//! More people than a small step has: a cohort whose members come and go in large numbers, and its instances in courses.
+//! It must not run anything.
+
+use crate::campus::role;
+use crate::site::Site;
+
+/// The first of the people.
+pub const FIRST: i64 = 10_001;
+
+impl Site {
+    /// The campus with so many people more, and cohort instances in some of its courses.
+    pub async fn crowd_for_cohort(&mut self, people: i64, courses: &[i64]) {
+        self.campus().await;
+        self.sql("UPDATE {config} SET value = 'manual,cohort' WHERE name = 'enrol_plugins_enabled'").await;
+        let people: Vec<String> =
+            (FIRST..FIRST + people).map(|who| format!("({who}, 'p{who}', 1, 1, 'p{who}@example.com')")).collect();
+        for some in people.chunks(500) {
+            let rows = some.join(", ");
+            self.sql(&format!("INSERT INTO {{user}} (id, username, mnethostid, confirmed, email) VALUES {rows}")).await;
+        }
+        self.sql("INSERT INTO {cohort} (id, contextid, name, descriptionformat, component, timecreated, timemodified) VALUES (1, 1, 'all', 0, '', 1, 1)").await;
+        for course in courses {
+            self.instance("cohort", *course, 0, "student").await;
+        }
+        let student = role("student");
+        let of_cohort = "UPDATE {enrol} SET customint1 = 1, customint2 = 0, roleid =";
+        self.sql(&format!("{of_cohort} {student} WHERE enrol = 'cohort'")).await;
+    }
+
+    /// People from the `from`-th, so many of them, join the cohort.
+    pub async fn join_cohort(&mut self, from: i64, people: i64) {
+        let from = FIRST + from;
+        self.sql(&format!(
+            "INSERT INTO {{cohort_members}} (cohortid, userid, timeadded) SELECT 1, u.id, 1 FROM {{user}} u WHERE u.id >= {from} AND u.id < {}",
+            from + people
+        ))
+        .await;
+    }
+}
