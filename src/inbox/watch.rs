@@ -88,11 +88,13 @@ impl Marks {
         self.known().looks += 1;
     }
 
-    /// Forgets what was heard before the present look of names that it did not see.
+    /// Forgets what was heard before the present look of names that it did not see. A claimed file may have its own name
+    /// again before that is heard, and what is known of its writer goes with it: it is forgotten when it is heard to be gone.
     pub(super) fn keep(&self, seen: impl Fn(&OsStr) -> bool) {
         let mut known = self.known();
         let now = known.looks;
-        known.marks.retain(|name, mark| mark.told >= now || seen(name));
+        let is_claimed = |name: &OsStr| matches!(names::sort(name), Sort::Working(..));
+        known.marks.retain(|name, mark| mark.told >= now || seen(name) || is_claimed(name));
     }
 
     /// True if the file was renamed into place and nobody has written to it since.
@@ -282,8 +284,12 @@ mod tests {
             Event::new(EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any)))
                 .add_path(dir.join(&working)),
         );
+        // It was given back, and a look was taken before that is heard.
+        marks.look_begins();
+        marks.keep(|seen| seen == name());
         hear(renamed(RenameMode::From, &working, 3));
         hear(renamed(RenameMode::To, &name(), 3));
+        assert!(!marks.is_written(&working));
         assert!(!marks.is_moved(&name()) && marks.is_open(&name(), 10), "its writer has not closed it");
         hear(renamed(RenameMode::To, &name(), 4));
         assert!(marks.is_moved(&name()), "another file of that name");
