@@ -226,7 +226,7 @@ impl Dialect {
     /// `DROP` of a temporary table, if it is there.
     pub fn drop_temporary(self, name: &str) -> String {
         match self {
-            Self::Postgres => format!("DROP TABLE IF EXISTS pg_temp.{name}"),
+            Self::Postgres => format!("DROP TABLE IF EXISTS pg_temp.{name} CASCADE"),
             Self::Maria => format!("DROP TEMPORARY TABLE IF EXISTS {name}"),
             Self::Lite => format!("DROP TABLE IF EXISTS temp.{name}"),
         }

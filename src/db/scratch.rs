@@ -11,7 +11,7 @@ const LOOKED_UP: i64 = 1_000;
 /// What a row of Moodle's narrow tables takes on PostgreSQL, about.
 const ROW_BYTES: i64 = 100;
 /// A good part of a table is one row in so many.
-const GOOD_PART: i64 = 8;
+const GOOD_PART: i64 = 16;
 
 /// The temporary tables of a transaction that no statement has named yet.
 #[derive(Default)]
@@ -86,23 +86,33 @@ impl Conn {
         }
     }
 
-    /// [`Conn::temporary_keyed`] whose `key` is what whole sets are joined by: PostgreSQL hashes, and is spared the index.
+    /// [`Conn::temporary_keyed`] whose `key`, as its primary one, is what whole sets are joined by: PostgreSQL hashes, and is
+    /// spared both.
     pub fn temporary_joined(&mut self, name: &str, columns: &str, key: &str) {
         match self.dialect() {
-            Dialect::Postgres => self.declare(name, columns, None),
+            Dialect::Postgres => self.declare(name, &columns.replace(" PRIMARY KEY", ""), None),
             _ => self.temporary_keyed(name, columns, key),
         }
     }
 
-    /// Gives a table that was [`Conn::temporary_joined`], and made, the index that PostgreSQL was spared.
+    /// Gives a table that was [`Conn::temporary_joined`] an index that PostgreSQL was spared, if it was made.
     ///
     /// # Errors
     /// The engine's.
     pub async fn index_joined(&mut self, name: &str, key: &str) -> Result<(), DbError> {
-        match self.dialect() {
-            Dialect::Postgres => self.command(&format!("CREATE INDEX ON {name} ({key})")).await,
-            _ => Ok(()),
+        if self.dialect() != Dialect::Postgres || self.scratch.has(name) {
+            return Ok(());
         }
+        let index = format!("{name}_{}", key.replace(", ", "_"));
+        self.command(&format!("CREATE INDEX IF NOT EXISTS {index} ON {name} ({key})")).await
+    }
+
+    /// Makes a temporary view of the transaction over its tables; only for PostgreSQL, where it ends with them.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn temporary_view(&mut self, name: &str, select: &str) -> Result<(), DbError> {
+        self.command(&format!("CREATE TEMPORARY VIEW {name} AS {select}")).await
     }
 
     fn declare(&mut self, name: &str, columns: &str, index: Option<String>) {

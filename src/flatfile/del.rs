@@ -130,7 +130,7 @@ fn free_methods() -> String {
 /// The role that the line names is a guard (spec flatfile 6.3). An instance that owns roles acts if the named one is
 /// among them. One that owns none acts if the user has no manual role, or only the named one; where the named one is
 /// one of several, only the first instance acts: it takes the named role, the others find only foreign ones left.
-async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
+async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<(), DbError> {
     let params = work.params().with("unenrol", i64::from(unenrol));
     work.conn.exec("DELETE FROM doomed", &params).await?;
     work.conn
@@ -149,7 +149,8 @@ async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<u64, DbError> {
                          WHEN t.enrolid = t.firstfree THEN 1 ELSE 0 END = 1",
             &params,
         )
-        .await
+        .await?;
+    end::index_doomed(work).await
 }
 
 async fn unenrol_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunResult<()> {

@@ -34,7 +34,7 @@ const FORUM_TABLES: [(&str, &str); 4] = [
 /// `timeend` ends only if that is still its end when the plan is made.
 pub fn prepare(work: &mut Work<'_>) {
     work.conn
-        .temporary_keyed(
+        .temporary_joined(
             "doomed",
             "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
              contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL,
@@ -42,11 +42,11 @@ pub fn prepare(work: &mut Work<'_>) {
             "userid, courseid",
         );
     work.conn.temporary("staying", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
-    work.conn
-        .temporary(
-            "last_pair",
-            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, line BIGINT NOT NULL, PRIMARY KEY (userid, courseid)",
-        );
+    work.conn.temporary_joined(
+        "last_pair",
+        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, line BIGINT NOT NULL",
+        "userid, courseid",
+    );
 }
 
 /// Suspends the enrolments of `doomed`; gives how many were planned.
@@ -76,12 +76,25 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     Ok(planned)
 }
 
+/// Gives `doomed` the indexes by which its rows are looked up, if whole sets are not hashed.
+///
+/// # Errors
+/// The engine's.
+pub async fn index_doomed(work: &mut Work<'_>) -> Result<(), DbError> {
+    // With the first alone PostgreSQL would read all of it for each user.
+    for key in ["ueid", "userid, courseid"] {
+        work.conn.index_joined("doomed", key).await?;
+    }
+    Ok(())
+}
+
 /// Removes the enrolments of `doomed` and gives how many went; [`clean_up`] takes what belongs to them. In between the
 /// caller takes the manual roles that its line or instance names: in Moodle's events they come first.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
+    index_doomed(work).await?;
     remove(work, Place { wave, rank: RANK_REMOVE }).await
 }
 
@@ -92,6 +105,11 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
 /// The engine's.
 pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let last = let_go(work, wave).await?;
+    work.conn.index_joined("last_pair", "userid, courseid").await?;
+    keep_only_last(work, wave).await?;
+    if last > 0 {
+        wipe_roles(work, wave).await?;
+    }
     wipe_and_settle(work, wave, last).await
 }
 
@@ -109,8 +127,15 @@ pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -
         return Ok(work.conn.prefer_indexes(false).await?);
     }
     work.conn.prefer_hashes(true).await?;
-    let gone = unenrol(work, wave).await?;
+    let gone = remove(work, Place { wave, rank: RANK_REMOVE }).await?;
     let last = if gone > 0 { let_go(work, wave).await? } else { 0 };
+    // Where each was the last of its pair, none was planned as that wrongly.
+    if last != gone {
+        keep_only_last(work, wave).await?;
+    }
+    if last > 0 {
+        wipe_roles(work, wave).await?;
+    }
     work.conn.prefer_hashes(false).await?;
     if gone > 0 {
         work.conn.prefer_indexes(true).await?;
@@ -122,25 +147,23 @@ pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -
 
 /// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
 async fn let_go(work: &mut Work<'_>, wave: i64) -> Result<i64, DbError> {
-    let place = Place { wave, rank: RANK_REMOVE };
-    let removed =
-        "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
-    let (removed_from, to) = place.range();
+    let (removed_from, to) = Place { wave, rank: RANK_REMOVE }.range();
     // One enrolment gave each of them.
     let pick = |from: &str| {
         let of_change = ["c.line", "c.courseid", "c.contextid"];
-        Pick::direct(of_change, from).with("removed", removed_from).with("removed_to", to).fragment("gone", removed)
+        Pick::direct(of_change, from).with("removed", removed_from).with("removed_to", to).fragment("gone", REMOVED)
     };
     let owned_groups = pick(
         "{enrold_change} c JOIN :taken x ON x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid WHERE :gone",
     );
     work.take(Place { wave, rank: RANK_OWNED_GROUPS }, Taken::GroupMember, owned_groups).await?;
+    // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
         "{enrold_change} c JOIN :taken x ON x.userid = c.userid AND x.contextid + 0 = c.contextid AND x.component || '' = c.component
             AND x.itemid + 0 = c.enrolid WHERE :gone",
     );
     work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;
-    last_pairs(work, place, removed).await
+    last_pairs(work, wave).await
 }
 
 async fn wipe_and_settle(work: &mut Work<'_>, wave: i64, last: i64) -> RunResult<()> {
@@ -196,10 +219,18 @@ async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
     work.conn.analyse("staying").await
 }
 
-/// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others.
-async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<i64, DbError> {
-    let (from, to) = place.range();
-    let params = work.params().with("removed", from).with("removed_to", to).fragment("gone", removed);
+/// What [`unenrol`] removed in a wave, of the changes `c`.
+const REMOVED: &str =
+    "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
+
+fn of_removed(work: &Work<'_>, wave: i64) -> Params {
+    let (from, to) = Place { wave, rank: RANK_REMOVE }.range();
+    work.params().with("removed", from).with("removed_to", to).fragment("gone", REMOVED)
+}
+
+/// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others, and gives their number.
+async fn last_pairs(work: &mut Work<'_>, wave: i64) -> Result<i64, DbError> {
+    let params = of_removed(work, wave);
     work.conn.exec("DELETE FROM last_pair", &params).await?;
     let pairs = work
         .conn
@@ -212,15 +243,14 @@ async fn last_pairs(work: &mut Work<'_>, place: Place, removed: &str) -> Result<
             &params,
         )
         .await?;
-    // What was planned as the last one is none where Moodle enrolled the user meanwhile: the event must not say so.
-    work.conn
-        .exec(
-            "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
-                AND NOT EXISTS (SELECT 1 FROM last_pair l WHERE l.userid = c.userid AND l.courseid = c.courseid)",
-            &params,
-        )
-        .await?;
     Ok(pairs as i64)
+}
+
+/// What was planned as the last enrolment is none where Moodle enrolled the user meanwhile: the event must not say so.
+async fn keep_only_last(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let sql = "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
+                AND NOT EXISTS (SELECT 1 FROM last_pair l WHERE l.userid = c.userid AND l.courseid = c.courseid)";
+    work.conn.exec(sql, &of_removed(work, wave)).await.map(|_| ())
 }
 
 /// Rows that a pair of `last_pair` has: what they belong to is in one course.
@@ -228,13 +258,17 @@ fn of_pair(from: &str) -> Pick {
     Pick::direct(["l.line", "l.courseid", "l.contextid"], from)
 }
 
-/// Takes everything that the pairs of `last_pair` have in their courses.
-async fn wipe(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+/// Takes the roles that the pairs of `last_pair` have in their courses and below.
+async fn wipe_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let roles = of_pair(
         "last_pair l JOIN {context} home ON home.id = l.contextid JOIN :taken x ON x.userid = l.userid
            JOIN {context} k ON k.id = x.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')",
     );
-    work.take(Place { wave, rank: RANK_REST_ROLES }, Taken::Role, roles).await?;
+    work.take(Place { wave, rank: RANK_REST_ROLES }, Taken::Role, roles).await
+}
+
+/// Takes what else the pairs of `last_pair` have in their courses.
+async fn wipe(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let groups = of_pair(
         "last_pair l JOIN {groups} g ON g.courseid = l.courseid JOIN :taken x ON x.groupid = g.id AND x.userid = l.userid",
     );

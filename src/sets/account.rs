@@ -160,13 +160,19 @@ pub async fn foresee(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> 
     report(work, terms, changes, true).await
 }
 
-/// Rows (place, what, again, n, named): so many changes, of which so many of people whom the set names there.
+/// Rows (place, what, again, n, named): so many changes, of which so many of people whom the set names there. Only those it
+/// names are added or changed, and none of them is removed; suspended is who is absent, or whom it says to be.
 const OF_COURSES: &str =
     "SELECT c.courseid AS place, c.kind AS what, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again,
-        COUNT(*) AS n, COUNT(w.userid) AS named
+        COUNT(*) AS n, COUNT(CASE WHEN c.kind <> 'enrolment.remove' THEN 1 END) AS named
+   FROM {enrold_change} c
+  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN ('enrolment.add', 'enrolment.update', 'enrolment.remove')
+  GROUP BY c.courseid, c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END
+  UNION ALL
+ SELECT c.courseid, c.kind, 0, COUNT(*), COUNT(w.userid)
    FROM {enrold_change} c LEFT JOIN set_person w ON w.courseid = c.courseid AND w.userid = c.userid AND w.enrolled = 1
-  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind LIKE 'enrolment.%'
-  GROUP BY c.courseid, c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END";
+  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind = 'enrolment.suspend'
+  GROUP BY c.courseid, c.kind";
 
 const OF_COHORTS: &str = "SELECT c.itemid AS place, c.kind AS what, 0 AS again, COUNT(*) AS n, COUNT(w.userid) AS named
    FROM {enrold_change} c LEFT JOIN set_member w ON w.cohortid = c.itemid AND w.userid = c.userid

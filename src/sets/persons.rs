@@ -2,7 +2,7 @@
 //! It must not compare anything with what stands: the rule's sections do.
 
 use crate::config::{CourseKey, UserKey};
-use crate::db::DbError;
+use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
 use crate::run::resolve::resolved;
 use crate::run::work::Work;
@@ -16,37 +16,17 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
     for (table, columns) in TABLES {
         work.conn.temporary(table, columns);
     }
-    let person =
-        "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolled BIGINT NOT NULL,
-        status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
-    work.conn.temporary_joined("set_person", person, "courseid, userid");
     rows(work, terms, never).await?;
+    persons(work, terms).await?;
     let params = work.params();
-    // Several rows of one person: enrolled if one of them says so; of those that do: active if one is, from the first start
-    // to the last end.
     work.conn
         .exec(
-            "INSERT INTO set_person (courseid, userid, contextid, enrolled, status, timestart, timeend)
-             SELECT r.courseid, r.userid, MIN(r.contextid), MAX(1 - r.other), MIN(CASE WHEN r.other = 0 THEN r.status ELSE 1 END),
-                    COALESCE(MIN(CASE WHEN r.other = 0 THEN r.timestart END), 0),
-                    CASE WHEN MIN(CASE WHEN r.other = 0 THEN r.timeend END) = 0 THEN 0 ELSE COALESCE(MAX(CASE WHEN r.other = 0 THEN r.timeend END), 0) END
-               FROM set_row r GROUP BY r.courseid, r.userid",
-            &params,
-        )
-        .await?;
-    work.conn
-        .exec(
-            "INSERT INTO set_group (courseid, userid, gkey) SELECT DISTINCT r.courseid, r.userid, r.gkey FROM set_row r WHERE r.gkey <> '' AND r.other = 0",
+            "INSERT INTO set_group (courseid, userid, gkey) SELECT DISTINCT r.courseid, r.userid, r.gkey FROM set_row r WHERE r.gkey <> '' AND r.enrolled = 1",
             &params,
         )
         .await?;
     spare_users(work, terms).await?;
     spare_courses(work, terms).await?;
-    if terms.waits() {
-        // Who is back is looked up.
-        work.conn.index_joined("set_person", "courseid, userid").await?;
-    }
-    work.conn.analyse("set_person").await?;
     for (table, _) in TABLES {
         work.conn.analyse(table).await?;
     }
@@ -56,20 +36,54 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
 /// Makes `set_row`: what the rows that resolve say, with ids instead of keys; two may say the same.
 async fn rows(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
     let columns = "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, roleid BIGINT NOT NULL,
-        gkey VARCHAR(255) NOT NULL, other SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
+        gkey VARCHAR(255) NOT NULL, enrolled BIGINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
     work.conn.temporary_joined("set_row", columns, "courseid, userid");
     let params = work.params().with("ignore_hidden", i64::from(terms.ignore_hidden));
     let params = resolved(params, never);
     work.conn
         .exec(
-            "INSERT INTO set_row (courseid, userid, contextid, roleid, gkey, other, status, timestart, timeend)
-             SELECT k.courseid, u.userid, k.contextid, l.roleid, l.gkey, l.other, l.status, l.timestart, l.timeend
+            "INSERT INTO set_row (courseid, userid, contextid, roleid, gkey, enrolled, status, timestart, timeend)
+             SELECT k.courseid, u.userid, k.contextid, l.roleid, l.gkey, 1 - l.other, CASE WHEN l.other = 0 THEN l.status ELSE 1 END,
+                    CASE WHEN l.other = 0 THEN l.timestart ELSE 0 END, CASE WHEN l.other = 0 THEN l.timeend ELSE 0 END
                FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
                JOIN {course} c ON c.id = k.courseid AND (c.visible = 1 OR :ignore_hidden = 0) WHERE :resolved",
             &params,
         )
         .await?;
     work.conn.analyse("set_row").await
+}
+
+/// Makes `set_person`: what the rows say of each person in a course. Several rows of one: enrolled if one of them says so; of
+/// those that do: active if one is, from the first start to the last end.
+async fn persons(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    let params = work.params();
+    // Who is back is looked up by an index, which a view has not.
+    if work.conn.dialect() == Dialect::Postgres && !terms.waits() {
+        let twice = "SELECT COUNT(*) FROM (SELECT 1 FROM set_row r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
+        if work.conn.number(twice, &params).await? == 0 {
+            let columns = "courseid, userid, contextid, enrolled, status, timestart, timeend";
+            return work.conn.temporary_view("set_person", &format!("SELECT {columns} FROM set_row")).await;
+        }
+    }
+    let columns =
+        "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolled BIGINT NOT NULL,
+        status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
+    work.conn.temporary_joined("set_person", columns, "courseid, userid");
+    work.conn
+        .exec(
+            "INSERT INTO set_person (courseid, userid, contextid, enrolled, status, timestart, timeend)
+             SELECT r.courseid, r.userid, MIN(r.contextid), MAX(r.enrolled), MIN(r.status),
+                    COALESCE(MIN(CASE WHEN r.enrolled = 1 THEN r.timestart END), 0),
+                    CASE WHEN MIN(CASE WHEN r.enrolled = 1 THEN r.timeend END) = 0 THEN 0
+                         ELSE COALESCE(MAX(CASE WHEN r.enrolled = 1 THEN r.timeend END), 0) END
+               FROM set_row r GROUP BY r.courseid, r.userid",
+            &params,
+        )
+        .await?;
+    if terms.waits() {
+        work.conn.index_joined("set_person", "courseid, userid").await?;
+    }
+    work.conn.analyse("set_person").await
 }
 
 const TABLES: [(&str, &str); 2] = [

@@ -1,10 +1,10 @@
-//! Enrolments: what a rule wishes against what is there; what is missing, what differs, what is too much.
+//! Enrolments: what is missing is added, what differs is changed, what is too much ends.
 //! It must not know roles or groups: they follow what really became of the enrolments.
 
-use crate::db::{DbError, Params};
+use crate::db::DbError;
 use crate::moodle::site::RemovalAction;
-use crate::rules::{Follow, Owner};
 use crate::run::error::RunResult;
+use crate::run::reconcile::compare::{self, Standing};
 use crate::run::reconcile::{Pass, comparing};
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
@@ -24,60 +24,10 @@ pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), Db
     work.conn.analyse("wish").await
 }
 
-/// How the enrolments stand against the wish before anything is done.
-pub(super) struct Standing {
-    /// The enrolments in the rule's instances.
-    pub there: i64,
-    /// Wished ones that are missing or differ.
-    pub wrong: i64,
-    /// Enrolments that nobody wishes.
-    pub surplus: i64,
-}
-
-/// Compares wish and enrolments without writing: most passes end here.
-pub(super) async fn compare(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<Standing, DbError> {
-    let there =
-        "SELECT COUNT(*) FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid WHERE x.userid :among_users";
-    let there = work.conn.number(there, &pass.params(work)).await?;
-    let Some(params) = wished(work, pass) else { return Ok(Standing { there, wrong: 0, surplus: 0 }) };
-    comparing(work, pass, true).await?;
-    let row = work
-        .conn
-        .row(
-            "SELECT COUNT(CASE WHEN :wrong THEN 1 END), COUNT(x.id)
-               FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid",
-            &params,
-        )
-        .await?;
-    comparing(work, pass, false).await?;
-    let (wrong, wished) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
-    Ok(Standing { there, wrong, surplus: there - wished })
-}
-
-/// The parameters of a pass, with its set of enrolments as `:set` and what is `:wrong` about one; `None` if the rule has
-/// none.
-fn wished(work: &Work<'_>, pass: &Pass<'_>) -> Option<Params> {
-    let set = pass.section("enrolments")?;
-    let set = if pass.policy.staged { "SELECT w.* FROM wish w" } else { set };
-    let status = match pass.policy.status {
-        Follow::Never => "x.status",
-        Follow::Reactivate => "CASE WHEN d.status = 0 THEN 0 ELSE x.status END",
-        Follow::Always => "d.status",
-    };
-    let (timestart, timeend) =
-        if pass.policy.dates { ("d.timestart", "d.timeend") } else { ("x.timestart", "x.timeend") };
-    let wrong = "(x.id IS NULL AND d.want = 2)
-                 OR (d.want > 0 AND (x.status <> :newstatus OR x.timestart <> :newstart OR x.timeend <> :newend))";
-    let params = pass.params(work).fragment("set", set).fragment("wrong", wrong);
-    Some(params.fragment("newstatus", status).fragment("newstart", timestart).fragment("newend", timeend))
-}
-
 /// Adds the wished enrolments that are missing and changes those that differ, as far as the policy lets it.
-pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let Some(params) = wished(work, pass) else { return Ok(()) };
-    let oldrow = work.old_row("user_enrolments", "x");
+pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
+    let Some(params) = compare::differing(work, pass, standing) else { return Ok(()) };
     let params = params
-        .fragment("oldrow", oldrow)
         .with("rank_add", enrol::RANK_ADD)
         .with("rank_update", enrol::RANK_UPDATE)
         .with("rank_suspend", RANK_FOLLOW_SUSPEND);
@@ -87,16 +37,11 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>) -> RunR
             pass.wave,
             "kind, line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
             "planned.courseid, planned.userid, planned.enrolid",
-            "SELECT CASE WHEN x.id IS NULL THEN 'enrolment.add' WHEN x.status = 0 AND :newstatus = 1 THEN 'enrolment.suspend' ELSE 'enrolment.update' END AS kind,
-                    CASE WHEN x.id IS NULL THEN :rank_add WHEN x.status = 0 AND :newstatus = 1 THEN :rank_suspend ELSE :rank_update END AS rank_of,
-                    0 AS line, d.userid, d.courseid, d.enrolid, d.contextid, x.id AS targetid,
-                    CASE WHEN x.id IS NULL THEN d.status ELSE :newstatus END AS status,
-                    CASE WHEN x.id IS NULL THEN d.timestart ELSE :newstart END AS timestart,
-                    CASE WHEN x.id IS NULL THEN d.timeend ELSE :newend END AS timeend,
-                    x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
-                    CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
-               FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid
-              WHERE :wrong",
+            "SELECT CASE WHEN t.targetid IS NULL THEN 'enrolment.add' WHEN t.oldstatus = 0 AND t.status = 1 THEN 'enrolment.suspend' ELSE 'enrolment.update' END AS kind,
+                    CASE WHEN t.targetid IS NULL THEN :rank_add WHEN t.oldstatus = 0 AND t.status = 1 THEN :rank_suspend ELSE :rank_update END AS rank_of,
+                    0 AS line, t.userid, t.courseid, t.enrolid, t.contextid, t.targetid, t.status, t.timestart, t.timeend,
+                    t.oldstatus, t.oldtimestart, t.oldtimeend, t.oldrow
+               FROM :differing t",
             params,
         )
         .await?;
@@ -138,37 +83,15 @@ async fn remember_fresh(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> 
     work.conn.analyse("fresh").await
 }
 
-/// Ends the enrolments in the rule's instances that it does not wish, as its policy says.
-pub(super) async fn end_surplus(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let Some(params) = wished(work, pass) else { return Ok(()) };
-    let unenrol = match pass.policy.surplus {
-        RemovalAction::Keep => return Ok(()),
-        RemovalAction::Unenrol => true,
-        RemovalAction::Suspend | RemovalAction::SuspendNoRoles => false,
-    };
-    let params = params
-        .with("free", i64::from(pass.policy.roles == Owner::Nobody))
-        .fragment("status", if unenrol { "1 = 1" } else { "x.status = 0" });
-    work.conn.exec("DELETE FROM doomed", &params).await?;
-    comparing(work, pass, true).await?;
-    let doomed = work
-        .conn
-        .exec(
-            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-             SELECT x.id, 0, x.userid, s.courseid, s.contextid, s.enrolid, 0, :component, :free
-               FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
-               LEFT JOIN (:set) d ON d.enrolid = x.enrolid AND d.userid = x.userid
-              WHERE d.userid IS NULL AND x.userid :among_users AND :status",
-            &params,
-        )
-        .await?;
-    comparing(work, pass, false).await?;
+/// Ends the enrolments in the rule's instances that it does not wish, as its policy says: those in `doomed`.
+pub(super) async fn end_surplus(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
+    let doomed = compare::doom(work, pass, standing).await?;
     if doomed == 0 {
         return Ok(());
     }
     work.conn.analyse("doomed").await?;
-    if unenrol {
-        return end::unenrol_and_clean_up(work, pass.wave, doomed as i64).await;
+    if pass.policy.surplus == RemovalAction::Unenrol {
+        return end::unenrol_and_clean_up(work, pass.wave, doomed).await;
     }
     work.conn.prefer_indexes(true).await?;
     suspend(work, pass).await?;

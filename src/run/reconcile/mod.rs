@@ -1,6 +1,7 @@
 //! The reconciliation engine: makes what a rule wishes true, set by set, by the difference to what is there.
 //! It must not know any rule: it reads sections of SQL and a policy.
 
+mod compare;
 mod enrolments;
 mod groups;
 mod instances;
@@ -85,6 +86,8 @@ pub fn prepare(work: &mut Work<'_>) {
         "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
          want SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)",
     );
+    compare::prepare(conn);
+    roles::prepare(conn);
     view::prepare(conn);
 }
 
@@ -176,13 +179,13 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     }
     scope(work, pass).await?;
     enrolments::stage(work, pass).await?;
-    let standing = enrolments::compare(work, pass).await?;
+    let standing = compare::compare(work, pass).await?;
     let before = people(work);
     if standing.wrong > 0 {
-        enrolments::add_and_change(work, pass).await?;
+        enrolments::add_and_change(work, pass, &standing).await?;
     }
     if standing.surplus > 0 {
-        enrolments::end_surplus(work, pass).await?;
+        enrolments::end_surplus(work, pass, &standing).await?;
     }
     let checked = standing.there + people(work) - before;
     // Roles that nobody owns follow what becomes of enrolments, and nothing else.
