@@ -73,12 +73,12 @@ async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<
     }
     let sql = format!(
         "WITH t AS MATERIALIZED (
-            SELECT {DIFFERENCE}, s.enrolid AS instance, x.userid AS who, s.courseid AS place, s.contextid AS home
+            SELECT {DIFFERENCE}, s.enrolid AS of_enrolid, x.userid AS who, s.courseid AS place, s.contextid AS home
               FROM (:set) d FULL JOIN (scope s JOIN {{user_enrolments}} x ON x.enrolid = s.enrolid AND x.userid :among_users)
                    ON x.enrolid = d.enrolid AND x.userid = d.userid
              WHERE (d.userid IS NULL AND :ends) OR :wrong),
          surplus AS (INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-            SELECT t.targetid, 0, t.who, t.place, t.home, t.instance, 0, :component, :free FROM t WHERE t.userid IS NULL RETURNING 1),
+            SELECT t.targetid, 0, t.who, t.place, t.home, t.of_enrolid, 0, :component, :free FROM t WHERE t.userid IS NULL RETURNING 1),
          wrong AS (INSERT INTO differ ({COLUMNS}) SELECT {COLUMNS} FROM t WHERE t.userid IS NOT NULL RETURNING targetid)
          SELECT COUNT(*), COUNT(w.targetid), (SELECT COUNT(*) FROM surplus) FROM wrong w"
     );
