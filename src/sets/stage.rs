@@ -19,7 +19,9 @@ use crate::source::SetProblem;
 /// Problems of rows that are not in the snapshot have no line of it: their keys count up from here, below all others.
 const UNREAD_LINES: i64 = -2_000_000_000_000;
 
-const COLUMNS: &str = "line, ukey, ckey, gkey, roleid, other, status, timestart, timeend";
+/// Of a row that says no more than who is where; the others have what a row means that says nothing of them.
+const PLAIN: [&str; 4] = ["line", "ukey", "ckey", "roleid"];
+const DETAILS: [&str; 5] = ["gkey", "other", "status", "timestart", "timeend"];
 
 /// Which columns a snapshot has.
 #[derive(Clone, Debug)]
@@ -67,6 +69,13 @@ impl Header {
     }
 }
 
+impl Header {
+    /// Rows may say more than who is where.
+    fn has_details(&self) -> bool {
+        [self.name, self.group, self.other, self.timestart, self.timeend, self.status].iter().any(Option::is_some)
+    }
+}
+
 /// Loads a snapshot from its beginning.
 ///
 /// # Errors
@@ -79,7 +88,7 @@ pub async fn load(work: &mut Work<'_>, terms: &Terms, order: &SetOrder, file: &F
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
     let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file));
     let mut header = Header::of(reader.headers().map_err(broken)?, terms.container(), path)?;
-    let mut stage = Stage::open(work).await?;
+    let mut stage = Stage::open(work, &header).await?;
     let mut record = csv::StringRecord::new();
     let (mut rows, mut dated, mut stated) = (0, false, false);
     while reader.read_record(&mut record).map_err(broken)? {
@@ -209,6 +218,8 @@ fn suspended(word: &str) -> Result<bool, Refused> {
 
 struct Stage {
     lines: Bulk,
+    /// How many columns are loaded.
+    width: usize,
     errors: Bulk,
     unread: Bulk,
     failed: u64,
@@ -216,14 +227,19 @@ struct Stage {
 }
 
 impl Stage {
-    async fn open(work: &mut Work<'_>) -> Result<Self, DbError> {
-        let definition = "line BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL, ckey VARCHAR(255) NOT NULL, gkey VARCHAR(255) NOT NULL,
-             roleid BIGINT NOT NULL, other SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
+    async fn open(work: &mut Work<'_>, header: &Header) -> Result<Self, DbError> {
+        let definition =
+            "line BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL, ckey VARCHAR(255) NOT NULL, roleid BIGINT NOT NULL,
+             gkey VARCHAR(255) DEFAULT '' NOT NULL, other SMALLINT DEFAULT 0 NOT NULL, status BIGINT DEFAULT 0 NOT NULL,
+             timestart BIGINT DEFAULT 0 NOT NULL, timeend BIGINT DEFAULT 0 NOT NULL";
         work.conn.temporary("stage_line", definition);
         work.conn.temporary("set_unread", &format!("ukey VARCHAR({KEY_WIDTH}) NOT NULL"));
         let dialect = work.conn.dialect();
+        let details: &[&str] = if header.has_details() { &DETAILS } else { &[] };
+        let columns = [&PLAIN, details].concat();
         Ok(Self {
-            lines: Bulk::new(dialect, "stage_line", COLUMNS),
+            lines: Bulk::new(dialect, "stage_line", &columns.join(", ")),
+            width: columns.len(),
             errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
             unread: Bulk::new(dialect, "set_unread", "ukey"),
             failed: 0,
@@ -236,14 +252,14 @@ impl Stage {
             Field::Int(line as i64),
             Field::Text(&row.user),
             Field::Text(&row.container),
-            Field::Text(&row.group),
             Field::Int(row.roleid),
+            Field::Text(&row.group),
             Field::Int(i64::from(row.other)),
             Field::Int(i64::from(row.suspended)),
             Field::Int(row.timestart),
             Field::Int(row.timeend),
         ];
-        self.lines.push(work.conn, &fields).await
+        self.lines.push(work.conn, &fields[..self.width]).await
     }
 
     async fn problem(&mut self, work: &mut Work<'_>, problem: &Problem) -> Result<(), DbError> {
