@@ -4,7 +4,7 @@
 use super::conn::Conn;
 use super::dialect::Dialect;
 use super::error::DbError;
-use super::sql::maria_text;
+use super::sql::{maria_text, postgres_text};
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
 const VALUES_ROWS: usize = 500;
@@ -109,14 +109,14 @@ impl Bulk {
             }
             match field {
                 Field::Int(number) => drop(write!(self.buffer, "{number}")),
-                Field::Text(text) if self.dialect == Dialect::Maria => self.buffer.push_str(&maria_text(text)),
-                Field::Text(text) => {
-                    self.texts.push((*text).to_owned());
-                    match self.dialect {
-                        Dialect::Postgres => drop(write!(self.buffer, "${}", self.texts.len())),
-                        _ => self.buffer.push('?'),
+                Field::Text(text) => match self.dialect {
+                    Dialect::Maria => self.buffer.push_str(&maria_text(text)),
+                    Dialect::Postgres => self.buffer.push_str(&postgres_text(text)),
+                    Dialect::Lite => {
+                        self.texts.push((*text).to_owned());
+                        self.buffer.push('?');
                     }
-                }
+                },
             }
         }
         self.buffer.push(')');

@@ -28,9 +28,11 @@ pub struct Conn {
     raw: Raw,
     prefix: String,
     collation: String,
-    in_run: bool,
+    pub(super) in_run: bool,
     statements: Arc<AtomicU64>,
     pub(super) scratch: Scratch,
+    /// Commands that go to PostgreSQL before the next statement, in its message.
+    pub(super) waiting: String,
 }
 
 macro_rules! on_engine {
@@ -53,11 +55,11 @@ macro_rules! bound {
     }};
 }
 
-/// MariaDB's statements carry their texts themselves ([`super::sql::maria_text`]) and go without preparation; so do those
-/// for PostgreSQL that bind nothing and give no rows: one message and its answer instead of two.
+/// The servers' statements carry their texts themselves ([`super::sql::maria_text`], [`super::sql::postgres_text`]) and go
+/// without preparation, in one message.
 macro_rules! unbound {
-    ($statement:expr) => {
-        sqlx::raw_sql(AssertSqlSafe($statement.sql.clone()))
+    ($sql:expr) => {
+        sqlx::raw_sql(AssertSqlSafe($sql.clone()))
     };
 }
 
@@ -70,6 +72,7 @@ impl Conn {
             in_run: false,
             statements,
             scratch: Scratch::default(),
+            waiting: String::new(),
         }
     }
 
@@ -130,15 +133,15 @@ impl Conn {
         if self.scratch.has_nothing_for(&statement.sql) {
             return Ok(0);
         }
+        let made = self.scratch.made_by(&statement.sql);
+        let statement = Statement { sql: made.unwrap_or(statement.sql), ..statement };
         self.make_named(&statement.sql).await?;
         self.counted();
         let watch = StopWatch::start();
+        let sent = self.with_waiting(&statement.sql)?;
         let outcome = match &mut self.raw {
-            Raw::Pg(raw) if statement.texts.is_empty() => {
-                unbound!(statement).execute(raw).await.map(|done| done.rows_affected())
-            }
-            Raw::Pg(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
-            Raw::My(raw) => unbound!(statement).execute(raw).await.map(|done| done.rows_affected()),
+            Raw::Pg(raw) => unbound!(sent).execute(raw).await.map(|done| done.rows_affected()),
+            Raw::My(raw) => unbound!(sent).execute(raw).await.map(|done| done.rows_affected()),
             Raw::Lite(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
         };
         tracing::trace!(
@@ -158,9 +161,45 @@ impl Conn {
         let statement = self.rendered(template, &Params::new())?;
         self.refuse_implicit_commit(&statement.sql)?;
         self.counted();
-        let sql = AssertSqlSafe(statement.sql.clone());
-        let outcome = on_engine!(self, raw => sqlx::raw_sql(sql).execute(raw).await.map(|_| ()));
+        let sent = self.with_waiting(&statement.sql)?;
+        let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
         outcome.map_err(|error| DbError::from_sqlx(error, &statement.sql))
+    }
+
+    /// [`Conn::command`], but on PostgreSQL it goes with the next statement, whose error may be its own and undoes it too.
+    /// What waits when a transaction is rolled back is never sent: it would be undone.
+    ///
+    /// # Errors
+    /// As [`Conn::exec`].
+    pub(super) async fn command_with_next(&mut self, sql: &str) -> Result<(), DbError> {
+        if self.dialect() != Dialect::Postgres {
+            return self.command(sql).await;
+        }
+        self.counted();
+        self.waiting.push_str(sql);
+        self.waiting.push_str(";\n");
+        Ok(())
+    }
+
+    /// A statement behind the commands that wait for one.
+    fn with_waiting(&mut self, sql: &str) -> Result<String, DbError> {
+        // It would end the message, and the statement with it.
+        if sql.contains('\0') {
+            return Err(DbError::other("a text holds the character 0, which the database cannot take: remove it"));
+        }
+        Ok(std::mem::take(&mut self.waiting) + sql)
+    }
+
+    /// Sends what waits, before what is no statement.
+    async fn send_waiting(&mut self) -> Result<(), DbError> {
+        let sql = std::mem::take(&mut self.waiting);
+        match &mut self.raw {
+            Raw::Pg(raw) if !sql.is_empty() => {
+                let outcome = unbound!(sql).execute(raw).await;
+                outcome.map(|_| ()).map_err(|error| DbError::from_sqlx(error, &sql))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Runs a statement of our own that holds `:` in its texts: `{table}` is rendered, parameters are not looked for.
@@ -170,7 +209,8 @@ impl Conn {
     pub async fn literal(&mut self, template: &str) -> Result<(), DbError> {
         let sql = super::sql::render_tables(template, self.dialect(), &self.prefix);
         self.counted();
-        let outcome = on_engine!(self, raw => sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(raw).await.map(|_| ()));
+        let sent = self.with_waiting(&sql)?;
+        let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
         outcome.map_err(|error| DbError::from_sqlx(error, &sql))
     }
 
@@ -235,10 +275,11 @@ impl Conn {
         let statement = self.rendered(template, params)?;
         self.make_named(&statement.sql).await?;
         self.counted();
+        let sent = self.with_waiting(&statement.sql)?;
         let sql = statement.sql.as_str();
         match &mut self.raw {
-            Raw::Pg(raw) => drain(bound!(statement).fetch(raw), sql, pg_row, &mut take).await,
-            Raw::My(raw) => drain(unbound!(statement).fetch(raw), sql, my_row, &mut take).await,
+            Raw::Pg(raw) => drain(unbound!(sent).fetch(raw), sql, pg_row, &mut take).await,
+            Raw::My(raw) => drain(unbound!(sent).fetch(raw), sql, my_row, &mut take).await,
             Raw::Lite(raw) => drain(bound!(statement).fetch(raw), sql, lite_row, &mut take).await,
         }
     }
@@ -246,6 +287,7 @@ impl Conn {
     /// Loads many rows: COPY on PostgreSQL, multi-row VALUES elsewhere (crates.md 3).
     pub(super) async fn copy_in(&mut self, table: &str, columns: &str, rows: Vec<u8>) -> Result<(), DbError> {
         self.make_named(table).await?;
+        self.send_waiting().await?;
         self.counted();
         let sql = format!("COPY {table} ({columns}) FROM STDIN");
         let Raw::Pg(raw) = &mut self.raw else {
@@ -259,52 +301,18 @@ impl Conn {
         copy.await.map(|_| ()).map_err(|error| DbError::from_sqlx(error, &sql))
     }
 
-    /// Runs one multi-row INSERT whose texts are bound (SQLite) or written out (MariaDB).
+    /// Runs one multi-row INSERT whose texts are bound (SQLite) or written out (the servers).
     pub(super) async fn insert_values(&mut self, table: &str, sql: &str, texts: &[String]) -> Result<(), DbError> {
         self.make_named(table).await?;
         self.counted();
         let statement = Statement { sql: sql.to_owned(), texts: texts.to_vec() };
+        let sent = self.with_waiting(sql)?;
         let outcome = match &mut self.raw {
-            Raw::Pg(raw) => bound!(statement).execute(raw).await.map(|_| ()),
-            Raw::My(raw) => unbound!(statement).execute(raw).await.map(|_| ()),
+            Raw::Pg(raw) => unbound!(sent).execute(raw).await.map(|_| ()),
+            Raw::My(raw) => unbound!(sent).execute(raw).await.map(|_| ()),
             Raw::Lite(raw) => bound!(statement).execute(raw).await.map(|_| ()),
         };
         outcome.map_err(|error| DbError::from_sqlx(error, sql))
-    }
-
-    /// Opens the transaction of a run: READ COMMITTED on the servers, BEGIN IMMEDIATE on SQLite (a deferred
-    /// transaction would fail with "locked" at its first write).
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn begin(&mut self) -> Result<(), DbError> {
-        match self.dialect() {
-            Dialect::Postgres => self.command("BEGIN ISOLATION LEVEL READ COMMITTED").await?,
-            Dialect::Maria => self.command("START TRANSACTION").await?,
-            Dialect::Lite => self.command("BEGIN IMMEDIATE").await?,
-        }
-        self.in_run = true;
-        Ok(())
-    }
-
-    /// Commits the transaction of a run.
-    ///
-    /// # Errors
-    /// The engine's; on a lost connection nobody can say whether it was committed.
-    pub async fn commit(&mut self) -> Result<(), DbError> {
-        self.in_run = false;
-        self.scratch.forget();
-        self.command("COMMIT").await
-    }
-
-    /// Rolls the transaction of a run back.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn rollback(&mut self) -> Result<(), DbError> {
-        self.in_run = false;
-        self.scratch.forget();
-        self.command("ROLLBACK").await
     }
 
     /// Closes the connection; errors do not matter any more.
@@ -314,33 +322,6 @@ impl Conn {
             Raw::My(raw) => drop(raw.close().await),
             Raw::Lite(raw) => drop(raw.close().await),
         }
-    }
-
-    fn refuse_implicit_commit(&self, sql: &str) -> Result<(), DbError> {
-        if !self.in_run || self.dialect() != Dialect::Maria {
-            return Ok(());
-        }
-        let words = sql.split_whitespace().take(2).map(str::to_ascii_uppercase).collect::<Vec<_>>();
-        let first = words.first().map_or("", String::as_str);
-        let second = words.get(1).map_or("", String::as_str);
-        let commits = matches!(
-            first,
-            "CREATE"
-                | "DROP"
-                | "ALTER"
-                | "TRUNCATE"
-                | "ANALYZE"
-                | "OPTIMIZE"
-                | "RENAME"
-                | "LOCK"
-                | "GRANT"
-                | "BEGIN"
-                | "START"
-        );
-        if commits && second != "TEMPORARY" {
-            return Err(DbError::ImplicitCommit(sql.chars().take(80).collect()));
-        }
-        Ok(())
     }
 }
 

@@ -22,12 +22,12 @@ impl Conn {
         planned: i64,
     ) -> Result<i64, DbError> {
         if self.worth_a_savepoint(planned) {
-            self.command("SAVEPOINT missing").await?;
+            self.savepoint("missing").await?;
             match self.exec(&format!("INSERT INTO {table} ({columns}) {select}"), params).await {
-                Err(DbError::Taken(_)) => self.command("ROLLBACK TO SAVEPOINT missing").await?,
+                Err(DbError::Taken(_)) => self.end_savepoint("missing", false).await?,
                 inserted => {
                     let inserted = inserted?;
-                    self.command("RELEASE SAVEPOINT missing").await?;
+                    self.end_savepoint("missing", true).await?;
                     return Ok(inserted as i64);
                 }
             }

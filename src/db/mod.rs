@@ -12,6 +12,7 @@ mod row;
 mod schema;
 mod scratch;
 mod sql;
+mod transaction;
 
 pub use bulk::{Bulk, Field};
 pub use columns::Columns;

@@ -23,12 +23,35 @@ struct Declared {
     name: String,
     /// The statements that make it.
     makes: Vec<String>,
+    /// Its columns with their types, where a select may make it as it is: without any index.
+    plain: Option<Vec<(String, String)>>,
 }
 
 impl Scratch {
-    fn declare(&mut self, name: &str, makes: Vec<String>) {
+    fn declare(&mut self, name: &str, makes: Vec<String>, plain: Option<Vec<(String, String)>>) {
         self.declared.retain(|other| other.name != name);
-        self.declared.push(Declared { name: name.to_owned(), makes });
+        self.declared.push(Declared { name: name.to_owned(), makes, plain });
+    }
+
+    /// The statement that makes a declared table from the select that is its first filling: PostgreSQL writes such a table
+    /// in less than half the time. `None` for every other statement.
+    pub(super) fn made_by(&mut self, sql: &str) -> Option<String> {
+        let (name, rest) = sql.strip_prefix("INSERT INTO ")?.split_once(" (")?;
+        let (list, select) = rest.split_once(')')?;
+        let at = self.declared.iter().position(|table| table.name == name)?;
+        let plain = self.declared[at].plain.as_ref()?;
+        let given: Vec<&str> = list.split(',').map(str::trim).collect();
+        let typed = |column: &&str| plain.iter().find(|(known, _)| known == column);
+        let typed: Vec<_> = given.iter().filter_map(typed).collect();
+        if typed.len() != plain.len() || given.len() != plain.len() || names(select, name) {
+            return None;
+        }
+        let values = typed.iter().map(|(column, kind)| format!("CAST(t.{column} AS {kind}) AS {column}"));
+        let values = values.collect::<Vec<_>>().join(", ");
+        let drop = self.declared.swap_remove(at).makes.into_iter().next()?;
+        Some(format!(
+            "{drop}; CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {values} FROM ({select}) t ({list})"
+        ))
     }
 
     /// The tables end with their transaction.
@@ -55,6 +78,20 @@ impl Scratch {
     pub(super) fn has_nothing_for(&self, sql: &str) -> bool {
         sql.strip_prefix("DELETE FROM ").is_some_and(|name| self.has(name))
     }
+}
+
+/// The columns of a table without keys, with their types; `None` if it has a key or a column that fills itself.
+fn plain_columns(definition: &str) -> Option<Vec<(String, String)>> {
+    if definition.contains("KEY") || definition.contains("DEFAULT") {
+        return None;
+    }
+    definition
+        .split(',')
+        .map(|column| {
+            let mut words = column.split_whitespace();
+            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+        })
+        .collect()
 }
 
 /// Whether `name` is a word of the statement; a text that holds it counts too, and only makes the table early.
@@ -104,7 +141,7 @@ impl Conn {
             return Ok(());
         }
         let index = format!("{name}_{}", key.replace(", ", "_"));
-        self.command(&format!("CREATE INDEX IF NOT EXISTS {index} ON {name} ({key})")).await
+        self.command_with_next(&format!("CREATE INDEX IF NOT EXISTS {index} ON {name} ({key})")).await
     }
 
     /// Makes a temporary view of the transaction over its tables; only for PostgreSQL, where it ends with them.
@@ -112,13 +149,14 @@ impl Conn {
     /// # Errors
     /// The engine's.
     pub async fn temporary_view(&mut self, name: &str, select: &str) -> Result<(), DbError> {
-        self.command(&format!("CREATE TEMPORARY VIEW {name} AS {select}")).await
+        self.command_with_next(&format!("CREATE TEMPORARY VIEW {name} AS {select}")).await
     }
 
     fn declare(&mut self, name: &str, columns: &str, index: Option<String>) {
         let drop = self.dialect().drop_temporary(name);
+        let plain = if index.is_none() && self.dialect() == Dialect::Postgres { plain_columns(columns) } else { None };
         let makes = [drop, self.dialect().temporary(name, columns)].into_iter().chain(index).collect();
-        self.scratch.declare(name, makes);
+        self.scratch.declare(name, makes, plain);
     }
 
     /// Whether a declared temporary table was never made: it has no rows.
@@ -130,7 +168,7 @@ impl Conn {
     pub(super) async fn make_named(&mut self, sql: &str) -> Result<(), DbError> {
         for table in self.scratch.named(sql) {
             if self.dialect() == Dialect::Postgres {
-                self.command(&table.makes.join("; ")).await?;
+                self.command_with_next(&table.makes.join("; ")).await?;
                 continue;
             }
             for make in &table.makes {
@@ -145,11 +183,32 @@ impl Conn {
     /// # Errors
     /// The engine's.
     pub async fn temporary_for_session(&mut self, name: &str, columns: &str) -> Result<(), DbError> {
-        self.command(&self.dialect().drop_temporary(name)).await?;
-        match self.dialect() {
-            Dialect::Postgres => self.command(&format!("CREATE TEMPORARY TABLE {name} ({columns})")).await,
-            other => self.command(&other.temporary(name, columns)).await,
+        let drop = self.dialect().drop_temporary(name);
+        if self.dialect() == Dialect::Postgres {
+            return self.command_with_next(&format!("{drop}; CREATE TEMPORARY TABLE {name} ({columns})")).await;
         }
+        self.command(&drop).await?;
+        self.command(&self.dialect().temporary(name, columns)).await
+    }
+
+    /// [`Conn::temporary_for_session`] with the rows of a select, whose columns have the names of the table's, in their
+    /// order; gives their number. On PostgreSQL the select makes the table, without keys.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn fill_for_session(
+        &mut self,
+        name: &str,
+        columns: &str,
+        select: &str,
+        params: &Params,
+    ) -> Result<u64, DbError> {
+        if self.dialect() == Dialect::Postgres {
+            self.command_with_next(&self.dialect().drop_temporary(name)).await?;
+            return self.exec(&format!("CREATE TEMPORARY TABLE {name} AS {select}"), params).await;
+        }
+        self.temporary_for_session(name, columns).await?;
+        self.exec(&format!("INSERT INTO {name} {select}"), params).await
     }
 
     /// Tells PostgreSQL's planner how large a temporary table is; nothing on the others (ANALYZE would commit on MariaDB).
@@ -158,7 +217,9 @@ impl Conn {
     /// The engine's.
     pub async fn analyse(&mut self, temporary: &str) -> Result<(), DbError> {
         match self.dialect() {
-            Dialect::Postgres if !self.scratch.has(temporary) => self.command(&format!("ANALYZE {temporary}")).await,
+            Dialect::Postgres if !self.scratch.has(temporary) => {
+                self.command_with_next(&format!("ANALYZE {temporary}")).await
+            }
             _ => Ok(()),
         }
     }
@@ -173,10 +234,10 @@ impl Conn {
     pub async fn prefer_indexes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
             (Dialect::Postgres, true) => {
-                self.command("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await
+                self.command_with_next("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await
             }
             (Dialect::Postgres, false) => {
-                self.command("SET enable_seqscan = on; SET enable_bitmapscan = on; SET enable_hashjoin = on; SET enable_mergejoin = on").await
+                self.command_with_next("SET enable_seqscan = on; SET enable_bitmapscan = on; SET enable_hashjoin = on; SET enable_mergejoin = on").await
             }
             _ => Ok(()),
         }
@@ -212,8 +273,8 @@ impl Conn {
     /// The engine's.
     pub async fn prefer_hashes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
-            (Dialect::Postgres, true) => self.command("SET enable_nestloop = off").await,
-            (Dialect::Postgres, false) => self.command("SET enable_nestloop = on").await,
+            (Dialect::Postgres, true) => self.command_with_next("SET enable_nestloop = off").await,
+            (Dialect::Postgres, false) => self.command_with_next("SET enable_nestloop = on").await,
             _ => Ok(()),
         }
     }
@@ -221,7 +282,28 @@ impl Conn {
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::{Scratch, names, plain_columns};
+
+    #[test]
+    fn the_first_filling_makes_a_plain_table() {
+        let mut scratch = Scratch::default();
+        let columns = "userid BIGINT NOT NULL, gkey VARCHAR(255) NOT NULL";
+        let makes = || vec!["DROP TABLE IF EXISTS pg_temp.pair".to_owned(), "CREATE".to_owned()];
+        scratch.declare("pair", makes(), plain_columns(columns));
+        assert_eq!(scratch.made_by("INSERT INTO pair (userid) SELECT 1"), None, "a column is missing");
+        assert_eq!(scratch.made_by("INSERT INTO pair (userid, gkey) SELECT p.userid, '' FROM pair p"), None);
+        assert_eq!(scratch.made_by("INSERT INTO other (userid, gkey) SELECT 1, ''"), None);
+        let made = scratch.made_by("INSERT INTO pair (gkey, userid) SELECT 'x', 1").unwrap();
+        assert_eq!(
+            made,
+            "DROP TABLE IF EXISTS pg_temp.pair; CREATE TEMPORARY TABLE pair ON COMMIT DROP AS SELECT \
+             CAST(t.gkey AS VARCHAR(255)) AS gkey, CAST(t.userid AS BIGINT) AS userid FROM ( SELECT 'x', 1) t (gkey, userid)"
+        );
+        assert_eq!(scratch.made_by("INSERT INTO pair (gkey, userid) SELECT 'y', 2"), None, "it is made");
+        for keyed in ["id BIGINT NOT NULL PRIMARY KEY", "a BIGINT, PRIMARY KEY (a)", "a BIGINT DEFAULT 0"] {
+            assert_eq!(plain_columns(keyed), None, "{keyed}");
+        }
+    }
 
     #[test]
     fn a_table_is_named_by_a_whole_word() {

@@ -10,7 +10,7 @@ use super::dialect::Dialect;
 pub enum Value {
     /// A number, written into the statement.
     Int(i64),
-    /// A text: bound, or on MariaDB written as hexadecimal digits; never written into the statement as it is.
+    /// A text: bound on SQLite, quoted for PostgreSQL, hexadecimal digits for MariaDB; never written as it is.
     Text(String),
     /// A fragment of SQL made by [`Dialect`]'s functions; it may hold `{table}` and `:name` itself.
     Sql(String),
@@ -72,7 +72,7 @@ impl Params {
 pub struct Statement {
     /// The SQL text.
     pub sql: String,
-    /// The texts to bind.
+    /// The texts to bind, on SQLite.
     pub texts: Vec<String>,
 }
 
@@ -105,6 +105,14 @@ pub fn maria_text(text: &str) -> String {
     }
     hex.push_str("' AS CHAR)");
     hex
+}
+
+/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled, and the session takes a backslash for a
+/// backslash (`standard_conforming_strings`).
+///
+/// Not bound: a statement that is prepared takes two messages and two answers instead of one.
+pub fn postgres_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Renders the table names of a statement that has no parameters but may hold `:` anywhere.
@@ -182,10 +190,7 @@ fn copy_parameter<'a>(
         Value::Int(number) => out.sql.push_str(&number.to_string()),
         Value::Sql(fragment) => render_into(fragment, dialect, prefix, params, out)?,
         Value::Text(text) => match dialect {
-            Dialect::Postgres => {
-                out.texts.push(text.clone());
-                out.sql.push_str(&format!("${}", out.texts.len()));
-            }
+            Dialect::Postgres => out.sql.push_str(&postgres_text(text)),
             Dialect::Maria => out.sql.push_str(&maria_text(text)),
             Dialect::Lite => {
                 out.texts.push(text.clone());
@@ -215,8 +220,8 @@ mod tests {
         let params = Params::new().with("id", 7).with("name", "O'Hara");
         let got =
             sql(Dialect::Postgres, "SELECT id FROM {user} WHERE id = :id AND username = :name AND a <> ':id'", params);
-        assert_eq!(got.sql, "SELECT id FROM \"mdl_user\" WHERE id = 7 AND username = $1 AND a <> ':id'");
-        assert_eq!(got.texts, ["O'Hara"]);
+        assert_eq!(got.sql, "SELECT id FROM \"mdl_user\" WHERE id = 7 AND username = 'O''Hara' AND a <> ':id'");
+        assert!(got.texts.is_empty());
     }
 
     #[test]

@@ -63,24 +63,32 @@ impl Site {
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let none = Params::new();
         let columns = Columns::read(conn).await?;
-        let mut config = BTreeMap::new();
-        for row in conn.rows("SELECT name, value FROM {config}", &none).await? {
-            config.insert(row.text(0), row.text(1));
+        let mut site = Self {
+            config: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            roles: Vec::new(),
+            columns,
+            actor: 0,
+            system_context: 0,
+        };
+        let text = |column: &str| conn.dialect().to_text(column);
+        let params = none.fragment("roleid", text("r.id")).fragment("contextid", text("MIN(k.id)"));
+        // In one look: each statement is an answer to wait for, before every run.
+        let all = "SELECT 'config' AS place, c.name, '' AS part, c.value FROM {config} c
+             UNION ALL SELECT 'plugin', p.plugin, p.name, p.value FROM {config_plugins} p
+                 WHERE p.plugin LIKE 'enrol%' OR p.plugin IN ('tool_log', 'logstore_standard', 'moodlecourse')
+             UNION ALL SELECT 'role', r.shortname, '', :roleid FROM {role} r
+             UNION ALL SELECT 'system', '', '', :contextid FROM {context} k WHERE k.contextlevel = 10";
+        for row in conn.rows(all, &params).await? {
+            let (name, value) = (row.text(1), row.text(3));
+            match row.text(0).as_str() {
+                "config" => drop(site.config.insert(name, value)),
+                "plugin" => drop(site.plugins.insert((name, row.text(2)), value)),
+                "role" => site.roles.push(Role { id: row.int(3), shortname: name }),
+                _ => site.system_context = row.int(3),
+            }
         }
-        let mut plugins = BTreeMap::new();
-        let wanted = "SELECT plugin, name, value FROM {config_plugins}
-            WHERE plugin LIKE 'enrol%' OR plugin IN ('tool_log', 'logstore_standard', 'moodlecourse')";
-        for row in conn.rows(wanted, &none).await? {
-            plugins.insert((row.text(0), row.text(1)), row.text(2));
-        }
-        let roles = conn
-            .rows("SELECT id, shortname FROM {role} ORDER BY id", &none)
-            .await?
-            .into_iter()
-            .map(|row| Role { id: row.int(0), shortname: row.text(1) })
-            .collect();
-        let system_context = conn.number("SELECT MIN(id) FROM {context} WHERE contextlevel = 10", &none).await?;
-        let mut site = Self { config, plugins, roles, columns, actor: 0, system_context };
+        site.roles.sort_by_key(|role| role.id);
         site.actor = site.main_administrator(conn).await?;
         Ok(site)
     }

@@ -81,10 +81,11 @@ pub fn prepare(work: &mut Work<'_>) {
     let conn = &mut *work.conn;
     conn.temporary("scope", "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL");
     conn.temporary_joined("fresh", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL", "enrolid, userid");
-    conn.temporary(
+    conn.temporary_joined(
         "wish",
         "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-         want SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)",
+         want SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
+        "enrolid, userid",
     );
     compare::prepare(conn);
     roles::prepare(conn);
