@@ -98,7 +98,7 @@ const EVENTS: [Event; 16] = [
         crud: "d",
         edulevel: 0,
         objectid: "c.targetid",
-        other: r#"'{"userenrolment":{' || :gone_row || ',"courseid":"' || :courseid || '","enrol":"' || :gone_method
+        other: r#"'{"userenrolment":' || :gone_row || ',"courseid":"' || :courseid || '","enrol":"' || :gone_method
             || '","lastenrol":' || CASE WHEN c.lastenrol = 1 THEN 'true' ELSE 'false' END || '},"enrol":"' || :gone_method || '"}'"#,
         joins: "LEFT JOIN {enrol} e ON e.id = c.enrolid :old_row",
         related: "c.userid",
@@ -252,7 +252,7 @@ pub struct Chunk {
     pub lookups: Lookups,
 }
 
-/// The members of a removed enrolment, as Moodle's event has them: numbers as texts, in the order of the table. With it the
+/// The beginning of the object of a removed enrolment, as Moodle's event has it: numbers as texts, in the order of the table. With it the
 /// join that it needs. Where all columns are numbers PostgreSQL takes the old row's own text, in a third of the time.
 fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
     let known = tables::table("user_enrolments");
@@ -260,7 +260,7 @@ fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
         known.and_then(|table| table.column(name)).is_some_and(|column| matches!(column.kind, Kind::Int(_)))
     };
     if dialect == Dialect::Postgres && site.columns.of("user_enrolments").iter().all(is_int) {
-        let row = r#"btrim(replace(replace(c.oldrow, ',"', '","'), '":', '":"'), '{}') || '"'"#;
+        let row = r#"replace(replace(replace(c.oldrow, ',"', '","'), '":', '":"'), '}', '"')"#;
         return (String::new(), row.to_owned());
     }
     let of_row = ["modifierid", "timecreated", "timemodified"];
@@ -271,7 +271,7 @@ fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
         ["id", "status", "enrolid", "userid", "timestart", "timeend", "modifierid", "timecreated", "timemodified"];
     let members: Vec<String> =
         names.iter().zip(values).map(|(name, value)| format!("'\"{name}\":\"' || {value} || '\"'")).collect();
-    (join, members.join(" || ',' || "))
+    (join, format!("'{{' || {}", members.join(" || ',' || ")))
 }
 
 /// Writes the events of a chunk's changes, in the journal's order.

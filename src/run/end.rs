@@ -3,32 +3,26 @@
 
 use crate::db::{DbError, Params};
 use crate::run::error::RunResult;
+use crate::run::observe::Moment;
 use crate::run::take::{Pick, Taken};
-use crate::run::work::{Place, Work};
+use crate::run::wipe;
+use crate::run::work::{Place, Work, journaled};
 
 /// Ranks of the kinds made here (see [`Place`]): the order of Moodle's events for one enrolment.
 pub const RANK_SUSPEND_FIRST: i64 = 35;
 pub const RANK_NAMED_ROLE: i64 = 39;
 const RANK_OWNED_GROUPS: i64 = 40;
 pub const RANK_OWNED_ROLES: i64 = 41;
-const RANK_REST_ROLES: i64 = 43;
-const RANK_REST_GROUPS: i64 = 44;
-const RANK_GRADES: i64 = 50;
-const RANK_GRADE_HISTORY: i64 = 51;
-const RANK_FORUM: i64 = 53;
+pub(super) const RANK_REST_ROLES: i64 = 43;
+pub(super) const RANK_REST_GROUPS: i64 = 44;
+pub(super) const RANK_GRADES: i64 = 50;
+pub(super) const RANK_GRADE_HISTORY: i64 = 51;
+pub(super) const RANK_FORUM: i64 = 53;
 pub const RANK_REMOVE: i64 = 60;
 pub const RANK_SUSPEND_LAST: i64 = 65;
 const RANK_CONVERSATIONS: i64 = 70;
-const RANK_LAST_ACCESS: i64 = 75;
+pub(super) const RANK_LAST_ACCESS: i64 = 75;
 const RANK_GROUP_TOUCH: i64 = 80;
-
-/// Forum tables that lose a user's rows with the last enrolment: table, forum column (spec enrol-core 11).
-const FORUM_TABLES: [(&str, &str); 4] = [
-    ("forum_digests", "forum"),
-    ("forum_subscriptions", "forum"),
-    ("forum_track_prefs", "forumid"),
-    ("forum_read", "forumid"),
-];
 
 /// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one with a
 /// `timeend` ends only if that is still its end when the plan is made.
@@ -104,17 +98,17 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
 /// # Errors
 /// The engine's.
 pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
-    let last = let_go(work, wave).await?;
+    let last = let_go(work, wave, false).await?;
     work.conn.index_joined("last_pair", "userid, courseid").await?;
     keep_only_last(work, wave).await?;
     if last > 0 {
-        wipe_roles(work, wave).await?;
+        wipe::roles(work, wave, false).await?;
     }
     wipe_and_settle(work, wave, last).await
 }
 
-/// [`unenrol`] and [`clean_up`] where `doomed` may be a good part of the site: its enrolments and roles are then found in
-/// whole tables at once. What the last enrolments take with them is always looked up: grades and forums may be much more.
+/// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `doomed` may be a good part of the site: they and their roles
+/// are then found in whole tables, and journaled and deleted at once. What the last enrolments take with them is always looked up: grades and forums may be much more.
 ///
 /// # Errors
 /// As [`unenrol`] and [`clean_up`].
@@ -127,14 +121,15 @@ pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -
         return Ok(work.conn.prefer_indexes(false).await?);
     }
     work.conn.prefer_hashes(true).await?;
-    let gone = remove(work, Place { wave, rank: RANK_REMOVE }).await?;
-    let last = if gone > 0 { let_go(work, wave).await? } else { 0 };
+    work.observer.reached(Moment::Planned { changes: doomed }).await;
+    let gone = remove_at_once(work, Place { wave, rank: RANK_REMOVE }).await?;
+    let last = if gone > 0 { let_go(work, wave, true).await? } else { 0 };
     // Where each was the last of its pair, none was planned as that wrongly.
     if last != gone {
         keep_only_last(work, wave).await?;
     }
     if last > 0 {
-        wipe_roles(work, wave).await?;
+        wipe::roles(work, wave, true).await?;
     }
     work.conn.prefer_hashes(false).await?;
     if gone > 0 {
@@ -146,52 +141,41 @@ pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -
 }
 
 /// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
-async fn let_go(work: &mut Work<'_>, wave: i64) -> Result<i64, DbError> {
+async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, DbError> {
     let (removed_from, to) = Place { wave, rank: RANK_REMOVE }.range();
     // One enrolment gave each of them.
-    let pick = |from: &str| {
+    let pick = |on: &str| {
         let of_change = ["c.line", "c.courseid", "c.contextid"];
-        Pick::direct(of_change, from).with("removed", removed_from).with("removed_to", to).fragment("gone", REMOVED)
+        let on = format!("{on} AND :gone");
+        Pick::direct(of_change, "{enrold_change} c", &on)
+            .with("removed", removed_from)
+            .with("removed_to", to)
+            .fragment("gone", REMOVED)
+            .at_once(at_once)
     };
-    let owned_groups = pick(
-        "{enrold_change} c JOIN :taken x ON x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid WHERE :gone",
-    );
+    let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid");
     work.take(Place { wave, rank: RANK_OWNED_GROUPS }, Taken::GroupMember, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
-        "{enrold_change} c JOIN :taken x ON x.userid = c.userid AND x.contextid + 0 = c.contextid AND x.component || '' = c.component
-            AND x.itemid + 0 = c.enrolid WHERE :gone",
+        "x.userid = c.userid AND x.contextid + 0 = c.contextid AND x.itemid + 0 = c.enrolid AND (x.component = c.component) IS TRUE",
     );
     work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;
-    last_pairs(work, wave).await
+    last_pairs(work, wave, if at_once { STILL_AMONG_ALL } else { STILL_BY_USER }).await
 }
 
 async fn wipe_and_settle(work: &mut Work<'_>, wave: i64, last: i64) -> RunResult<()> {
     if last > 0 {
-        wipe(work, wave).await?;
+        wipe::all_else(work, wave).await?;
     }
     Ok(settle_groups(work, wave).await?)
 }
 
 async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     find_staying(work).await?;
-    let oldrow = work.old_row("user_enrolments", "x");
-    let params = work.at(place).fragment("oldrow", oldrow);
-    let planned = work
-        .journal(
-            place,
-            "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow",
-            "planned.line, planned.userid, planned.courseid, planned.enrolid",
-            "SELECT 'enrolment.remove' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
-                    x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
-                    CASE WHEN d.enrolid = MAX(d.enrolid) OVER (PARTITION BY d.userid, d.courseid)
-                          AND NOT EXISTS (SELECT 1 FROM staying s WHERE s.userid = d.userid AND s.courseid = d.courseid)
-                         THEN 1 ELSE 0 END AS lastenrol,
-                    :oldrow AS oldrow
-               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)",
-            params.clone(),
-        )
-        .await?;
+    let params = work.at(place);
+    let select = format!("SELECT {} FROM doomed d JOIN {{user_enrolments}} x ON {DOOMED}", removed_row(work));
+    let select = format!("SELECT t.*, {LAST} AS lastenrol FROM ({select}) t");
+    let planned = work.journal(place, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
     if planned == 0 {
         return Ok(0);
     }
@@ -201,6 +185,45 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     let applied = work.delete_planned(place, planned, "user_enrolments", same).await?;
     work.book("enrolment.remove", planned, applied);
     Ok(applied)
+}
+
+/// [`remove`] in one statement of PostgreSQL, which reads each row once and journals what it really deleted. Where the guard
+/// then holds the run, all of it is undone. A rule's rows have no lines, by which they would have to be sorted.
+async fn remove_at_once(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
+    find_staying(work).await?;
+    work.guard_open().await?;
+    let delete = work.conn.dialect().delete_joined("{user_enrolments}", "x", "doomed d", DOOMED);
+    let values = removed_row(work);
+    let rows = format!("(SELECT t.*, {LAST} AS lastenrol FROM gone t) planned");
+    let insert = journaled(REMOVED_COLUMNS, "planned.userid, planned.courseid, planned.enrolid", &rows);
+    let sql = format!("WITH gone AS ({delete} RETURNING {values}) {insert}");
+    let params = work.at(place);
+    let gone = work.write_journal(&sql, params).await?;
+    if gone > 0 {
+        work.book("enrolment.remove", gone, gone);
+        work.observer.reached(Moment::Applied).await;
+        work.guard_ending().await?;
+    }
+    Ok(gone)
+}
+
+/// Which enrolment `x` a row of `doomed` means.
+const DOOMED: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)";
+
+/// Whether one of the rows `t` that [`removed_row`] gives is the last enrolment in its course: no other of the pair follows.
+const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
+      AND NOT EXISTS (SELECT 1 FROM staying s WHERE s.userid = t.userid AND s.courseid = t.courseid) THEN 1 ELSE 0 END";
+
+const REMOVED_COLUMNS: &str = "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow";
+const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
+
+/// What the journal keeps of an enrolment `x` that goes by a row `d` of `doomed`.
+fn removed_row(work: &Work<'_>) -> String {
+    let oldrow = work.old_row("user_enrolments", "x");
+    format!(
+        "'enrolment.remove' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
+         x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, {oldrow} AS oldrow"
+    )
 }
 
 /// Finds the pairs of `doomed` that keep another enrolment in the course.
@@ -228,22 +251,32 @@ fn of_removed(work: &Work<'_>, wave: i64) -> Params {
     work.params().with("removed", from).with("removed_to", to).fragment("gone", REMOVED)
 }
 
+/// Whether the pair of a change `c` has an enrolment still, with the query that is made first.
+type Still = (&'static str, &'static str);
+
+/// Looked up for each.
+const STILL_BY_USER: Still = (
+    "",
+    "EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid WHERE y.userid = c.userid AND e.courseid = c.courseid)",
+);
+
+/// For a good part of all pairs, on PostgreSQL: the enrolments are read once, past a hash of `doomed`.
+const STILL_AMONG_ALL: Still = (
+    "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM doomed d JOIN {user_enrolments} y ON y.userid = d.userid
+        JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid)",
+    "EXISTS (SELECT 1 FROM still s WHERE s.userid = c.userid AND s.courseid = c.courseid)",
+);
+
 /// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others, and gives their number.
-async fn last_pairs(work: &mut Work<'_>, wave: i64) -> Result<i64, DbError> {
+async fn last_pairs(work: &mut Work<'_>, wave: i64, (first, still): Still) -> Result<i64, DbError> {
     let params = of_removed(work, wave);
     work.conn.exec("DELETE FROM last_pair", &params).await?;
-    let pairs = work
-        .conn
-        .exec(
-            "INSERT INTO last_pair (userid, courseid, contextid, line)
-             SELECT c.userid, c.courseid, c.contextid, MIN(c.line) FROM {enrold_change} c
-              WHERE :gone AND NOT EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid
-                    WHERE y.userid = c.userid AND e.courseid = c.courseid)
-              GROUP BY c.userid, c.courseid, c.contextid",
-            &params,
-        )
-        .await?;
-    Ok(pairs as i64)
+    let sql = format!(
+        "INSERT INTO last_pair (userid, courseid, contextid, line)
+         {first} SELECT c.userid, c.courseid, c.contextid, MIN(c.line) FROM {{enrold_change}} c
+          WHERE :gone AND NOT {still} GROUP BY c.userid, c.courseid, c.contextid"
+    );
+    Ok(work.conn.exec(&sql, &params).await? as i64)
 }
 
 /// What was planned as the last enrolment is none where Moodle enrolled the user meanwhile: the event must not say so.
@@ -251,95 +284,6 @@ async fn keep_only_last(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let sql = "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
                 AND NOT EXISTS (SELECT 1 FROM last_pair l WHERE l.userid = c.userid AND l.courseid = c.courseid)";
     work.conn.exec(sql, &of_removed(work, wave)).await.map(|_| ())
-}
-
-/// Rows that a pair of `last_pair` has: what they belong to is in one course.
-fn of_pair(from: &str) -> Pick {
-    Pick::direct(["l.line", "l.courseid", "l.contextid"], from)
-}
-
-/// Takes the roles that the pairs of `last_pair` have in their courses and below.
-async fn wipe_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let roles = of_pair(
-        "last_pair l JOIN {context} home ON home.id = l.contextid JOIN :taken x ON x.userid = l.userid
-           JOIN {context} k ON k.id = x.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')",
-    );
-    work.take(Place { wave, rank: RANK_REST_ROLES }, Taken::Role, roles).await
-}
-
-/// Takes what else the pairs of `last_pair` have in their courses.
-async fn wipe(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let groups = of_pair(
-        "last_pair l JOIN {groups} g ON g.courseid = l.courseid JOIN :taken x ON x.groupid = g.id AND x.userid = l.userid",
-    );
-    work.take(Place { wave, rank: RANK_REST_GROUPS }, Taken::GroupMember, groups).await?;
-    grades(work, wave).await?;
-    for (at, (table, column)) in (0i64..).zip(FORUM_TABLES) {
-        if work.site.columns.has_table(table) {
-            let rows = of_pair(&format!(
-                "last_pair l JOIN {{forum}} f ON f.course = l.courseid JOIN :taken x ON x.{column} = f.id AND x.userid = l.userid"
-            ));
-            work.take(Place { wave, rank: RANK_FORUM + at }, Taken::Forum(table), rows).await?;
-        }
-    }
-    let access = of_pair("last_pair l JOIN :taken x ON x.userid = l.userid AND x.courseid = l.courseid");
-    work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await
-}
-
-/// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
-async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let place = Place { wave, rank: RANK_GRADES };
-    let rows = of_pair(
-        "last_pair l JOIN {grade_items} i ON i.courseid = l.courseid JOIN :taken x ON x.itemid = i.id AND x.userid = l.userid",
-    );
-    let planned = work.plan_take(place, Taken::Grade, rows).await?;
-    if planned == 0 {
-        return Ok(());
-    }
-    if work.site.keeps_grade_history() {
-        grade_history(work, place, Place { wave, rank: RANK_GRADE_HISTORY }).await?;
-    }
-    work.apply_take(place, Taken::Grade, planned).await
-}
-
-async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Result<(), DbError> {
-    let fixed = ["id", "action", "oldid", "source", "timemodified", "loggeduser"];
-    let copied: Vec<String> = work
-        .site
-        .columns
-        .of("grade_grades_history")
-        .iter()
-        .filter(|column| !fixed.contains(&column.as_str()) && work.site.columns.has("grade_grades", column))
-        .cloned()
-        .collect();
-    let list = copied.iter().map(|column| work.conn.dialect().quote(column)).collect::<Vec<_>>();
-    let params = work
-        .at(grades)
-        .fragment("columns", list.join(", "))
-        .fragment("values", list.iter().map(|column| format!("g.{column}")).collect::<Vec<_>>().join(", "));
-    let written = work
-        .conn
-        .exec(
-            "INSERT INTO {grade_grades_history} (action, oldid, source, timemodified, loggeduser, :columns)
-             SELECT 3, g.id, 'userdelete', :now, :actor, :values FROM {enrold_change} c JOIN {grade_grades} g ON g.id = c.targetid
-              WHERE :here AND c.state = 0 ORDER BY c.seq",
-            &params,
-        )
-        .await? as i64;
-    // The journal names the history row by what identifies it: the grade's old id and the moment.
-    let (from, to) = grades.range();
-    let params = work.at(place).with("grades", from).with("grades_to", to);
-    work.journal(
-        place,
-        "kind, line, userid, courseid, contextid, itemid, targetid",
-        "planned.line, planned.targetid",
-        "SELECT 'grade-history.add' AS kind, c.line, c.userid, c.courseid, c.contextid, c.itemid, c.targetid FROM {enrold_change} c
-          WHERE c.run = :run AND c.seq > :grades AND c.seq <= :grades_to AND c.state = 0",
-        params,
-    )
-    .await?;
-    work.book("grade-history.add", written, written);
-    Ok(())
 }
 
 /// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
@@ -350,7 +294,9 @@ async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let left =
         "c.kind = 'group-member.remove' AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = work.params().with("left", from).with("left_to", to).fragment("gone", left);
-    if work.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :gone", &params).await? == 0 {
+    if !work.counts.contains_key("group-member.remove")
+        || work.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :gone", &params).await? == 0
+    {
         return Ok(());
     }
     if work.site.columns.has_table("message_conversation_members") {

@@ -25,6 +25,7 @@ pub mod spool;
 pub mod take;
 mod tries;
 mod weigh;
+mod wipe;
 pub mod work;
 
 pub use error::{RunError, RunResult};

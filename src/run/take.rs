@@ -3,7 +3,11 @@
 
 use crate::db::{DbError, Params, Value};
 use crate::moodle::tables::{self, Kind};
-use crate::run::work::{Place, Work};
+use crate::run::observe::Moment;
+use crate::run::work::{Place, Work, journaled};
+
+/// In which order rows are taken.
+const TAKEN_ORDER: &str = "planned.line, planned.targetid";
 
 /// What kind of row is taken.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +90,9 @@ impl Taken {
 /// Which rows are taken, each once, with the line, course and context that they are taken for.
 pub struct Pick {
     from: String,
+    /// The condition under which a row `x` is picked.
+    on: String,
+    at_once: bool,
     line: &'static str,
     course: &'static str,
     context: &'static str,
@@ -95,13 +102,20 @@ pub struct Pick {
 impl Pick {
     /// A pick by a select of (id, line, courseid, contextid).
     pub fn new(select: &str) -> Self {
-        let from = format!("({select}) p JOIN :taken x ON x.id = p.id");
-        Self { from, line: "p.line", course: "p.courseid", context: "p.contextid", params: Params::new() }
+        Self::direct(["p.line", "p.courseid", "p.contextid"], &format!("({select}) p"), "x.id = p.id")
     }
 
-    /// A pick by what follows FROM, in which `:taken x` are the rows; the expressions give their line, course and context.
-    pub fn direct([line, course, context]: [&'static str; 3], from: &str) -> Self {
-        Self { from: from.to_owned(), line, course, context, params: Params::new() }
+    /// A pick of the rows `x` that join `from` under a condition on what they say themselves; the expressions give their
+    /// line, course and context.
+    pub fn direct([line, course, context]: [&'static str; 3], from: &str, on: &str) -> Self {
+        let (from, on) = (from.to_owned(), on.to_owned());
+        Self { from, on, at_once: false, line, course, context, params: Params::new() }
+    }
+
+    /// Whether PostgreSQL, and it alone, may pick and delete in one statement, which reads each row once: if the condition
+    /// says all that must hold of a row, however another writer may have changed it meanwhile.
+    pub fn at_once(self, at_once: bool) -> Self {
+        Self { at_once, ..self }
     }
 
     /// A parameter of the select.
@@ -128,6 +142,9 @@ impl Work<'_> {
     /// # Errors
     /// The engine's.
     pub async fn take(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<(), DbError> {
+        if pick.at_once {
+            return self.take_at_once(place, taken, pick).await;
+        }
         let planned = self.plan_take(place, taken, pick).await?;
         if planned == 0 {
             return Ok(());
@@ -135,30 +152,43 @@ impl Work<'_> {
         self.apply_take(place, taken, planned).await
     }
 
+    /// [`Work::take`] in one statement, which journals what it really deleted.
+    async fn take_at_once(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<(), DbError> {
+        let (columns, values) = self.taken_columns(taken, &pick);
+        let table = format!("{{{}}}", taken.table());
+        let delete = self.conn.dialect().delete_joined(&table, "x", &pick.from, &pick.on);
+        let insert = journaled(&columns, TAKEN_ORDER, "planned");
+        let sql = format!("WITH planned AS ({delete} RETURNING {values}) {insert}");
+        let params = self.take_params(place, taken, pick);
+        let gone = self.write_journal(&sql, params).await?;
+        self.book(&taken.kind(), gone, gone);
+        if gone > 0 {
+            self.observer.reached(Moment::Applied).await;
+        }
+        Ok(())
+    }
+
     /// Plans the removal of the picked rows and gives their number.
     pub(super) async fn plan_take(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<i64, DbError> {
+        let (columns, values) = self.taken_columns(taken, &pick);
+        let select = format!("SELECT {values} FROM {}, {{{}}} x WHERE {}", pick.from, taken.table(), pick.on);
+        let params = self.take_params(place, taken, pick);
+        self.journal(place, &columns, TAKEN_ORDER, &select, params).await
+    }
+
+    /// The journal's columns for a row `x` that is taken, and their values.
+    fn taken_columns(&self, taken: Taken, pick: &Pick) -> (String, String) {
         let (columns, sources) = taken.columns();
-        let aliased = columns
-            .split(", ")
-            .zip(sources.split(", "))
-            .map(|(column, source)| format!("{source} AS {column}"))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let aliased = columns.split(", ").zip(sources.split(", "));
+        let aliased = aliased.map(|(column, source)| format!("{source} AS {column}")).collect::<Vec<_>>().join(", ");
         let oldrow = self.old_row(taken.table(), "x");
-        let select = format!(
-            "SELECT :kind AS kind, {} AS line, x.id AS targetid, {aliased}, :oldrow AS oldrow FROM {}",
-            pick.line, pick.from
-        );
-        let params = pick
-            .params
-            .and(self.at(place))
-            .with("kind", taken.kind())
-            .fragment("course", pick.course)
-            .fragment("context", pick.context)
-            .fragment("taken", format!("{{{}}}", taken.table()))
-            .fragment("oldrow", oldrow);
-        let columns = format!("kind, line, targetid, {columns}, oldrow");
-        self.journal(place, &columns, "planned.line, planned.targetid", &select, params).await
+        let values = format!(":kind AS kind, {} AS line, x.id AS targetid, {aliased}, {oldrow} AS oldrow", pick.line);
+        (format!("kind, line, targetid, {columns}, oldrow"), values)
+    }
+
+    fn take_params(&self, place: Place, taken: Taken, pick: Pick) -> Params {
+        let params = pick.params.and(self.at(place)).with("kind", taken.kind());
+        params.fragment("course", pick.course).fragment("context", pick.context)
     }
 
     /// Deletes the rows that [`Work::plan_take`] `planned`, where they still stand as they were.
@@ -202,7 +232,7 @@ impl Work<'_> {
                 self.conn.exec(&sql, &self.at(place)).await? as i64
             }
         };
-        self.observer.reached(crate::run::observe::Moment::Applied).await;
+        self.observer.reached(Moment::Applied).await;
         Ok(applied)
     }
 
@@ -210,11 +240,11 @@ impl Work<'_> {
     async fn delete_all(&mut self, place: Place, planned: i64, table: &str, condition: &str) -> Result<bool, DbError> {
         let sql = self.conn.dialect().delete_joined(&format!("{{{table}}}"), "x", "{enrold_change} c", condition);
         let params = self.at(place);
-        self.conn.command("SAVEPOINT planned").await?;
+        self.conn.savepoint("planned").await?;
         let all = self.conn.exec(&sql, &params).await? as i64 == planned;
-        self.conn.command(if all { "RELEASE SAVEPOINT planned" } else { "ROLLBACK TO SAVEPOINT planned" }).await?;
+        self.conn.end_savepoint("planned", all).await?;
         if all {
-            self.observer.reached(crate::run::observe::Moment::Applied).await;
+            self.observer.reached(Moment::Applied).await;
         }
         Ok(all)
     }

@@ -12,8 +12,8 @@ use crate::run::work::Work;
 impl Work<'_> {
     /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and with
     /// what its earlier parts removed. It is called before the first ending of this transaction is applied.
-    async fn guard_open(&mut self) -> Result<(), DbError> {
-        if self.guard.members.is_some() {
+    pub(super) async fn guard_open(&mut self) -> Result<(), DbError> {
+        if self.guard.members.is_some() || self.guard.limits.mode == GuardMode::Off {
             return Ok(());
         }
         let mut members = Members::default();

@@ -16,6 +16,10 @@ const RANK_ROOM: i64 = 1_000_000_000;
 /// Planned rows from which on PostgreSQL is told about them.
 const ANALYSED: i64 = 1_000;
 
+/// The columns of the journal by which it is found and joined.
+const JOINED: &str =
+    "run, seq, kind, state, userid, courseid, enrolid, contextid, roleid, component, itemid, groupid, targetid";
+
 /// Where a planning step stands in the journal. The sequence number grows with wave, then rank, then line, so that
 /// reading the journal in order gives the events of one enrolment in Moodle's order (spec enrol-core 13).
 #[derive(Clone, Copy, Debug)]
@@ -115,10 +119,7 @@ impl Work<'_> {
         params: Params,
     ) -> Result<i64, DbError> {
         let (from, to) = place.range();
-        let sql = format!(
-            "INSERT INTO {{enrold_change}} (run, seq, cause, {columns})
-             SELECT :run, :from + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM ({select}) planned"
-        );
+        let sql = journaled(columns, order, &format!("({select}) planned"));
         self.write_plan(&sql, params.with("from", from).with("to", to)).await
     }
 
@@ -144,14 +145,20 @@ impl Work<'_> {
     }
 
     async fn write_plan(&mut self, sql: &str, params: Params) -> Result<i64, DbError> {
+        let planned = self.write_journal(sql, params).await?;
+        if planned > 0 {
+            self.observer.reached(Moment::Planned { changes: planned }).await;
+        }
+        Ok(planned)
+    }
+
+    /// Writes into the journal by a statement and gives the number of changes.
+    pub(super) async fn write_journal(&mut self, sql: &str, params: Params) -> Result<i64, DbError> {
         let planned = self.conn.exec(sql, &params.with("cause", self.cause)).await? as i64;
         self.planned += planned;
         if planned >= ANALYSED {
             // PostgreSQL knows nothing of the rows of a new run and would take them for one.
-            self.conn.analyse("enrold_change").await?;
-        }
-        if planned > 0 {
-            self.observer.reached(Moment::Planned { changes: planned }).await;
+            self.conn.analyse(&format!("enrold_change ({JOINED})")).await?;
         }
         Ok(planned)
     }
@@ -195,4 +202,12 @@ impl Work<'_> {
             .await
             .map(|_| ())
     }
+}
+
+/// The statement that writes the rows of `planned` into the journal.
+pub(super) fn journaled(columns: &str, order: &str, planned: &str) -> String {
+    format!(
+        "INSERT INTO {{enrold_change}} (run, seq, cause, {columns})
+         SELECT :run, :from + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM {planned}"
+    )
 }
