@@ -233,7 +233,10 @@ impl Attempt<'_> {
         let params = Params::new().with("run", self.run);
         let count = "SELECT COUNT(*) FROM {enrold_error} WHERE run = :run";
         report.errors = conn.number(count, &params).await? as u64;
-        report.problems = problems(conn, self.run, PROBLEMS_SHOWN as i64).await?;
+        report.problems = match report.errors {
+            0 => Vec::new(),
+            _ => problems(conn, self.run, PROBLEMS_SHOWN as i64).await?,
+        };
         Ok(())
     }
 

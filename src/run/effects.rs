@@ -2,9 +2,10 @@
 //! dirty flags, events of the standard log store, forum subscriptions, the file of the hook. It must not fail the run:
 //! it is committed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::db::{Conn, DbError, Params};
+use crate::db::{Conn, DbError, Params, Row};
 use crate::moodle::events::{self, Chunk};
 use crate::moodle::forum;
 use crate::moodle::lookups::Lookups;
@@ -52,6 +53,50 @@ pub struct Effects<'a> {
     pub observer: Observer,
 }
 
+/// Changes of a run whose effects are written together.
+struct Part {
+    /// One after the other: the last sequence number, or one behind it, and the kinds that were done up to there.
+    stretches: Vec<(i64, Vec<String>)>,
+    /// How many changes there are.
+    changes: i64,
+}
+
+impl Part {
+    /// The changes by kind, each with its first and last sequence number. Where one kind follows the other they are written
+    /// one by one, for they need not be sorted then.
+    fn of(mut kinds: Vec<Stretch>) -> Option<Self> {
+        let to = kinds.iter().map(|kind| kind.last).max()?;
+        let changes = kinds.iter().map(|kind| kind.changes).sum();
+        kinds.retain(|kind| kind.done);
+        kinds.sort_by_key(|kind| kind.first);
+        let follow = kinds.iter().zip(kinds.iter().skip(1)).all(|(one, next)| one.last < next.first);
+        let mut stretches: Vec<(i64, Vec<String>)> = if follow {
+            kinds.into_iter().map(|kind| (kind.last, vec![kind.kind])).collect()
+        } else {
+            vec![(to, kinds.into_iter().map(|kind| kind.kind).collect())]
+        };
+        match stretches.last_mut() {
+            Some(last) => last.0 = to,
+            None => stretches.push((to, Vec::new())),
+        }
+        Some(Self { stretches, changes })
+    }
+
+    fn to(&self) -> i64 {
+        self.stretches.last().map_or(0, |(to, _)| *to)
+    }
+}
+
+/// The changes of one kind in a part of the journal.
+struct Stretch {
+    kind: String,
+    /// Not overtaken.
+    done: bool,
+    changes: i64,
+    first: i64,
+    last: i64,
+}
+
 impl Effects<'_> {
     /// Finishes the effects of every run that a crash left without. A run with parts left has its own when they are done.
     ///
@@ -79,9 +124,10 @@ impl Effects<'_> {
         let Some(state) = state.filter(|row| row.int(0) == 1) else { return Ok(()) };
         let (mut done, now) = (state.int(1), state.int(2));
         // What the run did stands in its row; if that cannot be read, it may be anything.
-        let kinds = history::kinds(&state.text(3));
-        let has =
-            |of: &str| kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| of.contains(&format!("'{kind}'"))));
+        let changes = history::changes(&state.text(3));
+        let has = |of: &str| {
+            changes.as_ref().is_none_or(|changes| changes.keys().any(|kind| of.contains(&format!("'{kind}'"))))
+        };
         if has(DIRTY) {
             // By statistics from before there were flags, each user's would be looked for among all: 25 million pairs for
             // 5,000 users.
@@ -93,32 +139,30 @@ impl Effects<'_> {
         if has("'instance.remove'") {
             self.context_flags(run).await?;
         }
-        let forums = forum::prepare(self.conn, self.site, run).await?;
+        let forums = has("'role.add'") && forum::prepare(self.conn, self.site, run).await?;
         let mut written = 0;
         let mut lookups = None;
+        let mut whole = changes.as_ref().filter(|_| done == 0).and_then(|changes| self.as_one(changes));
         loop {
-            let next = Params::new().with("run", run).with("done", done).with("rows", self.rows);
-            let parts = self
-                .conn
-                .rows(
-                    "SELECT t.kind, t.state, COUNT(*), MAX(t.seq) FROM
-                        (SELECT c.kind, c.state, c.seq FROM {enrold_change} c WHERE c.run = :run AND c.seq > :done AND c.seq < :effects
-                          ORDER BY c.seq LIMIT :rows) t GROUP BY t.kind, t.state",
-                    &next.with("effects", forum::FIRST_SEQ),
-                )
-                .await?;
-            let Some(to) = parts.iter().map(|part| part.int(3)).max() else { break };
-            let kinds = parts.iter().filter(|part| part.int(1) == 0).map(|part| part.text(0)).collect();
-            let changes = parts.iter().map(|part| part.int(2)).sum::<i64>();
+            let next = match whole.take() {
+                Some(part) => Some(part),
+                None => self.next_part(run, done).await?,
+            };
+            let Some(part) = next else { break };
             let lookups = match lookups {
                 Some(known) => known,
-                None => *lookups.insert(Lookups::of(self.conn, run, changes).await?),
+                None => *lookups.insert(Lookups::of(self.conn, run, part.changes).await?),
             };
-            self.chunk(&Chunk { run, now, from: done, to, kinds, lookups }, forums).await?;
-            done = to;
-            written += changes;
+            let mut from = done;
+            let chunk = |(to, kinds): &(i64, Vec<String>)| {
+                let from = std::mem::replace(&mut from, *to);
+                Chunk { run, now, from, to: *to, kinds: kinds.clone(), lookups }
+            };
+            self.chunks(&part.stretches.iter().map(chunk).collect::<Vec<_>>(), forums).await?;
+            done = part.to();
+            written += part.changes;
             self.observer.reached(Moment::Effects { done: written }).await;
-            if changes < self.rows {
+            if part.changes < self.rows {
                 break;
             }
         }
@@ -131,6 +175,36 @@ impl Effects<'_> {
         self.observer.reached(Moment::Spooled).await;
         self.conn.exec("UPDATE {enrold_run} SET effects = 0 WHERE id = :run", &params).await?;
         Ok(())
+    }
+
+    /// The whole of a run's changes, if they are few.
+    fn as_one(&self, changes: &BTreeMap<String, i64>) -> Option<Part> {
+        let count = changes.values().sum();
+        let kinds = changes.keys().cloned().collect();
+        (0 < count && count < self.rows)
+            .then(|| Part { stretches: vec![(forum::FIRST_SEQ - 1, kinds)], changes: count })
+    }
+
+    /// The next changes of the journal, no more than make a chunk.
+    async fn next_part(&mut self, run: i64, done: i64) -> Result<Option<Part>, DbError> {
+        let params = Params::new().with("run", run).with("done", done).with("rows", self.rows);
+        let kinds = self
+            .conn
+            .rows(
+                "SELECT t.kind, t.state, COUNT(*), MIN(t.seq), MAX(t.seq) FROM
+                    (SELECT c.kind, c.state, c.seq FROM {enrold_change} c WHERE c.run = :run AND c.seq > :done AND c.seq < :effects
+                      ORDER BY c.seq LIMIT :rows) t GROUP BY t.kind, t.state",
+                &params.with("effects", forum::FIRST_SEQ),
+            )
+            .await?;
+        let stretch = |row: &Row| Stretch {
+            kind: row.text(0),
+            done: row.int(1) == 0,
+            changes: row.int(2),
+            first: row.int(3),
+            last: row.int(4),
+        };
+        Ok(Part::of(kinds.iter().map(stretch).collect()))
     }
 
     /// Leaves the run's file in the spool, unless it changed nothing. Without a mark: after a crash it is written again.
@@ -150,10 +224,10 @@ impl Effects<'_> {
         })
     }
 
-    /// One chunk and the mark that it is written, in one transaction.
-    async fn chunk(&mut self, chunk: &Chunk, forums: bool) -> Result<(), DbError> {
+    /// The chunks of one part and the mark that they are written, in one transaction.
+    async fn chunks(&mut self, chunks: &[Chunk], forums: bool) -> Result<(), DbError> {
         self.conn.begin().await?;
-        let outcome = self.write_chunk(chunk, forums).await;
+        let outcome = self.write_chunks(chunks, forums).await;
         match outcome {
             Ok(()) => self.conn.commit().await,
             Err(error) => {
@@ -164,31 +238,32 @@ impl Effects<'_> {
         }
     }
 
-    async fn write_chunk(&mut self, chunk: &Chunk, forums: bool) -> Result<(), DbError> {
-        let Chunk { run, now, from, to, .. } = *chunk;
-        if self.site.logs_events() {
-            events::write(self.conn, self.site, chunk).await?;
+    async fn write_chunks(&mut self, chunks: &[Chunk], forums: bool) -> Result<(), DbError> {
+        for chunk in chunks {
+            let Chunk { run, now, from, to, .. } = *chunk;
+            if self.site.logs_events() {
+                events::write(self.conn, self.site, chunk).await?;
+            }
+            if forums {
+                forum::subscribe(self.conn, self.site, run, now, from, to).await?;
+            }
         }
-        if forums {
-            forum::subscribe(self.conn, self.site, run, now, from, to).await?;
-        }
-        let params = Params::new().with("run", run).with("to", to);
+        let Some(last) = chunks.last() else { return Ok(()) };
+        let params = Params::new().with("run", last.run).with("to", last.to);
         self.conn.exec("UPDATE {enrold_run} SET effectseq = :to WHERE id = :run", &params).await.map(|_| ())
     }
 
     /// One flag per user of the run, in chunks; writing it twice does no harm, so no mark is kept.
     async fn flags(&mut self, run: i64) -> Result<(), DbError> {
-        self.conn.temporary_for_session("dirty", "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(32) NOT NULL").await?;
         let name = self.conn.dialect().to_text("t.userid");
         let params = Params::new().with("run", run).fragment("name", name).fragment("kinds", DIRTY);
-        let users = self
-            .conn
-            .exec(
-                "INSERT INTO dirty (n, name) SELECT ROW_NUMBER() OVER (ORDER BY t.userid), :name
-                   FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds)) t",
-                &params,
-            )
-            .await? as i64;
+        let select = "SELECT ROW_NUMBER() OVER (ORDER BY t.userid) AS n, :name AS name
+             FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds)) t";
+        let columns = "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(32) NOT NULL";
+        let users = self.conn.fill_for_session("dirty", columns, select, &params).await? as i64;
+        if users > self.rows {
+            self.conn.index_joined("dirty", "n").await?;
+        }
         self.conn.analyse("dirty").await?;
         let mut from = 0;
         while from < users {

@@ -4,6 +4,8 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
+use std::collections::BTreeMap;
+
 use crate::db::{Conn, DbError, Params, Row};
 use crate::run::decision;
 use crate::run::outcome::{Report, State};
@@ -179,10 +181,11 @@ pub(super) fn counts(report: &Report) -> String {
     counts.to_string()
 }
 
-/// The kinds of changes that the numbers of a report count; `None` if they cannot be read.
-pub(super) fn kinds(counts: &str) -> Option<Vec<String>> {
+/// The changes that the numbers of a report count, by kind; `None` if they cannot be read.
+pub(super) fn changes(counts: &str) -> Option<BTreeMap<String, i64>> {
     let counts: serde_json::Value = serde_json::from_str(counts).ok()?;
-    Some(counts["counts"].as_object()?.keys().cloned().collect())
+    let number = |(kind, count): (&String, &serde_json::Value)| Some((kind.clone(), count.as_i64()?));
+    counts["counts"].as_object()?.iter().map(number).collect()
 }
 
 /// How many runs are held, and how many have parts or effects that are not written yet.
