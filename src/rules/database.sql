@@ -20,8 +20,7 @@ SELECT s.enrolid, w.userid, s.courseid, s.contextid, 2 AS want, w.status, w.time
  UNION ALL
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
   FROM scope s
-  JOIN {user_enrolments} x ON x.enrolid = s.enrolid
-  JOIN set_spared p ON p.userid = x.userid
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :spared
   LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
  WHERE w.userid IS NULL AND x.userid :among_users
  UNION ALL
@@ -41,8 +40,7 @@ SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS want
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM scope s
-  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
-  JOIN set_spared p ON p.userid = a.userid
+  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid AND a.userid :spared
  WHERE a.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0

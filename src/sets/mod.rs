@@ -28,6 +28,7 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::config::Settings;
+use crate::db::Dialect;
 use crate::moodle::site::RemovalAction;
 use crate::rules::database::{self, DATABASE, METHOD};
 use crate::rules::{Follow, Policy};
@@ -64,7 +65,7 @@ pub async fn apply(
     // Who must not lose anything may still be enrolled; only the guest account may not.
     let never = [0, work.site.guest()];
     lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, METHOD).await?;
-    persons::gather(work, terms, &never).await?;
+    persons::gather(work, terms, &never, header.each_once).await?;
     groups::tell_unusable(work, terms).await?;
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
@@ -114,6 +115,14 @@ async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> 
     cohorts::apply(work, terms).await
 }
 
+/// Whether an account is one of the few that are spared: PostgreSQL looks those up also where it joins whole sets else.
+fn spared(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "= ANY (ARRAY(SELECT p.userid FROM set_spared p))",
+        _ => "IN (SELECT p.userid FROM set_spared p)",
+    }
+}
+
 /// What may be done to the source's enrolments, from its terms and the columns that its set has.
 fn policy(work: &Work<'_>, terms: &Terms, header: &Header) -> Policy {
     let (own_instance, own) = database::own_instance(&terms.source);
@@ -133,6 +142,7 @@ fn policy(work: &Work<'_>, terms: &Terms, header: &Header) -> Policy {
         .with("keeps_roles", i64::from(keeps_roles))
         .with("waits", i64::from(terms.waits()))
         .with("create_groups", i64::from(terms.create_groups))
+        .fragment("spared", spared(work.conn.dialect()))
         .fragment("same_group", same_group)
         .fragment("group_idnumber", if terms.group_by_idnumber { "t.gkey" } else { "''" });
     Policy {

@@ -8,16 +8,17 @@ use crate::run::resolve::resolved;
 use crate::run::work::Work;
 use crate::sets::Terms;
 
-/// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys.
+/// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys, of which
+/// each names one account or course alone: rows that name each pair of keys once name each person `each_once` in a course.
 ///
 /// # Errors
 /// The engine's.
-pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
+pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64], each_once: bool) -> Result<(), DbError> {
     for (table, columns) in TABLES {
         work.conn.temporary(table, columns);
     }
     rows(work, terms, never).await?;
-    persons(work, terms).await?;
+    persons(work, terms, each_once).await?;
     let params = work.params();
     work.conn
         .exec(
@@ -55,12 +56,12 @@ async fn rows(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), D
 
 /// Makes `set_person`: what the rows say of each person in a course. Several rows of one: enrolled if one of them says so; of
 /// those that do: active if one is, from the first start to the last end.
-async fn persons(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+async fn persons(work: &mut Work<'_>, terms: &Terms, each_once: bool) -> Result<(), DbError> {
     let params = work.params();
     // Who is back is looked up by an index, which a view has not.
     if work.conn.dialect() == Dialect::Postgres && !terms.waits() {
         let twice = "SELECT COUNT(*) FROM (SELECT 1 FROM set_row r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
-        if work.conn.number(twice, &params).await? == 0 {
+        if each_once || work.conn.number(twice, &params).await? == 0 {
             let columns = "courseid, userid, contextid, enrolled, status, timestart, timeend";
             return work.conn.temporary_view("set_person", &format!("SELECT {columns} FROM set_row")).await;
         }

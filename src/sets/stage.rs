@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 
+use crate::config::{CourseKey, UserKey};
 use crate::db::{Bulk, DbError, Field};
 use crate::files::times::{self, Bound};
 use crate::report::{Code, Problem};
@@ -42,6 +43,8 @@ pub struct Header {
     pub has_status: bool,
     /// The set has rows of other users.
     pub has_others: bool,
+    /// The rows show by their order that nobody is named twice in a course.
+    pub each_once: bool,
 }
 
 impl Header {
@@ -62,6 +65,7 @@ impl Header {
             has_dates: timestart.is_some() || timeend.is_some(),
             has_status: status.is_some(),
             has_others: false,
+            each_once: false,
             timestart,
             timeend,
             status,
@@ -91,6 +95,9 @@ pub async fn load(work: &mut Work<'_>, terms: &Terms, order: &SetOrder, file: &F
     let mut stage = Stage::open(work, &header).await?;
     let mut record = csv::StringRecord::new();
     let (mut rows, mut dated, mut stated) = (0, false, false);
+    // 7 and 07 are the same id.
+    header.each_once = terms.keys.user != UserKey::Id && terms.keys.course != CourseKey::Id;
+    let mut last = (String::new(), String::new());
     while reader.read_record(&mut record).map_err(broken)? {
         rows += 1;
         let line = record.position().map_or(rows + 1, csv::Position::line);
@@ -103,6 +110,9 @@ pub async fn load(work: &mut Work<'_>, terms: &Terms, order: &SetOrder, file: &F
                 }
                 header.has_others |= row.other;
                 stage.row(work, line, &row).await?;
+                let next = (row.container, row.user);
+                header.each_once &= last < next;
+                last = next;
             }
             Err((code, value, hint)) => {
                 stage.problem(work, &Problem::new(line, code, value, hint)).await?;
