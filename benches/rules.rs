@@ -193,11 +193,11 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Seconds for the floors one after the other, with the commit.
+/// Seconds for the floors one after the other, from the connection to the commit, as for a run.
 async fn floor_seconds(database: &Database, floors: &[&str]) -> Outcome<f64> {
-    let mut conn = database.connect().await?;
     let params = Params::new().with("now", NOW);
     let start = Instant::now();
+    let mut conn = database.connect().await?;
     conn.begin().await?;
     for statement in floors.iter().flat_map(|floor| floors::statements(floor)) {
         conn.exec(&statement, &params).await?;

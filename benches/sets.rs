@@ -128,10 +128,14 @@ fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The rows before the work, or after it: the first users leave, and others come.
+/// The rows before the work, or after it, in the canonical order of snapshots: the first users leave, and others come.
 fn rows(churned: bool) -> impl Iterator<Item = (i64, i64)> {
     let users = if churned { CHURN + 1..=USERS + CHURN } else { 1..=USERS };
-    users.flat_map(|user| (1..=COURSES).map(move |course| (user, course)))
+    let mut users: Vec<i64> = users.collect();
+    let mut courses: Vec<i64> = (1..=COURSES).collect();
+    users.sort_by_key(i64::to_string);
+    courses.sort_by_key(i64::to_string);
+    courses.into_iter().flat_map(move |course| users.clone().into_iter().map(move |user| (user, course)))
 }
 
 fn write(path: &Path, churned: bool) -> Outcome<PathBuf> {
@@ -181,11 +185,11 @@ async fn run(bench: &Bench, snapshot: &Path) -> Outcome<Report> {
     Ok(bench.engine.apply_set(&order, false).await?)
 }
 
-/// Seconds for loading the rows and for the statements that the work needs in any case, with the commit.
+/// Seconds for loading the rows and for the statements that the work needs in any case, from the connection to the commit.
 async fn floor(bench: &Bench, work: &str) -> Outcome<f64> {
-    let mut conn = bench.engine.database.connect().await?;
     let params = Params::new().with("now", NOW);
     let start = Instant::now();
+    let mut conn = bench.engine.database.connect().await?;
     conn.begin().await?;
     conn.command("CREATE TEMPORARY TABLE floor_set (ukey VARCHAR(255) NOT NULL, ckey VARCHAR(255) NOT NULL, rkey VARCHAR(255) NOT NULL) ON COMMIT DROP").await?;
     let mut load = Bulk::new(conn.dialect(), "floor_set", "ukey, ckey, rkey");
