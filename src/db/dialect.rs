@@ -1,6 +1,9 @@
 //! What differs between the three engines, as named functions that give SQL text.
 //! It must not open connections and must not know Moodle's tables.
 
+/// So many numbers PostgreSQL may compare with one by one.
+const FEW: i64 = 100;
+
 /// The SQL dialects that enrold speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -131,6 +134,12 @@ impl Dialect {
         let delete = self.delete_joined(table, alias, from, condition);
         (self == Self::Postgres)
             .then(|| format!("WITH gone AS ({delete} RETURNING {alias}.id) {otherwise} (SELECT gone.id FROM gone)"))
+    }
+
+    /// What follows an expression that is one of the `count` numbers that a query gives. PostgreSQL takes few as an array: it
+    /// looks them up in an index then, or counts in it alone, also where it joins whole sets else. Many it would compare one by one.
+    pub fn among(self, query: &str, count: i64) -> String {
+        if self == Self::Postgres && count <= FEW { format!("= ANY (ARRAY({query}))") } else { format!("IN ({query})") }
     }
 
     /// `UPDATE` of the rows of `table` (as `alias`) that join `from` under `condition`.

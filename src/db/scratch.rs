@@ -80,7 +80,8 @@ impl Scratch {
     }
 }
 
-/// The columns of a table without keys, with their types; `None` if it has a key or a column that fills itself.
+/// The columns of a table without keys, with their types; `None` if it has a key or a column that fills itself. Texts have no
+/// width: a cast would cut what is too long, and say nothing.
 fn plain_columns(definition: &str) -> Option<Vec<(String, String)>> {
     if definition.contains("KEY") || definition.contains("DEFAULT") {
         return None;
@@ -89,7 +90,8 @@ fn plain_columns(definition: &str) -> Option<Vec<(String, String)>> {
         .split(',')
         .map(|column| {
             let mut words = column.split_whitespace();
-            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+            let (name, kind) = (words.next()?, words.next()?);
+            Some((name.to_owned(), if kind.starts_with("VARCHAR") { "TEXT" } else { kind }.to_owned()))
         })
         .collect()
 }
@@ -297,7 +299,7 @@ mod tests {
         assert_eq!(
             made,
             "DROP TABLE IF EXISTS pg_temp.pair; CREATE TEMPORARY TABLE pair ON COMMIT DROP AS SELECT \
-             CAST(t.gkey AS VARCHAR(255)) AS gkey, CAST(t.userid AS BIGINT) AS userid FROM ( SELECT 'x', 1) t (gkey, userid)"
+             CAST(t.gkey AS TEXT) AS gkey, CAST(t.userid AS BIGINT) AS userid FROM ( SELECT 'x', 1) t (gkey, userid)"
         );
         assert_eq!(scratch.made_by("INSERT INTO pair (gkey, userid) SELECT 'y', 2"), None, "it is made");
         for keyed in ["id BIGINT NOT NULL PRIMARY KEY", "a BIGINT, PRIMARY KEY (a)", "a BIGINT DEFAULT 0"] {

@@ -28,7 +28,6 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::config::Settings;
-use crate::db::Dialect;
 use crate::moodle::site::RemovalAction;
 use crate::rules::database::{self, DATABASE, METHOD};
 use crate::rules::{Follow, Policy};
@@ -65,13 +64,13 @@ pub async fn apply(
     // Who must not lose anything may still be enrolled; only the guest account may not.
     let never = [0, work.site.guest()];
     lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, METHOD).await?;
-    persons::gather(work, terms, &never, header.each_once).await?;
+    let spared = persons::gather(work, terms, &never, header.each_once).await?;
     groups::tell_unusable(work, terms).await?;
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
     weigh_or_foresee(work, terms, lines).await?;
     reconcile::prepare(work);
-    let policy = policy(work, terms, &header);
+    let policy = policy(work, terms, &header, spared);
     let first = terms.waits() || (header.has_others && terms.surplus == RemovalAction::Unenrol);
     let gone = if first { grace::settle(work, terms, settings, &policy).await? } else { None };
     reconcile::run_under(work, &DATABASE, policy, settings, View::ALL, false).await?;
@@ -115,16 +114,8 @@ async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> 
     cohorts::apply(work, terms).await
 }
 
-/// Whether an account is one of the few that are spared: PostgreSQL looks those up also where it joins whole sets else.
-fn spared(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Postgres => "= ANY (ARRAY(SELECT p.userid FROM set_spared p))",
-        _ => "IN (SELECT p.userid FROM set_spared p)",
-    }
-}
-
 /// What may be done to the source's enrolments, from its terms and the columns that its set has.
-fn policy(work: &Work<'_>, terms: &Terms, header: &Header) -> Policy {
+fn policy(work: &Work<'_>, terms: &Terms, header: &Header, spared: i64) -> Policy {
     let (own_instance, own) = database::own_instance(&terms.source);
     let same_group = groups::same(work, terms);
     let surplus = match terms.surplus {
@@ -142,7 +133,7 @@ fn policy(work: &Work<'_>, terms: &Terms, header: &Header) -> Policy {
         .with("keeps_roles", i64::from(keeps_roles))
         .with("waits", i64::from(terms.waits()))
         .with("create_groups", i64::from(terms.create_groups))
-        .fragment("spared", spared(work.conn.dialect()))
+        .fragment("spared", work.conn.dialect().among("SELECT p.userid FROM set_spared p", spared))
         .fragment("same_group", same_group)
         .fragment("group_idnumber", if terms.group_by_idnumber { "t.gkey" } else { "''" });
     Policy {

@@ -10,10 +10,11 @@ use crate::sets::Terms;
 
 /// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys, of which
 /// each names one account or course alone: rows that name each pair of keys once name each person `each_once` in a course.
+/// Gives how many accounts are spared.
 ///
 /// # Errors
 /// The engine's.
-pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64], each_once: bool) -> Result<(), DbError> {
+pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64], each_once: bool) -> Result<i64, DbError> {
     for (table, columns) in TABLES {
         work.conn.temporary(table, columns);
     }
@@ -26,12 +27,12 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64], each_once
             &params,
         )
         .await?;
-    spare_users(work, terms).await?;
+    let spared = spare_users(work, terms).await?;
     spare_courses(work, terms).await?;
     for (table, _) in TABLES {
         work.conn.analyse(table).await?;
     }
-    Ok(())
+    Ok(spared)
 }
 
 /// Makes `set_row`: what the rows that resolve say, with ids instead of keys; two may say the same.
@@ -92,11 +93,12 @@ const TABLES: [(&str, &str); 2] = [
     ("set_spared_course", "courseid BIGINT NOT NULL PRIMARY KEY"),
 ];
 
-/// Who loses nothing by this set, in `set_spared`: protected accounts, and whoever a key may mean that names nobody or several.
+/// Who loses nothing by this set, in `set_spared`: protected accounts, and whoever a key may mean that names nobody or several;
+/// gives their number.
 ///
 /// # Errors
 /// The engine's.
-pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<i64, DbError> {
     work.conn.temporary("set_spared", "userid BIGINT NOT NULL PRIMARY KEY");
     let mut ids = work.site.protected(terms.protect_admins);
     ids.retain(|id| *id > 0);
@@ -118,7 +120,8 @@ pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbErr
         params = params.with(format!("name{at}"), name.as_str());
     }
     let params = params.fragment("names", names.join(", "));
-    work.conn
+    let spared = work
+        .conn
         .exec(
             "INSERT INTO set_spared (userid)
              SELECT a.id FROM {user} a WHERE a.id IN (:ids) OR a.username IN (:names)
@@ -129,7 +132,8 @@ pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbErr
             &params,
         )
         .await?;
-    work.conn.analyse("set_spared").await
+    work.conn.analyse("set_spared").await?;
+    Ok(spared as i64)
 }
 
 /// In the courses that a key may mean which names none or several, nobody loses anything.

@@ -44,12 +44,8 @@ pub(super) fn prepare(conn: &mut Conn) {
 }
 
 /// Compares wish and enrolments: most passes end here.
-pub(super) async fn compare(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<Standing, DbError> {
-    // As an array PostgreSQL may count in the index alone.
-    let scope = match work.conn.dialect() {
-        Dialect::Postgres => "= ANY (ARRAY(SELECT s.enrolid FROM scope s))",
-        _ => "IN (SELECT s.enrolid FROM scope s)",
-    };
+pub(super) async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, instances: i64) -> Result<Standing, DbError> {
+    let scope = work.conn.dialect().among("SELECT s.enrolid FROM scope s", instances);
     let there = format!("SELECT COUNT(*) FROM {{user_enrolments}} x WHERE x.enrolid {scope} AND x.userid :among_users");
     let there = work.conn.number(&there, &pass.params(work)).await?;
     let Some(params) = wished(work, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };

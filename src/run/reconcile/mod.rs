@@ -146,7 +146,7 @@ pub async fn run_under(
 /// The engine's.
 pub async fn look(work: &mut Work<'_>, rule: &Rule, settings: &Settings, policy: &Policy) -> Result<(), DbError> {
     let pass = Pass { rule, policy: policy.clone(), settings, wave: 0, view: View::ALL };
-    scope(work, &pass).await
+    scope(work, &pass).await.map(|_| ())
 }
 
 /// Takes the roles that a rule's method has given, on the whole site, and leaves the enrolments.
@@ -178,9 +178,9 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     if pass.policy.instances != Instances::AsTheyAre {
         instances::create(work, pass).await?;
     }
-    scope(work, pass).await?;
+    let instances = scope(work, pass).await?;
     enrolments::stage(work, pass).await?;
-    let standing = compare::compare(work, pass).await?;
+    let standing = compare::compare(work, pass, instances).await?;
     let before = people(work);
     if standing.wrong > 0 {
         enrolments::add_and_change(work, pass, &standing).await?;
@@ -213,16 +213,18 @@ fn people(work: &Work<'_>) -> i64 {
     count("enrolment.add") - count("enrolment.remove")
 }
 
-/// The instances that the rule minds.
-async fn scope(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+/// Finds the instances that the rule minds; gives their number.
+async fn scope(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<i64, DbError> {
     let select = pass.section("scope").ok_or_else(|| missing(pass, "scope"))?;
     let params = pass.params(work).fragment("section", select);
     work.conn.exec("DELETE FROM scope", &params).await?;
     work.conn.exec("DELETE FROM fresh", &params).await?;
-    work.conn
+    let instances = work
+        .conn
         .exec("INSERT INTO scope (enrolid, courseid, contextid) SELECT t.enrolid, t.courseid, t.contextid FROM (:section) t", &params)
         .await?;
-    work.conn.analyse("scope").await
+    work.conn.analyse("scope").await?;
+    Ok(instances as i64)
 }
 
 fn missing(pass: &Pass<'_>, name: &str) -> DbError {
