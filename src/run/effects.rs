@@ -111,7 +111,8 @@ impl Effects<'_> {
         Ok(pending.len() as u64)
     }
 
-    /// Finishes the effects of one run. Grows with the run's changes: four statements per chunk, and three for the spool.
+    /// Finishes the effects of one run. Grows with the run's changes: per chunk three statements and one for each kind of change
+    /// at the most, and three for the spool.
     ///
     /// # Errors
     /// As [`Effects::finish_all`].
