@@ -1,0 +1,318 @@
+//! A regular file that was opened once: every pass over it reads by its descriptor, whatever happens to its name, and says
+//! when its bytes are not those of the first pass. It must not know names, nor wait for more than the disk.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use rustix::fs::{FileType, Stat, fstat};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+/// Bytes read at a time where a file is only digested or copied.
+const CHUNK: usize = 1 << 16;
+
+/// The bytes of a pass are not those of the first one: somebody writes to the file.
+#[derive(Debug, thiserror::Error)]
+#[error("it was written to while it was read")]
+pub struct Changed;
+
+/// The process ends: nothing more is read.
+#[derive(Debug, thiserror::Error)]
+#[error("reading was stopped, the program ends")]
+pub struct Stopped;
+
+/// The file is larger than one file may be.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("it has more than the {limit} bytes that one file may have")]
+pub struct TooLarge {
+    /// The bytes that `inbox.max_mib` says.
+    pub limit: u64,
+}
+
+/// True for an error that says [`Changed`].
+pub fn is_changed(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Changed>())
+}
+
+/// True for an error that says [`Stopped`].
+pub fn is_stopped(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
+}
+
+/// What the file system tells of a file, without following a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The device number.
+    pub device: u64,
+    /// The inode.
+    pub inode: u64,
+    /// Bytes.
+    pub size: u64,
+    /// The time of the last change of the content, seconds and nanoseconds since 1970. Its owner can set it.
+    pub mtime: (i64, i64),
+    /// The time of the last change of content, owner, mode or name, likewise. Nobody can set it.
+    pub ctime: (i64, i64),
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Regular,
+    Directory,
+    Link,
+    Other,
+}
+
+impl Status {
+    pub(super) fn of(stat: &Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Kind::Regular,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Link,
+            _ => Kind::Other,
+        };
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size as u64,
+            mtime: (stat.st_mtime, stat.st_mtime_nsec as i64),
+            ctime: (stat.st_ctime, stat.st_ctime_nsec as i64),
+            kind,
+        }
+    }
+
+    /// True for a regular file.
+    pub fn is_file(&self) -> bool {
+        self.kind == Kind::Regular
+    }
+
+    /// True for a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind == Kind::Directory
+    }
+
+    /// True if both are one file, whatever was done to it.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// True if both are one file with the same size and time of change: a writer that is at work would be seen.
+    pub fn stands_as(&self, other: &Self) -> bool {
+        self.is_same_file(other) && (self.size, self.mtime) == (other.size, other.mtime)
+    }
+
+    /// Refuses what is no regular file, in words for whoever put it there.
+    pub(super) fn require_regular(&self) -> io::Result<()> {
+        let odd = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        match self.kind {
+            Kind::Regular => Ok(()),
+            Kind::Link => odd("a symbolic link; put the file itself here"),
+            Kind::Directory | Kind::Other => odd("not a regular file"),
+        }
+    }
+}
+
+/// A regular file, open for reading.
+#[derive(Clone, Debug)]
+pub struct RegularFile {
+    file: Arc<File>,
+    /// As it stood when it was opened.
+    opened: Status,
+    limit: u64,
+    stop: CancellationToken,
+}
+
+impl PartialEq for RegularFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.opened == other.opened
+    }
+}
+
+impl Eq for RegularFile {}
+
+impl RegularFile {
+    /// Takes an open descriptor; refuses anything but a regular file of at most `limit` bytes.
+    pub(super) fn new(fd: OwnedFd, limit: u64, stop: CancellationToken) -> io::Result<Self> {
+        let opened = Status::of(&fstat(&fd)?);
+        opened.require_regular()?;
+        if opened.size > limit {
+            return Err(io::Error::other(TooLarge { limit }));
+        }
+        Ok(Self { file: Arc::new(File::from(fd)), opened, limit, stop })
+    }
+
+    /// How it stood when it was opened.
+    pub fn opened(&self) -> &Status {
+        &self.opened
+    }
+
+    /// How it stands now.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn now(&self) -> io::Result<Status> {
+        Ok(Status::of(&fstat(&*self.file)?))
+    }
+
+    /// Reads it from its beginning, with free positions: for a first pass, and for formats that are not read in one line.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { file: self.clone(), at: 0 }
+    }
+
+    /// Reads it from its beginning to its end once more; the end is an error ([`Changed`]) if the bytes have not the digest
+    /// of an earlier pass. Whoever stops before the end calls [`Pass::finish`].
+    pub fn pass(&self, sha256: &str) -> Pass {
+        Pass { cursor: self.cursor(), digest: Sha256::new(), expected: sha256.to_owned(), ended: false }
+    }
+
+    /// The SHA-256 of its bytes, in hexadecimal digits, and their number.
+    ///
+    /// # Errors
+    /// The file system's, [`TooLarge`], [`Stopped`].
+    pub fn digest(&self) -> io::Result<(String, u64)> {
+        digest_of(&mut self.cursor())
+    }
+
+    /// Says [`Changed`] if its bytes have not this digest.
+    ///
+    /// # Errors
+    /// As [`RegularFile::digest`].
+    pub fn verify(&self, sha256: &str) -> io::Result<()> {
+        self.pass(sha256).finish()
+    }
+
+    /// True if its bytes have this digest still. They are read again only if its times or size say that somebody was at it.
+    ///
+    /// # Errors
+    /// As [`RegularFile::digest`].
+    pub fn is_still(&self, sha256: &str) -> io::Result<bool> {
+        let now = self.now()?;
+        if now == self.opened {
+            return Ok(true);
+        }
+        if now.size != self.opened.size {
+            return Ok(false);
+        }
+        match self.verify(sha256) {
+            Err(error) if is_changed(&error) => Ok(false),
+            verified => verified.map(|()| true),
+        }
+    }
+
+    /// At most so many bytes of its beginning.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn beginning(&self, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.cursor().take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_cancelled() {
+            return Err(io::Error::other(Stopped));
+        }
+        let read = self.file.read_at(buffer, at)?;
+        if at + read as u64 > self.limit {
+            return Err(io::Error::other(TooLarge { limit: self.limit }));
+        }
+        Ok(read)
+    }
+}
+
+/// A position in a file.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    file: RegularFile,
+    at: u64,
+}
+
+impl Read for Cursor {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(self.at, buffer)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Cursor {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let (base, by) = match to {
+            SeekFrom::Start(at) => (at, 0),
+            SeekFrom::Current(by) => (self.at, by),
+            SeekFrom::End(by) => (self.file.now()?.size, by),
+        };
+        let before = || io::Error::new(io::ErrorKind::InvalidInput, "a position before the file's beginning");
+        self.at = base.checked_add_signed(by).ok_or_else(before)?;
+        Ok(self.at)
+    }
+}
+
+/// A pass over a whole file whose digest is known ([`RegularFile::pass`]).
+#[derive(Debug)]
+pub struct Pass {
+    cursor: Cursor,
+    digest: Sha256,
+    expected: String,
+    ended: bool,
+}
+
+impl Pass {
+    /// Reads what is left and compares.
+    ///
+    /// # Errors
+    /// [`Changed`], and the file system's.
+    pub fn finish(&mut self) -> io::Result<()> {
+        let mut rest = vec![0; CHUNK];
+        while self.read(&mut rest)? > 0 {}
+        Ok(())
+    }
+}
+
+impl Read for Pass {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.cursor.read(buffer)?;
+        self.digest.update(&buffer[..read]);
+        if read == 0 && !buffer.is_empty() && !self.ended {
+            self.ended = true;
+            if format!("{:x}", self.digest.clone().finalize()) != self.expected {
+                return Err(io::Error::other(Changed));
+            }
+        }
+        Ok(read)
+    }
+}
+
+impl Seek for Pass {
+    /// Begins the pass anew; what lies before the position counts into the digest, too.
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let SeekFrom::Start(at) = to else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a pass is read from the beginning"));
+        };
+        self.cursor.at = 0;
+        self.digest = Sha256::new();
+        self.ended = false;
+        io::copy(&mut self.by_ref().take(at), &mut io::sink())
+    }
+}
+
+/// The SHA-256 of what a reader gives, in hexadecimal digits, and how many bytes those are.
+///
+/// # Errors
+/// The reader's.
+pub fn digest_of(from: &mut impl Read) -> io::Result<(String, u64)> {
+    let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; CHUNK]);
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok((format!("{:x}", hasher.finalize()), bytes)),
+            read => {
+                hasher.update(&buffer[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
+}
