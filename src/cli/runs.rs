@@ -7,8 +7,7 @@ use serde_json::Value;
 use crate::cli::{Exit, Setting, output};
 use crate::config::Locale;
 use crate::db::{Conn, Params};
-use crate::report::Problem;
-use crate::report::{set, words};
+use crate::report::{Problem, inert, set, words};
 use crate::run::history::{self, Past};
 use crate::run::hold::Shelf;
 use crate::run::problems;
@@ -146,7 +145,7 @@ async fn wrong(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Resul
     let mut out = csv::Writer::from_writer(std::io::stdout());
     out.write_record(names)?;
     for error in &told.errors {
-        out.write_record(names.map(|name| text(error, name)))?;
+        out.write_record(names.map(|name| inert(&text(error, name)).into_owned()))?;
     }
     out.flush()?;
     Ok(())

@@ -6,8 +6,10 @@ mod document;
 pub mod feed;
 mod sentences;
 pub mod set;
+mod spreadsheet;
 pub mod table;
 pub mod words;
 
 pub use codes::{Code, Locale, Problem};
 pub use document::document;
+pub use spreadsheet::inert;

@@ -2,6 +2,7 @@
 //! It must not know how the figures were counted, or where they are shown.
 
 use crate::config::Locale;
+use crate::report::inert;
 use crate::report::words::pick;
 use crate::run::outcome::Breach;
 use crate::sets::account::{Figures, PlaceKind, RoleValue, SetPlace, SetReport};
@@ -185,14 +186,15 @@ pub fn csv(set: &SetReport) -> String {
             PlaceKind::Cohort => "cohort",
         };
         let numbers = numbers(&place.figures).map(|number| number.to_string()).join(",");
-        text.push_str(&format!("{kind},{},{numbers}\n", quoted(&place.name)));
+        text.push_str(&format!("{kind},{},{numbers}\n", quoted(&inert(&place.name))));
     }
     text
 }
 
 /// The role values for which the default role was given, as CSV.
 pub fn roles_csv(set: &SetReport) -> String {
-    let row = |value: &RoleValue| format!("{},{},{}\n", quoted(&value.value), value.rows, quoted(&value.role));
+    let cell = |text: &str| quoted(&inert(text));
+    let row = |value: &RoleValue| format!("{},{},{}\n", cell(&value.value), value.rows, cell(&value.role));
     let rows: String = set.default_roles.iter().map(row).collect();
     format!("value,rows,role\n{rows}")
 }
