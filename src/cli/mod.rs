@@ -196,6 +196,7 @@ impl Setting {
             wait: self.wait,
             observer,
             rules: &crate::rules::RULES,
+            stop: tokio_util::sync::CancellationToken::new(),
         })
     }
 

@@ -80,6 +80,7 @@ const BEFORE_TASKS: &[Key] = &[
     text("inbox.path", forms::path),
     seconds("inbox.settle", 0),
     seconds("inbox.rescan", 1),
+    whole("inbox.max_mib", 1, MANY, "MiB"),
     choice("inbox.done_mode", DoneMode::WORDS),
     text("inbox.archive", forms::path),
     whole("retention.archives_days", 0, CENTURY, "days"),

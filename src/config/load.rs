@@ -47,6 +47,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     }
     problems.extend(sections.iter().filter_map(|section| resolve_url_file(section, &mut merged).err()));
     embed_database(&mut merged);
+    problems.extend(archive_in_reach(&merged));
     for (name, place) in &names {
         each_source::check(name, place, &merged, &mut problems);
     }
@@ -116,6 +117,23 @@ fn merge(entry: Entry, merged: &mut Merged) -> Result<(), ConfigProblem> {
         }
         Err(reason) => Err(ConfigProblem::Value { place, key, reason }),
     }
+}
+
+/// Feeders write into the drop directory and below: an archive there would be theirs.
+fn archive_in_reach(merged: &Merged) -> Option<ConfigProblem> {
+    let path = |key: &str| Some(merged.get(key)?.0.to_string());
+    let (inbox, state, archive) = (path("inbox.path")?, path(STATE_PATH)?, path("inbox.archive")?);
+    let steps = |path: &Path| path.components().collect::<std::path::PathBuf>();
+    let archive = steps(&Path::new(&state).join(archive));
+    if !archive.starts_with(steps(Path::new(&inbox))) {
+        return None;
+    }
+    let (_, place) = merged.get("inbox.archive")?.clone();
+    let reason = format!(
+        "{} lies in the drop directory {inbox}, where feeders write: name a directory outside it",
+        archive.display()
+    );
+    Some(ConfigProblem::Value { place, key: "inbox.archive".to_owned(), reason })
 }
 
 /// Gives a section's `url` its value from the file that `url_file` names, if it names one.

@@ -26,13 +26,13 @@ pub async fn carry_out(engine: &Engine, run: i64, decision: Decision) -> RunResu
         Decision::Approve => {
             let report = engine.approve(run).await?;
             fault::step("decided");
-            let settled = inbox::settle_decided(&engine.database, &engine.settings, &held, Some(&report)).await;
+            let settled = inbox::settle_decided(engine, &held, Some(&report)).await;
             (Decided::Applied(Box::new(report)), settled)
         }
         Decision::Reject => {
             let past = engine.reject(run).await?;
             fault::step("decided");
-            let settled = inbox::settle_decided(&engine.database, &engine.settings, &past, None).await;
+            let settled = inbox::settle_decided(engine, &past, None).await;
             (Decided::Rejected(Box::new(past)), settled)
         }
     };

@@ -283,6 +283,8 @@ async fn finish<T>(shared: &Shared, mut worker: JoinHandle<T>) {
     let what = shared.progress.what();
     if tokio::time::timeout(PATIENCE, &mut worker).await.is_err() {
         tracing::warn!("{what} takes too long: it is rolled back, the next start does it again");
+        // What waits for the disk cannot be aborted: it ends by itself at its next read.
+        shared.cut_off.cancel();
         worker.abort();
         // Aborted or ended in the same moment: both are an end.
         drop(worker.await);

@@ -35,6 +35,8 @@ pub struct Shared {
     pub mail: Arc<Notify>,
     /// Ends everything: no new job is begun.
     pub stop: CancellationToken,
+    /// Ends the reading of files: whoever was told to stop has had time enough.
+    pub cut_off: CancellationToken,
     /// What the worker does, for the watchdog.
     pub progress: Progress,
     /// systemd.
@@ -70,6 +72,7 @@ impl Shared {
             wake: Arc::new(Notify::new()),
             mail: Arc::new(Notify::new()),
             stop: CancellationToken::new(),
+            cut_off: CancellationToken::new(),
             progress,
             systemd: Systemd::from_env(),
             status: Arc::new(status),
@@ -172,6 +175,7 @@ impl Shared {
             wait: self.wait,
             observer,
             rules: &crate::rules::RULES,
+            stop: self.cut_off.clone(),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::daemon::later::Later;
 use crate::daemon::shared::Shared;
 use crate::daemon::tasks::Tasks;
 use crate::daemon::worker::feeds::Feeds;
+use crate::disk::blocking;
 use crate::inbox::{Inbox, Look, Marks, ReaderLock, Sets, Watch};
 use crate::run::{Note, Report};
 
@@ -58,7 +59,7 @@ impl Worker {
     /// A worker that has done nothing yet.
     pub fn new(shared: Arc<Shared>) -> Self {
         let settings = shared.settings();
-        let inbox = Inbox::new(&settings.inbox.path, settings.inbox.settle);
+        let inbox = Inbox::new(&settings.inbox, &shared.cut_off);
         let tasks = Tasks::new(Arc::clone(&shared));
         let now = shared.clock.now();
         Self {
@@ -157,8 +158,8 @@ impl Worker {
         }
         self.tasks.run_due().await?;
         let look = self.look()?;
-        let jobs = self.sort_out(&look);
-        let _lock = (!jobs.is_empty()).then(|| ReaderLock::set(self.inbox.dir(), self.shared.clock.now()));
+        let jobs = blocking(|| self.sort_out(&look))?;
+        let _lock = (!jobs.is_empty()).then(|| ReaderLock::set(&look.dir, self.shared.clock.now()));
         let mut waiting: HashSet<&str> = HashSet::new();
         for job in &jobs {
             if job.source.as_deref().is_some_and(|source| waiting.contains(source)) {
@@ -167,7 +168,7 @@ impl Worker {
             if self.shared.stop.is_cancelled() || !self.shared.leads() {
                 break;
             }
-            match self.file(job).await {
+            match self.file(&look.dir, job).await {
                 Next::Go => {}
                 Next::Later => waiting.extend(job.source.as_deref()),
                 Next::Pause(reason) => return Err(reason),
@@ -230,8 +231,8 @@ impl Worker {
             return false;
         }
         let (old, new) = (&self.settings.inbox, &settings.inbox);
-        if (&old.path, old.settle) != (&new.path, new.settle) {
-            self.inbox = Inbox::new(&new.path, new.settle);
+        if (&old.path, old.settle, old.max_mib) != (&new.path, new.settle, new.max_mib) {
+            self.inbox = Inbox::new(new, &self.shared.cut_off);
             self.watch = None;
         }
         self.tasks.adopt();

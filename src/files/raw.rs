@@ -39,6 +39,15 @@ where
 }
 
 impl<R: Read, L: Iterator<Item = u64>> RawLines<R, L> {
+    /// Reads to the end of the file: only there its bytes are known to be those that were scanned.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn finish(&mut self) -> Result<(), FileProblem> {
+        while self.records.next()?.is_some() {}
+        Ok(())
+    }
+
     fn advance(&mut self) -> Result<Option<RawLine>, FileProblem> {
         while self.wanted.peek().is_some()
             && let Some(record) = self.records.next()?

@@ -2,11 +2,11 @@
 //! expirations. It must not begin or end transactions: the life of a run does.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use crate::config::{DelScope, Settings};
+use crate::disk::{Pass, RegularFile, blocking};
 use crate::expiry::{self, Methods};
-use crate::files::{self, Entry, Kind, Reading, Scan};
+use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
 use crate::flatfile::stage::{Stage, Staged};
 use crate::flatfile::{COMPONENT, METHOD, buffer, del, waves};
 use crate::mail;
@@ -21,7 +21,7 @@ use crate::run::work::{Place, Work};
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
 pub struct Drop<'a> {
     /// The open file: what is scanned is what is read, whatever happens to the name.
-    pub file: &'a File,
+    pub file: &'a RegularFile,
     /// Its path, for messages.
     pub path: &'a str,
     /// What it is.
@@ -120,24 +120,42 @@ async fn stage(work: &mut Work<'_>, drop: &Drop<'_>) -> RunResult<(Staged, Lines
     let roles = role_names(work.site, drop.scan.kind);
     let ids: Vec<i64> = work.site.roles.iter().map(|role| role.id).collect();
     let unreadable = |problem| RunError::from_file(problem, drop.path);
-    let mut reader = files::read(drop.file, drop.scan, drop.reading).map_err(unreadable)?;
+    // Each attempt reads the file anew; its end is an error if these are not the bytes that were scanned.
+    let mut reader = files::read(drop.file.pass(&drop.scan.sha256), drop.scan, drop.reading).map_err(unreadable)?;
     let mut stage = Stage::open(work.conn, &roles, &ids, drop.keys, work.run, work.now).await?;
-    let mut records = 0;
-    while let Some(entry) = reader.next() {
-        match entry.map_err(unreadable)? {
-            Entry::Line(line) => stage.line(work.conn, &line).await?,
-            Entry::Bad(problem) => stage.problem(work.conn, &problem).await?,
+    loop {
+        let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
+        if entries.is_empty() {
+            break;
         }
-        records += 1;
-        if records % 1000 == 0 {
-            work.observer.reached(Moment::Read { lines: reader.tally().physical, of: drop.scan.lines }).await;
+        for entry in &entries {
+            match entry {
+                Entry::Line(line) => stage.line(work.conn, line).await?,
+                Entry::Bad(problem) => stage.problem(work.conn, problem).await?,
+            }
         }
+        work.observer.reached(Moment::Read { lines: reader.tally().physical, of: drop.scan.lines }).await;
     }
     let tally = reader.tally();
     let staged = stage.finish(work.conn).await?;
     let lines =
         Lines { physical: tally.physical, blank: tally.blank, records: tally.read + tally.bad, failed: staged.errors };
     Ok((staged, lines))
+}
+
+/// The next entries, none at the end: so many that the disk is waited for now and then, so few that they take little memory.
+fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProblem> {
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while entries.len() < 1000 && bytes < 1 << 20 {
+        let Some(entry) = reader.next() else { break };
+        let entry = entry?;
+        bytes += match &entry {
+            Entry::Line(line) => line.role.len() + line.user.len() + line.course.len(),
+            Entry::Bad(problem) => problem.value.len(),
+        };
+        entries.push(entry);
+    }
+    Ok(entries)
 }
 
 /// Runs the waves: the instances that adds need, then per wave the adds and the dels.

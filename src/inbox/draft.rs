@@ -1,18 +1,23 @@
 //! A file beside a drop that is whole or not there: written under a hidden name, on the disk before it gets its own.
 //! It must not know what is written.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{BufWriter, ErrorKind, Write};
 
-use super::InboxError;
+use super::{InboxError, names};
+use crate::disk::Dir;
 use crate::fault;
+
+/// Readable for the feeders, whose group the directory gives it, and for nobody else; the umask does not count.
+const MODE: u32 = 0o640;
 
 /// A file that is being written; dropped before it is finished, nothing of it is left.
 pub struct Draft {
     out: BufWriter<File>,
-    hidden: PathBuf,
-    path: PathBuf,
+    dir: Dir,
+    hidden: OsString,
+    name: OsString,
     finished: bool,
 }
 
@@ -21,12 +26,18 @@ impl Draft {
     ///
     /// # Errors
     /// The directory's.
-    pub fn begin(path: PathBuf, mark: &str) -> Result<Self, InboxError> {
-        let hidden = path.with_file_name(format!(".enrold-{mark}.draft"));
-        // What an earlier try left, or a link that somebody put here, is not written through.
-        drop(fs::remove_file(&hidden));
-        let file = File::create_new(&hidden).map_err(|error| InboxError::new("cannot write", &path, error))?;
-        Ok(Self { out: BufWriter::new(file), hidden, path, finished: false })
+    pub fn begin(dir: &Dir, name: &OsStr, mark: &str) -> Result<Self, InboxError> {
+        let hidden = OsString::from(format!(".enrold-{mark}.draft"));
+        let made = create(dir, &hidden).or_else(|error| match error.kind() {
+            // Somebody has put something here that cannot be removed, a directory.
+            ErrorKind::AlreadyExists => {
+                let other = OsString::from(format!(".enrold-{mark}-{}.draft", names::new_token(name)));
+                create(dir, &other)
+            }
+            _ => Err(error),
+        });
+        let (file, hidden) = made.map_err(|error| InboxError::new("cannot write", &dir.join(name), error))?;
+        Ok(Self { out: BufWriter::new(file), dir: dir.clone(), hidden, name: name.to_owned(), finished: false })
     }
 
     /// Gives the file its name, in the place of an earlier one of that name.
@@ -36,15 +47,21 @@ impl Draft {
     pub fn finish(mut self) -> Result<(), InboxError> {
         let whole = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
         fault::step("draft-written");
-        let named = whole.and_then(|()| fs::rename(&self.hidden, &self.path));
+        let named = whole.and_then(|()| self.dir.rename_over(&self.hidden, &self.name));
         self.finished = named.is_ok();
         named.map_err(|error| self.cannot(error))
     }
 
     /// The error of a write, with the file that cannot be written.
     pub fn cannot(&self, error: impl Into<std::io::Error>) -> InboxError {
-        InboxError::new("cannot write", &self.path, error.into())
+        InboxError::new("cannot write", &self.dir.join(&self.name), error.into())
     }
+}
+
+/// Makes the hidden file. What an earlier try left, or a link that somebody put here, is not written through.
+fn create(dir: &Dir, hidden: &OsStr) -> std::io::Result<(File, OsString)> {
+    drop(dir.remove(hidden));
+    Ok((dir.create_new(hidden, MODE)?, hidden.to_owned()))
 }
 
 impl Write for Draft {
@@ -61,7 +78,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if !self.finished {
             // What stays is written over at the next try.
-            drop(fs::remove_file(&self.hidden));
+            drop(self.dir.remove(&self.hidden));
         }
     }
 }

@@ -1,20 +1,20 @@
 //! The end of a file's way: its lists are written, then it gets the name that says what became of it.
 //! It must not decide what became of it: the run's report says so.
 
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-use super::claim::rename_free;
-use super::{Claimed, InboxError, followers, lists, names, sync_directory};
+use super::claim::Target;
+use super::{Claimed, InboxError, followers, lists, names};
 use crate::config::{DoneMode, Settings};
 use crate::db::Database;
+use crate::disk::{Dir, RegularFile, blocking, own};
 use crate::fault;
 use crate::run::{Report, RunError, State, zone};
-use crate::source::bundle;
 
 /// What kept a file from getting its name: its run stands all the same, and its end is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -77,16 +77,19 @@ pub async fn finish(
     let stays = ending != Ending::Done || settings.inbox.done_mode == DoneMode::Rename;
     let named = stays.then(|| ending.word());
     let between = lists::write(database, settings, claimed, report, &stamp, named).await?;
-    // The manifest comes last: as long as it is ours, the others are found again.
-    followers::end(settings, claimed, ending, &stamp)?;
-    consume_marker(claimed, &stamp)?;
-    let sha256 = match &report.read_as {
-        Some(read) => read.sha256.clone(),
-        // The run has read the snapshot; a name in the archive tells the file.
-        None if claimed.is_set => bundle::digest_of(&claimed.path).unwrap_or_default(),
-        None => String::new(),
-    };
-    Ok(rename(settings, claimed, ending, &between, &stamp, &sha256)?)
+    let sha256 = read_sha256(report).unwrap_or_default();
+    let renamed = blocking(|| {
+        // The manifest comes last: as long as it is ours, the others are found again.
+        followers::end(settings, claimed, ending, &stamp)?;
+        consume_marker(claimed, &stamp)?;
+        rename(settings, claimed, ending, &between, &stamp, sha256)
+    });
+    Ok(renamed?)
+}
+
+/// The digest of the dropped file's own bytes, if its run has read them all.
+pub fn read_sha256(report: &Report) -> Option<&str> {
+    report.dropped.as_deref().or_else(|| report.read_as.as_ref().map(|read| read.sha256.as_str()))
 }
 
 /// Gives a file the name of its end, without lists; `between` stands behind its ending. `None` if it was deleted, or is gone.
@@ -101,67 +104,102 @@ pub(super) fn rename(
     stamp: &str,
     sha256: &str,
 ) -> Result<Option<PathBuf>, InboxError> {
-    let Claimed { dir, name, path, .. } = claimed;
-    let renamed = match (ending, settings.inbox.done_mode) {
-        (Ending::Done, DoneMode::Delete) => fs::remove_file(path).map(|()| None),
-        (Ending::Done, DoneMode::Archive) => archive(settings, claimed, stamp, sha256).map(Some),
-        _ => rename_free(path, dir, name, (ending.word(), between), stamp).map(Some),
-    };
+    let Claimed { dir, name, working, .. } = claimed;
+    let beside = Target { dir, name, ending: ending.word(), behind: between, stamp };
+    let renamed = claimed.lies_at(dir, working).and_then(|ours| match (ours, ending, settings.inbox.done_mode) {
+        // Somebody has put another file in its place, which is none of this run: it is taken as what it is.
+        (false, ..) => Ok(None),
+        (true, Ending::Done, DoneMode::Delete) => dir.remove(working).map(|()| None),
+        (true, Ending::Done, DoneMode::Archive) => archive(settings, claimed, stamp, sha256),
+        (true, ..) => move_to(claimed, &beside),
+    });
     let to = match renamed {
         Ok(to) => to,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.symlink_metadata().is_err() => None,
-        Err(error) => return Err(InboxError::new("cannot rename", path, error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !dir.has(working) => None,
+        Err(error) => return Err(InboxError::new("cannot rename", &claimed.path(), error)),
     };
     fault::step("renamed-not-synced");
-    sync_directory(dir).map_err(|error| InboxError::new("cannot write down the new name of", path, error))?;
+    dir.sync().map_err(|error| InboxError::new("cannot write down the new name of", &claimed.path(), error))?;
     fault::step("renamed");
     Ok(to)
+}
+
+/// Renames a file to the first free name of a target. If somebody was faster and put another one in its place, that one is
+/// given back, and the file is gone.
+fn move_to(claimed: &Claimed, target: &Target) -> io::Result<Option<PathBuf>> {
+    let to = target.take(&claimed.dir, &claimed.working)?;
+    if claimed.lies_at(target.dir, &to)? {
+        return Ok(Some(target.dir.join(&to)));
+    }
+    let back = Target { dir: &claimed.dir, name: &claimed.name, ending: "", behind: "", stamp: target.stamp };
+    back.take(target.dir, &to)?;
+    Ok(None)
 }
 
 /// `NAME.ok` has done its service: it must not call the next file of that name complete.
 pub(super) fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), InboxError> {
     let marker = names::fitted(&claimed.name, ".ok");
-    let path = claimed.dir.join(&marker);
-    match rename_free(&path, &claimed.dir, &marker, (".done", ""), stamp) {
+    let target = Target { dir: &claimed.dir, name: &marker, ending: ".done", behind: "", stamp };
+    match target.take(&claimed.dir, &marker) {
         Ok(_) => {
             fault::step("marker-renamed");
             Ok(())
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(InboxError::new("cannot rename", &path, error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(InboxError::new("cannot rename", &claimed.dir.join(&marker), error)),
     }
 }
 
-/// The archive's directory: a relative path begins at the drop directory.
+/// The archive's directory: a relative path begins at the state directory, where no feeder writes.
 pub(super) fn archive_root(settings: &Settings) -> PathBuf {
-    settings.inbox.path.join(&settings.inbox.archive)
+    settings.state.path.join(&settings.inbox.archive)
 }
 
 /// Moves a file into the archive, to `YYYY/MM/STAMP_DIGEST_NAME` (spec files 1.5).
-fn archive(settings: &Settings, claimed: &Claimed, stamp: &str, sha256: &str) -> std::io::Result<PathBuf> {
-    let dir = archive_root(settings).join(&stamp[..4]).join(&stamp[4..6]);
-    fs::create_dir_all(&dir)?;
+fn archive(settings: &Settings, claimed: &Claimed, stamp: &str, sha256: &str) -> io::Result<Option<PathBuf>> {
+    let root = archive_root(settings);
+    own::make_directories(&root)?;
+    let dir = Dir::open(&root)?.make_dir(OsStr::new(&stamp[..4]))?.make_dir(OsStr::new(&stamp[4..6]))?;
     let digest = sha256.get(..8).unwrap_or("unread");
     let name = [format!("{stamp}_{digest}_").as_bytes(), claimed.name.as_bytes()].concat();
-    let to = match rename_free(&claimed.path, &dir, OsStr::from_bytes(&name), ("", ""), stamp) {
-        Err(error) if error.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
-            copy_across(&claimed.path, &dir, OsStr::from_bytes(&name), stamp)?
+    let target = Target { dir: &dir, name: OsStr::from_bytes(&name), ending: "", behind: "", stamp };
+    let moved = match (move_to(claimed, &target), &claimed.file) {
+        (Err(error), Ok(file)) if error.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
+            copy_across(claimed, file, &target, sha256).map(Some)
         }
-        other => other?,
-    };
-    sync_directory(&dir)?;
-    Ok(to)
+        (moved, _) => moved,
+    }?;
+    dir.sync()?;
+    Ok(moved)
 }
 
-/// The archive lies on another file system: the file is copied there whole before it is removed here.
-fn copy_across(from: &Path, dir: &Path, name: &OsStr, stamp: &str) -> std::io::Result<PathBuf> {
-    let hidden = dir.join(names::fitted(name, ".part"));
-    fs::copy(from, &hidden)?;
-    fs::File::open(&hidden)?.sync_all()?;
-    let to = rename_free(&hidden, dir, name, ("", ""), stamp)?;
-    sync_directory(dir)?;
-    fs::remove_file(from)?;
-    Ok(to)
+/// The archive lies on another file system, or behind another mount: the file is copied there whole, and compared, before it
+/// is removed here. A copy that an earlier try has finished is taken as it is.
+fn copy_across(claimed: &Claimed, file: &RegularFile, target: &Target, sha256: &str) -> io::Result<PathBuf> {
+    let Target { dir, name, .. } = target;
+    let done = |name: &OsString| dir.open_file(name).is_ok_and(|copy| copy.verify(sha256).is_ok());
+    let first = target.names().take_while(|name| dir.has(name)).find(done);
+    let to = match first {
+        Some(to) => to,
+        None => {
+            let hidden = names::fitted(name, ".part");
+            if dir.has(&hidden) {
+                dir.remove(&hidden)?;
+            }
+            let mut copy = dir.create_new(&hidden, 0o600)?;
+            io::copy(&mut file.pass(sha256), &mut copy)?;
+            copy.sync_all()?;
+            fault::step("archive-copied");
+            dir.open_file(&hidden)?.verify(sha256)?;
+            target.take(dir, &hidden)?
+        }
+    };
+    dir.sync()?;
+    fault::step("archived-not-removed");
+    if claimed.lies_at(&claimed.dir, &claimed.working)? {
+        claimed.dir.remove(&claimed.working)?;
+    }
+    Ok(dir.join(&to))
 }
 
 /// The old name of a file that waits for a decision, or nothing if its name says something else.

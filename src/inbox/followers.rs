@@ -1,21 +1,21 @@
 //! The files that a manifest names: when the way of their set ends, they get the same name as the manifest, before it.
 //! It must not read the files beyond their digest.
 
-use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
+use std::ffi::{OsStr, OsString};
 
 use super::ending::{consume_marker, held_name, rename};
 use super::{Claimed, Ending, InboxError};
 use crate::config::{EncodingFallback, Settings};
+use crate::disk::{Dir, RegularFile};
 use crate::files::{Delimiter, TableForm};
-use crate::source::bundle::{self, MANIFEST, Part};
+use crate::source::bundle::{self, Announced, MANIFEST, Sent};
 
 /// The files that a manifest names, under the names at which they are dropped; none if it cannot be read.
-pub(super) fn named(manifest: &Path, fallback: EncodingFallback) -> Vec<Part> {
+pub(super) fn named(manifest: &RegularFile, fallback: EncodingFallback) -> Vec<(String, Announced)> {
     let form = TableForm { columns: Vec::new(), exact: false, delimiters: &Delimiter::ALL, fallback: Some(fallback) };
-    match bundle::parts_of(manifest, &form) {
-        Ok(Ok(parts)) => parts,
+    let manifest = Sent { name: String::new(), file: manifest.clone() };
+    match bundle::named_by(&manifest, &form) {
+        Ok(Ok(named)) => named,
         Ok(Err(_)) | Err(_) => Vec::new(),
     }
 }
@@ -29,30 +29,26 @@ pub(super) fn end(settings: &Settings, claimed: &Claimed, ending: Ending, stamp:
     if !claimed.is_set || !claimed.name.to_string_lossy().ends_with(MANIFEST) {
         return Ok(());
     }
-    for part in named(&claimed.path, settings.flatfile.encoding_fallback) {
-        let sha256 = part.announced.sha256.unwrap_or_default();
-        let own = part.path.file_name().unwrap_or_default();
-        let lying = candidates(&claimed.dir, own);
-        let Some(path) = lying.into_iter().find(|path| digest(path).is_some_and(|found| found == sha256)) else {
-            continue;
-        };
-        let file = Claimed { is_set: false, ..Claimed::of(&claimed.dir, own, path, claimed.token.clone()) };
-        consume_marker(&file, stamp)?;
-        rename(settings, &file, ending, "", stamp, &sha256)?;
+    let Ok(manifest) = &claimed.file else { return Ok(()) };
+    for (own, announced) in named(manifest, settings.flatfile.encoding_fallback) {
+        let sha256 = announced.sha256.unwrap_or_default();
+        let own = OsStr::new(&own);
+        for lying in candidates(&claimed.dir, own) {
+            let Some(file) = Claimed::of(&claimed.dir, own, &lying, claimed.token.clone())? else { continue };
+            let found = file.file.as_ref().ok().and_then(|file| file.digest().ok());
+            if found.is_some_and(|(found, _)| found == sha256) {
+                consume_marker(&file, stamp)?;
+                rename(settings, &file, ending, "", stamp, &sha256)?;
+                break;
+            }
+        }
     }
     Ok(())
 }
 
 /// Where a file of a set may lie: under its own name, or waiting for a decision.
-fn candidates(dir: &Path, own: &std::ffi::OsStr) -> Vec<PathBuf> {
-    let listed = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let held = listed.filter(|name| held_name(name) == Some(own)).map(|name| dir.join(name));
-    std::iter::once(dir.join(own)).chain(held).collect()
-}
-
-fn digest(path: &Path) -> Option<String> {
-    path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
-    let mut digest = Sha256::new();
-    std::io::copy(&mut std::fs::File::open(path).ok()?, &mut digest).ok()?;
-    Some(format!("{:x}", digest.finalize()))
+fn candidates(dir: &Dir, own: &OsStr) -> Vec<OsString> {
+    let listed = dir.names().unwrap_or_default().into_iter();
+    let held = listed.filter(|name| held_name(name) == Some(own));
+    std::iter::once(own.to_owned()).chain(held).collect()
 }

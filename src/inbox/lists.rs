@@ -1,19 +1,20 @@
 //! What lies beside a file after its run: the report, the list of errors, and the failed lines to try again.
 //! It must not rename the file itself.
 
-use std::fs::File;
+use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
-use super::{Claimed, EndingError, InboxError, names, read_regular};
+use super::{Claimed, EndingError, InboxError, names, read_sha256};
 use crate::config::{Locale, Settings};
 use crate::db::{Conn, Database};
+use crate::disk::{Pass, RegularFile, blocking};
 use crate::fault;
-use crate::files::{self, FileProblem, Kind, RawLines, Reading, Scan};
-use crate::report::{self, Problem};
+use crate::files::{self, FileProblem, Kind, RawLine, RawLines, Reading, Scan};
+use crate::report::{self, Code, Problem, inert};
 use crate::run::hold::Shelf;
 use crate::run::{Report, RunError, State, problems_after};
 
@@ -21,6 +22,8 @@ use crate::run::{Report, RunError, State, problems_after};
 const REPORT: u64 = 16 << 20;
 /// Problems held in memory at a time.
 const PAGE: usize = 10_000;
+/// What is said of every line of a file that is no flat file.
+const OTHER_FORM: [Code; 3] = [Code::BadVerb, Code::RowRagged, Code::RowTooLong];
 
 /// Writes the report of a run beside its file and, when lines failed, the list of errors and the retry file. Written
 /// again after a crash, they take the place of the first ones. Gives what stands between the file's name and each ending,
@@ -40,17 +43,20 @@ pub(super) async fn write(
     beside.report(run, settings)?;
     fault::step("report-written");
     if run.errors == 0 || run.state == State::Failed {
-        beside.without_lists()?;
+        beside.without(&[".errors.csv", ".retry.csv"])?;
         return Ok(beside.between);
     }
     let mut problems = Problems::of(database, settings, run).await?;
     // A line of a set is no order that could be given again: the next set says all.
-    let text = if claimed.is_set { None } else { Some(Text::open(claimed, run, settings)?) };
-    let lines = if claimed.is_set { Vec::new() } else { problems.lines().await? };
+    let text = if claimed.is_set { None } else { Some(blocking(|| Text::open(claimed, run, settings))?) };
+    let (lines, understood) = if claimed.is_set { (Vec::new(), false) } else { problems.lines().await? };
+    // A file of which no line was understood may be anything, and nothing of it is shown to those who see the lists.
+    let text = text.filter(|_| understood || run.errors < run.lines.records);
     beside.errors(text.as_ref(), &mut problems, &lines, settings.locale).await?;
     fault::step("errors-written");
-    if let Some(text) = &text {
-        beside.retry(text, lines)?;
+    match &text {
+        Some(text) => blocking(|| beside.retry(text, lines))?,
+        None => beside.without(&[".retry.csv"])?,
     }
     fault::step("retry-written");
     Ok(beside.between)
@@ -74,41 +80,46 @@ impl<'a> Beside<'a> {
         beside
     }
 
-    fn path(&self, ending: &str) -> PathBuf {
-        self.claimed.dir.join(names::fitted(&self.claimed.name, &format!("{}{ending}", self.between)))
+    fn name(&self, ending: &str) -> OsString {
+        names::fitted(&self.claimed.name, &format!("{}{ending}", self.between))
     }
 
     fn is_free_or_own(&self, word: Option<&str>) -> bool {
-        if let Some(bytes) = read_regular(&self.path(".report.json"), REPORT) {
+        let dir = &self.claimed.dir;
+        if let Ok(bytes) = dir.open_file(&self.name(".report.json")).and_then(|file| file.beginning(REPORT)) {
             let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            return document["drop"]["token"] == self.claimed.token.as_str();
+            return document["drop"]["mark"] == self.mark();
         }
-        let free = |path: PathBuf| path.symlink_metadata().is_err();
-        let named = word
-            .map(|word| self.claimed.dir.join(names::fitted(&self.claimed.name, &format!("{word}{}", self.between))));
-        named.is_none_or(free)
-            && [".report.json", ".errors.csv", ".retry.csv"].iter().all(|ending| free(self.path(ending)))
+        let named = word.map(|word| names::fitted(&self.claimed.name, &format!("{word}{}", self.between)));
+        named.is_none_or(|name| !dir.has(&name))
+            && [".report.json", ".errors.csv", ".retry.csv"].iter().all(|ending| !dir.has(&self.name(ending)))
+    }
+
+    /// What tells this drop's report from others, without its token; another file under that token is another drop.
+    fn mark(&self) -> String {
+        let claim = self.claimed.claim();
+        let of = format!("report {} {} {}", self.claimed.token, claim.device, claim.inode);
+        format!("{:x}", Sha256::digest(of))[..16].to_owned()
     }
 
     fn draft(&self, ending: &str) -> Result<Draft, EndingError> {
-        Ok(Draft::begin(self.path(ending), &self.claimed.token)?)
+        Ok(Draft::begin(&self.claimed.dir, &self.name(ending), &self.claimed.token)?)
     }
 
     fn report(&self, run: &Report, settings: &Settings) -> Result<(), EndingError> {
         let mut document = report::document(run, settings.locale);
-        document["drop"] =
-            serde_json::json!({ "name": self.claimed.name.to_string_lossy(), "token": self.claimed.token });
+        document["drop"] = serde_json::json!({ "name": self.claimed.name.to_string_lossy(), "mark": self.mark() });
         let mut draft = self.draft(".report.json")?;
         writeln!(draft, "{document:#}").map_err(|error| draft.cannot(error))?;
         Ok(draft.finish()?)
     }
 
     /// No line failed: the lists of the same drop, when it was held with failed lines, say nothing any more.
-    fn without_lists(&self) -> Result<(), EndingError> {
-        for path in [".errors.csv", ".retry.csv"].map(|ending| self.path(ending)) {
-            match std::fs::remove_file(&path) {
+    fn without(&self, endings: &[&str]) -> Result<(), EndingError> {
+        for name in endings.iter().map(|ending| self.name(ending)) {
+            match self.claimed.dir.remove(&name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(InboxError::new("cannot remove", &path, error).into());
+                    return Err(InboxError::new("cannot remove", &self.claimed.dir.join(&name), error).into());
                 }
                 _ => {}
             }
@@ -117,7 +128,7 @@ impl<'a> Beside<'a> {
     }
 
     /// `line,code,message,raw`: a record per problem, in UTF-8; of a set `file,line,code,message`, for its rows stand in
-    /// several files and are no orders.
+    /// several files and are no orders. It is for reading, mostly in a spreadsheet: no cell of it is a formula there.
     async fn errors(
         &self,
         text: Option<&Text>,
@@ -125,39 +136,43 @@ impl<'a> Beside<'a> {
         lines: &[u64],
         locale: Locale,
     ) -> Result<(), EndingError> {
-        let raw = text.map(|text| text.raw(lines.iter().copied())).transpose()?;
-        let mut raw = raw.map(Iterator::peekable);
+        let mut raw = text.map(|text| text.raw(lines.iter().copied())).transpose()?;
+        let mut ahead: Option<RawLine> = None;
         let mut draft = self.draft(".errors.csv")?;
-        let claimed = self.claimed.path.display().to_string();
-        let header: &[u8] = if raw.is_some() { b"line,code,message,raw\n" } else { b"file,line,code,message\n" };
+        let claimed = self.claimed.path().display().to_string();
+        let of_set = self.claimed.is_set;
+        let header: &[u8] = if of_set { b"file,line,code,message\n" } else { b"line,code,message,raw\n" };
         draft.write_all(header).map_err(|error| draft.cannot(error))?;
         let mut page = problems.after(None).await?;
         while let Some((last, _)) = page.last() {
             let last = *last;
             let mut out = csv::Writer::from_writer(&mut draft);
-            let mut written = Ok(());
-            for (_, problem) in &page {
-                let number = problem.line.to_string();
-                let code = problem.code.as_str();
-                let record = match &mut raw {
-                    None => {
-                        // The line has a column of its own.
-                        let message = Problem { file: String::new(), line: 0, ..problem.clone() }.text(locale);
-                        out.write_record([&problem.file, &number, code, &message])
-                    }
-                    Some(raw) => {
-                        let same = raw.next_if(|line| line.as_ref().map_or(true, |line| line.line == problem.line));
-                        let line = same.transpose().map_err(|error| RunError::from_file(error, &claimed))?;
-                        let line = line.map(|line| line.text).unwrap_or_default();
-                        out.write_record([&number, code, &problem.text(locale), &line])
-                    }
-                };
-                written = written.and(record);
-            }
-            let flushed = written.map_err(std::io::Error::from).and_then(|()| out.flush());
+            let mut record = |problem: &Problem| -> Result<csv::Result<()>, EndingError> {
+                let (number, code) = (problem.line.to_string(), problem.code.as_str());
+                if of_set {
+                    // The line has a column of its own.
+                    let message = Problem { file: String::new(), line: 0, ..problem.clone() }.text(locale);
+                    return Ok(out.write_record([&*inert(&problem.file), &number, code, &inert(&message)]));
+                }
+                if ahead.is_none()
+                    && let Some(raw) = &mut raw
+                {
+                    ahead = raw.next().transpose().map_err(|error| RunError::from_file(error, &claimed))?;
+                }
+                let line = ahead.take_if(|line| line.line == problem.line).map(|line| line.text).unwrap_or_default();
+                Ok(out.write_record([&number, code, &inert(&problem.text(locale)), &inert(&line)]))
+            };
+            let mut all = || {
+                page.iter().try_fold(Ok(()), |written: csv::Result<()>, (_, problem)| Ok(written.and(record(problem)?)))
+            };
+            let written: Result<csv::Result<()>, EndingError> = blocking(&mut all);
+            let flushed = written?.map_err(std::io::Error::from).and_then(|()| out.flush());
             drop(out);
             flushed.map_err(|error| draft.cannot(error))?;
             page = problems.after(Some(last)).await?;
+        }
+        if let Some(raw) = &mut raw {
+            blocking(|| raw.finish()).map_err(|error| RunError::from_file(error, &claimed))?;
         }
         Ok(draft.finish()?)
     }
@@ -167,42 +182,46 @@ impl<'a> Beside<'a> {
     fn retry(&self, text: &Text, lines: Vec<u64>) -> Result<(), EndingError> {
         let header = Some(text.scan.header_line).filter(|line| *line > 0);
         let mut draft = self.draft(".retry.csv")?;
-        for line in text.raw(header.into_iter().chain(lines))? {
+        let mut raw = text.raw(header.into_iter().chain(lines))?;
+        for line in raw.by_ref() {
             let line = line.map_err(|error| text.refused(error))?;
             if !line.cut {
                 writeln!(draft, "{}", line.text).map_err(|error| draft.cannot(error))?;
             }
         }
+        raw.finish().map_err(|error| text.refused(error))?;
         Ok(draft.finish()?)
     }
 }
 
 /// The file itself, to copy its lines as they were written.
 struct Text {
-    file: File,
+    file: RegularFile,
     scan: Scan,
     path: String,
 }
 
 impl Text {
     fn open(claimed: &Claimed, run: &Report, settings: &Settings) -> Result<Self, EndingError> {
-        let path = claimed.path.display().to_string();
-        let mut file =
-            File::open(&claimed.path).map_err(|error| InboxError::new("cannot read again", &claimed.path, error))?;
+        let path = claimed.path().display().to_string();
+        let unreadable = |error| InboxError::new("cannot read again", &claimed.path(), error);
+        let file = claimed.open().map_err(unreadable)?;
         let kind = run.read_as.as_ref().and_then(|read| read.kind.parse::<Kind>().ok());
         // Only times need a zone, and none is read here.
         let reading = Reading { kind, fallback: settings.flatfile.encoding_fallback, zone: chrono_tz::UTC };
-        match files::scan(&mut file, &reading) {
+        let mut scanned = file.pass(read_sha256(run).unwrap_or_default());
+        match files::scan(&mut scanned, &reading) {
             Ok(scan) => Ok(Self { file, scan, path }),
             Err(problem) => Err(RunError::from_file(problem, &path).into()),
         }
     }
 
-    fn raw<L>(&self, lines: L) -> Result<RawLines<&File, L::IntoIter>, EndingError>
+    fn raw<L>(&self, lines: L) -> Result<RawLines<Pass, L::IntoIter>, EndingError>
     where
         L: IntoIterator<Item = u64>,
     {
-        files::raw_lines(&self.file, &self.scan, lines).map_err(|problem| self.refused(problem))
+        let pass = self.file.pass(&self.scan.sha256);
+        files::raw_lines(pass, &self.scan, lines).map_err(|problem| self.refused(problem))
     }
 
     fn refused(&self, problem: FileProblem) -> EndingError {
@@ -241,13 +260,14 @@ impl Problems {
         }
     }
 
-    /// The lines of all problems that have one, ascending.
-    async fn lines(&mut self) -> Result<Vec<u64>, EndingError> {
-        let (mut lines, mut key) = (Vec::new(), None);
+    /// The lines of all problems that have one, ascending; and whether any of these was more than a line of another form.
+    async fn lines(&mut self) -> Result<(Vec<u64>, bool), EndingError> {
+        let (mut lines, mut understood, mut key) = (Vec::new(), false, None);
         loop {
             let page = self.after(key).await?;
-            let Some((last, _)) = page.last() else { return Ok(lines) };
+            let Some((last, _)) = page.last() else { return Ok((lines, understood)) };
             key = Some(*last);
+            understood |= page.iter().any(|(_, problem)| !OTHER_FORM.contains(&problem.code));
             lines.extend(page.iter().map(|(_, problem)| problem.line).filter(|line| *line > 0));
         }
     }

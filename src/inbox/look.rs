@@ -1,17 +1,19 @@
 //! One look at the drop directory: which files are complete, which are still being written, and in which order to take
-//! them. It must not open or change a file.
+//! them. It must not read or change a file.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::names::{self, READER_LOCK, Sort, WRITER_LOCK};
 use super::reader_lock::ReaderLock;
 use super::{InboxError, Marks};
 use crate::clock::StopWatch;
+use crate::config;
+use crate::disk::{Dir, Status};
 
 /// A writer that has said nothing for so long is believed to be gone, whatever it left open.
 const SILENCE: Duration = Duration::from_secs(3_600);
@@ -32,8 +34,10 @@ pub struct Found {
 }
 
 /// What a look has found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Look {
+    /// The drop directory, open: names are names in it.
+    pub dir: Dir,
     /// What may be taken, in order; what was claimed before a crash comes first.
     pub ready: Vec<Found>,
     /// Those that are not complete.
@@ -48,29 +52,8 @@ pub struct Look {
     pub lock: Option<(&'static str, i64)>,
 }
 
-/// What tells whether a file has changed between two looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stand {
-    device: u64,
-    inode: u64,
-    size: u64,
-    mtime: (i64, i64),
-}
-
-impl Stand {
-    /// How a file stands.
-    pub fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            mtime: (metadata.mtime(), metadata.mtime_nsec()),
-        }
-    }
-}
-
 struct Seen {
-    stand: Stand,
+    status: Status,
     since: StopWatch,
 }
 
@@ -78,13 +61,17 @@ struct Seen {
 pub struct Inbox {
     dir: PathBuf,
     settle: Duration,
+    limit: u64,
+    stop: CancellationToken,
     seen: HashMap<OsString, Seen>,
 }
 
 impl Inbox {
-    /// Looks at a directory; a file is complete after it stood still for `settle`.
-    pub fn new(dir: &Path, settle: Duration) -> Self {
-        Self { dir: dir.to_owned(), settle, seen: HashMap::new() }
+    /// Looks at a directory as the section says; what is read of its files ends when `stop` is cancelled.
+    pub fn new(settings: &config::Inbox, stop: &CancellationToken) -> Self {
+        let config::Inbox { path, settle, .. } = settings;
+        let limit = settings.max_bytes();
+        Self { dir: path.clone(), settle: *settle, limit, stop: stop.clone(), seen: HashMap::new() }
     }
 
     /// The drop directory.
@@ -104,13 +91,14 @@ impl Inbox {
     /// The directory cannot be read.
     pub fn look(&mut self, marks: &Marks, now: i64) -> Result<Look, InboxError> {
         marks.look_begins();
+        let dir = super::open_at(&self.dir, self.limit, &self.stop)?;
         // A listing can miss a file that comes meanwhile and show one that came after it. What the first listing shows,
         // with all that came before it, is in the second.
-        let before: HashSet<OsString> = self.names()?.into_iter().collect();
+        let before: HashSet<OsString> = names_in(&dir)?.into_iter().collect();
         let mut inputs = Vec::new();
         let mut markers = HashSet::new();
         let mut locks = Vec::new();
-        for name in self.names()? {
+        for name in names_in(&dir)? {
             match names::sort(&name) {
                 Sort::Input => inputs.push((name, None)),
                 Sort::Working(original, token) => inputs.push((name, Some((original, token)))),
@@ -123,19 +111,21 @@ impl Inbox {
         for (own, _) in inputs.iter().filter_map(|(_, working)| working.as_ref()) {
             markers.remove(own);
         }
-        let mut look = Look { lock: self.lock(&locks, now), ..Look::default() };
+        let lock = lock(&dir, &locks, now);
+        let (ready, settling) = (Vec::new(), Vec::new());
+        let mut look = Look { dir, ready, settling, waiting: 0, oldest: None, again: None, lock };
         let mut seen = HashMap::new();
         for (name, working) in inputs {
             // A file that is gone by now, or a directory, is nothing to us.
-            let Ok(metadata) = self.dir.join(&name).symlink_metadata() else { continue };
-            if metadata.is_dir() {
+            let Ok(status) = look.dir.status(&name) else { continue };
+            if status.is_dir() {
                 continue;
             }
             // A link, a pipe or a socket is as complete as it will ever be; the run says that it cannot be read.
-            let complete = working.is_some() || markers.contains(&name) || !metadata.is_file();
-            let left = if complete { None } else { self.left(&name, &metadata, marks, &mut seen) };
-            let found = Found { mtime_ns: mtime_ns(&metadata), name, working };
-            look.add(found, metadata.ctime(), left);
+            let complete = working.is_some() || markers.contains(&name) || !status.is_file();
+            let left = if complete { None } else { self.left(&name, &status, marks, &mut seen) };
+            let found = Found { mtime_ns: mtime_ns(&status), name, working };
+            look.add(found, status.ctime.0, left);
         }
         self.seen = seen;
         marks.keep(|name| self.seen.contains_key(name));
@@ -149,51 +139,49 @@ impl Inbox {
         Ok(look)
     }
 
-    fn names(&self) -> Result<Vec<OsString>, InboxError> {
-        let listed =
-            std::fs::read_dir(&self.dir).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
-        listed.map_err(|error| InboxError::new("cannot read the drop directory", &self.dir, error))
-    }
-
     /// How long a file must still stand; `None` if it is complete.
     fn left(
         &self,
         name: &OsStr,
-        metadata: &Metadata,
+        status: &Status,
         marks: &Marks,
         seen: &mut HashMap<OsString, Seen>,
     ) -> Option<Duration> {
-        let stand = Stand::of(metadata);
         let since = match self.seen.get(name) {
-            Some(before) if before.stand == stand => before.since,
+            Some(before) if before.status.stands_as(status) => before.since,
             _ => StopWatch::start(),
         };
-        seen.insert(name.to_owned(), Seen { stand, since });
+        seen.insert(name.to_owned(), Seen { status: *status, since });
         let stood = Duration::from_millis(since.millis());
         if marks.is_moved(name) {
             return None;
         }
-        if marks.is_open(name, stand.size) {
+        if marks.is_open(name, status.size) {
             return SILENCE.checked_sub(stood).filter(|left| !left.is_zero());
         }
         // What its writer has written may be seen before it is heard.
         let settle = if marks.is_new(name) { self.settle.max(HEARSAY) } else { self.settle };
         settle.checked_sub(stood).filter(|left| !left.is_zero())
     }
+}
 
-    /// The lock that keeps everything waiting: the writer's as long as it is there, another reader's for three hours.
-    fn lock(&self, locks: &[OsString], now: i64) -> Option<(&'static str, i64)> {
-        let age = |name: &str| {
-            let metadata = self.dir.join(name).symlink_metadata().ok();
-            metadata.map_or(0, |metadata| now - metadata.mtime())
-        };
-        let present = |name: &str| locks.iter().any(|lock| lock == name);
-        if present(WRITER_LOCK) {
-            return Some((WRITER_LOCK, age(WRITER_LOCK)));
-        }
-        let left_over = age(READER_LOCK) > STALE_LOCK || ReaderLock::is_ours(&self.dir);
-        (present(READER_LOCK) && !left_over).then(|| (READER_LOCK, age(READER_LOCK)))
+fn names_in(dir: &Dir) -> Result<Vec<OsString>, InboxError> {
+    dir.names().map_err(|error| InboxError::new("cannot read the drop directory", dir.path(), error))
+}
+
+/// The lock that keeps everything waiting: the writer's as long as it is there, another reader's for three hours.
+fn lock(dir: &Dir, locks: &[OsString], now: i64) -> Option<(&'static str, i64)> {
+    let age = |name: &str| {
+        // A time of change that was set into the future would keep the lock for ever.
+        let set = |status: Status| now - status.mtime.0.min(status.ctime.0);
+        dir.status(OsStr::new(name)).map_or(0, set)
+    };
+    let present = |name: &str| locks.iter().any(|lock| lock == name);
+    if present(WRITER_LOCK) {
+        return Some((WRITER_LOCK, age(WRITER_LOCK)));
     }
+    let left_over = age(READER_LOCK) > STALE_LOCK || ReaderLock::is_ours(dir);
+    (present(READER_LOCK) && !left_over).then(|| (READER_LOCK, age(READER_LOCK)))
 }
 
 impl Look {
@@ -212,8 +200,8 @@ impl Look {
     }
 }
 
-fn mtime_ns(metadata: &Metadata) -> i128 {
-    i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())
+fn mtime_ns(status: &Status) -> i128 {
+    i128::from(status.mtime.0) * 1_000_000_000 + i128::from(status.mtime.1)
 }
 
 #[cfg(test)]
@@ -227,7 +215,9 @@ mod tests {
         for name in [claimed, "a.csv.ok", "a.csv", "b.csv.ok", "b.csv"] {
             std::fs::write(dir.path().join(name), "x").unwrap();
         }
-        let mut inbox = Inbox::new(dir.path(), Duration::from_secs(60));
+        let settings = config::load(&config::Sources::default()).unwrap().settings.inbox;
+        let settings = config::Inbox { path: dir.path().to_owned(), settle: Duration::from_secs(60), ..settings };
+        let mut inbox = Inbox::new(&settings, &CancellationToken::new());
         let look = inbox.look(&Marks::default(), 0).unwrap();
         let ready: Vec<&OsString> = look.ready.iter().map(|found| &found.name).collect();
         assert_eq!(ready, [claimed, "b.csv"]);

@@ -1,5 +1,6 @@
 //! The drop directory: what lies there, which file is complete, how it is claimed, renamed and reported on.
 //! It must not know what a file asks for, nor tasks, signals or leases: the run applies, the daemon decides when.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod claim;
 mod draft;
@@ -16,7 +17,7 @@ mod verdict;
 mod watch;
 
 pub use claim::Claimed;
-pub use ending::{Ending, EndingError, finish};
+pub use ending::{Ending, EndingError, finish, read_sha256};
 pub use look::{Found, Inbox, Look};
 pub use names::shown;
 pub use patterns::{is_of_input, overlap};
@@ -30,6 +31,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::disk::Dir;
 
 /// What the drop directory's file system refused.
 #[derive(Debug, thiserror::Error)]
@@ -68,17 +73,15 @@ impl InboxError {
     }
 }
 
-/// Makes what happened to the names of a directory survive a power cut.
-fn sync_directory(dir: &Path) -> std::io::Result<()> {
-    std::fs::File::open(dir)?.sync_all()
+/// Opens the drop directory; a file in it that is larger than `inbox.max_mib` is refused, and reading ends with `stop`.
+///
+/// # Errors
+/// The directory's.
+pub fn open(settings: &Settings, stop: &CancellationToken) -> Result<Dir, InboxError> {
+    open_at(&settings.inbox.path, settings.inbox.max_bytes(), stop)
 }
 
-/// Reads a file that others may have put there: a regular one, and at most so many bytes of it.
-fn read_regular(path: &Path, most: u64) -> Option<Vec<u8>> {
-    use std::io::Read;
-    // Whoever opens a pipe waits for its writer.
-    path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+fn open_at(path: &Path, limit: u64, stop: &CancellationToken) -> Result<Dir, InboxError> {
+    let opened = Dir::open(path).map_err(|error| InboxError::new("cannot read the drop directory", path, error))?;
+    Ok(opened.bounded(limit, stop))
 }

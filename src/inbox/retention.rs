@@ -1,14 +1,14 @@
 //! What is removed by age: applied files and the lists beside them, never a file that was not applied.
 //! It must not remove anything whose name is not ours to give.
 
-use std::fs;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::ending::archive_root;
 use super::{InboxError, names};
 use crate::config::Settings;
+use crate::disk::Dir;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -31,19 +31,20 @@ pub fn retain(settings: &Settings, now: i64) -> Result<Removed, InboxError> {
     let days = |days: u32| (days > 0).then(|| now - i64::from(days) * DAY);
     let (archives, reports) = (days(settings.retention.archives_days), days(settings.retention.reports_days));
     let mut removed = Removed::default();
-    each_file(&settings.inbox.path, &mut |path, named| {
-        let name = path.file_name().unwrap_or_default().as_bytes();
-        if names::is_beside(name) {
-            removed.reports += u64::from(remove_older(path, named, reports)?);
-        } else if names::is_done_by_us(name) {
-            removed.archives += u64::from(remove_older(path, named, archives)?);
-        }
-        Ok(())
-    })?;
-    for year in directories(&archive_root(settings))? {
-        for month in directories(&year)? {
-            each_file(&month, &mut |path, named| {
-                removed.archives += u64::from(remove_older(path, named, archives)?);
+    if let Some(inbox) = opened(&settings.inbox.path)? {
+        each_file(&inbox, &mut |name, named| {
+            if names::is_beside(name.as_bytes()) {
+                removed.reports += u64::from(remove_older(&inbox, name, named, reports)?);
+            } else if names::is_done_by_us(name.as_bytes()) {
+                removed.archives += u64::from(remove_older(&inbox, name, named, archives)?);
+            }
+            Ok(())
+        })?;
+    }
+    if let Some(archive) = opened(&archive_root(settings))? {
+        for month in numbered(&archive)?.iter().map(numbered).collect::<Result<Vec<_>, _>>()?.iter().flatten() {
+            each_file(month, &mut |name, named| {
+                removed.archives += u64::from(remove_older(month, name, named, archives)?);
                 Ok(())
             })?;
         }
@@ -51,40 +52,40 @@ pub fn retain(settings: &Settings, now: i64) -> Result<Removed, InboxError> {
     Ok(removed)
 }
 
-fn remove_older(path: &Path, named: i64, before: Option<i64>) -> Result<bool, InboxError> {
+/// A directory of the configuration. One that is away for a time has nothing to remove now.
+fn opened(path: &Path) -> Result<Option<Dir>, InboxError> {
+    match Dir::open(path) {
+        Ok(dir) => Ok(Some(dir)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(InboxError::new("cannot read", path, error)),
+    }
+}
+
+fn remove_older(dir: &Dir, name: &OsStr, named: i64, before: Option<i64>) -> Result<bool, InboxError> {
     if before.is_none_or(|before| named >= before) {
         return Ok(false);
     }
-    fs::remove_file(path).map_err(|error| InboxError::new("cannot remove", path, error))?;
+    dir.remove(name).map_err(|error| InboxError::new("cannot remove", &dir.join(name), error))?;
     Ok(true)
 }
 
-/// The directories of the archive: four digits for the year, two for the month, nothing else is ours.
-fn directories(dir: &Path) -> Result<Vec<std::path::PathBuf>, InboxError> {
-    let numeric = |path: &Path| path.file_name().is_some_and(|name| name.as_bytes().iter().all(u8::is_ascii_digit));
-    let listed = match fs::read_dir(dir) {
-        Ok(listed) => listed,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(InboxError::new("cannot read", dir, error)),
-    };
-    Ok(listed.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir() && numeric(path)).collect())
+/// The directories of the archive: four digits for the year, two for the month, nothing else is ours. A link is none.
+fn numbered(dir: &Dir) -> Result<Vec<Dir>, InboxError> {
+    let cannot = |error| InboxError::new("cannot read", dir.path(), error);
+    let is_number = |name: &OsString| name.as_bytes().iter().all(u8::is_ascii_digit);
+    let names = dir.names().map_err(cannot)?.into_iter().filter(is_number);
+    let ours = names.filter(|name| dir.status(name).is_ok_and(|status| status.is_dir()));
+    ours.map(|name| dir.open_dir(&name).map_err(cannot)).collect()
 }
 
 /// Every regular file of a directory with the time at which it got its name, Unix seconds.
-fn each_file(dir: &Path, visit: &mut impl FnMut(&Path, i64) -> Result<(), InboxError>) -> Result<(), InboxError> {
-    let cannot = |error| InboxError::new("cannot read", dir, error);
-    let listed = match fs::read_dir(dir) {
-        Ok(listed) => listed,
-        // A directory that is away for a time has nothing to remove now.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(cannot(error)),
-    };
-    for entry in listed {
-        let path = entry.map_err(cannot)?.path();
-        if let Ok(metadata) = path.symlink_metadata()
-            && metadata.is_file()
+fn each_file(dir: &Dir, visit: &mut impl FnMut(&OsStr, i64) -> Result<(), InboxError>) -> Result<(), InboxError> {
+    let names = dir.names().map_err(|error| InboxError::new("cannot read", dir.path(), error))?;
+    for name in names {
+        if let Ok(status) = dir.status(&name)
+            && status.is_file()
         {
-            visit(&path, metadata.ctime())?;
+            visit(&name, status.ctime.0)?;
         }
     }
     Ok(())

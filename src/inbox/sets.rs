@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::io;
 
-use super::look::Stand;
 use super::patterns::matches;
 use super::{Found, Look, followers, names};
 use crate::config::{SetFormat, Settings, Source};
+use crate::disk::{Dir, Status};
 use crate::sets::{Readiness, readiness};
 use crate::source::bundle::{MANIFEST, SEAL};
 
@@ -27,28 +27,34 @@ pub struct Sets {
     waiting: HashMap<OsString, Waiting>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Waiting {
     why: String,
     /// How its files stood; while they stand so, nobody looks into them again.
-    stands: Vec<Option<Stand>>,
+    stands: Stands,
 }
+
+/// How the files of a set stood.
+type Stands = Vec<Option<Status>>;
 
 impl Sets {
     /// Tells what each complete file of a look is; what waits is left out. Gives the reasons of those that begin to wait, or
     /// wait for something else, by name.
-    pub fn jobs(&mut self, settings: &Settings, dir: &Path, look: &Look) -> (Vec<Job>, Vec<(String, String)>) {
+    ///
+    /// # Errors
+    /// Reading was stopped: the program ends.
+    pub fn jobs(&mut self, settings: &Settings, look: &Look) -> io::Result<(Vec<Job>, Vec<(String, String)>)> {
         let sources: Vec<_> = settings.sources.iter().filter(|(_, source)| source.enabled).collect();
         if sources.iter().all(|(_, source)| source.files.is_empty()) {
             let flat = |found: &Found| Job { found: found.clone(), source: None };
-            return (look.ready.iter().map(flat).collect(), Vec::new());
+            return Ok((look.ready.iter().map(flat).collect(), Vec::new()));
         }
-        let directory = Directory::of(settings, dir, look);
+        let directory = Directory::of(settings, look);
         let (mut jobs, mut told, mut waiting) = (Vec::new(), Vec::new(), HashMap::new());
         for found in &look.ready {
             let name = own_name(found);
             let before = self.waiting.remove(name);
-            match directory.meaning(found, before.as_ref()) {
+            match directory.meaning(found, before.as_ref())? {
                 Meaning::Flat => jobs.push(Job { found: found.clone(), source: None }),
                 Meaning::Set(source) => jobs.push(Job { found: found.clone(), source: Some(source.to_owned()) }),
                 Meaning::OfAnother => {}
@@ -61,7 +67,7 @@ impl Sets {
             }
         }
         self.waiting = waiting;
-        (jobs, told)
+        Ok((jobs, told))
     }
 }
 
@@ -70,13 +76,13 @@ enum Meaning<'a> {
     Set(&'a str),
     /// Another file will take it with it.
     OfAnother,
-    Waits(String, Vec<Option<Stand>>),
+    Waits(String, Stands),
 }
 
 /// The drop directory at one look.
 struct Directory<'a> {
     settings: &'a Settings,
-    dir: &'a Path,
+    dir: &'a Dir,
     /// The names of complete files that nobody has claimed.
     ready: HashSet<&'a OsStr>,
     /// The manifests of sets by their names there: the source, and what they name.
@@ -86,10 +92,15 @@ struct Directory<'a> {
 }
 
 impl<'a> Directory<'a> {
-    fn of(settings: &'a Settings, dir: &'a Path, look: &'a Look) -> Self {
+    fn of(settings: &'a Settings, look: &'a Look) -> Self {
         let ready = look.ready.iter().filter(|found| found.working.is_none()).map(|found| found.name.as_os_str());
-        let mut directory =
-            Self { settings, dir, ready: ready.collect(), manifests: BTreeMap::new(), written: HashSet::new() };
+        let mut directory = Self {
+            settings,
+            dir: &look.dir,
+            ready: ready.collect(),
+            manifests: BTreeMap::new(),
+            written: HashSet::new(),
+        };
         for found in &look.ready {
             directory.read_manifest(&found.name, own_name(found));
         }
@@ -106,8 +117,10 @@ impl<'a> Directory<'a> {
         if !own.to_string_lossy().ends_with(MANIFEST) {
             return None;
         }
-        let parts = followers::named(&self.dir.join(name), self.settings.flatfile.encoding_fallback);
-        let names: Vec<OsString> = parts.iter().filter_map(|part| Some(part.path.file_name()?.to_owned())).collect();
+        // What cannot be opened names nothing: a link, a pipe.
+        let file = self.dir.open_file(name).ok();
+        let named = file.map(|file| followers::named(&file, self.settings.flatfile.encoding_fallback));
+        let names: Vec<OsString> = named.unwrap_or_default().into_iter().map(|(name, _)| name.into()).collect();
         let source = self.source(own).or_else(|| names.iter().find_map(|name| self.source(name)))?;
         let (source, settings) = source;
         if settings.format != SetFormat::Csv {
@@ -125,49 +138,54 @@ impl<'a> Directory<'a> {
         Some((found.0.as_str(), found.1))
     }
 
-    fn meaning(&self, found: &Found, before: Option<&Waiting>) -> Meaning<'a> {
+    fn meaning(&self, found: &Found, before: Option<&Waiting>) -> io::Result<Meaning<'a>> {
         let own = own_name(found);
         let manifest = self.manifests.get(found.name.as_os_str());
         if found.working.is_none()
             && manifest.is_none()
             && self.manifests.values().any(|(_, named)| named.iter().any(|name| name == own))
         {
-            return Meaning::OfAnother;
+            return Ok(Meaning::OfAnother);
         }
         let source = manifest.map(|(source, _)| *source).or_else(|| self.source(own).map(|(name, _)| name));
-        let Some(source) = source else { return Meaning::Flat };
+        let Some(source) = source else { return Ok(Meaning::Flat) };
         if found.working.is_some() {
-            return Meaning::Set(source);
+            return Ok(Meaning::Set(source));
         }
-        match manifest {
+        Ok(match manifest {
             Some((_, named)) => {
                 let lacks = named.iter().find(|name| !self.ready.contains(name.as_os_str()));
                 match lacks {
                     Some(name) => Meaning::Waits(format!("{} is not there yet", names::shown(name)), Vec::new()),
-                    None => self.look_into(source, own, named, before),
+                    None => self.look_into(source, own, named, before)?,
                 }
             }
             None if self.written.contains(source) => Meaning::OfAnother,
             None if self.needs_manifest(source) => Meaning::Waits("no manifest names it yet".to_owned(), Vec::new()),
-            None => self.look_into(source, own, &[names::fitted(own, SEAL)], before),
-        }
+            None => self.look_into(source, own, &[names::fitted(own, SEAL)], before)?,
+        })
     }
 
     /// Whether the bytes are what is announced of them; asked again only when a file of the set stands otherwise.
-    fn look_into(&self, source: &'a str, own: &OsStr, others: &[OsString], before: Option<&Waiting>) -> Meaning<'a> {
-        let stand = |name: &OsStr| Some(Stand::of(&self.dir.join(name).symlink_metadata().ok()?));
+    fn look_into(
+        &self,
+        source: &'a str,
+        own: &OsStr,
+        others: &[OsString],
+        before: Option<&Waiting>,
+    ) -> io::Result<Meaning<'a>> {
         let all = std::iter::once(own).chain(others.iter().map(OsString::as_os_str));
-        let stands: Vec<Option<Stand>> = all.map(stand).collect();
-        if let Some(before) = before.filter(|before| before.stands == stands) {
-            return Meaning::Waits(before.why.clone(), stands);
+        let stands: Stands = all.map(|name| self.dir.status(name).ok()).collect();
+        if let Some(before) = before.filter(|before| stand_alike(&before.stands, &stands)) {
+            return Ok(Meaning::Waits(before.why.clone(), stands));
         }
-        let path = self.dir.join(own);
-        let Some(settings) = self.settings.sources.get(source) else { return Meaning::Flat };
-        match readiness(settings, self.settings.flatfile.encoding_fallback, &path, &path) {
+        let Some(settings) = self.settings.sources.get(source) else { return Ok(Meaning::Flat) };
+        let fallback = self.settings.flatfile.encoding_fallback;
+        Ok(match readiness(settings, fallback, self.dir.open_file(own), self.dir, own)? {
             // What cannot be read is told by a run.
             Readiness::Whole(_) | Readiness::Archive | Readiness::Broken(_) => Meaning::Set(source),
             Readiness::Lacks(why) => Meaning::Waits(why, stands),
-        }
+        })
     }
 
     /// A source that names manifests takes nothing without one: a part of a set looks like a set.
@@ -175,6 +193,15 @@ impl<'a> Directory<'a> {
         let patterns = self.settings.sources.get(source).map(|source| source.files.as_slice()).unwrap_or_default();
         patterns.iter().any(|pattern| pattern.ends_with(MANIFEST))
     }
+}
+
+fn stand_alike(before: &Stands, now: &Stands) -> bool {
+    let alike = |(before, now): (&Option<Status>, &Option<Status>)| match (before, now) {
+        (Some(before), Some(now)) => before.stands_as(now),
+        (None, None) => true,
+        _ => false,
+    };
+    before.len() == now.len() && before.iter().zip(now).all(alike)
 }
 
 fn own_name(found: &Found) -> &OsStr {

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,6 +12,7 @@ use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Wat
 use tokio::sync::Notify;
 
 use super::names::{self, Sort};
+use crate::disk::Dir;
 
 /// What is known of one name.
 #[derive(Clone, Copy, Debug, Default)]
@@ -157,8 +157,8 @@ impl Watch {
 }
 
 fn identity(dir: &Path) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(dir).ok().filter(std::fs::Metadata::is_dir)?;
-    Some((metadata.dev(), metadata.ino()))
+    let here = Dir::open(dir).and_then(|dir| dir.here()).ok()?;
+    Some((here.device, here.inode))
 }
 
 fn advice(error: &notify::Error) -> String {

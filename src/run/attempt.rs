@@ -2,12 +2,12 @@
 //! It must not try again; the life of the run decides that.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use crate::clock::StopWatch;
 use crate::config::GuardMode;
 use crate::db::{Conn, Params};
+use crate::disk::RegularFile;
 use crate::fault;
 use crate::flatfile::job;
 use crate::mail::summary;
@@ -184,7 +184,7 @@ impl Attempt<'_> {
     }
 
     /// A full set, and what follows it.
-    async fn set(&self, work: &mut Work<'_>, terms: &Terms, order: &SetOrder, snapshot: &File) -> RunResult<()> {
+    async fn set(&self, work: &mut Work<'_>, terms: &Terms, order: &SetOrder, snapshot: &RegularFile) -> RunResult<()> {
         let (settings, rules) = (&self.engine.settings, self.engine.rules);
         sets::apply(work, settings, terms, order, snapshot).await?;
         jobs::follow_cohorts(work, rules, settings).await?;
@@ -256,13 +256,8 @@ impl Attempt<'_> {
         report.counts = planned(conn, self.run).await?;
         let shelf = Shelf::of(&self.engine.settings.state.path, self.run);
         let mut held = self.order.to_hold(self.opened);
-        let mut copy = match self.opened {
-            Some(opened) => Some(
-                opened.file.try_clone().map_err(|error| RunError::Unreadable { path: self.order.source(), error })?,
-            ),
-            None => None,
-        };
-        let kept = shelf.keep(&mut held, copy.as_mut(), self.order.set_order(), conn, self.run).await;
+        let file = self.opened.map(|opened| &opened.file);
+        let kept = shelf.keep(&mut held, file, self.order.set_order(), conn, self.run).await;
         conn.rollback().await?;
         kept?;
         fault::step("held-kept");

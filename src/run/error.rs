@@ -2,6 +2,7 @@
 //! It must not know how a reason is shown.
 
 use crate::db::DbError;
+use crate::disk;
 use crate::files::FileProblem;
 use crate::report::Problem;
 
@@ -29,8 +30,11 @@ pub enum RunError {
         error: std::io::Error,
     },
     /// Somebody wrote to the file while it was read.
-    #[error("{0} changed while it was read; nothing was applied: wait until it is complete")]
+    #[error("changed-while-read: {0} changed while it was read; nothing was applied: wait until it is complete")]
     Changed(String),
+    /// The program ends, and reading was stopped in the middle of a file.
+    #[error("the program ends; nothing was applied, the next start does it again")]
+    Stopped,
     /// The state directory cannot be written or read.
     #[error("cannot use {path}: {error}")]
     State {
@@ -121,6 +125,8 @@ impl RunError {
     /// A problem of the reader, for the file at `path`.
     pub fn from_file(problem: FileProblem, path: &str) -> Self {
         match problem {
+            FileProblem::Io(error) if disk::is_changed(&error) => Self::Changed(path.to_owned()),
+            FileProblem::Io(error) if disk::is_stopped(&error) => Self::Stopped,
             FileProblem::Io(error) => Self::Unreadable { path: path.to_owned(), error },
             FileProblem::Rejected(problem) => Self::Rejected(problem),
         }

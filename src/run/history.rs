@@ -1,12 +1,10 @@
 //! The history of runs: rows of `enrold_run`, one per run that was not a simulation.
 //! It must not know what a run did beyond its counts.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-
 use std::collections::BTreeMap;
 
 use crate::db::{Conn, DbError, Params, Row};
+use crate::disk::Status;
 use crate::run::decision;
 use crate::run::outcome::{Report, State};
 use crate::sets::SetReport;
@@ -30,14 +28,19 @@ pub struct Claim {
 
 impl Claim {
     /// What the file system tells of a file; the rest is not known.
-    pub fn of(metadata: &Metadata) -> Self {
+    pub fn of(status: &Status) -> Self {
         Self {
-            device: metadata.dev() as i64,
-            inode: metadata.ino() as i64,
-            size: metadata.len() as i64,
-            mtime: metadata.mtime(),
+            device: status.device as i64,
+            inode: status.inode as i64,
+            size: status.size as i64,
+            mtime: status.mtime.0,
             ..Self::default()
         }
+    }
+
+    /// True if the file system tells the same of both files.
+    pub fn stands_as(&self, other: &Self) -> bool {
+        (self.device, self.inode, self.size, self.mtime) == (other.device, other.inode, other.size, other.mtime)
     }
 }
 
@@ -71,6 +74,20 @@ pub struct Past {
     /// Which file it was.
     #[serde(skip)]
     pub claim: Claim,
+}
+
+impl Past {
+    /// The digest of the bytes that were dropped: of a set, those of its manifest or archive, not those of the snapshot.
+    /// `None` for a set of a time when it was not kept.
+    pub fn dropped_sha256(&self) -> Option<&str> {
+        let flat = self.kind == "import";
+        self.counts["dropped"].as_str().or_else(|| flat.then_some(self.sha256.as_str()))
+    }
+
+    /// True if the run was of the very file that stands so and has this digest.
+    pub fn is_of(&self, claim: &Claim) -> bool {
+        self.claim.stands_as(claim) && self.dropped_sha256() == Some(claim.sha256.as_str())
+    }
 }
 
 pub(super) const COLUMNS: &str = "id, kind, source, state, clock, started, COALESCE(ended, 0), COALESCE(parent, 0), COALESCE(sha256, ''), COALESCE(counts, 'null'), COALESCE(message, ''), COALESCE(decision, ''), COALESCE(device, 0), COALESCE(inode, 0), COALESCE(size, 0), COALESCE(mtime, 0), COALESCE(token, '')";
@@ -177,6 +194,7 @@ pub(super) fn counts(report: &Report) -> String {
     let counts = serde_json::json!({
         "lines": report.lines, "errors": report.errors, "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
         "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "set": report.set.as_ref().map(SetReport::kept), "same_bytes_as": report.same_bytes_as,
+        "dropped": report.dropped,
     });
     counts.to_string()
 }
@@ -214,16 +232,18 @@ pub async fn same_bytes(conn: &mut Conn, sha256: &str, before: i64) -> Result<Op
 }
 
 /// The run that a drop came to: applied, held or rejected; for a held one that was approved, the run that applied it. A
-/// run that failed or died is none, it is tried again.
+/// run that failed or died is none, it is tried again. A token alone proves nothing: it stands in a name that others can
+/// give, so the file must be the one that the run has read.
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_drop(conn: &mut Conn, token: &str) -> Result<Option<Past>, DbError> {
+pub async fn of_drop(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {{enrold_run}} WHERE token = :token
-            AND state IN ('done', 'done-with-errors', 'held', 'approved', 'rejected') ORDER BY id DESC LIMIT 1"
+            AND state IN ('done', 'done-with-errors', 'held', 'approved', 'rejected') ORDER BY id DESC"
     );
-    match conn.row(&sql, &Params::new().with("token", token)).await?.as_ref().map(past) {
+    let rows = conn.rows(&sql, &Params::new().with("token", claim.token.clone())).await?;
+    match rows.iter().map(past).find(|past| past.is_of(claim)) {
         Some(past) if past.state == State::Approved.as_str() => {
             Ok(decision::child(conn, past.run).await?.or(Some(past)))
         }

@@ -1,15 +1,16 @@
 //! Held runs: the plan and a copy of the bytes in the state directory, checked by digest when somebody approves.
 //! It must not know the guard's limits or the journal's meaning: a plan is lines of JSON.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::db::{Conn, Params};
+use crate::disk::{RegularFile, blocking, digest_of, is_changed, own};
 use crate::report::Problem;
 use crate::run::error::{RunError, RunResult};
 use crate::run::{SetOrder, SyncOrder, problems};
@@ -80,12 +81,7 @@ impl Shelf {
     /// # Errors
     /// The state directory's.
     pub fn kept(state: &Path) -> std::io::Result<Vec<i64>> {
-        let listed = match fs::read_dir(state.join("held")) {
-            Ok(listed) => listed,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        Ok(listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+        Ok(own::names(&state.join("held"))?.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
     }
 
     /// Removes what was kept of the run.
@@ -93,7 +89,7 @@ impl Shelf {
     /// # Errors
     /// The state directory's.
     pub fn remove(&self) -> std::io::Result<()> {
-        fs::remove_dir_all(&self.0)
+        own::remove_directory(&self.0)
     }
 
     /// The copy of the bytes.
@@ -116,10 +112,7 @@ impl Shelf {
     /// # Errors
     /// The state directory's.
     pub fn forget_courses(&self) -> std::io::Result<()> {
-        match fs::remove_file(self.courses()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        own::remove(&self.courses())
     }
 
     /// The plan, one JSON object per change.
@@ -139,13 +132,13 @@ impl Shelf {
     pub async fn keep(
         &self,
         held: &mut Held,
-        file: Option<&mut File>,
+        file: Option<&RegularFile>,
         set: Option<&SetOrder>,
         conn: &mut Conn,
         run: i64,
     ) -> RunResult<()> {
         // Copies hold personal data: nobody else may read them.
-        self.io(fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0))?;
+        self.io(own::make_directories(&self.0))?;
         if let Some(courses) = set.and_then(|set| set.courses.as_ref()) {
             self.copy(courses, &self.courses())?;
             held.courses = Some(self.digest_of(&self.courses())?);
@@ -156,9 +149,14 @@ impl Shelf {
         }
         let order = serde_json::to_vec_pretty(&*held).map_err(|error| self.failure(error.into()))?;
         self.io(write_synced(&self.0.join("order.json"), |out| out.write_all(&order)))?;
-        if let Some(file) = file {
-            self.io(file.seek(SeekFrom::Start(0)))?;
-            self.io(write_synced(&self.bytes(), |out| std::io::copy(file, out).map(|_| ())))?;
+        if let (Some(file), Some(sha256)) = (file, &held.sha256) {
+            // The pass says at its end whether these are the bytes that were planned from.
+            let mut pass = file.pass(sha256);
+            let copied = blocking(|| write_synced(&self.bytes(), |out| std::io::copy(&mut pass, out).map(|_| ())));
+            copied.map_err(|error| match error {
+                error if is_changed(&error) => RunError::Changed(held.source.clone()),
+                error => self.failure(error),
+            })?;
         }
         let params = Params::new().with("run", run);
         let plan = "SELECT c.seq, c.kind, COALESCE(c.line, 0), COALESCE(c.userid, 0), COALESCE(c.courseid, 0), COALESCE(c.enrolid, 0), COALESCE(c.roleid, 0),
@@ -205,7 +203,7 @@ impl Shelf {
     /// # Errors
     /// The state directory's; a copy with another digest is refused.
     pub fn order(&self) -> RunResult<Held> {
-        let text = self.io(fs::read_to_string(self.0.join("order.json")))?;
+        let text = self.io(read_text(&self.0.join("order.json")))?;
         let held: Held = serde_json::from_str(&text).map_err(|error| self.failure(error.into()))?;
         let copies = [(self.bytes(), &held.sha256), (self.courses(), &held.courses)];
         for (path, wanted) in copies.iter().filter_map(|(path, wanted)| Some((path, wanted.as_ref()?))) {
@@ -247,7 +245,7 @@ impl Shelf {
     /// # Errors
     /// The state directory's.
     pub fn lines(&self, path: &Path) -> RunResult<Vec<serde_json::Value>> {
-        let file = self.io(File::open(path))?;
+        let file = self.io(own::open(path))?;
         BufReader::new(file)
             .lines()
             .map(|line| {
@@ -258,11 +256,11 @@ impl Shelf {
     }
 
     fn digest_of(&self, path: &Path) -> RunResult<String> {
-        self.io(File::open(path).and_then(|mut file| digest(&mut file))).map(|(digest, _)| digest)
+        self.io(own::open(path).and_then(|mut file| digest_of(&mut file))).map(|(digest, _)| digest)
     }
 
     fn copy(&self, from: &Path, to: &Path) -> RunResult<()> {
-        self.io(File::open(from).and_then(|mut file| write_synced(to, |out| std::io::copy(&mut file, out).map(|_| ()))))
+        self.io(own::open(from).and_then(|mut file| write_synced(to, |out| std::io::copy(&mut file, out).map(|_| ()))))
     }
 
     fn io<T>(&self, result: std::io::Result<T>) -> RunResult<T> {
@@ -283,7 +281,7 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn begin(shelf: &'a Shelf, path: &Path) -> RunResult<Self> {
-        Ok(Self { shelf, out: BufWriter::new(shelf.io(create_private(path))?), failed: None })
+        Ok(Self { shelf, out: BufWriter::new(shelf.io(own::create(path))?), failed: None })
     }
 
     /// The first failure is told at the end.
@@ -302,28 +300,13 @@ impl<'a> Lines<'a> {
 }
 
 fn write_synced(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
-    let mut out = create_private(path)?;
+    let mut out = own::create(path)?;
     write(&mut out)?;
     out.sync_all()
 }
 
-fn create_private(path: &Path) -> std::io::Result<File> {
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-/// The digest of a file from where it stands, and how many bytes those are.
-pub(super) fn digest(file: &mut File) -> std::io::Result<(String, u64)> {
-    use sha2::{Digest, Sha256};
-    let mut bytes = 0;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-        bytes += read as u64;
-    }
-    Ok((hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), bytes))
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    own::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }

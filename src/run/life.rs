@@ -120,8 +120,8 @@ impl Engine {
         let mut report = blank(&order.kind(), &order.source(), self.clock.now());
         report.notes = pending;
         report.notes.append(&mut self.check_twins(conn, order, &site).await?);
-        if let Some(token) = order.token()
-            && let Some(past) = history::of_drop(conn, token).await?
+        if let Some(claim) = order.claimed_before()?
+            && let Some(past) = history::of_drop(conn, &claim).await?
         {
             return recall(conn, &past).await;
         }
@@ -165,6 +165,12 @@ impl Engine {
             },
             Task::Sync(_) => None,
         };
+        // Asked before the lease, another process could commit the same drop in between.
+        if let Some(claim) = opened.as_ref().and_then(|opened| order.drop_claim(opened))
+            && let Some(past) = history::of_drop(conn, claim).await?
+        {
+            return recall(conn, &past).await;
+        }
         let run = if simulate {
             0
         } else {
@@ -173,6 +179,7 @@ impl Engine {
         };
         fault::step("run-opened");
         report.run = run;
+        report.dropped = order.set_order().and_then(|set| Some(set.dropped.as_ref()?.sha256.clone()));
         if let Some(opened) = &opened {
             report.read_as = opened.flat.as_ref().map(read_as);
             let before = if run == 0 { i64::MAX } else { run };
@@ -304,6 +311,7 @@ fn blank(kind: &str, source: &str, clock: i64) -> Report {
         breaches: Vec::new(),
         notes: Vec::new(),
         same_bytes_as: None,
+        dropped: None,
         meanwhile: None,
         commit_ms: 0,
         total_ms: 0,
@@ -328,6 +336,7 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
         breaches: serde_json::from_value(part("breaches")).map_err(read)?,
         read_as: serde_json::from_value(part("read_as")).map_err(read)?,
         same_bytes_as: part("same_bytes_as").as_i64(),
+        dropped: part("dropped").as_str().map(ToOwned::to_owned),
         problems: problems(conn, past.run, PROBLEMS_SHOWN as i64).await?,
         commit_ms: part("commit_ms").as_u64().unwrap_or_default(),
         ..blank(&past.kind, &past.source, past.clock)

@@ -38,6 +38,8 @@ pub use problems::problems_after;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Database;
@@ -58,6 +60,8 @@ pub struct Engine {
     pub observer: Observer,
     /// The rules, in their order: [`crate::rules::RULES`], or a test's own.
     pub rules: &'static [Rule],
+    /// When it is cancelled, files are read no further: the program ends.
+    pub stop: CancellationToken,
 }
 
 impl Engine {

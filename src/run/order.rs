@@ -1,22 +1,22 @@
 //! What a run is asked to do: a file, a task, or a held run that was approved.
 //! It must not open the database; it opens the file once, so that what is scanned is what is read.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-use std::fs::File;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-use rustix::fs::OFlags;
+use std::sync::Arc;
 
 use crate::config::{CourseKey, Settings, UserKey};
-use crate::files::{self, Kind, Reading, Scan};
+use crate::disk::{Dir, RegularFile, TooLarge, blocking, is_stopped};
+use crate::files::{self, FileProblem, Kind, Reading, Scan};
 use crate::moodle::site::Site;
 use crate::report::Problem;
 use crate::rules::Rule;
 use crate::rules::database::DATABASE;
 use crate::run::error::{RunError, RunResult};
 use crate::run::history::{Claim, Past};
-use crate::run::hold::{Held, Shelf, digest};
+use crate::run::hold::{Held, Shelf};
 use crate::run::jobs;
 use crate::run::resolve::Keys;
 use crate::source::oneroster::Roster;
@@ -44,6 +44,37 @@ pub struct Dropped {
     pub shown: String,
     /// What tells this drop from every other, also of the same bytes and the same inode: it is applied once.
     pub token: String,
+    /// The file, opened once; or why it is none that can be read.
+    pub file: Result<RegularFile, Arc<io::Error>>,
+    /// It was claimed before this attempt: a run may have come to its end already.
+    pub again: bool,
+}
+
+impl Dropped {
+    /// By what a run of it is known again; `None` if it cannot be read, which its run tells.
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`].
+    pub fn claim(&self) -> RunResult<Option<Claim>> {
+        let Ok(file) = &self.file else { return Ok(None) };
+        match blocking(|| file.digest()) {
+            Ok((sha256, _)) => Ok(Some(Claim { sha256, token: self.token.clone(), ..Claim::of(file.opened()) })),
+            Err(error) if is_stopped(&error) => Err(RunError::Stopped),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The open file.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn open(&self) -> io::Result<RegularFile> {
+        let copy = |error: &Arc<io::Error>| match error.get_ref().and_then(|inner| inner.downcast_ref::<TooLarge>()) {
+            Some(too_large) => io::Error::other(*too_large),
+            None => io::Error::new(error.kind(), error.to_string()),
+        };
+        self.file.as_ref().map(RegularFile::clone).map_err(copy)
+    }
 }
 
 /// What a run without a file does: jobs, each the name of a rule, `flatfile` (due lines of the buffer, expired enrolments
@@ -110,8 +141,8 @@ pub struct SetOrder {
     pub token: String,
     /// What it leaves for the next delta, if it was a OneRoster archive.
     pub roster: Option<Roster>,
-    /// The file by which such a drop is known again when somebody has decided: its manifest, or itself.
-    pub dropped: Option<PathBuf>,
+    /// The file by which such a drop is known again, its manifest or itself: as it stood, with the digest of its own bytes.
+    pub dropped: Option<Claim>,
 }
 
 impl SetOrder {
@@ -137,14 +168,12 @@ pub(super) struct Order {
 
 /// An open and scanned file.
 pub(super) struct Opened {
-    pub file: File,
+    pub file: RegularFile,
     /// How a flat file is read; `None` for a snapshot, which has one form only.
     pub flat: Option<Flat>,
     pub claim: Claim,
     /// How many bytes were read of it.
     bytes: u64,
-    /// Size and time of change when it was opened.
-    stood: (u64, i64, i64),
 }
 
 /// How an open flat file is read.
@@ -261,12 +290,25 @@ impl Order {
         }
     }
 
-    /// The mark of the drop, when the file came through the drop directory.
-    pub fn token(&self) -> Option<&str> {
-        match &self.task {
-            Task::File { import, .. } => import.dropped.as_ref().map(|dropped| dropped.token.as_str()),
+    /// By what a run of this drop is known again.
+    pub fn drop_claim<'a>(&'a self, opened: &'a Opened) -> Option<&'a Claim> {
+        let claim = match &self.task {
+            Task::File { .. } => Some(&opened.claim),
+            Task::Set(order) => order.dropped.as_ref(),
             Task::Sync(_) => None,
-            Task::Set(order) => (!order.token.is_empty()).then_some(order.token.as_str()),
+        };
+        claim.filter(|claim| !claim.token.is_empty())
+    }
+
+    /// The same, if the file was claimed before and can be read. A set was looked for when
+    /// its file was opened.
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`].
+    pub fn claimed_before(&self) -> RunResult<Option<Claim>> {
+        match &self.task {
+            Task::File { import: Import { dropped: Some(dropped), .. }, .. } if dropped.again => dropped.claim(),
+            _ => Ok(None),
         }
     }
 
@@ -296,17 +338,22 @@ impl Order {
 }
 
 impl Opened {
-    /// Opens and scans a file under the site's time zone.
+    /// Scans a file under the site's time zone: a dropped one by its descriptor, another by its path.
     pub fn open(import: &Import, settings: &Settings, site: &Site) -> RunResult<Self> {
         let path = import.path.display().to_string();
-        let unreadable = |error| RunError::Unreadable { path: path.clone(), error };
-        let mut file = open_regular(&import.path, import.dropped.is_some()).map_err(unreadable)?;
+        let unreadable = |error| RunError::from_file(FileProblem::Io(error), &path);
+        let opened = match &import.dropped {
+            Some(dropped) => dropped.open(),
+            None => Dir::open_named(&import.path),
+        };
+        let file = opened.map_err(unreadable)?;
         let reading = Reading {
             kind: import.kind,
             fallback: settings.flatfile.encoding_fallback,
             zone: zone(settings, Some(site)),
         };
-        let scan = files::scan(&mut file, &reading).map_err(|problem| RunError::from_file(problem, &path))?;
+        let scan = blocking(|| files::scan(&mut file.cursor(), &reading));
+        let scan = scan.map_err(|problem| RunError::from_file(problem, &path))?;
         let defaults = match scan.kind {
             Kind::Header => &settings.flatfile.header,
             Kind::Native => &settings.flatfile.native,
@@ -317,7 +364,7 @@ impl Opened {
         };
         let token = import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default();
         let (sha256, bytes) = (scan.sha256.clone(), scan.bytes);
-        Self::claimed(file, Some(Flat { scan, reading, keys }), sha256, bytes, token).map_err(unreadable)
+        Ok(Self::claimed(file, Some(Flat { scan, reading, keys }), sha256, bytes, token))
     }
 
     /// Opens the snapshot of a set.
@@ -326,49 +373,26 @@ impl Opened {
         if let Some(problem) = &order.refused {
             return Err(RunError::Rejected(problem.clone()));
         }
-        let mut file = open_regular(&order.snapshot, false).map_err(unreadable)?;
-        let (sha256, bytes) = digest(&mut file).map_err(unreadable)?;
-        let mut opened = Self::claimed(file, None, sha256, bytes, order.token.clone()).map_err(unreadable)?;
+        let file = Dir::open_named(&order.snapshot).map_err(unreadable)?;
+        let (sha256, bytes) = blocking(|| file.digest()).map_err(unreadable)?;
+        let mut opened = Self::claimed(file, None, sha256, bytes, order.token.clone());
         if let Some(dropped) = &order.dropped {
-            let metadata = dropped.symlink_metadata().map_err(unreadable)?;
-            opened.claim = Claim { sha256: opened.claim.sha256, token: opened.claim.token, ..Claim::of(&metadata) };
+            opened.claim = Claim { sha256: opened.claim.sha256, token: opened.claim.token, ..dropped.clone() };
         }
         Ok(opened)
     }
 
-    fn claimed(file: File, flat: Option<Flat>, sha256: String, bytes: u64, token: String) -> std::io::Result<Self> {
-        let metadata = file.metadata()?;
-        let claim = Claim { sha256, size: bytes as i64, token, ..Claim::of(&metadata) };
-        let stood = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-        Ok(Self { file, flat, claim, bytes, stood })
+    fn claimed(file: RegularFile, flat: Option<Flat>, sha256: String, bytes: u64, token: String) -> Self {
+        let claim = Claim { sha256, size: bytes as i64, token, ..Claim::of(file.opened()) };
+        Self { file, flat, claim, bytes }
     }
 
     /// Fails if somebody wrote to the file since it was opened: what was applied of it would be a part.
     pub fn unchanged(&self, path: &str) -> RunResult<()> {
-        let now = self.file.metadata().map_err(|error| RunError::Unreadable { path: path.to_owned(), error })?;
-        let stands = (now.len(), now.mtime(), now.mtime_nsec());
-        if stands == self.stood && now.len() == self.bytes { Ok(()) } else { Err(RunError::Changed(path.to_owned())) }
+        let now = self.file.now().map_err(|error| RunError::Unreadable { path: path.to_owned(), error })?;
+        let stands = now.stands_as(self.file.opened()) && now.size == self.bytes;
+        if stands { Ok(()) } else { Err(RunError::Changed(path.to_owned())) }
     }
-}
-
-/// Opens a regular file and nothing else, without waiting: a FIFO would wait for ever. A drop is not followed through a
-/// symbolic link: whoever may write to the drop directory could have any file read.
-fn open_regular(path: &Path, dropped: bool) -> std::io::Result<File> {
-    let odd = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
-    let stands = path.symlink_metadata()?;
-    if dropped && stands.is_symlink() {
-        return Err(odd("a symbolic link; put the file itself here"));
-    }
-    if !stands.is_symlink() && !stands.is_file() {
-        return Err(odd("not a regular file"));
-    }
-    let follow = if dropped { OFlags::NOFOLLOW } else { OFlags::empty() };
-    let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC | follow).bits();
-    let file = File::options().read(true).custom_flags(flags as i32).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(odd("not a regular file"));
-    }
-    Ok(file)
 }
 
 /// The zone of times written without one: enrold's setting, Moodle's, else UTC.

@@ -243,6 +243,8 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// An earlier run of the same bytes.
     pub same_bytes_as: Option<i64>,
+    /// The digest of the file that was dropped, where it is not the one of what was read: a set's manifest or archive.
+    pub dropped: Option<String>,
     /// For an approved run: what changed meanwhile.
     pub meanwhile: Option<Meanwhile>,
     /// Milliseconds until the commit.

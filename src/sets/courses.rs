@@ -1,13 +1,13 @@
 //! The rows of a snapshot of courses into the temporary table `new_course`, their errors into `enrold_error`, in constant
 //! memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at once.
 
-use std::fs::File;
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::BufReader;
 
 use chrono_tz::Tz;
 
 use crate::config::{CategoryKey, CourseTable};
 use crate::db::{Bulk, DbError, Field};
+use crate::disk::RegularFile;
 use crate::report::{Code, Problem};
 use crate::run::courses::{self, LINES, NewCourses};
 use crate::run::error::{RunError, RunResult};
@@ -60,12 +60,10 @@ impl Header {
 ///
 /// # Errors
 /// A snapshot that is no CSV or lacks a column, or the engine's.
-pub async fn load(work: &mut Work<'_>, file: &File, path: &str) -> RunResult<Lines> {
+pub async fn load(work: &mut Work<'_>, file: &RegularFile, path: &str) -> RunResult<Lines> {
     let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
-    let mut file = file.try_clone().map_err(unreadable)?;
-    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file));
+    let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file.cursor()));
     let header = Header::of(reader.headers().map_err(broken)?, path)?;
     courses::stage(work);
     let dialect = work.conn.dialect();

@@ -1,5 +1,6 @@
 //! A run over a full set: its rows staged, resolved, weighed as a set, and made true by the reconciliation engine.
 //! It must not know where the snapshot comes from, nor begin or end transactions: the life of a run does.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod account;
 mod cohorts;
@@ -24,10 +25,10 @@ pub use nightly::DroppedSet;
 pub use readiness::{Readiness, readiness};
 pub use terms::Terms;
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::config::Settings;
+use crate::disk::{Dir, RegularFile};
 use crate::moodle::site::RemovalAction;
 use crate::rules::database::{self, DATABASE, METHOD};
 use crate::rules::{Follow, Policy};
@@ -50,7 +51,7 @@ pub async fn apply(
     settings: &Settings,
     terms: &Terms,
     order: &SetOrder,
-    file: &File,
+    file: &RegularFile,
 ) -> RunResult<()> {
     work.cause = DATABASE.name;
     let (header, mut lines) = stage::load(work, terms, order, file).await?;
@@ -83,7 +84,7 @@ pub async fn apply(
 /// Makes the courses that the source describes and the site does not have; gives how many of its rows were refused.
 async fn new_courses(work: &mut Work<'_>, terms: &Terms, path: &Path) -> RunResult<u64> {
     let shown = path.display().to_string();
-    let file = File::open(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
+    let file = Dir::open_named(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
     let read = courses::load(work, &file, &shown).await?;
     let refused = crate::run::courses::create(work, &terms.new_courses).await?;
     let made = work.counts.get("course.add").copied().unwrap_or(0);

@@ -1,18 +1,21 @@
 //! A source from its second database, or from files that somebody names, to a run: fetched, then made true.
 //! It must not run a set itself, nor know schedules; a source that fails is a failed run that changed nothing.
 
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use crate::config::{SetFormat, Source};
 use crate::db::Conn;
+use crate::disk::{Dir, blocking, is_stopped};
 use crate::files::TableForm;
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
+use crate::run::history::Claim;
 use crate::run::{Dropped, Engine, Report, RunError, SetOrder, history, require_ready};
 use crate::sets::readiness::{Readiness, readiness};
 use crate::sets::roster::Standing;
-use crate::source::bundle::{self, MANIFEST, Part, Sealed, Verdict};
-use crate::source::{self, Destination, Snapshot, Taken};
+use crate::source::bundle::{self, MANIFEST, Part, Sealed, Sent, Verdict};
+use crate::source::{self, Destination, SetError, Snapshot, TakeError, Taken};
 
 /// How often a set is prepared anew because another run was faster.
 const TRIES: u32 = 3;
@@ -20,16 +23,16 @@ const TRIES: u32 = 3;
 /// A set that came through the drop directory: one file, or the manifest of several.
 #[derive(Clone, Debug)]
 pub struct DroppedSet {
-    /// Where the claimed file lies.
-    pub path: PathBuf,
-    /// The path under which it was left; its seal and the files that it names lie beside that.
-    pub left_at: PathBuf,
-    /// Which drop it is.
+    /// The drop directory.
+    pub dir: Dir,
+    /// The name under which it was left there; its seal and the files that it names lie beside that.
+    pub left: OsString,
+    /// Which drop it is, and its open file.
     pub dropped: Dropped,
 }
 
 /// How a set in files comes.
-enum Sent<'a> {
+enum Given<'a> {
     Named(&'a [&'a Path]),
     Dropped(&'a DroppedSet),
 }
@@ -66,7 +69,7 @@ impl Engine {
     pub async fn import_set(&self, name: &str, files: &[&Path], simulate: bool) -> Result<Report, RunError> {
         let shown = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let order = SetOrder { shown, ..SetOrder::of(name) };
-        match self.while_it_moves(order.clone(), &Sent::Named(files), simulate).await {
+        match self.while_it_moves(order.clone(), &Given::Named(files), simulate).await {
             Err(RunError::SetWaits { source_name, run }) => {
                 let problem = Problem::new(0, Code::SetWaits, source_name, run.to_string());
                 self.apply_set(&SetOrder { refused: Some(problem), ..order }, simulate).await
@@ -81,19 +84,26 @@ impl Engine {
     /// As [`Engine::import_set`], and [`RunError::Changed`] if the set is not whole any more; one that never can be is a
     /// failed run. [`RunError::SetWaits`] if a held set must be decided first.
     pub async fn drop_set(&self, name: &str, set: &DroppedSet) -> Result<Report, RunError> {
-        let Dropped { shown, token } = set.dropped.clone();
-        if let Some(report) = self.applied_before(&token).await? {
+        let Dropped { shown, token, again, .. } = set.dropped.clone();
+        let claim = set.dropped.claim()?;
+        if let Some(claim) = claim.as_ref().filter(|_| again)
+            && let Some(report) = self.applied_before(claim).await?
+        {
             return Ok(report);
         }
-        let order = SetOrder { shown, token, dropped: Some(set.path.clone()), ..SetOrder::of(name) };
-        self.while_it_moves(order, &Sent::Dropped(set), false).await
+        let order = SetOrder { shown, token, dropped: claim, ..SetOrder::of(name) };
+        self.while_it_moves(order, &Given::Dropped(set), false).await
     }
 
     /// Prepares a set and applies it; anew if another run has changed meanwhile what it was merged into.
-    async fn while_it_moves(&self, order: SetOrder, sent: &Sent<'_>, simulate: bool) -> Result<Report, RunError> {
+    async fn while_it_moves(&self, order: SetOrder, sent: &Given<'_>, simulate: bool) -> Result<Report, RunError> {
         let mut tried = 0;
         loop {
-            let taken = self.prepare(&order.source, sent, simulate).await?;
+            let taken = match self.prepare(&order.source, sent, simulate).await? {
+                Ok(taken) => Ok(taken),
+                Err(Unread::Refused(problem)) => Err(problem),
+                Err(Unread::Taken(error)) => Err(failed(error, &order, sent)?),
+            };
             let order = match &taken {
                 Ok(taken) => SetOrder {
                     snapshot: taken.snapshot.path.clone(),
@@ -118,38 +128,48 @@ impl Engine {
     }
 
     /// A set as a snapshot, or what is wrong with it.
-    async fn prepare(&self, name: &str, sent: &Sent<'_>, simulate: bool) -> Result<Result<Taken, Problem>, RunError> {
+    async fn prepare(&self, name: &str, sent: &Given<'_>, simulate: bool) -> Result<Result<Taken, Unread>, RunError> {
         let source = match self.source(name).await? {
             Ok(source) => source,
-            Err(why) => return Ok(Err(refused(name, why))),
+            Err(why) => return Ok(Err(unread(name, why))),
         };
         match (sent, source.format) {
-            (Sent::Dropped(set), _) => self.dropped(name, &source, set).await,
-            (Sent::Named([archive]), SetFormat::OneRoster) => self.archive(name, &source, archive, simulate).await,
-            (Sent::Named(_), SetFormat::OneRoster) => {
-                Ok(Err(refused(name, "a OneRoster set is one archive: name one file".to_owned())))
+            (Given::Dropped(set), _) => self.dropped(name, &source, set).await,
+            (Given::Named([archive]), SetFormat::OneRoster) => match Sent::named(archive) {
+                Ok(archive) => self.archive(name, &source, &archive, simulate).await,
+                Err(error) => Ok(Err(unread(name, format!("{}: {error}", archive.display())))),
+            },
+            (Given::Named(_), SetFormat::OneRoster) => {
+                Ok(Err(unread(name, "a OneRoster set is one archive: name one file".to_owned())))
             }
-            (Sent::Named(files), SetFormat::Csv) => Ok(self.files(name, &source, files)),
+            (Given::Named(files), SetFormat::Csv) => Ok(self.files(name, &source, files)),
         }
     }
 
-    fn files(&self, name: &str, source: &Source, files: &[&Path]) -> Result<Taken, Problem> {
+    fn files(&self, name: &str, source: &Source, files: &[&Path]) -> Result<Taken, Unread> {
         let form = source::files::FilesForm::of(source, self.fallback());
-        let whole = whole(files, &form.table()).map_err(|why| refused(name, why))?;
+        let whole = blocking(|| whole(files, &form.table())).map_err(|why| unread(name, why))?;
         self.whole(name, source, &whole)
     }
 
-    fn whole(&self, name: &str, source: &Source, files: &[Sealed]) -> Result<Taken, Problem> {
-        let taken = source::take_files(self.destination(name), source, self.fallback(), files);
-        taken.map_err(|error| error.problem(name))
+    fn whole(&self, name: &str, source: &Source, files: &[Sealed]) -> Result<Taken, Unread> {
+        blocking(|| source::take_files(self.destination(name), source, self.fallback(), files)).map_err(Unread::Taken)
     }
 
     /// A set that was dropped.
-    async fn dropped(&self, name: &str, source: &Source, set: &DroppedSet) -> Result<Result<Taken, Problem>, RunError> {
-        match readiness(source, self.fallback(), &set.path, &set.left_at) {
-            Readiness::Lacks(_) => Err(RunError::Changed(set.dropped.shown.clone())),
-            Readiness::Broken(why) => Ok(Err(refused(name, why))),
-            Readiness::Archive => self.archive(name, source, &set.path, false).await,
+    async fn dropped(&self, name: &str, source: &Source, set: &DroppedSet) -> Result<Result<Taken, Unread>, RunError> {
+        let DroppedSet { dir, left, dropped } = set;
+        let ready = blocking(|| readiness(source, self.fallback(), dropped.open(), dir, left));
+        match ready.map_err(|_| RunError::Stopped)? {
+            Readiness::Lacks(_) => Err(RunError::Changed(dropped.shown.clone())),
+            Readiness::Broken(why) => Ok(Err(unread(name, why))),
+            Readiness::Archive => match dropped.open() {
+                Ok(file) => {
+                    let archive = Sent { name: left.to_string_lossy().into_owned(), file };
+                    self.archive(name, source, &archive, false).await
+                }
+                Err(error) => Ok(Err(unread(name, error.to_string()))),
+            },
             Readiness::Whole(files) => Ok(self.whole(name, source, &files)),
         }
     }
@@ -159,19 +179,20 @@ impl Engine {
         &self,
         name: &str,
         source: &Source,
-        path: &Path,
+        sent: &Sent,
         simulate: bool,
-    ) -> Result<Result<Taken, Problem>, RunError> {
+    ) -> Result<Result<Taken, Unread>, RunError> {
         let standing = self.standing(name).await?;
-        let delta = match source::is_delta(self.destination(name), path) {
+        let delta = match blocking(|| source::is_delta(self.destination(name), sent)) {
             Ok(delta) => delta,
-            Err(error) => return Ok(Err(error.problem(name))),
+            Err(error) => return Ok(Err(Unread::Taken(error))),
         };
         if delta || !simulate {
             standing.admit(delta, None)?;
         }
-        let taken = source::take_archive(self.destination(name), source, path, standing.base.as_ref(), !simulate);
-        Ok(taken.map_err(|error| error.problem(name)))
+        let base = standing.base.as_ref();
+        let taken = blocking(|| source::take_archive(self.destination(name), source, sent, base, !simulate));
+        Ok(taken.map_err(Unread::Taken))
     }
 
     /// What no delta will build on any more is removed; if that fails, the next run does it.
@@ -195,13 +216,16 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::sync_source`].
-    pub async fn waits(&self, name: &str, path: &Path) -> Result<Option<RunError>, RunError> {
+    pub async fn waits(&self, name: &str, dir: &Dir, left: &OsStr) -> Result<Option<RunError>, RunError> {
         let Ok(source) = self.source(name).await? else { return Ok(None) };
-        // Nothing else is opened: whoever opens a pipe waits for its writer.
-        if readiness(&source, self.fallback(), path, path) != Readiness::Archive {
+        let file = dir.open_file(left);
+        let Ok(archive) = &file else { return Ok(None) };
+        let archive = Sent { name: left.to_string_lossy().into_owned(), file: archive.clone() };
+        let ready = blocking(|| readiness(&source, self.fallback(), file, dir, left)).map_err(|_| RunError::Stopped)?;
+        if ready != Readiness::Archive {
             return Ok(None);
         }
-        match source::is_delta(self.destination(name), path) {
+        match blocking(|| source::is_delta(self.destination(name), &archive)) {
             Ok(delta) => Ok(self.standing(name).await?.admit(delta, None).err()),
             Err(_) => Ok(None),
         }
@@ -215,9 +239,9 @@ impl Engine {
     }
 
     /// The report of the run to which a drop came.
-    async fn applied_before(&self, token: &str) -> Result<Option<Report>, RunError> {
+    async fn applied_before(&self, claim: &Claim) -> Result<Option<Report>, RunError> {
         let mut conn = self.database.connect().await?;
-        let past = history::of_drop(&mut conn, token).await?;
+        let past = history::of_drop(&mut conn, claim).await?;
         conn.close().await;
         match past {
             Some(past) => self.recall(past.run).await,
@@ -240,9 +264,30 @@ impl Engine {
     }
 }
 
+/// Why there is no snapshot of a set.
+enum Unread {
+    /// A run says so.
+    Refused(Problem),
+    /// Its files could not be read to their end.
+    Taken(TakeError),
+}
+
 /// A set that cannot be fetched or read, as the problem of its run.
 fn refused(name: &str, reason: String) -> Problem {
     Problem::new(0, Code::SourceUnreadable, name, reason)
+}
+
+fn unread(name: &str, reason: String) -> Unread {
+    Unread::Refused(refused(name, reason))
+}
+
+/// The problem of a run whose files could not be read; a dropped set that changed meanwhile is no run, it comes again.
+fn failed(error: TakeError, order: &SetOrder, sent: &Given<'_>) -> Result<Problem, RunError> {
+    match (&error, sent) {
+        (TakeError::Set(SetError::Io(io)), _) if is_stopped(io) => Err(RunError::Stopped),
+        (TakeError::Set(SetError::Changed { .. }), Given::Dropped(_)) => Err(RunError::Changed(order.shown.clone())),
+        _ => Ok(error.problem(&order.source)),
+    }
 }
 
 async fn fetch(name: &str, source: &Source, state: &Path, now: i64) -> Result<(Snapshot, Option<Snapshot>), String> {
@@ -255,10 +300,18 @@ async fn fetch(name: &str, source: &Source, state: &Path, now: i64) -> Result<(S
 /// The files of a set, if it is whole: what a manifest names, else the files as they are named.
 fn whole(files: &[&Path], form: &TableForm) -> Result<Vec<Sealed>, String> {
     let verdict = match files {
-        [manifest] if manifest.to_string_lossy().ends_with(MANIFEST) => bundle::by_manifest(manifest, form),
+        [manifest] if manifest.to_string_lossy().ends_with(MANIFEST) => {
+            let opened = Sent::named(manifest).and_then(|sent| Ok((sent, Dir::of_file(manifest)?)));
+            opened.and_then(|(sent, dir)| bundle::by_manifest(&sent, &dir, form))
+        }
         files => {
-            let parts: Vec<Part> = files.iter().map(|path| Part::dropped(path, bundle::Announced::default())).collect();
-            bundle::check(&parts, form)
+            let part = |path: &&Path| match Sent::named(path) {
+                Ok(sent) => Ok(Part::of(sent)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Part::missing(path)),
+                Err(error) => Err(std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            };
+            let parts: std::io::Result<Vec<Part>> = files.iter().map(part).collect();
+            parts.and_then(|parts| bundle::check(&parts, form))
         }
     };
     match verdict.map_err(|error| error.to_string())? {

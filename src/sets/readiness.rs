@@ -1,10 +1,12 @@
 //! Whether a set that was dropped is whole: a file with its seal, a manifest with its files, or an archive.
 //! It must not rename anything, nor wait: the drop directory looks again.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::io;
 
 use crate::config::{EncodingFallback, SetFormat, Source};
-use crate::source::bundle::{self, Announced, MANIFEST, Part, SEAL, Sealed, Verdict};
+use crate::disk::{Dir, RegularFile, is_stopped};
+use crate::source::bundle::{self, Announced, MANIFEST, Part, SEAL, Sealed, Sent, Verdict};
 use crate::source::files::FilesForm;
 
 /// What a dropped set is at this moment.
@@ -20,65 +22,69 @@ pub enum Readiness {
     Broken(String),
 }
 
-/// Looks into a set of a source. `path` is where the file lies, `left_at` where it was left: beside that lie its seal and
-/// the files that it names.
-pub fn readiness(source: &Source, fallback: EncodingFallback, path: &Path, left_at: &Path) -> Readiness {
-    let shown = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let name = shown(left_at);
-    if source.format == SetFormat::OneRoster {
-        return archive(path, left_at, &name);
-    }
-    let form = FilesForm::of(source, fallback).table();
-    let parts = if name.ends_with(MANIFEST) {
-        match bundle::parts_of(path, &form) {
-            Ok(Ok(parts)) => parts,
-            Ok(Err(verdict)) => return told(verdict),
-            Err(error) => return Readiness::Broken(format!("{name}: {error}")),
+/// Looks into a set of a source. `file` is the one that was dropped, wherever it lies now, or why it cannot be opened; `left`
+/// the name under which it was left in `dir`: beside that lie its seal and the files that it names. Reads all files whole.
+///
+/// # Errors
+/// Reading was stopped: the program ends.
+pub fn readiness(
+    source: &Source,
+    fallback: EncodingFallback,
+    file: io::Result<RegularFile>,
+    dir: &Dir,
+    left: &OsStr,
+) -> io::Result<Readiness> {
+    let name = left.to_string_lossy().into_owned();
+    let sent = match file {
+        Ok(file) => Sent { name, file },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Readiness::Lacks(format!("{name} is not there")));
         }
-    } else {
-        match seal(left_at) {
-            Ok(announced) => vec![Part { name, path: path.to_owned(), announced }],
-            Err(why) => return Readiness::Broken(why),
-        }
+        Err(error) => return Ok(Readiness::Broken(format!("{name}: {}", bundle::odd(&error)))),
     };
-    if let Some(odd) = parts.iter().find(|part| is_odd(&part.path)) {
-        return Readiness::Broken(format!("{}: not a regular file; put the file itself here", odd.name));
-    }
-    match bundle::check(&parts, &form) {
-        Ok(verdict) => told(verdict),
-        Err(error) => Readiness::Broken(error.to_string()),
+    let looked = match source.format {
+        SetFormat::OneRoster => archive(&sent, dir, left),
+        SetFormat::Csv => table(source, fallback, sent, dir, left),
+    };
+    match looked {
+        Err(error) if is_stopped(&error) => Err(error),
+        Err(error) => Ok(Readiness::Broken(format!("{}: {error}", left.to_string_lossy()))),
+        looked => looked,
     }
 }
 
-fn archive(path: &Path, left_at: &Path, name: &str) -> Readiness {
-    if is_odd(path) {
-        return Readiness::Broken(format!("{name}: not a regular file; put the file itself here"));
+fn table(source: &Source, fallback: EncodingFallback, sent: Sent, dir: &Dir, left: &OsStr) -> io::Result<Readiness> {
+    let form = FilesForm::of(source, fallback).table();
+    if sent.name.ends_with(MANIFEST) {
+        return bundle::by_manifest(&sent, dir, &form).map(told);
     }
-    let announced = match seal(left_at) {
+    match seal(dir, left) {
+        Ok(announced) => bundle::check(&[Part { announced, ..Part::of(sent) }], &form).map(told),
+        Err(why) => Ok(Readiness::Broken(why)),
+    }
+}
+
+fn archive(sent: &Sent, dir: &Dir, left: &OsStr) -> io::Result<Readiness> {
+    let announced = match seal(dir, left) {
         Ok(announced) => announced.sha256,
-        Err(why) => return Readiness::Broken(why),
+        Err(why) => return Ok(Readiness::Broken(why)),
     };
-    let Some(announced) = announced else { return Readiness::Archive };
-    match bundle::digest_of(path) {
-        Ok(found) if found == announced => Readiness::Archive,
-        Ok(found) => Readiness::Lacks(format!("{name} has the sha256 {found}, announced is {announced}")),
-        Err(error) => Readiness::Broken(format!("{name}: {error}")),
-    }
+    let Some(announced) = announced else { return Ok(Readiness::Archive) };
+    let (found, _) = sent.file.digest()?;
+    Ok(match found == announced {
+        true => Readiness::Archive,
+        false => Readiness::Lacks(format!("{} has the sha256 {found}, announced is {announced}", sent.name)),
+    })
 }
 
 /// What the seal beside a file says; nothing if there is none.
-fn seal(left_at: &Path) -> Result<Announced, String> {
-    let mut path = left_at.as_os_str().to_owned();
-    path.push(SEAL);
-    match bundle::read_seal(Path::new(&path)) {
-        Ok(announced) => announced.map_err(|why| format!("{}: {why}", Path::new(&path).display())),
+fn seal(dir: &Dir, left: &OsStr) -> Result<Announced, String> {
+    let mut seal = left.to_owned();
+    seal.push(SEAL);
+    match bundle::read_seal(dir, &seal) {
+        Ok(announced) => announced.map_err(|why| format!("{}: {why}", seal.to_string_lossy())),
         Err(_) => Ok(Announced::default()),
     }
-}
-
-/// A link could lead anywhere, and whoever opens a pipe waits for its writer. What is not there is lacking, not odd.
-fn is_odd(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file())
 }
 
 fn told(verdict: Verdict) -> Readiness {

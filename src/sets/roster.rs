@@ -3,6 +3,7 @@
 
 use crate::config::Settings;
 use crate::db::{Conn, DbError, Params};
+use crate::disk::own;
 use crate::run::SetOrder;
 use crate::run::error::{RunError, RunResult};
 use crate::sets::SetReport;
@@ -76,7 +77,7 @@ pub async fn require(conn: &mut Conn, settings: &Settings, order: &SetOrder, hel
     let Some(roster) = &order.roster else { return Ok(()) };
     let on = standing.base.as_ref().map_or("", |base| base.sha256.as_str());
     let builds = !roster.delta || roster.on == on;
-    if builds && Roster::path(&settings.state.path, &order.source, &roster.sha256).exists() {
+    if builds && own::is_there(&Roster::path(&settings.state.path, &order.source, &roster.sha256)) {
         return Ok(());
     }
     Err(match held {

@@ -1,11 +1,11 @@
 //! A snapshot's rows into the temporary table `stage_line`, their errors into `enrold_error`, in constant memory.
 //! It must not resolve accounts or courses: that is one query afterwards.
 
-use std::fs::File;
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::BufReader;
 
 use crate::config::{CourseKey, UserKey};
 use crate::db::{Bulk, DbError, Field};
+use crate::disk::RegularFile;
 use crate::files::times::{self, Bound};
 use crate::report::{Code, Problem};
 use crate::run::SetOrder;
@@ -84,13 +84,16 @@ impl Header {
 ///
 /// # Errors
 /// A snapshot that is no CSV or lacks a column, or the engine's.
-pub async fn load(work: &mut Work<'_>, terms: &Terms, order: &SetOrder, file: &File) -> RunResult<(Header, Lines)> {
+pub async fn load(
+    work: &mut Work<'_>,
+    terms: &Terms,
+    order: &SetOrder,
+    file: &RegularFile,
+) -> RunResult<(Header, Lines)> {
     let path = &order.snapshot.display().to_string();
     let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
-    let mut file = file.try_clone().map_err(unreadable)?;
-    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file));
+    let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file.cursor()));
     let mut header = Header::of(reader.headers().map_err(broken)?, terms.container(), path)?;
     let mut stage = Stage::open(work, &header).await?;
     let mut record = csv::StringRecord::new();

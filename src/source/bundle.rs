@@ -2,14 +2,14 @@
 //! It must not know what the rows say; an incomplete set is never given on.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
-use std::path::{Component, Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path};
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
+use crate::disk::{Dir, RegularFile, is_changed};
 use crate::files::{FileProblem, Table, TableColumn, TableEntry, TableForm};
 use crate::report::codes::Locale;
 
@@ -19,33 +19,61 @@ pub const MANIFEST: &str = ".manifest.csv";
 /// How the name of a seal ends: `NAME.ok` beside `NAME`.
 pub const SEAL: &str = ".ok";
 
+/// Bytes that are read of a seal.
+const LONGEST_SEAL: u64 = 4096;
+
 /// A file that was found whole, and by what it is known again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     /// The name under which it was dropped.
     pub name: String,
-    /// Where it is read.
-    pub path: PathBuf,
+    /// The file, opened once.
+    pub file: RegularFile,
     /// Records; the header and blank lines are none.
     pub rows: u64,
     /// 64 lower-case hexadecimal digits.
     pub sha256: String,
 }
 
+/// A file of a set, under the name at which it was dropped; at work it may lie under another one.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub name: String,
+    /// Opened once.
+    pub file: RegularFile,
+}
+
+impl Sent {
+    /// A file that the command line names.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn named(path: &Path) -> io::Result<Sent> {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Sent { name, file: Dir::open_named(path)? })
+    }
+}
+
 /// A file that should be there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Part {
     /// The name under which it is dropped.
     pub name: String,
-    /// Where it is read: a file at work may lie under another name.
-    pub path: PathBuf,
+    /// The open file; `None` if it is not there.
+    pub file: Option<RegularFile>,
     pub announced: Announced,
 }
 
 impl Part {
-    /// A file where it was dropped.
-    pub fn dropped(path: &Path, announced: Announced) -> Part {
-        Part { name: name_of(path), path: path.to_owned(), announced }
+    /// A file of which nothing is announced.
+    pub fn of(sent: Sent) -> Part {
+        Part { name: sent.name, file: Some(sent.file), announced: Announced::default() }
+    }
+
+    /// A file that the command line names and that is not there.
+    pub fn missing(path: &Path) -> Part {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Part { name, file: None, announced: Announced::default() }
     }
 }
 
@@ -64,25 +92,14 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     File(String),
-    /// The seal of this name.
-    Seal(String),
-    Digest {
-        file: String,
-        announced: String,
-        found: String,
-    },
-    Rows {
-        file: String,
-        announced: u64,
-        found: u64,
-    },
+    Digest { file: String, announced: String, found: String },
+    Rows { file: String, announced: u64, found: u64 },
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Missing::File(file) => write!(f, "{file} is not there"),
-            Missing::Seal(file) => write!(f, "{file} is not there"),
             Missing::Digest { file, announced, found } => {
                 write!(f, "{file} has the sha256 {found}, announced is {announced}")
             }
@@ -131,64 +148,45 @@ fn parse_digest(text: &str) -> Result<String, String> {
     if hexadecimal { Ok(text.to_lowercase()) } else { Err(format!("\"{text}\" is no sha256: 64 hexadecimal digits")) }
 }
 
-/// A set whose manifest names its files, which lie beside it. `form` is the table that each is.
+/// A set whose manifest names its files, which lie in `dir`. `form` is the table that each is.
 ///
 /// # Errors
 /// When a file that is there cannot be read.
-pub fn by_manifest(manifest: &Path, form: &TableForm) -> io::Result<Verdict> {
-    match parts_of(manifest, form)? {
+pub fn by_manifest(manifest: &Sent, dir: &Dir, form: &TableForm) -> io::Result<Verdict> {
+    match named_by(manifest, form)?.and_then(|named| parts(named, dir)) {
         Ok(parts) => check(&parts, form),
         Err(verdict) => Ok(verdict),
     }
 }
 
-/// The files that a manifest names, as if they lay beside it; or the verdict on a set whose
-/// manifest is not there or makes no sense.
+/// What a manifest names and announces; or the verdict on a set whose manifest makes no sense.
 ///
 /// # Errors
 /// When the manifest cannot be read.
-pub fn parts_of(manifest: &Path, form: &TableForm) -> io::Result<Result<Vec<Part>, Verdict>> {
-    let name = name_of(manifest);
-    let file = match File::open(manifest) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Ok(Err(Verdict::Incomplete { missing: vec![Missing::File(name)] }));
-        }
-        Err(error) => return Err(error),
-    };
-    match read_manifest(file, form) {
+pub fn named_by(manifest: &Sent, form: &TableForm) -> io::Result<Result<Vec<(String, Announced)>, Verdict>> {
+    match read_manifest(&manifest.file, form) {
         Err(Reading::Io(error)) => Err(error),
-        Err(Reading::Broken(why)) => Ok(Err(Verdict::Broken { file: name, why })),
-        Ok(named) => {
-            let part = |(file, announced)| Part::dropped(&manifest.with_file_name(file), announced);
-            Ok(Ok(named.into_iter().map(part).collect()))
-        }
+        Err(Reading::Broken(why)) => Ok(Err(Verdict::Broken { file: manifest.name.clone(), why })),
+        Ok(named) => Ok(Ok(named)),
     }
 }
 
-/// A set of files each of which has its seal beside it.
-///
-/// # Errors
-/// When a file that is there cannot be read.
-pub fn by_seals(files: &[PathBuf], form: &TableForm) -> io::Result<Verdict> {
-    let mut parts = Vec::new();
-    let mut missing = Vec::new();
-    for file in files {
-        let seal = file.with_file_name(name_of(file) + SEAL);
-        let text = match read_short(&seal) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                missing.push(Missing::Seal(name_of(&seal)));
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        match Announced::parse(&text) {
-            Ok(announced) => parts.push(Part::dropped(file, announced)),
-            Err(why) => return Ok(Verdict::Broken { file: name_of(&seal), why }),
-        }
+/// Opens the files that a manifest names.
+pub fn parts(named: Vec<(String, Announced)>, dir: &Dir) -> Result<Vec<Part>, Verdict> {
+    let open = |(name, announced): (String, Announced)| match dir.open_file(OsStr::new(&name)) {
+        Ok(file) => Ok(Part { name, file: Some(file), announced }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Part { name, file: None, announced }),
+        Err(error) => Err(Verdict::Broken { why: odd(&error), file: name }),
+    };
+    named.into_iter().map(open).collect()
+}
+
+/// Why a file that was dropped cannot be opened, with what to do.
+pub fn odd(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::InvalidInput => "not a regular file; put the file itself here".to_owned(),
+        _ => error.to_string(),
     }
-    if missing.is_empty() { check(&parts, form) } else { Ok(Verdict::Incomplete { missing }) }
 }
 
 /// Whether the files are there and are what is announced. Of a file of which nothing is
@@ -199,12 +197,13 @@ pub fn by_seals(files: &[PathBuf], form: &TableForm) -> io::Result<Verdict> {
 pub fn check(parts: &[Part], form: &TableForm) -> io::Result<Verdict> {
     let (mut whole, mut missing) = (Vec::new(), Vec::new());
     for part in parts {
-        match look(part, form) {
+        let Some(file) = &part.file else {
+            missing.push(Missing::File(part.name.clone()));
+            continue;
+        };
+        match look(part, file, form) {
             Ok(Ok(sealed)) => whole.push(sealed),
             Ok(Err(lack)) => missing.push(lack),
-            Err(Reading::Io(error)) if error.kind() == ErrorKind::NotFound => {
-                missing.push(Missing::File(part.name.clone()));
-            }
             Err(Reading::Io(error)) => return Err(error),
             Err(Reading::Broken(why)) => return Ok(Verdict::Broken { file: part.name.clone(), why }),
         }
@@ -227,60 +226,58 @@ impl From<FileProblem> for Reading {
     }
 }
 
-/// What a seal says; the inner error is a sentence about a seal that says nothing.
+/// What the seal of this name says; the inner error is a sentence about a seal that says nothing.
 ///
 /// # Errors
 /// When it cannot be read, which may mean that there is none.
-pub fn read_seal(seal: &Path) -> io::Result<Result<Announced, String>> {
-    // Whoever opens a pipe waits for its writer.
-    if !seal.symlink_metadata()?.is_file() {
-        return Ok(Err("not a regular file".to_owned()));
+pub fn read_seal(dir: &Dir, seal: &OsStr) -> io::Result<Result<Announced, String>> {
+    match dir.open_file(seal) {
+        // A seal is short; of a longer file the beginning is enough to refuse it.
+        Ok(file) => Ok(Announced::parse(&String::from_utf8_lossy(&file.beginning(LONGEST_SEAL)?))),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(Err("not a regular file".to_owned())),
+        Err(error) => Err(error),
     }
-    Ok(Announced::parse(&read_short(seal)?))
-}
-
-/// The sha256 of a file's bytes.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn digest_of(path: &Path) -> io::Result<String> {
-    digest(&mut File::open(path)?)
 }
 
 /// The digest comes first: of a file that is only half there nothing else is worth a look.
-fn look(part: &Part, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
-    let file = part.name.clone();
-    let mut content = File::open(&part.path).map_err(Reading::Io)?;
-    let found = digest(&mut content).map_err(Reading::Io)?;
+fn look(part: &Part, file: &RegularFile, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
+    let name = part.name.clone();
+    let (found, _) = file.digest().map_err(Reading::Io)?;
     if let Some(announced) = part.announced.sha256.clone().filter(|announced| *announced != found) {
-        return Ok(Err(Missing::Digest { file, announced, found }));
+        return Ok(Err(Missing::Digest { file: name, announced, found }));
     }
-    let mut table = Table::open(content, form)?;
+    let mut table = Table::open(file.pass(&found), form)?;
     let mut rows = 0;
-    while table.next_entry()?.is_some() {
-        rows += 1;
+    let counted = loop {
+        match table.next_entry() {
+            Ok(Some(_)) => rows += 1,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    match counted {
+        // Its writer is not done.
+        Err(FileProblem::Io(error)) if is_changed(&error) => {
+            let announced = part.announced.sha256.clone().unwrap_or_else(|| found.clone());
+            return Ok(Err(Missing::Digest { file: name, announced, found: "another one now".to_owned() }));
+        }
+        counted => counted?,
     }
     Ok(match part.announced.rows {
-        Some(announced) if announced != rows => Err(Missing::Rows { file, announced, found: rows }),
-        _ => Ok(Sealed { name: file, path: part.path.clone(), rows, sha256: table.sha256 }),
+        Some(announced) if announced != rows => Err(Missing::Rows { file: name, announced, found: rows }),
+        _ => Ok(Sealed { name, file: file.clone(), rows, sha256: found }),
     })
 }
 
-fn digest(file: &mut File) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    io::copy(file, &mut digest)?;
-    Ok(format!("{:x}", digest.finalize()))
-}
-
 /// The files that a manifest names, each a plain name.
-fn read_manifest(file: File, form: &TableForm) -> Result<Vec<(String, Announced)>, Reading> {
+fn read_manifest(file: &RegularFile, form: &TableForm) -> Result<Vec<(String, Announced)>, Reading> {
     let layout = TableForm {
         columns: ["file", "rows", "sha256"].map(TableColumn::required).to_vec(),
         exact: false,
         ..form.clone()
     };
     let broken = |line: u64, why: String| Reading::Broken(format!("line {line}: {why}; write the manifest again"));
-    let mut table = Table::open(file, &layout)?;
+    let mut table = Table::open(file.cursor(), &layout)?;
     let mut named = Vec::new();
     let mut names = HashSet::new();
     while let Some(entry) = table.next_entry()? {
@@ -310,18 +307,6 @@ fn is_plain(name: &str) -> bool {
     matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
         && !name.contains(['\\', '\0'])
         && !name.ends_with(MANIFEST)
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// A seal is short; of a longer file the beginning is enough to refuse it.
-fn read_short(path: &Path) -> io::Result<String> {
-    const LONGEST: u64 = 4096;
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use super::bundle::Sealed;
+use super::bundle::{Sealed, Sent};
 use super::files::{FileRead, FilesForm, read_files};
 use super::oneroster::{Base, BaseWriter, Roster, RosterForm, RosterKept, as_sent_before, kind_of, read_archive};
 use super::origins::Origins;
@@ -88,7 +88,7 @@ pub fn take_files(
 ///
 /// # Errors
 /// [`TakeError`] if its manifest cannot be read.
-pub fn is_delta(destination: Destination, archive: &Path) -> Result<bool, TakeError> {
+pub fn is_delta(destination: Destination, archive: &Sent) -> Result<bool, TakeError> {
     let scratch = super::snapshot::directory(destination.state, destination.source)?;
     Ok(kind_of(archive, &scratch)? == SnapshotKind::Delta)
 }
@@ -101,7 +101,7 @@ pub fn is_delta(destination: Destination, archive: &Path) -> Result<bool, TakeEr
 pub fn take_archive(
     destination: Destination,
     source: &Source,
-    archive: &Path,
+    archive: &Sent,
     base: Option<&Roster>,
     keep: bool,
 ) -> Result<Taken, TakeError> {
@@ -109,11 +109,15 @@ pub fn take_archive(
     let unfit = |why: String| TakeError::Form { source_name: name.to_owned(), why };
     let form = RosterForm::of(source).map_err(unfit)?;
     let mut draft = Draft::begin(name, source.target, state, now)?;
+    let (sha256, _) = archive.file.digest().map_err(SetError::from)?;
     let mut writer = if keep { Some(BaseWriter::begin(state, name)?) } else { None };
     let path = base.map(|base| Roster::path(state, name, &base.sha256)).unwrap_or_default();
     let on = base.map(|roster| Base { path: &path, roster });
     let read = read_archive(archive, &form, &scratch(state, name), on, writer.as_mut(), &mut draft);
     let newest = read.as_ref().map_or(0, |read| read.newest.min(now));
+    // Its entries are read here and there: what they said counts only if it is the same file at the end.
+    let verified = archive.file.verify(&sha256).map_err(|error| SetError::of_file(&archive.name, error.into()));
+    let read = verified.and(read);
     let mut taken = draft.end(read, |read| {
         let earlier = FileRead { file: as_sent_before(&read.enrolments.file), ..read.enrolments.clone() };
         (read.kind, vec![read.enrolments, earlier], read.sorted.doubles)

@@ -1,7 +1,6 @@
 //! Full sets that were dropped as CSV files: their columns by name, their rows in canonical order, bad lines told.
 //! It must not know whether the files are complete (`bundle` does), nor what a value stands for.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -151,13 +150,9 @@ fn read_file(
 ) -> Result<FileRead, SetError> {
     let name = sealed.name.clone();
     let refused = |problem| SetError::of_file(&name, problem);
-    let file = File::open(&sealed.path)
-        .map_err(|error| SetError::Unreadable { file: sealed.path.display().to_string(), error })?;
     let layout = form.table();
-    let mut table = Table::open(file, &layout).map_err(refused)?;
-    if table.sha256 != sealed.sha256 {
-        return Err(SetError::Changed { file: name });
-    }
+    // Each pass over the table is one over the file, and says at its end whether it is the one that was found whole.
+    let mut table = Table::open(sealed.file.pass(&sealed.sha256), &layout).map_err(refused)?;
     tell_ignored(&name, &table, &layout, taker)?;
     let mut read = FileRead { file: name.clone(), sha256: table.sha256.clone(), rows: 0, bad: 0, ragged: 0 };
     while let Some(entry) = table.next_entry().map_err(refused)? {

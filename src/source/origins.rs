@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 
+use crate::disk::own;
+
 /// The list of a snapshot, and the files that it counts from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origins {
@@ -20,7 +22,7 @@ impl Origins {
     /// # Errors
     /// It cannot be opened.
     pub fn open(&self) -> io::Result<OriginsReader<'_>> {
-        Ok(OriginsReader { entries: BufReader::new(File::open(&self.list)?).lines(), files: &self.files, next: None })
+        Ok(OriginsReader { entries: BufReader::new(own::open(&self.list)?).lines(), files: &self.files, next: None })
     }
 }
 

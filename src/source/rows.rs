@@ -5,6 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::is_changed;
 use crate::files::FileProblem;
 use crate::report::codes::{Code, Locale, Problem};
 
@@ -134,14 +135,11 @@ pub trait Taker {
 pub enum SetError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A file cannot be opened.
-    #[error("{file} cannot be opened: {error}; check that it exists and that enrold may read it")]
-    Unreadable { file: String, error: io::Error },
     /// The content of a file is refused.
     #[error("{file}: {}", .problem.text(Locale::En))]
     Refused { file: String, problem: Problem },
     /// A file is no longer the one that was found complete.
-    #[error("{file} changed while it was read; send the set again, each file renamed into place")]
+    #[error("changed-while-read: {file} changed while it was read; send the set again, each file renamed into place")]
     Changed { file: String },
     /// An archive that cannot be used. The text says what to do.
     #[error("{archive}: {why}")]
@@ -160,6 +158,7 @@ impl SetError {
     /// The error of a file's content.
     pub fn of_file(file: &str, problem: FileProblem) -> SetError {
         match problem {
+            FileProblem::Io(error) if is_changed(&error) => SetError::Changed { file: file.to_owned() },
             FileProblem::Io(error) => SetError::Io(error),
             FileProblem::Rejected(problem) => SetError::Refused { file: file.to_owned(), problem },
         }

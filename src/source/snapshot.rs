@@ -1,9 +1,8 @@
 //! A snapshot: what a source said at one moment, as a CSV file that is whole or not there.
 //! It must not know where its rows come from or what becomes of them.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::origins::OriginsWriter;
 use crate::clock;
 use crate::config::Target;
+use crate::disk::own;
 
 /// How many snapshots of a source are kept.
 const KEPT: usize = 7;
@@ -151,7 +151,7 @@ impl Part {
     /// writes it any more.
     pub fn begin(dir: &Path) -> Result<(File, Self), SnapshotError> {
         let part = Self { path: dir.join(format!(".{}-{}{PART}", std::process::id(), clock::nanos())) };
-        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&part.path);
+        let file = own::create_new(&part.path);
         let locked = file.and_then(|file| file.lock().map(|()| file));
         Ok((locked.map_err(|error| part.cannot(error))?, part))
     }
@@ -164,7 +164,7 @@ impl Part {
     /// Gives the file its name, over another one of that name, and brings the name to the disk.
     pub fn rename(&self, to: &Path) -> Result<(), SnapshotError> {
         let dir = to.parent().unwrap_or(to);
-        let renamed = fs::rename(&self.path, to).and_then(|()| File::open(dir)?.sync_all());
+        let renamed = own::rename(&self.path, to).and_then(|()| own::sync_directory(dir));
         renamed.map_err(|error| self.cannot(error))
     }
 }
@@ -172,7 +172,7 @@ impl Part {
 /// The directory of a source below the state directory, made if it is missing, without what a killed process left.
 pub(super) fn directory(state: &Path, source: &str) -> Result<PathBuf, SnapshotError> {
     let dir = state.join("sets").join(source);
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+    let made = own::make_directories(&dir);
     made.and_then(|()| sweep(&dir)).map_err(|error| SnapshotError { path: dir.clone(), error })?;
     Ok(dir)
 }
@@ -180,7 +180,7 @@ pub(super) fn directory(state: &Path, source: &str) -> Result<PathBuf, SnapshotE
 impl Drop for Part {
     fn drop(&mut self) {
         // It is not there any more after the rename; if it cannot be removed, the next snapshot sweeps it away.
-        drop(fs::remove_file(&self.path));
+        drop(own::remove(&self.path));
     }
 }
 
@@ -212,8 +212,8 @@ fn moment(now: i64) -> String {
 fn sweep(dir: &Path) -> io::Result<()> {
     for name in names(dir, |name| name.starts_with('.') && name.ends_with(PART))? {
         let path = dir.join(name);
-        match File::open(&path) {
-            Ok(file) if file.try_lock().is_ok() => remove(&path)?,
+        match own::open(&path) {
+            Ok(file) if file.try_lock().is_ok() => own::remove(&path)?,
             _ => {}
         }
     }
@@ -226,33 +226,20 @@ fn forget_oldest(dir: &Path, newest: &Path) -> io::Result<()> {
     let surplus = all.len().saturating_sub(KEPT);
     let paths = all.into_iter().map(|name| dir.join(name)).take(surplus);
     paths.filter(|path| path != newest).try_for_each(|path| {
-        remove(&path.with_extension(LIST))?;
-        remove(&path)
+        own::remove(&path.with_extension(LIST))?;
+        own::remove(&path)
     })
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        // Another process was quicker.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
-    }
-}
-
 pub(super) fn names(dir: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if wanted(&name) {
-            names.push(name);
-        }
-    }
-    Ok(names)
+    let names = own::names(dir)?.into_iter().map(|name| name.to_string_lossy().into_owned());
+    Ok(names.filter(|name| wanted(name)).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     const NOW: i64 = 1_795_255_200;

@@ -2,9 +2,9 @@
 //! It must not know what a test expects.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use enrold::db::{Conn, Params};
+use enrold::disk::{Dir, RegularFile};
 use enrold::moodle::site::Site as Moodle;
 use enrold::run::courses::{LINES, NewCourses, create};
 use enrold::run::effects::Effects;
@@ -54,7 +54,7 @@ impl Site {
 
     /// One run, or a rehearsal of one, and no proof.
     pub async fn courses_once(&mut self, rows: &str, terms: &NewCourses, now: i64, simulate: bool) -> Made {
-        let file = File::open(self.write(rows).path).unwrap();
+        let file = Dir::open_named(&self.write(rows).path).unwrap();
         let engine = self.engine();
         make(&mut self.conn, &engine, &file, terms, now, simulate).await
     }
@@ -81,7 +81,14 @@ impl Site {
 }
 
 /// One run that makes courses, with its effects, or the rehearsal of one.
-pub async fn make(conn: &mut Conn, engine: &Engine, file: &File, terms: &NewCourses, now: i64, simulate: bool) -> Made {
+pub async fn make(
+    conn: &mut Conn,
+    engine: &Engine,
+    file: &RegularFile,
+    terms: &NewCourses,
+    now: i64,
+    simulate: bool,
+) -> Made {
     conn.read_collation().await.unwrap();
     let moodle = Moodle::read(conn).await.unwrap();
     let run = match simulate {

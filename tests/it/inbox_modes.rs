@@ -17,13 +17,14 @@ fn archived(text: &str, name: &str) -> String {
     format!("20261121-100000_{digest}_{name}")
 }
 
-/// `archive` moves below the drop directory, and below any other one; nothing is overwritten there.
+/// `archive` moves below the state directory, and below any other one; nothing is overwritten there, and nobody else may
+/// look into it.
 #[test]
 fn applied_files_are_archived() {
     on_the_sample(async |_, program| {
         let elsewhere = program.dir.join("elsewhere");
         for (setting, root) in
-            [("_archive".to_owned(), program.inbox().join("_archive")), (elsewhere.display().to_string(), elsewhere)]
+            [("archive".to_owned(), program.dir.join("state/archive")), (elsewhere.display().to_string(), elsewhere)]
         {
             let program = program.clone().set("inbox.done_mode=archive").set(&format!("inbox.archive={setting}"));
             let mut daemon = program.lead();
@@ -36,6 +37,7 @@ fn applied_files_are_archived() {
                 assert_eq!(fs::read_to_string(path).unwrap(), half_good());
             }
             daemon.stop();
+            assert_eq!(fs::metadata(&root).unwrap().mode() & 0o777, 0o700);
             assert_eq!(names(&month).len(), 3);
             let left = names(&program.inbox());
             assert!(!left.iter().any(|name| name.ends_with(".done") || name.ends_with(".work")), "{left:?}");
@@ -60,6 +62,34 @@ fn an_archive_on_another_file_system() {
         assert_eq!(fs::read_to_string(&path).unwrap(), good("moreaul26"));
         daemon.until("the file is gone", || names(&program.inbox()) == ["a.csv.report.json"]);
     });
+}
+
+/// A kill between the copy and the end leaves one whole copy, and the file is applied once.
+#[test]
+fn a_kill_while_a_file_goes_to_another_file_system() {
+    for step in enrold::fault::OF_THE_ARCHIVE.iter().copied() {
+        on_the_sample(async move |mut site, program| {
+            let archive = program.dir.join("archive");
+            fs::create_dir(&archive).unwrap();
+            // Behind a mount of its own, as the unit's ReadWritePaths= makes it.
+            let bound = "mount --bind \"$1\" \"$1\"";
+            let program = program.set("inbox.done_mode=archive").set(&format!("inbox.archive={}", archive.display()));
+            let armed = format!("{bound}; export ENROLD_KILL_AT={step}");
+            let mut daemon = program.start_mounted(&armed, &archive);
+            program.drop_file("a.csv", half_good());
+            assert!(!daemon.ended().success());
+            let mut daemon = program.start_mounted(bound, &archive);
+            daemon.until("the file is gone", || {
+                let left = names(&program.inbox());
+                left == ["a.csv.errors.csv", "a.csv.report.json", "a.csv.retry.csv"]
+            });
+            daemon.stop();
+            let kept = archive.join("2026/11");
+            assert_eq!(names(&kept), [archived(&half_good(), "a.csv")], "{step}");
+            assert_eq!(fs::read_to_string(kept.join(archived(&half_good(), "a.csv"))).unwrap(), half_good());
+            assert_eq!(site.told_runs().await, ["a.csv done-with-errors"]);
+        });
+    }
 }
 
 /// An archive that cannot be written keeps the file, applied once, until it can.
@@ -126,12 +156,18 @@ fn what_is_removed_by_age() {
         for name in kept.iter().chain(&gone).chain(&lists) {
             fs::write(inbox.join(name), "x").unwrap();
         }
-        let directories = ["b.csv.done", "b.csv.report.json", "_archive/2026/11", "_archive/other/11"];
+        let directories = ["b.csv.done", "b.csv.report.json", "_archive/2026/11"];
         for name in directories {
             fs::create_dir_all(inbox.join(name)).unwrap();
         }
-        fs::write(inbox.join("_archive/2026/11/20261121-100000_00000000_a.csv"), "x").unwrap();
-        fs::write(inbox.join("_archive/other/11/mine"), "x").unwrap();
+        // The archive is enrold's own; what a feeder calls so is not.
+        let theirs = inbox.join("_archive/2026/11/20261121-100000_00000000_a.csv");
+        fs::write(&theirs, "x").unwrap();
+        let archive = program.dir.join("state/archive");
+        for (place, name) in [("2026/11", "20261121-100000_00000000_a.csv"), ("other/11", "mine")] {
+            fs::create_dir_all(archive.join(place)).unwrap();
+            fs::write(archive.join(place).join(name), "x").unwrap();
+        }
         let real = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
         let later = |days: i64| program.at(real.max(NOW) + days * 86_400);
         let inbox_path = format!("inbox.path={}", inbox.display());
@@ -146,9 +182,10 @@ fn what_is_removed_by_age() {
         assert!(gone.iter().all(|name| inbox.join(name).exists()));
         pass(94, "retention.archives_days=93");
         assert!(gone.iter().all(|name| !inbox.join(name).exists()), "{:?}", names(&inbox));
-        assert_eq!(names(&inbox.join("_archive/2026/11")), Vec::<String>::new());
+        assert_eq!(names(&archive.join("2026/11")), Vec::<String>::new());
+        assert!(theirs.exists());
         let left = |name: &&str| Path::exists(&inbox.join(name));
         assert!(kept.iter().all(left) && directories.iter().all(left), "{:?}", names(&inbox));
-        assert!(inbox.join("_archive/other/11/mine").exists());
+        assert!(archive.join("other/11/mine").exists());
     });
 }

@@ -78,10 +78,10 @@ fn a_held_bundle_is_approved() {
 fn an_applied_bundle_is_archived_or_deleted() {
     on_the_sample(async |mut site, program| {
         let program = source(&mut site, &program, "s-*.csv,s-*.manifest.csv").await.set("inbox.settle=0");
-        let archiving = program.clone().set("inbox.done_mode=archive").set("inbox.archive=_archive");
+        let archiving = program.clone().set("inbox.done_mode=archive").set("inbox.archive=kept");
         let mut daemon = archiving.lead();
         let names = drop_bundle(&program, "1", 4);
-        let month = program.inbox().join("_archive/2026/11");
+        let month = program.dir.join("state/kept/2026/11");
         let all = || crate::running::names(&month).len() == 3;
         daemon.until("the archive", || month.exists() && all());
         daemon.stop();

@@ -1,10 +1,10 @@
 //! The least rights of making courses, proved as those of all runs are: they suffice, and the doctor misses each of them.
 //! It must not be a test of the courses themselves.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use enrold::db::Dialect;
+use enrold::disk::Dir;
 use enrold::doctor::{Finding, Level, can_work, grants};
 use enrold::report::Locale;
 use enrold::run::courses::NewCourses;
@@ -41,7 +41,7 @@ async fn making_courses_needs_no_more(mut site: Site) {
     give(&mut site, &account.rights()).await;
     let rights = grants::for_courses(account.dialect, &account.grantee);
     give(&mut site, &rights).await;
-    let file = File::open(site.write("fullname,shortname,idnumber\nA,a,x\nB,b,\n").path).unwrap();
+    let file = Dir::open_named(&site.write("fullname,shortname,idnumber\nA,a,x\nB,b,\n").path).unwrap();
     let mut conn = account.engine.database.connect().await.unwrap();
     let template = NewCourses { template: "c1".to_owned(), ..terms() };
     let made = make(&mut conn, &account.engine, &file, &template, NOW, false).await;

@@ -11,6 +11,7 @@ use enrold::db::{Columns, Conn, Database, Dialect, Params, Value, migrate};
 use enrold::moodle::tables::{self, Column, Kind};
 use enrold::run::observe::Observer;
 use enrold::run::{Engine, Import, Report, State, SyncOrder};
+use tokio_util::sync::CancellationToken;
 
 use crate::dump::{Dump, EFFECTS, assert_same, dump, without, without_ids};
 use crate::rebuild::rebuild;
@@ -101,6 +102,7 @@ impl Site {
             wait: Duration::from_secs(10),
             observer: Observer::none(),
             rules: &enrold::rules::RULES,
+            stop: CancellationToken::new(),
         }
     }
 

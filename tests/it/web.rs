@@ -127,6 +127,7 @@ fn report(state: State, failed: u64) -> Report {
         breaches: Vec::new(),
         notes: Vec::new(),
         same_bytes_as: None,
+        dropped: None,
         meanwhile: None,
         commit_ms: 100,
         total_ms: 120,

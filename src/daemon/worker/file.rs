@@ -5,14 +5,18 @@ use std::collections::HashSet;
 
 use super::{Next, Worker};
 use crate::daemon::is_of_all;
+use crate::disk::{Dir, blocking};
 use crate::inbox::{Claimed, Ending, Job, Look};
 use crate::run::{Note, Report, RunError};
 use crate::{fault, inbox};
 
 impl Worker {
     /// The files that are to be taken now; what begins to wait for others is told.
-    pub(super) fn sort_out(&mut self, look: &Look) -> Vec<Job> {
-        let (mut jobs, told) = self.sets.jobs(&self.settings, self.inbox.dir(), look);
+    ///
+    /// # Errors
+    /// Reading was stopped: the program ends.
+    pub(super) fn sort_out(&mut self, look: &Look) -> Result<Vec<Job>, String> {
+        let (mut jobs, told) = self.sets.jobs(&self.settings, look).map_err(|error| error.to_string())?;
         for (name, why) in told {
             tracing::warn!(file.name = name, "{name} waits: {why}");
         }
@@ -27,20 +31,20 @@ impl Worker {
             }
             !is_put_off
         });
-        jobs
+        Ok(jobs)
     }
 
     /// One file, from its claim to its last name.
-    pub(super) async fn file(&mut self, job: &Job) -> Next {
+    pub(super) async fn file(&mut self, dir: &Dir, job: &Job) -> Next {
         let shown = inbox::shown(&job.found.name);
-        match self.waits(job).await {
+        match self.waits(dir, job).await {
             Ok(Some(why)) => return self.leave(&shown, &why),
             Err(error) if is_of_all(&error) => return Next::Pause(error.to_string()),
             // Any other error is the run's to tell.
             Ok(None) | Err(_) => {}
         }
-        let claimed = match Claimed::take(self.inbox.dir(), &job.found) {
-            Ok(Some(claimed)) => Claimed { is_set: job.source.is_some(), ..claimed },
+        let claimed = match Claimed::take(dir, &job.found, job.source.is_some()) {
+            Ok(Some(claimed)) => claimed,
             Ok(None) => return Next::Go,
             Err(error) if error.is_of_one() => {
                 let left = self.later.put_off(&shown);
@@ -80,9 +84,9 @@ impl Worker {
     }
 
     /// Why a set must be left as it lies, so that it keeps its place.
-    async fn waits(&self, job: &Job) -> Result<Option<RunError>, RunError> {
+    async fn waits(&self, dir: &Dir, job: &Job) -> Result<Option<RunError>, RunError> {
         match (&job.source, &job.found.working) {
-            (Some(source), None) => self.shared.engine().waits(source, &self.inbox.dir().join(&job.found.name)).await,
+            (Some(source), None) => self.shared.engine().waits(source, dir, &job.found.name).await,
             _ => Ok(None),
         }
     }
@@ -108,7 +112,12 @@ impl Worker {
                 Err(error) => error.to_string(),
             });
         };
-        if claimed.is_written_to() {
+        let written_to = match blocking(|| claimed.is_written_to(inbox::read_sha256(report))) {
+            Ok(written_to) => written_to,
+            // The program ends; the next start goes on here.
+            Err(_) => return Next::Go,
+        };
+        if written_to {
             let told = format!("it was written to after run {} had read it, and is read again whole", report.run);
             return self.written_to(claimed, &told);
         }
@@ -123,7 +132,7 @@ impl Worker {
                 let message = format!(
                     "run {} has ended, but its file keeps the name {}: {error}; trying again in {} s",
                     report.run,
-                    claimed.path.display(),
+                    claimed.path().display(),
                     left.as_secs()
                 );
                 tracing::error!(run.id = report.run, "{message}");
@@ -137,6 +146,9 @@ impl Worker {
         self.shared.status.metrics().run_broke("import");
         if is_of_all(&error) {
             return Next::Pause(error.to_string());
+        }
+        if let RunError::Stopped = error {
+            return Next::Go;
         }
         if let RunError::Changed(_) = error {
             return self.written_to(claimed, "it was written to while it was read; nothing was applied");

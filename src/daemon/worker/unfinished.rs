@@ -15,7 +15,10 @@ impl Worker {
         let mut conn = self.shared.database.connect().await.map_err(text)?;
         crate::run::require_ready(&mut conn).await.map_err(text)?;
         self.tasks.begin(&mut conn).await.map_err(text)?;
-        ReaderLock::remove_left(self.inbox.dir());
+        // A directory that is away is told when it is looked through.
+        if let Ok(dir) = inbox::open(&self.settings, &self.shared.cut_off) {
+            ReaderLock::remove_left(&dir);
+        }
         if let Err(error) = inbox::settle_all(&mut conn, &self.shared.engine()).await {
             tracing::warn!("a decided file keeps its name for now: {error}");
         }

@@ -1,6 +1,9 @@
 //! When a set is complete, when it is not yet, and when it never will be.
 //! It must not know what is done with the rows.
 
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::*;
@@ -42,17 +45,28 @@ impl Place {
 
     fn by_manifest(&self, content: &str) -> Verdict {
         self.write("night.manifest.csv", content);
-        by_manifest(&self.path("night.manifest.csv"), &form()).unwrap()
+        let manifest = Sent::named(&self.path("night.manifest.csv")).unwrap();
+        by_manifest(&manifest, &self.dir(), &form()).unwrap()
     }
 
-    fn by_seals(&self) -> Verdict {
-        by_seals(&[self.path("a.csv"), self.path("b.csv")], &form()).unwrap()
+    fn dir(&self) -> Dir {
+        Dir::open(self.0.path()).unwrap()
+    }
+
+    /// What `b.csv` is by its seal.
+    fn by_seal(&self) -> Result<Verdict, String> {
+        let announced = read_seal(&self.dir(), OsStr::new("b.csv.ok")).unwrap()?;
+        Ok(check(&[self.part("a.csv"), Part { announced, ..self.part("b.csv") }], &form()).unwrap())
+    }
+
+    fn part(&self, name: &str) -> Part {
+        Part::of(Sent::named(&self.path(name)).unwrap())
     }
 
     fn whole(&self) -> Verdict {
         let sealed = |name: &str, content| Sealed {
             name: name.to_owned(),
-            path: self.path(name),
+            file: Dir::open_named(&self.path(name)).unwrap(),
             rows: 2,
             sha256: sha256(content),
         };
@@ -98,8 +112,6 @@ fn without_a_file_a_row_or_a_byte_the_set_is_not_complete() {
     let found = sha256("user,cohort\nu1,k\n");
     let expected = format!("a.csv has the sha256 {found}, announced is {}", sha256(FIRST));
     assert_eq!(lacks(place.by_manifest(&manifest())), [expected, "b.csv is not there".to_owned()]);
-    let none = by_manifest(&place.path("other.manifest.csv"), &form()).unwrap();
-    assert_eq!(lacks(none), ["other.manifest.csv is not there"]);
 }
 
 #[test]
@@ -140,8 +152,7 @@ fn a_file_that_is_whole_but_no_table_is_broken() {
 #[test]
 fn each_file_may_have_its_seal() {
     let place = Place::new();
-    place.write("a.csv.ok", "");
-    assert_eq!(lacks(place.by_seals()), ["b.csv.ok is not there"]);
+    assert!(read_seal(&place.dir(), OsStr::new("b.csv.ok")).is_err());
     let seals = [
         String::new(),
         "\u{feff} \r\n".to_owned(),
@@ -154,28 +165,50 @@ fn each_file_may_have_its_seal() {
     ];
     for seal in seals {
         place.write("b.csv.ok", &seal);
-        assert_eq!(place.by_seals(), place.whole(), "{seal:?}");
+        assert_eq!(place.by_seal().unwrap(), place.whole(), "{seal:?}");
     }
     place.write("b.csv.ok", "rows=3");
-    assert_eq!(lacks(place.by_seals()), ["b.csv has 2 rows, announced are 3"]);
+    assert_eq!(lacks(place.by_seal().unwrap()), ["b.csv has 2 rows, announced are 3"]);
     place.write("b.csv.ok", &format!("sha256={}", sha256(FIRST)));
-    assert_eq!(lacks(place.by_seals()).len(), 1);
+    assert_eq!(lacks(place.by_seal().unwrap()).len(), 1);
     for wrong in ["done", "rows=", "rows=-1", "sha256=12", "{\"rows\": \"2\"}", "{", "{\"sha256\": \"x\"}"] {
         place.write("b.csv.ok", wrong);
-        assert_eq!(broken(place.by_seals()).0, "b.csv.ok", "{wrong:?}");
+        assert!(place.by_seal().is_err(), "{wrong:?}");
     }
 }
 
 #[test]
 fn files_of_which_nothing_is_announced_are_as_they_are_wherever_they_lie() {
     let place = Place::new();
-    let parts = ["a.csv", "b.csv"].map(|name| Part::dropped(&place.path(name), Announced::default()));
+    let parts = ["a.csv", "b.csv"].map(|name| place.part(name));
     assert_eq!(check(&parts, &form()).unwrap(), place.whole());
     std::fs::rename(place.path("a.csv"), place.path("a.csv.work")).unwrap();
-    assert_eq!(lacks(check(&parts, &form()).unwrap()), ["a.csv is not there"]);
-    let at_work = Part { path: place.path("a.csv.work"), ..parts[0].clone() };
+    let gone = Part { file: None, ..parts[0].clone() };
+    assert_eq!(lacks(check(&[gone, parts[1].clone()], &form()).unwrap()), ["a.csv is not there"]);
+    let at_work = Part { file: place.part("a.csv.work").file, ..parts[0].clone() };
     match check(&[at_work], &form()).unwrap() {
         Verdict::Complete { files } => assert_eq!((files[0].name.as_str(), files[0].rows), ("a.csv", 2)),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_a_manifest_names_is_neither_followed_nor_waited_for() {
+    let place = Place::new();
+    let linked = manifest();
+    std::fs::rename(place.path("a.csv"), place.path("elsewhere.csv")).unwrap();
+    std::os::unix::fs::symlink(place.path("elsewhere.csv"), place.path("a.csv")).unwrap();
+    assert_eq!(broken(place.by_manifest(&linked)).0, "a.csv");
+    std::fs::remove_file(place.path("a.csv")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        place.path("a.csv"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    assert_eq!(broken(place.by_manifest(&linked)).0, "a.csv");
+    std::fs::rename(place.path("a.csv"), place.path("b.csv.ok")).unwrap();
+    assert!(place.by_seal().is_err());
 }

@@ -11,7 +11,7 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 use crate::config;
-use crate::source::bundle::{Announced, Part, Verdict, check};
+use crate::source::bundle::{Part, Sent, Verdict, check};
 use crate::source::oneroster::forget_bases;
 
 const NOW: i64 = 1_795_255_200;
@@ -34,6 +34,10 @@ impl Place {
         self.0.path().join(name)
     }
 
+    fn export(&self) -> Sent {
+        Sent::named(&self.path("export.zip")).unwrap()
+    }
+
     fn destination(&self) -> Destination<'_> {
         Destination { source: "night", state: self.0.path(), now: NOW }
     }
@@ -42,7 +46,7 @@ impl Place {
         let write = |(number, content): (usize, &String)| {
             let path = self.path(&format!("part{number}.csv"));
             fs::write(&path, content).unwrap();
-            Part::dropped(&path, Announced::default())
+            Part::of(Sent::named(&path).unwrap())
         };
         let parts: Vec<Part> = contents.iter().enumerate().map(write).collect();
         let form = FilesForm::of(source, Fallback::Windows1252).table();
@@ -97,9 +101,11 @@ fn a_set_that_fails_leaves_no_snapshot() {
     let bad = "user,course,role\n".to_owned() + &",c1,student\n".repeat(MOST_PROBLEMS + 1);
     let error = place.take(&source, &[bad]).unwrap_err();
     assert!(matches!(&error, TakeError::TooManyProblems(first) if first.problem.line == 2), "{error}");
-    let gone = Sealed { name: "x.csv".into(), path: place.path("x.csv"), rows: 1, sha256: String::new() };
-    let error = take_files(place.destination(), &source, Fallback::Windows1252, &[gone]).unwrap_err();
-    assert!(matches!(error, TakeError::Set(SetError::Unreadable { .. })));
+    fs::write(place.path("x.csv"), "user,course,role\nu1,c1,student\n").unwrap();
+    let Sent { name, file } = Sent::named(&place.path("x.csv")).unwrap();
+    let changed = Sealed { name, file, rows: 1, sha256: String::new() };
+    let error = take_files(place.destination(), &source, Fallback::Windows1252, &[changed]).unwrap_err();
+    assert!(matches!(error, TakeError::Set(SetError::Changed { .. })));
     assert_eq!(place.left(), 0);
 }
 
@@ -119,7 +125,7 @@ fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
     };
     let roster = |keys: &[(&str, &str)]| source(&[&[("files", "*.zip"), ("format", "oneroster")], keys].concat());
     let take = |source: &Source, base: Option<&Roster>, keep: bool| {
-        take_archive(place.destination(), source, &place.path("export.zip"), base, keep)
+        take_archive(place.destination(), source, &place.export(), base, keep)
     };
     let students = roster(&[("roles", "student = student")]);
     write("bulk", "e-1,,,k-1,,s-1,student,,2026-09-01,");
@@ -131,7 +137,7 @@ fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
     assert_eq!((base.delta, base.on.as_str(), base.newest), (false, "", 0));
     assert_eq!(place.left(), 3, "a snapshot, the list beside it, and a base");
     write("delta", "e-2,active,2099-01-01,k-1,,s-2,student,,,");
-    assert!(is_delta(place.destination(), &place.path("export.zip")).unwrap());
+    assert!(is_delta(place.destination(), &place.export()).unwrap());
     let taken = take(&students, Some(&base), true).unwrap();
     assert!(text(&taken).ends_with("\ns-1,k-1,student,,,2026-09-01,,\ns-2,k-1,student,,,,,\n"));
     let (after, _kept) = taken.roster.unwrap();

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use crate::disk::{Cursor, is_stopped};
+use crate::source::bundle::Sent;
 use crate::source::canonical::nameless;
 use crate::source::rows::SetError;
 
@@ -17,7 +19,7 @@ pub const EXPANDED_LIMIT: u64 = 2 * 1024 * 1024 * 1024;
 
 /// An archive, opened.
 pub(super) struct Archive {
-    zip: ZipArchive<File>,
+    zip: ZipArchive<Cursor>,
     name: String,
     scratch: PathBuf,
     limit: u64,
@@ -25,12 +27,10 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Opens the archive at `path`; entries are expanded in `scratch`, into files without a name.
-    pub fn open(path: &Path, scratch: &Path, limit: u64) -> Result<Archive, SetError> {
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let file =
-            File::open(path).map_err(|error| SetError::Unreadable { file: path.display().to_string(), error })?;
-        let zip = ZipArchive::new(file).map_err(|error| refused(&name, None, error))?;
+    /// Opens an archive; entries are expanded in `scratch`, into files without a name.
+    pub fn open(sent: &Sent, scratch: &Path, limit: u64) -> Result<Archive, SetError> {
+        let name = sent.name.clone();
+        let zip = ZipArchive::new(sent.file.cursor()).map_err(|error| refused(&name, None, error))?;
         let archive = Archive { zip, name, scratch: scratch.to_owned(), limit, left: limit };
         if archive.zip.has_duplicate_names() {
             return Err(archive.refuse("two of its entries have the same name; make the archive again"));
@@ -106,6 +106,10 @@ fn copy(mut from: impl Read, to: &mut impl io::Write) -> Result<u64, Fault> {
 }
 
 fn refused(archive: &str, entry: Option<&str>, error: ZipError) -> SetError {
+    let error = match error {
+        ZipError::Io(error) if is_stopped(&error) => return SetError::Io(error),
+        error => error,
+    };
     let what = entry.map_or_else(String::new, |entry| format!("{entry}: "));
     let why = format!("{what}{error}; send it again, as a zip file with deflate and without a password");
     SetError::Archive { archive: archive.to_owned(), why }

@@ -1,7 +1,7 @@
 //! The base of a source: what all its archives together have said, kept as an archive of its own beside the snapshots,
 //! for the next delta to build on. It must not know which base counts; the run that applied it does.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::manifest::{MANIFEST, Mode};
 use super::tables::{ALL, RosterFile};
+use crate::disk::{digest_of, own};
 use crate::source::snapshot::{Part, SnapshotError, directory, names};
 
 /// How the name of a base begins and ends; its digest stands between.
@@ -85,7 +86,8 @@ impl BaseWriter {
             zip.finish().map_err(told).and_then(|out| out.into_inner().map_err(io::IntoInnerError::into_error));
         let mut file = written.map_err(|error| part.cannot(error))?;
         let synced = file.sync_all().and_then(|()| file.seek(SeekFrom::Start(0)));
-        let sha256 = synced.and_then(|_| digest(&mut file)).map_err(|error| part.cannot(error))?;
+        let sha256 =
+            synced.and_then(|_| digest_of(&mut file)).map(|(sha256, _)| sha256).map_err(|error| part.cannot(error))?;
         part.rename(&Roster::path(&state, &source, &sha256))?;
         Ok(RosterKept { sha256, _lock: file })
     }
@@ -138,14 +140,6 @@ fn told(error: ZipError) -> io::Error {
     }
 }
 
-/// The digest of what follows in a file, in hexadecimal digits.
-pub(super) fn digest(file: &mut File) -> io::Result<String> {
-    use sha2::{Digest, Sha256};
-    let mut hasher = Sha256::new();
-    io::copy(file, &mut hasher)?;
-    Ok(format!("{:x}", hasher.finalize()))
-}
-
 /// Removes the bases of a source that nobody needs: not these, and not one that is being made.
 ///
 /// # Errors
@@ -156,8 +150,8 @@ pub fn forget_bases(state: &Path, source: &str, needed: &[String]) -> io::Result
     for name in names(&dir, is_base)? {
         let path = dir.join(&name);
         let sha256 = &name[BEGIN.len()..name.len() - END.len()];
-        if !needed.iter().any(|needed| needed == sha256) && File::open(&path)?.try_lock().is_ok() {
-            fs::remove_file(&path)?;
+        if !needed.iter().any(|needed| needed == sha256) && own::open(&path)?.try_lock().is_ok() {
+            own::remove(&path)?;
         }
     }
     Ok(())

@@ -16,7 +16,6 @@ mod status;
 mod tables;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat};
@@ -28,6 +27,7 @@ use self::listing::Listing;
 use self::manifest::Manifest;
 use self::merge::Sides;
 use self::tables::{ALL, COURSE_OF_CLASS, ENABLED, ENROLLMENTS};
+use super::bundle::Sent;
 use super::canonical::{Canonical, Sorted};
 use super::files::FileRead;
 use super::rows::{SetError, SnapshotKind, Taker};
@@ -75,8 +75,8 @@ pub struct Base<'a> {
 ///
 /// # Errors
 /// An archive or a manifest that cannot be read.
-pub fn kind_of(path: &Path, scratch: &Path) -> Result<SnapshotKind, SetError> {
-    let mut archive = Archive::open(path, scratch, EXPANDED_LIMIT)?;
+pub fn kind_of(archive: &Sent, scratch: &Path) -> Result<SnapshotKind, SetError> {
+    let mut archive = Archive::open(archive, scratch, EXPANDED_LIMIT)?;
     let manifest = Manifest::read(&mut archive)?;
     kind(&manifest, &archive)
 }
@@ -94,32 +94,32 @@ fn kind(manifest: &Manifest, archive: &Archive) -> Result<SnapshotKind, SetError
     }
 }
 
-/// Reads the archive at `path` and gives the rows that are wished after it in canonical order, each once, to `taker`, after
+/// Reads an archive and gives the rows that are wished after it in canonical order, each once, to `taker`, after
 /// the problems. A delta is merged into `base`; what is known then goes to `keep`. `scratch` is a directory for what is
 /// expanded, and for what does not fit in memory.
 ///
 /// # Errors
 /// [`SetError`]; then `taker` was given rows or problems of a set that is none.
 pub fn read_archive(
-    path: &Path,
+    archive: &Sent,
     form: &RosterForm,
     scratch: &Path,
     base: Option<Base>,
     keep: Option<&mut BaseWriter>,
     taker: &mut dyn Taker,
 ) -> Result<RosterRead, SetError> {
-    read_bounded((path, EXPANDED_LIMIT), form, scratch, base, keep, taker)
+    read_bounded((archive, EXPANDED_LIMIT), form, scratch, base, keep, taker)
 }
 
 fn read_bounded(
-    (path, limit): (&Path, u64),
+    (sent, limit): (&Sent, u64),
     form: &RosterForm,
     scratch: &Path,
     base: Option<Base>,
     keep: Option<&mut BaseWriter>,
     taker: &mut dyn Taker,
 ) -> Result<RosterRead, SetError> {
-    let mut archive = Archive::open(path, scratch, limit)?;
+    let mut archive = Archive::open(sent, scratch, limit)?;
     let manifest = Manifest::read(&mut archive)?;
     let (version, kind) = (manifest.version, kind(&manifest, &archive)?);
     let opened = match (kind, base) {
@@ -159,12 +159,12 @@ fn read_bounded(
 /// Opens a base, if its bytes are those that the run has kept.
 fn open_base(base: Base, scratch: &Path) -> Result<(Archive, Manifest), SetError> {
     let lost = |why: String| SetError::NoBase { why: format!("what it builds on, {}, {why}", base.path.display()) };
-    let digest = File::open(base.path).and_then(|mut file| base::digest(&mut file));
-    let digest = digest.map_err(|error| lost(format!("cannot be read: {error}")))?;
+    let opened = Sent::named(base.path).and_then(|sent| Ok((sent.file.digest()?.0, sent)));
+    let (digest, sent) = opened.map_err(|error| lost(format!("cannot be read: {error}")))?;
     if digest != base.roster.sha256 {
         return Err(lost(format!("has changed (its sha256 is {digest})")));
     }
-    let mut archive = Archive::open(base.path, scratch, EXPANDED_LIMIT)?;
+    let mut archive = Archive::open(&sent, scratch, EXPANDED_LIMIT)?;
     let manifest = Manifest::read(&mut archive)?;
     Ok((archive, manifest))
 }

@@ -134,7 +134,8 @@ impl Place {
 
     fn read(&self, form: &RosterForm, limit: u64) -> Result<(Kept, RosterRead), SetError> {
         let mut kept = Kept::default();
-        let read = read_bounded((&self.0.path().join("export.zip"), limit), form, self.0.path(), None, None, &mut kept);
+        let sent = Sent::named(&self.0.path().join("export.zip")).unwrap();
+        let read = read_bounded((&sent, limit), form, self.0.path(), None, None, &mut kept);
         let left: Vec<_> = std::fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["export.zip"], "nothing is left behind");
         Ok((kept, read?))

@@ -26,6 +26,7 @@ fn report(state: State) -> Report {
         breaches: Vec::new(),
         notes: Vec::new(),
         same_bytes_as: None,
+        dropped: None,
         meanwhile: None,
         commit_ms: 200,
         total_ms: 300,

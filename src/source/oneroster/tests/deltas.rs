@@ -33,7 +33,8 @@ impl Feed {
         let base = self.roster.as_ref().map(|roster| Base { path: &path, roster });
         let mut keep = BaseWriter::begin(dir, "school").unwrap();
         let mut kept = Kept::default();
-        let read = read_archive(&dir.join("export.zip"), &self.form, dir, base, Some(&mut keep), &mut kept)?;
+        let sent = Sent::named(&dir.join("export.zip")).unwrap();
+        let read = read_archive(&sent, &self.form, dir, base, Some(&mut keep), &mut kept)?;
         let newest = read.newest.max(self.roster.as_ref().map_or(0, |roster| roster.newest));
         let sha256 = keep.finish().unwrap().sha256;
         self.roster = Some(Roster { sha256, newest, ..Roster::default() });
