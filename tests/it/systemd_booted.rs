@@ -70,7 +70,7 @@ fn what_a_shell_can_do(dir: &Path, all: &str) {
 /// Each account of the host gets at its own part and at no other.
 fn who_gets_at_what(dir: &Path, all: &str) {
     let driven = |word: &str| told(dir, "driven", word);
-    let by_hand = ["db init", "law db init", "runs", "exit-code 1"];
+    let by_hand = ["db init", "law db init", "runs in /root", "check", "exit-code 1"];
     assert_eq!(driven("by-hand"), set(&by_hand), "{all}");
     assert_eq!(driven("origin"), set(&["systemd's credential database_url"]), "{all}");
     assert_eq!(driven("ready"), set(&["/run/enrold/http.sock", "/run/enrold-law/http.sock"]), "{all}");
@@ -81,6 +81,7 @@ fn who_gets_at_what(dir: &Path, all: &str) {
     assert_eq!(driven("may"), set(&[]), "{all}");
     assert_eq!(driven("may-not").len(), 15, "{all}");
     assert_eq!(driven("applied"), set(&["a.csv"]), "{all}");
+    assert_eq!((driven("hook"), driven("spool")), (set(&["done"]), set(&["empty"])), "{all}");
     assert_eq!(driven("gone"), set(&["/run/enrold"]), "{all}");
     assert_eq!(driven("open"), set(&[]), "{all}");
     assert!(all.contains("MemoryMax=1073741824\n"), "{all}");

@@ -12,7 +12,7 @@ fn given(dir: &Dir, sets: &[(&str, &str)]) -> Sources {
 #[test]
 fn the_address_of_the_database_is_a_credential_where_no_layer_names_one() {
     let dir = Dir::new();
-    let embedded = "sqlite:/var/lib/enrold/enrold.sqlite";
+    let embedded = "sqlite:///var/lib/enrold/enrold.sqlite";
     assert_eq!(url(&load(&given(&dir, &[])).unwrap()), embedded, "no such credential");
     for none in ["none", "none\n"] {
         dir.file("database_url", none);
