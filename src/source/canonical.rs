@@ -3,13 +3,13 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering as Atomic};
 
 use super::rows::SetRow;
+use crate::created::{self, PRIVATE};
 
 /// How many bytes of rows are kept in memory before they are spilled.
 const PIECE: usize = 32 * 1024 * 1024;
@@ -98,7 +98,7 @@ pub(super) fn nameless(directory: &Path) -> io::Result<File> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Atomic::Relaxed);
     let path = directory.join(format!(".scratch-{}-{number}", std::process::id()));
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    let file = created::file(&path, PRIVATE)?;
     std::fs::remove_file(&path)?;
     Ok(file)
 }

@@ -1,9 +1,8 @@
 //! A snapshot: what a source said at one moment, as a CSV file that is whole or not there.
 //! It must not know where its rows come from or what becomes of them.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::origins::OriginsWriter;
 use crate::clock;
 use crate::config::Target;
+use crate::created::{self, PRIVATE, PRIVATE_DIR};
 
 /// How many snapshots of a source are kept.
 const KEPT: usize = 7;
@@ -151,7 +151,7 @@ impl Part {
     /// writes it any more.
     pub fn begin(dir: &Path) -> Result<(File, Self), SnapshotError> {
         let part = Self { path: dir.join(format!(".{}-{}{PART}", std::process::id(), clock::nanos())) };
-        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&part.path);
+        let file = created::file(&part.path, PRIVATE);
         let locked = file.and_then(|file| file.lock().map(|()| file));
         Ok((locked.map_err(|error| part.cannot(error))?, part))
     }
@@ -172,7 +172,7 @@ impl Part {
 /// The directory of a source below the state directory, made if it is missing, without what a killed process left.
 pub(super) fn directory(state: &Path, source: &str) -> Result<PathBuf, SnapshotError> {
     let dir = state.join("sets").join(source);
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+    let made = created::directory(&dir, PRIVATE_DIR);
     made.and_then(|()| sweep(&dir)).map_err(|error| SnapshotError { path: dir.clone(), error })?;
     Ok(dir)
 }
