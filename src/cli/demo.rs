@@ -2,6 +2,7 @@
 //! It must not touch a folder that it did not make.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -10,12 +11,17 @@ use crate::cli::run::{self, Told};
 use crate::cli::{Exit, Setting, log, output};
 use crate::clock;
 use crate::config::Sources;
+use crate::disk::own;
 use crate::db::{Params, migrate};
 use crate::moodle::install;
 use crate::report::words::pick;
 
 /// What marks a folder as made by the demonstration.
 const MARK: &str = ".enrold-demo";
+
+/// The folder and its files are for whoever shows it, and for the group.
+const DIRECTORY: u32 = 0o750;
+const FILE: u32 = 0o640;
 
 /// The words of `demo`.
 #[derive(Debug, clap::Args)]
@@ -87,8 +93,8 @@ fn make_folder(options: &Options) -> anyhow::Result<()> {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     let sync = folder.join("sync");
-    fs::create_dir_all(&sync).with_context(|| format!("cannot make {}", sync.display()))?;
-    fs::write(folder.join(MARK), "made by 'enrold demo', which may remove this folder\n")?;
+    own::make_directories_with(&sync, DIRECTORY).with_context(|| format!("cannot make {}", sync.display()))?;
+    own::create_with(&folder.join(MARK), FILE)?.write_all(b"made by 'enrold demo', which may remove this folder\n")?;
     sources.iter().try_for_each(|path| copy_into(&sync, path))
 }
 
@@ -109,7 +115,8 @@ fn sources(from: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn copy_into(folder: &Path, path: &Path) -> anyhow::Result<()> {
     let to = folder.join(path.file_name().unwrap_or_default());
-    fs::copy(path, &to).map(|_| ()).with_context(|| format!("cannot copy {}", path.display()))
+    let copied = fs::File::open(path).and_then(|mut from| io::copy(&mut from, &mut own::create_with(&to, FILE)?));
+    copied.map(|_| ()).with_context(|| format!("cannot copy {}", path.display()))
 }
 
 /// Who is enrolled by the files now, course by course, and where to look further.

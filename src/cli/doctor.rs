@@ -7,7 +7,9 @@ use crate::cli::{Exit, Setting, output};
 use crate::doctor::{self, Level};
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Exit> {
-    let findings = doctor::run(&setting.database()?, &setting.settings, setting.clock.now()).await;
+    let database = setting.database()?;
+    let mut findings = doctor::run(&database, &setting.settings, setting.clock.now()).await;
+    findings.extend(doctor::open_files(&database, &setting.loaded));
     let works = doctor::can_work(&findings);
     if setting.json {
         output::json(&json!({ "can_work": works, "findings": findings }));

@@ -289,7 +289,13 @@ fn sources(cli: &Cli) -> Sources {
         sets = options.sets();
     }
     sets.extend(cli.set.iter().cloned());
-    Sources { system_file: Some(PathBuf::from("/etc/enrold/enrold.toml")), files: cli.config.clone(), env, sets }
+    Sources {
+        system_file: Some(PathBuf::from("/etc/enrold/enrold.toml")),
+        files: cli.config.clone(),
+        env,
+        sets,
+        credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+    }
 }
 
 /// The level that `-q`, `-v` or `-vv` asks for.

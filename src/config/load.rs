@@ -10,14 +10,14 @@ use super::each_source;
 use super::keys::{self, KEYS, Key, Unset, sources};
 use super::layers::{self, Entry};
 use super::problem::{ConfigProblem, ConfigProblems, Place};
-use super::{Effective, Loaded, Origin, Settings, Sources, forms};
+use super::{Effective, Loaded, Origin, Settings, Sources, credentials, forms};
 
 /// The section of Moodle's database.
 const DATABASE: &str = "database";
 const STATE_PATH: &str = "state.path";
 
 /// What is shown in place of a secret.
-const MASK: &str = "********";
+pub(super) const MASK: &str = "********";
 
 /// The name of the embedded database under `state.path`.
 const EMBEDDED: &str = "enrold.sqlite";
@@ -45,8 +45,10 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     for layer in layers {
         merge_layer(layer, &sections, &mut merged, &mut problems);
     }
+    let given = sources.credentials.as_deref();
+    problems.extend(credentials::resolve(given, &mut merged));
     problems.extend(sections.iter().filter_map(|section| resolve_url_file(section, &mut merged).err()));
-    embed_database(&mut merged);
+    default_database(given, &mut merged, &mut problems);
     problems.extend(archive_in_reach(&merged));
     for (name, place) in &names {
         each_source::check(name, place, &merged, &mut problems);
@@ -150,13 +152,19 @@ fn resolve_url_file(section: &str, merged: &mut Merged) -> Result<(), ConfigProb
     Ok(())
 }
 
-/// Without any URL Moodle's database is the one under `state.path`.
-fn embed_database(merged: &mut Merged) {
+/// Without any URL Moodle's database is the one that a credential names, else the one under `state.path`.
+fn default_database(given: Option<&Path>, merged: &mut Merged, problems: &mut Vec<ConfigProblem>) {
     let (url, url_file) = url_keys(DATABASE);
     if merged.contains_key(&url) || merged.contains_key(&url_file) {
         return;
     }
-    if let Some((state, _)) = merged.get(STATE_PATH) {
+    if let Some(path) = credentials::database_url(given) {
+        let place = Place { origin: Origin::Credential, line: None };
+        match read_url(&path) {
+            Ok(text) => drop(merged.insert(url, (ValueKind::String(text), place))),
+            Err(reason) => problems.push(ConfigProblem::Value { place, key: url, reason }),
+        }
+    } else if let Some((state, _)) = merged.get(STATE_PATH) {
         let file = Path::new(&state.to_string()).join(EMBEDDED);
         let place = Place { origin: Origin::Default, line: None };
         merged.insert(url, (ValueKind::String(forms::sqlite_url(&file.to_string_lossy())), place));

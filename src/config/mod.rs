@@ -2,6 +2,7 @@
 //! It must not know databases, files of enrolments or Moodle; what Moodle's own settings decide has no default here.
 
 mod choice;
+mod credentials;
 mod each_source;
 mod forms;
 mod keys;
@@ -45,6 +46,8 @@ pub struct Sources {
     pub env: Vec<(String, String)>,
     /// `--set key.path=value`, in order, split at the first `=`.
     pub sets: Vec<(String, String)>,
+    /// The directory in which systemd leaves the secrets of the service (`CREDENTIALS_DIRECTORY`, systemd.exec(5)).
+    pub credentials: Option<PathBuf>,
 }
 
 /// The result of [`load`]: the typed settings, and each key with its value and origin.
@@ -67,6 +70,13 @@ pub struct Effective {
     pub origin: Origin,
 }
 
+impl Effective {
+    /// True if this is a secret, whose value is not shown.
+    pub fn is_secret(&self) -> bool {
+        self.value == load::MASK
+    }
+}
+
 /// The layer that a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -80,6 +90,8 @@ pub enum Origin {
     Environment(String),
     /// `--set` on the command line.
     Set,
+    /// systemd's credential `database_url`: no layer names a database.
+    Credential,
 }
 
 impl fmt::Display for Origin {
@@ -90,6 +102,7 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Set => f.write_str("--set"),
+            Self::Credential => f.write_str("systemd's credential database_url"),
         }
     }
 }

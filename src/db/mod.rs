@@ -24,7 +24,9 @@ pub use row::{Cell, Row};
 pub use schema::{SCHEMA_VERSION, migrate, schema_version};
 pub use sql::{Params, Value};
 
-use std::path::PathBuf;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -156,6 +158,11 @@ impl Database {
                 path.display()
             )));
         }
+        if let Options::Lite(_, path) = &self.options
+            && self.creating
+        {
+            make_file(path).map_err(|error| DbError::Connect(format!("cannot make {}: {error}", path.display())))?;
+        }
         let opened = tokio::time::timeout(self.connect_timeout, self.open(lock_timeout)).await;
         let raw = match opened {
             Ok(raw) => raw.map_err(|error| DbError::Connect(error.to_string()))?,
@@ -201,6 +208,20 @@ impl Database {
             Dialect::Lite => Ok(()),
         }
     }
+}
+
+/// Rights of the embedded database: its account, and the group that a site may give it.
+const LITE_MODE: u32 = 0o640;
+
+/// Makes the file of the embedded database for its account and group, whatever the umask; SQLite gives `-wal` and `-shm`
+/// the mode of the file. One that is there and empty is not left wider than that; one that holds a database is left alone.
+fn make_file(path: &Path) -> std::io::Result<()> {
+    let file = File::options().append(true).create(true).mode(LITE_MODE).open(path)?;
+    let found = file.metadata()?;
+    if found.len() == 0 {
+        file.set_permissions(Permissions::from_mode(found.permissions().mode() & LITE_MODE))?;
+    }
+    Ok(())
 }
 
 fn quiet<O: ConnectOptions>(options: O) -> O {

@@ -2,10 +2,15 @@
 //! It must not be used for what a feeder may have put somewhere.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// Read and written by enrold's account alone.
+pub const PRIVATE: u32 = 0o600;
+/// A directory for enrold's account alone.
+pub const PRIVATE_DIR: u32 = 0o700;
 
 /// Opens a file to read it.
 ///
@@ -15,34 +20,60 @@ pub fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Makes a file that is not there yet, open for reading and writing, mode 0600.
+/// Makes a file that is not there yet, open for reading and writing, for enrold's account alone.
 ///
 /// # Errors
-/// See [`open`].
+/// See [`open`]; a file or a link of that name.
 pub fn create_new(path: &Path) -> io::Result<File> {
-    private(File::options().read(true).write(true).create_new(true).mode(0o600).open(path)?)
+    create_with(path, PRIVATE)
 }
 
-/// Makes a file, in the place of an earlier one of that name, mode 0600.
+/// Makes a file of this mode that is not there yet, open for reading and writing.
+///
+/// # Errors
+/// As [`create_new`].
+pub fn create_with(path: &Path, mode: u32) -> io::Result<File> {
+    // Never wider than its mode, not for a moment; then as wide as its mode, where the umask takes from it.
+    let file = File::options().read(true).write(true).create_new(true).mode(mode).open(path)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    Ok(file)
+}
+
+/// Makes a file, in the place of an earlier one of that name, for enrold's account alone.
 ///
 /// # Errors
 /// See [`open`].
 pub fn create(path: &Path) -> io::Result<File> {
-    private(File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?)
-}
-
-/// An umask may have taken rights from the owner, too; an earlier file of the name may have had more.
-fn private(file: File) -> io::Result<File> {
-    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    let file = File::options().write(true).create(true).truncate(true).mode(PRIVATE).open(path)?;
+    file.set_permissions(Permissions::from_mode(PRIVATE))?;
     Ok(file)
 }
 
-/// Makes a directory and those above it that are missing, mode 0700.
+/// Makes a directory and those above it that are missing, for enrold's account alone.
 ///
 /// # Errors
 /// See [`open`].
 pub fn make_directories(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    make_directories_with(path, PRIVATE_DIR)
+}
+
+/// The same with another mode; what stood there before keeps its own.
+///
+/// # Errors
+/// See [`open`]; something else has the name.
+pub fn make_directories_with(path: &Path, mode: u32) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_directories_with(above, mode)?;
+    }
+    match DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
+        // Somebody else made it meanwhile.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Renames, over an earlier file of that name.

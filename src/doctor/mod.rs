@@ -10,6 +10,7 @@ mod mails;
 mod moodle;
 mod own;
 mod place;
+mod private;
 mod rights;
 mod server;
 mod sources;
@@ -25,6 +26,7 @@ use catalogue::Catalogue;
 use finding::words;
 
 pub use finding::{Finding, Level, Words, can_work};
+pub use private::open_files;
 
 /// Examines everything; findings come in the order in which an operator would put things right. `now` (Unix seconds) says how
 /// old the last sets are.

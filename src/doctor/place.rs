@@ -1,10 +1,11 @@
 //! enrold's directories, and the database's address as it may be shown.
 //! It must not ask the database; it leaves the directories as they were.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::Path;
 
 use crate::clock;
+use crate::disk::own;
 use crate::doctor::finding::{Finding, Level, words};
 
 /// What can be said of a directory.
@@ -24,8 +25,7 @@ fn standing(path: &Path) -> Standing {
     }
     // Permission bits do not tell of ACLs, mounts and quotas. The name is hidden from every watcher of drops.
     let probe = path.join(format!(".enrold-doctor-{}", clock::nanos()));
-    let written = OpenOptions::new().write(true).create_new(true).open(&probe);
-    if written.is_err() {
+    if own::create_new(&probe).is_err() {
         return Standing::NotWritable;
     }
     // What was made a moment ago in the same directory can be removed; if not, it holds nothing.

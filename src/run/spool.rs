@@ -1,13 +1,13 @@
 //! The spool of the hook: one small JSON file per run that changed something, written after its commit.
 //! It must not know who reads it, and it names nobody: a file holds ids only.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::own;
 use crate::db::{Conn, DbError, Params};
 
 /// The version of the form that this program writes and reads.
@@ -75,10 +75,7 @@ impl Spooled {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file = File::options().write(true).create_new(true).mode(MODE).open(path)?;
-        // Whatever the umask of the daemon.
-        file.set_permissions(Permissions::from_mode(MODE))?;
-        let mut out = BufWriter::new(file);
+        let mut out = BufWriter::new(own::create_with(path, MODE)?);
         serde_json::to_writer(&mut out, self)?;
         out.write_all(b"\n")?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()

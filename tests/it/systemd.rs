@@ -67,12 +67,69 @@ fn each_unit_is_understood_whole() {
     }
 }
 
+/// In tenths of a point; the documentation names them.
 #[test]
-fn the_daemon_is_exposed_to_at_most_two_of_ten() {
-    for name in ["enrold.service", "enrold@.service"] {
-        let path = Path::new(DIR).join(name);
-        let words = ["security", "--offline=true", "--threshold=20", "--no-pager"];
+fn no_service_is_exposed_more_than_the_documentation_says() {
+    for path in delivered(&["service"]) {
+        let words = ["security", "--offline=true", "--threshold=13", "--no-pager"];
         succeeded(&run("systemd-analyze", &words, &[&path]));
+    }
+}
+
+/// The values of a key in a unit, in their order; `%i` as in the unit of the site `law`.
+fn values(name: &str, key: &str) -> Vec<String> {
+    let unit = std::fs::read_to_string(Path::new(DIR).join(name)).unwrap();
+    let value = |line: &str| Some(line.strip_prefix(key)?.strip_prefix('=')?.replace("%i", "law"));
+    unit.lines().filter_map(value).collect()
+}
+
+/// What a boot of the units shows (`systemd_booted`) where none can be had: the lines on which it rests.
+#[test]
+fn the_daemon_writes_nowhere_but_in_its_own_directories() {
+    for (name, site, file) in [("enrold.service", "", "database_url"), ("enrold@.service", "-law", "law.database_url")]
+    {
+        let state = if site.is_empty() { "enrold" } else { "enrold/law" };
+        for (key, expected) in [
+            ("ProtectSystem", "strict".to_owned()),
+            ("ReadOnlyPaths", "/run".to_owned()),
+            ("InaccessiblePaths", "-/dev/shm -/dev/mqueue".to_owned()),
+            ("ReadWritePaths", format!("-/var/spool/{state}")),
+            ("StateDirectory", state.to_owned()),
+            ("RuntimeDirectory", format!("enrold{site}")),
+            ("PrivateTmp", "yes".to_owned()),
+            ("PrivateDevices", "yes".to_owned()),
+            ("MemoryMax", "1G".to_owned()),
+            // The file need not be there, and is for root alone.
+            ("LoadCredential", format!("database_url:/etc/enrold/{file}")),
+            ("SetCredential", "database_url:none".to_owned()),
+        ] {
+            assert_eq!(values(name, key), [expected], "{name}: {key}=");
+        }
+        for key in ["ConfigurationDirectory", "BindPaths", "SupplementaryGroups", "CacheDirectory", "LogsDirectory"] {
+            assert_eq!(values(name, key), [""; 0], "{name}: {key}=");
+        }
+        let socket = format!("/run/enrold{site}/http.sock");
+        let given = &values(name, "ExecStartPost")[0];
+        // With all rights, but never through a link that the service may have left.
+        assert!(given.starts_with("-+") && given.contains(&format!("chgrp -h enrold-metrics {socket}")), "{given}");
+    }
+}
+
+/// Who asks for metrics, feeds files or gives commands is in another group, or is root.
+#[test]
+fn nobody_is_sent_into_the_group_of_the_service() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = vec![root.join("config/enrold.toml")];
+    for dir in ["docs", "systemd", "config"] {
+        texts.extend(std::fs::read_dir(root.join(dir)).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    for path in texts.iter().filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(path).unwrap();
+        for word in ["-aG enrold ", "-aG enrold`", "0640 -g enrold", "-g enrold -m 0640", "sudo -u enrold enrold"] {
+            assert!(!text.contains(word), "{}: {word}", path.display());
+        }
+        let joins = |line: &&str| line.starts_with("m ") && line.split_whitespace().nth(2) == Some("enrold");
+        assert_eq!(text.lines().find(joins), None, "{}", path.display());
     }
 }
 
@@ -107,8 +164,11 @@ fn the_accounts_can_be_made() {
     let account = etc("passwd").lines().find(|line| line.starts_with("enrold:")).map(str::to_owned).unwrap();
     assert!(account.contains(":/var/lib/enrold:") && account.ends_with("/nologin"), "{account}");
     let groups = etc("group");
-    let drop = groups.lines().find(|line| line.starts_with("enrold-drop:")).unwrap();
-    assert!(drop.ends_with(":enrold"), "{drop}");
+    let members = |group: &str| {
+        let line = groups.lines().find(|line| line.starts_with(&format!("{group}:"))).unwrap();
+        line.rsplit(':').next().unwrap().to_owned()
+    };
+    assert_eq!([members("enrold"), members("enrold-drop"), members("enrold-metrics")], ["", "enrold", ""]);
 }
 
 #[test]
@@ -124,7 +184,12 @@ fn the_directories_can_be_made() {
     let output = run("systemd-tmpfiles", &["--create", &rooted(&root)], &[&file]);
     succeeded(&output);
     assert_eq!(said(&output), "");
-    for (path, mode) in [("var/lib/enrold", 0o711), ("var/lib/enrold/sync", 0o2770), ("var/spool/enrold", 0o2770)] {
+    for (path, mode) in [
+        ("var/lib/enrold", 0o711),
+        ("var/lib/enrold/sync", 0o2770),
+        ("var/lib/enrold/archive", 0o700),
+        ("var/spool/enrold", 0o2770),
+    ] {
         let found = std::fs::metadata(root.path().join(path)).unwrap();
         assert_eq!(found.permissions().mode() & 0o7777, mode, "{path}");
     }

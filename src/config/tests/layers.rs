@@ -32,6 +32,7 @@ fn later_layers_win_and_each_value_names_its_origin() {
             ("ENROLD_OTHER", "not ours"),
         ]),
         sets: pairs(&[("inbox.settle", "1"), ("inbox.settle", "15")]),
+        credentials: None,
     })
     .unwrap();
     let from = |path: &Path| format!("file {}", path.display());

@@ -1,6 +1,7 @@
 //! Tests of the configuration; here is what they share.
 //! They give every source as a value: no test reads the environment or /etc.
 
+mod credentials;
 mod database;
 mod layers;
 mod reference;

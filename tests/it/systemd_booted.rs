@@ -1,0 +1,89 @@
+//! The units under a real systemd that is booted for the test: what a shell can do under their settings, who of the host
+//! gets at what, and the commands by hand. It must not need anything but root, namespaces and what `tests/manager` names.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const MANAGER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manager");
+
+/// What `tests/manager` ends with where no systemd can be had.
+const CANNOT: i32 = 125;
+
+/// The lines of a file that the machine has written, without what begins otherwise.
+fn told(dir: &Path, name: &str, word: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(dir.join(name)).unwrap_or_default();
+    text.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).map(str::to_owned).collect()
+}
+
+fn set(lines: &[&str]) -> BTreeSet<String> {
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// One boot for all, because it is the dearest step. Where no systemd can be had (an ordinary account, most containers) the
+/// test says so; what the files of `systemd/` say is then all that is looked at, by the tests of `systemd.rs`.
+#[test]
+fn the_units_under_a_real_systemd() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::copy(env!("CARGO_BIN_EXE_enrold"), dir.join("enrold")).unwrap();
+    for (name, text) in [
+        ("setup", include_str!("booted/setup")),
+        ("probe", include_str!("booted/probe")),
+        ("drive", include_str!("booted/drive")),
+    ] {
+        fs::write(dir.join(name), text).unwrap();
+    }
+    let output = Command::new(MANAGER).arg(dir).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() == Some(CANNOT) {
+        eprintln!("{said}the units were not probed: only what they say was looked at (tests of systemd.rs)");
+        return;
+    }
+    let all: String = ["log", "probed", "probed@", "driven", "daemons"]
+        .iter()
+        .map(|name| format!("--- {name}\n{}", fs::read_to_string(dir.join(name)).unwrap_or_default()))
+        .collect();
+    assert!(output.status.success() && all.contains("\ndriven\n"), "{}: {said}{all}", output.status);
+    what_a_shell_can_do(dir, &all);
+    who_gets_at_what(dir, &all);
+}
+
+/// The process sees the file system read-only but for its own directories, and nothing of the password's file.
+fn what_a_shell_can_do(dir: &Path, all: &str) {
+    let temporary = ["/tmp", "/var/tmp"];
+    let single = ["/run/enrold", "/var/lib/enrold", "/var/lib/enrold/archive", "/var/lib/enrold/sync"];
+    let shared = ["/var/lib/enrold/law", "/var/lib/enrold/law/sync", "/var/spool/enrold"];
+    let of_law = ["/run/enrold-law", "/var/lib/enrold/law", "/var/lib/enrold/law/sync"];
+    let expected = set(&[&temporary[..], &single, &shared].concat());
+    assert_eq!(told(dir, "probed", "writes"), expected, "{all}");
+    assert_eq!(told(dir, "probed@", "writes"), set(&[&temporary[..], &of_law].concat()), "{all}");
+    for (file, secret) in [("probed", "sqlite:/var/lib/enrold/site.sqlite"), ("probed@", "none")] {
+        assert_eq!(told(dir, file, "user"), set(&["enrold"]), "{all}");
+        assert_eq!(told(dir, file, "reads"), set(&[]), "{all}");
+        assert_eq!(told(dir, file, "credential"), set(&[&format!("database_url {secret}")]), "{all}");
+        assert_eq!(told(dir, file, "connects"), set(&["answer"]), "{all}");
+    }
+}
+
+/// Each account of the host gets at its own part and at no other.
+fn who_gets_at_what(dir: &Path, all: &str) {
+    let driven = |word: &str| told(dir, "driven", word);
+    let by_hand = ["db init", "law db init", "runs in /root", "check", "exit-code 1"];
+    assert_eq!(driven("by-hand"), set(&by_hand), "{all}");
+    assert_eq!(driven("origin"), set(&["systemd's credential database_url"]), "{all}");
+    assert_eq!(driven("ready"), set(&["/run/enrold/http.sock", "/run/enrold-law/http.sock"]), "{all}");
+    assert_eq!(driven("not-ready"), set(&[]), "{all}");
+    let socket = |site: &str| format!("enrold enrold-metrics 660 /run/enrold{site}/http.sock");
+    assert_eq!(driven("socket"), set(&[&socket(""), &socket("-law")]), "{all}");
+    assert_eq!(driven("reloaded"), set(&[&socket("")]), "{all}");
+    assert_eq!(driven("may"), set(&[]), "{all}");
+    assert_eq!(driven("may-not").len(), 15, "{all}");
+    assert_eq!(driven("applied"), set(&["a.csv"]), "{all}");
+    assert_eq!((driven("hook"), driven("spool")), (set(&["done"]), set(&["empty"])), "{all}");
+    assert_eq!(driven("gone"), set(&["/run/enrold"]), "{all}");
+    assert_eq!(driven("open"), set(&[]), "{all}");
+    assert!(all.contains("MemoryMax=1073741824\n"), "{all}");
+    assert!(!all.contains("\nfailed\n"), "{all}");
+}
