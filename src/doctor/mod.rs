@@ -11,6 +11,7 @@ mod moodle;
 mod own;
 mod place;
 mod rights;
+mod roles;
 mod server;
 mod sources;
 mod tables;

@@ -35,6 +35,9 @@ codes! {
     CourseAmbiguous = "course-ambiguous",
     /// No usable role. Value: what the line says; hint: the usable names, or nothing.
     RoleUnknown = "role-unknown",
+    /// A role that whoever feeds enrold may not give or take. Value: what the line says; hint: the key of the configuration
+    /// that lists those that he may.
+    RoleNotAllowed = "role-not-allowed",
     /// The operation is not one of those known. Value: what the line says; hint: the known ones.
     BadVerb = "bad-verb",
     /// A time that cannot be read. Value: what the line says; hint: the accepted forms.
