@@ -5,7 +5,7 @@ use std::fs::File;
 
 use crate::config::{DelScope, Settings};
 use crate::expiry::{self, Methods};
-use crate::files::{self, Entry, Reading, Scan};
+use crate::files::{self, Entry, Kind, Reading, Scan};
 use crate::flatfile::roles::{self, Roles};
 use crate::flatfile::stage::{Stage, Staged};
 use crate::flatfile::{COMPONENT, METHOD, buffer, del, waves};
@@ -129,9 +129,22 @@ async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> Run
     }
     let tally = reader.tally();
     let staged = stage.finish(work.conn).await?;
+    if tally.read == 0 && staged.errors > 0 && drop.scan.kind == Kind::Native {
+        untell(work).await?;
+    }
     let lines =
         Lines { physical: tally.physical, blank: tally.blank, records: tally.read + tally.bad, failed: staged.errors };
     Ok((staged, lines))
+}
+
+/// Takes the text of lines out of the errors of a file of which no line was understood: nothing says that it is one of ours, so
+/// nobody is to read it in a report. Lines and codes stay.
+async fn untell(work: &mut Work<'_>) -> RunResult<()> {
+    let params = work.params().with("untold", files::UNTOLD);
+    let quoting = "UPDATE {enrold_error} SET value = :untold
+        WHERE run = :run AND (code IN ('bad-verb', 'row-too-long') OR (code = 'row-ragged' AND hint = 'quote'))";
+    work.conn.exec(quoting, &params).await?;
+    Ok(())
 }
 
 /// Runs the waves: the instances that adds need, then per wave the adds and the dels.
