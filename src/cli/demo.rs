@@ -11,8 +11,8 @@ use crate::cli::run::{self, Told};
 use crate::cli::{Exit, Setting, log, output};
 use crate::clock;
 use crate::config::Sources;
-use crate::disk::own;
 use crate::db::{Params, migrate};
+use crate::disk::own;
 use crate::moodle::install;
 use crate::report::words::pick;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use config::ValueKind;
 
-use super::sections::{CourseDelay, ExpectedBy, Listen, RoleOf, Schedule, Season};
+use super::sections::{CourseDelay, ExpectedBy, Listen, RoleList, Schedule, Season, SourceRoles};
 
 /// What begins a database URL that enrold understands.
 const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
@@ -182,6 +182,17 @@ pub(super) fn lines(found: &ValueKind) -> Option<Vec<String>> {
     }
 }
 
+/// The texts of a list, or of one text by lines and commas; `None` if it is neither.
+pub(super) fn words(found: &ValueKind) -> Option<Vec<String>> {
+    match found {
+        ValueKind::String(text) => {
+            let words = text.split([',', '\n']).map(str::trim).filter(|word| !word.is_empty());
+            Some(words.map(str::to_owned).collect())
+        }
+        found => lines(found),
+    }
+}
+
 /// Delays by pair of courses, each pair once.
 pub(super) fn delays(texts: &[&str]) -> Result<(), String> {
     let mut pairs = std::collections::HashSet::new();
@@ -237,24 +248,44 @@ pub(super) fn seasons(texts: &[&str]) -> Result<(), String> {
     })
 }
 
-/// Roles of an export, each with the role of Moodle that it becomes.
-pub(super) fn roles(texts: &[&str]) -> Result<(), String> {
+/// Roles that may be given.
+pub(super) fn role_list(texts: &[&str]) -> Result<(), String> {
+    texts.iter().try_for_each(|text| {
+        RoleList::parse([*text]).map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown_role(text)))
+    })
+}
+
+/// Roles that may be given, and roles of an export, each once with the role of Moodle that it becomes.
+pub(super) fn source_roles(texts: &[&str]) -> Result<(), String> {
     let mut named = BTreeSet::new();
     for text in texts {
-        let role = RoleOf::parse(text).map_err(|reason| format!("found {}, {reason}", shown(text)))?;
-        if !named.insert(role.from.clone()) {
+        let roles = SourceRoles::parse(&[text]);
+        let roles = roles.map_err(|reason| format!("found {}, {reason}", shown_role(text)))?;
+        let role = roles.of_export.into_iter().find(|_| text.contains('='));
+        if let Some(role) = role.filter(|role| !named.insert(role.from.clone())) {
             return Err(format!("{} stands there twice", shown(&role.from)));
         }
     }
     Ok(())
 }
 
+/// As [`shown`]: the @ of an archetype makes no address of a role.
+fn shown_role(text: &str) -> String {
+    if text.contains("://") { shown(text) } else { quoted(text) }
+}
+
 /// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a password.
 pub(super) fn shown(text: &str) -> String {
-    const LONGEST: usize = 60;
     if text.contains("://") || text.contains('@') {
         "a URL (not shown, it may hold a password)".to_owned()
-    } else if text.chars().count() > LONGEST {
+    } else {
+        quoted(text)
+    }
+}
+
+fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.chars().count() > LONGEST {
         let start: String = text.chars().take(LONGEST).collect();
         format!("{start:?}…")
     } else {

@@ -44,6 +44,8 @@ pub(super) enum Kind {
     Span,
     /// A list of texts of a form; in one text, one to a line.
     List(fn(&[&str]) -> Result<(), String>),
+    /// The same; in one text, one to a line or between commas.
+    Words(fn(&[&str]) -> Result<(), String>),
 }
 
 /// What holds when no layer sets a key.
@@ -118,6 +120,7 @@ const BEFORE_TASKS: &[Key] = &[
     choice("flatfile.when_disabled", WhenDisabled::WORDS),
     choice("flatfile.encoding_fallback", EncodingFallback::WORDS),
     whole("flatfile.max_steps", 1, 5_000, "steps"),
+    defaulted("flatfile.roles", Kind::Words(forms::role_list)),
     choice("flatfile.header.user_key", UserKey::WORDS),
     choice("flatfile.header.course_key", CourseKey::WORDS),
     choice("flatfile.native.user_key", UserKey::WORDS),
@@ -305,8 +308,9 @@ impl Key {
                 _ => Err(self.expected(found)),
             }
             .map(ValueKind::I64),
-            Kind::List(form) => {
-                let lines = forms::lines(found).ok_or_else(|| self.expected(found))?;
+            Kind::List(form) | Kind::Words(form) => {
+                let read = if matches!(self.kind, Kind::Words(_)) { forms::words } else { forms::lines };
+                let lines = read(found).ok_or_else(|| self.expected(found))?;
                 form(&lines.iter().map(String::as_str).collect::<Vec<_>>())?;
                 Ok(ValueKind::Array(lines.into_iter().map(Into::into).collect()))
             }
@@ -331,7 +335,7 @@ impl Key {
             Kind::Names => "a list of names in quotes, none of them empty".to_owned(),
             Kind::Text(_) | Kind::Secret(_) => "text in quotes".to_owned(),
             Kind::Span => forms::SPAN.to_owned(),
-            Kind::List(_) => "a list of texts".to_owned(),
+            Kind::List(_) | Kind::Words(_) => "a list of texts".to_owned(),
         };
         let found = match found {
             _ if self.is_secret() => "something else".to_owned(),

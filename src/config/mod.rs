@@ -25,9 +25,9 @@ pub use sections::{
     AbsentAction, CatchUp, CategoryKey, CohortKey, CourseCompleted, CourseDelay, CourseKey, CourseTable, Database,
     DelScope, DisabledUsers, DoneMode, EncodingFallback, ExpectedBy, Expirations, ExpiredAction, FlatFile,
     FlatFileKeys, GroupKey, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat,
-    LogLevel, MailWhen, OwnLimits, RemovalAction, Retention, RoleKey, RoleOf, Run, Schedule, ScheduleError, Season,
-    SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, Smtp, Source, State, Target, Task, UserKey,
-    WhenDisabled, WhenOff,
+    LogLevel, MailWhen, OwnLimits, RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf, Run, Schedule,
+    ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, Smtp, Source, SourceRoles,
+    State, Target, Task, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.

@@ -12,6 +12,7 @@ mod own;
 mod place;
 mod private;
 mod rights;
+mod roles;
 mod server;
 mod sources;
 mod tables;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::config::{CourseKey, Settings, UserKey, WhenDisabled};
 use crate::db::{Conn, DbError, Dialect, Params};
 use crate::doctor::finding::{Finding, Level, words};
+use crate::doctor::roles::of_flat_files;
 use crate::doctor::tasks;
 use crate::flatfile::{COMPONENT, METHOD};
 use crate::moodle::site::Site;
@@ -21,6 +22,7 @@ pub(super) async fn examine(conn: &mut Conn, settings: &Settings) -> Result<Vec<
     findings.extend(actor(&site));
     findings.push(zone(&site, settings));
     findings.extend(roles(&site));
+    findings.extend(of_flat_files(&settings.flatfile.roles, &site));
     findings.extend(twice(conn, settings).await?);
     Ok(findings)
 }

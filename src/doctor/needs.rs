@@ -103,7 +103,7 @@ const INSTANCE: &[&str] = &[
 pub const NEEDS: &[Need] = &[
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
-    Need::reads("role", &["id", "shortname", "sortorder"]),
+    Need::reads("role", &["id", "shortname", "sortorder", "archetype"]),
     Need::reads("capabilities", &["name"]),
     Need::reads("role_capabilities", &["roleid", "contextid", "capability", "permission"]),
     Need::reads("context", &["id", "contextlevel", "instanceid", "path"]),

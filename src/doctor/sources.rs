@@ -4,6 +4,7 @@
 use crate::config::{Settings, Source, Target};
 use crate::db::{Conn, DbError};
 use crate::doctor::finding::{Finding, words};
+use crate::doctor::roles;
 use crate::inbox::{is_of_input, overlap};
 use crate::moodle::site::Site;
 use crate::report::{Locale, feed};
@@ -29,7 +30,9 @@ pub(super) async fn examine(conn: &mut Conn, settings: &Settings, now: Option<i6
     let site = Site::read(conn).await?;
     let mut findings = Vec::new();
     for (name, source) in &enabled {
-        match with_moodles_settings(name, source, &site) {
+        let whole = with_moodles_settings(name, source, &site);
+        findings.extend(whole.iter().flat_map(|whole| roles::of_source(name, whole, &site)));
+        match whole {
             Ok(whole) if whole.files.is_empty() => findings.extend(of_database(name, &whole).await),
             Ok(whole) => findings.extend(of_files(name, &whole, &enabled)),
             Err(error) => findings.push(unreadable(name, &error.to_string())),

@@ -87,15 +87,37 @@ fn other_delimiter(line: &str) -> Option<char> {
     [' ', '|', ':', '^'].into_iter().find(|&other| known(line.split(other)) >= NAMED)
 }
 
+/// In place of text of a line that is not understood: it may be of a file that is none of ours, and of which nobody is to
+/// read a word in a report.
+pub const UNTOLD: &str = "…";
+
+/// The names of a header that is not understood, those that are not `known` as `?`.
+pub(super) fn told(names: &[String], known: impl Fn(&str) -> bool) -> String {
+    shown(&names.iter().map(|name| if known(name) { name.as_str() } else { "?" }).collect::<Vec<_>>().join(", "))
+}
+
+/// A column whose name is not told, by its place.
+pub(super) fn place(at: usize) -> String {
+    format!("#{}", at + 1)
+}
+
 fn understand(line_number: u64, cut: Cut) -> Result<Header, Problem> {
     let problem = |code, value: &str, hint: &str| Err(Problem::new(line_number, code, shown(value), hint));
+    let is_named = |column: &Column| cut.names.iter().any(|name| Column::named(name) == Some(*column));
+    let is_ours = Column::REQUIRED.iter().all(is_named);
     let mut order: Vec<Column> = Vec::with_capacity(cut.names.len());
-    for name in &cut.names {
+    for (at, name) in cut.names.iter().enumerate() {
         let Some(column) = Column::named(name) else {
             let inside = [',', ';', '\t', '|'].into_iter().find(|&other| name.contains(other));
             return match inside {
                 Some(other) if known(name.split(other)) > 0 => Err(suspect(line_number, other)),
-                _ => problem(Code::ColumnUnknown, name, unknown_hint(name)),
+                _ => {
+                    let hint = unknown_hint(name);
+                    // A slip of a known name tells nothing that is not known.
+                    let tells = is_ours || name.is_empty() || !matches!(hint, "" | hint::SEVERAL_RECORDS);
+                    let value = if tells { shown(name) } else { place(at) };
+                    Err(Problem::new(line_number, Code::ColumnUnknown, value, hint))
+                }
             };
         };
         if let Some(first) = order.iter().position(|&other| other == column) {
@@ -106,7 +128,11 @@ fn understand(line_number: u64, cut: Cut) -> Result<Header, Problem> {
     let missing: Vec<_> =
         Column::REQUIRED.into_iter().filter(|column| !order.contains(column)).map(|column| column.names()[0]).collect();
     if !missing.is_empty() {
-        return problem(Code::ColumnMissing, &missing.join(", "), &shown(&cut.names.join(", ")));
+        return problem(
+            Code::ColumnMissing,
+            &missing.join(", "),
+            &told(&cut.names, |name| Column::named(name).is_some()),
+        );
     }
     Ok(Header { delimiter: cut.delimiter, columns: Columns::of_header(&order), names: cut.names })
 }

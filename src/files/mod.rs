@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::report::codes::{Locale, Problem};
 
 pub use encoding::{Encoding, Fallback};
+pub use header::UNTOLD;
 pub use lines::LINE_LIMIT;
 pub use raw::{RawLine, RawLines, raw_lines};
 pub use reader::{Reader, Tally, read};

@@ -8,7 +8,7 @@ use super::columns::Columns;
 use super::encoding::survey;
 use super::header::{self, Header};
 use super::lines::{Ahead, Lines};
-use super::{Delimiter, Encoding, FileProblem, Kind, Operation, Reading, shown, trimmed};
+use super::{Delimiter, Encoding, FileProblem, Kind, Operation, Reading, trimmed};
 use crate::report::codes::{Code, Problem};
 
 /// What a file is.
@@ -113,7 +113,7 @@ impl Line {
     fn header(&self, kind: Option<Kind>) -> Result<Option<Header>, FileProblem> {
         let forced = kind == Some(Kind::Header);
         if self.too_long && forced {
-            let problem = Problem::new(self.number, Code::RowTooLong, shown(&self.text), "1 MiB");
+            let problem = Problem::new(self.number, Code::RowTooLong, header::UNTOLD, "1 MiB");
             return Err(FileProblem::Rejected(problem));
         }
         if self.too_long || kind == Some(Kind::Native) {

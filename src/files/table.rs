@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::columns::Columns;
 use super::encoding::survey;
-use super::header::{self, suspect};
+use super::header::{self, UNTOLD, suspect};
 use super::lines::Lines;
 use super::records::{Form, Records};
 use super::scan::{Line, next_line};
@@ -56,6 +56,12 @@ impl TableForm {
         if self.exact { a == b } else { a.to_lowercase() == b.to_lowercase() }
     }
 
+    /// Whether a name may be told although the header is not understood: but for its case it is one of ours.
+    fn tells(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.columns.iter().flat_map(|column| &column.names).any(|known| known.to_lowercase() == name)
+    }
+
     fn known<'a>(&self, names: impl Iterator<Item = &'a str>) -> usize {
         let mut found: Vec<usize> = names.filter_map(|name| self.named(name)).collect();
         found.sort_unstable();
@@ -75,7 +81,7 @@ impl TableForm {
         }
         let (known, delimiter, names) = best.unwrap_or((0, Delimiter::Comma, Vec::new()));
         if names.is_empty() {
-            return Err(Problem::new(line.number, Code::RowRagged, shown(&line.text), hint::QUOTE));
+            return Err(Problem::new(line.number, Code::RowRagged, UNTOLD, hint::QUOTE));
         }
         let accepted = |other: &char| self.delimiters.iter().any(|delimiter| delimiter.as_char() == *other);
         let split = |other: char| line.text.split(other).map(|name| name.trim_matches('"'));
@@ -95,18 +101,22 @@ impl TableForm {
     /// Where each column stands, and the names that nobody asked for.
     fn places(&self, line: u64, names: &[String]) -> Result<(Vec<Option<usize>>, Vec<String>), Problem> {
         let mut places: Vec<Option<usize>> = vec![None; self.columns.len()];
-        let mut ignored: Vec<String> = Vec::new();
-        let twice = |second: &str, first: &str| Problem::new(line, Code::ColumnTwice, shown(second), shown(first));
+        let mut ignored: Vec<usize> = Vec::new();
+        let is_named =
+            |column: &TableColumn| names.iter().any(|name| column.names.iter().any(|known| self.same(known, name)));
+        let is_ours = self.columns.iter().filter(|column| column.required).all(is_named);
+        let told = |at: usize| if is_ours || self.tells(&names[at]) { shown(&names[at]) } else { header::place(at) };
+        let twice = |second, first| Problem::new(line, Code::ColumnTwice, told(second), told(first));
         for (place, name) in names.iter().enumerate() {
             match self.named(name) {
                 Some(column) => match places[column] {
-                    Some(first) => return Err(twice(name, &names[first])),
+                    Some(first) => return Err(twice(place, first)),
                     None => places[column] = Some(place),
                 },
                 None if name.is_empty() => {}
-                None => match ignored.iter().find(|other| self.same(other, name)) {
-                    Some(first) => return Err(twice(name, first)),
-                    None => ignored.push(name.clone()),
+                None => match ignored.iter().find(|other| self.same(&names[**other], name)) {
+                    Some(first) => return Err(twice(place, *first)),
+                    None => ignored.push(place),
                 },
             }
         }
@@ -115,9 +125,9 @@ impl TableForm {
             .filter_map(|(column, _)| column.names.first().map(String::as_str))
             .collect();
         if missing.is_empty() {
-            return Ok((places, ignored));
+            return Ok((places, ignored.into_iter().map(|place| names[place].clone()).collect()));
         }
-        Err(Problem::new(line, Code::ColumnMissing, missing.join(", "), shown(&names.join(", "))))
+        Err(Problem::new(line, Code::ColumnMissing, missing.join(", "), header::told(names, |name| self.tells(name))))
     }
 }
 
@@ -158,7 +168,7 @@ impl<R: Read + Seek> Table<R> {
             return Err(FileProblem::Rejected(Problem::new(0, Code::FileEmpty, "", "")));
         };
         if line.too_long {
-            let problem = Problem::new(line.number, Code::RowTooLong, shown(&line.text), "1 MiB");
+            let problem = Problem::new(line.number, Code::RowTooLong, UNTOLD, "1 MiB");
             return Err(FileProblem::Rejected(problem));
         }
         let (delimiter, names) = form.cut(&line).map_err(FileProblem::Rejected)?;

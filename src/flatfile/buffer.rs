@@ -3,6 +3,7 @@
 
 use crate::db::DbError;
 use crate::moodle::site::id_list;
+use crate::run::AllowedRoles;
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 
@@ -40,6 +41,48 @@ pub async fn erase_due(work: &mut Work<'_>) -> Result<(), DbError> {
     erase(work, ERASED_BY_REPLAY).await
 }
 
+/// Due rows that a dropped file has left, with a role that such a file may not name: they are told as errors and put into
+/// `refused_row`, so that nothing is done for them; they are erased like the others. A file of today is refused before it gets
+/// here; this is for rows that came under another list, or before there was one. Whose row it is says the journal of the run
+/// that kept it last; rows of Moodle's own task and of `enrold import` stand in no drop's journal. One statement, and where
+/// there are due rows with such a role three more, one of which reads the journal once.
+///
+/// # Errors
+/// The engine's.
+pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result<(), DbError> {
+    work.conn.temporary("refused_row", "id BIGINT NOT NULL PRIMARY KEY");
+    let Some(ids) = allowed.ids() else { return Ok(()) };
+    let params = work.params().fragment("allowed", id_list(ids)).with("key", allowed.key());
+    let due = "SELECT COUNT(*) FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid WHERE b.timestart < :now AND b.roleid NOT IN (:allowed)";
+    if work.conn.number(due, &params).await? == 0 {
+        return Ok(());
+    }
+    work.conn.temporary_keyed(
+        "kept_row",
+        "run BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, roleid BIGINT NOT NULL, op SMALLINT NOT NULL,
+         timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
+        "userid, courseid",
+    );
+    let of_journal = "INSERT INTO kept_row (run, userid, courseid, roleid, op, timestart, timeend)
+         SELECT MAX(c.run), c.userid, c.courseid, c.roleid, CASE WHEN c.component = 'del' THEN 2 ELSE 1 END, c.timestart, c.timeend
+           FROM {enrold_change} c WHERE c.kind = 'buffer.add' AND c.state = 0 AND c.roleid NOT IN (:allowed)
+          GROUP BY c.userid, c.courseid, c.roleid, c.component, c.timestart, c.timeend";
+    let of_drops = "INSERT INTO refused_row (id)
+         SELECT b.id FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid
+           JOIN kept_row k ON k.userid = b.userid AND k.courseid = b.courseid AND k.roleid = b.roleid AND k.timestart = b.timestart
+            AND k.timeend = b.timeend AND k.op = CASE WHEN b.action = 'del' THEN 2 ELSE 1 END
+           JOIN {enrold_run} o ON o.id = k.run LEFT JOIN {enrold_run} p ON p.id = o.parent
+          WHERE b.timestart < :now AND COALESCE(o.token, p.token, '') <> ''";
+    let told = "INSERT INTO {enrold_error} (run, line, code, value, hint)
+         SELECT :run, b.id, 'role-not-allowed', r.shortname, :key
+           FROM refused_row x JOIN {enrol_flatfile} b ON b.id = x.id JOIN {role} r ON r.id = b.roleid
+          WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)";
+    for statement in [of_journal, of_drops, told] {
+        work.conn.exec(statement, &params).await?;
+    }
+    Ok(())
+}
+
 /// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
 /// row's id in the buffer. They are erased like the others, as in Moodle; nothing is done for them.
 ///
@@ -65,6 +108,7 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
                FROM {enrol_flatfile} b LEFT JOIN {user} u ON u.id = b.userid AND u.deleted = 0 LEFT JOIN {role} r ON r.id = b.roleid
                LEFT JOIN {course} s ON s.id = b.courseid
               WHERE b.timestart < :now AND NOT EXISTS (SELECT 1 FROM step t WHERE t.line = b.id)
+                AND NOT EXISTS (SELECT 1 FROM refused_row x WHERE x.id = b.id)
                 AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)",
             &params,
         )

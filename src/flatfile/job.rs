@@ -1,16 +1,16 @@
 //! What a run of the flat file does, from staged lines to the last change: the file itself, or the buffer and the
 //! expirations. It must not begin or end transactions: the life of a run does.
 
-use std::collections::BTreeMap;
-
 use crate::config::{DelScope, Settings};
 use crate::disk::{Pass, RegularFile, blocking};
 use crate::expiry::{self, Methods};
 use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
+use crate::flatfile::roles::{self, Roles};
 use crate::flatfile::stage::{Stage, Staged};
 use crate::flatfile::{COMPONENT, METHOD, buffer, del, waves};
 use crate::mail;
 use crate::moodle::site::{RemovalAction, Site};
+use crate::run::AllowedRoles;
 use crate::run::enrol;
 use crate::run::error::{RunError, RunResult};
 use crate::run::observe::Moment;
@@ -32,6 +32,8 @@ pub struct Drop<'a> {
     pub keys: Keys,
     /// The held run whose bytes these are: lines that another run touched since are overtaken.
     pub held: Option<i64>,
+    /// It came through the drop directory: its lines may name the roles of `flatfile.roles` only.
+    pub dropped: bool,
 }
 
 /// What `del` lines do on this site: enrold's override, Moodle's setting, Moodle's documented default.
@@ -70,24 +72,12 @@ impl Actions {
     }
 }
 
-/// Roles by the names that a form of the file uses: the header form names them by short name and alias, the native
-/// form by Moodle's alias map alone, where an empty alias switches a role off.
-fn role_names(site: &Site, kind: Kind) -> BTreeMap<String, i64> {
-    let mut names = site.flatfile_roles();
-    if kind == Kind::Header {
-        for role in site.roles.iter().rev() {
-            names.insert(role.shortname.to_lowercase(), role.id);
-        }
-    }
-    names
-}
-
 /// Applies a file. Statements grow with its chunks and waves, never with its lines.
 ///
 /// # Errors
 /// The reader's, the engine's, or a limit of the guard.
 pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<()> {
-    let (staged, mut lines) = stage(work, drop).await?;
+    let (staged, mut lines) = stage(work, settings, drop).await?;
     let protected = work.site.protected(settings.guard.protect_admins);
     resolve::keys(work, drop.keys).await?;
     lines.failed += resolve::refuse_unresolved(work, drop.keys, &protected, METHOD).await?;
@@ -116,13 +106,16 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     steps(work, settings, last, actions).await
 }
 
-async fn stage(work: &mut Work<'_>, drop: &Drop<'_>) -> RunResult<(Staged, Lines)> {
-    let roles = role_names(work.site, drop.scan.kind);
-    let ids: Vec<i64> = work.site.roles.iter().map(|role| role.id).collect();
+async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<(Staged, Lines)> {
+    let allowed = match drop.dropped {
+        true => roles::of_dropped(&settings.flatfile.roles, work.site),
+        false => AllowedRoles::any(),
+    };
+    let roles = Roles::of(work.site, drop.scan.kind, allowed);
     let unreadable = |problem| RunError::from_file(problem, drop.path);
     // Each attempt reads the file anew; its end is an error if these are not the bytes that were scanned.
     let mut reader = files::read(drop.file.pass(&drop.scan.sha256), drop.scan, drop.reading).map_err(unreadable)?;
-    let mut stage = Stage::open(work.conn, &roles, &ids, drop.keys, work.run, work.now).await?;
+    let mut stage = Stage::open(work.conn, &roles, drop.keys, work.run, work.now).await?;
     loop {
         let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
         if entries.is_empty() {
@@ -138,6 +131,9 @@ async fn stage(work: &mut Work<'_>, drop: &Drop<'_>) -> RunResult<(Staged, Lines
     }
     let tally = reader.tally();
     let staged = stage.finish(work.conn).await?;
+    if tally.read == 0 && staged.errors > 0 && drop.scan.kind == Kind::Native {
+        untell(work).await?;
+    }
     let lines =
         Lines { physical: tally.physical, blank: tally.blank, records: tally.read + tally.bad, failed: staged.errors };
     Ok((staged, lines))
@@ -156,6 +152,16 @@ fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProb
         entries.push(entry);
     }
     Ok(entries)
+}
+
+/// Takes the text of lines out of the errors of a file of which no line was understood: nothing says that it is one of ours, so
+/// nobody is to read it in a report. Lines and codes stay.
+async fn untell(work: &mut Work<'_>) -> RunResult<()> {
+    let params = work.params().with("untold", files::UNTOLD);
+    let quoting = "UPDATE {enrold_error} SET value = :untold
+        WHERE run = :run AND (code IN ('bad-verb', 'row-too-long') OR (code = 'row-ragged' AND hint = 'quote'))";
+    work.conn.exec(quoting, &params).await?;
+    Ok(())
 }
 
 /// Runs the waves: the instances that adds need, then per wave the adds and the dels.
@@ -190,6 +196,7 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
     let actions = Actions::read(work.site, settings);
     waves::prepare(work);
     let protected = work.site.protected(settings.guard.protect_admins);
+    buffer::refuse_roles(work, &roles::of_dropped(&settings.flatfile.roles, work.site)).await?;
     let mut last = waves::from_buffer(work, &protected).await?;
     buffer::refuse_unresolved(work, &protected).await?;
     if last > i64::from(settings.flatfile.max_steps) {

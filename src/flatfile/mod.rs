@@ -5,6 +5,7 @@
 pub mod buffer;
 pub mod del;
 pub mod job;
+pub mod roles;
 pub mod stage;
 pub mod waves;
 

@@ -1,10 +1,9 @@
 //! Lines into the temporary table `stage_line`, their errors into `enrold_error`, in one pass of constant memory.
 //! It must not resolve accounts or courses: that is one query afterwards.
 
-use std::collections::BTreeMap;
-
 use crate::db::{Bulk, Conn, DbError, Field};
 use crate::files::{FlatLine, Operation};
+use crate::flatfile::roles::Roles;
 use crate::report::{Code, Problem};
 use crate::run::resolve::Keys;
 
@@ -25,8 +24,7 @@ pub struct Staged {
 
 /// Loads lines and errors; `finish` must be called.
 pub struct Stage<'a> {
-    roles: &'a BTreeMap<String, i64>,
-    role_ids: &'a [i64],
+    roles: &'a Roles,
     keys: Keys,
     run: i64,
     now: i64,
@@ -40,14 +38,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn open(
-        conn: &mut Conn,
-        roles: &'a BTreeMap<String, i64>,
-        role_ids: &'a [i64],
-        keys: Keys,
-        run: i64,
-        now: i64,
-    ) -> Result<Self, DbError> {
+    pub async fn open(conn: &mut Conn, roles: &'a Roles, keys: Keys, run: i64, now: i64) -> Result<Self, DbError> {
         conn.temporary(
             "stage_line",
             "line BIGINT NOT NULL, op SMALLINT NOT NULL, roleid BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL,
@@ -56,7 +47,6 @@ impl<'a> Stage<'a> {
         let dialect = conn.dialect();
         Ok(Self {
             roles,
-            role_ids,
             keys,
             run,
             now,
@@ -66,13 +56,15 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Stages one line; an unknown role or an impossible key makes it an error at once.
+    /// Stages one line; a role that is unknown or not allowed, or an impossible key, makes it an error at once. A `del` is
+    /// bound as an `add` is: who may not make somebody a manager may not end a manager's participation either.
     ///
     /// # Errors
     /// The engine's.
     pub async fn line(&mut self, conn: &mut Conn, line: &FlatLine) -> Result<(), DbError> {
-        let Some(roleid) = self.role(&line.role) else {
-            return self.refuse(conn, line.line, Code::RoleUnknown, &line.role).await;
+        let roleid = match self.roles.find(&line.role) {
+            Ok(roleid) => roleid,
+            Err((code, hint)) => return self.problem(conn, &Problem::new(line.line, code, &line.role, hint)).await,
         };
         let Some(ukey) = self.keys.user_key(&line.user) else {
             return self.refuse(conn, line.line, Code::UserUnknown, &line.user).await;
@@ -128,15 +120,6 @@ impl<'a> Stage<'a> {
         self.errors.finish(conn).await?;
         conn.analyse("stage_line").await?;
         Ok(self.staged)
-    }
-
-    /// A role by the site's alias map, or by its id: digits, or `id:` and digits (spec files 1.3).
-    fn role(&self, name: &str) -> Option<i64> {
-        if let Some(id) = self.roles.get(name) {
-            return Some(*id);
-        }
-        let id = name.strip_prefix("id:").unwrap_or(name).parse().ok()?;
-        self.role_ids.contains(&id).then_some(id)
     }
 
     async fn refuse(&mut self, conn: &mut Conn, line: u64, code: Code, value: &str) -> Result<(), DbError> {

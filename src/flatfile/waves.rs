@@ -27,7 +27,8 @@ pub async fn from_lines(work: &mut Work<'_>, protected: &[i64], any_del: bool) -
     fill(work, lines, protected, any_del).await
 }
 
-/// Fills `step` from the due rows of the buffer that name an account, a role and a course which may be written.
+/// Fills `step` from the due rows of the buffer that name an account, a role and a course which may be written, and that are
+/// not refused already.
 ///
 /// # Errors
 /// The engine's.
@@ -36,7 +37,7 @@ pub async fn from_buffer(work: &mut Work<'_>, protected: &[i64]) -> Result<i64, 
             b.timestart, b.timeend
         FROM {enrol_flatfile} b JOIN {user} u ON u.id = b.userid AND u.deleted = 0 JOIN {role} r ON r.id = b.roleid
         JOIN {course} s ON s.id = b.courseid AND s.category <> 0 JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = b.courseid
-       WHERE b.timestart < :now AND b.userid NOT IN (:protected)";
+       WHERE b.timestart < :now AND b.userid NOT IN (:protected) AND NOT EXISTS (SELECT 1 FROM refused_row x WHERE x.id = b.id)";
     fill(work, due, protected, true).await
 }
 

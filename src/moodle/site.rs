@@ -38,6 +38,8 @@ pub struct Role {
     pub id: i64,
     /// `role.shortname`.
     pub shortname: String,
+    /// `role.archetype`: what the role was made after (`student`, `manager`, …); empty for none.
+    pub archetype: String,
 }
 
 /// A site's own settings, read at the start of a run.
@@ -77,14 +79,14 @@ impl Site {
         let all = "SELECT 'config' AS place, c.name, '' AS part, c.value FROM {config} c
              UNION ALL SELECT 'plugin', p.plugin, p.name, p.value FROM {config_plugins} p
                  WHERE p.plugin LIKE 'enrol%' OR p.plugin IN ('tool_log', 'logstore_standard', 'moodlecourse')
-             UNION ALL SELECT 'role', r.shortname, '', :roleid FROM {role} r
+             UNION ALL SELECT 'role', r.shortname, r.archetype, :roleid FROM {role} r
              UNION ALL SELECT 'system', '', '', :contextid FROM {context} k WHERE k.contextlevel = 10";
         for row in conn.rows(all, &params).await? {
             let (name, value) = (row.text(1), row.text(3));
             match row.text(0).as_str() {
                 "config" => drop(site.config.insert(name, value)),
                 "plugin" => drop(site.plugins.insert((name, row.text(2)), value)),
-                "role" => site.roles.push(Role { id: row.int(3), shortname: name }),
+                "role" => site.roles.push(Role { id: row.int(3), shortname: name, archetype: row.text(2) }),
                 _ => site.system_context = row.int(3),
             }
         }

@@ -35,16 +35,19 @@ codes! {
     CourseAmbiguous = "course-ambiguous",
     /// No usable role. Value: what the line says; hint: the usable names, or nothing.
     RoleUnknown = "role-unknown",
+    /// A role that whoever feeds enrold may not give or take. Value: what the line says; hint: the key of the configuration
+    /// that lists those that he may.
+    RoleNotAllowed = "role-not-allowed",
     /// The operation is not one of those known. Value: what the line says; hint: the known ones.
     BadVerb = "bad-verb",
     /// A time that cannot be read. Value: what the line says; hint: the accepted forms.
     BadTime = "bad-time",
     /// Value: the end, hint: the start, both as the line writes them.
     EndBeforeStart = "end-before-start",
-    /// A column nobody knows. Value: its name; hint: the nearest known name, or nothing,
+    /// A column nobody knows. Value: its name, or its place (`#3`) where the file is not understood; hint: the nearest known name, or nothing,
     /// or [`hint::NOT_APPLIED`], or [`hint::SEVERAL_RECORDS`].
     ColumnUnknown = "column-unknown",
-    /// Value: the required columns that the header lacks; hint: the columns found.
+    /// Value: the required columns that the header lacks; hint: the columns found, those that nobody knows as `?`.
     ColumnMissing = "column-missing",
     /// Two columns mean the same. Value: the second; hint: the first.
     ColumnTwice = "column-twice",

@@ -22,6 +22,9 @@ impl Code {
                 format!("no such role \"{v}\"; use the short name or the alias of a role of this site")
             }
             Code::RoleUnknown => format!("no such role \"{v}\"; use one of: {h}"),
+            Code::RoleNotAllowed => format!(
+                "role \"{v}\" is not among those that {h} allows here, nothing was done for this line; use another role, or name it in {h} if whoever makes these files is to be trusted with it"
+            ),
             Code::BadVerb => format!("operation \"{v}\" is not known; use one of: {h}"),
             Code::BadTime => format!("unreadable date \"{v}\"; write it like one of: {h}"),
             Code::EndBeforeStart => {
@@ -190,6 +193,9 @@ impl Code {
                 format!("rôle « {v} » introuvable ; utilisez le nom abrégé ou l'alias d'un rôle de ce site")
             }
             Code::RoleUnknown => format!("rôle « {v} » introuvable ; utilisez l'un de : {h}"),
+            Code::RoleNotAllowed => format!(
+                "le rôle « {v} » n'est pas de ceux que {h} permet ici, rien n'a été fait pour cette ligne ; utilisez un autre rôle, ou nommez-le dans {h} si l'auteur de ces fichiers mérite cette confiance"
+            ),
             Code::BadVerb => format!("commande « {v} » inconnue ; utilisez l'une de : {h}"),
             Code::BadTime => format!("date illisible « {v} » ; écrivez-la comme l'un de ces exemples : {h}"),
             Code::EndBeforeStart => format!("la fin « {v} » est antérieure au début « {h} » ; corrigez l'une des deux"),

@@ -159,6 +159,7 @@ impl Attempt<'_> {
                     reading: &flat.reading,
                     keys: flat.keys,
                     held: self.order.held,
+                    dropped: self.order.dropped,
                 };
                 work.cause = "import";
                 job::apply_file(work, settings, &drop).await?;
@@ -167,7 +168,9 @@ impl Attempt<'_> {
             (Task::Sync(order), _, Some(turn)) => jobs::run_part(work, rules, settings, order, turn.part).await,
             (Task::Sync(order), _, None) => jobs::run(work, rules, settings, order).await,
             (Task::Set(order), Some(opened), _) => {
-                let terms = Terms::of(work.conn, self.site, settings, &order.source, self.run, self.now).await?;
+                let feed = order.feed(self.order.dropped);
+                let terms =
+                    Terms::of(work.conn, self.site, settings, &order.source, feed, (self.run, self.now)).await?;
                 work.guard.for_source(&terms.limits.own);
                 let outcome = self.set(work, &terms, order, &opened.file).await;
                 if let Err(RunError::Held) | Ok(()) = &outcome {

@@ -1,6 +1,7 @@
 //! The run: one file or one task, from its order to its commit and its effects.
 //! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
+mod allowed;
 mod attempt;
 pub mod courses;
 pub mod decision;
@@ -28,6 +29,7 @@ mod weigh;
 mod wipe;
 pub mod work;
 
+pub use allowed::AllowedRoles;
 pub use error::{RunError, RunResult};
 pub use life::require_ready;
 pub use observe::{Moment, Observer};

@@ -19,6 +19,7 @@ use crate::run::history::{Claim, Past};
 use crate::run::hold::{Held, Shelf};
 use crate::run::jobs;
 use crate::run::resolve::Keys;
+use crate::sets::terms::Feed;
 use crate::source::oneroster::Roster;
 use crate::source::{Origins, SetProblem};
 
@@ -146,6 +147,15 @@ pub struct SetOrder {
 }
 
 impl SetOrder {
+    /// Who made its rows; `dropped` says whether it came through the drop directory.
+    pub(super) fn feed(&self, dropped: bool) -> Feed {
+        match self.origins {
+            _ if dropped => Feed::Dropped,
+            Some(_) => Feed::Shell,
+            None => Feed::Database,
+        }
+    }
+
     /// The order of a source without anything else.
     pub fn of(source: &str) -> Self {
         Self { source: source.to_owned(), ..Self::default() }
@@ -164,6 +174,8 @@ pub(super) struct Order {
     pub task: Task,
     /// The held run that is approved by this order.
     pub held: Option<i64>,
+    /// What is applied came through the drop directory, now or when it was held: its author is not trusted with every role.
+    pub dropped: bool,
 }
 
 /// An open and scanned file.
@@ -185,21 +197,24 @@ pub(super) struct Flat {
 
 impl Order {
     pub fn set(order: SetOrder) -> Self {
-        Self { task: Task::Set(Box::new(order)), held: None }
+        let dropped = !order.token.is_empty();
+        Self { task: Task::Set(Box::new(order)), held: None, dropped }
     }
 
     pub fn import(import: Import) -> Self {
         let shown =
             import.dropped.as_ref().map_or_else(|| import.path.display().to_string(), |dropped| dropped.shown.clone());
-        Self { task: Task::File { import, shown }, held: None }
+        let dropped = import.dropped.is_some();
+        Self { task: Task::File { import, shown }, held: None, dropped }
     }
 
     pub fn sync(order: SyncOrder) -> Self {
-        Self { task: Task::Sync(order), held: None }
+        Self { task: Task::Sync(order), held: None, dropped: false }
     }
 
     /// The order of a held run, on the kept copy of its bytes.
     pub fn approve(past: &Past, state: &Path, run: i64) -> RunResult<Self> {
+        let dropped = !past.claim.token.is_empty();
         let shelf = Shelf::of(state, run);
         let held = shelf.order()?;
         if let Some(source) = held.set {
@@ -213,10 +228,10 @@ impl Order {
                 roster: held.roster,
                 ..SetOrder::default()
             };
-            return Ok(Self { task: Task::Set(Box::new(set)), held: Some(run) });
+            return Ok(Self { task: Task::Set(Box::new(set)), held: Some(run), dropped });
         }
         if held.kind != "import" {
-            return Ok(Self { task: Task::Sync(held.sync_order()), held: Some(run) });
+            return Ok(Self { task: Task::Sync(held.sync_order()), held: Some(run), dropped });
         }
         let import = Import {
             path: shelf.bytes(),
@@ -225,7 +240,7 @@ impl Order {
             course_key: held.course_key.as_deref().and_then(CourseKey::from_word),
             dropped: None,
         };
-        Ok(Self { task: Task::File { import, shown: past.source.clone() }, held: Some(run) })
+        Ok(Self { task: Task::File { import, shown: past.source.clone() }, held: Some(run), dropped })
     }
 
     /// The kind of the run in the history.

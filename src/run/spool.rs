@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::own;
 use crate::db::{Conn, DbError, Params};
+use crate::disk::own;
 
 /// The version of the form that this program writes and reads.
 pub const VERSION: u32 = 1;

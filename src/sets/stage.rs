@@ -211,10 +211,13 @@ fn row(header: &Header, terms: &Terms, record: &csv::StringRecord) -> Result<Set
 }
 
 /// The role of a row: what it names, else the default one (spec database 5), with what it names then; without a default it
-/// is an error.
+/// is an error, and so is a role that the source may not give.
 fn role(terms: &Terms, name: &str) -> Result<(i64, Option<String>), Refused> {
     let says_none = matches!(name, "" | "0");
     match terms.roles.get(name).filter(|_| !says_none) {
+        Some(id) if !terms.allowed.allows(*id) => {
+            Err((Code::RoleNotAllowed, name.to_owned(), terms.allowed.key().to_owned()))
+        }
         Some(id) => Ok((*id, None)),
         None if terms.default_role == 0 => Err((Code::RoleUnknown, name.to_owned(), String::new())),
         None => Ok((terms.default_role, (!says_none).then(|| name.to_owned()))),

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{AbsentAction, GroupKey, RoleKey, SetLimits, Settings, Target};
+use crate::config::{AbsentAction, GroupKey, RoleKey, SetLimits, Settings, Source, Target};
 use crate::db::{Conn, Params};
 use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
+use crate::run::AllowedRoles;
 use crate::run::courses::NewCourses;
 use crate::run::error::{RunError, RunResult};
 use crate::run::zone;
@@ -15,6 +16,17 @@ use crate::source::with_moodles_settings;
 
 use crate::moodle::site::RemovalAction;
 use crate::run::resolve::Keys;
+
+/// Where the rows of a set come from, and with that whose word they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// Files in the drop directory: of whoever may write there.
+    Dropped,
+    /// The second database that the operator has connected, or a snapshot that is given as it is.
+    Database,
+    /// Files that somebody with a shell has named.
+    Shell,
+}
 
 /// Under which terms a set is made true.
 #[derive(Clone, Debug)]
@@ -33,6 +45,8 @@ pub struct Terms {
     pub keys: Keys,
     /// Role values of the set and the roles that they mean (spec database 5: exact, with case).
     pub roles: BTreeMap<String, i64>,
+    /// The roles that its rows may give.
+    pub allowed: AllowedRoles,
     /// The role of a row without one, or with one that nobody knows; 0 for none.
     pub default_role: i64,
     /// What becomes of enrolments that the set no longer names.
@@ -79,8 +93,8 @@ impl Terms {
         site: &Site,
         settings: &Settings,
         name: &str,
-        run: i64,
-        now: i64,
+        feed: Feed,
+        (run, now): (i64, i64),
     ) -> RunResult<Self> {
         let source = settings.sources.get(name).ok_or_else(|| RunError::no_such_source(name, settings))?;
         let source = with_moodles_settings(name, source, site)
@@ -103,6 +117,7 @@ impl Terms {
             keys: Keys { user: source.user_key, course: source.course_key },
             default_role: default_role.map_or(0, |role| role.id),
             roles,
+            allowed: allowed(&source, name, feed, site),
             surplus: source.unenrolaction.map_or(RemovalAction::Unenrol, absent),
             ignore_hidden: source.ignore_hidden_courses.unwrap_or(false),
             group_by_idnumber: source.group_key == GroupKey::Idnumber,
@@ -115,6 +130,18 @@ impl Terms {
             limits,
             zone,
         })
+    }
+}
+
+/// The roles that the rows of such a feed may give. A second database gives any, as Moodle's own method does, unless the
+/// operator has listed roles for the source.
+fn allowed(source: &Source, name: &str, feed: Feed, site: &Site) -> AllowedRoles {
+    match feed {
+        Feed::Shell => AllowedRoles::any(),
+        Feed::Database if !source.lists_roles() => AllowedRoles::any(),
+        Feed::Database | Feed::Dropped => {
+            AllowedRoles::of(&source.allowed_roles(), format!("sources.{name}.roles"), site)
+        }
     }
 }
 

@@ -119,18 +119,24 @@ impl Announced {
     /// Reads the content of a seal: nothing, `rows=N sha256=…` in any order, or JSON.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// A sentence that says what is wrong and where; it quotes nothing, as what lies there may be no seal at all.
     pub fn parse(text: &str) -> Result<Announced, String> {
         let text = text.trim_start_matches('\u{feff}').trim();
         let mut announced = Announced::default();
         if text.starts_with('{') {
-            announced = serde_json::from_str(text).map_err(|error| format!("this is no JSON of a seal: {error}"))?;
+            announced = serde_json::from_str(text).map_err(|error| {
+                format!(
+                    "this is no JSON of a seal (line {}, column {}): expected {{\"rows\": NUMBER, \"sha256\": \"DIGEST\"}}",
+                    error.line(),
+                    error.column()
+                )
+            })?;
         } else {
-            for word in text.split_whitespace() {
+            for (at, word) in (1..).zip(text.split_whitespace()) {
                 match word.split_once('=') {
                     Some(("rows", rows)) => announced.rows = Some(parse_rows(rows)?),
                     Some(("sha256", digest)) => announced.sha256 = Some(digest.to_owned()),
-                    _ => return Err(format!("\"{word}\" is neither rows=N nor sha256=DIGEST")),
+                    _ => return Err(format!("word {at} is neither rows=N nor sha256=DIGEST")),
                 }
             }
         }
@@ -140,12 +146,12 @@ impl Announced {
 }
 
 fn parse_rows(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("\"{text}\" is no number of rows"))
+    text.parse().map_err(|_| "its rows are no whole number".to_owned())
 }
 
 fn parse_digest(text: &str) -> Result<String, String> {
     let hexadecimal = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if hexadecimal { Ok(text.to_lowercase()) } else { Err(format!("\"{text}\" is no sha256: 64 hexadecimal digits")) }
+    if hexadecimal { Ok(text.to_lowercase()) } else { Err("its sha256 is not 64 hexadecimal digits".to_owned()) }
 }
 
 /// A set whose manifest names its files, which lie in `dir`. `form` is the table that each is.

@@ -68,7 +68,12 @@ impl Site {
         }
         self.insert("config_plugins", &set("tool_log", "enabled_stores", "logstore_standard")).await;
         for (at, shortname) in (1..).zip(ROLES) {
-            let row = [("id", at.into()), ("shortname", shortname.into()), ("sortorder", at.into())];
+            let row = [
+                ("id", at.into()),
+                ("shortname", shortname.into()),
+                ("sortorder", at.into()),
+                ("archetype", shortname.into()),
+            ];
             self.insert("role", &row).await;
         }
         self.context(1, 10, 0, "/1").await;

@@ -22,6 +22,7 @@ on_each_engine!(
     missing_tables_and_columns,
     own_tables_of_another_time,
     roles_without_names,
+    roles_that_files_may_give,
     keys_that_are_not_unique,
     runs_that_wait,
 );
@@ -198,6 +199,42 @@ async fn roles_without_names(mut site: Site) {
     assert!(find(&findings, "role-alias-off").text(Locale::En).contains("manager"));
     assert!(find(&findings, "role-alias-twice").text(Locale::En).contains("student (teacher, student)"));
     assert!(can_work(&findings));
+}
+
+async fn roles_that_files_may_give(mut site: Site) {
+    sample(&mut site).await;
+    let told = async |site: &Site, code: &str| {
+        let findings = examine(site).await;
+        assert!(can_work(&findings));
+        let of = |finding: &&Finding| finding.code == code;
+        findings.iter().filter(of).map(|one| (one.level, one.text(Locale::En))).collect::<Vec<_>>()
+    };
+    let usual = "roles that dropped flat files may give (flatfile.roles): editingteacher, teacher, student";
+    assert_eq!(told(&site, "roles-allowed").await, [(Level::Ok, usual.to_owned())]);
+    assert!(told(&site, "roles-unknown").await.is_empty(), "a site may have no role of its own");
+    site.set("sources.night.files", "night-*.csv");
+    site.set("sources.night.default_role", "manager");
+    site.set("flatfile.roles", "*");
+    let wide = told(&site, "roles-allowed").await;
+    assert!(wide.len() == 2 && wide.iter().all(|(level, _)| *level == Level::Warning), "{wide:?}");
+    assert!(wide[0].1.contains("(flatfile.roles): manager, coursecreator;"), "{wide:?}");
+    assert!(wide[1].1.contains("sets of the source night") && wide[1].1.contains("(sources.night.roles): manager;"));
+    site.set("flatfile.roles", "@student,tutor,@techer,Manager");
+    assert!(told(&site, "roles-allowed").await[0].1.contains("(flatfile.roles): manager;"));
+    let unknown = told(&site, "roles-unknown").await;
+    assert!(unknown.len() == 1 && unknown[0].1.contains("does not have: tutor, @techer;"), "{unknown:?}");
+    // A second database gives every role, unless somebody has listed some.
+    site.set("sources.view.url", "sqlite:/nowhere/at/all.sqlite");
+    site.set("sources.view.table", "t");
+    site.set("sources.view.columns.user", "u");
+    site.set("sources.view.columns.course", "c");
+    let of_view = async |site: &Site| {
+        let findings = examine(site).await;
+        findings.iter().filter(|one| one.text(Locale::Fr).contains("sources.view.roles")).count()
+    };
+    assert_eq!(of_view(&site).await, 0);
+    site.set("sources.view.roles", "*");
+    assert_eq!(of_view(&site).await, 1);
 }
 
 async fn keys_that_are_not_unique(mut site: Site) {

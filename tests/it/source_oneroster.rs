@@ -365,3 +365,27 @@ fn archives_that_are_none_change_nothing() {
         assert_eq!(runs[0]["state"], json!("failed"));
     });
 }
+
+/// What an export calls an administrator becomes a manager only where the operator has said so; then no other list is asked.
+#[test]
+fn a_role_of_an_export_is_one_that_is_mapped() {
+    run_on(enrold::db::Dialect::Lite, async |mut site: Site| {
+        let program = site.school().await.set("guard.mode=off").set("flatfile.roles=student");
+        let program = program.clone().set(&format!("inbox.path={}", program.inbox().display()));
+        let rows = enrolment(1, ",", "k1", 1) + &enrolment(2, ",", "k1", 2).replace("student", "administrator");
+        let archive = Archive::bulk("1.2", &ALL).with("enrollments", "bulk", format!("{ENROLMENTS}{rows}"));
+        program.drop_file("school-1.zip", archive.bytes());
+        let (code, told) = program.json(&["run", "--once"]);
+        assert_eq!((code, &told["reports"][0]["problems"][0]["code"]), (4, &json!("role-unknown")));
+        assert_eq!(site.roles().await, ["u1 c1 student database"]);
+        program.drop_file("school-2.zip", archive.bytes());
+        let mapped = program.set("sources.school.roles=student = student,administrator = manager");
+        assert_eq!(mapped.json(&["run", "--once"]).0, 0);
+        assert_eq!(site.roles().await, ["u1 c1 student database", "u2 c1 manager database"]);
+        // A list that leaves the usual words as they are binds what they become.
+        mapped.drop_file("school-3.zip", Archive::bulk("1.2", &ALL).bytes());
+        let (code, told) = mapped.set("sources.school.roles=@teacher").json(&["run", "--once"]);
+        assert_eq!((code, &told["reports"][0]["problems"][0]["code"]), (4, &json!("role-not-allowed")));
+        assert_eq!(site.roles().await.len(), 2, "nobody loses a place by it");
+    });
+}

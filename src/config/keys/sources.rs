@@ -34,7 +34,7 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     seconds("statement_timeout", 1),
     defaulted("files", Kind::Names),
     choice("format", SetFormat::WORDS),
-    defaulted("roles", Kind::List(forms::roles)),
+    defaulted("roles", Kind::Words(forms::source_roles)),
     choice("disabled_users", DisabledUsers::WORDS),
     choice("user_key", UserKey::WORDS),
     choice("course_key", CourseKey::WORDS),

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::role_list::RoleList;
 use crate::config::choice::choice;
 
 choice! {
@@ -85,6 +86,8 @@ pub struct FlatFile {
     pub encoding_fallback: EncodingFallback,
     /// Steps on one pair of user and course in one file; the lines of a pair with more are errors.
     pub max_steps: u32,
+    /// The roles that the lines of a dropped file may give and take away.
+    pub roles: RoleList,
     /// Keys of the form with a header line.
     pub header: FlatFileKeys,
     /// Keys of Moodle's own positional form.

@@ -13,6 +13,7 @@ mod inbox;
 mod locale;
 mod log;
 mod retention;
+mod role_list;
 mod run;
 mod site;
 mod smtp;
@@ -39,11 +40,12 @@ pub use inbox::{DoneMode, Inbox};
 pub use locale::Locale;
 pub use log::{Log, LogFormat, LogLevel};
 pub use retention::Retention;
+pub use role_list::{RoleEntry, RoleList, RoleOf, SourceRoles};
 pub use run::Run;
 pub use site::Site;
 pub use smtp::{Security, Smtp};
 pub use source::{
-    AbsentAction, CategoryKey, CohortKey, CourseTable, DisabledUsers, GroupKey, MailWhen, RoleKey, RoleOf, SetColumns,
+    AbsentAction, CategoryKey, CohortKey, CourseTable, DisabledUsers, GroupKey, MailWhen, RoleKey, SetColumns,
     SetFormat, Source, Target,
 };
 pub use source_limits::{Season, SeasonLimits, SetLimits};

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::expected_by::{self, ExpectedBy};
+use super::role_list::{RoleList, RoleOf, SourceRoles};
 use super::seconds;
 use super::site::zone;
 use super::source_limits::{Season, SetLimits};
@@ -144,8 +145,9 @@ pub struct Source {
     pub files: Vec<String>,
     /// What those files are.
     pub format: SetFormat,
-    /// Which role of Moodle a role of a OneRoster export becomes, `-` for none; any other enrols nobody, and is a problem.
-    pub roles: Vec<RoleOf>,
+    /// Which roles its sets may give; and which role of Moodle a role of a OneRoster export becomes, `-` for none; any other
+    /// enrols nobody, and is a problem.
+    pub roles: SourceRoles,
     /// What becomes of enrolments of users that a OneRoster export says are not enabled.
     pub disabled_users: DisabledUsers,
     /// Which column is what.
@@ -214,42 +216,27 @@ impl Source {
         self.given.contains(key)
     }
 
+    /// The roles that its sets may give: those that `roles` lists, and each that the operator names for this source otherwise:
+    /// as the default role, or as what a role of an export becomes.
+    pub fn allowed_roles(&self) -> RoleList {
+        let maps = self.roles.maps && self.format == SetFormat::OneRoster;
+        let targets = self.roles.of_export.iter().filter(|role| maps && role.to != RoleOf::NOBODY);
+        let allowed = targets.fold(self.roles.allowed.clone(), |list, role| list.and(&role.to));
+        allowed.and(&self.default_role)
+    }
+
+    /// True if a layer says which roles its sets may give: that holds for a second database too, which the operator has
+    /// connected himself and which gives any role otherwise.
+    pub fn lists_roles(&self) -> bool {
+        self.gives("roles") && self.roles.lists
+    }
+
     /// The limits of a day: those of the first season that it lies in, over the usual ones.
     pub fn limits(&self, day: NaiveDate) -> SetLimits {
         match self.seasons.iter().find(|season| season.holds(day)) {
             Some(season) => season.limits.over(&self.guard),
             None => self.guard.clone(),
         }
-    }
-}
-
-/// A role of a OneRoster export and the role of Moodle that it becomes: `teacher = editingteacher`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct RoleOf {
-    /// The word of the export, with its case.
-    pub from: String,
-    /// The short name in Moodle; `-` for nobody.
-    pub to: String,
-}
-
-impl RoleOf {
-    /// Reads one role.
-    pub(in crate::config) fn parse(text: &str) -> Result<Self, String> {
-        match text.split_once('=').map(|(from, to)| (from.trim(), to.trim())) {
-            Some((from, to)) if !from.is_empty() && !to.is_empty() => {
-                Ok(Self { from: from.to_owned(), to: to.to_owned() })
-            }
-            _ => Err("expected a role of the export and one of Moodle, as in \"teacher = editingteacher\"".to_owned()),
-        }
-    }
-}
-
-impl TryFrom<String> for RoleOf {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
     }
 }
 

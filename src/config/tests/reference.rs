@@ -113,6 +113,8 @@ fn the_defaults_are_the_safe_ones() {
     assert_eq!(settings.guard.course.removals_percent, 50);
     assert_eq!(settings.guard.course.min_members, 10);
     assert_eq!(settings.flatfile.del_scope, DelScope::Moodle);
+    let roles: Vec<String> = settings.flatfile.roles.entries().iter().map(ToString::to_string).collect();
+    assert_eq!(roles, ["@student", "@teacher", "@editingteacher", "@none"]);
     assert_eq!(settings.flatfile.when_disabled, WhenDisabled::Wait);
     assert_eq!(settings.flatfile.unenrolaction, None);
     assert_eq!(settings.flatfile.expiredaction, None);

@@ -244,3 +244,44 @@ fn a_season_has_limits_of_its_own() {
         assert!(found.len() == 1 && found[0].contains(reason), "{season}: {found:?}");
     }
 }
+
+/// Which roles a set may give, and what the roles of an export become: entries of one kind leave the other at its default.
+#[test]
+fn roles_of_both_kinds_stand_in_one_list() {
+    let of = |roles: &str, more: &[(&str, &str)]| {
+        let sets = [&[("sources.x.files", "f"), ("sources.x.roles", roles)], more].concat();
+        load(&from_sets(&sets)).unwrap().settings.sources["x"].clone()
+    };
+    let maps = |source: &Source| {
+        let one = |role: &RoleOf| format!("{}={}", role.from, role.to);
+        source.roles.of_export.iter().map(one).collect::<Vec<_>>().join(" ")
+    };
+    let may = |source: &Source| {
+        let list = source.allowed_roles();
+        let roles = ["manager", "coursecreator", "editingteacher", "teacher", "student", "guest"];
+        let named = roles.into_iter().filter(|role| list.covers(role, role));
+        let own = ["tutor", "aide"].into_iter().filter(|role| list.covers(role, ""));
+        named.chain(own).collect::<Vec<_>>().join(" ")
+    };
+    let default = load(&from_sets(&[("sources.x.files", "f")])).unwrap().settings.sources["x"].clone();
+    assert_eq!(maps(&default), "student=student teacher=editingteacher");
+    assert_eq!(may(&default), "editingteacher teacher student tutor aide");
+    assert!(!default.lists_roles(), "nobody has said so");
+    let listed = of("manager,@Student", &[]);
+    assert_eq!((may(&listed), maps(&listed)), ("manager student".to_owned(), maps(&default)));
+    assert!(listed.lists_roles());
+    let mapped = of("aide = manager, pupil = student,x = -", &[("sources.x.format", "oneroster")]);
+    assert_eq!(maps(&mapped), "aide=manager pupil=student x=-");
+    assert_eq!(may(&mapped), "manager editingteacher teacher student tutor aide", "who maps a role has named it");
+    assert!(!mapped.lists_roles());
+    assert_eq!(may(&of("aide = manager", &[])), may(&default), "files of another form have no such words");
+    let both =
+        of("pupil = student\n@teacher", &[("sources.x.format", "oneroster"), ("sources.x.default_role", "guest")]);
+    assert_eq!((may(&both), maps(&both)), ("teacher student guest".to_owned(), "pupil=student".to_owned()));
+    let none = of("", &[]);
+    assert_eq!((may(&none), maps(&none), none.lists_roles()), (String::new(), String::new(), true));
+    for bad in ["@", "two words", "a@b", "= x", "x =", "**", "x = y, x = z", "http://u:p@x"] {
+        let found = problems(&from_sets(&[("sources.x.files", "f"), ("sources.x.roles", bad)]));
+        assert!(found.len() == 1 && found[0].starts_with("--set: `sources.x.roles`: "), "{bad}: {found:?}");
+    }
+}

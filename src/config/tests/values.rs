@@ -87,6 +87,10 @@ fn values_are_neither_rounded_nor_guessed() {
         ("tasks.flatfile.schedule", "5/5 * * * *"),
         ("tasks.flatfile.schedule", "0 0 30 2 *"),
         ("log.level", "infoo"),
+        ("flatfile.roles", "@"),
+        ("flatfile.roles", "teacher = editingteacher"),
+        ("flatfile.roles", "student teacher"),
+        ("flatfile.roles", "*student"),
     ];
     for (key, value) in refused {
         let found = problems(&from_sets(&[(key, value)]));

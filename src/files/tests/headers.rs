@@ -44,6 +44,10 @@ fn headers_that_are_refused() {
             "timeend add",
             hint::SEVERAL_RECORDS,
         ),
+        // What is not understood is not told: it may be another file than ours.
+        ("username,course,S3CRET", Code::ColumnUnknown, "#3", ""),
+        ("username,course,S3CRET add,u,c,student", Code::ColumnUnknown, "#3", hint::SEVERAL_RECORDS),
+        ("login,cours,rolle,S3CRET", Code::ColumnUnknown, "rolle", "role"),
         ("operation,username,course,role,uid", Code::ColumnTwice, "uid", "username"),
         ("operation,course,timestart", Code::ColumnMissing, "username, role", "operation, course, timestart"),
         ("operation|username|course|role", Code::DelimiterSuspect, "\"|\"", ", ; tab"),

@@ -48,16 +48,13 @@ impl Archive {
         self.zip.index_for_name_raw(entry.as_bytes()).is_some()
     }
 
-    /// The first few names of entries, for a message.
-    pub fn shown(&self) -> String {
-        const SHOWN: usize = 10;
-        let names: Vec<String> = self
-            .zip
-            .file_names_raw()
-            .take(SHOWN)
-            .map(|name| String::from_utf8_lossy(name).escape_debug().to_string())
-            .collect();
-        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    /// What it holds, for a message: how many entries, and whether one of this name stands in a folder. The names themselves
+    /// are not told: it may be another archive than ours.
+    pub fn holds(&self, entry: &str) -> String {
+        let inside = format!("/{entry}");
+        let deeper = self.zip.file_names_raw().any(|name| name.ends_with(inside.as_bytes()));
+        let deeper = if deeper { format!(", {entry} in a folder") } else { String::new() };
+        format!("entries: {}{deeper}", self.zip.len())
     }
 
     /// The entry of exactly this name, expanded; its checksum was right. `None` if there is none.

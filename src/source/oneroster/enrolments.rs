@@ -10,7 +10,7 @@ use super::key::{Key, Of};
 use super::listing::{Lack, Listing};
 use super::merge::{Fate, Row, Visitor};
 use super::tables::{BEGIN, CLASS, COURSE_OF_CLASS, ENABLED, END, ENROLLMENTS, ROLE, SCHOOL, USER};
-use crate::config::DisabledUsers;
+use crate::config::{DisabledUsers, RoleOf};
 use crate::report::codes::{Code, Problem};
 use crate::source::canonical::Canonical;
 use crate::source::rows::{SetError, SetProblem, SetRow, Taker};
@@ -39,7 +39,7 @@ impl Enrolments<'_> {
     /// The row of the set; `None` if there is none, as it should be.
     fn read(&self, row: &Row) -> Result<Option<SetRow>, Out> {
         let role = self.form.roles.get(row.cell(ROLE)).map(String::as_str).filter(|role| !role.is_empty());
-        if role == Some(RosterForm::NOBODY) {
+        if role == Some(RoleOf::NOBODY) {
             return Ok(None);
         }
         let (user, place) = (self.user(row), self.value(row, self.form.place));

@@ -84,9 +84,6 @@ pub struct RosterForm {
 }
 
 impl RosterForm {
-    /// In place of a role of Moodle: enrolments with this role are none of the set, and no problem.
-    pub const NOBODY: &str = "-";
-
     /// `user` and `course` are written `FILE.COLUMN`: `users.sourcedId` (also for ""), `users.username`,
     /// `users.identifier`, `users.email`; `classes.sourcedId` (also for ""), `classes.classCode`,
     /// `classes.title`, `courses.sourcedId`, `courses.courseCode`. `roles` gives the short name of
@@ -114,7 +111,7 @@ impl RosterForm {
         let (columns, cohorts) = (&source.columns, source.target == Target::Cohorts);
         let optional =
             |text: &str, known| Some(text).filter(|text| !text.trim().is_empty()).map(|text| key(text, known));
-        let roles = source.roles.iter().map(|role| (role.from.clone(), role.to.clone())).collect();
+        let roles = source.roles.of_export.iter().map(|role| (role.from.clone(), role.to.clone())).collect();
         let form = RosterForm::new(&columns.user, if cohorts { "" } else { &columns.course }, roles)?;
         Ok(RosterForm {
             place: if cohorts { key(&columns.cohort, COHORT)? } else { form.place },

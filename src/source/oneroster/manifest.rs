@@ -51,9 +51,9 @@ impl Manifest {
     /// Reads the manifest and holds it against what is in the archive.
     pub fn read(archive: &mut Archive) -> Result<Manifest, SetError> {
         let Some(file) = archive.take(MANIFEST)? else {
-            let found = archive.shown();
+            let found = archive.holds(MANIFEST);
             return Err(archive.refuse(format!(
-                "it has no {MANIFEST}, this is no OneRoster export (it holds: {found}); put the files at the top of the archive, under their exact names"
+                "it has no {MANIFEST}, this is no OneRoster export ({found}); put the files at the top of the archive, under their exact names"
             )));
         };
         let properties = properties(file, archive)?;

@@ -14,7 +14,19 @@ fn a_manifest_is_needed_at_the_top() {
     let place = Place::new();
     place.write(&entries, CompressionMethod::Deflated);
     let error = place.read(&by("", ""), EXPANDED_LIMIT).unwrap_err().to_string();
-    assert!(error.contains("export.zip: it has no manifest.csv") && error.contains("export/users.csv"), "{error}");
+    assert!(
+        error.contains("export.zip: it has no manifest.csv") && error.contains("entries: 6, manifest.csv in a folder"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_archive_that_is_none_is_not_quoted() {
+    let place = Place::new();
+    place.write(&[("S3CRET.txt".to_owned(), b"S3CRET".to_vec())], CompressionMethod::Stored);
+    let error = place.read(&by("", ""), EXPANDED_LIMIT).unwrap_err().to_string();
+    assert!(error.contains("it has no manifest.csv") && error.contains("(entries: 1)"), "{error}");
+    assert!(!error.contains("S3CRET"), "{error}");
 }
 
 #[test]

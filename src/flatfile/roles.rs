@@ -1,0 +1,53 @@
+//! Which role a line means, and whether whoever sent the file may name it.
+//! It must not know lines: it gets what stands in the column.
+
+use std::collections::BTreeMap;
+
+use crate::config::RoleList;
+use crate::files::Kind;
+use crate::moodle::site::Site;
+use crate::report::Code;
+use crate::run::AllowedRoles;
+
+/// The key of the configuration that lists the roles of dropped files.
+const KEY: &str = "flatfile.roles";
+
+/// The roles that lines of dropped files may name.
+pub fn of_dropped(list: &RoleList, site: &Site) -> AllowedRoles {
+    AllowedRoles::of(list, KEY, site)
+}
+
+/// The roles of the site by what a form of the file calls them.
+pub struct Roles {
+    names: BTreeMap<String, i64>,
+    ids: Vec<i64>,
+    allowed: AllowedRoles,
+}
+
+impl Roles {
+    /// The header form names roles by short name and alias, the native form by Moodle's alias map alone, where an empty alias
+    /// switches a role off.
+    pub fn of(site: &Site, kind: Kind, allowed: AllowedRoles) -> Self {
+        let mut names = site.flatfile_roles();
+        if kind == Kind::Header {
+            for role in site.roles.iter().rev() {
+                names.insert(role.shortname.to_lowercase(), role.id);
+            }
+        }
+        Self { names, ids: site.roles.iter().map(|role| role.id).collect(), allowed }
+    }
+
+    /// `role.id` of a role by the site's alias map, or by its id: digits, or `id:` and digits (spec files 1.3). Whatever the
+    /// line calls it, it must be one that this file may name.
+    ///
+    /// # Errors
+    /// The code of the line, with its hint.
+    pub fn find(&self, name: &str) -> Result<i64, (Code, &str)> {
+        let by_id = || {
+            let id = name.strip_prefix("id:").unwrap_or(name).parse().ok()?;
+            self.ids.contains(&id).then_some(id)
+        };
+        let id = self.names.get(name).copied().or_else(by_id).ok_or((Code::RoleUnknown, ""))?;
+        if self.allowed.allows(id) { Ok(id) } else { Err((Code::RoleNotAllowed, self.allowed.key())) }
+    }
+}
