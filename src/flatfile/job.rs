@@ -121,7 +121,7 @@ async fn stage(work: &mut Work<'_>, drop: &Drop<'_>) -> RunResult<(Staged, Lines
     let ids: Vec<i64> = work.site.roles.iter().map(|role| role.id).collect();
     let unreadable = |problem| RunError::from_file(problem, drop.path);
     let mut reader = files::read(drop.file, drop.scan, drop.reading).map_err(unreadable)?;
-    let mut stage = Stage::open(work.conn, &roles, &ids, drop.keys, work.run, work.now).await?;
+    let mut stage = Stage::open(work.conn, &roles, &ids, drop.keys, (work.run, work.now), &mut work.problems).await?;
     let mut records = 0;
     while let Some(entry) = reader.next() {
         match entry.map_err(unreadable)? {

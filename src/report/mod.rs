@@ -9,5 +9,5 @@ pub mod set;
 pub mod table;
 pub mod words;
 
-pub use codes::{Code, Locale, Problem};
+pub use codes::{Code, Locale, Problem, shown};
 pub use document::document;
