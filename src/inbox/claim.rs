@@ -97,7 +97,8 @@ impl Claimed {
         DroppedSet { path: self.path.clone(), left_at: self.dir.join(&self.name), dropped: self.dropped() }
     }
 
-    fn dropped(&self) -> Dropped {
+    /// What tells this drop from every other.
+    pub fn dropped(&self) -> Dropped {
         Dropped { shown: self.dir.join(names::shown(&self.name)).display().to_string(), token: self.token.clone() }
     }
 }
