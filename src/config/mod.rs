@@ -23,7 +23,7 @@ pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
     AbsentAction, CatchUp, CategoryKey, CohortKey, CourseCompleted, CourseDelay, CourseKey, CourseTable, Database,
-    DelScope, DisabledUsers, DoneMode, EncodingFallback, ExpectedBy, Expirations, ExpiredAction, FlatFile,
+    DelScope, DisabledUsers, DoneMode, EncodingFallback, ExpectedBy, Expirations, ExpiredAction, FileLimits, FlatFile,
     FlatFileKeys, GroupKey, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat,
     LogLevel, MailWhen, OwnLimits, RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf, Run, Schedule,
     ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, Smtp, Source, SourceRoles,
@@ -125,6 +125,8 @@ pub struct Settings {
     pub state: State,
     /// The drop directory.
     pub inbox: Inbox,
+    /// What one file may take.
+    pub limits: FileLimits,
     /// How long applied files and reports are kept.
     pub retention: Retention,
     /// Limits above which a run is held.

@@ -6,12 +6,42 @@ use std::time::Duration;
 
 use crate::clock::StopWatch;
 
-/// Pauses by key.
+/// Pauses by key, and how often what failed by its own fault was tried.
 #[derive(Debug)]
 pub struct Later {
     shortest: Duration,
     longest: Duration,
     put_off: HashMap<String, Pause>,
+    tried: HashMap<String, (StopWatch, u32)>,
+}
+
+/// How often something was tried that fails by its own fault, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// How often, the last time included.
+    pub times: u32,
+    /// Since it first failed.
+    pub since: Duration,
+}
+
+impl Tries {
+    /// Whether so many tries over so long are enough.
+    pub fn are_enough(self, tries: u32, over: Duration) -> bool {
+        self.times >= tries && self.since >= over
+    }
+
+    /// The pause before the next try: each twice as long as the one before, so that the last of `tries` comes when `over` has
+    /// passed.
+    pub fn pause(self, tries: u32, over: Duration) -> Duration {
+        const LEAST: Duration = Duration::from_secs(1);
+        if self.times >= tries {
+            return over.saturating_sub(self.since).max(LEAST);
+        }
+        // Of the pauses 1, 2, 4, … the sum is one less than the next of them.
+        let all = (tries - 1).min(31);
+        let first = (over.as_millis() as u64).div_ceil((1_u64 << all) - 1);
+        Duration::from_millis(first.saturating_mul(1 << (self.times.max(1) - 1).min(31))).max(LEAST)
+    }
 }
 
 #[derive(Debug)]
@@ -29,7 +59,7 @@ impl Pause {
 impl Later {
     /// Pauses between two lengths.
     pub fn between(shortest: Duration, longest: Duration) -> Self {
-        Self { shortest, longest, put_off: HashMap::new() }
+        Self { shortest, longest, put_off: HashMap::new(), tried: HashMap::new() }
     }
 
     /// Puts something off, twice as long as the last time; gives for how long.
@@ -40,6 +70,18 @@ impl Later {
         length
     }
 
+    /// Puts something off for so long.
+    pub fn put_off_for(&mut self, key: &str, length: Duration) {
+        self.put_off.insert(key.to_owned(), Pause { since: StopWatch::start(), length });
+    }
+
+    /// Counts one more try of something that fails by its own fault, until it is forgotten.
+    pub fn tried(&mut self, key: &str) -> Tries {
+        let (first, times) = self.tried.entry(key.to_owned()).or_insert_with(|| (StopWatch::start(), 0));
+        *times += 1;
+        Tries { times: *times, since: Duration::from_millis(first.millis()) }
+    }
+
     /// How long it is put off from now on; `None` if its time has come.
     pub fn left(&self, key: &str) -> Option<Duration> {
         self.put_off.get(key).and_then(Pause::left)
@@ -47,6 +89,7 @@ impl Later {
 
     /// It succeeded, or is gone; true if it had been put off.
     pub fn forget(&mut self, key: &str) -> bool {
+        self.tried.remove(key);
         self.put_off.remove(key).is_some()
     }
 
@@ -64,6 +107,39 @@ impl Later {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn five_tries_fill_ten_minutes_and_then_it_is_enough() {
+        let over = Duration::from_secs(600);
+        let (mut since, mut pauses) = (Duration::ZERO, Vec::new());
+        for times in 1.. {
+            let tries = Tries { times, since };
+            if tries.are_enough(5, over) {
+                break;
+            }
+            pauses.push(tries.pause(5, over).as_secs());
+            since += tries.pause(5, over);
+        }
+        assert_eq!(pauses, [40, 80, 160, 320]);
+        // The clock has run less, because a pause was cut short: there is one more try, and not earlier.
+        let early = Tries { times: 5, since: Duration::from_secs(561) };
+        assert!(!early.are_enough(5, over));
+        assert_eq!(early.pause(5, over), Duration::from_secs(39));
+        let one = Tries { times: 1, since: Duration::ZERO };
+        assert!(one.are_enough(1, Duration::ZERO) && !one.are_enough(2, Duration::ZERO));
+        assert_eq!(one.pause(2, Duration::ZERO), Duration::from_secs(1), "never at once");
+        assert!(one.pause(1_000, over) > Duration::ZERO);
+    }
+
+    #[test]
+    fn tries_are_counted_until_it_succeeds() {
+        let mut later = Later::between(Duration::from_secs(1), Duration::from_secs(2));
+        assert_eq!([later.tried("a").times, later.tried("a").times, later.tried("b").times], [1, 2, 1]);
+        later.wake();
+        assert_eq!(later.tried("a").times, 3);
+        later.forget("a");
+        assert_eq!(later.tried("a").times, 1);
+    }
 
     #[test]
     fn a_pause_doubles_up_to_the_longest_and_begins_anew_after_a_success() {

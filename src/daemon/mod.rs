@@ -17,7 +17,7 @@ pub use mailer::log_round;
 pub use service::{Daemon, DaemonError};
 pub use shared::Reporter;
 
-use crate::db::DbError;
+use crate::db::{Database, DbError, Params};
 use crate::run::{Report, RunError, State};
 
 /// An error that every other job would meet as well: the database, another run, Moodle's own task.
@@ -27,6 +27,23 @@ fn is_of_all(error: &RunError) -> bool {
         RunError::Busy { .. } | RunError::TwinRunning { .. } | RunError::Fenced | RunError::NotReady(_) => true,
         _ => false,
     }
+}
+
+/// An error that may be the job's own: it counts if it comes back with the same job while the database answers otherwise.
+/// Conflicts with other writers are none, and neither is what the database lacks for everybody.
+fn may_be_its_own(error: &RunError) -> bool {
+    matches!(error, RunError::Db(db) if db.may_be_of_the_job())
+}
+
+/// Whether the database answers somebody else now.
+async fn answers(database: &Database) -> bool {
+    let asked = async {
+        let mut conn = database.connect().await?;
+        let one = conn.number("SELECT 1", &Params::new()).await?;
+        conn.close().await;
+        Ok::<_, DbError>(one == 1)
+    };
+    asked.await.unwrap_or(false)
 }
 
 /// Why a run failed or is held, by code, and whose bytes came again.
@@ -81,5 +98,22 @@ fn log_run(report: &Report) {
         State::Held | State::Failed => tell!(warn),
         State::Skipped => tell!(debug),
         _ => tell!(info),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_against_a_file() {
+        let other =
+            |of_server| RunError::Db(DbError::Other { what: String::new(), statement: String::new(), of_server });
+        let transient = RunError::Db(DbError::Transient { code: "40001".to_owned(), what: String::new() });
+        let lost = RunError::Db(DbError::Lost(String::new()));
+        let own = [&other(false), &other(true), &transient, &lost, &RunError::Fenced].map(may_be_its_own);
+        assert_eq!(own, [true, false, false, true, false], "not a full disk, not a conflict");
+        let of_all = [&other(false), &other(true), &transient, &lost, &RunError::Fenced].map(is_of_all);
+        assert_eq!(of_all, [false, false, true, true, true]);
     }
 }

@@ -9,9 +9,9 @@ use chrono_tz::Tz;
 
 use crate::clock::StopWatch;
 use crate::config::Settings;
-use crate::daemon::log_run;
 use crate::daemon::shared::Shared;
-use crate::db::Conn;
+use crate::daemon::{answers, log_run};
+use crate::db::{Conn, DbError};
 use crate::inbox::Removed;
 use crate::mail;
 use crate::moodle::site::Site;
@@ -32,6 +32,8 @@ pub struct Tasks {
     last: HashMap<String, i64>,
     /// When a task was deferred, because Moodle's own was running.
     deferred: HashMap<String, i64>,
+    /// How often a task has lost its connection since it last ended.
+    lost: HashMap<String, u32>,
     zone: Tz,
     zone_read: StopWatch,
     since: i64,
@@ -74,6 +76,7 @@ impl Tasks {
             planned: schedule::tasks(&settings),
             last: HashMap::new(),
             deferred: HashMap::new(),
+            lost: HashMap::new(),
             zone: zone(&settings, None),
             zone_read: StopWatch::start(),
             since: shared.clock.now(),
@@ -153,7 +156,13 @@ impl Tasks {
         }
         store::begin(&mut conn, name, now).await?;
         fault::step("task-begun");
-        let outcome = self.work(name, now).await?;
+        let outcome = match self.work(name, now).await {
+            Err(error @ RunError::Db(DbError::Lost(_))) if self.is_its_own(name).await => {
+                Outcome::failed(error.to_string())
+            }
+            outcome => outcome?,
+        };
+        self.lost.remove(name);
         let ended = self.shared.clock.now();
         let result = outcome.state.map_or(store::DEFERRED, State::as_str);
         store::end(&mut conn, name, ended, result, outcome.run, &outcome.message).await?;
@@ -172,6 +181,13 @@ impl Tasks {
         }
         self.last.insert(name.to_owned(), now);
         Ok(())
+    }
+
+    /// A task that loses its connection each time while the database answers otherwise fails: it must not keep all else waiting.
+    async fn is_its_own(&mut self, name: &str) -> bool {
+        let tries = self.lost.entry(name.to_owned()).or_default();
+        *tries += 1;
+        *tries >= self.shared.settings().limits.tries && answers(&self.shared.database).await
     }
 
     async fn work(&self, name: &str, now: i64) -> Result<Outcome, RunError> {

@@ -59,7 +59,7 @@ impl Worker {
     /// A worker that has done nothing yet.
     pub fn new(shared: Arc<Shared>) -> Self {
         let settings = shared.settings();
-        let inbox = Inbox::new(&settings.inbox, &shared.cut_off);
+        let inbox = Inbox::new(&settings, &shared.cut_off);
         let tasks = Tasks::new(Arc::clone(&shared));
         let now = shared.clock.now();
         Self {
@@ -231,8 +231,9 @@ impl Worker {
             return false;
         }
         let (old, new) = (&self.settings.inbox, &settings.inbox);
-        if (&old.path, old.settle, old.max_mib) != (&new.path, new.settle, new.max_mib) {
-            self.inbox = Inbox::new(new, &self.shared.cut_off);
+        let limits = (self.settings.limits.file_mib, settings.limits.file_mib);
+        if (&old.path, old.settle, limits.0) != (&new.path, new.settle, limits.1) {
+            self.inbox = Inbox::new(&settings, &self.shared.cut_off);
             self.watch = None;
         }
         self.tasks.adopt();

@@ -4,10 +4,14 @@
 use super::conn::Conn;
 use super::dialect::Dialect;
 use super::error::DbError;
+use super::packet::SMALLEST_PACKET;
 use super::sql::{maria_text, postgres_text};
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
 const VALUES_ROWS: usize = 500;
+/// Bytes in one multi-row VALUES: 500 rows of any keys have less, so that only rows with long texts are cut sooner. A server
+/// may take less still ([`Conn::most_bytes`]).
+const VALUES_BYTES: usize = 1 << 20;
 /// Bytes in one COPY: each ends with a wait (see [`Bulk::is_small`]), so that few of them are better.
 const COPY_BYTES: usize = 4 << 20;
 
@@ -20,15 +24,21 @@ pub enum Field<'a> {
     Text(&'a str),
 }
 
-/// Collects rows and sends them to a table chunk by chunk; call [`Bulk::finish`] at the end.
+/// Collects rows and sends them to a table chunk by chunk; call [`Bulk::finish`] at the end. A chunk ends by its bytes as
+/// well as by its rows: it takes the same memory whatever the texts are, and no server refuses it for its size.
 pub struct Bulk {
     table: String,
     columns: String,
+    /// Rows as VALUES has them.
     buffer: String,
+    /// The row that comes next, as VALUES has it.
+    next: String,
     texts: Vec<String>,
     /// Rows in the text format of COPY.
     copy: String,
     rows: usize,
+    /// Bytes of the rows in `buffer` and `texts`.
+    bytes: usize,
     total: u64,
     dialect: Dialect,
 }
@@ -40,9 +50,11 @@ impl Bulk {
             table: table.to_owned(),
             columns: columns.to_owned(),
             buffer: String::new(),
+            next: String::new(),
             texts: Vec::new(),
             copy: String::new(),
             rows: 0,
+            bytes: 0,
             total: 0,
             dialect,
         }
@@ -51,13 +63,18 @@ impl Bulk {
     /// Adds a row; sends the chunk when it is full.
     ///
     /// # Errors
-    /// The engine's, when a chunk is sent.
+    /// The engine's, when a chunk is sent; a row that by itself is more than the server takes in one statement.
     pub async fn push(&mut self, conn: &mut Conn, row: &[Field<'_>]) -> Result<(), DbError> {
+        if self.dialect != Dialect::Postgres || self.is_small() {
+            let bytes = self.written(row);
+            let most = self.most_bytes(conn, bytes).await?;
+            if self.rows > 0 && self.bytes + bytes > most {
+                self.send(conn).await?;
+            }
+            self.push_values(row, bytes);
+        }
         if self.dialect == Dialect::Postgres {
             self.push_copy(row);
-        }
-        if self.dialect != Dialect::Postgres || self.is_small() {
-            self.push_values(row);
         }
         self.rows += 1;
         self.total += 1;
@@ -85,6 +102,22 @@ impl Bulk {
         self.total < VALUES_ROWS as u64
     }
 
+    /// So many bytes a chunk may have, in which one row of `bytes` comes next.
+    async fn most_bytes(&self, conn: &mut Conn, bytes: usize) -> Result<usize, DbError> {
+        let head = self.table.len() + self.columns.len() + 64;
+        if self.bytes + bytes + head <= SMALLEST_PACKET {
+            return Ok(SMALLEST_PACKET);
+        }
+        let most = conn.most_bytes().await?.saturating_sub(head);
+        if bytes > most {
+            return Err(DbError::other(format!(
+                "a row of {bytes} bytes for {} is more than the database takes in one statement ({most} bytes): make the value shorter, or raise max_allowed_packet",
+                self.table
+            )));
+        }
+        Ok(most.min(VALUES_BYTES.max(bytes)))
+    }
+
     fn push_copy(&mut self, row: &[Field<'_>]) {
         use std::fmt::Write;
         for (at, field) in row.iter().enumerate() {
@@ -100,40 +133,58 @@ impl Bulk {
         self.copy.push('\n');
     }
 
-    fn push_values(&mut self, row: &[Field<'_>]) {
+    /// Writes the row that comes next as VALUES has it, and gives its bytes.
+    fn written(&mut self, row: &[Field<'_>]) -> usize {
         use std::fmt::Write;
-        self.buffer.push_str(if self.rows == 0 { "(" } else { ", (" });
+        self.next.clear();
+        let mut bound = 0;
         for (at, field) in row.iter().enumerate() {
-            if at > 0 {
-                self.buffer.push(',');
-            }
+            self.next.push(if at > 0 { ',' } else { '(' });
             match field {
-                Field::Int(number) => drop(write!(self.buffer, "{number}")),
+                Field::Int(number) => drop(write!(self.next, "{number}")),
                 Field::Text(text) => match self.dialect {
-                    Dialect::Maria => self.buffer.push_str(&maria_text(text)),
-                    Dialect::Postgres => self.buffer.push_str(&postgres_text(text)),
+                    Dialect::Maria => self.next.push_str(&maria_text(text)),
+                    Dialect::Postgres => self.next.push_str(&postgres_text(text)),
                     Dialect::Lite => {
-                        self.texts.push((*text).to_owned());
-                        self.buffer.push('?');
+                        bound += text.len();
+                        self.next.push('?');
                     }
                 },
             }
         }
-        self.buffer.push(')');
+        self.next.push(')');
+        self.next.len() + bound + 2
+    }
+
+    /// Adds the row that was [`Bulk::written`] last.
+    fn push_values(&mut self, row: &[Field<'_>], bytes: usize) {
+        if !self.buffer.is_empty() {
+            self.buffer.push_str(", ");
+        }
+        self.buffer.push_str(&self.next);
+        self.bytes += bytes;
+        if self.dialect == Dialect::Lite {
+            let texts = row.iter().filter_map(|field| match field {
+                Field::Text(text) => Some((*text).to_owned()),
+                Field::Int(_) => None,
+            });
+            self.texts.extend(texts);
+        }
     }
 
     async fn send(&mut self, conn: &mut Conn) -> Result<(), DbError> {
         self.rows = 0;
+        self.bytes = 0;
+        let copy = std::mem::take(&mut self.copy);
+        let buffer = std::mem::take(&mut self.buffer);
         match self.dialect {
             Dialect::Postgres if self.total > VALUES_ROWS as u64 => {
-                let rows = std::mem::take(&mut self.copy);
-                conn.copy_in(&self.table, &self.columns, rows.into_bytes()).await
+                conn.copy_in(&self.table, &self.columns, copy.into_bytes()).await
             }
             _ => {
-                let buffer = std::mem::take(&mut self.buffer);
                 let sql = format!("INSERT INTO {} ({}) VALUES {buffer}", self.table, self.columns);
                 let texts = std::mem::take(&mut self.texts);
-                conn.insert_values(&self.table, &sql, &texts).await
+                conn.insert_values(&self.table, &sql, texts).await
             }
         }
     }

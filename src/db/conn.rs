@@ -25,7 +25,7 @@ pub(super) enum Raw {
 
 /// A connection, with the site's prefix and collation, that counts its statements.
 pub struct Conn {
-    raw: Raw,
+    pub(super) raw: Raw,
     prefix: String,
     collation: String,
     pub(super) in_run: bool,
@@ -33,6 +33,8 @@ pub struct Conn {
     pub(super) scratch: Scratch,
     /// Commands that go to PostgreSQL before the next statement, in its message.
     pub(super) waiting: String,
+    /// The longest statement that the server takes, once it was asked ([`Conn::most_bytes`]).
+    pub(super) most_bytes: Option<usize>,
 }
 
 macro_rules! on_engine {
@@ -73,6 +75,7 @@ impl Conn {
             statements,
             scratch: Scratch::default(),
             waiting: String::new(),
+            most_bytes: None,
         }
     }
 
@@ -136,6 +139,7 @@ impl Conn {
         let made = self.scratch.made_by(&statement.sql);
         let statement = Statement { sql: made.unwrap_or(statement.sql), ..statement };
         self.make_named(&statement.sql).await?;
+        self.fits(statement.sql.len()).await?;
         self.counted();
         let watch = StopWatch::start();
         let sent = self.with_waiting(&statement.sql)?;
@@ -208,6 +212,7 @@ impl Conn {
     /// As [`Conn::exec`].
     pub async fn literal(&mut self, template: &str) -> Result<(), DbError> {
         let sql = super::sql::render_tables(template, self.dialect(), &self.prefix);
+        self.fits(sql.len()).await?;
         self.counted();
         let sent = self.with_waiting(&sql)?;
         let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
@@ -274,6 +279,7 @@ impl Conn {
     {
         let statement = self.rendered(template, params)?;
         self.make_named(&statement.sql).await?;
+        self.fits(statement.sql.len()).await?;
         self.counted();
         let sent = self.with_waiting(&statement.sql)?;
         let sql = statement.sql.as_str();
@@ -302,15 +308,19 @@ impl Conn {
     }
 
     /// Runs one multi-row INSERT whose texts are bound (SQLite) or written out (the servers).
-    pub(super) async fn insert_values(&mut self, table: &str, sql: &str, texts: &[String]) -> Result<(), DbError> {
+    pub(super) async fn insert_values(&mut self, table: &str, sql: &str, texts: Vec<String>) -> Result<(), DbError> {
         self.make_named(table).await?;
+        self.fits(sql.len()).await?;
         self.counted();
-        let statement = Statement { sql: sql.to_owned(), texts: texts.to_vec() };
         let sent = self.with_waiting(sql)?;
         let outcome = match &mut self.raw {
             Raw::Pg(raw) => unbound!(sent).execute(raw).await.map(|_| ()),
             Raw::My(raw) => unbound!(sent).execute(raw).await.map(|_| ()),
-            Raw::Lite(raw) => bound!(statement).execute(raw).await.map(|_| ()),
+            Raw::Lite(raw) => {
+                // A copy for each text would be a second chunk in memory.
+                let query = sqlx::query(AssertSqlSafe(sent)).persistent(false);
+                texts.into_iter().fold(query, |query, text| query.bind(text)).execute(raw).await.map(|_| ())
+            }
         };
         outcome.map_err(|error| DbError::from_sqlx(error, sql))
     }

@@ -1,7 +1,9 @@
 //! What can go wrong with a database, by consequence: try the run again, or stop and say why.
 //! It must not know what the statement was for.
 
+use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
+use sqlx::sqlite::SqliteError;
 
 /// An error of the database room.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum DbError {
         what: String,
         /// How the statement begins.
         statement: String,
+        /// The server lacks what it needs for anybody: room on its disk, a right, the leave to write. No fault of what was
+        /// asked.
+        of_server: bool,
     },
 }
 
@@ -45,9 +50,14 @@ impl DbError {
         matches!(self, Self::Transient { .. } | Self::Lost(_))
     }
 
+    /// True if it may be of what was asked, and not of the database: with every other job it may be another.
+    pub fn may_be_of_the_job(&self) -> bool {
+        matches!(self, Self::Other { of_server: false, .. } | Self::Taken(_) | Self::ImplicitCommit(_) | Self::Lost(_))
+    }
+
     /// A mistake that is not the engine's.
     pub fn other(what: impl Into<String>) -> Self {
-        Self::Other { what: what.into(), statement: String::new() }
+        Self::Other { what: what.into(), statement: String::new(), of_server: false }
     }
 
     pub(super) fn from_sqlx(error: sqlx::Error, sql: &str) -> Self {
@@ -65,13 +75,14 @@ impl DbError {
                 } else if database.is_unique_violation() {
                     Self::Taken(format!("{what} [{code}] — in: {}", beginning(sql)))
                 } else {
-                    Self::Other { what: format!("{what} [{code}]"), statement: beginning(sql) }
+                    let of_server = is_unable_code(&code) || is_unable_file(database.as_ref(), &code);
+                    Self::Other { what: format!("{what} [{code}]"), statement: beginning(sql), of_server }
                 }
             }
             sqlx::Error::Io(io) => Self::Lost(io.to_string()),
             sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => Self::Lost(error.to_string()),
             sqlx::Error::Protocol(text) => Self::Lost(text),
-            other => Self::Other { what: other.to_string(), statement: beginning(sql) },
+            other => Self::Other { what: other.to_string(), statement: beginning(sql), of_server: false },
         }
     }
 }
@@ -96,6 +107,37 @@ fn is_transient_code(code: &str) -> bool {
             | "517"
             | "773"
     )
+}
+
+/// PostgreSQL's disk full, too many connections, class 58 (system), rights, read only; MariaDB's disk full, table full,
+/// errors of the storage, read only, rights, quota.
+fn is_unable_code(code: &str) -> bool {
+    (code.len() == 5 && code.starts_with("58"))
+        || matches!(
+            code,
+            "53100"
+                | "53300"
+                | "42501"
+                | "25006"
+                | "1021"
+                | "1030"
+                | "1040"
+                | "1044"
+                | "1045"
+                | "1114"
+                | "1142"
+                | "1143"
+                | "1226"
+                | "1227"
+                | "1290"
+                | "1836"
+        )
+}
+
+/// SQLite's permission, read only, I/O, corruption, full, cannot open, no database, each with what its upper bytes add.
+fn is_unable_file(error: &dyn DatabaseError, code: &str) -> bool {
+    let lite = error.try_downcast_ref::<SqliteError>().is_some();
+    lite && code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 3 | 8 | 10 | 11 | 13 | 14 | 26))
 }
 
 /// PostgreSQL's class 08 and 57P0x (shutdown), MariaDB 1053, 1927, 2006, 2013.

@@ -7,6 +7,7 @@ mod conn;
 mod dialect;
 mod error;
 mod insert;
+mod packet;
 mod remote;
 mod row;
 mod schema;

@@ -26,10 +26,19 @@ pub struct Stopped;
 
 /// The file is larger than one file may be.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("it has more than the {limit} bytes that one file may have")]
+#[error("it has {bytes} bytes, more than the {} MiB that one file may have (limits.file_mib)", limit >> 20)]
 pub struct TooLarge {
-    /// The bytes that `inbox.max_mib` says.
+    /// The bytes that it has, as far as they were seen.
+    pub bytes: u64,
+    /// The bytes that it may have.
     pub limit: u64,
+}
+
+impl TooLarge {
+    /// What an error says of a file's size, if it is that.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()).copied()
+    }
 }
 
 /// True for an error that says [`Changed`].
@@ -139,7 +148,7 @@ impl RegularFile {
         let opened = Status::of(&fstat(&fd)?);
         opened.require_regular()?;
         if opened.size > limit {
-            return Err(io::Error::other(TooLarge { limit }));
+            return Err(io::Error::other(TooLarge { bytes: opened.size, limit }));
         }
         Ok(Self { file: Arc::new(File::from(fd)), opened, limit, stop })
     }
@@ -217,8 +226,9 @@ impl RegularFile {
             return Err(io::Error::other(Stopped));
         }
         let read = self.file.read_at(buffer, at)?;
-        if at + read as u64 > self.limit {
-            return Err(io::Error::other(TooLarge { limit: self.limit }));
+        let bytes = at + read as u64;
+        if bytes > self.limit {
+            return Err(io::Error::other(TooLarge { bytes, limit: self.limit }));
         }
         Ok(read)
     }

@@ -26,7 +26,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::codes::{Locale, Problem};
+use crate::report::codes::{Locale, Problem, shown};
 
 pub use encoding::{Encoding, Fallback};
 pub use header::UNTOLD;
@@ -173,6 +173,26 @@ pub enum Entry {
     Bad(Problem),
 }
 
+/// The widest cell that anything on a site could match, in characters: no column by which Moodle finds something is wider.
+pub const CELL_LIMIT: usize = 255;
+
+/// The widest text that a column of Moodle takes, in characters: a course's full name, in its newest versions.
+pub const NAME_LIMIT: usize = 1_333;
+
+/// A cell as far as it can matter: what is longer than [`CELL_LIMIT`] keeps one character more, so that it is still too long
+/// and takes no more memory than others.
+pub fn cut(cell: &str) -> &str {
+    cut_to(cell, CELL_LIMIT)
+}
+
+/// [`cut`], of a text whose column has room for `limit` characters.
+pub fn cut_to(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    text.char_indices().nth(limit + 1).map_or(text, |(at, _)| &text[..at])
+}
+
 /// White space of any kind (no-break space included), or a byte order mark left inside a file.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
@@ -181,16 +201,6 @@ fn is_blank(c: char) -> bool {
 /// The text without blanks around it.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(is_blank)
-}
-
-/// A value for a message: short, without control characters.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let mut out: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        out.push('…');
-    }
-    out
 }
 
 #[cfg(test)]

@@ -96,21 +96,19 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
         .fragment("userid", text("b.userid"))
         .fragment("courseid", text("b.courseid"))
         .fragment("roleid", text("b.roleid"));
-    work.conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, b.id,
+    work.tell_problems(
+            "SELECT b.id AS line,
                     CASE WHEN b.userid IN (:protected) THEN 'account-protected' WHEN u.id IS NULL THEN 'user-unknown'
-                         WHEN r.id IS NULL THEN 'role-unknown' WHEN s.id IS NULL THEN 'course-unknown' ELSE 'no-method' END,
+                         WHEN r.id IS NULL THEN 'role-unknown' WHEN s.id IS NULL THEN 'course-unknown' ELSE 'no-method' END AS code,
                     CASE WHEN b.userid IN (:protected) OR u.id IS NULL THEN :userid WHEN r.id IS NULL THEN :roleid
-                         WHEN s.id IS NULL THEN :courseid ELSE 'flatfile' END,
-                    CASE WHEN b.userid NOT IN (:protected) AND u.id IS NOT NULL AND r.id IS NULL THEN '' ELSE 'id' END
+                         WHEN s.id IS NULL THEN :courseid ELSE 'flatfile' END AS value,
+                    CASE WHEN b.userid NOT IN (:protected) AND u.id IS NOT NULL AND r.id IS NULL THEN '' ELSE 'id' END AS hint
                FROM {enrol_flatfile} b LEFT JOIN {user} u ON u.id = b.userid AND u.deleted = 0 LEFT JOIN {role} r ON r.id = b.roleid
                LEFT JOIN {course} s ON s.id = b.courseid
               WHERE b.timestart < :now AND NOT EXISTS (SELECT 1 FROM step t WHERE t.line = b.id)
                 AND NOT EXISTS (SELECT 1 FROM refused_row x WHERE x.id = b.id)
                 AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)",
-            &params,
+            params,
         )
         .await
 }

@@ -115,7 +115,7 @@ async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> Run
     let unreadable = |problem| RunError::from_file(problem, drop.path);
     // Each attempt reads the file anew; its end is an error if these are not the bytes that were scanned.
     let mut reader = files::read(drop.file.pass(&drop.scan.sha256), drop.scan, drop.reading).map_err(unreadable)?;
-    let mut stage = Stage::open(work.conn, &roles, drop.keys, work.run, work.now).await?;
+    let mut stage = Stage::open(work.conn, &roles, drop.keys, (work.run, work.now), &mut work.problems).await?;
     loop {
         let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
         if entries.is_empty() {

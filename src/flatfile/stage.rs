@@ -4,8 +4,9 @@
 use crate::db::{Bulk, Conn, DbError, Field};
 use crate::files::{FlatLine, Operation};
 use crate::flatfile::roles::Roles;
-use crate::report::{Code, Problem};
-use crate::run::resolve::Keys;
+use crate::report::{Code, Problem, shown};
+use crate::run::problems::Tally;
+use crate::run::resolve::{self, KEY_WIDTH, Keys};
 
 /// What was staged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +32,7 @@ pub struct Stage<'a> {
     lines: Bulk,
     errors: Bulk,
     staged: Staged,
+    tally: &'a mut Tally,
 }
 
 impl<'a> Stage<'a> {
@@ -38,7 +40,13 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn open(conn: &mut Conn, roles: &'a Roles, keys: Keys, run: i64, now: i64) -> Result<Self, DbError> {
+    pub async fn open(
+        conn: &mut Conn,
+        roles: &'a Roles,
+        keys: Keys,
+        (run, now): (i64, i64),
+        tally: &'a mut Tally,
+    ) -> Result<Self, DbError> {
         conn.temporary(
             "stage_line",
             "line BIGINT NOT NULL, op SMALLINT NOT NULL, roleid BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL,
@@ -53,6 +61,7 @@ impl<'a> Stage<'a> {
             lines: Bulk::new(dialect, "stage_line", "line, op, roleid, ukey, ckey, timestart, timeend"),
             errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
             staged: Staged::default(),
+            tally,
         })
     }
 
@@ -64,13 +73,20 @@ impl<'a> Stage<'a> {
     pub async fn line(&mut self, conn: &mut Conn, line: &FlatLine) -> Result<(), DbError> {
         let roleid = match self.roles.find(&line.role) {
             Ok(roleid) => roleid,
-            Err((code, hint)) => return self.problem(conn, &Problem::new(line.line, code, &line.role, hint)).await,
+            Err((Code::RoleUnknown, _)) => {
+                let code = resolve::fits(&line.role).err().unwrap_or(Code::RoleUnknown);
+                return self.refuse(conn, line.line, code, ("role", &line.role)).await;
+            }
+            Err((code, hint)) => {
+                return self.problem(conn, &Problem::new(line.line, code, shown(&line.role), hint)).await;
+            }
         };
-        let Some(ukey) = self.keys.user_key(&line.user) else {
-            return self.refuse(conn, line.line, Code::UserUnknown, &line.user).await;
+        let ukey = match self.keys.user_key(&line.user) {
+            Ok(ukey) => ukey,
+            Err(code) => return self.refuse(conn, line.line, code, ("user", &line.user)).await,
         };
-        if !self.keys.may_name_course(&line.course) {
-            return self.refuse(conn, line.line, Code::CourseUnknown, &line.course).await;
+        if let Err(code) = self.keys.may_name_course(&line.course) {
+            return self.refuse(conn, line.line, code, ("course", &line.course)).await;
         }
         let future = line.timestart > self.now;
         let op = match line.operation {
@@ -101,6 +117,9 @@ impl<'a> Stage<'a> {
     /// The engine's.
     pub async fn problem(&mut self, conn: &mut Conn, problem: &Problem) -> Result<(), DbError> {
         self.staged.errors += 1;
+        if !self.tally.keeps(problem.code) {
+            return Ok(());
+        }
         let row = [
             Field::Int(self.run),
             Field::Int(problem.line as i64),
@@ -122,15 +141,22 @@ impl<'a> Stage<'a> {
         Ok(self.staged)
     }
 
-    async fn refuse(&mut self, conn: &mut Conn, line: u64, code: Code, value: &str) -> Result<(), DbError> {
-        let problem = Problem::new(line, code, value, self.hint(code));
+    async fn refuse(
+        &mut self,
+        conn: &mut Conn,
+        line: u64,
+        code: Code,
+        (column, value): (&str, &str),
+    ) -> Result<(), DbError> {
+        let problem = Problem::new(line, code, shown(value), self.hint(code, column));
         self.problem(conn, &problem).await
     }
 
-    fn hint(&self, code: Code) -> String {
+    fn hint(&self, code: Code, column: &str) -> String {
         match code {
             Code::UserUnknown => self.keys.user.as_str().to_owned(),
             Code::CourseUnknown => self.keys.course.as_str().to_owned(),
+            Code::ValueTooLong => format!("{column} {KEY_WIDTH}"),
             _ => String::new(),
         }
     }

@@ -82,12 +82,10 @@ pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i6
         )
         .await?;
     let refused = work
-        .conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, s.line, 'too-many-steps', u.username || ', ' || k.shortname, :limittext FROM step s
+        .tell_problems(
+            "SELECT s.line, 'too-many-steps' AS code, u.username || ', ' || k.shortname AS value, :limittext AS hint FROM step s
                JOIN overlong o ON o.userid = s.userid AND o.courseid = s.courseid JOIN {user} u ON u.id = s.userid JOIN {course} k ON k.id = s.courseid",
-            &params,
+            params.clone(),
         )
         .await?;
     work.conn
@@ -119,12 +117,10 @@ pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbE
         .await?;
     let params = params.fragment("byrun", work.conn.dialect().to_text("m.byrun"));
     let refused = work
-        .conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, s.line, 'overtaken', u.username || ', ' || k.shortname, :byrun FROM step s
+        .tell_problems(
+            "SELECT s.line, 'overtaken' AS code, u.username || ', ' || k.shortname AS value, :byrun AS hint FROM step s
                JOIN moved m ON m.userid = s.userid AND m.courseid = s.courseid JOIN {user} u ON u.id = s.userid JOIN {course} k ON k.id = s.courseid",
-            &params,
+            params.clone(),
         )
         .await?;
     work.conn

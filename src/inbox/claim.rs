@@ -159,7 +159,8 @@ impl Claimed {
         DroppedSet { dir: self.dir.clone(), left: self.name.clone(), dropped: self.dropped() }
     }
 
-    fn dropped(&self) -> Dropped {
+    /// What tells this drop from every other, with its open file.
+    pub fn dropped(&self) -> Dropped {
         Dropped {
             shown: self.dir.path().join(names::shown(&self.name)).display().to_string(),
             token: self.token.clone(),
@@ -172,7 +173,7 @@ impl Claimed {
 /// True for an error that says something of the file, and not of the machine or the directory.
 fn is_its_own(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied | ErrorKind::WouldBlock)
-        || error.get_ref().is_some_and(|inner| inner.is::<TooLarge>())
+        || TooLarge::of(error).is_some()
 }
 
 /// Where a file is renamed to: the directory, its name, what is put behind it, and what stands behind that.

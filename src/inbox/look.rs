@@ -12,7 +12,7 @@ use super::names::{self, READER_LOCK, Sort, WRITER_LOCK};
 use super::reader_lock::ReaderLock;
 use super::{InboxError, Marks};
 use crate::clock::StopWatch;
-use crate::config;
+use crate::config::{self, Settings};
 use crate::disk::{Dir, Status};
 
 /// A writer that has said nothing for so long is believed to be gone, whatever it left open.
@@ -67,10 +67,10 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Looks at a directory as the section says; what is read of its files ends when `stop` is cancelled.
-    pub fn new(settings: &config::Inbox, stop: &CancellationToken) -> Self {
-        let config::Inbox { path, settle, .. } = settings;
-        let limit = settings.max_bytes();
+    /// Looks at the directory of these settings; what is read of its files ends when `stop` is cancelled.
+    pub fn new(settings: &Settings, stop: &CancellationToken) -> Self {
+        let config::Inbox { path, settle, .. } = &settings.inbox;
+        let limit = settings.limits.file_bytes();
         Self { dir: path.clone(), settle: *settle, limit, stop: stop.clone(), seen: HashMap::new() }
     }
 
@@ -215,8 +215,8 @@ mod tests {
         for name in [claimed, "a.csv.ok", "a.csv", "b.csv.ok", "b.csv"] {
             std::fs::write(dir.path().join(name), "x").unwrap();
         }
-        let settings = config::load(&config::Sources::default()).unwrap().settings.inbox;
-        let settings = config::Inbox { path: dir.path().to_owned(), settle: Duration::from_secs(60), ..settings };
+        let mut settings = config::load(&config::Sources::default()).unwrap().settings;
+        (settings.inbox.path, settings.inbox.settle) = (dir.path().to_owned(), Duration::from_secs(60));
         let mut inbox = Inbox::new(&settings, &CancellationToken::new());
         let look = inbox.look(&Marks::default(), 0).unwrap();
         let ready: Vec<&OsString> = look.ready.iter().map(|found| &found.name).collect();

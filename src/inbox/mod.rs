@@ -73,12 +73,12 @@ impl InboxError {
     }
 }
 
-/// Opens the drop directory; a file in it that is larger than `inbox.max_mib` is refused, and reading ends with `stop`.
+/// Opens the drop directory; a file in it that is larger than `limits.file_mib` is refused, and reading ends with `stop`.
 ///
 /// # Errors
 /// The directory's.
 pub fn open(settings: &Settings, stop: &CancellationToken) -> Result<Dir, InboxError> {
-    open_at(&settings.inbox.path, settings.inbox.max_bytes(), stop)
+    open_at(&settings.inbox.path, settings.limits.file_bytes(), stop)
 }
 
 fn open_at(path: &Path, limit: u64, stop: &CancellationToken) -> Result<Dir, InboxError> {

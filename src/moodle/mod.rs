@@ -11,5 +11,6 @@ pub mod forum;
 pub mod install;
 pub mod lookups;
 pub mod method;
+pub mod room;
 pub mod site;
 pub mod tables;

@@ -60,6 +60,12 @@ codes! {
     RowRagged = "row-ragged",
     /// Value: how the line begins; hint: the limit.
     RowTooLong = "row-too-long",
+    /// More characters than any value on the site can have. Value: how it begins; hint: the column of the file, and its room.
+    ValueTooLong = "value-too-long",
+    /// A file that is larger than files may be. Value: its bytes; hint: the setting, and the limit in MiB.
+    FileTooLarge = "file-too-large",
+    /// The database refused the same file again and again, and answered otherwise. Value: how often; hint: its words.
+    DatabaseRefuses = "database-refuses",
     /// Value: the column that is empty.
     EmptyIdentifier = "empty-identifier",
     /// Value: the enrolment method; hint: the course.
@@ -173,6 +179,16 @@ impl<'de> Deserialize<'de> for Code {
         let text = String::deserialize(deserializer)?;
         Code::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("there is no code {text}")))
     }
+}
+
+/// A value for a message, and to be stored with it: its beginning, without control characters.
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let mut out: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 /// Something wrong with one line of a file, or with the whole file.

@@ -10,6 +10,6 @@ mod spreadsheet;
 pub mod table;
 pub mod words;
 
-pub use codes::{Code, Locale, Problem};
+pub use codes::{Code, Locale, Problem, shown};
 pub use document::document;
 pub use spreadsheet::inert;

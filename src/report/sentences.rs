@@ -67,6 +67,24 @@ impl Code {
             Code::RowTooLong => {
                 format!("longer than {h}, not read (it begins with: {v}); check that each record ends with a line end")
             }
+            Code::ValueTooLong => {
+                let (column, room) = h.rsplit_once(' ').unwrap_or((h, ""));
+                let left_out = match column {
+                    "group" | "name" => "it is left out, the rest of the row is applied",
+                    _ => "the line is not applied",
+                };
+                format!(
+                    "the value of column {column} has more than {room} characters, more than the site has room for: \"{v}\"; {left_out}: correct it"
+                )
+            }
+            Code::FileTooLarge => {
+                format!(
+                    "the file has {v} bytes, more than a file may have; it was not read: send it in parts, or raise {h} MiB"
+                )
+            }
+            Code::DatabaseRefuses => format!(
+                "the database refused this file {v} times while it answered otherwise, nothing of it was applied: {h}; correct the file, or the database, and drop it again"
+            ),
             Code::EmptyIdentifier => {
                 format!("column \"{v}\" is empty; fill it, an empty value never matches anything")
             }
@@ -237,6 +255,22 @@ impl Code {
             },
             Code::RowTooLong => format!(
                 "plus longue que {h}, non lue (elle commence par : {v}) ; vérifiez que chaque enregistrement se termine par une fin de ligne"
+            ),
+            Code::ValueTooLong => {
+                let (column, room) = h.rsplit_once(' ').unwrap_or((h, ""));
+                let left_out = match column {
+                    "group" | "name" => "elle est ignorée, le reste de la ligne est appliqué",
+                    _ => "la ligne n'est pas appliquée",
+                };
+                format!(
+                    "la valeur de la colonne {column} a plus de {room} caractères, plus que le site n'en peut contenir : « {v} » ; {left_out} : corrigez-la"
+                )
+            }
+            Code::FileTooLarge => format!(
+                "le fichier a {v} octets, plus qu'un fichier n'en peut avoir ; il n'a pas été lu : envoyez-le en plusieurs parties, ou augmentez {h} Mio"
+            ),
+            Code::DatabaseRefuses => format!(
+                "la base de données a refusé ce fichier {v} fois alors qu'elle répondait par ailleurs, rien n'en a été appliqué : {h} ; corrigez le fichier, ou la base, et déposez-le de nouveau"
             ),
             Code::EmptyIdentifier => {
                 format!("colonne « {v} » vide ; remplissez-la, une valeur vide ne correspond jamais à rien")

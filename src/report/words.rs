@@ -153,6 +153,8 @@ pub fn note(note: &Note, locale: Locale) -> String {
         (Note::NotExpiring(methods), Locale::Fr) => format!("non activées sur ce site, leurs inscriptions n'expirent donc pas : {methods}"),
         (Note::ExpiryUnknown { method, value }, Locale::En) => format!("Moodle's enrol_{method}/expiredaction is '{value}', which is none of its choices: enrolments of {method} do not expire"),
         (Note::ExpiryUnknown { method, value }, Locale::Fr) => format!("le réglage enrol_{method}/expiredaction de Moodle vaut « {value} », hors de ses choix : les inscriptions de {method} n'expirent pas"),
+        (Note::ProblemsUnkept { kept, of }, Locale::En) => format!("of {of} problems the first {kept} are kept, in the history and in the lists beside the file; the others are counted only (limits.problems)"),
+        (Note::ProblemsUnkept { kept, of }, Locale::Fr) => format!("sur {of} problèmes, les {kept} premiers sont conservés, dans l'historique et dans les listes à côté du fichier ; les autres sont seulement comptés (limits.problems)"),
         (Note::InParts(parts), Locale::En) => format!("cut by course into {parts} transactions (run.part_rows)"),
         (Note::InParts(parts), Locale::Fr) => format!("découpé par cours en {parts} transactions (run.part_rows)"),
         (Note::Retried(times), Locale::En) => format!("tried again {times} time(s) after a conflict with other writers"),

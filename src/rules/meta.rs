@@ -71,18 +71,16 @@ fn tell_gone_sources<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'
         }
         let source = work.conn.dialect().to_text("COALESCE(e.customint1, 0)");
         let params = pass.params(work).fragment("source", source);
-        work.conn
-            .exec(
-                "INSERT INTO {enrold_error} (run, line, code, value, hint)
-                 SELECT :run, -e.id, 'source-gone', k.shortname, :source
+        work.tell_problems(
+            "SELECT -e.id AS line, 'source-gone' AS code, k.shortname AS value, :source AS hint
                    FROM {enrol} e
                    JOIN {course} k ON k.id = e.courseid
                    LEFT JOIN {course} o ON o.id = e.customint1
                    LEFT JOIN {context} ok ON ok.contextlevel = 50 AND ok.instanceid = o.id
                   WHERE e.enrol = :method AND e.status = 0 AND ok.id IS NULL AND e.courseid :among_courses",
-                &params,
-            )
-            .await?;
+            params,
+        )
+        .await?;
         Ok(())
     })
 }

@@ -18,9 +18,9 @@ use crate::run::guard::Guard;
 use crate::run::hold::Shelf;
 use crate::run::lease::Lease;
 use crate::run::order::{Opened, Order, SetOrder, Task};
-use crate::run::outcome::{Breach, Lines, Meanwhile, PROBLEMS_SHOWN, Report, RuleReport, State};
+use crate::run::outcome::{Breach, Lines, Meanwhile, Note, PROBLEMS_SHOWN, Report, RuleReport, State};
 use crate::run::parts::{self, Cut, Turn};
-use crate::run::problems::problems;
+use crate::run::problems::{Tally, kept_by_code, problems};
 use crate::run::work::{Place, Work};
 use crate::run::{Engine, Moment, decision, history, jobs};
 use crate::sets::{self, DefaultRoles, Terms, account};
@@ -67,6 +67,11 @@ impl Attempt<'_> {
             report.would_hold = true;
         }
         let committed = if self.turn.is_some() { parts::last_seq(conn, self.run).await? } else { 0 };
+        // What an earlier part has kept stands in the history.
+        let kept = match self.turn {
+            Some(_) => kept_by_code(conn, self.run).await?.values().sum(),
+            None => 0,
+        };
         let mut work = Work {
             conn,
             site: self.site,
@@ -86,6 +91,7 @@ impl Attempt<'_> {
             rules: Vec::new(),
             set: None,
             default_roles: DefaultRoles::default(),
+            problems: Tally::with_room(u64::from(settings.limits.problems).saturating_sub(kept)),
         };
         let outcome = match self.task(&mut work).await {
             Ok(()) => work.guard_check().await,
@@ -94,10 +100,12 @@ impl Attempt<'_> {
         report.lines = work.lines;
         if let Err(RunError::Held) | Ok(()) = &outcome {
             work.guard.name_courses_of(work.conn).await?;
+            if outcome.is_ok() {
+                work.tell_overtaken().await?;
+            }
             tell(&mut work, report);
         }
         outcome?;
-        work.tell_overtaken().await?;
         match self.cut(&mut work).await? {
             Some(cut) => self.divide(conn, report, &cut).await,
             None => self.conclude(conn, report, watch).await,
@@ -233,13 +241,20 @@ impl Attempt<'_> {
         if let Some(origins) = self.order.set_order().and_then(|set| set.origins.as_ref()) {
             sets::origins::name(conn, self.run, origins).await?;
         }
-        let params = Params::new().with("run", self.run);
-        let count = "SELECT COUNT(*) FROM {enrold_error} WHERE run = :run";
-        report.errors = conn.number(count, &params).await? as u64;
-        report.problems = match report.errors {
+        report.codes = kept_by_code(conn, self.run).await?;
+        let kept = report.codes.values().sum();
+        report.problems = match kept {
             0 => Vec::new(),
             _ => problems(conn, self.run, PROBLEMS_SHOWN as i64).await?,
         };
+        for (code, more) in &report.unkept {
+            *report.codes.entry(code.clone()).or_default() += more;
+        }
+        report.errors = report.codes.values().sum();
+        report.notes.retain(|note| !matches!(note, Note::ProblemsUnkept { .. }));
+        if kept < report.errors {
+            report.notes.push(Note::ProblemsUnkept { kept, of: report.errors });
+        }
         Ok(())
     }
 
@@ -273,6 +288,9 @@ impl Attempt<'_> {
 /// Adds what was done in this transaction to what the run has come to.
 fn tell(work: &mut Work<'_>, report: &mut Report) {
     report.overtaken += work.overtaken;
+    for (code, more) in std::mem::take(&mut work.problems).into_beyond() {
+        *report.unkept.entry(code).or_default() += more;
+    }
     for (kind, count) in &work.counts {
         *report.counts.entry(kind.clone()).or_default() += count;
     }
@@ -302,7 +320,7 @@ fn tell(work: &mut Work<'_>, report: &mut Report) {
 /// What became of the plan of a held run in the run that applied it.
 pub(super) fn meanwhile(state: &Path, held: i64, report: &Report) -> RunResult<Meanwhile> {
     let planned = Shelf::of(state, held).planned()?;
-    let overtaken = report.problems.iter().filter(|problem| problem.code == Code::Overtaken).count() as u64;
+    let overtaken = report.codes.get(Code::Overtaken.as_str()).copied().unwrap_or_default();
     Ok(Meanwhile { held, planned, overtaken })
 }
 

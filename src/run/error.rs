@@ -2,9 +2,9 @@
 //! It must not know how a reason is shown.
 
 use crate::db::DbError;
-use crate::disk;
+use crate::disk::{self, TooLarge};
 use crate::files::FileProblem;
-use crate::report::Problem;
+use crate::report::{Code, Problem};
 
 /// The result of a step of a run.
 pub type RunResult<T> = Result<T, RunError>;
@@ -127,7 +127,13 @@ impl RunError {
         match problem {
             FileProblem::Io(error) if disk::is_changed(&error) => Self::Changed(path.to_owned()),
             FileProblem::Io(error) if disk::is_stopped(&error) => Self::Stopped,
-            FileProblem::Io(error) => Self::Unreadable { path: path.to_owned(), error },
+            FileProblem::Io(error) => match TooLarge::of(&error) {
+                Some(large) => {
+                    let hint = format!("limits.file_mib = {}", large.limit >> 20);
+                    Self::Rejected(Problem::new(0, Code::FileTooLarge, large.bytes.to_string(), hint))
+                }
+                None => Self::Unreadable { path: path.to_owned(), error },
+            },
             FileProblem::Rejected(problem) => Self::Rejected(problem),
         }
     }

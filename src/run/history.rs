@@ -192,7 +192,7 @@ pub async fn close(
 /// The numbers of a report, as JSON.
 pub(super) fn counts(report: &Report) -> String {
     let counts = serde_json::json!({
-        "lines": report.lines, "errors": report.errors, "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
+        "lines": report.lines, "errors": report.errors, "codes": report.codes, "unkept": report.unkept, "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
         "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "set": report.set.as_ref().map(SetReport::kept), "same_bytes_as": report.same_bytes_as,
         "dropped": report.dropped,
     });
@@ -249,6 +249,16 @@ pub async fn of_drop(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbE
         }
         past => Ok(past),
     }
+}
+
+/// The last failed run of a drop.
+///
+/// # Errors
+/// The engine's.
+pub async fn failed_of_drop(conn: &mut Conn, token: &str) -> Result<Option<i64>, DbError> {
+    let sql = "SELECT COALESCE(MAX(id), 0) FROM {enrold_run} WHERE token = :token AND state = 'failed'";
+    let run = conn.number(sql, &Params::new().with("token", token)).await?;
+    Ok((run > 0).then_some(run))
 }
 
 /// A run of a task that changed nothing, as its row tells.

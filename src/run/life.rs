@@ -78,7 +78,7 @@ impl Engine {
         }
     }
 
-    async fn take_lease(&self, conn: &mut Conn) -> RunResult<Lease> {
+    pub(super) async fn take_lease(&self, conn: &mut Conn) -> RunResult<Lease> {
         let ttl = self.settings.run.lease_ttl.as_secs();
         let waiting = StopWatch::start();
         loop {
@@ -253,11 +253,8 @@ impl Engine {
             }
             other => return Err(other),
         };
-        report.state = State::Failed;
-        report.errors = 1;
-        report.lines.failed = 1;
         let message = problem.text(crate::config::Locale::En);
-        report.problems.push(problem);
+        report.fail(problem);
         if !simulate {
             report.run = history::open(conn, &order.kind(), &order.source(), report.clock, order.held, None).await?;
             self.close(conn, order, &report, &message).await?;
@@ -292,7 +289,7 @@ impl Engine {
     }
 }
 
-fn blank(kind: &str, source: &str, clock: i64) -> Report {
+pub(super) fn blank(kind: &str, source: &str, clock: i64) -> Report {
     Report {
         run: 0,
         kind: kind.to_owned(),
@@ -307,6 +304,8 @@ fn blank(kind: &str, source: &str, clock: i64) -> Report {
         overtaken: 0,
         would_hold: false,
         errors: 0,
+        codes: BTreeMap::new(),
+        unkept: BTreeMap::new(),
         problems: Vec::new(),
         breaches: Vec::new(),
         notes: Vec::new(),
@@ -333,6 +332,8 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
         set: serde_json::from_value(part("set")).unwrap_or_default(),
         overtaken: part("overtaken").as_i64().unwrap_or_default(),
         errors: part("errors").as_u64().unwrap_or_default(),
+        codes: serde_json::from_value(part("codes")).unwrap_or_default(),
+        unkept: serde_json::from_value(part("unkept")).unwrap_or_default(),
         breaches: serde_json::from_value(part("breaches")).map_err(read)?,
         read_as: serde_json::from_value(part("read_as")).map_err(read)?,
         same_bytes_as: part("same_bytes_as").as_i64(),

@@ -9,6 +9,7 @@ pub mod effects;
 pub mod end;
 pub mod enrol;
 pub mod error;
+mod give_up;
 pub mod guard;
 pub mod history;
 pub mod hold;

@@ -70,8 +70,8 @@ impl Dropped {
     /// # Errors
     /// Why there is none.
     pub fn open(&self) -> io::Result<RegularFile> {
-        let copy = |error: &Arc<io::Error>| match error.get_ref().and_then(|inner| inner.downcast_ref::<TooLarge>()) {
-            Some(too_large) => io::Error::other(*too_large),
+        let copy = |error: &Arc<io::Error>| match TooLarge::of(error) {
+            Some(too_large) => io::Error::other(too_large),
             None => io::Error::new(error.kind(), error.to_string()),
         };
         self.file.as_ref().map(RegularFile::clone).map_err(copy)

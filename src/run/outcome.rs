@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::report::Problem;
 use crate::sets::SetReport;
 
-/// Problems kept in memory for a report; all of them stand in `enrold_error`.
+/// Problems kept in memory for a report; as many of them as `limits.problems` says stand in `enrold_error`.
 pub const PROBLEMS_SHOWN: usize = 10_000;
 
 /// How a run ended.
@@ -235,6 +235,10 @@ pub struct Report {
     pub would_hold: bool,
     /// How many lines failed; `problems` holds the first of them.
     pub errors: u64,
+    /// How many problems there are of each code, also of those that are not kept.
+    pub codes: BTreeMap<String, u64>,
+    /// Problems that are counted and not kept, by code: the history keeps `limits.problems` of a run.
+    pub unkept: BTreeMap<String, u64>,
     /// What is wrong, line by line.
     pub problems: Vec<Problem>,
     /// Limits of the guard that were passed.
@@ -305,6 +309,13 @@ pub enum Note {
     DelayOfNoCourse(String),
     /// The run was cut into so many parts, each a transaction.
     InParts(usize),
+    /// Of the problems only the first are kept; all of them are counted.
+    ProblemsUnkept {
+        /// How many are kept.
+        kept: u64,
+        /// How many there are.
+        of: u64,
+    },
     /// The run was tried again after a transient error.
     Retried(u32),
 }

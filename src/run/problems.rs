@@ -1,9 +1,91 @@
-//! The failed lines of a run as they are kept: read back, page by page.
-//! It must not write any: steps of a run do.
+//! The failed lines of a run as they are kept: the first so many of them, the rest counted; read back, page by page.
+//! It must not find any: steps of a run do.
 
-use crate::db::{Conn, Params, Row};
+use std::collections::BTreeMap;
+
+use crate::db::{Conn, DbError, Params, Row};
 use crate::report::{Code, Problem};
 use crate::run::error::RunResult;
+use crate::run::outcome::PROBLEMS_SHOWN;
+use crate::run::work::Work;
+
+/// The problems of a run on their way into `enrold_error`: the first ones are kept there, those beyond are counted by code.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// How many more are kept.
+    room: u64,
+    /// Those beyond, by code.
+    beyond: BTreeMap<String, u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self::with_room(PROBLEMS_SHOWN as u64)
+    }
+}
+
+impl Tally {
+    /// A run that keeps so many problems (`limits.problems`), without those that earlier parts of it have kept.
+    pub fn with_room(room: u64) -> Self {
+        Self { room, beyond: BTreeMap::new() }
+    }
+
+    /// Counts a problem of this code; true if it is to be kept.
+    pub fn keeps(&mut self, code: Code) -> bool {
+        let keeps = self.room > 0;
+        match keeps {
+            true => self.room -= 1,
+            false => *self.beyond.entry(code.as_str().to_owned()).or_default() += 1,
+        }
+        keeps
+    }
+
+    /// The problems that are counted only, by code.
+    pub fn into_beyond(self) -> BTreeMap<String, u64> {
+        self.beyond
+    }
+}
+
+impl Work<'_> {
+    /// Tells the rows (line, code, value, hint) of a select as problems of the run, those of the first lines if there is no
+    /// room for all; gives how many there are. One statement, and one more where they are too many.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn tell_problems(&mut self, select: &str, params: Params) -> Result<u64, DbError> {
+        let room = self.problems.room;
+        let params = params.fragment("problems", select).with("room", i64::try_from(room).unwrap_or(i64::MAX));
+        let mut kept = 0;
+        if room > 0 {
+            let sql = "INSERT INTO {enrold_error} (run, line, code, value, hint)
+                SELECT :run, p.line, p.code, p.value, p.hint FROM (:problems) p ORDER BY p.line LIMIT :room";
+            kept = self.conn.exec(sql, &params).await?;
+            self.problems.room -= kept;
+        }
+        if kept < room {
+            return Ok(kept);
+        }
+        let rest = "SELECT p.code, COUNT(*) FROM (:problems) p
+            WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} k WHERE k.run = :run AND k.line = p.line) GROUP BY p.code";
+        let mut all = kept;
+        for row in self.conn.rows(rest, &params).await? {
+            let more = row.int(1).max(0) as u64;
+            *self.problems.beyond.entry(row.text(0)).or_default() += more;
+            all += more;
+        }
+        Ok(all)
+    }
+}
+
+/// How many kept problems of a run there are of each code.
+///
+/// # Errors
+/// The engine's.
+pub async fn kept_by_code(conn: &mut Conn, run: i64) -> RunResult<BTreeMap<String, u64>> {
+    let sql = "SELECT code, COUNT(*) FROM {enrold_error} WHERE run = :run GROUP BY code";
+    let rows = conn.rows(sql, &Params::new().with("run", run)).await?;
+    Ok(rows.iter().map(|row| (row.text(0), row.int(1).max(0) as u64)).collect())
+}
 
 /// The columns of a kept problem, for [`of_row`].
 pub const COLUMNS: &str =

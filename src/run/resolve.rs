@@ -3,11 +3,14 @@
 
 use crate::config::{CourseKey, UserKey};
 use crate::db::{DbError, Params};
+use crate::files::CELL_LIMIT;
+use crate::moodle::room::Room;
 use crate::moodle::site::id_list;
+use crate::report::Code;
 use crate::run::work::Work;
 
-/// The widest key that any Moodle column can hold.
-pub const KEY_WIDTH: usize = 255;
+/// The widest key that any Moodle column can hold, in characters.
+pub const KEY_WIDTH: usize = CELL_LIMIT;
 
 /// How the keys of a file are read.
 #[derive(Clone, Copy, Debug)]
@@ -19,24 +22,41 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The user key as accounts are compared with it: user names and addresses without case; `None` if none can have it.
-    pub fn user_key(self, text: &str) -> Option<String> {
+    /// The user key as accounts are compared with it: user names and addresses without case.
+    ///
+    /// # Errors
+    /// The code of a key that no account can have.
+    pub fn user_key(self, text: &str) -> Result<String, Code> {
+        fits(text)?;
         let key = match self.user {
             UserKey::Username | UserKey::Email => text.to_lowercase(),
             UserKey::Idnumber | UserKey::Id => text.to_owned(),
         };
-        is_possible(&key, self.user == UserKey::Id).then_some(key)
+        // Some letters become two in lower case.
+        fits(&key)?;
+        if self.user == UserKey::Id && !is_id(&key) { Err(Code::UserUnknown) } else { Ok(key) }
     }
 
     /// Whether a course can have this key.
-    pub fn may_name_course(self, text: &str) -> bool {
-        is_possible(text, self.course == CourseKey::Id)
+    ///
+    /// # Errors
+    /// The code of a key that no course can have.
+    pub fn may_name_course(self, text: &str) -> Result<(), Code> {
+        fits(text)?;
+        if self.course == CourseKey::Id && !is_id(text) { Err(Code::CourseUnknown) } else { Ok(()) }
     }
 }
 
-fn is_possible(key: &str, is_id: bool) -> bool {
-    let digits = !key.is_empty() && key.len() <= 18 && key.bytes().all(|byte| byte.is_ascii_digit());
-    if is_id { digits } else { key.chars().count() <= KEY_WIDTH }
+/// Whether something on the site can be called so.
+///
+/// # Errors
+/// `value-too-long`.
+pub fn fits(key: &str) -> Result<(), Code> {
+    Room { width: KEY_WIDTH }.fits(key)
+}
+
+fn is_id(key: &str) -> bool {
+    !key.is_empty() && key.len() <= 18 && key.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Makes `stage_user` and `stage_course`: each key of the file with the account or course that it names, and how many.
@@ -111,7 +131,7 @@ async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
     work.conn.analyse("stage_course").await
 }
 
-/// Writes the lines that do not resolve into `enrold_error` and gives their number.
+/// Tells the lines that do not resolve and gives their number.
 ///
 /// # Errors
 /// The engine's.
@@ -129,21 +149,19 @@ pub async fn refuse_unresolved(
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
         .fragment("coursecount", work.conn.dialect().to_text("k.found"));
     let params = resolved(params, protected);
-    work.conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, l.line,
+    work.tell_problems(
+            "SELECT l.line,
                     CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
                          WHEN u.userid IN (:protected) THEN 'account-protected'
-                         WHEN k.found = 0 THEN 'course-unknown' WHEN k.found > 1 THEN 'course-ambiguous' ELSE 'no-method' END,
-                    CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey WHEN k.found <> 1 THEN l.ckey ELSE :method END,
+                         WHEN k.found = 0 THEN 'course-unknown' WHEN k.found > 1 THEN 'course-ambiguous' ELSE 'no-method' END AS code,
+                    CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey WHEN k.found <> 1 THEN l.ckey ELSE :method END AS value,
                     CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount
                          WHEN u.userid IN (:protected) THEN :userkey
-                         WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursecount ELSE l.ckey END
+                         WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursecount ELSE l.ckey END AS hint
                FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
               WHERE NOT (:resolved) AND (EXISTS (SELECT 1 FROM stage_user u WHERE NOT (:known_user))
                     OR EXISTS (SELECT 1 FROM stage_course k WHERE NOT (:known_course)))",
-            &params,
+            params,
         )
         .await
 }

@@ -8,6 +8,7 @@ use crate::moodle::site::Site;
 use crate::run::guard::Guard;
 use crate::run::observe::{Moment, Observer};
 use crate::run::outcome::{Lines, Note, RuleReport};
+use crate::run::problems::Tally;
 use crate::sets::{DefaultRoles, SetReport};
 
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
@@ -81,6 +82,8 @@ pub struct Work<'a> {
     pub set: Option<SetReport>,
     /// Role values of a full set that the site does not know.
     pub default_roles: DefaultRoles,
+    /// Which of its problems are kept.
+    pub problems: Tally,
 }
 
 impl Work<'_> {
@@ -189,18 +192,13 @@ impl Work<'_> {
             return Ok(());
         }
         let params = self.params();
-        self.conn
-            .exec(
-                "INSERT INTO {enrold_error} (run, line, code, value, hint)
-                 SELECT :run, c.line, 'overtaken', MIN(u.username || ', ' || k.shortname), '' FROM {enrold_change} c
-                   JOIN {user} u ON u.id = c.userid JOIN {course} k ON k.id = c.courseid
-                  WHERE c.run = :run AND c.state = 1 AND c.line > 0
-                    AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = c.line)
-                  GROUP BY c.line",
-                &params,
-            )
-            .await
-            .map(|_| ())
+        let overtaken =
+            "SELECT c.line, 'overtaken' AS code, MIN(u.username || ', ' || k.shortname) AS value, '' AS hint
+               FROM {enrold_change} c JOIN {user} u ON u.id = c.userid JOIN {course} k ON k.id = c.courseid
+              WHERE c.run = :run AND c.state = 1 AND c.line > 0
+                AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = c.line)
+              GROUP BY c.line";
+        self.tell_problems(overtaken, params).await.map(|_| ())
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::db::{DbError, Params};
 use crate::moodle::site::{RemovalAction, Site};
 use crate::rules::database::{self, DATABASE, METHOD};
+use crate::run::resolve::resolved;
 use crate::run::work::Work;
 use crate::sets::Terms;
 use crate::sets::trend::{self, Point};
@@ -202,17 +203,18 @@ const FORESEEN_IN_COHORTS: &str = "SELECT w.cohortid AS place, 'cohort-member.ad
   UNION ALL
  SELECT g.cohortid, 'cohort-member.remove', 0, COUNT(*), 0 FROM (:leaving) l JOIN {cohort_members} g ON g.id = l.id GROUP BY g.cohortid";
 
-/// Whom the set names, which of its rows failed, and what its changes cost people: as rows of the same form.
+/// Whom the set names, which of its rows failed (not all of them need be kept as problems), and what its changes cost people:
+/// as rows of the same form.
 const OF_SET_IN_COURSES: &str =
     "SELECT w.courseid, 'named', 0, COUNT(*), 0 FROM set_person w WHERE w.enrolled = 1 GROUP BY w.courseid
   UNION ALL
  SELECT k.courseid, 'unknown', 0, COUNT(*), 0 FROM stage_line l JOIN stage_course k ON k.ckey = l.ckey AND k.found = 1
-   JOIN {enrold_error} e ON e.run = :run AND e.line = l.line GROUP BY k.courseid";
+   JOIN stage_user u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.courseid";
 
 const OF_SET_IN_COHORTS: &str = "SELECT w.cohortid, 'named', 0, COUNT(*), 0 FROM set_member w GROUP BY w.cohortid
   UNION ALL
  SELECT k.cohortid, 'unknown', 0, COUNT(*), 0 FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 1
-   JOIN {enrold_error} e ON e.run = :run AND e.line = l.line GROUP BY k.cohortid";
+   JOIN stage_user u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.cohortid";
 
 const COSTS: &str = "SELECT 0, 'costs', 0, COUNT(CASE WHEN c.lastenrol = 1 THEN 1 END), COUNT(CASE WHEN c.kind = 'grade.remove' THEN 1 END)
    FROM {enrold_change} c WHERE c.run = :run AND c.state = 0";
@@ -264,7 +266,13 @@ fn params(work: &Work<'_>, terms: &Terms) -> Params {
         _ => "enrolment.suspend",
     };
     let standing = STANDING.replace(":own_instance", &own_instance);
-    work.params()
+    let never = [0, work.site.guest()];
+    let params = match terms.cohorts {
+        true => super::cohorts::resolved(work.params(), terms, &never),
+        false => resolved(work.params(), &never),
+    };
+    params
+        .with("all_known", i64::from(work.lines.failed == 0))
         .and(own)
         .with("cause", DATABASE.name)
         .with("method", METHOD)

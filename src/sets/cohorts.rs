@@ -16,6 +16,14 @@ const RANK_JOIN: i64 = 30;
 const RESOLVED: &str =
     "u.found = 1 AND u.userid NOT IN (:never) AND k.found = 1 AND k.component IN ('', :own_component)";
 
+/// Gives a statement over rows with their `u` and `k` the fragment `:resolved`.
+pub(super) fn resolved(params: Params, terms: &Terms, never: &[i64]) -> Params {
+    params
+        .with("own_component", terms.cohort_component.as_str())
+        .fragment("never", id_list(never))
+        .fragment("resolved", RESOLVED)
+}
+
 /// Finds the cohorts of the staged rows, makes those that are missing if the terms say so, and tells the rows that name
 /// none; gives how many those are.
 ///
@@ -27,29 +35,23 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
         work.conn.exec("DELETE FROM stage_cohort", &Params::new()).await?;
         find(work, terms).await?;
     }
-    let params = work
-        .params()
+    let params = resolved(work.params(), terms, never)
         .with("userkey", terms.keys.user.as_str())
         .with("cohortkey", terms.cohort_key)
-        .with("own_component", terms.cohort_component.as_str())
-        .fragment("never", id_list(never))
-        .fragment("resolved", RESOLVED)
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
         .fragment("cohortcount", work.conn.dialect().to_text("k.found"));
     Ok(work
-        .conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, l.line,
+        .tell_problems(
+            "SELECT l.line,
                     CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
                          WHEN u.userid IN (:never) THEN 'account-protected'
-                         WHEN k.found = 0 THEN 'cohort-unknown' WHEN k.found > 1 THEN 'cohort-ambiguous' ELSE 'cohort-owned' END,
-                    CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN l.ukey ELSE l.ckey END,
+                         WHEN k.found = 0 THEN 'cohort-unknown' WHEN k.found > 1 THEN 'cohort-ambiguous' ELSE 'cohort-owned' END AS code,
+                    CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN l.ukey ELSE l.ckey END AS value,
                     CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount WHEN u.userid IN (:never) THEN :userkey
-                         WHEN k.found = 0 THEN :cohortkey WHEN k.found > 1 THEN :cohortcount ELSE k.component END
+                         WHEN k.found = 0 THEN :cohortkey WHEN k.found > 1 THEN :cohortcount ELSE k.component END AS hint
                FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_cohort k ON k.ckey = l.ckey
               WHERE NOT (:resolved)",
-            &params,
+            params,
         )
         .await?)
 }
@@ -90,7 +92,7 @@ fn same(work: &Work<'_>, terms: &Terms, key: &str) -> String {
 async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
     work.conn.temporary(
         "new_cohort",
-        "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(254) NOT NULL, idnumber VARCHAR(100) NOT NULL",
+        "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, idnumber VARCHAR(255) NOT NULL",
     );
     let (name, idnumber) = match terms.cohort_key {
         "name" => ("l.ckey", "''"),
@@ -166,9 +168,7 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
     let conn = &mut *work.conn;
     conn.temporary("set_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL");
     conn.temporary("set_member", "cohortid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (cohortid, userid)");
-    let own = terms.cohort_component.as_str();
-    let params =
-        work.params().with("own_component", own).fragment("never", id_list(never)).fragment("resolved", RESOLVED);
+    let params = resolved(work.params(), terms, never);
     let conn = &mut *work.conn;
     // A cohort is named even by a row whose account is unknown.
     conn.exec(

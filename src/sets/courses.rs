@@ -8,19 +8,36 @@ use chrono_tz::Tz;
 use crate::config::{CategoryKey, CourseTable};
 use crate::db::{Bulk, DbError, Field};
 use crate::disk::RegularFile;
+use crate::files::NAME_LIMIT;
+use crate::moodle::room::Room;
+use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
 use crate::run::courses::{self, LINES, NewCourses};
 use crate::run::error::{RunError, RunResult};
 use crate::run::outcome::Lines;
+use crate::run::resolve::KEY_WIDTH;
 use crate::run::work::Work;
-
-/// The room of Moodle's columns in characters.
-const FULLNAME: usize = 254;
-const SHORTNAME: usize = 255;
-const IDNUMBER: usize = 100;
 
 /// What of a wrong value is told.
 const SHOWN: usize = 40;
+
+/// The room of the site's columns.
+struct Rooms {
+    fullname: Room,
+    shortname: Room,
+    idnumber: Room,
+}
+
+impl Rooms {
+    fn of(site: &Site) -> Self {
+        let of = |column: &str, most: usize| Room::of(site, "course", column, most);
+        Self {
+            fullname: of("fullname", NAME_LIMIT),
+            shortname: of("shortname", KEY_WIDTH),
+            idnumber: of("idnumber", KEY_WIDTH),
+        }
+    }
+}
 
 /// The terms of a source whose settings are complete; `zone` says when today begins.
 pub fn terms(courses: &CourseTable, zone: Tz) -> NewCourses {
@@ -69,16 +86,20 @@ pub async fn load(work: &mut Work<'_>, file: &RegularFile, path: &str) -> RunRes
     let dialect = work.conn.dialect();
     let mut rows = Bulk::new(dialect, "new_course", courses::COLUMNS);
     let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint");
+    let rooms = Rooms::of(work.site);
     let mut record = csv::StringRecord::new();
     let mut lines = Lines { physical: 1, ..Lines::default() };
     while reader.read_record(&mut record).map_err(broken)? {
         lines.physical += 1;
         lines.records += 1;
         let line = record.position().map_or(lines.physical, csv::Position::line) as i64;
-        match CourseRow::of(&header, &record) {
+        match CourseRow::of(&header, &rooms, &record) {
             Ok(row) => row.push(work, &mut rows, line).await?,
             Err((code, value, hint)) => {
                 lines.failed += 1;
+                if !work.problems.keeps(code) {
+                    continue;
+                }
                 let line = Field::Int(LINES + line);
                 let fields =
                     [Field::Int(work.run), line, Field::Text(code.as_str()), Field::Text(&value), Field::Text(&hint)];
@@ -103,7 +124,7 @@ struct CourseRow<'a> {
 type Refused = (Code, String, String);
 
 impl<'a> CourseRow<'a> {
-    fn of(header: &Header, record: &'a csv::StringRecord) -> Result<Self, Refused> {
+    fn of(header: &Header, rooms: &Rooms, record: &'a csv::StringRecord) -> Result<Self, Refused> {
         let cell = |at: usize| record.get(at).unwrap_or_default().trim();
         let optional = |at: Option<usize>| at.map_or("", cell);
         let row = Self {
@@ -115,10 +136,10 @@ impl<'a> CourseRow<'a> {
         };
         row.filled("fullname", row.fullname)?;
         row.filled("shortname", row.shortname)?;
-        fits("fullname", row.fullname, FULLNAME)?;
-        fits("shortname", row.shortname, SHORTNAME)?;
-        fits("idnumber", row.idnumber, IDNUMBER)?;
-        fits("category", row.category, SHORTNAME)?;
+        fits("fullname", row.fullname, rooms.fullname)?;
+        fits("shortname", row.shortname, rooms.shortname)?;
+        fits("idnumber", row.idnumber, rooms.idnumber)?;
+        fits("category", row.category, Room { width: KEY_WIDTH })?;
         Ok(row)
     }
 
@@ -138,11 +159,11 @@ impl<'a> CourseRow<'a> {
     }
 }
 
-fn fits(column: &str, text: &str, room: usize) -> Result<(), Refused> {
-    if text.chars().count() <= room {
-        return Ok(());
-    }
-    Err((Code::CourseNameTooLong, beginning(text), format!("{room} ({column})")))
+fn fits(column: &str, text: &str, room: Room) -> Result<(), Refused> {
+    room.fits(text).map_err(|code| match code {
+        Code::ValueTooLong => (Code::CourseNameTooLong, beginning(text), format!("{} ({column})", room.width)),
+        code => (code, beginning(text), column.to_owned()),
+    })
 }
 
 fn beginning(text: &str) -> String {

@@ -26,18 +26,16 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
     work.conn.temporary("set_ungrouped", lacking);
     let same = same(work, terms);
     let params = work.params().with("line", LINES).fragment("same", same).with("made", i64::from(terms.create_groups));
-    work.conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, :line + ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey),
-                    CASE WHEN q.found = 0 THEN 'group-unknown' ELSE 'group-ambiguous' END, q.gkey, c.shortname
+    work.tell_problems(
+            "SELECT :line + ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey) AS line,
+                    CASE WHEN q.found = 0 THEN 'group-unknown' ELSE 'group-ambiguous' END AS code, q.gkey AS value, c.shortname AS hint
                FROM (SELECT t.courseid, t.gkey, COUNT(o.id) AS found
                        FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
                        LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
                       GROUP BY t.courseid, t.gkey) q
                JOIN {course} c ON c.id = q.courseid
               WHERE q.found > 1 OR (q.found = 0 AND :made = 0)",
-            &params,
+            params.clone(),
         )
         .await?;
     work.conn

@@ -13,6 +13,7 @@ mod nightly;
 pub mod origins;
 mod persons;
 mod readiness;
+mod rooms;
 pub mod roster;
 mod stage;
 pub mod terms;
@@ -56,7 +57,7 @@ pub async fn apply(
     work.cause = DATABASE.name;
     let (header, mut lines) = stage::load(work, terms, order, file).await?;
     if terms.cohorts {
-        return apply_cohorts(work, terms, lines).await;
+        return apply_cohorts(work, terms, lines, header.has_incomplete).await;
     }
     if let Some(path) = &order.courses {
         lines.failed += new_courses(work, terms, path).await?;
@@ -67,6 +68,10 @@ pub async fn apply(
     lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, METHOD).await?;
     let spared = persons::gather(work, terms, &never, header.each_once).await?;
     groups::tell_unusable(work, terms).await?;
+    if header.has_incomplete {
+        rooms::tell(work).await?;
+        rooms::keep_groups(work, &never).await?;
+    }
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
     weigh_or_foresee(work, terms, lines).await?;
@@ -93,7 +98,7 @@ async fn new_courses(work: &mut Work<'_>, terms: &Terms, path: &Path) -> RunResu
 }
 
 /// Makes a full set of cohort memberships true.
-async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> RunResult<()> {
+async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines, incomplete: bool) -> RunResult<()> {
     let never = [0, work.site.guest()];
     resolve::users(work, terms.keys.user).await?;
     // Cohorts are made only for a set that is not refused as a whole.
@@ -106,6 +111,9 @@ async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines) -> 
         return Err(RunError::Held);
     }
     lines.failed += cohorts::resolve(work, terms, &never).await?;
+    if incomplete {
+        rooms::tell(work).await?;
+    }
     persons::spare_users(work, terms).await?;
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;

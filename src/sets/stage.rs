@@ -7,14 +7,15 @@ use crate::config::{CourseKey, UserKey};
 use crate::db::{Bulk, DbError, Field};
 use crate::disk::RegularFile;
 use crate::files::times::{self, Bound};
-use crate::report::{Code, Problem};
+use crate::report::{Code, Problem, shown};
 use crate::run::SetOrder;
 use crate::run::error::{RunError, RunResult};
 use crate::run::observe::Moment;
 use crate::run::outcome::Lines;
-use crate::run::resolve::KEY_WIDTH;
+use crate::run::resolve::{KEY_WIDTH, fits};
 use crate::run::work::Work;
 use crate::sets::Terms;
+use crate::sets::rooms::{Incomplete, LeftOut, Rooms};
 use crate::source::SetProblem;
 
 /// Problems of rows that are not in the snapshot have no line of it: their keys count up from here, below all others.
@@ -45,6 +46,8 @@ pub struct Header {
     pub has_others: bool,
     /// The rows show by their order that nobody is named twice in a course.
     pub each_once: bool,
+    /// Rows are applied without a value that the site has no room for: they stand in `set_incomplete`.
+    pub has_incomplete: bool,
 }
 
 impl Header {
@@ -66,6 +69,7 @@ impl Header {
             has_status: status.is_some(),
             has_others: false,
             each_once: false,
+            has_incomplete: false,
             timestart,
             timeend,
             status,
@@ -95,6 +99,7 @@ pub async fn load(
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
     let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file.cursor()));
     let mut header = Header::of(reader.headers().map_err(broken)?, terms.container(), path)?;
+    let rooms = Rooms::of(work, terms);
     let mut stage = Stage::open(work, &header).await?;
     let mut record = csv::StringRecord::new();
     let (mut rows, mut dated, mut stated) = (0, false, false);
@@ -104,7 +109,7 @@ pub async fn load(
     while reader.read_record(&mut record).map_err(broken)? {
         rows += 1;
         let line = record.position().map_or(rows + 1, csv::Position::line);
-        match row(&header, terms, &record) {
+        match row(&header, terms, &rooms, &record) {
             Ok(row) => {
                 dated |= row.timestart != 0 || row.timeend != 0;
                 stated |= !optional(&header, &record).is_empty();
@@ -113,6 +118,9 @@ pub async fn load(
                 }
                 header.has_others |= row.other;
                 stage.row(work, line, &row).await?;
+                if let Some(left_out) = &row.left_out {
+                    stage.incomplete.add(work, line, left_out).await?;
+                }
                 let next = (row.container, row.user);
                 header.each_once &= last < next;
                 last = next;
@@ -132,7 +140,8 @@ pub async fn load(
     header.has_status &= stated;
     stage.unread(work, &order.unread).await?;
     let rows = rows + order.unread.iter().filter(|row| !row.taken).count() as u64;
-    let failed = stage.finish(work).await?;
+    let failed = stage.failed;
+    header.has_incomplete = stage.finish(work).await?;
     Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed }))
 }
 
@@ -156,11 +165,13 @@ struct SetRow {
     suspended: bool,
     timestart: i64,
     timeend: i64,
+    /// A value that the site has no room for.
+    left_out: Option<LeftOut>,
 }
 
 type Refused = (Code, String, String);
 
-fn row(header: &Header, terms: &Terms, record: &csv::StringRecord) -> Result<SetRow, Refused> {
+fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord) -> Result<SetRow, Refused> {
     let cell = |at: usize| record.get(at).unwrap_or_default().trim();
     let optional = |at: Option<usize>| at.map_or("", cell);
     let filled = |name: &str, text: &str| match text {
@@ -171,42 +182,53 @@ fn row(header: &Header, terms: &Terms, record: &csv::StringRecord) -> Result<Set
     let (user, container) = (cell(header.user), cell(header.container));
     filled("user", user)?;
     filled(terms.container(), container)?;
-    let user = terms
-        .keys
-        .user_key(user)
-        .ok_or_else(|| (Code::UserUnknown, user.to_owned(), terms.keys.user.as_str().to_owned()))?;
+    let refused = |code: Code, column: &str, width: usize, text: &str| {
+        let hint = match code {
+            Code::UserUnknown => terms.keys.user.as_str().to_owned(),
+            Code::CourseUnknown => terms.keys.course.as_str().to_owned(),
+            _ => format!("{column} {width}"),
+        };
+        (code, shown(text), hint)
+    };
+    let user = terms.keys.user_key(user).map_err(|code| refused(code, "user", KEY_WIDTH, user))?;
+    let column = terms.container();
+    rooms.container.fits(container).map_err(|code| refused(code, column, rooms.container.width, container))?;
+    // A name or a group that has no room is left out: nobody loses his place by it.
+    let roomy = |name: &str, at: Option<usize>| match LeftOut::unless_it_fits(rooms.group, name, optional(at)) {
+        None => (optional(at).to_owned(), None),
+        left_out => (String::new(), left_out),
+    };
     if terms.cohorts {
-        return Ok(SetRow {
-            user,
-            container: container.to_owned(),
-            group: optional(header.name).to_owned(),
-            ..SetRow::default()
-        });
+        let (group, left_out) = roomy("name", header.name);
+        return Ok(SetRow { user, container: container.to_owned(), group, left_out, ..SetRow::default() });
     }
-    if !terms.keys.may_name_course(container) {
-        return Err((Code::CourseUnknown, container.to_owned(), terms.keys.course.as_str().to_owned()));
+    terms.keys.may_name_course(container).map_err(|code| refused(code, column, KEY_WIDTH, container))?;
+    let (role_name, other) = (optional(header.role), optional(header.other));
+    for (name, text) in [("role", role_name), ("other", other)] {
+        fits(text).map_err(|code| refused(code, name, KEY_WIDTH, text))?;
     }
     let time = |at: Option<usize>, bound| {
         let text = optional(at);
-        times::parse(text, bound, terms.zone)
-            .ok_or_else(|| (Code::BadTime, text.to_owned(), times::ACCEPTED.to_owned()))
+        times::parse(text, bound, terms.zone).ok_or_else(|| (Code::BadTime, shown(text), times::ACCEPTED.to_owned()))
     };
     let (timestart, timeend) = (time(header.timestart, Bound::Start)?, time(header.timeend, Bound::End)?);
     if timeend != 0 && timeend < timestart {
-        let texts = (optional(header.timeend).to_owned(), optional(header.timestart).to_owned());
+        let texts = (shown(optional(header.timeend)), shown(optional(header.timestart)));
         return Err((Code::EndBeforeStart, texts.0, texts.1));
     }
-    let (roleid, unknown_role) = role(terms, optional(header.role))?;
+    let (roleid, unknown_role) = role(terms, role_name)?;
+    let (group, left_out) = roomy("group", header.group);
     Ok(SetRow {
         user,
         container: container.to_owned(),
-        group: optional(header.group).to_owned(),
+        group,
         roleid,
         unknown_role,
-        other: !matches!(optional(header.other), "" | "0"),
+        other: !matches!(other, "" | "0"),
         suspended: suspended(optional(header.status))?,
         timestart,
         timeend,
+        left_out,
     })
 }
 
@@ -219,7 +241,7 @@ fn role(terms: &Terms, name: &str) -> Result<(i64, Option<String>), Refused> {
             Err((Code::RoleNotAllowed, name.to_owned(), terms.allowed.key().to_owned()))
         }
         Some(id) => Ok((*id, None)),
-        None if terms.default_role == 0 => Err((Code::RoleUnknown, name.to_owned(), String::new())),
+        None if terms.default_role == 0 => Err((Code::RoleUnknown, shown(name), String::new())),
         None => Ok((terms.default_role, (!says_none).then(|| name.to_owned()))),
     }
 }
@@ -228,7 +250,7 @@ fn suspended(word: &str) -> Result<bool, Refused> {
     match word.to_lowercase().as_str() {
         "" | "0" | "active" | "actif" => Ok(false),
         "1" | "suspended" | "suspendu" => Ok(true),
-        _ => Err((Code::BadVerb, word.to_owned(), "0, active, 1, suspended".to_owned())),
+        _ => Err((Code::BadVerb, shown(word), "0, active, 1, suspended".to_owned())),
     }
 }
 
@@ -238,6 +260,7 @@ struct Stage {
     width: usize,
     errors: Bulk,
     unread: Bulk,
+    incomplete: Incomplete,
     failed: u64,
     run: i64,
 }
@@ -258,6 +281,7 @@ impl Stage {
             width: columns.len(),
             errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
             unread: Bulk::new(dialect, "set_unread", "ukey"),
+            incomplete: Incomplete::open(work),
             failed: 0,
             run: work.run,
         })
@@ -280,6 +304,9 @@ impl Stage {
 
     async fn problem(&mut self, work: &mut Work<'_>, problem: &Problem) -> Result<(), DbError> {
         self.failed += 1;
+        if !work.problems.keeps(problem.code) {
+            return Ok(());
+        }
         let fields = [
             Field::Int(self.run),
             Field::Int(problem.line as i64),
@@ -299,6 +326,9 @@ impl Stage {
                 self.spare(work, &row.user).await?;
             }
             self.failed += u64::from(!row.taken);
+            if !work.problems.keeps(row.problem.code) {
+                continue;
+            }
             let fields = [
                 Field::Int(self.run),
                 Field::Int(UNREAD_LINES + at),
@@ -323,11 +353,13 @@ impl Stage {
         self.unread.push(work.conn, &[Field::Text(&key)]).await
     }
 
-    async fn finish(self, work: &mut Work<'_>) -> Result<u64, DbError> {
+    /// Sends what is left; true if rows are applied without a value.
+    async fn finish(self, work: &mut Work<'_>) -> Result<bool, DbError> {
+        let incomplete = self.incomplete.finish(work).await?;
         self.lines.finish(work.conn).await?;
         self.errors.finish(work.conn).await?;
         self.unread.finish(work.conn).await?;
         work.conn.analyse("stage_line").await?;
-        Ok(self.failed)
+        Ok(incomplete)
     }
 }

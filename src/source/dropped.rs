@@ -11,8 +11,8 @@ use super::origins::Origins;
 use super::rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 use super::snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 use crate::config::{Source, Target};
-use crate::files::Fallback;
-use crate::report::codes::{Code, Problem};
+use crate::files::{Fallback, cut};
+use crate::report::codes::{Code, Problem, shown};
 
 /// A set with more bad rows than this is no set: its export went wrong as a whole.
 const MOST_PROBLEMS: usize = 100_000;
@@ -193,7 +193,10 @@ impl Taker for Draft {
     }
 
     fn problem(&mut self, problem: SetProblem) -> io::Result<()> {
-        self.problems.push(problem);
+        let SetProblem { file, problem, taken, user, place } = problem;
+        let problem = Problem { value: shown(&problem.value), ..problem };
+        let (user, place) = (cut(&user).to_owned(), cut(&place).to_owned());
+        self.problems.push(SetProblem { file, problem, taken, user, place });
         if self.problems.len() > MOST_PROBLEMS {
             let first = self.problems.swap_remove(0);
             return self.stop(TakeError::TooManyProblems(Box::new(first)));

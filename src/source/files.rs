@@ -8,7 +8,7 @@ use super::bundle::Sealed;
 use super::canonical::{Canonical, Sorted};
 use super::rows::{SetError, SetProblem, SetRow, Taker};
 use crate::config::{SetColumns, Source, Target};
-use crate::files::{Delimiter, Fallback, Table, TableColumn, TableEntry, TableForm};
+use crate::files::{Delimiter, Fallback, Table, TableColumn, TableEntry, TableForm, cut};
 use crate::report::codes::{Code, Problem};
 
 /// How the files of a set are to be read.
@@ -195,7 +195,7 @@ impl FilesForm {
     ) -> Result<SetRow, Box<SetProblem>> {
         let mut row = SetRow { line, ..SetRow::default() };
         for (place, column) in self.columns().iter().enumerate() {
-            *(column.value)(&mut row) = table.cell(place).to_owned();
+            *(column.value)(&mut row) = cut(table.cell(place)).to_owned();
         }
         let empty = (USER..=ROLE).find(|&place| self.required(place) && table.cell(place).is_empty());
         match empty.and_then(|place| layout.columns[place].names.first()) {

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use super::snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 use crate::config::{SetColumns, Source};
 use crate::db::{Remote, RemoteError, RemoteRows, RemoteTimeouts};
+use crate::files::{CELL_LIMIT, NAME_LIMIT, cut_to};
 
 /// A source cannot be fetched; nothing is changed by it.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +68,7 @@ const COURSE_COLUMNS: [&str; 4] = ["fullname", "shortname", "idnumber", "categor
 /// Any [`SourceError`]; no file is left then.
 pub async fn fetch(source_name: &str, source: &Source, state: &Path, now: i64) -> Result<Snapshot, SourceError> {
     let (from, canonical, remote) = wanted(source_name, source)?;
-    let goal = Goal { state, directory: source_name.to_owned(), now, canonical };
+    let goal = Goal { state, directory: source_name.to_owned(), now, canonical, room: CELL_LIMIT };
     read(source_name, source, from, &remote, goal).await
 }
 
@@ -138,7 +139,7 @@ pub async fn fetch_courses(
     now: i64,
 ) -> Result<Option<Snapshot>, SourceError> {
     let Some((from, canonical, remote)) = wanted_courses(source_name, source)? else { return Ok(None) };
-    let goal = Goal { state, directory: format!("{source_name}/courses"), now, canonical };
+    let goal = Goal { state, directory: format!("{source_name}/courses"), now, canonical, room: NAME_LIMIT };
     read(source_name, source, from, &remote, goal).await.map(Some)
 }
 
@@ -148,6 +149,8 @@ struct Goal<'a> {
     directory: String,
     now: i64,
     canonical: Vec<&'static str>,
+    /// The room of the widest column that a value of it goes to, in characters.
+    room: usize,
 }
 
 fn timeouts(source: &Source) -> RemoteTimeouts {
@@ -168,7 +171,8 @@ async fn read(
         let mut writer = SnapshotWriter::begin(goal.state, &goal.directory, &goal.canonical, goal.now)?;
         session
             .each(from, remote, |cells| {
-                let texts: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or_default().trim()).collect();
+                let texts: Vec<&str> =
+                    cells.iter().map(|cell| cut_to(cell.as_deref().unwrap_or_default().trim(), goal.room)).collect();
                 writer.row(&texts).map_err(Stop::from)
             })
             .await?;

@@ -16,13 +16,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock;
 use crate::mail::Round;
-use crate::report::{Code, Problem};
+use crate::report::Code;
 use crate::run::{Report, State, jobs};
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The label of errors beyond the problems that a report lists.
+/// The label of errors whose code this version does not know.
 pub const UNLISTED: &str = "unlisted";
 
 /// Kinds of runs whose series stand at 0 from the start, so that the first run is seen as an increase.
@@ -152,8 +152,8 @@ impl Metrics {
     /// Counts a run that ended, by its report.
     ///
     /// Changes and applied lines are those of committed runs. A held run counts as a run only: its lines and errors
-    /// are counted when it is approved. Errors are counted by the codes that the report lists
-    /// ([`PROBLEMS_SHOWN`](crate::run::outcome::PROBLEMS_SHOWN)); the rest stands under [`UNLISTED`].
+    /// are counted when it is approved. Errors are counted by their codes, also
+    /// those that the report does not list.
     pub fn run_ended(&self, report: &Report) {
         let series = &self.0;
         series.run(&report.kind, report.state).inc();
@@ -169,7 +169,7 @@ impl Metrics {
         }
         if committed || report.state == State::Failed {
             series.line("failed").inc_by(report.lines.failed);
-            series.count_errors(&report.problems, report.errors);
+            series.count_errors(&report.codes, report.errors);
         }
     }
 
@@ -290,11 +290,14 @@ impl Series {
         }
     }
 
-    fn count_errors(&self, problems: &[Problem], errors: u64) {
-        for problem in problems {
-            self.error(problem.code.as_str()).inc();
+    fn count_errors(&self, codes: &BTreeMap<String, u64>, errors: u64) {
+        let known = codes.iter().filter_map(|(code, count)| Some((Code::parse(code)?, *count)));
+        let mut listed = 0;
+        for (code, count) in known {
+            self.error(code.as_str()).inc_by(count);
+            listed += count;
         }
-        self.error(UNLISTED).inc_by(errors.saturating_sub(problems.len() as u64));
+        self.error(UNLISTED).inc_by(errors.saturating_sub(listed));
     }
 
     /// A series that appears with its first event hides that event from `increase()`.

@@ -115,6 +115,7 @@ pub async fn make(
         rules: Vec::new(),
         set: None,
         default_roles: DefaultRoles::default(),
+        problems: enrold::run::problems::Tally::default(),
     };
     let before = work.conn.statements();
     let lines = courses::load(&mut work, file, "courses.csv").await.unwrap();

@@ -46,6 +46,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         rules: Vec::new(),
         set: None,
         default_roles: DefaultRoles::default(),
+        problems: enrold::run::problems::Tally::default(),
     }
 }
 

@@ -122,6 +122,8 @@ fn report(state: State, failed: u64) -> Report {
         counts: BTreeMap::from([("enrolment.add".to_owned(), 7), ("role.add".to_owned(), 6)]),
         overtaken: 0,
         would_hold: false,
+        codes: BTreeMap::from([(Code::CourseUnknown.as_str().to_owned(), failed)]),
+        unkept: BTreeMap::new(),
         errors: failed,
         problems: (0..failed).map(|line| Problem::new(line + 2, Code::CourseUnknown, "XY", "shortname")).collect(),
         breaches: Vec::new(),

@@ -32,18 +32,9 @@ pub struct Inbox {
     /// How often the directory is looked through, whatever the system tells of changes.
     #[serde(deserialize_with = "super::seconds")]
     pub rescan: Duration,
-    /// How large one file may be, in MiB; a larger one is refused.
-    pub max_mib: u32,
     /// What becomes of a file that was applied.
     pub done_mode: DoneMode,
     /// Where applied files go under `done_mode = "archive"`; a relative path begins at
     /// `state.path`. No feeder may write there: it must not lie in the drop directory.
     pub archive: PathBuf,
-}
-
-impl Inbox {
-    /// How many bytes one file may have.
-    pub fn max_bytes(&self) -> u64 {
-        u64::from(self.max_mib) << 20
-    }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{Next, Worker};
-use crate::daemon::is_of_all;
+use crate::daemon::{answers, is_of_all, may_be_its_own};
 use crate::disk::{Dir, blocking};
 use crate::inbox::{Claimed, Ending, Job, Look};
 use crate::run::{Note, Report, RunError};
@@ -79,7 +79,7 @@ impl Worker {
                 self.feeds.changed |= job.source.is_some();
                 self.end(&claimed, &report).await
             }
-            Err(error) => self.failed(&claimed, &name, error),
+            Err(error) => self.failed(job, &claimed, &name, error).await,
         }
     }
 
@@ -142,8 +142,11 @@ impl Worker {
         Next::Go
     }
 
-    fn failed(&mut self, claimed: &Claimed, name: &str, error: RunError) -> Next {
+    async fn failed(&mut self, job: &Job, claimed: &Claimed, name: &str, error: RunError) -> Next {
         self.shared.status.metrics().run_broke("import");
+        if may_be_its_own(&error) && answers(&self.shared.database).await {
+            return self.refused(job, claimed, name, &error).await;
+        }
         if is_of_all(&error) {
             return Next::Pause(error.to_string());
         }
@@ -162,6 +165,49 @@ impl Worker {
         tracing::error!(file.name = name, "{message}");
         self.undone(message);
         Next::Later
+    }
+
+    /// A file that the database refuses while it answers otherwise: it is tried again, and given up when that was often enough
+    /// for long enough. A connection that is lost for the first time may be anybody's fault: the order of files is kept.
+    async fn refused(&mut self, job: &Job, claimed: &Claimed, name: &str, error: &RunError) -> Next {
+        let tries = self.later.tried(&claimed.token);
+        let (most, over) = (self.settings.limits.tries, self.settings.limits.tries_over);
+        if tries.are_enough(most, over) {
+            return self.given_up(job, claimed, name, tries.times, error).await;
+        }
+        if tries.times == 1 && is_of_all(error) {
+            return Next::Pause(error.to_string());
+        }
+        let left = tries.pause(most, over);
+        self.later.put_off_for(&claimed.token, left);
+        let message = format!(
+            "{name} cannot be applied: {error}; nothing was applied, trying again in {} s (try {} of {most})",
+            left.as_secs(),
+            tries.times
+        );
+        tracing::error!(file.name = name, "{message}");
+        self.undone(message);
+        Next::Later
+    }
+
+    /// The file fails: what comes after it, the next set of its source too, does not wait for it any more.
+    async fn given_up(&mut self, job: &Job, claimed: &Claimed, name: &str, tries: u32, error: &RunError) -> Next {
+        let engine = self.shared.engine();
+        match engine.give_up(&claimed.dropped(), job.source.as_deref(), tries, &error.to_string()).await {
+            Ok(report) => {
+                self.told(&report);
+                self.feeds.changed |= job.source.is_some();
+                self.end(claimed, &report).await
+            }
+            Err(error) if is_of_all(&error) => Next::Pause(error.to_string()),
+            Err(error) => {
+                let left = self.later.put_off(&claimed.token);
+                let message = format!("{name} cannot be given up: {error}; trying again in {} s", left.as_secs());
+                tracing::error!(file.name = name, "{message}");
+                self.undone(message);
+                Next::Later
+            }
+        }
     }
 
     /// A file whose writer was not done goes back to its name and waits until it is complete.

@@ -257,6 +257,9 @@ pub async fn tell(
     }
     let mut bulk = Bulk::new(work.conn.dialect(), "enrold_error", "run, line, code, value, hint");
     for (instance, reason) in wrong {
+        if !work.problems.keeps(code) {
+            continue;
+        }
         let row = [
             Field::Int(work.run),
             Field::Int(-instance.id),

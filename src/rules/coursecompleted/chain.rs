@@ -112,15 +112,13 @@ async fn tell_broken(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .with("no_role", Code::InstanceRoleGone.as_str())
         .fragment("source", work.conn.dialect().to_text("COALESCE(e.customint1, 0)"))
         .fragment("role", work.conn.dialect().to_text("COALESCE(e.roleid, 0)"));
-    work.conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, -e.id, CASE WHEN h.enrolid IS NULL THEN :no_source ELSE :no_role END, b.shortname,
-                    CASE WHEN h.enrolid IS NULL THEN :source ELSE :role END
+    work.tell_problems(
+            "SELECT -e.id AS line, CASE WHEN h.enrolid IS NULL THEN :no_source ELSE :no_role END AS code, b.shortname AS value,
+                    CASE WHEN h.enrolid IS NULL THEN :source ELSE :role END AS hint
                FROM {enrol} e JOIN {course} b ON b.id = e.courseid LEFT JOIN chain h ON h.enrolid = e.id
               WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances AND (h.enrolid IS NULL OR h.roleid = 0)
                 AND NOT EXISTS (SELECT 1 FROM {enrold_error} o WHERE o.run = :run AND o.line = -e.id)",
-            &params,
+            params,
         )
         .await?;
     Ok(())

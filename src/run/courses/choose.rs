@@ -15,7 +15,7 @@ pub(super) async fn rows(work: &mut Work<'_>, by_idnumber: bool, fallback: i64) 
     let conn = &mut *work.conn;
     conn.temporary(
         "course_row",
-        "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(254) NOT NULL, shortname VARCHAR(255) NOT NULL, idnumber VARCHAR(100) NOT NULL,
+        "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(1333) NOT NULL, shortname VARCHAR(255) NOT NULL, idnumber VARCHAR(255) NOT NULL,
          ckey VARCHAR(255) NOT NULL, category BIGINT NOT NULL, chosen BIGINT NOT NULL, verdict VARCHAR(40) NOT NULL",
     );
     let alike = |column: &str, key: &str| format!("{column} = {}", conn.collated(key));
@@ -87,14 +87,12 @@ async fn tell(work: &mut Work<'_>) -> Result<u64, DbError> {
         .fragment("chosen", dialect.to_text("r.chosen"))
         .fragment("existing", "(SELECT MIN(c.shortname) FROM {course} c WHERE :alike)")
         .fragment("alike", alike);
-    work.conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, :lines + r.line, r.verdict, r.shortname,
+    work.tell_problems(
+            "SELECT :lines + r.line AS line, r.verdict AS code, r.shortname AS value,
                     CASE r.verdict WHEN 'course-shortname-taken' THEN :existing WHEN 'course-idnumber-taken' THEN r.idnumber
-                                   WHEN 'course-twice' THEN :chosen ELSE r.ckey END
+                                   WHEN 'course-twice' THEN :chosen ELSE r.ckey END AS hint
                FROM course_row r WHERE r.verdict NOT IN ('', 'exists', 'same')",
-            &params,
+            params,
         )
         .await
 }
@@ -107,8 +105,8 @@ pub(super) async fn made(work: &mut Work<'_>) -> Result<u64, DbError> {
     let conn = &mut *work.conn;
     conn.temporary(
         "made_course",
-        "n BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, fullname VARCHAR(254) NOT NULL, shortname VARCHAR(255) NOT NULL,
-         idnumber VARCHAR(100) NOT NULL, category BIGINT NOT NULL, parentpath VARCHAR(255) NOT NULL, parentdepth BIGINT NOT NULL,
+        "n BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, fullname VARCHAR(1333) NOT NULL, shortname VARCHAR(255) NOT NULL,
+         idnumber VARCHAR(255) NOT NULL, category BIGINT NOT NULL, parentpath VARCHAR(255) NOT NULL, parentdepth BIGINT NOT NULL,
          courseid BIGINT NOT NULL, contextid BIGINT NOT NULL",
     );
     let made = conn

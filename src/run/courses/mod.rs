@@ -38,8 +38,8 @@ pub struct NewCourses {
 /// full and the short one are not empty, and the category as the row names it, empty for none.
 pub fn stage(work: &mut Work<'_>) {
     let definition =
-        "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(254) NOT NULL, shortname VARCHAR(255) NOT NULL,
-         idnumber VARCHAR(100) NOT NULL, category VARCHAR(255) NOT NULL";
+        "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(1333) NOT NULL, shortname VARCHAR(255) NOT NULL,
+         idnumber VARCHAR(255) NOT NULL, category VARCHAR(255) NOT NULL";
     work.conn.temporary("new_course", definition);
 }
 

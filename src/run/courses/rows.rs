@@ -93,11 +93,9 @@ fn columns(work: &Work<'_>, zone: Tz, lent: bool) -> Vec<(String, Value)> {
 async fn set_aside(work: &mut Work<'_>, place: Place) -> Result<u64, DbError> {
     let params = work.at(place).with("lines", LINES);
     let overtaken = work
-        .conn
-        .exec(
-            "INSERT INTO {enrold_error} (run, line, code, value, hint)
-             SELECT :run, :lines + t.line, 'overtaken', t.shortname, '' FROM made_course t WHERE t.courseid = 0",
-            &params,
+        .tell_problems(
+            "SELECT :lines + t.line AS line, 'overtaken' AS code, t.shortname AS value, '' AS hint FROM made_course t WHERE t.courseid = 0",
+            params.clone(),
         )
         .await?;
     if overtaken > 0 {

@@ -13,7 +13,7 @@ pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbE
     work.conn.temporary(
         "new_group",
         "n BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-             name VARCHAR(254) NOT NULL, idnumber VARCHAR(100) NOT NULL, description VARCHAR(255) NOT NULL",
+             name VARCHAR(255) NOT NULL, idnumber VARCHAR(255) NOT NULL, description VARCHAR(255) NOT NULL",
     );
     let params = pass.params(work).fragment("set", set);
     let wished = work

@@ -16,6 +16,13 @@ use crate::source::rows::SetError;
 /// How many bytes the entries of one archive may have together once expanded: ten million
 /// enrolments have less, a zip bomb has more.
 pub const EXPANDED_LIMIT: u64 = 2 * 1024 * 1024 * 1024;
+/// How many entries it may have: the specification knows some twenty files. Their names are held in memory.
+const MOST_ENTRIES: u16 = 200;
+/// What ends a zip file, without the comment behind it (APPNOTE 4.3.16).
+const END: [u8; 4] = *b"PK\x05\x06";
+const END_LENGTH: usize = 22;
+/// The longest comment.
+const COMMENT: usize = 65_535;
 
 /// An archive, opened.
 pub(super) struct Archive {
@@ -30,6 +37,10 @@ impl Archive {
     /// Opens an archive; entries are expanded in `scratch`, into files without a name.
     pub fn open(sent: &Sent, scratch: &Path, limit: u64) -> Result<Archive, SetError> {
         let name = sent.name.clone();
+        let claims = claims(&mut sent.file.cursor())?;
+        if let Some(why) = claims.iter().find_map(Claim::is_too_much) {
+            return Err(SetError::Archive { archive: name, why });
+        }
         let zip = ZipArchive::new(sent.file.cursor()).map_err(|error| refused(&name, None, error))?;
         let archive = Archive { zip, name, scratch: scratch.to_owned(), limit, left: limit };
         if archive.zip.has_duplicate_names() {
@@ -79,6 +90,45 @@ impl Archive {
         expanded.seek(SeekFrom::Start(0))?;
         Ok(Some(expanded))
     }
+}
+
+/// What the end of a zip file says of its directory.
+struct Claim {
+    entries: u16,
+    bytes: u32,
+    at: u32,
+}
+
+impl Claim {
+    /// Why nobody should read that directory: as many entries take as much memory, and so does what only a larger file needs
+    /// (zip64 puts the numbers elsewhere).
+    fn is_too_much(&self) -> Option<String> {
+        if self.entries != u16::MAX && self.bytes != u32::MAX && self.at != u32::MAX {
+            let entries = self.entries;
+            let told =
+                || format!("it has {entries} entries, more than {MOST_ENTRIES}; send the files of the export only");
+            return (entries > MOST_ENTRIES).then(told);
+        }
+        Some(format!(
+            "it is a zip64 file, for more than 4 GiB or 65534 entries; send a plain zip file of at most {MOST_ENTRIES}"
+        ))
+    }
+}
+
+/// What the ends say that a reader may find: the last one counts, but one in a comment could be taken for it.
+fn claims(file: &mut Cursor) -> io::Result<Vec<Claim>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub((COMMENT + END_LENGTH + END.len()) as u64)))?;
+    file.by_ref().take((COMMENT + END_LENGTH + END.len()) as u64).read_to_end(&mut tail)?;
+    file.seek(SeekFrom::Start(0))?;
+    let ends = tail.windows(END_LENGTH).filter(|end| end.starts_with(&END));
+    let claim = |end: &[u8]| Claim {
+        entries: u16::from_le_bytes([end[8], end[9]]).max(u16::from_le_bytes([end[10], end[11]])),
+        bytes: u32::from_le_bytes([end[12], end[13], end[14], end[15]]),
+        at: u32::from_le_bytes([end[16], end[17], end[18], end[19]]),
+    };
+    Ok(ends.map(claim).collect())
 }
 
 /// Which side of a copy failed: a broken archive is the sender's matter, a full disk is ours.

@@ -16,12 +16,23 @@ struct Listed {
     contradicted: bool,
 }
 
+/// The error of a file that lists more than fits into memory.
+pub(super) fn too_much(file: &RosterFile) -> SetError {
+    let why = format!("its rows take more than {} MiB of memory; look at what made the export", LISTED >> 20);
+    SetError::Archive { archive: file.csv.to_owned(), why }
+}
+
 /// Why a reference gives no value.
 pub(super) enum Lack {
     /// What it refers to is deleted by the archive.
     Gone(Problem),
     Told(Problem),
 }
+
+/// The bytes of rows that are listed of one file, about: a million people have less.
+pub(super) const LISTED: usize = 256 << 20;
+/// What a row takes beside its texts, about.
+pub(super) const ROW: usize = 120;
 
 /// One file, by identifier. In memory: it is as long as a university has people or classes.
 pub(super) struct Listing {
@@ -31,12 +42,14 @@ pub(super) struct Listing {
     complete: bool,
     listed: HashMap<String, Listed>,
     gone: HashSet<String>,
+    /// What `listed` takes, about.
+    bytes: usize,
 }
 
 impl Listing {
     /// A file that nobody asks for.
     pub fn unread(file: &'static RosterFile) -> Listing {
-        Listing { file, wanted: Vec::new(), complete: false, listed: HashMap::new(), gone: HashSet::new() }
+        Listing { file, wanted: Vec::new(), complete: false, listed: HashMap::new(), gone: HashSet::new(), bytes: 0 }
     }
 
     /// Reads a file, with these of its columns; those `optional` may be missing.
@@ -110,6 +123,11 @@ impl Visitor for Listing {
         let problem = match self.listed.entry(id.to_owned()) {
             _ if id.is_empty() => Problem::new(row.line, Code::EmptyIdentifier, self.file.columns[ID], ""),
             Entry::Vacant(free) => {
+                self.bytes +=
+                    ROW + id.len() + values.iter().map(|value| value.len() + size_of::<Box<str>>()).sum::<usize>();
+                if self.bytes > LISTED {
+                    return Err(too_much(self.file));
+                }
                 free.insert(Listed { values, contradicted: false });
                 return Ok(Fate::Kept);
             }

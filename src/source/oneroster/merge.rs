@@ -9,10 +9,11 @@ use std::io;
 
 use super::archive::Archive;
 use super::base::{BaseTable, BaseWriter};
+use super::listing::{LISTED, ROW, too_much};
 use super::manifest::{Manifest, Mode};
 use super::status::{StatusRule, Wish};
 use super::tables::{ID, MODIFIED, RosterFile, STATUS};
-use crate::files::{Table, TableEntry};
+use crate::files::{Table, TableEntry, cut};
 use crate::report::codes::{Code, Problem};
 use crate::source::files::FileRead;
 use crate::source::rows::{SetError, SetProblem, Taker};
@@ -32,8 +33,9 @@ pub fn as_sent_before(file: &str) -> String {
 }
 
 impl Row<'_> {
+    /// The cell, as far as it can matter: identifiers are told apart by that, too.
     pub fn cell(&self, place: usize) -> &str {
-        self.table.cell(place)
+        cut(self.table.cell(place))
     }
 
     /// What is wrong with it, with the name of its file.
@@ -173,7 +175,7 @@ impl Showing<'_> {
         let mut status = StatusRule::new(false);
         while let Some(entry) = table.next_entry().map_err(|problem| SetError::of_file(file.csv, problem))? {
             let TableEntry::Row(line) = entry else { continue };
-            if self.touched.get(table.cell(ID)).is_some_and(|touch| !touch.contradicted) {
+            if self.touched.get(cut(table.cell(ID))).is_some_and(|touch| !touch.contradicted) {
                 continue;
             }
             let row = Row { table, file, line, earlier: true };
@@ -243,7 +245,7 @@ impl Keep<'_> {
         let cell = |place| match place {
             STATUS => status,
             MODIFIED => "",
-            _ => table.cell(place),
+            _ => cut(table.cell(place)),
         };
         self.0.as_mut().map_or(Ok(()), |out| out.row(cell))
     }
@@ -257,13 +259,20 @@ impl Keep<'_> {
 fn touched(table: &mut Table<File>, file: &'static RosterFile) -> Result<HashMap<String, Touch>, SetError> {
     let mut touched: HashMap<String, Touch> = HashMap::new();
     let mut status = StatusRule::new(true);
+    let mut bytes = 0;
     while let Some(entry) = table.next_entry().map_err(|problem| SetError::of_file(file.csv, problem))? {
         let TableEntry::Row(line) = entry else { continue };
         let row = Row { table, file, line, earlier: false };
         let Ok((wish, _)) = status.wish(line, row.cell(STATUS), row.cell(MODIFIED)) else { continue };
         let mark = row.mark(wish);
         match touched.entry(row.cell(ID).to_owned()) {
-            Entry::Vacant(free) => drop(free.insert(Touch { wish, mark, line, contradicted: false })),
+            Entry::Vacant(free) => {
+                bytes += ROW + free.key().len();
+                if bytes > LISTED {
+                    return Err(too_much(file));
+                }
+                free.insert(Touch { wish, mark, line, contradicted: false });
+            }
             Entry::Occupied(mut before) => {
                 let before = before.get_mut();
                 let same = before.wish == wish && (wish == Wish::NotBe || before.mark == mark);

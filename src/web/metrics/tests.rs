@@ -19,6 +19,8 @@ fn report(state: State) -> Report {
         overtaken: 0,
         would_hold: false,
         errors: 3,
+        codes: BTreeMap::from([(Code::UserUnknown.as_str().to_owned(), 2)]),
+        unkept: BTreeMap::new(),
         problems: vec![
             Problem::new(2, Code::UserUnknown, "jdoe", ""),
             Problem::new(3, Code::UserUnknown, "asmith", ""),

@@ -112,6 +112,41 @@ fn an_archive_that_expands_too_far_is_refused() {
 }
 
 #[test]
+fn a_directory_that_would_not_fit_is_refused_before_it_is_read() {
+    let place = Place::new();
+    let path = place.0.path().join("export.zip");
+    let mut entries = bulk().entries();
+    entries.extend((0..200).map(|number| (format!("x{number}.csv"), Vec::new())));
+    place.write(&entries, CompressionMethod::Stored);
+    let error = place.read(&by("", ""), EXPANDED_LIMIT).unwrap_err().to_string();
+    assert!(error.contains("entries, more than 200"), "{error}");
+    // A small archive whose end claims what only a huge one needs.
+    place.write(&bulk().entries(), CompressionMethod::Stored);
+    let whole = std::fs::read(&path).unwrap();
+    let end = whole.len() - 22;
+    for (at, length) in [(8, 4), (12, 4), (16, 4)] {
+        let mut claims = whole.clone();
+        claims[end + at..end + at + length].fill(0xff);
+        std::fs::write(&path, claims).unwrap();
+        let error = place.read(&by("", ""), EXPANDED_LIMIT).unwrap_err().to_string();
+        assert!(error.contains("zip64"), "{at}: {error}");
+    }
+    std::fs::write(&path, whole).unwrap();
+    assert!(place.read(&by("", ""), EXPANDED_LIMIT).is_ok());
+}
+
+#[test]
+fn texts_without_end_are_kept_as_far_as_they_matter() {
+    let long = "x".repeat(100_000);
+    let row = |name: &str| format!("{long},,,true,o-1,student,{name}{long},,Ada,Lovelace,,,,,,,,\n");
+    let users = bulk().with("users", "bulk", format!("{USERS}{}{}", row("a"), row("b")));
+    let (kept, _) = users.read(&by("users.username", "")).unwrap();
+    assert_eq!(kept.lines().len(), 4, "the others are read");
+    let values: Vec<usize> = kept.problems.iter().map(|told| told.problem.value.len()).collect();
+    assert_eq!(values, [256], "two rows of one identifier");
+}
+
+#[test]
 fn only_entries_of_the_exact_names_are_read_and_none_is_written() {
     let mut entries = bulk().entries();
     for name in ["../users.csv", "/tmp/users.csv", "x/../../users.csv", "users.csv/", "USERS.CSV", "users.csv "] {

@@ -1,0 +1,113 @@
+//! What of a set's row has no room on the site: the rooms of the columns that its values go to, and the rows that are applied
+//! without such a value. It must not refuse a row; that is done where rows are read.
+
+use crate::db::{Bulk, DbError, Field, Params};
+use crate::moodle::room::Room;
+use crate::report::{Code, shown};
+use crate::run::resolve::{KEY_WIDTH, resolved};
+use crate::run::work::Work;
+use crate::sets::Terms;
+
+/// The rooms of the columns that values of a row go to.
+#[derive(Clone, Copy, Debug)]
+pub struct Rooms {
+    /// The course's key, or the cohort's.
+    pub container: Room,
+    /// The group's name or idnumber, or the name of a cohort.
+    pub group: Room,
+}
+
+impl Rooms {
+    /// The rooms for a set of these terms.
+    pub fn of(work: &Work<'_>, terms: &Terms) -> Self {
+        let of = |table: &str, column: &str| Room::of(work.site, table, column, KEY_WIDTH);
+        let any = Room { width: KEY_WIDTH };
+        match (terms.cohorts, terms.cohort_key, terms.group_by_idnumber) {
+            // A cohort without a name is called as its key.
+            (true, "idnumber", _) => {
+                Self { container: of("cohort", "idnumber").and(of("cohort", "name")), group: of("cohort", "name") }
+            }
+            (true, "name", _) => Self { container: of("cohort", "name"), group: of("cohort", "name") },
+            (true, ..) => Self { container: any, group: of("cohort", "name") },
+            // A group that is made for its idnumber is called so, too.
+            (false, _, true) => Self { container: any, group: of("groups", "idnumber").and(of("groups", "name")) },
+            (false, _, false) => Self { container: any, group: of("groups", "name") },
+        }
+    }
+}
+
+/// A value of a row that is left out; the rest of the row is applied.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    code: Code,
+    value: String,
+    hint: String,
+}
+
+impl LeftOut {
+    /// The value of the column `name` of a set, unless it has room.
+    pub fn unless_it_fits(room: Room, name: &str, value: &str) -> Option<Self> {
+        let code = room.fits(value).err()?;
+        Some(Self { code, value: shown(value), hint: format!("{name} {}", room.width) })
+    }
+}
+
+/// Loads the lines of rows that are applied without a value, with what is to be told of each.
+pub struct Incomplete {
+    rows: Bulk,
+    any: bool,
+}
+
+impl Incomplete {
+    /// Makes the table `set_incomplete`.
+    pub fn open(work: &mut Work<'_>) -> Self {
+        let columns = "line BIGINT NOT NULL PRIMARY KEY, code VARCHAR(40) NOT NULL, value VARCHAR(255) NOT NULL, hint VARCHAR(255) NOT NULL";
+        work.conn.temporary("set_incomplete", columns);
+        Self { rows: Bulk::new(work.conn.dialect(), "set_incomplete", "line, code, value, hint"), any: false }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn add(&mut self, work: &mut Work<'_>, line: u64, left_out: &LeftOut) -> Result<(), DbError> {
+        self.any = true;
+        let LeftOut { code, value, hint } = left_out;
+        let row = [Field::Int(line as i64), Field::Text(code.as_str()), Field::Text(value), Field::Text(hint)];
+        self.rows.push(work.conn, &row).await
+    }
+
+    /// Sends what is left; true if there is any such row.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn finish(self, work: &mut Work<'_>) -> Result<bool, DbError> {
+        self.rows.finish(work.conn).await?;
+        Ok(self.any)
+    }
+}
+
+/// Tells those rows, but for what was told of them already: that nobody is meant by them says more.
+///
+/// # Errors
+/// The engine's.
+pub async fn tell(work: &mut Work<'_>) -> Result<(), DbError> {
+    let select = "SELECT t.line, t.code, t.value, t.hint FROM set_incomplete t
+        WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = t.line)";
+    let params = work.params();
+    work.tell_problems(select, params).await.map(|_| ())
+}
+
+/// Whose group is left out keeps the groups that he has: adds them to `set_ungrouped`. One statement.
+///
+/// # Errors
+/// The engine's.
+pub async fn keep_groups(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
+    let sql = work.conn.dialect().insert_absent(
+        "set_ungrouped",
+        "userid, courseid",
+        "SELECT DISTINCT u.userid, k.courseid FROM set_incomplete t JOIN stage_line l ON l.line = t.line
+            JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey WHERE :resolved",
+    );
+    work.conn.exec(&sql, &resolved(Params::new(), never)).await.map(|_| ())
+}
