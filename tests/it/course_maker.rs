@@ -82,7 +82,7 @@ impl Site {
 
 /// One run that makes courses, with its effects, or the rehearsal of one.
 pub async fn make(conn: &mut Conn, engine: &Engine, file: &File, terms: &NewCourses, now: i64, simulate: bool) -> Made {
-    conn.read_collation().await.unwrap();
+    conn.read_collations().await.unwrap();
     let moodle = Moodle::read(conn).await.unwrap();
     let run = match simulate {
         true => 0,
