@@ -56,11 +56,16 @@ async fn round(shared: &Shared, said: Option<String>) -> Option<String> {
     }
 }
 
+/// A mail server's words without the addresses that they may repeat.
+fn without_addresses(words: &str) -> String {
+    words.split(' ').map(|word| if word.contains('@') { "…" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
 /// Numbers only: no name, no address.
 pub fn log_round(round: &Round, said: Option<&String>) {
     let Round { sent, put_off, failed, given_up, skipped, problem, .. } = round;
     if let Some(problem) = problem.as_ref().filter(|problem| Some(*problem) != said) {
-        tracing::error!("mails cannot be sent: {problem}; they wait, see 'enrold mails'");
+        tracing::error!("mails cannot be sent: {}; they wait, see 'enrold mails'", without_addresses(problem));
     }
     if *failed + *given_up > 0 {
         tracing::warn!(failed, given_up, "mails: {failed} refused for good, {given_up} given up; see 'enrold mails'");
@@ -72,5 +77,16 @@ pub fn log_round(round: &Round, said: Option<&String>) {
             skipped,
             "mails: {sent} sent, {put_off} put off, {skipped} to users who get none"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_addresses;
+
+    #[test]
+    fn an_address_is_not_repeated() {
+        assert_eq!(without_addresses("421 4.7.0 <a.b@example.org>: try later"), "421 4.7.0 … try later");
+        assert_eq!(without_addresses("connection refused"), "connection refused");
     }
 }

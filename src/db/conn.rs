@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
+use super::collation::Collations;
 use super::dialect::Dialect;
 use super::error::DbError;
 use super::row::{Row, lite_row, my_row, pg_row};
@@ -23,11 +24,11 @@ pub(super) enum Raw {
     Lite(SqliteConnection),
 }
 
-/// A connection, with the site's prefix and collation, that counts its statements.
+/// A connection, with the site's prefix and collations, that counts its statements.
 pub struct Conn {
     pub(super) raw: Raw,
     prefix: String,
-    collation: String,
+    collations: Collations,
     pub(super) in_run: bool,
     statements: Arc<AtomicU64>,
     pub(super) scratch: Scratch,
@@ -70,7 +71,7 @@ impl Conn {
         Self {
             raw,
             prefix: prefix.to_owned(),
-            collation: String::new(),
+            collations: Collations::default(),
             in_run: false,
             statements,
             scratch: Scratch::default(),
@@ -98,19 +99,36 @@ impl Conn {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// The site's collation on MariaDB, empty elsewhere.
-    pub fn collation(&self) -> &str {
-        &self.collation
+    /// An exact comparison of a column of the site's `table` with a key of ours ([`Dialect::exact`]).
+    pub fn exact(&self, table: &str, column: &str, key: &str) -> String {
+        self.dialect().exact(column, key, self.collations.of(table, column))
     }
 
-    /// An exact comparison of a site's column with a key of ours ([`Dialect::exact`]).
-    pub fn exact(&self, column: &str, key: &str) -> String {
-        self.dialect().exact(column, key, &self.collation)
+    /// A column of the site's `table` and a key of ours that Moodle takes for equal ([`Dialect::alike`]).
+    pub fn alike(&self, table: &str, column: &str, key: &str) -> String {
+        self.dialect().alike(column, key, self.collations.of(table, column))
     }
 
-    /// A text of ours as the site compares its own: by its collation on MariaDB, exactly elsewhere.
-    pub fn collated(&self, key: &str) -> String {
-        self.dialect().collated(key, &self.collation)
+    /// A key of ours to group by as a column of the site's `table` would ([`Dialect::grouped`]).
+    pub fn grouped(&self, table: &str, column: &str, key: &str) -> String {
+        self.dialect().grouped(key, self.collations.of(table, column))
+    }
+
+    /// The condition that a column of the site's `table` cannot hold a text of ours, whatever its length; `None` where it can
+    /// hold every character ([`Dialect::unstorable`]).
+    pub fn unstorable(&self, table: &str, column: &str, text: &str) -> Option<String> {
+        self.dialect().unstorable(text, self.collations.of(table, column))
+    }
+
+    /// A text as a column of the site's `table` can hold it ([`Dialect::fitting`]).
+    pub fn fitting(&self, table: &str, column: &str, text: &str) -> String {
+        self.dialect().fitting(text, self.collations.of(table, column))
+    }
+
+    /// Whether a column of the site's `table` has room for every character of a text; its length is not looked at.
+    pub fn can_hold(&self, table: &str, column: &str, text: &str) -> bool {
+        let narrow = self.unstorable(table, column, "''").is_some();
+        !narrow || text.chars().all(|c| c <= '\u{ffff}')
     }
 
     /// The quoted full name of a site's table.
@@ -132,7 +150,7 @@ impl Conn {
     /// [`DbError::ImplicitCommit`] for DDL, ANALYZE and TRUNCATE inside a run, else the engine's error.
     pub async fn exec(&mut self, template: &str, params: &Params) -> Result<u64, DbError> {
         let statement = self.rendered(template, params)?;
-        self.refuse_implicit_commit(&statement.sql)?;
+        self.refuse_implicit_commit(template)?;
         if self.scratch.has_nothing_for(&statement.sql) {
             return Ok(0);
         }
@@ -148,13 +166,9 @@ impl Conn {
             Raw::My(raw) => unbound!(sent).execute(raw).await.map(|done| done.rows_affected()),
             Raw::Lite(raw) => bound!(statement).execute(raw).await.map(|done| done.rows_affected()),
         };
-        tracing::trace!(
-            duration_ms = watch.millis(),
-            rows = outcome.as_ref().ok(),
-            "{}",
-            super::error::beginning(&statement.sql)
-        );
-        outcome.map_err(|error| DbError::from_sqlx(error, &statement.sql))
+        let rows = outcome.as_ref().ok();
+        tracing::trace!(duration_ms = watch.millis(), rows, "{}", super::error::beginning(template));
+        outcome.map_err(|error| DbError::from_sqlx(error, template))
     }
 
     /// Runs a statement without parameters in the engine's simple protocol: session settings, DDL, BEGIN.
@@ -163,11 +177,11 @@ impl Conn {
     /// As [`Conn::exec`].
     pub async fn command(&mut self, template: &str) -> Result<(), DbError> {
         let statement = self.rendered(template, &Params::new())?;
-        self.refuse_implicit_commit(&statement.sql)?;
+        self.refuse_implicit_commit(template)?;
         self.counted();
         let sent = self.with_waiting(&statement.sql)?;
         let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
-        outcome.map_err(|error| DbError::from_sqlx(error, &statement.sql))
+        outcome.map_err(|error| DbError::from_sqlx(error, template))
     }
 
     /// [`Conn::command`], but on PostgreSQL it goes with the next statement, whose error may be its own and undoes it too.
@@ -216,27 +230,17 @@ impl Conn {
         self.counted();
         let sent = self.with_waiting(&sql)?;
         let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
-        outcome.map_err(|error| DbError::from_sqlx(error, &sql))
+        // Its values stand in the text itself.
+        outcome.map_err(|error| DbError::from_sqlx(error, super::error::head(template)))
     }
 
-    /// Reads the collation of the site's texts, which ours must share on MariaDB; nothing on the others.
+    /// Reads the collations of the site's texts, by which ours are compared with them on MariaDB; nothing on the others.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn read_collation(&mut self) -> Result<(), DbError> {
-        if self.dialect() != Dialect::Maria {
-            return Ok(());
-        }
-        let params = Params::new().with("name", format!("{}user", self.prefix));
-        let sql = "SELECT CAST(collation_name AS CHAR) FROM information_schema.columns
-            WHERE table_schema = DATABASE() AND table_name = :name AND column_name = 'username'";
-        self.collation = self.row(sql, &params).await?.map(|row| row.text(0)).unwrap_or_default();
-        if self.collation.is_empty() {
-            return Ok(());
-        }
-        // Texts and casts of the session then mix with the site's columns.
-        let charset = self.collation.split('_').next().unwrap_or("utf8mb4").to_owned();
-        self.command(&format!("SET NAMES {charset} COLLATE {}", self.collation)).await
+    pub async fn read_collations(&mut self) -> Result<(), DbError> {
+        self.collations = Collations::read(self).await?;
+        Ok(())
     }
 
     /// Reads all rows of a query whose result is small.
@@ -282,11 +286,10 @@ impl Conn {
         self.fits(statement.sql.len()).await?;
         self.counted();
         let sent = self.with_waiting(&statement.sql)?;
-        let sql = statement.sql.as_str();
         match &mut self.raw {
-            Raw::Pg(raw) => drain(unbound!(sent).fetch(raw), sql, pg_row, &mut take).await,
-            Raw::My(raw) => drain(unbound!(sent).fetch(raw), sql, my_row, &mut take).await,
-            Raw::Lite(raw) => drain(bound!(statement).fetch(raw), sql, lite_row, &mut take).await,
+            Raw::Pg(raw) => drain(unbound!(sent).fetch(raw), template, pg_row, &mut take).await,
+            Raw::My(raw) => drain(unbound!(sent).fetch(raw), template, my_row, &mut take).await,
+            Raw::Lite(raw) => drain(bound!(statement).fetch(raw), template, lite_row, &mut take).await,
         }
     }
 
@@ -322,7 +325,7 @@ impl Conn {
                 texts.into_iter().fold(query, |query, text| query.bind(text)).execute(raw).await.map(|_| ())
             }
         };
-        outcome.map_err(|error| DbError::from_sqlx(error, sql))
+        outcome.map_err(|error| DbError::from_sqlx(error, super::error::head(sql)))
     }
 
     /// Closes the connection; errors do not matter any more.
@@ -337,7 +340,7 @@ impl Conn {
 
 async fn drain<R, S, F>(
     mut stream: S,
-    sql: &str,
+    template: &str,
     decode: fn(&R) -> Result<Row, DbError>,
     take: &mut F,
 ) -> Result<(), DbError>
@@ -345,7 +348,7 @@ where
     S: Stream<Item = Result<R, sqlx::Error>> + Unpin,
     F: FnMut(Row) -> Result<(), DbError>,
 {
-    while let Some(row) = stream.try_next().await.map_err(|error| DbError::from_sqlx(error, sql))? {
+    while let Some(row) = stream.try_next().await.map_err(|error| DbError::from_sqlx(error, template))? {
         take(decode(&row)?)?;
     }
     Ok(())

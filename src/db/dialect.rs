@@ -1,6 +1,9 @@
 //! What differs between the three engines, as named functions that give SQL text.
 //! It must not open connections and must not know Moodle's tables.
 
+use super::collation::Collation;
+use super::sql::{maria_text, postgres_text};
+
 /// So many numbers PostgreSQL may compare with one by one.
 const FEW: i64 = 100;
 
@@ -58,16 +61,35 @@ impl Dialect {
         }
     }
 
+    /// A text as a literal, whatever stands in it, that may be part of a template.
+    pub fn text(self, text: &str) -> String {
+        match self {
+            Self::Maria => maria_text(text),
+            Self::Postgres => postgres_text(text),
+            Self::Lite => format!("'{}'", text.replace('\'', "''")),
+        }
+    }
+
+    /// A text of the site that can be compared and united with any other text, by its bytes: on MariaDB two columns of
+    /// different collations cannot. No index is used.
+    pub fn neutral(self, column: &str) -> String {
+        match self {
+            Self::Maria => format!("CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin"),
+            _ => column.to_owned(),
+        }
+    }
+
     /// One row of `alias` as a JSON object text with these columns.
     pub fn json_row(self, alias: &str, columns: &[String]) -> String {
         let pairs = columns
             .iter()
-            .map(|column| format!("'{column}', {alias}.{}", self.quote(column)))
+            .map(|column| format!("{}, {alias}.{}", self.text(column), self.quote(column)))
             .collect::<Vec<_>>()
             .join(", ");
         match self {
             Self::Postgres => format!("CAST(json_build_object({pairs}) AS TEXT)"),
-            Self::Maria => format!("JSON_OBJECT({pairs})"),
+            // Of columns of several collations it would compare with nothing.
+            Self::Maria => self.neutral(&format!("JSON_OBJECT({pairs})")),
             Self::Lite => format!("json_object({pairs})"),
         }
     }
@@ -81,14 +103,14 @@ impl Dialect {
             let comma = if at > 0 { "," } else { "" };
             let value = format!("{alias}.{}", self.quote(column));
             let value = if is_int(column) { value } else { format!("CAST(to_json({value}) AS TEXT)") };
-            format!("'{comma}\"{column}\":' || {value}")
+            format!("{} || {value}", self.text(&format!("{comma}{}:", serde_json::Value::from(column.as_str()))))
         });
         // The same as the server's own, which takes over where something is NULL, in a third of the time.
         let members = members.collect::<Vec<_>>().join(" || ");
         format!("COALESCE('{{' || {members} || '}}', CAST(row_to_json({alias}) AS TEXT))")
     }
 
-    /// One member of a JSON object text, as text.
+    /// One member of a JSON object text, as text; `key` is a plain name (letters, digits, `_`).
     pub fn json_text(self, expression: &str, key: &str) -> String {
         match self {
             Self::Postgres => format!("(CAST({expression} AS json)->>'{key}')"),
@@ -98,7 +120,7 @@ impl Dialect {
     }
 
     /// Several members of a JSON object text, as texts: a join that the `FROM` needs (with a table named `alias`), and each
-    /// one's expression. PostgreSQL reads the object once for all of them.
+    /// one's expression; `keys` are plain names. PostgreSQL reads the object once for all of them.
     pub fn json_texts(self, expression: &str, alias: &str, keys: &[&str]) -> (String, Vec<String>) {
         if self != Self::Postgres {
             return (String::new(), keys.iter().map(|key| self.json_text(expression, key)).collect());
@@ -179,22 +201,59 @@ impl Dialect {
     }
 
     /// An exact comparison of a column of the site with a key of ours, by the column's index.
-    /// On MariaDB the site's collation alone would take `É` for `e`; `BINARY` alone would not use the index.
-    pub fn exact(self, column: &str, key: &str, collation: &str) -> String {
-        match self {
-            Self::Maria if !collation.is_empty() => {
-                format!("({column} = {key} COLLATE {collation} AND BINARY {column} = BINARY {key})")
+    /// On MariaDB the column's collation alone would take `É` for `e`; `BINARY` alone would not use the index.
+    pub fn exact(self, column: &str, key: &str, collation: Option<&Collation>) -> String {
+        if self != Self::Maria {
+            return format!("{column} = {key}");
+        }
+        match collation {
+            Some(collation) if !collation.is_unicode() => {
+                let column = self.neutral(column);
+                format!("({column} = {key} AND BINARY {column} = BINARY {key})")
             }
-            Self::Maria => format!("({column} = {key} AND BINARY {column} = BINARY {key})"),
+            _ => format!("({} AND BINARY {column} = BINARY {key})", self.alike(column, key, collation)),
+        }
+    }
+
+    /// A column of the site and a key of ours that Moodle takes for equal: by the column's collation on MariaDB, exactly
+    /// elsewhere.
+    pub fn alike(self, column: &str, key: &str, collation: Option<&Collation>) -> String {
+        match (self, collation) {
+            (Self::Maria, Some(collation)) if collation.is_four_bytes() => {
+                format!("{column} = {key} COLLATE {collation}")
+            }
+            // What such a column cannot hold it does not: to convert it would be an error inside INSERT … SELECT.
+            (Self::Maria, Some(collation)) if collation.is_unicode() => format!(
+                "{column} = CONVERT(CASE WHEN {} THEN {key} END USING {}) COLLATE {collation}",
+                three_bytes(key),
+                collation.charset()
+            ),
             _ => format!("{column} = {key}"),
         }
     }
 
-    /// A text of ours under the site's collation: whoever compares it takes for equal what Moodle takes for equal there.
-    pub fn collated(self, key: &str, collation: &str) -> String {
-        match self {
-            Self::Maria if !collation.is_empty() => format!("{key} COLLATE {collation}"),
+    /// A key of ours to group by: whoever does takes for equal what Moodle takes for equal in a column of this collation.
+    pub fn grouped(self, key: &str, collation: Option<&Collation>) -> String {
+        match (self, collation) {
+            (Self::Maria, Some(collation)) if collation.is_unicode() => {
+                format!("{key} COLLATE {}", collation.of_four_bytes())
+            }
             _ => key.to_owned(),
+        }
+    }
+
+    /// The condition that a text of ours holds a character that a column of this collation has no room for; `None` where
+    /// every character has room (other character sets than UTF-8 are not Moodle's: `doctor` refuses them).
+    pub fn unstorable(self, text: &str, collation: Option<&Collation>) -> Option<String> {
+        let narrow = collation.is_some_and(|collation| collation.is_unicode() && !collation.is_four_bytes());
+        (self == Self::Maria && narrow).then(|| format!("NOT ({})", three_bytes(text)))
+    }
+
+    /// A text for a column of this collation: what it has no room for is shown as U+FFFD. For what only tells of something.
+    pub fn fitting(self, text: &str, collation: Option<&Collation>) -> String {
+        match self.unstorable(text, collation) {
+            Some(_) => format!("REGEXP_REPLACE({text}, '[^\\x{{1}}-\\x{{FFFF}}]', '\u{fffd}')"),
+            None => text.to_owned(),
         }
     }
 
@@ -251,6 +310,11 @@ impl Dialect {
             Self::Lite => format!("CREATE TEMPORARY TABLE {name} ({columns})"),
         }
     }
+}
+
+/// The condition that no character of a text takes four bytes in UTF-8: those, and only those, are two units of UTF-16.
+fn three_bytes(text: &str) -> String {
+    format!("LENGTH(CONVERT({text} USING utf16)) = 2 * CHAR_LENGTH({text})")
 }
 
 #[cfg(test)]

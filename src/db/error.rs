@@ -5,6 +5,8 @@ use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::sqlite::SqliteError;
 
+use super::words;
+
 /// An error of the database room.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -36,7 +38,7 @@ pub enum DbError {
     Other {
         /// The engine's words.
         what: String,
-        /// How the statement begins.
+        /// How the statement's template begins.
         statement: String,
         /// The server lacks what it needs for anybody: room on its disk, a right, the leave to write. No fault of what was
         /// asked.
@@ -60,29 +62,34 @@ impl DbError {
         Self::Other { what: what.into(), statement: String::new(), of_server: false }
     }
 
-    pub(super) fn from_sqlx(error: sqlx::Error, sql: &str) -> Self {
+    /// An error of the driver. `template` is the statement before its values were put in: what is shown of a statement
+    /// holds none, nor do the engine's words ([`words::without_values`]); they are whole in the log at level debug.
+    pub(super) fn from_sqlx(error: sqlx::Error, template: &str) -> Self {
         match error {
             sqlx::Error::Database(database) => {
                 let code = match database.try_downcast_ref::<MySqlDatabaseError>() {
                     Some(maria) => maria.number().to_string(),
                     None => database.code().unwrap_or_default().into_owned(),
                 };
-                let what = database.message().to_owned();
+                let what = words::without_values(&code, database.message());
+                if what != database.message() {
+                    tracing::debug!(code, "the database says: {}", database.message());
+                }
                 if is_transient_code(&code) {
                     Self::Transient { code, what }
                 } else if is_lost_code(&code) {
                     Self::Lost(what)
                 } else if database.is_unique_violation() {
-                    Self::Taken(format!("{what} [{code}] — in: {}", beginning(sql)))
+                    Self::Taken(format!("{what} [{code}] — in: {}", beginning(template)))
                 } else {
                     let of_server = is_unable_code(&code) || is_unable_file(database.as_ref(), &code);
-                    Self::Other { what: format!("{what} [{code}]"), statement: beginning(sql), of_server }
+                    Self::Other { what: format!("{what} [{code}]"), statement: beginning(template), of_server }
                 }
             }
             sqlx::Error::Io(io) => Self::Lost(io.to_string()),
             sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => Self::Lost(error.to_string()),
             sqlx::Error::Protocol(text) => Self::Lost(text),
-            other => Self::Other { what: other.to_string(), statement: beginning(sql), of_server: false },
+            other => Self::Other { what: other.to_string(), statement: beginning(template), of_server: false },
         }
     }
 }
@@ -146,7 +153,26 @@ fn is_lost_code(code: &str) -> bool {
         || matches!(code, "57P01" | "57P02" | "57P03" | "1053" | "1927" | "2006" | "2013")
 }
 
-pub(super) fn beginning(sql: &str) -> String {
-    let flat = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+/// How a template begins, on one line.
+pub(super) fn beginning(template: &str) -> String {
+    let flat = template.split_whitespace().collect::<Vec<_>>().join(" ");
     flat.chars().take(400).collect()
+}
+
+/// What stands before the values of a statement that has them in its text.
+pub(super) fn head(sql: &str) -> &str {
+    let end = ["'", " VALUES "].iter().filter_map(|mark| sql.find(mark)).min();
+    &sql[..end.unwrap_or(sql.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::head;
+
+    #[test]
+    fn values_are_behind_the_head() {
+        assert_eq!(head("INSERT INTO t (a, b) VALUES (1, 'x')"), "INSERT INTO t (a, b)");
+        assert_eq!(head("UPDATE t SET a = 'x' WHERE b = 1"), "UPDATE t SET a = ");
+        assert_eq!(head("DELETE FROM t"), "DELETE FROM t");
+    }
 }

@@ -2,6 +2,7 @@
 //! It must not know enrolments; it is the only room that names sqlx.
 
 mod bulk;
+mod collation;
 mod columns;
 mod conn;
 mod dialect;
@@ -12,8 +13,10 @@ mod remote;
 mod row;
 mod schema;
 mod scratch;
+mod session;
 mod sql;
 mod transaction;
+mod words;
 
 pub use bulk::{Bulk, Field};
 pub use columns::Columns;
@@ -77,7 +80,10 @@ impl Database {
             }
             "mysql" | "mariadb" => {
                 let url = url.replacen("mariadb:", "mysql:", 1);
-                Options::My(Box::new(MySqlConnectOptions::from_str(&url).map_err(broken)?))
+                // The session's settings are made at once, in `session`.
+                let options = MySqlConnectOptions::from_str(&url).map_err(broken)?;
+                let options = options.pipes_as_concat(false).no_engine_substitution(false).timezone(None);
+                Options::My(Box::new(options.set_names(false)))
             }
             _ => {
                 return Err(DbError::Url("database.url must begin with sqlite:, postgres:// or mysql://".to_owned()));
@@ -172,7 +178,7 @@ impl Database {
             }
         };
         let mut conn = Conn::new(raw, &self.prefix, statements);
-        self.settle_session(&mut conn, lock_timeout).await?;
+        session::settle(&mut conn, lock_timeout).await?;
         Ok(conn)
     }
 
@@ -185,29 +191,6 @@ impl Database {
                 Raw::Lite(sqlx::SqliteConnection::connect_with(&quiet(options)).await?)
             }
         })
-    }
-
-    async fn settle_session(&self, conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
-        match conn.dialect() {
-            Dialect::Postgres => {
-                // A file gets its last name after the commit: a power cut must not leave the name and take the commit.
-                // A bulk run sorts and joins more than the default 4 MB hold; temporary tables stay in memory to 64 MB.
-                // Their statistics only tell small from large: a tenth of the usual sample does.
-                let millis = lock_timeout.as_millis();
-                conn.command(&format!(
-                    "SET lock_timeout = {millis}; SET work_mem = '64MB'; SET temp_buffers = '64MB'; SET jit = off; SET default_statistics_target = 10; SET standard_conforming_strings = on;
-                     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-                ))
-                .await
-            }
-            Dialect::Maria => {
-                let seconds = lock_timeout.as_secs().max(1);
-                conn.command("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
-                conn.command(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}")).await?;
-                conn.read_collation().await
-            }
-            Dialect::Lite => Ok(()),
-        }
     }
 }
 

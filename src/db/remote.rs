@@ -3,6 +3,7 @@
 
 mod probe;
 mod session;
+mod setup;
 
 use std::time::Duration;
 
@@ -75,6 +76,7 @@ pub enum RemoteError {
 pub struct Remote {
     raw: Raw,
     timeouts: RemoteTimeouts,
+    skipped: Vec<String>,
 }
 
 /// One column with its type as the engine calls it.
@@ -84,18 +86,24 @@ struct Described {
 }
 
 impl Remote {
-    /// Connects, sends the `setup` statements, and takes a snapshot.
+    /// Connects, sends the `setup` statements, and takes a snapshot. A statement about encodings that the server refuses is
+    /// left out ([`Remote::skipped`]): the session speaks UTF-8 whatever it would have said.
     ///
     /// # Errors
-    /// The URL, the connection, or one of the statements.
+    /// The URL, the connection, or one of the other statements.
     pub async fn connect(url: &str, timeouts: RemoteTimeouts, setup: &[String]) -> Result<Self, RemoteError> {
         let opened = tokio::time::timeout(timeouts.connect, session::open(url)).await;
         let raw = opened.map_err(|_| {
             DbError::Connect(format!("no answer within {} s; see connect_timeout", timeouts.connect.as_secs()))
         })??;
-        let mut remote = Self { raw, timeouts };
+        let mut remote = Self { raw, timeouts, skipped: Vec::new() };
         remote.settle(setup).await?;
         Ok(remote)
+    }
+
+    /// The statements about encodings that the server has refused.
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
     }
 
     /// Streams the distinct rows in a fixed order, each value as text; `columns` are their names in the other database,

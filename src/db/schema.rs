@@ -147,14 +147,10 @@ fn dialect_ddl(conn: &Conn, statement: &str) -> Vec<String> {
     made
 }
 
-fn table_options(conn: &Conn) -> String {
+/// On MariaDB enrold's own texts have room for every character and compare with any column of the site, by their bytes.
+fn table_options(conn: &Conn) -> &'static str {
     match conn.dialect() {
-        Dialect::Maria => {
-            let collation = if conn.collation().is_empty() { "utf8mb4_unicode_ci" } else { conn.collation() };
-            let charset = collation.split('_').next().unwrap_or("utf8mb4");
-            format!("ENGINE=InnoDB DEFAULT CHARSET={charset} COLLATE={collation} ROW_FORMAT=DYNAMIC")
-        }
-        Dialect::Postgres => String::new(),
-        Dialect::Lite => String::new(),
+        Dialect::Maria => "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC",
+        Dialect::Postgres | Dialect::Lite => "",
     }
 }

@@ -1,5 +1,5 @@
-//! SQL templates: `{table}` becomes the site's quoted table name, `:name` a number, a fragment or a bound text.
-//! It must not know connections or what the statements mean.
+//! SQL templates: `{table}` becomes the site's quoted table name, `{=column}` a text that compares with every other, `:name`
+//! a number, a fragment or a text. It must not know connections or what the statements mean.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::dialect::Dialect;
 pub enum Value {
     /// A number, written into the statement.
     Int(i64),
-    /// A text: bound on SQLite, quoted for PostgreSQL, hexadecimal digits for MariaDB; never written as it is.
+    /// A text: bound on SQLite, quoted for PostgreSQL, hexadecimal digits for MariaDB.
     Text(String),
     /// A fragment of SQL made by [`Dialect`]'s functions; it may hold `{table}` and `:name` itself.
     Sql(String),
@@ -83,47 +83,67 @@ pub struct MissingParameter(pub String);
 
 /// Renders a template for a dialect and a table prefix.
 ///
-/// Tables named `enrold_…` have no prefix, the rest get the site's. Quoted texts are left as they are; remarks, from `--`
-/// to the end of the line, are left out.
+/// Tables named `enrold_…` have no prefix, the rest get the site's. `{=c.name}` is a column of the site as
+/// [`Dialect::neutral`] gives it. Quoted texts and quoted identifiers are left as they are; remarks, from `--` to the end of
+/// the line, are left out.
 pub fn render(template: &str, dialect: Dialect, prefix: &str, params: &Params) -> Result<Statement, MissingParameter> {
     let mut statement = Statement { sql: String::with_capacity(template.len() + 64), texts: Vec::new() };
     render_into(template, dialect, prefix, params, &mut statement)?;
     Ok(statement)
 }
 
-/// A text for MariaDB as hexadecimal digits, which no character can leave.
+/// A text for MariaDB as hexadecimal digits, which no character can leave whatever the session's `sql_mode` says; one of
+/// letters, digits and little else in quotes, to be read.
+///
+/// It is a literal, so that a column that it is compared with lends it its collation (a cast would insist on the session's).
+/// A column in three-byte `utf8` has no room for a character of four bytes, and MariaDB refuses the comparison; such a text
+/// brings its own collation, and is simply not equal.
 ///
 /// Not bound: the driver closes each prepared statement with a packet that has no answer and leaves Nagle's algorithm
 /// on, so that every next statement would wait 40 ms for the server's delayed acknowledgement (measured).
 pub fn maria_text(text: &str) -> String {
     use std::fmt::Write;
-    let mut hex = String::with_capacity(text.len() * 2 + 20);
-    hex.push_str("CAST(X'");
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte)) {
+        return format!("'{text}'");
+    }
+    let mut hex = String::with_capacity(text.len() * 2 + 40);
+    hex.push_str("_utf8mb4 X'");
     for byte in text.bytes() {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
     }
-    hex.push_str("' AS CHAR)");
+    hex.push('\'');
+    if text.bytes().any(|byte| byte >= FOUR_BYTES) {
+        hex.push_str(" COLLATE utf8mb4_bin");
+    }
     hex
 }
 
-/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled, and the session takes a backslash for a
-/// backslash (`standard_conforming_strings`).
+/// The least first byte of a character that takes four in UTF-8.
+const FOUR_BYTES: u8 = 0xf0;
+
+/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled. A text with a backslash is written in the
+/// form that reads the same whether the session has `standard_conforming_strings` or has lost it (a pooler, a trigger, a
+/// default of the role); every other text does so anyway.
 ///
 /// Not bound: a statement that is prepared takes two messages and two answers instead of one.
 pub fn postgres_text(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = text.replace('\'', "''");
+    match quoted.contains('\\') {
+        true => format!(" E'{}'", quoted.replace('\\', "\\\\")),
+        false => format!("'{quoted}'"),
+    }
 }
 
 /// Renders the table names of a statement that has no parameters but may hold `:` anywhere.
 pub fn render_tables(template: &str, dialect: Dialect, prefix: &str) -> String {
     let mut sql = String::with_capacity(template.len() + 16);
     let mut rest = template;
-    while let Some(at) = rest.find(['\'', '{']) {
+    while let Some(at) = rest.find(['\'', '"', '`', '{']) {
         sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {
-            b'\'' => copy_quoted(tail, &mut sql),
+            quote @ (b'\'' | b'"' | b'`') => copy_quoted(tail, quote, &mut sql),
             _ => copy_table(tail, dialect, prefix, &mut sql),
         };
     }
@@ -139,7 +159,7 @@ fn render_into(
     out: &mut Statement,
 ) -> Result<(), MissingParameter> {
     let mut rest = template;
-    while let Some(at) = rest.find(['\'', '{', ':', '-']) {
+    while let Some(at) = rest.find(['\'', '"', '`', '{', ':', '-']) {
         out.sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {
@@ -149,7 +169,7 @@ fn render_into(
                 out.sql.push('-');
                 &tail[1..]
             }
-            b'\'' => copy_quoted(tail, &mut out.sql),
+            quote @ (b'\'' | b'"' | b'`') => copy_quoted(tail, quote, &mut out.sql),
             b'{' => copy_table(tail, dialect, prefix, &mut out.sql),
             _ => copy_parameter(tail, dialect, prefix, params, out)?,
         };
@@ -158,8 +178,9 @@ fn render_into(
     Ok(())
 }
 
-fn copy_quoted<'a>(tail: &'a str, sql: &mut String) -> &'a str {
-    let end = tail[1..].find('\'').map_or(tail.len(), |at| at + 2);
+/// A text or an identifier up to its quote; a doubled one ends it and begins it again, which comes to the same.
+fn copy_quoted<'a>(tail: &'a str, quote: u8, sql: &mut String) -> &'a str {
+    let end = tail[1..].find(char::from(quote)).map_or(tail.len(), |at| at + 2);
     sql.push_str(&tail[..end]);
     &tail[end..]
 }
@@ -167,6 +188,10 @@ fn copy_quoted<'a>(tail: &'a str, sql: &mut String) -> &'a str {
 fn copy_table<'a>(tail: &'a str, dialect: Dialect, prefix: &str, sql: &mut String) -> &'a str {
     let end = tail.find('}').unwrap_or(tail.len());
     let name = tail[1..end].trim();
+    if let Some(column) = name.strip_prefix('=') {
+        sql.push_str(&dialect.neutral(column));
+        return tail.get(end + 1..).unwrap_or("");
+    }
     let full = if name.starts_with("enrold_") { name.to_owned() } else { format!("{prefix}{name}") };
     sql.push_str(&dialect.quote(&full));
     tail.get(end + 1..).unwrap_or("")
@@ -229,6 +254,73 @@ mod tests {
         let params = Params::new().fragment("cond", "x.id = :id").with("id", -1);
         let got = sql(Dialect::Maria, "SELECT 1 FROM {enrold_run} x WHERE :cond", params);
         assert_eq!(got.sql, "SELECT 1 FROM `enrold_run` x WHERE x.id = (-1)");
+    }
+
+    #[test]
+    fn quoted_identifiers_are_no_template() {
+        for (dialect, name) in [
+            (Dialect::Postgres, r#""we'ird:col{x}--""y""#),
+            (Dialect::Maria, "`we'ird:col{x}--``y`"),
+            (Dialect::Lite, r#""we'ird:col{x}--""y""#),
+        ] {
+            let template = format!("SELECT x.{name}, :id FROM {{user}} x -- '");
+            let got = sql(dialect, &template, Params::new().with("id", 7));
+            let user = dialect.quote("mdl_user");
+            assert_eq!(got.sql, format!("SELECT x.{name}, 7 FROM {user} x "));
+            assert_eq!(dialect.quote(&name[1..name.len() - 1].replace("\"\"", "\"").replace("``", "`")), name);
+            assert_eq!(
+                render_tables(&format!("SELECT {name} FROM {{user}}"), dialect, "mdl_"),
+                format!("SELECT {name} FROM {user}")
+            );
+        }
+    }
+
+    /// What a server reads in quotes, with or without `standard_conforming_strings`.
+    fn read_back(literal: &str, conforming: bool) -> String {
+        let (escapes, rest) = match literal.trim_start().strip_prefix('E') {
+            Some(rest) => (true, rest),
+            None => (!conforming, literal),
+        };
+        let inner = rest.strip_prefix('\'').unwrap().strip_suffix('\'').unwrap();
+        let mut read = String::new();
+        let mut chars = inner.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '\'' => assert_eq!(chars.next(), Some('\''), "{literal} ends early"),
+                '\\' if escapes => {
+                    read.push(chars.next().unwrap());
+                    continue;
+                }
+                _ => {}
+            }
+            read.push(c);
+        }
+        read
+    }
+
+    #[test]
+    fn a_text_stays_one_under_both_ways_of_reading_a_backslash() {
+        for text in ["", "O'Hara", "\\", "a\\'b", "\\'); DROP TABLE x; --", "''\\\\''", "C:\\n"] {
+            for conforming in [true, false] {
+                assert_eq!(read_back(&postgres_text(text), conforming), text, "{text:?} {conforming}");
+            }
+        }
+    }
+
+    #[test]
+    fn mariadb_gets_digits_and_what_is_as_harmless() {
+        assert_eq!(maria_text("enrol_meta v1.2-3"), "'enrol_meta v1.2-3'");
+        assert_eq!(maria_text(""), "''");
+        assert_eq!(maria_text("a'\\"), "_utf8mb4 X'61275c'");
+        assert_eq!(maria_text("é\u{ffff}"), "_utf8mb4 X'c3a9efbfbf'");
+        assert_eq!(maria_text("🎓"), "_utf8mb4 X'f09f8e93' COLLATE utf8mb4_bin");
+    }
+
+    #[test]
+    fn columns_of_the_site_are_made_comparable_on_mariadb() {
+        let of = |dialect| sql(dialect, "SELECT {=c.name} FROM {config} c", Params::new()).sql;
+        assert_eq!(of(Dialect::Maria), "SELECT CONVERT(c.name USING utf8mb4) COLLATE utf8mb4_bin FROM `mdl_config` c");
+        assert_eq!(of(Dialect::Lite), "SELECT c.name FROM \"mdl_config\" c");
     }
 
     #[test]

@@ -62,11 +62,11 @@ impl Conn {
     }
 
     /// DDL and its kin would end the run's transaction on MariaDB.
-    pub(super) fn refuse_implicit_commit(&self, sql: &str) -> Result<(), DbError> {
+    pub(super) fn refuse_implicit_commit(&self, template: &str) -> Result<(), DbError> {
         if !self.in_run || self.dialect() != Dialect::Maria {
             return Ok(());
         }
-        let words = sql.split_whitespace().take(2).map(str::to_ascii_uppercase).collect::<Vec<_>>();
+        let words = template.split_whitespace().take(2).map(str::to_ascii_uppercase).collect::<Vec<_>>();
         let first = words.first().map_or("", String::as_str);
         let second = words.get(1).map_or("", String::as_str);
         let commits = matches!(
@@ -84,7 +84,7 @@ impl Conn {
                 | "START"
         );
         if commits && second != "TEMPORARY" {
-            return Err(DbError::ImplicitCommit(sql.chars().take(80).collect()));
+            return Err(DbError::ImplicitCommit(template.chars().take(80).collect()));
         }
         Ok(())
     }

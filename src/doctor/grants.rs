@@ -107,10 +107,7 @@ pub fn for_migrate(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
             general("USAGE, CREATE", format!("SCHEMA {}", dialect.quote(&grantee.schema))),
         ],
         Dialect::Maria => {
-            // enrold's tables take the collation of this column, which a stranger to the table cannot see.
-            let user = grantee.place(dialect, &format!("{}user", grantee.prefix));
-            let mut grants = vec![general("SELECT (username)", user)];
-            grants.extend(NEEDS.iter().filter(|need| need.is_own()).map(|need| {
+            let own = NEEDS.iter().filter(|need| need.is_own()).map(|need| {
                 let rights = match need.table {
                     "enrold_schema" => "SELECT, INSERT, CREATE",
                     "enrold_lease" => "INSERT, CREATE",
@@ -120,8 +117,8 @@ pub fn for_migrate(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
                     table: Some(need.table),
                     sql: grantee.grant(dialect, rights, &grantee.place(dialect, need.table)),
                 }
-            }));
-            grants
+            });
+            own.collect()
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod grants;
 pub mod needs;
 
 mod catalogue;
+mod collations;
 mod finding;
 mod mails;
 mod moodle;
@@ -99,6 +100,7 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
         findings.push(finding);
         return Ok(());
     }
+    findings.extend(collations::examine(conn).await?);
     let grantee = tables::grantee(conn).await?;
     let own = catalogue.table("enrold_schema").is_some();
     let courses = makes_courses(conn, settings).await;

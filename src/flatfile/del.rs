@@ -80,7 +80,7 @@ async fn find_endings(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
 async fn find_candidates(work: &mut Work<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
     let params = work.params().fragment("reach", reach(work, unenrol, scope)).fragment("free", free_methods());
     work.conn.exec("DELETE FROM candidate", &params).await?;
-    let owned = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND r.component || '' = 'enrol_' || e.enrol AND r.itemid + 0 = e.id";
+    let owned = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND {=r.component || ''} = 'enrol_' || e.enrol AND r.itemid + 0 = e.id";
     let manual = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND r.component || '' = ''";
     let exists = |condition: &str| {
         format!("CASE WHEN EXISTS (SELECT 1 FROM {{role_assignments}} r WHERE {condition}) THEN 1 ELSE 0 END")

@@ -307,19 +307,15 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
                     AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
             ),
         );
-    let params = chunk.lookups.fragments(params);
+    let params =
+        chunk.lookups.fragments(params).fragment("other", conn.fitting("logstore_standard_log", "other", "t.other"));
     // Moodle tells of deleted grades only where completion is on for the site (spec enrol-core 10).
     let completion = site.number("enablecompletion", 1) == 1;
-    // The pieces of `other` come from columns, casts and JSON: a UNION on MariaDB wants one collation.
-    let collate = match conn.collation() {
-        "" => String::new(),
-        collation => format!(" COLLATE {collation}"),
-    };
     let branches = EVENTS
         .iter()
         .filter(|event| completion || event.object != "grade_grades")
         .filter(|event| chunk.kinds.iter().any(|kind| event.kinds.contains(&format!("'{kind}'"))))
-        .map(|event| branch(event, &collate))
+        .map(|event| branch(event, dialect))
         .collect::<Vec<_>>();
     if branches.is_empty() {
         return Ok(());
@@ -328,21 +324,23 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
         "INSERT INTO {{logstore_standard_log}} (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,
                 contextinstanceid, userid, courseid, relateduserid, anonymous, other, timecreated, origin)
          SELECT t.eventname, 'core', t.action, t.target, t.objecttable, t.objectid, t.crud, t.edulevel, t.contextid, t.contextlevel,
-                t.contextinstanceid, :actor, t.courseid, t.relateduserid, 0, t.other, :now, 'cli'
+                t.contextinstanceid, :actor, t.courseid, t.relateduserid, 0, :other, :now, 'cli'
            FROM ({}) t ORDER BY t.seq",
         branches.join(" UNION ALL ")
     );
-    let sql = if dialect == crate::db::Dialect::Maria { sql.replace('\\', "\\\\") } else { sql };
     conn.exec(&sql, &params).await.map(|_| ())
 }
 
-fn branch(event: &Event, collate: &str) -> String {
+fn branch(event: &Event, dialect: Dialect) -> String {
+    // Its pieces come from columns, casts and JSON: a UNION on MariaDB wants one collation.
+    let other = dialect.neutral(&format!("({})", event.other));
+    // It holds backslashes.
+    let name = dialect.text(event.name);
     format!(
-        "SELECT c.seq, '{}' AS eventname, '{}' AS action, '{}' AS target, '{}' AS objecttable, {} AS objectid, '{}' AS crud, {} AS edulevel,
-                k.id AS contextid, k.contextlevel, k.instanceid AS contextinstanceid, c.courseid, {} AS relateduserid, ({}){collate} AS other
+        "SELECT c.seq, {name} AS eventname, '{}' AS action, '{}' AS target, '{}' AS objecttable, {} AS objectid, '{}' AS crud, {} AS edulevel,
+                k.id AS contextid, k.contextlevel, k.instanceid AS contextinstanceid, c.courseid, {} AS relateduserid, {other} AS other
            FROM {{enrold_change}} c JOIN {{context}} k ON k.id = c.contextid {}
           WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0 AND c.kind IN ({})",
-        event.name,
         event.action,
         event.target,
         event.object,
@@ -350,7 +348,6 @@ fn branch(event: &Event, collate: &str) -> String {
         event.crud,
         event.edulevel,
         if event.related == "NULL" { "CAST(NULL AS DECIMAL(20))".to_owned() } else { event.related.to_owned() },
-        event.other,
         event.joins,
         event.kinds
     )

@@ -38,7 +38,7 @@ pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
             }
         }
     }
-    conn.read_collation().await?;
+    conn.read_collations().await?;
     Ok(tables().len())
 }
 
@@ -48,7 +48,7 @@ pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
 /// The engine's.
 pub async fn load_sample(conn: &mut Conn) -> Result<(), DbError> {
     conn.begin().await?;
-    for statement in sample_statements(conn.dialect()) {
+    for statement in sample_statements() {
         conn.literal(&statement).await?;
     }
     conn.commit().await?;
@@ -59,17 +59,9 @@ pub async fn load_sample(conn: &mut Conn) -> Result<(), DbError> {
 }
 
 /// The statements of the sample; a `;` at a line's end only ever ends a statement.
-fn sample_statements(dialect: Dialect) -> Vec<String> {
+fn sample_statements() -> Vec<String> {
     let text: String = SAMPLE.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n")).collect();
-    text.split(";\n")
-        .map(str::trim)
-        .filter(|statement| !statement.is_empty())
-        .map(|statement| match dialect {
-            // Class names hold backslashes, which MariaDB reads as escapes.
-            Dialect::Maria => statement.replace('\\', "\\\\"),
-            _ => statement.to_owned(),
-        })
-        .collect()
+    text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
 }
 
 /// Rows with explicit ids leave PostgreSQL's sequences behind.
@@ -93,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_sample_is_whole_statements() {
-        let statements = sample_statements(Dialect::Postgres);
+        let statements = sample_statements();
         assert!(statements.len() > 20);
         assert!(statements.iter().all(|statement| statement.starts_with("INSERT INTO {")));
     }

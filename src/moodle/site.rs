@@ -76,10 +76,10 @@ impl Site {
         let text = |column: &str| conn.dialect().to_text(column);
         let params = none.fragment("roleid", text("r.id")).fragment("contextid", text("MIN(k.id)"));
         // In one look: each statement is an answer to wait for, before every run.
-        let all = "SELECT 'config' AS place, c.name, '' AS part, c.value FROM {config} c
-             UNION ALL SELECT 'plugin', p.plugin, p.name, p.value FROM {config_plugins} p
+        let all = "SELECT 'config' AS place, {=c.name}, '' AS part, {=c.value} FROM {config} c
+             UNION ALL SELECT 'plugin', {=p.plugin}, {=p.name}, {=p.value} FROM {config_plugins} p
                  WHERE p.plugin LIKE 'enrol%' OR p.plugin IN ('tool_log', 'logstore_standard', 'moodlecourse')
-             UNION ALL SELECT 'role', r.shortname, r.archetype, :roleid FROM {role} r
+             UNION ALL SELECT 'role', {=r.shortname}, {=r.archetype}, :roleid FROM {role} r
              UNION ALL SELECT 'system', '', '', :contextid FROM {context} k WHERE k.contextlevel = 10";
         for row in conn.rows(all, &params).await? {
             let (name, value) = (row.text(1), row.text(3));

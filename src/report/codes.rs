@@ -124,6 +124,8 @@ codes! {
     GroupUnknown = "group-unknown",
     /// Several groups of the course match. Value: what the set says; hint: the course.
     GroupAmbiguous = "group-ambiguous",
+    /// A character that the site's column has no room for. Value: the text; hint: the column.
+    ValueCharset = "value-charset",
     /// Groups that cannot be named. Value: the course; hint: what is wrong.
     GroupName = "group-name",
     /// A column of a full set that is not read. Value: its name; hint: the columns that are.

@@ -166,6 +166,9 @@ impl Code {
             Code::GroupAmbiguous => format!(
                 "several groups of the course {h} are \"{v}\": nobody joins or leaves one by it; give each its own name"
             ),
+            Code::ValueCharset => format!(
+                "\"{v}\" holds a character that the site's column {h} has no room for (utf8mb3 takes no emoji): nothing is made under this name, and nobody loses anything by it; correct the name, or convert the table to utf8mb4 (admin/cli/mysql_collation.php)"
+            ),
             Code::CohortOwned => format!("the cohort \"{v}\" belongs to {h}, which fills it: nothing is done to it"),
             Code::RuleUnusable => format!(
                 "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by it: correct it, or disable the method"
@@ -350,6 +353,9 @@ impl Code {
             ),
             Code::GroupAmbiguous => format!(
                 "plusieurs groupes du cours {h} sont « {v} » : personne n'en rejoint ni n'en quitte un par lui ; donnez à chacun son propre nom"
+            ),
+            Code::ValueCharset => format!(
+                "« {v} » contient un caractère que la colonne {h} du site ne peut pas enregistrer (utf8mb3 n'admet pas d'emoji) : rien n'est créé sous ce nom, et personne n'y perd rien ; corrigez le nom, ou convertissez la table en utf8mb4 (admin/cli/mysql_collation.php)"
             ),
             Code::CohortOwned => format!("la cohorte « {v} » appartient à {h}, qui la remplit : rien n'y est fait"),
             Code::RuleUnusable => format!(

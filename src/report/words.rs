@@ -141,6 +141,8 @@ pub fn note(note: &Note, locale: Locale) -> String {
         (Note::CategoryGone(id), Locale::Fr) => format!("aucune catégorie n'a l'identifiant {id}, celui prévu pour les nouveaux cours : ils sont dans la première catégorie du site ; corrigez default_category de la source et déplacez-les"),
         (Note::TemplateGone(name), Locale::En) => format!("no course has the short name \"{name}\" of the template: new courses got the site's default settings"),
         (Note::TemplateGone(name), Locale::Fr) => format!("aucun cours n'a le nom abrégé « {name} » du modèle : les nouveaux cours ont les réglages par défaut du site"),
+        (Note::SetupSkipped(statement), Locale::En) => format!("the second database refused \"{statement}\" (setup, or Moodle's dbsetupsql): it was left out, enrold reads UTF-8 anyway; remove it"),
+        (Note::SetupSkipped(statement), Locale::Fr) => format!("la seconde base a refusé « {statement} » (setup, ou dbsetupsql de Moodle) : l'instruction a été omise, enrold lit de toute façon de l'UTF-8 ; retirez-la"),
         (Note::EffectsPending(why), Locale::En) => format!("committed, but what follows (flags, log events, the hook's file) is not all written ({why}): the next run goes on with it"),
         (Note::EffectsPending(why), Locale::Fr) => format!("validé, mais la suite (indicateurs, événements, fichier du hook) n'est pas entièrement écrite ({why}) : le prochain passage la reprend"),
         (Note::DelIgnored, Locale::En) => "unenrolaction is 'keep' on this site: del lines end nothing".to_owned(),

@@ -54,7 +54,7 @@ const BELOW: &str =
 /// only they enrolled: a capability that was taken from one role must not do that unseen.
 async fn hold_without_roles(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let params = pass.params(work);
-    let roles = "SELECT COUNT(*) FROM {role_capabilities} p JOIN {capabilities} c ON c.name = p.capability
+    let roles = "SELECT COUNT(*) FROM {role_capabilities} p JOIN {capabilities} c ON c.name = :capability
         WHERE p.contextid = :system AND p.permission = 1 AND p.capability = :capability";
     if work.conn.number(roles, &params).await? > 0 {
         return Ok(());

@@ -8,7 +8,7 @@ SELECT r.contextid, r.userid, MIN(r.timemodified) AS timestart
   JOIN {role_assignments} r ON r.contextid = k.id
   JOIN {role_capabilities} p ON p.roleid = r.roleid + 0 AND p.contextid = :system AND p.permission = 1
        AND p.capability = :capability
-  JOIN {capabilities} c ON c.name = p.capability
+  JOIN {capabilities} c ON c.name = :capability
  WHERE k.contextlevel = 40
  GROUP BY r.contextid, r.userid
 

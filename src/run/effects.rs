@@ -276,14 +276,14 @@ impl Effects<'_> {
 
     /// One flag per course that lost an instance (spec enrol-core 11): whoever looks at it gets its rights anew.
     async fn context_flags(&mut self, run: i64) -> Result<(), DbError> {
-        let gone = "SELECT k.path AS name FROM {context} k WHERE k.id IN
+        let gone = "SELECT {=k.path} AS name FROM {context} k WHERE k.id IN
             (SELECT c.contextid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind = 'instance.remove')";
         let params = Params::new()
             .with("run", run)
             .with("clock", self.clock)
             .with("expiry", self.clock + self.site.session_timeout())
             .fragment("gone", gone)
-            .fragment("same", self.conn.exact("f.name", "d.name"));
+            .fragment("same", self.conn.exact("cache_flags", "f.name", "d.name"));
         let set = [("value", "'1'"), ("timemodified", ":clock"), ("expiry", ":expiry")];
         let condition = "f.flagtype || '' = 'accesslib/dirtycontexts' AND :same";
         let update = self.conn.dialect().update_joined("{cache_flags}", "f", &set, "(:gone) d", condition);
@@ -306,7 +306,7 @@ impl Effects<'_> {
             .with("to", to)
             .with("clock", self.clock)
             .with("expiry", self.clock + self.site.session_timeout())
-            .fragment("same", self.conn.exact("f.name", "d.name"));
+            .fragment("same", self.conn.exact("cache_flags", "f.name", "d.name"));
         let update = self.conn.dialect().update_joined(
             "{cache_flags}",
             "f",

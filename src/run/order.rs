@@ -134,6 +134,8 @@ pub struct SetOrder {
     pub origins: Option<Origins>,
     /// Why there is no snapshot: the run fails with this.
     pub refused: Option<Problem>,
+    /// Statements about encodings that the second database refused.
+    pub skipped_setup: Vec<String>,
     /// Rows of the files that are not in the snapshot, because they could not be read.
     pub unread: Vec<SetProblem>,
     /// What is told of where it comes from: the file that was dropped, or nothing for a view.

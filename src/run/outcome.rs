@@ -305,6 +305,8 @@ pub enum Note {
     CategoryGone(i64),
     /// No course has this short name, so new courses got the site's defaults.
     TemplateGone(String),
+    /// A source's statement about encodings, which the second database refused.
+    SetupSkipped(String),
     /// `coursecompleted.delays` names a course that does not exist, by this short name.
     DelayOfNoCourse(String),
     /// The run was cut into so many parts, each a transaction.

@@ -74,7 +74,7 @@ pub async fn keys(work: &mut Work<'_>, keys: Keys) -> Result<(), DbError> {
 /// The engine's.
 pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
     work.conn.temporary("stage_user", "ukey VARCHAR(255) NOT NULL PRIMARY KEY, userid BIGINT, found BIGINT NOT NULL");
-    let exact = |column: &str| work.conn.exact(column, "k.ukey");
+    let exact = |column: &str| work.conn.exact("user", column, "k.ukey");
     let (table, on) = match key {
         UserKey::Username => ("{user}", format!("{} AND u.mnethostid = :host AND u.deleted = 0", exact("u.username"))),
         UserKey::Idnumber => ("{user}", format!("{} AND u.idnumber <> '' AND u.deleted = 0", exact("u.idnumber"))),
@@ -114,8 +114,8 @@ async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
             "ckey VARCHAR(255) NOT NULL PRIMARY KEY, courseid BIGINT, contextid BIGINT, category BIGINT, found BIGINT NOT NULL",
         );
     let on = match key {
-        CourseKey::Shortname => work.conn.exact("u.shortname", "k.ckey"),
-        CourseKey::Idnumber => format!("{} AND u.idnumber <> ''", work.conn.exact("u.idnumber", "k.ckey")),
+        CourseKey::Shortname => work.conn.exact("course", "u.shortname", "k.ckey"),
+        CourseKey::Idnumber => format!("{} AND u.idnumber <> ''", work.conn.exact("course", "u.idnumber", "k.ckey")),
         CourseKey::Id => format!("u.id = {}", work.conn.dialect().to_int("k.ckey")),
     };
     let params = work.params().fragment("same", on);

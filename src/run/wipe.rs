@@ -75,10 +75,12 @@ async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Resu
         .cloned()
         .collect();
     let list = copied.iter().map(|column| work.conn.dialect().quote(column)).collect::<Vec<_>>();
-    let params = work
-        .at(grades)
-        .fragment("columns", list.join(", "))
-        .fragment("values", list.iter().map(|column| format!("g.{column}")).collect::<Vec<_>>().join(", "));
+    let values = copied
+        .iter()
+        .zip(&list)
+        .map(|(column, quoted)| work.conn.fitting("grade_grades_history", column, &format!("g.{quoted}")));
+    let values = values.collect::<Vec<_>>().join(", ");
+    let params = work.at(grades).fragment("columns", list.join(", ")).fragment("values", values);
     let written = work
         .conn
         .exec(

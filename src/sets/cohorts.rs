@@ -8,6 +8,11 @@ use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
 use crate::sets::Terms;
 
+/// The place of problems without a line of their own among those of the run: many rows name one cohort.
+const LINES: i64 = -3_000_000_000_000;
+/// A condition that holds for nothing.
+const NEVER: &str = "1 = 0";
+
 const RANK_COHORT: i64 = 10;
 const RANK_LEAVE: i64 = 20;
 const RANK_JOIN: i64 = 30;
@@ -38,6 +43,8 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
     let params = resolved(work.params(), terms, never)
         .with("userkey", terms.keys.user.as_str())
         .with("cohortkey", terms.cohort_key)
+        .with("keycolumn", format!("cohort.{}", key_column(terms)))
+        .fragment("unstorable", unstorable(work, key_column(terms), "l.ckey"))
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
         .fragment("cohortcount", work.conn.dialect().to_text("k.found"));
     Ok(work
@@ -45,10 +52,10 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
             "SELECT l.line,
                     CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
                          WHEN u.userid IN (:never) THEN 'account-protected'
-                         WHEN k.found = 0 THEN 'cohort-unknown' WHEN k.found > 1 THEN 'cohort-ambiguous' ELSE 'cohort-owned' END AS code,
+                         WHEN k.found = 0 AND :unstorable THEN 'value-charset' WHEN k.found = 0 THEN 'cohort-unknown' WHEN k.found > 1 THEN 'cohort-ambiguous' ELSE 'cohort-owned' END AS code,
                     CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN l.ukey ELSE l.ckey END AS value,
                     CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount WHEN u.userid IN (:never) THEN :userkey
-                         WHEN k.found = 0 THEN :cohortkey WHEN k.found > 1 THEN :cohortcount ELSE k.component END AS hint
+                         WHEN k.found = 0 AND :unstorable THEN :keycolumn WHEN k.found = 0 THEN :cohortkey WHEN k.found > 1 THEN :cohortcount ELSE k.component END AS hint
                FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_cohort k ON k.ckey = l.ckey
               WHERE NOT (:resolved)",
             params,
@@ -83,9 +90,19 @@ async fn find(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
 fn same(work: &Work<'_>, terms: &Terms, key: &str) -> String {
     match terms.cohort_key {
         "id" => format!("{} = {key}", work.conn.dialect().to_text("c.id")),
-        "name" => work.conn.exact("c.name", key),
-        _ => format!("{} AND c.idnumber <> ''", work.conn.exact("c.idnumber", key)),
+        "name" => work.conn.exact("cohort", "c.name", key),
+        _ => format!("{} AND c.idnumber <> ''", work.conn.exact("cohort", "c.idnumber", key)),
     }
+}
+
+/// The column of a cohort that a key names.
+fn key_column(terms: &Terms) -> &'static str {
+    if terms.cohort_key == "name" { "name" } else { "idnumber" }
+}
+
+/// The condition that a text has a character for which the column of the site's cohorts has no room.
+fn unstorable(work: &Work<'_>, column: &str, text: &str) -> String {
+    work.conn.unstorable("cohort", column, text).unwrap_or_else(|| NEVER.to_owned())
 }
 
 /// Makes the cohorts that no row finds, in the system context; gives how many.
@@ -96,11 +113,16 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
     );
     let (name, idnumber) = match terms.cohort_key {
         "name" => ("l.ckey", "''"),
-        _ => ("COALESCE(NULLIF(MAX(l.gkey), ''), l.ckey)", "l.ckey"),
+        _ => (":named", "l.ckey"),
     };
+    let unnamed = unstorable(work, "name", "l.gkey");
     let params = work
         .params()
+        .with("line", LINES)
         .fragment("name", name)
+        .fragment("named", "COALESCE(NULLIF(MAX(CASE WHEN :unnamed THEN '' ELSE l.gkey END), ''), l.ckey)")
+        .fragment("unnamed", unnamed.as_str())
+        .fragment("unstorable", unstorable(work, key_column(terms), "l.ckey"))
         .fragment("idnumber", idnumber)
         .with("system", work.site.system_context)
         .with("own_component", terms.cohort_component.as_str());
@@ -109,10 +131,18 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         .exec(
             "INSERT INTO new_cohort (n, name, idnumber)
              SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), :name, :idnumber
-               FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 0 GROUP BY l.ckey",
+               FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 0 WHERE NOT (:unstorable) GROUP BY l.ckey",
             &params,
         )
         .await? as i64;
+    if unnamed != NEVER {
+        // The cohort is made under its key: nobody loses a place by its name.
+        let sql = "INSERT INTO {enrold_error} (run, line, code, value, hint)
+            SELECT :run, :line + ROW_NUMBER() OVER (ORDER BY t.ckey), 'value-charset', t.name, 'cohort.name'
+              FROM (SELECT l.ckey, MIN(l.gkey) AS name FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 0
+                     WHERE :unnamed AND NOT (:unstorable) GROUP BY l.ckey) t";
+        work.conn.exec(sql, &params).await?;
+    }
     if missing == 0 {
         return Ok(0);
     }

@@ -5,19 +5,21 @@ use crate::db::DbError;
 use crate::run::work::Work;
 use crate::sets::Terms;
 
-/// The place of these problems among those of the run: they have no line of their own, for many rows name one group.
-const LINES: i64 = -1_000_000_000_000;
+/// The place of these problems among those of the run, behind those of courses and of unread rows: they have no line of
+/// their own, for many rows name one group.
+const LINES: i64 = -3_000_000_000_000;
 
 /// The condition that the group `o` is the one that `t` names.
 pub fn same(work: &Work<'_>, terms: &Terms) -> String {
     match terms.group_by_idnumber {
-        true => work.conn.exact("o.idnumber", "t.gkey"),
-        false => work.conn.exact("o.name", "t.gkey"),
+        true => work.conn.exact("groups", "o.idnumber", "t.gkey"),
+        false => work.conn.exact("groups", "o.name", "t.gkey"),
     }
 }
 
-/// Tells each group of `set_group` that its course does not have and that will not be made, or has several times, once; makes
-/// `set_ungrouped`: who is named with one. Grows with the groups that are named, two statements.
+/// Tells each group of `set_group` that its course does not have and that will not be made (or cannot be: its name has a
+/// character that the site's column has no room for), or has several times, once; makes `set_ungrouped`: who is named with
+/// one. Grows with the groups that are named, three statements at most.
 ///
 /// # Errors
 /// The engine's.
@@ -25,16 +27,25 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
     let lacking = "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (courseid, userid)";
     work.conn.temporary("set_ungrouped", lacking);
     let same = same(work, terms);
-    let params = work.params().with("line", LINES).fragment("same", same).with("made", i64::from(terms.create_groups));
+    let columns: &[&str] = if terms.group_by_idnumber { &["idnumber", "name"] } else { &["name"] };
+    let unstorable = columns.iter().find_map(|column| work.conn.unstorable("groups", column, "t.gkey"));
+    let params = work
+        .params()
+        .with("line", LINES)
+        .with("made", i64::from(terms.create_groups))
+        .with("column", format!("groups.{}", columns[0]))
+        .fragment("same", same)
+        .fragment("unstorable", format!("CASE WHEN {} THEN 1 ELSE 0 END", unstorable.as_deref().unwrap_or("1 = 0")));
     work.tell_problems(
             "SELECT :line + ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey) AS line,
-                    CASE WHEN q.found = 0 THEN 'group-unknown' ELSE 'group-ambiguous' END AS code, q.gkey AS value, c.shortname AS hint
-               FROM (SELECT t.courseid, t.gkey, COUNT(o.id) AS found
+                    CASE WHEN q.found > 1 THEN 'group-ambiguous' WHEN :made = 0 THEN 'group-unknown' ELSE 'value-charset' END AS code, q.gkey AS value,
+                    CASE WHEN q.found = 0 AND :made = 1 THEN :column ELSE c.shortname END AS hint
+               FROM (SELECT t.courseid, t.gkey, :unstorable AS unstorable, COUNT(o.id) AS found
                        FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
                        LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
                       GROUP BY t.courseid, t.gkey) q
                JOIN {course} c ON c.id = q.courseid
-              WHERE q.found > 1 OR (q.found = 0 AND :made = 0)",
+              WHERE q.found > 1 OR (q.found = 0 AND (:made = 0 OR q.unstorable = 1))",
             params.clone(),
         )
         .await?;
@@ -42,9 +53,13 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
         .exec(
             "INSERT INTO set_ungrouped (userid, courseid) SELECT DISTINCT q.userid, q.courseid
                FROM (SELECT t.userid, t.courseid FROM set_group t LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
-                      GROUP BY t.userid, t.courseid, t.gkey HAVING COUNT(o.id) > 1 OR (COUNT(o.id) = 0 AND :made = 0)) q",
+                      GROUP BY t.userid, t.courseid, t.gkey HAVING COUNT(o.id) > 1 OR (COUNT(o.id) = 0 AND (:made = 0 OR :unstorable = 1))) q",
             &params,
         )
         .await?;
+    if let Some(unstorable) = unstorable {
+        let sql = format!("DELETE FROM set_group WHERE {}", unstorable.replace("t.gkey", "gkey"));
+        work.conn.exec(&sql, &params).await?;
+    }
     work.conn.analyse("set_ungrouped").await
 }

@@ -36,7 +36,7 @@ use crate::rules::{Follow, Policy};
 use crate::run::SetOrder;
 use crate::run::error::{RunError, RunResult};
 use crate::run::observe::Moment;
-use crate::run::outcome::Lines;
+use crate::run::outcome::{Lines, Note};
 use crate::run::reconcile::{self, View};
 use crate::run::resolve;
 use crate::run::work::Work;
@@ -55,6 +55,7 @@ pub async fn apply(
     file: &RegularFile,
 ) -> RunResult<()> {
     work.cause = DATABASE.name;
+    work.notes.extend(order.skipped_setup.iter().cloned().map(Note::SetupSkipped));
     let (header, mut lines) = stage::load(work, terms, order, file).await?;
     if terms.cohorts {
         return apply_cohorts(work, terms, lines, header.has_incomplete).await;

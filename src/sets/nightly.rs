@@ -54,9 +54,12 @@ impl Engine {
             Ok(source) => fetch(name, source, state, now).await,
         };
         let order = match fetched {
-            Ok((snapshot, courses)) => {
-                SetOrder { snapshot: snapshot.path, courses: courses.map(|courses| courses.path), ..SetOrder::of(name) }
-            }
+            Ok((snapshot, courses)) => SetOrder {
+                snapshot: snapshot.path,
+                courses: courses.map(|courses| courses.path),
+                skipped_setup: snapshot.skipped_setup,
+                ..SetOrder::of(name)
+            },
             Err(reason) => SetOrder { refused: Some(refused(name, reason)), ..SetOrder::of(name) },
         };
         self.apply_set(&order, simulate).await

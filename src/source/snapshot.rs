@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub rows: u64,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
+    /// Statements about encodings that the second database refused; they were left out.
+    pub skipped_setup: Vec<String>,
     /// The list of where its rows stand in their files ([`super::Origins`]), if it comes from files.
     pub origins: Option<PathBuf>,
 }
@@ -129,7 +131,7 @@ impl SnapshotWriter {
         let origins = origins.map(|(list, part)| keep_list(list, &part, &path.with_extension(LIST))).transpose()?;
         part.rename(&path)?;
         forget_oldest(&dir, &path).map_err(|error| SnapshotError { path: dir, error })?;
-        Ok(Snapshot { path, rows, sha256, origins })
+        Ok(Snapshot { path, rows, sha256, skipped_setup: Vec::new(), origins })
     }
 }
 

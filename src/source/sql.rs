@@ -176,8 +176,9 @@ async fn read(
                 writer.row(&texts).map_err(Stop::from)
             })
             .await?;
+        let skipped_setup = session.skipped().to_vec();
         session.close().await;
-        Ok(writer.finish()?)
+        Ok(Snapshot { skipped_setup, ..writer.finish()? })
     };
     work.await.map_err(|stop| match stop {
         Stop::Remote(error) => SourceError::Remote { source_name: source_name.to_owned(), error },

@@ -89,7 +89,7 @@ pub async fn make(
     now: i64,
     simulate: bool,
 ) -> Made {
-    conn.read_collation().await.unwrap();
+    conn.read_collations().await.unwrap();
     let moodle = Moodle::read(conn).await.unwrap();
     let run = match simulate {
         true => 0,

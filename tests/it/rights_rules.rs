@@ -68,7 +68,7 @@ async fn everything(engine: &Engine, kinds: &mut BTreeSet<String>) {
 }
 
 /// A cohort with a group, a link to its course with a group and a conversation, a role in a category.
-async fn links(site: &mut Site) {
+pub async fn links(site: &mut Site) {
     let at = |name: &'static str, value: i64| (name, value.into());
     let text = |name: &'static str, value: &str| (name, value.into());
     for (id, course) in [(9100, 9), (9101, 3)] {
@@ -113,7 +113,7 @@ async fn links(site: &mut Site) {
 }
 
 /// An autoenrol instance whose rule asks for everything that enrold knows, with groups by a field and a welcome mail.
-async fn conditions(site: &mut Site) {
+pub async fn conditions(site: &mut Site) {
     let any = [
         r#"{"type":"cohort","id":3}"#,
         r#"{"type":"cohort"}"#,
@@ -153,7 +153,7 @@ async fn conditions(site: &mut Site) {
 }
 
 /// A course after another one, with the groups of the first and a welcome mail.
-async fn completions(site: &mut Site) {
+pub async fn completions(site: &mut Site) {
     let chain = [
         ("id", 9220.into()),
         ("enrol", "coursecompleted".into()),
@@ -172,7 +172,7 @@ async fn completions(site: &mut Site) {
 }
 
 /// The other way round: members leave, the link has no group, nobody has a role in a category.
-async fn undo_links(site: &mut Site) {
+pub async fn undo_links(site: &mut Site) {
     site.sql("UPDATE {enrol} SET customint2 = 0 WHERE id = 9200").await;
     site.sql("DELETE FROM {cohort_members} WHERE userid = 31").await;
     site.sql("DELETE FROM {role_assignments} WHERE id = 9400").await;

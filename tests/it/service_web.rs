@@ -43,7 +43,7 @@ impl Place {
     }
 
     /// The code and the body of a page; `None` if nobody answers.
-    fn get(&self, page: &str) -> Option<(u16, String)> {
+    pub fn get(&self, page: &str) -> Option<(u16, String)> {
         let mut text = String::new();
         let question = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         match self {

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::super::conn::Raw;
 use super::super::error::DbError;
 use super::super::{lite_path, quiet};
-use super::{Remote, RemoteError, within};
+use super::{Remote, RemoteError, setup, within};
 use crate::clock::StopWatch;
 
 /// Virtual machine steps of SQLite between two looks at the clock.
@@ -48,32 +48,61 @@ pub(super) async fn open(url: &str) -> Result<Raw, DbError> {
 
 impl Remote {
     /// Reading only from now on; then the operator's statements; then what they must not change, and one snapshot.
+    ///
+    /// What the server, its roles and poolers set by default is set back before, what the operator's statements may say of
+    /// encodings after them: he may mean what he sets, for it is his view that is read.
     pub(super) async fn settle(&mut self, setup: &[String]) -> Result<(), RemoteError> {
         let millis = self.timeouts.statement.as_millis();
         let seconds = self.timeouts.statement.as_secs();
-        let (before, after): (Vec<String>, &[&str]) = match &self.raw {
+        let (before, encoding, after): (Vec<String>, &str, &[&str]) = match &self.raw {
             Raw::Pg(_) => (
-                vec![format!("SET statement_timeout = {millis}")],
-                &["SET client_encoding = 'UTF8'", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
+                vec![format!(
+                    "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = 0;
+                     SET standard_conforming_strings = on; SET \"DateStyle\" = 'ISO, MDY'; SET transform_null_equals = off"
+                )],
+                "SET client_encoding = 'UTF8'",
+                &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
             ),
             Raw::My(_) => (
                 vec![
                     "SET SESSION TRANSACTION READ ONLY".to_owned(),
+                    "SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1, SESSION sql_auto_is_null = 0,
+                        SESSION autocommit = 1, SESSION completion_type = 0,
+                        SESSION net_write_timeout = GREATEST(@@net_write_timeout, 600)
+                        /*M!100300 , SESSION idle_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0 */"
+                        .to_owned(),
                     match self.is_mariadb().await? {
                         true => format!("SET SESSION max_statement_time = {seconds}"),
                         false => format!("SET SESSION max_execution_time = {millis}"),
                     },
                 ],
+                "SET NAMES utf8mb4",
                 &[
-                    "SET NAMES utf8mb4",
                     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
                     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
                 ],
             ),
-            Raw::Lite(_) => (Vec::new(), &["PRAGMA query_only = on", "BEGIN"]),
+            Raw::Lite(_) => (Vec::new(), "PRAGMA query_only = on", &["BEGIN"]),
         };
-        let statements = before.iter().chain(setup).map(String::as_str).chain(after.iter().copied());
-        for statement in statements.collect::<Vec<_>>() {
+        for statement in &before {
+            self.command(statement).await?;
+        }
+        for statement in setup.iter().flat_map(|statements| setup::pieces(statements)) {
+            let outcome = self.command(statement).await;
+            if setup::is_about_encodings(statement) {
+                if matches!(outcome, Err(RemoteError::Db(DbError::Other { .. }))) {
+                    self.skipped.push(statement.to_owned());
+                } else {
+                    outcome?;
+                }
+                // What comes next is sent in UTF-8.
+                self.command(encoding).await?;
+            } else {
+                outcome?;
+            }
+        }
+        self.command(encoding).await?;
+        for statement in after {
             self.command(statement).await?;
         }
         Ok(())

@@ -99,14 +99,17 @@ async fn name_members(
     Ok(Ok(()))
 }
 
-/// Moodle's mark holds the name's MD5, which SQLite cannot compute: each distinct name comes here once. A name that is
-/// too long gets none.
+/// Moodle's mark holds the name's MD5, which SQLite cannot compute: each distinct name comes here once. A name that no
+/// group can have gets none.
 async fn hash(work: &mut Work<'_>) -> Result<(), DbError> {
     let conn = &mut *work.conn;
     let params = crate::db::Params::new();
     let names = conn.rows("SELECT DISTINCT n.name FROM member_name n WHERE n.name <> ''", &params).await?;
     let mut bulk = Bulk::new(conn.dialect(), "name_hash", "name, hash");
     for name in names.iter().map(|row| row.text(0)).filter(|name| name.chars().count() <= LONGEST) {
+        if !conn.can_hold("groups", "name", &name) {
+            continue;
+        }
         let hash: String = Md5::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         bulk.push(conn, &[Field::Text(&name), Field::Text(&hash)]).await?;
     }
@@ -114,15 +117,21 @@ async fn hash(work: &mut Work<'_>) -> Result<(), DbError> {
     conn.analyse("name_hash").await
 }
 
-/// Instances with names that no group can have; their participants get no group and leave none.
+/// Instances with names that no group can have, by their length or by a character; their participants get no group and leave none.
 async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(Instance, String)>, DbError> {
     let params = work.params();
     let sql = "SELECT n.enrolid, COUNT(*) FROM member_name n LEFT JOIN name_hash h ON h.name = n.name
         WHERE n.name <> '' AND h.name IS NULL GROUP BY n.enrolid";
     let rows = work.conn.rows(sql, &params).await?;
+    let what = |names: i64| match work.conn.unstorable("groups", "name", "''") {
+        None => format!("{names} names have more than {LONGEST} characters"),
+        Some(_) => format!(
+            "{names} names have more than {LONGEST} characters, or one that the column groups.name has no room for (utf8mb3)"
+        ),
+    };
     let wrong = rows.iter().filter_map(|row| {
         let instance = instances.iter().find(|instance| instance.id == row.int(0))?;
-        Some((instance.clone(), format!("{} names have more than {LONGEST} characters", row.int(1))))
+        Some((instance.clone(), what(row.int(1))))
     });
     Ok(wrong.collect())
 }

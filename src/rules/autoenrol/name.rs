@@ -85,7 +85,7 @@ impl Naming {
     /// A field's value in SQL, with the text that stands in for it under `key`.
     fn value(&self, facts: &Facts, dialect: Dialect, name: &str, key: &str) -> Result<(String, String), UnknownField> {
         if let Some(value) = facts.standard_field(name, dialect) {
-            return Ok((value, String::new()));
+            return Ok((dialect.neutral(&value), String::new()));
         }
         let none = format!("No {name}");
         let Some((id, default)) = facts.custom_field(name) else {
@@ -97,7 +97,7 @@ impl Naming {
             None if self.lone_field => none,
             None => String::new(),
         };
-        Ok((format!("COALESCE({own}, :{key})"), fallback))
+        Ok((dialect.neutral(&format!("COALESCE({own}, :{key})")), fallback))
     }
 }
 

@@ -38,8 +38,8 @@ pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         // 0: enrold looks for the first time, and no instance is younger than that.
         .with("begun", if begun > 0 { begun } else { NEVER })
         .with("never", NEVER)
-        .fragment("same_source", work.conn.exact("a.shortname", "d.source"))
-        .fragment("same_target", work.conn.exact("b.shortname", "d.target"));
+        .fragment("same_source", work.conn.exact("course", "a.shortname", "d.source"))
+        .fragment("same_target", work.conn.exact("course", "b.shortname", "d.target"));
     work.conn
         .exec(
             "INSERT INTO chain (enrolid, courseid, contextid, source, enabled, unknown, since, roleid, delay, fixed, period, opens, closes,
@@ -82,8 +82,8 @@ async fn read_delays(work: &mut Work<'_>, delays: &[CourseDelay]) -> RunResult<(
     bulk.finish(work.conn).await?;
     let params = work
         .params()
-        .fragment("same_source", work.conn.exact("k.shortname", "d.source"))
-        .fragment("same_target", work.conn.exact("k.shortname", "d.target"));
+        .fragment("same_source", work.conn.exact("course", "k.shortname", "d.source"))
+        .fragment("same_target", work.conn.exact("course", "k.shortname", "d.target"));
     let unknown = work
         .conn
         .rows(

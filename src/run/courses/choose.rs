@@ -1,7 +1,7 @@
 //! Which rows of `new_course` become courses; the others are told, or left out because the course is there.
 //! It must not write any of Moodle's tables.
 
-use crate::db::{DbError, Params};
+use crate::db::{Conn, DbError, Params};
 use crate::run::courses::LINES;
 use crate::run::work::Work;
 
@@ -18,14 +18,13 @@ pub(super) async fn rows(work: &mut Work<'_>, by_idnumber: bool, fallback: i64) 
         "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(1333) NOT NULL, shortname VARCHAR(255) NOT NULL, idnumber VARCHAR(255) NOT NULL,
          ckey VARCHAR(255) NOT NULL, category BIGINT NOT NULL, chosen BIGINT NOT NULL, verdict VARCHAR(40) NOT NULL",
     );
-    let alike = |column: &str, key: &str| format!("{column} = {}", conn.collated(key));
-    let params = Params::new()
+    let params = unstorable(conn, Params::new(), "n")
         .with("fallback", fallback)
-        .fragment("same", conn.exact("c.shortname", "n.shortname"))
-        .fragment("alike_name", alike("c.shortname", "n.shortname"))
-        .fragment("alike_number", alike("c.idnumber", "n.idnumber"))
-        .fragment("by_name", format!("PARTITION BY a.verdict, {}", conn.collated("a.shortname")))
-        .fragment("by_number", format!("PARTITION BY b.verdict, {}", conn.collated("b.idnumber")))
+        .fragment("same", conn.exact("course", "c.shortname", "n.shortname"))
+        .fragment("alike_name", conn.alike("course", "c.shortname", "n.shortname"))
+        .fragment("alike_number", conn.alike("course", "c.idnumber", "n.idnumber"))
+        .fragment("by_name", format!("PARTITION BY a.verdict, {}", conn.grouped("course", "shortname", "a.shortname")))
+        .fragment("by_number", format!("PARTITION BY b.verdict, {}", conn.grouped("course", "idnumber", "b.idnumber")))
         .fragment("judged", JUDGED)
         .fragment("named", NAMED);
     conn.exec(ROWS, &params).await?;
@@ -39,6 +38,7 @@ const JUDGED: &str = "SELECT n.line, n.fullname, n.shortname, n.idnumber, n.cate
         CASE WHEN EXISTS (SELECT 1 FROM {course} c WHERE :same) THEN 'exists'
              WHEN EXISTS (SELECT 1 FROM {course} c WHERE :alike_name) THEN 'course-shortname-taken'
              WHEN n.idnumber <> '' AND EXISTS (SELECT 1 FROM {course} c WHERE :alike_number) THEN 'course-idnumber-taken'
+             WHEN :unstorable_name OR :unstorable_full OR :unstorable_number THEN 'value-charset'
              WHEN k.found > 1 THEN 'category-ambiguous' WHEN x.id IS NULL THEN 'category-unknown' ELSE '' END AS verdict
    FROM new_course n LEFT JOIN stage_category k ON k.ckey = n.category
    LEFT JOIN {context} x ON x.contextlevel = 40 AND x.path IS NOT NULL
@@ -61,11 +61,22 @@ const ROWS: &str = "INSERT INTO course_row (line, fullname, shortname, idnumber,
            CASE WHEN t.verdict = '' AND t.idnumber <> '' AND t.line <> t.first_line THEN 'course-twice' ELSE t.verdict END
       FROM (SELECT b.*, FIRST_VALUE(b.line) OVER (:by_number ORDER BY b.line DESC) AS first_line FROM (:named) b) t";
 
+/// The conditions that a name in the row `alias` has a character for which the site's column has no room.
+fn unstorable(conn: &Conn, params: Params, alias: &str) -> Params {
+    let of = |column: &str| {
+        conn.unstorable("course", column, &format!("{alias}.{column}")).unwrap_or_else(|| "1 = 0".to_owned())
+    };
+    params
+        .fragment("unstorable_name", of("shortname"))
+        .fragment("unstorable_full", of("fullname"))
+        .fragment("unstorable_number", of("idnumber"))
+}
+
 async fn categories(work: &mut Work<'_>, by_idnumber: bool) -> Result<(), DbError> {
     let conn = &mut *work.conn;
     conn.temporary("stage_category", "ckey VARCHAR(255) NOT NULL PRIMARY KEY, category BIGINT, found BIGINT NOT NULL");
     let same = match by_idnumber {
-        true => conn.exact("c.idnumber", "k.ckey"),
+        true => conn.exact("course_categories", "c.idnumber", "k.ckey"),
         false => format!("{} = k.ckey", conn.dialect().to_text("c.id")),
     };
     conn.exec(
@@ -80,16 +91,17 @@ async fn categories(work: &mut Work<'_>, by_idnumber: bool) -> Result<(), DbErro
 
 async fn tell(work: &mut Work<'_>) -> Result<u64, DbError> {
     let dialect = work.conn.dialect();
-    let alike = format!("c.shortname = {}", work.conn.collated("r.shortname"));
-    let params = work
-        .params()
+    let alike = work.conn.alike("course", "c.shortname", "r.shortname");
+    let params = unstorable(work.conn, work.params(), "r")
         .with("lines", LINES)
         .fragment("chosen", dialect.to_text("r.chosen"))
         .fragment("existing", "(SELECT MIN(c.shortname) FROM {course} c WHERE :alike)")
         .fragment("alike", alike);
     work.tell_problems(
             "SELECT :lines + r.line AS line, r.verdict AS code, r.shortname AS value,
-                    CASE r.verdict WHEN 'course-shortname-taken' THEN :existing WHEN 'course-idnumber-taken' THEN r.idnumber
+                    CASE r.verdict WHEN 'value-charset' THEN CASE WHEN :unstorable_name THEN 'course.shortname' WHEN :unstorable_full THEN 'course.fullname'
+                                                                    ELSE 'course.idnumber' END
+                                   WHEN 'course-shortname-taken' THEN :existing WHEN 'course-idnumber-taken' THEN r.idnumber
                                    WHEN 'course-twice' THEN :chosen ELSE r.ckey END AS hint
                FROM course_row r WHERE r.verdict NOT IN ('', 'exists', 'same')",
             params,

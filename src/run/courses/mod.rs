@@ -92,7 +92,7 @@ impl Template {
         if shortname.is_empty() {
             return Ok(None);
         }
-        let same = work.conn.exact("c.shortname", "n.shortname");
+        let same = work.conn.exact("course", "c.shortname", "n.shortname");
         // Sections inside activities count at the end (Moodle 4.5) and are not copied.
         let own = if work.site.columns.has("course_sections", "component") { "AND s.component IS NULL" } else { "" };
         let params = work.params().with("template", shortname).fragment("same", same).fragment("own", own);
@@ -114,12 +114,12 @@ struct Columns {
 }
 
 impl Columns {
-    /// `base` and these columns; a value that is a text becomes a parameter named after its column.
+    /// `base` and these columns; a value becomes a parameter with the column's number, for its name may be any.
     fn with(work: &Work<'_>, base: Params, columns: Vec<(String, Value)>) -> Self {
         let names = columns.iter().map(|(column, _)| work.conn.dialect().quote(column)).collect::<Vec<_>>().join(", ");
-        let values = columns.iter().map(|(column, _)| format!(":v_{column}")).collect::<Vec<_>>().join(", ");
-        let add = |params: Params, (column, value): (String, Value)| params.with(format!("v_{column}"), value);
-        Self { names, values, params: columns.into_iter().fold(base, add) }
+        let values = (0..columns.len()).map(|at| format!(":v_{at}")).collect::<Vec<_>>().join(", ");
+        let add = |params: Params, (at, (_, value)): (usize, (String, Value))| params.with(format!("v_{at}"), value);
+        Self { names, values, params: columns.into_iter().enumerate().fold(base, add) }
     }
 }
 

@@ -46,15 +46,13 @@ pub(super) async fn make(
 /// Writes the rows, where no course has taken the short name or the idnumber meanwhile, and finds their ids.
 async fn insert(work: &mut Work<'_>, zone: Tz, template: Option<&Template>) -> Result<(), DbError> {
     let before = work.conn.number("SELECT MAX(id) FROM {course}", &work.params()).await?;
-    let alike = |column: &str, key: &str| format!("{column} = {}", work.conn.collated(key));
-    let alike = (alike("c.shortname", "t.shortname"), alike("c.idnumber", "t.idnumber"));
     let params = work
         .params()
         .with("before", before)
         .with("template", template.map_or(0, |template| template.id))
-        .fragment("same", work.conn.exact("c.shortname", "made_course.shortname"))
-        .fragment("alike_name", alike.0)
-        .fragment("alike_number", alike.1);
+        .fragment("same", work.conn.exact("course", "c.shortname", "made_course.shortname"))
+        .fragment("alike_name", work.conn.alike("course", "c.shortname", "t.shortname"))
+        .fragment("alike_number", work.conn.alike("course", "c.idnumber", "t.idnumber"));
     let settings = Columns::with(work, params, columns(work, zone, template.is_some()));
     let params = settings.params.fragment("names", settings.names).fragment("values", settings.values);
     work.conn

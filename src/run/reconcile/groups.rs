@@ -44,7 +44,8 @@ pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbE
 }
 
 async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), DbError> {
-    let same = format!("{} AND {}", work.conn.exact("g.name", "t.name"), work.conn.exact("g.idnumber", "t.idnumber"));
+    let exact = |column: &str, key: &str| work.conn.exact("groups", column, key);
+    let same = format!("{} AND {}", exact("g.name", "t.name"), exact("g.idnumber", "t.idnumber"));
     let params = work.at(place).fragment("same", same);
     let applied = work
         .conn
