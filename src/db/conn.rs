@@ -28,6 +28,8 @@ pub struct Conn {
     raw: Raw,
     prefix: String,
     collation: String,
+    /// What every template may say about paths.
+    pub(super) paths: Params,
     pub(super) in_run: bool,
     statements: Arc<AtomicU64>,
     pub(super) scratch: Scratch,
@@ -69,6 +71,7 @@ impl Conn {
             raw,
             prefix: prefix.to_owned(),
             collation: String::new(),
+            paths: Params::new(),
             in_run: false,
             statements,
             scratch: Scratch::default(),
@@ -116,7 +119,8 @@ impl Conn {
     }
 
     fn rendered(&self, template: &str, params: &Params) -> Result<Statement, DbError> {
-        render(template, self.dialect(), &self.prefix, params).map_err(|missing| DbError::other(missing.to_string()))
+        render(template, self.dialect(), &self.prefix, params, &self.paths)
+            .map_err(|missing| DbError::other(missing.to_string()))
     }
 
     fn counted(&self) {

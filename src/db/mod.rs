@@ -7,6 +7,7 @@ mod conn;
 mod dialect;
 mod error;
 mod insert;
+mod paths;
 mod remote;
 mod row;
 mod schema;
@@ -190,15 +191,17 @@ impl Database {
                     "SET lock_timeout = {millis}; SET work_mem = '64MB'; SET temp_buffers = '64MB'; SET jit = off; SET default_statistics_target = 10; SET standard_conforming_strings = on;
                      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
                 ))
-                .await
+                .await?;
+                conn.read_paths().await
             }
             Dialect::Maria => {
                 let seconds = lock_timeout.as_secs().max(1);
                 conn.command("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
                 conn.command(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}")).await?;
-                conn.read_collation().await
+                conn.read_collation().await?;
+                conn.read_paths().await
             }
-            Dialect::Lite => Ok(()),
+            Dialect::Lite => conn.read_paths().await,
         }
     }
 }
