@@ -2,6 +2,7 @@
 //! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
 mod attempt;
+pub mod below;
 pub mod courses;
 pub mod decision;
 pub mod effects;
