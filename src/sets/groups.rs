@@ -2,28 +2,35 @@
 //! It must not make or change groups: the rule's sections do.
 
 use crate::db::DbError;
+use crate::run::reconcile::groups as known;
 use crate::run::work::Work;
 use crate::sets::Terms;
 
 /// The place of these problems among those of the run: they have no line of their own, for many rows name one group.
 const LINES: i64 = -1_000_000_000_000;
 
-/// The condition that the group `o` is the one that `t` names.
+/// The condition that the group `o` of `known_group` is the one that `t` names.
 pub fn same(work: &Work<'_>, terms: &Terms) -> String {
     match terms.group_by_idnumber {
-        true => work.conn.exact("o.idnumber", "t.gkey"),
-        false => work.conn.exact("o.name", "t.gkey"),
+        true => work.conn.dialect().same_text("o.idnumber", "t.gkey"),
+        false => work.conn.dialect().same_text("o.name", "t.gkey"),
     }
 }
 
 /// Tells each group of `set_group` that its course does not have and that will not be made, or has several times, once; makes
-/// `set_ungrouped`: who is named with one. Grows with the groups that are named, two statements.
+/// `set_ungrouped`: who is named with one. Grows with the groups that are named and those of their courses; one statement where
+/// none is named, else five.
 ///
 /// # Errors
 /// The engine's.
 pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     let lacking = "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (courseid, userid)";
     work.conn.temporary("set_ungrouped", lacking);
+    let named = "SELECT COUNT(*) FROM (SELECT 1 AS named FROM set_group g LIMIT 1) t";
+    if work.conn.number(named, &work.params()).await? == 0 {
+        return Ok(());
+    }
+    known::know(work, "SELECT DISTINCT courseid FROM set_group").await?;
     let same = same(work, terms);
     let params = work.params().with("line", LINES).fragment("same", same).with("made", i64::from(terms.create_groups));
     work.conn
@@ -33,7 +40,7 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
                     CASE WHEN q.found = 0 THEN 'group-unknown' ELSE 'group-ambiguous' END, q.gkey, c.shortname
                FROM (SELECT t.courseid, t.gkey, COUNT(o.id) AS found
                        FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
-                       LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
+                       LEFT JOIN known_group o ON o.courseid = t.courseid AND :same
                       GROUP BY t.courseid, t.gkey) q
                JOIN {course} c ON c.id = q.courseid
               WHERE q.found > 1 OR (q.found = 0 AND :made = 0)",
@@ -43,7 +50,7 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
     work.conn
         .exec(
             "INSERT INTO set_ungrouped (userid, courseid) SELECT DISTINCT q.userid, q.courseid
-               FROM (SELECT t.userid, t.courseid FROM set_group t LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
+               FROM (SELECT t.userid, t.courseid FROM set_group t LEFT JOIN known_group o ON o.courseid = t.courseid AND :same
                       GROUP BY t.userid, t.courseid, t.gkey HAVING COUNT(o.id) > 1 OR (COUNT(o.id) = 0 AND :made = 0)) q",
             &params,
         )
