@@ -1,8 +1,9 @@
 //! A nightly full set of 200,000 rows against the least SQL that it needs, on real servers: from nothing, unchanged, and
-//! with a tenth of the rows exchanged.
+//! with a tenth of the rows exchanged; and ten thousand groups of thirty people in one course, from nothing and unchanged
+//! (without a floor).
 //!
 //! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench sets` measures everything; words after `--` choose: `postgres`,
-//! `mariadb`, `sqlite`, `new`, `same`, `churn`, `memory`, and a number of pairs.
+//! `mariadb`, `sqlite`, `new`, `same`, `churn`, `groups`, `groups-same`, `memory`, and a number of pairs.
 
 mod floors;
 mod memory;
@@ -24,6 +25,9 @@ const USERS: i64 = 20_000;
 const COURSES: i64 = 10;
 /// Users who leave, and as many who come.
 const CHURN: i64 = 2_000;
+/// Groups in one course, and the people who are in them.
+const GROUPS: i64 = 10_000;
+const MEMBERS: i64 = 30;
 
 const RESOLVE: &str = include_str!("floor-set-resolve.sql");
 const SAME: &str = include_str!("floor-set-same.sql");
@@ -41,7 +45,7 @@ fn main() -> Outcome<()> {
         !asked || words.iter().any(|word| word == name)
     };
     let engines = ["postgres", "mariadb", "sqlite"];
-    let works = ["new", "same", "churn"];
+    let works = ["new", "same", "churn", "groups", "groups-same"];
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let folder = tempfile::tempdir()?;
     runtime.block_on(async {
@@ -97,7 +101,7 @@ async fn compare(engine: &str, folder: &Path, work: &str, pairs: usize) -> Outco
     let (mut ratios, mut seconds) = (Vec::new(), Vec::new());
     for _ in 0..pairs {
         let mut line = format!("{engine} set-{work}:");
-        if engine == "postgres" {
+        if engine == "postgres" && !work.starts_with("groups") {
             let bench = ready(engine, folder, work).await?;
             let took = floor(&bench, work).await?;
             bench.drop().await?;
@@ -138,8 +142,16 @@ fn rows(churned: bool) -> impl Iterator<Item = (i64, i64)> {
     courses.into_iter().flat_map(move |course| users.clone().into_iter().map(move |user| (user, course)))
 }
 
-fn write(path: &Path, churned: bool) -> Outcome<PathBuf> {
+fn write(path: &Path, work: &str, churned: bool) -> Outcome<PathBuf> {
     let mut out = std::io::BufWriter::new(std::fs::File::create(path)?);
+    if work.starts_with("groups") {
+        writeln!(out, "user,course,role,group")?;
+        for group in 0..GROUPS {
+            writeln!(out, "n{},ic1,student,Group {group}", 1 + group % MEMBERS)?;
+        }
+        out.flush()?;
+        return Ok(path.to_owned());
+    }
     writeln!(out, "user,course,role")?;
     for (user, course) in rows(churned) {
         writeln!(out, "n{user},ic{course},student")?;
@@ -149,14 +161,18 @@ fn write(path: &Path, churned: bool) -> Outcome<PathBuf> {
 }
 
 fn snapshot(folder: &Path, work: &str) -> Outcome<PathBuf> {
-    write(&folder.join(format!("{work}.csv")), work == "churn")
+    write(&folder.join(format!("{work}.csv")), work, work == "churn")
 }
 
 /// A site on which the work is about to be done.
 async fn ready(engine: &str, folder: &Path, work: &str) -> Outcome<Bench> {
     let mut bench = Bench::new(engine, folder, USERS + CHURN, COURSES).await?;
-    let sets =
-        [("guard.mode", "off"), ("sources.records.files", "x.csv"), ("sources.records.unenrolaction", "unenrol")];
+    let sets = [
+        ("guard.mode", "off"),
+        ("sources.records.files", "x.csv"),
+        ("sources.records.unenrolaction", "unenrol"),
+        ("sources.records.create_groups", "true"),
+    ];
     let sets = sets.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let mut settings = enrold::config::load(&Sources { sets, ..Sources::default() })?.settings;
     settings.state.path = folder.to_owned();
@@ -164,8 +180,8 @@ async fn ready(engine: &str, folder: &Path, work: &str) -> Outcome<Bench> {
     let mut conn = bench.engine.database.connect().await?;
     conn.literal("UPDATE mdl_config SET value = 'manual,database' WHERE name = 'enrol_plugins_enabled'").await?;
     conn.close().await;
-    if work != "new" {
-        run(&bench, &write(&folder.join("before.csv"), false)?).await?;
+    if !["new", "groups"].contains(&work) {
+        run(&bench, &write(&folder.join("before.csv"), work, false)?).await?;
     }
     let mut conn = bench.engine.database.connect().await?;
     match conn.dialect() {

@@ -29,6 +29,8 @@ pub struct Conn {
     pub(super) raw: Raw,
     prefix: String,
     collations: Collations,
+    /// What every template may say about paths.
+    pub(super) paths: Params,
     pub(super) in_run: bool,
     statements: Arc<AtomicU64>,
     pub(super) scratch: Scratch,
@@ -72,6 +74,7 @@ impl Conn {
             raw,
             prefix: prefix.to_owned(),
             collations: Collations::default(),
+            paths: Params::new(),
             in_run: false,
             statements,
             scratch: Scratch::default(),
@@ -137,7 +140,8 @@ impl Conn {
     }
 
     fn rendered(&self, template: &str, params: &Params) -> Result<Statement, DbError> {
-        render(template, self.dialect(), &self.prefix, params).map_err(|missing| DbError::other(missing.to_string()))
+        render(template, self.dialect(), &self.prefix, params, &self.paths)
+            .map_err(|missing| DbError::other(missing.to_string()))
     }
 
     fn counted(&self) {

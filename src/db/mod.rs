@@ -9,6 +9,7 @@ mod dialect;
 mod error;
 mod insert;
 mod packet;
+mod paths;
 mod remote;
 mod row;
 mod schema;

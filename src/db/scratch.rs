@@ -110,18 +110,33 @@ impl Conn {
     /// Declares a temporary table of the transaction: it is made when a statement first names it, for a run that changes
     /// nothing needs few of them (dropped before on MariaDB and SQLite, where it outlives a rollback or a run).
     pub fn temporary(&mut self, name: &str, columns: &str) {
-        self.declare(name, columns, None);
+        self.declare(name, columns, Vec::new());
     }
 
-    /// [`Conn::temporary`] with an index on `key`, whose columns other tables look it up by.
+    /// [`Conn::temporary`] with an index on `key`, whose columns other tables look it up by; several with `;` between.
     pub fn temporary_keyed(&mut self, name: &str, columns: &str, key: &str) {
+        let keys = key.split(';').map(str::trim);
         match self.dialect() {
             // An index that is added later would commit on MariaDB.
-            Dialect::Maria => self.declare(name, &format!("{columns}, KEY ({key})"), None),
-            Dialect::Postgres => self.declare(name, columns, Some(format!("CREATE INDEX ON {name} ({key})"))),
-            Dialect::Lite => {
-                self.declare(name, columns, Some(format!("CREATE INDEX temp.{name}_key ON {name} ({key})")));
+            Dialect::Maria => {
+                let keys = keys.map(|key| format!(", KEY ({key})")).collect::<String>();
+                self.declare(name, &format!("{columns}{keys}"), Vec::new());
             }
+            Dialect::Postgres => {
+                self.declare(name, columns, keys.map(|key| format!("CREATE INDEX ON {name} ({key})")).collect());
+            }
+            Dialect::Lite => {
+                let index = |(at, key)| format!("CREATE INDEX temp.{name}_key{at} ON {name} ({key})");
+                self.declare(name, columns, keys.enumerate().map(index).collect());
+            }
+        }
+    }
+
+    /// [`Conn::temporary_keyed`], but for PostgreSQL, which hashes what is joined and keeps the keys in `columns` alone.
+    pub fn temporary_indexed(&mut self, name: &str, columns: &str, key: &str) {
+        match self.dialect() {
+            Dialect::Postgres => self.temporary(name, columns),
+            _ => self.temporary_keyed(name, columns, key),
         }
     }
 
@@ -129,7 +144,7 @@ impl Conn {
     /// spared both.
     pub fn temporary_joined(&mut self, name: &str, columns: &str, key: &str) {
         match self.dialect() {
-            Dialect::Postgres => self.declare(name, &columns.replace(" PRIMARY KEY", ""), None),
+            Dialect::Postgres => self.declare(name, &columns.replace(" PRIMARY KEY", ""), Vec::new()),
             _ => self.temporary_keyed(name, columns, key),
         }
     }
@@ -154,10 +169,11 @@ impl Conn {
         self.command_with_next(&format!("CREATE TEMPORARY VIEW {name} AS {select}")).await
     }
 
-    fn declare(&mut self, name: &str, columns: &str, index: Option<String>) {
+    fn declare(&mut self, name: &str, columns: &str, indexes: Vec<String>) {
         let drop = self.dialect().drop_temporary(name);
-        let plain = if index.is_none() && self.dialect() == Dialect::Postgres { plain_columns(columns) } else { None };
-        let makes = [drop, self.dialect().temporary(name, columns)].into_iter().chain(index).collect();
+        let plain =
+            if indexes.is_empty() && self.dialect() == Dialect::Postgres { plain_columns(columns) } else { None };
+        let makes = [drop, self.dialect().temporary(name, columns)].into_iter().chain(indexes).collect();
         self.scratch.declare(name, makes, plain);
     }
 

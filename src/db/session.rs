@@ -18,10 +18,11 @@ const SQL_MODE: &str = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION
 /// The engine's; a session on PostgreSQL that will not speak UTF-8 is refused.
 pub(super) async fn settle(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
     match conn.dialect() {
-        Dialect::Postgres => settle_postgres(conn, lock_timeout).await,
-        Dialect::Maria => settle_maria(conn, lock_timeout).await,
-        Dialect::Lite => Ok(()),
+        Dialect::Postgres => settle_postgres(conn, lock_timeout).await?,
+        Dialect::Maria => settle_maria(conn, lock_timeout).await?,
+        Dialect::Lite => {}
     }
+    conn.read_paths().await
 }
 
 /// One message. A role, a database or a pooler may have set any of these (`ALTER ROLE … SET`).
@@ -58,7 +59,7 @@ async fn settle_postgres(conn: &mut Conn, lock_timeout: Duration) -> Result<(), 
     }
 }
 
-/// Two statements, and one that reads collations.
+/// Two statements, one that reads collations, and one that reads indexes.
 ///
 /// - `utf8mb4_bin` is what texts and casts of ours have: with a column of whatever collation it compares.
 /// - `sql_select_limit`, `sql_safe_updates` and `sql_auto_is_null` would answer other questions than were asked.

@@ -86,9 +86,17 @@ pub struct MissingParameter(pub String);
 /// Tables named `enrold_…` have no prefix, the rest get the site's. `{=c.name}` is a column of the site as
 /// [`Dialect::neutral`] gives it. Quoted texts and quoted identifiers are left as they are; remarks, from `--` to the end of
 /// the line, are left out.
-pub fn render(template: &str, dialect: Dialect, prefix: &str, params: &Params) -> Result<Statement, MissingParameter> {
+///
+/// A parameter that `params` lack is looked for among the `common` ones.
+pub fn render(
+    template: &str,
+    dialect: Dialect,
+    prefix: &str,
+    params: &Params,
+    common: &Params,
+) -> Result<Statement, MissingParameter> {
     let mut statement = Statement { sql: String::with_capacity(template.len() + 64), texts: Vec::new() };
-    render_into(template, dialect, prefix, params, &mut statement)?;
+    render_into(template, dialect, prefix, [params, common], &mut statement)?;
     Ok(statement)
 }
 
@@ -155,7 +163,7 @@ fn render_into(
     template: &str,
     dialect: Dialect,
     prefix: &str,
-    params: &Params,
+    params: [&Params; 2],
     out: &mut Statement,
 ) -> Result<(), MissingParameter> {
     let mut rest = template;
@@ -201,7 +209,7 @@ fn copy_parameter<'a>(
     tail: &'a str,
     dialect: Dialect,
     prefix: &str,
-    params: &Params,
+    params: [&Params; 2],
     out: &mut Statement,
 ) -> Result<&'a str, MissingParameter> {
     let end = 1 + tail[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(tail.len() - 1);
@@ -210,7 +218,7 @@ fn copy_parameter<'a>(
         out.sql.push(':');
         return Ok(&tail[1..]);
     }
-    match params.get(name).ok_or_else(|| MissingParameter(name.to_owned()))? {
+    match params.iter().find_map(|params| params.get(name)).ok_or_else(|| MissingParameter(name.to_owned()))? {
         Value::Int(number) if *number < 0 => out.sql.push_str(&format!("({number})")),
         Value::Int(number) => out.sql.push_str(&number.to_string()),
         Value::Sql(fragment) => render_into(fragment, dialect, prefix, params, out)?,
@@ -231,7 +239,7 @@ mod tests {
     use super::*;
 
     fn sql(dialect: Dialect, template: &str, params: Params) -> Statement {
-        render(template, dialect, "mdl_", &params).unwrap()
+        render(template, dialect, "mdl_", &params, &Params::new()).unwrap()
     }
 
     #[test]
@@ -325,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_missing_parameter_is_named() {
-        let error = render("SELECT :x", Dialect::Lite, "", &Params::new()).unwrap_err();
+        let error = render("SELECT :x", Dialect::Lite, "", &Params::new(), &Params::new()).unwrap_err();
         assert_eq!(error.to_string(), "the SQL template misses the parameter :x");
     }
 }

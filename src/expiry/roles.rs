@@ -4,6 +4,7 @@
 use crate::db::DbError;
 use crate::expiry::policy::{Due, Roles};
 use crate::moodle::site::RemovalAction;
+use crate::run::below;
 use crate::run::end;
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
@@ -34,12 +35,10 @@ pub(super) fn fate(due: &[Due]) -> String {
 /// course and below. Owned roles go with the enrolment itself.
 pub(super) async fn before_unenrol(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let pick = ended(
+        work,
         Place { wave, rank: end::RANK_REMOVE },
-        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone
-           JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = '' AND r.itemid = 0
-           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
-          WHERE d.roles = :by_hand OR (d.roles = :named AND k.id = home.id AND r.roleid = c.roleid)
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
+          WHERE r.component || '' = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND r.roleid = c.roleid))
           GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: end::RANK_NAMED_ROLE }, Taken::Role, pick).await
@@ -51,43 +50,39 @@ pub(super) async fn before_unenrol(work: &mut Work<'_>, wave: i64) -> Result<(),
 pub(super) async fn before_suspend(work: &mut Work<'_>, suspended: Place) -> Result<(), DbError> {
     let wave = suspended.wave;
     let by_hand = ended(
+        work,
         suspended,
-        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone
-           JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = '' AND r.itemid = 0
-           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
-          WHERE d.roles = :by_hand OR (d.roles = :named AND k.id = home.id AND (r.roleid = c.roleid
-                OR (SELECT COUNT(*) FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid + 0 = c.contextid) = 1))
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
+          WHERE r.component || '' = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND (r.roleid = c.roleid
+                OR (SELECT COUNT(*) FROM {role_assignments} q :by_user WHERE q.userid = c.userid AND q.contextid :whole = c.contextid) = 1)))
           GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: RANK_BY_HAND }, Taken::Role, by_hand).await?;
     let owned = ended(
+        work,
         suspended,
-        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone
-           JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
-           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
-          WHERE d.roles IN (:owned, :named) GROUP BY r.id, c.courseid, c.contextid",
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
+          WHERE r.component || '' = c.component AND r.itemid + 0 = c.enrolid AND d.roles IN (:owned, :named) GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: RANK_OWNED }, Taken::Role, owned).await?;
     let below = ended(
+        work,
         suspended,
-        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone
-           JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = '' AND r.itemid = 0
-           JOIN {context} k ON k.id = r.contextid AND k.path LIKE home.path || '/%'
-          WHERE d.roles IN (:owned, :named)
-            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = c.userid AND q.contextid + 0 = c.contextid)
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
+          WHERE r.component || '' = '' AND r.itemid = 0 AND r.contextid <> c.contextid AND d.roles IN (:owned, :named)
+            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user WHERE q.userid = c.userid AND q.contextid :whole = c.contextid)
           GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: RANK_BELOW }, Taken::Role, below).await
 }
 
-/// A pick over `:gone`: the changes of a place that were really applied (`c`), each with its elapsed enrolment (`d`).
-fn ended(place: Place, select: &str) -> Pick {
+/// A pick over `:gone`: the changes of a place that were really applied (`c`), each with its elapsed enrolment (`d`); with
+/// `:roles_there` it has the roles `r` that their users have in their courses and below.
+fn ended(work: &Work<'_>, place: Place, select: &str) -> Pick {
     let (from, to) = place.range();
     let gone = "{enrold_change} c JOIN elapsed d ON d.ueid = c.targetid
         AND c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0";
+    let roles = below::roles_in(work.conn.dialect(), "c", "SELECT DISTINCT c.userid FROM :gone");
     Pick::new(select)
         .with("ended", from)
         .with("ended_to", to)
@@ -95,4 +90,5 @@ fn ended(place: Place, select: &str) -> Pick {
         .with("named", NAMED)
         .with("by_hand", BY_HAND)
         .fragment("gone", gone)
+        .fragment("roles_there", &roles)
 }

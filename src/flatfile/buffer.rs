@@ -1,7 +1,7 @@
 //! The buffer of future lines, Moodle's table `enrol_flatfile`: what is kept for later, what a line of today erases.
 //! It must not replay rows: due rows become steps like lines of a file.
 
-use crate::db::DbError;
+use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
 use crate::run::AllowedRoles;
 use crate::run::take::{Pick, Taken};
@@ -18,15 +18,17 @@ const RANK_ADD: i64 = 6;
 /// The engine's.
 pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError> {
     work.conn
-        .temporary(
+        .temporary_indexed(
             "later",
             "line BIGINT NOT NULL, action VARCHAR(30) NOT NULL, roleid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
              timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
+            "userid, courseid",
         );
     if any_future {
         keep_later(work).await?;
     }
-    erase(work, ERASED_BY_FILE).await?;
+    let erased = erased_by_file(work.conn.dialect());
+    erase(work, &erased).await?;
     if any_future {
         add(work, Place { wave: 0, rank: RANK_ADD }).await?;
     }
@@ -73,14 +75,13 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
             AND k.timeend = b.timeend AND k.op = CASE WHEN b.action = 'del' THEN 2 ELSE 1 END
            JOIN {enrold_run} o ON o.id = k.run LEFT JOIN {enrold_run} p ON p.id = o.parent
           WHERE b.timestart < :now AND COALESCE(o.token, p.token, '') <> ''";
-    let told = "INSERT INTO {enrold_error} (run, line, code, value, hint)
-         SELECT :run, b.id, 'role-not-allowed', r.shortname, :key
+    let told = "SELECT b.id AS line, 'role-not-allowed' AS code, r.shortname AS value, :key AS hint
            FROM refused_row x JOIN {enrol_flatfile} b ON b.id = x.id JOIN {role} r ON r.id = b.roleid
           WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)";
-    for statement in [of_journal, of_drops, told] {
+    for statement in [of_journal, of_drops] {
         work.conn.exec(statement, &params).await?;
     }
-    Ok(())
+    work.tell_problems(told, params).await.map(|_| ())
 }
 
 /// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
@@ -105,7 +106,7 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
                     CASE WHEN b.userid NOT IN (:protected) AND u.id IS NOT NULL AND r.id IS NULL THEN '' ELSE 'id' END AS hint
                FROM {enrol_flatfile} b LEFT JOIN {user} u ON u.id = b.userid AND u.deleted = 0 LEFT JOIN {role} r ON r.id = b.roleid
                LEFT JOIN {course} s ON s.id = b.courseid
-              WHERE b.timestart < :now AND NOT EXISTS (SELECT 1 FROM step t WHERE t.line = b.id)
+              WHERE b.timestart < :now AND b.id NOT IN (SELECT t.line FROM step t)
                 AND NOT EXISTS (SELECT 1 FROM refused_row x WHERE x.id = b.id)
                 AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)",
             params,
@@ -113,12 +114,23 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
         .await
 }
 
-const ERASED_BY_FILE: &str =
-    "SELECT b.id, MIN(s.line) AS line, b.courseid, MIN(s.contextid) AS contextid FROM step s
-       JOIN {enrol_flatfile} b ON b.userid = s.userid AND b.courseid = s.courseid AND b.roleid = s.roleid
-       LEFT JOIN later l ON l.action = b.action AND l.roleid = b.roleid AND l.userid = b.userid AND l.courseid = b.courseid
-            AND l.timestart = b.timestart AND l.timeend = b.timeend
-      WHERE s.wave > 0 AND l.line IS NULL GROUP BY b.id, b.courseid";
+/// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer once.
+fn erased_by_file(dialect: Dialect) -> String {
+    let same = "s.userid = b.userid AND s.courseid = b.courseid AND s.roleid = b.roleid";
+    let pairs = match dialect {
+        Dialect::Postgres => format!("step s JOIN {{enrol_flatfile}} b ON {same}"),
+        _ => format!(
+            "(SELECT DISTINCT s.userid FROM step s WHERE s.wave > 0) u
+              :then {{enrol_flatfile}} b ON b.userid = u.userid :then step s ON {same}"
+        ),
+    };
+    format!(
+        "SELECT b.id, MIN(s.line) AS line, b.courseid, MIN(s.contextid) AS contextid FROM {pairs}
+           LEFT JOIN later l ON l.action = b.action AND l.roleid = b.roleid AND l.userid = b.userid AND l.courseid = b.courseid
+                AND l.timestart = b.timestart AND l.timeend = b.timeend
+          WHERE s.wave > 0 AND l.line IS NULL GROUP BY b.id, b.courseid"
+    )
+}
 
 /// Moodle would also erase the rows of the triple that are not due yet: a `del` kept for June would be lost when the
 /// `add` kept for February is replayed. They stay.
@@ -151,8 +163,9 @@ async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             "kind, line, userid, courseid, roleid, component, timestart, timeend",
             "planned.line",
             "SELECT 'buffer.add' AS kind, l.line, l.userid, l.courseid, l.roleid, l.action AS component, l.timestart, l.timeend FROM later l
-              WHERE NOT EXISTS (SELECT 1 FROM {enrol_flatfile} b WHERE b.action = l.action AND b.roleid = l.roleid AND b.userid = l.userid
-                    AND b.courseid = l.courseid AND b.timestart = l.timestart AND b.timeend = l.timeend)",
+              WHERE (CASE l.action WHEN 'del' THEN 2 ELSE 1 END, l.roleid, l.userid, l.courseid, l.timestart, l.timeend) NOT IN
+                    (SELECT CASE b.action WHEN 'add' THEN 1 WHEN 'del' THEN 2 ELSE 0 END, b.roleid, b.userid, b.courseid, b.timestart, b.timeend
+                       FROM (SELECT DISTINCT userid FROM later) u :then {enrol_flatfile} b ON b.userid = u.userid)",
             params.clone(),
         )
         .await?;

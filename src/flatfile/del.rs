@@ -5,6 +5,7 @@ use crate::config::DelScope;
 use crate::db::DbError;
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
+use crate::run::below;
 use crate::run::end;
 use crate::run::error::RunResult;
 use crate::run::take::{Pick, Taken};
@@ -80,15 +81,15 @@ async fn find_endings(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
 async fn find_candidates(work: &mut Work<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
     let params = work.params().fragment("reach", reach(work, unenrol, scope)).fragment("free", free_methods());
     work.conn.exec("DELETE FROM candidate", &params).await?;
-    let owned = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND {=r.component || ''} = 'enrol_' || e.enrol AND r.itemid + 0 = e.id";
-    let manual = "r.userid = x.userid AND r.contextid + 0 = s.contextid AND r.component || '' = ''";
+    let owned = "r.userid = x.userid AND r.contextid :whole = s.contextid AND {=r.component || ''} = 'enrol_' || e.enrol AND r.itemid + 0 = e.id";
+    let manual = "r.userid = x.userid AND r.contextid :whole = s.contextid AND r.component || '' = ''";
     let exists = |condition: &str| {
-        format!("CASE WHEN EXISTS (SELECT 1 FROM {{role_assignments}} r WHERE {condition}) THEN 1 ELSE 0 END")
+        format!("CASE WHEN EXISTS (SELECT 1 FROM {{role_assignments}} r :by_user WHERE {condition}) THEN 1 ELSE 0 END")
     };
     let params = params
         .fragment("owned", exists(owned))
-        .fragment("ownedrole", exists(&format!("{owned} AND r.roleid + 0 = s.roleid")))
-        .fragment("manualrole", exists(&format!("{manual} AND r.roleid + 0 = s.roleid")))
+        .fragment("ownedrole", exists(&format!("{owned} AND r.roleid :whole = s.roleid")))
+        .fragment("manualrole", exists(&format!("{manual} AND r.roleid :whole = s.roleid")))
         .fragment("manualother", exists(&format!("{manual} AND r.roleid <> s.roleid")));
     work.conn
         .exec(
@@ -170,13 +171,11 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
     }
     let (from, to) = place.range();
     let owned = Pick::new(
-        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
-           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
-          WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
+        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c :roles_there
+          WHERE :gone AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid GROUP BY r.id, c.courseid, c.contextid",
     );
-    work.take(Place { wave, rank: end::RANK_OWNED_ROLES }, Taken::Role, owned.with("ended", from).with("ended_to", to))
-        .await?;
+    let owned = of_changes(work, owned).with("ended", from).with("ended_to", to);
+    work.take(Place { wave, rank: end::RANK_OWNED_ROLES }, Taken::Role, owned).await?;
     if scope == DelScope::Moodle {
         drop_named_roles(work, wave, end::RANK_SUSPEND_FIRST).await?;
     }
@@ -187,25 +186,31 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
 async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Result<(), DbError> {
     let (from, to) = Place { wave, rank: ended_rank }.range();
     let pick = Pick::new(
-        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN doomed d ON d.ueid = c.targetid AND d.free = 1
-           JOIN {context} home ON home.id = c.contextid
-           JOIN {role_assignments} r ON r.userid = c.userid AND r.roleid + 0 = c.roleid AND r.component || '' = '' AND r.itemid = 0
-           JOIN {context} k ON k.id = r.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')
-          WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0 GROUP BY r.id, c.courseid, c.contextid",
+        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN doomed d ON d.ueid = c.targetid AND d.free = 1 :roles_there
+          WHERE :gone AND r.roleid + 0 = c.roleid AND r.component || '' = '' AND r.itemid = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave, rank: end::RANK_NAMED_ROLE };
-    work.take(place, Taken::Role, pick.with("ended", from).with("ended_to", to)).await
+    let pick = of_changes(work, pick).with("ended", from).with("ended_to", to);
+    work.take(place, Taken::Role, pick).await
+}
+
+/// Gives a pick over changes `c` the fragments `:gone`, those between `:ended` and `:ended_to`, and `:roles_there`, the joins to
+/// the roles `r` that their users have in their courses and below.
+fn of_changes(work: &Work<'_>, pick: Pick) -> Pick {
+    let users = "SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone";
+    pick.fragment("gone", "c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0")
+        .fragment("roles_there", &below::roles_in(work.conn.dialect(), "c", users))
 }
 
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
 async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let pick = Pick::new(
-        "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM ending s JOIN {context} home ON home.id = s.contextid
-           JOIN {role_assignments} r ON r.userid = s.userid AND r.component || '' = '' AND r.itemid = 0
-           JOIN {context} k ON k.id = r.contextid AND k.path LIKE home.path || '/%'
-          WHERE NOT EXISTS (SELECT 1 FROM doomed d WHERE d.userid = s.userid AND d.courseid = s.courseid)
-            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q WHERE q.userid = s.userid AND q.contextid + 0 = s.contextid)
+        "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM ending s :roles_there
+          WHERE r.component || '' = '' AND r.itemid = 0 AND r.contextid <> s.contextid
+            AND NOT EXISTS (SELECT 1 FROM doomed d WHERE d.userid = s.userid AND d.courseid = s.courseid)
+            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user WHERE q.userid = s.userid AND q.contextid :whole = s.contextid)
           GROUP BY r.id, s.courseid, s.contextid",
     );
-    work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick).await
+    let there = below::roles_in(work.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM ending s");
+    work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick.fragment("roles_there", &there)).await
 }

@@ -302,7 +302,7 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
             "assignment",
             text(
                 // A twin that Moodle assigned at the same moment must not double the event.
-                "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid :by_assignment = c.contextid
+                "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :by_assignment = c.contextid
                     AND r.roleid :by_assignment = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = 'role.remove'
                     AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
             ),

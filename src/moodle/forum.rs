@@ -70,7 +70,7 @@ pub async fn subscribe(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i
                FROM (SELECT MIN(c.line) AS line, c.userid, c.courseid, c.contextid, s.forum FROM {enrold_change} c
                        JOIN subscribe s ON s.courseid = c.courseid AND s.roleid = c.roleid
                       WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = 'role.add' AND c.state = 0
-                        AND EXISTS (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid + 0 = c.contextid AND r.roleid + 0 = c.roleid)
+                        AND EXISTS (SELECT 1 FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :whole = c.contextid AND r.roleid :whole = c.roleid)
                         AND NOT EXISTS (SELECT 1 FROM {forum_subscriptions} f WHERE f.userid = c.userid AND f.forum = s.forum)
                       GROUP BY c.userid, c.courseid, c.contextid, s.forum) t",
             &params,

@@ -39,6 +39,7 @@ pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
         }
     }
     conn.read_collations().await?;
+    conn.read_paths().await?;
     Ok(tables().len())
 }
 

@@ -16,7 +16,8 @@ pub struct Lookups {
 }
 
 impl Lookups {
-    /// What holds without a question: MariaDB and SQLite always prefer a unique key, and enrolments have one.
+    /// What holds without a question: MariaDB and SQLite always prefer a unique key, and enrolments have one. For
+    /// assignments the fragments of every template say it.
     pub fn sure(dialect: Dialect) -> Self {
         Self { enrolments: dialect != Dialect::Postgres, assignments: false }
     }
@@ -43,8 +44,10 @@ impl Lookups {
 
     /// The fragments `:by_enrolment` and `:by_assignment`, which follow the columns of a key but the user's.
     pub fn fragments(self, params: Params) -> Params {
-        let hidden = |sure: bool| if sure { "" } else { "+ 0" };
-        params.fragment("by_enrolment", hidden(self.enrolments)).fragment("by_assignment", hidden(self.assignments))
+        let hidden = |sure: bool, else_: &'static str| if sure { "" } else { else_ };
+        params
+            .fragment("by_enrolment", hidden(self.enrolments, "+ 0"))
+            .fragment("by_assignment", hidden(self.assignments, ":whole"))
     }
 }
 

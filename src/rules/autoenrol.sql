@@ -76,12 +76,12 @@ SELECT f.enrolid, f.userid, s.courseid, s.contextid, e.roleid, 2 AS want
 SELECT a.id, c.enrolid, a.userid, a.roleid, c.courseid, c.contextid
   FROM {enrold_change} c
   JOIN {enrol} e ON e.id = c.enrolid
-  JOIN {role_assignments} a ON a.userid = c.userid AND a.contextid = c.contextid AND a.roleid = e.roleid
+  JOIN {role_assignments} a :by_user ON a.userid = c.userid AND a.contextid = c.contextid AND a.roleid = e.roleid
        AND a.component = '' AND a.itemid = 0
  WHERE :drops_roles = 1 AND c.run = :run AND c.seq > :wave * 100000000000 AND c.seq < (:wave + 1) * 100000000000
    AND c.kind = 'enrolment.suspend' AND c.state = 0
-   AND NOT EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} f ON f.id = y.enrolid
-                    WHERE y.userid = c.userid AND f.courseid = c.courseid AND y.status = 0)
+   AND NOT EXISTS (SELECT 1 FROM {enrol} f :then {user_enrolments} y ON y.enrolid = f.id AND y.userid = c.userid AND y.status = 0
+                    WHERE f.courseid = c.courseid)
 
 -- section members
 SELECT d.enrolid, u.id AS userid, :name AS name
@@ -94,13 +94,15 @@ SELECT d.enrolid, u.id AS userid, :name AS name
 
 -- section wishes
 SELECT w.enrolid, w.name, w.courseid, w.contextid, w.idnumber,
-       COALESCE((SELECT MIN(g.id) FROM {groups} g WHERE g.courseid = w.courseid AND g.idnumber = w.idnumber),
-                (SELECT MIN(g.id) FROM {groups} g WHERE g.courseid = w.courseid AND g.name = w.name)) AS groupid
+       COALESCE(MIN(m.id), MIN(g.id)) AS groupid
   FROM (SELECT DISTINCT r.enrolid, h.name, r.courseid, r.contextid,
                'autoenrol|' || :enrolid_text || '|' || h.hash AS idnumber
           FROM member_name n
           JOIN ruled r ON r.enrolid = n.enrolid
           JOIN name_hash h ON h.name = n.name) w
+  LEFT JOIN known_group m ON m.courseid = w.courseid AND m.idnumber = w.idnumber
+  LEFT JOIN known_group g ON g.courseid = w.courseid AND g.name = w.name
+ GROUP BY w.enrolid, w.name, w.courseid, w.contextid, w.idnumber
 
 -- section firsts
 SELECT t.courseid, t.name, t.idnumber
@@ -118,15 +120,16 @@ SELECT g.id, r.enrolid
 SELECT w.enrolid, w.courseid, w.contextid, w.name, w.idnumber,
        'Made by the enrolment method autoenrol' AS description
   FROM group_wish w
-  JOIN first_wish f ON f.courseid = w.courseid AND f.idnumber = w.idnumber
+  JOIN first_wish f ON f.courseid = w.courseid AND f.name = w.name AND f.idnumber = w.idnumber
 
 -- section group members of member_name
 SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS want
   FROM member_name n
-  JOIN group_wish w ON w.enrolid = n.enrolid AND w.name = n.name
-  JOIN {user_enrolments} x ON x.enrolid = n.enrolid AND x.userid = n.userid
+  :then group_wish w ON w.enrolid = n.enrolid AND w.name = n.name
+  :then {user_enrolments} x ON x.enrolid = n.enrolid AND x.userid = n.userid
   LEFT JOIN first_wish f ON f.courseid = w.courseid AND f.name = w.name
-  JOIN {groups} g ON g.courseid = w.courseid AND (g.id = w.groupid OR (w.groupid IS NULL AND g.idnumber = f.idnumber))
+  LEFT JOIN known_group k ON w.groupid IS NULL AND k.courseid = w.courseid AND k.idnumber = f.idnumber
+  JOIN {groups} g ON g.id = COALESCE(w.groupid, k.id)
 
 -- section owned group members
 SELECT t.id, t.enrolid, t.userid, t.groupid, t.courseid, t.contextid

@@ -27,7 +27,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS want
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM scope s
   JOIN {enrol} e ON e.id = s.enrolid
-  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+  :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
   LEFT JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = a.userid AND x.status = 0
  WHERE :keeps_roles = 1 AND (e.status <> 0 OR x.id IS NULL) AND a.userid :among_users
 
@@ -40,10 +40,9 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, 2 AS want
   JOIN {user} u ON u.id = x.userid AND u.deleted = 0
  WHERE x.userid :among_users
  UNION ALL
-SELECT s.enrolid, m.userid, s.courseid, s.contextid, m.groupid, 0
-  FROM scope s
-  JOIN {enrol} e ON e.id = s.enrolid AND e.customint2 IS NULL
-  JOIN {groups_members} m ON m.component = :component AND m.itemid = s.enrolid
+SELECT m.enrolid, m.userid, m.courseid, m.contextid, m.groupid, 0
+  FROM (:given_memberships) m
+  JOIN {enrol} e ON e.id = m.enrolid AND e.customint2 IS NULL
  WHERE m.userid :among_users
 
 -- section concerned

@@ -33,14 +33,15 @@ SELECT MIN(c.enrolid) AS enrolid, c.courseid, c.contextid, c.name, '' AS idnumbe
   FROM copied_group c
   JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
  WHERE :creates_groups = 1
-   AND NOT EXISTS (SELECT 1 FROM {groups} o WHERE o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name))
+   AND NOT EXISTS (SELECT 1 FROM known_group o WHERE o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name))
  GROUP BY c.courseid, c.contextid, c.name, LENGTH(c.name)
 
 -- section group members of copied_group
 SELECT c.enrolid, c.userid, c.courseid, c.contextid, MIN(o.id) AS groupid, 2 AS want
   FROM copied_group c
   JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
-  JOIN {groups} o ON o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name)
+  JOIN known_group o ON o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name)
+  JOIN {groups} h ON h.id = o.id
  GROUP BY c.enrolid, c.userid, c.courseid, c.contextid, c.name, LENGTH(c.name)
 
 -- section owned group members

@@ -40,18 +40,18 @@ SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS want
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM scope s
-  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid AND a.userid :spared
+  :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid AND a.userid :spared
  WHERE a.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM scope s
   JOIN set_spared_course q ON q.courseid = s.courseid
-  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+  :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
  WHERE a.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM scope s
-  JOIN {role_assignments} a ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+  :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
   LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = a.userid
  WHERE :keeps_roles = 1 AND w.userid IS NULL AND a.userid :among_users
    AND (:waits = 0 OR EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid AND x.userid = a.userid))
@@ -60,7 +60,7 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
 SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :group_idnumber AS idnumber, '' AS description
   FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
   JOIN scope s ON s.courseid = t.courseid
-  LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same_group
+  LEFT JOIN known_group o ON o.courseid = t.courseid AND :same_group
  WHERE o.id IS NULL AND :create_groups = 1
  GROUP BY s.courseid, s.contextid, t.gkey
 
@@ -68,17 +68,17 @@ SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :grou
 SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many = 1 THEN 2 ELSE 0 END AS want
   FROM (SELECT s.enrolid, t.userid, s.courseid, s.contextid, o.id AS groupid,
                COUNT(*) OVER (PARTITION BY s.enrolid, t.userid, t.gkey) AS many
-          FROM scope s
-          JOIN set_group t ON t.courseid = s.courseid
-          JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = t.userid
-          JOIN {groups} o ON o.courseid = t.courseid AND :same_group
+          FROM set_group t
+          :then scope s ON s.courseid = t.courseid
+          :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = t.userid
+          :then known_group o ON o.courseid = t.courseid AND :same_group
+          :then {groups} h ON h.id = o.id
          WHERE t.userid :among_users) n
  UNION ALL
-SELECT s.enrolid, m.userid, s.courseid, s.contextid, m.groupid, 0
-  FROM scope s
-  JOIN {groups_members} m ON m.component = :component AND m.itemid = s.enrolid
-  LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = m.userid AND w.enrolled = 1
+SELECT m.enrolid, m.userid, m.courseid, m.contextid, m.groupid, 0
+  FROM (:given_memberships) m
+  LEFT JOIN set_person w ON w.courseid = m.courseid AND w.userid = m.userid AND w.enrolled = 1
   LEFT JOIN set_spared p ON p.userid = m.userid
-  LEFT JOIN set_spared_course q ON q.courseid = s.courseid
-  LEFT JOIN set_ungrouped u ON u.courseid = s.courseid AND u.userid = m.userid
+  LEFT JOIN set_spared_course q ON q.courseid = m.courseid
+  LEFT JOIN set_ungrouped u ON u.courseid = m.courseid AND u.userid = m.userid
  WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL OR u.userid IS NOT NULL) AND m.userid :among_users

@@ -29,14 +29,14 @@ SELECT v.enrolid, v.userid, v.courseid, v.contextid,
           FROM (SELECT s.enrolid, s.courseid, s.contextid, x.userid, x.timestart, x.timeend,
                        CASE WHEN x.status = 0 AND o.status = 0 THEN 1 ELSE 0 END AS active, :held AS held
                   FROM scope s
-                  JOIN {enrol} e ON e.id = s.enrolid
-                  JOIN {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
-                  JOIN {enrol} o ON o.courseid = e.customint1 AND o.enrol IN (:sources)
-                  JOIN {user_enrolments} x ON x.enrolid = o.id AND x.userid :among_users) p
+                  :then {enrol} e ON e.id = s.enrolid
+                  :then {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
+                  :then {enrol} o ON o.courseid = e.customint1 AND o.enrol IN (:sources)
+                  :then {user_enrolments} x ON x.enrolid = o.id AND x.userid :among_users) p
          WHERE p.held IS NOT NULL
          GROUP BY p.enrolid, p.courseid, p.contextid, p.userid) v
-  JOIN {enrol} e ON e.id = v.enrolid
-  JOIN {user} u ON u.id = v.userid
+  :then {enrol} e ON e.id = v.enrolid
+  :then {user} u ON u.id = v.userid
 
 -- section roles
 -- Roles given by hand and by enabled methods are copied. Those of other components are not, but a copy of one, which an
@@ -44,18 +44,18 @@ SELECT v.enrolid, v.userid, v.courseid, v.contextid,
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, r.roleid,
        MAX(CASE WHEN u.deleted = 0 AND r.component IN (:components) THEN 2 ELSE 0 END) AS want
   FROM scope s
-  JOIN {enrol} e ON e.id = s.enrolid AND e.status = 0
-  JOIN {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
-  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0 AND x.userid :among_users
-  JOIN {user} u ON u.id = x.userid
-  JOIN {role_assignments} r ON r.userid = x.userid AND r.contextid + 0 = ok.id
+  :then {enrol} e ON e.id = s.enrolid AND e.status = 0
+  :then {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
+  :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0 AND x.userid :among_users
+  :then {user} u ON u.id = x.userid
+  :then {role_assignments} r :by_user ON r.userid = x.userid AND r.contextid :whole = ok.id
        AND r.component || '' <> :component AND r.roleid + 0 NOT IN (:not_copied)
  GROUP BY s.enrolid, x.userid, s.courseid, s.contextid, r.roleid
 
 -- section owned roles
 SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
   FROM scope s
-  JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid
+  :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid
  WHERE :takes_roles = 1
 
 -- section group members
@@ -68,9 +68,6 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, CASE WHEN 
 
 -- section owned group members
 -- Where no group was ever chosen (NULL), nobody leaves one; 0 says that there is none.
-SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
-  FROM scope s
-  JOIN {enrol} e ON e.id = s.enrolid AND e.customint2 IS NOT NULL
-  JOIN {groups} g ON g.courseid = s.courseid
-  JOIN {groups_members} m ON m.groupid = g.id AND m.itemid = s.enrolid AND m.component = :component
-  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = m.userid
+SELECT m.id, m.enrolid, m.userid, m.groupid, m.courseid, m.contextid
+  FROM (:given_memberships) m
+  JOIN {enrol} e ON e.id = m.enrolid AND e.customint2 IS NOT NULL

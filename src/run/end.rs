@@ -1,7 +1,7 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
 //! It must not know why they end: it reads the temporary table `doomed`.
 
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Dialect, Params};
 use crate::run::error::RunResult;
 use crate::run::observe::Moment;
 use crate::run::take::{Pick, Taken};
@@ -153,15 +153,31 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
             .fragment("gone", REMOVED)
             .at_once(at_once)
     };
-    let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid");
+    let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid")
+        .stepwise(OWNED)
+        .fragment("owned", "{groups_members} x");
     work.take(Place { wave, rank: RANK_OWNED_GROUPS }, Taken::GroupMember, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
         "x.userid = c.userid AND x.contextid + 0 = c.contextid AND x.itemid + 0 = c.enrolid AND (x.component = c.component) IS TRUE",
     );
+    let owned_roles = owned_roles
+        .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
+        .fragment("owned", "{role_assignments} x :by_user");
     work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;
-    last_pairs(work, wave, if at_once { STILL_AMONG_ALL } else { STILL_BY_USER }).await
+    let still = match work.conn.dialect() {
+        Dialect::Postgres if at_once => STILL_AMONG_ALL,
+        Dialect::Postgres => STILL_BY_USER,
+        _ => STILL_OF_USERS,
+    };
+    last_pairs(work, wave, still).await
 }
+
+/// The memberships or roles `x` that removed enrolments `c` own: what these users have is read once, and looked up there.
+const OWNED: &str = "(SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u
+    :then :owned ON x.userid = u.userid
+    :then (SELECT DISTINCT c.line, c.userid, c.enrolid, c.courseid, c.contextid, c.component FROM {enrold_change} c WHERE :gone) c
+       ON c.userid = x.userid AND c.enrolid = x.itemid AND c.component = x.component";
 
 async fn wipe_and_settle(work: &mut Work<'_>, wave: i64, last: i64) -> RunResult<()> {
     if last > 0 {
@@ -230,15 +246,22 @@ fn removed_row(work: &Work<'_>) -> String {
 async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
     let params = work.params();
     work.conn.exec("DELETE FROM staying", &params).await?;
-    work.conn
-        .exec(
-            "INSERT INTO staying (userid, courseid) SELECT DISTINCT d.userid, d.courseid FROM doomed d
+    let pairs = match work.conn.dialect() {
+        Dialect::Postgres => {
+            "SELECT DISTINCT d.userid, d.courseid FROM doomed d
                JOIN {user_enrolments} y ON y.userid = d.userid
-               JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid
-               LEFT JOIN doomed k ON k.ueid = y.id WHERE k.ueid IS NULL",
-            &params,
-        )
-        .await?;
+               JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid"
+        }
+        // All of these users in these courses: a pair that is not doomed is never looked up.
+        _ => {
+            "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM doomed d) u
+              :then {user_enrolments} y ON y.userid = u.userid
+              :then {enrol} e ON e.id = y.enrolid
+              :then (SELECT DISTINCT d.courseid FROM doomed d) q ON q.courseid = e.courseid"
+        }
+    };
+    let sql = "INSERT INTO staying (userid, courseid) :pairs LEFT JOIN doomed k ON k.ueid = y.id WHERE k.ueid IS NULL";
+    work.conn.exec(sql, &params.fragment("pairs", pairs)).await?;
     work.conn.analyse("staying").await
 }
 
@@ -254,10 +277,19 @@ fn of_removed(work: &Work<'_>, wave: i64) -> Params {
 /// Whether the pair of a change `c` has an enrolment still, with the query that is made first.
 type Still = (&'static str, &'static str);
 
-/// Looked up for each.
+/// Looked up for each, on PostgreSQL.
 const STILL_BY_USER: Still = (
     "",
     "EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid WHERE y.userid = c.userid AND e.courseid = c.courseid)",
+);
+
+/// Where nothing is hashed: the enrolments of these users in these courses are read once, and each pair is looked up there.
+const STILL_OF_USERS: Still = (
+    "",
+    "(c.userid, c.courseid) IN (SELECT y.userid, e.courseid FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u
+        :then {user_enrolments} y ON y.userid = u.userid
+        :then {enrol} e ON e.id = y.enrolid
+        :then (SELECT DISTINCT c.courseid FROM {enrold_change} c WHERE :gone) q ON q.courseid = e.courseid)",
 );
 
 /// For a good part of all pairs, on PostgreSQL: the enrolments are read once, past a hash of `doomed`.

@@ -1,7 +1,7 @@
 //! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
 //! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
 
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Dialect, Params};
 use crate::run::error::RunResult;
 use crate::run::take::{Pick, Taken};
 use crate::run::work::{Place, Work};
@@ -191,8 +191,8 @@ async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
 fn unless_overtaken(work: &Work<'_>, place: Place) -> Params {
     let (first, _) = Place { wave: place.wave, rank: RANK_ADD }.range();
     let condition = if work.overtaken > 0 {
-        "AND NOT EXISTS (SELECT 1 FROM {enrold_change} o WHERE o.run = :run AND o.seq > :first AND o.state = 1
-            AND o.enrolid = p.enrolid AND o.userid = p.userid)"
+        "AND (p.enrolid, p.userid) NOT IN (SELECT o.enrolid, o.userid FROM {enrold_change} o
+            WHERE o.run = :run AND o.seq > :first AND o.state = 1 AND o.enrolid IS NOT NULL AND o.userid IS NOT NULL)"
     } else {
         ""
     };
@@ -212,32 +212,46 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
             "kind, line, userid, courseid, contextid, roleid, component, itemid",
             "planned.line, planned.roleid",
             "SELECT 'role.add' AS kind, p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
-               FROM pair_role p LEFT JOIN {role_assignments} r ON r.userid = p.userid AND r.contextid + 0 = p.contextid
-                    AND r.roleid + 0 = p.roleid AND r.component || '' = :component AND r.itemid + 0 = p.enrolid
+               FROM pair_role p LEFT JOIN {role_assignments} r :by_user ON r.userid = p.userid AND r.contextid :whole = p.contextid
+                    AND r.roleid :whole = p.roleid AND r.component || '' = :component AND r.itemid + 0 = p.enrolid
               WHERE r.id IS NULL :unless_overtaken",
             params.clone(),
         )
         .await?;
-    apply_roles(work, place, planned).await
+    apply_roles(work, place, planned, Some(component).filter(|component| !component.is_empty())).await
 }
 
-/// Applies the `planned` roles of a place, where they are still missing.
+/// Applies the `planned` roles of a place, where they are still missing: all of one `component`, if an instance owns them.
 ///
 /// # Errors
 /// The engine's.
-pub async fn apply_roles(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), DbError> {
+pub async fn apply_roles(
+    work: &mut Work<'_>,
+    place: Place,
+    planned: i64,
+    component: Option<&str>,
+) -> Result<(), DbError> {
     if planned == 0 {
         return Ok(());
     }
-    let params = work.at(place);
+    let same = match component.filter(|_| work.conn.dialect() != Dialect::Postgres) {
+        Some(_) => {
+            ":by_item WHERE r.component = :owner AND r.itemid = c.itemid AND r.userid = c.userid
+                AND r.contextid + 0 = c.contextid AND r.roleid + 0 = c.roleid"
+        }
+        None => {
+            ":by_user WHERE r.userid = c.userid AND r.contextid :whole = c.contextid
+                AND r.roleid :whole = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid"
+        }
+    };
+    let params = work.at(place).with("owner", component.unwrap_or_default()).fragment("same", same);
     work.conn.prefer_indexes(true).await?;
     let applied = work
         .conn
         .exec(
             "INSERT INTO {role_assignments} (roleid, contextid, userid, timemodified, modifierid, component, itemid, sortorder)
              SELECT c.roleid, c.contextid, c.userid, :now, :actor, c.component, c.itemid, 0 FROM {enrold_change} c
-              WHERE :here AND NOT EXISTS (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid + 0 = c.contextid
-                    AND r.roleid + 0 = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid)
+              WHERE :here AND NOT EXISTS (SELECT 1 FROM {role_assignments} r :same)
               ORDER BY c.seq",
             &params,
         )
@@ -246,8 +260,7 @@ pub async fn apply_roles(work: &mut Work<'_>, place: Place, planned: i64) -> Res
         work.conn
             .exec(
                 "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-                    (SELECT 1 FROM {role_assignments} r WHERE r.userid = c.userid AND r.contextid + 0 = c.contextid AND r.roleid + 0 = c.roleid
-                        AND r.component || '' = c.component AND r.itemid + 0 = c.itemid AND r.timemodified = :now AND r.modifierid = :actor)",
+                    (SELECT 1 FROM {role_assignments} r :same AND r.timemodified = :now AND r.modifierid = :actor)",
                 &params,
             )
             .await?;
@@ -265,9 +278,9 @@ pub async fn apply_roles(work: &mut Work<'_>, place: Place, planned: i64) -> Res
 pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> Result<(), DbError> {
     let doubles = Pick::new(
         "SELECT r.id, 0 AS line, 0 AS courseid, r.contextid FROM
-            (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM {role_assignments} d JOIN instance i ON i.enrolid = d.itemid
-              WHERE d.component = :component GROUP BY d.roleid, d.contextid, d.userid, d.itemid HAVING COUNT(*) > 1) t
-            JOIN {role_assignments} r ON r.userid = t.userid AND r.contextid + 0 = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
+            (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM instance i
+               :then {role_assignments} d :by_item ON d.component = :component AND d.itemid = i.enrolid GROUP BY d.roleid, d.contextid, d.userid, d.itemid HAVING COUNT(*) > 1) t
+            JOIN {role_assignments} r :by_user ON r.userid = t.userid AND r.contextid :whole = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
                 AND r.component || '' = :component AND r.id > t.first",
     );
     work.take(place, Taken::DuplicateRole, doubles.with("component", component)).await?;

@@ -3,6 +3,7 @@
 
 mod allowed;
 mod attempt;
+pub mod below;
 pub mod courses;
 pub mod decision;
 pub mod effects;

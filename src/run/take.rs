@@ -1,7 +1,7 @@
 //! Taking rows away: picked by a query, journaled with their complete old row, deleted while they still stand.
 //! It must not know why a row goes; it knows only how each table's row is named in the journal.
 
-use crate::db::{DbError, Params, Value};
+use crate::db::{DbError, Dialect, Params, Value};
 use crate::moodle::tables::{self, Kind};
 use crate::run::observe::Moment;
 use crate::run::work::{Place, Work, journaled};
@@ -92,6 +92,8 @@ pub struct Pick {
     from: String,
     /// The condition under which a row `x` is picked.
     on: String,
+    /// What is read instead of `from`, `x` and `on`, but on PostgreSQL.
+    steps: Option<String>,
     at_once: bool,
     line: &'static str,
     course: &'static str,
@@ -109,7 +111,13 @@ impl Pick {
     /// line, course and context.
     pub fn direct([line, course, context]: [&'static str; 3], from: &str, on: &str) -> Self {
         let (from, on) = (from.to_owned(), on.to_owned());
-        Self { from, on, at_once: false, line, course, context, params: Params::new() }
+        Self { from, on, steps: None, at_once: false, line, course, context, params: Params::new() }
+    }
+
+    /// The same rows as a chain of joins that names `x` itself, for MariaDB and SQLite, which do not hash: each table is read
+    /// once and found by an index from the one before, where they would else read all that a person has for each of its rows.
+    pub fn stepwise(self, steps: &str) -> Self {
+        Self { steps: Some(steps.to_owned()), ..self }
     }
 
     /// Whether PostgreSQL, and it alone, may pick and delete in one statement, which reads each row once: if the condition
@@ -171,7 +179,10 @@ impl Work<'_> {
     /// Plans the removal of the picked rows and gives their number.
     pub(super) async fn plan_take(&mut self, place: Place, taken: Taken, pick: Pick) -> Result<i64, DbError> {
         let (columns, values) = self.taken_columns(taken, &pick);
-        let select = format!("SELECT {values} FROM {}, {{{}}} x WHERE {}", pick.from, taken.table(), pick.on);
+        let select = match &pick.steps {
+            Some(steps) if self.conn.dialect() != Dialect::Postgres => format!("SELECT {values} FROM {steps}"),
+            _ => format!("SELECT {values} FROM {}, {{{}}} x WHERE {}", pick.from, taken.table(), pick.on),
+        };
         let params = self.take_params(place, taken, pick);
         self.journal(place, &columns, TAKEN_ORDER, &select, params).await
     }

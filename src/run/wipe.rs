@@ -2,6 +2,7 @@
 //! It must not know why it was the last one: it reads the temporary table `last_pair`.
 
 use crate::db::DbError;
+use crate::run::below;
 use crate::run::end::{
     RANK_FORUM, RANK_GRADE_HISTORY, RANK_GRADES, RANK_LAST_ACCESS, RANK_REST_GROUPS, RANK_REST_ROLES,
 };
@@ -27,6 +28,11 @@ pub(super) async fn roles(work: &mut Work<'_>, wave: i64, at_once: bool) -> Resu
         "last_pair l JOIN {context} home ON home.id = l.contextid, {context} k",
         "x.userid = l.userid AND k.id = x.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')",
     );
+    let of_users = below::roles_of("SELECT DISTINCT l.userid FROM last_pair l");
+    let roles = roles.stepwise(&format!(
+        "({of_users}) q :then last_pair l ON l.userid = q.userid AND l.courseid = q.courseid
+         :then {{role_assignments}} x ON x.id = q.id"
+    ));
     work.take(Place { wave, rank: RANK_REST_ROLES }, Taken::Role, roles.at_once(at_once)).await
 }
 
@@ -34,6 +40,12 @@ pub(super) async fn roles(work: &mut Work<'_>, wave: i64, at_once: bool) -> Resu
 pub(super) async fn all_else(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let groups =
         of_pair("last_pair l JOIN {groups} g ON g.courseid = l.courseid", "x.groupid = g.id AND x.userid = l.userid");
+    let groups = groups.stepwise(
+        "(SELECT DISTINCT l.userid FROM last_pair l) u
+         :then {groups_members} x ON x.userid = u.userid
+         :then {groups} g ON g.id = x.groupid
+         :then last_pair l ON l.userid = x.userid AND l.courseid = g.courseid",
+    );
     work.take(Place { wave, rank: RANK_REST_GROUPS }, Taken::GroupMember, groups).await?;
     grades(work, wave).await?;
     for (at, (table, column)) in (0i64..).zip(FORUM_TABLES) {

@@ -38,7 +38,7 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
     look(work, terms).await?;
     if terms.create_cohorts && terms.cohort_key != "id" && make(work, terms).await? > 0 {
         work.conn.exec("DELETE FROM stage_cohort", &Params::new()).await?;
-        find(work, terms).await?;
+        find(work).await?;
     }
     let params = resolved(work.params(), terms, never)
         .with("userkey", terms.keys.user.as_str())
@@ -70,29 +70,48 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
 pub async fn look(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     let columns = "ckey VARCHAR(255) NOT NULL PRIMARY KEY, cohortid BIGINT, contextid BIGINT, component VARCHAR(100) NOT NULL, found BIGINT NOT NULL";
     work.conn.temporary("stage_cohort", columns);
-    find(work, terms).await
+    know(work, terms).await?;
+    find(work).await
 }
 
-async fn find(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    let params = work.params().fragment("same", same(work, terms, "k.ckey"));
+/// Makes `known_cohort`: the site's cohorts by what the set names them by, for which Moodle has no index. Grows with the cohorts
+/// of the site, one statement.
+async fn know(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+    let columns =
+        "id BIGINT NOT NULL, contextid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, label VARCHAR(255) NOT NULL";
+    work.conn.temporary_joined("known_cohort", columns, "label");
+    let label = match terms.cohort_key {
+        "id" => work.conn.dialect().to_text("c.id"),
+        "name" => "c.name".to_owned(),
+        _ => "c.idnumber".to_owned(),
+    };
+    let params = work.params().fragment("label", label);
+    work.conn
+        .exec(
+            "INSERT INTO known_cohort (id, contextid, component, label)
+             SELECT c.id, c.contextid, c.component, :label FROM {cohort} c WHERE :label <> ''",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("known_cohort").await
+}
+
+async fn find(work: &mut Work<'_>) -> Result<(), DbError> {
+    let params = work.params().fragment("same", same(work, "k.ckey"));
     work.conn
         .exec(
             "INSERT INTO stage_cohort (ckey, cohortid, contextid, component, found)
              SELECT k.ckey, MIN(c.id), MIN(c.contextid), COALESCE(MAX(c.component), ''), COUNT(c.id)
-               FROM (SELECT DISTINCT ckey FROM stage_line) k LEFT JOIN {cohort} c ON :same GROUP BY k.ckey",
+               FROM (SELECT DISTINCT ckey FROM stage_line) k LEFT JOIN known_cohort c ON :same GROUP BY k.ckey",
             &params,
         )
         .await?;
     work.conn.analyse("stage_cohort").await
 }
 
-/// The cohort `c` is the one that a key names.
-fn same(work: &Work<'_>, terms: &Terms, key: &str) -> String {
-    match terms.cohort_key {
-        "id" => format!("{} = {key}", work.conn.dialect().to_text("c.id")),
-        "name" => work.conn.exact("cohort", "c.name", key),
-        _ => format!("{} AND c.idnumber <> ''", work.conn.exact("cohort", "c.idnumber", key)),
-    }
+/// The cohort `c` of `known_cohort` is the one that a key names.
+fn same(work: &Work<'_>, key: &str) -> String {
+    work.conn.dialect().same_text("c.label", key)
 }
 
 /// The column of a cohort that a key names.
@@ -137,11 +156,10 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         .await? as i64;
     if unnamed != NEVER {
         // The cohort is made under its key: nobody loses a place by its name.
-        let sql = "INSERT INTO {enrold_error} (run, line, code, value, hint)
-            SELECT :run, :line + ROW_NUMBER() OVER (ORDER BY t.ckey), 'value-charset', t.name, 'cohort.name'
+        let told = "SELECT :line + ROW_NUMBER() OVER (ORDER BY t.ckey) AS line, 'value-charset' AS code, t.name AS value, 'cohort.name' AS hint
               FROM (SELECT l.ckey, MIN(l.gkey) AS name FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 0
                      WHERE :unnamed AND NOT (:unstorable) GROUP BY l.ckey) t";
-        work.conn.exec(sql, &params).await?;
+        work.tell_problems(told, params.clone()).await?;
     }
     if missing == 0 {
         return Ok(0);
@@ -167,11 +185,11 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         )
         .await? as i64;
     let key = if terms.cohort_key == "name" { "t.name" } else { "t.idnumber" };
-    let params = work.at(place).fragment("same", same(work, terms, key));
-    let number = "(SELECT MIN(c.id) FROM new_cohort t JOIN {cohort} c ON :same WHERE t.n = c2.seq - :from)";
-    let update = format!(
-        "UPDATE {{enrold_change}} AS c2 SET itemid = {number}, targetid = {number} WHERE c2.run = :run AND c2.seq > :from AND c2.seq <= :to"
-    );
+    know(work, terms).await?;
+    let params = work.at(place).fragment("same", same(work, key));
+    let made = "(SELECT t.n, MIN(c.id) AS id FROM new_cohort t JOIN known_cohort c ON :same GROUP BY t.n) m";
+    let ids = [("itemid", "m.id"), ("targetid", "m.id")];
+    let update = work.conn.dialect().update_joined("{enrold_change}", "c", &ids, made, ":here AND m.n = c.seq - :from");
     work.conn.exec(&update, &params).await?;
     work.book("cohort.add", planned, applied);
     Ok(applied)

@@ -2,6 +2,7 @@
 //! It must not make or change groups: the rule's sections do.
 
 use crate::db::DbError;
+use crate::run::reconcile::groups as known;
 use crate::run::work::Work;
 use crate::sets::Terms;
 
@@ -9,23 +10,28 @@ use crate::sets::Terms;
 /// their own, for many rows name one group.
 const LINES: i64 = -3_000_000_000_000;
 
-/// The condition that the group `o` is the one that `t` names.
+/// The condition that the group `o` of `known_group` is the one that `t` names.
 pub fn same(work: &Work<'_>, terms: &Terms) -> String {
     match terms.group_by_idnumber {
-        true => work.conn.exact("groups", "o.idnumber", "t.gkey"),
-        false => work.conn.exact("groups", "o.name", "t.gkey"),
+        true => work.conn.dialect().same_text("o.idnumber", "t.gkey"),
+        false => work.conn.dialect().same_text("o.name", "t.gkey"),
     }
 }
 
 /// Tells each group of `set_group` that its course does not have and that will not be made (or cannot be: its name has a
 /// character that the site's column has no room for), or has several times, once; makes `set_ungrouped`: who is named with
-/// one. Grows with the groups that are named, three statements at most.
+/// one. Grows with the groups that are named and those of their courses; one statement where none is named, else six at most.
 ///
 /// # Errors
 /// The engine's.
 pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     let lacking = "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (courseid, userid)";
     work.conn.temporary("set_ungrouped", lacking);
+    let named = "SELECT COUNT(*) FROM (SELECT 1 AS named FROM set_group g LIMIT 1) t";
+    if work.conn.number(named, &work.params()).await? == 0 {
+        return Ok(());
+    }
+    known::know(work, "SELECT DISTINCT courseid FROM set_group").await?;
     let same = same(work, terms);
     let columns: &[&str] = if terms.group_by_idnumber { &["idnumber", "name"] } else { &["name"] };
     let unstorable = columns.iter().find_map(|column| work.conn.unstorable("groups", column, "t.gkey"));
@@ -42,7 +48,7 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
                     CASE WHEN q.found = 0 AND :made = 1 THEN :column ELSE c.shortname END AS hint
                FROM (SELECT t.courseid, t.gkey, :unstorable AS unstorable, COUNT(o.id) AS found
                        FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
-                       LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
+                       LEFT JOIN known_group o ON o.courseid = t.courseid AND :same
                       GROUP BY t.courseid, t.gkey) q
                JOIN {course} c ON c.id = q.courseid
               WHERE q.found > 1 OR (q.found = 0 AND (:made = 0 OR q.unstorable = 1))",
@@ -52,7 +58,7 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
     work.conn
         .exec(
             "INSERT INTO set_ungrouped (userid, courseid) SELECT DISTINCT q.userid, q.courseid
-               FROM (SELECT t.userid, t.courseid FROM set_group t LEFT JOIN {groups} o ON o.courseid = t.courseid AND :same
+               FROM (SELECT t.userid, t.courseid FROM set_group t LEFT JOIN known_group o ON o.courseid = t.courseid AND :same
                       GROUP BY t.userid, t.courseid, t.gkey HAVING COUNT(o.id) > 1 OR (COUNT(o.id) = 0 AND (:made = 0 OR :unstorable = 1))) q",
             &params,
         )

@@ -68,6 +68,7 @@ pub async fn apply(
     let never = [0, work.site.guest()];
     lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, METHOD).await?;
     let spared = persons::gather(work, terms, &never, header.each_once).await?;
+    reconcile::prepare(work);
     groups::tell_unusable(work, terms).await?;
     if header.has_incomplete {
         rooms::tell(work).await?;
@@ -76,7 +77,6 @@ pub async fn apply(
     work.lines = lines;
     work.observer.reached(Moment::Staged).await;
     weigh_or_foresee(work, terms, lines).await?;
-    reconcile::prepare(work);
     let policy = policy(work, terms, &header, spared);
     let first = terms.waits() || (header.has_others && terms.surplus == RemovalAction::Unenrol);
     let gone = if first { grace::settle(work, terms, settings, &policy).await? } else { None };

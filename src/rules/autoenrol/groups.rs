@@ -12,7 +12,7 @@ use crate::rules::autoenrol::matching::tell;
 use crate::rules::autoenrol::name::Naming;
 use crate::rules::availability::Facts;
 use crate::run::error::RunResult;
-use crate::run::reconcile::Pass;
+use crate::run::reconcile::{Pass, groups as known};
 use crate::run::work::Work;
 
 /// Characters of `groups.name`.
@@ -139,6 +139,7 @@ async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(In
 async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let dialect = work.conn.dialect();
     let params = pass.params(work).fragment("enrolid_text", dialect.to_text("r.enrolid"));
+    known::know(work, "SELECT DISTINCT r.courseid FROM ruled r JOIN (SELECT DISTINCT enrolid FROM member_name) n ON n.enrolid = r.enrolid").await?;
     let conn = &mut *work.conn;
     for (section, table) in [
         ("wishes", "group_wish (enrolid, name, courseid, contextid, idnumber, groupid)"),

@@ -2,6 +2,7 @@
 //! It must not make groups or memberships; the rule's sections and the engine do.
 
 use crate::run::RunResult;
+use crate::run::reconcile::groups as known;
 use crate::run::work::Work;
 
 /// Reads the source's groups of those who are enrolled now, before anything takes them away (spec coursecompleted 5).
@@ -15,16 +16,20 @@ pub async fn copy(work: &mut Work<'_>) -> RunResult<()> {
             "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, name VARCHAR(254) NOT NULL",
         );
     let params = work.params();
-    work.conn
+    let copied = work
+        .conn
         .exec(
             "INSERT INTO copied_group (enrolid, userid, courseid, contextid, name)
-             SELECT t.enrolid, t.userid, t.courseid, t.contextid, g.name FROM completed t
-               JOIN chain h ON h.enrolid = t.enrolid AND h.copies = 1
-               JOIN {groups_members} m ON m.userid = t.userid
-               JOIN {groups} g ON g.id = m.groupid AND g.courseid = t.source
-              WHERE t.verdict = 0",
+             SELECT t.enrolid, t.userid, t.courseid, t.contextid, g.name FROM (SELECT DISTINCT userid FROM completed WHERE verdict = 0) u
+              :then {groups_members} m ON m.userid = u.userid
+              :then {groups} g ON g.id = m.groupid
+              :then completed t ON t.userid = m.userid AND t.source = g.courseid AND t.verdict = 0
+               JOIN chain h ON h.enrolid = t.enrolid AND h.copies = 1",
             &params,
         )
         .await?;
+    if copied > 0 {
+        known::know(work, "SELECT DISTINCT courseid FROM copied_group").await?;
+    }
     Ok(work.conn.analyse("copied_group").await?)
 }

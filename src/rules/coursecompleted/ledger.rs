@@ -113,10 +113,11 @@ async fn ask(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
 /// The engine's.
 pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
     work.conn
-        .temporary(
+        .temporary_indexed(
             "completed",
             "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, source BIGINT NOT NULL,
              roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, verdict SMALLINT NOT NULL, PRIMARY KEY (enrolid, userid)",
+            "userid, source",
         );
     let params = pass
         .params(work)

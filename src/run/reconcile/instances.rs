@@ -57,8 +57,8 @@ pub(super) async fn delete(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), D
            JOIN (SELECT s.enrolid, s.courseid, s.contextid {gone}) s ON s.enrolid = m.itemid WHERE m.component = :component"
     );
     let roles = format!(
-        "SELECT r.id, 0 AS line, s.courseid, s.contextid FROM {{role_assignments}} r
-           JOIN (SELECT s.enrolid, s.courseid, s.contextid {gone}) s ON s.enrolid = r.itemid WHERE r.component = :component"
+        "SELECT r.id, 0 AS line, s.courseid, s.contextid FROM (SELECT s.enrolid, s.courseid, s.contextid {gone}) s
+           :then {{role_assignments}} r :by_item ON r.component = :component AND r.itemid = s.enrolid"
     );
     let place = |rank| Place { wave: pass.wave, rank };
     work.take(place(RANK_LEFT_GROUPS), Taken::GroupMember, Pick::new(&groups).params(params.clone())).await?;

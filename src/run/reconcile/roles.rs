@@ -13,15 +13,20 @@ const RANK_PRUNE: i64 = 90;
 
 /// The roles of the rule's instances in their courses.
 const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM scope s
-    JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
+    :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
 
-/// The role `r` is the wished one `p`; the index on the user finds it whatever the statistics say.
-const SAME: &str = "r.userid = p.userid AND r.contextid + 0 = p.contextid AND r.roleid + 0 = p.roleid
+/// The role `r` is the wished one `p`, for a join with `{role_assignments} r :by_user`.
+const SAME: &str = "r.userid = p.userid AND r.contextid :whole = p.contextid AND r.roleid :whole = p.roleid
     AND r.component || '' = :owner AND r.itemid + 0 = :item";
+
+/// The same of a role that an instance owns, for a join with `{role_assignments} r :by_item`: a person has many roles in a
+/// course into which many instances lead, but few by each.
+const SAME_OF_INSTANCE: &str = "r.component = :component AND r.itemid = p.enrolid AND r.userid = p.userid
+    AND r.contextid + 0 = p.contextid AND r.roleid + 0 = p.roleid";
 
 /// The wished roles that nobody has: what [`compare`] has written down, or found again.
 const MISSING: &str = "SELECT DISTINCT p.enrolid, p.userid, p.courseid, p.contextid, p.roleid
-    FROM (:set) p LEFT JOIN {role_assignments} r ON :same WHERE r.id IS NULL AND p.want = 2";
+    FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same WHERE r.id IS NULL AND p.want = 2";
 
 /// Where PostgreSQL keeps the roles that are missing: it joins wish and roles once, from both sides.
 pub(super) fn prepare(conn: &mut Conn) {
@@ -38,7 +43,11 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
     let Some(set) = pass.section("roles") else { return Ok(()) };
     let (component, item) = owner(pass.policy.roles, "p");
     let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
-    let params = params.fragment("same", SAME);
+    let (by_key, same) = match (work.conn.dialect(), pass.policy.roles) {
+        (Dialect::Postgres, _) | (_, Owner::Nobody) => (":by_user", SAME),
+        (_, Owner::Instance) => (":by_item", SAME_OF_INSTANCE),
+    };
+    let params = params.fragment("by_key", by_key).fragment("same", same);
     comparing(work, pass, true).await?;
     let standing = compare(work, pass, &params).await?;
     if standing.missing > 0 {
@@ -88,7 +97,7 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
         .conn
         .row(
             "SELECT COUNT(CASE WHEN t.there = 0 AND t.want = 2 THEN 1 END), COUNT(CASE WHEN t.there > 0 THEN 1 END), MAX(t.there)
-               FROM (SELECT MAX(p.want) AS want, COUNT(r.id) AS there FROM (:set) p LEFT JOIN {role_assignments} r ON :same
+               FROM (SELECT MAX(p.want) AS want, COUNT(r.id) AS there FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same
                       GROUP BY p.enrolid, p.userid, p.roleid) t",
             params,
         )
@@ -123,7 +132,7 @@ async fn own(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<i6
     work.conn.number(&own, &params.clone().fragment("own", section)).await
 }
 
-const GIVEN: &str = "scope s JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid
+const GIVEN: &str = "scope s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid
     WHERE r.userid :among_users";
 
 async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
@@ -139,7 +148,8 @@ async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<()
         )
         .await?;
     comparing(work, pass, false).await?;
-    enrol::apply_roles(work, place, planned).await
+    let component = (pass.policy.roles == Owner::Instance).then(|| pass.rule.component());
+    enrol::apply_roles(work, place, planned, component.as_deref()).await
 }
 
 /// Takes every role that the rule's method has given, wherever it is.
@@ -174,7 +184,7 @@ async fn prune(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let doubles = Pick::new(
         "SELECT t.id, 0 AS line, t.courseid, t.contextid FROM
             (SELECT r.id, s.courseid, r.contextid, ROW_NUMBER() OVER (PARTITION BY r.itemid, r.userid, r.contextid, r.roleid ORDER BY r.id) AS place
-               FROM scope s JOIN {role_assignments} r ON r.component = :component AND r.itemid = s.enrolid WHERE r.userid :among_users) t
+               FROM scope s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid WHERE r.userid :among_users) t
           WHERE t.place > 1",
     );
     work.take(Place { wave: pass.wave, rank: RANK_PRUNE }, Taken::DuplicateRole, doubles.params(pass.params(work)))
