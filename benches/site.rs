@@ -51,6 +51,7 @@ impl Bench {
             wait: Duration::from_secs(10),
             observer: Observer::none(),
             rules: &enrold::rules::RULES,
+            stop: tokio_util::sync::CancellationToken::new(),
         };
         Ok(Self { engine, url, admin })
     }

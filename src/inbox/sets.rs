@@ -21,6 +21,9 @@ pub struct Job {
     pub source: Option<String>,
 }
 
+/// Why files wait, by name.
+pub type Reasons = Vec<(String, String)>;
+
 /// What is known of sets that are not whole, from one look to the next.
 #[derive(Debug, Default)]
 pub struct Sets {
@@ -43,7 +46,7 @@ impl Sets {
     ///
     /// # Errors
     /// Reading was stopped: the program ends.
-    pub fn jobs(&mut self, settings: &Settings, look: &Look) -> io::Result<(Vec<Job>, Vec<(String, String)>)> {
+    pub fn jobs(&mut self, settings: &Settings, look: &Look) -> io::Result<(Vec<Job>, Reasons)> {
         let sources: Vec<_> = settings.sources.iter().filter(|(_, source)| source.enabled).collect();
         if sources.iter().all(|(_, source)| source.files.is_empty()) {
             let flat = |found: &Found| Job { found: found.clone(), source: None };

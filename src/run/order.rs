@@ -70,11 +70,11 @@ impl Dropped {
     /// # Errors
     /// Why there is none.
     pub fn open(&self) -> io::Result<RegularFile> {
-        let copy = |error: &Arc<io::Error>| match TooLarge::of(error) {
+        let copy = |error: Arc<io::Error>| match TooLarge::of(&error) {
             Some(too_large) => io::Error::other(too_large),
             None => io::Error::new(error.kind(), error.to_string()),
         };
-        self.file.as_ref().map(RegularFile::clone).map_err(copy)
+        self.file.clone().map_err(copy)
     }
 }
 

@@ -67,7 +67,7 @@ fn an_archive_on_another_file_system() {
 /// A kill between the copy and the end leaves one whole copy, and the file is applied once.
 #[test]
 fn a_kill_while_a_file_goes_to_another_file_system() {
-    for step in enrold::fault::OF_THE_ARCHIVE.iter().copied() {
+    for step in enrold::fault::OF_THE_ARCHIVE.iter() {
         on_the_sample(async move |mut site, program| {
             let archive = program.dir.join("archive");
             fs::create_dir(&archive).unwrap();
