@@ -370,7 +370,7 @@ fn archives_that_are_none_change_nothing() {
 #[test]
 fn a_role_of_an_export_is_one_that_is_mapped() {
     run_on(enrold::db::Dialect::Lite, async |mut site: Site| {
-        let program = site.school().await.set("guard.mode=off").set("flatfile.roles=student");
+        let program = site.school().await.set("guard.mode=off").set("tasks.flatfile.enabled=false");
         let program = program.clone().set(&format!("inbox.path={}", program.inbox().display()));
         let rows = enrolment(1, ",", "k1", 1) + &enrolment(2, ",", "k1", 2).replace("student", "administrator");
         let archive = Archive::bulk("1.2", &ALL).with("enrollments", "bulk", format!("{ENROLMENTS}{rows}"));
