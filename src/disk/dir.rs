@@ -121,15 +121,23 @@ impl Dir {
         RegularFile::new(fd, self.limit, self.stop.clone())
     }
 
-    /// Opens a file that the command line names; links are the operator's.
+    /// Opens a file of enrold's own, or one that the command line names; links are the operator's.
     ///
     /// # Errors
     /// See [`Dir::open_file`].
     pub fn open_named(path: &Path) -> io::Result<RegularFile> {
+        Self::open_within(path, u64::MAX)
+    }
+
+    /// The same, if it has at most so many bytes.
+    ///
+    /// # Errors
+    /// See [`Dir::open_file`].
+    pub fn open_within(path: &Path, limit: u64) -> io::Result<RegularFile> {
         Status::of(&rustix::fs::stat(path)?).require_regular()?;
         let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = patiently(|| openat(CWD, path, flags, Mode::empty()))?;
-        RegularFile::new(fd, u64::MAX, CancellationToken::new())
+        RegularFile::new(fd, limit, CancellationToken::new())
     }
 
     /// Opens a directory in it.

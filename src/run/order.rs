@@ -361,7 +361,7 @@ impl Opened {
         let unreadable = |error| RunError::from_file(FileProblem::Io(error), &path);
         let opened = match &import.dropped {
             Some(dropped) => dropped.open(),
-            None => Dir::open_named(&import.path),
+            None => Dir::open_within(&import.path, settings.limits.file_bytes()),
         };
         let file = opened.map_err(unreadable)?;
         let reading = Reading {

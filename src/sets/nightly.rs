@@ -4,6 +4,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::config::{SetFormat, Source};
 use crate::db::Conn;
 use crate::disk::{Dir, blocking, is_stopped};
@@ -138,7 +140,7 @@ impl Engine {
         };
         match (sent, source.format) {
             (Given::Dropped(set), _) => self.dropped(name, &source, set).await,
-            (Given::Named([archive]), SetFormat::OneRoster) => match Sent::named(archive) {
+            (Given::Named([archive]), SetFormat::OneRoster) => match Sent::within(archive, self.largest()) {
                 Ok(archive) => self.archive(name, &source, &archive, simulate).await,
                 Err(error) => Ok(Err(unread(name, format!("{}: {error}", archive.display())))),
             },
@@ -151,7 +153,7 @@ impl Engine {
 
     fn files(&self, name: &str, source: &Source, files: &[&Path]) -> Result<Taken, Unread> {
         let form = source::files::FilesForm::of(source, self.fallback());
-        let whole = blocking(|| whole(files, &form.table())).map_err(|why| unread(name, why))?;
+        let whole = blocking(|| whole(files, &form.table(), self.largest())).map_err(|why| unread(name, why))?;
         self.whole(name, source, &whole)
     }
 
@@ -262,6 +264,10 @@ impl Engine {
         Ok(source::with_moodles_settings(name, source, &site).map_err(|error| error.to_string()))
     }
 
+    fn largest(&self) -> u64 {
+        self.settings.limits.file_bytes()
+    }
+
     fn fallback(&self) -> crate::config::EncodingFallback {
         self.settings.flatfile.encoding_fallback
     }
@@ -301,14 +307,17 @@ async fn fetch(name: &str, source: &Source, state: &Path, now: i64) -> Result<(S
 }
 
 /// The files of a set, if it is whole: what a manifest names, else the files as they are named.
-fn whole(files: &[&Path], form: &TableForm) -> Result<Vec<Sealed>, String> {
+fn whole(files: &[&Path], form: &TableForm, largest: u64) -> Result<Vec<Sealed>, String> {
     let verdict = match files {
         [manifest] if manifest.to_string_lossy().ends_with(MANIFEST) => {
-            let opened = Sent::named(manifest).and_then(|sent| Ok((sent, Dir::of_file(manifest)?)));
+            let opened = Sent::within(manifest, largest).and_then(|sent| {
+                let dir = Dir::of_file(manifest)?.bounded(largest, &CancellationToken::new());
+                Ok((sent, dir))
+            });
             opened.and_then(|(sent, dir)| bundle::by_manifest(&sent, &dir, form))
         }
         files => {
-            let part = |path: &&Path| match Sent::named(path) {
+            let part = |path: &&Path| match Sent::within(path, largest) {
                 Ok(sent) => Ok(Part::of(sent)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Part::missing(path)),
                 Err(error) => Err(std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))),

@@ -19,6 +19,9 @@ pub const MANIFEST: &str = ".manifest.csv";
 /// How the name of a seal ends: `NAME.ok` beside `NAME`.
 pub const SEAL: &str = ".ok";
 
+/// The largest manifest that is read: it is looked into again and again, and names at most thousands of files.
+const LARGEST_MANIFEST: u64 = 16 << 20;
+
 /// Bytes that are read of a seal.
 const LONGEST_SEAL: u64 = 4096;
 
@@ -44,13 +47,21 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// A file that the command line names.
+    /// A file of enrold's own.
     ///
     /// # Errors
     /// It cannot be opened.
     pub fn named(path: &Path) -> io::Result<Sent> {
+        Sent::within(path, u64::MAX)
+    }
+
+    /// A file that the command line names, of at most so many bytes.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is larger.
+    pub fn within(path: &Path, limit: u64) -> io::Result<Sent> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Sent { name, file: Dir::open_named(path)? })
+        Ok(Sent { name, file: Dir::open_within(path, limit)? })
     }
 }
 
@@ -283,6 +294,10 @@ fn read_manifest(file: &RegularFile, form: &TableForm) -> Result<Vec<(String, An
         ..form.clone()
     };
     let broken = |line: u64, why: String| Reading::Broken(format!("line {line}: {why}; write the manifest again"));
+    if file.opened().size > LARGEST_MANIFEST {
+        let most = LARGEST_MANIFEST >> 20;
+        return Err(Reading::Broken(format!("it is larger than a manifest may be, {most} MiB; write the manifest again")));
+    }
     let mut table = Table::open(file.cursor(), &layout)?;
     let mut named = Vec::new();
     let mut names = HashSet::new();
