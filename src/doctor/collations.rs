@@ -82,6 +82,8 @@ fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
     let Some((most, _)) = counts.iter().max_by_key(|(_, count)| **count) else {
         return Vec::new();
     };
+    // The same rules with room for every character.
+    let wide = format!("utf8mb4_{}", most.split_once('_').map_or("unicode_ci", |(_, rules)| rules));
     let charset = |column: &TextColumn| column.collation.split('_').next().unwrap_or_default().to_owned();
     let narrow = list(columns, |column| matches!(charset(column).as_str(), "utf8mb3" | "utf8"));
     let foreign = list(columns, |column| !charset(column).starts_with("utf8"));
@@ -118,11 +120,11 @@ fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
             "collation",
             words(
                 format!("most columns compare under {most}, but not: {others}; enrold works with them, Moodle itself may not"),
-                format!("php admin/cli/mysql_collation.php --collation={most}"),
+                format!("php admin/cli/mysql_collation.php --collation={wide}"),
             ),
             words(
                 format!("la plupart des colonnes se comparent sous {most}, mais pas : {others} ; enrold s'en accommode, Moodle peut-être pas"),
-                format!("php admin/cli/mysql_collation.php --collation={most}"),
+                format!("php admin/cli/mysql_collation.php --collation={wide}"),
             ),
         ));
     }

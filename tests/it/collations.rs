@@ -6,9 +6,11 @@ use enrold::doctor::{self, Level};
 use enrold::run::{Note, Report, SetOrder, State, SyncOrder};
 
 use crate::doctor_rights::assert_applied;
+use crate::mails_send::round;
 use crate::rights_rules::{completions, conditions, links, undo_links};
 use crate::servers::{on_each_engine, run_on};
 use crate::site::{NOW, Site};
+use crate::smtp::{Manners, Server, send_through};
 use crate::traces::site_with_traces;
 
 on_each_engine!(emoji_in_names);
@@ -159,7 +161,6 @@ struct TextColumn {
 impl Site {
     /// The sample site with something for every rule and traces of every kind, and two sources.
     async fn full(&mut self) {
-        self.set("smtp.enabled", "true");
         for (key, value) in [
             ("records.files", "r*.csv"),
             ("records.user_key", "username"),
@@ -184,6 +185,9 @@ impl Site {
         links(self).await;
         conditions(self).await;
         completions(self).await;
+        // Ends that are told of.
+        self.sql("UPDATE {enrol} SET expirynotify = 2, notifyall = 1, expirythreshold = 864000 WHERE enrol IN ('manual', 'self')").await;
+        self.sql(&format!("UPDATE {{user_enrolments}} SET timeend = {} WHERE id < 20", NOW + 300_000)).await;
     }
 
     /// The same site again, with the columns as they were.
@@ -243,6 +247,8 @@ impl Site {
     /// Files, sets, every rule and the expirations, and again where nothing is left to do; what each came to.
     async fn does_everything(&mut self) -> Vec<String> {
         let mut outcomes = Vec::new();
+        let server = Server::start(Manners::default()).await;
+        send_through(self, &server);
         let file = self.write(format!(
             "operation,username,course,role,timestart,timeend\n\
              add,simona26,L1-MATH-101,student,,\nadd,simona26,Médecine-P2,student,,\nadd,moreaul26,L1-MATH-101,student,,{}\n\
@@ -276,6 +282,8 @@ impl Site {
         self.every_job(&mut outcomes).await;
         self.at(NOW + 2_000);
         self.every_job(&mut outcomes).await;
+        let sent = round(self, NOW + 3_000).await.map(|round| (round.sent, round.skipped, round.problem));
+        outcomes.push(format!("mails {sent:?}"));
         self.at(NOW);
         let engine = self.engine();
         let findings = doctor::run(&engine.database, &engine.settings, NOW).await;
