@@ -74,7 +74,7 @@ impl Code {
                     _ => "the line is not applied",
                 };
                 format!(
-                    "the value of column {column} has more than {room} characters, more than the site has room for: \"{v}\"; {left_out}: correct it"
+                    "the value of column {column} is too long, the site has room for {room} characters: \"{v}\"; {left_out}: correct it"
                 )
             }
             Code::FileTooLarge => {
@@ -266,7 +266,7 @@ impl Code {
                     _ => "la ligne n'est pas appliquée",
                 };
                 format!(
-                    "la valeur de la colonne {column} a plus de {room} caractères, plus que le site n'en peut contenir : « {v} » ; {left_out} : corrigez-la"
+                    "la valeur de la colonne {column} est trop longue, le site n'a de place que pour {room} caractères : « {v} » ; {left_out} : corrigez-la"
                 )
             }
             Code::FileTooLarge => format!(
