@@ -296,7 +296,9 @@ fn read_manifest(file: &RegularFile, form: &TableForm) -> Result<Vec<(String, An
     let broken = |line: u64, why: String| Reading::Broken(format!("line {line}: {why}; write the manifest again"));
     if file.opened().size > LARGEST_MANIFEST {
         let most = LARGEST_MANIFEST >> 20;
-        return Err(Reading::Broken(format!("it is larger than a manifest may be, {most} MiB; write the manifest again")));
+        return Err(Reading::Broken(format!(
+            "it is larger than a manifest may be, {most} MiB; write the manifest again"
+        )));
     }
     let mut table = Table::open(file.cursor(), &layout)?;
     let mut named = Vec::new();

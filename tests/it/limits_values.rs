@@ -64,7 +64,10 @@ async fn a_line_with_a_value_that_nothing_can_be_called_is_told_alone(mut site: 
     assert_eq!((report.state, report.lines.failed), (State::DoneWithErrors, 5));
     assert_eq!(site.enrolments().await, ["u2 c1 flatfile"]);
     let text = report.problems[0].text(Locale::En);
-    assert!(text.starts_with("line 2: the value of column user is too long, the site has room for 255 characters"), "{text}");
+    assert!(
+        text.starts_with("line 2: the value of column user is too long, the site has room for 255 characters"),
+        "{text}"
+    );
     let report = site.import(&format!("add,student,{},c1\nadd,student,u3,c1\n", x(300))).await;
     assert_eq!(told(&report), ["1 value-too-long user 255"], "in Moodle's own form too");
 }
