@@ -57,8 +57,8 @@ async fn a_line_with_a_value_that_nothing_can_be_called_is_told_alone(mut site: 
             "2 value-too-long user 255",
             "3 value-too-long course 255",
             "4 value-too-long role 255",
-            "6 user-unknown idnumber",
-            "7 user-unknown idnumber"
+            "6 user-unknown username",
+            "7 value-too-long user 255"
         ]
     );
     assert_eq!((report.state, report.lines.failed), (State::DoneWithErrors, 5));
@@ -236,12 +236,13 @@ async fn a_statement_that_is_too_long_is_an_error_and_no_cut_wire(mut site: Site
         return;
     }
     let most = site.conn.number("SELECT @@max_allowed_packet", &Params::new()).await.unwrap() as usize;
-    let long = Params::new().with("text", "x".repeat(most / 2 + 100));
-    let error = site.conn.row("SELECT LENGTH(:text)", &long).await.unwrap_err();
+    // Two bytes a character, two digits a byte.
+    let long = "é".repeat(most / 4 + 100);
+    let params = Params::new().with("text", long.as_str());
+    let error = site.conn.row("SELECT LENGTH(:text)", &params).await.unwrap_err();
     assert!(matches!(error, DbError::Other { .. }), "{error}");
     assert!(error.to_string().contains("max_allowed_packet"), "{error}");
     let mut bulk = Bulk::new(site.conn.dialect(), "enrold_error", "run, line, code, value");
-    let long = "x".repeat(most / 2 + 100);
     let row = [Field::Int(1), Field::Int(1), Field::Text(Code::BadTime.as_str()), Field::Text(&long)];
     let error = bulk.push(&mut site.conn, &row).await.unwrap_err();
     assert!(error.to_string().contains("for enrold_error") && !error.is_transient(), "{error}");
