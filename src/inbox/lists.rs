@@ -14,9 +14,9 @@ use crate::db::{Conn, Database};
 use crate::disk::{Pass, RegularFile, blocking};
 use crate::fault;
 use crate::files::{self, FileProblem, Kind, RawLine, RawLines, Reading, Scan};
-use crate::report::{self, Code, Problem, inert};
+use crate::report::{self, Code, Problem, inert, words};
 use crate::run::hold::Shelf;
-use crate::run::{Report, RunError, State, problems_after};
+use crate::run::{Note, Report, RunError, State, problems_after};
 
 /// The largest report that is read to see whose it is: it holds at most a few hundred problems.
 const REPORT: u64 = 16 << 20;
@@ -52,7 +52,10 @@ pub(super) async fn write(
     let (lines, understood) = if claimed.is_set { (Vec::new(), false) } else { problems.lines().await? };
     // A file of which no line was understood may be anything, and nothing of it is shown to those who see the lists.
     let text = text.filter(|_| understood || run.errors < run.lines.records);
-    beside.errors(text.as_ref(), &mut problems, &lines, settings.locale).await?;
+    let unkept: u64 = run.unkept.values().sum();
+    let cut = (unkept > 0).then(|| Note::ProblemsUnkept { kept: run.errors - unkept.min(run.errors), of: run.errors });
+    let cut = cut.map(|note| words::note(&note, settings.locale));
+    beside.errors(text.as_ref(), &mut problems, (&lines, cut), settings.locale).await?;
     fault::step("errors-written");
     match &text {
         Some(text) => blocking(|| beside.retry(text, lines))?,
@@ -128,12 +131,12 @@ impl<'a> Beside<'a> {
     }
 
     /// `line,code,message,raw`: a record per problem, in UTF-8; of a set `file,line,code,message`, for its rows stand in
-    /// several files and are no orders. It is for reading, mostly in a spreadsheet: no cell of it is a formula there.
+    /// several files and are no orders. A last record says so if not all problems are kept. It is for reading, mostly in a spreadsheet: no cell of it is a formula there.
     async fn errors(
         &self,
         text: Option<&Text>,
         problems: &mut Problems,
-        lines: &[u64],
+        (lines, cut): (&[u64], Option<String>),
         locale: Locale,
     ) -> Result<(), EndingError> {
         let mut raw = text.map(|text| text.raw(lines.iter().copied())).transpose()?;
@@ -170,6 +173,13 @@ impl<'a> Beside<'a> {
             drop(out);
             flushed.map_err(|error| draft.cannot(error))?;
             page = problems.after(Some(last)).await?;
+        }
+        if let Some(cut) = cut {
+            let mut out = csv::Writer::from_writer(&mut draft);
+            let last = if of_set { ["", "", "", &cut] } else { ["", "", &cut, ""] };
+            let told = out.write_record(last).map_err(std::io::Error::from).and_then(|()| out.flush());
+            drop(out);
+            told.map_err(|error| draft.cannot(error))?;
         }
         if let Some(raw) = &mut raw {
             blocking(|| raw.finish()).map_err(|error| RunError::from_file(error, &claimed))?;

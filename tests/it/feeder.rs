@@ -340,3 +340,19 @@ fn what_lies_in_the_way_of_a_list_stays_there() {
         );
     });
 }
+
+/// A list that has not room for all problems says so in its last record.
+#[test]
+fn a_list_that_is_cut_says_so() {
+    on_the_sample(async |_, program| {
+        let lines: String = (0..5).map(|number| format!("add,nobody{number},L1-MATH-101,student\n")).collect();
+        program.drop_file("a.csv", format!("{HEADER}{lines}"));
+        let inbox = format!("inbox.path={}", program.inbox().display());
+        let program = program.set("limits.problems=2").set("guard.mode=off");
+        program.run(&["--set", &inbox, "--set", "inbox.settle=0", "run", "--once"]).ends(4);
+        let text = fs::read_to_string(program.inbox().join("a.csv.errors.csv")).unwrap();
+        assert_eq!(text.lines().count(), 1 + 2 + 1, "{text}");
+        let last = text.lines().last().unwrap();
+        assert!(last.contains("of 5 problems the first 2 are kept"), "{last}");
+    });
+}
