@@ -32,6 +32,8 @@ fn postgres(code: &str, message: &str) -> String {
         _ if code.starts_with("P0") || code.starts_with("45") => {
             "a trigger or function of the database refused it".to_owned()
         }
+        // The encoding is quoted; the bytes that are none of it follow a colon.
+        "22021" => message.split(": ").next().unwrap_or_default().to_owned(),
         _ if code.starts_with("22") || code == "42601" => before_quotation(message, '"'),
         _ => message.to_owned(),
     }
@@ -89,6 +91,11 @@ mod tests {
             ("4025", "CONSTRAINT `x` failed for `m`.`t`", "CONSTRAINT `x` failed for `m`.`t`"),
             ("1644", "Dupont is refused", "a trigger or function of the database refused it"),
             ("22P02", "invalid input syntax for type bigint: \"Dupont\"", "invalid input syntax for type bigint: …"),
+            (
+                "22021",
+                "invalid byte sequence for encoding \"UTF8\": 0xe9 0x37",
+                "invalid byte sequence for encoding \"UTF8\"",
+            ),
             ("42601", "syntax error at or near \"Dupont\"", "syntax error at or near …"),
             ("42703", "column \"x\" does not exist", "column \"x\" does not exist"),
             (
