@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod lease;
 mod life;
 pub mod observe;
+mod opened;
 mod order;
 pub mod outcome;
 mod parts;

@@ -1,5 +1,5 @@
 //! What a run is asked to do: a file, a task, or a held run that was approved.
-//! It must not open the database; it opens the file once, so that what is scanned is what is read.
+//! It must not open the database, nor the file: what was dropped comes open, and `opened` opens the rest.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use std::io;
@@ -8,8 +8,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::config::{CourseKey, Settings, UserKey};
-use crate::disk::{Dir, RegularFile, TooLarge, blocking, is_stopped};
-use crate::files::{self, FileProblem, Kind, Reading, Scan};
+use crate::disk::{RegularFile, TooLarge, blocking, is_stopped};
+use crate::files::Kind;
 use crate::moodle::site::Site;
 use crate::report::Problem;
 use crate::rules::Rule;
@@ -18,7 +18,7 @@ use crate::run::error::{RunError, RunResult};
 use crate::run::history::{Claim, Past};
 use crate::run::hold::{Held, Shelf};
 use crate::run::jobs;
-use crate::run::resolve::Keys;
+use crate::run::opened::Opened;
 use crate::sets::terms::Feed;
 use crate::source::oneroster::Roster;
 use crate::source::{Origins, SetProblem};
@@ -180,23 +180,6 @@ pub(super) struct Order {
     pub dropped: bool,
 }
 
-/// An open and scanned file.
-pub(super) struct Opened {
-    pub file: RegularFile,
-    /// How a flat file is read; `None` for a snapshot, which has one form only.
-    pub flat: Option<Flat>,
-    pub claim: Claim,
-    /// How many bytes were read of it.
-    bytes: u64,
-}
-
-/// How an open flat file is read.
-pub(super) struct Flat {
-    pub scan: Scan,
-    pub reading: Reading,
-    pub keys: Keys,
-}
-
 impl Order {
     pub fn set(order: SetOrder) -> Self {
         let dropped = !order.token.is_empty();
@@ -351,64 +334,6 @@ impl Order {
             roster: self.set_order().and_then(|order| order.roster.clone()),
             set,
         }
-    }
-}
-
-impl Opened {
-    /// Scans a file under the site's time zone: a dropped one by its descriptor, another by its path.
-    pub fn open(import: &Import, settings: &Settings, site: &Site) -> RunResult<Self> {
-        let path = import.path.display().to_string();
-        let unreadable = |error| RunError::from_file(FileProblem::Io(error), &path);
-        let opened = match &import.dropped {
-            Some(dropped) => dropped.open(),
-            None => Dir::open_within(&import.path, settings.limits.file_bytes()),
-        };
-        let file = opened.map_err(unreadable)?;
-        let reading = Reading {
-            kind: import.kind,
-            fallback: settings.flatfile.encoding_fallback,
-            zone: zone(settings, Some(site)),
-        };
-        let scan = blocking(|| files::scan(&mut file.cursor(), &reading));
-        let scan = scan.map_err(|problem| RunError::from_file(problem, &path))?;
-        let defaults = match scan.kind {
-            Kind::Header => &settings.flatfile.header,
-            Kind::Native => &settings.flatfile.native,
-        };
-        let keys = Keys {
-            user: import.user_key.unwrap_or(defaults.user_key),
-            course: import.course_key.unwrap_or(defaults.course_key),
-        };
-        let token = import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default();
-        let (sha256, bytes) = (scan.sha256.clone(), scan.bytes);
-        Ok(Self::claimed(file, Some(Flat { scan, reading, keys }), sha256, bytes, token))
-    }
-
-    /// Opens the snapshot of a set.
-    pub fn snapshot(order: &SetOrder) -> RunResult<Self> {
-        let unreadable = |error| RunError::Unreadable { path: order.snapshot.display().to_string(), error };
-        if let Some(problem) = &order.refused {
-            return Err(RunError::Rejected(problem.clone()));
-        }
-        let file = Dir::open_named(&order.snapshot).map_err(unreadable)?;
-        let (sha256, bytes) = blocking(|| file.digest()).map_err(unreadable)?;
-        let mut opened = Self::claimed(file, None, sha256, bytes, order.token.clone());
-        if let Some(dropped) = &order.dropped {
-            opened.claim = Claim { sha256: opened.claim.sha256, token: opened.claim.token, ..dropped.clone() };
-        }
-        Ok(opened)
-    }
-
-    fn claimed(file: RegularFile, flat: Option<Flat>, sha256: String, bytes: u64, token: String) -> Self {
-        let claim = Claim { sha256, size: bytes as i64, token, ..Claim::of(file.opened()) };
-        Self { file, flat, claim, bytes }
-    }
-
-    /// Fails if somebody wrote to the file since it was opened: what was applied of it would be a part.
-    pub fn unchanged(&self, path: &str) -> RunResult<()> {
-        let now = self.file.now().map_err(|error| RunError::Unreadable { path: path.to_owned(), error })?;
-        let stands = now.stands_as(self.file.opened()) && now.size == self.bytes;
-        if stands { Ok(()) } else { Err(RunError::Changed(path.to_owned())) }
     }
 }
 

@@ -1,0 +1,87 @@
+//! The file of a run: opened once, scanned, and known again by what the file system tells of it and by its digest.
+//! It must not know why it is applied.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+use crate::config::Settings;
+use crate::disk::{Dir, RegularFile, blocking};
+use crate::files::{self, FileProblem, Kind, Reading, Scan};
+use crate::moodle::site::Site;
+use crate::run::error::{RunError, RunResult};
+use crate::run::history::Claim;
+use crate::run::order::{Import, SetOrder, zone};
+use crate::run::resolve::Keys;
+
+/// An open and scanned file.
+pub(super) struct Opened {
+    pub file: RegularFile,
+    /// How a flat file is read; `None` for a snapshot, which has one form only.
+    pub flat: Option<Flat>,
+    pub claim: Claim,
+    /// How many bytes were read of it.
+    bytes: u64,
+}
+
+/// How an open flat file is read.
+pub(super) struct Flat {
+    pub scan: Scan,
+    pub reading: Reading,
+    pub keys: Keys,
+}
+
+impl Opened {
+    /// Scans a file under the site's time zone: a dropped one by its descriptor, another by its path.
+    pub fn open(import: &Import, settings: &Settings, site: &Site) -> RunResult<Self> {
+        let path = import.path.display().to_string();
+        let unreadable = |error| RunError::from_file(FileProblem::Io(error), &path);
+        let opened = match &import.dropped {
+            Some(dropped) => dropped.open(),
+            None => Dir::open_within(&import.path, settings.limits.file_bytes()),
+        };
+        let file = opened.map_err(unreadable)?;
+        let reading = Reading {
+            kind: import.kind,
+            fallback: settings.flatfile.encoding_fallback,
+            zone: zone(settings, Some(site)),
+        };
+        let scan = blocking(|| files::scan(&mut file.cursor(), &reading));
+        let scan = scan.map_err(|problem| RunError::from_file(problem, &path))?;
+        let defaults = match scan.kind {
+            Kind::Header => &settings.flatfile.header,
+            Kind::Native => &settings.flatfile.native,
+        };
+        let keys = Keys {
+            user: import.user_key.unwrap_or(defaults.user_key),
+            course: import.course_key.unwrap_or(defaults.course_key),
+        };
+        let token = import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default();
+        let (sha256, bytes) = (scan.sha256.clone(), scan.bytes);
+        Ok(Self::claimed(file, Some(Flat { scan, reading, keys }), sha256, bytes, token))
+    }
+
+    /// Opens the snapshot of a set.
+    pub fn snapshot(order: &SetOrder) -> RunResult<Self> {
+        let unreadable = |error| RunError::Unreadable { path: order.snapshot.display().to_string(), error };
+        if let Some(problem) = &order.refused {
+            return Err(RunError::Rejected(problem.clone()));
+        }
+        let file = Dir::open_named(&order.snapshot).map_err(unreadable)?;
+        let (sha256, bytes) = blocking(|| file.digest()).map_err(unreadable)?;
+        let mut opened = Self::claimed(file, None, sha256, bytes, order.token.clone());
+        if let Some(dropped) = &order.dropped {
+            opened.claim = Claim { sha256: opened.claim.sha256, token: opened.claim.token, ..dropped.clone() };
+        }
+        Ok(opened)
+    }
+
+    fn claimed(file: RegularFile, flat: Option<Flat>, sha256: String, bytes: u64, token: String) -> Self {
+        let claim = Claim { sha256, size: bytes as i64, token, ..Claim::of(file.opened()) };
+        Self { file, flat, claim, bytes }
+    }
+
+    /// Fails if somebody wrote to the file since it was opened: what was applied of it would be a part.
+    pub fn unchanged(&self, path: &str) -> RunResult<()> {
+        let now = self.file.now().map_err(|error| RunError::Unreadable { path: path.to_owned(), error })?;
+        let stands = now.stands_as(self.file.opened()) && now.size == self.bytes;
+        if stands { Ok(()) } else { Err(RunError::Changed(path.to_owned())) }
+    }
+}
