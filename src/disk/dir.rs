@@ -105,9 +105,9 @@ impl Dir {
         Ok(Status::of(&statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
-    /// Whether anything lies under a name.
+    /// Whether something is seen under a name. Where nothing can be seen, whatever is done next meets the error.
     pub fn has(&self, name: &OsStr) -> bool {
-        !matches!(self.status(name), Err(error) if error.kind() == ErrorKind::NotFound)
+        self.status(name).is_ok()
     }
 
     /// Opens a regular file; everything else is `InvalidInput`. It never waits: not for the writer of a pipe either.
@@ -183,12 +183,11 @@ impl Dir {
         match renameat_with(&*self.fd, from, &*to_dir.fd, to, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
             // A file system that cannot promise it (some network mounts).
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                if to_dir.has(to) {
-                    return Err(ErrorKind::AlreadyExists.into());
-                }
-                Ok(renameat(&*self.fd, from, &*to_dir.fd, to)?)
-            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match to_dir.status(to) {
+                Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(renameat(&*self.fd, from, &*to_dir.fd, to)?),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error.into()),
         }
     }
