@@ -2,6 +2,7 @@
 //! It must not read the files beyond their digest.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 
 use super::ending::{consume_marker, held_name, rename};
 use super::{Claimed, Ending, InboxError};
@@ -10,33 +11,37 @@ use crate::disk::{Dir, RegularFile};
 use crate::files::{Delimiter, TableForm};
 use crate::source::bundle::{self, Announced, MANIFEST, Sent};
 
-/// The files that a manifest names, under the names at which they are dropped; none if it cannot be read.
-pub(super) fn named(manifest: &RegularFile, fallback: EncodingFallback) -> Vec<(String, Announced)> {
+/// The files that a manifest names, under the names at which they are dropped; none if it makes no sense.
+///
+/// # Errors
+/// It cannot be read, or reading was stopped.
+pub(super) fn named(manifest: &RegularFile, fallback: EncodingFallback) -> io::Result<Vec<(String, Announced)>> {
     let form = TableForm { columns: Vec::new(), exact: false, delimiters: &Delimiter::ALL, fallback: Some(fallback) };
     let manifest = Sent { name: String::new(), file: manifest.clone() };
-    match bundle::named_by(&manifest, &form) {
-        Ok(Ok(named)) => named,
-        Ok(Err(_)) | Err(_) => Vec::new(),
-    }
+    Ok(bundle::named_by(&manifest, &form)?.unwrap_or_default())
 }
 
 /// Gives the files of a set the name of its end. Only those whose bytes are what the manifest says: another one of that
 /// name may lie there by now, and is none of this set. May be done again after a crash.
 ///
 /// # Errors
-/// The directory's.
+/// The directory's, or those of a file that cannot be read: the manifest must not get its last name before the others.
 pub(super) fn end(settings: &Settings, claimed: &Claimed, ending: Ending, stamp: &str) -> Result<(), InboxError> {
     if !claimed.is_set || !claimed.name.to_string_lossy().ends_with(MANIFEST) {
         return Ok(());
     }
+    // One that could never be opened has named nothing.
     let Ok(manifest) = &claimed.file else { return Ok(()) };
-    for (own, announced) in named(manifest, settings.flatfile.encoding_fallback) {
+    let named = named(manifest, settings.flatfile.encoding_fallback);
+    for (own, announced) in named.map_err(|error| InboxError::new("cannot read", &claimed.path(), error))? {
         let sha256 = announced.sha256.unwrap_or_default();
         let own = OsStr::new(&own);
-        for lying in candidates(&claimed.dir, own) {
+        for lying in candidates(&claimed.dir, own)? {
             let Some(file) = Claimed::of(&claimed.dir, own, &lying, claimed.token.clone())? else { continue };
-            let found = file.file.as_ref().ok().and_then(|file| file.digest().ok());
-            if found.is_some_and(|(found, _)| found == sha256) {
+            // A link, or what may not be read, was none of the set either.
+            let Ok(opened) = &file.file else { continue };
+            let found = opened.digest().map_err(|error| InboxError::new("cannot read", &file.path(), error))?;
+            if found.0 == sha256 {
                 consume_marker(&file, stamp)?;
                 rename(settings, &file, ending, "", stamp, &sha256)?;
                 break;
@@ -47,8 +52,41 @@ pub(super) fn end(settings: &Settings, claimed: &Claimed, ending: Ending, stamp:
 }
 
 /// Where a file of a set may lie: under its own name, or waiting for a decision.
-fn candidates(dir: &Dir, own: &OsStr) -> Vec<OsString> {
-    let listed = dir.names().unwrap_or_default().into_iter();
-    let held = listed.filter(|name| held_name(name) == Some(own));
-    std::iter::once(own.to_owned()).chain(held).collect()
+fn candidates(dir: &Dir, own: &OsStr) -> Result<Vec<OsString>, InboxError> {
+    let listed = dir.names().map_err(|error| InboxError::new("cannot read the drop directory", dir.path(), error))?;
+    let held = listed.into_iter().filter(|name| held_name(name) == Some(own));
+    Ok(std::iter::once(own.to_owned()).chain(held).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::config;
+    use crate::disk::digest_of;
+    use crate::inbox::Found;
+
+    /// The manifest would get its last name without its files, and these would be drops of their own.
+    #[test]
+    fn what_cannot_be_read_keeps_the_manifest_from_its_end() {
+        let place = tempfile::tempdir().unwrap();
+        let (part, _) = digest_of(&mut "user,course\n".as_bytes()).unwrap();
+        std::fs::write(place.path().join("a.csv"), "user,course\n").unwrap();
+        let manifest = format!("file,rows,sha256\na.csv,0,{part}\n");
+        std::fs::write(place.path().join("night.manifest.csv"), manifest).unwrap();
+        let stop = CancellationToken::new();
+        let dir = Dir::open(place.path()).unwrap().bounded(u64::MAX, &stop);
+        let found = Found { name: "night.manifest.csv".into(), working: None, mtime_ns: 0 };
+        let claimed = Claimed::take(&dir, &found, true).unwrap().unwrap();
+        let settings = config::load(&config::Sources::default()).unwrap().settings;
+        stop.cancel();
+        end(&settings, &claimed, Ending::Done, "20261121-100000").unwrap_err();
+        assert!(place.path().join("a.csv").exists());
+        let dir = Dir::open(place.path()).unwrap();
+        let again = Found { name: claimed.working.clone(), working: Some((found.name, claimed.token)), mtime_ns: 0 };
+        let claimed = Claimed::take(&dir, &again, true).unwrap().unwrap();
+        end(&settings, &claimed, Ending::Done, "20261121-100000").unwrap();
+        assert!(place.path().join("a.csv.done").exists() && !place.path().join("a.csv").exists());
+    }
 }

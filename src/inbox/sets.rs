@@ -8,7 +8,7 @@ use std::io;
 use super::patterns::matches;
 use super::{Found, Look, followers, names};
 use crate::config::{SetFormat, Settings, Source};
-use crate::disk::{Dir, Status};
+use crate::disk::{Dir, Status, is_stopped};
 use crate::sets::{Readiness, readiness};
 use crate::source::bundle::{MANIFEST, SEAL};
 
@@ -52,7 +52,7 @@ impl Sets {
             let flat = |found: &Found| Job { found: found.clone(), source: None };
             return Ok((look.ready.iter().map(flat).collect(), Vec::new()));
         }
-        let directory = Directory::of(settings, look);
+        let directory = Directory::of(settings, look)?;
         let (mut jobs, mut told, mut waiting) = (Vec::new(), Vec::new(), HashMap::new());
         for found in &look.ready {
             let name = own_name(found);
@@ -95,7 +95,7 @@ struct Directory<'a> {
 }
 
 impl<'a> Directory<'a> {
-    fn of(settings: &'a Settings, look: &'a Look) -> Self {
+    fn of(settings: &'a Settings, look: &'a Look) -> io::Result<Self> {
         let ready = look.ready.iter().filter(|found| found.working.is_none()).map(|found| found.name.as_os_str());
         let mut directory = Self {
             settings,
@@ -105,32 +105,34 @@ impl<'a> Directory<'a> {
             written: HashSet::new(),
         };
         for found in &look.ready {
-            directory.read_manifest(&found.name, own_name(found));
+            directory.read_manifest(&found.name, own_name(found))?;
         }
         for name in &look.settling {
-            if let Some(source) = directory.read_manifest(name, name) {
+            if let Some(source) = directory.read_manifest(name, name)? {
                 directory.written.insert(source);
             }
         }
-        directory
+        Ok(directory)
     }
 
     /// Reads a manifest, if the file is one of a source: by its own name, or by a name that it holds.
-    fn read_manifest(&mut self, name: &'a OsStr, own: &OsStr) -> Option<&'a str> {
+    fn read_manifest(&mut self, name: &'a OsStr, own: &OsStr) -> io::Result<Option<&'a str>> {
         if !own.to_string_lossy().ends_with(MANIFEST) {
-            return None;
+            return Ok(None);
         }
-        // What cannot be opened names nothing: a link, a pipe.
-        let file = self.dir.open_file(name).ok();
-        let named = file.map(|file| followers::named(&file, self.settings.flatfile.encoding_fallback));
-        let names: Vec<OsString> = named.unwrap_or_default().into_iter().map(|(name, _)| name.into()).collect();
-        let source = self.source(own).or_else(|| names.iter().find_map(|name| self.source(name)))?;
-        let (source, settings) = source;
-        if settings.format != SetFormat::Csv {
-            return None;
-        }
+        let fallback = self.settings.flatfile.encoding_fallback;
+        let named = match self.dir.open_file(name).and_then(|file| followers::named(&file, fallback)) {
+            Err(error) if is_stopped(&error) => return Err(error),
+            // What cannot be opened or read names nothing (a link, a pipe); its run says why.
+            named => named.unwrap_or_default(),
+        };
+        let names: Vec<OsString> = named.into_iter().map(|(name, _)| name.into()).collect();
+        let source = self.source(own).or_else(|| names.iter().find_map(|name| self.source(name)));
+        let Some((source, _)) = source.filter(|(_, settings)| settings.format == SetFormat::Csv) else {
+            return Ok(None);
+        };
         self.manifests.insert(name, (source, names));
-        Some(source)
+        Ok(Some(source))
     }
 
     /// The source to which a name belongs: the first by its own name.
