@@ -33,6 +33,15 @@ pub struct DroppedSet {
     pub dropped: Dropped,
 }
 
+impl DroppedSet {
+    /// Fails if its file, which was read in several passes, has other bytes by now than when it was claimed.
+    fn is_still(&self, claim: &Claim) -> Result<(), RunError> {
+        let Ok(file) = &self.dropped.file else { return Ok(()) };
+        let verified = blocking(|| file.verify(&claim.sha256));
+        verified.map_err(|error| RunError::from_file(error.into(), &self.dropped.shown))
+    }
+}
+
 /// How a set in files comes.
 enum Given<'a> {
     Named(&'a [&'a Path]),
@@ -119,6 +128,9 @@ impl Engine {
                 },
                 Err(problem) => SetOrder { refused: Some(problem.clone()), ..order.clone() },
             };
+            if let (Given::Dropped(set), Some(claim)) = (sent, &order.dropped) {
+                set.is_still(claim)?;
+            }
             let ended = self.apply_set(&order, simulate).await;
             let is_archive = taken.is_ok_and(|taken| taken.roster.is_some());
             match ended {

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 
 use crate::config::{EncodingFallback, SetFormat, Source};
-use crate::disk::{Dir, RegularFile, is_stopped};
+use crate::disk::{Dir, RegularFile, is_changed, is_stopped};
 use crate::source::bundle::{self, Announced, MANIFEST, Part, SEAL, Sealed, Sent, Verdict};
 use crate::source::files::FilesForm;
 
@@ -48,6 +48,8 @@ pub fn readiness(
     };
     match looked {
         Err(error) if is_stopped(&error) => Err(error),
+        // Its writer is not done.
+        Err(error) if is_changed(&error) => Ok(Readiness::Lacks(format!("{}: {error}", left.to_string_lossy()))),
         Err(error) => Ok(Readiness::Broken(format!("{}: {error}", left.to_string_lossy()))),
         looked => looked,
     }
@@ -58,14 +60,14 @@ fn table(source: &Source, fallback: EncodingFallback, sent: Sent, dir: &Dir, lef
     if sent.name.ends_with(MANIFEST) {
         return bundle::by_manifest(&sent, dir, &form).map(told);
     }
-    match seal(dir, left) {
+    match seal(dir, left)? {
         Ok(announced) => bundle::check(&[Part { announced, ..Part::of(sent) }], &form).map(told),
         Err(why) => Ok(Readiness::Broken(why)),
     }
 }
 
 fn archive(sent: &Sent, dir: &Dir, left: &OsStr) -> io::Result<Readiness> {
-    let announced = match seal(dir, left) {
+    let announced = match seal(dir, left)? {
         Ok(announced) => announced.sha256,
         Err(why) => return Ok(Readiness::Broken(why)),
     };
@@ -77,13 +79,16 @@ fn archive(sent: &Sent, dir: &Dir, left: &OsStr) -> io::Result<Readiness> {
     })
 }
 
-/// What the seal beside a file says; nothing if there is none.
-fn seal(dir: &Dir, left: &OsStr) -> Result<Announced, String> {
+/// What the seal beside a file says; nothing if there is none. One that cannot be read is no seal that says nothing.
+fn seal(dir: &Dir, left: &OsStr) -> io::Result<Result<Announced, String>> {
     let mut seal = left.to_owned();
     seal.push(SEAL);
+    let told = |why: String| format!("{}: {why}", seal.to_string_lossy());
     match bundle::read_seal(dir, &seal) {
-        Ok(announced) => announced.map_err(|why| format!("{}: {why}", seal.to_string_lossy())),
-        Err(_) => Ok(Announced::default()),
+        Ok(announced) => Ok(announced.map_err(told)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ok(Announced::default())),
+        Err(error) if is_stopped(&error) => Err(error),
+        Err(error) => Ok(Err(told(error.to_string()))),
     }
 }
 

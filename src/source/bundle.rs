@@ -300,7 +300,8 @@ fn read_manifest(file: &RegularFile, form: &TableForm) -> Result<Vec<(String, An
             "it is larger than a manifest may be, {most} MiB; write the manifest again"
         )));
     }
-    let mut table = Table::open(file.cursor(), &layout)?;
+    let (sha256, _) = file.digest().map_err(Reading::Io)?;
+    let mut table = Table::open(file.pass(&sha256), &layout)?;
     let mut named = Vec::new();
     let mut names = HashSet::new();
     while let Some(entry) = table.next_entry()? {
