@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use enrold::db::{Dialect, Params};
-use enrold::run::{Import, Report};
+use enrold::outcome::Report;
+use enrold::run::Import;
 
 use crate::site::{Bench, Outcome};
 

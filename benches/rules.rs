@@ -15,7 +15,8 @@ use std::time::Instant;
 
 use enrold::config::Sources;
 use enrold::db::{Database, Dialect, Params};
-use enrold::run::{Report, SyncOrder};
+use enrold::outcome::Report;
+use enrold::run::SyncOrder;
 
 use site::{Bench, NOW, Outcome};
 use work::{LARGE, WORKS, Work};

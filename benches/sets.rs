@@ -17,7 +17,8 @@ use std::time::Instant;
 
 use enrold::config::Sources;
 use enrold::db::{Bulk, Dialect, Field, Params};
-use enrold::run::{Report, SetOrder};
+use enrold::outcome::Report;
+use enrold::sets::SetOrder;
 
 use site::{Bench, NOW, Outcome};
 

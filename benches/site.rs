@@ -9,7 +9,8 @@ use enrold::clock::Clock;
 use enrold::config::Sources;
 use enrold::db::{Bulk, Conn, Database, Dialect, Field, Params, migrate};
 use enrold::moodle::install;
-use enrold::run::{Engine, Observer};
+use enrold::outcome::Observer;
+use enrold::run::Engine;
 
 /// The clock of every run, Unix seconds.
 pub const NOW: i64 = 1_795_299_194;

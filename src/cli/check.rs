@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::cli::{Exit, Setting, open, output};
 use crate::files::{self, Entry, FileProblem, Kind, Reading};
+use crate::problem::{Code, Problem};
 use crate::report::words::pick;
-use crate::report::{Code, Problem};
 
 /// The words of `check`.
 #[derive(Debug, clap::Args)]

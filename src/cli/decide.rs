@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::cli::{Exit, Setting, import, mails, output, progress};
 use crate::clock::StopWatch;
 use crate::daemon::decide::{self, Decided};
+use crate::lease::{LEADER, Lease};
+use crate::outcome::{Observer, State};
 use crate::report::words::pick;
+use crate::run::Engine;
 use crate::run::decision::{self, Decision};
 use crate::run::history::{self, Past};
-use crate::run::lease::{LEADER, Lease};
-use crate::run::{Engine, Observer, State};
 
 /// The words of both commands.
 #[derive(Debug, clap::Args)]

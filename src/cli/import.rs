@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Exit, Misuse, Setting, mails, output, progress};
 use crate::config::{CourseKey, UserKey};
 use crate::files::Kind;
+use crate::outcome::State;
 use crate::report::words::pick;
-use crate::run::{Import, State};
+use crate::run::Import;
 
 /// The words of `import`.
 #[derive(Debug, clap::Args)]

@@ -5,11 +5,11 @@ use crate::cli::{Exit, Setting, output};
 use crate::config::Locale;
 use crate::daemon::log_round;
 use crate::db::Conn;
+use crate::lease::{LEADER, Lease};
 use crate::mail::{self, Round, store};
 use crate::moodle::site::Site;
 use crate::report::words::pick;
 use crate::run;
-use crate::run::lease::{LEADER, Lease};
 
 /// The words of `mails`.
 #[derive(Debug, clap::Args)]

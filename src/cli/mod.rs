@@ -30,7 +30,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{ConfigProblems, Loaded, LogLevel, Settings, Sources};
 use crate::db::Database;
-use crate::run::{Engine, Note, Observer, Report, RunError, State};
+use crate::outcome::{Note, Observer, Report, RunError, State};
+use crate::run::Engine;
 
 /// How a command ended; other programs rely on these numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

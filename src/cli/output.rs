@@ -4,8 +4,8 @@
 use std::io::Write;
 
 use crate::config::Locale;
+use crate::outcome::{Report, State};
 use crate::report::{set, table, words};
-use crate::run::{Report, State};
 
 /// Problems printed before the rest is only counted.
 const PRINTED: usize = 50;

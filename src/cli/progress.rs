@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::run::{Moment, Observer};
+use crate::outcome::{Moment, Observer};
 
 const WIDTH: u64 = 30;
 

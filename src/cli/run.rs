@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::cli::{Exit, Setting, log, output};
 use crate::config::Sources;
 use crate::daemon::Daemon;
-use crate::run::{Report, State};
+use crate::outcome::{Report, State};
 
 /// The words of `run`.
 #[derive(Debug, clap::Args)]

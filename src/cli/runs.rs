@@ -4,14 +4,15 @@
 use anyhow::anyhow;
 use serde_json::Value;
 
+use crate::change::problems;
 use crate::cli::{Exit, Setting, output};
 use crate::config::Locale;
 use crate::db::{Conn, Params};
-use crate::report::{Problem, inert, set, words};
+use crate::outcome::SetReport;
+use crate::problem::Problem;
+use crate::report::{inert, set, words};
 use crate::run::history::{self, Past};
 use crate::run::hold::Shelf;
-use crate::run::problems;
-use crate::sets::SetReport;
 
 /// The words of `runs`.
 #[derive(Debug, clap::Args)]

@@ -2,9 +2,10 @@
 //! It must not know what a rule does.
 
 use crate::cli::{Exit, Misuse, Setting, mails, progress};
+use crate::outcome::RuleReport;
+use crate::outcome::Skipped;
 use crate::rules::RULES;
-use crate::run::outcome::Skipped;
-use crate::run::{RuleReport, SyncOrder, jobs};
+use crate::run::{SyncOrder, jobs};
 
 /// The rule that knows `--backfill`.
 const COURSECOMPLETED: &str = "coursecompleted";

@@ -8,19 +8,21 @@ use serde_json::json;
 use crate::cli::{Exit, Setting, output};
 use crate::config::Locale;
 use crate::moodle::site::Site;
+use crate::moodle::site::zone;
+use crate::outcome::Stale;
+use crate::outcome::State;
 use crate::report::feed;
 use crate::report::words::pick;
 use crate::run;
-use crate::run::State;
 use crate::schedule::store::{self, Last};
 use crate::schedule::{Planned, When, tasks};
-use crate::sets::{Feed, Stale, feeds};
+use crate::sets::{Feed, feeds};
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Exit> {
     let mut conn = setting.database()?.connect().await?;
     run::require_ready(&mut conn).await?;
     let site = Site::read(&mut conn).await?;
-    let zone = run::zone(&setting.settings, Some(&site));
+    let zone = zone(&setting.settings, Some(&site));
     let kept = store::list(&mut conn).await?;
     let feeds = feeds(&mut conn, &setting.settings).await?;
     conn.close().await;

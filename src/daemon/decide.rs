@@ -3,9 +3,10 @@
 
 use crate::fault;
 use crate::inbox;
+use crate::outcome::{Report, RunResult};
+use crate::run::Engine;
 use crate::run::decision::Decision;
 use crate::run::history::Past;
-use crate::run::{Engine, Report, RunResult};
 
 /// What a decision came to.
 #[derive(Debug)]

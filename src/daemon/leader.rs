@@ -9,9 +9,10 @@ use crate::daemon::DaemonError;
 use crate::daemon::shared::Shared;
 use crate::db::{Conn, DbError};
 use crate::fault;
+use crate::lease::{Heart, LEADER, Lease, RUN};
 use crate::mail::MAIL;
-use crate::run::lease::{Heart, LEADER, Lease, RUN};
-use crate::run::{RunError, decision, history, require_ready};
+use crate::outcome::RunError;
+use crate::run::{decision, history, require_ready};
 use crate::web::Role;
 
 /// How often a daemon that stands by asks for the lease, at least.

@@ -18,7 +18,7 @@ pub use service::{Daemon, DaemonError};
 pub use shared::Reporter;
 
 use crate::db::{Database, DbError, Params};
-use crate::run::{Report, RunError, State};
+use crate::outcome::{Report, RunError, State};
 
 /// An error that every other job would meet as well: the database, another run, Moodle's own task.
 fn is_of_all(error: &RunError) -> bool {

@@ -14,7 +14,8 @@ use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::worker::Worker;
 use crate::daemon::{leader, mailer};
 use crate::db::{Database, DbError};
-use crate::run::{RunError, require_ready};
+use crate::outcome::RunError;
+use crate::run::require_ready;
 use crate::schedule::ticker::{Ticker, TickerError};
 use crate::web::{Serving, WebError, serve};
 

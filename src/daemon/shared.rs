@@ -14,7 +14,8 @@ use crate::daemon::notify::Notify as Systemd;
 use crate::daemon::progress::Progress;
 use crate::db::Database;
 use crate::fault;
-use crate::run::{Engine, Moment, Observer, Report};
+use crate::outcome::{Moment, Observer, Report};
+use crate::run::Engine;
 use crate::web::{Role, Status};
 
 /// Who is told of each run: a command that shows them to a person.

@@ -15,8 +15,10 @@ use crate::db::{Conn, DbError};
 use crate::inbox::Removed;
 use crate::mail;
 use crate::moodle::site::Site;
+use crate::moodle::site::zone;
+use crate::outcome::{Report, RunError, State};
 use crate::run::hold::Shelf;
-use crate::run::{Report, RunError, State, SyncOrder, decision, history, jobs, zone};
+use crate::run::{SyncOrder, decision, history, jobs};
 use crate::schedule::{self, Planned, RESCAN, RETENTION, store};
 use crate::{fault, inbox};
 

@@ -16,7 +16,7 @@ use crate::daemon::tasks::Tasks;
 use crate::daemon::worker::feeds::Feeds;
 use crate::disk::blocking;
 use crate::inbox::{Inbox, Look, Marks, ReaderLock, Sets, Watch};
-use crate::run::{Note, Report};
+use crate::outcome::{Note, Report};
 
 /// The age at which a lock is told to the operator, seconds (spec files 1.1).
 const OLD_LOCK: i64 = 3 * 3_600;

@@ -8,7 +8,7 @@ use crate::db::{Conn, DbError, Dialect, Params};
 use crate::doctor::finding::{Finding, Level, words};
 use crate::doctor::roles::of_flat_files;
 use crate::doctor::tasks;
-use crate::flatfile::{COMPONENT, METHOD};
+use crate::moodle::method;
 use crate::moodle::site::Site;
 
 /// Examines the site.
@@ -28,7 +28,7 @@ pub(super) async fn examine(conn: &mut Conn, settings: &Settings) -> Result<Vec<
 }
 
 fn enabled(site: &Site, settings: &Settings) -> Finding {
-    if site.is_enabled(METHOD) {
+    if site.is_enabled(method::FLATFILE) {
         return Finding::ok(
             "method",
             words("the enrolment method `flatfile` is enabled in Moodle", ""),
@@ -110,8 +110,11 @@ fn roles(site: &Site) -> Vec<Finding> {
     let mut claims: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut off = Vec::new();
     for role in &site.roles {
-        let alias =
-            site.plugin(COMPONENT, &format!("map_{}", role.id)).unwrap_or(&role.shortname).trim().to_lowercase();
+        let alias = site
+            .plugin(method::FLATFILE_COMPONENT, &format!("map_{}", role.id))
+            .unwrap_or(&role.shortname)
+            .trim()
+            .to_lowercase();
         if alias.is_empty() {
             off.push(role.shortname.as_str());
         } else {

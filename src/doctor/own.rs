@@ -3,7 +3,7 @@
 
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::doctor::finding::{Finding, words};
-use crate::run::lease::{LEADER, Lease};
+use crate::lease::{LEADER, Lease};
 
 /// Examines version and prefix of enrold's own tables, which exist.
 ///

@@ -1,15 +1,16 @@
 //! The sources of full sets: whether tonight's set can be read, whether the last ones came, and who else does that work.
 //! It must not read a row of a set; it asks each second database for none.
 
+use crate::config::Locale;
 use crate::config::{Settings, Source, Target};
 use crate::db::{Conn, DbError};
 use crate::doctor::finding::{Finding, words};
 use crate::doctor::roles;
 use crate::inbox::{is_of_input, overlap};
+use crate::moodle::method;
 use crate::moodle::site::Site;
-use crate::report::{Locale, feed};
-use crate::rules::database::METHOD;
-use crate::run::zone;
+use crate::moodle::site::zone;
+use crate::report::feed;
 use crate::sets::feeds;
 use crate::source::{probe, with_moodles_settings};
 
@@ -221,7 +222,7 @@ fn of_enrolments<'a>(enabled: &'a [(&'a str, &'a Source)]) -> impl Iterator<Item
 
 fn method_off(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
     let names: Vec<&str> = of_enrolments(enabled).collect();
-    (!names.is_empty() && !site.is_enabled(METHOD)).then(|| {
+    (!names.is_empty() && !site.is_enabled(method::DATABASE)).then(|| {
         let list = names.join(", ");
         Finding::warning(
             "source-method",
@@ -242,10 +243,10 @@ fn login(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
     let filled = |name: &&str| site.plugin(PLUGIN, name).is_some_and(|value| !value.trim().is_empty());
     let mut names = of_enrolments(enabled).peekable();
     names.peek()?;
-    if !site.is_enabled(METHOD) || !NEEDED.iter().all(filled) {
+    if !site.is_enabled(method::DATABASE) || !NEEDED.iter().all(filled) {
         return None;
     }
-    let others: Vec<&str> = names.filter(|name| *name != METHOD).collect();
+    let others: Vec<&str> = names.filter(|name| *name != method::DATABASE).collect();
     let (en, fr) = if others.is_empty() {
         (
             "it does the same as the source database, but no limit, time of grace or report holds at a login"

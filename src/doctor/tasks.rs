@@ -8,8 +8,8 @@ use crate::db::{Conn, DbError, Params};
 use crate::doctor::finding::{Finding, words};
 use crate::moodle::site::Site;
 use crate::rules::RULES;
-use crate::rules::database::DATABASE;
 use crate::run::jobs;
+use crate::sets::database::DATABASE;
 
 /// One task of enrold and Moodle's tasks for the same work.
 struct Job {

@@ -1,13 +1,13 @@
 //! Enrolments with an elapsed `timeend`: found once for all methods, then unenrolled or suspended.
 //! It must not know which roles go with them.
 
+use crate::change::end;
+use crate::change::work::{Place, Work};
 use crate::db::DbError;
 use crate::expiry::policy::{Due, names};
 use crate::expiry::roles;
 use crate::moodle::site::RemovalAction;
-use crate::run::end;
-use crate::run::error::RunResult;
-use crate::run::work::{Place, Work};
+use crate::outcome::RunResult;
 
 /// Fills the temporary table `elapsed` and gives how many there are: every one that is to be unenrolled, and the active
 /// ones that are to be suspended (spec enrol-core 14). `ending` is 0 for unenrol, 1 for suspend.

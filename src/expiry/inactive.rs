@@ -1,11 +1,11 @@
 //! Unenrols people who have not been seen for as long as the instance says: on the site, or in the course.
 //! It must not know end dates.
 
+use crate::change::end;
+use crate::change::work::Work;
 use crate::config::InactiveSince;
 use crate::expiry::policy::Due;
-use crate::run::end;
-use crate::run::error::RunResult;
-use crate::run::work::Work;
+use crate::outcome::RunResult;
 
 /// When the enrolment began, as far as Moodle knows.
 const BEGAN: &str = "CASE WHEN x.timestart > x.timecreated THEN x.timestart ELSE x.timecreated END";

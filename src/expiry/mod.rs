@@ -6,15 +6,17 @@ mod inactive;
 mod policy;
 mod roles;
 
+use crate::change::work::Work;
 use crate::clock::StopWatch;
 use crate::config::Settings;
 use crate::moodle::site::{Site, id_list};
-use crate::run::error::RunResult;
-use crate::run::jobs::EXPIRATIONS;
-use crate::run::reconcile::tally;
-use crate::run::work::Work;
+use crate::outcome::RunResult;
+use crate::reconcile::tally;
 
 pub use policy::{POLICIES, Policy, Roles};
+
+/// The name of the job, and the cause of its changes in the journal.
+pub const EXPIRATIONS: &str = "expirations";
 
 /// Whose expirations a run does.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +47,7 @@ pub async fn run(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64
 /// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols the inactive, then does to each
 /// enrolment with an elapsed `timeend` what its method's `expiredaction` says (spec enrol-core 14 and 15, autoenrol 7).
 /// Disabled instances expire too. `courses` are the only `course.id` that are looked at; `None` for all. Each of the three
-/// is a wave of the journal; a fixed number of statements. [`crate::run::end::prepare`] comes first.
+/// is a wave of the journal; a fixed number of statements. [`crate::change::end::prepare`] comes first.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.

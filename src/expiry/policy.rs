@@ -1,12 +1,12 @@
 //! What each enrolment method does with an enrolment whose end has passed, as data: a method more is a row more.
 //! It must not run statements; it gives the fragments that tell them the methods apart.
 
+use crate::change::work::Work;
 use crate::config::{ExpiredAction, RemovalAction as FlatFileAction, Settings, WhenDisabled};
 use crate::expiry::Methods;
-use crate::flatfile;
+use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::run::outcome::Note;
-use crate::run::work::Work;
+use crate::outcome::Note;
 
 /// Which roles leave with an enrolment that ends, beside those that the method's instance owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +53,11 @@ pub const POLICIES: [Policy; 6] = [
         twin: Some(r"\enrol_self\task\sync_enrolments"),
     },
     Policy {
-        method: flatfile::METHOD,
+        method: method::FLATFILE,
         unset: RemovalAction::SuspendNoRoles,
         roles: Roles::Named,
         inactivity: None,
-        twin: Some(flatfile::TWIN),
+        twin: Some(method::FLATFILE_TWIN),
     },
     Policy { method: "database", unset: RemovalAction::Keep, roles: Roles::Owned, inactivity: None, twin: None },
     Policy {
@@ -110,7 +110,7 @@ pub(super) fn due(work: &mut Work<'_>, settings: &Settings, methods: Methods<'_>
 }
 
 fn is_on(site: &Site, settings: &Settings, method: &str) -> bool {
-    let anyway = method == flatfile::METHOD && settings.flatfile.when_disabled == WhenDisabled::Apply;
+    let anyway = method == method::FLATFILE && settings.flatfile.when_disabled == WhenDisabled::Apply;
     anyway || site.is_enabled(method)
 }
 
@@ -118,7 +118,7 @@ fn is_on(site: &Site, settings: &Settings, method: &str) -> bool {
 /// setting that is none of Moodle's choices.
 fn action(site: &Site, settings: &Settings, policy: &Policy) -> Result<RemovalAction, String> {
     let own = match policy.method {
-        flatfile::METHOD => settings.flatfile.expiredaction.map(flatfile_action),
+        method::FLATFILE => settings.flatfile.expiredaction.map(flatfile_action),
         method => settings.expirations.expiredaction.get(method).copied().map(configured),
     };
     if let Some(own) = own {

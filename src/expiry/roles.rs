@@ -1,13 +1,13 @@
 //! The roles that leave with elapsed enrolments: those that the instance owns, and those by hand as the policy says.
 //! It must not know methods: it reads the column `roles` of the temporary table `elapsed`.
 
+use crate::change::below;
+use crate::change::end;
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
 use crate::db::DbError;
 use crate::expiry::policy::{Due, Roles};
 use crate::moodle::site::RemovalAction;
-use crate::run::below;
-use crate::run::end;
-use crate::run::take::{Pick, Taken};
-use crate::run::work::{Place, Work};
 
 const RANK_BY_HAND: i64 = end::RANK_OWNED_ROLES;
 const RANK_OWNED: i64 = 42;

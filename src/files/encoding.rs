@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read};
 use sha2::{Digest, Sha256};
 
 use super::FileProblem;
-use crate::report::codes::{Code, Problem};
+use crate::problem::{Code, Problem};
 
 /// How many bytes are read at a time.
 pub(super) const CHUNK: usize = 64 * 1024;

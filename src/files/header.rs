@@ -4,7 +4,7 @@
 use super::cells::{Cells, Quoting};
 use super::columns::{Column, Columns, is_not_applied};
 use super::{Delimiter, Operation, shown, trimmed};
-use crate::report::codes::{Code, Problem, hint};
+use crate::problem::{Code, Problem, hint};
 
 /// A header that was understood.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::encoding::{CHUNK, decode, fill};
 use super::{Encoding, FileProblem};
-use crate::report::codes::{Code, Problem};
+use crate::problem::{Code, Problem};
 
 /// The longest line, and the longest record, that is read: 1 MiB of UTF-8, without its end.
 pub const LINE_LIMIT: usize = 1024 * 1024;

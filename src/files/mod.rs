@@ -26,7 +26,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::codes::{Locale, Problem, shown};
+use crate::config::Locale;
+use crate::disk::{self, TooLarge};
+use crate::outcome::RunError;
+use crate::problem::{Code, Problem, shown};
 
 pub use encoding::{Encoding, Fallback};
 pub use header::UNTOLD;
@@ -164,6 +167,24 @@ pub enum FileProblem {
     /// The content is refused; the problem's line is that of the header, 0 when no line is to blame.
     #[error("{}", .0.text(Locale::En))]
     Rejected(Problem),
+}
+
+impl FileProblem {
+    /// Why a run of the file at `path` ends.
+    pub fn ends_run(self, path: &str) -> RunError {
+        match self {
+            Self::Io(error) if disk::is_changed(&error) => RunError::Changed(path.to_owned()),
+            Self::Io(error) if disk::is_stopped(&error) => RunError::Stopped,
+            Self::Io(error) => match TooLarge::of(&error) {
+                Some(large) => {
+                    let hint = format!("limits.file_mib = {}", large.limit >> 20);
+                    RunError::Rejected(Problem::new(0, Code::FileTooLarge, large.bytes.to_string(), hint))
+                }
+                None => RunError::Unreadable { path: path.to_owned(), error },
+            },
+            Self::Rejected(problem) => RunError::Rejected(problem),
+        }
+    }
 }
 
 /// One record: a line to apply, or what is wrong with it.

@@ -8,7 +8,7 @@ use super::header::ends_with_operation;
 use super::records::{Form, Record, Records};
 use super::times::{self, Bound};
 use super::{Entry, FileProblem, FlatLine, Operation, Reading, Scan, shown};
-use crate::report::codes::{Code, Problem, hint};
+use crate::problem::{Code, Problem, hint};
 
 /// Every physical line of the file, in exactly one of these counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

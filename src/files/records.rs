@@ -10,7 +10,7 @@ use super::encoding::Survey;
 use super::lines::{Ahead, LINE_LIMIT, Lines, Span};
 use super::native::separator;
 use super::{Delimiter, FileProblem, Kind, Scan, shown, trimmed};
-use crate::report::codes::{Code, Problem, hint};
+use crate::problem::{Code, Problem, hint};
 
 /// What a record turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::encoding::survey;
 use super::header::{self, Header};
 use super::lines::{Ahead, Lines};
 use super::{Delimiter, Encoding, FileProblem, Kind, Operation, Reading, trimmed};
-use crate::report::codes::{Code, Problem};
+use crate::problem::{Code, Problem};
 
 /// What a file is.
 #[derive(Clone, Debug)]

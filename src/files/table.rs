@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::records::{Form, Records};
 use super::scan::{Line, next_line};
 use super::{Delimiter, Encoding, Fallback, FileProblem, shown};
-use crate::report::codes::{Code, Problem, hint};
+use crate::problem::{Code, Problem, hint};
 
 /// A column that a table may have.
 #[derive(Clone, Debug, PartialEq, Eq)]

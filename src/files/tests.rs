@@ -4,7 +4,7 @@
 use std::io::{Cursor, Read, Result as IoResult, Seek, SeekFrom};
 
 use super::*;
-use crate::report::codes::{Code, hint};
+use crate::problem::{Code, hint};
 
 mod bytes;
 mod headers;

@@ -1,11 +1,11 @@
 //! The buffer of future lines, Moodle's table `enrol_flatfile`: what is kept for later, what a line of today erases.
 //! It must not replay rows: due rows become steps like lines of a file.
 
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
 use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
-use crate::run::AllowedRoles;
-use crate::run::take::{Pick, Taken};
-use crate::run::work::{Place, Work};
+use crate::staging::AllowedRoles;
 
 const RANK_REMOVE: i64 = 5;
 const RANK_ADD: i64 = 6;

@@ -1,15 +1,15 @@
 //! What a `del` line means: which enrolments of the user in the course it ends, by the role it names (spec flatfile 6).
 //! It must not delete anything itself: it fills `doomed` and leaves the rest to the engine.
 
+use crate::change::below;
+use crate::change::end;
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
 use crate::config::DelScope;
 use crate::db::DbError;
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
-use crate::run::below;
-use crate::run::end;
-use crate::run::error::RunResult;
-use crate::run::take::{Pick, Taken};
-use crate::run::work::{Place, Work};
+use crate::outcome::RunResult;
 
 const RANK_LEFTOVER_ROLES: i64 = 37;
 

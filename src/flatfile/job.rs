@@ -1,22 +1,23 @@
 //! What a run of the flat file does, from staged lines to the last change: the file itself, or the buffer and the
 //! expirations. It must not begin or end transactions: the life of a run does.
 
+use crate::change::enrol;
+use crate::change::work::{Place, Work};
 use crate::config::{DelScope, Settings};
 use crate::disk::{Pass, RegularFile, blocking};
-use crate::expiry::{self, Methods};
 use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
 use crate::flatfile::roles::{self, Roles};
 use crate::flatfile::stage::{Stage, Staged};
-use crate::flatfile::{COMPONENT, METHOD, buffer, del, waves};
+use crate::flatfile::{buffer, del, waves};
 use crate::mail;
+use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::run::AllowedRoles;
-use crate::run::enrol;
-use crate::run::error::{RunError, RunResult};
-use crate::run::observe::Moment;
-use crate::run::outcome::{Lines, Note};
-use crate::run::resolve::{self, Keys};
-use crate::run::work::{Place, Work};
+use crate::outcome::Moment;
+use crate::outcome::{Lines, Note};
+use crate::outcome::{RunError, RunResult};
+use crate::staging::AllowedRoles;
+use crate::staging::resolve;
+use crate::staging::resolve::Keys;
 
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
 pub struct Drop<'a> {
@@ -55,7 +56,7 @@ impl Actions {
             Some(Configured::Keep) => RemovalAction::Keep,
             Some(Configured::SuspendNoRoles) => RemovalAction::SuspendNoRoles,
             None => site
-                .plugin(COMPONENT, "unenrolaction")
+                .plugin(method::FLATFILE_COMPONENT, "unenrolaction")
                 .and_then(RemovalAction::from_setting)
                 .unwrap_or(RemovalAction::SuspendNoRoles),
         };
@@ -80,7 +81,7 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     let (staged, mut lines) = stage(work, settings, drop).await?;
     let protected = work.site.protected(settings.guard.protect_admins);
     resolve::keys(work, drop.keys).await?;
-    lines.failed += resolve::refuse_unresolved(work, drop.keys, &protected, METHOD).await?;
+    lines.failed += resolve::refuse_unresolved(work, drop.keys, &protected, method::FLATFILE).await?;
     waves::prepare(work);
     let mut last = waves::from_lines(work, &protected, staged.dels > 0).await?;
     if last > i64::from(settings.flatfile.max_steps) {
@@ -97,7 +98,7 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     if work.guard.holds() {
         return Err(RunError::Held);
     }
-    crate::run::end::prepare(work);
+    crate::change::end::prepare(work);
     buffer::settle(work, staged.future > 0).await?;
     let actions = Actions::read(work.site, settings);
     if staged.dels > 0 {
@@ -112,7 +113,7 @@ async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> Run
         false => AllowedRoles::any(),
     };
     let roles = Roles::of(work.site, drop.scan.kind, allowed);
-    let unreadable = |problem| RunError::from_file(problem, drop.path);
+    let unreadable = |problem| FileProblem::ends_run(problem, drop.path);
     // Each attempt reads the file anew; its end is an error if these are not the bytes that were scanned.
     let mut reader = files::read(drop.file.pass(&drop.scan.sha256), drop.scan, drop.reading).map_err(unreadable)?;
     let mut stage = Stage::open(work.conn, &roles, drop.keys, (work.run, work.now), &mut work.problems).await?;
@@ -172,23 +173,23 @@ async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Act
     enrol::prepare(work);
     del::prepare(work);
     let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM step s WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
-    enrol::instances(work, Place { wave: 1, rank: enrol::RANK_INSTANCE }, METHOD, wanted).await?;
+    enrol::instances(work, Place { wave: 1, rank: enrol::RANK_INSTANCE }, method::FLATFILE, wanted).await?;
     work.waves = work.waves.max(last);
     for wave in 1..=last {
         if waves::wish(work, wave).await? > 0 {
             enrol::enrolments(work, wave).await?;
-            enrol::roles(work, wave, COMPONENT).await?;
+            enrol::roles(work, wave, method::FLATFILE_COMPONENT).await?;
         }
         work.conn.prefer_indexes(true).await?;
         del::apply(work, wave, actions.unenrol, actions.scope).await?;
         work.conn.prefer_indexes(false).await?;
     }
-    enrol::prune_roles(work, Place { wave: last, rank: 90 }, COMPONENT).await?;
-    mail::welcome(work, settings, 1..=last, METHOD).await?;
+    enrol::prune_roles(work, Place { wave: last, rank: 90 }, method::FLATFILE_COMPONENT).await?;
+    mail::welcome(work, settings, 1..=last, method::FLATFILE).await?;
     Ok(())
 }
 
-/// Replays the due rows of the buffer, then ends what has expired.
+/// Replays the due rows of the buffer.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
@@ -203,8 +204,7 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
         last = waves::refuse_overlong(work, i64::from(settings.flatfile.max_steps)).await?.1;
     }
     work.observer.reached(Moment::Staged).await;
-    crate::run::end::prepare(work);
+    crate::change::end::prepare(work);
     buffer::erase_due(work).await?;
-    steps(work, settings, last, actions).await?;
-    expiry::apply(work, settings, Methods::Only(&[METHOD]), None).await.map(|_| ())
+    steps(work, settings, last, actions).await
 }

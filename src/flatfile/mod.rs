@@ -8,10 +8,3 @@ pub mod job;
 pub mod roles;
 pub mod stage;
 pub mod waves;
-
-/// The component that owns the roles of flat-file enrolments.
-pub const COMPONENT: &str = "enrol_flatfile";
-/// The method's short name.
-pub const METHOD: &str = "flatfile";
-/// Moodle's own task for flat files.
-pub const TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";

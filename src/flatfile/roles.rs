@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crate::config::RoleList;
 use crate::files::Kind;
 use crate::moodle::site::Site;
-use crate::report::Code;
-use crate::run::AllowedRoles;
+use crate::problem::Code;
+use crate::staging::AllowedRoles;
 
 /// The key of the configuration that lists the roles of dropped files.
 const KEY: &str = "flatfile.roles";

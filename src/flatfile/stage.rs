@@ -1,12 +1,13 @@
 //! Lines into the temporary table `stage_line`, their errors into `enrold_error`, in one pass of constant memory.
 //! It must not resolve accounts or courses: that is one query afterwards.
 
+use crate::change::problems::Tally;
 use crate::db::{Bulk, Conn, DbError, Field};
 use crate::files::{FlatLine, Operation};
 use crate::flatfile::roles::Roles;
-use crate::report::{Code, Problem, shown};
-use crate::run::problems::Tally;
-use crate::run::resolve::{self, KEY_WIDTH, Keys};
+use crate::problem::{Code, Problem, shown};
+use crate::staging::resolve;
+use crate::staging::resolve::{KEY_WIDTH, Keys};
 
 /// What was staged.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,9 +1,9 @@
 //! The order of a file without a loop over its lines: steps on one (user, course) are numbered and run in waves.
 //! It must not know what a step does; consecutive adds of a pair are one step.
 
+use crate::change::work::Work;
 use crate::db::{DbError, Dialect};
-use crate::run::resolve::resolved;
-use crate::run::work::Work;
+use crate::staging::resolve::resolved;
 
 /// Makes the table `step`: what resolved lines ask for. Wave 0 is the future, waves 1, 2, … follow each other.
 pub fn prepare(work: &mut Work<'_>) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Found, InboxError, names};
 use crate::disk::{Dir, RegularFile, Status, TooLarge, is_stopped};
 use crate::fault;
-use crate::run::history::Claim;
+use crate::outcome::Claim;
 use crate::run::{Dropped, Import};
 use crate::sets::DroppedSet;
 

@@ -14,7 +14,8 @@ use crate::config::{DoneMode, Settings};
 use crate::db::Database;
 use crate::disk::{Dir, RegularFile, blocking, own};
 use crate::fault;
-use crate::run::{Report, RunError, State, zone};
+use crate::moodle::site::zone;
+use crate::outcome::{Report, RunError, State};
 
 /// What kept a file from getting its name: its run stands all the same, and its end is tried again.
 #[derive(Debug, thiserror::Error)]

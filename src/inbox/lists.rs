@@ -9,14 +9,17 @@ use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
 use super::{Claimed, EndingError, InboxError, names, read_sha256};
+use crate::change::problems::problems_after;
 use crate::config::{Locale, Settings};
 use crate::db::{Conn, Database};
 use crate::disk::{Pass, RegularFile, blocking};
 use crate::fault;
 use crate::files::{self, FileProblem, Kind, RawLine, RawLines, Reading, Scan};
-use crate::report::{self, Code, Problem, inert, words};
+use crate::outcome::{Note, Report, RunError, State};
+use crate::problem::{Code, Problem};
+use crate::report;
+use crate::report::{inert, words};
 use crate::run::hold::Shelf;
-use crate::run::{Note, Report, RunError, State, problems_after};
 
 /// The largest report that is read to see whose it is: it holds at most a few hundred problems.
 const REPORT: u64 = 16 << 20;
@@ -160,7 +163,7 @@ impl<'a> Beside<'a> {
                 if ahead.is_none()
                     && let Some(raw) = &mut raw
                 {
-                    ahead = raw.next().transpose().map_err(|error| RunError::from_file(error, &claimed))?;
+                    ahead = raw.next().transpose().map_err(|error| FileProblem::ends_run(error, &claimed))?;
                 }
                 let line = ahead.take_if(|line| line.line == problem.line).map(|line| line.text).unwrap_or_default();
                 Ok(out.write_record([&number, code, &inert(&problem.text(locale)), &inert(&line)]))
@@ -182,7 +185,7 @@ impl<'a> Beside<'a> {
             told.map_err(|error| draft.cannot(error))?;
         }
         if let Some(raw) = &mut raw {
-            blocking(|| raw.finish()).map_err(|error| RunError::from_file(error, &claimed))?;
+            blocking(|| raw.finish()).map_err(|error| FileProblem::ends_run(error, &claimed))?;
         }
         Ok(draft.finish()?)
     }
@@ -222,7 +225,7 @@ impl Text {
         let mut scanned = file.pass(read_sha256(run).unwrap_or_default());
         match files::scan(&mut scanned, &reading) {
             Ok(scan) => Ok(Self { file, scan, path }),
-            Err(problem) => Err(RunError::from_file(problem, &path).into()),
+            Err(problem) => Err(FileProblem::ends_run(problem, &path).into()),
         }
     }
 
@@ -235,7 +238,7 @@ impl Text {
     }
 
     fn refused(&self, problem: FileProblem) -> EndingError {
-        RunError::from_file(problem, &self.path).into()
+        FileProblem::ends_run(problem, &self.path).into()
     }
 }
 

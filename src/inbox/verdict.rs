@@ -5,8 +5,10 @@ use super::ending::{held_name, rename};
 use super::{Claimed, Ending, EndingError, InboxError, finish, followers, names};
 use crate::db::Conn;
 use crate::disk::{blocking, is_changed};
+use crate::moodle::site::zone;
+use crate::outcome::{Report, RunError, State};
 use crate::run::history::Past;
-use crate::run::{Engine, Report, RunError, State, decision, zone};
+use crate::run::{Engine, decision};
 
 /// Renames the file of a held run that was decided: `.done` with the report of the run that applied it, or `.rejected`.
 /// Nothing happens if the file is not in the drop directory (it was imported from elsewhere, or taken away).

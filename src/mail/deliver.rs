@@ -9,14 +9,14 @@ use lettre::Message;
 use crate::clock::{Clock, StopWatch};
 use crate::config::Settings;
 use crate::db::{Conn, Database, DbError, Params};
+use crate::lease::Lease;
 use crate::mail::letter::{Draft, House};
 use crate::mail::message::{Envelope, Sender};
 use crate::mail::outbox::state;
 use crate::mail::post::{Post, Refused};
 use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER};
 use crate::moodle::site::Site;
-use crate::run::lease::Lease;
-use crate::run::zone;
+use crate::moodle::site::zone;
 
 /// The lease of whoever sends.
 pub const MAIL: &str = "mail";

@@ -4,14 +4,14 @@
 use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
 
+use crate::change::work::Work;
 use crate::clock::midnight;
 use crate::config::Settings;
 use crate::db::{DbError, Params};
 use crate::mail::outbox::{keep_letters, queue, state};
 use crate::mail::people;
 use crate::moodle::site::id_list;
-use crate::run::work::Work;
-use crate::run::zone;
+use crate::moodle::site::zone;
 
 /// The kind of the mail to a participant.
 pub const EXPIRY_USER: &str = "expiry-user";

@@ -3,10 +3,10 @@
 
 use std::ops::RangeInclusive;
 
+use crate::change::work::{Place, Work};
 use crate::config::Settings;
 use crate::db::{DbError, Params};
 use crate::mail::people;
-use crate::run::work::{Place, Work};
 
 /// The kind of a welcome mail.
 pub const WELCOME: &str = "welcome";

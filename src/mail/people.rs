@@ -1,9 +1,9 @@
 //! Who stands for a course towards its participants: its contact, and the enroller of a method, for many courses at once.
 //! It must not know what is written to them.
 
+use crate::change::work::Work;
 use crate::db::DbError;
 use crate::moodle::site::id_list;
-use crate::run::work::Work;
 
 /// Who is looked for in the courses of the temporary table `letter`.
 struct Wanted {

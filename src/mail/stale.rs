@@ -5,10 +5,12 @@ use chrono_tz::Tz;
 
 use crate::config::{Locale, Settings, Source};
 use crate::db::{Conn, DbError, Params};
+use crate::lease;
+use crate::lease::Lease;
 use crate::mail::operators::{self, Word};
+use crate::outcome::Stale;
 use crate::report::feed::{moment, stale as sentence};
-use crate::run::lease::{self, Lease};
-use crate::sets::{Feed, Stale};
+use crate::sets::Feed;
 
 /// The kind of the mail.
 pub const SOURCE_STALE: &str = "source-stale";

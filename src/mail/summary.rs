@@ -4,9 +4,9 @@
 use crate::config::{Locale, MailWhen, Settings};
 use crate::db::{Conn, DbError};
 use crate::mail::operators::{self, Word};
+use crate::outcome::{Report, State};
 use crate::report::words::{self, pick};
 use crate::report::{set, table};
-use crate::run::outcome::{Report, State};
 
 /// The kind of the mail.
 pub const SET_REPORT: &str = "set-report";

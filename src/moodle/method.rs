@@ -1,6 +1,15 @@
 //! What each enrolment method allows others to do with its enrolments (spec enrol-core 2).
 //! It must not know instances or users: only the fixed policy of a method's code.
 
+/// The method of flat files.
+pub const FLATFILE: &str = "flatfile";
+/// The component that owns the roles of flat-file enrolments.
+pub const FLATFILE_COMPONENT: &str = "enrol_flatfile";
+/// Moodle's own task for flat files.
+pub const FLATFILE_TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";
+/// The method of all full sets of enrolments.
+pub const DATABASE: &str = "database";
+
 /// The policy of one enrolment method towards a sync that is not its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {

@@ -3,7 +3,7 @@
 
 use crate::moodle::site::Site;
 use crate::moodle::tables::{self, Kind};
-use crate::report::Code;
+use crate::problem::Code;
 
 /// The room of one text column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

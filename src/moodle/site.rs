@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::Settings;
 use crate::db::{Columns, Conn, DbError, Params};
 
 /// What happens to an enrolment that ends (spec enrol-core 1).
@@ -209,4 +210,13 @@ pub fn id_list(ids: &[i64]) -> String {
         return "-1".to_owned();
     }
     ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The zone of times written without one: enrold's setting, Moodle's, else UTC.
+pub fn zone(settings: &Settings, site: Option<&Site>) -> chrono_tz::Tz {
+    settings
+        .site
+        .timezone
+        .or_else(|| site.and_then(|site| site.timezone()).and_then(|name| name.parse().ok()))
+        .unwrap_or(chrono_tz::UTC)
 }

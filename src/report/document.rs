@@ -2,7 +2,7 @@
 //! It must not know where it is written.
 
 use crate::config::Locale;
-use crate::run::outcome::Report;
+use crate::outcome::Report;
 
 /// The report, its problems with their sentences.
 pub fn document(report: &Report, locale: Locale) -> serde_json::Value {

@@ -5,7 +5,7 @@ use chrono::DateTime;
 use chrono_tz::Tz;
 
 use crate::config::Locale;
-use crate::sets::Stale;
+use crate::outcome::Stale;
 
 /// The sentence, without its full stop; `zone` is the one by whose clock a moment is shown.
 pub fn stale(stale: Stale, zone: Tz, locale: Locale) -> String {

@@ -1,7 +1,7 @@
 //! The sentence that each code becomes, in English and in French.
 //! It must not know who raises a code, nor how a sentence is shown.
 
-use crate::report::codes::{Code, hint};
+use crate::problem::{Code, hint};
 
 impl Code {
     pub(super) fn english(self, v: &str, h: &str) -> String {

@@ -2,11 +2,11 @@
 //! It must not know how the figures were counted, or where they are shown.
 
 use crate::config::Locale;
+use crate::outcome::Breach;
+use crate::outcome::{Figures, PlaceKind, RoleValue, SetPlace, SetReport};
+use crate::outcome::{Point, median};
 use crate::report::inert;
 use crate::report::words::pick;
-use crate::run::outcome::Breach;
-use crate::sets::account::{Figures, PlaceKind, RoleValue, SetPlace, SetReport};
-use crate::sets::trend::{Point, median};
 
 /// Places in the table; the rest is counted.
 const SHOWN: usize = 50;

@@ -2,8 +2,8 @@
 //! It must not know what a rule does, or where the table is shown.
 
 use crate::config::Locale;
+use crate::outcome::{RuleReport, Skipped};
 use crate::report::words::pick;
-use crate::run::outcome::{RuleReport, Skipped};
 
 /// How many columns of numbers there are behind the name.
 const NUMBERS: usize = 9;

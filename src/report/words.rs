@@ -2,8 +2,8 @@
 //! It must not know where they are shown.
 
 use crate::config::Locale;
+use crate::outcome::{Breach, Note, Report, State};
 use crate::report::{set, table};
-use crate::run::outcome::{Breach, Note, Report, State};
 
 /// A text in the language asked for.
 pub fn pick(locale: Locale, english: &str, french: &str) -> String {

@@ -1,14 +1,14 @@
 //! Category enrolments: who holds a synchronised role in a category is enrolled in every course below it (spec category).
 //! It must not give roles: the category's role is inherited.
 
+use crate::change::work::Work;
 use crate::config::Settings;
 use crate::db::Params;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::rules::{Follow, Instances, Policy, Rule, Taking};
-use crate::run::RunError;
-use crate::run::error::RunResult;
-use crate::run::reconcile::Pass;
-use crate::run::work::Work;
+use crate::outcome::RunError;
+use crate::outcome::RunResult;
+use crate::reconcile::Pass;
+use crate::reconcile::{Follow, Instances, Policy, Rule, Taking};
 
 /// The rule.
 pub const CATEGORY: Rule = Rule {

@@ -3,7 +3,7 @@
 
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::rules::{Policy, Rule};
+use crate::reconcile::{Policy, Rule};
 
 /// The rule.
 pub const COHORT: Rule = Rule {

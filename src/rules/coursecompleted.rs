@@ -6,11 +6,11 @@ mod groups;
 mod leave;
 mod ledger;
 
+use crate::change::work::Work;
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::rules::{Follow, Owner, Policy, Rule, Taking};
-use crate::run::reconcile::{Pass, comparing};
-use crate::run::work::Work;
+use crate::reconcile::{Follow, Owner, Policy, Rule, Taking};
+use crate::reconcile::{Pass, comparing};
 
 /// The rule.
 pub const COURSECOMPLETED: Rule = Rule {

@@ -1,12 +1,12 @@
 //! Meta links: who is enrolled in the source course by another method is enrolled in the target too (spec meta).
 //! It must not write enrolments: it says what is wished, and tells of links that lead nowhere.
 
+use crate::change::work::Work;
 use crate::config::Settings;
 use crate::db::Params;
 use crate::moodle::site::{RemovalAction, Site, id_list};
-use crate::rules::{Follow, Policy, Rule, Taking};
-use crate::run::reconcile::Pass;
-use crate::run::work::Work;
+use crate::reconcile::Pass;
+use crate::reconcile::{Follow, Policy, Rule, Taking};
 
 /// The rule.
 pub const META: Rule = Rule {

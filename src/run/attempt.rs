@@ -4,27 +4,31 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::change::guard::Guard;
+use crate::change::problems::{Tally, kept_by_code, problems};
+use crate::change::work::{Place, Work};
 use crate::clock::StopWatch;
 use crate::config::GuardMode;
 use crate::db::{Conn, Params};
 use crate::disk::RegularFile;
 use crate::fault;
 use crate::flatfile::job;
+use crate::lease::Lease;
 use crate::mail::summary;
 use crate::moodle::site::Site;
-use crate::report::Code;
-use crate::run::error::{RunError, RunResult};
-use crate::run::guard::Guard;
+use crate::outcome::DefaultRoles;
+use crate::outcome::Moment;
+use crate::outcome::{Breach, Lines, Meanwhile, Note, PROBLEMS_SHOWN, Report, RuleReport, State};
+use crate::outcome::{RunError, RunResult};
+use crate::problem::Code;
 use crate::run::hold::Shelf;
-use crate::run::lease::Lease;
 use crate::run::opened::Opened;
-use crate::run::order::{Order, SetOrder, Task};
-use crate::run::outcome::{Breach, Lines, Meanwhile, Note, PROBLEMS_SHOWN, Report, RuleReport, State};
+use crate::run::order::{Order, Task};
 use crate::run::parts::{self, Cut, Turn};
-use crate::run::problems::{Tally, kept_by_code, problems};
-use crate::run::work::{Place, Work};
-use crate::run::{Engine, Moment, decision, history, jobs};
-use crate::sets::{self, DefaultRoles, Terms, account};
+use crate::run::{Engine, decision, history, jobs};
+use crate::sets;
+use crate::sets::SetOrder;
+use crate::sets::{Terms, account};
 
 /// Everything that an attempt needs and a retry keeps.
 #[derive(Clone, Copy)]

@@ -2,8 +2,9 @@
 //! It must not apply anything.
 
 use crate::db::{Conn, DbError, Params};
-use crate::run::history::{COLUMNS, Claim, Past, past};
-use crate::run::outcome::State;
+use crate::outcome::Claim;
+use crate::outcome::State;
+use crate::run::history::{COLUMNS, Past, past};
 
 /// Records what somebody decided of a held run, for the daemon to do. False if it is not held, or decided already.
 ///

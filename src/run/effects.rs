@@ -10,8 +10,8 @@ use crate::moodle::events::{self, Chunk};
 use crate::moodle::forum;
 use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
+use crate::outcome::{Moment, Observer};
 use crate::run::history;
-use crate::run::observe::{Moment, Observer};
 use crate::run::spool::Spooled;
 
 /// Changes after which Moodle must load the user's rights anew (spec enrol-core 11).

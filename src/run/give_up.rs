@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use crate::report::{Code, Problem};
+use crate::outcome::Claim;
+use crate::outcome::RunResult;
+use crate::outcome::{Report, State};
+use crate::problem::{Code, Problem};
 use crate::run::Engine;
-use crate::run::error::RunResult;
-use crate::run::history::{self, Claim};
+use crate::run::history;
 use crate::run::life::{blank, require_ready};
-use crate::run::order::{Dropped, Import, Order, SetOrder};
-use crate::run::outcome::{Report, State};
+use crate::run::order::{Dropped, Import, Order};
+use crate::sets::SetOrder;
 
 impl Engine {
     /// Writes that a drop, a flat file or a set of `source`, is not tried again after so many `tries`; `reason` is the

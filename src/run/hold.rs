@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::problems;
 use crate::db::{Conn, Params};
 use crate::disk::{RegularFile, blocking, digest_of, is_changed, own};
-use crate::report::Problem;
-use crate::run::error::{RunError, RunResult};
-use crate::run::{SetOrder, SyncOrder, problems};
+use crate::outcome::Roster;
+use crate::outcome::{RunError, RunResult};
+use crate::problem::Problem;
+use crate::run::SyncOrder;
+use crate::sets::SetOrder;
 use crate::source::SetProblem;
-use crate::source::oneroster::Roster;
 
 /// What a held run was asked to do, to do it again when it is approved.
 #[derive(Clone, Debug, Serialize, Deserialize)]

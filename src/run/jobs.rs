@@ -3,25 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::change::work::Work;
 use crate::clock::StopWatch;
 use crate::config::{Settings, WhenOff};
 use crate::db::{Conn, DbError, Params};
-use crate::expiry::{self, Policy};
+use crate::expiry::{self, EXPIRATIONS, Methods, Policy};
 use crate::flatfile::job;
 use crate::mail;
+use crate::moodle::method;
 use crate::moodle::site::Site;
-use crate::rules::Rule;
-use crate::run::error::{RunError, RunResult};
+use crate::outcome::{Note, RuleReport, Skipped};
+use crate::outcome::{RunError, RunResult};
+use crate::reconcile;
+use crate::reconcile::Rule;
+use crate::reconcile::View;
 use crate::run::order::SyncOrder;
-use crate::run::outcome::{Note, RuleReport, Skipped};
 use crate::run::parts::Part;
-use crate::run::reconcile::{self, View};
-use crate::run::work::Work;
 
 /// Due lines of the flat file's buffer, and its expired enrolments.
 pub const FLATFILE: &str = "flatfile";
-/// Enrolments of every method whose end has passed.
-pub const EXPIRATIONS: &str = "expirations";
 
 /// How many names an error lists beside the one that is wrong.
 const ALIKE: usize = 5;
@@ -47,7 +47,7 @@ pub(super) fn of_all(jobs: &[String]) -> bool {
 /// all the same, because enrold's own may work without the method.
 pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> {
     let asked = |name: &str| jobs.iter().any(|job| job == name);
-    let flatfile = asked(FLATFILE).then_some(crate::flatfile::TWIN);
+    let flatfile = asked(FLATFILE).then_some(method::FLATFILE_TWIN);
     let works = |rule: &&Rule| asked(rule.name) && site.is_enabled(rule.method);
     let expires = |policy: &&Policy| asked(EXPIRATIONS) && site.is_enabled(policy.method);
     let expirations = expiry::POLICIES.iter().filter(expires).filter_map(|policy| policy.twin);
@@ -173,6 +173,7 @@ async fn flatfile(work: &mut Work<'_>, settings: &Settings) -> RunResult<()> {
     let watch = StopWatch::start();
     work.cause = FLATFILE;
     job::apply_sync(work, settings).await?;
+    expiry::apply(work, settings, Methods::Only(&[method::FLATFILE]), None).await?;
     let report = reconcile::of_cause(work, FLATFILE).await?;
     work.rules.push(RuleReport { millis: watch.millis(), ..report });
     Ok(())

@@ -5,25 +5,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::change::problems::problems;
 use crate::clock::StopWatch;
 use crate::config::{Target, WhenDisabled};
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::fault;
-use crate::flatfile::METHOD;
+use crate::lease;
+use crate::lease::Lease;
+use crate::moodle::method;
 use crate::moodle::site::Site;
-use crate::report::{Code, Problem};
-use crate::rules::database::DATABASE;
+use crate::outcome::Moment;
+use crate::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
+use crate::outcome::{RunError, RunResult};
+use crate::problem::{Code, Problem};
 use crate::run::attempt::Attempt;
 use crate::run::effects::Effects;
-use crate::run::error::{RunError, RunResult};
 use crate::run::history::Past;
-use crate::run::lease::{self, Lease};
 use crate::run::opened::{Flat, Opened};
 use crate::run::order::{Order, Task};
-use crate::run::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
-use crate::run::problems::problems;
-use crate::run::{Engine, Moment, history, jobs};
+use crate::run::{Engine, history, jobs};
 use crate::sets;
+use crate::sets::database::DATABASE;
 
 /// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
 ///
@@ -127,7 +129,7 @@ impl Engine {
             return recall(conn, &past).await;
         }
         if order.needs_flatfile()
-            && !site.is_enabled(METHOD)
+            && !site.is_enabled(method::FLATFILE)
             && self.settings.flatfile.when_disabled == WhenDisabled::Wait
         {
             report.state = State::Skipped;

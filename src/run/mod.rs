@@ -1,44 +1,22 @@
 //! The run: one file or one task, from its order to its commit and its effects.
 //! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
-mod allowed;
 mod attempt;
-pub mod below;
-pub mod courses;
 pub mod decision;
 pub mod effects;
-pub mod end;
-pub mod enrol;
-pub mod error;
 mod give_up;
-pub mod guard;
 pub mod history;
 pub mod hold;
 pub mod jobs;
-pub mod lease;
 mod life;
-pub mod observe;
 mod opened;
 mod order;
-pub mod outcome;
 mod parts;
-pub mod problems;
-pub mod reconcile;
-pub mod resolve;
 pub mod spool;
-pub mod take;
 mod tries;
-mod weigh;
-mod wipe;
-pub mod work;
 
-pub use allowed::AllowedRoles;
-pub use error::{RunError, RunResult};
 pub use life::require_ready;
-pub use observe::{Moment, Observer};
-pub use order::{Dropped, Import, SetOrder, SyncOrder, zone};
-pub use outcome::{Breach, Note, Report, RuleReport, Skipped, State};
-pub use problems::problems_after;
+pub use order::{Dropped, Import, SyncOrder};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Database;
-use crate::rules::Rule;
+use crate::outcome::{Observer, Report, RunError, RunResult, State};
+use crate::reconcile::Rule;
+use crate::sets::SetOrder;
 
 /// The front door: gives orders to the site's database, one run at a time.
 #[derive(Clone)]

@@ -6,10 +6,12 @@ use crate::config::Settings;
 use crate::disk::{Dir, RegularFile, blocking};
 use crate::files::{self, FileProblem, Kind, Reading, Scan};
 use crate::moodle::site::Site;
-use crate::run::error::{RunError, RunResult};
-use crate::run::history::Claim;
-use crate::run::order::{Import, SetOrder, zone};
-use crate::run::resolve::Keys;
+use crate::moodle::site::zone;
+use crate::outcome::Claim;
+use crate::outcome::{RunError, RunResult};
+use crate::run::order::Import;
+use crate::sets::SetOrder;
+use crate::staging::resolve::Keys;
 
 /// An open and scanned file.
 pub(super) struct Opened {
@@ -32,7 +34,7 @@ impl Opened {
     /// Scans a file under the site's time zone: a dropped one by its descriptor, another by its path.
     pub fn open(import: &Import, settings: &Settings, site: &Site) -> RunResult<Self> {
         let path = import.path.display().to_string();
-        let unreadable = |error| RunError::from_file(FileProblem::Io(error), &path);
+        let unreadable = |error| FileProblem::Io(error).ends_run(&path);
         let opened = match &import.dropped {
             Some(dropped) => dropped.open(),
             None => Dir::open_within(&import.path, settings.limits.file_bytes()),
@@ -44,7 +46,7 @@ impl Opened {
             zone: zone(settings, Some(site)),
         };
         let scan = blocking(|| files::scan(&mut file.cursor(), &reading));
-        let scan = scan.map_err(|problem| RunError::from_file(problem, &path))?;
+        let scan = scan.map_err(|problem| FileProblem::ends_run(problem, &path))?;
         let defaults = match scan.kind {
             Kind::Header => &settings.flatfile.header,
             Kind::Native => &settings.flatfile.native,

@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::config::{CourseKey, Settings, UserKey};
+use crate::config::{CourseKey, UserKey};
 use crate::disk::{RegularFile, TooLarge, blocking, is_stopped};
 use crate::files::Kind;
+use crate::moodle::method;
 use crate::moodle::site::Site;
-use crate::report::Problem;
-use crate::rules::Rule;
-use crate::rules::database::DATABASE;
-use crate::run::error::{RunError, RunResult};
-use crate::run::history::{Claim, Past};
+use crate::outcome::Claim;
+use crate::outcome::{RunError, RunResult};
+use crate::reconcile::Rule;
+use crate::run::history::Past;
 use crate::run::hold::{Held, Shelf};
 use crate::run::jobs;
 use crate::run::opened::Opened;
-use crate::sets::terms::Feed;
-use crate::source::oneroster::Roster;
-use crate::source::{Origins, SetProblem};
+use crate::sets::SetOrder;
+use crate::sets::database::DATABASE;
+use crate::source::Origins;
 
 /// A file to import, with what its bytes cannot say.
 #[derive(Clone, Debug, Default)]
@@ -121,49 +121,6 @@ impl SyncOrder {
     }
 }
 
-/// A full set to make true: the snapshot of a source.
-#[derive(Clone, Debug, Default)]
-pub struct SetOrder {
-    /// The source: its section in the configuration.
-    pub source: String,
-    /// The snapshot: a CSV file in UTF-8 with a header of canonical names (docs/full-sets-files.md).
-    pub snapshot: PathBuf,
-    /// The snapshot of the source's table of courses, if it has one.
-    pub courses: Option<PathBuf>,
-    /// Where the rows of the snapshot stand in the files that they come from.
-    pub origins: Option<Origins>,
-    /// Why there is no snapshot: the run fails with this.
-    pub refused: Option<Problem>,
-    /// Statements about encodings that the second database refused.
-    pub skipped_setup: Vec<String>,
-    /// Rows of the files that are not in the snapshot, because they could not be read.
-    pub unread: Vec<SetProblem>,
-    /// What is told of where it comes from: the file that was dropped, or nothing for a view.
-    pub shown: String,
-    /// Which drop this is, when it came through the drop directory.
-    pub token: String,
-    /// What it leaves for the next delta, if it was a OneRoster archive.
-    pub roster: Option<Roster>,
-    /// The file by which such a drop is known again, its manifest or itself: as it stood, with the digest of its own bytes.
-    pub dropped: Option<Claim>,
-}
-
-impl SetOrder {
-    /// Who made its rows; `dropped` says whether it came through the drop directory.
-    pub(super) fn feed(&self, dropped: bool) -> Feed {
-        match self.origins {
-            _ if dropped => Feed::Dropped,
-            Some(_) => Feed::Shell,
-            None => Feed::Database,
-        }
-    }
-
-    /// The order of a source without anything else.
-    pub fn of(source: &str) -> Self {
-        Self { source: source.to_owned(), ..Self::default() }
-    }
-}
-
 /// What a run does.
 pub(super) enum Task {
     File { import: Import, shown: String },
@@ -250,7 +207,7 @@ impl Order {
     /// Moodle's tasks that do the same work.
     pub fn twins(&self, rules: &[Rule], site: &Site) -> Vec<&'static str> {
         match &self.task {
-            Task::File { .. } => vec![crate::flatfile::TWIN],
+            Task::File { .. } => vec![method::FLATFILE_TWIN],
             Task::Sync(order) => jobs::twins(rules, site, &order.jobs),
             Task::Set(order) if order.source == DATABASE.name => DATABASE.twins.to_vec(),
             Task::Set(_) => Vec::new(),
@@ -335,13 +292,4 @@ impl Order {
             set,
         }
     }
-}
-
-/// The zone of times written without one: enrold's setting, Moodle's, else UTC.
-pub fn zone(settings: &Settings, site: Option<&Site>) -> chrono_tz::Tz {
-    settings
-        .site
-        .timezone
-        .or_else(|| site.and_then(|site| site.timezone()).and_then(|name| name.parse().ok()))
-        .unwrap_or(chrono_tz::UTC)
 }

@@ -8,16 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::StopWatch;
 use crate::db::{Conn, DbError, Params};
+use crate::lease::Lease;
 use crate::moodle::forum;
 use crate::moodle::site::Site;
+use crate::outcome::Moment;
+use crate::outcome::{Note, Report, State};
+use crate::outcome::{RunError, RunResult};
 use crate::run::attempt::Attempt;
-use crate::run::error::{RunError, RunResult};
 use crate::run::hold::Held;
 use crate::run::jobs::Step;
-use crate::run::lease::Lease;
 use crate::run::order::Order;
-use crate::run::outcome::{Note, Report, State};
-use crate::run::{Engine, Moment, history, life};
+use crate::run::{Engine, history, life};
 
 /// A job over the courses with an id above one number, up to another. Together the parts of a job are all courses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::clock::StopWatch;
 use crate::db::{Conn, DbError};
 use crate::mail::summary;
+use crate::outcome::{Note, Report, State};
+use crate::outcome::{RunError, RunResult};
 use crate::run::attempt::Attempt;
-use crate::run::error::{RunError, RunResult};
 use crate::run::order::Order;
-use crate::run::outcome::{Note, Report, State};
 use crate::run::{Engine, history, parts};
 
 impl Engine {

@@ -9,7 +9,7 @@ use crate::db::{Conn, DbError, Params, Row};
 pub const RUNNING: &str = "running";
 /// The result of a task that did not run, because Moodle's own task for the same work was running.
 pub const DEFERRED: &str = "deferred";
-/// The results that count as success; they are words of [`crate::run::State`].
+/// The results that count as success; they are words of [`crate::outcome::State`].
 const SUCCEEDED: [&str; 2] = ["done", "done-with-errors"];
 
 /// What is kept of a task's last run; times are Unix seconds.
@@ -21,7 +21,7 @@ pub struct Last {
     pub started: i64,
     /// When it ended; 0 while it runs.
     pub ended: i64,
-    /// How it ended: [`RUNNING`], [`DEFERRED`], or a word of [`crate::run::State`].
+    /// How it ended: [`RUNNING`], [`DEFERRED`], or a word of [`crate::outcome::State`].
     pub result: String,
     /// The number of its run in the history, if it had one.
     pub run: Option<i64>,
@@ -61,7 +61,7 @@ pub async fn begin(conn: &mut Conn, name: &str, at: i64) -> Result<(), DbError> 
     conn.exec(update, &params).await.map(|_| ())
 }
 
-/// Writes that a task which has begun ended at `at` with a word of [`crate::run::State`], or was [`DEFERRED`].
+/// Writes that a task which has begun ended at `at` with a word of [`crate::outcome::State`], or was [`DEFERRED`].
 ///
 /// # Errors
 /// The engine's.

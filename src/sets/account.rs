@@ -3,140 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
+use crate::change::work::Work;
 use crate::db::{DbError, Params};
+use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::rules::database::{self, DATABASE, METHOD};
-use crate::run::resolve::resolved;
-use crate::run::work::Work;
-use crate::sets::Terms;
-use crate::sets::trend::{self, Point};
-use crate::source::oneroster::Roster;
-
-/// What a place is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlaceKind {
-    /// A course.
-    Course,
-    /// A cohort.
-    Cohort,
-}
-
-/// Enrolments or memberships of the source, and rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Figures {
-    /// Made.
-    pub added: i64,
-    /// Active again.
-    pub reactivated: i64,
-    /// With another window.
-    pub changed: i64,
-    /// Suspended.
-    pub suspended: i64,
-    /// Removed.
-    pub removed: i64,
-    /// As the set says already.
-    pub unchanged: i64,
-    /// Rows that name this place, and an account or a role that could not be found.
-    pub unknown: i64,
-}
-
-impl Figures {
-    /// True if somebody comes, goes or changes.
-    pub fn change(&self) -> bool {
-        self.added + self.reactivated + self.changed + self.suspended + self.removed > 0
-    }
-
-    /// Who loses access.
-    fn lost(&self) -> i64 {
-        self.removed + self.suspended
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.added += other.added;
-        self.reactivated += other.reactivated;
-        self.changed += other.changed;
-        self.suspended += other.suspended;
-        self.removed += other.removed;
-        self.unchanged += other.unchanged;
-        self.unknown += other.unknown;
-    }
-}
-
-/// One course or cohort.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetPlace {
-    /// Which of both.
-    pub kind: PlaceKind,
-    /// The course's short name; the cohort's idnumber, or its name where it has none.
-    pub name: String,
-    /// What the set makes of it.
-    #[serde(flatten)]
-    pub figures: Figures,
-}
-
-/// A role value of the set that no role of the site has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleValue {
-    /// What the rows say.
-    pub value: String,
-    /// How many of them.
-    pub rows: u64,
-    /// Short name of the role that they gave.
-    pub role: String,
-}
-
-/// What a full set came to; of a run that is held or simulated, what it would come to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetReport {
-    /// The source.
-    pub source: String,
-    /// Rows of the set.
-    pub rows: i64,
-    /// Rows of the last good set, if there was one.
-    pub last_rows: Option<i64>,
-    /// Rows that failed, most of them because their keys match nobody or several.
-    pub unknown: i64,
-    /// The set was weighed and refused before anything was planned: the figures come from a comparison without
-    /// consequences.
-    pub foreseen: bool,
-    /// All places together; `unknown` counts the rows with a known place only.
-    pub totals: Figures,
-    /// The places: those that lose most first, then those that change, each by name.
-    pub places: Vec<SetPlace>,
-    /// Places that are not kept in the history.
-    pub more_places: usize,
-    /// Role values that the site does not know, and for which the source's default role was given: the first of them.
-    #[serde(default)]
-    pub default_roles: Vec<RoleValue>,
-    /// Rows with further values of that kind.
-    #[serde(default)]
-    pub more_default_roles: u64,
-    /// People who lost their last enrolment in a course.
-    pub last_enrolments: i64,
-    /// Grades moved to history.
-    pub grades: i64,
-    /// The runs of this source before, the newest first.
-    pub trend: Vec<Point>,
-    /// What an archive leaves for the next delta.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub roster: Option<Roster>,
-}
-
-/// Places kept in the history.
-const KEPT: usize = 500;
-
-impl SetReport {
-    /// The report with as many places as the history keeps.
-    pub fn kept(&self) -> Self {
-        let mut kept = self.clone();
-        kept.places.truncate(KEPT);
-        kept.more_places += self.places.len() - kept.places.len();
-        kept
-    }
-}
+use crate::outcome::{Figures, PlaceKind, SetPlace, SetReport};
+use crate::sets::database::{self, DATABASE};
+use crate::sets::{Terms, trend};
+use crate::staging::resolve::resolved;
 
 /// Counts what the journal holds. Two statements, whatever the number of rows; a set that was [`foresee`]n is counted
 /// already.
@@ -275,7 +149,7 @@ fn params(work: &Work<'_>, terms: &Terms) -> Params {
         .with("all_known", i64::from(work.lines.failed == 0))
         .and(own)
         .with("cause", DATABASE.name)
-        .with("method", METHOD)
+        .with("method", method::DATABASE)
         .with("source", terms.source.as_str())
         .with("ignore_hidden", i64::from(terms.ignore_hidden))
         .with("unenrol", i64::from(unenrols))

@@ -1,11 +1,11 @@
 //! A full set of cohort memberships: whom its rows name is a member, and who is no longer named goes, in the cohorts that
 //! it names. It must not enrol anybody: cohort sync follows.
 
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
 use crate::db::{DbError, Params};
 use crate::moodle::site::id_list;
-use crate::run::error::{RunError, RunResult};
-use crate::run::take::{Pick, Taken};
-use crate::run::work::{Place, Work};
+use crate::outcome::{RunError, RunResult};
 use crate::sets::Terms;
 
 /// The place of problems without a line of their own among those of the run: many rows name one cohort.

@@ -5,18 +5,19 @@ use std::io::BufReader;
 
 use chrono_tz::Tz;
 
+use crate::change::courses;
+use crate::change::courses::{LINES, NewCourses};
+use crate::change::work::Work;
 use crate::config::{CategoryKey, CourseTable};
 use crate::db::{Bulk, DbError, Field};
 use crate::disk::RegularFile;
 use crate::files::NAME_LIMIT;
 use crate::moodle::room::Room;
 use crate::moodle::site::Site;
-use crate::report::{Code, Problem};
-use crate::run::courses::{self, LINES, NewCourses};
-use crate::run::error::{RunError, RunResult};
-use crate::run::outcome::Lines;
-use crate::run::resolve::KEY_WIDTH;
-use crate::run::work::Work;
+use crate::outcome::Lines;
+use crate::outcome::{RunError, RunResult};
+use crate::problem::{Code, Problem};
+use crate::staging::resolve::KEY_WIDTH;
 
 /// What of a wrong value is told.
 const SHOWN: usize = 40;

@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 
 use crate::config::{Schedule, Settings, Source};
 use crate::db::{Conn, DbError, Params};
+use crate::outcome::Stale;
 use crate::schedule::due;
 
 /// The last good sets of a source.
@@ -18,31 +19,6 @@ pub struct Feed {
     pub last: Option<i64>,
     /// When the bytes of that one were first applied without others in between.
     pub same_since: Option<i64>,
-}
-
-/// Why a feed is stale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stale {
-    /// No good set ever.
-    Never,
-    /// No good set for so many seconds.
-    Silent(i64),
-    /// No good set by this moment, Unix seconds.
-    Late(i64),
-    /// The same bytes for so many days.
-    Same(i64),
-}
-
-impl Stale {
-    /// The word in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::Silent(_) => "silent",
-            Self::Late(_) => "late",
-            Self::Same(_) => "same",
-        }
-    }
 }
 
 /// What a source's settings call stale.

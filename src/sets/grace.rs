@@ -1,16 +1,18 @@
 //! Who is unenrolled before the pass over the set: whose time between absence and unenrolment is over, and who keeps a role
 //! without being enrolled any more. It must not suspend anybody: the pass does.
 
+use crate::change::end;
+use crate::change::work::Work;
 use crate::config::Settings;
 use crate::db::DbError;
-use crate::rules::Policy;
-use crate::rules::database::{DATABASE, METHOD};
-use crate::run::end;
-use crate::run::error::RunResult;
-use crate::run::outcome::RuleReport;
-use crate::run::reconcile::{self, tally};
-use crate::run::work::Work;
+use crate::moodle::method;
+use crate::outcome::RuleReport;
+use crate::outcome::RunResult;
+use crate::reconcile;
+use crate::reconcile::Policy;
+use crate::reconcile::tally;
 use crate::sets::Terms;
+use crate::sets::database::DATABASE;
 
 /// Enrolments in the instances of `scope` that the set does not name, without those of spared accounts.
 const ABSENT: &str = "FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
@@ -74,7 +76,7 @@ pub async fn settle(
     if terms.waits() {
         forget(work, terms, true).await?;
     }
-    Ok(Some(tally::of_waves(work, METHOD, wave, wave).await?))
+    Ok(Some(tally::of_waves(work, method::DATABASE, wave, wave).await?))
 }
 
 /// Adds what [`settle`] came to to the report of the pass that followed.

@@ -1,9 +1,9 @@
 //! Groups that a set names and nobody can mean: they are told, and whom they are named for keeps the groups that he has.
 //! It must not make or change groups: the rule's sections do.
 
+use crate::change::work::Work;
 use crate::db::DbError;
-use crate::run::reconcile::groups as known;
-use crate::run::work::Work;
+use crate::reconcile::groups as known;
 use crate::sets::Terms;
 
 /// The place of these problems among those of the run, behind those of courses and of unread rows: they have no line of

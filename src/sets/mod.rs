@@ -5,11 +5,12 @@
 pub mod account;
 mod cohorts;
 pub mod courses;
-mod default_roles;
+pub mod database;
 mod feed;
 mod grace;
 mod groups;
 mod nightly;
+mod order;
 pub mod origins;
 mod persons;
 mod readiness;
@@ -19,28 +20,28 @@ mod stage;
 pub mod terms;
 pub mod trend;
 
-pub use account::SetReport;
-pub use default_roles::DefaultRoles;
-pub use feed::{Feed, Stale, feeds};
+pub use feed::{Feed, feeds};
 pub use nightly::DroppedSet;
+pub use order::SetOrder;
 pub use readiness::{Readiness, readiness};
 pub use terms::Terms;
 
 use std::path::Path;
 
+use crate::change::work::Work;
 use crate::config::Settings;
 use crate::disk::{Dir, RegularFile};
+use crate::moodle::method;
 use crate::moodle::site::RemovalAction;
-use crate::rules::database::{self, DATABASE, METHOD};
-use crate::rules::{Follow, Policy};
-use crate::run::SetOrder;
-use crate::run::error::{RunError, RunResult};
-use crate::run::observe::Moment;
-use crate::run::outcome::{Lines, Note};
-use crate::run::reconcile::{self, View};
-use crate::run::resolve;
-use crate::run::work::Work;
+use crate::outcome::Moment;
+use crate::outcome::{Lines, Note};
+use crate::outcome::{RunError, RunResult};
+use crate::reconcile;
+use crate::reconcile::View;
+use crate::reconcile::{Follow, Policy};
+use crate::sets::database::DATABASE;
 use crate::sets::stage::Header;
+use crate::staging::resolve;
 
 /// Makes a full set of enrolments true. Grows with its rows for loading and comparing them, in a number of statements that
 /// is fixed apart from the chunks of the load; what stands as the set says is read and not written.
@@ -66,7 +67,7 @@ pub async fn apply(
     resolve::keys(work, terms.keys).await?;
     // Who must not lose anything may still be enrolled; only the guest account may not.
     let never = [0, work.site.guest()];
-    lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, METHOD).await?;
+    lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, method::DATABASE).await?;
     let spared = persons::gather(work, terms, &never, header.each_once).await?;
     reconcile::prepare(work);
     groups::tell_unusable(work, terms).await?;
@@ -92,7 +93,7 @@ async fn new_courses(work: &mut Work<'_>, terms: &Terms, path: &Path) -> RunResu
     let shown = path.display().to_string();
     let file = Dir::open_named(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
     let read = courses::load(work, &file, &shown).await?;
-    let refused = crate::run::courses::create(work, &terms.new_courses).await?;
+    let refused = crate::change::courses::create(work, &terms.new_courses).await?;
     let made = work.counts.get("course.add").copied().unwrap_or(0);
     work.guard.check_courses(&terms.source, made, terms.limits.courses_max);
     Ok(read.failed + refused)
@@ -149,9 +150,9 @@ fn policy(work: &Work<'_>, terms: &Terms, header: &Header, spared: i64) -> Polic
     Policy {
         status: if header.has_status { Follow::Always } else { Follow::Reactivate },
         dates: header.has_dates,
-        instances: crate::rules::Instances::Created,
+        instances: crate::reconcile::Instances::Created,
         own_instance,
-        instance_mark: if terms.source == METHOD {
+        instance_mark: if terms.source == method::DATABASE {
             String::new()
         } else {
             format!("{}{}", database::MARK, terms.source)

@@ -9,11 +9,13 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{SetFormat, Source};
 use crate::db::Conn;
 use crate::disk::{Dir, blocking, is_stopped};
-use crate::files::TableForm;
+use crate::files::{FileProblem, TableForm};
 use crate::moodle::site::Site;
-use crate::report::{Code, Problem};
-use crate::run::history::Claim;
-use crate::run::{Dropped, Engine, Report, RunError, SetOrder, history, require_ready};
+use crate::outcome::Claim;
+use crate::outcome::{Report, RunError};
+use crate::problem::{Code, Problem};
+use crate::run::{Dropped, Engine, history, require_ready};
+use crate::sets::SetOrder;
 use crate::sets::readiness::{Readiness, readiness};
 use crate::sets::roster::Standing;
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Sent, Verdict};
@@ -38,7 +40,7 @@ impl DroppedSet {
     fn is_still(&self, claim: &Claim) -> Result<(), RunError> {
         let Ok(file) = &self.dropped.file else { return Ok(()) };
         let verified = blocking(|| file.verify(&claim.sha256));
-        verified.map_err(|error| RunError::from_file(error.into(), &self.dropped.shown))
+        verified.map_err(|error| FileProblem::Io(error).ends_run(&self.dropped.shown))
     }
 }
 

@@ -2,7 +2,7 @@
 //! It must not judge a row; without a list of where the rows stand, the line is that of the snapshot.
 
 use crate::db::{Bulk, Conn, Field, Params};
-use crate::run::error::{RunError, RunResult};
+use crate::outcome::{RunError, RunResult};
 use crate::source::Origins;
 
 /// Failed rows that are held in memory at once.

@@ -1,12 +1,12 @@
 //! Resolved rows as sets: who is enrolled in which course, with which roles, in which groups, and who is spared.
 //! It must not compare anything with what stands: the rule's sections do.
 
+use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
 use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
-use crate::run::resolve::resolved;
-use crate::run::work::Work;
 use crate::sets::Terms;
+use crate::staging::resolve::resolved;
 
 /// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys, of which
 /// each names one account or course alone: rows that name each pair of keys once name each person `each_once` in a course.

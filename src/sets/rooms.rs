@@ -1,12 +1,12 @@
 //! What of a set's row has no room on the site: the rooms of the columns that its values go to, and the rows that are applied
 //! without such a value. It must not refuse a row; that is done where rows are read.
 
+use crate::change::work::Work;
 use crate::db::{Bulk, DbError, Field, Params};
 use crate::moodle::room::Room;
-use crate::report::{Code, shown};
-use crate::run::resolve::{KEY_WIDTH, resolved};
-use crate::run::work::Work;
+use crate::problem::{Code, shown};
 use crate::sets::Terms;
+use crate::staging::resolve::{KEY_WIDTH, resolved};
 
 /// The rooms of the columns that values of a row go to.
 #[derive(Clone, Copy, Debug)]

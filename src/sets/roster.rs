@@ -4,11 +4,12 @@
 use crate::config::Settings;
 use crate::db::{Conn, DbError, Params};
 use crate::disk::own;
-use crate::run::SetOrder;
-use crate::run::error::{RunError, RunResult};
-use crate::sets::SetReport;
+use crate::outcome::Roster;
+use crate::outcome::SetReport;
+use crate::outcome::{RunError, RunResult};
+use crate::sets::SetOrder;
 use crate::sets::feed::GOOD;
-use crate::source::oneroster::{Roster, forget_bases};
+use crate::source::oneroster::forget_bases;
 
 /// What stands of a source.
 #[derive(Clone, Debug)]

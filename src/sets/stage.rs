@@ -3,20 +3,20 @@
 
 use std::io::BufReader;
 
+use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
 use crate::db::{Bulk, DbError, Field};
 use crate::disk::RegularFile;
 use crate::files::times::{self, Bound};
-use crate::report::{Code, Problem, shown};
-use crate::run::SetOrder;
-use crate::run::error::{RunError, RunResult};
-use crate::run::observe::Moment;
-use crate::run::outcome::Lines;
-use crate::run::resolve::{KEY_WIDTH, fits};
-use crate::run::work::Work;
+use crate::outcome::Lines;
+use crate::outcome::Moment;
+use crate::outcome::{RunError, RunResult};
+use crate::problem::{Code, Problem, shown};
+use crate::sets::SetOrder;
 use crate::sets::Terms;
 use crate::sets::rooms::{Incomplete, LeftOut, Rooms};
 use crate::source::SetProblem;
+use crate::staging::resolve::{KEY_WIDTH, fits};
 
 /// Problems of rows that are not in the snapshot have no line of it: their keys count up from here, below all others.
 const UNREAD_LINES: i64 = -2_000_000_000_000;

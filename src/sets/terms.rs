@@ -3,19 +3,19 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::courses::NewCourses;
 use crate::config::{AbsentAction, GroupKey, RoleKey, SetLimits, Settings, Source, Target};
 use crate::db::{Conn, Params};
 use crate::moodle::site::Site;
-use crate::report::{Code, Problem};
-use crate::run::AllowedRoles;
-use crate::run::courses::NewCourses;
-use crate::run::error::{RunError, RunResult};
-use crate::run::zone;
+use crate::moodle::site::zone;
+use crate::outcome::{RunError, RunResult};
+use crate::problem::{Code, Problem};
 use crate::sets::courses;
 use crate::source::with_moodles_settings;
+use crate::staging::AllowedRoles;
 
 use crate::moodle::site::RemovalAction;
-use crate::run::resolve::Keys;
+use crate::staging::resolve::Keys;
 
 /// Where the rows of a set come from, and with that whose word they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::path::{Component, Path};
 
 use serde::Deserialize;
 
+use crate::config::Locale;
 use crate::disk::{Dir, RegularFile, is_changed};
 use crate::files::{FileProblem, Table, TableColumn, TableEntry, TableForm};
-use crate::report::codes::Locale;
 
 /// How the name of a manifest ends: `<set>.manifest.csv`.
 pub const MANIFEST: &str = ".manifest.csv";

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use super::bundle::{Sealed, Sent};
 use super::files::{FileRead, FilesForm, read_files};
-use super::oneroster::{Base, BaseWriter, Roster, RosterForm, RosterKept, as_sent_before, kind_of, read_archive};
+use super::oneroster::{Base, BaseWriter, RosterForm, RosterKept, as_sent_before, kind_of, read_archive};
 use super::origins::Origins;
 use super::rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 use super::snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 use crate::config::{Source, Target};
 use crate::files::{Fallback, cut};
-use crate::report::codes::{Code, Problem, shown};
+use crate::outcome::Roster;
+use crate::problem::{Code, Problem, shown};
 
 /// A set with more bad rows than this is no set: its export went wrong as a whole.
 const MOST_PROBLEMS: usize = 100_000;
@@ -63,7 +64,7 @@ pub enum TakeError {
     #[error("source {source_name}: {why}")]
     Form { source_name: String, why: String },
     /// The first of them.
-    #[error("more than {MOST_PROBLEMS} rows cannot be used, the set is not applied; correct the export (first: {})", .0.problem.text(crate::report::codes::Locale::En))]
+    #[error("more than {MOST_PROBLEMS} rows cannot be used, the set is not applied; correct the export (first: {})", .0.problem.text(crate::config::Locale::En))]
     TooManyProblems(Box<SetProblem>),
 }
 

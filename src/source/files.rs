@@ -9,7 +9,7 @@ use super::canonical::{Canonical, Sorted};
 use super::rows::{SetError, SetProblem, SetRow, Taker};
 use crate::config::{SetColumns, Source, Target};
 use crate::files::{Delimiter, Fallback, Table, TableColumn, TableEntry, TableForm, cut};
-use crate::report::codes::{Code, Problem};
+use crate::problem::{Code, Problem};
 
 /// How the files of a set are to be read.
 #[derive(Clone, Debug)]

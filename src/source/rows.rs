@@ -5,9 +5,10 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Locale;
 use crate::disk::is_changed;
 use crate::files::FileProblem;
-use crate::report::codes::{Code, Locale, Problem};
+use crate::problem::{Code, Problem};
 
 /// Who should be where, as the source writes it: nothing is looked up. Empty: the source does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

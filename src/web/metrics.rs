@@ -16,8 +16,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock;
 use crate::mail::Round;
-use crate::report::Code;
-use crate::run::{Report, State, jobs};
+use crate::outcome::{Report, State};
+use crate::problem::Code;
+use crate::run::jobs;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -2,8 +2,8 @@
 //! It must not write tables; the campus and the faculty do.
 
 use enrold::db::Value;
-use enrold::report::Code;
-use enrold::run::{Report, State};
+use enrold::outcome::{Report, State};
+use enrold::problem::Code;
 
 use crate::campus::{course, instance, role, user};
 use crate::servers::on_each_engine;

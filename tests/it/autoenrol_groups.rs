@@ -2,8 +2,8 @@
 //! It must not write tables; the campus and the faculty do.
 
 use enrold::db::{Params, Value};
-use enrold::report::Code;
-use enrold::run::State;
+use enrold::outcome::State;
+use enrold::problem::Code;
 
 use crate::campus::{course, instance, user};
 use crate::faculty::group;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enrold::db::{Conn, Database, DbError, Dialect, Params};
-use enrold::run::{Engine, Observer, State, SyncOrder};
+use enrold::outcome::{Observer, State};
+use enrold::run::{Engine, SyncOrder};
 use tokio::sync::Mutex;
 
 use crate::desired::Facts;

@@ -3,7 +3,9 @@
 
 use enrold::db::{Dialect, Params};
 use enrold::doctor::{self, Level};
-use enrold::run::{Note, Report, SetOrder, State, SyncOrder};
+use enrold::outcome::{Note, Report, State};
+use enrold::run::SyncOrder;
+use enrold::sets::SetOrder;
 
 use crate::doctor_rights::assert_applied;
 use crate::mails_send::round;

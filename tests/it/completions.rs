@@ -2,7 +2,8 @@
 //! It must not know what a test expects; the proofs that hold for every run of the rule are here.
 
 use enrold::db::{Params, Value};
-use enrold::run::{Report, SyncOrder};
+use enrold::outcome::Report;
+use enrold::run::SyncOrder;
 
 use crate::campus::{course, role, since_now, user};
 use crate::site::{NOW, Site};

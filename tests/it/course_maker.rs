@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use enrold::change::courses::{LINES, NewCourses, create};
+use enrold::change::guard::Guard;
+use enrold::change::work::Work;
 use enrold::db::{Conn, Params};
 use enrold::disk::{Dir, RegularFile};
 use enrold::moodle::site::Site as Moodle;
-use enrold::run::courses::{LINES, NewCourses, create};
+use enrold::outcome::DefaultRoles;
+use enrold::outcome::Lines;
+use enrold::outcome::{Note, Observer};
 use enrold::run::effects::Effects;
-use enrold::run::guard::Guard;
-use enrold::run::outcome::Lines;
-use enrold::run::work::Work;
-use enrold::run::{Engine, Note, Observer, history};
-use enrold::sets::{DefaultRoles, courses};
+use enrold::run::{Engine, history};
+use enrold::sets::courses;
 
 use crate::dump::{EFFECTS, assert_same, without};
 use crate::rebuild::rebuild;
@@ -115,7 +117,7 @@ pub async fn make(
         rules: Vec::new(),
         set: None,
         default_roles: DefaultRoles::default(),
-        problems: enrold::run::problems::Tally::default(),
+        problems: enrold::change::problems::Tally::default(),
     };
     let before = work.conn.statements();
     let lines = courses::load(&mut work, file, "courses.csv").await.unwrap();

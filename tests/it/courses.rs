@@ -1,9 +1,9 @@
 //! Courses that a set describes: which rows become courses, with what around them, and which are refused.
 //! It must not apply a set of enrolments; the rows of courses stand in the test.
 
+use enrold::change::courses::NewCourses;
 use enrold::db::Params;
-use enrold::run::Note;
-use enrold::run::courses::NewCourses;
+use enrold::outcome::Note;
 
 use crate::campus::set;
 use crate::course_maker::terms;

@@ -4,7 +4,8 @@
 use std::future::pending;
 use std::time::Duration;
 
-use enrold::run::{Engine, RunError, State};
+use enrold::outcome::{RunError, State};
+use enrold::run::Engine;
 
 use crate::campus::user;
 use crate::dump::{EFFECTS, assert_same, text, without};

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use enrold::config::Locale;
 use enrold::db::{Database, Dialect};
 use enrold::doctor::{self, Finding, Level, can_work};
 use enrold::moodle::install::load_sample;
-use enrold::report::Locale;
 
 use crate::servers::{PREFIX, on_each_engine};
 use crate::site::{NOW, Site};

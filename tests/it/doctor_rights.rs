@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enrold::clock;
+use enrold::config::Locale;
 use enrold::config::{CourseKey, UserKey};
 use enrold::db::{Database, Dialect, Params, migrate};
 use enrold::doctor::grants::{self, Grant, Grantee};
 use enrold::doctor::{self, Finding, Level, can_work};
 use enrold::moodle::install::load_sample;
-use enrold::report::Locale;
-use enrold::run::{Engine, Import, Note, Report, State, SyncOrder, history};
+use enrold::outcome::{Note, Report, State};
+use enrold::run::{Engine, Import, SyncOrder, history};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::campus::context;

@@ -1,10 +1,10 @@
 //! What the doctor finds about sources of full sets: second databases, files, mails, missing sets, Moodle beside enrold.
 //! It must not fetch a set.
 
+use enrold::config::Locale;
 use enrold::db::Dialect;
 use enrold::doctor::{Finding, Level, can_work};
 use enrold::moodle::install::load_sample;
-use enrold::report::Locale;
 
 use crate::campus::set;
 use crate::doctor::examine;

@@ -2,8 +2,9 @@
 //! of people who stay away. It must not repeat what only the flat file has (`flatfile_expiry.rs`).
 
 use enrold::db::Params;
-use enrold::run::outcome::RuleReport;
-use enrold::run::{Report, State, SyncOrder};
+use enrold::outcome::RuleReport;
+use enrold::outcome::{Report, State};
+use enrold::run::SyncOrder;
 
 use crate::campus::user;
 use crate::servers::on_each_engine;

@@ -1,7 +1,8 @@
 //! Expirations as a run: settings, what is left out and told, the guard, how statements grow, and Moodle writing meanwhile.
 //! It must not test what becomes of an enrolment; `expirations.rs` does, method by method.
 
-use enrold::run::{Engine, Note, Report, State, SyncOrder};
+use enrold::outcome::{Note, Report, State};
+use enrold::run::{Engine, SyncOrder};
 
 use crate::campus::{context, course, instance, user};
 use crate::expirations::{action, everything_enabled, expire, six_by_hand, suspended};

@@ -2,7 +2,8 @@
 //! It must not expect anything; an edit is what Moodle's pages or hand-made SQL would leave, without any event.
 
 use enrold::db::{Params, Value};
-use enrold::run::{Report, SyncOrder};
+use enrold::outcome::Report;
+use enrold::run::SyncOrder;
 
 use crate::campus::{self, below, context, course, role, since_now, user};
 use crate::site::Site;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use enrold::db::Params;
-use enrold::run::observe::Observer;
-use enrold::run::{Import, Moment, RunError};
+use enrold::outcome::Observer;
+use enrold::outcome::{Moment, RunError};
+use enrold::run::Import;
 
 use crate::dump::assert_same;
 use crate::inbox::HEADER;

@@ -1,7 +1,7 @@
 //! `add` lines (spec flatfile 4 and 11.2, 11.4): enrolments, windows and roles come into being or become true.
 //! It must not test `del`, the buffer's replay or expirations.
 
-use enrold::run::State;
+use enrold::outcome::State;
 
 use crate::campus::{course, instance, role, user};
 use crate::servers::on_each_engine;

@@ -1,7 +1,7 @@
 //! `del` lines (spec flatfile 6 and 11.5 to 11.7): which enrolments they end, by the role that they name.
 //! It must not test what the last enrolment of a course takes with it.
 
-use enrold::run::State;
+use enrold::outcome::State;
 
 use crate::servers::on_each_engine;
 use crate::site::{NOW, Site};

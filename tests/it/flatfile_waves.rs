@@ -1,7 +1,7 @@
 //! Several lines on one user and course: the order of the file decides (flatfile 3), without a statement for each line.
 //! It must not test what single lines do.
 
-use enrold::run::State;
+use enrold::outcome::State;
 
 use crate::servers::on_each_engine;
 use crate::site::Site;

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use enrold::db::{Conn, Params};
-use enrold::run::lease::{Lease, RUN};
-use enrold::run::{Engine, RunError, State};
+use enrold::lease::{Lease, RUN};
+use enrold::outcome::{RunError, State};
+use enrold::run::Engine;
 
 use crate::cluster::Cluster;
 use crate::meanwhile::When;

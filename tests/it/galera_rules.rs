@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use enrold::run::{Engine, Note, State, SyncOrder};
+use enrold::outcome::{Note, State};
+use enrold::run::{Engine, SyncOrder};
 
 use crate::cluster::Cluster;
 use crate::dump::assert_same;

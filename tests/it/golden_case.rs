@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use enrold::db::Value;
 use enrold::moodle::tables::{self, Kind};
-use enrold::run::{Report, SetOrder, State, SyncOrder};
+use enrold::outcome::{Report, State};
+use enrold::run::SyncOrder;
+use enrold::sets::SetOrder;
 
 use crate::dump::{Dump, EFFECTS, Row, assert_same, plain, text, without};
 use crate::golden_equal::{Clocks, Difference, assert_equal};

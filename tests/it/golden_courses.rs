@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use enrold::run::courses::NewCourses;
+use enrold::change::courses::NewCourses;
 use serde_json::Value;
 
 use crate::course_maker::terms;

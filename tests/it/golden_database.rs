@@ -1,7 +1,7 @@
 //! The golden cases of the external database: what a real Moodle's task made of the same view, on each engine.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
-use enrold::run::State;
+use enrold::outcome::State;
 
 use crate::golden_case::{Case, folder, load, set_of};
 use crate::golden_equal::Difference;

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
+use enrold::outcome::Breach;
+use enrold::outcome::{Report, RunError, State};
 use enrold::run::hold::Shelf;
-use enrold::run::outcome::Breach;
-use enrold::run::{Report, RunError, State};
 use sha2::{Digest, Sha256};
 
 use crate::servers::on_each_engine;

@@ -2,7 +2,9 @@
 //! It must not test what runs do beyond that such columns are kept and lead back.
 
 use enrold::db::Params;
-use enrold::run::{SetOrder, State, SyncOrder};
+use enrold::outcome::State;
+use enrold::run::SyncOrder;
+use enrold::sets::SetOrder;
 use serde_json::Value;
 
 use crate::doctor_rights::assert_applied;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enrold::db::Params;
-use enrold::run::lease::{Lease, RUN};
-use enrold::run::{Engine, RunError, State};
+use enrold::lease::{Lease, RUN};
+use enrold::outcome::{RunError, State};
+use enrold::run::Engine;
 
 use crate::meanwhile::When;
 use crate::servers::on_each_engine;

@@ -1,10 +1,11 @@
 //! Values that the site has no room for, and problems without end: each costs its own line only, and no more than its share.
 //! It must not start a daemon.
 
+use enrold::config::Locale;
 use enrold::db::{Bulk, DbError, Dialect, Field, Params};
-use enrold::report::{Code, Locale};
-use enrold::run::outcome::Note;
-use enrold::run::{Report, State};
+use enrold::outcome::Note;
+use enrold::outcome::{Report, State};
+use enrold::problem::Code;
 
 use crate::servers::on_each_engine;
 use crate::site::Site;

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use enrold::change::guard::Guard;
+use enrold::change::work::{Place, Work};
 use enrold::db::{Conn, Params};
 use enrold::mail;
 use enrold::moodle::site::Site as Settings;
-use enrold::run::Observer;
-use enrold::run::guard::Guard;
-use enrold::run::outcome::Lines;
-use enrold::run::work::{Place, Work};
-use enrold::sets::DefaultRoles;
+use enrold::outcome::DefaultRoles;
+use enrold::outcome::Lines;
+use enrold::outcome::Observer;
 
 use crate::campus::{context, course, instance, role, user};
 use crate::servers::on_each_engine;
@@ -46,7 +46,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         rules: Vec::new(),
         set: None,
         default_roles: DefaultRoles::default(),
-        problems: enrold::run::problems::Tally::default(),
+        problems: enrold::change::problems::Tally::default(),
     }
 }
 
@@ -166,7 +166,7 @@ async fn a_simulated_or_held_file_queues_nothing(mut site: Site) {
     site.set("guard.mode", "hold");
     site.set("guard.run.creations_max", "1");
     let held = site.engine().import(&file, false).await.unwrap();
-    assert_eq!(held.state, enrold::run::State::Held);
+    assert_eq!(held.state, enrold::outcome::State::Held);
     assert!(queued(&mut site).await.is_empty(), "a held run");
     site.engine().approve(held.run).await.unwrap();
     assert_eq!(queued(&mut site).await.len(), 2, "what was approved is told");

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use enrold::db::{DbError, Dialect, Params};
-use enrold::run::{Engine, Moment, Observer, Report, State};
+use enrold::outcome::{Moment, Observer, Report, State};
+use enrold::run::Engine;
 
 use crate::site::Site;
 

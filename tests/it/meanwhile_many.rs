@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enrold::db::{Dialect, Params};
-use enrold::run::{Engine, Report, State, SyncOrder};
+use enrold::outcome::{Report, State};
+use enrold::run::{Engine, SyncOrder};
 
 use crate::crowd::FIRST;
 use crate::meanwhile::When;

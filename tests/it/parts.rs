@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use enrold::db::{Database, Dialect, Params};
-use enrold::run::{Engine, Moment, Note, Observer, Report, RunError, State, SyncOrder, decision};
+use enrold::outcome::{Moment, Note, Observer, Report, RunError, State};
+use enrold::run::{Engine, SyncOrder, decision};
 
 use crate::dump::{assert_same, without_ids};
 use crate::meanwhile::When;

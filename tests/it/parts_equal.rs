@@ -2,8 +2,9 @@
 //! It must not test what becomes of a run that is cut off between two parts.
 
 use enrold::db::Dialect;
+use enrold::outcome::{Note, Report, State};
 use enrold::rules::RULES;
-use enrold::run::{Note, Report, State, SyncOrder};
+use enrold::run::SyncOrder;
 
 use crate::dump::{Dump, EFFECTS, assert_same, without, without_ids};
 use crate::golden_case::Case;
@@ -100,7 +101,7 @@ async fn cut_and_whole(empty: &mut Site, seed: u64, autoenrol: Autoenrol) -> usi
 
 /// What each rule came to, without the time that it took.
 fn untimed(report: &Report) -> Vec<String> {
-    let rules = report.rules.iter().map(|rule| enrold::run::RuleReport { millis: 0, ..rule.clone() });
+    let rules = report.rules.iter().map(|rule| enrold::outcome::RuleReport { millis: 0, ..rule.clone() });
     rules.map(|rule| format!("{rule:?}")).collect()
 }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use enrold::db::{Dialect, Params};
-use enrold::run::{Report, State};
+use enrold::outcome::{Report, State};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Handle;

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use enrold::change::courses::NewCourses;
+use enrold::config::Locale;
 use enrold::db::Dialect;
 use enrold::disk::Dir;
 use enrold::doctor::{Finding, Level, can_work, grants};
-use enrold::report::Locale;
-use enrold::run::courses::NewCourses;
 
 use crate::course_maker::{make, terms};
 use crate::doctor_rights::{Account, give, revoke};

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use enrold::db::{Dialect, Params};
-use enrold::run::{Engine, State, SyncOrder};
+use enrold::outcome::State;
+use enrold::run::{Engine, SyncOrder};
 
 use crate::doctor_rights::{Account, assert_applied, give};
 use crate::servers::run_on;

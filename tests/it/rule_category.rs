@@ -1,7 +1,7 @@
 //! Category enrolments, the scenarios of spec category 9 and the accidents that enrold does not repeat.
 //! It must not write tables; the faculty does.
 
-use enrold::run::{Report, State};
+use enrold::outcome::{Report, State};
 
 use crate::campus::context;
 use crate::faculty::{Instance, category_context};

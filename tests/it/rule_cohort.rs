@@ -1,7 +1,7 @@
 //! Cohort sync, the scenarios of spec cohort 8: who comes in, with which role and group, and what happens to who leaves.
 //! It must not write tables; the faculty does.
 
-use enrold::run::{Report, Skipped};
+use enrold::outcome::{Report, Skipped};
 
 use crate::campus::{context, course, role};
 use crate::faculty::{Instance, cohort, cohort_instance};
@@ -302,7 +302,7 @@ async fn an_emptied_cohort_is_held(mut site: Site) {
     site.set("guard.mode", "hold");
     let before = site.dump().await;
     let report = site.rule_once("cohort").await;
-    assert_eq!(report.state, enrold::run::State::Held);
+    assert_eq!(report.state, enrold::outcome::State::Held);
     assert!(
         report.breaches.iter().any(|breach| breach.scope == "method" && breach.name == "cohort" && breach.count == 5)
     );

@@ -1,7 +1,8 @@
 //! Completed courses, the scenarios of spec coursecompleted 9 that are about enrolling: who, when, how, and what follows.
 //! It must not test what the ledger remembers between runs.
 
-use enrold::run::{State, SyncOrder};
+use enrold::outcome::State;
+use enrold::run::SyncOrder;
 
 use crate::campus::{instance, role};
 use crate::completions::{DAY, chain};

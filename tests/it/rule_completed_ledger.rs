@@ -1,7 +1,8 @@
 //! What enrold remembers of completions between runs: old, new, again, late, closed, waiting, removed.
 //! It must not test what an enrolment brings with it.
 
-use enrold::run::{Note, State, SyncOrder};
+use enrold::outcome::{Note, State};
+use enrold::run::SyncOrder;
 
 use crate::completions::{DAY, chain};
 use crate::servers::on_each_engine;

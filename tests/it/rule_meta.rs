@@ -1,7 +1,7 @@
 //! Meta links, scenarios 1 to 10 of spec meta 9: who comes in, with which roles, and what happens when the source changes.
 //! It must not write tables; the faculty does.
 
-use enrold::run::Report;
+use enrold::outcome::Report;
 
 use crate::campus::{context, instance};
 use crate::faculty::link;

@@ -1,7 +1,7 @@
 //! Meta links, scenarios 11 to 18 of spec meta 9 and what goes with them: windows, evidence, groups, deleted accounts.
 //! It must not write tables; the faculty does.
 
-use enrold::run::State;
+use enrold::outcome::State;
 
 use crate::campus::{context, instance};
 use crate::faculty::link;

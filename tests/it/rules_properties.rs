@@ -2,8 +2,10 @@
 //! loops. It must not know how the engine does it; SQLite alone, the other engines are equal by the other tests.
 
 use enrold::db::{Dialect, Params};
-use enrold::rules::{RULES, Rule};
-use enrold::run::{Engine, Report, State, SyncOrder};
+use enrold::outcome::{Report, State};
+use enrold::reconcile::Rule;
+use enrold::rules::RULES;
+use enrold::run::{Engine, SyncOrder};
 
 use crate::desired::Facts;
 use crate::dump::{Dump, EFFECTS, assert_same, without, without_ids};

@@ -2,7 +2,7 @@
 //! It must not test what runs do.
 
 use enrold::db::{Dialect, Params};
-use enrold::run::{Note, State};
+use enrold::outcome::{Note, State};
 
 use crate::doctor_rights::{assert_applied, url};
 use crate::outside::on_both_servers;

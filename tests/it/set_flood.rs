@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use enrold::db::Dialect;
-use enrold::run::outcome::PROBLEMS_SHOWN;
+use enrold::outcome::PROBLEMS_SHOWN;
 
 use crate::servers::run_on;
 use crate::set_faults::night;

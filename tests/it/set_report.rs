@@ -2,9 +2,11 @@
 //! It must not test what a set does to the site, nor how mails travel.
 
 use enrold::db::Params;
-use enrold::report::{Code, Problem, set};
-use enrold::run::{Report, SetOrder, State};
-use enrold::sets::SetReport;
+use enrold::outcome::SetReport;
+use enrold::outcome::{Report, State};
+use enrold::problem::{Code, Problem};
+use enrold::report::set;
+use enrold::sets::SetOrder;
 
 use crate::campus::{course, user};
 use crate::golden_case::set_of;

@@ -1,7 +1,7 @@
 //! Full sets of enrolments: what a source's rows make of its own instances, and what they leave alone.
 //! It must not fetch anything; the rows stand in the test.
 
-use enrold::run::{Report, State};
+use enrold::outcome::{Report, State};
 
 use crate::campus::user;
 use crate::golden_case::set_of;

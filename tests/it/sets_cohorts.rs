@@ -1,7 +1,7 @@
 //! Full sets of cohort memberships: who comes, who goes, whom they leave alone, and what follows in the same run.
 //! It must not fetch anything; the rows stand in the test.
 
-use enrold::run::State;
+use enrold::outcome::State;
 
 use crate::servers::on_each_engine;
 use crate::site::Site;

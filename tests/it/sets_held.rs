@@ -5,10 +5,12 @@
 use std::fs;
 use std::path::PathBuf;
 
+use enrold::config::Locale;
 use enrold::db::{Dialect, Params};
-use enrold::report::{Locale, set};
+use enrold::outcome::{Report, State};
+use enrold::report::set;
 use enrold::run::hold::Shelf;
-use enrold::run::{Report, SetOrder, State};
+use enrold::sets::SetOrder;
 
 use crate::doctor_rights::{Account, give};
 use crate::golden_case::set_of;

@@ -2,7 +2,7 @@
 //! after night, against the model. It must not know how the engine does it.
 
 use enrold::db::{Dialect, Params};
-use enrold::run::{Report, State};
+use enrold::outcome::{Report, State};
 
 use crate::dump::{Dump, EFFECTS, assert_same, without};
 use crate::golden_case::set_of;

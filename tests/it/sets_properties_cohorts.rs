@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use enrold::db::Params;
-use enrold::run::State;
+use enrold::outcome::State;
 
 use crate::dump::{Dump, Row, text};
 use crate::golden_case::set_of;

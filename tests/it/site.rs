@@ -9,8 +9,9 @@ use enrold::clock::Clock;
 use enrold::config::{self, Sources};
 use enrold::db::{Columns, Conn, Database, Dialect, Params, Value, migrate};
 use enrold::moodle::tables::{self, Column, Kind};
-use enrold::run::observe::Observer;
-use enrold::run::{Engine, Import, Report, State, SyncOrder};
+use enrold::outcome::Observer;
+use enrold::outcome::{Report, State};
+use enrold::run::{Engine, Import, SyncOrder};
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::{Dump, EFFECTS, assert_same, dump, without, without_ids};

@@ -3,8 +3,9 @@
 
 use enrold::config::Settings;
 use enrold::moodle::site::{RemovalAction, Site as Moodle};
-use enrold::rules::{Policy, Rule};
-use enrold::run::{Engine, Report, SyncOrder};
+use enrold::outcome::Report;
+use enrold::reconcile::{Policy, Rule};
+use enrold::run::{Engine, SyncOrder};
 
 use crate::dump::{EFFECTS, assert_same, without};
 use crate::rebuild::rebuild;

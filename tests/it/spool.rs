@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use enrold::db::Params;
-use enrold::run::{Note, Report, State};
+use enrold::outcome::{Note, Report, State};
 use serde_json::json;
 
 use crate::campus::{course, user};

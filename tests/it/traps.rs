@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use enrold::db::{DbError, Dialect, Params};
-use enrold::run::{Engine, Moment, Note, Observer, Report, RunError, State};
+use enrold::outcome::{Moment, Note, Observer, Report, RunError, State};
+use enrold::run::Engine;
 use serde_json::json;
 use tokio::sync::Mutex;
 

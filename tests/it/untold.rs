@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use enrold::report::Locale;
-use enrold::run::State;
+use enrold::config::Locale;
+use enrold::outcome::State;
 
 use crate::inbox_sets::source;
 use crate::program::on_the_sample;

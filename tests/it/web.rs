@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use enrold::config::Listen;
-use enrold::report::{Code, Problem};
-use enrold::run::outcome::Lines;
-use enrold::run::{Report, State};
+use enrold::outcome::Lines;
+use enrold::outcome::{Report, State};
+use enrold::problem::{Code, Problem};
 use enrold::web::{Role, Serving, Status, WebError, serve};
 use serde_json::Value as Json;
 use tempfile::TempDir;

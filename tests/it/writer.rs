@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use enrold::db::{Database, DbError, Params, Row};
-use enrold::run::{Report, State};
+use enrold::outcome::{Report, State};
 
 use crate::campus::role;
 use crate::servers::on_each_engine;

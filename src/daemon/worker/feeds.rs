@@ -9,7 +9,8 @@ use super::{Worker, text};
 use crate::clock::StopWatch;
 use crate::config::Locale;
 use crate::db::Conn;
-use crate::sets::{Feed, Stale, feeds};
+use crate::outcome::Stale;
+use crate::sets::{Feed, feeds};
 use crate::{inbox, mail, report};
 
 /// Milliseconds between two looks.

@@ -7,7 +7,7 @@ use super::{Next, Worker};
 use crate::daemon::{answers, is_of_all, may_be_its_own};
 use crate::disk::{Dir, blocking};
 use crate::inbox::{Claimed, Ending, Job, Look};
-use crate::run::{Note, Report, RunError};
+use crate::outcome::{Note, Report, RunError};
 use crate::{fault, inbox};
 
 impl Worker {

@@ -5,7 +5,7 @@ use super::{Worker, text};
 use crate::daemon::decide::{self, Decided};
 use crate::daemon::is_of_all;
 use crate::inbox::{self, ReaderLock};
-use crate::run::lease::{Lease, RUN};
+use crate::lease::{Lease, RUN};
 use crate::run::{decision, history};
 
 impl Worker {

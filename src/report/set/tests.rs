@@ -1,7 +1,7 @@
 //! The text of a set's report in both languages, and its CSV.
 
 use super::*;
-use crate::run::State;
+use crate::outcome::State;
 
 fn place(name: &str, figures: Figures) -> SetPlace {
     SetPlace { kind: PlaceKind::Course, name: name.to_owned(), figures }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
 
+use crate::change::work::Work;
 use crate::db::{Bulk, DbError, Field};
-use crate::report::Code;
+use crate::outcome::RunResult;
+use crate::problem::Code;
+use crate::reconcile::{Pass, groups as known};
 use crate::rules::autoenrol::instance::Instance;
 use crate::rules::autoenrol::matching::tell;
 use crate::rules::autoenrol::name::Naming;
 use crate::rules::availability::Facts;
-use crate::run::error::RunResult;
-use crate::run::reconcile::{Pass, groups as known};
-use crate::run::work::Work;
 
 /// Characters of `groups.name`.
 const LONGEST: usize = 254;

@@ -1,10 +1,10 @@
 //! One autoenrol instance: what its columns mean (spec autoenrol 1 and 4).
 //! It must not know whom its rule lets in.
 
+use crate::change::work::Work;
 use crate::db::{DbError, Row};
+use crate::reconcile::Pass;
 use crate::rules::autoenrol::name::Naming;
-use crate::run::reconcile::Pass;
-use crate::run::work::Work;
 
 /// An enabled instance.
 #[derive(Clone, Debug)]

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::work::Work;
 use crate::db::{Bulk, DbError, Field};
-use crate::report::Code;
+use crate::outcome::RunResult;
+use crate::problem::Code;
+use crate::reconcile::Pass;
 use crate::rules::autoenrol::instance::{self, Instance};
 use crate::rules::availability::{Facts, Predicate, Tree, read};
-use crate::run::error::RunResult;
-use crate::run::reconcile::Pass;
-use crate::run::work::Work;
 
 /// An instance: which evaluation of a rule it goes by, how many it may let in (`room`), and when (`round` 0: not now).
 const RULED: &str = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,

@@ -6,11 +6,11 @@ mod instance;
 mod matching;
 mod name;
 
+use crate::change::work::Work;
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site, id_list};
-use crate::rules::{Follow, Owner, Policy, Rule, Taking};
-use crate::run::reconcile::Pass;
-use crate::run::work::Work;
+use crate::reconcile::Pass;
+use crate::reconcile::{Follow, Owner, Policy, Rule, Taking};
 
 /// The rule.
 pub const AUTOENROL: Rule = Rule {

@@ -1,13 +1,13 @@
 //! The instances of the method as links of a chain: source, target, role, window, delay, in the temporary table `chain`.
 //! It must not know who has completed anything.
 
+use crate::change::work::Work;
 use crate::config::CourseDelay;
 use crate::db::{Bulk, Field};
-use crate::report::Code;
-use crate::run::RunResult;
-use crate::run::outcome::Note;
-use crate::run::reconcile::Pass;
-use crate::run::work::Work;
+use crate::outcome::Note;
+use crate::outcome::RunResult;
+use crate::problem::Code;
+use crate::reconcile::Pass;
 
 /// Since when completions count for an instance that is seen for the first time and is older than enrold's first look.
 const NEVER: i64 = i64::MAX;

@@ -1,9 +1,9 @@
 //! The groups that follow a user from the source to the target, by name, in the temporary table `copied_group`.
 //! It must not make groups or memberships; the rule's sections and the engine do.
 
-use crate::run::RunResult;
-use crate::run::reconcile::groups as known;
-use crate::run::work::Work;
+use crate::change::work::Work;
+use crate::outcome::RunResult;
+use crate::reconcile::groups as known;
 
 /// Reads the source's groups of those who are enrolled now, before anything takes them away (spec coursecompleted 5).
 ///

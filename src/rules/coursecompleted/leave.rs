@@ -1,13 +1,13 @@
 //! Leaving the source: where an instance says so, who was enrolled in the target is unenrolled from the completed course.
 //! It must not reach enrolments whose method would refuse an administrator (spec coursecompleted 6).
 
+use crate::change::end;
+use crate::change::work::Work;
 use crate::db::DbError;
 use crate::moodle::method::{Unenrol, by_administrator};
 use crate::moodle::site::id_list;
-use crate::run::RunResult;
-use crate::run::end;
-use crate::run::reconcile::{Pass, comparing};
-use crate::run::work::Work;
+use crate::outcome::RunResult;
+use crate::reconcile::{Pass, comparing};
 
 /// Unenrols from the sources, after enrolments and groups of the whole pass. What this pass itself has just made stays, or
 /// another writer in its place, so that a circle of courses never leaves anybody outside.

@@ -1,10 +1,10 @@
 //! The ledger `enrold_completion`: which completions were seen at which instance, and what became of them.
 //! It must not read a clock watermark: a completion is news if no row of the ledger has it.
 
+use crate::change::work::Work;
 use crate::db::{DbError, Params};
-use crate::run::RunResult;
-use crate::run::reconcile::Pass;
-use crate::run::work::Work;
+use crate::outcome::RunResult;
+use crate::reconcile::Pass;
 
 /// Takes in what is news: completions that the ledger does not have, or has with another date (spec 7). Those that were
 /// there when an instance was first seen are old and do nothing; so do those that are first seen at a disabled one.

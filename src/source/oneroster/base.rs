@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -13,24 +12,12 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::manifest::{MANIFEST, Mode};
 use super::tables::{ALL, RosterFile};
 use crate::disk::{digest_of, own};
+use crate::outcome::Roster;
 use crate::source::snapshot::{Part, SnapshotError, directory, names};
 
 /// How the name of a base begins and ends; its digest stands between.
 const BEGIN: &str = "roster-";
 const END: &str = ".zip";
-
-/// The base that a run has made, as its history keeps it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Roster {
-    /// SHA-256 of the base after the archive.
-    pub sha256: String,
-    /// The archive was a delta.
-    pub delta: bool,
-    /// The digest of the base that a delta was merged into; empty for a bulk set.
-    pub on: String,
-    /// The latest change that a delta has spoken of so far, Unix seconds; 0: none has.
-    pub newest: i64,
-}
 
 impl Roster {
     /// Where the base of this digest lies.

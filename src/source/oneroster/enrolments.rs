@@ -11,7 +11,7 @@ use super::listing::{Lack, Listing};
 use super::merge::{Fate, Row, Visitor};
 use super::tables::{BEGIN, CLASS, COURSE_OF_CLASS, ENABLED, END, ENROLLMENTS, ROLE, SCHOOL, USER};
 use crate::config::{DisabledUsers, RoleOf};
-use crate::report::codes::{Code, Problem};
+use crate::problem::{Code, Problem};
 use crate::source::canonical::Canonical;
 use crate::source::rows::{SetError, SetProblem, SetRow, Taker};
 

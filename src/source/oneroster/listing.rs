@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::merge::{Fate, Row, Sides, Visitor};
 use super::tables::{ID, RosterFile};
-use crate::report::codes::{Code, Problem};
+use crate::problem::{Code, Problem};
 use crate::source::rows::{SetError, Taker};
 
 /// A row that others may refer to.

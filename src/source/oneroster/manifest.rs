@@ -6,8 +6,8 @@ use std::fs::File;
 
 use super::archive::Archive;
 use super::form;
+use crate::config::Locale;
 use crate::files::{Table, TableEntry};
-use crate::report::codes::Locale;
 use crate::source::rows::SetError;
 
 /// The entry without which an archive is no OneRoster export.

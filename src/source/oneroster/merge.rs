@@ -14,7 +14,7 @@ use super::manifest::{Manifest, Mode};
 use super::status::{StatusRule, Wish};
 use super::tables::{ID, MODIFIED, RosterFile, STATUS};
 use crate::files::{Table, TableEntry, cut};
-use crate::report::codes::{Code, Problem};
+use crate::problem::{Code, Problem};
 use crate::source::files::FileRead;
 use crate::source::rows::{SetError, SetProblem, Taker};
 

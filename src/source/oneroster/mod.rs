@@ -32,10 +32,11 @@ use super::canonical::{Canonical, Sorted};
 use super::files::FileRead;
 use super::rows::{SetError, SnapshotKind, Taker};
 use crate::files::{Delimiter, TableColumn, TableForm};
-use crate::report::codes::{Code, Problem};
+use crate::outcome::Roster;
+use crate::problem::{Code, Problem};
 
 pub use archive::EXPANDED_LIMIT;
-pub use base::{BaseWriter, Roster, RosterKept, forget_bases};
+pub use base::{BaseWriter, RosterKept, forget_bases};
 pub use key::RosterForm;
 pub use manifest::{Mode, Version};
 pub use merge::as_sent_before;

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
 
-use crate::report::codes::{Code, Problem};
+use crate::problem::{Code, Problem};
 
 /// What a row asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::{Metrics, UNLISTED};
-use crate::report::{Code, Problem};
-use crate::run::outcome::{Lines, Report, State};
+use crate::outcome::{Lines, Report, State};
+use crate::problem::{Code, Problem};
 
 fn report(state: State) -> Report {
     Report {

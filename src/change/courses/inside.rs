@@ -1,0 +1,128 @@
+//! What a new course holds from the start: options of its format, empty sections, the first enrolment methods.
+//! It must not know how the course was chosen or placed.
+
+use crate::change::courses::{Columns, Template, shows_sections};
+use crate::change::work::{Place, Work};
+use crate::db::{Bulk, DbError, Field};
+use crate::moodle::course::{self, FirstMethod};
+
+const RANK_OPTION: i64 = 3;
+const RANK_SECTION: i64 = 4;
+const RANK_METHOD: i64 = 5;
+
+/// Writes the options of the courses' formats: the template's, or the site's defaults.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
+    work.conn.temporary("course_option", "name VARCHAR(100) NOT NULL PRIMARY KEY, value TEXT");
+    let params = work.params().fragment("sections", shows_sections());
+    let of_format = match template {
+        Some(template) => {
+            let lent = "INSERT INTO course_option (name, value) SELECT o.name, MAX(o.value) FROM {course_format_options} o
+                  JOIN {course} c ON c.id = o.courseid AND c.format = o.format WHERE o.courseid = :template AND o.sectionid = 0 GROUP BY o.name";
+            work.conn.exec(lent, &params.clone().with("template", template.id)).await?;
+            "1 = 1"
+        }
+        None => {
+            let mut bulk = Bulk::new(work.conn.dialect(), "course_option", "name, value");
+            for (name, value) in course::default_options(work.site) {
+                bulk.push(work.conn, &[Field::Text(name), Field::Text(&value.to_string())]).await?;
+            }
+            bulk.finish(work.conn).await?;
+            ":sections"
+        }
+    };
+    let place = Place { wave, rank: RANK_OPTION };
+    let row = work.conn.dialect().json_row("o", &["name".to_owned(), "value".to_owned()]);
+    let wanted = "FROM made_course t JOIN {course} c ON c.id = t.courseid JOIN course_option o ON :of_format";
+    let params = params.fragment("of_format", of_format).fragment("wanted", wanted).fragment("row", row);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, contextid, component, oldrow",
+            "planned.courseid, planned.name",
+            "SELECT 'format-option.add' AS kind, t.line, t.courseid, t.contextid, c.format AS component, o.name, :row AS oldrow :wanted",
+            params.clone(),
+        )
+        .await?;
+    let sql = work.conn.dialect().insert_absent(
+        "{course_format_options}",
+        "courseid, format, sectionid, name, value",
+        "SELECT t.courseid, c.format, 0, o.name, o.value :wanted WHERE t.courseid > 0 ORDER BY t.n, o.name",
+    );
+    let applied = work.conn.exec(&sql, &params).await? as i64;
+    work.book("format-option.add", planned, applied);
+    Ok(())
+}
+
+/// Writes the sections, from 0 to the last one that the template or the site's setting says: empty and visible.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
+    let last = template.map_or_else(|| course::default_sections(work.site), |template| template.sections);
+    work.conn.temporary("course_number", "section BIGINT NOT NULL PRIMARY KEY");
+    let mut bulk = Bulk::new(work.conn.dialect(), "course_number", "section");
+    for section in 0..=last {
+        bulk.push(work.conn, &[Field::Int(section)]).await?;
+    }
+    bulk.finish(work.conn).await?;
+    let place = Place { wave, rank: RANK_SECTION };
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, contextid, itemid",
+            "planned.courseid, planned.itemid",
+            "SELECT 'section.add' AS kind, t.line, t.courseid, t.contextid, s.section AS itemid FROM made_course t CROSS JOIN course_number s",
+            work.params(),
+        )
+        .await?;
+    let sql = work.conn.dialect().insert_absent(
+        "{course_sections}",
+        "course, section, summary, summaryformat, sequence, visible, timemodified",
+        "SELECT c.courseid, c.itemid, '', 1, '', 1, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
+    );
+    let applied = work.conn.exec(&sql, &work.at(place)).await? as i64;
+    work.book("section.add", planned, applied);
+    Ok(())
+}
+
+/// Writes an instance of each method that the site gives to new courses: one journal entry and one statement per method, of
+/// which Moodle has three.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn methods(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    for first in course::first_methods(work.site) {
+        method(work, Place { wave, rank: RANK_METHOD + first.place }, first).await?;
+    }
+    Ok(())
+}
+
+async fn method(work: &mut Work<'_>, place: Place, first: FirstMethod) -> Result<(), DbError> {
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, contextid, component",
+            "planned.courseid",
+            "SELECT 'instance.add' AS kind, t.line, t.courseid, t.contextid, :method AS component FROM made_course t",
+            work.params().with("method", first.method),
+        )
+        .await?;
+    let base = work.at(place).with("method", first.method).with("place", first.place);
+    let columns = first.columns.into_iter().map(|(column, value)| (column.to_owned(), value)).collect();
+    let columns = Columns::with(work, base, columns);
+    let params = columns.params.fragment("names", columns.names).fragment("values", columns.values);
+    let applied = work
+        .conn
+        .exec(
+            "INSERT INTO {enrol} (enrol, courseid, sortorder, enrolstartdate, enrolenddate, timecreated, timemodified, :names)
+             SELECT :method, c.courseid, :place, 0, 0, :now, :now, :values FROM {enrold_change} c
+              WHERE :here AND NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method) ORDER BY c.seq",
+            &params,
+        )
+        .await? as i64;
+    work.book("instance.add", planned, applied);
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! Courses that a set describes and the site lacks: made with what Moodle lays out around a new course.
+//! It must not know where the rows come from: they stand in the temporary table `new_course`.
+
+mod choose;
+mod inside;
+mod place;
+mod rows;
+
+use chrono_tz::Tz;
+
+use crate::change::work::Work;
+use crate::db::{DbError, Params, Value};
+use crate::moodle::course::SECTION_FORMATS;
+use crate::outcome::Note;
+use crate::outcome::RunResult;
+
+/// The columns of `new_course`.
+pub const COLUMNS: &str = "line, fullname, shortname, idnumber, category";
+
+/// What is added to a row's line in `enrold_error`, where a line is a key: the rows of the set that a run makes true have
+/// the lines from 1, the instances of rules those below 0.
+pub const LINES: i64 = -1_000_000_000_000;
+
+/// How courses are made.
+#[derive(Clone, Debug)]
+pub struct NewCourses {
+    /// `course_categories.id` for rows that name no category.
+    pub default_category: i64,
+    /// Rows name a category by its idnumber, not by its id.
+    pub category_by_idnumber: bool,
+    /// Short name of the course whose settings the new ones get; empty for the site's defaults.
+    pub template: String,
+    /// The zone in which today begins: a course starts with the day on which it is made.
+    pub zone: Tz,
+}
+
+/// Makes the empty table `new_course` of the rows: their lines, three names that fit into Moodle's columns, of which the
+/// full and the short one are not empty, and the category as the row names it, empty for none.
+pub fn stage(work: &mut Work<'_>) {
+    let definition =
+        "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(1333) NOT NULL, shortname VARCHAR(255) NOT NULL,
+         idnumber VARCHAR(255) NOT NULL, category VARCHAR(255) NOT NULL";
+    work.conn.temporary("new_course", definition);
+}
+
+/// Makes the courses of `new_course` that the site lacks (spec database 8), and gives how many rows are refused. A row whose
+/// short name a course has already is left out silently: existing courses are never touched. Costs a number of statements
+/// that is fixed, whatever the number of courses.
+///
+/// # Errors
+/// The engine's.
+pub async fn create(work: &mut Work<'_>, settings: &NewCourses) -> RunResult<u64> {
+    if work.conn.number("SELECT COUNT(*) FROM new_course", &Params::new()).await? == 0 {
+        return Ok(0);
+    }
+    let fallback = fallback(work, settings.default_category).await?;
+    let refused = choose::rows(work, settings.category_by_idnumber, fallback).await?;
+    if choose::made(work).await? == 0 {
+        return Ok(refused);
+    }
+    if fallback != settings.default_category && choose::without_category(work).await? {
+        work.notes.push(Note::CategoryGone(settings.default_category));
+    }
+    let template = Template::find(work, &settings.template).await?;
+    let wave = work.next_wave();
+    let overtaken = rows::make(work, wave, settings.zone, template.as_ref()).await?;
+    inside::options(work, wave, template.as_ref()).await?;
+    inside::sections(work, wave, template.as_ref()).await?;
+    inside::methods(work, wave).await?;
+    place::order(work, wave).await?;
+    place::count(work, wave).await?;
+    Ok(refused + overtaken)
+}
+
+/// The category for rows that name none: the one of the settings, else, as in Moodle, the first of the site; 0 without any.
+async fn fallback(work: &mut Work<'_>, category: i64) -> Result<i64, DbError> {
+    let sql = "SELECT k.id FROM {course_categories} k
+        ORDER BY CASE WHEN k.id = :category THEN 0 ELSE 1 END, k.sortorder, k.id LIMIT 1";
+    let row = work.conn.row(sql, &work.params().with("category", category)).await?;
+    Ok(row.map_or(0, |row| row.int(0)))
+}
+
+/// The course that lends its settings.
+struct Template {
+    id: i64,
+    /// The number of its last section.
+    sections: i64,
+}
+
+impl Template {
+    async fn find(work: &mut Work<'_>, shortname: &str) -> Result<Option<Self>, DbError> {
+        if shortname.is_empty() {
+            return Ok(None);
+        }
+        let same = work.conn.exact("course", "c.shortname", "n.shortname");
+        // Sections inside activities count at the end (Moodle 4.5) and are not copied.
+        let own = if work.site.columns.has("course_sections", "component") { "AND s.component IS NULL" } else { "" };
+        let params = work.params().with("template", shortname).fragment("same", same).fragment("own", own);
+        let sql = "SELECT c.id, (SELECT COALESCE(MAX(s.section), 0) FROM {course_sections} s WHERE s.course = c.id :own)
+            FROM {course} c JOIN (SELECT :template AS shortname) n ON :same WHERE c.category <> 0 ORDER BY c.id LIMIT 1";
+        let row = work.conn.row(sql, &params).await?;
+        if row.is_none() {
+            work.notes.push(Note::TemplateGone(shortname.to_owned()));
+        }
+        Ok(row.map(|row| Self { id: row.int(0), sections: row.int(1) }))
+    }
+}
+
+/// Columns and values of an insert, with the values' parameters.
+struct Columns {
+    names: String,
+    values: String,
+    params: Params,
+}
+
+impl Columns {
+    /// `base` and these columns; a value becomes a parameter with the column's number, for its name may be any.
+    fn with(work: &Work<'_>, base: Params, columns: Vec<(String, Value)>) -> Self {
+        let names = columns.iter().map(|(column, _)| work.conn.dialect().quote(column)).collect::<Vec<_>>().join(", ");
+        let values = (0..columns.len()).map(|at| format!(":v_{at}")).collect::<Vec<_>>().join(", ");
+        let add = |params: Params, (at, (_, value)): (usize, (String, Value))| params.with(format!("v_{at}"), value);
+        Self { names, values, params: columns.into_iter().enumerate().fold(base, add) }
+    }
+}
+
+/// A condition on a course `c`: its format shows sections as Moodle's own two do.
+fn shows_sections() -> String {
+    format!("c.format IN ({SECTION_FORMATS})")
+}

@@ -1,0 +1,98 @@
+//! Where new courses stand: first in their category, the last one made before all others, as Moodle puts them.
+//! It must not touch other categories, whose numbers Moodle would make anew too.
+
+use crate::change::work::{Place, Work};
+use crate::db::DbError;
+
+const RANK_SORT: i64 = 20;
+const RANK_COUNT: i64 = 21;
+
+/// Numbers the courses of the categories that have new ones.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let conn = &mut *work.conn;
+    conn.temporary(
+        "course_order",
+        "courseid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL, before_run BIGINT NOT NULL, place BIGINT NOT NULL, is_new BIGINT NOT NULL",
+    );
+    let params = work.params();
+    work.conn
+        .exec(
+            "INSERT INTO course_order (courseid, contextid, before_run, place, is_new)
+             SELECT c.id, x.id, c.sortorder, k.sortorder + ROW_NUMBER() OVER
+                        (PARTITION BY c.category ORDER BY CASE WHEN t.n IS NULL THEN 1 ELSE 0 END, t.n DESC, c.sortorder, c.id),
+                    CASE WHEN t.n IS NULL THEN 0 ELSE 1 END
+               FROM (SELECT DISTINCT m.category FROM made_course m) d
+               JOIN {course_categories} k ON k.id = d.category JOIN {course} c ON c.category = k.id
+               JOIN {context} x ON x.contextlevel = 50 AND x.instanceid = c.id
+               LEFT JOIN made_course t ON t.courseid = c.id",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("course_order").await?;
+    let place = Place { wave, rank: RANK_SORT };
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, contextid, targetid, status, oldstatus",
+            "planned.courseid",
+            "SELECT 'course.sort' AS kind, 0 AS line, o.courseid, o.contextid, o.courseid AS targetid, o.place AS status, o.before_run AS oldstatus
+               FROM course_order o WHERE o.is_new = 0 AND o.place <> o.before_run",
+            params.clone(),
+        )
+        .await?;
+    let update = |is_new: &str| {
+        let condition = format!(
+            "x.id = o.courseid AND x.sortorder = o.before_run AND o.place <> o.before_run AND o.is_new = {is_new}"
+        );
+        work.conn.dialect().update_joined("{course}", "x", &[("sortorder", "o.place")], "course_order o", &condition)
+    };
+    let (new, known) = (update("1"), update("0"));
+    work.conn.exec(&new, &params).await?;
+    let applied = work.conn.exec(&known, &params).await? as i64;
+    if applied < planned {
+        let moved = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here
+            AND NOT EXISTS (SELECT 1 FROM {course} x WHERE x.id = c.targetid AND x.sortorder = c.status)";
+        work.conn.exec(moved, &work.at(place)).await?;
+    }
+    work.book("course.sort", planned, applied);
+    Ok(())
+}
+
+/// Counts the courses of those categories.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn count(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let place = Place { wave, rank: RANK_COUNT };
+    let params = work.at(place);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, contextid, targetid, status, oldstatus",
+            "planned.targetid",
+            "SELECT 'category.count' AS kind, 0 AS line, 0 AS courseid, x.id AS contextid, t.id AS targetid, t.now_there AS status, t.coursecount AS oldstatus
+               FROM (SELECT k.id, k.coursecount, COUNT(*) AS now_there FROM (SELECT DISTINCT m.category FROM made_course m) d
+                       JOIN {course_categories} k ON k.id = d.category JOIN {course} c ON c.category = k.id GROUP BY k.id, k.coursecount) t
+               JOIN {context} x ON x.contextlevel = 40 AND x.instanceid = t.id WHERE t.now_there <> t.coursecount",
+            params.clone(),
+        )
+        .await?;
+    let update = work.conn.dialect().update_joined(
+        "{course_categories}",
+        "k",
+        &[("coursecount", "c.status")],
+        "{enrold_change} c",
+        ":here AND c.targetid = k.id AND k.coursecount = c.oldstatus",
+    );
+    let applied = work.conn.exec(&update, &params).await? as i64;
+    if applied < planned {
+        let counted = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here
+            AND NOT EXISTS (SELECT 1 FROM {course_categories} k WHERE k.id = c.targetid AND k.coursecount = c.status)";
+        work.conn.exec(counted, &params).await?;
+    }
+    work.book("category.count", planned, applied);
+    Ok(())
+}

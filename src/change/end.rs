@@ -1,0 +1,378 @@
+//! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
+//! It must not know why they end: it reads the temporary table `doomed`.
+
+use crate::change::take::{Pick, Taken};
+use crate::change::wipe;
+use crate::change::work::{Place, Work, journaled};
+use crate::db::{DbError, Dialect, Params};
+use crate::outcome::Moment;
+use crate::outcome::RunResult;
+
+/// Ranks of the kinds made here (see [`Place`]): the order of Moodle's events for one enrolment.
+pub const RANK_SUSPEND_FIRST: i64 = 35;
+pub const RANK_NAMED_ROLE: i64 = 39;
+const RANK_OWNED_GROUPS: i64 = 40;
+pub const RANK_OWNED_ROLES: i64 = 41;
+pub(crate) const RANK_REST_ROLES: i64 = 43;
+pub(crate) const RANK_REST_GROUPS: i64 = 44;
+pub(crate) const RANK_GRADES: i64 = 50;
+pub(crate) const RANK_GRADE_HISTORY: i64 = 51;
+pub(crate) const RANK_FORUM: i64 = 53;
+pub const RANK_REMOVE: i64 = 60;
+pub const RANK_SUSPEND_LAST: i64 = 65;
+const RANK_CONVERSATIONS: i64 = 70;
+pub(crate) const RANK_LAST_ACCESS: i64 = 75;
+const RANK_GROUP_TOUCH: i64 = 80;
+
+/// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one with a
+/// `timeend` ends only if that is still its end when the plan is made.
+pub fn prepare(work: &mut Work<'_>) {
+    work.conn
+        .temporary_joined(
+            "doomed",
+            "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
+             contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL,
+             free SMALLINT NOT NULL, timeend BIGINT",
+            "userid, courseid",
+        );
+    work.conn.temporary("staying", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
+    work.conn.temporary_joined(
+        "last_pair",
+        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, line BIGINT NOT NULL",
+        "userid, courseid",
+    );
+}
+
+/// Suspends the enrolments of `doomed`; gives how many were planned.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
+    let oldrow = work.old_row("user_enrolments", "x");
+    let params = work.at(place).fragment("oldrow", oldrow);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "planned.line, planned.targetid",
+            "SELECT 'enrolment.suspend' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
+                    1 AS status, x.timestart, x.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
+                    :oldrow AS oldrow
+               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)
+              WHERE x.status = 0",
+            params,
+        )
+        .await?;
+    if planned > 0 {
+        work.guard_ending().await?;
+    }
+    work.change_enrolments(place, "enrolment.suspend", planned).await?;
+    Ok(planned)
+}
+
+/// Gives `doomed` the indexes by which its rows are looked up, if whole sets are not hashed.
+///
+/// # Errors
+/// The engine's.
+pub async fn index_doomed(work: &mut Work<'_>) -> Result<(), DbError> {
+    // With the first alone PostgreSQL would read all of it for each user.
+    for key in ["ueid", "userid, courseid"] {
+        work.conn.index_joined("doomed", key).await?;
+    }
+    Ok(())
+}
+
+/// Removes the enrolments of `doomed` and gives how many went; [`clean_up`] takes what belongs to them. In between the
+/// caller takes the manual roles that its line or instance names: in Moodle's events they come first.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
+    index_doomed(work).await?;
+    remove(work, Place { wave, rank: RANK_REMOVE }).await
+}
+
+/// Takes what belongs to the enrolments that [`unenrol`] removed in this wave; where it was the last one in the course,
+/// everything that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum rows.
+///
+/// # Errors
+/// The engine's.
+pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+    let last = let_go(work, wave, false).await?;
+    work.conn.index_joined("last_pair", "userid, courseid").await?;
+    keep_only_last(work, wave).await?;
+    if last > 0 {
+        wipe::roles(work, wave, false).await?;
+    }
+    wipe_and_settle(work, wave, last).await
+}
+
+/// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `doomed` may be a good part of the site: they and their roles
+/// are then found in whole tables, and journaled and deleted at once. What the last enrolments take with them is always looked up: grades and forums may be much more.
+///
+/// # Errors
+/// As [`unenrol`] and [`clean_up`].
+pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -> RunResult<()> {
+    if !work.conn.is_good_part(doomed, "role_assignments").await? {
+        work.conn.prefer_indexes(true).await?;
+        if unenrol(work, wave).await? > 0 {
+            clean_up(work, wave).await?;
+        }
+        return Ok(work.conn.prefer_indexes(false).await?);
+    }
+    work.conn.prefer_hashes(true).await?;
+    work.observer.reached(Moment::Planned { changes: doomed }).await;
+    let gone = remove_at_once(work, Place { wave, rank: RANK_REMOVE }).await?;
+    let last = if gone > 0 { let_go(work, wave, true).await? } else { 0 };
+    // Where each was the last of its pair, none was planned as that wrongly.
+    if last != gone {
+        keep_only_last(work, wave).await?;
+    }
+    if last > 0 {
+        wipe::roles(work, wave, true).await?;
+    }
+    work.conn.prefer_hashes(false).await?;
+    if gone > 0 {
+        work.conn.prefer_indexes(true).await?;
+        wipe_and_settle(work, wave, last).await?;
+        work.conn.prefer_indexes(false).await?;
+    }
+    Ok(())
+}
+
+/// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
+async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, DbError> {
+    let (removed_from, to) = Place { wave, rank: RANK_REMOVE }.range();
+    // One enrolment gave each of them.
+    let pick = |on: &str| {
+        let of_change = ["c.line", "c.courseid", "c.contextid"];
+        let on = format!("{on} AND :gone");
+        Pick::direct(of_change, "{enrold_change} c", &on)
+            .with("removed", removed_from)
+            .with("removed_to", to)
+            .fragment("gone", REMOVED)
+            .at_once(at_once)
+    };
+    let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid")
+        .stepwise(OWNED)
+        .fragment("owned", "{groups_members} x");
+    work.take(Place { wave, rank: RANK_OWNED_GROUPS }, Taken::GroupMember, owned_groups).await?;
+    // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
+    let owned_roles = pick(
+        "x.userid = c.userid AND x.contextid + 0 = c.contextid AND x.itemid + 0 = c.enrolid AND (x.component = c.component) IS TRUE",
+    );
+    let owned_roles = owned_roles
+        .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
+        .fragment("owned", "{role_assignments} x :by_user");
+    work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;
+    let still = match work.conn.dialect() {
+        Dialect::Postgres if at_once => STILL_AMONG_ALL,
+        Dialect::Postgres => STILL_BY_USER,
+        _ => STILL_OF_USERS,
+    };
+    last_pairs(work, wave, still).await
+}
+
+/// The memberships or roles `x` that removed enrolments `c` own: what these users have is read once, and looked up there.
+const OWNED: &str = "(SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u
+    :then :owned ON x.userid = u.userid
+    :then (SELECT DISTINCT c.line, c.userid, c.enrolid, c.courseid, c.contextid, c.component FROM {enrold_change} c WHERE :gone) c
+       ON c.userid = x.userid AND c.enrolid = x.itemid AND c.component = x.component";
+
+async fn wipe_and_settle(work: &mut Work<'_>, wave: i64, last: i64) -> RunResult<()> {
+    if last > 0 {
+        wipe::all_else(work, wave).await?;
+    }
+    Ok(settle_groups(work, wave).await?)
+}
+
+async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
+    find_staying(work).await?;
+    let params = work.at(place);
+    let select = format!("SELECT {} FROM doomed d JOIN {{user_enrolments}} x ON {DOOMED}", removed_row(work));
+    let select = format!("SELECT t.*, {LAST} AS lastenrol FROM ({select}) t");
+    let planned = work.journal(place, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
+    if planned == 0 {
+        return Ok(0);
+    }
+    work.guard_ending().await?;
+    let same =
+        "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
+    let applied = work.delete_planned(place, planned, "user_enrolments", same).await?;
+    work.book("enrolment.remove", planned, applied);
+    Ok(applied)
+}
+
+/// [`remove`] in one statement of PostgreSQL, which reads each row once and journals what it really deleted. Where the guard
+/// then holds the run, all of it is undone. A rule's rows have no lines, by which they would have to be sorted.
+async fn remove_at_once(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
+    find_staying(work).await?;
+    work.guard_open().await?;
+    let delete = work.conn.dialect().delete_joined("{user_enrolments}", "x", "doomed d", DOOMED);
+    let values = removed_row(work);
+    let rows = format!("(SELECT t.*, {LAST} AS lastenrol FROM gone t) planned");
+    let insert = journaled(REMOVED_COLUMNS, "planned.userid, planned.courseid, planned.enrolid", &rows);
+    let sql = format!("WITH gone AS ({delete} RETURNING {values}) {insert}");
+    let params = work.at(place);
+    let gone = work.write_journal(&sql, params).await?;
+    if gone > 0 {
+        work.book("enrolment.remove", gone, gone);
+        work.observer.reached(Moment::Applied).await;
+        work.guard_ending().await?;
+    }
+    Ok(gone)
+}
+
+/// Which enrolment `x` a row of `doomed` means.
+const DOOMED: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)";
+
+/// Whether one of the rows `t` that [`removed_row`] gives is the last enrolment in its course: no other of the pair follows.
+const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
+      AND NOT EXISTS (SELECT 1 FROM staying s WHERE s.userid = t.userid AND s.courseid = t.courseid) THEN 1 ELSE 0 END";
+
+const REMOVED_COLUMNS: &str = "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow";
+const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
+
+/// What the journal keeps of an enrolment `x` that goes by a row `d` of `doomed`.
+fn removed_row(work: &Work<'_>) -> String {
+    let oldrow = work.old_row("user_enrolments", "x");
+    format!(
+        "'enrolment.remove' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
+         x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, {oldrow} AS oldrow"
+    )
+}
+
+/// Finds the pairs of `doomed` that keep another enrolment in the course.
+async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
+    let params = work.params();
+    work.conn.exec("DELETE FROM staying", &params).await?;
+    let pairs = match work.conn.dialect() {
+        Dialect::Postgres => {
+            "SELECT DISTINCT d.userid, d.courseid FROM doomed d
+               JOIN {user_enrolments} y ON y.userid = d.userid
+               JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid"
+        }
+        // All of these users in these courses: a pair that is not doomed is never looked up.
+        _ => {
+            "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM doomed d) u
+              :then {user_enrolments} y ON y.userid = u.userid
+              :then {enrol} e ON e.id = y.enrolid
+              :then (SELECT DISTINCT d.courseid FROM doomed d) q ON q.courseid = e.courseid"
+        }
+    };
+    let sql = "INSERT INTO staying (userid, courseid) :pairs LEFT JOIN doomed k ON k.ueid = y.id WHERE k.ueid IS NULL";
+    work.conn.exec(sql, &params.fragment("pairs", pairs)).await?;
+    work.conn.analyse("staying").await
+}
+
+/// What [`unenrol`] removed in a wave, of the changes `c`.
+const REMOVED: &str =
+    "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
+
+fn of_removed(work: &Work<'_>, wave: i64) -> Params {
+    let (from, to) = Place { wave, rank: RANK_REMOVE }.range();
+    work.params().with("removed", from).with("removed_to", to).fragment("gone", REMOVED)
+}
+
+/// Whether the pair of a change `c` has an enrolment still, with the query that is made first.
+type Still = (&'static str, &'static str);
+
+/// Looked up for each, on PostgreSQL.
+const STILL_BY_USER: Still = (
+    "",
+    "EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid WHERE y.userid = c.userid AND e.courseid = c.courseid)",
+);
+
+/// Where nothing is hashed: the enrolments of these users in these courses are read once, and each pair is looked up there.
+const STILL_OF_USERS: Still = (
+    "",
+    "(c.userid, c.courseid) IN (SELECT y.userid, e.courseid FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u
+        :then {user_enrolments} y ON y.userid = u.userid
+        :then {enrol} e ON e.id = y.enrolid
+        :then (SELECT DISTINCT c.courseid FROM {enrold_change} c WHERE :gone) q ON q.courseid = e.courseid)",
+);
+
+/// For a good part of all pairs, on PostgreSQL: the enrolments are read once, past a hash of `doomed`.
+const STILL_AMONG_ALL: Still = (
+    "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM doomed d JOIN {user_enrolments} y ON y.userid = d.userid
+        JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid)",
+    "EXISTS (SELECT 1 FROM still s WHERE s.userid = c.userid AND s.courseid = c.courseid)",
+);
+
+/// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others, and gives their number.
+async fn last_pairs(work: &mut Work<'_>, wave: i64, (first, still): Still) -> Result<i64, DbError> {
+    let params = of_removed(work, wave);
+    work.conn.exec("DELETE FROM last_pair", &params).await?;
+    let sql = format!(
+        "INSERT INTO last_pair (userid, courseid, contextid, line)
+         {first} SELECT c.userid, c.courseid, c.contextid, MIN(c.line) FROM {{enrold_change}} c
+          WHERE :gone AND NOT {still} GROUP BY c.userid, c.courseid, c.contextid"
+    );
+    Ok(work.conn.exec(&sql, &params).await? as i64)
+}
+
+/// What was planned as the last enrolment is none where Moodle enrolled the user meanwhile: the event must not say so.
+async fn keep_only_last(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let sql = "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
+                AND NOT EXISTS (SELECT 1 FROM last_pair l WHERE l.userid = c.userid AND l.courseid = c.courseid)";
+    work.conn.exec(sql, &of_removed(work, wave)).await.map(|_| ())
+}
+
+/// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
+/// `groups` is written by page views too, so this comes last.
+async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let (from, _) = Place { wave, rank: RANK_OWNED_GROUPS }.range();
+    let (_, to) = Place { wave, rank: RANK_REST_GROUPS }.range();
+    let left =
+        "c.kind = 'group-member.remove' AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
+    let params = work.params().with("left", from).with("left_to", to).fragment("gone", left);
+    if !work.counts.contains_key("group-member.remove")
+        || work.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :gone", &params).await? == 0
+    {
+        return Ok(());
+    }
+    if work.site.columns.has_table("message_conversation_members") {
+        leave_conversations(work, Place { wave, rank: RANK_CONVERSATIONS }, &params).await?;
+    }
+    touch_groups(work, Place { wave, rank: RANK_GROUP_TOUCH }, params).await
+}
+
+/// Who left a group by the changes that `:gone` names leaves its conversation.
+pub(crate) async fn leave_conversations(work: &mut Work<'_>, place: Place, left: &Params) -> Result<(), DbError> {
+    let members = Pick::new(
+        "SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
+           JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups' AND v.itemid = c.groupid AND v.contextid = c.contextid
+           JOIN {message_conversation_members} m ON m.conversationid = v.id AND m.userid = c.userid
+          WHERE :gone AND c.kind = 'group-member.remove' GROUP BY m.id, c.courseid, c.contextid",
+    );
+    work.take(place, Taken::Conversation, members.params(left.clone())).await
+}
+
+/// The groups of the changes that `:gone` names have a new `timemodified`.
+pub(crate) async fn touch_groups(work: &mut Work<'_>, place: Place, left: Params) -> Result<(), DbError> {
+    let oldrow = work.old_row("groups", "g");
+    let (from, to) = place.range();
+    let params = left.fragment("oldrow", oldrow);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, groupid, targetid, oldrow",
+            "planned.groupid",
+            "SELECT 'group.touch' AS kind, t.line, g.courseid, g.id AS groupid, g.id AS targetid, :oldrow AS oldrow
+               FROM (SELECT c.groupid, MIN(c.line) AS line FROM {enrold_change} c WHERE :gone GROUP BY c.groupid) t
+               JOIN {groups} g ON g.id = t.groupid WHERE g.timemodified <> :now",
+            params,
+        )
+        .await?;
+    let sql = work.conn.dialect().update_joined(
+        "{groups}",
+        "g",
+        &[("timemodified", ":now")],
+        "{enrold_change} c",
+        "c.run = :run AND c.seq > :from AND c.seq <= :to AND g.id = c.targetid",
+    );
+    let params = work.params().with("from", from).with("to", to);
+    let applied = work.conn.exec(&sql, &params).await? as i64;
+    work.book("group.touch", planned, applied);
+    Ok(())
+}

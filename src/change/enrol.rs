@@ -1,0 +1,288 @@
+//! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
+//! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
+
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
+use crate::db::{DbError, Dialect, Params};
+use crate::outcome::RunResult;
+
+/// Ranks of the kinds made here (see [`Place`]).
+pub const RANK_INSTANCE: i64 = 10;
+pub const RANK_ADD: i64 = 20;
+pub const RANK_UPDATE: i64 = 25;
+pub const RANK_ROLE: i64 = 30;
+
+/// Makes the temporary tables of wished enrolments.
+pub fn prepare(work: &mut Work<'_>) {
+    work.conn.temporary("instance", "courseid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL");
+    work.conn.temporary(
+        "pair",
+        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
+             line BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
+    );
+    work.conn.temporary(
+        "pair_role",
+        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
+             roleid BIGINT NOT NULL, line BIGINT NOT NULL",
+    );
+}
+
+/// Creates the instances of `method` that are missing in the courses of `wanted`, a select of
+/// (courseid, contextid, line), and fills the temporary table `instance` with the first instance of each course.
+///
+/// # Errors
+/// The engine's.
+pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
+    add_instances(work, place, Owned { method, condition: "1 = 1", mark: "" }, wanted, Params::new()).await?;
+    let params = work.params().with("method", method).fragment("wanted", wanted);
+    work.conn
+        .exec(
+            "INSERT INTO instance (courseid, enrolid)
+             SELECT w.courseid, MIN(e.id) FROM (:wanted) w JOIN {enrol} e ON e.courseid = w.courseid AND e.enrol = :method
+              GROUP BY w.courseid",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("instance").await
+}
+
+/// Which instances count, and what marks those that are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Owned<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// A condition on the instance `e`.
+    pub condition: &'a str,
+    /// What its `customchar1` holds; empty for nothing.
+    pub mark: &'a str,
+}
+
+/// Creates the instances that are missing in the courses of `wanted`, a select of (courseid, contextid, line) with its
+/// parameters.
+///
+/// # Errors
+/// The engine's.
+pub async fn add_instances(
+    work: &mut Work<'_>,
+    place: Place,
+    own: Owned<'_>,
+    wanted: &str,
+    params: Params,
+) -> Result<(), DbError> {
+    let params = params
+        .and(work.at(place))
+        .with("method", own.method)
+        .with("mark", own.mark)
+        .fragment("own", own.condition)
+        .fragment("wanted", wanted);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, courseid, contextid, component",
+            "planned.line, planned.courseid",
+            "SELECT 'instance.add' AS kind, w.line, w.courseid, w.contextid, :method AS component FROM (:wanted) w
+              WHERE NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own)",
+            params.clone(),
+        )
+        .await?;
+    if planned > 0 {
+        let applied = work
+            .conn
+            .exec(
+                "INSERT INTO {enrol} (enrol, status, courseid, sortorder, enrolstartdate, enrolenddate, roleid, customchar1, timecreated, timemodified)
+                 SELECT :method, 0, c.courseid, COALESCE((SELECT MAX(o.sortorder) FROM {enrol} o WHERE o.courseid = c.courseid), -1) + 1,
+                        0, 0, 0, NULLIF(:mark, ''), :now, :now
+                   FROM {enrold_change} c
+                  WHERE :here AND NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND :own)
+                  ORDER BY c.seq",
+                &params,
+            )
+            .await? as i64;
+        if applied < planned {
+            work.conn
+                .exec(
+                    "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
+                        (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND :own AND e.timecreated = :now)",
+                    &params,
+                )
+                .await?;
+        }
+        work.book("instance.add", planned, applied);
+    }
+    Ok(())
+}
+
+/// Makes the enrolments of `pair` true: missing ones are added, others get status active and the wished window.
+///
+/// # Errors
+/// The engine's.
+pub async fn enrolments(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
+    add(work, Place { wave, rank: RANK_ADD }).await?;
+    Ok(update(work, Place { wave, rank: RANK_UPDATE }).await?)
+}
+
+async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
+    let params = work.at(place);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, enrolid, contextid, status, timestart, timeend",
+            "planned.line",
+            "SELECT 'enrolment.add' AS kind, p.line, p.userid, p.courseid, p.enrolid, p.contextid, 0 AS status, p.timestart, p.timeend
+               FROM pair p LEFT JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
+              WHERE x.id IS NULL",
+            params.clone(),
+        )
+        .await?;
+    if planned > 0 {
+        apply_adds(work, place).await?;
+    }
+    Ok(())
+}
+
+/// Applies the planned additions of a place, where there is still no such enrolment; gives how many were planned.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn apply_adds(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
+    let planned = work.standing(place).await?;
+    if planned == 0 {
+        return Ok(0);
+    }
+    let params = work.at(place);
+    work.guard_check().await?;
+    let columns = "enrolid, status, userid, timestart, timeend, modifierid, timecreated, timemodified";
+    let select = "SELECT c.enrolid, c.status, c.userid, c.timestart, c.timeend, :actor, :now, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq";
+    let applied = work.conn.insert_missing("{user_enrolments}", columns, select, &params, planned).await?;
+    if applied < planned {
+        // Somebody else enrolled the user between plan and apply: that row is theirs.
+        work.conn
+            .exec(
+                "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
+                    (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = c.enrolid AND x.userid = c.userid AND x.status = c.status
+                        AND x.timestart = c.timestart AND x.timeend = c.timeend AND x.timecreated = :now AND x.modifierid = :actor)",
+                &params,
+            )
+            .await?;
+    }
+    work.book("enrolment.add", planned, applied);
+    Ok(planned)
+}
+
+async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
+    let oldrow = work.old_row("user_enrolments", "x");
+    let params = unless_overtaken(work, place).fragment("oldrow", oldrow);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "planned.line",
+            "SELECT 'enrolment.update' AS kind, p.line, p.userid, p.courseid, p.enrolid, p.contextid, x.id AS targetid, 0 AS status,
+                    p.timestart, p.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, :oldrow AS oldrow
+               FROM pair p JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
+              WHERE (x.status <> 0 OR x.timestart <> p.timestart OR x.timeend <> p.timeend) :unless_overtaken",
+            params,
+        )
+        .await?;
+    work.change_enrolments(place, "enrolment.update", planned).await
+}
+
+/// The parameters of a place, with a condition that leaves out whom Moodle overtook in this wave: nothing more is done.
+fn unless_overtaken(work: &Work<'_>, place: Place) -> Params {
+    let (first, _) = Place { wave: place.wave, rank: RANK_ADD }.range();
+    let condition = if work.overtaken > 0 {
+        "AND (p.enrolid, p.userid) NOT IN (SELECT o.enrolid, o.userid FROM {enrold_change} o
+            WHERE o.run = :run AND o.seq > :first AND o.state = 1 AND o.enrolid IS NOT NULL AND o.userid IS NOT NULL)"
+    } else {
+        ""
+    };
+    work.at(place).with("first", first).fragment("unless_overtaken", condition)
+}
+
+/// Assigns the roles of `pair_role` with the component of `method`; a user whose enrolment was overtaken gets none.
+///
+/// # Errors
+/// The engine's.
+pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<(), DbError> {
+    let place = Place { wave, rank: RANK_ROLE };
+    let params = unless_overtaken(work, place).with("component", component);
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, contextid, roleid, component, itemid",
+            "planned.line, planned.roleid",
+            "SELECT 'role.add' AS kind, p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
+               FROM pair_role p LEFT JOIN {role_assignments} r :by_user ON r.userid = p.userid AND r.contextid :whole = p.contextid
+                    AND r.roleid :whole = p.roleid AND r.component || '' = :component AND r.itemid + 0 = p.enrolid
+              WHERE r.id IS NULL :unless_overtaken",
+            params.clone(),
+        )
+        .await?;
+    apply_roles(work, place, planned, Some(component).filter(|component| !component.is_empty())).await
+}
+
+/// Applies the `planned` roles of a place, where they are still missing: all of one `component`, if an instance owns them.
+///
+/// # Errors
+/// The engine's.
+pub async fn apply_roles(
+    work: &mut Work<'_>,
+    place: Place,
+    planned: i64,
+    component: Option<&str>,
+) -> Result<(), DbError> {
+    if planned == 0 {
+        return Ok(());
+    }
+    let same = match component.filter(|_| work.conn.dialect() != Dialect::Postgres) {
+        Some(_) => {
+            ":by_item WHERE r.component = :owner AND r.itemid = c.itemid AND r.userid = c.userid
+                AND r.contextid + 0 = c.contextid AND r.roleid + 0 = c.roleid"
+        }
+        None => {
+            ":by_user WHERE r.userid = c.userid AND r.contextid :whole = c.contextid
+                AND r.roleid :whole = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid"
+        }
+    };
+    let params = work.at(place).with("owner", component.unwrap_or_default()).fragment("same", same);
+    work.conn.prefer_indexes(true).await?;
+    let applied = work
+        .conn
+        .exec(
+            "INSERT INTO {role_assignments} (roleid, contextid, userid, timemodified, modifierid, component, itemid, sortorder)
+             SELECT c.roleid, c.contextid, c.userid, :now, :actor, c.component, c.itemid, 0 FROM {enrold_change} c
+              WHERE :here AND NOT EXISTS (SELECT 1 FROM {role_assignments} r :same)
+              ORDER BY c.seq",
+            &params,
+        )
+        .await? as i64;
+    if applied < planned {
+        work.conn
+            .exec(
+                "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
+                    (SELECT 1 FROM {role_assignments} r :same AND r.timemodified = :now AND r.modifierid = :actor)",
+                &params,
+            )
+            .await?;
+    }
+    work.conn.prefer_indexes(false).await?;
+    work.book("role.add", planned, applied);
+    Ok(())
+}
+
+/// Prunes doubles of this component's roles in the instances at hand, which a race between two writers leaves
+/// (`role_assignments` has no unique key): the lowest id stays, as in Moodle, and no event tells of it.
+///
+/// # Errors
+/// The engine's.
+pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> Result<(), DbError> {
+    let doubles = Pick::new(
+        "SELECT r.id, 0 AS line, 0 AS courseid, r.contextid FROM
+            (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM instance i
+               :then {role_assignments} d :by_item ON d.component = :component AND d.itemid = i.enrolid GROUP BY d.roleid, d.contextid, d.userid, d.itemid HAVING COUNT(*) > 1) t
+            JOIN {role_assignments} r :by_user ON r.userid = t.userid AND r.contextid :whole = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
+                AND r.component || '' = :component AND r.id > t.first",
+    );
+    work.take(place, Taken::DuplicateRole, doubles.with("component", component)).await?;
+    Ok(())
+}

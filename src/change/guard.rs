@@ -1,0 +1,196 @@
+//! The guard: what a run removes, suspends and creates, compared with its limits before it is applied.
+//! It must not know methods' rules; it counts the journal per run, course and method.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Guard as Settings, GuardMode, Limits, OwnLimits, Task};
+use crate::db::{Conn, DbError, Params};
+use crate::outcome::Breach;
+
+/// Counts of one scope.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub removals: i64,
+    pub suspensions: i64,
+    pub creations: i64,
+}
+
+/// What the guard knows during a run.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    pub(super) limits: Settings,
+    /// The limits of one method in a run of a task that has its own, by the task's name.
+    pub(super) own: BTreeMap<String, Limits>,
+    /// Enrolments before the run, by (course, method) for courses touched and by method for the site.
+    pub(super) members: Option<Members>,
+    /// Whether the run removes or suspends anything.
+    pub(super) endings: bool,
+    /// The limits passed so far.
+    pub breaches: Vec<Breach>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Members {
+    pub by_course: BTreeMap<i64, i64>,
+    pub by_method: BTreeMap<String, i64>,
+}
+
+impl Guard {
+    /// A guard with the configured limits, and those that the tasks have of their own: each for what is done in its name,
+    /// and in a run of one job, the job's for the whole run.
+    pub fn new(mut limits: Settings, tasks: &BTreeMap<String, Task>, only_job: Option<&str>) -> Self {
+        let own = tasks.iter().map(|(name, task)| (name.clone(), task.guard.over(&limits.method))).collect();
+        if let Some(task) = only_job.and_then(|job| tasks.get(job)) {
+            limits.run = task.guard.over(&limits.run);
+        }
+        Self { limits, own, members: None, endings: false, breaches: Vec::new() }
+    }
+
+    /// True if the run must stop now.
+    pub fn holds(&self) -> bool {
+        self.limits.mode == GuardMode::Hold && !self.breaches.is_empty()
+    }
+
+    /// Compares the failed lines of a file with its limit, and holds a file without a line to apply.
+    pub fn check_lines(&mut self, lines: u64, failed: u64) {
+        if self.limits.mode == GuardMode::Off {
+            return;
+        }
+        if lines == 0 {
+            if self.limits.hold_empty {
+                self.breach("file", "", "empty", 0, 0, "1".to_owned());
+            }
+            return;
+        }
+        let percent = u64::from(self.limits.failed_lines_percent);
+        if percent > 0 && failed >= u64::from(self.limits.failed_lines_min) && failed * 100 > lines * percent {
+            self.breach("file", "", "failed-lines", failed as i64, lines as i64, format!("{percent} %"));
+        }
+    }
+
+    /// The limits that a source has of its own hold for its whole run and for what is done in its name.
+    pub fn for_source(&mut self, own: &OwnLimits) {
+        self.limits.run = own.over(&self.limits.run);
+        self.own.insert("database".to_owned(), own.over(&self.limits.method));
+    }
+
+    /// Compares the rows of a full set that name nobody, or no place, with their limit; an empty set is never right.
+    pub fn check_rows(&mut self, source: &str, rows: i64, unknown: i64, percent: u32) {
+        if self.limits.mode == GuardMode::Off {
+            return;
+        }
+        if rows == 0 {
+            self.breach("set", source, "empty", 0, 0, "1".to_owned());
+        } else if percent > 0 && unknown * 100 > rows * i64::from(percent) {
+            self.breach("set", source, "unknown", unknown, rows, format!("{percent} %"));
+        }
+    }
+
+    /// Compares the rows of a full set with those of the last good one of its source.
+    pub fn check_set(&mut self, source: &str, rows: i64, last: Option<i64>, fewer_percent: u32, more_percent: u32) {
+        let Some(last) = last.filter(|last| *last > 0) else { return };
+        if self.limits.mode == GuardMode::Off {
+            return;
+        }
+        let (fewer, more) = (i64::from(fewer_percent), i64::from(more_percent));
+        if fewer > 0 && (last - rows) * 100 > last * fewer {
+            self.breach("set", source, "fewer-rows", rows, last, format!("-{fewer} %"));
+        } else if more > 0 && (rows - last) * 100 > last * more {
+            self.breach("set", source, "more-rows", rows, last, format!("+{more} %"));
+        }
+    }
+
+    /// Compares the courses that a set makes with their limit.
+    pub fn check_courses(&mut self, source: &str, made: i64, max: u32) {
+        if self.limits.mode != GuardMode::Off && max > 0 && made > i64::from(max) {
+            self.breach("set", source, "courses", made, made, max.to_string());
+        }
+    }
+
+    /// Compares the members whom one cohort would lose with the limits of a course.
+    pub fn check_cohort(&mut self, name: &str, removals: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.course.clone();
+            self.compare("cohort", name, &limits, Tally { removals, ..Tally::default() }, of);
+        }
+    }
+
+    /// Compares the members whom all cohorts of a set would lose with the limits of a run.
+    pub fn check_memberships(&mut self, removals: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.run.clone();
+            self.compare("run", "", &limits, Tally { removals, ..Tally::default() }, of);
+        }
+    }
+
+    /// Notes that a rule would take back all that it ever gave, in so many instances, because no role is left to follow.
+    pub fn check_roles(&mut self, rule: &str, instances: i64) {
+        if self.limits.mode != GuardMode::Off {
+            self.breach("rule", rule, "no-roles", instances, instances, "0".to_owned());
+        }
+    }
+
+    /// Notes that a limit is passed.
+    pub fn breach(&mut self, scope: &str, name: &str, what: &str, count: i64, of: i64, limit: String) {
+        let breach = Breach { scope: scope.to_owned(), name: name.to_owned(), what: what.to_owned(), count, of, limit };
+        let same = |old: &&mut Breach| old.scope == breach.scope && old.name == breach.name && old.what == breach.what;
+        match self.breaches.iter_mut().find(same) {
+            Some(old) => *old = breach,
+            None => self.breaches.push(breach),
+        }
+    }
+
+    /// Courses are counted by id and told by short name: once, when the run's outcome is known.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn name_courses_of(&mut self, conn: &mut Conn) -> Result<(), DbError> {
+        let of_courses = |breach: &&mut Breach| breach.scope == "course";
+        let ids: Vec<i64> =
+            self.breaches.iter_mut().filter(of_courses).filter_map(|breach| breach.name.parse().ok()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let params = Params::new().fragment("ids", crate::moodle::site::id_list(&ids));
+        let rows = conn.rows("SELECT id, shortname FROM {course} WHERE id IN (:ids)", &params).await?;
+        let names: BTreeMap<String, String> = rows.iter().map(|row| (row.text(0), row.text(1))).collect();
+        for breach in self.breaches.iter_mut().filter(of_courses) {
+            if let Some(name) = names.get(&breach.name) {
+                breach.name.clone_from(name);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn watches_creations(&self) -> bool {
+        [&self.limits.run, &self.limits.course, &self.limits.method]
+            .into_iter()
+            .chain(self.own.values())
+            .any(|scope| scope.creations_max > 0 || scope.creations_percent > 0)
+    }
+
+    pub(super) fn compare(&mut self, scope: &str, name: &str, limits: &Limits, tally: Tally, of: i64) {
+        let kinds = [
+            ("removals", tally.removals, limits.removals_max, limits.removals_percent),
+            ("suspensions", tally.suspensions, limits.suspensions_max, limits.suspensions_percent),
+            ("creations", tally.creations, limits.creations_max, limits.creations_percent),
+        ];
+        for (what, count, max, percent) in kinds {
+            let (max, percent) = (i64::from(max), i64::from(percent));
+            let many = count > 0 && count >= i64::from(limits.at_least) && of > i64::from(limits.min_members);
+            if max > 0 && count > max {
+                self.breach(scope, name, what, count, of, max.to_string());
+            } else if percent > 0 && many && count * 100 > of * percent {
+                self.breach(scope, name, what, count, of, format!("{percent} %"));
+            }
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Self) {
+        self.removals += other.removals;
+        self.suspensions += other.suspensions;
+        self.creations += other.creations;
+    }
+}

@@ -1,0 +1,13 @@
+//! The journal: each change of a run is planned as a row, weighed by the guard, then applied from that row.
+//! It must not know why something changes: planners say that.
+
+pub mod below;
+pub mod courses;
+pub mod end;
+pub mod enrol;
+pub mod guard;
+pub mod problems;
+pub mod take;
+mod weigh;
+mod wipe;
+pub mod work;

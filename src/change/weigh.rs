@@ -1,0 +1,121 @@
+//! The guard at work: what stood before the run, what the journal holds so far, and the judgement between two steps.
+//! It must not know the limits' meaning; [`crate::change::guard::Guard`] compares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::guard::{Members, Tally};
+use crate::change::work::Work;
+use crate::config::GuardMode;
+use crate::db::{Conn, DbError, Params};
+use crate::outcome::{RunError, RunResult};
+
+impl Work<'_> {
+    /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and with
+    /// what its earlier parts removed. It is called before the first ending of this transaction is applied.
+    pub(super) async fn guard_open(&mut self) -> Result<(), DbError> {
+        if self.guard.members.is_some() || self.guard.limits.mode == GuardMode::Off {
+            return Ok(());
+        }
+        let mut members = Members::default();
+        let standing = "SELECT e.courseid, e.enrol, COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid GROUP BY e.courseid, e.enrol";
+        let added = "SELECT c.courseid, e.enrol, -COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
+              JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
+             WHERE c.run = :run AND c.seq > :committed AND c.state = 0 AND c.kind = 'enrolment.add' GROUP BY c.courseid, e.enrol";
+        let earlier = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), COUNT(CASE WHEN c.kind = 'enrolment.remove' THEN 1 END) - COUNT(CASE WHEN c.kind = 'enrolment.add' THEN 1 END)
+               FROM {enrold_change} c LEFT JOIN {enrol} e ON e.id = c.enrolid
+              WHERE c.run = :run AND c.seq <= :committed AND c.state = 0 AND c.kind IN ('enrolment.add', 'enrolment.remove')
+              GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7))";
+        let params = Params::new().with("run", self.run).with("committed", self.committed);
+        let earlier = (self.committed > 0).then_some(earlier);
+        for sql in [standing, added].into_iter().chain(earlier) {
+            self.conn
+                .each(sql, &params, |row| {
+                    *members.by_course.entry(row.int(0)).or_default() += row.int(2);
+                    *members.by_method.entry(row.text(1)).or_default() += row.int(2);
+                    Ok(())
+                })
+                .await?;
+        }
+        self.guard.members = Some(members);
+        Ok(())
+    }
+
+    /// [`Work::guard_check`] for a step that removes or suspends: from now on the run is measured.
+    ///
+    /// # Errors
+    /// As [`Work::guard_check`].
+    pub async fn guard_ending(&mut self) -> RunResult<()> {
+        self.guard.endings = true;
+        self.guard_check().await
+    }
+
+    /// Compares all that the journal of this run holds so far with the limits: called after every planning step and
+    /// before that step is applied, and once more before the commit.
+    ///
+    /// # Errors
+    /// [`RunError::Held`] when a limit is passed and the guard holds, else the engine's.
+    pub async fn guard_check(&mut self) -> RunResult<()> {
+        if self.guard.limits.mode == GuardMode::Off {
+            return Ok(());
+        }
+        if self.guard.endings || self.guard.watches_creations() {
+            self.guard_open().await?;
+            let tallies = count_journal(self.conn, self.run).await?;
+            self.judge(tallies);
+        }
+        if self.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+    }
+
+    fn judge(&mut self, tallies: BTreeMap<Scope, Tally>) {
+        let members = self.guard.members.clone().unwrap_or_default();
+        let limits = self.guard.limits.clone();
+        let mut run = Tally::default();
+        let mut courses: BTreeMap<i64, Tally> = BTreeMap::new();
+        let mut methods: BTreeMap<(String, String), Tally> = BTreeMap::new();
+        for (scope, tally) in tallies {
+            run.add(tally);
+            courses.entry(scope.course).or_default().add(tally);
+            methods.entry((scope.method, scope.cause)).or_default().add(tally);
+        }
+        let of_method = |method: &String| members.by_method.get(method).copied().unwrap_or(0);
+        // A run is measured against what the methods that it touches have on the whole site.
+        let touched: BTreeSet<&String> = methods.keys().map(|(method, _)| method).collect();
+        self.guard.compare("run", "", &limits.run, run, touched.into_iter().map(of_method).sum());
+        for ((method, cause), tally) in &methods {
+            let own = self.guard.own.get(cause).cloned();
+            self.guard.compare("method", method, own.as_ref().unwrap_or(&limits.method), *tally, of_method(method));
+        }
+        for (course, tally) in courses {
+            let of = members.by_course.get(&course).copied().unwrap_or(0);
+            self.guard.compare("course", &course.to_string(), &limits.course, tally, of);
+        }
+    }
+}
+
+/// Where changes are counted together.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Scope {
+    course: i64,
+    method: String,
+    cause: String,
+}
+
+async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<Scope, Tally>, DbError> {
+    let params = Params::new().with("run", run);
+    let sql = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind, COUNT(*) FROM {enrold_change} c LEFT JOIN {enrol} e ON e.id = c.enrolid
+        WHERE c.run = :run AND c.state = 0 AND c.kind IN ('enrolment.remove', 'enrolment.suspend', 'enrolment.add')
+        GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind";
+    let mut tallies: BTreeMap<Scope, Tally> = BTreeMap::new();
+    conn.each(sql, &params, |row| {
+        let scope = Scope { course: row.int(0), method: row.text(1), cause: row.text(2) };
+        let tally = tallies.entry(scope).or_default();
+        match row.text(3).as_str() {
+            "enrolment.remove" => tally.removals += row.int(4),
+            "enrolment.suspend" => tally.suspensions += row.int(4),
+            _ => tally.creations += row.int(4),
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(tallies)
+}

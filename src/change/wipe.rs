@@ -1,0 +1,119 @@
+//! What goes with a user's last enrolment in a course: roles there and below, groups, grades, last access, forum rows.
+//! It must not know why it was the last one: it reads the temporary table `last_pair`.
+
+use crate::change::below;
+use crate::change::end::{
+    RANK_FORUM, RANK_GRADE_HISTORY, RANK_GRADES, RANK_LAST_ACCESS, RANK_REST_GROUPS, RANK_REST_ROLES,
+};
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
+use crate::db::DbError;
+
+/// Forum tables that lose a user's rows with the last enrolment: table, forum column (spec enrol-core 11).
+const FORUM_TABLES: [(&str, &str); 4] = [
+    ("forum_digests", "forum"),
+    ("forum_subscriptions", "forum"),
+    ("forum_track_prefs", "forumid"),
+    ("forum_read", "forumid"),
+];
+
+/// Rows that a pair of `last_pair` has: what they belong to is in one course.
+fn of_pair(from: &str, on: &str) -> Pick {
+    Pick::direct(["l.line", "l.courseid", "l.contextid"], from, on)
+}
+
+/// Takes the roles that the pairs of `last_pair` have in their courses and below.
+pub(super) async fn roles(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<(), DbError> {
+    let roles = of_pair(
+        "last_pair l JOIN {context} home ON home.id = l.contextid, {context} k",
+        "x.userid = l.userid AND k.id = x.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')",
+    );
+    let of_users = below::roles_of("SELECT DISTINCT l.userid FROM last_pair l");
+    let roles = roles.stepwise(&format!(
+        "({of_users}) q :then last_pair l ON l.userid = q.userid AND l.courseid = q.courseid
+         :then {{role_assignments}} x ON x.id = q.id"
+    ));
+    work.take(Place { wave, rank: RANK_REST_ROLES }, Taken::Role, roles.at_once(at_once)).await
+}
+
+/// Takes what else the pairs of `last_pair` have in their courses.
+pub(super) async fn all_else(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let groups =
+        of_pair("last_pair l JOIN {groups} g ON g.courseid = l.courseid", "x.groupid = g.id AND x.userid = l.userid");
+    let groups = groups.stepwise(
+        "(SELECT DISTINCT l.userid FROM last_pair l) u
+         :then {groups_members} x ON x.userid = u.userid
+         :then {groups} g ON g.id = x.groupid
+         :then last_pair l ON l.userid = x.userid AND l.courseid = g.courseid",
+    );
+    work.take(Place { wave, rank: RANK_REST_GROUPS }, Taken::GroupMember, groups).await?;
+    grades(work, wave).await?;
+    for (at, (table, column)) in (0i64..).zip(FORUM_TABLES) {
+        if work.site.columns.has_table(table) {
+            let on = format!("x.{column} = f.id AND x.userid = l.userid");
+            let rows = of_pair("last_pair l JOIN {forum} f ON f.course = l.courseid", &on);
+            work.take(Place { wave, rank: RANK_FORUM + at }, Taken::Forum(table), rows).await?;
+        }
+    }
+    let access = of_pair("last_pair l", "x.userid = l.userid AND x.courseid = l.courseid");
+    work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await
+}
+
+/// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
+async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+    let place = Place { wave, rank: RANK_GRADES };
+    let rows = of_pair(
+        "last_pair l JOIN {grade_items} i ON i.courseid = l.courseid",
+        "x.itemid = i.id AND x.userid = l.userid",
+    );
+    let planned = work.plan_take(place, Taken::Grade, rows).await?;
+    if planned == 0 {
+        return Ok(());
+    }
+    if work.site.keeps_grade_history() {
+        grade_history(work, place, Place { wave, rank: RANK_GRADE_HISTORY }).await?;
+    }
+    work.apply_take(place, Taken::Grade, planned).await
+}
+
+async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Result<(), DbError> {
+    let fixed = ["id", "action", "oldid", "source", "timemodified", "loggeduser"];
+    let copied: Vec<String> = work
+        .site
+        .columns
+        .of("grade_grades_history")
+        .iter()
+        .filter(|column| !fixed.contains(&column.as_str()) && work.site.columns.has("grade_grades", column))
+        .cloned()
+        .collect();
+    let list = copied.iter().map(|column| work.conn.dialect().quote(column)).collect::<Vec<_>>();
+    let values = copied
+        .iter()
+        .zip(&list)
+        .map(|(column, quoted)| work.conn.fitting("grade_grades_history", column, &format!("g.{quoted}")));
+    let values = values.collect::<Vec<_>>().join(", ");
+    let params = work.at(grades).fragment("columns", list.join(", ")).fragment("values", values);
+    let written = work
+        .conn
+        .exec(
+            "INSERT INTO {grade_grades_history} (action, oldid, source, timemodified, loggeduser, :columns)
+             SELECT 3, g.id, 'userdelete', :now, :actor, :values FROM {enrold_change} c JOIN {grade_grades} g ON g.id = c.targetid
+              WHERE :here AND c.state = 0 ORDER BY c.seq",
+            &params,
+        )
+        .await? as i64;
+    // The journal names the history row by what identifies it: the grade's old id and the moment.
+    let (from, to) = grades.range();
+    let params = work.at(place).with("grades", from).with("grades_to", to);
+    work.journal(
+        place,
+        "kind, line, userid, courseid, contextid, itemid, targetid",
+        "planned.line, planned.targetid",
+        "SELECT 'grade-history.add' AS kind, c.line, c.userid, c.courseid, c.contextid, c.itemid, c.targetid FROM {enrold_change} c
+          WHERE c.run = :run AND c.seq > :grades AND c.seq <= :grades_to AND c.state = 0",
+        params,
+    )
+    .await?;
+    work.book("grade-history.add", written, written);
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! What a run comes to, as plain data: its report, its moments, why it ends without a commit.
+//! It must not read or write anything, nor format anything for people.
+
+mod claim;
+mod default_roles;
+mod error;
+mod moment;
+mod report;
+mod set;
+
+pub use claim::Claim;
+pub use default_roles::DefaultRoles;
+pub use error::{RunError, RunResult};
+pub use moment::{Moment, Observer};
+pub use report::{Breach, Lines, Meanwhile, Note, PROBLEMS_SHOWN, ReadAs, Report, RuleReport, Skipped, State};
+pub use set::{Figures, PlaceKind, Point, RoleValue, Roster, SetPlace, SetReport, Stale, median};

@@ -1,0 +1,210 @@
+//! The message codes (spec files 8), and a problem: a code with what was found and where.
+//! It must not know who raises a code, nor speak a language: `report` has the sentences.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// What is wrong with a line or with a file. The documentation of each code says
+        /// what the `value` and the `hint` of its [`Problem`] hold.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $($(#[$doc])* $name,)+ }
+
+        impl Code {
+            /// Every code, in the order of the declaration.
+            pub const ALL: &[Code] = &[$(Code::$name,)+];
+
+            /// The stable, language-free name, as in spec files 8.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No account matches. Value: what the line says; hint: the user key (`username`, ...).
+    UserUnknown = "user-unknown",
+    /// Several accounts match. Value: what the line says; hint: how many.
+    UserAmbiguous = "user-ambiguous",
+    /// No course matches. Value: what the line says; hint: the course key.
+    CourseUnknown = "course-unknown",
+    /// Several courses match. Value: what the line says; hint: how many.
+    CourseAmbiguous = "course-ambiguous",
+    /// No usable role. Value: what the line says; hint: the usable names, or nothing.
+    RoleUnknown = "role-unknown",
+    /// A role that whoever feeds enrold may not give or take. Value: what the line says; hint: the key of the configuration
+    /// that lists those that he may.
+    RoleNotAllowed = "role-not-allowed",
+    /// The operation is not one of those known. Value: what the line says; hint: the known ones.
+    BadVerb = "bad-verb",
+    /// A time that cannot be read. Value: what the line says; hint: the accepted forms.
+    BadTime = "bad-time",
+    /// Value: the end, hint: the start, both as the line writes them.
+    EndBeforeStart = "end-before-start",
+    /// A column nobody knows. Value: its name, or its place (`#3`) where the file is not understood; hint: the nearest known name, or nothing,
+    /// or [`hint::NOT_APPLIED`], or [`hint::SEVERAL_RECORDS`].
+    ColumnUnknown = "column-unknown",
+    /// Value: the required columns that the header lacks; hint: the columns found, those that nobody knows as `?`.
+    ColumnMissing = "column-missing",
+    /// Two columns mean the same. Value: the second; hint: the first.
+    ColumnTwice = "column-twice",
+    /// The columns are separated by something else. Value: what was found; hint: what is accepted.
+    DelimiterSuspect = "delimiter-suspect",
+    /// Bytes that are no text. Value: `NUL` or the encoding; hint: the first physical line with them.
+    EncodingInvalid = "encoding-invalid",
+    /// Value: the number of columns found (or the line's text for [`hint::QUOTE`]);
+    /// hint: the number expected, or [`hint::QUOTE`], or [`hint::SEVERAL_RECORDS`].
+    RowRagged = "row-ragged",
+    /// Value: how the line begins; hint: the limit.
+    RowTooLong = "row-too-long",
+    /// More characters than any value on the site can have. Value: how it begins; hint: the column of the file, and its room.
+    ValueTooLong = "value-too-long",
+    /// A file that is larger than files may be. Value: its bytes; hint: the setting, and the limit in MiB.
+    FileTooLarge = "file-too-large",
+    /// The database refused the same file again and again, and answered otherwise. Value: how often; hint: its words.
+    DatabaseRefuses = "database-refuses",
+    /// Value: the column that is empty.
+    EmptyIdentifier = "empty-identifier",
+    /// Value: the enrolment method; hint: the course.
+    NoMethod = "no-method",
+    /// An administrator or the guest account. Value: what the line says.
+    AccountProtected = "account-protected",
+    /// Too many lines about one user in one course. Value: user and course; hint: the limit.
+    TooManySteps = "too-many-steps",
+    /// Another run touched the pair meanwhile. Value: user and course; hint: that run, or nothing.
+    Overtaken = "overtaken",
+    /// A limit of the guard. Value: what was counted, and the count; hint: the limit.
+    GuardHeld = "guard-held",
+    /// Value: when the same bytes were processed; hint: that run, or nothing.
+    DuplicateFile = "duplicate-file",
+    /// Value: the file's name or the kind asked for; hint: the known kinds.
+    UnknownKind = "unknown-kind",
+    /// No data line at all. Value: the file's name, or nothing.
+    FileEmpty = "file-empty",
+    /// Value: the file's path; hint: what the operating system said.
+    FileUnreadable = "file-unreadable",
+    /// An instance whose source course does not exist. Value: the course of the instance; hint: the id of the source.
+    SourceGone = "source-gone",
+    /// An instance whose role is gone. Value: the course of the instance; hint: the role's id.
+    InstanceRoleGone = "instance-role-gone",
+    /// An availability rule that enrold cannot follow. Value: the course; hint: what is wrong with it.
+    RuleUnusable = "rule-unusable",
+    /// No cohort matches. Value: what the line says; hint: the cohort key.
+    CohortUnknown = "cohort-unknown",
+    /// Several cohorts match. Value: what the line says; hint: how many.
+    CohortAmbiguous = "cohort-ambiguous",
+    /// The cohort belongs to another source. Value: what the line says; hint: its component.
+    CohortOwned = "cohort-owned",
+    /// The set of a source cannot be fetched or read. Value: the source; hint: why, and what to do.
+    SourceUnreadable = "source-unreadable",
+    /// A delta without what it builds on. Value: the source; hint: why, and what to do.
+    BaseMissing = "base-missing",
+    /// A delta that is older than what was applied. Value: the source; hint: the two moments, and what to do.
+    DeltaOutdated = "delta-outdated",
+    /// A set that cannot be applied before a held one is decided. Value: the source; hint: the held run.
+    SetWaits = "set-waits",
+    /// A new course without a name. Value: what the row says otherwise; hint: the column that is empty.
+    CourseNameMissing = "course-name-missing",
+    /// A name of a new course that Moodle has no room for. Value: how it begins; hint: the column and its room.
+    CourseNameTooLong = "course-name-too-long",
+    /// On this database Moodle takes another short name for the same. Value: the row's; hint: the existing one.
+    CourseShortnameTaken = "course-shortname-taken",
+    /// The idnumber belongs to a course. Value: the short name of the new course; hint: the idnumber.
+    CourseIdnumberTaken = "course-idnumber-taken",
+    /// Several rows describe a new course. Value: the short name of this row; hint: the line of the one that counts.
+    CourseTwice = "course-twice",
+    /// No category matches. Value: the short name of the new course; hint: what the row says.
+    CategoryUnknown = "category-unknown",
+    /// Several categories match. Value: the short name of the new course; hint: what the row says.
+    CategoryAmbiguous = "category-ambiguous",
+    /// No group of the course matches. Value: what the set says; hint: the course.
+    GroupUnknown = "group-unknown",
+    /// Several groups of the course match. Value: what the set says; hint: the course.
+    GroupAmbiguous = "group-ambiguous",
+    /// A character that the site's column has no room for. Value: the text; hint: the column.
+    ValueCharset = "value-charset",
+    /// Groups that cannot be named. Value: the course; hint: what is wrong.
+    GroupName = "group-name",
+    /// A column of a full set that is not read. Value: its name; hint: the columns that are.
+    ColumnIgnored = "column-ignored",
+    /// A row refers to another that is not there. Value: the identifier; hint: the file that should have it.
+    ReferenceUnknown = "reference-unknown",
+    /// An identifier that several rows claim. Value: the identifier; hint: the file that has it.
+    ReferenceAmbiguous = "reference-ambiguous",
+    /// The status or its date contradicts the way the file is sent. Value: what the row says; hint: what is expected.
+    StatusUnusable = "status-unusable",
+}
+
+/// Hints that are not shown as they are: they choose another sentence.
+pub mod hint {
+    /// The quotes of the line do not pair.
+    pub const QUOTE: &str = "quote";
+    /// Several records stand on one line (the layout accident of spec files 2.1).
+    pub const SEVERAL_RECORDS: &str = "several-records";
+    /// A column of other programs that this version does not apply.
+    pub const NOT_APPLIED: &str = "not-applied";
+}
+
+impl Code {
+    /// The code of this name, `None` if there is none.
+    pub fn parse(text: &str) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Code::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("there is no code {text}")))
+    }
+}
+
+/// A value for a message, and to be stored with it: its beginning, without control characters.
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let mut out: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// Something wrong with one line of a file, or with the whole file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The name of the file, where a run reads several or another one than the file that it was given; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
+    /// The physical line, 1-based, on which the record begins; 0 is the whole file.
+    pub line: u64,
+    pub code: Code,
+    /// What was found, see the code.
+    pub value: String,
+    /// The second parameter, see the code.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A problem of the line `line` (0: of the whole file).
+    pub fn new(line: u64, code: Code, value: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem { file: String::new(), line, code, value: value.into(), hint: hint.into() }
+    }
+
+    /// The same, of a line of the file of this name.
+    pub fn in_file(self, file: impl Into<String>) -> Self {
+        Problem { file: file.into(), ..self }
+    }
+}

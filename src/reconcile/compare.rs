@@ -1,0 +1,155 @@
+//! What a rule wishes against the enrolments that are there: which are missing, which differ, which are too much.
+//! It must not change an enrolment: it counts, and writes down in temporary tables.
+
+use crate::change::work::Work;
+use crate::db::{Conn, DbError, Dialect, Params};
+use crate::moodle::site::RemovalAction;
+use crate::reconcile::{Follow, Owner};
+use crate::reconcile::{Pass, comparing};
+
+/// How the enrolments stand against the wish before anything is done.
+pub(super) struct Standing {
+    /// The enrolments in the rule's instances.
+    pub there: i64,
+    /// Wished ones that are missing or differ.
+    pub wrong: i64,
+    /// Some of them differ.
+    pub differ: bool,
+    /// Enrolments that nobody wishes.
+    pub surplus: i64,
+}
+
+/// The columns of a wished enrolment that is missing or differs: as it shall be, and as it is.
+const COLUMNS: &str =
+    "userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend";
+
+/// [`COLUMNS`] of a wish `d` and the enrolment `x` that it is compared with.
+const DIFFERENCE: &str = "d.userid, d.courseid, d.enrolid, d.contextid, x.id AS targetid,
+    CASE WHEN x.id IS NULL THEN d.status ELSE :newstatus END AS status,
+    CASE WHEN x.id IS NULL THEN d.timestart ELSE :newstart END AS timestart,
+    CASE WHEN x.id IS NULL THEN d.timeend ELSE :newend END AS timeend,
+    x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend";
+
+/// PostgreSQL joins wish and enrolments once, from both sides, and keeps what differs; the others have no such join that is
+/// fast, and compare without writing first.
+pub(super) fn prepare(conn: &mut Conn) {
+    if conn.dialect() == Dialect::Postgres {
+        conn.temporary(
+            "differ",
+            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, enrolid BIGINT NOT NULL, contextid BIGINT NOT NULL, targetid BIGINT,
+             status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL,
+             oldstatus BIGINT, oldtimestart BIGINT, oldtimeend BIGINT",
+        );
+    }
+}
+
+/// Compares wish and enrolments: most passes end here.
+pub(super) async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, instances: i64) -> Result<Standing, DbError> {
+    let scope = work.conn.dialect().among("SELECT s.enrolid FROM scope s", instances);
+    let there = format!("SELECT COUNT(*) FROM {{user_enrolments}} x WHERE x.enrolid {scope} AND x.userid :among_users");
+    let there = work.conn.number(&there, &pass.params(work)).await?;
+    let Some(params) = wished(work, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };
+    comparing(work, pass, true).await?;
+    let standing = match work.conn.dialect() {
+        Dialect::Postgres => write_down(work, &params, there).await?,
+        _ => count(work, &params, there).await?,
+    };
+    comparing(work, pass, false).await?;
+    Ok(standing)
+}
+
+async fn count(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
+    let sql = "SELECT COUNT(CASE WHEN :wrong THEN 1 END), COUNT(x.id)
+                 FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid";
+    let row = work.conn.row(sql, params).await?;
+    let (wrong, wished) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
+    Ok(Standing { there, wrong, differ: true, surplus: there - wished })
+}
+
+/// Fills `differ` and `doomed`.
+async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
+    for table in ["differ", "doomed"] {
+        work.conn.exec(&format!("DELETE FROM {table}"), params).await?;
+    }
+    let sql = format!(
+        "WITH t AS MATERIALIZED (
+            SELECT {DIFFERENCE}, s.enrolid AS of_enrolid, x.userid AS who, s.courseid AS place, s.contextid AS home
+              FROM (:set) d FULL JOIN (scope s JOIN {{user_enrolments}} x ON x.enrolid = s.enrolid AND x.userid :among_users)
+                   ON x.enrolid = d.enrolid AND x.userid = d.userid
+             WHERE (d.userid IS NULL AND :ends) OR :wrong),
+         surplus AS (INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
+            SELECT t.targetid, 0, t.who, t.place, t.home, t.of_enrolid, 0, :component, :free FROM t WHERE t.userid IS NULL RETURNING 1),
+         wrong AS (INSERT INTO differ ({COLUMNS}) SELECT {COLUMNS} FROM t WHERE t.userid IS NOT NULL RETURNING targetid)
+         SELECT COUNT(*), COUNT(w.targetid), (SELECT COUNT(*) FROM surplus) FROM wrong w"
+    );
+    let row = work.conn.row(&sql, params).await?;
+    let (wrong, differ, surplus) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
+    Ok(Standing { there, wrong, differ: differ > 0, surplus })
+}
+
+/// The parameters of a pass whose `:differing` are the wished enrolments that are missing or differ, with the old row of one
+/// that differs; `None` if the rule has none.
+pub(super) fn differing(work: &Work<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
+    let params = wished(work, pass)?;
+    let differing = match (work.conn.dialect(), standing.differ) {
+        (Dialect::Postgres, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM differ)"),
+        (Dialect::Postgres, true) => format!(
+            "(SELECT {}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
+                FROM differ t LEFT JOIN {{user_enrolments}} x ON x.id = t.targetid)",
+            COLUMNS.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ")
+        ),
+        _ => format!(
+            "(SELECT {DIFFERENCE}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
+                FROM (:set) d LEFT JOIN {{user_enrolments}} x ON x.enrolid = d.enrolid AND x.userid = d.userid WHERE :wrong)"
+        ),
+    };
+    Some(params.fragment("differing", differing))
+}
+
+/// Sees to it that `doomed` holds the enrolments that nobody wishes and that end; gives their number.
+pub(super) async fn doom(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> Result<i64, DbError> {
+    if work.conn.dialect() == Dialect::Postgres {
+        return Ok(standing.surplus);
+    }
+    let Some(params) = wished(work, pass).filter(|_| pass.policy.surplus != RemovalAction::Keep) else { return Ok(0) };
+    work.conn.exec("DELETE FROM doomed", &params).await?;
+    comparing(work, pass, true).await?;
+    let doomed = work
+        .conn
+        .exec(
+            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
+             SELECT x.id, 0, x.userid, s.courseid, s.contextid, s.enrolid, 0, :component, :free
+               FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+               LEFT JOIN (:set) d ON d.enrolid = x.enrolid AND d.userid = x.userid
+              WHERE d.userid IS NULL AND x.userid :among_users AND :ends",
+            &params,
+        )
+        .await?;
+    comparing(work, pass, false).await?;
+    Ok(doomed as i64)
+}
+
+/// The parameters of a pass, with its set of enrolments as `:set`, what is `:wrong` about one and which one `:ends` if
+/// nobody wishes it; `None` if the rule has none.
+fn wished(work: &Work<'_>, pass: &Pass<'_>) -> Option<Params> {
+    let set = pass.section("enrolments")?;
+    let set = if pass.policy.staged { "SELECT w.* FROM wish w" } else { set };
+    let status = match pass.policy.status {
+        Follow::Never => "x.status",
+        Follow::Reactivate => "CASE WHEN d.status = 0 THEN 0 ELSE x.status END",
+        Follow::Always => "d.status",
+    };
+    let (timestart, timeend) =
+        if pass.policy.dates { ("d.timestart", "d.timeend") } else { ("x.timestart", "x.timeend") };
+    let wrong = "(x.id IS NULL AND d.want = 2)
+                 OR (d.want > 0 AND (x.status <> :newstatus OR x.timestart <> :newstart OR x.timeend <> :newend))";
+    let ends = match pass.policy.surplus {
+        RemovalAction::Keep => "1 = 0",
+        RemovalAction::Unenrol => "1 = 1",
+        RemovalAction::Suspend | RemovalAction::SuspendNoRoles => "x.status = 0",
+    };
+    let params = pass.params(work).fragment("set", set).fragment("wrong", wrong).fragment("ends", ends);
+    let params = params.fragment("newstatus", status).fragment("newstart", timestart).fragment("newend", timeend);
+    let params = params.with("free", i64::from(pass.policy.roles == Owner::Nobody));
+    Some(params.fragment("oldrow", work.old_row("user_enrolments", "x")))
+}

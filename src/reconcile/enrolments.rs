@@ -1,0 +1,118 @@
+//! Enrolments: what is missing is added, what differs is changed, what is too much ends.
+//! It must not know roles or groups: they follow what really became of the enrolments.
+
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
+use crate::change::{end, enrol};
+use crate::db::DbError;
+use crate::moodle::site::RemovalAction;
+use crate::outcome::RunResult;
+use crate::reconcile::compare;
+use crate::reconcile::compare::Standing;
+use crate::reconcile::{Pass, comparing};
+
+const RANK_FOLLOW_SUSPEND: i64 = 26;
+
+/// Writes the set down once, where the rule says that it costs more to compute than to keep.
+pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let Some(set) = pass.section("enrolments").filter(|_| pass.policy.staged) else { return Ok(()) };
+    let params = pass.params(work).fragment("set", set);
+    work.conn.exec("DELETE FROM wish", &params).await?;
+    let columns = "enrolid, userid, courseid, contextid, want, status, timestart, timeend";
+    comparing(work, pass, true).await?;
+    work.conn.exec(&format!("INSERT INTO wish ({columns}) SELECT {columns} FROM (:set) t"), &params).await?;
+    comparing(work, pass, false).await?;
+    work.conn.analyse("wish").await
+}
+
+/// Adds the wished enrolments that are missing and changes those that differ, as far as the policy lets it.
+pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
+    let Some(params) = compare::differing(work, pass, standing) else { return Ok(()) };
+    let params = params
+        .with("rank_add", enrol::RANK_ADD)
+        .with("rank_update", enrol::RANK_UPDATE)
+        .with("rank_suspend", RANK_FOLLOW_SUSPEND);
+    comparing(work, pass, true).await?;
+    let planned = work
+        .journal_ranked(
+            pass.wave,
+            "kind, line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "planned.courseid, planned.userid, planned.enrolid",
+            "SELECT CASE WHEN t.targetid IS NULL THEN 'enrolment.add' WHEN t.oldstatus = 0 AND t.status = 1 THEN 'enrolment.suspend' ELSE 'enrolment.update' END AS kind,
+                    CASE WHEN t.targetid IS NULL THEN :rank_add WHEN t.oldstatus = 0 AND t.status = 1 THEN :rank_suspend ELSE :rank_update END AS rank_of,
+                    0 AS line, t.userid, t.courseid, t.enrolid, t.contextid, t.targetid, t.status, t.timestart, t.timeend,
+                    t.oldstatus, t.oldtimestart, t.oldtimeend, t.oldrow
+               FROM :differing t",
+            params,
+        )
+        .await?;
+    comparing(work, pass, false).await?;
+    if planned == 0 {
+        return Ok(());
+    }
+    let added = enrol::apply_adds(work, Place { wave: pass.wave, rank: enrol::RANK_ADD }).await?;
+    let mut changed = 0;
+    for (at, kind) in [(enrol::RANK_UPDATE, "enrolment.update"), (RANK_FOLLOW_SUSPEND, "enrolment.suspend")] {
+        let place = Place { wave: pass.wave, rank: at };
+        let standing = if planned > added { work.standing(place).await? } else { 0 };
+        if standing > 0 && at == RANK_FOLLOW_SUSPEND {
+            work.guard_ending().await?;
+        }
+        work.change_enrolments(place, kind, standing).await?;
+        changed += standing;
+    }
+    if pass.asks_who_is_fresh() {
+        remember_fresh(work, pass, changed > 0).await?;
+    }
+    Ok(())
+}
+
+/// What is fresh: added, or active again.
+async fn remember_fresh(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> Result<(), DbError> {
+    let (from, _) = Place { wave: pass.wave, rank: enrol::RANK_ADD }.range();
+    let last = if changed { enrol::RANK_UPDATE } else { enrol::RANK_ADD };
+    let (_, to) = Place { wave: pass.wave, rank: last }.range();
+    let params = work.params().with("from", from).with("to", to);
+    work.conn
+        .exec(
+            "INSERT INTO fresh (enrolid, userid) SELECT c.enrolid, c.userid FROM {enrold_change} c
+              WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0
+                AND (c.kind = 'enrolment.add' OR (c.kind = 'enrolment.update' AND c.oldstatus = 1 AND c.status = 0))",
+            &params,
+        )
+        .await?;
+    work.conn.analyse("fresh").await
+}
+
+/// Ends the enrolments in the rule's instances that it does not wish, as its policy says: those in `doomed`.
+pub(super) async fn end_surplus(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
+    let doomed = compare::doom(work, pass, standing).await?;
+    if doomed == 0 {
+        return Ok(());
+    }
+    work.conn.analyse("doomed").await?;
+    if pass.policy.surplus == RemovalAction::Unenrol {
+        return end::unenrol_and_clean_up(work, pass.wave, doomed).await;
+    }
+    work.conn.prefer_indexes(true).await?;
+    suspend(work, pass).await?;
+    Ok(work.conn.prefer_indexes(false).await?)
+}
+
+/// Suspends what is doomed; the roles that the instance gave go with it where the policy says so.
+async fn suspend(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
+    let place = Place { wave: pass.wave, rank: end::RANK_SUSPEND_FIRST };
+    if end::suspend(work, place).await? == 0 || pass.policy.surplus != RemovalAction::SuspendNoRoles {
+        return Ok(());
+    }
+    let (from, to) = place.range();
+    let owned = Pick::new(
+        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM {enrold_change} c
+           :then {role_assignments} r :by_user ON r.userid = c.userid AND r.contextid :whole = c.contextid
+                AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
+          WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0
+          GROUP BY r.id, c.courseid, c.contextid",
+    );
+    let place = Place { wave: pass.wave, rank: end::RANK_OWNED_ROLES };
+    Ok(work.take(place, Taken::Role, owned.with("ended", from).with("ended_to", to)).await?)
+}

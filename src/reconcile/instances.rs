@@ -1,0 +1,70 @@
+//! Instances of a method that its rule makes and removes by itself.
+//! It must not unenrol anybody: what is enrolled in an instance that goes is surplus, and has gone before.
+
+use crate::change::enrol;
+use crate::change::enrol::Owned;
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
+use crate::db::{DbError, Params};
+use crate::outcome::RunResult;
+use crate::reconcile::{Pass, missing};
+
+const RANK_LEFT_GROUPS: i64 = 61;
+const RANK_LEFT_ROLES: i64 = 62;
+const RANK_REMOVE: i64 = 66;
+
+/// Makes an instance in each wished course that has none.
+pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
+    let set = pass.section("instances").ok_or_else(|| missing(pass, "instances"))?;
+    let params = pass.params(work).fragment("set", set);
+    let conn = &mut *work.conn;
+    conn.temporary("wished_course", "courseid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL");
+    conn.exec("INSERT INTO wished_course (courseid, contextid) SELECT t.courseid, t.contextid FROM (:set) t", &params)
+        .await?;
+    conn.analyse("wished_course").await?;
+    let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM wished_course w WHERE NOT EXISTS
+        (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own_instance)";
+    if conn.number(&format!("SELECT COUNT(*) FROM ({missing}) m"), &params).await? > 0 {
+        let place = Place { wave: pass.wave, rank: enrol::RANK_INSTANCE };
+        let own =
+            Owned { method: pass.rule.method, condition: &pass.policy.own_instance, mark: &pass.policy.instance_mark };
+        enrol::add_instances(work, place, own, missing, params.clone()).await?;
+    }
+    if pass.view.instances { also_new_ones(work, &params).await } else { Ok(()) }
+}
+
+/// A limited view was counted out before the new instances were there: they belong to it.
+async fn also_new_ones(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
+    let sql = work.conn.dialect().insert_absent(
+        "only_instance",
+        "enrolid",
+        "SELECT e.id FROM wished_course w JOIN {enrol} e ON e.courseid = w.courseid WHERE e.enrol = :method AND :own_instance",
+    );
+    work.conn.exec(&sql, params).await?;
+    Ok(())
+}
+
+/// Removes the instances of courses that are not wished, once nobody is enrolled in them: with all that they own, as
+/// Moodle does (spec enrol-core 4).
+pub(super) async fn delete(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let params = pass.params(work);
+    let gone = "FROM scope s LEFT JOIN wished_course w ON w.courseid = s.courseid
+         WHERE w.courseid IS NULL AND NOT EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid)";
+    if work.conn.number(&format!("SELECT COUNT(*) {gone}"), &params).await? == 0 {
+        return Ok(());
+    }
+    let groups = format!(
+        "SELECT m.id, 0 AS line, s.courseid, s.contextid FROM {{groups_members}} m
+           JOIN (SELECT s.enrolid, s.courseid, s.contextid {gone}) s ON s.enrolid = m.itemid WHERE m.component = :component"
+    );
+    let roles = format!(
+        "SELECT r.id, 0 AS line, s.courseid, s.contextid FROM (SELECT s.enrolid, s.courseid, s.contextid {gone}) s
+           :then {{role_assignments}} r :by_item ON r.component = :component AND r.itemid = s.enrolid"
+    );
+    let place = |rank| Place { wave: pass.wave, rank };
+    work.take(place(RANK_LEFT_GROUPS), Taken::GroupMember, Pick::new(&groups).params(params.clone())).await?;
+    // Moodle deletes them without an event.
+    work.take(place(RANK_LEFT_ROLES), Taken::DuplicateRole, Pick::new(&roles).params(params.clone())).await?;
+    let instances = format!("SELECT s.enrolid AS id, 0 AS line, s.courseid, s.contextid {gone}");
+    work.take(place(RANK_REMOVE), Taken::Instance, Pick::new(&instances).params(params)).await
+}

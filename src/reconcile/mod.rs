@@ -1,0 +1,250 @@
+//! The reconciliation engine: makes what a rule wishes true, set by set, by the difference to what is there.
+//! It must not know any rule: it reads sections of SQL and a policy.
+
+mod compare;
+mod enrolments;
+pub mod groups;
+mod instances;
+mod members;
+mod policy;
+mod roles;
+mod rule;
+mod sections;
+pub mod tally;
+mod view;
+
+pub use policy::{Follow, Instances, Owner, Policy};
+pub use rule::{Rule, Step, Taking};
+pub use sections::{section, table_of};
+pub use tally::of_cause;
+pub use view::{View, of_cohorts, of_courses, of_touched};
+
+use crate::change::work::Work;
+use crate::change::{end, enrol};
+use crate::clock::StopWatch;
+use crate::config::Settings;
+use crate::db::{DbError, Params};
+use crate::mail;
+use crate::outcome::RunResult;
+use crate::outcome::Skipped;
+
+/// One pass of one rule.
+pub struct Pass<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// What it may do.
+    pub policy: Policy,
+    /// enrold's settings.
+    pub settings: &'a Settings,
+    /// Where its changes stand in the journal: no other step of the run has this wave.
+    pub wave: i64,
+    /// What part of the site it looks at.
+    pub view: View,
+}
+
+impl Pass<'_> {
+    /// The parameters that every section of the rule's SQL may use.
+    pub fn params(&self, work: &Work<'_>) -> Params {
+        // A few users lead to what is theirs by their own indexes: no order is laid down.
+        let params = if self.view.users { Params::new().fragment("then", "JOIN") } else { Params::new() };
+        self.view
+            .fragments(self.policy.params.clone().and(params).and(work.params()))
+            .with("wave", self.wave)
+            .with("method", self.rule.method)
+            .with("component", self.rule.component())
+            .fragment("own_instance", self.policy.own_instance.as_str())
+            .fragment("given_memberships", members::OWNED)
+    }
+
+    /// Whether somebody asks who is fresh: enrolled or active again by this pass.
+    fn asks_who_is_fresh(&self) -> bool {
+        self.policy.newcomers_join_first || self.rule.sql.contains("fresh")
+    }
+
+    /// A section of the rule's SQL.
+    pub fn section(&self, name: &str) -> Option<&'static str> {
+        section(self.rule.sql, name)
+    }
+
+    /// A section of the rule's SQL that may have rows: the temporary table that it is made from, if it names one, was made.
+    fn wish(&self, work: &Work<'_>, name: &str) -> Option<&'static str> {
+        let empty = table_of(self.rule.sql, name).is_some_and(|table| work.conn.is_unmade(table));
+        self.section(name).filter(|_| !empty)
+    }
+}
+
+/// Says that whole sets are compared next, or were: a pass that looks at some users only has small ones, and finds them by
+/// their indexes.
+///
+/// # Errors
+/// The engine's.
+pub async fn comparing(work: &mut Work<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
+    if pass.view.users { Ok(()) } else { work.conn.prefer_hashes(begins).await }
+}
+
+/// Makes the temporary tables of reconciliation, once per run.
+pub fn prepare(work: &mut Work<'_>) {
+    enrol::prepare(work);
+    end::prepare(work);
+    let conn = &mut *work.conn;
+    let scope = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL";
+    conn.temporary_indexed("scope", scope, "courseid");
+    conn.temporary_joined("fresh", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL", "enrolid, userid");
+    conn.temporary_joined(
+        "wish",
+        "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
+         want SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
+        "enrolid, userid",
+    );
+    groups::prepare(conn);
+    compare::prepare(conn);
+    roles::prepare(conn);
+    view::prepare(conn);
+}
+
+/// Runs one rule over a view of the site. Grows with what differs: a number of statements that the rule's sections fix,
+/// each over sets; rows that stand as wished are read and never written.
+///
+/// # Errors
+/// The engine's, or a limit of the guard.
+pub async fn run(
+    work: &mut Work<'_>,
+    rule: &Rule,
+    settings: &Settings,
+    view: View,
+    consequence: bool,
+) -> RunResult<()> {
+    let policy = (rule.policy)(work.site, settings);
+    run_under(work, rule, policy, settings, view, consequence).await
+}
+
+/// [`run`] under a policy that more than the site's settings have made.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_under(
+    work: &mut Work<'_>,
+    rule: &Rule,
+    policy: Policy,
+    settings: &Settings,
+    view: View,
+    consequence: bool,
+) -> RunResult<()> {
+    let watch = StopWatch::start();
+    let before = std::mem::replace(&mut work.cause, rule.name);
+    let planned = work.planned;
+    let booked = work.counts.clone();
+    let wave = work.next_wave();
+    let pass = Pass { rule, policy, settings, wave, view };
+    let outcome = steps(work, &pass).await;
+    work.cause = before;
+    let checked = outcome?;
+    let changed = work.planned > planned;
+    let mut report = tally::of(work, &pass, &booked).await?;
+    report.consequence = consequence;
+    report.checked = checked;
+    report.millis = watch.millis();
+    if !consequence || changed {
+        work.rules.push(report);
+    }
+    Ok(())
+}
+
+/// Fills the temporary table `scope` with the instances that a rule minds, for a step before its pass.
+///
+/// # Errors
+/// The engine's.
+pub async fn look(work: &mut Work<'_>, rule: &Rule, settings: &Settings, policy: &Policy) -> Result<(), DbError> {
+    let pass = Pass { rule, policy: policy.clone(), settings, wave: 0, view: View::ALL };
+    scope(work, &pass).await.map(|_| ())
+}
+
+/// Takes the roles that a rule's method has given, on the whole site, and leaves the enrolments.
+///
+/// # Errors
+/// The engine's.
+pub async fn drop_roles(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
+    let watch = StopWatch::start();
+    let before = std::mem::replace(&mut work.cause, rule.name);
+    let booked = work.counts.clone();
+    let wave = work.next_wave();
+    let pass = Pass { rule, policy: (rule.policy)(work.site, settings), settings, wave, view: View::ALL };
+    let outcome = roles::drop_all(work, &pass).await;
+    work.cause = before;
+    outcome?;
+    let mut report = tally::of(work, &pass, &booked).await?;
+    report.skipped = Some(Skipped::MethodDisabled);
+    report.millis = watch.millis();
+    work.rules.push(report);
+    Ok(())
+}
+
+/// The steps of a pass; gives how many enrolments were looked at.
+async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
+    let planned = work.planned;
+    if let Some(prepare) = pass.rule.prepare {
+        prepare(work, pass).await?;
+    }
+    if pass.policy.instances != Instances::AsTheyAre {
+        instances::create(work, pass).await?;
+    }
+    let instances = scope(work, pass).await?;
+    enrolments::stage(work, pass).await?;
+    let standing = compare::compare(work, pass, instances).await?;
+    let before = people(work);
+    if standing.wrong > 0 {
+        enrolments::add_and_change(work, pass, &standing).await?;
+    }
+    if standing.surplus > 0 {
+        enrolments::end_surplus(work, pass, &standing).await?;
+    }
+    let checked = standing.there + people(work) - before;
+    // Roles that nobody owns follow what becomes of enrolments, and nothing else.
+    if pass.policy.roles == Owner::Instance || work.planned > planned {
+        roles::give_and_take(work, pass).await?;
+    }
+    groups::make(work, pass).await?;
+    members::join_and_leave(work, pass).await?;
+    if pass.policy.instances == Instances::CreatedAndDeleted {
+        instances::delete(work, pass).await?;
+    }
+    if let Some(follow_up) = pass.rule.follow_up {
+        follow_up(work, pass).await?;
+    }
+    if work.planned > planned {
+        mail::welcome(work, pass.settings, pass.wave..=pass.wave, pass.rule.method).await?;
+    }
+    Ok(checked)
+}
+
+/// By how much the enrolments of the site have grown in this run.
+fn people(work: &Work<'_>) -> i64 {
+    let count = |kind: &str| work.counts.get(kind).copied().unwrap_or(0);
+    count("enrolment.add") - count("enrolment.remove")
+}
+
+/// Finds the instances that the rule minds; gives their number.
+async fn scope(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<i64, DbError> {
+    let select = pass.section("scope").ok_or_else(|| missing(pass, "scope"))?;
+    let params = pass.params(work).fragment("section", select);
+    work.conn.exec("DELETE FROM scope", &params).await?;
+    work.conn.exec("DELETE FROM fresh", &params).await?;
+    let instances = work
+        .conn
+        .exec("INSERT INTO scope (enrolid, courseid, contextid) SELECT t.enrolid, t.courseid, t.contextid FROM (:section) t", &params)
+        .await?;
+    work.conn.analyse("scope").await?;
+    Ok(instances as i64)
+}
+
+fn missing(pass: &Pass<'_>, name: &str) -> DbError {
+    DbError::other(format!("the rule {} has no section '{name}'", pass.rule.name))
+}
+
+/// Component and item of what a rule gives, as SQL over an alias that has `enrolid`.
+fn owner(owner: Owner, alias: &str) -> (&'static str, String) {
+    match owner {
+        Owner::Instance => (":component", format!("{alias}.enrolid")),
+        Owner::Nobody => ("''", "0".to_owned()),
+    }
+}

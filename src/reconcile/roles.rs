@@ -1,0 +1,192 @@
+//! Roles: what a rule wishes after its enrolments are true; the missing are given, its own that are too much go.
+//! It must not know why somebody has a role.
+
+use crate::change::enrol;
+use crate::change::take::{Pick, Taken};
+use crate::change::work::{Place, Work};
+use crate::db::{Conn, DbError, Dialect, Params};
+use crate::reconcile::Owner;
+use crate::reconcile::{Pass, comparing, owner};
+
+const RANK_TAKE: i64 = 46;
+const RANK_PRUNE: i64 = 90;
+
+/// The roles of the rule's instances in their courses.
+const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM scope s
+    :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
+
+/// The role `r` is the wished one `p`, for a join with `{role_assignments} r :by_user`.
+const SAME: &str = "r.userid = p.userid AND r.contextid :whole = p.contextid AND r.roleid :whole = p.roleid
+    AND r.component || '' = :owner AND r.itemid + 0 = :item";
+
+/// The same of a role that an instance owns, for a join with `{role_assignments} r :by_item`: a person has many roles in a
+/// course into which many instances lead, but few by each.
+const SAME_OF_INSTANCE: &str = "r.component = :component AND r.itemid = p.enrolid AND r.userid = p.userid
+    AND r.contextid + 0 = p.contextid AND r.roleid + 0 = p.roleid";
+
+/// The wished roles that nobody has: what [`compare`] has written down, or found again.
+const MISSING: &str = "SELECT DISTINCT p.enrolid, p.userid, p.courseid, p.contextid, p.roleid
+    FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same WHERE r.id IS NULL AND p.want = 2";
+
+/// Where PostgreSQL keeps the roles that are missing: it joins wish and roles once, from both sides.
+pub(super) fn prepare(conn: &mut Conn) {
+    if conn.dialect() == Dialect::Postgres {
+        conn.temporary(
+            "lacking",
+            "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, roleid BIGINT NOT NULL",
+        );
+    }
+}
+
+/// Gives the wished roles that are missing and takes those of the rule that are not wished.
+pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let Some(set) = pass.section("roles") else { return Ok(()) };
+    let (component, item) = owner(pass.policy.roles, "p");
+    let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
+    let (by_key, same) = match (work.conn.dialect(), pass.policy.roles) {
+        (Dialect::Postgres, _) | (_, Owner::Nobody) => (":by_user", SAME),
+        (_, Owner::Instance) => (":by_item", SAME_OF_INSTANCE),
+    };
+    let params = params.fragment("by_key", by_key).fragment("same", same);
+    comparing(work, pass, true).await?;
+    let standing = compare(work, pass, &params).await?;
+    if standing.missing > 0 {
+        let missing = if standing.written { "SELECT * FROM lacking" } else { MISSING };
+        give(work, pass, params.fragment("missing", missing)).await?;
+    }
+    if standing.surplus {
+        comparing(work, pass, true).await?;
+        take(work, pass, set).await?;
+        prune(work, pass).await?;
+    }
+    comparing(work, pass, false).await
+}
+
+/// How the roles stand against the wish.
+struct Standing {
+    /// How many are missing; some may be where that was not counted.
+    missing: i64,
+    /// Those are in `lacking`.
+    written: bool,
+    /// Some may be too much, or there twice.
+    surplus: bool,
+}
+
+/// Compares wish and roles, where that may spare the writing. Whether some are too much is known from the counts alone where
+/// the rule's own roles are those of its instances: each wished one is there at most once, and there are no more.
+async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
+    if pass.policy.roles == Owner::Nobody {
+        return Ok(Standing { missing: 1, written: false, surplus: true });
+    }
+    let writes = work.conn.dialect() == Dialect::Postgres && pass.section("owned roles").is_none();
+    let own = match writes {
+        true => {
+            work.conn
+                .number(&format!("SELECT COUNT(*) FROM (SELECT r.id FROM {GIVEN} LIMIT 1) any_given"), params)
+                .await?
+        }
+        false => own(work, pass, params).await?,
+    };
+    if own == 0 {
+        return Ok(Standing { missing: 1, written: false, surplus: false });
+    }
+    if writes {
+        return write_down(work, params).await;
+    }
+    let row = work
+        .conn
+        .row(
+            "SELECT COUNT(CASE WHEN t.there = 0 AND t.want = 2 THEN 1 END), COUNT(CASE WHEN t.there > 0 THEN 1 END), MAX(t.there)
+               FROM (SELECT MAX(p.want) AS want, COUNT(r.id) AS there FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same
+                      GROUP BY p.enrolid, p.userid, p.roleid) t",
+            params,
+        )
+        .await?;
+    let (missing, wished, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
+    Ok(Standing { missing, written: false, surplus: most > 1 || own > wished })
+}
+
+/// Fills `lacking`, and looks whether a role is too much or there twice.
+async fn write_down(work: &mut Work<'_>, params: &Params) -> Result<Standing, DbError> {
+    work.conn.exec("DELETE FROM lacking", params).await?;
+    let sql = "WITH t AS MATERIALIZED (
+            SELECT p.enrolid, p.userid, p.roleid, MAX(p.want) AS want, COUNT(o.id) AS there
+              FROM (:set) p FULL JOIN (SELECT o.* FROM (:own) o WHERE o.userid :among_users) o
+                   ON o.enrolid = p.enrolid AND o.userid = p.userid AND o.roleid = p.roleid AND o.contextid = p.contextid
+             GROUP BY p.enrolid, p.userid, p.roleid HAVING COUNT(o.id) <> 1 OR p.userid IS NULL),
+         missing AS (INSERT INTO lacking (enrolid, userid, courseid, contextid, roleid)
+            SELECT t.enrolid, t.userid, s.courseid, s.contextid, t.roleid FROM t JOIN scope s ON s.enrolid = t.enrolid
+             WHERE t.there = 0 AND t.want = 2 RETURNING 1)
+         SELECT (SELECT COUNT(*) FROM missing), (SELECT COUNT(*) FROM t WHERE t.there > 0)";
+    let row = work.conn.row(sql, &params.clone().fragment("own", OWNED)).await?;
+    let (missing, wrong) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
+    Ok(Standing { missing, written: true, surplus: wrong > 0 })
+}
+
+/// How many roles the rule's instances have given.
+async fn own(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<i64, DbError> {
+    let (own, section) = match pass.section("owned roles") {
+        Some(section) => ("SELECT COUNT(*) FROM (:own) o WHERE o.userid :among_users".to_owned(), section),
+        None => (format!("SELECT COUNT(*) FROM {GIVEN}"), ""),
+    };
+    work.conn.number(&own, &params.clone().fragment("own", section)).await
+}
+
+const GIVEN: &str = "scope s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid
+    WHERE r.userid :among_users";
+
+async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
+    let place = Place { wave: pass.wave, rank: enrol::RANK_ROLE };
+    let planned = work
+        .journal(
+            place,
+            "kind, line, userid, courseid, contextid, roleid, component, itemid",
+            "planned.courseid, planned.userid, planned.roleid",
+            "SELECT 'role.add' AS kind, 0 AS line, p.userid, p.courseid, p.contextid, p.roleid, :owner AS component, :item AS itemid
+               FROM (:missing) p",
+            params,
+        )
+        .await?;
+    comparing(work, pass, false).await?;
+    let component = (pass.policy.roles == Owner::Instance).then(|| pass.rule.component());
+    enrol::apply_roles(work, place, planned, component.as_deref()).await
+}
+
+/// Takes every role that the rule's method has given, wherever it is.
+pub(super) async fn drop_all(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let all = Pick::new(
+        "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
+           FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",
+    );
+    work.take(Place { wave: pass.wave, rank: RANK_TAKE }, Taken::Role, all.params(pass.params(work))).await
+}
+
+async fn take(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
+    let own = match (pass.section("owned roles"), pass.policy.roles) {
+        (Some(own), _) => own,
+        (None, Owner::Instance) => OWNED,
+        (None, Owner::Nobody) => return Ok(()),
+    };
+    let surplus = Pick::new(
+        "SELECT o.id, 0 AS line, o.courseid, o.contextid FROM (:own) o
+           LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.roleid = o.roleid
+          WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
+    );
+    let place = Place { wave: pass.wave, rank: RANK_TAKE };
+    work.take(place, Taken::Role, surplus.params(pass.params(work)).fragment("own", own).fragment("set", set)).await
+}
+
+/// Doubles that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).
+async fn prune(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    if pass.policy.roles == Owner::Nobody {
+        return Ok(());
+    }
+    let doubles = Pick::new(
+        "SELECT t.id, 0 AS line, t.courseid, t.contextid FROM
+            (SELECT r.id, s.courseid, r.contextid, ROW_NUMBER() OVER (PARTITION BY r.itemid, r.userid, r.contextid, r.roleid ORDER BY r.id) AS place
+               FROM scope s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid WHERE r.userid :among_users) t
+          WHERE t.place > 1",
+    );
+    work.take(Place { wave: pass.wave, rank: RANK_PRUNE }, Taken::DuplicateRole, doubles.params(pass.params(work)))
+        .await
+}

@@ -1,0 +1,135 @@
+//! What part of the site a pass looks at: everything, some courses, or what this run has touched so far.
+//! It must not know rules; a rule's SQL asks through the fragments made here.
+
+use crate::change::work::Work;
+use crate::db::{Bulk, Conn, DbError, Field, Params};
+use crate::moodle::site::id_list;
+use crate::reconcile::{Rule, section};
+
+/// Which users, courses and instances a pass looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Only those in the temporary table `only_user`.
+    pub users: bool,
+    /// Only those in `only_course`.
+    pub courses: bool,
+    /// Only those in `only_instance`.
+    pub instances: bool,
+}
+
+impl View {
+    /// The whole site.
+    pub const ALL: Self = Self { users: false, courses: false, instances: false };
+
+    /// Adds what a rule's SQL writes behind a column: `x.userid :among_users`.
+    pub(super) fn fragments(self, params: Params) -> Params {
+        let among = |limited: bool, table: &str, column: &str| {
+            if limited { format!("IN (SELECT o.{column} FROM {table} o)") } else { "IS NOT NULL".to_owned() }
+        };
+        params
+            .fragment("among_users", among(self.users, "only_user", "userid"))
+            .fragment("among_courses", among(self.courses, "only_course", "courseid"))
+            .fragment("among_instances", among(self.instances, "only_instance", "enrolid"))
+    }
+}
+
+pub(super) fn prepare(conn: &mut Conn) {
+    conn.temporary("only_user", "userid BIGINT NOT NULL PRIMARY KEY");
+    conn.temporary("only_course", "courseid BIGINT NOT NULL PRIMARY KEY");
+    conn.temporary("only_instance", "enrolid BIGINT NOT NULL PRIMARY KEY");
+    conn.temporary("touched", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
+}
+
+/// Limits the next pass of `method` to these courses: the instances in them, all their users.
+///
+/// # Errors
+/// The engine's.
+pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Result<View, DbError> {
+    let params = Params::new().with("method", method);
+    conn.exec("DELETE FROM only_course", &params).await?;
+    let mut bulk = Bulk::new(conn.dialect(), "only_course", "courseid");
+    for course in courses {
+        bulk.push(conn, &[Field::Int(*course)]).await?;
+    }
+    bulk.finish(conn).await?;
+    conn.exec("DELETE FROM only_instance", &params).await?;
+    conn.exec(
+        "INSERT INTO only_instance (enrolid) SELECT e.id FROM {enrol} e JOIN only_course o ON o.courseid = e.courseid WHERE e.enrol = :method",
+        &params,
+    )
+    .await?;
+    conn.analyse("only_course").await?;
+    conn.analyse("only_instance").await?;
+    Ok(View { users: false, courses: true, instances: true })
+}
+
+/// Limits the next pass of a rule to what this run has changed so far: its users, and the instances that the rule's
+/// section `concerned` names, in the courses `minded` if there are such; `None` if none is concerned.
+///
+/// # Errors
+/// The engine's.
+pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>) -> Result<Option<View>, DbError> {
+    let Some(concerned) = section(rule.sql, "concerned") else { return Ok(None) };
+    let params = work
+        .params()
+        .with("method", rule.method)
+        .with("component", rule.component())
+        // In a run that is cut, this very rule may have followed in other courses already.
+        .with("itself", rule.name)
+        .fragment("concerned", concerned)
+        .fragment("minded", minded.map_or_else(|| "IS NOT NULL".to_owned(), |ids| format!("IN ({})", id_list(ids))));
+    let conn = &mut *work.conn;
+    conn.exec("DELETE FROM touched", &params).await?;
+    let touched = conn
+        .exec(
+            "INSERT INTO touched (userid, courseid) SELECT DISTINCT c.userid, c.courseid FROM {enrold_change} c
+              WHERE c.run = :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL AND c.kind NOT IN ('buffer.add', 'buffer.remove')
+                AND c.cause <> :itself",
+            &params,
+        )
+        .await?;
+    if touched == 0 {
+        return Ok(None);
+    }
+    conn.analyse("touched").await?;
+    conn.exec("DELETE FROM only_instance", &params).await?;
+    let instances = "INSERT INTO only_instance (enrolid)
+        SELECT DISTINCT t.enrolid FROM (:concerned) t JOIN {enrol} e ON e.id = t.enrolid WHERE e.courseid :minded";
+    if conn.exec(instances, &params).await? == 0 {
+        return Ok(None);
+    }
+    conn.exec("DELETE FROM only_user", &params).await?;
+    conn.exec("INSERT INTO only_user (userid) SELECT DISTINCT t.userid FROM touched t", &params).await?;
+    conn.analyse("only_instance").await?;
+    conn.analyse("only_user").await?;
+    Ok(Some(View { users: true, courses: false, instances: true }))
+}
+
+/// Limits the next pass of a rule to the users whose cohort memberships this run has changed; cohort sync also to the
+/// instances of those cohorts. `None` if no membership has changed.
+///
+/// # Errors
+/// The engine's.
+pub async fn of_cohorts(work: &mut Work<'_>, rule: &Rule) -> Result<Option<View>, DbError> {
+    let changed = "c.run = :run AND c.state = 0 AND c.kind IN ('cohort-member.add', 'cohort-member.remove')";
+    let params = work.params().with("method", rule.method).fragment("changed", changed);
+    let conn = &mut *work.conn;
+    conn.exec("DELETE FROM only_user", &params).await?;
+    let users = "INSERT INTO only_user (userid) SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :changed";
+    if conn.exec(users, &params).await? == 0 {
+        return Ok(None);
+    }
+    conn.analyse("only_user").await?;
+    let instances = rule.method == "cohort";
+    if instances {
+        conn.exec("DELETE FROM only_instance", &params).await?;
+        conn.exec(
+            "INSERT INTO only_instance (enrolid) SELECT e.id FROM {enrol} e WHERE e.enrol = :method
+                AND e.customint1 IN (SELECT DISTINCT c.itemid FROM {enrold_change} c WHERE :changed)",
+            &params,
+        )
+        .await?;
+        conn.analyse("only_instance").await?;
+    }
+    Ok(Some(View { users: true, courses: false, instances }))
+}
