@@ -9,7 +9,6 @@ mod default_roles;
 mod feed;
 mod grace;
 mod groups;
-mod nightly;
 pub mod origins;
 mod persons;
 mod readiness;
@@ -22,7 +21,6 @@ pub mod trend;
 pub use account::SetReport;
 pub use default_roles::DefaultRoles;
 pub use feed::{Feed, Stale, feeds};
-pub use nightly::DroppedSet;
 pub use readiness::{Readiness, readiness};
 pub use terms::Terms;
 
