@@ -15,8 +15,8 @@ use crate::moodle::site::Site;
 use crate::report::{Code, Problem};
 use crate::run::history::Claim;
 use crate::run::{Dropped, Engine, Report, RunError, SetOrder, history, require_ready};
-use crate::sets::{Readiness, readiness};
 use crate::sets::roster::Standing;
+use crate::sets::{Readiness, readiness};
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Sent, Verdict};
 use crate::source::{self, Destination, SetError, Snapshot, TakeError, Taken};
 
