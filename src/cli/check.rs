@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
-use crate::cli::{Exit, Setting, open, output};
-use crate::files::{self, Entry, FileProblem, Kind, Reading};
-use crate::problem::{Code, Problem};
+use crate::cli::{Exit, Setting, operator, output};
+use crate::files::Kind;
+use crate::front::check::Check;
+use crate::problem::Problem;
 use crate::report::words::pick;
 
 /// The words of `check`.
@@ -41,16 +42,11 @@ struct Told {
 }
 
 pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
-    let mut file = open(&options.file)?;
-    let zone = setting.settings.site.timezone.unwrap_or(chrono_tz::UTC);
-    let reading = Reading { kind: options.kind, fallback: setting.settings.flatfile.encoding_fallback, zone };
-    let scan = match files::scan(&mut file, &reading) {
-        Ok(scan) => scan,
-        Err(FileProblem::Rejected(problem)) => return Ok(rejected(setting, options, problem)),
-        Err(FileProblem::Io(error)) => {
-            return Err(anyhow::Error::new(error).context(options.file.display().to_string()));
-        }
+    let check = match Check::of(&operator(), &setting.settings, &options.file, options.kind)? {
+        Ok(check) => check,
+        Err(problem) => return Ok(rejected(setting, options, problem)),
     };
+    let scan = &check.scan;
     let mut checked = Checked {
         file: options.file.display().to_string(),
         kind: scan.kind.to_string(),
@@ -67,36 +63,22 @@ pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> 
     if !setting.json {
         describe(setting, &checked);
     }
-    let mut reader = files::read(&mut file, &scan, &reading)?;
-    for entry in reader.by_ref() {
-        if let Entry::Bad(problem) = entry? {
-            let message = problem.text(setting.locale());
-            if setting.json {
-                checked.problems.push(Told { problem, message });
-            } else {
-                output::line(&format!("  {:<18} {message}", problem.code));
-            }
-        }
-    }
-    let tally = reader.tally();
-    let empty = tally.read + tally.bad == 0;
-    if empty {
-        let problem = Problem::new(0, Code::FileEmpty, checked.file.clone(), "");
+    let counts = check.problems(|problem| {
         let message = problem.text(setting.locale());
         if setting.json {
             checked.problems.push(Told { problem, message });
         } else {
             output::line(&format!("  {:<18} {message}", problem.code));
         }
-    }
-    (checked.records, checked.blank, checked.failed) = (tally.read + tally.bad, tally.blank, tally.bad);
+    })?;
+    (checked.records, checked.blank, checked.failed) = (counts.records, counts.blank, counts.failed);
     if setting.json {
         output::json(&checked);
     } else {
         let words = pick(setting.locale(), "lines, of which cannot be read:", "lignes, dont illisibles :");
         output::line(&format!("{} {words} {}", checked.records, checked.failed));
     }
-    Ok(if checked.failed > 0 || empty { Exit::RowErrors } else { Exit::Done })
+    Ok(if counts.failed > 0 || counts.records == 0 { Exit::RowErrors } else { Exit::Done })
 }
 
 fn describe(setting: &Setting, checked: &Checked) {

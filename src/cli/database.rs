@@ -1,10 +1,8 @@
 //! `enrold db init` and `enrold db migrate`: tables.
-//! It must not touch a database in which Moodle's tables stand, but for enrold's own.
+//! It must not know which tables there are.
 
-use crate::cli::{Exit, Setting, output};
-use crate::clock;
-use crate::db::{Conn, migrate, schema_version};
-use crate::moodle::install;
+use crate::cli::{Exit, Setting, operator, output};
+use crate::front::database;
 
 /// The words of `db`.
 #[derive(Debug, clap::Subcommand)]
@@ -21,31 +19,17 @@ pub enum Command {
 
 pub(super) async fn run(setting: &Setting, command: &Command) -> anyhow::Result<Exit> {
     let mut done = serde_json::Map::new();
-    let database = setting.database()?;
-    let mut conn = match command {
-        Command::Init { .. } => database.creating().connect().await?,
-        Command::Migrate => database.connect().await?,
-    };
-    if matches!(command, Command::Migrate)
-        && !install::present_tables(&mut conn).await?.iter().any(|table| table == "user")
-    {
-        anyhow::bail!(
-            "there is no Moodle in this database (no table {}user): check database.url and database.prefix; for an empty database 'enrold db init'",
-            conn.prefix()
-        );
-    }
-    if let Command::Init { sample } = command {
-        refuse_second_moodle(&mut conn).await?;
-        let tables = install::create_tables(&mut conn).await?;
-        done.insert("moodle_tables".to_owned(), tables.into());
-        if *sample {
-            install::load_sample(&mut conn).await?;
+    let (database, who) = (setting.database()?, operator());
+    let versions = match command {
+        Command::Init { sample } => {
+            let made = database::init(&who, database, *sample).await?;
+            done.insert("moodle_tables".to_owned(), made.moodle_tables.into());
+            done.insert("sample".to_owned(), (*sample).into());
+            made.migrations
         }
-        done.insert("sample".to_owned(), (*sample).into());
-    }
-    let versions = migrate(&mut conn, clock::real()).await?;
-    conn.close().await;
-    done.insert("migrations".to_owned(), versions.clone().into());
+        Command::Migrate => database::bring_up_to_date(&who, &database).await?,
+    };
+    done.insert("migrations".to_owned(), versions.into());
     if setting.json {
         output::json(&done);
     } else {
@@ -54,15 +38,4 @@ pub(super) async fn run(setting: &Setting, command: &Command) -> anyhow::Result<
         }
     }
     Ok(Exit::Done)
-}
-
-/// Before any table is made: enrold's tables serve one Moodle.
-async fn refuse_second_moodle(conn: &mut Conn) -> anyhow::Result<()> {
-    match schema_version(conn).await? {
-        Some((_, prefix)) if prefix != conn.prefix() => anyhow::bail!(
-            "this database's enrold tables serve the table prefix '{prefix}', not '{}': one Moodle per database",
-            conn.prefix()
-        ),
-        _ => Ok(()),
-    }
 }

@@ -2,17 +2,12 @@
 //! without one, here. It must not know why the run was held.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
-use crate::cli::{Exit, Setting, import, mails, output, progress};
-use crate::clock::StopWatch;
-use crate::daemon::decide::{self, Decided};
-use crate::lease::{LEADER, Lease};
-use crate::outcome::{Observer, State};
+use crate::cli::{Exit, Setting, import, operator, output, progress};
+use crate::front::{Decided, Front};
+use crate::outcome::Observer;
+use crate::outcome::Past;
 use crate::report::words::pick;
-use crate::run::Engine;
-use crate::run::decision::{self, Decision};
-use crate::run::history::{self, Past};
 
 /// The words of both commands.
 #[derive(Debug, clap::Args)]
@@ -25,74 +20,38 @@ pub struct Options {
 }
 
 pub(super) async fn approve(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
-    let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
+    let (front, who) = (setting.front()?, operator());
     if !options.yes && !setting.json && std::io::stdin().is_terminal() {
-        let preview = engine.rehearse_approval(options.run).await?;
+        let preview = front.rehearse_approval(&who, options.run).await?;
         progress::clear(setting.quiet);
         output::report(&preview, setting.locale());
         if !import::confirmed(setting)? {
             return Ok(Exit::Failed);
         }
     }
-    decide(setting, &engine, options.run, Decision::Approve).await
+    let decided = front.approve(&who, options.run).await?;
+    show(setting, &front, options.run, decided).await
 }
 
 pub(super) async fn reject(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
-    let engine = setting.engine(Observer::none())?;
-    decide(setting, &engine, options.run, Decision::Reject).await
+    let front = setting.front_observed(Observer::none())?;
+    let decided = front.reject(&operator(), options.run).await?;
+    show(setting, &front, options.run, decided).await
 }
 
-async fn decide(setting: &Setting, engine: &Engine, run: i64, decision: Decision) -> anyhow::Result<Exit> {
-    let decided = if is_led(engine).await? {
-        match by_the_daemon(engine, run, decision).await? {
-            Some(decided) => decided,
-            None => return Ok(recorded(setting, run)),
-        }
-    } else {
-        decide::carry_out(engine, run, decision).await?
-    };
-    progress::clear(setting.quiet || setting.json);
+async fn show(setting: &Setting, front: &Front, run: i64, decided: Option<Decided>) -> anyhow::Result<Exit> {
     match decided {
-        Decided::Applied(report) => {
+        None => Ok(recorded(setting, run)),
+        Some(Decided::Applied(report)) => {
             setting.show(&report);
-            mails::after(setting).await;
+            front.send_after().await;
             Ok(Exit::of_report(&report))
         }
-        Decided::Rejected(past) => Ok(rejected(setting, &past)),
-    }
-}
-
-async fn is_led(engine: &Engine) -> anyhow::Result<bool> {
-    let mut conn = engine.database.connect().await?;
-    crate::run::require_ready(&mut conn).await?;
-    let led = Lease::is_held(&mut conn, LEADER, engine.settings.run.lease_ttl.as_secs()).await?;
-    conn.close().await;
-    Ok(led)
-}
-
-/// Records the decision and waits until the daemon has carried it out; `None` if that takes longer than `--wait`.
-async fn by_the_daemon(engine: &Engine, run: i64, decision: Decision) -> anyhow::Result<Option<Decided>> {
-    engine.held(run).await?;
-    let mut conn = engine.database.connect().await?;
-    if !decision::record(&mut conn, run, decision, engine.clock.now()).await? {
-        anyhow::bail!("run {run} was decided by somebody else just now");
-    }
-    let waiting = StopWatch::start();
-    while u128::from(waiting.millis()) < engine.wait.as_millis() {
-        let Some(past) = history::find(&mut conn, run).await? else {
-            anyhow::bail!("run {run} is not in the history any more");
-        };
-        match State::parse(&past.state) {
-            Some(State::Held) if past.decision.is_empty() => anyhow::bail!("{}", past.message),
-            Some(State::Approved) if !decision::is_under_way(&mut conn, run).await? => {
-                let child = decision::child(&mut conn, run).await?.map_or(run, |child| child.run);
-                return Ok(engine.recall(child).await?.map(|report| Decided::Applied(Box::new(report))));
-            }
-            Some(State::Rejected) => return Ok(Some(Decided::Rejected(Box::new(past)))),
-            _ => tokio::time::sleep(Duration::from_millis(200)).await,
+        Some(Decided::Rejected(past)) => {
+            progress::clear(setting.quiet || setting.json);
+            Ok(rejected(setting, &past))
         }
     }
-    Ok(None)
 }
 
 fn recorded(setting: &Setting, run: i64) -> Exit {

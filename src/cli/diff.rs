@@ -1,9 +1,9 @@
 //! `enrold diff SOURCE`: what the next set of a source would do now; nothing is written.
 //! It must not know how a set is fetched or compared.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::cli::{Exit, Setting, progress};
+use crate::cli::{Exit, Setting, operator};
 
 /// The words of `diff`.
 #[derive(Debug, clap::Args)]
@@ -14,14 +14,8 @@ pub struct Options {
     files: Vec<PathBuf>,
 }
 
-pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
-    let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
-    let files: Vec<&Path> = options.files.iter().map(PathBuf::as_path).collect();
-    let report = match files.as_slice() {
-        [] => engine.sync_source(&options.source, true).await?,
-        files => engine.import_set(&options.source, files, true).await?,
-    };
-    progress::clear(setting.quiet || setting.json);
+pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
+    let report = setting.front()?.diff(&operator(), &options.source, options.files).await?;
     setting.show(&report);
     Ok(Exit::of_report(&report))
 }

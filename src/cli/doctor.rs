@@ -3,16 +3,16 @@
 
 use serde_json::json;
 
-use crate::cli::{Exit, Setting, output};
-use crate::doctor::{self, Level};
+use crate::cli::{Exit, Setting, operator, output};
+use crate::doctor::Level;
+use crate::front::Examined;
+use crate::outcome::Observer;
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Exit> {
-    let database = setting.database()?;
-    let mut findings = doctor::run(&database, &setting.settings, setting.clock.now()).await;
-    findings.extend(doctor::open_files(&database, &setting.loaded));
-    let works = doctor::can_work(&findings);
+    let front = setting.front_observed(Observer::none())?;
+    let Examined { findings, can_work } = front.doctor(&operator(), &setting.loaded).await;
     if setting.json {
-        output::json(&json!({ "can_work": works, "findings": findings }));
+        output::json(&json!({ "can_work": can_work, "findings": findings }));
     } else {
         for finding in findings.iter().filter(|finding| !setting.quiet || finding.level > Level::Ok) {
             let mark = match finding.level {
@@ -23,5 +23,5 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Exit> {
             output::line(&format!("{mark:<8} {:<22} {}", finding.code, finding.text(setting.locale())));
         }
     }
-    Ok(if works { Exit::Done } else { Exit::Failed })
+    Ok(if can_work { Exit::Done } else { Exit::Failed })
 }

@@ -2,14 +2,14 @@
 //! It must not read the file itself.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::cli::{Exit, Misuse, Setting, mails, output, progress};
+use crate::cli::{Exit, Setting, operator, output, progress};
 use crate::config::{CourseKey, UserKey};
 use crate::files::Kind;
+use crate::front::{Given, Misuse};
 use crate::outcome::State;
 use crate::report::words::pick;
-use crate::run::Import;
 
 /// The words of `import`.
 #[derive(Debug, clap::Args)]
@@ -38,23 +38,17 @@ pub struct Options {
 }
 
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
-    let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
-    if let Some(source) = &options.source {
-        return set(setting, &options, source).await;
-    }
-    let [file] = options.files.as_slice() else {
-        return Err(Misuse("name one file; only a set of a source has several (--source NAME)".to_owned()).into());
+    let (front, who) = (setting.front()?, operator());
+    let Options { files, source, simulate, yes, kind, user_key, course_key } = options;
+    let given = match (source, files.as_slice()) {
+        (Some(source), _) => Given::Set { source, files },
+        (None, [file]) => Given::File { path: file.clone(), kind, user_key, course_key },
+        (None, _) => {
+            return Err(Misuse("name one file; only a set of a source has several (--source NAME)".to_owned()).into());
+        }
     };
-    let import = Import {
-        path: file.clone(),
-        kind: options.kind,
-        user_key: options.user_key,
-        course_key: options.course_key,
-        dropped: None,
-    };
-    let asks = !options.yes && !options.simulate && !setting.json && std::io::stdin().is_terminal();
-    if asks {
-        let preview = engine.import(&import, true).await?;
+    if !yes && !simulate && !setting.json && std::io::stdin().is_terminal() {
+        let preview = front.import(&who, &given, true).await?;
         progress::clear(setting.quiet);
         output::report(&preview, setting.locale());
         if preview.state != State::Simulated {
@@ -64,33 +58,9 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
             return Ok(Exit::Failed);
         }
     }
-    let report = engine.import(&import, options.simulate).await?;
-    progress::clear(setting.quiet || setting.json);
+    let report = front.import(&who, &given, simulate).await?;
     setting.show(&report);
-    mails::after(setting).await;
-    Ok(Exit::of_report(&report))
-}
-
-/// The files of a full set.
-async fn set(setting: &Setting, options: &Options, source: &str) -> anyhow::Result<Exit> {
-    let engine = setting.engine(progress::watch(setting.quiet || setting.json))?;
-    let files: Vec<&Path> = options.files.iter().map(PathBuf::as_path).collect();
-    let asks = !options.yes && !options.simulate && !setting.json && std::io::stdin().is_terminal();
-    if asks {
-        let preview = engine.import_set(source, &files, true).await?;
-        progress::clear(setting.quiet);
-        output::report(&preview, setting.locale());
-        if preview.state != State::Simulated {
-            return Ok(Exit::of_report(&preview));
-        }
-        if !confirmed(setting)? {
-            return Ok(Exit::Failed);
-        }
-    }
-    let report = engine.import_set(source, &files, options.simulate).await?;
-    progress::clear(setting.quiet || setting.json);
-    setting.show(&report);
-    mails::after(setting).await;
+    front.send_after().await;
     Ok(Exit::of_report(&report))
 }
 

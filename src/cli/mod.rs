@@ -1,5 +1,5 @@
 //! The command line: what was typed, who does it, and the exit code.
-//! It must not know SQL or bytes: every command goes through the library's front door.
+//! It must not know SQL or bytes: every command asks at the library's front door, and shows the answer.
 
 mod check;
 mod config;
@@ -24,14 +24,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::{ArgAction, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{ConfigProblems, Loaded, LogLevel, Settings, Sources};
 use crate::db::Database;
+use crate::front::{Front, Misuse, Who};
 use crate::outcome::{Note, Observer, Report, RunError, State};
-use crate::run::Engine;
 
 /// How a command ended; other programs rely on these numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,11 +163,6 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
-/// Words that do not go together.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Misuse(String);
-
 /// What every command is given.
 pub(crate) struct Setting {
     settings: Arc<Settings>,
@@ -188,21 +183,20 @@ impl Setting {
         Ok(Database::new(url, &settings.database.prefix, lock, settings.database.connect_timeout)?)
     }
 
-    /// The front door of runs.
-    fn engine(&self, observer: Observer) -> anyhow::Result<Engine> {
-        Ok(Engine {
-            database: Arc::new(self.database()?),
-            settings: Arc::clone(&self.settings),
-            clock: self.clock,
-            wait: self.wait,
-            observer,
-            rules: &crate::rules::RULES,
-            stop: tokio_util::sync::CancellationToken::new(),
-        })
+    /// The front door, with a progress bar where a person watches.
+    fn front(&self) -> anyhow::Result<Front> {
+        self.front_observed(progress::watch(self.quiet || self.json))
     }
 
-    /// Shows the report of a run as JSON or text.
+    /// The front door; `observer` is told of each moment of a run.
+    fn front_observed(&self, observer: Observer) -> anyhow::Result<Front> {
+        let (database, settings) = (Arc::new(self.database()?), Arc::clone(&self.settings));
+        Ok(Front::new(database, settings, self.clock, self.wait, observer, CancellationToken::new()))
+    }
+
+    /// Shows the report of a run as JSON or text, in the place of its progress bar.
     fn show(&self, report: &Report) {
+        progress::clear(self.quiet || self.json);
         if self.json {
             output::json(&crate::report::document(report, self.locale()));
         } else if !(self.quiet && report.state == State::Done && report.notes.is_empty() && report.breaches.is_empty())
@@ -261,7 +255,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(options) => run::run(&setting, &options, sources, log).await,
         Command::Import(options) => import::run(&setting, options).await,
         Command::Sync(options) => sync::run(&setting, options).await,
-        Command::Diff(options) => diff::run(&setting, &options).await,
+        Command::Diff(options) => diff::run(&setting, options).await,
         Command::Check(options) => check::run(&setting, &options),
         Command::Runs(options) => runs::run(&setting, &options).await,
         Command::Tasks => tasks::run(&setting).await,
@@ -272,7 +266,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Db(command) => database::run(&setting, &command).await,
         Command::Demo(options) => demo::run(&setting, &options, sources, log).await,
         Command::Doctor => doctor::run(&setting).await,
-        Command::Hook(options) => hook::run(&options).await,
+        Command::Hook(options) => hook::run(options).await,
     }
 }
 
@@ -309,13 +303,16 @@ fn asked_level(cli: &Cli) -> Option<LogLevel> {
     }
 }
 
-/// Opens a regular file that a person named, with the name in the error: a pipe would wait for ever.
-fn open(path: &std::path::Path) -> anyhow::Result<std::fs::File> {
-    let problem = || format!("cannot open {}", path.display());
-    if !std::fs::metadata(path).with_context(problem)?.is_file() {
-        anyhow::bail!("{}: not a regular file", problem());
-    }
-    std::fs::File::open(path).with_context(problem)
+/// Who types: the name of the account, or its number where `/etc/passwd` does not know it.
+fn operator() -> Who {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = known.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(&uid)).then(|| name.to_owned())
+    });
+    Who::Operator { account: name.unwrap_or(uid) }
 }
 
 #[cfg(test)]

@@ -4,15 +4,14 @@
 use anyhow::anyhow;
 use serde_json::Value;
 
-use crate::change::problems;
-use crate::cli::{Exit, Setting, output};
+use crate::cli::{Exit, Setting, operator, output};
 use crate::config::Locale;
-use crate::db::{Conn, Params};
+use crate::front::{Detail, Front};
+use crate::outcome::Past;
 use crate::outcome::SetReport;
+use crate::outcome::{Observer, RunError};
 use crate::problem::Problem;
 use crate::report::{inert, set, words};
-use crate::run::history::{self, Past};
-use crate::run::hold::Shelf;
 
 /// The words of `runs`.
 #[derive(Debug, clap::Args)]
@@ -42,32 +41,26 @@ enum Csv {
     Roles,
 }
 
-/// The states of runs whose plan and errors lie in the state directory.
-const KEPT: [&str; 3] = ["held", "rejected", "approved"];
-
 pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
-    let mut conn = setting.database()?.connect().await?;
-    match options.run {
-        None => list(setting, &mut conn, options).await?,
-        Some(run) => {
-            let past = history::find(&mut conn, run).await?.ok_or_else(|| anyhow!("there is no run {run}"))?;
-            match options.csv {
-                Some(Csv::Places) => places(&past)?,
-                Some(Csv::Problems) => wrong(setting, &mut conn, &past).await?,
-                Some(Csv::Roles) => output::line(set::roles_csv(&of_set(&past)?).trim_end()),
-                None => whole(setting, &mut conn, &past).await?,
-            }
-        }
+    let (front, who) = (setting.front_observed(Observer::none())?, operator());
+    let Some(run) = options.run else {
+        list(setting, &front.runs(&who, options.limit, options.all).await?);
+        return Ok(Exit::Done);
+    };
+    let past = front.run(&who, run).await?.ok_or_else(|| anyhow!("there is no run {run}"))?;
+    match options.csv {
+        Some(Csv::Places) => places(&past)?,
+        Some(Csv::Problems) => wrong(setting, &front, &past).await?,
+        Some(Csv::Roles) => output::line(set::roles_csv(&of_set(&past)?).trim_end()),
+        None => whole(setting, &front, &past).await?,
     }
-    conn.close().await;
     Ok(Exit::Done)
 }
 
-async fn list(setting: &Setting, conn: &mut Conn, options: &Options) -> anyhow::Result<()> {
-    let runs = history::list(conn, options.limit, options.all).await?;
+fn list(setting: &Setting, runs: &[Past]) {
     if setting.json {
         output::json(&runs);
-        return Ok(());
+        return;
     }
     output::line(&format!(
         "{:>6}  {:<19}  {:<16} {:<15} {:>7} {:>7}  {}",
@@ -85,29 +78,20 @@ async fn list(setting: &Setting, conn: &mut Conn, options: &Options) -> anyhow::
             past.source
         ));
     }
-    Ok(())
 }
 
 fn moment(unix: i64) -> String {
     chrono::DateTime::from_timestamp(unix, 0).map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
 }
 
-async fn whole(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Result<()> {
+async fn whole(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<()> {
     if !setting.json {
         headline(setting.locale(), past);
     }
     let mut told = Told { json: setting.json, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
-    if KEPT.contains(&past.state.as_str()) {
-        let shelf = Shelf::of(&setting.settings.state.path, past.run);
-        match (shelf.lines(&shelf.errors()), shelf.lines(&shelf.plan())) {
-            (Ok(errors), Ok(plan)) => {
-                errors.iter().for_each(|error| told.error(error));
-                plan.into_iter().for_each(|change| told.change(change));
-            }
-            (Err(error), _) | (_, Err(error)) => eprintln!("enrold: the kept plan cannot be shown: {error}"),
-        }
-    } else {
-        journal(conn, past.run, &mut told).await?;
+    match front.details(past, true, |detail| told.add(detail)).await {
+        Err(error @ RunError::State { .. }) => eprintln!("enrold: the kept plan cannot be shown: {error}"),
+        read => read?,
     }
     if setting.json {
         let mut document = serde_json::to_value(past)?;
@@ -129,14 +113,9 @@ fn places(past: &Past) -> anyhow::Result<()> {
 }
 
 /// What is wrong with the lines or rows of a run as CSV.
-async fn wrong(setting: &Setting, conn: &mut Conn, past: &Past) -> anyhow::Result<()> {
+async fn wrong(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<()> {
     let mut told = Told { json: true, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
-    if KEPT.contains(&past.state.as_str()) {
-        let shelf = Shelf::of(&setting.settings.state.path, past.run);
-        shelf.lines(&shelf.errors())?.iter().for_each(|error| told.error(error));
-    } else {
-        errors(conn, past.run, &mut told).await?;
-    }
+    front.details(past, false, |detail| told.add(detail)).await?;
     let text = |error: &Value, name: &str| match &error[name] {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
@@ -190,11 +169,17 @@ struct Told {
 }
 
 impl Told {
-    fn error(&mut self, error: &Value) {
+    fn add(&mut self, detail: Detail) {
+        match detail {
+            Detail::Error(error) => self.error(error),
+            Detail::Change(change) => self.change(change),
+        }
+    }
+
+    fn error(&mut self, mut error: Value) {
         let problem: Option<Problem> = serde_json::from_value(error.clone()).ok();
         let message = problem.map_or_else(String::new, |problem| problem.text(self.locale));
         if self.json {
-            let mut error = error.clone();
             error["message"] = message.into();
             self.errors.push(error);
         } else {
@@ -219,65 +204,4 @@ impl Told {
             text("role"),
         ));
     }
-}
-
-async fn errors(conn: &mut Conn, run: i64, told: &mut Told) -> anyhow::Result<()> {
-    let params = Params::new().with("run", run);
-    let errors = format!("SELECT {} FROM {{enrold_error}} WHERE run = :run ORDER BY line", problems::COLUMNS);
-    conn.each(&errors, &params, |row| {
-        told.error(&serde_json::to_value(problems::of_row(&row)).unwrap_or_default());
-        Ok(())
-    })
-    .await?;
-    Ok(())
-}
-
-async fn journal(conn: &mut Conn, run: i64, told: &mut Told) -> anyhow::Result<()> {
-    errors(conn, run, told).await?;
-    let params = Params::new().with("run", run);
-    let changes = "SELECT c.seq, c.kind, c.state, c.line, c.userid, u.username, c.courseid, s.shortname, c.roleid, r.shortname, c.enrolid, c.contextid,
-            c.component, c.itemid, c.groupid, c.targetid, c.status, c.timestart, c.timeend, c.oldstatus, c.oldtimestart, c.oldtimeend, c.lastenrol, c.oldrow
-        FROM {enrold_change} c LEFT JOIN {user} u ON u.id = c.userid LEFT JOIN {course} s ON s.id = c.courseid LEFT JOIN {role} r ON r.id = c.roleid
-       WHERE c.run = :run ORDER BY c.seq";
-    let names = [
-        "seq",
-        "kind",
-        "state",
-        "line",
-        "userid",
-        "username",
-        "courseid",
-        "course",
-        "roleid",
-        "role",
-        "enrolid",
-        "contextid",
-        "component",
-        "itemid",
-        "groupid",
-        "targetid",
-        "status",
-        "timestart",
-        "timeend",
-        "oldstatus",
-        "oldtimestart",
-        "oldtimeend",
-        "lastenrol",
-        "oldrow",
-    ];
-    conn.each(changes, &params, |row| {
-        let mut change = serde_json::Map::new();
-        for (at, name) in names.iter().enumerate().filter(|(at, _)| !row.is_null(*at)) {
-            let value = match *name {
-                "kind" | "component" | "username" | "course" | "role" => row.text(at).into(),
-                "oldrow" => serde_json::from_str(&row.text(at)).unwrap_or_default(),
-                _ => row.int(at).into(),
-            };
-            change.insert((*name).to_owned(), value);
-        }
-        told.change(Value::Object(change));
-        Ok(())
-    })
-    .await?;
-    Ok(())
 }

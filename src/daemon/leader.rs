@@ -4,15 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::StopWatch;
 use crate::daemon::DaemonError;
 use crate::daemon::shared::Shared;
-use crate::db::{Conn, DbError};
+use crate::db::DbError;
 use crate::fault;
-use crate::lease::{Heart, LEADER, Lease, RUN};
-use crate::mail::MAIL;
-use crate::outcome::RunError;
-use crate::run::{decision, history, require_ready};
+use crate::front::lead::{self, Beat, Lead};
+use crate::lease::Heart;
 use crate::web::Role;
 
 /// How often a daemon that stands by asks for the lease, at least.
@@ -20,7 +17,8 @@ const ASK: Duration = Duration::from_secs(2);
 
 /// Takes, keeps and gives back the leader lease until the daemon stops.
 pub async fn keep(shared: Arc<Shared>) {
-    let mut leader = Leader { conn: None, lease: None, renewed: StopWatch::start(), said: String::new(), away: None };
+    let lead = Lead::new(Arc::clone(&shared.database));
+    let mut leader = Leader { lead, said: String::new(), away: None };
     loop {
         let ttl = shared.settings().run.lease_ttl;
         let beat = tokio::time::timeout(ttl, leader.beat(&shared, ttl)).await;
@@ -28,7 +26,7 @@ pub async fn keep(shared: Arc<Shared>) {
         let pause = match beat.unwrap_or_else(silent) {
             Ok(()) => {
                 leader.reached(&shared);
-                if leader.lease.is_some() { ttl / 4 } else { ASK }
+                if leader.lead.is_held() { ttl / 4 } else { ASK }
             }
             Err(error) => {
                 leader.unreachable(&shared, ttl, &error);
@@ -49,41 +47,20 @@ pub async fn keep(shared: Arc<Shared>) {
 /// [`DaemonError::Led`] when a daemon keeps it, or the engine's.
 pub async fn take_once(shared: &Shared) -> Result<Heart, DaemonError> {
     let ttl = shared.settings().run.lease_ttl.as_secs();
-    let mut conn = shared.database.connect().await.map_err(RunError::from)?;
-    require_ready(&mut conn).await?;
-    let waiting = StopWatch::start();
-    loop {
-        Lease::bury(&mut conn, LEADER).await.map_err(RunError::from)?;
-        if let Some(lease) = Lease::take(&mut conn, LEADER, ttl).await.map_err(RunError::from)? {
-            conn.close().await;
-            shared.set_leads(true);
-            return Ok(lease.beat(Arc::clone(&shared.database), ttl));
-        }
-        if u128::from(waiting.millis()) >= shared.wait.as_millis() {
-            let holder = Lease::holder(&mut conn, LEADER).await.map_err(RunError::from)?;
-            return Err(DaemonError::Led(holder.map(|(holder, _)| holder).unwrap_or_default()));
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+    let heart = lead::take_once(&shared.database, ttl, shared.wait).await?.map_err(DaemonError::Led)?;
+    shared.set_leads(true);
+    Ok(heart)
 }
 
 /// Gives back the lease, and that of a run that was dropped, on a connection of its own; another daemon takes over at
 /// once.
 pub async fn give_back(shared: &Shared) {
     fault::step("leaving");
-    if let Ok(mut conn) = shared.database.connect_with(Duration::from_secs(1)).await {
-        // A lease that cannot be given back runs out by itself.
-        drop(Lease::release_own(&mut conn, RUN).await);
-        drop(Lease::release_own(&mut conn, MAIL).await);
-        drop(Lease::release_own(&mut conn, LEADER).await);
-        conn.close().await;
-    }
+    lead::give_back(&shared.database).await;
 }
 
 struct Leader {
-    conn: Option<Conn>,
-    lease: Option<Lease>,
-    renewed: StopWatch,
+    lead: Lead,
     said: String,
     /// What the database last said, while it does not answer.
     away: Option<String>,
@@ -91,48 +68,30 @@ struct Leader {
 
 impl Leader {
     async fn beat(&mut self, shared: &Shared, ttl: Duration) -> Result<(), DbError> {
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => shared.database.connect_uncounted(Duration::from_secs(2)).await?,
+        let lost = || {
+            shared.set_leads(false);
+            tracing::warn!("another daemon has taken the lead; standing by");
         };
-        let outcome = self.lead(shared, ttl, &mut conn).await;
-        if outcome.as_ref().map_or_else(|error| matches!(error, DbError::Transient { .. }), |()| true) {
-            self.conn = Some(conn);
-        }
-        outcome
-    }
-
-    async fn lead(&mut self, shared: &Shared, ttl: Duration, conn: &mut Conn) -> Result<(), DbError> {
-        if let Some(lease) = &self.lease {
-            if lease.renew(conn).await? {
-                self.renewed = StopWatch::start();
-            } else {
-                self.lease = None;
-                shared.set_leads(false);
-                tracing::warn!("another daemon has taken the lead; standing by");
-            }
-        }
-        if self.lease.is_none() {
-            Lease::bury(conn, LEADER).await?;
-            self.lease = Lease::take(conn, LEADER, ttl.as_secs()).await?;
-            self.renewed = StopWatch::start();
-            if self.lease.is_none() {
-                let holder = Lease::holder(conn, LEADER).await?.map(|(holder, _)| holder).unwrap_or_default();
+        match self.lead.beat(ttl, lost).await? {
+            Beat::Follows(holder) => {
                 let standing = format!("standing by: {holder} leads");
                 self.say(&standing);
                 shared.set_awaits(standing);
                 shared.role(Role::Standby(holder));
                 return Ok(());
             }
-            fault::step("leading");
-            self.say("this daemon leads");
+            Beat::Leads { anew: true } => {
+                fault::step("leading");
+                self.say("this daemon leads");
+            }
+            Beat::Leads { anew: false } => {}
         }
         shared.role(Role::Leader);
         shared.set_leads(true);
-        let (held, effects) = history::pending(conn).await?;
-        shared.status.held(held.max(0) as usize);
-        shared.status.metrics().effects_pending(effects.max(0) as usize);
-        if held > 0 && !decision::recorded(conn).await?.is_empty() {
+        let waiting = self.lead.waiting().await?;
+        shared.status.held(waiting.held);
+        shared.status.metrics().effects_pending(waiting.effects);
+        if waiting.decisions {
             shared.decisions_wait();
         }
         Ok(())
@@ -162,7 +121,7 @@ impl Leader {
             self.away = Some(text);
         }
         // Somebody else may lead by now.
-        if u128::from(self.renewed.millis()) > ttl.as_millis() {
+        if self.lead.has_run_out(ttl) {
             shared.set_leads(false);
             shared.status.metrics().leader(false);
         }

@@ -1,7 +1,6 @@
 //! The daemon: wires the drop directory, the schedules, the leader lease, systemd and the health pages around one worker.
 //! It must not know the command line or the form of the log, nor what a file asks for.
 
-pub mod decide;
 mod later;
 mod leader;
 mod mailer;
@@ -13,11 +12,10 @@ pub mod signals;
 mod tasks;
 mod worker;
 
-pub use mailer::log_round;
 pub use service::{Daemon, DaemonError};
 pub use shared::Reporter;
 
-use crate::db::{Database, DbError, Params};
+use crate::db::DbError;
 use crate::outcome::{Report, RunError, State};
 
 /// An error that every other job would meet as well: the database, another run, Moodle's own task.
@@ -33,17 +31,6 @@ fn is_of_all(error: &RunError) -> bool {
 /// Conflicts with other writers are none, and neither is what the database lacks for everybody.
 fn may_be_its_own(error: &RunError) -> bool {
     matches!(error, RunError::Db(db) if db.may_be_of_the_job())
-}
-
-/// Whether the database answers somebody else now.
-async fn answers(database: &Database) -> bool {
-    let asked = async {
-        let mut conn = database.connect().await?;
-        let one = conn.number("SELECT 1", &Params::new()).await?;
-        conn.close().await;
-        Ok::<_, DbError>(one == 1)
-    };
-    asked.await.unwrap_or(false)
 }
 
 /// Why a run failed or is held, by code, and whose bytes came again.

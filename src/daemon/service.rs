@@ -15,7 +15,6 @@ use crate::daemon::worker::Worker;
 use crate::daemon::{leader, mailer};
 use crate::db::{Database, DbError};
 use crate::outcome::RunError;
-use crate::run::require_ready;
 use crate::schedule::ticker::{Ticker, TickerError};
 use crate::web::{Serving, WebError, serve};
 
@@ -199,13 +198,7 @@ async fn told_to_stop(signals: &mut Signals, reloads: &mut bool) {
 
 /// A database that answers must be ready; one that does not answer is waited for.
 async fn check_database(shared: &Shared) -> Result<(), RunError> {
-    let checked = async {
-        let mut conn = shared.database.connect().await?;
-        require_ready(&mut conn).await?;
-        conn.close().await;
-        Ok(())
-    };
-    match checked.await {
+    match shared.front().ready().await {
         Err(RunError::Db(error @ (DbError::Connect(_) | DbError::Lost(_) | DbError::Transient { .. }))) => {
             tracing::error!("{error}; trying again until it answers");
             shared.status.database(Err(error.to_string()));

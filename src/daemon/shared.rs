@@ -14,8 +14,8 @@ use crate::daemon::notify::Notify as Systemd;
 use crate::daemon::progress::Progress;
 use crate::db::Database;
 use crate::fault;
+use crate::front::Front;
 use crate::outcome::{Moment, Observer, Report};
-use crate::run::Engine;
 use crate::web::{Role, Status};
 
 /// Who is told of each run: a command that shows them to a person.
@@ -158,8 +158,8 @@ impl Shared {
         self.status.role(role);
     }
 
-    /// The front door of runs under the settings in force; its runs feed the watchdog.
-    pub fn engine(&self) -> Engine {
+    /// The front door under the settings in force; its runs feed the watchdog.
+    pub fn front(&self) -> Front {
         let (progress, mail) = (self.progress.clone(), Arc::clone(&self.mail));
         let observer = Observer::new(move |moment| {
             progress.step();
@@ -169,15 +169,8 @@ impl Shared {
             step(moment);
             std::future::ready(())
         });
-        Engine {
-            database: Arc::clone(&self.database),
-            settings: self.settings(),
-            clock: self.clock,
-            wait: self.wait,
-            observer,
-            rules: &crate::rules::RULES,
-            stop: self.cut_off.clone(),
-        }
+        let (database, stop) = (Arc::clone(&self.database), self.cut_off.clone());
+        Front::new(database, self.settings(), self.clock, self.wait, observer, stop)
     }
 }
 

@@ -8,19 +8,16 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::clock::StopWatch;
-use crate::config::Settings;
+use crate::daemon::log_run;
 use crate::daemon::shared::Shared;
-use crate::daemon::{answers, log_run};
-use crate::db::{Conn, DbError};
+use crate::db::DbError;
+use crate::fault;
+use crate::front::tasks::planned;
+use crate::front::{Forgotten, Who};
 use crate::inbox::Removed;
-use crate::mail;
-use crate::moodle::site::Site;
 use crate::moodle::site::zone;
 use crate::outcome::{Report, RunError, State};
-use crate::run::hold::Shelf;
-use crate::run::{SyncOrder, decision, history, jobs};
 use crate::schedule::{self, Planned, RESCAN, RETENTION, store};
-use crate::{fault, inbox};
 
 /// How long the site's time zone is believed before it is read again.
 const ZONE_KEPT: u64 = 3_600_000;
@@ -65,17 +62,12 @@ fn is_put_off(since: i64, now: i64) -> bool {
     (since..minute).contains(&now)
 }
 
-/// The moment before which something is older than `days`; `None` where it is kept for ever.
-fn older(days: u32, now: i64) -> Option<i64> {
-    (days > 0).then(|| now - i64::from(days) * 86_400)
-}
-
 impl Tasks {
     /// The tasks that the settings plan; nothing is known of earlier runs yet.
     pub fn new(shared: Arc<Shared>) -> Self {
         let settings = shared.settings();
         Self {
-            planned: schedule::tasks(&settings),
+            planned: planned(&settings),
             last: HashMap::new(),
             deferred: HashMap::new(),
             lost: HashMap::new(),
@@ -91,12 +83,12 @@ impl Tasks {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn begin(&mut self, conn: &mut Conn) -> Result<(), RunError> {
+    pub async fn begin(&mut self) -> Result<(), RunError> {
         self.since = self.shared.clock.now();
-        self.read_zone(conn).await?;
+        self.read_zone().await?;
         self.last.clear();
         self.deferred.clear();
-        for last in store::list(conn).await? {
+        for last in self.shared.front().last_of_tasks().await? {
             let success = (last.succeeded > 0).then_some(last.succeeded);
             self.shared.status.metrics().task_known(&last.name, success);
             if ![store::RUNNING, store::DEFERRED].contains(&last.result.as_str()) {
@@ -113,7 +105,7 @@ impl Tasks {
 
     /// New settings are in force.
     pub fn adopt(&mut self) {
-        self.planned = schedule::tasks(&self.shared.settings());
+        self.planned = planned(&self.shared.settings());
         self.zone_read = StopWatch::start();
         self.zone = zone(&self.shared.settings(), None);
     }
@@ -152,11 +144,10 @@ impl Tasks {
 
     async fn run(&mut self, name: &str, now: i64) -> Result<(), RunError> {
         self.shared.working(format!("running the task {name}"));
-        let mut conn = self.shared.database.connect().await?;
         if self.zone_read.millis() > ZONE_KEPT {
-            self.read_zone(&mut conn).await?;
+            self.read_zone().await?;
         }
-        store::begin(&mut conn, name, now).await?;
+        self.shared.front().task_begins(name, now).await?;
         fault::step("task-begun");
         let outcome = match self.work(name, now).await {
             Err(error @ RunError::Db(DbError::Lost(_))) if self.is_its_own(name).await => {
@@ -165,11 +156,9 @@ impl Tasks {
             outcome => outcome?,
         };
         self.lost.remove(name);
-        let ended = self.shared.clock.now();
         let result = outcome.state.map_or(store::DEFERRED, State::as_str);
-        store::end(&mut conn, name, ended, result, outcome.run, &outcome.message).await?;
+        self.shared.front().task_ends(name, result, outcome.run, &outcome.message).await?;
         fault::step("task-ended");
-        conn.close().await;
         let Some(state) = outcome.state else {
             tracing::info!(task.name = name, "the task {name} is deferred to the next minute: {}", outcome.message);
             self.deferred.insert(name.to_owned(), now);
@@ -189,16 +178,14 @@ impl Tasks {
     async fn is_its_own(&mut self, name: &str) -> bool {
         let tries = self.lost.entry(name.to_owned()).or_default();
         *tries += 1;
-        *tries >= self.shared.settings().limits.tries && answers(&self.shared.database).await
+        *tries >= self.shared.settings().limits.tries && self.shared.front().answers().await
     }
 
     async fn work(&self, name: &str, now: i64) -> Result<Outcome, RunError> {
         match name {
             RETENTION => self.retention(now).await,
             RESCAN => Ok(self.rescan()),
-            source if self.shared.settings().sources.contains_key(source) => self.source(source).await,
-            job if jobs::all().any(|known| known == job) => self.job(job).await,
-            _ => Ok(Outcome::failed(format!("there is no task {name}"))),
+            _ => self.job(name).await,
         }
     }
 
@@ -211,20 +198,11 @@ impl Tasks {
         }
     }
 
-    /// One run for the one job.
+    /// The run of a job, or of the set of a source.
     async fn job(&self, name: &str) -> Result<Outcome, RunError> {
-        let order = SyncOrder { defers: true, ..SyncOrder::of(name) };
-        self.outcome(self.shared.engine().sync(&order, false).await)
-    }
-
-    /// One run for the set of a source.
-    async fn source(&self, name: &str) -> Result<Outcome, RunError> {
-        self.outcome(self.shared.engine().sync_source(name, false).await)
-    }
-
-    fn outcome(&self, ended: Result<Report, RunError>) -> Result<Outcome, RunError> {
-        match ended {
-            Ok(report) => {
+        match self.shared.front().sync_task(&Who::Daemon, name).await {
+            Ok(None) => Ok(Outcome::failed(format!("there is no task {name}"))),
+            Ok(Some(report)) => {
                 self.told(&report);
                 let run = (report.run > 0).then_some(report.run);
                 Ok(Outcome { run, ..Outcome::of(report.state, String::new()) })
@@ -239,56 +217,13 @@ impl Tasks {
     }
 
     async fn retention(&self, now: i64) -> Result<Outcome, RunError> {
-        let settings = self.shared.settings();
-        let runs = self.forget(&settings, now).await?;
-        let copies = self.old_copies(&settings, now).await?;
-        let removed = inbox::retain(&settings, now).map_err(|error| error.to_string());
-        let (state, message) = match (removed, copies) {
-            (Ok(removed), Ok(copies)) => {
-                let Removed { archives, reports } = removed;
+        Ok(match self.shared.front().retain(&Who::Daemon, now).await? {
+            Ok(Forgotten { files: Removed { archives, reports }, copies, runs }) => {
                 let files = format!("{archives} applied files, {reports} reports, {copies} held copies");
-                (State::Done, format!("removed: {files}, {runs} runs without a change"))
+                Outcome::of(State::Done, format!("removed: {files}, {runs} runs without a change"))
             }
-            (Err(message), _) | (_, Err(message)) => (State::Failed, message),
-        };
-        Ok(Outcome::of(state, message))
-    }
-
-    /// Mails that ended long ago are forgotten with the reports, then runs that changed nothing; gives how many runs.
-    async fn forget(&self, settings: &Settings, now: i64) -> Result<u64, RunError> {
-        let retention = &settings.retention;
-        let mut conn = self.shared.database.connect().await?;
-        if let Some(before) = older(retention.reports_days, now) {
-            mail::store::forget(&mut conn, before).await?;
-        }
-        let runs = match older(retention.quiet_runs_days, now) {
-            Some(before) => history::forget_quiet(&mut conn, before).await?,
-            None => 0,
-        };
-        conn.close().await;
-        Ok(runs)
-    }
-
-    /// Removes the copies of held runs that were decided long ago; gives how many, or what the disk said.
-    async fn old_copies(&self, settings: &Settings, now: i64) -> Result<Result<u64, String>, RunError> {
-        let kept = match Shelf::kept(&settings.state.path) {
-            Ok(kept) => kept,
-            Err(error) => return Ok(Err(format!("{}: {error}", settings.state.path.display()))),
-        };
-        let Some(before) = older(settings.retention.reports_days, now).filter(|_| !kept.is_empty()) else {
-            return Ok(Ok(0));
-        };
-        let mut conn = self.shared.database.connect().await?;
-        let decided = decision::decided_before(&mut conn, before).await?;
-        conn.close().await;
-        let mut removed = 0;
-        for run in kept.into_iter().filter(|run| decided.contains(run)) {
-            if let Err(error) = Shelf::of(&settings.state.path, run).remove() {
-                return Ok(Err(format!("the copy of run {run}: {error}")));
-            }
-            removed += 1;
-        }
-        Ok(Ok(removed))
+            Err(message) => Outcome::failed(message),
+        })
     }
 
     fn told(&self, report: &Report) {
@@ -299,9 +234,8 @@ impl Tasks {
         }
     }
 
-    async fn read_zone(&mut self, conn: &mut Conn) -> Result<(), RunError> {
-        let site = Site::read(conn).await?;
-        self.zone = zone(&self.shared.settings(), Some(&site));
+    async fn read_zone(&mut self) -> Result<(), RunError> {
+        self.zone = self.shared.front().zone().await?;
         self.zone_read = StopWatch::start();
         Ok(())
     }

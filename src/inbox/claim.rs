@@ -10,8 +10,7 @@ use super::{Found, InboxError, names};
 use crate::disk::{Dir, RegularFile, Status, TooLarge, is_stopped};
 use crate::fault;
 use crate::outcome::Claim;
-use crate::run::{Dropped, Import};
-use crate::sets::DroppedSet;
+use crate::run::{Dropped, DroppedSet, Import};
 
 /// A file that is ours until its end is known.
 #[derive(Clone, Debug)]

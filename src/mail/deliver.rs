@@ -17,6 +17,7 @@ use crate::mail::post::{Post, Refused};
 use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER};
 use crate::moodle::site::Site;
 use crate::moodle::site::zone;
+use crate::outcome::Round;
 
 /// The lease of whoever sends.
 pub const MAIL: &str = "mail";
@@ -29,25 +30,6 @@ const FIRST_PAUSE: i64 = 60;
 const LONGEST_PAUSE: i64 = 4 * 3_600;
 /// How often the mark of a mail that has left is tried, a second apart.
 const MARKS: u32 = 30;
-
-/// What a round came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Round {
-    /// Mails that the server took.
-    pub sent: u64,
-    /// Mails that it refused for now; they are tried again.
-    pub put_off: u64,
-    /// Mails that it refused for good.
-    pub failed: u64,
-    /// Mails that were given up because their time was over.
-    pub given_up: u64,
-    /// Mails to users who get none.
-    pub skipped: u64,
-    /// Mails that wait after the round.
-    pub waiting: u64,
-    /// Why the round ended before everything was tried.
-    pub problem: Option<String>,
-}
 
 /// Sends what is due. `None` if mails are off, nothing is to do, or another process sends now.
 ///

@@ -7,8 +7,11 @@ use crate::config::Settings;
 use crate::db::{Conn, DbError, Params};
 use crate::mail::outbox::state;
 
+/// The kind of the mail about a source whose sets have stopped coming.
+pub const SOURCE_STALE: &str = "source-stale";
+
 /// What operators are told.
-pub(super) struct Word {
+pub struct Word {
     /// The kind of the mail.
     pub kind: &'static str,
     /// The run that it is about, or 0.
@@ -29,7 +32,7 @@ pub(super) struct Word {
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn queue(conn: &mut Conn, settings: &Settings, to: &[String], word: &Word) -> Result<u64, DbError> {
+pub async fn queue(conn: &mut Conn, settings: &Settings, to: &[String], word: &Word) -> Result<u64, DbError> {
     let name = "SELECT COALESCE(MIN(f.fullname), '') FROM {course} f WHERE f.category = 0";
     let site = conn.row(name, &Params::new()).await?.map(|row| row.text(0)).unwrap_or_default();
     let letter = json!({ "site": site, "subject": word.subject, "body": word.body });

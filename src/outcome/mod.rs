@@ -5,12 +5,16 @@ mod claim;
 mod default_roles;
 mod error;
 mod moment;
+mod past;
 mod report;
+mod round;
 mod set;
 
 pub use claim::Claim;
 pub use default_roles::DefaultRoles;
 pub use error::{RunError, RunResult};
 pub use moment::{Moment, Observer};
+pub use past::Past;
 pub use report::{Breach, Lines, Meanwhile, Note, PROBLEMS_SHOWN, ReadAs, Report, RuleReport, Skipped, State};
+pub use round::Round;
 pub use set::{Figures, PlaceKind, Point, RoleValue, Roster, SetPlace, SetReport, Stale, median};

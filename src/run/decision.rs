@@ -3,8 +3,9 @@
 
 use crate::db::{Conn, DbError, Params};
 use crate::outcome::Claim;
+use crate::outcome::Past;
 use crate::outcome::State;
-use crate::run::history::{COLUMNS, Past, past};
+use crate::run::history::{COLUMNS, past};
 
 /// Records what somebody decided of a held run, for the daemon to do. False if it is not held, or decided already.
 ///

@@ -5,55 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::db::{Conn, DbError, Params, Row};
 use crate::outcome::Claim;
+use crate::outcome::Past;
 use crate::outcome::SetReport;
 use crate::outcome::{Report, State};
 use crate::run::decision;
-
-/// A row of the history.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Past {
-    /// The run's number.
-    pub run: i64,
-    /// `import`, `sync flatfile`, `approve`.
-    pub kind: String,
-    /// The file, or the task.
-    pub source: String,
-    /// How it ended.
-    pub state: String,
-    /// The run's clock in Unix seconds.
-    pub clock: i64,
-    /// When it began and ended by the real clock, Unix seconds.
-    pub started: i64,
-    /// See `started`; 0 while it runs.
-    pub ended: i64,
-    /// The held run that this one decided, or 0.
-    pub parent: i64,
-    /// The digest of the bytes.
-    pub sha256: String,
-    /// The report's numbers as JSON.
-    pub counts: serde_json::Value,
-    /// Why it failed, if it did.
-    pub message: String,
-    /// What was recorded for a held run and is not done yet: `approve`, `reject`, or nothing.
-    pub decision: String,
-    /// Which file it was.
-    #[serde(skip)]
-    pub claim: Claim,
-}
-
-impl Past {
-    /// The digest of the bytes that were dropped: of a set, those of its manifest or archive, not those of the snapshot.
-    /// `None` for a set of a time when it was not kept.
-    pub fn dropped_sha256(&self) -> Option<&str> {
-        let flat = self.kind == "import";
-        self.counts["dropped"].as_str().or_else(|| flat.then_some(self.sha256.as_str()))
-    }
-
-    /// True if the run was of the very file that stands so and has this digest.
-    pub fn is_of(&self, claim: &Claim) -> bool {
-        self.claim.stands_as(claim) && self.dropped_sha256() == Some(claim.sha256.as_str())
-    }
-}
 
 pub(super) const COLUMNS: &str = "id, kind, source, state, clock, started, COALESCE(ended, 0), COALESCE(parent, 0), COALESCE(sha256, ''), COALESCE(counts, 'null'), COALESCE(message, ''), COALESCE(decision, ''), COALESCE(device, 0), COALESCE(inode, 0), COALESCE(size, 0), COALESCE(mtime, 0), COALESCE(token, '')";
 

@@ -9,6 +9,7 @@ pub mod history;
 pub mod hold;
 pub mod jobs;
 mod life;
+mod nightly;
 mod opened;
 mod order;
 mod parts;
@@ -16,6 +17,7 @@ pub mod spool;
 mod tries;
 
 pub use life::require_ready;
+pub use nightly::DroppedSet;
 pub use order::{Dropped, Import, SyncOrder};
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::Database;
-use crate::outcome::{Observer, Report, RunError, RunResult, State};
+use crate::outcome::{Observer, Past, Report, RunError, RunResult, State};
 use crate::reconcile::Rule;
 use crate::sets::SetOrder;
 
@@ -104,7 +106,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`RunError::Undecidable`] when the run is not held.
-    pub async fn reject(&self, run: i64) -> RunResult<history::Past> {
+    pub async fn reject(&self, run: i64) -> RunResult<Past> {
         let past = self.held(run).await?;
         let mut conn = self.database.connect().await?;
         if !decision::decide(&mut conn, run, State::Rejected, "").await? {
@@ -115,7 +117,7 @@ impl Engine {
             // The decision stands; retention removes it with the rest.
             tracing::warn!(run.id = run, "run {run} is rejected, its table of courses cannot be removed now: {error}");
         }
-        Ok(history::Past { state: State::Rejected.as_str().to_owned(), ..past })
+        Ok(Past { state: State::Rejected.as_str().to_owned(), ..past })
     }
 
     /// The report of a run of the history; `None` if there is no such run.
@@ -143,7 +145,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`RunError::Undecidable`] when there is no such run or it is not held.
-    pub async fn held(&self, run: i64) -> RunResult<history::Past> {
+    pub async fn held(&self, run: i64) -> RunResult<Past> {
         let mut conn = self.database.connect().await?;
         require_ready(&mut conn).await?;
         let past = history::find(&mut conn, run).await?;

@@ -9,7 +9,6 @@ pub mod database;
 mod feed;
 mod grace;
 mod groups;
-mod nightly;
 mod order;
 pub mod origins;
 mod persons;
@@ -21,7 +20,6 @@ pub mod terms;
 pub mod trend;
 
 pub use feed::{Feed, feeds};
-pub use nightly::DroppedSet;
 pub use order::SetOrder;
 pub use readiness::{Readiness, readiness};
 pub use terms::Terms;

@@ -15,10 +15,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock;
-use crate::mail::Round;
+use crate::outcome::Round;
 use crate::outcome::{Report, State};
 use crate::problem::Code;
-use crate::run::jobs;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,7 +27,7 @@ pub const UNLISTED: &str = "unlisted";
 
 /// Kinds of runs whose series stand at 0 from the start, so that the first run is seen as an increase.
 fn kinds() -> impl Iterator<Item = String> {
-    ["import", "approve"].into_iter().map(str::to_owned).chain(jobs::all().map(|job| format!("sync {job}")))
+    ["import", "approve"].into_iter().map(str::to_owned).chain(crate::front::jobs().map(|job| format!("sync {job}")))
 }
 
 /// How a run of the daemon ends.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use enrold::clock::Clock;
 use enrold::db::Params;
-use enrold::mail::{Round, deliver, store};
+use enrold::mail::{deliver, store};
+use enrold::outcome::Round;
 
 use crate::campus::user;
 use crate::mails_queue::with_mails;

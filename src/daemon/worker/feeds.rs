@@ -1,17 +1,13 @@
 //! What the worker looks at each minute beside its jobs: feeds that have gone stale, files of sets that were superseded.
-//! It must not know when a feed is stale; `sets` says so.
+//! It must not know when a feed is stale; the front says so.
 
 use std::collections::HashSet;
-
-use chrono_tz::Tz;
 
 use super::{Worker, text};
 use crate::clock::StopWatch;
 use crate::config::Locale;
-use crate::db::Conn;
-use crate::outcome::Stale;
-use crate::sets::{Feed, feeds};
-use crate::{inbox, mail, report};
+use crate::front::{FeedState, Front};
+use crate::report;
 
 /// Milliseconds between two looks.
 const MINUTE: u64 = 60_000;
@@ -54,29 +50,21 @@ impl Worker {
         if self.settings.sources.is_empty() || !self.feeds.is_due() {
             return Ok(());
         }
-        let now = self.shared.clock.now();
-        let mut conn = self.shared.database.connect().await.map_err(text)?;
-        if let Err(error) = inbox::settle_all(&mut conn, &self.shared.engine()).await {
-            tracing::warn!("a decided file keeps its name for now: {error}");
+        let front = self.shared.front();
+        front.settle().await.map_err(text)?;
+        for state in front.feeds(self.tasks.zone(), Some(self.feeds.since)).await.map_err(text)? {
+            self.shared.status.metrics().source(&state.feed.source, state.feed.last, state.stale.is_some());
+            self.tell_feed(&state);
+            self.mail_feed(&front, &state).await?;
         }
-        for feed in feeds(&mut conn, &self.settings).await.map_err(text)? {
-            let Some(source) = self.settings.sources.get(&feed.source) else { continue };
-            let zone = source.timezone.unwrap_or(self.tasks.zone());
-            let stale = feed.stale(source, zone, now, Some(self.feeds.since));
-            self.shared.status.metrics().source(&feed.source, feed.last, stale.is_some());
-            self.tell_feed(&feed.source, stale, zone);
-            if let Some(stale) = stale {
-                self.mail_feed(&mut conn, &feed, stale, zone, now).await?;
-            }
-        }
-        conn.close().await;
         Ok(())
     }
 
-    fn tell_feed(&mut self, source: &str, stale: Option<Stale>, zone: Tz) {
-        match stale {
+    fn tell_feed(&mut self, state: &FeedState) {
+        let source = state.feed.source.as_str();
+        match state.stale {
             Some(stale) if self.feeds.stale.insert(source.to_owned()) => {
-                let why = report::feed::stale(stale, zone, Locale::En);
+                let why = report::feed::stale(stale, state.zone, Locale::En);
                 tracing::warn!(source.name = source, "the source {source} is stale: {why}");
             }
             None if self.feeds.stale.remove(source) => {
@@ -87,19 +75,12 @@ impl Worker {
     }
 
     /// The outbox knows what was queued before this daemon began; what cannot be queued now is at the next look.
-    async fn mail_feed(
-        &mut self,
-        conn: &mut Conn,
-        feed: &Feed,
-        stale: Stale,
-        zone: Tz,
-        now: i64,
-    ) -> Result<(), String> {
-        let spell = (feed.source.clone(), feed.spell(stale));
+    async fn mail_feed(&mut self, front: &Front, state: &FeedState) -> Result<(), String> {
+        let Some(spell) = state.spell() else { return Ok(()) };
         if self.feeds.mailed.contains(&spell) || !self.settings.smtp.enabled {
             return Ok(());
         }
-        if mail::tell_stale(conn, &self.settings, feed, stale, zone, now).await.map_err(text)? {
+        if front.mail_stale(state).await.map_err(text)? {
             self.feeds.mailed.insert(spell);
             self.shared.mail.notify_one();
         }

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 
 use super::{Next, Worker};
-use crate::daemon::{answers, is_of_all, may_be_its_own};
+use crate::daemon::{is_of_all, may_be_its_own};
 use crate::disk::{Dir, blocking};
+use crate::front::Who;
 use crate::inbox::{Claimed, Ending, Job, Look};
 use crate::outcome::{Note, Report, RunError};
 use crate::{fault, inbox};
@@ -67,12 +68,7 @@ impl Worker {
         }
         let name = inbox::shown(&claimed.name);
         self.shared.working(format!("applying {name}"));
-        let engine = self.shared.engine();
-        let ended = match &job.source {
-            Some(source) => engine.drop_set(source, &claimed.set()).await,
-            None => engine.import(&claimed.import(), false).await,
-        };
-        match ended {
+        match self.shared.front().apply(&Who::Daemon, &claimed, job.source.as_deref()).await {
             Ok(report) => {
                 fault::step("run-ended");
                 self.told(&report);
@@ -86,7 +82,7 @@ impl Worker {
     /// Why a set must be left as it lies, so that it keeps its place.
     async fn waits(&self, dir: &Dir, job: &Job) -> Result<Option<RunError>, RunError> {
         match (&job.source, &job.found.working) {
-            (Some(source), None) => self.shared.engine().waits(source, dir, &job.found.name).await,
+            (Some(source), None) => self.shared.front().waits(source, dir, &job.found.name).await,
             _ => Ok(None),
         }
     }
@@ -121,9 +117,8 @@ impl Worker {
             let told = format!("it was written to after run {} had read it, and is read again whole", report.run);
             return self.written_to(claimed, &told);
         }
-        let settled = inbox::finish(&self.shared.database, &self.settings, claimed, report, ending).await.map(|_| ());
-        match settled {
-            Ok(()) => {
+        match inbox::finish(&self.shared.database, &self.settings, claimed, report, ending).await {
+            Ok(_) => {
                 self.later.forget(&claimed.token);
                 self.later.forget(&inbox::shown(&claimed.name));
             }
@@ -144,7 +139,7 @@ impl Worker {
 
     async fn failed(&mut self, job: &Job, claimed: &Claimed, name: &str, error: RunError) -> Next {
         self.shared.status.metrics().run_broke("import");
-        if may_be_its_own(&error) && answers(&self.shared.database).await {
+        if may_be_its_own(&error) && self.shared.front().answers().await {
             return self.refused(job, claimed, name, &error).await;
         }
         if is_of_all(&error) {
@@ -192,8 +187,8 @@ impl Worker {
 
     /// The file fails: what comes after it, the next set of its source too, does not wait for it any more.
     async fn given_up(&mut self, job: &Job, claimed: &Claimed, name: &str, tries: u32, error: &RunError) -> Next {
-        let engine = self.shared.engine();
-        match engine.give_up(&claimed.dropped(), job.source.as_deref(), tries, &error.to_string()).await {
+        let (front, source) = (self.shared.front(), job.source.as_deref());
+        match front.give_up(&Who::Daemon, claimed, source, tries, &error.to_string()).await {
             Ok(report) => {
                 self.told(&report);
                 self.feeds.changed |= job.source.is_some();

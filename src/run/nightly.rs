@@ -1,5 +1,6 @@
 //! A source from its second database, or from files that somebody names, to a run: fetched, then made true.
 //! It must not run a set itself, nor know schedules; a source that fails is a failed run that changed nothing.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -16,8 +17,8 @@ use crate::outcome::{Report, RunError};
 use crate::problem::{Code, Problem};
 use crate::run::{Dropped, Engine, history, require_ready};
 use crate::sets::SetOrder;
-use crate::sets::readiness::{Readiness, readiness};
 use crate::sets::roster::Standing;
+use crate::sets::{Readiness, readiness};
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Sent, Verdict};
 use crate::source::{self, Destination, SetError, Snapshot, TakeError, Taken};
 

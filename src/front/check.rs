@@ -1,0 +1,74 @@
+//! A flat file looked through without a database: its form, and every line that cannot be read.
+//! It must not say that a line is right: only the site knows its accounts, courses and roles.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use crate::config::Settings;
+use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
+use crate::front::{Who, told};
+use crate::problem::{Code, Problem};
+
+/// A file whose form is known.
+pub struct Check {
+    /// What it is.
+    pub scan: Scan,
+    file: File,
+    reading: Reading,
+    shown: String,
+}
+
+/// Its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Records: lines that ask for something, readable or not.
+    pub records: u64,
+    /// Blank lines.
+    pub blank: u64,
+    /// Records that cannot be read.
+    pub failed: u64,
+}
+
+impl Check {
+    /// Opens a regular file, and no pipe, which would wait for ever, and finds its form out: `kind`, or what its first line
+    /// tells. A file that is refused as a whole gives the problem.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read.
+    pub fn of(who: &Who, settings: &Settings, path: &Path, kind: Option<Kind>) -> io::Result<Result<Self, Problem>> {
+        let shown = path.display().to_string();
+        who.asks(format_args!("check {shown}"));
+        let cannot = format!("cannot open {shown}");
+        if !fs::metadata(path).map_err(told(&cannot))?.is_file() {
+            return Err(io::Error::other(format!("{cannot}: not a regular file")));
+        }
+        let mut file = File::open(path).map_err(told(&cannot))?;
+        let zone = settings.site.timezone.unwrap_or(chrono_tz::UTC);
+        let reading = Reading { kind, fallback: settings.flatfile.encoding_fallback, zone };
+        match files::scan(&mut file, &reading) {
+            Ok(scan) => Ok(Ok(Self { scan, file, reading, shown })),
+            Err(FileProblem::Rejected(problem)) => Ok(Err(problem)),
+            Err(FileProblem::Io(error)) => Err(told(shown)(error)),
+        }
+    }
+
+    /// Reads the file to its end and tells each problem when it is found; a file without a record has one as well.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn problems(mut self, mut tell: impl FnMut(Problem)) -> Result<Counts, FileProblem> {
+        let mut reader = files::read(&mut self.file, &self.scan, &self.reading)?;
+        for entry in reader.by_ref() {
+            if let Entry::Bad(problem) = entry? {
+                tell(problem);
+            }
+        }
+        let tally = reader.tally();
+        let records = tally.read + tally.bad;
+        if records == 0 {
+            tell(Problem::new(0, Code::FileEmpty, self.shown, ""));
+        }
+        Ok(Counts { records, blank: tally.blank, failed: tally.bad })
+    }
+}

@@ -1,0 +1,122 @@
+//! Decisions on held runs: rehearsed, carried out here or recorded for the daemon that leads, and what follows for the file.
+//! It must not know why a run was held.
+
+use std::time::Duration;
+
+use crate::clock::StopWatch;
+use crate::fault;
+use crate::front::{Front, Who};
+use crate::inbox;
+use crate::lease::{LEADER, Lease};
+use crate::outcome::Past;
+use crate::outcome::{Report, RunError, RunResult, State};
+use crate::run::decision::{self, Decision};
+use crate::run::history;
+
+/// What a decision came to.
+#[derive(Debug)]
+pub enum Decided {
+    /// The run that applied what was held.
+    Applied(Box<Report>),
+    /// The run that was put aside.
+    Rejected(Box<Past>),
+}
+
+impl Front {
+    /// What approving a held run would do: the same way, rolled back. A run that is not held is refused, here and below
+    /// ([`RunError::Undecidable`]).
+    pub async fn rehearse_approval(&self, who: &Who, run: i64) -> RunResult<Report> {
+        who.asks(format_args!("rehearse the approval of run {run}"));
+        self.engine.rehearse_approval(run).await
+    }
+
+    /// Applies a held run: the daemon that leads does it, or without one this process. `None` if the decision is recorded
+    /// and the daemon has not carried it out within the time for which a run waits.
+    pub async fn approve(&self, who: &Who, run: i64) -> RunResult<Option<Decided>> {
+        self.decide(who, run, Decision::Approve).await
+    }
+
+    /// Puts a held run aside for good, as [`Front::approve`] applies it.
+    pub async fn reject(&self, who: &Who, run: i64) -> RunResult<Option<Decided>> {
+        self.decide(who, run, Decision::Reject).await
+    }
+
+    async fn decide(&self, who: &Who, run: i64, decision: Decision) -> RunResult<Option<Decided>> {
+        let mut conn = self.connect().await?;
+        let led = Lease::is_held(&mut conn, LEADER, self.engine.settings.run.lease_ttl.as_secs()).await?;
+        conn.close().await;
+        if led {
+            self.by_the_daemon(who, run, decision).await
+        } else {
+            self.carry_out(who, run, decision).await.map(Some)
+        }
+    }
+
+    /// Records the decision and waits until the daemon has carried it out; `None` if that takes longer than a run waits.
+    async fn by_the_daemon(&self, who: &Who, run: i64, decision: Decision) -> RunResult<Option<Decided>> {
+        who.asks(format_args!("{} run {run}, by the daemon", decision.as_str()));
+        let engine = &self.engine;
+        engine.held(run).await?;
+        let mut conn = engine.database.connect().await?;
+        if !decision::record(&mut conn, run, decision, engine.clock.now()).await? {
+            return Err(RunError::Undecidable(format!("run {run} was decided by somebody else just now")));
+        }
+        let waiting = StopWatch::start();
+        while u128::from(waiting.millis()) < engine.wait.as_millis() {
+            let Some(past) = history::find(&mut conn, run).await? else {
+                return Err(RunError::Undecidable(format!("run {run} is not in the history any more")));
+            };
+            match State::parse(&past.state) {
+                Some(State::Held) if past.decision.is_empty() => return Err(RunError::Undecidable(past.message)),
+                Some(State::Approved) if !decision::is_under_way(&mut conn, run).await? => {
+                    let child = decision::child(&mut conn, run).await?.map_or(run, |child| child.run);
+                    return Ok(engine.recall(child).await?.map(|report| Decided::Applied(Box::new(report))));
+                }
+                Some(State::Rejected) => return Ok(Some(Decided::Rejected(Box::new(past)))),
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The decisions that were recorded and are not carried out, in the order in which they were.
+    pub async fn recorded(&self) -> RunResult<Vec<(i64, Decision)>> {
+        let mut conn = self.engine.database.connect().await?;
+        let recorded = decision::recorded(&mut conn).await?;
+        conn.close().await;
+        Ok(recorded)
+    }
+
+    /// Carries a decision out here. A file that cannot be renamed now is renamed by the daemon's next start.
+    pub async fn carry_out(&self, who: &Who, run: i64, decision: Decision) -> RunResult<Decided> {
+        who.asks(format_args!("{} run {run}", decision.as_str()));
+        let engine = &self.engine;
+        let held = engine.held(run).await?;
+        let (decided, settled) = match decision {
+            Decision::Approve => {
+                let report = engine.approve(run).await?;
+                fault::step("decided");
+                let settled = inbox::settle_decided(engine, &held, Some(&report)).await;
+                (Decided::Applied(Box::new(report)), settled)
+            }
+            Decision::Reject => {
+                let past = engine.reject(run).await?;
+                fault::step("decided");
+                let settled = inbox::settle_decided(engine, &past, None).await;
+                (Decided::Rejected(Box::new(past)), settled)
+            }
+        };
+        if let Err(error) = settled {
+            tracing::error!(run.id = run, "run {run} is decided, but its file keeps its name for now: {error}");
+        }
+        Ok(decided)
+    }
+
+    /// Takes a recorded decision back that cannot be carried out: the run is held as before, and `reason` stands there.
+    pub async fn take_back(&self, run: i64, reason: &str) -> RunResult<()> {
+        let mut conn = self.engine.database.connect().await?;
+        decision::unrecord(&mut conn, run, reason).await?;
+        conn.close().await;
+        Ok(())
+    }
+}

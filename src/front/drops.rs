@@ -1,0 +1,61 @@
+//! What the daemon does with a file of the drop directory, from the claimed file to its last name.
+//! It must not choose the file, nor decide when it is tried again.
+
+use std::ffi::OsStr;
+
+use crate::disk::Dir;
+use crate::front::{Front, Who};
+use crate::inbox::{self, Claimed};
+use crate::lease::{Lease, RUN};
+use crate::outcome::{Report, RunError, RunResult};
+use crate::run::history;
+
+impl Front {
+    /// Applies a claimed file: a flat file, or a full set of `source`. One that came to a run before is not applied again.
+    pub async fn apply(&self, who: &Who, claimed: &Claimed, source: Option<&str>) -> RunResult<Report> {
+        who.asks(format_args!("apply {}", inbox::shown(&claimed.name)));
+        match source {
+            Some(source) => self.engine.drop_set(source, &claimed.set()).await,
+            None => self.engine.import(&claimed.import(), false).await,
+        }
+    }
+
+    /// Why a dropped set must be left where it lies for now: a held set of its source comes first.
+    pub async fn waits(&self, source: &str, dir: &Dir, name: &OsStr) -> RunResult<Option<RunError>> {
+        self.engine.waits(source, dir, name).await
+    }
+
+    /// Writes that a claimed file is not tried again after so many `tries`; `reason` is the database's last word.
+    pub async fn give_up(
+        &self,
+        who: &Who,
+        claimed: &Claimed,
+        source: Option<&str>,
+        tries: u32,
+        reason: &str,
+    ) -> RunResult<Report> {
+        who.asks(format_args!("give {} up", inbox::shown(&claimed.name)));
+        self.engine.give_up(&claimed.dropped(), source, tries, reason).await
+    }
+
+    /// Gives the files of decided runs their last names, where nobody could so far; one that still cannot be renamed is told
+    /// in the log.
+    pub async fn settle(&self) -> RunResult<()> {
+        let mut conn = self.engine.database.connect().await?;
+        if let Err(error) = inbox::settle_all(&mut conn, &self.engine).await {
+            tracing::warn!("a decided file keeps its name for now: {error}");
+        }
+        conn.close().await;
+        Ok(())
+    }
+
+    /// Goes on with what a run of this process has left that was cut off: its lease, its parts and effects. Gives what
+    /// still keeps the effects from being written.
+    pub async fn pick_up(&self) -> RunResult<Option<String>> {
+        let mut conn = self.engine.database.connect().await?;
+        Lease::release_own(&mut conn, RUN).await?;
+        let (_, effects) = history::pending(&mut conn).await?;
+        conn.close().await;
+        if effects > 0 { self.engine.finish_effects().await } else { Ok(None) }
+    }
+}

@@ -1,0 +1,148 @@
+//! The leader lease: one daemon of a database works, the others stand by.
+//! It must not run anything: a leader that was lost is stopped by the fence of the run, not here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::StopWatch;
+use crate::db::{Conn, Database, DbError};
+use crate::lease::{Heart, LEADER, Lease, RUN};
+use crate::mail::MAIL;
+use crate::outcome::RunResult;
+use crate::run::{decision, history, require_ready};
+
+/// Takes the lease for one pass, waiting for it at most `wait`; it beats until the [`Heart`] is dropped. `Err` inside is who
+/// leads.
+pub async fn take_once(database: &Arc<Database>, ttl: u64, wait: Duration) -> RunResult<Result<Heart, String>> {
+    let mut conn = database.connect().await?;
+    require_ready(&mut conn).await?;
+    let waiting = StopWatch::start();
+    loop {
+        Lease::bury(&mut conn, LEADER).await?;
+        if let Some(lease) = Lease::take(&mut conn, LEADER, ttl).await? {
+            conn.close().await;
+            return Ok(Ok(lease.beat(Arc::clone(database), ttl)));
+        }
+        if u128::from(waiting.millis()) >= wait.as_millis() {
+            return Ok(Err(holder(&mut conn).await?));
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Gives back the leader lease and those of whatever of this process was dropped, on a connection of its own; another daemon
+/// takes over at once.
+pub async fn give_back(database: &Database) {
+    if let Ok(mut conn) = database.connect_with(Duration::from_secs(1)).await {
+        for name in [RUN, MAIL, LEADER] {
+            // A lease that cannot be given back runs out by itself.
+            drop(Lease::release_own(&mut conn, name).await);
+        }
+        conn.close().await;
+    }
+}
+
+async fn holder(conn: &mut Conn) -> Result<String, DbError> {
+    Ok(Lease::holder(conn, LEADER).await?.map(|(holder, _)| holder).unwrap_or_default())
+}
+
+/// What a heartbeat came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// This process leads.
+    Leads {
+        /// It has just begun to.
+        anew: bool,
+    },
+    /// Another one leads: the holder as the lease names it.
+    Follows(String),
+}
+
+/// What waits for whoever leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Runs that are held.
+    pub held: usize,
+    /// Runs with parts or effects that are not written.
+    pub effects: usize,
+    /// Somebody has recorded a decision.
+    pub decisions: bool,
+}
+
+/// The lease as a process keeps it, heartbeat by heartbeat.
+pub struct Lead {
+    database: Arc<Database>,
+    conn: Option<Conn>,
+    lease: Option<Lease>,
+    renewed: StopWatch,
+}
+
+impl Lead {
+    /// Nothing is held yet.
+    pub fn new(database: Arc<Database>) -> Self {
+        Self { database, conn: None, lease: None, renewed: StopWatch::start() }
+    }
+
+    /// True while this process holds the lease, as far as it knows.
+    pub fn is_held(&self) -> bool {
+        self.lease.is_some()
+    }
+
+    /// True if the last heartbeat is so long ago (`ttl`) that somebody else may lead by now.
+    pub fn has_run_out(&self, ttl: Duration) -> bool {
+        u128::from(self.renewed.millis()) > ttl.as_millis()
+    }
+
+    /// Renews the lease or asks for it; `lost` is told at once when somebody else has taken it.
+    pub async fn beat(&mut self, ttl: Duration, lost: impl Fn()) -> Result<Beat, DbError> {
+        let mut conn = self.connection().await?;
+        let outcome = self.stand(&mut conn, ttl, lost).await;
+        self.keep(conn, outcome)
+    }
+
+    async fn stand(&mut self, conn: &mut Conn, ttl: Duration, lost: impl Fn()) -> Result<Beat, DbError> {
+        if let Some(lease) = &self.lease {
+            if lease.renew(conn).await? {
+                self.renewed = StopWatch::start();
+                return Ok(Beat::Leads { anew: false });
+            }
+            self.lease = None;
+            lost();
+        }
+        Lease::bury(conn, LEADER).await?;
+        self.lease = Lease::take(conn, LEADER, ttl.as_secs()).await?;
+        self.renewed = StopWatch::start();
+        match &self.lease {
+            Some(_) => Ok(Beat::Leads { anew: true }),
+            None => Ok(Beat::Follows(holder(conn).await?)),
+        }
+    }
+
+    /// Looks at what waits for whoever leads.
+    pub async fn waiting(&mut self) -> Result<Waiting, DbError> {
+        let mut conn = self.connection().await?;
+        let outcome = waiting(&mut conn).await;
+        self.keep(conn, outcome)
+    }
+
+    /// The connection of the last heartbeat, or a new one. Whoever breaks off in between loses it.
+    async fn connection(&mut self) -> Result<Conn, DbError> {
+        match self.conn.take() {
+            Some(conn) => Ok(conn),
+            None => self.database.connect_uncounted(Duration::from_secs(2)).await,
+        }
+    }
+
+    fn keep<T>(&mut self, conn: Conn, outcome: Result<T, DbError>) -> Result<T, DbError> {
+        if matches!(outcome, Ok(_) | Err(DbError::Transient { .. })) {
+            self.conn = Some(conn);
+        }
+        outcome
+    }
+}
+
+async fn waiting(conn: &mut Conn) -> Result<Waiting, DbError> {
+    let (held, effects) = history::pending(conn).await?;
+    let decisions = held > 0 && !decision::recorded(conn).await?.is_empty();
+    Ok(Waiting { held: held.max(0) as usize, effects: effects.max(0) as usize, decisions })
+}

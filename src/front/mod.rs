@@ -1,0 +1,97 @@
+//! The one door into the engine: what a person or the daemon may ask, a function for each question, with who asks.
+//! It must not know terminals or HTTP: how something was asked and how the answer is shown is others' business.
+
+mod decide;
+mod doctor;
+mod drops;
+mod feeds;
+mod import;
+mod mails;
+mod retention;
+mod runs;
+mod stale;
+mod sync;
+pub mod tasks;
+mod who;
+
+pub mod check;
+pub mod database;
+pub mod demo;
+pub mod hook;
+pub mod lead;
+
+pub use decide::Decided;
+pub use doctor::Examined;
+pub use feeds::FeedState;
+pub use import::Given;
+pub use mails::{Outbox, log_round};
+pub use retention::Forgotten;
+pub use runs::Detail;
+pub use sync::{Asked, Wish, asked, jobs};
+pub use tasks::Scheduled;
+pub use who::Who;
+
+use std::fmt::Display;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::db::{Conn, Database, Params};
+use crate::outcome::{Observer, RunResult};
+use crate::rules::RULES;
+use crate::run::{Engine, require_ready};
+
+/// The words of a question do not go together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misuse(pub String);
+
+/// Where questions about one site are asked, under the settings of one moment. A question fails with a [`RunError`]: a database
+/// that does not answer or is not ready, and whatever keeps its run from its end.
+pub struct Front {
+    engine: Engine,
+}
+
+impl Front {
+    /// The door to a site's database. `wait` is how long a run waits for another one; reading of files ends with `stop`.
+    pub fn new(
+        database: Arc<Database>,
+        settings: Arc<Settings>,
+        clock: Clock,
+        wait: Duration,
+        observer: Observer,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { engine: Engine { database, settings, clock, wait, observer, rules: &RULES, stop } }
+    }
+
+    /// Refuses a database that is not ready for enrold, with what to do ([`RunError::NotReady`]).
+    pub async fn ready(&self) -> RunResult<()> {
+        self.connect().await?.close().await;
+        Ok(())
+    }
+
+    /// Whether the database answers now, on a new connection.
+    pub async fn answers(&self) -> bool {
+        let Ok(mut conn) = self.engine.database.connect().await else { return false };
+        let one = conn.number("SELECT 1", &Params::new()).await;
+        conn.close().await;
+        one.is_ok_and(|one| one == 1)
+    }
+
+    /// A connection to a database that is ready.
+    async fn connect(&self) -> RunResult<Conn> {
+        let mut conn = self.engine.database.connect().await?;
+        require_ready(&mut conn).await?;
+        Ok(conn)
+    }
+}
+
+/// An error of the system with what was tried: `cannot open a.csv: No such file or directory`.
+fn told(what: impl Display) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
+}

@@ -1,0 +1,98 @@
+//! The history on demand: the latest runs, and one run with its errors and changes.
+//! It must not decide or change anything.
+
+use serde_json::{Map, Value};
+
+use crate::change::problems;
+use crate::db::{Conn, DbError, Params};
+use crate::front::{Front, Who};
+use crate::outcome::Past;
+use crate::outcome::RunResult;
+use crate::run::history;
+use crate::run::hold::Shelf;
+
+/// The states of runs whose plan and errors lie in the state directory.
+const KEPT: [&str; 3] = ["held", "rejected", "approved"];
+
+/// One line of a run.
+pub enum Detail {
+    /// What is wrong with a line or row: a [`crate::problem::Problem`] as JSON, as it was kept.
+    Error(Value),
+    /// A change as JSON: the columns of the journal that it has, with names beside the ids; of a run that was held, as its
+    /// plan was kept.
+    Change(Value),
+}
+
+impl Front {
+    /// The latest runs, the newest first, at most `limit`; those of tasks that changed nothing only with `all`.
+    pub async fn runs(&self, who: &Who, limit: i64, all: bool) -> RunResult<Vec<Past>> {
+        who.asks("runs");
+        let mut conn = self.engine.database.connect().await?;
+        let runs = history::list(&mut conn, limit, all).await?;
+        conn.close().await;
+        Ok(runs)
+    }
+
+    /// One run; `None` if there is none of this number.
+    pub async fn run(&self, who: &Who, run: i64) -> RunResult<Option<Past>> {
+        who.asks(format_args!("run {run}"));
+        let mut conn = self.engine.database.connect().await?;
+        let past = history::find(&mut conn, run).await?;
+        conn.close().await;
+        Ok(past)
+    }
+
+    /// Tells the errors of a run one by one as they are read, and with `changes` its changes too.
+    pub async fn details(&self, past: &Past, changes: bool, mut tell: impl FnMut(Detail) + Send) -> RunResult<()> {
+        if KEPT.contains(&past.state.as_str()) {
+            let shelf = Shelf::of(&self.engine.settings.state.path, past.run);
+            let errors = shelf.lines(&shelf.errors())?;
+            let plan = if changes { shelf.lines(&shelf.plan())? } else { Vec::new() };
+            errors.into_iter().map(Detail::Error).chain(plan.into_iter().map(Detail::Change)).for_each(tell);
+            return Ok(());
+        }
+        let mut conn = self.engine.database.connect().await?;
+        errors(&mut conn, past.run, &mut tell).await?;
+        if changes {
+            journal(&mut conn, past.run, &mut tell).await?;
+        }
+        conn.close().await;
+        Ok(())
+    }
+}
+
+async fn errors(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Send)) -> Result<(), DbError> {
+    let errors = format!("SELECT {} FROM {{enrold_error}} WHERE run = :run ORDER BY line", problems::COLUMNS);
+    conn.each(&errors, &Params::new().with("run", run), |row| {
+        tell(Detail::Error(serde_json::to_value(problems::of_row(&row)).unwrap_or_default()));
+        Ok(())
+    })
+    .await
+    .map(|_| ())
+}
+
+/// The names as JSON of what the journal tells of a change, in the order of the statement.
+const JOURNAL: &str = "seq kind state line userid username courseid course roleid role enrolid contextid component itemid groupid \
+    targetid status timestart timeend oldstatus oldtimestart oldtimeend lastenrol oldrow";
+
+async fn journal(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Send)) -> Result<(), DbError> {
+    let sql = "SELECT c.seq, c.kind, c.state, c.line, c.userid, u.username, c.courseid, s.shortname, c.roleid, r.shortname, c.enrolid, c.contextid,
+            c.component, c.itemid, c.groupid, c.targetid, c.status, c.timestart, c.timeend, c.oldstatus, c.oldtimestart, c.oldtimeend, c.lastenrol, c.oldrow
+        FROM {enrold_change} c LEFT JOIN {user} u ON u.id = c.userid LEFT JOIN {course} s ON s.id = c.courseid LEFT JOIN {role} r ON r.id = c.roleid
+       WHERE c.run = :run ORDER BY c.seq";
+    conn.each(sql, &Params::new().with("run", run), |row| {
+        let mut change = Map::new();
+        for (at, name) in JOURNAL.split_whitespace().enumerate().filter(|(at, _)| !row.is_null(*at)) {
+            let value = match name {
+                "kind" | "component" | "username" | "course" | "role" => row.text(at).into(),
+                "oldrow" => serde_json::from_str(&row.text(at)).unwrap_or_default(),
+                _ => row.int(at).into(),
+            };
+            change.insert(name.to_owned(), value);
+        }
+        tell(Detail::Change(Value::Object(change)));
+        Ok(())
+    })
+    .await
+    .map(|_| ())
+}
