@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use crate::change::kind;
 use crate::config::Locale;
 use crate::report::{set, table, words};
 use crate::run::{Report, State};
@@ -33,7 +34,7 @@ pub fn report(report: &Report, locale: Locale) {
     if let Some(account) = &report.set {
         set::lines(account, locale).iter().for_each(|row| line(&format!("  {row}")));
     }
-    for (label, value) in words::facts(report, locale) {
+    for (label, value) in words::facts(report, locale, kind::words) {
         line(&format!("  {label:<24} {value}"));
     }
     if !whole {

@@ -4,6 +4,7 @@
 use anyhow::anyhow;
 use serde_json::Value;
 
+use crate::change::kind;
 use crate::cli::{Exit, Setting, output};
 use crate::config::Locale;
 use crate::db::{Conn, Params};
@@ -171,7 +172,7 @@ fn headline(locale: Locale, past: &Past) {
     }
     let counts = past.counts["counts"].as_object().cloned().unwrap_or_default();
     for (kind, count) in counts {
-        output::line(&format!("  {:<24} {count}", words::change(&kind, locale)));
+        output::line(&format!("  {:<24} {count}", words::change(&kind, locale, kind::words)));
     }
     for breach in past.counts["breaches"].as_array().cloned().unwrap_or_default() {
         if let Ok(breach) = serde_json::from_value(breach) {
@@ -212,7 +213,7 @@ impl Told {
         output::line(&format!(
             "  line {:<7} {:<26} {:<20} {:<20} {}{overtaken}",
             number("line"),
-            words::change(change["kind"].as_str().unwrap_or_default(), self.locale),
+            words::change(change["kind"].as_str().unwrap_or_default(), self.locale, kind::words),
             text("username"),
             text("course"),
             text("role"),

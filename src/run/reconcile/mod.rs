@@ -13,6 +13,7 @@ mod view;
 pub use tally::of_cause;
 pub use view::{View, of_cohorts, of_courses, of_touched};
 
+use crate::change::kinds;
 use crate::clock::StopWatch;
 use crate::config::Settings;
 use crate::db::{DbError, Params};
@@ -214,8 +215,7 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
 
 /// By how much the enrolments of the site have grown in this run.
 fn people(work: &Work<'_>) -> i64 {
-    let count = |kind: &str| work.counts.get(kind).copied().unwrap_or(0);
-    count("enrolment.add") - count("enrolment.remove")
+    work.booked(&kinds::ENROLMENT_ADD) - work.booked(&kinds::ENROLMENT_REMOVE)
 }
 
 /// Finds the instances that the rule minds; gives their number.
