@@ -1,28 +1,13 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
 //! It must not know why they end: it reads the temporary table `doomed`.
 
-use crate::change::take::{Pick, Taken};
+use crate::change::kinds;
+use crate::change::take::Pick;
 use crate::change::wipe;
 use crate::change::work::{Place, Work, journaled};
 use crate::db::{DbError, Dialect, Params};
 use crate::outcome::Moment;
 use crate::outcome::RunResult;
-
-/// Ranks of the kinds made here (see [`Place`]): the order of Moodle's events for one enrolment.
-pub const RANK_SUSPEND_FIRST: i64 = 35;
-pub const RANK_NAMED_ROLE: i64 = 39;
-const RANK_OWNED_GROUPS: i64 = 40;
-pub const RANK_OWNED_ROLES: i64 = 41;
-pub(crate) const RANK_REST_ROLES: i64 = 43;
-pub(crate) const RANK_REST_GROUPS: i64 = 44;
-pub(crate) const RANK_GRADES: i64 = 50;
-pub(crate) const RANK_GRADE_HISTORY: i64 = 51;
-pub(crate) const RANK_FORUM: i64 = 53;
-pub const RANK_REMOVE: i64 = 60;
-pub const RANK_SUSPEND_LAST: i64 = 65;
-const RANK_CONVERSATIONS: i64 = 70;
-pub(crate) const RANK_LAST_ACCESS: i64 = 75;
-const RANK_GROUP_TOUCH: i64 = 80;
 
 /// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one with a
 /// `timeend` ends only if that is still its end when the plan is made.
@@ -53,9 +38,9 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "line, userid, courseid, enrolid, contextid, roleid, component, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
             "planned.line, planned.targetid",
-            "SELECT 'enrolment.suspend' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
+            "SELECT d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
                     1 AS status, x.timestart, x.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
                     :oldrow AS oldrow
                FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)
@@ -66,7 +51,7 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     if planned > 0 {
         work.guard_ending().await?;
     }
-    work.change_enrolments(place, "enrolment.suspend", planned).await?;
+    work.change_planned(place, planned).await?;
     Ok(planned)
 }
 
@@ -89,7 +74,7 @@ pub async fn index_doomed(work: &mut Work<'_>) -> Result<(), DbError> {
 /// The engine's, or a limit of the guard.
 pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
     index_doomed(work).await?;
-    remove(work, Place { wave, rank: RANK_REMOVE }).await
+    remove(work, Place { wave, rank: kinds::UNENROL }).await
 }
 
 /// Takes what belongs to the enrolments that [`unenrol`] removed in this wave; where it was the last one in the course,
@@ -122,7 +107,7 @@ pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -
     }
     work.conn.prefer_hashes(true).await?;
     work.observer.reached(Moment::Planned { changes: doomed }).await;
-    let gone = remove_at_once(work, Place { wave, rank: RANK_REMOVE }).await?;
+    let gone = remove_at_once(work, Place { wave, rank: kinds::UNENROL }).await?;
     let last = if gone > 0 { let_go(work, wave, true).await? } else { 0 };
     // Where each was the last of its pair, none was planned as that wrongly.
     if last != gone {
@@ -142,7 +127,7 @@ pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -
 
 /// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
 async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, DbError> {
-    let (removed_from, to) = Place { wave, rank: RANK_REMOVE }.range();
+    let (removed_from, to) = Place { wave, rank: kinds::UNENROL }.range();
     // One enrolment gave each of them.
     let pick = |on: &str| {
         let of_change = ["c.line", "c.courseid", "c.contextid"];
@@ -150,13 +135,14 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
         Pick::direct(of_change, "{enrold_change} c", &on)
             .with("removed", removed_from)
             .with("removed_to", to)
+            .with("unenrolled", &kinds::ENROLMENT_REMOVE)
             .fragment("gone", REMOVED)
             .at_once(at_once)
     };
     let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid")
         .stepwise(OWNED)
         .fragment("owned", "{groups_members} x");
-    work.take(Place { wave, rank: RANK_OWNED_GROUPS }, Taken::GroupMember, owned_groups).await?;
+    work.take(Place { wave, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
         "x.userid = c.userid AND x.contextid + 0 = c.contextid AND x.itemid + 0 = c.enrolid AND (x.component = c.component) IS TRUE",
@@ -164,7 +150,7 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
     let owned_roles = owned_roles
         .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
         .fragment("owned", "{role_assignments} x :by_user");
-    work.take(Place { wave, rank: RANK_OWNED_ROLES }, Taken::Role, owned_roles).await?;
+    work.take(Place { wave, rank: kinds::OWNED_ROLES }, owned_roles).await?;
     let still = match work.conn.dialect() {
         Dialect::Postgres if at_once => STILL_AMONG_ALL,
         Dialect::Postgres => STILL_BY_USER,
@@ -196,10 +182,8 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
         return Ok(0);
     }
     work.guard_ending().await?;
-    let same =
-        "x.id = c.targetid AND x.status = c.oldstatus AND x.timestart = c.oldtimestart AND x.timeend = c.oldtimeend";
-    let applied = work.delete_planned(place, planned, "user_enrolments", same).await?;
-    work.book("enrolment.remove", planned, applied);
+    let applied = work.delete_planned(place, planned).await?;
+    work.book(place.rank.kind, planned, applied);
     Ok(applied)
 }
 
@@ -216,7 +200,7 @@ async fn remove_at_once(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     let params = work.at(place);
     let gone = work.write_journal(&sql, params).await?;
     if gone > 0 {
-        work.book("enrolment.remove", gone, gone);
+        work.book(place.rank.kind, gone, gone);
         work.observer.reached(Moment::Applied).await;
         work.guard_ending().await?;
     }
@@ -230,14 +214,14 @@ const DOOMED: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeen
 const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
       AND NOT EXISTS (SELECT 1 FROM staying s WHERE s.userid = t.userid AND s.courseid = t.courseid) THEN 1 ELSE 0 END";
 
-const REMOVED_COLUMNS: &str = "kind, line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow";
+const REMOVED_COLUMNS: &str = "line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow";
 const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
 
 /// What the journal keeps of an enrolment `x` that goes by a row `d` of `doomed`.
 fn removed_row(work: &Work<'_>) -> String {
     let oldrow = work.old_row("user_enrolments", "x");
     format!(
-        "'enrolment.remove' AS kind, d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
+        "d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
          x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, {oldrow} AS oldrow"
     )
 }
@@ -267,11 +251,12 @@ async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
 
 /// What [`unenrol`] removed in a wave, of the changes `c`.
 const REMOVED: &str =
-    "c.kind = 'enrolment.remove' AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
+    "c.kind = :unenrolled AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
 
 fn of_removed(work: &Work<'_>, wave: i64) -> Params {
-    let (from, to) = Place { wave, rank: RANK_REMOVE }.range();
-    work.params().with("removed", from).with("removed_to", to).fragment("gone", REMOVED)
+    let (from, to) = Place { wave, rank: kinds::UNENROL }.range();
+    let params = work.params().with("removed", from).with("removed_to", to);
+    params.with("unenrolled", &kinds::ENROLMENT_REMOVE).fragment("gone", REMOVED)
 }
 
 /// Whether the pair of a change `c` has an enrolment still, with the query that is made first.
@@ -321,20 +306,20 @@ async fn keep_only_last(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
 /// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
 /// `groups` is written by page views too, so this comes last.
 async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let (from, _) = Place { wave, rank: RANK_OWNED_GROUPS }.range();
-    let (_, to) = Place { wave, rank: RANK_REST_GROUPS }.range();
-    let left =
-        "c.kind = 'group-member.remove' AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
+    let (from, _) = Place { wave, rank: kinds::OWNED_GROUPS }.range();
+    let (_, to) = Place { wave, rank: kinds::REST_GROUPS }.range();
+    let left = "c.kind = :left_group AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = work.params().with("left", from).with("left_to", to).fragment("gone", left);
-    if !work.counts.contains_key("group-member.remove")
+    let params = params.with("left_group", &kinds::GROUP_MEMBER_REMOVE);
+    if work.booked(&kinds::GROUP_MEMBER_REMOVE) == 0
         || work.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :gone", &params).await? == 0
     {
         return Ok(());
     }
     if work.site.columns.has_table("message_conversation_members") {
-        leave_conversations(work, Place { wave, rank: RANK_CONVERSATIONS }, &params).await?;
+        leave_conversations(work, Place { wave, rank: kinds::CONVERSATIONS }, &params).await?;
     }
-    touch_groups(work, Place { wave, rank: RANK_GROUP_TOUCH }, params).await
+    touch_groups(work, Place { wave, rank: kinds::TOUCH }, params).await
 }
 
 /// Who left a group by the changes that `:gone` names leaves its conversation.
@@ -343,36 +328,28 @@ pub(crate) async fn leave_conversations(work: &mut Work<'_>, place: Place, left:
         "SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
            JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups' AND v.itemid = c.groupid AND v.contextid = c.contextid
            JOIN {message_conversation_members} m ON m.conversationid = v.id AND m.userid = c.userid
-          WHERE :gone AND c.kind = 'group-member.remove' GROUP BY m.id, c.courseid, c.contextid",
+          WHERE :gone AND c.kind = :left_group GROUP BY m.id, c.courseid, c.contextid",
     );
-    work.take(place, Taken::Conversation, members.params(left.clone())).await
+    let members = members.params(left.clone()).with("left_group", &kinds::GROUP_MEMBER_REMOVE);
+    work.take(place, members).await
 }
 
 /// The groups of the changes that `:gone` names have a new `timemodified`.
 pub(crate) async fn touch_groups(work: &mut Work<'_>, place: Place, left: Params) -> Result<(), DbError> {
     let oldrow = work.old_row("groups", "g");
-    let (from, to) = place.range();
     let params = left.fragment("oldrow", oldrow);
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, groupid, targetid, oldrow",
+            "line, courseid, groupid, targetid, oldrow",
             "planned.groupid",
-            "SELECT 'group.touch' AS kind, t.line, g.courseid, g.id AS groupid, g.id AS targetid, :oldrow AS oldrow
+            "SELECT t.line, g.courseid, g.id AS groupid, g.id AS targetid, :oldrow AS oldrow
                FROM (SELECT c.groupid, MIN(c.line) AS line FROM {enrold_change} c WHERE :gone GROUP BY c.groupid) t
                JOIN {groups} g ON g.id = t.groupid WHERE g.timemodified <> :now",
             params,
         )
         .await?;
-    let sql = work.conn.dialect().update_joined(
-        "{groups}",
-        "g",
-        &[("timemodified", ":now")],
-        "{enrold_change} c",
-        "c.run = :run AND c.seq > :from AND c.seq <= :to AND g.id = c.targetid",
-    );
-    let params = work.params().with("from", from).with("to", to);
-    let applied = work.conn.exec(&sql, &params).await? as i64;
-    work.book("group.touch", planned, applied);
+    let applied = work.change_rows(place).await?;
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }

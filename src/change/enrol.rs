@@ -1,16 +1,11 @@
 //! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
 //! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
 
-use crate::change::take::{Pick, Taken};
+use crate::change::kinds;
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::{DbError, Dialect, Params};
 use crate::outcome::RunResult;
-
-/// Ranks of the kinds made here (see [`Place`]).
-pub const RANK_INSTANCE: i64 = 10;
-pub const RANK_ADD: i64 = 20;
-pub const RANK_UPDATE: i64 = 25;
-pub const RANK_ROLE: i64 = 30;
 
 /// Makes the temporary tables of wished enrolments.
 pub fn prepare(work: &mut Work<'_>) {
@@ -78,9 +73,9 @@ pub async fn add_instances(
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, contextid, component",
+            "line, courseid, contextid, component",
             "planned.line, planned.courseid",
-            "SELECT 'instance.add' AS kind, w.line, w.courseid, w.contextid, :method AS component FROM (:wanted) w
+            "SELECT w.line, w.courseid, w.contextid, :method AS component FROM (:wanted) w
               WHERE NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own)",
             params.clone(),
         )
@@ -107,7 +102,7 @@ pub async fn add_instances(
                 )
                 .await?;
         }
-        work.book("instance.add", planned, applied);
+        work.book(place.rank.kind, planned, applied);
     }
     Ok(())
 }
@@ -117,8 +112,8 @@ pub async fn add_instances(
 /// # Errors
 /// The engine's.
 pub async fn enrolments(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
-    add(work, Place { wave, rank: RANK_ADD }).await?;
-    Ok(update(work, Place { wave, rank: RANK_UPDATE }).await?)
+    add(work, Place { wave, rank: kinds::ENROL }).await?;
+    Ok(update(work, Place { wave, rank: kinds::UPDATE }).await?)
 }
 
 async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
@@ -126,9 +121,9 @@ async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, enrolid, contextid, status, timestart, timeend",
+            "line, userid, courseid, enrolid, contextid, status, timestart, timeend",
             "planned.line",
-            "SELECT 'enrolment.add' AS kind, p.line, p.userid, p.courseid, p.enrolid, p.contextid, 0 AS status, p.timestart, p.timeend
+            "SELECT p.line, p.userid, p.courseid, p.enrolid, p.contextid, 0 AS status, p.timestart, p.timeend
                FROM pair p LEFT JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
               WHERE x.id IS NULL",
             params.clone(),
@@ -165,7 +160,7 @@ pub async fn apply_adds(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
             )
             .await?;
     }
-    work.book("enrolment.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(planned)
 }
 
@@ -175,21 +170,21 @@ async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
             "planned.line",
-            "SELECT 'enrolment.update' AS kind, p.line, p.userid, p.courseid, p.enrolid, p.contextid, x.id AS targetid, 0 AS status,
+            "SELECT p.line, p.userid, p.courseid, p.enrolid, p.contextid, x.id AS targetid, 0 AS status,
                     p.timestart, p.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, :oldrow AS oldrow
                FROM pair p JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
               WHERE (x.status <> 0 OR x.timestart <> p.timestart OR x.timeend <> p.timeend) :unless_overtaken",
             params,
         )
         .await?;
-    work.change_enrolments(place, "enrolment.update", planned).await
+    work.change_planned(place, planned).await
 }
 
 /// The parameters of a place, with a condition that leaves out whom Moodle overtook in this wave: nothing more is done.
 fn unless_overtaken(work: &Work<'_>, place: Place) -> Params {
-    let (first, _) = Place { wave: place.wave, rank: RANK_ADD }.range();
+    let (first, _) = Place { wave: place.wave, rank: kinds::ENROL }.range();
     let condition = if work.overtaken > 0 {
         "AND (p.enrolid, p.userid) NOT IN (SELECT o.enrolid, o.userid FROM {enrold_change} o
             WHERE o.run = :run AND o.seq > :first AND o.state = 1 AND o.enrolid IS NOT NULL AND o.userid IS NOT NULL)"
@@ -204,14 +199,14 @@ fn unless_overtaken(work: &Work<'_>, place: Place) -> Params {
 /// # Errors
 /// The engine's.
 pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<(), DbError> {
-    let place = Place { wave, rank: RANK_ROLE };
+    let place = Place { wave, rank: kinds::ROLE };
     let params = unless_overtaken(work, place).with("component", component);
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, contextid, roleid, component, itemid",
+            "line, userid, courseid, contextid, roleid, component, itemid",
             "planned.line, planned.roleid",
-            "SELECT 'role.add' AS kind, p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
+            "SELECT p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
                FROM pair_role p LEFT JOIN {role_assignments} r :by_user ON r.userid = p.userid AND r.contextid :whole = p.contextid
                     AND r.roleid :whole = p.roleid AND r.component || '' = :component AND r.itemid + 0 = p.enrolid
               WHERE r.id IS NULL :unless_overtaken",
@@ -266,7 +261,7 @@ pub async fn apply_roles(
             .await?;
     }
     work.conn.prefer_indexes(false).await?;
-    work.book("role.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -283,6 +278,6 @@ pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> 
             JOIN {role_assignments} r :by_user ON r.userid = t.userid AND r.contextid :whole = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
                 AND r.component || '' = :component AND r.id > t.first",
     );
-    work.take(place, Taken::DuplicateRole, doubles.with("component", component)).await?;
+    work.take(place, doubles.with("component", component)).await?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::kind::Figure;
 use crate::config::{Guard as Settings, GuardMode, Limits, OwnLimits, Task};
 use crate::db::{Conn, DbError, Params};
 use crate::outcome::Breach;
@@ -188,6 +189,16 @@ impl Guard {
 }
 
 impl Tally {
+    /// The count that changes of a figure are added to; `None` where the guard does not weigh them.
+    pub(super) fn part(&mut self, figure: Figure) -> Option<&mut i64> {
+        match figure {
+            Figure::Unenrolled => Some(&mut self.removals),
+            Figure::Suspended => Some(&mut self.suspensions),
+            Figure::Enrolled => Some(&mut self.creations),
+            _ => None,
+        }
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.removals += other.removals;
         self.suspensions += other.suspensions;

@@ -1,13 +1,18 @@
-//! The journal: each change of a run is planned as a row, weighed by the guard, then applied from that row.
-//! It must not know why something changes: planners say that.
+//! The journal: each change of a run is planned as a row, weighed by the guard, then applied from that row; which kinds of
+//! change there are, and how each is taken back. It must not know why something changes: planners say that.
 
 pub mod below;
 pub mod courses;
 pub mod end;
 pub mod enrol;
 pub mod guard;
+pub mod inverse;
+pub mod kind;
+pub mod kinds;
 pub mod problems;
 pub mod take;
 mod weigh;
 mod wipe;
 pub mod work;
+
+pub use kind::{Kind, Rank};

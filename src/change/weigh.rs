@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::guard::{Members, Tally};
+use crate::change::kind::{self, Kind};
+use crate::change::kinds;
 use crate::change::work::Work;
 use crate::config::GuardMode;
 use crate::db::{Conn, DbError, Params};
@@ -12,7 +14,7 @@ use crate::outcome::{RunError, RunResult};
 impl Work<'_> {
     /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and with
     /// what its earlier parts removed. It is called before the first ending of this transaction is applied.
-    pub(super) async fn guard_open(&mut self) -> Result<(), DbError> {
+    pub(crate) async fn guard_open(&mut self) -> Result<(), DbError> {
         if self.guard.members.is_some() || self.guard.limits.mode == GuardMode::Off {
             return Ok(());
         }
@@ -20,12 +22,13 @@ impl Work<'_> {
         let standing = "SELECT e.courseid, e.enrol, COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid GROUP BY e.courseid, e.enrol";
         let added = "SELECT c.courseid, e.enrol, -COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
               JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
-             WHERE c.run = :run AND c.seq > :committed AND c.state = 0 AND c.kind = 'enrolment.add' GROUP BY c.courseid, e.enrol";
-        let earlier = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), COUNT(CASE WHEN c.kind = 'enrolment.remove' THEN 1 END) - COUNT(CASE WHEN c.kind = 'enrolment.add' THEN 1 END)
+             WHERE c.run = :run AND c.seq > :committed AND c.state = 0 AND c.kind = :added GROUP BY c.courseid, e.enrol";
+        let earlier = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), COUNT(CASE WHEN c.kind = :removed THEN 1 END) - COUNT(CASE WHEN c.kind = :added THEN 1 END)
                FROM {enrold_change} c LEFT JOIN {enrol} e ON e.id = c.enrolid
-              WHERE c.run = :run AND c.seq <= :committed AND c.state = 0 AND c.kind IN ('enrolment.add', 'enrolment.remove')
+              WHERE c.run = :run AND c.seq <= :committed AND c.state = 0 AND c.kind IN (:added, :removed)
               GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7))";
         let params = Params::new().with("run", self.run).with("committed", self.committed);
+        let params = params.with("added", &kinds::ENROLMENT_ADD).with("removed", &kinds::ENROLMENT_REMOVE);
         let earlier = (self.committed > 0).then_some(earlier);
         for sql in [standing, added].into_iter().chain(earlier) {
             self.conn
@@ -101,18 +104,18 @@ struct Scope {
 }
 
 async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<Scope, Tally>, DbError> {
-    let params = Params::new().with("run", run);
+    let weighed = kind::names(|kind| kind.figure.is_some_and(|figure| Tally::default().part(figure).is_some()));
+    let params = Params::new().with("run", run).with("weighed", weighed);
     let sql = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind, COUNT(*) FROM {enrold_change} c LEFT JOIN {enrol} e ON e.id = c.enrolid
-        WHERE c.run = :run AND c.state = 0 AND c.kind IN ('enrolment.remove', 'enrolment.suspend', 'enrolment.add')
+        WHERE c.run = :run AND c.state = 0 AND c.kind IN (:weighed)
         GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind";
     let mut tallies: BTreeMap<Scope, Tally> = BTreeMap::new();
     conn.each(sql, &params, |row| {
         let scope = Scope { course: row.int(0), method: row.text(1), cause: row.text(2) };
         let tally = tallies.entry(scope).or_default();
-        match row.text(3).as_str() {
-            "enrolment.remove" => tally.removals += row.int(4),
-            "enrolment.suspend" => tally.suspensions += row.int(4),
-            _ => tally.creations += row.int(4),
+        let figure = Kind::of(&row.text(3)).and_then(|kind| kind.figure);
+        if let Some(part) = figure.and_then(|figure| tally.part(figure)) {
+            *part += row.int(4);
         }
         Ok(())
     })

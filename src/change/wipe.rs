@@ -2,19 +2,17 @@
 //! It must not know why it was the last one: it reads the temporary table `last_pair`.
 
 use crate::change::below;
-use crate::change::end::{
-    RANK_FORUM, RANK_GRADE_HISTORY, RANK_GRADES, RANK_LAST_ACCESS, RANK_REST_GROUPS, RANK_REST_ROLES,
-};
-use crate::change::take::{Pick, Taken};
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::change::{Rank, kinds};
 use crate::db::DbError;
 
-/// Forum tables that lose a user's rows with the last enrolment: table, forum column (spec enrol-core 11).
-const FORUM_TABLES: [(&str, &str); 4] = [
-    ("forum_digests", "forum"),
-    ("forum_subscriptions", "forum"),
-    ("forum_track_prefs", "forumid"),
-    ("forum_read", "forumid"),
+/// What a user loses in forums with the last enrolment, and the forum column of its table (spec enrol-core 11).
+static OF_FORUMS: [(Rank, &str); 4] = [
+    (kinds::FORUM_DIGESTS, "forum"),
+    (kinds::FORUM_SUBSCRIPTIONS, "forum"),
+    (kinds::FORUM_TRACK_PREFS, "forumid"),
+    (kinds::FORUM_READ, "forumid"),
 ];
 
 /// Rows that a pair of `last_pair` has: what they belong to is in one course.
@@ -33,7 +31,7 @@ pub(super) async fn roles(work: &mut Work<'_>, wave: i64, at_once: bool) -> Resu
         "({of_users}) q :then last_pair l ON l.userid = q.userid AND l.courseid = q.courseid
          :then {{role_assignments}} x ON x.id = q.id"
     ));
-    work.take(Place { wave, rank: RANK_REST_ROLES }, Taken::Role, roles.at_once(at_once)).await
+    work.take(Place { wave, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
 }
 
 /// Takes what else the pairs of `last_pair` have in their courses.
@@ -46,34 +44,34 @@ pub(super) async fn all_else(work: &mut Work<'_>, wave: i64) -> Result<(), DbErr
          :then {groups} g ON g.id = x.groupid
          :then last_pair l ON l.userid = x.userid AND l.courseid = g.courseid",
     );
-    work.take(Place { wave, rank: RANK_REST_GROUPS }, Taken::GroupMember, groups).await?;
+    work.take(Place { wave, rank: kinds::REST_GROUPS }, groups).await?;
     grades(work, wave).await?;
-    for (at, (table, column)) in (0i64..).zip(FORUM_TABLES) {
-        if work.site.columns.has_table(table) {
+    for (rank, column) in OF_FORUMS {
+        if work.site.columns.has_table(rank.kind.table) {
             let on = format!("x.{column} = f.id AND x.userid = l.userid");
             let rows = of_pair("last_pair l JOIN {forum} f ON f.course = l.courseid", &on);
-            work.take(Place { wave, rank: RANK_FORUM + at }, Taken::Forum(table), rows).await?;
+            work.take(Place { wave, rank }, rows).await?;
         }
     }
     let access = of_pair("last_pair l", "x.userid = l.userid AND x.courseid = l.courseid");
-    work.take(Place { wave, rank: RANK_LAST_ACCESS }, Taken::LastAccess, access).await
+    work.take(Place { wave, rank: kinds::LAST_ACCESS }, access).await
 }
 
 /// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
 async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let place = Place { wave, rank: RANK_GRADES };
+    let place = Place { wave, rank: kinds::GRADES };
     let rows = of_pair(
         "last_pair l JOIN {grade_items} i ON i.courseid = l.courseid",
         "x.itemid = i.id AND x.userid = l.userid",
     );
-    let planned = work.plan_take(place, Taken::Grade, rows).await?;
+    let planned = work.plan_take(place, rows).await?;
     if planned == 0 {
         return Ok(());
     }
     if work.site.keeps_grade_history() {
-        grade_history(work, place, Place { wave, rank: RANK_GRADE_HISTORY }).await?;
+        grade_history(work, place, Place { wave, rank: kinds::GRADE_HISTORY }).await?;
     }
-    work.apply_take(place, Taken::Grade, planned).await
+    work.apply_take(place, planned).await
 }
 
 async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Result<(), DbError> {
@@ -107,13 +105,13 @@ async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Resu
     let params = work.at(place).with("grades", from).with("grades_to", to);
     work.journal(
         place,
-        "kind, line, userid, courseid, contextid, itemid, targetid",
+        "line, userid, courseid, contextid, itemid, targetid",
         "planned.line, planned.targetid",
-        "SELECT 'grade-history.add' AS kind, c.line, c.userid, c.courseid, c.contextid, c.itemid, c.targetid FROM {enrold_change} c
+        "SELECT c.line, c.userid, c.courseid, c.contextid, c.itemid, c.targetid FROM {enrold_change} c
           WHERE c.run = :run AND c.seq > :grades AND c.seq <= :grades_to AND c.state = 0",
         params,
     )
     .await?;
-    work.book("grade-history.add", written, written);
+    work.book(place.rank.kind, written, written);
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::change::guard::Guard;
+use crate::change::kind::{Kind, Rank};
 use crate::change::problems::Tally;
 use crate::db::{Conn, DbError, Params};
 use crate::moodle::site::Site;
@@ -12,7 +13,7 @@ use crate::outcome::{Lines, Note, RuleReport};
 use crate::outcome::{Moment, Observer};
 
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
-const RANK_ROOM: i64 = 1_000_000_000;
+pub const RANK_ROOM: i64 = 1_000_000_000;
 
 /// Planned rows from which on PostgreSQL is told about them.
 const ANALYSED: i64 = 1_000;
@@ -27,15 +28,20 @@ const JOINED: &str =
 pub struct Place {
     /// Steps on the same (user, course) follow each other in waves.
     pub wave: i64,
-    /// The order of kinds within a wave.
-    pub rank: i64,
+    /// The kind that is written there, and its order among all kinds within a wave.
+    pub rank: Rank,
 }
 
 impl Place {
     /// The sequence numbers of this place: from (exclusive) and to (inclusive).
     pub fn range(self) -> (i64, i64) {
-        let from = (self.wave * 100 + self.rank) * RANK_ROOM;
+        let from = (self.wave * 100 + self.rank.at) * RANK_ROOM;
         (from, from + RANK_ROOM - 1)
+    }
+
+    /// The sequence numbers of some waves: from (exclusive) and to (inclusive).
+    pub fn of_waves(first: i64, last: i64) -> (i64, i64) {
+        (first * 100 * RANK_ROOM, (last + 1) * 100 * RANK_ROOM - 1)
     }
 
     /// The wave in which a sequence number stands.
@@ -59,7 +65,7 @@ pub struct Work<'a> {
     /// Who watches the run: a progress bar, a test.
     pub observer: Observer,
     /// How many changes of each kind were applied.
-    pub counts: BTreeMap<String, i64>,
+    pub counts: BTreeMap<&'static Kind, i64>,
     /// How many changes were overtaken by another writer between plan and apply.
     pub overtaken: i64,
     /// The lines of the file, as far as they are counted.
@@ -105,11 +111,12 @@ impl Work<'_> {
             .with("wave", place.wave)
             .with("from", from)
             .with("to", to)
+            .with("kind", place.rank.kind)
             .fragment("here", "c.run = :run AND c.seq > :from AND c.seq <= :to")
     }
 
-    /// Writes the rows of a plan into the journal; `select` gives its columns after run and sequence number, which
-    /// are made from `order` (columns of the select that make the order deterministic).
+    /// Writes the rows of a plan into the journal as changes of the place's kind; `select` gives its columns after run and
+    /// sequence number, which are made from `order` (columns of the select that make the order deterministic).
     ///
     /// # Errors
     /// The engine's.
@@ -123,26 +130,30 @@ impl Work<'_> {
     ) -> Result<i64, DbError> {
         let (from, to) = place.range();
         let sql = journaled(columns, order, &format!("({select}) planned"));
-        self.write_plan(&sql, params.with("from", from).with("to", to)).await
+        self.write_plan(&sql, params.with("from", from).with("to", to).with("kind", place.rank.kind)).await
     }
 
-    /// [`Work::journal`] of several kinds at once: each row of `select` names its rank itself, in a column `rank_of`.
+    /// [`Work::journal`] of several kinds at once: each row of `select` names its rank itself, one of `ranks`, in a column
+    /// `rank_of`.
     ///
     /// # Errors
     /// The engine's.
     pub async fn journal_ranked(
         &mut self,
         wave: i64,
+        ranks: &[Rank],
         columns: &str,
         order: &str,
         select: &str,
         params: Params,
     ) -> Result<i64, DbError> {
-        let (base, _) = Place { wave, rank: 0 }.range();
+        let (base, _) = Place::of_waves(wave, wave);
         let rank = self.conn.dialect().to_int("planned.rank_of");
+        let kinds = ranks.iter().map(|rank| format!("WHEN {} THEN '{}'", rank.at, rank.kind.name)).collect::<Vec<_>>();
+        let kind = format!("CASE {rank} {} END", kinds.join(" "));
         let sql = format!(
-            "INSERT INTO {{enrold_change}} (run, seq, cause, {columns})
-             SELECT :run, :base + {rank} * :room + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM ({select}) planned"
+            "INSERT INTO {{enrold_change}} (run, seq, cause, kind, {columns})
+             SELECT :run, :base + {rank} * :room + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {kind}, {columns} FROM ({select}) planned"
         );
         self.write_plan(&sql, params.with("base", base).with("room", RANK_ROOM)).await
     }
@@ -167,11 +178,16 @@ impl Work<'_> {
     }
 
     /// Books what was really applied of a plan.
-    pub fn book(&mut self, kind: &str, planned: i64, applied: i64) {
+    pub fn book(&mut self, kind: &'static Kind, planned: i64, applied: i64) {
         if applied > 0 {
-            *self.counts.entry(kind.to_owned()).or_default() += applied;
+            *self.counts.entry(kind).or_default() += applied;
         }
         self.overtaken += (planned - applied).max(0);
+    }
+
+    /// How many changes of a kind were applied so far.
+    pub fn booked(&self, kind: &Kind) -> i64 {
+        self.counts.get(kind).copied().unwrap_or(0)
     }
 
     /// Counts the changes of a place that are not overtaken.
@@ -202,10 +218,10 @@ impl Work<'_> {
     }
 }
 
-/// The statement that writes the rows of `planned` into the journal.
+/// The statement that writes the rows of `planned` into the journal, as changes of the kind `:kind`.
 pub(crate) fn journaled(columns: &str, order: &str, planned: &str) -> String {
     format!(
-        "INSERT INTO {{enrold_change}} (run, seq, cause, {columns})
-         SELECT :run, :from + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {columns} FROM {planned}"
+        "INSERT INTO {{enrold_change}} (run, seq, cause, kind, {columns})
+         SELECT :run, :from + ROW_NUMBER() OVER (ORDER BY {order}), :cause, :kind, {columns} FROM {planned}"
     )
 }

@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use crate::config::Locale;
+use crate::front::runs::words_of_change;
 use crate::outcome::{Report, State};
 use crate::report::{set, table, words};
 
@@ -33,7 +34,7 @@ pub fn report(report: &Report, locale: Locale) {
     if let Some(account) = &report.set {
         set::lines(account, locale).iter().for_each(|row| line(&format!("  {row}")));
     }
-    for (label, value) in words::facts(report, locale) {
+    for (label, value) in words::facts(report, locale, words_of_change) {
         line(&format!("  {label:<24} {value}"));
     }
     if !whole {

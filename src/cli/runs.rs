@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::cli::{Exit, Setting, operator, output};
 use crate::config::Locale;
+use crate::front::runs::words_of_change;
 use crate::front::{Detail, Front};
 use crate::outcome::Past;
 use crate::outcome::SetReport;
@@ -151,7 +152,7 @@ fn headline(locale: Locale, past: &Past) {
     }
     let counts = past.counts["counts"].as_object().cloned().unwrap_or_default();
     for (kind, count) in counts {
-        output::line(&format!("  {:<24} {count}", words::change(&kind, locale)));
+        output::line(&format!("  {:<24} {count}", words::change(&kind, locale, words_of_change)));
     }
     for breach in past.counts["breaches"].as_array().cloned().unwrap_or_default() {
         if let Ok(breach) = serde_json::from_value(breach) {
@@ -198,7 +199,7 @@ impl Told {
         output::line(&format!(
             "  line {:<7} {:<26} {:<20} {:<20} {}{overtaken}",
             number("line"),
-            words::change(change["kind"].as_str().unwrap_or_default(), self.locale),
+            words::change(change["kind"].as_str().unwrap_or_default(), self.locale, words_of_change),
             text("username"),
             text("course"),
             text("role"),

@@ -131,6 +131,25 @@ impl Dialect {
         (join, keys.iter().map(|key| format!("{alias}.{key}")).collect())
     }
 
+    /// The members of a JSON object text as values of the columns of `table`, whatever these are named: a join that the `FROM`
+    /// needs (with a row named `alias`), and each one's expression.
+    pub fn json_record(self, expression: &str, alias: &str, table: &str, columns: &[String]) -> (String, Vec<String>) {
+        if self == Self::Postgres {
+            let join = format!(
+                "CROSS JOIN LATERAL json_populate_record(CAST(NULL AS {table}), CAST({expression} AS json)) {alias}"
+            );
+            return (join, columns.iter().map(|column| format!("{alias}.{}", self.quote(column))).collect());
+        }
+        let path = |column: &str| self.text(&format!("$.{}", serde_json::Value::from(column)));
+        let plain = |column: &str| column.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let value = |column: &String| match self {
+            Self::Maria => format!("JSON_VALUE({expression}, {})", path(column)),
+            _ if plain(column) => format!("json_extract({expression}, {})", path(column)),
+            _ => format!("(SELECT j.value FROM json_each({expression}) j WHERE j.key = {})", self.text(column)),
+        };
+        (String::new(), columns.iter().map(value).collect())
+    }
+
     /// `DELETE` of the rows of `table` (as `alias`) that join `from` under `condition`, in the form that the
     /// engine runs by its indexes (MariaDB never gives `IN (SELECT …)` a semi-join: crates.md 3).
     pub fn delete_joined(self, table: &str, alias: &str, from: &str, condition: &str) -> String {

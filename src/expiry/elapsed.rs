@@ -2,6 +2,7 @@
 //! It must not know which roles go with them.
 
 use crate::change::end;
+use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::db::DbError;
 use crate::expiry::policy::{Due, names};
@@ -58,7 +59,7 @@ pub(super) async fn unenrol(work: &mut Work<'_>) -> RunResult<()> {
 
 /// Suspends the others, and takes roles where the action says so.
 pub(super) async fn suspend(work: &mut Work<'_>) -> RunResult<()> {
-    let place = Place { wave: work.next_wave(), rank: end::RANK_SUSPEND_LAST };
+    let place = Place { wave: work.next_wave(), rank: kinds::SUSPEND_LAST };
     if doom(work, 1).await? > 0 && end::suspend(work, place).await? > 0 {
         roles::before_suspend(work, place).await?;
     }

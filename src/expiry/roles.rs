@@ -2,16 +2,12 @@
 //! It must not know methods: it reads the column `roles` of the temporary table `elapsed`.
 
 use crate::change::below;
-use crate::change::end;
-use crate::change::take::{Pick, Taken};
+use crate::change::kinds;
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::DbError;
 use crate::expiry::policy::{Due, Roles};
 use crate::moodle::site::RemovalAction;
-
-const RANK_BY_HAND: i64 = end::RANK_OWNED_ROLES;
-const RANK_OWNED: i64 = 42;
-const RANK_BELOW: i64 = 43;
 
 /// The values of `elapsed.roles`.
 const STAY: i64 = 0;
@@ -36,12 +32,12 @@ pub(super) fn fate(due: &[Due]) -> String {
 pub(super) async fn before_unenrol(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let pick = ended(
         work,
-        Place { wave, rank: end::RANK_REMOVE },
+        Place { wave, rank: kinds::UNENROL },
         "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
           WHERE r.component || '' = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND r.roleid = c.roleid))
           GROUP BY r.id, c.courseid, c.contextid",
     );
-    work.take(Place { wave, rank: end::RANK_NAMED_ROLE }, Taken::Role, pick).await
+    work.take(Place { wave, rank: kinds::NAMED_ROLE }, pick).await
 }
 
 /// With one role in the course that one goes if it is by hand; with several the one by hand that the instance names; or
@@ -57,14 +53,14 @@ pub(super) async fn before_suspend(work: &mut Work<'_>, suspended: Place) -> Res
                 OR (SELECT COUNT(*) FROM {role_assignments} q :by_user WHERE q.userid = c.userid AND q.contextid :whole = c.contextid) = 1)))
           GROUP BY r.id, c.courseid, c.contextid",
     );
-    work.take(Place { wave, rank: RANK_BY_HAND }, Taken::Role, by_hand).await?;
+    work.take(Place { wave, rank: kinds::OWNED_ROLES }, by_hand).await?;
     let owned = ended(
         work,
         suspended,
         "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
           WHERE r.component || '' = c.component AND r.itemid + 0 = c.enrolid AND d.roles IN (:owned, :named) GROUP BY r.id, c.courseid, c.contextid",
     );
-    work.take(Place { wave, rank: RANK_OWNED }, Taken::Role, owned).await?;
+    work.take(Place { wave, rank: kinds::ELAPSED_ROLES }, owned).await?;
     let below = ended(
         work,
         suspended,
@@ -73,7 +69,7 @@ pub(super) async fn before_suspend(work: &mut Work<'_>, suspended: Place) -> Res
             AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user WHERE q.userid = c.userid AND q.contextid :whole = c.contextid)
           GROUP BY r.id, c.courseid, c.contextid",
     );
-    work.take(Place { wave, rank: RANK_BELOW }, Taken::Role, below).await
+    work.take(Place { wave, rank: kinds::REST_ROLES }, below).await
 }
 
 /// A pick over `:gone`: the changes of a place that were really applied (`c`), each with its elapsed enrolment (`d`); with

@@ -1,14 +1,12 @@
 //! The buffer of future lines, Moodle's table `enrol_flatfile`: what is kept for later, what a line of today erases.
 //! It must not replay rows: due rows become steps like lines of a file.
 
-use crate::change::take::{Pick, Taken};
+use crate::change::kinds;
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
 use crate::staging::AllowedRoles;
-
-const RANK_REMOVE: i64 = 5;
-const RANK_ADD: i64 = 6;
 
 /// Settles the buffer for the steps of a file: rows of a (user, course, role) that a line of today names go, future
 /// lines that no later line of today erases are kept. A row that is there already stays as it is, so that the same
@@ -30,7 +28,7 @@ pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError
     let erased = erased_by_file(work.conn.dialect());
     erase(work, &erased).await?;
     if any_future {
-        add(work, Place { wave: 0, rank: RANK_ADD }).await?;
+        add(work, Place { wave: 0, rank: kinds::KEEP }).await?;
     }
     Ok(())
 }
@@ -55,6 +53,7 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
     work.conn.temporary("refused_row", "id BIGINT NOT NULL PRIMARY KEY");
     let Some(ids) = allowed.ids() else { return Ok(()) };
     let params = work.params().fragment("allowed", id_list(ids)).with("key", allowed.key());
+    let params = params.with("kept", &kinds::BUFFER_ADD);
     let due = "SELECT COUNT(*) FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid WHERE b.timestart < :now AND b.roleid NOT IN (:allowed)";
     if work.conn.number(due, &params).await? == 0 {
         return Ok(());
@@ -67,7 +66,7 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
     );
     let of_journal = "INSERT INTO kept_row (run, userid, courseid, roleid, op, timestart, timeend)
          SELECT MAX(c.run), c.userid, c.courseid, c.roleid, CASE WHEN c.component = 'del' THEN 2 ELSE 1 END, c.timestart, c.timeend
-           FROM {enrold_change} c WHERE c.kind = 'buffer.add' AND c.state = 0 AND c.roleid NOT IN (:allowed)
+           FROM {enrold_change} c WHERE c.kind = :kept AND c.state = 0 AND c.roleid NOT IN (:allowed)
           GROUP BY c.userid, c.courseid, c.roleid, c.component, c.timestart, c.timeend";
     let of_drops = "INSERT INTO refused_row (id)
          SELECT b.id FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid
@@ -138,7 +137,7 @@ const ERASED_BY_REPLAY: &str =
     "SELECT b.id, b.id AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b WHERE b.timestart < :now";
 
 async fn erase(work: &mut Work<'_>, which: &str) -> Result<(), DbError> {
-    work.take(Place { wave: 0, rank: RANK_REMOVE }, Taken::Buffer, Pick::new(which)).await
+    work.take(Place { wave: 0, rank: kinds::ERASE }, Pick::new(which)).await
 }
 
 async fn keep_later(work: &mut Work<'_>) -> Result<(), DbError> {
@@ -160,9 +159,9 @@ async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, roleid, component, timestart, timeend",
+            "line, userid, courseid, roleid, component, timestart, timeend",
             "planned.line",
-            "SELECT 'buffer.add' AS kind, l.line, l.userid, l.courseid, l.roleid, l.action AS component, l.timestart, l.timeend FROM later l
+            "SELECT l.line, l.userid, l.courseid, l.roleid, l.action AS component, l.timestart, l.timeend FROM later l
               WHERE (CASE l.action WHEN 'del' THEN 2 ELSE 1 END, l.roleid, l.userid, l.courseid, l.timestart, l.timeend) NOT IN
                     (SELECT CASE b.action WHEN 'add' THEN 1 WHEN 'del' THEN 2 ELSE 0 END, b.roleid, b.userid, b.courseid, b.timestart, b.timeend
                        FROM (SELECT DISTINCT userid FROM later) u :then {enrol_flatfile} b ON b.userid = u.userid)",
@@ -178,7 +177,7 @@ async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
                 &params,
             )
             .await? as i64;
-        work.book("buffer.add", planned, applied);
+        work.book(place.rank.kind, planned, applied);
     }
     Ok(())
 }

@@ -3,15 +3,14 @@
 
 use crate::change::below;
 use crate::change::end;
-use crate::change::take::{Pick, Taken};
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::change::{Rank, kinds};
 use crate::config::DelScope;
 use crate::db::DbError;
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
-
-const RANK_LEFTOVER_ROLES: i64 = 37;
 
 /// Makes the temporary tables of `del` lines.
 pub fn prepare(work: &mut Work<'_>) {
@@ -159,13 +158,13 @@ async fn unenrol_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
         return Ok(());
     }
     if scope == DelScope::Moodle {
-        drop_named_roles(work, wave, end::RANK_REMOVE).await?;
+        drop_named_roles(work, wave, kinds::UNENROL).await?;
     }
     end::clean_up(work, wave).await
 }
 
 async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
-    let place = Place { wave, rank: end::RANK_SUSPEND_FIRST };
+    let place = Place { wave, rank: kinds::SUSPEND_FIRST };
     if end::suspend(work, place).await? == 0 {
         return Ok(());
     }
@@ -175,23 +174,23 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
           WHERE :gone AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid GROUP BY r.id, c.courseid, c.contextid",
     );
     let owned = of_changes(work, owned).with("ended", from).with("ended_to", to);
-    work.take(Place { wave, rank: end::RANK_OWNED_ROLES }, Taken::Role, owned).await?;
+    work.take(Place { wave, rank: kinds::OWNED_ROLES }, owned).await?;
     if scope == DelScope::Moodle {
-        drop_named_roles(work, wave, end::RANK_SUSPEND_FIRST).await?;
+        drop_named_roles(work, wave, kinds::SUSPEND_FIRST).await?;
     }
     Ok(())
 }
 
 /// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
-async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: i64) -> Result<(), DbError> {
+async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: Rank) -> Result<(), DbError> {
     let (from, to) = Place { wave, rank: ended_rank }.range();
     let pick = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN doomed d ON d.ueid = c.targetid AND d.free = 1 :roles_there
           WHERE :gone AND r.roleid + 0 = c.roleid AND r.component || '' = '' AND r.itemid = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
-    let place = Place { wave, rank: end::RANK_NAMED_ROLE };
+    let place = Place { wave, rank: kinds::NAMED_ROLE };
     let pick = of_changes(work, pick).with("ended", from).with("ended_to", to);
-    work.take(place, Taken::Role, pick).await
+    work.take(place, pick).await
 }
 
 /// Gives a pick over changes `c` the fragments `:gone`, those between `:ended` and `:ended_to`, and `:roles_there`, the joins to
@@ -212,5 +211,5 @@ async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbErr
           GROUP BY r.id, s.courseid, s.contextid",
     );
     let there = below::roles_in(work.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM ending s");
-    work.take(Place { wave, rank: RANK_LEFTOVER_ROLES }, Taken::Role, pick.fragment("roles_there", &there)).await
+    work.take(Place { wave, rank: kinds::LEFTOVER_ROLES }, pick.fragment("roles_there", &there)).await
 }

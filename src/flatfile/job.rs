@@ -2,6 +2,7 @@
 //! expirations. It must not begin or end transactions: the life of a run does.
 
 use crate::change::enrol;
+use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::config::{DelScope, Settings};
 use crate::disk::{Pass, RegularFile, blocking};
@@ -173,7 +174,7 @@ async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Act
     enrol::prepare(work);
     del::prepare(work);
     let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM step s WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
-    enrol::instances(work, Place { wave: 1, rank: enrol::RANK_INSTANCE }, method::FLATFILE, wanted).await?;
+    enrol::instances(work, Place { wave: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
     work.waves = work.waves.max(last);
     for wave in 1..=last {
         if waves::wish(work, wave).await? > 0 {
@@ -184,7 +185,7 @@ async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Act
         del::apply(work, wave, actions.unenrol, actions.scope).await?;
         work.conn.prefer_indexes(false).await?;
     }
-    enrol::prune_roles(work, Place { wave: last, rank: 90 }, method::FLATFILE_COMPONENT).await?;
+    enrol::prune_roles(work, Place { wave: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
     mail::welcome(work, settings, 1..=last, method::FLATFILE).await?;
     Ok(())
 }

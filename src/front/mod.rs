@@ -8,7 +8,7 @@ mod feeds;
 mod import;
 mod mails;
 mod retention;
-mod runs;
+pub mod runs;
 mod stale;
 mod sync;
 pub mod tasks;

@@ -3,11 +3,13 @@
 
 use serde_json::{Map, Value};
 
+use crate::change::kind;
 use crate::change::problems;
 use crate::db::{Conn, DbError, Params};
 use crate::front::{Front, Who};
 use crate::outcome::Past;
 use crate::outcome::RunResult;
+use crate::report::words::ChangeWords;
 use crate::run::history;
 use crate::run::hold::Shelf;
 
@@ -95,4 +97,9 @@ async fn journal(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Sen
     })
     .await
     .map(|_| ())
+}
+
+/// What reports call a kind of change and where they count it; `None` for a name that the catalogue does not have.
+pub fn words_of_change(name: &str) -> Option<ChangeWords> {
+    kind::words(name)
 }

@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::config::Settings;
 use crate::db::{DbError, Params};
@@ -109,14 +110,14 @@ async fn welcome_all(
     waves: RangeInclusive<i64>,
     welcoming: &Welcoming,
 ) -> Result<i64, DbError> {
-    let (from, _) = Place { wave: *waves.start(), rank: 0 }.range();
-    let (to, _) = Place { wave: *waves.end() + 1, rank: 0 }.range();
+    let (from, to) = Place::of_waves(*waves.start(), *waves.end());
     let params = work
         .params()
         .with("from", from)
         .with("to", to)
         .with("method", welcoming.method)
         .with("kind", WELCOME)
+        .with("enrolled", &kinds::ENROLMENT_ADD)
         .fragment("sender", welcoming.sender)
         .fragment("text", welcoming.text)
         .fragment("source", welcoming.source);
@@ -140,7 +141,7 @@ async fn welcome_all(
             :name AS name, u.email AS address, u.lang, c.seq AS place
        FROM {enrold_change} c JOIN letter l ON l.enrolid = c.enrolid JOIN {user} u ON u.id = c.userid
        JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
-      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = 'enrolment.add' AND c.state = 0 AND x.status = 0
+      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :enrolled AND c.state = 0 AND x.status = 0
         AND u.deleted = 0";
     let dialect = work.conn.dialect();
     let params = params
@@ -154,7 +155,7 @@ async fn welcome_all(
 const WELCOMED: &str = "INSERT INTO letter (enrolid, courseid, contextid, sender)
     SELECT DISTINCT e.id, e.courseid, k.id, :sender FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
       JOIN {context} k ON k.instanceid = e.courseid AND k.contextlevel = 50
-     WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = 'enrolment.add' AND c.state = 0
+     WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :enrolled AND c.state = 0
        AND e.enrol = :method AND :sender > 0";
 
 /// Keeps what all mails of one instance share: `letter` gives its enrolid and the columns `facts`. A letter that this run

@@ -6,9 +6,10 @@ use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
 use crate::moodle::tables::{self, Kind};
 
-/// One kind of event: which changes make it and what its columns hold. `c` is the change, `k` its context.
-struct Event {
-    kinds: &'static str,
+/// One kind of event: what its columns hold. `c` is the change that it tells of, `k` its context; `:gone_by` is the kind of
+/// change that removes again what was made.
+#[derive(Debug)]
+pub struct Event {
     name: &'static str,
     action: &'static str,
     target: &'static str,
@@ -21,220 +22,244 @@ struct Event {
     related: &'static str,
 }
 
-const EVENTS: [Event; 16] = [
-    Event {
-        kinds: "'course.add'",
-        name: r"\core\event\course_created",
-        action: "created",
-        target: "course",
-        object: "course",
-        crud: "c",
-        edulevel: 1,
-        objectid: "c.targetid",
-        // Its journal keeps just the two names that Moodle tells.
-        other: "c.oldrow",
-        joins: "",
-        related: "NULL",
-    },
-    Event {
-        kinds: "'section.add'",
-        name: r"\core\event\course_section_created",
-        action: "created",
-        target: "course_section",
-        object: "course_sections",
-        crud: "c",
-        edulevel: 1,
-        objectid: "(SELECT MIN(s.id) FROM {course_sections} s WHERE s.course = c.courseid AND s.section = c.itemid)",
-        other: r#"'{"sectionnum":' || :itemid || '}'"#,
-        joins: "",
-        related: "NULL",
-    },
-    Event {
-        kinds: "'instance.add'",
-        name: r"\core\event\enrol_instance_created",
-        action: "created",
-        target: "enrol_instance",
-        object: "enrol",
-        crud: "c",
-        edulevel: 0,
-        objectid: "(SELECT MIN(e.id) FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = c.component)",
-        other: r#"'{"enrol":"' || c.component || '"}'"#,
-        joins: "",
-        related: "NULL",
-    },
-    Event {
-        kinds: "'enrolment.add'",
-        name: r"\core\event\user_enrolment_created",
-        action: "created",
-        target: "user_enrolment",
-        object: "user_enrolments",
-        crud: "c",
-        edulevel: 0,
-        objectid: "COALESCE(x.id, (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq
-            AND d.kind = 'enrolment.remove' AND d.enrolid = c.enrolid AND d.userid = c.userid), 0)",
-        other: r#"'{"enrol":"' || e.enrol || '"}'"#,
-        joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid :by_enrolment = c.enrolid AND x.userid = c.userid",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'enrolment.update', 'enrolment.suspend'",
-        name: r"\core\event\user_enrolment_updated",
-        action: "updated",
-        target: "user_enrolment",
-        object: "user_enrolments",
-        crud: "u",
-        edulevel: 0,
-        objectid: "c.targetid",
-        other: r#"'{"enrol":"' || e.enrol || '"}'"#,
-        joins: "JOIN {enrol} e ON e.id = c.enrolid",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'enrolment.remove'",
-        name: r"\core\event\user_enrolment_deleted",
-        action: "deleted",
-        target: "user_enrolment",
-        object: "user_enrolments",
-        crud: "d",
-        edulevel: 0,
-        objectid: "c.targetid",
-        other: r#"'{"userenrolment":' || :gone_row || ',"courseid":"' || :courseid || '","enrol":"' || :gone_method
-            || '","lastenrol":' || CASE WHEN c.lastenrol = 1 THEN 'true' ELSE 'false' END || '},"enrol":"' || :gone_method || '"}'"#,
-        joins: "LEFT JOIN {enrol} e ON e.id = c.enrolid :old_row",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'role.add'",
-        name: r"\core\event\role_assigned",
-        action: "assigned",
-        target: "role",
-        object: "role",
-        crud: "c",
-        edulevel: 0,
-        objectid: "c.roleid",
-        other: r#"'{"id":' || :assignment || ',"component":"' || c.component || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
-        joins: "",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'role.remove'",
-        name: r"\core\event\role_unassigned",
-        action: "unassigned",
-        target: "role",
-        object: "role",
-        crud: "d",
-        edulevel: 0,
-        objectid: "c.roleid",
-        other: r#"'{"id":"' || :id || '","component":"' || c.component || '","itemid":"' || :itemid || '"}'"#,
-        joins: "",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'instance.remove'",
-        name: r"\core\event\enrol_instance_deleted",
-        action: "deleted",
-        target: "enrol_instance",
-        object: "enrol",
-        crud: "d",
-        edulevel: 0,
-        objectid: "c.targetid",
-        other: r#"'{"enrol":"' || c.component || '"}'"#,
-        joins: "",
-        related: "NULL",
-    },
-    Event {
-        kinds: "'group.add'",
-        name: r"\core\event\group_created",
-        action: "created",
-        target: "group",
-        object: "groups",
-        crud: "c",
-        edulevel: 1,
-        objectid: "c.groupid",
-        other: "'null'",
-        joins: "",
-        related: "NULL",
-    },
-    Event {
-        kinds: "'group-member.add'",
-        name: r"\core\event\group_member_added",
-        action: "added",
-        target: "group_member",
-        object: "groups",
-        crud: "c",
-        edulevel: 0,
-        objectid: "c.groupid",
-        other: r#"'{"component":"' || c.component || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
-        joins: "",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'group-member.remove'",
-        name: r"\core\event\group_member_removed",
-        action: "removed",
-        target: "group_member",
-        object: "groups",
-        crud: "d",
-        edulevel: 0,
-        objectid: "c.groupid",
-        other: "'null'",
-        joins: "",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'cohort.add'",
-        name: r"\core\event\cohort_created",
-        action: "created",
-        target: "cohort",
-        object: "cohort",
-        crud: "c",
-        edulevel: 0,
-        objectid: "c.itemid",
-        other: "'null'",
-        joins: "",
-        related: "NULL",
-    },
-    Event {
-        kinds: "'cohort-member.add'",
-        name: r"\core\event\cohort_member_added",
-        action: "added",
-        target: "cohort_member",
-        object: "cohort",
-        crud: "c",
-        edulevel: 0,
-        objectid: "c.itemid",
-        other: "'null'",
-        joins: "",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'cohort-member.remove'",
-        name: r"\core\event\cohort_member_removed",
-        action: "removed",
-        target: "cohort_member",
-        object: "cohort",
-        crud: "d",
-        edulevel: 0,
-        objectid: "c.itemid",
-        other: "'null'",
-        joins: "",
-        related: "c.userid",
-    },
-    Event {
-        kinds: "'grade.remove'",
-        name: r"\core\event\grade_deleted",
-        action: "deleted",
-        target: "grade",
-        object: "grade_grades",
-        crud: "d",
-        edulevel: 1,
-        objectid: "c.targetid",
-        other: r#"'{"itemid":"' || :itemid || '","overridden":' || CASE WHEN :overridden = '0' THEN 'false' ELSE 'true' END
-            || ',"finalgrade":' || CASE WHEN :finalgrade IS NULL THEN 'null' ELSE '"' || :finalgrade || '"' END || '}'"#,
-        joins: "",
-        related: "c.userid",
-    },
-];
+/// A course is made.
+pub static COURSE_CREATED: Event = Event {
+    name: r"\core\event\course_created",
+    action: "created",
+    target: "course",
+    object: "course",
+    crud: "c",
+    edulevel: 1,
+    objectid: "c.targetid",
+    // Its journal keeps just the two names that Moodle tells.
+    other: "c.oldrow",
+    joins: "",
+    related: "NULL",
+};
+
+/// A section of a course is made.
+pub static SECTION_CREATED: Event = Event {
+    name: r"\core\event\course_section_created",
+    action: "created",
+    target: "course_section",
+    object: "course_sections",
+    crud: "c",
+    edulevel: 1,
+    objectid: "(SELECT MIN(s.id) FROM {course_sections} s WHERE s.course = c.courseid AND s.section = c.itemid)",
+    other: r#"'{"sectionnum":' || :itemid || '}'"#,
+    joins: "",
+    related: "NULL",
+};
+
+/// An instance of a method is made.
+pub static INSTANCE_CREATED: Event = Event {
+    name: r"\core\event\enrol_instance_created",
+    action: "created",
+    target: "enrol_instance",
+    object: "enrol",
+    crud: "c",
+    edulevel: 0,
+    objectid: "(SELECT MIN(e.id) FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = c.component)",
+    other: r#"'{"enrol":"' || c.component || '"}'"#,
+    joins: "",
+    related: "NULL",
+};
+
+/// Somebody is enrolled.
+pub static ENROLMENT_CREATED: Event = Event {
+    name: r"\core\event\user_enrolment_created",
+    action: "created",
+    target: "user_enrolment",
+    object: "user_enrolments",
+    crud: "c",
+    edulevel: 0,
+    objectid: "COALESCE(x.id, (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq
+        AND d.kind = :gone_by AND d.enrolid = c.enrolid AND d.userid = c.userid), 0)",
+    other: r#"'{"enrol":"' || e.enrol || '"}'"#,
+    joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid :by_enrolment = c.enrolid AND x.userid = c.userid",
+    related: "c.userid",
+};
+
+/// An enrolment is changed.
+pub static ENROLMENT_UPDATED: Event = Event {
+    name: r"\core\event\user_enrolment_updated",
+    action: "updated",
+    target: "user_enrolment",
+    object: "user_enrolments",
+    crud: "u",
+    edulevel: 0,
+    objectid: "c.targetid",
+    other: r#"'{"enrol":"' || e.enrol || '"}'"#,
+    joins: "JOIN {enrol} e ON e.id = c.enrolid",
+    related: "c.userid",
+};
+
+/// Somebody is unenrolled.
+pub static ENROLMENT_DELETED: Event = Event {
+    name: r"\core\event\user_enrolment_deleted",
+    action: "deleted",
+    target: "user_enrolment",
+    object: "user_enrolments",
+    crud: "d",
+    edulevel: 0,
+    objectid: "c.targetid",
+    other: r#"'{"userenrolment":' || :gone_row || ',"courseid":"' || :courseid || '","enrol":"' || :gone_method
+        || '","lastenrol":' || CASE WHEN c.lastenrol = 1 THEN 'true' ELSE 'false' END || '},"enrol":"' || :gone_method || '"}'"#,
+    joins: "LEFT JOIN {enrol} e ON e.id = c.enrolid :old_row",
+    related: "c.userid",
+};
+
+/// A role is assigned.
+pub static ROLE_ASSIGNED: Event = Event {
+    name: r"\core\event\role_assigned",
+    action: "assigned",
+    target: "role",
+    object: "role",
+    crud: "c",
+    edulevel: 0,
+    objectid: "c.roleid",
+    other: r#"'{"id":' || :assignment || ',"component":"' || c.component || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
+    joins: "",
+    related: "c.userid",
+};
+
+/// A role is taken away.
+pub static ROLE_UNASSIGNED: Event = Event {
+    name: r"\core\event\role_unassigned",
+    action: "unassigned",
+    target: "role",
+    object: "role",
+    crud: "d",
+    edulevel: 0,
+    objectid: "c.roleid",
+    other: r#"'{"id":"' || :id || '","component":"' || c.component || '","itemid":"' || :itemid || '"}'"#,
+    joins: "",
+    related: "c.userid",
+};
+
+/// An instance of a method is removed.
+pub static INSTANCE_DELETED: Event = Event {
+    name: r"\core\event\enrol_instance_deleted",
+    action: "deleted",
+    target: "enrol_instance",
+    object: "enrol",
+    crud: "d",
+    edulevel: 0,
+    objectid: "c.targetid",
+    other: r#"'{"enrol":"' || c.component || '"}'"#,
+    joins: "",
+    related: "NULL",
+};
+
+/// A group is made.
+pub static GROUP_CREATED: Event = Event {
+    name: r"\core\event\group_created",
+    action: "created",
+    target: "group",
+    object: "groups",
+    crud: "c",
+    edulevel: 1,
+    objectid: "c.groupid",
+    other: "'null'",
+    joins: "",
+    related: "NULL",
+};
+
+/// Somebody joins a group.
+pub static GROUP_MEMBER_ADDED: Event = Event {
+    name: r"\core\event\group_member_added",
+    action: "added",
+    target: "group_member",
+    object: "groups",
+    crud: "c",
+    edulevel: 0,
+    objectid: "c.groupid",
+    other: r#"'{"component":"' || c.component || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
+    joins: "",
+    related: "c.userid",
+};
+
+/// Somebody leaves a group.
+pub static GROUP_MEMBER_REMOVED: Event = Event {
+    name: r"\core\event\group_member_removed",
+    action: "removed",
+    target: "group_member",
+    object: "groups",
+    crud: "d",
+    edulevel: 0,
+    objectid: "c.groupid",
+    other: "'null'",
+    joins: "",
+    related: "c.userid",
+};
+
+/// A cohort is made.
+pub static COHORT_CREATED: Event = Event {
+    name: r"\core\event\cohort_created",
+    action: "created",
+    target: "cohort",
+    object: "cohort",
+    crud: "c",
+    edulevel: 0,
+    objectid: "c.itemid",
+    other: "'null'",
+    joins: "",
+    related: "NULL",
+};
+
+/// Somebody joins a cohort.
+pub static COHORT_MEMBER_ADDED: Event = Event {
+    name: r"\core\event\cohort_member_added",
+    action: "added",
+    target: "cohort_member",
+    object: "cohort",
+    crud: "c",
+    edulevel: 0,
+    objectid: "c.itemid",
+    other: "'null'",
+    joins: "",
+    related: "c.userid",
+};
+
+/// Somebody leaves a cohort.
+pub static COHORT_MEMBER_REMOVED: Event = Event {
+    name: r"\core\event\cohort_member_removed",
+    action: "removed",
+    target: "cohort_member",
+    object: "cohort",
+    crud: "d",
+    edulevel: 0,
+    objectid: "c.itemid",
+    other: "'null'",
+    joins: "",
+    related: "c.userid",
+};
+
+/// A grade is removed.
+pub static GRADE_DELETED: Event = Event {
+    name: r"\core\event\grade_deleted",
+    action: "deleted",
+    target: "grade",
+    object: "grade_grades",
+    crud: "d",
+    edulevel: 1,
+    objectid: "c.targetid",
+    other: r#"'{"itemid":"' || :itemid || '","overridden":' || CASE WHEN :overridden = '0' THEN 'false' ELSE 'true' END
+        || ',"finalgrade":' || CASE WHEN :finalgrade IS NULL THEN 'null' ELSE '"' || :finalgrade || '"' END || '}'"#,
+    joins: "",
+    related: "c.userid",
+};
+
+/// An event, and which changes it tells of.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The event.
+    pub event: &'static Event,
+    /// The kinds of change.
+    pub kinds: Vec<&'static str>,
+    /// The kind that removes again what they made; empty if none does.
+    pub gone_by: &'static str,
+}
 
 /// A part of a run's journal.
 pub struct Chunk {
@@ -246,8 +271,8 @@ pub struct Chunk {
     pub from: i64,
     /// That of the last change.
     pub to: i64,
-    /// The kinds of its changes: mostly one, and each costs a look through the part.
-    pub kinds: Vec<String>,
+    /// The events of its changes: mostly one, and each costs a look through the part.
+    pub told: Vec<Told>,
     /// How what they made is found.
     pub lookups: Lookups,
 }
@@ -297,25 +322,22 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
         // Its instance may have gone with it.
         .fragment("gone_method", "COALESCE(e.enrol, SUBSTR(c.component, 7))")
         .fragment("overridden", old("overridden"))
-        .fragment("finalgrade", old("finalgrade"))
-        .fragment(
-            "assignment",
-            text(
-                // A twin that Moodle assigned at the same moment must not double the event.
-                "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :by_assignment = c.contextid
-                    AND r.roleid :by_assignment = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = 'role.remove'
-                    AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
-            ),
-        );
+        .fragment("finalgrade", old("finalgrade"));
+    // A twin that Moodle assigned at the same moment must not double the event.
+    let assignment = text(
+        "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :by_assignment = c.contextid
+            AND r.roleid :by_assignment = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = :gone_by
+            AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
+    );
     let params =
         chunk.lookups.fragments(params).fragment("other", conn.fitting("logstore_standard_log", "other", "t.other"));
     // Moodle tells of deleted grades only where completion is on for the site (spec enrol-core 10).
     let completion = site.number("enablecompletion", 1) == 1;
-    let branches = EVENTS
+    let branches = chunk
+        .told
         .iter()
-        .filter(|event| completion || event.object != "grade_grades")
-        .filter(|event| chunk.kinds.iter().any(|kind| event.kinds.contains(&format!("'{kind}'"))))
-        .map(|event| branch(event, dialect))
+        .filter(|told| completion || told.event.object != "grade_grades")
+        .map(|told| branch(told, dialect, &assignment))
         .collect::<Vec<_>>();
     if branches.is_empty() {
         return Ok(());
@@ -331,12 +353,14 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
     conn.exec(&sql, &params).await.map(|_| ())
 }
 
-fn branch(event: &Event, dialect: Dialect) -> String {
+fn branch(told: &Told, dialect: Dialect, assignment: &str) -> String {
+    let Told { event, kinds, gone_by } = told;
+    let kinds = kinds.iter().map(|kind| dialect.text(kind)).collect::<Vec<_>>().join(", ");
     // Its pieces come from columns, casts and JSON: a UNION on MariaDB wants one collation.
     let other = dialect.neutral(&format!("({})", event.other));
     // It holds backslashes.
     let name = dialect.text(event.name);
-    format!(
+    let sql = format!(
         "SELECT c.seq, {name} AS eventname, '{}' AS action, '{}' AS target, '{}' AS objecttable, {} AS objectid, '{}' AS crud, {} AS edulevel,
                 k.id AS contextid, k.contextlevel, k.instanceid AS contextinstanceid, c.courseid, {} AS relateduserid, {other} AS other
            FROM {{enrold_change}} c JOIN {{context}} k ON k.id = c.contextid {}
@@ -349,6 +373,7 @@ fn branch(event: &Event, dialect: Dialect) -> String {
         event.edulevel,
         if event.related == "NULL" { "CAST(NULL AS DECIMAL(20))".to_owned() } else { event.related.to_owned() },
         event.joins,
-        event.kinds
-    )
+        kinds
+    );
+    sql.replace(":assignment", assignment).replace(":gone_by", &dialect.text(gone_by))
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::{Bulk, Conn, DbError, Field, Params};
+use crate::moodle::events::Chunk;
 use crate::moodle::site::Site;
 
 /// `forum.forcesubscribe` of a forum that subscribes everybody at first.
@@ -11,23 +12,32 @@ const INITIAL_SUBSCRIPTION: i64 = 2;
 /// Effects stand behind all plans in the journal.
 pub const FIRST_SEQ: i64 = 99_000_000_000_000_000;
 
+/// The kinds of change that this room reads and writes: their names in the journal.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds {
+    /// A role is assigned.
+    pub assigned: &'static str,
+    /// Somebody is subscribed to a forum.
+    pub subscribed: &'static str,
+}
+
 /// Fills `subscribe` with the (forum, role) pairs of the run's courses whose role may be subscribed; false if none.
 ///
 /// # Errors
 /// The engine's.
-pub async fn prepare(conn: &mut Conn, site: &Site, run: i64) -> Result<bool, DbError> {
+pub async fn prepare(conn: &mut Conn, site: &Site, kinds: Kinds, run: i64) -> Result<bool, DbError> {
     if !["forum", "forum_subscriptions", "course_modules", "modules"].iter().all(|table| site.columns.has_table(table))
     {
         return Ok(false);
     }
-    let params = Params::new().with("run", run).with("initial", INITIAL_SUBSCRIPTION);
+    let params = Params::new().with("run", run).with("initial", INITIAL_SUBSCRIPTION).with("assigned", kinds.assigned);
     let forums = conn
         .rows(
             "SELECT f.id, f.course, k.path FROM {forum} f JOIN {modules} m ON m.name = 'forum'
                JOIN {course_modules} s ON s.module = m.id AND s.instance = f.id AND s.course = f.course
                JOIN {context} k ON k.contextlevel = 70 AND k.instanceid = s.id
               WHERE f.forcesubscribe = :initial AND f.course IN
-                    (SELECT c.courseid FROM {enrold_change} c WHERE c.run = :run AND c.kind = 'role.add' AND c.state = 0)",
+                    (SELECT c.courseid FROM {enrold_change} c WHERE c.run = :run AND c.kind = :assigned AND c.state = 0)",
             &params,
         )
         .await?;
@@ -35,7 +45,10 @@ pub async fn prepare(conn: &mut Conn, site: &Site, run: i64) -> Result<bool, DbE
         return Ok(false);
     }
     let roles = conn
-        .rows("SELECT DISTINCT c.roleid FROM {enrold_change} c WHERE c.run = :run AND c.kind = 'role.add' AND c.state = 0", &params)
+        .rows(
+            "SELECT DISTINCT c.roleid FROM {enrold_change} c WHERE c.run = :run AND c.kind = :assigned AND c.state = 0",
+            &params,
+        )
         .await?;
     let allowed = Permissions::read(conn).await?;
     conn.temporary_for_session("subscribe", "forum BIGINT NOT NULL, courseid BIGINT NOT NULL, roleid BIGINT NOT NULL")
@@ -53,9 +66,15 @@ pub async fn prepare(conn: &mut Conn, site: &Site, run: i64) -> Result<bool, DbE
 ///
 /// # Errors
 /// The engine's.
-pub async fn subscribe(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i64, to: i64) -> Result<(), DbError> {
-    let params =
-        Params::new().with("run", run).with("now", now).with("from", from).with("to", to).with("actor", site.actor);
+pub async fn subscribe(conn: &mut Conn, site: &Site, kinds: Kinds, chunk: &Chunk) -> Result<(), DbError> {
+    let params = Params::new()
+        .with("run", chunk.run)
+        .with("now", chunk.now)
+        .with("from", chunk.from)
+        .with("to", chunk.to)
+        .with("actor", site.actor)
+        .with("assigned", kinds.assigned)
+        .with("subscribed", kinds.subscribed);
     let last = conn
         .number(
             "SELECT COALESCE(MAX(c.seq), :first) FROM {enrold_change} c WHERE c.run = :run AND c.seq > :first",
@@ -66,10 +85,10 @@ pub async fn subscribe(conn: &mut Conn, site: &Site, run: i64, now: i64, from: i
     let planned = conn
         .exec(
             "INSERT INTO {enrold_change} (run, seq, kind, line, userid, courseid, contextid, targetid)
-             SELECT :run, :last + ROW_NUMBER() OVER (ORDER BY t.line, t.userid, t.forum), 'forum-subscription.add', t.line, t.userid, t.courseid, t.contextid, t.forum
+             SELECT :run, :last + ROW_NUMBER() OVER (ORDER BY t.line, t.userid, t.forum), :subscribed, t.line, t.userid, t.courseid, t.contextid, t.forum
                FROM (SELECT MIN(c.line) AS line, c.userid, c.courseid, c.contextid, s.forum FROM {enrold_change} c
                        JOIN subscribe s ON s.courseid = c.courseid AND s.roleid = c.roleid
-                      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = 'role.add' AND c.state = 0
+                      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :assigned AND c.state = 0
                         AND EXISTS (SELECT 1 FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :whole = c.contextid AND r.roleid :whole = c.roleid)
                         AND NOT EXISTS (SELECT 1 FROM {forum_subscriptions} f WHERE f.userid = c.userid AND f.forum = s.forum)
                       GROUP BY c.userid, c.courseid, c.contextid, s.forum) t",

@@ -1,7 +1,8 @@
 //! Enrolments: what is missing is added, what differs is changed, what is too much ends.
 //! It must not know roles or groups: they follow what really became of the enrolments.
 
-use crate::change::take::{Pick, Taken};
+use crate::change::kinds;
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::change::{end, enrol};
 use crate::db::DbError;
@@ -10,8 +11,6 @@ use crate::outcome::RunResult;
 use crate::reconcile::compare;
 use crate::reconcile::compare::Standing;
 use crate::reconcile::{Pass, comparing};
-
-const RANK_FOLLOW_SUSPEND: i64 = 26;
 
 /// Writes the set down once, where the rule says that it costs more to compute than to keep.
 pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
@@ -29,17 +28,17 @@ pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), Db
 pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
     let Some(params) = compare::differing(work, pass, standing) else { return Ok(()) };
     let params = params
-        .with("rank_add", enrol::RANK_ADD)
-        .with("rank_update", enrol::RANK_UPDATE)
-        .with("rank_suspend", RANK_FOLLOW_SUSPEND);
+        .with("rank_add", kinds::ENROL.at)
+        .with("rank_update", kinds::UPDATE.at)
+        .with("rank_suspend", kinds::SUSPEND_AS_WISHED.at);
     comparing(work, pass, true).await?;
     let planned = work
         .journal_ranked(
             pass.wave,
-            "kind, line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            &[kinds::ENROL, kinds::UPDATE, kinds::SUSPEND_AS_WISHED],
+            "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
             "planned.courseid, planned.userid, planned.enrolid",
-            "SELECT CASE WHEN t.targetid IS NULL THEN 'enrolment.add' WHEN t.oldstatus = 0 AND t.status = 1 THEN 'enrolment.suspend' ELSE 'enrolment.update' END AS kind,
-                    CASE WHEN t.targetid IS NULL THEN :rank_add WHEN t.oldstatus = 0 AND t.status = 1 THEN :rank_suspend ELSE :rank_update END AS rank_of,
+            "SELECT CASE WHEN t.targetid IS NULL THEN :rank_add WHEN t.oldstatus = 0 AND t.status = 1 THEN :rank_suspend ELSE :rank_update END AS rank_of,
                     0 AS line, t.userid, t.courseid, t.enrolid, t.contextid, t.targetid, t.status, t.timestart, t.timeend,
                     t.oldstatus, t.oldtimestart, t.oldtimeend, t.oldrow
                FROM :differing t",
@@ -50,15 +49,15 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standin
     if planned == 0 {
         return Ok(());
     }
-    let added = enrol::apply_adds(work, Place { wave: pass.wave, rank: enrol::RANK_ADD }).await?;
+    let added = enrol::apply_adds(work, Place { wave: pass.wave, rank: kinds::ENROL }).await?;
     let mut changed = 0;
-    for (at, kind) in [(enrol::RANK_UPDATE, "enrolment.update"), (RANK_FOLLOW_SUSPEND, "enrolment.suspend")] {
-        let place = Place { wave: pass.wave, rank: at };
+    for rank in [kinds::UPDATE, kinds::SUSPEND_AS_WISHED] {
+        let place = Place { wave: pass.wave, rank };
         let standing = if planned > added { work.standing(place).await? } else { 0 };
-        if standing > 0 && at == RANK_FOLLOW_SUSPEND {
+        if standing > 0 && rank == kinds::SUSPEND_AS_WISHED {
             work.guard_ending().await?;
         }
-        work.change_enrolments(place, kind, standing).await?;
+        work.change_planned(place, standing).await?;
         changed += standing;
     }
     if pass.asks_who_is_fresh() {
@@ -69,15 +68,16 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standin
 
 /// What is fresh: added, or active again.
 async fn remember_fresh(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> Result<(), DbError> {
-    let (from, _) = Place { wave: pass.wave, rank: enrol::RANK_ADD }.range();
-    let last = if changed { enrol::RANK_UPDATE } else { enrol::RANK_ADD };
+    let (from, _) = Place { wave: pass.wave, rank: kinds::ENROL }.range();
+    let last = if changed { kinds::UPDATE } else { kinds::ENROL };
     let (_, to) = Place { wave: pass.wave, rank: last }.range();
     let params = work.params().with("from", from).with("to", to);
+    let params = params.with("added", &kinds::ENROLMENT_ADD).with("changed", &kinds::ENROLMENT_UPDATE);
     work.conn
         .exec(
             "INSERT INTO fresh (enrolid, userid) SELECT c.enrolid, c.userid FROM {enrold_change} c
               WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0
-                AND (c.kind = 'enrolment.add' OR (c.kind = 'enrolment.update' AND c.oldstatus = 1 AND c.status = 0))",
+                AND (c.kind = :added OR (c.kind = :changed AND c.oldstatus = 1 AND c.status = 0))",
             &params,
         )
         .await?;
@@ -101,7 +101,7 @@ pub(super) async fn end_surplus(work: &mut Work<'_>, pass: &Pass<'_>, standing: 
 
 /// Suspends what is doomed; the roles that the instance gave go with it where the policy says so.
 async fn suspend(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let place = Place { wave: pass.wave, rank: end::RANK_SUSPEND_FIRST };
+    let place = Place { wave: pass.wave, rank: kinds::SUSPEND_FIRST };
     if end::suspend(work, place).await? == 0 || pass.policy.surplus != RemovalAction::SuspendNoRoles {
         return Ok(());
     }
@@ -113,6 +113,6 @@ async fn suspend(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0
           GROUP BY r.id, c.courseid, c.contextid",
     );
-    let place = Place { wave: pass.wave, rank: end::RANK_OWNED_ROLES };
-    Ok(work.take(place, Taken::Role, owned.with("ended", from).with("ended_to", to)).await?)
+    let place = Place { wave: pass.wave, rank: kinds::OWNED_ROLES };
+    Ok(work.take(place, owned.with("ended", from).with("ended_to", to)).await?)
 }

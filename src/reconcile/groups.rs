@@ -1,11 +1,10 @@
 //! Groups that a rule wishes and a course does not have: they are made.
 //! It must not know names' meaning; the rule's SQL leaves out what exists.
 
+use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::db::{Conn, DbError};
 use crate::reconcile::Pass;
-
-const RANK_MAKE: i64 = 31;
 
 /// Makes the groups of the section `groups`.
 pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
@@ -28,15 +27,15 @@ pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbE
     if wished == 0 {
         return Ok(());
     }
-    let place = Place { wave: pass.wave, rank: RANK_MAKE };
+    let place = Place { wave: pass.wave, rank: kinds::GROUP };
     let row = ["name", "idnumber"].map(str::to_owned);
     let row = work.conn.dialect().json_row("t", &row);
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, contextid, itemid, oldrow",
+            "line, courseid, contextid, itemid, oldrow",
             "planned.n",
-            "SELECT 'group.add' AS kind, 0 AS line, t.n, t.courseid, t.contextid, t.enrolid AS itemid, :row AS oldrow FROM new_group t",
+            "SELECT 0 AS line, t.n, t.courseid, t.contextid, t.enrolid AS itemid, :row AS oldrow FROM new_group t",
             params.clone().fragment("row", row),
         )
         .await?;
@@ -77,7 +76,7 @@ async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), D
             )
             .await?;
     }
-    work.book("group.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 

@@ -3,15 +3,12 @@
 
 use crate::change::enrol;
 use crate::change::enrol::Owned;
-use crate::change::take::{Pick, Taken};
+use crate::change::kinds;
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::{DbError, Params};
 use crate::outcome::RunResult;
 use crate::reconcile::{Pass, missing};
-
-const RANK_LEFT_GROUPS: i64 = 61;
-const RANK_LEFT_ROLES: i64 = 62;
-const RANK_REMOVE: i64 = 66;
 
 /// Makes an instance in each wished course that has none.
 pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
@@ -25,7 +22,7 @@ pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()
     let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM wished_course w WHERE NOT EXISTS
         (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own_instance)";
     if conn.number(&format!("SELECT COUNT(*) FROM ({missing}) m"), &params).await? > 0 {
-        let place = Place { wave: pass.wave, rank: enrol::RANK_INSTANCE };
+        let place = Place { wave: pass.wave, rank: kinds::INSTANCE };
         let own =
             Owned { method: pass.rule.method, condition: &pass.policy.own_instance, mark: &pass.policy.instance_mark };
         enrol::add_instances(work, place, own, missing, params.clone()).await?;
@@ -62,9 +59,9 @@ pub(super) async fn delete(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), D
            :then {{role_assignments}} r :by_item ON r.component = :component AND r.itemid = s.enrolid"
     );
     let place = |rank| Place { wave: pass.wave, rank };
-    work.take(place(RANK_LEFT_GROUPS), Taken::GroupMember, Pick::new(&groups).params(params.clone())).await?;
+    work.take(place(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
     // Moodle deletes them without an event.
-    work.take(place(RANK_LEFT_ROLES), Taken::DuplicateRole, Pick::new(&roles).params(params.clone())).await?;
+    work.take(place(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;
     let instances = format!("SELECT s.enrolid AS id, 0 AS line, s.courseid, s.contextid {gone}");
-    work.take(place(RANK_REMOVE), Taken::Instance, Pick::new(&instances).params(params)).await
+    work.take(place(kinds::UNMAKE), Pick::new(&instances).params(params)).await
 }

@@ -2,19 +2,12 @@
 //! It must not take over a membership that somebody else has made.
 
 use crate::change::end;
-use crate::change::take::{Pick, Taken};
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::change::{Rank, kind, kinds};
 use crate::db::{DbError, Params};
 use crate::reconcile::Owner;
 use crate::reconcile::{Pass, comparing, owner};
-
-/// Before the roles: see [`crate::reconcile::Policy::newcomers_join_first`].
-const RANK_NEWCOMERS: i64 = 28;
-const RANK_LEAVE: i64 = 47;
-const RANK_JOIN: i64 = 48;
-const RANK_CONVERSATION_JOIN: i64 = 71;
-const RANK_CONVERSATION_LEAVE: i64 = 72;
-const RANK_TOUCH: i64 = 81;
 
 /// The memberships that the rule's instances own, of people who are still enrolled there (spec cohort 1.6). No index leads
 /// from an instance to them: the groups of each course are read once, however many instances it has.
@@ -36,29 +29,27 @@ pub(super) async fn join_and_leave(work: &mut Work<'_>, pass: &Pass<'_>) -> Resu
     comparing(work, pass, true).await?;
     leave(work, pass, set).await?;
     if pass.policy.newcomers_join_first {
-        join(work, pass, set, RANK_NEWCOMERS).await?;
+        join(work, pass, set, kinds::NEWCOMERS).await?;
     }
-    join(work, pass, set, RANK_JOIN).await?;
+    join(work, pass, set, kinds::JOIN).await?;
     comparing(work, pass, false).await?;
     if work.planned > planned { settle(work, pass).await } else { Ok(()) }
 }
 
-async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: i64) -> Result<(), DbError> {
+async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Result<(), DbError> {
     let place = Place { wave: pass.wave, rank };
     let (component, item) = owner(pass.policy.groups, "p");
-    let who = match rank {
-        RANK_NEWCOMERS => "JOIN fresh f ON f.enrolid = p.enrolid AND f.userid = p.userid",
-        _ => "",
-    };
+    let newcomers = rank == kinds::NEWCOMERS;
+    let who = if newcomers { "JOIN fresh f ON f.enrolid = p.enrolid AND f.userid = p.userid" } else { "" };
     let params = pass.params(work).fragment("set", set).fragment("who", who);
     let params = params.fragment("owner", component).fragment("item", item);
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, contextid, groupid, component, itemid",
+            "line, userid, courseid, contextid, groupid, component, itemid",
             "planned.courseid, planned.userid, planned.groupid",
             // Two instances that wish the same membership: the first owns it.
-            "SELECT 'group-member.add' AS kind, 0 AS line, p.userid, p.courseid, p.contextid, p.groupid, :owner AS component, MIN(:item) AS itemid
+            "SELECT 0 AS line, p.userid, p.courseid, p.contextid, p.groupid, :owner AS component, MIN(:item) AS itemid
                FROM (:set) p :who LEFT JOIN {groups_members} m ON m.groupid = p.groupid AND m.userid = p.userid
               WHERE m.id IS NULL AND p.want = 2 GROUP BY p.userid, p.courseid, p.contextid, p.groupid",
             params,
@@ -82,7 +73,7 @@ async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: i64) -> Res
             )
             .await?;
     }
-    work.book("group-member.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -97,39 +88,40 @@ async fn leave(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), Db
            LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.groupid = o.groupid
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
-    let place = Place { wave: pass.wave, rank: RANK_LEAVE };
+    let place = Place { wave: pass.wave, rank: kinds::LEAVE };
     let surplus = surplus.params(pass.params(work)).fragment("own", own).fragment("set", set);
-    work.take(place, Taken::GroupMember, surplus).await
+    work.take(place, surplus).await
 }
 
 /// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,
 /// page views write it too.
 async fn settle(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let (from, _) = Place { wave: pass.wave, rank: RANK_NEWCOMERS }.range();
-    let (_, to) = Place { wave: pass.wave, rank: RANK_JOIN }.range();
-    let gone = "c.kind IN ('group-member.remove', 'group-member.add') AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
+    let (from, _) = Place { wave: pass.wave, rank: kinds::NEWCOMERS }.range();
+    let (_, to) = Place { wave: pass.wave, rank: kinds::JOIN }.range();
+    let gone = "c.kind IN (:of_groups) AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = work.params().with("left", from).with("left_to", to).fragment("gone", gone);
+    let params = params.with("of_groups", kind::names(|kind| kind.table == "groups_members"));
     if work.site.columns.has_table("message_conversation_members") {
         join_conversations(work, pass, &params).await?;
-        let place = Place { wave: pass.wave, rank: RANK_CONVERSATION_LEAVE };
+        let place = Place { wave: pass.wave, rank: kinds::CONVERSATION_LEAVE };
         end::leave_conversations(work, place, &params).await?;
     }
-    end::touch_groups(work, Place { wave: pass.wave, rank: RANK_TOUCH }, params).await
+    end::touch_groups(work, Place { wave: pass.wave, rank: kinds::TOUCH_LAST }, params).await
 }
 
 async fn join_conversations(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<(), DbError> {
-    let place = Place { wave: pass.wave, rank: RANK_CONVERSATION_JOIN };
+    let place = Place { wave: pass.wave, rank: kinds::CONVERSATION_JOIN };
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, contextid, groupid, targetid",
+            "line, userid, courseid, contextid, groupid, targetid",
             "planned.groupid, planned.userid",
-            "SELECT 'conversation-member.add' AS kind, 0 AS line, c.userid, c.courseid, c.contextid, c.groupid, v.id AS targetid
+            "SELECT 0 AS line, c.userid, c.courseid, c.contextid, c.groupid, v.id AS targetid
                FROM {enrold_change} c
                JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups' AND v.itemid = c.groupid AND v.contextid = c.contextid
-              WHERE :gone AND c.kind = 'group-member.add' AND NOT EXISTS
+              WHERE :gone AND c.kind = :joined AND NOT EXISTS
                     (SELECT 1 FROM {message_conversation_members} m WHERE m.conversationid = v.id AND m.userid = c.userid)",
-            params.clone(),
+            params.clone().with("joined", &kinds::GROUP_MEMBER_ADD),
         )
         .await?;
     if planned == 0 {
@@ -144,6 +136,6 @@ async fn join_conversations(work: &mut Work<'_>, pass: &Pass<'_>, params: &Param
             &here,
         )
         .await? as i64;
-    work.book("conversation-member.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }

@@ -19,6 +19,7 @@ pub use sections::{section, table_of};
 pub use tally::of_cause;
 pub use view::{View, of_cohorts, of_courses, of_touched};
 
+use crate::change::kinds;
 use crate::change::work::Work;
 use crate::change::{end, enrol};
 use crate::clock::StopWatch;
@@ -219,8 +220,7 @@ async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
 
 /// By how much the enrolments of the site have grown in this run.
 fn people(work: &Work<'_>) -> i64 {
-    let count = |kind: &str| work.counts.get(kind).copied().unwrap_or(0);
-    count("enrolment.add") - count("enrolment.remove")
+    work.booked(&kinds::ENROLMENT_ADD) - work.booked(&kinds::ENROLMENT_REMOVE)
 }
 
 /// Finds the instances that the rule minds; gives their number.

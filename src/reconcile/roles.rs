@@ -2,14 +2,12 @@
 //! It must not know why somebody has a role.
 
 use crate::change::enrol;
-use crate::change::take::{Pick, Taken};
+use crate::change::kinds;
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::{Conn, DbError, Dialect, Params};
 use crate::reconcile::Owner;
 use crate::reconcile::{Pass, comparing, owner};
-
-const RANK_TAKE: i64 = 46;
-const RANK_PRUNE: i64 = 90;
 
 /// The roles of the rule's instances in their courses.
 const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM scope s
@@ -136,13 +134,13 @@ const GIVEN: &str = "scope s :then {role_assignments} r :by_item ON r.component 
     WHERE r.userid :among_users";
 
 async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
-    let place = Place { wave: pass.wave, rank: enrol::RANK_ROLE };
+    let place = Place { wave: pass.wave, rank: kinds::ROLE };
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, contextid, roleid, component, itemid",
+            "line, userid, courseid, contextid, roleid, component, itemid",
             "planned.courseid, planned.userid, planned.roleid",
-            "SELECT 'role.add' AS kind, 0 AS line, p.userid, p.courseid, p.contextid, p.roleid, :owner AS component, :item AS itemid
+            "SELECT 0 AS line, p.userid, p.courseid, p.contextid, p.roleid, :owner AS component, :item AS itemid
                FROM (:missing) p",
             params,
         )
@@ -158,7 +156,7 @@ pub(super) async fn drop_all(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(),
         "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
            FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",
     );
-    work.take(Place { wave: pass.wave, rank: RANK_TAKE }, Taken::Role, all.params(pass.params(work))).await
+    work.take(Place { wave: pass.wave, rank: kinds::SURPLUS_ROLES }, all.params(pass.params(work))).await
 }
 
 async fn take(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
@@ -172,8 +170,8 @@ async fn take(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbE
            LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.roleid = o.roleid
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
-    let place = Place { wave: pass.wave, rank: RANK_TAKE };
-    work.take(place, Taken::Role, surplus.params(pass.params(work)).fragment("own", own).fragment("set", set)).await
+    let place = Place { wave: pass.wave, rank: kinds::SURPLUS_ROLES };
+    work.take(place, surplus.params(pass.params(work)).fragment("own", own).fragment("set", set)).await
 }
 
 /// Doubles that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).
@@ -187,6 +185,5 @@ async fn prune(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
                FROM scope s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid WHERE r.userid :among_users) t
           WHERE t.place > 1",
     );
-    work.take(Place { wave: pass.wave, rank: RANK_PRUNE }, Taken::DuplicateRole, doubles.params(pass.params(work)))
-        .await
+    work.take(Place { wave: pass.wave, rank: kinds::PRUNE }, doubles.params(pass.params(work))).await
 }

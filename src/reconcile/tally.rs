@@ -3,42 +3,34 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::kind::{Figure, Kind};
+use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::db::{DbError, Params};
 use crate::outcome::RuleReport;
 use crate::reconcile::Pass;
-
-/// The last rank of a wave.
-const LAST_RANK: i64 = 99;
 
 /// The counts of a pass before which the run had booked `before`. Only which enrolments are active again stands in the
 /// journal alone.
 pub(super) async fn of(
     work: &mut Work<'_>,
     pass: &Pass<'_>,
-    before: &BTreeMap<String, i64>,
+    before: &BTreeMap<&'static Kind, i64>,
 ) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: pass.rule.name.to_owned(), ..RuleReport::default() };
-    let booked = work.counts.iter().map(|(kind, count)| (kind, count - before.get(kind).copied().unwrap_or(0)));
+    let booked = work.counts.iter().map(|(kind, count)| (*kind, count - before.get(kind).copied().unwrap_or(0)));
     for (kind, count) in booked {
-        report.book(kind, false, count);
+        report.book(kind.figure, false, count);
     }
     if report.changed > 0 {
-        let (from, to) = waves(pass.wave, pass.wave);
-        let params = work.params().with("from", from).with("to", to);
+        let (from, to) = Place::of_waves(pass.wave, pass.wave);
+        let params = work.params().with("from", from).with("to", to).with("changed", &kinds::ENROLMENT_UPDATE);
         let again = "SELECT COUNT(*) FROM {enrold_change} c WHERE c.run = :run AND c.seq > :from AND c.seq <= :to
-            AND c.state = 0 AND c.kind = 'enrolment.update' AND c.oldstatus = 1 AND c.status = 0";
+            AND c.state = 0 AND c.kind = :changed AND c.oldstatus = 1 AND c.status = 0";
         report.reactivated = work.conn.number(again, &params).await?;
         report.changed -= report.reactivated;
     }
     Ok(report)
-}
-
-/// The sequence numbers of some waves: from (exclusive) and to (inclusive).
-fn waves(first: i64, last: i64) -> (i64, i64) {
-    let (from, _) = Place { wave: first, rank: 0 }.range();
-    let (_, to) = Place { wave: last, rank: LAST_RANK }.range();
-    (from, to)
 }
 
 /// The counts of some waves, as the report of a rule or job of this name.
@@ -47,7 +39,7 @@ fn waves(first: i64, last: i64) -> (i64, i64) {
 /// The engine's.
 pub async fn of_waves(work: &mut Work<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: name.to_owned(), ..RuleReport::default() };
-    let (from, to) = waves(first, last);
+    let (from, to) = Place::of_waves(first, last);
     let params = work.params().with("from", from).with("to", to);
     count(work, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
     Ok(report)
@@ -71,27 +63,27 @@ async fn count(work: &mut Work<'_>, which: &str, params: &Params, report: &mut R
           GROUP BY c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END"
     );
     for row in work.conn.rows(&sql, params).await? {
-        report.book(&row.text(0), row.int(1) == 1, row.int(2));
+        report.book(Kind::of(&row.text(0)).and_then(|kind| kind.figure), row.int(1) == 1, row.int(2));
     }
     Ok(())
 }
 
 impl RuleReport {
-    /// Adds so many changes of a kind; of enrolments that are changed, those that are active `again` for themselves.
-    fn book(&mut self, kind: &str, again: bool, count: i64) {
-        match kind {
-            "enrolment.add" => self.added += count,
-            "enrolment.update" if again => self.reactivated += count,
-            "enrolment.update" => self.changed += count,
-            "enrolment.suspend" => self.suspended += count,
-            "enrolment.remove" => self.removed += count,
-            "role.add" => self.roles_added += count,
-            "role.remove" => self.roles_removed += count,
-            "group-member.add" => self.groups_added += count,
-            "group-member.remove" => self.groups_removed += count,
-            "instance.add" | "group.add" => self.made += count,
-            "instance.remove" => self.unmade += count,
-            _ => {}
+    /// Adds so many changes to a figure; of enrolments that are changed, those that are active `again` for themselves.
+    fn book(&mut self, figure: Option<Figure>, again: bool, count: i64) {
+        match figure {
+            Some(Figure::Enrolled) => self.added += count,
+            Some(Figure::Changed) if again => self.reactivated += count,
+            Some(Figure::Changed) => self.changed += count,
+            Some(Figure::Suspended) => self.suspended += count,
+            Some(Figure::Unenrolled) => self.removed += count,
+            Some(Figure::RoleGiven) => self.roles_added += count,
+            Some(Figure::RoleTaken) => self.roles_removed += count,
+            Some(Figure::GroupJoined) => self.groups_added += count,
+            Some(Figure::GroupLeft) => self.groups_removed += count,
+            Some(Figure::Made) => self.made += count,
+            Some(Figure::Unmade) => self.unmade += count,
+            Some(Figure::CohortJoined | Figure::CohortLeft) | None => {}
         }
     }
 }

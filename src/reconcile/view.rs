@@ -1,6 +1,7 @@
 //! What part of the site a pass looks at: everything, some courses, or what this run has touched so far.
 //! It must not know rules; a rule's SQL asks through the fragments made here.
 
+use crate::change::kind;
 use crate::change::work::Work;
 use crate::db::{Bulk, Conn, DbError, Field, Params};
 use crate::moodle::site::id_list;
@@ -76,6 +77,7 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
         .with("component", rule.component())
         // In a run that is cut, this very rule may have followed in other courses already.
         .with("itself", rule.name)
+        .with("of_buffer", kind::names(|kind| kind.table == "enrol_flatfile"))
         .fragment("concerned", concerned)
         .fragment("minded", minded.map_or_else(|| "IS NOT NULL".to_owned(), |ids| format!("IN ({})", id_list(ids))));
     let conn = &mut *work.conn;
@@ -83,7 +85,7 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
     let touched = conn
         .exec(
             "INSERT INTO touched (userid, courseid) SELECT DISTINCT c.userid, c.courseid FROM {enrold_change} c
-              WHERE c.run = :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL AND c.kind NOT IN ('buffer.add', 'buffer.remove')
+              WHERE c.run = :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL AND c.kind NOT IN (:of_buffer)
                 AND c.cause <> :itself",
             &params,
         )
@@ -111,8 +113,9 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
 /// # Errors
 /// The engine's.
 pub async fn of_cohorts(work: &mut Work<'_>, rule: &Rule) -> Result<Option<View>, DbError> {
-    let changed = "c.run = :run AND c.state = 0 AND c.kind IN ('cohort-member.add', 'cohort-member.remove')";
+    let changed = "c.run = :run AND c.state = 0 AND c.kind IN (:of_cohorts)";
     let params = work.params().with("method", rule.method).fragment("changed", changed);
+    let params = params.with("of_cohorts", kind::names(|kind| kind.table == "cohort_members"));
     let conn = &mut *work.conn;
     conn.exec("DELETE FROM only_user", &params).await?;
     let users = "INSERT INTO only_user (userid) SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :changed";

@@ -15,12 +15,6 @@ pub fn is_whole(rules: &[RuleReport]) -> bool {
     rules.iter().any(|rule| !rule.consequence)
 }
 
-/// True for a kind of change that the table counts.
-pub fn counts(kind: &str) -> bool {
-    kind.starts_with("enrolment.")
-        || ["role.add", "role.remove", "group-member.add", "group-member.remove"].contains(&kind)
-}
-
 /// The lines of the table; none where no rule took part.
 pub fn lines(rules: &[RuleReport], locale: Locale) -> Vec<String> {
     if rules.is_empty() {

@@ -297,7 +297,7 @@ fn tell(work: &mut Work<'_>, report: &mut Report) {
         *report.unkept.entry(code).or_default() += more;
     }
     for (kind, count) in &work.counts {
-        *report.counts.entry(kind.clone()).or_default() += count;
+        *report.counts.entry(kind.name.to_owned()).or_default() += count;
     }
     for breach in std::mem::take(&mut work.guard.breaches) {
         let same = |old: &Breach| (&old.scope, &old.name, &old.what) == (&breach.scope, &breach.name, &breach.what);

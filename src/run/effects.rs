@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::change::kind::{self, Dirty, Kind};
+use crate::change::kinds;
 use crate::db::{Conn, DbError, Params, Row};
-use crate::moodle::events::{self, Chunk};
+use crate::moodle::events::{self, Chunk, Told};
 use crate::moodle::forum;
 use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
@@ -14,8 +16,9 @@ use crate::outcome::{Moment, Observer};
 use crate::run::history;
 use crate::run::spool::Spooled;
 
-/// Changes after which Moodle must load the user's rights anew (spec enrol-core 11).
-const DIRTY: &str = "'role.add', 'role.remove', 'enrolment.update', 'enrolment.suspend', 'enrolment.remove'";
+/// What makes forums subscribe people, and what that is in the journal.
+const SUBSCRIBING: forum::Kinds =
+    forum::Kinds { assigned: kinds::ROLE_ADD.name, subscribed: kinds::FORUM_SUBSCRIPTION_ADD.name };
 
 /// Why effects could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +59,7 @@ pub struct Effects<'a> {
 /// Changes of a run whose effects are written together.
 struct Part {
     /// One after the other: the last sequence number, or one behind it, and the kinds that were done up to there.
-    stretches: Vec<(i64, Vec<String>)>,
+    stretches: Vec<(i64, Vec<&'static Kind>)>,
     /// How many changes there are.
     changes: i64,
 }
@@ -70,10 +73,10 @@ impl Part {
         kinds.retain(|kind| kind.done);
         kinds.sort_by_key(|kind| kind.first);
         let follow = kinds.iter().zip(kinds.iter().skip(1)).all(|(one, next)| one.last < next.first);
-        let mut stretches: Vec<(i64, Vec<String>)> = if follow {
-            kinds.into_iter().map(|kind| (kind.last, vec![kind.kind])).collect()
+        let mut stretches: Vec<(i64, Vec<&'static Kind>)> = if follow {
+            kinds.into_iter().map(|kind| (kind.last, kind.kind.into_iter().collect())).collect()
         } else {
-            vec![(to, kinds.into_iter().map(|kind| kind.kind).collect())]
+            vec![(to, kinds.into_iter().filter_map(|kind| kind.kind).collect())]
         };
         match stretches.last_mut() {
             Some(last) => last.0 = to,
@@ -87,9 +90,31 @@ impl Part {
     }
 }
 
+/// The kinds after which somebody's rights are loaded anew.
+fn makes_dirty(whose: Dirty) -> impl Fn(&Kind) -> bool {
+    move |kind| kind.dirty == Some(whose)
+}
+
+/// The events that tell of changes of these kinds.
+fn told(kinds: &[&'static Kind]) -> Vec<Told> {
+    let mut all: Vec<Told> = Vec::new();
+    for kind in kinds {
+        let Some(event) = kind.event else { continue };
+        match all.iter_mut().find(|told| std::ptr::eq(told.event, event)) {
+            Some(told) => told.kinds.push(kind.name),
+            None => {
+                let gone_by = kind.remover().map_or("", |remover| remover.name);
+                all.push(Told { event, kinds: vec![kind.name], gone_by });
+            }
+        }
+    }
+    all
+}
+
 /// The changes of one kind in a part of the journal.
 struct Stretch {
-    kind: String,
+    /// `None` for a kind that another version of enrold has written: nothing is known to follow it.
+    kind: Option<&'static Kind>,
     /// Not overtaken.
     done: bool,
     changes: i64,
@@ -126,10 +151,10 @@ impl Effects<'_> {
         let (mut done, now) = (state.int(1), state.int(2));
         // What the run did stands in its row; if that cannot be read, it may be anything.
         let changes = history::changes(&state.text(3));
-        let has = |of: &str| {
-            changes.as_ref().is_none_or(|changes| changes.keys().any(|kind| of.contains(&format!("'{kind}'"))))
+        let has = |of: &dyn Fn(&Kind) -> bool| {
+            changes.as_ref().is_none_or(|changes| changes.keys().filter_map(|name| Kind::of(name)).any(of))
         };
-        if has(DIRTY) {
+        if has(&makes_dirty(Dirty::User)) {
             // By statistics from before there were flags, each user's would be looked for among all: 25 million pairs for
             // 5,000 users.
             self.conn.prefer_hashes(true).await?;
@@ -137,10 +162,11 @@ impl Effects<'_> {
             self.conn.prefer_hashes(false).await?;
         }
         self.conn.prefer_indexes(true).await?;
-        if has("'instance.remove'") {
+        if has(&makes_dirty(Dirty::Course)) {
             self.context_flags(run).await?;
         }
-        let forums = has("'role.add'") && forum::prepare(self.conn, self.site, run).await?;
+        let forums =
+            has(&|kind| *kind == kinds::ROLE_ADD) && forum::prepare(self.conn, self.site, SUBSCRIBING, run).await?;
         let mut written = 0;
         let mut lookups = None;
         let mut whole = changes.as_ref().filter(|_| done == 0).and_then(|changes| self.as_one(changes));
@@ -155,9 +181,9 @@ impl Effects<'_> {
                 None => *lookups.insert(Lookups::of(self.conn, run, part.changes).await?),
             };
             let mut from = done;
-            let chunk = |(to, kinds): &(i64, Vec<String>)| {
+            let chunk = |(to, kinds): &(i64, Vec<&'static Kind>)| {
                 let from = std::mem::replace(&mut from, *to);
-                Chunk { run, now, from, to: *to, kinds: kinds.clone(), lookups }
+                Chunk { run, now, from, to: *to, told: told(kinds), lookups }
             };
             self.chunks(&part.stretches.iter().map(chunk).collect::<Vec<_>>(), forums).await?;
             done = part.to();
@@ -181,7 +207,7 @@ impl Effects<'_> {
     /// The whole of a run's changes, if they are few.
     fn as_one(&self, changes: &BTreeMap<String, i64>) -> Option<Part> {
         let count = changes.values().sum();
-        let kinds = changes.keys().cloned().collect();
+        let kinds = changes.keys().filter_map(|name| Kind::of(name)).collect();
         (0 < count && count < self.rows)
             .then(|| Part { stretches: vec![(forum::FIRST_SEQ - 1, kinds)], changes: count })
     }
@@ -199,7 +225,7 @@ impl Effects<'_> {
             )
             .await?;
         let stretch = |row: &Row| Stretch {
-            kind: row.text(0),
+            kind: Kind::of(&row.text(0)),
             done: row.int(1) == 0,
             changes: row.int(2),
             first: row.int(3),
@@ -241,12 +267,11 @@ impl Effects<'_> {
 
     async fn write_chunks(&mut self, chunks: &[Chunk], forums: bool) -> Result<(), DbError> {
         for chunk in chunks {
-            let Chunk { run, now, from, to, .. } = *chunk;
             if self.site.logs_events() {
                 events::write(self.conn, self.site, chunk).await?;
             }
             if forums {
-                forum::subscribe(self.conn, self.site, run, now, from, to).await?;
+                forum::subscribe(self.conn, self.site, SUBSCRIBING, chunk).await?;
             }
         }
         let Some(last) = chunks.last() else { return Ok(()) };
@@ -257,7 +282,8 @@ impl Effects<'_> {
     /// One flag per user of the run, in chunks; writing it twice does no harm, so no mark is kept.
     async fn flags(&mut self, run: i64) -> Result<(), DbError> {
         let name = self.conn.dialect().to_text("t.userid");
-        let params = Params::new().with("run", run).fragment("name", name).fragment("kinds", DIRTY);
+        let params =
+            Params::new().with("run", run).fragment("name", name).with("kinds", kind::names(makes_dirty(Dirty::User)));
         let select = "SELECT ROW_NUMBER() OVER (ORDER BY t.userid) AS n, :name AS name
              FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds)) t";
         let columns = "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(32) NOT NULL";
@@ -277,9 +303,10 @@ impl Effects<'_> {
     /// One flag per course that lost an instance (spec enrol-core 11): whoever looks at it gets its rights anew.
     async fn context_flags(&mut self, run: i64) -> Result<(), DbError> {
         let gone = "SELECT {=k.path} AS name FROM {context} k WHERE k.id IN
-            (SELECT c.contextid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind = 'instance.remove')";
+            (SELECT c.contextid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds))";
         let params = Params::new()
             .with("run", run)
+            .with("kinds", kind::names(makes_dirty(Dirty::Course)))
             .with("clock", self.clock)
             .with("expiry", self.clock + self.site.session_timeout())
             .fragment("gone", gone)

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::kind::{self, Figure, Kind};
+use crate::change::kinds;
 use crate::change::work::Work;
 use crate::db::{DbError, Params};
 use crate::moodle::method;
@@ -39,25 +41,25 @@ pub async fn foresee(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> 
 /// names are added or changed, and none of them is removed; suspended is who is absent, or whom it says to be.
 const OF_COURSES: &str =
     "SELECT c.courseid AS place, c.kind AS what, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again,
-        COUNT(*) AS n, COUNT(CASE WHEN c.kind <> 'enrolment.remove' THEN 1 END) AS named
+        COUNT(*) AS n, COUNT(CASE WHEN c.kind <> :removed THEN 1 END) AS named
    FROM {enrold_change} c
-  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN ('enrolment.add', 'enrolment.update', 'enrolment.remove')
+  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:added, :changed, :removed)
   GROUP BY c.courseid, c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END
   UNION ALL
  SELECT c.courseid, c.kind, 0, COUNT(*), COUNT(w.userid)
    FROM {enrold_change} c LEFT JOIN set_person w ON w.courseid = c.courseid AND w.userid = c.userid AND w.enrolled = 1
-  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind = 'enrolment.suspend'
+  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind = :suspended
   GROUP BY c.courseid, c.kind";
 
 const OF_COHORTS: &str = "SELECT c.itemid AS place, c.kind AS what, 0 AS again, COUNT(*) AS n, COUNT(w.userid) AS named
    FROM {enrold_change} c LEFT JOIN set_member w ON w.cohortid = c.itemid AND w.userid = c.userid
-  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind LIKE 'cohort-member.%' GROUP BY c.itemid, c.kind";
+  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:of_cohorts) GROUP BY c.itemid, c.kind";
 
-const FORESEEN_IN_COURSES: &str = "SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN 'enrolment.add' ELSE 'enrolment.update' END AS what,
+const FORESEEN_IN_COURSES: &str = "SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END AS what,
         1 AS again, COUNT(*) AS n, COUNT(*) AS named
    FROM set_person w LEFT JOIN (:standing) x ON x.courseid = w.courseid AND x.userid = w.userid
   WHERE w.enrolled = 1 AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
-  GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN 'enrolment.add' ELSE 'enrolment.update' END
+  GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END
   UNION ALL
  SELECT x.courseid, :ending, 0, COUNT(*), 0 FROM (:standing) x
    JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
@@ -71,11 +73,12 @@ const STANDING: &str =
     "SELECT e.courseid, x.userid, MIN(x.status) AS status FROM {enrol} e JOIN {user_enrolments} x ON x.enrolid = e.id
   WHERE e.enrol = :method AND :own_instance GROUP BY e.courseid, x.userid";
 
-const FORESEEN_IN_COHORTS: &str = "SELECT w.cohortid AS place, 'cohort-member.add' AS what, 0 AS again, COUNT(*) AS n, COUNT(*) AS named
+const FORESEEN_IN_COHORTS: &str =
+    "SELECT w.cohortid AS place, :joined AS what, 0 AS again, COUNT(*) AS n, COUNT(*) AS named
    FROM set_member w LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid
   WHERE m.id IS NULL GROUP BY w.cohortid
   UNION ALL
- SELECT g.cohortid, 'cohort-member.remove', 0, COUNT(*), 0 FROM (:leaving) l JOIN {cohort_members} g ON g.id = l.id GROUP BY g.cohortid";
+ SELECT g.cohortid, :left, 0, COUNT(*), 0 FROM (:leaving) l JOIN {cohort_members} g ON g.id = l.id GROUP BY g.cohortid";
 
 /// Whom the set names, which of its rows failed (not all of them need be kept as problems), and what its changes cost people:
 /// as rows of the same form.
@@ -90,7 +93,7 @@ const OF_SET_IN_COHORTS: &str = "SELECT w.cohortid, 'named', 0, COUNT(*), 0 FROM
  SELECT k.cohortid, 'unknown', 0, COUNT(*), 0 FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 1
    JOIN stage_user u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.cohortid";
 
-const COSTS: &str = "SELECT 0, 'costs', 0, COUNT(CASE WHEN c.lastenrol = 1 THEN 1 END), COUNT(CASE WHEN c.kind = 'grade.remove' THEN 1 END)
+const COSTS: &str = "SELECT 0, 'costs', 0, COUNT(CASE WHEN c.lastenrol = 1 THEN 1 END), COUNT(CASE WHEN c.kind = :lost_grade THEN 1 END)
    FROM {enrold_change} c WHERE c.run = :run AND c.state = 0";
 
 async fn report(work: &mut Work<'_>, terms: &Terms, changes: &str, foreseen: bool) -> Result<(), DbError> {
@@ -136,8 +139,8 @@ fn params(work: &Work<'_>, terms: &Terms) -> Params {
     let unenrols = terms.surplus == RemovalAction::Unenrol && terms.grace == 0;
     let ending = match terms.surplus {
         RemovalAction::Keep => "keep",
-        _ if unenrols => "enrolment.remove",
-        _ => "enrolment.suspend",
+        _ if unenrols => kinds::ENROLMENT_REMOVE.name,
+        _ => kinds::ENROLMENT_SUSPEND.name,
     };
     let standing = STANDING.replace(":own_instance", &own_instance);
     let never = [0, work.site.guest()];
@@ -154,6 +157,14 @@ fn params(work: &Work<'_>, terms: &Terms) -> Params {
         .with("ignore_hidden", i64::from(terms.ignore_hidden))
         .with("unenrol", i64::from(unenrols))
         .with("ending", ending)
+        .with("added", &kinds::ENROLMENT_ADD)
+        .with("changed", &kinds::ENROLMENT_UPDATE)
+        .with("suspended", &kinds::ENROLMENT_SUSPEND)
+        .with("removed", &kinds::ENROLMENT_REMOVE)
+        .with("joined", &kinds::COHORT_MEMBER_ADD)
+        .with("left", &kinds::COHORT_MEMBER_REMOVE)
+        .with("of_cohorts", kind::names(|kind| kind.table == "cohort_members"))
+        .with("lost_grade", &kinds::GRADE_REMOVE)
         .fragment("standing", standing)
         .fragment("leaving", super::cohorts::LEAVING)
 }
@@ -172,14 +183,14 @@ impl Counted {
             return;
         }
         let (_, figures) = self.places.entry(place).or_insert_with(|| (name, Figures::default()));
-        match what {
-            "enrolment.add" | "cohort-member.add" => figures.added += count,
-            "enrolment.update" if again => figures.reactivated += count,
-            "enrolment.update" => figures.changed += count,
-            "enrolment.suspend" => figures.suspended += count,
-            "enrolment.remove" | "cohort-member.remove" => figures.removed += count,
-            "named" => figures.unchanged += count,
-            "unknown" => figures.unknown += count,
+        match (Kind::of(what).and_then(|kind| kind.figure), what) {
+            (Some(Figure::Enrolled | Figure::CohortJoined), _) => figures.added += count,
+            (Some(Figure::Changed), _) if again => figures.reactivated += count,
+            (Some(Figure::Changed), _) => figures.changed += count,
+            (Some(Figure::Suspended), _) => figures.suspended += count,
+            (Some(Figure::Unenrolled | Figure::CohortLeft), _) => figures.removed += count,
+            (None, "named") => figures.unchanged += count,
+            (None, "unknown") => figures.unknown += count,
             _ => {}
         }
         figures.unchanged -= named;

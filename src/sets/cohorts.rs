@@ -1,7 +1,8 @@
 //! A full set of cohort memberships: whom its rows name is a member, and who is no longer named goes, in the cohorts that
 //! it names. It must not enrol anybody: cohort sync follows.
 
-use crate::change::take::{Pick, Taken};
+use crate::change::kinds;
+use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::{DbError, Params};
 use crate::moodle::site::id_list;
@@ -12,10 +13,6 @@ use crate::sets::Terms;
 const LINES: i64 = -3_000_000_000_000;
 /// A condition that holds for nothing.
 const NEVER: &str = "1 = 0";
-
-const RANK_COHORT: i64 = 10;
-const RANK_LEAVE: i64 = 20;
-const RANK_JOIN: i64 = 30;
 
 /// A row names one account that may be written, and one cohort that nobody else fills: of no component, or of the source's.
 const RESOLVED: &str =
@@ -164,15 +161,15 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
     if missing == 0 {
         return Ok(0);
     }
-    let place = Place { wave: work.next_wave(), rank: RANK_COHORT };
+    let place = Place { wave: work.next_wave(), rank: kinds::COHORT };
     let row = ["name", "idnumber"].map(str::to_owned);
     let row = work.conn.dialect().json_row("t", &row);
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, contextid, oldrow",
+            "line, courseid, contextid, oldrow",
             "planned.n",
-            "SELECT 'cohort.add' AS kind, 0 AS line, t.n, 0 AS courseid, :system AS contextid, :row AS oldrow FROM new_cohort t",
+            "SELECT 0 AS line, t.n, 0 AS courseid, :system AS contextid, :row AS oldrow FROM new_cohort t",
             params.clone().fragment("row", row),
         )
         .await?;
@@ -191,7 +188,7 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
     let ids = [("itemid", "m.id"), ("targetid", "m.id")];
     let update = work.conn.dialect().update_joined("{enrold_change}", "c", &ids, made, ":here AND m.n = c.seq - :from");
     work.conn.exec(&update, &params).await?;
-    work.book("cohort.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(applied)
 }
 
@@ -203,8 +200,8 @@ pub async fn apply(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
     let params = work.params().with("source", terms.source.as_str());
     weigh(work, &params).await?;
     let wave = work.next_wave();
-    work.take(Place { wave, rank: RANK_LEAVE }, Taken::CohortMember, Pick::new(LEAVING).params(params.clone())).await?;
-    join(work, Place { wave, rank: RANK_JOIN }).await?;
+    work.take(Place { wave, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
+    join(work, Place { wave, rank: kinds::COHORT_JOIN }).await?;
     Ok(remember(work, &params).await?)
 }
 
@@ -278,9 +275,9 @@ async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let planned = work
         .journal(
             place,
-            "kind, line, userid, courseid, contextid, itemid",
+            "line, userid, courseid, contextid, itemid",
             "planned.itemid, planned.userid",
-            "SELECT 'cohort-member.add' AS kind, 0 AS line, w.userid, 0 AS courseid, c.contextid, w.cohortid AS itemid
+            "SELECT 0 AS line, w.userid, 0 AS courseid, c.contextid, w.cohortid AS itemid
                FROM set_member w JOIN set_cohort c ON c.cohortid = w.cohortid
                LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid WHERE m.id IS NULL",
             params.clone(),
@@ -301,7 +298,7 @@ async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             )
             .await?;
     }
-    work.book("cohort-member.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 

@@ -26,6 +26,7 @@ pub use terms::Terms;
 
 use std::path::Path;
 
+use crate::change::kinds;
 use crate::change::work::Work;
 use crate::config::Settings;
 use crate::disk::{Dir, RegularFile};
@@ -92,7 +93,7 @@ async fn new_courses(work: &mut Work<'_>, terms: &Terms, path: &Path) -> RunResu
     let file = Dir::open_named(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
     let read = courses::load(work, &file, &shown).await?;
     let refused = crate::change::courses::create(work, &terms.new_courses).await?;
-    let made = work.counts.get("course.add").copied().unwrap_or(0);
+    let made = work.booked(&kinds::COURSE_ADD);
     work.guard.check_courses(&terms.source, made, terms.limits.courses_max);
     Ok(read.failed + refused)
 }

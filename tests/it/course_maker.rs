@@ -124,7 +124,8 @@ pub async fn make(
     let refused = lines.failed + create(&mut work, terms).await.unwrap();
     let statements = work.conn.statements() - before;
     work.tell_overtaken().await.unwrap();
-    let (counts, notes) = (work.counts, work.notes);
+    let counts = work.counts.iter().map(|(kind, count)| (kind.name.to_owned(), *count)).collect();
+    let notes = work.notes;
     let sql = "SELECT line, code, value, hint FROM {enrold_error} WHERE run = :run ORDER BY line";
     let told = conn.rows(sql, &Params::new().with("run", run)).await.unwrap();
     let line = |row: &enrold::db::Row| row.int(0) - LINES;

@@ -16,8 +16,13 @@ pub const EFFECTS: [&str; 2] = ["cache_flags", "logstore_standard_log"];
 
 /// All rows of all Moodle tables with these columns.
 pub async fn dump(conn: &mut Conn, columns: &Columns) -> Dump {
+    dump_tables(conn, columns, |_| true).await
+}
+
+/// All rows of some Moodle tables with these columns.
+pub async fn dump_tables(conn: &mut Conn, columns: &Columns, which: impl Fn(&str) -> bool) -> Dump {
     let mut all = Dump::new();
-    for table in tables::tables() {
+    for table in tables::tables().iter().filter(|table| which(table.name)) {
         let names = columns.of(table.name);
         let casts: Vec<String> =
             names.iter().map(|name| conn.dialect().to_text(&format!("x.{}", conn.dialect().quote(name)))).collect();

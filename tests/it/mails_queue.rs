@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use enrold::change::guard::Guard;
+use enrold::change::kinds;
 use enrold::change::work::{Place, Work};
 use enrold::db::{Conn, Params};
 use enrold::mail;
@@ -59,10 +60,10 @@ pub async fn welcomed(site: &mut Site, method: &'static str, whither: i64, whom:
     let settings = Settings::read(&mut site.conn).await.unwrap();
     let mut work = at_work(&mut site.conn, &settings, engine.settings.guard.clone()).await;
     let params = work.params().with("enrolid", instance(method, whither)).with("courseid", course(whither));
-    let select = "SELECT 'enrolment.add' AS kind, x.userid, :courseid AS courseid, x.enrolid, 0 AS status
+    let select = "SELECT x.userid, :courseid AS courseid, x.enrolid, 0 AS status
         FROM {user_enrolments} x WHERE x.enrolid = :enrolid";
-    let columns = "kind, userid, courseid, enrolid, status";
-    work.journal(Place { wave: 1, rank: 20 }, columns, "planned.userid", select, params).await.unwrap();
+    let columns = "userid, courseid, enrolid, status";
+    work.journal(Place { wave: 1, rank: kinds::ENROL }, columns, "planned.userid", select, params).await.unwrap();
     let queued = mail::welcome(&mut work, &engine.settings, 1..=1, method).await.unwrap();
     let again = mail::welcome(&mut work, &engine.settings, 1..=1, method).await.unwrap();
     assert_eq!(again, 0, "a mail is queued once");

@@ -2,13 +2,10 @@
 //! It must not know how the course was chosen or placed.
 
 use crate::change::courses::{Columns, Template, shows_sections};
+use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::db::{Bulk, DbError, Field};
 use crate::moodle::course::{self, FirstMethod};
-
-const RANK_OPTION: i64 = 3;
-const RANK_SECTION: i64 = 4;
-const RANK_METHOD: i64 = 5;
 
 /// Writes the options of the courses' formats: the template's, or the site's defaults.
 ///
@@ -33,16 +30,16 @@ pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Te
             ":sections"
         }
     };
-    let place = Place { wave, rank: RANK_OPTION };
+    let place = Place { wave, rank: kinds::OPTION };
     let row = work.conn.dialect().json_row("o", &["name".to_owned(), "value".to_owned()]);
     let wanted = "FROM made_course t JOIN {course} c ON c.id = t.courseid JOIN course_option o ON :of_format";
     let params = params.fragment("of_format", of_format).fragment("wanted", wanted).fragment("row", row);
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, contextid, component, oldrow",
+            "line, courseid, contextid, component, oldrow",
             "planned.courseid, planned.name",
-            "SELECT 'format-option.add' AS kind, t.line, t.courseid, t.contextid, c.format AS component, o.name, :row AS oldrow :wanted",
+            "SELECT t.line, t.courseid, t.contextid, c.format AS component, o.name, :row AS oldrow :wanted",
             params.clone(),
         )
         .await?;
@@ -52,7 +49,7 @@ pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Te
         "SELECT t.courseid, c.format, 0, o.name, o.value :wanted WHERE t.courseid > 0 ORDER BY t.n, o.name",
     );
     let applied = work.conn.exec(&sql, &params).await? as i64;
-    work.book("format-option.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -68,13 +65,13 @@ pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&T
         bulk.push(work.conn, &[Field::Int(section)]).await?;
     }
     bulk.finish(work.conn).await?;
-    let place = Place { wave, rank: RANK_SECTION };
+    let place = Place { wave, rank: kinds::SECTION };
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, contextid, itemid",
+            "line, courseid, contextid, itemid",
             "planned.courseid, planned.itemid",
-            "SELECT 'section.add' AS kind, t.line, t.courseid, t.contextid, s.section AS itemid FROM made_course t CROSS JOIN course_number s",
+            "SELECT t.line, t.courseid, t.contextid, s.section AS itemid FROM made_course t CROSS JOIN course_number s",
             work.params(),
         )
         .await?;
@@ -84,7 +81,7 @@ pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&T
         "SELECT c.courseid, c.itemid, '', 1, '', 1, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
     );
     let applied = work.conn.exec(&sql, &work.at(place)).await? as i64;
-    work.book("section.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -95,7 +92,7 @@ pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&T
 /// The engine's.
 pub(super) async fn methods(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     for first in course::first_methods(work.site) {
-        method(work, Place { wave, rank: RANK_METHOD + first.place }, first).await?;
+        method(work, Place { wave, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;
     }
     Ok(())
 }
@@ -104,9 +101,9 @@ async fn method(work: &mut Work<'_>, place: Place, first: FirstMethod) -> Result
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, contextid, component",
+            "line, courseid, contextid, component",
             "planned.courseid",
-            "SELECT 'instance.add' AS kind, t.line, t.courseid, t.contextid, :method AS component FROM made_course t",
+            "SELECT t.line, t.courseid, t.contextid, :method AS component FROM made_course t",
             work.params().with("method", first.method),
         )
         .await?;
@@ -123,6 +120,6 @@ async fn method(work: &mut Work<'_>, place: Place, first: FirstMethod) -> Result
             &params,
         )
         .await? as i64;
-    work.book("instance.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }

@@ -1,11 +1,9 @@
 //! Where new courses stand: first in their category, the last one made before all others, as Moodle puts them.
 //! It must not touch other categories, whose numbers Moodle would make anew too.
 
+use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::db::DbError;
-
-const RANK_SORT: i64 = 20;
-const RANK_COUNT: i64 = 21;
 
 /// Numbers the courses of the categories that have new ones.
 ///
@@ -32,13 +30,13 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
         )
         .await?;
     work.conn.analyse("course_order").await?;
-    let place = Place { wave, rank: RANK_SORT };
+    let place = Place { wave, rank: kinds::SORT };
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, contextid, targetid, status, oldstatus",
+            "line, courseid, contextid, targetid, status, oldstatus",
             "planned.courseid",
-            "SELECT 'course.sort' AS kind, 0 AS line, o.courseid, o.contextid, o.courseid AS targetid, o.place AS status, o.before_run AS oldstatus
+            "SELECT 0 AS line, o.courseid, o.contextid, o.courseid AS targetid, o.place AS status, o.before_run AS oldstatus
                FROM course_order o WHERE o.is_new = 0 AND o.place <> o.before_run",
             params.clone(),
         )
@@ -57,7 +55,7 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
             AND NOT EXISTS (SELECT 1 FROM {course} x WHERE x.id = c.targetid AND x.sortorder = c.status)";
         work.conn.exec(moved, &work.at(place)).await?;
     }
-    work.book("course.sort", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -66,33 +64,26 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
 /// # Errors
 /// The engine's.
 pub(super) async fn count(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let place = Place { wave, rank: RANK_COUNT };
+    let place = Place { wave, rank: kinds::COUNT };
     let params = work.at(place);
     let planned = work
         .journal(
             place,
-            "kind, line, courseid, contextid, targetid, status, oldstatus",
+            "line, courseid, contextid, targetid, status, oldstatus",
             "planned.targetid",
-            "SELECT 'category.count' AS kind, 0 AS line, 0 AS courseid, x.id AS contextid, t.id AS targetid, t.now_there AS status, t.coursecount AS oldstatus
+            "SELECT 0 AS line, 0 AS courseid, x.id AS contextid, t.id AS targetid, t.now_there AS status, t.coursecount AS oldstatus
                FROM (SELECT k.id, k.coursecount, COUNT(*) AS now_there FROM (SELECT DISTINCT m.category FROM made_course m) d
                        JOIN {course_categories} k ON k.id = d.category JOIN {course} c ON c.category = k.id GROUP BY k.id, k.coursecount) t
                JOIN {context} x ON x.contextlevel = 40 AND x.instanceid = t.id WHERE t.now_there <> t.coursecount",
             params.clone(),
         )
         .await?;
-    let update = work.conn.dialect().update_joined(
-        "{course_categories}",
-        "k",
-        &[("coursecount", "c.status")],
-        "{enrold_change} c",
-        ":here AND c.targetid = k.id AND k.coursecount = c.oldstatus",
-    );
-    let applied = work.conn.exec(&update, &params).await? as i64;
+    let applied = work.change_rows(place).await?;
     if applied < planned {
         let counted = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here
             AND NOT EXISTS (SELECT 1 FROM {course_categories} k WHERE k.id = c.targetid AND k.coursecount = c.status)";
         work.conn.exec(counted, &params).await?;
     }
-    work.book("category.count", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }

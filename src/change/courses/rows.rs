@@ -4,13 +4,11 @@
 use chrono_tz::Tz;
 
 use crate::change::courses::{Columns, LINES, Template};
+use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::clock::midnight;
 use crate::db::{DbError, Value};
 use crate::moodle::course;
-
-const RANK_COURSE: i64 = 1;
-const RANK_CONTEXT: i64 = 2;
 
 /// Makes the courses of `made_course` with their contexts; leaves there what was made, and gives how many another writer
 /// overtook.
@@ -23,23 +21,23 @@ pub(super) async fn make(
     zone: Tz,
     template: Option<&Template>,
 ) -> Result<u64, DbError> {
-    let place = Place { wave, rank: RANK_COURSE };
+    let place = Place { wave, rank: kinds::COURSE };
     let names = ["shortname", "fullname"].map(str::to_owned);
     let row = work.conn.dialect().json_row("t", &names);
     let planned = work
         .journal(
             place,
-            "kind, line, itemid, oldrow",
+            "line, itemid, oldrow",
             "planned.n",
-            "SELECT 'course.add' AS kind, t.line, t.n, t.category AS itemid, :row AS oldrow FROM made_course t",
+            "SELECT t.line, t.n, t.category AS itemid, :row AS oldrow FROM made_course t",
             work.params().fragment("row", row),
         )
         .await?;
     insert(work, zone, template).await?;
     let overtaken = set_aside(work, place).await?;
-    contexts(work, Place { wave, rank: RANK_CONTEXT }).await?;
+    contexts(work, Place { wave, rank: kinds::CONTEXT }).await?;
     name(work, place).await?;
-    work.book("course.add", planned, planned - overtaken as i64);
+    work.book(place.rank.kind, planned, planned - overtaken as i64);
     Ok(overtaken)
 }
 
@@ -110,9 +108,9 @@ async fn contexts(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let planned = work
         .journal(
             place,
-            "kind, line, courseid",
+            "line, courseid",
             "planned.courseid",
-            "SELECT 'context.add' AS kind, t.line, t.courseid FROM made_course t",
+            "SELECT t.line, t.courseid FROM made_course t",
             work.params(),
         )
         .await?;
@@ -146,7 +144,7 @@ async fn contexts(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             &params,
         )
         .await?;
-    work.book("context.add", planned, applied);
+    work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 

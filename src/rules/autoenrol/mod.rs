@@ -6,6 +6,7 @@ mod instance;
 mod matching;
 mod name;
 
+use crate::change::kinds;
 use crate::change::work::Work;
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site, id_list};
@@ -41,6 +42,7 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
         .params
         .with("unenrols", i64::from(surplus == RemovalAction::Unenrol))
         .with("drops_roles", i64::from(surplus == RemovalAction::SuspendNoRoles))
+        .with("suspended", &kinds::ENROLMENT_SUSPEND)
         .fragment("status_of_fitting", if reactivates { ENDED_STAYS_SUSPENDED } else { "0" })
         .fragment("left_alone", id_list(&left_alone));
     policy

@@ -1,0 +1,159 @@
+//! The way back: SQL that takes the changes of a run back, made from the catalogue and fed by the journal alone.
+//! It must not know why a run is taken back, nor commit what it does.
+
+use crate::change::kind::{Change, Changing, Kind, Pair};
+use crate::change::work::RANK_ROOM;
+use crate::db::{Columns, Conn, DbError, Dialect, Params};
+use crate::moodle::tables;
+
+/// The changes `c` of one kind that stand together in the journal.
+const HERE: &str = "c.run = :run AND c.seq > :from AND c.seq < :to AND c.kind = :kind AND c.state = 0";
+
+/// With the run `r`, whose clock stands in what it wrote.
+const CHANGES: &str = "{enrold_change} c JOIN {enrold_run} r ON r.id = c.run";
+
+/// What became of the changes of one kind that stand together in the journal.
+#[derive(Clone, Copy, Debug)]
+pub struct TakenBack {
+    /// The kind.
+    pub kind: &'static Kind,
+    /// How many changes there are.
+    pub changes: i64,
+    /// How many rows stood as the journal says, and stand now as they stood before.
+    pub rows: i64,
+}
+
+/// Takes the applied changes of a run back, in the opposite order, where the rows still stand as they left them; in the
+/// transaction of the caller. Grows with the kinds and waves of the run, not with its changes: one statement for each.
+///
+/// # Errors
+/// The engine's, or a kind that this version of enrold does not know.
+pub async fn take_back(conn: &mut Conn, columns: &Columns, run: i64) -> Result<Vec<TakenBack>, DbError> {
+    let mut all = Vec::new();
+    for (from, kind, changes) in places(conn, run).await? {
+        let params = Params::new().with("run", run).with("from", from).with("to", from + RANK_ROOM).with("kind", kind);
+        let sql = statement(kind, conn.dialect(), columns);
+        let rows = conn.exec(&sql, &params.fragment("here", HERE)).await? as i64;
+        all.push(TakenBack { kind, changes, rows });
+    }
+    Ok(all)
+}
+
+/// Where the applied changes of a run stand: the sequence number before the first, the kind and how many there are, in the
+/// order in which they are taken back.
+async fn places(conn: &mut Conn, run: i64) -> Result<Vec<(i64, &'static Kind, i64)>, DbError> {
+    let sql = "SELECT c.seq - c.seq % :room, c.kind, COUNT(*) FROM {enrold_change} c WHERE c.run = :run AND c.state = 0
+        GROUP BY c.seq - c.seq % :room, c.kind";
+    let mut places = Vec::new();
+    for row in conn.rows(sql, &Params::new().with("run", run).with("room", RANK_ROOM)).await? {
+        let kind = Kind::of(&row.text(1)).ok_or_else(|| {
+            let name = row.text(1);
+            DbError::other(format!(
+                "run {run} has changes of the kind \"{name}\", which this version of enrold does not know: take it back with the version that made it"
+            ))
+        })?;
+        places.push((row.int(0), kind, row.int(2)));
+    }
+    places.sort_by_key(|(from, kind, _)| {
+        let (wave, at) = (from / RANK_ROOM / 100, from / RANK_ROOM % 100);
+        let applied = kind.ranks().find(|rank| rank.at == at).map_or(at, |rank| rank.applied);
+        std::cmp::Reverse((wave, applied, at))
+    });
+    Ok(places)
+}
+
+/// The statement that takes the changes `:here` of a kind back.
+fn statement(kind: &Kind, dialect: Dialect, columns: &Columns) -> String {
+    match &kind.change {
+        Change::Added { says, named, made, used_by } => {
+            let found = found(kind, dialect, says, named, *made, used_by);
+            delete(kind, dialect, &found)
+        }
+        Change::Changed(values) => set_back(kind, dialect, values),
+        Change::Removed { alone, .. } => insert(kind, dialect, &old_columns(columns, kind.table), alone),
+    }
+}
+
+/// The condition that the row `y` is the one that the change `c` added, and that nothing else needs it.
+fn found(
+    kind: &Kind,
+    dialect: Dialect,
+    says: &[Pair],
+    named: &[&str],
+    made: Option<&str>,
+    used_by: &[(&str, &str, &str)],
+) -> String {
+    let said = kind.key.iter().chain(says).map(|(own, journal)| format!("y.{own} = c.{journal}"));
+    let named = named.iter().map(|column| {
+        let old = dialect.json_text("c.oldrow", column);
+        dialect.same_bytes(&format!("COALESCE(y.{}, '')", dialect.quote(column)), &format!("COALESCE({old}, '')"))
+    });
+    let made = made.map(|column| format!("y.{column} = r.clock"));
+    let unused = used_by
+        .iter()
+        .map(|(table, column, own)| format!("NOT EXISTS (SELECT 1 FROM {{{table}}} u WHERE u.{column} = y.{own})"));
+    said.chain(named).chain(made).chain(unused).collect::<Vec<_>>().join(" AND ")
+}
+
+/// An added row goes: the newest one, where a table may hold several.
+fn delete(kind: &Kind, dialect: Dialect, found: &str) -> String {
+    let table = format!("{{{}}}", kind.table);
+    let newest =
+        format!("(SELECT MAX(y.id) AS id FROM {CHANGES} JOIN {table} y ON {found} WHERE :here GROUP BY c.seq) d");
+    dialect.delete_joined(&table, "x", &newest, "x.id = d.id")
+}
+
+/// A changed row gets its old values, where it has the new ones still: those that the journal holds, or the run's clock.
+fn set_back(kind: &Kind, dialect: Dialect, values: &[Changing]) -> String {
+    let table = format!("{{{}}}", kind.table);
+    let only_old: Vec<String> =
+        values.iter().filter(|(_, _, old)| old.is_none()).map(|(column, ..)| (*column).to_owned()).collect();
+    let (join, of_row) = dialect.json_record("c.oldrow", "o", &table, &only_old);
+    let mut of_row = of_row.into_iter();
+    let old = values.iter().map(|(column, _, old)| {
+        let value = old.map(|journal| format!("c.{journal}")).or_else(|| of_row.next());
+        (*column, value.unwrap_or_default())
+    });
+    let old: Vec<(&str, String)> = old.collect();
+    let set: Vec<(&str, &str)> = old.iter().map(|(column, value)| (*column, value.as_str())).collect();
+    let journaled = |new: &str| new.starts_with("c.");
+    let by_clock = !values.iter().any(|(_, new, _)| journaled(new));
+    let new = values.iter().filter_map(|(column, new, _)| match *new {
+        ":now" if by_clock => Some(format!(" AND x.{column} = r.clock")),
+        new if journaled(new) => Some(format!(" AND x.{column} = {new}")),
+        _ => None,
+    });
+    let condition = format!(":here AND x.id = c.targetid{}", new.collect::<String>());
+    dialect.update_joined(&table, "x", &set, &format!("{CHANGES} {join}"), &condition)
+}
+
+/// A removed row stands again, where no other has its id or what is unique about it.
+fn insert(kind: &Kind, dialect: Dialect, columns: &[String], alone: &[&str]) -> String {
+    let table = format!("{{{}}}", kind.table);
+    let (join, values) = dialect.json_record("c.oldrow", "o", &table, columns);
+    let of_column = |column: &str| {
+        let journaled = kind.key.iter().find(|(own, _)| *own == column).map(|(_, journal)| format!("c.{journal}"));
+        let at = || columns.iter().position(|known| known == column);
+        journaled.or_else(|| at().map(|at| dialect.to_int(&values[at])))
+    };
+    let same = alone.iter().filter_map(|column| Some(format!("y.{column} = {}", of_column(column)?)));
+    let same: Vec<String> = same.collect();
+    let alone = match same.is_empty() {
+        true => String::new(),
+        false => format!(" AND NOT EXISTS (SELECT 1 FROM {table} y WHERE {})", same.join(" AND ")),
+    };
+    let names = columns.iter().map(|column| dialect.quote(column)).collect::<Vec<_>>().join(", ");
+    let select = format!("SELECT {} FROM {{enrold_change}} c {join} WHERE :here{alone}", values.join(", "));
+    dialect.insert_absent(&table, &names, &select)
+}
+
+/// The columns of a table that an old row holds: all that the site really has. Of an instance those of Moodle's own, without its
+/// enrolment key: the account need not see the others.
+pub fn old_columns(site: &Columns, table: &str) -> Vec<String> {
+    let columns = site.of(table);
+    if table != "enrol" {
+        return columns.to_vec();
+    }
+    let known = |name: &str| tables::table(table).is_some_and(|known| known.column(name).is_some());
+    columns.iter().filter(|name| known(name) && *name != "password").cloned().collect()
+}

@@ -1,0 +1,591 @@
+//! The catalogue of the kinds of change: one entry for each, which says what it does to which table and what follows from it.
+//! It must not know who plans a change; a kind that has no entry here cannot be written into the journal.
+
+use crate::change::kind::{Change, Dirty, Figure, Kind, Pair, Rank, Still};
+use crate::moodle::events;
+
+/// An entry of a kind for which nothing of this follows.
+const SILENT: Kind = Kind {
+    name: "",
+    table: "",
+    key: &[],
+    change: Change::Changed(&[]),
+    event: None,
+    dirty: None,
+    figure: None,
+    english: "",
+    french: "",
+};
+
+/// Declares kinds with their ranks, and the lists [`ALL`] and [`RANKS`].
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $kind:ident: $entry:expr, ranks { $($(#[$why:meta])* $rank:ident: $at:literal $(applied $applied:literal)?,)* };)+) => {
+        $(
+            $(#[$doc])*
+            pub static $kind: Kind = $entry;
+            $($(#[$why])* pub static $rank: Rank = Rank { kind: &$kind, at: $at, applied: catalogue!(@ $at $($applied)?) };)*
+        )+
+
+        /// All kinds of change.
+        pub static ALL: &[&Kind] = &[$(&$kind),+];
+
+        /// All ranks, kind by kind.
+        pub static RANKS: &[Rank] = &[$($(Rank { kind: &$kind, at: $at, applied: catalogue!(@ $at $($applied)?) },)*)+];
+    };
+    (@ $at:literal) => { $at };
+    (@ $at:literal $applied:literal) => { $applied };
+}
+
+/// What the journal says of a role assignment: all but when and by whom.
+const ASSIGNMENT: &[Pair] = &[
+    ("userid", "userid"),
+    ("contextid", "contextid"),
+    ("roleid", "roleid"),
+    ("component", "component"),
+    ("itemid", "itemid"),
+];
+
+/// What the journal says of a group membership.
+const MEMBERSHIP: &[Pair] =
+    &[("userid", "userid"), ("groupid", "groupid"), ("component", "component"), ("itemid", "itemid")];
+
+/// What the journal says of a row that only a user's name is known of.
+const OF_USER: &[Pair] = &[("userid", "userid")];
+
+/// The values of an enrolment that change, with their old ones.
+const WINDOW: Change = Change::Changed(&[
+    ("status", "c.status", Some("oldstatus")),
+    ("timestart", "c.timestart", Some("oldtimestart")),
+    ("timeend", "c.timeend", Some("oldtimeend")),
+    ("modifierid", ":actor", None),
+    ("timemodified", ":now", None),
+]);
+
+/// A row that is removed where it still stands as it was, in a course that the pick names.
+const WHOLE_IN_COURSE: Change = Change::Removed { still: Still::Whole, given: &["courseid", "contextid"], alone: &[] };
+
+catalogue! {
+    /// A course is made.
+    COURSE_ADD: Kind {
+        name: "course.add",
+        table: "course",
+        key: &[("id", "targetid")],
+        change: Change::Added {
+            says: &[],
+            named: &["shortname", "fullname"],
+            made: Some("timecreated"),
+            used_by: &[("enrol", "courseid", "id"), ("course_modules", "course", "id")],
+        },
+        event: Some(&events::COURSE_CREATED),
+        english: "courses made",
+        french: "cours créés",
+        ..SILENT
+    }, ranks {
+        /// What is in it goes with it: a course that is in use keeps its context, its options and its sections.
+        COURSE: 1 applied 5,
+    };
+
+    /// The context of a new course.
+    CONTEXT_ADD: Kind {
+        name: "context.add",
+        table: "context",
+        key: &[("id", "contextid"), ("instanceid", "courseid")],
+        change: Change::Added {
+            says: &[],
+            named: &[],
+            made: None,
+            used_by: &[("role_assignments", "contextid", "id"), ("course", "id", "instanceid")],
+        },
+        english: "contexts of courses",
+        french: "contextes de cours",
+        ..SILENT
+    }, ranks { CONTEXT: 2, };
+
+    /// An option of a new course's format.
+    FORMAT_OPTION_ADD: Kind {
+        name: "format-option.add",
+        table: "course_format_options",
+        key: &[("courseid", "courseid"), ("format", "component")],
+        change: Change::Added {
+            says: &[],
+            named: &["name", "value"],
+            made: None,
+            used_by: &[("course", "id", "courseid")],
+        },
+        english: "format options",
+        french: "options de format",
+        ..SILENT
+    }, ranks { OPTION: 3, };
+
+    /// A section of a new course.
+    SECTION_ADD: Kind {
+        name: "section.add",
+        table: "course_sections",
+        key: &[("course", "courseid"), ("section", "itemid")],
+        change: Change::Added {
+            says: &[],
+            named: &[],
+            made: Some("timemodified"),
+            used_by: &[("course_modules", "section", "id"), ("course", "id", "course")],
+        },
+        event: Some(&events::SECTION_CREATED),
+        english: "sections of courses",
+        french: "sections de cours",
+        ..SILENT
+    }, ranks { SECTION: 4, };
+
+    /// An instance of an enrolment method is added to a course.
+    INSTANCE_ADD: Kind {
+        name: "instance.add",
+        table: "enrol",
+        key: &[("courseid", "courseid"), ("enrol", "component")],
+        change: Change::Added {
+            says: &[],
+            named: &[],
+            made: Some("timecreated"),
+            used_by: &[("user_enrolments", "enrolid", "id")],
+        },
+        event: Some(&events::INSTANCE_CREATED),
+        figure: Some(Figure::Made),
+        english: "methods added",
+        french: "méthodes ajoutées",
+        ..SILENT
+    }, ranks {
+        /// The first method of a new course; two more follow.
+        FIRST_METHOD: 5,
+        INSTANCE: 10,
+    };
+
+    /// A line of today erases one that was kept for later, or a kept line is due.
+    BUFFER_REMOVE: Kind {
+        name: "buffer.remove",
+        table: "enrol_flatfile",
+        key: &[("userid", "userid"), ("courseid", "courseid"), ("roleid", "roleid")],
+        change: Change::Removed { still: Still::Whole, given: &[], alone: &[] },
+        english: "buffered lines erased",
+        french: "lignes en attente effacées",
+        ..SILENT
+    }, ranks { ERASE: 5, };
+
+    /// A line is kept for later.
+    BUFFER_ADD: Kind {
+        name: "buffer.add",
+        table: "enrol_flatfile",
+        key: &[("userid", "userid"), ("courseid", "courseid"), ("roleid", "roleid"), ("action", "component")],
+        change: Change::Added {
+            says: &[("timestart", "timestart"), ("timeend", "timeend")],
+            named: &[],
+            made: Some("timemodified"),
+            used_by: &[],
+        },
+        english: "kept for later",
+        french: "gardés pour plus tard",
+        ..SILENT
+    }, ranks { KEEP: 6, };
+
+    /// A cohort is made.
+    COHORT_ADD: Kind {
+        name: "cohort.add",
+        table: "cohort",
+        key: &[("id", "itemid")],
+        change: Change::Added {
+            says: &[],
+            named: &["name", "idnumber"],
+            made: Some("timecreated"),
+            used_by: &[("cohort_members", "cohortid", "id")],
+        },
+        event: Some(&events::COHORT_CREATED),
+        english: "cohorts made",
+        french: "cohortes créées",
+        ..SILENT
+    }, ranks { COHORT: 10, };
+
+    /// Somebody leaves a cohort.
+    COHORT_MEMBER_REMOVE: Kind {
+        name: "cohort-member.remove",
+        table: "cohort_members",
+        key: &[("userid", "userid"), ("cohortid", "itemid")],
+        change: WHOLE_IN_COURSE,
+        event: Some(&events::COHORT_MEMBER_REMOVED),
+        figure: Some(Figure::CohortLeft),
+        english: "cohort members removed",
+        french: "membres de cohorte retirés",
+        ..SILENT
+    }, ranks { COHORT_LEAVE: 20, };
+
+    /// Somebody joins a cohort.
+    COHORT_MEMBER_ADD: Kind {
+        name: "cohort-member.add",
+        table: "cohort_members",
+        key: &[("userid", "userid"), ("cohortid", "itemid")],
+        change: Change::Added { says: &[], named: &[], made: Some("timeadded"), used_by: &[] },
+        event: Some(&events::COHORT_MEMBER_ADDED),
+        figure: Some(Figure::CohortJoined),
+        english: "cohort members added",
+        french: "membres de cohorte ajoutés",
+        ..SILENT
+    }, ranks { COHORT_JOIN: 30, };
+
+    /// A course moves down behind new ones.
+    COURSE_SORT: Kind {
+        name: "course.sort",
+        table: "course",
+        key: &[("id", "targetid")],
+        change: Change::Changed(&[("sortorder", "c.status", Some("oldstatus"))]),
+        english: "courses moved down",
+        french: "cours décalés dans la liste",
+        ..SILENT
+    }, ranks { SORT: 20, };
+
+    /// The courses of a category are counted anew.
+    CATEGORY_COUNT: Kind {
+        name: "category.count",
+        table: "course_categories",
+        key: &[("id", "targetid")],
+        change: Change::Changed(&[("coursecount", "c.status", Some("oldstatus"))]),
+        english: "categories recounted",
+        french: "catégories recomptées",
+        ..SILENT
+    }, ranks { COUNT: 21, };
+
+    /// Somebody is enrolled.
+    ENROLMENT_ADD: Kind {
+        name: "enrolment.add",
+        table: "user_enrolments",
+        key: &[("enrolid", "enrolid"), ("userid", "userid")],
+        change: Change::Added {
+            says: &[("status", "status"), ("timestart", "timestart"), ("timeend", "timeend")],
+            named: &[],
+            made: Some("timecreated"),
+            used_by: &[],
+        },
+        event: Some(&events::ENROLMENT_CREATED),
+        figure: Some(Figure::Enrolled),
+        english: "enrolled",
+        french: "inscrits",
+        ..SILENT
+    }, ranks { ENROL: 20, };
+
+    /// An enrolment gets another window, or is active again.
+    ENROLMENT_UPDATE: Kind {
+        name: "enrolment.update",
+        table: "user_enrolments",
+        key: &[("enrolid", "enrolid"), ("userid", "userid")],
+        change: WINDOW,
+        event: Some(&events::ENROLMENT_UPDATED),
+        dirty: Some(Dirty::User),
+        figure: Some(Figure::Changed),
+        english: "changed or reactivated",
+        french: "modifiés ou réactivés",
+        ..SILENT
+    }, ranks { UPDATE: 25, };
+
+    /// An enrolment is suspended.
+    ENROLMENT_SUSPEND: Kind {
+        name: "enrolment.suspend",
+        table: "user_enrolments",
+        key: &[("enrolid", "enrolid"), ("userid", "userid")],
+        change: WINDOW,
+        event: Some(&events::ENROLMENT_UPDATED),
+        dirty: Some(Dirty::User),
+        figure: Some(Figure::Suspended),
+        english: "suspended",
+        french: "suspendus",
+        ..SILENT
+    }, ranks {
+        /// As the wish says, in the place of a change.
+        SUSPEND_AS_WISHED: 26,
+        SUSPEND_FIRST: 35,
+        /// Behind the roles that go with it.
+        SUSPEND_LAST: 65,
+    };
+
+    /// An enrolment is removed.
+    ENROLMENT_REMOVE: Kind {
+        name: "enrolment.remove",
+        table: "user_enrolments",
+        key: &[("enrolid", "enrolid"), ("userid", "userid")],
+        change: Change::Removed {
+            still: Still::Says(&[("status", "oldstatus"), ("timestart", "oldtimestart"), ("timeend", "oldtimeend")]),
+            given: &[],
+            alone: &[],
+        },
+        event: Some(&events::ENROLMENT_DELETED),
+        dirty: Some(Dirty::User),
+        figure: Some(Figure::Unenrolled),
+        english: "unenrolled",
+        french: "désinscrits",
+        ..SILENT
+    }, ranks {
+        /// Deleted before their roles and groups, of which only those go whose enrolment was really there.
+        UNENROL: 60 applied 36,
+    };
+
+    /// A role is assigned.
+    ROLE_ADD: Kind {
+        name: "role.add",
+        table: "role_assignments",
+        key: ASSIGNMENT,
+        change: Change::Added { says: &[], named: &[], made: Some("timemodified"), used_by: &[] },
+        event: Some(&events::ROLE_ASSIGNED),
+        dirty: Some(Dirty::User),
+        figure: Some(Figure::RoleGiven),
+        english: "roles assigned",
+        french: "rôles attribués",
+        ..SILENT
+    }, ranks {
+        /// A rule gives roles after those of the enrolments that it has ended are gone.
+        ROLE: 30 applied 45,
+    };
+
+    /// A role is taken away.
+    ROLE_REMOVE: Kind {
+        name: "role.remove",
+        table: "role_assignments",
+        key: ASSIGNMENT,
+        change: Change::Removed {
+            still: Still::Key,
+            given: &["courseid"],
+            alone: &["userid", "contextid", "roleid", "component", "itemid"],
+        },
+        event: Some(&events::ROLE_UNASSIGNED),
+        dirty: Some(Dirty::User),
+        figure: Some(Figure::RoleTaken),
+        english: "roles removed",
+        french: "rôles retirés",
+        ..SILENT
+    }, ranks {
+        /// Below a course in which nobody was enrolled.
+        LEFTOVER_ROLES: 37,
+        /// That a line or the instance names.
+        NAMED_ROLE: 39,
+        /// That the instance gave.
+        OWNED_ROLES: 41,
+        /// That an elapsed enrolment's instance gave, behind those by hand.
+        ELAPSED_ROLES: 42,
+        /// All that are left in the course and below.
+        REST_ROLES: 43,
+        /// That the wish does not hold.
+        SURPLUS_ROLES: 46,
+    };
+
+    /// A group is made.
+    GROUP_ADD: Kind {
+        name: "group.add",
+        table: "groups",
+        key: &[("id", "groupid"), ("courseid", "courseid")],
+        change: Change::Added {
+            says: &[],
+            named: &["name", "idnumber"],
+            made: Some("timecreated"),
+            used_by: &[("groups_members", "groupid", "id")],
+        },
+        event: Some(&events::GROUP_CREATED),
+        figure: Some(Figure::Made),
+        english: "groups made",
+        french: "groupes créés",
+        ..SILENT
+    }, ranks { GROUP: 31, };
+
+    /// Somebody joins a group.
+    GROUP_MEMBER_ADD: Kind {
+        name: "group-member.add",
+        table: "groups_members",
+        key: MEMBERSHIP,
+        change: Change::Added { says: &[], named: &[], made: Some("timeadded"), used_by: &[] },
+        event: Some(&events::GROUP_MEMBER_ADDED),
+        figure: Some(Figure::GroupJoined),
+        english: "group members added",
+        french: "membres de groupe ajoutés",
+        ..SILENT
+    }, ranks {
+        /// Whoever is fresh joins before the roles; whoever leaves has left.
+        NEWCOMERS: 28 applied 48,
+        JOIN: 48,
+    };
+
+    /// Somebody leaves a group.
+    GROUP_MEMBER_REMOVE: Kind {
+        name: "group-member.remove",
+        table: "groups_members",
+        key: MEMBERSHIP,
+        change: WHOLE_IN_COURSE,
+        event: Some(&events::GROUP_MEMBER_REMOVED),
+        figure: Some(Figure::GroupLeft),
+        english: "group members removed",
+        french: "membres de groupe retirés",
+        ..SILENT
+    }, ranks {
+        /// That the instance gave.
+        OWNED_GROUPS: 40,
+        /// All that are left in the course.
+        REST_GROUPS: 44,
+        /// That the wish does not hold.
+        LEAVE: 47,
+        /// That an instance gave which is removed.
+        LEFT_GROUPS: 61,
+    };
+
+    /// A grade is removed; its history gets it before.
+    GRADE_REMOVE: Kind {
+        name: "grade.remove",
+        table: "grade_grades",
+        key: &[("userid", "userid"), ("itemid", "itemid")],
+        change: WHOLE_IN_COURSE,
+        event: Some(&events::GRADE_DELETED),
+        english: "grades to history",
+        french: "notes vers l'historique",
+        ..SILENT
+    }, ranks { GRADES: 50, };
+
+    /// A removed grade stands in the history.
+    GRADE_HISTORY_ADD: Kind {
+        name: "grade-history.add",
+        table: "grade_grades_history",
+        key: &[("oldid", "targetid"), ("userid", "userid"), ("itemid", "itemid")],
+        change: Change::Added { says: &[], named: &[], made: Some("timemodified"), used_by: &[] },
+        english: "grade history rows",
+        french: "lignes d'historique",
+        ..SILENT
+    }, ranks { GRADE_HISTORY: 51, };
+
+    /// How often somebody gets a forum's digest.
+    FORUM_DIGESTS_REMOVE: Kind {
+        name: "forum-digests.remove",
+        table: "forum_digests",
+        key: OF_USER,
+        change: WHOLE_IN_COURSE,
+        english: "forum digests removed",
+        french: "résumés de forum retirés",
+        ..SILENT
+    }, ranks { FORUM_DIGESTS: 53, };
+
+    /// Somebody's subscription of a forum.
+    FORUM_SUBSCRIPTIONS_REMOVE: Kind {
+        name: "forum-subscriptions.remove",
+        table: "forum_subscriptions",
+        key: OF_USER,
+        change: WHOLE_IN_COURSE,
+        english: "forum subscr. removed",
+        french: "abonnements retirés",
+        ..SILENT
+    }, ranks { FORUM_SUBSCRIPTIONS: 54, };
+
+    /// That somebody does not want to see what is unread in a forum.
+    FORUM_TRACK_PREFS_REMOVE: Kind {
+        name: "forum-track-prefs.remove",
+        table: "forum_track_prefs",
+        key: OF_USER,
+        change: WHOLE_IN_COURSE,
+        english: "forum tracking removed",
+        french: "suivis de forum retirés",
+        ..SILENT
+    }, ranks { FORUM_TRACK_PREFS: 55, };
+
+    /// What somebody has read in a forum.
+    FORUM_READ_REMOVE: Kind {
+        name: "forum-read.remove",
+        table: "forum_read",
+        key: OF_USER,
+        change: WHOLE_IN_COURSE,
+        english: "forum read marks removed",
+        french: "marques de lecture retirées",
+        ..SILENT
+    }, ranks { FORUM_READ: 56, };
+
+    /// A role that is there twice, or of an instance that goes; Moodle tells of neither.
+    ROLE_PRUNE: Kind {
+        name: "role.prune",
+        table: "role_assignments",
+        key: ASSIGNMENT,
+        change: Change::Removed { still: Still::Key, given: &["courseid"], alone: &[] },
+        english: "double roles pruned",
+        french: "rôles en double retirés",
+        ..SILENT
+    }, ranks {
+        /// That an instance gave which is removed.
+        LEFT_ROLES: 62,
+        PRUNE: 90,
+    };
+
+    /// An instance of a method is removed from a course. The journal never holds its enrolment key.
+    INSTANCE_REMOVE: Kind {
+        name: "instance.remove",
+        table: "enrol",
+        key: &[("courseid", "courseid"), ("enrol", "component")],
+        change: Change::Removed { still: Still::Whole, given: &["contextid"], alone: &[] },
+        event: Some(&events::INSTANCE_DELETED),
+        dirty: Some(Dirty::Course),
+        figure: Some(Figure::Unmade),
+        english: "methods removed",
+        french: "méthodes retirées",
+        ..SILENT
+    }, ranks { UNMAKE: 66, };
+
+    /// Somebody who left a group leaves its conversation.
+    CONVERSATION_MEMBER_REMOVE: Kind {
+        name: "conversation-member.remove",
+        table: "message_conversation_members",
+        key: OF_USER,
+        change: Change::Removed {
+            still: Still::Whole,
+            given: &["courseid", "contextid"],
+            alone: &["conversationid", "userid"],
+        },
+        english: "conversation members",
+        french: "membres de conversation",
+        ..SILENT
+    }, ranks {
+        CONVERSATIONS: 70,
+        /// Of the groups that a rule's people leave.
+        CONVERSATION_LEAVE: 72,
+    };
+
+    /// Somebody who joined a group joins its conversation.
+    CONVERSATION_MEMBER_ADD: Kind {
+        name: "conversation-member.add",
+        table: "message_conversation_members",
+        key: &[("conversationid", "targetid"), ("userid", "userid")],
+        change: Change::Added { says: &[], named: &[], made: Some("timecreated"), used_by: &[] },
+        english: "conversation members added",
+        french: "membres de conversation ajoutés",
+        ..SILENT
+    }, ranks { CONVERSATION_JOIN: 71, };
+
+    /// When somebody was last seen in a course. A page view moves it all the time; it goes whatever it says by then.
+    LASTACCESS_REMOVE: Kind {
+        name: "lastaccess.remove",
+        table: "user_lastaccess",
+        key: OF_USER,
+        change: Change::Removed { still: Still::There, given: &["courseid", "contextid"], alone: &[] },
+        english: "last accesses removed",
+        french: "derniers accès retirés",
+        ..SILENT
+    }, ranks { LAST_ACCESS: 75, };
+
+    /// A group whose members changed has a new time of change.
+    GROUP_TOUCH: Kind {
+        name: "group.touch",
+        table: "groups",
+        key: &[("id", "groupid"), ("courseid", "courseid")],
+        change: Change::Changed(&[("timemodified", ":now", None)]),
+        english: "groups marked changed",
+        french: "groupes marqués modifiés",
+        ..SILENT
+    }, ranks {
+        TOUCH: 80,
+        /// After a rule's memberships.
+        TOUCH_LAST: 81,
+    };
+
+    /// Somebody who got a role is subscribed to a forum: an effect, which stands behind all plans and has no rank.
+    FORUM_SUBSCRIPTION_ADD: Kind {
+        name: "forum-subscription.add",
+        table: "forum_subscriptions",
+        key: &[("userid", "userid"), ("forum", "targetid")],
+        change: Change::Added { says: &[], named: &[], made: None, used_by: &[] },
+        english: "forum subscriptions",
+        french: "abonnements aux forums",
+        ..SILENT
+    }, ranks {};
+}
