@@ -5,27 +5,39 @@ use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::wipe;
 use crate::change::work::{Place, Work, journaled};
+use crate::db::Table;
+use crate::db::table::{int, small, text};
 use crate::db::{DbError, Dialect, Params};
 use crate::outcome::Moment;
 use crate::outcome::RunResult;
 
+const DOOMED: Table = Table::new(
+    "doomed",
+    &[
+        int("ueid"),
+        int("line"),
+        int("userid"),
+        int("courseid"),
+        int("contextid"),
+        int("enrolid"),
+        int("roleid"),
+        text("component", 100),
+        small("free"),
+        int("timeend").or_null(),
+    ],
+)
+.primary("ueid")
+.joined_by(&["userid, courseid"]);
+const STAYING: Table = Table::new("staying", &[int("userid"), int("courseid")]).primary("userid, courseid");
+const LAST_PAIR: Table = Table::new("last_pair", &[int("userid"), int("courseid"), int("contextid"), int("line")])
+    .joined_by(&["userid, courseid"]);
+
 /// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one with a
 /// `timeend` ends only if that is still its end when the plan is made.
 pub fn prepare(work: &mut Work<'_>) {
-    work.conn
-        .temporary_joined(
-            "doomed",
-            "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
-             contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL,
-             free SMALLINT NOT NULL, timeend BIGINT",
-            "userid, courseid",
-        );
-    work.conn.temporary("staying", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
-    work.conn.temporary_joined(
-        "last_pair",
-        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, line BIGINT NOT NULL",
-        "userid, courseid",
-    );
+    work.conn.declare(&DOOMED);
+    work.conn.declare(&STAYING);
+    work.conn.declare(&LAST_PAIR);
 }
 
 /// Suspends the enrolments of `doomed`; gives how many were planned.
@@ -43,7 +55,7 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
             "SELECT d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
                     1 AS status, x.timestart, x.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
                     :oldrow AS oldrow
-               FROM doomed d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)
+               FROM [doomed] d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)
               WHERE x.status = 0",
             params,
         )
@@ -62,7 +74,7 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
 pub async fn index_doomed(work: &mut Work<'_>) -> Result<(), DbError> {
     // With the first alone PostgreSQL would read all of it for each user.
     for key in ["ueid", "userid, courseid"] {
-        work.conn.index_joined("doomed", key).await?;
+        work.conn.index_joined(&DOOMED, key).await?;
     }
     Ok(())
 }
@@ -84,7 +96,7 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
 /// The engine's.
 pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     let last = let_go(work, wave, false).await?;
-    work.conn.index_joined("last_pair", "userid, courseid").await?;
+    work.conn.index_joined(&LAST_PAIR, "userid, courseid").await?;
     keep_only_last(work, wave).await?;
     if last > 0 {
         wipe::roles(work, wave, false).await?;
@@ -175,7 +187,7 @@ async fn wipe_and_settle(work: &mut Work<'_>, wave: i64, last: i64) -> RunResult
 async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     find_staying(work).await?;
     let params = work.at(place);
-    let select = format!("SELECT {} FROM doomed d JOIN {{user_enrolments}} x ON {DOOMED}", removed_row(work));
+    let select = format!("SELECT {} FROM [doomed] d JOIN {{user_enrolments}} x ON {MEANT}", removed_row(work));
     let select = format!("SELECT t.*, {LAST} AS lastenrol FROM ({select}) t");
     let planned = work.journal(place, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
     if planned == 0 {
@@ -192,7 +204,7 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
 async fn remove_at_once(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     find_staying(work).await?;
     work.guard_open().await?;
-    let delete = work.conn.dialect().delete_joined("{user_enrolments}", "x", "doomed d", DOOMED);
+    let delete = work.conn.dialect().delete_joined("{user_enrolments}", "x", "[doomed] d", MEANT);
     let values = removed_row(work);
     let rows = format!("(SELECT t.*, {LAST} AS lastenrol FROM gone t) planned");
     let insert = journaled(REMOVED_COLUMNS, "planned.userid, planned.courseid, planned.enrolid", &rows);
@@ -208,11 +220,11 @@ async fn remove_at_once(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
 }
 
 /// Which enrolment `x` a row of `doomed` means.
-const DOOMED: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)";
+const MEANT: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)";
 
 /// Whether one of the rows `t` that [`removed_row`] gives is the last enrolment in its course: no other of the pair follows.
 const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
-      AND NOT EXISTS (SELECT 1 FROM staying s WHERE s.userid = t.userid AND s.courseid = t.courseid) THEN 1 ELSE 0 END";
+      AND NOT EXISTS (SELECT 1 FROM [staying] s WHERE s.userid = t.userid AND s.courseid = t.courseid) THEN 1 ELSE 0 END";
 
 const REMOVED_COLUMNS: &str = "line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow";
 const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
@@ -229,22 +241,22 @@ fn removed_row(work: &Work<'_>) -> String {
 /// Finds the pairs of `doomed` that keep another enrolment in the course.
 async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
     let params = work.params();
-    work.conn.exec("DELETE FROM staying", &params).await?;
+    work.conn.exec("DELETE FROM [staying]", &params).await?;
     let pairs = match work.conn.dialect() {
         Dialect::Postgres => {
-            "SELECT DISTINCT d.userid, d.courseid FROM doomed d
+            "SELECT DISTINCT d.userid, d.courseid FROM [doomed] d
                JOIN {user_enrolments} y ON y.userid = d.userid
                JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid"
         }
         // All of these users in these courses: a pair that is not doomed is never looked up.
         _ => {
-            "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM doomed d) u
+            "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM [doomed] d) u
               :then {user_enrolments} y ON y.userid = u.userid
               :then {enrol} e ON e.id = y.enrolid
-              :then (SELECT DISTINCT d.courseid FROM doomed d) q ON q.courseid = e.courseid"
+              :then (SELECT DISTINCT d.courseid FROM [doomed] d) q ON q.courseid = e.courseid"
         }
     };
-    let sql = "INSERT INTO staying (userid, courseid) :pairs LEFT JOIN doomed k ON k.ueid = y.id WHERE k.ueid IS NULL";
+    let sql = "INSERT INTO [staying] :pairs LEFT JOIN [doomed] k ON k.ueid = y.id WHERE k.ueid IS NULL";
     work.conn.exec(sql, &params.fragment("pairs", pairs)).await?;
     work.conn.analyse("staying").await
 }
@@ -279,7 +291,7 @@ const STILL_OF_USERS: Still = (
 
 /// For a good part of all pairs, on PostgreSQL: the enrolments are read once, past a hash of `doomed`.
 const STILL_AMONG_ALL: Still = (
-    "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM doomed d JOIN {user_enrolments} y ON y.userid = d.userid
+    "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM [doomed] d JOIN {user_enrolments} y ON y.userid = d.userid
         JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid)",
     "EXISTS (SELECT 1 FROM still s WHERE s.userid = c.userid AND s.courseid = c.courseid)",
 );
@@ -287,9 +299,9 @@ const STILL_AMONG_ALL: Still = (
 /// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others, and gives their number.
 async fn last_pairs(work: &mut Work<'_>, wave: i64, (first, still): Still) -> Result<i64, DbError> {
     let params = of_removed(work, wave);
-    work.conn.exec("DELETE FROM last_pair", &params).await?;
+    work.conn.exec("DELETE FROM [last_pair]", &params).await?;
     let sql = format!(
-        "INSERT INTO last_pair (userid, courseid, contextid, line)
+        "INSERT INTO [last_pair]
          {first} SELECT c.userid, c.courseid, c.contextid, MIN(c.line) FROM {{enrold_change}} c
           WHERE :gone AND NOT {still} GROUP BY c.userid, c.courseid, c.contextid"
     );
@@ -299,7 +311,7 @@ async fn last_pairs(work: &mut Work<'_>, wave: i64, (first, still): Still) -> Re
 /// What was planned as the last enrolment is none where Moodle enrolled the user meanwhile: the event must not say so.
 async fn keep_only_last(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let sql = "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
-                AND NOT EXISTS (SELECT 1 FROM last_pair l WHERE l.userid = c.userid AND l.courseid = c.courseid)";
+                AND NOT EXISTS (SELECT 1 FROM [last_pair] l WHERE l.userid = c.userid AND l.courseid = c.courseid)";
     work.conn.exec(sql, &of_removed(work, wave)).await.map(|_| ())
 }
 

@@ -4,22 +4,26 @@
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::db::Table;
+use crate::db::table::int;
 use crate::db::{DbError, Dialect, Params};
 use crate::outcome::RunResult;
 
+const INSTANCE: Table = Table::new("instance", &[int("courseid"), int("enrolid")]).primary("courseid");
+const PAIR: Table = Table::new(
+    "pair",
+    &[int("userid"), int("courseid"), int("contextid"), int("enrolid"), int("line"), int("timestart"), int("timeend")],
+);
+const PAIR_ROLE: Table = Table::new(
+    "pair_role",
+    &[int("userid"), int("courseid"), int("contextid"), int("enrolid"), int("roleid"), int("line")],
+);
+
 /// Makes the temporary tables of wished enrolments.
 pub fn prepare(work: &mut Work<'_>) {
-    work.conn.temporary("instance", "courseid BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL");
-    work.conn.temporary(
-        "pair",
-        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
-             line BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
-    );
-    work.conn.temporary(
-        "pair_role",
-        "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolid BIGINT NOT NULL,
-             roleid BIGINT NOT NULL, line BIGINT NOT NULL",
-    );
+    work.conn.declare(&INSTANCE);
+    work.conn.declare(&PAIR);
+    work.conn.declare(&PAIR_ROLE);
 }
 
 /// Creates the instances of `method` that are missing in the courses of `wanted`, a select of
@@ -32,7 +36,7 @@ pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: 
     let params = work.params().with("method", method).fragment("wanted", wanted);
     work.conn
         .exec(
-            "INSERT INTO instance (courseid, enrolid)
+            "INSERT INTO [instance]
              SELECT w.courseid, MIN(e.id) FROM (:wanted) w JOIN {enrol} e ON e.courseid = w.courseid AND e.enrol = :method
               GROUP BY w.courseid",
             &params,
@@ -124,7 +128,7 @@ async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
             "line, userid, courseid, enrolid, contextid, status, timestart, timeend",
             "planned.line",
             "SELECT p.line, p.userid, p.courseid, p.enrolid, p.contextid, 0 AS status, p.timestart, p.timeend
-               FROM pair p LEFT JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
+               FROM [pair] p LEFT JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
               WHERE x.id IS NULL",
             params.clone(),
         )
@@ -174,7 +178,7 @@ async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             "planned.line",
             "SELECT p.line, p.userid, p.courseid, p.enrolid, p.contextid, x.id AS targetid, 0 AS status,
                     p.timestart, p.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, :oldrow AS oldrow
-               FROM pair p JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
+               FROM [pair] p JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
               WHERE (x.status <> 0 OR x.timestart <> p.timestart OR x.timeend <> p.timeend) :unless_overtaken",
             params,
         )
@@ -207,7 +211,7 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
             "line, userid, courseid, contextid, roleid, component, itemid",
             "planned.line, planned.roleid",
             "SELECT p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
-               FROM pair_role p LEFT JOIN {role_assignments} r :by_user ON r.userid = p.userid AND r.contextid :whole = p.contextid
+               FROM [pair_role] p LEFT JOIN {role_assignments} r :by_user ON r.userid = p.userid AND r.contextid :whole = p.contextid
                     AND r.roleid :whole = p.roleid AND r.component || '' = :component AND r.itemid + 0 = p.enrolid
               WHERE r.id IS NULL :unless_overtaken",
             params.clone(),
@@ -273,7 +277,7 @@ pub async fn apply_roles(
 pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> Result<(), DbError> {
     let doubles = Pick::new(
         "SELECT r.id, 0 AS line, 0 AS courseid, r.contextid FROM
-            (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM instance i
+            (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM [instance] i
                :then {role_assignments} d :by_item ON d.component = :component AND d.itemid = i.enrolid GROUP BY d.roleid, d.contextid, d.userid, d.itemid HAVING COUNT(*) > 1) t
             JOIN {role_assignments} r :by_user ON r.userid = t.userid AND r.contextid :whole = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
                 AND r.component || '' = :component AND r.id > t.first",

@@ -23,12 +23,12 @@ fn of_pair(from: &str, on: &str) -> Pick {
 /// Takes the roles that the pairs of `last_pair` have in their courses and below.
 pub(super) async fn roles(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<(), DbError> {
     let roles = of_pair(
-        "last_pair l JOIN {context} home ON home.id = l.contextid, {context} k",
+        "[last_pair] l JOIN {context} home ON home.id = l.contextid, {context} k",
         "x.userid = l.userid AND k.id = x.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')",
     );
-    let of_users = below::roles_of("SELECT DISTINCT l.userid FROM last_pair l");
+    let of_users = below::roles_of("SELECT DISTINCT l.userid FROM [last_pair] l");
     let roles = roles.stepwise(&format!(
-        "({of_users}) q :then last_pair l ON l.userid = q.userid AND l.courseid = q.courseid
+        "({of_users}) q :then [last_pair] l ON l.userid = q.userid AND l.courseid = q.courseid
          :then {{role_assignments}} x ON x.id = q.id"
     ));
     work.take(Place { wave, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
@@ -37,23 +37,23 @@ pub(super) async fn roles(work: &mut Work<'_>, wave: i64, at_once: bool) -> Resu
 /// Takes what else the pairs of `last_pair` have in their courses.
 pub(super) async fn all_else(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let groups =
-        of_pair("last_pair l JOIN {groups} g ON g.courseid = l.courseid", "x.groupid = g.id AND x.userid = l.userid");
+        of_pair("[last_pair] l JOIN {groups} g ON g.courseid = l.courseid", "x.groupid = g.id AND x.userid = l.userid");
     let groups = groups.stepwise(
-        "(SELECT DISTINCT l.userid FROM last_pair l) u
+        "(SELECT DISTINCT l.userid FROM [last_pair] l) u
          :then {groups_members} x ON x.userid = u.userid
          :then {groups} g ON g.id = x.groupid
-         :then last_pair l ON l.userid = x.userid AND l.courseid = g.courseid",
+         :then [last_pair] l ON l.userid = x.userid AND l.courseid = g.courseid",
     );
     work.take(Place { wave, rank: kinds::REST_GROUPS }, groups).await?;
     grades(work, wave).await?;
     for (rank, column) in OF_FORUMS {
         if work.site.columns.has_table(rank.kind.table) {
             let on = format!("x.{column} = f.id AND x.userid = l.userid");
-            let rows = of_pair("last_pair l JOIN {forum} f ON f.course = l.courseid", &on);
+            let rows = of_pair("[last_pair] l JOIN {forum} f ON f.course = l.courseid", &on);
             work.take(Place { wave, rank }, rows).await?;
         }
     }
-    let access = of_pair("last_pair l", "x.userid = l.userid AND x.courseid = l.courseid");
+    let access = of_pair("[last_pair] l", "x.userid = l.userid AND x.courseid = l.courseid");
     work.take(Place { wave, rank: kinds::LAST_ACCESS }, access).await
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn all_else(work: &mut Work<'_>, wave: i64) -> Result<(), DbErr
 async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let place = Place { wave, rank: kinds::GRADES };
     let rows = of_pair(
-        "last_pair l JOIN {grade_items} i ON i.courseid = l.courseid",
+        "[last_pair] l JOIN {grade_items} i ON i.courseid = l.courseid",
         "x.itemid = i.id AND x.userid = l.userid",
     );
     let planned = work.plan_take(place, rows).await?;

@@ -6,6 +6,7 @@ use super::dialect::Dialect;
 use super::error::DbError;
 use super::packet::SMALLEST_PACKET;
 use super::sql::{maria_text, postgres_text};
+use super::table::Table;
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
 const VALUES_ROWS: usize = 500;
@@ -58,6 +59,16 @@ impl Bulk {
             total: 0,
             dialect,
         }
+    }
+
+    /// A load into a temporary table: each row has all its columns.
+    pub fn into(dialect: Dialect, table: &Table) -> Self {
+        Self::new(dialect, table.name, &table.columns())
+    }
+
+    /// A load into some columns of a temporary table, of which the others have defaults.
+    pub fn into_some(dialect: Dialect, table: &Table, columns: &[&str]) -> Self {
+        Self::new(dialect, table.name, &columns.join(", "))
     }
 
     /// Adds a row; sends the chunk when it is full.

@@ -139,9 +139,16 @@ impl Conn {
         self.dialect().quote(&format!("{}{name}", self.prefix))
     }
 
-    fn rendered(&self, template: &str, params: &Params) -> Result<Statement, DbError> {
-        render(template, self.dialect(), &self.prefix, params, &self.paths)
-            .map_err(|missing| DbError::other(missing.to_string()))
+    pub(super) fn rendered(&self, template: &str, params: &Params) -> Result<Statement, DbError> {
+        let tables = |name: &str| self.scratch.table(name);
+        let statement = render(template, self.dialect(), &self.prefix, params, &self.paths, &tables)
+            .map_err(|error| DbError::other(error.to_string()))?;
+        if cfg!(debug_assertions)
+            && let Some(name) = self.scratch.unmarked(&statement)
+        {
+            return Err(DbError::other(format!("the SQL template names {name} without marking it as [{name}]")));
+        }
+        Ok(statement)
     }
 
     fn counted(&self) {
@@ -155,12 +162,12 @@ impl Conn {
     pub async fn exec(&mut self, template: &str, params: &Params) -> Result<u64, DbError> {
         let statement = self.rendered(template, params)?;
         self.refuse_implicit_commit(template)?;
-        if self.scratch.has_nothing_for(&statement.sql) {
+        if self.scratch.has_nothing_for(&statement) {
             return Ok(0);
         }
-        let made = self.scratch.made_by(&statement.sql);
+        let made = self.scratch.made_by(&statement);
         let statement = Statement { sql: made.unwrap_or(statement.sql), ..statement };
-        self.make_named(&statement.sql).await?;
+        self.make(&statement.tables).await?;
         self.fits(statement.sql.len()).await?;
         self.counted();
         let watch = StopWatch::start();
@@ -286,7 +293,7 @@ impl Conn {
         F: FnMut(Row) -> Result<(), DbError> + Send,
     {
         let statement = self.rendered(template, params)?;
-        self.make_named(&statement.sql).await?;
+        self.make(&statement.tables).await?;
         self.fits(statement.sql.len()).await?;
         self.counted();
         let sent = self.with_waiting(&statement.sql)?;
@@ -299,7 +306,7 @@ impl Conn {
 
     /// Loads many rows: COPY on PostgreSQL, multi-row VALUES elsewhere (crates.md 3).
     pub(super) async fn copy_in(&mut self, table: &str, columns: &str, rows: Vec<u8>) -> Result<(), DbError> {
-        self.make_named(table).await?;
+        self.make(&[table.to_owned()]).await?;
         self.send_waiting().await?;
         self.counted();
         let sql = format!("COPY {table} ({columns}) FROM STDIN");
@@ -316,7 +323,7 @@ impl Conn {
 
     /// Runs one multi-row INSERT whose texts are bound (SQLite) or written out (the servers).
     pub(super) async fn insert_values(&mut self, table: &str, sql: &str, texts: Vec<String>) -> Result<(), DbError> {
-        self.make_named(table).await?;
+        self.make(&[table.to_owned()]).await?;
         self.fits(sql.len()).await?;
         self.counted();
         let sent = self.with_waiting(sql)?;

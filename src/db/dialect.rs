@@ -212,10 +212,12 @@ impl Dialect {
 
     /// `INSERT … SELECT` that leaves out rows which would break a unique key: the row is there already.
     /// `select` must end in a `WHERE` clause or `ORDER BY`, or SQLite reads `ON CONFLICT` as a join.
+    /// A temporary table, `[name]`, brings its columns itself: `columns` is empty.
     pub fn insert_absent(self, table: &str, columns: &str, select: &str) -> String {
+        let into = if columns.is_empty() { table.to_owned() } else { format!("{table} ({columns})") };
         match self {
-            Self::Maria => format!("INSERT IGNORE INTO {table} ({columns}) {select}"),
-            _ => format!("INSERT INTO {table} ({columns}) {select} ON CONFLICT DO NOTHING"),
+            Self::Maria => format!("INSERT IGNORE INTO {into} {select}"),
+            _ => format!("INSERT INTO {into} {select} ON CONFLICT DO NOTHING"),
         }
     }
 

@@ -4,7 +4,8 @@
 use super::conn::Conn;
 use super::dialect::Dialect;
 use super::error::DbError;
-use super::sql::Params;
+use super::sql::{Params, Statement};
+use super::table::Table;
 
 /// Fewer rows are looked up in any case.
 const LOOKED_UP: i64 = 1_000;
@@ -13,185 +14,122 @@ const ROW_BYTES: i64 = 100;
 /// A good part of a table is one row in so many.
 const GOOD_PART: i64 = 16;
 
-/// The temporary tables of a transaction that no statement has named yet.
+/// The temporary tables that templates may name.
 #[derive(Default)]
 pub(super) struct Scratch {
-    declared: Vec<Declared>,
+    known: Vec<Known>,
 }
 
-struct Declared {
-    name: String,
-    /// The statements that make it.
-    makes: Vec<String>,
-    /// Its columns with their types, where a select may make it as it is: without any index.
-    plain: Option<Vec<(String, String)>>,
+struct Known {
+    table: Table,
+    made: bool,
+    /// It outlives transactions.
+    of_session: bool,
 }
 
 impl Scratch {
-    fn declare(&mut self, name: &str, makes: Vec<String>, plain: Option<Vec<(String, String)>>) {
-        self.declared.retain(|other| other.name != name);
-        self.declared.push(Declared { name: name.to_owned(), makes, plain });
+    fn add(&mut self, table: Table, made: bool, of_session: bool) {
+        self.known.retain(|other| other.table.name != table.name);
+        self.known.push(Known { table, made, of_session });
+    }
+
+    /// The table of this name; `None` if nobody has declared it.
+    pub(super) fn table(&self, name: &str) -> Option<&Table> {
+        self.known.iter().find(|known| known.table.name == name).map(|known| &known.table)
+    }
+
+    /// Whether a table is declared and not made.
+    fn is_unmade(&self, name: &str) -> bool {
+        self.known.iter().any(|known| known.table.name == name && !known.made)
     }
 
     /// The statement that makes a declared table from the select that is its first filling: PostgreSQL writes such a table
     /// in less than half the time. `None` for every other statement.
-    pub(super) fn made_by(&mut self, sql: &str) -> Option<String> {
-        let (name, rest) = sql.strip_prefix("INSERT INTO ")?.split_once(" (")?;
-        let (list, select) = rest.split_once(')')?;
-        let at = self.declared.iter().position(|table| table.name == name)?;
-        let plain = self.declared[at].plain.as_ref()?;
-        let given: Vec<&str> = list.split(',').map(str::trim).collect();
-        let typed = |column: &&str| plain.iter().find(|(known, _)| known == column);
-        let typed: Vec<_> = given.iter().filter_map(typed).collect();
-        if typed.len() != plain.len() || given.len() != plain.len() || names(select, name) {
-            return None;
-        }
-        let values = typed.iter().map(|(column, kind)| format!("CAST(t.{column} AS {kind}) AS {column}"));
-        let values = values.collect::<Vec<_>>().join(", ");
-        let drop = self.declared.swap_remove(at).makes.into_iter().next()?;
-        Some(format!(
-            "{drop}; CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {values} FROM ({select}) t ({list})"
-        ))
+    pub(super) fn made_by(&mut self, statement: &Statement) -> Option<String> {
+        let (name, at) = statement.fills.as_ref()?;
+        let again = statement.tables.iter().filter(|table| *table == name).count() > 1;
+        let known = self.known.iter_mut().find(|known| known.table.name == name && !known.made && !again)?;
+        let made = known.table.made_by(&statement.sql[*at..])?;
+        known.made = true;
+        Some(made)
     }
 
     /// The tables end with their transaction.
     pub(super) fn forget(&mut self) {
-        self.declared.clear();
-    }
-
-    /// Takes out the tables that a statement names.
-    fn named(&mut self, sql: &str) -> Vec<Declared> {
-        if self.declared.is_empty() {
-            return Vec::new();
-        }
-        let (named, others) = std::mem::take(&mut self.declared).into_iter().partition(|table| names(sql, &table.name));
-        self.declared = others;
-        named
-    }
-
-    /// Whether a table is declared and not made.
-    fn has(&self, name: &str) -> bool {
-        self.declared.iter().any(|table| table.name == name)
+        self.known.retain(|known| known.of_session);
     }
 
     /// Whether a statement only empties a table that was never made.
-    pub(super) fn has_nothing_for(&self, sql: &str) -> bool {
-        sql.strip_prefix("DELETE FROM ").is_some_and(|name| self.has(name))
+    pub(super) fn has_nothing_for(&self, statement: &Statement) -> bool {
+        let emptied = statement.sql.strip_prefix("DELETE FROM ");
+        emptied.is_some_and(|name| self.is_unmade(name))
     }
-}
 
-/// The columns of a table without keys, with their types; `None` if it has a key or a column that fills itself. Texts have no
-/// width: a cast would cut what is too long, and say nothing.
-fn plain_columns(definition: &str) -> Option<Vec<(String, String)>> {
-    if definition.contains("KEY") || definition.contains("DEFAULT") {
-        return None;
-    }
-    definition
-        .split(',')
-        .map(|column| {
-            let mut words = column.split_whitespace();
-            let (name, kind) = (words.next()?, words.next()?);
-            Some((name.to_owned(), if kind.starts_with("VARCHAR") { "TEXT" } else { kind }.to_owned()))
+    /// A table that a statement names without marking it as `[name]`: a mistake of ours, which debug builds refuse.
+    pub(super) fn unmarked(&self, statement: &Statement) -> Option<&'static str> {
+        let names = self.known.iter().map(|known| known.table.name);
+        names.filter(|name| !statement.tables.iter().any(|marked| marked == name)).find(|name| {
+            ["FROM ", "JOIN ", "INTO ", "UPDATE "].into_iter().any(|verb| {
+                statement.sql.split(verb).skip(1).any(|rest| {
+                    let after = rest.strip_prefix(name);
+                    after.is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+                })
+            })
         })
-        .collect()
-}
-
-/// Whether `name` is a word of the statement; a text that holds it counts too, and only makes the table early.
-fn names(sql: &str, name: &str) -> bool {
-    let letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    let bytes = sql.as_bytes();
-    sql.match_indices(name).any(|(at, _)| {
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        !letter(before) && !letter(bytes.get(at + name.len()))
-    })
+    }
 }
 
 impl Conn {
     /// Declares a temporary table of the transaction: it is made when a statement first names it, for a run that changes
     /// nothing needs few of them (dropped before on MariaDB and SQLite, where it outlives a rollback or a run).
-    pub fn temporary(&mut self, name: &str, columns: &str) {
-        self.declare(name, columns, Vec::new());
+    pub fn declare(&mut self, table: &Table) {
+        self.scratch.add(*table, false, false);
     }
 
-    /// [`Conn::temporary`] with an index on `key`, whose columns other tables look it up by; several with `;` between.
-    pub fn temporary_keyed(&mut self, name: &str, columns: &str, key: &str) {
-        let keys = key.split(';').map(str::trim);
-        match self.dialect() {
-            // An index that is added later would commit on MariaDB.
-            Dialect::Maria => {
-                let keys = keys.map(|key| format!(", KEY ({key})")).collect::<String>();
-                self.declare(name, &format!("{columns}{keys}"), Vec::new());
-            }
-            Dialect::Postgres => {
-                self.declare(name, columns, keys.map(|key| format!("CREATE INDEX ON {name} ({key})")).collect());
-            }
-            Dialect::Lite => {
-                let index = |(at, key)| format!("CREATE INDEX temp.{name}_key{at} ON {name} ({key})");
-                self.declare(name, columns, keys.enumerate().map(index).collect());
-            }
-        }
-    }
-
-    /// [`Conn::temporary_keyed`], but for PostgreSQL, which hashes what is joined and keeps the keys in `columns` alone.
-    pub fn temporary_indexed(&mut self, name: &str, columns: &str, key: &str) {
-        match self.dialect() {
-            Dialect::Postgres => self.temporary(name, columns),
-            _ => self.temporary_keyed(name, columns, key),
-        }
-    }
-
-    /// [`Conn::temporary_keyed`] whose `key`, as its primary one, is what whole sets are joined by: PostgreSQL hashes, and is
-    /// spared both.
-    pub fn temporary_joined(&mut self, name: &str, columns: &str, key: &str) {
-        match self.dialect() {
-            Dialect::Postgres => self.declare(name, &columns.replace(" PRIMARY KEY", ""), Vec::new()),
-            _ => self.temporary_keyed(name, columns, key),
-        }
-    }
-
-    /// Gives a table that was [`Conn::temporary_joined`] an index that PostgreSQL was spared, if it was made.
+    /// Gives a table that is [`Table::joined_by`] an index that PostgreSQL was spared, if it was made.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn index_joined(&mut self, name: &str, key: &str) -> Result<(), DbError> {
-        if self.dialect() != Dialect::Postgres || self.scratch.has(name) {
+    pub async fn index_joined(&mut self, table: &Table, key: &str) -> Result<(), DbError> {
+        let name = table.name;
+        if self.dialect() != Dialect::Postgres || self.scratch.is_unmade(name) {
             return Ok(());
         }
         let index = format!("{name}_{}", key.replace(", ", "_"));
         self.command_with_next(&format!("CREATE INDEX IF NOT EXISTS {index} ON {name} ({key})")).await
     }
 
-    /// Makes a temporary view of the transaction over its tables; only for PostgreSQL, where it ends with them.
+    /// Makes a temporary table of the transaction as a view over others; only for PostgreSQL, where it ends with them.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn temporary_view(&mut self, name: &str, select: &str) -> Result<(), DbError> {
-        self.command_with_next(&format!("CREATE TEMPORARY VIEW {name} AS {select}")).await
-    }
-
-    fn declare(&mut self, name: &str, columns: &str, indexes: Vec<String>) {
-        let drop = self.dialect().drop_temporary(name);
-        let plain =
-            if indexes.is_empty() && self.dialect() == Dialect::Postgres { plain_columns(columns) } else { None };
-        let makes = [drop, self.dialect().temporary(name, columns)].into_iter().chain(indexes).collect();
-        self.scratch.declare(name, makes, plain);
+    pub async fn temporary_view(&mut self, table: &Table, select: &str) -> Result<(), DbError> {
+        let view = self.rendered(select, &Params::new())?;
+        self.make(&view.tables).await?;
+        self.scratch.add(*table, true, false);
+        self.command_with_next(&format!("CREATE TEMPORARY VIEW {} AS {}", table.name, view.sql)).await
     }
 
     /// Whether a declared temporary table was never made: it has no rows.
     pub fn is_unmade(&self, name: &str) -> bool {
-        self.scratch.has(name)
+        self.scratch.is_unmade(name)
     }
 
-    /// Makes the declared tables that a statement names.
-    pub(super) async fn make_named(&mut self, sql: &str) -> Result<(), DbError> {
-        for table in self.scratch.named(sql) {
-            if self.dialect() == Dialect::Postgres {
-                self.command_with_next(&table.makes.join("; ")).await?;
-                continue;
+    /// Makes those of some tables that are declared and not made.
+    pub(super) async fn make(&mut self, tables: &[String]) -> Result<(), DbError> {
+        let dialect = self.dialect();
+        let mut makes = Vec::new();
+        for known in self.scratch.known.iter_mut().filter(|known| !known.made) {
+            if tables.iter().any(|name| name == known.table.name) {
+                known.made = true;
+                makes.extend(known.table.makes(dialect));
             }
-            for make in &table.makes {
-                self.command(make).await?;
-            }
+        }
+        if dialect == Dialect::Postgres && !makes.is_empty() {
+            return self.command_with_next(&makes.join("; ")).await;
+        }
+        for make in makes {
+            self.command(&make).await?;
         }
         Ok(())
     }
@@ -200,33 +138,31 @@ impl Conn {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn temporary_for_session(&mut self, name: &str, columns: &str) -> Result<(), DbError> {
-        let drop = self.dialect().drop_temporary(name);
-        if self.dialect() == Dialect::Postgres {
-            return self.command_with_next(&format!("{drop}; CREATE TEMPORARY TABLE {name} ({columns})")).await;
+    pub async fn declare_for_session(&mut self, table: &Table) -> Result<(), DbError> {
+        let (name, dialect) = (table.name, self.dialect());
+        self.scratch.add(*table, true, true);
+        let drop = dialect.drop_temporary(name);
+        let definition = table.definition(dialect);
+        if dialect == Dialect::Postgres {
+            return self.command_with_next(&format!("{drop}; CREATE TEMPORARY TABLE {name} ({definition})")).await;
         }
         self.command(&drop).await?;
-        self.command(&self.dialect().temporary(name, columns)).await
+        self.command(&dialect.temporary(name, &definition)).await
     }
 
-    /// [`Conn::temporary_for_session`] with the rows of a select, whose columns have the names of the table's, in their
+    /// [`Conn::declare_for_session`] with the rows of a select, whose columns have the names of the table's, in their
     /// order; gives their number. On PostgreSQL the select makes the table, without keys.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn fill_for_session(
-        &mut self,
-        name: &str,
-        columns: &str,
-        select: &str,
-        params: &Params,
-    ) -> Result<u64, DbError> {
+    pub async fn fill_for_session(&mut self, table: &Table, select: &str, params: &Params) -> Result<u64, DbError> {
         if self.dialect() == Dialect::Postgres {
-            self.command_with_next(&self.dialect().drop_temporary(name)).await?;
-            return self.exec(&format!("CREATE TEMPORARY TABLE {name} AS {select}"), params).await;
+            self.command_with_next(&self.dialect().drop_temporary(table.name)).await?;
+            self.scratch.add(*table, true, true);
+            return self.exec(&format!("CREATE TEMPORARY TABLE {} AS {select}", table.name), params).await;
         }
-        self.temporary_for_session(name, columns).await?;
-        self.exec(&format!("INSERT INTO {name} {select}"), params).await
+        self.declare_for_session(table).await?;
+        self.exec(&format!("INSERT INTO [{}] {select}", table.name), params).await
     }
 
     /// Tells PostgreSQL's planner how large a temporary table is; nothing on the others (ANALYZE would commit on MariaDB).
@@ -235,7 +171,7 @@ impl Conn {
     /// The engine's.
     pub async fn analyse(&mut self, temporary: &str) -> Result<(), DbError> {
         match self.dialect() {
-            Dialect::Postgres if !self.scratch.has(temporary) => {
+            Dialect::Postgres if !self.scratch.is_unmade(temporary) => {
                 self.command_with_next(&format!("ANALYZE {temporary}")).await
             }
             _ => Ok(()),
@@ -300,35 +236,36 @@ impl Conn {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scratch, names, plain_columns};
+    use super::*;
+    use crate::db::sql::render;
+    use crate::db::table::{int, text};
+
+    const PAIR: Table = Table::new("pair", &[int("userid"), text("gkey", 255)]);
+
+    fn statement(scratch: &Scratch, template: &str) -> Statement {
+        render(template, Dialect::Postgres, "mdl_", &Params::new(), &Params::new(), &|name| scratch.table(name))
+            .unwrap()
+    }
 
     #[test]
     fn the_first_filling_makes_a_plain_table() {
         let mut scratch = Scratch::default();
-        let columns = "userid BIGINT NOT NULL, gkey VARCHAR(255) NOT NULL";
-        let makes = || vec!["DROP TABLE IF EXISTS pg_temp.pair".to_owned(), "CREATE".to_owned()];
-        scratch.declare("pair", makes(), plain_columns(columns));
-        assert_eq!(scratch.made_by("INSERT INTO pair (userid) SELECT 1"), None, "a column is missing");
-        assert_eq!(scratch.made_by("INSERT INTO pair (userid, gkey) SELECT p.userid, '' FROM pair p"), None);
-        assert_eq!(scratch.made_by("INSERT INTO other (userid, gkey) SELECT 1, ''"), None);
-        let made = scratch.made_by("INSERT INTO pair (gkey, userid) SELECT 'x', 1").unwrap();
-        assert_eq!(
-            made,
-            "DROP TABLE IF EXISTS pg_temp.pair; CREATE TEMPORARY TABLE pair ON COMMIT DROP AS SELECT \
-             CAST(t.gkey AS TEXT) AS gkey, CAST(t.userid AS BIGINT) AS userid FROM ( SELECT 'x', 1) t (gkey, userid)"
-        );
-        assert_eq!(scratch.made_by("INSERT INTO pair (gkey, userid) SELECT 'y', 2"), None, "it is made");
-        for keyed in ["id BIGINT NOT NULL PRIMARY KEY", "a BIGINT, PRIMARY KEY (a)", "a BIGINT DEFAULT 0"] {
-            assert_eq!(plain_columns(keyed), None, "{keyed}");
-        }
+        scratch.add(PAIR, false, false);
+        let own = statement(&scratch, "INSERT INTO [pair] SELECT p.userid, '' FROM [pair] p");
+        assert_eq!(scratch.made_by(&own), None, "it reads itself");
+        let filling = statement(&scratch, "INSERT INTO [pair] SELECT 1, 'x'");
+        assert_eq!(filling.sql, "INSERT INTO pair (userid, gkey) SELECT 1, 'x'");
+        assert!(scratch.made_by(&filling).unwrap().ends_with("FROM (SELECT 1, 'x') t (userid, gkey)"));
+        assert_eq!(scratch.made_by(&filling), None, "it is made");
     }
 
     #[test]
-    fn a_table_is_named_by_a_whole_word() {
-        assert!(names("DELETE FROM pair", "pair"));
-        assert!(names("SELECT p.id FROM pair p", "pair"));
-        assert!(names("pair", "pair"));
-        assert!(!names("SELECT * FROM pair_role", "pair"));
-        assert!(!names("SELECT * FROM last_pair, pairs", "pair"));
+    fn an_unmarked_table_is_found() {
+        let mut scratch = Scratch::default();
+        scratch.add(PAIR, false, false);
+        let unmarked = |template: &str| scratch.unmarked(&statement(&scratch, template));
+        assert_eq!(unmarked("DELETE FROM pair"), Some("pair"));
+        assert_eq!(unmarked("SELECT 1 FROM [pair] p JOIN pair_role r ON r.pair = p.userid"), None);
+        assert!(scratch.has_nothing_for(&statement(&scratch, "DELETE FROM [pair]")));
     }
 }

@@ -1,9 +1,10 @@
-//! SQL templates: `{table}` becomes the site's quoted table name, `{=column}` a text that compares with every other, `:name`
-//! a number, a fragment or a text. It must not know connections or what the statements mean.
+//! SQL templates: `{table}` becomes the site's quoted table name, `[table]` a temporary table, `{=column}` a text that compares
+//! with every other, `:name` a number, a fragment or a text. It must not know connections or what the statements mean.
 
 use std::borrow::Cow;
 
 use super::dialect::Dialect;
+use super::table::Table;
 
 /// A value for a `:name` in a template.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,29 +75,50 @@ pub struct Statement {
     pub sql: String,
     /// The texts to bind, on SQLite.
     pub texts: Vec<String>,
+    /// The temporary tables that it names, each as often as it does.
+    pub tables: Vec<String>,
+    /// The temporary table that it fills, if it is no more than `INSERT INTO [table] SELECT …`, and where the select begins.
+    pub fills: Option<(String, usize)>,
 }
 
 /// What is wrong with a template: a mistake of ours, never of the user.
 #[derive(Debug, thiserror::Error)]
-#[error("the SQL template misses the parameter :{0}")]
-pub struct MissingParameter(pub String);
+pub enum TemplateError {
+    /// A parameter without a value.
+    #[error("the SQL template misses the parameter :{0}")]
+    Parameter(String),
+    /// A temporary table that is not declared.
+    #[error("the SQL template names the temporary table {0}, which nobody has declared")]
+    Table(String),
+}
+
+/// What a template is rendered with.
+struct Source<'a> {
+    dialect: Dialect,
+    prefix: &'a str,
+    params: [&'a Params; 2],
+    tables: &'a dyn Fn(&str) -> Option<&'a Table>,
+}
 
 /// Renders a template for a dialect and a table prefix.
 ///
 /// Tables named `enrold_…` have no prefix, the rest get the site's. `{=c.name}` is a column of the site as
-/// [`Dialect::neutral`] gives it. Quoted texts and quoted identifiers are left as they are; remarks, from `--` to the end of
-/// the line, are left out.
+/// [`Dialect::neutral`] gives it. `[pair]` is a temporary table, one of `tables`; after `INSERT INTO` it brings the list of its
+/// columns. `{#r.itemid}` is a number and `{~r.component}` a text by which no index is to be used. Quoted texts and quoted
+/// identifiers are left as they are; remarks, from `--` to the end of the line, are left out.
 ///
 /// A parameter that `params` lack is looked for among the `common` ones.
-pub fn render(
+pub fn render<'a>(
     template: &str,
     dialect: Dialect,
-    prefix: &str,
-    params: &Params,
-    common: &Params,
-) -> Result<Statement, MissingParameter> {
-    let mut statement = Statement { sql: String::with_capacity(template.len() + 64), texts: Vec::new() };
-    render_into(template, dialect, prefix, [params, common], &mut statement)?;
+    prefix: &'a str,
+    params: &'a Params,
+    common: &'a Params,
+    tables: &'a dyn Fn(&str) -> Option<&'a Table>,
+) -> Result<Statement, TemplateError> {
+    let sql = String::with_capacity(template.len() + 64);
+    let mut statement = Statement { sql, texts: Vec::new(), tables: Vec::new(), fills: None };
+    render_into(template, &Source { dialect, prefix, params: [params, common], tables }, &mut statement)?;
     Ok(statement)
 }
 
@@ -159,15 +181,9 @@ pub fn render_tables(template: &str, dialect: Dialect, prefix: &str) -> String {
     sql
 }
 
-fn render_into(
-    template: &str,
-    dialect: Dialect,
-    prefix: &str,
-    params: [&Params; 2],
-    out: &mut Statement,
-) -> Result<(), MissingParameter> {
+fn render_into(template: &str, source: &Source<'_>, out: &mut Statement) -> Result<(), TemplateError> {
     let mut rest = template;
-    while let Some(at) = rest.find(['\'', '"', '`', '{', ':', '-']) {
+    while let Some(at) = rest.find(['\'', '"', '`', '{', '[', ':', '-']) {
         out.sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {
@@ -178,12 +194,30 @@ fn render_into(
                 &tail[1..]
             }
             quote @ (b'\'' | b'"' | b'`') => copy_quoted(tail, quote, &mut out.sql),
-            b'{' => copy_table(tail, dialect, prefix, &mut out.sql),
-            _ => copy_parameter(tail, dialect, prefix, params, out)?,
+            b'{' => copy_table(tail, source.dialect, source.prefix, &mut out.sql),
+            b'[' => copy_temporary(tail, source, out)?,
+            _ => copy_parameter(tail, source, out)?,
         };
     }
     out.sql.push_str(rest);
     Ok(())
+}
+
+/// A temporary table, with the list of its columns where it is filled.
+fn copy_temporary<'a>(tail: &'a str, source: &Source<'_>, out: &mut Statement) -> Result<&'a str, TemplateError> {
+    const FILLS: &str = "INTO ";
+    let end = tail.find(']').unwrap_or(tail.len());
+    let name = &tail[1..end];
+    let table = (source.tables)(name).ok_or_else(|| TemplateError::Table(name.to_owned()))?;
+    let filled = out.sql.ends_with(FILLS);
+    out.tables.push(name.to_owned());
+    out.sql.push_str(name);
+    if filled {
+        let alone = out.sql.strip_prefix("INSERT INTO ") == Some(name);
+        out.sql.push_str(&format!(" ({})", table.columns()));
+        out.fills = alone.then(|| (name.to_owned(), out.sql.len() + 1));
+    }
+    Ok(tail.get(end + 1..).unwrap_or(""))
 }
 
 /// A text or an identifier up to its quote; a doubled one ends it and begins it again, which comes to the same.
@@ -200,29 +234,36 @@ fn copy_table<'a>(tail: &'a str, dialect: Dialect, prefix: &str, sql: &mut Strin
         sql.push_str(&dialect.neutral(column));
         return tail.get(end + 1..).unwrap_or("");
     }
+    if let Some(unindexed) = name.strip_prefix('#').map(|column| format!("{column} + 0")) {
+        sql.push_str(&unindexed);
+        return tail.get(end + 1..).unwrap_or("");
+    }
+    if let Some(unindexed) = name.strip_prefix('~').map(|column| format!("{column} || ''")) {
+        sql.push_str(&unindexed);
+        return tail.get(end + 1..).unwrap_or("");
+    }
     let full = if name.starts_with("enrold_") { name.to_owned() } else { format!("{prefix}{name}") };
     sql.push_str(&dialect.quote(&full));
     tail.get(end + 1..).unwrap_or("")
 }
 
-fn copy_parameter<'a>(
-    tail: &'a str,
-    dialect: Dialect,
-    prefix: &str,
-    params: [&Params; 2],
-    out: &mut Statement,
-) -> Result<&'a str, MissingParameter> {
+fn copy_parameter<'a>(tail: &'a str, source: &Source<'_>, out: &mut Statement) -> Result<&'a str, TemplateError> {
     let end = 1 + tail[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(tail.len() - 1);
     let name = &tail[1..end];
     if name.is_empty() {
         out.sql.push(':');
         return Ok(&tail[1..]);
     }
-    match params.iter().find_map(|params| params.get(name)).ok_or_else(|| MissingParameter(name.to_owned()))? {
+    match source
+        .params
+        .iter()
+        .find_map(|params| params.get(name))
+        .ok_or_else(|| TemplateError::Parameter(name.to_owned()))?
+    {
         Value::Int(number) if *number < 0 => out.sql.push_str(&format!("({number})")),
         Value::Int(number) => out.sql.push_str(&number.to_string()),
-        Value::Sql(fragment) => render_into(fragment, dialect, prefix, params, out)?,
-        Value::Text(text) => match dialect {
+        Value::Sql(fragment) => render_into(fragment, source, out)?,
+        Value::Text(text) => match source.dialect {
             Dialect::Postgres => out.sql.push_str(&postgres_text(text)),
             Dialect::Maria => out.sql.push_str(&maria_text(text)),
             Dialect::Lite => {
@@ -239,7 +280,7 @@ mod tests {
     use super::*;
 
     fn sql(dialect: Dialect, template: &str, params: Params) -> Statement {
-        render(template, dialect, "mdl_", &params, &Params::new()).unwrap()
+        render(template, dialect, "mdl_", &params, &Params::new(), &|_| None).unwrap()
     }
 
     #[test]

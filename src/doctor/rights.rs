@@ -1,10 +1,15 @@
 //! What is missing of [`NEEDS`]: tables, columns and rights that the account really holds or lacks, however it got them.
 //! It must not change anything: PostgreSQL is asked, on MariaDB each kind of statement is explained and not run.
 
+use crate::db::Table;
+use crate::db::table::int;
 use crate::db::{Conn, DbError, Dialect, Params};
 use crate::doctor::catalogue::{Catalogue, Standing};
 use crate::doctor::grants::numbers_its_rows;
 use crate::doctor::needs::{self, Need};
+
+/// A table that is made to see whether it can be.
+const PROBE: Table = Table::new("enrold_doctor", &[int("n")]);
 
 /// Something that is missing.
 #[derive(Clone, Debug)]
@@ -172,7 +177,7 @@ pub(super) async fn general(conn: &mut Conn) -> Result<Vec<&'static str>, DbErro
                 missing.push("TEMPORARY");
             }
         }
-        Dialect::Maria => match conn.temporary_for_session("enrold_doctor", "n BIGINT NOT NULL").await {
+        Dialect::Maria => match conn.declare_for_session(&PROBE).await {
             Ok(()) => conn.command("DROP TEMPORARY TABLE enrold_doctor").await?,
             Err(error) if code(&error) == Some("1044") => missing.push("CREATE TEMPORARY TABLES"),
             Err(error) => return Err(error),

@@ -5,10 +5,29 @@ use crate::change::end;
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::db::DbError;
+use crate::db::Table;
+use crate::db::table::{int, small, text};
 use crate::expiry::policy::{Due, names};
 use crate::expiry::roles;
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
+
+const ELAPSED: Table = Table::new(
+    "elapsed",
+    &[
+        int("ueid"),
+        int("userid"),
+        int("courseid"),
+        int("contextid"),
+        int("enrolid"),
+        int("roleid"),
+        text("component", 100),
+        small("ending"),
+        small("roles"),
+        int("timeend"),
+    ],
+)
+.primary("ueid");
 
 /// Fills the temporary table `elapsed` and gives how many there are: every one that is to be unenrolled, and the active
 /// ones that are to be suspended (spec enrol-core 14). `ending` is 0 for unenrol, 1 for suspend.
@@ -18,12 +37,7 @@ pub(super) async fn find(work: &mut Work<'_>, due: &[Due], reach: &str) -> Resul
     if !due.iter().any(|due| unenrol(due.action) || suspend(due.action)) {
         return Ok(0);
     }
-    work.conn.temporary(
-        "elapsed",
-        "ueid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-             enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, ending SMALLINT NOT NULL,
-             roles SMALLINT NOT NULL, timeend BIGINT NOT NULL",
-    );
+    work.conn.declare(&ELAPSED);
     let params = work
         .params()
         .fragment("reach", reach)
@@ -33,7 +47,7 @@ pub(super) async fn find(work: &mut Work<'_>, due: &[Due], reach: &str) -> Resul
     let found = work
         .conn
         .exec(
-            "INSERT INTO elapsed (ueid, userid, courseid, contextid, enrolid, roleid, component, ending, roles, timeend)
+            "INSERT INTO [elapsed]
              SELECT x.id, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol,
                     CASE WHEN e.enrol IN (:unenrol) THEN 0 ELSE 1 END, :roles, x.timeend
                FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
@@ -68,12 +82,12 @@ pub(super) async fn suspend(work: &mut Work<'_>) -> RunResult<()> {
 
 async fn doom(work: &mut Work<'_>, ending: i64) -> Result<u64, DbError> {
     let params = work.params().with("ending", ending);
-    work.conn.exec("DELETE FROM doomed", &params).await?;
+    work.conn.exec("DELETE FROM [doomed]", &params).await?;
     work.conn
         .exec(
-            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free, timeend)
+            "INSERT INTO [doomed]
              SELECT d.ueid, 0, d.userid, d.courseid, d.contextid, d.enrolid, d.roleid, d.component, 1, d.timeend
-               FROM elapsed d WHERE d.ending = :ending",
+               FROM [elapsed] d WHERE d.ending = :ending",
             &params,
         )
         .await

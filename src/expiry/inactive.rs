@@ -34,12 +34,12 @@ pub(super) async fn unenrol(work: &mut Work<'_>, due: &[Due], since: InactiveSin
         .fragment("limit", format!("CASE e.enrol {} ELSE 0 END", limits.join(" ")))
         .fragment("seen", site)
         .fragment("looked", course);
-    work.conn.exec("DELETE FROM doomed", &params).await?;
+    work.conn.exec("DELETE FROM [doomed]", &params).await?;
     let found = work
         .conn
         .exec(
-            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-             SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol, 1
+            "INSERT INTO [doomed]
+             SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol, 1, NULL
                FROM {enrol} e JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
                JOIN {user_enrolments} x ON x.enrolid = e.id JOIN {user} u ON u.id = x.userid
                LEFT JOIN {user_lastaccess} a ON a.userid = x.userid AND a.courseid = e.courseid

@@ -76,7 +76,7 @@ pub(super) async fn before_suspend(work: &mut Work<'_>, suspended: Place) -> Res
 /// `:roles_there` it has the roles `r` that their users have in their courses and below.
 fn ended(work: &Work<'_>, place: Place, select: &str) -> Pick {
     let (from, to) = place.range();
-    let gone = "{enrold_change} c JOIN elapsed d ON d.ueid = c.targetid
+    let gone = "{enrold_change} c JOIN [elapsed] d ON d.ueid = c.targetid
         AND c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0";
     let roles = below::roles_in(work.conn.dialect(), "c", "SELECT DISTINCT c.userid FROM :gone");
     Pick::new(select)

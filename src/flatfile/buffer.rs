@@ -4,9 +4,23 @@
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::db::Table;
+use crate::db::table::{int, small, text};
 use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
 use crate::staging::AllowedRoles;
+
+const LATER: Table = Table::new(
+    "later",
+    &[int("line"), text("action", 30), int("roleid"), int("userid"), int("courseid"), int("timestart"), int("timeend")],
+)
+.indexed_not_on_postgres(&["userid, courseid"]);
+const REFUSED_ROW: Table = Table::new("refused_row", &[int("id")]).primary("id");
+const KEPT_ROW: Table = Table::new(
+    "kept_row",
+    &[int("run"), int("userid"), int("courseid"), int("roleid"), small("op"), int("timestart"), int("timeend")],
+)
+.indexed(&["userid, courseid"]);
 
 /// Settles the buffer for the steps of a file: rows of a (user, course, role) that a line of today names go, future
 /// lines that no later line of today erases are kept. A row that is there already stays as it is, so that the same
@@ -15,13 +29,7 @@ use crate::staging::AllowedRoles;
 /// # Errors
 /// The engine's.
 pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError> {
-    work.conn
-        .temporary_indexed(
-            "later",
-            "line BIGINT NOT NULL, action VARCHAR(30) NOT NULL, roleid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL,
-             timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
-            "userid, courseid",
-        );
+    work.conn.declare(&LATER);
     if any_future {
         keep_later(work).await?;
     }
@@ -50,7 +58,7 @@ pub async fn erase_due(work: &mut Work<'_>) -> Result<(), DbError> {
 /// # Errors
 /// The engine's.
 pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result<(), DbError> {
-    work.conn.temporary("refused_row", "id BIGINT NOT NULL PRIMARY KEY");
+    work.conn.declare(&REFUSED_ROW);
     let Some(ids) = allowed.ids() else { return Ok(()) };
     let params = work.params().fragment("allowed", id_list(ids)).with("key", allowed.key());
     let params = params.with("kept", &kinds::BUFFER_ADD);
@@ -58,24 +66,19 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
     if work.conn.number(due, &params).await? == 0 {
         return Ok(());
     }
-    work.conn.temporary_keyed(
-        "kept_row",
-        "run BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, roleid BIGINT NOT NULL, op SMALLINT NOT NULL,
-         timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
-        "userid, courseid",
-    );
-    let of_journal = "INSERT INTO kept_row (run, userid, courseid, roleid, op, timestart, timeend)
+    work.conn.declare(&KEPT_ROW);
+    let of_journal = "INSERT INTO [kept_row]
          SELECT MAX(c.run), c.userid, c.courseid, c.roleid, CASE WHEN c.component = 'del' THEN 2 ELSE 1 END, c.timestart, c.timeend
            FROM {enrold_change} c WHERE c.kind = :kept AND c.state = 0 AND c.roleid NOT IN (:allowed)
           GROUP BY c.userid, c.courseid, c.roleid, c.component, c.timestart, c.timeend";
-    let of_drops = "INSERT INTO refused_row (id)
+    let of_drops = "INSERT INTO [refused_row]
          SELECT b.id FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid
-           JOIN kept_row k ON k.userid = b.userid AND k.courseid = b.courseid AND k.roleid = b.roleid AND k.timestart = b.timestart
+           JOIN [kept_row] k ON k.userid = b.userid AND k.courseid = b.courseid AND k.roleid = b.roleid AND k.timestart = b.timestart
             AND k.timeend = b.timeend AND k.op = CASE WHEN b.action = 'del' THEN 2 ELSE 1 END
            JOIN {enrold_run} o ON o.id = k.run LEFT JOIN {enrold_run} p ON p.id = o.parent
           WHERE b.timestart < :now AND COALESCE(o.token, p.token, '') <> ''";
     let told = "SELECT b.id AS line, 'role-not-allowed' AS code, r.shortname AS value, :key AS hint
-           FROM refused_row x JOIN {enrol_flatfile} b ON b.id = x.id JOIN {role} r ON r.id = b.roleid
+           FROM [refused_row] x JOIN {enrol_flatfile} b ON b.id = x.id JOIN {role} r ON r.id = b.roleid
           WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)";
     for statement in [of_journal, of_drops] {
         work.conn.exec(statement, &params).await?;
@@ -105,8 +108,8 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
                     CASE WHEN b.userid NOT IN (:protected) AND u.id IS NOT NULL AND r.id IS NULL THEN '' ELSE 'id' END AS hint
                FROM {enrol_flatfile} b LEFT JOIN {user} u ON u.id = b.userid AND u.deleted = 0 LEFT JOIN {role} r ON r.id = b.roleid
                LEFT JOIN {course} s ON s.id = b.courseid
-              WHERE b.timestart < :now AND b.id NOT IN (SELECT t.line FROM step t)
-                AND NOT EXISTS (SELECT 1 FROM refused_row x WHERE x.id = b.id)
+              WHERE b.timestart < :now AND b.id NOT IN (SELECT t.line FROM [step] t)
+                AND NOT EXISTS (SELECT 1 FROM [refused_row] x WHERE x.id = b.id)
                 AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)",
             params,
         )
@@ -117,15 +120,15 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
 fn erased_by_file(dialect: Dialect) -> String {
     let same = "s.userid = b.userid AND s.courseid = b.courseid AND s.roleid = b.roleid";
     let pairs = match dialect {
-        Dialect::Postgres => format!("step s JOIN {{enrol_flatfile}} b ON {same}"),
+        Dialect::Postgres => format!("[step] s JOIN {{enrol_flatfile}} b ON {same}"),
         _ => format!(
-            "(SELECT DISTINCT s.userid FROM step s WHERE s.wave > 0) u
-              :then {{enrol_flatfile}} b ON b.userid = u.userid :then step s ON {same}"
+            "(SELECT DISTINCT s.userid FROM [step] s WHERE s.wave > 0) u
+              :then {{enrol_flatfile}} b ON b.userid = u.userid :then [step] s ON {same}"
         ),
     };
     format!(
         "SELECT b.id, MIN(s.line) AS line, b.courseid, MIN(s.contextid) AS contextid FROM {pairs}
-           LEFT JOIN later l ON l.action = b.action AND l.roleid = b.roleid AND l.userid = b.userid AND l.courseid = b.courseid
+           LEFT JOIN [later] l ON l.action = b.action AND l.roleid = b.roleid AND l.userid = b.userid AND l.courseid = b.courseid
                 AND l.timestart = b.timestart AND l.timeend = b.timeend
           WHERE s.wave > 0 AND l.line IS NULL GROUP BY b.id, b.courseid"
     )
@@ -143,9 +146,9 @@ async fn erase(work: &mut Work<'_>, which: &str) -> Result<(), DbError> {
 async fn keep_later(work: &mut Work<'_>) -> Result<(), DbError> {
     work.conn
         .exec(
-            "INSERT INTO later (line, action, roleid, userid, courseid, timestart, timeend)
-             SELECT MIN(f.line), CASE WHEN f.op = 2 THEN 'del' ELSE 'add' END, f.roleid, f.userid, f.courseid, f.timestart, f.timeend FROM step f
-              WHERE f.wave = 0 AND NOT EXISTS (SELECT 1 FROM step s WHERE s.wave > 0 AND s.userid = f.userid AND s.courseid = f.courseid
+            "INSERT INTO [later]
+             SELECT MIN(f.line), CASE WHEN f.op = 2 THEN 'del' ELSE 'add' END, f.roleid, f.userid, f.courseid, f.timestart, f.timeend FROM [step] f
+              WHERE f.wave = 0 AND NOT EXISTS (SELECT 1 FROM [step] s WHERE s.wave > 0 AND s.userid = f.userid AND s.courseid = f.courseid
                     AND s.roleid = f.roleid AND s.line > f.line)
               GROUP BY f.op, f.roleid, f.userid, f.courseid, f.timestart, f.timeend",
             &work.params(),
@@ -161,10 +164,10 @@ async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             place,
             "line, userid, courseid, roleid, component, timestart, timeend",
             "planned.line",
-            "SELECT l.line, l.userid, l.courseid, l.roleid, l.action AS component, l.timestart, l.timeend FROM later l
+            "SELECT l.line, l.userid, l.courseid, l.roleid, l.action AS component, l.timestart, l.timeend FROM [later] l
               WHERE (CASE l.action WHEN 'del' THEN 2 ELSE 1 END, l.roleid, l.userid, l.courseid, l.timestart, l.timeend) NOT IN
                     (SELECT CASE b.action WHEN 'add' THEN 1 WHEN 'del' THEN 2 ELSE 0 END, b.roleid, b.userid, b.courseid, b.timestart, b.timeend
-                       FROM (SELECT DISTINCT userid FROM later) u :then {enrol_flatfile} b ON b.userid = u.userid)",
+                       FROM (SELECT DISTINCT userid FROM [later]) u :then {enrol_flatfile} b ON b.userid = u.userid)",
             params.clone(),
         )
         .await?;

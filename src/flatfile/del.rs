@@ -8,26 +8,41 @@ use crate::change::work::{Place, Work};
 use crate::change::{Rank, kinds};
 use crate::config::DelScope;
 use crate::db::DbError;
+use crate::db::Table;
+use crate::db::table::{int, small, text};
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
 
+const ENDING: Table =
+    Table::new("ending", &[int("userid"), int("courseid"), int("line"), int("contextid"), int("roleid")])
+        .primary("userid, courseid");
+const CANDIDATE: Table = Table::new(
+    "candidate",
+    &[
+        int("ueid"),
+        int("line"),
+        int("userid"),
+        int("courseid"),
+        int("contextid"),
+        int("enrolid"),
+        int("roleid"),
+        text("component", 100),
+        int("uestatus"),
+        small("free"),
+        small("owned"),
+        small("ownedrole"),
+        small("manualrole"),
+        small("manualother"),
+    ],
+)
+.primary("ueid");
+
 /// Makes the temporary tables of `del` lines.
 pub fn prepare(work: &mut Work<'_>) {
     // A wave holds one step of a pair at most.
-    work.conn
-        .temporary(
-            "ending",
-            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, line BIGINT NOT NULL, contextid BIGINT NOT NULL, roleid BIGINT NOT NULL,
-             PRIMARY KEY (userid, courseid)",
-        );
-    work.conn
-        .temporary(
-            "candidate",
-            "ueid BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-             enrolid BIGINT NOT NULL, roleid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, uestatus BIGINT NOT NULL, free SMALLINT NOT NULL,
-             owned SMALLINT NOT NULL, ownedrole SMALLINT NOT NULL, manualrole SMALLINT NOT NULL, manualother SMALLINT NOT NULL",
-        );
+    work.conn.declare(&ENDING);
+    work.conn.declare(&CANDIDATE);
 }
 
 /// Applies the `del` steps of a wave.
@@ -52,7 +67,7 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope:
             suspend_chosen(work, wave, scope).await?;
         }
     } else {
-        work.conn.exec("DELETE FROM doomed", &work.params()).await?;
+        work.conn.exec("DELETE FROM [doomed]", &work.params()).await?;
     }
     match scope {
         DelScope::Moodle => Ok(drop_leftover_roles(work, wave).await?),
@@ -63,12 +78,12 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope:
 /// The `del` steps of the wave, in a table of their own: it is small, and its key gives every engine a good plan.
 async fn find_endings(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
     let params = work.params().with("wave", wave);
-    work.conn.exec("DELETE FROM ending", &params).await?;
+    work.conn.exec("DELETE FROM [ending]", &params).await?;
     let endings = work
         .conn
         .exec(
-            "INSERT INTO ending (userid, courseid, line, contextid, roleid)
-             SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM step s WHERE s.wave = :wave AND s.op = 2",
+            "INSERT INTO [ending]
+             SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s WHERE s.wave = :wave AND s.op = 2",
             &params,
         )
         .await?;
@@ -79,7 +94,7 @@ async fn find_endings(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
 /// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
 async fn find_candidates(work: &mut Work<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
     let params = work.params().fragment("reach", reach(work, unenrol, scope)).fragment("free", free_methods());
-    work.conn.exec("DELETE FROM candidate", &params).await?;
+    work.conn.exec("DELETE FROM [candidate]", &params).await?;
     let owned = "r.userid = x.userid AND r.contextid :whole = s.contextid AND {=r.component || ''} = 'enrol_' || e.enrol AND r.itemid + 0 = e.id";
     let manual = "r.userid = x.userid AND r.contextid :whole = s.contextid AND r.component || '' = ''";
     let exists = |condition: &str| {
@@ -92,10 +107,10 @@ async fn find_candidates(work: &mut Work<'_>, unenrol: bool, scope: DelScope) ->
         .fragment("manualother", exists(&format!("{manual} AND r.roleid <> s.roleid")));
     work.conn
         .exec(
-            "INSERT INTO candidate (ueid, line, userid, courseid, contextid, enrolid, roleid, component, uestatus, free, owned, ownedrole, manualrole, manualother)
+            "INSERT INTO [candidate]
              SELECT x.id, s.line, s.userid, s.courseid, s.contextid, e.id, s.roleid, 'enrol_' || e.enrol, x.status,
                     CASE WHEN e.enrol IN (:free) THEN 1 ELSE 0 END, :owned, :ownedrole, :manualrole, :manualother
-               FROM ending s JOIN {enrol} e ON e.courseid = s.courseid JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = s.userid
+               FROM [ending] s JOIN {enrol} e ON e.courseid = s.courseid JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = s.userid
               WHERE :reach",
             &params,
         )
@@ -132,16 +147,16 @@ fn free_methods() -> String {
 /// one of several, only the first instance acts: it takes the named role, the others find only foreign ones left.
 async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<(), DbError> {
     let params = work.params().with("unenrol", i64::from(unenrol));
-    work.conn.exec("DELETE FROM doomed", &params).await?;
+    work.conn.exec("DELETE FROM [doomed]", &params).await?;
     work.conn
         .exec(
-            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-             SELECT t.ueid, t.line, t.userid, t.courseid, t.contextid, t.enrolid, t.roleid, t.component, t.free
+            "INSERT INTO [doomed]
+             SELECT t.ueid, t.line, t.userid, t.courseid, t.contextid, t.enrolid, t.roleid, t.component, t.free, NULL
                FROM (SELECT c.ueid, c.line, c.userid, c.courseid, c.contextid, c.enrolid, c.roleid, c.component, c.free, c.uestatus,
                             c.owned, c.ownedrole, c.manualrole, c.manualother,
                             MIN(CASE WHEN c.free = 1 AND (c.owned = 0 OR c.ownedrole = 1) AND (:unenrol = 1 OR c.uestatus = 0) THEN c.enrolid END)
                                 OVER (PARTITION BY c.userid, c.courseid) AS firstfree
-                       FROM candidate c) t
+                       FROM [candidate] c) t
               WHERE (:unenrol = 1 OR t.uestatus = 0)
                 AND CASE WHEN t.owned = 1 THEN t.ownedrole
                          WHEN t.free = 0 OR t.manualother = 0 THEN 1
@@ -185,7 +200,7 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
 async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: Rank) -> Result<(), DbError> {
     let (from, to) = Place { wave, rank: ended_rank }.range();
     let pick = Pick::new(
-        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN doomed d ON d.ueid = c.targetid AND d.free = 1 :roles_there
+        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN [doomed] d ON d.ueid = c.targetid AND d.free = 1 :roles_there
           WHERE :gone AND r.roleid + 0 = c.roleid AND r.component || '' = '' AND r.itemid = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave, rank: kinds::NAMED_ROLE };
@@ -204,12 +219,12 @@ fn of_changes(work: &Work<'_>, pick: Pick) -> Pick {
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
 async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let pick = Pick::new(
-        "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM ending s :roles_there
+        "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM [ending] s :roles_there
           WHERE r.component || '' = '' AND r.itemid = 0 AND r.contextid <> s.contextid
-            AND NOT EXISTS (SELECT 1 FROM doomed d WHERE d.userid = s.userid AND d.courseid = s.courseid)
+            AND NOT EXISTS (SELECT 1 FROM [doomed] d WHERE d.userid = s.userid AND d.courseid = s.courseid)
             AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user WHERE q.userid = s.userid AND q.contextid :whole = s.contextid)
           GROUP BY r.id, s.courseid, s.contextid",
     );
-    let there = below::roles_in(work.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM ending s");
+    let there = below::roles_in(work.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [ending] s");
     work.take(Place { wave, rank: kinds::LEFTOVER_ROLES }, pick.fragment("roles_there", &there)).await
 }

@@ -173,7 +173,7 @@ async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Act
     }
     enrol::prepare(work);
     del::prepare(work);
-    let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM step s WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
+    let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM [step] s WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
     enrol::instances(work, Place { wave: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
     work.waves = work.waves.max(last);
     for wave in 1..=last {

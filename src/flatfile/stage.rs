@@ -6,6 +6,7 @@ use crate::db::{Bulk, Conn, DbError, Field};
 use crate::files::{FlatLine, Operation};
 use crate::flatfile::roles::Roles;
 use crate::problem::{Code, Problem, shown};
+use crate::staging::lines::FILE_LINES;
 use crate::staging::resolve;
 use crate::staging::resolve::{KEY_WIDTH, Keys};
 
@@ -48,18 +49,14 @@ impl<'a> Stage<'a> {
         (run, now): (i64, i64),
         tally: &'a mut Tally,
     ) -> Result<Self, DbError> {
-        conn.temporary(
-            "stage_line",
-            "line BIGINT NOT NULL, op SMALLINT NOT NULL, roleid BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL,
-             ckey VARCHAR(255) NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
-        );
+        conn.declare(&FILE_LINES);
         let dialect = conn.dialect();
         Ok(Self {
             roles,
             keys,
             run,
             now,
-            lines: Bulk::new(dialect, "stage_line", "line, op, roleid, ukey, ckey, timestart, timeend"),
+            lines: Bulk::into(dialect, &FILE_LINES),
             errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
             staged: Staged::default(),
             tally,

@@ -7,11 +7,19 @@ use chrono_tz::Tz;
 use crate::change::work::Work;
 use crate::clock::midnight;
 use crate::config::Settings;
+use crate::db::Table;
+use crate::db::table::int;
 use crate::db::{DbError, Params};
 use crate::mail::outbox::{keep_letters, queue, state};
 use crate::mail::people;
 use crate::moodle::site::id_list;
 use crate::moodle::site::zone;
+
+/// Enrolments that end soon; `place` is their order in a digest.
+const SOON: Table = Table::new(
+    "expiring",
+    &[int("place"), int("enrolid"), int("courseid"), int("userid"), int("timeend"), int("early")],
+);
 
 /// The kind of the mail to a participant.
 pub const EXPIRY_USER: &str = "expiry-user";
@@ -89,9 +97,7 @@ async fn of_method(
     let params = work.params().with("method", method).with("day", day.to_string()).fragment("among", among);
     mark(work, &params).await?;
     people::prepare(work);
-    let columns = "place BIGINT NOT NULL, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL,
-        timeend BIGINT NOT NULL, early BIGINT NOT NULL";
-    work.conn.temporary("expiring", columns);
+    work.conn.declare(&SOON);
     if work.conn.exec(EXPIRING, &params).await? == 0 {
         return Ok(0);
     }
@@ -110,23 +116,23 @@ async fn mark(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
 }
 
 /// `early`: the participant is told as well, and it is the first day on which he can be.
-const EXPIRING: &str = "INSERT INTO expiring (place, enrolid, courseid, userid, timeend, early)
+const EXPIRING: &str = "INSERT INTO [expiring]
     SELECT ROW_NUMBER() OVER (ORDER BY e.id, u.lastname, u.firstname, u.id), e.id, e.courseid, u.id, x.timeend,
            CASE WHEN e.notifyall = 1 AND x.timeend - e.expirythreshold + 86400 >= :now THEN 1 ELSE 0 END
       FROM {enrol} e JOIN {user_enrolments} x ON x.enrolid = e.id JOIN {user} u ON u.id = x.userid
      WHERE e.enrol = :method AND :among AND e.status = 0 AND e.expirynotify > 0 AND x.status = 0
        AND x.timeend > :now AND x.timeend < :now + e.expirythreshold AND u.deleted = 0 AND u.suspended = 0";
 
-const INSTANCES: &str = "INSERT INTO letter (enrolid, courseid, contextid, sender)
-    SELECT DISTINCT t.enrolid, t.courseid, k.id, 1 FROM expiring t
+const INSTANCES: &str = "INSERT INTO [letter]
+    SELECT DISTINCT t.enrolid, t.courseid, k.id, 1 FROM [expiring] t
       JOIN {context} k ON k.instanceid = t.courseid AND k.contextlevel = 50";
 
 /// Without an enroller in the course the main administrator stands for it (spec enrol-core 15).
 async fn letters(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     let letter = "SELECT l.enrolid, k.fullname AS course, k.shortname, e.expirythreshold AS threshold, :sender AS sender, :name AS contact,
             p.email AS contactaddress, p.maildisplay, (SELECT MIN(f.fullname) FROM {course} f WHERE f.category = 0) AS site
-       FROM letter l JOIN {enrol} e ON e.id = l.enrolid JOIN {course} k ON k.id = l.courseid
-       LEFT JOIN person c ON c.courseid = l.courseid LEFT JOIN {user} p ON p.id = COALESCE(c.userid, :actor)";
+       FROM [letter] l JOIN {enrol} e ON e.id = l.enrolid JOIN {course} k ON k.id = l.courseid
+       LEFT JOIN [person] c ON c.courseid = l.courseid LEFT JOIN {user} p ON p.id = COALESCE(c.userid, :actor)";
     let facts = ["course", "shortname", "threshold", "sender", "contact", "contactaddress", "maildisplay", "site"];
     let params = params.clone().fragment("name", people::full_name(work, "p"));
     // Nobody answers a digest to himself.
@@ -138,17 +144,17 @@ async fn letters(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
 
 const TO_USERS: &str = "SELECT :enrolid_text || '/' || :userid_text || '/' || :timeend_text AS what, t.userid, t.courseid, t.enrolid, t.timeend,
         :name AS name, u.email AS address, u.lang, t.place
-   FROM expiring t JOIN {user} u ON u.id = t.userid WHERE t.early = 1";
+   FROM [expiring] t JOIN {user} u ON u.id = t.userid WHERE t.early = 1";
 
 const ENTRIES: &str =
     "SELECT :day || '/' || :enrolid_text || '/' || :userid_text AS what, t.userid, t.courseid, t.enrolid, t.timeend,
         :name AS name, u.email AS address, u.lang, t.place
-   FROM expiring t JOIN {user} u ON u.id = t.userid WHERE t.userid > 0";
+   FROM [expiring] t JOIN {user} u ON u.id = t.userid WHERE t.userid > 0";
 
 const TO_ENROLLERS: &str =
     "SELECT :day || '/' || :enrolid_text AS what, u.id AS userid, t.courseid, t.enrolid, 0 AS timeend,
         :name AS name, u.email AS address, u.lang, t.enrolid AS place
-   FROM letter t LEFT JOIN person c ON c.courseid = t.courseid JOIN {user} u ON u.id = COALESCE(c.userid, :actor)
+   FROM [letter] t LEFT JOIN [person] c ON c.courseid = t.courseid JOIN {user} u ON u.id = COALESCE(c.userid, :actor)
   WHERE u.deleted = 0";
 
 async fn mails(work: &mut Work<'_>, settings: &Settings, params: Params) -> Result<i64, DbError> {

@@ -132,14 +132,14 @@ async fn welcome_all(
     let letter = "SELECT l.enrolid, k.fullname AS course, k.shortname, :text AS text, l.sender, s.fullname AS completed,
             :name AS contact, p.email AS contactaddress, p.maildisplay,
             (SELECT MIN(f.fullname) FROM {course} f WHERE f.category = 0) AS site
-       FROM letter l JOIN {enrol} e ON e.id = l.enrolid JOIN {course} k ON k.id = l.courseid LEFT JOIN {course} s ON s.id = :source
-       LEFT JOIN person c ON c.courseid = l.courseid LEFT JOIN {user} p ON p.id = c.userid";
+       FROM [letter] l JOIN {enrol} e ON e.id = l.enrolid JOIN {course} k ON k.id = l.courseid LEFT JOIN {course} s ON s.id = :source
+       LEFT JOIN [person] c ON c.courseid = l.courseid LEFT JOIN {user} p ON p.id = c.userid";
     let facts =
         ["course", "shortname", "text", "sender", "completed", "contact", "contactaddress", "maildisplay", "site"];
     keep_letters(work, letter, &facts, params.clone().fragment("name", people::full_name(work, "p"))).await?;
     let select = "SELECT :run_text || '/' || :enrolid_text || '/' || :userid_text AS what, u.id AS userid, l.courseid, l.enrolid, 0 AS timeend,
             :name AS name, u.email AS address, u.lang, c.seq AS place
-       FROM {enrold_change} c JOIN letter l ON l.enrolid = c.enrolid JOIN {user} u ON u.id = c.userid
+       FROM {enrold_change} c JOIN [letter] l ON l.enrolid = c.enrolid JOIN {user} u ON u.id = c.userid
        JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
       WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :enrolled AND c.state = 0 AND x.status = 0
         AND u.deleted = 0";
@@ -152,7 +152,7 @@ async fn welcome_all(
     queue(work, settings, state::QUEUED, select, params).await
 }
 
-const WELCOMED: &str = "INSERT INTO letter (enrolid, courseid, contextid, sender)
+const WELCOMED: &str = "INSERT INTO [letter]
     SELECT DISTINCT e.id, e.courseid, k.id, :sender FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
       JOIN {context} k ON k.instanceid = e.courseid AND k.contextlevel = 50
      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :enrolled AND c.state = 0

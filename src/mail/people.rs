@@ -3,7 +3,17 @@
 
 use crate::change::work::Work;
 use crate::db::DbError;
+use crate::db::Table;
+use crate::db::table::int;
 use crate::moodle::site::id_list;
+
+/// The enrolment instances that write; `sender` is Moodle's choice of who does.
+const LETTER: Table =
+    Table::new("letter", &[int("enrolid"), int("courseid"), int("contextid"), int("sender")]).primary("enrolid");
+/// Who may stand for a course; the smaller `place`, the earlier.
+const HOLDER: Table = Table::new("holder", &[int("courseid"), int("userid"), int("place")]);
+
+const PERSON: Table = Table::new("person", &[int("courseid"), int("userid")]).primary("courseid");
 
 /// Who is looked for in the courses of the temporary table `letter`.
 struct Wanted {
@@ -17,11 +27,9 @@ struct Wanted {
 
 /// Makes the temporary tables in which people are looked for: `letter`, one row per enrolment instance that writes.
 pub(super) fn prepare(work: &mut Work<'_>) {
-    let letter = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, sender BIGINT NOT NULL";
-    work.conn.temporary("letter", letter);
-    let holder = "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, place BIGINT NOT NULL";
-    work.conn.temporary("holder", holder);
-    work.conn.temporary("person", "courseid BIGINT NOT NULL PRIMARY KEY, userid BIGINT NOT NULL");
+    work.conn.declare(&LETTER);
+    work.conn.declare(&HOLDER);
+    work.conn.declare(&PERSON);
 }
 
 /// Fills the temporary table `person` with the contact of each course in `letter`: the first role of Moodle's setting
@@ -77,21 +85,21 @@ async fn find(work: &mut Work<'_>, wanted: &Wanted, capability: &str) -> Result<
     Ok(())
 }
 
-const HOLDERS_IN: &str = "INSERT INTO holder (courseid, userid, place)
-    SELECT DISTINCT l.courseid, r.userid, :place FROM letter l JOIN {context} k ON k.id = l.contextid
+const HOLDERS_IN: &str = "INSERT INTO [holder]
+    SELECT DISTINCT l.courseid, r.userid, :place FROM [letter] l JOIN {context} k ON k.id = l.contextid
       JOIN {role_assignments} r ON r.contextid = k.id WHERE :roles";
 
 /// Roles in categories and the whole site: few, so they are joined by the beginning of their path.
-const HOLDERS_ABOVE: &str = "INSERT INTO holder (courseid, userid, place)
+const HOLDERS_ABOVE: &str = "INSERT INTO [holder]
     SELECT DISTINCT l.courseid, r.userid, :place FROM {context} p JOIN {role_assignments} r ON r.contextid = p.id
-      JOIN letter l ON 1 = 1 JOIN {context} k ON k.id = l.contextid
+      JOIN [letter] l ON 1 = 1 JOIN {context} k ON k.id = l.contextid
      WHERE p.contextlevel < 50 AND k.path LIKE p.path || '/%' AND :roles";
 
-const FIRST: &str = "INSERT INTO person (courseid, userid)
+const FIRST: &str = "INSERT INTO [person]
     SELECT t.courseid, t.userid FROM
         (SELECT h.courseid, u.id AS userid,
                 ROW_NUMBER() OVER (PARTITION BY h.courseid ORDER BY h.place, u.lastname, u.firstname, u.id) AS n
-           FROM holder h JOIN {user} u ON u.id = h.userid
+           FROM [holder] h JOIN {user} u ON u.id = h.userid
           WHERE u.deleted = 0 AND u.suspended = 0 :also) t
      WHERE t.n = 1";
 

@@ -3,9 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::db::Table;
+use crate::db::table::int;
 use crate::db::{Bulk, Conn, DbError, Field, Params};
 use crate::moodle::events::Chunk;
 use crate::moodle::site::Site;
+
+/// Which roles are subscribed to which forum.
+const SUBSCRIBE: Table = Table::new("subscribe", &[int("forum"), int("courseid"), int("roleid")]);
 
 /// `forum.forcesubscribe` of a forum that subscribes everybody at first.
 const INITIAL_SUBSCRIPTION: i64 = 2;
@@ -51,9 +56,8 @@ pub async fn prepare(conn: &mut Conn, site: &Site, kinds: Kinds, run: i64) -> Re
         )
         .await?;
     let allowed = Permissions::read(conn).await?;
-    conn.temporary_for_session("subscribe", "forum BIGINT NOT NULL, courseid BIGINT NOT NULL, roleid BIGINT NOT NULL")
-        .await?;
-    let mut bulk = Bulk::new(conn.dialect(), "subscribe", "forum, courseid, roleid");
+    conn.declare_for_session(&SUBSCRIBE).await?;
+    let mut bulk = Bulk::into(conn.dialect(), &SUBSCRIBE);
     for forum in &forums {
         for role in roles.iter().filter(|role| allowed.allows(role.int(0), &forum.text(2))) {
             bulk.push(conn, &[Field::Int(forum.int(0)), Field::Int(forum.int(1)), Field::Int(role.int(0))]).await?;
@@ -87,7 +91,7 @@ pub async fn subscribe(conn: &mut Conn, site: &Site, kinds: Kinds, chunk: &Chunk
             "INSERT INTO {enrold_change} (run, seq, kind, line, userid, courseid, contextid, targetid)
              SELECT :run, :last + ROW_NUMBER() OVER (ORDER BY t.line, t.userid, t.forum), :subscribed, t.line, t.userid, t.courseid, t.contextid, t.forum
                FROM (SELECT MIN(c.line) AS line, c.userid, c.courseid, c.contextid, s.forum FROM {enrold_change} c
-                       JOIN subscribe s ON s.courseid = c.courseid AND s.roleid = c.roleid
+                       JOIN [subscribe] s ON s.courseid = c.courseid AND s.roleid = c.roleid
                       WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :assigned AND c.state = 0
                         AND EXISTS (SELECT 1 FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :whole = c.contextid AND r.roleid :whole = c.roleid)
                         AND NOT EXISTS (SELECT 1 FROM {forum_subscriptions} f WHERE f.userid = c.userid AND f.forum = s.forum)

@@ -2,10 +2,29 @@
 //! It must not change an enrolment: it counts, and writes down in temporary tables.
 
 use crate::change::work::Work;
+use crate::db::Table;
+use crate::db::table::int;
 use crate::db::{Conn, DbError, Dialect, Params};
 use crate::moodle::site::RemovalAction;
 use crate::reconcile::{Follow, Owner};
 use crate::reconcile::{Pass, comparing};
+
+const DIFFER: Table = Table::new(
+    "differ",
+    &[
+        int("userid"),
+        int("courseid"),
+        int("enrolid"),
+        int("contextid"),
+        int("targetid").or_null(),
+        int("status"),
+        int("timestart"),
+        int("timeend"),
+        int("oldstatus").or_null(),
+        int("oldtimestart").or_null(),
+        int("oldtimeend").or_null(),
+    ],
+);
 
 /// How the enrolments stand against the wish before anything is done.
 pub(super) struct Standing {
@@ -34,18 +53,13 @@ const DIFFERENCE: &str = "d.userid, d.courseid, d.enrolid, d.contextid, x.id AS 
 /// fast, and compare without writing first.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect() == Dialect::Postgres {
-        conn.temporary(
-            "differ",
-            "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, enrolid BIGINT NOT NULL, contextid BIGINT NOT NULL, targetid BIGINT,
-             status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL,
-             oldstatus BIGINT, oldtimestart BIGINT, oldtimeend BIGINT",
-        );
+        conn.declare(&DIFFER);
     }
 }
 
 /// Compares wish and enrolments: most passes end here.
 pub(super) async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, instances: i64) -> Result<Standing, DbError> {
-    let scope = work.conn.dialect().among("SELECT s.enrolid FROM scope s", instances);
+    let scope = work.conn.dialect().among("SELECT s.enrolid FROM [scope] s", instances);
     let there = format!("SELECT COUNT(*) FROM {{user_enrolments}} x WHERE x.enrolid {scope} AND x.userid :among_users");
     let there = work.conn.number(&there, &pass.params(work)).await?;
     let Some(params) = wished(work, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };
@@ -69,17 +83,17 @@ async fn count(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Stand
 /// Fills `differ` and `doomed`.
 async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
     for table in ["differ", "doomed"] {
-        work.conn.exec(&format!("DELETE FROM {table}"), params).await?;
+        work.conn.exec(&format!("DELETE FROM [{table}]"), params).await?;
     }
     let sql = format!(
         "WITH t AS MATERIALIZED (
             SELECT {DIFFERENCE}, s.enrolid AS of_enrolid, x.userid AS who, s.courseid AS place, s.contextid AS home
-              FROM (:set) d FULL JOIN (scope s JOIN {{user_enrolments}} x ON x.enrolid = s.enrolid AND x.userid :among_users)
+              FROM (:set) d FULL JOIN ([scope] s JOIN {{user_enrolments}} x ON x.enrolid = s.enrolid AND x.userid :among_users)
                    ON x.enrolid = d.enrolid AND x.userid = d.userid
              WHERE (d.userid IS NULL AND :ends) OR :wrong),
-         surplus AS (INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-            SELECT t.targetid, 0, t.who, t.place, t.home, t.of_enrolid, 0, :component, :free FROM t WHERE t.userid IS NULL RETURNING 1),
-         wrong AS (INSERT INTO differ ({COLUMNS}) SELECT {COLUMNS} FROM t WHERE t.userid IS NOT NULL RETURNING targetid)
+         surplus AS (INSERT INTO [doomed]
+            SELECT t.targetid, 0, t.who, t.place, t.home, t.of_enrolid, 0, :component, :free, NULL FROM t WHERE t.userid IS NULL RETURNING 1),
+         wrong AS (INSERT INTO [differ] SELECT {COLUMNS} FROM t WHERE t.userid IS NOT NULL RETURNING targetid)
          SELECT COUNT(*), COUNT(w.targetid), (SELECT COUNT(*) FROM surplus) FROM wrong w"
     );
     let row = work.conn.row(&sql, params).await?;
@@ -92,10 +106,10 @@ async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<
 pub(super) fn differing(work: &Work<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
     let params = wished(work, pass)?;
     let differing = match (work.conn.dialect(), standing.differ) {
-        (Dialect::Postgres, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM differ)"),
+        (Dialect::Postgres, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM [differ])"),
         (Dialect::Postgres, true) => format!(
             "(SELECT {}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
-                FROM differ t LEFT JOIN {{user_enrolments}} x ON x.id = t.targetid)",
+                FROM [differ] t LEFT JOIN {{user_enrolments}} x ON x.id = t.targetid)",
             COLUMNS.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ")
         ),
         _ => format!(
@@ -112,14 +126,14 @@ pub(super) async fn doom(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standi
         return Ok(standing.surplus);
     }
     let Some(params) = wished(work, pass).filter(|_| pass.policy.surplus != RemovalAction::Keep) else { return Ok(0) };
-    work.conn.exec("DELETE FROM doomed", &params).await?;
+    work.conn.exec("DELETE FROM [doomed]", &params).await?;
     comparing(work, pass, true).await?;
     let doomed = work
         .conn
         .exec(
-            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-             SELECT x.id, 0, x.userid, s.courseid, s.contextid, s.enrolid, 0, :component, :free
-               FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+            "INSERT INTO [doomed]
+             SELECT x.id, 0, x.userid, s.courseid, s.contextid, s.enrolid, 0, :component, :free, NULL
+               FROM [scope] s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
                LEFT JOIN (:set) d ON d.enrolid = x.enrolid AND d.userid = x.userid
               WHERE d.userid IS NULL AND x.userid :among_users AND :ends",
             &params,
@@ -133,7 +147,7 @@ pub(super) async fn doom(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standi
 /// nobody wishes it; `None` if the rule has none.
 fn wished(work: &Work<'_>, pass: &Pass<'_>) -> Option<Params> {
     let set = pass.section("enrolments")?;
-    let set = if pass.policy.staged { "SELECT w.* FROM wish w" } else { set };
+    let set = if pass.policy.staged { "SELECT w.* FROM [wish] w" } else { set };
     let status = match pass.policy.status {
         Follow::Never => "x.status",
         Follow::Reactivate => "CASE WHEN d.status = 0 THEN 0 ELSE x.status END",

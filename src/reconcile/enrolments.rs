@@ -16,10 +16,9 @@ use crate::reconcile::{Pass, comparing};
 pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("enrolments").filter(|_| pass.policy.staged) else { return Ok(()) };
     let params = pass.params(work).fragment("set", set);
-    work.conn.exec("DELETE FROM wish", &params).await?;
-    let columns = "enrolid, userid, courseid, contextid, want, status, timestart, timeend";
+    work.conn.exec("DELETE FROM [wish]", &params).await?;
     comparing(work, pass, true).await?;
-    work.conn.exec(&format!("INSERT INTO wish ({columns}) SELECT {columns} FROM (:set) t"), &params).await?;
+    work.conn.exec("INSERT INTO [wish] SELECT enrolid, userid, courseid, contextid, want, status, timestart, timeend FROM (:set) t", &params).await?;
     comparing(work, pass, false).await?;
     work.conn.analyse("wish").await
 }
@@ -75,7 +74,7 @@ async fn remember_fresh(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> 
     let params = params.with("added", &kinds::ENROLMENT_ADD).with("changed", &kinds::ENROLMENT_UPDATE);
     work.conn
         .exec(
-            "INSERT INTO fresh (enrolid, userid) SELECT c.enrolid, c.userid FROM {enrold_change} c
+            "INSERT INTO [fresh] SELECT c.enrolid, c.userid FROM {enrold_change} c
               WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0
                 AND (c.kind = :added OR (c.kind = :changed AND c.oldstatus = 1 AND c.status = 0))",
             &params,

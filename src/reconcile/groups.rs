@@ -3,22 +3,38 @@
 
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{Conn, DbError};
 use crate::reconcile::Pass;
+
+const NEW_GROUP: Table = Table::new(
+    "new_group",
+    &[
+        int("n"),
+        int("enrolid"),
+        int("courseid"),
+        int("contextid"),
+        text("name", 255),
+        text("idnumber", 255),
+        text("description", 255),
+    ],
+)
+.primary("n");
+const KNOWN_GROUP: Table =
+    Table::new("known_group", &[int("id"), int("courseid"), text("name", 255), text("idnumber", 255)])
+        .primary("id")
+        .joined_by(&["courseid, name, idnumber", "courseid, idnumber"]);
 
 /// Makes the groups of the section `groups`.
 pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.wish(work, "groups") else { return Ok(()) };
-    work.conn.temporary(
-        "new_group",
-        "n BIGINT NOT NULL PRIMARY KEY, enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-             name VARCHAR(255) NOT NULL, idnumber VARCHAR(255) NOT NULL, description VARCHAR(255) NOT NULL",
-    );
+    work.conn.declare(&NEW_GROUP);
     let params = pass.params(work).fragment("set", set);
     let wished = work
         .conn
         .exec(
-            "INSERT INTO new_group (n, enrolid, courseid, contextid, name, idnumber, description)
+            "INSERT INTO [new_group]
              SELECT ROW_NUMBER() OVER (ORDER BY t.courseid, t.name, t.idnumber), t.enrolid, t.courseid, t.contextid, t.name, t.idnumber, t.description
                FROM (:set) t",
             &params,
@@ -35,7 +51,7 @@ pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbE
             place,
             "line, courseid, contextid, itemid, oldrow",
             "planned.n",
-            "SELECT 0 AS line, t.n, t.courseid, t.contextid, t.enrolid AS itemid, :row AS oldrow FROM new_group t",
+            "SELECT 0 AS line, t.n, t.courseid, t.contextid, t.enrolid AS itemid, :row AS oldrow FROM [new_group] t",
             params.clone().fragment("row", row),
         )
         .await?;
@@ -51,14 +67,14 @@ async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), D
         .conn
         .exec(
             "INSERT INTO {groups} (courseid, idnumber, name, description, descriptionformat, timecreated, timemodified)
-             SELECT t.courseid, t.idnumber, t.name, t.description, 1, :now, :now FROM new_group t
-               LEFT JOIN known_group g ON g.courseid = t.courseid AND :same WHERE g.id IS NULL ORDER BY t.n",
+             SELECT t.courseid, t.idnumber, t.name, t.description, 1, :now, :now FROM [new_group] t
+               LEFT JOIN [known_group] g ON g.courseid = t.courseid AND :same WHERE g.id IS NULL ORDER BY t.n",
             &params,
         )
         .await? as i64;
     know_more(work).await?;
     // The n-th change of this place is the n-th group.
-    let made = "(SELECT t.n, MIN(g.id) AS id FROM new_group t JOIN known_group g ON g.courseid = t.courseid AND :same GROUP BY t.n) m";
+    let made = "(SELECT t.n, MIN(g.id) AS id FROM [new_group] t JOIN [known_group] g ON g.courseid = t.courseid AND :same GROUP BY t.n) m";
     let name = work.conn.dialect().update_joined(
         "{enrold_change}",
         "c",
@@ -83,11 +99,7 @@ async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), D
 /// Declares `known_group`: Moodle has no index on the names of a course's groups, and would be asked for all of them for each
 /// name that is looked for. Its texts are compared as ours are ([`crate::db::Dialect::same_text`]).
 pub(super) fn prepare(conn: &mut Conn) {
-    conn.temporary_joined(
-        "known_group",
-        "id BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, idnumber VARCHAR(255) NOT NULL",
-        "courseid, name, idnumber; courseid, idnumber",
-    );
+    conn.declare(&KNOWN_GROUP);
 }
 
 /// Fills `known_group` with the groups of the courses that a select gives (`courseid`, each once), instead of what it held;
@@ -97,10 +109,10 @@ pub(super) fn prepare(conn: &mut Conn) {
 /// The engine's.
 pub async fn know(work: &mut Work<'_>, courses: &str) -> Result<(), DbError> {
     let params = work.params().fragment("courses", courses);
-    work.conn.exec("DELETE FROM known_group", &params).await?;
+    work.conn.exec("DELETE FROM [known_group]", &params).await?;
     work.conn
         .exec(
-            "INSERT INTO known_group (id, courseid, name, idnumber)
+            "INSERT INTO [known_group]
              SELECT g.id, g.courseid, g.name, g.idnumber FROM (:courses) k :then {groups} g ON g.courseid = k.courseid",
             &params,
         )
@@ -113,9 +125,9 @@ async fn know_more(work: &mut Work<'_>) -> Result<(), DbError> {
     let params = work.params();
     work.conn
         .exec(
-            "INSERT INTO known_group (id, courseid, name, idnumber)
-             SELECT g.id, g.courseid, g.name, g.idnumber FROM (SELECT DISTINCT courseid FROM new_group) k
-              :then {groups} g ON g.courseid = k.courseid LEFT JOIN known_group o ON o.id = g.id WHERE o.id IS NULL",
+            "INSERT INTO [known_group]
+             SELECT g.id, g.courseid, g.name, g.idnumber FROM (SELECT DISTINCT courseid FROM [new_group]) k
+              :then {groups} g ON g.courseid = k.courseid LEFT JOIN [known_group] o ON o.id = g.id WHERE o.id IS NULL",
             &params,
         )
         .await?;

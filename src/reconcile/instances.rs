@@ -6,20 +6,23 @@ use crate::change::enrol::Owned;
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::db::Table;
+use crate::db::table::int;
 use crate::db::{DbError, Params};
 use crate::outcome::RunResult;
 use crate::reconcile::{Pass, missing};
+
+const WISHED_COURSE: Table = Table::new("wished_course", &[int("courseid"), int("contextid")]).primary("courseid");
 
 /// Makes an instance in each wished course that has none.
 pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let set = pass.section("instances").ok_or_else(|| missing(pass, "instances"))?;
     let params = pass.params(work).fragment("set", set);
     let conn = &mut *work.conn;
-    conn.temporary("wished_course", "courseid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL");
-    conn.exec("INSERT INTO wished_course (courseid, contextid) SELECT t.courseid, t.contextid FROM (:set) t", &params)
-        .await?;
+    conn.declare(&WISHED_COURSE);
+    conn.exec("INSERT INTO [wished_course] SELECT t.courseid, t.contextid FROM (:set) t", &params).await?;
     conn.analyse("wished_course").await?;
-    let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM wished_course w WHERE NOT EXISTS
+    let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM [wished_course] w WHERE NOT EXISTS
         (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own_instance)";
     if conn.number(&format!("SELECT COUNT(*) FROM ({missing}) m"), &params).await? > 0 {
         let place = Place { wave: pass.wave, rank: kinds::INSTANCE };
@@ -33,9 +36,9 @@ pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()
 /// A limited view was counted out before the new instances were there: they belong to it.
 async fn also_new_ones(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
     let sql = work.conn.dialect().insert_absent(
-        "only_instance",
-        "enrolid",
-        "SELECT e.id FROM wished_course w JOIN {enrol} e ON e.courseid = w.courseid WHERE e.enrol = :method AND :own_instance",
+        "[only_instance]",
+        "",
+        "SELECT e.id FROM [wished_course] w JOIN {enrol} e ON e.courseid = w.courseid WHERE e.enrol = :method AND :own_instance",
     );
     work.conn.exec(&sql, params).await?;
     Ok(())
@@ -45,7 +48,7 @@ async fn also_new_ones(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
 /// Moodle does (spec enrol-core 4).
 pub(super) async fn delete(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let params = pass.params(work);
-    let gone = "FROM scope s LEFT JOIN wished_course w ON w.courseid = s.courseid
+    let gone = "FROM [scope] s LEFT JOIN [wished_course] w ON w.courseid = s.courseid
          WHERE w.courseid IS NULL AND NOT EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid)";
     if work.conn.number(&format!("SELECT COUNT(*) {gone}"), &params).await? == 0 {
         return Ok(());

@@ -12,16 +12,17 @@ use crate::reconcile::{Pass, comparing, owner};
 /// The memberships that the rule's instances own, of people who are still enrolled there (spec cohort 1.6). No index leads
 /// from an instance to them: the groups of each course are read once, however many instances it has.
 pub(super) const OWNED: &str = "SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
-    FROM (SELECT DISTINCT courseid FROM scope) k
+    FROM (SELECT DISTINCT courseid FROM [scope]) k
     :then {groups} g ON g.courseid = k.courseid
     :then {groups_members} m ON m.groupid = g.id AND m.component = :component
-    :then scope s ON s.enrolid = m.itemid AND s.courseid = g.courseid
+    :then [scope] s ON s.enrolid = m.itemid AND s.courseid = g.courseid
     :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = m.userid";
 
 /// Makes the memberships of the section `group members` true.
 pub(super) async fn join_and_leave(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.wish(work, "group members") else { return Ok(()) };
-    let groups = "SELECT COUNT(*) FROM (SELECT g.id FROM scope s JOIN {groups} g ON g.courseid = s.courseid LIMIT 1) t";
+    let groups =
+        "SELECT COUNT(*) FROM (SELECT g.id FROM [scope] s JOIN {groups} g ON g.courseid = s.courseid LIMIT 1) t";
     if work.conn.number(groups, &pass.params(work)).await? == 0 {
         return Ok(());
     }
@@ -40,7 +41,7 @@ async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Re
     let place = Place { wave: pass.wave, rank };
     let (component, item) = owner(pass.policy.groups, "p");
     let newcomers = rank == kinds::NEWCOMERS;
-    let who = if newcomers { "JOIN fresh f ON f.enrolid = p.enrolid AND f.userid = p.userid" } else { "" };
+    let who = if newcomers { "JOIN [fresh] f ON f.enrolid = p.enrolid AND f.userid = p.userid" } else { "" };
     let params = pass.params(work).fragment("set", set).fragment("who", who);
     let params = params.fragment("owner", component).fragment("item", item);
     let planned = work

@@ -24,10 +24,33 @@ use crate::change::work::Work;
 use crate::change::{end, enrol};
 use crate::clock::StopWatch;
 use crate::config::Settings;
+use crate::db::Table;
+use crate::db::table::{int, small};
 use crate::db::{DbError, Params};
 use crate::mail;
 use crate::outcome::RunResult;
 use crate::outcome::Skipped;
+
+/// The instances of a pass.
+const SCOPE: Table = Table::new("scope", &[int("enrolid"), int("courseid"), int("contextid")])
+    .primary("enrolid")
+    .indexed_not_on_postgres(&["courseid"]);
+
+const FRESH: Table = Table::new("fresh", &[int("enrolid"), int("userid")]).joined_by(&["enrolid, userid"]);
+const WISH: Table = Table::new(
+    "wish",
+    &[
+        int("enrolid"),
+        int("userid"),
+        int("courseid"),
+        int("contextid"),
+        small("want"),
+        int("status"),
+        int("timestart"),
+        int("timeend"),
+    ],
+)
+.joined_by(&["enrolid, userid"]);
 
 /// One pass of one rule.
 pub struct Pass<'a> {
@@ -88,15 +111,9 @@ pub fn prepare(work: &mut Work<'_>) {
     enrol::prepare(work);
     end::prepare(work);
     let conn = &mut *work.conn;
-    let scope = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL";
-    conn.temporary_indexed("scope", scope, "courseid");
-    conn.temporary_joined("fresh", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL", "enrolid, userid");
-    conn.temporary_joined(
-        "wish",
-        "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-         want SMALLINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL",
-        "enrolid, userid",
-    );
+    conn.declare(&SCOPE);
+    conn.declare(&FRESH);
+    conn.declare(&WISH);
     groups::prepare(conn);
     compare::prepare(conn);
     roles::prepare(conn);
@@ -227,11 +244,11 @@ fn people(work: &Work<'_>) -> i64 {
 async fn scope(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<i64, DbError> {
     let select = pass.section("scope").ok_or_else(|| missing(pass, "scope"))?;
     let params = pass.params(work).fragment("section", select);
-    work.conn.exec("DELETE FROM scope", &params).await?;
-    work.conn.exec("DELETE FROM fresh", &params).await?;
+    work.conn.exec("DELETE FROM [scope]", &params).await?;
+    work.conn.exec("DELETE FROM [fresh]", &params).await?;
     let instances = work
         .conn
-        .exec("INSERT INTO scope (enrolid, courseid, contextid) SELECT t.enrolid, t.courseid, t.contextid FROM (:section) t", &params)
+        .exec("INSERT INTO [scope] SELECT t.enrolid, t.courseid, t.contextid FROM (:section) t", &params)
         .await?;
     work.conn.analyse("scope").await?;
     Ok(instances as i64)

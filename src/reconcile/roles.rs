@@ -5,12 +5,17 @@ use crate::change::enrol;
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::db::Table;
+use crate::db::table::int;
 use crate::db::{Conn, DbError, Dialect, Params};
 use crate::reconcile::Owner;
 use crate::reconcile::{Pass, comparing, owner};
 
+const LACKING: Table =
+    Table::new("lacking", &[int("enrolid"), int("userid"), int("courseid"), int("contextid"), int("roleid")]);
+
 /// The roles of the rule's instances in their courses.
-const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM scope s
+const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM [scope] s
     :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
 
 /// The role `r` is the wished one `p`, for a join with `{role_assignments} r :by_user`.
@@ -29,10 +34,7 @@ const MISSING: &str = "SELECT DISTINCT p.enrolid, p.userid, p.courseid, p.contex
 /// Where PostgreSQL keeps the roles that are missing: it joins wish and roles once, from both sides.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect() == Dialect::Postgres {
-        conn.temporary(
-            "lacking",
-            "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, roleid BIGINT NOT NULL",
-        );
+        conn.declare(&LACKING);
     }
 }
 
@@ -49,7 +51,7 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
     comparing(work, pass, true).await?;
     let standing = compare(work, pass, &params).await?;
     if standing.missing > 0 {
-        let missing = if standing.written { "SELECT * FROM lacking" } else { MISSING };
+        let missing = if standing.written { "SELECT * FROM [lacking]" } else { MISSING };
         give(work, pass, params.fragment("missing", missing)).await?;
     }
     if standing.surplus {
@@ -106,14 +108,14 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
 
 /// Fills `lacking`, and looks whether a role is too much or there twice.
 async fn write_down(work: &mut Work<'_>, params: &Params) -> Result<Standing, DbError> {
-    work.conn.exec("DELETE FROM lacking", params).await?;
+    work.conn.exec("DELETE FROM [lacking]", params).await?;
     let sql = "WITH t AS MATERIALIZED (
             SELECT p.enrolid, p.userid, p.roleid, MAX(p.want) AS want, COUNT(o.id) AS there
               FROM (:set) p FULL JOIN (SELECT o.* FROM (:own) o WHERE o.userid :among_users) o
                    ON o.enrolid = p.enrolid AND o.userid = p.userid AND o.roleid = p.roleid AND o.contextid = p.contextid
              GROUP BY p.enrolid, p.userid, p.roleid HAVING COUNT(o.id) <> 1 OR p.userid IS NULL),
-         missing AS (INSERT INTO lacking (enrolid, userid, courseid, contextid, roleid)
-            SELECT t.enrolid, t.userid, s.courseid, s.contextid, t.roleid FROM t JOIN scope s ON s.enrolid = t.enrolid
+         missing AS (INSERT INTO [lacking]
+            SELECT t.enrolid, t.userid, s.courseid, s.contextid, t.roleid FROM t JOIN [scope] s ON s.enrolid = t.enrolid
              WHERE t.there = 0 AND t.want = 2 RETURNING 1)
          SELECT (SELECT COUNT(*) FROM missing), (SELECT COUNT(*) FROM t WHERE t.there > 0)";
     let row = work.conn.row(sql, &params.clone().fragment("own", OWNED)).await?;
@@ -130,7 +132,7 @@ async fn own(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<i6
     work.conn.number(&own, &params.clone().fragment("own", section)).await
 }
 
-const GIVEN: &str = "scope s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid
+const GIVEN: &str = "[scope] s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid
     WHERE r.userid :among_users";
 
 async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
@@ -182,7 +184,7 @@ async fn prune(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let doubles = Pick::new(
         "SELECT t.id, 0 AS line, t.courseid, t.contextid FROM
             (SELECT r.id, s.courseid, r.contextid, ROW_NUMBER() OVER (PARTITION BY r.itemid, r.userid, r.contextid, r.roleid ORDER BY r.id) AS place
-               FROM scope s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid WHERE r.userid :among_users) t
+               FROM [scope] s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid WHERE r.userid :among_users) t
           WHERE t.place > 1",
     );
     work.take(Place { wave: pass.wave, rank: kinds::PRUNE }, doubles.params(pass.params(work))).await

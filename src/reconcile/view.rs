@@ -3,9 +3,16 @@
 
 use crate::change::kind;
 use crate::change::work::Work;
+use crate::db::Table;
+use crate::db::table::int;
 use crate::db::{Bulk, Conn, DbError, Field, Params};
 use crate::moodle::site::id_list;
 use crate::reconcile::{Rule, section};
+
+const ONLY_USER: Table = Table::new("only_user", &[int("userid")]).primary("userid");
+const ONLY_COURSE: Table = Table::new("only_course", &[int("courseid")]).primary("courseid");
+const ONLY_INSTANCE: Table = Table::new("only_instance", &[int("enrolid")]).primary("enrolid");
+const TOUCHED: Table = Table::new("touched", &[int("userid"), int("courseid")]).primary("userid, courseid");
 
 /// Which users, courses and instances a pass looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,10 +42,10 @@ impl View {
 }
 
 pub(super) fn prepare(conn: &mut Conn) {
-    conn.temporary("only_user", "userid BIGINT NOT NULL PRIMARY KEY");
-    conn.temporary("only_course", "courseid BIGINT NOT NULL PRIMARY KEY");
-    conn.temporary("only_instance", "enrolid BIGINT NOT NULL PRIMARY KEY");
-    conn.temporary("touched", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
+    conn.declare(&ONLY_USER);
+    conn.declare(&ONLY_COURSE);
+    conn.declare(&ONLY_INSTANCE);
+    conn.declare(&TOUCHED);
 }
 
 /// Limits the next pass of `method` to these courses: the instances in them, all their users.
@@ -47,15 +54,15 @@ pub(super) fn prepare(conn: &mut Conn) {
 /// The engine's.
 pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Result<View, DbError> {
     let params = Params::new().with("method", method);
-    conn.exec("DELETE FROM only_course", &params).await?;
-    let mut bulk = Bulk::new(conn.dialect(), "only_course", "courseid");
+    conn.exec("DELETE FROM [only_course]", &params).await?;
+    let mut bulk = Bulk::into(conn.dialect(), &ONLY_COURSE);
     for course in courses {
         bulk.push(conn, &[Field::Int(*course)]).await?;
     }
     bulk.finish(conn).await?;
-    conn.exec("DELETE FROM only_instance", &params).await?;
+    conn.exec("DELETE FROM [only_instance]", &params).await?;
     conn.exec(
-        "INSERT INTO only_instance (enrolid) SELECT e.id FROM {enrol} e JOIN only_course o ON o.courseid = e.courseid WHERE e.enrol = :method",
+        "INSERT INTO [only_instance] SELECT e.id FROM {enrol} e JOIN [only_course] o ON o.courseid = e.courseid WHERE e.enrol = :method",
         &params,
     )
     .await?;
@@ -81,10 +88,10 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
         .fragment("concerned", concerned)
         .fragment("minded", minded.map_or_else(|| "IS NOT NULL".to_owned(), |ids| format!("IN ({})", id_list(ids))));
     let conn = &mut *work.conn;
-    conn.exec("DELETE FROM touched", &params).await?;
+    conn.exec("DELETE FROM [touched]", &params).await?;
     let touched = conn
         .exec(
-            "INSERT INTO touched (userid, courseid) SELECT DISTINCT c.userid, c.courseid FROM {enrold_change} c
+            "INSERT INTO [touched] SELECT DISTINCT c.userid, c.courseid FROM {enrold_change} c
               WHERE c.run = :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL AND c.kind NOT IN (:of_buffer)
                 AND c.cause <> :itself",
             &params,
@@ -94,14 +101,14 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
         return Ok(None);
     }
     conn.analyse("touched").await?;
-    conn.exec("DELETE FROM only_instance", &params).await?;
-    let instances = "INSERT INTO only_instance (enrolid)
+    conn.exec("DELETE FROM [only_instance]", &params).await?;
+    let instances = "INSERT INTO [only_instance]
         SELECT DISTINCT t.enrolid FROM (:concerned) t JOIN {enrol} e ON e.id = t.enrolid WHERE e.courseid :minded";
     if conn.exec(instances, &params).await? == 0 {
         return Ok(None);
     }
-    conn.exec("DELETE FROM only_user", &params).await?;
-    conn.exec("INSERT INTO only_user (userid) SELECT DISTINCT t.userid FROM touched t", &params).await?;
+    conn.exec("DELETE FROM [only_user]", &params).await?;
+    conn.exec("INSERT INTO [only_user] SELECT DISTINCT t.userid FROM [touched] t", &params).await?;
     conn.analyse("only_instance").await?;
     conn.analyse("only_user").await?;
     Ok(Some(View { users: true, courses: false, instances: true }))
@@ -117,17 +124,17 @@ pub async fn of_cohorts(work: &mut Work<'_>, rule: &Rule) -> Result<Option<View>
     let params = work.params().with("method", rule.method).fragment("changed", changed);
     let params = params.with("of_cohorts", kind::names(|kind| kind.table == "cohort_members"));
     let conn = &mut *work.conn;
-    conn.exec("DELETE FROM only_user", &params).await?;
-    let users = "INSERT INTO only_user (userid) SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :changed";
+    conn.exec("DELETE FROM [only_user]", &params).await?;
+    let users = "INSERT INTO [only_user] SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :changed";
     if conn.exec(users, &params).await? == 0 {
         return Ok(None);
     }
     conn.analyse("only_user").await?;
     let instances = rule.method == "cohort";
     if instances {
-        conn.exec("DELETE FROM only_instance", &params).await?;
+        conn.exec("DELETE FROM [only_instance]", &params).await?;
         conn.exec(
-            "INSERT INTO only_instance (enrolid) SELECT e.id FROM {enrol} e WHERE e.enrol = :method
+            "INSERT INTO [only_instance] SELECT e.id FROM {enrol} e WHERE e.enrol = :method
                 AND e.customint1 IN (SELECT DISTINCT c.itemid FROM {enrold_change} c WHERE :changed)",
             &params,
         )

@@ -3,7 +3,8 @@
 
 use crate::change::work::Work;
 use crate::config::Settings;
-use crate::db::Params;
+use crate::db::table::int;
+use crate::db::{Params, Table};
 use crate::moodle::site::{RemovalAction, Site};
 use crate::outcome::RunError;
 use crate::outcome::RunResult;
@@ -40,15 +41,17 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
 fn prepare<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
         hold_without_roles(work, pass).await?;
-        fill(work, pass, "assigned", "contextid, userid, timestart", ASSIGNED).await?;
-        fill(work, pass, "below", "courseid, contextid, ancestor", BELOW).await
+        fill(work, pass, &ASSIGNED).await?;
+        fill(work, pass, &BELOW).await
     })
 }
 
-const ASSIGNED: &str =
-    "contextid BIGINT NOT NULL, userid BIGINT NOT NULL, timestart BIGINT NOT NULL, PRIMARY KEY (contextid, userid)";
-const BELOW: &str =
-    "courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, ancestor BIGINT NOT NULL, PRIMARY KEY (courseid, ancestor)";
+/// Who holds a synchronised role in which category, and since when.
+const ASSIGNED: Table =
+    Table::new("assigned", &[int("contextid"), int("userid"), int("timestart")]).primary("contextid, userid");
+/// The courses below each category.
+const BELOW: Table =
+    Table::new("below", &[int("courseid"), int("contextid"), int("ancestor")]).primary("courseid, ancestor");
 
 /// Where no role is synchronised, Moodle removes every instance of the site within a minute, with the grades of whom
 /// only they enrolled: a capability that was taken from one role must not do that unseen.
@@ -68,12 +71,13 @@ async fn hold_without_roles(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<(
 }
 
 /// Makes a temporary table from the section of its name.
-async fn fill(work: &mut Work<'_>, pass: &Pass<'_>, table: &str, columns: &str, definition: &str) -> RunResult<()> {
-    let Some(section) = pass.section(table) else { return Ok(()) };
+async fn fill(work: &mut Work<'_>, pass: &Pass<'_>, table: &Table) -> RunResult<()> {
+    let Some(section) = pass.section(table.name) else { return Ok(()) };
     let params = pass.params(work).fragment("section", section);
-    work.conn.temporary(table, definition);
+    work.conn.declare(table);
     work.conn.prefer_indexes(true).await?;
-    work.conn.exec(&format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM (:section) t"), &params).await?;
+    let sql = format!("INSERT INTO [{}] SELECT {} FROM (:section) t", table.name, table.columns());
+    work.conn.exec(&sql, &params).await?;
     work.conn.prefer_indexes(false).await?;
-    Ok(work.conn.analyse(table).await?)
+    Ok(work.conn.analyse(table.name).await?)
 }

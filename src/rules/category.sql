@@ -21,10 +21,10 @@ WITH RECURSIVE above (courseid, contextid, ancestor, path) AS (
   SELECT a.courseid, a.contextid, k.id, SUBSTR(k.path, 1, LENGTH(k.path) - LENGTH('/' || k.id))
     FROM above a JOIN {context} k ON k.path = a.path AND k.contextlevel + 0 = 40)
 SELECT a.courseid, a.contextid, a.ancestor
-  FROM above a JOIN (SELECT DISTINCT g.contextid FROM assigned g) t ON t.contextid = a.ancestor
+  FROM above a JOIN (SELECT DISTINCT g.contextid FROM [assigned] g) t ON t.contextid = a.ancestor
 
 -- section instances
-SELECT DISTINCT b.courseid, b.contextid FROM below b
+SELECT DISTINCT b.courseid, b.contextid FROM [below] b
 
 -- section scope
 SELECT e.id AS enrolid, e.courseid, k.id AS contextid
@@ -35,8 +35,8 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
 -- The start is the moment of the earliest assignment; a deleted account is not enrolled, and left alone if it is.
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS want,
        0 AS status, MIN(a.timestart) AS timestart, 0 AS timeend
-  FROM scope s
-  JOIN below b ON b.courseid = s.courseid
-  JOIN assigned a ON a.contextid = b.ancestor AND a.userid :among_users
+  FROM [scope] s
+  JOIN [below] b ON b.courseid = s.courseid
+  JOIN [assigned] a ON a.contextid = b.ancestor AND a.userid :among_users
   JOIN {user} u ON u.id = a.userid
  GROUP BY s.enrolid, a.userid, s.courseid, s.contextid, u.deleted

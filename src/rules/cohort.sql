@@ -9,7 +9,7 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
 -- section enrolments
 SELECT s.enrolid, m.userid, s.courseid, s.contextid,
        CASE WHEN e.status = 0 AND u.deleted = 0 THEN 2 ELSE 0 END AS want, 0 AS status, 0 AS timestart, 0 AS timeend
-  FROM scope s
+  FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   JOIN {cohort_members} m ON m.cohortid = e.customint1
   JOIN {user} u ON u.id = m.userid
@@ -17,7 +17,7 @@ SELECT s.enrolid, m.userid, s.courseid, s.contextid,
 
 -- section roles
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS want
-  FROM scope s
+  FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid AND e.status = 0
   JOIN {role} r ON r.id = e.roleid
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0
@@ -25,7 +25,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS want
  WHERE x.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
-  FROM scope s
+  FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
   LEFT JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = a.userid AND x.status = 0
@@ -33,7 +33,7 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
 
 -- section group members
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, 2 AS want
-  FROM scope s
+  FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   JOIN {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid
@@ -48,4 +48,4 @@ SELECT m.enrolid, m.userid, m.courseid, m.contextid, m.groupid, 0
 -- section concerned
 SELECT e.id AS enrolid
   FROM {enrol} e
- WHERE e.enrol = :method AND e.courseid IN (SELECT t.courseid FROM touched t)
+ WHERE e.enrol = :method AND e.courseid IN (SELECT t.courseid FROM [touched] t)

@@ -6,46 +6,46 @@
 
 -- section scope
 SELECT h.enrolid, h.courseid, h.contextid
-  FROM chain h
+  FROM [chain] h
  WHERE h.enrolid :among_instances
 
 -- section enrolments
 SELECT t.enrolid, t.userid, t.courseid, t.contextid, 2 AS want, 0 AS status, t.timestart, t.timeend
-  FROM scope s
-  JOIN completed t ON t.enrolid = s.enrolid
+  FROM [scope] s
+  JOIN [completed] t ON t.enrolid = s.enrolid
  WHERE t.verdict = 0 AND t.userid :among_users
 
 -- section roles
 SELECT t.enrolid, t.userid, t.courseid, t.contextid, t.roleid, 2 AS want
-  FROM scope s
-  JOIN completed t ON t.enrolid = s.enrolid
+  FROM [scope] s
+  JOIN [completed] t ON t.enrolid = s.enrolid
   JOIN {user_enrolments} x ON x.enrolid = t.enrolid AND x.userid = t.userid
  WHERE t.verdict = 0 AND t.userid :among_users
 
 -- section owned roles
 SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
-  FROM scope s
+  FROM [scope] s
   JOIN {role_assignments} r ON r.itemid = s.enrolid
  WHERE 1 = 0
 
 -- section groups of copied_group
 SELECT MIN(c.enrolid) AS enrolid, c.courseid, c.contextid, c.name, '' AS idnumber, '' AS description
-  FROM copied_group c
+  FROM [copied_group] c
   JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
  WHERE :creates_groups = 1
-   AND NOT EXISTS (SELECT 1 FROM known_group o WHERE o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name))
+   AND NOT EXISTS (SELECT 1 FROM [known_group] o WHERE o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name))
  GROUP BY c.courseid, c.contextid, c.name, LENGTH(c.name)
 
 -- section group members of copied_group
 SELECT c.enrolid, c.userid, c.courseid, c.contextid, MIN(o.id) AS groupid, 2 AS want
-  FROM copied_group c
+  FROM [copied_group] c
   JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
-  JOIN known_group o ON o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name)
+  JOIN [known_group] o ON o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name)
   JOIN {groups} h ON h.id = o.id
  GROUP BY c.enrolid, c.userid, c.courseid, c.contextid, c.name, LENGTH(c.name)
 
 -- section owned group members
 SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
-  FROM scope s
+  FROM [scope] s
   JOIN {groups_members} m ON m.itemid = s.enrolid
  WHERE 1 = 0

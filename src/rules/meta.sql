@@ -11,9 +11,9 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
  WHERE e.enrol = :method AND e.customint1 <> e.courseid AND e.id :among_instances
 
 -- section concerned
-SELECT e.id AS enrolid FROM {enrol} e JOIN touched t ON t.courseid = e.customint1 WHERE e.enrol = :method
+SELECT e.id AS enrolid FROM {enrol} e JOIN [touched] t ON t.courseid = e.customint1 WHERE e.enrol = :method
  UNION
-SELECT e.id AS enrolid FROM {enrol} e JOIN touched t ON t.courseid = e.courseid WHERE e.enrol = :method
+SELECT e.id AS enrolid FROM {enrol} e JOIN [touched] t ON t.courseid = e.courseid WHERE e.enrol = :method
 
 -- section enrolments
 -- All evidence of a user in the source merges: active if any is, from the earliest start to the latest end, where 0 is
@@ -28,7 +28,7 @@ SELECT v.enrolid, v.userid, v.courseid, v.contextid,
                     ELSE COALESCE(MAX(CASE WHEN p.active = 1 THEN p.timeend END), 0) END AS timeend
           FROM (SELECT s.enrolid, s.courseid, s.contextid, x.userid, x.timestart, x.timeend,
                        CASE WHEN x.status = 0 AND o.status = 0 THEN 1 ELSE 0 END AS active, :held AS held
-                  FROM scope s
+                  FROM [scope] s
                   :then {enrol} e ON e.id = s.enrolid
                   :then {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
                   :then {enrol} o ON o.courseid = e.customint1 AND o.enrol IN (:sources)
@@ -43,7 +43,7 @@ SELECT v.enrolid, v.userid, v.courseid, v.contextid,
 -- observer of Moodle makes, stays.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, r.roleid,
        MAX(CASE WHEN u.deleted = 0 AND r.component IN (:components) THEN 2 ELSE 0 END) AS want
-  FROM scope s
+  FROM [scope] s
   :then {enrol} e ON e.id = s.enrolid AND e.status = 0
   :then {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
   :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0 AND x.userid :among_users
@@ -54,13 +54,13 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, r.roleid,
 
 -- section owned roles
 SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
-  FROM scope s
+  FROM [scope] s
   :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid
  WHERE :takes_roles = 1
 
 -- section group members
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS want
-  FROM scope s
+  FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   JOIN {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :among_users

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use crate::change::kind::{self, Dirty, Kind};
 use crate::change::kinds;
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{Conn, DbError, Params, Row};
 use crate::moodle::events::{self, Chunk, Told};
 use crate::moodle::forum;
@@ -15,6 +17,9 @@ use crate::moodle::site::Site;
 use crate::outcome::{Moment, Observer};
 use crate::run::history;
 use crate::run::spool::Spooled;
+
+/// The users whose rights have changed, numbered.
+const DIRTY: Table = Table::new("dirty", &[int("n"), text("name", 32)]).primary("n");
 
 /// What makes forums subscribe people, and what that is in the journal.
 const SUBSCRIBING: forum::Kinds =
@@ -286,10 +291,9 @@ impl Effects<'_> {
             Params::new().with("run", run).fragment("name", name).with("kinds", kind::names(makes_dirty(Dirty::User)));
         let select = "SELECT ROW_NUMBER() OVER (ORDER BY t.userid) AS n, :name AS name
              FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds)) t";
-        let columns = "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(32) NOT NULL";
-        let users = self.conn.fill_for_session("dirty", columns, select, &params).await? as i64;
+        let users = self.conn.fill_for_session(&DIRTY, select, &params).await? as i64;
         if users > self.rows {
-            self.conn.index_joined("dirty", "n").await?;
+            self.conn.index_joined(&DIRTY, "n").await?;
         }
         self.conn.analyse("dirty").await?;
         let mut from = 0;
@@ -338,14 +342,14 @@ impl Effects<'_> {
             "{cache_flags}",
             "f",
             &[("value", "'1'"), ("timemodified", ":clock"), ("expiry", ":expiry")],
-            "dirty d",
+            "[dirty] d",
             "d.n > :from AND d.n <= :to AND f.flagtype || '' = 'accesslib/dirtyusers' AND :same",
         );
         self.conn.exec(&update, &params).await?;
         self.conn
             .exec(
                 "INSERT INTO {cache_flags} (flagtype, name, timemodified, value, expiry)
-                 SELECT 'accesslib/dirtyusers', d.name, :clock, '1', :expiry FROM dirty d
+                 SELECT 'accesslib/dirtyusers', d.name, :clock, '1', :expiry FROM [dirty] d
                   WHERE d.n > :from AND d.n <= :to AND NOT EXISTS
                         (SELECT 1 FROM {cache_flags} f WHERE f.flagtype || '' = 'accesslib/dirtyusers' AND :same)
                   ORDER BY d.n",

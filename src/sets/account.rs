@@ -47,25 +47,25 @@ const OF_COURSES: &str =
   GROUP BY c.courseid, c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END
   UNION ALL
  SELECT c.courseid, c.kind, 0, COUNT(*), COUNT(w.userid)
-   FROM {enrold_change} c LEFT JOIN set_person w ON w.courseid = c.courseid AND w.userid = c.userid AND w.enrolled = 1
+   FROM {enrold_change} c LEFT JOIN [set_person] w ON w.courseid = c.courseid AND w.userid = c.userid AND w.enrolled = 1
   WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind = :suspended
   GROUP BY c.courseid, c.kind";
 
 const OF_COHORTS: &str = "SELECT c.itemid AS place, c.kind AS what, 0 AS again, COUNT(*) AS n, COUNT(w.userid) AS named
-   FROM {enrold_change} c LEFT JOIN set_member w ON w.cohortid = c.itemid AND w.userid = c.userid
+   FROM {enrold_change} c LEFT JOIN [set_member] w ON w.cohortid = c.itemid AND w.userid = c.userid
   WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:of_cohorts) GROUP BY c.itemid, c.kind";
 
 const FORESEEN_IN_COURSES: &str = "SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END AS what,
         1 AS again, COUNT(*) AS n, COUNT(*) AS named
-   FROM set_person w LEFT JOIN (:standing) x ON x.courseid = w.courseid AND x.userid = w.userid
+   FROM [set_person] w LEFT JOIN (:standing) x ON x.courseid = w.courseid AND x.userid = w.userid
   WHERE w.enrolled = 1 AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
   GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END
   UNION ALL
  SELECT x.courseid, :ending, 0, COUNT(*), 0 FROM (:standing) x
    JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
-   LEFT JOIN set_person w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
-   LEFT JOIN set_spared s ON s.userid = x.userid
-   LEFT JOIN set_spared_course p ON p.courseid = x.courseid
+   LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
+   LEFT JOIN [set_spared] s ON s.userid = x.userid
+   LEFT JOIN [set_spared_course] p ON p.courseid = x.courseid
   WHERE w.userid IS NULL AND s.userid IS NULL AND p.courseid IS NULL AND (x.status = 0 OR :unenrol = 1) GROUP BY x.courseid";
 
 /// The enrolments in the source's own instances.
@@ -75,7 +75,7 @@ const STANDING: &str =
 
 const FORESEEN_IN_COHORTS: &str =
     "SELECT w.cohortid AS place, :joined AS what, 0 AS again, COUNT(*) AS n, COUNT(*) AS named
-   FROM set_member w LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid
+   FROM [set_member] w LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid
   WHERE m.id IS NULL GROUP BY w.cohortid
   UNION ALL
  SELECT g.cohortid, :left, 0, COUNT(*), 0 FROM (:leaving) l JOIN {cohort_members} g ON g.id = l.id GROUP BY g.cohortid";
@@ -83,15 +83,15 @@ const FORESEEN_IN_COHORTS: &str =
 /// Whom the set names, which of its rows failed (not all of them need be kept as problems), and what its changes cost people:
 /// as rows of the same form.
 const OF_SET_IN_COURSES: &str =
-    "SELECT w.courseid, 'named', 0, COUNT(*), 0 FROM set_person w WHERE w.enrolled = 1 GROUP BY w.courseid
+    "SELECT w.courseid, 'named', 0, COUNT(*), 0 FROM [set_person] w WHERE w.enrolled = 1 GROUP BY w.courseid
   UNION ALL
- SELECT k.courseid, 'unknown', 0, COUNT(*), 0 FROM stage_line l JOIN stage_course k ON k.ckey = l.ckey AND k.found = 1
-   JOIN stage_user u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.courseid";
+ SELECT k.courseid, 'unknown', 0, COUNT(*), 0 FROM [stage_line] l JOIN [stage_course] k ON k.ckey = l.ckey AND k.found = 1
+   JOIN [stage_user] u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.courseid";
 
-const OF_SET_IN_COHORTS: &str = "SELECT w.cohortid, 'named', 0, COUNT(*), 0 FROM set_member w GROUP BY w.cohortid
+const OF_SET_IN_COHORTS: &str = "SELECT w.cohortid, 'named', 0, COUNT(*), 0 FROM [set_member] w GROUP BY w.cohortid
   UNION ALL
- SELECT k.cohortid, 'unknown', 0, COUNT(*), 0 FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 1
-   JOIN stage_user u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.cohortid";
+ SELECT k.cohortid, 'unknown', 0, COUNT(*), 0 FROM [stage_line] l JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 1
+   JOIN [stage_user] u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.cohortid";
 
 const COSTS: &str = "SELECT 0, 'costs', 0, COUNT(CASE WHEN c.lastenrol = 1 THEN 1 END), COUNT(CASE WHEN c.kind = :lost_grade THEN 1 END)
    FROM {enrold_change} c WHERE c.run = :run AND c.state = 0";

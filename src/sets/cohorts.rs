@@ -4,10 +4,28 @@
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{DbError, Params};
 use crate::moodle::site::id_list;
 use crate::outcome::{RunError, RunResult};
 use crate::sets::Terms;
+
+/// The cohorts that a set names.
+const STAGE_COHORT: Table = Table::new(
+    "stage_cohort",
+    &[text("ckey", 255), int("cohortid").or_null(), int("contextid").or_null(), text("component", 100), int("found")],
+)
+.primary("ckey");
+/// The site's cohorts by what a set names them by.
+const KNOWN_COHORT: Table =
+    Table::new("known_cohort", &[int("id"), int("contextid"), text("component", 100), text("label", 255)])
+        .joined_by(&["label"]);
+
+const NEW_COHORT: Table = Table::new("new_cohort", &[int("n"), text("name", 255), text("idnumber", 255)]).primary("n");
+const SET_COHORT: Table = Table::new("set_cohort", &[int("cohortid"), int("contextid")]).primary("cohortid");
+const SET_MEMBER: Table = Table::new("set_member", &[int("cohortid"), int("userid")]).primary("cohortid, userid");
+const SET_SPARED_COHORT: Table = Table::new("set_spared_cohort", &[int("cohortid")]).primary("cohortid");
 
 /// The place of problems without a line of their own among those of the run: many rows name one cohort.
 const LINES: i64 = -3_000_000_000_000;
@@ -34,7 +52,7 @@ pub(super) fn resolved(params: Params, terms: &Terms, never: &[i64]) -> Params {
 pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
     look(work, terms).await?;
     if terms.create_cohorts && terms.cohort_key != "id" && make(work, terms).await? > 0 {
-        work.conn.exec("DELETE FROM stage_cohort", &Params::new()).await?;
+        work.conn.exec("DELETE FROM [stage_cohort]", &Params::new()).await?;
         find(work).await?;
     }
     let params = resolved(work.params(), terms, never)
@@ -53,7 +71,7 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
                     CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN l.ukey ELSE l.ckey END AS value,
                     CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount WHEN u.userid IN (:never) THEN :userkey
                          WHEN k.found = 0 AND :unstorable THEN :keycolumn WHEN k.found = 0 THEN :cohortkey WHEN k.found > 1 THEN :cohortcount ELSE k.component END AS hint
-               FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_cohort k ON k.ckey = l.ckey
+               FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_cohort] k ON k.ckey = l.ckey
               WHERE NOT (:resolved)",
             params,
         )
@@ -65,8 +83,7 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
 /// # Errors
 /// The engine's.
 pub async fn look(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    let columns = "ckey VARCHAR(255) NOT NULL PRIMARY KEY, cohortid BIGINT, contextid BIGINT, component VARCHAR(100) NOT NULL, found BIGINT NOT NULL";
-    work.conn.temporary("stage_cohort", columns);
+    work.conn.declare(&STAGE_COHORT);
     know(work, terms).await?;
     find(work).await
 }
@@ -74,9 +91,7 @@ pub async fn look(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
 /// Makes `known_cohort`: the site's cohorts by what the set names them by, for which Moodle has no index. Grows with the cohorts
 /// of the site, one statement.
 async fn know(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    let columns =
-        "id BIGINT NOT NULL, contextid BIGINT NOT NULL, component VARCHAR(100) NOT NULL, label VARCHAR(255) NOT NULL";
-    work.conn.temporary_joined("known_cohort", columns, "label");
+    work.conn.declare(&KNOWN_COHORT);
     let label = match terms.cohort_key {
         "id" => work.conn.dialect().to_text("c.id"),
         "name" => "c.name".to_owned(),
@@ -85,7 +100,7 @@ async fn know(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     let params = work.params().fragment("label", label);
     work.conn
         .exec(
-            "INSERT INTO known_cohort (id, contextid, component, label)
+            "INSERT INTO [known_cohort]
              SELECT c.id, c.contextid, c.component, :label FROM {cohort} c WHERE :label <> ''",
             &params,
         )
@@ -97,9 +112,9 @@ async fn find(work: &mut Work<'_>) -> Result<(), DbError> {
     let params = work.params().fragment("same", same(work, "k.ckey"));
     work.conn
         .exec(
-            "INSERT INTO stage_cohort (ckey, cohortid, contextid, component, found)
+            "INSERT INTO [stage_cohort]
              SELECT k.ckey, MIN(c.id), MIN(c.contextid), COALESCE(MAX(c.component), ''), COUNT(c.id)
-               FROM (SELECT DISTINCT ckey FROM stage_line) k LEFT JOIN known_cohort c ON :same GROUP BY k.ckey",
+               FROM (SELECT DISTINCT ckey FROM [stage_line]) k LEFT JOIN [known_cohort] c ON :same GROUP BY k.ckey",
             &params,
         )
         .await?;
@@ -123,10 +138,7 @@ fn unstorable(work: &Work<'_>, column: &str, text: &str) -> String {
 
 /// Makes the cohorts that no row finds, in the system context; gives how many.
 async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
-    work.conn.temporary(
-        "new_cohort",
-        "n BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, idnumber VARCHAR(255) NOT NULL",
-    );
+    work.conn.declare(&NEW_COHORT);
     let (name, idnumber) = match terms.cohort_key {
         "name" => ("l.ckey", "''"),
         _ => (":named", "l.ckey"),
@@ -145,16 +157,16 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
     let missing = work
         .conn
         .exec(
-            "INSERT INTO new_cohort (n, name, idnumber)
+            "INSERT INTO [new_cohort]
              SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), :name, :idnumber
-               FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 0 WHERE NOT (:unstorable) GROUP BY l.ckey",
+               FROM [stage_line] l JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 0 WHERE NOT (:unstorable) GROUP BY l.ckey",
             &params,
         )
         .await? as i64;
     if unnamed != NEVER {
         // The cohort is made under its key: nobody loses a place by its name.
         let told = "SELECT :line + ROW_NUMBER() OVER (ORDER BY t.ckey) AS line, 'value-charset' AS code, t.name AS value, 'cohort.name' AS hint
-              FROM (SELECT l.ckey, MIN(l.gkey) AS name FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 0
+              FROM (SELECT l.ckey, MIN(l.gkey) AS name FROM [stage_line] l JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 0
                      WHERE :unnamed AND NOT (:unstorable) GROUP BY l.ckey) t";
         work.tell_problems(told, params.clone()).await?;
     }
@@ -169,7 +181,7 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
             place,
             "line, courseid, contextid, oldrow",
             "planned.n",
-            "SELECT 0 AS line, t.n, 0 AS courseid, :system AS contextid, :row AS oldrow FROM new_cohort t",
+            "SELECT 0 AS line, t.n, 0 AS courseid, :system AS contextid, :row AS oldrow FROM [new_cohort] t",
             params.clone().fragment("row", row),
         )
         .await?;
@@ -177,14 +189,14 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         .conn
         .exec(
             "INSERT INTO {cohort} (contextid, name, idnumber, description, descriptionformat, visible, component, timecreated, timemodified)
-             SELECT :system, t.name, t.idnumber, '', 1, 1, :own_component, :now, :now FROM new_cohort t ORDER BY t.n",
+             SELECT :system, t.name, t.idnumber, '', 1, 1, :own_component, :now, :now FROM [new_cohort] t ORDER BY t.n",
             &params,
         )
         .await? as i64;
     let key = if terms.cohort_key == "name" { "t.name" } else { "t.idnumber" };
     know(work, terms).await?;
     let params = work.at(place).fragment("same", same(work, key));
-    let made = "(SELECT t.n, MIN(c.id) AS id FROM new_cohort t JOIN known_cohort c ON :same GROUP BY t.n) m";
+    let made = "(SELECT t.n, MIN(c.id) AS id FROM [new_cohort] t JOIN [known_cohort] c ON :same GROUP BY t.n) m";
     let ids = [("itemid", "m.id"), ("targetid", "m.id")];
     let update = work.conn.dialect().update_joined("{enrold_change}", "c", &ids, made, ":here AND m.n = c.seq - :from");
     work.conn.exec(&update, &params).await?;
@@ -211,19 +223,19 @@ pub async fn apply(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
 /// The engine's.
 pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
     let conn = &mut *work.conn;
-    conn.temporary("set_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL");
-    conn.temporary("set_member", "cohortid BIGINT NOT NULL, userid BIGINT NOT NULL, PRIMARY KEY (cohortid, userid)");
+    conn.declare(&SET_COHORT);
+    conn.declare(&SET_MEMBER);
     let params = resolved(work.params(), terms, never);
     let conn = &mut *work.conn;
     // A cohort is named even by a row whose account is unknown.
     conn.exec(
-        "INSERT INTO set_cohort (cohortid, contextid) SELECT DISTINCT k.cohortid, k.contextid FROM stage_cohort k WHERE k.found = 1 AND k.component IN ('', :own_component)",
+        "INSERT INTO [set_cohort] SELECT DISTINCT k.cohortid, k.contextid FROM [stage_cohort] k WHERE k.found = 1 AND k.component IN ('', :own_component)",
         &params,
     )
     .await?;
     conn.exec(
-        "INSERT INTO set_member (cohortid, userid)
-         SELECT DISTINCT k.cohortid, u.userid FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_cohort k ON k.ckey = l.ckey WHERE :resolved",
+        "INSERT INTO [set_member]
+         SELECT DISTINCT k.cohortid, u.userid FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_cohort] k ON k.ckey = l.ckey WHERE :resolved",
         &params,
     )
     .await?;
@@ -234,31 +246,31 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
 
 /// From the cohorts that a key may mean which names none or several, nobody goes.
 async fn spare(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    work.conn.temporary("set_spared_cohort", "cohortid BIGINT NOT NULL PRIMARY KEY");
+    work.conn.declare(&SET_SPARED_COHORT);
     let field = match terms.cohort_key {
         "id" => work.conn.dialect().to_text("c.id"),
         column => format!("LOWER(TRIM(c.{column}))"),
     };
     let params = work.params().fragment("field", field);
-    let sql = "INSERT INTO set_spared_cohort (cohortid) SELECT DISTINCT c.id FROM {cohort} c
-                 JOIN stage_cohort k ON k.found <> 1 AND LOWER(k.ckey) = :field";
+    let sql = "INSERT INTO [set_spared_cohort] SELECT DISTINCT c.id FROM {cohort} c
+                 JOIN [stage_cohort] k ON k.found <> 1 AND LOWER(k.ckey) = :field";
     work.conn.exec(sql, &params).await.map(|_| ())
 }
 
 /// Members of the named cohorts whom this source has brought, and its set does not name any more, nor any other source. Who
 /// is spared stays.
 pub(super) const LEAVING: &str = "SELECT m.id, 0 AS line, 0 AS courseid, c.contextid FROM {cohort_members} m
-    JOIN set_cohort c ON c.cohortid = m.cohortid
-    LEFT JOIN set_member w ON w.cohortid = m.cohortid AND w.userid = m.userid
-    LEFT JOIN set_spared p ON p.userid = m.userid
-    LEFT JOIN set_spared_cohort q ON q.cohortid = m.cohortid
+    JOIN [set_cohort] c ON c.cohortid = m.cohortid
+    LEFT JOIN [set_member] w ON w.cohortid = m.cohortid AND w.userid = m.userid
+    LEFT JOIN [set_spared] p ON p.userid = m.userid
+    LEFT JOIN [set_spared_cohort] q ON q.cohortid = m.cohortid
     LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = m.cohortid AND o.userid = m.userid
    WHERE w.userid IS NULL AND p.userid IS NULL AND q.cohortid IS NULL AND o.userid IS NOT NULL
      AND NOT EXISTS (SELECT 1 FROM {enrold_set_member} t WHERE t.cohortid = m.cohortid AND t.userid = m.userid AND t.source <> :source)";
 
 /// The guard's look at each cohort before anybody leaves it.
 async fn weigh(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
-    let sql = "SELECT g.id, g.name, COUNT(*), COUNT(l.id) FROM {cohort_members} m JOIN set_cohort c ON c.cohortid = m.cohortid
+    let sql = "SELECT g.id, g.name, COUNT(*), COUNT(l.id) FROM {cohort_members} m JOIN [set_cohort] c ON c.cohortid = m.cohortid
             JOIN {cohort} g ON g.id = m.cohortid LEFT JOIN (:leaving) l ON l.id = m.id GROUP BY g.id, g.name";
     let rows = work.conn.rows(sql, &params.clone().fragment("leaving", LEAVING)).await?;
     let mut run = (0, 0);
@@ -278,7 +290,7 @@ async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             "line, userid, courseid, contextid, itemid",
             "planned.itemid, planned.userid",
             "SELECT 0 AS line, w.userid, 0 AS courseid, c.contextid, w.cohortid AS itemid
-               FROM set_member w JOIN set_cohort c ON c.cohortid = w.cohortid
+               FROM [set_member] w JOIN [set_cohort] c ON c.cohortid = w.cohortid
                LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid WHERE m.id IS NULL",
             params.clone(),
         )
@@ -307,7 +319,7 @@ async fn remember(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     work.conn
         .exec(
             "INSERT INTO {enrold_set_member} (source, cohortid, userid, since)
-             SELECT :source, w.cohortid, w.userid, :now FROM set_member w
+             SELECT :source, w.cohortid, w.userid, :now FROM [set_member] w
                LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = w.cohortid AND o.userid = w.userid
               WHERE o.userid IS NULL",
             params,
@@ -315,10 +327,10 @@ async fn remember(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
         .await?;
     work.conn
         .exec(
-            "DELETE FROM {enrold_set_member} WHERE source = :source AND EXISTS (SELECT 1 FROM set_cohort c WHERE c.cohortid = {enrold_set_member}.cohortid)
-                AND NOT EXISTS (SELECT 1 FROM set_member w WHERE w.cohortid = {enrold_set_member}.cohortid AND w.userid = {enrold_set_member}.userid)
-                AND NOT EXISTS (SELECT 1 FROM set_spared p WHERE p.userid = {enrold_set_member}.userid)
-                AND NOT EXISTS (SELECT 1 FROM set_spared_cohort q WHERE q.cohortid = {enrold_set_member}.cohortid)",
+            "DELETE FROM {enrold_set_member} WHERE source = :source AND EXISTS (SELECT 1 FROM [set_cohort] c WHERE c.cohortid = {enrold_set_member}.cohortid)
+                AND NOT EXISTS (SELECT 1 FROM [set_member] w WHERE w.cohortid = {enrold_set_member}.cohortid AND w.userid = {enrold_set_member}.userid)
+                AND NOT EXISTS (SELECT 1 FROM [set_spared] p WHERE p.userid = {enrold_set_member}.userid)
+                AND NOT EXISTS (SELECT 1 FROM [set_spared_cohort] q WHERE q.cohortid = {enrold_set_member}.cohortid)",
             params,
         )
         .await

@@ -85,7 +85,7 @@ pub async fn load(work: &mut Work<'_>, file: &RegularFile, path: &str) -> RunRes
     let header = Header::of(reader.headers().map_err(broken)?, path)?;
     courses::stage(work);
     let dialect = work.conn.dialect();
-    let mut rows = Bulk::new(dialect, "new_course", courses::COLUMNS);
+    let mut rows = Bulk::into(dialect, &courses::NEW_COURSE);
     let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint");
     let rooms = Rooms::of(work.site);
     let mut record = csv::StringRecord::new();

@@ -10,57 +10,57 @@ SELECT MIN(e.id) AS enrolid, e.courseid, k.id AS contextid
  GROUP BY e.courseid, k.id
 
 -- section instances
-SELECT DISTINCT w.courseid, w.contextid FROM set_person w
+SELECT DISTINCT w.courseid, w.contextid FROM [set_person] w
 
 -- section enrolments
 SELECT s.enrolid, w.userid, s.courseid, s.contextid, 2 AS want, w.status, w.timestart, w.timeend
-  FROM scope s
-  JOIN set_person w ON w.courseid = s.courseid
+  FROM [scope] s
+  JOIN [set_person] w ON w.courseid = s.courseid
  WHERE w.enrolled = 1 AND w.userid :among_users
  UNION ALL
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
-  FROM scope s
+  FROM [scope] s
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :spared
-  LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
+  LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
  WHERE w.userid IS NULL AND x.userid :among_users
  UNION ALL
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
-  FROM scope s
-  JOIN set_spared_course q ON q.courseid = s.courseid
+  FROM [scope] s
+  JOIN [set_spared_course] q ON q.courseid = s.courseid
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid
-  LEFT JOIN set_spared p ON p.userid = x.userid
-  LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
+  LEFT JOIN [set_spared] p ON p.userid = x.userid
+  LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
  WHERE p.userid IS NULL AND w.userid IS NULL AND x.userid :among_users
 
 -- section roles
 SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS want
-  FROM scope s
-  JOIN set_row r ON r.courseid = s.courseid
+  FROM [scope] s
+  JOIN [set_row] r ON r.courseid = s.courseid
  WHERE r.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
-  FROM scope s
+  FROM [scope] s
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid AND a.userid :spared
  WHERE a.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
-  FROM scope s
-  JOIN set_spared_course q ON q.courseid = s.courseid
+  FROM [scope] s
+  JOIN [set_spared_course] q ON q.courseid = s.courseid
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
  WHERE a.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
-  FROM scope s
+  FROM [scope] s
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
-  LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = a.userid
+  LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = a.userid
  WHERE :keeps_roles = 1 AND w.userid IS NULL AND a.userid :among_users
    AND (:waits = 0 OR EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid AND x.userid = a.userid))
 
 -- section groups
 SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :group_idnumber AS idnumber, '' AS description
-  FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
-  JOIN scope s ON s.courseid = t.courseid
-  LEFT JOIN known_group o ON o.courseid = t.courseid AND :same_group
+  FROM (SELECT DISTINCT g.courseid, g.gkey FROM [set_group] g) t
+  JOIN [scope] s ON s.courseid = t.courseid
+  LEFT JOIN [known_group] o ON o.courseid = t.courseid AND :same_group
  WHERE o.id IS NULL AND :create_groups = 1
  GROUP BY s.courseid, s.contextid, t.gkey
 
@@ -68,17 +68,17 @@ SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :grou
 SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many = 1 THEN 2 ELSE 0 END AS want
   FROM (SELECT s.enrolid, t.userid, s.courseid, s.contextid, o.id AS groupid,
                COUNT(*) OVER (PARTITION BY s.enrolid, t.userid, t.gkey) AS many
-          FROM set_group t
-          :then scope s ON s.courseid = t.courseid
+          FROM [set_group] t
+          :then [scope] s ON s.courseid = t.courseid
           :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = t.userid
-          :then known_group o ON o.courseid = t.courseid AND :same_group
+          :then [known_group] o ON o.courseid = t.courseid AND :same_group
           :then {groups} h ON h.id = o.id
          WHERE t.userid :among_users) n
  UNION ALL
 SELECT m.enrolid, m.userid, m.courseid, m.contextid, m.groupid, 0
   FROM (:given_memberships) m
-  LEFT JOIN set_person w ON w.courseid = m.courseid AND w.userid = m.userid AND w.enrolled = 1
-  LEFT JOIN set_spared p ON p.userid = m.userid
-  LEFT JOIN set_spared_course q ON q.courseid = m.courseid
-  LEFT JOIN set_ungrouped u ON u.courseid = m.courseid AND u.userid = m.userid
+  LEFT JOIN [set_person] w ON w.courseid = m.courseid AND w.userid = m.userid AND w.enrolled = 1
+  LEFT JOIN [set_spared] p ON p.userid = m.userid
+  LEFT JOIN [set_spared_course] q ON q.courseid = m.courseid
+  LEFT JOIN [set_ungrouped] u ON u.courseid = m.courseid AND u.userid = m.userid
  WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL OR u.userid IS NOT NULL) AND m.userid :among_users

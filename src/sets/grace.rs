@@ -15,10 +15,10 @@ use crate::sets::Terms;
 use crate::sets::database::DATABASE;
 
 /// Enrolments in the instances of `scope` that the set does not name, without those of spared accounts.
-const ABSENT: &str = "FROM scope s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
-    LEFT JOIN set_person w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
-    LEFT JOIN set_spared p ON p.userid = x.userid
-    LEFT JOIN set_spared_course q ON q.courseid = s.courseid
+const ABSENT: &str = "FROM [scope] s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+    LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
+    LEFT JOIN [set_spared] p ON p.userid = x.userid
+    LEFT JOIN [set_spared_course] q ON q.courseid = s.courseid
    WHERE w.userid IS NULL AND p.userid IS NULL AND q.courseid IS NULL";
 
 /// Those whose enrolment is over: with a time of grace, absent for so long; without, named as another user. The roles of an
@@ -27,7 +27,7 @@ fn over(terms: &Terms) -> &'static str {
     if terms.waits() {
         "JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid AND a.since <= :until"
     } else {
-        "JOIN set_person n ON n.courseid = t.courseid AND n.userid = t.userid"
+        "JOIN [set_person] n ON n.courseid = t.courseid AND n.userid = t.userid"
     }
 }
 
@@ -53,12 +53,12 @@ pub async fn settle(
         .with("until", work.now - terms.grace)
         .fragment("over", over(terms))
         .fragment("absent", ABSENT);
-    work.conn.exec("DELETE FROM doomed", &params).await?;
+    work.conn.exec("DELETE FROM [doomed]", &params).await?;
     let over = work
         .conn
         .exec(
-            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-             SELECT t.id, 0, t.userid, t.courseid, t.contextid, t.enrolid, 0, :component, 0
+            "INSERT INTO [doomed]
+             SELECT t.id, 0, t.userid, t.courseid, t.contextid, t.enrolid, 0, :component, 0, NULL
                FROM (SELECT x.id, x.userid, s.courseid, s.contextid, s.enrolid :absent) t :over",
             &params,
         )
@@ -108,7 +108,7 @@ async fn forget(work: &mut Work<'_>, terms: &Terms, only_gone: bool) -> Result<(
     let back = if only_gone {
         ""
     } else {
-        "OR EXISTS (SELECT 1 FROM set_person w JOIN {enrol} e ON e.courseid = w.courseid
+        "OR EXISTS (SELECT 1 FROM [set_person] w JOIN {enrol} e ON e.courseid = w.courseid
              WHERE e.id = {enrold_set_absent}.enrolid AND w.userid = {enrold_set_absent}.userid AND w.enrolled = 1)"
     };
     let params = work.params().with("source", terms.source.as_str()).fragment("back", back);

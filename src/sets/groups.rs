@@ -3,8 +3,13 @@
 
 use crate::change::work::Work;
 use crate::db::DbError;
+use crate::db::Table;
+use crate::db::table::int;
 use crate::reconcile::groups as known;
 use crate::sets::Terms;
+
+/// Who leaves no group of a course.
+const SET_UNGROUPED: Table = Table::new("set_ungrouped", &[int("userid"), int("courseid")]).primary("courseid, userid");
 
 /// The place of these problems among those of the run, behind those of courses and of unread rows: they have no line of
 /// their own, for many rows name one group.
@@ -25,13 +30,12 @@ pub fn same(work: &Work<'_>, terms: &Terms) -> String {
 /// # Errors
 /// The engine's.
 pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    let lacking = "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (courseid, userid)";
-    work.conn.temporary("set_ungrouped", lacking);
-    let named = "SELECT COUNT(*) FROM (SELECT 1 AS named FROM set_group g LIMIT 1) t";
+    work.conn.declare(&SET_UNGROUPED);
+    let named = "SELECT COUNT(*) FROM (SELECT 1 AS named FROM [set_group] g LIMIT 1) t";
     if work.conn.number(named, &work.params()).await? == 0 {
         return Ok(());
     }
-    known::know(work, "SELECT DISTINCT courseid FROM set_group").await?;
+    known::know(work, "SELECT DISTINCT courseid FROM [set_group]").await?;
     let same = same(work, terms);
     let columns: &[&str] = if terms.group_by_idnumber { &["idnumber", "name"] } else { &["name"] };
     let unstorable = columns.iter().find_map(|column| work.conn.unstorable("groups", column, "t.gkey"));
@@ -47,8 +51,8 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
                     CASE WHEN q.found > 1 THEN 'group-ambiguous' WHEN :made = 0 THEN 'group-unknown' ELSE 'value-charset' END AS code, q.gkey AS value,
                     CASE WHEN q.found = 0 AND :made = 1 THEN :column ELSE c.shortname END AS hint
                FROM (SELECT t.courseid, t.gkey, :unstorable AS unstorable, COUNT(o.id) AS found
-                       FROM (SELECT DISTINCT g.courseid, g.gkey FROM set_group g) t
-                       LEFT JOIN known_group o ON o.courseid = t.courseid AND :same
+                       FROM (SELECT DISTINCT g.courseid, g.gkey FROM [set_group] g) t
+                       LEFT JOIN [known_group] o ON o.courseid = t.courseid AND :same
                       GROUP BY t.courseid, t.gkey) q
                JOIN {course} c ON c.id = q.courseid
               WHERE q.found > 1 OR (q.found = 0 AND (:made = 0 OR q.unstorable = 1))",
@@ -57,14 +61,14 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
         .await?;
     work.conn
         .exec(
-            "INSERT INTO set_ungrouped (userid, courseid) SELECT DISTINCT q.userid, q.courseid
-               FROM (SELECT t.userid, t.courseid FROM set_group t LEFT JOIN known_group o ON o.courseid = t.courseid AND :same
+            "INSERT INTO [set_ungrouped] SELECT DISTINCT q.userid, q.courseid
+               FROM (SELECT t.userid, t.courseid FROM [set_group] t LEFT JOIN [known_group] o ON o.courseid = t.courseid AND :same
                       GROUP BY t.userid, t.courseid, t.gkey HAVING COUNT(o.id) > 1 OR (COUNT(o.id) = 0 AND (:made = 0 OR :unstorable = 1))) q",
             &params,
         )
         .await?;
     if let Some(unstorable) = unstorable {
-        let sql = format!("DELETE FROM set_group WHERE {}", unstorable.replace("t.gkey", "gkey"));
+        let sql = format!("DELETE FROM [set_group] WHERE {}", unstorable.replace("t.gkey", "gkey"));
         work.conn.exec(&sql, &params).await?;
     }
     work.conn.analyse("set_ungrouped").await

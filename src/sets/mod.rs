@@ -143,7 +143,7 @@ fn policy(work: &Work<'_>, terms: &Terms, header: &Header, spared: i64) -> Polic
         .with("keeps_roles", i64::from(keeps_roles))
         .with("waits", i64::from(terms.waits()))
         .with("create_groups", i64::from(terms.create_groups))
-        .fragment("spared", work.conn.dialect().among("SELECT p.userid FROM set_spared p", spared))
+        .fragment("spared", work.conn.dialect().among("SELECT p.userid FROM [set_spared] p", spared))
         .fragment("same_group", same_group)
         .fragment("group_idnumber", if terms.group_by_idnumber { "t.gkey" } else { "''" });
     Policy {

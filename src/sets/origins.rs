@@ -1,9 +1,14 @@
 //! The failed rows of a set that came in files get the file and the line on which they stand there.
 //! It must not judge a row; without a list of where the rows stand, the line is that of the snapshot.
 
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{Bulk, Conn, Field, Params};
 use crate::outcome::{RunError, RunResult};
 use crate::source::Origins;
+
+/// Where the failed rows of a set stand in its files.
+const SET_ORIGIN: Table = Table::new("set_origin", &[int("line"), text("file", 255), int("fileline")]).primary("line");
 
 /// Failed rows that are held in memory at once.
 const PAGE: i64 = 10_000;
@@ -17,11 +22,10 @@ pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()>
     if lines.is_empty() {
         return Ok(());
     }
-    let columns = "line BIGINT NOT NULL PRIMARY KEY, file VARCHAR(255) NOT NULL, fileline BIGINT NOT NULL";
-    conn.temporary("set_origin", columns);
+    conn.declare(&SET_ORIGIN);
     let unreadable = |error| RunError::Unreadable { path: origins.list.display().to_string(), error };
     let mut reader = origins.open().map_err(unreadable)?;
-    let mut rows = Bulk::new(conn.dialect(), "set_origin", "line, file, fileline");
+    let mut rows = Bulk::into(conn.dialect(), &SET_ORIGIN);
     while let Some(last) = lines.last().copied() {
         let mut places = Vec::with_capacity(lines.len());
         let read = reader.each(&lines, &mut |line, file, there| places.push((line, file.to_owned(), there)));
@@ -35,7 +39,7 @@ pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()>
     conn.analyse("set_origin").await?;
     let set = [("file", "o.file"), ("fileline", "o.fileline")];
     let update =
-        conn.dialect().update_joined("{enrold_error}", "e", &set, "set_origin o", "e.run = :run AND e.line = o.line");
+        conn.dialect().update_joined("{enrold_error}", "e", &set, "[set_origin] o", "e.run = :run AND e.line = o.line");
     conn.exec(&update, &Params::new().with("run", run)).await?;
     Ok(())
 }

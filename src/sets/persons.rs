@@ -3,10 +3,49 @@
 
 use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
 use crate::sets::Terms;
 use crate::staging::resolve::resolved;
+
+/// What the rows that resolve say, with ids instead of keys; two may say the same.
+const SET_ROW: Table = Table::new(
+    "set_row",
+    &[
+        int("courseid"),
+        int("userid"),
+        int("contextid"),
+        int("roleid"),
+        text("gkey", 255),
+        int("enrolled"),
+        int("status"),
+        int("timestart"),
+        int("timeend"),
+    ],
+)
+.joined_by(&["courseid, userid"]);
+/// What the rows say of each person in a course.
+const SET_PERSON: Table = Table::new(
+    "set_person",
+    &[
+        int("courseid"),
+        int("userid"),
+        int("contextid"),
+        int("enrolled"),
+        int("status"),
+        int("timestart"),
+        int("timeend"),
+    ],
+)
+.joined_by(&["courseid, userid"]);
+/// In which groups the rows name somebody.
+const SET_GROUP: Table = Table::new("set_group", &[int("courseid"), int("userid"), text("gkey", 255)]);
+/// Courses in which nobody loses anything.
+const SET_SPARED_COURSE: Table = Table::new("set_spared_course", &[int("courseid")]).primary("courseid");
+
+const SET_SPARED: Table = Table::new("set_spared", &[int("userid")]).primary("userid");
 
 /// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys, of which
 /// each names one account or course alone: rows that name each pair of keys once name each person `each_once` in a course.
@@ -15,39 +54,37 @@ use crate::staging::resolve::resolved;
 /// # Errors
 /// The engine's.
 pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64], each_once: bool) -> Result<i64, DbError> {
-    for (table, columns) in TABLES {
-        work.conn.temporary(table, columns);
+    for table in [SET_GROUP, SET_SPARED_COURSE] {
+        work.conn.declare(&table);
     }
     rows(work, terms, never).await?;
     persons(work, terms, each_once).await?;
     let params = work.params();
     work.conn
         .exec(
-            "INSERT INTO set_group (courseid, userid, gkey) SELECT DISTINCT r.courseid, r.userid, r.gkey FROM set_row r WHERE r.gkey <> '' AND r.enrolled = 1",
+            "INSERT INTO [set_group] SELECT DISTINCT r.courseid, r.userid, r.gkey FROM [set_row] r WHERE r.gkey <> '' AND r.enrolled = 1",
             &params,
         )
         .await?;
     let spared = spare_users(work, terms).await?;
     spare_courses(work, terms).await?;
-    for (table, _) in TABLES {
-        work.conn.analyse(table).await?;
+    for table in [SET_GROUP, SET_SPARED_COURSE] {
+        work.conn.analyse(table.name).await?;
     }
     Ok(spared)
 }
 
 /// Makes `set_row`: what the rows that resolve say, with ids instead of keys; two may say the same.
 async fn rows(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
-    let columns = "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, roleid BIGINT NOT NULL,
-        gkey VARCHAR(255) NOT NULL, enrolled BIGINT NOT NULL, status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
-    work.conn.temporary_joined("set_row", columns, "courseid, userid");
+    work.conn.declare(&SET_ROW);
     let params = work.params().with("ignore_hidden", i64::from(terms.ignore_hidden));
     let params = resolved(params, never);
     work.conn
         .exec(
-            "INSERT INTO set_row (courseid, userid, contextid, roleid, gkey, enrolled, status, timestart, timeend)
+            "INSERT INTO [set_row]
              SELECT k.courseid, u.userid, k.contextid, l.roleid, l.gkey, 1 - l.other, CASE WHEN l.other = 0 THEN l.status ELSE 1 END,
                     CASE WHEN l.other = 0 THEN l.timestart ELSE 0 END, CASE WHEN l.other = 0 THEN l.timeend ELSE 0 END
-               FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
+               FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_course] k ON k.ckey = l.ckey
                JOIN {course} c ON c.id = k.courseid AND (c.visible = 1 OR :ignore_hidden = 0) WHERE :resolved",
             &params,
         )
@@ -61,37 +98,29 @@ async fn persons(work: &mut Work<'_>, terms: &Terms, each_once: bool) -> Result<
     let params = work.params();
     // Who is back is looked up by an index, which a view has not.
     if work.conn.dialect() == Dialect::Postgres && !terms.waits() {
-        let twice = "SELECT COUNT(*) FROM (SELECT 1 FROM set_row r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
+        let twice = "SELECT COUNT(*) FROM (SELECT 1 FROM [set_row] r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
         if each_once || work.conn.number(twice, &params).await? == 0 {
-            let columns = "courseid, userid, contextid, enrolled, status, timestart, timeend";
-            return work.conn.temporary_view("set_person", &format!("SELECT {columns} FROM set_row")).await;
+            let select = format!("SELECT {} FROM [set_row]", SET_PERSON.columns());
+            return work.conn.temporary_view(&SET_PERSON, &select).await;
         }
     }
-    let columns =
-        "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, contextid BIGINT NOT NULL, enrolled BIGINT NOT NULL,
-        status BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL";
-    work.conn.temporary_joined("set_person", columns, "courseid, userid");
+    work.conn.declare(&SET_PERSON);
     work.conn
         .exec(
-            "INSERT INTO set_person (courseid, userid, contextid, enrolled, status, timestart, timeend)
+            "INSERT INTO [set_person]
              SELECT r.courseid, r.userid, MIN(r.contextid), MAX(r.enrolled), MIN(r.status),
                     COALESCE(MIN(CASE WHEN r.enrolled = 1 THEN r.timestart END), 0),
                     CASE WHEN MIN(CASE WHEN r.enrolled = 1 THEN r.timeend END) = 0 THEN 0
                          ELSE COALESCE(MAX(CASE WHEN r.enrolled = 1 THEN r.timeend END), 0) END
-               FROM set_row r GROUP BY r.courseid, r.userid",
+               FROM [set_row] r GROUP BY r.courseid, r.userid",
             &params,
         )
         .await?;
     if terms.waits() {
-        work.conn.index_joined("set_person", "courseid, userid").await?;
+        work.conn.index_joined(&SET_PERSON, "courseid, userid").await?;
     }
     work.conn.analyse("set_person").await
 }
-
-const TABLES: [(&str, &str); 2] = [
-    ("set_group", "courseid BIGINT NOT NULL, userid BIGINT NOT NULL, gkey VARCHAR(255) NOT NULL"),
-    ("set_spared_course", "courseid BIGINT NOT NULL PRIMARY KEY"),
-];
 
 /// Who loses nothing by this set, in `set_spared`: protected accounts, and whoever a key may mean that names nobody or several;
 /// gives their number.
@@ -99,7 +128,7 @@ const TABLES: [(&str, &str); 2] = [
 /// # Errors
 /// The engine's.
 pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<i64, DbError> {
-    work.conn.temporary("set_spared", "userid BIGINT NOT NULL PRIMARY KEY");
+    work.conn.declare(&SET_SPARED);
     let mut ids = work.site.protected(terms.protect_admins);
     ids.retain(|id| *id > 0);
     let column = match terms.keys.user {
@@ -123,12 +152,12 @@ pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<i64, DbEr
     let spared = work
         .conn
         .exec(
-            "INSERT INTO set_spared (userid)
+            "INSERT INTO [set_spared]
              SELECT a.id FROM {user} a WHERE a.id IN (:ids) OR a.username IN (:names)
              UNION
-             SELECT a.id FROM {user} a JOIN stage_user u ON u.found <> 1 AND LOWER(u.ukey) = :field WHERE a.deleted = 0
+             SELECT a.id FROM {user} a JOIN [stage_user] u ON u.found <> 1 AND LOWER(u.ukey) = :field WHERE a.deleted = 0
              UNION
-             SELECT a.id FROM {user} a JOIN set_unread n ON n.ukey = :field WHERE a.deleted = 0",
+             SELECT a.id FROM {user} a JOIN [set_unread] n ON n.ukey = :field WHERE a.deleted = 0",
             &params,
         )
         .await?;
@@ -146,8 +175,8 @@ async fn spare_courses(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError
     let params = work.params().fragment("field", field);
     work.conn
         .exec(
-            "INSERT INTO set_spared_course (courseid)
-             SELECT DISTINCT a.id FROM {course} a JOIN stage_course k ON k.found <> 1 AND LOWER(k.ckey) = :field",
+            "INSERT INTO [set_spared_course]
+             SELECT DISTINCT a.id FROM {course} a JOIN [stage_course] k ON k.found <> 1 AND LOWER(k.ckey) = :field",
             &params,
         )
         .await

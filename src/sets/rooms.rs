@@ -2,11 +2,18 @@
 //! without such a value. It must not refuse a row; that is done where rows are read.
 
 use crate::change::work::Work;
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{Bulk, DbError, Field, Params};
 use crate::moodle::room::Room;
 use crate::problem::{Code, shown};
 use crate::sets::Terms;
 use crate::staging::resolve::{KEY_WIDTH, resolved};
+
+/// Rows that are applied without a value, with what is reported of each.
+const SET_INCOMPLETE: Table =
+    Table::new("set_incomplete", &[int("line"), text("code", 40), text("value", 255), text("hint", 255)])
+        .primary("line");
 
 /// The rooms of the columns that values of a row go to.
 #[derive(Clone, Copy, Debug)]
@@ -61,9 +68,8 @@ pub struct Incomplete {
 impl Incomplete {
     /// Makes the table `set_incomplete`.
     pub fn open(work: &mut Work<'_>) -> Self {
-        let columns = "line BIGINT NOT NULL PRIMARY KEY, code VARCHAR(40) NOT NULL, value VARCHAR(255) NOT NULL, hint VARCHAR(255) NOT NULL";
-        work.conn.temporary("set_incomplete", columns);
-        Self { rows: Bulk::new(work.conn.dialect(), "set_incomplete", "line, code, value, hint"), any: false }
+        work.conn.declare(&SET_INCOMPLETE);
+        Self { rows: Bulk::into(work.conn.dialect(), &SET_INCOMPLETE), any: false }
     }
 
     /// Adds a row.
@@ -92,7 +98,7 @@ impl Incomplete {
 /// # Errors
 /// The engine's.
 pub async fn tell(work: &mut Work<'_>) -> Result<(), DbError> {
-    let select = "SELECT t.line, t.code, t.value, t.hint FROM set_incomplete t
+    let select = "SELECT t.line, t.code, t.value, t.hint FROM [set_incomplete] t
         WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = t.line)";
     let params = work.params();
     work.tell_problems(select, params).await.map(|_| ())
@@ -104,10 +110,10 @@ pub async fn tell(work: &mut Work<'_>) -> Result<(), DbError> {
 /// The engine's.
 pub async fn keep_groups(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
     let sql = work.conn.dialect().insert_absent(
-        "set_ungrouped",
-        "userid, courseid",
-        "SELECT DISTINCT u.userid, k.courseid FROM set_incomplete t JOIN stage_line l ON l.line = t.line
-            JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey WHERE :resolved",
+        "[set_ungrouped]",
+        "",
+        "SELECT DISTINCT u.userid, k.courseid FROM [set_incomplete] t JOIN [stage_line] l ON l.line = t.line
+            JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_course] k ON k.ckey = l.ckey WHERE :resolved",
     );
     work.conn.exec(&sql, &resolved(Params::new(), never)).await.map(|_| ())
 }

@@ -5,6 +5,8 @@ use std::io::BufReader;
 
 use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
+use crate::db::Table;
+use crate::db::table::text;
 use crate::db::{Bulk, DbError, Field};
 use crate::disk::RegularFile;
 use crate::files::times::{self, Bound};
@@ -16,7 +18,11 @@ use crate::sets::SetOrder;
 use crate::sets::Terms;
 use crate::sets::rooms::{Incomplete, LeftOut, Rooms};
 use crate::source::SetProblem;
+use crate::staging::lines::SET_LINES;
 use crate::staging::resolve::{KEY_WIDTH, fits};
+
+/// User keys of rows that cannot be used.
+const SET_UNREAD: Table = Table::new("set_unread", &[text("ukey", KEY_WIDTH)]);
 
 /// Problems of rows that are not in the snapshot have no line of it: their keys count up from here, below all others.
 const UNREAD_LINES: i64 = -2_000_000_000_000;
@@ -267,20 +273,16 @@ struct Stage {
 
 impl Stage {
     async fn open(work: &mut Work<'_>, header: &Header) -> Result<Self, DbError> {
-        let definition =
-            "line BIGINT NOT NULL, ukey VARCHAR(255) NOT NULL, ckey VARCHAR(255) NOT NULL, roleid BIGINT NOT NULL,
-             gkey VARCHAR(255) DEFAULT '' NOT NULL, other SMALLINT DEFAULT 0 NOT NULL, status BIGINT DEFAULT 0 NOT NULL,
-             timestart BIGINT DEFAULT 0 NOT NULL, timeend BIGINT DEFAULT 0 NOT NULL";
-        work.conn.temporary("stage_line", definition);
-        work.conn.temporary("set_unread", &format!("ukey VARCHAR({KEY_WIDTH}) NOT NULL"));
+        work.conn.declare(&SET_LINES);
+        work.conn.declare(&SET_UNREAD);
         let dialect = work.conn.dialect();
         let details: &[&str] = if header.has_details() { &DETAILS } else { &[] };
         let columns = [&PLAIN, details].concat();
         Ok(Self {
-            lines: Bulk::new(dialect, "stage_line", &columns.join(", ")),
+            lines: Bulk::into_some(dialect, &SET_LINES, &columns),
             width: columns.len(),
             errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
-            unread: Bulk::new(dialect, "set_unread", "ukey"),
+            unread: Bulk::into(dialect, &SET_UNREAD),
             incomplete: Incomplete::open(work),
             failed: 0,
             run: work.run,

@@ -2,6 +2,7 @@
 //! It must not know what becomes of a row.
 
 mod allowed;
+pub mod lines;
 pub mod resolve;
 
 pub use allowed::AllowedRoles;

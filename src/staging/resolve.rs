@@ -3,11 +3,28 @@
 
 use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{DbError, Params};
 use crate::files::CELL_LIMIT;
 use crate::moodle::room::Room;
 use crate::moodle::site::id_list;
 use crate::problem::Code;
+
+const STAGE_USER: Table =
+    Table::new("stage_user", &[text("ukey", 255), int("userid").or_null(), int("found")]).primary("ukey");
+const STAGE_MAIL: Table = Table::new("stage_mail", &[text("mail", 255), int("id")]).primary("mail, id");
+const STAGE_COURSE: Table = Table::new(
+    "stage_course",
+    &[
+        text("ckey", 255),
+        int("courseid").or_null(),
+        int("contextid").or_null(),
+        int("category").or_null(),
+        int("found"),
+    ],
+)
+.primary("ckey");
 
 /// The widest key that any Moodle column can hold, in characters.
 pub const KEY_WIDTH: usize = CELL_LIMIT;
@@ -73,13 +90,13 @@ pub async fn keys(work: &mut Work<'_>, keys: Keys) -> Result<(), DbError> {
 /// # Errors
 /// The engine's.
 pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
-    work.conn.temporary("stage_user", "ukey VARCHAR(255) NOT NULL PRIMARY KEY, userid BIGINT, found BIGINT NOT NULL");
+    work.conn.declare(&STAGE_USER);
     let exact = |column: &str| work.conn.exact("user", column, "k.ukey");
     let (table, on) = match key {
         UserKey::Username => ("{user}", format!("{} AND u.mnethostid = :host AND u.deleted = 0", exact("u.username"))),
         UserKey::Idnumber => ("{user}", format!("{} AND u.idnumber <> '' AND u.deleted = 0", exact("u.idnumber"))),
         UserKey::Id => ("{user}", format!("u.id = {} AND u.deleted = 0", work.conn.dialect().to_int("k.ukey"))),
-        UserKey::Email => ("stage_mail", "u.mail = k.ukey".to_owned()),
+        UserKey::Email => ("[stage_mail]", "u.mail = k.ukey".to_owned()),
     };
     if key == UserKey::Email {
         stage_mails(work).await?;
@@ -87,8 +104,8 @@ pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
     let params = work.params().with("host", work.site.local_host()).fragment("accounts", table).fragment("same", on);
     work.conn
         .exec(
-            "INSERT INTO stage_user (ukey, userid, found)
-             SELECT k.ukey, MIN(u.id), COUNT(u.id) FROM (SELECT DISTINCT ukey FROM stage_line) k LEFT JOIN :accounts u ON :same GROUP BY k.ukey",
+            "INSERT INTO [stage_user]
+             SELECT k.ukey, MIN(u.id), COUNT(u.id) FROM (SELECT DISTINCT ukey FROM [stage_line]) k LEFT JOIN :accounts u ON :same GROUP BY k.ukey",
             &params,
         )
         .await?;
@@ -97,10 +114,10 @@ pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
 
 /// Addresses are compared without case, which no index of Moodle helps on every engine: one pass over the accounts.
 async fn stage_mails(work: &mut Work<'_>) -> Result<(), DbError> {
-    work.conn.temporary("stage_mail", "mail VARCHAR(255) NOT NULL, id BIGINT NOT NULL, PRIMARY KEY (mail, id)");
+    work.conn.declare(&STAGE_MAIL);
     work.conn
         .exec(
-            "INSERT INTO stage_mail (mail, id) SELECT LOWER(u.email), u.id FROM {user} u WHERE u.deleted = 0 AND u.email <> ''",
+            "INSERT INTO [stage_mail] SELECT LOWER(u.email), u.id FROM {user} u WHERE u.deleted = 0 AND u.email <> ''",
             &Params::new(),
         )
         .await?;
@@ -108,11 +125,7 @@ async fn stage_mails(work: &mut Work<'_>) -> Result<(), DbError> {
 }
 
 async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
-    work.conn
-        .temporary(
-            "stage_course",
-            "ckey VARCHAR(255) NOT NULL PRIMARY KEY, courseid BIGINT, contextid BIGINT, category BIGINT, found BIGINT NOT NULL",
-        );
+    work.conn.declare(&STAGE_COURSE);
     let on = match key {
         CourseKey::Shortname => work.conn.exact("course", "u.shortname", "k.ckey"),
         CourseKey::Idnumber => format!("{} AND u.idnumber <> ''", work.conn.exact("course", "u.idnumber", "k.ckey")),
@@ -121,8 +134,8 @@ async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
     let params = work.params().fragment("same", on);
     work.conn
         .exec(
-            "INSERT INTO stage_course (ckey, courseid, contextid, category, found)
-             SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id) FROM (SELECT DISTINCT ckey FROM stage_line) k
+            "INSERT INTO [stage_course]
+             SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id) FROM (SELECT DISTINCT ckey FROM [stage_line]) k
                LEFT JOIN {course} u ON :same LEFT JOIN {context} x ON x.contextlevel = 50 AND x.instanceid = u.id
               GROUP BY k.ckey",
             &params,
@@ -158,9 +171,9 @@ pub async fn refuse_unresolved(
                     CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount
                          WHEN u.userid IN (:protected) THEN :userkey
                          WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursecount ELSE l.ckey END AS hint
-               FROM stage_line l JOIN stage_user u ON u.ukey = l.ukey JOIN stage_course k ON k.ckey = l.ckey
-              WHERE NOT (:resolved) AND (EXISTS (SELECT 1 FROM stage_user u WHERE NOT (:known_user))
-                    OR EXISTS (SELECT 1 FROM stage_course k WHERE NOT (:known_course)))",
+               FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_course] k ON k.ckey = l.ckey
+              WHERE NOT (:resolved) AND (EXISTS (SELECT 1 FROM [stage_user] u WHERE NOT (:known_user))
+                    OR EXISTS (SELECT 1 FROM [stage_course] k WHERE NOT (:known_course)))",
             params,
         )
         .await

@@ -3,7 +3,42 @@
 
 use crate::change::courses::LINES;
 use crate::change::work::Work;
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{Conn, DbError, Params};
+
+const COURSE_ROW: Table = Table::new(
+    "course_row",
+    &[
+        int("line"),
+        text("fullname", 1333),
+        text("shortname", 255),
+        text("idnumber", 255),
+        text("ckey", 255),
+        int("category"),
+        int("chosen"),
+        text("verdict", 40),
+    ],
+)
+.primary("line");
+const STAGE_CATEGORY: Table =
+    Table::new("stage_category", &[text("ckey", 255), int("category").or_null(), int("found")]).primary("ckey");
+const MADE_COURSE: Table = Table::new(
+    "made_course",
+    &[
+        int("n"),
+        int("line"),
+        text("fullname", 1333),
+        text("shortname", 255),
+        text("idnumber", 255),
+        int("category"),
+        text("parentpath", 255),
+        int("parentdepth"),
+        int("courseid"),
+        int("contextid"),
+    ],
+)
+.primary("n");
 
 /// Finds the category of each row and a verdict: empty for a row that becomes a course, `exists`, `same` as another row, or
 /// the code of what is wrong. Gives how many rows are told.
@@ -13,11 +48,7 @@ use crate::db::{Conn, DbError, Params};
 pub(super) async fn rows(work: &mut Work<'_>, by_idnumber: bool, fallback: i64) -> Result<u64, DbError> {
     categories(work, by_idnumber).await?;
     let conn = &mut *work.conn;
-    conn.temporary(
-        "course_row",
-        "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(1333) NOT NULL, shortname VARCHAR(255) NOT NULL, idnumber VARCHAR(255) NOT NULL,
-         ckey VARCHAR(255) NOT NULL, category BIGINT NOT NULL, chosen BIGINT NOT NULL, verdict VARCHAR(40) NOT NULL",
-    );
+    conn.declare(&COURSE_ROW);
     let params = unstorable(conn, Params::new(), "n")
         .with("fallback", fallback)
         .fragment("same", conn.exact("course", "c.shortname", "n.shortname"))
@@ -40,7 +71,7 @@ const JUDGED: &str = "SELECT n.line, n.fullname, n.shortname, n.idnumber, n.cate
              WHEN n.idnumber <> '' AND EXISTS (SELECT 1 FROM {course} c WHERE :alike_number) THEN 'course-idnumber-taken'
              WHEN :unstorable_name OR :unstorable_full OR :unstorable_number THEN 'value-charset'
              WHEN k.found > 1 THEN 'category-ambiguous' WHEN x.id IS NULL THEN 'category-unknown' ELSE '' END AS verdict
-   FROM new_course n LEFT JOIN stage_category k ON k.ckey = n.category
+   FROM [new_course] n LEFT JOIN [stage_category] k ON k.ckey = n.category
    LEFT JOIN {context} x ON x.contextlevel = 40 AND x.path IS NOT NULL
         AND x.instanceid = CASE WHEN n.category = '' THEN :fallback ELSE k.category END";
 
@@ -56,7 +87,7 @@ const NAMED: &str =
            FROM (:judged) a) t";
 
 /// And of those with one idnumber.
-const ROWS: &str = "INSERT INTO course_row (line, fullname, shortname, idnumber, ckey, category, chosen, verdict)
+const ROWS: &str = "INSERT INTO [course_row]
     SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, CASE WHEN t.verdict = '' THEN t.first_line ELSE t.chosen END,
            CASE WHEN t.verdict = '' AND t.idnumber <> '' AND t.line <> t.first_line THEN 'course-twice' ELSE t.verdict END
       FROM (SELECT b.*, FIRST_VALUE(b.line) OVER (:by_number ORDER BY b.line DESC) AS first_line FROM (:named) b) t";
@@ -74,14 +105,14 @@ fn unstorable(conn: &Conn, params: Params, alias: &str) -> Params {
 
 async fn categories(work: &mut Work<'_>, by_idnumber: bool) -> Result<(), DbError> {
     let conn = &mut *work.conn;
-    conn.temporary("stage_category", "ckey VARCHAR(255) NOT NULL PRIMARY KEY, category BIGINT, found BIGINT NOT NULL");
+    conn.declare(&STAGE_CATEGORY);
     let same = match by_idnumber {
         true => conn.exact("course_categories", "c.idnumber", "k.ckey"),
         false => format!("{} = k.ckey", conn.dialect().to_text("c.id")),
     };
     conn.exec(
-        "INSERT INTO stage_category (ckey, category, found)
-         SELECT k.ckey, MIN(c.id), COUNT(c.id) FROM (SELECT DISTINCT n.category AS ckey FROM new_course n WHERE n.category <> '') k
+        "INSERT INTO [stage_category]
+         SELECT k.ckey, MIN(c.id), COUNT(c.id) FROM (SELECT DISTINCT n.category AS ckey FROM [new_course] n WHERE n.category <> '') k
            LEFT JOIN {course_categories} c ON :same GROUP BY k.ckey",
         &Params::new().fragment("same", same),
     )
@@ -103,7 +134,7 @@ async fn tell(work: &mut Work<'_>) -> Result<u64, DbError> {
                                                                     ELSE 'course.idnumber' END
                                    WHEN 'course-shortname-taken' THEN :existing WHEN 'course-idnumber-taken' THEN r.idnumber
                                    WHEN 'course-twice' THEN :chosen ELSE r.ckey END AS hint
-               FROM course_row r WHERE r.verdict NOT IN ('', 'exists', 'same')",
+               FROM [course_row] r WHERE r.verdict NOT IN ('', 'exists', 'same')",
             params,
         )
         .await
@@ -115,17 +146,12 @@ async fn tell(work: &mut Work<'_>) -> Result<u64, DbError> {
 /// The engine's.
 pub(super) async fn made(work: &mut Work<'_>) -> Result<u64, DbError> {
     let conn = &mut *work.conn;
-    conn.temporary(
-        "made_course",
-        "n BIGINT NOT NULL PRIMARY KEY, line BIGINT NOT NULL, fullname VARCHAR(1333) NOT NULL, shortname VARCHAR(255) NOT NULL,
-         idnumber VARCHAR(255) NOT NULL, category BIGINT NOT NULL, parentpath VARCHAR(255) NOT NULL, parentdepth BIGINT NOT NULL,
-         courseid BIGINT NOT NULL, contextid BIGINT NOT NULL",
-    );
+    conn.declare(&MADE_COURSE);
     let made = conn
         .exec(
-            "INSERT INTO made_course (n, line, fullname, shortname, idnumber, category, parentpath, parentdepth, courseid, contextid)
+            "INSERT INTO [made_course]
              SELECT ROW_NUMBER() OVER (ORDER BY r.line), r.line, r.fullname, r.shortname, r.idnumber, r.category, k.path, k.depth, 0, 0
-               FROM course_row r JOIN {context} k ON k.contextlevel = 40 AND k.instanceid = r.category
+               FROM [course_row] r JOIN {context} k ON k.contextlevel = 40 AND k.instanceid = r.category
               WHERE r.verdict = ''",
             &Params::new(),
         )
@@ -139,6 +165,6 @@ pub(super) async fn made(work: &mut Work<'_>) -> Result<u64, DbError> {
 /// # Errors
 /// The engine's.
 pub(super) async fn without_category(work: &mut Work<'_>) -> Result<bool, DbError> {
-    let sql = "SELECT COUNT(*) FROM course_row r WHERE r.verdict = '' AND r.ckey = ''";
+    let sql = "SELECT COUNT(*) FROM [course_row] r WHERE r.verdict = '' AND r.ckey = ''";
     Ok(work.conn.number(sql, &Params::new()).await? > 0)
 }

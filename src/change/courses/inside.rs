@@ -4,25 +4,31 @@
 use crate::change::courses::{Columns, Template, shows_sections};
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
+use crate::db::Table;
+use crate::db::table::{int, long_text, text};
 use crate::db::{Bulk, DbError, Field};
 use crate::moodle::course::{self, FirstMethod};
+
+const COURSE_OPTION: Table =
+    Table::new("course_option", &[text("name", 100), long_text("value").or_null()]).primary("name");
+const COURSE_NUMBER: Table = Table::new("course_number", &[int("section")]).primary("section");
 
 /// Writes the options of the courses' formats: the template's, or the site's defaults.
 ///
 /// # Errors
 /// The engine's.
 pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
-    work.conn.temporary("course_option", "name VARCHAR(100) NOT NULL PRIMARY KEY, value TEXT");
+    work.conn.declare(&COURSE_OPTION);
     let params = work.params().fragment("sections", shows_sections());
     let of_format = match template {
         Some(template) => {
-            let lent = "INSERT INTO course_option (name, value) SELECT o.name, MAX(o.value) FROM {course_format_options} o
+            let lent = "INSERT INTO [course_option] SELECT o.name, MAX(o.value) FROM {course_format_options} o
                   JOIN {course} c ON c.id = o.courseid AND c.format = o.format WHERE o.courseid = :template AND o.sectionid = 0 GROUP BY o.name";
             work.conn.exec(lent, &params.clone().with("template", template.id)).await?;
             "1 = 1"
         }
         None => {
-            let mut bulk = Bulk::new(work.conn.dialect(), "course_option", "name, value");
+            let mut bulk = Bulk::into(work.conn.dialect(), &COURSE_OPTION);
             for (name, value) in course::default_options(work.site) {
                 bulk.push(work.conn, &[Field::Text(name), Field::Text(&value.to_string())]).await?;
             }
@@ -32,7 +38,7 @@ pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Te
     };
     let place = Place { wave, rank: kinds::OPTION };
     let row = work.conn.dialect().json_row("o", &["name".to_owned(), "value".to_owned()]);
-    let wanted = "FROM made_course t JOIN {course} c ON c.id = t.courseid JOIN course_option o ON :of_format";
+    let wanted = "FROM [made_course] t JOIN {course} c ON c.id = t.courseid JOIN [course_option] o ON :of_format";
     let params = params.fragment("of_format", of_format).fragment("wanted", wanted).fragment("row", row);
     let planned = work
         .journal(
@@ -59,8 +65,8 @@ pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Te
 /// The engine's.
 pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
     let last = template.map_or_else(|| course::default_sections(work.site), |template| template.sections);
-    work.conn.temporary("course_number", "section BIGINT NOT NULL PRIMARY KEY");
-    let mut bulk = Bulk::new(work.conn.dialect(), "course_number", "section");
+    work.conn.declare(&COURSE_NUMBER);
+    let mut bulk = Bulk::into(work.conn.dialect(), &COURSE_NUMBER);
     for section in 0..=last {
         bulk.push(work.conn, &[Field::Int(section)]).await?;
     }
@@ -71,7 +77,7 @@ pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&T
             place,
             "line, courseid, contextid, itemid",
             "planned.courseid, planned.itemid",
-            "SELECT t.line, t.courseid, t.contextid, s.section AS itemid FROM made_course t CROSS JOIN course_number s",
+            "SELECT t.line, t.courseid, t.contextid, s.section AS itemid FROM [made_course] t CROSS JOIN [course_number] s",
             work.params(),
         )
         .await?;
@@ -103,7 +109,7 @@ async fn method(work: &mut Work<'_>, place: Place, first: FirstMethod) -> Result
             place,
             "line, courseid, contextid, component",
             "planned.courseid",
-            "SELECT t.line, t.courseid, t.contextid, :method AS component FROM made_course t",
+            "SELECT t.line, t.courseid, t.contextid, :method AS component FROM [made_course] t",
             work.params().with("method", first.method),
         )
         .await?;

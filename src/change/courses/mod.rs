@@ -9,10 +9,19 @@ mod rows;
 use chrono_tz::Tz;
 
 use crate::change::work::Work;
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{DbError, Params, Value};
 use crate::moodle::course::SECTION_FORMATS;
 use crate::outcome::Note;
 use crate::outcome::RunResult;
+
+/// The rows that describe courses: their lines, three names that fit into Moodle's columns, the category as the row names it.
+pub const NEW_COURSE: Table = Table::new(
+    "new_course",
+    &[int("line"), text("fullname", 1333), text("shortname", 255), text("idnumber", 255), text("category", 255)],
+)
+.primary("line");
 
 /// The columns of `new_course`.
 pub const COLUMNS: &str = "line, fullname, shortname, idnumber, category";
@@ -37,10 +46,7 @@ pub struct NewCourses {
 /// Makes the empty table `new_course` of the rows: their lines, three names that fit into Moodle's columns, of which the
 /// full and the short one are not empty, and the category as the row names it, empty for none.
 pub fn stage(work: &mut Work<'_>) {
-    let definition =
-        "line BIGINT NOT NULL PRIMARY KEY, fullname VARCHAR(1333) NOT NULL, shortname VARCHAR(255) NOT NULL,
-         idnumber VARCHAR(255) NOT NULL, category VARCHAR(255) NOT NULL";
-    work.conn.temporary("new_course", definition);
+    work.conn.declare(&NEW_COURSE);
 }
 
 /// Makes the courses of `new_course` that the site lacks (spec database 8), and gives how many rows are refused. A row whose
@@ -50,7 +56,7 @@ pub fn stage(work: &mut Work<'_>) {
 /// # Errors
 /// The engine's.
 pub async fn create(work: &mut Work<'_>, settings: &NewCourses) -> RunResult<u64> {
-    if work.conn.number("SELECT COUNT(*) FROM new_course", &Params::new()).await? == 0 {
+    if work.conn.number("SELECT COUNT(*) FROM [new_course]", &Params::new()).await? == 0 {
         return Ok(0);
     }
     let fallback = fallback(work, settings.default_category).await?;

@@ -4,6 +4,12 @@
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::db::DbError;
+use crate::db::Table;
+use crate::db::table::int;
+
+const COURSE_ORDER: Table =
+    Table::new("course_order", &[int("courseid"), int("contextid"), int("before_run"), int("place"), int("is_new")])
+        .primary("courseid");
 
 /// Numbers the courses of the categories that have new ones.
 ///
@@ -11,21 +17,18 @@ use crate::db::DbError;
 /// The engine's.
 pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let conn = &mut *work.conn;
-    conn.temporary(
-        "course_order",
-        "courseid BIGINT NOT NULL PRIMARY KEY, contextid BIGINT NOT NULL, before_run BIGINT NOT NULL, place BIGINT NOT NULL, is_new BIGINT NOT NULL",
-    );
+    conn.declare(&COURSE_ORDER);
     let params = work.params();
     work.conn
         .exec(
-            "INSERT INTO course_order (courseid, contextid, before_run, place, is_new)
+            "INSERT INTO [course_order]
              SELECT c.id, x.id, c.sortorder, k.sortorder + ROW_NUMBER() OVER
                         (PARTITION BY c.category ORDER BY CASE WHEN t.n IS NULL THEN 1 ELSE 0 END, t.n DESC, c.sortorder, c.id),
                     CASE WHEN t.n IS NULL THEN 0 ELSE 1 END
-               FROM (SELECT DISTINCT m.category FROM made_course m) d
+               FROM (SELECT DISTINCT m.category FROM [made_course] m) d
                JOIN {course_categories} k ON k.id = d.category JOIN {course} c ON c.category = k.id
                JOIN {context} x ON x.contextlevel = 50 AND x.instanceid = c.id
-               LEFT JOIN made_course t ON t.courseid = c.id",
+               LEFT JOIN [made_course] t ON t.courseid = c.id",
             &params,
         )
         .await?;
@@ -37,7 +40,7 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
             "line, courseid, contextid, targetid, status, oldstatus",
             "planned.courseid",
             "SELECT 0 AS line, o.courseid, o.contextid, o.courseid AS targetid, o.place AS status, o.before_run AS oldstatus
-               FROM course_order o WHERE o.is_new = 0 AND o.place <> o.before_run",
+               FROM [course_order] o WHERE o.is_new = 0 AND o.place <> o.before_run",
             params.clone(),
         )
         .await?;
@@ -45,7 +48,7 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
         let condition = format!(
             "x.id = o.courseid AND x.sortorder = o.before_run AND o.place <> o.before_run AND o.is_new = {is_new}"
         );
-        work.conn.dialect().update_joined("{course}", "x", &[("sortorder", "o.place")], "course_order o", &condition)
+        work.conn.dialect().update_joined("{course}", "x", &[("sortorder", "o.place")], "[course_order] o", &condition)
     };
     let (new, known) = (update("1"), update("0"));
     work.conn.exec(&new, &params).await?;
@@ -72,7 +75,7 @@ pub(super) async fn count(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
             "line, courseid, contextid, targetid, status, oldstatus",
             "planned.targetid",
             "SELECT 0 AS line, 0 AS courseid, x.id AS contextid, t.id AS targetid, t.now_there AS status, t.coursecount AS oldstatus
-               FROM (SELECT k.id, k.coursecount, COUNT(*) AS now_there FROM (SELECT DISTINCT m.category FROM made_course m) d
+               FROM (SELECT k.id, k.coursecount, COUNT(*) AS now_there FROM (SELECT DISTINCT m.category FROM [made_course] m) d
                        JOIN {course_categories} k ON k.id = d.category JOIN {course} c ON c.category = k.id GROUP BY k.id, k.coursecount) t
                JOIN {context} x ON x.contextlevel = 40 AND x.instanceid = t.id WHERE t.now_there <> t.coursecount",
             params.clone(),

@@ -29,7 +29,7 @@ pub(super) async fn make(
             place,
             "line, itemid, oldrow",
             "planned.n",
-            "SELECT t.line, t.n, t.category AS itemid, :row AS oldrow FROM made_course t",
+            "SELECT t.line, t.n, t.category AS itemid, :row AS oldrow FROM [made_course] t",
             work.params().fragment("row", row),
         )
         .await?;
@@ -57,7 +57,7 @@ async fn insert(work: &mut Work<'_>, zone: Tz, template: Option<&Template>) -> R
         .exec(
             "INSERT INTO {course} (category, sortorder, fullname, shortname, idnumber, timecreated, timemodified, cacherev, :names)
              SELECT t.category, 0, t.fullname, t.shortname, t.idnumber, :now, :now, :now, :values
-               FROM made_course t LEFT JOIN {course} p ON p.id = :template
+               FROM [made_course] t LEFT JOIN {course} p ON p.id = :template
               WHERE NOT EXISTS (SELECT 1 FROM {course} c WHERE :alike_name)
                 AND (t.idnumber = '' OR NOT EXISTS (SELECT 1 FROM {course} c WHERE :alike_number))
                 AND EXISTS (SELECT 1 FROM {course_categories} k WHERE k.id = t.category)
@@ -67,7 +67,7 @@ async fn insert(work: &mut Work<'_>, zone: Tz, template: Option<&Template>) -> R
         .await?;
     work.conn
         .exec(
-            "UPDATE made_course SET courseid = COALESCE((SELECT MAX(c.id) FROM {course} c WHERE c.id > :before AND :same), 0)",
+            "UPDATE [made_course] SET courseid = COALESCE((SELECT MAX(c.id) FROM {course} c WHERE c.id > :before AND :same), 0)",
             &params,
         )
         .await
@@ -90,15 +90,15 @@ async fn set_aside(work: &mut Work<'_>, place: Place) -> Result<u64, DbError> {
     let params = work.at(place).with("lines", LINES);
     let overtaken = work
         .tell_problems(
-            "SELECT :lines + t.line AS line, 'overtaken' AS code, t.shortname AS value, '' AS hint FROM made_course t WHERE t.courseid = 0",
+            "SELECT :lines + t.line AS line, 'overtaken' AS code, t.shortname AS value, '' AS hint FROM [made_course] t WHERE t.courseid = 0",
             params.clone(),
         )
         .await?;
     if overtaken > 0 {
         let forgotten = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here
-            AND NOT EXISTS (SELECT 1 FROM made_course t WHERE t.n = c.seq - :from AND t.courseid > 0)";
+            AND NOT EXISTS (SELECT 1 FROM [made_course] t WHERE t.n = c.seq - :from AND t.courseid > 0)";
         work.conn.exec(forgotten, &params).await?;
-        work.conn.exec("DELETE FROM made_course WHERE courseid = 0", &params).await?;
+        work.conn.exec("DELETE FROM [made_course] WHERE courseid = 0", &params).await?;
     }
     Ok(overtaken)
 }
@@ -110,14 +110,14 @@ async fn contexts(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             place,
             "line, courseid",
             "planned.courseid",
-            "SELECT t.line, t.courseid FROM made_course t",
+            "SELECT t.line, t.courseid FROM [made_course] t",
             work.params(),
         )
         .await?;
     let sql = work.conn.dialect().insert_absent(
         "{context}",
         "contextlevel, instanceid, depth",
-        "SELECT 50, t.courseid, t.parentdepth + 1 FROM made_course t WHERE t.courseid > 0 ORDER BY t.n",
+        "SELECT 50, t.courseid, t.parentdepth + 1 FROM [made_course] t WHERE t.courseid > 0 ORDER BY t.n",
     );
     let params = work.at(place);
     let applied = work.conn.exec(&sql, &params).await? as i64;
@@ -127,20 +127,20 @@ async fn contexts(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
         "{context}",
         "x",
         &[("path", &path)],
-        "made_course t",
+        "[made_course] t",
         "x.contextlevel = 50 AND x.instanceid = t.courseid AND x.path IS NULL",
     );
     work.conn.exec(&update, &params).await?;
     work.conn
         .exec(
-            "UPDATE made_course SET contextid =
+            "UPDATE [made_course] SET contextid =
                 COALESCE((SELECT x.id FROM {context} x WHERE x.contextlevel = 50 AND x.instanceid = made_course.courseid), 0)",
             &params,
         )
         .await?;
     work.conn
         .exec(
-            "UPDATE {enrold_change} AS c SET contextid = (SELECT t.contextid FROM made_course t WHERE t.courseid = c.courseid) WHERE :here",
+            "UPDATE {enrold_change} AS c SET contextid = (SELECT t.contextid FROM [made_course] t WHERE t.courseid = c.courseid) WHERE :here",
             &params,
         )
         .await?;
@@ -150,7 +150,7 @@ async fn contexts(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
 
 /// The journal learns which course each of its rows has become.
 async fn name(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
-    let of = |column: &str| format!("(SELECT t.{column} FROM made_course t WHERE t.n = c.seq - :from)");
+    let of = |column: &str| format!("(SELECT t.{column} FROM [made_course] t WHERE t.n = c.seq - :from)");
     let params = work.at(place).fragment("course", of("courseid")).fragment("context", of("contextid"));
     work.conn
         .exec(

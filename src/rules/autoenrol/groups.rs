@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use md5::{Digest, Md5};
 
 use crate::change::work::Work;
+use crate::db::Table;
+use crate::db::table::{int, text};
 use crate::db::{Bulk, DbError, Field};
 use crate::outcome::RunResult;
 use crate::problem::Code;
@@ -14,6 +16,27 @@ use crate::rules::autoenrol::instance::Instance;
 use crate::rules::autoenrol::matching::tell;
 use crate::rules::autoenrol::name::Naming;
 use crate::rules::availability::Facts;
+
+const NAMED: Table = Table::new("named", &[int("enrolid"), int("evaluation")]).primary("enrolid");
+const MEMBER_NAME: Table =
+    Table::new("member_name", &[int("enrolid"), int("userid"), text("name", 255)]).primary("enrolid, userid");
+const NAME_HASH: Table = Table::new("name_hash", &[text("name", 255), text("hash", 32)]).primary("name");
+const GROUP_WISH: Table = Table::new(
+    "group_wish",
+    &[
+        int("enrolid"),
+        text("name", 255),
+        int("courseid"),
+        int("contextid"),
+        text("idnumber", 100),
+        int("groupid").or_null(),
+    ],
+)
+.primary("enrolid, name");
+const FIRST_WISH: Table =
+    Table::new("first_wish", &[int("courseid"), text("name", 255), text("idnumber", 100)]).primary("courseid, name");
+const GENERATED_GROUP: Table =
+    Table::new("generated_group", &[int("groupid"), int("enrolid")]).primary("groupid, enrolid");
 
 /// Characters of `groups.name`.
 const LONGEST: usize = 254;
@@ -48,25 +71,12 @@ pub async fn name(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance], 
 
 fn tables(work: &mut Work<'_>) {
     let conn = &mut *work.conn;
-    conn.temporary("named", "enrolid BIGINT NOT NULL PRIMARY KEY, evaluation BIGINT NOT NULL");
-    conn.temporary(
-        "member_name",
-        "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, PRIMARY KEY (enrolid, userid)",
-    );
-    conn.temporary("name_hash", "name VARCHAR(255) NOT NULL PRIMARY KEY, hash VARCHAR(32) NOT NULL");
-    conn.temporary(
-        "group_wish",
-        "enrolid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-         idnumber VARCHAR(100) NOT NULL, groupid BIGINT, PRIMARY KEY (enrolid, name)",
-    );
-    conn.temporary(
-        "first_wish",
-        "courseid BIGINT NOT NULL, name VARCHAR(255) NOT NULL, idnumber VARCHAR(100) NOT NULL, PRIMARY KEY (courseid, name)",
-    );
-    conn.temporary(
-        "generated_group",
-        "groupid BIGINT NOT NULL, enrolid BIGINT NOT NULL, PRIMARY KEY (groupid, enrolid)",
-    );
+    conn.declare(&NAMED);
+    conn.declare(&MEMBER_NAME);
+    conn.declare(&NAME_HASH);
+    conn.declare(&GROUP_WISH);
+    conn.declare(&FIRST_WISH);
+    conn.declare(&GENERATED_GROUP);
 }
 
 /// The names of one naming for all its instances; the inner error is a variable that the site has no field for.
@@ -83,19 +93,12 @@ async fn name_members(
     };
     let Some(members) = pass.section("members") else { return Ok(Ok(())) };
     let conn = &mut *work.conn;
-    conn.exec("DELETE FROM named", &params).await?;
+    conn.exec("DELETE FROM [named]", &params).await?;
     let ids = crate::moodle::site::id_list(&instances.iter().map(|instance| instance.id).collect::<Vec<_>>());
     let params = params.fragment("ids", ids).fragment("members", members).fragment("name", name);
-    conn.exec(
-        "INSERT INTO named (enrolid, evaluation) SELECT r.enrolid, r.evaluation FROM ruled r WHERE r.enrolid IN (:ids)",
-        &params,
-    )
-    .await?;
-    conn.exec(
-        "INSERT INTO member_name (enrolid, userid, name) SELECT t.enrolid, t.userid, t.name FROM (:members) t",
-        &params,
-    )
-    .await?;
+    conn.exec("INSERT INTO [named] SELECT r.enrolid, r.evaluation FROM [ruled] r WHERE r.enrolid IN (:ids)", &params)
+        .await?;
+    conn.exec("INSERT INTO [member_name] SELECT t.enrolid, t.userid, t.name FROM (:members) t", &params).await?;
     Ok(Ok(()))
 }
 
@@ -104,8 +107,8 @@ async fn name_members(
 async fn hash(work: &mut Work<'_>) -> Result<(), DbError> {
     let conn = &mut *work.conn;
     let params = crate::db::Params::new();
-    let names = conn.rows("SELECT DISTINCT n.name FROM member_name n WHERE n.name <> ''", &params).await?;
-    let mut bulk = Bulk::new(conn.dialect(), "name_hash", "name, hash");
+    let names = conn.rows("SELECT DISTINCT n.name FROM [member_name] n WHERE n.name <> ''", &params).await?;
+    let mut bulk = Bulk::into(conn.dialect(), &NAME_HASH);
     for name in names.iter().map(|row| row.text(0)).filter(|name| name.chars().count() <= LONGEST) {
         if !conn.can_hold("groups", "name", &name) {
             continue;
@@ -120,7 +123,7 @@ async fn hash(work: &mut Work<'_>) -> Result<(), DbError> {
 /// Instances with names that no group can have, by their length or by a character; their participants get no group and leave none.
 async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(Instance, String)>, DbError> {
     let params = work.params();
-    let sql = "SELECT n.enrolid, COUNT(*) FROM member_name n LEFT JOIN name_hash h ON h.name = n.name
+    let sql = "SELECT n.enrolid, COUNT(*) FROM [member_name] n LEFT JOIN [name_hash] h ON h.name = n.name
         WHERE n.name <> '' AND h.name IS NULL GROUP BY n.enrolid";
     let rows = work.conn.rows(sql, &params).await?;
     let what = |names: i64| match work.conn.unstorable("groups", "name", "''") {
@@ -139,16 +142,16 @@ async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(In
 async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let dialect = work.conn.dialect();
     let params = pass.params(work).fragment("enrolid_text", dialect.to_text("r.enrolid"));
-    known::know(work, "SELECT DISTINCT r.courseid FROM ruled r JOIN (SELECT DISTINCT enrolid FROM member_name) n ON n.enrolid = r.enrolid").await?;
+    known::know(work, "SELECT DISTINCT r.courseid FROM [ruled] r JOIN (SELECT DISTINCT enrolid FROM [member_name]) n ON n.enrolid = r.enrolid").await?;
     let conn = &mut *work.conn;
     for (section, table) in [
-        ("wishes", "group_wish (enrolid, name, courseid, contextid, idnumber, groupid)"),
-        ("generated", "generated_group (groupid, enrolid)"),
+        ("wishes", "group_wish"),
+        ("generated", "generated_group"),
         // Two instances of a course that wish the same new group: the first one makes it.
-        ("firsts", "first_wish (courseid, name, idnumber)"),
+        ("firsts", "first_wish"),
     ] {
         if let Some(select) = pass.section(section) {
-            conn.exec(&format!("INSERT INTO {table} :select"), &params.clone().fragment("select", select)).await?;
+            conn.exec(&format!("INSERT INTO [{table}] :select"), &params.clone().fragment("select", select)).await?;
         }
     }
     conn.analyse("group_wish").await?;

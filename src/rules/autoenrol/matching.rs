@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::change::work::Work;
+use crate::db::Table;
+use crate::db::table::{int, small};
 use crate::db::{Bulk, DbError, Field};
 use crate::outcome::RunResult;
 use crate::problem::Code;
@@ -11,12 +13,33 @@ use crate::reconcile::Pass;
 use crate::rules::autoenrol::instance::{self, Instance};
 use crate::rules::availability::{Facts, Predicate, Tree, read};
 
+const MATCHING: Table = Table::new("matching", &[int("evaluation"), int("userid")]).joined_by(&["evaluation, userid"]);
+const ANSWER: Table = Table::new("answer", &[int("userid"), int("bits")]).joined_by(&["userid"]);
+const LEAVING: Table = Table::new("leaving", &[int("ueid"), int("enrolid")]).joined_by(&["ueid"]);
+const FITTING: Table = Table::new("fitting", &[int("enrolid"), int("userid")]).joined_by(&["enrolid, userid"]);
+const ELSEWHERE: Table = Table::new("elsewhere", &[int("courseid"), int("userid")]).joined_by(&["courseid, userid"]);
+const NEWCOMER: Table =
+    Table::new("newcomer", &[int("enrolid"), int("userid"), int("courseid")]).primary("enrolid, userid");
+
 /// An instance: which evaluation of a rule it goes by, how many it may let in (`room`), and when (`round` 0: not now).
-const RULED: &str = "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL,
-    evaluation BIGINT NOT NULL, round BIGINT NOT NULL, always SMALLINT NOT NULL, most BIGINT NOT NULL, room BIGINT NOT NULL";
+const RULED: Table = Table::new(
+    "ruled",
+    &[
+        int("enrolid"),
+        int("courseid"),
+        int("contextid"),
+        int("evaluation"),
+        int("round"),
+        small("always"),
+        int("most"),
+        int("room"),
+    ],
+)
+.primary("enrolid");
 /// A rule, in one course where the course matters; `bit` is its place among the rules that are asked together.
-const EVALUATION: &str = "evaluation BIGINT NOT NULL PRIMARY KEY, rule BIGINT NOT NULL, courseid BIGINT NOT NULL,
-    contextid BIGINT NOT NULL, bit BIGINT NOT NULL";
+const EVALUATION: Table =
+    Table::new("evaluation", &[int("evaluation"), int("rule"), int("courseid"), int("contextid"), int("bit")])
+        .primary("evaluation");
 /// As many rules are asked together in one look through the users, and as many bytes of them.
 const TOGETHER: usize = 40;
 const TOGETHER_BYTES: usize = 50_000;
@@ -61,7 +84,7 @@ pub async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instan
         let params = predicate.bind(pass.params(work).with("number", number));
         work.conn
             .exec(
-                "INSERT INTO matching (evaluation, userid) SELECT v.evaluation, u.id FROM evaluation v, {user} u
+                "INSERT INTO [matching] SELECT v.evaluation, u.id FROM [evaluation] v, {user} u
                   WHERE v.rule = :number AND u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users AND :rule",
                 &params,
             )
@@ -81,10 +104,10 @@ async fn ask_together(work: &mut Work<'_>, pass: &Pass<'_>, rules: &Rules, batch
         bits.push(format!("CASE WHEN {sql} THEN {} ELSE 0 END", 1i64 << at));
     }
     let params = params.fragment("bits", bits.join(" + "));
-    work.conn.exec("DELETE FROM answer", &params).await?;
+    work.conn.exec("DELETE FROM [answer]", &params).await?;
     work.conn
         .exec(
-            "INSERT INTO answer (userid, bits) SELECT u.id, :bits FROM {user} u
+            "INSERT INTO [answer] SELECT u.id, :bits FROM {user} u
               WHERE u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users",
             &params,
         )
@@ -92,8 +115,8 @@ async fn ask_together(work: &mut Work<'_>, pass: &Pass<'_>, rules: &Rules, batch
     work.conn.analyse("answer").await?;
     work.conn
         .exec(
-            "INSERT INTO matching (evaluation, userid) SELECT v.evaluation, a.userid FROM answer a
-               JOIN evaluation v ON v.bit > 0 AND v.rule >= :first AND v.rule <= :last AND (a.bits & v.bit) <> 0",
+            "INSERT INTO [matching] SELECT v.evaluation, a.userid FROM [answer] a
+               JOIN [evaluation] v ON v.bit > 0 AND v.rule >= :first AND v.rule <= :last AND (a.bits & v.bit) <> 0",
             &params,
         )
         .await
@@ -156,12 +179,11 @@ async fn write(
     batches: &[Vec<usize>],
 ) -> Result<(), DbError> {
     let conn = &mut *work.conn;
-    conn.temporary("ruled", RULED);
-    conn.temporary("evaluation", EVALUATION);
-    conn.temporary_joined("matching", "evaluation BIGINT NOT NULL, userid BIGINT NOT NULL", "evaluation, userid");
-    conn.temporary_joined("answer", "userid BIGINT NOT NULL, bits BIGINT NOT NULL", "userid");
-    let columns = "enrolid, courseid, contextid, evaluation, round, always, most, room";
-    let mut bulk = Bulk::new(conn.dialect(), "ruled", columns);
+    conn.declare(&RULED);
+    conn.declare(&EVALUATION);
+    conn.declare(&MATCHING);
+    conn.declare(&ANSWER);
+    let mut bulk = Bulk::into(conn.dialect(), &RULED);
     for instance in instances {
         let row = [
             instance.id,
@@ -180,7 +202,7 @@ async fn write(
         let place = batches.iter().find_map(|batch| batch.iter().position(|number| number == rule));
         place.map_or(0, |place| 1i64 << place)
     };
-    let mut bulk = Bulk::new(conn.dialect(), "evaluation", "evaluation, rule, courseid, contextid, bit");
+    let mut bulk = Bulk::into(conn.dialect(), &EVALUATION);
     for ((rule, courseid), (number, contextid)) in &rules.evaluations {
         bulk.push(conn, &[*number, *rule as i64, *courseid, *contextid, bit(rule)].map(Field::Int)).await?;
     }
@@ -204,21 +226,14 @@ fn round(instances: &[Instance], instance: &Instance) -> i64 {
 pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance]) -> RunResult<()> {
     let params = pass.params(work);
     let conn = &mut *work.conn;
-    conn.temporary_joined("leaving", "ueid BIGINT NOT NULL, enrolid BIGINT NOT NULL", "ueid");
-    conn.temporary_joined("fitting", "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL", "enrolid, userid");
-    conn.temporary_joined("elsewhere", "courseid BIGINT NOT NULL, userid BIGINT NOT NULL", "courseid, userid");
-    conn.temporary(
-        "newcomer",
-        "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (enrolid, userid)",
-    );
+    conn.declare(&LEAVING);
+    conn.declare(&FITTING);
+    conn.declare(&ELSEWHERE);
+    conn.declare(&NEWCOMER);
     let section = |name: &str| pass.section(name).unwrap_or_default();
-    for (name, table) in [
-        ("fitting", "fitting (enrolid, userid)"),
-        ("leaving", "leaving (ueid, enrolid)"),
-        ("elsewhere", "elsewhere (courseid, userid)"),
-    ] {
+    for name in ["fitting", "leaving", "elsewhere"] {
         let params = params.clone().fragment("select", section(name));
-        let filled = conn.exec(&format!("INSERT INTO {table} :select"), &params).await?;
+        let filled = conn.exec(&format!("INSERT INTO [{name}] :select"), &params).await?;
         if name == "fitting" && filled == 0 {
             return Ok(());
         }
@@ -227,8 +242,8 @@ pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance])
         conn.analyse(filled).await?;
     }
     conn.exec(
-        "UPDATE ruled SET room = most - (SELECT COUNT(*) FROM {user_enrolments} x WHERE x.enrolid = ruled.enrolid)
-            + (SELECT COUNT(*) FROM leaving l WHERE l.enrolid = ruled.enrolid) WHERE most > 0",
+        "UPDATE [ruled] SET room = most - (SELECT COUNT(*) FROM {user_enrolments} x WHERE x.enrolid = ruled.enrolid)
+            + (SELECT COUNT(*) FROM [leaving] l WHERE l.enrolid = ruled.enrolid) WHERE most > 0",
         &params,
     )
     .await?;
@@ -236,7 +251,7 @@ pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance])
     let last = instances.iter().map(|instance| round(instances, instance)).max().unwrap_or(0);
     for round in 1..=last {
         let params = params.clone().with("round", round).fragment("newcomers", newcomers);
-        conn.exec("INSERT INTO newcomer (enrolid, userid, courseid) :newcomers", &params).await?;
+        conn.exec("INSERT INTO [newcomer] :newcomers", &params).await?;
         conn.analyse("newcomer").await?;
     }
     Ok(())

@@ -3,11 +3,36 @@
 
 use crate::change::work::Work;
 use crate::config::CourseDelay;
+use crate::db::Table;
+use crate::db::table::{int, small, text};
 use crate::db::{Bulk, Field};
 use crate::outcome::Note;
 use crate::outcome::RunResult;
 use crate::problem::Code;
 use crate::reconcile::Pass;
+
+const CHAIN: Table = Table::new(
+    "chain",
+    &[
+        int("enrolid"),
+        int("courseid"),
+        int("contextid"),
+        int("source"),
+        small("enabled"),
+        small("unknown"),
+        int("since"),
+        int("roleid"),
+        int("delay"),
+        int("fixed"),
+        int("period"),
+        int("opens"),
+        int("closes"),
+        small("copies"),
+        small("leaves"),
+    ],
+)
+.primary("enrolid");
+const PAIR_DELAY: Table = Table::new("pair_delay", &[text("source", 255), text("target", 255), int("seconds")]);
 
 /// Since when completions count for an instance that is seen for the first time and is older than enrold's first look.
 const NEVER: i64 = i64::MAX;
@@ -19,14 +44,7 @@ const NEVER: i64 = i64::MAX;
 /// The engine's.
 pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
     read_delays(work, &pass.settings.coursecompleted.delays).await?;
-    work.conn
-        .temporary(
-            "chain",
-            "enrolid BIGINT NOT NULL PRIMARY KEY, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, source BIGINT NOT NULL,
-             enabled SMALLINT NOT NULL, unknown SMALLINT NOT NULL, since BIGINT NOT NULL, roleid BIGINT NOT NULL,
-             delay BIGINT NOT NULL, fixed BIGINT NOT NULL, period BIGINT NOT NULL, opens BIGINT NOT NULL, closes BIGINT NOT NULL,
-             copies SMALLINT NOT NULL, leaves SMALLINT NOT NULL",
-        );
+    work.conn.declare(&CHAIN);
     let begun = work
         .conn
         .number("SELECT MIN(l.seen) FROM {enrold_completion} l WHERE l.enrolid = 0 AND l.userid = 0", &work.params())
@@ -42,8 +60,7 @@ pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .fragment("same_target", work.conn.exact("course", "b.shortname", "d.target"));
     work.conn
         .exec(
-            "INSERT INTO chain (enrolid, courseid, contextid, source, enabled, unknown, since, roleid, delay, fixed, period, opens, closes,
-                    copies, leaves)
+            "INSERT INTO [chain]
              SELECT e.id, e.courseid, k.id, e.customint1, CASE WHEN e.status = 0 THEN 1 ELSE 0 END, CASE WHEN w.enrolid IS NULL THEN 1 ELSE 0 END,
                     CASE WHEN e.timecreated > :begun
                           AND NOT EXISTS (SELECT 1 FROM {enrold_completion} o WHERE o.enrolid = e.id AND o.userid = 0)
@@ -58,7 +75,7 @@ pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
                JOIN {context} q ON q.contextlevel = 50 AND q.instanceid = a.id
                LEFT JOIN {role} r ON r.id = COALESCE(e.roleid, :defaultrole)
                LEFT JOIN {enrold_completion} w ON w.enrolid = e.id AND w.courseid = e.customint1 AND w.userid = 0 AND w.state = 'watched'
-               LEFT JOIN pair_delay d ON :same_source AND :same_target
+               LEFT JOIN [pair_delay] d ON :same_source AND :same_target
               WHERE e.enrol = :method AND e.id :among_instances",
             &params,
         )
@@ -69,12 +86,11 @@ pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
 
 /// The configured delays, in a table; one whose course does not exist is told, not guessed.
 async fn read_delays(work: &mut Work<'_>, delays: &[CourseDelay]) -> RunResult<()> {
-    work.conn
-        .temporary("pair_delay", "source VARCHAR(255) NOT NULL, target VARCHAR(255) NOT NULL, seconds BIGINT NOT NULL");
+    work.conn.declare(&PAIR_DELAY);
     if delays.is_empty() {
         return Ok(());
     }
-    let mut bulk = Bulk::new(work.conn.dialect(), "pair_delay", "source, target, seconds");
+    let mut bulk = Bulk::into(work.conn.dialect(), &PAIR_DELAY);
     for delay in delays {
         let row = [Field::Text(&delay.source), Field::Text(&delay.target), Field::Int(delay.seconds)];
         bulk.push(work.conn, &row).await?;
@@ -87,8 +103,8 @@ async fn read_delays(work: &mut Work<'_>, delays: &[CourseDelay]) -> RunResult<(
     let unknown = work
         .conn
         .rows(
-            "SELECT d.source FROM pair_delay d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_source)
-              UNION SELECT d.target FROM pair_delay d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_target)
+            "SELECT d.source FROM [pair_delay] d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_source)
+              UNION SELECT d.target FROM [pair_delay] d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_target)
               ORDER BY 1",
             &params,
         )
@@ -115,7 +131,7 @@ async fn tell_broken(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
     work.tell_problems(
             "SELECT -e.id AS line, CASE WHEN h.enrolid IS NULL THEN :no_source ELSE :no_role END AS code, b.shortname AS value,
                     CASE WHEN h.enrolid IS NULL THEN :source ELSE :role END AS hint
-               FROM {enrol} e JOIN {course} b ON b.id = e.courseid LEFT JOIN chain h ON h.enrolid = e.id
+               FROM {enrol} e JOIN {course} b ON b.id = e.courseid LEFT JOIN [chain] h ON h.enrolid = e.id
               WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances AND (h.enrolid IS NULL OR h.roleid = 0)
                 AND NOT EXISTS (SELECT 1 FROM {enrold_error} o WHERE o.run = :run AND o.line = -e.id)",
             params,

@@ -15,8 +15,7 @@ use crate::reconcile::{Pass, comparing};
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn unenrol_from_sources(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let leaving =
-        "SELECT COUNT(*) FROM completed t JOIN chain h ON h.enrolid = t.enrolid WHERE t.verdict = 0 AND h.leaves = 1";
+    let leaving = "SELECT COUNT(*) FROM [completed] t JOIN [chain] h ON h.enrolid = t.enrolid WHERE t.verdict = 0 AND h.leaves = 1";
     if work.conn.number(leaving, &work.params()).await? == 0 {
         return Ok(());
     }
@@ -39,19 +38,19 @@ async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<u64, DbError> {
         protected.extend(work.site.administrators());
     }
     let params = work.params().fragment("reach", reach()).fragment("protected", id_list(&protected));
-    work.conn.exec("DELETE FROM doomed", &params).await?;
+    work.conn.exec("DELETE FROM [doomed]", &params).await?;
     let found = work
         .conn
         .exec(
-            "INSERT INTO doomed (ueid, line, userid, courseid, contextid, enrolid, roleid, component, free)
-             SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol, 0
-               FROM (SELECT DISTINCT t.userid, t.source FROM completed t JOIN chain h ON h.enrolid = t.enrolid AND h.leaves = 1 AND h.courseid <> h.source
+            "INSERT INTO [doomed]
+             SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol, 0, NULL
+               FROM (SELECT DISTINCT t.userid, t.source FROM [completed] t JOIN [chain] h ON h.enrolid = t.enrolid AND h.leaves = 1 AND h.courseid <> h.source
                        JOIN {enrold_completion} l ON l.enrolid = t.enrolid AND l.courseid = t.source AND l.userid = t.userid AND l.state = 'enrolled'
                       WHERE t.verdict = 0) g
                JOIN {enrol} e ON e.courseid = g.source
                JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = g.userid
                JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
-               LEFT JOIN completed n ON n.enrolid = x.enrolid AND n.userid = x.userid AND n.verdict IN (0, 3)
+               LEFT JOIN [completed] n ON n.enrolid = x.enrolid AND n.userid = x.userid AND n.verdict IN (0, 3)
               WHERE n.enrolid IS NULL AND (:reach) AND x.userid NOT IN (:protected)",
             &params,
         )

@@ -2,9 +2,33 @@
 //! It must not read a clock watermark: a completion is news if no row of the ledger has it.
 
 use crate::change::work::Work;
+use crate::db::Table;
+use crate::db::table::{int, small, text};
 use crate::db::{DbError, Params};
 use crate::outcome::RunResult;
 use crate::reconcile::Pass;
+
+const NEWS: Table = Table::new(
+    "news",
+    &[int("enrolid"), int("courseid"), int("userid"), int("timecompleted"), small("known"), text("state", 20)],
+)
+.primary("enrolid, userid");
+const COMPLETED: Table = Table::new(
+    "completed",
+    &[
+        int("enrolid"),
+        int("userid"),
+        int("courseid"),
+        int("contextid"),
+        int("source"),
+        int("roleid"),
+        int("timestart"),
+        int("timeend"),
+        small("verdict"),
+    ],
+)
+.primary("enrolid, userid")
+.indexed_not_on_postgres(&["userid, source"]);
 
 /// Takes in what is news: completions that the ledger does not have, or has with another date (spec 7). Those that were
 /// there when an instance was first seen are old and do nothing; so do those that are first seen at a disabled one.
@@ -22,12 +46,12 @@ pub async fn take_in(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         ("run", ":run"),
     ];
     let same = "n.known = 1 AND l.enrolid = n.enrolid AND l.courseid = n.courseid AND l.userid = n.userid";
-    let again = work.conn.dialect().update_joined("{enrold_completion}", "l", &news, "news n", same);
+    let again = work.conn.dialect().update_joined("{enrold_completion}", "l", &news, "[news] n", same);
     work.conn.exec(&again, &params).await?;
     work.conn
         .exec(
             "INSERT INTO {enrold_completion} (enrolid, courseid, userid, timecompleted, state, seen, changed, run)
-             SELECT n.enrolid, n.courseid, n.userid, n.timecompleted, n.state, :now, :now, :run FROM news n WHERE n.known = 0",
+             SELECT n.enrolid, n.courseid, n.userid, n.timecompleted, n.state, :now, :now, :run FROM [news] n WHERE n.known = 0",
             &params,
         )
         .await?;
@@ -39,19 +63,15 @@ pub async fn take_in(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
 }
 
 async fn find_news(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    work.conn.temporary(
-        "news",
-        "enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL, timecompleted BIGINT NOT NULL,
-             known SMALLINT NOT NULL, state VARCHAR(20) NOT NULL, PRIMARY KEY (enrolid, userid)",
-    );
+    work.conn.declare(&NEWS);
     let params = pass.params(work);
     work.conn
         .exec(
-            "INSERT INTO news (enrolid, courseid, userid, timecompleted, known, state)
+            "INSERT INTO [news]
              SELECT h.enrolid, h.source, c.userid, c.timecompleted, CASE WHEN l.enrolid IS NULL THEN 0 ELSE 1 END,
                     CASE WHEN h.unknown = 1 AND c.timecompleted < h.since THEN CASE WHEN x.id IS NULL THEN 'old' ELSE 'enrolled' END
                          WHEN h.enabled = 0 THEN 'disabled' ELSE 'waiting' END
-               FROM chain h
+               FROM [chain] h
                JOIN {course_completions} c ON c.course = h.source AND c.timecompleted > 0
                JOIN {user} u ON u.id = c.userid AND u.deleted = 0
                LEFT JOIN {enrold_completion} l ON l.enrolid = h.enrolid AND l.courseid = h.source AND l.userid = c.userid
@@ -70,17 +90,17 @@ async fn watch(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     let dialect = work.conn.dialect();
     let left =
         "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'watched' AND l.courseid <> h.source";
-    let left = dialect.update_joined("{enrold_completion}", "l", &mark("'left'"), "chain h", left);
+    let left = dialect.update_joined("{enrold_completion}", "l", &mark("'left'"), "[chain] h", left);
     work.conn.exec(&left, params).await?;
     let back =
         "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'left' AND l.courseid = h.source";
-    let back = dialect.update_joined("{enrold_completion}", "l", &mark("'watched'"), "chain h", back);
+    let back = dialect.update_joined("{enrold_completion}", "l", &mark("'watched'"), "[chain] h", back);
     work.conn.exec(&back, params).await?;
     work.conn
         .exec(
             "INSERT INTO {enrold_completion} (enrolid, courseid, userid, timecompleted, state, seen, changed, run)
              SELECT t.enrolid, t.source, 0, 0, 'watched', :now, :now, :run
-               FROM (SELECT h.enrolid, h.source FROM chain h WHERE h.unknown = 1 UNION ALL SELECT 0, 0) t
+               FROM (SELECT h.enrolid, h.source FROM [chain] h WHERE h.unknown = 1 UNION ALL SELECT 0, 0) t
               WHERE NOT EXISTS (SELECT 1 FROM {enrold_completion} l WHERE l.enrolid = t.enrolid AND l.courseid = t.source AND l.userid = 0)",
             params,
         )
@@ -98,7 +118,7 @@ async fn ask(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
                 WHERE e.courseid = h.courseid AND x.userid = l.userid AND (x.status = 0 OR e.id = h.enrolid))",
         open(&moment(":now"))
     );
-    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "chain h", &condition);
+    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[chain] h", &condition);
     work.conn.exec(&sql, params).await.map(|_| ())
 }
 
@@ -112,13 +132,7 @@ async fn ask(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
 /// # Errors
 /// The engine's.
 pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    work.conn
-        .temporary_indexed(
-            "completed",
-            "enrolid BIGINT NOT NULL, userid BIGINT NOT NULL, courseid BIGINT NOT NULL, contextid BIGINT NOT NULL, source BIGINT NOT NULL,
-             roleid BIGINT NOT NULL, timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, verdict SMALLINT NOT NULL, PRIMARY KEY (enrolid, userid)",
-            "userid, source",
-        );
+    work.conn.declare(&COMPLETED);
     let params = pass
         .params(work)
         .fragment("moment", moment("l.seen"))
@@ -126,7 +140,7 @@ pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .fragment("was_open", open("h.reached"));
     work.conn
         .exec(
-            "INSERT INTO completed (enrolid, userid, courseid, contextid, source, roleid, timestart, timeend, verdict)
+            "INSERT INTO [completed]
              SELECT h.enrolid, h.userid, h.courseid, h.contextid, h.source, h.roleid, h.start,
                     CASE WHEN h.period > 0 THEN h.start + h.period ELSE 0 END,
                     CASE WHEN h.state = 'waiting' AND x.timemodified >= h.timecompleted THEN 2
@@ -135,7 +149,7 @@ pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
                             CASE WHEN h.fixed > 0 THEN h.fixed WHEN h.delay > 0 THEN l.timecompleted + h.delay ELSE :now END AS start,
                             :moment AS moment,
                             CASE WHEN h.fixed > l.seen THEN h.fixed WHEN h.fixed > 0 THEN l.timecompleted ELSE l.timecompleted + h.delay END AS reached
-                       FROM chain h JOIN {enrold_completion} l ON l.enrolid = h.enrolid AND l.courseid = h.source
+                       FROM [chain] h JOIN {enrold_completion} l ON l.enrolid = h.enrolid AND l.courseid = h.source
                       WHERE h.enabled = 1 AND h.roleid > 0 AND l.userid <> 0 AND l.state IN ('waiting', 'asked') AND l.userid :among_users) h
                JOIN {user} u ON u.id = h.userid AND u.deleted = 0
                LEFT JOIN {user_enrolments} x ON x.enrolid = h.enrolid AND x.userid = h.userid
@@ -170,7 +184,7 @@ pub async fn book(work: &mut Work<'_>) -> RunResult<()> {
     if work.overtaken > 0 {
         let overtaken = "o.run = :run AND o.state = 1 AND o.cause = 'coursecompleted' AND o.enrolid = t.enrolid AND o.userid = t.userid";
         let sql =
-            work.conn.dialect().update_joined("completed", "t", &[("verdict", "3")], "{enrold_change} o", overtaken);
+            work.conn.dialect().update_joined("[completed]", "t", &[("verdict", "3")], "{enrold_change} o", overtaken);
         let params = work.params();
         work.conn.exec(&sql, &params).await?;
     }
@@ -181,7 +195,7 @@ pub async fn book(work: &mut Work<'_>) -> RunResult<()> {
 async fn settle(work: &mut Work<'_>, state: &str, which: &str) -> Result<(), DbError> {
     let set = [("state", state), ("changed", ":now"), ("run", ":run")];
     let same = format!("l.enrolid = t.enrolid AND l.courseid = t.source AND l.userid = t.userid AND {which}");
-    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "completed t", &same);
+    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[completed] t", &same);
     let params = work.params();
     work.conn.exec(&sql, &params).await.map(|_| ())
 }
