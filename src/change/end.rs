@@ -157,7 +157,7 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
     work.take(Place { wave, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
-        "x.userid = c.userid AND x.contextid + 0 = c.contextid AND x.itemid + 0 = c.enrolid AND (x.component = c.component) IS TRUE",
+        "x.userid = c.userid AND {#x.contextid} = c.contextid AND {#x.itemid} = c.enrolid AND (x.component = c.component) IS TRUE",
     );
     let owned_roles = owned_roles
         .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))

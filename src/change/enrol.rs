@@ -212,7 +212,7 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
             "planned.line, planned.roleid",
             "SELECT p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
                FROM [pair_role] p LEFT JOIN {role_assignments} r :by_user ON r.userid = p.userid AND r.contextid :whole = p.contextid
-                    AND r.roleid :whole = p.roleid AND r.component || '' = :component AND r.itemid + 0 = p.enrolid
+                    AND r.roleid :whole = p.roleid AND {~r.component} = :component AND {#r.itemid} = p.enrolid
               WHERE r.id IS NULL :unless_overtaken",
             params.clone(),
         )
@@ -236,11 +236,11 @@ pub async fn apply_roles(
     let same = match component.filter(|_| work.conn.dialect() != Dialect::Postgres) {
         Some(_) => {
             ":by_item WHERE r.component = :owner AND r.itemid = c.itemid AND r.userid = c.userid
-                AND r.contextid + 0 = c.contextid AND r.roleid + 0 = c.roleid"
+                AND {#r.contextid} = c.contextid AND {#r.roleid} = c.roleid"
         }
         None => {
             ":by_user WHERE r.userid = c.userid AND r.contextid :whole = c.contextid
-                AND r.roleid :whole = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid"
+                AND r.roleid :whole = c.roleid AND {~r.component} = c.component AND {#r.itemid} = c.itemid"
         }
     };
     let params = work.at(place).with("owner", component.unwrap_or_default()).fragment("same", same);
@@ -280,7 +280,7 @@ pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> 
             (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM [instance] i
                :then {role_assignments} d :by_item ON d.component = :component AND d.itemid = i.enrolid GROUP BY d.roleid, d.contextid, d.userid, d.itemid HAVING COUNT(*) > 1) t
             JOIN {role_assignments} r :by_user ON r.userid = t.userid AND r.contextid :whole = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
-                AND r.component || '' = :component AND r.id > t.first",
+                AND {~r.component} = :component AND r.id > t.first",
     );
     work.take(place, doubles.with("component", component)).await?;
     Ok(())

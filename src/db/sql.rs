@@ -278,6 +278,7 @@ fn copy_parameter<'a>(tail: &'a str, source: &Source<'_>, out: &mut Statement) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::table::int;
 
     fn sql(dialect: Dialect, template: &str, params: Params) -> Statement {
         render(template, dialect, "mdl_", &params, &Params::new(), &|_| None).unwrap()
@@ -287,6 +288,33 @@ mod tests {
     fn remarks_are_left_out() {
         let got = sql(Dialect::Lite, "SELECT a - 1 -- nobody's {user} :x\n  FROM {user} -- end", Params::new());
         assert_eq!(got.sql, "SELECT a - 1 \n  FROM \"mdl_user\" ");
+    }
+
+    #[test]
+    fn a_temporary_table_is_known_and_brings_its_columns_where_it_is_filled() {
+        const PAIR: Table = Table::new("pair", &[int("userid"), int("courseid")]);
+        let tables = |name: &str| (name == "pair").then_some(&PAIR);
+        let none = Params::new();
+        let got = |template: &str| render(template, Dialect::Postgres, "mdl_", &none, &none, &tables);
+        let filled = got("INSERT INTO [pair] SELECT 1, 2").unwrap();
+        assert_eq!(filled.sql, "INSERT INTO pair (userid, courseid) SELECT 1, 2");
+        assert_eq!(
+            filled.fills.as_ref().map(|(name, at)| (name.as_str(), &filled.sql[*at..])),
+            Some(("pair", "SELECT 1, 2"))
+        );
+        let inside = got("WITH a AS (INSERT INTO [pair] SELECT 1, 2 RETURNING 1) SELECT '[x]' FROM [pair] p").unwrap();
+        assert!(inside.sql.ends_with("SELECT '[x]' FROM pair p") && inside.fills.is_none());
+        assert_eq!(inside.tables, ["pair", "pair"]);
+        assert_eq!(
+            got("SELECT 1 FROM [other]").unwrap_err().to_string(),
+            "the SQL template names the temporary table other, which nobody has declared"
+        );
+    }
+
+    #[test]
+    fn columns_by_which_no_index_is_used() {
+        let got = sql(Dialect::Maria, "{#r.itemid} = 1 AND {~r.component} = ''", Params::new());
+        assert_eq!(got.sql, "r.itemid + 0 = 1 AND r.component || '' = ''");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) async fn before_unenrol(work: &mut Work<'_>, wave: i64) -> Result<(),
         work,
         Place { wave, rank: kinds::UNENROL },
         "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
-          WHERE r.component || '' = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND r.roleid = c.roleid))
+          WHERE {~r.component} = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND r.roleid = c.roleid))
           GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: kinds::NAMED_ROLE }, pick).await
@@ -49,7 +49,7 @@ pub(super) async fn before_suspend(work: &mut Work<'_>, suspended: Place) -> Res
         work,
         suspended,
         "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
-          WHERE r.component || '' = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND (r.roleid = c.roleid
+          WHERE {~r.component} = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND (r.roleid = c.roleid
                 OR (SELECT COUNT(*) FROM {role_assignments} q :by_user WHERE q.userid = c.userid AND q.contextid :whole = c.contextid) = 1)))
           GROUP BY r.id, c.courseid, c.contextid",
     );
@@ -58,14 +58,14 @@ pub(super) async fn before_suspend(work: &mut Work<'_>, suspended: Place) -> Res
         work,
         suspended,
         "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
-          WHERE r.component || '' = c.component AND r.itemid + 0 = c.enrolid AND d.roles IN (:owned, :named) GROUP BY r.id, c.courseid, c.contextid",
+          WHERE {~r.component} = c.component AND {#r.itemid} = c.enrolid AND d.roles IN (:owned, :named) GROUP BY r.id, c.courseid, c.contextid",
     );
     work.take(Place { wave, rank: kinds::ELAPSED_ROLES }, owned).await?;
     let below = ended(
         work,
         suspended,
         "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
-          WHERE r.component || '' = '' AND r.itemid = 0 AND r.contextid <> c.contextid AND d.roles IN (:owned, :named)
+          WHERE {~r.component} = '' AND r.itemid = 0 AND r.contextid <> c.contextid AND d.roles IN (:owned, :named)
             AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user WHERE q.userid = c.userid AND q.contextid :whole = c.contextid)
           GROUP BY r.id, c.courseid, c.contextid",
     );

@@ -95,8 +95,8 @@ async fn find_endings(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
 async fn find_candidates(work: &mut Work<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
     let params = work.params().fragment("reach", reach(work, unenrol, scope)).fragment("free", free_methods());
     work.conn.exec("DELETE FROM [candidate]", &params).await?;
-    let owned = "r.userid = x.userid AND r.contextid :whole = s.contextid AND {=r.component || ''} = 'enrol_' || e.enrol AND r.itemid + 0 = e.id";
-    let manual = "r.userid = x.userid AND r.contextid :whole = s.contextid AND r.component || '' = ''";
+    let owned = "r.userid = x.userid AND r.contextid :whole = s.contextid AND {=r.component || ''} = 'enrol_' || e.enrol AND {#r.itemid} = e.id";
+    let manual = "r.userid = x.userid AND r.contextid :whole = s.contextid AND {~r.component} = ''";
     let exists = |condition: &str| {
         format!("CASE WHEN EXISTS (SELECT 1 FROM {{role_assignments}} r :by_user WHERE {condition}) THEN 1 ELSE 0 END")
     };
@@ -186,7 +186,7 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
     let (from, to) = place.range();
     let owned = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c :roles_there
-          WHERE :gone AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid GROUP BY r.id, c.courseid, c.contextid",
+          WHERE :gone AND {~r.component} = c.component AND {#r.itemid} = c.enrolid GROUP BY r.id, c.courseid, c.contextid",
     );
     let owned = of_changes(work, owned).with("ended", from).with("ended_to", to);
     work.take(Place { wave, rank: kinds::OWNED_ROLES }, owned).await?;
@@ -201,7 +201,7 @@ async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: Rank) -> R
     let (from, to) = Place { wave, rank: ended_rank }.range();
     let pick = Pick::new(
         "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN [doomed] d ON d.ueid = c.targetid AND d.free = 1 :roles_there
-          WHERE :gone AND r.roleid + 0 = c.roleid AND r.component || '' = '' AND r.itemid = 0 GROUP BY r.id, c.courseid, c.contextid",
+          WHERE :gone AND {#r.roleid} = c.roleid AND {~r.component} = '' AND r.itemid = 0 GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave, rank: kinds::NAMED_ROLE };
     let pick = of_changes(work, pick).with("ended", from).with("ended_to", to);
@@ -220,7 +220,7 @@ fn of_changes(work: &Work<'_>, pick: Pick) -> Pick {
 async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     let pick = Pick::new(
         "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM [ending] s :roles_there
-          WHERE r.component || '' = '' AND r.itemid = 0 AND r.contextid <> s.contextid
+          WHERE {~r.component} = '' AND r.itemid = 0 AND r.contextid <> s.contextid
             AND NOT EXISTS (SELECT 1 FROM [doomed] d WHERE d.userid = s.userid AND d.courseid = s.courseid)
             AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user WHERE q.userid = s.userid AND q.contextid :whole = s.contextid)
           GROUP BY r.id, s.courseid, s.contextid",

@@ -325,8 +325,8 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
         .fragment("finalgrade", old("finalgrade"));
     // A twin that Moodle assigned at the same moment must not double the event.
     let assignment = text(
-        "COALESCE((SELECT MIN(r.id + 0) FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :by_assignment = c.contextid
-            AND r.roleid :by_assignment = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = :gone_by
+        "COALESCE((SELECT MIN({#r.id}) FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :by_assignment = c.contextid
+            AND r.roleid :by_assignment = c.roleid AND {~r.component} = c.component AND {#r.itemid} = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = :gone_by
             AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
     );
     let params =

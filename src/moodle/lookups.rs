@@ -33,8 +33,8 @@ impl Lookups {
         }
         let enrolments = "SELECT x.id FROM {enrold_change} c
             LEFT JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid WHERE c.run = :run";
-        let assignments = "SELECT (SELECT MIN(r.id + 0) FROM {role_assignments} r WHERE r.userid = c.userid
-            AND r.contextid = c.contextid AND r.roleid = c.roleid AND r.component || '' = c.component AND r.itemid + 0 = c.itemid)
+        let assignments = "SELECT (SELECT MIN({#r.id}) FROM {role_assignments} r WHERE r.userid = c.userid
+            AND r.contextid = c.contextid AND r.roleid = c.roleid AND {~r.component} = c.component AND {#r.itemid} = c.itemid)
             FROM {enrold_change} c WHERE c.run = :run";
         Ok(Self {
             enrolments: uses(conn, run, enrolments, &["enrolid", "userid"]).await?,

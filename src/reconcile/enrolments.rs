@@ -108,7 +108,7 @@ async fn suspend(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let owned = Pick::new(
         "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM {enrold_change} c
            :then {role_assignments} r :by_user ON r.userid = c.userid AND r.contextid :whole = c.contextid
-                AND r.component || '' = c.component AND r.itemid + 0 = c.enrolid
+                AND {~r.component} = c.component AND {#r.itemid} = c.enrolid
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0
           GROUP BY r.id, c.courseid, c.contextid",
     );

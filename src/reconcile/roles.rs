@@ -20,12 +20,12 @@ const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.c
 
 /// The role `r` is the wished one `p`, for a join with `{role_assignments} r :by_user`.
 const SAME: &str = "r.userid = p.userid AND r.contextid :whole = p.contextid AND r.roleid :whole = p.roleid
-    AND r.component || '' = :owner AND r.itemid + 0 = :item";
+    AND {~r.component} = :owner AND {#r.itemid} = :item";
 
 /// The same of a role that an instance owns, for a join with `{role_assignments} r :by_item`: a person has many roles in a
 /// course into which many instances lead, but few by each.
 const SAME_OF_INSTANCE: &str = "r.component = :component AND r.itemid = p.enrolid AND r.userid = p.userid
-    AND r.contextid + 0 = p.contextid AND r.roleid + 0 = p.roleid";
+    AND {#r.contextid} = p.contextid AND {#r.roleid} = p.roleid";
 
 /// The wished roles that nobody has: what [`compare`] has written down, or found again.
 const MISSING: &str = "SELECT DISTINCT p.enrolid, p.userid, p.courseid, p.contextid, p.roleid

@@ -32,7 +32,7 @@ impl View {
     /// Adds what a rule's SQL writes behind a column: `x.userid :among_users`.
     pub(super) fn fragments(self, params: Params) -> Params {
         let among = |limited: bool, table: &str, column: &str| {
-            if limited { format!("IN (SELECT o.{column} FROM {table} o)") } else { "IS NOT NULL".to_owned() }
+            if limited { format!("IN (SELECT o.{column} FROM [{table}] o)") } else { "IS NOT NULL".to_owned() }
         };
         params
             .fragment("among_users", among(self.users, "only_user", "userid"))

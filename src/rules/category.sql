@@ -6,7 +6,7 @@
 SELECT r.contextid, r.userid, MIN(r.timemodified) AS timestart
   FROM {context} k
   JOIN {role_assignments} r ON r.contextid = k.id
-  JOIN {role_capabilities} p ON p.roleid = r.roleid + 0 AND p.contextid = :system AND p.permission = 1
+  JOIN {role_capabilities} p ON p.roleid = {#r.roleid} AND p.contextid = :system AND p.permission = 1
        AND p.capability = :capability
   JOIN {capabilities} c ON c.name = :capability
  WHERE k.contextlevel = 40
@@ -19,7 +19,7 @@ WITH RECURSIVE above (courseid, contextid, ancestor, path) AS (
     FROM {context} k WHERE k.contextlevel = 50 AND k.instanceid :among_courses
    UNION ALL
   SELECT a.courseid, a.contextid, k.id, SUBSTR(k.path, 1, LENGTH(k.path) - LENGTH('/' || k.id))
-    FROM above a JOIN {context} k ON k.path = a.path AND k.contextlevel + 0 = 40)
+    FROM above a JOIN {context} k ON k.path = a.path AND {#k.contextlevel} = 40)
 SELECT a.courseid, a.contextid, a.ancestor
   FROM above a JOIN (SELECT DISTINCT g.contextid FROM [assigned] g) t ON t.contextid = a.ancestor
 

@@ -60,7 +60,7 @@ fn lets_all_in(site: &Site) -> bool {
 
 /// Whether a user of the source holds a role there: 1 one that is copied, 0 others only, NULL none at all.
 const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 ELSE 0 END) FROM {role_assignments} r :by_user
-    WHERE r.userid = x.userid AND r.contextid :whole = ok.id AND r.component || '' <> :component AND r.roleid + 0 NOT IN (:not_copied))";
+    WHERE r.userid = x.userid AND r.contextid :whole = ok.id AND {~r.component} <> :component AND {#r.roleid} NOT IN (:not_copied))";
 
 /// Enabled links whose source course is gone are told as problems of the run, in a pass that was asked for; nobody is
 /// enrolled or removed by them. Moodle itself disables such a link, unless it is set to remove it.

@@ -49,7 +49,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, r.roleid,
   :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0 AND x.userid :among_users
   :then {user} u ON u.id = x.userid
   :then {role_assignments} r :by_user ON r.userid = x.userid AND r.contextid :whole = ok.id
-       AND r.component || '' <> :component AND r.roleid + 0 NOT IN (:not_copied)
+       AND {~r.component} <> :component AND {#r.roleid} NOT IN (:not_copied)
  GROUP BY s.enrolid, x.userid, s.courseid, s.contextid, r.roleid
 
 -- section owned roles

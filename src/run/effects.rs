@@ -316,21 +316,21 @@ impl Effects<'_> {
             .fragment("gone", gone)
             .fragment("same", self.conn.exact("cache_flags", "f.name", "d.name"));
         let set = [("value", "'1'"), ("timemodified", ":clock"), ("expiry", ":expiry")];
-        let condition = "f.flagtype || '' = 'accesslib/dirtycontexts' AND :same";
+        let condition = "{~f.flagtype} = 'accesslib/dirtycontexts' AND :same";
         let update = self.conn.dialect().update_joined("{cache_flags}", "f", &set, "(:gone) d", condition);
         self.conn.exec(&update, &params).await?;
         self.conn
             .exec(
                 "INSERT INTO {cache_flags} (flagtype, name, timemodified, value, expiry)
                  SELECT 'accesslib/dirtycontexts', d.name, :clock, '1', :expiry FROM (:gone) d
-                  WHERE NOT EXISTS (SELECT 1 FROM {cache_flags} f WHERE f.flagtype || '' = 'accesslib/dirtycontexts' AND :same)",
+                  WHERE NOT EXISTS (SELECT 1 FROM {cache_flags} f WHERE {~f.flagtype} = 'accesslib/dirtycontexts' AND :same)",
                 &params,
             )
             .await
             .map(|_| ())
     }
 
-    /// `flagtype || ''` keeps the planner from the index on the type, under which all flags lie.
+    /// `{~f.flagtype}` keeps the planner from the index on the type, under which all flags lie.
     async fn flag_users(&mut self, from: i64, to: i64) -> Result<(), DbError> {
         let params = Params::new()
             .with("from", from)
@@ -343,7 +343,7 @@ impl Effects<'_> {
             "f",
             &[("value", "'1'"), ("timemodified", ":clock"), ("expiry", ":expiry")],
             "[dirty] d",
-            "d.n > :from AND d.n <= :to AND f.flagtype || '' = 'accesslib/dirtyusers' AND :same",
+            "d.n > :from AND d.n <= :to AND {~f.flagtype} = 'accesslib/dirtyusers' AND :same",
         );
         self.conn.exec(&update, &params).await?;
         self.conn
@@ -351,7 +351,7 @@ impl Effects<'_> {
                 "INSERT INTO {cache_flags} (flagtype, name, timemodified, value, expiry)
                  SELECT 'accesslib/dirtyusers', d.name, :clock, '1', :expiry FROM [dirty] d
                   WHERE d.n > :from AND d.n <= :to AND NOT EXISTS
-                        (SELECT 1 FROM {cache_flags} f WHERE f.flagtype || '' = 'accesslib/dirtyusers' AND :same)
+                        (SELECT 1 FROM {cache_flags} f WHERE {~f.flagtype} = 'accesslib/dirtyusers' AND :same)
                   ORDER BY d.n",
                 &params,
             )
