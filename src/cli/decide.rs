@@ -5,8 +5,7 @@ use std::io::IsTerminal;
 
 use crate::cli::{Exit, Setting, import, operator, output, progress};
 use crate::front::{Decided, Front};
-use crate::outcome::Observer;
-use crate::outcome::Past;
+use crate::outcome::{Observer, Past};
 use crate::report::words::pick;
 
 /// The words of both commands.

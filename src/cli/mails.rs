@@ -4,8 +4,7 @@
 use crate::cli::{Exit, Setting, operator, output};
 use crate::config::Locale;
 use crate::front::Outbox;
-use crate::outcome::Observer;
-use crate::outcome::Round;
+use crate::outcome::{Observer, Round};
 use crate::report::words::pick;
 
 /// The words of `mails`.

@@ -8,9 +8,7 @@ use crate::cli::{Exit, Setting, operator, output};
 use crate::config::Locale;
 use crate::front::runs::words_of_change;
 use crate::front::{Detail, Front};
-use crate::outcome::Past;
-use crate::outcome::SetReport;
-use crate::outcome::{Observer, RunError};
+use crate::outcome::{Observer, Past, RunError, SetReport};
 use crate::problem::Problem;
 use crate::report::{inert, set, words};
 

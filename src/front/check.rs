@@ -31,8 +31,8 @@ pub struct Counts {
 }
 
 impl Check {
-    /// Opens a regular file, and no pipe, which would wait for ever, and finds its form out: `kind`, or what its first line
-    /// tells. A file that is refused as a whole gives the problem.
+    /// Opens a regular file, and no pipe, which would wait for ever, and finds its form out: `kind`, or what its first
+    /// line tells. A file that is refused as a whole gives the problem.
     ///
     /// # Errors
     /// The file cannot be opened or read.

@@ -1,4 +1,4 @@
-//! Decisions on held runs: rehearsed, carried out here or recorded for the daemon that leads, and what follows for the file.
+//! Decisions on held runs: rehearsed, carried out here, or recorded for the daemon that leads.
 //! It must not know why a run was held.
 
 use std::time::Duration;
@@ -8,8 +8,7 @@ use crate::fault;
 use crate::front::{Front, Who};
 use crate::inbox;
 use crate::lease::{LEADER, Lease};
-use crate::outcome::Past;
-use crate::outcome::{Report, RunError, RunResult, State};
+use crate::outcome::{Past, Report, RunError, RunResult, State};
 use crate::run::decision::{self, Decision};
 use crate::run::history;
 
@@ -30,8 +29,8 @@ impl Front {
         self.engine.rehearse_approval(run).await
     }
 
-    /// Applies a held run: the daemon that leads does it, or without one this process. `None` if the decision is recorded
-    /// and the daemon has not carried it out within the time for which a run waits.
+    /// Applies a held run: the daemon that leads does it, or without one this process. `None` if the decision is
+    /// recorded and the daemon has not carried it out within the time for which a run waits.
     pub async fn approve(&self, who: &Who, run: i64) -> RunResult<Option<Decided>> {
         self.decide(who, run, Decision::Approve).await
     }
@@ -52,7 +51,8 @@ impl Front {
         }
     }
 
-    /// Records the decision and waits until the daemon has carried it out; `None` if that takes longer than a run waits.
+    /// Records the decision and waits until the daemon has carried it out; `None` if that takes longer than a run
+    /// waits.
     async fn by_the_daemon(&self, who: &Who, run: i64, decision: Decision) -> RunResult<Option<Decided>> {
         who.asks(format_args!("{} run {run}, by the daemon", decision.as_str()));
         let engine = &self.engine;

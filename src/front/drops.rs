@@ -11,7 +11,8 @@ use crate::outcome::{Report, RunError, RunResult};
 use crate::run::history;
 
 impl Front {
-    /// Applies a claimed file: a flat file, or a full set of `source`. One that came to a run before is not applied again.
+    /// Applies a claimed file: a flat file, or a full set of `source`. One that came to a run before is not applied
+    /// again.
     pub async fn apply(&self, who: &Who, claimed: &Claimed, source: Option<&str>) -> RunResult<Report> {
         who.asks(format_args!("apply {}", inbox::shown(&claimed.name)));
         match source {
@@ -38,8 +39,8 @@ impl Front {
         self.engine.give_up(&claimed.dropped(), source, tries, reason).await
     }
 
-    /// Gives the files of decided runs their last names, where nobody could so far; one that still cannot be renamed is told
-    /// in the log.
+    /// Gives the files of decided runs their last names, where nobody could so far; one that still cannot be renamed is
+    /// told in the log.
     pub async fn settle(&self) -> RunResult<()> {
         let mut conn = self.engine.database.connect().await?;
         if let Err(error) = inbox::settle_all(&mut conn, &self.engine).await {

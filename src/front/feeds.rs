@@ -5,10 +5,8 @@ use chrono_tz::Tz;
 
 use crate::db::Conn;
 use crate::front::Front;
-use crate::outcome::RunResult;
-use crate::outcome::Stale;
-use crate::sets;
-use crate::sets::Feed;
+use crate::outcome::{RunResult, Stale};
+use crate::sets::{self, Feed};
 
 /// The sets of one enabled source.
 #[derive(Clone, Debug)]
@@ -29,8 +27,8 @@ impl FeedState {
 }
 
 impl Front {
-    /// The feeds of the enabled sources, by name; `site` is the site's zone. A source of which nothing ever came counts from
-    /// `since` (Unix seconds); without it that is stale at once.
+    /// The feeds of the enabled sources, by name; `site` is the site's zone. A source of which nothing ever came counts
+    /// from `since` (Unix seconds); without it that is stale at once.
     pub async fn feeds(&self, site: Tz, since: Option<i64>) -> RunResult<Vec<FeedState>> {
         let mut conn = self.engine.database.connect().await?;
         let feeds = self.feeds_of(&mut conn, site, since).await?;

@@ -70,8 +70,8 @@ enum Found {
     Gone,
 }
 
-/// Hands over all files of the spool, one after the other; false if some were none of ours and are put aside. Nothing is done
-/// while another hook works in the same spool.
+/// Hands over all files of the spool, one after the other; false if some were none of ours and are put aside. Nothing
+/// is done while another hook works in the same spool.
 ///
 /// # Errors
 /// The spool's; the command's failure: its file stays, and those behind it wait, so that the order is kept.

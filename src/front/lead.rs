@@ -11,8 +11,8 @@ use crate::mail::MAIL;
 use crate::outcome::RunResult;
 use crate::run::{decision, history, require_ready};
 
-/// Takes the lease for one pass, waiting for it at most `wait`; it beats until the [`Heart`] is dropped. `Err` inside is who
-/// leads.
+/// Takes the lease for one pass, waiting for it at most `wait`; it beats until the [`Heart`] is dropped. `Err` inside
+/// is who leads.
 pub async fn take_once(database: &Arc<Database>, ttl: u64, wait: Duration) -> RunResult<Result<Heart, String>> {
     let mut conn = database.connect().await?;
     require_ready(&mut conn).await?;
@@ -30,8 +30,8 @@ pub async fn take_once(database: &Arc<Database>, ttl: u64, wait: Duration) -> Ru
     }
 }
 
-/// Gives back the leader lease and those of whatever of this process was dropped, on a connection of its own; another daemon
-/// takes over at once.
+/// Gives back the leader lease and those of whatever of this process was dropped, on a connection of its own; another
+/// daemon takes over at once.
 pub async fn give_back(database: &Database) {
     if let Ok(mut conn) = database.connect_with(Duration::from_secs(1)).await {
         for name in [RUN, MAIL, LEADER] {

@@ -9,8 +9,7 @@ use crate::lease::{LEADER, Lease};
 use crate::mail;
 use crate::mail::store::{self, Mail};
 use crate::moodle::site::Site;
-use crate::outcome::Round;
-use crate::outcome::{RunError, RunResult};
+use crate::outcome::{Round, RunError, RunResult};
 
 /// What stands in the outbox.
 pub struct Outbox {
@@ -62,12 +61,14 @@ impl Front {
         Ok(mail::probe(&self.engine.settings, &site, self.engine.clock.now(), address).await)
     }
 
-    /// One round of sending, of at most `patience`; `None` if mails are off, nothing is due, or another process sends now.
+    /// One round of sending, of at most `patience`; `None` if mails are off, nothing is due, or another process sends
+    /// now.
     pub async fn deliver(&self, patience: Option<Duration>) -> Result<Option<Round>, DbError> {
         mail::deliver(&self.engine.database, &self.engine.settings, self.engine.clock, patience).await
     }
 
-    /// Sends what a command has just queued, unless a daemon leads, who does. The command itself is done whatever comes of it.
+    /// Sends what a command has just queued, unless a daemon leads, who does. The command itself is done whatever comes
+    /// of it.
     pub async fn send_after(&self) {
         if !self.engine.settings.smtp.enabled {
             return;

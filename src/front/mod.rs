@@ -50,14 +50,16 @@ use crate::run::{Engine, require_ready};
 #[error("{0}")]
 pub struct Misuse(pub String);
 
-/// Where questions about one site are asked, under the settings of one moment. A question fails with a [`RunError`]: a database
-/// that does not answer or is not ready, and whatever keeps its run from its end.
+/// Where questions about one site are asked, under the settings of one moment. A question fails with a
+/// [`crate::outcome::RunError`]: a database that does not answer or is not ready, and whatever keeps its run from its
+/// end.
 pub struct Front {
     engine: Engine,
 }
 
 impl Front {
-    /// The door to a site's database. `wait` is how long a run waits for another one; reading of files ends with `stop`.
+    /// The door to a site's database. `wait` is how long a run waits for another one; reading of files ends with
+    /// `stop`.
     pub fn new(
         database: Arc<Database>,
         settings: Arc<Settings>,
@@ -69,7 +71,7 @@ impl Front {
         Self { engine: Engine { database, settings, clock, wait, observer, rules: &RULES, stop } }
     }
 
-    /// Refuses a database that is not ready for enrold, with what to do ([`RunError::NotReady`]).
+    /// Refuses a database that is not ready for enrold, with what to do ([`crate::outcome::RunError::NotReady`]).
     pub async fn ready(&self) -> RunResult<()> {
         self.connect().await?.close().await;
         Ok(())

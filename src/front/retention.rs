@@ -25,7 +25,8 @@ fn older(days: u32, now: i64) -> Option<i64> {
 }
 
 impl Front {
-    /// Removes what is older at `now` (Unix seconds) than `retention` says; gives what the disk said if it refused something.
+    /// Removes what is older at `now` (Unix seconds) than `retention` says; gives what the disk said if it refused
+    /// something.
     pub async fn retain(&self, who: &Who, now: i64) -> RunResult<Result<Forgotten, String>> {
         who.asks("retention");
         let runs = self.forget(now).await?;

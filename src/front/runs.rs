@@ -7,8 +7,7 @@ use crate::change::kind;
 use crate::change::problems;
 use crate::db::{Conn, DbError, Params};
 use crate::front::{Front, Who};
-use crate::outcome::Past;
-use crate::outcome::RunResult;
+use crate::outcome::{Past, RunResult};
 use crate::report::words::ChangeWords;
 use crate::run::history;
 use crate::run::hold::Shelf;
@@ -20,8 +19,8 @@ const KEPT: [&str; 3] = ["held", "rejected", "approved"];
 pub enum Detail {
     /// What is wrong with a line or row: a [`crate::problem::Problem`] as JSON, as it was kept.
     Error(Value),
-    /// A change as JSON: the columns of the journal that it has, with names beside the ids; of a run that was held, as its
-    /// plan was kept.
+    /// A change as JSON: the columns of the journal that it has, with names beside the ids; of a run that was held, as
+    /// its plan was kept.
     Change(Value),
 }
 

@@ -6,16 +6,15 @@ use chrono_tz::Tz;
 use crate::config::{Locale, Settings, Source};
 use crate::db::{Conn, DbError, Params};
 use crate::front::{FeedState, Front};
-use crate::lease;
-use crate::lease::Lease;
+use crate::lease::{self, Lease};
 use crate::mail::operators::{self, SOURCE_STALE, Word};
 use crate::outcome::Stale;
 use crate::report::feed::{moment, stale as sentence};
 use crate::sets::Feed;
 
 impl Front {
-    /// Queues the mail about a stale feed for the addresses of its source, unless the outbox has it already. False while
-    /// another process runs: it is to be tried again. Nobody is told while `smtp.enabled` is off.
+    /// Queues the mail about a stale feed for the addresses of its source, unless the outbox has it already. False
+    /// while another process runs: it is to be tried again. Nobody is told while `smtp.enabled` is off.
     pub async fn mail_stale(&self, state: &FeedState) -> Result<bool, DbError> {
         let Some(stale) = state.stale else { return Ok(true) };
         let mut conn = self.engine.database.connect().await?;

@@ -3,8 +3,7 @@
 
 use crate::config::Settings;
 use crate::front::{Front, Misuse, Who};
-use crate::outcome::Skipped;
-use crate::outcome::{Report, RuleReport, RunResult};
+use crate::outcome::{Report, RuleReport, RunResult, Skipped};
 use crate::rules::RULES;
 use crate::run::SyncOrder;
 
@@ -108,8 +107,8 @@ impl Front {
         }
     }
 
-    /// The run of a scheduled task: of a job or a source. A task of Moodle that is running for the same work is not waited
-    /// for. `None` if there is no such task.
+    /// The run of a scheduled task: of a job or a source. A task of Moodle that is running for the same work is not
+    /// waited for. `None` if there is no such task.
     pub async fn sync_task(&self, who: &Who, name: &str) -> RunResult<Option<Report>> {
         who.asks(format_args!("the task {name}"));
         if self.engine.settings.sources.contains_key(name) {

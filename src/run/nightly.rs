@@ -12,13 +12,11 @@ use crate::db::Conn;
 use crate::disk::{Dir, blocking, is_stopped};
 use crate::files::{FileProblem, TableForm};
 use crate::moodle::site::Site;
-use crate::outcome::Claim;
-use crate::outcome::{Report, RunError};
+use crate::outcome::{Claim, Report, RunError};
 use crate::problem::{Code, Problem};
 use crate::run::{Dropped, Engine, history, require_ready};
-use crate::sets::SetOrder;
 use crate::sets::roster::Standing;
-use crate::sets::{Readiness, readiness};
+use crate::sets::{Readiness, SetOrder, readiness};
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Sent, Verdict};
 use crate::source::{self, Destination, SetError, Snapshot, TakeError, Taken};
 

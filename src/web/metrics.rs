@@ -15,8 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::clock;
-use crate::outcome::Round;
-use crate::outcome::{Report, State};
+use crate::outcome::{Report, Round, State};
 use crate::problem::Code;
 
 /// The content type of [`Metrics::text`].
