@@ -1,15 +1,12 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
 //! It must not know why they end: it reads the temporary table `doomed`.
 
-use crate::change::kinds;
 use crate::change::take::Pick;
-use crate::change::wipe;
 use crate::change::work::{Place, Work, journaled};
-use crate::db::Table;
+use crate::change::{kinds, wipe};
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Dialect, Params};
-use crate::outcome::Moment;
-use crate::outcome::RunResult;
+use crate::db::{DbError, Dialect, Params, Table};
+use crate::outcome::{Moment, RunResult};
 
 const DOOMED: Table = Table::new(
     "doomed",

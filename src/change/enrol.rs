@@ -4,9 +4,8 @@
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::db::Table;
 use crate::db::table::int;
-use crate::db::{DbError, Dialect, Params};
+use crate::db::{DbError, Dialect, Params, Table};
 use crate::outcome::RunResult;
 
 const INSTANCE: Table = Table::new("instance", &[int("courseid"), int("enrolid")]).primary("courseid");

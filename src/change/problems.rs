@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::change::work::Work;
 use crate::db::{Conn, DbError, Params, Row};
-use crate::outcome::PROBLEMS_SHOWN;
-use crate::outcome::RunResult;
+use crate::outcome::{PROBLEMS_SHOWN, RunResult};
 use crate::problem::{Code, Problem};
 
 /// The problems of a run on their way into `enrold_error`: the first ones are kept there, those beyond are counted by code.

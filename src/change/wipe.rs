@@ -1,10 +1,9 @@
 //! What goes with a user's last enrolment in a course: roles there and below, groups, grades, last access, forum rows.
 //! It must not know why it was the last one: it reads the temporary table `last_pair`.
 
-use crate::change::below;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::change::{Rank, kinds};
+use crate::change::{Rank, below, kinds};
 use crate::db::DbError;
 
 /// What a user loses in forums with the last enrolment, and the forum column of its table (spec enrol-core 11).

@@ -8,9 +8,7 @@ use crate::change::kind::{Kind, Rank};
 use crate::change::problems::Tally;
 use crate::db::{Conn, DbError, Params};
 use crate::moodle::site::Site;
-use crate::outcome::{DefaultRoles, SetReport};
-use crate::outcome::{Lines, Note, RuleReport};
-use crate::outcome::{Moment, Observer};
+use crate::outcome::{DefaultRoles, Lines, Moment, Note, Observer, RuleReport, SetReport};
 
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
 pub const RANK_ROOM: i64 = 1_000_000_000;

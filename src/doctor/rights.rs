@@ -1,9 +1,8 @@
 //! What is missing of [`NEEDS`]: tables, columns and rights that the account really holds or lacks, however it got them.
 //! It must not change anything: PostgreSQL is asked, on MariaDB each kind of statement is explained and not run.
 
-use crate::db::Table;
 use crate::db::table::int;
-use crate::db::{Conn, DbError, Dialect, Params};
+use crate::db::{Conn, DbError, Dialect, Params, Table};
 use crate::doctor::catalogue::{Catalogue, Standing};
 use crate::doctor::grants::numbers_its_rows;
 use crate::doctor::needs::{self, Need};

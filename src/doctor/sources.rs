@@ -1,15 +1,13 @@
 //! The sources of full sets: whether tonight's set can be read, whether the last ones came, and who else does that work.
 //! It must not read a row of a set; it asks each second database for none.
 
-use crate::config::Locale;
-use crate::config::{Settings, Source, Target};
+use crate::config::{Locale, Settings, Source, Target};
 use crate::db::{Conn, DbError};
 use crate::doctor::finding::{Finding, words};
 use crate::doctor::roles;
 use crate::inbox::{is_of_input, overlap};
 use crate::moodle::method;
-use crate::moodle::site::Site;
-use crate::moodle::site::zone;
+use crate::moodle::site::{Site, zone};
 use crate::report::feed;
 use crate::sets::feeds;
 use crate::source::{probe, with_moodles_settings};

@@ -1,12 +1,10 @@
 //! Enrolments with an elapsed `timeend`: found once for all methods, then unenrolled or suspended.
 //! It must not know which roles go with them.
 
-use crate::change::end;
-use crate::change::kinds;
 use crate::change::work::{Place, Work};
-use crate::db::DbError;
-use crate::db::Table;
+use crate::change::{end, kinds};
 use crate::db::table::{int, small, text};
+use crate::db::{DbError, Table};
 use crate::expiry::policy::{Due, names};
 use crate::expiry::roles;
 use crate::moodle::site::RemovalAction;

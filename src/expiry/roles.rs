@@ -1,10 +1,9 @@
 //! The roles that leave with elapsed enrolments: those that the instance owns, and those by hand as the policy says.
 //! It must not know methods: it reads the column `roles` of the temporary table `elapsed`.
 
-use crate::change::below;
-use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
+use crate::change::{below, kinds};
 use crate::db::DbError;
 use crate::expiry::policy::{Due, Roles};
 use crate::moodle::site::RemovalAction;

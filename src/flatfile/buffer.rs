@@ -4,9 +4,8 @@
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::db::Table;
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Dialect};
+use crate::db::{DbError, Dialect, Table};
 use crate::moodle::site::id_list;
 use crate::staging::AllowedRoles;
 

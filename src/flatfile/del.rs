@@ -1,15 +1,12 @@
 //! What a `del` line means: which enrolments of the user in the course it ends, by the role it names (spec flatfile 6).
 //! It must not delete anything itself: it fills `doomed` and leaves the rest to the engine.
 
-use crate::change::below;
-use crate::change::end;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::change::{Rank, kinds};
+use crate::change::{Rank, below, end, kinds};
 use crate::config::DelScope;
-use crate::db::DbError;
-use crate::db::Table;
 use crate::db::table::{int, small, text};
+use crate::db::{DbError, Table};
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;

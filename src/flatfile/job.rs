@@ -1,9 +1,8 @@
 //! What a run of the flat file does, from staged lines to the last change: the file itself, or the buffer and the
 //! expirations. It must not begin or end transactions: the life of a run does.
 
-use crate::change::enrol;
-use crate::change::kinds;
 use crate::change::work::{Place, Work};
+use crate::change::{enrol, kinds};
 use crate::config::{DelScope, Settings};
 use crate::disk::{Pass, RegularFile, blocking};
 use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
@@ -13,12 +12,9 @@ use crate::flatfile::{buffer, del, waves};
 use crate::mail;
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::outcome::Moment;
-use crate::outcome::{Lines, Note};
-use crate::outcome::{RunError, RunResult};
+use crate::outcome::{Lines, Moment, Note, RunError, RunResult};
 use crate::staging::AllowedRoles;
-use crate::staging::resolve;
-use crate::staging::resolve::Keys;
+use crate::staging::resolve::{self, Keys};
 
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
 pub struct Drop<'a> {

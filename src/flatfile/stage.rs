@@ -7,8 +7,7 @@ use crate::files::{FlatLine, Operation};
 use crate::flatfile::roles::Roles;
 use crate::problem::{Code, Problem, shown};
 use crate::staging::lines::FILE_LINES;
-use crate::staging::resolve;
-use crate::staging::resolve::{KEY_WIDTH, Keys};
+use crate::staging::resolve::{self, KEY_WIDTH, Keys};
 
 /// What was staged.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,9 +2,8 @@
 //! It must not know what a step does; consecutive adds of a pair are one step.
 
 use crate::change::work::Work;
-use crate::db::DbError;
-use crate::db::Table;
 use crate::db::table::{int, small};
+use crate::db::{DbError, Table};
 use crate::staging::resolve::resolved;
 
 /// What is asked, with its wave. PostgreSQL and SQLite hash, or index by themselves, when the buffer is settled against a

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use crate::clock::StopWatch;
-use crate::fault;
 use crate::front::{Front, Who};
-use crate::inbox;
 use crate::lease::{LEADER, Lease};
 use crate::outcome::{Past, Report, RunError, RunResult, State};
 use crate::run::decision::{self, Decision};
 use crate::run::history;
+use crate::{fault, inbox};
 
 /// What a decision came to.
 #[derive(Debug)]

@@ -3,8 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::change::kind;
-use crate::change::problems;
+use crate::change::{kind, problems};
 use crate::db::{Conn, DbError, Params};
 use crate::front::{Front, Who};
 use crate::outcome::{Past, RunResult};

@@ -17,8 +17,7 @@ use crate::fault;
 use crate::files::{self, FileProblem, Kind, RawLine, RawLines, Reading, Scan};
 use crate::outcome::{Note, Report, RunError, State};
 use crate::problem::{Code, Problem};
-use crate::report;
-use crate::report::{inert, words};
+use crate::report::{self, inert, words};
 use crate::run::hold::Shelf;
 
 /// The largest report that is read to see whose it is: it holds at most a few hundred problems.

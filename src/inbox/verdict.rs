@@ -6,8 +6,7 @@ use super::{Claimed, Ending, EndingError, InboxError, finish, followers, names};
 use crate::db::Conn;
 use crate::disk::{blocking, is_changed};
 use crate::moodle::site::zone;
-use crate::outcome::Past;
-use crate::outcome::{Report, RunError, State};
+use crate::outcome::{Past, Report, RunError, State};
 use crate::run::{Engine, decision};
 
 /// Renames the file of a held run that was decided: `.done` with the report of the run that applied it, or `.rejected`.

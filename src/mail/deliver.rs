@@ -15,8 +15,7 @@ use crate::mail::message::{Envelope, Sender};
 use crate::mail::outbox::state;
 use crate::mail::post::{Post, Refused};
 use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER};
-use crate::moodle::site::Site;
-use crate::moodle::site::zone;
+use crate::moodle::site::{Site, zone};
 use crate::outcome::Round;
 
 /// The lease of whoever sends.

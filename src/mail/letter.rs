@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use crate::config::Locale;
 use crate::mail::operators::SOURCE_STALE;
-use crate::mail::plain;
 use crate::mail::words::{self, Facts};
-use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, SET_REPORT};
+use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, SET_REPORT, plain};
 
 /// A row of the outbox with the letter that it shares, ready to be written.
 #[derive(Clone, Debug)]

@@ -7,13 +7,11 @@ use chrono_tz::Tz;
 use crate::change::work::Work;
 use crate::clock::midnight;
 use crate::config::Settings;
-use crate::db::Table;
 use crate::db::table::int;
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, Table};
 use crate::mail::outbox::{keep_letters, queue, state};
 use crate::mail::people;
-use crate::moodle::site::id_list;
-use crate::moodle::site::zone;
+use crate::moodle::site::{id_list, zone};
 
 /// Enrolments that end soon; `place` is their order in a digest.
 const SOON: Table = Table::new(

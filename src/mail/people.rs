@@ -2,9 +2,8 @@
 //! It must not know what is written to them.
 
 use crate::change::work::Work;
-use crate::db::DbError;
-use crate::db::Table;
 use crate::db::table::int;
+use crate::db::{DbError, Table};
 use crate::moodle::site::id_list;
 
 /// The enrolment instances that write; `sender` is Moodle's choice of who does.

@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::db::Table;
 use crate::db::table::int;
-use crate::db::{Bulk, Conn, DbError, Field, Params};
+use crate::db::{Bulk, Conn, DbError, Field, Params, Table};
 use crate::moodle::events::Chunk;
 use crate::moodle::site::Site;
 

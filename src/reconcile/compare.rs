@@ -2,12 +2,10 @@
 //! It must not change an enrolment: it counts, and writes down in temporary tables.
 
 use crate::change::work::Work;
-use crate::db::Table;
 use crate::db::table::int;
-use crate::db::{Conn, DbError, Dialect, Params};
+use crate::db::{Conn, DbError, Dialect, Params, Table};
 use crate::moodle::site::RemovalAction;
-use crate::reconcile::{Follow, Owner};
-use crate::reconcile::{Pass, comparing};
+use crate::reconcile::{Follow, Owner, Pass, comparing};
 
 const DIFFER: Table = Table::new(
     "differ",

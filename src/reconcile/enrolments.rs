@@ -1,15 +1,13 @@
 //! Enrolments: what is missing is added, what differs is changed, what is too much ends.
 //! It must not know roles or groups: they follow what really became of the enrolments.
 
-use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::change::{end, enrol};
+use crate::change::{end, enrol, kinds};
 use crate::db::DbError;
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
-use crate::reconcile::compare;
-use crate::reconcile::compare::Standing;
+use crate::reconcile::compare::{self, Standing};
 use crate::reconcile::{Pass, comparing};
 
 /// Writes the set down once, where the rule says that it costs more to compute than to keep.

@@ -3,9 +3,8 @@
 
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{Conn, DbError};
+use crate::db::{Conn, DbError, Table};
 use crate::reconcile::Pass;
 
 const NEW_GROUP: Table = Table::new(

@@ -1,14 +1,12 @@
 //! Instances of a method that its rule makes and removes by itself.
 //! It must not unenrol anybody: what is enrolled in an instance that goes is surplus, and has gone before.
 
-use crate::change::enrol;
-use crate::change::enrol::Owned;
+use crate::change::enrol::{self, Owned};
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::db::Table;
 use crate::db::table::int;
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, Table};
 use crate::outcome::RunResult;
 use crate::reconcile::{Pass, missing};
 

@@ -1,13 +1,11 @@
 //! Group memberships: the wished ones that are missing are made, a rule's own that are too much go.
 //! It must not take over a membership that somebody else has made.
 
-use crate::change::end;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::change::{Rank, kind, kinds};
+use crate::change::{Rank, end, kind, kinds};
 use crate::db::{DbError, Params};
-use crate::reconcile::Owner;
-use crate::reconcile::{Pass, comparing, owner};
+use crate::reconcile::{Owner, Pass, comparing, owner};
 
 /// The memberships that the rule's instances own, of people who are still enrolled there (spec cohort 1.6). No index leads
 /// from an instance to them: the groups of each course are read once, however many instances it has.

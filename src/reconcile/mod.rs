@@ -19,17 +19,14 @@ pub use sections::{section, table_of};
 pub use tally::of_cause;
 pub use view::{View, of_cohorts, of_courses, of_touched};
 
-use crate::change::kinds;
 use crate::change::work::Work;
-use crate::change::{end, enrol};
+use crate::change::{end, enrol, kinds};
 use crate::clock::StopWatch;
 use crate::config::Settings;
-use crate::db::Table;
 use crate::db::table::{int, small};
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, Table};
 use crate::mail;
-use crate::outcome::RunResult;
-use crate::outcome::Skipped;
+use crate::outcome::{RunResult, Skipped};
 
 /// The instances of a pass.
 const SCOPE: Table = Table::new("scope", &[int("enrolid"), int("courseid"), int("contextid")])

@@ -1,15 +1,12 @@
 //! Roles: what a rule wishes after its enrolments are true; the missing are given, its own that are too much go.
 //! It must not know why somebody has a role.
 
-use crate::change::enrol;
-use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::db::Table;
+use crate::change::{enrol, kinds};
 use crate::db::table::int;
-use crate::db::{Conn, DbError, Dialect, Params};
-use crate::reconcile::Owner;
-use crate::reconcile::{Pass, comparing, owner};
+use crate::db::{Conn, DbError, Dialect, Params, Table};
+use crate::reconcile::{Owner, Pass, comparing, owner};
 
 const LACKING: Table =
     Table::new("lacking", &[int("enrolid"), int("userid"), int("courseid"), int("contextid"), int("roleid")]);

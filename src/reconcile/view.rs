@@ -3,9 +3,8 @@
 
 use crate::change::kind;
 use crate::change::work::Work;
-use crate::db::Table;
 use crate::db::table::int;
-use crate::db::{Bulk, Conn, DbError, Field, Params};
+use crate::db::{Bulk, Conn, DbError, Field, Params, Table};
 use crate::moodle::site::id_list;
 use crate::reconcile::{Rule, section};
 

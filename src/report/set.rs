@@ -2,9 +2,7 @@
 //! It must not know how the figures were counted, or where they are shown.
 
 use crate::config::Locale;
-use crate::outcome::Breach;
-use crate::outcome::{Figures, PlaceKind, RoleValue, SetPlace, SetReport};
-use crate::outcome::{Point, median};
+use crate::outcome::{Breach, Figures, PlaceKind, Point, RoleValue, SetPlace, SetReport, median};
 use crate::report::inert;
 use crate::report::words::pick;
 

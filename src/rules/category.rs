@@ -6,10 +6,8 @@ use crate::config::Settings;
 use crate::db::table::int;
 use crate::db::{Params, Table};
 use crate::moodle::site::{RemovalAction, Site};
-use crate::outcome::RunError;
-use crate::outcome::RunResult;
-use crate::reconcile::Pass;
-use crate::reconcile::{Follow, Instances, Policy, Rule, Taking};
+use crate::outcome::{RunError, RunResult};
+use crate::reconcile::{Follow, Instances, Pass, Policy, Rule, Taking};
 
 /// The rule.
 pub const CATEGORY: Rule = Rule {

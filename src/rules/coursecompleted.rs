@@ -9,8 +9,7 @@ mod ledger;
 use crate::change::work::Work;
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::reconcile::{Follow, Owner, Policy, Rule, Taking};
-use crate::reconcile::{Pass, comparing};
+use crate::reconcile::{Follow, Owner, Pass, Policy, Rule, Taking, comparing};
 
 /// The rule.
 pub const COURSECOMPLETED: Rule = Rule {

@@ -5,8 +5,7 @@ use crate::change::work::Work;
 use crate::config::Settings;
 use crate::db::Params;
 use crate::moodle::site::{RemovalAction, Site, id_list};
-use crate::reconcile::Pass;
-use crate::reconcile::{Follow, Policy, Rule, Taking};
+use crate::reconcile::{Follow, Pass, Policy, Rule, Taking};
 
 /// The rule.
 pub const META: Rule = Rule {

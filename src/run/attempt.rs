@@ -16,19 +16,17 @@ use crate::flatfile::job;
 use crate::lease::Lease;
 use crate::mail::summary;
 use crate::moodle::site::Site;
-use crate::outcome::DefaultRoles;
-use crate::outcome::Moment;
-use crate::outcome::{Breach, Lines, Meanwhile, Note, PROBLEMS_SHOWN, Report, RuleReport, State};
-use crate::outcome::{RunError, RunResult};
+use crate::outcome::{
+    Breach, DefaultRoles, Lines, Meanwhile, Moment, Note, PROBLEMS_SHOWN, Report, RuleReport, RunError, RunResult,
+    State,
+};
 use crate::problem::Code;
 use crate::run::hold::Shelf;
 use crate::run::opened::Opened;
 use crate::run::order::{Order, Task};
 use crate::run::parts::{self, Cut, Turn};
 use crate::run::{Engine, decision, history, jobs};
-use crate::sets;
-use crate::sets::SetOrder;
-use crate::sets::{Terms, account};
+use crate::sets::{self, SetOrder, Terms, account};
 
 /// Everything that an attempt needs and a retry keeps.
 #[derive(Clone, Copy)]

@@ -2,9 +2,7 @@
 //! It must not apply anything.
 
 use crate::db::{Conn, DbError, Params};
-use crate::outcome::Claim;
-use crate::outcome::Past;
-use crate::outcome::State;
+use crate::outcome::{Claim, Past, State};
 use crate::run::history::{COLUMNS, past};
 
 /// Records what somebody decided of a held run, for the daemon to do. False if it is not held, or decided already.

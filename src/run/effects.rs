@@ -7,9 +7,8 @@ use std::path::Path;
 
 use crate::change::kind::{self, Dirty, Kind};
 use crate::change::kinds;
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{Conn, DbError, Params, Row};
+use crate::db::{Conn, DbError, Params, Row, Table};
 use crate::moodle::events::{self, Chunk, Told};
 use crate::moodle::forum;
 use crate::moodle::lookups::Lookups;

@@ -3,14 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::outcome::Claim;
-use crate::outcome::RunResult;
-use crate::outcome::{Report, State};
+use crate::outcome::{Claim, Report, RunResult, State};
 use crate::problem::{Code, Problem};
-use crate::run::Engine;
-use crate::run::history;
 use crate::run::life::{blank, require_ready};
 use crate::run::order::{Dropped, Import, Order};
+use crate::run::{Engine, history};
 use crate::sets::SetOrder;
 
 impl Engine {

@@ -12,11 +12,8 @@ use crate::flatfile::job;
 use crate::mail;
 use crate::moodle::method;
 use crate::moodle::site::Site;
-use crate::outcome::{Note, RuleReport, Skipped};
-use crate::outcome::{RunError, RunResult};
-use crate::reconcile;
-use crate::reconcile::Rule;
-use crate::reconcile::View;
+use crate::outcome::{Note, RuleReport, RunError, RunResult, Skipped};
+use crate::reconcile::{self, Rule, View};
 use crate::run::order::SyncOrder;
 use crate::run::parts::Part;
 

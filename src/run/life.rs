@@ -9,23 +9,18 @@ use crate::change::problems::problems;
 use crate::clock::StopWatch;
 use crate::config::{Target, WhenDisabled};
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
-use crate::fault;
-use crate::lease;
-use crate::lease::Lease;
+use crate::lease::{self, Lease};
 use crate::moodle::method;
 use crate::moodle::site::Site;
-use crate::outcome::Moment;
-use crate::outcome::Past;
-use crate::outcome::{Lines, Note, PROBLEMS_SHOWN, ReadAs, Report, State};
-use crate::outcome::{RunError, RunResult};
+use crate::outcome::{Lines, Moment, Note, PROBLEMS_SHOWN, Past, ReadAs, Report, RunError, RunResult, State};
 use crate::problem::{Code, Problem};
 use crate::run::attempt::Attempt;
 use crate::run::effects::Effects;
 use crate::run::opened::{Flat, Opened};
 use crate::run::order::{Order, Task};
 use crate::run::{Engine, history, jobs};
-use crate::sets;
 use crate::sets::database::DATABASE;
+use crate::{fault, sets};
 
 /// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
 ///

@@ -5,10 +5,8 @@
 use crate::config::Settings;
 use crate::disk::{Dir, RegularFile, blocking};
 use crate::files::{self, FileProblem, Kind, Reading, Scan};
-use crate::moodle::site::Site;
-use crate::moodle::site::zone;
-use crate::outcome::Claim;
-use crate::outcome::{RunError, RunResult};
+use crate::moodle::site::{Site, zone};
+use crate::outcome::{Claim, RunError, RunResult};
 use crate::run::order::Import;
 use crate::sets::SetOrder;
 use crate::staging::resolve::Keys;

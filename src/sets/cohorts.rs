@@ -4,9 +4,8 @@
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, Table};
 use crate::moodle::site::id_list;
 use crate::outcome::{RunError, RunResult};
 use crate::sets::Terms;

@@ -5,8 +5,7 @@ use std::io::BufReader;
 
 use chrono_tz::Tz;
 
-use crate::change::courses;
-use crate::change::courses::{LINES, NewCourses};
+use crate::change::courses::{self, LINES, NewCourses};
 use crate::change::work::Work;
 use crate::config::{CategoryKey, CourseTable};
 use crate::db::{Bulk, DbError, Field};
@@ -14,8 +13,7 @@ use crate::disk::RegularFile;
 use crate::files::NAME_LIMIT;
 use crate::moodle::room::Room;
 use crate::moodle::site::Site;
-use crate::outcome::Lines;
-use crate::outcome::{RunError, RunResult};
+use crate::outcome::{Lines, RunError, RunResult};
 use crate::problem::{Code, Problem};
 use crate::staging::resolve::KEY_WIDTH;
 

@@ -6,11 +6,8 @@ use crate::change::work::Work;
 use crate::config::Settings;
 use crate::db::DbError;
 use crate::moodle::method;
-use crate::outcome::RuleReport;
-use crate::outcome::RunResult;
-use crate::reconcile;
-use crate::reconcile::Policy;
-use crate::reconcile::tally;
+use crate::outcome::{RuleReport, RunResult};
+use crate::reconcile::{self, Policy, tally};
 use crate::sets::Terms;
 use crate::sets::database::DATABASE;
 

@@ -2,9 +2,8 @@
 //! It must not make or change groups: the rule's sections do.
 
 use crate::change::work::Work;
-use crate::db::DbError;
-use crate::db::Table;
 use crate::db::table::int;
+use crate::db::{DbError, Table};
 use crate::reconcile::groups as known;
 use crate::sets::Terms;
 

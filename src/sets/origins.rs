@@ -1,9 +1,8 @@
 //! The failed rows of a set that came in files get the file and the line on which they stand there.
 //! It must not judge a row; without a list of where the rows stand, the line is that of the snapshot.
 
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{Bulk, Conn, Field, Params};
+use crate::db::{Bulk, Conn, Field, Params, Table};
 use crate::outcome::{RunError, RunResult};
 use crate::source::Origins;
 

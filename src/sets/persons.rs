@@ -3,9 +3,8 @@
 
 use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{DbError, Dialect};
+use crate::db::{DbError, Dialect, Table};
 use crate::moodle::site::id_list;
 use crate::sets::Terms;
 use crate::staging::resolve::resolved;

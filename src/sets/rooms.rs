@@ -2,9 +2,8 @@
 //! without such a value. It must not refuse a row; that is done where rows are read.
 
 use crate::change::work::Work;
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{Bulk, DbError, Field, Params};
+use crate::db::{Bulk, DbError, Field, Params, Table};
 use crate::moodle::room::Room;
 use crate::problem::{Code, shown};
 use crate::sets::Terms;

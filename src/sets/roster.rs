@@ -4,9 +4,7 @@
 use crate::config::Settings;
 use crate::db::{Conn, DbError, Params};
 use crate::disk::own;
-use crate::outcome::Roster;
-use crate::outcome::SetReport;
-use crate::outcome::{RunError, RunResult};
+use crate::outcome::{Roster, RunError, RunResult, SetReport};
 use crate::sets::SetOrder;
 use crate::sets::feed::GOOD;
 use crate::source::oneroster::forget_bases;

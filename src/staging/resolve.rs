@@ -3,9 +3,8 @@
 
 use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, Table};
 use crate::files::CELL_LIMIT;
 use crate::moodle::room::Room;
 use crate::moodle::site::id_list;

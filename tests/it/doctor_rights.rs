@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enrold::clock;
-use enrold::config::Locale;
-use enrold::config::{CourseKey, UserKey};
+use enrold::config::{CourseKey, Locale, UserKey};
 use enrold::db::{Database, Dialect, Params, migrate};
 use enrold::doctor::grants::{self, Grant, Grantee};
 use enrold::doctor::{self, Finding, Level, can_work};

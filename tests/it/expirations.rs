@@ -2,8 +2,7 @@
 //! of people who stay away. It must not repeat what only the flat file has (`flatfile_expiry.rs`).
 
 use enrold::db::Params;
-use enrold::outcome::RuleReport;
-use enrold::outcome::{Report, State};
+use enrold::outcome::{Report, RuleReport, State};
 use enrold::run::SyncOrder;
 
 use crate::campus::user;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use enrold::db::Params;
-use enrold::outcome::Observer;
-use enrold::outcome::{Moment, RunError};
+use enrold::outcome::{Moment, Observer, RunError};
 use enrold::run::Import;
 
 use crate::dump::assert_same;

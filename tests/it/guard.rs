@@ -3,8 +3,7 @@
 
 use std::path::PathBuf;
 
-use enrold::outcome::Breach;
-use enrold::outcome::{Report, RunError, State};
+use enrold::outcome::{Breach, Report, RunError, State};
 use enrold::run::hold::Shelf;
 use sha2::{Digest, Sha256};
 

@@ -3,8 +3,7 @@
 
 use enrold::config::Locale;
 use enrold::db::{Bulk, DbError, Dialect, Field, Params};
-use enrold::outcome::Note;
-use enrold::outcome::{Report, State};
+use enrold::outcome::{Note, Report, State};
 use enrold::problem::Code;
 
 use crate::servers::on_each_engine;

@@ -9,9 +9,7 @@ use enrold::change::work::{Place, Work};
 use enrold::db::{Conn, Params};
 use enrold::mail;
 use enrold::moodle::site::Site as Settings;
-use enrold::outcome::DefaultRoles;
-use enrold::outcome::Lines;
-use enrold::outcome::Observer;
+use enrold::outcome::{DefaultRoles, Lines, Observer};
 
 use crate::campus::{context, course, instance, role, user};
 use crate::servers::on_each_engine;

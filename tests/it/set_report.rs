@@ -2,8 +2,7 @@
 //! It must not test what a set does to the site, nor how mails travel.
 
 use enrold::db::Params;
-use enrold::outcome::SetReport;
-use enrold::outcome::{Report, State};
+use enrold::outcome::{Report, SetReport, State};
 use enrold::problem::{Code, Problem};
 use enrold::report::set;
 use enrold::sets::SetOrder;

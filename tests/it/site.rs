@@ -9,8 +9,7 @@ use enrold::clock::Clock;
 use enrold::config::{self, Sources};
 use enrold::db::{Columns, Conn, Database, Dialect, Params, Value, migrate};
 use enrold::moodle::tables::{self, Column, Kind};
-use enrold::outcome::Observer;
-use enrold::outcome::{Report, State};
+use enrold::outcome::{Observer, Report, State};
 use enrold::run::{Engine, Import, SyncOrder};
 use tokio_util::sync::CancellationToken;
 

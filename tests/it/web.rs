@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use enrold::config::Listen;
-use enrold::outcome::Lines;
-use enrold::outcome::{Report, State};
+use enrold::outcome::{Lines, Report, State};
 use enrold::problem::{Code, Problem};
 use enrold::web::{Role, Serving, Status, WebError, serve};
 use serde_json::Value as Json;

@@ -3,9 +3,8 @@
 
 use crate::change::courses::LINES;
 use crate::change::work::Work;
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{Conn, DbError, Params};
+use crate::db::{Conn, DbError, Params, Table};
 
 const COURSE_ROW: Table = Table::new(
     "course_row",

@@ -4,9 +4,8 @@
 use crate::change::courses::{Columns, Template, shows_sections};
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
-use crate::db::Table;
 use crate::db::table::{int, long_text, text};
-use crate::db::{Bulk, DbError, Field};
+use crate::db::{Bulk, DbError, Field, Table};
 use crate::moodle::course::{self, FirstMethod};
 
 const COURSE_OPTION: Table =

@@ -9,12 +9,10 @@ mod rows;
 use chrono_tz::Tz;
 
 use crate::change::work::Work;
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{DbError, Params, Value};
+use crate::db::{DbError, Params, Table, Value};
 use crate::moodle::course::SECTION_FORMATS;
-use crate::outcome::Note;
-use crate::outcome::RunResult;
+use crate::outcome::{Note, RunResult};
 
 /// The rows that describe courses: their lines, three names that fit into Moodle's columns, the category as the row names it.
 pub const NEW_COURSE: Table = Table::new(

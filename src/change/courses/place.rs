@@ -3,9 +3,8 @@
 
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
-use crate::db::DbError;
-use crate::db::Table;
 use crate::db::table::int;
+use crate::db::{DbError, Table};
 
 const COURSE_ORDER: Table =
     Table::new("course_order", &[int("courseid"), int("contextid"), int("before_run"), int("place"), int("is_new")])

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use super::{Next, Worker};
 use crate::daemon::{is_of_all, may_be_its_own};
 use crate::disk::{Dir, blocking};
+use crate::fault;
 use crate::front::Who;
-use crate::inbox::{Claimed, Ending, Job, Look};
+use crate::inbox::{self, Claimed, Ending, Job, Look};
 use crate::outcome::{Note, Report, RunError};
-use crate::{fault, inbox};
 
 impl Worker {
     /// The files that are to be taken now; what begins to wait for others is told.

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use md5::{Digest, Md5};
 
 use crate::change::work::Work;
-use crate::db::Table;
 use crate::db::table::{int, text};
-use crate::db::{Bulk, DbError, Field};
+use crate::db::{Bulk, DbError, Field, Table};
 use crate::outcome::RunResult;
 use crate::problem::Code;
 use crate::reconcile::{Pass, groups as known};

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::change::work::Work;
-use crate::db::Table;
 use crate::db::table::{int, small};
-use crate::db::{Bulk, DbError, Field};
+use crate::db::{Bulk, DbError, Field, Table};
 use crate::outcome::RunResult;
 use crate::problem::Code;
 use crate::reconcile::Pass;

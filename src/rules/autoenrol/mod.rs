@@ -10,8 +10,7 @@ use crate::change::kinds;
 use crate::change::work::Work;
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site, id_list};
-use crate::reconcile::Pass;
-use crate::reconcile::{Follow, Owner, Policy, Rule, Taking};
+use crate::reconcile::{Follow, Owner, Pass, Policy, Rule, Taking};
 
 /// The rule.
 pub const AUTOENROL: Rule = Rule {

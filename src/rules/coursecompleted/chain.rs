@@ -3,11 +3,9 @@
 
 use crate::change::work::Work;
 use crate::config::CourseDelay;
-use crate::db::Table;
 use crate::db::table::{int, small, text};
-use crate::db::{Bulk, Field};
-use crate::outcome::Note;
-use crate::outcome::RunResult;
+use crate::db::{Bulk, Field, Table};
+use crate::outcome::{Note, RunResult};
 use crate::problem::Code;
 use crate::reconcile::Pass;
 

@@ -2,9 +2,8 @@
 //! It must not read a clock watermark: a completion is news if no row of the ledger has it.
 
 use crate::change::work::Work;
-use crate::db::Table;
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, Table};
 use crate::outcome::RunResult;
 use crate::reconcile::Pass;
 
