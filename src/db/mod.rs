@@ -16,6 +16,7 @@ mod schema;
 mod scratch;
 mod session;
 mod sql;
+mod statement;
 pub mod table;
 mod transaction;
 mod words;
@@ -29,6 +30,7 @@ pub use remote::{Remote, RemoteError, RemoteRows, RemoteTimeouts};
 pub use row::{Cell, Row};
 pub use schema::{SCHEMA_VERSION, migrate, schema_version};
 pub use sql::{Params, Value};
+pub use statement::statement;
 pub use table::Table;
 
 use std::fs::{File, Permissions};
