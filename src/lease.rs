@@ -56,8 +56,9 @@ impl Lease {
         Ok(Some(Self { name, holder, fence }))
     }
 
-    /// Takes a lease from a holder on this host whose process is dead: after a kill nobody has to wait for its heartbeat.
-    /// If the process lives after all (another container with the same host name), its fence keeps it from committing.
+    /// Takes a lease from a holder on this host whose process is dead: after a kill nobody has to wait for its
+    /// heartbeat. If the process lives after all (another container with the same host name), its fence keeps it from
+    /// committing.
     ///
     /// # Errors
     /// The engine's.
@@ -86,7 +87,8 @@ impl Lease {
         Ok(row.map(|row| (row.text(0), row.int(1))))
     }
 
-    /// True if somebody holds a lease and has given a heartbeat within `ttl` seconds; a dead process on this host has none.
+    /// True if somebody holds a lease and has given a heartbeat within `ttl` seconds; a dead process on this host has
+    /// none.
     ///
     /// # Errors
     /// The engine's.

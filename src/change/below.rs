@@ -6,7 +6,8 @@ use crate::db::Dialect;
 /// `context.contextlevel` of a course; what lies below one has a higher level.
 const COURSE: i64 = 50;
 
-/// A select of (id, userid, courseid): the roles that the users of a select (`userid`, each once) have in courses and below.
+/// A select of (id, userid, courseid): the roles that the users of a select (`userid`, each once) have in courses and
+/// below.
 ///
 /// It goes from the users to their roles, and from a role's context up its path, one context at a time by the index of
 /// `path`: it grows with the roles of these people, whatever is asked about how many courses.
@@ -27,8 +28,9 @@ pub fn roles_of(users: &str) -> String {
     )
 }
 
-/// The joins that lead from `alias` (userid, courseid, contextid) to the roles `r` of its users in its courses and below;
-/// `users` selects all its users, each once. PostgreSQL joins by the paths: hashes choose there what is read once.
+/// The joins that lead from `alias` (userid, courseid, contextid) to the roles `r` of its users in its courses and
+/// below; `users` selects all its users, each once. PostgreSQL joins by the paths: hashes choose there what is read
+/// once.
 pub fn roles_in(dialect: Dialect, alias: &str, users: &str) -> String {
     if dialect == Dialect::Postgres {
         return format!(

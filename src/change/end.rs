@@ -29,8 +29,8 @@ const STAYING: Table = Table::new("staying", &[int("userid"), int("courseid")]).
 const LAST_PAIR: Table = Table::new("last_pair", &[int("userid"), int("courseid"), int("contextid"), int("line")])
     .joined_by(&["userid, courseid"]);
 
-/// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one with a
-/// `timeend` ends only if that is still its end when the plan is made.
+/// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one
+/// with a `timeend` ends only if that is still its end when the plan is made.
 pub fn prepare(work: &mut Work<'_>) {
     work.conn.declare(&DOOMED);
     work.conn.declare(&STAYING);
@@ -87,7 +87,8 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
 }
 
 /// Takes what belongs to the enrolments that [`unenrol`] removed in this wave; where it was the last one in the course,
-/// everything that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum rows.
+/// everything that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum
+/// rows.
 ///
 /// # Errors
 /// The engine's.
@@ -101,8 +102,9 @@ pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
     wipe_and_settle(work, wave, last).await
 }
 
-/// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `doomed` may be a good part of the site: they and their roles
-/// are then found in whole tables, and journaled and deleted at once. What the last enrolments take with them is always looked up: grades and forums may be much more.
+/// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `doomed` may be a good part of the site: they and their
+/// roles are then found in whole tables, and journaled and deleted at once. What the last enrolments take with them is
+/// always looked up: grades and forums may be much more.
 ///
 /// # Errors
 /// As [`unenrol`] and [`clean_up`].
@@ -168,7 +170,8 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
     last_pairs(work, wave, still).await
 }
 
-/// The memberships or roles `x` that removed enrolments `c` own: what these users have is read once, and looked up there.
+/// The memberships or roles `x` that removed enrolments `c` own: what these users have is read once, and looked up
+/// there.
 const OWNED: &str = "(SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u
     :then :owned ON x.userid = u.userid
     :then (SELECT DISTINCT c.line, c.userid, c.enrolid, c.courseid, c.contextid, c.component FROM {enrold_change} c WHERE :gone) c
@@ -196,8 +199,8 @@ async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     Ok(applied)
 }
 
-/// [`remove`] in one statement of PostgreSQL, which reads each row once and journals what it really deleted. Where the guard
-/// then holds the run, all of it is undone. A rule's rows have no lines, by which they would have to be sorted.
+/// [`remove`] in one statement of PostgreSQL, which reads each row once and journals what it really deleted. Where the
+/// guard then holds the run, all of it is undone. A rule's rows have no lines, by which they would have to be sorted.
 async fn remove_at_once(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     find_staying(work).await?;
     work.guard_open().await?;
@@ -219,7 +222,8 @@ async fn remove_at_once(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
 /// Which enrolment `x` a row of `doomed` means.
 const MEANT: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)";
 
-/// Whether one of the rows `t` that [`removed_row`] gives is the last enrolment in its course: no other of the pair follows.
+/// Whether one of the rows `t` that [`removed_row`] gives is the last enrolment in its course: no other of the pair
+/// follows.
 const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
       AND NOT EXISTS (SELECT 1 FROM [staying] s WHERE s.userid = t.userid AND s.courseid = t.courseid) THEN 1 ELSE 0 END";
 
@@ -277,7 +281,8 @@ const STILL_BY_USER: Still = (
     "EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid WHERE y.userid = c.userid AND e.courseid = c.courseid)",
 );
 
-/// Where nothing is hashed: the enrolments of these users in these courses are read once, and each pair is looked up there.
+/// Where nothing is hashed: the enrolments of these users in these courses are read once, and each pair is looked up
+/// there.
 const STILL_OF_USERS: Still = (
     "",
     "(c.userid, c.courseid) IN (SELECT y.userid, e.courseid FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u

@@ -219,7 +219,8 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
     apply_roles(work, place, planned, Some(component).filter(|component| !component.is_empty())).await
 }
 
-/// Applies the `planned` roles of a place, where they are still missing: all of one `component`, if an instance owns them.
+/// Applies the `planned` roles of a place, where they are still missing: all of one `component`, if an instance owns
+/// them.
 ///
 /// # Errors
 /// The engine's.

@@ -37,8 +37,8 @@ pub(super) struct Members {
 }
 
 impl Guard {
-    /// A guard with the configured limits, and those that the tasks have of their own: each for what is done in its name,
-    /// and in a run of one job, the job's for the whole run.
+    /// A guard with the configured limits, and those that the tasks have of their own: each for what is done in its
+    /// name, and in a run of one job, the job's for the whole run.
     pub fn new(mut limits: Settings, tasks: &BTreeMap<String, Task>, only_job: Option<&str>) -> Self {
         let own = tasks.iter().map(|(name, task)| (name.clone(), task.guard.over(&limits.method))).collect();
         if let Some(task) = only_job.and_then(|job| tasks.get(job)) {
@@ -124,7 +124,8 @@ impl Guard {
         }
     }
 
-    /// Notes that a rule would take back all that it ever gave, in so many instances, because no role is left to follow.
+    /// Notes that a rule would take back all that it ever gave, in so many instances, because no role is left to
+    /// follow.
     pub fn check_roles(&mut self, rule: &str, instances: i64) {
         if self.limits.mode != GuardMode::Off {
             self.breach("rule", rule, "no-roles", instances, instances, "0".to_owned());

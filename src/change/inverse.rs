@@ -39,8 +39,8 @@ pub async fn take_back(conn: &mut Conn, columns: &Columns, run: i64) -> Result<V
     Ok(all)
 }
 
-/// Where the applied changes of a run stand: the sequence number before the first, the kind and how many there are, in the
-/// order in which they are taken back.
+/// Where the applied changes of a run stand: the sequence number before the first, the kind and how many there are, in
+/// the order in which they are taken back.
 async fn places(conn: &mut Conn, run: i64) -> Result<Vec<(i64, &'static Kind, i64)>, DbError> {
     let sql = "SELECT c.seq - c.seq % :room, c.kind, COUNT(*) FROM {enrold_change} c WHERE c.run = :run AND c.state = 0
         GROUP BY c.seq - c.seq % :room, c.kind";
@@ -103,7 +103,8 @@ fn delete(kind: &Kind, dialect: Dialect, found: &str) -> String {
     dialect.delete_joined(&table, "x", &newest, "x.id = d.id")
 }
 
-/// A changed row gets its old values, where it has the new ones still: those that the journal holds, or the run's clock.
+/// A changed row gets its old values, where it has the new ones still: those that the journal holds, or the run's
+/// clock.
 fn set_back(kind: &Kind, dialect: Dialect, values: &[Changing]) -> String {
     let table = format!("{{{}}}", kind.table);
     let only_old: Vec<String> =
@@ -147,8 +148,8 @@ fn insert(kind: &Kind, dialect: Dialect, columns: &[String], alone: &[&str]) -> 
     dialect.insert_absent(&table, &names, &select)
 }
 
-/// The columns of a table that an old row holds: all that the site really has. Of an instance those of Moodle's own, without its
-/// enrolment key: the account need not see the others.
+/// The columns of a table that an old row holds: all that the site really has. Of an instance those of Moodle's own,
+/// without its enrolment key: the account need not see the others.
 pub fn old_columns(site: &Columns, table: &str) -> Vec<String> {
     let columns = site.of(table);
     if table != "enrol" {

@@ -45,7 +45,8 @@ pub enum Change {
         named: &'static [&'static str],
         /// The column that holds the run's clock since.
         made: Option<&'static str>,
-        /// It stays while another table has a row whose column is the same as one of its own: table, column, own column.
+        /// It stays while another table has a row whose column is the same as one of its own: table, column, own
+        /// column.
         used_by: &'static [(&'static str, &'static str, &'static str)],
     },
     /// Values of a row change. They are set back where the row still has the new ones.
@@ -61,9 +62,9 @@ pub enum Change {
     },
 }
 
-/// A column that changes: its name, its new value, and the column of the journal that holds the old one; `None` if only the
-/// old row does. The new value is a column of the journal (`c.status`), the run's clock (`:now`) or the account that acts
-/// (`:actor`).
+/// A column that changes: its name, its new value, and the column of the journal that holds the old one; `None` if only
+/// the old row does. The new value is a column of the journal (`c.status`), the run's clock (`:now`) or the account
+/// that acts (`:actor`).
 pub type Changing = (&'static str, &'static str, Option<&'static str>);
 
 /// What must still hold of a row that was planned to go.
@@ -153,8 +154,8 @@ impl Kind {
         ALL.iter().copied().filter(removes).find(|kind| kind.event.is_some())
     }
 
-    /// The conditions under which a row `alias` still is as it was when the change `c` was planned, beside its id; `whole` says
-    /// that it is as the old row.
+    /// The conditions under which a row `alias` still is as it was when the change `c` was planned, beside its id;
+    /// `whole` says that it is as the old row.
     pub fn still(&self, alias: &str, whole: impl FnOnce() -> String) -> Vec<String> {
         let same = |pairs: &[Pair]| pairs.iter().map(|(own, journal)| format!("{alias}.{own} = c.{journal}")).collect();
         match &self.change {

@@ -1,5 +1,5 @@
-//! The catalogue of the kinds of change: one entry for each, which says what it does to which table and what follows from it.
-//! It must not know who plans a change; a kind that has no entry here cannot be written into the journal.
+//! The catalogue of the kinds of change: one entry for each, which says what it does to which table and what follows
+//! from it. It must not know who plans a change; a kind that has no entry here cannot be written into the journal.
 
 use crate::change::kind::{Change, Dirty, Figure, Kind, Pair, Rank, Still};
 use crate::moodle::events;

@@ -8,7 +8,8 @@ use crate::db::{Conn, DbError, Params, Row};
 use crate::outcome::{PROBLEMS_SHOWN, RunResult};
 use crate::problem::{Code, Problem};
 
-/// The problems of a run on their way into `enrold_error`: the first ones are kept there, those beyond are counted by code.
+/// The problems of a run on their way into `enrold_error`: the first ones are kept there, those beyond are counted by
+/// code.
 #[derive(Clone, Debug)]
 pub struct Tally {
     /// How many more are kept.
@@ -46,8 +47,8 @@ impl Tally {
 }
 
 impl Work<'_> {
-    /// Tells the rows (line, code, value, hint) of a select as problems of the run, those of the first lines if there is no
-    /// room for all; gives how many there are. One statement, and one more where they are too many.
+    /// Tells the rows (line, code, value, hint) of a select as problems of the run, those of the first lines if there
+    /// is no room for all; gives how many there are. One statement, and one more where they are too many.
     ///
     /// # Errors
     /// The engine's.
@@ -111,8 +112,8 @@ pub async fn problems_after(conn: &mut Conn, run: i64, key: i64, limit: i64) -> 
     Ok(rows.iter().map(|row| (row.int(0), of_row(row))).collect())
 }
 
-/// The problem of a row of [`COLUMNS`]. One of another file has its line there. A code that this version does not know was
-/// written by a newer one; its words are lost, the line is not.
+/// The problem of a row of [`COLUMNS`]. One of another file has its line there. A code that this version does not know
+/// was written by a newer one; its words are lost, the line is not.
 pub fn of_row(row: &Row) -> Problem {
     let file = row.text(4);
     let line = if file.is_empty() { row.int(0) } else { row.int(5) };

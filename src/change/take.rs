@@ -31,21 +31,22 @@ impl Pick {
         Self::direct(["p.line", "p.courseid", "p.contextid"], &format!("({select}) p"), "x.id = p.id")
     }
 
-    /// A pick of the rows `x` that join `from` under a condition on what they say themselves; the expressions give their
-    /// line, course and context.
+    /// A pick of the rows `x` that join `from` under a condition on what they say themselves; the expressions give
+    /// their line, course and context.
     pub fn direct([line, course, context]: [&'static str; 3], from: &str, on: &str) -> Self {
         let (from, on) = (from.to_owned(), on.to_owned());
         Self { from, on, steps: None, at_once: false, line, course, context, params: Params::new() }
     }
 
-    /// The same rows as a chain of joins that names `x` itself, for MariaDB and SQLite, which do not hash: each table is read
-    /// once and found by an index from the one before, where they would else read all that a person has for each of its rows.
+    /// The same rows as a chain of joins that names `x` itself, for MariaDB and SQLite, which do not hash: each table
+    /// is read once and found by an index from the one before, where they would else read all that a person has for
+    /// each of its rows.
     pub fn stepwise(self, steps: &str) -> Self {
         Self { steps: Some(steps.to_owned()), ..self }
     }
 
-    /// Whether PostgreSQL, and it alone, may pick and delete in one statement, which reads each row once: if the condition
-    /// says all that must hold of a row, however another writer may have changed it meanwhile.
+    /// Whether PostgreSQL, and it alone, may pick and delete in one statement, which reads each row once: if the
+    /// condition says all that must hold of a row, however another writer may have changed it meanwhile.
     pub fn at_once(self, at_once: bool) -> Self {
         Self { at_once, ..self }
     }

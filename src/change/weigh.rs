@@ -12,8 +12,8 @@ use crate::db::{Conn, DbError, Params};
 use crate::outcome::{RunError, RunResult};
 
 impl Work<'_> {
-    /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and with
-    /// what its earlier parts removed. It is called before the first ending of this transaction is applied.
+    /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and
+    /// with what its earlier parts removed. It is called before the first ending of this transaction is applied.
     pub(crate) async fn guard_open(&mut self) -> Result<(), DbError> {
         if self.guard.members.is_some() || self.guard.limits.mode == GuardMode::Off {
             return Ok(());

@@ -113,8 +113,8 @@ impl Work<'_> {
             .fragment("here", "c.run = :run AND c.seq > :from AND c.seq <= :to")
     }
 
-    /// Writes the rows of a plan into the journal as changes of the place's kind; `select` gives its columns after run and
-    /// sequence number, which are made from `order` (columns of the select that make the order deterministic).
+    /// Writes the rows of a plan into the journal as changes of the place's kind; `select` gives its columns after run
+    /// and sequence number, which are made from `order` (columns of the select that make the order deterministic).
     ///
     /// # Errors
     /// The engine's.
@@ -131,8 +131,8 @@ impl Work<'_> {
         self.write_plan(&sql, params.with("from", from).with("to", to).with("kind", place.rank.kind)).await
     }
 
-    /// [`Work::journal`] of several kinds at once: each row of `select` names its rank itself, one of `ranks`, in a column
-    /// `rank_of`.
+    /// [`Work::journal`] of several kinds at once: each row of `select` names its rank itself, one of `ranks`, in a
+    /// column `rank_of`.
     ///
     /// # Errors
     /// The engine's.

@@ -1,5 +1,5 @@
-//! Secrets that systemd hands to the service as files (`LoadCredential=`): which of them a key names, and where each lies.
-//! It must not know what a secret is for, nor read one that nobody asked for.
+//! Secrets that systemd hands to the service as files (`LoadCredential=`): which of them a key names, and where each
+//! lies. It must not know what a secret is for, nor read one that nobody asked for.
 
 use std::path::{Path, PathBuf};
 

@@ -274,7 +274,8 @@ fn shown_role(text: &str) -> String {
     if text.contains("://") { shown(text) } else { quoted(text) }
 }
 
-/// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a password.
+/// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a
+/// password.
 pub(super) fn shown(text: &str) -> String {
     if text.contains("://") || text.contains('@') {
         "a URL (not shown, it may hold a password)".to_owned()

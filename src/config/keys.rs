@@ -230,9 +230,9 @@ pub(super) fn example_in(section: &str) -> Option<String> {
     }
 }
 
-/// The known key that looks most like an unknown one: the fewest edits on the whole path, on its section, and twice on its
-/// last part, so that both a slip of the pen and a key in the wrong section find their way. A task is like a task only, a
-/// source like the same source.
+/// The known key that looks most like an unknown one: the fewest edits on the whole path, on its section, and twice on
+/// its last part, so that both a slip of the pen and a key in the wrong section find their way. A task is like a task
+/// only, a source like the same source.
 pub(super) fn nearest(unknown: &str) -> String {
     fn ends(path: &str) -> (&str, &str) {
         let section = path.split('.').next().unwrap_or_default();
@@ -278,7 +278,8 @@ fn edits(one: &str, other: &str) -> usize {
 impl Key {
     /// The value in the type that this key takes, or what was found and what is expected.
     ///
-    /// Environment and `--set` give text only, so numbers and flags are read from text too; nothing is rounded or guessed.
+    /// Environment and `--set` give text only, so numbers and flags are read from text too; nothing is rounded or
+    /// guessed.
     pub fn accept(&self, found: &ValueKind) -> Result<ValueKind, String> {
         match &self.kind {
             Kind::Flag => match found {

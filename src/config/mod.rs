@@ -1,5 +1,6 @@
-//! The settings of enrold: five layers merged into one typed value, with the origin of each key and all problems at once.
-//! It must not know databases, files of enrolments or Moodle; what Moodle's own settings decide has no default here.
+//! The settings of enrold: five layers merged into one typed value, with the origin of each key and all problems at
+//! once. It must not know databases, files of enrolments or Moodle; what Moodle's own settings decide has no default
+//! here.
 
 mod choice;
 mod credentials;

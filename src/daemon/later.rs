@@ -30,8 +30,8 @@ impl Tries {
         self.times >= tries && self.since >= over
     }
 
-    /// The pause before the next try: each twice as long as the one before, so that the last of `tries` comes when `over` has
-    /// passed.
+    /// The pause before the next try: each twice as long as the one before, so that the last of `tries` comes when
+    /// `over` has passed.
     pub fn pause(self, tries: u32, over: Duration) -> Duration {
         const LEAST: Duration = Duration::from_secs(1);
         if self.times >= tries {

@@ -1,5 +1,5 @@
-//! The leader lease: one daemon of a database works, the others stand by. The heartbeat also brings decisions on held runs.
-//! It must not run anything: a leader that was lost is stopped by the fence of the run, not here.
+//! The leader lease: one daemon of a database works, the others stand by. The heartbeat also brings decisions on held
+//! runs. It must not run anything: a leader that was lost is stopped by the fence of the run, not here.
 
 use std::sync::Arc;
 use std::time::Duration;

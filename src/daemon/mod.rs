@@ -1,5 +1,5 @@
-//! The daemon: wires the drop directory, the schedules, the leader lease, systemd and the health pages around one worker.
-//! It must not know the command line or the form of the log, nor what a file asks for.
+//! The daemon: wires the drop directory, the schedules, the leader lease, systemd and the health pages around one
+//! worker. It must not know the command line or the form of the log, nor what a file asks for.
 
 mod later;
 mod leader;
@@ -27,8 +27,8 @@ fn is_of_all(error: &RunError) -> bool {
     }
 }
 
-/// An error that may be the job's own: it counts if it comes back with the same job while the database answers otherwise.
-/// Conflicts with other writers are none, and neither is what the database lacks for everybody.
+/// An error that may be the job's own: it counts if it comes back with the same job while the database answers
+/// otherwise. Conflicts with other writers are none, and neither is what the database lacks for everybody.
 fn may_be_its_own(error: &RunError) -> bool {
     matches!(error, RunError::Db(db) if db.may_be_of_the_job())
 }

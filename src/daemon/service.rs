@@ -71,8 +71,8 @@ impl Daemon {
     /// Works until SIGTERM or SIGINT.
     ///
     /// # Errors
-    /// What keeps it from starting: a port that is taken, a database without enrold's tables. A database that is away is
-    /// waited for.
+    /// What keeps it from starting: a port that is taken, a database without enrold's tables. A database that is away
+    /// is waited for.
     pub async fn run(self) -> Result<(), DaemonError> {
         let mut signals = Signals::listen()?;
         let (shared, reload, log_level) = self.share();
@@ -188,8 +188,8 @@ async fn start(shared: &Shared) -> Result<Option<Serving>, DaemonError> {
     Ok(open_page(shared).await?)
 }
 
-/// Waits for a stop. A reload is remembered: a database that does not answer makes the start long, and the configuration was
-/// read before it.
+/// Waits for a stop. A reload is remembered: a database that does not answer makes the start long, and the
+/// configuration was read before it.
 async fn told_to_stop(signals: &mut Signals, reloads: &mut bool) {
     while signals.next().await != Signal::Stop {
         *reloads = true;

@@ -56,7 +56,8 @@ impl Outcome {
     }
 }
 
-/// A task that was deferred at `since` is tried again at the next full minute; a clock that was set back puts nothing off.
+/// A task that was deferred at `since` is tried again at the next full minute; a clock that was set back puts nothing
+/// off.
 fn is_put_off(since: i64, now: i64) -> bool {
     let minute = since - since.rem_euclid(60) + 60;
     (since..minute).contains(&now)
@@ -174,7 +175,8 @@ impl Tasks {
         Ok(())
     }
 
-    /// A task that loses its connection each time while the database answers otherwise fails: it must not keep all else waiting.
+    /// A task that loses its connection each time while the database answers otherwise fails: it must not keep all else
+    /// waiting.
     async fn is_its_own(&mut self, name: &str) -> bool {
         let tries = self.lost.entry(name.to_owned()).or_default();
         *tries += 1;

@@ -104,8 +104,8 @@ impl Worker {
         }
     }
 
-    /// Works until nothing is ready: one pass over the directory, with the time that its files need to settle. Gives what
-    /// could not be done.
+    /// Works until nothing is ready: one pass over the directory, with the time that its files need to settle. Gives
+    /// what could not be done.
     pub async fn once(mut self) -> Option<String> {
         loop {
             let wait = self.pass().await;

@@ -10,8 +10,8 @@ use super::table::Table;
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
 const VALUES_ROWS: usize = 500;
-/// Bytes in one multi-row VALUES: 500 rows of any keys have less, so that only rows with long texts are cut sooner. A server
-/// may take less still ([`Conn::most_bytes`]).
+/// Bytes in one multi-row VALUES: 500 rows of any keys have less, so that only rows with long texts are cut sooner. A
+/// server may take less still ([`Conn::most_bytes`]).
 const VALUES_BYTES: usize = 1 << 20;
 /// Bytes in one COPY: each ends with a wait (see [`Bulk::is_small`]), so that few of them are better.
 const COPY_BYTES: usize = 4 << 20;
@@ -25,8 +25,8 @@ pub enum Field<'a> {
     Text(&'a str),
 }
 
-/// Collects rows and sends them to a table chunk by chunk; call [`Bulk::finish`] at the end. A chunk ends by its bytes as
-/// well as by its rows: it takes the same memory whatever the texts are, and no server refuses it for its size.
+/// Collects rows and sends them to a table chunk by chunk; call [`Bulk::finish`] at the end. A chunk ends by its bytes
+/// as well as by its rows: it takes the same memory whatever the texts are, and no server refuses it for its size.
 pub struct Bulk {
     table: String,
     columns: String,
@@ -107,8 +107,8 @@ impl Bulk {
         Ok(self.total)
     }
 
-    /// Few rows go to PostgreSQL as VALUES too: a COPY ends with two small messages, of which the driver holds the second
-    /// back until the server has acknowledged the first, 40 ms later.
+    /// Few rows go to PostgreSQL as VALUES too: a COPY ends with two small messages, of which the driver holds the
+    /// second back until the server has acknowledged the first, 40 ms later.
     fn is_small(&self) -> bool {
         self.total < VALUES_ROWS as u64
     }

@@ -1,5 +1,5 @@
-//! Under which collation each text column of a site compares, and what it has room for: on MariaDB each may have its own.
-//! It must not compare anything; [`Dialect`](super::Dialect) makes the SQL.
+//! Under which collation each text column of a site compares, and what it has room for: on MariaDB each may have its
+//! own. It must not compare anything; [`Dialect`](super::Dialect) makes the SQL.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -60,8 +60,8 @@ macro_rules! bound {
     }};
 }
 
-/// The servers' statements carry their texts themselves ([`super::sql::maria_text`], [`super::sql::postgres_text`]) and go
-/// without preparation, in one message.
+/// The servers' statements carry their texts themselves ([`super::sql::maria_text`], [`super::sql::postgres_text`]) and
+/// go without preparation, in one message.
 macro_rules! unbound {
     ($sql:expr) => {
         sqlx::raw_sql(AssertSqlSafe($sql.clone()))
@@ -117,8 +117,8 @@ impl Conn {
         self.dialect().grouped(key, self.collations.of(table, column))
     }
 
-    /// The condition that a column of the site's `table` cannot hold a text of ours, whatever its length; `None` where it can
-    /// hold every character ([`Dialect::unstorable`]).
+    /// The condition that a column of the site's `table` cannot hold a text of ours, whatever its length; `None` where
+    /// it can hold every character ([`Dialect::unstorable`]).
     pub fn unstorable(&self, table: &str, column: &str, text: &str) -> Option<String> {
         self.dialect().unstorable(text, self.collations.of(table, column))
     }
@@ -195,8 +195,8 @@ impl Conn {
         outcome.map_err(|error| DbError::from_sqlx(error, template))
     }
 
-    /// [`Conn::command`], but on PostgreSQL it goes with the next statement, whose error may be its own and undoes it too.
-    /// What waits when a transaction is rolled back is never sent: it would be undone.
+    /// [`Conn::command`], but on PostgreSQL it goes with the next statement, whose error may be its own and undoes it
+    /// too. What waits when a transaction is rolled back is never sent: it would be undone.
     ///
     /// # Errors
     /// As [`Conn::exec`].
@@ -245,7 +245,8 @@ impl Conn {
         outcome.map_err(|error| DbError::from_sqlx(error, super::error::head(template)))
     }
 
-    /// Reads the collations of the site's texts, by which ours are compared with them on MariaDB; nothing on the others.
+    /// Reads the collations of the site's texts, by which ours are compared with them on MariaDB; nothing on the
+    /// others.
     ///
     /// # Errors
     /// The engine's.

@@ -94,7 +94,8 @@ impl Dialect {
         }
     }
 
-    /// A complete row as a JSON object text; `columns` are all of its table's, of which `is_int` are known to be integers.
+    /// A complete row as a JSON object text; `columns` are all of its table's, of which `is_int` are known to be
+    /// integers.
     pub fn json_whole_row(self, alias: &str, columns: &[String], is_int: impl Fn(&str) -> bool) -> String {
         if self != Self::Postgres {
             return self.json_row(alias, columns);
@@ -119,8 +120,8 @@ impl Dialect {
         }
     }
 
-    /// Several members of a JSON object text, as texts: a join that the `FROM` needs (with a table named `alias`), and each
-    /// one's expression; `keys` are plain names. PostgreSQL reads the object once for all of them.
+    /// Several members of a JSON object text, as texts: a join that the `FROM` needs (with a table named `alias`), and
+    /// each one's expression; `keys` are plain names. PostgreSQL reads the object once for all of them.
     pub fn json_texts(self, expression: &str, alias: &str, keys: &[&str]) -> (String, Vec<String>) {
         if self != Self::Postgres {
             return (String::new(), keys.iter().map(|key| self.json_text(expression, key)).collect());
@@ -131,8 +132,8 @@ impl Dialect {
         (join, keys.iter().map(|key| format!("{alias}.{key}")).collect())
     }
 
-    /// The members of a JSON object text as values of the columns of `table`, whatever these are named: a join that the `FROM`
-    /// needs (with a row named `alias`), and each one's expression.
+    /// The members of a JSON object text as values of the columns of `table`, whatever these are named: a join that the
+    /// `FROM` needs (with a row named `alias`), and each one's expression.
     pub fn json_record(self, expression: &str, alias: &str, table: &str, columns: &[String]) -> (String, Vec<String>) {
         if self == Self::Postgres {
             let join = format!(
@@ -168,17 +169,18 @@ impl Dialect {
         }
     }
 
-    /// [`Dialect::delete_joined`] that ends with `otherwise` and the ids of the deleted rows in parentheses: one statement
-    /// that tells what it deleted. `None` where the engine has none; there the rows are held first. (PostgreSQL holds
-    /// rows only for those who may change them, and enrold asks for no right that it can do without.)
+    /// [`Dialect::delete_joined`] that ends with `otherwise` and the ids of the deleted rows in parentheses: one
+    /// statement that tells what it deleted. `None` where the engine has none; there the rows are held first.
+    /// (PostgreSQL holds rows only for those who may change them, and enrold asks for no right that it can do without.)
     pub fn delete_or(self, table: &str, alias: &str, from: &str, condition: &str, otherwise: &str) -> Option<String> {
         let delete = self.delete_joined(table, alias, from, condition);
         (self == Self::Postgres)
             .then(|| format!("WITH gone AS ({delete} RETURNING {alias}.id) {otherwise} (SELECT gone.id FROM gone)"))
     }
 
-    /// What follows an expression that is one of the `count` numbers that a query gives. PostgreSQL takes few as an array: it
-    /// looks them up in an index then, or counts in it alone, also where it joins whole sets else. Many it would compare one by one.
+    /// What follows an expression that is one of the `count` numbers that a query gives. PostgreSQL takes few as an
+    /// array: it looks them up in an index then, or counts in it alone, also where it joins whole sets else. Many it
+    /// would compare one by one.
     pub fn among(self, query: &str, count: i64) -> String {
         if self == Self::Postgres && count <= FEW { format!("= ANY (ARRAY({query}))") } else { format!("IN ({query})") }
     }
@@ -236,8 +238,8 @@ impl Dialect {
         }
     }
 
-    /// A column of the site and a key of ours that Moodle takes for equal: by the column's collation on MariaDB, exactly
-    /// elsewhere.
+    /// A column of the site and a key of ours that Moodle takes for equal: by the column's collation on MariaDB,
+    /// exactly elsewhere.
     pub fn alike(self, column: &str, key: &str, collation: Option<&Collation>) -> String {
         match (self, collation) {
             (Self::Maria, Some(collation)) if collation.is_four_bytes() => {
@@ -253,7 +255,8 @@ impl Dialect {
         }
     }
 
-    /// A key of ours to group by: whoever does takes for equal what Moodle takes for equal in a column of this collation.
+    /// A key of ours to group by: whoever does takes for equal what Moodle takes for equal in a column of this
+    /// collation.
     pub fn grouped(self, key: &str, collation: Option<&Collation>) -> String {
         match (self, collation) {
             (Self::Maria, Some(collation)) if collation.is_unicode() => {
@@ -263,14 +266,15 @@ impl Dialect {
         }
     }
 
-    /// The condition that a text of ours holds a character that a column of this collation has no room for; `None` where
-    /// every character has room (other character sets than UTF-8 are not Moodle's: `doctor` refuses them).
+    /// The condition that a text of ours holds a character that a column of this collation has no room for; `None`
+    /// where every character has room (other character sets than UTF-8 are not Moodle's: `doctor` refuses them).
     pub fn unstorable(self, text: &str, collation: Option<&Collation>) -> Option<String> {
         let narrow = collation.is_some_and(|collation| collation.is_unicode() && !collation.is_four_bytes());
         (self == Self::Maria && narrow).then(|| format!("NOT ({})", three_bytes(text)))
     }
 
-    /// A text for a column of this collation: what it has no room for is shown as U+FFFD. For what only tells of something.
+    /// A text for a column of this collation: what it has no room for is shown as U+FFFD. For what only tells of
+    /// something.
     pub fn fitting(self, text: &str, collation: Option<&Collation>) -> String {
         match self.unstorable(text, collation) {
             Some(_) => format!("REGEXP_REPLACE({text}, '[^\\x{{1}}-\\x{{FFFF}}]', '\u{fffd}')"),
@@ -278,7 +282,8 @@ impl Dialect {
         }
     }
 
-    /// Two texts of ours, in temporary tables: the same, also in blanks at the end, which MariaDB's collations leave out.
+    /// Two texts of ours, in temporary tables: the same, also in blanks at the end, which MariaDB's collations leave
+    /// out.
     pub fn same_text(self, one: &str, other: &str) -> String {
         match self {
             Self::Maria => format!("({one} = {other} AND LENGTH({one}) = LENGTH({other}))"),
@@ -286,7 +291,8 @@ impl Dialect {
         }
     }
 
-    /// Two texts of the same bytes, whatever the collation says of case, accents or blanks at the end; no index is used.
+    /// Two texts of the same bytes, whatever the collation says of case, accents or blanks at the end; no index is
+    /// used.
     pub fn same_bytes(self, value: &str, key: &str) -> String {
         match self {
             Self::Maria => format!("BINARY {value} = BINARY {key}"),

@@ -40,8 +40,8 @@ pub enum DbError {
         what: String,
         /// How the statement's template begins.
         statement: String,
-        /// The server lacks what it needs for anybody: room on its disk, a right, the leave to write. No fault of what was
-        /// asked.
+        /// The server lacks what it needs for anybody: room on its disk, a right, the leave to write. No fault of what
+        /// was asked.
         of_server: bool,
     },
 }

@@ -8,8 +8,8 @@ use super::sql::Params;
 impl Conn {
     /// Inserts the `planned` rows of a select, but for those whose unique key is taken, and gives how many came in.
     ///
-    /// PostgreSQL is spared the look for each row before it comes in (measured: a third of the time): it inserts them all,
-    /// and anew with that look in the rare case that one is there already.
+    /// PostgreSQL is spared the look for each row before it comes in (measured: a third of the time): it inserts them
+    /// all, and anew with that look in the rare case that one is there already.
     ///
     /// # Errors
     /// The engine's.

@@ -202,8 +202,9 @@ impl Database {
 /// Rights of the embedded database: its account, and the group that a site may give it.
 const LITE_MODE: u32 = 0o640;
 
-/// Makes the file of the embedded database for its account and group, whatever the umask; SQLite gives `-wal` and `-shm`
-/// the mode of the file. One that is there and empty is not left wider than that; one that holds a database is left alone.
+/// Makes the file of the embedded database for its account and group, whatever the umask; SQLite gives `-wal` and
+/// `-shm` the mode of the file. One that is there and empty is not left wider than that; one that holds a database is
+/// left alone.
 fn make_file(path: &Path) -> std::io::Result<()> {
     let file = File::options().append(true).create(true).mode(LITE_MODE).open(path)?;
     let found = file.metadata()?;

@@ -31,8 +31,8 @@ impl Conn {
         Ok(most)
     }
 
-    /// Refuses a statement that the server would answer by cutting the connection: that would look as if the database were
-    /// away.
+    /// Refuses a statement that the server would answer by cutting the connection: that would look as if the database
+    /// were away.
     ///
     /// # Errors
     /// The engine's, or what is too long.

@@ -1,5 +1,5 @@
-//! By which index, and in which order, the engines go through the tables that a join names: as fragments of every template.
-//! It must not know statements, nor ask for more than the names of indexes.
+//! By which index, and in which order, the engines go through the tables that a join names: as fragments of every
+//! template. It must not know statements, nor ask for more than the names of indexes.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ const OF_ITEM: [&str; 2] = ["component", "itemid"];
 /// - `{role_assignments} r :by_item`: looked up by component and item;
 /// - `a :then b ON …`: `a` is read before `b`.
 ///
-/// MariaDB's statistics are from before a run that fills a table, and it takes the first index of those that seem equal: all
-/// roles of one kind, or all of a person, for each row. So the index is named there, and where the site has none of that
-/// kind, the rest of the key is hidden from the planner. SQLite prefers the longest key. PostgreSQL is told by other means
-/// ([`Conn::prefer_hashes`], [`Conn::prefer_indexes`]); for its nested loops the rest of the key is hidden, or it might read
-/// a whole course for each user.
+/// MariaDB's statistics are from before a run that fills a table, and it takes the first index of those that seem
+/// equal: all roles of one kind, or all of a person, for each row. So the index is named there, and where the site has
+/// none of that kind, the rest of the key is hidden from the planner. SQLite prefers the longest key. PostgreSQL is
+/// told by other means ([`Conn::prefer_hashes`], [`Conn::prefer_indexes`]); for its nested loops the rest of the key is
+/// hidden, or it might read a whole course for each user.
 pub(super) fn fragments(dialect: Dialect, indexes: &[(String, Vec<String>)]) -> Params {
     let named = |key: &[&str]| match dialect {
         Dialect::Maria => indexes

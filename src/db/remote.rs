@@ -86,8 +86,8 @@ struct Described {
 }
 
 impl Remote {
-    /// Connects, sends the `setup` statements, and takes a snapshot. A statement about encodings that the server refuses is
-    /// left out ([`Remote::skipped`]): the session speaks UTF-8 whatever it would have said.
+    /// Connects, sends the `setup` statements, and takes a snapshot. A statement about encodings that the server
+    /// refuses is left out ([`Remote::skipped`]): the session speaks UTF-8 whatever it would have said.
     ///
     /// # Errors
     /// The URL, the connection, or one of the other statements.

@@ -43,8 +43,8 @@ impl Scratch {
         self.known.iter().any(|known| known.table.name == name && !known.made)
     }
 
-    /// The statement that makes a declared table from the select that is its first filling: PostgreSQL writes such a table
-    /// in less than half the time. `None` for every other statement.
+    /// The statement that makes a declared table from the select that is its first filling: PostgreSQL writes such a
+    /// table in less than half the time. `None` for every other statement.
     pub(super) fn made_by(&mut self, statement: &Statement) -> Option<String> {
         let (name, at) = statement.fills.as_ref()?;
         let again = statement.tables.iter().filter(|table| *table == name).count() > 1;
@@ -80,8 +80,8 @@ impl Scratch {
 }
 
 impl Conn {
-    /// Declares a temporary table of the transaction: it is made when a statement first names it, for a run that changes
-    /// nothing needs few of them (dropped before on MariaDB and SQLite, where it outlives a rollback or a run).
+    /// Declares a temporary table of the transaction: it is made when a statement first names it, for a run that
+    /// changes nothing needs few of them (dropped before on MariaDB and SQLite, where it outlives a rollback or a run).
     pub fn declare(&mut self, table: &Table) {
         self.scratch.add(*table, false, false);
     }
@@ -165,7 +165,8 @@ impl Conn {
         self.exec(&format!("INSERT INTO [{}] {select}", table.name), params).await
     }
 
-    /// Tells PostgreSQL's planner how large a temporary table is; nothing on the others (ANALYZE would commit on MariaDB).
+    /// Tells PostgreSQL's planner how large a temporary table is; nothing on the others (ANALYZE would commit on
+    /// MariaDB).
     ///
     /// # Errors
     /// The engine's.
@@ -178,7 +179,8 @@ impl Conn {
         }
     }
 
-    /// Tells PostgreSQL to join row by row through indexes from now on, or to choose freely again; nothing on the others.
+    /// Tells PostgreSQL to join row by row through indexes from now on, or to choose freely again; nothing on the
+    /// others.
     ///
     /// Where a table was empty when its statistics were taken, the planner reads it whole for each row of a join,
     /// even while the very statement fills it (measured: 80 s instead of 1.5 s for 100,000 roles).
@@ -203,8 +205,8 @@ impl Conn {
         self.dialect() == Dialect::Postgres && rows >= LOOKED_UP
     }
 
-    /// Whether so many rows are a good part of a site's table, as far as PostgreSQL's size of it tells: then it is cheaper
-    /// read whole than looked up row by row. False on the others, which choose for themselves.
+    /// Whether so many rows are a good part of a site's table, as far as PostgreSQL's size of it tells: then it is
+    /// cheaper read whole than looked up row by row. False on the others, which choose for themselves.
     ///
     /// # Errors
     /// The engine's.

@@ -8,8 +8,9 @@ use super::dialect::Dialect;
 use super::error::DbError;
 use super::sql::Params;
 
-/// `sql_mode`, whole: values that have no room are refused, `||` joins texts, a backslash is a backslash, and nothing else is
-/// changed (`ONLY_FULL_GROUP_BY` knows no window functions, `ANSI_QUOTES` and `EMPTY_STRING_IS_NULL` read texts otherwise).
+/// `sql_mode`, whole: values that have no room are refused, `||` joins texts, a backslash is a backslash, and nothing
+/// else is changed (`ONLY_FULL_GROUP_BY` knows no window functions, `ANSI_QUOTES` and `EMPTY_STRING_IS_NULL` read texts
+/// otherwise).
 const SQL_MODE: &str = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES";
 
 /// Makes the session what enrold's SQL expects.
@@ -31,8 +32,8 @@ pub(super) async fn settle(conn: &mut Conn, lock_timeout: Duration) -> Result<()
 /// - `search_path` is narrowed to the schema that it leads to, so that what stands behind it or before `pg_catalog` is
 ///   neither found nor run.
 /// - A file gets its last name after the commit: a power cut must not leave the name and take the commit.
-/// - A bulk run sorts and joins more than the default 4 MB hold; temporary tables stay in memory to 64 MB. Their statistics
-///   only tell small from large: a tenth of the usual sample does.
+/// - A bulk run sorts and joins more than the default 4 MB hold; temporary tables stay in memory to 64 MB. Their
+/// statistics   only tell small from large: a tenth of the usual sample does.
 async fn settle_postgres(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
     let millis = lock_timeout.as_millis();
     let sql = format!(

@@ -1,5 +1,6 @@
-//! SQL templates: `{table}` becomes the site's quoted table name, `[table]` a temporary table, `{=column}` a text that compares
-//! with every other, `:name` a number, a fragment or a text. It must not know connections or what the statements mean.
+//! SQL templates: `{table}` becomes the site's quoted table name, `[table]` a temporary table, `{=column}` a text that
+//! compares with every other, `:name` a number, a fragment or a text. It must not know connections or what the
+//! statements mean.
 
 use std::borrow::Cow;
 
@@ -77,7 +78,8 @@ pub struct Statement {
     pub texts: Vec<String>,
     /// The temporary tables that it names, each as often as it does.
     pub tables: Vec<String>,
-    /// The temporary table that it fills, if it is no more than `INSERT INTO [table] SELECT …`, and where the select begins.
+    /// The temporary table that it fills, if it is no more than `INSERT INTO [table] SELECT …`, and where the select
+    /// begins.
     pub fills: Option<(String, usize)>,
 }
 
@@ -103,9 +105,9 @@ struct Source<'a> {
 /// Renders a template for a dialect and a table prefix.
 ///
 /// Tables named `enrold_…` have no prefix, the rest get the site's. `{=c.name}` is a column of the site as
-/// [`Dialect::neutral`] gives it. `[pair]` is a temporary table, one of `tables`; after `INSERT INTO` it brings the list of its
-/// columns. `{#r.itemid}` is a number and `{~r.component}` a text by which no index is to be used. Quoted texts and quoted
-/// identifiers are left as they are; remarks, from `--` to the end of the line, are left out.
+/// [`Dialect::neutral`] gives it. `[pair]` is a temporary table, one of `tables`; after `INSERT INTO` it brings the
+/// list of its columns. `{#r.itemid}` is a number and `{~r.component}` a text by which no index is to be used. Quoted
+/// texts and quoted identifiers are left as they are; remarks, from `--` to the end of the line, are left out.
 ///
 /// A parameter that `params` lack is looked for among the `common` ones.
 pub fn render<'a>(
@@ -122,12 +124,12 @@ pub fn render<'a>(
     Ok(statement)
 }
 
-/// A text for MariaDB as hexadecimal digits, which no character can leave whatever the session's `sql_mode` says; one of
-/// letters, digits and little else in quotes, to be read.
+/// A text for MariaDB as hexadecimal digits, which no character can leave whatever the session's `sql_mode` says; one
+/// of letters, digits and little else in quotes, to be read.
 ///
-/// It is a literal, so that a column that it is compared with lends it its collation (a cast would insist on the session's).
-/// A column in three-byte `utf8` has no room for a character of four bytes, and MariaDB refuses the comparison; such a text
-/// brings its own collation, and is simply not equal.
+/// It is a literal, so that a column that it is compared with lends it its collation (a cast would insist on the
+/// session's). A column in three-byte `utf8` has no room for a character of four bytes, and MariaDB refuses the
+/// comparison; such a text brings its own collation, and is simply not equal.
 ///
 /// Not bound: the driver closes each prepared statement with a packet that has no answer and leaves Nagle's algorithm
 /// on, so that every next statement would wait 40 ms for the server's delayed acknowledgement (measured).
@@ -152,9 +154,9 @@ pub fn maria_text(text: &str) -> String {
 /// The least first byte of a character that takes four in UTF-8.
 const FOUR_BYTES: u8 = 0xf0;
 
-/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled. A text with a backslash is written in the
-/// form that reads the same whether the session has `standard_conforming_strings` or has lost it (a pooler, a trigger, a
-/// default of the role); every other text does so anyway.
+/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled. A text with a backslash is written in
+/// the form that reads the same whether the session has `standard_conforming_strings` or has lost it (a pooler, a
+/// trigger, a default of the role); every other text does so anyway.
 ///
 /// Not bound: a statement that is prepared takes two messages and two answers instead of one.
 pub fn postgres_text(text: &str) -> String {

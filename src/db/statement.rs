@@ -1,11 +1,11 @@
-//! Long statements stand in `.sql` files beside their module, several in one file: each under a line `-- statement NAME`.
-//! It must not know what a statement means.
+//! Long statements stand in `.sql` files beside their module, several in one file: each under a line `-- statement
+//! NAME`. It must not know what a statement means.
 
 /// The heading of a statement in a file.
 const HEADING: &[u8] = b"-- statement ";
 
-/// The statement of this name in a file: from the line after its heading to the next heading. Remarks within it are left out
-/// when it is rendered. Evaluated while compiling: a name that the file does not have is refused then.
+/// The statement of this name in a file: from the line after its heading to the next heading. Remarks within it are
+/// left out when it is rendered. Evaluated while compiling: a name that the file does not have is refused then.
 pub const fn statement(file: &'static str, name: &str) -> &'static str {
     let bytes = file.as_bytes();
     let mut at = 0;

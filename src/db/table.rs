@@ -1,5 +1,5 @@
-//! A temporary table as a value: its name, its columns with their types, its keys. One `const` in the module that owns it.
-//! It must not know what the rows mean, nor when a table is made: `scratch` does.
+//! A temporary table as a value: its name, its columns with their types, its keys. One `const` in the module that owns
+//! it. It must not know what the rows mean, nor when a table is made: `scratch` does.
 
 use super::dialect::Dialect;
 
@@ -170,8 +170,8 @@ impl Table {
         [drop, create].into_iter().chain(indexes).collect()
     }
 
-    /// The statement by which PostgreSQL makes the table from the select that is its first filling; `None` if it has keys or
-    /// defaults.
+    /// The statement by which PostgreSQL makes the table from the select that is its first filling; `None` if it has
+    /// keys or defaults.
     pub(super) fn made_by(&self, select: &str) -> Option<String> {
         let keyed = self.primary_on(Dialect::Postgres).is_some() || !self.indexes_on(Dialect::Postgres).is_empty();
         if keyed || self.columns.iter().any(|column| column.by_default) {

@@ -4,7 +4,8 @@
 /// What stands for a value.
 const HIDDEN: &str = "…";
 
-/// MariaDB's and MySQL's errors that name tables, columns, keys, accounts, variables and collations, and no value of a row.
+/// MariaDB's and MySQL's errors that name tables, columns, keys, accounts, variables and collations, and no value of a
+/// row.
 const NAMES_ONLY: [u16; 90] = [
     1005, 1020, 1021, 1031, 1036, 1040, 1041, 1043, 1044, 1045, 1046, 1047, 1048, 1049, 1050, 1051, 1052, 1053, 1054,
     1055, 1060, 1061, 1069, 1071, 1072, 1075, 1091, 1093, 1104, 1110, 1114, 1115, 1118, 1136, 1137, 1138, 1142, 1143,
@@ -13,11 +14,11 @@ const NAMES_ONLY: [u16; 90] = [
     1406, 1449, 1451, 1452, 1615, 1785, 1792, 1836, 1927, 1950, 1969, 1998, 3024, 3159,
 ];
 
-/// An engine's message without values of rows. PostgreSQL's codes have five characters, MariaDB's are numbers from 1000,
-/// SQLite's are smaller, and its messages quote nothing but the template.
+/// An engine's message without values of rows. PostgreSQL's codes have five characters, MariaDB's are numbers from
+/// 1000, SQLite's are smaller, and its messages quote nothing but the template.
 ///
-/// What may be quoted is a list; whatever is not on it ends before its first quotation, so that an error nobody thought of
-/// shows less, not more. The key or column behind a value is still said.
+/// What may be quoted is a list; whatever is not on it ends before its first quotation, so that an error nobody thought
+/// of shows less, not more. The key or column behind a value is still said.
 pub(super) fn without_values(code: &str, message: &str) -> String {
     match code.parse::<u16>() {
         _ if code.len() == 5 => postgres(code, message),

@@ -1,5 +1,5 @@
-//! A directory by its descriptor: whoever may write there can make links, pipes and other files of any name, and swap them
-//! at any moment; none of that leads out of it or waits. It must not know what the names mean.
+//! A directory by its descriptor: whoever may write there can make links, pipes and other files of any name, and swap
+//! them at any moment; none of that leads out of it or waits. It must not know what the names mean.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

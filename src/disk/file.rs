@@ -1,5 +1,5 @@
-//! A regular file that was opened once: every pass over it reads by its descriptor, whatever happens to its name, and says
-//! when its bytes are not those of the first pass. It must not know names, nor wait for more than the disk.
+//! A regular file that was opened once: every pass over it reads by its descriptor, whatever happens to its name, and
+//! says when its bytes are not those of the first pass. It must not know names, nor wait for more than the disk.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -166,13 +166,14 @@ impl RegularFile {
         Ok(Status::of(&fstat(&*self.file)?))
     }
 
-    /// Reads it from its beginning, with free positions: for a first pass, and for formats that are not read in one line.
+    /// Reads it from its beginning, with free positions: for a first pass, and for formats that are not read in one
+    /// line.
     pub fn cursor(&self) -> Cursor {
         Cursor { file: self.clone(), at: 0 }
     }
 
-    /// Reads it from its beginning to its end once more; the end is an error ([`Changed`]) if the bytes have not the digest
-    /// of an earlier pass. Whoever stops before the end calls [`Pass::finish`].
+    /// Reads it from its beginning to its end once more; the end is an error ([`Changed`]) if the bytes have not the
+    /// digest of an earlier pass. Whoever stops before the end calls [`Pass::finish`].
     pub fn pass(&self, sha256: &str) -> Pass {
         Pass { cursor: self.cursor(), digest: Sha256::new(), expected: sha256.to_owned(), ended: false }
     }
@@ -193,7 +194,8 @@ impl RegularFile {
         self.pass(sha256).finish()
     }
 
-    /// True if its bytes have this digest still. They are read again only if its times or size say that somebody was at it.
+    /// True if its bytes have this digest still. They are read again only if its times or size say that somebody was at
+    /// it.
     ///
     /// # Errors
     /// As [`RegularFile::digest`].

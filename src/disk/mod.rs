@@ -1,5 +1,5 @@
-//! The one way to files: a directory whose feeders are not trusted is opened once, and all below it by that descriptor; what
-//! is enrold's own is made for nobody else. It must not know what a file holds, nor which names mean what.
+//! The one way to files: a directory whose feeders are not trusted is opened once, and all below it by that descriptor;
+//! what is enrold's own is made for nobody else. It must not know what a file holds, nor which names mean what.
 
 mod dir;
 mod file;
@@ -10,7 +10,8 @@ pub use file::{Changed, Cursor, Pass, RegularFile, Status, Stopped, TooLarge, di
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Does work that waits for the disk, so that the runtime's other tasks go on meanwhile (heartbeats, the watchdog, signals).
+/// Does work that waits for the disk, so that the runtime's other tasks go on meanwhile (heartbeats, the watchdog,
+/// signals).
 pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),

@@ -30,8 +30,8 @@ use finding::words;
 pub use finding::{Finding, Level, Words, can_work};
 pub use private::open_files;
 
-/// Examines everything; findings come in the order in which an operator would put things right. `now` (Unix seconds) says how
-/// old the last sets are.
+/// Examines everything; findings come in the order in which an operator would put things right. `now` (Unix seconds)
+/// says how old the last sets are.
 pub async fn run(database: &Database, settings: &Settings, now: i64) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(mut conn) = reach(database, settings, &mut findings).await {

@@ -1,5 +1,5 @@
-//! What is missing of [`NEEDS`]: tables, columns and rights that the account really holds or lacks, however it got them.
-//! It must not change anything: PostgreSQL is asked, on MariaDB each kind of statement is explained and not run.
+//! What is missing of [`NEEDS`]: tables, columns and rights that the account really holds or lacks, however it got
+//! them. It must not change anything: PostgreSQL is asked, on MariaDB each kind of statement is explained and not run.
 
 use crate::db::table::int;
 use crate::db::{Conn, DbError, Dialect, Params, Table};

@@ -1,5 +1,5 @@
-//! Which roles whoever feeds enrold may give on this site, and whether the lists of the configuration mean what they say.
-//! It must not change a list, nor know what a line of a file is.
+//! Which roles whoever feeds enrold may give on this site, and whether the lists of the configuration mean what they
+//! say. It must not change a list, nor know what a line of a file is.
 
 use crate::config::{RoleEntry, RoleList, Source, Target};
 use crate::doctor::finding::{Finding, words};

@@ -1,5 +1,5 @@
-//! The sources of full sets: whether tonight's set can be read, whether the last ones came, and who else does that work.
-//! It must not read a row of a set; it asks each second database for none.
+//! The sources of full sets: whether tonight's set can be read, whether the last ones came, and who else does that
+//! work. It must not read a row of a set; it asks each second database for none.
 
 use crate::config::{Locale, Settings, Source, Target};
 use crate::db::{Conn, DbError};

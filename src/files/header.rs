@@ -87,8 +87,8 @@ fn other_delimiter(line: &str) -> Option<char> {
     [' ', '|', ':', '^'].into_iter().find(|&other| known(line.split(other)) >= NAMED)
 }
 
-/// In place of text of a line that is not understood: it may be of a file that is none of ours, and of which nobody is to
-/// read a word in a report.
+/// In place of text of a line that is not understood: it may be of a file that is none of ours, and of which nobody is
+/// to read a word in a report.
 pub const UNTOLD: &str = "…";
 
 /// The names of a header that is not understood, those that are not `known` as `?`.

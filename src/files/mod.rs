@@ -1,5 +1,6 @@
-//! Bytes to typed flat-file lines: encodings, line ends, delimiters, headers, quotes, times; a problem always names its physical line.
-//! It must not know a database, a run or a terminal: what a user, a course or a role name stands for is decided elsewhere.
+//! Bytes to typed flat-file lines: encodings, line ends, delimiters, headers, quotes, times; a problem always names its
+//! physical line. It must not know a database, a run or a terminal: what a user, a course or a role name stands for is
+//! decided elsewhere.
 //!
 //! A file is read twice, in constant memory: [`scan`] looks at all bytes and decides what the file is,
 //! [`read`] turns each record into a [`FlatLine`] or a [`Problem`]. [`Table`] reads files with any other
@@ -194,14 +195,15 @@ pub enum Entry {
     Bad(Problem),
 }
 
-/// The widest cell that anything on a site could match, in characters: no column by which Moodle finds something is wider.
+/// The widest cell that anything on a site could match, in characters: no column by which Moodle finds something is
+/// wider.
 pub const CELL_LIMIT: usize = 255;
 
 /// The widest text that a column of Moodle takes, in characters: a course's full name, in its newest versions.
 pub const NAME_LIMIT: usize = 1_333;
 
-/// A cell as far as it can matter: what is longer than [`CELL_LIMIT`] keeps one character more, so that it is still too long
-/// and takes no more memory than others.
+/// A cell as far as it can matter: what is longer than [`CELL_LIMIT`] keeps one character more, so that it is still too
+/// long and takes no more memory than others.
 pub fn cut(cell: &str) -> &str {
     cut_to(cell, CELL_LIMIT)
 }

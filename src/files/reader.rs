@@ -1,5 +1,5 @@
-//! Records to flat-file lines: the checks of one line, in Moodle's order (spec flatfile 3.7), and the tally of all lines.
-//! It must not know whether a user, a course or a role exists.
+//! Records to flat-file lines: the checks of one line, in Moodle's order (spec flatfile 3.7), and the tally of all
+//! lines. It must not know whether a user, a course or a role exists.
 
 use std::io::{Read, Seek};
 

@@ -34,8 +34,8 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    /// Claims a file, which may be a full set, and opens it; one that was claimed before a crash is ours already. `None` if
-    /// it is gone.
+    /// Claims a file, which may be a full set, and opens it; one that was claimed before a crash is ours already.
+    /// `None` if it is gone.
     ///
     /// # Errors
     /// The directory's: it cannot be written. Then nothing may be applied, for nobody could see that it was.
@@ -108,8 +108,8 @@ impl Claimed {
         Ok(dir.status(name)?.is_same_file(&self.stood))
     }
 
-    /// True if somebody has written to the file since it was claimed: what its run has read is not all of it. `sha256` is
-    /// the digest of what the run has read, where it has read all.
+    /// True if somebody has written to the file since it was claimed: what its run has read is not all of it. `sha256`
+    /// is the digest of what the run has read, where it has read all.
     ///
     /// # Errors
     /// Reading was stopped.
@@ -125,8 +125,8 @@ impl Claimed {
         }
     }
 
-    /// Gives the file back under its own name, as if it had not been touched; it must settle anew. Under that name may lie
-    /// another one by now: then it keeps a working name, as another claim whose token is given, and is taken first.
+    /// Gives the file back under its own name, as if it had not been touched; it must settle anew. Under that name may
+    /// lie another one by now: then it keeps a working name, as another claim whose token is given, and is taken first.
     ///
     /// # Errors
     /// The directory's.

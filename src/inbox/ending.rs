@@ -63,7 +63,8 @@ impl Ending {
     }
 }
 
-/// Ends the way of a file: report, list of errors, retry file, then its name. Every step may be done again after a crash.
+/// Ends the way of a file: report, list of errors, retry file, then its name. Every step may be done again after a
+/// crash.
 ///
 /// # Errors
 /// The directory's (read-only, full) or the database's; the file keeps its working name until it succeeds.
@@ -93,7 +94,8 @@ pub fn read_sha256(report: &Report) -> Option<&str> {
     report.dropped.as_deref().or_else(|| report.read_as.as_ref().map(|read| read.sha256.as_str()))
 }
 
-/// Gives a file the name of its end, without lists; `between` stands behind its ending. `None` if it was deleted, or is gone.
+/// Gives a file the name of its end, without lists; `between` stands behind its ending. `None` if it was deleted, or is
+/// gone.
 ///
 /// # Errors
 /// The directory's.
@@ -125,8 +127,8 @@ pub(super) fn rename(
     Ok(to)
 }
 
-/// Renames a file to the first free name of a target. If somebody was faster and put another one in its place, that one is
-/// given back, and the file is gone.
+/// Renames a file to the first free name of a target. If somebody was faster and put another one in its place, that one
+/// is given back, and the file is gone.
 fn move_to(claimed: &Claimed, target: &Target) -> io::Result<Option<PathBuf>> {
     let to = target.take(&claimed.dir, &claimed.working)?;
     if claimed.lies_at(target.dir, &to)? {
@@ -174,8 +176,8 @@ fn archive(settings: &Settings, claimed: &Claimed, stamp: &str, sha256: &str) ->
     Ok(moved)
 }
 
-/// The archive lies on another file system, or behind another mount: the file is copied there whole, and compared, before it
-/// is removed here. A copy that an earlier try has finished is taken as it is.
+/// The archive lies on another file system, or behind another mount: the file is copied there whole, and compared,
+/// before it is removed here. A copy that an earlier try has finished is taken as it is.
 fn copy_across(claimed: &Claimed, file: &RegularFile, target: &Target, sha256: &str) -> io::Result<PathBuf> {
     let Target { dir, name, .. } = target;
     let done = |name: &OsString| dir.open_file(name).is_ok_and(|copy| copy.verify(sha256).is_ok());

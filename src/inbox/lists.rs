@@ -28,8 +28,8 @@ const PAGE: usize = 10_000;
 const OTHER_FORM: [Code; 3] = [Code::BadVerb, Code::RowRagged, Code::RowTooLong];
 
 /// Writes the report of a run beside its file and, when lines failed, the list of errors and the retry file. Written
-/// again after a crash, they take the place of the first ones. Gives what stands between the file's name and each ending,
-/// which was free behind `word` too: names that belong together look so.
+/// again after a crash, they take the place of the first ones. Gives what stands between the file's name and each
+/// ending, which was free behind `word` too: names that belong together look so.
 ///
 /// # Errors
 /// The directory's or the database's; then all is written at the next try.
@@ -132,8 +132,9 @@ impl<'a> Beside<'a> {
         Ok(())
     }
 
-    /// `line,code,message,raw`: a record per problem, in UTF-8; of a set `file,line,code,message`, for its rows stand in
-    /// several files and are no orders. A last record says so if not all problems are kept. It is for reading, mostly in a spreadsheet: no cell of it is a formula there.
+    /// `line,code,message,raw`: a record per problem, in UTF-8; of a set `file,line,code,message`, for its rows stand
+    /// in several files and are no orders. A last record says so if not all problems are kept. It is for reading,
+    /// mostly in a spreadsheet: no cell of it is a formula there.
     async fn errors(
         &self,
         text: Option<&Text>,
@@ -272,7 +273,8 @@ impl Problems {
         }
     }
 
-    /// The lines of all problems that have one, ascending; and whether any of these was more than a line of another form.
+    /// The lines of all problems that have one, ascending; and whether any of these was more than a line of another
+    /// form.
     async fn lines(&mut self) -> Result<(Vec<u64>, bool), EndingError> {
         let (mut lines, mut understood, mut key) = (Vec::new(), false, None);
         loop {

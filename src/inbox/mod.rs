@@ -73,7 +73,8 @@ impl InboxError {
     }
 }
 
-/// Opens the drop directory; a file in it that is larger than `limits.file_mib` is refused, and reading ends with `stop`.
+/// Opens the drop directory; a file in it that is larger than `limits.file_mib` is refused, and reading ends with
+/// `stop`.
 ///
 /// # Errors
 /// The directory's.

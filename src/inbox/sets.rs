@@ -41,8 +41,8 @@ struct Waiting {
 type Stands = Vec<Option<Status>>;
 
 impl Sets {
-    /// Tells what each complete file of a look is; what waits is left out. Gives the reasons of those that begin to wait, or
-    /// wait for something else, by name.
+    /// Tells what each complete file of a look is; what waits is left out. Gives the reasons of those that begin to
+    /// wait, or wait for something else, by name.
     ///
     /// # Errors
     /// Reading was stopped: the program ends.

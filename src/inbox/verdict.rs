@@ -84,8 +84,8 @@ fn held_files(engine: &Engine) -> Result<Vec<Claimed>, InboxError> {
     Ok(held)
 }
 
-/// True if the bytes of a file that looks like that of a held run are those that it has read. Another file of that name is
-/// left as it lies.
+/// True if the bytes of a file that looks like that of a held run are those that it has read. Another file of that name
+/// is left as it lies.
 fn is_of(claimed: &Claimed, held: &Past) -> Result<bool, EndingError> {
     let (Ok(file), Some(sha256)) = (&claimed.file, held.dropped_sha256()) else { return Ok(claimed.file.is_ok()) };
     match blocking(|| file.verify(sha256)) {

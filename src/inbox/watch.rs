@@ -88,8 +88,9 @@ impl Marks {
         self.known().looks += 1;
     }
 
-    /// Forgets what was heard before the present look of names that it did not see. A claimed file may have its own name
-    /// again before that is heard, and what is known of its writer goes with it: it is forgotten when it is heard to be gone.
+    /// Forgets what was heard before the present look of names that it did not see. A claimed file may have its own
+    /// name again before that is heard, and what is known of its writer goes with it: it is forgotten when it is heard
+    /// to be gone.
     pub(super) fn keep(&self, seen: impl Fn(&OsStr) -> bool) {
         let mut known = self.known();
         let now = known.looks;
@@ -112,8 +113,8 @@ impl Marks {
         self.known().marks.get(name).is_some_and(|mark| mark.open)
     }
 
-    /// True if a writer was heard of and not its end. A name that appeared with content may be a hard link, which has no
-    /// writer; one that appeared empty has one.
+    /// True if a writer was heard of and not its end. A name that appeared with content may be a hard link, which has
+    /// no writer; one that appeared empty has one.
     pub(super) fn is_open(&self, name: &OsStr, size: u64) -> bool {
         self.known().marks.get(name).is_some_and(|mark| mark.open || (mark.created && size == 0))
     }
@@ -149,8 +150,8 @@ impl Watch {
         Ok(Self { _watcher: watcher, dir: dir.to_owned(), ended, identity })
     }
 
-    /// True while the directory that is watched is the one of that path: one that was removed and made again is another,
-    /// even if the file system gives it the same number.
+    /// True while the directory that is watched is the one of that path: one that was removed and made again is
+    /// another, even if the file system gives it the same number.
     pub fn is_alive(&self) -> bool {
         !self.ended.load(Ordering::SeqCst) && identity(&self.dir) == Some(self.identity)
     }

@@ -1,5 +1,5 @@
-//! A round of sending: what is queued and due leaves by SMTP, each mail claimed before and marked after in transactions of
-//! their own. It must not know who started the round; one process at a time has the lease `mail`.
+//! A round of sending: what is queued and due leaves by SMTP, each mail claimed before and marked after in transactions
+//! of their own. It must not know who started the round; one process at a time has the lease `mail`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,8 @@ const MARKS: u32 = 30;
 /// Sends what is due. `None` if mails are off, nothing is to do, or another process sends now.
 ///
 /// # Errors
-/// The database's. What a broken-off round had claimed is sent by the next one: its server may get that mail twice, with
-/// the same Message-ID.
+/// The database's. What a broken-off round had claimed is sent by the next one: its server may get that mail twice,
+/// with the same Message-ID.
 pub async fn deliver(
     database: &Arc<Database>,
     settings: &Settings,
@@ -161,8 +161,8 @@ impl Delivery<'_> {
         Ok((most - self.conn.number(sql, &params).await?).max(0))
     }
 
-    /// Queues anew what a sender that died had claimed, gives up what is too old, and leaves out who gets no mails: deleted,
-    /// suspended, without a login, who wants none, or whose address is none (as Moodle does).
+    /// Queues anew what a sender that died had claimed, gives up what is too old, and leaves out who gets no mails:
+    /// deleted, suspended, without a login, who wants none, or whose address is none (as Moodle does).
     async fn clean(&mut self, site: &Site) -> Result<(), DbError> {
         let params = states(self.clock.now());
         self.conn.exec("UPDATE {enrold_outbox} SET state = :queued WHERE state = :sending", &params).await?;

@@ -42,16 +42,16 @@ impl Sender {
         Ok(Self { from, reply_to: settings.smtp.reply_to.parse().ok(), site })
     }
 
-    /// The Message-ID of a mail that is told from every other of the site by `mark`: the same mail has the same one, however
-    /// often it is sent.
+    /// The Message-ID of a mail that is told from every other of the site by `mark`: the same mail has the same one,
+    /// however often it is sent.
     pub fn message_id(&self, mark: &str) -> String {
         use sha2::{Digest, Sha256};
         let digest = format!("{:x}", Sha256::digest(format!("{}\n{mark}", self.site)));
         format!("<enrold.{}@{}>", &digest[..40], self.from.domain())
     }
 
-    /// Puts a letter into its form. The sender is always the site's own address, so that the mail passes the checks on the
-    /// domain (SPF, DKIM, DMARC); answers go to the person in whose name it is written.
+    /// Puts a letter into its form. The sender is always the site's own address, so that the mail passes the checks on
+    /// the domain (SPF, DKIM, DMARC); answers go to the person in whose name it is written.
     ///
     /// # Errors
     /// What is wrong with the recipient's address.

@@ -39,7 +39,8 @@ const HOUR: i64 = 6;
 ///
 /// `courses` are the only `course.id` whose instances notify; `None` for all.
 ///
-/// Call it in any run of expirations, after what has expired is ended; at most fifteen statements per method that is due, whatever the number of users.
+/// Call it in any run of expirations, after what has expired is ended; at most fifteen statements per method that is
+/// due, whatever the number of users.
 ///
 /// # Errors
 /// The engine's.

@@ -1,5 +1,6 @@
 //! Queueing: set-based inserts into `enrold_outbox` and `enrold_letter` inside a run's transaction.
-//! It must not send anything, nor know in which words; what a mail needs is copied, since the rows may be gone when it goes.
+//! It must not send anything, nor know in which words; what a mail needs is copied, since the rows may be gone when it
+//! goes.
 
 use std::ops::RangeInclusive;
 
@@ -158,8 +159,8 @@ const WELCOMED: &str = "INSERT INTO [letter]
      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :enrolled AND c.state = 0
        AND e.enrol = :method AND :sender > 0";
 
-/// Keeps what all mails of one instance share: `letter` gives its enrolid and the columns `facts`. A letter that this run
-/// has kept already stays as it is.
+/// Keeps what all mails of one instance share: `letter` gives its enrolid and the columns `facts`. A letter that this
+/// run has kept already stays as it is.
 ///
 /// # Errors
 /// The engine's.

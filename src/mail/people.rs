@@ -1,5 +1,5 @@
-//! Who stands for a course towards its participants: its contact, and the enroller of a method, for many courses at once.
-//! It must not know what is written to them.
+//! Who stands for a course towards its participants: its contact, and the enroller of a method, for many courses at
+//! once. It must not know what is written to them.
 
 use crate::change::work::Work;
 use crate::db::table::int;

@@ -59,8 +59,8 @@ fn mail(row: &Row) -> Mail {
     }
 }
 
-/// The latest mails, at most `limit`: those that wait or were not delivered, or with `all` also those that were sent or left
-/// out.
+/// The latest mails, at most `limit`: those that wait or were not delivered, or with `all` also those that were sent or
+/// left out.
 ///
 /// # Errors
 /// The engine's.
@@ -86,8 +86,8 @@ pub async fn counts(conn: &mut Conn) -> Result<Vec<(String, i64)>, DbError> {
     Ok(conn.rows(sql, &params).await?.iter().map(|row| (row.text(0), row.int(1))).collect())
 }
 
-/// Queues refused and given-up mails anew, all of them or those of `ids`, and lets waiting ones go at once; gives how many.
-/// They are tried until `expires` (Unix seconds).
+/// Queues refused and given-up mails anew, all of them or those of `ids`, and lets waiting ones go at once; gives how
+/// many. They are tried until `expires` (Unix seconds).
 ///
 /// # Errors
 /// The engine's.
@@ -105,7 +105,8 @@ pub async fn retry(conn: &mut Conn, ids: &[i64], now: i64, expires: i64) -> Resu
     conn.exec(sql, &params).await
 }
 
-/// Removes mails that ended before `before` (Unix seconds), with the letters that no mail needs any more; gives how many.
+/// Removes mails that ended before `before` (Unix seconds), with the letters that no mail needs any more; gives how
+/// many.
 ///
 /// # Errors
 /// The engine's.

@@ -14,8 +14,8 @@ pub const SET_REPORT: &str = "set-report";
 /// Problems in the mail before the rest is only counted.
 const PROBLEMS: usize = 20;
 
-/// Queues the mail about a run of a source to whom its settings name, if they want one for such an ending; gives how many.
-/// A run without a number, a rehearsal, tells nobody. At most three statements; `message` says why a run failed.
+/// Queues the mail about a run of a source to whom its settings name, if they want one for such an ending; gives how
+/// many. A run without a number, a rehearsal, tells nobody. At most three statements; `message` says why a run failed.
 ///
 /// # Errors
 /// The engine's.

@@ -1,5 +1,5 @@
-//! What Moodle lays out around a new course: the columns of its row, options of its format, sections, enrolment methods.
-//! It must not write or plan anything; the run does.
+//! What Moodle lays out around a new course: the columns of its row, options of its format, sections, enrolment
+//! methods. It must not write or plan anything; the run does.
 
 use crate::db::Value;
 use crate::moodle::site::Site;
@@ -35,8 +35,8 @@ const OWN: [&str; 14] = [
     "visibleold",
 ];
 
-/// The columns of a new course's row beside its names, its place and its clocks: those that the site's table has, with the
-/// site's `moodlecourse` defaults (spec database 8.3). `today` is the first second of the day in the site's zone.
+/// The columns of a new course's row beside its names, its place and its clocks: those that the site's table has, with
+/// the site's `moodlecourse` defaults (spec database 8.3). `today` is the first second of the day in the site's zone.
 pub fn default_columns(site: &Site, today: i64) -> Vec<(String, Value)> {
     let int = |name, documented| Value::Int(number(site, name, documented));
     let enddate = match number(site, "courseenddateenabled", 1) {
@@ -121,7 +121,8 @@ impl Method<'_> {
         (column, Value::Int(self.number(name, documented)))
     }
 
-    /// A method that is to have a key gets none from enrold, so its instance is disabled: without a key anybody could enter.
+    /// A method that is to have a key gets none from enrold, so its instance is disabled: without a key anybody could
+    /// enter.
     fn status(&self, documented: i64) -> (&'static str, Value) {
         let closed = self.1 != "manual" && self.number("requirepassword", 0) != 0;
         ("status", Value::Int(if closed { 1 } else { self.number("status", documented) }))

@@ -6,8 +6,8 @@ use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
 use crate::moodle::tables::{self, Kind};
 
-/// One kind of event: what its columns hold. `c` is the change that it tells of, `k` its context; `:gone_by` is the kind of
-/// change that removes again what was made.
+/// One kind of event: what its columns hold. `c` is the change that it tells of, `k` its context; `:gone_by` is the
+/// kind of change that removes again what was made.
 #[derive(Debug)]
 pub struct Event {
     name: &'static str,
@@ -277,8 +277,9 @@ pub struct Chunk {
     pub lookups: Lookups,
 }
 
-/// The beginning of the object of a removed enrolment, as Moodle's event has it: numbers as texts, in the order of the table. With it the
-/// join that it needs. Where all columns are numbers PostgreSQL takes the old row's own text, in a third of the time.
+/// The beginning of the object of a removed enrolment, as Moodle's event has it: numbers as texts, in the order of the
+/// table. With it the join that it needs. Where all columns are numbers PostgreSQL takes the old row's own text, in a
+/// third of the time.
 fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
     let known = tables::table("user_enrolments");
     let is_int = |name: &String| {

@@ -6,9 +6,9 @@ use crate::db::{Conn, DbError, Dialect, Params};
 /// Fewer changes are not worth the question.
 const MANY: i64 = 1_000;
 
-/// Which rows may be looked up by their whole key. Where statistics are from before a run, PostgreSQL may take an index on
-/// the course's side of the key instead, under which the rows of a whole course lie together: thousands for each one that
-/// is sought. What is not sure is looked up by the user, with the rest of the key hidden from the planner.
+/// Which rows may be looked up by their whole key. Where statistics are from before a run, PostgreSQL may take an index
+/// on the course's side of the key instead, under which the rows of a whole course lie together: thousands for each one
+/// that is sought. What is not sure is looked up by the user, with the rest of the key hidden from the planner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lookups {
     enrolments: bool,

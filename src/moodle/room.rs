@@ -13,8 +13,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// The room of a column of the site: what its database says, else (SQLite sets no width) Moodle's own; at most `most`,
-    /// which is what enrold's own tables hold of it.
+    /// The room of a column of the site: what its database says, else (SQLite sets no width) Moodle's own; at most
+    /// `most`, which is what enrold's own tables hold of it.
     pub fn of(site: &Site, table: &str, column: &str, most: usize) -> Self {
         let moodles = || match tables::table(table)?.column(column)?.kind {
             Kind::Char(width) => Some(usize::from(width)),

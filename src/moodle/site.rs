@@ -117,8 +117,8 @@ impl Site {
         self.plugins.get(&(plugin.to_owned(), name.to_owned())).map(String::as_str)
     }
 
-    /// What a plugin's setting says becomes of an enrolment; `documented` where it has no row or none of the four numbers,
-    /// never PHP's accident of reading nothing as 0, unenrol.
+    /// What a plugin's setting says becomes of an enrolment; `documented` where it has no row or none of the four
+    /// numbers, never PHP's accident of reading nothing as 0, unenrol.
     pub fn removal_action(&self, plugin: &str, name: &str, documented: RemovalAction) -> RemovalAction {
         self.plugin(plugin, name).and_then(RemovalAction::from_setting).unwrap_or(documented)
     }

@@ -17,7 +17,8 @@ pub enum Moment {
     },
     /// The lines are staged and resolved.
     Staged,
-    /// A step of the plan stands in the journal and is not applied yet; what is removed at once is known and stands nowhere.
+    /// A step of the plan stands in the journal and is not applied yet; what is removed at once is known and stands
+    /// nowhere.
     Planned {
         /// Changes that this step plans.
         changes: i64,

@@ -36,8 +36,8 @@ pub struct Past {
 }
 
 impl Past {
-    /// The digest of the bytes that were dropped: of a set, those of its manifest or archive, not those of the snapshot.
-    /// `None` for a set of a time when it was not kept.
+    /// The digest of the bytes that were dropped: of a set, those of its manifest or archive, not those of the
+    /// snapshot. `None` for a set of a time when it was not kept.
     pub fn dropped_sha256(&self) -> Option<&str> {
         let flat = self.kind == "import";
         self.counts["dropped"].as_str().or_else(|| flat.then_some(self.sha256.as_str()))

@@ -260,7 +260,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// True for a run of a task that changed nothing and has nothing to say: everything stood already, or the method is off.
+    /// True for a run of a task that changed nothing and has nothing to say: everything stood already, or the method is
+    /// off.
     pub fn is_quiet(&self) -> bool {
         self.kind.starts_with("sync")
             && matches!(self.state, State::Done | State::Skipped)

@@ -47,8 +47,8 @@ const DIFFERENCE: &str = "d.userid, d.courseid, d.enrolid, d.contextid, x.id AS 
     CASE WHEN x.id IS NULL THEN d.timeend ELSE :newend END AS timeend,
     x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend";
 
-/// PostgreSQL joins wish and enrolments once, from both sides, and keeps what differs; the others have no such join that is
-/// fast, and compare without writing first.
+/// PostgreSQL joins wish and enrolments once, from both sides, and keeps what differs; the others have no such join
+/// that is fast, and compare without writing first.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect() == Dialect::Postgres {
         conn.declare(&DIFFER);
@@ -99,8 +99,8 @@ async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<
     Ok(Standing { there, wrong, differ: differ > 0, surplus })
 }
 
-/// The parameters of a pass whose `:differing` are the wished enrolments that are missing or differ, with the old row of one
-/// that differs; `None` if the rule has none.
+/// The parameters of a pass whose `:differing` are the wished enrolments that are missing or differ, with the old row
+/// of one that differs; `None` if the rule has none.
 pub(super) fn differing(work: &Work<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
     let params = wished(work, pass)?;
     let differing = match (work.conn.dialect(), standing.differ) {

@@ -95,14 +95,15 @@ async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), D
     Ok(())
 }
 
-/// Declares `known_group`: Moodle has no index on the names of a course's groups, and would be asked for all of them for each
-/// name that is looked for. Its texts are compared as ours are ([`crate::db::Dialect::same_text`]).
+/// Declares `known_group`: Moodle has no index on the names of a course's groups, and would be asked for all of them
+/// for each name that is looked for. Its texts are compared as ours are ([`crate::db::Dialect::same_text`]).
 pub(super) fn prepare(conn: &mut Conn) {
     conn.declare(&KNOWN_GROUP);
 }
 
-/// Fills `known_group` with the groups of the courses that a select gives (`courseid`, each once), instead of what it held;
-/// those that a pass makes are added. Grows with the groups of these courses; [`crate::reconcile::prepare`] comes before.
+/// Fills `known_group` with the groups of the courses that a select gives (`courseid`, each once), instead of what it
+/// held; those that a pass makes are added. Grows with the groups of these courses; [`crate::reconcile::prepare`] comes
+/// before.
 ///
 /// # Errors
 /// The engine's.

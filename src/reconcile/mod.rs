@@ -87,15 +87,16 @@ impl Pass<'_> {
         section(self.rule.sql, name)
     }
 
-    /// A section of the rule's SQL that may have rows: the temporary table that it is made from, if it names one, was made.
+    /// A section of the rule's SQL that may have rows: the temporary table that it is made from, if it names one, was
+    /// made.
     fn wish(&self, work: &Work<'_>, name: &str) -> Option<&'static str> {
         let empty = table_of(self.rule.sql, name).is_some_and(|table| work.conn.is_unmade(table));
         self.section(name).filter(|_| !empty)
     }
 }
 
-/// Says that whole sets are compared next, or were: a pass that looks at some users only has small ones, and finds them by
-/// their indexes.
+/// Says that whole sets are compared next, or were: a pass that looks at some users only has small ones, and finds them
+/// by their indexes.
 ///
 /// # Errors
 /// The engine's.

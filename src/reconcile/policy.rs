@@ -27,8 +27,8 @@ pub struct Policy {
     pub newcomers_join_first: bool,
     /// Whether the set of enrolments is computed once into a table: for sets that cost more than writing them down.
     pub staged: bool,
-    /// Whether what it does in one course does not look at what it does in others: then a very large run may do one course
-    /// after the other.
+    /// Whether what it does in one course does not look at what it does in others: then a very large run may do one
+    /// course after the other.
     pub by_course: bool,
     /// The rule's own parameters of its SQL.
     pub params: Params,

@@ -19,8 +19,8 @@ const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.c
 const SAME: &str = "r.userid = p.userid AND r.contextid :whole = p.contextid AND r.roleid :whole = p.roleid
     AND {~r.component} = :owner AND {#r.itemid} = :item";
 
-/// The same of a role that an instance owns, for a join with `{role_assignments} r :by_item`: a person has many roles in a
-/// course into which many instances lead, but few by each.
+/// The same of a role that an instance owns, for a join with `{role_assignments} r :by_item`: a person has many roles
+/// in a course into which many instances lead, but few by each.
 const SAME_OF_INSTANCE: &str = "r.component = :component AND r.itemid = p.enrolid AND r.userid = p.userid
     AND {#r.contextid} = p.contextid AND {#r.roleid} = p.roleid";
 
@@ -69,8 +69,8 @@ struct Standing {
     surplus: bool,
 }
 
-/// Compares wish and roles, where that may spare the writing. Whether some are too much is known from the counts alone where
-/// the rule's own roles are those of its instances: each wished one is there at most once, and there are no more.
+/// Compares wish and roles, where that may spare the writing. Whether some are too much is known from the counts alone
+/// where the rule's own roles are those of its instances: each wished one is there at most once, and there are no more.
 async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
     if pass.policy.roles == Owner::Nobody {
         return Ok(Standing { missing: 1, written: false, surplus: true });

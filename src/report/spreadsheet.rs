@@ -8,8 +8,8 @@ const BEGINS: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}
 /// What one of them may take for the end of a cell, whatever the delimiter of the file is.
 const ENDS: [char; 7] = [',', ';', '\t', '|', '\n', '\r', '"'];
 
-/// A text as it can stand in a cell that is for reading: an apostrophe before each place where a formula could begin, at its
-/// beginning and behind whatever may be taken for the end of a cell.
+/// A text as it can stand in a cell that is for reading: an apostrophe before each place where a formula could begin,
+/// at its beginning and behind whatever may be taken for the end of a cell.
 pub fn inert(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut from = 0;

@@ -125,8 +125,8 @@ impl Attempt<'_> {
         Cut::of(work.conn, self.run, steps, self.order.to_hold(None), limit).await.map_err(RunError::from)
     }
 
-    /// Rolls the whole plan back and keeps how it is cut: from now on a crash resumes the run. What was approved is decided
-    /// with that.
+    /// Rolls the whole plan back and keeps how it is cut: from now on a crash resumes the run. What was approved is
+    /// decided with that.
     async fn divide(&self, conn: &mut Conn, report: &mut Report, cut: &Cut) -> RunResult<()> {
         conn.rollback().await?;
         conn.begin().await?;
@@ -205,8 +205,8 @@ impl Attempt<'_> {
         jobs::follow(work, rules, settings, &[]).await
     }
 
-    /// The end of a run, or of a part of one, that may commit: its problems, its row, the fence, the commit (or the rollback
-    /// of a rehearsal).
+    /// The end of a run, or of a part of one, that may commit: its problems, its row, the fence, the commit (or the
+    /// rollback of a rehearsal).
     async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
         self.file_unchanged()?;
         let settings = &self.engine.settings;

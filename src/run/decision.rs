@@ -115,8 +115,8 @@ pub async fn decide(conn: &mut Conn, run: i64, state: State, message: &str) -> R
     Ok(decided == 1)
 }
 
-/// Rejects the held sets of a source that came before `below`, because run `run` has made a later one true; a held flat file
-/// never is, for the next one does not say what it said. Inside the transaction of that run. Gives how many.
+/// Rejects the held sets of a source that came before `below`, because run `run` has made a later one true; a held flat
+/// file never is, for the next one does not say what it said. Inside the transaction of that run. Gives how many.
 ///
 /// # Errors
 /// The engine's.

@@ -69,8 +69,8 @@ struct Part {
 }
 
 impl Part {
-    /// The changes by kind, each with its first and last sequence number. Where one kind follows the other they are written
-    /// one by one, for they need not be sorted then.
+    /// The changes by kind, each with its first and last sequence number. Where one kind follows the other they are
+    /// written one by one, for they need not be sorted then.
     fn of(mut kinds: Vec<Stretch>) -> Option<Self> {
         let to = kinds.iter().map(|kind| kind.last).max()?;
         let changes = kinds.iter().map(|kind| kind.changes).sum();
@@ -127,7 +127,8 @@ struct Stretch {
 }
 
 impl Effects<'_> {
-    /// Finishes the effects of every run that a crash left without. A run with parts left has its own when they are done.
+    /// Finishes the effects of every run that a crash left without. A run with parts left has its own when they are
+    /// done.
     ///
     /// # Errors
     /// The engine's or the spool's; what is written stays written, the next call goes on there.
@@ -140,8 +141,8 @@ impl Effects<'_> {
         Ok(pending.len() as u64)
     }
 
-    /// Finishes the effects of one run. Grows with the run's changes: per chunk three statements and one for each kind of change
-    /// at the most, and three for the spool.
+    /// Finishes the effects of one run. Grows with the run's changes: per chunk three statements and one for each kind
+    /// of change at the most, and three for the spool.
     ///
     /// # Errors
     /// As [`Effects::finish_all`].
@@ -159,8 +160,8 @@ impl Effects<'_> {
             changes.as_ref().is_none_or(|changes| changes.keys().filter_map(|name| Kind::of(name)).any(of))
         };
         if has(&makes_dirty(Dirty::User)) {
-            // By statistics from before there were flags, each user's would be looked for among all: 25 million pairs for
-            // 5,000 users.
+            // By statistics from before there were flags, each user's would be looked for among all: 25 million pairs
+            // for 5,000 users.
             self.conn.prefer_hashes(true).await?;
             self.flags(run).await?;
             self.conn.prefer_hashes(false).await?;
@@ -238,7 +239,8 @@ impl Effects<'_> {
         Ok(Part::of(kinds.iter().map(stretch).collect()))
     }
 
-    /// Leaves the run's file in the spool, unless it changed nothing. Without a mark: after a crash it is written again.
+    /// Leaves the run's file in the spool, unless it changed nothing. Without a mark: after a crash it is written
+    /// again.
     async fn tell_hook(&mut self, run: i64, spool: &Path) -> Result<(), EffectsError> {
         let params = Params::new().with("run", run);
         let Some(past) = self.conn.row("SELECT kind, source, clock FROM {enrold_run} WHERE id = :run", &params).await?

@@ -1,5 +1,5 @@
-//! The end of a drop that the database refuses again and again: its last failed run says why, for the history and the report.
-//! It must not decide when it is enough; the daemon counts.
+//! The end of a drop that the database refuses again and again: its last failed run says why, for the history and the
+//! report. It must not decide when it is enough; the daemon counts.
 
 use std::sync::Arc;
 

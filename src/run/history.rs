@@ -77,8 +77,8 @@ pub async fn open(
     conn.number("SELECT MAX(id) FROM {enrold_run}", &Params::new()).await
 }
 
-/// Writes how a run ended; inside the run's transaction where it commits. With `effects` it has some to write; those that
-/// an earlier part of it has are not forgotten.
+/// Writes how a run ended; inside the run's transaction where it commits. With `effects` it has some to write; those
+/// that an earlier part of it has are not forgotten.
 ///
 /// # Errors
 /// The engine's.
@@ -149,8 +149,8 @@ pub async fn same_bytes(conn: &mut Conn, sha256: &str, before: i64) -> Result<Op
 }
 
 /// The run that a drop came to: applied, held or rejected; for a held one that was approved, the run that applied it. A
-/// run that failed or died is none, it is tried again. A token alone proves nothing: it stands in a name that others can
-/// give, so the file must be the one that the run has read.
+/// run that failed or died is none, it is tried again. A token alone proves nothing: it stands in a name that others
+/// can give, so the file must be the one that the run has read.
 ///
 /// # Errors
 /// The engine's.
@@ -202,8 +202,8 @@ pub async fn find(conn: &mut Conn, run: i64) -> Result<Option<Past>, DbError> {
     Ok(conn.row(&sql, &Params::new().with("run", run)).await?.as_ref().map(past))
 }
 
-/// Removes the runs of tasks before `before` (Unix seconds, by the runs' clocks) that changed nothing, and gives how many.
-/// The runs of full sets stay: the next set is measured against them.
+/// Removes the runs of tasks before `before` (Unix seconds, by the runs' clocks) that changed nothing, and gives how
+/// many. The runs of full sets stay: the next set is measured against them.
 /// What has an overtaken change, an error, a passed limit, a mail or pending effects stays; so does what decided a held
 /// run, what a task names as its last run, and the newest run of each kind: no number is given again.
 ///

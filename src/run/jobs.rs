@@ -22,8 +22,8 @@ pub const FLATFILE: &str = "flatfile";
 
 /// How many names an error lists beside the one that is wrong.
 const ALIKE: usize = 5;
-/// Rules that do not follow expirations: autoenrol would enrol at once whom they have just unenrolled. Its own task does
-/// so at its time, as Moodle's does (spec autoenrol 7).
+/// Rules that do not follow expirations: autoenrol would enrol at once whom they have just unenrolled. Its own task
+/// does so at its time, as Moodle's does (spec autoenrol 7).
 const NOT_AFTER_EXPIRATIONS: [&str; 1] = ["autoenrol"];
 
 /// Rules that read cohort memberships, in their order.
@@ -40,8 +40,8 @@ pub(super) fn of_all(jobs: &[String]) -> bool {
         && jobs.len() == crate::rules::RULES.len()
 }
 
-/// Moodle's tasks that do what these jobs do. A task whose method is off does nothing in Moodle; the flat file's is named
-/// all the same, because enrold's own may work without the method.
+/// Moodle's tasks that do what these jobs do. A task whose method is off does nothing in Moodle; the flat file's is
+/// named all the same, because enrold's own may work without the method.
 pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> {
     let asked = |name: &str| jobs.iter().any(|job| job == name);
     let flatfile = asked(FLATFILE).then_some(method::FLATFILE_TWIN);
@@ -52,7 +52,8 @@ pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> 
     flatfile.into_iter().chain(expirations).chain(of_rules).collect()
 }
 
-/// The reports of an order that has nothing to do, because the method of every rule is off; `None` if there is something.
+/// The reports of an order that has nothing to do, because the method of every rule is off; `None` if there is
+/// something.
 pub(super) fn all_skipped(
     rules: &[Rule],
     site: &Site,
@@ -282,9 +283,9 @@ pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
     Err(RunError::NoSuchCourse { name: shortname.to_owned(), like })
 }
 
-/// Runs the rules that what this run changed concerns, each over the users and courses touched, in their order; those of
-/// `done` ran over everything and are not asked again. Costs one look per method that has instances, while nothing is
-/// concerned.
+/// Runs the rules that what this run changed concerns, each over the users and courses touched, in their order; those
+/// of `done` ran over everything and are not asked again. Costs one look per method that has instances, while nothing
+/// is concerned.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
@@ -331,8 +332,8 @@ async fn follow_by(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: 
     }
 }
 
-/// A rule follows others if its method is enabled in Moodle and its task in enrold, and it is not `done`: where an operator
-/// leaves a method to Moodle, enrold does not write its enrolments.
+/// A rule follows others if its method is enabled in Moodle and its task in enrold, and it is not `done`: where an
+/// operator leaves a method to Moodle, enrold does not write its enrolments.
 fn follows(site: &Site, settings: &Settings, rule: &Rule, done: &[String]) -> bool {
     site.is_enabled(rule.method)
         && settings.tasks.get(rule.name).is_none_or(|task| task.enabled)

@@ -213,8 +213,8 @@ impl Engine {
         }
     }
 
-    /// Carries out the parts and writes the effects that a crash or a full disk left, under the run lease; gives what still
-    /// keeps the effects from being written.
+    /// Carries out the parts and writes the effects that a crash or a full disk left, under the run lease; gives what
+    /// still keeps the effects from being written.
     ///
     /// # Errors
     /// As [`Engine::import`].

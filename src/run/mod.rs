@@ -60,7 +60,8 @@ impl Engine {
         self.execute(order::Order::import(import.clone()), simulate).await
     }
 
-    /// Runs jobs: rules, due lines of the flat file's buffer, expirations; then the rules that follow what they changed.
+    /// Runs jobs: rules, due lines of the flat file's buffer, expirations; then the rules that follow what they
+    /// changed.
     ///
     /// # Errors
     /// As [`Engine::import`].

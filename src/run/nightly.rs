@@ -80,7 +80,8 @@ impl Engine {
     /// Makes the set true that stands in these files: CSV files that belong together, or one OneRoster archive.
     ///
     /// # Errors
-    /// As [`Engine::sync_source`]; files that are no whole set, and sets that must wait for a decision, are failed runs.
+    /// As [`Engine::sync_source`]; files that are no whole set, and sets that must wait for a decision, are failed
+    /// runs.
     pub async fn import_set(&self, name: &str, files: &[&Path], simulate: bool) -> Result<Report, RunError> {
         let shown = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let order = SetOrder { shown, ..SetOrder::of(name) };
@@ -96,8 +97,8 @@ impl Engine {
     /// Makes a set true that was dropped; a drop that came to a run before is not applied again.
     ///
     /// # Errors
-    /// As [`Engine::import_set`], and [`RunError::Changed`] if the set is not whole any more; one that never can be is a
-    /// failed run. [`RunError::SetWaits`] if a held set must be decided first.
+    /// As [`Engine::import_set`], and [`RunError::Changed`] if the set is not whole any more; one that never can be is
+    /// a failed run. [`RunError::SetWaits`] if a held set must be decided first.
     pub async fn drop_set(&self, name: &str, set: &DroppedSet) -> Result<Report, RunError> {
         let Dropped { shown, token, again, .. } = set.dropped.clone();
         let claim = set.dropped.claim()?;
@@ -229,8 +230,8 @@ impl Engine {
         Destination { source: name, state: &self.settings.state.path, now: self.clock.now() }
     }
 
-    /// Why a dropped archive must be left where it lies for now: a held set of its source comes first. What is wrong with it
-    /// otherwise is said by its run.
+    /// Why a dropped archive must be left where it lies for now: a held set of its source comes first. What is wrong
+    /// with it otherwise is said by its run.
     ///
     /// # Errors
     /// As [`Engine::sync_source`].

@@ -76,8 +76,9 @@ impl Dropped {
     }
 }
 
-/// What a run without a file does: jobs, each the name of a rule, `flatfile` (due lines of the buffer, expired enrolments
-/// of the flat file) or `expirations` (of every method). They run in the order of [`jobs::all`], whatever theirs is here.
+/// What a run without a file does: jobs, each the name of a rule, `flatfile` (due lines of the buffer, expired
+/// enrolments of the flat file) or `expirations` (of every method). They run in the order of [`jobs::all`], whatever
+/// theirs is here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncOrder {
     /// The jobs.
@@ -131,7 +132,8 @@ pub(super) struct Order {
     pub task: Task,
     /// The held run that is approved by this order.
     pub held: Option<i64>,
-    /// What is applied came through the drop directory, now or when it was held: its author is not trusted with every role.
+    /// What is applied came through the drop directory, now or when it was held: its author is not trusted with every
+    /// role.
     pub dropped: bool,
 }
 

@@ -77,8 +77,8 @@ impl Turn<'_> {
 }
 
 impl Cut {
-    /// Packs what stands in the journal, not committed, into parts of at most `limit` changes; a course is never divided,
-    /// and neither is a job that must see all courses at once. `None` if that leaves a single part.
+    /// Packs what stands in the journal, not committed, into parts of at most `limit` changes; a course is never
+    /// divided, and neither is a job that must see all courses at once. `None` if that leaves a single part.
     pub async fn of(
         conn: &mut Conn,
         run: i64,

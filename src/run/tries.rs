@@ -12,8 +12,8 @@ use crate::run::order::Order;
 use crate::run::{Engine, history, parts};
 
 impl Engine {
-    /// Tries until it commits, is held, or fails for good; each transient error begins it anew. What an attempt that came
-    /// to nothing has told is forgotten; so is the plan of a run that is cut.
+    /// Tries until it commits, is held, or fails for good; each transient error begins it anew. What an attempt that
+    /// came to nothing has told is forgotten; so is the plan of a run that is cut.
     pub(super) async fn attempts(
         &self,
         conn: &mut Conn,

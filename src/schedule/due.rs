@@ -1,9 +1,10 @@
 //! What is due, as a pure function of schedule, time zone, last run and now: no clock is read, nothing is waited for.
 //! It must not know tasks, databases or who ticks.
 //!
-//! A schedule that names some hours means the wall clock: each of its times comes once on every day that it names. Times
-//! that a change to summer time leaves out come at the first minute after the gap, together; a time that the change back
-//! repeats comes the first time. A schedule of every hour means real time: it goes on hour by hour through both changes.
+//! A schedule that names some hours means the wall clock: each of its times comes once on every day that it names.
+//! Times that a change to summer time leaves out come at the first minute after the gap, together; a time that the
+//! change back repeats comes the first time. A schedule of every hour means real time: it goes on hour by hour through
+//! both changes.
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;

@@ -68,7 +68,8 @@ pub enum TakeError {
     TooManyProblems(Box<SetProblem>),
 }
 
-/// Reads a complete set of CSV files into a snapshot. The same rows, in any order and in any files, give the same bytes.
+/// Reads a complete set of CSV files into a snapshot. The same rows, in any order and in any files, give the same
+/// bytes.
 ///
 /// # Errors
 /// Any [`TakeError`].
@@ -94,8 +95,8 @@ pub fn is_delta(destination: Destination, archive: &Sent) -> Result<bool, TakeEr
     Ok(kind_of(archive, &scratch)? == SnapshotKind::Delta)
 }
 
-/// Reads a OneRoster archive into a snapshot, likewise; a delta after it was merged into `base`, what the last archive that
-/// was applied has left. With `keep`, what the next delta builds on is written, too.
+/// Reads a OneRoster archive into a snapshot, likewise; a delta after it was merged into `base`, what the last archive
+/// that was applied has left. With `keep`, what the next delta builds on is written, too.
 ///
 /// # Errors
 /// Any [`TakeError`].

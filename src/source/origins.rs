@@ -35,8 +35,8 @@ pub struct OriginsReader<'a> {
 }
 
 impl OriginsReader<'_> {
-    /// Gives (line in the snapshot, file, line there) of these lines of the snapshot to `take`: they ascend, and follow those
-    /// that were asked for before.
+    /// Gives (line in the snapshot, file, line there) of these lines of the snapshot to `take`: they ascend, and follow
+    /// those that were asked for before.
     ///
     /// # Errors
     /// The list cannot be read.

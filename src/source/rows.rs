@@ -75,7 +75,8 @@ impl SetRow {
     }
 }
 
-/// Whether a set came as everything, or as what has changed since the one before. Its rows are everything in both cases.
+/// Whether a set came as everything, or as what has changed since the one before. Its rows are everything in both
+/// cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotKind {
     Full,

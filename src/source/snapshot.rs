@@ -64,8 +64,8 @@ pub struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
-    /// Begins a snapshot in `STATE/sets/DIRECTORY` (that of the source), with the header; `now` (Unix seconds) becomes part
-    /// of its name.
+    /// Begins a snapshot in `STATE/sets/DIRECTORY` (that of the source), with the header; `now` (Unix seconds) becomes
+    /// part of its name.
     ///
     /// # Errors
     /// The directory or the file cannot be made.

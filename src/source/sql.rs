@@ -104,8 +104,8 @@ fn wanted_courses<'a>(source_name: &str, source: &'a Source) -> Result<Option<Wa
     Ok(Some((RemoteRows::Table(&courses.table), canonical, remote)))
 }
 
-/// Asks the second database of a source for no row of what a night would read of it; gives whether its account could write
-/// there, `None` where that is not known.
+/// Asks the second database of a source for no row of what a night would read of it; gives whether its account could
+/// write there, `None` where that is not known.
 ///
 /// # Errors
 /// As [`fetch`].
@@ -127,8 +127,8 @@ pub async fn probe(source_name: &str, source: &Source) -> Result<Option<bool>, S
     work.await.map_err(|error| SourceError::Remote { source_name: source_name.to_owned(), error })
 }
 
-/// Reads the table of courses ([`crate::config::CourseTable`]) into a snapshot of `fullname`, `shortname` and, where they are named,
-/// `idnumber` and `category`; `None` where the source has no such table.
+/// Reads the table of courses ([`crate::config::CourseTable`]) into a snapshot of `fullname`, `shortname` and, where
+/// they are named, `idnumber` and `category`; `None` where the source has no such table.
 ///
 /// # Errors
 /// As [`fetch`].

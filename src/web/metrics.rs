@@ -197,8 +197,8 @@ impl Metrics {
         }
     }
 
-    /// How fresh the sets of a source are: when the last good one was applied (Unix seconds), and whether that is too long ago
-    /// or the same bytes have come for too long.
+    /// How fresh the sets of a source are: when the last good one was applied (Unix seconds), and whether that is too
+    /// long ago or the same bytes have come for too long.
     pub fn source(&self, source: &str, last: Option<i64>, stale: bool) {
         let label = SourceLabel { source: source.to_owned() };
         self.0.source_stale.get_or_create(&label).set(i64::from(stale));

@@ -39,8 +39,8 @@ const MADE_COURSE: Table = Table::new(
 )
 .primary("n");
 
-/// Finds the category of each row and a verdict: empty for a row that becomes a course, `exists`, `same` as another row, or
-/// the code of what is wrong. Gives how many rows are told.
+/// Finds the category of each row and a verdict: empty for a row that becomes a course, `exists`, `same` as another
+/// row, or the code of what is wrong. Gives how many rows are told.
 ///
 /// # Errors
 /// The engine's.

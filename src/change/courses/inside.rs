@@ -90,8 +90,8 @@ pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&T
     Ok(())
 }
 
-/// Writes an instance of each method that the site gives to new courses: one journal entry and one statement per method, of
-/// which Moodle has three.
+/// Writes an instance of each method that the site gives to new courses: one journal entry and one statement per
+/// method, of which Moodle has three.
 ///
 /// # Errors
 /// The engine's.

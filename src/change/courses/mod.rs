@@ -14,7 +14,8 @@ use crate::db::{DbError, Params, Table, Value};
 use crate::moodle::course::SECTION_FORMATS;
 use crate::outcome::{Note, RunResult};
 
-/// The rows that describe courses: their lines, three names that fit into Moodle's columns, the category as the row names it.
+/// The rows that describe courses: their lines, three names that fit into Moodle's columns, the category as the row
+/// names it.
 pub const NEW_COURSE: Table = Table::new(
     "new_course",
     &[int("line"), text("fullname", 1333), text("shortname", 255), text("idnumber", 255), text("category", 255)],
@@ -24,8 +25,8 @@ pub const NEW_COURSE: Table = Table::new(
 /// The columns of `new_course`.
 pub const COLUMNS: &str = "line, fullname, shortname, idnumber, category";
 
-/// What is added to a row's line in `enrold_error`, where a line is a key: the rows of the set that a run makes true have
-/// the lines from 1, the instances of rules those below 0.
+/// What is added to a row's line in `enrold_error`, where a line is a key: the rows of the set that a run makes true
+/// have the lines from 1, the instances of rules those below 0.
 pub const LINES: i64 = -1_000_000_000_000;
 
 /// How courses are made.
@@ -41,15 +42,15 @@ pub struct NewCourses {
     pub zone: Tz,
 }
 
-/// Makes the empty table `new_course` of the rows: their lines, three names that fit into Moodle's columns, of which the
-/// full and the short one are not empty, and the category as the row names it, empty for none.
+/// Makes the empty table `new_course` of the rows: their lines, three names that fit into Moodle's columns, of which
+/// the full and the short one are not empty, and the category as the row names it, empty for none.
 pub fn stage(work: &mut Work<'_>) {
     work.conn.declare(&NEW_COURSE);
 }
 
-/// Makes the courses of `new_course` that the site lacks (spec database 8), and gives how many rows are refused. A row whose
-/// short name a course has already is left out silently: existing courses are never touched. Costs a number of statements
-/// that is fixed, whatever the number of courses.
+/// Makes the courses of `new_course` that the site lacks (spec database 8), and gives how many rows are refused. A row
+/// whose short name a course has already is left out silently: existing courses are never touched. Costs a number of
+/// statements that is fixed, whatever the number of courses.
 ///
 /// # Errors
 /// The engine's.
@@ -76,7 +77,8 @@ pub async fn create(work: &mut Work<'_>, settings: &NewCourses) -> RunResult<u64
     Ok(refused + overtaken)
 }
 
-/// The category for rows that name none: the one of the settings, else, as in Moodle, the first of the site; 0 without any.
+/// The category for rows that name none: the one of the settings, else, as in Moodle, the first of the site; 0 without
+/// any.
 async fn fallback(work: &mut Work<'_>, category: i64) -> Result<i64, DbError> {
     let sql = "SELECT k.id FROM {course_categories} k
         ORDER BY CASE WHEN k.id = :category THEN 0 ELSE 1 END, k.sortorder, k.id LIMIT 1";

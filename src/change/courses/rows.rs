@@ -10,8 +10,8 @@ use crate::clock::midnight;
 use crate::db::{DbError, Value};
 use crate::moodle::course;
 
-/// Makes the courses of `made_course` with their contexts; leaves there what was made, and gives how many another writer
-/// overtook.
+/// Makes the courses of `made_course` with their contexts; leaves there what was made, and gives how many another
+/// writer overtook.
 ///
 /// # Errors
 /// The engine's.

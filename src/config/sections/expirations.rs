@@ -10,7 +10,8 @@ use crate::config::choice::choice;
 choice! {
     /// From when the inactivity of a user counts, where an instance of `self` or `autoenrol` unenrols the inactive.
     InactiveSince {
-        /// From the last login, or the last look at the course; of who never logged in, from the start of the enrolment.
+        /// From the last login, or the last look at the course; of who never logged in, from the start of the
+        /// enrolment.
         Login = "login",
         /// The same, but never from before the start of the enrolment.
         Enrolment = "enrolment",

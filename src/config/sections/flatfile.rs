@@ -63,7 +63,8 @@ choice! {
 }
 
 choice! {
-    /// What becomes of an enrolment that a `del` line or an elapsed `timeend` ends (Moodle's choices for `enrol_flatfile`).
+    /// What becomes of an enrolment that a `del` line or an elapsed `timeend` ends (Moodle's choices for
+    /// `enrol_flatfile`).
     RemovalAction {
         /// The enrolment and what hangs on it are removed.
         Unenrol = "unenrol",

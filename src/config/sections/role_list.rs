@@ -8,7 +8,8 @@ use serde::Deserialize;
 /// What stands for roles without an archetype.
 const NONE: &str = "none";
 
-/// One entry of a list of roles. Short names and archetypes are compared without upper and lower case, as in flat files.
+/// One entry of a list of roles. Short names and archetypes are compared without upper and lower case, as in flat
+/// files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoleEntry {
     /// `*`: every role of the site.
@@ -64,8 +65,8 @@ impl fmt::Display for RoleEntry {
 pub struct RoleList(Vec<RoleEntry>);
 
 impl RoleList {
-    /// The default of every list: who teaches, who learns, and the roles that a site has made for itself. Managers, makers of
-    /// courses and guests only by naming them.
+    /// The default of every list: who teaches, who learns, and the roles that a site has made for itself. Managers,
+    /// makers of courses and guests only by naming them.
     pub(in crate::config) const DEFAULT: [&str; 4] = ["@student", "@teacher", "@editingteacher", "@none"];
 
     /// Reads a list.
@@ -128,8 +129,9 @@ impl RoleOf {
     }
 }
 
-/// The key `roles` of a source: the roles that its sets may give, and what the roles of a OneRoster export become. Entries of
-/// one kind leave the default of the other as it is; an empty list allows no role, and no role of an export becomes one.
+/// The key `roles` of a source: the roles that its sets may give, and what the roles of a OneRoster export become.
+/// Entries of one kind leave the default of the other as it is; an empty list allows no role, and no role of an export
+/// becomes one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct SourceRoles {

@@ -9,7 +9,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// How often a command starts a run anew after a transient database error (deadlock, serialisation, lost connection).
+    /// How often a command starts a run anew after a transient database error (deadlock, serialisation, lost
+    /// connection).
     pub retries: u32,
     /// How long a statement of a run waits for a row lock.
     #[serde(deserialize_with = "super::seconds")]

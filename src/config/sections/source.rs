@@ -145,8 +145,8 @@ pub struct Source {
     pub files: Vec<String>,
     /// What those files are.
     pub format: SetFormat,
-    /// Which roles its sets may give; and which role of Moodle a role of a OneRoster export becomes, `-` for none; any other
-    /// enrols nobody, and is a problem.
+    /// Which roles its sets may give; and which role of Moodle a role of a OneRoster export becomes, `-` for none; any
+    /// other enrols nobody, and is a problem.
     pub roles: SourceRoles,
     /// What becomes of enrolments of users that a OneRoster export says are not enabled.
     pub disabled_users: DisabledUsers,
@@ -197,8 +197,8 @@ pub struct Source {
     pub stale_after: Duration,
     /// The operator is told when the same bytes have come for so many days; 0: never.
     pub same_bytes_days: u32,
-    /// The operator is told when no new set has come by this time of day, by the wall clock of the source's zone; `None`:
-    /// never.
+    /// The operator is told when no new set has come by this time of day, by the wall clock of the source's zone;
+    /// `None`: never.
     #[serde(default, deserialize_with = "expected_by::optional")]
     pub expected_by: Option<ExpectedBy>,
     /// Mail addresses that get the reports of its runs.
@@ -211,13 +211,14 @@ pub struct Source {
 }
 
 impl Source {
-    /// True if a layer sets this key (`table`, `columns.user`), be it to its default; else Moodle's settings may decide.
+    /// True if a layer sets this key (`table`, `columns.user`), be it to its default; else Moodle's settings may
+    /// decide.
     pub fn gives(&self, key: &str) -> bool {
         self.given.contains(key)
     }
 
-    /// The roles that its sets may give: those that `roles` lists, and each that the operator names for this source otherwise:
-    /// as the default role, or as what a role of an export becomes.
+    /// The roles that its sets may give: those that `roles` lists, and each that the operator names for this source
+    /// otherwise: as the default role, or as what a role of an export becomes.
     pub fn allowed_roles(&self) -> RoleList {
         let maps = self.roles.maps && self.format == SetFormat::OneRoster;
         let targets = self.roles.of_export.iter().filter(|role| maps && role.to != RoleOf::NOBODY);

@@ -245,7 +245,8 @@ fn a_season_has_limits_of_its_own() {
     }
 }
 
-/// Which roles a set may give, and what the roles of an export become: entries of one kind leave the other at its default.
+/// Which roles a set may give, and what the roles of an export become: entries of one kind leave the other at its
+/// default.
 #[test]
 fn roles_of_both_kinds_stand_in_one_list() {
     let of = |roles: &str, more: &[(&str, &str)]| {

@@ -1,5 +1,5 @@
-//! What the worker looks at each minute beside its jobs: feeds that have gone stale, files of sets that were superseded.
-//! It must not know when a feed is stale; the front says so.
+//! What the worker looks at each minute beside its jobs: feeds that have gone stale, files of sets that were
+//! superseded. It must not know when a feed is stale; the front says so.
 
 use std::collections::HashSet;
 

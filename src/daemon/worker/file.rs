@@ -162,8 +162,9 @@ impl Worker {
         Next::Later
     }
 
-    /// A file that the database refuses while it answers otherwise: it is tried again, and given up when that was often enough
-    /// for long enough. A connection that is lost for the first time may be anybody's fault: the order of files is kept.
+    /// A file that the database refuses while it answers otherwise: it is tried again, and given up when that was often
+    /// enough for long enough. A connection that is lost for the first time may be anybody's fault: the order of files
+    /// is kept.
     async fn refused(&mut self, job: &Job, claimed: &Claimed, name: &str, error: &RunError) -> Next {
         let tries = self.later.tried(&claimed.token);
         let (most, over) = (self.settings.limits.tries, self.settings.limits.tries_over);

@@ -1,5 +1,5 @@
-//! What can be said of another database without reading its rows: whether it answers, and whether its account may write.
-//! It must not change anything there, nor know what the answers mean to anybody.
+//! What can be said of another database without reading its rows: whether it answers, and whether its account may
+//! write. It must not change anything there, nor know what the answers mean to anybody.
 
 use sqlx::Row as _;
 

@@ -49,8 +49,8 @@ pub(super) async fn open(url: &str) -> Result<Raw, DbError> {
 impl Remote {
     /// Reading only from now on; then the operator's statements; then what they must not change, and one snapshot.
     ///
-    /// What the server, its roles and poolers set by default is set back before, what the operator's statements may say of
-    /// encodings after them: he may mean what he sets, for it is his view that is read.
+    /// What the server, its roles and poolers set by default is set back before, what the operator's statements may say
+    /// of encodings after them: he may mean what he sets, for it is his view that is read.
     pub(super) async fn settle(&mut self, setup: &[String]) -> Result<(), RemoteError> {
         let millis = self.timeouts.statement.as_millis();
         let seconds = self.timeouts.statement.as_secs();

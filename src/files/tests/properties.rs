@@ -1,5 +1,5 @@
-//! What holds for any file: nothing panics, every physical line is accounted for, line ends and read sizes do not matter.
-//! It must not know how the reader works, only what it promises.
+//! What holds for any file: nothing panics, every physical line is accounted for, line ends and read sizes do not
+//! matter. It must not know how the reader works, only what it promises.
 
 use std::io::Cursor;
 

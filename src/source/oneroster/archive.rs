@@ -59,8 +59,8 @@ impl Archive {
         self.zip.index_for_name_raw(entry.as_bytes()).is_some()
     }
 
-    /// What it holds, for a message: how many entries, and whether one of this name stands in a folder. The names themselves
-    /// are not told: it may be another archive than ours.
+    /// What it holds, for a message: how many entries, and whether one of this name stands in a folder. The names
+    /// themselves are not told: it may be another archive than ours.
     pub fn holds(&self, entry: &str) -> String {
         let inside = format!("/{entry}");
         let deeper = self.zip.file_names_raw().any(|name| name.ends_with(inside.as_bytes()));
@@ -100,8 +100,8 @@ struct Claim {
 }
 
 impl Claim {
-    /// Why nobody should read that directory: as many entries take as much memory, and so does what only a larger file needs
-    /// (zip64 puts the numbers elsewhere).
+    /// Why nobody should read that directory: as many entries take as much memory, and so does what only a larger file
+    /// needs (zip64 puts the numbers elsewhere).
     fn is_too_much(&self) -> Option<String> {
         if self.entries != u16::MAX && self.bytes != u32::MAX && self.at != u32::MAX {
             let entries = self.entries;

@@ -1,5 +1,5 @@
-//! The files that others refer to (users, classes, courses, orgs): by `sourcedId`, the values of each that are asked for.
-//! It must not know enrolments, nor what the values are used for.
+//! The files that others refer to (users, classes, courses, orgs): by `sourcedId`, the values of each that are asked
+//! for. It must not know enrolments, nor what the values are used for.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -69,8 +69,8 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The value of a column of the row of this identifier. Of what no archive has listed, where not all is known, there
-    /// is the identifier itself.
+    /// The value of a column of the row of this identifier. Of what no archive has listed, where not all is known,
+    /// there is the identifier itself.
     pub fn value(&self, line: u64, id: &str, place: usize) -> Result<String, Lack> {
         let told = |code| Err(Lack::Told(Problem::new(line, code, id, self.file.csv)));
         if self.is_gone(id) {

@@ -1,5 +1,5 @@
-//! The rows of one file as they are after an archive: those that it sends, and of a delta those of the base that it does
-//! not touch. It must not know what a row means, nor look anything up.
+//! The rows of one file as they are after an archive: those that it sends, and of a delta those of the base that it
+//! does not touch. It must not know what a row means, nor look anything up.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};

@@ -1,6 +1,6 @@
-//! OneRoster 1.1 and 1.2 as CSV files in a zip: enrolments with their users, classes and courses, bulk or delta. A delta is
-//! merged by `sourcedId` into what was sent before. It must not know a database; what refers to nothing is told with its
-//! file and line, never guessed.
+//! OneRoster 1.1 and 1.2 as CSV files in a zip: enrolments with their users, classes and courses, bulk or delta. A
+//! delta is merged by `sourcedId` into what was sent before. It must not know a database; what refers to nothing is
+//! told with its file and line, never guessed.
 //!
 //! Facts: 1EdTech OneRoster CSV tables 1.1.1 and CSV binding 1.2.1. Names of files, columns and
 //! values are compared with their case; the order of columns is not, as the names say enough.
@@ -72,7 +72,8 @@ pub struct Base<'a> {
     pub roster: &'a Roster,
 }
 
-/// Whether an archive is a bulk set or a delta: one of which a file that is read is a delta, or the enrolments are not sent.
+/// Whether an archive is a bulk set or a delta: one of which a file that is read is a delta, or the enrolments are not
+/// sent.
 ///
 /// # Errors
 /// An archive or a manifest that cannot be read.
