@@ -23,7 +23,8 @@ impl Code {
             }
             Code::RoleUnknown => format!("no such role \"{v}\"; use one of: {h}"),
             Code::RoleNotAllowed => format!(
-                "role \"{v}\" is not among those that {h} allows here, nothing was done for this line; use another role, or name it in {h} if whoever makes these files is to be trusted with it"
+                "role \"{v}\" is not among those that {h} allows here, nothing was done for this line; use another \
+                 role, or name it in {h} if whoever makes these files is to be trusted with it"
             ),
             Code::BadVerb => format!("operation \"{v}\" is not known; use one of: {h}"),
             Code::BadTime => format!("unreadable date \"{v}\"; write it like one of: {h}"),
@@ -33,10 +34,12 @@ impl Code {
             Code::ColumnUnknown => match h {
                 "" => format!("header refused: column \"{v}\" is not known; remove it or give it a known name"),
                 hint::NOT_APPLIED => format!(
-                    "file refused: this version does not apply column \"{v}\", and ignoring it would lose data; remove the column or use the program it was made for"
+                    "file refused: this version does not apply column \"{v}\", and ignoring it would lose data; remove \
+                     the column or use the program it was made for"
                 ),
                 hint::SEVERAL_RECORDS => format!(
-                    "header refused: \"{v}\" holds a column name and the start of a record; write the header and each record on a line of its own"
+                    "header refused: \"{v}\" holds a column name and the start of a record; write the header and each \
+                     record on a line of its own"
                 ),
                 near => {
                     format!("header refused: column \"{v}\" is not known, did you mean \"{near}\"? Correct the header")
@@ -47,10 +50,12 @@ impl Code {
             ),
             Code::ColumnTwice => format!("header refused: columns \"{h}\" and \"{v}\" mean the same; keep one of them"),
             Code::DelimiterSuspect => format!(
-                "file refused: the columns seem to be separated by {v}; use {h}, the same in the header and in each line"
+                "file refused: the columns seem to be separated by {v}; use {h}, the same in the header and in each \
+                 line"
             ),
             Code::EncodingInvalid if v == "NUL" => format!(
-                "file refused: NUL byte on line {h}, this is no text file; export it again as UTF-8 (UTF-16 needs its byte order mark)"
+                "file refused: NUL byte on line {h}, this is no text file; export it again as UTF-8 (UTF-16 needs its \
+                 byte order mark)"
             ),
             Code::EncodingInvalid => {
                 format!("file refused: line {h} is not valid {v}; export the file again, as UTF-8")
@@ -74,16 +79,19 @@ impl Code {
                     _ => "the line is not applied",
                 };
                 format!(
-                    "the value of column {column} is too long, the site has room for {room} characters: \"{v}\"; {left_out}: correct it"
+                    "the value of column {column} is too long, the site has room for {room} characters: \"{v}\"; \
+                     {left_out}: correct it"
                 )
             }
             Code::FileTooLarge => {
                 format!(
-                    "the file has {v} bytes, more than a file may have; it was not read: send it in parts, or raise {h} MiB"
+                    "the file has {v} bytes, more than a file may have; it was not read: send it in parts, or raise \
+                     {h} MiB"
                 )
             }
             Code::DatabaseRefuses => format!(
-                "the database refused this file {v} times while it answered otherwise, nothing of it was applied: {h}; correct the file, or the database, and drop it again"
+                "the database refused this file {v} times while it answered otherwise, nothing of it was applied: {h}; \
+                 correct the file, or the database, and drop it again"
             ),
             Code::EmptyIdentifier => {
                 format!("column \"{v}\" is empty; fill it, an empty value never matches anything")
@@ -126,7 +134,8 @@ impl Code {
             Code::BaseMissing => format!("the delta of {v} is not applied, nothing was changed: {h}"),
             Code::DeltaOutdated => format!("the delta of {v} is older than what was applied, nothing was changed: {h}"),
             Code::SetWaits => format!(
-                "a set of {v} that is held comes first (run {h}), nothing was changed: approve or reject run {h}, then give this one again"
+                "a set of {v} that is held comes first (run {h}), nothing was changed: approve or reject run {h}, then \
+                 give this one again"
             ),
             Code::CourseNameMissing => format!("a new course has no {h} ({v}): it is not made"),
             Code::CourseNameTooLong => {
@@ -142,7 +151,8 @@ impl Code {
             }
             Code::CourseTwice => {
                 format!(
-                    "the course \"{v}\" of this row is not made: line {h} has the same short name or idnumber, and the last one counts"
+                    "the course \"{v}\" of this row is not made: line {h} has the same short name or idnumber, and the \
+                     last one counts"
                 )
             }
             Code::CategoryUnknown if h.is_empty() => {
@@ -161,26 +171,32 @@ impl Code {
             }
             Code::CohortAmbiguous => format!("{h} cohorts have \"{v}\": give each its own key"),
             Code::GroupUnknown => format!(
-                "the course {h} has no group \"{v}\": nobody joins or leaves one by it; make it, or let enrold make it (create_groups)"
+                "the course {h} has no group \"{v}\": nobody joins or leaves one by it; make it, or let enrold make it \
+                 (create_groups)"
             ),
             Code::GroupAmbiguous => format!(
                 "several groups of the course {h} are \"{v}\": nobody joins or leaves one by it; give each its own name"
             ),
             Code::ValueCharset => format!(
-                "\"{v}\" holds a character that the site's column {h} has no room for (utf8mb3 takes no emoji): nothing is made under this name, and nobody loses anything by it; correct the name, or convert the table to utf8mb4 (admin/cli/mysql_collation.php)"
+                "\"{v}\" holds a character that the site's column {h} has no room for (utf8mb3 takes no emoji): \
+                 nothing is made under this name, and nobody loses anything by it; correct the name, or convert the \
+                 table to utf8mb4 (admin/cli/mysql_collation.php)"
             ),
             Code::CohortOwned => format!("the cohort \"{v}\" belongs to {h}, which fills it: nothing is done to it"),
             Code::RuleUnusable => format!(
-                "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by it: correct it, or disable the method"
+                "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by \
+                 it: correct it, or disable the method"
             ),
             Code::GroupName => format!(
-                "autoenrol in course {v}: {h}; the enrolments were made, these groups were not: correct the group settings"
+                "autoenrol in course {v}: {h}; the enrolments were made, these groups were not: correct the group \
+                 settings"
             ),
             Code::ColumnIgnored => {
                 format!("column \"{v}\" is not read; if it should be, name it in sources.NAME.columns (read: {h})")
             }
             Code::ReferenceUnknown => format!(
-                "no row of {h} has the identifier \"{v}\", nothing was guessed; correct the export so that its files belong together"
+                "no row of {h} has the identifier \"{v}\", nothing was guessed; correct the export so that its files \
+                 belong together"
             ),
             Code::ReferenceAmbiguous => {
                 format!("several different rows of {h} have the identifier \"{v}\", none was used; give each its own")
@@ -189,7 +205,8 @@ impl Code {
                 format!("status \"{v}\" is unexpected, expected: {h}; correct the export or its manifest")
             }
             Code::SourceGone => format!(
-                "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the link: remove or disable it"
+                "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the \
+                 link: remove or disable it"
             ),
             Code::InstanceRoleGone => {
                 format!("an enrolment method of course {v} gives role {h}, which is gone; choose another role in it")
@@ -201,10 +218,12 @@ impl Code {
     pub(super) fn french(self, v: &str, h: &str) -> String {
         match self {
             Code::UserUnknown => format!(
-                "valeur d'identification d'utilisateur non valide ({v}) : aucun compte avec ce {h} ; créez le compte ou corrigez la ligne"
+                "valeur d'identification d'utilisateur non valide ({v}) : aucun compte avec ce {h} ; créez le compte \
+                 ou corrigez la ligne"
             ),
             Code::UserAmbiguous => format!(
-                "l'identité « {v} » n'est pas unique, {h} comptes trouvés, aucun utilisé ; donnez à chaque compte une valeur propre"
+                "l'identité « {v} » n'est pas unique, {h} comptes trouvés, aucun utilisé ; donnez à chaque compte une \
+                 valeur propre"
             ),
             Code::CourseUnknown => format!("cours « {v} » introuvable ({h}) ; créez le cours ou corrigez la ligne"),
             Code::CourseAmbiguous => {
@@ -215,7 +234,8 @@ impl Code {
             }
             Code::RoleUnknown => format!("rôle « {v} » introuvable ; utilisez l'un de : {h}"),
             Code::RoleNotAllowed => format!(
-                "le rôle « {v} » n'est pas de ceux que {h} permet ici, rien n'a été fait pour cette ligne ; utilisez un autre rôle, ou nommez-le dans {h} si l'auteur de ces fichiers mérite cette confiance"
+                "le rôle « {v} » n'est pas de ceux que {h} permet ici, rien n'a été fait pour cette ligne ; utilisez \
+                 un autre rôle, ou nommez-le dans {h} si l'auteur de ces fichiers mérite cette confiance"
             ),
             Code::BadVerb => format!("commande « {v} » inconnue ; utilisez l'une de : {h}"),
             Code::BadTime => format!("date illisible « {v} » ; écrivez-la comme l'un de ces exemples : {h}"),
@@ -223,41 +243,49 @@ impl Code {
             Code::ColumnUnknown => match h {
                 "" => format!("en-tête refusé : colonne « {v} » inconnue ; retirez-la ou donnez-lui un nom connu"),
                 hint::NOT_APPLIED => format!(
-                    "fichier refusé : cette version n'applique pas la colonne « {v} », et l'ignorer perdrait des données ; retirez la colonne ou utilisez le programme auquel elle est destinée"
+                    "fichier refusé : cette version n'applique pas la colonne « {v} », et l'ignorer perdrait des \
+                     données ; retirez la colonne ou utilisez le programme auquel elle est destinée"
                 ),
                 hint::SEVERAL_RECORDS => format!(
-                    "en-tête refusé : « {v} » contient un nom de colonne et le début d'un enregistrement ; écrivez l'en-tête et chaque enregistrement sur sa propre ligne"
+                    "en-tête refusé : « {v} » contient un nom de colonne et le début d'un enregistrement ; écrivez \
+                     l'en-tête et chaque enregistrement sur sa propre ligne"
                 ),
                 near => format!(
                     "en-tête refusé : colonne « {v} » inconnue, vouliez-vous dire « {near} » ? Corrigez l'en-tête"
                 ),
             },
             Code::ColumnMissing => format!(
-                "en-tête refusé : colonne obligatoire absente : {v} (trouvées : {h}) ; ajoutez-la à l'en-tête et à chaque ligne"
+                "en-tête refusé : colonne obligatoire absente : {v} (trouvées : {h}) ; ajoutez-la à l'en-tête et à \
+                 chaque ligne"
             ),
             Code::ColumnTwice => {
                 format!("en-tête refusé : les colonnes « {h} » et « {v} » ont le même sens ; gardez-en une seule")
             }
             Code::DelimiterSuspect => format!(
-                "fichier refusé : les colonnes semblent séparées par {v} ; utilisez {h}, de même dans l'en-tête et dans chaque ligne"
+                "fichier refusé : les colonnes semblent séparées par {v} ; utilisez {h}, de même dans l'en-tête et \
+                 dans chaque ligne"
             ),
             Code::EncodingInvalid if v == "NUL" => format!(
-                "fichier refusé : octet NUL à la ligne {h}, ce n'est pas un fichier texte ; exportez-le de nouveau en UTF-8 (l'UTF-16 exige sa marque d'ordre des octets)"
+                "fichier refusé : octet NUL à la ligne {h}, ce n'est pas un fichier texte ; exportez-le de nouveau en \
+                 UTF-8 (l'UTF-16 exige sa marque d'ordre des octets)"
             ),
             Code::EncodingInvalid => format!(
                 "fichier refusé : la ligne {h} n'est pas de l'{v} valide ; exportez de nouveau le fichier, en UTF-8"
             ),
             Code::RowRagged => match h {
                 hint::QUOTE => format!(
-                    "guillemets non appariés dans : {v} ; fermez le guillemet, et doublez celui qui fait partie d'une valeur"
+                    "guillemets non appariés dans : {v} ; fermez le guillemet, et doublez celui qui fait partie d'une \
+                     valeur"
                 ),
                 hint::SEVERAL_RECORDS => format!(
-                    "{v} colonnes : plusieurs enregistrements semblent être sur cette ligne ; écrivez un enregistrement par ligne"
+                    "{v} colonnes : plusieurs enregistrements semblent être sur cette ligne ; écrivez un \
+                     enregistrement par ligne"
                 ),
                 expected => format!("{v} colonnes au lieu de {expected} ; corrigez les séparateurs de cette ligne"),
             },
             Code::RowTooLong => format!(
-                "plus longue que {h}, non lue (elle commence par : {v}) ; vérifiez que chaque enregistrement se termine par une fin de ligne"
+                "plus longue que {h}, non lue (elle commence par : {v}) ; vérifiez que chaque enregistrement se \
+                 termine par une fin de ligne"
             ),
             Code::ValueTooLong => {
                 let (column, room) = h.rsplit_once(' ').unwrap_or((h, ""));
@@ -266,14 +294,17 @@ impl Code {
                     _ => "la ligne n'est pas appliquée",
                 };
                 format!(
-                    "la valeur de la colonne {column} est trop longue, le site n'a de place que pour {room} caractères : « {v} » ; {left_out} : corrigez-la"
+                    "la valeur de la colonne {column} est trop longue, le site n'a de place que pour {room} caractères \
+                     : « {v} » ; {left_out} : corrigez-la"
                 )
             }
             Code::FileTooLarge => format!(
-                "le fichier a {v} octets, plus qu'un fichier n'en peut avoir ; il n'a pas été lu : envoyez-le en plusieurs parties, ou augmentez {h} Mio"
+                "le fichier a {v} octets, plus qu'un fichier n'en peut avoir ; il n'a pas été lu : envoyez-le en \
+                 plusieurs parties, ou augmentez {h} Mio"
             ),
             Code::DatabaseRefuses => format!(
-                "la base de données a refusé ce fichier {v} fois alors qu'elle répondait par ailleurs, rien n'en a été appliqué : {h} ; corrigez le fichier, ou la base, et déposez-le de nouveau"
+                "la base de données a refusé ce fichier {v} fois alors qu'elle répondait par ailleurs, rien n'en a été \
+                 appliqué : {h} ; corrigez le fichier, ou la base, et déposez-le de nouveau"
             ),
             Code::EmptyIdentifier => {
                 format!("colonne « {v} » vide ; remplissez-la, une valeur vide ne correspond jamais à rien")
@@ -291,7 +322,8 @@ impl Code {
                 format!("{v} a été modifié entre-temps, ligne non appliquée ; renvoyez-la si elle vaut toujours")
             }
             Code::Overtaken => format!(
-                "{v} a été modifié entre-temps par le passage {h}, ligne non appliquée ; renvoyez-la si elle vaut toujours"
+                "{v} a été modifié entre-temps par le passage {h}, ligne non appliquée ; renvoyez-la si elle vaut \
+                 toujours"
             ),
             Code::GuardHeld => {
                 format!("{v} dépasse le seuil {h} ; fichier retenu, rien n'est écrit : approuvez ou rejetez le passage")
@@ -300,7 +332,8 @@ impl Code {
                 format!("fichier identique déjà traité le {v}, non appliqué de nouveau ; envoyez un contenu nouveau")
             }
             Code::DuplicateFile => format!(
-                "fichier identique déjà traité le {v} (passage {h}), non appliqué de nouveau ; envoyez un contenu nouveau"
+                "fichier identique déjà traité le {v} (passage {h}), non appliqué de nouveau ; envoyez un contenu \
+                 nouveau"
             ),
             Code::UnknownKind => format!("« {v} » n'est d'aucun type connu ; utilisez l'un de : {h}"),
             Code::FileEmpty if v.is_empty() => {
@@ -318,7 +351,8 @@ impl Code {
                 format!("le delta de {v} est plus ancien que ce qui est appliqué, rien n'a été changé : {h}")
             }
             Code::SetWaits => format!(
-                "un ensemble de {v} retenu passe d'abord (exécution {h}), rien n'a été changé : approuvez ou rejetez l'exécution {h}, puis redonnez celui-ci"
+                "un ensemble de {v} retenu passe d'abord (exécution {h}), rien n'a été changé : approuvez ou rejetez \
+                 l'exécution {h}, puis redonnez celui-ci"
             ),
             Code::CourseNameMissing => format!("un nouveau cours n'a pas de {h} ({v}) : il n'est pas créé"),
             Code::CourseNameTooLong => {
@@ -333,54 +367,68 @@ impl Code {
                 )
             }
             Code::CourseTwice => format!(
-                "le cours « {v} » de cette ligne n'est pas créé : la ligne {h} a le même nom abrégé ou numéro d'identification, et la dernière compte"
+                "le cours « {v} » de cette ligne n'est pas créé : la ligne {h} a le même nom abrégé ou numéro \
+                 d'identification, et la dernière compte"
             ),
             Code::CategoryUnknown if h.is_empty() => {
                 format!("le cours « {v} » n'est pas créé : le site n'a pas de catégorie où le mettre")
             }
             Code::CategoryUnknown => format!(
-                "le cours « {v} » n'est pas créé : aucune catégorie n'a « {h} » ; créez la catégorie, ou corrigez la ligne"
+                "le cours « {v} » n'est pas créé : aucune catégorie n'a « {h} » ; créez la catégorie, ou corrigez la \
+                 ligne"
             ),
             Code::CategoryAmbiguous => format!(
-                "le cours « {v} » n'est pas créé : plusieurs catégories ont « {h} » ; donnez à chacune son numéro d'identification"
+                "le cours « {v} » n'est pas créé : plusieurs catégories ont « {h} » ; donnez à chacune son numéro \
+                 d'identification"
             ),
             Code::CohortUnknown => format!(
                 "aucune cohorte n'a {h} « {v} » : créez-la dans Moodle, ou laissez enrold la créer (create_cohorts)"
             ),
             Code::CohortAmbiguous => format!("{h} cohortes ont « {v} » : donnez à chacune sa propre clé"),
             Code::GroupUnknown => format!(
-                "le cours {h} n'a pas de groupe « {v} » : personne n'en rejoint ni n'en quitte un par lui ; créez-le, ou laissez enrold le créer (create_groups)"
+                "le cours {h} n'a pas de groupe « {v} » : personne n'en rejoint ni n'en quitte un par lui ; créez-le, \
+                 ou laissez enrold le créer (create_groups)"
             ),
             Code::GroupAmbiguous => format!(
-                "plusieurs groupes du cours {h} sont « {v} » : personne n'en rejoint ni n'en quitte un par lui ; donnez à chacun son propre nom"
+                "plusieurs groupes du cours {h} sont « {v} » : personne n'en rejoint ni n'en quitte un par lui ; \
+                 donnez à chacun son propre nom"
             ),
             Code::ValueCharset => format!(
-                "« {v} » contient un caractère que la colonne {h} du site ne peut pas enregistrer (utf8mb3 n'admet pas d'emoji) : rien n'est créé sous ce nom, et personne n'y perd rien ; corrigez le nom, ou convertissez la table en utf8mb4 (admin/cli/mysql_collation.php)"
+                "« {v} » contient un caractère que la colonne {h} du site ne peut pas enregistrer (utf8mb3 n'admet pas \
+                 d'emoji) : rien n'est créé sous ce nom, et personne n'y perd rien ; corrigez le nom, ou convertissez \
+                 la table en utf8mb4 (admin/cli/mysql_collation.php)"
             ),
             Code::CohortOwned => format!("la cohorte « {v} » appartient à {h}, qui la remplit : rien n'y est fait"),
             Code::RuleUnusable => format!(
-                "la règle d'une méthode autoenrol du cours {v} est inutilisable ({h}) ; elle n'a inscrit ni retiré personne : corrigez-la ou désactivez la méthode"
+                "la règle d'une méthode autoenrol du cours {v} est inutilisable ({h}) ; elle n'a inscrit ni retiré \
+                 personne : corrigez-la ou désactivez la méthode"
             ),
             Code::GroupName => format!(
-                "autoenrol dans le cours {v} : {h} ; les inscriptions ont été faites, pas ces groupes : corrigez les réglages des groupes"
+                "autoenrol dans le cours {v} : {h} ; les inscriptions ont été faites, pas ces groupes : corrigez les \
+                 réglages des groupes"
             ),
             Code::ColumnIgnored => format!(
-                "la colonne « {v} » n'est pas lue ; si elle doit l'être, nommez-la dans sources.NOM.columns (lues : {h})"
+                "la colonne « {v} » n'est pas lue ; si elle doit l'être, nommez-la dans sources.NOM.columns (lues : \
+                 {h})"
             ),
             Code::ReferenceUnknown => format!(
-                "aucune ligne de {h} n'a l'identifiant « {v} », rien n'est deviné ; corrigez l'export pour que les fichiers aillent ensemble"
+                "aucune ligne de {h} n'a l'identifiant « {v} », rien n'est deviné ; corrigez l'export pour que les \
+                 fichiers aillent ensemble"
             ),
             Code::ReferenceAmbiguous => format!(
-                "plusieurs lignes différentes de {h} ont l'identifiant « {v} », aucune n'est utilisée ; donnez à chacune le sien"
+                "plusieurs lignes différentes de {h} ont l'identifiant « {v} », aucune n'est utilisée ; donnez à \
+                 chacune le sien"
             ),
             Code::StatusUnusable => {
                 format!("statut « {v} » inattendu, attendu : {h} ; corrigez l'export ou son manifeste")
             }
             Code::SourceGone => format!(
-                "le cours {v} est lié à un cours qui n'existe pas (id {h}) ; le lien n'a inscrit ni retiré personne : supprimez-le ou désactivez-le"
+                "le cours {v} est lié à un cours qui n'existe pas (id {h}) ; le lien n'a inscrit ni retiré personne : \
+                 supprimez-le ou désactivez-le"
             ),
             Code::InstanceRoleGone => format!(
-                "une méthode d'inscription du cours {v} donne le rôle {h}, qui n'existe plus ; choisissez-y un autre rôle"
+                "une méthode d'inscription du cours {v} donne le rôle {h}, qui n'existe plus ; choisissez-y un autre \
+                 rôle"
             ),
         }
     }

@@ -165,11 +165,14 @@ fn trend(set: &SetReport, locale: Locale) -> Option<String> {
     let applied = good.len();
     Some(match locale {
         Locale::En => format!(
-            "trend: rows {} (last run {}, usually {rows}); removed {} (last run {}, usually {removed}); failed {} (last run {}, usually {unknown}); {applied} of the last {runs} runs applied",
+            "trend: rows {} (last run {}, usually {rows}); removed {} (last run {}, usually {removed}); failed {} \
+             (last run {}, usually {unknown}); {applied} of the last {runs} runs applied",
             set.rows, last.rows, set.totals.removed, last.removed, set.unknown, last.failed
         ),
         Locale::Fr => format!(
-            "tendance : lignes {} (dernier passage {}, d'habitude {rows}) ; retirés {} (dernier passage {}, d'habitude {removed}) ; en échec {} (dernier passage {}, d'habitude {unknown}) ; {applied} des {runs} derniers passages appliqués",
+            "tendance : lignes {} (dernier passage {}, d'habitude {rows}) ; retirés {} (dernier passage {}, d'habitude \
+             {removed}) ; en échec {} (dernier passage {}, d'habitude {unknown}) ; {applied} des {runs} derniers \
+             passages appliqués",
             set.rows, last.rows, set.totals.removed, last.removed, set.unknown, last.failed
         ),
     })

@@ -107,37 +107,121 @@ pub fn change(kind: &str, locale: Locale, catalogue: Catalogue) -> String {
 /// A note, for people.
 pub fn note(note: &Note, locale: Locale) -> String {
     match (note, locale) {
-        (Note::MethodDisabled, Locale::En) => "the enrolment method 'flatfile' is not enabled on this site, so nothing is applied: enable it (Site administration > Plugins > Enrolments > Manage enrol plugins) or set flatfile.when_disabled = \"apply\"".to_owned(),
-        (Note::MethodDisabled, Locale::Fr) => "la méthode d'inscription « flatfile » n'est pas activée sur ce site, rien n'est donc appliqué : activez-la (Administration du site > Plugins > Inscriptions > Gérer les plugins d'inscription) ou réglez flatfile.when_disabled = \"apply\"".to_owned(),
-        (Note::SetsDisabled, Locale::En) => "the enrolment method 'database' (External database), to which full sets belong, is not enabled on this site, so nothing is applied: enable it (Site administration > Plugins > Enrolments > Manage enrol plugins)".to_owned(),
-        (Note::SetsDisabled, Locale::Fr) => "la méthode d'inscription « database » (base de données externe), à laquelle appartiennent les ensembles complets, n'est pas activée sur ce site, rien n'est donc appliqué : activez-la (Administration du site > Plugins > Inscriptions > Gérer les plugins d'inscription)".to_owned(),
-        (Note::TwinTask(task), Locale::En) => format!("Moodle's own task {task} is enabled too: switch it off, two programs must not do the same work (Site administration > Server > Tasks > Scheduled tasks); one that only config.php switches off looks enabled here"),
-        (Note::TwinTask(task), Locale::Fr) => format!("la tâche {task} de Moodle est aussi active : désactivez-la, deux programmes ne doivent pas faire le même travail (Administration du site > Serveur > Tâches > Tâches programmées) ; celle que seul config.php désactive paraît active ici"),
-        (Note::DelayOfNoCourse(course), Locale::En) => format!("coursecompleted.delays names the course \"{course}\", which does not exist: correct the short name in enrold's configuration"),
-        (Note::DelayOfNoCourse(course), Locale::Fr) => format!("coursecompleted.delays nomme le cours « {course} », qui n'existe pas : corrigez le nom abrégé dans la configuration d'enrold"),
-        (Note::CategoryGone(id), Locale::En) => format!("no category has the id {id}, the default for new courses: they were put into the site's first category; correct the source's default_category and move them"),
-        (Note::CategoryGone(id), Locale::Fr) => format!("aucune catégorie n'a l'identifiant {id}, celui prévu pour les nouveaux cours : ils sont dans la première catégorie du site ; corrigez default_category de la source et déplacez-les"),
-        (Note::TemplateGone(name), Locale::En) => format!("no course has the short name \"{name}\" of the template: new courses got the site's default settings"),
-        (Note::TemplateGone(name), Locale::Fr) => format!("aucun cours n'a le nom abrégé « {name} » du modèle : les nouveaux cours ont les réglages par défaut du site"),
-        (Note::SetupSkipped(statement), Locale::En) => format!("the second database refused \"{statement}\" (setup, or Moodle's dbsetupsql): it was left out, enrold reads UTF-8 anyway; remove it"),
-        (Note::SetupSkipped(statement), Locale::Fr) => format!("la seconde base a refusé « {statement} » (setup, ou dbsetupsql de Moodle) : l'instruction a été omise, enrold lit de toute façon de l'UTF-8 ; retirez-la"),
-        (Note::EffectsPending(why), Locale::En) => format!("committed, but what follows (flags, log events, the hook's file) is not all written ({why}): the next run goes on with it"),
-        (Note::EffectsPending(why), Locale::Fr) => format!("validé, mais la suite (indicateurs, événements, fichier du hook) n'est pas entièrement écrite ({why}) : le prochain passage la reprend"),
+        (Note::MethodDisabled, Locale::En) => {
+            "the enrolment method 'flatfile' is not enabled on this site, so nothing is applied: enable it (Site \
+             administration > Plugins > Enrolments > Manage enrol plugins) or set flatfile.when_disabled = \"apply\""
+                .to_owned()
+        }
+        (Note::MethodDisabled, Locale::Fr) => {
+            "la méthode d'inscription « flatfile » n'est pas activée sur ce site, rien n'est donc appliqué : \
+             activez-la (Administration du site > Plugins > Inscriptions > Gérer les plugins d'inscription) ou réglez \
+             flatfile.when_disabled = \"apply\""
+                .to_owned()
+        }
+        (Note::SetsDisabled, Locale::En) => {
+            "the enrolment method 'database' (External database), to which full sets belong, is not enabled on this \
+             site, so nothing is applied: enable it (Site administration > Plugins > Enrolments > Manage enrol plugins)"
+                .to_owned()
+        }
+        (Note::SetsDisabled, Locale::Fr) => {
+            "la méthode d'inscription « database » (base de données externe), à laquelle appartiennent les ensembles \
+             complets, n'est pas activée sur ce site, rien n'est donc appliqué : activez-la (Administration du site > \
+             Plugins > Inscriptions > Gérer les plugins d'inscription)"
+                .to_owned()
+        }
+        (Note::TwinTask(task), Locale::En) => format!(
+            "Moodle's own task {task} is enabled too: switch it off, two programs must not do the same work (Site \
+             administration > Server > Tasks > Scheduled tasks); one that only config.php switches off looks enabled \
+             here"
+        ),
+        (Note::TwinTask(task), Locale::Fr) => format!(
+            "la tâche {task} de Moodle est aussi active : désactivez-la, deux programmes ne doivent pas faire le même \
+             travail (Administration du site > Serveur > Tâches > Tâches programmées) ; celle que seul config.php \
+             désactive paraît active ici"
+        ),
+        (Note::DelayOfNoCourse(course), Locale::En) => format!(
+            "coursecompleted.delays names the course \"{course}\", which does not exist: correct the short name in \
+             enrold's configuration"
+        ),
+        (Note::DelayOfNoCourse(course), Locale::Fr) => format!(
+            "coursecompleted.delays nomme le cours « {course} », qui n'existe pas : corrigez le nom abrégé dans la \
+             configuration d'enrold"
+        ),
+        (Note::CategoryGone(id), Locale::En) => format!(
+            "no category has the id {id}, the default for new courses: they were put into the site's first category; \
+             correct the source's default_category and move them"
+        ),
+        (Note::CategoryGone(id), Locale::Fr) => format!(
+            "aucune catégorie n'a l'identifiant {id}, celui prévu pour les nouveaux cours : ils sont dans la première \
+             catégorie du site ; corrigez default_category de la source et déplacez-les"
+        ),
+        (Note::TemplateGone(name), Locale::En) => format!(
+            "no course has the short name \"{name}\" of the template: new courses got the site's default settings"
+        ),
+        (Note::TemplateGone(name), Locale::Fr) => format!(
+            "aucun cours n'a le nom abrégé « {name} » du modèle : les nouveaux cours ont les réglages par défaut du \
+             site"
+        ),
+        (Note::SetupSkipped(statement), Locale::En) => format!(
+            "the second database refused \"{statement}\" (setup, or Moodle's dbsetupsql): it was left out, enrold \
+             reads UTF-8 anyway; remove it"
+        ),
+        (Note::SetupSkipped(statement), Locale::Fr) => format!(
+            "la seconde base a refusé « {statement} » (setup, ou dbsetupsql de Moodle) : l'instruction a été omise, \
+             enrold lit de toute façon de l'UTF-8 ; retirez-la"
+        ),
+        (Note::EffectsPending(why), Locale::En) => format!(
+            "committed, but what follows (flags, log events, the hook's file) is not all written ({why}): the next run \
+             goes on with it"
+        ),
+        (Note::EffectsPending(why), Locale::Fr) => format!(
+            "validé, mais la suite (indicateurs, événements, fichier du hook) n'est pas entièrement écrite ({why}) : \
+             le prochain passage la reprend"
+        ),
         (Note::DelIgnored, Locale::En) => "unenrolaction is 'keep' on this site: del lines end nothing".to_owned(),
-        (Note::DelIgnored, Locale::Fr) => "le réglage unenrolaction de ce site est « conserver » : les lignes del ne retirent rien".to_owned(),
-        (Note::ActionUnknown(value), Locale::En) => format!("Moodle's enrol_flatfile/unenrolaction is '{value}', which is none of its choices: del lines end nothing"),
-        (Note::ActionUnknown(value), Locale::Fr) => format!("le réglage enrol_flatfile/unenrolaction de Moodle vaut « {value} », hors de ses choix : les lignes del ne retirent rien"),
-        (Note::CoursesUnknown { rule, names }, Locale::En) => format!("tasks.{rule}.courses names short names that no course has: {names}"),
-        (Note::CoursesUnknown { rule, names }, Locale::Fr) => format!("tasks.{rule}.courses nomme des noms abrégés qu'aucun cours ne porte : {names}"),
-        (Note::NotExpiring(methods), Locale::En) => format!("not enabled on this site, so their enrolments do not expire: {methods}"),
-        (Note::NotExpiring(methods), Locale::Fr) => format!("non activées sur ce site, leurs inscriptions n'expirent donc pas : {methods}"),
-        (Note::ExpiryUnknown { method, value }, Locale::En) => format!("Moodle's enrol_{method}/expiredaction is '{value}', which is none of its choices: enrolments of {method} do not expire"),
-        (Note::ExpiryUnknown { method, value }, Locale::Fr) => format!("le réglage enrol_{method}/expiredaction de Moodle vaut « {value} », hors de ses choix : les inscriptions de {method} n'expirent pas"),
-        (Note::ProblemsUnkept { kept, of }, Locale::En) => format!("of {of} problems the first {kept} are kept, in the history and in the lists beside the file; the others are counted only (limits.problems)"),
-        (Note::ProblemsUnkept { kept, of }, Locale::Fr) => format!("sur {of} problèmes, les {kept} premiers sont conservés, dans l'historique et dans les listes à côté du fichier ; les autres sont seulement comptés (limits.problems)"),
+        (Note::DelIgnored, Locale::Fr) => {
+            "le réglage unenrolaction de ce site est « conserver » : les lignes del ne retirent rien".to_owned()
+        }
+        (Note::ActionUnknown(value), Locale::En) => format!(
+            "Moodle's enrol_flatfile/unenrolaction is '{value}', which is none of its choices: del lines end nothing"
+        ),
+        (Note::ActionUnknown(value), Locale::Fr) => format!(
+            "le réglage enrol_flatfile/unenrolaction de Moodle vaut « {value} », hors de ses choix : les lignes del ne \
+             retirent rien"
+        ),
+        (Note::CoursesUnknown { rule, names }, Locale::En) => {
+            format!("tasks.{rule}.courses names short names that no course has: {names}")
+        }
+        (Note::CoursesUnknown { rule, names }, Locale::Fr) => {
+            format!("tasks.{rule}.courses nomme des noms abrégés qu'aucun cours ne porte : {names}")
+        }
+        (Note::NotExpiring(methods), Locale::En) => {
+            format!("not enabled on this site, so their enrolments do not expire: {methods}")
+        }
+        (Note::NotExpiring(methods), Locale::Fr) => {
+            format!("non activées sur ce site, leurs inscriptions n'expirent donc pas : {methods}")
+        }
+        (Note::ExpiryUnknown { method, value }, Locale::En) => format!(
+            "Moodle's enrol_{method}/expiredaction is '{value}', which is none of its choices: enrolments of {method} \
+             do not expire"
+        ),
+        (Note::ExpiryUnknown { method, value }, Locale::Fr) => format!(
+            "le réglage enrol_{method}/expiredaction de Moodle vaut « {value} », hors de ses choix : les inscriptions \
+             de {method} n'expirent pas"
+        ),
+        (Note::ProblemsUnkept { kept, of }, Locale::En) => format!(
+            "of {of} problems the first {kept} are kept, in the history and in the lists beside the file; the others \
+             are counted only (limits.problems)"
+        ),
+        (Note::ProblemsUnkept { kept, of }, Locale::Fr) => format!(
+            "sur {of} problèmes, les {kept} premiers sont conservés, dans l'historique et dans les listes à côté du \
+             fichier ; les autres sont seulement comptés (limits.problems)"
+        ),
         (Note::InParts(parts), Locale::En) => format!("cut by course into {parts} transactions (run.part_rows)"),
         (Note::InParts(parts), Locale::Fr) => format!("découpé par cours en {parts} transactions (run.part_rows)"),
-        (Note::Retried(times), Locale::En) => format!("tried again {times} time(s) after a conflict with other writers"),
+        (Note::Retried(times), Locale::En) => {
+            format!("tried again {times} time(s) after a conflict with other writers")
+        }
         (Note::Retried(times), Locale::Fr) => format!("repris {times} fois après un conflit avec d'autres écritures"),
     }
 }
@@ -179,10 +263,12 @@ fn no_roles(breach: &Breach, locale: Locale) -> String {
     let (rule, count) = (&breach.name, breach.count);
     match locale {
         Locale::En => format!(
-            "guard: no role is synchronised, so rule {rule} would remove all its {count} instances with their enrolments; if that is not meant, give a role the capability enrol/category:synchronised again"
+            "guard: no role is synchronised, so rule {rule} would remove all its {count} instances with their \
+             enrolments; if that is not meant, give a role the capability enrol/category:synchronised again"
         ),
         Locale::Fr => format!(
-            "garde : aucun rôle n'est synchronisé, la règle {rule} supprimerait donc ses {count} instances et leurs inscriptions ; si ce n'est pas voulu, redonnez à un rôle la capacité enrol/category:synchronised"
+            "garde : aucun rôle n'est synchronisé, la règle {rule} supprimerait donc ses {count} instances et leurs \
+             inscriptions ; si ce n'est pas voulu, redonnez à un rôle la capacité enrol/category:synchronised"
         ),
     }
 }
