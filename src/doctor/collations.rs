@@ -60,13 +60,15 @@ fn encoding(found: &str) -> Finding {
         "encoding",
         words(
             format!(
-                "the database has the encoding {found}: names with other characters cannot be stored, and Moodle needs UTF8"
+                "the database has the encoding {found}: names with other characters cannot be stored, and Moodle needs \
+                 UTF8"
             ),
             "dump the site and restore it into a database with ENCODING 'UTF8'",
         ),
         words(
             format!(
-                "la base a l'encodage {found} : les noms qui ont d'autres caractères ne peuvent pas être enregistrés, et Moodle demande UTF8"
+                "la base a l'encodage {found} : les noms qui ont d'autres caractères ne peuvent pas être enregistrés, \
+                 et Moodle demande UTF8"
             ),
             "sauvegardez le site et restaurez-le dans une base créée avec ENCODING 'UTF8'",
         ),
@@ -97,7 +99,10 @@ fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
                 "convert them to utf8mb4 (php admin/cli/mysql_collation.php)",
             ),
             words(
-                format!("colonnes qui ne sont pas en UTF-8 : {foreign} ; ce qu'elles ne peuvent pas enregistrer fait échouer le passage"),
+                format!(
+                    "colonnes qui ne sont pas en UTF-8 : {foreign} ; ce qu'elles ne peuvent pas enregistrer fait \
+                     échouer le passage"
+                ),
                 "convertissez-les en utf8mb4 (php admin/cli/mysql_collation.php)",
             ),
         ));
@@ -106,11 +111,17 @@ fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
         findings.push(Finding::warning(
             "charset",
             words(
-                format!("columns without room for characters of four bytes, such as emoji: {narrow}; names with one are told as value-charset, the rest is applied"),
+                format!(
+                    "columns without room for characters of four bytes, such as emoji: {narrow}; names with one are \
+                     told as value-charset, the rest is applied"
+                ),
                 "convert them to utf8mb4 (php admin/cli/mysql_collation.php --collation=utf8mb4_unicode_ci)",
             ),
             words(
-                format!("colonnes sans place pour les caractères de quatre octets, comme les emoji : {narrow} ; les noms qui en ont sont signalés (value-charset), le reste est appliqué"),
+                format!(
+                    "colonnes sans place pour les caractères de quatre octets, comme les emoji : {narrow} ; les noms \
+                     qui en ont sont signalés (value-charset), le reste est appliqué"
+                ),
                 "convertissez-les en utf8mb4 (php admin/cli/mysql_collation.php --collation=utf8mb4_unicode_ci)",
             ),
         ));
@@ -119,11 +130,17 @@ fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
         findings.push(Finding::warning(
             "collation",
             words(
-                format!("most columns compare under {most}, but not: {others}; enrold works with them, Moodle itself may not"),
+                format!(
+                    "most columns compare under {most}, but not: {others}; enrold works with them, Moodle itself may \
+                     not"
+                ),
                 format!("php admin/cli/mysql_collation.php --collation={wide}"),
             ),
             words(
-                format!("la plupart des colonnes se comparent sous {most}, mais pas : {others} ; enrold s'en accommode, Moodle peut-être pas"),
+                format!(
+                    "la plupart des colonnes se comparent sous {most}, mais pas : {others} ; enrold s'en accommode, \
+                     Moodle peut-être pas"
+                ),
                 format!("php admin/cli/mysql_collation.php --collation={wide}"),
             ),
         ));
@@ -147,13 +164,15 @@ fn of_own(columns: &[TextColumn]) -> Option<Finding> {
         "own-collation",
         words(
             format!(
-                "tables of enrold do not compare under {OWN}: {others}; on a site of mixed collations, or for an emoji, runs may fail"
+                "tables of enrold do not compare under {OWN}: {others}; on a site of mixed collations, or for an \
+                 emoji, runs may fail"
             ),
             "let an administrator of the database run, while no run is under way:",
         ),
         words(
             format!(
-                "des tables d'enrold ne se comparent pas sous {OWN} : {others} ; sur un site aux interclassements mêlés, ou pour un emoji, des passages peuvent échouer"
+                "des tables d'enrold ne se comparent pas sous {OWN} : {others} ; sur un site aux interclassements \
+                 mêlés, ou pour un emoji, des passages peuvent échouer"
             ),
             "faites exécuter par un administrateur de la base, hors de tout passage :",
         ),

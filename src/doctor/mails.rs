@@ -45,7 +45,8 @@ fn off(asked: i64) -> Finding {
         ),
         words(
             format!(
-                "les courriels sont désactivés, et {asked} instance(s) demandent un message de bienvenue : aucun n'est envoyé"
+                "les courriels sont désactivés, et {asked} instance(s) demandent un message de bienvenue : aucun n'est \
+                 envoyé"
             ),
             "configurez [smtp] et smtp.enabled, puis essayez « enrold mails test ADRESSE »",
         ),
@@ -69,11 +70,13 @@ fn sender(settings: &Settings, site: &Site) -> Finding {
     Finding::warning(
         "mails",
         words(
-            "mails have no sender: neither smtp.from nor Moodle's setting `noreplyaddress` is an address, so all of them wait",
+            "mails have no sender: neither smtp.from nor Moodle's setting `noreplyaddress` is an address, so all of \
+             them wait",
             "set smtp.from to an address of the site's domain",
         ),
         words(
-            "les courriels n'ont pas d'expéditeur : ni smtp.from ni le réglage `noreplyaddress` de Moodle n'est une adresse, donc tous attendent",
+            "les courriels n'ont pas d'expéditeur : ni smtp.from ni le réglage `noreplyaddress` de Moodle n'est une \
+             adresse, donc tous attendent",
             "donnez à smtp.from une adresse du domaine du site",
         ),
     )

@@ -85,7 +85,8 @@ async fn reach(database: &Database, settings: &Settings, findings: &mut Vec<Find
                 ),
                 words(
                     format!("{address} : {error}"),
-                    "vérifiez database.url, que le serveur tourne et accepte cette machine, et le mot de passe du compte",
+                    "vérifiez database.url, que le serveur tourne et accepte cette machine, et le mot de passe du \
+                     compte",
                 ),
             ));
             None

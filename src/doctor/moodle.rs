@@ -51,7 +51,8 @@ fn enabled(site: &Site, settings: &Settings) -> Finding {
         ),
         words(
             format!("la méthode d'inscription `flatfile` n'est pas activée dans Moodle (son défaut) : {fr}"),
-            "activez « Fichier plat (CSV) » dans Administration du site > Plugins > Inscriptions > Gérer les plugins d'inscription",
+            "activez « Fichier plat (CSV) » dans Administration du site > Plugins > Inscriptions > Gérer les plugins \
+             d'inscription",
         ),
     );
     Finding { level, ..finding }
@@ -66,8 +67,10 @@ fn actor(site: &Site) -> Option<Finding> {
                 "name an administrator in Site administration > Users > Permissions > Site administrators",
             ),
             words(
-                "aucun compte valide dans le réglage `siteadmins` de Moodle : les changements seront journalisés sans auteur",
-                "nommez un administrateur dans Administration du site > Utilisateurs > Permissions > Administrateurs du site",
+                "aucun compte valide dans le réglage `siteadmins` de Moodle : les changements seront journalisés sans \
+                 auteur",
+                "nommez un administrateur dans Administration du site > Utilisateurs > Permissions > Administrateurs \
+                 du site",
             ),
         )
     })
@@ -96,7 +99,8 @@ fn zone(site: &Site, settings: &Settings) -> Finding {
                 ),
                 words(
                     format!(
-                        "le `timezone` de Moodle est {name}, qui ne désigne aucun fuseau : les dates sans fuseau sont lues en UTC"
+                        "le `timezone` de Moodle est {name}, qui ne désigne aucun fuseau : les dates sans fuseau sont \
+                         lues en UTC"
                     ),
                     "fixez site.timezone (par exemple \"Europe/Paris\")",
                 ),
@@ -152,8 +156,12 @@ fn roles(site: &Site) -> Vec<Finding> {
                 "give them one in Site administration > Plugins > Enrolments > Flat file (CSV) if files name them",
             ),
             words(
-                format!("rôles sans nom dans les fichiers plats au format de Moodle, dont les lignes seront refusées : {list}"),
-                "donnez-leur un nom dans Administration du site > Plugins > Inscriptions > Fichier plat (CSV) si des fichiers les désignent",
+                format!(
+                    "rôles sans nom dans les fichiers plats au format de Moodle, dont les lignes seront refusées : \
+                     {list}"
+                ),
+                "donnez-leur un nom dans Administration du site > Plugins > Inscriptions > Fichier plat (CSV) si des \
+                 fichiers les désignent",
             ),
         ));
     }
@@ -198,7 +206,8 @@ async fn twice(conn: &mut Conn, settings: &Settings) -> Result<Vec<Finding>, DbE
                 ),
                 words(
                     format!(
-                        "numéros d'identification (idnumber) que plusieurs {fr} partagent : {count} ; les lignes qui les nomment sont refusées"
+                        "numéros d'identification (idnumber) que plusieurs {fr} partagent : {count} ; les lignes qui \
+                         les nomment sont refusées"
                     ),
                     "donnez à chacun le sien",
                 ),

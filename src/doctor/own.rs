@@ -107,7 +107,10 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
                 "the next run of enrold writes them",
             ),
             words(
-                format!("passages validés dont les marques de session et entrées de journal ne sont pas toutes écrites : {effects}"),
+                format!(
+                    "passages validés dont les marques de session et entrées de journal ne sont pas toutes écrites : \
+                     {effects}"
+                ),
                 "le prochain passage d'enrold les écrit",
             ),
         ));

@@ -82,8 +82,8 @@ fn of_secret(key: &str, path: &Path, rights: u32) -> Option<Finding> {
         ),
         words(
             format!("{key} : d'autres comptes de cette machine peuvent lire {shown} (mode {mode})"),
-            "mettez le secret dans un fichier réservé à root (chown root:root, chmod 0600) et transmettez-le au service \
-             comme « credential » (docs/installation.md) ; changez un mot de passe que d'autres ont pu lire",
+            "mettez le secret dans un fichier réservé à root (chown root:root, chmod 0600) et transmettez-le au \
+             service comme « credential » (docs/installation.md) ; changez un mot de passe que d'autres ont pu lire",
         ),
     ))
 }

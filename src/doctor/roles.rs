@@ -57,7 +57,8 @@ fn wide_list(key: &str, en: &str, fr: &str, powerful: &[&str], shown: &[&str]) -
         words(
             format!("{fr} peuvent donner des rôles qui dépassent l'enseignement et l'étude ({key}) : {list}"),
             format!(
-                "qui peut écrire ces fichiers peut faire de n'importe qui un gestionnaire ; ne nommez dans {key} que les rôles nécessaires"
+                "qui peut écrire ces fichiers peut faire de n'importe qui un gestionnaire ; ne nommez dans {key} que \
+                 les rôles nécessaires"
             ),
         ),
     )
@@ -79,11 +80,13 @@ fn unknown(list: &RoleList, key: &str, site: &Site, default_role: &str) -> Optio
             "roles-unknown",
             words(
                 format!("{key} allows roles that this site does not have: {entries}"),
-                "write a short name as in Site administration > Users > Permissions > Define roles, or @ and an archetype",
+                "write a short name as in Site administration > Users > Permissions > Define roles, or @ and an \
+                 archetype",
             ),
             words(
                 format!("{key} permet des rôles que ce site n'a pas : {entries}"),
-                "écrivez un nom abrégé comme dans Administration du site > Utilisateurs > Permissions > Définition des rôles, ou @ et un archétype",
+                "écrivez un nom abrégé comme dans Administration du site > Utilisateurs > Permissions > Définition des \
+                 rôles, ou @ et un archétype",
             ),
         )
     })

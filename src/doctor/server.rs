@@ -188,12 +188,20 @@ fn of_variables(variables: &Variables) -> Vec<Finding> {
         findings.push(Finding::warning(
             "galera",
             words(
-                format!("Galera cluster of {size} nodes: a run is one transaction, and the cluster refuses one beyond wsrep_max_ws_rows = {rows} (0 = no limit) or wsrep_max_ws_size = {bytes} bytes"),
-                "name one node in database.url, not a balancer that spreads writes; let wsrep_max_ws_size hold the largest run, or send smaller files",
+                format!(
+                    "Galera cluster of {size} nodes: a run is one transaction, and the cluster refuses one beyond \
+                     wsrep_max_ws_rows = {rows} (0 = no limit) or wsrep_max_ws_size = {bytes} bytes"
+                ),
+                "name one node in database.url, not a balancer that spreads writes; let wsrep_max_ws_size hold the \
+                 largest run, or send smaller files",
             ),
             words(
-                format!("grappe Galera de {size} nœuds : un passage est une seule transaction, et la grappe la refuse au-delà de wsrep_max_ws_rows = {rows} (0 = sans limite) ou wsrep_max_ws_size = {bytes} octets"),
-                "nommez un seul nœud dans database.url, pas un répartiteur qui disperse les écritures ; que wsrep_max_ws_size contienne le plus grand passage, ou déposez des fichiers plus petits",
+                format!(
+                    "grappe Galera de {size} nœuds : un passage est une seule transaction, et la grappe la refuse \
+                     au-delà de wsrep_max_ws_rows = {rows} (0 = sans limite) ou wsrep_max_ws_size = {bytes} octets"
+                ),
+                "nommez un seul nœud dans database.url, pas un répartiteur qui disperse les écritures ; que \
+                 wsrep_max_ws_size contienne le plus grand passage, ou déposez des fichiers plus petits",
             ),
         ));
     }
@@ -212,7 +220,8 @@ fn autoinc(mode: &str) -> Option<Finding> {
     let fr = |todo: &str| {
         words(
             format!(
-                "innodb_autoinc_lock_mode = {mode} : pendant qu'un passage insère dans une table, les insertions de Moodle y attendent"
+                "innodb_autoinc_lock_mode = {mode} : pendant qu'un passage insère dans une table, les insertions de \
+                 Moodle y attendent"
             ),
             todo,
         )
@@ -239,11 +248,16 @@ fn flush(mode: &str) -> Option<Finding> {
             "durability",
             words(
                 format!("innodb_flush_log_at_trx_commit = {mode}: a power cut may take the commits of the last second"),
-                "after one, compare 'enrold runs' with the newest .done files and drop again what is missing; 1 avoids it",
+                "after one, compare 'enrold runs' with the newest .done files and drop again what is missing; 1 avoids \
+                 it",
             ),
             words(
-                format!("innodb_flush_log_at_trx_commit = {mode} : une coupure de courant peut emporter les validations de la dernière seconde"),
-                "après une coupure, comparez « enrold runs » aux derniers fichiers .done et redéposez ce qui manque ; 1 l'évite",
+                format!(
+                    "innodb_flush_log_at_trx_commit = {mode} : une coupure de courant peut emporter les validations de \
+                     la dernière seconde"
+                ),
+                "après une coupure, comparez « enrold runs » aux derniers fichiers .done et redéposez ce qui manque ; \
+                 1 l'évite",
             ),
         )
     })
@@ -266,7 +280,8 @@ pub(super) fn is_read_only() -> Finding {
         ),
         words(
             "la base n'accepte pas d'écriture",
-            "nommez le serveur principal dans database.url, pas un réplica, ou rendez le fichier accessible en écriture",
+            "nommez le serveur principal dans database.url, pas un réplica, ou rendez le fichier accessible en \
+             écriture",
         ),
     )
 }
@@ -294,13 +309,15 @@ fn clock_finding(ahead: i64) -> Finding {
         "clock",
         words(
             format!(
-                "the database's clock is {seconds} s {en} this host's: leases take the one, Moodle's sessions see the other"
+                "the database's clock is {seconds} s {en} this host's: leases take the one, Moodle's sessions see the \
+                 other"
             ),
             "synchronise both (NTP, chrony)",
         ),
         words(
             format!(
-                "l'horloge de la base est {seconds} s {fr} celle de cette machine : les verrous suivent l'une, les sessions de Moodle l'autre"
+                "l'horloge de la base est {seconds} s {fr} celle de cette machine : les verrous suivent l'une, les \
+                 sessions de Moodle l'autre"
             ),
             "synchronisez les deux (NTP, chrony)",
         ),

@@ -81,7 +81,8 @@ fn unreadable(name: &str, reason: &str) -> Finding {
         words(
             format!("la source {name} ne peut pas être lue : {reason}"),
             format!(
-                "corrigez sources.{name} ou l'autre côté, puis essayez « enrold diff {name} » ; d'ici là aucun lot n'arrive"
+                "corrigez sources.{name} ou l'autre côté, puis essayez « enrold diff {name} » ; d'ici là aucun lot \
+                 n'arrive"
             ),
         ),
     )
@@ -96,7 +97,8 @@ fn writing(name: &str) -> Finding {
         ),
         words(
             format!("source {name} : son compte (pour SQLite, celui d'enrold sur le fichier) peut y écrire"),
-            "enrold ne fait que lire, dans une session qui ne peut pas écrire ; donnez-lui un compte limité à la lecture",
+            "enrold ne fait que lire, dans une session qui ne peut pas écrire ; donnez-lui un compte limité à la \
+             lecture",
         ),
     )
 }
@@ -141,12 +143,16 @@ fn of_files(name: &str, source: &Source, enabled: &[(&str, &Source)]) -> Vec<Fin
         findings.push(Finding::warning(
             "source-files",
             words(
-                format!("source {name}: no dropped file can be {list} (hidden, a seal, a name of enrold's own, or elsewhere)"),
+                format!(
+                    "source {name}: no dropped file can be {list} (hidden, a seal, a name of enrold's own, or \
+                     elsewhere)"
+                ),
                 format!("correct sources.{name}.files; docs/drop-directory.md lists the names that are never input"),
             ),
             words(
                 format!(
-                    "source {name} : aucun fichier déposé ne peut être {list} (caché, un sceau, un nom d'enrold, ou ailleurs)"
+                    "source {name} : aucun fichier déposé ne peut être {list} (caché, un sceau, un nom d'enrold, ou \
+                     ailleurs)"
                 ),
                 format!("corrigez sources.{name}.files ; docs/drop-directory.md dit quels noms ne sont jamais lus"),
             ),
@@ -178,12 +184,15 @@ fn mails(name: &str, source: &Source, settings: &Settings) -> Option<Finding> {
         Finding::warning(
             "source-mails",
             words(
-                format!("source {name} has mail_to, and mails are off: nobody is told of a held, failed or missing set"),
+                format!(
+                    "source {name} has mail_to, and mails are off: nobody is told of a held, failed or missing set"
+                ),
                 "configure [smtp] and set smtp.enabled, then try 'enrold mails test ADDRESS'",
             ),
             words(
                 format!(
-                    "la source {name} a un mail_to, et les courriels sont désactivés : personne n'apprend un lot retenu, en échec ou absent"
+                    "la source {name} a un mail_to, et les courriels sont désactivés : personne n'apprend un lot \
+                     retenu, en échec ou absent"
                 ),
                 "configurez [smtp] et smtp.enabled, puis essayez « enrold mails test ADRESSE »",
             ),
@@ -229,8 +238,12 @@ fn method_off(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
                 "enable \"External database\" in Site administration > Plugins > Enrolments > Manage enrol plugins",
             ),
             words(
-                format!("la méthode d'inscription `database` n'est pas activée dans Moodle : les lots de {list} sont ignorés"),
-                "activez « Base de données externe » dans Administration du site > Plugins > Inscriptions > Gérer les plugins d'inscription",
+                format!(
+                    "la méthode d'inscription `database` n'est pas activée dans Moodle : les lots de {list} sont \
+                     ignorés"
+                ),
+                "activez « Base de données externe » dans Administration du site > Plugins > Inscriptions > Gérer les \
+                 plugins d'inscription",
             ),
         )
     })
@@ -255,7 +268,8 @@ fn login(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
         let list = others.join(", ");
         (
             format!(
-                "it takes the roles that the sources {list} have given for its own, and removes them until the next night"
+                "it takes the roles that the sources {list} have given for its own, and removes them until the next \
+                 night"
             ),
             format!(
                 "elle prend pour siens les rôles donnés par les sources {list}, et les retire jusqu'à la nuit suivante"
@@ -266,15 +280,21 @@ fn login(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
         "login-sync",
         words(
             format!(
-                "Moodle's own external-database method is set up too and synchronises each user at login, whatever its task does: {en}"
+                "Moodle's own external-database method is set up too and synchronises each user at login, whatever its \
+                 task does: {en}"
             ),
-            "copy its settings into [sources.database] if enrold is to go on with them, then empty 'Database driver' (dbtype) in Site administration > Plugins > Enrolments > External database; leave the method itself enabled. See docs/full-sets.md, Beside Moodle",
+            "copy its settings into [sources.database] if enrold is to go on with them, then empty 'Database driver' \
+             (dbtype) in Site administration > Plugins > Enrolments > External database; leave the method itself \
+             enabled. See docs/full-sets.md, Beside Moodle",
         ),
         words(
             format!(
-                "la méthode « Base de données externe » de Moodle est réglée aussi et synchronise chaque utilisateur à sa connexion, quoi que fasse sa tâche : {fr}"
+                "la méthode « Base de données externe » de Moodle est réglée aussi et synchronise chaque utilisateur à \
+                 sa connexion, quoi que fasse sa tâche : {fr}"
             ),
-            "copiez ses réglages dans [sources.database] si enrold doit les reprendre, puis videz « Pilote de base de données » (dbtype) dans Administration du site > Plugins > Inscriptions > Base de données externe ; laissez la méthode activée. Voyez docs/full-sets.md, Beside Moodle",
+            "copiez ses réglages dans [sources.database] si enrold doit les reprendre, puis videz « Pilote de base de \
+             données » (dbtype) dans Administration du site > Plugins > Inscriptions > Base de données externe ; \
+             laissez la méthode activée. Voyez docs/full-sets.md, Beside Moodle",
         ),
     ))
 }

@@ -19,8 +19,12 @@ pub(super) fn no_moodle(conn: &Conn, catalogue: &Catalogue) -> Option<Finding> {
     let others: Vec<&str> = catalogue.prefixes().into_iter().filter(|other| *other != prefix).collect();
     let (en, fr) = match others.as_slice() {
         [] => (
-            "name the site's database in database.url and its $CFG->prefix in database.prefix, and give the account its rights (docs/installation-database.md); 'enrold db init' makes the tables in an empty database".to_owned(),
-            "nommez la base du site dans database.url et son $CFG->prefix dans database.prefix, et donnez au compte ses droits (docs/installation-database.md) ; « enrold db init » crée les tables dans une base vide".to_owned(),
+            "name the site's database in database.url and its $CFG->prefix in database.prefix, and give the account \
+             its rights (docs/installation-database.md); 'enrold db init' makes the tables in an empty database"
+                .to_owned(),
+            "nommez la base du site dans database.url et son $CFG->prefix dans database.prefix, et donnez au compte \
+             ses droits (docs/installation-database.md) ; « enrold db init » crée les tables dans une base vide"
+                .to_owned(),
         ),
         found => (
             format!("there are some with the prefix {0}: set database.prefix = \"{1}\"", found.join(", "), found[0]),

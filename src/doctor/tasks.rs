@@ -92,18 +92,25 @@ fn twin(job: &Job) -> Finding {
         "twin-task",
         words(
             format!(
-                "Moodle's own task {list} is enabled: it does the same work as enrold's task {name}, which waits while it runs"
+                "Moodle's own task {list} is enabled: it does the same work as enrold's task {name}, which waits while \
+                 it runs"
             ),
             format!(
-                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where its version has the option, as the web user: {commands}; or leave the work to Moodle: {key} = false. If $CFG->scheduled_tasks in config.php switches it off, enrold cannot see that, and all is well"
+                "disable it in Site administration > Server > Tasks > Scheduled tasks, or in Moodle's directory, where \
+                 its version has the option, as the web user: {commands}; or leave the work to Moodle: {key} = false. \
+                 If $CFG->scheduled_tasks in config.php switches it off, enrold cannot see that, and all is well"
             ),
         ),
         words(
             format!(
-                "la tâche {list} de Moodle est activée : elle fait le même travail que la tâche {name} d'enrold, qui attend pendant qu'elle tourne"
+                "la tâche {list} de Moodle est activée : elle fait le même travail que la tâche {name} d'enrold, qui \
+                 attend pendant qu'elle tourne"
             ),
             format!(
-                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands} ; ou laissez le travail à Moodle : {key} = false. Si $CFG->scheduled_tasks dans config.php la désactive, enrold ne peut pas le voir, et tout va bien"
+                "désactivez-la dans Administration du site > Serveur > Tâches > Tâches programmées ou, dans le \
+                 répertoire de Moodle, si sa version connaît l'option, en tant qu'utilisateur web : {commands} ; ou \
+                 laissez le travail à Moodle : {key} = false. Si $CFG->scheduled_tasks dans config.php la désactive, \
+                 enrold ne peut pas le voir, et tout va bien"
             ),
         ),
     )
@@ -148,13 +155,15 @@ fn dropping(site: &Site, settings: &Settings) -> Vec<Finding> {
             "roles-dropped",
             words(
                 format!(
-                    "`{name}` is not enabled in Moodle and tasks.{name}.when_disabled = drop_roles: the roles that it gave are taken away on the whole site"
+                    "`{name}` is not enabled in Moodle and tasks.{name}.when_disabled = drop_roles: the roles that it \
+                     gave are taken away on the whole site"
                 ),
                 "as Moodle's own task does; if that is not meant, set it to skip or enable the method",
             ),
             words(
                 format!(
-                    "`{name}` n'est pas activée dans Moodle et tasks.{name}.when_disabled = drop_roles : les rôles qu'elle a donnés sont retirés sur tout le site"
+                    "`{name}` n'est pas activée dans Moodle et tasks.{name}.when_disabled = drop_roles : les rôles \
+                     qu'elle a donnés sont retirés sur tout le site"
                 ),
                 "comme le fait la tâche de Moodle ; si ce n'est pas voulu, mettez skip ou activez la méthode",
             ),
