@@ -259,7 +259,8 @@ impl Worker {
                 "watch",
                 &reason,
                 &format!(
-                    "changes of the drop directory are not told by the system ({reason}); it is looked through every {} s",
+                    "changes of the drop directory are not told by the system ({reason}); it is looked through every \
+                     {} s",
                     self.settings.inbox.rescan.as_secs()
                 ),
             ),

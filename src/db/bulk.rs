@@ -122,7 +122,8 @@ impl Bulk {
         let most = conn.most_bytes().await?.saturating_sub(head);
         if bytes > most {
             return Err(DbError::other(format!(
-                "a row of {bytes} bytes for {} is more than the database takes in one statement ({most} bytes): make the value shorter, or raise max_allowed_packet",
+                "a row of {bytes} bytes for {} is more than the database takes in one statement ({most} bytes): make \
+                 the value shorter, or raise max_allowed_packet",
                 self.table
             )));
         }

@@ -54,7 +54,9 @@ async fn settle_postgres(conn: &mut Conn, lock_timeout: Duration) -> Result<(), 
         found => {
             let (encoding, strings) = found.unwrap_or_default();
             Err(DbError::Connect(format!(
-                "the session has client_encoding = {encoding}, standard_conforming_strings = {strings} and not UTF8, on, although they were set: look for a pooler that does not keep settings of sessions (pool_mode = session keeps them)"
+                "the session has client_encoding = {encoding}, standard_conforming_strings = {strings} and not UTF8, \
+                 on, although they were set: look for a pooler that does not keep settings of sessions (pool_mode = \
+                 session keeps them)"
             )))
         }
     }

@@ -53,7 +53,8 @@ pub async fn bring_up_to_date(who: &Who, database: &Database) -> RunResult<Vec<i
     let mut conn = database.connect().await?;
     if !install::present_tables(&mut conn).await?.iter().any(|table| table == "user") {
         return Err(RunError::NotReady(format!(
-            "there is no Moodle in this database (no table {}user): check database.url and database.prefix; for an empty database 'enrold db init'",
+            "there is no Moodle in this database (no table {}user): check database.url and database.prefix; for an \
+             empty database 'enrold db init'",
             conn.prefix()
         )));
     }

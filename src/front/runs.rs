@@ -72,8 +72,8 @@ async fn errors(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Send
 }
 
 /// The names as JSON of what the journal tells of a change, in the order of the statement.
-const JOURNAL: &str = "seq kind state line userid username courseid course roleid role enrolid contextid component itemid groupid \
-    targetid status timestart timeend oldstatus oldtimestart oldtimeend lastenrol oldrow";
+const JOURNAL: &str = "seq kind state line userid username courseid course roleid role enrolid contextid component \
+    itemid groupid targetid status timestart timeend oldstatus oldtimestart oldtimeend lastenrol oldrow";
 
 async fn journal(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Send)) -> Result<(), DbError> {
     let sql = "SELECT c.seq, c.kind, c.state, c.line, c.userid, u.username, c.courseid, s.shortname, c.roleid, r.shortname, c.enrolid, c.contextid,

@@ -112,23 +112,30 @@ fn body(feed: &Feed, source: &Source, stale: Stale, zone: Tz, locale: Locale) ->
         Locale::En => {
             let look = match files {
                 true => {
-                    "Look at the system that makes the files, and at the drop directory: does a set wait there, or is it held?"
+                    "Look at the system that makes the files, and at the drop directory: does a set wait there, or is \
+                     it held?"
                 }
                 false => "Look at the second database, and whether its rows are still brought up to date.",
             };
             format!(
-                "The source {name} is stale: {sentence}.\n{last}\nThe enrolments stay as they are until a new set comes.\n\n{look}\n'enrold runs' shows held and failed runs, 'enrold tasks' the state of each source. This mail is not repeated until a new set has come.\n"
+                "The source {name} is stale: {sentence}.\n{last}\nThe enrolments stay as they are until a new set \
+                 comes.\n\n{look}\n'enrold runs' shows held and failed runs, 'enrold tasks' the state of each source. \
+                 This mail is not repeated until a new set has come.\n"
             )
         }
         Locale::Fr => {
             let look = match files {
                 true => {
-                    "Vérifiez le système qui produit les fichiers, et le répertoire de dépôt : un lot y attend-il, ou est-il retenu ?"
+                    "Vérifiez le système qui produit les fichiers, et le répertoire de dépôt : un lot y attend-il, ou \
+                     est-il retenu ?"
                 }
                 false => "Vérifiez la seconde base de données, et que ses lignes sont encore mises à jour.",
             };
             format!(
-                "La source {name} n'est plus à jour : {sentence}.\n{last}\nLes inscriptions restent telles quelles jusqu'à l'arrivée d'un nouveau lot.\n\n{look}\n« enrold runs » montre les passages retenus ou en échec, « enrold tasks » l'état de chaque source. Ce courriel n'est pas répété avant l'arrivée d'un nouveau lot.\n"
+                "La source {name} n'est plus à jour : {sentence}.\n{last}\nLes inscriptions restent telles quelles \
+                 jusqu'à l'arrivée d'un nouveau lot.\n\n{look}\n« enrold runs » montre les passages retenus ou en \
+                 échec, « enrold tasks » l'état de chaque source. Ce courriel n'est pas répété avant l'arrivée d'un \
+                 nouveau lot.\n"
             )
         }
     }

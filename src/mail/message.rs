@@ -36,7 +36,9 @@ impl Sender {
         let configured = &settings.smtp.from;
         let from = if configured.is_empty() { site.config("noreplyaddress").unwrap_or_default() } else { configured };
         let from = from.trim().parse().map_err(|_| {
-            "there is no sender: set smtp.from, or Moodle's setting `noreplyaddress`, to an address of the site's domain".to_owned()
+            "there is no sender: set smtp.from, or Moodle's setting `noreplyaddress`, to an address of the site's \
+             domain"
+                .to_owned()
         })?;
         let site = format!("{} {}", site.config("siteidentifier").unwrap_or_default(), settings.site.wwwroot);
         Ok(Self { from, reply_to: settings.smtp.reply_to.parse().ok(), site })

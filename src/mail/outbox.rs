@@ -194,7 +194,8 @@ pub(super) async fn queue(
 ) -> Result<i64, DbError> {
     let sql = work.conn.dialect().insert_absent(
         "{enrold_outbox}",
-        "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, attempts, due, sent",
+        "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, \
+         attempts, due, sent",
         "SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + ROW_NUMBER() OVER (ORDER BY q.place, q.userid), :run, :kind,
                 :kind || '/' || q.what, :state, q.userid, q.courseid, q.enrolid, q.timeend, q.name, q.address, q.lang,
                 :now, :expires, 0, :now, 0

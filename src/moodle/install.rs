@@ -23,7 +23,8 @@ pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
     let present = present_tables(conn).await?;
     if let Some(first) = present.first() {
         return Err(DbError::other(format!(
-            "{} Moodle tables exist in this database already ({}{first}, …): 'db init' works in an empty one only. For a real site run 'enrold db migrate'",
+            "{} Moodle tables exist in this database already ({}{first}, …): 'db init' works in an empty one only. For \
+             a real site run 'enrold db migrate'",
             present.len(),
             conn.prefix()
         )));

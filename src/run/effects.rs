@@ -32,7 +32,8 @@ pub enum EffectsError {
     Db(#[from] DbError),
     /// The spool of the hook is missing, full or not writable.
     #[error(
-        "cannot write run {run} into the hook's spool {spool}: {error}. Make the directory and let enrold write there, or empty hook.spool"
+        "cannot write run {run} into the hook's spool {spool}: {error}. Make the directory and let enrold write there, \
+         or empty hook.spool"
     )]
     Spool {
         /// The run.

@@ -7,7 +7,9 @@ use crate::db::{Conn, DbError, Params, Row};
 use crate::outcome::{Claim, Past, Report, SetReport, State};
 use crate::run::decision;
 
-pub(super) const COLUMNS: &str = "id, kind, source, state, clock, started, COALESCE(ended, 0), COALESCE(parent, 0), COALESCE(sha256, ''), COALESCE(counts, 'null'), COALESCE(message, ''), COALESCE(decision, ''), COALESCE(device, 0), COALESCE(inode, 0), COALESCE(size, 0), COALESCE(mtime, 0), COALESCE(token, '')";
+pub(super) const COLUMNS: &str = "id, kind, source, state, clock, started, COALESCE(ended, 0), COALESCE(parent, 0), \
+    COALESCE(sha256, ''), COALESCE(counts, 'null'), COALESCE(message, ''), COALESCE(decision, ''), COALESCE(device, \
+    0), COALESCE(inode, 0), COALESCE(size, 0), COALESCE(mtime, 0), COALESCE(token, '')";
 
 pub(super) fn past(row: &Row) -> Past {
     Past {

@@ -211,7 +211,8 @@ impl Shelf {
             let found = self.digest_of(path)?;
             if found != *wanted {
                 return Err(RunError::Undecidable(format!(
-                    "the kept copy {} has changed (sha256 {found} instead of {wanted}): it is not applied; drop the file again",
+                    "the kept copy {} has changed (sha256 {found} instead of {wanted}): it is not applied; drop the \
+                     file again",
                     path.display()
                 )));
             }

@@ -32,11 +32,13 @@ pub async fn require_ready(conn: &mut Conn) -> RunResult<()> {
             "enrold's own tables are missing in this database: run 'enrold db migrate'".to_owned(),
         )),
         Some((_, prefix)) if prefix != conn.prefix() => Err(RunError::NotReady(format!(
-            "enrold's tables in this database serve the prefix '{prefix}', not '{}': one Moodle per database (database.prefix)",
+            "enrold's tables in this database serve the prefix '{prefix}', not '{}': one Moodle per database \
+             (database.prefix)",
             conn.prefix()
         ))),
         Some((version, _)) if version != SCHEMA_VERSION => Err(RunError::NotReady(format!(
-            "enrold's own tables have version {version}, this program needs {SCHEMA_VERSION}: run 'enrold db migrate' or install the right program"
+            "enrold's own tables have version {version}, this program needs {SCHEMA_VERSION}: run 'enrold db migrate' \
+             or install the right program"
         ))),
         Some(_) => Ok(()),
     }

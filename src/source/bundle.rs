@@ -137,7 +137,8 @@ impl Announced {
         if text.starts_with('{') {
             announced = serde_json::from_str(text).map_err(|error| {
                 format!(
-                    "this is no JSON of a seal (line {}, column {}): expected {{\"rows\": NUMBER, \"sha256\": \"DIGEST\"}}",
+                    "this is no JSON of a seal (line {}, column {}): expected {{\"rows\": \
+                     NUMBER, \"sha256\": \"DIGEST\"}}",
                     error.line(),
                     error.column()
                 )

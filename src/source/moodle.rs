@@ -18,7 +18,8 @@ const NAME: &str = "database";
 pub enum MoodleSourceError {
     /// A database that enrold does not speak with.
     #[error(
-        "Moodle's setting enrol_database/dbtype is {driver:?}, a database that enrold does not read: let that database export its view to a CSV file, and name the file in sources.database.files (docs/configuration.md, Sources)"
+        "Moodle's setting enrol_database/dbtype is {driver:?}, a database that enrold does not read: let that database \
+         export its view to a CSV file, and name the file in sources.database.files (docs/configuration.md, Sources)"
     )]
     Driver {
         /// The driver's name in Moodle.

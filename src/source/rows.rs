@@ -151,7 +151,8 @@ pub enum SetError {
     NoBase { why: String },
     /// A delta whose latest change is older than one that was applied; both in ISO 8601.
     #[error(
-        "its latest change is of {newest}, and one of {applied} was applied before; apply deltas in their order, or send a bulk set"
+        "its latest change is of {newest}, and one of {applied} was applied before; apply deltas in their order, or \
+         send a bulk set"
     )]
     Outdated { newest: String, applied: String },
 }

@@ -142,7 +142,8 @@ pub(in crate::config) fn name(text: &str) -> Result<(), String> {
     {
         let found = forms::shown(text);
         return Err(format!(
-            "found the name {found}, expected at most {LONGEST} of a-z, 0-9, - and _, the first of them a letter or digit"
+            "found the name {found}, expected at most {LONGEST} of a-z, 0-9, - and _, the first of them a letter or \
+             digit"
         ));
     }
     let task = super::KEYS.iter().filter_map(|key| key.name.strip_prefix("tasks.")?.split('.').next());

@@ -79,7 +79,8 @@ pub struct Schedule {
 pub enum ScheduleError {
     /// Neither five fields nor six.
     #[error(
-        "expected five cron fields (minute, hour, day of month, month, day of week), for example \"15 * * * *\", or six with the second first, and not {0}"
+        "expected five cron fields (minute, hour, day of month, month, day of week), for example \"15 * * * *\", or \
+         six with the second first, and not {0}"
     )]
     Fields(usize),
     /// A field is not understood.

@@ -53,7 +53,8 @@ impl Manifest {
         let Some(file) = archive.take(MANIFEST)? else {
             let found = archive.holds(MANIFEST);
             return Err(archive.refuse(format!(
-                "it has no {MANIFEST}, this is no OneRoster export ({found}); put the files at the top of the archive, under their exact names"
+                "it has no {MANIFEST}, this is no OneRoster export ({found}); put the files at the top of the archive, \
+                 under their exact names"
             )));
         };
         let properties = properties(file, archive)?;
