@@ -217,7 +217,8 @@ impl Work<'_> {
 
     async fn mark_overtaken(&mut self, place: Place, table: &str, same: &str) -> Result<(), DbError> {
         let sql = format!(
-            "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {table} x WHERE {same})"
+            "UPDATE {{enrold_change}} AS c SET state = 1
+              WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {table} x WHERE {same})"
         );
         self.conn.exec(&sql, &self.at(place)).await.map(|_| ())
     }

@@ -33,7 +33,8 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standin
         .journal_ranked(
             pass.wave,
             &[kinds::ENROL, kinds::UPDATE, kinds::SUSPEND_AS_WISHED],
-            "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, \
+             oldtimestart, oldtimeend, oldrow",
             "planned.courseid, planned.userid, planned.enrolid",
             "SELECT CASE WHEN t.targetid IS NULL THEN :rank_add WHEN t.oldstatus = 0 AND t.status = 1 THEN :rank_suspend ELSE :rank_update END AS rank_of,
                     0 AS line, t.userid, t.courseid, t.enrolid, t.contextid, t.targetid, t.status, t.timestart, t.timeend,
