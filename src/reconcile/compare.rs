@@ -3,7 +3,7 @@
 
 use crate::change::work::Work;
 use crate::db::table::int;
-use crate::db::{Conn, DbError, Dialect, Params, Table};
+use crate::db::{Conn, DbError, Dialect, Params, Table, statement};
 use crate::moodle::site::RemovalAction;
 use crate::reconcile::{Follow, Owner, Pass, comparing};
 
@@ -78,23 +78,15 @@ async fn count(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Stand
     Ok(Standing { there, wrong, differ: true, surplus: there - wished })
 }
 
+const WRITTEN: &str = statement(include_str!("compare.sql"), "written");
+
 /// Fills `differ` and `doomed`.
 async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
+    let params = &params.clone().fragment("difference", DIFFERENCE).fragment("columns", COLUMNS);
     for table in ["differ", "doomed"] {
         work.conn.exec(&format!("DELETE FROM [{table}]"), params).await?;
     }
-    let sql = format!(
-        "WITH t AS MATERIALIZED (
-            SELECT {DIFFERENCE}, s.enrolid AS of_enrolid, x.userid AS who, s.courseid AS place, s.contextid AS home
-              FROM (:set) d FULL JOIN ([scope] s JOIN {{user_enrolments}} x ON x.enrolid = s.enrolid AND x.userid :among_users)
-                   ON x.enrolid = d.enrolid AND x.userid = d.userid
-             WHERE (d.userid IS NULL AND :ends) OR :wrong),
-         surplus AS (INSERT INTO [doomed]
-            SELECT t.targetid, 0, t.who, t.place, t.home, t.of_enrolid, 0, :component, :free, NULL FROM t WHERE t.userid IS NULL RETURNING 1),
-         wrong AS (INSERT INTO [differ] SELECT {COLUMNS} FROM t WHERE t.userid IS NOT NULL RETURNING targetid)
-         SELECT COUNT(*), COUNT(w.targetid), (SELECT COUNT(*) FROM surplus) FROM wrong w"
-    );
-    let row = work.conn.row(&sql, params).await?;
+    let row = work.conn.row(WRITTEN, params).await?;
     let (wrong, differ, surplus) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
     Ok(Standing { there, wrong, differ: differ > 0, surplus })
 }
@@ -112,7 +104,8 @@ pub(super) fn differing(work: &Work<'_>, pass: &Pass<'_>, standing: &Standing) -
         ),
         _ => format!(
             "(SELECT {DIFFERENCE}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
-                FROM (:set) d LEFT JOIN {{user_enrolments}} x ON x.enrolid = d.enrolid AND x.userid = d.userid WHERE :wrong)"
+                FROM (:set) d
+                LEFT JOIN {{user_enrolments}} x ON x.enrolid = d.enrolid AND x.userid = d.userid WHERE :wrong)"
         ),
     };
     Some(params.fragment("differing", differing))
