@@ -33,7 +33,7 @@ pub(super) async fn settle(conn: &mut Conn, lock_timeout: Duration) -> Result<()
 ///   neither found nor run.
 /// - A file gets its last name after the commit: a power cut must not leave the name and take the commit.
 /// - A bulk run sorts and joins more than the default 4 MB hold; temporary tables stay in memory to 64 MB. Their
-/// statistics   only tell small from large: a tenth of the usual sample does.
+///   statistics only tell small from large: a tenth of the usual sample does.
 async fn settle_postgres(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
     let millis = lock_timeout.as_millis();
     let sql = format!(
