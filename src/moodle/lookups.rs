@@ -33,9 +33,10 @@ impl Lookups {
         }
         let enrolments = "SELECT x.id FROM {enrold_change} c
             LEFT JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid WHERE c.run = :run";
-        let assignments = "SELECT (SELECT MIN({#r.id}) FROM {role_assignments} r WHERE r.userid = c.userid
-            AND r.contextid = c.contextid AND r.roleid = c.roleid AND {~r.component} = c.component AND {#r.itemid} = c.itemid)
-            FROM {enrold_change} c WHERE c.run = :run";
+        let assignments = "SELECT (SELECT MIN({#r.id}) FROM {role_assignments} r
+                     WHERE r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid
+                       AND {~r.component} = c.component AND {#r.itemid} = c.itemid)
+              FROM {enrold_change} c WHERE c.run = :run";
         Ok(Self {
             enrolments: uses(conn, run, enrolments, &["enrolid", "userid"]).await?,
             assignments: uses(conn, run, assignments, &["userid", "contextid", "roleid"]).await?,
