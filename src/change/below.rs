@@ -18,7 +18,7 @@ pub fn roles_of(users: &str) -> String {
 /// below; `users` selects all its users, each once. PostgreSQL joins by the paths: hashes choose there what is read
 /// once.
 pub fn roles_in(dialect: Dialect, alias: &str, users: &str) -> String {
-    if dialect == Dialect::Postgres {
+    if dialect.joins_by_hash() {
         return format!(
             "JOIN {{context}} home ON home.id = {alias}.contextid
              JOIN {{role_assignments}} r ON r.userid = {alias}.userid

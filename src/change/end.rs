@@ -5,7 +5,7 @@ use crate::change::take::Pick;
 use crate::change::work::{Place, Work, journaled};
 use crate::change::{kinds, wipe};
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Dialect, Params, Table, statement};
+use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::{Moment, RunResult};
 
 const DOOMED: Table = Table::new(
@@ -162,10 +162,10 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
         .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
         .fragment("owned", "{role_assignments} x :by_user");
     work.take(Place { wave, rank: kinds::OWNED_ROLES }, owned_roles).await?;
-    let still = match work.conn.dialect() {
-        Dialect::Postgres if at_once => STILL_AMONG_ALL,
-        Dialect::Postgres => STILL_BY_USER,
-        _ => STILL_OF_USERS,
+    let still = match (work.conn.dialect().joins_by_hash(), at_once) {
+        (true, true) => STILL_AMONG_ALL,
+        (true, false) => STILL_BY_USER,
+        (false, _) => STILL_OF_USERS,
     };
     last_pairs(work, wave, still).await
 }
@@ -241,14 +241,14 @@ fn removed_row(work: &Work<'_>) -> String {
 async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
     let params = work.params();
     work.conn.exec("DELETE FROM [staying]", &params).await?;
-    let pairs = match work.conn.dialect() {
-        Dialect::Postgres => {
+    let pairs = match work.conn.dialect().joins_by_hash() {
+        true => {
             "SELECT DISTINCT d.userid, d.courseid FROM [doomed] d
                JOIN {user_enrolments} y ON y.userid = d.userid
                JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid"
         }
         // All of these users in these courses: a pair that is not doomed is never looked up.
-        _ => {
+        false => {
             "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM [doomed] d) u
               :then {user_enrolments} y ON y.userid = u.userid
               :then {enrol} e ON e.id = y.enrolid

@@ -5,7 +5,7 @@ use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::table::int;
-use crate::db::{DbError, Dialect, Params, Table, statement};
+use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::RunResult;
 
 const INSTANCE: Table = Table::new("instance", &[int("courseid"), int("enrolid")]).primary("courseid");
@@ -218,7 +218,7 @@ pub async fn apply_roles(
     if planned == 0 {
         return Ok(());
     }
-    let same = match component.filter(|_| work.conn.dialect() != Dialect::Postgres) {
+    let same = match component.filter(|_| work.conn.dialect().finds_roles_by_item()) {
         Some(_) => {
             ":by_item WHERE r.component = :owner AND r.itemid = c.itemid AND r.userid = c.userid
                 AND {#r.contextid} = c.contextid AND {#r.roleid} = c.roleid"

@@ -4,7 +4,7 @@
 use crate::change::inverse::old_columns;
 use crate::change::kind::{Change, Kind};
 use crate::change::work::{Place, Work, journaled};
-use crate::db::{DbError, Dialect, Params, Value};
+use crate::db::{DbError, Params, Value};
 use crate::moodle::tables;
 use crate::outcome::Moment;
 
@@ -106,7 +106,7 @@ impl Work<'_> {
     pub(crate) async fn plan_take(&mut self, place: Place, pick: Pick) -> Result<i64, DbError> {
         let (columns, values) = self.taken_columns(place.rank.kind, &pick);
         let select = match &pick.steps {
-            Some(steps) if self.conn.dialect() != Dialect::Postgres => format!("SELECT {values} FROM {steps}"),
+            Some(steps) if !self.conn.dialect().joins_by_hash() => format!("SELECT {values} FROM {steps}"),
             _ => format!("SELECT {values} FROM {}, {{{}}} x WHERE {}", pick.from, place.rank.kind.table, pick.on),
         };
         let params = self.take_params(place, pick);

@@ -19,6 +19,7 @@ mod sql;
 mod statement;
 pub mod table;
 mod transaction;
+mod ways;
 mod words;
 
 pub use bulk::{Bulk, Field};

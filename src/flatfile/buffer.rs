@@ -118,9 +118,9 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
 /// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer once.
 fn erased_by_file(dialect: Dialect) -> String {
     let same = "s.userid = b.userid AND s.courseid = b.courseid AND s.roleid = b.roleid";
-    let pairs = match dialect {
-        Dialect::Postgres => format!("[step] s JOIN {{enrol_flatfile}} b ON {same}"),
-        _ => format!(
+    let pairs = match dialect.joins_by_hash() {
+        true => format!("[step] s JOIN {{enrol_flatfile}} b ON {same}"),
+        false => format!(
             "(SELECT DISTINCT s.userid FROM [step] s WHERE s.wave > 0) u
               :then {{enrol_flatfile}} b ON b.userid = u.userid :then [step] s ON {same}"
         ),

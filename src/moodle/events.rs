@@ -289,9 +289,10 @@ fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
     let is_int = |name: &String| {
         known.and_then(|table| table.column(name)).is_some_and(|column| matches!(column.kind, Kind::Int(_)))
     };
-    if dialect == Dialect::Postgres && site.columns.of("user_enrolments").iter().all(is_int) {
-        let row = r#"replace(replace(replace(c.oldrow, ',"', '","'), '":', '":"'), '}', '"')"#;
-        return (String::new(), row.to_owned());
+    if let Some(row) = dialect.numbers_as_texts("c.oldrow")
+        && site.columns.of("user_enrolments").iter().all(is_int)
+    {
+        return (String::new(), row);
     }
     let of_row = ["modifierid", "timecreated", "timemodified"];
     let (join, of_row) = dialect.json_texts("c.oldrow", "o", &of_row);

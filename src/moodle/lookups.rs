@@ -19,7 +19,7 @@ impl Lookups {
     /// What holds without a question: MariaDB and SQLite always prefer a unique key, and enrolments have one. For
     /// assignments the fragments of every template say it.
     pub fn sure(dialect: Dialect) -> Self {
-        Self { enrolments: dialect != Dialect::Postgres, assignments: false }
+        Self { enrolments: dialect.prefers_unique_keys(), assignments: false }
     }
 
     /// What holds for a run of so many changes; asks PostgreSQL how it would go about it, after
@@ -28,7 +28,7 @@ impl Lookups {
     /// # Errors
     /// The engine's.
     pub async fn of(conn: &mut Conn, run: i64, changes: i64) -> Result<Self, DbError> {
-        if conn.dialect() != Dialect::Postgres || changes < MANY {
+        if conn.dialect().prefers_unique_keys() || changes < MANY {
             return Ok(Self::sure(conn.dialect()));
         }
         let enrolments = "SELECT x.id FROM {enrold_change} c

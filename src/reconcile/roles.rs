@@ -5,7 +5,7 @@ use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::change::{enrol, kinds};
 use crate::db::table::int;
-use crate::db::{Conn, DbError, Dialect, Params, Table, statement};
+use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::reconcile::{Owner, Pass, comparing, owner};
 
 const LACKING: Table =
@@ -33,9 +33,9 @@ const COUNTED: &str = statement(include_str!("roles.sql"), "counted");
 const WRITTEN: &str = statement(include_str!("roles.sql"), "written");
 const DOUBLES: &str = statement(include_str!("roles.sql"), "doubles");
 
-/// Where PostgreSQL keeps the roles that are missing: it joins wish and roles once, from both sides.
+/// Where wish and roles are joined once, from both sides, the missing ones are kept.
 pub(super) fn prepare(conn: &mut Conn) {
-    if conn.dialect() == Dialect::Postgres {
+    if conn.dialect().compares_from_both_sides() {
         conn.declare(&LACKING);
     }
 }
@@ -45,9 +45,9 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
     let Some(set) = pass.section("roles") else { return Ok(()) };
     let (component, item) = owner(pass.policy.roles, "p");
     let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
-    let (by_key, same) = match (work.conn.dialect(), pass.policy.roles) {
-        (Dialect::Postgres, _) | (_, Owner::Nobody) => (":by_user", SAME),
-        (_, Owner::Instance) => (":by_item", SAME_OF_INSTANCE),
+    let (by_key, same) = match (work.conn.dialect().finds_roles_by_item(), pass.policy.roles) {
+        (false, _) | (_, Owner::Nobody) => (":by_user", SAME),
+        (true, Owner::Instance) => (":by_item", SAME_OF_INSTANCE),
     };
     let params = params.fragment("by_key", by_key).fragment("same", same);
     comparing(work, pass, true).await?;
@@ -80,7 +80,7 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
     if pass.policy.roles == Owner::Nobody {
         return Ok(Standing { missing: 1, written: false, surplus: true });
     }
-    let writes = work.conn.dialect() == Dialect::Postgres && pass.section("owned roles").is_none();
+    let writes = work.conn.dialect().compares_from_both_sides() && pass.section("owned roles").is_none();
     let own = match writes {
         true => {
             work.conn
