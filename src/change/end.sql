@@ -1,5 +1,5 @@
--- Enrolments that end, and what goes with them. `d` is a row of `doomed`, `x` an enrolment, `c` a change of the journal;
--- `:gone` picks the changes by which a wave removed enrolments.
+-- Enrolments that end, and what goes with them. `d` is a row of `doomed`, `x` an enrolment, `c` a change of the
+-- journal; `:gone` picks the changes by which a wave removed enrolments.
 
 -- statement suspended
 SELECT d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
@@ -20,8 +20,8 @@ SELECT d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.compone
     ON c.userid = x.userid AND c.enrolid = x.itemid AND c.component = x.component
 
 -- statement still of users
--- Whether the pair of `c` is enrolled still: the enrolments of these users in these courses are read once, and each pair
--- is looked up among them.
+-- Whether the pair of `c` is enrolled still: the enrolments of these users in these courses are read once, and each
+-- pair is looked up among them.
 (c.userid, c.courseid) IN (
     SELECT y.userid, e.courseid
       FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u
@@ -30,7 +30,8 @@ SELECT d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.compone
      :then (SELECT DISTINCT c.courseid FROM {enrold_change} c WHERE :gone) q ON q.courseid = e.courseid)
 
 -- statement conversation members
--- Who left a group is still in its conversation, if it has one; each is taken out once, for the first line that says so.
+-- Who left a group is still in its conversation, if it has one; each is taken out once, for the first line that says
+-- so.
 SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid
   FROM {enrold_change} c
   -- The conversation of a group hangs on it by these three.

@@ -1,4 +1,5 @@
--- Enrolments and roles that are given. `p` is a row of `pair` or `pair_role`, what is wished; `c` a change of the journal.
+-- Enrolments and roles that are given. `p` is a row of `pair` or `pair_role`, what is wished; `c` a change of the
+-- journal.
 
 -- statement instances
 INSERT INTO {enrol} (enrol, status, courseid, sortorder, enrolstartdate, enrolenddate, roleid, customchar1,

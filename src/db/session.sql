@@ -9,12 +9,12 @@ SET default_transaction_deferrable = off;
 -- What texts and dates look like, and what a comparison with NULL is.
 SET client_encoding = 'UTF8'; SET standard_conforming_strings = on;
 SET "DateStyle" = 'ISO, MDY'; SET "TimeZone" = 'UTC'; SET transform_null_equals = off; SET exit_on_error = off;
--- A bulk run sorts and joins more than the default 4 MB hold; temporary tables stay in memory to 64 MB. Their statistics
--- only tell small from large: a tenth of the usual sample does.
+-- A bulk run sorts and joins more than the default 4 MB hold; temporary tables stay in memory to 64 MB. Their
+-- statistics only tell small from large: a tenth of the usual sample does.
 SET work_mem = '64MB'; SET temp_buffers = '64MB'; SET jit = off; SET default_statistics_target = 10;
 -- A file gets its last name after the commit: a power cut must not leave the name and take the commit.
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
--- Time limits that only newer servers have: there they are set, where they are not there is nothing to set.
+-- Time limits that only newer servers know; for others the setting is NULL, and nothing is set.
 SELECT set_config(n.name, '0', false) FROM (VALUES ('idle_session_timeout'), ('transaction_timeout')) n (name)
  WHERE current_setting(n.name, true) <> '0';
 -- Narrowed to the schema that it leads to, so that what stands behind it or before pg_catalog is neither found nor run.

@@ -1,4 +1,5 @@
--- The engines' own lists of tables and columns: table, column, may select, may insert, may update, may delete from the table.
+-- The engines' own lists of tables and columns: table, column, may select, may insert, may update, may delete from the
+-- table.
 
 -- statement postgres
 -- Every table and view of the schema, with what the account may do.

@@ -2,8 +2,8 @@
 
 -- statement expiring
 INSERT INTO [expiring]
--- In the order of Moodle's digest: by instance, then by name. `early`: the participant is told as well, and it is the first
--- day on which he can be.
+-- In the order of Moodle's digest: by instance, then by name. `early`: the participant is told as well, and it is the
+-- first day on which he can be.
 SELECT ROW_NUMBER() OVER (ORDER BY e.id, u.lastname, u.firstname, u.id), e.id, e.courseid, u.id, x.timeend,
        CASE WHEN e.notifyall = 1 AND x.timeend - e.expirythreshold + 86400 >= :now THEN 1 ELSE 0 END
   FROM {enrol} e

@@ -1,7 +1,8 @@
 -- Events of the standard log store. `c` is the change that an event tells of.
 
 -- statement assignment
--- The id of a role assignment that a change made. A twin that Moodle assigned at the same moment must not double the event.
+-- The id of a role assignment that a change made. A twin that Moodle assigned at the same moment must not double the
+-- event.
 COALESCE(
     -- It is there still.
     (SELECT MIN({#r.id}) FROM {role_assignments} r :by_user

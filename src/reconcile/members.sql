@@ -1,8 +1,8 @@
 -- Memberships in groups, and in their conversations.
 
 -- statement owned
--- The memberships that the rule's instances own, of people who are still enrolled there (spec cohort 1.6). No index leads
--- from an instance to them: the groups of each course are read once, however many instances it has.
+-- The memberships that the rule's instances own, of people who are still enrolled there (spec cohort 1.6). No index
+-- leads from an instance to them: the groups of each course are read once, however many instances it has.
 SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
   FROM (SELECT DISTINCT courseid FROM [scope]) k
  :then {groups} g ON g.courseid = k.courseid

@@ -9,8 +9,8 @@ SELECT COUNT(CASE WHEN t.there = 0 AND t.want = 2 THEN 1 END), COUNT(CASE WHEN t
          GROUP BY p.enrolid, p.userid, p.roleid) t
 
 -- statement written
--- Wish and the rule's own roles are joined once, from both sides; what is not there exactly once is kept, and so is what
--- nobody wishes.
+-- Wish and the rule's own roles are joined once, from both sides; what is not there exactly once is kept, and so is
+-- what nobody wishes.
 WITH t AS MATERIALIZED (
      SELECT p.enrolid, p.userid, p.roleid, MAX(p.want) AS want, COUNT(o.id) AS there
        FROM (:set) p

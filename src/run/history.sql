@@ -9,8 +9,8 @@ SELECT COALESCE(MAX(t.id), 0) + 1, :kind, :source, 'running', :clock, :started, 
   FROM {enrold_run} t
 
 -- statement forgotten
--- A run `x` that may be forgotten: older than the newest `n` of its kind, with its effects written, and not what decided a
--- held run.
+-- A run `x` that may be forgotten: older than the newest `n` of its kind, with its effects written, and not what
+-- decided a held run.
 x.kind = n.kind AND x.id < n.newest AND x.clock < :before AND x.effects = 0 AND x.parent IS NULL
     -- It changed nothing, is no full set, and passed no limit.
     AND :quiet AND x.counts NOT LIKE '%"set":{%' AND x.counts LIKE '%"breaches":[]%'

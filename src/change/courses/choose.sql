@@ -1,5 +1,5 @@
--- Which of the rows that describe courses become courses: three selects, each from the one before. `n`, `a`, `b` and `t`
--- are rows; a verdict is empty for a good row.
+-- Which of the rows that describe courses become courses: three selects, each from the one before. `n`, `a`, `b` and
+-- `t` are rows; a verdict is empty for a good row.
 
 -- statement judged
 -- What the site says to each row by itself, in the order in which Moodle looks.
@@ -36,7 +36,8 @@ SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, t.chosen
 
 -- statement rows
 INSERT INTO [course_row]
--- Of several rows that are good by name and have one idnumber, the last one counts too; each names the line that counts.
+-- Of several rows that are good by name and have one idnumber, the last one counts too; each names the line that
+-- counts.
 SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category,
        CASE WHEN t.verdict = '' THEN t.first_line ELSE t.chosen END,
        CASE WHEN t.verdict = '' AND t.idnumber <> '' AND t.line <> t.first_line THEN 'course-twice'
