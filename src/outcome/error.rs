@@ -51,7 +51,7 @@ pub enum RunError {
     },
     /// Moodle's own task for the same method runs now.
     #[error(
-        "Moodle's own task {task} is running now: switch it off (Site administration > Server > Scheduled tasks), two programs must not do the same work"
+        "Moodle's own task {task} is running now: switch it off (Site administration > Server > Tasks > Scheduled tasks), two programs must not do the same work"
     )]
     TwinRunning {
         /// The class name.
@@ -62,7 +62,7 @@ pub enum RunError {
     Fenced,
     /// The method is not enabled on the site.
     #[error(
-        "the enrolment method '{0}' is not enabled on this site (Site administration > Plugins > Enrolments); nothing is applied. Enable it, or set {0}.when_disabled = \"apply\""
+        "the enrolment method '{0}' is not enabled on this site (Site administration > Plugins > Enrolments > Manage enrol plugins); nothing is applied. Enable it, or set {0}.when_disabled = \"apply\""
     )]
     Disabled(&'static str),
     /// The source of a full set.
