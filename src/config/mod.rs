@@ -1,6 +1,8 @@
 //! The settings of enrold: five layers merged into one typed value, with the origin of each key and all problems at once.
 //! It must not know databases, files of enrolments or Moodle; what Moodle's own settings decide has no default here.
 
+#![allow(clippy::disallowed_methods, reason = "files of the operator")]
+
 mod choice;
 mod credentials;
 mod each_source;
