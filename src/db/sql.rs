@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_missing_parameter_is_named() {
-        let error = render("SELECT :x", Dialect::Lite, "", &Params::new(), &Params::new()).unwrap_err();
+        let error = render("SELECT :x", Dialect::Lite, "", &Params::new(), &Params::new(), &|_| None).unwrap_err();
         assert_eq!(error.to_string(), "the SQL template misses the parameter :x");
     }
 }
