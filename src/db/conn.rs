@@ -165,7 +165,10 @@ impl Conn {
         if self.scratch.has_nothing_for(&statement) {
             return Ok(0);
         }
-        let made = self.scratch.made_by(&statement);
+        let made = match self.dialect() {
+            Dialect::Postgres => self.scratch.made_by(&statement),
+            Dialect::Maria | Dialect::Lite => None,
+        };
         let statement = Statement { sql: made.unwrap_or(statement.sql), ..statement };
         self.make(&statement.tables).await?;
         self.fits(statement.sql.len()).await?;
