@@ -23,7 +23,8 @@ pub(super) fn fate(due: &[Due]) -> String {
         (_, Roles::Named) => NAMED,
         (_, Roles::ByHand) => BY_HAND,
     };
-    let whens: Vec<String> = due.iter().map(|due| format!("WHEN {} THEN {}", Literal::word(due.policy.method), fate(due))).collect();
+    let whens: Vec<String> =
+        due.iter().map(|due| format!("WHEN {} THEN {}", Literal::word(due.policy.method), fate(due))).collect();
     format!("CASE e.enrol {} ELSE {STAY} END", whens.join(" "))
 }
 

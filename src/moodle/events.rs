@@ -355,7 +355,7 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
 
 fn branch(told: &Told, dialect: Dialect, assignment: &str) -> String {
     let Told { event, kinds, gone_by } = told;
-    let kinds = kinds.iter().map(|kind| dialect.text(kind)).collect::<Vec<_>>().join(", ");
+    let kinds = kinds.iter().map(|kind| dialect.text(kind).to_string()).collect::<Vec<_>>().join(", ");
     // Its pieces come from columns, casts and JSON: a UNION on MariaDB wants one collation.
     let other = dialect.neutral(&format!("({})", event.other));
     // It holds backslashes.
@@ -375,5 +375,5 @@ fn branch(told: &Told, dialect: Dialect, assignment: &str) -> String {
         event.joins,
         kinds
     );
-    sql.replace(":assignment", assignment).replace(":gone_by", &dialect.text(gone_by))
+    sql.replace(":assignment", assignment).replace(":gone_by", &dialect.text(gone_by).to_string())
 }

@@ -27,15 +27,76 @@ on_each_engine!(
 
 /// What ends a text, a name, a row or a statement for somebody, or stands for something else.
 const TRAPS: [&str; 44] = [
-    "'", "''", "\"", "`", "\\", "\\'", "\\\\", "\\N", "\\.", "\\x41", "%", "_", "%s", "{", "}", "{user}", "{=c.name}", ":", ":id",
-    ":t0", "::text", "?", "$1", "$$", "E'", "X'41'", ";", "'); --", "--", "/*", "*/", "#", "!", "&", "NULL", "odd", "\t", "\n",
-    "\r\n", "\u{1}", "\u{7f}", "\u{1a}", "\u{85}", " ",
+    "'",
+    "''",
+    "\"",
+    "`",
+    "\\",
+    "\\'",
+    "\\\\",
+    "\\N",
+    "\\.",
+    "\\x41",
+    "%",
+    "_",
+    "%s",
+    "{",
+    "}",
+    "{user}",
+    "{=c.name}",
+    ":",
+    ":id",
+    ":t0",
+    "::text",
+    "?",
+    "$1",
+    "$$",
+    "E'",
+    "X'41'",
+    ";",
+    "'); --",
+    "--",
+    "/*",
+    "*/",
+    "#",
+    "!",
+    "&",
+    "NULL",
+    "odd",
+    "\t",
+    "\n",
+    "\r\n",
+    "\u{1}",
+    "\u{7f}",
+    "\u{1a}",
+    "\u{85}",
+    " ",
 ];
 
 /// Characters that something between here and the row may drop, join, turn round or take for none.
 const ODD: [char; 22] = [
-    '\u{a0}', '\u{ad}', 'é', 'ß', 'İ', '\u{301}', '\u{5d0}', '\u{627}', '\u{200b}', '\u{200d}', '\u{200e}', '\u{202e}',
-    '\u{2028}', '\u{2066}', '\u{d7ff}', '\u{e000}', '\u{feff}', '\u{fffd}', '\u{fffe}', '\u{ffff}', '\u{1f393}', '\u{10ffff}',
+    '\u{a0}',
+    '\u{ad}',
+    'é',
+    'ß',
+    'İ',
+    '\u{301}',
+    '\u{5d0}',
+    '\u{627}',
+    '\u{200b}',
+    '\u{200d}',
+    '\u{200e}',
+    '\u{202e}',
+    '\u{2028}',
+    '\u{2066}',
+    '\u{d7ff}',
+    '\u{e000}',
+    '\u{feff}',
+    '\u{fffd}',
+    '\u{fffe}',
+    '\u{ffff}',
+    '\u{1f393}',
+    '\u{10ffff}',
 ];
 
 fn piece() -> impl Strategy<Value = String> {
@@ -175,11 +236,13 @@ async fn through(way: Way, conn: &mut Conn, texts: &[String]) -> Result<Vec<Stri
             column(conn, &format!("SELECT t FROM odd WHERE t IN ({list}) ORDER BY id"), &numbered(texts)).await
         }
         Way::Template => {
-            let selects = each(texts, |at| format!("SELECT {at} AS id, {} AS t", dialect.text(&texts[at])), " UNION ALL ");
+            let selects =
+                each(texts, |at| format!("SELECT {at} AS id, {} AS t", dialect.text(&texts[at])), " UNION ALL ");
             column(conn, &format!("SELECT q.t FROM ({selects}) q ORDER BY q.id"), &none).await
         }
         Way::Fragment => {
-            let selects = each(texts, |at| format!("SELECT {at} AS id, {} AS t", dialect.text(&texts[at])), " UNION ALL ");
+            let selects =
+                each(texts, |at| format!("SELECT {at} AS id, {} AS t", dialect.text(&texts[at])), " UNION ALL ");
             let params = Params::new().fragment("selects", selects);
             column(conn, "SELECT q.t FROM (:selects) q ORDER BY q.id", &params).await
         }
@@ -235,7 +298,9 @@ async fn through(way: Way, conn: &mut Conn, texts: &[String]) -> Result<Vec<Stri
             let whole = dialect.json_whole_row("o", &columns, |name| name == "id");
             let member = dialect.json_text(&row, "t");
             let sql = format!("SELECT {row}, {whole}, {member} FROM odd o ORDER BY id");
-            let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap()["t"].as_str().unwrap().to_owned();
+            let read = |text: String| {
+                serde_json::from_str::<serde_json::Value>(&text).unwrap()["t"].as_str().unwrap().to_owned()
+            };
             let rows = conn.rows(&sql, &none).await?;
             let same = |row: &enrold::db::Row| {
                 let [one, other, member] = [read(row.text(0)), read(row.text(1)), row.text(2)];
@@ -261,7 +326,8 @@ async fn temporary(conn: &mut Conn, texts: &[String]) -> Result<Vec<String>, DbE
     conn.exec(&format!("INSERT INTO held (id, t) {selects}"), &numbered(texts)).await?;
     let first = column(conn, "SELECT t FROM held ORDER BY id", &Params::new()).await?;
     load(conn, "held", texts, 1).await?;
-    let doubled = "SELECT COUNT(*) FROM (SELECT id FROM held GROUP BY id HAVING COUNT(DISTINCT t) = 1 AND COUNT(*) = 2) h";
+    let doubled =
+        "SELECT COUNT(*) FROM (SELECT id FROM held GROUP BY id HAVING COUNT(DISTINCT t) = 1 AND COUNT(*) = 2) h";
     assert_eq!(conn.number(doubled, &Params::new()).await?, texts.len() as i64);
     Ok(first)
 }
@@ -271,7 +337,10 @@ async fn named(conn: &mut Conn, name: &str) -> Result<String, DbError> {
     let dialect = conn.dialect();
     let member = dialect.json_row("q", &[name.to_owned()]);
     let sql = format!("SELECT {member} FROM (SELECT 1 AS {}) q", dialect.quote(name));
-    let possible = !name.is_empty() && name.len() < 60 && !name.ends_with(char::is_whitespace) && name.chars().all(|c| c <= '\u{ffff}');
+    let possible = !name.is_empty()
+        && name.len() < 60
+        && !name.ends_with(char::is_whitespace)
+        && name.chars().all(|c| c <= '\u{ffff}');
     match conn.rows(&sql, &Params::new()).await {
         Ok(rows) => {
             let object: serde_json::Map<_, _> = serde_json::from_str(&rows[0].text(0)).unwrap();
@@ -307,7 +376,10 @@ impl Site {
             Dialect::Maria => "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
             _ => "TEXT",
         };
-        self.conn.command(&format!("CREATE TABLE odd (id BIGINT NOT NULL PRIMARY KEY, t {text} NOT NULL)")).await.unwrap();
+        self.conn
+            .command(&format!("CREATE TABLE odd (id BIGINT NOT NULL PRIMARY KEY, t {text} NOT NULL)"))
+            .await
+            .unwrap();
     }
 }
 
@@ -337,7 +409,8 @@ async fn a_text_comes_back_equal_on_every_way(site: Site) {
     let cases = if site.conn.dialect() == Dialect::Lite { 64 } else { 24 };
     in_each_session(site, cases, texts(), async |conn, texts| {
         for way in WAYS {
-            let back = through(way, conn, texts).await.map_err(|error| TestCaseError::fail(format!("{way:?}: {error}")))?;
+            let back =
+                through(way, conn, texts).await.map_err(|error| TestCaseError::fail(format!("{way:?}: {error}")))?;
             prop_assert_eq!(&back, texts, "{:?}", way);
         }
         Ok(())
@@ -382,14 +455,18 @@ async fn texts_of_another_database_come_equal(mut site: Site) {
     let setups: &[&str] = match site.conn.dialect() {
         Dialect::Lite => &[""],
         Dialect::Postgres => &["", "SET standard_conforming_strings = off"],
-        Dialect::Maria => {
-            &["", "SET SESSION sql_mode = ''", "SET SESSION sql_mode = 'ANSI_QUOTES'", "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'"]
-        }
+        Dialect::Maria => &[
+            "",
+            "SET SESSION sql_mode = ''",
+            "SET SESSION sql_mode = 'ANSI_QUOTES'",
+            "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'",
+        ],
     };
     site.strings_do_not_conform().await;
     let timeouts = RemoteTimeouts { connect: Duration::from_secs(10), statement: Duration::from_secs(60) };
     for setup in setups {
-        let setup: Vec<String> = Some(*setup).filter(|setup| !setup.is_empty()).into_iter().map(str::to_owned).collect();
+        let setup: Vec<String> =
+            Some(*setup).filter(|setup| !setup.is_empty()).into_iter().map(str::to_owned).collect();
         let mut remote = Remote::connect(&url(&site.engine()), timeouts, &setup).await.unwrap();
         let mut back = BTreeSet::new();
         let read = remote.each(RemoteRows::Table("odd"), &["id", "t"], |row| {
@@ -407,7 +484,13 @@ impl Site {
     /// New sessions on PostgreSQL begin without `standard_conforming_strings`.
     async fn strings_do_not_conform(&mut self) {
         if self.conn.dialect() == Dialect::Postgres {
-            let name = self.conn.row("SELECT CAST(current_database() AS TEXT)", &Params::new()).await.unwrap().unwrap().text(0);
+            let name = self
+                .conn
+                .row("SELECT CAST(current_database() AS TEXT)", &Params::new())
+                .await
+                .unwrap()
+                .unwrap()
+                .text(0);
             let set = format!("ALTER DATABASE {name} SET standard_conforming_strings = off");
             self.conn.command(&set).await.unwrap();
         }
@@ -427,7 +510,8 @@ impl Site {
         self.odd_table().await;
         let texts: Vec<String> = texts.iter().cloned().collect();
         load(&mut self.conn, "odd", &texts, 1).await.unwrap();
-        self.sql("UPDATE {config} SET value = 'manual,flatfile,cohort,database' WHERE name = 'enrol_plugins_enabled'").await;
+        self.sql("UPDATE {config} SET value = 'manual,flatfile,cohort,database' WHERE name = 'enrol_plugins_enabled'")
+            .await;
         let here = url(&self.engine());
         for (key, value) in [
             ("rows.url", here.as_str()),
@@ -472,7 +556,9 @@ async fn texts_go_through_files_and_sources(mut site: Site) {
         site.insert("user", &row).await;
     }
     site.reset_sequences_of(&["user"]).await;
-    let line = |text: &String| format!("add,student,\"{}\",c1\nadd,student,\"{}?\",c1\n", text.replace('"', "\"\""), text.replace('"', "\"\""));
+    let line = |text: &String| {
+        format!("add,student,\"{}\",c1\nadd,student,\"{}?\",c1\n", text.replace('"', "\"\""), text.replace('"', "\"\""))
+    };
     let report = site.import_once(&texts.iter().map(line).collect::<String>()).await;
     assert_applied(&report, State::DoneWithErrors);
     let enrolled = "SELECT u.idnumber FROM {user} u JOIN {user_enrolments} x ON x.userid = u.id WHERE u.id >= 1000";
