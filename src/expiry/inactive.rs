@@ -4,6 +4,7 @@
 use crate::change::end;
 use crate::change::work::Work;
 use crate::config::InactiveSince;
+use crate::db::Literal;
 use crate::expiry::policy::Due;
 use crate::outcome::RunResult;
 
@@ -16,7 +17,7 @@ pub(super) async fn unenrol(work: &mut Work<'_>, due: &[Due], since: InactiveSin
     let limits: Vec<String> = due
         .iter()
         .filter_map(|due| due.policy.inactivity.map(|column| (due.policy.method, column)))
-        .map(|(method, column)| format!("WHEN '{method}' THEN e.{column}"))
+        .map(|(method, column)| format!("WHEN {} THEN e.{column}", Literal::word(method)))
         .collect();
     if limits.is_empty() {
         return Ok(0);

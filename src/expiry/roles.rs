@@ -4,7 +4,7 @@
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::change::{below, kinds};
-use crate::db::DbError;
+use crate::db::{DbError, Literal};
 use crate::expiry::policy::{Due, Roles};
 use crate::moodle::site::RemovalAction;
 
@@ -22,7 +22,8 @@ pub(super) fn fate(due: &[Due]) -> String {
         (_, Roles::Named) => NAMED,
         (_, Roles::ByHand) => BY_HAND,
     };
-    let whens: Vec<String> = due.iter().map(|due| format!("WHEN '{}' THEN {}", due.policy.method, fate(due))).collect();
+    let whens: Vec<String> =
+        due.iter().map(|due| format!("WHEN {} THEN {}", Literal::word(due.policy.method), fate(due))).collect();
     format!("CASE e.enrol {} ELSE {STAY} END", whens.join(" "))
 }
 

@@ -6,7 +6,7 @@ use crate::change::work::{Place, Work};
 use crate::change::{Rank, below, end, kinds};
 use crate::config::DelScope;
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Table};
+use crate::db::{DbError, Literal, Table};
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
@@ -120,9 +120,9 @@ fn reach(work: &Work<'_>, unenrol: bool, scope: DelScope) -> String {
     if scope == DelScope::Moodle {
         for method in REACHABLE.iter().filter(|method| work.site.is_enabled(method.name)) {
             match method.unenrol {
-                Unenrol::Any => reach.push_str(&format!(" OR e.enrol = '{}'", method.name)),
+                Unenrol::Any => reach.push_str(&format!(" OR e.enrol = {}", Literal::word(method.name))),
                 Unenrol::Suspended if unenrol => {
-                    reach.push_str(&format!(" OR (e.enrol = '{}' AND x.status = 1)", method.name));
+                    reach.push_str(&format!(" OR (e.enrol = {} AND x.status = 1)", Literal::word(method.name)));
                 }
                 // Suspending what is suspended changes nothing.
                 Unenrol::Suspended => {}
@@ -135,7 +135,8 @@ fn reach(work: &Work<'_>, unenrol: bool, scope: DelScope) -> String {
 /// Methods that leave their users' manual roles to others, as an SQL list.
 fn free_methods() -> String {
     let mut names = vec!["'flatfile'".to_owned()];
-    names.extend(REACHABLE.iter().filter(|method| !method.roles_protected).map(|method| format!("'{}'", method.name)));
+    let free = REACHABLE.iter().filter(|method| !method.roles_protected);
+    names.extend(free.map(|method| Literal::word(method.name).to_string()));
     names.join(", ")
 }
 

@@ -3,7 +3,7 @@
 
 use crate::change::work::Work;
 use crate::config::Settings;
-use crate::db::Params;
+use crate::db::{Literal, Params};
 use crate::moodle::site::{RemovalAction, Site, id_list};
 use crate::reconcile::{Follow, Pass, Policy, Rule, Taking};
 
@@ -38,13 +38,12 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
 /// What counts as being in the source: the enabled methods but meta itself, and roles given by hand or by them.
 fn evidence(site: &Site) -> Params {
     let methods: Vec<&str> = site.enabled_methods().filter(|method| *method != META.method).collect();
-    let quoted = |text: String| format!("'{text}'");
-    let sources = methods.iter().map(|method| quoted((*method).to_owned()));
-    let components = methods.iter().map(|method| quoted(format!("enrol_{method}")));
+    let sources = methods.iter().filter_map(|method| Literal::plain(method));
+    let components = methods.iter().filter_map(|method| Literal::plain(&format!("enrol_{method}")));
     let not_copied = site.plugin(COMPONENT, "nosyncroleids").unwrap_or_default();
     let not_copied: Vec<i64> = not_copied.split(',').filter_map(|id| id.trim().parse().ok()).collect();
     // An empty list would be no SQL; no method has no name, and a role by hand has no component.
-    let list = |texts: Vec<String>| [vec!["''".to_owned()], texts].concat().join(", ");
+    let list = |texts: Vec<Literal>| texts.iter().fold("''".to_owned(), |list, text| format!("{list}, {text}"));
     Params::new()
         .fragment("sources", list(sources.collect()))
         .fragment("components", list(components.collect()))

@@ -3,7 +3,7 @@
 
 use crate::change::end;
 use crate::change::work::Work;
-use crate::db::DbError;
+use crate::db::{DbError, Literal};
 use crate::moodle::method::{Unenrol, by_administrator};
 use crate::moodle::site::id_list;
 use crate::outcome::RunResult;
@@ -61,9 +61,9 @@ async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<u64, DbError> {
 
 /// Which enrolments may be ended, by their methods.
 fn reach() -> String {
-    let one = |(name, unenrol): (&str, Unenrol)| match unenrol {
-        Unenrol::Any => format!("e.enrol = '{name}'"),
-        Unenrol::Suspended => format!("(e.enrol = '{name}' AND x.status = 1)"),
+    let one = |(name, unenrol): (&'static str, Unenrol)| match unenrol {
+        Unenrol::Any => format!("e.enrol = {}", Literal::word(name)),
+        Unenrol::Suspended => format!("(e.enrol = {} AND x.status = 1)", Literal::word(name)),
     };
     by_administrator().map(one).collect::<Vec<_>>().join(" OR ")
 }
