@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, CommandFactory};
+use enrold::change::kinds;
 use enrold::cli::Cli;
 use enrold::config::{self, ConfigProblem, Sources};
 use enrold::db::{Database, Params};
@@ -428,6 +429,15 @@ fn each_code_is_in_a_document() {
     let named = |code: &str| pages.iter().any(|page| page.spans.iter().any(|span| span == code));
     let lacking: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).filter(|code| !named(code)).collect();
     assert!(lacking.is_empty(), "no document explains {lacking:?}");
+}
+
+/// The table of kinds in the description of the JSON output is the catalogue.
+#[test]
+fn each_kind_of_change_is_in_a_document() {
+    let page = Page::read(&root().join("docs/operations.md"));
+    let lacking: Vec<_> =
+        kinds::ALL.iter().map(|kind| kind.name).filter(|name| !page.spans.iter().any(|span| span == name)).collect();
+    assert!(lacking.is_empty(), "docs/operations.md lacks {lacking:?}");
 }
 
 // --- Links ----------------------------------------------------------------------------------------------------------
