@@ -147,8 +147,11 @@ fn render_into(template: &str, source: &Source<'_>, out: &mut Statement) -> Resu
         out.sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {
-            // A remark may hold any of these.
-            b'-' if tail.starts_with("--") => tail.find('\n').map_or("", |end| &tail[end..]),
+            // A remark may hold any of these. A statement begins behind those that stand before it.
+            b'-' if tail.starts_with("--") => {
+                let after = tail.find('\n').map_or("", |end| &tail[end..]);
+                if out.sql.is_empty() { after.trim_start() } else { after }
+            }
             b'-' => {
                 out.sql.push('-');
                 &tail[1..]
@@ -245,6 +248,7 @@ mod tests {
     fn remarks_are_left_out() {
         let got = sql(Dialect::Lite, "SELECT a - 1 -- nobody's {user} :x\n  FROM {user} -- end", Params::new());
         assert_eq!(got.sql, "SELECT a - 1 \n  FROM \"mdl_user\" ");
+        assert_eq!(sql(Dialect::Lite, "-- One.\n-- Two.\nDELETE", Params::new()).sql, "DELETE");
     }
 
     #[test]

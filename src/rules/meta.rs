@@ -20,8 +20,8 @@ pub const META: Rule = Rule {
 
 const COMPONENT: &str = "enrol_meta";
 
-/// `unenrolaction`: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 3, which is what Moodle documents
-/// (spec meta 1). With 2 no role is ever taken. Status and window are always those of the source.
+/// `unenrolaction`: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 3, which is what Moodle
+/// documents (spec meta 1). With 2 no role is ever taken. Status and window are always those of the source.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let surplus = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
     let params = evidence(site).with("takes_roles", i64::from(surplus != RemovalAction::Suspend));
@@ -57,8 +57,10 @@ fn lets_all_in(site: &Site) -> bool {
 }
 
 /// Whether a user of the source holds a role there: 1 one that is copied, 0 others only, NULL none at all.
-const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 ELSE 0 END) FROM {role_assignments} r :by_user
-    WHERE r.userid = x.userid AND r.contextid :whole = ok.id AND {~r.component} <> :component AND {#r.roleid} NOT IN (:not_copied))";
+const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 ELSE 0 END)
+     FROM {role_assignments} r :by_user
+    WHERE r.userid = x.userid AND r.contextid :whole = ok.id AND {~r.component} <> :component
+      AND {#r.roleid} NOT IN (:not_copied))";
 
 /// Enabled links whose source course is gone are told as problems of the run, in a pass that was asked for; nobody is
 /// enrolled or removed by them. Moodle itself disables such a link, unless it is set to remove it.

@@ -37,8 +37,8 @@ use crate::sets::database::DATABASE;
 use crate::sets::stage::Header;
 use crate::staging::resolve;
 
-/// Makes a full set of enrolments true. Grows with its rows for loading and comparing them, in a number of statements that
-/// is fixed apart from the chunks of the load; what stands as the set says is read and not written.
+/// Makes a full set of enrolments true. Grows with its rows for loading and comparing them, in a number of statements
+/// that is fixed apart from the chunks of the load; what stands as the set says is read and not written.
 ///
 /// # Errors
 /// A snapshot that cannot be read, the engine's, or a limit of the guard.
