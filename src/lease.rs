@@ -126,7 +126,8 @@ impl Lease {
         let params = self.params().fragment("clock", conn.dialect().clock());
         let renewed = conn
             .exec(
-                "UPDATE {enrold_lease} SET heartbeat = :clock WHERE name = :name AND holder = :holder AND fence = :fence",
+                "UPDATE {enrold_lease} SET heartbeat = :clock
+                  WHERE name = :name AND holder = :holder AND fence = :fence",
                 &params,
             )
             .await?;

@@ -1,10 +1,9 @@
 //! Where in the site the roles of some people lie: in a course, or in an activity or block below it.
 //! It must not know why somebody asks, nor take anything.
 
-use crate::db::Dialect;
+use crate::db::{Dialect, statement};
 
-/// `context.contextlevel` of a course; what lies below one has a higher level.
-const COURSE: i64 = 50;
+const ROLES: &str = statement(include_str!("below.sql"), "roles");
 
 /// A select of (id, userid, courseid): the roles that the users of a select (`userid`, each once) have in courses and
 /// below.
@@ -12,27 +11,14 @@ const COURSE: i64 = 50;
 /// It goes from the users to their roles, and from a role's context up its path, one context at a time by the index of
 /// `path`: it grows with the roles of these people, whatever is asked about how many courses.
 pub fn roles_of(users: &str) -> String {
-    let parent =
-        |context: &str| format!("SUBSTR({context}.path, 1, LENGTH({context}.path) - LENGTH('/' || {context}.id))");
-    format!(
-        "WITH RECURSIVE place (id, userid, level, instanceid, above) AS (
-            SELECT r.id, r.userid, k.contextlevel, k.instanceid, {}
-              FROM ({users}) w :then {{role_assignments}} r :by_user ON r.userid = w.userid
-             :then {{context}} k ON k.id = r.contextid AND k.contextlevel >= {COURSE}
-             UNION ALL
-            SELECT p.id, p.userid, a.contextlevel, a.instanceid, {}
-              FROM place p :then {{context}} a ON a.path = p.above AND p.level > {COURSE})
-         SELECT p.id, p.userid, p.instanceid AS courseid FROM place p WHERE p.level = {COURSE}",
-        parent("k"),
-        parent("a")
-    )
+    ROLES.replace(":users", users)
 }
 
 /// The joins that lead from `alias` (userid, courseid, contextid) to the roles `r` of its users in its courses and
 /// below; `users` selects all its users, each once. PostgreSQL joins by the paths: hashes choose there what is read
 /// once.
 pub fn roles_in(dialect: Dialect, alias: &str, users: &str) -> String {
-    if dialect == Dialect::Postgres {
+    if dialect.joins_by_hash() {
         return format!(
             "JOIN {{context}} home ON home.id = {alias}.contextid
              JOIN {{role_assignments}} r ON r.userid = {alias}.userid

@@ -5,7 +5,7 @@ use crate::change::take::Pick;
 use crate::change::work::{Place, Work, journaled};
 use crate::change::{kinds, wipe};
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Dialect, Params, Table};
+use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::{Moment, RunResult};
 
 const DOOMED: Table = Table::new(
@@ -29,6 +29,8 @@ const STAYING: Table = Table::new("staying", &[int("userid"), int("courseid")]).
 const LAST_PAIR: Table = Table::new("last_pair", &[int("userid"), int("courseid"), int("contextid"), int("line")])
     .joined_by(&["userid, courseid"]);
 
+const SUSPENDED: &str = statement(include_str!("end.sql"), "suspended");
+
 /// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one
 /// with a `timeend` ends only if that is still its end when the plan is made.
 pub fn prepare(work: &mut Work<'_>) {
@@ -47,13 +49,10 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     let planned = work
         .journal(
             place,
-            "line, userid, courseid, enrolid, contextid, roleid, component, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "line, userid, courseid, enrolid, contextid, roleid, component, targetid, status, timestart, timeend, \
+             oldstatus, oldtimestart, oldtimeend, oldrow",
             "planned.line, planned.targetid",
-            "SELECT d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
-                    1 AS status, x.timestart, x.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend,
-                    :oldrow AS oldrow
-               FROM [doomed] d JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)
-              WHERE x.status = 0",
+            SUSPENDED,
             params,
         )
         .await?;
@@ -156,26 +155,23 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
     work.take(Place { wave, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
-        "x.userid = c.userid AND {#x.contextid} = c.contextid AND {#x.itemid} = c.enrolid AND (x.component = c.component) IS TRUE",
+        "x.userid = c.userid AND {#x.contextid} = c.contextid AND {#x.itemid} = c.enrolid
+         AND (x.component = c.component) IS TRUE",
     );
     let owned_roles = owned_roles
         .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
         .fragment("owned", "{role_assignments} x :by_user");
     work.take(Place { wave, rank: kinds::OWNED_ROLES }, owned_roles).await?;
-    let still = match work.conn.dialect() {
-        Dialect::Postgres if at_once => STILL_AMONG_ALL,
-        Dialect::Postgres => STILL_BY_USER,
-        _ => STILL_OF_USERS,
+    let still = match (work.conn.dialect().joins_by_hash(), at_once) {
+        (true, true) => STILL_AMONG_ALL,
+        (true, false) => STILL_BY_USER,
+        (false, _) => STILL_OF_USERS,
     };
     last_pairs(work, wave, still).await
 }
 
-/// The memberships or roles `x` that removed enrolments `c` own: what these users have is read once, and looked up
-/// there.
-const OWNED: &str = "(SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u
-    :then :owned ON x.userid = u.userid
-    :then (SELECT DISTINCT c.line, c.userid, c.enrolid, c.courseid, c.contextid, c.component FROM {enrold_change} c WHERE :gone) c
-       ON c.userid = x.userid AND c.enrolid = x.itemid AND c.component = x.component";
+/// The joins that lead to the memberships or roles `x` that removed enrolments `c` own.
+const OWNED: &str = statement(include_str!("end.sql"), "owned");
 
 async fn wipe_and_settle(work: &mut Work<'_>, wave: i64, last: i64) -> RunResult<()> {
     if last > 0 {
@@ -225,9 +221,11 @@ const MEANT: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend
 /// Whether one of the rows `t` that [`removed_row`] gives is the last enrolment in its course: no other of the pair
 /// follows.
 const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
-      AND NOT EXISTS (SELECT 1 FROM [staying] s WHERE s.userid = t.userid AND s.courseid = t.courseid) THEN 1 ELSE 0 END";
+      AND NOT EXISTS (SELECT 1 FROM [staying] s WHERE s.userid = t.userid AND s.courseid = t.courseid)
+     THEN 1 ELSE 0 END";
 
-const REMOVED_COLUMNS: &str = "line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, oldtimestart, oldtimeend, lastenrol, oldrow";
+const REMOVED_COLUMNS: &str = "line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, \
+    oldtimestart, oldtimeend, lastenrol, oldrow";
 const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
 
 /// What the journal keeps of an enrolment `x` that goes by a row `d` of `doomed`.
@@ -243,14 +241,14 @@ fn removed_row(work: &Work<'_>) -> String {
 async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
     let params = work.params();
     work.conn.exec("DELETE FROM [staying]", &params).await?;
-    let pairs = match work.conn.dialect() {
-        Dialect::Postgres => {
+    let pairs = match work.conn.dialect().joins_by_hash() {
+        true => {
             "SELECT DISTINCT d.userid, d.courseid FROM [doomed] d
                JOIN {user_enrolments} y ON y.userid = d.userid
                JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid"
         }
         // All of these users in these courses: a pair that is not doomed is never looked up.
-        _ => {
+        false => {
             "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM [doomed] d) u
               :then {user_enrolments} y ON y.userid = u.userid
               :then {enrol} e ON e.id = y.enrolid
@@ -278,22 +276,17 @@ type Still = (&'static str, &'static str);
 /// Looked up for each, on PostgreSQL.
 const STILL_BY_USER: Still = (
     "",
-    "EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid WHERE y.userid = c.userid AND e.courseid = c.courseid)",
+    "EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid
+              WHERE y.userid = c.userid AND e.courseid = c.courseid)",
 );
 
-/// Where nothing is hashed: the enrolments of these users in these courses are read once, and each pair is looked up
-/// there.
-const STILL_OF_USERS: Still = (
-    "",
-    "(c.userid, c.courseid) IN (SELECT y.userid, e.courseid FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone) u
-        :then {user_enrolments} y ON y.userid = u.userid
-        :then {enrol} e ON e.id = y.enrolid
-        :then (SELECT DISTINCT c.courseid FROM {enrold_change} c WHERE :gone) q ON q.courseid = e.courseid)",
-);
+/// Where nothing is hashed.
+const STILL_OF_USERS: Still = ("", statement(include_str!("end.sql"), "still of users"));
 
 /// For a good part of all pairs, on PostgreSQL: the enrolments are read once, past a hash of `doomed`.
 const STILL_AMONG_ALL: Still = (
-    "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM [doomed] d JOIN {user_enrolments} y ON y.userid = d.userid
+    "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM [doomed] d
+        JOIN {user_enrolments} y ON y.userid = d.userid
         JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid)",
     "EXISTS (SELECT 1 FROM still s WHERE s.userid = c.userid AND s.courseid = c.courseid)",
 );
@@ -336,14 +329,11 @@ async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
     touch_groups(work, Place { wave, rank: kinds::TOUCH }, params).await
 }
 
+const CONVERSATION_MEMBERS: &str = statement(include_str!("end.sql"), "conversation members");
+
 /// Who left a group by the changes that `:gone` names leaves its conversation.
 pub(crate) async fn leave_conversations(work: &mut Work<'_>, place: Place, left: &Params) -> Result<(), DbError> {
-    let members = Pick::new(
-        "SELECT m.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c
-           JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups' AND v.itemid = c.groupid AND v.contextid = c.contextid
-           JOIN {message_conversation_members} m ON m.conversationid = v.id AND m.userid = c.userid
-          WHERE :gone AND c.kind = :left_group GROUP BY m.id, c.courseid, c.contextid",
-    );
+    let members = Pick::new(CONVERSATION_MEMBERS);
     let members = members.params(left.clone()).with("left_group", &kinds::GROUP_MEMBER_REMOVE);
     work.take(place, members).await
 }

@@ -5,7 +5,7 @@ use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::table::int;
-use crate::db::{DbError, Dialect, Params, Table};
+use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::RunResult;
 
 const INSTANCE: Table = Table::new("instance", &[int("courseid"), int("enrolid")]).primary("courseid");
@@ -17,6 +17,12 @@ const PAIR_ROLE: Table = Table::new(
     "pair_role",
     &[int("userid"), int("courseid"), int("contextid"), int("enrolid"), int("roleid"), int("line")],
 );
+
+const INSTANCES: &str = statement(include_str!("enrol.sql"), "instances");
+const OVERTAKEN: &str = statement(include_str!("enrol.sql"), "overtaken");
+const DIFFERING: &str = statement(include_str!("enrol.sql"), "differing");
+const MISSING_ROLES: &str = statement(include_str!("enrol.sql"), "missing roles");
+const DOUBLED_ROLES: &str = statement(include_str!("enrol.sql"), "doubled roles");
 
 /// Makes the temporary tables of wished enrolments.
 pub fn prepare(work: &mut Work<'_>) {
@@ -36,7 +42,8 @@ pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: 
     work.conn
         .exec(
             "INSERT INTO [instance]
-             SELECT w.courseid, MIN(e.id) FROM (:wanted) w JOIN {enrol} e ON e.courseid = w.courseid AND e.enrol = :method
+             SELECT w.courseid, MIN(e.id)
+               FROM (:wanted) w JOIN {enrol} e ON e.courseid = w.courseid AND e.enrol = :method
               GROUP BY w.courseid",
             &params,
         )
@@ -84,23 +91,13 @@ pub async fn add_instances(
         )
         .await?;
     if planned > 0 {
-        let applied = work
-            .conn
-            .exec(
-                "INSERT INTO {enrol} (enrol, status, courseid, sortorder, enrolstartdate, enrolenddate, roleid, customchar1, timecreated, timemodified)
-                 SELECT :method, 0, c.courseid, COALESCE((SELECT MAX(o.sortorder) FROM {enrol} o WHERE o.courseid = c.courseid), -1) + 1,
-                        0, 0, 0, NULLIF(:mark, ''), :now, :now
-                   FROM {enrold_change} c
-                  WHERE :here AND NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND :own)
-                  ORDER BY c.seq",
-                &params,
-            )
-            .await? as i64;
+        let applied = work.conn.exec(INSTANCES, &params).await? as i64;
         if applied < planned {
             work.conn
                 .exec(
                     "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-                        (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND :own AND e.timecreated = :now)",
+                        (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND :own
+                            AND e.timecreated = :now)",
                     &params,
                 )
                 .await?;
@@ -150,18 +147,11 @@ pub async fn apply_adds(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
     let params = work.at(place);
     work.guard_check().await?;
     let columns = "enrolid, status, userid, timestart, timeend, modifierid, timecreated, timemodified";
-    let select = "SELECT c.enrolid, c.status, c.userid, c.timestart, c.timeend, :actor, :now, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq";
+    let select = "SELECT c.enrolid, c.status, c.userid, c.timestart, c.timeend, :actor, :now, :now
+         FROM {enrold_change} c WHERE :here ORDER BY c.seq";
     let applied = work.conn.insert_missing("{user_enrolments}", columns, select, &params, planned).await?;
     if applied < planned {
-        // Somebody else enrolled the user between plan and apply: that row is theirs.
-        work.conn
-            .exec(
-                "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-                    (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = c.enrolid AND x.userid = c.userid AND x.status = c.status
-                        AND x.timestart = c.timestart AND x.timeend = c.timeend AND x.timecreated = :now AND x.modifierid = :actor)",
-                &params,
-            )
-            .await?;
+        work.conn.exec(OVERTAKEN, &params).await?;
     }
     work.book(place.rank.kind, planned, applied);
     Ok(planned)
@@ -173,12 +163,10 @@ async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let planned = work
         .journal(
             place,
-            "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, \
+             oldtimestart, oldtimeend, oldrow",
             "planned.line",
-            "SELECT p.line, p.userid, p.courseid, p.enrolid, p.contextid, x.id AS targetid, 0 AS status,
-                    p.timestart, p.timeend, x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, :oldrow AS oldrow
-               FROM [pair] p JOIN {user_enrolments} x ON x.enrolid = p.enrolid AND x.userid = p.userid
-              WHERE (x.status <> 0 OR x.timestart <> p.timestart OR x.timeend <> p.timeend) :unless_overtaken",
+            DIFFERING,
             params,
         )
         .await?;
@@ -209,10 +197,7 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
             place,
             "line, userid, courseid, contextid, roleid, component, itemid",
             "planned.line, planned.roleid",
-            "SELECT p.line, p.userid, p.courseid, p.contextid, p.roleid, :component AS component, p.enrolid AS itemid
-               FROM [pair_role] p LEFT JOIN {role_assignments} r :by_user ON r.userid = p.userid AND r.contextid :whole = p.contextid
-                    AND r.roleid :whole = p.roleid AND {~r.component} = :component AND {#r.itemid} = p.enrolid
-              WHERE r.id IS NULL :unless_overtaken",
+            MISSING_ROLES,
             params.clone(),
         )
         .await?;
@@ -233,7 +218,7 @@ pub async fn apply_roles(
     if planned == 0 {
         return Ok(());
     }
-    let same = match component.filter(|_| work.conn.dialect() != Dialect::Postgres) {
+    let same = match component.filter(|_| work.conn.dialect().finds_roles_by_item()) {
         Some(_) => {
             ":by_item WHERE r.component = :owner AND r.itemid = c.itemid AND r.userid = c.userid
                 AND {#r.contextid} = c.contextid AND {#r.roleid} = c.roleid"
@@ -248,7 +233,8 @@ pub async fn apply_roles(
     let applied = work
         .conn
         .exec(
-            "INSERT INTO {role_assignments} (roleid, contextid, userid, timemodified, modifierid, component, itemid, sortorder)
+            "INSERT INTO {role_assignments} (roleid, contextid, userid, timemodified, modifierid, component, itemid,
+                                             sortorder)
              SELECT c.roleid, c.contextid, c.userid, :now, :actor, c.component, c.itemid, 0 FROM {enrold_change} c
               WHERE :here AND NOT EXISTS (SELECT 1 FROM {role_assignments} r :same)
               ORDER BY c.seq",
@@ -275,13 +261,7 @@ pub async fn apply_roles(
 /// # Errors
 /// The engine's.
 pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> Result<(), DbError> {
-    let doubles = Pick::new(
-        "SELECT r.id, 0 AS line, 0 AS courseid, r.contextid FROM
-            (SELECT d.roleid, d.contextid, d.userid, d.itemid, MIN(d.id) AS first FROM [instance] i
-               :then {role_assignments} d :by_item ON d.component = :component AND d.itemid = i.enrolid GROUP BY d.roleid, d.contextid, d.userid, d.itemid HAVING COUNT(*) > 1) t
-            JOIN {role_assignments} r :by_user ON r.userid = t.userid AND r.contextid :whole = t.contextid AND r.roleid = t.roleid AND r.itemid = t.itemid
-                AND {~r.component} = :component AND r.id > t.first",
-    );
+    let doubles = Pick::new(DOUBLED_ROLES);
     work.take(place, doubles.with("component", component)).await?;
     Ok(())
 }

@@ -49,7 +49,8 @@ async fn places(conn: &mut Conn, run: i64) -> Result<Vec<(i64, &'static Kind, i6
         let kind = Kind::of(&row.text(1)).ok_or_else(|| {
             let name = row.text(1);
             DbError::other(format!(
-                "run {run} has changes of the kind \"{name}\", which this version of enrold does not know: take it back with the version that made it"
+                "run {run} has changes of the kind \"{name}\", which this version of enrold does not know: take it \
+                 back with the version that made it"
             ))
         })?;
         places.push((row.int(0), kind, row.int(2)));

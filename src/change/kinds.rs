@@ -19,11 +19,16 @@ const SILENT: Kind = Kind {
 
 /// Declares kinds with their ranks, and the lists [`ALL`] and [`RANKS`].
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $kind:ident: $entry:expr, ranks { $($(#[$why:meta])* $rank:ident: $at:literal $(applied $applied:literal)?,)* };)+) => {
+    ($($(#[$doc:meta])* $kind:ident: $entry:expr, ranks {
+        $($(#[$why:meta])* $rank:ident: $at:literal $(applied $applied:literal)?,)*
+    };)+) => {
         $(
             $(#[$doc])*
             pub static $kind: Kind = $entry;
-            $($(#[$why])* pub static $rank: Rank = Rank { kind: &$kind, at: $at, applied: catalogue!(@ $at $($applied)?) };)*
+            $(
+                $(#[$why])*
+                pub static $rank: Rank = Rank { kind: &$kind, at: $at, applied: catalogue!(@ $at $($applied)?) };
+            )*
         )+
 
         /// All kinds of change.

@@ -4,7 +4,7 @@
 use crate::change::inverse::old_columns;
 use crate::change::kind::{Change, Kind};
 use crate::change::work::{Place, Work, journaled};
-use crate::db::{DbError, Dialect, Params, Value};
+use crate::db::{DbError, Params, Value};
 use crate::moodle::tables;
 use crate::outcome::Moment;
 
@@ -106,7 +106,7 @@ impl Work<'_> {
     pub(crate) async fn plan_take(&mut self, place: Place, pick: Pick) -> Result<i64, DbError> {
         let (columns, values) = self.taken_columns(place.rank.kind, &pick);
         let select = match &pick.steps {
-            Some(steps) if self.conn.dialect() != Dialect::Postgres => format!("SELECT {values} FROM {steps}"),
+            Some(steps) if !self.conn.dialect().joins_by_hash() => format!("SELECT {values} FROM {steps}"),
             _ => format!("SELECT {values} FROM {}, {{{}}} x WHERE {}", pick.from, place.rank.kind.table, pick.on),
         };
         let params = self.take_params(place, pick);
@@ -217,7 +217,8 @@ impl Work<'_> {
 
     async fn mark_overtaken(&mut self, place: Place, table: &str, same: &str) -> Result<(), DbError> {
         let sql = format!(
-            "UPDATE {{enrold_change}} AS c SET state = 1 WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {table} x WHERE {same})"
+            "UPDATE {{enrold_change}} AS c SET state = 1
+              WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {table} x WHERE {same})"
         );
         self.conn.exec(&sql, &self.at(place)).await.map(|_| ())
     }

@@ -8,8 +8,13 @@ use crate::change::kind::{self, Kind};
 use crate::change::kinds;
 use crate::change::work::Work;
 use crate::config::GuardMode;
-use crate::db::{Conn, DbError, Params};
+use crate::db::{Conn, DbError, Params, statement};
 use crate::outcome::{RunError, RunResult};
+
+const STANDING: &str = statement(include_str!("weigh.sql"), "standing");
+const ADDED: &str = statement(include_str!("weigh.sql"), "added");
+const EARLIER: &str = statement(include_str!("weigh.sql"), "earlier");
+const WEIGHED: &str = statement(include_str!("weigh.sql"), "weighed");
 
 impl Work<'_> {
     /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and
@@ -19,18 +24,10 @@ impl Work<'_> {
             return Ok(());
         }
         let mut members = Members::default();
-        let standing = "SELECT e.courseid, e.enrol, COUNT(*) FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid GROUP BY e.courseid, e.enrol";
-        let added = "SELECT c.courseid, e.enrol, -COUNT(*) FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
-              JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
-             WHERE c.run = :run AND c.seq > :committed AND c.state = 0 AND c.kind = :added GROUP BY c.courseid, e.enrol";
-        let earlier = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), COUNT(CASE WHEN c.kind = :removed THEN 1 END) - COUNT(CASE WHEN c.kind = :added THEN 1 END)
-               FROM {enrold_change} c LEFT JOIN {enrol} e ON e.id = c.enrolid
-              WHERE c.run = :run AND c.seq <= :committed AND c.state = 0 AND c.kind IN (:added, :removed)
-              GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7))";
         let params = Params::new().with("run", self.run).with("committed", self.committed);
         let params = params.with("added", &kinds::ENROLMENT_ADD).with("removed", &kinds::ENROLMENT_REMOVE);
-        let earlier = (self.committed > 0).then_some(earlier);
-        for sql in [standing, added].into_iter().chain(earlier) {
+        let earlier = (self.committed > 0).then_some(EARLIER);
+        for sql in [STANDING, ADDED].into_iter().chain(earlier) {
             self.conn
                 .each(sql, &params, |row| {
                     *members.by_course.entry(row.int(0)).or_default() += row.int(2);
@@ -106,11 +103,8 @@ struct Scope {
 async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<Scope, Tally>, DbError> {
     let weighed = kind::names(|kind| kind.figure.is_some_and(|figure| Tally::default().part(figure).is_some()));
     let params = Params::new().with("run", run).with("weighed", weighed);
-    let sql = "SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind, COUNT(*) FROM {enrold_change} c LEFT JOIN {enrol} e ON e.id = c.enrolid
-        WHERE c.run = :run AND c.state = 0 AND c.kind IN (:weighed)
-        GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind";
     let mut tallies: BTreeMap<Scope, Tally> = BTreeMap::new();
-    conn.each(sql, &params, |row| {
+    conn.each(WEIGHED, &params, |row| {
         let scope = Scope { course: row.int(0), method: row.text(1), cause: row.text(2) };
         let tally = tallies.entry(scope).or_default();
         let figure = Kind::of(&row.text(3)).and_then(|kind| kind.figure);

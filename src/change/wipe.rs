@@ -94,7 +94,8 @@ async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Resu
         .conn
         .exec(
             "INSERT INTO {grade_grades_history} (action, oldid, source, timemodified, loggeduser, :columns)
-             SELECT 3, g.id, 'userdelete', :now, :actor, :values FROM {enrold_change} c JOIN {grade_grades} g ON g.id = c.targetid
+             SELECT 3, g.id, 'userdelete', :now, :actor, :values
+               FROM {enrold_change} c JOIN {grade_grades} g ON g.id = c.targetid
               WHERE :here AND c.state = 0 ORDER BY c.seq",
             &params,
         )

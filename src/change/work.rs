@@ -154,7 +154,8 @@ impl Work<'_> {
         let kind = format!("CASE {rank} {} END", kinds.join(" "));
         let sql = format!(
             "INSERT INTO {{enrold_change}} (run, seq, cause, kind, {columns})
-             SELECT :run, :base + {rank} * :room + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {kind}, {columns} FROM ({select}) planned"
+             SELECT :run, :base + {rank} * :room + ROW_NUMBER() OVER (ORDER BY {order}), :cause, {kind}, {columns}
+               FROM ({select}) planned"
         );
         self.write_plan(&sql, params.with("base", base).with("room", RANK_ROOM)).await
     }

@@ -15,7 +15,11 @@ pub struct Options {
     /// The file to look through
     file: PathBuf,
     /// header or native; by default the first line tells
-    #[arg(long, value_name = "KIND", value_parser = |text: &str| text.parse::<Kind>().map_err(|_| "use header or native"))]
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_parser = |text: &str| text.parse::<Kind>().map_err(|_| "use header or native")
+    )]
     kind: Option<Kind>,
 }
 

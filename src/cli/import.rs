@@ -27,13 +27,25 @@ pub struct Options {
     #[arg(long)]
     yes: bool,
     /// header or native; by default the first line tells
-    #[arg(long, value_name = "KIND", value_parser = |text: &str| text.parse::<Kind>().map_err(|_| "use header or native"))]
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_parser = |text: &str| text.parse::<Kind>().map_err(|_| "use header or native")
+    )]
     kind: Option<Kind>,
     /// What the user column holds: username, idnumber, email, id
-    #[arg(long, value_name = "K", value_parser = |text: &str| UserKey::from_word(text).ok_or("use username, idnumber, email or id"))]
+    #[arg(
+        long,
+        value_name = "K",
+        value_parser = |text: &str| UserKey::from_word(text).ok_or("use username, idnumber, email or id")
+    )]
     user_key: Option<UserKey>,
     /// What the course column holds: shortname, idnumber, id
-    #[arg(long, value_name = "K", value_parser = |text: &str| CourseKey::from_word(text).ok_or("use shortname, idnumber or id"))]
+    #[arg(
+        long,
+        value_name = "K",
+        value_parser = |text: &str| CourseKey::from_word(text).ok_or("use shortname, idnumber or id")
+    )]
     course_key: Option<CourseKey>,
 }
 

@@ -25,7 +25,15 @@ pub struct Options {
     all: bool,
     /// One table as CSV, nothing else: the courses or cohorts of a full set, what is wrong with lines or rows, or role
     /// values that the site does not know
-    #[arg(long, value_name = "TABLE", num_args = 0..=1, require_equals = true, default_missing_value = "places", requires = "run", conflicts_with = "json")]
+    #[arg(
+        long,
+        value_name = "TABLE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "places",
+        requires = "run",
+        conflicts_with = "json"
+    )]
     csv: Option<Csv>,
 }
 

@@ -68,8 +68,9 @@ impl Collations {
         let name = |table: &&str| conn.dialect().text(&format!("{prefix}{table}")).to_string();
         let names: Vec<String> = TABLES.iter().map(name).collect();
         let params = Params::new().fragment("names", names.join(", "));
-        let sql = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR), CAST(collation_name AS CHAR) FROM information_schema.columns
-            WHERE table_schema = DATABASE() AND table_name IN (:names) AND collation_name IS NOT NULL";
+        let sql = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR), CAST(collation_name AS CHAR)
+              FROM information_schema.columns
+             WHERE table_schema = DATABASE() AND table_name IN (:names) AND collation_name IS NOT NULL";
         let rows = conn.rows(sql, &params).await?;
         let known = |text: String| text.strip_prefix(&prefix).map(str::to_owned);
         let pairs = rows.iter().filter_map(|row| Some(((known(row.text(0))?, row.text(1)), Collation(row.text(2)))));

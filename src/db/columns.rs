@@ -7,6 +7,11 @@ use super::conn::Conn;
 use super::dialect::Dialect;
 use super::error::DbError;
 use super::sql::Params;
+use super::statement::statement;
+
+const POSTGRES: &str = statement(include_str!("columns.sql"), "postgres");
+const MARIA: &str = statement(include_str!("columns.sql"), "maria");
+const LITE: &str = statement(include_str!("columns.sql"), "lite");
 
 /// The columns of the site's tables, by table name without prefix.
 #[derive(Clone, Debug, Default)]
@@ -23,25 +28,9 @@ impl Columns {
     /// The engine's.
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let sql = match conn.dialect() {
-            Dialect::Postgres => {
-                // The catalogue itself: the views of information_schema take ten times as long, before every run.
-                "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT),
-                        CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END
-                   FROM pg_catalog.pg_attribute a
-                   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v', 'm', 'f', 'p')
-                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
-                  WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum"
-            }
-            Dialect::Maria => {
-                "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR),
-                        CASE WHEN data_type IN ('varchar', 'char') THEN CAST(character_maximum_length AS SIGNED) ELSE 0 END
-                   FROM information_schema.columns
-                  WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"
-            }
-            Dialect::Lite => {
-                "SELECT m.name, p.name, 0 FROM sqlite_master m, pragma_table_info(m.name) p
-                  WHERE m.type = 'table' ORDER BY m.name, p.cid"
-            }
+            Dialect::Postgres => POSTGRES,
+            Dialect::Maria => MARIA,
+            Dialect::Lite => LITE,
         };
         let prefix = conn.prefix().to_owned();
         let mut columns = Self::default();

@@ -159,7 +159,8 @@ impl Dialect {
             }
             Self::Lite => {
                 format!(
-                    "DELETE FROM {table} WHERE id IN (SELECT {alias}.id FROM {from} JOIN {table} AS {alias} ON {condition})"
+                    "DELETE FROM {table} WHERE id IN \
+                     (SELECT {alias}.id FROM {from} JOIN {table} AS {alias} ON {condition})"
                 )
             }
         }
@@ -199,7 +200,8 @@ impl Dialect {
     pub fn hold_joined(self, table: &str, alias: &str, from: &str, condition: &str) -> Option<String> {
         match self {
             Self::Postgres => Some(format!(
-                "SELECT COUNT(*) FROM (SELECT {alias}.id FROM {table} {alias}, {from} WHERE {condition} FOR UPDATE OF {alias}) held"
+                "SELECT COUNT(*) FROM (SELECT {alias}.id FROM {table} {alias}, {from} WHERE {condition} \
+                 FOR UPDATE OF {alias}) held"
             )),
             Self::Maria => {
                 Some(format!("SELECT COUNT(*) FROM {table} AS {alias}, {from} WHERE {condition} FOR UPDATE"))

@@ -153,9 +153,10 @@ fn is_lost_code(code: &str) -> bool {
         || matches!(code, "57P01" | "57P02" | "57P03" | "1053" | "1927" | "2006" | "2013")
 }
 
-/// How a template begins, on one line.
+/// How a template begins, on one line, without its remarks.
 pub(super) fn beginning(template: &str) -> String {
-    let flat = template.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sql = template.lines().map(|line| line.split_once("--").map_or(line, |(sql, _)| sql));
+    let flat = sql.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
     flat.chars().take(400).collect()
 }
 
@@ -167,7 +168,12 @@ pub(super) fn head(sql: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::head;
+    use super::{beginning, head};
+
+    #[test]
+    fn a_beginning_has_no_remarks() {
+        assert_eq!(beginning("-- Why.\nSELECT 1 -- and what\n  FROM t"), "SELECT 1 FROM t");
+    }
 
     #[test]
     fn values_are_behind_the_head() {

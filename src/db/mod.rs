@@ -22,6 +22,7 @@ mod sql;
 mod statement;
 pub mod table;
 mod transaction;
+mod ways;
 mod words;
 
 pub use bulk::{Bulk, Field};

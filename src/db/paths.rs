@@ -81,7 +81,8 @@ mod tests {
     use crate::db::Dialect;
     use crate::db::sql::{Params, render};
 
-    const LOOKUP: &str = "SELECT 1 FROM c :then {role_assignments} r :by_user ON r.userid = c.userid AND r.contextid :whole = c.contextid";
+    const LOOKUP: &str = "SELECT 1 FROM c :then {role_assignments} r :by_user \
+        ON r.userid = c.userid AND r.contextid :whole = c.contextid";
 
     fn sql(dialect: Dialect, indexes: &[(&str, &[&str])]) -> String {
         let owned = |columns: &[&str]| columns.iter().map(|&column| column.to_owned()).collect();
@@ -95,7 +96,8 @@ mod tests {
             [("by role", &["roleid"]), ("u", &["userid"]), ("my `own`", &["userid", "contextid", "roleid"])];
         assert_eq!(
             sql(Dialect::Maria, &indexes),
-            "SELECT 1 FROM c STRAIGHT_JOIN `mdl_role_assignments` r FORCE INDEX (`my ``own```) ON r.userid = c.userid AND r.contextid  = c.contextid"
+            "SELECT 1 FROM c STRAIGHT_JOIN `mdl_role_assignments` r FORCE INDEX (`my ``own```) \
+             ON r.userid = c.userid AND r.contextid  = c.contextid"
         );
     }
 

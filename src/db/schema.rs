@@ -22,7 +22,8 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         token VARCHAR(40), decision VARCHAR(20), decided BIGINT, parts LONG, partsdone BIGINT) OPTIONS",
     "CREATE TABLE enrold_change (
         run BIGINT NOT NULL, seq BIGINT NOT NULL, kind VARCHAR(40) NOT NULL, state SMALLINT NOT NULL DEFAULT 0,
-        cause VARCHAR(40) NOT NULL DEFAULT '', line BIGINT, userid BIGINT, courseid BIGINT, enrolid BIGINT, contextid BIGINT, roleid BIGINT,
+        cause VARCHAR(40) NOT NULL DEFAULT '', line BIGINT,
+        userid BIGINT, courseid BIGINT, enrolid BIGINT, contextid BIGINT, roleid BIGINT,
         component VARCHAR(100), itemid BIGINT, groupid BIGINT, targetid BIGINT,
         status BIGINT, timestart BIGINT, timeend BIGINT, oldstatus BIGINT, oldtimestart BIGINT, oldtimeend BIGINT,
         lastenrol SMALLINT, oldrow LONG, PRIMARY KEY (run, seq)) OPTIONS",
@@ -30,8 +31,8 @@ const MIGRATIONS: [&[&str]; 1] = [&[
         run BIGINT NOT NULL, line BIGINT NOT NULL, code VARCHAR(40) NOT NULL, value LONG, hint LONG,
         file LONG, fileline BIGINT, PRIMARY KEY (run, line)) OPTIONS",
     "CREATE TABLE enrold_task (
-        name VARCHAR(40) NOT NULL PRIMARY KEY, started BIGINT NOT NULL, ended BIGINT NOT NULL, result VARCHAR(20) NOT NULL,
-        run BIGINT, succeeded BIGINT NOT NULL, message LONG) OPTIONS",
+        name VARCHAR(40) NOT NULL PRIMARY KEY, started BIGINT NOT NULL, ended BIGINT NOT NULL,
+        result VARCHAR(20) NOT NULL, run BIGINT, succeeded BIGINT NOT NULL, message LONG) OPTIONS",
     "CREATE TABLE enrold_completion (
         enrolid BIGINT NOT NULL, courseid BIGINT NOT NULL, userid BIGINT NOT NULL, timecompleted BIGINT NOT NULL,
         state VARCHAR(20) NOT NULL, seen BIGINT NOT NULL, changed BIGINT NOT NULL, run BIGINT NOT NULL,
@@ -77,7 +78,8 @@ pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, Db
     let present = match conn.dialect() {
         Dialect::Postgres => "SELECT COUNT(to_regclass(quote_ident(current_schema()) || '.enrold_schema'))",
         Dialect::Maria => {
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'enrold_schema'"
+            "SELECT COUNT(*) FROM information_schema.tables
+              WHERE table_schema = DATABASE() AND table_name = 'enrold_schema'"
         }
         Dialect::Lite => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'enrold_schema'",
     };
@@ -97,7 +99,8 @@ pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
         None => {
             let options = table_options(conn);
             conn.command(&format!(
-                "CREATE TABLE enrold_schema (version BIGINT NOT NULL PRIMARY KEY, prefix VARCHAR(40) NOT NULL, applied BIGINT NOT NULL) {options}"
+                "CREATE TABLE enrold_schema (version BIGINT NOT NULL PRIMARY KEY, prefix VARCHAR(40) NOT NULL, \
+                 applied BIGINT NOT NULL) {options}"
             ))
             .await?;
             0

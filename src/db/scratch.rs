@@ -190,10 +190,18 @@ impl Conn {
     pub async fn prefer_indexes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
             (Dialect::Postgres, true) => {
-                self.command_with_next("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await
+                self.command_with_next(
+                    "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \
+                     SET enable_mergejoin = off",
+                )
+                .await
             }
             (Dialect::Postgres, false) => {
-                self.command_with_next("SET enable_seqscan = on; SET enable_bitmapscan = on; SET enable_hashjoin = on; SET enable_mergejoin = on").await
+                self.command_with_next(
+                    "SET enable_seqscan = on; SET enable_bitmapscan = on; SET enable_hashjoin = on; \
+                     SET enable_mergejoin = on",
+                )
+                .await
             }
             _ => Ok(()),
         }

@@ -7,11 +7,15 @@ use super::conn::Conn;
 use super::dialect::Dialect;
 use super::error::DbError;
 use super::sql::Params;
+use super::statement::statement;
 
 /// `sql_mode`, whole: values that have no room are refused, `||` joins texts, a backslash is a backslash, and nothing
 /// else is changed (`ONLY_FULL_GROUP_BY` knows no window functions, `ANSI_QUOTES` and `EMPTY_STRING_IS_NULL` read texts
 /// otherwise).
-const SQL_MODE: &str = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES";
+const SQL_MODE: &str = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,\
+    NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES";
+
+const POSTGRES: &str = statement(include_str!("session.sql"), "postgres");
 
 /// Makes the session what enrold's SQL expects.
 ///
@@ -27,28 +31,10 @@ pub(super) async fn settle(conn: &mut Conn, lock_timeout: Duration) -> Result<()
 }
 
 /// One message. A role, a database or a pooler may have set any of these (`ALTER ROLE … SET`).
-///
-/// - Time limits other than enrold's own would cut a long run: it reads its file while its transaction stands open.
-/// - `search_path` is narrowed to the schema that it leads to, so that what stands behind it or before `pg_catalog` is
-///   neither found nor run.
-/// - A file gets its last name after the commit: a power cut must not leave the name and take the commit.
-/// - A bulk run sorts and joins more than the default 4 MB hold; temporary tables stay in memory to 64 MB. Their
-/// statistics   only tell small from large: a tenth of the usual sample does.
 async fn settle_postgres(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
-    let millis = lock_timeout.as_millis();
-    let sql = format!(
-        "SET lock_timeout = {millis}; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-         SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off;
-         SET default_transaction_deferrable = off; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on;
-         SET \"DateStyle\" = 'ISO, MDY'; SET \"TimeZone\" = 'UTC'; SET transform_null_equals = off; SET exit_on_error = off;
-         SET work_mem = '64MB'; SET temp_buffers = '64MB'; SET jit = off; SET default_statistics_target = 10;
-         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
-         SELECT set_config(n.name, '0', false) FROM (VALUES ('idle_session_timeout'), ('transaction_timeout')) n (name)
-          WHERE current_setting(n.name, true) <> '0';
-         SELECT set_config('search_path', quote_ident(current_schema()), false) WHERE current_schema() IS NOT NULL;
-         SELECT current_setting('client_encoding'), current_setting('standard_conforming_strings')"
-    );
-    let last = conn.rows(&sql, &Params::new()).await?.pop();
+    let millis = i64::try_from(lock_timeout.as_millis()).unwrap_or(i64::MAX);
+    let params = Params::new().with("lock_timeout", millis);
+    let last = conn.rows(POSTGRES, &params).await?.pop();
     match last.map(|row| (row.text(0), row.text(1))) {
         Some((encoding, strings)) if encoding == "UTF8" && strings == "on" => Ok(()),
         found => {
@@ -71,10 +57,12 @@ async fn settle_maria(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbE
     let seconds = lock_timeout.as_secs().max(1);
     conn.command("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE").await?;
     conn.command(&format!(
-        "SET NAMES utf8mb4 COLLATE utf8mb4_bin, SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION autocommit = 1,
+        "SET NAMES utf8mb4 COLLATE utf8mb4_bin,
+            SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION autocommit = 1,
             SESSION completion_type = 0, SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1,
             SESSION sql_safe_updates = 0, SESSION sql_auto_is_null = 0, SESSION innodb_lock_wait_timeout = {seconds},
-            SESSION wait_timeout = GREATEST(@@wait_timeout, 28800), SESSION net_read_timeout = GREATEST(@@net_read_timeout, 600),
+            SESSION wait_timeout = GREATEST(@@wait_timeout, 28800),
+            SESSION net_read_timeout = GREATEST(@@net_read_timeout, 600),
             SESSION net_write_timeout = GREATEST(@@net_write_timeout, 600)
             /*M!100300 , SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 0,
             SESSION idle_readonly_transaction_timeout = 0, SESSION idle_write_transaction_timeout = 0 */

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::db::{Conn, DbError, Dialect, Params};
+use crate::db::{Conn, DbError, Dialect, Params, statement};
 
 /// What the account may do with a column; on MariaDB and SQLite the list does not tell and all is `true`.
 #[derive(Clone, Copy, Debug)]
@@ -27,17 +27,8 @@ pub(super) struct Standing {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Catalogue(BTreeMap<String, Standing>);
 
-const POSTGRES: &str = "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), has_column_privilege(c.oid, a.attnum, 'SELECT'),
-        has_column_privilege(c.oid, a.attnum, 'INSERT'), has_column_privilege(c.oid, a.attnum, 'UPDATE'), has_table_privilege(c.oid, 'DELETE')
-   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-  WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v')";
-const SEQUENCES: &str =
-    "SELECT CAST(t.relname AS TEXT), CAST(s.relname AS TEXT), has_sequence_privilege(s.oid, 'USAGE')
-   FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_class t ON t.oid = d.refobjid
-   JOIN pg_namespace n ON n.oid = t.relnamespace
-  WHERE d.classid = CAST('pg_class' AS regclass) AND d.refclassid = CAST('pg_class' AS regclass) AND d.deptype = 'a'
-    AND n.nspname = current_schema()";
+const POSTGRES: &str = statement(include_str!("catalogue.sql"), "postgres");
+const SEQUENCES: &str = statement(include_str!("catalogue.sql"), "sequences");
 const MARIA: &str = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR), 1, 1, 1, 1
    FROM information_schema.columns WHERE table_schema = DATABASE()";
 const LITE: &str =

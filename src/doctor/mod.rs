@@ -138,7 +138,8 @@ async fn makes_courses(conn: &mut Conn, settings: &Settings) -> bool {
         return true;
     }
     let asks_moodle = |source: &Source| source.enabled && source.files.is_empty() && !source.gives("courses.table");
-    let sql = "SELECT COUNT(*) FROM {config_plugins} WHERE plugin = 'enrol_database' AND name = 'newcoursetable' AND value <> ''";
+    let sql = "SELECT COUNT(*) FROM {config_plugins}
+         WHERE plugin = 'enrol_database' AND name = 'newcoursetable' AND value <> ''";
     // An account that may not read it is told so anyway.
     settings.sources.get(method::DATABASE).is_some_and(asks_moodle)
         && conn.number(sql, &Params::new()).await.is_ok_and(|tables| tables > 0)

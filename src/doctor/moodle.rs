@@ -194,7 +194,8 @@ async fn twice(conn: &mut Conn, settings: &Settings) -> Result<Vec<Finding>, DbE
         // Keys are compared exactly, whatever the site's collation.
         let key = if conn.dialect() == Dialect::Maria { "BINARY x.idnumber" } else { "x.idnumber" };
         let sql = format!(
-            "SELECT COUNT(*) FROM (SELECT COUNT(*) AS n FROM {table} x WHERE {living} x.idnumber <> '' GROUP BY {key} HAVING COUNT(*) > 1) t"
+            "SELECT COUNT(*) FROM (SELECT COUNT(*) AS n FROM {table} x
+                                   WHERE {living} x.idnumber <> '' GROUP BY {key} HAVING COUNT(*) > 1) t"
         );
         let count = conn.number(&sql, &Params::new()).await?;
         if count > 0 {

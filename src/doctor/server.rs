@@ -135,8 +135,10 @@ pub(super) async fn examine(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
 type Variables = BTreeMap<String, String>;
 
 async fn variables(conn: &mut Conn) -> Result<Variables, DbError> {
-    let wanted = "SHOW SESSION VARIABLES WHERE Variable_name IN ('binlog_format', 'log_bin', 'innodb_autoinc_lock_mode', 'innodb_flush_log_at_trx_commit', 'read_only',
-        'transaction_isolation', 'tx_isolation', 'wsrep_on', 'wsrep_max_ws_rows', 'wsrep_max_ws_size')";
+    let wanted =
+        "SHOW SESSION VARIABLES WHERE Variable_name IN ('binlog_format', 'log_bin', 'innodb_autoinc_lock_mode',
+        'innodb_flush_log_at_trx_commit', 'read_only', 'transaction_isolation', 'tx_isolation', 'wsrep_on',
+        'wsrep_max_ws_rows', 'wsrep_max_ws_size')";
     let mut variables: Variables =
         conn.rows(wanted, &Params::new()).await?.iter().map(|row| (row.text(0), row.text(1))).collect();
     let status = conn.rows("SHOW STATUS LIKE 'wsrep_cluster_size'", &Params::new()).await?;

@@ -81,9 +81,12 @@ const HEADER: &str = "operation,username,course,role,timestart,timeend\n";
 #[test]
 fn native_lines_as_moodle_reads_them_and_safer() {
     let file = "add,student,u1,c1\n  ADD , Student , u2 , c2\r\nadd;teacher;u3;c1\n'add','student','u4','c1'\n\
-        \"add\" , \"ucitel\", u2 , c2\n\"add\",\"student\",\" u5 \",\"c1\",\"20\",'30'\nadd,student,u6\nadd,student,u6,c1,1,2,3\n\n   \n\
-        # comment,student,u6,c1\nmod,student,u6,c1\nadd,,u6,c1\nadd,student,,c1\nadd,student,u6, \nadd,student,u10,c1,20,10\n\
-        add,student,u11,c1,20,0\nadd,student,u14,c1,abc,\nadd\tstudent\tO'Brien\tc 1\nadd;student;\"u,7\";c1\nadd;student;u,8;c1\nnothing";
+        \"add\" , \"ucitel\", u2 , c2\n\"add\",\"student\",\" u5 \",\"c1\",\"20\",'30'\nadd,student,u6\n\
+        add,student,u6,c1,1,2,3\n\n   \n\
+        # comment,student,u6,c1\nmod,student,u6,c1\nadd,,u6,c1\nadd,student,,c1\nadd,student,u6, \n\
+        add,student,u10,c1,20,10\n\
+        add,student,u11,c1,20,0\nadd,student,u14,c1,abc,\nadd\tstudent\tO'Brien\tc 1\nadd;student;\"u,7\";c1\n\
+        add;student;u,8;c1\nnothing";
     let (scan, entries, tally) = outcome(file);
     assert_eq!((scan.kind, scan.delimiter, scan.header_line, scan.lines), (Kind::Native, None, 0, 22));
     assert_eq!(

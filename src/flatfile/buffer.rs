@@ -106,7 +106,7 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
 /// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer
 /// once.
 fn erased_by_file(dialect: Dialect) -> Pick {
-    let named = if dialect == Dialect::Postgres { NAMED_HASHED } else { NAMED_BY_USER };
+    let named = if dialect.joins_by_hash() { NAMED_HASHED } else { NAMED_BY_USER };
     Pick::new(ERASED_BY_FILE).fragment("named", named)
 }
 

@@ -73,8 +73,10 @@ pub struct Enrolled {
 /// Who is enrolled by flat files now, course by course.
 pub async fn enrolled(database: &Database) -> Result<Vec<Enrolled>, DbError> {
     let mut conn = database.connect().await?;
-    let sql = "SELECT c.shortname, c.fullname, COUNT(CASE WHEN x.status = 0 THEN 1 END), COUNT(CASE WHEN x.status = 1 THEN 1 END)
-           FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid AND e.enrol = 'flatfile' JOIN {course} c ON c.id = e.courseid
+    let sql = "SELECT c.shortname, c.fullname,
+                COUNT(CASE WHEN x.status = 0 THEN 1 END), COUNT(CASE WHEN x.status = 1 THEN 1 END)
+           FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid AND e.enrol = 'flatfile'
+           JOIN {course} c ON c.id = e.courseid
           GROUP BY c.shortname, c.fullname ORDER BY c.shortname";
     let rows = conn.rows(sql, &Params::new()).await?;
     conn.close().await;

@@ -76,10 +76,12 @@ const JOURNAL: &str = "seq kind state line userid username courseid course rolei
     itemid groupid targetid status timestart timeend oldstatus oldtimestart oldtimeend lastenrol oldrow";
 
 async fn journal(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Send)) -> Result<(), DbError> {
-    let sql = "SELECT c.seq, c.kind, c.state, c.line, c.userid, u.username, c.courseid, s.shortname, c.roleid, r.shortname, c.enrolid, c.contextid,
-            c.component, c.itemid, c.groupid, c.targetid, c.status, c.timestart, c.timeend, c.oldstatus, c.oldtimestart, c.oldtimeend, c.lastenrol, c.oldrow
-        FROM {enrold_change} c LEFT JOIN {user} u ON u.id = c.userid LEFT JOIN {course} s ON s.id = c.courseid LEFT JOIN {role} r ON r.id = c.roleid
-       WHERE c.run = :run ORDER BY c.seq";
+    let sql =
+        "SELECT c.seq, c.kind, c.state, c.line, c.userid, u.username, c.courseid, s.shortname, c.roleid, r.shortname,
+            c.enrolid, c.contextid, c.component, c.itemid, c.groupid, c.targetid, c.status, c.timestart, c.timeend,
+            c.oldstatus, c.oldtimestart, c.oldtimeend, c.lastenrol, c.oldrow
+        FROM {enrold_change} c LEFT JOIN {user} u ON u.id = c.userid LEFT JOIN {course} s ON s.id = c.courseid
+        LEFT JOIN {role} r ON r.id = c.roleid WHERE c.run = :run ORDER BY c.seq";
     conn.each(sql, &Params::new().with("run", run), |row| {
         let mut change = Map::new();
         for (at, name) in JOURNAL.split_whitespace().enumerate().filter(|(at, _)| !row.is_null(*at)) {

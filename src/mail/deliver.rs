@@ -8,7 +8,7 @@ use lettre::Message;
 
 use crate::clock::{Clock, StopWatch};
 use crate::config::Settings;
-use crate::db::{Conn, Database, DbError, Params};
+use crate::db::{Conn, Database, DbError, Params, statement};
 use crate::lease::Lease;
 use crate::mail::letter::{Draft, House};
 use crate::mail::message::{Envelope, Sender};
@@ -73,7 +73,8 @@ async fn connect(database: &Database, settings: &Settings) -> Result<Conn, DbErr
 }
 
 async fn anything(conn: &mut Conn, now: i64) -> Result<bool, DbError> {
-    let sql = "SELECT COUNT(*) FROM {enrold_outbox} WHERE (state = :queued AND (due <= :now OR expires < :now)) OR state = :sending";
+    let sql = "SELECT COUNT(*) FROM {enrold_outbox}
+         WHERE (state = :queued AND (due <= :now OR expires < :now)) OR state = :sending";
     Ok(conn.number(sql, &states(now)).await? > 0)
 }
 
@@ -86,6 +87,9 @@ fn states(now: i64) -> Params {
         .with("expired", state::EXPIRED)
         .with("skipped", state::SKIPPED)
 }
+
+const REASON: &str = statement(include_str!("deliver.sql"), "reason");
+const NEXT: &str = statement(include_str!("deliver.sql"), "next");
 
 /// A mail whose turn it is.
 struct Next {
@@ -170,15 +174,14 @@ impl Delivery<'_> {
             WHERE state = :queued AND expires < :now";
         self.round.given_up = self.conn.exec(give_up, &params).await?;
         let everybody = matches!(site.config("noemailever"), Some(value) if !matches!(value.trim(), "" | "0"));
-        let reason = "CASE WHEN u.deleted <> 0 THEN 'deleted' WHEN u.suspended <> 0 THEN 'suspended' WHEN u.auth = 'nologin' THEN 'nologin'
-            WHEN u.emailstop <> 0 THEN 'emailstop' WHEN m.address = '' OR m.address LIKE '%.invalid' THEN 'no-address' ELSE 'noemailever' END";
         let condition = if everybody {
             "u.id = m.userid AND m.state = :queued"
         } else {
-            "u.id = m.userid AND m.state = :queued AND (u.deleted <> 0 OR u.suspended <> 0 OR u.auth = 'nologin' OR u.emailstop <> 0
-                OR m.address = '' OR m.address LIKE '%.invalid')"
+            "u.id = m.userid AND m.state = :queued
+             AND (u.deleted <> 0 OR u.suspended <> 0 OR u.auth = 'nologin' OR u.emailstop <> 0
+                  OR m.address = '' OR m.address LIKE '%.invalid')"
         };
-        let set = [("state", ":skipped"), ("message", reason)];
+        let set = [("state", ":skipped"), ("message", REASON)];
         let skip = self.conn.dialect().update_joined("{enrold_outbox}", "m", &set, "{user} u", condition);
         self.round.skipped = self.conn.exec(&skip, &params).await?;
         Ok(())
@@ -187,11 +190,8 @@ impl Delivery<'_> {
     /// The next mails that are due, with what tells each from every other.
     async fn next(&mut self, rows: i64) -> Result<Vec<Next>, DbError> {
         let params = states(self.clock.now()).with("rows", rows);
-        let sql = "SELECT m.id, m.dedupe, m.queued, m.kind, m.userid, m.courseid, m.timeend, m.name, m.address, m.lang, m.run, m.enrolid, l.data
-            FROM {enrold_outbox} m LEFT JOIN {enrold_letter} l ON l.run = m.run AND l.enrolid = m.enrolid AND l.kind = m.kind
-           WHERE m.state = :queued AND m.due <= :now ORDER BY m.due, m.id LIMIT :rows";
         let mut chunk = Vec::new();
-        for row in self.conn.rows(sql, &params).await? {
+        for row in self.conn.rows(NEXT, &params).await? {
             let mut draft = Draft {
                 kind: row.text(3),
                 userid: row.int(4),
@@ -213,7 +213,8 @@ impl Delivery<'_> {
 
     async fn entries(&mut self, run: i64, enrolid: i64) -> Result<Vec<(String, String, i64)>, DbError> {
         let params = Params::new().with("run", run).with("enrolid", enrolid).with("kind", EXPIRY_ENTRY);
-        let sql = "SELECT name, address, timeend FROM {enrold_outbox} WHERE run = :run AND enrolid = :enrolid AND kind = :kind ORDER BY id";
+        let sql = "SELECT name, address, timeend FROM {enrold_outbox}
+             WHERE run = :run AND enrolid = :enrolid AND kind = :kind ORDER BY id";
         Ok(self.conn.rows(sql, &params).await?.iter().map(|row| (row.text(0), row.text(1), row.int(2))).collect())
     }
 
@@ -258,8 +259,9 @@ impl Delivery<'_> {
     /// Claims a mail in a transaction that also proves that nobody else sends; false if somebody does.
     async fn claim(&mut self, id: i64, message_id: &str) -> Result<bool, DbError> {
         let params = states(self.clock.now()).with("id", id).with("messageid", message_id);
-        let sql = "UPDATE {enrold_outbox} SET state = :sending, attempts = attempts + 1, messageid = COALESCE(messageid, :messageid)
-            WHERE id = :id AND state = :queued";
+        let sql = "UPDATE {enrold_outbox}
+               SET state = :sending, attempts = attempts + 1, messageid = COALESCE(messageid, :messageid)
+             WHERE id = :id AND state = :queued";
         self.conn.begin().await?;
         let claiming = async {
             let claimed = self.conn.exec(sql, &params).await? == 1 && self.lease.renew(&mut self.conn).await?;

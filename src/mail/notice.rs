@@ -8,7 +8,7 @@ use crate::change::work::Work;
 use crate::clock::midnight;
 use crate::config::Settings;
 use crate::db::table::int;
-use crate::db::{DbError, Params, Table};
+use crate::db::{DbError, Params, Table, statement};
 use crate::mail::outbox::{keep_letters, queue, state};
 use crate::mail::people;
 use crate::moodle::site::{id_list, zone};
@@ -114,36 +114,25 @@ async fn mark(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     work.conn.exec("UPDATE {enrold_notice} SET queued = :now WHERE method = :method", params).await.map(|_| ())
 }
 
-/// `early`: the participant is told as well, and it is the first day on which he can be.
-const EXPIRING: &str = "INSERT INTO [expiring]
-    SELECT ROW_NUMBER() OVER (ORDER BY e.id, u.lastname, u.firstname, u.id), e.id, e.courseid, u.id, x.timeend,
-           CASE WHEN e.notifyall = 1 AND x.timeend - e.expirythreshold + 86400 >= :now THEN 1 ELSE 0 END
-      FROM {enrol} e JOIN {user_enrolments} x ON x.enrolid = e.id JOIN {user} u ON u.id = x.userid
-     WHERE e.enrol = :method AND :among AND e.status = 0 AND e.expirynotify > 0 AND x.status = 0
-       AND x.timeend > :now AND x.timeend < :now + e.expirythreshold AND u.deleted = 0 AND u.suspended = 0";
+const EXPIRING: &str = statement(include_str!("notice.sql"), "expiring");
 
 const INSTANCES: &str = "INSERT INTO [letter]
     SELECT DISTINCT t.enrolid, t.courseid, k.id, 1 FROM [expiring] t
       JOIN {context} k ON k.instanceid = t.courseid AND k.contextlevel = 50";
 
-/// Without an enroller in the course the main administrator stands for it (spec enrol-core 15).
+const LETTERS: &str = statement(include_str!("notice.sql"), "letters");
+
 async fn letters(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
-    let letter = "SELECT l.enrolid, k.fullname AS course, k.shortname, e.expirythreshold AS threshold, :sender AS sender, :name AS contact,
-            p.email AS contactaddress, p.maildisplay, (SELECT MIN(f.fullname) FROM {course} f WHERE f.category = 0) AS site
-       FROM [letter] l JOIN {enrol} e ON e.id = l.enrolid JOIN {course} k ON k.id = l.courseid
-       LEFT JOIN [person] c ON c.courseid = l.courseid LEFT JOIN {user} p ON p.id = COALESCE(c.userid, :actor)";
     let facts = ["course", "shortname", "threshold", "sender", "contact", "contactaddress", "maildisplay", "site"];
     let params = params.clone().fragment("name", people::full_name(work, "p"));
     // Nobody answers a digest to himself.
     for (kind, sender) in [(EXPIRY_USER, 1), (EXPIRY_TEACHER, 3)] {
-        keep_letters(work, letter, &facts, params.clone().with("kind", kind).with("sender", sender)).await?;
+        keep_letters(work, LETTERS, &facts, params.clone().with("kind", kind).with("sender", sender)).await?;
     }
     Ok(())
 }
 
-const TO_USERS: &str = "SELECT :enrolid_text || '/' || :userid_text || '/' || :timeend_text AS what, t.userid, t.courseid, t.enrolid, t.timeend,
-        :name AS name, u.email AS address, u.lang, t.place
-   FROM [expiring] t JOIN {user} u ON u.id = t.userid WHERE t.early = 1";
+const TO_USERS: &str = statement(include_str!("notice.sql"), "users");
 
 const ENTRIES: &str =
     "SELECT :day || '/' || :enrolid_text || '/' || :userid_text AS what, t.userid, t.courseid, t.enrolid, t.timeend,

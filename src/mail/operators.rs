@@ -63,8 +63,8 @@ pub async fn queue(conn: &mut Conn, settings: &Settings, to: &[String], word: &W
         "{enrold_outbox}",
         "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, \
          attempts, due, sent",
-        "SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + q.place, :run, :kind, q.what, :state, 0, 0, :letter, 0, '',
-                q.address, :lang, :now, :expires, 0, :now, 0
+        "SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + q.place, :run, :kind, q.what, :state,
+                0, 0, :letter, 0, '', q.address, :lang, :now, :expires, 0, :now, 0
            FROM (:addressed) q WHERE NOT EXISTS (SELECT 1 FROM {enrold_outbox} d WHERE d.dedupe = q.what)",
     );
     conn.exec(&insert, &params.fragment("addressed", addressed.join(" UNION ALL "))).await

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::config::Settings;
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, statement};
 use crate::mail::people;
 
 /// The kind of a welcome mail.
@@ -130,34 +130,22 @@ async fn welcome_all(
         Person::Contact => people::contacts(work).await?,
         Person::Enroller(capability) => people::enrollers(work, capability).await?,
     }
-    let letter = "SELECT l.enrolid, k.fullname AS course, k.shortname, :text AS text, l.sender, s.fullname AS completed,
-            :name AS contact, p.email AS contactaddress, p.maildisplay,
-            (SELECT MIN(f.fullname) FROM {course} f WHERE f.category = 0) AS site
-       FROM [letter] l JOIN {enrol} e ON e.id = l.enrolid JOIN {course} k ON k.id = l.courseid LEFT JOIN {course} s ON s.id = :source
-       LEFT JOIN [person] c ON c.courseid = l.courseid LEFT JOIN {user} p ON p.id = c.userid";
     let facts =
         ["course", "shortname", "text", "sender", "completed", "contact", "contactaddress", "maildisplay", "site"];
-    keep_letters(work, letter, &facts, params.clone().fragment("name", people::full_name(work, "p"))).await?;
-    let select = "SELECT :run_text || '/' || :enrolid_text || '/' || :userid_text AS what, u.id AS userid, l.courseid, l.enrolid, 0 AS timeend,
-            :name AS name, u.email AS address, u.lang, c.seq AS place
-       FROM {enrold_change} c JOIN [letter] l ON l.enrolid = c.enrolid JOIN {user} u ON u.id = c.userid
-       JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
-      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :enrolled AND c.state = 0 AND x.status = 0
-        AND u.deleted = 0";
+    keep_letters(work, LETTERS, &facts, params.clone().fragment("name", people::full_name(work, "p"))).await?;
     let dialect = work.conn.dialect();
     let params = params
         .fragment("name", people::full_name(work, "u"))
         .fragment("run_text", dialect.to_text("c.run"))
         .fragment("enrolid_text", dialect.to_text("c.enrolid"))
         .fragment("userid_text", dialect.to_text("c.userid"));
-    queue(work, settings, state::QUEUED, select, params).await
+    queue(work, settings, state::QUEUED, NEWCOMERS, params).await
 }
 
-const WELCOMED: &str = "INSERT INTO [letter]
-    SELECT DISTINCT e.id, e.courseid, k.id, :sender FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid
-      JOIN {context} k ON k.instanceid = e.courseid AND k.contextlevel = 50
-     WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :enrolled AND c.state = 0
-       AND e.enrol = :method AND :sender > 0";
+const WELCOMED: &str = statement(include_str!("outbox.sql"), "welcomed");
+const LETTERS: &str = statement(include_str!("outbox.sql"), "letters");
+const NEWCOMERS: &str = statement(include_str!("outbox.sql"), "newcomers");
+const ADDED: &str = statement(include_str!("outbox.sql"), "queued");
 
 /// Keeps what all mails of one instance share: `letter` gives its enrolid and the columns `facts`. A letter that this
 /// run has kept already stays as it is.
@@ -196,11 +184,7 @@ pub(super) async fn queue(
         "{enrold_outbox}",
         "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, \
          attempts, due, sent",
-        "SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + ROW_NUMBER() OVER (ORDER BY q.place, q.userid), :run, :kind,
-                :kind || '/' || q.what, :state, q.userid, q.courseid, q.enrolid, q.timeend, q.name, q.address, q.lang,
-                :now, :expires, 0, :now, 0
-           FROM (:select) q
-          WHERE NOT EXISTS (SELECT 1 FROM {enrold_outbox} d WHERE d.dedupe = :kind || '/' || q.what)",
+        ADDED,
     );
     let params =
         params.with("state", state).with("expires", work.now + settings.smtp.kept()).fragment("select", select);

@@ -1,7 +1,7 @@
 //! Events of the standard log store in Moodle's form, written from the journal (spec enrol-core 13).
 //! It must not know runs beyond their rows in the journal; the actor and the clock are given.
 
-use crate::db::{Conn, DbError, Dialect, Literal, Params};
+use crate::db::{Conn, DbError, Dialect, Literal, Params, statement};
 use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
 use crate::moodle::tables::{self, Kind};
@@ -76,7 +76,8 @@ pub static ENROLMENT_CREATED: Event = Event {
     objectid: "COALESCE(x.id, (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq
         AND d.kind = :gone_by AND d.enrolid = c.enrolid AND d.userid = c.userid), 0)",
     other: r#"'{"enrol":"' || e.enrol || '"}'"#,
-    joins: "JOIN {enrol} e ON e.id = c.enrolid LEFT JOIN {user_enrolments} x ON x.enrolid :by_enrolment = c.enrolid AND x.userid = c.userid",
+    joins: "JOIN {enrol} e ON e.id = c.enrolid
+        LEFT JOIN {user_enrolments} x ON x.enrolid :by_enrolment = c.enrolid AND x.userid = c.userid",
     related: "c.userid",
 };
 
@@ -104,7 +105,8 @@ pub static ENROLMENT_DELETED: Event = Event {
     edulevel: 0,
     objectid: "c.targetid",
     other: r#"'{"userenrolment":' || :gone_row || ',"courseid":"' || :courseid || '","enrol":"' || :gone_method
-        || '","lastenrol":' || CASE WHEN c.lastenrol = 1 THEN 'true' ELSE 'false' END || '},"enrol":"' || :gone_method || '"}'"#,
+        || '","lastenrol":' || CASE WHEN c.lastenrol = 1 THEN 'true' ELSE 'false' END
+        || '},"enrol":"' || :gone_method || '"}'"#,
     joins: "LEFT JOIN {enrol} e ON e.id = c.enrolid :old_row",
     related: "c.userid",
 };
@@ -118,7 +120,8 @@ pub static ROLE_ASSIGNED: Event = Event {
     crud: "c",
     edulevel: 0,
     objectid: "c.roleid",
-    other: r#"'{"id":' || :assignment || ',"component":"' || c.component || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
+    other: r#"'{"id":' || :assignment || ',"component":"' || c.component
+        || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
     joins: "",
     related: "c.userid",
 };
@@ -174,7 +177,8 @@ pub static GROUP_MEMBER_ADDED: Event = Event {
     crud: "c",
     edulevel: 0,
     objectid: "c.groupid",
-    other: r#"'{"component":"' || c.component || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
+    other: r#"'{"component":"' || c.component
+        || '","itemid":' || CASE WHEN c.component = '' THEN '0' ELSE '"' || :itemid || '"' END || '}'"#,
     joins: "",
     related: "c.userid",
 };
@@ -285,9 +289,10 @@ fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
     let is_int = |name: &String| {
         known.and_then(|table| table.column(name)).is_some_and(|column| matches!(column.kind, Kind::Int(_)))
     };
-    if dialect == Dialect::Postgres && site.columns.of("user_enrolments").iter().all(is_int) {
-        let row = r#"replace(replace(replace(c.oldrow, ',"', '","'), '":', '":"'), '}', '"')"#;
-        return (String::new(), row.to_owned());
+    if let Some(row) = dialect.numbers_as_texts("c.oldrow")
+        && site.columns.of("user_enrolments").iter().all(is_int)
+    {
+        return (String::new(), row);
     }
     let of_row = ["modifierid", "timecreated", "timemodified"];
     let (join, of_row) = dialect.json_texts("c.oldrow", "o", &of_row);
@@ -299,6 +304,9 @@ fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
         names.iter().zip(values).map(|(name, value)| format!("'\"{name}\":\"' || {value} || '\"'")).collect();
     (join, format!("'{{' || {}", members.join(" || ',' || ")))
 }
+
+const ASSIGNMENT: &str = statement(include_str!("events.sql"), "assignment");
+const WRITTEN: &str = statement(include_str!("events.sql"), "written");
 
 /// Writes the events of a chunk's changes, in the journal's order.
 ///
@@ -324,12 +332,7 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
         .fragment("gone_method", "COALESCE(e.enrol, SUBSTR(c.component, 7))")
         .fragment("overridden", old("overridden"))
         .fragment("finalgrade", old("finalgrade"));
-    // A twin that Moodle assigned at the same moment must not double the event.
-    let assignment = text(
-        "COALESCE((SELECT MIN({#r.id}) FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :by_assignment = c.contextid
-            AND r.roleid :by_assignment = c.roleid AND {~r.component} = c.component AND {#r.itemid} = c.itemid), (SELECT MIN(d.targetid) FROM {enrold_change} d WHERE d.run = c.run AND d.seq > c.seq AND d.kind = :gone_by
-            AND d.userid = c.userid AND d.contextid = c.contextid AND d.roleid = c.roleid AND d.itemid = c.itemid), 0)",
-    );
+    let assignment = text(ASSIGNMENT);
     let params =
         chunk.lookups.fragments(params).fragment("other", conn.fitting("logstore_standard_log", "other", "t.other"));
     // Moodle tells of deleted grades only where completion is on for the site (spec enrol-core 10).
@@ -343,15 +346,7 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
     if branches.is_empty() {
         return Ok(());
     }
-    let sql = format!(
-        "INSERT INTO {{logstore_standard_log}} (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,
-                contextinstanceid, userid, courseid, relateduserid, anonymous, other, timecreated, origin)
-         SELECT t.eventname, 'core', t.action, t.target, t.objecttable, t.objectid, t.crud, t.edulevel, t.contextid, t.contextlevel,
-                t.contextinstanceid, :actor, t.courseid, t.relateduserid, 0, :other, :now, 'cli'
-           FROM ({}) t ORDER BY t.seq",
-        branches.join(" UNION ALL ")
-    );
-    conn.exec(&sql, &params).await.map(|_| ())
+    conn.exec(WRITTEN, &params.fragment("told", branches.join(" UNION ALL "))).await.map(|_| ())
 }
 
 fn branch(told: &Told, dialect: Dialect, assignment: &str) -> String {
@@ -362,8 +357,9 @@ fn branch(told: &Told, dialect: Dialect, assignment: &str) -> String {
     // It holds backslashes.
     let name = dialect.text(event.name);
     let sql = format!(
-        "SELECT c.seq, {name} AS eventname, {} AS action, {} AS target, {} AS objecttable, {} AS objectid, {} AS crud, {} AS edulevel,
-                k.id AS contextid, k.contextlevel, k.instanceid AS contextinstanceid, c.courseid, {} AS relateduserid, {other} AS other
+        "SELECT c.seq, {name} AS eventname, {} AS action, {} AS target, {} AS objecttable, {} AS objectid, {} AS crud,
+                {} AS edulevel, k.id AS contextid, k.contextlevel, k.instanceid AS contextinstanceid, c.courseid,
+                {} AS relateduserid, {other} AS other
            FROM {{enrold_change}} c JOIN {{context}} k ON k.id = c.contextid {}
           WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0 AND c.kind IN ({})",
         Literal::word(event.action),

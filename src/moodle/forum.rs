@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::table::int;
-use crate::db::{Bulk, Conn, DbError, Field, Params, Table};
+use crate::db::{Bulk, Conn, DbError, Field, Params, Table, statement};
 use crate::moodle::events::Chunk;
 use crate::moodle::site::Site;
 
@@ -25,6 +25,10 @@ pub struct Kinds {
     pub subscribed: &'static str,
 }
 
+const FORUMS: &str = statement(include_str!("forum.sql"), "forums");
+const PLANNED: &str = statement(include_str!("forum.sql"), "planned");
+const LOGGED: &str = statement(include_str!("forum.sql"), "logged");
+
 /// Fills `subscribe` with the (forum, role) pairs of the run's courses whose role may be subscribed; false if none.
 ///
 /// # Errors
@@ -35,16 +39,7 @@ pub async fn prepare(conn: &mut Conn, site: &Site, kinds: Kinds, run: i64) -> Re
         return Ok(false);
     }
     let params = Params::new().with("run", run).with("initial", INITIAL_SUBSCRIPTION).with("assigned", kinds.assigned);
-    let forums = conn
-        .rows(
-            "SELECT f.id, f.course, k.path FROM {forum} f JOIN {modules} m ON m.name = 'forum'
-               JOIN {course_modules} s ON s.module = m.id AND s.instance = f.id AND s.course = f.course
-               JOIN {context} k ON k.contextlevel = 70 AND k.instanceid = s.id
-              WHERE f.forcesubscribe = :initial AND f.course IN
-                    (SELECT c.courseid FROM {enrold_change} c WHERE c.run = :run AND c.kind = :assigned AND c.state = 0)",
-            &params,
-        )
-        .await?;
+    let forums = conn.rows(FORUMS, &params).await?;
     if forums.is_empty() {
         return Ok(false);
     }
@@ -85,19 +80,7 @@ pub async fn subscribe(conn: &mut Conn, site: &Site, kinds: Kinds, chunk: &Chunk
         )
         .await?;
     let params = params.with("last", last);
-    let planned = conn
-        .exec(
-            "INSERT INTO {enrold_change} (run, seq, kind, line, userid, courseid, contextid, targetid)
-             SELECT :run, :last + ROW_NUMBER() OVER (ORDER BY t.line, t.userid, t.forum), :subscribed, t.line, t.userid, t.courseid, t.contextid, t.forum
-               FROM (SELECT MIN(c.line) AS line, c.userid, c.courseid, c.contextid, s.forum FROM {enrold_change} c
-                       JOIN [subscribe] s ON s.courseid = c.courseid AND s.roleid = c.roleid
-                      WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :assigned AND c.state = 0
-                        AND EXISTS (SELECT 1 FROM {role_assignments} r :by_user WHERE r.userid = c.userid AND r.contextid :whole = c.contextid AND r.roleid :whole = c.roleid)
-                        AND NOT EXISTS (SELECT 1 FROM {forum_subscriptions} f WHERE f.userid = c.userid AND f.forum = s.forum)
-                      GROUP BY c.userid, c.courseid, c.contextid, s.forum) t",
-            &params,
-        )
-        .await?;
+    let planned = conn.exec(PLANNED, &params).await?;
     if planned == 0 {
         return Ok(());
     }
@@ -113,19 +96,7 @@ pub async fn subscribe(conn: &mut Conn, site: &Site, kinds: Kinds, chunk: &Chunk
 async fn log(conn: &mut Conn, params: Params) -> Result<(), DbError> {
     let forum = conn.dialect().to_text("c.targetid");
     let params = params.fragment("forum", forum).with("event", r"\mod_forum\event\subscription_created");
-    conn.exec(
-        r#"INSERT INTO {logstore_standard_log} (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,
-                contextinstanceid, userid, courseid, relateduserid, anonymous, other, timecreated, origin)
-           SELECT :event, 'mod_forum', 'created', 'subscription', 'forum_subscriptions', f.id, 'c', 2, k.id, 70, s.id, :actor, c.courseid, c.userid, 0,
-                  '{"forumid":"' || :forum || '"}', :now, 'cli'
-             FROM {enrold_change} c JOIN {forum_subscriptions} f ON f.userid = c.userid AND f.forum = c.targetid
-             JOIN {modules} m ON m.name = 'forum' JOIN {course_modules} s ON s.module = m.id AND s.instance = c.targetid AND s.course = c.courseid
-             JOIN {context} k ON k.contextlevel = 70 AND k.instanceid = s.id
-            WHERE c.run = :run AND c.seq > :last ORDER BY c.seq"#,
-        &params,
-    )
-    .await
-    .map(|_| ())
+    conn.exec(LOGGED, &params).await.map(|_| ())
 }
 
 /// Who may be subscribed: `mod/forum:allowforcesubscribe` per role and context.

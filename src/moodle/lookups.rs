@@ -19,7 +19,7 @@ impl Lookups {
     /// What holds without a question: MariaDB and SQLite always prefer a unique key, and enrolments have one. For
     /// assignments the fragments of every template say it.
     pub fn sure(dialect: Dialect) -> Self {
-        Self { enrolments: dialect != Dialect::Postgres, assignments: false }
+        Self { enrolments: dialect.prefers_unique_keys(), assignments: false }
     }
 
     /// What holds for a run of so many changes; asks PostgreSQL how it would go about it, after
@@ -28,14 +28,15 @@ impl Lookups {
     /// # Errors
     /// The engine's.
     pub async fn of(conn: &mut Conn, run: i64, changes: i64) -> Result<Self, DbError> {
-        if conn.dialect() != Dialect::Postgres || changes < MANY {
+        if conn.dialect().prefers_unique_keys() || changes < MANY {
             return Ok(Self::sure(conn.dialect()));
         }
         let enrolments = "SELECT x.id FROM {enrold_change} c
             LEFT JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid WHERE c.run = :run";
-        let assignments = "SELECT (SELECT MIN({#r.id}) FROM {role_assignments} r WHERE r.userid = c.userid
-            AND r.contextid = c.contextid AND r.roleid = c.roleid AND {~r.component} = c.component AND {#r.itemid} = c.itemid)
-            FROM {enrold_change} c WHERE c.run = :run";
+        let assignments = "SELECT (SELECT MIN({#r.id}) FROM {role_assignments} r
+                     WHERE r.userid = c.userid AND r.contextid = c.contextid AND r.roleid = c.roleid
+                       AND {~r.component} = c.component AND {#r.itemid} = c.itemid)
+              FROM {enrold_change} c WHERE c.run = :run";
         Ok(Self {
             enrolments: uses(conn, run, enrolments, &["enrolid", "userid"]).await?,
             assignments: uses(conn, run, assignments, &["userid", "contextid", "roleid"]).await?,

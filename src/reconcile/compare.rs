@@ -3,7 +3,7 @@
 
 use crate::change::work::Work;
 use crate::db::table::int;
-use crate::db::{Conn, DbError, Dialect, Params, Table};
+use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::moodle::site::RemovalAction;
 use crate::reconcile::{Follow, Owner, Pass, comparing};
 
@@ -47,10 +47,9 @@ const DIFFERENCE: &str = "d.userid, d.courseid, d.enrolid, d.contextid, x.id AS 
     CASE WHEN x.id IS NULL THEN d.timeend ELSE :newend END AS timeend,
     x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend";
 
-/// PostgreSQL joins wish and enrolments once, from both sides, and keeps what differs; the others have no such join
-/// that is fast, and compare without writing first.
+/// Where wish and enrolments are joined once, from both sides, what differs is kept.
 pub(super) fn prepare(conn: &mut Conn) {
-    if conn.dialect() == Dialect::Postgres {
+    if conn.dialect().compares_from_both_sides() {
         conn.declare(&DIFFER);
     }
 }
@@ -62,9 +61,9 @@ pub(super) async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, instances: i64
     let there = work.conn.number(&there, &pass.params(work)).await?;
     let Some(params) = wished(work, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };
     comparing(work, pass, true).await?;
-    let standing = match work.conn.dialect() {
-        Dialect::Postgres => write_down(work, &params, there).await?,
-        _ => count(work, &params, there).await?,
+    let standing = match work.conn.dialect().compares_from_both_sides() {
+        true => write_down(work, &params, there).await?,
+        false => count(work, &params, there).await?,
     };
     comparing(work, pass, false).await?;
     Ok(standing)
@@ -78,23 +77,15 @@ async fn count(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Stand
     Ok(Standing { there, wrong, differ: true, surplus: there - wished })
 }
 
+const WRITTEN: &str = statement(include_str!("compare.sql"), "written");
+
 /// Fills `differ` and `doomed`.
 async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
+    let params = &params.clone().fragment("difference", DIFFERENCE).fragment("columns", COLUMNS);
     for table in ["differ", "doomed"] {
         work.conn.exec(&format!("DELETE FROM [{table}]"), params).await?;
     }
-    let sql = format!(
-        "WITH t AS MATERIALIZED (
-            SELECT {DIFFERENCE}, s.enrolid AS of_enrolid, x.userid AS who, s.courseid AS place, s.contextid AS home
-              FROM (:set) d FULL JOIN ([scope] s JOIN {{user_enrolments}} x ON x.enrolid = s.enrolid AND x.userid :among_users)
-                   ON x.enrolid = d.enrolid AND x.userid = d.userid
-             WHERE (d.userid IS NULL AND :ends) OR :wrong),
-         surplus AS (INSERT INTO [doomed]
-            SELECT t.targetid, 0, t.who, t.place, t.home, t.of_enrolid, 0, :component, :free, NULL FROM t WHERE t.userid IS NULL RETURNING 1),
-         wrong AS (INSERT INTO [differ] SELECT {COLUMNS} FROM t WHERE t.userid IS NOT NULL RETURNING targetid)
-         SELECT COUNT(*), COUNT(w.targetid), (SELECT COUNT(*) FROM surplus) FROM wrong w"
-    );
-    let row = work.conn.row(&sql, params).await?;
+    let row = work.conn.row(WRITTEN, params).await?;
     let (wrong, differ, surplus) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
     Ok(Standing { there, wrong, differ: differ > 0, surplus })
 }
@@ -103,16 +94,17 @@ async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<
 /// of one that differs; `None` if the rule has none.
 pub(super) fn differing(work: &Work<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
     let params = wished(work, pass)?;
-    let differing = match (work.conn.dialect(), standing.differ) {
-        (Dialect::Postgres, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM [differ])"),
-        (Dialect::Postgres, true) => format!(
+    let differing = match (work.conn.dialect().compares_from_both_sides(), standing.differ) {
+        (true, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM [differ])"),
+        (true, true) => format!(
             "(SELECT {}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
                 FROM [differ] t LEFT JOIN {{user_enrolments}} x ON x.id = t.targetid)",
             COLUMNS.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ")
         ),
-        _ => format!(
+        (false, _) => format!(
             "(SELECT {DIFFERENCE}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
-                FROM (:set) d LEFT JOIN {{user_enrolments}} x ON x.enrolid = d.enrolid AND x.userid = d.userid WHERE :wrong)"
+                FROM (:set) d
+                LEFT JOIN {{user_enrolments}} x ON x.enrolid = d.enrolid AND x.userid = d.userid WHERE :wrong)"
         ),
     };
     Some(params.fragment("differing", differing))
@@ -120,7 +112,7 @@ pub(super) fn differing(work: &Work<'_>, pass: &Pass<'_>, standing: &Standing) -
 
 /// Sees to it that `doomed` holds the enrolments that nobody wishes and that end; gives their number.
 pub(super) async fn doom(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> Result<i64, DbError> {
-    if work.conn.dialect() == Dialect::Postgres {
+    if work.conn.dialect().compares_from_both_sides() {
         return Ok(standing.surplus);
     }
     let Some(params) = wished(work, pass).filter(|_| pass.policy.surplus != RemovalAction::Keep) else { return Ok(0) };

@@ -4,7 +4,7 @@
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::change::{end, enrol, kinds};
-use crate::db::DbError;
+use crate::db::{DbError, statement};
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
 use crate::reconcile::compare::{self, Standing};
@@ -16,10 +16,14 @@ pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), Db
     let params = pass.params(work).fragment("set", set);
     work.conn.exec("DELETE FROM [wish]", &params).await?;
     comparing(work, pass, true).await?;
-    work.conn.exec("INSERT INTO [wish] SELECT enrolid, userid, courseid, contextid, want, status, timestart, timeend FROM (:set) t", &params).await?;
+    let fill = "INSERT INTO [wish]
+        SELECT enrolid, userid, courseid, contextid, want, status, timestart, timeend FROM (:set) t";
+    work.conn.exec(fill, &params).await?;
     comparing(work, pass, false).await?;
     work.conn.analyse("wish").await
 }
+
+const PLANNED: &str = statement(include_str!("enrolments.sql"), "planned");
 
 /// Adds the wished enrolments that are missing and changes those that differ, as far as the policy lets it.
 pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
@@ -33,12 +37,10 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standin
         .journal_ranked(
             pass.wave,
             &[kinds::ENROL, kinds::UPDATE, kinds::SUSPEND_AS_WISHED],
-            "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend, oldrow",
+            "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, \
+             oldtimestart, oldtimeend, oldrow",
             "planned.courseid, planned.userid, planned.enrolid",
-            "SELECT CASE WHEN t.targetid IS NULL THEN :rank_add WHEN t.oldstatus = 0 AND t.status = 1 THEN :rank_suspend ELSE :rank_update END AS rank_of,
-                    0 AS line, t.userid, t.courseid, t.enrolid, t.contextid, t.targetid, t.status, t.timestart, t.timeend,
-                    t.oldstatus, t.oldtimestart, t.oldtimeend, t.oldrow
-               FROM :differing t",
+            PLANNED,
             params,
         )
         .await?;

@@ -34,7 +34,8 @@ pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbE
         .conn
         .exec(
             "INSERT INTO [new_group]
-             SELECT ROW_NUMBER() OVER (ORDER BY t.courseid, t.name, t.idnumber), t.enrolid, t.courseid, t.contextid, t.name, t.idnumber, t.description
+             SELECT ROW_NUMBER() OVER (ORDER BY t.courseid, t.name, t.idnumber),
+                    t.enrolid, t.courseid, t.contextid, t.name, t.idnumber, t.description
                FROM (:set) t",
             &params,
         )
@@ -73,7 +74,8 @@ async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), D
         .await? as i64;
     know_more(work).await?;
     // The n-th change of this place is the n-th group.
-    let made = "(SELECT t.n, MIN(g.id) AS id FROM [new_group] t JOIN [known_group] g ON g.courseid = t.courseid AND :same GROUP BY t.n) m";
+    let made = "(SELECT t.n, MIN(g.id) AS id
+           FROM [new_group] t JOIN [known_group] g ON g.courseid = t.courseid AND :same GROUP BY t.n) m";
     let name = work.conn.dialect().update_joined(
         "{enrold_change}",
         "c",

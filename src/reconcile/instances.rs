@@ -36,7 +36,8 @@ async fn also_new_ones(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
     let sql = work.conn.dialect().insert_absent(
         "[only_instance]",
         "",
-        "SELECT e.id FROM [wished_course] w JOIN {enrol} e ON e.courseid = w.courseid WHERE e.enrol = :method AND :own_instance",
+        "SELECT e.id FROM [wished_course] w JOIN {enrol} e ON e.courseid = w.courseid
+          WHERE e.enrol = :method AND :own_instance",
     );
     work.conn.exec(&sql, params).await?;
     Ok(())
@@ -53,7 +54,8 @@ pub(super) async fn delete(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), D
     }
     let groups = format!(
         "SELECT m.id, 0 AS line, s.courseid, s.contextid FROM {{groups_members}} m
-           JOIN (SELECT s.enrolid, s.courseid, s.contextid {gone}) s ON s.enrolid = m.itemid WHERE m.component = :component"
+           JOIN (SELECT s.enrolid, s.courseid, s.contextid {gone}) s ON s.enrolid = m.itemid
+          WHERE m.component = :component"
     );
     let roles = format!(
         "SELECT r.id, 0 AS line, s.courseid, s.contextid FROM (SELECT s.enrolid, s.courseid, s.contextid {gone}) s

@@ -4,17 +4,12 @@
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::change::{Rank, end, kind, kinds};
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, statement};
 use crate::reconcile::{Owner, Pass, comparing, owner};
 
-/// The memberships that the rule's instances own, of people who are still enrolled there (spec cohort 1.6). No index
-/// leads from an instance to them: the groups of each course are read once, however many instances it has.
-pub(super) const OWNED: &str = "SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
-    FROM (SELECT DISTINCT courseid FROM [scope]) k
-    :then {groups} g ON g.courseid = k.courseid
-    :then {groups_members} m ON m.groupid = g.id AND m.component = :component
-    :then [scope] s ON s.enrolid = m.itemid AND s.courseid = g.courseid
-    :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = m.userid";
+/// The memberships that the rule's instances own.
+pub(super) const OWNED: &str = statement(include_str!("members.sql"), "owned");
+const CONVERSATIONS: &str = statement(include_str!("members.sql"), "conversations");
 
 /// Makes the memberships of the section `group members` true.
 pub(super) async fn join_and_leave(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
@@ -66,7 +61,8 @@ async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Re
         work.conn
             .exec(
                 "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-                    (SELECT 1 FROM {groups_members} m WHERE m.groupid = c.groupid AND m.userid = c.userid AND m.component = c.component
+                    (SELECT 1 FROM {groups_members} m
+                      WHERE m.groupid = c.groupid AND m.userid = c.userid AND m.component = c.component
                         AND m.itemid = c.itemid AND m.timeadded = :now)",
                 &params,
             )
@@ -115,11 +111,7 @@ async fn join_conversations(work: &mut Work<'_>, pass: &Pass<'_>, params: &Param
             place,
             "line, userid, courseid, contextid, groupid, targetid",
             "planned.groupid, planned.userid",
-            "SELECT 0 AS line, c.userid, c.courseid, c.contextid, c.groupid, v.id AS targetid
-               FROM {enrold_change} c
-               JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups' AND v.itemid = c.groupid AND v.contextid = c.contextid
-              WHERE :gone AND c.kind = :joined AND NOT EXISTS
-                    (SELECT 1 FROM {message_conversation_members} m WHERE m.conversationid = v.id AND m.userid = c.userid)",
+            CONVERSATIONS,
             params.clone().with("joined", &kinds::GROUP_MEMBER_ADD),
         )
         .await?;

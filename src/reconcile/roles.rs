@@ -5,7 +5,7 @@ use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::change::{enrol, kinds};
 use crate::db::table::int;
-use crate::db::{Conn, DbError, Dialect, Params, Table};
+use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::reconcile::{Owner, Pass, comparing, owner};
 
 const LACKING: Table =
@@ -13,7 +13,8 @@ const LACKING: Table =
 
 /// The roles of the rule's instances in their courses.
 const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM [scope] s
-    :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
+    :then {role_assignments} r :by_item
+       ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
 
 /// The role `r` is the wished one `p`, for a join with `{role_assignments} r :by_user`.
 const SAME: &str = "r.userid = p.userid AND r.contextid :whole = p.contextid AND r.roleid :whole = p.roleid
@@ -28,9 +29,13 @@ const SAME_OF_INSTANCE: &str = "r.component = :component AND r.itemid = p.enroli
 const MISSING: &str = "SELECT DISTINCT p.enrolid, p.userid, p.courseid, p.contextid, p.roleid
     FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same WHERE r.id IS NULL AND p.want = 2";
 
-/// Where PostgreSQL keeps the roles that are missing: it joins wish and roles once, from both sides.
+const COUNTED: &str = statement(include_str!("roles.sql"), "counted");
+const WRITTEN: &str = statement(include_str!("roles.sql"), "written");
+const DOUBLES: &str = statement(include_str!("roles.sql"), "doubles");
+
+/// Where wish and roles are joined once, from both sides, the missing ones are kept.
 pub(super) fn prepare(conn: &mut Conn) {
-    if conn.dialect() == Dialect::Postgres {
+    if conn.dialect().compares_from_both_sides() {
         conn.declare(&LACKING);
     }
 }
@@ -40,9 +45,9 @@ pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Resul
     let Some(set) = pass.section("roles") else { return Ok(()) };
     let (component, item) = owner(pass.policy.roles, "p");
     let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
-    let (by_key, same) = match (work.conn.dialect(), pass.policy.roles) {
-        (Dialect::Postgres, _) | (_, Owner::Nobody) => (":by_user", SAME),
-        (_, Owner::Instance) => (":by_item", SAME_OF_INSTANCE),
+    let (by_key, same) = match (work.conn.dialect().finds_roles_by_item(), pass.policy.roles) {
+        (false, _) | (_, Owner::Nobody) => (":by_user", SAME),
+        (true, Owner::Instance) => (":by_item", SAME_OF_INSTANCE),
     };
     let params = params.fragment("by_key", by_key).fragment("same", same);
     comparing(work, pass, true).await?;
@@ -75,7 +80,7 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
     if pass.policy.roles == Owner::Nobody {
         return Ok(Standing { missing: 1, written: false, surplus: true });
     }
-    let writes = work.conn.dialect() == Dialect::Postgres && pass.section("owned roles").is_none();
+    let writes = work.conn.dialect().compares_from_both_sides() && pass.section("owned roles").is_none();
     let own = match writes {
         true => {
             work.conn
@@ -90,15 +95,7 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
     if writes {
         return write_down(work, params).await;
     }
-    let row = work
-        .conn
-        .row(
-            "SELECT COUNT(CASE WHEN t.there = 0 AND t.want = 2 THEN 1 END), COUNT(CASE WHEN t.there > 0 THEN 1 END), MAX(t.there)
-               FROM (SELECT MAX(p.want) AS want, COUNT(r.id) AS there FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same
-                      GROUP BY p.enrolid, p.userid, p.roleid) t",
-            params,
-        )
-        .await?;
+    let row = work.conn.row(COUNTED, params).await?;
     let (missing, wished, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
     Ok(Standing { missing, written: false, surplus: most > 1 || own > wished })
 }
@@ -106,16 +103,7 @@ async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Resul
 /// Fills `lacking`, and looks whether a role is too much or there twice.
 async fn write_down(work: &mut Work<'_>, params: &Params) -> Result<Standing, DbError> {
     work.conn.exec("DELETE FROM [lacking]", params).await?;
-    let sql = "WITH t AS MATERIALIZED (
-            SELECT p.enrolid, p.userid, p.roleid, MAX(p.want) AS want, COUNT(o.id) AS there
-              FROM (:set) p FULL JOIN (SELECT o.* FROM (:own) o WHERE o.userid :among_users) o
-                   ON o.enrolid = p.enrolid AND o.userid = p.userid AND o.roleid = p.roleid AND o.contextid = p.contextid
-             GROUP BY p.enrolid, p.userid, p.roleid HAVING COUNT(o.id) <> 1 OR p.userid IS NULL),
-         missing AS (INSERT INTO [lacking]
-            SELECT t.enrolid, t.userid, s.courseid, s.contextid, t.roleid FROM t JOIN [scope] s ON s.enrolid = t.enrolid
-             WHERE t.there = 0 AND t.want = 2 RETURNING 1)
-         SELECT (SELECT COUNT(*) FROM missing), (SELECT COUNT(*) FROM t WHERE t.there > 0)";
-    let row = work.conn.row(sql, &params.clone().fragment("own", OWNED)).await?;
+    let row = work.conn.row(WRITTEN, &params.clone().fragment("own", OWNED)).await?;
     let (missing, wrong) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
     Ok(Standing { missing, written: true, surplus: wrong > 0 })
 }
@@ -178,11 +166,6 @@ async fn prune(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     if pass.policy.roles == Owner::Nobody {
         return Ok(());
     }
-    let doubles = Pick::new(
-        "SELECT t.id, 0 AS line, t.courseid, t.contextid FROM
-            (SELECT r.id, s.courseid, r.contextid, ROW_NUMBER() OVER (PARTITION BY r.itemid, r.userid, r.contextid, r.roleid ORDER BY r.id) AS place
-               FROM [scope] s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid WHERE r.userid :among_users) t
-          WHERE t.place > 1",
-    );
+    let doubles = Pick::new(DOUBLES);
     work.take(Place { wave: pass.wave, rank: kinds::PRUNE }, doubles.params(pass.params(work))).await
 }

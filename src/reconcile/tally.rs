@@ -58,7 +58,8 @@ pub async fn of_cause(work: &mut Work<'_>, cause: &str) -> Result<RuleReport, Db
 
 async fn count(work: &mut Work<'_>, which: &str, params: &Params, report: &mut RuleReport) -> Result<(), DbError> {
     let sql = format!(
-        "SELECT c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again, COUNT(*) FROM {{enrold_change}} c
+        "SELECT c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again, COUNT(*)
+           FROM {{enrold_change}} c
           WHERE c.run = :run AND {which} AND c.state = 0
           GROUP BY c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END"
     );

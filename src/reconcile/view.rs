@@ -61,7 +61,8 @@ pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Resul
     bulk.finish(conn).await?;
     conn.exec("DELETE FROM [only_instance]", &params).await?;
     conn.exec(
-        "INSERT INTO [only_instance] SELECT e.id FROM {enrol} e JOIN [only_course] o ON o.courseid = e.courseid WHERE e.enrol = :method",
+        "INSERT INTO [only_instance]
+         SELECT e.id FROM {enrol} e JOIN [only_course] o ON o.courseid = e.courseid WHERE e.enrol = :method",
         &params,
     )
     .await?;
@@ -91,8 +92,8 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
     let touched = conn
         .exec(
             "INSERT INTO [touched] SELECT DISTINCT c.userid, c.courseid FROM {enrold_change} c
-              WHERE c.run = :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL AND c.kind NOT IN (:of_buffer)
-                AND c.cause <> :itself",
+              WHERE c.run = :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL
+                AND c.kind NOT IN (:of_buffer) AND c.cause <> :itself",
             &params,
         )
         .await?;

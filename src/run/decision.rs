@@ -13,7 +13,8 @@ pub async fn record(conn: &mut Conn, run: i64, decision: Decision, at: i64) -> R
     let params = Params::new().with("run", run).with("decision", decision.as_str()).with("at", at);
     let recorded = conn
         .exec(
-            "UPDATE {enrold_run} SET decision = :decision, decided = :at, message = '' WHERE id = :run AND state = 'held' AND decision IS NULL",
+            "UPDATE {enrold_run} SET decision = :decision, decided = :at, message = ''
+              WHERE id = :run AND state = 'held' AND decision IS NULL",
             &params,
         )
         .await?;
@@ -53,7 +54,8 @@ pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, 
         .with("size", claim.size)
         .with("mtime", claim.mtime);
     let sql = format!(
-        "SELECT {COLUMNS} FROM {{enrold_run}} WHERE device = :device AND inode = :inode AND size = :size AND mtime = :mtime
+        "SELECT {COLUMNS} FROM {{enrold_run}}
+          WHERE device = :device AND inode = :inode AND size = :size AND mtime = :mtime
             AND (kind = 'import' OR (kind LIKE 'sync %' AND token IS NOT NULL)) ORDER BY id DESC LIMIT 1"
     );
     let past = conn.row(&sql, &params).await?.as_ref().map(past);
@@ -66,7 +68,8 @@ pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, 
 /// The engine's.
 pub async fn child(conn: &mut Conn, parent: i64) -> Result<Option<Past>, DbError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {{enrold_run}} WHERE parent = :parent AND state IN ('done', 'done-with-errors') ORDER BY id DESC LIMIT 1"
+        "SELECT {COLUMNS} FROM {{enrold_run}}
+          WHERE parent = :parent AND state IN ('done', 'done-with-errors') ORDER BY id DESC LIMIT 1"
     );
     Ok(conn.row(&sql, &Params::new().with("parent", parent)).await?.as_ref().map(past))
 }
@@ -127,7 +130,8 @@ pub async fn supersede(conn: &mut Conn, source: &str, below: i64, run: i64) -> R
         .with("at", crate::clock::real())
         .with("message", format!("superseded by run {run}"));
     conn.exec(
-        "UPDATE {enrold_run} SET state = 'rejected', decided = :at, message = :message WHERE state = 'held' AND kind = :kind AND id < :below",
+        "UPDATE {enrold_run} SET state = 'rejected', decided = :at, message = :message
+          WHERE state = 'held' AND kind = :kind AND id < :below",
         &params,
     )
     .await
@@ -138,7 +142,8 @@ pub async fn supersede(conn: &mut Conn, source: &str, below: i64, run: i64) -> R
 /// # Errors
 /// The engine's.
 pub async fn decided_before(conn: &mut Conn, moment: i64) -> Result<Vec<i64>, DbError> {
-    let sql = "SELECT id FROM {enrold_run} WHERE state IN ('approved', 'rejected', 'interrupted') AND COALESCE(decided, ended) < :moment";
+    let sql = "SELECT id FROM {enrold_run}
+        WHERE state IN ('approved', 'rejected', 'interrupted') AND COALESCE(decided, ended) < :moment";
     let rows = conn.rows(sql, &Params::new().with("moment", moment)).await?;
     Ok(rows.iter().map(|row| row.int(0)).collect())
 }

@@ -224,9 +224,10 @@ impl Effects<'_> {
         let kinds = self
             .conn
             .rows(
-                "SELECT t.kind, t.state, COUNT(*), MIN(t.seq), MAX(t.seq) FROM
-                    (SELECT c.kind, c.state, c.seq FROM {enrold_change} c WHERE c.run = :run AND c.seq > :done AND c.seq < :effects
-                      ORDER BY c.seq LIMIT :rows) t GROUP BY t.kind, t.state",
+                "SELECT t.kind, t.state, COUNT(*), MIN(t.seq), MAX(t.seq)
+                   FROM (SELECT c.kind, c.state, c.seq FROM {enrold_change} c
+                          WHERE c.run = :run AND c.seq > :done AND c.seq < :effects ORDER BY c.seq LIMIT :rows) t
+                  GROUP BY t.kind, t.state",
                 &params.with("effects", forum::FIRST_SEQ),
             )
             .await?;
@@ -292,7 +293,8 @@ impl Effects<'_> {
         let params =
             Params::new().with("run", run).fragment("name", name).with("kinds", kind::names(makes_dirty(Dirty::User)));
         let select = "SELECT ROW_NUMBER() OVER (ORDER BY t.userid) AS n, :name AS name
-             FROM (SELECT DISTINCT c.userid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds)) t";
+             FROM (SELECT DISTINCT c.userid FROM {enrold_change} c
+                    WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds)) t";
         let users = self.conn.fill_for_session(&DIRTY, select, &params).await? as i64;
         if users > self.rows {
             self.conn.index_joined(&DIRTY, "n").await?;
@@ -325,7 +327,8 @@ impl Effects<'_> {
             .exec(
                 "INSERT INTO {cache_flags} (flagtype, name, timemodified, value, expiry)
                  SELECT 'accesslib/dirtycontexts', d.name, :clock, '1', :expiry FROM (:gone) d
-                  WHERE NOT EXISTS (SELECT 1 FROM {cache_flags} f WHERE {~f.flagtype} = 'accesslib/dirtycontexts' AND :same)",
+                  WHERE NOT EXISTS
+                        (SELECT 1 FROM {cache_flags} f WHERE {~f.flagtype} = 'accesslib/dirtycontexts' AND :same)",
                 &params,
             )
             .await

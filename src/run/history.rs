@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::db::{Conn, DbError, Params, Row};
+use crate::db::{Conn, DbError, Params, Row, statement};
 use crate::outcome::{Claim, Past, Report, SetReport, State};
 use crate::run::decision;
 
 pub(super) const COLUMNS: &str = "id, kind, source, state, clock, started, COALESCE(ended, 0), COALESCE(parent, 0), \
-    COALESCE(sha256, ''), COALESCE(counts, 'null'), COALESCE(message, ''), COALESCE(decision, ''), COALESCE(device, \
-    0), COALESCE(inode, 0), COALESCE(size, 0), COALESCE(mtime, 0), COALESCE(token, '')";
+    COALESCE(sha256, ''), COALESCE(counts, 'null'), COALESCE(message, ''), COALESCE(decision, ''), \
+    COALESCE(device, 0), COALESCE(inode, 0), COALESCE(size, 0), COALESCE(mtime, 0), COALESCE(token, '')";
 
 pub(super) fn past(row: &Row) -> Past {
     Past {
@@ -35,6 +35,9 @@ pub(super) fn past(row: &Row) -> Past {
         },
     }
 }
+
+const OPENED: &str = statement(include_str!("history.sql"), "opened");
+const FORGOTTEN: &str = statement(include_str!("history.sql"), "forgotten");
 
 /// Opens the row of a new run and gives its number; under the run lease only.
 ///
@@ -69,13 +72,7 @@ pub async fn open(
         &params,
     )
     .await?;
-    conn.exec(
-        "INSERT INTO {enrold_run} (id, kind, source, state, clock, started, parent, version, sha256, device, inode, size, mtime, token, effects, effectseq)
-         SELECT COALESCE(MAX(t.id), 0) + 1, :kind, :source, 'running', :clock, :started, NULLIF(:parent, 0), :version, NULLIF(:sha256, ''),
-                :device, :inode, :size, :mtime, NULLIF(:token, ''), 0, 0 FROM {enrold_run} t",
-        &params,
-    )
-    .await?;
+    conn.exec(OPENED, &params).await?;
     conn.number("SELECT MAX(id) FROM {enrold_run}", &Params::new()).await
 }
 
@@ -111,8 +108,10 @@ pub async fn close(
 /// The numbers of a report, as JSON.
 pub(super) fn counts(report: &Report) -> String {
     let counts = serde_json::json!({
-        "lines": report.lines, "errors": report.errors, "codes": report.codes, "unkept": report.unkept, "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
-        "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as, "set": report.set.as_ref().map(SetReport::kept), "same_bytes_as": report.same_bytes_as,
+        "lines": report.lines, "errors": report.errors, "codes": report.codes, "unkept": report.unkept,
+        "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
+        "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as,
+        "set": report.set.as_ref().map(SetReport::kept), "same_bytes_as": report.same_bytes_as,
         "dropped": report.dropped,
     });
     counts.to_string()
@@ -143,7 +142,8 @@ pub async fn same_bytes(conn: &mut Conn, sha256: &str, before: i64) -> Result<Op
     let params = Params::new().with("sha256", sha256).with("before", before);
     let run = conn
         .number(
-            "SELECT COALESCE(MAX(id), 0) FROM {enrold_run} WHERE sha256 = :sha256 AND id < :before AND state IN ('done', 'done-with-errors')",
+            "SELECT COALESCE(MAX(id), 0) FROM {enrold_run}
+              WHERE sha256 = :sha256 AND id < :before AND state IN ('done', 'done-with-errors')",
             &params,
         )
         .await?;
@@ -216,12 +216,7 @@ pub async fn forget_quiet(conn: &mut Conn, before: i64) -> Result<u64, DbError> 
         "{enrold_run}",
         "x",
         "(SELECT q.kind, MAX(q.id) AS newest FROM {enrold_run} q GROUP BY q.kind) n",
-        r#"x.kind = n.kind AND x.id < n.newest AND x.clock < :before AND x.effects = 0 AND x.parent IS NULL
-            AND :quiet AND x.counts NOT LIKE '%"set":{%' AND x.counts LIKE '%"breaches":[]%'
-            AND NOT EXISTS (SELECT 1 FROM {enrold_change} c WHERE c.run = x.id)
-            AND NOT EXISTS (SELECT 1 FROM {enrold_error} f WHERE f.run = x.id)
-            AND NOT EXISTS (SELECT 1 FROM {enrold_outbox} m WHERE m.run = x.id)
-            AND NOT EXISTS (SELECT 1 FROM {enrold_task} t WHERE t.run = x.id)"#,
+        FORGOTTEN,
     );
     conn.exec(&sql, &Params::new().with("before", before).fragment("quiet", QUIET)).await
 }

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::change::problems;
-use crate::db::{Conn, Params};
+use crate::db::{Conn, Params, statement};
 use crate::disk::{RegularFile, blocking, digest_of, is_changed, own};
 use crate::outcome::{Roster, RunError, RunResult};
 use crate::problem::Problem;
 use crate::run::SyncOrder;
 use crate::sets::SetOrder;
 use crate::source::SetProblem;
+
+const PLAN: &str = statement(include_str!("hold.sql"), "plan");
 
 /// What a held run was asked to do, to do it again when it is approved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -159,13 +161,9 @@ impl Shelf {
             })?;
         }
         let params = Params::new().with("run", run);
-        let plan = "SELECT c.seq, c.kind, COALESCE(c.line, 0), COALESCE(c.userid, 0), COALESCE(c.courseid, 0), COALESCE(c.enrolid, 0), COALESCE(c.roleid, 0),
-                COALESCE(u.username, ''), COALESCE(s.shortname, ''), COALESCE(r.shortname, '')
-            FROM {enrold_change} c LEFT JOIN {user} u ON u.id = c.userid LEFT JOIN {course} s ON s.id = c.courseid LEFT JOIN {role} r ON r.id = c.roleid
-           WHERE c.run = :run ORDER BY c.seq";
         self.spool(
             conn,
-            plan,
+            PLAN,
             &params,
             &self.plan(),
             &["seq", "kind", "line", "userid", "courseid", "enrolid", "roleid", "username", "course", "role"],

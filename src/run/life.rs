@@ -267,7 +267,8 @@ impl Engine {
         let twins = order.twins(self.rules, site);
         let patience = if order.sync_order().is_some_and(|order| order.defers) { Duration::ZERO } else { self.wait };
         let waiting = StopWatch::start();
-        let sql = "SELECT classname, COALESCE(timestarted, 0) FROM {task_scheduled} WHERE disabled = 0 AND component LIKE 'enrol%'";
+        let sql = "SELECT classname, COALESCE(timestarted, 0) FROM {task_scheduled}
+             WHERE disabled = 0 AND component LIKE 'enrol%'";
         loop {
             // Before Moodle 3.11 there is no `timestarted`; then nothing can be said.
             let Ok(enabled) = conn.rows(sql, &Params::new()).await else {

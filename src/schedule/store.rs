@@ -57,7 +57,8 @@ pub async fn begin(conn: &mut Conn, name: &str, at: i64) -> Result<(), DbError> 
         "VALUES (:name, :at, 0, :result, 0)",
     );
     conn.exec(&insert, &params).await?;
-    let update = "UPDATE {enrold_task} SET started = :at, ended = 0, result = :result, run = NULL, message = NULL WHERE name = :name";
+    let update = "UPDATE {enrold_task} SET started = :at, ended = 0, result = :result, run = NULL, message = NULL
+         WHERE name = :name";
     conn.exec(update, &params).await.map(|_| ())
 }
 
@@ -80,7 +81,9 @@ pub async fn end(
         .fragment("run", run.map_or_else(|| "NULL".to_owned(), |run| run.to_string()))
         .fragment("succeeded", if SUCCEEDED.contains(&result) { "started" } else { "succeeded" })
         .with("message", message);
-    let update = "UPDATE {enrold_task} SET ended = :at, result = :result, run = :run, succeeded = :succeeded, message = :message WHERE name = :name";
+    let update = "UPDATE {enrold_task}
+           SET ended = :at, result = :result, run = :run, succeeded = :succeeded, message = :message
+         WHERE name = :name";
     conn.exec(update, &params).await.map(|_| ())
 }
 

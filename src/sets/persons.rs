@@ -4,7 +4,7 @@
 use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
 use crate::db::table::{int, text};
-use crate::db::{DbError, Dialect, Table, statement};
+use crate::db::{DbError, Table, statement};
 use crate::moodle::site::id_list;
 use crate::sets::Terms;
 use crate::staging::resolve::resolved;
@@ -87,7 +87,7 @@ async fn rows(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), D
 async fn persons(work: &mut Work<'_>, terms: &Terms, each_once: bool) -> Result<(), DbError> {
     let params = work.params();
     // Who is back is looked up by an index, which a view has not.
-    if work.conn.dialect() == Dialect::Postgres && !terms.waits() {
+    if work.conn.dialect().has_temporary_views() && !terms.waits() {
         let twice = "SELECT COUNT(*) FROM
             (SELECT 1 FROM [set_row] r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
         if each_once || work.conn.number(twice, &params).await? == 0 {

@@ -227,7 +227,8 @@ mod tests {
 
         #[test]
         fn any_order_and_any_size_of_pieces_give_the_same_rows(
-            (rows, shuffled) in prop::collection::vec(row(), 0..60).prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+            (rows, shuffled) in prop::collection::vec(row(), 0..60)
+                .prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
             piece in 1usize..3000,
         ) {
             let (one, counts) = sorted(&rows, usize::MAX);

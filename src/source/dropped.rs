@@ -64,7 +64,10 @@ pub enum TakeError {
     #[error("source {source_name}: {why}")]
     Form { source_name: String, why: String },
     /// The first of them.
-    #[error("more than {MOST_PROBLEMS} rows cannot be used, the set is not applied; correct the export (first: {})", .0.problem.text(crate::config::Locale::En))]
+    #[error(
+        "more than {MOST_PROBLEMS} rows cannot be used, the set is not applied; correct the export (first: {})",
+        .0.problem.text(crate::config::Locale::En)
+    )]
     TooManyProblems(Box<SetProblem>),
 }
 

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use enrold::clock;
-use enrold::db::{Bulk, Conn, DbError, Dialect, Field, Params, Remote, RemoteError, RemoteRows, RemoteTimeouts};
-use enrold::run::State;
+use enrold::db::table::{int, long_text};
+use enrold::db::{Bulk, Conn, DbError, Dialect, Field, Params, Remote, RemoteError, RemoteRows, RemoteTimeouts, Table};
+use enrold::outcome::State;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
@@ -319,15 +320,17 @@ async fn through(way: Way, conn: &mut Conn, texts: &[String]) -> Result<Vec<Stri
     }
 }
 
+const HELD: Table = Table::new("held", &[int("id"), long_text("t")]);
+
 async fn temporary(conn: &mut Conn, texts: &[String]) -> Result<Vec<String>, DbError> {
     conn.begin().await?;
-    conn.temporary("held", "id BIGINT NOT NULL, t TEXT NOT NULL");
+    conn.declare(&HELD);
     let selects = each(texts, |at| format!("SELECT {at}, :t{at}"), " UNION ALL ");
-    conn.exec(&format!("INSERT INTO held (id, t) {selects}"), &numbered(texts)).await?;
-    let first = column(conn, "SELECT t FROM held ORDER BY id", &Params::new()).await?;
+    conn.exec(&format!("INSERT INTO [held] {selects}"), &numbered(texts)).await?;
+    let first = column(conn, "SELECT t FROM [held] ORDER BY id", &Params::new()).await?;
     load(conn, "held", texts, 1).await?;
     let doubled =
-        "SELECT COUNT(*) FROM (SELECT id FROM held GROUP BY id HAVING COUNT(DISTINCT t) = 1 AND COUNT(*) = 2) h";
+        "SELECT COUNT(*) FROM (SELECT id FROM [held] GROUP BY id HAVING COUNT(DISTINCT t) = 1 AND COUNT(*) = 2) h";
     assert_eq!(conn.number(doubled, &Params::new()).await?, texts.len() as i64);
     Ok(first)
 }

@@ -4,7 +4,7 @@
 use crate::change::courses::LINES;
 use crate::change::work::Work;
 use crate::db::table::{int, text};
-use crate::db::{Conn, DbError, Params, Table};
+use crate::db::{Conn, DbError, Params, Table, statement};
 
 const COURSE_ROW: Table = Table::new(
     "course_row",
@@ -62,34 +62,10 @@ pub(super) async fn rows(work: &mut Work<'_>, by_idnumber: bool, fallback: i64) 
     tell(work).await
 }
 
-/// What the site says to each row by itself, in Moodle's order.
-const JUDGED: &str = "SELECT n.line, n.fullname, n.shortname, n.idnumber, n.category AS ckey,
-        CASE WHEN n.category = '' THEN :fallback ELSE COALESCE(k.category, 0) END AS category,
-        CASE WHEN EXISTS (SELECT 1 FROM {course} c WHERE :same) THEN 'exists'
-             WHEN EXISTS (SELECT 1 FROM {course} c WHERE :alike_name) THEN 'course-shortname-taken'
-             WHEN n.idnumber <> '' AND EXISTS (SELECT 1 FROM {course} c WHERE :alike_number) THEN 'course-idnumber-taken'
-             WHEN :unstorable_name OR :unstorable_full OR :unstorable_number THEN 'value-charset'
-             WHEN k.found > 1 THEN 'category-ambiguous' WHEN x.id IS NULL THEN 'category-unknown' ELSE '' END AS verdict
-   FROM [new_course] n LEFT JOIN [stage_category] k ON k.ckey = n.category
-   LEFT JOIN {context} x ON x.contextlevel = 40 AND x.path IS NOT NULL
-        AND x.instanceid = CASE WHEN n.category = '' THEN :fallback ELSE k.category END";
-
-/// Of several good rows with one short name the last one counts; one that says the same is no problem.
-const NAMED: &str =
-    "SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, t.chosen,
-        CASE WHEN t.verdict <> '' OR t.line = t.chosen THEN t.verdict WHEN t.alike = 1 THEN 'same' ELSE 'course-twice' END AS verdict
-   FROM (SELECT a.*, FIRST_VALUE(a.line) OVER (:by_name ORDER BY a.line DESC) AS chosen,
-                CASE WHEN a.fullname = FIRST_VALUE(a.fullname) OVER (:by_name ORDER BY a.line DESC)
-                      AND a.shortname = FIRST_VALUE(a.shortname) OVER (:by_name ORDER BY a.line DESC)
-                      AND a.idnumber = FIRST_VALUE(a.idnumber) OVER (:by_name ORDER BY a.line DESC)
-                      AND a.ckey = FIRST_VALUE(a.ckey) OVER (:by_name ORDER BY a.line DESC) THEN 1 ELSE 0 END AS alike
-           FROM (:judged) a) t";
-
-/// And of those with one idnumber.
-const ROWS: &str = "INSERT INTO [course_row]
-    SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, CASE WHEN t.verdict = '' THEN t.first_line ELSE t.chosen END,
-           CASE WHEN t.verdict = '' AND t.idnumber <> '' AND t.line <> t.first_line THEN 'course-twice' ELSE t.verdict END
-      FROM (SELECT b.*, FIRST_VALUE(b.line) OVER (:by_number ORDER BY b.line DESC) AS first_line FROM (:named) b) t";
+const JUDGED: &str = statement(include_str!("choose.sql"), "judged");
+const NAMED: &str = statement(include_str!("choose.sql"), "named");
+const ROWS: &str = statement(include_str!("choose.sql"), "rows");
+const REFUSED: &str = statement(include_str!("choose.sql"), "refused");
 
 /// The conditions that a name in the row `alias` has a character for which the site's column has no room.
 fn unstorable(conn: &Conn, params: Params, alias: &str) -> Params {
@@ -111,7 +87,8 @@ async fn categories(work: &mut Work<'_>, by_idnumber: bool) -> Result<(), DbErro
     };
     conn.exec(
         "INSERT INTO [stage_category]
-         SELECT k.ckey, MIN(c.id), COUNT(c.id) FROM (SELECT DISTINCT n.category AS ckey FROM [new_course] n WHERE n.category <> '') k
+         SELECT k.ckey, MIN(c.id), COUNT(c.id)
+           FROM (SELECT DISTINCT n.category AS ckey FROM [new_course] n WHERE n.category <> '') k
            LEFT JOIN {course_categories} c ON :same GROUP BY k.ckey",
         &Params::new().fragment("same", same),
     )
@@ -127,16 +104,7 @@ async fn tell(work: &mut Work<'_>) -> Result<u64, DbError> {
         .fragment("chosen", dialect.to_text("r.chosen"))
         .fragment("existing", "(SELECT MIN(c.shortname) FROM {course} c WHERE :alike)")
         .fragment("alike", alike);
-    work.tell_problems(
-            "SELECT :lines + r.line AS line, r.verdict AS code, r.shortname AS value,
-                    CASE r.verdict WHEN 'value-charset' THEN CASE WHEN :unstorable_name THEN 'course.shortname' WHEN :unstorable_full THEN 'course.fullname'
-                                                                    ELSE 'course.idnumber' END
-                                   WHEN 'course-shortname-taken' THEN :existing WHEN 'course-idnumber-taken' THEN r.idnumber
-                                   WHEN 'course-twice' THEN :chosen ELSE r.ckey END AS hint
-               FROM [course_row] r WHERE r.verdict NOT IN ('', 'exists', 'same')",
-            params,
-        )
-        .await
+    work.tell_problems(REFUSED, params).await
 }
 
 /// Makes `made_course`, the courses to come with the contexts of their categories, and gives how many they are.
@@ -149,7 +117,8 @@ pub(super) async fn made(work: &mut Work<'_>) -> Result<u64, DbError> {
     let made = conn
         .exec(
             "INSERT INTO [made_course]
-             SELECT ROW_NUMBER() OVER (ORDER BY r.line), r.line, r.fullname, r.shortname, r.idnumber, r.category, k.path, k.depth, 0, 0
+             SELECT ROW_NUMBER() OVER (ORDER BY r.line), r.line, r.fullname, r.shortname, r.idnumber, r.category,
+                    k.path, k.depth, 0, 0
                FROM [course_row] r JOIN {context} k ON k.contextlevel = 40 AND k.instanceid = r.category
               WHERE r.verdict = ''",
             &Params::new(),

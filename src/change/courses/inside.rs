@@ -22,7 +22,8 @@ pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Te
     let of_format = match template {
         Some(template) => {
             let lent = "INSERT INTO [course_option] SELECT o.name, MAX(o.value) FROM {course_format_options} o
-                  JOIN {course} c ON c.id = o.courseid AND c.format = o.format WHERE o.courseid = :template AND o.sectionid = 0 GROUP BY o.name";
+                   JOIN {course} c ON c.id = o.courseid AND c.format = o.format
+                  WHERE o.courseid = :template AND o.sectionid = 0 GROUP BY o.name";
             work.conn.exec(lent, &params.clone().with("template", template.id)).await?;
             "1 = 1"
         }
@@ -76,7 +77,8 @@ pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&T
             place,
             "line, courseid, contextid, itemid",
             "planned.courseid, planned.itemid",
-            "SELECT t.line, t.courseid, t.contextid, s.section AS itemid FROM [made_course] t CROSS JOIN [course_number] s",
+            "SELECT t.line, t.courseid, t.contextid, s.section AS itemid
+               FROM [made_course] t CROSS JOIN [course_number] s",
             work.params(),
         )
         .await?;
@@ -119,9 +121,11 @@ async fn method(work: &mut Work<'_>, place: Place, first: FirstMethod) -> Result
     let applied = work
         .conn
         .exec(
-            "INSERT INTO {enrol} (enrol, courseid, sortorder, enrolstartdate, enrolenddate, timecreated, timemodified, :names)
+            "INSERT INTO {enrol} (enrol, courseid, sortorder, enrolstartdate, enrolenddate, timecreated, timemodified,
+                                  :names)
              SELECT :method, c.courseid, :place, 0, 0, :now, :now, :values FROM {enrold_change} c
-              WHERE :here AND NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method) ORDER BY c.seq",
+              WHERE :here AND NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method)
+              ORDER BY c.seq",
             &params,
         )
         .await? as i64;

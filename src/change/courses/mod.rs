@@ -102,8 +102,10 @@ impl Template {
         // Sections inside activities count at the end (Moodle 4.5) and are not copied.
         let own = if work.site.columns.has("course_sections", "component") { "AND s.component IS NULL" } else { "" };
         let params = work.params().with("template", shortname).fragment("same", same).fragment("own", own);
-        let sql = "SELECT c.id, (SELECT COALESCE(MAX(s.section), 0) FROM {course_sections} s WHERE s.course = c.id :own)
-            FROM {course} c JOIN (SELECT :template AS shortname) n ON :same WHERE c.category <> 0 ORDER BY c.id LIMIT 1";
+        let sql =
+            "SELECT c.id, (SELECT COALESCE(MAX(s.section), 0) FROM {course_sections} s WHERE s.course = c.id :own)
+              FROM {course} c JOIN (SELECT :template AS shortname) n ON :same
+             WHERE c.category <> 0 ORDER BY c.id LIMIT 1";
         let row = work.conn.row(sql, &params).await?;
         if row.is_none() {
             work.notes.push(Note::TemplateGone(shortname.to_owned()));

@@ -4,11 +4,14 @@
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::db::table::int;
-use crate::db::{DbError, Table};
+use crate::db::{DbError, Table, statement};
 
 const COURSE_ORDER: Table =
     Table::new("course_order", &[int("courseid"), int("contextid"), int("before_run"), int("place"), int("is_new")])
         .primary("courseid");
+
+const ORDER: &str = statement(include_str!("place.sql"), "order");
+const COUNTED: &str = statement(include_str!("place.sql"), "counted");
 
 /// Numbers the courses of the categories that have new ones.
 ///
@@ -18,19 +21,7 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
     let conn = &mut *work.conn;
     conn.declare(&COURSE_ORDER);
     let params = work.params();
-    work.conn
-        .exec(
-            "INSERT INTO [course_order]
-             SELECT c.id, x.id, c.sortorder, k.sortorder + ROW_NUMBER() OVER
-                        (PARTITION BY c.category ORDER BY CASE WHEN t.n IS NULL THEN 1 ELSE 0 END, t.n DESC, c.sortorder, c.id),
-                    CASE WHEN t.n IS NULL THEN 0 ELSE 1 END
-               FROM (SELECT DISTINCT m.category FROM [made_course] m) d
-               JOIN {course_categories} k ON k.id = d.category JOIN {course} c ON c.category = k.id
-               JOIN {context} x ON x.contextlevel = 50 AND x.instanceid = c.id
-               LEFT JOIN [made_course] t ON t.courseid = c.id",
-            &params,
-        )
-        .await?;
+    work.conn.exec(ORDER, &params).await?;
     work.conn.analyse("course_order").await?;
     let place = Place { wave, rank: kinds::SORT };
     let planned = work
@@ -38,7 +29,8 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
             place,
             "line, courseid, contextid, targetid, status, oldstatus",
             "planned.courseid",
-            "SELECT 0 AS line, o.courseid, o.contextid, o.courseid AS targetid, o.place AS status, o.before_run AS oldstatus
+            "SELECT 0 AS line, o.courseid, o.contextid, o.courseid AS targetid, o.place AS status,
+                    o.before_run AS oldstatus
                FROM [course_order] o WHERE o.is_new = 0 AND o.place <> o.before_run",
             params.clone(),
         )
@@ -73,10 +65,7 @@ pub(super) async fn count(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
             place,
             "line, courseid, contextid, targetid, status, oldstatus",
             "planned.targetid",
-            "SELECT 0 AS line, 0 AS courseid, x.id AS contextid, t.id AS targetid, t.now_there AS status, t.coursecount AS oldstatus
-               FROM (SELECT k.id, k.coursecount, COUNT(*) AS now_there FROM (SELECT DISTINCT m.category FROM [made_course] m) d
-                       JOIN {course_categories} k ON k.id = d.category JOIN {course} c ON c.category = k.id GROUP BY k.id, k.coursecount) t
-               JOIN {context} x ON x.contextlevel = 40 AND x.instanceid = t.id WHERE t.now_there <> t.coursecount",
+            COUNTED,
             params.clone(),
         )
         .await?;

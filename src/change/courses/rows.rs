@@ -7,8 +7,10 @@ use crate::change::courses::{Columns, LINES, Template};
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::clock::midnight;
-use crate::db::{DbError, Value};
+use crate::db::{DbError, Value, statement};
 use crate::moodle::course;
+
+const COURSES: &str = statement(include_str!("rows.sql"), "courses");
 
 /// Makes the courses of `made_course` with their contexts; leaves there what was made, and gives how many another
 /// writer overtook.
@@ -53,21 +55,11 @@ async fn insert(work: &mut Work<'_>, zone: Tz, template: Option<&Template>) -> R
         .fragment("alike_number", work.conn.alike("course", "c.idnumber", "t.idnumber"));
     let settings = Columns::with(work, params, columns(work, zone, template.is_some()));
     let params = settings.params.fragment("names", settings.names).fragment("values", settings.values);
+    work.conn.exec(COURSES, &params).await?;
     work.conn
         .exec(
-            "INSERT INTO {course} (category, sortorder, fullname, shortname, idnumber, timecreated, timemodified, cacherev, :names)
-             SELECT t.category, 0, t.fullname, t.shortname, t.idnumber, :now, :now, :now, :values
-               FROM [made_course] t LEFT JOIN {course} p ON p.id = :template
-              WHERE NOT EXISTS (SELECT 1 FROM {course} c WHERE :alike_name)
-                AND (t.idnumber = '' OR NOT EXISTS (SELECT 1 FROM {course} c WHERE :alike_number))
-                AND EXISTS (SELECT 1 FROM {course_categories} k WHERE k.id = t.category)
-              ORDER BY t.n",
-            &params,
-        )
-        .await?;
-    work.conn
-        .exec(
-            "UPDATE [made_course] SET courseid = COALESCE((SELECT MAX(c.id) FROM {course} c WHERE c.id > :before AND :same), 0)",
+            "UPDATE [made_course]
+                SET courseid = COALESCE((SELECT MAX(c.id) FROM {course} c WHERE c.id > :before AND :same), 0)",
             &params,
         )
         .await
@@ -90,7 +82,8 @@ async fn set_aside(work: &mut Work<'_>, place: Place) -> Result<u64, DbError> {
     let params = work.at(place).with("lines", LINES);
     let overtaken = work
         .tell_problems(
-            "SELECT :lines + t.line AS line, 'overtaken' AS code, t.shortname AS value, '' AS hint FROM [made_course] t WHERE t.courseid = 0",
+            "SELECT :lines + t.line AS line, 'overtaken' AS code, t.shortname AS value, '' AS hint
+               FROM [made_course] t WHERE t.courseid = 0",
             params.clone(),
         )
         .await?;
@@ -133,14 +126,16 @@ async fn contexts(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     work.conn.exec(&update, &params).await?;
     work.conn
         .exec(
-            "UPDATE [made_course] SET contextid =
-                COALESCE((SELECT x.id FROM {context} x WHERE x.contextlevel = 50 AND x.instanceid = made_course.courseid), 0)",
+            "UPDATE [made_course] SET contextid = COALESCE(
+                (SELECT x.id FROM {context} x
+                  WHERE x.contextlevel = 50 AND x.instanceid = made_course.courseid), 0)",
             &params,
         )
         .await?;
     work.conn
         .exec(
-            "UPDATE {enrold_change} AS c SET contextid = (SELECT t.contextid FROM [made_course] t WHERE t.courseid = c.courseid) WHERE :here",
+            "UPDATE {enrold_change} AS c
+                SET contextid = (SELECT t.contextid FROM [made_course] t WHERE t.courseid = c.courseid) WHERE :here",
             &params,
         )
         .await?;
@@ -154,7 +149,8 @@ async fn name(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let params = work.at(place).fragment("course", of("courseid")).fragment("context", of("contextid"));
     work.conn
         .exec(
-            "UPDATE {enrold_change} AS c SET courseid = :course, targetid = :course, contextid = :context WHERE :here AND c.state = 0",
+            "UPDATE {enrold_change} AS c SET courseid = :course, targetid = :course, contextid = :context
+              WHERE :here AND c.state = 0",
             &params,
         )
         .await

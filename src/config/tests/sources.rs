@@ -6,7 +6,8 @@ use super::*;
 use crate::config::each_source::example;
 use crate::config::keys::sources::OF_SOURCE;
 
-const VIEW: &str = "[sources.apogee]\nurl = \"postgres://r:geheim@records/apogee\"\ntable = \"v_enrol\"\n[sources.apogee.columns]\nuser = \"num\"\ncourse = \"elp\"\n";
+const VIEW: &str = "[sources.apogee]\nurl = \"postgres://r:geheim@records/apogee\"\ntable = \"v_enrol\"\n\
+    [sources.apogee.columns]\nuser = \"num\"\ncourse = \"elp\"\n";
 
 fn loaded(text: &str) -> Loaded {
     let dir = Dir::new();
@@ -97,9 +98,11 @@ fn names_and_keys_are_checked_like_all_others() {
     assert_eq!(
         refused("[sources.Apogee]\n[sources.meta]\n[sources.-x]\n[sources.all]\n[sources.\"a.b\"]\n"),
         [
-            "line 1: `sources`: found the name \"Apogee\", expected at most 40 of a-z, 0-9, - and _, the first of them a letter or digit",
+            "line 1: `sources`: found the name \"Apogee\", expected at most 40 of a-z, 0-9, - and _, the first of them \
+             a letter or digit",
             "line 2: `sources`: meta is the name of a task; give the source another",
-            "line 3: `sources`: found the name \"-x\", expected at most 40 of a-z, 0-9, - and _, the first of them a letter or digit",
+            "line 3: `sources`: found the name \"-x\", expected at most 40 of a-z, 0-9, - and _, the first of them a \
+             letter or digit",
             "line 4: `sources`: all is the name of a task; give the source another",
             "line 5: unknown key `sources.a.b`; the nearest known key is `sources.a.url`",
             "line 5: `sources.a.url`: a source needs a second database or files; set this, or url_file, or files",
@@ -109,8 +112,10 @@ fn names_and_keys_are_checked_like_all_others() {
     assert_eq!(
         refused(&unknown),
         [
-            "line 8: unknown key `sources.apogee.guard.row_fewer_percent`; the nearest known key is `sources.apogee.guard.rows_fewer_percent`",
-            "line 9: `sources.apogee.guard.unknown_percent`: found 101, expected a whole number of percent from 0 to 100",
+            "line 8: unknown key `sources.apogee.guard.row_fewer_percent`; the nearest known key is \
+             `sources.apogee.guard.rows_fewer_percent`",
+            "line 9: `sources.apogee.guard.unknown_percent`: found 101, expected a whole number of percent from 0 to \
+             100",
         ]
     );
     let section = problems(&from_sets(&[
@@ -124,7 +129,8 @@ fn names_and_keys_are_checked_like_all_others() {
         [
             "--set: `sources` is a section and takes no value; it holds keys such as `sources.NAME.url`",
             "--set: `sources.a` is a section and takes no value; it holds keys such as `sources.a.url`",
-            "--set: `sources.a.guard` is a section and takes no value; it holds keys such as `sources.a.guard.rows_fewer_percent`",
+            "--set: `sources.a.guard` is a section and takes no value; it holds keys such as \
+             `sources.a.guard.rows_fewer_percent`",
         ]
     );
 }
@@ -219,7 +225,8 @@ fn moodle_stands_below_the_source_database() {
 fn a_season_has_limits_of_its_own() {
     let text = format!("{VIEW}[sources.apogee.guard]\nremovals_max = 9\n").replace(
         "table =",
-        "seasons = [\"2026-08-25 -> 2026-10-15: rows_more_percent = 400, removals_percent = 0, courses_max = 900\", \"2026-10-01 -> 2026-10-31: unknown_percent = 50\"]\ntable =",
+        "seasons = [\"2026-08-25 -> 2026-10-15: rows_more_percent = 400, removals_percent = 0, courses_max = \
+         900\", \"2026-10-01 -> 2026-10-31: unknown_percent = 50\"]\ntable =",
     );
     let settings = loaded(&text).settings;
     let source = &settings.sources["apogee"];

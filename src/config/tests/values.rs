@@ -18,9 +18,14 @@ fn unknown_keys_of_every_layer_are_reported_at_once() {
         problems(&sources),
         [
             format!("file {file}, line 2: unknown key `guard.mod`; the nearest known key is `guard.mode`"),
-            format!("file {file}, line 5: unknown key `tasks.flatfiel.enabled`; the nearest known key is `tasks.flatfile.enabled`"),
+            format!(
+                "file {file}, line 5: unknown key `tasks.flatfiel.enabled`; the nearest known key is \
+                 `tasks.flatfile.enabled`"
+            ),
             format!("file {file}, line 6: unknown key `tasks.nightly`; the nearest known key is `tasks.meta.enabled`"),
-            "environment ENROLD__DATABSE__PREFIX: unknown key `databse.prefix`; the nearest known key is `database.prefix`".to_owned(),
+            "environment ENROLD__DATABSE__PREFIX: unknown key `databse.prefix`; the nearest known key is \
+             `database.prefix`"
+                .to_owned(),
             "--set: unknown key `local`; the nearest known key is `locale`".to_owned(),
             "--set: `guard` is a section and takes no value; it holds keys such as `guard.mode`".to_owned(),
             "--set: `guard.mode`: found \"of\", expected one of hold, warn, off".to_owned(),
@@ -171,7 +176,8 @@ fn limits_of_a_task_of_its_own() {
     let dir = Dir::new();
     let path = dir.file(
         "site.toml",
-        "[guard.method]\nremovals_max = 9\n[tasks.meta]\ntimezone = \"Asia/Tokyo\"\n[tasks.meta.guard]\nremovals_percent = 60\nat_least = 1\n",
+        "[guard.method]\nremovals_max = 9\n[tasks.meta]\ntimezone = \"Asia/Tokyo\"\n[tasks.meta.guard]\n\
+         removals_percent = 60\nat_least = 1\n",
     );
     let settings = load(&from_files(&[&path])).unwrap().settings;
     let general = &settings.guard.method;

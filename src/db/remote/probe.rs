@@ -33,8 +33,9 @@ impl Remote {
                     RemoteRows::Table(table) => table.trim(),
                     RemoteRows::Query(_) => "",
                 };
-                let sql = "SELECT r.rolsuper OR COALESCE(has_table_privilege(to_regclass(NULLIF($1, '')), 'INSERT, UPDATE, DELETE, TRUNCATE'), FALSE)
-                    FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
+                let sql = "SELECT r.rolsuper OR COALESCE(
+                           has_table_privilege(to_regclass(NULLIF($1, '')), 'INSERT, UPDATE, DELETE, TRUNCATE'), FALSE)
+                      FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
                 let asked = sqlx::query(sql).bind(table).persistent(false).fetch_one(raw);
                 within(patience, asked).await.ok()?.ok()?.try_get::<bool, _>(0).ok()
             }

@@ -58,7 +58,8 @@ impl Remote {
             Raw::Pg(_) => (
                 vec![format!(
                     "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = 0;
-                     SET standard_conforming_strings = on; SET \"DateStyle\" = 'ISO, MDY'; SET transform_null_equals = off"
+                     SET standard_conforming_strings = on; SET \"DateStyle\" = 'ISO, MDY';
+                     SET transform_null_equals = off"
                 )],
                 "SET client_encoding = 'UTF8'",
                 &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
@@ -66,10 +67,11 @@ impl Remote {
             Raw::My(_) => (
                 vec![
                     "SET SESSION TRANSACTION READ ONLY".to_owned(),
-                    "SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1, SESSION sql_auto_is_null = 0,
-                        SESSION autocommit = 1, SESSION completion_type = 0,
+                    "SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1,
+                        SESSION sql_auto_is_null = 0, SESSION autocommit = 1, SESSION completion_type = 0,
                         SESSION net_write_timeout = GREATEST(@@net_write_timeout, 600)
-                        /*M!100300 , SESSION idle_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0 */"
+                        /*M!100300 , SESSION idle_transaction_timeout = 0,
+                        SESSION idle_readonly_transaction_timeout = 0 */"
                         .to_owned(),
                     match self.is_mariadb().await? {
                         true => format!("SET SESSION max_statement_time = {seconds}"),

@@ -96,7 +96,8 @@ fn each_engine_gets_its_own_words() {
             "CREATE TABLE \"mdl_cohort_members\" (\n  \"id\" BIGSERIAL PRIMARY KEY,\n  \
              \"cohortid\" BIGINT NOT NULL DEFAULT 0,\n  \"userid\" BIGINT NOT NULL DEFAULT 0,\n  \
              \"timeadded\" BIGINT NOT NULL DEFAULT 0\n)",
-            "CREATE UNIQUE INDEX \"mdl_cohort_members_cohuse_uix\" ON \"mdl_cohort_members\" (\"cohortid\", \"userid\")",
+            "CREATE UNIQUE INDEX \"mdl_cohort_members_cohuse_uix\" ON \"mdl_cohort_members\" \
+             (\"cohortid\", \"userid\")",
             "CREATE INDEX \"mdl_cohort_members_coh_ix\" ON \"mdl_cohort_members\" (\"cohortid\")",
             "CREATE INDEX \"mdl_cohort_members_use_ix\" ON \"mdl_cohort_members\" (\"userid\")",
         ]

@@ -50,7 +50,8 @@ fn a_report_in_english() {
             "M2 \"éco\", gestion      3            -        -          -        -         90        2",
             "all together           3            -        -          -       10        105        2",
             "last enrolments in a course lost: 9; grades moved to history: 4",
-            "trend: rows 120 (last run 0, usually 118); removed 10 (last run 0, usually 2); failed 2 (last run 1, usually 1); 3 of the last 4 runs applied",
+            "trend: rows 120 (last run 0, usually 118); removed 10 (last run 0, usually 2); failed 2 (last run 1, \
+             usually 1); 3 of the last 4 runs applied",
         ]
     );
 }

@@ -116,7 +116,8 @@ fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
         let mut zip = ZipWriter::new(fs::File::create(place.path("export.zip")).unwrap());
         let manifest =
             format!("propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.enrollments,{mode}\n");
-        let header = "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n";
+        let header = "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,\
+            beginDate,endDate\n";
         for (name, content) in [("manifest.csv", manifest), ("enrollments.csv", format!("{header}{row}\n"))] {
             zip.start_file(name, SimpleFileOptions::default()).unwrap();
             zip.write_all(content.as_bytes()).unwrap();

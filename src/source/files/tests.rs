@@ -138,7 +138,8 @@ fn a_header_that_does_not_do_is_refused_with_what_was_found() {
 
 #[test]
 fn bad_lines_are_told_and_the_others_stay() {
-    let content = "user,course,role,group\n\nu1,c1,student,\nu2\nu3,,student\n,c1,student\nu4,c4,\n\"u5,c1,student\nu6,c1,student,g,extra\nu7,c1,teacher\n";
+    let content = "user,course,role,group\n\nu1,c1,student,\nu2\nu3,,student\n,c1,student\nu4,c4,\n\"u5,c1,student\n\
+        u6,c1,student,g,extra\nu7,c1,teacher\n";
     let (kept, read) = set(&[content.as_bytes()]).read(&form(Target::Enrolments)).unwrap();
     assert_eq!(kept.lines(), ["c1|u1|student", "c1|u7|teacher"]);
     assert_eq!(
@@ -210,7 +211,8 @@ proptest! {
 
     #[test]
     fn any_order_of_lines_and_any_cut_into_files_gives_the_same_bytes(
-        (lines, shuffled) in prop::collection::vec(line(), 0..30).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
+        (lines, shuffled) in prop::collection::vec(line(), 0..30)
+            .prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
         cut in 0usize..30,
     ) {
         const HEADER: &str = "user,course,role,group\n";

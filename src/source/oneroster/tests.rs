@@ -18,12 +18,15 @@ mod deltas;
 mod places;
 
 /// Users as in 1.1; 1.2 moved two columns elsewhere and has more of them at the end.
-const USERS: &str = "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password
+const USERS: &str = "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,\
+    familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password
 s-1,,,true,o-1,student,ada,,Ada,Lovelace,,E1,ada@example.org,,,,,
 s-2,,,true,o-1,student,\"alan\",,Alan,\"Turing, M.\",,E2,alan@example.org,,,,,
 t-1,,,true,o-1,teacher,grace,,Grace,Hopper,,,grace@example.org,,,,,
 ";
-const USERS_1_2: &str = "sourcedId,status,dateLastModified,enabledUser,username,userIds,givenName,familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password,userMasterIdentifier,resourceSourcedIds,preferredGivenName,preferredMiddleName,preferredFamilyName,primaryOrgSourcedId,pronouns,metadata.local
+const USERS_1_2: &str = "sourcedId,status,dateLastModified,enabledUser,username,userIds,givenName,familyName,\
+    middleName,identifier,email,sms,phone,agentSourcedIds,grades,password,userMasterIdentifier,resourceSourcedIds,\
+    preferredGivenName,preferredMiddleName,preferredFamilyName,primaryOrgSourcedId,pronouns,metadata.local
 s-1,,,true,ada,,Ada,Lovelace,,E1,ada@example.org,,,,,,,,,,,o-1,,x
 s-2,,,true,alan,,Alan,Turing,,E2,alan@example.org,,,,,,,,,,,o-1,,
 t-1,,,true,grace,,Grace,Hopper,,,grace@example.org,,,,,,,,,,,o-1,,
@@ -35,7 +38,8 @@ const COURSES: &str =
     "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes
 c-1,,,,Analysis,MATH1,,o-1,,
 ";
-const CLASSES: &str = "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,location,schoolSourcedId,termSourcedIds,subjects,subjectCodes,periods
+const CLASSES: &str = "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,location,\
+    schoolSourcedId,termSourcedIds,subjects,subjectCodes,periods
 k-1,,,Analysis A,,c-1,MATH1-A,scheduled,,o-1,y-1,,,
 k-2,,,Analysis B,,c-1,MATH1-B,scheduled,,o-1,y-1,,,
 ";
@@ -203,7 +207,8 @@ fn an_empty_value_is_told_for_each_enrolment() {
 
 #[test]
 fn what_refers_to_nothing_is_told_and_never_guessed() {
-    let more = "e-5,,,k-9,o-1,s-1,student,,,\ne-6,,,k-1,o-1,s-9,student,,,\ne-7,,,k-1,o-9,s-2,student,,,\ne-8,,,k-2,o-9,s-1,student,,,\ne-9,,,,o-1,s-1,student,,,\n";
+    let more = "e-5,,,k-9,o-1,s-1,student,,,\ne-6,,,k-1,o-1,s-9,student,,,\ne-7,,,k-1,o-9,s-2,student,,,\n\
+        e-8,,,k-2,o-9,s-1,student,,,\ne-9,,,,o-1,s-1,student,,,\n";
     let export = bulk().with("enrollments", "bulk", ENROLMENTS.to_owned() + more);
     let (kept, read) = export.read(&by("users.username", "")).unwrap();
     assert_eq!(
@@ -225,7 +230,8 @@ fn what_refers_to_nothing_is_told_and_never_guessed() {
 #[test]
 fn an_identifier_of_two_rows_is_ambiguous_unless_they_agree() {
     let users = format!(
-        "{USERS}s-1,,,true,o-1,student,eve,,,,,,,,,,,\ns-2,,,true,o-1,student,alan,,,,,,,,,,,\n,,,true,,,nobody,,,,,,,,,,,\n"
+        "{USERS}s-1,,,true,o-1,student,eve,,,,,,,,,,,\ns-2,,,true,o-1,student,alan,,,,,,,,,,,\n\
+         ,,,true,,,nobody,,,,,,,,,,,\n"
     );
     let (kept, _) = bulk().with("users", "bulk", users).read(&by("users.username", "")).unwrap();
     assert_eq!(kept.lines(), ["k-1|grace|editingteacher", "k-2|alan|student", "k-2|grace|editingteacher"]);

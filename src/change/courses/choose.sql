@@ -1,0 +1,62 @@
+-- Which of the rows that describe courses become courses: three selects, each from the one before. `n`, `a`, `b` and `t`
+-- are rows; a verdict is empty for a good row.
+
+-- statement judged
+-- What the site says to each row by itself, in the order in which Moodle looks.
+SELECT n.line, n.fullname, n.shortname, n.idnumber, n.category AS ckey,
+       -- A row that names no category goes into the fallback; 0 is none.
+       CASE WHEN n.category = '' THEN :fallback ELSE COALESCE(k.category, 0) END AS category,
+       -- A course of exactly this short name is left as it is. One that Moodle takes for the same stands in the way.
+       CASE WHEN EXISTS (SELECT 1 FROM {course} c WHERE :same) THEN 'exists'
+            WHEN EXISTS (SELECT 1 FROM {course} c WHERE :alike_name) THEN 'course-shortname-taken'
+            WHEN n.idnumber <> '' AND EXISTS (SELECT 1 FROM {course} c WHERE :alike_number) THEN 'course-idnumber-taken'
+            WHEN :unstorable_name OR :unstorable_full OR :unstorable_number THEN 'value-charset'
+            WHEN k.found > 1 THEN 'category-ambiguous'
+            WHEN x.id IS NULL THEN 'category-unknown'
+            ELSE '' END AS verdict
+  FROM [new_course] n
+  LEFT JOIN [stage_category] k ON k.ckey = n.category
+  -- A category without a context path is not usable: it counts as unknown.
+  LEFT JOIN {context} x ON x.contextlevel = 40 AND x.path IS NOT NULL
+       AND x.instanceid = CASE WHEN n.category = '' THEN :fallback ELSE k.category END
+
+-- statement named
+-- Of several good rows with one short name the last one counts; one that says the same is no problem.
+SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, t.chosen,
+       CASE WHEN t.verdict <> '' OR t.line = t.chosen THEN t.verdict
+            WHEN t.alike = 1 THEN 'same'
+            ELSE 'course-twice' END AS verdict
+  -- `chosen` is the last line of the short name, `alike` whether a row says the same as it.
+  FROM (SELECT a.*, FIRST_VALUE(a.line) OVER (:by_name ORDER BY a.line DESC) AS chosen,
+               CASE WHEN a.fullname = FIRST_VALUE(a.fullname) OVER (:by_name ORDER BY a.line DESC)
+                     AND a.shortname = FIRST_VALUE(a.shortname) OVER (:by_name ORDER BY a.line DESC)
+                     AND a.idnumber = FIRST_VALUE(a.idnumber) OVER (:by_name ORDER BY a.line DESC)
+                     AND a.ckey = FIRST_VALUE(a.ckey) OVER (:by_name ORDER BY a.line DESC) THEN 1 ELSE 0 END AS alike
+          FROM (:judged) a) t
+
+-- statement rows
+INSERT INTO [course_row]
+-- Of several rows that are good by name and have one idnumber, the last one counts too; each names the line that counts.
+SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category,
+       CASE WHEN t.verdict = '' THEN t.first_line ELSE t.chosen END,
+       CASE WHEN t.verdict = '' AND t.idnumber <> '' AND t.line <> t.first_line THEN 'course-twice'
+            ELSE t.verdict END
+  FROM (SELECT b.*, FIRST_VALUE(b.line) OVER (:by_number ORDER BY b.line DESC) AS first_line FROM (:named) b) t
+
+-- statement refused
+-- The rows that are told. The hint is what the verdict's sentence needs beside the short name.
+SELECT :lines + r.line AS line, r.verdict AS code, r.shortname AS value,
+       CASE r.verdict
+            -- The first column that has no room for a character.
+            WHEN 'value-charset' THEN CASE WHEN :unstorable_name THEN 'course.shortname'
+                                           WHEN :unstorable_full THEN 'course.fullname'
+                                           ELSE 'course.idnumber' END
+            -- The short name of the course that stands in the way.
+            WHEN 'course-shortname-taken' THEN :existing
+            WHEN 'course-idnumber-taken' THEN r.idnumber
+            -- The line that counts instead.
+            WHEN 'course-twice' THEN :chosen
+            -- The category as the row names it.
+            ELSE r.ckey END AS hint
+  FROM [course_row] r
+ WHERE r.verdict NOT IN ('', 'exists', 'same')

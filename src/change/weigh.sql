@@ -1,0 +1,34 @@
+-- What the guard measures: how many enrolments stood before the run, by course and method, and what its journal holds.
+-- Where an instance is gone, the change's component names the method: `enrol_` is six characters.
+
+-- statement standing
+-- What is there now.
+SELECT e.courseid, e.enrol, COUNT(*)
+  FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
+ GROUP BY e.courseid, e.enrol
+
+-- statement added
+-- Less what this transaction added, as far as it is really there.
+SELECT c.courseid, e.enrol, -COUNT(*)
+  FROM {enrold_change} c
+  JOIN {enrol} e ON e.id = c.enrolid
+  JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
+ WHERE c.run = :run AND c.seq > :committed AND c.state = 0 AND c.kind = :added
+ GROUP BY c.courseid, e.enrol
+
+-- statement earlier
+-- And what the run's earlier parts, which are committed, removed, less what they added.
+SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)),
+       COUNT(CASE WHEN c.kind = :removed THEN 1 END) - COUNT(CASE WHEN c.kind = :added THEN 1 END)
+  FROM {enrold_change} c
+  LEFT JOIN {enrol} e ON e.id = c.enrolid
+ WHERE c.run = :run AND c.seq <= :committed AND c.state = 0 AND c.kind IN (:added, :removed)
+ GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7))
+
+-- statement weighed
+-- What the journal holds, by everything that has a limit of its own.
+SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind, COUNT(*)
+  FROM {enrold_change} c
+  LEFT JOIN {enrol} e ON e.id = c.enrolid
+ WHERE c.run = :run AND c.state = 0 AND c.kind IN (:weighed)
+ GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind
