@@ -4,6 +4,8 @@
 //! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench daemon` measures everything; words after `--` choose: `postgres`,
 //! `mariadb`, `sqlite`, `many`, `idle`, and a number of seconds for `idle` (300 by default).
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
 mod site;
 
 use std::os::unix::net::UnixDatagram;

@@ -3,6 +3,8 @@
 //! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench` measures everything; words after `--` choose: `postgres`, `mariadb`,
 //! `sqlite`, `memory`, and a number of repetitions.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
 mod floors;
 mod imports;
 mod memory;

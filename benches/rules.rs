@@ -3,6 +3,8 @@
 //! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench rules` measures everything; words after `--` choose:
 //! `postgres`, `mariadb`, `sqlite`, names of cases (`cohort-new`, …), `large`, `memory`, and a number of pairs.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
 mod floors;
 mod memory;
 mod site;

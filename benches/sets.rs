@@ -5,6 +5,8 @@
 //! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench sets` measures everything; words after `--` choose: `postgres`,
 //! `mariadb`, `sqlite`, `new`, `same`, `churn`, `groups`, `groups-same`, `memory`, and a number of pairs.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
+
 mod floors;
 mod memory;
 mod site;

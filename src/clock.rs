@@ -1,6 +1,8 @@
 //! The only place that reads the wall clock: the run's `now`, which `--now` may freeze, and elapsed time.
 //! It must not know runs or databases; a lease takes the database's own clock instead.
 
+#![allow(clippy::disallowed_types, reason = "the only reader of the clock")]
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, LocalResult, NaiveTime, TimeDelta, TimeZone};

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use crate::change::kinds::{ALL, RANKS};
-use crate::db::Value;
+use crate::db::{Literal, Value};
 use crate::moodle::events::Event;
 use crate::report::words::ChangeWords;
 
@@ -213,13 +213,13 @@ impl Ord for Kind {
 /// Its name as a literal, for statements that write or ask for a kind.
 impl From<&Kind> for Value {
     fn from(kind: &Kind) -> Self {
-        Self::Sql(format!("'{}'", kind.name))
+        Self::Sql(Literal::word(kind.name).to_string())
     }
 }
 
 /// The names of the kinds for which something holds, as literals in a list.
 pub fn names(which: impl Fn(&Kind) -> bool) -> Value {
-    let names = ALL.iter().filter(|kind| which(kind)).map(|kind| format!("'{}'", kind.name));
+    let names = ALL.iter().filter(|kind| which(kind)).map(|kind| Literal::word(kind.name).to_string());
     Value::Sql(names.collect::<Vec<_>>().join(", "))
 }
 

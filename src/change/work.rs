@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::change::guard::Guard;
 use crate::change::kind::{Kind, Rank};
 use crate::change::problems::Tally;
-use crate::db::{Conn, DbError, Params};
+use crate::db::{Conn, DbError, Literal, Params};
 use crate::moodle::site::Site;
 use crate::outcome::{DefaultRoles, Lines, Moment, Note, Observer, RuleReport, SetReport};
 
@@ -147,7 +147,10 @@ impl Work<'_> {
     ) -> Result<i64, DbError> {
         let (base, _) = Place::of_waves(wave, wave);
         let rank = self.conn.dialect().to_int("planned.rank_of");
-        let kinds = ranks.iter().map(|rank| format!("WHEN {} THEN '{}'", rank.at, rank.kind.name)).collect::<Vec<_>>();
+        let kinds = ranks
+            .iter()
+            .map(|rank| format!("WHEN {} THEN {}", rank.at, Literal::word(rank.kind.name)))
+            .collect::<Vec<_>>();
         let kind = format!("CASE {rank} {} END", kinds.join(" "));
         let sql = format!(
             "INSERT INTO {{enrold_change}} (run, seq, cause, kind, {columns})

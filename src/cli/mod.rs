@@ -304,6 +304,7 @@ fn asked_level(cli: &Cli) -> Option<LogLevel> {
 }
 
 /// Who types: the name of the account, or its number where `/etc/passwd` does not know it.
+#[allow(clippy::disallowed_methods, reason = "the accounts of the host")]
 fn operator() -> Who {
     let uid = rustix::process::getuid().as_raw().to_string();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -2,6 +2,8 @@
 //! once. It must not know databases, files of enrolments or Moodle; what Moodle's own settings decide has no default
 //! here.
 
+#![allow(clippy::disallowed_methods, reason = "files of the operator")]
+
 mod choice;
 mod credentials;
 mod each_source;

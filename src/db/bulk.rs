@@ -4,8 +4,8 @@
 use super::conn::Conn;
 use super::dialect::Dialect;
 use super::error::DbError;
+use super::literal::Literal;
 use super::packet::SMALLEST_PACKET;
-use super::sql::{maria_text, postgres_text};
 use super::table::Table;
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
@@ -154,14 +154,11 @@ impl Bulk {
             self.next.push(if at > 0 { ',' } else { '(' });
             match field {
                 Field::Int(number) => drop(write!(self.next, "{number}")),
-                Field::Text(text) => match self.dialect {
-                    Dialect::Maria => self.next.push_str(&maria_text(text)),
-                    Dialect::Postgres => self.next.push_str(&postgres_text(text)),
-                    Dialect::Lite => {
-                        bound += text.len();
-                        self.next.push('?');
-                    }
-                },
+                Field::Text(text) if self.dialect == Dialect::Lite => {
+                    bound += text.len();
+                    self.next.push('?');
+                }
+                Field::Text(text) => self.next.push_str(Literal::of(self.dialect, text).as_sql()),
             }
         }
         self.next.push(')');

@@ -65,7 +65,8 @@ impl Collations {
             return Ok(Self::default());
         }
         let prefix = conn.prefix().to_owned();
-        let names: Vec<String> = TABLES.iter().map(|table| conn.dialect().text(&format!("{prefix}{table}"))).collect();
+        let name = |table: &&str| conn.dialect().text(&format!("{prefix}{table}")).to_string();
+        let names: Vec<String> = TABLES.iter().map(name).collect();
         let params = Params::new().fragment("names", names.join(", "));
         let sql = "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR), CAST(collation_name AS CHAR)
               FROM information_schema.columns

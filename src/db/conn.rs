@@ -60,8 +60,7 @@ macro_rules! bound {
     }};
 }
 
-/// The servers' statements carry their texts themselves ([`super::sql::maria_text`], [`super::sql::postgres_text`]) and
-/// go without preparation, in one message.
+/// The servers' statements carry their texts themselves ([`super::Literal`]) and go without preparation, in one message.
 macro_rules! unbound {
     ($sql:expr) => {
         sqlx::raw_sql(AssertSqlSafe($sql.clone()))
@@ -165,13 +164,16 @@ impl Conn {
         if self.scratch.has_nothing_for(&statement) {
             return Ok(0);
         }
-        let made = self.scratch.made_by(&statement);
+        let made = match self.dialect() {
+            Dialect::Postgres => self.scratch.made_by(&statement),
+            Dialect::Maria | Dialect::Lite => None,
+        };
         let statement = Statement { sql: made.unwrap_or(statement.sql), ..statement };
         self.make(&statement.tables).await?;
         self.fits(statement.sql.len()).await?;
         self.counted();
         let watch = StopWatch::start();
-        let sent = self.with_waiting(&statement.sql)?;
+        let sent = self.with_waiting(&statement.sql, &statement.texts)?;
         let outcome = match &mut self.raw {
             Raw::Pg(raw) => unbound!(sent).execute(raw).await.map(|done| done.rows_affected()),
             Raw::My(raw) => unbound!(sent).execute(raw).await.map(|done| done.rows_affected()),
@@ -190,7 +192,7 @@ impl Conn {
         let statement = self.rendered(template, &Params::new())?;
         self.refuse_implicit_commit(template)?;
         self.counted();
-        let sent = self.with_waiting(&statement.sql)?;
+        let sent = self.with_waiting(&statement.sql, &[])?;
         let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
         outcome.map_err(|error| DbError::from_sqlx(error, template))
     }
@@ -210,12 +212,10 @@ impl Conn {
         Ok(())
     }
 
-    /// A statement behind the commands that wait for one.
-    fn with_waiting(&mut self, sql: &str) -> Result<String, DbError> {
-        // It would end the message, and the statement with it.
-        if sql.contains('\0') {
-            return Err(DbError::other("a text holds the character 0, which the database cannot take: remove it"));
-        }
+    /// A statement behind the commands that wait for one; `texts` are bound to it.
+    fn with_waiting(&mut self, sql: &str, texts: &[String]) -> Result<String, DbError> {
+        refuse_nul(sql.as_bytes())?;
+        texts.iter().try_for_each(|text| refuse_nul(text.as_bytes()))?;
         Ok(std::mem::take(&mut self.waiting) + sql)
     }
 
@@ -239,7 +239,7 @@ impl Conn {
         let sql = super::sql::render_tables(template, self.dialect(), &self.prefix);
         self.fits(sql.len()).await?;
         self.counted();
-        let sent = self.with_waiting(&sql)?;
+        let sent = self.with_waiting(&sql, &[])?;
         let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
         // Its values stand in the text itself.
         outcome.map_err(|error| DbError::from_sqlx(error, super::error::head(template)))
@@ -297,7 +297,7 @@ impl Conn {
         self.make(&statement.tables).await?;
         self.fits(statement.sql.len()).await?;
         self.counted();
-        let sent = self.with_waiting(&statement.sql)?;
+        let sent = self.with_waiting(&statement.sql, &statement.texts)?;
         match &mut self.raw {
             Raw::Pg(raw) => drain(unbound!(sent).fetch(raw), template, pg_row, &mut take).await,
             Raw::My(raw) => drain(unbound!(sent).fetch(raw), template, my_row, &mut take).await,
@@ -307,6 +307,7 @@ impl Conn {
 
     /// Loads many rows: COPY on PostgreSQL, multi-row VALUES elsewhere (crates.md 3).
     pub(super) async fn copy_in(&mut self, table: &str, columns: &str, rows: Vec<u8>) -> Result<(), DbError> {
+        refuse_nul(&rows)?;
         self.make(&[table.to_owned()]).await?;
         self.send_waiting().await?;
         self.counted();
@@ -327,7 +328,7 @@ impl Conn {
         self.make(&[table.to_owned()]).await?;
         self.fits(sql.len()).await?;
         self.counted();
-        let sent = self.with_waiting(sql)?;
+        let sent = self.with_waiting(sql, &texts)?;
         let outcome = match &mut self.raw {
             Raw::Pg(raw) => unbound!(sent).execute(raw).await.map(|_| ()),
             Raw::My(raw) => unbound!(sent).execute(raw).await.map(|_| ()),
@@ -348,6 +349,15 @@ impl Conn {
             Raw::Lite(raw) => drop(raw.close().await),
         }
     }
+}
+
+/// PostgreSQL has no room for the character 0, and it would end the statement; the others would take it, and what reads
+/// their rows would not. So it is refused on all of them alike.
+fn refuse_nul(bytes: &[u8]) -> Result<(), DbError> {
+    if bytes.contains(&0) {
+        return Err(DbError::other("a text holds the character 0, which the database cannot take: remove it"));
+    }
+    Ok(())
 }
 
 async fn drain<R, S, F>(

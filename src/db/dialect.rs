@@ -2,7 +2,7 @@
 //! It must not open connections and must not know Moodle's tables.
 
 use super::collation::Collation;
-use super::sql::{maria_text, postgres_text};
+use super::literal::Literal;
 
 /// So many numbers PostgreSQL may compare with one by one.
 const FEW: i64 = 100;
@@ -62,12 +62,8 @@ impl Dialect {
     }
 
     /// A text as a literal, whatever stands in it, that may be part of a template.
-    pub fn text(self, text: &str) -> String {
-        match self {
-            Self::Maria => maria_text(text),
-            Self::Postgres => postgres_text(text),
-            Self::Lite => format!("'{}'", text.replace('\'', "''")),
-        }
+    pub fn text(self, text: &str) -> Literal {
+        Literal::of(self, text)
     }
 
     /// A text of the site that can be compared and united with any other text, by its bytes: on MariaDB two columns of

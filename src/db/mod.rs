@@ -1,6 +1,8 @@
 //! The database room: connections to the three engines, their dialects, templates and bulk loads.
 //! It must not know enrolments; it is the only room that names sqlx.
 
+#![allow(clippy::disallowed_methods, reason = "the file of an embedded database")]
+
 mod bulk;
 mod collation;
 mod columns;
@@ -8,6 +10,7 @@ mod conn;
 mod dialect;
 mod error;
 mod insert;
+mod literal;
 mod packet;
 mod paths;
 mod remote;
@@ -27,6 +30,7 @@ pub use columns::Columns;
 pub use conn::Conn;
 pub use dialect::Dialect;
 pub use error::DbError;
+pub use literal::Literal;
 pub use remote::{Remote, RemoteError, RemoteRows, RemoteTimeouts};
 pub use row::{Cell, Row};
 pub use schema::{SCHEMA_VERSION, migrate, schema_version};

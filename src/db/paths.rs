@@ -87,7 +87,7 @@ mod tests {
     fn sql(dialect: Dialect, indexes: &[(&str, &[&str])]) -> String {
         let owned = |columns: &[&str]| columns.iter().map(|&column| column.to_owned()).collect();
         let indexes: Vec<_> = indexes.iter().map(|(name, columns)| ((*name).to_owned(), owned(columns))).collect();
-        render(LOOKUP, dialect, "mdl_", &Params::new(), &fragments(dialect, &indexes)).unwrap().sql
+        render(LOOKUP, dialect, "mdl_", &Params::new(), &fragments(dialect, &indexes), &|_| None).unwrap().sql
     }
 
     #[test]

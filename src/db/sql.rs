@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::dialect::Dialect;
+use super::literal::Literal;
 use super::table::Table;
 
 /// A value for a `:name` in a template.
@@ -12,7 +13,7 @@ use super::table::Table;
 pub enum Value {
     /// A number, written into the statement.
     Int(i64),
-    /// A text: bound on SQLite, quoted for PostgreSQL, hexadecimal digits for MariaDB.
+    /// A text: bound on SQLite, a [`Literal`] for the servers.
     Text(String),
     /// A fragment of SQL made by [`Dialect`]'s functions; it may hold `{table}` and `:name` itself.
     Sql(String),
@@ -124,49 +125,6 @@ pub fn render<'a>(
     Ok(statement)
 }
 
-/// A text for MariaDB as hexadecimal digits, which no character can leave whatever the session's `sql_mode` says; one
-/// of letters, digits and little else in quotes, to be read.
-///
-/// It is a literal, so that a column that it is compared with lends it its collation (a cast would insist on the
-/// session's). A column in three-byte `utf8` has no room for a character of four bytes, and MariaDB refuses the
-/// comparison; such a text brings its own collation, and is simply not equal.
-///
-/// Not bound: the driver closes each prepared statement with a packet that has no answer and leaves Nagle's algorithm
-/// on, so that every next statement would wait 40 ms for the server's delayed acknowledgement (measured).
-pub fn maria_text(text: &str) -> String {
-    use std::fmt::Write;
-    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte)) {
-        return format!("'{text}'");
-    }
-    let mut hex = String::with_capacity(text.len() * 2 + 40);
-    hex.push_str("_utf8mb4 X'");
-    for byte in text.bytes() {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex.push('\'');
-    if text.bytes().any(|byte| byte >= FOUR_BYTES) {
-        hex.push_str(" COLLATE utf8mb4_bin");
-    }
-    hex
-}
-
-/// The least first byte of a character that takes four in UTF-8.
-const FOUR_BYTES: u8 = 0xf0;
-
-/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled. A text with a backslash is written in
-/// the form that reads the same whether the session has `standard_conforming_strings` or has lost it (a pooler, a
-/// trigger, a default of the role); every other text does so anyway.
-///
-/// Not bound: a statement that is prepared takes two messages and two answers instead of one.
-pub fn postgres_text(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    match quoted.contains('\\') {
-        true => format!(" E'{}'", quoted.replace('\\', "\\\\")),
-        false => format!("'{quoted}'"),
-    }
-}
-
 /// Renders the table names of a statement that has no parameters but may hold `:` anywhere.
 pub fn render_tables(template: &str, dialect: Dialect, prefix: &str) -> String {
     let mut sql = String::with_capacity(template.len() + 16);
@@ -189,8 +147,11 @@ fn render_into(template: &str, source: &Source<'_>, out: &mut Statement) -> Resu
         out.sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {
-            // A remark may hold any of these.
-            b'-' if tail.starts_with("--") => tail.find('\n').map_or("", |end| &tail[end..]),
+            // A remark may hold any of these. A statement begins behind those that stand before it.
+            b'-' if tail.starts_with("--") => {
+                let after = tail.find('\n').map_or("", |end| &tail[end..]);
+                if out.sql.is_empty() { after.trim_start() } else { after }
+            }
             b'-' => {
                 out.sql.push('-');
                 &tail[1..]
@@ -265,14 +226,11 @@ fn copy_parameter<'a>(tail: &'a str, source: &Source<'_>, out: &mut Statement) -
         Value::Int(number) if *number < 0 => out.sql.push_str(&format!("({number})")),
         Value::Int(number) => out.sql.push_str(&number.to_string()),
         Value::Sql(fragment) => render_into(fragment, source, out)?,
-        Value::Text(text) => match source.dialect {
-            Dialect::Postgres => out.sql.push_str(&postgres_text(text)),
-            Dialect::Maria => out.sql.push_str(&maria_text(text)),
-            Dialect::Lite => {
-                out.texts.push(text.clone());
-                out.sql.push('?');
-            }
-        },
+        Value::Text(text) if source.dialect == Dialect::Lite => {
+            out.texts.push(text.clone());
+            out.sql.push('?');
+        }
+        Value::Text(text) => out.sql.push_str(Literal::of(source.dialect, text).as_sql()),
     }
     Ok(&tail[end..])
 }
@@ -290,6 +248,7 @@ mod tests {
     fn remarks_are_left_out() {
         let got = sql(Dialect::Lite, "SELECT a - 1 -- nobody's {user} :x\n  FROM {user} -- end", Params::new());
         assert_eq!(got.sql, "SELECT a - 1 \n  FROM \"mdl_user\" ");
+        assert_eq!(sql(Dialect::Lite, "-- One.\n-- Two.\nDELETE", Params::new()).sql, "DELETE");
     }
 
     #[test]
@@ -354,47 +313,6 @@ mod tests {
         }
     }
 
-    /// What a server reads in quotes, with or without `standard_conforming_strings`.
-    fn read_back(literal: &str, conforming: bool) -> String {
-        let (escapes, rest) = match literal.trim_start().strip_prefix('E') {
-            Some(rest) => (true, rest),
-            None => (!conforming, literal),
-        };
-        let inner = rest.strip_prefix('\'').unwrap().strip_suffix('\'').unwrap();
-        let mut read = String::new();
-        let mut chars = inner.chars();
-        while let Some(c) = chars.next() {
-            match c {
-                '\'' => assert_eq!(chars.next(), Some('\''), "{literal} ends early"),
-                '\\' if escapes => {
-                    read.push(chars.next().unwrap());
-                    continue;
-                }
-                _ => {}
-            }
-            read.push(c);
-        }
-        read
-    }
-
-    #[test]
-    fn a_text_stays_one_under_both_ways_of_reading_a_backslash() {
-        for text in ["", "O'Hara", "\\", "a\\'b", "\\'); DROP TABLE x; --", "''\\\\''", "C:\\n"] {
-            for conforming in [true, false] {
-                assert_eq!(read_back(&postgres_text(text), conforming), text, "{text:?} {conforming}");
-            }
-        }
-    }
-
-    #[test]
-    fn mariadb_gets_digits_and_what_is_as_harmless() {
-        assert_eq!(maria_text("enrol_meta v1.2-3"), "'enrol_meta v1.2-3'");
-        assert_eq!(maria_text(""), "''");
-        assert_eq!(maria_text("a'\\"), "_utf8mb4 X'61275c'");
-        assert_eq!(maria_text("é\u{ffff}"), "_utf8mb4 X'c3a9efbfbf'");
-        assert_eq!(maria_text("🎓"), "_utf8mb4 X'f09f8e93' COLLATE utf8mb4_bin");
-    }
-
     #[test]
     fn columns_of_the_site_are_made_comparable_on_mariadb() {
         let of = |dialect| sql(dialect, "SELECT {=c.name} FROM {config} c", Params::new()).sql;
@@ -404,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_missing_parameter_is_named() {
-        let error = render("SELECT :x", Dialect::Lite, "", &Params::new(), &Params::new()).unwrap_err();
+        let error = render("SELECT :x", Dialect::Lite, "", &Params::new(), &Params::new(), &|_| None).unwrap_err();
         assert_eq!(error.to_string(), "the SQL template misses the parameter :x");
     }
 }

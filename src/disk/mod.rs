@@ -1,6 +1,8 @@
 //! The one way to files: a directory whose feeders are not trusted is opened once, and all below it by that descriptor;
 //! what is enrold's own is made for nobody else. It must not know what a file holds, nor which names mean what.
 
+#![allow(clippy::disallowed_methods, reason = "the room through which all others go")]
+
 mod dir;
 mod file;
 pub mod own;

@@ -4,12 +4,13 @@
 use crate::change::work::{Place, Work};
 use crate::change::{end, kinds};
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Table};
+use crate::db::{DbError, Table, statement};
 use crate::expiry::policy::{Due, names};
 use crate::expiry::roles;
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
 
+/// Enrolments of all methods that have ended, with what becomes of them and of their roles.
 const ELAPSED: Table = Table::new(
     "elapsed",
     &[
@@ -27,6 +28,8 @@ const ELAPSED: Table = Table::new(
 )
 .primary("ueid");
 
+const ENDED: &str = statement(include_str!("elapsed.sql"), "elapsed enrolments");
+
 /// Fills the temporary table `elapsed` and gives how many there are: every one that is to be unenrolled, and the active
 /// ones that are to be suspended (spec enrol-core 14). `ending` is 0 for unenrol, 1 for suspend.
 pub(super) async fn find(work: &mut Work<'_>, due: &[Due], reach: &str) -> Result<i64, DbError> {
@@ -42,20 +45,8 @@ pub(super) async fn find(work: &mut Work<'_>, due: &[Due], reach: &str) -> Resul
         .fragment("unenrol", names(due, unenrol))
         .fragment("suspend", names(due, suspend))
         .fragment("roles", roles::fate(due));
-    let found = work
-        .conn
-        .exec(
-            "INSERT INTO [elapsed]
-             SELECT x.id, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol,
-                    CASE WHEN e.enrol IN (:unenrol) THEN 0 ELSE 1 END, :roles, x.timeend
-               FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
-               JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
-              WHERE x.timeend > 0 AND x.timeend < :now AND :reach
-                AND (e.enrol IN (:unenrol) OR (e.enrol IN (:suspend) AND x.status = 0))",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("elapsed").await?;
+    let found = work.conn.exec(ENDED, &params).await?;
+    work.conn.analyse(ELAPSED.name).await?;
     Ok(found as i64)
 }
 
@@ -81,12 +72,8 @@ pub(super) async fn suspend(work: &mut Work<'_>) -> RunResult<()> {
 async fn doom(work: &mut Work<'_>, ending: i64) -> Result<u64, DbError> {
     let params = work.params().with("ending", ending);
     work.conn.exec("DELETE FROM [doomed]", &params).await?;
-    work.conn
-        .exec(
-            "INSERT INTO [doomed]
-             SELECT d.ueid, 0, d.userid, d.courseid, d.contextid, d.enrolid, d.roleid, d.component, 1, d.timeend
-               FROM [elapsed] d WHERE d.ending = :ending",
-            &params,
-        )
-        .await
+    let sql = "INSERT INTO [doomed]
+        SELECT d.ueid, 0, d.userid, d.courseid, d.contextid, d.enrolid, d.roleid, d.component, 1, d.timeend
+          FROM [elapsed] d WHERE d.ending = :ending";
+    work.conn.exec(sql, &params).await
 }

@@ -4,19 +4,23 @@
 use crate::change::end;
 use crate::change::work::Work;
 use crate::config::InactiveSince;
+use crate::db::{Literal, statement};
 use crate::expiry::policy::Due;
 use crate::outcome::RunResult;
+
+const INACTIVE: &str = statement(include_str!("inactive.sql"), "inactive enrolments");
 
 /// When the enrolment began, as far as Moodle knows.
 const BEGAN: &str = "CASE WHEN x.timestart > x.timecreated THEN x.timestart ELSE x.timecreated END";
 
 /// Unenrols them, whatever `expiredaction`, status and account say (spec autoenrol 7; self is the same with another
-/// column), and gives how many they are. Someone who logs in but never opened the course has no last access there and is not missed in it.
+/// column), and gives how many they are. Someone who logs in but never opened the course has no last access there and
+/// is not missed in it.
 pub(super) async fn unenrol(work: &mut Work<'_>, due: &[Due], since: InactiveSince, reach: &str) -> RunResult<i64> {
     let limits: Vec<String> = due
         .iter()
         .filter_map(|due| due.policy.inactivity.map(|column| (due.policy.method, column)))
-        .map(|(method, column)| format!("WHEN '{method}' THEN e.{column}"))
+        .map(|(method, column)| format!("WHEN {} THEN e.{column}", Literal::word(method)))
         .collect();
     if limits.is_empty() {
         return Ok(0);
@@ -35,18 +39,7 @@ pub(super) async fn unenrol(work: &mut Work<'_>, due: &[Due], since: InactiveSin
         .fragment("seen", site)
         .fragment("looked", course);
     work.conn.exec("DELETE FROM [doomed]", &params).await?;
-    let found = work
-        .conn
-        .exec(
-            "INSERT INTO [doomed]
-             SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol, 1, NULL
-               FROM {enrol} e JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
-               JOIN {user_enrolments} x ON x.enrolid = e.id JOIN {user} u ON u.id = x.userid
-               LEFT JOIN {user_lastaccess} a ON a.userid = x.userid AND a.courseid = e.courseid
-              WHERE :limit > 0 AND :reach AND (:now - (:seen) > :limit OR :now - (:looked) > :limit)",
-            &params,
-        )
-        .await?;
+    let found = work.conn.exec(INACTIVE, &params).await?;
     if found > 0 {
         work.conn.prefer_indexes(true).await?;
         let wave = work.next_wave();

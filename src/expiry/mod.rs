@@ -44,10 +44,11 @@ pub async fn run(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64
     Ok(())
 }
 
-/// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols the inactive, then does to each
-/// enrolment with an elapsed `timeend` what its method's `expiredaction` says (spec enrol-core 14 and 15, autoenrol 7).
-/// Disabled instances expire too. `courses` are the only `course.id` that are looked at; `None` for all. Each of the three
-/// is a wave of the journal; a fixed number of statements. [`crate::change::end::prepare`] comes first.
+/// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols the inactive, then does to
+/// each enrolment with an elapsed `timeend` what its method's `expiredaction` says (spec enrol-core 14 and 15,
+/// autoenrol 7). Disabled instances expire too. `courses` are the only `course.id` that are looked at; `None` for all.
+/// Each of the three is a wave of the journal; a fixed number of statements. [`crate::change::end::prepare`] comes
+/// first.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.

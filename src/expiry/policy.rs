@@ -3,6 +3,7 @@
 
 use crate::change::work::Work;
 use crate::config::{ExpiredAction, RemovalAction as FlatFileAction, Settings, WhenDisabled};
+use crate::db::Literal;
 use crate::expiry::Methods;
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
@@ -150,6 +151,6 @@ fn flatfile_action(action: FlatFileAction) -> RemovalAction {
 /// The names of the methods that do this with an elapsed enrolment, as the inside of `IN (…)`; `''` is no method.
 pub(super) fn names(due: &[Due], does: impl Fn(RemovalAction) -> bool) -> String {
     let names: Vec<String> =
-        due.iter().filter(|due| does(due.action)).map(|due| format!("'{}'", due.policy.method)).collect();
+        due.iter().filter(|due| does(due.action)).map(|due| Literal::word(due.policy.method).to_string()).collect();
     if names.is_empty() { "''".to_owned() } else { names.join(", ") }
 }

@@ -4,7 +4,7 @@
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::change::{below, kinds};
-use crate::db::DbError;
+use crate::db::{DbError, Literal, statement};
 use crate::expiry::policy::{Due, Roles};
 use crate::moodle::site::RemovalAction;
 
@@ -14,6 +14,11 @@ const OWNED: i64 = 1;
 const NAMED: i64 = 2;
 const BY_HAND: i64 = 3;
 
+const NAMED_ROLES: &str = statement(include_str!("roles.sql"), "named roles");
+const ROLES_BY_HAND: &str = statement(include_str!("roles.sql"), "roles by hand");
+const OWNED_ROLES: &str = statement(include_str!("roles.sql"), "owned roles");
+const ROLES_BELOW: &str = statement(include_str!("roles.sql"), "roles below");
+
 /// An expression over `e.enrol`: what becomes of the roles of an elapsed enrolment.
 pub(super) fn fate(due: &[Due]) -> String {
     let fate = |due: &Due| match (due.action, due.policy.roles) {
@@ -22,57 +27,33 @@ pub(super) fn fate(due: &[Due]) -> String {
         (_, Roles::Named) => NAMED,
         (_, Roles::ByHand) => BY_HAND,
     };
-    let whens: Vec<String> = due.iter().map(|due| format!("WHEN '{}' THEN {}", due.policy.method, fate(due))).collect();
+    let whens: Vec<String> =
+        due.iter().map(|due| format!("WHEN {} THEN {}", Literal::word(due.policy.method), fate(due))).collect();
     format!("CASE e.enrol {} ELSE {STAY} END", whens.join(" "))
 }
 
-/// Before the events of an unenrolment stand those of the role by hand that the instance names, or of all by hand in the
-/// course and below. Owned roles go with the enrolment itself.
+/// Before the events of an unenrolment stand those of the role by hand that the instance names, or of all by hand in
+/// the course and below. Owned roles go with the enrolment itself.
 pub(super) async fn before_unenrol(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let pick = ended(
-        work,
-        Place { wave, rank: kinds::UNENROL },
-        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
-          WHERE {~r.component} = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND r.roleid = c.roleid))
-          GROUP BY r.id, c.courseid, c.contextid",
-    );
+    let pick = ended(work, Place { wave, rank: kinds::UNENROL }, NAMED_ROLES);
     work.take(Place { wave, rank: kinds::NAMED_ROLE }, pick).await
 }
 
 /// With one role in the course that one goes if it is by hand; with several the one by hand that the instance names; or
-/// all by hand in the course and below. The instance's own roles go, also below; if none is left in the course, those by
-/// hand below it go too (spec enrol-core 14 and 15).
+/// all by hand in the course and below. The instance's own roles go, also below; if none is left in the course, those
+/// by hand below it go too (spec enrol-core 14 and 15).
 pub(super) async fn before_suspend(work: &mut Work<'_>, suspended: Place) -> Result<(), DbError> {
-    let wave = suspended.wave;
-    let by_hand = ended(
-        work,
-        suspended,
-        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
-          WHERE {~r.component} = '' AND r.itemid = 0 AND (d.roles = :by_hand OR (d.roles = :named AND r.contextid = c.contextid AND (r.roleid = c.roleid
-                OR (SELECT COUNT(*) FROM {role_assignments} q :by_user WHERE q.userid = c.userid AND q.contextid :whole = c.contextid) = 1)))
-          GROUP BY r.id, c.courseid, c.contextid",
-    );
-    work.take(Place { wave, rank: kinds::OWNED_ROLES }, by_hand).await?;
-    let owned = ended(
-        work,
-        suspended,
-        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
-          WHERE {~r.component} = c.component AND {#r.itemid} = c.enrolid AND d.roles IN (:owned, :named) GROUP BY r.id, c.courseid, c.contextid",
-    );
-    work.take(Place { wave, rank: kinds::ELAPSED_ROLES }, owned).await?;
-    let below = ended(
-        work,
-        suspended,
-        "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM :gone :roles_there
-          WHERE {~r.component} = '' AND r.itemid = 0 AND r.contextid <> c.contextid AND d.roles IN (:owned, :named)
-            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user WHERE q.userid = c.userid AND q.contextid :whole = c.contextid)
-          GROUP BY r.id, c.courseid, c.contextid",
-    );
-    work.take(Place { wave, rank: kinds::REST_ROLES }, below).await
+    let taken =
+        [(kinds::OWNED_ROLES, ROLES_BY_HAND), (kinds::ELAPSED_ROLES, OWNED_ROLES), (kinds::REST_ROLES, ROLES_BELOW)];
+    for (rank, roles) in taken {
+        let pick = ended(work, suspended, roles);
+        work.take(Place { wave: suspended.wave, rank }, pick).await?;
+    }
+    Ok(())
 }
 
-/// A pick over `:gone`: the changes of a place that were really applied (`c`), each with its elapsed enrolment (`d`); with
-/// `:roles_there` it has the roles `r` that their users have in their courses and below.
+/// A pick over `:gone`: the changes of a place that were really applied (`c`), each with its elapsed enrolment (`d`);
+/// with `:roles_there` it has the roles `r` that their users have in their courses and below.
 fn ended(work: &Work<'_>, place: Place, select: &str) -> Pick {
     let (from, to) = place.range();
     let gone = "{enrold_change} c JOIN [elapsed] d ON d.ueid = c.targetid

@@ -5,21 +5,34 @@ use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Dialect, Table};
+use crate::db::{DbError, Dialect, Table, statement};
 use crate::moodle::site::id_list;
 use crate::staging::AllowedRoles;
 
+/// Future lines to keep.
 const LATER: Table = Table::new(
     "later",
     &[int("line"), text("action", 30), int("roleid"), int("userid"), int("courseid"), int("timestart"), int("timeend")],
 )
 .indexed_not_on_postgres(&["userid, courseid"]);
+/// Due rows of dropped files whose role is not allowed.
 const REFUSED_ROW: Table = Table::new("refused_row", &[int("id")]).primary("id");
+/// What the journal knows of rows with such a role: which run kept each last.
 const KEPT_ROW: Table = Table::new(
     "kept_row",
     &[int("run"), int("userid"), int("courseid"), int("roleid"), small("op"), int("timestart"), int("timeend")],
 )
 .indexed(&["userid, courseid"]);
+
+const KEPT_ROWS: &str = statement(include_str!("buffer.sql"), "kept rows");
+const REFUSED_ROWS: &str = statement(include_str!("buffer.sql"), "refused rows");
+const REFUSED_ROLES: &str = statement(include_str!("buffer.sql"), "refused roles");
+const UNRESOLVED: &str = statement(include_str!("buffer.sql"), "unresolved rows");
+const ERASED_BY_FILE: &str = statement(include_str!("buffer.sql"), "rows erased by a file");
+const NAMED_HASHED: &str = statement(include_str!("buffer.sql"), "named rows, hashed");
+const NAMED_BY_USER: &str = statement(include_str!("buffer.sql"), "named rows, user by user");
+const LATER_LINES: &str = statement(include_str!("buffer.sql"), "later lines");
+const TO_KEEP: &str = statement(include_str!("buffer.sql"), "lines to keep");
 
 /// Settles the buffer for the steps of a file: rows of a (user, course, role) that a line of today names go, future
 /// lines that no later line of today erases are kept. A row that is there already stays as it is, so that the same
@@ -33,7 +46,7 @@ pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError
         keep_later(work).await?;
     }
     let erased = erased_by_file(work.conn.dialect());
-    erase(work, &erased).await?;
+    erase(work, erased).await?;
     if any_future {
         add(work, Place { wave: 0, rank: kinds::KEEP }).await?;
     }
@@ -45,14 +58,15 @@ pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError
 /// # Errors
 /// The engine's.
 pub async fn erase_due(work: &mut Work<'_>) -> Result<(), DbError> {
-    erase(work, ERASED_BY_REPLAY).await
+    erase(work, Pick::new(ERASED_BY_REPLAY)).await
 }
 
-/// Due rows that a dropped file has left, with a role that such a file may not name: they are told as errors and put into
-/// `refused_row`, so that nothing is done for them; they are erased like the others. A file of today is refused before it gets
-/// here; this is for rows that came under another list, or before there was one. Whose row it is says the journal of the run
-/// that kept it last; rows of Moodle's own task and of `enrold import` stand in no drop's journal. One statement, and where
-/// there are due rows with such a role three more, one of which reads the journal once.
+/// Due rows that a dropped file has left, with a role that such a file may not name: they are told as errors and put
+/// into `refused_row`, so that nothing is done for them; they are erased like the others. A file of today is refused
+/// before it gets here; this is for rows that came under another list, or before there was one. Whose row it is says
+/// the journal of the run that kept it last; rows of Moodle's own task and of `enrold import` stand in no drop's
+/// journal. One statement, and where there are due rows with such a role three more, one of which reads the journal
+/// once.
 ///
 /// # Errors
 /// The engine's.
@@ -61,28 +75,16 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
     let Some(ids) = allowed.ids() else { return Ok(()) };
     let params = work.params().fragment("allowed", id_list(ids)).with("key", allowed.key());
     let params = params.with("kept", &kinds::BUFFER_ADD);
-    let due = "SELECT COUNT(*) FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid WHERE b.timestart < :now AND b.roleid NOT IN (:allowed)";
+    let due = "SELECT COUNT(*) FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid
+        WHERE b.timestart < :now AND b.roleid NOT IN (:allowed)";
     if work.conn.number(due, &params).await? == 0 {
         return Ok(());
     }
     work.conn.declare(&KEPT_ROW);
-    let of_journal = "INSERT INTO [kept_row]
-         SELECT MAX(c.run), c.userid, c.courseid, c.roleid, CASE WHEN c.component = 'del' THEN 2 ELSE 1 END, c.timestart, c.timeend
-           FROM {enrold_change} c WHERE c.kind = :kept AND c.state = 0 AND c.roleid NOT IN (:allowed)
-          GROUP BY c.userid, c.courseid, c.roleid, c.component, c.timestart, c.timeend";
-    let of_drops = "INSERT INTO [refused_row]
-         SELECT b.id FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid
-           JOIN [kept_row] k ON k.userid = b.userid AND k.courseid = b.courseid AND k.roleid = b.roleid AND k.timestart = b.timestart
-            AND k.timeend = b.timeend AND k.op = CASE WHEN b.action = 'del' THEN 2 ELSE 1 END
-           JOIN {enrold_run} o ON o.id = k.run LEFT JOIN {enrold_run} p ON p.id = o.parent
-          WHERE b.timestart < :now AND COALESCE(o.token, p.token, '') <> ''";
-    let told = "SELECT b.id AS line, 'role-not-allowed' AS code, r.shortname AS value, :key AS hint
-           FROM [refused_row] x JOIN {enrol_flatfile} b ON b.id = x.id JOIN {role} r ON r.id = b.roleid
-          WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)";
-    for statement in [of_journal, of_drops] {
+    for statement in [KEPT_ROWS, REFUSED_ROWS] {
         work.conn.exec(statement, &params).await?;
     }
-    work.tell_problems(told, params).await.map(|_| ())
+    work.tell_problems(REFUSED_ROLES, params).await.map(|_| ())
 }
 
 /// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
@@ -98,39 +100,14 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
         .fragment("userid", text("b.userid"))
         .fragment("courseid", text("b.courseid"))
         .fragment("roleid", text("b.roleid"));
-    work.tell_problems(
-            "SELECT b.id AS line,
-                    CASE WHEN b.userid IN (:protected) THEN 'account-protected' WHEN u.id IS NULL THEN 'user-unknown'
-                         WHEN r.id IS NULL THEN 'role-unknown' WHEN s.id IS NULL THEN 'course-unknown' ELSE 'no-method' END AS code,
-                    CASE WHEN b.userid IN (:protected) OR u.id IS NULL THEN :userid WHEN r.id IS NULL THEN :roleid
-                         WHEN s.id IS NULL THEN :courseid ELSE 'flatfile' END AS value,
-                    CASE WHEN b.userid NOT IN (:protected) AND u.id IS NOT NULL AND r.id IS NULL THEN '' ELSE 'id' END AS hint
-               FROM {enrol_flatfile} b LEFT JOIN {user} u ON u.id = b.userid AND u.deleted = 0 LEFT JOIN {role} r ON r.id = b.roleid
-               LEFT JOIN {course} s ON s.id = b.courseid
-              WHERE b.timestart < :now AND b.id NOT IN (SELECT t.line FROM [step] t)
-                AND NOT EXISTS (SELECT 1 FROM [refused_row] x WHERE x.id = b.id)
-                AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)",
-            params,
-        )
-        .await
+    work.tell_problems(UNRESOLVED, params).await
 }
 
-/// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer once.
-fn erased_by_file(dialect: Dialect) -> String {
-    let same = "s.userid = b.userid AND s.courseid = b.courseid AND s.roleid = b.roleid";
-    let pairs = match dialect.joins_by_hash() {
-        true => format!("[step] s JOIN {{enrol_flatfile}} b ON {same}"),
-        false => format!(
-            "(SELECT DISTINCT s.userid FROM [step] s WHERE s.wave > 0) u
-              :then {{enrol_flatfile}} b ON b.userid = u.userid :then [step] s ON {same}"
-        ),
-    };
-    format!(
-        "SELECT b.id, MIN(s.line) AS line, b.courseid, MIN(s.contextid) AS contextid FROM {pairs}
-           LEFT JOIN [later] l ON l.action = b.action AND l.roleid = b.roleid AND l.userid = b.userid AND l.courseid = b.courseid
-                AND l.timestart = b.timestart AND l.timeend = b.timeend
-          WHERE s.wave > 0 AND l.line IS NULL GROUP BY b.id, b.courseid"
-    )
+/// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer
+/// once.
+fn erased_by_file(dialect: Dialect) -> Pick {
+    let named = if dialect.joins_by_hash() { NAMED_HASHED } else { NAMED_BY_USER };
+    Pick::new(ERASED_BY_FILE).fragment("named", named)
 }
 
 /// Moodle would also erase the rows of the triple that are not due yet: a `del` kept for June would be lost when the
@@ -138,47 +115,24 @@ fn erased_by_file(dialect: Dialect) -> String {
 const ERASED_BY_REPLAY: &str =
     "SELECT b.id, b.id AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b WHERE b.timestart < :now";
 
-async fn erase(work: &mut Work<'_>, which: &str) -> Result<(), DbError> {
-    work.take(Place { wave: 0, rank: kinds::ERASE }, Pick::new(which)).await
+async fn erase(work: &mut Work<'_>, which: Pick) -> Result<(), DbError> {
+    work.take(Place { wave: 0, rank: kinds::ERASE }, which).await
 }
 
 async fn keep_later(work: &mut Work<'_>) -> Result<(), DbError> {
-    work.conn
-        .exec(
-            "INSERT INTO [later]
-             SELECT MIN(f.line), CASE WHEN f.op = 2 THEN 'del' ELSE 'add' END, f.roleid, f.userid, f.courseid, f.timestart, f.timeend FROM [step] f
-              WHERE f.wave = 0 AND NOT EXISTS (SELECT 1 FROM [step] s WHERE s.wave > 0 AND s.userid = f.userid AND s.courseid = f.courseid
-                    AND s.roleid = f.roleid AND s.line > f.line)
-              GROUP BY f.op, f.roleid, f.userid, f.courseid, f.timestart, f.timeend",
-            &work.params(),
-        )
-        .await?;
-    work.conn.analyse("later").await
+    work.conn.exec(LATER_LINES, &work.params()).await?;
+    work.conn.analyse(LATER.name).await
 }
 
 async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let params = work.at(place);
-    let planned = work
-        .journal(
-            place,
-            "line, userid, courseid, roleid, component, timestart, timeend",
-            "planned.line",
-            "SELECT l.line, l.userid, l.courseid, l.roleid, l.action AS component, l.timestart, l.timeend FROM [later] l
-              WHERE (CASE l.action WHEN 'del' THEN 2 ELSE 1 END, l.roleid, l.userid, l.courseid, l.timestart, l.timeend) NOT IN
-                    (SELECT CASE b.action WHEN 'add' THEN 1 WHEN 'del' THEN 2 ELSE 0 END, b.roleid, b.userid, b.courseid, b.timestart, b.timeend
-                       FROM (SELECT DISTINCT userid FROM [later]) u :then {enrol_flatfile} b ON b.userid = u.userid)",
-            params.clone(),
-        )
-        .await?;
+    let columns = "line, userid, courseid, roleid, component, timestart, timeend";
+    let planned = work.journal(place, columns, "planned.line", TO_KEEP, params.clone()).await?;
     if planned > 0 {
-        let applied = work
-            .conn
-            .exec(
-                "INSERT INTO {enrol_flatfile} (action, roleid, userid, courseid, timestart, timeend, timemodified)
-                 SELECT c.component, c.roleid, c.userid, c.courseid, c.timestart, c.timeend, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
-                &params,
-            )
-            .await? as i64;
+        let sql = "INSERT INTO {enrol_flatfile} (action, roleid, userid, courseid, timestart, timeend, timemodified)
+            SELECT c.component, c.roleid, c.userid, c.courseid, c.timestart, c.timeend, :now
+              FROM {enrold_change} c WHERE :here ORDER BY c.seq";
+        let applied = work.conn.exec(sql, &params).await? as i64;
         work.book(place.rank.kind, planned, applied);
     }
     Ok(())

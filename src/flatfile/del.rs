@@ -6,14 +6,16 @@ use crate::change::work::{Place, Work};
 use crate::change::{Rank, below, end, kinds};
 use crate::config::DelScope;
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Table};
+use crate::db::{DbError, Literal, Table, statement};
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
 
+/// The `del` steps of a wave.
 const ENDING: Table =
     Table::new("ending", &[int("userid"), int("courseid"), int("line"), int("contextid"), int("roleid")])
         .primary("userid, courseid");
+/// Enrolments that a `del` may end, with what the roles of their users say.
 const CANDIDATE: Table = Table::new(
     "candidate",
     &[
@@ -34,6 +36,14 @@ const CANDIDATE: Table = Table::new(
     ],
 )
 .primary("ueid");
+
+const CANDIDATES: &str = statement(include_str!("del.sql"), "candidates");
+const OWNED_ROLE: &str = statement(include_str!("del.sql"), "owned role");
+const ROLE_BY_HAND: &str = statement(include_str!("del.sql"), "role by hand");
+const CHOSEN: &str = statement(include_str!("del.sql"), "chosen enrolments");
+const OWNED_ROLES: &str = statement(include_str!("del.sql"), "owned roles");
+const NAMED_ROLES: &str = statement(include_str!("del.sql"), "named roles");
+const LEFTOVER_ROLES: &str = statement(include_str!("del.sql"), "leftover roles");
 
 /// Makes the temporary tables of `del` lines.
 pub fn prepare(work: &mut Work<'_>) {
@@ -76,42 +86,23 @@ pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope:
 async fn find_endings(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
     let params = work.params().with("wave", wave);
     work.conn.exec("DELETE FROM [ending]", &params).await?;
-    let endings = work
-        .conn
-        .exec(
-            "INSERT INTO [ending]
-             SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s WHERE s.wave = :wave AND s.op = 2",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("ending").await?;
+    let sql = "INSERT INTO [ending]
+        SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s WHERE s.wave = :wave AND s.op = 2";
+    let endings = work.conn.exec(sql, &params).await?;
+    work.conn.analyse(ENDING.name).await?;
     Ok(endings)
 }
 
 /// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
 async fn find_candidates(work: &mut Work<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
-    let params = work.params().fragment("reach", reach(work, unenrol, scope)).fragment("free", free_methods());
+    let params = work
+        .params()
+        .fragment("reach", reach(work, unenrol, scope))
+        .fragment("free", free_methods())
+        .fragment("owned", OWNED_ROLE)
+        .fragment("manual", ROLE_BY_HAND);
     work.conn.exec("DELETE FROM [candidate]", &params).await?;
-    let owned = "r.userid = x.userid AND r.contextid :whole = s.contextid AND {=r.component || ''} = 'enrol_' || e.enrol AND {#r.itemid} = e.id";
-    let manual = "r.userid = x.userid AND r.contextid :whole = s.contextid AND {~r.component} = ''";
-    let exists = |condition: &str| {
-        format!("CASE WHEN EXISTS (SELECT 1 FROM {{role_assignments}} r :by_user WHERE {condition}) THEN 1 ELSE 0 END")
-    };
-    let params = params
-        .fragment("owned", exists(owned))
-        .fragment("ownedrole", exists(&format!("{owned} AND r.roleid :whole = s.roleid")))
-        .fragment("manualrole", exists(&format!("{manual} AND r.roleid :whole = s.roleid")))
-        .fragment("manualother", exists(&format!("{manual} AND r.roleid <> s.roleid")));
-    work.conn
-        .exec(
-            "INSERT INTO [candidate]
-             SELECT x.id, s.line, s.userid, s.courseid, s.contextid, e.id, s.roleid, 'enrol_' || e.enrol, x.status,
-                    CASE WHEN e.enrol IN (:free) THEN 1 ELSE 0 END, :owned, :ownedrole, :manualrole, :manualother
-               FROM [ending] s JOIN {enrol} e ON e.courseid = s.courseid JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = s.userid
-              WHERE :reach",
-            &params,
-        )
-        .await
+    work.conn.exec(CANDIDATES, &params).await
 }
 
 /// Which enrolments may be ended at all: the method's code and the site decide (spec enrol-core 2).
@@ -120,9 +111,9 @@ fn reach(work: &Work<'_>, unenrol: bool, scope: DelScope) -> String {
     if scope == DelScope::Moodle {
         for method in REACHABLE.iter().filter(|method| work.site.is_enabled(method.name)) {
             match method.unenrol {
-                Unenrol::Any => reach.push_str(&format!(" OR e.enrol = '{}'", method.name)),
+                Unenrol::Any => reach.push_str(&format!(" OR e.enrol = {}", Literal::word(method.name))),
                 Unenrol::Suspended if unenrol => {
-                    reach.push_str(&format!(" OR (e.enrol = '{}' AND x.status = 1)", method.name));
+                    reach.push_str(&format!(" OR (e.enrol = {} AND x.status = 1)", Literal::word(method.name)));
                 }
                 // Suspending what is suspended changes nothing.
                 Unenrol::Suspended => {}
@@ -135,33 +126,16 @@ fn reach(work: &Work<'_>, unenrol: bool, scope: DelScope) -> String {
 /// Methods that leave their users' manual roles to others, as an SQL list.
 fn free_methods() -> String {
     let mut names = vec!["'flatfile'".to_owned()];
-    names.extend(REACHABLE.iter().filter(|method| !method.roles_protected).map(|method| format!("'{}'", method.name)));
+    let free = REACHABLE.iter().filter(|method| !method.roles_protected);
+    names.extend(free.map(|method| Literal::word(method.name).to_string()));
     names.join(", ")
 }
 
-/// The role that the line names is a guard (spec flatfile 6.3). An instance that owns roles acts if the named one is
-/// among them. One that owns none acts if the user has no manual role, or only the named one; where the named one is
-/// one of several, only the first instance acts: it takes the named role, the others find only foreign ones left.
+/// Fills `doomed` from the candidates: the role that the line names is a guard (spec flatfile 6.3).
 async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<(), DbError> {
     let params = work.params().with("unenrol", i64::from(unenrol));
     work.conn.exec("DELETE FROM [doomed]", &params).await?;
-    work.conn
-        .exec(
-            "INSERT INTO [doomed]
-             SELECT t.ueid, t.line, t.userid, t.courseid, t.contextid, t.enrolid, t.roleid, t.component, t.free, NULL
-               FROM (SELECT c.ueid, c.line, c.userid, c.courseid, c.contextid, c.enrolid, c.roleid, c.component, c.free, c.uestatus,
-                            c.owned, c.ownedrole, c.manualrole, c.manualother,
-                            MIN(CASE WHEN c.free = 1 AND (c.owned = 0 OR c.ownedrole = 1) AND (:unenrol = 1 OR c.uestatus = 0) THEN c.enrolid END)
-                                OVER (PARTITION BY c.userid, c.courseid) AS firstfree
-                       FROM [candidate] c) t
-              WHERE (:unenrol = 1 OR t.uestatus = 0)
-                AND CASE WHEN t.owned = 1 THEN t.ownedrole
-                         WHEN t.free = 0 OR t.manualother = 0 THEN 1
-                         WHEN t.manualrole = 0 THEN 0
-                         WHEN t.enrolid = t.firstfree THEN 1 ELSE 0 END = 1",
-            &params,
-        )
-        .await?;
+    work.conn.exec(CHOSEN, &params).await?;
     end::index_doomed(work).await
 }
 
@@ -181,11 +155,7 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
         return Ok(());
     }
     let (from, to) = place.range();
-    let owned = Pick::new(
-        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c :roles_there
-          WHERE :gone AND {~r.component} = c.component AND {#r.itemid} = c.enrolid GROUP BY r.id, c.courseid, c.contextid",
-    );
-    let owned = of_changes(work, owned).with("ended", from).with("ended_to", to);
+    let owned = of_changes(work, Pick::new(OWNED_ROLES)).with("ended", from).with("ended_to", to);
     work.take(Place { wave, rank: kinds::OWNED_ROLES }, owned).await?;
     if scope == DelScope::Moodle {
         drop_named_roles(work, wave, kinds::SUSPEND_FIRST).await?;
@@ -196,17 +166,13 @@ async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunR
 /// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
 async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: Rank) -> Result<(), DbError> {
     let (from, to) = Place { wave, rank: ended_rank }.range();
-    let pick = Pick::new(
-        "SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid FROM {enrold_change} c JOIN [doomed] d ON d.ueid = c.targetid AND d.free = 1 :roles_there
-          WHERE :gone AND {#r.roleid} = c.roleid AND {~r.component} = '' AND r.itemid = 0 GROUP BY r.id, c.courseid, c.contextid",
-    );
     let place = Place { wave, rank: kinds::NAMED_ROLE };
-    let pick = of_changes(work, pick).with("ended", from).with("ended_to", to);
+    let pick = of_changes(work, Pick::new(NAMED_ROLES)).with("ended", from).with("ended_to", to);
     work.take(place, pick).await
 }
 
-/// Gives a pick over changes `c` the fragments `:gone`, those between `:ended` and `:ended_to`, and `:roles_there`, the joins to
-/// the roles `r` that their users have in their courses and below.
+/// Gives a pick over changes `c` the fragments `:gone`, those between `:ended` and `:ended_to`, and `:roles_there`, the
+/// joins to the roles `r` that their users have in their courses and below.
 fn of_changes(work: &Work<'_>, pick: Pick) -> Pick {
     let users = "SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone";
     pick.fragment("gone", "c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0")
@@ -215,13 +181,7 @@ fn of_changes(work: &Work<'_>, pick: Pick) -> Pick {
 
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
 async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let pick = Pick::new(
-        "SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid FROM [ending] s :roles_there
-          WHERE {~r.component} = '' AND r.itemid = 0 AND r.contextid <> s.contextid
-            AND NOT EXISTS (SELECT 1 FROM [doomed] d WHERE d.userid = s.userid AND d.courseid = s.courseid)
-            AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user WHERE q.userid = s.userid AND q.contextid :whole = s.contextid)
-          GROUP BY r.id, s.courseid, s.contextid",
-    );
     let there = below::roles_in(work.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [ending] s");
-    work.take(Place { wave, rank: kinds::LEFTOVER_ROLES }, pick.fragment("roles_there", &there)).await
+    let pick = Pick::new(LEFTOVER_ROLES).fragment("roles_there", &there);
+    work.take(Place { wave, rank: kinds::LEFTOVER_ROLES }, pick).await
 }

@@ -137,7 +137,8 @@ async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> Run
     Ok((staged, lines))
 }
 
-/// The next entries, none at the end: so many that the disk is waited for now and then, so few that they take little memory.
+/// The next entries, none at the end: so many that the disk is waited for now and then, so few that they take little
+/// memory.
 fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProblem> {
     let (mut entries, mut bytes) = (Vec::new(), 0);
     while entries.len() < 1000 && bytes < 1 << 20 {
@@ -152,8 +153,8 @@ fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProb
     Ok(entries)
 }
 
-/// Takes the text of lines out of the errors of a file of which no line was understood: nothing says that it is one of ours, so
-/// nobody is to read it in a report. Lines and codes stay.
+/// Takes the text of lines out of the errors of a file of which no line was understood: nothing says that it is one of
+/// ours, so nobody is to read it in a report. Lines and codes stay.
 async fn untell(work: &mut Work<'_>) -> RunResult<()> {
     let params = work.params().with("untold", files::UNTOLD);
     let quoting = "UPDATE {enrold_error} SET value = :untold
@@ -169,7 +170,8 @@ async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Act
     }
     enrol::prepare(work);
     del::prepare(work);
-    let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM [step] s WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
+    let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM [step] s
+        WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
     enrol::instances(work, Place { wave: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
     work.waves = work.waves.max(last);
     for wave in 1..=last {

@@ -1,6 +1,5 @@
 //! The flat file as an enrolment method: what its lines mean in sets (spec flatfile).
 //! It must not know bytes or terminals; it gets typed lines and works inside a run.
-#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod buffer;
 pub mod del;

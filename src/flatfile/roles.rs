@@ -25,8 +25,8 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// The header form names roles by short name and alias, the native form by Moodle's alias map alone, where an empty alias
-    /// switches a role off.
+    /// The header form names roles by short name and alias, the native form by Moodle's alias map alone, where an empty
+    /// alias switches a role off.
     pub fn of(site: &Site, kind: Kind, allowed: AllowedRoles) -> Self {
         let mut names = site.flatfile_roles();
         if kind == Kind::Header {
@@ -37,8 +37,8 @@ impl Roles {
         Self { names, ids: site.roles.iter().map(|role| role.id).collect(), allowed }
     }
 
-    /// `role.id` of a role by the site's alias map, or by its id: digits, or `id:` and digits (spec files 1.3). Whatever the
-    /// line calls it, it must be one that this file may name.
+    /// `role.id` of a role by the site's alias map, or by its id: digits, or `id:` and digits (spec files 1.3).
+    /// Whatever the line calls it, it must be one that this file may name.
     ///
     /// # Errors
     /// The code of the line, with its hint.

@@ -62,8 +62,8 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Stages one line; a role that is unknown or not allowed, or an impossible key, makes it an error at once. A `del` is
-    /// bound as an `add` is: who may not make somebody a manager may not end a manager's participation either.
+    /// Stages one line; a role that is unknown or not allowed, or an impossible key, makes it an error at once. A `del`
+    /// is bound as an `add` is: who may not make somebody a manager may not end a manager's participation either.
     ///
     /// # Errors
     /// The engine's.
@@ -134,7 +134,7 @@ impl<'a> Stage<'a> {
     pub async fn finish(self, conn: &mut Conn) -> Result<Staged, DbError> {
         self.lines.finish(conn).await?;
         self.errors.finish(conn).await?;
-        conn.analyse("stage_line").await?;
+        conn.analyse(FILE_LINES.name).await?;
         Ok(self.staged)
     }
 

@@ -3,11 +3,11 @@
 
 use crate::change::work::Work;
 use crate::db::table::{int, small};
-use crate::db::{DbError, Table};
+use crate::db::{DbError, Table, statement};
 use crate::staging::resolve::resolved;
 
-/// What is asked, with its wave. PostgreSQL and SQLite hash, or index by themselves, when the buffer is settled against a
-/// large file.
+/// What is asked, with its wave. PostgreSQL and SQLite hash, or index by themselves, when the buffer is settled against
+/// a large file.
 const STEP: Table = Table::new(
     "step",
     &[
@@ -24,8 +24,21 @@ const STEP: Table = Table::new(
 )
 .indexed_on_maria(&["userid, courseid"]);
 
+/// Pairs with too many steps.
 const OVERLONG: Table = Table::new("overlong", &[int("userid"), int("courseid")]).primary("userid, courseid");
+/// Pairs that another run has changed.
 const MOVED: Table = Table::new("moved", &[int("userid"), int("courseid"), int("byrun")]).primary("userid, courseid");
+
+const OF_LINES: &str = statement(include_str!("waves.sql"), "steps of lines");
+const OF_DUE_ROWS: &str = statement(include_str!("waves.sql"), "steps of due rows");
+const IN_ONE_WAVE: &str = statement(include_str!("waves.sql"), "steps in one wave");
+const OF_FUTURE: &str = statement(include_str!("waves.sql"), "steps of the future");
+const OF_TODAY: &str = statement(include_str!("waves.sql"), "steps of today");
+const LINES_OVERLONG: &str = statement(include_str!("waves.sql"), "lines of overlong pairs");
+const MOVED_PAIRS: &str = statement(include_str!("waves.sql"), "moved pairs");
+const LINES_MOVED: &str = statement(include_str!("waves.sql"), "lines of moved pairs");
+const WISHED_PAIRS: &str = statement(include_str!("waves.sql"), "wished pairs");
+const WISHED_ROLES: &str = statement(include_str!("waves.sql"), "wished roles");
 
 /// Makes the table `step`: what resolved lines ask for. Wave 0 is the future, waves 1, 2, … follow each other.
 pub fn prepare(work: &mut Work<'_>) {
@@ -38,48 +51,29 @@ pub fn prepare(work: &mut Work<'_>) {
 /// # Errors
 /// The engine's.
 pub async fn from_lines(work: &mut Work<'_>, protected: &[i64], any_del: bool) -> Result<i64, DbError> {
-    let lines = "SELECT l.line, l.op, u.userid, k.courseid, k.contextid, l.roleid, l.timestart, l.timeend
-        FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_course] k ON k.ckey = l.ckey WHERE :resolved";
-    fill(work, lines, protected, any_del).await
+    fill(work, OF_LINES, protected, any_del).await
 }
 
-/// Fills `step` from the due rows of the buffer that name an account, a role and a course which may be written, and that are
-/// not refused already.
+/// Fills `step` from the due rows of the buffer that name an account, a role and a course which may be written, and
+/// that are not refused already.
 ///
 /// # Errors
 /// The engine's.
 pub async fn from_buffer(work: &mut Work<'_>, protected: &[i64]) -> Result<i64, DbError> {
-    let due = "SELECT b.id AS line, CASE WHEN b.action = 'del' THEN 2 ELSE 1 END AS op, b.userid, b.courseid, k.id AS contextid, b.roleid,
-            b.timestart, b.timeend
-        FROM {enrol_flatfile} b JOIN {user} u ON u.id = b.userid AND u.deleted = 0 JOIN {role} r ON r.id = b.roleid
-        JOIN {course} s ON s.id = b.courseid AND s.category <> 0 JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = b.courseid
-       WHERE b.timestart < :now AND b.userid NOT IN (:protected) AND NOT EXISTS (SELECT 1 FROM [refused_row] x WHERE x.id = b.id)";
-    fill(work, due, protected, true).await
+    fill(work, OF_DUE_ROWS, protected, true).await
 }
 
 async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool) -> Result<i64, DbError> {
     let params = resolved(work.params().fragment("lines", lines), protected);
-    let columns = "line, op, userid, courseid, contextid, roleid, timestart, timeend";
     if !windows {
-        let sql = format!(
-            "INSERT INTO [step] SELECT {columns}, CASE WHEN s.timestart > :now THEN 0 ELSE 1 END FROM (:lines) s"
-        );
-        work.conn.exec(&sql, &params).await?;
-        work.conn.analyse("step").await?;
+        work.conn.exec(IN_ONE_WAVE, &params).await?;
+        work.conn.analyse(STEP.name).await?;
         return Ok(1);
     }
-    let later = format!("INSERT INTO [step] SELECT {columns}, 0 FROM (:lines) s WHERE s.timestart > :now");
-    work.conn.exec(&later, &params).await?;
-    let now = format!(
-        "INSERT INTO [step]
-         SELECT {columns}, 1 + SUM(turn) OVER (PARTITION BY userid, courseid ORDER BY line)
-           FROM (SELECT {columns},
-                        CASE WHEN LAG(op) OVER (PARTITION BY userid, courseid ORDER BY line) IS NULL THEN 0
-                             WHEN op = 2 OR LAG(op) OVER (PARTITION BY userid, courseid ORDER BY line) = 2 THEN 1 ELSE 0 END AS turn
-                   FROM (:lines) s WHERE s.timestart <= :now) t"
-    );
-    work.conn.exec(&now, &params).await?;
-    work.conn.analyse("step").await?;
+    for statement in [OF_FUTURE, OF_TODAY] {
+        work.conn.exec(statement, &params).await?;
+    }
+    work.conn.analyse(STEP.name).await?;
     work.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await
 }
 
@@ -90,25 +84,13 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
 pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i64), DbError> {
     work.conn.declare(&OVERLONG);
     let params = work.params().with("limit", limit).with("limittext", limit.to_string());
-    work.conn
-        .exec(
-            "INSERT INTO [overlong] SELECT userid, courseid FROM [step] GROUP BY userid, courseid HAVING MAX(wave) > :limit",
-            &params,
-        )
-        .await?;
-    let refused = work
-        .tell_problems(
-            "SELECT s.line, 'too-many-steps' AS code, u.username || ', ' || k.shortname AS value, :limittext AS hint FROM [step] s
-               JOIN [overlong] o ON o.userid = s.userid AND o.courseid = s.courseid JOIN {user} u ON u.id = s.userid JOIN {course} k ON k.id = s.courseid",
-            params.clone(),
-        )
-        .await?;
-    work.conn
-        .exec(
-            "DELETE FROM [step] WHERE EXISTS (SELECT 1 FROM [overlong] o WHERE o.userid = step.userid AND o.courseid = step.courseid)",
-            &params,
-        )
-        .await?;
+    let overlong = "INSERT INTO [overlong]
+        SELECT userid, courseid FROM [step] GROUP BY userid, courseid HAVING MAX(wave) > :limit";
+    work.conn.exec(overlong, &params).await?;
+    let refused = work.tell_problems(LINES_OVERLONG, params.clone()).await?;
+    let overlong = "DELETE FROM [step] WHERE EXISTS
+        (SELECT 1 FROM [overlong] o WHERE o.userid = step.userid AND o.courseid = step.courseid)";
+    work.conn.exec(overlong, &params).await?;
     let waves = work.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await?;
     Ok((refused, waves))
 }
@@ -120,24 +102,12 @@ pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i6
 pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbError> {
     work.conn.declare(&MOVED);
     let params = work.params().with("held", held);
-    work.conn
-        .exec(
-            "INSERT INTO [moved] SELECT c.userid, c.courseid, MAX(c.run) FROM {enrold_change} c
-              WHERE c.run > :held AND c.run <> :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL GROUP BY c.userid, c.courseid",
-            &params,
-        )
-        .await?;
+    work.conn.exec(MOVED_PAIRS, &params).await?;
     let params = params.fragment("byrun", work.conn.dialect().to_text("m.byrun"));
-    let refused = work
-        .tell_problems(
-            "SELECT s.line, 'overtaken' AS code, u.username || ', ' || k.shortname AS value, :byrun AS hint FROM [step] s
-               JOIN [moved] m ON m.userid = s.userid AND m.courseid = s.courseid JOIN {user} u ON u.id = s.userid JOIN {course} k ON k.id = s.courseid",
-            params.clone(),
-        )
-        .await?;
-    work.conn
-        .exec("DELETE FROM [step] WHERE EXISTS (SELECT 1 FROM [moved] m WHERE m.userid = step.userid AND m.courseid = step.courseid)", &params)
-        .await?;
+    let refused = work.tell_problems(LINES_MOVED, params.clone()).await?;
+    let moved = "DELETE FROM [step] WHERE EXISTS
+        (SELECT 1 FROM [moved] m WHERE m.userid = step.userid AND m.courseid = step.courseid)";
+    work.conn.exec(moved, &params).await?;
     Ok(refused)
 }
 
@@ -149,30 +119,11 @@ pub async fn wish(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
     let params = work.params().with("wave", wave);
     work.conn.exec("DELETE FROM [pair]", &params).await?;
     work.conn.exec("DELETE FROM [pair_role]", &params).await?;
-    let pairs = work
-        .conn
-        .exec(
-            "INSERT INTO [pair]
-             SELECT t.userid, t.courseid, t.contextid, i.enrolid, t.first, t.timestart, t.timeend
-               FROM (SELECT s.userid, s.courseid, s.contextid, s.timestart, s.timeend,
-                            MIN(s.line) OVER (PARTITION BY s.userid, s.courseid) AS first,
-                            ROW_NUMBER() OVER (PARTITION BY s.userid, s.courseid ORDER BY s.line DESC) AS place
-                       FROM [step] s WHERE s.wave = :wave AND s.op = 1) t
-               JOIN [instance] i ON i.courseid = t.courseid WHERE t.place = 1",
-            &params,
-        )
-        .await?;
+    let pairs = work.conn.exec(WISHED_PAIRS, &params).await?;
     if pairs == 0 {
         return Ok(0);
     }
-    work.conn
-        .exec(
-            "INSERT INTO [pair_role]
-             SELECT s.userid, s.courseid, s.contextid, i.enrolid, s.roleid, MIN(s.line) FROM [step] s JOIN [instance] i ON i.courseid = s.courseid
-              WHERE s.wave = :wave AND s.op = 1 GROUP BY s.userid, s.courseid, s.contextid, i.enrolid, s.roleid",
-            &params,
-        )
-        .await?;
+    work.conn.exec(WISHED_ROLES, &params).await?;
     work.conn.analyse("pair").await?;
     work.conn.analyse("pair_role").await?;
     Ok(pairs)

@@ -1,6 +1,8 @@
 //! The demonstration: a folder that is made anew, with the files to import, and what they came to.
 //! It must not touch a folder that it did not make.
 
+#![allow(clippy::disallowed_methods, reason = "the folder of the demonstration, and the sample files")]
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::db::{Conn, DbError, Params, Row};
+use crate::db::{Conn, DbError, Literal, Params, Row};
 use crate::mail::outbox::state;
 use crate::moodle::site::id_list;
 
@@ -65,12 +65,9 @@ fn mail(row: &Row) -> Mail {
 /// # Errors
 /// The engine's.
 pub async fn list(conn: &mut Conn, all: bool, limit: i64) -> Result<Vec<Mail>, DbError> {
-    let done = if all {
-        format!("'{}'", state::LISTED)
-    } else {
-        format!("'{}', '{}', '{}'", state::LISTED, state::SENT, state::SKIPPED)
-    };
-    let params = Params::new().with("limit", limit).fragment("done", done);
+    let done: &[&'static str] = if all { &[state::LISTED] } else { &[state::LISTED, state::SENT, state::SKIPPED] };
+    let done: Vec<String> = done.iter().map(|state| Literal::word(state).to_string()).collect();
+    let params = Params::new().with("limit", limit).fragment("done", done.join(", "));
     let sql =
         format!("SELECT {COLUMNS} FROM {{enrold_outbox}} WHERE state NOT IN (:done) ORDER BY id DESC LIMIT :limit");
     Ok(conn.rows(&sql, &params).await?.iter().map(mail).collect())

@@ -1,7 +1,7 @@
 //! Events of the standard log store in Moodle's form, written from the journal (spec enrol-core 13).
 //! It must not know runs beyond their rows in the journal; the actor and the clock are given.
 
-use crate::db::{Conn, DbError, Dialect, Params, statement};
+use crate::db::{Conn, DbError, Dialect, Literal, Params, statement};
 use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
 use crate::moodle::tables::{self, Kind};
@@ -351,26 +351,26 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
 
 fn branch(told: &Told, dialect: Dialect, assignment: &str) -> String {
     let Told { event, kinds, gone_by } = told;
-    let kinds = kinds.iter().map(|kind| dialect.text(kind)).collect::<Vec<_>>().join(", ");
+    let kinds = kinds.iter().map(|kind| dialect.text(kind).to_string()).collect::<Vec<_>>().join(", ");
     // Its pieces come from columns, casts and JSON: a UNION on MariaDB wants one collation.
     let other = dialect.neutral(&format!("({})", event.other));
     // It holds backslashes.
     let name = dialect.text(event.name);
     let sql = format!(
-        "SELECT c.seq, {name} AS eventname, '{}' AS action, '{}' AS target, '{}' AS objecttable, {} AS objectid,
-                '{}' AS crud, {} AS edulevel, k.id AS contextid, k.contextlevel, k.instanceid AS contextinstanceid,
-                c.courseid, {} AS relateduserid, {other} AS other
+        "SELECT c.seq, {name} AS eventname, {} AS action, {} AS target, {} AS objecttable, {} AS objectid, {} AS crud,
+                {} AS edulevel, k.id AS contextid, k.contextlevel, k.instanceid AS contextinstanceid, c.courseid,
+                {} AS relateduserid, {other} AS other
            FROM {{enrold_change}} c JOIN {{context}} k ON k.id = c.contextid {}
           WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0 AND c.kind IN ({})",
-        event.action,
-        event.target,
-        event.object,
+        Literal::word(event.action),
+        Literal::word(event.target),
+        Literal::word(event.object),
         event.objectid,
-        event.crud,
+        Literal::word(event.crud),
         event.edulevel,
         if event.related == "NULL" { "CAST(NULL AS DECIMAL(20))".to_owned() } else { event.related.to_owned() },
         event.joins,
         kinds
     );
-    sql.replace(":assignment", assignment).replace(":gone_by", &dialect.text(gone_by))
+    sql.replace(":assignment", assignment).replace(":gone_by", &dialect.text(gone_by).to_string())
 }

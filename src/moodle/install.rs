@@ -74,10 +74,10 @@ pub async fn reset_sequences(conn: &mut Conn) -> Result<(), DbError> {
     for table in tables() {
         let name = conn.table(table.name);
         let sql = format!(
-            "SELECT setval(pg_get_serial_sequence('{name}', 'id'),
+            "SELECT setval(pg_get_serial_sequence(:name, 'id'),
                            COALESCE((SELECT MAX(id) FROM {name}), 0) + 1, false)"
         );
-        conn.number(&sql, &Params::new()).await?;
+        conn.number(&sql, &Params::new().with("name", name)).await?;
     }
     Ok(())
 }

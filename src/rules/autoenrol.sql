@@ -1,8 +1,9 @@
--- Autoenrol (spec autoenrol 4 to 6). Tables of its own, filled before: `ruled` (instances with a usable rule), `matching`
--- (whom each evaluation of a rule lets in), `leaving`, `fitting`, `elsewhere`, `newcomer`, and for groups `member_name`, `group_wish`,
--- `first_wish`, `generated_group`.
+-- Autoenrol (spec autoenrol 4 to 6). Tables of its own, filled before: `ruled` (instances with a usable rule),
+-- `matching` (whom each evaluation of a rule lets in), `leaving`, `fitting`, `elsewhere`, `newcomer`, and for groups
+-- `member_name`, `group_wish`, `first_wish`, `generated_group`.
 
 -- section enabled
+-- The instances that are looked at, with the rule and all settings that decide.
 SELECT e.id, e.courseid, k.id AS contextid, c.shortname, COALESCE(e.customtext2, ''), e.customint1, e.customint4,
        e.enrolstartdate, e.enrolenddate, e.customint5, e.customint8, COALESCE(e.customchar1, ''),
        COALESCE(e.customchar3, ''), e.customint2
@@ -13,6 +14,7 @@ SELECT e.id, e.courseid, k.id AS contextid, c.shortname, COALESCE(e.customtext2,
  ORDER BY e.id
 
 -- section leaving
+-- Who is enrolled and fits no longer, if the site unenrols such people: they make room.
 SELECT x.id AS ueid, r.enrolid
   FROM [ruled] r
   JOIN {user_enrolments} x ON x.enrolid = r.enrolid
@@ -21,6 +23,7 @@ SELECT x.id AS ueid, r.enrolid
  WHERE :unenrols = 1 AND m.userid IS NULL AND u.deleted = 0 AND u.id NOT IN (:left_alone) AND x.userid :among_users
 
 -- section fitting
+-- Who fits an instance that lets in now, and is not enrolled in it.
 SELECT r.enrolid, m.userid
   FROM [ruled] r
   JOIN [matching] m ON m.evaluation = r.evaluation
@@ -28,6 +31,7 @@ SELECT r.enrolid, m.userid
  WHERE r.round > 0 AND x.id IS NULL
 
 -- section elsewhere
+-- Who is in the course by any enrolment that stays: for instances that take only those who are not.
 SELECT DISTINCT r.courseid, y.userid
   FROM [ruled] r
   JOIN {enrol} f ON f.courseid = r.courseid
@@ -36,12 +40,16 @@ SELECT DISTINCT r.courseid, y.userid
  WHERE r.round > 0 AND r.always = 0 AND l.ueid IS NULL AND y.userid :among_users
 
 -- section newcomers
+-- Of one round, by user id, as many as there is room for.
 SELECT w.enrolid, w.userid, w.courseid
-  FROM (SELECT r.enrolid, m.userid, r.courseid, r.room, ROW_NUMBER() OVER (PARTITION BY r.enrolid ORDER BY m.userid) AS place
+  FROM (SELECT r.enrolid, m.userid, r.courseid, r.room,
+               ROW_NUMBER() OVER (PARTITION BY r.enrolid ORDER BY m.userid) AS place
           FROM [ruled] r
           JOIN [fitting] m ON m.enrolid = r.enrolid
+          -- In the course already, or let in by an instance of an earlier round.
           LEFT JOIN [elsewhere] h ON h.courseid = r.courseid AND h.userid = m.userid
-          LEFT JOIN (SELECT DISTINCT o.courseid, o.userid FROM [newcomer] o) n ON n.courseid = r.courseid AND n.userid = m.userid
+          LEFT JOIN (SELECT DISTINCT o.courseid, o.userid FROM [newcomer] o) n
+               ON n.courseid = r.courseid AND n.userid = m.userid
          WHERE r.round = :round AND r.room > 0
            AND (r.always = 1 OR (h.userid IS NULL AND n.userid IS NULL))) w
  WHERE w.place <= w.room
@@ -51,6 +59,7 @@ SELECT r.enrolid, r.courseid, r.contextid
   FROM [ruled] r
 
 -- section enrolments
+-- Who fits: newcomers come in, who is in is kept.
 SELECT s.enrolid, m.userid, s.courseid, s.contextid, CASE WHEN n.userid IS NULL THEN 1 ELSE 2 END AS want,
        :status_of_fitting AS status, :now AS timestart,
        CASE WHEN e.enrolperiod > 0 THEN :now + e.enrolperiod ELSE 0 END AS timeend
@@ -59,6 +68,7 @@ SELECT s.enrolid, m.userid, s.courseid, s.contextid, CASE WHEN n.userid IS NULL 
   JOIN [matching] m ON m.evaluation = s.evaluation
   LEFT JOIN [newcomer] n ON n.enrolid = s.enrolid AND n.userid = m.userid
  UNION ALL
+-- Deleted accounts, administrators and the guest stay as they are.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, x.status, x.timestart, x.timeend
   FROM [scope] s
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid
@@ -66,6 +76,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, x.status, x.timestart, x
  WHERE (u.deleted <> 0 OR u.id IN (:left_alone)) AND x.userid :among_users
 
 -- section roles
+-- Who has just come in or become active gets the role of the instance, if there is one.
 SELECT f.enrolid, f.userid, s.courseid, s.contextid, e.roleid, 2 AS want
   FROM [fresh] f
   JOIN [scope] s ON s.enrolid = f.enrolid
@@ -73,6 +84,7 @@ SELECT f.enrolid, f.userid, s.courseid, s.contextid, e.roleid, 2 AS want
   JOIN {role} r ON r.id = e.roleid
 
 -- section owned roles
+-- The instance's role of those whom this pass has suspended, where the site takes it and no active enrolment is left.
 SELECT a.id, c.enrolid, a.userid, a.roleid, c.courseid, c.contextid
   FROM {enrold_change} c
   JOIN {enrol} e ON e.id = c.enrolid
@@ -80,10 +92,12 @@ SELECT a.id, c.enrolid, a.userid, a.roleid, c.courseid, c.contextid
        AND a.component = '' AND a.itemid = 0
  WHERE :drops_roles = 1 AND c.run = :run AND c.seq > :wave * 100000000000 AND c.seq < (:wave + 1) * 100000000000
    AND c.kind = :suspended AND c.state = 0
-   AND NOT EXISTS (SELECT 1 FROM {enrol} f :then {user_enrolments} y ON y.enrolid = f.id AND y.userid = c.userid AND y.status = 0
+   AND NOT EXISTS (SELECT 1 FROM {enrol} f
+                     :then {user_enrolments} y ON y.enrolid = f.id AND y.userid = c.userid AND y.status = 0
                     WHERE f.courseid = c.courseid)
 
 -- section members
+-- The name of the group of each participant whose rule holds: enrolled already, or let in now.
 SELECT d.enrolid, u.id AS userid, :name AS name
   FROM [named] d
   JOIN [matching] m ON m.evaluation = d.evaluation
@@ -93,6 +107,7 @@ SELECT d.enrolid, u.id AS userid, :name AS name
  WHERE x.id IS NOT NULL OR n.userid IS NOT NULL
 
 -- section wishes
+-- Each group that is wished, with the one that is there: found by the mark of autoenrol, else by its name.
 SELECT w.enrolid, w.name, w.courseid, w.contextid, w.idnumber,
        COALESCE(MIN(m.id), MIN(g.id)) AS groupid
   FROM (SELECT DISTINCT r.enrolid, h.name, r.courseid, r.contextid,
@@ -105,13 +120,16 @@ SELECT w.enrolid, w.name, w.courseid, w.contextid, w.idnumber,
  GROUP BY w.enrolid, w.name, w.courseid, w.contextid, w.idnumber
 
 -- section firsts
+-- Groups that are to be made: of the instances of a course that wish the same name, the first makes it.
 SELECT t.courseid, t.name, t.idnumber
-  FROM (SELECT w.courseid, w.name, w.idnumber, ROW_NUMBER() OVER (PARTITION BY w.courseid, w.name ORDER BY w.enrolid) AS place
+  FROM (SELECT w.courseid, w.name, w.idnumber,
+               ROW_NUMBER() OVER (PARTITION BY w.courseid, w.name ORDER BY w.enrolid) AS place
           FROM [group_wish] w
          WHERE w.groupid IS NULL) t
  WHERE t.place = 1
 
 -- section generated
+-- Groups that autoenrol has made for an instance, by their mark.
 SELECT g.id, r.enrolid
   FROM [ruled] r
   JOIN {groups} g ON g.courseid = r.courseid AND g.idnumber LIKE '%autoenrol|' || :enrolid_text || '|%'
@@ -123,6 +141,7 @@ SELECT w.enrolid, w.courseid, w.contextid, w.name, w.idnumber,
   JOIN [first_wish] f ON f.courseid = w.courseid AND f.name = w.name AND f.idnumber = w.idnumber
 
 -- section group members of member_name
+-- Participants into the group of their name, which was there or has just been made.
 SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS want
   FROM [member_name] n
   :then [group_wish] w ON w.enrolid = n.enrolid AND w.name = n.name
@@ -132,6 +151,7 @@ SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS want
   JOIN {groups} g ON g.id = COALESCE(w.groupid, k.id)
 
 -- section owned group members
+-- Who is in one generated group of an instance alone, and it is not the one of his name; not where that cannot be made.
 SELECT t.id, t.enrolid, t.userid, t.groupid, t.courseid, t.contextid
   FROM (SELECT m.id, q.enrolid, m.userid, m.groupid, r.courseid, r.contextid, n.name,
                COUNT(*) OVER (PARTITION BY q.enrolid, m.userid) AS groups_of_instance
@@ -143,6 +163,7 @@ SELECT t.id, t.enrolid, t.userid, t.groupid, t.courseid, t.contextid
  WHERE t.groups_of_instance = 1 AND (t.name = '' OR w.name IS NOT NULL)
 
 -- section concerned
+-- Instances of courses that other changes have touched.
 SELECT e.id AS enrolid
   FROM {enrol} e
  WHERE e.enrol = :method AND e.status = 0 AND e.courseid IN (SELECT t.courseid FROM [touched] t)

@@ -1,5 +1,5 @@
-//! Category enrolments: who holds a synchronised role in a category is enrolled in every course below it (spec category).
-//! It must not give roles: the category's role is inherited.
+//! Category enrolments: who holds a synchronised role in a category is enrolled in every course below it (spec
+//! category). It must not give roles: the category's role is inherited.
 
 use crate::change::work::Work;
 use crate::config::Settings;

@@ -1,5 +1,5 @@
--- Category enrolments: who holds a synchronised role in a category is enrolled in all courses below it (spec category 3).
--- `assigned` and `below` are filled once in a run (see `category.rs`).
+-- Category enrolments: who holds a synchronised role in a category is enrolled in all courses below it (spec category
+-- 3). `assigned` and `below` are filled once in a run (see `category.rs`).
 
 -- section assigned
 -- Category contexts lead to their assignments; by role, all students of the site would be read.

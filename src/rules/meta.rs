@@ -3,7 +3,7 @@
 
 use crate::change::work::Work;
 use crate::config::Settings;
-use crate::db::Params;
+use crate::db::{Literal, Params};
 use crate::moodle::site::{RemovalAction, Site, id_list};
 use crate::reconcile::{Follow, Pass, Policy, Rule, Taking};
 
@@ -20,8 +20,8 @@ pub const META: Rule = Rule {
 
 const COMPONENT: &str = "enrol_meta";
 
-/// `unenrolaction`: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 3, which is what Moodle documents
-/// (spec meta 1). With 2 no role is ever taken. Status and window are always those of the source.
+/// `unenrolaction`: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 3, which is what Moodle
+/// documents (spec meta 1). With 2 no role is ever taken. Status and window are always those of the source.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let surplus = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
     let params = evidence(site).with("takes_roles", i64::from(surplus != RemovalAction::Suspend));
@@ -38,13 +38,12 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
 /// What counts as being in the source: the enabled methods but meta itself, and roles given by hand or by them.
 fn evidence(site: &Site) -> Params {
     let methods: Vec<&str> = site.enabled_methods().filter(|method| *method != META.method).collect();
-    let quoted = |text: String| format!("'{text}'");
-    let sources = methods.iter().map(|method| quoted((*method).to_owned()));
-    let components = methods.iter().map(|method| quoted(format!("enrol_{method}")));
+    let sources = methods.iter().filter_map(|method| Literal::plain(method));
+    let components = methods.iter().filter_map(|method| Literal::plain(&format!("enrol_{method}")));
     let not_copied = site.plugin(COMPONENT, "nosyncroleids").unwrap_or_default();
     let not_copied: Vec<i64> = not_copied.split(',').filter_map(|id| id.trim().parse().ok()).collect();
     // An empty list would be no SQL; no method has no name, and a role by hand has no component.
-    let list = |texts: Vec<String>| [vec!["''".to_owned()], texts].concat().join(", ");
+    let list = |texts: Vec<Literal>| texts.iter().fold("''".to_owned(), |list, text| format!("{list}, {text}"));
     Params::new()
         .fragment("sources", list(sources.collect()))
         .fragment("components", list(components.collect()))
@@ -58,8 +57,10 @@ fn lets_all_in(site: &Site) -> bool {
 }
 
 /// Whether a user of the source holds a role there: 1 one that is copied, 0 others only, NULL none at all.
-const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 ELSE 0 END) FROM {role_assignments} r :by_user
-    WHERE r.userid = x.userid AND r.contextid :whole = ok.id AND {~r.component} <> :component AND {#r.roleid} NOT IN (:not_copied))";
+const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 ELSE 0 END)
+     FROM {role_assignments} r :by_user
+    WHERE r.userid = x.userid AND r.contextid :whole = ok.id AND {~r.component} <> :component
+      AND {#r.roleid} NOT IN (:not_copied))";
 
 /// Enabled links whose source course is gone are told as problems of the run, in a pass that was asked for; nobody is
 /// enrolled or removed by them. Moodle itself disables such a link, unless it is set to remove it.

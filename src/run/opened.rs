@@ -1,6 +1,5 @@
 //! The file of a run: opened once, scanned, and known again by what the file system tells of it and by its digest.
 //! It must not know why it is applied.
-#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use crate::config::Settings;
 use crate::disk::{Dir, RegularFile, blocking};

@@ -1,12 +1,12 @@
-//! What a full set comes to, place by place: counted from the journal of its run and the staged rows, before the run ends.
-//! It must not write anything, nor format anything for people.
+//! What a full set comes to, place by place: counted from the journal of its run and the staged rows, before the run
+//! ends. It must not write anything, nor format anything for people.
 
 use std::collections::BTreeMap;
 
 use crate::change::kind::{self, Figure, Kind};
 use crate::change::kinds;
 use crate::change::work::Work;
-use crate::db::{DbError, Params};
+use crate::db::{DbError, Params, statement};
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::outcome::{Figures, PlaceKind, SetPlace, SetReport};
@@ -27,8 +27,8 @@ pub async fn take(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     report(work, terms, changes, false).await
 }
 
-/// Compares a set that is refused before anything is planned with what stands. Two statements; the resolved rows must be
-/// gathered.
+/// Compares a set that is refused before anything is planned with what stands. Two statements; the resolved rows must
+/// be gathered.
 ///
 /// # Errors
 /// The engine's.
@@ -37,77 +37,29 @@ pub async fn foresee(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> 
     report(work, terms, changes, true).await
 }
 
-/// Rows (place, what, again, n, named): so many changes, of which so many of people whom the set names there. Only those it
-/// names are added or changed, and none of them is removed; suspended is who is absent, or whom it says to be.
-const OF_COURSES: &str =
-    "SELECT c.courseid AS place, c.kind AS what, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again,
-        COUNT(*) AS n, COUNT(CASE WHEN c.kind <> :removed THEN 1 END) AS named
-   FROM {enrold_change} c
-  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:added, :changed, :removed)
-  GROUP BY c.courseid, c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END
-  UNION ALL
- SELECT c.courseid, c.kind, 0, COUNT(*), COUNT(w.userid)
-   FROM {enrold_change} c LEFT JOIN [set_person] w ON w.courseid = c.courseid AND w.userid = c.userid AND w.enrolled = 1
-  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind = :suspended
-  GROUP BY c.courseid, c.kind";
-
-const OF_COHORTS: &str = "SELECT c.itemid AS place, c.kind AS what, 0 AS again, COUNT(*) AS n, COUNT(w.userid) AS named
-   FROM {enrold_change} c LEFT JOIN [set_member] w ON w.cohortid = c.itemid AND w.userid = c.userid
-  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:of_cohorts) GROUP BY c.itemid, c.kind";
-
-const FORESEEN_IN_COURSES: &str = "SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END AS what,
-        1 AS again, COUNT(*) AS n, COUNT(*) AS named
-   FROM [set_person] w LEFT JOIN (:standing) x ON x.courseid = w.courseid AND x.userid = w.userid
-  WHERE w.enrolled = 1 AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
-  GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END
-  UNION ALL
- SELECT x.courseid, :ending, 0, COUNT(*), 0 FROM (:standing) x
-   JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
-   LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
-   LEFT JOIN [set_spared] s ON s.userid = x.userid
-   LEFT JOIN [set_spared_course] p ON p.courseid = x.courseid
-  WHERE w.userid IS NULL AND s.userid IS NULL AND p.courseid IS NULL AND (x.status = 0 OR :unenrol = 1) GROUP BY x.courseid";
-
-/// The enrolments in the source's own instances.
-const STANDING: &str =
-    "SELECT e.courseid, x.userid, MIN(x.status) AS status FROM {enrol} e JOIN {user_enrolments} x ON x.enrolid = e.id
-  WHERE e.enrol = :method AND :own_instance GROUP BY e.courseid, x.userid";
-
-const FORESEEN_IN_COHORTS: &str =
-    "SELECT w.cohortid AS place, :joined AS what, 0 AS again, COUNT(*) AS n, COUNT(*) AS named
-   FROM [set_member] w LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid
-  WHERE m.id IS NULL GROUP BY w.cohortid
-  UNION ALL
- SELECT g.cohortid, :left, 0, COUNT(*), 0 FROM (:leaving) l JOIN {cohort_members} g ON g.id = l.id GROUP BY g.cohortid";
-
-/// Whom the set names, which of its rows failed (not all of them need be kept as problems), and what its changes cost people:
-/// as rows of the same form.
-const OF_SET_IN_COURSES: &str =
-    "SELECT w.courseid, 'named', 0, COUNT(*), 0 FROM [set_person] w WHERE w.enrolled = 1 GROUP BY w.courseid
-  UNION ALL
- SELECT k.courseid, 'unknown', 0, COUNT(*), 0 FROM [stage_line] l JOIN [stage_course] k ON k.ckey = l.ckey AND k.found = 1
-   JOIN [stage_user] u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.courseid";
-
-const OF_SET_IN_COHORTS: &str = "SELECT w.cohortid, 'named', 0, COUNT(*), 0 FROM [set_member] w GROUP BY w.cohortid
-  UNION ALL
- SELECT k.cohortid, 'unknown', 0, COUNT(*), 0 FROM [stage_line] l JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 1
-   JOIN [stage_user] u ON u.ukey = l.ukey WHERE :all_known = 0 AND NOT (:resolved) GROUP BY k.cohortid";
-
-const COSTS: &str = "SELECT 0, 'costs', 0, COUNT(CASE WHEN c.lastenrol = 1 THEN 1 END), COUNT(CASE WHEN c.kind = :lost_grade THEN 1 END)
-   FROM {enrold_change} c WHERE c.run = :run AND c.state = 0";
+const OF_COURSES: &str = statement(include_str!("account.sql"), "changes in courses");
+const OF_COHORTS: &str = statement(include_str!("account.sql"), "changes in cohorts");
+const FORESEEN_IN_COURSES: &str = statement(include_str!("account.sql"), "changes foreseen in courses");
+const FORESEEN_IN_COHORTS: &str = statement(include_str!("account.sql"), "changes foreseen in cohorts");
+const STANDING: &str = statement(include_str!("account.sql"), "standing enrolments");
+const OF_SET_IN_COURSES: &str = statement(include_str!("account.sql"), "rows in courses");
+const OF_SET_IN_COHORTS: &str = statement(include_str!("account.sql"), "rows in cohorts");
+const COSTS: &str = statement(include_str!("account.sql"), "costs");
+const ACCOUNT: &str = statement(include_str!("account.sql"), "account");
 
 async fn report(work: &mut Work<'_>, terms: &Terms, changes: &str, foreseen: bool) -> Result<(), DbError> {
     let (kind, of_set, table, name) = match terms.cohorts {
-        true => (PlaceKind::Cohort, OF_SET_IN_COHORTS, "cohort", "COALESCE(NULLIF(k.idnumber, ''), k.name)"),
-        false => (PlaceKind::Course, OF_SET_IN_COURSES, "course", "k.shortname"),
+        true => (PlaceKind::Cohort, OF_SET_IN_COHORTS, "{cohort}", "COALESCE(NULLIF(k.idnumber, ''), k.name)"),
+        false => (PlaceKind::Course, OF_SET_IN_COURSES, "{course}", "k.shortname"),
     };
-    let sql = format!(
-        "SELECT q.place, COALESCE({name}, ''), q.what, q.again, q.n, q.named
-           FROM ({changes} UNION ALL {of_set} UNION ALL {COSTS}) q LEFT JOIN {{{table}}} k ON k.id = q.place"
-    );
-    let params = params(work, terms);
+    let params = params(work, terms)
+        .fragment("changes", changes)
+        .fragment("rows", of_set)
+        .fragment("costs", COSTS)
+        .fragment("places", table)
+        .fragment("name", name);
     let mut counted = Counted::default();
-    for row in work.conn.rows(&sql, &params).await? {
+    for row in work.conn.rows(ACCOUNT, &params).await? {
         counted.row(row.int(0), row.text(1), &row.text(2), row.int(3) == 1, (row.int(4), row.int(5)));
     }
     let (places, totals) = counted.places(kind);
@@ -142,7 +94,6 @@ fn params(work: &Work<'_>, terms: &Terms) -> Params {
         _ if unenrols => kinds::ENROLMENT_REMOVE.name,
         _ => kinds::ENROLMENT_SUSPEND.name,
     };
-    let standing = STANDING.replace(":own_instance", &own_instance);
     let never = [0, work.site.guest()];
     let params = match terms.cohorts {
         true => super::cohorts::resolved(work.params(), terms, &never),
@@ -165,7 +116,8 @@ fn params(work: &Work<'_>, terms: &Terms) -> Params {
         .with("left", &kinds::COHORT_MEMBER_REMOVE)
         .with("of_cohorts", kind::names(|kind| kind.table == "cohort_members"))
         .with("lost_grade", &kinds::GRADE_REMOVE)
-        .fragment("standing", standing)
+        .fragment("own_instance", own_instance)
+        .fragment("standing", STANDING)
         .fragment("leaving", super::cohorts::LEAVING)
 }
 

@@ -1,11 +1,11 @@
-//! A full set of cohort memberships: whom its rows name is a member, and who is no longer named goes, in the cohorts that
-//! it names. It must not enrol anybody: cohort sync follows.
+//! A full set of cohort memberships: whom its rows name is a member, and who is no longer named goes, in the cohorts
+//! that it names. It must not enrol anybody: cohort sync follows.
 
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::table::{int, text};
-use crate::db::{DbError, Params, Table};
+use crate::db::{DbError, Params, Table, statement};
 use crate::moodle::site::id_list;
 use crate::outcome::{RunError, RunResult};
 use crate::sets::Terms;
@@ -20,18 +20,37 @@ const STAGE_COHORT: Table = Table::new(
 const KNOWN_COHORT: Table =
     Table::new("known_cohort", &[int("id"), int("contextid"), text("component", 100), text("label", 255)])
         .joined_by(&["label"]);
-
+/// Cohorts that are made.
 const NEW_COHORT: Table = Table::new("new_cohort", &[int("n"), text("name", 255), text("idnumber", 255)]).primary("n");
+/// The cohorts that the set fills.
 const SET_COHORT: Table = Table::new("set_cohort", &[int("cohortid"), int("contextid")]).primary("cohortid");
+/// Whom the set names in which of them.
 const SET_MEMBER: Table = Table::new("set_member", &[int("cohortid"), int("userid")]).primary("cohortid, userid");
+/// Cohorts in which nobody loses anything.
 const SET_SPARED_COHORT: Table = Table::new("set_spared_cohort", &[int("cohortid")]).primary("cohortid");
+
+const REFUSED: &str = statement(include_str!("cohorts.sql"), "refused rows");
+const NAMED: &str = statement(include_str!("cohorts.sql"), "named cohorts");
+const MISSING: &str = statement(include_str!("cohorts.sql"), "missing cohorts");
+const UNUSABLE_NAMES: &str = statement(include_str!("cohorts.sql"), "unusable names");
+const NEW_COHORTS: &str = statement(include_str!("cohorts.sql"), "new cohorts");
+const COHORTS: &str = statement(include_str!("cohorts.sql"), "cohorts of the set");
+const MEMBERS: &str = statement(include_str!("cohorts.sql"), "members of the set");
+const MEMBERS_AND_LEAVING: &str = statement(include_str!("cohorts.sql"), "members and leaving");
+const JOINING: &str = statement(include_str!("cohorts.sql"), "joining members");
+const OWN_MEMBERSHIPS: &str = statement(include_str!("cohorts.sql"), "own memberships");
+const FORMER_MEMBERSHIPS: &str = statement(include_str!("cohorts.sql"), "former memberships");
+/// Members of the named cohorts whom this source has brought, and its set does not name any more, nor any other source.
+/// Who is spared stays.
+pub(super) const LEAVING: &str = statement(include_str!("cohorts.sql"), "leaving members");
 
 /// The place of problems without a line of their own among those of the run: many rows name one cohort.
 const LINES: i64 = -3_000_000_000_000;
 /// A condition that holds for nothing.
 const NEVER: &str = "1 = 0";
 
-/// A row names one account that may be written, and one cohort that nobody else fills: of no component, or of the source's.
+/// A row names one account that may be written, and one cohort that nobody else fills: of no component, or of the
+/// source's.
 const RESOLVED: &str =
     "u.found = 1 AND u.userid NOT IN (:never) AND k.found = 1 AND k.component IN ('', :own_component)";
 
@@ -61,20 +80,7 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
         .fragment("unstorable", unstorable(work, key_column(terms), "l.ckey"))
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
         .fragment("cohortcount", work.conn.dialect().to_text("k.found"));
-    Ok(work
-        .tell_problems(
-            "SELECT l.line,
-                    CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
-                         WHEN u.userid IN (:never) THEN 'account-protected'
-                         WHEN k.found = 0 AND :unstorable THEN 'value-charset' WHEN k.found = 0 THEN 'cohort-unknown' WHEN k.found > 1 THEN 'cohort-ambiguous' ELSE 'cohort-owned' END AS code,
-                    CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN l.ukey ELSE l.ckey END AS value,
-                    CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount WHEN u.userid IN (:never) THEN :userkey
-                         WHEN k.found = 0 AND :unstorable THEN :keycolumn WHEN k.found = 0 THEN :cohortkey WHEN k.found > 1 THEN :cohortcount ELSE k.component END AS hint
-               FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_cohort] k ON k.ckey = l.ckey
-              WHERE NOT (:resolved)",
-            params,
-        )
-        .await?)
+    Ok(work.tell_problems(REFUSED, params).await?)
 }
 
 /// Finds the cohorts of the staged rows that are there.
@@ -87,8 +93,8 @@ pub async fn look(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     find(work).await
 }
 
-/// Makes `known_cohort`: the site's cohorts by what the set names them by, for which Moodle has no index. Grows with the cohorts
-/// of the site, one statement.
+/// Makes `known_cohort`: the site's cohorts by what the set names them by, for which Moodle has no index. Grows with
+/// the cohorts of the site, one statement.
 async fn know(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     work.conn.declare(&KNOWN_COHORT);
     let label = match terms.cohort_key {
@@ -97,27 +103,16 @@ async fn know(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
         _ => "c.idnumber".to_owned(),
     };
     let params = work.params().fragment("label", label);
-    work.conn
-        .exec(
-            "INSERT INTO [known_cohort]
-             SELECT c.id, c.contextid, c.component, :label FROM {cohort} c WHERE :label <> ''",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("known_cohort").await
+    let sql = "INSERT INTO [known_cohort]
+        SELECT c.id, c.contextid, c.component, :label FROM {cohort} c WHERE :label <> ''";
+    work.conn.exec(sql, &params).await?;
+    work.conn.analyse(KNOWN_COHORT.name).await
 }
 
 async fn find(work: &mut Work<'_>) -> Result<(), DbError> {
     let params = work.params().fragment("same", same(work, "k.ckey"));
-    work.conn
-        .exec(
-            "INSERT INTO [stage_cohort]
-             SELECT k.ckey, MIN(c.id), MIN(c.contextid), COALESCE(MAX(c.component), ''), COUNT(c.id)
-               FROM (SELECT DISTINCT ckey FROM [stage_line]) k LEFT JOIN [known_cohort] c ON :same GROUP BY k.ckey",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("stage_cohort").await
+    work.conn.exec(NAMED, &params).await?;
+    work.conn.analyse(STAGE_COHORT.name).await
 }
 
 /// The cohort `c` of `known_cohort` is the one that a key names.
@@ -153,21 +148,9 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         .fragment("idnumber", idnumber)
         .with("system", work.site.system_context)
         .with("own_component", terms.cohort_component.as_str());
-    let missing = work
-        .conn
-        .exec(
-            "INSERT INTO [new_cohort]
-             SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), :name, :idnumber
-               FROM [stage_line] l JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 0 WHERE NOT (:unstorable) GROUP BY l.ckey",
-            &params,
-        )
-        .await? as i64;
+    let missing = work.conn.exec(MISSING, &params).await?;
     if unnamed != NEVER {
-        // The cohort is made under its key: nobody loses a place by its name.
-        let told = "SELECT :line + ROW_NUMBER() OVER (ORDER BY t.ckey) AS line, 'value-charset' AS code, t.name AS value, 'cohort.name' AS hint
-              FROM (SELECT l.ckey, MIN(l.gkey) AS name FROM [stage_line] l JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 0
-                     WHERE :unnamed AND NOT (:unstorable) GROUP BY l.ckey) t";
-        work.tell_problems(told, params.clone()).await?;
+        work.tell_problems(UNUSABLE_NAMES, params.clone()).await?;
     }
     if missing == 0 {
         return Ok(0);
@@ -184,14 +167,7 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
             params.clone().fragment("row", row),
         )
         .await?;
-    let applied = work
-        .conn
-        .exec(
-            "INSERT INTO {cohort} (contextid, name, idnumber, description, descriptionformat, visible, component, timecreated, timemodified)
-             SELECT :system, t.name, t.idnumber, '', 1, 1, :own_component, :now, :now FROM [new_cohort] t ORDER BY t.n",
-            &params,
-        )
-        .await? as i64;
+    let applied = work.conn.exec(NEW_COHORTS, &params).await? as i64;
     let key = if terms.cohort_key == "name" { "t.name" } else { "t.idnumber" };
     know(work, terms).await?;
     let params = work.at(place).fragment("same", same(work, key));
@@ -226,20 +202,10 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result
     conn.declare(&SET_MEMBER);
     let params = resolved(work.params(), terms, never);
     let conn = &mut *work.conn;
-    // A cohort is named even by a row whose account is unknown.
-    conn.exec(
-        "INSERT INTO [set_cohort] SELECT DISTINCT k.cohortid, k.contextid FROM [stage_cohort] k WHERE k.found = 1 AND k.component IN ('', :own_component)",
-        &params,
-    )
-    .await?;
-    conn.exec(
-        "INSERT INTO [set_member]
-         SELECT DISTINCT k.cohortid, u.userid FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_cohort] k ON k.ckey = l.ckey WHERE :resolved",
-        &params,
-    )
-    .await?;
-    conn.analyse("set_cohort").await?;
-    conn.analyse("set_member").await?;
+    conn.exec(COHORTS, &params).await?;
+    conn.exec(MEMBERS, &params).await?;
+    conn.analyse(SET_COHORT.name).await?;
+    conn.analyse(SET_MEMBER.name).await?;
     spare(work, terms).await
 }
 
@@ -256,22 +222,10 @@ async fn spare(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
     work.conn.exec(sql, &params).await.map(|_| ())
 }
 
-/// Members of the named cohorts whom this source has brought, and its set does not name any more, nor any other source. Who
-/// is spared stays.
-pub(super) const LEAVING: &str = "SELECT m.id, 0 AS line, 0 AS courseid, c.contextid FROM {cohort_members} m
-    JOIN [set_cohort] c ON c.cohortid = m.cohortid
-    LEFT JOIN [set_member] w ON w.cohortid = m.cohortid AND w.userid = m.userid
-    LEFT JOIN [set_spared] p ON p.userid = m.userid
-    LEFT JOIN [set_spared_cohort] q ON q.cohortid = m.cohortid
-    LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = m.cohortid AND o.userid = m.userid
-   WHERE w.userid IS NULL AND p.userid IS NULL AND q.cohortid IS NULL AND o.userid IS NOT NULL
-     AND NOT EXISTS (SELECT 1 FROM {enrold_set_member} t WHERE t.cohortid = m.cohortid AND t.userid = m.userid AND t.source <> :source)";
-
 /// The guard's look at each cohort before anybody leaves it.
 async fn weigh(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
-    let sql = "SELECT g.id, g.name, COUNT(*), COUNT(l.id) FROM {cohort_members} m JOIN [set_cohort] c ON c.cohortid = m.cohortid
-            JOIN {cohort} g ON g.id = m.cohortid LEFT JOIN (:leaving) l ON l.id = m.id GROUP BY g.id, g.name";
-    let rows = work.conn.rows(sql, &params.clone().fragment("leaving", LEAVING)).await?;
+    let params = params.clone().fragment("leaving", LEAVING);
+    let rows = work.conn.rows(MEMBERS_AND_LEAVING, &params).await?;
     let mut run = (0, 0);
     for row in &rows {
         work.guard.check_cohort(&row.text(1), row.int(3), row.int(2));
@@ -288,9 +242,7 @@ async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             place,
             "line, userid, courseid, contextid, itemid",
             "planned.itemid, planned.userid",
-            "SELECT 0 AS line, w.userid, 0 AS courseid, c.contextid, w.cohortid AS itemid
-               FROM [set_member] w JOIN [set_cohort] c ON c.cohortid = w.cohortid
-               LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid WHERE m.id IS NULL",
+            JOINING,
             params.clone(),
         )
         .await?;
@@ -301,37 +253,18 @@ async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     let columns = "cohortid, userid, timeadded";
     let applied = work.conn.insert_missing("{cohort_members}", columns, select, &params, planned).await?;
     if applied < planned {
-        work.conn
-            .exec(
-                "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-                    (SELECT 1 FROM {cohort_members} m WHERE m.cohortid = c.itemid AND m.userid = c.userid AND m.timeadded = :now)",
-                &params,
-            )
-            .await?;
+        let overtaken = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
+            (SELECT 1 FROM {cohort_members} m
+              WHERE m.cohortid = c.itemid AND m.userid = c.userid AND m.timeadded = :now)";
+        work.conn.exec(overtaken, &params).await?;
     }
     work.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
-/// What the set names is this source's from now on, whoever made it; what it no longer names is not, unless it was spared.
+/// What the set names is this source's from now on, whoever made it; what it no longer names is not, unless it was
+/// spared.
 async fn remember(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
-    work.conn
-        .exec(
-            "INSERT INTO {enrold_set_member} (source, cohortid, userid, since)
-             SELECT :source, w.cohortid, w.userid, :now FROM [set_member] w
-               LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = w.cohortid AND o.userid = w.userid
-              WHERE o.userid IS NULL",
-            params,
-        )
-        .await?;
-    work.conn
-        .exec(
-            "DELETE FROM {enrold_set_member} WHERE source = :source AND EXISTS (SELECT 1 FROM [set_cohort] c WHERE c.cohortid = {enrold_set_member}.cohortid)
-                AND NOT EXISTS (SELECT 1 FROM [set_member] w WHERE w.cohortid = {enrold_set_member}.cohortid AND w.userid = {enrold_set_member}.userid)
-                AND NOT EXISTS (SELECT 1 FROM [set_spared] p WHERE p.userid = {enrold_set_member}.userid)
-                AND NOT EXISTS (SELECT 1 FROM [set_spared_cohort] q WHERE q.cohortid = {enrold_set_member}.cohortid)",
-            params,
-        )
-        .await
-        .map(|_| ())
+    work.conn.exec(OWN_MEMBERSHIPS, params).await?;
+    work.conn.exec(FORMER_MEMBERSHIPS, params).await.map(|_| ())
 }

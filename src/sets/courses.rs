@@ -1,5 +1,6 @@
-//! The rows of a snapshot of courses into the temporary table `new_course`, their errors into `enrold_error`, in constant
-//! memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at once.
+//! The rows of a snapshot of courses into the temporary table `new_course`, their errors into `enrold_error`, in
+//! constant memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at
+//! once.
 
 use std::io::BufReader;
 
@@ -72,7 +73,8 @@ impl Header {
     }
 }
 
-/// Loads a snapshot of courses (`fullname,shortname,idnumber,category`; the last two may be missing) from its beginning.
+/// Loads a snapshot of courses (`fullname,shortname,idnumber,category`; the last two may be missing) from its
+/// beginning.
 ///
 /// # Errors
 /// A snapshot that is no CSV or lacks a column, or the engine's.
@@ -108,7 +110,7 @@ pub async fn load(work: &mut Work<'_>, file: &RegularFile, path: &str) -> RunRes
     }
     rows.finish(work.conn).await?;
     errors.finish(work.conn).await?;
-    work.conn.analyse("new_course").await?;
+    work.conn.analyse(courses::NEW_COURSE.name).await?;
     Ok(lines)
 }
 

@@ -21,8 +21,8 @@ pub const DATABASE: Rule = Rule {
     follow_up: None,
 };
 
-/// The policy of a set without terms of its own; the room `sets` refines it (spec database 2: the documented action is to
-/// unenrol).
+/// The policy of a set without terms of its own; the room `sets` refines it (spec database 2: the documented action is
+/// to unenrol).
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     Policy {
         instances: Instances::Created,
@@ -30,7 +30,8 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
     }
 }
 
-/// Which instances are those of a source, as a condition on `e`: `database` has all that bear no mark, whoever made them.
+/// Which instances are those of a source, as a condition on `e`: `database` has all that bear no mark, whoever made
+/// them.
 pub fn own_instance(source: &str) -> (String, Params) {
     if source == method::DATABASE {
         let unmarked = "(e.customchar1 IS NULL OR e.customchar1 NOT LIKE :own_mark)".to_owned();

@@ -2,6 +2,7 @@
 -- roles and groups that they name. The set stands in temporary tables that the room `sets` fills.
 
 -- section scope
+-- The source's own instance of each course, the oldest if there are several; hidden courses only if they count.
 SELECT MIN(e.id) AS enrolid, e.courseid, k.id AS contextid
   FROM {enrol} e
   JOIN {course} c ON c.id = e.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
@@ -10,20 +11,24 @@ SELECT MIN(e.id) AS enrolid, e.courseid, k.id AS contextid
  GROUP BY e.courseid, k.id
 
 -- section instances
+-- Courses that must have one.
 SELECT DISTINCT w.courseid, w.contextid FROM [set_person] w
 
 -- section enrolments
+-- Whom the set names.
 SELECT s.enrolid, w.userid, s.courseid, s.contextid, 2 AS want, w.status, w.timestart, w.timeend
   FROM [scope] s
   JOIN [set_person] w ON w.courseid = s.courseid
  WHERE w.enrolled = 1 AND w.userid :among_users
  UNION ALL
+-- Who is spared, and is not named, stays as he is.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
   FROM [scope] s
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :spared
   LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
  WHERE w.userid IS NULL AND x.userid :among_users
  UNION ALL
+-- So does everybody else in a course where nobody loses anything.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
   FROM [scope] s
   JOIN [set_spared_course] q ON q.courseid = s.courseid
@@ -33,14 +38,17 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
  WHERE p.userid IS NULL AND w.userid IS NULL AND x.userid :among_users
 
 -- section roles
+-- The roles that the rows name.
 SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS want
   FROM [scope] s
   JOIN [set_row] r ON r.courseid = s.courseid
  WHERE r.userid :among_users
  UNION ALL
+-- Roles of who is spared, and those in courses where nobody loses anything, stay.
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM [scope] s
-  :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid AND a.userid :spared
+  :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+       AND a.userid :spared
  WHERE a.userid :among_users
  UNION ALL
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
@@ -49,6 +57,7 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
  WHERE a.userid :among_users
  UNION ALL
+-- Where roles are kept, those of the absent stay; during the time of grace only while they are enrolled.
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM [scope] s
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
@@ -57,7 +66,9 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
    AND (:waits = 0 OR EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid AND x.userid = a.userid))
 
 -- section groups
-SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :group_idnumber AS idnumber, '' AS description
+-- Groups that are named and not there, if they are made.
+SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :group_idnumber AS idnumber,
+       '' AS description
   FROM (SELECT DISTINCT g.courseid, g.gkey FROM [set_group] g) t
   JOIN [scope] s ON s.courseid = t.courseid
   LEFT JOIN [known_group] o ON o.courseid = t.courseid AND :same_group
@@ -65,6 +76,7 @@ SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :grou
  GROUP BY s.courseid, s.contextid, t.gkey
 
 -- section group members
+-- Who is named with a group and enrolled. One that a name means several times is nobody's: who is in it stays.
 SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many = 1 THEN 2 ELSE 0 END AS want
   FROM (SELECT s.enrolid, t.userid, s.courseid, s.contextid, o.id AS groupid,
                COUNT(*) OVER (PARTITION BY s.enrolid, t.userid, t.gkey) AS many
@@ -75,10 +87,12 @@ SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many
           :then {groups} h ON h.id = o.id
          WHERE t.userid :among_users) n
  UNION ALL
+-- Memberships that were given stay for the absent, the spared, and who is named with a group that nobody can mean.
 SELECT m.enrolid, m.userid, m.courseid, m.contextid, m.groupid, 0
   FROM (:given_memberships) m
   LEFT JOIN [set_person] w ON w.courseid = m.courseid AND w.userid = m.userid AND w.enrolled = 1
   LEFT JOIN [set_spared] p ON p.userid = m.userid
   LEFT JOIN [set_spared_course] q ON q.courseid = m.courseid
   LEFT JOIN [set_ungrouped] u ON u.courseid = m.courseid AND u.userid = m.userid
- WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL OR u.userid IS NOT NULL) AND m.userid :among_users
+ WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL OR u.userid IS NOT NULL)
+   AND m.userid :among_users

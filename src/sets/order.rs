@@ -31,7 +31,8 @@ pub struct SetOrder {
     pub token: String,
     /// What it leaves for the next delta, if it was a OneRoster archive.
     pub roster: Option<Roster>,
-    /// The file by which such a drop is known again, its manifest or itself: as it stood, with the digest of its own bytes.
+    /// The file by which such a drop is known again, its manifest or itself: as it stood, with the digest of its own
+    /// bytes.
     pub dropped: Option<Claim>,
 }
 

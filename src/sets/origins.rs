@@ -12,7 +12,8 @@ const SET_ORIGIN: Table = Table::new("set_origin", &[int("line"), text("file", 2
 /// Failed rows that are held in memory at once.
 const PAGE: i64 = 10_000;
 
-/// Names file and line of each failed row of a run, page by page: a query and a chunk of a load for each, one update at last.
+/// Names file and line of each failed row of a run, page by page: a query and a chunk of a load for each, one update at
+/// last.
 ///
 /// # Errors
 /// A list that cannot be read, or the engine's.
@@ -35,7 +36,7 @@ pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()>
         lines = failed(conn, run, last).await?;
     }
     rows.finish(conn).await?;
-    conn.analyse("set_origin").await?;
+    conn.analyse(SET_ORIGIN.name).await?;
     let set = [("file", "o.file"), ("fileline", "o.fileline")];
     let update =
         conn.dialect().update_joined("{enrold_error}", "e", &set, "[set_origin] o", "e.run = :run AND e.line = o.line");

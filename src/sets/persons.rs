@@ -4,7 +4,7 @@
 use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
 use crate::db::table::{int, text};
-use crate::db::{DbError, Table};
+use crate::db::{DbError, Table, statement};
 use crate::moodle::site::id_list;
 use crate::sets::Terms;
 use crate::staging::resolve::resolved;
@@ -43,12 +43,16 @@ const SET_PERSON: Table = Table::new(
 const SET_GROUP: Table = Table::new("set_group", &[int("courseid"), int("userid"), text("gkey", 255)]);
 /// Courses in which nobody loses anything.
 const SET_SPARED_COURSE: Table = Table::new("set_spared_course", &[int("courseid")]).primary("courseid");
-
+/// Who loses nothing by the set.
 const SET_SPARED: Table = Table::new("set_spared", &[int("userid")]).primary("userid");
 
-/// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys, of which
-/// each names one account or course alone: rows that name each pair of keys once name each person `each_once` in a course.
-/// Gives how many accounts are spared.
+const ROWS: &str = statement(include_str!("persons.sql"), "rows");
+const PERSONS: &str = statement(include_str!("persons.sql"), "persons");
+const SPARED: &str = statement(include_str!("persons.sql"), "spared accounts");
+
+/// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys, of
+/// which each names one account or course alone: rows that name each pair of keys once name each person `each_once` in
+/// a course. Gives how many accounts are spared.
 ///
 /// # Errors
 /// The engine's.
@@ -58,13 +62,9 @@ pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64], each_once
     }
     rows(work, terms, never).await?;
     persons(work, terms, each_once).await?;
-    let params = work.params();
-    work.conn
-        .exec(
-            "INSERT INTO [set_group] SELECT DISTINCT r.courseid, r.userid, r.gkey FROM [set_row] r WHERE r.gkey <> '' AND r.enrolled = 1",
-            &params,
-        )
-        .await?;
+    let groups = "INSERT INTO [set_group]
+        SELECT DISTINCT r.courseid, r.userid, r.gkey FROM [set_row] r WHERE r.gkey <> '' AND r.enrolled = 1";
+    work.conn.exec(groups, &work.params()).await?;
     let spared = spare_users(work, terms).await?;
     spare_courses(work, terms).await?;
     for table in [SET_GROUP, SET_SPARED_COURSE] {
@@ -78,51 +78,33 @@ async fn rows(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), D
     work.conn.declare(&SET_ROW);
     let params = work.params().with("ignore_hidden", i64::from(terms.ignore_hidden));
     let params = resolved(params, never);
-    work.conn
-        .exec(
-            "INSERT INTO [set_row]
-             SELECT k.courseid, u.userid, k.contextid, l.roleid, l.gkey, 1 - l.other, CASE WHEN l.other = 0 THEN l.status ELSE 1 END,
-                    CASE WHEN l.other = 0 THEN l.timestart ELSE 0 END, CASE WHEN l.other = 0 THEN l.timeend ELSE 0 END
-               FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_course] k ON k.ckey = l.ckey
-               JOIN {course} c ON c.id = k.courseid AND (c.visible = 1 OR :ignore_hidden = 0) WHERE :resolved",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("set_row").await
+    work.conn.exec(ROWS, &params).await?;
+    work.conn.analyse(SET_ROW.name).await
 }
 
-/// Makes `set_person`: what the rows say of each person in a course. Several rows of one: enrolled if one of them says so; of
-/// those that do: active if one is, from the first start to the last end.
+/// Makes `set_person`: what the rows say of each person in a course. Several rows of one: enrolled if one of them says
+/// so; of those that do: active if one is, from the first start to the last end.
 async fn persons(work: &mut Work<'_>, terms: &Terms, each_once: bool) -> Result<(), DbError> {
     let params = work.params();
     // Who is back is looked up by an index, which a view has not.
     if work.conn.dialect().has_temporary_views() && !terms.waits() {
-        let twice = "SELECT COUNT(*) FROM (SELECT 1 FROM [set_row] r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
+        let twice = "SELECT COUNT(*) FROM
+            (SELECT 1 FROM [set_row] r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
         if each_once || work.conn.number(twice, &params).await? == 0 {
             let select = format!("SELECT {} FROM [set_row]", SET_PERSON.columns());
             return work.conn.temporary_view(&SET_PERSON, &select).await;
         }
     }
     work.conn.declare(&SET_PERSON);
-    work.conn
-        .exec(
-            "INSERT INTO [set_person]
-             SELECT r.courseid, r.userid, MIN(r.contextid), MAX(r.enrolled), MIN(r.status),
-                    COALESCE(MIN(CASE WHEN r.enrolled = 1 THEN r.timestart END), 0),
-                    CASE WHEN MIN(CASE WHEN r.enrolled = 1 THEN r.timeend END) = 0 THEN 0
-                         ELSE COALESCE(MAX(CASE WHEN r.enrolled = 1 THEN r.timeend END), 0) END
-               FROM [set_row] r GROUP BY r.courseid, r.userid",
-            &params,
-        )
-        .await?;
+    work.conn.exec(PERSONS, &params).await?;
     if terms.waits() {
         work.conn.index_joined(&SET_PERSON, "courseid, userid").await?;
     }
-    work.conn.analyse("set_person").await
+    work.conn.analyse(SET_PERSON.name).await
 }
 
-/// Who loses nothing by this set, in `set_spared`: protected accounts, and whoever a key may mean that names nobody or several;
-/// gives their number.
+/// Who loses nothing by this set, in `set_spared`: protected accounts, and whoever a key may mean that names nobody or
+/// several; gives their number.
 ///
 /// # Errors
 /// The engine's.
@@ -148,19 +130,8 @@ pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<i64, DbEr
         params = params.with(format!("name{at}"), name.as_str());
     }
     let params = params.fragment("names", names.join(", "));
-    let spared = work
-        .conn
-        .exec(
-            "INSERT INTO [set_spared]
-             SELECT a.id FROM {user} a WHERE a.id IN (:ids) OR a.username IN (:names)
-             UNION
-             SELECT a.id FROM {user} a JOIN [stage_user] u ON u.found <> 1 AND LOWER(u.ukey) = :field WHERE a.deleted = 0
-             UNION
-             SELECT a.id FROM {user} a JOIN [set_unread] n ON n.ukey = :field WHERE a.deleted = 0",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("set_spared").await?;
+    let spared = work.conn.exec(SPARED, &params).await?;
+    work.conn.analyse(SET_SPARED.name).await?;
     Ok(spared as i64)
 }
 
@@ -172,12 +143,7 @@ async fn spare_courses(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError
         CourseKey::Idnumber => "LOWER(TRIM(a.idnumber))".to_owned(),
     };
     let params = work.params().fragment("field", field);
-    work.conn
-        .exec(
-            "INSERT INTO [set_spared_course]
-             SELECT DISTINCT a.id FROM {course} a JOIN [stage_course] k ON k.found <> 1 AND LOWER(k.ckey) = :field",
-            &params,
-        )
-        .await
-        .map(|_| ())
+    let sql = "INSERT INTO [set_spared_course]
+        SELECT DISTINCT a.id FROM {course} a JOIN [stage_course] k ON k.found <> 1 AND LOWER(k.ckey) = :field";
+    work.conn.exec(sql, &params).await.map(|_| ())
 }

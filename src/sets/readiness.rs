@@ -22,8 +22,9 @@ pub enum Readiness {
     Broken(String),
 }
 
-/// Looks into a set of a source. `file` is the one that was dropped, wherever it lies now, or why it cannot be opened; `left`
-/// the name under which it was left in `dir`: beside that lie its seal and the files that it names. Reads all files whole.
+/// Looks into a set of a source. `file` is the one that was dropped, wherever it lies now, or why it cannot be opened;
+/// `left` the name under which it was left in `dir`: beside that lie its seal and the files that it names. Reads all
+/// files whole.
 ///
 /// # Errors
 /// Reading was stopped: the program ends.

@@ -1,5 +1,5 @@
-//! What of a set's row has no room on the site: the rooms of the columns that its values go to, and the rows that are applied
-//! without such a value. It must not refuse a row; that is done where rows are read.
+//! What of a set's row has no room on the site: the rooms of the columns that its values go to, and the rows that are
+//! applied without such a value. It must not refuse a row; that is done where rows are read.
 
 use crate::change::work::Work;
 use crate::db::table::{int, text};

@@ -65,8 +65,8 @@ impl Standing {
     }
 }
 
-/// Fails if a set may not be applied as it was prepared: under the run lease, where nothing changes any more. `held` is the
-/// run that is approved by it.
+/// Fails if a set may not be applied as it was prepared: under the run lease, where nothing changes any more. `held` is
+/// the run that is approved by it.
 ///
 /// # Errors
 /// [`RunError::SetWaits`]; [`RunError::SetMoved`] if it must be prepared anew; [`RunError::Undecidable`] of a held one.

@@ -234,8 +234,8 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
     })
 }
 
-/// The role of a row: what it names, else the default one (spec database 5), with what it names then; without a default it
-/// is an error, and so is a role that the source may not give.
+/// The role of a row: what it names, else the default one (spec database 5), with what it names then; without a default
+/// it is an error, and so is a role that the source may not give.
 fn role(terms: &Terms, name: &str) -> Result<(i64, Option<String>), Refused> {
     let says_none = matches!(name, "" | "0");
     match terms.roles.get(name).filter(|_| !says_none) {
@@ -315,7 +315,8 @@ impl Stage {
         self.errors.push(work.conn, &fields).await
     }
 
-    /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is spared.
+    /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is
+    /// spared.
     async fn unread(&mut self, work: &mut Work<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
         let dialect = work.conn.dialect();
         let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint, file, fileline");
@@ -357,7 +358,7 @@ impl Stage {
         self.lines.finish(work.conn).await?;
         self.errors.finish(work.conn).await?;
         self.unread.finish(work.conn).await?;
-        work.conn.analyse("stage_line").await?;
+        work.conn.analyse(SET_LINES.name).await?;
         Ok(incomplete)
     }
 }

@@ -132,8 +132,8 @@ impl Terms {
     }
 }
 
-/// The roles that the rows of such a feed may give. A second database gives any, as Moodle's own method does, unless the
-/// operator has listed roles for the source.
+/// The roles that the rows of such a feed may give. A second database gives any, as Moodle's own method does, unless
+/// the operator has listed roles for the source.
 fn allowed(source: &Source, name: &str, feed: Feed, site: &Site) -> AllowedRoles {
     match feed {
         Feed::Shell => AllowedRoles::any(),

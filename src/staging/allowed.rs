@@ -1,5 +1,6 @@
 //! Which roles of the site a feed may give: a list of the configuration, laid over the roles that the site has.
-//! It must not know files or sets: whoever plans lines of a feed asks it about each role, also for kinds that come later.
+//! It must not know files or sets: whoever plans lines of a feed asks it about each role, also for kinds that come
+//! later.
 
 use crate::config::RoleList;
 use crate::moodle::site::Site;

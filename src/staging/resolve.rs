@@ -4,15 +4,18 @@
 use crate::change::work::Work;
 use crate::config::{CourseKey, UserKey};
 use crate::db::table::{int, text};
-use crate::db::{DbError, Params, Table};
+use crate::db::{DbError, Params, Table, statement};
 use crate::files::CELL_LIMIT;
 use crate::moodle::room::Room;
 use crate::moodle::site::id_list;
 use crate::problem::Code;
 
+/// The user keys of staged lines, with the account that each names, and how many.
 const STAGE_USER: Table =
     Table::new("stage_user", &[text("ukey", 255), int("userid").or_null(), int("found")]).primary("ukey");
+/// The addresses of accounts as they are compared.
 const STAGE_MAIL: Table = Table::new("stage_mail", &[text("mail", 255), int("id")]).primary("mail, id");
+/// The course keys of staged lines, with the course that each names, and how many.
 const STAGE_COURSE: Table = Table::new(
     "stage_course",
     &[
@@ -24,6 +27,10 @@ const STAGE_COURSE: Table = Table::new(
     ],
 )
 .primary("ckey");
+
+const ACCOUNTS: &str = statement(include_str!("resolve.sql"), "named accounts");
+const COURSES: &str = statement(include_str!("resolve.sql"), "named courses");
+const UNRESOLVED: &str = statement(include_str!("resolve.sql"), "unresolved lines");
 
 /// The widest key that any Moodle column can hold, in characters.
 pub const KEY_WIDTH: usize = CELL_LIMIT;
@@ -101,26 +108,17 @@ pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
         stage_mails(work).await?;
     }
     let params = work.params().with("host", work.site.local_host()).fragment("accounts", table).fragment("same", on);
-    work.conn
-        .exec(
-            "INSERT INTO [stage_user]
-             SELECT k.ukey, MIN(u.id), COUNT(u.id) FROM (SELECT DISTINCT ukey FROM [stage_line]) k LEFT JOIN :accounts u ON :same GROUP BY k.ukey",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("stage_user").await
+    work.conn.exec(ACCOUNTS, &params).await?;
+    work.conn.analyse(STAGE_USER.name).await
 }
 
 /// Addresses are compared without case, which no index of Moodle helps on every engine: one pass over the accounts.
 async fn stage_mails(work: &mut Work<'_>) -> Result<(), DbError> {
     work.conn.declare(&STAGE_MAIL);
-    work.conn
-        .exec(
-            "INSERT INTO [stage_mail] SELECT LOWER(u.email), u.id FROM {user} u WHERE u.deleted = 0 AND u.email <> ''",
-            &Params::new(),
-        )
-        .await?;
-    work.conn.analyse("stage_mail").await
+    let sql = "INSERT INTO [stage_mail]
+        SELECT LOWER(u.email), u.id FROM {user} u WHERE u.deleted = 0 AND u.email <> ''";
+    work.conn.exec(sql, &Params::new()).await?;
+    work.conn.analyse(STAGE_MAIL.name).await
 }
 
 async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
@@ -131,16 +129,8 @@ async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
         CourseKey::Id => format!("u.id = {}", work.conn.dialect().to_int("k.ckey")),
     };
     let params = work.params().fragment("same", on);
-    work.conn
-        .exec(
-            "INSERT INTO [stage_course]
-             SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id) FROM (SELECT DISTINCT ckey FROM [stage_line]) k
-               LEFT JOIN {course} u ON :same LEFT JOIN {context} x ON x.contextlevel = 50 AND x.instanceid = u.id
-              GROUP BY k.ckey",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("stage_course").await
+    work.conn.exec(COURSES, &params).await?;
+    work.conn.analyse(STAGE_COURSE.name).await
 }
 
 /// Tells the lines that do not resolve and gives their number.
@@ -160,29 +150,14 @@ pub async fn refuse_unresolved(
         .with("coursekey", keys.course.as_str())
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
         .fragment("coursecount", work.conn.dialect().to_text("k.found"));
-    let params = resolved(params, protected);
-    work.tell_problems(
-            "SELECT l.line,
-                    CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
-                         WHEN u.userid IN (:protected) THEN 'account-protected'
-                         WHEN k.found = 0 THEN 'course-unknown' WHEN k.found > 1 THEN 'course-ambiguous' ELSE 'no-method' END AS code,
-                    CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey WHEN k.found <> 1 THEN l.ckey ELSE :method END AS value,
-                    CASE WHEN u.found = 0 THEN :userkey WHEN u.found > 1 THEN :usercount
-                         WHEN u.userid IN (:protected) THEN :userkey
-                         WHEN k.found = 0 THEN :coursekey WHEN k.found > 1 THEN :coursecount ELSE l.ckey END AS hint
-               FROM [stage_line] l JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_course] k ON k.ckey = l.ckey
-              WHERE NOT (:resolved) AND (EXISTS (SELECT 1 FROM [stage_user] u WHERE NOT (:known_user))
-                    OR EXISTS (SELECT 1 FROM [stage_course] k WHERE NOT (:known_course)))",
-            params,
-        )
-        .await
+    work.tell_problems(UNRESOLVED, resolved(params, protected)).await
 }
 
 const KNOWN_USER: &str = "u.found = 1 AND u.userid NOT IN (:protected)";
 const KNOWN_COURSE: &str = "k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";
 
-/// Gives a statement over lines with their `u` and `k` the fragment `:resolved`: a line resolves to one account that may be
-/// written (none of the `protected`) and one course, not the front page, with a context.
+/// Gives a statement over lines with their `u` and `k` the fragment `:resolved`: a line resolves to one account that
+/// may be written (none of the `protected`) and one course, not the front page, with a context.
 pub fn resolved(params: Params, protected: &[i64]) -> Params {
     params
         .fragment("protected", id_list(protected))

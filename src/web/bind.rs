@@ -1,6 +1,8 @@
 //! Opens the port or the unix socket of `http.listen`, and removes the socket file at the end.
 //! It must not know who asks, or what.
 
+#![allow(clippy::disallowed_methods, reason = "the file of enrold's own socket")]
+
 use std::fs::{Metadata, Permissions};
 use std::io;
 use std::net::SocketAddr;

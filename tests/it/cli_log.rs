@@ -35,7 +35,9 @@ fn log(format: &str) -> String {
 fn text_lines_have_neither_time_nor_colours_where_nobody_looks() {
     for format in ["text", "auto"] {
         let log = log(format);
-        assert!(log.lines().all(|line| line.starts_with("TRACE ")), "{log}");
+        let (asked, statements) = log.split_once('\n').unwrap();
+        assert!(asked.starts_with("DEBUG "), "who asks: {log}");
+        assert!(statements.lines().all(|line| line.starts_with("TRACE ")), "{log}");
         assert!(!log.contains('\u{1b}'), "{log}");
     }
 }

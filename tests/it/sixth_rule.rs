@@ -27,20 +27,20 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
 
 -- section enrolments
 SELECT DISTINCT s.enrolid, x.userid, s.courseid, s.contextid, 2 AS want, 0 AS status, 0 AS timestart, 0 AS timeend
-  FROM scope s
+  FROM [scope] s
   JOIN {enrol} e ON e.enrol <> :method AND e.status = 0
   JOIN {user_enrolments} x ON x.enrolid = e.id AND x.status = 0
  WHERE x.userid :among_users
 
 -- section roles
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS want
-  FROM scope s
+  FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0
  WHERE x.userid :among_users
 
 -- section concerned
-SELECT e.id AS enrolid FROM {enrol} e WHERE e.enrol = :method AND EXISTS (SELECT 1 FROM touched t)
+SELECT e.id AS enrolid FROM {enrol} e WHERE e.enrol = :method AND EXISTS (SELECT 1 FROM [touched] t)
 ";
 
 fn policy(_site: &Moodle, _settings: &Settings) -> Policy {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use enrold::db::{DbError, Dialect, Params};
+use enrold::db::table::int;
+use enrold::db::{DbError, Dialect, Params, Table};
 use enrold::outcome::{Moment, Note, Observer, Report, RunError, State};
 use enrold::run::Engine;
 use serde_json::json;
@@ -251,9 +252,10 @@ async fn a_statement_that_commits_is_refused(mut site: Site) {
         conn.command(analyze).await.unwrap();
         conn.command(create).await.unwrap();
     }
+    const SCRATCH: Table = Table::new("scratch", &[int("id")]).primary("id");
     for _ in 0..2 {
-        conn.temporary("scratch", "id BIGINT NOT NULL PRIMARY KEY");
-        conn.exec("INSERT INTO scratch (id) VALUES (1)", &Params::new()).await.unwrap();
+        conn.declare(&SCRATCH);
+        conn.exec("INSERT INTO [scratch] VALUES (1)", &Params::new()).await.unwrap();
     }
     conn.rollback().await.unwrap();
     conn.close().await;

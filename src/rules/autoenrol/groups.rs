@@ -16,10 +16,14 @@ use crate::rules::autoenrol::matching::tell;
 use crate::rules::autoenrol::name::Naming;
 use crate::rules::availability::Facts;
 
+/// Instances of one naming.
 const NAMED: Table = Table::new("named", &[int("enrolid"), int("evaluation")]).primary("enrolid");
+/// The name of each participant's group.
 const MEMBER_NAME: Table =
     Table::new("member_name", &[int("enrolid"), int("userid"), text("name", 255)]).primary("enrolid, userid");
+/// The MD5 of each of these names that a group can have.
 const NAME_HASH: Table = Table::new("name_hash", &[text("name", 255), text("hash", 32)]).primary("name");
+/// The groups that instances wish, with the one that is there already.
 const GROUP_WISH: Table = Table::new(
     "group_wish",
     &[
@@ -32,8 +36,10 @@ const GROUP_WISH: Table = Table::new(
     ],
 )
 .primary("enrolid, name");
+/// The groups to make: of several instances of a course that wish one, the first.
 const FIRST_WISH: Table =
     Table::new("first_wish", &[int("courseid"), text("name", 255), text("idnumber", 100)]).primary("courseid, name");
+/// The groups that there are which autoenrol made.
 const GENERATED_GROUP: Table =
     Table::new("generated_group", &[int("groupid"), int("enrolid")]).primary("groupid, enrolid");
 
@@ -61,7 +67,7 @@ pub async fn name(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance], 
             wrong.extend(named.into_iter().map(|instance| (instance.clone(), unknown.clone())));
         }
     }
-    work.conn.analyse("member_name").await?;
+    work.conn.analyse(MEMBER_NAME.name).await?;
     hash(work).await?;
     wrong.extend(too_long(work, instances).await?);
     tell(work, pass, Code::GroupName, &wrong).await?;
@@ -116,10 +122,11 @@ async fn hash(work: &mut Work<'_>) -> Result<(), DbError> {
         bulk.push(conn, &[Field::Text(&name), Field::Text(&hash)]).await?;
     }
     bulk.finish(conn).await?;
-    conn.analyse("name_hash").await
+    conn.analyse(NAME_HASH.name).await
 }
 
-/// Instances with names that no group can have, by their length or by a character; their participants get no group and leave none.
+/// Instances with names that no group can have, by their length or by a character; their participants get no group and
+/// leave none.
 async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(Instance, String)>, DbError> {
     let params = work.params();
     let sql = "SELECT n.enrolid, COUNT(*) FROM [member_name] n LEFT JOIN [name_hash] h ON h.name = n.name
@@ -128,7 +135,8 @@ async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(In
     let what = |names: i64| match work.conn.unstorable("groups", "name", "''") {
         None => format!("{names} names have more than {LONGEST} characters"),
         Some(_) => format!(
-            "{names} names have more than {LONGEST} characters, or one that the column groups.name has no room for (utf8mb3)"
+            "{names} names have more than {LONGEST} characters, or one that the column groups.name has no room for \
+             (utf8mb3)"
         ),
     };
     let wrong = rows.iter().filter_map(|row| {
@@ -141,7 +149,9 @@ async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(In
 async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let dialect = work.conn.dialect();
     let params = pass.params(work).fragment("enrolid_text", dialect.to_text("r.enrolid"));
-    known::know(work, "SELECT DISTINCT r.courseid FROM [ruled] r JOIN (SELECT DISTINCT enrolid FROM [member_name]) n ON n.enrolid = r.enrolid").await?;
+    let courses = "SELECT DISTINCT r.courseid FROM [ruled] r
+        JOIN (SELECT DISTINCT enrolid FROM [member_name]) n ON n.enrolid = r.enrolid";
+    known::know(work, courses).await?;
     let conn = &mut *work.conn;
     for (section, table) in [
         ("wishes", "group_wish"),
@@ -153,6 +163,6 @@ async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
             conn.exec(&format!("INSERT INTO [{table}] :select"), &params.clone().fragment("select", select)).await?;
         }
     }
-    conn.analyse("group_wish").await?;
-    conn.analyse("generated_group").await
+    conn.analyse(GROUP_WISH.name).await?;
+    conn.analyse(GENERATED_GROUP.name).await
 }

@@ -12,11 +12,17 @@ use crate::reconcile::Pass;
 use crate::rules::autoenrol::instance::{self, Instance};
 use crate::rules::availability::{Facts, Predicate, Tree, read};
 
+/// Whom each evaluation lets in.
 const MATCHING: Table = Table::new("matching", &[int("evaluation"), int("userid")]).joined_by(&["evaluation, userid"]);
+/// A bit of each user for each of the rules that are asked together.
 const ANSWER: Table = Table::new("answer", &[int("userid"), int("bits")]).joined_by(&["userid"]);
+/// Enrolments that this pass ends.
 const LEAVING: Table = Table::new("leaving", &[int("ueid"), int("enrolid")]).joined_by(&["ueid"]);
+/// Who fits and is not enrolled.
 const FITTING: Table = Table::new("fitting", &[int("enrolid"), int("userid")]).joined_by(&["enrolid, userid"]);
+/// Who is in the course otherwise.
 const ELSEWHERE: Table = Table::new("elsewhere", &[int("courseid"), int("userid")]).joined_by(&["courseid, userid"]);
+/// Who of those that fit is let in.
 const NEWCOMER: Table =
     Table::new("newcomer", &[int("enrolid"), int("userid"), int("courseid")]).primary("enrolid, userid");
 
@@ -81,15 +87,12 @@ pub async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instan
     }
     for (number, predicate) in (0i64..).zip(&rules.predicates).filter(|(_, predicate)| predicate.by_course) {
         let params = predicate.bind(pass.params(work).with("number", number));
-        work.conn
-            .exec(
-                "INSERT INTO [matching] SELECT v.evaluation, u.id FROM [evaluation] v, {user} u
-                  WHERE v.rule = :number AND u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users AND :rule",
-                &params,
-            )
-            .await?;
+        let sql = "INSERT INTO [matching]
+            SELECT v.evaluation, u.id FROM [evaluation] v, {user} u
+             WHERE v.rule = :number AND u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users AND :rule";
+        work.conn.exec(sql, &params).await?;
     }
-    work.conn.analyse("matching").await?;
+    work.conn.analyse(MATCHING.name).await?;
     Ok((instances, facts))
 }
 
@@ -104,22 +107,14 @@ async fn ask_together(work: &mut Work<'_>, pass: &Pass<'_>, rules: &Rules, batch
     }
     let params = params.fragment("bits", bits.join(" + "));
     work.conn.exec("DELETE FROM [answer]", &params).await?;
-    work.conn
-        .exec(
-            "INSERT INTO [answer] SELECT u.id, :bits FROM {user} u
-              WHERE u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("answer").await?;
-    work.conn
-        .exec(
-            "INSERT INTO [matching] SELECT v.evaluation, a.userid FROM [answer] a
-               JOIN [evaluation] v ON v.bit > 0 AND v.rule >= :first AND v.rule <= :last AND (a.bits & v.bit) <> 0",
-            &params,
-        )
-        .await
-        .map(|_| ())
+    let asked = "INSERT INTO [answer]
+        SELECT u.id, :bits FROM {user} u WHERE u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users";
+    work.conn.exec(asked, &params).await?;
+    work.conn.analyse(ANSWER.name).await?;
+    let matching = "INSERT INTO [matching]
+        SELECT v.evaluation, a.userid FROM [answer] a
+          JOIN [evaluation] v ON v.bit > 0 AND v.rule >= :first AND v.rule <= :last AND (a.bits & v.bit) <> 0";
+    work.conn.exec(matching, &params).await.map(|_| ())
 }
 
 impl Rules {
@@ -206,8 +201,8 @@ async fn write(
         bulk.push(conn, &[*number, *rule as i64, *courseid, *contextid, bit(rule)].map(Field::Int)).await?;
     }
     bulk.finish(conn).await?;
-    conn.analyse("ruled").await?;
-    conn.analyse("evaluation").await
+    conn.analyse(RULED.name).await?;
+    conn.analyse(EVALUATION.name).await
 }
 
 /// The open instances of one course let in one after the other, by id: the first that takes somebody keeps those from
@@ -217,8 +212,8 @@ fn round(instances: &[Instance], instance: &Instance) -> i64 {
     if instance.open { instances.iter().filter(before).count() as i64 } else { 0 }
 }
 
-/// Finds the newcomers: who fits, has no enrolment in the instance, may be let in (spec autoenrol 4), and finds room. The
-/// order is that of user ids. Enrolments that end in this pass are in nobody's way.
+/// Finds the newcomers: who fits, has no enrolment in the instance, may be let in (spec autoenrol 4), and finds room.
+/// The order is that of user ids. Enrolments that end in this pass are in nobody's way.
 ///
 /// # Errors
 /// The engine's.
@@ -237,8 +232,8 @@ pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance])
             return Ok(());
         }
     }
-    for filled in ["leaving", "fitting", "elsewhere"] {
-        conn.analyse(filled).await?;
+    for filled in [LEAVING, FITTING, ELSEWHERE] {
+        conn.analyse(filled.name).await?;
     }
     conn.exec(
         "UPDATE [ruled] SET room = most - (SELECT COUNT(*) FROM {user_enrolments} x WHERE x.enrolid = ruled.enrolid)
@@ -251,7 +246,7 @@ pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance])
     for round in 1..=last {
         let params = params.clone().with("round", round).fragment("newcomers", newcomers);
         conn.exec("INSERT INTO [newcomer] :newcomers", &params).await?;
-        conn.analyse("newcomer").await?;
+        conn.analyse(NEWCOMER.name).await?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Autoenrol: who fits an instance's rule is enrolled, who no longer does is dealt with as the site says (spec autoenrol).
-//! It must not write Moodle's tables: it fills temporary tables that its SQL wishes from.
+//! Autoenrol: who fits an instance's rule is enrolled, who no longer does is dealt with as the site says (spec
+//! autoenrol). It must not write Moodle's tables: it fills temporary tables that its SQL wishes from.
 
 mod groups;
 mod instance;
@@ -25,8 +25,8 @@ pub const AUTOENROL: Rule = Rule {
 
 const COMPONENT: &str = "enrol_autoenrol";
 
-/// `autounenrolaction` for who no longer fits: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 0, as
-/// the plugin has it. `allowunsuspend`: who fits again becomes active (spec autoenrol 2). Windows are never changed.
+/// `autounenrolaction` for who no longer fits: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 0,
+/// as the plugin has it. `allowunsuspend`: who fits again becomes active (spec autoenrol 2). Windows are never changed.
 /// Administrators and the guest are left alone, as by Moodle's task.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let surplus = site.removal_action(COMPONENT, "autounenrolaction", RemovalAction::Unenrol);

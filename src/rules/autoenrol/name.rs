@@ -1,5 +1,5 @@
-//! How the group of a participant is named: a fixed text, a profile field, or texts and fields mixed (spec autoenrol 6).
-//! It must not know groups; it gives SQL over a user `u`.
+//! How the group of a participant is named: a fixed text, a profile field, or texts and fields mixed (spec autoenrol
+//! 6). It must not know groups; it gives SQL over a user `u`.
 
 use crate::db::{Dialect, Params};
 use crate::rules::availability::Facts;

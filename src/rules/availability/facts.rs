@@ -1,5 +1,5 @@
-//! What a site knows that rules ask about: its profile fields, its conditions that are switched off, who sees everything.
-//! It must not hold anything that grows with users.
+//! What a site knows that rules ask about: its profile fields, its conditions that are switched off, who sees
+//! everything. It must not hold anything that grows with users.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -111,7 +111,8 @@ fn sees_all_badges(compiler: &Compiler<'_>) -> Truth {
 fn activity_is_there(compiler: &mut Compiler<'_>, module: i64) -> Truth {
     compiler.by_course = true;
     Truth::When(format!(
-        "EXISTS (SELECT 1 FROM {{course_modules}} k WHERE k.id = {module} AND k.course = v.courseid AND k.deletioninprogress = 0)"
+        "EXISTS (SELECT 1 FROM {{course_modules}} k \
+         WHERE k.id = {module} AND k.course = v.courseid AND k.deletioninprogress = 0)"
     ))
 }
 
@@ -148,7 +149,8 @@ fn grade(item: i64, min: Option<&str>, max: Option<&str>) -> Truth {
 
 fn completed(course: &str) -> Truth {
     Truth::When(format!(
-        "EXISTS (SELECT 1 FROM {{course_completions}} c WHERE c.userid = u.id AND c.course = {course} AND c.timecompleted > 0)"
+        "EXISTS (SELECT 1 FROM {{course_completions}} c \
+         WHERE c.userid = u.id AND c.course = {course} AND c.timecompleted > 0)"
     ))
 }
 

@@ -1,14 +1,15 @@
-//! The instances of the method as links of a chain: source, target, role, window, delay, in the temporary table `chain`.
-//! It must not know who has completed anything.
+//! The instances of the method as links of a chain: source, target, role, window, delay, in the temporary table
+//! `chain`. It must not know who has completed anything.
 
 use crate::change::work::Work;
 use crate::config::CourseDelay;
 use crate::db::table::{int, small, text};
-use crate::db::{Bulk, Field, Table};
+use crate::db::{Bulk, Field, Table, statement};
 use crate::outcome::{Note, RunResult};
 use crate::problem::Code;
 use crate::reconcile::Pass;
 
+/// Instances with all that they say.
 const CHAIN: Table = Table::new(
     "chain",
     &[
@@ -30,7 +31,11 @@ const CHAIN: Table = Table::new(
     ],
 )
 .primary("enrolid");
+/// The configured delays, by pair of courses.
 const PAIR_DELAY: Table = Table::new("pair_delay", &[text("source", 255), text("target", 255), int("seconds")]);
+
+const INSTANCES: &str = statement(include_str!("chain.sql"), "instances");
+const BROKEN: &str = statement(include_str!("chain.sql"), "broken instances");
 
 /// Since when completions count for an instance that is seen for the first time and is older than enrold's first look.
 const NEVER: i64 = i64::MAX;
@@ -56,29 +61,8 @@ pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .with("never", NEVER)
         .fragment("same_source", work.conn.exact("course", "a.shortname", "d.source"))
         .fragment("same_target", work.conn.exact("course", "b.shortname", "d.target"));
-    work.conn
-        .exec(
-            "INSERT INTO [chain]
-             SELECT e.id, e.courseid, k.id, e.customint1, CASE WHEN e.status = 0 THEN 1 ELSE 0 END, CASE WHEN w.enrolid IS NULL THEN 1 ELSE 0 END,
-                    CASE WHEN e.timecreated > :begun
-                          AND NOT EXISTS (SELECT 1 FROM {enrold_completion} o WHERE o.enrolid = e.id AND o.userid = 0)
-                         THEN e.timecreated ELSE :never END,
-                    COALESCE(r.id, 0), COALESCE(d.seconds, :delay), COALESCE(e.customint4, 0), COALESCE(e.enrolperiod, 0),
-                    COALESCE(e.enrolstartdate, 0), COALESCE(e.enrolenddate, 0),
-                    CASE WHEN e.customint3 > 0 THEN 1 ELSE 0 END, CASE WHEN e.customint5 > 0 THEN 1 ELSE 0 END
-               FROM {enrol} e
-               JOIN {course} b ON b.id = e.courseid AND b.category <> 0
-               JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = b.id
-               JOIN {course} a ON a.id = e.customint1
-               JOIN {context} q ON q.contextlevel = 50 AND q.instanceid = a.id
-               LEFT JOIN {role} r ON r.id = COALESCE(e.roleid, :defaultrole)
-               LEFT JOIN {enrold_completion} w ON w.enrolid = e.id AND w.courseid = e.customint1 AND w.userid = 0 AND w.state = 'watched'
-               LEFT JOIN [pair_delay] d ON :same_source AND :same_target
-              WHERE e.enrol = :method AND e.id :among_instances",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("chain").await?;
+    work.conn.exec(INSTANCES, &params).await?;
+    work.conn.analyse(CHAIN.name).await?;
     tell_broken(work, pass).await
 }
 
@@ -98,15 +82,10 @@ async fn read_delays(work: &mut Work<'_>, delays: &[CourseDelay]) -> RunResult<(
         .params()
         .fragment("same_source", work.conn.exact("course", "k.shortname", "d.source"))
         .fragment("same_target", work.conn.exact("course", "k.shortname", "d.target"));
-    let unknown = work
-        .conn
-        .rows(
-            "SELECT d.source FROM [pair_delay] d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_source)
-              UNION SELECT d.target FROM [pair_delay] d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_target)
-              ORDER BY 1",
-            &params,
-        )
-        .await?;
+    let sql = "SELECT d.source FROM [pair_delay] d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_source)
+         UNION SELECT d.target FROM [pair_delay] d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_target)
+         ORDER BY 1";
+    let unknown = work.conn.rows(sql, &params).await?;
     work.notes.extend(unknown.iter().map(|row| Note::DelayOfNoCourse(row.text(0))));
     Ok(())
 }
@@ -126,14 +105,6 @@ async fn tell_broken(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .with("no_role", Code::InstanceRoleGone.as_str())
         .fragment("source", work.conn.dialect().to_text("COALESCE(e.customint1, 0)"))
         .fragment("role", work.conn.dialect().to_text("COALESCE(e.roleid, 0)"));
-    work.tell_problems(
-            "SELECT -e.id AS line, CASE WHEN h.enrolid IS NULL THEN :no_source ELSE :no_role END AS code, b.shortname AS value,
-                    CASE WHEN h.enrolid IS NULL THEN :source ELSE :role END AS hint
-               FROM {enrol} e JOIN {course} b ON b.id = e.courseid LEFT JOIN [chain] h ON h.enrolid = e.id
-              WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances AND (h.enrolid IS NULL OR h.roleid = 0)
-                AND NOT EXISTS (SELECT 1 FROM {enrold_error} o WHERE o.run = :run AND o.line = -e.id)",
-            params,
-        )
-        .await?;
+    work.tell_problems(BROKEN, params).await?;
     Ok(())
 }

@@ -3,15 +3,17 @@
 
 use crate::change::work::Work;
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Params, Table};
+use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::RunResult;
 use crate::reconcile::Pass;
 
+/// Completions that are news.
 const NEWS: Table = Table::new(
     "news",
     &[int("enrolid"), int("courseid"), int("userid"), int("timecompleted"), small("known"), text("state", 20)],
 )
 .primary("enrolid, userid");
+/// Completions that are due, with the verdict on each: whom to enrol now.
 const COMPLETED: Table = Table::new(
     "completed",
     &[
@@ -28,6 +30,12 @@ const COMPLETED: Table = Table::new(
 )
 .primary("enrolid, userid")
 .indexed_not_on_postgres(&["userid, source"]);
+
+const FOUND: &str = statement(include_str!("ledger.sql"), "news");
+const FIRST_SEEN: &str = statement(include_str!("ledger.sql"), "completions of the ledger");
+const WATCHED: &str = statement(include_str!("ledger.sql"), "watched instances");
+const LEFT_OUT: &str = statement(include_str!("ledger.sql"), "those left out");
+const JUDGED: &str = statement(include_str!("ledger.sql"), "judged completions");
 
 /// Takes in what is news: completions that the ledger does not have, or has with another date (spec 7). Those that were
 /// there when an instance was first seen are old and do nothing; so do those that are first seen at a disabled one.
@@ -47,13 +55,7 @@ pub async fn take_in(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let same = "n.known = 1 AND l.enrolid = n.enrolid AND l.courseid = n.courseid AND l.userid = n.userid";
     let again = work.conn.dialect().update_joined("{enrold_completion}", "l", &news, "[news] n", same);
     work.conn.exec(&again, &params).await?;
-    work.conn
-        .exec(
-            "INSERT INTO {enrold_completion} (enrolid, courseid, userid, timecompleted, state, seen, changed, run)
-             SELECT n.enrolid, n.courseid, n.userid, n.timecompleted, n.state, :now, :now, :run FROM [news] n WHERE n.known = 0",
-            &params,
-        )
-        .await?;
+    work.conn.exec(FIRST_SEEN, &params).await?;
     watch(work, &params).await?;
     if work.backfill {
         ask(work, &params).await?;
@@ -63,23 +65,8 @@ pub async fn take_in(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
 
 async fn find_news(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     work.conn.declare(&NEWS);
-    let params = pass.params(work);
-    work.conn
-        .exec(
-            "INSERT INTO [news]
-             SELECT h.enrolid, h.source, c.userid, c.timecompleted, CASE WHEN l.enrolid IS NULL THEN 0 ELSE 1 END,
-                    CASE WHEN h.unknown = 1 AND c.timecompleted < h.since THEN CASE WHEN x.id IS NULL THEN 'old' ELSE 'enrolled' END
-                         WHEN h.enabled = 0 THEN 'disabled' ELSE 'waiting' END
-               FROM [chain] h
-               JOIN {course_completions} c ON c.course = h.source AND c.timecompleted > 0
-               JOIN {user} u ON u.id = c.userid AND u.deleted = 0
-               LEFT JOIN {enrold_completion} l ON l.enrolid = h.enrolid AND l.courseid = h.source AND l.userid = c.userid
-               LEFT JOIN {user_enrolments} x ON x.enrolid = h.enrolid AND x.userid = c.userid
-              WHERE (l.enrolid IS NULL OR l.timecompleted <> c.timecompleted) AND c.userid :among_users",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("news").await
+    work.conn.exec(FOUND, &pass.params(work)).await?;
+    work.conn.analyse(NEWS.name).await
 }
 
 /// Marks instances as seen: a row of user 0 for each, with its source; and a row of instance 0, the first look of all.
@@ -95,38 +82,24 @@ async fn watch(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
         "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'left' AND l.courseid = h.source";
     let back = dialect.update_joined("{enrold_completion}", "l", &mark("'watched'"), "[chain] h", back);
     work.conn.exec(&back, params).await?;
-    work.conn
-        .exec(
-            "INSERT INTO {enrold_completion} (enrolid, courseid, userid, timecompleted, state, seen, changed, run)
-             SELECT t.enrolid, t.source, 0, 0, 'watched', :now, :now, :run
-               FROM (SELECT h.enrolid, h.source FROM [chain] h WHERE h.unknown = 1 UNION ALL SELECT 0, 0) t
-              WHERE NOT EXISTS (SELECT 1 FROM {enrold_completion} l WHERE l.enrolid = t.enrolid AND l.courseid = t.source AND l.userid = 0)",
-            params,
-        )
-        .await
-        .map(|_| ())
+    work.conn.exec(WATCHED, params).await.map(|_| ())
 }
 
 /// Backfill: whom an enabled instance left out is asked for now, unless the user is active in the target already
 /// (spec 4). Whom it enrolled once it does not enrol again: who was removed stays removed.
 async fn ask(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
     let set = [("state", "'asked'"), ("seen", ":now"), ("changed", ":now"), ("run", ":run")];
-    let condition = format!(
-        "h.enabled = 1 AND l.enrolid = h.enrolid AND l.courseid = h.source AND l.userid <> 0 AND l.state IN ('old', 'closed', 'disabled')
-            AND {} AND NOT EXISTS (SELECT 1 FROM {{enrol}} e JOIN {{user_enrolments}} x ON x.enrolid = e.id
-                WHERE e.courseid = h.courseid AND x.userid = l.userid AND (x.status = 0 OR e.id = h.enrolid))",
-        open(&moment(":now"))
-    );
-    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[chain] h", &condition);
-    work.conn.exec(&sql, params).await.map(|_| ())
+    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[chain] h", LEFT_OUT);
+    let params = params.clone().fragment("open", open(&moment(":now")));
+    work.conn.exec(&sql, &params).await.map(|_| ())
 }
 
 /// Judges what waits and is due: 0 enrol, 1 the window is not open, 2 somebody was faster. Fills `completed`.
 ///
-/// The start is the instance's own date, else completion and delay, else now. The window is judged when the completion is
-/// seen, as Moodle's event does it, or at the start if that comes later; and a completion whose own date (with the
-/// delay) lies in the window counts also when it is seen too late. An enrolment of the instance that was written after the
-/// completion is Moodle's or a person's doing and stands.
+/// The start is the instance's own date, else completion and delay, else now. The window is judged when the completion
+/// is seen, as Moodle's event does it, or at the start if that comes later; and a completion whose own date (with the
+/// delay) lies in the window counts also when it is seen too late. An enrolment of the instance that was written after
+/// the completion is Moodle's or a person's doing and stands.
 ///
 /// # Errors
 /// The engine's.
@@ -137,26 +110,8 @@ pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .fragment("moment", moment("l.seen"))
         .fragment("open", open("h.moment"))
         .fragment("was_open", open("h.reached"));
-    work.conn
-        .exec(
-            "INSERT INTO [completed]
-             SELECT h.enrolid, h.userid, h.courseid, h.contextid, h.source, h.roleid, h.start,
-                    CASE WHEN h.period > 0 THEN h.start + h.period ELSE 0 END,
-                    CASE WHEN h.state = 'waiting' AND x.timemodified >= h.timecompleted THEN 2
-                         WHEN (:open) OR (h.state = 'waiting' AND h.reached <= h.moment AND :was_open) THEN 0 ELSE 1 END
-               FROM (SELECT h.enrolid, l.userid, h.courseid, h.contextid, h.source, h.roleid, h.period, h.opens, h.closes, l.state, l.timecompleted,
-                            CASE WHEN h.fixed > 0 THEN h.fixed WHEN h.delay > 0 THEN l.timecompleted + h.delay ELSE :now END AS start,
-                            :moment AS moment,
-                            CASE WHEN h.fixed > l.seen THEN h.fixed WHEN h.fixed > 0 THEN l.timecompleted ELSE l.timecompleted + h.delay END AS reached
-                       FROM [chain] h JOIN {enrold_completion} l ON l.enrolid = h.enrolid AND l.courseid = h.source
-                      WHERE h.enabled = 1 AND h.roleid > 0 AND l.userid <> 0 AND l.state IN ('waiting', 'asked') AND l.userid :among_users) h
-               JOIN {user} u ON u.id = h.userid AND u.deleted = 0
-               LEFT JOIN {user_enrolments} x ON x.enrolid = h.enrolid AND x.userid = h.userid
-              WHERE h.moment <= :now",
-            &params,
-        )
-        .await?;
-    work.conn.analyse("completed").await?;
+    work.conn.exec(JUDGED, &params).await?;
+    work.conn.analyse(COMPLETED.name).await?;
     let outcome = "CASE WHEN t.verdict = 1 THEN 'closed' ELSE 'enrolled' END";
     Ok(settle(work, outcome, "t.verdict > 0").await?)
 }
@@ -166,7 +121,8 @@ pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
 fn moment(seen: &str) -> String {
     format!(
         "CASE WHEN h.fixed > {seen} THEN h.fixed
-              WHEN h.fixed <= 0 AND h.delay > 0 AND l.timecompleted + h.delay > {seen} THEN l.timecompleted + h.delay ELSE {seen} END"
+              WHEN h.fixed <= 0 AND h.delay > 0 AND l.timecompleted + h.delay > {seen} THEN l.timecompleted + h.delay
+              ELSE {seen} END"
     )
 }
 
@@ -175,19 +131,22 @@ fn open(moment: &str) -> String {
     format!("(h.opens = 0 OR h.opens <= {moment}) AND (h.closes = 0 OR {moment} <= h.closes)")
 }
 
-/// Books the enrolments that were made. Whom another writer overtook (verdict 3) goes on waiting: the next run looks again.
+/// Books the enrolments that were made. Whom another writer overtook (verdict 3) goes on waiting: the next run looks
+/// again.
 ///
 /// # Errors
 /// The engine's.
 pub async fn book(work: &mut Work<'_>) -> RunResult<()> {
     if work.overtaken > 0 {
-        let overtaken = "o.run = :run AND o.state = 1 AND o.cause = 'coursecompleted' AND o.enrolid = t.enrolid AND o.userid = t.userid";
+        let overtaken = "o.run = :run AND o.state = 1 AND o.cause = 'coursecompleted'
+            AND o.enrolid = t.enrolid AND o.userid = t.userid";
         let sql =
             work.conn.dialect().update_joined("[completed]", "t", &[("verdict", "3")], "{enrold_change} o", overtaken);
         let params = work.params();
         work.conn.exec(&sql, &params).await?;
     }
-    let stands = "t.verdict = 0 AND EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = t.enrolid AND x.userid = t.userid)";
+    let stands = "t.verdict = 0 AND EXISTS
+        (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = t.enrolid AND x.userid = t.userid)";
     Ok(settle(work, "'enrolled'", stands).await?)
 }
 

@@ -1,0 +1,89 @@
+-- What is asked, step by step: `step`, and the pairs (user, course) in it.
+
+-- statement steps of lines
+SELECT l.line, l.op, u.userid, k.courseid, k.contextid, l.roleid, l.timestart, l.timeend
+  FROM [stage_line] l
+  JOIN [stage_user] u ON u.ukey = l.ukey
+  JOIN [stage_course] k ON k.ckey = l.ckey
+ WHERE :resolved
+
+-- statement steps of due rows
+SELECT b.id AS line, CASE WHEN b.action = 'del' THEN 2 ELSE 1 END AS op, b.userid, b.courseid, k.id AS contextid,
+       b.roleid, b.timestart, b.timeend
+  FROM {enrol_flatfile} b
+  -- What is gone meanwhile makes no step: it is told.
+  JOIN {user} u ON u.id = b.userid AND u.deleted = 0
+  JOIN {role} r ON r.id = b.roleid
+  JOIN {course} s ON s.id = b.courseid AND s.category <> 0
+  JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = b.courseid
+ WHERE b.timestart < :now AND b.userid NOT IN (:protected)
+   -- A dropped file may not name this role.
+   AND NOT EXISTS (SELECT 1 FROM [refused_row] x WHERE x.id = b.id)
+
+-- statement steps in one wave
+INSERT INTO [step]
+SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
+       CASE WHEN s.timestart > :now THEN 0 ELSE 1 END
+  FROM (:lines) s
+
+-- statement steps of the future
+INSERT INTO [step]
+SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend, 0
+  FROM (:lines) s
+ WHERE s.timestart > :now
+
+-- statement steps of today
+INSERT INTO [step]
+-- The wave is one more than the turns of the pair up to this line.
+SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
+       1 + SUM(turn) OVER (PARTITION BY userid, courseid ORDER BY line)
+  FROM (SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
+               -- A turn is each `del`, unless it comes first, and what follows one. Adds in a row are one step.
+               CASE WHEN LAG(op) OVER (PARTITION BY userid, courseid ORDER BY line) IS NULL THEN 0
+                    WHEN op = 2 OR LAG(op) OVER (PARTITION BY userid, courseid ORDER BY line) = 2 THEN 1
+                    ELSE 0 END AS turn
+          FROM (:lines) s
+         WHERE s.timestart <= :now) t
+
+-- statement lines of overlong pairs
+SELECT s.line, 'too-many-steps' AS code, u.username || ', ' || k.shortname AS value, :limittext AS hint
+  FROM [step] s
+  JOIN [overlong] o ON o.userid = s.userid AND o.courseid = s.courseid
+  JOIN {user} u ON u.id = s.userid
+  JOIN {course} k ON k.id = s.courseid
+
+-- statement moved pairs
+INSERT INTO [moved]
+SELECT c.userid, c.courseid, MAX(c.run)
+  FROM {enrold_change} c
+ -- What other runs have really changed since the held one.
+ WHERE c.run > :held AND c.run <> :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL
+ GROUP BY c.userid, c.courseid
+
+-- statement lines of moved pairs
+SELECT s.line, 'overtaken' AS code, u.username || ', ' || k.shortname AS value, :byrun AS hint
+  FROM [step] s
+  JOIN [moved] m ON m.userid = s.userid AND m.courseid = s.courseid
+  JOIN {user} u ON u.id = s.userid
+  JOIN {course} k ON k.id = s.courseid
+
+-- statement wished pairs
+INSERT INTO [pair]
+SELECT t.userid, t.courseid, t.contextid, i.enrolid, t.first, t.timestart, t.timeend
+  FROM (SELECT s.userid, s.courseid, s.contextid, s.timestart, s.timeend,
+               -- The first line is told of the pair, the window is that of the last one.
+               MIN(s.line) OVER (PARTITION BY s.userid, s.courseid) AS first,
+               ROW_NUMBER() OVER (PARTITION BY s.userid, s.courseid ORDER BY s.line DESC) AS place
+          FROM [step] s
+         WHERE s.wave = :wave AND s.op = 1) t
+  JOIN [instance] i ON i.courseid = t.courseid
+ WHERE t.place = 1
+
+-- statement wished roles
+INSERT INTO [pair_role]
+-- Every role that an add of the pair names, each once.
+SELECT s.userid, s.courseid, s.contextid, i.enrolid, s.roleid, MIN(s.line)
+  FROM [step] s
+  JOIN [instance] i ON i.courseid = s.courseid
+ WHERE s.wave = :wave AND s.op = 1
+ GROUP BY s.userid, s.courseid, s.contextid, i.enrolid, s.roleid

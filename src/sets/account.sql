@@ -1,0 +1,102 @@
+-- What a full set comes to, as rows (place, what, again, n, named): so many changes of a kind in a course or cohort, of
+-- which so many are of people whom the set names there.
+
+-- statement changes in courses
+-- Added and changed are only those whom the set names; removed is none of them.
+SELECT c.courseid AS place, c.kind AS what, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again,
+       COUNT(*) AS n, COUNT(CASE WHEN c.kind <> :removed THEN 1 END) AS named
+  FROM {enrold_change} c
+ WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:added, :changed, :removed)
+ GROUP BY c.courseid, c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END
+ UNION ALL
+-- Suspended is who is absent, or whom the set says to be.
+SELECT c.courseid, c.kind, 0, COUNT(*), COUNT(w.userid)
+  FROM {enrold_change} c
+  LEFT JOIN [set_person] w ON w.courseid = c.courseid AND w.userid = c.userid AND w.enrolled = 1
+ WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind = :suspended
+ GROUP BY c.courseid, c.kind
+
+-- statement changes in cohorts
+SELECT c.itemid AS place, c.kind AS what, 0 AS again, COUNT(*) AS n, COUNT(w.userid) AS named
+  FROM {enrold_change} c
+  LEFT JOIN [set_member] w ON w.cohortid = c.itemid AND w.userid = c.userid
+ WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:of_cohorts)
+ GROUP BY c.itemid, c.kind
+
+-- statement changes foreseen in courses
+-- Whom the set names and who is not in, or is suspended and would be active.
+SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END AS what, 1 AS again,
+       COUNT(*) AS n, COUNT(*) AS named
+  FROM [set_person] w
+  LEFT JOIN (:standing) x ON x.courseid = w.courseid AND x.userid = w.userid
+ WHERE w.enrolled = 1 AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
+ GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END
+ UNION ALL
+-- Who is in and would have to go; who is suspended already only if absence unenrols.
+SELECT x.courseid, :ending, 0, COUNT(*), 0
+  FROM (:standing) x
+  JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
+  LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
+  LEFT JOIN [set_spared] s ON s.userid = x.userid
+  LEFT JOIN [set_spared_course] p ON p.courseid = x.courseid
+ WHERE w.userid IS NULL AND s.userid IS NULL AND p.courseid IS NULL AND (x.status = 0 OR :unenrol = 1)
+ GROUP BY x.courseid
+
+-- statement standing enrolments
+-- Those in the source's own instances.
+SELECT e.courseid, x.userid, MIN(x.status) AS status
+  FROM {enrol} e
+  JOIN {user_enrolments} x ON x.enrolid = e.id
+ WHERE e.enrol = :method AND :own_instance
+ GROUP BY e.courseid, x.userid
+
+-- statement changes foreseen in cohorts
+SELECT w.cohortid AS place, :joined AS what, 0 AS again, COUNT(*) AS n, COUNT(*) AS named
+  FROM [set_member] w
+  LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid
+ WHERE m.id IS NULL
+ GROUP BY w.cohortid
+ UNION ALL
+SELECT g.cohortid, :left, 0, COUNT(*), 0
+  FROM (:leaving) l
+  JOIN {cohort_members} g ON g.id = l.id
+ GROUP BY g.cohortid
+
+-- statement rows in courses
+-- Whom the set names.
+SELECT w.courseid, 'named', 0, COUNT(*), 0
+  FROM [set_person] w
+ WHERE w.enrolled = 1
+ GROUP BY w.courseid
+ UNION ALL
+-- Which of its rows failed: not all of them need be kept as problems.
+SELECT k.courseid, 'unknown', 0, COUNT(*), 0
+  FROM [stage_line] l
+  JOIN [stage_course] k ON k.ckey = l.ckey AND k.found = 1
+  JOIN [stage_user] u ON u.ukey = l.ukey
+ WHERE :all_known = 0 AND NOT (:resolved)
+ GROUP BY k.courseid
+
+-- statement rows in cohorts
+SELECT w.cohortid, 'named', 0, COUNT(*), 0
+  FROM [set_member] w
+ GROUP BY w.cohortid
+ UNION ALL
+SELECT k.cohortid, 'unknown', 0, COUNT(*), 0
+  FROM [stage_line] l
+  JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 1
+  JOIN [stage_user] u ON u.ukey = l.ukey
+ WHERE :all_known = 0 AND NOT (:resolved)
+ GROUP BY k.cohortid
+
+-- statement costs
+-- What the changes cost people: last enrolments in a course, and grades.
+SELECT 0, 'costs', 0, COUNT(CASE WHEN c.lastenrol = 1 THEN 1 END), COUNT(CASE WHEN c.kind = :lost_grade THEN 1 END)
+  FROM {enrold_change} c
+ WHERE c.run = :run AND c.state = 0
+
+-- statement account
+-- Each place with its name.
+SELECT q.place, COALESCE(:name, ''), q.what, q.again, q.n, q.named
+  FROM (:changes UNION ALL :rows UNION ALL :costs) q
+  LEFT JOIN :places k ON k.id = q.place

@@ -1,0 +1,44 @@
+-- What the keys of staged lines `l` mean: the account `u` and the course `k`, each key looked up once.
+
+-- statement named accounts
+INSERT INTO [stage_user]
+SELECT k.ukey, MIN(u.id), COUNT(u.id)
+  FROM (SELECT DISTINCT ukey FROM [stage_line]) k
+  LEFT JOIN :accounts u ON :same
+ GROUP BY k.ukey
+
+-- statement named courses
+INSERT INTO [stage_course]
+SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id)
+  FROM (SELECT DISTINCT ckey FROM [stage_line]) k
+  LEFT JOIN {course} u ON :same
+  LEFT JOIN {context} x ON x.contextlevel = 50 AND x.instanceid = u.id
+ GROUP BY k.ckey
+
+-- statement unresolved lines
+-- The first thing that is wrong is told: the account, the course, and last that nobody is enrolled in this course.
+SELECT l.line,
+       CASE WHEN u.found = 0 THEN 'user-unknown'
+            WHEN u.found > 1 THEN 'user-ambiguous'
+            WHEN u.userid IN (:protected) THEN 'account-protected'
+            WHEN k.found = 0 THEN 'course-unknown'
+            WHEN k.found > 1 THEN 'course-ambiguous'
+            ELSE 'no-method' END AS code,
+       -- The key that is wrong, or the method that the course does not have.
+       CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey
+            WHEN k.found <> 1 THEN l.ckey
+            ELSE :method END AS value,
+       -- What kind of key it is, how many it names, or the course without the method.
+       CASE WHEN u.found = 0 THEN :userkey
+            WHEN u.found > 1 THEN :usercount
+            WHEN u.userid IN (:protected) THEN :userkey
+            WHEN k.found = 0 THEN :coursekey
+            WHEN k.found > 1 THEN :coursecount
+            ELSE l.ckey END AS hint
+  FROM [stage_line] l
+  JOIN [stage_user] u ON u.ukey = l.ukey
+  JOIN [stage_course] k ON k.ckey = l.ckey
+ WHERE NOT (:resolved)
+   -- Where every key means something, no line is looked at.
+   AND (EXISTS (SELECT 1 FROM [stage_user] u WHERE NOT (:known_user))
+        OR EXISTS (SELECT 1 FROM [stage_course] k WHERE NOT (:known_course)))
