@@ -25,6 +25,9 @@ pub async fn dump_tables(conn: &mut Conn, columns: &Columns, which: impl Fn(&str
     let query = |(at, table): (usize, &&Table)| query(conn.dialect(), at, table, columns);
     let queries: Vec<String> = tables.iter().enumerate().map(query).collect();
     let mut all: Dump = tables.iter().map(|table| (table.name.to_owned(), Vec::new())).collect();
+    if tables.is_empty() {
+        return all;
+    }
     for record in conn.rows(&queries.join(";\n"), &Params::new()).await.unwrap() {
         let table = tables[record.int(0) as usize].name;
         all.get_mut(table).unwrap().push(row(table, columns.of(table), &record));
