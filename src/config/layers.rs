@@ -151,6 +151,5 @@ pub(super) fn join(above: &str, name: &str) -> String {
 
 /// The line of a byte, from 1.
 fn line_of(text: &str, byte: usize) -> usize {
-    let before = text.as_bytes().iter().take(byte);
-    before.filter(|letter| **letter == b'\n').count() + 1
+    text.get(..byte).unwrap_or(text).matches('\n').count() + 1
 }

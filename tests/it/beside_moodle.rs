@@ -40,8 +40,15 @@ struct Moodle {
 }
 
 impl Moodle {
+    /// The run stands still while Moodle acts: a lock of its is never given up to who waits for it.
     async fn open(database: &Database, dice: Dice, known: Vec<Known>) -> Self {
-        Self { conn: database.connect().await.unwrap(), dice, known, balance: Balance::new(), done: 0 }
+        let mut conn = database.connect().await.unwrap();
+        let at_once = match conn.dialect() {
+            Dialect::Maria => "SET SESSION innodb_lock_wait_timeout = 0",
+            _ => "SET lock_timeout = 20",
+        };
+        conn.command(at_once).await.unwrap();
+        Self { conn, dice, known, balance: Balance::new(), done: 0 }
     }
 
     /// One thing, in one transaction; what the run's locks refuse is not done.

@@ -59,6 +59,7 @@ impl Site {
     /// Users `u1…u9` and courses `c1…c3`, known by these idnumbers, each course with a manual instance and an activity.
     /// The flat file is enabled, its `del` and its expirations suspend and take the roles, as Moodle has it at first.
     pub async fn campus(&mut self) {
+        self.gather();
         let methods = "manual,guest,self,cohort,meta,category,flatfile";
         for (name, value) in [("siteadmins", "2"), ("siteguest", "1"), ("enrol_plugins_enabled", methods)] {
             self.insert("config", &[("name", name.into()), ("value", value.into())]).await;
@@ -89,8 +90,10 @@ impl Site {
             self.course(course(number), 1, &format!("c{number}"), &format!("c{number}")).await;
             self.context(context(number), 50, course(number), &format!("/1/3/{}", context(number))).await;
             self.context(below(number), 70, number, &format!("/1/3/{}/{}", context(number), below(number))).await;
-            self.instance("manual", number, 0, "student").await;
+            self.method_row("manual", number, 0, "student").await;
         }
+        self.send().await;
+        self.reset_sequences_of(&["enrol"]).await;
     }
 
     /// A row of `context`.
@@ -142,6 +145,11 @@ impl Site {
 
     /// An instance of a method in a course.
     pub async fn instance(&mut self, method: &str, number: i64, status: i64, default_role: &str) {
+        self.method_row(method, number, status, default_role).await;
+        self.reset_sequences_of(&["enrol"]).await;
+    }
+
+    async fn method_row(&mut self, method: &str, number: i64, status: i64, default_role: &str) {
         let row = [
             ("id", instance(method, number).into()),
             ("enrol", method.into()),
@@ -152,7 +160,6 @@ impl Site {
             ("timemodified", 1.into()),
         ];
         self.insert("enrol", &row).await;
-        self.reset_sequences_of(&["enrol"]).await;
     }
 
     /// Enrols `uN` in `cM` by a method, as Moodle did long ago.

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use enrold::db::{Columns, Conn, Params, Row as Record};
-use enrold::moodle::tables::{self, Kind};
+use enrold::db::{Columns, Conn, Dialect, Params, Row as Record};
+use enrold::moodle::tables::{self, Kind, Table};
 
 /// One row: column to value, `None` for NULL.
 pub type Row = BTreeMap<String, Option<String>>;
@@ -14,28 +14,43 @@ pub type Dump = BTreeMap<String, Vec<Row>>;
 /// What enrold writes after the commit, from the journal: not part of what a run must be able to rebuild.
 pub const EFFECTS: [&str; 2] = ["cache_flags", "logstore_standard_log"];
 
-/// All rows of all Moodle tables with these columns.
+/// All rows of all Moodle tables with these columns, by one message to the server: a test does this many times.
 pub async fn dump(conn: &mut Conn, columns: &Columns) -> Dump {
     dump_tables(conn, columns, |_| true).await
 }
 
 /// All rows of some Moodle tables with these columns.
 pub async fn dump_tables(conn: &mut Conn, columns: &Columns, which: impl Fn(&str) -> bool) -> Dump {
-    let mut all = Dump::new();
-    for table in tables::tables().iter().filter(|table| which(table.name)) {
-        let names = columns.of(table.name);
-        let casts: Vec<String> =
-            names.iter().map(|name| conn.dialect().to_text(&format!("x.{}", conn.dialect().quote(name)))).collect();
-        let sql = format!("SELECT {} FROM {{{}}} x ORDER BY x.id", casts.join(", "), table.name);
-        let records = conn.rows(&sql, &Params::new()).await.unwrap();
-        let rows = records.iter().map(|record| row(table.name, names, record)).collect();
-        all.insert(table.name.to_owned(), rows);
+    let tables: Vec<&Table> = tables::tables().iter().filter(|table| which(table.name)).collect();
+    let query = |(at, table): (usize, &&Table)| query(conn.dialect(), at, table, columns);
+    let queries: Vec<String> = tables.iter().enumerate().map(query).collect();
+    let mut all: Dump = tables.iter().map(|table| (table.name.to_owned(), Vec::new())).collect();
+    if tables.is_empty() {
+        return all;
+    }
+    for record in conn.rows(&queries.join(";\n"), &Params::new()).await.unwrap() {
+        let table = tables[record.int(0) as usize].name;
+        all.get_mut(table).unwrap().push(row(table, columns.of(table), &record));
     }
     all
 }
 
+/// The rows of a table, each behind the number of the table. A type that a [`Record`] does not take is made a text.
+fn query(dialect: Dialect, at: usize, table: &Table, columns: &Columns) -> String {
+    let is_plain = |name: &str| {
+        let kind = table.column(name).map(|column| column.kind);
+        dialect != Dialect::Lite && matches!(kind, Some(Kind::Int(_) | Kind::Char(_) | Kind::Text))
+    };
+    let column = |name: &String| {
+        let quoted = format!("x.{}", dialect.quote(name));
+        if is_plain(name) { quoted } else { dialect.to_text(&quoted) }
+    };
+    let names: Vec<String> = columns.of(table.name).iter().map(column).collect();
+    format!("SELECT {at}, {} FROM {{{}}} x ORDER BY x.id", names.join(", "), table.name)
+}
+
 fn row(table: &str, names: &[String], record: &Record) -> Row {
-    let value = |at: usize| (!record.is_null(at)).then(|| plain(table, &names[at], record.text(at)));
+    let value = |at: usize| (!record.is_null(at + 1)).then(|| plain(table, &names[at], record.text(at + 1)));
     names.iter().enumerate().map(|(at, name)| (name.clone(), value(at))).collect()
 }
 

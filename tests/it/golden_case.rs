@@ -120,6 +120,7 @@ pub fn folder(case: &str) -> PathBuf {
 
 /// The shared site under what the case has of its own.
 pub async fn load(site: &mut Site, case: &str) {
+    site.gather();
     for table in tables::tables() {
         let name = format!("{}.csv", table.name);
         let own = folder(case).join("before").join(&name);
@@ -128,6 +129,7 @@ pub async fn load(site: &mut Site, case: &str) {
     }
     let store = [("plugin", "tool_log"), ("name", "enabled_stores"), ("value", "logstore_standard")];
     site.insert("config_plugins", &store.map(|(column, value)| (column, Value::from(value)))).await;
+    site.send().await;
     site.reset_sequences().await;
 }
 

@@ -10,6 +10,7 @@ use enrold::run::{Engine, SyncOrder};
 
 use crate::crowd::FIRST;
 use crate::meanwhile::When;
+use crate::outside::somebody_waits;
 use crate::servers::on_each_engine;
 use crate::site::Site;
 
@@ -140,7 +141,7 @@ async fn a_role_changes_while_the_run_waits(mut site: Site) {
             moodle.begin().await.unwrap();
             moodle.exec(&takes_over(), &Params::new()).await.unwrap();
             tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(700)).await;
+                assert!(somebody_waits(&mut database.connect().await.unwrap()).await, "the run comes to the row");
                 moodle.commit().await.unwrap();
             });
         }

@@ -99,6 +99,27 @@ impl Manager {
     }
 }
 
+/// Waits until somebody waits for a lock in the database of a connection; false if nobody does for a minute.
+pub async fn somebody_waits(conn: &mut Conn) -> bool {
+    let sql = match conn.dialect() {
+        Dialect::Postgres => {
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        }
+        _ => {
+            "SELECT COUNT(*) FROM information_schema.innodb_trx x JOIN information_schema.processlist p
+                 ON p.id = x.trx_mysql_thread_id WHERE p.db = DATABASE() AND x.trx_state = 'LOCK WAIT'"
+        }
+    };
+    for _ in 0..400 {
+        if conn.number(sql, &Params::new()).await.unwrap() > 0 {
+            return true;
+        }
+        // MariaDB renews this table only when nobody has read it for a tenth of a second.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    false
+}
+
 impl Site {
     /// Holds every enrolment of the site against whoever wants to write, until the connection is closed.
     pub async fn hold_enrolments(&mut self) -> Conn {
@@ -119,23 +140,7 @@ impl Site {
 
     /// Waits until somebody waits for a lock in this database.
     pub async fn until_somebody_waits(&mut self, daemon: &Running) {
-        let sql = match self.conn.dialect() {
-            Dialect::Postgres => {
-                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            }
-            _ => {
-                "SELECT COUNT(*) FROM information_schema.innodb_trx x JOIN information_schema.processlist p
-                     ON p.id = x.trx_mysql_thread_id WHERE p.db = DATABASE() AND x.trx_state = 'LOCK WAIT'"
-            }
-        };
-        for _ in 0..400 {
-            if self.conn.number(sql, &Params::new()).await.unwrap() > 0 {
-                return;
-            }
-            // MariaDB renews this table only when nobody has read it for a tenth of a second.
-            tokio::time::sleep(Duration::from_millis(150)).await;
-        }
-        panic!("nobody waits for a lock; the log:\n{}", daemon.log());
+        assert!(somebody_waits(&mut self.conn).await, "nobody waits for a lock; the log:\n{}", daemon.log());
     }
 
     /// How many enrolments runs have made, by the journal, and how many imports were done.

@@ -106,7 +106,7 @@ impl Site {
     /// Fills an empty site; the same seed makes the same one.
     pub async fn random(&mut self, seed: u64, autoenrol: Autoenrol) {
         let dice = &mut Dice::new(seed);
-        self.conn.begin().await.unwrap();
+        self.gather();
         self.random_ground(dice).await;
         self.random_enrolments(dice).await;
         self.random_cohorts(dice).await;
@@ -114,7 +114,7 @@ impl Site {
         self.random_category_roles(dice).await;
         self.random_autoenrols(dice, autoenrol).await;
         self.random_completions(dice).await;
-        self.conn.commit().await.unwrap();
+        self.send().await;
         self.reset_sequences().await;
     }
 
@@ -185,6 +185,7 @@ impl Site {
     async fn random_enrolments(&mut self, dice: &mut Dice) {
         for userid in (1..USERS).map(user) {
             for courseid in (1..=COURSES).map(course) {
+                let mut is_in_group = false;
                 for instance in [manual_of(courseid), courseid + 400] {
                     if !dice.chance(15) {
                         continue;
@@ -199,20 +200,13 @@ impl Site {
                     if instance == manual_of(courseid) && dice.chance(80) {
                         self.role_row(userid, context_of(courseid), roleid, 1).await;
                     }
-                    if dice.chance(30) {
+                    if dice.chance(30) && !is_in_group {
+                        is_in_group = true;
                         let row = row! { groupid: group_of(courseid), userid: userid, timeadded: 1 };
-                        self.insert_once("groups_members", userid, courseid, &row).await;
+                        self.insert("groups_members", &row).await;
                     }
                 }
             }
-        }
-    }
-
-    async fn insert_once(&mut self, table: &str, userid: i64, courseid: i64, row: &[(&'static str, Value)]) {
-        let sql =
-            format!("SELECT COUNT(*) FROM {{{table}}} WHERE userid = {userid} AND groupid = {}", group_of(courseid));
-        if self.conn.number(&sql, &enrold::db::Params::new()).await.unwrap() == 0 {
-            self.insert(table, row).await;
         }
     }
 

@@ -67,11 +67,12 @@ async fn random_sets_become_true(mut site: Site) {
 impl Site {
     /// Takes every row of Moodle's tables away, and what is known of sets; the history stays.
     pub async fn emptied(&mut self) {
-        for table in enrold::moodle::tables::tables() {
-            self.sql(&format!("DELETE FROM {{{}}}", table.name)).await;
-        }
-        self.sql("DELETE FROM {enrold_set_absent}").await;
-        self.sql("DELETE FROM {enrold_set_member}").await;
+        let moodles = enrold::moodle::tables::tables().iter().map(|table| table.name);
+        let all: Vec<String> = moodles
+            .chain(["enrold_set_absent", "enrold_set_member"])
+            .map(|table| format!("DELETE FROM {{{table}}}"))
+            .collect();
+        self.conn.command(&all.join(";\n")).await.unwrap();
     }
 
     /// Applies a set with all that is proved of each; true if it changed something.

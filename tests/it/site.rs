@@ -2,11 +2,11 @@
 //! It must not know what a single test expects.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use enrold::clock::Clock;
-use enrold::config::{self, Sources};
+use enrold::config::{self, Settings, Sources};
 use enrold::db::{Columns, Conn, Database, Dialect, Params, Value, migrate};
 use enrold::moodle::tables::{self, Column, Kind};
 use enrold::outcome::{Observer, Report, State};
@@ -38,6 +38,10 @@ pub struct Site {
     url: String,
     dir: PathBuf,
     sets: Vec<(String, String)>,
+    /// What the keys say, once it was asked for.
+    settings: OnceLock<Arc<Settings>>,
+    /// Rows that wait to be sent.
+    gathered: Option<Vec<String>>,
     now: i64,
     files: u32,
 }
@@ -57,6 +61,8 @@ impl Site {
             url: url.to_owned(),
             dir: dir.to_owned(),
             sets: Vec::new(),
+            settings: OnceLock::new(),
+            gathered: None,
             now: NOW,
             files: 0,
         };
@@ -76,6 +82,7 @@ impl Site {
     /// Sets a key of enrold's configuration, as `--set` does.
     pub fn set(&mut self, key: &str, value: &str) {
         self.sets.push((key.to_owned(), value.to_owned()));
+        self.settings = OnceLock::new();
     }
 
     /// Moves the clock.
@@ -90,20 +97,23 @@ impl Site {
 
     /// The engine with the configuration and the clock as they are now.
     pub fn engine(&self) -> Engine {
-        let mut sets = self.sets.clone();
-        sets.push(("database.url".to_owned(), self.url.clone()));
-        sets.push(("state.path".to_owned(), self.dir.join("state").display().to_string()));
-        let loaded = config::load(&Sources { sets, ..Sources::default() });
-        let settings = loaded.unwrap_or_else(|problems| panic!("{problems}")).settings;
         Engine {
             database: Arc::clone(&self.database),
-            settings: Arc::new(settings),
+            settings: Arc::clone(self.settings.get_or_init(|| self.load())),
             clock: Clock::frozen_at(Some(self.now)),
             wait: Duration::from_secs(10),
             observer: Observer::none(),
             rules: &enrold::rules::RULES,
             stop: CancellationToken::new(),
         }
+    }
+
+    fn load(&self) -> Arc<Settings> {
+        let mut sets = self.sets.clone();
+        sets.push(("database.url".to_owned(), self.url.clone()));
+        sets.push(("state.path".to_owned(), self.dir.join("state").display().to_string()));
+        let loaded = config::load(&Sources { sets, ..Sources::default() });
+        Arc::new(loaded.unwrap_or_else(|problems| panic!("{problems}")).settings)
     }
 
     /// The same database for somebody who waits for locks no longer than this.
@@ -123,11 +133,26 @@ impl Site {
                 row.push((column.name, empty));
             }
         }
-        let quoted: Vec<String> = row.iter().map(|(name, _)| self.conn.dialect().quote(name)).collect();
-        let places: Vec<String> = row.iter().map(|(name, _)| format!(":{name}")).collect();
-        let sql = format!("INSERT INTO {{{table}}} ({}) VALUES ({})", quoted.join(", "), places.join(", "));
-        let params = row.into_iter().fold(Params::new(), |params, (name, value)| params.with(name, value));
-        self.conn.exec(&sql, &params).await.unwrap_or_else(|error| panic!("{table}: {error}"));
+        let dialect = self.conn.dialect();
+        let names: Vec<String> = row.iter().map(|(name, _)| dialect.quote(name)).collect();
+        let values: Vec<String> = row.iter().map(|(_, value)| literal(dialect, value)).collect();
+        let sql = format!("INSERT INTO {{{table}}} ({}) VALUES ({})", names.join(", "), values.join(", "));
+        match &mut self.gathered {
+            Some(gathered) => gathered.push(sql),
+            None => self.conn.literal(&sql).await.unwrap_or_else(|error| panic!("{table}: {error}")),
+        }
+    }
+
+    /// Keeps the rows that are inserted from now on for [`Site::send`]: a site of a hundred rows is one message to the server
+    /// and one commit.
+    pub fn gather(&mut self) {
+        self.gathered = Some(Vec::new());
+    }
+
+    /// Sends the rows that were gathered; the sequences of PostgreSQL stay.
+    pub async fn send(&mut self) {
+        let rows = self.gathered.take().expect("Site::gather begins");
+        self.conn.literal(&format!("BEGIN;\n{};\nCOMMIT", rows.join(";\n"))).await.unwrap();
     }
 
     /// Rows with ids of ours do not move the sequences of PostgreSQL: after them, this does.
@@ -253,5 +278,14 @@ impl Site {
         let path = self.dir.join(format!("enrolments-{}.txt", self.files));
         std::fs::write(&path, bytes).unwrap();
         Import { path, ..Import::default() }
+    }
+}
+
+/// A value as it stands in a statement.
+fn literal(dialect: Dialect, value: &Value) -> String {
+    match value {
+        Value::Int(number) => number.to_string(),
+        Value::Text(text) => dialect.text(text),
+        Value::Sql(sql) => sql.clone(),
     }
 }
