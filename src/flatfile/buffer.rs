@@ -6,6 +6,7 @@ use crate::change::take::Pick;
 use crate::change::work::{Place, Work};
 use crate::db::{DbError, Dialect};
 use crate::moodle::site::id_list;
+use crate::problem::PlaceKind;
 use crate::staging::AllowedRoles;
 
 /// Settles the buffer for the steps of a file: rows of a (user, course, role) that a line of today names go, future
@@ -74,13 +75,12 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
             AND k.timeend = b.timeend AND k.op = CASE WHEN b.action = 'del' THEN 2 ELSE 1 END
            JOIN {enrold_run} o ON o.id = k.run LEFT JOIN {enrold_run} p ON p.id = o.parent
           WHERE b.timestart < :now AND COALESCE(o.token, p.token, '') <> ''";
-    let told = "SELECT b.id AS line, 'role-not-allowed' AS code, r.shortname AS value, :key AS hint
-           FROM refused_row x JOIN {enrol_flatfile} b ON b.id = x.id JOIN {role} r ON r.id = b.roleid
-          WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)";
+    let told = "SELECT b.id AS number, 'role-not-allowed' AS code, r.shortname AS value, :key AS hint
+           FROM refused_row x JOIN {enrol_flatfile} b ON b.id = x.id JOIN {role} r ON r.id = b.roleid";
     for statement in [of_journal, of_drops] {
         work.conn.exec(statement, &params).await?;
     }
-    work.tell_problems(told, params).await.map(|_| ())
+    work.tell_new(PlaceKind::Buffer, told, params).await
 }
 
 /// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
@@ -88,7 +88,7 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result<u64, DbError> {
+pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result<(), DbError> {
     let text = |expression: &str| work.conn.dialect().to_text(expression);
     let params = work
         .params()
@@ -96,8 +96,9 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
         .fragment("userid", text("b.userid"))
         .fragment("courseid", text("b.courseid"))
         .fragment("roleid", text("b.roleid"));
-    work.tell_problems(
-            "SELECT b.id AS line,
+    work.tell_new(
+            PlaceKind::Buffer,
+            "SELECT b.id AS number,
                     CASE WHEN b.userid IN (:protected) THEN 'account-protected' WHEN u.id IS NULL THEN 'user-unknown'
                          WHEN r.id IS NULL THEN 'role-unknown' WHEN s.id IS NULL THEN 'course-unknown' ELSE 'no-method' END AS code,
                     CASE WHEN b.userid IN (:protected) OR u.id IS NULL THEN :userid WHEN r.id IS NULL THEN :roleid
@@ -106,8 +107,7 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
                FROM {enrol_flatfile} b LEFT JOIN {user} u ON u.id = b.userid AND u.deleted = 0 LEFT JOIN {role} r ON r.id = b.roleid
                LEFT JOIN {course} s ON s.id = b.courseid
               WHERE b.timestart < :now AND b.id NOT IN (SELECT t.line FROM step t)
-                AND NOT EXISTS (SELECT 1 FROM refused_row x WHERE x.id = b.id)
-                AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)",
+                AND NOT EXISTS (SELECT 1 FROM refused_row x WHERE x.id = b.id)",
             params,
         )
         .await

@@ -3,6 +3,7 @@
 
 use crate::change::work::Work;
 use crate::db::{DbError, Dialect};
+use crate::problem::PlaceKind;
 use crate::staging::resolve::resolved;
 
 /// Makes the table `step`: what resolved lines ask for. Wave 0 is the future, waves 1, 2, … follow each other.
@@ -68,11 +69,12 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
     work.conn.number("SELECT COALESCE(MAX(wave), 0) FROM step", &params).await
 }
 
-/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many waves are left.
+/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many waves are left. `kind` says what
+/// the lines are.
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i64), DbError> {
+pub async fn refuse_overlong(work: &mut Work<'_>, kind: PlaceKind, limit: i64) -> Result<(u64, i64), DbError> {
     work.conn.temporary("overlong", "userid BIGINT NOT NULL, courseid BIGINT NOT NULL, PRIMARY KEY (userid, courseid)");
     let params = work.params().with("limit", limit).with("limittext", limit.to_string());
     work.conn
@@ -83,7 +85,8 @@ pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i6
         .await?;
     let refused = work
         .tell_problems(
-            "SELECT s.line, 'too-many-steps' AS code, u.username || ', ' || k.shortname AS value, :limittext AS hint FROM step s
+            kind,
+            "SELECT s.line AS number, 'too-many-steps' AS code, u.username || ', ' || k.shortname AS value, :limittext AS hint FROM step s
                JOIN overlong o ON o.userid = s.userid AND o.courseid = s.courseid JOIN {user} u ON u.id = s.userid JOIN {course} k ON k.id = s.courseid",
             params.clone(),
         )
@@ -118,7 +121,8 @@ pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbE
     let params = params.fragment("byrun", work.conn.dialect().to_text("m.byrun"));
     let refused = work
         .tell_problems(
-            "SELECT s.line, 'overtaken' AS code, u.username || ', ' || k.shortname AS value, :byrun AS hint FROM step s
+            PlaceKind::Line,
+            "SELECT s.line AS number, 'overtaken' AS code, u.username || ', ' || k.shortname AS value, :byrun AS hint FROM step s
                JOIN moved m ON m.userid = s.userid AND m.courseid = s.courseid JOIN {user} u ON u.id = s.userid JOIN {course} k ON k.id = s.courseid",
             params.clone(),
         )

@@ -7,10 +7,9 @@ use crate::change::work::{Place, Work};
 use crate::db::{DbError, Params};
 use crate::moodle::site::id_list;
 use crate::outcome::{RunError, RunResult};
+use crate::problem::PlaceKind;
 use crate::sets::Terms;
 
-/// The place of problems without a line of their own among those of the run: many rows name one cohort.
-const LINES: i64 = -3_000_000_000_000;
 /// A condition that holds for nothing.
 const NEVER: &str = "1 = 0";
 
@@ -46,7 +45,8 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
         .fragment("cohortcount", work.conn.dialect().to_text("k.found"));
     Ok(work
         .tell_problems(
-            "SELECT l.line,
+            PlaceKind::Line,
+            "SELECT l.line AS number,
                     CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
                          WHEN u.userid IN (:never) THEN 'account-protected'
                          WHEN k.found = 0 AND :unstorable THEN 'value-charset' WHEN k.found = 0 THEN 'cohort-unknown' WHEN k.found > 1 THEN 'cohort-ambiguous' ELSE 'cohort-owned' END AS code,
@@ -134,7 +134,6 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
     let unnamed = unstorable(work, "name", "l.gkey");
     let params = work
         .params()
-        .with("line", LINES)
         .fragment("name", name)
         .fragment("named", "COALESCE(NULLIF(MAX(CASE WHEN :unnamed THEN '' ELSE l.gkey END), ''), l.ckey)")
         .fragment("unnamed", unnamed.as_str())
@@ -153,10 +152,10 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         .await? as i64;
     if unnamed != NEVER {
         // The cohort is made under its key: nobody loses a place by its name.
-        let told = "SELECT :line + ROW_NUMBER() OVER (ORDER BY t.ckey) AS line, 'value-charset' AS code, t.name AS value, 'cohort.name' AS hint
+        let told = "SELECT ROW_NUMBER() OVER (ORDER BY t.ckey) AS number, 'value-charset' AS code, t.name AS value, 'cohort.name' AS hint
               FROM (SELECT l.ckey, MIN(l.gkey) AS name FROM stage_line l JOIN stage_cohort k ON k.ckey = l.ckey AND k.found = 0
                      WHERE :unnamed AND NOT (:unstorable) GROUP BY l.ckey) t";
-        work.tell_problems(told, params.clone()).await?;
+        work.tell_problems(PlaceKind::Cohort, told, params.clone()).await?;
     }
     if missing == 0 {
         return Ok(0);

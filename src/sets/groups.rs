@@ -3,12 +3,9 @@
 
 use crate::change::work::Work;
 use crate::db::DbError;
+use crate::problem::PlaceKind;
 use crate::reconcile::groups as known;
 use crate::sets::Terms;
-
-/// The place of these problems among those of the run, behind those of courses and of unread rows: they have no line of
-/// their own, for many rows name one group.
-const LINES: i64 = -3_000_000_000_000;
 
 /// The condition that the group `o` of `known_group` is the one that `t` names.
 pub fn same(work: &Work<'_>, terms: &Terms) -> String {
@@ -37,13 +34,13 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
     let unstorable = columns.iter().find_map(|column| work.conn.unstorable("groups", column, "t.gkey"));
     let params = work
         .params()
-        .with("line", LINES)
         .with("made", i64::from(terms.create_groups))
         .with("column", format!("groups.{}", columns[0]))
         .fragment("same", same)
         .fragment("unstorable", format!("CASE WHEN {} THEN 1 ELSE 0 END", unstorable.as_deref().unwrap_or("1 = 0")));
     work.tell_problems(
-            "SELECT :line + ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey) AS line,
+            PlaceKind::Group,
+            "SELECT ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey) AS number,
                     CASE WHEN q.found > 1 THEN 'group-ambiguous' WHEN :made = 0 THEN 'group-unknown' ELSE 'value-charset' END AS code, q.gkey AS value,
                     CASE WHEN q.found = 0 AND :made = 1 THEN :column ELSE c.shortname END AS hint
                FROM (SELECT t.courseid, t.gkey, :unstorable AS unstorable, COUNT(o.id) AS found

@@ -7,7 +7,7 @@ use crate::db::{DbError, Params};
 use crate::files::CELL_LIMIT;
 use crate::moodle::room::Room;
 use crate::moodle::site::id_list;
-use crate::problem::Code;
+use crate::problem::{Code, PlaceKind};
 
 /// The widest key that any Moodle column can hold, in characters.
 pub const KEY_WIDTH: usize = CELL_LIMIT;
@@ -150,7 +150,8 @@ pub async fn refuse_unresolved(
         .fragment("coursecount", work.conn.dialect().to_text("k.found"));
     let params = resolved(params, protected);
     work.tell_problems(
-            "SELECT l.line,
+            PlaceKind::Line,
+            "SELECT l.line AS number,
                     CASE WHEN u.found = 0 THEN 'user-unknown' WHEN u.found > 1 THEN 'user-ambiguous'
                          WHEN u.userid IN (:protected) THEN 'account-protected'
                          WHEN k.found = 0 THEN 'course-unknown' WHEN k.found > 1 THEN 'course-ambiguous' ELSE 'no-method' END AS code,

@@ -1,9 +1,9 @@
 //! Which rows of `new_course` become courses; the others are told, or left out because the course is there.
 //! It must not write any of Moodle's tables.
 
-use crate::change::courses::LINES;
 use crate::change::work::Work;
 use crate::db::{Conn, DbError, Params};
+use crate::problem::PlaceKind;
 
 /// Finds the category of each row and a verdict: empty for a row that becomes a course, `exists`, `same` as another row, or
 /// the code of what is wrong. Gives how many rows are told.
@@ -93,12 +93,12 @@ async fn tell(work: &mut Work<'_>) -> Result<u64, DbError> {
     let dialect = work.conn.dialect();
     let alike = work.conn.alike("course", "c.shortname", "r.shortname");
     let params = unstorable(work.conn, work.params(), "r")
-        .with("lines", LINES)
         .fragment("chosen", dialect.to_text("r.chosen"))
         .fragment("existing", "(SELECT MIN(c.shortname) FROM {course} c WHERE :alike)")
         .fragment("alike", alike);
     work.tell_problems(
-            "SELECT :lines + r.line AS line, r.verdict AS code, r.shortname AS value,
+            PlaceKind::Course,
+            "SELECT r.line AS number, r.verdict AS code, r.shortname AS value,
                     CASE r.verdict WHEN 'value-charset' THEN CASE WHEN :unstorable_name THEN 'course.shortname' WHEN :unstorable_full THEN 'course.fullname'
                                                                     ELSE 'course.idnumber' END
                                    WHEN 'course-shortname-taken' THEN :existing WHEN 'course-idnumber-taken' THEN r.idnumber

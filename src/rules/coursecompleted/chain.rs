@@ -6,7 +6,7 @@ use crate::config::CourseDelay;
 use crate::db::{Bulk, Field};
 use crate::outcome::Note;
 use crate::outcome::RunResult;
-use crate::problem::Code;
+use crate::problem::{Code, PlaceKind};
 use crate::reconcile::Pass;
 
 /// Since when completions count for an instance that is seen for the first time and is older than enrold's first look.
@@ -112,12 +112,12 @@ async fn tell_broken(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .with("no_role", Code::InstanceRoleGone.as_str())
         .fragment("source", work.conn.dialect().to_text("COALESCE(e.customint1, 0)"))
         .fragment("role", work.conn.dialect().to_text("COALESCE(e.roleid, 0)"));
-    work.tell_problems(
-            "SELECT -e.id AS line, CASE WHEN h.enrolid IS NULL THEN :no_source ELSE :no_role END AS code, b.shortname AS value,
+    work.tell_new(
+            PlaceKind::Instance,
+            "SELECT e.id AS number, CASE WHEN h.enrolid IS NULL THEN :no_source ELSE :no_role END AS code, b.shortname AS value,
                     CASE WHEN h.enrolid IS NULL THEN :source ELSE :role END AS hint
                FROM {enrol} e JOIN {course} b ON b.id = e.courseid LEFT JOIN chain h ON h.enrolid = e.id
-              WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances AND (h.enrolid IS NULL OR h.roleid = 0)
-                AND NOT EXISTS (SELECT 1 FROM {enrold_error} o WHERE o.run = :run AND o.line = -e.id)",
+              WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances AND (h.enrolid IS NULL OR h.roleid = 0)",
             params,
         )
         .await?;
