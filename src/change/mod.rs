@@ -9,7 +9,6 @@ pub mod guard;
 pub mod inverse;
 pub mod kind;
 pub mod kinds;
-pub mod problems;
 pub mod take;
 mod weigh;
 mod wipe;

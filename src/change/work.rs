@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::change::guard::Guard;
 use crate::change::kind::{Kind, Rank};
-use crate::change::problems::Tally;
 use crate::db::{Conn, DbError, Literal, Params};
 use crate::moodle::site::Site;
 use crate::outcome::{DefaultRoles, Lines, Moment, Note, Observer, RuleReport, SetReport};
+use crate::problem::{Kept, PlaceKind};
 
 /// Room for the changes of one rank in one wave, in the journal's sequence numbers.
 pub const RANK_ROOM: i64 = 1_000_000_000;
@@ -87,7 +87,7 @@ pub struct Work<'a> {
     /// Role values of a full set that the site does not know.
     pub default_roles: DefaultRoles,
     /// Which of its problems are kept.
-    pub problems: Tally,
+    pub problems: Kept,
 }
 
 impl Work<'_> {
@@ -201,22 +201,37 @@ impl Work<'_> {
         self.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :here AND c.state = 0", &params).await
     }
 
-    /// Lines whose changes another writer overtook are told as errors of the run; nothing was done for them.
+    /// Tells the rows (number, code, value, hint) of a select as problems of the run: see [`Kept::tell`].
     ///
     /// # Errors
     /// The engine's.
-    pub async fn tell_overtaken(&mut self) -> Result<(), DbError> {
+    pub async fn tell_problems(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<u64, DbError> {
+        self.problems.tell(self.conn, kind, select, params).await
+    }
+
+    /// The same for what may stand at a place of which something was told: see [`Kept::tell_new`].
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn tell_new(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<(), DbError> {
+        self.problems.tell_new(self.conn, kind, select, params).await.map(|_| ())
+    }
+
+    /// Lines whose changes another writer overtook are told as errors of the run; nothing was done for them. `kind` says what
+    /// the lines of the journal are.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn tell_overtaken(&mut self, kind: PlaceKind) -> Result<(), DbError> {
         if self.overtaken == 0 {
             return Ok(());
         }
         let params = self.params();
         let overtaken =
-            "SELECT c.line, 'overtaken' AS code, MIN(u.username || ', ' || k.shortname) AS value, '' AS hint
+            "SELECT c.line AS number, 'overtaken' AS code, MIN(u.username || ', ' || k.shortname) AS value, '' AS hint
                FROM {enrold_change} c JOIN {user} u ON u.id = c.userid JOIN {course} k ON k.id = c.courseid
-              WHERE c.run = :run AND c.state = 1 AND c.line > 0
-                AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = c.line)
-              GROUP BY c.line";
-        self.tell_problems(overtaken, params).await.map(|_| ())
+              WHERE c.run = :run AND c.state = 1 AND c.line > 0 GROUP BY c.line";
+        self.tell_new(kind, overtaken, params).await
     }
 }
 

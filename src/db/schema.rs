@@ -7,10 +7,15 @@ use super::error::DbError;
 use super::sql::Params;
 
 /// The version of enrold's own tables that this program works with.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
-/// One migration: statements in a notation where `LONG` is a text of any length and `OPTIONS` the table options.
-const MIGRATIONS: [&[&str]; 1] = [&[
+/// One migration: statements in a notation where `LONG` is a text of any length, `OPTIONS` the table options, and where the
+/// changes of one `ALTER TABLE` are separated by `;`. On MariaDB, where each statement is committed by itself, a statement
+/// may be sent a second time.
+const MIGRATIONS: [&[&str]; 2] = [TABLES, PLACES];
+
+/// Version 1.
+const TABLES: &[&str] = &[
     "CREATE TABLE enrold_lease (
         name VARCHAR(40) NOT NULL PRIMARY KEY, holder VARCHAR(190) NOT NULL, fence BIGINT NOT NULL,
         heartbeat BIGINT NOT NULL, since BIGINT NOT NULL) OPTIONS",
@@ -56,7 +61,24 @@ const MIGRATIONS: [&[&str]; 1] = [&[
     "CREATE TABLE enrold_notice (method VARCHAR(40) NOT NULL PRIMARY KEY, queued BIGINT NOT NULL) OPTIONS",
     "INSERT INTO enrold_lease (name, holder, fence, heartbeat, since)
         VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0), ('mail', '', 0, 0, 0)",
-]];
+];
+
+/// Version 2: a problem has a number of its own in its run, and a kind of place with a number there. Version 1 had one number
+/// for both: lines and rows of the buffer above 0; below it instances, and behind offsets the lines of a table of courses, the
+/// rows that are not in the snapshot, and groups or cohorts. A row keeps it as the number in its run, which means nothing.
+const PLACES: &[&str] = &[
+    "ALTER TABLE enrold_error RENAME COLUMN line TO n; ADD COLUMN place VARCHAR(20) NOT NULL DEFAULT 'line';
+        ADD COLUMN number BIGINT NOT NULL DEFAULT 0; ADD INDEX enrold_error_place (run, place, number)",
+    // Runs over the buffer are the only ones with lines that read no file.
+    "UPDATE enrold_error SET
+        place = CASE WHEN n < -2500000000000 AND code = 'value-charset' AND hint = 'cohort.name' THEN 'cohort'
+                     WHEN n < -2500000000000 THEN 'group' WHEN n < -1500000000000 THEN 'unread'
+                     WHEN n < -500000000000 THEN 'course' WHEN n < 0 THEN 'enrol'
+                     WHEN EXISTS (SELECT 1 FROM enrold_run r WHERE r.id = enrold_error.run AND r.sha256 IS NULL) THEN 'buffer'
+                     ELSE 'line' END,
+        number = CASE WHEN n < -2500000000000 THEN n + 3000000000000 WHEN n < -1500000000000 THEN n + 2000000000001
+                      WHEN n < -500000000000 THEN n + 1000000000000 WHEN n < 0 THEN -n ELSE n END",
+];
 
 /// What is looked up in a history that only grows: name, table, columns.
 const INDEXES: [(&str, &str, &str); 8] = [
@@ -90,11 +112,26 @@ pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, Db
     Ok(row.map(|row| (row.int(0), row.text(1))))
 }
 
-/// Brings enrold's own tables to [`SCHEMA_VERSION`] and gives the versions that were applied now.
+/// Brings enrold's own tables to [`SCHEMA_VERSION`] and gives the versions that were applied now. On PostgreSQL and SQLite all
+/// of it is one transaction; on MariaDB it can be repeated after it broke off.
 ///
 /// # Errors
 /// The engine's; a database that serves another prefix, or that a newer enrold has migrated, is refused.
 pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
+    if conn.dialect() == Dialect::Maria {
+        return apply(conn, clock).await;
+    }
+    conn.begin().await?;
+    let outcome = apply(conn, clock).await;
+    match outcome {
+        Ok(_) => conn.commit().await?,
+        // The first error says more than one of the rollback.
+        Err(_) => drop(conn.rollback().await),
+    }
+    outcome
+}
+
+async fn apply(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     let have = match schema_version(conn).await? {
         None => {
             let options = table_options(conn);
@@ -121,6 +158,9 @@ pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     let mut applied = Vec::new();
     for version in have + 1..=SCHEMA_VERSION {
         for statement in MIGRATIONS[version as usize - 1] {
+            if is_done(conn, statement).await? {
+                continue;
+            }
             for sql in dialect_ddl(conn, statement) {
                 conn.command(&sql).await?;
             }
@@ -134,10 +174,44 @@ pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     Ok(applied)
 }
 
+/// Whether a change of a table was made already, by a migration that broke off behind it: MariaDB makes all of its changes or
+/// none.
+async fn is_done(conn: &mut Conn, statement: &str) -> Result<bool, DbError> {
+    let Some((table, changes)) = altering(statement).filter(|_| conn.dialect() == Dialect::Maria) else {
+        return Ok(false);
+    };
+    let added = changes.split("ADD COLUMN ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let params = Params::new().with("table", table).with("added", added.unwrap_or_default());
+    let sql = "SELECT COUNT(*) FROM information_schema.columns
+        WHERE table_schema = DATABASE() AND table_name = :table AND column_name = :added";
+    Ok(conn.number(sql, &params).await? > 0)
+}
+
+/// The table that a statement changes, and its changes.
+fn altering(statement: &str) -> Option<(&str, &str)> {
+    statement.strip_prefix("ALTER TABLE ")?.split_once(' ')
+}
+
+/// The changes of a table in the engine's words: one statement on MariaDB, one for each on the others.
+fn altered(dialect: Dialect, table: &str, changes: &str) -> Vec<String> {
+    let changes = changes.split(';').map(str::trim);
+    if dialect == Dialect::Maria {
+        return vec![format!("ALTER TABLE {table} {}", changes.collect::<Vec<_>>().join(", "))];
+    }
+    let one = |change: &str| match change.strip_prefix("ADD INDEX ").and_then(|index| index.split_once(' ')) {
+        Some((name, columns)) => format!("CREATE INDEX {name} ON {table} {columns}"),
+        None => format!("ALTER TABLE {table} {change}"),
+    };
+    changes.map(one).collect()
+}
+
 /// The statement in the engine's words, with the indexes of the table that it makes: MariaDB takes them with the table
 /// (to add one later is a right of its own), the others after it.
 fn dialect_ddl(conn: &Conn, statement: &str) -> Vec<String> {
     let maria = conn.dialect() == Dialect::Maria;
+    if let Some((table, changes)) = altering(statement) {
+        return altered(conn.dialect(), table, changes);
+    }
     let table = statement.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_whitespace().next());
     let indexes: Vec<_> = INDEXES.iter().filter(|(_, of, _)| Some(*of) == table).collect();
     let long = if maria { " LONGTEXT" } else { " TEXT" };

@@ -111,6 +111,8 @@ pub fn for_migrate(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
                 let rights = match need.table {
                     "enrold_schema" => "SELECT, INSERT, CREATE",
                     "enrold_lease" => "INSERT, CREATE",
+                    "enrold_run" => "SELECT, CREATE",
+                    "enrold_error" => "SELECT, INSERT, UPDATE, CREATE, ALTER",
                     _ => "CREATE",
                 };
                 Grant {

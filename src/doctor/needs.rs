@@ -99,6 +99,9 @@ const INSTANCE: &[&str] = &[
     "timemodified",
 ];
 
+/// The columns of a problem.
+const PROBLEM: &[&str] = &["run", "n", "place", "number", "code", "value", "hint", "file", "fileline"];
+
 /// Moodle's tables, then enrold's own.
 pub const NEEDS: &[Need] = &[
     Need::reads("config", &["name", "value"]),
@@ -292,9 +295,7 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrold_completion", &["enrolid", "courseid", "userid", "timecompleted", "state", "seen"])
         .inserts(&["enrolid", "courseid", "userid", "timecompleted", "state", "seen", "changed", "run"])
         .updates(&["timecompleted", "state", "seen", "changed", "run"]),
-    Need::rows("enrold_error", &["run", "line", "code", "value", "hint", "file", "fileline"])
-        .inserts(&["run", "line", "code", "value", "hint", "file", "fileline"])
-        .updates(&["file", "fileline"]),
+    Need::rows("enrold_error", PROBLEM).inserts(PROBLEM).updates(&["value", "file", "fileline"]),
     Need::rows("enrold_outbox", &["id", "run", "kind", "dedupe", "state"])
         .inserts(&["id", "run", "kind", "dedupe", "state", "userid", "courseid", "enrolid", "timeend"])
         .updates(&["state", "expires", "attempts", "due", "sent", "messageid", "message"])

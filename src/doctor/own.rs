@@ -3,13 +3,14 @@
 
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::doctor::finding::{Finding, words};
+use crate::doctor::grants::{self, Grantee};
 use crate::lease::{LEADER, Lease};
 
 /// Examines version and prefix of enrold's own tables, which exist.
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn version(conn: &mut Conn) -> Result<Finding, DbError> {
+pub(super) async fn version(conn: &mut Conn, grantee: &Grantee) -> Result<Finding, DbError> {
     let Some((version, prefix)) = schema_version(conn).await? else {
         return Ok(missing());
     };
@@ -37,18 +38,31 @@ pub(super) async fn version(conn: &mut Conn) -> Result<Finding, DbError> {
         ));
     }
     let (en, fr) = if version < SCHEMA_VERSION {
-        ("run 'enrold db migrate'", "exécutez « enrold db migrate »")
+        (
+            "run 'enrold db migrate' with an account that has the rights for it",
+            "exécutez « enrold db migrate » avec un compte qui en a les droits",
+        )
     } else {
         ("install the newer enrold that made them", "installez l'enrold plus récent qui les a faites")
     };
-    Ok(Finding::error(
+    let rights = if version < SCHEMA_VERSION { grants::for_migrate(conn.dialect(), grantee) } else { Vec::new() };
+    let finding = Finding::error(
         "own-tables",
         words(format!("enrold's own tables have version {version}, this program needs {SCHEMA_VERSION}"), en),
         words(
             format!("les tables propres d'enrold ont la version {version}, ce programme demande la {SCHEMA_VERSION}"),
             fr,
         ),
-    ))
+    );
+    Ok(finding.with(rights.into_iter().map(|grant| grant.sql).collect()))
+}
+
+/// Whether a migration is missing that this program has.
+///
+/// # Errors
+/// The engine's.
+pub(super) async fn is_outdated(conn: &mut Conn) -> Result<bool, DbError> {
+    Ok(schema_version(conn).await?.is_some_and(|(version, _)| version < SCHEMA_VERSION))
 }
 
 /// The finding for a database without enrold's own tables.

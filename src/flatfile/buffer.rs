@@ -7,6 +7,7 @@ use crate::change::work::{Place, Work};
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Dialect, Table, statement};
 use crate::moodle::site::id_list;
+use crate::problem::PlaceKind;
 use crate::staging::AllowedRoles;
 
 /// Future lines to keep.
@@ -84,7 +85,7 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
     for statement in [KEPT_ROWS, REFUSED_ROWS] {
         work.conn.exec(statement, &params).await?;
     }
-    work.tell_problems(REFUSED_ROLES, params).await.map(|_| ())
+    work.tell_new(PlaceKind::Buffer, REFUSED_ROLES, params).await
 }
 
 /// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
@@ -92,7 +93,7 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result<u64, DbError> {
+pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result<(), DbError> {
     let text = |expression: &str| work.conn.dialect().to_text(expression);
     let params = work
         .params()
@@ -100,7 +101,7 @@ pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result
         .fragment("userid", text("b.userid"))
         .fragment("courseid", text("b.courseid"))
         .fragment("roleid", text("b.roleid"));
-    work.tell_problems(UNRESOLVED, params).await
+    work.tell_new(PlaceKind::Buffer, UNRESOLVED, params).await
 }
 
 /// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer

@@ -23,16 +23,14 @@ SELECT b.id
  WHERE b.timestart < :now AND COALESCE(o.token, p.token, '') <> ''
 
 -- statement refused roles
-SELECT b.id AS line, 'role-not-allowed' AS code, r.shortname AS value, :key AS hint
+SELECT b.id AS number, 'role-not-allowed' AS code, r.shortname AS value, :key AS hint
   FROM [refused_row] x
   JOIN {enrol_flatfile} b ON b.id = x.id
   JOIN {role} r ON r.id = b.roleid
- -- A row has one problem of a run.
- WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)
 
 -- statement unresolved rows
 -- The first thing that is wrong is told: the account, the role, the course, and last that the course has no instance.
-SELECT b.id AS line,
+SELECT b.id AS number,
        CASE WHEN b.userid IN (:protected) THEN 'account-protected'
             WHEN u.id IS NULL THEN 'user-unknown'
             WHEN r.id IS NULL THEN 'role-unknown'
@@ -49,11 +47,10 @@ SELECT b.id AS line,
   LEFT JOIN {user} u ON u.id = b.userid AND u.deleted = 0
   LEFT JOIN {role} r ON r.id = b.roleid
   LEFT JOIN {course} s ON s.id = b.courseid
- -- Due rows that became no step, and are not told of yet.
+ -- Due rows that became no step.
  WHERE b.timestart < :now
    AND b.id NOT IN (SELECT t.line FROM [step] t)
    AND NOT EXISTS (SELECT 1 FROM [refused_row] x WHERE x.id = b.id)
-   AND NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = b.id)
 
 -- statement rows erased by a file
 -- Rows of a (user, course, role) that a line of today names, but for those that the file itself asks for again: they

@@ -13,6 +13,7 @@ use crate::mail;
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::outcome::{Lines, Moment, Note, RunError, RunResult};
+use crate::problem::{self, PlaceKind};
 use crate::staging::AllowedRoles;
 use crate::staging::resolve::{self, Keys};
 
@@ -82,7 +83,8 @@ pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_
     waves::prepare(work);
     let mut last = waves::from_lines(work, &protected, staged.dels > 0).await?;
     if last > i64::from(settings.flatfile.max_steps) {
-        let (refused, left) = waves::refuse_overlong(work, i64::from(settings.flatfile.max_steps)).await?;
+        let (refused, left) =
+            waves::refuse_overlong(work, PlaceKind::Line, i64::from(settings.flatfile.max_steps)).await?;
         lines.failed += refused;
         last = left;
     }
@@ -113,7 +115,7 @@ async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> Run
     let unreadable = |problem| FileProblem::ends_run(problem, drop.path);
     // Each attempt reads the file anew; its end is an error if these are not the bytes that were scanned.
     let mut reader = files::read(drop.file.pass(&drop.scan.sha256), drop.scan, drop.reading).map_err(unreadable)?;
-    let mut stage = Stage::open(work.conn, &roles, drop.keys, (work.run, work.now), &mut work.problems).await?;
+    let mut stage = Stage::open(work.conn, &roles, drop.keys, work.now, &mut work.problems).await?;
     loop {
         let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
         if entries.is_empty() {
@@ -130,7 +132,8 @@ async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> Run
     let tally = reader.tally();
     let staged = stage.finish(work.conn).await?;
     if tally.read == 0 && staged.errors > 0 && drop.scan.kind == Kind::Native {
-        untell(work).await?;
+        // Nothing says that the file is one of ours, so nobody is to read it in a report.
+        problem::withhold(work.conn, work.run, files::UNTOLD).await?;
     }
     let lines =
         Lines { physical: tally.physical, blank: tally.blank, records: tally.read + tally.bad, failed: staged.errors };
@@ -151,16 +154,6 @@ fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProb
         entries.push(entry);
     }
     Ok(entries)
-}
-
-/// Takes the text of lines out of the errors of a file of which no line was understood: nothing says that it is one of
-/// ours, so nobody is to read it in a report. Lines and codes stay.
-async fn untell(work: &mut Work<'_>) -> RunResult<()> {
-    let params = work.params().with("untold", files::UNTOLD);
-    let quoting = "UPDATE {enrold_error} SET value = :untold
-        WHERE run = :run AND (code IN ('bad-verb', 'row-too-long') OR (code = 'row-ragged' AND hint = 'quote'))";
-    work.conn.exec(quoting, &params).await?;
-    Ok(())
 }
 
 /// Runs the waves: the instances that adds need, then per wave the adds and the dels.
@@ -200,7 +193,7 @@ pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<(
     let mut last = waves::from_buffer(work, &protected).await?;
     buffer::refuse_unresolved(work, &protected).await?;
     if last > i64::from(settings.flatfile.max_steps) {
-        last = waves::refuse_overlong(work, i64::from(settings.flatfile.max_steps)).await?.1;
+        last = waves::refuse_overlong(work, PlaceKind::Buffer, i64::from(settings.flatfile.max_steps)).await?.1;
     }
     work.observer.reached(Moment::Staged).await;
     crate::change::end::prepare(work);

@@ -1,11 +1,10 @@
-//! Lines into the temporary table `stage_line`, their errors into `enrold_error`, in one pass of constant memory.
+//! Lines into the temporary table `stage_line`, and what is wrong with the others, in one pass of constant memory.
 //! It must not resolve accounts or courses: that is one query afterwards.
 
-use crate::change::problems::Tally;
 use crate::db::{Bulk, Conn, DbError, Field};
 use crate::files::{FlatLine, Operation};
 use crate::flatfile::roles::Roles;
-use crate::problem::{Code, Problem, shown};
+use crate::problem::{Code, Kept, PlaceKind, Problem, Rows, shown};
 use crate::staging::lines::FILE_LINES;
 use crate::staging::resolve::{self, KEY_WIDTH, Keys};
 
@@ -28,12 +27,11 @@ pub struct Staged {
 pub struct Stage<'a> {
     roles: &'a Roles,
     keys: Keys,
-    run: i64,
     now: i64,
     lines: Bulk,
-    errors: Bulk,
+    errors: Rows,
     staged: Staged,
-    tally: &'a mut Tally,
+    kept: &'a mut Kept,
 }
 
 impl<'a> Stage<'a> {
@@ -45,20 +43,19 @@ impl<'a> Stage<'a> {
         conn: &mut Conn,
         roles: &'a Roles,
         keys: Keys,
-        (run, now): (i64, i64),
-        tally: &'a mut Tally,
+        now: i64,
+        kept: &'a mut Kept,
     ) -> Result<Self, DbError> {
         conn.declare(&FILE_LINES);
         let dialect = conn.dialect();
         Ok(Self {
             roles,
             keys,
-            run,
             now,
             lines: Bulk::into(dialect, &FILE_LINES),
-            errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
+            errors: Rows::new(dialect),
             staged: Staged::default(),
-            tally,
+            kept,
         })
     }
 
@@ -114,17 +111,7 @@ impl<'a> Stage<'a> {
     /// The engine's.
     pub async fn problem(&mut self, conn: &mut Conn, problem: &Problem) -> Result<(), DbError> {
         self.staged.errors += 1;
-        if !self.tally.keeps(problem.code) {
-            return Ok(());
-        }
-        let row = [
-            Field::Int(self.run),
-            Field::Int(problem.line as i64),
-            Field::Text(problem.code.as_str()),
-            Field::Text(&problem.value),
-            Field::Text(&problem.hint),
-        ];
-        self.errors.push(conn, &row).await
+        self.errors.add(conn, self.kept, (PlaceKind::Line, problem.line as i64), problem).await
     }
 
     /// Sends what is left.

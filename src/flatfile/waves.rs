@@ -4,6 +4,7 @@
 use crate::change::work::Work;
 use crate::db::table::{int, small};
 use crate::db::{DbError, Table, statement};
+use crate::problem::PlaceKind;
 use crate::staging::resolve::resolved;
 
 /// What is asked, with its wave. PostgreSQL and SQLite hash, or index by themselves, when the buffer is settled against
@@ -77,17 +78,18 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
     work.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await
 }
 
-/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many waves are left.
+/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many waves are left. `kind` says what
+/// the lines are.
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_overlong(work: &mut Work<'_>, limit: i64) -> Result<(u64, i64), DbError> {
+pub async fn refuse_overlong(work: &mut Work<'_>, kind: PlaceKind, limit: i64) -> Result<(u64, i64), DbError> {
     work.conn.declare(&OVERLONG);
     let params = work.params().with("limit", limit).with("limittext", limit.to_string());
     let overlong = "INSERT INTO [overlong]
         SELECT userid, courseid FROM [step] GROUP BY userid, courseid HAVING MAX(wave) > :limit";
     work.conn.exec(overlong, &params).await?;
-    let refused = work.tell_problems(LINES_OVERLONG, params.clone()).await?;
+    let refused = work.tell_problems(kind, LINES_OVERLONG, params.clone()).await?;
     let overlong = "DELETE FROM [step] WHERE EXISTS
         (SELECT 1 FROM [overlong] o WHERE o.userid = step.userid AND o.courseid = step.courseid)";
     work.conn.exec(overlong, &params).await?;
@@ -104,7 +106,7 @@ pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbE
     let params = work.params().with("held", held);
     work.conn.exec(MOVED_PAIRS, &params).await?;
     let params = params.fragment("byrun", work.conn.dialect().to_text("m.byrun"));
-    let refused = work.tell_problems(LINES_MOVED, params.clone()).await?;
+    let refused = work.tell_problems(PlaceKind::Line, LINES_MOVED, params.clone()).await?;
     let moved = "DELETE FROM [step] WHERE EXISTS
         (SELECT 1 FROM [moved] m WHERE m.userid = step.userid AND m.courseid = step.courseid)";
     work.conn.exec(moved, &params).await?;

@@ -46,7 +46,7 @@ SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
          WHERE s.timestart <= :now) t
 
 -- statement lines of overlong pairs
-SELECT s.line, 'too-many-steps' AS code, u.username || ', ' || k.shortname AS value, :limittext AS hint
+SELECT s.line AS number, 'too-many-steps' AS code, u.username || ', ' || k.shortname AS value, :limittext AS hint
   FROM [step] s
   JOIN [overlong] o ON o.userid = s.userid AND o.courseid = s.courseid
   JOIN {user} u ON u.id = s.userid
@@ -61,7 +61,7 @@ SELECT c.userid, c.courseid, MAX(c.run)
  GROUP BY c.userid, c.courseid
 
 -- statement lines of moved pairs
-SELECT s.line, 'overtaken' AS code, u.username || ', ' || k.shortname AS value, :byrun AS hint
+SELECT s.line AS number, 'overtaken' AS code, u.username || ', ' || k.shortname AS value, :byrun AS hint
   FROM [step] s
   JOIN [moved] m ON m.userid = s.userid AND m.courseid = s.courseid
   JOIN {user} u ON u.id = s.userid

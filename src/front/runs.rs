@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::change::{kind, problems};
+use crate::change::kind;
 use crate::db::{Conn, DbError, Params};
 use crate::front::{Front, Who};
 use crate::outcome::{Past, RunResult};
+use crate::problem;
 use crate::report::words::ChangeWords;
 use crate::run::history;
 use crate::run::hold::Shelf;
@@ -62,13 +63,11 @@ impl Front {
 }
 
 async fn errors(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Send)) -> Result<(), DbError> {
-    let errors = format!("SELECT {} FROM {{enrold_error}} WHERE run = :run ORDER BY line", problems::COLUMNS);
-    conn.each(&errors, &Params::new().with("run", run), |row| {
-        tell(Detail::Error(serde_json::to_value(problems::of_row(&row)).unwrap_or_default()));
+    problem::each(conn, run, |problem| {
+        tell(Detail::Error(serde_json::to_value(problem).unwrap_or_default()));
         Ok(())
     })
     .await
-    .map(|_| ())
 }
 
 /// The names as JSON of what the journal tells of a change, in the order of the statement.

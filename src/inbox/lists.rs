@@ -9,14 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
 use super::{Claimed, EndingError, InboxError, names, read_sha256};
-use crate::change::problems::problems_after;
 use crate::config::{Locale, Settings};
-use crate::db::{Conn, Database};
+use crate::db::{Conn, Database, DbError};
 use crate::disk::{Pass, RegularFile, blocking};
 use crate::fault;
 use crate::files::{self, FileProblem, Kind, RawLine, RawLines, Reading, Scan};
 use crate::outcome::{Note, Report, RunError, State};
-use crate::problem::{Code, Problem};
+use crate::problem::{self, Code, Problem};
 use crate::report::{self, inert, words};
 use crate::run::hold::Shelf;
 
@@ -149,9 +148,7 @@ impl<'a> Beside<'a> {
         let of_set = self.claimed.is_set;
         let header: &[u8] = if of_set { b"file,line,code,message\n" } else { b"line,code,message,raw\n" };
         draft.write_all(header).map_err(|error| draft.cannot(error))?;
-        let mut page = problems.after(None).await?;
-        while let Some((last, _)) = page.last() {
-            let last = *last;
+        let mut write = |page: &[Problem]| -> Result<(), EndingError> {
             let mut out = csv::Writer::from_writer(&mut draft);
             let mut record = |problem: &Problem| -> Result<csv::Result<()>, EndingError> {
                 let (number, code) = (problem.line.to_string(), problem.code.as_str());
@@ -168,15 +165,15 @@ impl<'a> Beside<'a> {
                 let line = ahead.take_if(|line| line.line == problem.line).map(|line| line.text).unwrap_or_default();
                 Ok(out.write_record([&number, code, &inert(&problem.text(locale)), &inert(&line)]))
             };
-            let mut all = || {
-                page.iter().try_fold(Ok(()), |written: csv::Result<()>, (_, problem)| Ok(written.and(record(problem)?)))
-            };
-            let written: Result<csv::Result<()>, EndingError> = blocking(&mut all);
+            let all = page.iter();
+            let written = all.fold(Ok(Ok(())), |written: Result<csv::Result<()>, EndingError>, problem| {
+                Ok(written?.and(record(problem)?))
+            });
             let flushed = written?.map_err(std::io::Error::from).and_then(|()| out.flush());
             drop(out);
-            flushed.map_err(|error| draft.cannot(error))?;
-            page = problems.after(Some(last)).await?;
-        }
+            Ok(flushed.map_err(|error| draft.cannot(error))?)
+        };
+        problems.each(&mut |page| blocking(|| write(page))).await?;
         if let Some(cut) = cut {
             let mut out = csv::Writer::from_writer(&mut draft);
             let last = if of_set { ["", "", "", &cut] } else { ["", "", &cut, ""] };
@@ -242,11 +239,10 @@ impl Text {
     }
 }
 
-/// The problems of a run: those that the report holds, those of a held run in the state directory, or page by page from
-/// the database.
+/// The problems of a run: those that the report holds, those of a held run in the state directory, or those in the database.
 enum Problems {
     Kept(Vec<Problem>),
-    Paged { conn: Conn, run: i64 },
+    Stored { conn: Conn, run: i64 },
 }
 
 impl Problems {
@@ -258,31 +254,49 @@ impl Problems {
             return Ok(Self::Kept(Shelf::of(&settings.state.path, run.run).problems()?));
         }
         let conn = database.connect().await.map_err(RunError::from)?;
-        Ok(Self::Paged { conn, run: run.run })
+        Ok(Self::Stored { conn, run: run.run })
     }
 
-    /// The next problems after a key, each with its own; from the first without one.
-    async fn after(&mut self, key: Option<i64>) -> Result<Vec<(i64, Problem)>, EndingError> {
-        match self {
-            Self::Kept(problems) => {
-                let all = (0i64..).zip(problems.iter());
-                let rest = all.skip_while(|(at, _)| key.is_some_and(|key| *at <= key));
-                Ok(rest.take(PAGE).map(|(at, problem)| (at, problem.clone())).collect())
+    /// Gives all problems to `take`, a page at a time.
+    async fn each(
+        &mut self,
+        take: &mut (dyn FnMut(&[Problem]) -> Result<(), EndingError> + Send),
+    ) -> Result<(), EndingError> {
+        let (conn, run) = match self {
+            Self::Kept(problems) => return problems.chunks(PAGE).try_for_each(take),
+            Self::Stored { conn, run } => (conn, *run),
+        };
+        let (mut page, mut refused) = (Vec::new(), None);
+        let read = problem::each(conn, run, |problem| {
+            page.push(problem);
+            if page.len() < PAGE {
+                return Ok(());
             }
-            Self::Paged { conn, run } => Ok(problems_after(conn, *run, key.unwrap_or(i64::MIN), PAGE as i64).await?),
+            let taken = take(&page);
+            page.clear();
+            taken.map_err(|error| {
+                refused = Some(error);
+                DbError::other("its problems could not be taken")
+            })
+        });
+        let read = read.await;
+        if let Some(error) = refused {
+            return Err(error);
         }
+        read.map_err(RunError::from)?;
+        take(&page)
     }
 
     /// The lines of all problems that have one, ascending; and whether any of these was more than a line of another
     /// form.
     async fn lines(&mut self) -> Result<(Vec<u64>, bool), EndingError> {
-        let (mut lines, mut understood, mut key) = (Vec::new(), false, None);
-        loop {
-            let page = self.after(key).await?;
-            let Some((last, _)) = page.last() else { return Ok((lines, understood)) };
-            key = Some(*last);
-            understood |= page.iter().any(|(_, problem)| !OTHER_FORM.contains(&problem.code));
-            lines.extend(page.iter().map(|(_, problem)| problem.line).filter(|line| *line > 0));
-        }
+        let (mut lines, mut understood) = (Vec::new(), false);
+        let mut look = |page: &[Problem]| {
+            understood |= page.iter().any(|problem| !OTHER_FORM.contains(&problem.code));
+            lines.extend(page.iter().map(|problem| problem.line).filter(|line| *line > 0));
+            Ok(())
+        };
+        self.each(&mut look).await?;
+        Ok((lines, understood))
     }
 }

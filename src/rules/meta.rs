@@ -5,6 +5,7 @@ use crate::change::work::Work;
 use crate::config::Settings;
 use crate::db::{Literal, Params};
 use crate::moodle::site::{RemovalAction, Site, id_list};
+use crate::problem::PlaceKind;
 use crate::reconcile::{Follow, Pass, Policy, Rule, Taking};
 
 /// The rule.
@@ -72,7 +73,8 @@ fn tell_gone_sources<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'
         let source = work.conn.dialect().to_text("COALESCE(e.customint1, 0)");
         let params = pass.params(work).fragment("source", source);
         work.tell_problems(
-            "SELECT -e.id AS line, 'source-gone' AS code, k.shortname AS value, :source AS hint
+            PlaceKind::Instance,
+            "SELECT e.id AS number, 'source-gone' AS code, k.shortname AS value, :source AS hint
                    FROM {enrol} e
                    JOIN {course} k ON k.id = e.courseid
                    LEFT JOIN {course} o ON o.id = e.customint1

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::change::guard::Guard;
-use crate::change::problems::{Tally, kept_by_code, problems};
 use crate::change::work::{Place, Work};
 use crate::clock::StopWatch;
 use crate::config::GuardMode;
@@ -20,7 +19,7 @@ use crate::outcome::{
     Breach, DefaultRoles, Lines, Meanwhile, Moment, Note, PROBLEMS_SHOWN, Report, RuleReport, RunError, RunResult,
     State,
 };
-use crate::problem::Code;
+use crate::problem::{self, Code, Kept, PlaceKind, kept_by_code};
 use crate::run::hold::Shelf;
 use crate::run::opened::Opened;
 use crate::run::order::{Order, Task};
@@ -71,10 +70,11 @@ impl Attempt<'_> {
         }
         let committed = if self.turn.is_some() { parts::last_seq(conn, self.run).await? } else { 0 };
         // What an earlier part has kept stands in the history.
-        let kept = match self.turn {
-            Some(_) => kept_by_code(conn, self.run).await?.values().sum(),
-            None => 0,
+        let (kept, last) = match self.turn {
+            Some(_) => kept_by_code(conn, self.run).await?,
+            None => Default::default(),
         };
+        let room = u64::from(settings.limits.problems).saturating_sub(kept.values().sum());
         let mut work = Work {
             conn,
             site: self.site,
@@ -94,7 +94,7 @@ impl Attempt<'_> {
             rules: Vec::new(),
             set: None,
             default_roles: DefaultRoles::default(),
-            problems: Tally::with_room(u64::from(settings.limits.problems).saturating_sub(kept)),
+            problems: Kept::new(self.run, last, room),
         };
         let outcome = match self.task(&mut work).await {
             Ok(()) => work.guard_check().await,
@@ -104,7 +104,8 @@ impl Attempt<'_> {
         if let Err(RunError::Held) | Ok(()) = &outcome {
             work.guard.name_courses_of(work.conn).await?;
             if outcome.is_ok() {
-                work.tell_overtaken().await?;
+                let file = matches!(self.order.task, Task::File { .. });
+                work.tell_overtaken(if file { PlaceKind::Line } else { PlaceKind::Buffer }).await?;
             }
             tell(&mut work, report);
         }
@@ -244,11 +245,11 @@ impl Attempt<'_> {
         if let Some(origins) = self.order.set_order().and_then(|set| set.origins.as_ref()) {
             sets::origins::name(conn, self.run, origins).await?;
         }
-        report.codes = kept_by_code(conn, self.run).await?;
+        (report.codes, _) = kept_by_code(conn, self.run).await?;
         let kept = report.codes.values().sum();
         report.problems = match kept {
             0 => Vec::new(),
-            _ => problems(conn, self.run, PROBLEMS_SHOWN as i64).await?,
+            _ => problem::first(conn, self.run, PROBLEMS_SHOWN as i64).await?,
         };
         for (code, more) in &report.unkept {
             *report.codes.entry(code.clone()).or_default() += more;
@@ -291,7 +292,7 @@ impl Attempt<'_> {
 /// Adds what was done in this transaction to what the run has come to.
 fn tell(work: &mut Work<'_>, report: &mut Report) {
     report.overtaken += work.overtaken;
-    for (code, more) in std::mem::take(&mut work.problems).into_beyond() {
+    for (code, more) in work.problems.take_beyond() {
         *report.unkept.entry(code).or_default() += more;
     }
     for (kind, count) in &work.counts {

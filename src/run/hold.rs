@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::problems;
 use crate::db::{Conn, Params, statement};
 use crate::disk::{RegularFile, blocking, digest_of, is_changed, own};
 use crate::outcome::{Roster, RunError, RunResult};
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::run::SyncOrder;
 use crate::sets::SetOrder;
 use crate::source::SetProblem;
@@ -169,10 +168,9 @@ impl Shelf {
             &["seq", "kind", "line", "userid", "courseid", "enrolid", "roleid", "username", "course", "role"],
         )
         .await?;
-        let errors = format!("SELECT {} FROM {{enrold_error}} WHERE run = :run ORDER BY line", problems::COLUMNS);
         let mut lines = Lines::begin(self, &self.errors())?;
-        conn.each(&errors, &params, |row| {
-            lines.add(&serde_json::to_value(problems::of_row(&row)).unwrap_or_default());
+        problem::each(conn, run, |problem| {
+            lines.add(&serde_json::to_value(problem).unwrap_or_default());
             Ok(())
         })
         .await?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::problems::problems;
 use crate::clock::StopWatch;
 use crate::config::{Target, WhenDisabled};
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
@@ -13,7 +12,7 @@ use crate::lease::{self, Lease};
 use crate::moodle::method;
 use crate::moodle::site::Site;
 use crate::outcome::{Lines, Moment, Note, PROBLEMS_SHOWN, Past, ReadAs, Report, RunError, RunResult, State};
-use crate::problem::{Code, Problem};
+use crate::problem::{self, Code, Problem};
 use crate::run::attempt::Attempt;
 use crate::run::effects::Effects;
 use crate::run::opened::{Flat, Opened};
@@ -339,7 +338,7 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
         read_as: serde_json::from_value(part("read_as")).map_err(read)?,
         same_bytes_as: part("same_bytes_as").as_i64(),
         dropped: part("dropped").as_str().map(ToOwned::to_owned),
-        problems: problems(conn, past.run, PROBLEMS_SHOWN as i64).await?,
+        problems: problem::first(conn, past.run, PROBLEMS_SHOWN as i64).await?,
         commit_ms: part("commit_ms").as_u64().unwrap_or_default(),
         ..blank(&past.kind, &past.source, past.clock)
     })

@@ -8,6 +8,7 @@ use crate::db::table::{int, text};
 use crate::db::{DbError, Params, Table, statement};
 use crate::moodle::site::id_list;
 use crate::outcome::{RunError, RunResult};
+use crate::problem::PlaceKind;
 use crate::sets::Terms;
 
 /// The cohorts that a set names.
@@ -43,9 +44,6 @@ const FORMER_MEMBERSHIPS: &str = statement(include_str!("cohorts.sql"), "former 
 /// Members of the named cohorts whom this source has brought, and its set does not name any more, nor any other source.
 /// Who is spared stays.
 pub(super) const LEAVING: &str = statement(include_str!("cohorts.sql"), "leaving members");
-
-/// The place of problems without a line of their own among those of the run: many rows name one cohort.
-const LINES: i64 = -3_000_000_000_000;
 /// A condition that holds for nothing.
 const NEVER: &str = "1 = 0";
 
@@ -80,7 +78,7 @@ pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunRe
         .fragment("unstorable", unstorable(work, key_column(terms), "l.ckey"))
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
         .fragment("cohortcount", work.conn.dialect().to_text("k.found"));
-    Ok(work.tell_problems(REFUSED, params).await?)
+    Ok(work.tell_problems(PlaceKind::Line, REFUSED, params).await?)
 }
 
 /// Finds the cohorts of the staged rows that are there.
@@ -140,7 +138,6 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
     let unnamed = unstorable(work, "name", "l.gkey");
     let params = work
         .params()
-        .with("line", LINES)
         .fragment("name", name)
         .fragment("named", "COALESCE(NULLIF(MAX(CASE WHEN :unnamed THEN '' ELSE l.gkey END), ''), l.ckey)")
         .fragment("unnamed", unnamed.as_str())
@@ -150,7 +147,8 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
         .with("own_component", terms.cohort_component.as_str());
     let missing = work.conn.exec(MISSING, &params).await?;
     if unnamed != NEVER {
-        work.tell_problems(UNUSABLE_NAMES, params.clone()).await?;
+        // The cohort is made under its key: nobody loses a place by its name.
+        work.tell_problems(PlaceKind::Cohort, UNUSABLE_NAMES, params.clone()).await?;
     }
     if missing == 0 {
         return Ok(0);

@@ -2,7 +2,7 @@
 
 -- statement refused rows
 -- The first thing that is wrong is told: the account, the cohort, and last that somebody else fills the cohort.
-SELECT l.line,
+SELECT l.line AS number,
        CASE WHEN u.found = 0 THEN 'user-unknown'
             WHEN u.found > 1 THEN 'user-ambiguous'
             WHEN u.userid IN (:never) THEN 'account-protected'
@@ -42,7 +42,7 @@ SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), :name, :idnumber
 
 -- statement unusable names
 -- Names that the site's column has no room for: the cohort is made under its key, and nobody loses a place by its name.
-SELECT :line + ROW_NUMBER() OVER (ORDER BY t.ckey) AS line, 'value-charset' AS code, t.name AS value,
+SELECT ROW_NUMBER() OVER (ORDER BY t.ckey) AS number, 'value-charset' AS code, t.name AS value,
        'cohort.name' AS hint
   FROM (SELECT l.ckey, MIN(l.gkey) AS name
           FROM [stage_line] l

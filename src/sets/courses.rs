@@ -1,12 +1,11 @@
-//! The rows of a snapshot of courses into the temporary table `new_course`, their errors into `enrold_error`, in
-//! constant memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at
-//! once.
+//! The rows of a snapshot of courses into the temporary table `new_course`, and what is wrong with the others, in constant
+//! memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at once.
 
 use std::io::BufReader;
 
 use chrono_tz::Tz;
 
-use crate::change::courses::{self, LINES, NewCourses};
+use crate::change::courses::{self, NewCourses};
 use crate::change::work::Work;
 use crate::config::{CategoryKey, CourseTable};
 use crate::db::{Bulk, DbError, Field};
@@ -15,7 +14,7 @@ use crate::files::NAME_LIMIT;
 use crate::moodle::room::Room;
 use crate::moodle::site::Site;
 use crate::outcome::{Lines, RunError, RunResult};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, PlaceKind, Problem, Rows};
 use crate::staging::resolve::KEY_WIDTH;
 
 /// What of a wrong value is told.
@@ -86,7 +85,7 @@ pub async fn load(work: &mut Work<'_>, file: &RegularFile, path: &str) -> RunRes
     courses::stage(work);
     let dialect = work.conn.dialect();
     let mut rows = Bulk::into(dialect, &courses::NEW_COURSE);
-    let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint");
+    let mut errors = Rows::new(dialect);
     let rooms = Rooms::of(work.site);
     let mut record = csv::StringRecord::new();
     let mut lines = Lines { physical: 1, ..Lines::default() };
@@ -98,13 +97,8 @@ pub async fn load(work: &mut Work<'_>, file: &RegularFile, path: &str) -> RunRes
             Ok(row) => row.push(work, &mut rows, line).await?,
             Err((code, value, hint)) => {
                 lines.failed += 1;
-                if !work.problems.keeps(code) {
-                    continue;
-                }
-                let line = Field::Int(LINES + line);
-                let fields =
-                    [Field::Int(work.run), line, Field::Text(code.as_str()), Field::Text(&value), Field::Text(&hint)];
-                errors.push(work.conn, &fields).await?;
+                let problem = Problem::new(0, code, value, hint);
+                errors.add(work.conn, &mut work.problems, (PlaceKind::Course, line), &problem).await?;
             }
         }
     }

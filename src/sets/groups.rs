@@ -4,6 +4,7 @@
 use crate::change::work::Work;
 use crate::db::table::int;
 use crate::db::{DbError, Table, statement};
+use crate::problem::PlaceKind;
 use crate::reconcile::groups as known;
 use crate::sets::Terms;
 
@@ -12,11 +13,6 @@ const SET_UNGROUPED: Table = Table::new("set_ungrouped", &[int("userid"), int("c
 
 const UNUSABLE: &str = statement(include_str!("groups.sql"), "unusable groups");
 const UNGROUPED: &str = statement(include_str!("groups.sql"), "ungrouped people");
-
-/// The place of these problems among those of the run, behind those of courses and of unread rows: they have no line of
-/// their own, for many rows name one group.
-const LINES: i64 = -3_000_000_000_000;
-
 /// The condition that the group `o` of `known_group` is the one that `t` names.
 pub fn same(work: &Work<'_>, terms: &Terms) -> String {
     match terms.group_by_idnumber {
@@ -44,12 +40,11 @@ pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbE
     let unstorable = columns.iter().find_map(|column| work.conn.unstorable("groups", column, "t.gkey"));
     let params = work
         .params()
-        .with("line", LINES)
         .with("made", i64::from(terms.create_groups))
         .with("column", format!("groups.{}", columns[0]))
         .fragment("same", same)
         .fragment("unstorable", format!("CASE WHEN {} THEN 1 ELSE 0 END", unstorable.as_deref().unwrap_or("1 = 0")));
-    work.tell_problems(UNUSABLE, params.clone()).await?;
+    work.tell_problems(PlaceKind::Group, UNUSABLE, params.clone()).await?;
     work.conn.exec(UNGROUPED, &params).await?;
     if let Some(unstorable) = unstorable {
         let sql = format!("DELETE FROM [set_group] WHERE {}", unstorable.replace("t.gkey", "gkey"));

@@ -1,7 +1,7 @@
 -- Groups that a set names and nobody can mean: `t` is what the set says, `o` a group of the course that it may mean.
 
 -- statement unusable groups
-SELECT :line + ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey) AS line,
+SELECT ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey) AS number,
        CASE WHEN q.found > 1 THEN 'group-ambiguous'
             WHEN :made = 0 THEN 'group-unknown'
             ELSE 'value-charset' END AS code, q.gkey AS value,

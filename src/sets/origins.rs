@@ -2,8 +2,9 @@
 //! It must not judge a row; without a list of where the rows stand, the line is that of the snapshot.
 
 use crate::db::table::{int, text};
-use crate::db::{Bulk, Conn, Field, Params, Table};
+use crate::db::{Bulk, Conn, Field, Table};
 use crate::outcome::{RunError, RunResult};
+use crate::problem;
 use crate::source::Origins;
 
 /// Where the failed rows of a set stand in its files.
@@ -18,7 +19,7 @@ const PAGE: i64 = 10_000;
 /// # Errors
 /// A list that cannot be read, or the engine's.
 pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()> {
-    let mut lines = failed(conn, run, 0).await?;
+    let mut lines = problem::nameless(conn, run, 0, PAGE).await?;
     if lines.is_empty() {
         return Ok(());
     }
@@ -33,21 +34,9 @@ pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()>
         for (line, file, there) in &places {
             rows.push(conn, &[Field::Int(*line), Field::Text(file), Field::Int(*there)]).await?;
         }
-        lines = failed(conn, run, last).await?;
+        lines = problem::nameless(conn, run, last, PAGE).await?;
     }
     rows.finish(conn).await?;
     conn.analyse(SET_ORIGIN.name).await?;
-    let set = [("file", "o.file"), ("fileline", "o.fileline")];
-    let update =
-        conn.dialect().update_joined("{enrold_error}", "e", &set, "[set_origin] o", "e.run = :run AND e.line = o.line");
-    conn.exec(&update, &Params::new().with("run", run)).await?;
-    Ok(())
-}
-
-/// The next failed rows without a file, after a line.
-async fn failed(conn: &mut Conn, run: i64, after: i64) -> RunResult<Vec<i64>> {
-    let params = Params::new().with("run", run).with("after", after).with("page", PAGE);
-    let sql =
-        "SELECT line FROM {enrold_error} WHERE run = :run AND line > :after AND file IS NULL ORDER BY line LIMIT :page";
-    Ok(conn.rows(sql, &params).await?.iter().map(|row| row.int(0)).collect())
+    Ok(problem::name_files(conn, run, SET_ORIGIN.name).await?)
 }

@@ -5,7 +5,7 @@ use crate::change::work::Work;
 use crate::db::table::{int, text};
 use crate::db::{Bulk, DbError, Field, Params, Table};
 use crate::moodle::room::Room;
-use crate::problem::{Code, shown};
+use crate::problem::{Code, PlaceKind, shown};
 use crate::sets::Terms;
 use crate::staging::resolve::{KEY_WIDTH, resolved};
 
@@ -97,10 +97,9 @@ impl Incomplete {
 /// # Errors
 /// The engine's.
 pub async fn tell(work: &mut Work<'_>) -> Result<(), DbError> {
-    let select = "SELECT t.line, t.code, t.value, t.hint FROM [set_incomplete] t
-        WHERE NOT EXISTS (SELECT 1 FROM {enrold_error} e WHERE e.run = :run AND e.line = t.line)";
+    let select = "SELECT t.line AS number, t.code, t.value, t.hint FROM [set_incomplete] t";
     let params = work.params();
-    work.tell_problems(select, params).await.map(|_| ())
+    work.tell_new(PlaceKind::Line, select, params).await
 }
 
 /// Whose group is left out keeps the groups that he has: adds them to `set_ungrouped`. One statement.

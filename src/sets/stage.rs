@@ -1,4 +1,4 @@
-//! A snapshot's rows into the temporary table `stage_line`, their errors into `enrold_error`, in constant memory.
+//! A snapshot's rows into the temporary table `stage_line`, and what is wrong with the others, in constant memory.
 //! It must not resolve accounts or courses: that is one query afterwards.
 
 use std::io::BufReader;
@@ -10,7 +10,7 @@ use crate::db::{Bulk, DbError, Field, Table};
 use crate::disk::RegularFile;
 use crate::files::times::{self, Bound};
 use crate::outcome::{Lines, Moment, RunError, RunResult};
-use crate::problem::{Code, Problem, shown};
+use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::sets::rooms::{Incomplete, LeftOut, Rooms};
 use crate::sets::{SetOrder, Terms};
 use crate::source::SetProblem;
@@ -19,10 +19,6 @@ use crate::staging::resolve::{KEY_WIDTH, fits};
 
 /// User keys of rows that cannot be used.
 const SET_UNREAD: Table = Table::new("set_unread", &[text("ukey", KEY_WIDTH)]);
-
-/// Problems of rows that are not in the snapshot have no line of it: their keys count up from here, below all others.
-const UNREAD_LINES: i64 = -2_000_000_000_000;
-
 /// Of a row that says no more than who is where; the others have what a row means that says nothing of them.
 const PLAIN: [&str; 4] = ["line", "ukey", "ckey", "roleid"];
 const DETAILS: [&str; 5] = ["gkey", "other", "status", "timestart", "timeend"];
@@ -260,11 +256,10 @@ struct Stage {
     lines: Bulk,
     /// How many columns are loaded.
     width: usize,
-    errors: Bulk,
+    errors: Rows,
     unread: Bulk,
     incomplete: Incomplete,
     failed: u64,
-    run: i64,
 }
 
 impl Stage {
@@ -277,11 +272,10 @@ impl Stage {
         Ok(Self {
             lines: Bulk::into_some(dialect, &SET_LINES, &columns),
             width: columns.len(),
-            errors: Bulk::new(dialect, "enrold_error", "run, line, code, value, hint"),
+            errors: Rows::new(dialect),
             unread: Bulk::into(dialect, &SET_UNREAD),
             incomplete: Incomplete::open(work),
             failed: 0,
-            run: work.run,
         })
     }
 
@@ -302,44 +296,22 @@ impl Stage {
 
     async fn problem(&mut self, work: &mut Work<'_>, problem: &Problem) -> Result<(), DbError> {
         self.failed += 1;
-        if !work.problems.keeps(problem.code) {
-            return Ok(());
-        }
-        let fields = [
-            Field::Int(self.run),
-            Field::Int(problem.line as i64),
-            Field::Text(problem.code.as_str()),
-            Field::Text(&problem.value),
-            Field::Text(&problem.hint),
-        ];
-        self.errors.push(work.conn, &fields).await
+        self.errors.add(work.conn, &mut work.problems, (PlaceKind::Line, problem.line as i64), problem).await
     }
 
     /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is
     /// spared.
     async fn unread(&mut self, work: &mut Work<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
-        let dialect = work.conn.dialect();
-        let mut errors = Bulk::new(dialect, "enrold_error", "run, line, code, value, hint, file, fileline");
-        for (at, row) in (0i64..).zip(unread) {
+        let mut errors = Rows::new(work.conn.dialect());
+        for (number, row) in (1i64..).zip(unread) {
             if !row.taken {
                 self.spare(work, &row.user).await?;
             }
             self.failed += u64::from(!row.taken);
-            if !work.problems.keeps(row.problem.code) {
-                continue;
-            }
-            let fields = [
-                Field::Int(self.run),
-                Field::Int(UNREAD_LINES + at),
-                Field::Text(row.problem.code.as_str()),
-                Field::Text(&row.problem.value),
-                Field::Text(&row.problem.hint),
-                Field::Text(&row.file),
-                Field::Int(row.problem.line as i64),
-            ];
-            errors.push(work.conn, &fields).await?;
+            let problem = row.problem.clone().in_file(row.file.as_str());
+            errors.add(work.conn, &mut work.problems, (PlaceKind::Unread, number), &problem).await?;
         }
-        errors.finish(work.conn).await.map(|_| ())
+        errors.finish(work.conn).await
     }
 
     /// Whoever has this key, in whatever case, loses nothing by this set.

@@ -8,7 +8,7 @@ use crate::db::{DbError, Params, Table, statement};
 use crate::files::CELL_LIMIT;
 use crate::moodle::room::Room;
 use crate::moodle::site::id_list;
-use crate::problem::Code;
+use crate::problem::{Code, PlaceKind};
 
 /// The user keys of staged lines, with the account that each names, and how many.
 const STAGE_USER: Table =
@@ -150,7 +150,7 @@ pub async fn refuse_unresolved(
         .with("coursekey", keys.course.as_str())
         .fragment("usercount", work.conn.dialect().to_text("u.found"))
         .fragment("coursecount", work.conn.dialect().to_text("k.found"));
-    work.tell_problems(UNRESOLVED, resolved(params, protected)).await
+    work.tell_problems(PlaceKind::Line, UNRESOLVED, resolved(params, protected)).await
 }
 
 const KNOWN_USER: &str = "u.found = 1 AND u.userid NOT IN (:protected)";

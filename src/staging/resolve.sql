@@ -17,7 +17,7 @@ SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id)
 
 -- statement unresolved lines
 -- The first thing that is wrong is told: the account, the course, and last that nobody is enrolled in this course.
-SELECT l.line,
+SELECT l.line AS number,
        CASE WHEN u.found = 0 THEN 'user-unknown'
             WHEN u.found > 1 THEN 'user-ambiguous'
             WHEN u.userid IN (:protected) THEN 'account-protected'

@@ -241,7 +241,8 @@ impl Site {
 
     /// The problems `value-charset` of a run, as `column value`, those of courses first.
     async fn told(&mut self, report: &Report) -> Vec<String> {
-        let sql = "SELECT hint, value FROM {enrold_error} WHERE run = :run AND code = 'value-charset' ORDER BY line";
+        let sql = "SELECT hint, value FROM {enrold_error} WHERE run = :run AND code = 'value-charset'
+            ORDER BY CASE place WHEN 'cohort' THEN 1 WHEN 'group' THEN 2 WHEN 'course' THEN 3 ELSE 4 END, number";
         let rows = self.conn.rows(sql, &Params::new().with("run", report.run)).await.unwrap();
         rows.iter().map(|row| format!("{} {}", row.text(0), row.text(1))).collect()
     }

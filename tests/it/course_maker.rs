@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use enrold::change::courses::{LINES, NewCourses, create};
+use enrold::change::courses::{NewCourses, create};
 use enrold::change::guard::Guard;
 use enrold::change::work::Work;
 use enrold::db::{Conn, Params};
 use enrold::disk::{Dir, RegularFile};
 use enrold::moodle::site::Site as Moodle;
 use enrold::outcome::{DefaultRoles, Lines, Note, Observer};
+use enrold::problem::PlaceKind;
 use enrold::run::effects::Effects;
 use enrold::run::{Engine, history};
 use enrold::sets::courses;
@@ -115,19 +116,19 @@ pub async fn make(
         rules: Vec::new(),
         set: None,
         default_roles: DefaultRoles::default(),
-        problems: enrold::change::problems::Tally::default(),
+        problems: enrold::problem::Kept::new(run, 0, 10_000),
     };
     let before = work.conn.statements();
     let lines = courses::load(&mut work, file, "courses.csv").await.unwrap();
     let refused = lines.failed + create(&mut work, terms).await.unwrap();
     let statements = work.conn.statements() - before;
-    work.tell_overtaken().await.unwrap();
+    work.tell_overtaken(PlaceKind::Buffer).await.unwrap();
     let counts = work.counts.iter().map(|(kind, count)| (kind.name.to_owned(), *count)).collect();
     let notes = work.notes;
-    let sql = "SELECT line, code, value, hint FROM {enrold_error} WHERE run = :run ORDER BY line";
+    let sql = "SELECT number, code, value, hint, place FROM {enrold_error} WHERE run = :run ORDER BY place, number";
     let told = conn.rows(sql, &Params::new().with("run", run)).await.unwrap();
-    let line = |row: &enrold::db::Row| row.int(0) - LINES;
-    let errors = told.iter().map(|row| format!("{} {} {} {}", line(row), row.text(1), row.text(2), row.text(3)));
+    assert!(told.iter().all(|row| row.text(4) == PlaceKind::Course.as_str()), "{told:?}");
+    let errors = told.iter().map(|row| format!("{} {} {} {}", row.int(0), row.text(1), row.text(2), row.text(3)));
     let errors: Vec<String> = errors.map(|error| error.trim_end().to_owned()).collect();
     assert_eq!(errors.len() as u64, refused);
     if simulate {

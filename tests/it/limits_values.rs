@@ -211,7 +211,7 @@ async fn problems_of_unknown_keys_are_bounded_too(mut site: Site) {
 async fn a_chunk_ends_by_its_bytes(mut site: Site) {
     let long = "x".repeat(700_000);
     site.conn.begin().await.unwrap();
-    let mut bulk = Bulk::new(site.conn.dialect(), "enrold_error", "run, line, code, value");
+    let mut bulk = Bulk::new(site.conn.dialect(), "enrold_error", "run, n, code, value");
     // More than any server takes at once by default, in fewer rows than a chunk has; some of them behind the 500 that go to
     // PostgreSQL as VALUES.
     for n in 0..640_i64 {
@@ -225,9 +225,9 @@ async fn a_chunk_ends_by_its_bytes(mut site: Site) {
         count(&mut site, "SELECT COUNT(*) FROM {enrold_error} WHERE run = 7 AND LENGTH(value) = 700000").await,
         32
     );
-    let short = "SELECT value FROM {enrold_error} WHERE run = 7 AND line = 639";
+    let short = "SELECT value FROM {enrold_error} WHERE run = 7 AND n = 639";
     assert_eq!(site.conn.row(short, &Params::new()).await.unwrap().unwrap().text(0), "short\t\\'é");
-    assert_eq!(count(&mut site, "SELECT COUNT(DISTINCT line) FROM {enrold_error} WHERE run = 7").await, 640);
+    assert_eq!(count(&mut site, "SELECT COUNT(DISTINCT n) FROM {enrold_error} WHERE run = 7").await, 640);
     site.conn.rollback().await.unwrap();
 }
 
@@ -242,7 +242,7 @@ async fn a_statement_that_is_too_long_is_an_error_and_no_cut_wire(mut site: Site
     let error = site.conn.row("SELECT LENGTH(:text)", &params).await.unwrap_err();
     assert!(matches!(error, DbError::Other { .. }), "{error}");
     assert!(error.to_string().contains("max_allowed_packet"), "{error}");
-    let mut bulk = Bulk::new(site.conn.dialect(), "enrold_error", "run, line, code, value");
+    let mut bulk = Bulk::new(site.conn.dialect(), "enrold_error", "run, n, code, value");
     let row = [Field::Int(1), Field::Int(1), Field::Text(Code::BadTime.as_str()), Field::Text(&long)];
     let error = bulk.push(&mut site.conn, &row).await.unwrap_err();
     assert!(error.to_string().contains("for enrold_error") && !error.is_transient(), "{error}");

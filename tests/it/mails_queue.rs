@@ -45,7 +45,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         rules: Vec::new(),
         set: None,
         default_roles: DefaultRoles::default(),
-        problems: enrold::change::problems::Tally::default(),
+        problems: enrold::problem::Kept::new(1, 0, 10_000),
     }
 }
 

@@ -133,7 +133,7 @@ async fn what_was_approved_may_be_cut(mut site: Site) {
 
 impl Site {
     /// Runs and dies at a moment: the future is dropped there, connections and all; its lease runs out.
-    async fn dies<F, T>(&mut self, when: When, run: F)
+    pub async fn dies<F, T>(&mut self, when: When, run: F)
     where
         F: FnOnce(Engine) -> T,
         T: Future<Output = Result<Report, RunError>>,

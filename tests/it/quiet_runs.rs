@@ -63,7 +63,7 @@ async fn only_old_quiet_runs_go(mut site: Site) {
     }
     for named in [
         "INSERT INTO {enrold_change} (run, seq, kind, state) VALUES (15, 1, 'enrolment.add', 1)",
-        "INSERT INTO {enrold_error} (run, line, code) VALUES (16, 1, 'source-gone')",
+        "INSERT INTO {enrold_error} (run, n, place, number, code) VALUES (16, 1, 'line', 1, 'source-gone')",
         "INSERT INTO {enrold_task} (name, started, ended, result, run, succeeded) VALUES ('meta', 1, 1, 'done', 17, 1)",
         "INSERT INTO {enrold_outbox} (id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang,
              queued, expires, attempts, due, sent) VALUES (1, 18, 'expiry', 'x', 'sent', 1, 1, 1, 1, '', '', '', 1, 1, 1, 1, 1)",

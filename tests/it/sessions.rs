@@ -44,7 +44,7 @@ async fn texts_stay_texts(mut site: Site) {
             assert_eq!(site.conn.number(names, &Params::new()).await.unwrap(), 0);
         }
     }
-    let sql = "SELECT value FROM {enrold_error} WHERE code = 'user-unknown' AND line = 4 AND run = (SELECT MIN(run) FROM {enrold_error})";
+    let sql = "SELECT value FROM {enrold_error} WHERE code = 'user-unknown' AND place = 'line' AND number = 4 AND run = (SELECT MIN(run) FROM {enrold_error})";
     assert_eq!(site.conn.row(sql, &Params::new()).await.unwrap().unwrap().text(0), "\\'");
     assert_eq!(enrolled(&mut site).await, 1);
 }

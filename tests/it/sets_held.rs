@@ -181,7 +181,7 @@ async fn unknown_roles_are_told(mut site: Site) {
     assert!(report.errors == 5 && report.set.unwrap().default_roles.is_empty(), "without a default they are problems");
 }
 
-/// Lines of errors are updated with their file, by an account that may do nothing else to them.
+/// Lines of errors are updated with their file, or lose their text, by an account that may do nothing else to them.
 async fn the_least_rights_suffice(mut site: Site) {
     site.nightly().await;
     if site.conn.dialect() == Dialect::Lite {
@@ -194,6 +194,8 @@ async fn the_least_rights_suffice(mut site: Site) {
     let report = account.engine.import_set("apogee", &[&files[0]], false).await.unwrap();
     let problem = &report.problems[0];
     assert_eq!((report.state, problem.file.as_str(), problem.line), (State::DoneWithErrors, "x-a.csv", 4));
+    let report = account.engine.import(&site.write("no file\nof ours\n"), false).await.unwrap();
+    assert_eq!(report.problems.iter().map(|told| told.line).collect::<Vec<_>>(), [1, 2]);
     account.remove(&mut site).await;
 }
 

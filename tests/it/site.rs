@@ -185,11 +185,17 @@ impl Site {
         dump(&mut self.conn, &self.columns).await
     }
 
-    /// The line errors of a run as `line code`.
+    /// The line errors of a run as `line code`; those of instances as `-ID code`.
     pub async fn errors(&mut self, report: &Report) -> Vec<String> {
-        let sql = "SELECT line, code FROM {enrold_error} WHERE run = :run ORDER BY line";
+        let sql = "SELECT place, number, code FROM {enrold_error} WHERE run = :run
+            ORDER BY CASE place WHEN 'enrol' THEN -number ELSE number END";
         let rows = self.conn.rows(sql, &Params::new().with("run", report.run)).await.unwrap();
-        rows.iter().map(|row| format!("{} {}", row.int(0), row.text(1))).collect()
+        let told = |row: &enrold::db::Row| match row.text(0).as_str() {
+            "line" | "buffer" => format!("{} {}", row.int(1), row.text(2)),
+            "enrol" => format!("-{} {}", row.int(1), row.text(2)),
+            place => format!("{place} {} {}", row.int(1), row.text(2)),
+        };
+        rows.iter().map(told).collect()
     }
 
     /// Imports a file that changes nothing when it comes again.

@@ -1,10 +1,10 @@
 //! Which rows of `new_course` become courses; the others are told, or left out because the course is there.
 //! It must not write any of Moodle's tables.
 
-use crate::change::courses::LINES;
 use crate::change::work::Work;
 use crate::db::table::{int, text};
 use crate::db::{Conn, DbError, Params, Table, statement};
+use crate::problem::PlaceKind;
 
 const COURSE_ROW: Table = Table::new(
     "course_row",
@@ -100,11 +100,10 @@ async fn tell(work: &mut Work<'_>) -> Result<u64, DbError> {
     let dialect = work.conn.dialect();
     let alike = work.conn.alike("course", "c.shortname", "r.shortname");
     let params = unstorable(work.conn, work.params(), "r")
-        .with("lines", LINES)
         .fragment("chosen", dialect.to_text("r.chosen"))
         .fragment("existing", "(SELECT MIN(c.shortname) FROM {course} c WHERE :alike)")
         .fragment("alike", alike);
-    work.tell_problems(REFUSED, params).await
+    work.tell_problems(PlaceKind::Course, REFUSED, params).await
 }
 
 /// Makes `made_course`, the courses to come with the contexts of their categories, and gives how many they are.

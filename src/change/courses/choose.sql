@@ -46,7 +46,7 @@ SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category,
 
 -- statement refused
 -- The rows that are told. The hint is what the verdict's sentence needs beside the short name.
-SELECT :lines + r.line AS line, r.verdict AS code, r.shortname AS value,
+SELECT r.line AS number, r.verdict AS code, r.shortname AS value,
        CASE r.verdict
             -- The first column that has no room for a character.
             WHEN 'value-charset' THEN CASE WHEN :unstorable_name THEN 'course.shortname'

@@ -25,10 +25,6 @@ pub const NEW_COURSE: Table = Table::new(
 /// The columns of `new_course`.
 pub const COLUMNS: &str = "line, fullname, shortname, idnumber, category";
 
-/// What is added to a row's line in `enrold_error`, where a line is a key: the rows of the set that a run makes true
-/// have the lines from 1, the instances of rules those below 0.
-pub const LINES: i64 = -1_000_000_000_000;
-
 /// How courses are made.
 #[derive(Clone, Debug)]
 pub struct NewCourses {

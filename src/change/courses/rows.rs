@@ -3,12 +3,13 @@
 
 use chrono_tz::Tz;
 
-use crate::change::courses::{Columns, LINES, Template};
+use crate::change::courses::{Columns, Template};
 use crate::change::kinds;
 use crate::change::work::{Place, Work};
 use crate::clock::midnight;
 use crate::db::{DbError, Value, statement};
 use crate::moodle::course;
+use crate::problem::PlaceKind;
 
 const COURSES: &str = statement(include_str!("rows.sql"), "courses");
 
@@ -79,10 +80,11 @@ fn columns(work: &Work<'_>, zone: Tz, lent: bool) -> Vec<(String, Value)> {
 
 /// Courses that were not made are told and forgotten: another writer had their names first.
 async fn set_aside(work: &mut Work<'_>, place: Place) -> Result<u64, DbError> {
-    let params = work.at(place).with("lines", LINES);
+    let params = work.at(place);
     let overtaken = work
         .tell_problems(
-            "SELECT :lines + t.line AS line, 'overtaken' AS code, t.shortname AS value, '' AS hint
+            PlaceKind::Course,
+            "SELECT t.line AS number, 'overtaken' AS code, t.shortname AS value, '' AS hint
                FROM [made_course] t WHERE t.courseid = 0",
             params.clone(),
         )

@@ -7,7 +7,7 @@ use crate::change::work::Work;
 use crate::db::table::{int, small};
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::outcome::RunResult;
-use crate::problem::Code;
+use crate::problem::{Code, PlaceKind, Problem, Rows};
 use crate::reconcile::Pass;
 use crate::rules::autoenrol::instance::{self, Instance};
 use crate::rules::availability::{Facts, Predicate, Tree, read};
@@ -264,19 +264,10 @@ pub async fn tell(
     if pass.view.users {
         return Ok(());
     }
-    let mut bulk = Bulk::new(work.conn.dialect(), "enrold_error", "run, line, code, value, hint");
+    let mut rows = Rows::new(work.conn.dialect());
     for (instance, reason) in wrong {
-        if !work.problems.keeps(code) {
-            continue;
-        }
-        let row = [
-            Field::Int(work.run),
-            Field::Int(-instance.id),
-            Field::Text(code.as_str()),
-            Field::Text(&instance.course),
-            Field::Text(reason),
-        ];
-        bulk.push(work.conn, &row).await?;
+        let problem = Problem::new(0, code, &instance.course, reason);
+        rows.add(work.conn, &mut work.problems, (PlaceKind::Instance, instance.id), &problem).await?;
     }
-    bulk.finish(work.conn).await.map(|_| ())
+    rows.finish(work.conn).await
 }

@@ -6,7 +6,7 @@ use crate::config::CourseDelay;
 use crate::db::table::{int, small, text};
 use crate::db::{Bulk, Field, Table, statement};
 use crate::outcome::{Note, RunResult};
-use crate::problem::Code;
+use crate::problem::{Code, PlaceKind};
 use crate::reconcile::Pass;
 
 /// Instances with all that they say.
@@ -105,6 +105,6 @@ async fn tell_broken(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .with("no_role", Code::InstanceRoleGone.as_str())
         .fragment("source", work.conn.dialect().to_text("COALESCE(e.customint1, 0)"))
         .fragment("role", work.conn.dialect().to_text("COALESCE(e.roleid, 0)"));
-    work.tell_problems(BROKEN, params).await?;
+    work.tell_new(PlaceKind::Instance, BROKEN, params).await?;
     Ok(())
 }

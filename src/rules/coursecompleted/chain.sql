@@ -28,11 +28,9 @@ SELECT e.id, e.courseid, k.id, e.customint1, CASE WHEN e.status = 0 THEN 1 ELSE 
  WHERE e.enrol = :method AND e.id :among_instances
 
 -- statement broken instances
-SELECT -e.id AS line, CASE WHEN h.enrolid IS NULL THEN :no_source ELSE :no_role END AS code, b.shortname AS value,
+SELECT e.id AS number, CASE WHEN h.enrolid IS NULL THEN :no_source ELSE :no_role END AS code, b.shortname AS value,
        CASE WHEN h.enrolid IS NULL THEN :source ELSE :role END AS hint
   FROM {enrol} e
   JOIN {course} b ON b.id = e.courseid
   LEFT JOIN [chain] h ON h.enrolid = e.id
  WHERE e.enrol = :method AND e.status = 0 AND e.id :among_instances AND (h.enrolid IS NULL OR h.roleid = 0)
-   -- A pass that follows another in one run says nothing again.
-   AND NOT EXISTS (SELECT 1 FROM {enrold_error} o WHERE o.run = :run AND o.line = -e.id)

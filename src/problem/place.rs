@@ -1,0 +1,55 @@
+//! The kinds of place at which a problem stands; with its number, a kind says where.
+//! It must not know what is wrong there.
+
+/// What the number of a problem counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// Cohorts that a set names: many rows name one. The number counts those that are told.
+    Cohort,
+    /// Groups that a set names: many rows name one. The number counts those that are told.
+    Group,
+    /// Rows of the files of a set that are not in its snapshot. The number counts them; file and line say where they stand.
+    Unread,
+    /// Lines of a table of courses.
+    Course,
+    /// `enrol.id` of an enrolment instance.
+    Instance,
+    /// `enrol_flatfile.id`, a row of Moodle's buffer of future lines.
+    Buffer,
+    /// Lines of the file, or of the snapshot of a set.
+    Line,
+}
+
+impl PlaceKind {
+    /// All kinds, in the order in which problems are shown.
+    pub const ALL: [Self; 7] =
+        [Self::Cohort, Self::Group, Self::Unread, Self::Course, Self::Instance, Self::Buffer, Self::Line];
+
+    /// The word in `enrold_error.place`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cohort => "cohort",
+            Self::Group => "group",
+            Self::Unread => "unread",
+            Self::Course => "course",
+            Self::Instance => "enrol",
+            Self::Buffer => "buffer",
+            Self::Line => "line",
+        }
+    }
+
+    /// The kind of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether the number is what a person calls the line; of the others he is shown none.
+    pub fn is_line(self) -> bool {
+        matches!(self, Self::Buffer | Self::Line)
+    }
+
+    /// How a number of this kind is sorted, as SQL over the column: the newest instance comes first.
+    pub(super) fn sorted(self, column: &str) -> String {
+        if self == Self::Instance { format!("-{column}") } else { column.to_owned() }
+    }
+}

@@ -1,0 +1,65 @@
+//! The kept problems of a run, as they are shown: by kind of place, then by number.
+//! It must not write them.
+
+use std::collections::BTreeMap;
+
+use crate::db::{Conn, DbError, Params, Row};
+use crate::problem::{Code, PlaceKind, Problem};
+
+/// How many kept problems of a run there are of each code, and the last number that one of them has (0 without any).
+///
+/// # Errors
+/// The engine's.
+pub async fn kept_by_code(conn: &mut Conn, run: i64) -> Result<(BTreeMap<String, u64>, i64), DbError> {
+    let sql = "SELECT code, COUNT(*), MAX(n) FROM {enrold_error} WHERE run = :run GROUP BY code";
+    let rows = conn.rows(sql, &Params::new().with("run", run)).await?;
+    let last = rows.iter().map(|row| row.int(2)).fold(0, i64::max);
+    Ok((rows.iter().map(|row| (row.text(0), row.int(1).max(0) as u64)).collect(), last))
+}
+
+/// The first problems of a run.
+///
+/// # Errors
+/// The engine's.
+pub async fn first(conn: &mut Conn, run: i64, limit: i64) -> Result<Vec<Problem>, DbError> {
+    let params = Params::new().with("run", run).with("limit", limit);
+    let rows = conn.rows(&format!("{} LIMIT :limit", select()), &params).await?;
+    Ok(rows.iter().map(of_row).collect())
+}
+
+/// Gives all problems of a run to `take`, one after the other, without holding them in memory.
+///
+/// # Errors
+/// The engine's, or the first one that `take` gives.
+pub async fn each<F>(conn: &mut Conn, run: i64, mut take: F) -> Result<(), DbError>
+where
+    F: FnMut(Problem) -> Result<(), DbError> + Send,
+{
+    conn.each(&select(), &Params::new().with("run", run), |row| take(of_row(&row))).await
+}
+
+fn select() -> String {
+    let cases = |of: &dyn Fn(usize, PlaceKind) -> String| {
+        let all: Vec<String> = PlaceKind::ALL.into_iter().enumerate().map(|(at, kind)| of(at, kind)).collect();
+        format!("CASE e.place {} END", all.join(" "))
+    };
+    let kinds = cases(&|at, kind| format!("WHEN '{}' THEN {at}", kind.as_str()));
+    let numbers = cases(&|_, kind| format!("WHEN '{}' THEN {}", kind.as_str(), kind.sorted("e.number")));
+    format!(
+        "SELECT e.place, e.number, e.code, COALESCE(e.value, ''), COALESCE(e.hint, ''), COALESCE(e.file, ''), COALESCE(e.fileline, 0)
+           FROM {{enrold_error}} e WHERE e.run = :run ORDER BY {kinds}, {numbers}, e.n"
+    )
+}
+
+/// The problem of a row of [`select`]. One of another file has its line there. A code or a kind of place that this version does
+/// not know was written by a newer one; its words are lost, the line is not.
+fn of_row(row: &Row) -> Problem {
+    let file = row.text(5);
+    let line = match PlaceKind::parse(&row.text(0)) {
+        _ if !file.is_empty() => row.int(6),
+        Some(kind) if kind.is_line() => row.int(1),
+        _ => 0,
+    };
+    let code = Code::parse(&row.text(2)).unwrap_or(Code::FileUnreadable);
+    Problem::new(line.max(0) as u64, code, row.text(3), row.text(4)).in_file(file)
+}
