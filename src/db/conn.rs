@@ -60,7 +60,8 @@ macro_rules! bound {
     }};
 }
 
-/// The servers' statements carry their texts themselves ([`super::Literal`]) and go without preparation, in one message.
+/// The servers' statements carry their texts themselves ([`super::Literal`]) and go without preparation, in one
+/// message.
 macro_rules! unbound {
     ($sql:expr) => {
         sqlx::raw_sql(AssertSqlSafe($sql.clone()))

@@ -5,20 +5,20 @@ use std::fmt::{self, Write};
 
 use super::dialect::Dialect;
 
-/// A text as one dialect reads it, whatever its session is set to. Only the functions here make one, so that no text comes
-/// into a statement as it is.
+/// A text as one dialect reads it, whatever its session is set to. Only the functions here make one, so that no text
+/// comes into a statement as it is.
 ///
-/// Texts are not bound on the servers. sqlx prepares a bound statement in a message of its own and waits for the answer; on
-/// PostgreSQL nothing else can go in that message, so that what waits for the next statement
-/// ([`Conn::command_with_next`](super::Conn)) goes alone as well. On MariaDB it closes the statement with a packet that has
-/// no answer and leaves Nagle's algorithm on: each next statement waits 40 ms for the server's delayed acknowledgement.
-/// What it costs without that is in `docs/architecture.md`.
+/// Texts are not bound on the servers. sqlx prepares a bound statement in a message of its own and waits for the
+/// answer; on PostgreSQL nothing else can go in that message, so that what waits for the next statement
+/// ([`Conn::command_with_next`](super::Conn)) goes alone as well. On MariaDB it closes the statement with a packet that
+/// has no answer and leaves Nagle's algorithm on: each next statement waits 40 ms for the server's delayed
+/// acknowledgement. What it costs without that is in `docs/architecture.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Literal(String);
 
 impl Literal {
-    /// Any text. One that holds the character 0 becomes a literal that holds it too, and the connection sends no statement
-    /// that does.
+    /// Any text. One that holds the character 0 becomes a literal that holds it too, and the connection sends no
+    /// statement that does.
     pub(super) fn of(dialect: Dialect, text: &str) -> Self {
         Self(match dialect {
             _ if text.contains('\0') => "'\0'".to_owned(),
@@ -58,12 +58,12 @@ fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte))
 }
 
-/// A text for MariaDB as hexadecimal digits, which no character can leave whatever the session's `sql_mode` says; one of
-/// letters, digits and little else in quotes, to be read.
+/// A text for MariaDB as hexadecimal digits, which no character can leave whatever the session's `sql_mode` says; one
+/// of letters, digits and little else in quotes, to be read.
 ///
-/// It is a literal, so that a column that it is compared with lends it its collation (a cast would insist on the session's).
-/// A column in three-byte `utf8` has no room for a character of four bytes, and MariaDB refuses the comparison; such a text
-/// brings its own collation, and is simply not equal.
+/// It is a literal, so that a column that it is compared with lends it its collation (a cast would insist on the
+/// session's). A column in three-byte `utf8` has no room for a character of four bytes, and MariaDB refuses the
+/// comparison; such a text brings its own collation, and is simply not equal.
 fn maria_text(text: &str) -> String {
     if is_plain(text) {
         return format!("'{text}'");
@@ -84,9 +84,9 @@ fn maria_text(text: &str) -> String {
 /// The least first byte of a character that takes four in UTF-8.
 const FOUR_BYTES: u8 = 0xf0;
 
-/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled. A text with a backslash is written in the
-/// form that reads the same whether the session has `standard_conforming_strings` or has lost it (a pooler, a trigger, a
-/// default of the role); every other text does so anyway.
+/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled. A text with a backslash is written in
+/// the form that reads the same whether the session has `standard_conforming_strings` or has lost it (a pooler, a
+/// trigger, a default of the role); every other text does so anyway.
 fn postgres_text(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     match quoted.contains('\\') {
