@@ -66,7 +66,7 @@ fn mail(row: &Row) -> Mail {
 /// The engine's.
 pub async fn list(conn: &mut Conn, all: bool, limit: i64) -> Result<Vec<Mail>, DbError> {
     let done: &[&'static str] = if all { &[state::LISTED] } else { &[state::LISTED, state::SENT, state::SKIPPED] };
-    let done: Vec<String> = done.iter().map(|state| Literal::word(state).to_string()).collect();
+    let done: Vec<String> = done.iter().map(|&state| Literal::word(state).to_string()).collect();
     let params = Params::new().with("limit", limit).fragment("done", done.join(", "));
     let sql =
         format!("SELECT {COLUMNS} FROM {{enrold_outbox}} WHERE state NOT IN (:done) ORDER BY id DESC LIMIT :limit");
