@@ -91,7 +91,7 @@ impl Fresh {
             Dialect::Postgres => {
                 let mut admin = connect(&server_url(engine, "postgres")).await;
                 let template = postgres_template(&mut admin).await;
-                // Files that are copied take a third of the time of pages that are logged, which is the way of 15 and later.
+                // To copy files takes a third of the time of logging their pages, which is what 15 and later do unasked.
                 let version = "SELECT CAST(current_setting('server_version_num') AS INTEGER)";
                 let is_new = admin.number(version, &Params::new()).await.unwrap() >= 150_000;
                 let way = if is_new { "STRATEGY FILE_COPY" } else { "" };

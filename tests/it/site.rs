@@ -143,8 +143,8 @@ impl Site {
         }
     }
 
-    /// Keeps the rows that are inserted from now on for [`Site::send`]: a site of a hundred rows is one message to the server
-    /// and one commit.
+    /// Keeps the rows that are inserted from now on for [`Site::send`]: a site of a hundred rows is one message and one
+    /// commit.
     pub fn gather(&mut self) {
         self.gathered = Some(Vec::new());
     }
