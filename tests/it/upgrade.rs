@@ -133,11 +133,13 @@ impl Site {
         for table in OWN {
             self.sql(&format!("DROP TABLE enrold_{table}")).await;
         }
+        self.conn.begin().await.unwrap();
         for statement in fs::read_to_string(place.join("site.sql")).unwrap().split(";\n") {
             if !statement.is_empty() {
                 self.conn.literal(statement).await.unwrap();
             }
         }
+        self.conn.commit().await.unwrap();
         self.reset_sequences().await;
         self.of_scenes();
         let state = self.engine().settings.state.path.clone();
@@ -196,10 +198,8 @@ impl Site {
     }
 
     fn as_inserts(&self, dump: &Dump, prefix: &str) -> Vec<String> {
-        let quoted = |text: &str| match self.conn.dialect() {
-            Dialect::Maria => format!("'{}'", text.replace('\\', r"\\").replace('\'', "''")),
-            _ => format!("'{}'", text.replace('\'', "''")),
-        };
+        // In enrold's sessions a backslash is a backslash.
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let mut sql = Vec::new();
         for (table, rows) in dump {
             for row in rows {
