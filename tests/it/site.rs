@@ -291,7 +291,7 @@ impl Site {
 fn literal(dialect: Dialect, value: &Value) -> String {
     match value {
         Value::Int(number) => number.to_string(),
-        Value::Text(text) => dialect.text(text),
+        Value::Text(text) => dialect.text(text).to_string(),
         Value::Sql(sql) => sql.clone(),
     }
 }
