@@ -282,7 +282,6 @@ catalogue! {
         figure: Some(Figure::Changed),
         english: "changed or reactivated",
         french: "modifiés ou réactivés",
-        ..SILENT
     }, ranks { UPDATE: 25, };
 
     /// An enrolment is suspended.
@@ -296,7 +295,6 @@ catalogue! {
         figure: Some(Figure::Suspended),
         english: "suspended",
         french: "suspendus",
-        ..SILENT
     }, ranks {
         /// As the wish says, in the place of a change.
         SUSPEND_AS_WISHED: 26,
@@ -320,7 +318,6 @@ catalogue! {
         figure: Some(Figure::Unenrolled),
         english: "unenrolled",
         french: "désinscrits",
-        ..SILENT
     }, ranks {
         /// Deleted before their roles and groups, of which only those go whose enrolment was really there.
         UNENROL: 60 applied 36,
@@ -337,7 +334,6 @@ catalogue! {
         figure: Some(Figure::RoleGiven),
         english: "roles assigned",
         french: "rôles attribués",
-        ..SILENT
     }, ranks {
         /// A rule gives roles after those of the enrolments that it has ended are gone.
         ROLE: 30 applied 45,
@@ -358,7 +354,6 @@ catalogue! {
         figure: Some(Figure::RoleTaken),
         english: "roles removed",
         french: "rôles retirés",
-        ..SILENT
     }, ranks {
         /// Below a course in which nobody was enrolled.
         LEFTOVER_ROLES: 37,
@@ -524,7 +519,6 @@ catalogue! {
         figure: Some(Figure::Unmade),
         english: "methods removed",
         french: "méthodes retirées",
-        ..SILENT
     }, ranks { UNMAKE: 66, };
 
     /// Somebody who left a group leaves its conversation.

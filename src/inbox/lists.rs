@@ -165,11 +165,11 @@ impl<'a> Beside<'a> {
                 let line = ahead.take_if(|line| line.line == problem.line).map(|line| line.text).unwrap_or_default();
                 Ok(out.write_record([&number, code, &inert(&problem.text(locale)), &inert(&line)]))
             };
-            let all = page.iter();
-            let written = all.fold(Ok(Ok(())), |written: Result<csv::Result<()>, EndingError>, problem| {
-                Ok(written?.and(record(problem)?))
-            });
-            let flushed = written?.map_err(std::io::Error::from).and_then(|()| out.flush());
+            let mut written = Ok(());
+            for problem in page {
+                written = written.and(record(problem)?);
+            }
+            let flushed = written.map_err(std::io::Error::from).and_then(|()| out.flush());
             drop(out);
             Ok(flushed.map_err(|error| draft.cannot(error))?)
         };
