@@ -8,7 +8,7 @@ use crate::doctor::grants::numbers_its_rows;
 use crate::doctor::needs::{self, Need};
 
 /// A table that is made to see whether it can be.
-const PROBE: Table = Table::new("enrold_doctor", &[int("n")]);
+const PROBE: Table = Table::new("rights_probe", &[int("n")]);
 
 /// Something that is missing.
 #[derive(Clone, Debug)]
@@ -177,7 +177,7 @@ pub(super) async fn general(conn: &mut Conn) -> Result<Vec<&'static str>, DbErro
             }
         }
         Dialect::Maria => match conn.declare_for_session(&PROBE).await {
-            Ok(()) => conn.command("DROP TEMPORARY TABLE enrold_doctor").await?,
+            Ok(()) => conn.command("DROP TEMPORARY TABLE rights_probe").await?,
             Err(error) if code(&error) == Some("1044") => missing.push("CREATE TEMPORARY TABLES"),
             Err(error) => return Err(error),
         },
