@@ -90,9 +90,9 @@ async fn version_1_is_carried_over(mut site: Site) {
             "u1 c7 meta",
             "u2 c7 meta",
             "u3 c7 meta",
-            "u7 c7 flatfile",
+            "u7 c7 flatfile now-100..0",
             "u7 c8 flatfile",
-            "u8 c7 flatfile",
+            "u8 c7 flatfile now-100..0",
             "u8 c8 flatfile"
         ]
     );
