@@ -14,11 +14,11 @@ pub struct Arrow {
 }
 
 impl Arrow {
-    pub fn from_room(&self) -> &str {
+    pub fn source_room(&self) -> &str {
         room_of(&self.from)
     }
 
-    pub fn to_room(&self) -> &str {
+    pub fn target_room(&self) -> &str {
         room_of(&self.to)
     }
 }

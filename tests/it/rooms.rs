@@ -40,7 +40,7 @@ fn faults(floors: &BTreeMap<String, u32>, arrows: &[Arrow]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut rooms: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for arrow in arrows {
-        let (from, to) = (arrow.from_room(), arrow.to_room());
+        let (from, to) = (arrow.source_room(), arrow.target_room());
         let (Some(high), Some(low)) = (floors.get(from), floors.get(to)) else {
             let unknown = if floors.contains_key(from) { to } else { from };
             faults.push(format!("{arrow}: the table of rooms has no room {unknown}"));
