@@ -99,14 +99,11 @@ fn found(
 /// An added row goes: the newest one, where a table may hold several; of changes that added the same, each its own.
 fn delete(kind: &Kind, dialect: Dialect, found: &str) -> String {
     let table = format!("{{{}}}", kind.table);
-    let key = kind.key.iter().map(|(_, journal)| format!("c.{journal}")).collect::<Vec<_>>().join(", ");
     let own = format!(
         "(SELECT p.id FROM
-            (SELECT y.id, c.nth, ROW_NUMBER() OVER (PARTITION BY c.seq ORDER BY y.id DESC) AS newest
-               FROM (SELECT c.*, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY c.seq) AS nth
-                       FROM {{enrold_change}} c WHERE :here) c
-               JOIN {{enrold_run}} r ON r.id = c.run
-               JOIN {table} y ON {found}) p
+            (SELECT y.id, ROW_NUMBER() OVER (PARTITION BY y.id ORDER BY c.seq) AS nth,
+                    ROW_NUMBER() OVER (PARTITION BY c.seq ORDER BY y.id DESC) AS newest
+               FROM {CHANGES} JOIN {table} y ON {found} WHERE :here) p
            WHERE p.newest = p.nth) d"
     );
     dialect.delete_joined(&table, "x", &own, "x.id = d.id")
