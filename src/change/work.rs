@@ -217,8 +217,8 @@ impl Work<'_> {
         self.problems.tell_new(self.conn, kind, select, params).await.map(|_| ())
     }
 
-    /// Lines whose changes another writer overtook are told as errors of the run; nothing was done for them. `kind` says what
-    /// the lines of the journal are.
+    /// Lines whose changes another writer overtook are told as errors of the run; nothing was done for them. `kind`
+    /// says what the lines of the journal are.
     ///
     /// # Errors
     /// The engine's.

@@ -9,9 +9,9 @@ use super::sql::Params;
 /// The version of enrold's own tables that this program works with.
 pub const SCHEMA_VERSION: i64 = 2;
 
-/// One migration: statements in a notation where `LONG` is a text of any length, `OPTIONS` the table options, and where the
-/// changes of one `ALTER TABLE` are separated by `;`. On MariaDB, where each statement is committed by itself, a statement
-/// may be sent a second time.
+/// One migration: statements in a notation where `LONG` is a text of any length, `OPTIONS` the table options, and
+/// where the changes of one `ALTER TABLE` are separated by `;`. On MariaDB, where each statement is committed by
+/// itself, a statement may be sent a second time.
 const MIGRATIONS: [&[&str]; 2] = [TABLES, PLACES];
 
 /// Version 1.
@@ -63,9 +63,10 @@ const TABLES: &[&str] = &[
         VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0), ('mail', '', 0, 0, 0)",
 ];
 
-/// Version 2: a problem has a number of its own in its run, and a kind of place with a number there. Version 1 had one number
-/// for both: lines and rows of the buffer above 0; below it instances, and behind offsets the lines of a table of courses, the
-/// rows that are not in the snapshot, and groups or cohorts. A row keeps it as the number in its run, which means nothing.
+/// Version 2: a problem has a number of its own in its run, and a kind of place with a number there. Version 1 had
+/// one number for both: lines and rows of the buffer above 0; below it instances, and behind offsets the lines of a
+/// table of courses, the rows that are not in the snapshot, and groups or cohorts. A row keeps it as the number in
+/// its run, which means nothing.
 const PLACES: &[&str] = &[
     "ALTER TABLE enrold_error RENAME COLUMN line TO n; ADD COLUMN place VARCHAR(20) NOT NULL DEFAULT 'line';
         ADD COLUMN number BIGINT NOT NULL DEFAULT 0; ADD INDEX enrold_error_place (run, place, number)",
@@ -74,7 +75,8 @@ const PLACES: &[&str] = &[
         place = CASE WHEN n < -2500000000000 AND code = 'value-charset' AND hint = 'cohort.name' THEN 'cohort'
                      WHEN n < -2500000000000 THEN 'group' WHEN n < -1500000000000 THEN 'unread'
                      WHEN n < -500000000000 THEN 'course' WHEN n < 0 THEN 'enrol'
-                     WHEN EXISTS (SELECT 1 FROM enrold_run r WHERE r.id = enrold_error.run AND r.sha256 IS NULL) THEN 'buffer'
+                     WHEN EXISTS (SELECT 1 FROM enrold_run r
+                                    WHERE r.id = enrold_error.run AND r.sha256 IS NULL) THEN 'buffer'
                      ELSE 'line' END,
         number = CASE WHEN n < -2500000000000 THEN n + 3000000000000 WHEN n < -1500000000000 THEN n + 2000000000001
                       WHEN n < -500000000000 THEN n + 1000000000000 WHEN n < 0 THEN -n ELSE n END",
@@ -112,8 +114,8 @@ pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, Db
     Ok(row.map(|row| (row.int(0), row.text(1))))
 }
 
-/// Brings enrold's own tables to [`SCHEMA_VERSION`] and gives the versions that were applied now. On PostgreSQL and SQLite all
-/// of it is one transaction; on MariaDB it can be repeated after it broke off.
+/// Brings enrold's own tables to [`SCHEMA_VERSION`] and gives the versions that were applied now. On PostgreSQL and
+/// SQLite all of it is one transaction; on MariaDB it can be repeated after it broke off.
 ///
 /// # Errors
 /// The engine's; a database that serves another prefix, or that a newer enrold has migrated, is refused.
@@ -174,8 +176,8 @@ async fn apply(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     Ok(applied)
 }
 
-/// Whether a change of a table was made already, by a migration that broke off behind it: MariaDB makes all of its changes or
-/// none.
+/// Whether a change of a table was made already, by a migration that broke off behind it: MariaDB makes all of its
+/// changes or none.
 async fn is_done(conn: &mut Conn, statement: &str) -> Result<bool, DbError> {
     let Some((table, changes)) = altering(statement).filter(|_| conn.dialect() == Dialect::Maria) else {
         return Ok(false);

@@ -78,8 +78,8 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
     work.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await
 }
 
-/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many waves are left. `kind` says what
-/// the lines are.
+/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many waves are left. `kind`
+/// says what the lines are.
 ///
 /// # Errors
 /// The engine's.

@@ -239,7 +239,8 @@ impl Text {
     }
 }
 
-/// The problems of a run: those that the report holds, those of a held run in the state directory, or those in the database.
+/// The problems of a run: those that the report holds, those of a held run in the state directory, or those in the
+/// database.
 enum Problems {
     Kept(Vec<Problem>),
     Stored { conn: Conn, run: i64 },

@@ -33,8 +33,8 @@ codes! {
     CourseAmbiguous = "course-ambiguous",
     /// No usable role. Value: what the line says; hint: the usable names, or nothing.
     RoleUnknown = "role-unknown",
-    /// A role that whoever feeds enrold may not give or take. Value: what the line says; hint: the key of the configuration
-    /// that lists those that he may.
+    /// A role that whoever feeds enrold may not give or take. Value: what the line says; hint: the key of the
+    /// configuration that lists those that he may.
     RoleNotAllowed = "role-not-allowed",
     /// The operation is not one of those known. Value: what the line says; hint: the known ones.
     BadVerb = "bad-verb",
@@ -42,8 +42,8 @@ codes! {
     BadTime = "bad-time",
     /// Value: the end, hint: the start, both as the line writes them.
     EndBeforeStart = "end-before-start",
-    /// A column nobody knows. Value: its name, or its place (`#3`) where the file is not understood; hint: the nearest known name, or nothing,
-    /// or [`hint::NOT_APPLIED`], or [`hint::SEVERAL_RECORDS`].
+    /// A column nobody knows. Value: its name, or its place (`#3`) where the file is not understood; hint: the
+    /// nearest known name, or nothing, or [`hint::NOT_APPLIED`], or [`hint::SEVERAL_RECORDS`].
     ColumnUnknown = "column-unknown",
     /// Value: the required columns that the header lacks; hint: the columns found, those that nobody knows as `?`.
     ColumnMissing = "column-missing",
@@ -58,7 +58,8 @@ codes! {
     RowRagged = "row-ragged",
     /// Value: how the line begins; hint: the limit.
     RowTooLong = "row-too-long",
-    /// More characters than any value on the site can have. Value: how it begins; hint: the column of the file, and its room.
+    /// More characters than any value on the site can have. Value: how it begins; hint: the column of the file, and
+    /// its room.
     ValueTooLong = "value-too-long",
     /// A file that is larger than files may be. Value: its bytes; hint: the setting, and the limit in MiB.
     FileTooLarge = "file-too-large",

@@ -8,7 +8,8 @@ pub enum PlaceKind {
     Cohort,
     /// Groups that a set names: many rows name one. The number counts those that are told.
     Group,
-    /// Rows of the files of a set that are not in its snapshot. The number counts them; file and line say where they stand.
+    /// Rows of the files of a set that are not in its snapshot. The number counts them; file and line say where they
+    /// stand.
     Unread,
     /// Lines of a table of courses.
     Course,

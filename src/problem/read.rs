@@ -46,13 +46,14 @@ fn select() -> String {
     let kinds = cases(&|at, kind| format!("WHEN '{}' THEN {at}", kind.as_str()));
     let numbers = cases(&|_, kind| format!("WHEN '{}' THEN {}", kind.as_str(), kind.sorted("e.number")));
     format!(
-        "SELECT e.place, e.number, e.code, COALESCE(e.value, ''), COALESCE(e.hint, ''), COALESCE(e.file, ''), COALESCE(e.fileline, 0)
+        "SELECT e.place, e.number, e.code, COALESCE(e.value, ''), COALESCE(e.hint, ''), COALESCE(e.file, ''),
+                COALESCE(e.fileline, 0)
            FROM {{enrold_error}} e WHERE e.run = :run ORDER BY {kinds}, {numbers}, e.n"
     )
 }
 
-/// The problem of a row of [`select`]. One of another file has its line there. A code or a kind of place that this version does
-/// not know was written by a newer one; its words are lost, the line is not.
+/// The problem of a row of [`select`]. One of another file has its line there. A code or a kind of place that this
+/// version does not know was written by a newer one; its words are lost, the line is not.
 fn of_row(row: &Row) -> Problem {
     let file = row.text(5);
     let line = match PlaceKind::parse(&row.text(0)) {

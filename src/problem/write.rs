@@ -41,9 +41,9 @@ impl Kept {
         Some(self.last)
     }
 
-    /// Tells the rows (number, code, value, hint) of a select as problems at this kind of place, those of the first numbers if
-    /// there is no room for all; gives how many there are. A number stands in one row at most. One statement, and one more
-    /// where they are too many.
+    /// Tells the rows (number, code, value, hint) of a select as problems at this kind of place, those of the first
+    /// numbers if there is no room for all; gives how many there are. A number stands in one row at most. One
+    /// statement, and one more where they are too many.
     ///
     /// # Errors
     /// The engine's.
@@ -66,7 +66,8 @@ impl Kept {
         if room > 0 {
             let sql = "INSERT INTO {enrold_error} (run, n, place, number, code, value, hint)
                 SELECT :run, :last + ROW_NUMBER() OVER (ORDER BY p.sorted), :place, p.number, p.code, p.value, p.hint
-                  FROM (SELECT p.number, p.code, p.value, p.hint, :sorted AS sorted FROM (:problems) p ORDER BY :sorted LIMIT :room) p";
+                  FROM (SELECT p.number, p.code, p.value, p.hint, :sorted AS sorted
+                          FROM (:problems) p ORDER BY :sorted LIMIT :room) p";
             kept = conn.exec(sql, &params).await?;
             self.room -= kept;
             self.last += kept as i64;
@@ -75,7 +76,8 @@ impl Kept {
             return Ok(kept);
         }
         let rest = "SELECT p.code, COUNT(*) FROM (:problems) p WHERE NOT EXISTS
-            (SELECT 1 FROM {enrold_error} k WHERE k.run = :run AND k.place = :place AND k.number = p.number AND k.n > :last)
+            (SELECT 1 FROM {enrold_error} k
+              WHERE k.run = :run AND k.place = :place AND k.number = p.number AND k.n > :last)
             GROUP BY p.code";
         let mut all = kept;
         for row in conn.rows(rest, &params).await? {
@@ -147,7 +149,8 @@ impl Rows {
     }
 }
 
-/// Puts `instead` for the text of those lines of a run of which the file itself was not understood. Lines and codes stay.
+/// Puts `instead` for the text of those lines of a run of which the file itself was not understood. Lines and codes
+/// stay.
 ///
 /// # Errors
 /// The engine's.

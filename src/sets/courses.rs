@@ -1,5 +1,6 @@
-//! The rows of a snapshot of courses into the temporary table `new_course`, and what is wrong with the others, in constant
-//! memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at once.
+//! The rows of a snapshot of courses into the temporary table `new_course`, and what is wrong with the others, in
+//! constant memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at
+//! once.
 
 use std::io::BufReader;
 

@@ -342,6 +342,7 @@ async fn named(conn: &mut Conn, name: &str) -> Result<String, DbError> {
     let sql = format!("SELECT {member} FROM (SELECT 1 AS {}) q", dialect.quote(name));
     let possible = !name.is_empty()
         && name.len() < 60
+        && !name.starts_with(|first: char| first.is_whitespace() || first.is_control())
         && !name.ends_with(char::is_whitespace)
         && name.chars().all(|c| c <= '\u{ffff}');
     match conn.rows(&sql, &Params::new()).await {
@@ -545,8 +546,9 @@ async fn texts_go_through_files_and_sources(mut site: Site) {
     site.campus().await;
     site.strings_do_not_conform().await;
     site.strings_lose_conformity().await;
-    // Blanks at the ends are no part of a key.
-    let texts: BTreeSet<String> = some(80).iter().enumerate().map(|(at, text)| format!("k{at}{text}z")).collect();
+    // Blanks at the ends are no part of a key, and a line end ends a line of a flat file.
+    let texts = some(80).into_iter().filter(|text| !text.contains(['\n', '\r'])).enumerate();
+    let texts: BTreeSet<String> = texts.map(|(at, text)| format!("k{at}{text}z")).collect();
     for (at, text) in texts.iter().enumerate() {
         let id = 1000 + at as i64;
         let row = [
