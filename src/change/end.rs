@@ -1,8 +1,8 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
 //! It must not know why they end: it reads the temporary table `doomed`.
 
+use crate::change::context::{Place, RunContext, journaled};
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work, journaled};
 use crate::change::{kinds, wipe};
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Params, Table, statement};
@@ -33,20 +33,20 @@ const SUSPENDED: &str = statement(include_str!("end.sql"), "suspended");
 
 /// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one
 /// with a `timeend` ends only if that is still its end when the plan is made.
-pub fn prepare(work: &mut Work<'_>) {
-    work.conn.declare(&DOOMED);
-    work.conn.declare(&STAYING);
-    work.conn.declare(&LAST_PAIR);
+pub fn prepare(ctx: &mut RunContext<'_>) {
+    ctx.conn.declare(&DOOMED);
+    ctx.conn.declare(&STAYING);
+    ctx.conn.declare(&LAST_PAIR);
 }
 
 /// Suspends the enrolments of `doomed`; gives how many were planned.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
-    let oldrow = work.old_row("user_enrolments", "x");
-    let params = work.at(place).fragment("oldrow", oldrow);
-    let planned = work
+pub async fn suspend(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
+    let oldrow = ctx.old_row("user_enrolments", "x");
+    let params = ctx.at(place).fragment("oldrow", oldrow);
+    let planned = ctx
         .journal(
             place,
             "line, userid, courseid, enrolid, contextid, roleid, component, targetid, status, timestart, timeend, \
@@ -57,9 +57,9 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
         )
         .await?;
     if planned > 0 {
-        work.guard_ending().await?;
+        ctx.guard_ending().await?;
     }
-    work.change_planned(place, planned).await?;
+    ctx.change_planned(place, planned).await?;
     Ok(planned)
 }
 
@@ -67,10 +67,10 @@ pub async fn suspend(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn index_doomed(work: &mut Work<'_>) -> Result<(), DbError> {
+pub async fn index_doomed(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     // With the first alone PostgreSQL would read all of it for each user.
     for key in ["ueid", "userid, courseid"] {
-        work.conn.index_joined(&DOOMED, key).await?;
+        ctx.conn.index_joined(&DOOMED, key).await?;
     }
     Ok(())
 }
@@ -80,9 +80,9 @@ pub async fn index_doomed(work: &mut Work<'_>) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
-    index_doomed(work).await?;
-    remove(work, Place { wave, rank: kinds::UNENROL }).await
+pub async fn unenrol(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<i64> {
+    index_doomed(ctx).await?;
+    remove(ctx, Place { wave, rank: kinds::UNENROL }).await
 }
 
 /// Takes what belongs to the enrolments that [`unenrol`] removed in this wave; where it was the last one in the course,
@@ -91,14 +91,14 @@ pub async fn unenrol(work: &mut Work<'_>, wave: i64) -> RunResult<i64> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
-    let last = let_go(work, wave, false).await?;
-    work.conn.index_joined(&LAST_PAIR, "userid, courseid").await?;
-    keep_only_last(work, wave).await?;
+pub async fn clean_up(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<()> {
+    let last = let_go(ctx, wave, false).await?;
+    ctx.conn.index_joined(&LAST_PAIR, "userid, courseid").await?;
+    keep_only_last(ctx, wave).await?;
     if last > 0 {
-        wipe::roles(work, wave, false).await?;
+        wipe::roles(ctx, wave, false).await?;
     }
-    wipe_and_settle(work, wave, last).await
+    wipe_and_settle(ctx, wave, last).await
 }
 
 /// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `doomed` may be a good part of the site: they and their
@@ -107,36 +107,36 @@ pub async fn clean_up(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
 ///
 /// # Errors
 /// As [`unenrol`] and [`clean_up`].
-pub async fn unenrol_and_clean_up(work: &mut Work<'_>, wave: i64, doomed: i64) -> RunResult<()> {
-    if !work.conn.is_good_part(doomed, "role_assignments").await? {
-        work.conn.prefer_indexes(true).await?;
-        if unenrol(work, wave).await? > 0 {
-            clean_up(work, wave).await?;
+pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, wave: i64, doomed: i64) -> RunResult<()> {
+    if !ctx.conn.is_good_part(doomed, "role_assignments").await? {
+        ctx.conn.prefer_indexes(true).await?;
+        if unenrol(ctx, wave).await? > 0 {
+            clean_up(ctx, wave).await?;
         }
-        return Ok(work.conn.prefer_indexes(false).await?);
+        return Ok(ctx.conn.prefer_indexes(false).await?);
     }
-    work.conn.prefer_hashes(true).await?;
-    work.observer.reached(Moment::Planned { changes: doomed }).await;
-    let gone = remove_at_once(work, Place { wave, rank: kinds::UNENROL }).await?;
-    let last = if gone > 0 { let_go(work, wave, true).await? } else { 0 };
+    ctx.conn.prefer_hashes(true).await?;
+    ctx.observer.reached(Moment::Planned { changes: doomed }).await;
+    let gone = remove_at_once(ctx, Place { wave, rank: kinds::UNENROL }).await?;
+    let last = if gone > 0 { let_go(ctx, wave, true).await? } else { 0 };
     // Where each was the last of its pair, none was planned as that wrongly.
     if last != gone {
-        keep_only_last(work, wave).await?;
+        keep_only_last(ctx, wave).await?;
     }
     if last > 0 {
-        wipe::roles(work, wave, true).await?;
+        wipe::roles(ctx, wave, true).await?;
     }
-    work.conn.prefer_hashes(false).await?;
+    ctx.conn.prefer_hashes(false).await?;
     if gone > 0 {
-        work.conn.prefer_indexes(true).await?;
-        wipe_and_settle(work, wave, last).await?;
-        work.conn.prefer_indexes(false).await?;
+        ctx.conn.prefer_indexes(true).await?;
+        wipe_and_settle(ctx, wave, last).await?;
+        ctx.conn.prefer_indexes(false).await?;
     }
     Ok(())
 }
 
 /// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
-async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, DbError> {
+async fn let_go(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<i64, DbError> {
     let (removed_from, to) = Place { wave, rank: kinds::UNENROL }.range();
     // One enrolment gave each of them.
     let pick = |on: &str| {
@@ -152,7 +152,7 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
     let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid")
         .stepwise(OWNED)
         .fragment("owned", "{groups_members} x");
-    work.take(Place { wave, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
+    ctx.take(Place { wave, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
         "x.userid = c.userid AND {#x.contextid} = c.contextid AND {#x.itemid} = c.enrolid
@@ -161,56 +161,56 @@ async fn let_go(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<i64, Db
     let owned_roles = owned_roles
         .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
         .fragment("owned", "{role_assignments} x :by_user");
-    work.take(Place { wave, rank: kinds::OWNED_ROLES }, owned_roles).await?;
-    let still = match (work.conn.dialect().joins_by_hash(), at_once) {
+    ctx.take(Place { wave, rank: kinds::OWNED_ROLES }, owned_roles).await?;
+    let still = match (ctx.conn.dialect().joins_by_hash(), at_once) {
         (true, true) => STILL_AMONG_ALL,
         (true, false) => STILL_BY_USER,
         (false, _) => STILL_OF_USERS,
     };
-    last_pairs(work, wave, still).await
+    last_pairs(ctx, wave, still).await
 }
 
 /// The joins that lead to the memberships or roles `x` that removed enrolments `c` own.
 const OWNED: &str = statement(include_str!("end.sql"), "owned");
 
-async fn wipe_and_settle(work: &mut Work<'_>, wave: i64, last: i64) -> RunResult<()> {
+async fn wipe_and_settle(ctx: &mut RunContext<'_>, wave: i64, last: i64) -> RunResult<()> {
     if last > 0 {
-        wipe::all_else(work, wave).await?;
+        wipe::all_else(ctx, wave).await?;
     }
-    Ok(settle_groups(work, wave).await?)
+    Ok(settle_groups(ctx, wave).await?)
 }
 
-async fn remove(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
-    find_staying(work).await?;
-    let params = work.at(place);
-    let select = format!("SELECT {} FROM [doomed] d JOIN {{user_enrolments}} x ON {MEANT}", removed_row(work));
+async fn remove(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
+    find_staying(ctx).await?;
+    let params = ctx.at(place);
+    let select = format!("SELECT {} FROM [doomed] d JOIN {{user_enrolments}} x ON {MEANT}", removed_row(ctx));
     let select = format!("SELECT t.*, {LAST} AS lastenrol FROM ({select}) t");
-    let planned = work.journal(place, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
+    let planned = ctx.journal(place, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
     if planned == 0 {
         return Ok(0);
     }
-    work.guard_ending().await?;
-    let applied = work.delete_planned(place, planned).await?;
-    work.book(place.rank.kind, planned, applied);
+    ctx.guard_ending().await?;
+    let applied = ctx.delete_planned(place, planned).await?;
+    ctx.book(place.rank.kind, planned, applied);
     Ok(applied)
 }
 
 /// [`remove`] in one statement of PostgreSQL, which reads each row once and journals what it really deleted. Where the
 /// guard then holds the run, all of it is undone. A rule's rows have no lines, by which they would have to be sorted.
-async fn remove_at_once(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
-    find_staying(work).await?;
-    work.guard_open().await?;
-    let delete = work.conn.dialect().delete_joined("{user_enrolments}", "x", "[doomed] d", MEANT);
-    let values = removed_row(work);
+async fn remove_at_once(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
+    find_staying(ctx).await?;
+    ctx.guard_open().await?;
+    let delete = ctx.conn.dialect().delete_joined("{user_enrolments}", "x", "[doomed] d", MEANT);
+    let values = removed_row(ctx);
     let rows = format!("(SELECT t.*, {LAST} AS lastenrol FROM gone t) planned");
     let insert = journaled(REMOVED_COLUMNS, "planned.userid, planned.courseid, planned.enrolid", &rows);
     let sql = format!("WITH gone AS ({delete} RETURNING {values}) {insert}");
-    let params = work.at(place);
-    let gone = work.write_journal(&sql, params).await?;
+    let params = ctx.at(place);
+    let gone = ctx.write_journal(&sql, params).await?;
     if gone > 0 {
-        work.book(place.rank.kind, gone, gone);
-        work.observer.reached(Moment::Applied).await;
-        work.guard_ending().await?;
+        ctx.book(place.rank.kind, gone, gone);
+        ctx.observer.reached(Moment::Applied).await;
+        ctx.guard_ending().await?;
     }
     Ok(gone)
 }
@@ -229,8 +229,8 @@ const REMOVED_COLUMNS: &str = "line, userid, courseid, enrolid, contextid, rolei
 const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
 
 /// What the journal keeps of an enrolment `x` that goes by a row `d` of `doomed`.
-fn removed_row(work: &Work<'_>) -> String {
-    let oldrow = work.old_row("user_enrolments", "x");
+fn removed_row(ctx: &RunContext<'_>) -> String {
+    let oldrow = ctx.old_row("user_enrolments", "x");
     format!(
         "d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
          x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, {oldrow} AS oldrow"
@@ -238,10 +238,10 @@ fn removed_row(work: &Work<'_>) -> String {
 }
 
 /// Finds the pairs of `doomed` that keep another enrolment in the course.
-async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
-    let params = work.params();
-    work.conn.exec("DELETE FROM [staying]", &params).await?;
-    let pairs = match work.conn.dialect().joins_by_hash() {
+async fn find_staying(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    let params = ctx.params();
+    ctx.conn.exec("DELETE FROM [staying]", &params).await?;
+    let pairs = match ctx.conn.dialect().joins_by_hash() {
         true => {
             "SELECT DISTINCT d.userid, d.courseid FROM [doomed] d
                JOIN {user_enrolments} y ON y.userid = d.userid
@@ -256,17 +256,17 @@ async fn find_staying(work: &mut Work<'_>) -> Result<(), DbError> {
         }
     };
     let sql = "INSERT INTO [staying] :pairs LEFT JOIN [doomed] k ON k.ueid = y.id WHERE k.ueid IS NULL";
-    work.conn.exec(sql, &params.fragment("pairs", pairs)).await?;
-    work.conn.analyse("staying").await
+    ctx.conn.exec(sql, &params.fragment("pairs", pairs)).await?;
+    ctx.conn.analyse("staying").await
 }
 
 /// What [`unenrol`] removed in a wave, of the changes `c`.
 const REMOVED: &str =
     "c.kind = :unenrolled AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
 
-fn of_removed(work: &Work<'_>, wave: i64) -> Params {
+fn of_removed(ctx: &RunContext<'_>, wave: i64) -> Params {
     let (from, to) = Place { wave, rank: kinds::UNENROL }.range();
-    let params = work.params().with("removed", from).with("removed_to", to);
+    let params = ctx.params().with("removed", from).with("removed_to", to);
     params.with("unenrolled", &kinds::ENROLMENT_REMOVE).fragment("gone", REMOVED)
 }
 
@@ -292,57 +292,57 @@ const STILL_AMONG_ALL: Still = (
 );
 
 /// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others, and gives their number.
-async fn last_pairs(work: &mut Work<'_>, wave: i64, (first, still): Still) -> Result<i64, DbError> {
-    let params = of_removed(work, wave);
-    work.conn.exec("DELETE FROM [last_pair]", &params).await?;
+async fn last_pairs(ctx: &mut RunContext<'_>, wave: i64, (first, still): Still) -> Result<i64, DbError> {
+    let params = of_removed(ctx, wave);
+    ctx.conn.exec("DELETE FROM [last_pair]", &params).await?;
     let sql = format!(
         "INSERT INTO [last_pair]
          {first} SELECT c.userid, c.courseid, c.contextid, MIN(c.line) FROM {{enrold_change}} c
           WHERE :gone AND NOT {still} GROUP BY c.userid, c.courseid, c.contextid"
     );
-    Ok(work.conn.exec(&sql, &params).await? as i64)
+    Ok(ctx.conn.exec(&sql, &params).await? as i64)
 }
 
 /// What was planned as the last enrolment is none where Moodle enrolled the user meanwhile: the event must not say so.
-async fn keep_only_last(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+async fn keep_only_last(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
     let sql = "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
                 AND NOT EXISTS (SELECT 1 FROM [last_pair] l WHERE l.userid = c.userid AND l.courseid = c.courseid)";
-    work.conn.exec(sql, &of_removed(work, wave)).await.map(|_| ())
+    ctx.conn.exec(sql, &of_removed(ctx, wave)).await.map(|_| ())
 }
 
 /// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
 /// `groups` is written by page views too, so this comes last.
-async fn settle_groups(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+async fn settle_groups(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
     let (from, _) = Place { wave, rank: kinds::OWNED_GROUPS }.range();
     let (_, to) = Place { wave, rank: kinds::REST_GROUPS }.range();
     let left = "c.kind = :left_group AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
-    let params = work.params().with("left", from).with("left_to", to).fragment("gone", left);
+    let params = ctx.params().with("left", from).with("left_to", to).fragment("gone", left);
     let params = params.with("left_group", &kinds::GROUP_MEMBER_REMOVE);
-    if work.booked(&kinds::GROUP_MEMBER_REMOVE) == 0
-        || work.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :gone", &params).await? == 0
+    if ctx.booked(&kinds::GROUP_MEMBER_REMOVE) == 0
+        || ctx.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :gone", &params).await? == 0
     {
         return Ok(());
     }
-    if work.site.columns.has_table("message_conversation_members") {
-        leave_conversations(work, Place { wave, rank: kinds::CONVERSATIONS }, &params).await?;
+    if ctx.site.columns.has_table("message_conversation_members") {
+        leave_conversations(ctx, Place { wave, rank: kinds::CONVERSATIONS }, &params).await?;
     }
-    touch_groups(work, Place { wave, rank: kinds::TOUCH }, params).await
+    touch_groups(ctx, Place { wave, rank: kinds::TOUCH }, params).await
 }
 
 const CONVERSATION_MEMBERS: &str = statement(include_str!("end.sql"), "conversation members");
 
 /// Who left a group by the changes that `:gone` names leaves its conversation.
-pub(crate) async fn leave_conversations(work: &mut Work<'_>, place: Place, left: &Params) -> Result<(), DbError> {
+pub(crate) async fn leave_conversations(ctx: &mut RunContext<'_>, place: Place, left: &Params) -> Result<(), DbError> {
     let members = Pick::new(CONVERSATION_MEMBERS);
     let members = members.params(left.clone()).with("left_group", &kinds::GROUP_MEMBER_REMOVE);
-    work.take(place, members).await
+    ctx.take(place, members).await
 }
 
 /// The groups of the changes that `:gone` names have a new `timemodified`.
-pub(crate) async fn touch_groups(work: &mut Work<'_>, place: Place, left: Params) -> Result<(), DbError> {
-    let oldrow = work.old_row("groups", "g");
+pub(crate) async fn touch_groups(ctx: &mut RunContext<'_>, place: Place, left: Params) -> Result<(), DbError> {
+    let oldrow = ctx.old_row("groups", "g");
     let params = left.fragment("oldrow", oldrow);
-    let planned = work
+    let planned = ctx
         .journal(
             place,
             "line, courseid, groupid, targetid, oldrow",
@@ -353,7 +353,7 @@ pub(crate) async fn touch_groups(work: &mut Work<'_>, place: Place, left: Params
             params,
         )
         .await?;
-    let applied = work.change_rows(place).await?;
-    work.book(place.rank.kind, planned, applied);
+    let applied = ctx.change_rows(place).await?;
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }

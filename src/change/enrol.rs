@@ -1,9 +1,9 @@
 //! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
 //! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::kinds;
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::db::table::int;
 use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::RunResult;
@@ -25,10 +25,10 @@ const MISSING_ROLES: &str = statement(include_str!("enrol.sql"), "missing roles"
 const DOUBLED_ROLES: &str = statement(include_str!("enrol.sql"), "doubled roles");
 
 /// Makes the temporary tables of wished enrolments.
-pub fn prepare(work: &mut Work<'_>) {
-    work.conn.declare(&INSTANCE);
-    work.conn.declare(&PAIR);
-    work.conn.declare(&PAIR_ROLE);
+pub fn prepare(ctx: &mut RunContext<'_>) {
+    ctx.conn.declare(&INSTANCE);
+    ctx.conn.declare(&PAIR);
+    ctx.conn.declare(&PAIR_ROLE);
 }
 
 /// Creates the instances of `method` that are missing in the courses of `wanted`, a select of
@@ -36,10 +36,10 @@ pub fn prepare(work: &mut Work<'_>) {
 ///
 /// # Errors
 /// The engine's.
-pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
-    add_instances(work, place, Owned { method, condition: "1 = 1", mark: "" }, wanted, Params::new()).await?;
-    let params = work.params().with("method", method).fragment("wanted", wanted);
-    work.conn
+pub async fn instances(ctx: &mut RunContext<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
+    add_instances(ctx, place, Owned { method, condition: "1 = 1", mark: "" }, wanted, Params::new()).await?;
+    let params = ctx.params().with("method", method).fragment("wanted", wanted);
+    ctx.conn
         .exec(
             "INSERT INTO [instance]
              SELECT w.courseid, MIN(e.id)
@@ -48,7 +48,7 @@ pub async fn instances(work: &mut Work<'_>, place: Place, method: &str, wanted: 
             &params,
         )
         .await?;
-    work.conn.analyse("instance").await
+    ctx.conn.analyse("instance").await
 }
 
 /// Which instances count, and what marks those that are made.
@@ -68,19 +68,19 @@ pub struct Owned<'a> {
 /// # Errors
 /// The engine's.
 pub async fn add_instances(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     place: Place,
     own: Owned<'_>,
     wanted: &str,
     params: Params,
 ) -> Result<(), DbError> {
     let params = params
-        .and(work.at(place))
+        .and(ctx.at(place))
         .with("method", own.method)
         .with("mark", own.mark)
         .fragment("own", own.condition)
         .fragment("wanted", wanted);
-    let planned = work
+    let planned = ctx
         .journal(
             place,
             "line, courseid, contextid, component",
@@ -91,9 +91,9 @@ pub async fn add_instances(
         )
         .await?;
     if planned > 0 {
-        let applied = work.conn.exec(INSTANCES, &params).await? as i64;
+        let applied = ctx.conn.exec(INSTANCES, &params).await? as i64;
         if applied < planned {
-            work.conn
+            ctx.conn
                 .exec(
                     "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
                         (SELECT 1 FROM {enrol} e WHERE e.courseid = c.courseid AND e.enrol = :method AND :own
@@ -102,7 +102,7 @@ pub async fn add_instances(
                 )
                 .await?;
         }
-        work.book(place.rank.kind, planned, applied);
+        ctx.book(place.rank.kind, planned, applied);
     }
     Ok(())
 }
@@ -111,14 +111,14 @@ pub async fn add_instances(
 ///
 /// # Errors
 /// The engine's.
-pub async fn enrolments(work: &mut Work<'_>, wave: i64) -> RunResult<()> {
-    add(work, Place { wave, rank: kinds::ENROL }).await?;
-    Ok(update(work, Place { wave, rank: kinds::UPDATE }).await?)
+pub async fn enrolments(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<()> {
+    add(ctx, Place { wave, rank: kinds::ENROL }).await?;
+    Ok(update(ctx, Place { wave, rank: kinds::UPDATE }).await?)
 }
 
-async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
-    let params = work.at(place);
-    let planned = work
+async fn add(ctx: &mut RunContext<'_>, place: Place) -> RunResult<()> {
+    let params = ctx.at(place);
+    let planned = ctx
         .journal(
             place,
             "line, userid, courseid, enrolid, contextid, status, timestart, timeend",
@@ -130,7 +130,7 @@ async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
         )
         .await?;
     if planned > 0 {
-        apply_adds(work, place).await?;
+        apply_adds(ctx, place).await?;
     }
     Ok(())
 }
@@ -139,28 +139,28 @@ async fn add(work: &mut Work<'_>, place: Place) -> RunResult<()> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply_adds(work: &mut Work<'_>, place: Place) -> RunResult<i64> {
-    let planned = work.standing(place).await?;
+pub async fn apply_adds(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
+    let planned = ctx.standing(place).await?;
     if planned == 0 {
         return Ok(0);
     }
-    let params = work.at(place);
-    work.guard_check().await?;
+    let params = ctx.at(place);
+    ctx.guard_check().await?;
     let columns = "enrolid, status, userid, timestart, timeend, modifierid, timecreated, timemodified";
     let select = "SELECT c.enrolid, c.status, c.userid, c.timestart, c.timeend, :actor, :now, :now
          FROM {enrold_change} c WHERE :here ORDER BY c.seq";
-    let applied = work.conn.insert_missing("{user_enrolments}", columns, select, &params, planned).await?;
+    let applied = ctx.conn.insert_missing("{user_enrolments}", columns, select, &params, planned).await?;
     if applied < planned {
-        work.conn.exec(OVERTAKEN, &params).await?;
+        ctx.conn.exec(OVERTAKEN, &params).await?;
     }
-    work.book(place.rank.kind, planned, applied);
+    ctx.book(place.rank.kind, planned, applied);
     Ok(planned)
 }
 
-async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
-    let oldrow = work.old_row("user_enrolments", "x");
-    let params = unless_overtaken(work, place).fragment("oldrow", oldrow);
-    let planned = work
+async fn update(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
+    let oldrow = ctx.old_row("user_enrolments", "x");
+    let params = unless_overtaken(ctx, place).fragment("oldrow", oldrow);
+    let planned = ctx
         .journal(
             place,
             "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, \
@@ -170,29 +170,29 @@ async fn update(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
             params,
         )
         .await?;
-    work.change_planned(place, planned).await
+    ctx.change_planned(place, planned).await
 }
 
 /// The parameters of a place, with a condition that leaves out whom Moodle overtook in this wave: nothing more is done.
-fn unless_overtaken(work: &Work<'_>, place: Place) -> Params {
+fn unless_overtaken(ctx: &RunContext<'_>, place: Place) -> Params {
     let (first, _) = Place { wave: place.wave, rank: kinds::ENROL }.range();
-    let condition = if work.overtaken > 0 {
+    let condition = if ctx.overtaken > 0 {
         "AND (p.enrolid, p.userid) NOT IN (SELECT o.enrolid, o.userid FROM {enrold_change} o
             WHERE o.run = :run AND o.seq > :first AND o.state = 1 AND o.enrolid IS NOT NULL AND o.userid IS NOT NULL)"
     } else {
         ""
     };
-    work.at(place).with("first", first).fragment("unless_overtaken", condition)
+    ctx.at(place).with("first", first).fragment("unless_overtaken", condition)
 }
 
 /// Assigns the roles of `pair_role` with the component of `method`; a user whose enrolment was overtaken gets none.
 ///
 /// # Errors
 /// The engine's.
-pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<(), DbError> {
+pub async fn roles(ctx: &mut RunContext<'_>, wave: i64, component: &str) -> Result<(), DbError> {
     let place = Place { wave, rank: kinds::ROLE };
-    let params = unless_overtaken(work, place).with("component", component);
-    let planned = work
+    let params = unless_overtaken(ctx, place).with("component", component);
+    let planned = ctx
         .journal(
             place,
             "line, userid, courseid, contextid, roleid, component, itemid",
@@ -201,7 +201,7 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
             params.clone(),
         )
         .await?;
-    apply_roles(work, place, planned, Some(component).filter(|component| !component.is_empty())).await
+    apply_roles(ctx, place, planned, Some(component).filter(|component| !component.is_empty())).await
 }
 
 /// Applies the `planned` roles of a place, where they are still missing: all of one `component`, if an instance owns
@@ -210,7 +210,7 @@ pub async fn roles(work: &mut Work<'_>, wave: i64, component: &str) -> Result<()
 /// # Errors
 /// The engine's.
 pub async fn apply_roles(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     place: Place,
     planned: i64,
     component: Option<&str>,
@@ -218,7 +218,7 @@ pub async fn apply_roles(
     if planned == 0 {
         return Ok(());
     }
-    let same = match component.filter(|_| work.conn.dialect().finds_roles_by_item()) {
+    let same = match component.filter(|_| ctx.conn.dialect().finds_roles_by_item()) {
         Some(_) => {
             ":by_item WHERE r.component = :owner AND r.itemid = c.itemid AND r.userid = c.userid
                 AND {#r.contextid} = c.contextid AND {#r.roleid} = c.roleid"
@@ -228,9 +228,9 @@ pub async fn apply_roles(
                 AND r.roleid :whole = c.roleid AND {~r.component} = c.component AND {#r.itemid} = c.itemid"
         }
     };
-    let params = work.at(place).with("owner", component.unwrap_or_default()).fragment("same", same);
-    work.conn.prefer_indexes(true).await?;
-    let applied = work
+    let params = ctx.at(place).with("owner", component.unwrap_or_default()).fragment("same", same);
+    ctx.conn.prefer_indexes(true).await?;
+    let applied = ctx
         .conn
         .exec(
             "INSERT INTO {role_assignments} (roleid, contextid, userid, timemodified, modifierid, component, itemid,
@@ -242,7 +242,7 @@ pub async fn apply_roles(
         )
         .await? as i64;
     if applied < planned {
-        work.conn
+        ctx.conn
             .exec(
                 "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
                     (SELECT 1 FROM {role_assignments} r :same AND r.timemodified = :now AND r.modifierid = :actor)",
@@ -250,8 +250,8 @@ pub async fn apply_roles(
             )
             .await?;
     }
-    work.conn.prefer_indexes(false).await?;
-    work.book(place.rank.kind, planned, applied);
+    ctx.conn.prefer_indexes(false).await?;
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -260,8 +260,8 @@ pub async fn apply_roles(
 ///
 /// # Errors
 /// The engine's.
-pub async fn prune_roles(work: &mut Work<'_>, place: Place, component: &str) -> Result<(), DbError> {
+pub async fn prune_roles(ctx: &mut RunContext<'_>, place: Place, component: &str) -> Result<(), DbError> {
     let doubles = Pick::new(DOUBLED_ROLES);
-    work.take(place, doubles.with("component", component)).await?;
+    ctx.take(place, doubles.with("component", component)).await?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The way back: SQL that takes the changes of a run back, made from the catalogue and fed by the journal alone.
 //! It must not know why a run is taken back, nor commit what it does.
 
+use crate::change::context::RANK_ROOM;
 use crate::change::kind::{Change, Changing, Kind, Pair};
-use crate::change::work::RANK_ROOM;
 use crate::db::{Columns, Conn, DbError, Dialect, Params};
 use crate::moodle::tables;
 

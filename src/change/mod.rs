@@ -2,6 +2,7 @@
 //! of change there are, and how each is taken back. It must not know why something changes: planners say that.
 
 pub mod below;
+pub mod context;
 pub mod courses;
 pub mod end;
 pub mod enrol;
@@ -12,6 +13,5 @@ pub mod kinds;
 pub mod take;
 mod weigh;
 mod wipe;
-pub mod work;
 
 pub use kind::{Kind, Rank};

@@ -1,9 +1,9 @@
 //! Taking rows away: picked by a query, journaled with their complete old row, deleted while they still stand.
 //! It must not know why a row goes; the catalogue of kinds says what the journal holds of it.
 
+use crate::change::context::{Place, RunContext, journaled};
 use crate::change::inverse::old_columns;
 use crate::change::kind::{Change, Kind};
-use crate::change::work::{Place, Work, journaled};
 use crate::db::{DbError, Params, Value};
 use crate::moodle::tables;
 use crate::outcome::Moment;
@@ -69,7 +69,7 @@ impl Pick {
     }
 }
 
-impl Work<'_> {
+impl RunContext<'_> {
     /// Plans and applies the removal of the picked rows: those of the table of the place's kind.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl Work<'_> {
         self.apply_take(place, planned).await
     }
 
-    /// [`Work::take`] in one statement, which journals what it really deleted.
+    /// [`RunContext::take`] in one statement, which journals what it really deleted.
     async fn take_at_once(&mut self, place: Place, pick: Pick) -> Result<(), DbError> {
         let kind = place.rank.kind;
         let (columns, values) = self.taken_columns(kind, &pick);
@@ -135,7 +135,7 @@ impl Work<'_> {
         params.fragment("course", pick.course).fragment("context", pick.context)
     }
 
-    /// Deletes the rows that [`Work::plan_take`] `planned`, where they still stand as they were.
+    /// Deletes the rows that [`RunContext::plan_take`] `planned`, where they still stand as they were.
     pub(crate) async fn apply_take(&mut self, place: Place, planned: i64) -> Result<(), DbError> {
         let applied = self.delete_planned(place, planned).await?;
         self.book(place.rank.kind, planned, applied);

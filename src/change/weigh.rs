@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::change::context::RunContext;
 use crate::change::guard::{Members, Tally};
 use crate::change::kind::{self, Kind};
 use crate::change::kinds;
-use crate::change::work::Work;
 use crate::config::GuardMode;
 use crate::db::{Conn, DbError, Params, statement};
 use crate::outcome::{RunError, RunResult};
@@ -16,7 +16,7 @@ const ADDED: &str = statement(include_str!("weigh.sql"), "added");
 const EARLIER: &str = statement(include_str!("weigh.sql"), "earlier");
 const WEIGHED: &str = statement(include_str!("weigh.sql"), "weighed");
 
-impl Work<'_> {
+impl RunContext<'_> {
     /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and
     /// with what its earlier parts removed. It is called before the first ending of this transaction is applied.
     pub(crate) async fn guard_open(&mut self) -> Result<(), DbError> {
@@ -40,10 +40,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// [`Work::guard_check`] for a step that removes or suspends: from now on the run is measured.
+    /// [`RunContext::guard_check`] for a step that removes or suspends: from now on the run is measured.
     ///
     /// # Errors
-    /// As [`Work::guard_check`].
+    /// As [`RunContext::guard_check`].
     pub async fn guard_ending(&mut self) -> RunResult<()> {
         self.guard.endings = true;
         self.guard_check().await

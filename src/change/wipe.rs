@@ -1,8 +1,8 @@
 //! What goes with a user's last enrolment in a course: roles there and below, groups, grades, last access, forum rows.
 //! It must not know why it was the last one: it reads the temporary table `last_pair`.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::change::{Rank, below, kinds};
 use crate::db::DbError;
 
@@ -20,7 +20,7 @@ fn of_pair(from: &str, on: &str) -> Pick {
 }
 
 /// Takes the roles that the pairs of `last_pair` have in their courses and below.
-pub(super) async fn roles(work: &mut Work<'_>, wave: i64, at_once: bool) -> Result<(), DbError> {
+pub(super) async fn roles(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<(), DbError> {
     let roles = of_pair(
         "[last_pair] l JOIN {context} home ON home.id = l.contextid, {context} k",
         "x.userid = l.userid AND k.id = x.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')",
@@ -30,11 +30,11 @@ pub(super) async fn roles(work: &mut Work<'_>, wave: i64, at_once: bool) -> Resu
         "({of_users}) q :then [last_pair] l ON l.userid = q.userid AND l.courseid = q.courseid
          :then {{role_assignments}} x ON x.id = q.id"
     ));
-    work.take(Place { wave, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
+    ctx.take(Place { wave, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
 }
 
 /// Takes what else the pairs of `last_pair` have in their courses.
-pub(super) async fn all_else(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+pub(super) async fn all_else(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
     let groups =
         of_pair("[last_pair] l JOIN {groups} g ON g.courseid = l.courseid", "x.groupid = g.id AND x.userid = l.userid");
     let groups = groups.stepwise(
@@ -43,54 +43,54 @@ pub(super) async fn all_else(work: &mut Work<'_>, wave: i64) -> Result<(), DbErr
          :then {groups} g ON g.id = x.groupid
          :then [last_pair] l ON l.userid = x.userid AND l.courseid = g.courseid",
     );
-    work.take(Place { wave, rank: kinds::REST_GROUPS }, groups).await?;
-    grades(work, wave).await?;
+    ctx.take(Place { wave, rank: kinds::REST_GROUPS }, groups).await?;
+    grades(ctx, wave).await?;
     for (rank, column) in OF_FORUMS {
-        if work.site.columns.has_table(rank.kind.table) {
+        if ctx.site.columns.has_table(rank.kind.table) {
             let on = format!("x.{column} = f.id AND x.userid = l.userid");
             let rows = of_pair("[last_pair] l JOIN {forum} f ON f.course = l.courseid", &on);
-            work.take(Place { wave, rank }, rows).await?;
+            ctx.take(Place { wave, rank }, rows).await?;
         }
     }
     let access = of_pair("[last_pair] l", "x.userid = l.userid AND x.courseid = l.courseid");
-    work.take(Place { wave, rank: kinds::LAST_ACCESS }, access).await
+    ctx.take(Place { wave, rank: kinds::LAST_ACCESS }, access).await
 }
 
 /// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
-async fn grades(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+async fn grades(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
     let place = Place { wave, rank: kinds::GRADES };
     let rows = of_pair(
         "[last_pair] l JOIN {grade_items} i ON i.courseid = l.courseid",
         "x.itemid = i.id AND x.userid = l.userid",
     );
-    let planned = work.plan_take(place, rows).await?;
+    let planned = ctx.plan_take(place, rows).await?;
     if planned == 0 {
         return Ok(());
     }
-    if work.site.keeps_grade_history() {
-        grade_history(work, place, Place { wave, rank: kinds::GRADE_HISTORY }).await?;
+    if ctx.site.keeps_grade_history() {
+        grade_history(ctx, place, Place { wave, rank: kinds::GRADE_HISTORY }).await?;
     }
-    work.apply_take(place, planned).await
+    ctx.apply_take(place, planned).await
 }
 
-async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Result<(), DbError> {
+async fn grade_history(ctx: &mut RunContext<'_>, grades: Place, place: Place) -> Result<(), DbError> {
     let fixed = ["id", "action", "oldid", "source", "timemodified", "loggeduser"];
-    let copied: Vec<String> = work
+    let copied: Vec<String> = ctx
         .site
         .columns
         .of("grade_grades_history")
         .iter()
-        .filter(|column| !fixed.contains(&column.as_str()) && work.site.columns.has("grade_grades", column))
+        .filter(|column| !fixed.contains(&column.as_str()) && ctx.site.columns.has("grade_grades", column))
         .cloned()
         .collect();
-    let list = copied.iter().map(|column| work.conn.dialect().quote(column)).collect::<Vec<_>>();
+    let list = copied.iter().map(|column| ctx.conn.dialect().quote(column)).collect::<Vec<_>>();
     let values = copied
         .iter()
         .zip(&list)
-        .map(|(column, quoted)| work.conn.fitting("grade_grades_history", column, &format!("g.{quoted}")));
+        .map(|(column, quoted)| ctx.conn.fitting("grade_grades_history", column, &format!("g.{quoted}")));
     let values = values.collect::<Vec<_>>().join(", ");
-    let params = work.at(grades).fragment("columns", list.join(", ")).fragment("values", values);
-    let written = work
+    let params = ctx.at(grades).fragment("columns", list.join(", ")).fragment("values", values);
+    let written = ctx
         .conn
         .exec(
             "INSERT INTO {grade_grades_history} (action, oldid, source, timemodified, loggeduser, :columns)
@@ -102,8 +102,8 @@ async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Resu
         .await? as i64;
     // The journal names the history row by what identifies it: the grade's old id and the moment.
     let (from, to) = grades.range();
-    let params = work.at(place).with("grades", from).with("grades_to", to);
-    work.journal(
+    let params = ctx.at(place).with("grades", from).with("grades_to", to);
+    ctx.journal(
         place,
         "line, userid, courseid, contextid, itemid, targetid",
         "planned.line, planned.targetid",
@@ -112,6 +112,6 @@ async fn grade_history(work: &mut Work<'_>, grades: Place, place: Place) -> Resu
         params,
     )
     .await?;
-    work.book(place.rank.kind, written, written);
+    ctx.book(place.rank.kind, written, written);
     Ok(())
 }

@@ -119,14 +119,14 @@ fn twin(job: &Job) -> Finding {
 /// Which rules the daemon keeps true, and which not, with the reason.
 fn rules(site: &Site, jobs: &[Job]) -> Finding {
     let rules = jobs.iter().filter(|job| RULES.iter().any(|rule| rule.name == job.name));
-    let (mut work, mut en, mut fr) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ctx, mut en, mut fr) = (Vec::new(), Vec::new(), Vec::new());
     for job in rules {
         let name = job.name;
         if !site.is_enabled(name) {
             en.push(format!("{name} (not enabled in Moodle)"));
             fr.push(format!("{name} (non activée dans Moodle)"));
         } else if job.enabled {
-            work.push(name);
+            ctx.push(name);
         } else if job.twins.is_empty() {
             en.push(format!("{name} (tasks.{name}.enabled = false, and no task of Moodle does it)"));
             fr.push(format!("{name} (tasks.{name}.enabled = false, et aucune tâche de Moodle ne le fait)"));
@@ -136,11 +136,11 @@ fn rules(site: &Site, jobs: &[Job]) -> Finding {
         }
     }
     let list = |names: &[String], none: &str| if names.is_empty() { none.to_owned() } else { names.join(", ") };
-    let work: Vec<String> = work.into_iter().map(str::to_owned).collect();
+    let ctx: Vec<String> = ctx.into_iter().map(str::to_owned).collect();
     Finding::ok(
         "rules",
-        words(format!("rules that the daemon keeps true: {}; not: {}", list(&work, "none"), list(&en, "none")), ""),
-        words(format!("règles que le démon maintient : {} ; pas : {}", list(&work, "aucune"), list(&fr, "aucune")), ""),
+        words(format!("rules that the daemon keeps true: {}; not: {}", list(&ctx, "none"), list(&en, "none")), ""),
+        words(format!("règles que le démon maintient : {} ; pas : {}", list(&ctx, "aucune"), list(&fr, "aucune")), ""),
     )
 }
 

@@ -1,8 +1,8 @@
 //! Unenrols people who have not been seen for as long as the instance says: on the site, or in the course.
 //! It must not know end dates.
 
+use crate::change::context::RunContext;
 use crate::change::end;
-use crate::change::work::Work;
 use crate::config::InactiveSince;
 use crate::db::{Literal, statement};
 use crate::expiry::policy::Due;
@@ -16,7 +16,12 @@ const BEGAN: &str = "CASE WHEN x.timestart > x.timecreated THEN x.timestart ELSE
 /// Unenrols them, whatever `expiredaction`, status and account say (spec autoenrol 7; self is the same with another
 /// column), and gives how many they are. Someone who logs in but never opened the course has no last access there and
 /// is not missed in it.
-pub(super) async fn unenrol(work: &mut Work<'_>, due: &[Due], since: InactiveSince, reach: &str) -> RunResult<i64> {
+pub(super) async fn unenrol(
+    ctx: &mut RunContext<'_>,
+    due: &[Due],
+    since: InactiveSince,
+    reach: &str,
+) -> RunResult<i64> {
     let limits: Vec<String> = due
         .iter()
         .filter_map(|due| due.policy.inactivity.map(|column| (due.policy.method, column)))
@@ -32,21 +37,21 @@ pub(super) async fn unenrol(work: &mut Work<'_>, due: &[Due], since: InactiveSin
         }
         InactiveSince::Enrolment => (later("u.lastaccess"), later("a.timeaccess")),
     };
-    let params = work
+    let params = ctx
         .params()
         .fragment("reach", reach)
         .fragment("limit", format!("CASE e.enrol {} ELSE 0 END", limits.join(" ")))
         .fragment("seen", site)
         .fragment("looked", course);
-    work.conn.exec("DELETE FROM [doomed]", &params).await?;
-    let found = work.conn.exec(INACTIVE, &params).await?;
+    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    let found = ctx.conn.exec(INACTIVE, &params).await?;
     if found > 0 {
-        work.conn.prefer_indexes(true).await?;
-        let wave = work.next_wave();
-        if end::unenrol(work, wave).await? > 0 {
-            end::clean_up(work, wave).await?;
+        ctx.conn.prefer_indexes(true).await?;
+        let wave = ctx.next_wave();
+        if end::unenrol(ctx, wave).await? > 0 {
+            end::clean_up(ctx, wave).await?;
         }
-        work.conn.prefer_indexes(false).await?;
+        ctx.conn.prefer_indexes(false).await?;
     }
     Ok(found as i64)
 }

@@ -6,7 +6,7 @@ mod inactive;
 mod policy;
 mod roles;
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::clock::StopWatch;
 use crate::config::Settings;
 use crate::moodle::site::{Site, id_list};
@@ -31,16 +31,16 @@ pub enum Methods<'a> {
 ///
 /// # Errors
 /// As [`apply`].
-pub async fn run(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64]>) -> RunResult<()> {
+pub async fn run(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<&[i64]>) -> RunResult<()> {
     let watch = StopWatch::start();
-    let first = work.waves + 1;
-    let before = std::mem::replace(&mut work.cause, EXPIRATIONS);
-    let checked = apply(work, settings, Methods::All, courses).await?;
-    work.cause = before;
-    let mut report = tally::of_waves(work, EXPIRATIONS, first, work.waves).await?;
+    let first = ctx.waves + 1;
+    let before = std::mem::replace(&mut ctx.cause, EXPIRATIONS);
+    let checked = apply(ctx, settings, Methods::All, courses).await?;
+    ctx.cause = before;
+    let mut report = tally::of_waves(ctx, EXPIRATIONS, first, ctx.waves).await?;
     report.checked = checked;
     report.millis = watch.millis();
-    work.rules.push(report);
+    ctx.rules.push(report);
     Ok(())
 }
 
@@ -53,20 +53,20 @@ pub async fn run(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn apply(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     settings: &Settings,
     methods: Methods<'_>,
     courses: Option<&[i64]>,
 ) -> RunResult<i64> {
-    let due = policy::due(work, settings, methods);
-    let reach = reach(work.site, settings, courses);
-    let mut checked = inactive::unenrol(work, &due, settings.expirations.inactive_since, &reach).await?;
-    let elapsed = elapsed::find(work, &due, &reach).await?;
+    let due = policy::due(ctx, settings, methods);
+    let reach = reach(ctx.site, settings, courses);
+    let mut checked = inactive::unenrol(ctx, &due, settings.expirations.inactive_since, &reach).await?;
+    let elapsed = elapsed::find(ctx, &due, &reach).await?;
     if elapsed > 0 {
-        work.conn.prefer_indexes(true).await?;
-        elapsed::unenrol(work).await?;
-        elapsed::suspend(work).await?;
-        work.conn.prefer_indexes(false).await?;
+        ctx.conn.prefer_indexes(true).await?;
+        elapsed::unenrol(ctx).await?;
+        elapsed::suspend(ctx).await?;
+        ctx.conn.prefer_indexes(false).await?;
     }
     checked += elapsed;
     Ok(checked)

@@ -1,7 +1,7 @@
 //! What each enrolment method does with an enrolment whose end has passed, as data: a method more is a row more.
 //! It must not run statements; it gives the fragments that tell them the methods apart.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::{ExpiredAction, RemovalAction as FlatFileAction, Settings, WhenDisabled};
 use crate::db::Literal;
 use crate::expiry::Methods;
@@ -84,12 +84,12 @@ pub(super) struct Due {
 }
 
 /// The policies that apply in this run, and notes of what is left out and why.
-pub(super) fn due(work: &mut Work<'_>, settings: &Settings, methods: Methods<'_>) -> Vec<Due> {
+pub(super) fn due(ctx: &mut RunContext<'_>, settings: &Settings, methods: Methods<'_>) -> Vec<Due> {
     let mut due = Vec::new();
     let mut disabled = Vec::new();
     for policy in &POLICIES {
         let wanted = match methods {
-            Methods::All if is_on(work.site, settings, policy.method) => true,
+            Methods::All if is_on(ctx.site, settings, policy.method) => true,
             Methods::All => {
                 disabled.push(policy.method);
                 false
@@ -97,15 +97,15 @@ pub(super) fn due(work: &mut Work<'_>, settings: &Settings, methods: Methods<'_>
             Methods::Only(these) => these.contains(&policy.method),
         };
         if wanted {
-            let action = action(work.site, settings, policy).unwrap_or_else(|unknown| {
-                work.notes.push(Note::ExpiryUnknown { method: policy.method.to_owned(), value: unknown });
+            let action = action(ctx.site, settings, policy).unwrap_or_else(|unknown| {
+                ctx.notes.push(Note::ExpiryUnknown { method: policy.method.to_owned(), value: unknown });
                 RemovalAction::Keep
             });
             due.push(Due { policy, action });
         }
     }
     if !disabled.is_empty() {
-        work.notes.push(Note::NotExpiring(disabled.join(", ")));
+        ctx.notes.push(Note::NotExpiring(disabled.join(", ")));
     }
     due
 }

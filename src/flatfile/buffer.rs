@@ -1,9 +1,9 @@
 //! The buffer of future lines, Moodle's table `enrol_flatfile`: what is kept for later, what a line of today erases.
 //! It must not replay rows: due rows become steps like lines of a file.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::kinds;
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Dialect, Table, statement};
 use crate::moodle::site::id_list;
@@ -41,15 +41,15 @@ const TO_KEEP: &str = statement(include_str!("buffer.sql"), "lines to keep");
 ///
 /// # Errors
 /// The engine's.
-pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError> {
-    work.conn.declare(&LATER);
+pub async fn settle(ctx: &mut RunContext<'_>, any_future: bool) -> Result<(), DbError> {
+    ctx.conn.declare(&LATER);
     if any_future {
-        keep_later(work).await?;
+        keep_later(ctx).await?;
     }
-    let erased = erased_by_file(work.conn.dialect());
-    erase(work, erased).await?;
+    let erased = erased_by_file(ctx.conn.dialect());
+    erase(ctx, erased).await?;
     if any_future {
-        add(work, Place { wave: 0, rank: kinds::KEEP }).await?;
+        add(ctx, Place { wave: 0, rank: kinds::KEEP }).await?;
     }
     Ok(())
 }
@@ -58,8 +58,8 @@ pub async fn settle(work: &mut Work<'_>, any_future: bool) -> Result<(), DbError
 ///
 /// # Errors
 /// The engine's.
-pub async fn erase_due(work: &mut Work<'_>) -> Result<(), DbError> {
-    erase(work, Pick::new(ERASED_BY_REPLAY)).await
+pub async fn erase_due(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    erase(ctx, Pick::new(ERASED_BY_REPLAY)).await
 }
 
 /// Due rows that a dropped file has left, with a role that such a file may not name: they are told as errors and put
@@ -71,21 +71,21 @@ pub async fn erase_due(work: &mut Work<'_>) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result<(), DbError> {
-    work.conn.declare(&REFUSED_ROW);
+pub async fn refuse_roles(ctx: &mut RunContext<'_>, allowed: &AllowedRoles) -> Result<(), DbError> {
+    ctx.conn.declare(&REFUSED_ROW);
     let Some(ids) = allowed.ids() else { return Ok(()) };
-    let params = work.params().fragment("allowed", id_list(ids)).with("key", allowed.key());
+    let params = ctx.params().fragment("allowed", id_list(ids)).with("key", allowed.key());
     let params = params.with("kept", &kinds::BUFFER_ADD);
     let due = "SELECT COUNT(*) FROM {enrol_flatfile} b JOIN {role} r ON r.id = b.roleid
         WHERE b.timestart < :now AND b.roleid NOT IN (:allowed)";
-    if work.conn.number(due, &params).await? == 0 {
+    if ctx.conn.number(due, &params).await? == 0 {
         return Ok(());
     }
-    work.conn.declare(&KEPT_ROW);
+    ctx.conn.declare(&KEPT_ROW);
     for statement in [KEPT_ROWS, REFUSED_ROWS] {
-        work.conn.exec(statement, &params).await?;
+        ctx.conn.exec(statement, &params).await?;
     }
-    work.tell_new(PlaceKind::Buffer, REFUSED_ROLES, params).await
+    ctx.tell_new(PlaceKind::Buffer, REFUSED_ROLES, params).await
 }
 
 /// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
@@ -93,15 +93,15 @@ pub async fn refuse_roles(work: &mut Work<'_>, allowed: &AllowedRoles) -> Result
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_unresolved(work: &mut Work<'_>, protected: &[i64]) -> Result<(), DbError> {
-    let text = |expression: &str| work.conn.dialect().to_text(expression);
-    let params = work
+pub async fn refuse_unresolved(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<(), DbError> {
+    let text = |expression: &str| ctx.conn.dialect().to_text(expression);
+    let params = ctx
         .params()
         .fragment("protected", id_list(protected))
         .fragment("userid", text("b.userid"))
         .fragment("courseid", text("b.courseid"))
         .fragment("roleid", text("b.roleid"));
-    work.tell_new(PlaceKind::Buffer, UNRESOLVED, params).await
+    ctx.tell_new(PlaceKind::Buffer, UNRESOLVED, params).await
 }
 
 /// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer
@@ -116,25 +116,25 @@ fn erased_by_file(dialect: Dialect) -> Pick {
 const ERASED_BY_REPLAY: &str =
     "SELECT b.id, b.id AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b WHERE b.timestart < :now";
 
-async fn erase(work: &mut Work<'_>, which: Pick) -> Result<(), DbError> {
-    work.take(Place { wave: 0, rank: kinds::ERASE }, which).await
+async fn erase(ctx: &mut RunContext<'_>, which: Pick) -> Result<(), DbError> {
+    ctx.take(Place { wave: 0, rank: kinds::ERASE }, which).await
 }
 
-async fn keep_later(work: &mut Work<'_>) -> Result<(), DbError> {
-    work.conn.exec(LATER_LINES, &work.params()).await?;
-    work.conn.analyse(LATER.name).await
+async fn keep_later(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    ctx.conn.exec(LATER_LINES, &ctx.params()).await?;
+    ctx.conn.analyse(LATER.name).await
 }
 
-async fn add(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
-    let params = work.at(place);
+async fn add(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
+    let params = ctx.at(place);
     let columns = "line, userid, courseid, roleid, component, timestart, timeend";
-    let planned = work.journal(place, columns, "planned.line", TO_KEEP, params.clone()).await?;
+    let planned = ctx.journal(place, columns, "planned.line", TO_KEEP, params.clone()).await?;
     if planned > 0 {
         let sql = "INSERT INTO {enrol_flatfile} (action, roleid, userid, courseid, timestart, timeend, timemodified)
             SELECT c.component, c.roleid, c.userid, c.courseid, c.timestart, c.timeend, :now
               FROM {enrold_change} c WHERE :here ORDER BY c.seq";
-        let applied = work.conn.exec(sql, &params).await? as i64;
-        work.book(place.rank.kind, planned, applied);
+        let applied = ctx.conn.exec(sql, &params).await? as i64;
+        ctx.book(place.rank.kind, planned, applied);
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What a `del` line means: which enrolments of the user in the course it ends, by the role it names (spec flatfile 6).
 //! It must not delete anything itself: it fills `doomed` and leaves the rest to the engine.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::change::{Rank, below, end, kinds};
 use crate::config::DelScope;
 use crate::db::table::{int, small, text};
@@ -46,70 +46,70 @@ const NAMED_ROLES: &str = statement(include_str!("del.sql"), "named roles");
 const LEFTOVER_ROLES: &str = statement(include_str!("del.sql"), "leftover roles");
 
 /// Makes the temporary tables of `del` lines.
-pub fn prepare(work: &mut Work<'_>) {
+pub fn prepare(ctx: &mut RunContext<'_>) {
     // A wave holds one step of a pair at most.
-    work.conn.declare(&ENDING);
-    work.conn.declare(&CANDIDATE);
+    ctx.conn.declare(&ENDING);
+    ctx.conn.declare(&CANDIDATE);
 }
 
 /// Applies the `del` steps of a wave.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply(work: &mut Work<'_>, wave: i64, action: RemovalAction, scope: DelScope) -> RunResult<()> {
+pub async fn apply(ctx: &mut RunContext<'_>, wave: i64, action: RemovalAction, scope: DelScope) -> RunResult<()> {
     // 2 is none of the flat file's choices (spec flatfile 2): nothing is done, as in Moodle.
     let unenrol = match action {
         RemovalAction::Keep | RemovalAction::Suspend => return Ok(()),
         RemovalAction::Unenrol => true,
         RemovalAction::SuspendNoRoles => false,
     };
-    if find_endings(work, wave).await? == 0 {
+    if find_endings(ctx, wave).await? == 0 {
         return Ok(());
     }
-    if find_candidates(work, unenrol, scope).await? > 0 {
-        choose(work, unenrol).await?;
+    if find_candidates(ctx, unenrol, scope).await? > 0 {
+        choose(ctx, unenrol).await?;
         if unenrol {
-            unenrol_chosen(work, wave, scope).await?;
+            unenrol_chosen(ctx, wave, scope).await?;
         } else {
-            suspend_chosen(work, wave, scope).await?;
+            suspend_chosen(ctx, wave, scope).await?;
         }
     } else {
-        work.conn.exec("DELETE FROM [doomed]", &work.params()).await?;
+        ctx.conn.exec("DELETE FROM [doomed]", &ctx.params()).await?;
     }
     match scope {
-        DelScope::Moodle => Ok(drop_leftover_roles(work, wave).await?),
+        DelScope::Moodle => Ok(drop_leftover_roles(ctx, wave).await?),
         DelScope::Own => Ok(()),
     }
 }
 
 /// The `del` steps of the wave, in a table of their own: it is small, and its key gives every engine a good plan.
-async fn find_endings(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
-    let params = work.params().with("wave", wave);
-    work.conn.exec("DELETE FROM [ending]", &params).await?;
+async fn find_endings(ctx: &mut RunContext<'_>, wave: i64) -> Result<u64, DbError> {
+    let params = ctx.params().with("wave", wave);
+    ctx.conn.exec("DELETE FROM [ending]", &params).await?;
     let sql = "INSERT INTO [ending]
         SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s WHERE s.wave = :wave AND s.op = 2";
-    let endings = work.conn.exec(sql, &params).await?;
-    work.conn.analyse(ENDING.name).await?;
+    let endings = ctx.conn.exec(sql, &params).await?;
+    ctx.conn.analyse(ENDING.name).await?;
     Ok(endings)
 }
 
 /// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
-async fn find_candidates(work: &mut Work<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
-    let params = work
+async fn find_candidates(ctx: &mut RunContext<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
+    let params = ctx
         .params()
-        .fragment("reach", reach(work, unenrol, scope))
+        .fragment("reach", reach(ctx, unenrol, scope))
         .fragment("free", free_methods())
         .fragment("owned", OWNED_ROLE)
         .fragment("manual", ROLE_BY_HAND);
-    work.conn.exec("DELETE FROM [candidate]", &params).await?;
-    work.conn.exec(CANDIDATES, &params).await
+    ctx.conn.exec("DELETE FROM [candidate]", &params).await?;
+    ctx.conn.exec(CANDIDATES, &params).await
 }
 
 /// Which enrolments may be ended at all: the method's code and the site decide (spec enrol-core 2).
-fn reach(work: &Work<'_>, unenrol: bool, scope: DelScope) -> String {
+fn reach(ctx: &RunContext<'_>, unenrol: bool, scope: DelScope) -> String {
     let mut reach = "e.enrol = 'flatfile'".to_owned();
     if scope == DelScope::Moodle {
-        for method in REACHABLE.iter().filter(|method| work.site.is_enabled(method.name)) {
+        for method in REACHABLE.iter().filter(|method| ctx.site.is_enabled(method.name)) {
             match method.unenrol {
                 Unenrol::Any => reach.push_str(&format!(" OR e.enrol = {}", Literal::word(method.name))),
                 Unenrol::Suspended if unenrol => {
@@ -132,56 +132,56 @@ fn free_methods() -> String {
 }
 
 /// Fills `doomed` from the candidates: the role that the line names is a guard (spec flatfile 6.3).
-async fn choose(work: &mut Work<'_>, unenrol: bool) -> Result<(), DbError> {
-    let params = work.params().with("unenrol", i64::from(unenrol));
-    work.conn.exec("DELETE FROM [doomed]", &params).await?;
-    work.conn.exec(CHOSEN, &params).await?;
-    end::index_doomed(work).await
+async fn choose(ctx: &mut RunContext<'_>, unenrol: bool) -> Result<(), DbError> {
+    let params = ctx.params().with("unenrol", i64::from(unenrol));
+    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    ctx.conn.exec(CHOSEN, &params).await?;
+    end::index_doomed(ctx).await
 }
 
-async fn unenrol_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
-    if end::unenrol(work, wave).await? == 0 {
+async fn unenrol_chosen(ctx: &mut RunContext<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
+    if end::unenrol(ctx, wave).await? == 0 {
         return Ok(());
     }
     if scope == DelScope::Moodle {
-        drop_named_roles(work, wave, kinds::UNENROL).await?;
+        drop_named_roles(ctx, wave, kinds::UNENROL).await?;
     }
-    end::clean_up(work, wave).await
+    end::clean_up(ctx, wave).await
 }
 
-async fn suspend_chosen(work: &mut Work<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
+async fn suspend_chosen(ctx: &mut RunContext<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
     let place = Place { wave, rank: kinds::SUSPEND_FIRST };
-    if end::suspend(work, place).await? == 0 {
+    if end::suspend(ctx, place).await? == 0 {
         return Ok(());
     }
     let (from, to) = place.range();
-    let owned = of_changes(work, Pick::new(OWNED_ROLES)).with("ended", from).with("ended_to", to);
-    work.take(Place { wave, rank: kinds::OWNED_ROLES }, owned).await?;
+    let owned = of_changes(ctx, Pick::new(OWNED_ROLES)).with("ended", from).with("ended_to", to);
+    ctx.take(Place { wave, rank: kinds::OWNED_ROLES }, owned).await?;
     if scope == DelScope::Moodle {
-        drop_named_roles(work, wave, kinds::SUSPEND_FIRST).await?;
+        drop_named_roles(ctx, wave, kinds::SUSPEND_FIRST).await?;
     }
     Ok(())
 }
 
 /// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
-async fn drop_named_roles(work: &mut Work<'_>, wave: i64, ended_rank: Rank) -> Result<(), DbError> {
+async fn drop_named_roles(ctx: &mut RunContext<'_>, wave: i64, ended_rank: Rank) -> Result<(), DbError> {
     let (from, to) = Place { wave, rank: ended_rank }.range();
     let place = Place { wave, rank: kinds::NAMED_ROLE };
-    let pick = of_changes(work, Pick::new(NAMED_ROLES)).with("ended", from).with("ended_to", to);
-    work.take(place, pick).await
+    let pick = of_changes(ctx, Pick::new(NAMED_ROLES)).with("ended", from).with("ended_to", to);
+    ctx.take(place, pick).await
 }
 
 /// Gives a pick over changes `c` the fragments `:gone`, those between `:ended` and `:ended_to`, and `:roles_there`, the
 /// joins to the roles `r` that their users have in their courses and below.
-fn of_changes(work: &Work<'_>, pick: Pick) -> Pick {
+fn of_changes(ctx: &RunContext<'_>, pick: Pick) -> Pick {
     let users = "SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone";
     pick.fragment("gone", "c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0")
-        .fragment("roles_there", &below::roles_in(work.conn.dialect(), "c", users))
+        .fragment("roles_there", &below::roles_in(ctx.conn.dialect(), "c", users))
 }
 
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
-async fn drop_leftover_roles(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let there = below::roles_in(work.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [ending] s");
+async fn drop_leftover_roles(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
+    let there = below::roles_in(ctx.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [ending] s");
     let pick = Pick::new(LEFTOVER_ROLES).fragment("roles_there", &there);
-    work.take(Place { wave, rank: kinds::LEFTOVER_ROLES }, pick).await
+    ctx.take(Place { wave, rank: kinds::LEFTOVER_ROLES }, pick).await
 }

@@ -1,7 +1,7 @@
 //! What a run of the flat file does, from staged lines to the last change: the file itself, or the buffer and the
 //! expirations. It must not begin or end transactions: the life of a run does.
 
-use crate::change::work::{Place, Work};
+use crate::change::context::{Place, RunContext};
 use crate::change::{enrol, kinds};
 use crate::config::{DelScope, Settings};
 use crate::disk::{Pass, RegularFile, blocking};
@@ -75,47 +75,47 @@ impl Actions {
 ///
 /// # Errors
 /// The reader's, the engine's, or a limit of the guard.
-pub async fn apply_file(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<()> {
-    let (staged, mut lines) = stage(work, settings, drop).await?;
-    let protected = work.site.protected(settings.guard.protect_admins);
-    resolve::keys(work, drop.keys).await?;
-    lines.failed += resolve::refuse_unresolved(work, drop.keys, &protected, method::FLATFILE).await?;
-    waves::prepare(work);
-    let mut last = waves::from_lines(work, &protected, staged.dels > 0).await?;
+pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<()> {
+    let (staged, mut lines) = stage(ctx, settings, drop).await?;
+    let protected = ctx.site.protected(settings.guard.protect_admins);
+    resolve::keys(ctx, drop.keys).await?;
+    lines.failed += resolve::refuse_unresolved(ctx, drop.keys, &protected, method::FLATFILE).await?;
+    waves::prepare(ctx);
+    let mut last = waves::from_lines(ctx, &protected, staged.dels > 0).await?;
     if last > i64::from(settings.flatfile.max_steps) {
         let (refused, left) =
-            waves::refuse_overlong(work, PlaceKind::Line, i64::from(settings.flatfile.max_steps)).await?;
+            waves::refuse_overlong(ctx, PlaceKind::Line, i64::from(settings.flatfile.max_steps)).await?;
         lines.failed += refused;
         last = left;
     }
     if let Some(held) = drop.held {
-        lines.failed += waves::refuse_overtaken(work, held).await?;
+        lines.failed += waves::refuse_overtaken(ctx, held).await?;
     }
-    work.lines = lines;
-    work.observer.reached(Moment::Staged).await;
-    work.guard.check_lines(lines.records, lines.failed);
-    if work.guard.holds() {
+    ctx.lines = lines;
+    ctx.observer.reached(Moment::Staged).await;
+    ctx.guard.check_lines(lines.records, lines.failed);
+    if ctx.guard.holds() {
         return Err(RunError::Held);
     }
-    crate::change::end::prepare(work);
-    buffer::settle(work, staged.future > 0).await?;
-    let actions = Actions::read(work.site, settings);
+    crate::change::end::prepare(ctx);
+    buffer::settle(ctx, staged.future > 0).await?;
+    let actions = Actions::read(ctx.site, settings);
     if staged.dels > 0 {
-        work.notes.extend(actions.note());
+        ctx.notes.extend(actions.note());
     }
-    steps(work, settings, last, actions).await
+    steps(ctx, settings, last, actions).await
 }
 
-async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<(Staged, Lines)> {
+async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<(Staged, Lines)> {
     let allowed = match drop.dropped {
-        true => roles::of_dropped(&settings.flatfile.roles, work.site),
+        true => roles::of_dropped(&settings.flatfile.roles, ctx.site),
         false => AllowedRoles::any(),
     };
-    let roles = Roles::of(work.site, drop.scan.kind, allowed);
+    let roles = Roles::of(ctx.site, drop.scan.kind, allowed);
     let unreadable = |problem| FileProblem::ends_run(problem, drop.path);
     // Each attempt reads the file anew; its end is an error if these are not the bytes that were scanned.
     let mut reader = files::read(drop.file.pass(&drop.scan.sha256), drop.scan, drop.reading).map_err(unreadable)?;
-    let mut stage = Stage::open(work.conn, &roles, drop.keys, work.now, &mut work.problems).await?;
+    let mut stage = Stage::open(ctx.conn, &roles, drop.keys, ctx.now, &mut ctx.problems).await?;
     loop {
         let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
         if entries.is_empty() {
@@ -123,17 +123,17 @@ async fn stage(work: &mut Work<'_>, settings: &Settings, drop: &Drop<'_>) -> Run
         }
         for entry in &entries {
             match entry {
-                Entry::Line(line) => stage.line(work.conn, line).await?,
-                Entry::Bad(problem) => stage.problem(work.conn, problem).await?,
+                Entry::Line(line) => stage.line(ctx.conn, line).await?,
+                Entry::Bad(problem) => stage.problem(ctx.conn, problem).await?,
             }
         }
-        work.observer.reached(Moment::Read { lines: reader.tally().physical, of: drop.scan.lines }).await;
+        ctx.observer.reached(Moment::Read { lines: reader.tally().physical, of: drop.scan.lines }).await;
     }
     let tally = reader.tally();
-    let staged = stage.finish(work.conn).await?;
+    let staged = stage.finish(ctx.conn).await?;
     if tally.read == 0 && staged.errors > 0 && drop.scan.kind == Kind::Native {
         // Nothing says that the file is one of ours, so nobody is to read it in a report.
-        problem::withhold(work.conn, work.run, files::UNTOLD).await?;
+        problem::withhold(ctx.conn, ctx.run, files::UNTOLD).await?;
     }
     let lines =
         Lines { physical: tally.physical, blank: tally.blank, records: tally.read + tally.bad, failed: staged.errors };
@@ -157,27 +157,27 @@ fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProb
 }
 
 /// Runs the waves: the instances that adds need, then per wave the adds and the dels.
-async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Actions) -> RunResult<()> {
+async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions: Actions) -> RunResult<()> {
     if last == 0 {
         return Ok(());
     }
-    enrol::prepare(work);
-    del::prepare(work);
+    enrol::prepare(ctx);
+    del::prepare(ctx);
     let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM [step] s
         WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
-    enrol::instances(work, Place { wave: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
-    work.waves = work.waves.max(last);
+    enrol::instances(ctx, Place { wave: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
+    ctx.waves = ctx.waves.max(last);
     for wave in 1..=last {
-        if waves::wish(work, wave).await? > 0 {
-            enrol::enrolments(work, wave).await?;
-            enrol::roles(work, wave, method::FLATFILE_COMPONENT).await?;
+        if waves::wish(ctx, wave).await? > 0 {
+            enrol::enrolments(ctx, wave).await?;
+            enrol::roles(ctx, wave, method::FLATFILE_COMPONENT).await?;
         }
-        work.conn.prefer_indexes(true).await?;
-        del::apply(work, wave, actions.unenrol, actions.scope).await?;
-        work.conn.prefer_indexes(false).await?;
+        ctx.conn.prefer_indexes(true).await?;
+        del::apply(ctx, wave, actions.unenrol, actions.scope).await?;
+        ctx.conn.prefer_indexes(false).await?;
     }
-    enrol::prune_roles(work, Place { wave: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
-    mail::welcome(work, settings, 1..=last, method::FLATFILE).await?;
+    enrol::prune_roles(ctx, Place { wave: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
+    mail::welcome(ctx, settings, 1..=last, method::FLATFILE).await?;
     Ok(())
 }
 
@@ -185,18 +185,18 @@ async fn steps(work: &mut Work<'_>, settings: &Settings, last: i64, actions: Act
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply_sync(work: &mut Work<'_>, settings: &Settings) -> RunResult<()> {
-    let actions = Actions::read(work.site, settings);
-    waves::prepare(work);
-    let protected = work.site.protected(settings.guard.protect_admins);
-    buffer::refuse_roles(work, &roles::of_dropped(&settings.flatfile.roles, work.site)).await?;
-    let mut last = waves::from_buffer(work, &protected).await?;
-    buffer::refuse_unresolved(work, &protected).await?;
+pub async fn apply_sync(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
+    let actions = Actions::read(ctx.site, settings);
+    waves::prepare(ctx);
+    let protected = ctx.site.protected(settings.guard.protect_admins);
+    buffer::refuse_roles(ctx, &roles::of_dropped(&settings.flatfile.roles, ctx.site)).await?;
+    let mut last = waves::from_buffer(ctx, &protected).await?;
+    buffer::refuse_unresolved(ctx, &protected).await?;
     if last > i64::from(settings.flatfile.max_steps) {
-        last = waves::refuse_overlong(work, PlaceKind::Buffer, i64::from(settings.flatfile.max_steps)).await?.1;
+        last = waves::refuse_overlong(ctx, PlaceKind::Buffer, i64::from(settings.flatfile.max_steps)).await?.1;
     }
-    work.observer.reached(Moment::Staged).await;
-    crate::change::end::prepare(work);
-    buffer::erase_due(work).await?;
-    steps(work, settings, last, actions).await
+    ctx.observer.reached(Moment::Staged).await;
+    crate::change::end::prepare(ctx);
+    buffer::erase_due(ctx).await?;
+    steps(ctx, settings, last, actions).await
 }

@@ -1,7 +1,7 @@
 //! The order of a file without a loop over its lines: steps on one (user, course) are numbered and run in waves.
 //! It must not know what a step does; consecutive adds of a pair are one step.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::{int, small};
 use crate::db::{DbError, Table, statement};
 use crate::problem::PlaceKind;
@@ -42,8 +42,8 @@ const WISHED_PAIRS: &str = statement(include_str!("waves.sql"), "wished pairs");
 const WISHED_ROLES: &str = statement(include_str!("waves.sql"), "wished roles");
 
 /// Makes the table `step`: what resolved lines ask for. Wave 0 is the future, waves 1, 2, … follow each other.
-pub fn prepare(work: &mut Work<'_>) {
-    work.conn.declare(&STEP);
+pub fn prepare(ctx: &mut RunContext<'_>) {
+    ctx.conn.declare(&STEP);
 }
 
 /// Fills `step` from the staged lines of a file and gives the number of waves. Where nothing is deleted all adds
@@ -51,8 +51,8 @@ pub fn prepare(work: &mut Work<'_>) {
 ///
 /// # Errors
 /// The engine's.
-pub async fn from_lines(work: &mut Work<'_>, protected: &[i64], any_del: bool) -> Result<i64, DbError> {
-    fill(work, OF_LINES, protected, any_del).await
+pub async fn from_lines(ctx: &mut RunContext<'_>, protected: &[i64], any_del: bool) -> Result<i64, DbError> {
+    fill(ctx, OF_LINES, protected, any_del).await
 }
 
 /// Fills `step` from the due rows of the buffer that name an account, a role and a course which may be written, and
@@ -60,22 +60,22 @@ pub async fn from_lines(work: &mut Work<'_>, protected: &[i64], any_del: bool) -
 ///
 /// # Errors
 /// The engine's.
-pub async fn from_buffer(work: &mut Work<'_>, protected: &[i64]) -> Result<i64, DbError> {
-    fill(work, OF_DUE_ROWS, protected, true).await
+pub async fn from_buffer(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<i64, DbError> {
+    fill(ctx, OF_DUE_ROWS, protected, true).await
 }
 
-async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool) -> Result<i64, DbError> {
-    let params = resolved(work.params().fragment("lines", lines), protected);
+async fn fill(ctx: &mut RunContext<'_>, lines: &str, protected: &[i64], windows: bool) -> Result<i64, DbError> {
+    let params = resolved(ctx.params().fragment("lines", lines), protected);
     if !windows {
-        work.conn.exec(IN_ONE_WAVE, &params).await?;
-        work.conn.analyse(STEP.name).await?;
+        ctx.conn.exec(IN_ONE_WAVE, &params).await?;
+        ctx.conn.analyse(STEP.name).await?;
         return Ok(1);
     }
     for statement in [OF_FUTURE, OF_TODAY] {
-        work.conn.exec(statement, &params).await?;
+        ctx.conn.exec(statement, &params).await?;
     }
-    work.conn.analyse(STEP.name).await?;
-    work.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await
+    ctx.conn.analyse(STEP.name).await?;
+    ctx.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await
 }
 
 /// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many waves are left. `kind`
@@ -83,17 +83,17 @@ async fn fill(work: &mut Work<'_>, lines: &str, protected: &[i64], windows: bool
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_overlong(work: &mut Work<'_>, kind: PlaceKind, limit: i64) -> Result<(u64, i64), DbError> {
-    work.conn.declare(&OVERLONG);
-    let params = work.params().with("limit", limit).with("limittext", limit.to_string());
+pub async fn refuse_overlong(ctx: &mut RunContext<'_>, kind: PlaceKind, limit: i64) -> Result<(u64, i64), DbError> {
+    ctx.conn.declare(&OVERLONG);
+    let params = ctx.params().with("limit", limit).with("limittext", limit.to_string());
     let overlong = "INSERT INTO [overlong]
         SELECT userid, courseid FROM [step] GROUP BY userid, courseid HAVING MAX(wave) > :limit";
-    work.conn.exec(overlong, &params).await?;
-    let refused = work.tell_problems(kind, LINES_OVERLONG, params.clone()).await?;
+    ctx.conn.exec(overlong, &params).await?;
+    let refused = ctx.tell_problems(kind, LINES_OVERLONG, params.clone()).await?;
     let overlong = "DELETE FROM [step] WHERE EXISTS
         (SELECT 1 FROM [overlong] o WHERE o.userid = step.userid AND o.courseid = step.courseid)";
-    work.conn.exec(overlong, &params).await?;
-    let waves = work.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await?;
+    ctx.conn.exec(overlong, &params).await?;
+    let waves = ctx.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await?;
     Ok((refused, waves))
 }
 
@@ -101,15 +101,15 @@ pub async fn refuse_overlong(work: &mut Work<'_>, kind: PlaceKind, limit: i64) -
 ///
 /// # Errors
 /// The engine's.
-pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbError> {
-    work.conn.declare(&MOVED);
-    let params = work.params().with("held", held);
-    work.conn.exec(MOVED_PAIRS, &params).await?;
-    let params = params.fragment("byrun", work.conn.dialect().to_text("m.byrun"));
-    let refused = work.tell_problems(PlaceKind::Line, LINES_MOVED, params.clone()).await?;
+pub async fn refuse_overtaken(ctx: &mut RunContext<'_>, held: i64) -> Result<u64, DbError> {
+    ctx.conn.declare(&MOVED);
+    let params = ctx.params().with("held", held);
+    ctx.conn.exec(MOVED_PAIRS, &params).await?;
+    let params = params.fragment("byrun", ctx.conn.dialect().to_text("m.byrun"));
+    let refused = ctx.tell_problems(PlaceKind::Line, LINES_MOVED, params.clone()).await?;
     let moved = "DELETE FROM [step] WHERE EXISTS
         (SELECT 1 FROM [moved] m WHERE m.userid = step.userid AND m.courseid = step.courseid)";
-    work.conn.exec(moved, &params).await?;
+    ctx.conn.exec(moved, &params).await?;
     Ok(refused)
 }
 
@@ -117,16 +117,16 @@ pub async fn refuse_overtaken(work: &mut Work<'_>, held: i64) -> Result<u64, DbE
 ///
 /// # Errors
 /// The engine's.
-pub async fn wish(work: &mut Work<'_>, wave: i64) -> Result<u64, DbError> {
-    let params = work.params().with("wave", wave);
-    work.conn.exec("DELETE FROM [pair]", &params).await?;
-    work.conn.exec("DELETE FROM [pair_role]", &params).await?;
-    let pairs = work.conn.exec(WISHED_PAIRS, &params).await?;
+pub async fn wish(ctx: &mut RunContext<'_>, wave: i64) -> Result<u64, DbError> {
+    let params = ctx.params().with("wave", wave);
+    ctx.conn.exec("DELETE FROM [pair]", &params).await?;
+    ctx.conn.exec("DELETE FROM [pair_role]", &params).await?;
+    let pairs = ctx.conn.exec(WISHED_PAIRS, &params).await?;
     if pairs == 0 {
         return Ok(0);
     }
-    work.conn.exec(WISHED_ROLES, &params).await?;
-    work.conn.analyse("pair").await?;
-    work.conn.analyse("pair_role").await?;
+    ctx.conn.exec(WISHED_ROLES, &params).await?;
+    ctx.conn.analyse("pair").await?;
+    ctx.conn.analyse("pair_role").await?;
     Ok(pairs)
 }

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::clock::midnight;
 use crate::config::Settings;
 use crate::db::table::int;
@@ -44,74 +44,74 @@ const HOUR: i64 = 6;
 ///
 /// # Errors
 /// The engine's.
-pub async fn notify(work: &mut Work<'_>, settings: &Settings, courses: Option<&[i64]>) -> Result<i64, DbError> {
+pub async fn notify(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<&[i64]>) -> Result<i64, DbError> {
     if !settings.smtp.enabled {
         return Ok(0);
     }
-    let zone = zone(settings, Some(work.site));
+    let zone = zone(settings, Some(ctx.site));
     let among = courses.map_or_else(|| "1 = 1".to_owned(), |ids| format!("e.courseid IN ({})", id_list(ids)));
     let mut queued = 0;
     for method in METHODS {
-        if let Some(since) = due(work, zone, method).await? {
-            queued += of_method(work, settings, method, since, &among).await?;
+        if let Some(since) = due(ctx, zone, method).await? {
+            queued += of_method(ctx, settings, method, since, &among).await?;
         }
     }
     Ok(queued)
 }
 
 /// The moment since which the method is due today, if it is.
-async fn due(work: &mut Work<'_>, zone: Tz, method: &str) -> Result<Option<i64>, DbError> {
-    if !work.site.is_enabled(method) {
+async fn due(ctx: &mut RunContext<'_>, zone: Tz, method: &str) -> Result<Option<i64>, DbError> {
+    if !ctx.site.is_enabled(method) {
         return Ok(None);
     }
     let plugin = format!("enrol_{method}");
-    let number = |name: &str| work.site.plugin(&plugin, name).and_then(|text| text.trim().parse::<i64>().ok());
+    let number = |name: &str| ctx.site.plugin(&plugin, name).and_then(|text| text.trim().parse::<i64>().ok());
     let hour = number("expirynotifyhour").unwrap_or(HOUR).clamp(0, 23);
     let by_moodle = number("expirynotifylast").unwrap_or(0);
-    let since = midnight(zone, work.now) + hour * 3_600;
-    if work.now < since || by_moodle >= since {
+    let since = midnight(zone, ctx.now) + hour * 3_600;
+    if ctx.now < since || by_moodle >= since {
         return Ok(None);
     }
     let task = format!(r"\enrol_{method}\task\send_expiry_notifications");
-    let params = work.params().with("method", method).with("task", task);
+    let params = ctx.params().with("method", method).with("task", task);
     let sql = "SELECT (SELECT MAX(n.queued) FROM {enrold_notice} n WHERE n.method = :method),
             (SELECT COUNT(*) FROM {task_scheduled} t WHERE t.classname = :task AND t.disabled = 0)";
-    let row = work.conn.row(sql, &params).await?;
+    let row = ctx.conn.row(sql, &params).await?;
     let (last, twin) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
     Ok((last < since && twin == 0).then_some(since))
 }
 
 async fn of_method(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     settings: &Settings,
     method: &str,
     since: i64,
     among: &str,
 ) -> Result<i64, DbError> {
-    let zone = zone(settings, Some(work.site));
+    let zone = zone(settings, Some(ctx.site));
     let day = DateTime::from_timestamp(since, 0).map_or(0, |at| {
         let at = at.with_timezone(&zone);
         i64::from(at.year()) * 10_000 + i64::from(at.month()) * 100 + i64::from(at.day())
     });
-    let params = work.params().with("method", method).with("day", day.to_string()).fragment("among", among);
-    mark(work, &params).await?;
-    people::prepare(work);
-    work.conn.declare(&SOON);
-    if work.conn.exec(EXPIRING, &params).await? == 0 {
+    let params = ctx.params().with("method", method).with("day", day.to_string()).fragment("among", among);
+    mark(ctx, &params).await?;
+    people::prepare(ctx);
+    ctx.conn.declare(&SOON);
+    if ctx.conn.exec(EXPIRING, &params).await? == 0 {
         return Ok(0);
     }
-    work.conn.analyse("expiring").await?;
-    work.conn.exec(INSTANCES, &params).await?;
-    people::enrollers(work, &format!("enrol/{method}:manage")).await?;
-    letters(work, &params).await?;
-    mails(work, settings, params).await
+    ctx.conn.analyse("expiring").await?;
+    ctx.conn.exec(INSTANCES, &params).await?;
+    people::enrollers(ctx, &format!("enrol/{method}:manage")).await?;
+    letters(ctx, &params).await?;
+    mails(ctx, settings, params).await
 }
 
 /// From now on the method has notified, even if there was nobody to tell.
-async fn mark(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
-    let insert = work.conn.dialect().insert_absent("{enrold_notice}", "method, queued", "VALUES (:method, :now)");
-    work.conn.exec(&insert, params).await?;
-    work.conn.exec("UPDATE {enrold_notice} SET queued = :now WHERE method = :method", params).await.map(|_| ())
+async fn mark(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
+    let insert = ctx.conn.dialect().insert_absent("{enrold_notice}", "method, queued", "VALUES (:method, :now)");
+    ctx.conn.exec(&insert, params).await?;
+    ctx.conn.exec("UPDATE {enrold_notice} SET queued = :now WHERE method = :method", params).await.map(|_| ())
 }
 
 const EXPIRING: &str = statement(include_str!("notice.sql"), "expiring");
@@ -122,12 +122,12 @@ const INSTANCES: &str = "INSERT INTO [letter]
 
 const LETTERS: &str = statement(include_str!("notice.sql"), "letters");
 
-async fn letters(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
+async fn letters(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     let facts = ["course", "shortname", "threshold", "sender", "contact", "contactaddress", "maildisplay", "site"];
-    let params = params.clone().fragment("name", people::full_name(work, "p"));
+    let params = params.clone().fragment("name", people::full_name(ctx, "p"));
     // Nobody answers a digest to himself.
     for (kind, sender) in [(EXPIRY_USER, 1), (EXPIRY_TEACHER, 3)] {
-        keep_letters(work, LETTERS, &facts, params.clone().with("kind", kind).with("sender", sender)).await?;
+        keep_letters(ctx, LETTERS, &facts, params.clone().with("kind", kind).with("sender", sender)).await?;
     }
     Ok(())
 }
@@ -145,16 +145,16 @@ const TO_ENROLLERS: &str =
    FROM [letter] t LEFT JOIN [person] c ON c.courseid = t.courseid JOIN {user} u ON u.id = COALESCE(c.userid, :actor)
   WHERE u.deleted = 0";
 
-async fn mails(work: &mut Work<'_>, settings: &Settings, params: Params) -> Result<i64, DbError> {
-    let dialect = work.conn.dialect();
+async fn mails(ctx: &mut RunContext<'_>, settings: &Settings, params: Params) -> Result<i64, DbError> {
+    let dialect = ctx.conn.dialect();
     let params = params
-        .fragment("name", people::full_name(work, "u"))
+        .fragment("name", people::full_name(ctx, "u"))
         .fragment("enrolid_text", dialect.to_text("t.enrolid"))
         .fragment("userid_text", dialect.to_text("t.userid"))
         .fragment("timeend_text", dialect.to_text("t.timeend"));
     let of = |kind: &str| params.clone().with("kind", kind);
-    let users = queue(work, settings, state::QUEUED, TO_USERS, of(EXPIRY_USER)).await?;
-    queue(work, settings, state::LISTED, ENTRIES, of(EXPIRY_ENTRY)).await?;
-    let enrollers = queue(work, settings, state::QUEUED, TO_ENROLLERS, of(EXPIRY_TEACHER)).await?;
+    let users = queue(ctx, settings, state::QUEUED, TO_USERS, of(EXPIRY_USER)).await?;
+    queue(ctx, settings, state::LISTED, ENTRIES, of(EXPIRY_ENTRY)).await?;
+    let enrollers = queue(ctx, settings, state::QUEUED, TO_ENROLLERS, of(EXPIRY_TEACHER)).await?;
     Ok(users + enrollers)
 }

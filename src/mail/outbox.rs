@@ -4,8 +4,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::change::context::{Place, RunContext};
 use crate::change::kinds;
-use crate::change::work::{Place, Work};
 use crate::config::Settings;
 use crate::db::{DbError, Params, statement};
 use crate::mail::people;
@@ -88,31 +88,31 @@ const WELCOMING: [Welcoming; 3] = [
 /// # Errors
 /// The engine's.
 pub async fn welcome(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     settings: &Settings,
     waves: RangeInclusive<i64>,
     method: &str,
 ) -> Result<i64, DbError> {
     let Some(welcoming) = WELCOMING.iter().find(|known| known.method == method) else { return Ok(0) };
     let plugin = format!("enrol_{method}");
-    let is_on = |setting| work.site.plugin(&plugin, setting).is_some_and(|value| value.trim() == "1");
+    let is_on = |setting| ctx.site.plugin(&plugin, setting).is_some_and(|value| value.trim() == "1");
     if !settings.smtp.enabled || !welcoming.setting.is_none_or(is_on) {
         return Ok(0);
     }
-    work.conn.prefer_indexes(true).await?;
-    let queued = welcome_all(work, settings, waves, welcoming).await?;
-    work.conn.prefer_indexes(false).await?;
+    ctx.conn.prefer_indexes(true).await?;
+    let queued = welcome_all(ctx, settings, waves, welcoming).await?;
+    ctx.conn.prefer_indexes(false).await?;
     Ok(queued)
 }
 
 async fn welcome_all(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     settings: &Settings,
     waves: RangeInclusive<i64>,
     welcoming: &Welcoming,
 ) -> Result<i64, DbError> {
     let (from, to) = Place::of_waves(*waves.start(), *waves.end());
-    let params = work
+    let params = ctx
         .params()
         .with("from", from)
         .with("to", to)
@@ -122,24 +122,24 @@ async fn welcome_all(
         .fragment("sender", welcoming.sender)
         .fragment("text", welcoming.text)
         .fragment("source", welcoming.source);
-    people::prepare(work);
-    if work.conn.exec(WELCOMED, &params).await? == 0 {
+    people::prepare(ctx);
+    if ctx.conn.exec(WELCOMED, &params).await? == 0 {
         return Ok(0);
     }
     match welcoming.person {
-        Person::Contact => people::contacts(work).await?,
-        Person::Enroller(capability) => people::enrollers(work, capability).await?,
+        Person::Contact => people::contacts(ctx).await?,
+        Person::Enroller(capability) => people::enrollers(ctx, capability).await?,
     }
     let facts =
         ["course", "shortname", "text", "sender", "completed", "contact", "contactaddress", "maildisplay", "site"];
-    keep_letters(work, LETTERS, &facts, params.clone().fragment("name", people::full_name(work, "p"))).await?;
-    let dialect = work.conn.dialect();
+    keep_letters(ctx, LETTERS, &facts, params.clone().fragment("name", people::full_name(ctx, "p"))).await?;
+    let dialect = ctx.conn.dialect();
     let params = params
-        .fragment("name", people::full_name(work, "u"))
+        .fragment("name", people::full_name(ctx, "u"))
         .fragment("run_text", dialect.to_text("c.run"))
         .fragment("enrolid_text", dialect.to_text("c.enrolid"))
         .fragment("userid_text", dialect.to_text("c.userid"));
-    queue(work, settings, state::QUEUED, NEWCOMERS, params).await
+    queue(ctx, settings, state::QUEUED, NEWCOMERS, params).await
 }
 
 const WELCOMED: &str = statement(include_str!("outbox.sql"), "welcomed");
@@ -153,19 +153,19 @@ const ADDED: &str = statement(include_str!("outbox.sql"), "queued");
 /// # Errors
 /// The engine's.
 pub(super) async fn keep_letters(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     letter: &str,
     facts: &[&str],
     params: Params,
 ) -> Result<(), DbError> {
     let columns: Vec<String> = facts.iter().map(|&fact| fact.to_owned()).collect();
-    let data = work.conn.dialect().json_row("q", &columns);
-    let sql = work.conn.dialect().insert_absent(
+    let data = ctx.conn.dialect().json_row("q", &columns);
+    let sql = ctx.conn.dialect().insert_absent(
         "{enrold_letter}",
         "run, enrolid, kind, data",
         "SELECT :run, q.enrolid, :kind, :data FROM (:letter) q WHERE q.enrolid > 0",
     );
-    work.conn.exec(&sql, &params.fragment("letter", letter).fragment("data", data)).await.map(|_| ())
+    ctx.conn.exec(&sql, &params.fragment("letter", letter).fragment("data", data)).await.map(|_| ())
 }
 
 /// Queues one row for each of `select` (what, userid, courseid, enrolid, timeend, name, address, lang, place); `what`,
@@ -174,19 +174,18 @@ pub(super) async fn keep_letters(
 /// # Errors
 /// The engine's.
 pub(super) async fn queue(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     settings: &Settings,
     state: &str,
     select: &str,
     params: Params,
 ) -> Result<i64, DbError> {
-    let sql = work.conn.dialect().insert_absent(
+    let sql = ctx.conn.dialect().insert_absent(
         "{enrold_outbox}",
         "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, \
          attempts, due, sent",
         ADDED,
     );
-    let params =
-        params.with("state", state).with("expires", work.now + settings.smtp.kept()).fragment("select", select);
-    Ok(work.conn.exec(&sql, &params).await? as i64)
+    let params = params.with("state", state).with("expires", ctx.now + settings.smtp.kept()).fragment("select", select);
+    Ok(ctx.conn.exec(&sql, &params).await? as i64)
 }

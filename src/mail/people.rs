@@ -1,7 +1,7 @@
 //! Who stands for a course towards its participants: its contact, and the enroller of a method, for many courses at
 //! once. It must not know what is written to them.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::int;
 use crate::db::{DbError, Table};
 use crate::moodle::site::id_list;
@@ -25,10 +25,10 @@ struct Wanted {
 }
 
 /// Makes the temporary tables in which people are looked for: `letter`, one row per enrolment instance that writes.
-pub(super) fn prepare(work: &mut Work<'_>) {
-    work.conn.declare(&LETTER);
-    work.conn.declare(&HOLDER);
-    work.conn.declare(&PERSON);
+pub(super) fn prepare(ctx: &mut RunContext<'_>) {
+    ctx.conn.declare(&LETTER);
+    ctx.conn.declare(&HOLDER);
+    ctx.conn.declare(&PERSON);
 }
 
 /// Fills the temporary table `person` with the contact of each course in `letter`: the first role of Moodle's setting
@@ -37,15 +37,15 @@ pub(super) fn prepare(work: &mut Work<'_>) {
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn contacts(work: &mut Work<'_>) -> Result<(), DbError> {
-    let ids: Vec<i64> = work.site.config("coursecontact").unwrap_or_default().split(',').filter_map(number).collect();
+pub(super) async fn contacts(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    let ids: Vec<i64> = ctx.site.config("coursecontact").unwrap_or_default().split(',').filter_map(number).collect();
     let cases: String = ids.iter().zip(1..).map(|(id, place)| format!(" WHEN {id} THEN {place}")).collect();
     let wanted = Wanted {
         roles: format!("r.roleid IN ({})", id_list(&ids)),
         place: if cases.is_empty() { "0".to_owned() } else { format!("CASE r.roleid{cases} ELSE 0 END") },
         also: "",
     };
-    find(work, &wanted, "").await
+    find(ctx, &wanted, "").await
 }
 
 /// Fills `person` with the enroller of each course in `letter`: of the participants with an active enrolment whose role
@@ -54,7 +54,7 @@ pub(super) async fn contacts(work: &mut Work<'_>) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn enrollers(work: &mut Work<'_>, capability: &str) -> Result<(), DbError> {
+pub(super) async fn enrollers(ctx: &mut RunContext<'_>, capability: &str) -> Result<(), DbError> {
     let wanted = Wanted {
         roles: "EXISTS (SELECT 1 FROM {role_capabilities} a WHERE a.roleid = r.roleid AND a.contextid = :system
                     AND a.capability = :capability AND a.permission = 1)
@@ -67,19 +67,19 @@ pub(super) async fn enrollers(work: &mut Work<'_>, capability: &str) -> Result<(
                    WHERE e.courseid = h.courseid AND x.userid = u.id AND x.status = 0 AND e.status = 0
                      AND x.timestart <= :now AND (x.timeend = 0 OR x.timeend > :now))",
     };
-    find(work, &wanted, capability).await
+    find(ctx, &wanted, capability).await
 }
 
-async fn find(work: &mut Work<'_>, wanted: &Wanted, capability: &str) -> Result<(), DbError> {
-    let params = work
+async fn find(ctx: &mut RunContext<'_>, wanted: &Wanted, capability: &str) -> Result<(), DbError> {
+    let params = ctx
         .params()
         .with("capability", capability)
-        .with("system", work.site.system_context)
+        .with("system", ctx.site.system_context)
         .fragment("roles", wanted.roles.clone())
         .fragment("place", wanted.place.clone())
         .fragment("also", wanted.also);
     for sql in [HOLDERS_IN, HOLDERS_ABOVE, FIRST] {
-        work.conn.exec(sql, &params).await?;
+        ctx.conn.exec(sql, &params).await?;
     }
     Ok(())
 }
@@ -103,8 +103,8 @@ const FIRST: &str = "INSERT INTO [person]
      WHERE t.n = 1";
 
 /// A user's name in the order that the site's setting `fullnamedisplay` gives first and last name.
-pub(super) fn full_name(work: &Work<'_>, user: &str) -> String {
-    let setting = work.site.config("fullnamedisplay").unwrap_or_default();
+pub(super) fn full_name(ctx: &RunContext<'_>, user: &str) -> String {
+    let setting = ctx.site.config("fullnamedisplay").unwrap_or_default();
     let (first, last) = (setting.find("firstname"), setting.find("lastname"));
     if last < first && last.is_some() {
         format!("{user}.lastname || ' ' || {user}.firstname")

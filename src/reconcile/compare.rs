@@ -1,7 +1,7 @@
 //! What a rule wishes against the enrolments that are there: which are missing, which differ, which are too much.
 //! It must not change an enrolment: it counts, and writes down in temporary tables.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::int;
 use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::moodle::site::RemovalAction;
@@ -55,24 +55,24 @@ pub(super) fn prepare(conn: &mut Conn) {
 }
 
 /// Compares wish and enrolments: most passes end here.
-pub(super) async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, instances: i64) -> Result<Standing, DbError> {
-    let scope = work.conn.dialect().among("SELECT s.enrolid FROM [scope] s", instances);
+pub(super) async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: i64) -> Result<Standing, DbError> {
+    let scope = ctx.conn.dialect().among("SELECT s.enrolid FROM [scope] s", instances);
     let there = format!("SELECT COUNT(*) FROM {{user_enrolments}} x WHERE x.enrolid {scope} AND x.userid :among_users");
-    let there = work.conn.number(&there, &pass.params(work)).await?;
-    let Some(params) = wished(work, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };
-    comparing(work, pass, true).await?;
-    let standing = match work.conn.dialect().compares_from_both_sides() {
-        true => write_down(work, &params, there).await?,
-        false => count(work, &params, there).await?,
+    let there = ctx.conn.number(&there, &pass.params(ctx)).await?;
+    let Some(params) = wished(ctx, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };
+    comparing(ctx, pass, true).await?;
+    let standing = match ctx.conn.dialect().compares_from_both_sides() {
+        true => write_down(ctx, &params, there).await?,
+        false => count(ctx, &params, there).await?,
     };
-    comparing(work, pass, false).await?;
+    comparing(ctx, pass, false).await?;
     Ok(standing)
 }
 
-async fn count(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
+async fn count(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
     let sql = "SELECT COUNT(CASE WHEN :wrong THEN 1 END), COUNT(x.id)
                  FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid";
-    let row = work.conn.row(sql, params).await?;
+    let row = ctx.conn.row(sql, params).await?;
     let (wrong, wished) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
     Ok(Standing { there, wrong, differ: true, surplus: there - wished })
 }
@@ -80,21 +80,21 @@ async fn count(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Stand
 const WRITTEN: &str = statement(include_str!("compare.sql"), "written");
 
 /// Fills `differ` and `doomed`.
-async fn write_down(work: &mut Work<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
+async fn write_down(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
     let params = &params.clone().fragment("difference", DIFFERENCE).fragment("columns", COLUMNS);
     for table in ["differ", "doomed"] {
-        work.conn.exec(&format!("DELETE FROM [{table}]"), params).await?;
+        ctx.conn.exec(&format!("DELETE FROM [{table}]"), params).await?;
     }
-    let row = work.conn.row(WRITTEN, params).await?;
+    let row = ctx.conn.row(WRITTEN, params).await?;
     let (wrong, differ, surplus) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
     Ok(Standing { there, wrong, differ: differ > 0, surplus })
 }
 
 /// The parameters of a pass whose `:differing` are the wished enrolments that are missing or differ, with the old row
 /// of one that differs; `None` if the rule has none.
-pub(super) fn differing(work: &Work<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
-    let params = wished(work, pass)?;
-    let differing = match (work.conn.dialect().compares_from_both_sides(), standing.differ) {
+pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
+    let params = wished(ctx, pass)?;
+    let differing = match (ctx.conn.dialect().compares_from_both_sides(), standing.differ) {
         (true, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM [differ])"),
         (true, true) => format!(
             "(SELECT {}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
@@ -111,14 +111,14 @@ pub(super) fn differing(work: &Work<'_>, pass: &Pass<'_>, standing: &Standing) -
 }
 
 /// Sees to it that `doomed` holds the enrolments that nobody wishes and that end; gives their number.
-pub(super) async fn doom(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> Result<i64, DbError> {
-    if work.conn.dialect().compares_from_both_sides() {
+pub(super) async fn doom(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Result<i64, DbError> {
+    if ctx.conn.dialect().compares_from_both_sides() {
         return Ok(standing.surplus);
     }
-    let Some(params) = wished(work, pass).filter(|_| pass.policy.surplus != RemovalAction::Keep) else { return Ok(0) };
-    work.conn.exec("DELETE FROM [doomed]", &params).await?;
-    comparing(work, pass, true).await?;
-    let doomed = work
+    let Some(params) = wished(ctx, pass).filter(|_| pass.policy.surplus != RemovalAction::Keep) else { return Ok(0) };
+    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    comparing(ctx, pass, true).await?;
+    let doomed = ctx
         .conn
         .exec(
             "INSERT INTO [doomed]
@@ -129,13 +129,13 @@ pub(super) async fn doom(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standi
             &params,
         )
         .await?;
-    comparing(work, pass, false).await?;
+    comparing(ctx, pass, false).await?;
     Ok(doomed as i64)
 }
 
 /// The parameters of a pass, with its set of enrolments as `:set`, what is `:wrong` about one and which one `:ends` if
 /// nobody wishes it; `None` if the rule has none.
-fn wished(work: &Work<'_>, pass: &Pass<'_>) -> Option<Params> {
+fn wished(ctx: &RunContext<'_>, pass: &Pass<'_>) -> Option<Params> {
     let set = pass.section("enrolments")?;
     let set = if pass.policy.staged { "SELECT w.* FROM [wish] w" } else { set };
     let status = match pass.policy.status {
@@ -152,8 +152,8 @@ fn wished(work: &Work<'_>, pass: &Pass<'_>) -> Option<Params> {
         RemovalAction::Unenrol => "1 = 1",
         RemovalAction::Suspend | RemovalAction::SuspendNoRoles => "x.status = 0",
     };
-    let params = pass.params(work).fragment("set", set).fragment("wrong", wrong).fragment("ends", ends);
+    let params = pass.params(ctx).fragment("set", set).fragment("wrong", wrong).fragment("ends", ends);
     let params = params.fragment("newstatus", status).fragment("newstart", timestart).fragment("newend", timeend);
     let params = params.with("free", i64::from(pass.policy.roles == Owner::Nobody));
-    Some(params.fragment("oldrow", work.old_row("user_enrolments", "x")))
+    Some(params.fragment("oldrow", ctx.old_row("user_enrolments", "x")))
 }

@@ -1,8 +1,8 @@
 //! Enrolments: what is missing is added, what differs is changed, what is too much ends.
 //! It must not know roles or groups: they follow what really became of the enrolments.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::change::{end, enrol, kinds};
 use crate::db::{DbError, statement};
 use crate::moodle::site::RemovalAction;
@@ -11,29 +11,29 @@ use crate::reconcile::compare::{self, Standing};
 use crate::reconcile::{Pass, comparing};
 
 /// Writes the set down once, where the rule says that it costs more to compute than to keep.
-pub(super) async fn stage(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+pub(super) async fn stage(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("enrolments").filter(|_| pass.policy.staged) else { return Ok(()) };
-    let params = pass.params(work).fragment("set", set);
-    work.conn.exec("DELETE FROM [wish]", &params).await?;
-    comparing(work, pass, true).await?;
+    let params = pass.params(ctx).fragment("set", set);
+    ctx.conn.exec("DELETE FROM [wish]", &params).await?;
+    comparing(ctx, pass, true).await?;
     let fill = "INSERT INTO [wish]
         SELECT enrolid, userid, courseid, contextid, want, status, timestart, timeend FROM (:set) t";
-    work.conn.exec(fill, &params).await?;
-    comparing(work, pass, false).await?;
-    work.conn.analyse("wish").await
+    ctx.conn.exec(fill, &params).await?;
+    comparing(ctx, pass, false).await?;
+    ctx.conn.analyse("wish").await
 }
 
 const PLANNED: &str = statement(include_str!("enrolments.sql"), "planned");
 
 /// Adds the wished enrolments that are missing and changes those that differ, as far as the policy lets it.
-pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
-    let Some(params) = compare::differing(work, pass, standing) else { return Ok(()) };
+pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
+    let Some(params) = compare::differing(ctx, pass, standing) else { return Ok(()) };
     let params = params
         .with("rank_add", kinds::ENROL.at)
         .with("rank_update", kinds::UPDATE.at)
         .with("rank_suspend", kinds::SUSPEND_AS_WISHED.at);
-    comparing(work, pass, true).await?;
-    let planned = work
+    comparing(ctx, pass, true).await?;
+    let planned = ctx
         .journal_ranked(
             pass.wave,
             &[kinds::ENROL, kinds::UPDATE, kinds::SUSPEND_AS_WISHED],
@@ -44,35 +44,35 @@ pub(super) async fn add_and_change(work: &mut Work<'_>, pass: &Pass<'_>, standin
             params,
         )
         .await?;
-    comparing(work, pass, false).await?;
+    comparing(ctx, pass, false).await?;
     if planned == 0 {
         return Ok(());
     }
-    let added = enrol::apply_adds(work, Place { wave: pass.wave, rank: kinds::ENROL }).await?;
+    let added = enrol::apply_adds(ctx, Place { wave: pass.wave, rank: kinds::ENROL }).await?;
     let mut changed = 0;
     for rank in [kinds::UPDATE, kinds::SUSPEND_AS_WISHED] {
         let place = Place { wave: pass.wave, rank };
-        let standing = if planned > added { work.standing(place).await? } else { 0 };
+        let standing = if planned > added { ctx.standing(place).await? } else { 0 };
         if standing > 0 && rank == kinds::SUSPEND_AS_WISHED {
-            work.guard_ending().await?;
+            ctx.guard_ending().await?;
         }
-        work.change_planned(place, standing).await?;
+        ctx.change_planned(place, standing).await?;
         changed += standing;
     }
     if pass.asks_who_is_fresh() {
-        remember_fresh(work, pass, changed > 0).await?;
+        remember_fresh(ctx, pass, changed > 0).await?;
     }
     Ok(())
 }
 
 /// What is fresh: added, or active again.
-async fn remember_fresh(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> Result<(), DbError> {
+async fn remember_fresh(ctx: &mut RunContext<'_>, pass: &Pass<'_>, changed: bool) -> Result<(), DbError> {
     let (from, _) = Place { wave: pass.wave, rank: kinds::ENROL }.range();
     let last = if changed { kinds::UPDATE } else { kinds::ENROL };
     let (_, to) = Place { wave: pass.wave, rank: last }.range();
-    let params = work.params().with("from", from).with("to", to);
+    let params = ctx.params().with("from", from).with("to", to);
     let params = params.with("added", &kinds::ENROLMENT_ADD).with("changed", &kinds::ENROLMENT_UPDATE);
-    work.conn
+    ctx.conn
         .exec(
             "INSERT INTO [fresh] SELECT c.enrolid, c.userid FROM {enrold_change} c
               WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.state = 0
@@ -80,28 +80,28 @@ async fn remember_fresh(work: &mut Work<'_>, pass: &Pass<'_>, changed: bool) -> 
             &params,
         )
         .await?;
-    work.conn.analyse("fresh").await
+    ctx.conn.analyse("fresh").await
 }
 
 /// Ends the enrolments in the rule's instances that it does not wish, as its policy says: those in `doomed`.
-pub(super) async fn end_surplus(work: &mut Work<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
-    let doomed = compare::doom(work, pass, standing).await?;
+pub(super) async fn end_surplus(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
+    let doomed = compare::doom(ctx, pass, standing).await?;
     if doomed == 0 {
         return Ok(());
     }
-    work.conn.analyse("doomed").await?;
+    ctx.conn.analyse("doomed").await?;
     if pass.policy.surplus == RemovalAction::Unenrol {
-        return end::unenrol_and_clean_up(work, pass.wave, doomed).await;
+        return end::unenrol_and_clean_up(ctx, pass.wave, doomed).await;
     }
-    work.conn.prefer_indexes(true).await?;
-    suspend(work, pass).await?;
-    Ok(work.conn.prefer_indexes(false).await?)
+    ctx.conn.prefer_indexes(true).await?;
+    suspend(ctx, pass).await?;
+    Ok(ctx.conn.prefer_indexes(false).await?)
 }
 
 /// Suspends what is doomed; the roles that the instance gave go with it where the policy says so.
-async fn suspend(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
+async fn suspend(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let place = Place { wave: pass.wave, rank: kinds::SUSPEND_FIRST };
-    if end::suspend(work, place).await? == 0 || pass.policy.surplus != RemovalAction::SuspendNoRoles {
+    if end::suspend(ctx, place).await? == 0 || pass.policy.surplus != RemovalAction::SuspendNoRoles {
         return Ok(());
     }
     let (from, to) = place.range();
@@ -113,5 +113,5 @@ async fn suspend(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
           GROUP BY r.id, c.courseid, c.contextid",
     );
     let place = Place { wave: pass.wave, rank: kinds::OWNED_ROLES };
-    Ok(work.take(place, owned.with("ended", from).with("ended_to", to)).await?)
+    Ok(ctx.take(place, owned.with("ended", from).with("ended_to", to)).await?)
 }

@@ -1,8 +1,8 @@
 //! Groups that a rule wishes and a course does not have: they are made.
 //! It must not know names' meaning; the rule's SQL leaves out what exists.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::kinds;
-use crate::change::work::{Place, Work};
 use crate::db::table::{int, text};
 use crate::db::{Conn, DbError, Table};
 use crate::reconcile::Pass;
@@ -26,11 +26,11 @@ const KNOWN_GROUP: Table =
         .joined_by(&["courseid, name, idnumber", "courseid, idnumber"]);
 
 /// Makes the groups of the section `groups`.
-pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let Some(set) = pass.wish(work, "groups") else { return Ok(()) };
-    work.conn.declare(&NEW_GROUP);
-    let params = pass.params(work).fragment("set", set);
-    let wished = work
+pub(super) async fn make(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let Some(set) = pass.wish(ctx, "groups") else { return Ok(()) };
+    ctx.conn.declare(&NEW_GROUP);
+    let params = pass.params(ctx).fragment("set", set);
+    let wished = ctx
         .conn
         .exec(
             "INSERT INTO [new_group]
@@ -45,8 +45,8 @@ pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbE
     }
     let place = Place { wave: pass.wave, rank: kinds::GROUP };
     let row = ["name", "idnumber"].map(str::to_owned);
-    let row = work.conn.dialect().json_row("t", &row);
-    let planned = work
+    let row = ctx.conn.dialect().json_row("t", &row);
+    let planned = ctx
         .journal(
             place,
             "line, courseid, contextid, itemid, oldrow",
@@ -55,15 +55,15 @@ pub(super) async fn make(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbE
             params.clone().fragment("row", row),
         )
         .await?;
-    insert(work, place, planned).await
+    insert(ctx, place, planned).await
 }
 
-async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), DbError> {
-    let dialect = work.conn.dialect();
+async fn insert(ctx: &mut RunContext<'_>, place: Place, planned: i64) -> Result<(), DbError> {
+    let dialect = ctx.conn.dialect();
     let same = ["name", "idnumber"].map(|column| dialect.same_text(&format!("g.{column}"), &format!("t.{column}")));
-    let params = work.at(place).fragment("same", same.join(" AND "));
-    know_more(work).await?;
-    let applied = work
+    let params = ctx.at(place).fragment("same", same.join(" AND "));
+    know_more(ctx).await?;
+    let applied = ctx
         .conn
         .exec(
             "INSERT INTO {groups} (courseid, idnumber, name, description, descriptionformat, timecreated, timemodified)
@@ -72,20 +72,20 @@ async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), D
             &params,
         )
         .await? as i64;
-    know_more(work).await?;
+    know_more(ctx).await?;
     // The n-th change of this place is the n-th group.
     let made = "(SELECT t.n, MIN(g.id) AS id
            FROM [new_group] t JOIN [known_group] g ON g.courseid = t.courseid AND :same GROUP BY t.n) m";
-    let name = work.conn.dialect().update_joined(
+    let name = ctx.conn.dialect().update_joined(
         "{enrold_change}",
         "c",
         &[("groupid", "m.id")],
         made,
         ":here AND m.n = c.seq - :from",
     );
-    work.conn.exec(&name, &params).await?;
+    ctx.conn.exec(&name, &params).await?;
     if applied < planned {
-        work.conn
+        ctx.conn
             .exec(
                 "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
                     (SELECT 1 FROM {groups} g WHERE g.id = c.groupid AND g.timecreated = :now)",
@@ -93,7 +93,7 @@ async fn insert(work: &mut Work<'_>, place: Place, planned: i64) -> Result<(), D
             )
             .await?;
     }
-    work.book(place.rank.kind, planned, applied);
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -109,23 +109,23 @@ pub(super) fn prepare(conn: &mut Conn) {
 ///
 /// # Errors
 /// The engine's.
-pub async fn know(work: &mut Work<'_>, courses: &str) -> Result<(), DbError> {
-    let params = work.params().fragment("courses", courses);
-    work.conn.exec("DELETE FROM [known_group]", &params).await?;
-    work.conn
+pub async fn know(ctx: &mut RunContext<'_>, courses: &str) -> Result<(), DbError> {
+    let params = ctx.params().fragment("courses", courses);
+    ctx.conn.exec("DELETE FROM [known_group]", &params).await?;
+    ctx.conn
         .exec(
             "INSERT INTO [known_group]
              SELECT g.id, g.courseid, g.name, g.idnumber FROM (:courses) k :then {groups} g ON g.courseid = k.courseid",
             &params,
         )
         .await?;
-    work.conn.analyse("known_group").await
+    ctx.conn.analyse("known_group").await
 }
 
 /// Adds to `known_group` what the courses of `new_group` have by now.
-async fn know_more(work: &mut Work<'_>) -> Result<(), DbError> {
-    let params = work.params();
-    work.conn
+async fn know_more(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    let params = ctx.params();
+    ctx.conn
         .exec(
             "INSERT INTO [known_group]
              SELECT g.id, g.courseid, g.name, g.idnumber FROM (SELECT DISTINCT courseid FROM [new_group]) k
@@ -133,5 +133,5 @@ async fn know_more(work: &mut Work<'_>) -> Result<(), DbError> {
             &params,
         )
         .await?;
-    work.conn.analyse("known_group").await
+    ctx.conn.analyse("known_group").await
 }

@@ -1,10 +1,10 @@
 //! Instances of a method that its rule makes and removes by itself.
 //! It must not unenrol anybody: what is enrolled in an instance that goes is surplus, and has gone before.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::enrol::{self, Owned};
 use crate::change::kinds;
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::db::table::int;
 use crate::db::{DbError, Params, Table};
 use crate::outcome::RunResult;
@@ -13,10 +13,10 @@ use crate::reconcile::{Pass, missing};
 const WISHED_COURSE: Table = Table::new("wished_course", &[int("courseid"), int("contextid")]).primary("courseid");
 
 /// Makes an instance in each wished course that has none.
-pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
+pub(super) async fn create(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let set = pass.section("instances").ok_or_else(|| missing(pass, "instances"))?;
-    let params = pass.params(work).fragment("set", set);
-    let conn = &mut *work.conn;
+    let params = pass.params(ctx).fragment("set", set);
+    let conn = &mut *ctx.conn;
     conn.declare(&WISHED_COURSE);
     conn.exec("INSERT INTO [wished_course] SELECT t.courseid, t.contextid FROM (:set) t", &params).await?;
     conn.analyse("wished_course").await?;
@@ -26,30 +26,30 @@ pub(super) async fn create(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()
         let place = Place { wave: pass.wave, rank: kinds::INSTANCE };
         let own =
             Owned { method: pass.rule.method, condition: &pass.policy.own_instance, mark: &pass.policy.instance_mark };
-        enrol::add_instances(work, place, own, missing, params.clone()).await?;
+        enrol::add_instances(ctx, place, own, missing, params.clone()).await?;
     }
-    if pass.view.instances { also_new_ones(work, &params).await } else { Ok(()) }
+    if pass.view.instances { also_new_ones(ctx, &params).await } else { Ok(()) }
 }
 
 /// A limited view was counted out before the new instances were there: they belong to it.
-async fn also_new_ones(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
-    let sql = work.conn.dialect().insert_absent(
+async fn also_new_ones(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<()> {
+    let sql = ctx.conn.dialect().insert_absent(
         "[only_instance]",
         "",
         "SELECT e.id FROM [wished_course] w JOIN {enrol} e ON e.courseid = w.courseid
           WHERE e.enrol = :method AND :own_instance",
     );
-    work.conn.exec(&sql, params).await?;
+    ctx.conn.exec(&sql, params).await?;
     Ok(())
 }
 
 /// Removes the instances of courses that are not wished, once nobody is enrolled in them: with all that they own, as
 /// Moodle does (spec enrol-core 4).
-pub(super) async fn delete(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let params = pass.params(work);
+pub(super) async fn delete(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let params = pass.params(ctx);
     let gone = "FROM [scope] s LEFT JOIN [wished_course] w ON w.courseid = s.courseid
          WHERE w.courseid IS NULL AND NOT EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid)";
-    if work.conn.number(&format!("SELECT COUNT(*) {gone}"), &params).await? == 0 {
+    if ctx.conn.number(&format!("SELECT COUNT(*) {gone}"), &params).await? == 0 {
         return Ok(());
     }
     let groups = format!(
@@ -62,9 +62,9 @@ pub(super) async fn delete(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), D
            :then {{role_assignments}} r :by_item ON r.component = :component AND r.itemid = s.enrolid"
     );
     let place = |rank| Place { wave: pass.wave, rank };
-    work.take(place(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
+    ctx.take(place(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
     // Moodle deletes them without an event.
-    work.take(place(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;
+    ctx.take(place(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;
     let instances = format!("SELECT s.enrolid AS id, 0 AS line, s.courseid, s.contextid {gone}");
-    work.take(place(kinds::UNMAKE), Pick::new(&instances).params(params)).await
+    ctx.take(place(kinds::UNMAKE), Pick::new(&instances).params(params)).await
 }

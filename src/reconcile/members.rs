@@ -1,8 +1,8 @@
 //! Group memberships: the wished ones that are missing are made, a rule's own that are too much go.
 //! It must not take over a membership that somebody else has made.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::change::{Rank, end, kind, kinds};
 use crate::db::{DbError, Params, statement};
 use crate::reconcile::{Owner, Pass, comparing, owner};
@@ -12,32 +12,32 @@ pub(super) const OWNED: &str = statement(include_str!("members.sql"), "owned");
 const CONVERSATIONS: &str = statement(include_str!("members.sql"), "conversations");
 
 /// Makes the memberships of the section `group members` true.
-pub(super) async fn join_and_leave(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let Some(set) = pass.wish(work, "group members") else { return Ok(()) };
+pub(super) async fn join_and_leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let Some(set) = pass.wish(ctx, "group members") else { return Ok(()) };
     let groups =
         "SELECT COUNT(*) FROM (SELECT g.id FROM [scope] s JOIN {groups} g ON g.courseid = s.courseid LIMIT 1) t";
-    if work.conn.number(groups, &pass.params(work)).await? == 0 {
+    if ctx.conn.number(groups, &pass.params(ctx)).await? == 0 {
         return Ok(());
     }
-    let planned = work.planned;
-    comparing(work, pass, true).await?;
-    leave(work, pass, set).await?;
+    let planned = ctx.planned;
+    comparing(ctx, pass, true).await?;
+    leave(ctx, pass, set).await?;
     if pass.policy.newcomers_join_first {
-        join(work, pass, set, kinds::NEWCOMERS).await?;
+        join(ctx, pass, set, kinds::NEWCOMERS).await?;
     }
-    join(work, pass, set, kinds::JOIN).await?;
-    comparing(work, pass, false).await?;
-    if work.planned > planned { settle(work, pass).await } else { Ok(()) }
+    join(ctx, pass, set, kinds::JOIN).await?;
+    comparing(ctx, pass, false).await?;
+    if ctx.planned > planned { settle(ctx, pass).await } else { Ok(()) }
 }
 
-async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Result<(), DbError> {
+async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Result<(), DbError> {
     let place = Place { wave: pass.wave, rank };
     let (component, item) = owner(pass.policy.groups, "p");
     let newcomers = rank == kinds::NEWCOMERS;
     let who = if newcomers { "JOIN [fresh] f ON f.enrolid = p.enrolid AND f.userid = p.userid" } else { "" };
-    let params = pass.params(work).fragment("set", set).fragment("who", who);
+    let params = pass.params(ctx).fragment("set", set).fragment("who", who);
     let params = params.fragment("owner", component).fragment("item", item);
-    let planned = work
+    let planned = ctx
         .journal(
             place,
             "line, userid, courseid, contextid, groupid, component, itemid",
@@ -55,10 +55,10 @@ async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Re
     let select =
         "SELECT c.groupid, c.userid, :now, c.component, c.itemid FROM {enrold_change} c WHERE :here ORDER BY c.seq";
     let columns = "groupid, userid, timeadded, component, itemid";
-    let params = work.at(place);
-    let applied = work.conn.insert_missing("{groups_members}", columns, select, &params, planned).await?;
+    let params = ctx.at(place);
+    let applied = ctx.conn.insert_missing("{groups_members}", columns, select, &params, planned).await?;
     if applied < planned {
-        work.conn
+        ctx.conn
             .exec(
                 "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
                     (SELECT 1 FROM {groups_members} m
@@ -68,11 +68,11 @@ async fn join(work: &mut Work<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Re
             )
             .await?;
     }
-    work.book(place.rank.kind, planned, applied);
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
-async fn leave(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
+async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
     let own = match (pass.section("owned group members"), pass.policy.groups) {
         (Some(own), _) => own,
         (None, Owner::Instance) => OWNED,
@@ -84,29 +84,29 @@ async fn leave(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), Db
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
     let place = Place { wave: pass.wave, rank: kinds::LEAVE };
-    let surplus = surplus.params(pass.params(work)).fragment("own", own).fragment("set", set);
-    work.take(place, surplus).await
+    let surplus = surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set);
+    ctx.take(place, surplus).await
 }
 
 /// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,
 /// page views write it too.
-async fn settle(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+async fn settle(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let (from, _) = Place { wave: pass.wave, rank: kinds::NEWCOMERS }.range();
     let (_, to) = Place { wave: pass.wave, rank: kinds::JOIN }.range();
     let gone = "c.kind IN (:of_groups) AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
-    let params = work.params().with("left", from).with("left_to", to).fragment("gone", gone);
+    let params = ctx.params().with("left", from).with("left_to", to).fragment("gone", gone);
     let params = params.with("of_groups", kind::names(|kind| kind.table == "groups_members"));
-    if work.site.columns.has_table("message_conversation_members") {
-        join_conversations(work, pass, &params).await?;
+    if ctx.site.columns.has_table("message_conversation_members") {
+        join_conversations(ctx, pass, &params).await?;
         let place = Place { wave: pass.wave, rank: kinds::CONVERSATION_LEAVE };
-        end::leave_conversations(work, place, &params).await?;
+        end::leave_conversations(ctx, place, &params).await?;
     }
-    end::touch_groups(work, Place { wave: pass.wave, rank: kinds::TOUCH_LAST }, params).await
+    end::touch_groups(ctx, Place { wave: pass.wave, rank: kinds::TOUCH_LAST }, params).await
 }
 
-async fn join_conversations(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<(), DbError> {
+async fn join_conversations(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<(), DbError> {
     let place = Place { wave: pass.wave, rank: kinds::CONVERSATION_JOIN };
-    let planned = work
+    let planned = ctx
         .journal(
             place,
             "line, userid, courseid, contextid, groupid, targetid",
@@ -118,8 +118,8 @@ async fn join_conversations(work: &mut Work<'_>, pass: &Pass<'_>, params: &Param
     if planned == 0 {
         return Ok(());
     }
-    let here = work.at(place);
-    let applied = work
+    let here = ctx.at(place);
+    let applied = ctx
         .conn
         .exec(
             "INSERT INTO {message_conversation_members} (conversationid, userid, timecreated)
@@ -127,6 +127,6 @@ async fn join_conversations(work: &mut Work<'_>, pass: &Pass<'_>, params: &Param
             &here,
         )
         .await? as i64;
-    work.book(place.rank.kind, planned, applied);
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }

@@ -19,7 +19,7 @@ pub use sections::{section, table_of};
 pub use tally::of_cause;
 pub use view::{View, of_cohorts, of_courses, of_touched};
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::change::{end, enrol, kinds};
 use crate::clock::StopWatch;
 use crate::config::Settings;
@@ -65,11 +65,11 @@ pub struct Pass<'a> {
 
 impl Pass<'_> {
     /// The parameters that every section of the rule's SQL may use.
-    pub fn params(&self, work: &Work<'_>) -> Params {
+    pub fn params(&self, ctx: &RunContext<'_>) -> Params {
         // A few users lead to what is theirs by their own indexes: no order is laid down.
         let params = if self.view.users { Params::new().fragment("then", "JOIN") } else { Params::new() };
         self.view
-            .fragments(self.policy.params.clone().and(params).and(work.params()))
+            .fragments(self.policy.params.clone().and(params).and(ctx.params()))
             .with("wave", self.wave)
             .with("method", self.rule.method)
             .with("component", self.rule.component())
@@ -89,8 +89,8 @@ impl Pass<'_> {
 
     /// A section of the rule's SQL that may have rows: the temporary table that it is made from, if it names one, was
     /// made.
-    fn wish(&self, work: &Work<'_>, name: &str) -> Option<&'static str> {
-        let empty = table_of(self.rule.sql, name).is_some_and(|table| work.conn.is_unmade(table));
+    fn wish(&self, ctx: &RunContext<'_>, name: &str) -> Option<&'static str> {
+        let empty = table_of(self.rule.sql, name).is_some_and(|table| ctx.conn.is_unmade(table));
         self.section(name).filter(|_| !empty)
     }
 }
@@ -100,15 +100,15 @@ impl Pass<'_> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn comparing(work: &mut Work<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
-    if pass.view.users { Ok(()) } else { work.conn.prefer_hashes(begins).await }
+pub async fn comparing(ctx: &mut RunContext<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
+    if pass.view.users { Ok(()) } else { ctx.conn.prefer_hashes(begins).await }
 }
 
 /// Makes the temporary tables of reconciliation, once per run.
-pub fn prepare(work: &mut Work<'_>) {
-    enrol::prepare(work);
-    end::prepare(work);
-    let conn = &mut *work.conn;
+pub fn prepare(ctx: &mut RunContext<'_>) {
+    enrol::prepare(ctx);
+    end::prepare(ctx);
+    let conn = &mut *ctx.conn;
     conn.declare(&SCOPE);
     conn.declare(&FRESH);
     conn.declare(&WISH);
@@ -124,14 +124,14 @@ pub fn prepare(work: &mut Work<'_>) {
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn run(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     rule: &Rule,
     settings: &Settings,
     view: View,
     consequence: bool,
 ) -> RunResult<()> {
-    let policy = (rule.policy)(work.site, settings);
-    run_under(work, rule, policy, settings, view, consequence).await
+    let policy = (rule.policy)(ctx.site, settings);
+    run_under(ctx, rule, policy, settings, view, consequence).await
 }
 
 /// [`run`] under a policy that more than the site's settings have made.
@@ -139,7 +139,7 @@ pub async fn run(
 /// # Errors
 /// As [`run`].
 pub async fn run_under(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     rule: &Rule,
     policy: Policy,
     settings: &Settings,
@@ -147,21 +147,21 @@ pub async fn run_under(
     consequence: bool,
 ) -> RunResult<()> {
     let watch = StopWatch::start();
-    let before = std::mem::replace(&mut work.cause, rule.name);
-    let planned = work.planned;
-    let booked = work.counts.clone();
-    let wave = work.next_wave();
+    let before = std::mem::replace(&mut ctx.cause, rule.name);
+    let planned = ctx.planned;
+    let booked = ctx.counts.clone();
+    let wave = ctx.next_wave();
     let pass = Pass { rule, policy, settings, wave, view };
-    let outcome = steps(work, &pass).await;
-    work.cause = before;
+    let outcome = steps(ctx, &pass).await;
+    ctx.cause = before;
     let checked = outcome?;
-    let changed = work.planned > planned;
-    let mut report = tally::of(work, &pass, &booked).await?;
+    let changed = ctx.planned > planned;
+    let mut report = tally::of(ctx, &pass, &booked).await?;
     report.consequence = consequence;
     report.checked = checked;
     report.millis = watch.millis();
     if !consequence || changed {
-        work.rules.push(report);
+        ctx.rules.push(report);
     }
     Ok(())
 }
@@ -170,85 +170,85 @@ pub async fn run_under(
 ///
 /// # Errors
 /// The engine's.
-pub async fn look(work: &mut Work<'_>, rule: &Rule, settings: &Settings, policy: &Policy) -> Result<(), DbError> {
+pub async fn look(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, policy: &Policy) -> Result<(), DbError> {
     let pass = Pass { rule, policy: policy.clone(), settings, wave: 0, view: View::ALL };
-    scope(work, &pass).await.map(|_| ())
+    scope(ctx, &pass).await.map(|_| ())
 }
 
 /// Takes the roles that a rule's method has given, on the whole site, and leaves the enrolments.
 ///
 /// # Errors
 /// The engine's.
-pub async fn drop_roles(work: &mut Work<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
+pub async fn drop_roles(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
     let watch = StopWatch::start();
-    let before = std::mem::replace(&mut work.cause, rule.name);
-    let booked = work.counts.clone();
-    let wave = work.next_wave();
-    let pass = Pass { rule, policy: (rule.policy)(work.site, settings), settings, wave, view: View::ALL };
-    let outcome = roles::drop_all(work, &pass).await;
-    work.cause = before;
+    let before = std::mem::replace(&mut ctx.cause, rule.name);
+    let booked = ctx.counts.clone();
+    let wave = ctx.next_wave();
+    let pass = Pass { rule, policy: (rule.policy)(ctx.site, settings), settings, wave, view: View::ALL };
+    let outcome = roles::drop_all(ctx, &pass).await;
+    ctx.cause = before;
     outcome?;
-    let mut report = tally::of(work, &pass, &booked).await?;
+    let mut report = tally::of(ctx, &pass, &booked).await?;
     report.skipped = Some(Skipped::MethodDisabled);
     report.millis = watch.millis();
-    work.rules.push(report);
+    ctx.rules.push(report);
     Ok(())
 }
 
 /// The steps of a pass; gives how many enrolments were looked at.
-async fn steps(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<i64> {
-    let planned = work.planned;
+async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
+    let planned = ctx.planned;
     if let Some(prepare) = pass.rule.prepare {
-        prepare(work, pass).await?;
+        prepare(ctx, pass).await?;
     }
     if pass.policy.instances != Instances::AsTheyAre {
-        instances::create(work, pass).await?;
+        instances::create(ctx, pass).await?;
     }
-    let instances = scope(work, pass).await?;
-    enrolments::stage(work, pass).await?;
-    let standing = compare::compare(work, pass, instances).await?;
-    let before = people(work);
+    let instances = scope(ctx, pass).await?;
+    enrolments::stage(ctx, pass).await?;
+    let standing = compare::compare(ctx, pass, instances).await?;
+    let before = people(ctx);
     if standing.wrong > 0 {
-        enrolments::add_and_change(work, pass, &standing).await?;
+        enrolments::add_and_change(ctx, pass, &standing).await?;
     }
     if standing.surplus > 0 {
-        enrolments::end_surplus(work, pass, &standing).await?;
+        enrolments::end_surplus(ctx, pass, &standing).await?;
     }
-    let checked = standing.there + people(work) - before;
+    let checked = standing.there + people(ctx) - before;
     // Roles that nobody owns follow what becomes of enrolments, and nothing else.
-    if pass.policy.roles == Owner::Instance || work.planned > planned {
-        roles::give_and_take(work, pass).await?;
+    if pass.policy.roles == Owner::Instance || ctx.planned > planned {
+        roles::give_and_take(ctx, pass).await?;
     }
-    groups::make(work, pass).await?;
-    members::join_and_leave(work, pass).await?;
+    groups::make(ctx, pass).await?;
+    members::join_and_leave(ctx, pass).await?;
     if pass.policy.instances == Instances::CreatedAndDeleted {
-        instances::delete(work, pass).await?;
+        instances::delete(ctx, pass).await?;
     }
     if let Some(follow_up) = pass.rule.follow_up {
-        follow_up(work, pass).await?;
+        follow_up(ctx, pass).await?;
     }
-    if work.planned > planned {
-        mail::welcome(work, pass.settings, pass.wave..=pass.wave, pass.rule.method).await?;
+    if ctx.planned > planned {
+        mail::welcome(ctx, pass.settings, pass.wave..=pass.wave, pass.rule.method).await?;
     }
     Ok(checked)
 }
 
 /// By how much the enrolments of the site have grown in this run.
-fn people(work: &Work<'_>) -> i64 {
-    work.booked(&kinds::ENROLMENT_ADD) - work.booked(&kinds::ENROLMENT_REMOVE)
+fn people(ctx: &RunContext<'_>) -> i64 {
+    ctx.booked(&kinds::ENROLMENT_ADD) - ctx.booked(&kinds::ENROLMENT_REMOVE)
 }
 
 /// Finds the instances that the rule minds; gives their number.
-async fn scope(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<i64, DbError> {
+async fn scope(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<i64, DbError> {
     let select = pass.section("scope").ok_or_else(|| missing(pass, "scope"))?;
-    let params = pass.params(work).fragment("section", select);
-    work.conn.exec("DELETE FROM [scope]", &params).await?;
-    work.conn.exec("DELETE FROM [fresh]", &params).await?;
-    let instances = work
+    let params = pass.params(ctx).fragment("section", select);
+    ctx.conn.exec("DELETE FROM [scope]", &params).await?;
+    ctx.conn.exec("DELETE FROM [fresh]", &params).await?;
+    let instances = ctx
         .conn
         .exec("INSERT INTO [scope] SELECT t.enrolid, t.courseid, t.contextid FROM (:section) t", &params)
         .await?;
-    work.conn.analyse("scope").await?;
+    ctx.conn.analyse("scope").await?;
     Ok(instances as i64)
 }
 

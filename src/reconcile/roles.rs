@@ -1,8 +1,8 @@
 //! Roles: what a rule wishes after its enrolments are true; the missing are given, its own that are too much go.
 //! It must not know why somebody has a role.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::change::{enrol, kinds};
 use crate::db::table::int;
 use crate::db::{Conn, DbError, Params, Table, statement};
@@ -41,27 +41,27 @@ pub(super) fn prepare(conn: &mut Conn) {
 }
 
 /// Gives the wished roles that are missing and takes those of the rule that are not wished.
-pub(super) async fn give_and_take(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+pub(super) async fn give_and_take(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("roles") else { return Ok(()) };
     let (component, item) = owner(pass.policy.roles, "p");
-    let params = pass.params(work).fragment("set", set).fragment("owner", component).fragment("item", item);
-    let (by_key, same) = match (work.conn.dialect().finds_roles_by_item(), pass.policy.roles) {
+    let params = pass.params(ctx).fragment("set", set).fragment("owner", component).fragment("item", item);
+    let (by_key, same) = match (ctx.conn.dialect().finds_roles_by_item(), pass.policy.roles) {
         (false, _) | (_, Owner::Nobody) => (":by_user", SAME),
         (true, Owner::Instance) => (":by_item", SAME_OF_INSTANCE),
     };
     let params = params.fragment("by_key", by_key).fragment("same", same);
-    comparing(work, pass, true).await?;
-    let standing = compare(work, pass, &params).await?;
+    comparing(ctx, pass, true).await?;
+    let standing = compare(ctx, pass, &params).await?;
     if standing.missing > 0 {
         let missing = if standing.written { "SELECT * FROM [lacking]" } else { MISSING };
-        give(work, pass, params.fragment("missing", missing)).await?;
+        give(ctx, pass, params.fragment("missing", missing)).await?;
     }
     if standing.surplus {
-        comparing(work, pass, true).await?;
-        take(work, pass, set).await?;
-        prune(work, pass).await?;
+        comparing(ctx, pass, true).await?;
+        take(ctx, pass, set).await?;
+        prune(ctx, pass).await?;
     }
-    comparing(work, pass, false).await
+    comparing(ctx, pass, false).await
 }
 
 /// How the roles stand against the wish.
@@ -76,53 +76,53 @@ struct Standing {
 
 /// Compares wish and roles, where that may spare the writing. Whether some are too much is known from the counts alone
 /// where the rule's own roles are those of its instances: each wished one is there at most once, and there are no more.
-async fn compare(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
+async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
     if pass.policy.roles == Owner::Nobody {
         return Ok(Standing { missing: 1, written: false, surplus: true });
     }
-    let writes = work.conn.dialect().compares_from_both_sides() && pass.section("owned roles").is_none();
+    let writes = ctx.conn.dialect().compares_from_both_sides() && pass.section("owned roles").is_none();
     let own = match writes {
         true => {
-            work.conn
+            ctx.conn
                 .number(&format!("SELECT COUNT(*) FROM (SELECT r.id FROM {GIVEN} LIMIT 1) any_given"), params)
                 .await?
         }
-        false => own(work, pass, params).await?,
+        false => own(ctx, pass, params).await?,
     };
     if own == 0 {
         return Ok(Standing { missing: 1, written: false, surplus: false });
     }
     if writes {
-        return write_down(work, params).await;
+        return write_down(ctx, params).await;
     }
-    let row = work.conn.row(COUNTED, params).await?;
+    let row = ctx.conn.row(COUNTED, params).await?;
     let (missing, wished, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
     Ok(Standing { missing, written: false, surplus: most > 1 || own > wished })
 }
 
 /// Fills `lacking`, and looks whether a role is too much or there twice.
-async fn write_down(work: &mut Work<'_>, params: &Params) -> Result<Standing, DbError> {
-    work.conn.exec("DELETE FROM [lacking]", params).await?;
-    let row = work.conn.row(WRITTEN, &params.clone().fragment("own", OWNED)).await?;
+async fn write_down(ctx: &mut RunContext<'_>, params: &Params) -> Result<Standing, DbError> {
+    ctx.conn.exec("DELETE FROM [lacking]", params).await?;
+    let row = ctx.conn.row(WRITTEN, &params.clone().fragment("own", OWNED)).await?;
     let (missing, wrong) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
     Ok(Standing { missing, written: true, surplus: wrong > 0 })
 }
 
 /// How many roles the rule's instances have given.
-async fn own(work: &mut Work<'_>, pass: &Pass<'_>, params: &Params) -> Result<i64, DbError> {
+async fn own(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<i64, DbError> {
     let (own, section) = match pass.section("owned roles") {
         Some(section) => ("SELECT COUNT(*) FROM (:own) o WHERE o.userid :among_users".to_owned(), section),
         None => (format!("SELECT COUNT(*) FROM {GIVEN}"), ""),
     };
-    work.conn.number(&own, &params.clone().fragment("own", section)).await
+    ctx.conn.number(&own, &params.clone().fragment("own", section)).await
 }
 
 const GIVEN: &str = "[scope] s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid
     WHERE r.userid :among_users";
 
-async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
+async fn give(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
     let place = Place { wave: pass.wave, rank: kinds::ROLE };
-    let planned = work
+    let planned = ctx
         .journal(
             place,
             "line, userid, courseid, contextid, roleid, component, itemid",
@@ -132,21 +132,21 @@ async fn give(work: &mut Work<'_>, pass: &Pass<'_>, params: Params) -> Result<()
             params,
         )
         .await?;
-    comparing(work, pass, false).await?;
+    comparing(ctx, pass, false).await?;
     let component = (pass.policy.roles == Owner::Instance).then(|| pass.rule.component());
-    enrol::apply_roles(work, place, planned, component.as_deref()).await
+    enrol::apply_roles(ctx, place, planned, component.as_deref()).await
 }
 
 /// Takes every role that the rule's method has given, wherever it is.
-pub(super) async fn drop_all(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+pub(super) async fn drop_all(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let all = Pick::new(
         "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
            FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",
     );
-    work.take(Place { wave: pass.wave, rank: kinds::SURPLUS_ROLES }, all.params(pass.params(work))).await
+    ctx.take(Place { wave: pass.wave, rank: kinds::SURPLUS_ROLES }, all.params(pass.params(ctx))).await
 }
 
-async fn take(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
+async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
     let own = match (pass.section("owned roles"), pass.policy.roles) {
         (Some(own), _) => own,
         (None, Owner::Instance) => OWNED,
@@ -158,14 +158,14 @@ async fn take(work: &mut Work<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbE
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
     let place = Place { wave: pass.wave, rank: kinds::SURPLUS_ROLES };
-    work.take(place, surplus.params(pass.params(work)).fragment("own", own).fragment("set", set)).await
+    ctx.take(place, surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
 }
 
 /// Doubles that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).
-async fn prune(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+async fn prune(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     if pass.policy.roles == Owner::Nobody {
         return Ok(());
     }
     let doubles = Pick::new(DOUBLES);
-    work.take(Place { wave: pass.wave, rank: kinds::PRUNE }, doubles.params(pass.params(work))).await
+    ctx.take(Place { wave: pass.wave, rank: kinds::PRUNE }, doubles.params(pass.params(ctx))).await
 }

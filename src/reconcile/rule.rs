@@ -4,14 +4,14 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::Settings;
 use crate::moodle::site::Site;
 use crate::outcome::RunResult;
 use crate::reconcile::{Pass, Policy};
 
 /// A step of its own that a rule takes inside its pass.
-pub type Step = for<'a, 'w> fn(&'a mut Work<'w>, &'a Pass<'a>) -> Taking<'a>;
+pub type Step = for<'a, 'w> fn(&'a mut RunContext<'w>, &'a Pass<'a>) -> Taking<'a>;
 /// What a [`Step`] gives: it is awaited at once.
 pub type Taking<'a> = Pin<Box<dyn Future<Output = RunResult<()>> + Send + 'a>>;
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::context::{Place, RunContext};
 use crate::change::kind::{Figure, Kind};
 use crate::change::kinds;
-use crate::change::work::{Place, Work};
 use crate::db::{DbError, Params};
 use crate::outcome::RuleReport;
 use crate::reconcile::Pass;
@@ -13,21 +13,21 @@ use crate::reconcile::Pass;
 /// The counts of a pass before which the run had booked `before`. Only which enrolments are active again stands in the
 /// journal alone.
 pub(super) async fn of(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
     before: &BTreeMap<&'static Kind, i64>,
 ) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: pass.rule.name.to_owned(), ..RuleReport::default() };
-    let booked = work.counts.iter().map(|(kind, count)| (*kind, count - before.get(kind).copied().unwrap_or(0)));
+    let booked = ctx.counts.iter().map(|(kind, count)| (*kind, count - before.get(kind).copied().unwrap_or(0)));
     for (kind, count) in booked {
         report.book(kind.figure, false, count);
     }
     if report.changed > 0 {
         let (from, to) = Place::of_waves(pass.wave, pass.wave);
-        let params = work.params().with("from", from).with("to", to).with("changed", &kinds::ENROLMENT_UPDATE);
+        let params = ctx.params().with("from", from).with("to", to).with("changed", &kinds::ENROLMENT_UPDATE);
         let again = "SELECT COUNT(*) FROM {enrold_change} c WHERE c.run = :run AND c.seq > :from AND c.seq <= :to
             AND c.state = 0 AND c.kind = :changed AND c.oldstatus = 1 AND c.status = 0";
-        report.reactivated = work.conn.number(again, &params).await?;
+        report.reactivated = ctx.conn.number(again, &params).await?;
         report.changed -= report.reactivated;
     }
     Ok(report)
@@ -37,11 +37,11 @@ pub(super) async fn of(
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_waves(work: &mut Work<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
+pub async fn of_waves(ctx: &mut RunContext<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: name.to_owned(), ..RuleReport::default() };
     let (from, to) = Place::of_waves(first, last);
-    let params = work.params().with("from", from).with("to", to);
-    count(work, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
+    let params = ctx.params().with("from", from).with("to", to);
+    count(ctx, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
     Ok(report)
 }
 
@@ -49,21 +49,21 @@ pub async fn of_waves(work: &mut Work<'_>, name: &str, first: i64, last: i64) ->
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_cause(work: &mut Work<'_>, cause: &str) -> Result<RuleReport, DbError> {
+pub async fn of_cause(ctx: &mut RunContext<'_>, cause: &str) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: cause.to_owned(), ..RuleReport::default() };
-    let params = work.params().with("cause", cause);
-    count(work, "c.cause = :cause", &params, &mut report).await?;
+    let params = ctx.params().with("cause", cause);
+    count(ctx, "c.cause = :cause", &params, &mut report).await?;
     Ok(report)
 }
 
-async fn count(work: &mut Work<'_>, which: &str, params: &Params, report: &mut RuleReport) -> Result<(), DbError> {
+async fn count(ctx: &mut RunContext<'_>, which: &str, params: &Params, report: &mut RuleReport) -> Result<(), DbError> {
     let sql = format!(
         "SELECT c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again, COUNT(*)
            FROM {{enrold_change}} c
           WHERE c.run = :run AND {which} AND c.state = 0
           GROUP BY c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END"
     );
-    for row in work.conn.rows(&sql, params).await? {
+    for row in ctx.conn.rows(&sql, params).await? {
         report.book(Kind::of(&row.text(0)).and_then(|kind| kind.figure), row.int(1) == 1, row.int(2));
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! What part of the site a pass looks at: everything, some courses, or what this run has touched so far.
 //! It must not know rules; a rule's SQL asks through the fragments made here.
 
+use crate::change::context::RunContext;
 use crate::change::kind;
-use crate::change::work::Work;
 use crate::db::table::int;
 use crate::db::{Bulk, Conn, DbError, Field, Params, Table};
 use crate::moodle::site::id_list;
@@ -76,9 +76,13 @@ pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Resul
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>) -> Result<Option<View>, DbError> {
+pub async fn of_touched(
+    ctx: &mut RunContext<'_>,
+    rule: &Rule,
+    minded: Option<&[i64]>,
+) -> Result<Option<View>, DbError> {
     let Some(concerned) = section(rule.sql, "concerned") else { return Ok(None) };
-    let params = work
+    let params = ctx
         .params()
         .with("method", rule.method)
         .with("component", rule.component())
@@ -87,7 +91,7 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
         .with("of_buffer", kind::names(|kind| kind.table == "enrol_flatfile"))
         .fragment("concerned", concerned)
         .fragment("minded", minded.map_or_else(|| "IS NOT NULL".to_owned(), |ids| format!("IN ({})", id_list(ids))));
-    let conn = &mut *work.conn;
+    let conn = &mut *ctx.conn;
     conn.exec("DELETE FROM [touched]", &params).await?;
     let touched = conn
         .exec(
@@ -119,11 +123,11 @@ pub async fn of_touched(work: &mut Work<'_>, rule: &Rule, minded: Option<&[i64]>
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_cohorts(work: &mut Work<'_>, rule: &Rule) -> Result<Option<View>, DbError> {
+pub async fn of_cohorts(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<Option<View>, DbError> {
     let changed = "c.run = :run AND c.state = 0 AND c.kind IN (:of_cohorts)";
-    let params = work.params().with("method", rule.method).fragment("changed", changed);
+    let params = ctx.params().with("method", rule.method).fragment("changed", changed);
     let params = params.with("of_cohorts", kind::names(|kind| kind.table == "cohort_members"));
-    let conn = &mut *work.conn;
+    let conn = &mut *ctx.conn;
     conn.exec("DELETE FROM [only_user]", &params).await?;
     let users = "INSERT INTO [only_user] SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :changed";
     if conn.exec(users, &params).await? == 0 {

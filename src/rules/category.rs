@@ -1,7 +1,7 @@
 //! Category enrolments: who holds a synchronised role in a category is enrolled in every course below it (spec
 //! category). It must not give roles: the category's role is inherited.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::Settings;
 use crate::db::table::int;
 use crate::db::{Params, Table};
@@ -36,11 +36,11 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
     }
 }
 
-fn prepare<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+fn prepare<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
-        hold_without_roles(work, pass).await?;
-        fill(work, pass, &ASSIGNED).await?;
-        fill(work, pass, &BELOW).await
+        hold_without_roles(ctx, pass).await?;
+        fill(ctx, pass, &ASSIGNED).await?;
+        fill(ctx, pass, &BELOW).await
     })
 }
 
@@ -53,29 +53,29 @@ const BELOW: Table =
 
 /// Where no role is synchronised, Moodle removes every instance of the site within a minute, with the grades of whom
 /// only they enrolled: a capability that was taken from one role must not do that unseen.
-async fn hold_without_roles(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let params = pass.params(work);
+async fn hold_without_roles(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
+    let params = pass.params(ctx);
     let roles = "SELECT COUNT(*) FROM {role_capabilities} p JOIN {capabilities} c ON c.name = :capability
         WHERE p.contextid = :system AND p.permission = 1 AND p.capability = :capability";
-    if work.conn.number(roles, &params).await? > 0 {
+    if ctx.conn.number(roles, &params).await? > 0 {
         return Ok(());
     }
     let instances = "SELECT COUNT(*) FROM {enrol} e WHERE e.enrol = :method AND e.courseid :among_courses";
-    let instances = work.conn.number(instances, &params).await?;
+    let instances = ctx.conn.number(instances, &params).await?;
     if instances > 0 {
-        work.guard.check_roles(pass.rule.name, instances);
+        ctx.guard.check_roles(pass.rule.name, instances);
     }
-    if work.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+    if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
 }
 
 /// Makes a temporary table from the section of its name.
-async fn fill(work: &mut Work<'_>, pass: &Pass<'_>, table: &Table) -> RunResult<()> {
+async fn fill(ctx: &mut RunContext<'_>, pass: &Pass<'_>, table: &Table) -> RunResult<()> {
     let Some(section) = pass.section(table.name) else { return Ok(()) };
-    let params = pass.params(work).fragment("section", section);
-    work.conn.declare(table);
-    work.conn.prefer_indexes(true).await?;
+    let params = pass.params(ctx).fragment("section", section);
+    ctx.conn.declare(table);
+    ctx.conn.prefer_indexes(true).await?;
     let sql = format!("INSERT INTO [{}] SELECT {} FROM (:section) t", table.name, table.columns());
-    work.conn.exec(&sql, &params).await?;
-    work.conn.prefer_indexes(false).await?;
-    Ok(work.conn.analyse(table.name).await?)
+    ctx.conn.exec(&sql, &params).await?;
+    ctx.conn.prefer_indexes(false).await?;
+    Ok(ctx.conn.analyse(table.name).await?)
 }

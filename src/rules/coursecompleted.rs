@@ -6,7 +6,7 @@ mod groups;
 mod leave;
 mod ledger;
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::reconcile::{Follow, Owner, Pass, Policy, Rule, Taking, comparing};
@@ -35,22 +35,22 @@ fn policy(_site: &Site, settings: &Settings) -> Policy {
     policy
 }
 
-fn before<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+fn before<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
-        chain::read(work, pass).await?;
-        comparing(work, pass, true).await?;
-        ledger::take_in(work, pass).await?;
-        ledger::judge(work, pass).await?;
-        groups::copy(work).await?;
-        Ok(comparing(work, pass, false).await?)
+        chain::read(ctx, pass).await?;
+        comparing(ctx, pass, true).await?;
+        ledger::take_in(ctx, pass).await?;
+        ledger::judge(ctx, pass).await?;
+        groups::copy(ctx).await?;
+        Ok(comparing(ctx, pass, false).await?)
     })
 }
 
-fn after<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+fn after<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
-        comparing(work, pass, true).await?;
-        ledger::book(work).await?;
-        comparing(work, pass, false).await?;
-        leave::unenrol_from_sources(work, pass).await
+        comparing(ctx, pass, true).await?;
+        ledger::book(ctx).await?;
+        comparing(ctx, pass, false).await?;
+        leave::unenrol_from_sources(ctx, pass).await
     })
 }

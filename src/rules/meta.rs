@@ -1,7 +1,7 @@
 //! Meta links: who is enrolled in the source course by another method is enrolled in the target too (spec meta).
 //! It must not write enrolments: it says what is wished, and tells of links that lead nowhere.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::Settings;
 use crate::db::{Literal, Params};
 use crate::moodle::site::{RemovalAction, Site, id_list};
@@ -65,14 +65,14 @@ const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 EL
 
 /// Enabled links whose source course is gone are told as problems of the run, in a pass that was asked for; nobody is
 /// enrolled or removed by them. Moodle itself disables such a link, unless it is set to remove it.
-fn tell_gone_sources<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+fn tell_gone_sources<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
         if pass.view.users {
             return Ok(());
         }
-        let source = work.conn.dialect().to_text("COALESCE(e.customint1, 0)");
-        let params = pass.params(work).fragment("source", source);
-        work.tell_problems(
+        let source = ctx.conn.dialect().to_text("COALESCE(e.customint1, 0)");
+        let params = pass.params(ctx).fragment("source", source);
+        ctx.tell_problems(
             PlaceKind::Instance,
             "SELECT e.id AS number, 'source-gone' AS code, k.shortname AS value, :source AS hint
                    FROM {enrol} e

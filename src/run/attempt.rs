@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::change::context::{Place, RunContext};
 use crate::change::guard::Guard;
-use crate::change::work::{Place, Work};
 use crate::clock::StopWatch;
 use crate::config::GuardMode;
 use crate::db::{Conn, Params};
@@ -75,7 +75,7 @@ impl Attempt<'_> {
             None => Default::default(),
         };
         let room = u64::from(settings.limits.problems).saturating_sub(kept.values().sum());
-        let mut work = Work {
+        let mut ctx = RunContext {
             conn,
             site: self.site,
             run: self.run,
@@ -96,34 +96,34 @@ impl Attempt<'_> {
             default_roles: DefaultRoles::default(),
             problems: Kept::new(self.run, last, room),
         };
-        let outcome = match self.task(&mut work).await {
-            Ok(()) => work.guard_check().await,
+        let outcome = match self.task(&mut ctx).await {
+            Ok(()) => ctx.guard_check().await,
             Err(error) => Err(error),
         };
-        report.lines = work.lines;
+        report.lines = ctx.lines;
         if let Err(RunError::Held) | Ok(()) = &outcome {
-            work.guard.name_courses_of(work.conn).await?;
+            ctx.guard.name_courses_of(ctx.conn).await?;
             if outcome.is_ok() {
                 let file = matches!(self.order.task, Task::File { .. });
-                work.tell_overtaken(if file { PlaceKind::Line } else { PlaceKind::Buffer }).await?;
+                ctx.tell_overtaken(if file { PlaceKind::Line } else { PlaceKind::Buffer }).await?;
             }
-            tell(&mut work, report);
+            tell(&mut ctx, report);
         }
         outcome?;
-        match self.cut(&mut work).await? {
+        match self.cut(&mut ctx).await? {
             Some(cut) => self.divide(conn, report, &cut).await,
             None => self.conclude(conn, report, watch).await,
         }
     }
 
     /// The parts of a run of tasks that turned out too large for one transaction.
-    async fn cut(&self, work: &mut Work<'_>) -> RunResult<Option<Cut>> {
+    async fn cut(&self, ctx: &mut RunContext<'_>) -> RunResult<Option<Cut>> {
         let settings = &self.engine.settings;
         let limit = i64::from(settings.run.part_rows);
-        let fits = limit == 0 || work.planned <= limit || self.turn.is_some() || self.simulate;
+        let fits = limit == 0 || ctx.planned <= limit || self.turn.is_some() || self.simulate;
         let Some(order) = self.order.sync_order().filter(|_| !fits) else { return Ok(None) };
         let steps = jobs::steps(self.engine.rules, self.site, settings, order);
-        Cut::of(work.conn, self.run, steps, self.order.to_hold(None), limit).await.map_err(RunError::from)
+        Cut::of(ctx.conn, self.run, steps, self.order.to_hold(None), limit).await.map_err(RunError::from)
     }
 
     /// Rolls the whole plan back and keeps how it is cut: from now on a crash resumes the run. What was approved is
@@ -158,7 +158,7 @@ impl Attempt<'_> {
         Ok(conn.commit().await?)
     }
 
-    async fn task(&self, work: &mut Work<'_>) -> RunResult<()> {
+    async fn task(&self, ctx: &mut RunContext<'_>) -> RunResult<()> {
         let settings = &self.engine.settings;
         let rules = self.engine.rules;
         match (&self.order.task, self.opened, self.turn) {
@@ -173,21 +173,20 @@ impl Attempt<'_> {
                     held: self.order.held,
                     dropped: self.order.dropped,
                 };
-                work.cause = "import";
-                job::apply_file(work, settings, &drop).await?;
-                jobs::follow(work, rules, settings, &[]).await
+                ctx.cause = "import";
+                job::apply_file(ctx, settings, &drop).await?;
+                jobs::follow(ctx, rules, settings, &[]).await
             }
-            (Task::Sync(order), _, Some(turn)) => jobs::run_part(work, rules, settings, order, turn.part).await,
-            (Task::Sync(order), _, None) => jobs::run(work, rules, settings, order).await,
+            (Task::Sync(order), _, Some(turn)) => jobs::run_part(ctx, rules, settings, order, turn.part).await,
+            (Task::Sync(order), _, None) => jobs::run(ctx, rules, settings, order).await,
             (Task::Set(order), Some(opened), _) => {
                 let feed = order.feed(self.order.dropped);
-                let terms =
-                    Terms::of(work.conn, self.site, settings, &order.source, feed, (self.run, self.now)).await?;
-                work.guard.for_source(&terms.limits.own);
-                let outcome = self.set(work, &terms, order, &opened.file).await;
+                let terms = Terms::of(ctx.conn, self.site, settings, &order.source, feed, (self.run, self.now)).await?;
+                ctx.guard.for_source(&terms.limits.own);
+                let outcome = self.set(ctx, &terms, order, &opened.file).await;
                 if let Err(RunError::Held) | Ok(()) = &outcome {
-                    account::take(work, &terms).await?;
-                    if let Some(set) = &mut work.set {
+                    account::take(ctx, &terms).await?;
+                    if let Some(set) = &mut ctx.set {
                         set.roster.clone_from(&order.roster);
                     }
                 }
@@ -199,11 +198,17 @@ impl Attempt<'_> {
     }
 
     /// A full set, and what follows it.
-    async fn set(&self, work: &mut Work<'_>, terms: &Terms, order: &SetOrder, snapshot: &RegularFile) -> RunResult<()> {
+    async fn set(
+        &self,
+        ctx: &mut RunContext<'_>,
+        terms: &Terms,
+        order: &SetOrder,
+        snapshot: &RegularFile,
+    ) -> RunResult<()> {
         let (settings, rules) = (&self.engine.settings, self.engine.rules);
-        sets::apply(work, settings, terms, order, snapshot).await?;
-        jobs::follow_cohorts(work, rules, settings).await?;
-        jobs::follow(work, rules, settings, &[]).await
+        sets::apply(ctx, settings, terms, order, snapshot).await?;
+        jobs::follow_cohorts(ctx, rules, settings).await?;
+        jobs::follow(ctx, rules, settings, &[]).await
     }
 
     /// The end of a run, or of a part of one, that may commit: its problems, its row, the fence, the commit (or the
@@ -290,31 +295,31 @@ impl Attempt<'_> {
 }
 
 /// Adds what was done in this transaction to what the run has come to.
-fn tell(work: &mut Work<'_>, report: &mut Report) {
-    report.overtaken += work.overtaken;
-    for (code, more) in work.problems.take_beyond() {
+fn tell(ctx: &mut RunContext<'_>, report: &mut Report) {
+    report.overtaken += ctx.overtaken;
+    for (code, more) in ctx.problems.take_beyond() {
         *report.unkept.entry(code).or_default() += more;
     }
-    for (kind, count) in &work.counts {
+    for (kind, count) in &ctx.counts {
         *report.counts.entry(kind.name.to_owned()).or_default() += count;
     }
-    for breach in std::mem::take(&mut work.guard.breaches) {
+    for breach in std::mem::take(&mut ctx.guard.breaches) {
         let same = |old: &Breach| (&old.scope, &old.name, &old.what) == (&breach.scope, &breach.name, &breach.what);
         report.breaches.retain(|old| !same(old));
         report.breaches.push(breach);
     }
-    if let Some(set) = work.set.take() {
+    if let Some(set) = ctx.set.take() {
         report.set = Some(set);
     }
     report.would_hold &= !report.breaches.is_empty();
-    for rule in std::mem::take(&mut work.rules) {
+    for rule in std::mem::take(&mut ctx.rules) {
         let same = |old: &&mut RuleReport| old.rule == rule.rule && old.consequence == rule.consequence;
         match report.rules.iter_mut().find(same) {
             Some(old) => old.add(&rule),
             None => report.rules.push(rule),
         }
     }
-    for note in std::mem::take(&mut work.notes) {
+    for note in std::mem::take(&mut ctx.notes) {
         if !report.notes.contains(&note) {
             report.notes.push(note);
         }

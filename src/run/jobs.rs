@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::clock::StopWatch;
 use crate::config::{Settings, WhenOff};
 use crate::db::{Conn, DbError, Params};
@@ -106,23 +106,28 @@ pub(super) fn steps(rules: &[Rule], site: &Site, settings: &Settings, order: &Sy
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings, order: &SyncOrder) -> RunResult<()> {
-    let only = only(work, order).await?;
+pub(super) async fn run(
+    ctx: &mut RunContext<'_>,
+    rules: &[Rule],
+    settings: &Settings,
+    order: &SyncOrder,
+) -> RunResult<()> {
+    let only = only(ctx, order).await?;
     if order.jobs.iter().any(|name| name == FLATFILE) {
-        flatfile(work, settings).await?;
+        flatfile(ctx, settings).await?;
     }
-    reconcile::prepare(work);
+    reconcile::prepare(ctx);
     if order.jobs.iter().any(|name| name == EXPIRATIONS) {
-        expirations(work, settings, only.clone(), order.course.is_none()).await?;
+        expirations(ctx, settings, only.clone(), order.course.is_none()).await?;
     }
-    work.backfill = order.backfill;
+    ctx.backfill = order.backfill;
     for rule in rules.iter().filter(|rule| order.jobs.iter().any(|name| name == rule.name)) {
-        asked(work, rule, settings, only.clone()).await?;
+        asked(ctx, rule, settings, only.clone()).await?;
     }
     if of_all(&order.jobs) {
         return Ok(());
     }
-    follow(work, rules, settings, &done(order)).await
+    follow(ctx, rules, settings, &done(order)).await
 }
 
 /// Runs one part of an order that is cut: one of its [`steps`], over the courses of the part.
@@ -130,68 +135,68 @@ pub(super) async fn run(work: &mut Work<'_>, rules: &[Rule], settings: &Settings
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub(super) async fn run_part(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     rules: &[Rule],
     settings: &Settings,
     order: &SyncOrder,
     part: &Part,
 ) -> RunResult<()> {
     if part.job == FLATFILE {
-        return flatfile(work, settings).await;
+        return flatfile(ctx, settings).await;
     }
-    reconcile::prepare(work);
-    let courses = part.courses(work.conn).await?;
+    reconcile::prepare(ctx);
+    let courses = part.courses(ctx.conn).await?;
     if part.follows {
         let rule = rules.iter().find(|rule| rule.name == part.job);
-        return match rule.filter(|rule| follows(work.site, settings, rule, &[])) {
-            Some(rule) if has_instances(work, rule).await? => follow_by(work, rule, settings, courses).await,
+        return match rule.filter(|rule| follows(ctx.site, settings, rule, &[])) {
+            Some(rule) if has_instances(ctx, rule).await? => follow_by(ctx, rule, settings, courses).await,
             _ => Ok(()),
         };
     }
-    let only = within(courses, only(work, order).await?);
+    let only = within(courses, only(ctx, order).await?);
     if part.job == EXPIRATIONS {
-        return expirations(work, settings, only, part.is_last() && order.course.is_none()).await;
+        return expirations(ctx, settings, only, part.is_last() && order.course.is_none()).await;
     }
-    work.backfill = order.backfill;
+    ctx.backfill = order.backfill;
     match rules.iter().find(|rule| rule.name == part.job) {
-        Some(rule) => asked(work, rule, settings, only).await,
+        Some(rule) => asked(ctx, rule, settings, only).await,
         None => Ok(()),
     }
 }
 
 /// The one course that an order is limited to.
-async fn only(work: &mut Work<'_>, order: &SyncOrder) -> RunResult<Option<Vec<i64>>> {
+async fn only(ctx: &mut RunContext<'_>, order: &SyncOrder) -> RunResult<Option<Vec<i64>>> {
     match &order.course {
-        Some(shortname) => Ok(Some(vec![course(work.conn, shortname).await?])),
+        Some(shortname) => Ok(Some(vec![course(ctx.conn, shortname).await?])),
         None => Ok(None),
     }
 }
 
-async fn flatfile(work: &mut Work<'_>, settings: &Settings) -> RunResult<()> {
+async fn flatfile(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
     let watch = StopWatch::start();
-    work.cause = FLATFILE;
-    job::apply_sync(work, settings).await?;
-    expiry::apply(work, settings, Methods::Only(&[method::FLATFILE]), None).await?;
-    let report = reconcile::of_cause(work, FLATFILE).await?;
-    work.rules.push(RuleReport { millis: watch.millis(), ..report });
+    ctx.cause = FLATFILE;
+    job::apply_sync(ctx, settings).await?;
+    expiry::apply(ctx, settings, Methods::Only(&[method::FLATFILE]), None).await?;
+    let report = reconcile::of_cause(ctx, FLATFILE).await?;
+    ctx.rules.push(RuleReport { millis: watch.millis(), ..report });
     Ok(())
 }
 
 /// What has expired, in the courses that the task minds among these; then, if `notifies`, who is told of ends.
 async fn expirations(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     settings: &Settings,
     only: Option<Vec<i64>>,
     notifies: bool,
 ) -> RunResult<()> {
-    let minded = minded(work, EXPIRATIONS, settings).await?;
+    let minded = minded(ctx, EXPIRATIONS, settings).await?;
     match within(minded.clone(), only) {
-        Some(courses) if courses.is_empty() => work.rules.push(skipped_by(EXPIRATIONS, Skipped::OtherCourses)),
-        courses => expiry::run(work, settings, courses.as_deref()).await?,
+        Some(courses) if courses.is_empty() => ctx.rules.push(skipped_by(EXPIRATIONS, Skipped::OtherCourses)),
+        courses => expiry::run(ctx, settings, courses.as_deref()).await?,
     }
     if notifies {
         // Once a day for all its courses: a look at one course must not use up the day.
-        mail::notify(work, settings, minded.as_deref()).await?;
+        mail::notify(ctx, settings, minded.as_deref()).await?;
     }
     Ok(())
 }
@@ -206,24 +211,24 @@ fn done(order: &SyncOrder) -> Vec<String> {
 }
 
 /// One rule that was asked for, over all the courses that it minds or those that the run or part is limited to.
-async fn asked(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Option<Vec<i64>>) -> RunResult<()> {
-    if !work.site.is_enabled(rule.method) {
+async fn asked(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, only: Option<Vec<i64>>) -> RunResult<()> {
+    if !ctx.site.is_enabled(rule.method) {
         match when_off(settings, rule) {
-            WhenOff::Skip => work.rules.push(skipped_by(rule.name, Skipped::MethodDisabled)),
-            WhenOff::DropRoles => reconcile::drop_roles(work, rule, settings).await?,
+            WhenOff::Skip => ctx.rules.push(skipped_by(rule.name, Skipped::MethodDisabled)),
+            WhenOff::DropRoles => reconcile::drop_roles(ctx, rule, settings).await?,
         }
         return Ok(());
     }
-    let courses = within(minded(work, rule.name, settings).await?, only);
+    let courses = within(minded(ctx, rule.name, settings).await?, only);
     if courses.as_ref().is_some_and(Vec::is_empty) {
-        work.rules.push(skipped_by(rule.name, Skipped::OtherCourses));
+        ctx.rules.push(skipped_by(rule.name, Skipped::OtherCourses));
         return Ok(());
     }
     let view = match courses {
-        Some(courses) => reconcile::of_courses(work.conn, rule.method, &courses).await?,
+        Some(courses) => reconcile::of_courses(ctx.conn, rule.method, &courses).await?,
         None => View::ALL,
     };
-    reconcile::run(work, rule, settings, view, false).await
+    reconcile::run(ctx, rule, settings, view, false).await
 }
 
 /// What two limits to some courses leave; `None` for all.
@@ -238,17 +243,17 @@ fn within(minded: Option<Vec<i64>>, only: Option<Vec<i64>>) -> Option<Vec<i64>> 
 }
 
 /// The courses that a task minds by `tasks.NAME.courses`; `None` for all. Names that no course has are told.
-async fn minded(work: &mut Work<'_>, task: &str, settings: &Settings) -> Result<Option<Vec<i64>>, DbError> {
+async fn minded(ctx: &mut RunContext<'_>, task: &str, settings: &Settings) -> Result<Option<Vec<i64>>, DbError> {
     let names = settings.tasks.get(task).map(|task| task.courses.as_slice()).unwrap_or_default();
     if names.is_empty() {
         return Ok(None);
     }
-    let known = courses_by_name(work.conn).await?;
+    let known = courses_by_name(ctx.conn).await?;
     let unknown: Vec<&str> = names.iter().filter(|name| !known.contains_key(*name)).map(String::as_str).collect();
     if !unknown.is_empty() {
         let note = Note::CoursesUnknown { rule: task.to_owned(), names: unknown.join(", ") };
-        if !work.notes.contains(&note) {
-            work.notes.push(note);
+        if !ctx.notes.contains(&note) {
+            ctx.notes.push(note);
         }
     }
     Ok(Some(names.iter().filter_map(|name| known.get(name)).copied().collect()))
@@ -289,20 +294,25 @@ pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Settings, done: &[String]) -> RunResult<()> {
-    if work.planned == 0 {
+pub(super) async fn follow(
+    ctx: &mut RunContext<'_>,
+    rules: &[Rule],
+    settings: &Settings,
+    done: &[String],
+) -> RunResult<()> {
+    if ctx.planned == 0 {
         return Ok(());
     }
     let mut prepared = !done.is_empty();
     for rule in rules {
-        if !follows(work.site, settings, rule, done) || !has_instances(work, rule).await? {
+        if !follows(ctx.site, settings, rule, done) || !has_instances(ctx, rule).await? {
             continue;
         }
         if !prepared {
-            reconcile::prepare(work);
+            reconcile::prepare(ctx);
             prepared = true;
         }
-        follow_by(work, rule, settings, None).await?;
+        follow_by(ctx, rule, settings, None).await?;
     }
     Ok(())
 }
@@ -311,23 +321,28 @@ pub(super) async fn follow(work: &mut Work<'_>, rules: &[Rule], settings: &Setti
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub(super) async fn follow_cohorts(work: &mut Work<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
+pub(super) async fn follow_cohorts(ctx: &mut RunContext<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
     for rule in rules.iter().filter(|rule| OF_COHORTS.contains(&rule.name)) {
-        if !follows(work.site, settings, rule, &[]) || !has_instances(work, rule).await? {
+        if !follows(ctx.site, settings, rule, &[]) || !has_instances(ctx, rule).await? {
             continue;
         }
-        if let Some(view) = reconcile::of_cohorts(work, rule).await? {
-            reconcile::run(work, rule, settings, view, true).await?;
+        if let Some(view) = reconcile::of_cohorts(ctx, rule).await? {
+            reconcile::run(ctx, rule, settings, view, true).await?;
         }
     }
     Ok(())
 }
 
 /// One rule over what this run has changed so far, in these courses or all.
-async fn follow_by(work: &mut Work<'_>, rule: &Rule, settings: &Settings, only: Option<Vec<i64>>) -> RunResult<()> {
-    let courses = within(minded(work, rule.name, settings).await?, only);
-    match reconcile::of_touched(work, rule, courses.as_deref()).await? {
-        Some(view) => reconcile::run(work, rule, settings, view, true).await,
+async fn follow_by(
+    ctx: &mut RunContext<'_>,
+    rule: &Rule,
+    settings: &Settings,
+    only: Option<Vec<i64>>,
+) -> RunResult<()> {
+    let courses = within(minded(ctx, rule.name, settings).await?, only);
+    match reconcile::of_touched(ctx, rule, courses.as_deref()).await? {
+        Some(view) => reconcile::run(ctx, rule, settings, view, true).await,
         None => Ok(()),
     }
 }
@@ -340,8 +355,8 @@ fn follows(site: &Site, settings: &Settings, rule: &Rule, done: &[String]) -> bo
         && !done.iter().any(|name| name == rule.name)
 }
 
-async fn has_instances(work: &mut Work<'_>, rule: &Rule) -> Result<bool, DbError> {
+async fn has_instances(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<bool, DbError> {
     let params = Params::new().with("method", rule.method);
     let sql = "SELECT COUNT(*) FROM (SELECT e.id FROM {enrol} e WHERE e.enrol = :method LIMIT 1) t";
-    Ok(work.conn.number(sql, &params).await? > 0)
+    Ok(ctx.conn.number(sql, &params).await? > 0)
 }

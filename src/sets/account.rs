@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::context::RunContext;
 use crate::change::kind::{self, Figure, Kind};
 use crate::change::kinds;
-use crate::change::work::Work;
 use crate::db::{DbError, Params, statement};
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
@@ -19,12 +19,12 @@ use crate::staging::resolve::resolved;
 ///
 /// # Errors
 /// The engine's.
-pub async fn take(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    if work.set.is_some() {
+pub async fn take(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+    if ctx.set.is_some() {
         return Ok(());
     }
     let changes = if terms.cohorts { OF_COHORTS } else { OF_COURSES };
-    report(work, terms, changes, false).await
+    report(ctx, terms, changes, false).await
 }
 
 /// Compares a set that is refused before anything is planned with what stands. Two statements; the resolved rows must
@@ -32,9 +32,9 @@ pub async fn take(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn foresee(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+pub async fn foresee(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     let changes = if terms.cohorts { FORESEEN_IN_COHORTS } else { FORESEEN_IN_COURSES };
-    report(work, terms, changes, true).await
+    report(ctx, terms, changes, true).await
 }
 
 const OF_COURSES: &str = statement(include_str!("account.sql"), "changes in courses");
@@ -47,36 +47,36 @@ const OF_SET_IN_COHORTS: &str = statement(include_str!("account.sql"), "rows in 
 const COSTS: &str = statement(include_str!("account.sql"), "costs");
 const ACCOUNT: &str = statement(include_str!("account.sql"), "account");
 
-async fn report(work: &mut Work<'_>, terms: &Terms, changes: &str, foreseen: bool) -> Result<(), DbError> {
+async fn report(ctx: &mut RunContext<'_>, terms: &Terms, changes: &str, foreseen: bool) -> Result<(), DbError> {
     let (kind, of_set, table, name) = match terms.cohorts {
         true => (PlaceKind::Cohort, OF_SET_IN_COHORTS, "{cohort}", "COALESCE(NULLIF(k.idnumber, ''), k.name)"),
         false => (PlaceKind::Course, OF_SET_IN_COURSES, "{course}", "k.shortname"),
     };
-    let params = params(work, terms)
+    let params = params(ctx, terms)
         .fragment("changes", changes)
         .fragment("rows", of_set)
         .fragment("costs", COSTS)
         .fragment("places", table)
         .fragment("name", name);
     let mut counted = Counted::default();
-    for row in work.conn.rows(ACCOUNT, &params).await? {
+    for row in ctx.conn.rows(ACCOUNT, &params).await? {
         counted.row(row.int(0), row.text(1), &row.text(2), row.int(3) == 1, (row.int(4), row.int(5)));
     }
     let (places, totals) = counted.places(kind);
-    work.set = Some(SetReport {
+    ctx.set = Some(SetReport {
         source: terms.source.clone(),
-        rows: work.lines.records as i64,
+        rows: ctx.lines.records as i64,
         last_rows: terms.last_rows,
-        unknown: work.lines.failed as i64,
+        unknown: ctx.lines.failed as i64,
         foreseen,
         totals,
         places,
         more_places: 0,
-        default_roles: work.default_roles.told(&role_name(work.site, terms.default_role)),
-        more_default_roles: work.default_roles.more,
+        default_roles: ctx.default_roles.told(&role_name(ctx.site, terms.default_role)),
+        more_default_roles: ctx.default_roles.more,
         last_enrolments: counted.costs.0,
         grades: counted.costs.1,
-        trend: trend::read(work.conn, &terms.source, work.run).await?,
+        trend: trend::read(ctx.conn, &terms.source, ctx.run).await?,
         roster: None,
     });
     Ok(())
@@ -86,7 +86,7 @@ fn role_name(site: &Site, id: i64) -> String {
     site.roles.iter().find(|role| role.id == id).map(|role| role.shortname.clone()).unwrap_or_default()
 }
 
-fn params(work: &Work<'_>, terms: &Terms) -> Params {
+fn params(ctx: &RunContext<'_>, terms: &Terms) -> Params {
     let (own_instance, own) = database::own_instance(&terms.source);
     let unenrols = terms.surplus == RemovalAction::Unenrol && terms.grace == 0;
     let ending = match terms.surplus {
@@ -94,13 +94,13 @@ fn params(work: &Work<'_>, terms: &Terms) -> Params {
         _ if unenrols => kinds::ENROLMENT_REMOVE.name,
         _ => kinds::ENROLMENT_SUSPEND.name,
     };
-    let never = [0, work.site.guest()];
+    let never = [0, ctx.site.guest()];
     let params = match terms.cohorts {
-        true => super::cohorts::resolved(work.params(), terms, &never),
-        false => resolved(work.params(), &never),
+        true => super::cohorts::resolved(ctx.params(), terms, &never),
+        false => resolved(ctx.params(), &never),
     };
     params
-        .with("all_known", i64::from(work.lines.failed == 0))
+        .with("all_known", i64::from(ctx.lines.failed == 0))
         .and(own)
         .with("cause", DATABASE.name)
         .with("method", method::DATABASE)

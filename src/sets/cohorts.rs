@@ -1,9 +1,9 @@
 //! A full set of cohort memberships: whom its rows name is a member, and who is no longer named goes, in the cohorts
 //! that it names. It must not enrol anybody: cohort sync follows.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::kinds;
 use crate::change::take::Pick;
-use crate::change::work::{Place, Work};
 use crate::db::table::{int, text};
 use crate::db::{DbError, Params, Table, statement};
 use crate::moodle::site::id_list;
@@ -65,57 +65,57 @@ pub(super) fn resolved(params: Params, terms: &Terms, never: &[i64]) -> Params {
 ///
 /// # Errors
 /// The engine's.
-pub async fn resolve(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
-    look(work, terms).await?;
-    if terms.create_cohorts && terms.cohort_key != "id" && make(work, terms).await? > 0 {
-        work.conn.exec("DELETE FROM [stage_cohort]", &Params::new()).await?;
-        find(work).await?;
+pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
+    look(ctx, terms).await?;
+    if terms.create_cohorts && terms.cohort_key != "id" && make(ctx, terms).await? > 0 {
+        ctx.conn.exec("DELETE FROM [stage_cohort]", &Params::new()).await?;
+        find(ctx).await?;
     }
-    let params = resolved(work.params(), terms, never)
+    let params = resolved(ctx.params(), terms, never)
         .with("userkey", terms.keys.user.as_str())
         .with("cohortkey", terms.cohort_key)
         .with("keycolumn", format!("cohort.{}", key_column(terms)))
-        .fragment("unstorable", unstorable(work, key_column(terms), "l.ckey"))
-        .fragment("usercount", work.conn.dialect().to_text("u.found"))
-        .fragment("cohortcount", work.conn.dialect().to_text("k.found"));
-    Ok(work.tell_problems(PlaceKind::Line, REFUSED, params).await?)
+        .fragment("unstorable", unstorable(ctx, key_column(terms), "l.ckey"))
+        .fragment("usercount", ctx.conn.dialect().to_text("u.found"))
+        .fragment("cohortcount", ctx.conn.dialect().to_text("k.found"));
+    Ok(ctx.tell_problems(PlaceKind::Line, REFUSED, params).await?)
 }
 
 /// Finds the cohorts of the staged rows that are there.
 ///
 /// # Errors
 /// The engine's.
-pub async fn look(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    work.conn.declare(&STAGE_COHORT);
-    know(work, terms).await?;
-    find(work).await
+pub async fn look(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+    ctx.conn.declare(&STAGE_COHORT);
+    know(ctx, terms).await?;
+    find(ctx).await
 }
 
 /// Makes `known_cohort`: the site's cohorts by what the set names them by, for which Moodle has no index. Grows with
 /// the cohorts of the site, one statement.
-async fn know(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    work.conn.declare(&KNOWN_COHORT);
+async fn know(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+    ctx.conn.declare(&KNOWN_COHORT);
     let label = match terms.cohort_key {
-        "id" => work.conn.dialect().to_text("c.id"),
+        "id" => ctx.conn.dialect().to_text("c.id"),
         "name" => "c.name".to_owned(),
         _ => "c.idnumber".to_owned(),
     };
-    let params = work.params().fragment("label", label);
+    let params = ctx.params().fragment("label", label);
     let sql = "INSERT INTO [known_cohort]
         SELECT c.id, c.contextid, c.component, :label FROM {cohort} c WHERE :label <> ''";
-    work.conn.exec(sql, &params).await?;
-    work.conn.analyse(KNOWN_COHORT.name).await
+    ctx.conn.exec(sql, &params).await?;
+    ctx.conn.analyse(KNOWN_COHORT.name).await
 }
 
-async fn find(work: &mut Work<'_>) -> Result<(), DbError> {
-    let params = work.params().fragment("same", same(work, "k.ckey"));
-    work.conn.exec(NAMED, &params).await?;
-    work.conn.analyse(STAGE_COHORT.name).await
+async fn find(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    let params = ctx.params().fragment("same", same(ctx, "k.ckey"));
+    ctx.conn.exec(NAMED, &params).await?;
+    ctx.conn.analyse(STAGE_COHORT.name).await
 }
 
 /// The cohort `c` of `known_cohort` is the one that a key names.
-fn same(work: &Work<'_>, key: &str) -> String {
-    work.conn.dialect().same_text("c.label", key)
+fn same(ctx: &RunContext<'_>, key: &str) -> String {
+    ctx.conn.dialect().same_text("c.label", key)
 }
 
 /// The column of a cohort that a key names.
@@ -124,39 +124,39 @@ fn key_column(terms: &Terms) -> &'static str {
 }
 
 /// The condition that a text has a character for which the column of the site's cohorts has no room.
-fn unstorable(work: &Work<'_>, column: &str, text: &str) -> String {
-    work.conn.unstorable("cohort", column, text).unwrap_or_else(|| NEVER.to_owned())
+fn unstorable(ctx: &RunContext<'_>, column: &str, text: &str) -> String {
+    ctx.conn.unstorable("cohort", column, text).unwrap_or_else(|| NEVER.to_owned())
 }
 
 /// Makes the cohorts that no row finds, in the system context; gives how many.
-async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
-    work.conn.declare(&NEW_COHORT);
+async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
+    ctx.conn.declare(&NEW_COHORT);
     let (name, idnumber) = match terms.cohort_key {
         "name" => ("l.ckey", "''"),
         _ => (":named", "l.ckey"),
     };
-    let unnamed = unstorable(work, "name", "l.gkey");
-    let params = work
+    let unnamed = unstorable(ctx, "name", "l.gkey");
+    let params = ctx
         .params()
         .fragment("name", name)
         .fragment("named", "COALESCE(NULLIF(MAX(CASE WHEN :unnamed THEN '' ELSE l.gkey END), ''), l.ckey)")
         .fragment("unnamed", unnamed.as_str())
-        .fragment("unstorable", unstorable(work, key_column(terms), "l.ckey"))
+        .fragment("unstorable", unstorable(ctx, key_column(terms), "l.ckey"))
         .fragment("idnumber", idnumber)
-        .with("system", work.site.system_context)
+        .with("system", ctx.site.system_context)
         .with("own_component", terms.cohort_component.as_str());
-    let missing = work.conn.exec(MISSING, &params).await?;
+    let missing = ctx.conn.exec(MISSING, &params).await?;
     if unnamed != NEVER {
         // The cohort is made under its key: nobody loses a place by its name.
-        work.tell_problems(PlaceKind::Cohort, UNUSABLE_NAMES, params.clone()).await?;
+        ctx.tell_problems(PlaceKind::Cohort, UNUSABLE_NAMES, params.clone()).await?;
     }
     if missing == 0 {
         return Ok(0);
     }
-    let place = Place { wave: work.next_wave(), rank: kinds::COHORT };
+    let place = Place { wave: ctx.next_wave(), rank: kinds::COHORT };
     let row = ["name", "idnumber"].map(str::to_owned);
-    let row = work.conn.dialect().json_row("t", &row);
-    let planned = work
+    let row = ctx.conn.dialect().json_row("t", &row);
+    let planned = ctx
         .journal(
             place,
             "line, courseid, contextid, oldrow",
@@ -165,15 +165,15 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
             params.clone().fragment("row", row),
         )
         .await?;
-    let applied = work.conn.exec(NEW_COHORTS, &params).await? as i64;
+    let applied = ctx.conn.exec(NEW_COHORTS, &params).await? as i64;
     let key = if terms.cohort_key == "name" { "t.name" } else { "t.idnumber" };
-    know(work, terms).await?;
-    let params = work.at(place).fragment("same", same(work, key));
+    know(ctx, terms).await?;
+    let params = ctx.at(place).fragment("same", same(ctx, key));
     let made = "(SELECT t.n, MIN(c.id) AS id FROM [new_cohort] t JOIN [known_cohort] c ON :same GROUP BY t.n) m";
     let ids = [("itemid", "m.id"), ("targetid", "m.id")];
-    let update = work.conn.dialect().update_joined("{enrold_change}", "c", &ids, made, ":here AND m.n = c.seq - :from");
-    work.conn.exec(&update, &params).await?;
-    work.book(place.rank.kind, planned, applied);
+    let update = ctx.conn.dialect().update_joined("{enrold_change}", "c", &ids, made, ":here AND m.n = c.seq - :from");
+    ctx.conn.exec(&update, &params).await?;
+    ctx.book(place.rank.kind, planned, applied);
     Ok(applied)
 }
 
@@ -181,61 +181,61 @@ async fn make(work: &mut Work<'_>, terms: &Terms) -> RunResult<i64> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply(work: &mut Work<'_>, terms: &Terms) -> RunResult<()> {
-    let params = work.params().with("source", terms.source.as_str());
-    weigh(work, &params).await?;
-    let wave = work.next_wave();
-    work.take(Place { wave, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
-    join(work, Place { wave, rank: kinds::COHORT_JOIN }).await?;
-    Ok(remember(work, &params).await?)
+pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
+    let params = ctx.params().with("source", terms.source.as_str());
+    weigh(ctx, &params).await?;
+    let wave = ctx.next_wave();
+    ctx.take(Place { wave, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
+    join(ctx, Place { wave, rank: kinds::COHORT_JOIN }).await?;
+    Ok(remember(ctx, &params).await?)
 }
 
 /// Makes `set_cohort` and `set_member` from `stage_line` and its keys.
 ///
 /// # Errors
 /// The engine's.
-pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
-    let conn = &mut *work.conn;
+pub async fn gather(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
+    let conn = &mut *ctx.conn;
     conn.declare(&SET_COHORT);
     conn.declare(&SET_MEMBER);
-    let params = resolved(work.params(), terms, never);
-    let conn = &mut *work.conn;
+    let params = resolved(ctx.params(), terms, never);
+    let conn = &mut *ctx.conn;
     conn.exec(COHORTS, &params).await?;
     conn.exec(MEMBERS, &params).await?;
     conn.analyse(SET_COHORT.name).await?;
     conn.analyse(SET_MEMBER.name).await?;
-    spare(work, terms).await
+    spare(ctx, terms).await
 }
 
 /// From the cohorts that a key may mean which names none or several, nobody goes.
-async fn spare(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    work.conn.declare(&SET_SPARED_COHORT);
+async fn spare(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+    ctx.conn.declare(&SET_SPARED_COHORT);
     let field = match terms.cohort_key {
-        "id" => work.conn.dialect().to_text("c.id"),
+        "id" => ctx.conn.dialect().to_text("c.id"),
         column => format!("LOWER(TRIM(c.{column}))"),
     };
-    let params = work.params().fragment("field", field);
+    let params = ctx.params().fragment("field", field);
     let sql = "INSERT INTO [set_spared_cohort] SELECT DISTINCT c.id FROM {cohort} c
                  JOIN [stage_cohort] k ON k.found <> 1 AND LOWER(k.ckey) = :field";
-    work.conn.exec(sql, &params).await.map(|_| ())
+    ctx.conn.exec(sql, &params).await.map(|_| ())
 }
 
 /// The guard's look at each cohort before anybody leaves it.
-async fn weigh(work: &mut Work<'_>, params: &Params) -> RunResult<()> {
+async fn weigh(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<()> {
     let params = params.clone().fragment("leaving", LEAVING);
-    let rows = work.conn.rows(MEMBERS_AND_LEAVING, &params).await?;
+    let rows = ctx.conn.rows(MEMBERS_AND_LEAVING, &params).await?;
     let mut run = (0, 0);
     for row in &rows {
-        work.guard.check_cohort(&row.text(1), row.int(3), row.int(2));
+        ctx.guard.check_cohort(&row.text(1), row.int(3), row.int(2));
         run = (run.0 + row.int(3), run.1 + row.int(2));
     }
-    work.guard.check_memberships(run.0, run.1);
-    if work.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+    ctx.guard.check_memberships(run.0, run.1);
+    if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
 }
 
-async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
-    let params = work.at(place);
-    let planned = work
+async fn join(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
+    let params = ctx.at(place);
+    let planned = ctx
         .journal(
             place,
             "line, userid, courseid, contextid, itemid",
@@ -249,20 +249,20 @@ async fn join(work: &mut Work<'_>, place: Place) -> Result<(), DbError> {
     }
     let select = "SELECT c.itemid, c.userid, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq";
     let columns = "cohortid, userid, timeadded";
-    let applied = work.conn.insert_missing("{cohort_members}", columns, select, &params, planned).await?;
+    let applied = ctx.conn.insert_missing("{cohort_members}", columns, select, &params, planned).await?;
     if applied < planned {
         let overtaken = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
             (SELECT 1 FROM {cohort_members} m
               WHERE m.cohortid = c.itemid AND m.userid = c.userid AND m.timeadded = :now)";
-        work.conn.exec(overtaken, &params).await?;
+        ctx.conn.exec(overtaken, &params).await?;
     }
-    work.book(place.rank.kind, planned, applied);
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
 /// What the set names is this source's from now on, whoever made it; what it no longer names is not, unless it was
 /// spared.
-async fn remember(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
-    work.conn.exec(OWN_MEMBERSHIPS, params).await?;
-    work.conn.exec(FORMER_MEMBERSHIPS, params).await.map(|_| ())
+async fn remember(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
+    ctx.conn.exec(OWN_MEMBERSHIPS, params).await?;
+    ctx.conn.exec(FORMER_MEMBERSHIPS, params).await.map(|_| ())
 }

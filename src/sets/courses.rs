@@ -6,8 +6,8 @@ use std::io::BufReader;
 
 use chrono_tz::Tz;
 
+use crate::change::context::RunContext;
 use crate::change::courses::{self, NewCourses};
-use crate::change::work::Work;
 use crate::config::{CategoryKey, CourseTable};
 use crate::db::{Bulk, DbError, Field};
 use crate::disk::RegularFile;
@@ -78,16 +78,16 @@ impl Header {
 ///
 /// # Errors
 /// A snapshot that is no CSV or lacks a column, or the engine's.
-pub async fn load(work: &mut Work<'_>, file: &RegularFile, path: &str) -> RunResult<Lines> {
+pub async fn load(ctx: &mut RunContext<'_>, file: &RegularFile, path: &str) -> RunResult<Lines> {
     let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
     let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file.cursor()));
     let header = Header::of(reader.headers().map_err(broken)?, path)?;
-    courses::stage(work);
-    let dialect = work.conn.dialect();
+    courses::stage(ctx);
+    let dialect = ctx.conn.dialect();
     let mut rows = Bulk::into(dialect, &courses::NEW_COURSE);
     let mut errors = Rows::new(dialect);
-    let rooms = Rooms::of(work.site);
+    let rooms = Rooms::of(ctx.site);
     let mut record = csv::StringRecord::new();
     let mut lines = Lines { physical: 1, ..Lines::default() };
     while reader.read_record(&mut record).map_err(broken)? {
@@ -95,17 +95,17 @@ pub async fn load(work: &mut Work<'_>, file: &RegularFile, path: &str) -> RunRes
         lines.records += 1;
         let line = record.position().map_or(lines.physical, csv::Position::line) as i64;
         match CourseRow::of(&header, &rooms, &record) {
-            Ok(row) => row.push(work, &mut rows, line).await?,
+            Ok(row) => row.push(ctx, &mut rows, line).await?,
             Err((code, value, hint)) => {
                 lines.failed += 1;
                 let problem = Problem::new(0, code, value, hint);
-                errors.add(work.conn, &mut work.problems, (PlaceKind::Course, line), &problem).await?;
+                errors.add(ctx.conn, &mut ctx.problems, (PlaceKind::Course, line), &problem).await?;
             }
         }
     }
-    rows.finish(work.conn).await?;
-    errors.finish(work.conn).await?;
-    work.conn.analyse(courses::NEW_COURSE.name).await?;
+    rows.finish(ctx.conn).await?;
+    errors.finish(ctx.conn).await?;
+    ctx.conn.analyse(courses::NEW_COURSE.name).await?;
     Ok(lines)
 }
 
@@ -148,10 +148,10 @@ impl<'a> CourseRow<'a> {
         Err((Code::CourseNameMissing, said, column.to_owned()))
     }
 
-    async fn push(&self, work: &mut Work<'_>, rows: &mut Bulk, line: i64) -> Result<(), DbError> {
+    async fn push(&self, ctx: &mut RunContext<'_>, rows: &mut Bulk, line: i64) -> Result<(), DbError> {
         let texts = [self.fullname, self.shortname, self.idnumber, self.category].map(Field::Text);
         let [fullname, shortname, idnumber, category] = texts;
-        rows.push(work.conn, &[Field::Int(line), fullname, shortname, idnumber, category]).await
+        rows.push(ctx.conn, &[Field::Int(line), fullname, shortname, idnumber, category]).await
     }
 }
 

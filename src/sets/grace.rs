@@ -1,8 +1,8 @@
 //! Who is unenrolled before the pass over the set: whose time between absence and unenrolment is over, and who keeps a
 //! role without being enrolled any more. It must not suspend anybody: the pass does.
 
+use crate::change::context::RunContext;
 use crate::change::end;
-use crate::change::work::Work;
 use crate::config::Settings;
 use crate::db::{DbError, statement};
 use crate::moodle::method;
@@ -31,58 +31,58 @@ fn over(terms: &Terms) -> &'static str {
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn settle(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     terms: &Terms,
     settings: &Settings,
     policy: &Policy,
 ) -> RunResult<Option<RuleReport>> {
-    reconcile::look(work, &DATABASE, settings, policy).await?;
+    reconcile::look(ctx, &DATABASE, settings, policy).await?;
     if terms.waits() {
-        remember(work, terms).await?;
+        remember(ctx, terms).await?;
     }
-    let params = work
+    let params = ctx
         .params()
         .with("source", terms.source.as_str())
         .with("component", DATABASE.component())
-        .with("until", work.now - terms.grace)
+        .with("until", ctx.now - terms.grace)
         .fragment("over", over(terms))
         .fragment("absent", ABSENT);
-    work.conn.exec("DELETE FROM [doomed]", &params).await?;
-    let over = work.conn.exec(OVER, &params).await?;
+    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    let over = ctx.conn.exec(OVER, &params).await?;
     if over == 0 {
         return Ok(None);
     }
-    work.conn.analyse("doomed").await?;
-    let wave = work.next_wave();
-    work.conn.prefer_indexes(true).await?;
-    if end::unenrol(work, wave).await? > 0 {
-        end::clean_up(work, wave).await?;
+    ctx.conn.analyse("doomed").await?;
+    let wave = ctx.next_wave();
+    ctx.conn.prefer_indexes(true).await?;
+    if end::unenrol(ctx, wave).await? > 0 {
+        end::clean_up(ctx, wave).await?;
     }
-    work.conn.prefer_indexes(false).await?;
+    ctx.conn.prefer_indexes(false).await?;
     if terms.waits() {
-        forget(work, terms, true).await?;
+        forget(ctx, terms, true).await?;
     }
-    Ok(Some(tally::of_waves(work, method::DATABASE, wave, wave).await?))
+    Ok(Some(tally::of_waves(ctx, method::DATABASE, wave, wave).await?))
 }
 
 /// Adds what [`settle`] came to to the report of the pass that followed.
-pub fn tell(work: &mut Work<'_>, gone: &RuleReport) {
-    if let Some(report) = work.rules.last_mut() {
+pub fn tell(ctx: &mut RunContext<'_>, gone: &RuleReport) {
+    if let Some(report) = ctx.rules.last_mut() {
         report.removed += gone.removed;
         report.roles_removed += gone.roles_removed;
         report.groups_removed += gone.groups_removed;
     }
 }
 
-async fn remember(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    forget(work, terms, false).await?;
-    let params = work.params().with("source", terms.source.as_str()).fragment("absent", ABSENT);
-    work.conn.exec(NEW_ABSENCES, &params).await.map(|_| ())
+async fn remember(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+    forget(ctx, terms, false).await?;
+    let params = ctx.params().with("source", terms.source.as_str()).fragment("absent", ABSENT);
+    ctx.conn.exec(NEW_ABSENCES, &params).await.map(|_| ())
 }
 
 /// Drops what is known of those who are enrolled no more, and, unless they have just gone, of those who are back.
-async fn forget(work: &mut Work<'_>, terms: &Terms, only_gone: bool) -> Result<(), DbError> {
+async fn forget(ctx: &mut RunContext<'_>, terms: &Terms, only_gone: bool) -> Result<(), DbError> {
     let back = if only_gone { "" } else { BACK };
-    let params = work.params().with("source", terms.source.as_str()).fragment("back", back);
-    work.conn.exec(PAST_ABSENCES, &params).await.map(|_| ())
+    let params = ctx.params().with("source", terms.source.as_str()).fragment("back", back);
+    ctx.conn.exec(PAST_ABSENCES, &params).await.map(|_| ())
 }

@@ -1,7 +1,7 @@
 //! Groups that a set names and nobody can mean: they are told, and whom they are named for keeps the groups that he
 //! has. It must not make or change groups: the rule's sections do.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::int;
 use crate::db::{DbError, Table, statement};
 use crate::problem::PlaceKind;
@@ -14,10 +14,10 @@ const SET_UNGROUPED: Table = Table::new("set_ungrouped", &[int("userid"), int("c
 const UNUSABLE: &str = statement(include_str!("groups.sql"), "unusable groups");
 const UNGROUPED: &str = statement(include_str!("groups.sql"), "ungrouped people");
 /// The condition that the group `o` of `known_group` is the one that `t` names.
-pub fn same(work: &Work<'_>, terms: &Terms) -> String {
+pub fn same(ctx: &RunContext<'_>, terms: &Terms) -> String {
     match terms.group_by_idnumber {
-        true => work.conn.dialect().same_text("o.idnumber", "t.gkey"),
-        false => work.conn.dialect().same_text("o.name", "t.gkey"),
+        true => ctx.conn.dialect().same_text("o.idnumber", "t.gkey"),
+        false => ctx.conn.dialect().same_text("o.name", "t.gkey"),
     }
 }
 
@@ -28,27 +28,27 @@ pub fn same(work: &Work<'_>, terms: &Terms) -> String {
 ///
 /// # Errors
 /// The engine's.
-pub async fn tell_unusable(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
-    work.conn.declare(&SET_UNGROUPED);
+pub async fn tell_unusable(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+    ctx.conn.declare(&SET_UNGROUPED);
     let named = "SELECT COUNT(*) FROM (SELECT 1 AS named FROM [set_group] g LIMIT 1) t";
-    if work.conn.number(named, &work.params()).await? == 0 {
+    if ctx.conn.number(named, &ctx.params()).await? == 0 {
         return Ok(());
     }
-    known::know(work, "SELECT DISTINCT courseid FROM [set_group]").await?;
-    let same = same(work, terms);
+    known::know(ctx, "SELECT DISTINCT courseid FROM [set_group]").await?;
+    let same = same(ctx, terms);
     let columns: &[&str] = if terms.group_by_idnumber { &["idnumber", "name"] } else { &["name"] };
-    let unstorable = columns.iter().find_map(|column| work.conn.unstorable("groups", column, "t.gkey"));
-    let params = work
+    let unstorable = columns.iter().find_map(|column| ctx.conn.unstorable("groups", column, "t.gkey"));
+    let params = ctx
         .params()
         .with("made", i64::from(terms.create_groups))
         .with("column", format!("groups.{}", columns[0]))
         .fragment("same", same)
         .fragment("unstorable", format!("CASE WHEN {} THEN 1 ELSE 0 END", unstorable.as_deref().unwrap_or("1 = 0")));
-    work.tell_problems(PlaceKind::Group, UNUSABLE, params.clone()).await?;
-    work.conn.exec(UNGROUPED, &params).await?;
+    ctx.tell_problems(PlaceKind::Group, UNUSABLE, params.clone()).await?;
+    ctx.conn.exec(UNGROUPED, &params).await?;
     if let Some(unstorable) = unstorable {
         let sql = format!("DELETE FROM [set_group] WHERE {}", unstorable.replace("t.gkey", "gkey"));
-        work.conn.exec(&sql, &params).await?;
+        ctx.conn.exec(&sql, &params).await?;
     }
-    work.conn.analyse(SET_UNGROUPED.name).await
+    ctx.conn.analyse(SET_UNGROUPED.name).await
 }

@@ -25,8 +25,8 @@ pub use terms::Terms;
 
 use std::path::Path;
 
+use crate::change::context::RunContext;
 use crate::change::kinds;
-use crate::change::work::Work;
 use crate::config::Settings;
 use crate::disk::{Dir, RegularFile};
 use crate::moodle::method;
@@ -43,86 +43,86 @@ use crate::staging::resolve;
 /// # Errors
 /// A snapshot that cannot be read, the engine's, or a limit of the guard.
 pub async fn apply(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     settings: &Settings,
     terms: &Terms,
     order: &SetOrder,
     file: &RegularFile,
 ) -> RunResult<()> {
-    work.cause = DATABASE.name;
-    work.notes.extend(order.skipped_setup.iter().cloned().map(Note::SetupSkipped));
-    let (header, mut lines) = stage::load(work, terms, order, file).await?;
+    ctx.cause = DATABASE.name;
+    ctx.notes.extend(order.skipped_setup.iter().cloned().map(Note::SetupSkipped));
+    let (header, mut lines) = stage::load(ctx, terms, order, file).await?;
     if terms.cohorts {
-        return apply_cohorts(work, terms, lines, header.has_incomplete).await;
+        return apply_cohorts(ctx, terms, lines, header.has_incomplete).await;
     }
     if let Some(path) = &order.courses {
-        lines.failed += new_courses(work, terms, path).await?;
+        lines.failed += new_courses(ctx, terms, path).await?;
     }
-    resolve::keys(work, terms.keys).await?;
+    resolve::keys(ctx, terms.keys).await?;
     // Who must not lose anything may still be enrolled; only the guest account may not.
-    let never = [0, work.site.guest()];
-    lines.failed += resolve::refuse_unresolved(work, terms.keys, &never, method::DATABASE).await?;
-    let spared = persons::gather(work, terms, &never, header.each_once).await?;
-    reconcile::prepare(work);
-    groups::tell_unusable(work, terms).await?;
+    let never = [0, ctx.site.guest()];
+    lines.failed += resolve::refuse_unresolved(ctx, terms.keys, &never, method::DATABASE).await?;
+    let spared = persons::gather(ctx, terms, &never, header.each_once).await?;
+    reconcile::prepare(ctx);
+    groups::tell_unusable(ctx, terms).await?;
     if header.has_incomplete {
-        rooms::tell(work).await?;
-        rooms::keep_groups(work, &never).await?;
+        rooms::tell(ctx).await?;
+        rooms::keep_groups(ctx, &never).await?;
     }
-    work.lines = lines;
-    work.observer.reached(Moment::Staged).await;
-    weigh_or_foresee(work, terms, lines).await?;
-    let policy = policy(work, terms, &header, spared);
+    ctx.lines = lines;
+    ctx.observer.reached(Moment::Staged).await;
+    weigh_or_foresee(ctx, terms, lines).await?;
+    let policy = policy(ctx, terms, &header, spared);
     let first = terms.waits() || (header.has_others && terms.surplus == RemovalAction::Unenrol);
-    let gone = if first { grace::settle(work, terms, settings, &policy).await? } else { None };
-    reconcile::run_under(work, &DATABASE, policy, settings, View::ALL, false).await?;
+    let gone = if first { grace::settle(ctx, terms, settings, &policy).await? } else { None };
+    reconcile::run_under(ctx, &DATABASE, policy, settings, View::ALL, false).await?;
     if let Some(gone) = gone {
-        grace::tell(work, &gone);
+        grace::tell(ctx, &gone);
     }
     Ok(())
 }
 
 /// Makes the courses that the source describes and the site does not have; gives how many of its rows were refused.
-async fn new_courses(work: &mut Work<'_>, terms: &Terms, path: &Path) -> RunResult<u64> {
+async fn new_courses(ctx: &mut RunContext<'_>, terms: &Terms, path: &Path) -> RunResult<u64> {
     let shown = path.display().to_string();
     let file = Dir::open_named(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
-    let read = courses::load(work, &file, &shown).await?;
-    let refused = crate::change::courses::create(work, &terms.new_courses).await?;
-    let made = work.booked(&kinds::COURSE_ADD);
-    work.guard.check_courses(&terms.source, made, terms.limits.courses_max);
+    let read = courses::load(ctx, &file, &shown).await?;
+    let refused = crate::change::courses::create(ctx, &terms.new_courses).await?;
+    let made = ctx.booked(&kinds::COURSE_ADD);
+    ctx.guard.check_courses(&terms.source, made, terms.limits.courses_max);
     Ok(read.failed + refused)
 }
 
 /// Makes a full set of cohort memberships true.
-async fn apply_cohorts(work: &mut Work<'_>, terms: &Terms, mut lines: Lines, incomplete: bool) -> RunResult<()> {
-    let never = [0, work.site.guest()];
-    resolve::users(work, terms.keys.user).await?;
+async fn apply_cohorts(ctx: &mut RunContext<'_>, terms: &Terms, mut lines: Lines, incomplete: bool) -> RunResult<()> {
+    let never = [0, ctx.site.guest()];
+    resolve::users(ctx, terms.keys.user).await?;
     // Cohorts are made only for a set that is not refused as a whole.
-    work.lines = lines;
-    if weigh_size(work, terms, lines).is_err() {
-        cohorts::look(work, terms).await?;
-        persons::spare_users(work, terms).await?;
-        cohorts::gather(work, terms, &never).await?;
-        account::foresee(work, terms).await?;
+    ctx.lines = lines;
+    if weigh_size(ctx, terms, lines).is_err() {
+        cohorts::look(ctx, terms).await?;
+        persons::spare_users(ctx, terms).await?;
+        cohorts::gather(ctx, terms, &never).await?;
+        account::foresee(ctx, terms).await?;
         return Err(RunError::Held);
     }
-    lines.failed += cohorts::resolve(work, terms, &never).await?;
+    lines.failed += cohorts::resolve(ctx, terms, &never).await?;
     if incomplete {
-        rooms::tell(work).await?;
+        rooms::tell(ctx).await?;
     }
-    persons::spare_users(work, terms).await?;
-    work.lines = lines;
-    work.observer.reached(Moment::Staged).await;
-    cohorts::gather(work, terms, &never).await?;
-    weigh_or_foresee(work, terms, lines).await?;
-    reconcile::prepare(work);
-    cohorts::apply(work, terms).await
+    persons::spare_users(ctx, terms).await?;
+    ctx.lines = lines;
+    ctx.observer.reached(Moment::Staged).await;
+    cohorts::gather(ctx, terms, &never).await?;
+    weigh_or_foresee(ctx, terms, lines).await?;
+    reconcile::prepare(ctx);
+    cohorts::apply(ctx, terms).await
 }
 
 /// What may be done to the source's enrolments, from its terms and the columns that its set has.
-fn policy(work: &Work<'_>, terms: &Terms, header: &Header, spared: i64) -> Policy {
+fn policy(ctx: &RunContext<'_>, terms: &Terms, header: &Header, spared: i64) -> Policy {
     let (own_instance, own) = database::own_instance(&terms.source);
-    let same_group = groups::same(work, terms);
+    let same_group = groups::same(ctx, terms);
     let surplus = match terms.surplus {
         _ if terms.waits() => RemovalAction::Suspend,
         // The section of roles takes those that nobody is to have; who is named as another user keeps his.
@@ -138,7 +138,7 @@ fn policy(work: &Work<'_>, terms: &Terms, header: &Header, spared: i64) -> Polic
         .with("keeps_roles", i64::from(keeps_roles))
         .with("waits", i64::from(terms.waits()))
         .with("create_groups", i64::from(terms.create_groups))
-        .fragment("spared", work.conn.dialect().among("SELECT p.userid FROM [set_spared] p", spared))
+        .fragment("spared", ctx.conn.dialect().among("SELECT p.userid FROM [set_spared] p", spared))
         .fragment("same_group", same_group)
         .fragment("group_idnumber", if terms.group_by_idnumber { "t.gkey" } else { "''" });
     Policy {
@@ -157,23 +157,23 @@ fn policy(work: &Work<'_>, terms: &Terms, header: &Header, spared: i64) -> Polic
 }
 
 /// [`weigh`], with the account of a set that it refuses: nothing will be planned for it.
-async fn weigh_or_foresee(work: &mut Work<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
-    let outcome = weigh(work, terms, lines);
+async fn weigh_or_foresee(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
+    let outcome = weigh(ctx, terms, lines);
     if outcome.is_err() {
-        account::foresee(work, terms).await?;
+        account::foresee(ctx, terms).await?;
     }
     outcome
 }
 
 /// The guard's look at the set itself, before anything is planned: empty, or another size than the last good one.
-fn weigh_size(work: &mut Work<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
+fn weigh_size(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
     let (fewer, more) = (terms.limits.rows_fewer_percent, terms.limits.rows_more_percent);
-    work.guard.check_set(&terms.source, lines.records as i64, terms.last_rows, fewer, more);
-    if work.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+    ctx.guard.check_set(&terms.source, lines.records as i64, terms.last_rows, fewer, more);
+    if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
 }
 
 /// The same once the keys are known: too many rows name nobody.
-fn weigh(work: &mut Work<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
-    work.guard.check_rows(&terms.source, lines.records as i64, lines.failed as i64, terms.limits.unknown_percent);
-    weigh_size(work, terms, lines)
+fn weigh(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
+    ctx.guard.check_rows(&terms.source, lines.records as i64, lines.failed as i64, terms.limits.unknown_percent);
+    weigh_size(ctx, terms, lines)
 }

@@ -1,7 +1,7 @@
 //! Resolved rows as sets: who is enrolled in which course, with which roles, in which groups, and who is spared.
 //! It must not compare anything with what stands: the rule's sections do.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::{CourseKey, UserKey};
 use crate::db::table::{int, text};
 use crate::db::{DbError, Table, statement};
@@ -56,51 +56,51 @@ const SPARED: &str = statement(include_str!("persons.sql"), "spared accounts");
 ///
 /// # Errors
 /// The engine's.
-pub async fn gather(work: &mut Work<'_>, terms: &Terms, never: &[i64], each_once: bool) -> Result<i64, DbError> {
+pub async fn gather(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64], each_once: bool) -> Result<i64, DbError> {
     for table in [SET_GROUP, SET_SPARED_COURSE] {
-        work.conn.declare(&table);
+        ctx.conn.declare(&table);
     }
-    rows(work, terms, never).await?;
-    persons(work, terms, each_once).await?;
+    rows(ctx, terms, never).await?;
+    persons(ctx, terms, each_once).await?;
     let groups = "INSERT INTO [set_group]
         SELECT DISTINCT r.courseid, r.userid, r.gkey FROM [set_row] r WHERE r.gkey <> '' AND r.enrolled = 1";
-    work.conn.exec(groups, &work.params()).await?;
-    let spared = spare_users(work, terms).await?;
-    spare_courses(work, terms).await?;
+    ctx.conn.exec(groups, &ctx.params()).await?;
+    let spared = spare_users(ctx, terms).await?;
+    spare_courses(ctx, terms).await?;
     for table in [SET_GROUP, SET_SPARED_COURSE] {
-        work.conn.analyse(table.name).await?;
+        ctx.conn.analyse(table.name).await?;
     }
     Ok(spared)
 }
 
 /// Makes `set_row`: what the rows that resolve say, with ids instead of keys; two may say the same.
-async fn rows(work: &mut Work<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
-    work.conn.declare(&SET_ROW);
-    let params = work.params().with("ignore_hidden", i64::from(terms.ignore_hidden));
+async fn rows(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
+    ctx.conn.declare(&SET_ROW);
+    let params = ctx.params().with("ignore_hidden", i64::from(terms.ignore_hidden));
     let params = resolved(params, never);
-    work.conn.exec(ROWS, &params).await?;
-    work.conn.analyse(SET_ROW.name).await
+    ctx.conn.exec(ROWS, &params).await?;
+    ctx.conn.analyse(SET_ROW.name).await
 }
 
 /// Makes `set_person`: what the rows say of each person in a course. Several rows of one: enrolled if one of them says
 /// so; of those that do: active if one is, from the first start to the last end.
-async fn persons(work: &mut Work<'_>, terms: &Terms, each_once: bool) -> Result<(), DbError> {
-    let params = work.params();
+async fn persons(ctx: &mut RunContext<'_>, terms: &Terms, each_once: bool) -> Result<(), DbError> {
+    let params = ctx.params();
     // Who is back is looked up by an index, which a view has not.
-    if work.conn.dialect().has_temporary_views() && !terms.waits() {
+    if ctx.conn.dialect().has_temporary_views() && !terms.waits() {
         let twice = "SELECT COUNT(*) FROM
             (SELECT 1 FROM [set_row] r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
-        if each_once || work.conn.number(twice, &params).await? == 0 {
+        if each_once || ctx.conn.number(twice, &params).await? == 0 {
             let select = format!("SELECT {} FROM [set_row]", SET_PERSON.columns());
-            return work.conn.temporary_view(&SET_PERSON, &select).await;
+            return ctx.conn.temporary_view(&SET_PERSON, &select).await;
         }
     }
-    work.conn.declare(&SET_PERSON);
-    work.conn.exec(PERSONS, &params).await?;
+    ctx.conn.declare(&SET_PERSON);
+    ctx.conn.exec(PERSONS, &params).await?;
     if terms.waits() {
-        work.conn.index_joined(&SET_PERSON, "courseid, userid").await?;
+        ctx.conn.index_joined(&SET_PERSON, "courseid, userid").await?;
     }
-    work.conn.analyse(SET_PERSON.name).await
+    ctx.conn.analyse(SET_PERSON.name).await
 }
 
 /// Who loses nothing by this set, in `set_spared`: protected accounts, and whoever a key may mean that names nobody or
@@ -108,9 +108,9 @@ async fn persons(work: &mut Work<'_>, terms: &Terms, each_once: bool) -> Result<
 ///
 /// # Errors
 /// The engine's.
-pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<i64, DbError> {
-    work.conn.declare(&SET_SPARED);
-    let mut ids = work.site.protected(terms.protect_admins);
+pub async fn spare_users(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<i64, DbError> {
+    ctx.conn.declare(&SET_SPARED);
+    let mut ids = ctx.site.protected(terms.protect_admins);
     ids.retain(|id| *id > 0);
     let column = match terms.keys.user {
         UserKey::Username => "username",
@@ -119,31 +119,31 @@ pub async fn spare_users(work: &mut Work<'_>, terms: &Terms) -> Result<i64, DbEr
         UserKey::Id => "id",
     };
     let field = if terms.keys.user == UserKey::Id {
-        work.conn.dialect().to_text("a.id")
+        ctx.conn.dialect().to_text("a.id")
     } else {
         format!("LOWER(TRIM(a.{column}))")
     };
-    let mut params = work.params().fragment("ids", id_list(&ids)).fragment("field", field);
+    let mut params = ctx.params().fragment("ids", id_list(&ids)).fragment("field", field);
     let mut names = vec!["''".to_owned()];
     for (at, name) in terms.protected.iter().enumerate() {
         names.push(format!(":name{at}"));
         params = params.with(format!("name{at}"), name.as_str());
     }
     let params = params.fragment("names", names.join(", "));
-    let spared = work.conn.exec(SPARED, &params).await?;
-    work.conn.analyse(SET_SPARED.name).await?;
+    let spared = ctx.conn.exec(SPARED, &params).await?;
+    ctx.conn.analyse(SET_SPARED.name).await?;
     Ok(spared as i64)
 }
 
 /// In the courses that a key may mean which names none or several, nobody loses anything.
-async fn spare_courses(work: &mut Work<'_>, terms: &Terms) -> Result<(), DbError> {
+async fn spare_courses(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     let field = match terms.keys.course {
-        CourseKey::Id => work.conn.dialect().to_text("a.id"),
+        CourseKey::Id => ctx.conn.dialect().to_text("a.id"),
         CourseKey::Shortname => "LOWER(TRIM(a.shortname))".to_owned(),
         CourseKey::Idnumber => "LOWER(TRIM(a.idnumber))".to_owned(),
     };
-    let params = work.params().fragment("field", field);
+    let params = ctx.params().fragment("field", field);
     let sql = "INSERT INTO [set_spared_course]
         SELECT DISTINCT a.id FROM {course} a JOIN [stage_course] k ON k.found <> 1 AND LOWER(k.ckey) = :field";
-    work.conn.exec(sql, &params).await.map(|_| ())
+    ctx.conn.exec(sql, &params).await.map(|_| ())
 }

@@ -1,7 +1,7 @@
 //! What of a set's row has no room on the site: the rooms of the columns that its values go to, and the rows that are
 //! applied without such a value. It must not refuse a row; that is done where rows are read.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::{int, text};
 use crate::db::{Bulk, DbError, Field, Params, Table};
 use crate::moodle::room::Room;
@@ -25,8 +25,8 @@ pub struct Rooms {
 
 impl Rooms {
     /// The rooms for a set of these terms.
-    pub fn of(work: &Work<'_>, terms: &Terms) -> Self {
-        let of = |table: &str, column: &str| Room::of(work.site, table, column, KEY_WIDTH);
+    pub fn of(ctx: &RunContext<'_>, terms: &Terms) -> Self {
+        let of = |table: &str, column: &str| Room::of(ctx.site, table, column, KEY_WIDTH);
         let any = Room { width: KEY_WIDTH };
         match (terms.cohorts, terms.cohort_key, terms.group_by_idnumber) {
             // A cohort without a name is called as its key.
@@ -66,28 +66,28 @@ pub struct Incomplete {
 
 impl Incomplete {
     /// Makes the table `set_incomplete`.
-    pub fn open(work: &mut Work<'_>) -> Self {
-        work.conn.declare(&SET_INCOMPLETE);
-        Self { rows: Bulk::into(work.conn.dialect(), &SET_INCOMPLETE), any: false }
+    pub fn open(ctx: &mut RunContext<'_>) -> Self {
+        ctx.conn.declare(&SET_INCOMPLETE);
+        Self { rows: Bulk::into(ctx.conn.dialect(), &SET_INCOMPLETE), any: false }
     }
 
     /// Adds a row.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn add(&mut self, work: &mut Work<'_>, line: u64, left_out: &LeftOut) -> Result<(), DbError> {
+    pub async fn add(&mut self, ctx: &mut RunContext<'_>, line: u64, left_out: &LeftOut) -> Result<(), DbError> {
         self.any = true;
         let LeftOut { code, value, hint } = left_out;
         let row = [Field::Int(line as i64), Field::Text(code.as_str()), Field::Text(value), Field::Text(hint)];
-        self.rows.push(work.conn, &row).await
+        self.rows.push(ctx.conn, &row).await
     }
 
     /// Sends what is left; true if there is any such row.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn finish(self, work: &mut Work<'_>) -> Result<bool, DbError> {
-        self.rows.finish(work.conn).await?;
+    pub async fn finish(self, ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
+        self.rows.finish(ctx.conn).await?;
         Ok(self.any)
     }
 }
@@ -96,22 +96,22 @@ impl Incomplete {
 ///
 /// # Errors
 /// The engine's.
-pub async fn tell(work: &mut Work<'_>) -> Result<(), DbError> {
+pub async fn tell(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let select = "SELECT t.line AS number, t.code, t.value, t.hint FROM [set_incomplete] t";
-    let params = work.params();
-    work.tell_new(PlaceKind::Line, select, params).await
+    let params = ctx.params();
+    ctx.tell_new(PlaceKind::Line, select, params).await
 }
 
 /// Whose group is left out keeps the groups that he has: adds them to `set_ungrouped`. One statement.
 ///
 /// # Errors
 /// The engine's.
-pub async fn keep_groups(work: &mut Work<'_>, never: &[i64]) -> Result<(), DbError> {
-    let sql = work.conn.dialect().insert_absent(
+pub async fn keep_groups(ctx: &mut RunContext<'_>, never: &[i64]) -> Result<(), DbError> {
+    let sql = ctx.conn.dialect().insert_absent(
         "[set_ungrouped]",
         "",
         "SELECT DISTINCT u.userid, k.courseid FROM [set_incomplete] t JOIN [stage_line] l ON l.line = t.line
             JOIN [stage_user] u ON u.ukey = l.ukey JOIN [stage_course] k ON k.ckey = l.ckey WHERE :resolved",
     );
-    work.conn.exec(&sql, &resolved(Params::new(), never)).await.map(|_| ())
+    ctx.conn.exec(&sql, &resolved(Params::new(), never)).await.map(|_| ())
 }

@@ -3,7 +3,7 @@
 
 use std::io::BufReader;
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::{CourseKey, UserKey};
 use crate::db::table::text;
 use crate::db::{Bulk, DbError, Field, Table};
@@ -87,7 +87,7 @@ impl Header {
 /// # Errors
 /// A snapshot that is no CSV or lacks a column, or the engine's.
 pub async fn load(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     terms: &Terms,
     order: &SetOrder,
     file: &RegularFile,
@@ -97,8 +97,8 @@ pub async fn load(
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
     let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file.cursor()));
     let mut header = Header::of(reader.headers().map_err(broken)?, terms.container(), path)?;
-    let rooms = Rooms::of(work, terms);
-    let mut stage = Stage::open(work, &header).await?;
+    let rooms = Rooms::of(ctx, terms);
+    let mut stage = Stage::open(ctx, &header).await?;
     let mut record = csv::StringRecord::new();
     let (mut rows, mut dated, mut stated) = (0, false, false);
     // 7 and 07 are the same id.
@@ -112,34 +112,34 @@ pub async fn load(
                 dated |= row.timestart != 0 || row.timeend != 0;
                 stated |= !optional(&header, &record).is_empty();
                 if let Some(value) = &row.unknown_role {
-                    work.default_roles.count(value);
+                    ctx.default_roles.count(value);
                 }
                 header.has_others |= row.other;
-                stage.row(work, line, &row).await?;
+                stage.row(ctx, line, &row).await?;
                 if let Some(left_out) = &row.left_out {
-                    stage.incomplete.add(work, line, left_out).await?;
+                    stage.incomplete.add(ctx, line, left_out).await?;
                 }
                 let next = (row.container, row.user);
                 header.each_once &= last < next;
                 last = next;
             }
             Err((code, value, hint)) => {
-                stage.problem(work, &Problem::new(line, code, value, hint)).await?;
+                stage.problem(ctx, &Problem::new(line, code, value, hint)).await?;
                 // Whom it names is not gone.
-                stage.spare(work, record.get(header.user).unwrap_or_default()).await?;
+                stage.spare(ctx, record.get(header.user).unwrap_or_default()).await?;
             }
         }
         if rows % 10_000 == 0 {
-            work.observer.reached(Moment::Read { lines: rows, of: rows }).await;
+            ctx.observer.reached(Moment::Read { lines: rows, of: rows }).await;
         }
     }
     // A column that is empty in every row says nothing: windows and states are left alone.
     header.has_dates &= dated;
     header.has_status &= stated;
-    stage.unread(work, &order.unread).await?;
+    stage.unread(ctx, &order.unread).await?;
     let rows = rows + order.unread.iter().filter(|row| !row.taken).count() as u64;
     let failed = stage.failed;
-    header.has_incomplete = stage.finish(work).await?;
+    header.has_incomplete = stage.finish(ctx).await?;
     Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed }))
 }
 
@@ -263,10 +263,10 @@ struct Stage {
 }
 
 impl Stage {
-    async fn open(work: &mut Work<'_>, header: &Header) -> Result<Self, DbError> {
-        work.conn.declare(&SET_LINES);
-        work.conn.declare(&SET_UNREAD);
-        let dialect = work.conn.dialect();
+    async fn open(ctx: &mut RunContext<'_>, header: &Header) -> Result<Self, DbError> {
+        ctx.conn.declare(&SET_LINES);
+        ctx.conn.declare(&SET_UNREAD);
+        let dialect = ctx.conn.dialect();
         let details: &[&str] = if header.has_details() { &DETAILS } else { &[] };
         let columns = [&PLAIN, details].concat();
         Ok(Self {
@@ -274,12 +274,12 @@ impl Stage {
             width: columns.len(),
             errors: Rows::new(dialect),
             unread: Bulk::into(dialect, &SET_UNREAD),
-            incomplete: Incomplete::open(work),
+            incomplete: Incomplete::open(ctx),
             failed: 0,
         })
     }
 
-    async fn row(&mut self, work: &mut Work<'_>, line: u64, row: &SetRow) -> Result<(), DbError> {
+    async fn row(&mut self, ctx: &mut RunContext<'_>, line: u64, row: &SetRow) -> Result<(), DbError> {
         let fields = [
             Field::Int(line as i64),
             Field::Text(&row.user),
@@ -291,46 +291,46 @@ impl Stage {
             Field::Int(row.timestart),
             Field::Int(row.timeend),
         ];
-        self.lines.push(work.conn, &fields[..self.width]).await
+        self.lines.push(ctx.conn, &fields[..self.width]).await
     }
 
-    async fn problem(&mut self, work: &mut Work<'_>, problem: &Problem) -> Result<(), DbError> {
+    async fn problem(&mut self, ctx: &mut RunContext<'_>, problem: &Problem) -> Result<(), DbError> {
         self.failed += 1;
-        self.errors.add(work.conn, &mut work.problems, (PlaceKind::Line, problem.line as i64), problem).await
+        self.errors.add(ctx.conn, &mut ctx.problems, (PlaceKind::Line, problem.line as i64), problem).await
     }
 
     /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is
     /// spared.
-    async fn unread(&mut self, work: &mut Work<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
-        let mut errors = Rows::new(work.conn.dialect());
+    async fn unread(&mut self, ctx: &mut RunContext<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
+        let mut errors = Rows::new(ctx.conn.dialect());
         for (number, row) in (1i64..).zip(unread) {
             if !row.taken {
-                self.spare(work, &row.user).await?;
+                self.spare(ctx, &row.user).await?;
             }
             self.failed += u64::from(!row.taken);
             let problem = row.problem.clone().in_file(row.file.as_str());
-            errors.add(work.conn, &mut work.problems, (PlaceKind::Unread, number), &problem).await?;
+            errors.add(ctx.conn, &mut ctx.problems, (PlaceKind::Unread, number), &problem).await?;
         }
-        errors.finish(work.conn).await
+        errors.finish(ctx.conn).await
     }
 
     /// Whoever has this key, in whatever case, loses nothing by this set.
-    async fn spare(&mut self, work: &mut Work<'_>, user: &str) -> Result<(), DbError> {
+    async fn spare(&mut self, ctx: &mut RunContext<'_>, user: &str) -> Result<(), DbError> {
         let key = user.trim().to_lowercase();
         // Nobody has a longer one.
         if key.is_empty() || key.chars().count() > KEY_WIDTH {
             return Ok(());
         }
-        self.unread.push(work.conn, &[Field::Text(&key)]).await
+        self.unread.push(ctx.conn, &[Field::Text(&key)]).await
     }
 
     /// Sends what is left; true if rows are applied without a value.
-    async fn finish(self, work: &mut Work<'_>) -> Result<bool, DbError> {
-        let incomplete = self.incomplete.finish(work).await?;
-        self.lines.finish(work.conn).await?;
-        self.errors.finish(work.conn).await?;
-        self.unread.finish(work.conn).await?;
-        work.conn.analyse(SET_LINES.name).await?;
+    async fn finish(self, ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
+        let incomplete = self.incomplete.finish(ctx).await?;
+        self.lines.finish(ctx.conn).await?;
+        self.errors.finish(ctx.conn).await?;
+        self.unread.finish(ctx.conn).await?;
+        ctx.conn.analyse(SET_LINES.name).await?;
         Ok(incomplete)
     }
 }

@@ -1,7 +1,7 @@
 //! Keys of staged lines to accounts and courses, exactly and for all lines at once; what does not resolve is an error.
 //! It must not guess: no account is `user-unknown`, several are `user-ambiguous`, and nothing is done for the line.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::{CourseKey, UserKey};
 use crate::db::table::{int, text};
 use crate::db::{DbError, Params, Table, statement};
@@ -86,51 +86,51 @@ fn is_id(key: &str) -> bool {
 ///
 /// # Errors
 /// The engine's.
-pub async fn keys(work: &mut Work<'_>, keys: Keys) -> Result<(), DbError> {
-    users(work, keys.user).await?;
-    courses(work, keys.course).await
+pub async fn keys(ctx: &mut RunContext<'_>, keys: Keys) -> Result<(), DbError> {
+    users(ctx, keys.user).await?;
+    courses(ctx, keys.course).await
 }
 
 /// Makes `stage_user` alone.
 ///
 /// # Errors
 /// The engine's.
-pub async fn users(work: &mut Work<'_>, key: UserKey) -> Result<(), DbError> {
-    work.conn.declare(&STAGE_USER);
-    let exact = |column: &str| work.conn.exact("user", column, "k.ukey");
+pub async fn users(ctx: &mut RunContext<'_>, key: UserKey) -> Result<(), DbError> {
+    ctx.conn.declare(&STAGE_USER);
+    let exact = |column: &str| ctx.conn.exact("user", column, "k.ukey");
     let (table, on) = match key {
         UserKey::Username => ("{user}", format!("{} AND u.mnethostid = :host AND u.deleted = 0", exact("u.username"))),
         UserKey::Idnumber => ("{user}", format!("{} AND u.idnumber <> '' AND u.deleted = 0", exact("u.idnumber"))),
-        UserKey::Id => ("{user}", format!("u.id = {} AND u.deleted = 0", work.conn.dialect().to_int("k.ukey"))),
+        UserKey::Id => ("{user}", format!("u.id = {} AND u.deleted = 0", ctx.conn.dialect().to_int("k.ukey"))),
         UserKey::Email => ("[stage_mail]", "u.mail = k.ukey".to_owned()),
     };
     if key == UserKey::Email {
-        stage_mails(work).await?;
+        stage_mails(ctx).await?;
     }
-    let params = work.params().with("host", work.site.local_host()).fragment("accounts", table).fragment("same", on);
-    work.conn.exec(ACCOUNTS, &params).await?;
-    work.conn.analyse(STAGE_USER.name).await
+    let params = ctx.params().with("host", ctx.site.local_host()).fragment("accounts", table).fragment("same", on);
+    ctx.conn.exec(ACCOUNTS, &params).await?;
+    ctx.conn.analyse(STAGE_USER.name).await
 }
 
 /// Addresses are compared without case, which no index of Moodle helps on every engine: one pass over the accounts.
-async fn stage_mails(work: &mut Work<'_>) -> Result<(), DbError> {
-    work.conn.declare(&STAGE_MAIL);
+async fn stage_mails(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    ctx.conn.declare(&STAGE_MAIL);
     let sql = "INSERT INTO [stage_mail]
         SELECT LOWER(u.email), u.id FROM {user} u WHERE u.deleted = 0 AND u.email <> ''";
-    work.conn.exec(sql, &Params::new()).await?;
-    work.conn.analyse(STAGE_MAIL.name).await
+    ctx.conn.exec(sql, &Params::new()).await?;
+    ctx.conn.analyse(STAGE_MAIL.name).await
 }
 
-async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
-    work.conn.declare(&STAGE_COURSE);
+async fn courses(ctx: &mut RunContext<'_>, key: CourseKey) -> Result<(), DbError> {
+    ctx.conn.declare(&STAGE_COURSE);
     let on = match key {
-        CourseKey::Shortname => work.conn.exact("course", "u.shortname", "k.ckey"),
-        CourseKey::Idnumber => format!("{} AND u.idnumber <> ''", work.conn.exact("course", "u.idnumber", "k.ckey")),
-        CourseKey::Id => format!("u.id = {}", work.conn.dialect().to_int("k.ckey")),
+        CourseKey::Shortname => ctx.conn.exact("course", "u.shortname", "k.ckey"),
+        CourseKey::Idnumber => format!("{} AND u.idnumber <> ''", ctx.conn.exact("course", "u.idnumber", "k.ckey")),
+        CourseKey::Id => format!("u.id = {}", ctx.conn.dialect().to_int("k.ckey")),
     };
-    let params = work.params().fragment("same", on);
-    work.conn.exec(COURSES, &params).await?;
-    work.conn.analyse(STAGE_COURSE.name).await
+    let params = ctx.params().fragment("same", on);
+    ctx.conn.exec(COURSES, &params).await?;
+    ctx.conn.analyse(STAGE_COURSE.name).await
 }
 
 /// Tells the lines that do not resolve and gives their number.
@@ -138,19 +138,19 @@ async fn courses(work: &mut Work<'_>, key: CourseKey) -> Result<(), DbError> {
 /// # Errors
 /// The engine's.
 pub async fn refuse_unresolved(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     keys: Keys,
     protected: &[i64],
     method: &str,
 ) -> Result<u64, DbError> {
-    let params = work
+    let params = ctx
         .params()
         .with("method", method)
         .with("userkey", keys.user.as_str())
         .with("coursekey", keys.course.as_str())
-        .fragment("usercount", work.conn.dialect().to_text("u.found"))
-        .fragment("coursecount", work.conn.dialect().to_text("k.found"));
-    work.tell_problems(PlaceKind::Line, UNRESOLVED, resolved(params, protected)).await
+        .fragment("usercount", ctx.conn.dialect().to_text("u.found"))
+        .fragment("coursecount", ctx.conn.dialect().to_text("k.found"));
+    ctx.tell_problems(PlaceKind::Line, UNRESOLVED, resolved(params, protected)).await
 }
 
 const KNOWN_USER: &str = "u.found = 1 AND u.userid NOT IN (:protected)";

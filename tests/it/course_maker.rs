@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use enrold::change::context::RunContext;
 use enrold::change::courses::{NewCourses, create};
 use enrold::change::guard::Guard;
-use enrold::change::work::Work;
 use enrold::db::{Conn, Params};
 use enrold::disk::{Dir, RegularFile};
 use enrold::moodle::site::Site as Moodle;
@@ -97,7 +97,7 @@ pub async fn make(
         false => history::open(conn, "sync database", "courses.csv", now, None, None).await.unwrap(),
     };
     conn.begin().await.unwrap();
-    let mut work = Work {
+    let mut ctx = RunContext {
         conn,
         site: &moodle,
         run,
@@ -118,13 +118,13 @@ pub async fn make(
         default_roles: DefaultRoles::default(),
         problems: enrold::problem::Kept::new(run, 0, 10_000),
     };
-    let before = work.conn.statements();
-    let lines = courses::load(&mut work, file, "courses.csv").await.unwrap();
-    let refused = lines.failed + create(&mut work, terms).await.unwrap();
-    let statements = work.conn.statements() - before;
-    work.tell_overtaken(PlaceKind::Buffer).await.unwrap();
-    let counts = work.counts.iter().map(|(kind, count)| (kind.name.to_owned(), *count)).collect();
-    let notes = work.notes;
+    let before = ctx.conn.statements();
+    let lines = courses::load(&mut ctx, file, "courses.csv").await.unwrap();
+    let refused = lines.failed + create(&mut ctx, terms).await.unwrap();
+    let statements = ctx.conn.statements() - before;
+    ctx.tell_overtaken(PlaceKind::Buffer).await.unwrap();
+    let counts = ctx.counts.iter().map(|(kind, count)| (kind.name.to_owned(), *count)).collect();
+    let notes = ctx.notes;
     let sql = "SELECT number, code, value, hint, place FROM {enrold_error} WHERE run = :run ORDER BY place, number";
     let told = conn.rows(sql, &Params::new().with("run", run)).await.unwrap();
     assert!(told.iter().all(|row| row.text(4) == PlaceKind::Course.as_str()), "{told:?}");

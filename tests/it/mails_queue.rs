@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use enrold::change::context::{Place, RunContext};
 use enrold::change::guard::Guard;
 use enrold::change::kinds;
-use enrold::change::work::{Place, Work};
 use enrold::db::{Conn, Params};
 use enrold::mail;
 use enrold::moodle::site::Site as Settings;
@@ -24,9 +24,9 @@ on_each_engine!(
 );
 
 /// A run at work on the test's own connection.
-pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enrold::config::Guard) -> Work<'a> {
+pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enrold::config::Guard) -> RunContext<'a> {
     conn.begin().await.unwrap();
-    Work {
+    RunContext {
         conn,
         site: settings,
         run: 1,
@@ -56,16 +56,16 @@ pub async fn welcomed(site: &mut Site, method: &'static str, whither: i64, whom:
     }
     let engine = site.engine();
     let settings = Settings::read(&mut site.conn).await.unwrap();
-    let mut work = at_work(&mut site.conn, &settings, engine.settings.guard.clone()).await;
-    let params = work.params().with("enrolid", instance(method, whither)).with("courseid", course(whither));
+    let mut ctx = at_work(&mut site.conn, &settings, engine.settings.guard.clone()).await;
+    let params = ctx.params().with("enrolid", instance(method, whither)).with("courseid", course(whither));
     let select = "SELECT x.userid, :courseid AS courseid, x.enrolid, 0 AS status
         FROM {user_enrolments} x WHERE x.enrolid = :enrolid";
     let columns = "userid, courseid, enrolid, status";
-    work.journal(Place { wave: 1, rank: kinds::ENROL }, columns, "planned.userid", select, params).await.unwrap();
-    let queued = mail::welcome(&mut work, &engine.settings, 1..=1, method).await.unwrap();
-    let again = mail::welcome(&mut work, &engine.settings, 1..=1, method).await.unwrap();
+    ctx.journal(Place { wave: 1, rank: kinds::ENROL }, columns, "planned.userid", select, params).await.unwrap();
+    let queued = mail::welcome(&mut ctx, &engine.settings, 1..=1, method).await.unwrap();
+    let again = mail::welcome(&mut ctx, &engine.settings, 1..=1, method).await.unwrap();
     assert_eq!(again, 0, "a mail is queued once");
-    work.conn.commit().await.unwrap();
+    ctx.conn.commit().await.unwrap();
     queued
 }
 

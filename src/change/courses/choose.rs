@@ -1,7 +1,7 @@
 //! Which rows of `new_course` become courses; the others are told, or left out because the course is there.
 //! It must not write any of Moodle's tables.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::{int, text};
 use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::problem::PlaceKind;
@@ -44,9 +44,9 @@ const MADE_COURSE: Table = Table::new(
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn rows(work: &mut Work<'_>, by_idnumber: bool, fallback: i64) -> Result<u64, DbError> {
-    categories(work, by_idnumber).await?;
-    let conn = &mut *work.conn;
+pub(super) async fn rows(ctx: &mut RunContext<'_>, by_idnumber: bool, fallback: i64) -> Result<u64, DbError> {
+    categories(ctx, by_idnumber).await?;
+    let conn = &mut *ctx.conn;
     conn.declare(&COURSE_ROW);
     let params = unstorable(conn, Params::new(), "n")
         .with("fallback", fallback)
@@ -59,7 +59,7 @@ pub(super) async fn rows(work: &mut Work<'_>, by_idnumber: bool, fallback: i64) 
         .fragment("named", NAMED);
     conn.exec(ROWS, &params).await?;
     conn.analyse("course_row").await?;
-    tell(work).await
+    tell(ctx).await
 }
 
 const JUDGED: &str = statement(include_str!("choose.sql"), "judged");
@@ -78,8 +78,8 @@ fn unstorable(conn: &Conn, params: Params, alias: &str) -> Params {
         .fragment("unstorable_number", of("idnumber"))
 }
 
-async fn categories(work: &mut Work<'_>, by_idnumber: bool) -> Result<(), DbError> {
-    let conn = &mut *work.conn;
+async fn categories(ctx: &mut RunContext<'_>, by_idnumber: bool) -> Result<(), DbError> {
+    let conn = &mut *ctx.conn;
     conn.declare(&STAGE_CATEGORY);
     let same = match by_idnumber {
         true => conn.exact("course_categories", "c.idnumber", "k.ckey"),
@@ -96,22 +96,22 @@ async fn categories(work: &mut Work<'_>, by_idnumber: bool) -> Result<(), DbErro
     conn.analyse("stage_category").await
 }
 
-async fn tell(work: &mut Work<'_>) -> Result<u64, DbError> {
-    let dialect = work.conn.dialect();
-    let alike = work.conn.alike("course", "c.shortname", "r.shortname");
-    let params = unstorable(work.conn, work.params(), "r")
+async fn tell(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
+    let dialect = ctx.conn.dialect();
+    let alike = ctx.conn.alike("course", "c.shortname", "r.shortname");
+    let params = unstorable(ctx.conn, ctx.params(), "r")
         .fragment("chosen", dialect.to_text("r.chosen"))
         .fragment("existing", "(SELECT MIN(c.shortname) FROM {course} c WHERE :alike)")
         .fragment("alike", alike);
-    work.tell_problems(PlaceKind::Course, REFUSED, params).await
+    ctx.tell_problems(PlaceKind::Course, REFUSED, params).await
 }
 
 /// Makes `made_course`, the courses to come with the contexts of their categories, and gives how many they are.
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn made(work: &mut Work<'_>) -> Result<u64, DbError> {
-    let conn = &mut *work.conn;
+pub(super) async fn made(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
+    let conn = &mut *ctx.conn;
     conn.declare(&MADE_COURSE);
     let made = conn
         .exec(
@@ -131,7 +131,7 @@ pub(super) async fn made(work: &mut Work<'_>) -> Result<u64, DbError> {
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn without_category(work: &mut Work<'_>) -> Result<bool, DbError> {
+pub(super) async fn without_category(ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
     let sql = "SELECT COUNT(*) FROM [course_row] r WHERE r.verdict = '' AND r.ckey = ''";
-    Ok(work.conn.number(sql, &Params::new()).await? > 0)
+    Ok(ctx.conn.number(sql, &Params::new()).await? > 0)
 }

@@ -1,9 +1,9 @@
 //! What a new course holds from the start: options of its format, empty sections, the first enrolment methods.
 //! It must not know how the course was chosen or placed.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::courses::{Columns, Template, shows_sections};
 use crate::change::kinds;
-use crate::change::work::{Place, Work};
 use crate::db::table::{int, long_text, text};
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::moodle::course::{self, FirstMethod};
@@ -16,31 +16,31 @@ const COURSE_NUMBER: Table = Table::new("course_number", &[int("section")]).prim
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
-    work.conn.declare(&COURSE_OPTION);
-    let params = work.params().fragment("sections", shows_sections());
+pub(super) async fn options(ctx: &mut RunContext<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
+    ctx.conn.declare(&COURSE_OPTION);
+    let params = ctx.params().fragment("sections", shows_sections());
     let of_format = match template {
         Some(template) => {
             let lent = "INSERT INTO [course_option] SELECT o.name, MAX(o.value) FROM {course_format_options} o
                    JOIN {course} c ON c.id = o.courseid AND c.format = o.format
                   WHERE o.courseid = :template AND o.sectionid = 0 GROUP BY o.name";
-            work.conn.exec(lent, &params.clone().with("template", template.id)).await?;
+            ctx.conn.exec(lent, &params.clone().with("template", template.id)).await?;
             "1 = 1"
         }
         None => {
-            let mut bulk = Bulk::into(work.conn.dialect(), &COURSE_OPTION);
-            for (name, value) in course::default_options(work.site) {
-                bulk.push(work.conn, &[Field::Text(name), Field::Text(&value.to_string())]).await?;
+            let mut bulk = Bulk::into(ctx.conn.dialect(), &COURSE_OPTION);
+            for (name, value) in course::default_options(ctx.site) {
+                bulk.push(ctx.conn, &[Field::Text(name), Field::Text(&value.to_string())]).await?;
             }
-            bulk.finish(work.conn).await?;
+            bulk.finish(ctx.conn).await?;
             ":sections"
         }
     };
     let place = Place { wave, rank: kinds::OPTION };
-    let row = work.conn.dialect().json_row("o", &["name".to_owned(), "value".to_owned()]);
+    let row = ctx.conn.dialect().json_row("o", &["name".to_owned(), "value".to_owned()]);
     let wanted = "FROM [made_course] t JOIN {course} c ON c.id = t.courseid JOIN [course_option] o ON :of_format";
     let params = params.fragment("of_format", of_format).fragment("wanted", wanted).fragment("row", row);
-    let planned = work
+    let planned = ctx
         .journal(
             place,
             "line, courseid, contextid, component, oldrow",
@@ -49,13 +49,13 @@ pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Te
             params.clone(),
         )
         .await?;
-    let sql = work.conn.dialect().insert_absent(
+    let sql = ctx.conn.dialect().insert_absent(
         "{course_format_options}",
         "courseid, format, sectionid, name, value",
         "SELECT t.courseid, c.format, 0, o.name, o.value :wanted WHERE t.courseid > 0 ORDER BY t.n, o.name",
     );
-    let applied = work.conn.exec(&sql, &params).await? as i64;
-    work.book(place.rank.kind, planned, applied);
+    let applied = ctx.conn.exec(&sql, &params).await? as i64;
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -63,32 +63,32 @@ pub(super) async fn options(work: &mut Work<'_>, wave: i64, template: Option<&Te
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
-    let last = template.map_or_else(|| course::default_sections(work.site), |template| template.sections);
-    work.conn.declare(&COURSE_NUMBER);
-    let mut bulk = Bulk::into(work.conn.dialect(), &COURSE_NUMBER);
+pub(super) async fn sections(ctx: &mut RunContext<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
+    let last = template.map_or_else(|| course::default_sections(ctx.site), |template| template.sections);
+    ctx.conn.declare(&COURSE_NUMBER);
+    let mut bulk = Bulk::into(ctx.conn.dialect(), &COURSE_NUMBER);
     for section in 0..=last {
-        bulk.push(work.conn, &[Field::Int(section)]).await?;
+        bulk.push(ctx.conn, &[Field::Int(section)]).await?;
     }
-    bulk.finish(work.conn).await?;
+    bulk.finish(ctx.conn).await?;
     let place = Place { wave, rank: kinds::SECTION };
-    let planned = work
+    let planned = ctx
         .journal(
             place,
             "line, courseid, contextid, itemid",
             "planned.courseid, planned.itemid",
             "SELECT t.line, t.courseid, t.contextid, s.section AS itemid
                FROM [made_course] t CROSS JOIN [course_number] s",
-            work.params(),
+            ctx.params(),
         )
         .await?;
-    let sql = work.conn.dialect().insert_absent(
+    let sql = ctx.conn.dialect().insert_absent(
         "{course_sections}",
         "course, section, summary, summaryformat, sequence, visible, timemodified",
         "SELECT c.courseid, c.itemid, '', 1, '', 1, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
     );
-    let applied = work.conn.exec(&sql, &work.at(place)).await? as i64;
-    work.book(place.rank.kind, planned, applied);
+    let applied = ctx.conn.exec(&sql, &ctx.at(place)).await? as i64;
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -97,28 +97,28 @@ pub(super) async fn sections(work: &mut Work<'_>, wave: i64, template: Option<&T
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn methods(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    for first in course::first_methods(work.site) {
-        method(work, Place { wave, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;
+pub(super) async fn methods(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
+    for first in course::first_methods(ctx.site) {
+        method(ctx, Place { wave, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;
     }
     Ok(())
 }
 
-async fn method(work: &mut Work<'_>, place: Place, first: FirstMethod) -> Result<(), DbError> {
-    let planned = work
+async fn method(ctx: &mut RunContext<'_>, place: Place, first: FirstMethod) -> Result<(), DbError> {
+    let planned = ctx
         .journal(
             place,
             "line, courseid, contextid, component",
             "planned.courseid",
             "SELECT t.line, t.courseid, t.contextid, :method AS component FROM [made_course] t",
-            work.params().with("method", first.method),
+            ctx.params().with("method", first.method),
         )
         .await?;
-    let base = work.at(place).with("method", first.method).with("place", first.place);
+    let base = ctx.at(place).with("method", first.method).with("place", first.place);
     let columns = first.columns.into_iter().map(|(column, value)| (column.to_owned(), value)).collect();
-    let columns = Columns::with(work, base, columns);
+    let columns = Columns::with(ctx, base, columns);
     let params = columns.params.fragment("names", columns.names).fragment("values", columns.values);
-    let applied = work
+    let applied = ctx
         .conn
         .exec(
             "INSERT INTO {enrol} (enrol, courseid, sortorder, enrolstartdate, enrolenddate, timecreated, timemodified,
@@ -129,6 +129,6 @@ async fn method(work: &mut Work<'_>, place: Place, first: FirstMethod) -> Result
             &params,
         )
         .await? as i64;
-    work.book(place.rank.kind, planned, applied);
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }

@@ -8,7 +8,7 @@ mod rows;
 
 use chrono_tz::Tz;
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::{int, text};
 use crate::db::{DbError, Params, Table, Value};
 use crate::moodle::course::SECTION_FORMATS;
@@ -40,8 +40,8 @@ pub struct NewCourses {
 
 /// Makes the empty table `new_course` of the rows: their lines, three names that fit into Moodle's columns, of which
 /// the full and the short one are not empty, and the category as the row names it, empty for none.
-pub fn stage(work: &mut Work<'_>) {
-    work.conn.declare(&NEW_COURSE);
+pub fn stage(ctx: &mut RunContext<'_>) {
+    ctx.conn.declare(&NEW_COURSE);
 }
 
 /// Makes the courses of `new_course` that the site lacks (spec database 8), and gives how many rows are refused. A row
@@ -50,35 +50,35 @@ pub fn stage(work: &mut Work<'_>) {
 ///
 /// # Errors
 /// The engine's.
-pub async fn create(work: &mut Work<'_>, settings: &NewCourses) -> RunResult<u64> {
-    if work.conn.number("SELECT COUNT(*) FROM [new_course]", &Params::new()).await? == 0 {
+pub async fn create(ctx: &mut RunContext<'_>, settings: &NewCourses) -> RunResult<u64> {
+    if ctx.conn.number("SELECT COUNT(*) FROM [new_course]", &Params::new()).await? == 0 {
         return Ok(0);
     }
-    let fallback = fallback(work, settings.default_category).await?;
-    let refused = choose::rows(work, settings.category_by_idnumber, fallback).await?;
-    if choose::made(work).await? == 0 {
+    let fallback = fallback(ctx, settings.default_category).await?;
+    let refused = choose::rows(ctx, settings.category_by_idnumber, fallback).await?;
+    if choose::made(ctx).await? == 0 {
         return Ok(refused);
     }
-    if fallback != settings.default_category && choose::without_category(work).await? {
-        work.notes.push(Note::CategoryGone(settings.default_category));
+    if fallback != settings.default_category && choose::without_category(ctx).await? {
+        ctx.notes.push(Note::CategoryGone(settings.default_category));
     }
-    let template = Template::find(work, &settings.template).await?;
-    let wave = work.next_wave();
-    let overtaken = rows::make(work, wave, settings.zone, template.as_ref()).await?;
-    inside::options(work, wave, template.as_ref()).await?;
-    inside::sections(work, wave, template.as_ref()).await?;
-    inside::methods(work, wave).await?;
-    place::order(work, wave).await?;
-    place::count(work, wave).await?;
+    let template = Template::find(ctx, &settings.template).await?;
+    let wave = ctx.next_wave();
+    let overtaken = rows::make(ctx, wave, settings.zone, template.as_ref()).await?;
+    inside::options(ctx, wave, template.as_ref()).await?;
+    inside::sections(ctx, wave, template.as_ref()).await?;
+    inside::methods(ctx, wave).await?;
+    place::order(ctx, wave).await?;
+    place::count(ctx, wave).await?;
     Ok(refused + overtaken)
 }
 
 /// The category for rows that name none: the one of the settings, else, as in Moodle, the first of the site; 0 without
 /// any.
-async fn fallback(work: &mut Work<'_>, category: i64) -> Result<i64, DbError> {
+async fn fallback(ctx: &mut RunContext<'_>, category: i64) -> Result<i64, DbError> {
     let sql = "SELECT k.id FROM {course_categories} k
         ORDER BY CASE WHEN k.id = :category THEN 0 ELSE 1 END, k.sortorder, k.id LIMIT 1";
-    let row = work.conn.row(sql, &work.params().with("category", category)).await?;
+    let row = ctx.conn.row(sql, &ctx.params().with("category", category)).await?;
     Ok(row.map_or(0, |row| row.int(0)))
 }
 
@@ -90,21 +90,21 @@ struct Template {
 }
 
 impl Template {
-    async fn find(work: &mut Work<'_>, shortname: &str) -> Result<Option<Self>, DbError> {
+    async fn find(ctx: &mut RunContext<'_>, shortname: &str) -> Result<Option<Self>, DbError> {
         if shortname.is_empty() {
             return Ok(None);
         }
-        let same = work.conn.exact("course", "c.shortname", "n.shortname");
+        let same = ctx.conn.exact("course", "c.shortname", "n.shortname");
         // Sections inside activities count at the end (Moodle 4.5) and are not copied.
-        let own = if work.site.columns.has("course_sections", "component") { "AND s.component IS NULL" } else { "" };
-        let params = work.params().with("template", shortname).fragment("same", same).fragment("own", own);
+        let own = if ctx.site.columns.has("course_sections", "component") { "AND s.component IS NULL" } else { "" };
+        let params = ctx.params().with("template", shortname).fragment("same", same).fragment("own", own);
         let sql =
             "SELECT c.id, (SELECT COALESCE(MAX(s.section), 0) FROM {course_sections} s WHERE s.course = c.id :own)
               FROM {course} c JOIN (SELECT :template AS shortname) n ON :same
              WHERE c.category <> 0 ORDER BY c.id LIMIT 1";
-        let row = work.conn.row(sql, &params).await?;
+        let row = ctx.conn.row(sql, &params).await?;
         if row.is_none() {
-            work.notes.push(Note::TemplateGone(shortname.to_owned()));
+            ctx.notes.push(Note::TemplateGone(shortname.to_owned()));
         }
         Ok(row.map(|row| Self { id: row.int(0), sections: row.int(1) }))
     }
@@ -119,8 +119,8 @@ struct Columns {
 
 impl Columns {
     /// `base` and these columns; a value becomes a parameter with the column's number, for its name may be any.
-    fn with(work: &Work<'_>, base: Params, columns: Vec<(String, Value)>) -> Self {
-        let names = columns.iter().map(|(column, _)| work.conn.dialect().quote(column)).collect::<Vec<_>>().join(", ");
+    fn with(ctx: &RunContext<'_>, base: Params, columns: Vec<(String, Value)>) -> Self {
+        let names = columns.iter().map(|(column, _)| ctx.conn.dialect().quote(column)).collect::<Vec<_>>().join(", ");
         let values = (0..columns.len()).map(|at| format!(":v_{at}")).collect::<Vec<_>>().join(", ");
         let add = |params: Params, (at, (_, value)): (usize, (String, Value))| params.with(format!("v_{at}"), value);
         Self { names, values, params: columns.into_iter().enumerate().fold(base, add) }

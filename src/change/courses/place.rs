@@ -1,8 +1,8 @@
 //! Where new courses stand: first in their category, the last one made before all others, as Moodle puts them.
 //! It must not touch other categories, whose numbers Moodle would make anew too.
 
+use crate::change::context::{Place, RunContext};
 use crate::change::kinds;
-use crate::change::work::{Place, Work};
 use crate::db::table::int;
 use crate::db::{DbError, Table, statement};
 
@@ -17,14 +17,14 @@ const COUNTED: &str = statement(include_str!("place.sql"), "counted");
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
-    let conn = &mut *work.conn;
+pub(super) async fn order(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
+    let conn = &mut *ctx.conn;
     conn.declare(&COURSE_ORDER);
-    let params = work.params();
-    work.conn.exec(ORDER, &params).await?;
-    work.conn.analyse("course_order").await?;
+    let params = ctx.params();
+    ctx.conn.exec(ORDER, &params).await?;
+    ctx.conn.analyse("course_order").await?;
     let place = Place { wave, rank: kinds::SORT };
-    let planned = work
+    let planned = ctx
         .journal(
             place,
             "line, courseid, contextid, targetid, status, oldstatus",
@@ -39,17 +39,17 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
         let condition = format!(
             "x.id = o.courseid AND x.sortorder = o.before_run AND o.place <> o.before_run AND o.is_new = {is_new}"
         );
-        work.conn.dialect().update_joined("{course}", "x", &[("sortorder", "o.place")], "[course_order] o", &condition)
+        ctx.conn.dialect().update_joined("{course}", "x", &[("sortorder", "o.place")], "[course_order] o", &condition)
     };
     let (new, known) = (update("1"), update("0"));
-    work.conn.exec(&new, &params).await?;
-    let applied = work.conn.exec(&known, &params).await? as i64;
+    ctx.conn.exec(&new, &params).await?;
+    let applied = ctx.conn.exec(&known, &params).await? as i64;
     if applied < planned {
         let moved = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here
             AND NOT EXISTS (SELECT 1 FROM {course} x WHERE x.id = c.targetid AND x.sortorder = c.status)";
-        work.conn.exec(moved, &work.at(place)).await?;
+        ctx.conn.exec(moved, &ctx.at(place)).await?;
     }
-    work.book(place.rank.kind, planned, applied);
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -57,10 +57,10 @@ pub(super) async fn order(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn count(work: &mut Work<'_>, wave: i64) -> Result<(), DbError> {
+pub(super) async fn count(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
     let place = Place { wave, rank: kinds::COUNT };
-    let params = work.at(place);
-    let planned = work
+    let params = ctx.at(place);
+    let planned = ctx
         .journal(
             place,
             "line, courseid, contextid, targetid, status, oldstatus",
@@ -69,12 +69,12 @@ pub(super) async fn count(work: &mut Work<'_>, wave: i64) -> Result<(), DbError>
             params.clone(),
         )
         .await?;
-    let applied = work.change_rows(place).await?;
+    let applied = ctx.change_rows(place).await?;
     if applied < planned {
         let counted = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here
             AND NOT EXISTS (SELECT 1 FROM {course_categories} k WHERE k.id = c.targetid AND k.coursecount = c.status)";
-        work.conn.exec(counted, &params).await?;
+        ctx.conn.exec(counted, &params).await?;
     }
-    work.book(place.rank.kind, planned, applied);
+    ctx.book(place.rank.kind, planned, applied);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::{int, text};
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::outcome::RunResult;
@@ -50,8 +50,8 @@ const LONGEST: usize = 254;
 ///
 /// # Errors
 /// The engine's.
-pub async fn name(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance], facts: &Facts) -> RunResult<()> {
-    tables(work);
+pub async fn name(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Instance], facts: &Facts) -> RunResult<()> {
+    tables(ctx);
     let mut by_naming: BTreeMap<&Naming, Vec<&Instance>> = BTreeMap::new();
     for instance in instances {
         if let Some(naming) = &instance.naming {
@@ -63,19 +63,19 @@ pub async fn name(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance], 
     }
     let mut wrong = Vec::new();
     for (naming, named) in by_naming {
-        if let Err(unknown) = name_members(work, pass, naming, &named, facts).await? {
+        if let Err(unknown) = name_members(ctx, pass, naming, &named, facts).await? {
             wrong.extend(named.into_iter().map(|instance| (instance.clone(), unknown.clone())));
         }
     }
-    work.conn.analyse(MEMBER_NAME.name).await?;
-    hash(work).await?;
-    wrong.extend(too_long(work, instances).await?);
-    tell(work, pass, Code::GroupName, &wrong).await?;
-    Ok(find(work, pass).await?)
+    ctx.conn.analyse(MEMBER_NAME.name).await?;
+    hash(ctx).await?;
+    wrong.extend(too_long(ctx, instances).await?);
+    tell(ctx, pass, Code::GroupName, &wrong).await?;
+    Ok(find(ctx, pass).await?)
 }
 
-fn tables(work: &mut Work<'_>) {
-    let conn = &mut *work.conn;
+fn tables(ctx: &mut RunContext<'_>) {
+    let conn = &mut *ctx.conn;
     conn.declare(&NAMED);
     conn.declare(&MEMBER_NAME);
     conn.declare(&NAME_HASH);
@@ -86,18 +86,18 @@ fn tables(work: &mut Work<'_>) {
 
 /// The names of one naming for all its instances; the inner error is a variable that the site has no field for.
 async fn name_members(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
     naming: &Naming,
     instances: &[&Instance],
     facts: &Facts,
 ) -> Result<Result<(), String>, DbError> {
-    let (name, params) = match naming.sql(facts, work.conn.dialect(), LONGEST + 1, pass.params(work)) {
+    let (name, params) = match naming.sql(facts, ctx.conn.dialect(), LONGEST + 1, pass.params(ctx)) {
         Ok(sql) => sql,
         Err(unknown) => return Ok(Err(format!("there is no profile field {:?}", unknown.0))),
     };
     let Some(members) = pass.section("members") else { return Ok(Ok(())) };
-    let conn = &mut *work.conn;
+    let conn = &mut *ctx.conn;
     conn.exec("DELETE FROM [named]", &params).await?;
     let ids = crate::moodle::site::id_list(&instances.iter().map(|instance| instance.id).collect::<Vec<_>>());
     let params = params.fragment("ids", ids).fragment("members", members).fragment("name", name);
@@ -109,8 +109,8 @@ async fn name_members(
 
 /// Moodle's mark holds the name's MD5, which SQLite cannot compute: each distinct name comes here once. A name that no
 /// group can have gets none.
-async fn hash(work: &mut Work<'_>) -> Result<(), DbError> {
-    let conn = &mut *work.conn;
+async fn hash(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    let conn = &mut *ctx.conn;
     let params = crate::db::Params::new();
     let names = conn.rows("SELECT DISTINCT n.name FROM [member_name] n WHERE n.name <> ''", &params).await?;
     let mut bulk = Bulk::into(conn.dialect(), &NAME_HASH);
@@ -127,12 +127,12 @@ async fn hash(work: &mut Work<'_>) -> Result<(), DbError> {
 
 /// Instances with names that no group can have, by their length or by a character; their participants get no group and
 /// leave none.
-async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(Instance, String)>, DbError> {
-    let params = work.params();
+async fn too_long(ctx: &mut RunContext<'_>, instances: &[Instance]) -> Result<Vec<(Instance, String)>, DbError> {
+    let params = ctx.params();
     let sql = "SELECT n.enrolid, COUNT(*) FROM [member_name] n LEFT JOIN [name_hash] h ON h.name = n.name
         WHERE n.name <> '' AND h.name IS NULL GROUP BY n.enrolid";
-    let rows = work.conn.rows(sql, &params).await?;
-    let what = |names: i64| match work.conn.unstorable("groups", "name", "''") {
+    let rows = ctx.conn.rows(sql, &params).await?;
+    let what = |names: i64| match ctx.conn.unstorable("groups", "name", "''") {
         None => format!("{names} names have more than {LONGEST} characters"),
         Some(_) => format!(
             "{names} names have more than {LONGEST} characters, or one that the column groups.name has no room for \
@@ -146,13 +146,13 @@ async fn too_long(work: &mut Work<'_>, instances: &[Instance]) -> Result<Vec<(In
     Ok(wrong.collect())
 }
 
-async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let dialect = work.conn.dialect();
-    let params = pass.params(work).fragment("enrolid_text", dialect.to_text("r.enrolid"));
+async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    let dialect = ctx.conn.dialect();
+    let params = pass.params(ctx).fragment("enrolid_text", dialect.to_text("r.enrolid"));
     let courses = "SELECT DISTINCT r.courseid FROM [ruled] r
         JOIN (SELECT DISTINCT enrolid FROM [member_name]) n ON n.enrolid = r.enrolid";
-    known::know(work, courses).await?;
-    let conn = &mut *work.conn;
+    known::know(ctx, courses).await?;
+    let conn = &mut *ctx.conn;
     for (section, table) in [
         ("wishes", "group_wish"),
         ("generated", "generated_group"),

@@ -1,7 +1,7 @@
 //! One autoenrol instance: what its columns mean (spec autoenrol 1 and 4).
 //! It must not know whom its rule lets in.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::{DbError, Row};
 use crate::reconcile::Pass;
 use crate::rules::autoenrol::name::Naming;
@@ -36,10 +36,10 @@ const BY_BUTTON: i64 = 2;
 ///
 /// # Errors
 /// The engine's.
-pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<Vec<Instance>, DbError> {
+pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<Vec<Instance>, DbError> {
     let Some(sql) = pass.section("enabled") else { return Ok(Vec::new()) };
-    let params = pass.params(work);
-    Ok(work.conn.rows(sql, &params).await?.iter().map(|row| Instance::of(row, work.now)).collect())
+    let params = pass.params(ctx);
+    Ok(ctx.conn.rows(sql, &params).await?.iter().map(|row| Instance::of(row, ctx.now)).collect())
 }
 
 impl Instance {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::{int, small};
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::outcome::RunResult;
@@ -66,39 +66,44 @@ struct Rules {
 ///
 /// # Errors
 /// The engine's.
-pub async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instance>, Facts)> {
-    let facts = Facts::read(work.conn, work.site).await?;
-    let mut instances = instance::read(work, pass).await?;
+pub async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instance>, Facts)> {
+    let facts = Facts::read(ctx.conn, ctx.site).await?;
+    let mut instances = instance::read(ctx, pass).await?;
     let mut rules = Rules::default();
     let mut refused = Vec::new();
     let mut evaluation_of = BTreeMap::new();
-    instances.retain(|instance| match rules.evaluation(work, &facts, instance) {
+    instances.retain(|instance| match rules.evaluation(ctx, &facts, instance) {
         Ok(number) => evaluation_of.insert(instance.id, number).is_none(),
         Err(reason) => {
             refused.push((instance.clone(), reason));
             false
         }
     });
-    tell(work, pass, Code::RuleUnusable, &refused).await?;
+    tell(ctx, pass, Code::RuleUnusable, &refused).await?;
     let batches = rules.batches();
-    write(work, &instances, &evaluation_of, &rules, &batches).await?;
+    write(ctx, &instances, &evaluation_of, &rules, &batches).await?;
     for batch in &batches {
-        ask_together(work, pass, &rules, batch).await?;
+        ask_together(ctx, pass, &rules, batch).await?;
     }
     for (number, predicate) in (0i64..).zip(&rules.predicates).filter(|(_, predicate)| predicate.by_course) {
-        let params = predicate.bind(pass.params(work).with("number", number));
+        let params = predicate.bind(pass.params(ctx).with("number", number));
         let sql = "INSERT INTO [matching]
             SELECT v.evaluation, u.id FROM [evaluation] v, {user} u
              WHERE v.rule = :number AND u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users AND :rule";
-        work.conn.exec(sql, &params).await?;
+        ctx.conn.exec(sql, &params).await?;
     }
-    work.conn.analyse(MATCHING.name).await?;
+    ctx.conn.analyse(MATCHING.name).await?;
     Ok((instances, facts))
 }
 
 /// Asks rules in which the course does not matter of all users in one look: each has a bit in the answer.
-async fn ask_together(work: &mut Work<'_>, pass: &Pass<'_>, rules: &Rules, batch: &[usize]) -> Result<(), DbError> {
-    let mut params = pass.params(work).with("first", batch[0] as i64).with("last", batch[batch.len() - 1] as i64);
+async fn ask_together(
+    ctx: &mut RunContext<'_>,
+    pass: &Pass<'_>,
+    rules: &Rules,
+    batch: &[usize],
+) -> Result<(), DbError> {
+    let mut params = pass.params(ctx).with("first", batch[0] as i64).with("last", batch[batch.len() - 1] as i64);
     let mut bits = Vec::new();
     for (at, number) in batch.iter().enumerate() {
         let (sql, with) = rules.predicates[*number].beside_others(*number, params);
@@ -106,24 +111,24 @@ async fn ask_together(work: &mut Work<'_>, pass: &Pass<'_>, rules: &Rules, batch
         bits.push(format!("CASE WHEN {sql} THEN {} ELSE 0 END", 1i64 << at));
     }
     let params = params.fragment("bits", bits.join(" + "));
-    work.conn.exec("DELETE FROM [answer]", &params).await?;
+    ctx.conn.exec("DELETE FROM [answer]", &params).await?;
     let asked = "INSERT INTO [answer]
         SELECT u.id, :bits FROM {user} u WHERE u.deleted = 0 AND u.id NOT IN (:left_alone) AND u.id :among_users";
-    work.conn.exec(asked, &params).await?;
-    work.conn.analyse(ANSWER.name).await?;
+    ctx.conn.exec(asked, &params).await?;
+    ctx.conn.analyse(ANSWER.name).await?;
     let matching = "INSERT INTO [matching]
         SELECT v.evaluation, a.userid FROM [answer] a
           JOIN [evaluation] v ON v.bit > 0 AND v.rule >= :first AND v.rule <= :last AND (a.bits & v.bit) <> 0";
-    work.conn.exec(matching, &params).await.map(|_| ())
+    ctx.conn.exec(matching, &params).await.map(|_| ())
 }
 
 impl Rules {
     /// The number of the evaluation that an instance goes by.
-    fn evaluation(&mut self, work: &Work<'_>, facts: &Facts, instance: &Instance) -> Result<i64, String> {
+    fn evaluation(&mut self, ctx: &RunContext<'_>, facts: &Facts, instance: &Instance) -> Result<i64, String> {
         let rule = match self.by_text.get(&instance.rule) {
             Some(known) => known.clone(),
             None => {
-                let found = self.rule(work, facts, &instance.rule);
+                let found = self.rule(ctx, facts, &instance.rule);
                 self.by_text.insert(instance.rule.clone(), found.clone());
                 found
             }
@@ -150,12 +155,12 @@ impl Rules {
         batches
     }
 
-    fn rule(&mut self, work: &Work<'_>, facts: &Facts, text: &str) -> Result<usize, String> {
+    fn rule(&mut self, ctx: &RunContext<'_>, facts: &Facts, text: &str) -> Result<usize, String> {
         let tree = read(text).map_err(|refused| refused.to_string())?;
         if let Some(known) = self.by_tree.get(&tree) {
             return known.clone();
         }
-        let found = Predicate::of(tree.as_ref(), facts, work.conn.dialect(), work.now);
+        let found = Predicate::of(tree.as_ref(), facts, ctx.conn.dialect(), ctx.now);
         let found = found.map_err(|refused| refused.to_string()).map(|predicate| {
             self.predicates.push(predicate);
             self.predicates.len() - 1
@@ -166,13 +171,13 @@ impl Rules {
 }
 
 async fn write(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     instances: &[Instance],
     evaluation_of: &BTreeMap<i64, i64>,
     rules: &Rules,
     batches: &[Vec<usize>],
 ) -> Result<(), DbError> {
-    let conn = &mut *work.conn;
+    let conn = &mut *ctx.conn;
     conn.declare(&RULED);
     conn.declare(&EVALUATION);
     conn.declare(&MATCHING);
@@ -217,9 +222,9 @@ fn round(instances: &[Instance], instance: &Instance) -> i64 {
 ///
 /// # Errors
 /// The engine's.
-pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance]) -> RunResult<()> {
-    let params = pass.params(work);
-    let conn = &mut *work.conn;
+pub async fn admit(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Instance]) -> RunResult<()> {
+    let params = pass.params(ctx);
+    let conn = &mut *ctx.conn;
     conn.declare(&LEAVING);
     conn.declare(&FITTING);
     conn.declare(&ELSEWHERE);
@@ -256,7 +261,7 @@ pub async fn admit(work: &mut Work<'_>, pass: &Pass<'_>, instances: &[Instance])
 /// # Errors
 /// The engine's.
 pub async fn tell(
-    work: &mut Work<'_>,
+    ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
     code: Code,
     wrong: &[(Instance, String)],
@@ -264,10 +269,10 @@ pub async fn tell(
     if pass.view.users {
         return Ok(());
     }
-    let mut rows = Rows::new(work.conn.dialect());
+    let mut rows = Rows::new(ctx.conn.dialect());
     for (instance, reason) in wrong {
         let problem = Problem::new(0, code, &instance.course, reason);
-        rows.add(work.conn, &mut work.problems, (PlaceKind::Instance, instance.id), &problem).await?;
+        rows.add(ctx.conn, &mut ctx.problems, (PlaceKind::Instance, instance.id), &problem).await?;
     }
-    rows.finish(work.conn).await
+    rows.finish(ctx.conn).await
 }

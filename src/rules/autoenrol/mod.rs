@@ -6,8 +6,8 @@ mod instance;
 mod matching;
 mod name;
 
+use crate::change::context::RunContext;
 use crate::change::kinds;
-use crate::change::work::Work;
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site, id_list};
 use crate::reconcile::{Follow, Owner, Pass, Policy, Rule, Taking};
@@ -51,10 +51,10 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
 const ENDED_STAYS_SUSPENDED: &str = "CASE WHEN EXISTS (SELECT 1 FROM {user_enrolments} y WHERE y.enrolid = s.enrolid
     AND y.userid = m.userid AND y.timeend > 0 AND y.timeend < :now) THEN 1 ELSE 0 END";
 
-fn prepare<'a>(work: &'a mut Work<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+fn prepare<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
-        let (instances, facts) = matching::find(work, pass).await?;
-        matching::admit(work, pass, &instances).await?;
-        groups::name(work, pass, &instances, &facts).await
+        let (instances, facts) = matching::find(ctx, pass).await?;
+        matching::admit(ctx, pass, &instances).await?;
+        groups::name(ctx, pass, &instances, &facts).await
     })
 }

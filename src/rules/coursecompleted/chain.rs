@@ -1,7 +1,7 @@
 //! The instances of the method as links of a chain: source, target, role, window, delay, in the temporary table
 //! `chain`. It must not know who has completed anything.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::config::CourseDelay;
 use crate::db::table::{int, small, text};
 use crate::db::{Bulk, Field, Table, statement};
@@ -45,66 +45,66 @@ const NEVER: i64 = i64::MAX;
 ///
 /// # Errors
 /// The engine's.
-pub async fn read(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    read_delays(work, &pass.settings.coursecompleted.delays).await?;
-    work.conn.declare(&CHAIN);
-    let begun = work
+pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
+    read_delays(ctx, &pass.settings.coursecompleted.delays).await?;
+    ctx.conn.declare(&CHAIN);
+    let begun = ctx
         .conn
-        .number("SELECT MIN(l.seen) FROM {enrold_completion} l WHERE l.enrolid = 0 AND l.userid = 0", &work.params())
+        .number("SELECT MIN(l.seen) FROM {enrold_completion} l WHERE l.enrolid = 0 AND l.userid = 0", &ctx.params())
         .await?;
     let params = pass
-        .params(work)
+        .params(ctx)
         .with("delay", pass.settings.coursecompleted.delay.as_secs() as i64)
-        .with("defaultrole", default_role(work))
+        .with("defaultrole", default_role(ctx))
         // 0: enrold looks for the first time, and no instance is younger than that.
         .with("begun", if begun > 0 { begun } else { NEVER })
         .with("never", NEVER)
-        .fragment("same_source", work.conn.exact("course", "a.shortname", "d.source"))
-        .fragment("same_target", work.conn.exact("course", "b.shortname", "d.target"));
-    work.conn.exec(INSTANCES, &params).await?;
-    work.conn.analyse(CHAIN.name).await?;
-    tell_broken(work, pass).await
+        .fragment("same_source", ctx.conn.exact("course", "a.shortname", "d.source"))
+        .fragment("same_target", ctx.conn.exact("course", "b.shortname", "d.target"));
+    ctx.conn.exec(INSTANCES, &params).await?;
+    ctx.conn.analyse(CHAIN.name).await?;
+    tell_broken(ctx, pass).await
 }
 
 /// The configured delays, in a table; one whose course does not exist is told, not guessed.
-async fn read_delays(work: &mut Work<'_>, delays: &[CourseDelay]) -> RunResult<()> {
-    work.conn.declare(&PAIR_DELAY);
+async fn read_delays(ctx: &mut RunContext<'_>, delays: &[CourseDelay]) -> RunResult<()> {
+    ctx.conn.declare(&PAIR_DELAY);
     if delays.is_empty() {
         return Ok(());
     }
-    let mut bulk = Bulk::into(work.conn.dialect(), &PAIR_DELAY);
+    let mut bulk = Bulk::into(ctx.conn.dialect(), &PAIR_DELAY);
     for delay in delays {
         let row = [Field::Text(&delay.source), Field::Text(&delay.target), Field::Int(delay.seconds)];
-        bulk.push(work.conn, &row).await?;
+        bulk.push(ctx.conn, &row).await?;
     }
-    bulk.finish(work.conn).await?;
-    let params = work
+    bulk.finish(ctx.conn).await?;
+    let params = ctx
         .params()
-        .fragment("same_source", work.conn.exact("course", "k.shortname", "d.source"))
-        .fragment("same_target", work.conn.exact("course", "k.shortname", "d.target"));
+        .fragment("same_source", ctx.conn.exact("course", "k.shortname", "d.source"))
+        .fragment("same_target", ctx.conn.exact("course", "k.shortname", "d.target"));
     let sql = "SELECT d.source FROM [pair_delay] d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_source)
          UNION SELECT d.target FROM [pair_delay] d WHERE NOT EXISTS (SELECT 1 FROM {course} k WHERE :same_target)
          ORDER BY 1";
-    let unknown = work.conn.rows(sql, &params).await?;
-    work.notes.extend(unknown.iter().map(|row| Note::DelayOfNoCourse(row.text(0))));
+    let unknown = ctx.conn.rows(sql, &params).await?;
+    ctx.notes.extend(unknown.iter().map(|row| Note::DelayOfNoCourse(row.text(0))));
     Ok(())
 }
 
 /// The role of instances that name none: Moodle's setting, else its documented default (spec 1).
-fn default_role(work: &Work<'_>) -> i64 {
-    let set = work.site.plugin("enrol_coursecompleted", "roleid").and_then(|text| text.trim().parse().ok());
-    let student = || work.site.roles.iter().find(|role| role.shortname == "student").map(|role| role.id);
+fn default_role(ctx: &RunContext<'_>) -> i64 {
+    let set = ctx.site.plugin("enrol_coursecompleted", "roleid").and_then(|text| text.trim().parse().ok());
+    let student = || ctx.site.roles.iter().find(|role| role.shortname == "student").map(|role| role.id);
     set.or_else(student).unwrap_or(0)
 }
 
 /// Enabled instances that do nothing, because their source or their role is gone.
-async fn tell_broken(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
+async fn tell_broken(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let params = pass
-        .params(work)
+        .params(ctx)
         .with("no_source", Code::SourceGone.as_str())
         .with("no_role", Code::InstanceRoleGone.as_str())
-        .fragment("source", work.conn.dialect().to_text("COALESCE(e.customint1, 0)"))
-        .fragment("role", work.conn.dialect().to_text("COALESCE(e.roleid, 0)"));
-    work.tell_new(PlaceKind::Instance, BROKEN, params).await?;
+        .fragment("source", ctx.conn.dialect().to_text("COALESCE(e.customint1, 0)"))
+        .fragment("role", ctx.conn.dialect().to_text("COALESCE(e.roleid, 0)"));
+    ctx.tell_new(PlaceKind::Instance, BROKEN, params).await?;
     Ok(())
 }

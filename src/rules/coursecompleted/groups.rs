@@ -1,7 +1,7 @@
 //! The groups that follow a user from the source to the target, by name, in the temporary table `copied_group`.
 //! It must not make groups or memberships; the rule's sections and the engine do.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::{int, text};
 use crate::db::{Table, statement};
 use crate::outcome::RunResult;
@@ -17,11 +17,11 @@ const COPIED: &str = statement(include_str!("groups.sql"), "copied groups");
 ///
 /// # Errors
 /// The engine's.
-pub async fn copy(work: &mut Work<'_>) -> RunResult<()> {
-    work.conn.declare(&COPIED_GROUP);
-    let copied = work.conn.exec(COPIED, &work.params()).await?;
+pub async fn copy(ctx: &mut RunContext<'_>) -> RunResult<()> {
+    ctx.conn.declare(&COPIED_GROUP);
+    let copied = ctx.conn.exec(COPIED, &ctx.params()).await?;
     if copied > 0 {
-        known::know(work, "SELECT DISTINCT courseid FROM [copied_group]").await?;
+        known::know(ctx, "SELECT DISTINCT courseid FROM [copied_group]").await?;
     }
-    Ok(work.conn.analyse(COPIED_GROUP.name).await?)
+    Ok(ctx.conn.analyse(COPIED_GROUP.name).await?)
 }

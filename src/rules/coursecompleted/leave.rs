@@ -1,8 +1,8 @@
 //! Leaving the source: where an instance says so, who was enrolled in the target is unenrolled from the completed
 //! course. It must not reach enrolments whose method would refuse an administrator (spec coursecompleted 6).
 
+use crate::change::context::RunContext;
 use crate::change::end;
-use crate::change::work::Work;
 use crate::db::{DbError, Literal, statement};
 use crate::moodle::method::{Unenrol, by_administrator};
 use crate::moodle::site::id_list;
@@ -16,34 +16,34 @@ const IN_SOURCES: &str = statement(include_str!("leave.sql"), "enrolments in sou
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn unenrol_from_sources(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
+pub async fn unenrol_from_sources(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let leaving = "SELECT COUNT(*) FROM [completed] t JOIN [chain] h ON h.enrolid = t.enrolid
         WHERE t.verdict = 0 AND h.leaves = 1";
-    if work.conn.number(leaving, &work.params()).await? == 0 {
+    if ctx.conn.number(leaving, &ctx.params()).await? == 0 {
         return Ok(());
     }
-    comparing(work, pass, true).await?;
-    let found = find(work, pass).await?;
-    comparing(work, pass, false).await?;
+    comparing(ctx, pass, true).await?;
+    let found = find(ctx, pass).await?;
+    comparing(ctx, pass, false).await?;
     if found == 0 {
         return Ok(());
     }
-    work.conn.prefer_indexes(true).await?;
-    if end::unenrol(work, pass.wave).await? > 0 {
-        end::clean_up(work, pass.wave).await?;
+    ctx.conn.prefer_indexes(true).await?;
+    if end::unenrol(ctx, pass.wave).await? > 0 {
+        end::clean_up(ctx, pass.wave).await?;
     }
-    Ok(work.conn.prefer_indexes(false).await?)
+    Ok(ctx.conn.prefer_indexes(false).await?)
 }
 
-async fn find(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<u64, DbError> {
-    let mut protected = vec![0, work.site.guest()];
+async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<u64, DbError> {
+    let mut protected = vec![0, ctx.site.guest()];
     if pass.settings.guard.protect_admins {
-        protected.extend(work.site.administrators());
+        protected.extend(ctx.site.administrators());
     }
-    let params = work.params().fragment("reach", reach()).fragment("protected", id_list(&protected));
-    work.conn.exec("DELETE FROM [doomed]", &params).await?;
-    let found = work.conn.exec(IN_SOURCES, &params).await?;
-    work.conn.analyse("doomed").await?;
+    let params = ctx.params().fragment("reach", reach()).fragment("protected", id_list(&protected));
+    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    let found = ctx.conn.exec(IN_SOURCES, &params).await?;
+    ctx.conn.analyse("doomed").await?;
     Ok(found)
 }
 

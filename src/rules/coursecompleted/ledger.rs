@@ -1,7 +1,7 @@
 //! The ledger `enrold_completion`: which completions were seen at which instance, and what became of them.
 //! It must not read a clock watermark: a completion is news if no row of the ledger has it.
 
-use crate::change::work::Work;
+use crate::change::context::RunContext;
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::RunResult;
@@ -42,9 +42,9 @@ const JUDGED: &str = statement(include_str!("ledger.sql"), "judged completions")
 ///
 /// # Errors
 /// The engine's.
-pub async fn take_in(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    find_news(work, pass).await?;
-    let params = work.params();
+pub async fn take_in(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
+    find_news(ctx, pass).await?;
+    let params = ctx.params();
     let news: [(&str, &str); 5] = [
         ("timecompleted", "n.timecompleted"),
         ("state", "n.state"),
@@ -53,45 +53,45 @@ pub async fn take_in(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
         ("run", ":run"),
     ];
     let same = "n.known = 1 AND l.enrolid = n.enrolid AND l.courseid = n.courseid AND l.userid = n.userid";
-    let again = work.conn.dialect().update_joined("{enrold_completion}", "l", &news, "[news] n", same);
-    work.conn.exec(&again, &params).await?;
-    work.conn.exec(FIRST_SEEN, &params).await?;
-    watch(work, &params).await?;
-    if work.backfill {
-        ask(work, &params).await?;
+    let again = ctx.conn.dialect().update_joined("{enrold_completion}", "l", &news, "[news] n", same);
+    ctx.conn.exec(&again, &params).await?;
+    ctx.conn.exec(FIRST_SEEN, &params).await?;
+    watch(ctx, &params).await?;
+    if ctx.backfill {
+        ask(ctx, &params).await?;
     }
     Ok(())
 }
 
-async fn find_news(work: &mut Work<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    work.conn.declare(&NEWS);
-    work.conn.exec(FOUND, &pass.params(work)).await?;
-    work.conn.analyse(NEWS.name).await
+async fn find_news(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+    ctx.conn.declare(&NEWS);
+    ctx.conn.exec(FOUND, &pass.params(ctx)).await?;
+    ctx.conn.analyse(NEWS.name).await
 }
 
 /// Marks instances as seen: a row of user 0 for each, with its source; and a row of instance 0, the first look of all.
 /// An instance whose source was changed in Moodle is seen for the first time again.
-async fn watch(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
+async fn watch(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     let mark = |state: &'static str| [("state", state), ("changed", ":now"), ("run", ":run")];
-    let dialect = work.conn.dialect();
+    let dialect = ctx.conn.dialect();
     let left =
         "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'watched' AND l.courseid <> h.source";
     let left = dialect.update_joined("{enrold_completion}", "l", &mark("'left'"), "[chain] h", left);
-    work.conn.exec(&left, params).await?;
+    ctx.conn.exec(&left, params).await?;
     let back =
         "h.unknown = 1 AND l.enrolid = h.enrolid AND l.userid = 0 AND l.state = 'left' AND l.courseid = h.source";
     let back = dialect.update_joined("{enrold_completion}", "l", &mark("'watched'"), "[chain] h", back);
-    work.conn.exec(&back, params).await?;
-    work.conn.exec(WATCHED, params).await.map(|_| ())
+    ctx.conn.exec(&back, params).await?;
+    ctx.conn.exec(WATCHED, params).await.map(|_| ())
 }
 
 /// Backfill: whom an enabled instance left out is asked for now, unless the user is active in the target already
 /// (spec 4). Whom it enrolled once it does not enrol again: who was removed stays removed.
-async fn ask(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
+async fn ask(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     let set = [("state", "'asked'"), ("seen", ":now"), ("changed", ":now"), ("run", ":run")];
-    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[chain] h", LEFT_OUT);
+    let sql = ctx.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[chain] h", LEFT_OUT);
     let params = params.clone().fragment("open", open(&moment(":now")));
-    work.conn.exec(&sql, &params).await.map(|_| ())
+    ctx.conn.exec(&sql, &params).await.map(|_| ())
 }
 
 /// Judges what waits and is due: 0 enrol, 1 the window is not open, 2 somebody was faster. Fills `completed`.
@@ -103,17 +103,17 @@ async fn ask(work: &mut Work<'_>, params: &Params) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn judge(work: &mut Work<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    work.conn.declare(&COMPLETED);
+pub async fn judge(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
+    ctx.conn.declare(&COMPLETED);
     let params = pass
-        .params(work)
+        .params(ctx)
         .fragment("moment", moment("l.seen"))
         .fragment("open", open("h.moment"))
         .fragment("was_open", open("h.reached"));
-    work.conn.exec(JUDGED, &params).await?;
-    work.conn.analyse(COMPLETED.name).await?;
+    ctx.conn.exec(JUDGED, &params).await?;
+    ctx.conn.analyse(COMPLETED.name).await?;
     let outcome = "CASE WHEN t.verdict = 1 THEN 'closed' ELSE 'enrolled' END";
-    Ok(settle(work, outcome, "t.verdict > 0").await?)
+    Ok(settle(ctx, outcome, "t.verdict > 0").await?)
 }
 
 /// When a completion that was seen at `seen` is to be acted on: at the instance's own date or after the delay, but not
@@ -136,24 +136,24 @@ fn open(moment: &str) -> String {
 ///
 /// # Errors
 /// The engine's.
-pub async fn book(work: &mut Work<'_>) -> RunResult<()> {
-    if work.overtaken > 0 {
+pub async fn book(ctx: &mut RunContext<'_>) -> RunResult<()> {
+    if ctx.overtaken > 0 {
         let overtaken = "o.run = :run AND o.state = 1 AND o.cause = 'coursecompleted'
             AND o.enrolid = t.enrolid AND o.userid = t.userid";
         let sql =
-            work.conn.dialect().update_joined("[completed]", "t", &[("verdict", "3")], "{enrold_change} o", overtaken);
-        let params = work.params();
-        work.conn.exec(&sql, &params).await?;
+            ctx.conn.dialect().update_joined("[completed]", "t", &[("verdict", "3")], "{enrold_change} o", overtaken);
+        let params = ctx.params();
+        ctx.conn.exec(&sql, &params).await?;
     }
     let stands = "t.verdict = 0 AND EXISTS
         (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = t.enrolid AND x.userid = t.userid)";
-    Ok(settle(work, "'enrolled'", stands).await?)
+    Ok(settle(ctx, "'enrolled'", stands).await?)
 }
 
-async fn settle(work: &mut Work<'_>, state: &str, which: &str) -> Result<(), DbError> {
+async fn settle(ctx: &mut RunContext<'_>, state: &str, which: &str) -> Result<(), DbError> {
     let set = [("state", state), ("changed", ":now"), ("run", ":run")];
     let same = format!("l.enrolid = t.enrolid AND l.courseid = t.source AND l.userid = t.userid AND {which}");
-    let sql = work.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[completed] t", &same);
-    let params = work.params();
-    work.conn.exec(&sql, &params).await.map(|_| ())
+    let sql = ctx.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[completed] t", &same);
+    let params = ctx.params();
+    ctx.conn.exec(&sql, &params).await.map(|_| ())
 }

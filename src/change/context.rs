@@ -49,7 +49,7 @@ impl Place {
 }
 
 /// A run at work.
-pub struct Work<'a> {
+pub struct RunContext<'a> {
     /// The connection that holds the run's transaction.
     pub conn: &'a mut Conn,
     /// The site's own settings.
@@ -76,7 +76,7 @@ pub struct Work<'a> {
     pub planned: i64,
     /// The last sequence number that an earlier part of this run has committed, or 0.
     pub committed: i64,
-    /// The last wave that was used: see [`Work::next_wave`].
+    /// The last wave that was used: see [`RunContext::next_wave`].
     pub waves: i64,
     /// Completions that were there before their instance count too.
     pub backfill: bool,
@@ -90,7 +90,7 @@ pub struct Work<'a> {
     pub problems: Kept,
 }
 
-impl Work<'_> {
+impl RunContext<'_> {
     /// The parameters that every statement of a run may use.
     pub fn params(&self) -> Params {
         Params::new().with("run", self.run).with("now", self.now).with("actor", self.site.actor)
@@ -102,7 +102,7 @@ impl Work<'_> {
         self.waves
     }
 
-    /// [`Work::params`] with the journal range of a place.
+    /// [`RunContext::params`] with the journal range of a place.
     pub fn at(&self, place: Place) -> Params {
         let (from, to) = place.range();
         self.params()
@@ -131,7 +131,7 @@ impl Work<'_> {
         self.write_plan(&sql, params.with("from", from).with("to", to).with("kind", place.rank.kind)).await
     }
 
-    /// [`Work::journal`] of several kinds at once: each row of `select` names its rank itself, one of `ranks`, in a
+    /// [`RunContext::journal`] of several kinds at once: each row of `select` names its rank itself, one of `ranks`, in a
     /// column `rank_of`.
     ///
     /// # Errors
