@@ -23,14 +23,14 @@ const JOINED: &str =
 /// Where a planning step stands in the journal. The sequence number grows with wave, then rank, then line, so that
 /// reading the journal in order gives the events of one enrolment in Moodle's order (spec enrol-core 13).
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Position {
     /// Steps on the same (user, course) follow each other in waves.
     pub wave: i64,
     /// The kind that is written there, and its order among all kinds within a wave.
     pub rank: Rank,
 }
 
-impl Place {
+impl Position {
     /// The sequence numbers of this place: from (exclusive) and to (inclusive).
     pub fn range(self) -> (i64, i64) {
         let from = (self.wave * 100 + self.rank.at) * RANK_ROOM;
@@ -103,13 +103,13 @@ impl RunContext<'_> {
     }
 
     /// [`RunContext::params`] with the journal range of a place.
-    pub fn at(&self, place: Place) -> Params {
-        let (from, to) = place.range();
+    pub fn at(&self, position: Position) -> Params {
+        let (from, to) = position.range();
         self.params()
-            .with("wave", place.wave)
+            .with("wave", position.wave)
             .with("from", from)
             .with("to", to)
-            .with("kind", place.rank.kind)
+            .with("kind", position.rank.kind)
             .fragment("here", "c.run = :run AND c.seq > :from AND c.seq <= :to")
     }
 
@@ -120,15 +120,15 @@ impl RunContext<'_> {
     /// The engine's.
     pub async fn journal(
         &mut self,
-        place: Place,
+        position: Position,
         columns: &str,
         order: &str,
         select: &str,
         params: Params,
     ) -> Result<i64, DbError> {
-        let (from, to) = place.range();
+        let (from, to) = position.range();
         let sql = journaled(columns, order, &format!("({select}) planned"));
-        self.write_plan(&sql, params.with("from", from).with("to", to).with("kind", place.rank.kind)).await
+        self.write_plan(&sql, params.with("from", from).with("to", to).with("kind", position.rank.kind)).await
     }
 
     /// [`RunContext::journal`] of several kinds at once: each row of `select` names its rank itself, one of `ranks`, in a
@@ -145,7 +145,7 @@ impl RunContext<'_> {
         select: &str,
         params: Params,
     ) -> Result<i64, DbError> {
-        let (base, _) = Place::of_waves(wave, wave);
+        let (base, _) = Position::of_waves(wave, wave);
         let rank = self.conn.dialect().to_int("planned.rank_of");
         let kinds = ranks
             .iter()
@@ -196,8 +196,8 @@ impl RunContext<'_> {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn standing(&mut self, place: Place) -> Result<i64, DbError> {
-        let params = self.at(place);
+    pub async fn standing(&mut self, position: Position) -> Result<i64, DbError> {
+        let params = self.at(position);
         self.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :here AND c.state = 0", &params).await
     }
 

@@ -1,7 +1,7 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
 //! It must not know why they end: it reads the temporary table `doomed`.
 
-use crate::change::context::{Place, RunContext, journaled};
+use crate::change::context::{Position, RunContext, journaled};
 use crate::change::take::Pick;
 use crate::change::{kinds, wipe};
 use crate::db::table::{int, small, text};
@@ -43,12 +43,12 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn suspend(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
+pub async fn suspend(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
     let oldrow = ctx.old_row("user_enrolments", "x");
-    let params = ctx.at(place).fragment("oldrow", oldrow);
+    let params = ctx.at(position).fragment("oldrow", oldrow);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, userid, courseid, enrolid, contextid, roleid, component, targetid, status, timestart, timeend, \
              oldstatus, oldtimestart, oldtimeend, oldrow",
             "planned.line, planned.targetid",
@@ -59,7 +59,7 @@ pub async fn suspend(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
     if planned > 0 {
         ctx.guard_ending().await?;
     }
-    ctx.change_planned(place, planned).await?;
+    ctx.change_planned(position, planned).await?;
     Ok(planned)
 }
 
@@ -82,7 +82,7 @@ pub async fn index_doomed(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
 /// The engine's, or a limit of the guard.
 pub async fn unenrol(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<i64> {
     index_doomed(ctx).await?;
-    remove(ctx, Place { wave, rank: kinds::UNENROL }).await
+    remove(ctx, Position { wave, rank: kinds::UNENROL }).await
 }
 
 /// Takes what belongs to the enrolments that [`unenrol`] removed in this wave; where it was the last one in the course,
@@ -117,7 +117,7 @@ pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, wave: i64, doomed: i
     }
     ctx.conn.prefer_hashes(true).await?;
     ctx.observer.reached(Moment::Planned { changes: doomed }).await;
-    let gone = remove_at_once(ctx, Place { wave, rank: kinds::UNENROL }).await?;
+    let gone = remove_at_once(ctx, Position { wave, rank: kinds::UNENROL }).await?;
     let last = if gone > 0 { let_go(ctx, wave, true).await? } else { 0 };
     // Where each was the last of its pair, none was planned as that wrongly.
     if last != gone {
@@ -137,7 +137,7 @@ pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, wave: i64, doomed: i
 
 /// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
 async fn let_go(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<i64, DbError> {
-    let (removed_from, to) = Place { wave, rank: kinds::UNENROL }.range();
+    let (removed_from, to) = Position { wave, rank: kinds::UNENROL }.range();
     // One enrolment gave each of them.
     let pick = |on: &str| {
         let of_change = ["c.line", "c.courseid", "c.contextid"];
@@ -152,7 +152,7 @@ async fn let_go(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<i6
     let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid")
         .stepwise(OWNED)
         .fragment("owned", "{groups_members} x");
-    ctx.take(Place { wave, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
+    ctx.take(Position { wave, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
         "x.userid = c.userid AND {#x.contextid} = c.contextid AND {#x.itemid} = c.enrolid
@@ -161,7 +161,7 @@ async fn let_go(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<i6
     let owned_roles = owned_roles
         .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
         .fragment("owned", "{role_assignments} x :by_user");
-    ctx.take(Place { wave, rank: kinds::OWNED_ROLES }, owned_roles).await?;
+    ctx.take(Position { wave, rank: kinds::OWNED_ROLES }, owned_roles).await?;
     let still = match (ctx.conn.dialect().joins_by_hash(), at_once) {
         (true, true) => STILL_AMONG_ALL,
         (true, false) => STILL_BY_USER,
@@ -180,24 +180,24 @@ async fn wipe_and_settle(ctx: &mut RunContext<'_>, wave: i64, last: i64) -> RunR
     Ok(settle_groups(ctx, wave).await?)
 }
 
-async fn remove(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
+async fn remove(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
     find_staying(ctx).await?;
-    let params = ctx.at(place);
+    let params = ctx.at(position);
     let select = format!("SELECT {} FROM [doomed] d JOIN {{user_enrolments}} x ON {MEANT}", removed_row(ctx));
     let select = format!("SELECT t.*, {LAST} AS lastenrol FROM ({select}) t");
-    let planned = ctx.journal(place, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
+    let planned = ctx.journal(position, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
     if planned == 0 {
         return Ok(0);
     }
     ctx.guard_ending().await?;
-    let applied = ctx.delete_planned(place, planned).await?;
-    ctx.book(place.rank.kind, planned, applied);
+    let applied = ctx.delete_planned(position, planned).await?;
+    ctx.book(position.rank.kind, planned, applied);
     Ok(applied)
 }
 
 /// [`remove`] in one statement of PostgreSQL, which reads each row once and journals what it really deleted. Where the
 /// guard then holds the run, all of it is undone. A rule's rows have no lines, by which they would have to be sorted.
-async fn remove_at_once(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
+async fn remove_at_once(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
     find_staying(ctx).await?;
     ctx.guard_open().await?;
     let delete = ctx.conn.dialect().delete_joined("{user_enrolments}", "x", "[doomed] d", MEANT);
@@ -205,10 +205,10 @@ async fn remove_at_once(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64
     let rows = format!("(SELECT t.*, {LAST} AS lastenrol FROM gone t) planned");
     let insert = journaled(REMOVED_COLUMNS, "planned.userid, planned.courseid, planned.enrolid", &rows);
     let sql = format!("WITH gone AS ({delete} RETURNING {values}) {insert}");
-    let params = ctx.at(place);
+    let params = ctx.at(position);
     let gone = ctx.write_journal(&sql, params).await?;
     if gone > 0 {
-        ctx.book(place.rank.kind, gone, gone);
+        ctx.book(position.rank.kind, gone, gone);
         ctx.observer.reached(Moment::Applied).await;
         ctx.guard_ending().await?;
     }
@@ -265,7 +265,7 @@ const REMOVED: &str =
     "c.kind = :unenrolled AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
 
 fn of_removed(ctx: &RunContext<'_>, wave: i64) -> Params {
-    let (from, to) = Place { wave, rank: kinds::UNENROL }.range();
+    let (from, to) = Position { wave, rank: kinds::UNENROL }.range();
     let params = ctx.params().with("removed", from).with("removed_to", to);
     params.with("unenrolled", &kinds::ENROLMENT_REMOVE).fragment("gone", REMOVED)
 }
@@ -313,8 +313,8 @@ async fn keep_only_last(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbErr
 /// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
 /// `groups` is written by page views too, so this comes last.
 async fn settle_groups(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
-    let (from, _) = Place { wave, rank: kinds::OWNED_GROUPS }.range();
-    let (_, to) = Place { wave, rank: kinds::REST_GROUPS }.range();
+    let (from, _) = Position { wave, rank: kinds::OWNED_GROUPS }.range();
+    let (_, to) = Position { wave, rank: kinds::REST_GROUPS }.range();
     let left = "c.kind = :left_group AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = ctx.params().with("left", from).with("left_to", to).fragment("gone", left);
     let params = params.with("left_group", &kinds::GROUP_MEMBER_REMOVE);
@@ -324,27 +324,31 @@ async fn settle_groups(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbErro
         return Ok(());
     }
     if ctx.site.columns.has_table("message_conversation_members") {
-        leave_conversations(ctx, Place { wave, rank: kinds::CONVERSATIONS }, &params).await?;
+        leave_conversations(ctx, Position { wave, rank: kinds::CONVERSATIONS }, &params).await?;
     }
-    touch_groups(ctx, Place { wave, rank: kinds::TOUCH }, params).await
+    touch_groups(ctx, Position { wave, rank: kinds::TOUCH }, params).await
 }
 
 const CONVERSATION_MEMBERS: &str = statement(include_str!("end.sql"), "conversation members");
 
 /// Who left a group by the changes that `:gone` names leaves its conversation.
-pub(crate) async fn leave_conversations(ctx: &mut RunContext<'_>, place: Place, left: &Params) -> Result<(), DbError> {
+pub(crate) async fn leave_conversations(
+    ctx: &mut RunContext<'_>,
+    position: Position,
+    left: &Params,
+) -> Result<(), DbError> {
     let members = Pick::new(CONVERSATION_MEMBERS);
     let members = members.params(left.clone()).with("left_group", &kinds::GROUP_MEMBER_REMOVE);
-    ctx.take(place, members).await
+    ctx.take(position, members).await
 }
 
 /// The groups of the changes that `:gone` names have a new `timemodified`.
-pub(crate) async fn touch_groups(ctx: &mut RunContext<'_>, place: Place, left: Params) -> Result<(), DbError> {
+pub(crate) async fn touch_groups(ctx: &mut RunContext<'_>, position: Position, left: Params) -> Result<(), DbError> {
     let oldrow = ctx.old_row("groups", "g");
     let params = left.fragment("oldrow", oldrow);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, groupid, targetid, oldrow",
             "planned.groupid",
             "SELECT t.line, g.courseid, g.id AS groupid, g.id AS targetid, :oldrow AS oldrow
@@ -353,7 +357,7 @@ pub(crate) async fn touch_groups(ctx: &mut RunContext<'_>, place: Place, left: P
             params,
         )
         .await?;
-    let applied = ctx.change_rows(place).await?;
-    ctx.book(place.rank.kind, planned, applied);
+    let applied = ctx.change_rows(position).await?;
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }

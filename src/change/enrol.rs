@@ -1,7 +1,7 @@
 //! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
 //! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::db::table::int;
@@ -36,8 +36,13 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 ///
 /// # Errors
 /// The engine's.
-pub async fn instances(ctx: &mut RunContext<'_>, place: Place, method: &str, wanted: &str) -> Result<(), DbError> {
-    add_instances(ctx, place, Owned { method, condition: "1 = 1", mark: "" }, wanted, Params::new()).await?;
+pub async fn instances(
+    ctx: &mut RunContext<'_>,
+    position: Position,
+    method: &str,
+    wanted: &str,
+) -> Result<(), DbError> {
+    add_instances(ctx, position, Owned { method, condition: "1 = 1", mark: "" }, wanted, Params::new()).await?;
     let params = ctx.params().with("method", method).fragment("wanted", wanted);
     ctx.conn
         .exec(
@@ -69,20 +74,20 @@ pub struct Owned<'a> {
 /// The engine's.
 pub async fn add_instances(
     ctx: &mut RunContext<'_>,
-    place: Place,
+    position: Position,
     own: Owned<'_>,
     wanted: &str,
     params: Params,
 ) -> Result<(), DbError> {
     let params = params
-        .and(ctx.at(place))
+        .and(ctx.at(position))
         .with("method", own.method)
         .with("mark", own.mark)
         .fragment("own", own.condition)
         .fragment("wanted", wanted);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, contextid, component",
             "planned.line, planned.courseid",
             "SELECT w.line, w.courseid, w.contextid, :method AS component FROM (:wanted) w
@@ -102,7 +107,7 @@ pub async fn add_instances(
                 )
                 .await?;
         }
-        ctx.book(place.rank.kind, planned, applied);
+        ctx.book(position.rank.kind, planned, applied);
     }
     Ok(())
 }
@@ -112,15 +117,15 @@ pub async fn add_instances(
 /// # Errors
 /// The engine's.
 pub async fn enrolments(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<()> {
-    add(ctx, Place { wave, rank: kinds::ENROL }).await?;
-    Ok(update(ctx, Place { wave, rank: kinds::UPDATE }).await?)
+    add(ctx, Position { wave, rank: kinds::ENROL }).await?;
+    Ok(update(ctx, Position { wave, rank: kinds::UPDATE }).await?)
 }
 
-async fn add(ctx: &mut RunContext<'_>, place: Place) -> RunResult<()> {
-    let params = ctx.at(place);
+async fn add(ctx: &mut RunContext<'_>, position: Position) -> RunResult<()> {
+    let params = ctx.at(position);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, userid, courseid, enrolid, contextid, status, timestart, timeend",
             "planned.line",
             "SELECT p.line, p.userid, p.courseid, p.enrolid, p.contextid, 0 AS status, p.timestart, p.timeend
@@ -130,7 +135,7 @@ async fn add(ctx: &mut RunContext<'_>, place: Place) -> RunResult<()> {
         )
         .await?;
     if planned > 0 {
-        apply_adds(ctx, place).await?;
+        apply_adds(ctx, position).await?;
     }
     Ok(())
 }
@@ -139,12 +144,12 @@ async fn add(ctx: &mut RunContext<'_>, place: Place) -> RunResult<()> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply_adds(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64> {
-    let planned = ctx.standing(place).await?;
+pub async fn apply_adds(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
+    let planned = ctx.standing(position).await?;
     if planned == 0 {
         return Ok(0);
     }
-    let params = ctx.at(place);
+    let params = ctx.at(position);
     ctx.guard_check().await?;
     let columns = "enrolid, status, userid, timestart, timeend, modifierid, timecreated, timemodified";
     let select = "SELECT c.enrolid, c.status, c.userid, c.timestart, c.timeend, :actor, :now, :now
@@ -153,16 +158,16 @@ pub async fn apply_adds(ctx: &mut RunContext<'_>, place: Place) -> RunResult<i64
     if applied < planned {
         ctx.conn.exec(OVERTAKEN, &params).await?;
     }
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(planned)
 }
 
-async fn update(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
+async fn update(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
     let oldrow = ctx.old_row("user_enrolments", "x");
-    let params = unless_overtaken(ctx, place).fragment("oldrow", oldrow);
+    let params = unless_overtaken(ctx, position).fragment("oldrow", oldrow);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, \
              oldtimestart, oldtimeend, oldrow",
             "planned.line",
@@ -170,19 +175,19 @@ async fn update(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
             params,
         )
         .await?;
-    ctx.change_planned(place, planned).await
+    ctx.change_planned(position, planned).await
 }
 
 /// The parameters of a place, with a condition that leaves out whom Moodle overtook in this wave: nothing more is done.
-fn unless_overtaken(ctx: &RunContext<'_>, place: Place) -> Params {
-    let (first, _) = Place { wave: place.wave, rank: kinds::ENROL }.range();
+fn unless_overtaken(ctx: &RunContext<'_>, position: Position) -> Params {
+    let (first, _) = Position { wave: position.wave, rank: kinds::ENROL }.range();
     let condition = if ctx.overtaken > 0 {
         "AND (p.enrolid, p.userid) NOT IN (SELECT o.enrolid, o.userid FROM {enrold_change} o
             WHERE o.run = :run AND o.seq > :first AND o.state = 1 AND o.enrolid IS NOT NULL AND o.userid IS NOT NULL)"
     } else {
         ""
     };
-    ctx.at(place).with("first", first).fragment("unless_overtaken", condition)
+    ctx.at(position).with("first", first).fragment("unless_overtaken", condition)
 }
 
 /// Assigns the roles of `pair_role` with the component of `method`; a user whose enrolment was overtaken gets none.
@@ -190,18 +195,18 @@ fn unless_overtaken(ctx: &RunContext<'_>, place: Place) -> Params {
 /// # Errors
 /// The engine's.
 pub async fn roles(ctx: &mut RunContext<'_>, wave: i64, component: &str) -> Result<(), DbError> {
-    let place = Place { wave, rank: kinds::ROLE };
-    let params = unless_overtaken(ctx, place).with("component", component);
+    let position = Position { wave, rank: kinds::ROLE };
+    let params = unless_overtaken(ctx, position).with("component", component);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, userid, courseid, contextid, roleid, component, itemid",
             "planned.line, planned.roleid",
             MISSING_ROLES,
             params.clone(),
         )
         .await?;
-    apply_roles(ctx, place, planned, Some(component).filter(|component| !component.is_empty())).await
+    apply_roles(ctx, position, planned, Some(component).filter(|component| !component.is_empty())).await
 }
 
 /// Applies the `planned` roles of a place, where they are still missing: all of one `component`, if an instance owns
@@ -211,7 +216,7 @@ pub async fn roles(ctx: &mut RunContext<'_>, wave: i64, component: &str) -> Resu
 /// The engine's.
 pub async fn apply_roles(
     ctx: &mut RunContext<'_>,
-    place: Place,
+    position: Position,
     planned: i64,
     component: Option<&str>,
 ) -> Result<(), DbError> {
@@ -228,7 +233,7 @@ pub async fn apply_roles(
                 AND r.roleid :whole = c.roleid AND {~r.component} = c.component AND {#r.itemid} = c.itemid"
         }
     };
-    let params = ctx.at(place).with("owner", component.unwrap_or_default()).fragment("same", same);
+    let params = ctx.at(position).with("owner", component.unwrap_or_default()).fragment("same", same);
     ctx.conn.prefer_indexes(true).await?;
     let applied = ctx
         .conn
@@ -251,7 +256,7 @@ pub async fn apply_roles(
             .await?;
     }
     ctx.conn.prefer_indexes(false).await?;
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -260,8 +265,8 @@ pub async fn apply_roles(
 ///
 /// # Errors
 /// The engine's.
-pub async fn prune_roles(ctx: &mut RunContext<'_>, place: Place, component: &str) -> Result<(), DbError> {
+pub async fn prune_roles(ctx: &mut RunContext<'_>, position: Position, component: &str) -> Result<(), DbError> {
     let doubles = Pick::new(DOUBLED_ROLES);
-    ctx.take(place, doubles.with("component", component)).await?;
+    ctx.take(position, doubles.with("component", component)).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Taking rows away: picked by a query, journaled with their complete old row, deleted while they still stand.
 //! It must not know why a row goes; the catalogue of kinds says what the journal holds of it.
 
-use crate::change::context::{Place, RunContext, journaled};
+use crate::change::context::{Position, RunContext, journaled};
 use crate::change::inverse::old_columns;
 use crate::change::kind::{Change, Kind};
 use crate::db::{DbError, Params, Value};
@@ -74,26 +74,26 @@ impl RunContext<'_> {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn take(&mut self, place: Place, pick: Pick) -> Result<(), DbError> {
+    pub async fn take(&mut self, position: Position, pick: Pick) -> Result<(), DbError> {
         if pick.at_once {
-            return self.take_at_once(place, pick).await;
+            return self.take_at_once(position, pick).await;
         }
-        let planned = self.plan_take(place, pick).await?;
+        let planned = self.plan_take(position, pick).await?;
         if planned == 0 {
             return Ok(());
         }
-        self.apply_take(place, planned).await
+        self.apply_take(position, planned).await
     }
 
     /// [`RunContext::take`] in one statement, which journals what it really deleted.
-    async fn take_at_once(&mut self, place: Place, pick: Pick) -> Result<(), DbError> {
-        let kind = place.rank.kind;
+    async fn take_at_once(&mut self, position: Position, pick: Pick) -> Result<(), DbError> {
+        let kind = position.rank.kind;
         let (columns, values) = self.taken_columns(kind, &pick);
         let table = format!("{{{}}}", kind.table);
         let delete = self.conn.dialect().delete_joined(&table, "x", &pick.from, &pick.on);
         let insert = journaled(&columns, TAKEN_ORDER, "planned");
         let sql = format!("WITH planned AS ({delete} RETURNING {values}) {insert}");
-        let params = self.take_params(place, pick);
+        let params = self.take_params(position, pick);
         let gone = self.write_journal(&sql, params).await?;
         self.book(kind, gone, gone);
         if gone > 0 {
@@ -103,14 +103,14 @@ impl RunContext<'_> {
     }
 
     /// Plans the removal of the picked rows and gives their number.
-    pub(crate) async fn plan_take(&mut self, place: Place, pick: Pick) -> Result<i64, DbError> {
-        let (columns, values) = self.taken_columns(place.rank.kind, &pick);
+    pub(crate) async fn plan_take(&mut self, position: Position, pick: Pick) -> Result<i64, DbError> {
+        let (columns, values) = self.taken_columns(position.rank.kind, &pick);
         let select = match &pick.steps {
             Some(steps) if !self.conn.dialect().joins_by_hash() => format!("SELECT {values} FROM {steps}"),
-            _ => format!("SELECT {values} FROM {}, {{{}}} x WHERE {}", pick.from, place.rank.kind.table, pick.on),
+            _ => format!("SELECT {values} FROM {}, {{{}}} x WHERE {}", pick.from, position.rank.kind.table, pick.on),
         };
-        let params = self.take_params(place, pick);
-        self.journal(place, &columns, TAKEN_ORDER, &select, params).await
+        let params = self.take_params(position, pick);
+        self.journal(position, &columns, TAKEN_ORDER, &select, params).await
     }
 
     /// The journal's columns for a row `x` that is taken, and their values.
@@ -130,15 +130,15 @@ impl RunContext<'_> {
         (format!("line, targetid, {}, oldrow", columns.join(", ")), values)
     }
 
-    fn take_params(&self, place: Place, pick: Pick) -> Params {
-        let params = pick.params.and(self.at(place));
+    fn take_params(&self, position: Position, pick: Pick) -> Params {
+        let params = pick.params.and(self.at(position));
         params.fragment("course", pick.course).fragment("context", pick.context)
     }
 
     /// Deletes the rows that [`RunContext::plan_take`] `planned`, where they still stand as they were.
-    pub(crate) async fn apply_take(&mut self, place: Place, planned: i64) -> Result<(), DbError> {
-        let applied = self.delete_planned(place, planned).await?;
-        self.book(place.rank.kind, planned, applied);
+    pub(crate) async fn apply_take(&mut self, position: Position, planned: i64) -> Result<(), DbError> {
+        let applied = self.delete_planned(position, planned).await?;
+        self.book(position.rank.kind, planned, applied);
         Ok(())
     }
 
@@ -149,21 +149,21 @@ impl RunContext<'_> {
     }
 
     /// Deletes the `planned` rows of a place's plan and marks as overtaken those that no longer stand as planned.
-    pub(crate) async fn delete_planned(&mut self, place: Place, planned: i64) -> Result<i64, DbError> {
-        let kind = place.rank.kind;
+    pub(crate) async fn delete_planned(&mut self, position: Position, planned: i64) -> Result<i64, DbError> {
+        let kind = position.rank.kind;
         let (name, same) = (format!("{{{}}}", kind.table), self.still(kind));
         let condition = format!(":here AND c.state = 0 AND {same}");
-        if self.conn.worth_a_savepoint(planned) && self.delete_all(place, planned, &name, &condition).await? {
+        if self.conn.worth_a_savepoint(planned) && self.delete_all(position, planned, &name, &condition).await? {
             return Ok(planned);
         }
         let unless = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND c.state = 0 AND c.targetid NOT IN";
         let applied = match self.conn.dialect().delete_or(&name, "x", "{enrold_change} c", &condition, unless) {
-            Some(sql) => planned - self.conn.exec(&sql, &self.at(place)).await? as i64,
+            Some(sql) => planned - self.conn.exec(&sql, &self.at(position)).await? as i64,
             None => {
-                self.hold(place, &name).await?;
-                self.mark_overtaken(place, &name, &same).await?;
+                self.hold(position, &name).await?;
+                self.mark_overtaken(position, &name, &same).await?;
                 let sql = self.conn.dialect().delete_joined(&name, "x", "{enrold_change} c", &condition);
-                self.conn.exec(&sql, &self.at(place)).await? as i64
+                self.conn.exec(&sql, &self.at(position)).await? as i64
             }
         };
         self.observer.reached(Moment::Applied).await;
@@ -171,9 +171,15 @@ impl RunContext<'_> {
     }
 
     /// Deletes the rows of a place's plan, or none if not all of them stand as planned: false.
-    async fn delete_all(&mut self, place: Place, planned: i64, table: &str, condition: &str) -> Result<bool, DbError> {
+    async fn delete_all(
+        &mut self,
+        position: Position,
+        planned: i64,
+        table: &str,
+        condition: &str,
+    ) -> Result<bool, DbError> {
         let sql = self.conn.dialect().delete_joined(table, "x", "{enrold_change} c", condition);
-        let params = self.at(place);
+        let params = self.at(position);
         self.conn.savepoint("planned").await?;
         let all = self.conn.exec(&sql, &params).await? as i64 == planned;
         self.conn.end_savepoint("planned", all).await?;
@@ -184,43 +190,43 @@ impl RunContext<'_> {
     }
 
     /// Applies planned changes of rows, where the old values still stand.
-    pub(crate) async fn change_planned(&mut self, place: Place, planned: i64) -> Result<(), DbError> {
+    pub(crate) async fn change_planned(&mut self, position: Position, planned: i64) -> Result<(), DbError> {
         if planned == 0 {
             return Ok(());
         }
-        let kind = place.rank.kind;
+        let kind = position.rank.kind;
         let (name, same) = (format!("{{{}}}", kind.table), self.still(kind));
-        self.hold(place, &name).await?;
-        self.mark_overtaken(place, &name, &same).await?;
-        let applied = self.change_rows(place).await?;
+        self.hold(position, &name).await?;
+        self.mark_overtaken(position, &name, &same).await?;
+        let applied = self.change_rows(position).await?;
         self.book(kind, planned, applied);
         Ok(())
     }
 
     /// Gives the rows of a place's plan their new values, where the old ones still stand; gives how many there were.
-    pub(crate) async fn change_rows(&mut self, place: Place) -> Result<i64, DbError> {
-        let kind = place.rank.kind;
+    pub(crate) async fn change_rows(&mut self, position: Position) -> Result<i64, DbError> {
+        let kind = position.rank.kind;
         let condition = format!(":here AND c.state = 0 AND {}", self.still(kind));
         let (table, set) = (format!("{{{}}}", kind.table), kind.new_values());
         let sql = self.conn.dialect().update_joined(&table, "x", &set, "{enrold_change} c", &condition);
-        Ok(self.conn.exec(&sql, &self.at(place)).await? as i64)
+        Ok(self.conn.exec(&sql, &self.at(position)).await? as i64)
     }
 
     /// Holds the rows of a place's plan, so that what is marked next and what is written then are the same rows.
-    async fn hold(&mut self, place: Place, table: &str) -> Result<(), DbError> {
+    async fn hold(&mut self, position: Position, table: &str) -> Result<(), DbError> {
         let condition = ":here AND c.state = 0 AND x.id = c.targetid";
         if let Some(sql) = self.conn.dialect().hold_joined(table, "x", "{enrold_change} c", condition) {
-            self.conn.number(&sql, &self.at(place)).await?;
+            self.conn.number(&sql, &self.at(position)).await?;
         }
         Ok(())
     }
 
-    async fn mark_overtaken(&mut self, place: Place, table: &str, same: &str) -> Result<(), DbError> {
+    async fn mark_overtaken(&mut self, position: Position, table: &str, same: &str) -> Result<(), DbError> {
         let sql = format!(
             "UPDATE {{enrold_change}} AS c SET state = 1
               WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {table} x WHERE {same})"
         );
-        self.conn.exec(&sql, &self.at(place)).await.map(|_| ())
+        self.conn.exec(&sql, &self.at(position)).await.map(|_| ())
     }
 
     /// The complete row of a table as JSON text, with the columns of [`old_columns`].

@@ -1,7 +1,7 @@
 //! What goes with a user's last enrolment in a course: roles there and below, groups, grades, last access, forum rows.
 //! It must not know why it was the last one: it reads the temporary table `last_pair`.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::take::Pick;
 use crate::change::{Rank, below, kinds};
 use crate::db::DbError;
@@ -30,7 +30,7 @@ pub(super) async fn roles(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) ->
         "({of_users}) q :then [last_pair] l ON l.userid = q.userid AND l.courseid = q.courseid
          :then {{role_assignments}} x ON x.id = q.id"
     ));
-    ctx.take(Place { wave, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
+    ctx.take(Position { wave, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
 }
 
 /// Takes what else the pairs of `last_pair` have in their courses.
@@ -43,37 +43,37 @@ pub(super) async fn all_else(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), 
          :then {groups} g ON g.id = x.groupid
          :then [last_pair] l ON l.userid = x.userid AND l.courseid = g.courseid",
     );
-    ctx.take(Place { wave, rank: kinds::REST_GROUPS }, groups).await?;
+    ctx.take(Position { wave, rank: kinds::REST_GROUPS }, groups).await?;
     grades(ctx, wave).await?;
     for (rank, column) in OF_FORUMS {
         if ctx.site.columns.has_table(rank.kind.table) {
             let on = format!("x.{column} = f.id AND x.userid = l.userid");
             let rows = of_pair("[last_pair] l JOIN {forum} f ON f.course = l.courseid", &on);
-            ctx.take(Place { wave, rank }, rows).await?;
+            ctx.take(Position { wave, rank }, rows).await?;
         }
     }
     let access = of_pair("[last_pair] l", "x.userid = l.userid AND x.courseid = l.courseid");
-    ctx.take(Place { wave, rank: kinds::LAST_ACCESS }, access).await
+    ctx.take(Position { wave, rank: kinds::LAST_ACCESS }, access).await
 }
 
 /// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
 async fn grades(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
-    let place = Place { wave, rank: kinds::GRADES };
+    let position = Position { wave, rank: kinds::GRADES };
     let rows = of_pair(
         "[last_pair] l JOIN {grade_items} i ON i.courseid = l.courseid",
         "x.itemid = i.id AND x.userid = l.userid",
     );
-    let planned = ctx.plan_take(place, rows).await?;
+    let planned = ctx.plan_take(position, rows).await?;
     if planned == 0 {
         return Ok(());
     }
     if ctx.site.keeps_grade_history() {
-        grade_history(ctx, place, Place { wave, rank: kinds::GRADE_HISTORY }).await?;
+        grade_history(ctx, position, Position { wave, rank: kinds::GRADE_HISTORY }).await?;
     }
-    ctx.apply_take(place, planned).await
+    ctx.apply_take(position, planned).await
 }
 
-async fn grade_history(ctx: &mut RunContext<'_>, grades: Place, place: Place) -> Result<(), DbError> {
+async fn grade_history(ctx: &mut RunContext<'_>, grades: Position, position: Position) -> Result<(), DbError> {
     let fixed = ["id", "action", "oldid", "source", "timemodified", "loggeduser"];
     let copied: Vec<String> = ctx
         .site
@@ -102,9 +102,9 @@ async fn grade_history(ctx: &mut RunContext<'_>, grades: Place, place: Place) ->
         .await? as i64;
     // The journal names the history row by what identifies it: the grade's old id and the moment.
     let (from, to) = grades.range();
-    let params = ctx.at(place).with("grades", from).with("grades_to", to);
+    let params = ctx.at(position).with("grades", from).with("grades_to", to);
     ctx.journal(
-        place,
+        position,
         "line, userid, courseid, contextid, itemid, targetid",
         "planned.line, planned.targetid",
         "SELECT c.line, c.userid, c.courseid, c.contextid, c.itemid, c.targetid FROM {enrold_change} c
@@ -112,6 +112,6 @@ async fn grade_history(ctx: &mut RunContext<'_>, grades: Place, place: Place) ->
         params,
     )
     .await?;
-    ctx.book(place.rank.kind, written, written);
+    ctx.book(position.rank.kind, written, written);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Enrolments with an elapsed `timeend`: found once for all methods, then unenrolled or suspended.
 //! It must not know which roles go with them.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::{end, kinds};
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Table, statement};
@@ -62,9 +62,9 @@ pub(super) async fn unenrol(ctx: &mut RunContext<'_>) -> RunResult<()> {
 
 /// Suspends the others, and takes roles where the action says so.
 pub(super) async fn suspend(ctx: &mut RunContext<'_>) -> RunResult<()> {
-    let place = Place { wave: ctx.next_wave(), rank: kinds::SUSPEND_LAST };
-    if doom(ctx, 1).await? > 0 && end::suspend(ctx, place).await? > 0 {
-        roles::before_suspend(ctx, place).await?;
+    let position = Position { wave: ctx.next_wave(), rank: kinds::SUSPEND_LAST };
+    if doom(ctx, 1).await? > 0 && end::suspend(ctx, position).await? > 0 {
+        roles::before_suspend(ctx, position).await?;
     }
     Ok(())
 }

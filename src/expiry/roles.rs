@@ -1,7 +1,7 @@
 //! The roles that leave with elapsed enrolments: those that the instance owns, and those by hand as the policy says.
 //! It must not know methods: it reads the column `roles` of the temporary table `elapsed`.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::take::Pick;
 use crate::change::{below, kinds};
 use crate::db::{DbError, Literal, statement};
@@ -35,27 +35,27 @@ pub(super) fn fate(due: &[Due]) -> String {
 /// Before the events of an unenrolment stand those of the role by hand that the instance names, or of all by hand in
 /// the course and below. Owned roles go with the enrolment itself.
 pub(super) async fn before_unenrol(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
-    let pick = ended(ctx, Place { wave, rank: kinds::UNENROL }, NAMED_ROLES);
-    ctx.take(Place { wave, rank: kinds::NAMED_ROLE }, pick).await
+    let pick = ended(ctx, Position { wave, rank: kinds::UNENROL }, NAMED_ROLES);
+    ctx.take(Position { wave, rank: kinds::NAMED_ROLE }, pick).await
 }
 
 /// With one role in the course that one goes if it is by hand; with several the one by hand that the instance names; or
 /// all by hand in the course and below. The instance's own roles go, also below; if none is left in the course, those
 /// by hand below it go too (spec enrol-core 14 and 15).
-pub(super) async fn before_suspend(ctx: &mut RunContext<'_>, suspended: Place) -> Result<(), DbError> {
+pub(super) async fn before_suspend(ctx: &mut RunContext<'_>, suspended: Position) -> Result<(), DbError> {
     let taken =
         [(kinds::OWNED_ROLES, ROLES_BY_HAND), (kinds::ELAPSED_ROLES, OWNED_ROLES), (kinds::REST_ROLES, ROLES_BELOW)];
     for (rank, roles) in taken {
         let pick = ended(ctx, suspended, roles);
-        ctx.take(Place { wave: suspended.wave, rank }, pick).await?;
+        ctx.take(Position { wave: suspended.wave, rank }, pick).await?;
     }
     Ok(())
 }
 
 /// A pick over `:gone`: the changes of a place that were really applied (`c`), each with its elapsed enrolment (`d`);
 /// with `:roles_there` it has the roles `r` that their users have in their courses and below.
-fn ended(ctx: &RunContext<'_>, place: Place, select: &str) -> Pick {
-    let (from, to) = place.range();
+fn ended(ctx: &RunContext<'_>, position: Position, select: &str) -> Pick {
+    let (from, to) = position.range();
     let gone = "{enrold_change} c JOIN [elapsed] d ON d.ueid = c.targetid
         AND c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0";
     let roles = below::roles_in(ctx.conn.dialect(), "c", "SELECT DISTINCT c.userid FROM :gone");

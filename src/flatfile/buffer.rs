@@ -1,7 +1,7 @@
 //! The buffer of future lines, Moodle's table `enrol_flatfile`: what is kept for later, what a line of today erases.
 //! It must not replay rows: due rows become steps like lines of a file.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::db::table::{int, small, text};
@@ -49,7 +49,7 @@ pub async fn settle(ctx: &mut RunContext<'_>, any_future: bool) -> Result<(), Db
     let erased = erased_by_file(ctx.conn.dialect());
     erase(ctx, erased).await?;
     if any_future {
-        add(ctx, Place { wave: 0, rank: kinds::KEEP }).await?;
+        add(ctx, Position { wave: 0, rank: kinds::KEEP }).await?;
     }
     Ok(())
 }
@@ -117,7 +117,7 @@ const ERASED_BY_REPLAY: &str =
     "SELECT b.id, b.id AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b WHERE b.timestart < :now";
 
 async fn erase(ctx: &mut RunContext<'_>, which: Pick) -> Result<(), DbError> {
-    ctx.take(Place { wave: 0, rank: kinds::ERASE }, which).await
+    ctx.take(Position { wave: 0, rank: kinds::ERASE }, which).await
 }
 
 async fn keep_later(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
@@ -125,16 +125,16 @@ async fn keep_later(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     ctx.conn.analyse(LATER.name).await
 }
 
-async fn add(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
-    let params = ctx.at(place);
+async fn add(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
+    let params = ctx.at(position);
     let columns = "line, userid, courseid, roleid, component, timestart, timeend";
-    let planned = ctx.journal(place, columns, "planned.line", TO_KEEP, params.clone()).await?;
+    let planned = ctx.journal(position, columns, "planned.line", TO_KEEP, params.clone()).await?;
     if planned > 0 {
         let sql = "INSERT INTO {enrol_flatfile} (action, roleid, userid, courseid, timestart, timeend, timemodified)
             SELECT c.component, c.roleid, c.userid, c.courseid, c.timestart, c.timeend, :now
               FROM {enrold_change} c WHERE :here ORDER BY c.seq";
         let applied = ctx.conn.exec(sql, &params).await? as i64;
-        ctx.book(place.rank.kind, planned, applied);
+        ctx.book(position.rank.kind, planned, applied);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a `del` line means: which enrolments of the user in the course it ends, by the role it names (spec flatfile 6).
 //! It must not delete anything itself: it fills `doomed` and leaves the rest to the engine.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::take::Pick;
 use crate::change::{Rank, below, end, kinds};
 use crate::config::DelScope;
@@ -150,13 +150,13 @@ async fn unenrol_chosen(ctx: &mut RunContext<'_>, wave: i64, scope: DelScope) ->
 }
 
 async fn suspend_chosen(ctx: &mut RunContext<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
-    let place = Place { wave, rank: kinds::SUSPEND_FIRST };
-    if end::suspend(ctx, place).await? == 0 {
+    let position = Position { wave, rank: kinds::SUSPEND_FIRST };
+    if end::suspend(ctx, position).await? == 0 {
         return Ok(());
     }
-    let (from, to) = place.range();
+    let (from, to) = position.range();
     let owned = of_changes(ctx, Pick::new(OWNED_ROLES)).with("ended", from).with("ended_to", to);
-    ctx.take(Place { wave, rank: kinds::OWNED_ROLES }, owned).await?;
+    ctx.take(Position { wave, rank: kinds::OWNED_ROLES }, owned).await?;
     if scope == DelScope::Moodle {
         drop_named_roles(ctx, wave, kinds::SUSPEND_FIRST).await?;
     }
@@ -165,10 +165,10 @@ async fn suspend_chosen(ctx: &mut RunContext<'_>, wave: i64, scope: DelScope) ->
 
 /// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
 async fn drop_named_roles(ctx: &mut RunContext<'_>, wave: i64, ended_rank: Rank) -> Result<(), DbError> {
-    let (from, to) = Place { wave, rank: ended_rank }.range();
-    let place = Place { wave, rank: kinds::NAMED_ROLE };
+    let (from, to) = Position { wave, rank: ended_rank }.range();
+    let position = Position { wave, rank: kinds::NAMED_ROLE };
     let pick = of_changes(ctx, Pick::new(NAMED_ROLES)).with("ended", from).with("ended_to", to);
-    ctx.take(place, pick).await
+    ctx.take(position, pick).await
 }
 
 /// Gives a pick over changes `c` the fragments `:gone`, those between `:ended` and `:ended_to`, and `:roles_there`, the
@@ -183,5 +183,5 @@ fn of_changes(ctx: &RunContext<'_>, pick: Pick) -> Pick {
 async fn drop_leftover_roles(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
     let there = below::roles_in(ctx.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [ending] s");
     let pick = Pick::new(LEFTOVER_ROLES).fragment("roles_there", &there);
-    ctx.take(Place { wave, rank: kinds::LEFTOVER_ROLES }, pick).await
+    ctx.take(Position { wave, rank: kinds::LEFTOVER_ROLES }, pick).await
 }

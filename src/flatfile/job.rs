@@ -1,7 +1,7 @@
 //! What a run of the flat file does, from staged lines to the last change: the file itself, or the buffer and the
 //! expirations. It must not begin or end transactions: the life of a run does.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::{enrol, kinds};
 use crate::config::{DelScope, Settings};
 use crate::disk::{Pass, RegularFile, blocking};
@@ -165,7 +165,7 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
     del::prepare(ctx);
     let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM [step] s
         WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
-    enrol::instances(ctx, Place { wave: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
+    enrol::instances(ctx, Position { wave: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
     ctx.waves = ctx.waves.max(last);
     for wave in 1..=last {
         if waves::wish(ctx, wave).await? > 0 {
@@ -176,7 +176,7 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
         del::apply(ctx, wave, actions.unenrol, actions.scope).await?;
         ctx.conn.prefer_indexes(false).await?;
     }
-    enrol::prune_roles(ctx, Place { wave: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
+    enrol::prune_roles(ctx, Position { wave: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
     mail::welcome(ctx, settings, 1..=last, method::FLATFILE).await?;
     Ok(())
 }

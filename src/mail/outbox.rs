@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::config::Settings;
 use crate::db::{DbError, Params, statement};
@@ -111,7 +111,7 @@ async fn welcome_all(
     waves: RangeInclusive<i64>,
     welcoming: &Welcoming,
 ) -> Result<i64, DbError> {
-    let (from, to) = Place::of_waves(*waves.start(), *waves.end());
+    let (from, to) = Position::of_waves(*waves.start(), *waves.end());
     let params = ctx
         .params()
         .with("from", from)

@@ -1,7 +1,7 @@
 //! Enrolments: what is missing is added, what differs is changed, what is too much ends.
 //! It must not know roles or groups: they follow what really became of the enrolments.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::take::Pick;
 use crate::change::{end, enrol, kinds};
 use crate::db::{DbError, statement};
@@ -48,15 +48,15 @@ pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, st
     if planned == 0 {
         return Ok(());
     }
-    let added = enrol::apply_adds(ctx, Place { wave: pass.wave, rank: kinds::ENROL }).await?;
+    let added = enrol::apply_adds(ctx, Position { wave: pass.wave, rank: kinds::ENROL }).await?;
     let mut changed = 0;
     for rank in [kinds::UPDATE, kinds::SUSPEND_AS_WISHED] {
-        let place = Place { wave: pass.wave, rank };
-        let standing = if planned > added { ctx.standing(place).await? } else { 0 };
+        let position = Position { wave: pass.wave, rank };
+        let standing = if planned > added { ctx.standing(position).await? } else { 0 };
         if standing > 0 && rank == kinds::SUSPEND_AS_WISHED {
             ctx.guard_ending().await?;
         }
-        ctx.change_planned(place, standing).await?;
+        ctx.change_planned(position, standing).await?;
         changed += standing;
     }
     if pass.asks_who_is_fresh() {
@@ -67,9 +67,9 @@ pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, st
 
 /// What is fresh: added, or active again.
 async fn remember_fresh(ctx: &mut RunContext<'_>, pass: &Pass<'_>, changed: bool) -> Result<(), DbError> {
-    let (from, _) = Place { wave: pass.wave, rank: kinds::ENROL }.range();
+    let (from, _) = Position { wave: pass.wave, rank: kinds::ENROL }.range();
     let last = if changed { kinds::UPDATE } else { kinds::ENROL };
-    let (_, to) = Place { wave: pass.wave, rank: last }.range();
+    let (_, to) = Position { wave: pass.wave, rank: last }.range();
     let params = ctx.params().with("from", from).with("to", to);
     let params = params.with("added", &kinds::ENROLMENT_ADD).with("changed", &kinds::ENROLMENT_UPDATE);
     ctx.conn
@@ -100,11 +100,11 @@ pub(super) async fn end_surplus(ctx: &mut RunContext<'_>, pass: &Pass<'_>, stand
 
 /// Suspends what is doomed; the roles that the instance gave go with it where the policy says so.
 async fn suspend(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let place = Place { wave: pass.wave, rank: kinds::SUSPEND_FIRST };
-    if end::suspend(ctx, place).await? == 0 || pass.policy.surplus != RemovalAction::SuspendNoRoles {
+    let position = Position { wave: pass.wave, rank: kinds::SUSPEND_FIRST };
+    if end::suspend(ctx, position).await? == 0 || pass.policy.surplus != RemovalAction::SuspendNoRoles {
         return Ok(());
     }
-    let (from, to) = place.range();
+    let (from, to) = position.range();
     let owned = Pick::new(
         "SELECT r.id, 0 AS line, c.courseid, c.contextid FROM {enrold_change} c
            :then {role_assignments} r :by_user ON r.userid = c.userid AND r.contextid :whole = c.contextid
@@ -112,6 +112,6 @@ async fn suspend(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0
           GROUP BY r.id, c.courseid, c.contextid",
     );
-    let place = Place { wave: pass.wave, rank: kinds::OWNED_ROLES };
-    Ok(ctx.take(place, owned.with("ended", from).with("ended_to", to)).await?)
+    let position = Position { wave: pass.wave, rank: kinds::OWNED_ROLES };
+    Ok(ctx.take(position, owned.with("ended", from).with("ended_to", to)).await?)
 }

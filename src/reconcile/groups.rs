@@ -1,7 +1,7 @@
 //! Groups that a rule wishes and a course does not have: they are made.
 //! It must not know names' meaning; the rule's SQL leaves out what exists.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::db::table::{int, text};
 use crate::db::{Conn, DbError, Table};
@@ -43,25 +43,25 @@ pub(super) async fn make(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<()
     if wished == 0 {
         return Ok(());
     }
-    let place = Place { wave: pass.wave, rank: kinds::GROUP };
+    let position = Position { wave: pass.wave, rank: kinds::GROUP };
     let row = ["name", "idnumber"].map(str::to_owned);
     let row = ctx.conn.dialect().json_row("t", &row);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, contextid, itemid, oldrow",
             "planned.n",
             "SELECT 0 AS line, t.n, t.courseid, t.contextid, t.enrolid AS itemid, :row AS oldrow FROM [new_group] t",
             params.clone().fragment("row", row),
         )
         .await?;
-    insert(ctx, place, planned).await
+    insert(ctx, position, planned).await
 }
 
-async fn insert(ctx: &mut RunContext<'_>, place: Place, planned: i64) -> Result<(), DbError> {
+async fn insert(ctx: &mut RunContext<'_>, position: Position, planned: i64) -> Result<(), DbError> {
     let dialect = ctx.conn.dialect();
     let same = ["name", "idnumber"].map(|column| dialect.same_text(&format!("g.{column}"), &format!("t.{column}")));
-    let params = ctx.at(place).fragment("same", same.join(" AND "));
+    let params = ctx.at(position).fragment("same", same.join(" AND "));
     know_more(ctx).await?;
     let applied = ctx
         .conn
@@ -93,7 +93,7 @@ async fn insert(ctx: &mut RunContext<'_>, place: Place, planned: i64) -> Result<
             )
             .await?;
     }
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Instances of a method that its rule makes and removes by itself.
 //! It must not unenrol anybody: what is enrolled in an instance that goes is surplus, and has gone before.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::enrol::{self, Owned};
 use crate::change::kinds;
 use crate::change::take::Pick;
@@ -23,10 +23,10 @@ pub(super) async fn create(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResu
     let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM [wished_course] w WHERE NOT EXISTS
         (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own_instance)";
     if conn.number(&format!("SELECT COUNT(*) FROM ({missing}) m"), &params).await? > 0 {
-        let place = Place { wave: pass.wave, rank: kinds::INSTANCE };
+        let position = Position { wave: pass.wave, rank: kinds::INSTANCE };
         let own =
             Owned { method: pass.rule.method, condition: &pass.policy.own_instance, mark: &pass.policy.instance_mark };
-        enrol::add_instances(ctx, place, own, missing, params.clone()).await?;
+        enrol::add_instances(ctx, position, own, missing, params.clone()).await?;
     }
     if pass.view.instances { also_new_ones(ctx, &params).await } else { Ok(()) }
 }
@@ -61,10 +61,10 @@ pub(super) async fn delete(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<
         "SELECT r.id, 0 AS line, s.courseid, s.contextid FROM (SELECT s.enrolid, s.courseid, s.contextid {gone}) s
            :then {{role_assignments}} r :by_item ON r.component = :component AND r.itemid = s.enrolid"
     );
-    let place = |rank| Place { wave: pass.wave, rank };
-    ctx.take(place(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
+    let position = |rank| Position { wave: pass.wave, rank };
+    ctx.take(position(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
     // Moodle deletes them without an event.
-    ctx.take(place(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;
+    ctx.take(position(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;
     let instances = format!("SELECT s.enrolid AS id, 0 AS line, s.courseid, s.contextid {gone}");
-    ctx.take(place(kinds::UNMAKE), Pick::new(&instances).params(params)).await
+    ctx.take(position(kinds::UNMAKE), Pick::new(&instances).params(params)).await
 }

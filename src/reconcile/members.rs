@@ -1,7 +1,7 @@
 //! Group memberships: the wished ones that are missing are made, a rule's own that are too much go.
 //! It must not take over a membership that somebody else has made.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::take::Pick;
 use crate::change::{Rank, end, kind, kinds};
 use crate::db::{DbError, Params, statement};
@@ -31,7 +31,7 @@ pub(super) async fn join_and_leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>) ->
 }
 
 async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Result<(), DbError> {
-    let place = Place { wave: pass.wave, rank };
+    let position = Position { wave: pass.wave, rank };
     let (component, item) = owner(pass.policy.groups, "p");
     let newcomers = rank == kinds::NEWCOMERS;
     let who = if newcomers { "JOIN [fresh] f ON f.enrolid = p.enrolid AND f.userid = p.userid" } else { "" };
@@ -39,7 +39,7 @@ async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) 
     let params = params.fragment("owner", component).fragment("item", item);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, userid, courseid, contextid, groupid, component, itemid",
             "planned.courseid, planned.userid, planned.groupid",
             // Two instances that wish the same membership: the first owns it.
@@ -55,7 +55,7 @@ async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) 
     let select =
         "SELECT c.groupid, c.userid, :now, c.component, c.itemid FROM {enrold_change} c WHERE :here ORDER BY c.seq";
     let columns = "groupid, userid, timeadded, component, itemid";
-    let params = ctx.at(place);
+    let params = ctx.at(position);
     let applied = ctx.conn.insert_missing("{groups_members}", columns, select, &params, planned).await?;
     if applied < planned {
         ctx.conn
@@ -68,7 +68,7 @@ async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) 
             )
             .await?;
     }
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -83,32 +83,32 @@ async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(
            LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.groupid = o.groupid
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
-    let place = Place { wave: pass.wave, rank: kinds::LEAVE };
+    let position = Position { wave: pass.wave, rank: kinds::LEAVE };
     let surplus = surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set);
-    ctx.take(place, surplus).await
+    ctx.take(position, surplus).await
 }
 
 /// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,
 /// page views write it too.
 async fn settle(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let (from, _) = Place { wave: pass.wave, rank: kinds::NEWCOMERS }.range();
-    let (_, to) = Place { wave: pass.wave, rank: kinds::JOIN }.range();
+    let (from, _) = Position { wave: pass.wave, rank: kinds::NEWCOMERS }.range();
+    let (_, to) = Position { wave: pass.wave, rank: kinds::JOIN }.range();
     let gone = "c.kind IN (:of_groups) AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = ctx.params().with("left", from).with("left_to", to).fragment("gone", gone);
     let params = params.with("of_groups", kind::names(|kind| kind.table == "groups_members"));
     if ctx.site.columns.has_table("message_conversation_members") {
         join_conversations(ctx, pass, &params).await?;
-        let place = Place { wave: pass.wave, rank: kinds::CONVERSATION_LEAVE };
-        end::leave_conversations(ctx, place, &params).await?;
+        let position = Position { wave: pass.wave, rank: kinds::CONVERSATION_LEAVE };
+        end::leave_conversations(ctx, position, &params).await?;
     }
-    end::touch_groups(ctx, Place { wave: pass.wave, rank: kinds::TOUCH_LAST }, params).await
+    end::touch_groups(ctx, Position { wave: pass.wave, rank: kinds::TOUCH_LAST }, params).await
 }
 
 async fn join_conversations(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<(), DbError> {
-    let place = Place { wave: pass.wave, rank: kinds::CONVERSATION_JOIN };
+    let position = Position { wave: pass.wave, rank: kinds::CONVERSATION_JOIN };
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, userid, courseid, contextid, groupid, targetid",
             "planned.groupid, planned.userid",
             CONVERSATIONS,
@@ -118,7 +118,7 @@ async fn join_conversations(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &
     if planned == 0 {
         return Ok(());
     }
-    let here = ctx.at(place);
+    let here = ctx.at(position);
     let applied = ctx
         .conn
         .exec(
@@ -127,6 +127,6 @@ async fn join_conversations(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &
             &here,
         )
         .await? as i64;
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Roles: what a rule wishes after its enrolments are true; the missing are given, its own that are too much go.
 //! It must not know why somebody has a role.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::take::Pick;
 use crate::change::{enrol, kinds};
 use crate::db::table::int;
@@ -121,10 +121,10 @@ const GIVEN: &str = "[scope] s :then {role_assignments} r :by_item ON r.componen
     WHERE r.userid :among_users";
 
 async fn give(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
-    let place = Place { wave: pass.wave, rank: kinds::ROLE };
+    let position = Position { wave: pass.wave, rank: kinds::ROLE };
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, userid, courseid, contextid, roleid, component, itemid",
             "planned.courseid, planned.userid, planned.roleid",
             "SELECT 0 AS line, p.userid, p.courseid, p.contextid, p.roleid, :owner AS component, :item AS itemid
@@ -134,7 +134,7 @@ async fn give(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: Params) -> Resu
         .await?;
     comparing(ctx, pass, false).await?;
     let component = (pass.policy.roles == Owner::Instance).then(|| pass.rule.component());
-    enrol::apply_roles(ctx, place, planned, component.as_deref()).await
+    enrol::apply_roles(ctx, position, planned, component.as_deref()).await
 }
 
 /// Takes every role that the rule's method has given, wherever it is.
@@ -143,7 +143,7 @@ pub(super) async fn drop_all(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Resul
         "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
            FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",
     );
-    ctx.take(Place { wave: pass.wave, rank: kinds::SURPLUS_ROLES }, all.params(pass.params(ctx))).await
+    ctx.take(Position { wave: pass.wave, rank: kinds::SURPLUS_ROLES }, all.params(pass.params(ctx))).await
 }
 
 async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
@@ -157,8 +157,8 @@ async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<()
            LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.roleid = o.roleid
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
-    let place = Place { wave: pass.wave, rank: kinds::SURPLUS_ROLES };
-    ctx.take(place, surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
+    let position = Position { wave: pass.wave, rank: kinds::SURPLUS_ROLES };
+    ctx.take(position, surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
 }
 
 /// Doubles that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).
@@ -167,5 +167,5 @@ async fn prune(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError>
         return Ok(());
     }
     let doubles = Pick::new(DOUBLES);
-    ctx.take(Place { wave: pass.wave, rank: kinds::PRUNE }, doubles.params(pass.params(ctx))).await
+    ctx.take(Position { wave: pass.wave, rank: kinds::PRUNE }, doubles.params(pass.params(ctx))).await
 }

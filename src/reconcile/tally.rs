@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::kind::{Figure, Kind};
 use crate::change::kinds;
 use crate::db::{DbError, Params};
@@ -23,7 +23,7 @@ pub(super) async fn of(
         report.book(kind.figure, false, count);
     }
     if report.changed > 0 {
-        let (from, to) = Place::of_waves(pass.wave, pass.wave);
+        let (from, to) = Position::of_waves(pass.wave, pass.wave);
         let params = ctx.params().with("from", from).with("to", to).with("changed", &kinds::ENROLMENT_UPDATE);
         let again = "SELECT COUNT(*) FROM {enrold_change} c WHERE c.run = :run AND c.seq > :from AND c.seq <= :to
             AND c.state = 0 AND c.kind = :changed AND c.oldstatus = 1 AND c.status = 0";
@@ -39,7 +39,7 @@ pub(super) async fn of(
 /// The engine's.
 pub async fn of_waves(ctx: &mut RunContext<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: name.to_owned(), ..RuleReport::default() };
-    let (from, to) = Place::of_waves(first, last);
+    let (from, to) = Position::of_waves(first, last);
     let params = ctx.params().with("from", from).with("to", to);
     count(ctx, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
     Ok(report)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::guard::Guard;
 use crate::clock::StopWatch;
 use crate::config::GuardMode;
@@ -89,7 +89,7 @@ impl Attempt<'_> {
             cause: "",
             planned: 0,
             committed,
-            waves: Place::wave_of(committed),
+            waves: Position::wave_of(committed),
             backfill: false,
             rules: Vec::new(),
             set: None,

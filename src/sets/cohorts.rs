@@ -1,7 +1,7 @@
 //! A full set of cohort memberships: whom its rows name is a member, and who is no longer named goes, in the cohorts
 //! that it names. It must not enrol anybody: cohort sync follows.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::change::take::Pick;
 use crate::db::table::{int, text};
@@ -153,12 +153,12 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
     if missing == 0 {
         return Ok(0);
     }
-    let place = Place { wave: ctx.next_wave(), rank: kinds::COHORT };
+    let position = Position { wave: ctx.next_wave(), rank: kinds::COHORT };
     let row = ["name", "idnumber"].map(str::to_owned);
     let row = ctx.conn.dialect().json_row("t", &row);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, contextid, oldrow",
             "planned.n",
             "SELECT 0 AS line, t.n, 0 AS courseid, :system AS contextid, :row AS oldrow FROM [new_cohort] t",
@@ -168,12 +168,12 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
     let applied = ctx.conn.exec(NEW_COHORTS, &params).await? as i64;
     let key = if terms.cohort_key == "name" { "t.name" } else { "t.idnumber" };
     know(ctx, terms).await?;
-    let params = ctx.at(place).fragment("same", same(ctx, key));
+    let params = ctx.at(position).fragment("same", same(ctx, key));
     let made = "(SELECT t.n, MIN(c.id) AS id FROM [new_cohort] t JOIN [known_cohort] c ON :same GROUP BY t.n) m";
     let ids = [("itemid", "m.id"), ("targetid", "m.id")];
     let update = ctx.conn.dialect().update_joined("{enrold_change}", "c", &ids, made, ":here AND m.n = c.seq - :from");
     ctx.conn.exec(&update, &params).await?;
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(applied)
 }
 
@@ -185,8 +185,8 @@ pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
     let params = ctx.params().with("source", terms.source.as_str());
     weigh(ctx, &params).await?;
     let wave = ctx.next_wave();
-    ctx.take(Place { wave, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
-    join(ctx, Place { wave, rank: kinds::COHORT_JOIN }).await?;
+    ctx.take(Position { wave, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
+    join(ctx, Position { wave, rank: kinds::COHORT_JOIN }).await?;
     Ok(remember(ctx, &params).await?)
 }
 
@@ -233,11 +233,11 @@ async fn weigh(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<()> {
     if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
 }
 
-async fn join(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
-    let params = ctx.at(place);
+async fn join(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
+    let params = ctx.at(position);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, userid, courseid, contextid, itemid",
             "planned.itemid, planned.userid",
             JOINING,
@@ -256,7 +256,7 @@ async fn join(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
               WHERE m.cohortid = c.itemid AND m.userid = c.userid AND m.timeadded = :now)";
         ctx.conn.exec(overtaken, &params).await?;
     }
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }
 

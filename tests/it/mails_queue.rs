@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use enrold::change::context::{Place, RunContext};
+use enrold::change::context::{Position, RunContext};
 use enrold::change::guard::Guard;
 use enrold::change::kinds;
 use enrold::db::{Conn, Params};
@@ -61,7 +61,7 @@ pub async fn welcomed(site: &mut Site, method: &'static str, whither: i64, whom:
     let select = "SELECT x.userid, :courseid AS courseid, x.enrolid, 0 AS status
         FROM {user_enrolments} x WHERE x.enrolid = :enrolid";
     let columns = "userid, courseid, enrolid, status";
-    ctx.journal(Place { wave: 1, rank: kinds::ENROL }, columns, "planned.userid", select, params).await.unwrap();
+    ctx.journal(Position { wave: 1, rank: kinds::ENROL }, columns, "planned.userid", select, params).await.unwrap();
     let queued = mail::welcome(&mut ctx, &engine.settings, 1..=1, method).await.unwrap();
     let again = mail::welcome(&mut ctx, &engine.settings, 1..=1, method).await.unwrap();
     assert_eq!(again, 0, "a mail is queued once");

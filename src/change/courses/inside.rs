@@ -1,7 +1,7 @@
 //! What a new course holds from the start: options of its format, empty sections, the first enrolment methods.
 //! It must not know how the course was chosen or placed.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::courses::{Columns, Template, shows_sections};
 use crate::change::kinds;
 use crate::db::table::{int, long_text, text};
@@ -36,13 +36,13 @@ pub(super) async fn options(ctx: &mut RunContext<'_>, wave: i64, template: Optio
             ":sections"
         }
     };
-    let place = Place { wave, rank: kinds::OPTION };
+    let position = Position { wave, rank: kinds::OPTION };
     let row = ctx.conn.dialect().json_row("o", &["name".to_owned(), "value".to_owned()]);
     let wanted = "FROM [made_course] t JOIN {course} c ON c.id = t.courseid JOIN [course_option] o ON :of_format";
     let params = params.fragment("of_format", of_format).fragment("wanted", wanted).fragment("row", row);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, contextid, component, oldrow",
             "planned.courseid, planned.name",
             "SELECT t.line, t.courseid, t.contextid, c.format AS component, o.name, :row AS oldrow :wanted",
@@ -55,7 +55,7 @@ pub(super) async fn options(ctx: &mut RunContext<'_>, wave: i64, template: Optio
         "SELECT t.courseid, c.format, 0, o.name, o.value :wanted WHERE t.courseid > 0 ORDER BY t.n, o.name",
     );
     let applied = ctx.conn.exec(&sql, &params).await? as i64;
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -71,10 +71,10 @@ pub(super) async fn sections(ctx: &mut RunContext<'_>, wave: i64, template: Opti
         bulk.push(ctx.conn, &[Field::Int(section)]).await?;
     }
     bulk.finish(ctx.conn).await?;
-    let place = Place { wave, rank: kinds::SECTION };
+    let position = Position { wave, rank: kinds::SECTION };
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, contextid, itemid",
             "planned.courseid, planned.itemid",
             "SELECT t.line, t.courseid, t.contextid, s.section AS itemid
@@ -87,8 +87,8 @@ pub(super) async fn sections(ctx: &mut RunContext<'_>, wave: i64, template: Opti
         "course, section, summary, summaryformat, sequence, visible, timemodified",
         "SELECT c.courseid, c.itemid, '', 1, '', 1, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
     );
-    let applied = ctx.conn.exec(&sql, &ctx.at(place)).await? as i64;
-    ctx.book(place.rank.kind, planned, applied);
+    let applied = ctx.conn.exec(&sql, &ctx.at(position)).await? as i64;
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -99,22 +99,22 @@ pub(super) async fn sections(ctx: &mut RunContext<'_>, wave: i64, template: Opti
 /// The engine's.
 pub(super) async fn methods(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
     for first in course::first_methods(ctx.site) {
-        method(ctx, Place { wave, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;
+        method(ctx, Position { wave, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;
     }
     Ok(())
 }
 
-async fn method(ctx: &mut RunContext<'_>, place: Place, first: FirstMethod) -> Result<(), DbError> {
+async fn method(ctx: &mut RunContext<'_>, position: Position, first: FirstMethod) -> Result<(), DbError> {
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, contextid, component",
             "planned.courseid",
             "SELECT t.line, t.courseid, t.contextid, :method AS component FROM [made_course] t",
             ctx.params().with("method", first.method),
         )
         .await?;
-    let base = ctx.at(place).with("method", first.method).with("place", first.place);
+    let base = ctx.at(position).with("method", first.method).with("place", first.place);
     let columns = first.columns.into_iter().map(|(column, value)| (column.to_owned(), value)).collect();
     let columns = Columns::with(ctx, base, columns);
     let params = columns.params.fragment("names", columns.names).fragment("values", columns.values);
@@ -129,6 +129,6 @@ async fn method(ctx: &mut RunContext<'_>, place: Place, first: FirstMethod) -> R
             &params,
         )
         .await? as i64;
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Where new courses stand: first in their category, the last one made before all others, as Moodle puts them.
 //! It must not touch other categories, whose numbers Moodle would make anew too.
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::db::table::int;
 use crate::db::{DbError, Table, statement};
@@ -23,10 +23,10 @@ pub(super) async fn order(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbE
     let params = ctx.params();
     ctx.conn.exec(ORDER, &params).await?;
     ctx.conn.analyse("course_order").await?;
-    let place = Place { wave, rank: kinds::SORT };
+    let position = Position { wave, rank: kinds::SORT };
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, contextid, targetid, status, oldstatus",
             "planned.courseid",
             "SELECT 0 AS line, o.courseid, o.contextid, o.courseid AS targetid, o.place AS status,
@@ -47,9 +47,9 @@ pub(super) async fn order(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbE
     if applied < planned {
         let moved = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here
             AND NOT EXISTS (SELECT 1 FROM {course} x WHERE x.id = c.targetid AND x.sortorder = c.status)";
-        ctx.conn.exec(moved, &ctx.at(place)).await?;
+        ctx.conn.exec(moved, &ctx.at(position)).await?;
     }
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }
 
@@ -58,23 +58,23 @@ pub(super) async fn order(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbE
 /// # Errors
 /// The engine's.
 pub(super) async fn count(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
-    let place = Place { wave, rank: kinds::COUNT };
-    let params = ctx.at(place);
+    let position = Position { wave, rank: kinds::COUNT };
+    let params = ctx.at(position);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid, contextid, targetid, status, oldstatus",
             "planned.targetid",
             COUNTED,
             params.clone(),
         )
         .await?;
-    let applied = ctx.change_rows(place).await?;
+    let applied = ctx.change_rows(position).await?;
     if applied < planned {
         let counted = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here
             AND NOT EXISTS (SELECT 1 FROM {course_categories} k WHERE k.id = c.targetid AND k.coursecount = c.status)";
         ctx.conn.exec(counted, &params).await?;
     }
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use chrono_tz::Tz;
 
-use crate::change::context::{Place, RunContext};
+use crate::change::context::{Position, RunContext};
 use crate::change::courses::{Columns, Template};
 use crate::change::kinds;
 use crate::clock::midnight;
@@ -24,12 +24,12 @@ pub(super) async fn make(
     zone: Tz,
     template: Option<&Template>,
 ) -> Result<u64, DbError> {
-    let place = Place { wave, rank: kinds::COURSE };
+    let position = Position { wave, rank: kinds::COURSE };
     let names = ["shortname", "fullname"].map(str::to_owned);
     let row = ctx.conn.dialect().json_row("t", &names);
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, itemid, oldrow",
             "planned.n",
             "SELECT t.line, t.n, t.category AS itemid, :row AS oldrow FROM [made_course] t",
@@ -37,10 +37,10 @@ pub(super) async fn make(
         )
         .await?;
     insert(ctx, zone, template).await?;
-    let overtaken = set_aside(ctx, place).await?;
-    contexts(ctx, Place { wave, rank: kinds::CONTEXT }).await?;
-    name(ctx, place).await?;
-    ctx.book(place.rank.kind, planned, planned - overtaken as i64);
+    let overtaken = set_aside(ctx, position).await?;
+    contexts(ctx, Position { wave, rank: kinds::CONTEXT }).await?;
+    name(ctx, position).await?;
+    ctx.book(position.rank.kind, planned, planned - overtaken as i64);
     Ok(overtaken)
 }
 
@@ -79,8 +79,8 @@ fn columns(ctx: &RunContext<'_>, zone: Tz, lent: bool) -> Vec<(String, Value)> {
 }
 
 /// Courses that were not made are told and forgotten: another writer had their names first.
-async fn set_aside(ctx: &mut RunContext<'_>, place: Place) -> Result<u64, DbError> {
-    let params = ctx.at(place);
+async fn set_aside(ctx: &mut RunContext<'_>, position: Position) -> Result<u64, DbError> {
+    let params = ctx.at(position);
     let overtaken = ctx
         .tell_problems(
             PlaceKind::Course,
@@ -99,10 +99,10 @@ async fn set_aside(ctx: &mut RunContext<'_>, place: Place) -> Result<u64, DbErro
 }
 
 /// A context below that of the category, whose path ends with its own id.
-async fn contexts(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
+async fn contexts(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
     let planned = ctx
         .journal(
-            place,
+            position,
             "line, courseid",
             "planned.courseid",
             "SELECT t.line, t.courseid FROM [made_course] t",
@@ -114,7 +114,7 @@ async fn contexts(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError>
         "contextlevel, instanceid, depth",
         "SELECT 50, t.courseid, t.parentdepth + 1 FROM [made_course] t WHERE t.courseid > 0 ORDER BY t.n",
     );
-    let params = ctx.at(place);
+    let params = ctx.at(position);
     let applied = ctx.conn.exec(&sql, &params).await? as i64;
     let own = ctx.conn.dialect().to_text("x.id");
     let path = format!("t.parentpath || '/' || {own}");
@@ -141,14 +141,14 @@ async fn contexts(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError>
             &params,
         )
         .await?;
-    ctx.book(place.rank.kind, planned, applied);
+    ctx.book(position.rank.kind, planned, applied);
     Ok(())
 }
 
 /// The journal learns which course each of its rows has become.
-async fn name(ctx: &mut RunContext<'_>, place: Place) -> Result<(), DbError> {
+async fn name(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
     let of = |column: &str| format!("(SELECT t.{column} FROM [made_course] t WHERE t.n = c.seq - :from)");
-    let params = ctx.at(place).fragment("course", of("courseid")).fragment("context", of("contextid"));
+    let params = ctx.at(position).fragment("course", of("courseid")).fragment("context", of("contextid"));
     ctx.conn
         .exec(
             "UPDATE {enrold_change} AS c SET courseid = :course, targetid = :course, contextid = :context
