@@ -10,7 +10,7 @@ use crate::moodle::site::Site;
 use crate::outcome::{DefaultRoles, Lines, Moment, Note, Observer, RuleReport, SetReport};
 use crate::problem::{Kept, PlaceKind};
 
-/// Room for the changes of one rank in one wave, in the journal's sequence numbers.
+/// Room for the changes of one rank in one pass, in the journal's sequence numbers.
 pub const RANK_ROOM: i64 = 1_000_000_000;
 
 /// Planned rows from which on PostgreSQL is told about them.
@@ -20,30 +20,30 @@ const ANALYSED: i64 = 1_000;
 const JOINED: &str =
     "run, seq, kind, state, userid, courseid, enrolid, contextid, roleid, component, itemid, groupid, targetid";
 
-/// Where a planning step stands in the journal. The sequence number grows with wave, then rank, then line, so that
+/// Where a planning step stands in the journal. The sequence number grows with pass, then rank, then line, so that
 /// reading the journal in order gives the events of one enrolment in Moodle's order (spec enrol-core 13).
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
-    /// Steps on the same (user, course) follow each other in waves.
-    pub wave: i64,
-    /// The kind that is written there, and its order among all kinds within a wave.
+    /// Steps on the same (user, course) follow each other in passes.
+    pub pass_no: i64,
+    /// The kind that is written there, and its order among all kinds within a pass.
     pub rank: Rank,
 }
 
 impl Position {
     /// The sequence numbers of this place: from (exclusive) and to (inclusive).
     pub fn range(self) -> (i64, i64) {
-        let from = (self.wave * 100 + self.rank.at) * RANK_ROOM;
+        let from = (self.pass_no * 100 + self.rank.at) * RANK_ROOM;
         (from, from + RANK_ROOM - 1)
     }
 
-    /// The sequence numbers of some waves: from (exclusive) and to (inclusive).
-    pub fn of_waves(first: i64, last: i64) -> (i64, i64) {
+    /// The sequence numbers of some passes: from (exclusive) and to (inclusive).
+    pub fn of_passes(first: i64, last: i64) -> (i64, i64) {
         (first * 100 * RANK_ROOM, (last + 1) * 100 * RANK_ROOM - 1)
     }
 
-    /// The wave in which a sequence number stands.
-    pub(crate) fn wave_of(seq: i64) -> i64 {
+    /// The pass in which a sequence number stands.
+    pub(crate) fn pass_of(seq: i64) -> i64 {
         seq / (100 * RANK_ROOM)
     }
 }
@@ -76,8 +76,8 @@ pub struct RunContext<'a> {
     pub planned: i64,
     /// The last sequence number that an earlier part of this run has committed, or 0.
     pub committed: i64,
-    /// The last wave that was used: see [`RunContext::next_wave`].
-    pub waves: i64,
+    /// The last pass that was used: see [`RunContext::next_pass`].
+    pub passes: i64,
     /// Completions that were there before their instance count too.
     pub backfill: bool,
     /// What each rule came to so far.
@@ -96,17 +96,17 @@ impl RunContext<'_> {
         Params::new().with("run", self.run).with("now", self.now).with("actor", self.site.actor)
     }
 
-    /// A wave that no step of this run has used yet: what is planned in it stands behind all that was planned before.
-    pub fn next_wave(&mut self) -> i64 {
-        self.waves += 1;
-        self.waves
+    /// A pass that no step of this run has used yet: what is planned in it stands behind all that was planned before.
+    pub fn next_pass(&mut self) -> i64 {
+        self.passes += 1;
+        self.passes
     }
 
     /// [`RunContext::params`] with the journal range of a place.
     pub fn at(&self, position: Position) -> Params {
         let (from, to) = position.range();
         self.params()
-            .with("wave", position.wave)
+            .with("pass_no", position.pass_no)
             .with("from", from)
             .with("to", to)
             .with("kind", position.rank.kind)
@@ -138,14 +138,14 @@ impl RunContext<'_> {
     /// The engine's.
     pub async fn journal_ranked(
         &mut self,
-        wave: i64,
+        pass_no: i64,
         ranks: &[Rank],
         columns: &str,
         order: &str,
         select: &str,
         params: Params,
     ) -> Result<i64, DbError> {
-        let (base, _) = Position::of_waves(wave, wave);
+        let (base, _) = Position::of_passes(pass_no, pass_no);
         let rank = self.conn.dialect().to_int("planned.rank_of");
         let kinds = ranks
             .iter()

@@ -80,25 +80,25 @@ pub async fn index_doomed(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn unenrol(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<i64> {
+pub async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<i64> {
     index_doomed(ctx).await?;
-    remove(ctx, Position { wave, rank: kinds::UNENROL }).await
+    remove(ctx, Position { pass_no, rank: kinds::UNENROL }).await
 }
 
-/// Takes what belongs to the enrolments that [`unenrol`] removed in this wave; where it was the last one in the course,
+/// Takes what belongs to the enrolments that [`unenrol`] removed in this pass; where it was the last one in the course,
 /// everything that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum
 /// rows.
 ///
 /// # Errors
 /// The engine's.
-pub async fn clean_up(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<()> {
-    let last = let_go(ctx, wave, false).await?;
+pub async fn clean_up(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
+    let last = let_go(ctx, pass_no, false).await?;
     ctx.conn.index_joined(&LAST_PAIR, "userid, courseid").await?;
-    keep_only_last(ctx, wave).await?;
+    keep_only_last(ctx, pass_no).await?;
     if last > 0 {
-        wipe::roles(ctx, wave, false).await?;
+        wipe::roles(ctx, pass_no, false).await?;
     }
-    wipe_and_settle(ctx, wave, last).await
+    wipe_and_settle(ctx, pass_no, last).await
 }
 
 /// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `doomed` may be a good part of the site: they and their
@@ -107,37 +107,37 @@ pub async fn clean_up(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<()> {
 ///
 /// # Errors
 /// As [`unenrol`] and [`clean_up`].
-pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, wave: i64, doomed: i64) -> RunResult<()> {
+pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, pass_no: i64, doomed: i64) -> RunResult<()> {
     if !ctx.conn.is_good_part(doomed, "role_assignments").await? {
         ctx.conn.prefer_indexes(true).await?;
-        if unenrol(ctx, wave).await? > 0 {
-            clean_up(ctx, wave).await?;
+        if unenrol(ctx, pass_no).await? > 0 {
+            clean_up(ctx, pass_no).await?;
         }
         return Ok(ctx.conn.prefer_indexes(false).await?);
     }
     ctx.conn.prefer_hashes(true).await?;
     ctx.observer.reached(Moment::Planned { changes: doomed }).await;
-    let gone = remove_at_once(ctx, Position { wave, rank: kinds::UNENROL }).await?;
-    let last = if gone > 0 { let_go(ctx, wave, true).await? } else { 0 };
+    let gone = remove_at_once(ctx, Position { pass_no, rank: kinds::UNENROL }).await?;
+    let last = if gone > 0 { let_go(ctx, pass_no, true).await? } else { 0 };
     // Where each was the last of its pair, none was planned as that wrongly.
     if last != gone {
-        keep_only_last(ctx, wave).await?;
+        keep_only_last(ctx, pass_no).await?;
     }
     if last > 0 {
-        wipe::roles(ctx, wave, true).await?;
+        wipe::roles(ctx, pass_no, true).await?;
     }
     ctx.conn.prefer_hashes(false).await?;
     if gone > 0 {
         ctx.conn.prefer_indexes(true).await?;
-        wipe_and_settle(ctx, wave, last).await?;
+        wipe_and_settle(ctx, pass_no, last).await?;
         ctx.conn.prefer_indexes(false).await?;
     }
     Ok(())
 }
 
 /// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
-async fn let_go(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<i64, DbError> {
-    let (removed_from, to) = Position { wave, rank: kinds::UNENROL }.range();
+async fn let_go(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> Result<i64, DbError> {
+    let (removed_from, to) = Position { pass_no, rank: kinds::UNENROL }.range();
     // One enrolment gave each of them.
     let pick = |on: &str| {
         let of_change = ["c.line", "c.courseid", "c.contextid"];
@@ -152,7 +152,7 @@ async fn let_go(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<i6
     let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid")
         .stepwise(OWNED)
         .fragment("owned", "{groups_members} x");
-    ctx.take(Position { wave, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
+    ctx.take(Position { pass_no, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
         "x.userid = c.userid AND {#x.contextid} = c.contextid AND {#x.itemid} = c.enrolid
@@ -161,23 +161,23 @@ async fn let_go(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<i6
     let owned_roles = owned_roles
         .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
         .fragment("owned", "{role_assignments} x :by_user");
-    ctx.take(Position { wave, rank: kinds::OWNED_ROLES }, owned_roles).await?;
+    ctx.take(Position { pass_no, rank: kinds::OWNED_ROLES }, owned_roles).await?;
     let still = match (ctx.conn.dialect().joins_by_hash(), at_once) {
         (true, true) => STILL_AMONG_ALL,
         (true, false) => STILL_BY_USER,
         (false, _) => STILL_OF_USERS,
     };
-    last_pairs(ctx, wave, still).await
+    last_pairs(ctx, pass_no, still).await
 }
 
 /// The joins that lead to the memberships or roles `x` that removed enrolments `c` own.
 const OWNED: &str = statement(include_str!("end.sql"), "owned");
 
-async fn wipe_and_settle(ctx: &mut RunContext<'_>, wave: i64, last: i64) -> RunResult<()> {
+async fn wipe_and_settle(ctx: &mut RunContext<'_>, pass_no: i64, last: i64) -> RunResult<()> {
     if last > 0 {
-        wipe::all_else(ctx, wave).await?;
+        wipe::all_else(ctx, pass_no).await?;
     }
-    Ok(settle_groups(ctx, wave).await?)
+    Ok(settle_groups(ctx, pass_no).await?)
 }
 
 async fn remove(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
@@ -260,12 +260,12 @@ async fn find_staying(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     ctx.conn.analyse("staying").await
 }
 
-/// What [`unenrol`] removed in a wave, of the changes `c`.
+/// What [`unenrol`] removed in a pass, of the changes `c`.
 const REMOVED: &str =
     "c.kind = :unenrolled AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
 
-fn of_removed(ctx: &RunContext<'_>, wave: i64) -> Params {
-    let (from, to) = Position { wave, rank: kinds::UNENROL }.range();
+fn of_removed(ctx: &RunContext<'_>, pass_no: i64) -> Params {
+    let (from, to) = Position { pass_no, rank: kinds::UNENROL }.range();
     let params = ctx.params().with("removed", from).with("removed_to", to);
     params.with("unenrolled", &kinds::ENROLMENT_REMOVE).fragment("gone", REMOVED)
 }
@@ -292,8 +292,8 @@ const STILL_AMONG_ALL: Still = (
 );
 
 /// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others, and gives their number.
-async fn last_pairs(ctx: &mut RunContext<'_>, wave: i64, (first, still): Still) -> Result<i64, DbError> {
-    let params = of_removed(ctx, wave);
+async fn last_pairs(ctx: &mut RunContext<'_>, pass_no: i64, (first, still): Still) -> Result<i64, DbError> {
+    let params = of_removed(ctx, pass_no);
     ctx.conn.exec("DELETE FROM [last_pair]", &params).await?;
     let sql = format!(
         "INSERT INTO [last_pair]
@@ -304,17 +304,17 @@ async fn last_pairs(ctx: &mut RunContext<'_>, wave: i64, (first, still): Still) 
 }
 
 /// What was planned as the last enrolment is none where Moodle enrolled the user meanwhile: the event must not say so.
-async fn keep_only_last(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
+async fn keep_only_last(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let sql = "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
                 AND NOT EXISTS (SELECT 1 FROM [last_pair] l WHERE l.userid = c.userid AND l.courseid = c.courseid)";
-    ctx.conn.exec(sql, &of_removed(ctx, wave)).await.map(|_| ())
+    ctx.conn.exec(sql, &of_removed(ctx, pass_no)).await.map(|_| ())
 }
 
 /// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
 /// `groups` is written by page views too, so this comes last.
-async fn settle_groups(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
-    let (from, _) = Position { wave, rank: kinds::OWNED_GROUPS }.range();
-    let (_, to) = Position { wave, rank: kinds::REST_GROUPS }.range();
+async fn settle_groups(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
+    let (from, _) = Position { pass_no, rank: kinds::OWNED_GROUPS }.range();
+    let (_, to) = Position { pass_no, rank: kinds::REST_GROUPS }.range();
     let left = "c.kind = :left_group AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = ctx.params().with("left", from).with("left_to", to).fragment("gone", left);
     let params = params.with("left_group", &kinds::GROUP_MEMBER_REMOVE);
@@ -324,9 +324,9 @@ async fn settle_groups(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbErro
         return Ok(());
     }
     if ctx.site.columns.has_table("message_conversation_members") {
-        leave_conversations(ctx, Position { wave, rank: kinds::CONVERSATIONS }, &params).await?;
+        leave_conversations(ctx, Position { pass_no, rank: kinds::CONVERSATIONS }, &params).await?;
     }
-    touch_groups(ctx, Position { wave, rank: kinds::TOUCH }, params).await
+    touch_groups(ctx, Position { pass_no, rank: kinds::TOUCH }, params).await
 }
 
 const CONVERSATION_MEMBERS: &str = statement(include_str!("end.sql"), "conversation members");

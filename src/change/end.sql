@@ -1,5 +1,5 @@
 -- Enrolments that end, and what goes with them. `d` is a row of `doomed`, `x` an enrolment, `c` a change of the
--- journal; `:gone` picks the changes by which a wave removed enrolments.
+-- journal; `:gone` picks the changes by which a pass removed enrolments.
 
 -- statement suspended
 SELECT d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,

@@ -116,9 +116,9 @@ pub async fn add_instances(
 ///
 /// # Errors
 /// The engine's.
-pub async fn enrolments(ctx: &mut RunContext<'_>, wave: i64) -> RunResult<()> {
-    add(ctx, Position { wave, rank: kinds::ENROL }).await?;
-    Ok(update(ctx, Position { wave, rank: kinds::UPDATE }).await?)
+pub async fn enrolments(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
+    add(ctx, Position { pass_no, rank: kinds::ENROL }).await?;
+    Ok(update(ctx, Position { pass_no, rank: kinds::UPDATE }).await?)
 }
 
 async fn add(ctx: &mut RunContext<'_>, position: Position) -> RunResult<()> {
@@ -178,9 +178,9 @@ async fn update(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbEr
     ctx.change_planned(position, planned).await
 }
 
-/// The parameters of a place, with a condition that leaves out whom Moodle overtook in this wave: nothing more is done.
+/// The parameters of a place, with a condition that leaves out whom Moodle overtook in this pass: nothing more is done.
 fn unless_overtaken(ctx: &RunContext<'_>, position: Position) -> Params {
-    let (first, _) = Position { wave: position.wave, rank: kinds::ENROL }.range();
+    let (first, _) = Position { pass_no: position.pass_no, rank: kinds::ENROL }.range();
     let condition = if ctx.overtaken > 0 {
         "AND (p.enrolid, p.userid) NOT IN (SELECT o.enrolid, o.userid FROM {enrold_change} o
             WHERE o.run = :run AND o.seq > :first AND o.state = 1 AND o.enrolid IS NOT NULL AND o.userid IS NOT NULL)"
@@ -194,8 +194,8 @@ fn unless_overtaken(ctx: &RunContext<'_>, position: Position) -> Params {
 ///
 /// # Errors
 /// The engine's.
-pub async fn roles(ctx: &mut RunContext<'_>, wave: i64, component: &str) -> Result<(), DbError> {
-    let position = Position { wave, rank: kinds::ROLE };
+pub async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, component: &str) -> Result<(), DbError> {
+    let position = Position { pass_no, rank: kinds::ROLE };
     let params = unless_overtaken(ctx, position).with("component", component);
     let planned = ctx
         .journal(

@@ -24,7 +24,7 @@ pub struct TakenBack {
 }
 
 /// Takes the applied changes of a run back, in the opposite order, where the rows still stand as they left them; in the
-/// transaction of the caller. Grows with the kinds and waves of the run, not with its changes: one statement for each.
+/// transaction of the caller. Grows with the kinds and passes of the run, not with its changes: one statement for each.
 ///
 /// # Errors
 /// The engine's, or a kind that this version of enrold does not know.
@@ -56,9 +56,9 @@ async fn places(conn: &mut Conn, run: i64) -> Result<Vec<(i64, &'static Kind, i6
         places.push((row.int(0), kind, row.int(2)));
     }
     places.sort_by_key(|(from, kind, _)| {
-        let (wave, at) = (from / RANK_ROOM / 100, from / RANK_ROOM % 100);
+        let (pass_no, at) = (from / RANK_ROOM / 100, from / RANK_ROOM % 100);
         let applied = kind.ranks().find(|rank| rank.at == at).map_or(at, |rank| rank.applied);
-        std::cmp::Reverse((wave, applied, at))
+        std::cmp::Reverse((pass_no, applied, at))
     });
     Ok(places)
 }

@@ -118,7 +118,7 @@ pub enum Figure {
     Unmade,
 }
 
-/// Where the changes of a kind stand in a wave: the order of Moodle's events for one enrolment (spec enrol-core 13).
+/// Where the changes of a kind stand in a pass: the order of Moodle's events for one enrolment (spec enrol-core 13).
 #[derive(Clone, Copy, Debug)]
 pub struct Rank {
     /// What is written there.

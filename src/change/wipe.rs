@@ -20,7 +20,7 @@ fn of_pair(from: &str, on: &str) -> Pick {
 }
 
 /// Takes the roles that the pairs of `last_pair` have in their courses and below.
-pub(super) async fn roles(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) -> Result<(), DbError> {
+pub(super) async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> Result<(), DbError> {
     let roles = of_pair(
         "[last_pair] l JOIN {context} home ON home.id = l.contextid, {context} k",
         "x.userid = l.userid AND k.id = x.contextid AND (k.id = home.id OR k.path LIKE home.path || '/%')",
@@ -30,11 +30,11 @@ pub(super) async fn roles(ctx: &mut RunContext<'_>, wave: i64, at_once: bool) ->
         "({of_users}) q :then [last_pair] l ON l.userid = q.userid AND l.courseid = q.courseid
          :then {{role_assignments}} x ON x.id = q.id"
     ));
-    ctx.take(Position { wave, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
+    ctx.take(Position { pass_no, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
 }
 
 /// Takes what else the pairs of `last_pair` have in their courses.
-pub(super) async fn all_else(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
+pub(super) async fn all_else(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let groups =
         of_pair("[last_pair] l JOIN {groups} g ON g.courseid = l.courseid", "x.groupid = g.id AND x.userid = l.userid");
     let groups = groups.stepwise(
@@ -43,22 +43,22 @@ pub(super) async fn all_else(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), 
          :then {groups} g ON g.id = x.groupid
          :then [last_pair] l ON l.userid = x.userid AND l.courseid = g.courseid",
     );
-    ctx.take(Position { wave, rank: kinds::REST_GROUPS }, groups).await?;
-    grades(ctx, wave).await?;
+    ctx.take(Position { pass_no, rank: kinds::REST_GROUPS }, groups).await?;
+    grades(ctx, pass_no).await?;
     for (rank, column) in OF_FORUMS {
         if ctx.site.columns.has_table(rank.kind.table) {
             let on = format!("x.{column} = f.id AND x.userid = l.userid");
             let rows = of_pair("[last_pair] l JOIN {forum} f ON f.course = l.courseid", &on);
-            ctx.take(Position { wave, rank }, rows).await?;
+            ctx.take(Position { pass_no, rank }, rows).await?;
         }
     }
     let access = of_pair("[last_pair] l", "x.userid = l.userid AND x.courseid = l.courseid");
-    ctx.take(Position { wave, rank: kinds::LAST_ACCESS }, access).await
+    ctx.take(Position { pass_no, rank: kinds::LAST_ACCESS }, access).await
 }
 
 /// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
-async fn grades(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
-    let position = Position { wave, rank: kinds::GRADES };
+async fn grades(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
+    let position = Position { pass_no, rank: kinds::GRADES };
     let rows = of_pair(
         "[last_pair] l JOIN {grade_items} i ON i.courseid = l.courseid",
         "x.itemid = i.id AND x.userid = l.userid",
@@ -68,7 +68,7 @@ async fn grades(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
         return Ok(());
     }
     if ctx.site.keeps_grade_history() {
-        grade_history(ctx, position, Position { wave, rank: kinds::GRADE_HISTORY }).await?;
+        grade_history(ctx, position, Position { pass_no, rank: kinds::GRADE_HISTORY }).await?;
     }
     ctx.apply_take(position, planned).await
 }

@@ -52,17 +52,17 @@ pub(super) async fn find(ctx: &mut RunContext<'_>, due: &[Due], reach: &str) -> 
 
 /// Removes the enrolments that are to be unenrolled, with the roles that go before them and all that goes with them.
 pub(super) async fn unenrol(ctx: &mut RunContext<'_>) -> RunResult<()> {
-    let wave = ctx.next_wave();
-    if doom(ctx, 0).await? > 0 && end::unenrol(ctx, wave).await? > 0 {
-        roles::before_unenrol(ctx, wave).await?;
-        end::clean_up(ctx, wave).await?;
+    let pass_no = ctx.next_pass();
+    if doom(ctx, 0).await? > 0 && end::unenrol(ctx, pass_no).await? > 0 {
+        roles::before_unenrol(ctx, pass_no).await?;
+        end::clean_up(ctx, pass_no).await?;
     }
     Ok(())
 }
 
 /// Suspends the others, and takes roles where the action says so.
 pub(super) async fn suspend(ctx: &mut RunContext<'_>) -> RunResult<()> {
-    let position = Position { wave: ctx.next_wave(), rank: kinds::SUSPEND_LAST };
+    let position = Position { pass_no: ctx.next_pass(), rank: kinds::SUSPEND_LAST };
     if doom(ctx, 1).await? > 0 && end::suspend(ctx, position).await? > 0 {
         roles::before_suspend(ctx, position).await?;
     }

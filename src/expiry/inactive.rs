@@ -47,9 +47,9 @@ pub(super) async fn unenrol(
     let found = ctx.conn.exec(INACTIVE, &params).await?;
     if found > 0 {
         ctx.conn.prefer_indexes(true).await?;
-        let wave = ctx.next_wave();
-        if end::unenrol(ctx, wave).await? > 0 {
-            end::clean_up(ctx, wave).await?;
+        let pass_no = ctx.next_pass();
+        if end::unenrol(ctx, pass_no).await? > 0 {
+            end::clean_up(ctx, pass_no).await?;
         }
         ctx.conn.prefer_indexes(false).await?;
     }

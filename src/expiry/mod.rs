@@ -33,11 +33,11 @@ pub enum Methods<'a> {
 /// As [`apply`].
 pub async fn run(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<&[i64]>) -> RunResult<()> {
     let watch = StopWatch::start();
-    let first = ctx.waves + 1;
+    let first = ctx.passes + 1;
     let before = std::mem::replace(&mut ctx.cause, EXPIRATIONS);
     let checked = apply(ctx, settings, Methods::All, courses).await?;
     ctx.cause = before;
-    let mut report = tally::of_waves(ctx, EXPIRATIONS, first, ctx.waves).await?;
+    let mut report = tally::of_passes(ctx, EXPIRATIONS, first, ctx.passes).await?;
     report.checked = checked;
     report.millis = watch.millis();
     ctx.rules.push(report);
@@ -47,7 +47,7 @@ pub async fn run(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<
 /// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols the inactive, then does to
 /// each enrolment with an elapsed `timeend` what its method's `expiredaction` says (spec enrol-core 14 and 15,
 /// autoenrol 7). Disabled instances expire too. `courses` are the only `course.id` that are looked at; `None` for all.
-/// Each of the three is a wave of the journal; a fixed number of statements. [`crate::change::end::prepare`] comes
+/// Each of the three is a pass of the journal; a fixed number of statements. [`crate::change::end::prepare`] comes
 /// first.
 ///
 /// # Errors

@@ -34,9 +34,9 @@ pub(super) fn fate(due: &[Due]) -> String {
 
 /// Before the events of an unenrolment stand those of the role by hand that the instance names, or of all by hand in
 /// the course and below. Owned roles go with the enrolment itself.
-pub(super) async fn before_unenrol(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
-    let pick = ended(ctx, Position { wave, rank: kinds::UNENROL }, NAMED_ROLES);
-    ctx.take(Position { wave, rank: kinds::NAMED_ROLE }, pick).await
+pub(super) async fn before_unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
+    let pick = ended(ctx, Position { pass_no, rank: kinds::UNENROL }, NAMED_ROLES);
+    ctx.take(Position { pass_no, rank: kinds::NAMED_ROLE }, pick).await
 }
 
 /// With one role in the course that one goes if it is by hand; with several the one by hand that the instance names; or
@@ -47,7 +47,7 @@ pub(super) async fn before_suspend(ctx: &mut RunContext<'_>, suspended: Position
         [(kinds::OWNED_ROLES, ROLES_BY_HAND), (kinds::ELAPSED_ROLES, OWNED_ROLES), (kinds::REST_ROLES, ROLES_BELOW)];
     for (rank, roles) in taken {
         let pick = ended(ctx, suspended, roles);
-        ctx.take(Position { wave: suspended.wave, rank }, pick).await?;
+        ctx.take(Position { pass_no: suspended.pass_no, rank }, pick).await?;
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub async fn settle(ctx: &mut RunContext<'_>, any_future: bool) -> Result<(), Db
     let erased = erased_by_file(ctx.conn.dialect());
     erase(ctx, erased).await?;
     if any_future {
-        add(ctx, Position { wave: 0, rank: kinds::KEEP }).await?;
+        add(ctx, Position { pass_no: 0, rank: kinds::KEEP }).await?;
     }
     Ok(())
 }
@@ -117,7 +117,7 @@ const ERASED_BY_REPLAY: &str =
     "SELECT b.id, b.id AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b WHERE b.timestart < :now";
 
 async fn erase(ctx: &mut RunContext<'_>, which: Pick) -> Result<(), DbError> {
-    ctx.take(Position { wave: 0, rank: kinds::ERASE }, which).await
+    ctx.take(Position { pass_no: 0, rank: kinds::ERASE }, which).await
 }
 
 async fn keep_later(ctx: &mut RunContext<'_>) -> Result<(), DbError> {

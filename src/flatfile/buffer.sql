@@ -59,7 +59,7 @@ SELECT b.id, MIN(s.line) AS line, b.courseid, MIN(s.contextid) AS contextid
   FROM :named
   LEFT JOIN [later] l ON l.action = b.action AND l.roleid = b.roleid AND l.userid = b.userid AND l.courseid = b.courseid
        AND l.timestart = b.timestart AND l.timeend = b.timeend
- WHERE s.wave > 0 AND l.line IS NULL
+ WHERE s.step_order > 0 AND l.line IS NULL
  GROUP BY b.id, b.courseid
 
 -- statement named rows, hashed
@@ -68,7 +68,7 @@ SELECT b.id, MIN(s.line) AS line, b.courseid, MIN(s.contextid) AS contextid
 
 -- statement named rows, user by user
 -- What these users have in the buffer is read once.
-(SELECT DISTINCT s.userid FROM [step] s WHERE s.wave > 0) u
+(SELECT DISTINCT s.userid FROM [step] s WHERE s.step_order > 0) u
   :then {enrol_flatfile} b ON b.userid = u.userid
   :then [step] s ON s.userid = b.userid AND s.courseid = b.courseid AND s.roleid = b.roleid
 
@@ -77,10 +77,10 @@ INSERT INTO [later]
 -- Of lines that say the same the first is kept.
 SELECT MIN(f.line), CASE WHEN f.op = 2 THEN 'del' ELSE 'add' END, f.roleid, f.userid, f.courseid, f.timestart, f.timeend
   FROM [step] f
- WHERE f.wave = 0
+ WHERE f.step_order = 0
    -- A later line of today erases them.
    AND NOT EXISTS (SELECT 1 FROM [step] s
-                    WHERE s.wave > 0 AND s.userid = f.userid AND s.courseid = f.courseid AND s.roleid = f.roleid
+                    WHERE s.step_order > 0 AND s.userid = f.userid AND s.courseid = f.courseid AND s.roleid = f.roleid
                       AND s.line > f.line)
  GROUP BY f.op, f.roleid, f.userid, f.courseid, f.timestart, f.timeend
 

@@ -11,7 +11,7 @@ use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
 
-/// The `del` steps of a wave.
+/// The `del` steps of a step order.
 const ENDING: Table =
     Table::new("ending", &[int("userid"), int("courseid"), int("line"), int("contextid"), int("roleid")])
         .primary("userid, courseid");
@@ -47,47 +47,47 @@ const LEFTOVER_ROLES: &str = statement(include_str!("del.sql"), "leftover roles"
 
 /// Makes the temporary tables of `del` lines.
 pub fn prepare(ctx: &mut RunContext<'_>) {
-    // A wave holds one step of a pair at most.
+    // A step order holds one step of a pair at most.
     ctx.conn.declare(&ENDING);
     ctx.conn.declare(&CANDIDATE);
 }
 
-/// Applies the `del` steps of a wave.
+/// Applies the `del` steps of a step order.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
-pub async fn apply(ctx: &mut RunContext<'_>, wave: i64, action: RemovalAction, scope: DelScope) -> RunResult<()> {
+pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAction, scope: DelScope) -> RunResult<()> {
     // 2 is none of the flat file's choices (spec flatfile 2): nothing is done, as in Moodle.
     let unenrol = match action {
         RemovalAction::Keep | RemovalAction::Suspend => return Ok(()),
         RemovalAction::Unenrol => true,
         RemovalAction::SuspendNoRoles => false,
     };
-    if find_endings(ctx, wave).await? == 0 {
+    if find_endings(ctx, step_order).await? == 0 {
         return Ok(());
     }
     if find_candidates(ctx, unenrol, scope).await? > 0 {
         choose(ctx, unenrol).await?;
         if unenrol {
-            unenrol_chosen(ctx, wave, scope).await?;
+            unenrol_chosen(ctx, step_order, scope).await?;
         } else {
-            suspend_chosen(ctx, wave, scope).await?;
+            suspend_chosen(ctx, step_order, scope).await?;
         }
     } else {
         ctx.conn.exec("DELETE FROM [doomed]", &ctx.params()).await?;
     }
     match scope {
-        DelScope::Moodle => Ok(drop_leftover_roles(ctx, wave).await?),
+        DelScope::Moodle => Ok(drop_leftover_roles(ctx, step_order).await?),
         DelScope::Own => Ok(()),
     }
 }
 
-/// The `del` steps of the wave, in a table of their own: it is small, and its key gives every engine a good plan.
-async fn find_endings(ctx: &mut RunContext<'_>, wave: i64) -> Result<u64, DbError> {
-    let params = ctx.params().with("wave", wave);
+/// The `del` steps of the step order, in a table of their own: it is small, and its key gives every engine a good plan.
+async fn find_endings(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
+    let params = ctx.params().with("step_order", step_order);
     ctx.conn.exec("DELETE FROM [ending]", &params).await?;
     let sql = "INSERT INTO [ending]
-        SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s WHERE s.wave = :wave AND s.op = 2";
+        SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s WHERE s.step_order = :step_order AND s.op = 2";
     let endings = ctx.conn.exec(sql, &params).await?;
     ctx.conn.analyse(ENDING.name).await?;
     Ok(endings)
@@ -139,34 +139,34 @@ async fn choose(ctx: &mut RunContext<'_>, unenrol: bool) -> Result<(), DbError> 
     end::index_doomed(ctx).await
 }
 
-async fn unenrol_chosen(ctx: &mut RunContext<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
-    if end::unenrol(ctx, wave).await? == 0 {
+async fn unenrol_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelScope) -> RunResult<()> {
+    if end::unenrol(ctx, step_order).await? == 0 {
         return Ok(());
     }
     if scope == DelScope::Moodle {
-        drop_named_roles(ctx, wave, kinds::UNENROL).await?;
+        drop_named_roles(ctx, step_order, kinds::UNENROL).await?;
     }
-    end::clean_up(ctx, wave).await
+    end::clean_up(ctx, step_order).await
 }
 
-async fn suspend_chosen(ctx: &mut RunContext<'_>, wave: i64, scope: DelScope) -> RunResult<()> {
-    let position = Position { wave, rank: kinds::SUSPEND_FIRST };
+async fn suspend_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelScope) -> RunResult<()> {
+    let position = Position { pass_no: step_order, rank: kinds::SUSPEND_FIRST };
     if end::suspend(ctx, position).await? == 0 {
         return Ok(());
     }
     let (from, to) = position.range();
     let owned = of_changes(ctx, Pick::new(OWNED_ROLES)).with("ended", from).with("ended_to", to);
-    ctx.take(Position { wave, rank: kinds::OWNED_ROLES }, owned).await?;
+    ctx.take(Position { pass_no: step_order, rank: kinds::OWNED_ROLES }, owned).await?;
     if scope == DelScope::Moodle {
-        drop_named_roles(ctx, wave, kinds::SUSPEND_FIRST).await?;
+        drop_named_roles(ctx, step_order, kinds::SUSPEND_FIRST).await?;
     }
     Ok(())
 }
 
 /// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
-async fn drop_named_roles(ctx: &mut RunContext<'_>, wave: i64, ended_rank: Rank) -> Result<(), DbError> {
-    let (from, to) = Position { wave, rank: ended_rank }.range();
-    let position = Position { wave, rank: kinds::NAMED_ROLE };
+async fn drop_named_roles(ctx: &mut RunContext<'_>, step_order: i64, ended_rank: Rank) -> Result<(), DbError> {
+    let (from, to) = Position { pass_no: step_order, rank: ended_rank }.range();
+    let position = Position { pass_no: step_order, rank: kinds::NAMED_ROLE };
     let pick = of_changes(ctx, Pick::new(NAMED_ROLES)).with("ended", from).with("ended_to", to);
     ctx.take(position, pick).await
 }
@@ -180,8 +180,8 @@ fn of_changes(ctx: &RunContext<'_>, pick: Pick) -> Pick {
 }
 
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
-async fn drop_leftover_roles(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
+async fn drop_leftover_roles(ctx: &mut RunContext<'_>, step_order: i64) -> Result<(), DbError> {
     let there = below::roles_in(ctx.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [ending] s");
     let pick = Pick::new(LEFTOVER_ROLES).fragment("roles_there", &there);
-    ctx.take(Position { wave, rank: kinds::LEFTOVER_ROLES }, pick).await
+    ctx.take(Position { pass_no: step_order, rank: kinds::LEFTOVER_ROLES }, pick).await
 }

@@ -1,4 +1,4 @@
--- What a `del` line ends (spec flatfile 6). `ending` holds the `del` steps of the wave, at most one of a pair.
+-- What a `del` line ends (spec flatfile 6). `ending` holds the `del` steps of the step order, at most one of a pair.
 
 -- statement candidates
 INSERT INTO [candidate]

@@ -8,7 +8,7 @@ use crate::disk::{Pass, RegularFile, blocking};
 use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
 use crate::flatfile::roles::{self, Roles};
 use crate::flatfile::stage::{Stage, Staged};
-use crate::flatfile::{buffer, del, waves};
+use crate::flatfile::{buffer, del, step_order};
 use crate::mail;
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
@@ -71,7 +71,7 @@ impl Actions {
     }
 }
 
-/// Applies a file. Statements grow with its chunks and waves, never with its lines.
+/// Applies a file. Statements grow with its chunks and step orders, never with its lines.
 ///
 /// # Errors
 /// The reader's, the engine's, or a limit of the guard.
@@ -80,16 +80,16 @@ pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, drop: &Dr
     let protected = ctx.site.protected(settings.guard.protect_admins);
     resolve::keys(ctx, drop.keys).await?;
     lines.failed += resolve::refuse_unresolved(ctx, drop.keys, &protected, method::FLATFILE).await?;
-    waves::prepare(ctx);
-    let mut last = waves::from_lines(ctx, &protected, staged.dels > 0).await?;
+    step_order::prepare(ctx);
+    let mut last = step_order::from_lines(ctx, &protected, staged.dels > 0).await?;
     if last > i64::from(settings.flatfile.max_steps) {
         let (refused, left) =
-            waves::refuse_overlong(ctx, PlaceKind::Line, i64::from(settings.flatfile.max_steps)).await?;
+            step_order::refuse_overlong(ctx, PlaceKind::Line, i64::from(settings.flatfile.max_steps)).await?;
         lines.failed += refused;
         last = left;
     }
     if let Some(held) = drop.held {
-        lines.failed += waves::refuse_overtaken(ctx, held).await?;
+        lines.failed += step_order::refuse_overtaken(ctx, held).await?;
     }
     ctx.lines = lines;
     ctx.observer.reached(Moment::Staged).await;
@@ -156,7 +156,7 @@ fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProb
     Ok(entries)
 }
 
-/// Runs the waves: the instances that adds need, then per wave the adds and the dels.
+/// Runs the steps: the instances that adds need, then for each step order the adds and the dels.
 async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions: Actions) -> RunResult<()> {
     if last == 0 {
         return Ok(());
@@ -164,19 +164,19 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
     enrol::prepare(ctx);
     del::prepare(ctx);
     let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM [step] s
-        WHERE s.wave > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
-    enrol::instances(ctx, Position { wave: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
-    ctx.waves = ctx.waves.max(last);
-    for wave in 1..=last {
-        if waves::wish(ctx, wave).await? > 0 {
-            enrol::enrolments(ctx, wave).await?;
-            enrol::roles(ctx, wave, method::FLATFILE_COMPONENT).await?;
+        WHERE s.step_order > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
+    enrol::instances(ctx, Position { pass_no: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
+    ctx.passes = ctx.passes.max(last);
+    for step_order in 1..=last {
+        if step_order::wish(ctx, step_order).await? > 0 {
+            enrol::enrolments(ctx, step_order).await?;
+            enrol::roles(ctx, step_order, method::FLATFILE_COMPONENT).await?;
         }
         ctx.conn.prefer_indexes(true).await?;
-        del::apply(ctx, wave, actions.unenrol, actions.scope).await?;
+        del::apply(ctx, step_order, actions.unenrol, actions.scope).await?;
         ctx.conn.prefer_indexes(false).await?;
     }
-    enrol::prune_roles(ctx, Position { wave: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
+    enrol::prune_roles(ctx, Position { pass_no: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
     mail::welcome(ctx, settings, 1..=last, method::FLATFILE).await?;
     Ok(())
 }
@@ -187,13 +187,13 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
 /// The engine's, or a limit of the guard.
 pub async fn apply_sync(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
     let actions = Actions::read(ctx.site, settings);
-    waves::prepare(ctx);
+    step_order::prepare(ctx);
     let protected = ctx.site.protected(settings.guard.protect_admins);
     buffer::refuse_roles(ctx, &roles::of_dropped(&settings.flatfile.roles, ctx.site)).await?;
-    let mut last = waves::from_buffer(ctx, &protected).await?;
+    let mut last = step_order::from_buffer(ctx, &protected).await?;
     buffer::refuse_unresolved(ctx, &protected).await?;
     if last > i64::from(settings.flatfile.max_steps) {
-        last = waves::refuse_overlong(ctx, PlaceKind::Buffer, i64::from(settings.flatfile.max_steps)).await?.1;
+        last = step_order::refuse_overlong(ctx, PlaceKind::Buffer, i64::from(settings.flatfile.max_steps)).await?.1;
     }
     ctx.observer.reached(Moment::Staged).await;
     crate::change::end::prepare(ctx);

@@ -6,4 +6,4 @@ pub mod del;
 pub mod job;
 pub mod roles;
 pub mod stage;
-pub mod waves;
+pub mod step_order;

@@ -79,18 +79,18 @@ const WELCOMING: [Welcoming; 3] = [
     },
 ];
 
-/// Queues a welcome mail for every enrolment that was added to an instance of `method` in some waves of this run, where
+/// Queues a welcome mail for every enrolment that was added to an instance of `method` in some passes of this run, where
 /// the instance asks for one and the enrolment still stands, and gives how many. For other methods, and while
 /// `smtp.enabled` is off, nothing is queued.
 ///
-/// Call it after the waves were applied. Nine statements, whatever the number of users.
+/// Call it after the passes were applied. Nine statements, whatever the number of users.
 ///
 /// # Errors
 /// The engine's.
 pub async fn welcome(
     ctx: &mut RunContext<'_>,
     settings: &Settings,
-    waves: RangeInclusive<i64>,
+    passes: RangeInclusive<i64>,
     method: &str,
 ) -> Result<i64, DbError> {
     let Some(welcoming) = WELCOMING.iter().find(|known| known.method == method) else { return Ok(0) };
@@ -100,7 +100,7 @@ pub async fn welcome(
         return Ok(0);
     }
     ctx.conn.prefer_indexes(true).await?;
-    let queued = welcome_all(ctx, settings, waves, welcoming).await?;
+    let queued = welcome_all(ctx, settings, passes, welcoming).await?;
     ctx.conn.prefer_indexes(false).await?;
     Ok(queued)
 }
@@ -108,10 +108,10 @@ pub async fn welcome(
 async fn welcome_all(
     ctx: &mut RunContext<'_>,
     settings: &Settings,
-    waves: RangeInclusive<i64>,
+    passes: RangeInclusive<i64>,
     welcoming: &Welcoming,
 ) -> Result<i64, DbError> {
-    let (from, to) = Position::of_waves(*waves.start(), *waves.end());
+    let (from, to) = Position::of_passes(*passes.start(), *passes.end());
     let params = ctx
         .params()
         .with("from", from)

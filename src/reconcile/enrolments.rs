@@ -35,7 +35,7 @@ pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, st
     comparing(ctx, pass, true).await?;
     let planned = ctx
         .journal_ranked(
-            pass.wave,
+            pass.pass_no,
             &[kinds::ENROL, kinds::UPDATE, kinds::SUSPEND_AS_WISHED],
             "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, \
              oldtimestart, oldtimeend, oldrow",
@@ -48,10 +48,10 @@ pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, st
     if planned == 0 {
         return Ok(());
     }
-    let added = enrol::apply_adds(ctx, Position { wave: pass.wave, rank: kinds::ENROL }).await?;
+    let added = enrol::apply_adds(ctx, Position { pass_no: pass.pass_no, rank: kinds::ENROL }).await?;
     let mut changed = 0;
     for rank in [kinds::UPDATE, kinds::SUSPEND_AS_WISHED] {
-        let position = Position { wave: pass.wave, rank };
+        let position = Position { pass_no: pass.pass_no, rank };
         let standing = if planned > added { ctx.standing(position).await? } else { 0 };
         if standing > 0 && rank == kinds::SUSPEND_AS_WISHED {
             ctx.guard_ending().await?;
@@ -67,9 +67,9 @@ pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, st
 
 /// What is fresh: added, or active again.
 async fn remember_fresh(ctx: &mut RunContext<'_>, pass: &Pass<'_>, changed: bool) -> Result<(), DbError> {
-    let (from, _) = Position { wave: pass.wave, rank: kinds::ENROL }.range();
+    let (from, _) = Position { pass_no: pass.pass_no, rank: kinds::ENROL }.range();
     let last = if changed { kinds::UPDATE } else { kinds::ENROL };
-    let (_, to) = Position { wave: pass.wave, rank: last }.range();
+    let (_, to) = Position { pass_no: pass.pass_no, rank: last }.range();
     let params = ctx.params().with("from", from).with("to", to);
     let params = params.with("added", &kinds::ENROLMENT_ADD).with("changed", &kinds::ENROLMENT_UPDATE);
     ctx.conn
@@ -91,7 +91,7 @@ pub(super) async fn end_surplus(ctx: &mut RunContext<'_>, pass: &Pass<'_>, stand
     }
     ctx.conn.analyse("doomed").await?;
     if pass.policy.surplus == RemovalAction::Unenrol {
-        return end::unenrol_and_clean_up(ctx, pass.wave, doomed).await;
+        return end::unenrol_and_clean_up(ctx, pass.pass_no, doomed).await;
     }
     ctx.conn.prefer_indexes(true).await?;
     suspend(ctx, pass).await?;
@@ -100,7 +100,7 @@ pub(super) async fn end_surplus(ctx: &mut RunContext<'_>, pass: &Pass<'_>, stand
 
 /// Suspends what is doomed; the roles that the instance gave go with it where the policy says so.
 async fn suspend(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
-    let position = Position { wave: pass.wave, rank: kinds::SUSPEND_FIRST };
+    let position = Position { pass_no: pass.pass_no, rank: kinds::SUSPEND_FIRST };
     if end::suspend(ctx, position).await? == 0 || pass.policy.surplus != RemovalAction::SuspendNoRoles {
         return Ok(());
     }
@@ -112,6 +112,6 @@ async fn suspend(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
           WHERE c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0
           GROUP BY r.id, c.courseid, c.contextid",
     );
-    let position = Position { wave: pass.wave, rank: kinds::OWNED_ROLES };
+    let position = Position { pass_no: pass.pass_no, rank: kinds::OWNED_ROLES };
     Ok(ctx.take(position, owned.with("ended", from).with("ended_to", to)).await?)
 }

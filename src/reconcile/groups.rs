@@ -43,7 +43,7 @@ pub(super) async fn make(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<()
     if wished == 0 {
         return Ok(());
     }
-    let position = Position { wave: pass.wave, rank: kinds::GROUP };
+    let position = Position { pass_no: pass.pass_no, rank: kinds::GROUP };
     let row = ["name", "idnumber"].map(str::to_owned);
     let row = ctx.conn.dialect().json_row("t", &row);
     let planned = ctx

@@ -23,7 +23,7 @@ pub(super) async fn create(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResu
     let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM [wished_course] w WHERE NOT EXISTS
         (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own_instance)";
     if conn.number(&format!("SELECT COUNT(*) FROM ({missing}) m"), &params).await? > 0 {
-        let position = Position { wave: pass.wave, rank: kinds::INSTANCE };
+        let position = Position { pass_no: pass.pass_no, rank: kinds::INSTANCE };
         let own =
             Owned { method: pass.rule.method, condition: &pass.policy.own_instance, mark: &pass.policy.instance_mark };
         enrol::add_instances(ctx, position, own, missing, params.clone()).await?;
@@ -61,7 +61,7 @@ pub(super) async fn delete(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<
         "SELECT r.id, 0 AS line, s.courseid, s.contextid FROM (SELECT s.enrolid, s.courseid, s.contextid {gone}) s
            :then {{role_assignments}} r :by_item ON r.component = :component AND r.itemid = s.enrolid"
     );
-    let position = |rank| Position { wave: pass.wave, rank };
+    let position = |rank| Position { pass_no: pass.pass_no, rank };
     ctx.take(position(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
     // Moodle deletes them without an event.
     ctx.take(position(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;

@@ -31,7 +31,7 @@ pub(super) async fn join_and_leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>) ->
 }
 
 async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Result<(), DbError> {
-    let position = Position { wave: pass.wave, rank };
+    let position = Position { pass_no: pass.pass_no, rank };
     let (component, item) = owner(pass.policy.groups, "p");
     let newcomers = rank == kinds::NEWCOMERS;
     let who = if newcomers { "JOIN [fresh] f ON f.enrolid = p.enrolid AND f.userid = p.userid" } else { "" };
@@ -83,7 +83,7 @@ async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(
            LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.groupid = o.groupid
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
-    let position = Position { wave: pass.wave, rank: kinds::LEAVE };
+    let position = Position { pass_no: pass.pass_no, rank: kinds::LEAVE };
     let surplus = surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set);
     ctx.take(position, surplus).await
 }
@@ -91,21 +91,21 @@ async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(
 /// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,
 /// page views write it too.
 async fn settle(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let (from, _) = Position { wave: pass.wave, rank: kinds::NEWCOMERS }.range();
-    let (_, to) = Position { wave: pass.wave, rank: kinds::JOIN }.range();
+    let (from, _) = Position { pass_no: pass.pass_no, rank: kinds::NEWCOMERS }.range();
+    let (_, to) = Position { pass_no: pass.pass_no, rank: kinds::JOIN }.range();
     let gone = "c.kind IN (:of_groups) AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
     let params = ctx.params().with("left", from).with("left_to", to).fragment("gone", gone);
     let params = params.with("of_groups", kind::names(|kind| kind.table == "groups_members"));
     if ctx.site.columns.has_table("message_conversation_members") {
         join_conversations(ctx, pass, &params).await?;
-        let position = Position { wave: pass.wave, rank: kinds::CONVERSATION_LEAVE };
+        let position = Position { pass_no: pass.pass_no, rank: kinds::CONVERSATION_LEAVE };
         end::leave_conversations(ctx, position, &params).await?;
     }
-    end::touch_groups(ctx, Position { wave: pass.wave, rank: kinds::TOUCH_LAST }, params).await
+    end::touch_groups(ctx, Position { pass_no: pass.pass_no, rank: kinds::TOUCH_LAST }, params).await
 }
 
 async fn join_conversations(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<(), DbError> {
-    let position = Position { wave: pass.wave, rank: kinds::CONVERSATION_JOIN };
+    let position = Position { pass_no: pass.pass_no, rank: kinds::CONVERSATION_JOIN };
     let planned = ctx
         .journal(
             position,

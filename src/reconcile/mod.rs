@@ -57,8 +57,8 @@ pub struct Pass<'a> {
     pub policy: Policy,
     /// enrold's settings.
     pub settings: &'a Settings,
-    /// Where its changes stand in the journal: no other step of the run has this wave.
-    pub wave: i64,
+    /// Where its changes stand in the journal: no other step of the run has this pass.
+    pub pass_no: i64,
     /// What part of the site it looks at.
     pub view: View,
 }
@@ -70,7 +70,7 @@ impl Pass<'_> {
         let params = if self.view.users { Params::new().fragment("then", "JOIN") } else { Params::new() };
         self.view
             .fragments(self.policy.params.clone().and(params).and(ctx.params()))
-            .with("wave", self.wave)
+            .with("pass_no", self.pass_no)
             .with("method", self.rule.method)
             .with("component", self.rule.component())
             .fragment("own_instance", self.policy.own_instance.as_str())
@@ -150,8 +150,8 @@ pub async fn run_under(
     let before = std::mem::replace(&mut ctx.cause, rule.name);
     let planned = ctx.planned;
     let booked = ctx.counts.clone();
-    let wave = ctx.next_wave();
-    let pass = Pass { rule, policy, settings, wave, view };
+    let pass_no = ctx.next_pass();
+    let pass = Pass { rule, policy, settings, pass_no, view };
     let outcome = steps(ctx, &pass).await;
     ctx.cause = before;
     let checked = outcome?;
@@ -171,7 +171,7 @@ pub async fn run_under(
 /// # Errors
 /// The engine's.
 pub async fn look(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, policy: &Policy) -> Result<(), DbError> {
-    let pass = Pass { rule, policy: policy.clone(), settings, wave: 0, view: View::ALL };
+    let pass = Pass { rule, policy: policy.clone(), settings, pass_no: 0, view: View::ALL };
     scope(ctx, &pass).await.map(|_| ())
 }
 
@@ -183,8 +183,8 @@ pub async fn drop_roles(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settin
     let watch = StopWatch::start();
     let before = std::mem::replace(&mut ctx.cause, rule.name);
     let booked = ctx.counts.clone();
-    let wave = ctx.next_wave();
-    let pass = Pass { rule, policy: (rule.policy)(ctx.site, settings), settings, wave, view: View::ALL };
+    let pass_no = ctx.next_pass();
+    let pass = Pass { rule, policy: (rule.policy)(ctx.site, settings), settings, pass_no, view: View::ALL };
     let outcome = roles::drop_all(ctx, &pass).await;
     ctx.cause = before;
     outcome?;
@@ -228,7 +228,7 @@ async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
         follow_up(ctx, pass).await?;
     }
     if ctx.planned > planned {
-        mail::welcome(ctx, pass.settings, pass.wave..=pass.wave, pass.rule.method).await?;
+        mail::welcome(ctx, pass.settings, pass.pass_no..=pass.pass_no, pass.rule.method).await?;
     }
     Ok(checked)
 }

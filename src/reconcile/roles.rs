@@ -121,7 +121,7 @@ const GIVEN: &str = "[scope] s :then {role_assignments} r :by_item ON r.componen
     WHERE r.userid :among_users";
 
 async fn give(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
-    let position = Position { wave: pass.wave, rank: kinds::ROLE };
+    let position = Position { pass_no: pass.pass_no, rank: kinds::ROLE };
     let planned = ctx
         .journal(
             position,
@@ -143,7 +143,7 @@ pub(super) async fn drop_all(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Resul
         "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
            FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",
     );
-    ctx.take(Position { wave: pass.wave, rank: kinds::SURPLUS_ROLES }, all.params(pass.params(ctx))).await
+    ctx.take(Position { pass_no: pass.pass_no, rank: kinds::SURPLUS_ROLES }, all.params(pass.params(ctx))).await
 }
 
 async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
@@ -157,7 +157,7 @@ async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<()
            LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.roleid = o.roleid
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
-    let position = Position { wave: pass.wave, rank: kinds::SURPLUS_ROLES };
+    let position = Position { pass_no: pass.pass_no, rank: kinds::SURPLUS_ROLES };
     ctx.take(position, surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
 }
 
@@ -167,5 +167,5 @@ async fn prune(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError>
         return Ok(());
     }
     let doubles = Pick::new(DOUBLES);
-    ctx.take(Position { wave: pass.wave, rank: kinds::PRUNE }, doubles.params(pass.params(ctx))).await
+    ctx.take(Position { pass_no: pass.pass_no, rank: kinds::PRUNE }, doubles.params(pass.params(ctx))).await
 }

@@ -1,4 +1,4 @@
-//! What a pass came to: what it has booked, or what its waves of the journal say.
+//! What a pass came to: what it has booked, or what its passes of the journal say.
 //! It must not know how it is shown.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(super) async fn of(
         report.book(kind.figure, false, count);
     }
     if report.changed > 0 {
-        let (from, to) = Position::of_waves(pass.wave, pass.wave);
+        let (from, to) = Position::of_passes(pass.pass_no, pass.pass_no);
         let params = ctx.params().with("from", from).with("to", to).with("changed", &kinds::ENROLMENT_UPDATE);
         let again = "SELECT COUNT(*) FROM {enrold_change} c WHERE c.run = :run AND c.seq > :from AND c.seq <= :to
             AND c.state = 0 AND c.kind = :changed AND c.oldstatus = 1 AND c.status = 0";
@@ -33,13 +33,13 @@ pub(super) async fn of(
     Ok(report)
 }
 
-/// The counts of some waves, as the report of a rule or job of this name.
+/// The counts of some passes, as the report of a rule or job of this name.
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_waves(ctx: &mut RunContext<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
+pub async fn of_passes(ctx: &mut RunContext<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: name.to_owned(), ..RuleReport::default() };
-    let (from, to) = Position::of_waves(first, last);
+    let (from, to) = Position::of_passes(first, last);
     let params = ctx.params().with("from", from).with("to", to);
     count(ctx, "c.seq > :from AND c.seq <= :to", &params, &mut report).await?;
     Ok(report)

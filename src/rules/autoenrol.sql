@@ -90,7 +90,7 @@ SELECT a.id, c.enrolid, a.userid, a.roleid, c.courseid, c.contextid
   JOIN {enrol} e ON e.id = c.enrolid
   JOIN {role_assignments} a :by_user ON a.userid = c.userid AND a.contextid = c.contextid AND a.roleid = e.roleid
        AND a.component = '' AND a.itemid = 0
- WHERE :drops_roles = 1 AND c.run = :run AND c.seq > :wave * 100000000000 AND c.seq < (:wave + 1) * 100000000000
+ WHERE :drops_roles = 1 AND c.run = :run AND c.seq > :pass_no * 100000000000 AND c.seq < (:pass_no + 1) * 100000000000
    AND c.kind = :suspended AND c.state = 0
    AND NOT EXISTS (SELECT 1 FROM {enrol} f
                      :then {user_enrolments} y ON y.enrolid = f.id AND y.userid = c.userid AND y.status = 0

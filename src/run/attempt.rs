@@ -89,7 +89,7 @@ impl Attempt<'_> {
             cause: "",
             planned: 0,
             committed,
-            waves: Position::wave_of(committed),
+            passes: Position::pass_of(committed),
             backfill: false,
             rules: Vec::new(),
             set: None,

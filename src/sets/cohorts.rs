@@ -153,7 +153,7 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
     if missing == 0 {
         return Ok(0);
     }
-    let position = Position { wave: ctx.next_wave(), rank: kinds::COHORT };
+    let position = Position { pass_no: ctx.next_pass(), rank: kinds::COHORT };
     let row = ["name", "idnumber"].map(str::to_owned);
     let row = ctx.conn.dialect().json_row("t", &row);
     let planned = ctx
@@ -184,9 +184,9 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
 pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
     let params = ctx.params().with("source", terms.source.as_str());
     weigh(ctx, &params).await?;
-    let wave = ctx.next_wave();
-    ctx.take(Position { wave, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
-    join(ctx, Position { wave, rank: kinds::COHORT_JOIN }).await?;
+    let pass_no = ctx.next_pass();
+    ctx.take(Position { pass_no, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
+    join(ctx, Position { pass_no, rank: kinds::COHORT_JOIN }).await?;
     Ok(remember(ctx, &params).await?)
 }
 

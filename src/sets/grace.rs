@@ -53,16 +53,16 @@ pub async fn settle(
         return Ok(None);
     }
     ctx.conn.analyse("doomed").await?;
-    let wave = ctx.next_wave();
+    let pass_no = ctx.next_pass();
     ctx.conn.prefer_indexes(true).await?;
-    if end::unenrol(ctx, wave).await? > 0 {
-        end::clean_up(ctx, wave).await?;
+    if end::unenrol(ctx, pass_no).await? > 0 {
+        end::clean_up(ctx, pass_no).await?;
     }
     ctx.conn.prefer_indexes(false).await?;
     if terms.waits() {
         forget(ctx, terms, true).await?;
     }
-    Ok(Some(tally::of_waves(ctx, method::DATABASE, wave, wave).await?))
+    Ok(Some(tally::of_passes(ctx, method::DATABASE, pass_no, pass_no).await?))
 }
 
 /// Adds what [`settle`] came to to the report of the pass that followed.

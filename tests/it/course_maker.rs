@@ -111,7 +111,7 @@ pub async fn make(
         cause: "database",
         planned: 0,
         committed: 0,
-        waves: 0,
+        passes: 0,
         backfill: false,
         rules: Vec::new(),
         set: None,

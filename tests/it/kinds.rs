@@ -57,7 +57,7 @@ fn every_kind_names_columns_that_its_table_has() {
     }
 }
 
-/// What never stands in one wave with what has another answer: new courses, cohorts, the buffer, all else.
+/// What never stands in one pass with what has another answer: new courses, cohorts, the buffer, all else.
 fn apart(rank: &Rank) -> &'static str {
     match rank.kind.table {
         "enrol" if rank.at < 10 => "courses",

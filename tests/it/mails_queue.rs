@@ -40,7 +40,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         cause: "import",
         planned: 0,
         committed: 0,
-        waves: 0,
+        passes: 0,
         backfill: false,
         rules: Vec::new(),
         set: None,
@@ -49,7 +49,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
     }
 }
 
-/// Enrols users in a method of a course as a wave of run 1 would, and queues its welcome mails.
+/// Enrols users in a method of a course as a pass of run 1 would, and queues its welcome mails.
 pub async fn welcomed(site: &mut Site, method: &'static str, whither: i64, whom: &[i64]) -> i64 {
     for who in whom {
         site.enrolled(*who, whither, method).await;
@@ -61,7 +61,7 @@ pub async fn welcomed(site: &mut Site, method: &'static str, whither: i64, whom:
     let select = "SELECT x.userid, :courseid AS courseid, x.enrolid, 0 AS status
         FROM {user_enrolments} x WHERE x.enrolid = :enrolid";
     let columns = "userid, courseid, enrolid, status";
-    ctx.journal(Position { wave: 1, rank: kinds::ENROL }, columns, "planned.userid", select, params).await.unwrap();
+    ctx.journal(Position { pass_no: 1, rank: kinds::ENROL }, columns, "planned.userid", select, params).await.unwrap();
     let queued = mail::welcome(&mut ctx, &engine.settings, 1..=1, method).await.unwrap();
     let again = mail::welcome(&mut ctx, &engine.settings, 1..=1, method).await.unwrap();
     assert_eq!(again, 0, "a mail is queued once");

@@ -16,7 +16,11 @@ const COURSE_NUMBER: Table = Table::new("course_number", &[int("section")]).prim
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn options(ctx: &mut RunContext<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
+pub(super) async fn options(
+    ctx: &mut RunContext<'_>,
+    pass_no: i64,
+    template: Option<&Template>,
+) -> Result<(), DbError> {
     ctx.conn.declare(&COURSE_OPTION);
     let params = ctx.params().fragment("sections", shows_sections());
     let of_format = match template {
@@ -36,7 +40,7 @@ pub(super) async fn options(ctx: &mut RunContext<'_>, wave: i64, template: Optio
             ":sections"
         }
     };
-    let position = Position { wave, rank: kinds::OPTION };
+    let position = Position { pass_no, rank: kinds::OPTION };
     let row = ctx.conn.dialect().json_row("o", &["name".to_owned(), "value".to_owned()]);
     let wanted = "FROM [made_course] t JOIN {course} c ON c.id = t.courseid JOIN [course_option] o ON :of_format";
     let params = params.fragment("of_format", of_format).fragment("wanted", wanted).fragment("row", row);
@@ -63,7 +67,11 @@ pub(super) async fn options(ctx: &mut RunContext<'_>, wave: i64, template: Optio
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn sections(ctx: &mut RunContext<'_>, wave: i64, template: Option<&Template>) -> Result<(), DbError> {
+pub(super) async fn sections(
+    ctx: &mut RunContext<'_>,
+    pass_no: i64,
+    template: Option<&Template>,
+) -> Result<(), DbError> {
     let last = template.map_or_else(|| course::default_sections(ctx.site), |template| template.sections);
     ctx.conn.declare(&COURSE_NUMBER);
     let mut bulk = Bulk::into(ctx.conn.dialect(), &COURSE_NUMBER);
@@ -71,7 +79,7 @@ pub(super) async fn sections(ctx: &mut RunContext<'_>, wave: i64, template: Opti
         bulk.push(ctx.conn, &[Field::Int(section)]).await?;
     }
     bulk.finish(ctx.conn).await?;
-    let position = Position { wave, rank: kinds::SECTION };
+    let position = Position { pass_no, rank: kinds::SECTION };
     let planned = ctx
         .journal(
             position,
@@ -97,9 +105,9 @@ pub(super) async fn sections(ctx: &mut RunContext<'_>, wave: i64, template: Opti
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn methods(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
+pub(super) async fn methods(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     for first in course::first_methods(ctx.site) {
-        method(ctx, Position { wave, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;
+        method(ctx, Position { pass_no, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;
     }
     Ok(())
 }

@@ -63,13 +63,13 @@ pub async fn create(ctx: &mut RunContext<'_>, settings: &NewCourses) -> RunResul
         ctx.notes.push(Note::CategoryGone(settings.default_category));
     }
     let template = Template::find(ctx, &settings.template).await?;
-    let wave = ctx.next_wave();
-    let overtaken = rows::make(ctx, wave, settings.zone, template.as_ref()).await?;
-    inside::options(ctx, wave, template.as_ref()).await?;
-    inside::sections(ctx, wave, template.as_ref()).await?;
-    inside::methods(ctx, wave).await?;
-    place::order(ctx, wave).await?;
-    place::count(ctx, wave).await?;
+    let pass_no = ctx.next_pass();
+    let overtaken = rows::make(ctx, pass_no, settings.zone, template.as_ref()).await?;
+    inside::options(ctx, pass_no, template.as_ref()).await?;
+    inside::sections(ctx, pass_no, template.as_ref()).await?;
+    inside::methods(ctx, pass_no).await?;
+    place::order(ctx, pass_no).await?;
+    place::count(ctx, pass_no).await?;
     Ok(refused + overtaken)
 }
 

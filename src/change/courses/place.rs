@@ -17,13 +17,13 @@ const COUNTED: &str = statement(include_str!("place.sql"), "counted");
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn order(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
+pub(super) async fn order(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let conn = &mut *ctx.conn;
     conn.declare(&COURSE_ORDER);
     let params = ctx.params();
     ctx.conn.exec(ORDER, &params).await?;
     ctx.conn.analyse("course_order").await?;
-    let position = Position { wave, rank: kinds::SORT };
+    let position = Position { pass_no, rank: kinds::SORT };
     let planned = ctx
         .journal(
             position,
@@ -57,8 +57,8 @@ pub(super) async fn order(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbE
 ///
 /// # Errors
 /// The engine's.
-pub(super) async fn count(ctx: &mut RunContext<'_>, wave: i64) -> Result<(), DbError> {
-    let position = Position { wave, rank: kinds::COUNT };
+pub(super) async fn count(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
+    let position = Position { pass_no, rank: kinds::COUNT };
     let params = ctx.at(position);
     let planned = ctx
         .journal(

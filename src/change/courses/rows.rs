@@ -20,11 +20,11 @@ const COURSES: &str = statement(include_str!("rows.sql"), "courses");
 /// The engine's.
 pub(super) async fn make(
     ctx: &mut RunContext<'_>,
-    wave: i64,
+    pass_no: i64,
     zone: Tz,
     template: Option<&Template>,
 ) -> Result<u64, DbError> {
-    let position = Position { wave, rank: kinds::COURSE };
+    let position = Position { pass_no, rank: kinds::COURSE };
     let names = ["shortname", "fullname"].map(str::to_owned);
     let row = ctx.conn.dialect().json_row("t", &names);
     let planned = ctx
@@ -38,7 +38,7 @@ pub(super) async fn make(
         .await?;
     insert(ctx, zone, template).await?;
     let overtaken = set_aside(ctx, position).await?;
-    contexts(ctx, Position { wave, rank: kinds::CONTEXT }).await?;
+    contexts(ctx, Position { pass_no, rank: kinds::CONTEXT }).await?;
     name(ctx, position).await?;
     ctx.book(position.rank.kind, planned, planned - overtaken as i64);
     Ok(overtaken)

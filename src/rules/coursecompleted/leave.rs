@@ -29,8 +29,8 @@ pub async fn unenrol_from_sources(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> 
         return Ok(());
     }
     ctx.conn.prefer_indexes(true).await?;
-    if end::unenrol(ctx, pass.wave).await? > 0 {
-        end::clean_up(ctx, pass.wave).await?;
+    if end::unenrol(ctx, pass.pass_no).await? > 0 {
+        end::clean_up(ctx, pass.pass_no).await?;
     }
     Ok(ctx.conn.prefer_indexes(false).await?)
 }

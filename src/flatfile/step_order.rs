@@ -1,4 +1,4 @@
-//! The order of a file without a loop over its lines: steps on one (user, course) are numbered and run in waves.
+//! The order of a file without a loop over its lines: steps on one (user, course) are numbered and run one after the other.
 //! It must not know what a step does; consecutive adds of a pair are one step.
 
 use crate::change::context::RunContext;
@@ -7,7 +7,7 @@ use crate::db::{DbError, Table, statement};
 use crate::problem::PlaceKind;
 use crate::staging::resolve::resolved;
 
-/// What is asked, with its wave. PostgreSQL and SQLite hash, or index by themselves, when the buffer is settled against
+/// What is asked, with its step order. PostgreSQL and SQLite hash, or index by themselves, when the buffer is settled against
 /// a large file.
 const STEP: Table = Table::new(
     "step",
@@ -20,7 +20,7 @@ const STEP: Table = Table::new(
         int("roleid"),
         int("timestart"),
         int("timeend"),
-        int("wave"),
+        int("step_order"),
     ],
 )
 .indexed_on_maria(&["userid, courseid"]);
@@ -30,24 +30,24 @@ const OVERLONG: Table = Table::new("overlong", &[int("userid"), int("courseid")]
 /// Pairs that another run has changed.
 const MOVED: Table = Table::new("moved", &[int("userid"), int("courseid"), int("byrun")]).primary("userid, courseid");
 
-const OF_LINES: &str = statement(include_str!("waves.sql"), "steps of lines");
-const OF_DUE_ROWS: &str = statement(include_str!("waves.sql"), "steps of due rows");
-const IN_ONE_WAVE: &str = statement(include_str!("waves.sql"), "steps in one wave");
-const OF_FUTURE: &str = statement(include_str!("waves.sql"), "steps of the future");
-const OF_TODAY: &str = statement(include_str!("waves.sql"), "steps of today");
-const LINES_OVERLONG: &str = statement(include_str!("waves.sql"), "lines of overlong pairs");
-const MOVED_PAIRS: &str = statement(include_str!("waves.sql"), "moved pairs");
-const LINES_MOVED: &str = statement(include_str!("waves.sql"), "lines of moved pairs");
-const WISHED_PAIRS: &str = statement(include_str!("waves.sql"), "wished pairs");
-const WISHED_ROLES: &str = statement(include_str!("waves.sql"), "wished roles");
+const OF_LINES: &str = statement(include_str!("step_order.sql"), "steps of lines");
+const OF_DUE_ROWS: &str = statement(include_str!("step_order.sql"), "steps of due rows");
+const WITHOUT_ORDER: &str = statement(include_str!("step_order.sql"), "steps without order");
+const OF_FUTURE: &str = statement(include_str!("step_order.sql"), "steps of the future");
+const OF_TODAY: &str = statement(include_str!("step_order.sql"), "steps of today");
+const LINES_OVERLONG: &str = statement(include_str!("step_order.sql"), "lines of overlong pairs");
+const MOVED_PAIRS: &str = statement(include_str!("step_order.sql"), "moved pairs");
+const LINES_MOVED: &str = statement(include_str!("step_order.sql"), "lines of moved pairs");
+const WISHED_PAIRS: &str = statement(include_str!("step_order.sql"), "wished pairs");
+const WISHED_ROLES: &str = statement(include_str!("step_order.sql"), "wished roles");
 
-/// Makes the table `step`: what resolved lines ask for. Wave 0 is the future, waves 1, 2, … follow each other.
+/// Makes the table `step`: what resolved lines ask for. Step order 0 is the future; 1, 2, … follow each other.
 pub fn prepare(ctx: &mut RunContext<'_>) {
     ctx.conn.declare(&STEP);
 }
 
-/// Fills `step` from the staged lines of a file and gives the number of waves. Where nothing is deleted all adds
-/// of a pair merge into wave 1 and no window is computed.
+/// Fills `step` from the staged lines of a file and gives the number of step orders. Where nothing is deleted all adds
+/// of a pair merge into step 1 and no window is computed.
 ///
 /// # Errors
 /// The engine's.
@@ -67,7 +67,7 @@ pub async fn from_buffer(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<
 async fn fill(ctx: &mut RunContext<'_>, lines: &str, protected: &[i64], windows: bool) -> Result<i64, DbError> {
     let params = resolved(ctx.params().fragment("lines", lines), protected);
     if !windows {
-        ctx.conn.exec(IN_ONE_WAVE, &params).await?;
+        ctx.conn.exec(WITHOUT_ORDER, &params).await?;
         ctx.conn.analyse(STEP.name).await?;
         return Ok(1);
     }
@@ -75,10 +75,10 @@ async fn fill(ctx: &mut RunContext<'_>, lines: &str, protected: &[i64], windows:
         ctx.conn.exec(statement, &params).await?;
     }
     ctx.conn.analyse(STEP.name).await?;
-    ctx.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await
+    ctx.conn.number("SELECT COALESCE(MAX(step_order), 0) FROM [step]", &params).await
 }
 
-/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many waves are left. `kind`
+/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many step orders are left. `kind`
 /// says what the lines are.
 ///
 /// # Errors
@@ -87,14 +87,14 @@ pub async fn refuse_overlong(ctx: &mut RunContext<'_>, kind: PlaceKind, limit: i
     ctx.conn.declare(&OVERLONG);
     let params = ctx.params().with("limit", limit).with("limittext", limit.to_string());
     let overlong = "INSERT INTO [overlong]
-        SELECT userid, courseid FROM [step] GROUP BY userid, courseid HAVING MAX(wave) > :limit";
+        SELECT userid, courseid FROM [step] GROUP BY userid, courseid HAVING MAX(step_order) > :limit";
     ctx.conn.exec(overlong, &params).await?;
     let refused = ctx.tell_problems(kind, LINES_OVERLONG, params.clone()).await?;
     let overlong = "DELETE FROM [step] WHERE EXISTS
         (SELECT 1 FROM [overlong] o WHERE o.userid = step.userid AND o.courseid = step.courseid)";
     ctx.conn.exec(overlong, &params).await?;
-    let waves = ctx.conn.number("SELECT COALESCE(MAX(wave), 0) FROM [step]", &params).await?;
-    Ok((refused, waves))
+    let passes = ctx.conn.number("SELECT COALESCE(MAX(step_order), 0) FROM [step]", &params).await?;
+    Ok((refused, passes))
 }
 
 /// Refuses the lines whose (user, course) another run has changed since run `held`; gives their number.
@@ -113,12 +113,12 @@ pub async fn refuse_overtaken(ctx: &mut RunContext<'_>, held: i64) -> Result<u64
     Ok(refused)
 }
 
-/// Fills `pair` and `pair_role` with what the adds of a wave wish: the last window, all roles.
+/// Fills `pair` and `pair_role` with what the adds of one step order ask for: the last window, all roles.
 ///
 /// # Errors
 /// The engine's.
-pub async fn wish(ctx: &mut RunContext<'_>, wave: i64) -> Result<u64, DbError> {
-    let params = ctx.params().with("wave", wave);
+pub async fn wish(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
+    let params = ctx.params().with("step_order", step_order);
     ctx.conn.exec("DELETE FROM [pair]", &params).await?;
     ctx.conn.exec("DELETE FROM [pair_role]", &params).await?;
     let pairs = ctx.conn.exec(WISHED_PAIRS, &params).await?;

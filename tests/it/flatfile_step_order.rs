@@ -94,7 +94,7 @@ async fn five_thousand_steps_are_errors_not_statements(mut site: Site) {
     assert!(many < one + 50, "{many} statements for 5,000 steps, {one} for two lines");
 }
 
-/// Ten steps on one pair or on eight: the same waves, the same statements.
+/// Ten steps on one pair or on eight: the same step orders, the same statements.
 async fn more_pairs_cost_no_more_statements(mut site: Site) {
     site.campus().await;
     site.import_once("add,student,u9,c1\n").await;

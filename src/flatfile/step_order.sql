@@ -20,7 +20,7 @@ SELECT b.id AS line, CASE WHEN b.action = 'del' THEN 2 ELSE 1 END AS op, b.useri
    -- A dropped file may not name this role.
    AND NOT EXISTS (SELECT 1 FROM [refused_row] x WHERE x.id = b.id)
 
--- statement steps in one wave
+-- statement steps without order
 INSERT INTO [step]
 SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
        CASE WHEN s.timestart > :now THEN 0 ELSE 1 END
@@ -34,7 +34,7 @@ SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend, 0
 
 -- statement steps of today
 INSERT INTO [step]
--- The wave is one more than the turns of the pair up to this line.
+-- The step order is one more than the turns of the pair up to this line.
 SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
        1 + SUM(turn) OVER (PARTITION BY userid, courseid ORDER BY line)
   FROM (SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
@@ -75,7 +75,7 @@ SELECT t.userid, t.courseid, t.contextid, i.enrolid, t.first, t.timestart, t.tim
                MIN(s.line) OVER (PARTITION BY s.userid, s.courseid) AS first,
                ROW_NUMBER() OVER (PARTITION BY s.userid, s.courseid ORDER BY s.line DESC) AS place
           FROM [step] s
-         WHERE s.wave = :wave AND s.op = 1) t
+         WHERE s.step_order = :step_order AND s.op = 1) t
   JOIN [instance] i ON i.courseid = t.courseid
  WHERE t.place = 1
 
@@ -85,5 +85,5 @@ INSERT INTO [pair_role]
 SELECT s.userid, s.courseid, s.contextid, i.enrolid, s.roleid, MIN(s.line)
   FROM [step] s
   JOIN [instance] i ON i.courseid = s.courseid
- WHERE s.wave = :wave AND s.op = 1
+ WHERE s.step_order = :step_order AND s.op = 1
  GROUP BY s.userid, s.courseid, s.contextid, i.enrolid, s.roleid
