@@ -1,5 +1,5 @@
 //! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
-//! It must not know where the wish comes from: it reads the temporary tables `pair` and `pair_role`.
+//! It must not know where the desired state comes from: it reads the temporary tables `pair` and `pair_role`.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
@@ -24,7 +24,7 @@ const DIFFERING: &str = statement(include_str!("enrol.sql"), "differing");
 const MISSING_ROLES: &str = statement(include_str!("enrol.sql"), "missing roles");
 const DOUBLED_ROLES: &str = statement(include_str!("enrol.sql"), "doubled roles");
 
-/// Makes the temporary tables of wished enrolments.
+/// Makes the temporary tables of desired enrolments.
 pub fn prepare(ctx: &mut RunContext<'_>) {
     ctx.conn.declare(&INSTANCE);
     ctx.conn.declare(&PAIR);
@@ -112,7 +112,7 @@ pub async fn add_instances(
     Ok(())
 }
 
-/// Makes the enrolments of `pair` true: missing ones are added, others get status active and the wished window.
+/// Makes the enrolments of `pair` true: missing ones are added, others get status active and the desired window.
 ///
 /// # Errors
 /// The engine's.

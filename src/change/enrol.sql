@@ -1,4 +1,4 @@
--- Enrolments and roles that are given. `p` is a row of `pair` or `pair_role`, what is wished; `c` a change of the
+-- Enrolments and roles that are given. `p` is a row of `pair` or `pair_role`, what is desired; `c` a change of the
 -- journal.
 
 -- statement instances
@@ -23,7 +23,7 @@ UPDATE {enrold_change} AS c SET state = 1
            AND x.timestart = c.timestart AND x.timeend = c.timeend AND x.timecreated = :now AND x.modifierid = :actor)
 
 -- statement differing
--- Wished enrolments that are there, but suspended or with other times.
+-- Desired enrolments that are there, but suspended or with other times.
 SELECT p.line, p.userid, p.courseid, p.enrolid, p.contextid, x.id AS targetid, 0 AS status, p.timestart, p.timeend,
        x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, :oldrow AS oldrow
   FROM [pair] p

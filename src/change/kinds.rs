@@ -296,8 +296,8 @@ catalogue! {
         english: "suspended",
         french: "suspendus",
     }, ranks {
-        /// As the wish says, in the place of a change.
-        SUSPEND_AS_WISHED: 26,
+        /// As the desired state says, in the place of a change.
+        SUSPEND_AS_DESIRED: 26,
         SUSPEND_FIRST: 35,
         /// Behind the roles that go with it.
         SUSPEND_LAST: 65,
@@ -365,7 +365,7 @@ catalogue! {
         ELAPSED_ROLES: 42,
         /// All that are left in the course and below.
         REST_ROLES: 43,
-        /// That the wish does not hold.
+        /// That the desired state does not hold.
         SURPLUS_ROLES: 46,
     };
 
@@ -420,7 +420,7 @@ catalogue! {
         OWNED_GROUPS: 40,
         /// All that are left in the course.
         REST_GROUPS: 44,
-        /// That the wish does not hold.
+        /// That the desired state does not hold.
         LEAVE: 47,
         /// That an instance gave which is removed.
         LEFT_GROUPS: 61,

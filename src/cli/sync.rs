@@ -2,7 +2,7 @@
 //! It must not know what a rule does.
 
 use crate::cli::{Exit, Setting, operator};
-use crate::front::{self, Wish};
+use crate::front::{self, SyncRequest};
 
 /// The words of `sync`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub struct Options {
 
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
     let Options { jobs: words, course, backfill, simulate } = options;
-    let asked = front::asked(&setting.settings, Wish { words, course, backfill })?;
+    let asked = front::asked(&setting.settings, SyncRequest { words, course, backfill })?;
     let (front, who) = (setting.front()?, operator());
     let mut exit = Exit::Done;
     for one in &asked {

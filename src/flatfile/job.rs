@@ -168,7 +168,7 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
     enrol::instances(ctx, Position { pass_no: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
     ctx.passes = ctx.passes.max(last);
     for step_order in 1..=last {
-        if step_order::wish(ctx, step_order).await? > 0 {
+        if step_order::fill_pairs(ctx, step_order).await? > 0 {
             enrol::enrolments(ctx, step_order).await?;
             enrol::roles(ctx, step_order, method::FLATFILE_COMPONENT).await?;
         }

@@ -38,8 +38,8 @@ const OF_TODAY: &str = statement(include_str!("step_order.sql"), "steps of today
 const LINES_OVERLONG: &str = statement(include_str!("step_order.sql"), "lines of overlong pairs");
 const MOVED_PAIRS: &str = statement(include_str!("step_order.sql"), "moved pairs");
 const LINES_MOVED: &str = statement(include_str!("step_order.sql"), "lines of moved pairs");
-const WISHED_PAIRS: &str = statement(include_str!("step_order.sql"), "wished pairs");
-const WISHED_ROLES: &str = statement(include_str!("step_order.sql"), "wished roles");
+const DESIRED_PAIRS: &str = statement(include_str!("step_order.sql"), "desired pairs");
+const DESIRED_ROLES: &str = statement(include_str!("step_order.sql"), "desired roles");
 
 /// Makes the table `step`: what resolved lines ask for. Step order 0 is the future; 1, 2, … follow each other.
 pub fn prepare(ctx: &mut RunContext<'_>) {
@@ -117,15 +117,15 @@ pub async fn refuse_overtaken(ctx: &mut RunContext<'_>, held: i64) -> Result<u64
 ///
 /// # Errors
 /// The engine's.
-pub async fn wish(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
+pub async fn fill_pairs(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
     let params = ctx.params().with("step_order", step_order);
     ctx.conn.exec("DELETE FROM [pair]", &params).await?;
     ctx.conn.exec("DELETE FROM [pair_role]", &params).await?;
-    let pairs = ctx.conn.exec(WISHED_PAIRS, &params).await?;
+    let pairs = ctx.conn.exec(DESIRED_PAIRS, &params).await?;
     if pairs == 0 {
         return Ok(0);
     }
-    ctx.conn.exec(WISHED_ROLES, &params).await?;
+    ctx.conn.exec(DESIRED_ROLES, &params).await?;
     ctx.conn.analyse("pair").await?;
     ctx.conn.analyse("pair_role").await?;
     Ok(pairs)

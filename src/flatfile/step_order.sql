@@ -67,7 +67,7 @@ SELECT s.line AS number, 'overtaken' AS code, u.username || ', ' || k.shortname 
   JOIN {user} u ON u.id = s.userid
   JOIN {course} k ON k.id = s.courseid
 
--- statement wished pairs
+-- statement desired pairs
 INSERT INTO [pair]
 SELECT t.userid, t.courseid, t.contextid, i.enrolid, t.first, t.timestart, t.timeend
   FROM (SELECT s.userid, s.courseid, s.contextid, s.timestart, s.timeend,
@@ -79,7 +79,7 @@ SELECT t.userid, t.courseid, t.contextid, i.enrolid, t.first, t.timestart, t.tim
   JOIN [instance] i ON i.courseid = t.courseid
  WHERE t.place = 1
 
--- statement wished roles
+-- statement desired roles
 INSERT INTO [pair_role]
 -- Every role that an add of the pair names, each once.
 SELECT s.userid, s.courseid, s.contextid, i.enrolid, s.roleid, MIN(s.line)

@@ -27,7 +27,7 @@ pub use import::Given;
 pub use mails::{Outbox, log_round};
 pub use retention::Forgotten;
 pub use runs::Detail;
-pub use sync::{Asked, Wish, asked, jobs};
+pub use sync::{Asked, SyncRequest, asked, jobs};
 pub use tasks::Scheduled;
 pub use who::Who;
 

@@ -19,7 +19,7 @@ pub fn jobs() -> impl Iterator<Item = &'static str> {
 
 /// What is to be done.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct SyncRequest {
     /// Names of [`jobs`], `all` for each rule whose task is enabled, or names of sources only.
     pub words: Vec<String>,
     /// Look at one course only, by its short name.
@@ -28,7 +28,7 @@ pub struct Wish {
     pub backfill: bool,
 }
 
-/// One of the runs that a wish asks for.
+/// One of the runs that a request asks for.
 #[derive(Clone, Debug)]
 pub struct Asked(What);
 
@@ -39,12 +39,12 @@ enum What {
     Source(String),
 }
 
-/// The runs that a wish asks for: one for all its jobs, or one for each of its sources.
+/// The runs that a request asks for: one for all its jobs, or one for each of its sources.
 ///
 /// # Errors
 /// Words that mean nothing or do not go together.
-pub fn asked(settings: &Settings, wish: Wish) -> Result<Vec<Asked>, Misuse> {
-    let Wish { words, course, backfill } = wish;
+pub fn asked(settings: &Settings, request: SyncRequest) -> Result<Vec<Asked>, Misuse> {
+    let SyncRequest { words, course, backfill } = request;
     let sources = &settings.sources;
     if words.iter().all(|word| sources.contains_key(word)) {
         if course.is_some() || backfill {

@@ -1,4 +1,4 @@
-//! What a rule wishes against the enrolments that are there: which are missing, which differ, which are too much.
+//! What a rule desires against the enrolments that are there: which are missing, which differ, which are too much.
 //! It must not change an enrolment: it counts, and writes down in temporary tables.
 
 use crate::change::context::RunContext;
@@ -24,42 +24,42 @@ const DIFFER: Table = Table::new(
     ],
 );
 
-/// How the enrolments stand against the wish before anything is done.
+/// How the enrolments stand against the desired state before anything is done.
 pub(super) struct Standing {
     /// The enrolments in the rule's instances.
     pub there: i64,
-    /// Wished ones that are missing or differ.
+    /// Desired ones that are missing or differ.
     pub wrong: i64,
     /// Some of them differ.
     pub differ: bool,
-    /// Enrolments that nobody wishes.
+    /// Enrolments that nobody desires.
     pub surplus: i64,
 }
 
-/// The columns of a wished enrolment that is missing or differs: as it shall be, and as it is.
+/// The columns of a desired enrolment that is missing or differs: as it shall be, and as it is.
 const COLUMNS: &str =
     "userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend";
 
-/// [`COLUMNS`] of a wish `d` and the enrolment `x` that it is compared with.
+/// [`COLUMNS`] of a desired enrolment `d` and the enrolment `x` that it is compared with.
 const DIFFERENCE: &str = "d.userid, d.courseid, d.enrolid, d.contextid, x.id AS targetid,
     CASE WHEN x.id IS NULL THEN d.status ELSE :newstatus END AS status,
     CASE WHEN x.id IS NULL THEN d.timestart ELSE :newstart END AS timestart,
     CASE WHEN x.id IS NULL THEN d.timeend ELSE :newend END AS timeend,
     x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend";
 
-/// Where wish and enrolments are joined once, from both sides, what differs is kept.
+/// Where desired state and enrolments are joined once, from both sides, what differs is kept.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect().compares_from_both_sides() {
         conn.declare(&DIFFER);
     }
 }
 
-/// Compares wish and enrolments: most passes end here.
+/// Compares desired state and enrolments: most passes end here.
 pub(super) async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: i64) -> Result<Standing, DbError> {
     let scope = ctx.conn.dialect().among("SELECT s.enrolid FROM [scope] s", instances);
     let there = format!("SELECT COUNT(*) FROM {{user_enrolments}} x WHERE x.enrolid {scope} AND x.userid :among_users");
     let there = ctx.conn.number(&there, &pass.params(ctx)).await?;
-    let Some(params) = wished(ctx, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };
+    let Some(params) = desired(ctx, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };
     comparing(ctx, pass, true).await?;
     let standing = match ctx.conn.dialect().compares_from_both_sides() {
         true => write_down(ctx, &params, there).await?,
@@ -73,8 +73,8 @@ async fn count(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<
     let sql = "SELECT COUNT(CASE WHEN :wrong THEN 1 END), COUNT(x.id)
                  FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid";
     let row = ctx.conn.row(sql, params).await?;
-    let (wrong, wished) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
-    Ok(Standing { there, wrong, differ: true, surplus: there - wished })
+    let (wrong, desired) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
+    Ok(Standing { there, wrong, differ: true, surplus: there - desired })
 }
 
 const WRITTEN: &str = statement(include_str!("compare.sql"), "written");
@@ -90,10 +90,10 @@ async fn write_down(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Re
     Ok(Standing { there, wrong, differ: differ > 0, surplus })
 }
 
-/// The parameters of a pass whose `:differing` are the wished enrolments that are missing or differ, with the old row
+/// The parameters of a pass whose `:differing` are the desired enrolments that are missing or differ, with the old row
 /// of one that differs; `None` if the rule has none.
 pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
-    let params = wished(ctx, pass)?;
+    let params = desired(ctx, pass)?;
     let differing = match (ctx.conn.dialect().compares_from_both_sides(), standing.differ) {
         (true, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM [differ])"),
         (true, true) => format!(
@@ -110,12 +110,12 @@ pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, standing: &Standi
     Some(params.fragment("differing", differing))
 }
 
-/// Sees to it that `doomed` holds the enrolments that nobody wishes and that end; gives their number.
+/// Sees to it that `doomed` holds the enrolments that nobody desires and that end; gives their number.
 pub(super) async fn doom(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Result<i64, DbError> {
     if ctx.conn.dialect().compares_from_both_sides() {
         return Ok(standing.surplus);
     }
-    let Some(params) = wished(ctx, pass).filter(|_| pass.policy.surplus != RemovalAction::Keep) else { return Ok(0) };
+    let Some(params) = desired(ctx, pass).filter(|_| pass.policy.surplus != RemovalAction::Keep) else { return Ok(0) };
     ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
     comparing(ctx, pass, true).await?;
     let doomed = ctx
@@ -134,10 +134,10 @@ pub(super) async fn doom(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &S
 }
 
 /// The parameters of a pass, with its set of enrolments as `:set`, what is `:wrong` about one and which one `:ends` if
-/// nobody wishes it; `None` if the rule has none.
-fn wished(ctx: &RunContext<'_>, pass: &Pass<'_>) -> Option<Params> {
+/// nobody desires it; `None` if the rule has none.
+fn desired(ctx: &RunContext<'_>, pass: &Pass<'_>) -> Option<Params> {
     let set = pass.section("enrolments")?;
-    let set = if pass.policy.staged { "SELECT w.* FROM [wish] w" } else { set };
+    let set = if pass.policy.staged { "SELECT w.* FROM [desired] w" } else { set };
     let status = match pass.policy.status {
         Follow::Never => "x.status",
         Follow::Reactivate => "CASE WHEN d.status = 0 THEN 0 ELSE x.status END",
@@ -145,8 +145,8 @@ fn wished(ctx: &RunContext<'_>, pass: &Pass<'_>) -> Option<Params> {
     };
     let (timestart, timeend) =
         if pass.policy.dates { ("d.timestart", "d.timeend") } else { ("x.timestart", "x.timeend") };
-    let wrong = "(x.id IS NULL AND d.want = 2)
-                 OR (d.want > 0 AND (x.status <> :newstatus OR x.timestart <> :newstart OR x.timeend <> :newend))";
+    let wrong = "(x.id IS NULL AND d.presence = 2)
+                 OR (d.presence > 0 AND (x.status <> :newstatus OR x.timestart <> :newstart OR x.timeend <> :newend))";
     let ends = match pass.policy.surplus {
         RemovalAction::Keep => "1 = 0",
         RemovalAction::Unenrol => "1 = 1",

@@ -1,19 +1,19 @@
--- Wish and enrolments compared. `d` is a wished enrolment, `x` one that is there.
+-- Desired state and enrolments compared. `d` is a desired enrolment, `x` one that is there.
 
 -- statement written
--- Wish and enrolments are joined once, from both sides; what differs is kept in two tables, and counted.
+-- Desired state and enrolments are joined once, from both sides; what differs is kept in two tables, and counted.
 WITH t AS MATERIALIZED (
      SELECT :difference, s.enrolid AS of_enrolid, x.userid AS who, s.courseid AS place, s.contextid AS home
        FROM (:set) d
        FULL JOIN ([scope] s JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :among_users)
             ON x.enrolid = d.enrolid AND x.userid = d.userid
       WHERE (d.userid IS NULL AND :ends) OR :wrong),
--- What nobody wishes ends.
+-- What nobody desires ends.
      surplus AS (
      INSERT INTO [doomed]
      SELECT t.targetid, 0, t.who, t.place, t.home, t.of_enrolid, 0, :component, :free, NULL
        FROM t WHERE t.userid IS NULL RETURNING 1),
--- What is wished is missing, or differs from what is there.
+-- What is desired is missing, or differs from what is there.
      wrong AS (
      INSERT INTO [differ]
      SELECT :columns FROM t WHERE t.userid IS NOT NULL RETURNING targetid)

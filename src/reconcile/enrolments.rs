@@ -14,29 +14,29 @@ use crate::reconcile::{Pass, comparing};
 pub(super) async fn stage(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("enrolments").filter(|_| pass.policy.staged) else { return Ok(()) };
     let params = pass.params(ctx).fragment("set", set);
-    ctx.conn.exec("DELETE FROM [wish]", &params).await?;
+    ctx.conn.exec("DELETE FROM [desired]", &params).await?;
     comparing(ctx, pass, true).await?;
-    let fill = "INSERT INTO [wish]
-        SELECT enrolid, userid, courseid, contextid, want, status, timestart, timeend FROM (:set) t";
+    let fill = "INSERT INTO [desired]
+        SELECT enrolid, userid, courseid, contextid, presence, status, timestart, timeend FROM (:set) t";
     ctx.conn.exec(fill, &params).await?;
     comparing(ctx, pass, false).await?;
-    ctx.conn.analyse("wish").await
+    ctx.conn.analyse("desired").await
 }
 
 const PLANNED: &str = statement(include_str!("enrolments.sql"), "planned");
 
-/// Adds the wished enrolments that are missing and changes those that differ, as far as the policy lets it.
+/// Adds the desired enrolments that are missing and changes those that differ, as far as the policy lets it.
 pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
     let Some(params) = compare::differing(ctx, pass, standing) else { return Ok(()) };
     let params = params
         .with("rank_add", kinds::ENROL.at)
         .with("rank_update", kinds::UPDATE.at)
-        .with("rank_suspend", kinds::SUSPEND_AS_WISHED.at);
+        .with("rank_suspend", kinds::SUSPEND_AS_DESIRED.at);
     comparing(ctx, pass, true).await?;
     let planned = ctx
         .journal_ranked(
             pass.pass_no,
-            &[kinds::ENROL, kinds::UPDATE, kinds::SUSPEND_AS_WISHED],
+            &[kinds::ENROL, kinds::UPDATE, kinds::SUSPEND_AS_DESIRED],
             "line, userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, \
              oldtimestart, oldtimeend, oldrow",
             "planned.courseid, planned.userid, planned.enrolid",
@@ -50,10 +50,10 @@ pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, st
     }
     let added = enrol::apply_adds(ctx, Position { pass_no: pass.pass_no, rank: kinds::ENROL }).await?;
     let mut changed = 0;
-    for rank in [kinds::UPDATE, kinds::SUSPEND_AS_WISHED] {
+    for rank in [kinds::UPDATE, kinds::SUSPEND_AS_DESIRED] {
         let position = Position { pass_no: pass.pass_no, rank };
         let standing = if planned > added { ctx.standing(position).await? } else { 0 };
-        if standing > 0 && rank == kinds::SUSPEND_AS_WISHED {
+        if standing > 0 && rank == kinds::SUSPEND_AS_DESIRED {
             ctx.guard_ending().await?;
         }
         ctx.change_planned(position, standing).await?;
@@ -83,7 +83,7 @@ async fn remember_fresh(ctx: &mut RunContext<'_>, pass: &Pass<'_>, changed: bool
     ctx.conn.analyse("fresh").await
 }
 
-/// Ends the enrolments in the rule's instances that it does not wish, as its policy says: those in `doomed`.
+/// Ends the enrolments in the rule's instances that its rule does not ask for, as its policy says: those in `doomed`.
 pub(super) async fn end_surplus(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
     let doomed = compare::doom(ctx, pass, standing).await?;
     if doomed == 0 {

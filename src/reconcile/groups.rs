@@ -1,4 +1,4 @@
-//! Groups that a rule wishes and a course does not have: they are made.
+//! Groups that a rule desires and a course does not have: they are made.
 //! It must not know names' meaning; the rule's SQL leaves out what exists.
 
 use crate::change::context::{Position, RunContext};
@@ -27,10 +27,10 @@ const KNOWN_GROUP: Table =
 
 /// Makes the groups of the section `groups`.
 pub(super) async fn make(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let Some(set) = pass.wish(ctx, "groups") else { return Ok(()) };
+    let Some(set) = pass.desired(ctx, "groups") else { return Ok(()) };
     ctx.conn.declare(&NEW_GROUP);
     let params = pass.params(ctx).fragment("set", set);
-    let wished = ctx
+    let desired = ctx
         .conn
         .exec(
             "INSERT INTO [new_group]
@@ -40,7 +40,7 @@ pub(super) async fn make(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<()
             &params,
         )
         .await?;
-    if wished == 0 {
+    if desired == 0 {
         return Ok(());
     }
     let position = Position { pass_no: pass.pass_no, rank: kinds::GROUP };

@@ -10,17 +10,17 @@ use crate::db::{DbError, Params, Table};
 use crate::outcome::RunResult;
 use crate::reconcile::{Pass, missing};
 
-const WISHED_COURSE: Table = Table::new("wished_course", &[int("courseid"), int("contextid")]).primary("courseid");
+const DESIRED_COURSE: Table = Table::new("desired_course", &[int("courseid"), int("contextid")]).primary("courseid");
 
-/// Makes an instance in each wished course that has none.
+/// Makes an instance in each desired course that has none.
 pub(super) async fn create(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let set = pass.section("instances").ok_or_else(|| missing(pass, "instances"))?;
     let params = pass.params(ctx).fragment("set", set);
     let conn = &mut *ctx.conn;
-    conn.declare(&WISHED_COURSE);
-    conn.exec("INSERT INTO [wished_course] SELECT t.courseid, t.contextid FROM (:set) t", &params).await?;
-    conn.analyse("wished_course").await?;
-    let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM [wished_course] w WHERE NOT EXISTS
+    conn.declare(&DESIRED_COURSE);
+    conn.exec("INSERT INTO [desired_course] SELECT t.courseid, t.contextid FROM (:set) t", &params).await?;
+    conn.analyse("desired_course").await?;
+    let missing = "SELECT w.courseid, w.contextid, 0 AS line FROM [desired_course] w WHERE NOT EXISTS
         (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = :method AND :own_instance)";
     if conn.number(&format!("SELECT COUNT(*) FROM ({missing}) m"), &params).await? > 0 {
         let position = Position { pass_no: pass.pass_no, rank: kinds::INSTANCE };
@@ -36,18 +36,18 @@ async fn also_new_ones(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<(
     let sql = ctx.conn.dialect().insert_absent(
         "[only_instance]",
         "",
-        "SELECT e.id FROM [wished_course] w JOIN {enrol} e ON e.courseid = w.courseid
+        "SELECT e.id FROM [desired_course] w JOIN {enrol} e ON e.courseid = w.courseid
           WHERE e.enrol = :method AND :own_instance",
     );
     ctx.conn.exec(&sql, params).await?;
     Ok(())
 }
 
-/// Removes the instances of courses that are not wished, once nobody is enrolled in them: with all that they own, as
+/// Removes the instances of courses that are not desired, once nobody is enrolled in them: with all that they own, as
 /// Moodle does (spec enrol-core 4).
 pub(super) async fn delete(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let params = pass.params(ctx);
-    let gone = "FROM [scope] s LEFT JOIN [wished_course] w ON w.courseid = s.courseid
+    let gone = "FROM [scope] s LEFT JOIN [desired_course] w ON w.courseid = s.courseid
          WHERE w.courseid IS NULL AND NOT EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid)";
     if ctx.conn.number(&format!("SELECT COUNT(*) {gone}"), &params).await? == 0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Group memberships: the wished ones that are missing are made, a rule's own that are too much go.
+//! Group memberships: the desired ones that are missing are made, a rule's own that are too much go.
 //! It must not take over a membership that somebody else has made.
 
 use crate::change::context::{Position, RunContext};
@@ -13,7 +13,7 @@ const CONVERSATIONS: &str = statement(include_str!("members.sql"), "conversation
 
 /// Makes the memberships of the section `group members` true.
 pub(super) async fn join_and_leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let Some(set) = pass.wish(ctx, "group members") else { return Ok(()) };
+    let Some(set) = pass.desired(ctx, "group members") else { return Ok(()) };
     let groups =
         "SELECT COUNT(*) FROM (SELECT g.id FROM [scope] s JOIN {groups} g ON g.courseid = s.courseid LIMIT 1) t";
     if ctx.conn.number(groups, &pass.params(ctx)).await? == 0 {
@@ -42,10 +42,10 @@ async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) 
             position,
             "line, userid, courseid, contextid, groupid, component, itemid",
             "planned.courseid, planned.userid, planned.groupid",
-            // Two instances that wish the same membership: the first owns it.
+            // Two instances that ask for the same membership: the first owns it.
             "SELECT 0 AS line, p.userid, p.courseid, p.contextid, p.groupid, :owner AS component, MIN(:item) AS itemid
                FROM (:set) p :who LEFT JOIN {groups_members} m ON m.groupid = p.groupid AND m.userid = p.userid
-              WHERE m.id IS NULL AND p.want = 2 GROUP BY p.userid, p.courseid, p.contextid, p.groupid",
+              WHERE m.id IS NULL AND p.presence = 2 GROUP BY p.userid, p.courseid, p.contextid, p.groupid",
             params,
         )
         .await?;

@@ -1,4 +1,4 @@
-//! The reconciliation engine: makes what a rule wishes true, set by set, by the difference to what is there.
+//! The reconciliation engine: makes what a rule desires true, set by set, by the difference to what is there.
 //! It must not know any rule: it reads sections of SQL and a policy.
 
 mod compare;
@@ -34,14 +34,14 @@ const SCOPE: Table = Table::new("scope", &[int("enrolid"), int("courseid"), int(
     .indexed_not_on_postgres(&["courseid"]);
 
 const FRESH: Table = Table::new("fresh", &[int("enrolid"), int("userid")]).joined_by(&["enrolid, userid"]);
-const WISH: Table = Table::new(
-    "wish",
+const DESIRED: Table = Table::new(
+    "desired",
     &[
         int("enrolid"),
         int("userid"),
         int("courseid"),
         int("contextid"),
-        small("want"),
+        small("presence"),
         int("status"),
         int("timestart"),
         int("timeend"),
@@ -89,7 +89,7 @@ impl Pass<'_> {
 
     /// A section of the rule's SQL that may have rows: the temporary table that it is made from, if it names one, was
     /// made.
-    fn wish(&self, ctx: &RunContext<'_>, name: &str) -> Option<&'static str> {
+    fn desired(&self, ctx: &RunContext<'_>, name: &str) -> Option<&'static str> {
         let empty = table_of(self.rule.sql, name).is_some_and(|table| ctx.conn.is_unmade(table));
         self.section(name).filter(|_| !empty)
     }
@@ -111,7 +111,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
     let conn = &mut *ctx.conn;
     conn.declare(&SCOPE);
     conn.declare(&FRESH);
-    conn.declare(&WISH);
+    conn.declare(&DESIRED);
     groups::prepare(conn);
     compare::prepare(conn);
     roles::prepare(conn);
@@ -119,7 +119,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 }
 
 /// Runs one rule over a view of the site. Grows with what differs: a number of statements that the rule's sections fix,
-/// each over sets; rows that stand as wished are read and never written.
+/// each over sets; rows that stand as desired are read and never written.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.

@@ -66,7 +66,7 @@ pub enum Owner {
 }
 
 impl Policy {
-    /// The most common policy: instances are people's, what is given is owned, an enrolment that is wished becomes
+    /// The most common policy: instances are people's, what is given is owned, an enrolment that is desired becomes
     /// active again, windows are left alone.
     pub fn new(surplus: RemovalAction) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Roles: what a rule wishes after its enrolments are true; the missing are given, its own that are too much go.
+//! Roles: what a rule desires after its enrolments are true; the missing are given, its own that are too much go.
 //! It must not know why somebody has a role.
 
 use crate::change::context::{Position, RunContext};
@@ -16,7 +16,7 @@ const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.c
     :then {role_assignments} r :by_item
        ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
 
-/// The role `r` is the wished one `p`, for a join with `{role_assignments} r :by_user`.
+/// The role `r` is the desired one `p`, for a join with `{role_assignments} r :by_user`.
 const SAME: &str = "r.userid = p.userid AND r.contextid :whole = p.contextid AND r.roleid :whole = p.roleid
     AND {~r.component} = :owner AND {#r.itemid} = :item";
 
@@ -25,22 +25,22 @@ const SAME: &str = "r.userid = p.userid AND r.contextid :whole = p.contextid AND
 const SAME_OF_INSTANCE: &str = "r.component = :component AND r.itemid = p.enrolid AND r.userid = p.userid
     AND {#r.contextid} = p.contextid AND {#r.roleid} = p.roleid";
 
-/// The wished roles that nobody has: what [`compare`] has written down, or found again.
+/// The desired roles that nobody has: what [`compare`] has written down, or found again.
 const MISSING: &str = "SELECT DISTINCT p.enrolid, p.userid, p.courseid, p.contextid, p.roleid
-    FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same WHERE r.id IS NULL AND p.want = 2";
+    FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same WHERE r.id IS NULL AND p.presence = 2";
 
 const COUNTED: &str = statement(include_str!("roles.sql"), "counted");
 const WRITTEN: &str = statement(include_str!("roles.sql"), "written");
 const DOUBLES: &str = statement(include_str!("roles.sql"), "doubles");
 
-/// Where wish and roles are joined once, from both sides, the missing ones are kept.
+/// Where desired state and roles are joined once, from both sides, the missing ones are kept.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect().compares_from_both_sides() {
         conn.declare(&LACKING);
     }
 }
 
-/// Gives the wished roles that are missing and takes those of the rule that are not wished.
+/// Gives the desired roles that are missing and takes those of the rule that are not desired.
 pub(super) async fn give_and_take(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("roles") else { return Ok(()) };
     let (component, item) = owner(pass.policy.roles, "p");
@@ -64,7 +64,7 @@ pub(super) async fn give_and_take(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> 
     comparing(ctx, pass, false).await
 }
 
-/// How the roles stand against the wish.
+/// How the roles stand against the desired state.
 struct Standing {
     /// How many are missing; some may be where that was not counted.
     missing: i64,
@@ -74,8 +74,8 @@ struct Standing {
     surplus: bool,
 }
 
-/// Compares wish and roles, where that may spare the writing. Whether some are too much is known from the counts alone
-/// where the rule's own roles are those of its instances: each wished one is there at most once, and there are no more.
+/// Compares desired state and roles, where that may spare the writing. Whether some are too much is known from the counts alone
+/// where the rule's own roles are those of its instances: each desired one is there at most once, and there are no more.
 async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
     if pass.policy.roles == Owner::Nobody {
         return Ok(Standing { missing: 1, written: false, surplus: true });
@@ -96,8 +96,8 @@ async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> 
         return write_down(ctx, params).await;
     }
     let row = ctx.conn.row(COUNTED, params).await?;
-    let (missing, wished, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
-    Ok(Standing { missing, written: false, surplus: most > 1 || own > wished })
+    let (missing, desired, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
+    Ok(Standing { missing, written: false, surplus: most > 1 || own > desired })
 }
 
 /// Fills `lacking`, and looks whether a role is too much or there twice.

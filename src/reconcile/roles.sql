@@ -1,18 +1,18 @@
--- Wish and roles compared. `p` is a wished role, `r` one that is there, `o` one that the rule owns.
+-- Desired state and roles compared. `p` is a desired role, `r` one that is there, `o` one that the rule owns.
 
 -- statement counted
--- How many wished roles are missing, how many are there, and how often the most frequent one is.
-SELECT COUNT(CASE WHEN t.there = 0 AND t.want = 2 THEN 1 END), COUNT(CASE WHEN t.there > 0 THEN 1 END), MAX(t.there)
-  -- Each wished role once, with how often it is there; of several wishes the strongest counts.
-  FROM (SELECT MAX(p.want) AS want, COUNT(r.id) AS there
+-- How many desired roles are missing, how many are there, and how often the most frequent one is.
+SELECT COUNT(CASE WHEN t.there = 0 AND t.presence = 2 THEN 1 END), COUNT(CASE WHEN t.there > 0 THEN 1 END), MAX(t.there)
+  -- Each desired role once, with how often it is there; of several desires the strongest counts.
+  FROM (SELECT MAX(p.presence) AS presence, COUNT(r.id) AS there
           FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same
          GROUP BY p.enrolid, p.userid, p.roleid) t
 
 -- statement written
--- Wish and the rule's own roles are joined once, from both sides; what is not there exactly once is kept, and so is
--- what nobody wishes.
+-- Desired state and the rule's own roles are joined once, from both sides; what is not there exactly once is kept, and so is
+-- what nobody desires.
 WITH t AS MATERIALIZED (
-     SELECT p.enrolid, p.userid, p.roleid, MAX(p.want) AS want, COUNT(o.id) AS there
+     SELECT p.enrolid, p.userid, p.roleid, MAX(p.presence) AS presence, COUNT(o.id) AS there
        FROM (:set) p
        FULL JOIN (SELECT o.* FROM (:own) o WHERE o.userid :among_users) o
             ON o.enrolid = p.enrolid AND o.userid = p.userid AND o.roleid = p.roleid AND o.contextid = p.contextid
@@ -23,8 +23,8 @@ WITH t AS MATERIALIZED (
      INSERT INTO [lacking]
      SELECT t.enrolid, t.userid, s.courseid, s.contextid, t.roleid
        FROM t JOIN [scope] s ON s.enrolid = t.enrolid
-      WHERE t.there = 0 AND t.want = 2 RETURNING 1)
--- How many they are, and how many are there twice or without a wish.
+      WHERE t.there = 0 AND t.presence = 2 RETURNING 1)
+-- How many they are, and how many are there twice or not desired.
 SELECT (SELECT COUNT(*) FROM missing), (SELECT COUNT(*) FROM t WHERE t.there > 0)
 
 -- statement doubles

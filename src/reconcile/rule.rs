@@ -15,7 +15,7 @@ pub type Step = for<'a, 'w> fn(&'a mut RunContext<'w>, &'a Pass<'a>) -> Taking<'
 /// What a [`Step`] gives: it is awaited at once.
 pub type Taking<'a> = Pin<Box<dyn Future<Output = RunResult<()>> + Send + 'a>>;
 
-/// An enrolment method as a query: what it wishes, and what may be done to make it so (DESIGN 2).
+/// An enrolment method as a query: what it desires, and what may be done to make it so (DESIGN 2).
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// Its name in `enrold sync NAME`, in `[tasks.NAME]` and as the cause of its changes in the journal.

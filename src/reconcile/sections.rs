@@ -37,8 +37,8 @@ mod tests {
 
     #[test]
     fn a_section_may_name_its_table() {
-        let sql = "-- section groups of group_wish\nSELECT 1\n-- section roles\nSELECT 2\n";
-        assert_eq!((section(sql, "groups"), table_of(sql, "groups")), (Some("SELECT 1"), Some("group_wish")));
+        let sql = "-- section groups of desired_group\nSELECT 1\n-- section roles\nSELECT 2\n";
+        assert_eq!((section(sql, "groups"), table_of(sql, "groups")), (Some("SELECT 1"), Some("desired_group")));
         assert_eq!((section(sql, "roles"), table_of(sql, "roles")), (Some("SELECT 2"), None));
         assert_eq!(table_of(sql, "scope"), None);
     }

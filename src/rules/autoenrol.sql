@@ -60,7 +60,7 @@ SELECT r.enrolid, r.courseid, r.contextid
 
 -- section enrolments
 -- Who fits: newcomers come in, who is in is kept.
-SELECT s.enrolid, m.userid, s.courseid, s.contextid, CASE WHEN n.userid IS NULL THEN 1 ELSE 2 END AS want,
+SELECT s.enrolid, m.userid, s.courseid, s.contextid, CASE WHEN n.userid IS NULL THEN 1 ELSE 2 END AS presence,
        :status_of_fitting AS status, :now AS timestart,
        CASE WHEN e.enrolperiod > 0 THEN :now + e.enrolperiod ELSE 0 END AS timeend
   FROM [ruled] s
@@ -77,7 +77,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, x.status, x.timestart, x
 
 -- section roles
 -- Who has just come in or become active gets the role of the instance, if there is one.
-SELECT f.enrolid, f.userid, s.courseid, s.contextid, e.roleid, 2 AS want
+SELECT f.enrolid, f.userid, s.courseid, s.contextid, e.roleid, 2 AS presence
   FROM [fresh] f
   JOIN [scope] s ON s.enrolid = f.enrolid
   JOIN {enrol} e ON e.id = f.enrolid
@@ -106,8 +106,8 @@ SELECT d.enrolid, u.id AS userid, :name AS name
   LEFT JOIN [newcomer] n ON n.enrolid = d.enrolid AND n.userid = m.userid
  WHERE x.id IS NOT NULL OR n.userid IS NOT NULL
 
--- section wishes
--- Each group that is wished, with the one that is there: found by the mark of autoenrol, else by its name.
+-- section desires
+-- Each group that is desired, with the one that is there: found by the mark of autoenrol, else by its name.
 SELECT w.enrolid, w.name, w.courseid, w.contextid, w.idnumber,
        COALESCE(MIN(m.id), MIN(g.id)) AS groupid
   FROM (SELECT DISTINCT r.enrolid, h.name, r.courseid, r.contextid,
@@ -120,11 +120,11 @@ SELECT w.enrolid, w.name, w.courseid, w.contextid, w.idnumber,
  GROUP BY w.enrolid, w.name, w.courseid, w.contextid, w.idnumber
 
 -- section firsts
--- Groups that are to be made: of the instances of a course that wish the same name, the first makes it.
+-- Groups that are to be made: of the instances of a course that ask for the same name, the first makes it.
 SELECT t.courseid, t.name, t.idnumber
   FROM (SELECT w.courseid, w.name, w.idnumber,
                ROW_NUMBER() OVER (PARTITION BY w.courseid, w.name ORDER BY w.enrolid) AS place
-          FROM [group_wish] w
+          FROM [desired_group] w
          WHERE w.groupid IS NULL) t
  WHERE t.place = 1
 
@@ -134,19 +134,19 @@ SELECT g.id, r.enrolid
   FROM [ruled] r
   JOIN {groups} g ON g.courseid = r.courseid AND g.idnumber LIKE '%autoenrol|' || :enrolid_text || '|%'
 
--- section groups of group_wish
+-- section groups of desired_group
 SELECT w.enrolid, w.courseid, w.contextid, w.name, w.idnumber,
        'Made by the enrolment method autoenrol' AS description
-  FROM [group_wish] w
-  JOIN [first_wish] f ON f.courseid = w.courseid AND f.name = w.name AND f.idnumber = w.idnumber
+  FROM [desired_group] w
+  JOIN [first_desired_group] f ON f.courseid = w.courseid AND f.name = w.name AND f.idnumber = w.idnumber
 
 -- section group members of member_name
 -- Participants into the group of their name, which was there or has just been made.
-SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS want
+SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS presence
   FROM [member_name] n
-  :then [group_wish] w ON w.enrolid = n.enrolid AND w.name = n.name
+  :then [desired_group] w ON w.enrolid = n.enrolid AND w.name = n.name
   :then {user_enrolments} x ON x.enrolid = n.enrolid AND x.userid = n.userid
-  LEFT JOIN [first_wish] f ON f.courseid = w.courseid AND f.name = w.name
+  LEFT JOIN [first_desired_group] f ON f.courseid = w.courseid AND f.name = w.name
   LEFT JOIN [known_group] k ON w.groupid IS NULL AND k.courseid = w.courseid AND k.idnumber = f.idnumber
   JOIN {groups} g ON g.id = COALESCE(w.groupid, k.id)
 
@@ -159,7 +159,7 @@ SELECT t.id, t.enrolid, t.userid, t.groupid, t.courseid, t.contextid
           JOIN [ruled] r ON r.enrolid = q.enrolid
           JOIN {groups_members} m ON m.groupid = q.groupid
           JOIN [member_name] n ON n.enrolid = q.enrolid AND n.userid = m.userid) t
-  LEFT JOIN [group_wish] w ON w.enrolid = t.enrolid AND w.name = t.name
+  LEFT JOIN [desired_group] w ON w.enrolid = t.enrolid AND w.name = t.name
  WHERE t.groups_of_instance = 1 AND (t.name = '' OR w.name IS NOT NULL)
 
 -- section concerned

@@ -33,7 +33,7 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
 
 -- section enrolments
 -- The start is the moment of the earliest assignment; a deleted account is not enrolled, and left alone if it is.
-SELECT s.enrolid, a.userid, s.courseid, s.contextid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS want,
+SELECT s.enrolid, a.userid, s.courseid, s.contextid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS presence,
        0 AS status, MIN(a.timestart) AS timestart, 0 AS timeend
   FROM [scope] s
   JOIN [below] b ON b.courseid = s.courseid

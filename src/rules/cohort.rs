@@ -1,5 +1,5 @@
 //! Cohort sync: the members of a cohort are enrolled in the courses that have an instance for it (spec cohort).
-//! It must not write anything: it says what is wished and what its settings allow.
+//! It must not write anything: it says what is desired and what its settings allow.
 
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site};

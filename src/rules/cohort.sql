@@ -9,7 +9,7 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
 -- section enrolments
 -- All members; of a disabled instance, and of deleted accounts, nobody comes in and nobody goes.
 SELECT s.enrolid, m.userid, s.courseid, s.contextid,
-       CASE WHEN e.status = 0 AND u.deleted = 0 THEN 2 ELSE 0 END AS want, 0 AS status, 0 AS timestart, 0 AS timeend
+       CASE WHEN e.status = 0 AND u.deleted = 0 THEN 2 ELSE 0 END AS presence, 0 AS status, 0 AS timestart, 0 AS timeend
   FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   JOIN {cohort_members} m ON m.cohortid = e.customint1
@@ -18,7 +18,7 @@ SELECT s.enrolid, m.userid, s.courseid, s.contextid,
 
 -- section roles
 -- Who is active in an enabled instance has its role.
-SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS want
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS presence
   FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid AND e.status = 0
   JOIN {role} r ON r.id = e.roleid
@@ -36,7 +36,7 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
 
 -- section group members
 -- Everybody who is enrolled is in the instance's group, if it is one of the course.
-SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, 2 AS want
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, 2 AS presence
   FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   JOIN {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid

@@ -12,14 +12,14 @@ SELECT h.enrolid, h.courseid, h.contextid
 
 -- section enrolments
 -- Whose completion is due.
-SELECT t.enrolid, t.userid, t.courseid, t.contextid, 2 AS want, 0 AS status, t.timestart, t.timeend
+SELECT t.enrolid, t.userid, t.courseid, t.contextid, 2 AS presence, 0 AS status, t.timestart, t.timeend
   FROM [scope] s
   JOIN [completed] t ON t.enrolid = s.enrolid
  WHERE t.verdict = 0 AND t.userid :among_users
 
 -- section roles
 -- They get the role of the instance once they are enrolled.
-SELECT t.enrolid, t.userid, t.courseid, t.contextid, t.roleid, 2 AS want
+SELECT t.enrolid, t.userid, t.courseid, t.contextid, t.roleid, 2 AS presence
   FROM [scope] s
   JOIN [completed] t ON t.enrolid = s.enrolid
   JOIN {user_enrolments} x ON x.enrolid = t.enrolid AND x.userid = t.userid
@@ -44,7 +44,7 @@ SELECT MIN(c.enrolid) AS enrolid, c.courseid, c.contextid, c.name, '' AS idnumbe
 
 -- section group members of copied_group
 -- Into the groups of those names; of several of one name, the oldest.
-SELECT c.enrolid, c.userid, c.courseid, c.contextid, MIN(o.id) AS groupid, 2 AS want
+SELECT c.enrolid, c.userid, c.courseid, c.contextid, MIN(o.id) AS groupid, 2 AS presence
   FROM [copied_group] c
   JOIN {user_enrolments} x ON x.enrolid = c.enrolid AND x.userid = c.userid
   JOIN [known_group] o ON o.courseid = c.courseid AND o.name = c.name AND LENGTH(o.name) = LENGTH(c.name)

@@ -1,5 +1,5 @@
 //! Meta links: who is enrolled in the source course by another method is enrolled in the target too (spec meta).
-//! It must not write enrolments: it says what is wished, and tells of links that lead nowhere.
+//! It must not write enrolments: it says what is desired, and tells of links that lead nowhere.
 
 use crate::change::context::RunContext;
 use crate::config::Settings;

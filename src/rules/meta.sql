@@ -20,7 +20,7 @@ SELECT e.id AS enrolid FROM {enrol} e JOIN [touched] t ON t.courseid = e.coursei
 -- no end. Suspended evidence lends no dates. A disabled link adds nobody but follows; a deleted account is left alone.
 -- `held` is 1 where the user may come in, 0 where only who is in may stay, and NULL where neither.
 SELECT v.enrolid, v.userid, v.courseid, v.contextid,
-       CASE WHEN u.deleted <> 0 THEN 0 WHEN e.status = 0 AND v.held = 1 THEN 2 ELSE 1 END AS want,
+       CASE WHEN u.deleted <> 0 THEN 0 WHEN e.status = 0 AND v.held = 1 THEN 2 ELSE 1 END AS presence,
        v.status, v.timestart, v.timeend
   FROM (SELECT p.enrolid, p.courseid, p.contextid, p.userid, MAX(p.held) AS held, 1 - MAX(p.active) AS status,
                COALESCE(MIN(CASE WHEN p.active = 1 THEN p.timestart END), 0) AS timestart,
@@ -42,7 +42,7 @@ SELECT v.enrolid, v.userid, v.courseid, v.contextid,
 -- Roles given by hand and by enabled methods are copied. Those of other components are not, but a copy of one, which an
 -- observer of Moodle makes, stays.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, r.roleid,
-       MAX(CASE WHEN u.deleted = 0 AND r.component IN (:components) THEN 2 ELSE 0 END) AS want
+       MAX(CASE WHEN u.deleted = 0 AND r.component IN (:components) THEN 2 ELSE 0 END) AS presence
   FROM [scope] s
   :then {enrol} e ON e.id = s.enrolid AND e.status = 0
   :then {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
@@ -59,7 +59,7 @@ SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
  WHERE :takes_roles = 1
 
 -- section group members
-SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS want
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS presence
   FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   JOIN {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid

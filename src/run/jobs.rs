@@ -96,10 +96,10 @@ pub(super) fn steps(rules: &[Rule], site: &Site, settings: &Settings, order: &Sy
     let jobs = [(FLATFILE, false), (EXPIRATIONS, true)];
     let jobs = jobs.into_iter().filter(|(name, _)| asked(name));
     let jobs = jobs.map(|(name, by_course)| Step { job: name.to_owned(), follows: false, by_course });
-    let wished = rules.iter().filter(|rule| asked(rule.name)).map(|rule| step(rule, false));
+    let chosen = rules.iter().filter(|rule| asked(rule.name)).map(|rule| step(rule, false));
     let done = done(order);
     let after = rules.iter().filter(|rule| !of_all(&order.jobs) && follows(site, settings, rule, &done));
-    jobs.chain(wished).chain(after.map(|rule| step(rule, true))).collect()
+    jobs.chain(chosen).chain(after.map(|rule| step(rule, true))).collect()
 }
 
 /// Runs the jobs of an order, in the fixed order.

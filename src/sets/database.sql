@@ -16,7 +16,7 @@ SELECT DISTINCT w.courseid, w.contextid FROM [set_person] w
 
 -- section enrolments
 -- Whom the set names.
-SELECT s.enrolid, w.userid, s.courseid, s.contextid, 2 AS want, w.status, w.timestart, w.timeend
+SELECT s.enrolid, w.userid, s.courseid, s.contextid, 2 AS presence, w.status, w.timestart, w.timeend
   FROM [scope] s
   JOIN [set_person] w ON w.courseid = s.courseid
  WHERE w.enrolled = 1 AND w.userid :among_users
@@ -39,7 +39,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
 
 -- section roles
 -- The roles that the rows name.
-SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS want
+SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS presence
   FROM [scope] s
   JOIN [set_row] r ON r.courseid = s.courseid
  WHERE r.userid :among_users
@@ -77,7 +77,7 @@ SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :grou
 
 -- section group members
 -- Who is named with a group and enrolled. One that a name means several times is nobody's: who is in it stays.
-SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many = 1 THEN 2 ELSE 0 END AS want
+SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many = 1 THEN 2 ELSE 0 END AS presence
   FROM (SELECT s.enrolid, t.userid, s.courseid, s.contextid, o.id AS groupid,
                COUNT(*) OVER (PARTITION BY s.enrolid, t.userid, t.gkey) AS many
           FROM [set_group] t

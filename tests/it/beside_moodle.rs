@@ -1,5 +1,5 @@
 //! Moodle writes at every moment of a run of each rule: enrols, unenrols, gives roles, moves people in and out of groups
-//! and cohorts, from a second connection. Afterwards no row of its is lost, and the next run finds what the spec wishes.
+//! and cohorts, from a second connection. Afterwards no row of its is lost, and the next run finds what the spec desires.
 //! It must not aim; `traps` makes the two meet at one row.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What the specs of the rules wish, said once more as loops over a dump of a random site: who breaks it.
+//! What the specs of the rules ask for, said once more as loops over a dump of a random site: who breaks it.
 //! It must not know how the engine makes it so; it reads what stands afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +74,7 @@ impl Facts {
         }
     }
 
-    /// What is not as a rule wishes it, one line each.
+    /// What is not as a rule desires it, one line each.
     pub fn broken(&self, rule: &str) -> Vec<String> {
         let mut broken = Vec::new();
         for instance in self.instances.iter().filter(|instance| instance.method == rule) {
@@ -83,7 +83,7 @@ impl Facts {
                 "meta" => self.meta(instance, &mut broken),
                 "category" => self.category(instance, &mut broken),
                 "autoenrol" => self.autoenrol(instance, &mut broken),
-                other => panic!("nobody said what {other} wishes"),
+                other => panic!("nobody said what {other} asks for"),
             }
         }
         if rule == "category" {
@@ -120,12 +120,12 @@ impl Facts {
         }
     }
 
-    /// The roles that an instance owns are those wished; those of `left` may be there or not, and where it keeps the roles
+    /// The roles that an instance owns are those desired; those of `left` may be there or not, and where it keeps the roles
     /// of the suspended, they may be more.
     fn roles(
         &self,
         instance: &Instance,
-        wished: &BTreeSet<(i64, i64)>,
+        desired: &BTreeSet<(i64, i64)>,
         left: &BTreeSet<(i64, i64)>,
         keeps: bool,
         broken: &mut Vec<String>,
@@ -136,10 +136,10 @@ impl Facts {
         };
         let found: BTreeSet<(i64, i64)> =
             self.roles.iter().filter(owned).map(|(role, _, user, ..)| (*user, *role)).collect();
-        for missing in wished.difference(&found) {
+        for missing in desired.difference(&found) {
             broken.push(format!("{component} {}: role of {missing:?} is missing", instance.id));
         }
-        for surplus in found.difference(wished).filter(|role| !keeps && !left.contains(role)) {
+        for surplus in found.difference(desired).filter(|role| !keeps && !left.contains(role)) {
             broken.push(format!("{component} {}: role of {surplus:?} is surplus", instance.id));
         }
     }
@@ -164,7 +164,7 @@ impl Facts {
     /// Spec cohort 4.
     fn cohort(&self, instance: &Instance, broken: &mut Vec<String>) {
         let action = self.setting("cohort", "unenrolaction");
-        let mut wished = BTreeSet::new();
+        let mut desired = BTreeSet::new();
         let role = Some(instance.role).filter(|role| [3, 4, 5].contains(role));
         for user in self.departments.keys().copied() {
             let is_member = self.members.contains(&(instance.custom[0], user));
@@ -175,10 +175,10 @@ impl Facts {
                 broken.push(format!("cohort {}: {user} is a member and not enrolled", instance.id));
             }
             if instance.is_enabled && found.is_some_and(|found| found.is_active) {
-                wished.extend(role.map(|role| (user, role)));
+                desired.extend(role.map(|role| (user, role)));
             }
         }
-        self.roles(instance, &wished, &BTreeSet::new(), action == "2", broken);
+        self.roles(instance, &desired, &BTreeSet::new(), action == "2", broken);
         self.grouped(instance, broken);
     }
 
@@ -235,7 +235,7 @@ impl Facts {
             return;
         }
         let action = self.setting("meta", "unenrolaction");
-        let mut wished = BTreeSet::new();
+        let mut desired = BTreeSet::new();
         for user in self.departments.keys().copied() {
             let found = self.found(instance, user);
             let Some((enrolment, roles)) = self.evidence(instance, user) else {
@@ -246,7 +246,7 @@ impl Facts {
                 broken.push(format!("meta {}: {user} is not as in the source", instance.id));
             }
             if instance.is_enabled && enrolment.is_active {
-                wished.extend(roles.into_iter().map(|role| (user, role)));
+                desired.extend(roles.into_iter().map(|role| (user, role)));
             }
         }
         // Only where somebody is active in an enabled link may anything stay.
@@ -254,7 +254,7 @@ impl Facts {
         left.retain(|(user, _)| {
             instance.is_enabled && self.found(instance, *user).is_some_and(|found| found.is_active)
         });
-        self.roles(instance, &wished, &left, action == "2", broken);
+        self.roles(instance, &desired, &left, action == "2", broken);
         self.grouped(instance, broken);
     }
 
@@ -265,9 +265,9 @@ impl Facts {
                 .above
                 .iter()
                 .filter(|(course, of, role, _)| *course == instance.course && *of == user && *role == SYNCHRONISED);
-            let wished = times.map(|(.., at)| *at).min();
+            let desired = times.map(|(.., at)| *at).min();
             let found = self.found(instance, user);
-            if wished.is_some() != found.is_some() {
+            if desired.is_some() != found.is_some() {
                 broken.push(format!(
                     "category {}: {user} is {}",
                     instance.id,
@@ -278,7 +278,7 @@ impl Facts {
     }
 
     fn category_instances(&self, broken: &mut Vec<String>) {
-        let wished: BTreeSet<i64> =
+        let desired: BTreeSet<i64> =
             self.above.iter().filter(|(_, _, role, _)| *role == SYNCHRONISED).map(|(course, ..)| *course).collect();
         let found: Vec<i64> = self
             .instances
@@ -287,8 +287,8 @@ impl Facts {
             .map(|instance| instance.course)
             .collect();
         let distinct: BTreeSet<i64> = found.iter().copied().collect();
-        if distinct != wished || found.len() != distinct.len() {
-            broken.push(format!("category: instances in {found:?}, wished in {wished:?}"));
+        if distinct != desired || found.len() != distinct.len() {
+            broken.push(format!("category: instances in {found:?}, desired in {wished:?}"));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::site::Site;
 /// How many sites each property is tried on.
 const SEEDS: u64 = 40;
 
-/// Rules whose wishes `desired` can say; those of completed courses live in a ledger.
+/// Rules whose desires `desired` can say; those of completed courses live in a ledger.
 const SAID: [&str; 4] = ["cohort", "category", "autoenrol", "meta"];
 
 async fn sync(site: &Site, jobs: &[&str], simulate: bool) -> Report {
@@ -35,7 +35,7 @@ fn broken(dump: &Dump) -> Vec<String> {
     SAID.iter().filter(|rule| all().contains(rule)).flat_map(|rule| facts.broken(rule)).collect()
 }
 
-/// Synchronises; then what the specs wish stands, the rehearsal has told it, the journal leads back, and once more
+/// Synchronises; then what the specs ask for stands, the rehearsal has told it, the journal leads back, and once more
 /// changes nothing.
 async fn synchronised(site: &mut Site, moment: &str) {
     let before = site.dump().await;

@@ -121,7 +121,7 @@ impl Site {
             self.full_set(told.name, &told.csv()).await;
         }
         let after = self.dump().await;
-        let expected = wished(&before, &after, told, others);
+        let expected = desired(&before, &after, told, others);
         assert_eq!(members(&after), expected, "found, expected: {moment}");
         assert_eq!(self.brought(told.name).await, told.brought, "found, expected: of the source, {moment}");
         let outside = of_people;
@@ -167,7 +167,7 @@ fn members(dump: &Dump) -> BTreeSet<(i64, i64)> {
 
 /// The members that should stand, and in `told` whom the source has brought then. Cohorts that the run has made are found in
 /// what stands after it.
-fn wished(before: &Dump, after: &Dump, told: &mut Told, others: &BTreeSet<(i64, i64)>) -> BTreeSet<(i64, i64)> {
+fn desired(before: &Dump, after: &Dump, told: &mut Told, others: &BTreeSet<(i64, i64)>) -> BTreeSet<(i64, i64)> {
     let cohorts = &if told.creates { after } else { before }["cohort"];
     let found = |key: &str| -> Vec<&Row> { cohorts.iter().filter(|row| text(row, "idnumber") == key).collect() };
     let people: BTreeMap<i64, &str> = before["user"]
@@ -175,7 +175,7 @@ fn wished(before: &Dump, after: &Dump, told: &mut Told, others: &BTreeSet<(i64, 
         .filter(|row| text(row, "deleted") == "0")
         .map(|row| (int(row, "id"), text(row, "idnumber")))
         .collect();
-    let (mut wish, mut named) = (BTreeSet::new(), BTreeSet::new());
+    let (mut desired, mut named) = (BTreeSet::new(), BTreeSet::new());
     // Administrators and the guest lose nothing.
     let (mut spared, mut spared_cohorts) = (BTreeSet::from([1, 2]), BTreeSet::new());
     // A row without anybody names no cohort either.
@@ -192,7 +192,7 @@ fn wished(before: &Dump, after: &Dump, told: &mut Told, others: &BTreeSet<(i64, 
                     if let [user] = who[..]
                         && user != 1
                     {
-                        wish.insert((int(only, "id"), user));
+                        desired.insert((int(only, "id"), user));
                     }
                 }
             }
@@ -204,15 +204,15 @@ fn wished(before: &Dump, after: &Dump, told: &mut Told, others: &BTreeSet<(i64, 
     }
     let may_go = |(cohort, user): &(i64, i64)| {
         named.contains(cohort)
-            && !wish.contains(&(*cohort, *user))
+            && !desired.contains(&(*cohort, *user))
             && !spared.contains(user)
             && !spared_cohorts.contains(cohort)
     };
     let goes = |pair: &(i64, i64)| may_go(pair) && told.brought.contains(pair) && !others.contains(pair);
     let mut expected = members(before);
     expected.retain(|pair| !goes(pair));
-    expected.extend(&wish);
+    expected.extend(&desired);
     told.brought.retain(|pair| !may_go(pair));
-    told.brought.extend(&wish);
+    told.brought.extend(&desired);
     expected
 }

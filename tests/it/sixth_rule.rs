@@ -26,14 +26,14 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
  WHERE e.enrol = :method AND e.id :among_instances
 
 -- section enrolments
-SELECT DISTINCT s.enrolid, x.userid, s.courseid, s.contextid, 2 AS want, 0 AS status, 0 AS timestart, 0 AS timeend
+SELECT DISTINCT s.enrolid, x.userid, s.courseid, s.contextid, 2 AS presence, 0 AS status, 0 AS timestart, 0 AS timeend
   FROM [scope] s
   JOIN {enrol} e ON e.enrol <> :method AND e.status = 0
   JOIN {user_enrolments} x ON x.enrolid = e.id AND x.status = 0
  WHERE x.userid :among_users
 
 -- section roles
-SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS want
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS presence
   FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0

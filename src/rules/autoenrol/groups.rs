@@ -1,5 +1,5 @@
 //! The group of each participant: its name, the mark of a group that autoenrol made, and whether there is one already.
-//! It must not make groups or memberships: the engine reads `member_name`, `group_wish` and `generated_group`.
+//! It must not make groups or memberships: the engine reads `member_name`, `desired_group` and `generated_group`.
 
 use std::collections::BTreeMap;
 
@@ -23,9 +23,9 @@ const MEMBER_NAME: Table =
     Table::new("member_name", &[int("enrolid"), int("userid"), text("name", 255)]).primary("enrolid, userid");
 /// The MD5 of each of these names that a group can have.
 const NAME_HASH: Table = Table::new("name_hash", &[text("name", 255), text("hash", 32)]).primary("name");
-/// The groups that instances wish, with the one that is there already.
-const GROUP_WISH: Table = Table::new(
-    "group_wish",
+/// The groups that instances ask for, with the one that is there already.
+const DESIRED_GROUP: Table = Table::new(
+    "desired_group",
     &[
         int("enrolid"),
         text("name", 255),
@@ -36,9 +36,10 @@ const GROUP_WISH: Table = Table::new(
     ],
 )
 .primary("enrolid, name");
-/// The groups to make: of several instances of a course that wish one, the first.
-const FIRST_WISH: Table =
-    Table::new("first_wish", &[int("courseid"), text("name", 255), text("idnumber", 100)]).primary("courseid, name");
+/// The groups to make: of several instances of a course that ask for one, the first.
+const FIRST_DESIRED_GROUP: Table =
+    Table::new("first_desired_group", &[int("courseid"), text("name", 255), text("idnumber", 100)])
+        .primary("courseid, name");
 /// The groups that there are which autoenrol made.
 const GENERATED_GROUP: Table =
     Table::new("generated_group", &[int("groupid"), int("enrolid")]).primary("groupid, enrolid");
@@ -79,8 +80,8 @@ fn tables(ctx: &mut RunContext<'_>) {
     conn.declare(&NAMED);
     conn.declare(&MEMBER_NAME);
     conn.declare(&NAME_HASH);
-    conn.declare(&GROUP_WISH);
-    conn.declare(&FIRST_WISH);
+    conn.declare(&DESIRED_GROUP);
+    conn.declare(&FIRST_DESIRED_GROUP);
     conn.declare(&GENERATED_GROUP);
 }
 
@@ -154,15 +155,15 @@ async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> 
     known::know(ctx, courses).await?;
     let conn = &mut *ctx.conn;
     for (section, table) in [
-        ("wishes", "group_wish"),
+        ("desired groups", "desired_group"),
         ("generated", "generated_group"),
-        // Two instances of a course that wish the same new group: the first one makes it.
-        ("firsts", "first_wish"),
+        // Two instances of a course that ask for the same new group: the first one makes it.
+        ("firsts", "first_desired_group"),
     ] {
         if let Some(select) = pass.section(section) {
             conn.exec(&format!("INSERT INTO [{table}] :select"), &params.clone().fragment("select", select)).await?;
         }
     }
-    conn.analyse(GROUP_WISH.name).await?;
+    conn.analyse(DESIRED_GROUP.name).await?;
     conn.analyse(GENERATED_GROUP.name).await
 }

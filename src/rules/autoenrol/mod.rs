@@ -1,5 +1,5 @@
 //! Autoenrol: who fits an instance's rule is enrolled, who no longer does is dealt with as the site says (spec
-//! autoenrol). It must not write Moodle's tables: it fills temporary tables that its SQL wishes from.
+//! autoenrol). It must not write Moodle's tables: it fills temporary tables that its SQL desires from.
 
 mod groups;
 mod instance;

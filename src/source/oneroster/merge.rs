@@ -11,7 +11,7 @@ use super::archive::Archive;
 use super::base::{BaseTable, BaseWriter};
 use super::listing::{LISTED, ROW, too_much};
 use super::manifest::{Manifest, Mode};
-use super::status::{StatusRule, Wish};
+use super::status::{Desired, StatusRule};
 use super::tables::{ID, MODIFIED, RosterFile, STATUS};
 use crate::files::{Table, TableEntry, cut};
 use crate::problem::{Code, Problem};
@@ -53,9 +53,9 @@ impl Row<'_> {
     }
 
     /// A mark of what it says.
-    fn mark(&self, wish: Wish) -> u64 {
+    fn mark(&self, desired: Desired) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (wish == Wish::Be).hash(&mut hasher);
+        (desired == Desired::Present).hash(&mut hasher);
         let says = (0..self.file.columns.len()).filter(|place| ![STATUS, MODIFIED].contains(place));
         says.for_each(|place| self.cell(place).hash(&mut hasher));
         hasher.finish()
@@ -87,7 +87,7 @@ pub(super) trait Visitor {
 
 /// What a delta says of an identifier.
 struct Touch {
-    wish: Wish,
+    desired: Desired,
     mark: u64,
     line: u64,
     /// Two of its rows say different things: neither is used.
@@ -142,7 +142,7 @@ impl Sides<'_> {
             Some(sent) if mode == Mode::Delta => touched(&mut open(sent.try_clone()?, required)?, file)?,
             _ => HashMap::new(),
         };
-        let goes = |touch: &&Touch| touch.wish == Wish::NotBe && !touch.contradicted;
+        let goes = |touch: &&Touch| touch.desired == Desired::Absent && !touch.contradicted;
         touched.iter().filter(|(_, touch)| goes(touch)).for_each(|(id, _)| visitor.gone(id));
         let mut showing = Showing { file, touched, delta: mode == Mode::Delta, visitor, taker, keep, read };
         if let Some(earlier) = earlier {
@@ -179,7 +179,7 @@ impl Showing<'_> {
                 continue;
             }
             let row = Row { table, file, line, earlier: true };
-            match status.wish(line, row.cell(STATUS), "") {
+            match status.desired(line, row.cell(STATUS), "") {
                 Ok(_) if self.visitor.row(&row, self.taker)? == Fate::Left => {}
                 Ok(_) => self.keep.row(table, "")?,
                 Err(problem) => {
@@ -211,12 +211,12 @@ impl Showing<'_> {
     }
 
     fn one(&mut self, row: &Row, status: &mut StatusRule) -> Result<(), SetError> {
-        let usable = status.wish(row.line, row.cell(STATUS), row.cell(MODIFIED));
+        let usable = status.desired(row.line, row.cell(STATUS), row.cell(MODIFIED));
         let counts = |usable| match self.delta {
             true => one_of_a_delta(row, &self.touched).map(|counts| counts.then_some(usable)),
             false => Ok(Some(usable)),
         };
-        let (wish, warning) = match usable.and_then(counts) {
+        let (desired, warning) = match usable.and_then(counts) {
             Ok(Some(usable)) => usable,
             Ok(None) => return Ok(()),
             Err(problem) => {
@@ -226,7 +226,7 @@ impl Showing<'_> {
                 return if self.delta { Ok(()) } else { Ok(self.keep.row(row.table, row.cell(STATUS))?) };
             }
         };
-        if wish == Wish::Be {
+        if desired == Desired::Present {
             let fate = self.visitor.row(row, self.taker)?;
             self.read.bad += u64::from(fate == Fate::Bad);
             if fate != Fate::Left {
@@ -263,19 +263,19 @@ fn touched(table: &mut Table<File>, file: &'static RosterFile) -> Result<HashMap
     while let Some(entry) = table.next_entry().map_err(|problem| SetError::of_file(file.csv, problem))? {
         let TableEntry::Row(line) = entry else { continue };
         let row = Row { table, file, line, earlier: false };
-        let Ok((wish, _)) = status.wish(line, row.cell(STATUS), row.cell(MODIFIED)) else { continue };
-        let mark = row.mark(wish);
+        let Ok((desired, _)) = status.desired(line, row.cell(STATUS), row.cell(MODIFIED)) else { continue };
+        let mark = row.mark(desired);
         match touched.entry(row.cell(ID).to_owned()) {
             Entry::Vacant(free) => {
                 bytes += ROW + free.key().len();
                 if bytes > LISTED {
                     return Err(too_much(file));
                 }
-                free.insert(Touch { wish, mark, line, contradicted: false });
+                free.insert(Touch { desired, mark, line, contradicted: false });
             }
             Entry::Occupied(mut before) => {
                 let before = before.get_mut();
-                let same = before.wish == wish && (wish == Wish::NotBe || before.mark == mark);
+                let same = before.desired == desired && (desired == Desired::Absent || before.mark == mark);
                 before.contradicted |= !same;
             }
         }

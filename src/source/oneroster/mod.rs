@@ -96,7 +96,7 @@ fn kind(manifest: &Manifest, archive: &Archive) -> Result<SnapshotKind, SetError
     }
 }
 
-/// Reads an archive and gives the rows that are wished after it in canonical order, each once, to `taker`, after
+/// Reads an archive and gives the rows that are desired after it in canonical order, each once, to `taker`, after
 /// the problems. A delta is merged into `base`; what is known then goes to `keep`. `scratch` is a directory for what is
 /// expanded, and for what does not fit in memory.
 ///

@@ -7,9 +7,9 @@ use crate::problem::{Code, Problem};
 
 /// What a row asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    Be,
-    NotBe,
+pub(super) enum Desired {
+    Present,
+    Absent,
 }
 
 /// Reads the two columns, and tells once per file what contradicts its mode without being in doubt.
@@ -27,11 +27,11 @@ impl StatusRule {
     }
 
     /// What the row asks for, and a warning about it; or why it cannot be known.
-    pub fn wish(&mut self, line: u64, status: &str, modified: &str) -> Result<(Wish, Option<Problem>), Problem> {
+    pub fn desired(&mut self, line: u64, status: &str, modified: &str) -> Result<(Desired, Option<Problem>), Problem> {
         let problem = |value: &str, expected: &str| Problem::new(line, Code::StatusUnusable, value, expected);
-        let wish = match (self.delta, status) {
-            (false, "" | "active") | (true, "active") => Wish::Be,
-            (true, "tobedeleted") => Wish::NotBe,
+        let desired = match (self.delta, status) {
+            (false, "" | "active") | (true, "active") => Desired::Present,
+            (true, "tobedeleted") => Desired::Absent,
             (true, other) => return Err(problem(other, "active or tobedeleted in a delta")),
             (false, other) => return Err(problem(other, "nothing in a bulk file")),
         };
@@ -45,7 +45,7 @@ impl StatusRule {
         };
         let warning = warning.filter(|_| !self.told);
         self.told |= warning.is_some();
-        Ok((wish, warning))
+        Ok((desired, warning))
     }
 }
 
