@@ -1,5 +1,5 @@
 //! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
-//! It must not know why they end: it reads the temporary table `doomed`.
+//! It must not know why they end: it reads the temporary table `to_remove`.
 
 use crate::change::context::{Position, RunContext, journaled};
 use crate::change::take::Pick;
@@ -8,8 +8,8 @@ use crate::db::table::{int, small, text};
 use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::{Moment, RunResult};
 
-const DOOMED: Table = Table::new(
-    "doomed",
+const TO_REMOVE: Table = Table::new(
+    "to_remove",
     &[
         int("ueid"),
         int("line"),
@@ -25,7 +25,7 @@ const DOOMED: Table = Table::new(
 )
 .primary("ueid")
 .joined_by(&["userid, courseid"]);
-const STAYING: Table = Table::new("staying", &[int("userid"), int("courseid")]).primary("userid, courseid");
+const REMAINING: Table = Table::new("remaining", &[int("userid"), int("courseid")]).primary("userid, courseid");
 const LAST_PAIR: Table = Table::new("last_pair", &[int("userid"), int("courseid"), int("contextid"), int("line")])
     .joined_by(&["userid, courseid"]);
 
@@ -34,12 +34,12 @@ const SUSPENDED: &str = statement(include_str!("end.sql"), "suspended");
 /// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one
 /// with a `timeend` ends only if that is still its end when the plan is made.
 pub fn prepare(ctx: &mut RunContext<'_>) {
-    ctx.conn.declare(&DOOMED);
-    ctx.conn.declare(&STAYING);
+    ctx.conn.declare(&TO_REMOVE);
+    ctx.conn.declare(&REMAINING);
     ctx.conn.declare(&LAST_PAIR);
 }
 
-/// Suspends the enrolments of `doomed`; gives how many were planned.
+/// Suspends the enrolments of `to_remove`; gives how many were planned.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
@@ -63,25 +63,25 @@ pub async fn suspend(ctx: &mut RunContext<'_>, position: Position) -> RunResult<
     Ok(planned)
 }
 
-/// Gives `doomed` the indexes by which its rows are looked up, if whole sets are not hashed.
+/// Gives `to_remove` the indexes by which its rows are looked up, if whole sets are not hashed.
 ///
 /// # Errors
 /// The engine's.
-pub async fn index_doomed(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+pub async fn index_to_remove(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     // With the first alone PostgreSQL would read all of it for each user.
     for key in ["ueid", "userid, courseid"] {
-        ctx.conn.index_joined(&DOOMED, key).await?;
+        ctx.conn.index_joined(&TO_REMOVE, key).await?;
     }
     Ok(())
 }
 
-/// Removes the enrolments of `doomed` and gives how many went; [`clean_up`] takes what belongs to them. In between the
+/// Removes the enrolments of `to_remove` and gives how many went; [`clean_up`] takes what belongs to them. In between the
 /// caller takes the manual roles that its line or instance names: in Moodle's events they come first.
 ///
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<i64> {
-    index_doomed(ctx).await?;
+    index_to_remove(ctx).await?;
     remove(ctx, Position { pass_no, rank: kinds::UNENROL }).await
 }
 
@@ -92,7 +92,7 @@ pub async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<i64> {
 /// # Errors
 /// The engine's.
 pub async fn clean_up(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
-    let last = let_go(ctx, pass_no, false).await?;
+    let last = remove_given(ctx, pass_no, false).await?;
     ctx.conn.index_joined(&LAST_PAIR, "userid, courseid").await?;
     keep_only_last(ctx, pass_no).await?;
     if last > 0 {
@@ -101,14 +101,14 @@ pub async fn clean_up(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     wipe_and_settle(ctx, pass_no, last).await
 }
 
-/// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `doomed` may be a good part of the site: they and their
+/// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `to_remove` may be a good part of the site: they and their
 /// roles are then found in whole tables, and journaled and deleted at once. What the last enrolments take with them is
 /// always looked up: grades and forums may be much more.
 ///
 /// # Errors
 /// As [`unenrol`] and [`clean_up`].
-pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, pass_no: i64, doomed: i64) -> RunResult<()> {
-    if !ctx.conn.is_good_part(doomed, "role_assignments").await? {
+pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, pass_no: i64, to_remove: i64) -> RunResult<()> {
+    if !ctx.conn.is_good_part(to_remove, "role_assignments").await? {
         ctx.conn.prefer_indexes(true).await?;
         if unenrol(ctx, pass_no).await? > 0 {
             clean_up(ctx, pass_no).await?;
@@ -116,9 +116,9 @@ pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, pass_no: i64, doomed
         return Ok(ctx.conn.prefer_indexes(false).await?);
     }
     ctx.conn.prefer_hashes(true).await?;
-    ctx.observer.reached(Moment::Planned { changes: doomed }).await;
+    ctx.observer.reached(Moment::Planned { changes: to_remove }).await;
     let gone = remove_at_once(ctx, Position { pass_no, rank: kinds::UNENROL }).await?;
-    let last = if gone > 0 { let_go(ctx, pass_no, true).await? } else { 0 };
+    let last = if gone > 0 { remove_given(ctx, pass_no, true).await? } else { 0 };
     // Where each was the last of its pair, none was planned as that wrongly.
     if last != gone {
         keep_only_last(ctx, pass_no).await?;
@@ -136,7 +136,7 @@ pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, pass_no: i64, doomed
 }
 
 /// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
-async fn let_go(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> Result<i64, DbError> {
+async fn remove_given(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> Result<i64, DbError> {
     let (removed_from, to) = Position { pass_no, rank: kinds::UNENROL }.range();
     // One enrolment gave each of them.
     let pick = |on: &str| {
@@ -181,9 +181,9 @@ async fn wipe_and_settle(ctx: &mut RunContext<'_>, pass_no: i64, last: i64) -> R
 }
 
 async fn remove(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
-    find_staying(ctx).await?;
+    find_remaining(ctx).await?;
     let params = ctx.at(position);
-    let select = format!("SELECT {} FROM [doomed] d JOIN {{user_enrolments}} x ON {MEANT}", removed_row(ctx));
+    let select = format!("SELECT {} FROM [to_remove] d JOIN {{user_enrolments}} x ON {MEANT}", removed_row(ctx));
     let select = format!("SELECT t.*, {LAST} AS lastenrol FROM ({select}) t");
     let planned = ctx.journal(position, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
     if planned == 0 {
@@ -198,9 +198,9 @@ async fn remove(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> 
 /// [`remove`] in one statement of PostgreSQL, which reads each row once and journals what it really deleted. Where the
 /// guard then holds the run, all of it is undone. A rule's rows have no lines, by which they would have to be sorted.
 async fn remove_at_once(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
-    find_staying(ctx).await?;
+    find_remaining(ctx).await?;
     ctx.guard_open().await?;
-    let delete = ctx.conn.dialect().delete_joined("{user_enrolments}", "x", "[doomed] d", MEANT);
+    let delete = ctx.conn.dialect().delete_joined("{user_enrolments}", "x", "[to_remove] d", MEANT);
     let values = removed_row(ctx);
     let rows = format!("(SELECT t.*, {LAST} AS lastenrol FROM gone t) planned");
     let insert = journaled(REMOVED_COLUMNS, "planned.userid, planned.courseid, planned.enrolid", &rows);
@@ -215,20 +215,20 @@ async fn remove_at_once(ctx: &mut RunContext<'_>, position: Position) -> RunResu
     Ok(gone)
 }
 
-/// Which enrolment `x` a row of `doomed` means.
+/// Which enrolment `x` a row of `to_remove` means.
 const MEANT: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)";
 
 /// Whether one of the rows `t` that [`removed_row`] gives is the last enrolment in its course: no other of the pair
 /// follows.
 const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
-      AND NOT EXISTS (SELECT 1 FROM [staying] s WHERE s.userid = t.userid AND s.courseid = t.courseid)
+      AND NOT EXISTS (SELECT 1 FROM [remaining] s WHERE s.userid = t.userid AND s.courseid = t.courseid)
      THEN 1 ELSE 0 END";
 
 const REMOVED_COLUMNS: &str = "line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, \
     oldtimestart, oldtimeend, lastenrol, oldrow";
 const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
 
-/// What the journal keeps of an enrolment `x` that goes by a row `d` of `doomed`.
+/// What the journal keeps of an enrolment `x` that goes by a row `d` of `to_remove`.
 fn removed_row(ctx: &RunContext<'_>) -> String {
     let oldrow = ctx.old_row("user_enrolments", "x");
     format!(
@@ -237,27 +237,27 @@ fn removed_row(ctx: &RunContext<'_>) -> String {
     )
 }
 
-/// Finds the pairs of `doomed` that keep another enrolment in the course.
-async fn find_staying(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+/// Finds the pairs of `to_remove` that keep another enrolment in the course.
+async fn find_remaining(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let params = ctx.params();
-    ctx.conn.exec("DELETE FROM [staying]", &params).await?;
+    ctx.conn.exec("DELETE FROM [remaining]", &params).await?;
     let pairs = match ctx.conn.dialect().joins_by_hash() {
         true => {
-            "SELECT DISTINCT d.userid, d.courseid FROM [doomed] d
+            "SELECT DISTINCT d.userid, d.courseid FROM [to_remove] d
                JOIN {user_enrolments} y ON y.userid = d.userid
                JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid"
         }
-        // All of these users in these courses: a pair that is not doomed is never looked up.
+        // All of these users in these courses: a pair that is not to be removed is never looked up.
         false => {
-            "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM [doomed] d) u
+            "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM [to_remove] d) u
               :then {user_enrolments} y ON y.userid = u.userid
               :then {enrol} e ON e.id = y.enrolid
-              :then (SELECT DISTINCT d.courseid FROM [doomed] d) q ON q.courseid = e.courseid"
+              :then (SELECT DISTINCT d.courseid FROM [to_remove] d) q ON q.courseid = e.courseid"
         }
     };
-    let sql = "INSERT INTO [staying] :pairs LEFT JOIN [doomed] k ON k.ueid = y.id WHERE k.ueid IS NULL";
+    let sql = "INSERT INTO [remaining] :pairs LEFT JOIN [to_remove] k ON k.ueid = y.id WHERE k.ueid IS NULL";
     ctx.conn.exec(sql, &params.fragment("pairs", pairs)).await?;
-    ctx.conn.analyse("staying").await
+    ctx.conn.analyse("remaining").await
 }
 
 /// What [`unenrol`] removed in a pass, of the changes `c`.
@@ -283,9 +283,9 @@ const STILL_BY_USER: Still = (
 /// Where nothing is hashed.
 const STILL_OF_USERS: Still = ("", statement(include_str!("end.sql"), "still of users"));
 
-/// For a good part of all pairs, on PostgreSQL: the enrolments are read once, past a hash of `doomed`.
+/// For a good part of all pairs, on PostgreSQL: the enrolments are read once, past a hash of `to_remove`.
 const STILL_AMONG_ALL: Still = (
-    "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM [doomed] d
+    "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM [to_remove] d
         JOIN {user_enrolments} y ON y.userid = d.userid
         JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid)",
     "EXISTS (SELECT 1 FROM still s WHERE s.userid = c.userid AND s.courseid = c.courseid)",

@@ -1,11 +1,11 @@
--- Enrolments that end, and what goes with them. `d` is a row of `doomed`, `x` an enrolment, `c` a change of the
+-- Enrolments that end, and what goes with them. `d` is a row of `to_remove`, `x` an enrolment, `c` a change of the
 -- journal; `:gone` picks the changes by which a pass removed enrolments.
 
 -- statement suspended
 SELECT d.line, d.userid, d.courseid, d.enrolid, d.contextid, d.roleid, d.component, x.id AS targetid,
        1 AS status, x.timestart, x.timeend,
        x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend, :oldrow AS oldrow
-  FROM [doomed] d
+  FROM [to_remove] d
   -- One that is meant with an end is left alone if it has got another one since.
   JOIN {user_enrolments} x ON x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)
  WHERE x.status = 0

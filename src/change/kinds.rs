@@ -366,7 +366,7 @@ catalogue! {
         /// All that are left in the course and below.
         REST_ROLES: 43,
         /// That the desired state does not hold.
-        SURPLUS_ROLES: 46,
+        EXTRA_ROLES: 46,
     };
 
     /// A group is made.

@@ -53,7 +53,7 @@ pub(super) async fn find(ctx: &mut RunContext<'_>, due: &[Due], reach: &str) -> 
 /// Removes the enrolments that are to be unenrolled, with the roles that go before them and all that goes with them.
 pub(super) async fn unenrol(ctx: &mut RunContext<'_>) -> RunResult<()> {
     let pass_no = ctx.next_pass();
-    if doom(ctx, 0).await? > 0 && end::unenrol(ctx, pass_no).await? > 0 {
+    if fill_to_remove(ctx, 0).await? > 0 && end::unenrol(ctx, pass_no).await? > 0 {
         roles::before_unenrol(ctx, pass_no).await?;
         end::clean_up(ctx, pass_no).await?;
     }
@@ -63,16 +63,16 @@ pub(super) async fn unenrol(ctx: &mut RunContext<'_>) -> RunResult<()> {
 /// Suspends the others, and takes roles where the action says so.
 pub(super) async fn suspend(ctx: &mut RunContext<'_>) -> RunResult<()> {
     let position = Position { pass_no: ctx.next_pass(), rank: kinds::SUSPEND_LAST };
-    if doom(ctx, 1).await? > 0 && end::suspend(ctx, position).await? > 0 {
+    if fill_to_remove(ctx, 1).await? > 0 && end::suspend(ctx, position).await? > 0 {
         roles::before_suspend(ctx, position).await?;
     }
     Ok(())
 }
 
-async fn doom(ctx: &mut RunContext<'_>, ending: i64) -> Result<u64, DbError> {
+async fn fill_to_remove(ctx: &mut RunContext<'_>, ending: i64) -> Result<u64, DbError> {
     let params = ctx.params().with("ending", ending);
-    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
-    let sql = "INSERT INTO [doomed]
+    ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;
+    let sql = "INSERT INTO [to_remove]
         SELECT d.ueid, 0, d.userid, d.courseid, d.contextid, d.enrolid, d.roleid, d.component, 1, d.timeend
           FROM [elapsed] d WHERE d.ending = :ending";
     ctx.conn.exec(sql, &params).await

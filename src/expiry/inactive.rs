@@ -43,7 +43,7 @@ pub(super) async fn unenrol(
         .fragment("limit", format!("CASE e.enrol {} ELSE 0 END", limits.join(" ")))
         .fragment("seen", site)
         .fragment("looked", course);
-    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;
     let found = ctx.conn.exec(INACTIVE, &params).await?;
     if found > 0 {
         ctx.conn.prefer_indexes(true).await?;

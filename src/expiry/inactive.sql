@@ -1,5 +1,5 @@
 -- statement inactive enrolments
-INSERT INTO [doomed]
+INSERT INTO [to_remove]
 SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol, 1, NULL
   FROM {enrol} e
   JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid

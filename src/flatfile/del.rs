@@ -1,5 +1,5 @@
 //! What a `del` line means: which enrolments of the user in the course it ends, by the role it names (spec flatfile 6).
-//! It must not delete anything itself: it fills `doomed` and leaves the rest to the engine.
+//! It must not delete anything itself: it fills `to_remove` and leaves the rest to the engine.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::take::Pick;
@@ -74,7 +74,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAct
             suspend_chosen(ctx, step_order, scope).await?;
         }
     } else {
-        ctx.conn.exec("DELETE FROM [doomed]", &ctx.params()).await?;
+        ctx.conn.exec("DELETE FROM [to_remove]", &ctx.params()).await?;
     }
     match scope {
         DelScope::Moodle => Ok(drop_leftover_roles(ctx, step_order).await?),
@@ -131,12 +131,12 @@ fn free_methods() -> String {
     names.join(", ")
 }
 
-/// Fills `doomed` from the candidates: the role that the line names is a guard (spec flatfile 6.3).
+/// Fills `to_remove` from the candidates: the role that the line names is a guard (spec flatfile 6.3).
 async fn choose(ctx: &mut RunContext<'_>, unenrol: bool) -> Result<(), DbError> {
     let params = ctx.params().with("unenrol", i64::from(unenrol));
-    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;
     ctx.conn.exec(CHOSEN, &params).await?;
-    end::index_doomed(ctx).await
+    end::index_to_remove(ctx).await
 }
 
 async fn unenrol_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelScope) -> RunResult<()> {

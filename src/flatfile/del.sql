@@ -26,7 +26,7 @@ r.userid = x.userid AND r.contextid :whole = s.contextid AND {=r.component || ''
 r.userid = x.userid AND r.contextid :whole = s.contextid AND {~r.component} = ''
 
 -- statement chosen enrolments
-INSERT INTO [doomed]
+INSERT INTO [to_remove]
 SELECT t.ueid, t.line, t.userid, t.courseid, t.contextid, t.enrolid, t.roleid, t.component, t.free, NULL
   FROM (SELECT c.ueid, c.line, c.userid, c.courseid, c.contextid, c.enrolid, c.roleid, c.component, c.free, c.uestatus,
                c.owned, c.ownedrole, c.manualrole, c.manualother,
@@ -56,7 +56,7 @@ SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid
 SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid
   FROM {enrold_change} c
   -- Not where the method of the enrolment leaves such roles alone.
-  JOIN [doomed] d ON d.ueid = c.targetid AND d.free = 1
+  JOIN [to_remove] d ON d.ueid = c.targetid AND d.free = 1
   :roles_there
  WHERE :gone AND {#r.roleid} = c.roleid AND {~r.component} = '' AND r.itemid = 0
  GROUP BY r.id, c.courseid, c.contextid
@@ -66,7 +66,7 @@ SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid
   FROM [ending] s :roles_there
  WHERE {~r.component} = '' AND r.itemid = 0 AND r.contextid <> s.contextid
    -- Nothing was ended.
-   AND NOT EXISTS (SELECT 1 FROM [doomed] d WHERE d.userid = s.userid AND d.courseid = s.courseid)
+   AND NOT EXISTS (SELECT 1 FROM [to_remove] d WHERE d.userid = s.userid AND d.courseid = s.courseid)
    -- No role is left in the course itself.
    AND NOT EXISTS (SELECT 1 FROM {role_assignments} q :by_user
                     WHERE q.userid = s.userid AND q.contextid :whole = s.contextid)

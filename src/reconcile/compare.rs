@@ -7,8 +7,8 @@ use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::moodle::site::RemovalAction;
 use crate::reconcile::{Follow, Owner, Pass, comparing};
 
-const DIFFER: Table = Table::new(
-    "differ",
+const DIFFERING: Table = Table::new(
+    "differing",
     &[
         int("userid"),
         int("courseid"),
@@ -31,9 +31,9 @@ pub(super) struct Standing {
     /// Desired ones that are missing or differ.
     pub wrong: i64,
     /// Some of them differ.
-    pub differ: bool,
+    pub has_differing: bool,
     /// Enrolments that nobody desires.
-    pub surplus: i64,
+    pub extra: i64,
 }
 
 /// The columns of a desired enrolment that is missing or differs: as it shall be, and as it is.
@@ -50,7 +50,7 @@ const DIFFERENCE: &str = "d.userid, d.courseid, d.enrolid, d.contextid, x.id AS 
 /// Where desired state and enrolments are joined once, from both sides, what differs is kept.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect().compares_from_both_sides() {
-        conn.declare(&DIFFER);
+        conn.declare(&DIFFERING);
     }
 }
 
@@ -59,7 +59,9 @@ pub(super) async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances
     let scope = ctx.conn.dialect().among("SELECT s.enrolid FROM [scope] s", instances);
     let there = format!("SELECT COUNT(*) FROM {{user_enrolments}} x WHERE x.enrolid {scope} AND x.userid :among_users");
     let there = ctx.conn.number(&there, &pass.params(ctx)).await?;
-    let Some(params) = desired(ctx, pass) else { return Ok(Standing { there, wrong: 0, differ: false, surplus: 0 }) };
+    let Some(params) = desired(ctx, pass) else {
+        return Ok(Standing { there, wrong: 0, has_differing: false, extra: 0 });
+    };
     comparing(ctx, pass, true).await?;
     let standing = match ctx.conn.dialect().compares_from_both_sides() {
         true => write_down(ctx, &params, there).await?,
@@ -74,31 +76,31 @@ async fn count(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<
                  FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid";
     let row = ctx.conn.row(sql, params).await?;
     let (wrong, desired) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
-    Ok(Standing { there, wrong, differ: true, surplus: there - desired })
+    Ok(Standing { there, wrong, has_differing: true, extra: there - desired })
 }
 
 const WRITTEN: &str = statement(include_str!("compare.sql"), "written");
 
-/// Fills `differ` and `doomed`.
+/// Fills `has_differing` and `to_remove`.
 async fn write_down(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
     let params = &params.clone().fragment("difference", DIFFERENCE).fragment("columns", COLUMNS);
-    for table in ["differ", "doomed"] {
+    for table in ["differing", "to_remove"] {
         ctx.conn.exec(&format!("DELETE FROM [{table}]"), params).await?;
     }
     let row = ctx.conn.row(WRITTEN, params).await?;
-    let (wrong, differ, surplus) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
-    Ok(Standing { there, wrong, differ: differ > 0, surplus })
+    let (wrong, has_differing, extra) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
+    Ok(Standing { there, wrong, has_differing: has_differing > 0, extra })
 }
 
 /// The parameters of a pass whose `:differing` are the desired enrolments that are missing or differ, with the old row
 /// of one that differs; `None` if the rule has none.
 pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
     let params = desired(ctx, pass)?;
-    let differing = match (ctx.conn.dialect().compares_from_both_sides(), standing.differ) {
-        (true, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM [differ])"),
+    let differing = match (ctx.conn.dialect().compares_from_both_sides(), standing.has_differing) {
+        (true, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM [differing])"),
         (true, true) => format!(
             "(SELECT {}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
-                FROM [differ] t LEFT JOIN {{user_enrolments}} x ON x.id = t.targetid)",
+                FROM [differing] t LEFT JOIN {{user_enrolments}} x ON x.id = t.targetid)",
             COLUMNS.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ")
         ),
         (false, _) => format!(
@@ -110,18 +112,18 @@ pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, standing: &Standi
     Some(params.fragment("differing", differing))
 }
 
-/// Sees to it that `doomed` holds the enrolments that nobody desires and that end; gives their number.
-pub(super) async fn doom(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Result<i64, DbError> {
+/// Sees to it that `to_remove` holds the enrolments that nobody desires and that end; gives their number.
+pub(super) async fn find_extra(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Result<i64, DbError> {
     if ctx.conn.dialect().compares_from_both_sides() {
-        return Ok(standing.surplus);
+        return Ok(standing.extra);
     }
-    let Some(params) = desired(ctx, pass).filter(|_| pass.policy.surplus != RemovalAction::Keep) else { return Ok(0) };
-    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    let Some(params) = desired(ctx, pass).filter(|_| pass.policy.on_extra != RemovalAction::Keep) else { return Ok(0) };
+    ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;
     comparing(ctx, pass, true).await?;
-    let doomed = ctx
+    let to_remove = ctx
         .conn
         .exec(
-            "INSERT INTO [doomed]
+            "INSERT INTO [to_remove]
              SELECT x.id, 0, x.userid, s.courseid, s.contextid, s.enrolid, 0, :component, :free, NULL
                FROM [scope] s JOIN {user_enrolments} x ON x.enrolid = s.enrolid
                LEFT JOIN (:set) d ON d.enrolid = x.enrolid AND d.userid = x.userid
@@ -130,7 +132,7 @@ pub(super) async fn doom(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &S
         )
         .await?;
     comparing(ctx, pass, false).await?;
-    Ok(doomed as i64)
+    Ok(to_remove as i64)
 }
 
 /// The parameters of a pass, with its set of enrolments as `:set`, what is `:wrong` about one and which one `:ends` if
@@ -147,7 +149,7 @@ fn desired(ctx: &RunContext<'_>, pass: &Pass<'_>) -> Option<Params> {
         if pass.policy.dates { ("d.timestart", "d.timeend") } else { ("x.timestart", "x.timeend") };
     let wrong = "(x.id IS NULL AND d.presence = 2)
                  OR (d.presence > 0 AND (x.status <> :newstatus OR x.timestart <> :newstart OR x.timeend <> :newend))";
-    let ends = match pass.policy.surplus {
+    let ends = match pass.policy.on_extra {
         RemovalAction::Keep => "1 = 0",
         RemovalAction::Unenrol => "1 = 1",
         RemovalAction::Suspend | RemovalAction::SuspendNoRoles => "x.status = 0",

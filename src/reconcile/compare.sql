@@ -9,12 +9,12 @@ WITH t AS MATERIALIZED (
             ON x.enrolid = d.enrolid AND x.userid = d.userid
       WHERE (d.userid IS NULL AND :ends) OR :wrong),
 -- What nobody desires ends.
-     surplus AS (
-     INSERT INTO [doomed]
+     extra AS (
+     INSERT INTO [to_remove]
      SELECT t.targetid, 0, t.who, t.place, t.home, t.of_enrolid, 0, :component, :free, NULL
        FROM t WHERE t.userid IS NULL RETURNING 1),
 -- What is desired is missing, or differs from what is there.
      wrong AS (
-     INSERT INTO [differ]
+     INSERT INTO [differing]
      SELECT :columns FROM t WHERE t.userid IS NOT NULL RETURNING targetid)
-SELECT COUNT(*), COUNT(w.targetid), (SELECT COUNT(*) FROM surplus) FROM wrong w
+SELECT COUNT(*), COUNT(w.targetid), (SELECT COUNT(*) FROM extra) FROM wrong w

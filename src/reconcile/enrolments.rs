@@ -83,25 +83,25 @@ async fn remember_fresh(ctx: &mut RunContext<'_>, pass: &Pass<'_>, changed: bool
     ctx.conn.analyse("fresh").await
 }
 
-/// Ends the enrolments in the rule's instances that its rule does not ask for, as its policy says: those in `doomed`.
-pub(super) async fn end_surplus(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
-    let doomed = compare::doom(ctx, pass, standing).await?;
-    if doomed == 0 {
+/// Ends the enrolments in the rule's instances that its rule does not ask for, as its policy says: those in `to_remove`.
+pub(super) async fn end_extra(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
+    let to_remove = compare::find_extra(ctx, pass, standing).await?;
+    if to_remove == 0 {
         return Ok(());
     }
-    ctx.conn.analyse("doomed").await?;
-    if pass.policy.surplus == RemovalAction::Unenrol {
-        return end::unenrol_and_clean_up(ctx, pass.pass_no, doomed).await;
+    ctx.conn.analyse("to_remove").await?;
+    if pass.policy.on_extra == RemovalAction::Unenrol {
+        return end::unenrol_and_clean_up(ctx, pass.pass_no, to_remove).await;
     }
     ctx.conn.prefer_indexes(true).await?;
     suspend(ctx, pass).await?;
     Ok(ctx.conn.prefer_indexes(false).await?)
 }
 
-/// Suspends what is doomed; the roles that the instance gave go with it where the policy says so.
+/// Suspends what is to be removed; the roles that the instance gave go with it where the policy says so.
 async fn suspend(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let position = Position { pass_no: pass.pass_no, rank: kinds::SUSPEND_FIRST };
-    if end::suspend(ctx, position).await? == 0 || pass.policy.surplus != RemovalAction::SuspendNoRoles {
+    if end::suspend(ctx, position).await? == 0 || pass.policy.on_extra != RemovalAction::SuspendNoRoles {
         return Ok(());
     }
     let (from, to) = position.range();

@@ -1,5 +1,5 @@
 //! Instances of a method that its rule makes and removes by itself.
-//! It must not unenrol anybody: what is enrolled in an instance that goes is surplus, and has gone before.
+//! It must not unenrol anybody: what is enrolled in an instance that goes is extra, and has gone before.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::enrol::{self, Owned};

@@ -78,14 +78,14 @@ async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(
         (None, Owner::Instance) => OWNED,
         (None, Owner::Nobody) => return Ok(()),
     };
-    let surplus = Pick::new(
+    let extra = Pick::new(
         "SELECT o.id, 0 AS line, o.courseid, o.contextid FROM (:own) o
            LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.groupid = o.groupid
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
     let position = Position { pass_no: pass.pass_no, rank: kinds::LEAVE };
-    let surplus = surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set);
-    ctx.take(position, surplus).await
+    let extra = extra.params(pass.params(ctx)).fragment("own", own).fragment("set", set);
+    ctx.take(position, extra).await
 }
 
 /// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,

@@ -211,8 +211,8 @@ async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     if standing.wrong > 0 {
         enrolments::add_and_change(ctx, pass, &standing).await?;
     }
-    if standing.surplus > 0 {
-        enrolments::end_surplus(ctx, pass, &standing).await?;
+    if standing.extra > 0 {
+        enrolments::end_extra(ctx, pass, &standing).await?;
     }
     let checked = standing.there + people(ctx) - before;
     // Roles that nobody owns follow what becomes of enrolments, and nothing else.

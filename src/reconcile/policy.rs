@@ -8,7 +8,7 @@ use crate::moodle::site::RemovalAction;
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// What happens to enrolments in its instances that its set does not hold.
-    pub surplus: RemovalAction,
+    pub on_extra: RemovalAction,
     /// What happens to the status of an enrolment that its set holds.
     pub status: Follow,
     /// Whether the window of an enrolment that is there follows the set.
@@ -68,9 +68,9 @@ pub enum Owner {
 impl Policy {
     /// The most common policy: instances are people's, what is given is owned, an enrolment that is desired becomes
     /// active again, windows are left alone.
-    pub fn new(surplus: RemovalAction) -> Self {
+    pub fn new(on_extra: RemovalAction) -> Self {
         Self {
-            surplus,
+            on_extra,
             status: Follow::Reactivate,
             dates: false,
             instances: Instances::AsTheyAre,

@@ -8,8 +8,8 @@ use crate::db::table::int;
 use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::reconcile::{Owner, Pass, comparing, owner};
 
-const LACKING: Table =
-    Table::new("lacking", &[int("enrolid"), int("userid"), int("courseid"), int("contextid"), int("roleid")]);
+const MISSING_ROLE: Table =
+    Table::new("missing_role", &[int("enrolid"), int("userid"), int("courseid"), int("contextid"), int("roleid")]);
 
 /// The roles of the rule's instances in their courses.
 const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid FROM [scope] s
@@ -36,7 +36,7 @@ const DOUBLES: &str = statement(include_str!("roles.sql"), "doubles");
 /// Where desired state and roles are joined once, from both sides, the missing ones are kept.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect().compares_from_both_sides() {
-        conn.declare(&LACKING);
+        conn.declare(&MISSING_ROLE);
     }
 }
 
@@ -53,10 +53,10 @@ pub(super) async fn give_and_take(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> 
     comparing(ctx, pass, true).await?;
     let standing = compare(ctx, pass, &params).await?;
     if standing.missing > 0 {
-        let missing = if standing.written { "SELECT * FROM [lacking]" } else { MISSING };
+        let missing = if standing.written { "SELECT * FROM [missing_role]" } else { MISSING };
         give(ctx, pass, params.fragment("missing", missing)).await?;
     }
-    if standing.surplus {
+    if standing.extra {
         comparing(ctx, pass, true).await?;
         take(ctx, pass, set).await?;
         prune(ctx, pass).await?;
@@ -68,17 +68,17 @@ pub(super) async fn give_and_take(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> 
 struct Standing {
     /// How many are missing; some may be where that was not counted.
     missing: i64,
-    /// Those are in `lacking`.
+    /// Those are in `missing_role`.
     written: bool,
     /// Some may be too much, or there twice.
-    surplus: bool,
+    extra: bool,
 }
 
 /// Compares desired state and roles, where that may spare the writing. Whether some are too much is known from the counts alone
 /// where the rule's own roles are those of its instances: each desired one is there at most once, and there are no more.
 async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
     if pass.policy.roles == Owner::Nobody {
-        return Ok(Standing { missing: 1, written: false, surplus: true });
+        return Ok(Standing { missing: 1, written: false, extra: true });
     }
     let writes = ctx.conn.dialect().compares_from_both_sides() && pass.section("owned roles").is_none();
     let own = match writes {
@@ -90,22 +90,22 @@ async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> 
         false => own(ctx, pass, params).await?,
     };
     if own == 0 {
-        return Ok(Standing { missing: 1, written: false, surplus: false });
+        return Ok(Standing { missing: 1, written: false, extra: false });
     }
     if writes {
         return write_down(ctx, params).await;
     }
     let row = ctx.conn.row(COUNTED, params).await?;
     let (missing, desired, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
-    Ok(Standing { missing, written: false, surplus: most > 1 || own > desired })
+    Ok(Standing { missing, written: false, extra: most > 1 || own > desired })
 }
 
-/// Fills `lacking`, and looks whether a role is too much or there twice.
+/// Fills `missing_role`, and looks whether a role is too much or there twice.
 async fn write_down(ctx: &mut RunContext<'_>, params: &Params) -> Result<Standing, DbError> {
-    ctx.conn.exec("DELETE FROM [lacking]", params).await?;
+    ctx.conn.exec("DELETE FROM [missing_role]", params).await?;
     let row = ctx.conn.row(WRITTEN, &params.clone().fragment("own", OWNED)).await?;
     let (missing, wrong) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
-    Ok(Standing { missing, written: true, surplus: wrong > 0 })
+    Ok(Standing { missing, written: true, extra: wrong > 0 })
 }
 
 /// How many roles the rule's instances have given.
@@ -143,7 +143,7 @@ pub(super) async fn drop_all(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Resul
         "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
            FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",
     );
-    ctx.take(Position { pass_no: pass.pass_no, rank: kinds::SURPLUS_ROLES }, all.params(pass.params(ctx))).await
+    ctx.take(Position { pass_no: pass.pass_no, rank: kinds::EXTRA_ROLES }, all.params(pass.params(ctx))).await
 }
 
 async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
@@ -152,13 +152,13 @@ async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<()
         (None, Owner::Instance) => OWNED,
         (None, Owner::Nobody) => return Ok(()),
     };
-    let surplus = Pick::new(
+    let extra = Pick::new(
         "SELECT o.id, 0 AS line, o.courseid, o.contextid FROM (:own) o
            LEFT JOIN (:set) d ON d.enrolid = o.enrolid AND d.userid = o.userid AND d.roleid = o.roleid
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
-    let position = Position { pass_no: pass.pass_no, rank: kinds::SURPLUS_ROLES };
-    ctx.take(position, surplus.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
+    let position = Position { pass_no: pass.pass_no, rank: kinds::EXTRA_ROLES };
+    ctx.take(position, extra.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
 }
 
 /// Doubles that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).

@@ -20,7 +20,7 @@ WITH t AS MATERIALIZED (
      HAVING COUNT(o.id) <> 1 OR p.userid IS NULL),
 -- The missing ones that may be given are written down.
      missing AS (
-     INSERT INTO [lacking]
+     INSERT INTO [missing_role]
      SELECT t.enrolid, t.userid, s.courseid, s.contextid, t.roleid
        FROM t JOIN [scope] s ON s.enrolid = t.enrolid
       WHERE t.there = 0 AND t.presence = 2 RETURNING 1)

@@ -19,11 +19,11 @@ pub const COHORT: Rule = Rule {
 /// `unenrolaction`: 0 unenrols, 2 suspends, 3 and 1 suspend without roles (golden c04b); not set, it unenrols, which is
 /// what Moodle documents (spec cohort 2). Roles of suspended enrolments and of disabled instances stay with 2 only.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
-    let surplus = match site.removal_action("enrol_cohort", "unenrolaction", RemovalAction::Unenrol) {
+    let on_extra = match site.removal_action("enrol_cohort", "unenrolaction", RemovalAction::Unenrol) {
         RemovalAction::Keep => RemovalAction::SuspendNoRoles,
         action => action,
     };
-    let mut policy = Policy::new(surplus);
-    policy.params = policy.params.with("keeps_roles", i64::from(surplus == RemovalAction::Suspend));
+    let mut policy = Policy::new(on_extra);
+    policy.params = policy.params.with("keeps_roles", i64::from(on_extra == RemovalAction::Suspend));
     policy
 }

@@ -24,15 +24,15 @@ const COMPONENT: &str = "enrol_meta";
 /// `unenrolaction`: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 3, which is what Moodle
 /// documents (spec meta 1). With 2 no role is ever taken. Status and window are always those of the source.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
-    let surplus = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
-    let params = evidence(site).with("takes_roles", i64::from(surplus != RemovalAction::Suspend));
+    let on_extra = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
+    let params = evidence(site).with("takes_roles", i64::from(on_extra != RemovalAction::Suspend));
     Policy {
         status: Follow::Always,
         dates: true,
         newcomers_join_first: true,
         staged: true,
         params,
-        ..Policy::new(surplus)
+        ..Policy::new(on_extra)
     }
 }
 

@@ -88,8 +88,8 @@ fn role_name(site: &Site, id: i64) -> String {
 
 fn params(ctx: &RunContext<'_>, terms: &Terms) -> Params {
     let (own_instance, own) = database::own_instance(&terms.source);
-    let unenrols = terms.surplus == RemovalAction::Unenrol && terms.grace == 0;
-    let ending = match terms.surplus {
+    let unenrols = terms.on_extra == RemovalAction::Unenrol && terms.grace == 0;
+    let ending = match terms.on_extra {
         RemovalAction::Keep => "keep",
         _ if unenrols => kinds::ENROLMENT_REMOVE.name,
         _ => kinds::ENROLMENT_SUSPEND.name,

@@ -47,12 +47,12 @@ pub async fn settle(
         .with("until", ctx.now - terms.grace)
         .fragment("over", over(terms))
         .fragment("absent", ABSENT);
-    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;
     let over = ctx.conn.exec(OVER, &params).await?;
     if over == 0 {
         return Ok(None);
     }
-    ctx.conn.analyse("doomed").await?;
+    ctx.conn.analyse("to_remove").await?;
     let pass_no = ctx.next_pass();
     ctx.conn.prefer_indexes(true).await?;
     if end::unenrol(ctx, pass_no).await? > 0 {

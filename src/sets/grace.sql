@@ -17,7 +17,7 @@ JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a
 JOIN [set_person] n ON n.courseid = t.courseid AND n.userid = t.userid
 
 -- statement enrolments that are over
-INSERT INTO [doomed]
+INSERT INTO [to_remove]
 SELECT t.id, 0, t.userid, t.courseid, t.contextid, t.enrolid, 0, :component, 0, NULL
   FROM (SELECT x.id, x.userid, s.courseid, s.contextid, s.enrolid :absent) t :over
 

@@ -73,7 +73,7 @@ pub async fn apply(
     ctx.observer.reached(Moment::Staged).await;
     weigh_or_foresee(ctx, terms, lines).await?;
     let policy = policy(ctx, terms, &header, spared);
-    let first = terms.waits() || (header.has_others && terms.surplus == RemovalAction::Unenrol);
+    let first = terms.waits() || (header.has_others && terms.on_extra == RemovalAction::Unenrol);
     let gone = if first { grace::settle(ctx, terms, settings, &policy).await? } else { None };
     reconcile::run_under(ctx, &DATABASE, policy, settings, View::ALL, false).await?;
     if let Some(gone) = gone {
@@ -123,14 +123,14 @@ async fn apply_cohorts(ctx: &mut RunContext<'_>, terms: &Terms, mut lines: Lines
 fn policy(ctx: &RunContext<'_>, terms: &Terms, header: &Header, spared: i64) -> Policy {
     let (own_instance, own) = database::own_instance(&terms.source);
     let same_group = groups::same(ctx, terms);
-    let surplus = match terms.surplus {
+    let on_extra = match terms.on_extra {
         _ if terms.waits() => RemovalAction::Suspend,
         // The section of roles takes those that nobody is to have; who is named as another user keeps his.
         RemovalAction::SuspendNoRoles => RemovalAction::Suspend,
         action => action,
     };
-    let keeps_roles = terms.waits() || matches!(terms.surplus, RemovalAction::Keep | RemovalAction::Suspend);
-    let base = Policy::new(surplus);
+    let keeps_roles = terms.waits() || matches!(terms.on_extra, RemovalAction::Keep | RemovalAction::Suspend);
+    let base = Policy::new(on_extra);
     let params = base
         .params
         .and(own)

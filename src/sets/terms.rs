@@ -49,7 +49,7 @@ pub struct Terms {
     /// The role of a row without one, or with one that nobody knows; 0 for none.
     pub default_role: i64,
     /// What becomes of enrolments that the set no longer names.
-    pub surplus: RemovalAction,
+    pub on_extra: RemovalAction,
     /// Whether hidden courses are left alone.
     pub ignore_hidden: bool,
     /// Whether groups are found by their idnumber instead of their name.
@@ -80,7 +80,7 @@ impl Terms {
 
     /// Whether who is absent is suspended for a time before the enrolment goes.
     pub fn waits(&self) -> bool {
-        self.grace > 0 && self.surplus == RemovalAction::Unenrol
+        self.grace > 0 && self.on_extra == RemovalAction::Unenrol
     }
 
     /// The terms of a source: enrold's settings over those of the site.
@@ -117,7 +117,7 @@ impl Terms {
             default_role: default_role.map_or(0, |role| role.id),
             roles,
             allowed: allowed(&source, name, feed, site),
-            surplus: source.unenrolaction.map_or(RemovalAction::Unenrol, absent),
+            on_extra: source.unenrolaction.map_or(RemovalAction::Unenrol, absent),
             ignore_hidden: source.ignore_hidden_courses.unwrap_or(false),
             group_by_idnumber: source.group_key == GroupKey::Idnumber,
             create_groups: source.create_groups,

@@ -94,7 +94,7 @@ pub struct SetProblem {
     /// Whether the row was taken all the same.
     pub taken: bool,
     /// Whom the row is about, as far as it could be read. As the row is not in the set, this
-    /// person's enrolments must not be taken for surplus.
+    /// person's enrolments must not be taken for extra.
     pub user: String,
     /// Where, as far as it could be read; a course or, for a set of cohorts, a cohort.
     pub place: String,

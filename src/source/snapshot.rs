@@ -225,8 +225,8 @@ fn sweep(dir: &Path) -> io::Result<()> {
 fn forget_oldest(dir: &Path, newest: &Path) -> io::Result<()> {
     let mut all = names(dir, |name| !name.starts_with('.') && name.ends_with(".csv"))?;
     all.sort();
-    let surplus = all.len().saturating_sub(KEPT);
-    let paths = all.into_iter().map(|name| dir.join(name)).take(surplus);
+    let extra = all.len().saturating_sub(KEPT);
+    let paths = all.into_iter().map(|name| dir.join(name)).take(extra);
     paths.filter(|path| path != newest).try_for_each(|path| {
         own::remove(&path.with_extension(LIST))?;
         own::remove(&path)

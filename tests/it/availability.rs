@@ -329,8 +329,8 @@ async fn who_sees_all_groups_passes_even_under_not(mut site: Site) {
 
 async fn completions_of_activities_and_courses(mut site: Site) {
     site.campus().await;
-    for (id, whither, doomed) in [(50, 1, 0), (51, 2, 0), (52, 1, 1)] {
-        let row = [("id", id.into()), ("course", course(whither).into()), ("deletioninprogress", doomed.into())];
+    for (id, whither, to_remove) in [(50, 1, 0), (51, 2, 0), (52, 1, 1)] {
+        let row = [("id", id.into()), ("course", course(whither).into()), ("deletioninprogress", to_remove.into())];
         site.insert("course_modules", &row).await;
         for (who, state) in [(1, 0), (2, 1), (3, 2), (4, 3)] {
             let row =

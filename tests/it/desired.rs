@@ -112,11 +112,11 @@ impl Facts {
         self.departments.contains_key(&user)
     }
 
-    /// A surplus enrolment is gone where the action is 0, else suspended.
-    fn surplus(&self, instance: &Instance, user: i64, action: &str, broken: &mut Vec<String>) {
+    /// A extra enrolment is gone where the action is 0, else suspended.
+    fn extra(&self, instance: &Instance, user: i64, action: &str, broken: &mut Vec<String>) {
         let found = self.found(instance, user);
         if (action == "0" && found.is_some()) || found.is_some_and(|found| found.is_active) {
-            broken.push(format!("{} {}: {user} is surplus and there", instance.method, instance.id));
+            broken.push(format!("{} {}: {user} is extra and there", instance.method, instance.id));
         }
     }
 
@@ -139,8 +139,8 @@ impl Facts {
         for missing in desired.difference(&found) {
             broken.push(format!("{component} {}: role of {missing:?} is missing", instance.id));
         }
-        for surplus in found.difference(desired).filter(|role| !keeps && !left.contains(role)) {
-            broken.push(format!("{component} {}: role of {surplus:?} is surplus", instance.id));
+        for extra in found.difference(desired).filter(|role| !keeps && !left.contains(role)) {
+            broken.push(format!("{component} {}: role of {extra:?} is extra", instance.id));
         }
     }
 
@@ -170,7 +170,7 @@ impl Facts {
             let is_member = self.members.contains(&(instance.custom[0], user));
             let found = self.found(instance, user);
             if !is_member {
-                self.surplus(instance, user, action, broken);
+                self.extra(instance, user, action, broken);
             } else if instance.is_enabled && !found.is_some_and(|found| found.is_active) {
                 broken.push(format!("cohort {}: {user} is a member and not enrolled", instance.id));
             }
@@ -239,7 +239,7 @@ impl Facts {
         for user in self.departments.keys().copied() {
             let found = self.found(instance, user);
             let Some((enrolment, roles)) = self.evidence(instance, user) else {
-                self.surplus(instance, user, action, broken);
+                self.extra(instance, user, action, broken);
                 continue;
             };
             if found.map_or(instance.is_enabled, |found| found != enrolment) {
@@ -271,7 +271,7 @@ impl Facts {
                 broken.push(format!(
                     "category {}: {user} is {}",
                     instance.id,
-                    if found.is_some() { "surplus" } else { "missing" }
+                    if found.is_some() { "extra" } else { "missing" }
                 ));
             }
         }
@@ -319,7 +319,7 @@ impl Facts {
         for user in self.departments.keys().copied() {
             let found = self.found(instance, user);
             if !self.matches(instance, user) {
-                self.surplus(instance, user, self.setting("autoenrol", "autounenrolaction"), broken);
+                self.extra(instance, user, self.setting("autoenrol", "autounenrolaction"), broken);
             } else if let Some(found) = found {
                 if !found.is_active && self.setting("autoenrol", "allowunsuspend") == "1" {
                     broken.push(format!("autoenrol {}: {user} matches and is suspended", instance.id));

@@ -29,18 +29,18 @@ const COMPONENT: &str = "enrol_autoenrol";
 /// as the plugin has it. `allowunsuspend`: who fits again becomes active (spec autoenrol 2). Windows are never changed.
 /// Administrators and the guest are left alone, as by Moodle's task.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
-    let surplus = site.removal_action(COMPONENT, "autounenrolaction", RemovalAction::Unenrol);
+    let on_extra = site.removal_action(COMPONENT, "autounenrolaction", RemovalAction::Unenrol);
     let reactivates = site.plugin(COMPONENT, "allowunsuspend").is_some_and(|value| value.trim() == "1");
     let mut left_alone = site.administrators();
     left_alone.push(site.guest());
-    let mut policy = Policy::new(surplus);
+    let mut policy = Policy::new(on_extra);
     policy.status = if reactivates { Follow::Reactivate } else { Follow::Never };
     policy.roles = Owner::Nobody;
     policy.groups = Owner::Nobody;
     policy.params = policy
         .params
-        .with("unenrols", i64::from(surplus == RemovalAction::Unenrol))
-        .with("drops_roles", i64::from(surplus == RemovalAction::SuspendNoRoles))
+        .with("unenrols", i64::from(on_extra == RemovalAction::Unenrol))
+        .with("drops_roles", i64::from(on_extra == RemovalAction::SuspendNoRoles))
         .with("suspended", &kinds::ENROLMENT_SUSPEND)
         .fragment("status_of_fitting", if reactivates { ENDED_STAYS_SUSPENDED } else { "0" })
         .fragment("left_alone", id_list(&left_alone));

@@ -41,9 +41,9 @@ async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<u64, DbError>
         protected.extend(ctx.site.administrators());
     }
     let params = ctx.params().fragment("reach", reach()).fragment("protected", id_list(&protected));
-    ctx.conn.exec("DELETE FROM [doomed]", &params).await?;
+    ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;
     let found = ctx.conn.exec(IN_SOURCES, &params).await?;
-    ctx.conn.analyse("doomed").await?;
+    ctx.conn.analyse("to_remove").await?;
     Ok(found)
 }
 

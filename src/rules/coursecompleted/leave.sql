@@ -1,5 +1,5 @@
 -- statement enrolments in sources
-INSERT INTO [doomed]
+INSERT INTO [to_remove]
 SELECT x.id, 0, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' || e.enrol, 0, NULL
   -- Who was enrolled by an instance that leaves its source, and stands in the ledger as such.
   FROM (SELECT DISTINCT t.userid, t.source
