@@ -2,8 +2,8 @@
 //! It must not know why they end: it reads the temporary table `to_remove`.
 
 use crate::change::context::{Position, RunContext, journaled};
-use crate::change::take::Pick;
-use crate::change::{kinds, wipe};
+use crate::change::remove::Pick;
+use crate::change::{kinds, purge};
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::{Moment, RunResult};
@@ -75,7 +75,7 @@ pub async fn index_to_remove(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Removes the enrolments of `to_remove` and gives how many went; [`clean_up`] takes what belongs to them. In between the
+/// Removes the enrolments of `to_remove` and gives how many went; [`purge`] takes what belongs to them. In between the
 /// caller takes the manual roles that its line or instance names: in Moodle's events they come first.
 ///
 /// # Errors
@@ -91,27 +91,27 @@ pub async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<i64> {
 ///
 /// # Errors
 /// The engine's.
-pub async fn clean_up(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
+pub async fn purge(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     let last = remove_given(ctx, pass_no, false).await?;
     ctx.conn.index_joined(&LAST_PAIR, "userid, courseid").await?;
     keep_only_last(ctx, pass_no).await?;
     if last > 0 {
-        wipe::roles(ctx, pass_no, false).await?;
+        purge::roles(ctx, pass_no, false).await?;
     }
-    wipe_and_settle(ctx, pass_no, last).await
+    purge_and_settle(ctx, pass_no, last).await
 }
 
-/// [`unenrol`] and [`clean_up`] of a rule's enrolments, where `to_remove` may be a good part of the site: they and their
+/// [`unenrol`] and [`purge`] of a rule's enrolments, where `to_remove` may be a good part of the site: they and their
 /// roles are then found in whole tables, and journaled and deleted at once. What the last enrolments take with them is
 /// always looked up: grades and forums may be much more.
 ///
 /// # Errors
-/// As [`unenrol`] and [`clean_up`].
-pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, pass_no: i64, to_remove: i64) -> RunResult<()> {
+/// As [`unenrol`] and [`purge`].
+pub async fn unenrol_and_purge(ctx: &mut RunContext<'_>, pass_no: i64, to_remove: i64) -> RunResult<()> {
     if !ctx.conn.is_good_part(to_remove, "role_assignments").await? {
         ctx.conn.prefer_indexes(true).await?;
         if unenrol(ctx, pass_no).await? > 0 {
-            clean_up(ctx, pass_no).await?;
+            purge(ctx, pass_no).await?;
         }
         return Ok(ctx.conn.prefer_indexes(false).await?);
     }
@@ -124,12 +124,12 @@ pub async fn unenrol_and_clean_up(ctx: &mut RunContext<'_>, pass_no: i64, to_rem
         keep_only_last(ctx, pass_no).await?;
     }
     if last > 0 {
-        wipe::roles(ctx, pass_no, true).await?;
+        purge::roles(ctx, pass_no, true).await?;
     }
     ctx.conn.prefer_hashes(false).await?;
     if gone > 0 {
         ctx.conn.prefer_indexes(true).await?;
-        wipe_and_settle(ctx, pass_no, last).await?;
+        purge_and_settle(ctx, pass_no, last).await?;
         ctx.conn.prefer_indexes(false).await?;
     }
     Ok(())
@@ -152,7 +152,7 @@ async fn remove_given(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> 
     let owned_groups = pick("x.userid = c.userid AND x.component = c.component AND x.itemid = c.enrolid")
         .stepwise(OWNED)
         .fragment("owned", "{groups_members} x");
-    ctx.take(Position { pass_no, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
+    ctx.remove_rows(Position { pass_no, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
     // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
     let owned_roles = pick(
         "x.userid = c.userid AND {#x.contextid} = c.contextid AND {#x.itemid} = c.enrolid
@@ -161,7 +161,7 @@ async fn remove_given(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> 
     let owned_roles = owned_roles
         .stepwise(&format!("{OWNED} AND c.contextid = x.contextid"))
         .fragment("owned", "{role_assignments} x :by_user");
-    ctx.take(Position { pass_no, rank: kinds::OWNED_ROLES }, owned_roles).await?;
+    ctx.remove_rows(Position { pass_no, rank: kinds::OWNED_ROLES }, owned_roles).await?;
     let still = match (ctx.conn.dialect().joins_by_hash(), at_once) {
         (true, true) => STILL_AMONG_ALL,
         (true, false) => STILL_BY_USER,
@@ -173,9 +173,9 @@ async fn remove_given(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> 
 /// The joins that lead to the memberships or roles `x` that removed enrolments `c` own.
 const OWNED: &str = statement(include_str!("end.sql"), "owned");
 
-async fn wipe_and_settle(ctx: &mut RunContext<'_>, pass_no: i64, last: i64) -> RunResult<()> {
+async fn purge_and_settle(ctx: &mut RunContext<'_>, pass_no: i64, last: i64) -> RunResult<()> {
     if last > 0 {
-        wipe::all_else(ctx, pass_no).await?;
+        purge::all_else(ctx, pass_no).await?;
     }
     Ok(settle_groups(ctx, pass_no).await?)
 }
@@ -339,7 +339,7 @@ pub(crate) async fn leave_conversations(
 ) -> Result<(), DbError> {
     let members = Pick::new(CONVERSATION_MEMBERS);
     let members = members.params(left.clone()).with("left_group", &kinds::GROUP_MEMBER_REMOVE);
-    ctx.take(position, members).await
+    ctx.remove_rows(position, members).await
 }
 
 /// The groups of the changes that `:gone` names have a new `timemodified`.

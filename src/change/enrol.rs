@@ -3,7 +3,7 @@
 
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::db::table::int;
 use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::RunResult;
@@ -267,6 +267,6 @@ pub async fn apply_roles(
 /// The engine's.
 pub async fn prune_roles(ctx: &mut RunContext<'_>, position: Position, component: &str) -> Result<(), DbError> {
     let doubles = Pick::new(DOUBLED_ROLES);
-    ctx.take(position, doubles.with("component", component)).await?;
+    ctx.remove_rows(position, doubles.with("component", component)).await?;
     Ok(())
 }

@@ -10,8 +10,8 @@ pub mod guard;
 pub mod inverse;
 pub mod kind;
 pub mod kinds;
-pub mod take;
+mod purge;
+pub mod remove;
 mod weigh;
-mod wipe;
 
 pub use kind::{Kind, Rank};

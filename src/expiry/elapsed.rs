@@ -55,7 +55,7 @@ pub(super) async fn unenrol(ctx: &mut RunContext<'_>) -> RunResult<()> {
     let pass_no = ctx.next_pass();
     if fill_to_remove(ctx, 0).await? > 0 && end::unenrol(ctx, pass_no).await? > 0 {
         roles::before_unenrol(ctx, pass_no).await?;
-        end::clean_up(ctx, pass_no).await?;
+        end::purge(ctx, pass_no).await?;
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub(super) async fn unenrol(
         ctx.conn.prefer_indexes(true).await?;
         let pass_no = ctx.next_pass();
         if end::unenrol(ctx, pass_no).await? > 0 {
-            end::clean_up(ctx, pass_no).await?;
+            end::purge(ctx, pass_no).await?;
         }
         ctx.conn.prefer_indexes(false).await?;
     }

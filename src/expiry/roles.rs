@@ -2,7 +2,7 @@
 //! It must not know methods: it reads the column `roles` of the temporary table `elapsed`.
 
 use crate::change::context::{Position, RunContext};
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::change::{below, kinds};
 use crate::db::{DbError, Literal, statement};
 use crate::expiry::policy::{Due, Roles};
@@ -36,7 +36,7 @@ pub(super) fn fate(due: &[Due]) -> String {
 /// the course and below. Owned roles go with the enrolment itself.
 pub(super) async fn before_unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let pick = ended(ctx, Position { pass_no, rank: kinds::UNENROL }, NAMED_ROLES);
-    ctx.take(Position { pass_no, rank: kinds::NAMED_ROLE }, pick).await
+    ctx.remove_rows(Position { pass_no, rank: kinds::NAMED_ROLE }, pick).await
 }
 
 /// With one role in the course that one goes if it is by hand; with several the one by hand that the instance names; or
@@ -47,7 +47,7 @@ pub(super) async fn before_suspend(ctx: &mut RunContext<'_>, suspended: Position
         [(kinds::OWNED_ROLES, ROLES_BY_HAND), (kinds::ELAPSED_ROLES, OWNED_ROLES), (kinds::REST_ROLES, ROLES_BELOW)];
     for (rank, roles) in taken {
         let pick = ended(ctx, suspended, roles);
-        ctx.take(Position { pass_no: suspended.pass_no, rank }, pick).await?;
+        ctx.remove_rows(Position { pass_no: suspended.pass_no, rank }, pick).await?;
     }
     Ok(())
 }

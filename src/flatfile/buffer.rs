@@ -3,7 +3,7 @@
 
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Dialect, Table, statement};
 use crate::moodle::site::id_list;
@@ -117,7 +117,7 @@ const ERASED_BY_REPLAY: &str =
     "SELECT b.id, b.id AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b WHERE b.timestart < :now";
 
 async fn erase(ctx: &mut RunContext<'_>, which: Pick) -> Result<(), DbError> {
-    ctx.take(Position { pass_no: 0, rank: kinds::ERASE }, which).await
+    ctx.remove_rows(Position { pass_no: 0, rank: kinds::ERASE }, which).await
 }
 
 async fn keep_later(ctx: &mut RunContext<'_>) -> Result<(), DbError> {

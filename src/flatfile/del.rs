@@ -2,7 +2,7 @@
 //! It must not delete anything itself: it fills `to_remove` and leaves the rest to the engine.
 
 use crate::change::context::{Position, RunContext};
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::change::{Rank, below, end, kinds};
 use crate::config::DelScope;
 use crate::db::table::{int, small, text};
@@ -146,7 +146,7 @@ async fn unenrol_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelSco
     if scope == DelScope::Moodle {
         drop_named_roles(ctx, step_order, kinds::UNENROL).await?;
     }
-    end::clean_up(ctx, step_order).await
+    end::purge(ctx, step_order).await
 }
 
 async fn suspend_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelScope) -> RunResult<()> {
@@ -156,7 +156,7 @@ async fn suspend_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelSco
     }
     let (from, to) = position.range();
     let owned = of_changes(ctx, Pick::new(OWNED_ROLES)).with("ended", from).with("ended_to", to);
-    ctx.take(Position { pass_no: step_order, rank: kinds::OWNED_ROLES }, owned).await?;
+    ctx.remove_rows(Position { pass_no: step_order, rank: kinds::OWNED_ROLES }, owned).await?;
     if scope == DelScope::Moodle {
         drop_named_roles(ctx, step_order, kinds::SUSPEND_FIRST).await?;
     }
@@ -168,7 +168,7 @@ async fn drop_named_roles(ctx: &mut RunContext<'_>, step_order: i64, ended_rank:
     let (from, to) = Position { pass_no: step_order, rank: ended_rank }.range();
     let position = Position { pass_no: step_order, rank: kinds::NAMED_ROLE };
     let pick = of_changes(ctx, Pick::new(NAMED_ROLES)).with("ended", from).with("ended_to", to);
-    ctx.take(position, pick).await
+    ctx.remove_rows(position, pick).await
 }
 
 /// Gives a pick over changes `c` the fragments `:gone`, those between `:ended` and `:ended_to`, and `:roles_there`, the
@@ -183,5 +183,5 @@ fn of_changes(ctx: &RunContext<'_>, pick: Pick) -> Pick {
 async fn drop_leftover_roles(ctx: &mut RunContext<'_>, step_order: i64) -> Result<(), DbError> {
     let there = below::roles_in(ctx.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [ending] s");
     let pick = Pick::new(LEFTOVER_ROLES).fragment("roles_there", &there);
-    ctx.take(Position { pass_no: step_order, rank: kinds::LEFTOVER_ROLES }, pick).await
+    ctx.remove_rows(Position { pass_no: step_order, rank: kinds::LEFTOVER_ROLES }, pick).await
 }

@@ -2,7 +2,7 @@
 //! It must not know roles or groups: they follow what really became of the enrolments.
 
 use crate::change::context::{Position, RunContext};
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::change::{end, enrol, kinds};
 use crate::db::{DbError, statement};
 use crate::moodle::site::RemovalAction;
@@ -91,7 +91,7 @@ pub(super) async fn end_extra(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standin
     }
     ctx.conn.analyse("to_remove").await?;
     if pass.policy.on_extra == RemovalAction::Unenrol {
-        return end::unenrol_and_clean_up(ctx, pass.pass_no, to_remove).await;
+        return end::unenrol_and_purge(ctx, pass.pass_no, to_remove).await;
     }
     ctx.conn.prefer_indexes(true).await?;
     suspend(ctx, pass).await?;
@@ -113,5 +113,5 @@ async fn suspend(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
           GROUP BY r.id, c.courseid, c.contextid",
     );
     let position = Position { pass_no: pass.pass_no, rank: kinds::OWNED_ROLES };
-    Ok(ctx.take(position, owned.with("ended", from).with("ended_to", to)).await?)
+    Ok(ctx.remove_rows(position, owned.with("ended", from).with("ended_to", to)).await?)
 }

@@ -4,7 +4,7 @@
 use crate::change::context::{Position, RunContext};
 use crate::change::enrol::{self, Owned};
 use crate::change::kinds;
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::db::table::int;
 use crate::db::{DbError, Params, Table};
 use crate::outcome::RunResult;
@@ -62,9 +62,9 @@ pub(super) async fn delete(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<
            :then {{role_assignments}} r :by_item ON r.component = :component AND r.itemid = s.enrolid"
     );
     let position = |rank| Position { pass_no: pass.pass_no, rank };
-    ctx.take(position(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
+    ctx.remove_rows(position(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
     // Moodle deletes them without an event.
-    ctx.take(position(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;
+    ctx.remove_rows(position(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;
     let instances = format!("SELECT s.enrolid AS id, 0 AS line, s.courseid, s.contextid {gone}");
-    ctx.take(position(kinds::UNMAKE), Pick::new(&instances).params(params)).await
+    ctx.remove_rows(position(kinds::UNMAKE), Pick::new(&instances).params(params)).await
 }

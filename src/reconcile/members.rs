@@ -2,7 +2,7 @@
 //! It must not take over a membership that somebody else has made.
 
 use crate::change::context::{Position, RunContext};
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::change::{Rank, end, kind, kinds};
 use crate::db::{DbError, Params, statement};
 use crate::reconcile::{Owner, Pass, comparing, owner};
@@ -85,7 +85,7 @@ async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(
     );
     let position = Position { pass_no: pass.pass_no, rank: kinds::LEAVE };
     let extra = extra.params(pass.params(ctx)).fragment("own", own).fragment("set", set);
-    ctx.take(position, extra).await
+    ctx.remove_rows(position, extra).await
 }
 
 /// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,

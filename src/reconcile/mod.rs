@@ -217,7 +217,7 @@ async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     let checked = standing.there + people(ctx) - before;
     // Roles that nobody owns follow what becomes of enrolments, and nothing else.
     if pass.policy.roles == Owner::Instance || ctx.planned > planned {
-        roles::give_and_take(ctx, pass).await?;
+        roles::add_and_remove(ctx, pass).await?;
     }
     groups::make(ctx, pass).await?;
     members::join_and_leave(ctx, pass).await?;

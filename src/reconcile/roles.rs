@@ -2,7 +2,7 @@
 //! It must not know why somebody has a role.
 
 use crate::change::context::{Position, RunContext};
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::change::{enrol, kinds};
 use crate::db::table::int;
 use crate::db::{Conn, DbError, Params, Table, statement};
@@ -41,7 +41,7 @@ pub(super) fn prepare(conn: &mut Conn) {
 }
 
 /// Gives the desired roles that are missing and takes those of the rule that are not desired.
-pub(super) async fn give_and_take(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+pub(super) async fn add_and_remove(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("roles") else { return Ok(()) };
     let (component, item) = owner(pass.policy.roles, "p");
     let params = pass.params(ctx).fragment("set", set).fragment("owner", component).fragment("item", item);
@@ -54,11 +54,11 @@ pub(super) async fn give_and_take(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> 
     let standing = compare(ctx, pass, &params).await?;
     if standing.missing > 0 {
         let missing = if standing.written { "SELECT * FROM [missing_role]" } else { MISSING };
-        give(ctx, pass, params.fragment("missing", missing)).await?;
+        add(ctx, pass, params.fragment("missing", missing)).await?;
     }
     if standing.extra {
         comparing(ctx, pass, true).await?;
-        take(ctx, pass, set).await?;
+        remove(ctx, pass, set).await?;
         prune(ctx, pass).await?;
     }
     comparing(ctx, pass, false).await
@@ -120,7 +120,7 @@ async fn own(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Resu
 const GIVEN: &str = "[scope] s :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid
     WHERE r.userid :among_users";
 
-async fn give(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
+async fn add(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: Params) -> Result<(), DbError> {
     let position = Position { pass_no: pass.pass_no, rank: kinds::ROLE };
     let planned = ctx
         .journal(
@@ -143,10 +143,10 @@ pub(super) async fn drop_all(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Resul
         "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
            FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",
     );
-    ctx.take(Position { pass_no: pass.pass_no, rank: kinds::EXTRA_ROLES }, all.params(pass.params(ctx))).await
+    ctx.remove_rows(Position { pass_no: pass.pass_no, rank: kinds::EXTRA_ROLES }, all.params(pass.params(ctx))).await
 }
 
-async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
+async fn remove(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
     let own = match (pass.section("owned roles"), pass.policy.roles) {
         (Some(own), _) => own,
         (None, Owner::Instance) => OWNED,
@@ -158,7 +158,7 @@ async fn take(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<()
           WHERE d.userid IS NULL AND o.userid :among_users GROUP BY o.id, o.courseid, o.contextid",
     );
     let position = Position { pass_no: pass.pass_no, rank: kinds::EXTRA_ROLES };
-    ctx.take(position, extra.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
+    ctx.remove_rows(position, extra.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
 }
 
 /// Doubles that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).
@@ -167,5 +167,5 @@ async fn prune(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError>
         return Ok(());
     }
     let doubles = Pick::new(DOUBLES);
-    ctx.take(Position { pass_no: pass.pass_no, rank: kinds::PRUNE }, doubles.params(pass.params(ctx))).await
+    ctx.remove_rows(Position { pass_no: pass.pass_no, rank: kinds::PRUNE }, doubles.params(pass.params(ctx))).await
 }

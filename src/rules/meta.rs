@@ -25,7 +25,7 @@ const COMPONENT: &str = "enrol_meta";
 /// documents (spec meta 1). With 2 no role is ever taken. Status and window are always those of the source.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let on_extra = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
-    let params = evidence(site).with("takes_roles", i64::from(on_extra != RemovalAction::Suspend));
+    let params = evidence(site).with("removes_roles", i64::from(on_extra != RemovalAction::Suspend));
     Policy {
         status: Follow::Always,
         dates: true,

@@ -56,7 +56,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, r.roleid,
 SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
   FROM [scope] s
   :then {role_assignments} r :by_item ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid
- WHERE :takes_roles = 1
+ WHERE :removes_roles = 1
 
 -- section group members
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS presence

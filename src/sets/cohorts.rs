@@ -3,7 +3,7 @@
 
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::db::table::{int, text};
 use crate::db::{DbError, Params, Table, statement};
 use crate::moodle::site::id_list;
@@ -185,7 +185,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
     let params = ctx.params().with("source", terms.source.as_str());
     weigh(ctx, &params).await?;
     let pass_no = ctx.next_pass();
-    ctx.take(Position { pass_no, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
+    ctx.remove_rows(Position { pass_no, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
     join(ctx, Position { pass_no, rank: kinds::COHORT_JOIN }).await?;
     Ok(remember(ctx, &params).await?)
 }

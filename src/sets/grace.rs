@@ -56,7 +56,7 @@ pub async fn settle(
     let pass_no = ctx.next_pass();
     ctx.conn.prefer_indexes(true).await?;
     if end::unenrol(ctx, pass_no).await? > 0 {
-        end::clean_up(ctx, pass_no).await?;
+        end::purge(ctx, pass_no).await?;
     }
     ctx.conn.prefer_indexes(false).await?;
     if terms.waits() {

@@ -21,7 +21,7 @@ on_each_engine!(
     owned_roles_go_and_roles_by_hand_stay,
     each_method_by_its_own_action_in_one_run,
     an_end_at_this_second_has_not_passed,
-    the_last_of_two_methods_wipes_the_course,
+    the_last_of_two_methods_purges_the_course,
 );
 
 /// Runs the expirations of every method; simulated and done again, they change nothing.
@@ -246,7 +246,7 @@ async fn an_end_at_this_second_has_not_passed(mut site: Site) {
 }
 
 /// Two methods unenrol the same user from the same course in one run: the last one takes everything, once.
-async fn the_last_of_two_methods_wipes_the_course(mut site: Site) {
+async fn the_last_of_two_methods_purges_the_course(mut site: Site) {
     everything_enabled(&mut site).await;
     for method in ["self", "coursecompleted"] {
         action(&mut site, method, "0").await;

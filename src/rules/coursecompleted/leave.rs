@@ -30,7 +30,7 @@ pub async fn unenrol_from_sources(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> 
     }
     ctx.conn.prefer_indexes(true).await?;
     if end::unenrol(ctx, pass.pass_no).await? > 0 {
-        end::clean_up(ctx, pass.pass_no).await?;
+        end::purge(ctx, pass.pass_no).await?;
     }
     Ok(ctx.conn.prefer_indexes(false).await?)
 }

@@ -2,7 +2,7 @@
 //! It must not know why it was the last one: it reads the temporary table `last_pair`.
 
 use crate::change::context::{Position, RunContext};
-use crate::change::take::Pick;
+use crate::change::remove::Pick;
 use crate::change::{Rank, below, kinds};
 use crate::db::DbError;
 
@@ -30,7 +30,7 @@ pub(super) async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool)
         "({of_users}) q :then [last_pair] l ON l.userid = q.userid AND l.courseid = q.courseid
          :then {{role_assignments}} x ON x.id = q.id"
     ));
-    ctx.take(Position { pass_no, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
+    ctx.remove_rows(Position { pass_no, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
 }
 
 /// Takes what else the pairs of `last_pair` have in their courses.
@@ -43,17 +43,17 @@ pub(super) async fn all_else(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(
          :then {groups} g ON g.id = x.groupid
          :then [last_pair] l ON l.userid = x.userid AND l.courseid = g.courseid",
     );
-    ctx.take(Position { pass_no, rank: kinds::REST_GROUPS }, groups).await?;
+    ctx.remove_rows(Position { pass_no, rank: kinds::REST_GROUPS }, groups).await?;
     grades(ctx, pass_no).await?;
     for (rank, column) in OF_FORUMS {
         if ctx.site.columns.has_table(rank.kind.table) {
             let on = format!("x.{column} = f.id AND x.userid = l.userid");
             let rows = of_pair("[last_pair] l JOIN {forum} f ON f.course = l.courseid", &on);
-            ctx.take(Position { pass_no, rank }, rows).await?;
+            ctx.remove_rows(Position { pass_no, rank }, rows).await?;
         }
     }
     let access = of_pair("[last_pair] l", "x.userid = l.userid AND x.courseid = l.courseid");
-    ctx.take(Position { pass_no, rank: kinds::LAST_ACCESS }, access).await
+    ctx.remove_rows(Position { pass_no, rank: kinds::LAST_ACCESS }, access).await
 }
 
 /// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
@@ -63,14 +63,14 @@ async fn grades(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
         "[last_pair] l JOIN {grade_items} i ON i.courseid = l.courseid",
         "x.itemid = i.id AND x.userid = l.userid",
     );
-    let planned = ctx.plan_take(position, rows).await?;
+    let planned = ctx.plan_removal(position, rows).await?;
     if planned == 0 {
         return Ok(());
     }
     if ctx.site.keeps_grade_history() {
         grade_history(ctx, position, Position { pass_no, rank: kinds::GRADE_HISTORY }).await?;
     }
-    ctx.apply_take(position, planned).await
+    ctx.apply_removal(position, planned).await
 }
 
 async fn grade_history(ctx: &mut RunContext<'_>, grades: Position, position: Position) -> Result<(), DbError> {

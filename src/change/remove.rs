@@ -1,4 +1,4 @@
-//! Taking rows away: picked by a query, journaled with their complete old row, deleted while they still stand.
+//! Removing rows: picked by a query, journaled with their complete old row, deleted while they still stand.
 //! It must not know why a row goes; the catalogue of kinds says what the journal holds of it.
 
 use crate::change::context::{Position, RunContext, journaled};
@@ -8,10 +8,10 @@ use crate::db::{DbError, Params, Value};
 use crate::moodle::tables;
 use crate::outcome::Moment;
 
-/// In which order rows are taken.
-const TAKEN_ORDER: &str = "planned.line, planned.targetid";
+/// In which order rows are removed.
+const REMOVAL_ORDER: &str = "planned.line, planned.targetid";
 
-/// Which rows are taken, each once, with the line, course and context that they are taken for.
+/// Which rows are removed, each once, with the line, course and context that they are removed for.
 pub struct Pick {
     from: String,
     /// The condition under which a row `x` is picked.
@@ -74,26 +74,26 @@ impl RunContext<'_> {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn take(&mut self, position: Position, pick: Pick) -> Result<(), DbError> {
+    pub async fn remove_rows(&mut self, position: Position, pick: Pick) -> Result<(), DbError> {
         if pick.at_once {
-            return self.take_at_once(position, pick).await;
+            return self.remove_rows_at_once(position, pick).await;
         }
-        let planned = self.plan_take(position, pick).await?;
+        let planned = self.plan_removal(position, pick).await?;
         if planned == 0 {
             return Ok(());
         }
-        self.apply_take(position, planned).await
+        self.apply_removal(position, planned).await
     }
 
-    /// [`RunContext::take`] in one statement, which journals what it really deleted.
-    async fn take_at_once(&mut self, position: Position, pick: Pick) -> Result<(), DbError> {
+    /// [`RunContext::remove_rows`] in one statement, which journals what it really deleted.
+    async fn remove_rows_at_once(&mut self, position: Position, pick: Pick) -> Result<(), DbError> {
         let kind = position.rank.kind;
-        let (columns, values) = self.taken_columns(kind, &pick);
+        let (columns, values) = self.removed_columns(kind, &pick);
         let table = format!("{{{}}}", kind.table);
         let delete = self.conn.dialect().delete_joined(&table, "x", &pick.from, &pick.on);
-        let insert = journaled(&columns, TAKEN_ORDER, "planned");
+        let insert = journaled(&columns, REMOVAL_ORDER, "planned");
         let sql = format!("WITH planned AS ({delete} RETURNING {values}) {insert}");
-        let params = self.take_params(position, pick);
+        let params = self.removal_params(position, pick);
         let gone = self.write_journal(&sql, params).await?;
         self.book(kind, gone, gone);
         if gone > 0 {
@@ -103,18 +103,18 @@ impl RunContext<'_> {
     }
 
     /// Plans the removal of the picked rows and gives their number.
-    pub(crate) async fn plan_take(&mut self, position: Position, pick: Pick) -> Result<i64, DbError> {
-        let (columns, values) = self.taken_columns(position.rank.kind, &pick);
+    pub(crate) async fn plan_removal(&mut self, position: Position, pick: Pick) -> Result<i64, DbError> {
+        let (columns, values) = self.removed_columns(position.rank.kind, &pick);
         let select = match &pick.steps {
             Some(steps) if !self.conn.dialect().joins_by_hash() => format!("SELECT {values} FROM {steps}"),
             _ => format!("SELECT {values} FROM {}, {{{}}} x WHERE {}", pick.from, position.rank.kind.table, pick.on),
         };
-        let params = self.take_params(position, pick);
-        self.journal(position, &columns, TAKEN_ORDER, &select, params).await
+        let params = self.removal_params(position, pick);
+        self.journal(position, &columns, REMOVAL_ORDER, &select, params).await
     }
 
-    /// The journal's columns for a row `x` that is taken, and their values.
-    fn taken_columns(&self, kind: &Kind, pick: &Pick) -> (String, String) {
+    /// The journal's columns for a row `x` that is removed, and their values.
+    fn removed_columns(&self, kind: &Kind, pick: &Pick) -> (String, String) {
         let given: &[&str] = if let Change::Removed { given, .. } = kind.change { given } else { &[] };
         let of_pick = |column: &&str| match *column {
             "courseid" => (":course".to_owned(), "courseid"),
@@ -130,13 +130,13 @@ impl RunContext<'_> {
         (format!("line, targetid, {}, oldrow", columns.join(", ")), values)
     }
 
-    fn take_params(&self, position: Position, pick: Pick) -> Params {
+    fn removal_params(&self, position: Position, pick: Pick) -> Params {
         let params = pick.params.and(self.at(position));
         params.fragment("course", pick.course).fragment("context", pick.context)
     }
 
-    /// Deletes the rows that [`RunContext::plan_take`] `planned`, where they still stand as they were.
-    pub(crate) async fn apply_take(&mut self, position: Position, planned: i64) -> Result<(), DbError> {
+    /// Deletes the rows that [`RunContext::plan_removal`] `planned`, where they still stand as they were.
+    pub(crate) async fn apply_removal(&mut self, position: Position, planned: i64) -> Result<(), DbError> {
         let applied = self.delete_planned(position, planned).await?;
         self.book(position.rank.kind, planned, applied);
         Ok(())
