@@ -28,10 +28,10 @@ pub(super) async fn create(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResu
             Owned { method: pass.rule.method, condition: &pass.policy.own_instance, mark: &pass.policy.instance_mark };
         enrol::add_instances(ctx, position, own, missing, params.clone()).await?;
     }
-    if pass.view.instances { also_new_ones(ctx, &params).await } else { Ok(()) }
+    if pass.filter.instances { also_new_ones(ctx, &params).await } else { Ok(()) }
 }
 
-/// A limited view was counted out before the new instances were there: they belong to it.
+/// A filter by instances was counted out before the new instances were there: they belong to it.
 async fn also_new_ones(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<()> {
     let sql = ctx.conn.dialect().insert_absent(
         "[only_instance]",

@@ -3,6 +3,7 @@
 
 mod compare;
 mod enrolments;
+mod filter;
 pub mod groups;
 mod instances;
 mod members;
@@ -11,13 +12,12 @@ mod roles;
 mod rule;
 mod sections;
 pub mod tally;
-mod view;
 
+pub use filter::{Filter, of_cohorts, of_courses, of_touched};
 pub use policy::{Follow, Instances, Owner, Policy};
 pub use rule::{Rule, Step, Taking};
 pub use sections::{section, table_of};
 pub use tally::of_cause;
-pub use view::{View, of_cohorts, of_courses, of_touched};
 
 use crate::change::context::RunContext;
 use crate::change::{end, enrol, kinds};
@@ -60,15 +60,15 @@ pub struct Pass<'a> {
     /// Where its changes stand in the journal: no other step of the run has this pass.
     pub pass_no: i64,
     /// What part of the site it looks at.
-    pub view: View,
+    pub filter: Filter,
 }
 
 impl Pass<'_> {
     /// The parameters that every section of the rule's SQL may use.
     pub fn params(&self, ctx: &RunContext<'_>) -> Params {
         // A few users lead to what is theirs by their own indexes: no order is laid down.
-        let params = if self.view.users { Params::new().fragment("then", "JOIN") } else { Params::new() };
-        self.view
+        let params = if self.filter.users { Params::new().fragment("then", "JOIN") } else { Params::new() };
+        self.filter
             .fragments(self.policy.params.clone().and(params).and(ctx.params()))
             .with("pass_no", self.pass_no)
             .with("method", self.rule.method)
@@ -101,7 +101,7 @@ impl Pass<'_> {
 /// # Errors
 /// The engine's.
 pub async fn comparing(ctx: &mut RunContext<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
-    if pass.view.users { Ok(()) } else { ctx.conn.prefer_hashes(begins).await }
+    if pass.filter.users { Ok(()) } else { ctx.conn.prefer_hashes(begins).await }
 }
 
 /// Makes the temporary tables of reconciliation, once per run.
@@ -115,10 +115,10 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
     groups::prepare(conn);
     compare::prepare(conn);
     roles::prepare(conn);
-    view::prepare(conn);
+    filter::prepare(conn);
 }
 
-/// Runs one rule over a view of the site. Grows with what differs: a number of statements that the rule's sections fix,
+/// Runs one rule over the part of the site that a filter leaves. Grows with what differs: a number of statements that the rule's sections fix,
 /// each over sets; rows that stand as desired are read and never written.
 ///
 /// # Errors
@@ -127,11 +127,11 @@ pub async fn run(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
     settings: &Settings,
-    view: View,
+    filter: Filter,
     consequence: bool,
 ) -> RunResult<()> {
     let policy = (rule.policy)(ctx.site, settings);
-    run_under(ctx, rule, policy, settings, view, consequence).await
+    run_under(ctx, rule, policy, settings, filter, consequence).await
 }
 
 /// [`run`] under a policy that more than the site's settings have made.
@@ -143,7 +143,7 @@ pub async fn run_under(
     rule: &Rule,
     policy: Policy,
     settings: &Settings,
-    view: View,
+    filter: Filter,
     consequence: bool,
 ) -> RunResult<()> {
     let watch = StopWatch::start();
@@ -151,7 +151,7 @@ pub async fn run_under(
     let planned = ctx.planned;
     let booked = ctx.counts.clone();
     let pass_no = ctx.next_pass();
-    let pass = Pass { rule, policy, settings, pass_no, view };
+    let pass = Pass { rule, policy, settings, pass_no, filter };
     let outcome = steps(ctx, &pass).await;
     ctx.cause = before;
     let checked = outcome?;
@@ -171,7 +171,7 @@ pub async fn run_under(
 /// # Errors
 /// The engine's.
 pub async fn look(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, policy: &Policy) -> Result<(), DbError> {
-    let pass = Pass { rule, policy: policy.clone(), settings, pass_no: 0, view: View::ALL };
+    let pass = Pass { rule, policy: policy.clone(), settings, pass_no: 0, filter: Filter::ALL };
     scope(ctx, &pass).await.map(|_| ())
 }
 
@@ -184,7 +184,7 @@ pub async fn drop_roles(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settin
     let before = std::mem::replace(&mut ctx.cause, rule.name);
     let booked = ctx.counts.clone();
     let pass_no = ctx.next_pass();
-    let pass = Pass { rule, policy: (rule.policy)(ctx.site, settings), settings, pass_no, view: View::ALL };
+    let pass = Pass { rule, policy: (rule.policy)(ctx.site, settings), settings, pass_no, filter: Filter::ALL };
     let outcome = roles::drop_all(ctx, &pass).await;
     ctx.cause = before;
     outcome?;

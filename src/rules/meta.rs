@@ -67,7 +67,7 @@ const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 EL
 /// enrolled or removed by them. Moodle itself disables such a link, unless it is set to remove it.
 fn tell_gone_sources<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
-        if pass.view.users {
+        if pass.filter.users {
             return Ok(());
         }
         let source = ctx.conn.dialect().to_text("COALESCE(e.customint1, 0)");

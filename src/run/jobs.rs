@@ -13,7 +13,7 @@ use crate::mail;
 use crate::moodle::method;
 use crate::moodle::site::Site;
 use crate::outcome::{Note, RuleReport, RunError, RunResult, Skipped};
-use crate::reconcile::{self, Rule, View};
+use crate::reconcile::{self, Filter, Rule};
 use crate::run::order::SyncOrder;
 use crate::run::parts::Part;
 
@@ -224,11 +224,11 @@ async fn asked(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, only:
         ctx.rules.push(skipped_by(rule.name, Skipped::OtherCourses));
         return Ok(());
     }
-    let view = match courses {
+    let filter = match courses {
         Some(courses) => reconcile::of_courses(ctx.conn, rule.method, &courses).await?,
-        None => View::ALL,
+        None => Filter::ALL,
     };
-    reconcile::run(ctx, rule, settings, view, false).await
+    reconcile::run(ctx, rule, settings, filter, false).await
 }
 
 /// What two limits to some courses leave; `None` for all.
@@ -326,8 +326,8 @@ pub(super) async fn follow_cohorts(ctx: &mut RunContext<'_>, rules: &[Rule], set
         if !follows(ctx.site, settings, rule, &[]) || !has_instances(ctx, rule).await? {
             continue;
         }
-        if let Some(view) = reconcile::of_cohorts(ctx, rule).await? {
-            reconcile::run(ctx, rule, settings, view, true).await?;
+        if let Some(filter) = reconcile::of_cohorts(ctx, rule).await? {
+            reconcile::run(ctx, rule, settings, filter, true).await?;
         }
     }
     Ok(())
@@ -342,7 +342,7 @@ async fn follow_by(
 ) -> RunResult<()> {
     let courses = within(minded(ctx, rule.name, settings).await?, only);
     match reconcile::of_touched(ctx, rule, courses.as_deref()).await? {
-        Some(view) => reconcile::run(ctx, rule, settings, view, true).await,
+        Some(filter) => reconcile::run(ctx, rule, settings, filter, true).await,
         None => Ok(()),
     }
 }

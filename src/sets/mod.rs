@@ -32,7 +32,7 @@ use crate::disk::{Dir, RegularFile};
 use crate::moodle::method;
 use crate::moodle::site::RemovalAction;
 use crate::outcome::{Lines, Moment, Note, RunError, RunResult};
-use crate::reconcile::{self, Follow, Policy, View};
+use crate::reconcile::{self, Filter, Follow, Policy};
 use crate::sets::database::DATABASE;
 use crate::sets::stage::Header;
 use crate::staging::resolve;
@@ -75,7 +75,7 @@ pub async fn apply(
     let policy = policy(ctx, terms, &header, spared);
     let first = terms.waits() || (header.has_others && terms.on_extra == RemovalAction::Unenrol);
     let gone = if first { grace::settle(ctx, terms, settings, &policy).await? } else { None };
-    reconcile::run_under(ctx, &DATABASE, policy, settings, View::ALL, false).await?;
+    reconcile::run_under(ctx, &DATABASE, policy, settings, Filter::ALL, false).await?;
     if let Some(gone) = gone {
         grace::tell(ctx, &gone);
     }

@@ -266,7 +266,7 @@ pub async fn tell(
     code: Code,
     wrong: &[(Instance, String)],
 ) -> Result<(), DbError> {
-    if pass.view.users {
+    if pass.filter.users {
         return Ok(());
     }
     let mut rows = Rows::new(ctx.conn.dialect());

@@ -15,7 +15,7 @@ const TOUCHED: Table = Table::new("touched", &[int("userid"), int("courseid")]).
 
 /// Which users, courses and instances a pass looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct View {
+pub struct Filter {
     /// Only those in the temporary table `only_user`.
     pub users: bool,
     /// Only those in `only_course`.
@@ -24,7 +24,7 @@ pub struct View {
     pub instances: bool,
 }
 
-impl View {
+impl Filter {
     /// The whole site.
     pub const ALL: Self = Self { users: false, courses: false, instances: false };
 
@@ -51,7 +51,7 @@ pub(super) fn prepare(conn: &mut Conn) {
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Result<View, DbError> {
+pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Result<Filter, DbError> {
     let params = Params::new().with("method", method);
     conn.exec("DELETE FROM [only_course]", &params).await?;
     let mut bulk = Bulk::into(conn.dialect(), &ONLY_COURSE);
@@ -68,7 +68,7 @@ pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Resul
     .await?;
     conn.analyse("only_course").await?;
     conn.analyse("only_instance").await?;
-    Ok(View { users: false, courses: true, instances: true })
+    Ok(Filter { users: false, courses: true, instances: true })
 }
 
 /// Limits the next pass of a rule to what this run has changed so far: its users, and the instances that the rule's
@@ -80,7 +80,7 @@ pub async fn of_touched(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
     minded: Option<&[i64]>,
-) -> Result<Option<View>, DbError> {
+) -> Result<Option<Filter>, DbError> {
     let Some(concerned) = section(rule.sql, "concerned") else { return Ok(None) };
     let params = ctx
         .params()
@@ -115,7 +115,7 @@ pub async fn of_touched(
     conn.exec("INSERT INTO [only_user] SELECT DISTINCT t.userid FROM [touched] t", &params).await?;
     conn.analyse("only_instance").await?;
     conn.analyse("only_user").await?;
-    Ok(Some(View { users: true, courses: false, instances: true }))
+    Ok(Some(Filter { users: true, courses: false, instances: true }))
 }
 
 /// Limits the next pass of a rule to the users whose cohort memberships this run has changed; cohort sync also to the
@@ -123,7 +123,7 @@ pub async fn of_touched(
 ///
 /// # Errors
 /// The engine's.
-pub async fn of_cohorts(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<Option<View>, DbError> {
+pub async fn of_cohorts(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<Option<Filter>, DbError> {
     let changed = "c.run = :run AND c.state = 0 AND c.kind IN (:of_cohorts)";
     let params = ctx.params().with("method", rule.method).fragment("changed", changed);
     let params = params.with("of_cohorts", kind::names(|kind| kind.table == "cohort_members"));
@@ -145,5 +145,5 @@ pub async fn of_cohorts(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<Option<
         .await?;
         conn.analyse("only_instance").await?;
     }
-    Ok(Some(View { users: true, courses: false, instances }))
+    Ok(Some(Filter { users: true, courses: false, instances }))
 }
