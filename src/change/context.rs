@@ -196,7 +196,7 @@ impl RunContext<'_> {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn standing(&mut self, position: Position) -> Result<i64, DbError> {
+    pub async fn still_valid(&mut self, position: Position) -> Result<i64, DbError> {
         let params = self.at(position);
         self.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :here AND c.state = 0", &params).await
     }

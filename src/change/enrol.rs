@@ -145,7 +145,7 @@ async fn add(ctx: &mut RunContext<'_>, position: Position) -> RunResult<()> {
 /// # Errors
 /// The engine's, or a limit of the guard.
 pub async fn apply_adds(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
-    let planned = ctx.standing(position).await?;
+    let planned = ctx.still_valid(position).await?;
     if planned == 0 {
         return Ok(0);
     }

@@ -11,7 +11,7 @@ use crate::config::GuardMode;
 use crate::db::{Conn, DbError, Params, statement};
 use crate::outcome::{RunError, RunResult};
 
-const STANDING: &str = statement(include_str!("weigh.sql"), "standing");
+const EXISTING: &str = statement(include_str!("weigh.sql"), "existing");
 const ADDED: &str = statement(include_str!("weigh.sql"), "added");
 const EARLIER: &str = statement(include_str!("weigh.sql"), "earlier");
 const WEIGHED: &str = statement(include_str!("weigh.sql"), "weighed");
@@ -27,7 +27,7 @@ impl RunContext<'_> {
         let params = Params::new().with("run", self.run).with("committed", self.committed);
         let params = params.with("added", &kinds::ENROLMENT_ADD).with("removed", &kinds::ENROLMENT_REMOVE);
         let earlier = (self.committed > 0).then_some(EARLIER);
-        for sql in [STANDING, ADDED].into_iter().chain(earlier) {
+        for sql in [EXISTING, ADDED].into_iter().chain(earlier) {
             self.conn
                 .each(sql, &params, |row| {
                     *members.by_course.entry(row.int(0)).or_default() += row.int(2);

@@ -1,7 +1,7 @@
 -- What the guard measures: how many enrolments stood before the run, by course and method, and what its journal holds.
 -- Where an instance is gone, the change's component names the method: `enrol_` is six characters.
 
--- statement standing
+-- statement existing
 -- What is there now.
 SELECT e.courseid, e.enrol, COUNT(*)
   FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid

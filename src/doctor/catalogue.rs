@@ -15,7 +15,7 @@ pub(super) struct Rights {
 
 /// One table of the database.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct TableRights {
     pub columns: BTreeMap<String, Rights>,
     /// Rows may be deleted.
     pub delete: bool,
@@ -25,7 +25,7 @@ pub(super) struct Standing {
 
 /// All tables that the account can see. PostgreSQL shows every table; MariaDB hides those without any right.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Catalogue(BTreeMap<String, Standing>);
+pub(super) struct Catalogue(BTreeMap<String, TableRights>);
 
 const POSTGRES: &str = statement(include_str!("catalogue.sql"), "postgres");
 const SEQUENCES: &str = statement(include_str!("catalogue.sql"), "sequences");
@@ -40,7 +40,7 @@ impl Catalogue {
     /// # Errors
     /// The engine's.
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
-        let mut tables: BTreeMap<String, Standing> = BTreeMap::new();
+        let mut tables: BTreeMap<String, TableRights> = BTreeMap::new();
         let dialect = conn.dialect();
         let sql = match dialect {
             Dialect::Postgres => POSTGRES,
@@ -66,7 +66,7 @@ impl Catalogue {
     }
 
     /// A table by its name in the database.
-    pub fn table(&self, name: &str) -> Option<&Standing> {
+    pub fn table(&self, name: &str) -> Option<&TableRights> {
         self.0.get(name)
     }
 
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_prefix_is_what_stands_before_both_tables() {
         let names = ["xx_user", "xx_user_enrolments", "y_user_enrolments", "user", "user_enrolments"];
-        let catalogue = Catalogue(names.iter().map(|name| ((*name).to_owned(), Standing::default())).collect());
+        let catalogue = Catalogue(names.iter().map(|name| ((*name).to_owned(), TableRights::default())).collect());
         assert_eq!(catalogue.prefixes(), ["", "xx_"]);
     }
 }

@@ -10,27 +10,27 @@ use crate::doctor::finding::{Finding, Level, words};
 
 /// What can be said of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum DirectoryState {
     Writable,
     Missing,
     NotADirectory,
     NotWritable,
 }
 
-fn standing(path: &Path) -> Standing {
+fn directory_state(path: &Path) -> DirectoryState {
     match fs::metadata(path) {
-        Err(_) => return Standing::Missing,
-        Ok(found) if !found.is_dir() => return Standing::NotADirectory,
+        Err(_) => return DirectoryState::Missing,
+        Ok(found) if !found.is_dir() => return DirectoryState::NotADirectory,
         Ok(_) => {}
     }
     // Permission bits do not tell of ACLs, mounts and quotas. The name is hidden from every watcher of drops.
     let probe = path.join(format!(".enrold-doctor-{}", clock::nanos()));
     if own::create_new(&probe).is_err() {
-        return Standing::NotWritable;
+        return DirectoryState::NotWritable;
     }
     // What was made a moment ago in the same directory can be removed; if not, it holds nothing.
     drop(fs::remove_file(&probe));
-    Standing::Writable
+    DirectoryState::Writable
 }
 
 /// The state directory: without it a held run cannot be kept.
@@ -52,19 +52,19 @@ fn directory(code: &'static str, key: &str, path: &Path, unusable: Level) -> Fin
     let shown = path.display();
     let give_en = "create it and give it to the account that runs enrold";
     let give_fr = "créez-le et donnez-le au compte qui exécute enrold";
-    match standing(path) {
-        Standing::Writable => Finding::ok(
+    match directory_state(path) {
+        DirectoryState::Writable => Finding::ok(
             code,
             words(format!("{key} = {shown} is writable"), ""),
             words(format!("{key} = {shown} est accessible en écriture"), ""),
         ),
         // enrold makes it when it can; whether it can is seen only then.
-        Standing::Missing => Finding::warning(
+        DirectoryState::Missing => Finding::warning(
             code,
             words(format!("{key} = {shown} does not exist"), give_en),
             words(format!("{key} = {shown} n'existe pas"), give_fr),
         ),
-        Standing::NotADirectory => Finding {
+        DirectoryState::NotADirectory => Finding {
             level: unusable,
             ..Finding::ok(
                 code,
@@ -72,7 +72,7 @@ fn directory(code: &'static str, key: &str, path: &Path, unusable: Level) -> Fin
                 words(format!("{key} = {shown} n'est pas un répertoire"), format!("nommez un répertoire dans {key}")),
             )
         },
-        Standing::NotWritable => Finding {
+        DirectoryState::NotWritable => Finding {
             level: unusable,
             ..Finding::ok(
                 code,

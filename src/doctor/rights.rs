@@ -3,7 +3,7 @@
 
 use crate::db::table::int;
 use crate::db::{Conn, DbError, Dialect, Params, Table};
-use crate::doctor::catalogue::{Catalogue, Standing};
+use crate::doctor::catalogue::{Catalogue, TableRights};
 use crate::doctor::grants::numbers_its_rows;
 use crate::doctor::needs::{self, Need};
 
@@ -41,11 +41,11 @@ pub(super) async fn gaps(
 ) -> Result<Vec<Gap>, DbError> {
     let mut gaps = Vec::new();
     for need in needs::of_runs(courses).filter(|need| own || !need.is_own()) {
-        let standing = catalogue.table(&need.full_name(conn.prefix()));
-        let lacks = match (conn.dialect(), standing) {
-            (Dialect::Maria, standing) => explained(conn, need, standing).await?,
+        let existing = catalogue.table(&need.full_name(conn.prefix()));
+        let lacks = match (conn.dialect(), existing) {
+            (Dialect::Maria, existing) => explained(conn, need, existing).await?,
             (_, None) => vec![Lack::Table],
-            (_, Some(standing)) => listed(need, standing),
+            (_, Some(existing)) => listed(need, existing),
         };
         gaps.extend(lacks.into_iter().map(|lack| Gap { need, lack }));
     }
@@ -53,14 +53,14 @@ pub(super) async fn gaps(
 }
 
 /// What the engine's own lists say (PostgreSQL, SQLite).
-fn listed(need: &Need, standing: &Standing) -> Vec<Lack> {
-    let mut lacks = absent_columns(need, standing);
+fn listed(need: &Need, existing: &TableRights) -> Vec<Lack> {
+    let mut lacks = absent_columns(need, existing);
     let without = |columns: &[&'static str], may: fn(&crate::doctor::catalogue::Rights) -> bool| {
-        let denied = |name: &&&str| standing.columns.get(**name).is_some_and(|rights| !may(rights));
+        let denied = |name: &&&str| existing.columns.get(**name).is_some_and(|rights| !may(rights));
         columns.iter().filter(denied).copied().collect::<Vec<_>>().join(", ")
     };
     let reads = without(need.read, |rights| rights.select);
-    if need.whole_rows && standing.columns.values().any(|rights| !rights.select) {
+    if need.whole_rows && existing.columns.values().any(|rights| !rights.select) {
         lacks.push(Lack::Right("SELECT".to_owned()));
     } else if !reads.is_empty() {
         lacks.push(Lack::Right(format!("SELECT ({reads})")));
@@ -72,10 +72,10 @@ fn listed(need: &Need, standing: &Standing) -> Vec<Lack> {
     if !updates.is_empty() {
         lacks.push(Lack::Right(format!("UPDATE ({updates})")));
     }
-    if need.delete && !standing.delete {
+    if need.delete && !existing.delete {
         lacks.push(Lack::Right("DELETE".to_owned()));
     }
-    if let Some((sequence, false)) = &standing.sequence
+    if let Some((sequence, false)) = &existing.sequence
         && numbers_its_rows(need)
     {
         lacks.push(Lack::Right(format!("USAGE ON SEQUENCE {sequence}")));
@@ -83,8 +83,8 @@ fn listed(need: &Need, standing: &Standing) -> Vec<Lack> {
     lacks
 }
 
-fn absent_columns(need: &Need, standing: &Standing) -> Vec<Lack> {
-    let mut absent: Vec<&str> = need.columns().filter(|column| !standing.columns.contains_key(*column)).collect();
+fn absent_columns(need: &Need, existing: &TableRights) -> Vec<Lack> {
+    let mut absent: Vec<&str> = need.columns().filter(|column| !existing.columns.contains_key(*column)).collect();
     absent.sort_unstable();
     absent.dedup();
     absent.into_iter().map(Lack::Column).collect()
@@ -92,13 +92,13 @@ fn absent_columns(need: &Need, standing: &Standing) -> Vec<Lack> {
 
 /// MariaDB hides what the account may not touch, and its lists know nothing of roles: it is asked to explain one
 /// statement of each kind, for which it wants the same rights as for running it.
-async fn explained(conn: &mut Conn, need: &Need, standing: Option<&Standing>) -> Result<Vec<Lack>, DbError> {
+async fn explained(conn: &mut Conn, need: &Need, existing: Option<&TableRights>) -> Result<Vec<Lack>, DbError> {
     let mut lacks = Vec::new();
     for (right, statement) in statements(need) {
         match asked(conn, &statement).await? {
             Answer::Granted => {}
             Answer::NoTable => return Ok(vec![Lack::Table]),
-            Answer::NoColumn => return Ok(standing.map_or_else(Vec::new, |standing| absent_columns(need, standing))),
+            Answer::NoColumn => return Ok(existing.map_or_else(Vec::new, |existing| absent_columns(need, existing))),
             Answer::Denied => lacks.push(Lack::Right(right)),
         }
     }

@@ -25,7 +25,7 @@ const DIFFERING: Table = Table::new(
 );
 
 /// How the enrolments stand against the desired state before anything is done.
-pub(super) struct Standing {
+pub(super) struct Comparison {
     /// The enrolments in the rule's instances.
     pub there: i64,
     /// Desired ones that are missing or differ.
@@ -55,48 +55,48 @@ pub(super) fn prepare(conn: &mut Conn) {
 }
 
 /// Compares desired state and enrolments: most passes end here.
-pub(super) async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: i64) -> Result<Standing, DbError> {
+pub(super) async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: i64) -> Result<Comparison, DbError> {
     let scope = ctx.conn.dialect().among("SELECT s.enrolid FROM [scope] s", instances);
     let there = format!("SELECT COUNT(*) FROM {{user_enrolments}} x WHERE x.enrolid {scope} AND x.userid :among_users");
     let there = ctx.conn.number(&there, &pass.params(ctx)).await?;
     let Some(params) = desired(ctx, pass) else {
-        return Ok(Standing { there, wrong: 0, has_differing: false, extra: 0 });
+        return Ok(Comparison { there, wrong: 0, has_differing: false, extra: 0 });
     };
     comparing(ctx, pass, true).await?;
-    let standing = match ctx.conn.dialect().compares_from_both_sides() {
+    let comparison = match ctx.conn.dialect().compares_from_both_sides() {
         true => write_down(ctx, &params, there).await?,
         false => count(ctx, &params, there).await?,
     };
     comparing(ctx, pass, false).await?;
-    Ok(standing)
+    Ok(comparison)
 }
 
-async fn count(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
+async fn count(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<Comparison, DbError> {
     let sql = "SELECT COUNT(CASE WHEN :wrong THEN 1 END), COUNT(x.id)
                  FROM (:set) d LEFT JOIN {user_enrolments} x ON x.enrolid = d.enrolid AND x.userid = d.userid";
     let row = ctx.conn.row(sql, params).await?;
     let (wrong, desired) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
-    Ok(Standing { there, wrong, has_differing: true, extra: there - desired })
+    Ok(Comparison { there, wrong, has_differing: true, extra: there - desired })
 }
 
 const WRITTEN: &str = statement(include_str!("compare.sql"), "written");
 
 /// Fills `has_differing` and `to_remove`.
-async fn write_down(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<Standing, DbError> {
+async fn write_down(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<Comparison, DbError> {
     let params = &params.clone().fragment("difference", DIFFERENCE).fragment("columns", COLUMNS);
     for table in ["differing", "to_remove"] {
         ctx.conn.exec(&format!("DELETE FROM [{table}]"), params).await?;
     }
     let row = ctx.conn.row(WRITTEN, params).await?;
     let (wrong, has_differing, extra) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
-    Ok(Standing { there, wrong, has_differing: has_differing > 0, extra })
+    Ok(Comparison { there, wrong, has_differing: has_differing > 0, extra })
 }
 
 /// The parameters of a pass whose `:differing` are the desired enrolments that are missing or differ, with the old row
 /// of one that differs; `None` if the rule has none.
-pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Option<Params> {
+pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, comparison: &Comparison) -> Option<Params> {
     let params = desired(ctx, pass)?;
-    let differing = match (ctx.conn.dialect().compares_from_both_sides(), standing.has_differing) {
+    let differing = match (ctx.conn.dialect().compares_from_both_sides(), comparison.has_differing) {
         (true, false) => format!("(SELECT {COLUMNS}, CAST(NULL AS TEXT) AS oldrow FROM [differing])"),
         (true, true) => format!(
             "(SELECT {}, CASE WHEN x.id IS NULL THEN NULL ELSE :oldrow END AS oldrow
@@ -113,9 +113,13 @@ pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, standing: &Standi
 }
 
 /// Sees to it that `to_remove` holds the enrolments that nobody desires and that end; gives their number.
-pub(super) async fn find_extra(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> Result<i64, DbError> {
+pub(super) async fn find_extra(
+    ctx: &mut RunContext<'_>,
+    pass: &Pass<'_>,
+    comparison: &Comparison,
+) -> Result<i64, DbError> {
     if ctx.conn.dialect().compares_from_both_sides() {
-        return Ok(standing.extra);
+        return Ok(comparison.extra);
     }
     let Some(params) = desired(ctx, pass).filter(|_| pass.policy.on_extra != RemovalAction::Keep) else { return Ok(0) };
     ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;

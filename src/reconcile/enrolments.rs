@@ -7,7 +7,7 @@ use crate::change::{end, enrol, kinds};
 use crate::db::{DbError, statement};
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
-use crate::reconcile::compare::{self, Standing};
+use crate::reconcile::compare::{self, Comparison};
 use crate::reconcile::{Pass, comparing};
 
 /// Writes the set down once, where the rule says that it costs more to compute than to keep.
@@ -26,8 +26,12 @@ pub(super) async fn stage(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(
 const PLANNED: &str = statement(include_str!("enrolments.sql"), "planned");
 
 /// Adds the desired enrolments that are missing and changes those that differ, as far as the policy lets it.
-pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
-    let Some(params) = compare::differing(ctx, pass, standing) else { return Ok(()) };
+pub(super) async fn add_and_change(
+    ctx: &mut RunContext<'_>,
+    pass: &Pass<'_>,
+    comparison: &Comparison,
+) -> RunResult<()> {
+    let Some(params) = compare::differing(ctx, pass, comparison) else { return Ok(()) };
     let params = params
         .with("rank_add", kinds::ENROL.at)
         .with("rank_update", kinds::UPDATE.at)
@@ -52,12 +56,12 @@ pub(super) async fn add_and_change(ctx: &mut RunContext<'_>, pass: &Pass<'_>, st
     let mut changed = 0;
     for rank in [kinds::UPDATE, kinds::SUSPEND_AS_DESIRED] {
         let position = Position { pass_no: pass.pass_no, rank };
-        let standing = if planned > added { ctx.standing(position).await? } else { 0 };
-        if standing > 0 && rank == kinds::SUSPEND_AS_DESIRED {
+        let still_valid = if planned > added { ctx.still_valid(position).await? } else { 0 };
+        if still_valid > 0 && rank == kinds::SUSPEND_AS_DESIRED {
             ctx.guard_ending().await?;
         }
-        ctx.change_planned(position, standing).await?;
-        changed += standing;
+        ctx.change_planned(position, still_valid).await?;
+        changed += still_valid;
     }
     if pass.asks_who_is_fresh() {
         remember_fresh(ctx, pass, changed > 0).await?;
@@ -84,8 +88,8 @@ async fn remember_fresh(ctx: &mut RunContext<'_>, pass: &Pass<'_>, changed: bool
 }
 
 /// Ends the enrolments in the rule's instances that its rule does not ask for, as its policy says: those in `to_remove`.
-pub(super) async fn end_extra(ctx: &mut RunContext<'_>, pass: &Pass<'_>, standing: &Standing) -> RunResult<()> {
-    let to_remove = compare::find_extra(ctx, pass, standing).await?;
+pub(super) async fn end_extra(ctx: &mut RunContext<'_>, pass: &Pass<'_>, comparison: &Comparison) -> RunResult<()> {
+    let to_remove = compare::find_extra(ctx, pass, comparison).await?;
     if to_remove == 0 {
         return Ok(());
     }

@@ -206,15 +206,15 @@ async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     }
     let instances = scope(ctx, pass).await?;
     enrolments::stage(ctx, pass).await?;
-    let standing = compare::compare(ctx, pass, instances).await?;
+    let comparison = compare::compare(ctx, pass, instances).await?;
     let before = people(ctx);
-    if standing.wrong > 0 {
-        enrolments::add_and_change(ctx, pass, &standing).await?;
+    if comparison.wrong > 0 {
+        enrolments::add_and_change(ctx, pass, &comparison).await?;
     }
-    if standing.extra > 0 {
-        enrolments::end_extra(ctx, pass, &standing).await?;
+    if comparison.extra > 0 {
+        enrolments::end_extra(ctx, pass, &comparison).await?;
     }
-    let checked = standing.there + people(ctx) - before;
+    let checked = comparison.there + people(ctx) - before;
     // Roles that nobody owns follow what becomes of enrolments, and nothing else.
     if pass.policy.roles == Owner::Instance || ctx.planned > planned {
         roles::add_and_remove(ctx, pass).await?;

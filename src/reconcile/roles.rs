@@ -51,12 +51,12 @@ pub(super) async fn add_and_remove(ctx: &mut RunContext<'_>, pass: &Pass<'_>) ->
     };
     let params = params.fragment("by_key", by_key).fragment("same", same);
     comparing(ctx, pass, true).await?;
-    let standing = compare(ctx, pass, &params).await?;
-    if standing.missing > 0 {
-        let missing = if standing.written { "SELECT * FROM [missing_role]" } else { MISSING };
+    let comparison = compare(ctx, pass, &params).await?;
+    if comparison.missing > 0 {
+        let missing = if comparison.written { "SELECT * FROM [missing_role]" } else { MISSING };
         add(ctx, pass, params.fragment("missing", missing)).await?;
     }
-    if standing.extra {
+    if comparison.extra {
         comparing(ctx, pass, true).await?;
         remove(ctx, pass, set).await?;
         prune(ctx, pass).await?;
@@ -65,7 +65,7 @@ pub(super) async fn add_and_remove(ctx: &mut RunContext<'_>, pass: &Pass<'_>) ->
 }
 
 /// How the roles stand against the desired state.
-struct Standing {
+struct Comparison {
     /// How many are missing; some may be where that was not counted.
     missing: i64,
     /// Those are in `missing_role`.
@@ -76,9 +76,9 @@ struct Standing {
 
 /// Compares desired state and roles, where that may spare the writing. Whether some are too much is known from the counts alone
 /// where the rule's own roles are those of its instances: each desired one is there at most once, and there are no more.
-async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<Standing, DbError> {
+async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<Comparison, DbError> {
     if pass.policy.roles == Owner::Nobody {
-        return Ok(Standing { missing: 1, written: false, extra: true });
+        return Ok(Comparison { missing: 1, written: false, extra: true });
     }
     let writes = ctx.conn.dialect().compares_from_both_sides() && pass.section("owned roles").is_none();
     let own = match writes {
@@ -90,22 +90,22 @@ async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> 
         false => own(ctx, pass, params).await?,
     };
     if own == 0 {
-        return Ok(Standing { missing: 1, written: false, extra: false });
+        return Ok(Comparison { missing: 1, written: false, extra: false });
     }
     if writes {
         return write_down(ctx, params).await;
     }
     let row = ctx.conn.row(COUNTED, params).await?;
     let (missing, desired, most) = row.map_or((0, 0, 0), |row| (row.int(0), row.int(1), row.int(2)));
-    Ok(Standing { missing, written: false, extra: most > 1 || own > desired })
+    Ok(Comparison { missing, written: false, extra: most > 1 || own > desired })
 }
 
 /// Fills `missing_role`, and looks whether a role is too much or there twice.
-async fn write_down(ctx: &mut RunContext<'_>, params: &Params) -> Result<Standing, DbError> {
+async fn write_down(ctx: &mut RunContext<'_>, params: &Params) -> Result<Comparison, DbError> {
     ctx.conn.exec("DELETE FROM [missing_role]", params).await?;
     let row = ctx.conn.row(WRITTEN, &params.clone().fragment("own", OWNED)).await?;
     let (missing, wrong) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
-    Ok(Standing { missing, written: true, extra: wrong > 0 })
+    Ok(Comparison { missing, written: true, extra: wrong > 0 })
 }
 
 /// How many roles the rule's instances have given.

@@ -15,7 +15,7 @@ use crate::moodle::site::Site;
 use crate::outcome::{Claim, Report, RunError};
 use crate::problem::{Code, Problem};
 use crate::run::{Dropped, Engine, history, require_ready};
-use crate::sets::roster::Standing;
+use crate::sets::roster::BaseState;
 use crate::sets::{Readiness, SetOrder, readiness};
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Sent, Verdict};
 use crate::source::{self, Destination, SetError, Snapshot, TakeError, Taken};
@@ -201,15 +201,15 @@ impl Engine {
         sent: &Sent,
         simulate: bool,
     ) -> Result<Result<Taken, Unread>, RunError> {
-        let standing = self.standing(name).await?;
+        let base_state = self.base_state(name).await?;
         let delta = match blocking(|| source::is_delta(self.destination(name), sent)) {
             Ok(delta) => delta,
             Err(error) => return Ok(Err(Unread::Taken(error))),
         };
         if delta || !simulate {
-            standing.admit(delta, None)?;
+            base_state.admit(delta, None)?;
         }
-        let base = standing.base.as_ref();
+        let base = base_state.base.as_ref();
         let taken = blocking(|| source::take_archive(self.destination(name), source, sent, base, !simulate));
         Ok(taken.map_err(Unread::Taken))
     }
@@ -217,8 +217,8 @@ impl Engine {
     /// What no delta will build on any more is removed; if that fails, the next run does it.
     async fn forget_bases(&self, name: &str) {
         let path = self.settings.state.path.display().to_string();
-        let forgotten = match self.standing(name).await {
-            Ok(standing) => standing.forget_others(&self.settings).map_err(|error| RunError::State { path, error }),
+        let forgotten = match self.base_state(name).await {
+            Ok(base_state) => base_state.forget_others(&self.settings).map_err(|error| RunError::State { path, error }),
             Err(error) => Err(error),
         };
         if let Err(error) = forgotten {
@@ -245,16 +245,16 @@ impl Engine {
             return Ok(None);
         }
         match blocking(|| source::is_delta(self.destination(name), &archive)) {
-            Ok(delta) => Ok(self.standing(name).await?.admit(delta, None).err()),
+            Ok(delta) => Ok(self.base_state(name).await?.admit(delta, None).err()),
             Err(_) => Ok(None),
         }
     }
 
-    async fn standing(&self, name: &str) -> Result<Standing, RunError> {
+    async fn base_state(&self, name: &str) -> Result<BaseState, RunError> {
         let mut conn = self.database.connect().await?;
-        let standing = Standing::of(&mut conn, name).await?;
+        let base_state = BaseState::of(&mut conn, name).await?;
         conn.close().await;
-        Ok(standing)
+        Ok(base_state)
     }
 
     /// The report of the run to which a drop came.

@@ -41,7 +41,7 @@ const OF_COURSES: &str = statement(include_str!("account.sql"), "changes in cour
 const OF_COHORTS: &str = statement(include_str!("account.sql"), "changes in cohorts");
 const FORESEEN_IN_COURSES: &str = statement(include_str!("account.sql"), "changes foreseen in courses");
 const FORESEEN_IN_COHORTS: &str = statement(include_str!("account.sql"), "changes foreseen in cohorts");
-const STANDING: &str = statement(include_str!("account.sql"), "standing enrolments");
+const EXISTING: &str = statement(include_str!("account.sql"), "existing enrolments");
 const OF_SET_IN_COURSES: &str = statement(include_str!("account.sql"), "rows in courses");
 const OF_SET_IN_COHORTS: &str = statement(include_str!("account.sql"), "rows in cohorts");
 const COSTS: &str = statement(include_str!("account.sql"), "costs");
@@ -117,7 +117,7 @@ fn params(ctx: &RunContext<'_>, terms: &Terms) -> Params {
         .with("of_cohorts", kind::names(|kind| kind.table == "cohort_members"))
         .with("lost_grade", &kinds::GRADE_REMOVE)
         .fragment("own_instance", own_instance)
-        .fragment("standing", STANDING)
+        .fragment("existing", EXISTING)
         .fragment("leaving", super::cohorts::LEAVING)
 }
 

@@ -28,13 +28,13 @@ SELECT c.itemid AS place, c.kind AS what, 0 AS again, COUNT(*) AS n, COUNT(w.use
 SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END AS what, 1 AS again,
        COUNT(*) AS n, COUNT(*) AS named
   FROM [set_person] w
-  LEFT JOIN (:standing) x ON x.courseid = w.courseid AND x.userid = w.userid
+  LEFT JOIN (:existing) x ON x.courseid = w.courseid AND x.userid = w.userid
  WHERE w.enrolled = 1 AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
  GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END
  UNION ALL
 -- Who is in and would have to go; who is suspended already only if absence unenrols.
 SELECT x.courseid, :ending, 0, COUNT(*), 0
-  FROM (:standing) x
+  FROM (:existing) x
   JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
   LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
   LEFT JOIN [set_spared] s ON s.userid = x.userid
@@ -42,7 +42,7 @@ SELECT x.courseid, :ending, 0, COUNT(*), 0
  WHERE w.userid IS NULL AND s.userid IS NULL AND p.courseid IS NULL AND (x.status = 0 OR :unenrol = 1)
  GROUP BY x.courseid
 
--- statement standing enrolments
+-- statement existing enrolments
 -- Those in the source's own instances.
 SELECT e.courseid, x.userid, MIN(x.status) AS status
   FROM {enrol} e

@@ -11,7 +11,7 @@ use crate::source::oneroster::forget_bases;
 
 /// What stands of a source.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct BaseState {
     source: String,
     /// What the last good run has left; `None` if its set was no archive, or there was none.
     pub base: Option<Roster>,
@@ -19,7 +19,7 @@ pub struct Standing {
     held: Vec<(i64, Option<Roster>)>,
 }
 
-impl Standing {
+impl BaseState {
     /// What stands of a source, by its history. Two statements.
     ///
     /// # Errors
@@ -71,10 +71,10 @@ impl Standing {
 /// # Errors
 /// [`RunError::SetWaits`]; [`RunError::SetMoved`] if it must be prepared anew; [`RunError::Undecidable`] of a held one.
 pub async fn require(conn: &mut Conn, settings: &Settings, order: &SetOrder, held: Option<i64>) -> RunResult<()> {
-    let standing = Standing::of(conn, &order.source).await?;
-    standing.admit(order.roster.as_ref().is_some_and(|roster| roster.delta), held)?;
+    let base_state = BaseState::of(conn, &order.source).await?;
+    base_state.admit(order.roster.as_ref().is_some_and(|roster| roster.delta), held)?;
     let Some(roster) = &order.roster else { return Ok(()) };
-    let on = standing.base.as_ref().map_or("", |base| base.sha256.as_str());
+    let on = base_state.base.as_ref().map_or("", |base| base.sha256.as_str());
     let builds = !roster.delta || roster.on == on;
     if builds && own::is_there(&Roster::path(&settings.state.path, &order.source, &roster.sha256)) {
         return Ok(());
