@@ -5,7 +5,7 @@ use crate::front::{Front, Who};
 use crate::inbox::{self, Removed};
 use crate::mail::store;
 use crate::outcome::RunResult;
-use crate::run::hold::Shelf;
+use crate::run::hold::HeldStore;
 use crate::run::{decision, history};
 
 /// What was removed.
@@ -53,7 +53,7 @@ impl Front {
     /// Removes the copies of held runs that were decided long ago; gives how many, or what the disk said.
     async fn old_copies(&self, now: i64) -> RunResult<Result<u64, String>> {
         let settings = &self.engine.settings;
-        let kept = match Shelf::kept(&settings.state.path) {
+        let kept = match HeldStore::kept(&settings.state.path) {
             Ok(kept) => kept,
             Err(error) => return Ok(Err(format!("{}: {error}", settings.state.path.display()))),
         };
@@ -65,7 +65,7 @@ impl Front {
         conn.close().await;
         let mut removed = 0;
         for run in kept.into_iter().filter(|run| decided.contains(run)) {
-            if let Err(error) = Shelf::of(&settings.state.path, run).remove() {
+            if let Err(error) = HeldStore::of(&settings.state.path, run).remove() {
                 return Ok(Err(format!("the copy of run {run}: {error}")));
             }
             removed += 1;

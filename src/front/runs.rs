@@ -10,7 +10,7 @@ use crate::outcome::{Past, RunResult};
 use crate::problem;
 use crate::report::words::ChangeWords;
 use crate::run::history;
-use crate::run::hold::Shelf;
+use crate::run::hold::HeldStore;
 
 /// The states of runs whose plan and errors lie in the state directory.
 const KEPT: [&str; 3] = ["held", "rejected", "approved"];
@@ -46,9 +46,9 @@ impl Front {
     /// Tells the errors of a run one by one as they are read, and with `changes` its changes too.
     pub async fn details(&self, past: &Past, changes: bool, mut tell: impl FnMut(Detail) + Send) -> RunResult<()> {
         if KEPT.contains(&past.state.as_str()) {
-            let shelf = Shelf::of(&self.engine.settings.state.path, past.run);
-            let errors = shelf.lines(&shelf.errors())?;
-            let plan = if changes { shelf.lines(&shelf.plan())? } else { Vec::new() };
+            let store = HeldStore::of(&self.engine.settings.state.path, past.run);
+            let errors = store.lines(&store.errors())?;
+            let plan = if changes { store.lines(&store.plan())? } else { Vec::new() };
             errors.into_iter().map(Detail::Error).chain(plan.into_iter().map(Detail::Change)).for_each(tell);
             return Ok(());
         }

@@ -17,7 +17,7 @@ use crate::files::{self, FileProblem, Kind, RawLine, RawLines, Reading, Scan};
 use crate::outcome::{Note, Report, RunError, State};
 use crate::problem::{self, Code, Problem};
 use crate::report::{self, inert, words};
-use crate::run::hold::Shelf;
+use crate::run::hold::HeldStore;
 
 /// The largest report that is read to see whose it is: it holds at most a few hundred problems.
 const REPORT: u64 = 16 << 20;
@@ -252,7 +252,7 @@ impl Problems {
             return Ok(Self::Kept(run.problems.clone()));
         }
         if matches!(run.state, State::Held | State::Rejected) {
-            return Ok(Self::Kept(Shelf::of(&settings.state.path, run.run).problems()?));
+            return Ok(Self::Kept(HeldStore::of(&settings.state.path, run.run).problems()?));
         }
         let conn = database.connect().await.map_err(RunError::from)?;
         Ok(Self::Stored { conn, run: run.run })

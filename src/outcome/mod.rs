@@ -17,4 +17,4 @@ pub use moment::{Moment, Observer};
 pub use past::Past;
 pub use report::{Breach, Lines, Meanwhile, Note, PROBLEMS_SHOWN, ReadAs, Report, RuleReport, Skipped, State};
 pub use round::Round;
-pub use set::{Figures, PlaceKind, Point, RoleValue, Roster, SetPlace, SetReport, Stale, median};
+pub use set::{Figures, OneRosterBase, PlaceKind, Point, RoleValue, SetPlace, SetReport, Stale, median};

@@ -112,8 +112,8 @@ pub struct SetReport {
     /// The runs of this source before, the newest first.
     pub trend: Vec<Point>,
     /// What an archive leaves for the next delta.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub roster: Option<Roster>,
+    #[serde(default, rename = "roster", skip_serializing_if = "Option::is_none")]
+    pub oneroster_base: Option<OneRosterBase>,
 }
 
 /// Places kept in the history.
@@ -163,7 +163,7 @@ pub fn median(mut numbers: Vec<i64>) -> Option<i64> {
 
 /// The base that a run has made, as its history keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Roster {
+pub struct OneRosterBase {
     /// SHA-256 of the base after the archive.
     pub sha256: String,
     /// The archive was a delta.

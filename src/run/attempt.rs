@@ -20,7 +20,7 @@ use crate::outcome::{
     State,
 };
 use crate::problem::{self, Code, Kept, PlaceKind, kept_by_code};
-use crate::run::hold::Shelf;
+use crate::run::hold::HeldStore;
 use crate::run::opened::Opened;
 use crate::run::order::{Order, Task};
 use crate::run::parts::{self, Cut, Turn};
@@ -187,7 +187,7 @@ impl Attempt<'_> {
                 if let Err(RunError::Held) | Ok(()) = &outcome {
                     account::take(ctx, &terms).await?;
                     if let Some(set) = &mut ctx.set {
-                        set.roster.clone_from(&order.roster);
+                        set.oneroster_base.clone_from(&order.oneroster_base);
                     }
                 }
                 outcome
@@ -281,10 +281,10 @@ impl Attempt<'_> {
         self.read_problems(conn, report).await?;
         // Nothing is applied: what counts is the plan, as far as it got before the limit.
         report.counts = planned(conn, self.run).await?;
-        let shelf = Shelf::of(&self.engine.settings.state.path, self.run);
+        let store = HeldStore::of(&self.engine.settings.state.path, self.run);
         let mut held = self.order.to_hold(self.opened);
         let file = self.opened.map(|opened| &opened.file);
-        let kept = shelf.keep(&mut held, file, self.order.set_order(), conn, self.run).await;
+        let kept = store.keep(&mut held, file, self.order.set_order(), conn, self.run).await;
         conn.rollback().await?;
         kept?;
         fault::step("held-kept");
@@ -328,7 +328,7 @@ fn tell(ctx: &mut RunContext<'_>, report: &mut Report) {
 
 /// What became of the plan of a held run in the run that applied it.
 pub(super) fn meanwhile(state: &Path, held: i64, report: &Report) -> RunResult<Meanwhile> {
-    let planned = Shelf::of(state, held).planned()?;
+    let planned = HeldStore::of(state, held).planned()?;
     let overtaken = report.codes.get(Code::Overtaken.as_str()).copied().unwrap_or_default();
     Ok(Meanwhile { held, planned, overtaken })
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::{Conn, Params, statement};
 use crate::disk::{RegularFile, blocking, digest_of, is_changed, own};
-use crate::outcome::{Roster, RunError, RunResult};
+use crate::outcome::{OneRosterBase, RunError, RunResult};
 use crate::problem::{self, Problem};
 use crate::run::SyncOrder;
 use crate::sets::SetOrder;
@@ -55,8 +55,8 @@ pub struct Held {
     #[serde(default)]
     pub unread: Vec<SetProblem>,
     /// What a set leaves for the next delta, if it was a OneRoster archive.
-    #[serde(default)]
-    pub roster: Option<Roster>,
+    #[serde(default, rename = "roster")]
+    pub oneroster_base: Option<OneRosterBase>,
 }
 
 impl Held {
@@ -69,9 +69,9 @@ impl Held {
 
 /// The directory of one held run.
 #[derive(Clone, Debug)]
-pub struct Shelf(PathBuf);
+pub struct HeldStore(PathBuf);
 
-impl Shelf {
+impl HeldStore {
     /// The place of a run below the state directory; nothing is made yet.
     pub fn of(state: &Path, run: i64) -> Self {
         Self(state.join("held").join(run.to_string()))
@@ -269,16 +269,16 @@ impl Shelf {
     }
 }
 
-/// A file of the shelf that is written line by line, each a JSON value.
+/// A file of the held store that is written line by line, each a JSON value.
 struct Lines<'a> {
-    shelf: &'a Shelf,
+    store: &'a HeldStore,
     out: BufWriter<File>,
     failed: Option<std::io::Error>,
 }
 
 impl<'a> Lines<'a> {
-    fn begin(shelf: &'a Shelf, path: &Path) -> RunResult<Self> {
-        Ok(Self { shelf, out: BufWriter::new(shelf.io(own::create(path))?), failed: None })
+    fn begin(store: &'a HeldStore, path: &Path) -> RunResult<Self> {
+        Ok(Self { store, out: BufWriter::new(store.io(own::create(path))?), failed: None })
     }
 
     /// The first failure is told at the end.
@@ -290,9 +290,9 @@ impl<'a> Lines<'a> {
 
     fn end(mut self) -> RunResult<()> {
         if let Some(error) = self.failed {
-            return Err(self.shelf.failure(error));
+            return Err(self.store.failure(error));
         }
-        self.shelf.io(self.out.flush().and_then(|()| self.out.get_ref().sync_all()))
+        self.store.io(self.out.flush().and_then(|()| self.out.get_ref().sync_all()))
     }
 }
 

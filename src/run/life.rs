@@ -151,7 +151,7 @@ impl Engine {
             }
         }
         if let Some(set) = order.set_order().filter(|set| set.refused.is_none() && !simulate) {
-            sets::roster::require(conn, &self.settings, set, order.held).await?;
+            sets::oneroster_base::require(conn, &self.settings, set, order.held).await?;
         }
         let opened = match &order.task {
             Task::File { import, .. } => match Opened::open(import, &self.settings, &site) {

@@ -114,7 +114,7 @@ impl Engine {
             return Err(RunError::Undecidable(format!("run {run} was decided by somebody else just now")));
         }
         conn.close().await;
-        if let Err(error) = hold::Shelf::of(&self.settings.state.path, run).forget_courses() {
+        if let Err(error) = hold::HeldStore::of(&self.settings.state.path, run).forget_courses() {
             // The decision stands; retention removes it with the rest.
             tracing::warn!(run.id = run, "run {run} is rejected, its table of courses cannot be removed now: {error}");
         }

@@ -15,7 +15,7 @@ use crate::moodle::site::Site;
 use crate::outcome::{Claim, Report, RunError};
 use crate::problem::{Code, Problem};
 use crate::run::{Dropped, Engine, history, require_ready};
-use crate::sets::roster::BaseState;
+use crate::sets::oneroster_base::BaseState;
 use crate::sets::{Readiness, SetOrder, readiness};
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Sent, Verdict};
 use crate::source::{self, Destination, SetError, Snapshot, TakeError, Taken};
@@ -125,7 +125,7 @@ impl Engine {
                     snapshot: taken.snapshot.path.clone(),
                     origins: taken.origins(),
                     unread: taken.problems.clone(),
-                    roster: taken.roster.as_ref().map(|(roster, _)| roster.clone()),
+                    oneroster_base: taken.oneroster_base.as_ref().map(|(base, _)| base.clone()),
                     ..order.clone()
                 },
                 Err(problem) => SetOrder { refused: Some(problem.clone()), ..order.clone() },
@@ -134,7 +134,7 @@ impl Engine {
                 set.is_still(claim)?;
             }
             let ended = self.apply_set(&order, simulate).await;
-            let is_archive = taken.is_ok_and(|taken| taken.roster.is_some());
+            let is_archive = taken.is_ok_and(|taken| taken.oneroster_base.is_some());
             match ended {
                 Err(RunError::SetMoved(_)) if tried < TRIES => tried += 1,
                 Ok(report) if is_archive => {

@@ -13,7 +13,7 @@ use crate::moodle::method;
 use crate::moodle::site::Site;
 use crate::outcome::{Claim, Past, RunError, RunResult};
 use crate::reconcile::Rule;
-use crate::run::hold::{Held, Shelf};
+use crate::run::hold::{Held, HeldStore};
 use crate::run::jobs;
 use crate::run::opened::Opened;
 use crate::sets::SetOrder;
@@ -156,17 +156,17 @@ impl Order {
     /// The order of a held run, on the kept copy of its bytes.
     pub fn approve(past: &Past, state: &Path, run: i64) -> RunResult<Self> {
         let dropped = !past.claim.token.is_empty();
-        let shelf = Shelf::of(state, run);
-        let held = shelf.order()?;
+        let store = HeldStore::of(state, run);
+        let held = store.order()?;
         if let Some(source) = held.set {
             let set = SetOrder {
                 source,
-                snapshot: shelf.bytes(),
-                courses: held.courses.is_some().then(|| shelf.courses()),
-                origins: held.files.map(|files| Origins { list: shelf.origins(), files }),
+                snapshot: store.bytes(),
+                courses: held.courses.is_some().then(|| store.courses()),
+                origins: held.files.map(|files| Origins { list: store.origins(), files }),
                 shown: past.source.clone(),
                 unread: held.unread,
-                roster: held.roster,
+                oneroster_base: held.oneroster_base,
                 ..SetOrder::default()
             };
             return Ok(Self { task: Task::Set(Box::new(set)), held: Some(run), dropped });
@@ -175,7 +175,7 @@ impl Order {
             return Ok(Self { task: Task::Sync(held.sync_order()), held: Some(run), dropped });
         }
         let import = Import {
-            path: shelf.bytes(),
+            path: store.bytes(),
             kind: held.form.as_deref().and_then(|text| Kind::from_str(text).ok()),
             user_key: held.user_key.as_deref().and_then(UserKey::from_word),
             course_key: held.course_key.as_deref().and_then(CourseKey::from_word),
@@ -287,7 +287,7 @@ impl Order {
             courses: None,
             files: None,
             unread: self.set_order().map(|order| order.unread.clone()).unwrap_or_default(),
-            roster: self.set_order().and_then(|order| order.roster.clone()),
+            oneroster_base: self.set_order().and_then(|order| order.oneroster_base.clone()),
             set,
         }
     }

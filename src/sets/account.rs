@@ -77,7 +77,7 @@ async fn report(ctx: &mut RunContext<'_>, terms: &Terms, changes: &str, foreseen
         last_enrolments: counted.costs.0,
         grades: counted.costs.1,
         trend: trend::read(ctx.conn, &terms.source, ctx.run).await?,
-        roster: None,
+        oneroster_base: None,
     });
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::outcome::{Claim, Roster};
+use crate::outcome::{Claim, OneRosterBase};
 use crate::problem::Problem;
 use crate::sets::terms::Feed;
 use crate::source::{Origins, SetProblem};
@@ -30,7 +30,7 @@ pub struct SetOrder {
     /// Which drop this is, when it came through the drop directory.
     pub token: String,
     /// What it leaves for the next delta, if it was a OneRoster archive.
-    pub roster: Option<Roster>,
+    pub oneroster_base: Option<OneRosterBase>,
     /// The file by which such a drop is known again, its manifest or itself: as it stood, with the digest of its own
     /// bytes.
     pub dropped: Option<Claim>,

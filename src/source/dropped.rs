@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::bundle::{Sealed, Sent};
 use super::files::{FileRead, FilesForm, read_files};
-use super::oneroster::{Base, BaseWriter, RosterForm, RosterKept, as_sent_before, kind_of, read_archive};
+use super::oneroster::{Base, BaseKept, BaseWriter, OneRosterForm, as_sent_before, kind_of, read_archive};
 use super::origins::Origins;
 use super::rows::{SetError, SetProblem, SetRow, SnapshotKind, Taker};
 use super::snapshot::{Snapshot, SnapshotError, SnapshotWriter, canonical_columns};
 use crate::config::{Source, Target};
 use crate::files::{Fallback, cut};
-use crate::outcome::Roster;
+use crate::outcome::OneRosterBase;
 use crate::problem::{Code, Problem, shown};
 
 /// A set with more bad rows than this is no set: its export went wrong as a whole.
@@ -31,7 +31,7 @@ pub struct Taken {
     /// Rows that were there before, value by value.
     pub doubles: u64,
     /// What deltas to come build on, if it was an archive and is to be applied; it is kept as long as this lives.
-    pub roster: Option<(Roster, RosterKept)>,
+    pub oneroster_base: Option<(OneRosterBase, BaseKept)>,
 }
 
 /// Where sets are read to.
@@ -107,17 +107,17 @@ pub fn take_archive(
     destination: Destination,
     source: &Source,
     archive: &Sent,
-    base: Option<&Roster>,
+    base: Option<&OneRosterBase>,
     keep: bool,
 ) -> Result<Taken, TakeError> {
     let Destination { source: name, state, now } = destination;
     let unfit = |why: String| TakeError::Form { source_name: name.to_owned(), why };
-    let form = RosterForm::of(source).map_err(unfit)?;
+    let form = OneRosterForm::of(source).map_err(unfit)?;
     let mut draft = Draft::begin(name, source.target, state, now)?;
     let (sha256, _) = archive.file.digest().map_err(SetError::from)?;
     let mut writer = if keep { Some(BaseWriter::begin(state, name)?) } else { None };
-    let path = base.map(|base| Roster::path(state, name, &base.sha256)).unwrap_or_default();
-    let on = base.map(|roster| Base { path: &path, roster });
+    let path = base.map(|base| OneRosterBase::path(state, name, &base.sha256)).unwrap_or_default();
+    let on = base.map(|base| Base { path: &path, oneroster_base: base });
     let read = read_archive(archive, &form, &scratch(state, name), on, writer.as_mut(), &mut draft);
     let newest = read.as_ref().map_or(0, |read| read.newest.min(now));
     // Its entries are read here and there: what they said counts only if it is the same file at the end.
@@ -131,7 +131,7 @@ pub fn take_archive(
         let delta = taken.kind == SnapshotKind::Delta;
         let on = base.filter(|_| delta).map(|base| base.sha256.clone()).unwrap_or_default();
         let newest = newest.max(base.map_or(0, |base| base.newest));
-        taken.roster = Some((Roster { sha256: kept.sha256.clone(), delta, on, newest }, kept));
+        taken.oneroster_base = Some((OneRosterBase { sha256: kept.sha256.clone(), delta, on, newest }, kept));
     }
     Ok(taken)
 }
@@ -178,7 +178,7 @@ impl Draft {
         }
         let (kind, files, doubles) = parts(read?);
         let snapshot = self.writer.finish()?;
-        Ok(Taken { snapshot, kind, problems: self.problems, files, doubles, roster: None })
+        Ok(Taken { snapshot, kind, problems: self.problems, files, doubles, oneroster_base: None })
     }
 
     /// Ends reading for this reason.

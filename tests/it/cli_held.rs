@@ -132,13 +132,13 @@ fn kept_copies_are_private_and_sealed() {
     on_the_sample(async |_, program| {
         let file = departures(&program);
         program.run(&["import", &file]).ends(3);
-        let shelf = program.dir.join("state/held/2");
+        let store = program.dir.join("state/held/2");
         let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&shelf), 0o700);
+        assert_eq!(mode(&store), 0o700);
         for name in ["bytes", "order.json", "plan.jsonl", "errors.jsonl"] {
-            assert_eq!(mode(&shelf.join(name)), 0o600, "{name}");
+            assert_eq!(mode(&store.join(name)), 0o600, "{name}");
         }
-        std::fs::write(shelf.join("bytes"), "operation,username,course,role\n").unwrap();
+        std::fs::write(store.join("bytes"), "operation,username,course,role\n").unwrap();
         program.run(&["approve", "2"]).ends(1).logs(&["has changed (sha256 ", "drop the file again"]);
         program.run(&["reject", "2"]).ends(0).says(&["nothing of it will be applied"]);
     });

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use enrold::outcome::{Breach, Report, RunError, State};
-use enrold::run::hold::Shelf;
+use enrold::run::hold::HeldStore;
 use sha2::{Digest, Sha256};
 
 use crate::servers::on_each_engine;
@@ -86,8 +86,8 @@ impl Site {
     }
 
     /// What is kept of a held run.
-    fn shelf(&self, run: i64) -> Shelf {
-        Shelf::of(&self.engine().settings.state.path, run)
+    fn store(&self, run: i64) -> HeldStore {
+        HeldStore::of(&self.engine().settings.state.path, run)
     }
 }
 
@@ -222,20 +222,20 @@ async fn held(site: &mut Site) -> (Report, String) {
 
 async fn a_held_run_keeps_everything(mut site: Site) {
     let (report, text) = held(&mut site).await;
-    let shelf = site.shelf(report.run);
-    assert_eq!(std::fs::read_to_string(shelf.bytes()).unwrap(), text);
+    let store = site.store(report.run);
+    assert_eq!(std::fs::read_to_string(store.bytes()).unwrap(), text);
     let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(shelf.order().unwrap().sha256, Some(digest.clone()));
+    assert_eq!(store.order().unwrap().sha256, Some(digest.clone()));
     assert_eq!(report.read_as.unwrap().sha256, digest);
-    let plan = shelf.lines(&shelf.plan()).unwrap();
+    let plan = store.lines(&store.plan()).unwrap();
     let removed: Vec<_> = plan
         .iter()
         .filter(|change| change["kind"] == "enrolment.remove")
         .map(|change| change["line"].as_i64())
         .collect();
     assert_eq!(removed, [Some(1), Some(2), Some(3), Some(4)]);
-    assert_eq!(shelf.planned().unwrap()["enrolment.remove"], 4);
-    let errors = shelf.lines(&shelf.errors()).unwrap();
+    assert_eq!(store.planned().unwrap()["enrolment.remove"], 4);
+    let errors = store.lines(&store.errors()).unwrap();
     assert_eq!(errors.len(), 1);
     assert_eq!((errors[0]["line"].as_i64(), errors[0]["code"].as_str()), (Some(5), Some("user-unknown")));
     assert_eq!(site.journal(report.run).await, [""; 0], "the journal holds what was done");
@@ -274,13 +274,13 @@ async fn reject_applies_nothing(mut site: Site) {
     undecidable(&mut site, report.run).await;
     undecidable(&mut site, report.run + 1).await;
     site.nothing_changed(&before, "a rejected run").await;
-    assert!(site.shelf(report.run).bytes().exists(), "kept for the record");
+    assert!(site.store(report.run).bytes().exists(), "kept for the record");
 }
 
 async fn an_altered_copy_is_refused(mut site: Site) {
     let (report, text) = held(&mut site).await;
     let before = site.dump().await;
-    let bytes: PathBuf = site.shelf(report.run).bytes();
+    let bytes: PathBuf = site.store(report.run).bytes();
     std::fs::write(&bytes, text.replace("u1", "u9")).unwrap();
     let approved = site.engine().approve(report.run).await;
     assert!(matches!(approved, Err(RunError::Undecidable(_))), "{approved:?}");

@@ -9,7 +9,7 @@ use enrold::config::Locale;
 use enrold::db::{Dialect, Params};
 use enrold::outcome::{Report, State};
 use enrold::report::set;
-use enrold::run::hold::Shelf;
+use enrold::run::hold::HeldStore;
 use enrold::sets::SetOrder;
 
 use crate::doctor_rights::{Account, give};
@@ -53,8 +53,8 @@ impl Site {
         self.lines("SELECT shortname FROM {course} WHERE id > 23", |row| row.text(0)).await
     }
 
-    fn kept_of(&self, run: i64) -> Shelf {
-        Shelf::of(&self.engine().settings.state.path, run)
+    fn kept_of(&self, run: i64) -> HeldStore {
+        HeldStore::of(&self.engine().settings.state.path, run)
     }
 
     fn files(&mut self, files: &[(&str, &str)]) -> Vec<PathBuf> {
@@ -112,13 +112,13 @@ async fn rejected_courses_are_forgotten(mut site: Site) {
     site.set("sources.apogee.guard.courses_max", "1");
     let order = site.with_courses("user,course\nu1,n1\n", NEW);
     let held = site.engine().apply_set(&order, false).await.unwrap().run;
-    let shelf = site.kept_of(held);
-    assert!(shelf.courses().exists());
-    fs::write(shelf.courses(), "fullname,shortname\nevil,evil\n").unwrap();
+    let store = site.kept_of(held);
+    assert!(store.courses().exists());
+    fs::write(store.courses(), "fullname,shortname\nevil,evil\n").unwrap();
     let error = site.engine().approve(held).await.unwrap_err().to_string();
     assert!(error.contains("courses.csv has changed"), "{error}");
     site.engine().reject(held).await.unwrap();
-    assert!(!shelf.courses().exists() && shelf.bytes().exists());
+    assert!(!store.courses().exists() && store.bytes().exists());
     assert!(site.short_names().await.is_empty());
 }
 

@@ -35,7 +35,7 @@ fn report() -> SetReport {
             point(7, 100, 1, State::DoneWithErrors),
             point(6, 119, 7, State::Approved),
         ],
-        roster: None,
+        oneroster_base: None,
     }
 }
 

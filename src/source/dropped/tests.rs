@@ -124,24 +124,24 @@ fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
         }
         zip.finish().unwrap();
     };
-    let roster = |keys: &[(&str, &str)]| source(&[&[("files", "*.zip"), ("format", "oneroster")], keys].concat());
-    let take = |source: &Source, base: Option<&Roster>, keep: bool| {
+    let oneroster = |keys: &[(&str, &str)]| source(&[&[("files", "*.zip"), ("format", "oneroster")], keys].concat());
+    let take = |source: &Source, base: Option<&OneRosterBase>, keep: bool| {
         take_archive(place.destination(), source, &place.export(), base, keep)
     };
-    let students = roster(&[("roles", "student = student")]);
+    let students = oneroster(&[("roles", "student = student")]);
     write("bulk", "e-1,,,k-1,,s-1,student,,2026-09-01,");
     let rehearsed = take(&students, None, false).unwrap();
-    assert!(rehearsed.roster.is_none());
+    assert!(rehearsed.oneroster_base.is_none());
     let taken = take(&students, None, true).unwrap();
     assert!(text(&taken).ends_with("\ns-1,k-1,student,,,2026-09-01,,\n"));
-    let (base, _kept) = taken.roster.unwrap();
+    let (base, _kept) = taken.oneroster_base.unwrap();
     assert_eq!((base.delta, base.on.as_str(), base.newest), (false, "", 0));
     assert_eq!(place.left(), 3, "a snapshot, the list beside it, and a base");
     write("delta", "e-2,active,2099-01-01,k-1,,s-2,student,,,");
     assert!(is_delta(place.destination(), &place.export()).unwrap());
     let taken = take(&students, Some(&base), true).unwrap();
     assert!(text(&taken).ends_with("\ns-1,k-1,student,,,2026-09-01,,\ns-2,k-1,student,,,,,\n"));
-    let (after, _kept) = taken.roster.unwrap();
+    let (after, _kept) = taken.oneroster_base.unwrap();
     assert_eq!(
         (after.delta, &after.on, after.newest),
         (true, &base.sha256, NOW),
@@ -149,9 +149,9 @@ fn an_archive_becomes_a_snapshot_and_what_the_next_delta_builds_on() {
     );
     let problem = take(&students, None, true).unwrap_err().problem("night");
     assert_eq!((problem.code, problem.value.as_str()), (Code::BaseMissing, "night"));
-    let error = take(&roster(&[("columns.user", "login")]), Some(&after), true).unwrap_err().to_string();
+    let error = take(&oneroster(&[("columns.user", "login")]), Some(&after), true).unwrap_err().to_string();
     assert!(error.contains("source night: \"login\"") && error.contains("users.username"), "{error}");
-    assert_eq!(take(&roster(&[("target", "cohorts")]), Some(&base), true).unwrap().snapshot.rows, 2);
+    assert_eq!(take(&oneroster(&[("target", "cohorts")]), Some(&base), true).unwrap().snapshot.rows, 2);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn bases_that_nobody_needs_or_makes_are_forgotten() {
     let place = Place::new();
     let begin = || BaseWriter::begin(place.0.path(), "night").unwrap();
     let held = begin().finish().unwrap();
-    let path = Roster::path(place.0.path(), "night", &held.sha256);
+    let path = OneRosterBase::path(place.0.path(), "night", &held.sha256);
     forget_bases(place.0.path(), "night", &[]).unwrap();
     assert!(path.exists(), "it is being made");
     let sha256 = held.sha256.clone();

@@ -10,16 +10,16 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::manifest::{MANIFEST, Mode};
-use super::tables::{ALL, RosterFile};
+use super::tables::{ALL, OneRosterFile};
 use crate::disk::{digest_of, own};
-use crate::outcome::Roster;
+use crate::outcome::OneRosterBase;
 use crate::source::snapshot::{Part, SnapshotError, directory, names};
 
 /// How the name of a base begins and ends; its digest stands between.
 const BEGIN: &str = "roster-";
 const END: &str = ".zip";
 
-impl Roster {
+impl OneRosterBase {
     /// Where the base of this digest lies.
     pub fn path(state: &Path, source: &str, sha256: &str) -> PathBuf {
         state.join("sets").join(source).join(format!("{BEGIN}{sha256}{END}"))
@@ -28,7 +28,7 @@ impl Roster {
 
 /// A base on the disk. While this lives, nobody removes it.
 #[derive(Debug)]
-pub struct RosterKept {
+pub struct BaseKept {
     pub sha256: String,
     _lock: File,
 }
@@ -54,7 +54,7 @@ impl BaseWriter {
     }
 
     /// Begins a file; it is `complete` if everything of it is known.
-    pub(super) fn table(&mut self, file: &'static RosterFile, complete: bool) -> io::Result<BaseTable<'_>> {
+    pub(super) fn table(&mut self, file: &'static OneRosterFile, complete: bool) -> io::Result<BaseTable<'_>> {
         self.modes.push((file.name, if complete { Mode::Bulk } else { Mode::Delta }));
         self.zip.start_file(file.csv, options()).map_err(told)?;
         let mut table = BaseTable { csv: csv::Writer::from_writer(&mut self.zip), columns: file.columns.len() };
@@ -66,7 +66,7 @@ impl BaseWriter {
     ///
     /// # Errors
     /// The base cannot be written or renamed; then it is gone.
-    pub fn finish(mut self) -> Result<RosterKept, SnapshotError> {
+    pub fn finish(mut self) -> Result<BaseKept, SnapshotError> {
         self.manifest().map_err(|error| self.part.cannot(error))?;
         let Self { zip, part, state, source, .. } = self;
         let written =
@@ -75,8 +75,8 @@ impl BaseWriter {
         let synced = file.sync_all().and_then(|()| file.seek(SeekFrom::Start(0)));
         let sha256 =
             synced.and_then(|_| digest_of(&mut file)).map(|(sha256, _)| sha256).map_err(|error| part.cannot(error))?;
-        part.rename(&Roster::path(&state, &source, &sha256))?;
-        Ok(RosterKept { sha256, _lock: file })
+        part.rename(&OneRosterBase::path(&state, &source, &sha256))?;
+        Ok(BaseKept { sha256, _lock: file })
     }
 
     fn manifest(&mut self) -> io::Result<()> {

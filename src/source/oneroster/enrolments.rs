@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use chrono::NaiveDate;
 
-use super::RosterForm;
+use super::OneRosterForm;
 use super::key::{Key, Of};
 use super::listing::{Lack, Listing};
 use super::merge::{Fate, Row, Visitor};
@@ -20,7 +20,7 @@ pub(super) const REQUIRED: [usize; 3] = [CLASS, USER, ROLE];
 
 /// All that rows of enrolments refer to, and where they go.
 pub(super) struct Enrolments<'a> {
-    pub form: &'a RosterForm,
+    pub form: &'a OneRosterForm,
     pub users: Listing,
     pub classes: Listing,
     pub courses: Listing,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tables::{CLASSES, COURSES, ORGS, RosterFile, USERS};
+use super::tables::{CLASSES, COURSES, ORGS, OneRosterFile, USERS};
 use crate::config::{DisabledUsers, Source, Target};
 
 /// The files that an enrolment refers to.
@@ -16,7 +16,7 @@ pub(super) enum Of {
 }
 
 impl Of {
-    pub fn file(self) -> &'static RosterFile {
+    pub fn file(self) -> &'static OneRosterFile {
         match self {
             Of::Users => &USERS,
             Of::Classes => &CLASSES,
@@ -71,7 +71,7 @@ const NAME: Known = &[
 
 /// How an export becomes rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RosterForm {
+pub struct OneRosterForm {
     pub(super) user: Key,
     /// The course or, of a set of cohorts, the cohort.
     pub(super) place: Key,
@@ -83,7 +83,7 @@ pub struct RosterForm {
     pub(super) disabled_users: DisabledUsers,
 }
 
-impl RosterForm {
+impl OneRosterForm {
     /// `user` and `course` are written `FILE.COLUMN`: `users.sourcedId` (also for ""), `users.username`,
     /// `users.identifier`, `users.email`; `classes.sourcedId` (also for ""), `classes.classCode`,
     /// `classes.title`, `courses.sourcedId`, `courses.courseCode`. `roles` gives the short name of
@@ -91,8 +91,8 @@ impl RosterForm {
     ///
     /// # Errors
     /// A sentence that names what is accepted.
-    pub fn new(user: &str, course: &str, roles: BTreeMap<String, String>) -> Result<RosterForm, String> {
-        Ok(RosterForm {
+    pub fn new(user: &str, course: &str, roles: BTreeMap<String, String>) -> Result<OneRosterForm, String> {
+        Ok(OneRosterForm {
             user: key(user, USER)?,
             place: key(course, COURSE)?,
             cohorts: false,
@@ -107,13 +107,13 @@ impl RosterForm {
     ///
     /// # Errors
     /// A sentence that names what is accepted.
-    pub fn of(source: &Source) -> Result<RosterForm, String> {
+    pub fn of(source: &Source) -> Result<OneRosterForm, String> {
         let (columns, cohorts) = (&source.columns, source.target == Target::Cohorts);
         let optional =
             |text: &str, known| Some(text).filter(|text| !text.trim().is_empty()).map(|text| key(text, known));
         let roles = source.roles.of_export.iter().map(|role| (role.from.clone(), role.to.clone())).collect();
-        let form = RosterForm::new(&columns.user, if cohorts { "" } else { &columns.course }, roles)?;
-        Ok(RosterForm {
+        let form = OneRosterForm::new(&columns.user, if cohorts { "" } else { &columns.course }, roles)?;
+        Ok(OneRosterForm {
             place: if cohorts { key(&columns.cohort, COHORT)? } else { form.place },
             cohorts,
             group: if cohorts { None } else { optional(&columns.group, GROUP).transpose()? },

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::merge::{Fate, Row, Sides, Visitor};
-use super::tables::{ID, RosterFile};
+use super::tables::{ID, OneRosterFile};
 use crate::problem::{Code, Problem};
 use crate::source::rows::{SetError, Taker};
 
@@ -17,7 +17,7 @@ struct Listed {
 }
 
 /// The error of a file that lists more than fits into memory.
-pub(super) fn too_much(file: &RosterFile) -> SetError {
+pub(super) fn too_much(file: &OneRosterFile) -> SetError {
     let why = format!("its rows take more than {} MiB of memory; look at what made the export", LISTED >> 20);
     SetError::Archive { archive: file.csv.to_owned(), why }
 }
@@ -36,7 +36,7 @@ pub(super) const ROW: usize = 120;
 
 /// One file, by identifier. In memory: it is as long as a university has people or classes.
 pub(super) struct Listing {
-    file: &'static RosterFile,
+    file: &'static OneRosterFile,
     /// The places of the columns that are asked for.
     wanted: Vec<usize>,
     complete: bool,
@@ -48,14 +48,14 @@ pub(super) struct Listing {
 
 impl Listing {
     /// A file that nobody asks for.
-    pub fn unread(file: &'static RosterFile) -> Listing {
+    pub fn unread(file: &'static OneRosterFile) -> Listing {
         Listing { file, wanted: Vec::new(), complete: false, listed: HashMap::new(), gone: HashSet::new(), bytes: 0 }
     }
 
     /// Reads a file, with these of its columns; those `optional` may be missing.
     pub fn read(
         sides: &mut Sides,
-        file: &'static RosterFile,
+        file: &'static OneRosterFile,
         required: &[usize],
         optional: &[usize],
         taker: &mut dyn Taker,

@@ -12,7 +12,7 @@ use super::base::{BaseTable, BaseWriter};
 use super::listing::{LISTED, ROW, too_much};
 use super::manifest::{Manifest, Mode};
 use super::status::{Desired, StatusRule};
-use super::tables::{ID, MODIFIED, RosterFile, STATUS};
+use super::tables::{ID, MODIFIED, OneRosterFile, STATUS};
 use crate::files::{Table, TableEntry, cut};
 use crate::problem::{Code, Problem};
 use crate::source::files::FileRead;
@@ -21,7 +21,7 @@ use crate::source::rows::{SetError, SetProblem, Taker};
 /// A row, with where it stands.
 pub(super) struct Row<'a> {
     table: &'a Table<File>,
-    file: &'static RosterFile,
+    file: &'static OneRosterFile,
     pub line: u64,
     /// It is one of the base: an archive before has sent it.
     pub earlier: bool,
@@ -107,7 +107,7 @@ pub(super) struct Sides<'a> {
 
 impl Sides<'_> {
     /// Whether everything of a file is known.
-    pub fn complete(&self, file: &RosterFile) -> Result<bool, SetError> {
+    pub fn complete(&self, file: &OneRosterFile) -> Result<bool, SetError> {
         match (self.manifest.mode(file.name, &self.archive)?, &self.base) {
             (Mode::Bulk, _) => Ok(true),
             (_, Some((base, manifest))) => Ok(manifest.mode(file.name, base)? == Mode::Bulk),
@@ -118,7 +118,7 @@ impl Sides<'_> {
     /// Shows all rows of a file; those at the places `required` must be columns of what is sent.
     pub fn show(
         &mut self,
-        file: &'static RosterFile,
+        file: &'static OneRosterFile,
         required: &[usize],
         visitor: &mut dyn Visitor,
         taker: &mut dyn Taker,
@@ -159,7 +159,7 @@ impl Sides<'_> {
 
 /// One file, while its rows are shown.
 struct Showing<'a> {
-    file: &'static RosterFile,
+    file: &'static OneRosterFile,
     delta: bool,
     touched: HashMap<String, Touch>,
     visitor: &'a mut dyn Visitor,
@@ -256,7 +256,7 @@ impl Keep<'_> {
 }
 
 /// What a delta says, by identifier; rows that cannot be used say nothing. In memory: a delta is what has changed.
-fn touched(table: &mut Table<File>, file: &'static RosterFile) -> Result<HashMap<String, Touch>, SetError> {
+fn touched(table: &mut Table<File>, file: &'static OneRosterFile) -> Result<HashMap<String, Touch>, SetError> {
     let mut touched: HashMap<String, Touch> = HashMap::new();
     let mut status = StatusRule::new(true);
     let mut bytes = 0;

@@ -32,12 +32,12 @@ use super::canonical::{Canonical, Sorted};
 use super::files::FileRead;
 use super::rows::{SetError, SnapshotKind, Taker};
 use crate::files::{Delimiter, TableColumn, TableForm};
-use crate::outcome::Roster;
+use crate::outcome::OneRosterBase;
 use crate::problem::{Code, Problem};
 
 pub use archive::EXPANDED_LIMIT;
-pub use base::{BaseWriter, RosterKept, forget_bases};
-pub use key::RosterForm;
+pub use base::{BaseKept, BaseWriter, forget_bases};
+pub use key::OneRosterForm;
 pub use manifest::{Mode, Version};
 pub use merge::as_sent_before;
 
@@ -54,7 +54,7 @@ fn form(required: &[&str], optional: &[&str]) -> TableForm {
 
 /// What was read of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RosterRead {
+pub struct OneRosterRead {
     pub version: Version,
     pub kind: SnapshotKind,
     /// `enrollments.csv` as it was sent.
@@ -69,7 +69,7 @@ pub struct RosterRead {
 pub struct Base<'a> {
     /// Where it lies.
     pub path: &'a Path,
-    pub roster: &'a Roster,
+    pub oneroster_base: &'a OneRosterBase,
 }
 
 /// Whether an archive is a bulk set or a delta: one of which a file that is read is a delta, or the enrolments are not
@@ -104,23 +104,23 @@ fn kind(manifest: &Manifest, archive: &Archive) -> Result<SnapshotKind, SetError
 /// [`SetError`]; then `taker` was given rows or problems of a set that is none.
 pub fn read_archive(
     archive: &Sent,
-    form: &RosterForm,
+    form: &OneRosterForm,
     scratch: &Path,
     base: Option<Base>,
     keep: Option<&mut BaseWriter>,
     taker: &mut dyn Taker,
-) -> Result<RosterRead, SetError> {
+) -> Result<OneRosterRead, SetError> {
     read_bounded((archive, EXPANDED_LIMIT), form, scratch, base, keep, taker)
 }
 
 fn read_bounded(
     (sent, limit): (&Sent, u64),
-    form: &RosterForm,
+    form: &OneRosterForm,
     scratch: &Path,
     base: Option<Base>,
     keep: Option<&mut BaseWriter>,
     taker: &mut dyn Taker,
-) -> Result<RosterRead, SetError> {
+) -> Result<OneRosterRead, SetError> {
     let mut archive = Archive::open(sent, scratch, limit)?;
     let manifest = Manifest::read(&mut archive)?;
     let (version, kind) = (manifest.version, kind(&manifest, &archive)?);
@@ -149,13 +149,15 @@ fn read_bounded(
         let problem = Problem::new(0, Code::FileEmpty, "", "");
         return Err(SetError::Refused { file: read.file, problem });
     }
-    if let Some(applied) = base.map(|base| base.roster.newest).filter(|applied| (1..*applied).contains(&sides.newest)) {
+    if let Some(applied) =
+        base.map(|base| base.oneroster_base.newest).filter(|applied| (1..*applied).contains(&sides.newest))
+    {
         let [newest, applied] = [sides.newest, applied].map(shown);
         return Err(SetError::Outdated { newest, applied });
     }
     let newest = sides.newest;
     let sorted = enrolments.canonical.finish(&mut |row| taker.row(row))?;
-    Ok(RosterRead { version, kind, enrolments: read, sorted, newest })
+    Ok(OneRosterRead { version, kind, enrolments: read, sorted, newest })
 }
 
 /// Opens a base, if its bytes are those that the run has kept.
@@ -163,7 +165,7 @@ fn open_base(base: Base, scratch: &Path) -> Result<(Archive, Manifest), SetError
     let lost = |why: String| SetError::NoBase { why: format!("what it builds on, {}, {why}", base.path.display()) };
     let opened = Sent::named(base.path).and_then(|sent| Ok((sent.file.digest()?.0, sent)));
     let (digest, sent) = opened.map_err(|error| lost(format!("cannot be read: {error}")))?;
-    if digest != base.roster.sha256 {
+    if digest != base.oneroster_base.sha256 {
         return Err(lost(format!("has changed (its sha256 is {digest})")));
     }
     let mut archive = Archive::open(&sent, scratch, EXPANDED_LIMIT)?;

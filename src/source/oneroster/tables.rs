@@ -11,7 +11,7 @@ pub(super) const MODIFIED: usize = 2;
 
 /// A file of an export.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct RosterFile {
+pub(super) struct OneRosterFile {
     /// As the manifest calls it.
     pub name: &'static str,
     /// As the archive does.
@@ -20,7 +20,7 @@ pub(super) struct RosterFile {
     pub columns: &'static [&'static str],
 }
 
-impl RosterFile {
+impl OneRosterFile {
     /// The table, in which the columns at these places must be.
     pub fn form(&self, required: &[usize]) -> TableForm {
         let is_required = |place: &usize| *place <= MODIFIED || required.contains(place);
@@ -41,26 +41,26 @@ impl RosterFile {
 }
 
 pub(super) const ENABLED: usize = 3;
-pub(super) static USERS: RosterFile = RosterFile {
+pub(super) static USERS: OneRosterFile = OneRosterFile {
     name: "users",
     csv: "users.csv",
     columns: &["sourcedId", "status", "dateLastModified", "enabledUser", "username", "identifier", "email"],
 };
 
 pub(super) const COURSE_OF_CLASS: usize = 3;
-pub(super) static CLASSES: RosterFile = RosterFile {
+pub(super) static CLASSES: OneRosterFile = OneRosterFile {
     name: "classes",
     csv: "classes.csv",
     columns: &["sourcedId", "status", "dateLastModified", "courseSourcedId", "title", "classCode"],
 };
 
-pub(super) static COURSES: RosterFile = RosterFile {
+pub(super) static COURSES: OneRosterFile = OneRosterFile {
     name: "courses",
     csv: "courses.csv",
     columns: &["sourcedId", "status", "dateLastModified", "title", "courseCode"],
 };
 
-pub(super) static ORGS: RosterFile = RosterFile {
+pub(super) static ORGS: OneRosterFile = OneRosterFile {
     name: "orgs",
     csv: "orgs.csv",
     columns: &["sourcedId", "status", "dateLastModified", "name", "identifier"],
@@ -72,7 +72,7 @@ pub(super) const ROLE: usize = 5;
 pub(super) const SCHOOL: usize = 6;
 pub(super) const BEGIN: usize = 7;
 pub(super) const END: usize = 8;
-pub(super) static ENROLLMENTS: RosterFile = RosterFile {
+pub(super) static ENROLLMENTS: OneRosterFile = OneRosterFile {
     name: "enrollments",
     csv: "enrollments.csv",
     columns: &[
@@ -89,4 +89,4 @@ pub(super) static ENROLLMENTS: RosterFile = RosterFile {
 };
 
 /// All of them, in the order in which they are read: what is referred to comes before what refers to it.
-pub(super) static ALL: [&RosterFile; 5] = [&USERS, &CLASSES, &COURSES, &ORGS, &ENROLLMENTS];
+pub(super) static ALL: [&OneRosterFile; 5] = [&USERS, &CLASSES, &COURSES, &ORGS, &ENROLLMENTS];

@@ -99,13 +99,13 @@ impl Export {
         entries
     }
 
-    fn read(&self, form: &RosterForm) -> Result<(Kept, RosterRead), SetError> {
+    fn read(&self, form: &OneRosterForm) -> Result<(Kept, OneRosterRead), SetError> {
         let place = Place::new();
         place.write(&self.entries(), CompressionMethod::Deflated);
         place.read(form, EXPANDED_LIMIT)
     }
 
-    fn rows(&self, form: &RosterForm) -> Vec<String> {
+    fn rows(&self, form: &OneRosterForm) -> Vec<String> {
         let (kept, _) = self.read(form).unwrap();
         assert_eq!(kept.told(), [""; 0]);
         kept.lines()
@@ -136,7 +136,7 @@ impl Place {
         zip.finish().unwrap();
     }
 
-    fn read(&self, form: &RosterForm, limit: u64) -> Result<(Kept, RosterRead), SetError> {
+    fn read(&self, form: &OneRosterForm, limit: u64) -> Result<(Kept, OneRosterRead), SetError> {
         let mut kept = Kept::default();
         let sent = Sent::named(&self.0.path().join("export.zip")).unwrap();
         let read = read_bounded((&sent, limit), form, self.0.path(), None, None, &mut kept);
@@ -151,8 +151,8 @@ fn usual_roles() -> BTreeMap<String, String> {
     [("student", "student"), ("teacher", "editingteacher")].map(|(from, to)| (from.into(), to.into())).into()
 }
 
-fn by(user: &str, course: &str) -> RosterForm {
-    RosterForm::new(user, course, usual_roles()).unwrap()
+fn by(user: &str, course: &str) -> OneRosterForm {
+    OneRosterForm::new(user, course, usual_roles()).unwrap()
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn users_and_classes_have_the_value_of_the_column_asked_for() {
         assert_eq!(kept.lines().iter().filter(|line| **line == teacher).count(), 1, "{key}");
         assert_eq!((read.sorted.rows, read.sorted.doubles), (3, 1));
     }
-    let why = RosterForm::new("username", "", BTreeMap::new()).unwrap_err();
+    let why = OneRosterForm::new("username", "", BTreeMap::new()).unwrap_err();
     assert!(why.contains("users.username"), "{why}");
 }
 
@@ -257,7 +257,7 @@ fn roles_enrol_by_the_map_only() {
     let mut roles = usual_roles();
     roles.insert("proctor".into(), "tutor".into());
     roles.insert("teacher".into(), String::new());
-    let (kept, _) = export.read(&RosterForm::new("", "", roles).unwrap()).unwrap();
+    let (kept, _) = export.read(&OneRosterForm::new("", "", roles).unwrap()).unwrap();
     assert_eq!(kept.lines(), ["k-1|s-1|student|2026-09-01|2027-01-31", "k-2|s-2|tutor"]);
     assert_eq!(kept.told().len(), 2);
 }

@@ -10,34 +10,38 @@ const WHEN: &str = "2026-11-20T02:00:00.000Z";
 /// Archives of one source, one after the other.
 struct Feed {
     place: Place,
-    form: RosterForm,
-    roster: Option<Roster>,
+    form: OneRosterForm,
+    oneroster_base: Option<OneRosterBase>,
 }
 
 impl Feed {
-    fn new(form: RosterForm) -> Feed {
-        Feed { place: Place::new(), form, roster: None }
+    fn new(form: OneRosterForm) -> Feed {
+        Feed { place: Place::new(), form, oneroster_base: None }
     }
 
     /// After a bulk set.
-    fn after(form: RosterForm, export: &Export) -> Feed {
+    fn after(form: OneRosterForm, export: &Export) -> Feed {
         let mut feed = Feed::new(form);
         feed.take(export).unwrap();
         feed
     }
 
-    fn take(&mut self, export: &Export) -> Result<(Kept, RosterRead), SetError> {
+    fn take(&mut self, export: &Export) -> Result<(Kept, OneRosterRead), SetError> {
         let dir = self.place.0.path();
         self.place.write(&export.entries(), CompressionMethod::Deflated);
-        let path = self.roster.as_ref().map(|roster| Roster::path(dir, "school", &roster.sha256)).unwrap_or_default();
-        let base = self.roster.as_ref().map(|roster| Base { path: &path, roster });
+        let path = self
+            .oneroster_base
+            .as_ref()
+            .map(|base| OneRosterBase::path(dir, "school", &base.sha256))
+            .unwrap_or_default();
+        let base = self.oneroster_base.as_ref().map(|base| Base { path: &path, oneroster_base: base });
         let mut keep = BaseWriter::begin(dir, "school").unwrap();
         let mut kept = Kept::default();
         let sent = Sent::named(&dir.join("export.zip")).unwrap();
         let read = read_archive(&sent, &self.form, dir, base, Some(&mut keep), &mut kept)?;
-        let newest = read.newest.max(self.roster.as_ref().map_or(0, |roster| roster.newest));
+        let newest = read.newest.max(self.oneroster_base.as_ref().map_or(0, |base| base.newest));
         let sha256 = keep.finish().unwrap().sha256;
-        self.roster = Some(Roster { sha256, newest, ..Roster::default() });
+        self.oneroster_base = Some(OneRosterBase { sha256, newest, ..OneRosterBase::default() });
         Ok((kept, read))
     }
 
@@ -48,7 +52,7 @@ impl Feed {
     }
 
     fn sha256(&self) -> String {
-        self.roster.as_ref().unwrap().sha256.clone()
+        self.oneroster_base.as_ref().unwrap().sha256.clone()
     }
 }
 
@@ -231,7 +235,7 @@ fn a_delta_needs_what_it_builds_on() {
     assert_eq!(error.code(), Some(Code::BaseMissing));
     assert!(error.to_string().ends_with("send a bulk set"), "{error}");
     let mut feed = Feed::after(by("", ""), &bulk());
-    let path = Roster::path(feed.place.0.path(), "school", &feed.sha256());
+    let path = OneRosterBase::path(feed.place.0.path(), "school", &feed.sha256());
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[1..]).unwrap();
     assert!(feed.take(&export).unwrap_err().to_string().contains("has changed"));

@@ -2,14 +2,14 @@
 //! It must not know deltas.
 
 use super::*;
-use crate::source::oneroster::key::RosterForm;
+use crate::source::oneroster::key::OneRosterForm;
 
 /// The form of a source with these keys.
-fn form(keys: &[(&str, &str)]) -> Result<RosterForm, String> {
+fn form(keys: &[(&str, &str)]) -> Result<OneRosterForm, String> {
     let all = [&[("format", "oneroster"), ("files", "*.zip")], keys].concat();
     let sets = all.iter().map(|(key, value)| (format!("sources.x.{key}"), (*value).to_owned())).collect();
     let loaded = crate::config::load(&crate::config::Sources { sets, ..Default::default() }).unwrap();
-    RosterForm::of(&loaded.settings.sources["x"])
+    OneRosterForm::of(&loaded.settings.sources["x"])
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_cohort_of_nothing_is_told() {
 #[test]
 fn users_that_are_not_enabled_are_suspended_unless_otherwise_set() {
     let off = bulk().with("users", "bulk", USERS.replace("s-1,,,true", "s-1,,,false"));
-    let rows = |disabled_users| off.rows(&RosterForm { disabled_users, ..by("", "") });
+    let rows = |disabled_users| off.rows(&OneRosterForm { disabled_users, ..by("", "") });
     assert_eq!(rows(DisabledUsers::Suspend)[0], "k-1|s-1|student|2026-09-01|2027-01-31|suspended");
     assert_eq!(rows(DisabledUsers::LeaveOut), ["k-1|t-1|editingteacher", "k-2|s-2|student", "k-2|t-1|editingteacher"]);
     assert_eq!(rows(DisabledUsers::Enrol), bulk().rows(&by("", "")));

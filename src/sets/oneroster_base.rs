@@ -4,7 +4,7 @@
 use crate::config::Settings;
 use crate::db::{Conn, DbError, Params};
 use crate::disk::own;
-use crate::outcome::{Roster, RunError, RunResult, SetReport};
+use crate::outcome::{OneRosterBase, RunError, RunResult, SetReport};
 use crate::sets::SetOrder;
 use crate::sets::feed::GOOD;
 use crate::source::oneroster::forget_bases;
@@ -14,9 +14,9 @@ use crate::source::oneroster::forget_bases;
 pub struct BaseState {
     source: String,
     /// What the last good run has left; `None` if its set was no archive, or there was none.
-    pub base: Option<Roster>,
+    pub base: Option<OneRosterBase>,
     /// The held runs, the oldest first, each with what would be left if it were approved.
-    held: Vec<(i64, Option<Roster>)>,
+    held: Vec<(i64, Option<OneRosterBase>)>,
 }
 
 impl BaseState {
@@ -27,20 +27,20 @@ impl BaseState {
     pub async fn of(conn: &mut Conn, source: &str) -> Result<Self, DbError> {
         let params = Params::new().with("kind", format!("sync {source}")).fragment("good", GOOD);
         let last = "SELECT COALESCE(r.counts, 'null') FROM :good ORDER BY r.id DESC LIMIT 1";
-        let base = conn.row(last, &params).await?.and_then(|row| roster(&row.text(0)));
+        let base = conn.row(last, &params).await?.and_then(|row| base_of(&row.text(0)));
         let held = "SELECT r.id, COALESCE(r.counts, 'null') FROM {enrold_run} r
             WHERE r.state = 'held' AND r.kind = :kind ORDER BY r.id";
         let held = conn.rows(held, &params).await?;
-        let held = held.iter().map(|row| (row.int(0), roster(&row.text(1)))).collect();
+        let held = held.iter().map(|row| (row.int(0), base_of(&row.text(1)))).collect();
         Ok(Self { source: source.to_owned(), base, held })
     }
 
     /// The held run that must be decided before a set is applied: a delta builds on whatever is held; nothing takes the
     /// place of a held delta, for a later set need not say what it said.
     pub fn waits_for(&self, delta: bool, but: Option<i64>) -> Option<i64> {
-        let is_delta = |roster: &Option<Roster>| roster.as_ref().is_some_and(|roster| roster.delta);
+        let is_delta = |base: &Option<OneRosterBase>| base.as_ref().is_some_and(|base| base.delta);
         let others = self.held.iter().filter(|(run, _)| Some(*run) != but);
-        others.filter(|(_, roster)| delta || is_delta(roster)).map(|(run, _)| *run).next()
+        others.filter(|(_, base)| delta || is_delta(base)).map(|(run, _)| *run).next()
     }
 
     /// Fails if it must wait.
@@ -59,8 +59,8 @@ impl BaseState {
     /// # Errors
     /// The state directory's.
     pub fn forget_others(&self, settings: &Settings) -> std::io::Result<()> {
-        let held = self.held.iter().filter_map(|(_, roster)| roster.as_ref());
-        let needed: Vec<String> = self.base.iter().chain(held).map(|roster| roster.sha256.clone()).collect();
+        let held = self.held.iter().filter_map(|(_, base)| base.as_ref());
+        let needed: Vec<String> = self.base.iter().chain(held).map(|base| base.sha256.clone()).collect();
         forget_bases(&settings.state.path, &self.source, &needed)
     }
 }
@@ -72,11 +72,11 @@ impl BaseState {
 /// [`RunError::SetWaits`]; [`RunError::SetMoved`] if it must be prepared anew; [`RunError::Undecidable`] of a held one.
 pub async fn require(conn: &mut Conn, settings: &Settings, order: &SetOrder, held: Option<i64>) -> RunResult<()> {
     let base_state = BaseState::of(conn, &order.source).await?;
-    base_state.admit(order.roster.as_ref().is_some_and(|roster| roster.delta), held)?;
-    let Some(roster) = &order.roster else { return Ok(()) };
+    base_state.admit(order.oneroster_base.as_ref().is_some_and(|base| base.delta), held)?;
+    let Some(base) = &order.oneroster_base else { return Ok(()) };
     let on = base_state.base.as_ref().map_or("", |base| base.sha256.as_str());
-    let builds = !roster.delta || roster.on == on;
-    if builds && own::is_there(&Roster::path(&settings.state.path, &order.source, &roster.sha256)) {
+    let builds = !base.delta || base.on == on;
+    if builds && own::is_there(&OneRosterBase::path(&settings.state.path, &order.source, &base.sha256)) {
         return Ok(());
     }
     Err(match held {
@@ -88,8 +88,8 @@ pub async fn require(conn: &mut Conn, settings: &Settings, order: &SetOrder, hel
     })
 }
 
-fn roster(counts: &str) -> Option<Roster> {
+fn base_of(counts: &str) -> Option<OneRosterBase> {
     let counts: serde_json::Value = serde_json::from_str(counts).ok()?;
     let set: SetReport = serde_json::from_value(counts["set"].clone()).ok()?;
-    set.roster
+    set.oneroster_base
 }
