@@ -15,7 +15,7 @@ use crate::daemon::shared::Shared;
 use crate::daemon::tasks::Tasks;
 use crate::daemon::worker::feeds::Feeds;
 use crate::disk::blocking;
-use crate::inbox::{Inbox, Look, Marks, ReaderLock, Sets, Watch};
+use crate::inbox::{Inbox, Marks, ReaderLock, Scanned, Sets, Watch};
 use crate::outcome::{Note, Report};
 
 /// The age at which a lock is told to the operator, seconds (spec files 1.1).
@@ -157,9 +157,9 @@ impl Worker {
             self.decisions().await?;
         }
         self.tasks.run_due().await?;
-        let look = self.look()?;
-        let jobs = blocking(|| self.sort_out(&look))?;
-        let _lock = (!jobs.is_empty()).then(|| ReaderLock::set(&look.dir, self.shared.clock.now()));
+        let scanned = self.scan()?;
+        let jobs = blocking(|| self.sort_out(&scanned))?;
+        let _lock = (!jobs.is_empty()).then(|| ReaderLock::set(&scanned.dir, self.shared.clock.now()));
         let mut waiting: HashSet<&str> = HashSet::new();
         for job in &jobs {
             if job.source.as_deref().is_some_and(|source| waiting.contains(source)) {
@@ -168,7 +168,7 @@ impl Worker {
             if self.shared.stop.is_cancelled() || !self.shared.leads() {
                 break;
             }
-            match self.file(&look.dir, job).await {
+            match self.file(&scanned.dir, job).await {
                 Next::Go => {}
                 Next::Later => waiting.extend(job.source.as_deref()),
                 Next::Pause(reason) => return Err(reason),
@@ -181,27 +181,27 @@ impl Worker {
         self.look_at_feeds().await?;
         if !jobs.is_empty() {
             // What waits now is what this pass has left.
-            self.look()?;
+            self.scan()?;
         }
-        let next = [look.again, self.later.first(), Some(self.tasks.wait())];
+        let next = [scanned.again, self.later.first(), Some(self.tasks.wait())];
         Ok(next.into_iter().flatten().min().unwrap_or(self.settings.inbox.rescan))
     }
 
-    fn look(&mut self) -> Result<Look, String> {
-        let look = self.inbox.look(&self.marks, self.shared.clock.now());
-        self.shared.status.inbox(look.as_ref().map(|_| ()).map_err(ToString::to_string));
-        let look = look.map_err(|error| error.of_directory(self.inbox.dir()))?;
-        self.shared.status.waiting(look.waiting, look.oldest);
-        match look.lock {
-            Some((lock, age)) if look.waiting > 0 => {
+    fn scan(&mut self) -> Result<Scanned, String> {
+        let scanned = self.inbox.scan(&self.marks, self.shared.clock.now());
+        self.shared.status.inbox(scanned.as_ref().map(|_| ()).map_err(ToString::to_string));
+        let scanned = scanned.map_err(|error| error.of_directory(self.inbox.dir()))?;
+        self.shared.status.waiting(scanned.waiting, scanned.oldest);
+        match scanned.lock {
+            Some((lock, age)) if scanned.waiting > 0 => {
                 let old = if age > OLD_LOCK { ", which is old: is its writer gone? Remove it then" } else { "" };
-                let text = format!("{lock} keeps {} file(s) waiting for {age} s{old}", look.waiting);
+                let text = format!("{lock} keeps {} file(s) waiting for {age} s{old}", scanned.waiting);
                 self.say("lock", &format!("{lock}{old}"), &text);
             }
             Some(_) => {}
             None => drop(self.said.remove("lock")),
         }
-        Ok(look)
+        Ok(scanned)
     }
 
     fn undone(&mut self, message: String) {

@@ -21,7 +21,7 @@ const ELAPSED: Table = Table::new(
         int("enrolid"),
         int("roleid"),
         text("component", 100),
-        small("ending"),
+        small("action"),
         small("roles"),
         int("timeend"),
     ],
@@ -31,7 +31,7 @@ const ELAPSED: Table = Table::new(
 const ENDED: &str = statement(include_str!("elapsed.sql"), "elapsed enrolments");
 
 /// Fills the temporary table `elapsed` and gives how many there are: every one that is to be unenrolled, and the active
-/// ones that are to be suspended (spec enrol-core 14). `ending` is 0 for unenrol, 1 for suspend.
+/// ones that are to be suspended (spec enrol-core 14). `action` is 0 for unenrol, 1 for suspend.
 pub(super) async fn find(ctx: &mut RunContext<'_>, due: &[Due], reach: &str) -> Result<i64, DbError> {
     let unenrol = |action| action == RemovalAction::Unenrol;
     let suspend = |action| matches!(action, RemovalAction::Suspend | RemovalAction::SuspendNoRoles);
@@ -69,11 +69,11 @@ pub(super) async fn suspend(ctx: &mut RunContext<'_>) -> RunResult<()> {
     Ok(())
 }
 
-async fn fill_to_remove(ctx: &mut RunContext<'_>, ending: i64) -> Result<u64, DbError> {
-    let params = ctx.params().with("ending", ending);
+async fn fill_to_remove(ctx: &mut RunContext<'_>, action: i64) -> Result<u64, DbError> {
+    let params = ctx.params().with("action", action);
     ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;
     let sql = "INSERT INTO [to_remove]
         SELECT d.ueid, 0, d.userid, d.courseid, d.contextid, d.enrolid, d.roleid, d.component, 1, d.timeend
-          FROM [elapsed] d WHERE d.ending = :ending";
+          FROM [elapsed] d WHERE d.action = :action";
     ctx.conn.exec(sql, &params).await
 }

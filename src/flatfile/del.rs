@@ -12,8 +12,8 @@ use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
 
 /// The `del` steps of a step order.
-const ENDING: Table =
-    Table::new("ending", &[int("userid"), int("courseid"), int("line"), int("contextid"), int("roleid")])
+const DEL_STEP: Table =
+    Table::new("del_step", &[int("userid"), int("courseid"), int("line"), int("contextid"), int("roleid")])
         .primary("userid, courseid");
 /// Enrolments that a `del` may end, with what the roles of their users say.
 const CANDIDATE: Table = Table::new(
@@ -48,7 +48,7 @@ const LEFTOVER_ROLES: &str = statement(include_str!("del.sql"), "leftover roles"
 /// Makes the temporary tables of `del` lines.
 pub fn prepare(ctx: &mut RunContext<'_>) {
     // A step order holds one step of a pair at most.
-    ctx.conn.declare(&ENDING);
+    ctx.conn.declare(&DEL_STEP);
     ctx.conn.declare(&CANDIDATE);
 }
 
@@ -63,7 +63,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAct
         RemovalAction::Unenrol => true,
         RemovalAction::SuspendNoRoles => false,
     };
-    if find_endings(ctx, step_order).await? == 0 {
+    if find_del_steps(ctx, step_order).await? == 0 {
         return Ok(());
     }
     if find_candidates(ctx, unenrol, scope).await? > 0 {
@@ -83,14 +83,14 @@ pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAct
 }
 
 /// The `del` steps of the step order, in a table of their own: it is small, and its key gives every engine a good plan.
-async fn find_endings(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
+async fn find_del_steps(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
     let params = ctx.params().with("step_order", step_order);
-    ctx.conn.exec("DELETE FROM [ending]", &params).await?;
-    let sql = "INSERT INTO [ending]
+    ctx.conn.exec("DELETE FROM [del_step]", &params).await?;
+    let sql = "INSERT INTO [del_step]
         SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s WHERE s.step_order = :step_order AND s.op = 2";
-    let endings = ctx.conn.exec(sql, &params).await?;
-    ctx.conn.analyse(ENDING.name).await?;
-    Ok(endings)
+    let del_steps = ctx.conn.exec(sql, &params).await?;
+    ctx.conn.analyse(DEL_STEP.name).await?;
+    Ok(del_steps)
 }
 
 /// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
@@ -181,7 +181,7 @@ fn of_changes(ctx: &RunContext<'_>, pick: Pick) -> Pick {
 
 /// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
 async fn drop_leftover_roles(ctx: &mut RunContext<'_>, step_order: i64) -> Result<(), DbError> {
-    let there = below::roles_in(ctx.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [ending] s");
+    let there = below::roles_in(ctx.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [del_step] s");
     let pick = Pick::new(LEFTOVER_ROLES).fragment("roles_there", &there);
     ctx.remove_rows(Position { pass_no: step_order, rank: kinds::LEFTOVER_ROLES }, pick).await
 }

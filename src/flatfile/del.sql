@@ -13,7 +13,7 @@ SELECT x.id, s.line, s.userid, s.courseid, s.contextid, e.id, s.roleid, 'enrol_'
             THEN 1 ELSE 0 END,
        CASE WHEN EXISTS (SELECT 1 FROM {role_assignments} r :by_user WHERE :manual AND r.roleid <> s.roleid)
             THEN 1 ELSE 0 END
-  FROM [ending] s
+  FROM [del_step] s
   JOIN {enrol} e ON e.courseid = s.courseid
   JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = s.userid
  WHERE :reach
@@ -63,7 +63,7 @@ SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid
 
 -- statement leftover roles
 SELECT r.id, MIN(s.line) AS line, s.courseid, s.contextid
-  FROM [ending] s :roles_there
+  FROM [del_step] s :roles_there
  WHERE {~r.component} = '' AND r.itemid = 0 AND r.contextid <> s.contextid
    -- Nothing was ended.
    AND NOT EXISTS (SELECT 1 FROM [to_remove] d WHERE d.userid = s.userid AND d.courseid = s.courseid)

@@ -18,7 +18,7 @@ use crate::staging::AllowedRoles;
 use crate::staging::resolve::{self, Keys};
 
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
-pub struct Drop<'a> {
+pub struct ScannedFile<'a> {
     /// The open file: what is scanned is what is read, whatever happens to the name.
     pub file: &'a RegularFile,
     /// Its path, for messages.
@@ -75,11 +75,11 @@ impl Actions {
 ///
 /// # Errors
 /// The reader's, the engine's, or a limit of the guard.
-pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<()> {
-    let (staged, mut lines) = stage(ctx, settings, drop).await?;
+pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile<'_>) -> RunResult<()> {
+    let (staged, mut lines) = stage(ctx, settings, file).await?;
     let protected = ctx.site.protected(settings.guard.protect_admins);
-    resolve::keys(ctx, drop.keys).await?;
-    lines.failed += resolve::refuse_unresolved(ctx, drop.keys, &protected, method::FLATFILE).await?;
+    resolve::keys(ctx, file.keys).await?;
+    lines.failed += resolve::refuse_unresolved(ctx, file.keys, &protected, method::FLATFILE).await?;
     step_order::prepare(ctx);
     let mut last = step_order::from_lines(ctx, &protected, staged.dels > 0).await?;
     if last > i64::from(settings.flatfile.max_steps) {
@@ -88,7 +88,7 @@ pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, drop: &Dr
         lines.failed += refused;
         last = left;
     }
-    if let Some(held) = drop.held {
+    if let Some(held) = file.held {
         lines.failed += step_order::refuse_overtaken(ctx, held).await?;
     }
     ctx.lines = lines;
@@ -106,16 +106,16 @@ pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, drop: &Dr
     steps(ctx, settings, last, actions).await
 }
 
-async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, drop: &Drop<'_>) -> RunResult<(Staged, Lines)> {
-    let allowed = match drop.dropped {
+async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile<'_>) -> RunResult<(Staged, Lines)> {
+    let allowed = match file.dropped {
         true => roles::of_dropped(&settings.flatfile.roles, ctx.site),
         false => AllowedRoles::any(),
     };
-    let roles = Roles::of(ctx.site, drop.scan.kind, allowed);
-    let unreadable = |problem| FileProblem::ends_run(problem, drop.path);
+    let roles = Roles::of(ctx.site, file.scan.kind, allowed);
+    let unreadable = |problem| FileProblem::ends_run(problem, file.path);
     // Each attempt reads the file anew; its end is an error if these are not the bytes that were scanned.
-    let mut reader = files::read(drop.file.pass(&drop.scan.sha256), drop.scan, drop.reading).map_err(unreadable)?;
-    let mut stage = Stage::open(ctx.conn, &roles, drop.keys, ctx.now, &mut ctx.problems).await?;
+    let mut reader = files::read(file.file.pass(&file.scan.sha256), file.scan, file.reading).map_err(unreadable)?;
+    let mut stage = Stage::open(ctx.conn, &roles, file.keys, ctx.now, &mut ctx.problems).await?;
     loop {
         let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
         if entries.is_empty() {
@@ -127,11 +127,11 @@ async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, drop: &Drop<'_>) -
                 Entry::Bad(problem) => stage.problem(ctx.conn, problem).await?,
             }
         }
-        ctx.observer.reached(Moment::Read { lines: reader.tally().physical, of: drop.scan.lines }).await;
+        ctx.observer.reached(Moment::Read { lines: reader.tally().physical, of: file.scan.lines }).await;
     }
     let tally = reader.tally();
     let staged = stage.finish(ctx.conn).await?;
-    if tally.read == 0 && staged.errors > 0 && drop.scan.kind == Kind::Native {
+    if tally.read == 0 && staged.errors > 0 && file.scan.kind == Kind::Native {
         // Nothing says that the file is one of ours, so nobody is to read it in a report.
         problem::withhold(ctx.conn, ctx.run, files::UNTOLD).await?;
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
-use super::{Claimed, EndingError, InboxError, names, read_sha256};
+use super::{Claimed, FileOutcomeError, InboxError, names, read_sha256};
 use crate::config::{Locale, Settings};
 use crate::db::{Conn, Database, DbError};
 use crate::disk::{Pass, RegularFile, blocking};
@@ -39,7 +39,7 @@ pub(super) async fn write(
     run: &Report,
     stamp: &str,
     word: Option<&str>,
-) -> Result<String, EndingError> {
+) -> Result<String, FileOutcomeError> {
     let beside = Beside::choose(claimed, stamp, word);
     beside.report(run, settings)?;
     fault::step("report-written");
@@ -106,11 +106,11 @@ impl<'a> Beside<'a> {
         format!("{:x}", Sha256::digest(of))[..16].to_owned()
     }
 
-    fn draft(&self, ending: &str) -> Result<Draft, EndingError> {
+    fn draft(&self, ending: &str) -> Result<Draft, FileOutcomeError> {
         Ok(Draft::begin(&self.claimed.dir, &self.name(ending), &self.claimed.token)?)
     }
 
-    fn report(&self, run: &Report, settings: &Settings) -> Result<(), EndingError> {
+    fn report(&self, run: &Report, settings: &Settings) -> Result<(), FileOutcomeError> {
         let mut document = report::document(run, settings.locale);
         document["drop"] = serde_json::json!({ "name": self.claimed.name.to_string_lossy(), "mark": self.mark() });
         let mut draft = self.draft(".report.json")?;
@@ -119,7 +119,7 @@ impl<'a> Beside<'a> {
     }
 
     /// No line failed: the lists of the same drop, when it was held with failed lines, say nothing any more.
-    fn without(&self, endings: &[&str]) -> Result<(), EndingError> {
+    fn without(&self, endings: &[&str]) -> Result<(), FileOutcomeError> {
         for name in endings.iter().map(|ending| self.name(ending)) {
             match self.claimed.dir.remove(&name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -140,7 +140,7 @@ impl<'a> Beside<'a> {
         problems: &mut Problems,
         (lines, cut): (&[u64], Option<String>),
         locale: Locale,
-    ) -> Result<(), EndingError> {
+    ) -> Result<(), FileOutcomeError> {
         let mut raw = text.map(|text| text.raw(lines.iter().copied())).transpose()?;
         let mut ahead: Option<RawLine> = None;
         let mut draft = self.draft(".errors.csv")?;
@@ -148,9 +148,9 @@ impl<'a> Beside<'a> {
         let of_set = self.claimed.is_set;
         let header: &[u8] = if of_set { b"file,line,code,message\n" } else { b"line,code,message,raw\n" };
         draft.write_all(header).map_err(|error| draft.cannot(error))?;
-        let mut write = |page: &[Problem]| -> Result<(), EndingError> {
+        let mut write = |page: &[Problem]| -> Result<(), FileOutcomeError> {
             let mut out = csv::Writer::from_writer(&mut draft);
-            let mut record = |problem: &Problem| -> Result<csv::Result<()>, EndingError> {
+            let mut record = |problem: &Problem| -> Result<csv::Result<()>, FileOutcomeError> {
                 let (number, code) = (problem.line.to_string(), problem.code.as_str());
                 if of_set {
                     // The line has a column of its own.
@@ -189,7 +189,7 @@ impl<'a> Beside<'a> {
 
     /// The header, if there is one, and the failed lines as they were written: becomes input when it is renamed. A line
     /// that is too long to be read is left out; it stands in the file itself.
-    fn retry(&self, text: &Text, lines: Vec<u64>) -> Result<(), EndingError> {
+    fn retry(&self, text: &Text, lines: Vec<u64>) -> Result<(), FileOutcomeError> {
         let header = Some(text.scan.header_line).filter(|line| *line > 0);
         let mut draft = self.draft(".retry.csv")?;
         let mut raw = text.raw(header.into_iter().chain(lines))?;
@@ -212,7 +212,7 @@ struct Text {
 }
 
 impl Text {
-    fn open(claimed: &Claimed, run: &Report, settings: &Settings) -> Result<Self, EndingError> {
+    fn open(claimed: &Claimed, run: &Report, settings: &Settings) -> Result<Self, FileOutcomeError> {
         let path = claimed.path().display().to_string();
         let unreadable = |error| InboxError::new("cannot read again", &claimed.path(), error);
         let file = claimed.open().map_err(unreadable)?;
@@ -226,7 +226,7 @@ impl Text {
         }
     }
 
-    fn raw<L>(&self, lines: L) -> Result<RawLines<Pass, L::IntoIter>, EndingError>
+    fn raw<L>(&self, lines: L) -> Result<RawLines<Pass, L::IntoIter>, FileOutcomeError>
     where
         L: IntoIterator<Item = u64>,
     {
@@ -234,7 +234,7 @@ impl Text {
         files::raw_lines(pass, &self.scan, lines).map_err(|problem| self.refused(problem))
     }
 
-    fn refused(&self, problem: FileProblem) -> EndingError {
+    fn refused(&self, problem: FileProblem) -> FileOutcomeError {
         FileProblem::ends_run(problem, &self.path).into()
     }
 }
@@ -247,7 +247,7 @@ enum Problems {
 }
 
 impl Problems {
-    async fn of(database: &Database, settings: &Settings, run: &Report) -> Result<Self, EndingError> {
+    async fn of(database: &Database, settings: &Settings, run: &Report) -> Result<Self, FileOutcomeError> {
         if run.errors == run.problems.len() as u64 {
             return Ok(Self::Kept(run.problems.clone()));
         }
@@ -261,8 +261,8 @@ impl Problems {
     /// Gives all problems to `take`, a page at a time.
     async fn each(
         &mut self,
-        take: &mut (dyn FnMut(&[Problem]) -> Result<(), EndingError> + Send),
-    ) -> Result<(), EndingError> {
+        take: &mut (dyn FnMut(&[Problem]) -> Result<(), FileOutcomeError> + Send),
+    ) -> Result<(), FileOutcomeError> {
         let (conn, run) = match self {
             Self::Kept(problems) => return problems.chunks(PAGE).try_for_each(take),
             Self::Stored { conn, run } => (conn, *run),
@@ -290,7 +290,7 @@ impl Problems {
 
     /// The lines of all problems that have one, ascending; and whether any of these was more than a line of another
     /// form.
-    async fn lines(&mut self) -> Result<(Vec<u64>, bool), EndingError> {
+    async fn lines(&mut self) -> Result<(Vec<u64>, bool), FileOutcomeError> {
         let (mut lines, mut understood) = (Vec::new(), false);
         let mut look = |page: &[Problem]| {
             understood |= page.iter().any(|problem| !OTHER_FORM.contains(&problem.code));

@@ -3,27 +3,27 @@
 
 mod claim;
 mod draft;
-mod ending;
-mod followers;
+mod file_outcome;
 mod lists;
-mod look;
 mod names;
 mod patterns;
 mod reader_lock;
 mod retention;
+mod scan;
+mod set_files;
 mod sets;
-mod verdict;
+mod settle;
 mod watch;
 
 pub use claim::Claimed;
-pub use ending::{Ending, EndingError, finish, read_sha256};
-pub use look::{Found, Inbox, Look};
+pub use file_outcome::{FileOutcome, FileOutcomeError, finish, read_sha256};
 pub use names::shown;
 pub use patterns::{is_of_input, overlap};
 pub use reader_lock::ReaderLock;
 pub use retention::{Removed, retain};
+pub use scan::{Found, Inbox, Look};
 pub use sets::{Job, Sets};
-pub use verdict::{settle_all, settle_decided};
+pub use settle::{settle_all, settle_decided};
 pub use watch::{Marks, Watch};
 
 use std::io::ErrorKind;

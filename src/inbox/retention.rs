@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::ending::archive_root;
+use super::file_outcome::archive_root;
 use super::{InboxError, names};
 use crate::config::Settings;
 use crate::disk::Dir;

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 
 use super::patterns::matches;
-use super::{Found, Look, followers, names};
+use super::{Found, Scanned, names, set_files};
 use crate::config::{SetFormat, Settings, Source};
 use crate::disk::{Dir, Status, is_stopped};
 use crate::sets::{Readiness, readiness};
@@ -46,15 +46,15 @@ impl Sets {
     ///
     /// # Errors
     /// Reading was stopped: the program ends.
-    pub fn jobs(&mut self, settings: &Settings, look: &Look) -> io::Result<(Vec<Job>, Reasons)> {
+    pub fn jobs(&mut self, settings: &Settings, scanned: &Scanned) -> io::Result<(Vec<Job>, Reasons)> {
         let sources: Vec<_> = settings.sources.iter().filter(|(_, source)| source.enabled).collect();
         if sources.iter().all(|(_, source)| source.files.is_empty()) {
             let flat = |found: &Found| Job { found: found.clone(), source: None };
-            return Ok((look.ready.iter().map(flat).collect(), Vec::new()));
+            return Ok((scanned.ready.iter().map(flat).collect(), Vec::new()));
         }
-        let directory = Directory::of(settings, look)?;
+        let directory = Directory::of(settings, scanned)?;
         let (mut jobs, mut told, mut waiting) = (Vec::new(), Vec::new(), HashMap::new());
-        for found in &look.ready {
+        for found in &scanned.ready {
             let name = own_name(found);
             let before = self.waiting.remove(name);
             match directory.meaning(found, before.as_ref())? {
@@ -95,19 +95,19 @@ struct Directory<'a> {
 }
 
 impl<'a> Directory<'a> {
-    fn of(settings: &'a Settings, look: &'a Look) -> io::Result<Self> {
-        let ready = look.ready.iter().filter(|found| found.working.is_none()).map(|found| found.name.as_os_str());
+    fn of(settings: &'a Settings, scanned: &'a Scanned) -> io::Result<Self> {
+        let ready = scanned.ready.iter().filter(|found| found.working.is_none()).map(|found| found.name.as_os_str());
         let mut directory = Self {
             settings,
-            dir: &look.dir,
+            dir: &scanned.dir,
             ready: ready.collect(),
             manifests: BTreeMap::new(),
             written: HashSet::new(),
         };
-        for found in &look.ready {
+        for found in &scanned.ready {
             directory.read_manifest(&found.name, own_name(found))?;
         }
-        for name in &look.settling {
+        for name in &scanned.settling {
             if let Some(source) = directory.read_manifest(name, name)? {
                 directory.written.insert(source);
             }
@@ -121,7 +121,7 @@ impl<'a> Directory<'a> {
             return Ok(None);
         }
         let fallback = self.settings.flatfile.encoding_fallback;
-        let named = match self.dir.open_file(name).and_then(|file| followers::named(&file, fallback)) {
+        let named = match self.dir.open_file(name).and_then(|file| set_files::named(&file, fallback)) {
             Err(error) if is_stopped(&error) => return Err(error),
             // What cannot be opened or read names nothing (a link, a pipe); its run says why.
             named => named.unwrap_or_default(),

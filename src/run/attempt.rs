@@ -23,7 +23,7 @@ use crate::problem::{self, Code, Kept, PlaceKind, kept_by_code};
 use crate::run::hold::HeldStore;
 use crate::run::opened::Opened;
 use crate::run::order::{Order, Task};
-use crate::run::parts::{self, Cut, Turn};
+use crate::run::parts::{self, CurrentPart, Cut};
 use crate::run::{Engine, decision, history, jobs};
 use crate::sets::{self, SetOrder, Terms, account};
 
@@ -39,7 +39,7 @@ pub(super) struct Attempt<'a> {
     pub now: i64,
     pub simulate: bool,
     /// The part whose turn it is, of a run that is cut.
-    pub turn: Option<Turn<'a>>,
+    pub current: Option<CurrentPart<'a>>,
 }
 
 impl Attempt<'_> {
@@ -68,9 +68,9 @@ impl Attempt<'_> {
             limits.mode = GuardMode::Warn;
             report.would_hold = true;
         }
-        let committed = if self.turn.is_some() { parts::last_seq(conn, self.run).await? } else { 0 };
+        let committed = if self.current.is_some() { parts::last_seq(conn, self.run).await? } else { 0 };
         // What an earlier part has kept stands in the history.
-        let (kept, last) = match self.turn {
+        let (kept, last) = match self.current {
             Some(_) => kept_by_code(conn, self.run).await?,
             None => Default::default(),
         };
@@ -120,7 +120,7 @@ impl Attempt<'_> {
     async fn cut(&self, ctx: &mut RunContext<'_>) -> RunResult<Option<Cut>> {
         let settings = &self.engine.settings;
         let limit = i64::from(settings.run.part_rows);
-        let fits = limit == 0 || ctx.planned <= limit || self.turn.is_some() || self.simulate;
+        let fits = limit == 0 || ctx.planned <= limit || self.current.is_some() || self.simulate;
         let Some(order) = self.order.sync_order().filter(|_| !fits) else { return Ok(None) };
         let steps = jobs::steps(self.engine.rules, self.site, settings, order);
         Cut::of(ctx.conn, self.run, steps, self.order.to_hold(None), limit).await.map_err(RunError::from)
@@ -161,10 +161,10 @@ impl Attempt<'_> {
     async fn task(&self, ctx: &mut RunContext<'_>) -> RunResult<()> {
         let settings = &self.engine.settings;
         let rules = self.engine.rules;
-        match (&self.order.task, self.opened, self.turn) {
+        match (&self.order.task, self.opened, self.current) {
             (Task::File { shown, .. }, Some(opened), _) => {
                 let Some(flat) = &opened.flat else { return Ok(()) };
-                let drop = job::Drop {
+                let file = job::ScannedFile {
                     file: &opened.file,
                     path: shown,
                     scan: &flat.scan,
@@ -174,10 +174,10 @@ impl Attempt<'_> {
                     dropped: self.order.dropped,
                 };
                 ctx.cause = "import";
-                job::apply_file(ctx, settings, &drop).await?;
+                job::apply_file(ctx, settings, &file).await?;
                 jobs::follow(ctx, rules, settings, &[]).await
             }
-            (Task::Sync(order), _, Some(turn)) => jobs::run_part(ctx, rules, settings, order, turn.part).await,
+            (Task::Sync(order), _, Some(current)) => jobs::run_part(ctx, rules, settings, order, current.part).await,
             (Task::Sync(order), _, None) => jobs::run(ctx, rules, settings, order).await,
             (Task::Set(order), Some(opened), _) => {
                 let feed = order.feed(self.order.dropped);
@@ -217,7 +217,7 @@ impl Attempt<'_> {
         self.file_unchanged()?;
         let settings = &self.engine.settings;
         self.read_problems(conn, report).await?;
-        let ends = self.turn.is_none_or(|turn| turn.is_last());
+        let ends = self.current.is_none_or(|current| current.is_last());
         if ends {
             report.meanwhile =
                 self.order.held.map(|held| meanwhile(&self.engine.settings.state.path, held, report)).transpose()?;
@@ -230,8 +230,8 @@ impl Attempt<'_> {
             report.state = State::Simulated;
             return Ok(());
         }
-        match self.turn {
-            Some(turn) => parts::advance(conn, self.run, turn.done + 1, report).await?,
+        match self.current {
+            Some(current) => parts::advance(conn, self.run, current.done + 1, report).await?,
             None => self.decide(conn).await?,
         }
         if ends {
@@ -289,7 +289,8 @@ impl Attempt<'_> {
         kept?;
         fault::step("held-kept");
         report.state = State::Held;
-        let applied = self.turn.filter(|turn| turn.done > 0).map(|turn| turn.applied()).unwrap_or_default();
+        let applied =
+            self.current.filter(|current| current.done > 0).map(|current| current.applied()).unwrap_or_default();
         Ok(self.engine.close(conn, self.order, report, &applied).await?)
     }
 }

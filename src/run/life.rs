@@ -186,7 +186,7 @@ impl Engine {
         }
         let now = report.clock;
         let opened = opened.as_ref();
-        let attempt = Attempt { engine: self, order, opened, site: &site, lease, run, now, simulate, turn: None };
+        let attempt = Attempt { engine: self, order, opened, site: &site, lease, run, now, simulate, current: None };
         self.attempts(conn, &attempt, &mut report, watch).await?;
         self.carry_out(conn, &attempt, &mut report, watch).await?;
         let committed = matches!(report.state, State::Done | State::DoneWithErrors);

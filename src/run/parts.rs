@@ -57,7 +57,7 @@ pub(super) struct Cut {
 
 /// The part whose turn it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Turn<'a> {
+pub(super) struct CurrentPart<'a> {
     pub part: &'a Part,
     /// How many parts are committed.
     pub done: usize,
@@ -65,7 +65,7 @@ pub(super) struct Turn<'a> {
     pub of: usize,
 }
 
-impl Turn<'_> {
+impl CurrentPart<'_> {
     pub fn is_last(&self) -> bool {
         self.done + 1 == self.of
     }
@@ -171,11 +171,11 @@ impl Engine {
         let Some((cut, mut done)) = Cut::read(conn, whole.run).await? else { return Ok(()) };
         let of = cut.parts.len();
         while let Some(part) = cut.parts.get(done) {
-            let turn = Turn { part, done, of };
+            let current = CurrentPart { part, done, of };
             let courses =
                 if part.is_last() { "the last courses".to_owned() } else { format!("courses to {}", part.upto) };
             tracing::debug!(run.id = whole.run, "part {} of {of}: {}, {courses}", done + 1, part.job);
-            self.attempts(conn, &Attempt { turn: Some(turn), ..*whole }, report, watch).await?;
+            self.attempts(conn, &Attempt { current: Some(current), ..*whole }, report, watch).await?;
             if report.state == State::Held {
                 return Ok(());
             }
@@ -223,7 +223,7 @@ impl Engine {
             run,
             now: past.clock,
             simulate: false,
-            turn: None,
+            current: None,
         };
         self.carry_out(conn, &whole, &mut report, StopWatch::start()).await?;
         Ok(report)

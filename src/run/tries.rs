@@ -43,7 +43,7 @@ impl Engine {
                 }
             }
         }
-        if attempt.turn.is_none() && report.state == State::Running {
+        if attempt.current.is_none() && report.state == State::Running {
             *report = before;
         }
         if tried > 0 {
@@ -71,18 +71,18 @@ impl Engine {
 
     /// True if the parts were kept, or this one is done.
     async fn moved_on(&self, conn: &mut Conn, attempt: &Attempt<'_>) -> RunResult<bool> {
-        let before = attempt.turn.map_or(-1, |turn| turn.done as i64);
+        let before = attempt.current.map_or(-1, |current| current.done as i64);
         Ok(parts::done(conn, attempt.run).await?.is_some_and(|done| done > before))
     }
 
     async fn failed(&self, conn: &mut Conn, attempt: &Attempt<'_>, report: &Report, error: &RunError) {
         // Who has taken the lease resumes a run that is cut.
-        let resumed = attempt.turn.is_some() && matches!(error, RunError::Fenced);
+        let resumed = attempt.current.is_some() && matches!(error, RunError::Fenced);
         if attempt.run == 0 || resumed {
             return;
         }
-        let message = match attempt.turn {
-            Some(turn) => format!("{}; {error}", turn.applied()),
+        let message = match attempt.current {
+            Some(current) => format!("{}; {error}", current.applied()),
             None => error.to_string(),
         };
         let report = Report { state: State::Failed, ..report.clone() };

@@ -8,7 +8,7 @@ use crate::daemon::{is_of_all, may_be_its_own};
 use crate::disk::{Dir, blocking};
 use crate::fault;
 use crate::front::Who;
-use crate::inbox::{self, Claimed, Ending, Job, Look};
+use crate::inbox::{self, Claimed, FileOutcome, Job, Scanned};
 use crate::outcome::{Note, Report, RunError};
 
 impl Worker {
@@ -16,8 +16,8 @@ impl Worker {
     ///
     /// # Errors
     /// Reading was stopped: the program ends.
-    pub(super) fn sort_out(&mut self, look: &Look) -> Result<Vec<Job>, String> {
-        let (mut jobs, told) = self.sets.jobs(&self.settings, look).map_err(|error| error.to_string())?;
+    pub(super) fn sort_out(&mut self, scanned: &Scanned) -> Result<Vec<Job>, String> {
+        let (mut jobs, told) = self.sets.jobs(&self.settings, scanned).map_err(|error| error.to_string())?;
         for (name, why) in told {
             tracing::warn!(file.name = name, "{name} waits: {why}");
         }
@@ -96,7 +96,7 @@ impl Worker {
     }
 
     async fn end(&mut self, claimed: &Claimed, report: &Report) -> Next {
-        let Some(ending) = Ending::of(report.state) else {
+        let Some(outcome) = FileOutcome::of(report.state) else {
             let waits = [Note::MethodDisabled, Note::SetsDisabled].iter().any(|note| report.notes.contains(note));
             let reason = if waits { "the enrolment method is not enabled in Moodle" } else { "the run was skipped" };
             if claimed.is_set {
@@ -117,7 +117,7 @@ impl Worker {
             let told = format!("it was written to after run {} had read it, and is read again whole", report.run);
             return self.written_to(claimed, &told);
         }
-        match inbox::finish(&self.shared.database, &self.settings, claimed, report, ending).await {
+        match inbox::finish(&self.shared.database, &self.settings, claimed, report, outcome).await {
             Ok(_) => {
                 self.later.forget(&claimed.token);
                 self.later.forget(&inbox::shown(&claimed.name));

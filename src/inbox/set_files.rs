@@ -4,8 +4,8 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 
-use super::ending::{consume_marker, held_name, rename};
-use super::{Claimed, Ending, InboxError};
+use super::file_outcome::{consume_marker, held_name, rename};
+use super::{Claimed, FileOutcome, InboxError};
 use crate::config::{EncodingFallback, Settings};
 use crate::disk::{Dir, RegularFile};
 use crate::files::{Delimiter, TableForm};
@@ -26,7 +26,7 @@ pub(super) fn named(manifest: &RegularFile, fallback: EncodingFallback) -> io::R
 ///
 /// # Errors
 /// The directory's, or those of a file that cannot be read: the manifest must not get its last name before the others.
-pub(super) fn end(settings: &Settings, claimed: &Claimed, ending: Ending, stamp: &str) -> Result<(), InboxError> {
+pub(super) fn end(settings: &Settings, claimed: &Claimed, outcome: FileOutcome, stamp: &str) -> Result<(), InboxError> {
     if !claimed.is_set || !claimed.name.to_string_lossy().ends_with(MANIFEST) {
         return Ok(());
     }
@@ -43,7 +43,7 @@ pub(super) fn end(settings: &Settings, claimed: &Claimed, ending: Ending, stamp:
             let found = opened.digest().map_err(|error| InboxError::new("cannot read", &file.path(), error))?;
             if found.0 == sha256 {
                 consume_marker(&file, stamp)?;
-                rename(settings, &file, ending, "", stamp, &sha256)?;
+                rename(settings, &file, outcome, "", stamp, &sha256)?;
                 break;
             }
         }
@@ -81,12 +81,12 @@ mod tests {
         let claimed = Claimed::take(&dir, &found, true).unwrap().unwrap();
         let settings = config::load(&config::Sources::default()).unwrap().settings;
         stop.cancel();
-        end(&settings, &claimed, Ending::Done, "20261121-100000").unwrap_err();
+        end(&settings, &claimed, FileOutcome::Done, "20261121-100000").unwrap_err();
         assert!(place.path().join("a.csv").exists());
         let dir = Dir::open(place.path()).unwrap();
         let again = Found { name: claimed.working.clone(), working: Some((found.name, claimed.token)), mtime_ns: 0 };
         let claimed = Claimed::take(&dir, &again, true).unwrap().unwrap();
-        end(&settings, &claimed, Ending::Done, "20261121-100000").unwrap();
+        end(&settings, &claimed, FileOutcome::Done, "20261121-100000").unwrap();
         assert!(place.path().join("a.csv.done").exists() && !place.path().join("a.csv").exists());
     }
 }

@@ -35,7 +35,7 @@ pub struct Found {
 
 /// What a look has found.
 #[derive(Debug)]
-pub struct Look {
+pub struct Scanned {
     /// The drop directory, open: names are names in it.
     pub dir: Dir,
     /// What may be taken, in order; what was claimed before a crash comes first.
@@ -89,7 +89,7 @@ impl Inbox {
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub fn look(&mut self, marks: &Marks, now: i64) -> Result<Look, InboxError> {
+    pub fn scan(&mut self, marks: &Marks, now: i64) -> Result<Scanned, InboxError> {
         marks.look_begins();
         let dir = super::open_at(&self.dir, self.limit, &self.stop)?;
         // A listing can miss a file that comes meanwhile and show one that came after it. What the first listing shows,
@@ -113,11 +113,11 @@ impl Inbox {
         }
         let lock = lock(&dir, &locks, now);
         let (ready, settling) = (Vec::new(), Vec::new());
-        let mut look = Look { dir, ready, settling, waiting: 0, oldest: None, again: None, lock };
+        let mut scanned = Scanned { dir, ready, settling, waiting: 0, oldest: None, again: None, lock };
         let mut seen = HashMap::new();
         for (name, working) in inputs {
             // A file that is gone by now, or a directory, is nothing to us.
-            let Ok(status) = look.dir.status(&name) else { continue };
+            let Ok(status) = scanned.dir.status(&name) else { continue };
             if status.is_dir() {
                 continue;
             }
@@ -125,18 +125,18 @@ impl Inbox {
             let complete = working.is_some() || markers.contains(&name) || !status.is_file();
             let left = if complete { None } else { self.left(&name, &status, marks, &mut seen) };
             let found = Found { mtime_ns: mtime_ns(&status), name, working };
-            look.add(found, status.ctime.0, left);
+            scanned.add(found, status.ctime.0, left);
         }
         self.seen = seen;
         marks.keep(|name| self.seen.contains_key(name));
-        look.ready.sort_by_cached_key(|found| {
+        scanned.ready.sort_by_cached_key(|found| {
             let own = found.working.as_ref().map_or(&found.name, |(name, _)| name);
             (found.working.is_none(), names::order(own, found.mtime_ns))
         });
-        while look.ready.pop_if(|last| !before.contains(&last.name)).is_some() {
-            look.again = Some(Duration::ZERO);
+        while scanned.ready.pop_if(|last| !before.contains(&last.name)).is_some() {
+            scanned.again = Some(Duration::ZERO);
         }
-        Ok(look)
+        Ok(scanned)
     }
 
     /// How long a file must still stand; `None` if it is complete.
@@ -184,7 +184,7 @@ fn lock(dir: &Dir, locks: &[OsString], now: i64) -> Option<(&'static str, i64)> 
     (present(READER_LOCK) && !left_over).then(|| (READER_LOCK, age(READER_LOCK)))
 }
 
-impl Look {
+impl Scanned {
     fn add(&mut self, found: Found, since: i64, left: Option<Duration>) {
         self.waiting += 1;
         self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
@@ -218,9 +218,9 @@ mod tests {
         let mut settings = config::load(&config::Sources::default()).unwrap().settings;
         (settings.inbox.path, settings.inbox.settle) = (dir.path().to_owned(), Duration::from_secs(60));
         let mut inbox = Inbox::new(&settings, &CancellationToken::new());
-        let look = inbox.look(&Marks::default(), 0).unwrap();
-        let ready: Vec<&OsString> = look.ready.iter().map(|found| &found.name).collect();
+        let scanned = inbox.scan(&Marks::default(), 0).unwrap();
+        let ready: Vec<&OsString> = scanned.ready.iter().map(|found| &found.name).collect();
         assert_eq!(ready, [claimed, "b.csv"]);
-        assert_eq!(look.waiting, 3);
+        assert_eq!(scanned.waiting, 3);
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::claim::Target;
-use super::{Claimed, InboxError, followers, lists, names};
+use super::{Claimed, InboxError, lists, names, set_files};
 use crate::config::{DoneMode, Settings};
 use crate::db::Database;
 use crate::disk::{Dir, RegularFile, blocking, own};
@@ -19,7 +19,7 @@ use crate::outcome::{Report, RunError, State};
 
 /// What kept a file from getting its name: its run stands all the same, and its end is tried again.
 #[derive(Debug, thiserror::Error)]
-pub enum EndingError {
+pub enum FileOutcomeError {
     /// The directory's word.
     #[error(transparent)]
     Inbox(#[from] InboxError),
@@ -30,7 +30,7 @@ pub enum EndingError {
 
 /// What becomes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum FileOutcome {
     /// It was applied.
     Done,
     /// It cannot be read at all.
@@ -41,7 +41,7 @@ pub enum Ending {
     Rejected,
 }
 
-impl Ending {
+impl FileOutcome {
     /// The end of a run in this state; `None` if the file is to be tried again.
     pub fn of(state: State) -> Option<Self> {
         match state {
@@ -73,18 +73,18 @@ pub async fn finish(
     settings: &Settings,
     claimed: &Claimed,
     report: &Report,
-    ending: Ending,
-) -> Result<Option<PathBuf>, EndingError> {
+    outcome: FileOutcome,
+) -> Result<Option<PathBuf>, FileOutcomeError> {
     let stamp = names::stamp(report.clock, zone(settings, None));
-    let stays = ending != Ending::Done || settings.inbox.done_mode == DoneMode::Rename;
-    let named = stays.then(|| ending.word());
+    let stays = outcome != FileOutcome::Done || settings.inbox.done_mode == DoneMode::Rename;
+    let named = stays.then(|| outcome.word());
     let between = lists::write(database, settings, claimed, report, &stamp, named).await?;
     let sha256 = read_sha256(report).unwrap_or_default();
     let renamed = blocking(|| {
         // The manifest comes last: as long as it is ours, the others are found again.
-        followers::end(settings, claimed, ending, &stamp)?;
+        set_files::end(settings, claimed, outcome, &stamp)?;
         consume_marker(claimed, &stamp)?;
-        rename(settings, claimed, ending, &between, &stamp, sha256)
+        rename(settings, claimed, outcome, &between, &stamp, sha256)
     });
     Ok(renamed?)
 }
@@ -102,18 +102,18 @@ pub fn read_sha256(report: &Report) -> Option<&str> {
 pub(super) fn rename(
     settings: &Settings,
     claimed: &Claimed,
-    ending: Ending,
+    outcome: FileOutcome,
     between: &str,
     stamp: &str,
     sha256: &str,
 ) -> Result<Option<PathBuf>, InboxError> {
     let Claimed { dir, name, working, .. } = claimed;
-    let beside = Target { dir, name, ending: ending.word(), behind: between, stamp };
-    let renamed = claimed.lies_at(dir, working).and_then(|ours| match (ours, ending, settings.inbox.done_mode) {
+    let beside = Target { dir, name, outcome: outcome.word(), behind: between, stamp };
+    let renamed = claimed.lies_at(dir, working).and_then(|ours| match (ours, outcome, settings.inbox.done_mode) {
         // Somebody has put another file in its place, which is none of this run: it is taken as what it is.
         (false, ..) => Ok(None),
-        (true, Ending::Done, DoneMode::Delete) => dir.remove(working).map(|()| None),
-        (true, Ending::Done, DoneMode::Archive) => archive(settings, claimed, stamp, sha256),
+        (true, FileOutcome::Done, DoneMode::Delete) => dir.remove(working).map(|()| None),
+        (true, FileOutcome::Done, DoneMode::Archive) => archive(settings, claimed, stamp, sha256),
         (true, ..) => move_to(claimed, &beside),
     });
     let to = match renamed {
@@ -134,7 +134,7 @@ fn move_to(claimed: &Claimed, target: &Target) -> io::Result<Option<PathBuf>> {
     if claimed.lies_at(target.dir, &to)? {
         return Ok(Some(target.dir.join(&to)));
     }
-    let back = Target { dir: &claimed.dir, name: &claimed.name, ending: "", behind: "", stamp: target.stamp };
+    let back = Target { dir: &claimed.dir, name: &claimed.name, outcome: "", behind: "", stamp: target.stamp };
     back.take(target.dir, &to)?;
     Ok(None)
 }
@@ -142,7 +142,7 @@ fn move_to(claimed: &Claimed, target: &Target) -> io::Result<Option<PathBuf>> {
 /// `NAME.ok` has done its service: it must not call the next file of that name complete.
 pub(super) fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), InboxError> {
     let marker = names::fitted(&claimed.name, ".ok");
-    let target = Target { dir: &claimed.dir, name: &marker, ending: ".done", behind: "", stamp };
+    let target = Target { dir: &claimed.dir, name: &marker, outcome: ".done", behind: "", stamp };
     match target.take(&claimed.dir, &marker) {
         Ok(_) => {
             fault::step("marker-renamed");
@@ -165,7 +165,7 @@ fn archive(settings: &Settings, claimed: &Claimed, stamp: &str, sha256: &str) ->
     let dir = Dir::open(&root)?.make_dir(OsStr::new(&stamp[..4]))?.make_dir(OsStr::new(&stamp[4..6]))?;
     let digest = sha256.get(..8).unwrap_or("unread");
     let name = [format!("{stamp}_{digest}_").as_bytes(), claimed.name.as_bytes()].concat();
-    let target = Target { dir: &dir, name: OsStr::from_bytes(&name), ending: "", behind: "", stamp };
+    let target = Target { dir: &dir, name: OsStr::from_bytes(&name), outcome: "", behind: "", stamp };
     let moved = match (move_to(claimed, &target), &claimed.file) {
         (Err(error), Ok(file)) if error.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
             copy_across(claimed, file, &target, sha256).map(Some)

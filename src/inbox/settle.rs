@@ -1,8 +1,8 @@
 //! What becomes of a held file when somebody has decided: it is found by what tells it apart, and gets its last name.
 //! It must not decide.
 
-use super::ending::{held_name, rename};
-use super::{Claimed, Ending, EndingError, InboxError, finish, followers, names};
+use super::file_outcome::{held_name, rename};
+use super::{Claimed, FileOutcome, FileOutcomeError, InboxError, finish, names, set_files};
 use crate::db::Conn;
 use crate::disk::{blocking, is_changed};
 use crate::moodle::site::zone;
@@ -14,7 +14,7 @@ use crate::run::{Engine, decision};
 ///
 /// # Errors
 /// As [`finish`]; [`settle_all`] does it later.
-pub async fn settle_decided(engine: &Engine, held: &Past, applied: Option<&Report>) -> Result<(), EndingError> {
+pub async fn settle_decided(engine: &Engine, held: &Past, applied: Option<&Report>) -> Result<(), FileOutcomeError> {
     for claimed in held_files(engine)? {
         if held.claim.stands_as(&claimed.claim()) && is_of(&claimed, held)? {
             settle(engine, claimed, held, applied).await?;
@@ -27,7 +27,7 @@ pub async fn settle_decided(engine: &Engine, held: &Past, applied: Option<&Repor
 ///
 /// # Errors
 /// As [`settle_decided`].
-pub async fn settle_all(conn: &mut Conn, engine: &Engine) -> Result<(), EndingError> {
+pub async fn settle_all(conn: &mut Conn, engine: &Engine) -> Result<(), FileOutcomeError> {
     for claimed in held_files(engine)? {
         let Some(held) = decision::decided_of(conn, &claimed.claim()).await.map_err(RunError::from)? else { continue };
         if !is_of(&claimed, &held)? {
@@ -42,24 +42,29 @@ pub async fn settle_all(conn: &mut Conn, engine: &Engine) -> Result<(), EndingEr
     Ok(())
 }
 
-async fn settle(engine: &Engine, claimed: Claimed, held: &Past, applied: Option<&Report>) -> Result<(), EndingError> {
+async fn settle(
+    engine: &Engine,
+    claimed: Claimed,
+    held: &Past,
+    applied: Option<&Report>,
+) -> Result<(), FileOutcomeError> {
     let settings = &engine.settings;
     // By the mark of the drop, the lists of the run that applied it take the place of those of the held one.
     let token = if held.claim.token.is_empty() { claimed.token.clone() } else { held.claim.token.clone() };
     let mut claimed = claimed;
     (claimed.token, claimed.is_set) = (token, held.kind.starts_with("sync "));
     if let Some(report) = applied {
-        finish(&engine.database, settings, &claimed, report, Ending::Done).await?;
+        finish(&engine.database, settings, &claimed, report, FileOutcome::Done).await?;
         return Ok(());
     }
     let stamp = names::stamp(held.clock, zone(settings, None));
-    let ending = if held.state == State::Approved.as_str() { Ending::Done } else { Ending::Rejected };
+    let outcome = if held.state == State::Approved.as_str() { FileOutcome::Done } else { FileOutcome::Rejected };
     // What stands behind `.held` stands in the names of its lists, too.
     let named = claimed.working.to_string_lossy().into_owned();
     let behind = named.rsplit_once(".held").map_or("", |(_, behind)| behind);
     blocking(|| {
-        followers::end(settings, &claimed, ending, &stamp)?;
-        rename(settings, &claimed, ending, behind, &stamp, &held.sha256)
+        set_files::end(settings, &claimed, outcome, &stamp)?;
+        rename(settings, &claimed, outcome, behind, &stamp, &held.sha256)
     })?;
     Ok(())
 }
@@ -86,7 +91,7 @@ fn held_files(engine: &Engine) -> Result<Vec<Claimed>, InboxError> {
 
 /// True if the bytes of a file that looks like that of a held run are those that it has read. Another file of that name
 /// is left as it lies.
-fn is_of(claimed: &Claimed, held: &Past) -> Result<bool, EndingError> {
+fn is_of(claimed: &Claimed, held: &Past) -> Result<bool, FileOutcomeError> {
     let (Ok(file), Some(sha256)) = (&claimed.file, held.dropped_sha256()) else { return Ok(claimed.file.is_ok()) };
     match blocking(|| file.verify(sha256)) {
         Ok(()) => Ok(true),
