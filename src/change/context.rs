@@ -201,20 +201,20 @@ impl RunContext<'_> {
         self.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :here AND c.state = 0", &params).await
     }
 
-    /// Tells the rows (number, code, value, hint) of a select as problems of the run: see [`Kept::tell`].
+    /// Tells the rows (number, code, value, hint) of a select as problems of the run: see [`Kept::report`].
     ///
     /// # Errors
     /// The engine's.
-    pub async fn tell_problems(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<u64, DbError> {
-        self.problems.tell(self.conn, kind, select, params).await
+    pub async fn report_problems(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<u64, DbError> {
+        self.problems.report(self.conn, kind, select, params).await
     }
 
-    /// The same for what may stand at a place of which something was told: see [`Kept::tell_new`].
+    /// The same for what may stand at a place of which something was told: see [`Kept::report_new`].
     ///
     /// # Errors
     /// The engine's.
-    pub async fn tell_new(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<(), DbError> {
-        self.problems.tell_new(self.conn, kind, select, params).await.map(|_| ())
+    pub async fn report_new(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<(), DbError> {
+        self.problems.report_new(self.conn, kind, select, params).await.map(|_| ())
     }
 
     /// Lines whose changes another writer overtook are told as errors of the run; nothing was done for them. `kind`
@@ -222,7 +222,7 @@ impl RunContext<'_> {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn tell_overtaken(&mut self, kind: PlaceKind) -> Result<(), DbError> {
+    pub async fn report_overtaken(&mut self, kind: PlaceKind) -> Result<(), DbError> {
         if self.overtaken == 0 {
             return Ok(());
         }
@@ -231,7 +231,7 @@ impl RunContext<'_> {
             "SELECT c.line AS number, 'overtaken' AS code, MIN(u.username || ', ' || k.shortname) AS value, '' AS hint
                FROM {enrold_change} c JOIN {user} u ON u.id = c.userid JOIN {course} k ON k.id = c.courseid
               WHERE c.run = :run AND c.state = 1 AND c.line > 0 GROUP BY c.line";
-        self.tell_new(kind, overtaken, params).await
+        self.report_new(kind, overtaken, params).await
     }
 }
 

@@ -35,11 +35,11 @@ struct Checked {
     records: u64,
     blank: u64,
     failed: u64,
-    problems: Vec<Told>,
+    problems: Vec<Announced>,
 }
 
 #[derive(serde::Serialize)]
-struct Told {
+struct Announced {
     #[serde(flatten)]
     problem: Problem,
     message: String,
@@ -70,7 +70,7 @@ pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> 
     let counts = check.problems(|problem| {
         let message = problem.text(setting.locale());
         if setting.json {
-            checked.problems.push(Told { problem, message });
+            checked.problems.push(Announced { problem, message });
         } else {
             output::line(&format!("  {:<18} {message}", problem.code));
         }
@@ -104,7 +104,7 @@ fn rejected(setting: &Setting, options: &Options, problem: Problem) -> Exit {
     let message = problem.text(setting.locale());
     if setting.json {
         let file = options.file.display().to_string();
-        output::json(&serde_json::json!({ "file": file, "rejected": Told { problem, message } }));
+        output::json(&serde_json::json!({ "file": file, "rejected": Announced { problem, message } }));
     } else {
         output::line(&format!("{}\n  {:<18} {message}", options.file.display(), problem.code));
     }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::run::{self, Told};
+use crate::cli::run::{self, Announced};
 use crate::cli::{Exit, Setting, log, operator, output};
 use crate::config::Sources;
 use crate::front::{database, demo};
@@ -46,7 +46,7 @@ pub(super) async fn run(
     let who = operator();
     demo::make_folder(&who, &options.folder, &options.files)?;
     database::init(&who, setting.database()?, true).await?;
-    let told = Told::default();
+    let told = Announced::default();
     run::daemon(setting, sources.clone(), log.clone(), Some(told.clone()))?.once().await?;
     if setting.json {
         let reports: Vec<_> =
@@ -56,7 +56,7 @@ pub(super) async fn run(
         summary(setting, options).await?;
     }
     if !options.once {
-        run::daemon(setting, sources, log, Some(Told::default()))?.run().await?;
+        run::daemon(setting, sources, log, Some(Announced::default()))?.run().await?;
     }
     Ok(Exit::Done)
 }

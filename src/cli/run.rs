@@ -22,7 +22,7 @@ pub(super) async fn run(
     sources: Sources,
     log: log::Handle,
 ) -> anyhow::Result<Exit> {
-    let told = Told::default();
+    let told = Announced::default();
     let daemon = daemon(setting, sources, log, options.once.then(|| told.clone()))?;
     if !options.once {
         daemon.run().await?;
@@ -48,7 +48,7 @@ pub(super) fn daemon(
     setting: &Setting,
     sources: Sources,
     log: log::Handle,
-    told: Option<Told>,
+    told: Option<Announced>,
 ) -> anyhow::Result<Daemon> {
     let (locale, prints) = (setting.locale(), !setting.json && !setting.quiet);
     Ok(Daemon {
@@ -73,9 +73,9 @@ pub(super) fn daemon(
 
 /// The reports of a pass.
 #[derive(Clone, Default)]
-pub(super) struct Told(Arc<Mutex<Vec<Report>>>);
+pub(super) struct Announced(Arc<Mutex<Vec<Report>>>);
 
-impl Told {
+impl Announced {
     fn add(&self, report: &Report) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(report.clone());
     }

@@ -95,7 +95,7 @@ async fn whole(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<
     if !setting.json {
         headline(setting.locale(), past);
     }
-    let mut told = Told { json: setting.json, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
+    let mut told = Announced { json: setting.json, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
     match front.details(past, true, |detail| told.add(detail)).await {
         Err(error @ RunError::State { .. }) => eprintln!("enrold: the kept plan cannot be shown: {error}"),
         read => read?,
@@ -121,7 +121,7 @@ fn places(past: &Past) -> anyhow::Result<()> {
 
 /// What is wrong with the lines or rows of a run as CSV.
 async fn wrong(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<()> {
-    let mut told = Told { json: true, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
+    let mut told = Announced { json: true, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
     front.details(past, false, |detail| told.add(detail)).await?;
     let text = |error: &Value, name: &str| match &error[name] {
         Value::String(text) => text.clone(),
@@ -168,14 +168,14 @@ fn headline(locale: Locale, past: &Past) {
 }
 
 /// The errors and changes of a run, printed as they come or collected for JSON.
-struct Told {
+struct Announced {
     json: bool,
     locale: Locale,
     errors: Vec<Value>,
     changes: Vec<Value>,
 }
 
-impl Told {
+impl Announced {
     fn add(&mut self, detail: Detail) {
         match detail {
             Detail::Error(error) => self.error(error),

@@ -207,7 +207,7 @@ impl Tasks {
         match self.shared.front().sync_task(&Who::Daemon, name).await {
             Ok(None) => Ok(Outcome::failed(format!("there is no task {name}"))),
             Ok(Some(report)) => {
-                self.told(&report);
+                self.log(&report);
                 let run = (report.run > 0).then_some(report.run);
                 Ok(Outcome { run, ..Outcome::of(report.state, String::new()) })
             }
@@ -230,7 +230,7 @@ impl Tasks {
         })
     }
 
-    fn told(&self, report: &Report) {
+    fn log(&self, report: &Report) {
         self.shared.status.metrics().run_ended(report);
         log_run(report);
         if let Some(reporter) = &self.shared.reporter {

@@ -178,7 +178,7 @@ impl Worker {
             }
             self.tasks.run_due().await?;
         }
-        self.look_at_feeds().await?;
+        self.check_feeds().await?;
         if !jobs.is_empty() {
             // What waits now is what this pass has left.
             self.scan()?;
@@ -210,7 +210,7 @@ impl Worker {
     }
 
     /// One line in the log for each run, without names of people.
-    fn told(&mut self, report: &Report) {
+    fn log(&mut self, report: &Report) {
         for note in &report.notes {
             if let Note::EffectsPending(reason) = note {
                 tracing::warn!(run.id = report.run, "what follows run {} is not all written yet: {reason}", report.run);

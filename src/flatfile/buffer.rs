@@ -85,7 +85,7 @@ pub async fn refuse_roles(ctx: &mut RunContext<'_>, allowed: &AllowedRoles) -> R
     for statement in [KEPT_ROWS, REFUSED_ROWS] {
         ctx.conn.exec(statement, &params).await?;
     }
-    ctx.tell_new(PlaceKind::Buffer, REFUSED_ROLES, params).await
+    ctx.report_new(PlaceKind::Buffer, REFUSED_ROLES, params).await
 }
 
 /// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
@@ -101,7 +101,7 @@ pub async fn refuse_unresolved(ctx: &mut RunContext<'_>, protected: &[i64]) -> R
         .fragment("userid", text("b.userid"))
         .fragment("courseid", text("b.courseid"))
         .fragment("roleid", text("b.roleid"));
-    ctx.tell_new(PlaceKind::Buffer, UNRESOLVED, params).await
+    ctx.report_new(PlaceKind::Buffer, UNRESOLVED, params).await
 }
 
 /// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer

@@ -89,7 +89,7 @@ pub async fn refuse_overlong(ctx: &mut RunContext<'_>, kind: PlaceKind, limit: i
     let overlong = "INSERT INTO [overlong]
         SELECT userid, courseid FROM [step] GROUP BY userid, courseid HAVING MAX(step_order) > :limit";
     ctx.conn.exec(overlong, &params).await?;
-    let refused = ctx.tell_problems(kind, LINES_OVERLONG, params.clone()).await?;
+    let refused = ctx.report_problems(kind, LINES_OVERLONG, params.clone()).await?;
     let overlong = "DELETE FROM [step] WHERE EXISTS
         (SELECT 1 FROM [overlong] o WHERE o.userid = step.userid AND o.courseid = step.courseid)";
     ctx.conn.exec(overlong, &params).await?;
@@ -106,7 +106,7 @@ pub async fn refuse_overtaken(ctx: &mut RunContext<'_>, held: i64) -> Result<u64
     let params = ctx.params().with("held", held);
     ctx.conn.exec(MOVED_PAIRS, &params).await?;
     let params = params.fragment("byrun", ctx.conn.dialect().to_text("m.byrun"));
-    let refused = ctx.tell_problems(PlaceKind::Line, LINES_MOVED, params.clone()).await?;
+    let refused = ctx.report_problems(PlaceKind::Line, LINES_MOVED, params.clone()).await?;
     let moved = "DELETE FROM [step] WHERE EXISTS
         (SELECT 1 FROM [moved] m WHERE m.userid = step.userid AND m.courseid = step.courseid)";
     ctx.conn.exec(moved, &params).await?;

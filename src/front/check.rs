@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::config::Settings;
 use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
-use crate::front::{Who, told};
+use crate::front::{Who, failed};
 use crate::problem::{Code, Problem};
 
 /// A file whose form is known.
@@ -42,16 +42,16 @@ impl Check {
         let shown = path.display().to_string();
         who.asks(format_args!("check {shown}"));
         let cannot = format!("cannot open {shown}");
-        if !fs::metadata(path).map_err(told(&cannot))?.is_file() {
+        if !fs::metadata(path).map_err(failed(&cannot))?.is_file() {
             return Err(io::Error::other(format!("{cannot}: not a regular file")));
         }
-        let mut file = File::open(path).map_err(told(&cannot))?;
+        let mut file = File::open(path).map_err(failed(&cannot))?;
         let zone = settings.site.timezone.unwrap_or(chrono_tz::UTC);
         let reading = Reading { kind, fallback: settings.flatfile.encoding_fallback, zone };
         match files::scan(&mut file, &reading) {
             Ok(scan) => Ok(Ok(Self { scan, file, reading, shown })),
             Err(FileProblem::Rejected(problem)) => Ok(Err(problem)),
-            Err(FileProblem::Io(error)) => Err(told(shown)(error)),
+            Err(FileProblem::Io(error)) => Err(failed(shown)(error)),
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::db::{Database, DbError, Params};
 use crate::disk::own;
-use crate::front::{Who, told};
+use crate::front::{Who, failed};
 
 /// What marks a folder as made by the demonstration.
 const MARK: &str = ".enrold-demo";
@@ -30,10 +30,10 @@ pub fn make_folder(who: &Who, folder: &Path, files: &Path) -> io::Result<()> {
             let problem = format!("{} exists and was not made by 'enrold demo': name another folder", folder.display());
             return Err(io::Error::other(problem));
         }
-        fs::remove_dir_all(folder).map_err(told(format_args!("cannot remove {}", folder.display())))?;
+        fs::remove_dir_all(folder).map_err(failed(format_args!("cannot remove {}", folder.display())))?;
     }
     let sync = folder.join("sync");
-    own::make_directories_with(&sync, DIRECTORY).map_err(told(format_args!("cannot make {}", sync.display())))?;
+    own::make_directories_with(&sync, DIRECTORY).map_err(failed(format_args!("cannot make {}", sync.display())))?;
     own::create_with(&folder.join(MARK), FILE)?.write_all(b"made by 'enrold demo', which may remove this folder\n")?;
     sources.iter().try_for_each(|path| copy_into(&sync, path))
 }
@@ -42,7 +42,7 @@ pub fn make_folder(who: &Who, folder: &Path, files: &Path) -> io::Result<()> {
 fn sources(from: &Path) -> io::Result<Vec<PathBuf>> {
     let why = format!("cannot read {}: start the demonstration in the project's folder", from.display());
     let mut sources = Vec::new();
-    for entry in fs::read_dir(from).map_err(told(why))? {
+    for entry in fs::read_dir(from).map_err(failed(why))? {
         let path = entry?.path();
         if matches!(path.extension().and_then(|ending| ending.to_str()), Some("csv" | "txt")) {
             sources.push(path);
@@ -55,7 +55,7 @@ fn sources(from: &Path) -> io::Result<Vec<PathBuf>> {
 fn copy_into(folder: &Path, path: &Path) -> io::Result<()> {
     let to = folder.join(path.file_name().unwrap_or_default());
     let copied = fs::File::open(path).and_then(|mut from| io::copy(&mut from, &mut own::create_with(&to, FILE)?));
-    copied.map(|_| ()).map_err(told(format_args!("cannot copy {}", path.display())))
+    copied.map(|_| ()).map_err(failed(format_args!("cannot copy {}", path.display())))
 }
 
 /// A course and who is enrolled in it by flat files.

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde::Deserialize;
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::front::{Who, told};
+use crate::front::{Who, failed};
 use crate::run::spool::{self, Spooled};
 
 /// What is done with the files of the spool.
@@ -81,20 +81,20 @@ pub async fn hand_over_all(who: &Who, hook: &Hook) -> io::Result<bool> {
     let spool = &hook.spool;
     who.asks(format_args!("hand over {}", spool.display()));
     let cannot = format!("cannot use the spool {}", spool.display());
-    let lock = File::open(spool).map_err(told(&cannot))?;
+    let lock = File::open(spool).map_err(failed(&cannot))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             tracing::debug!("another hook works in {} already", spool.display());
             return Ok(true);
         }
-        Err(TryLockError::Error(error)) => return Err(told(cannot)(error)),
+        Err(TryLockError::Error(error)) => return Err(failed(cannot)(error)),
     }
     let mut stop = Stop::listen()?;
     let mut all_ours = true;
     // A run that commits while the command works on the file of an earlier one is found in the next round.
     loop {
-        let waiting = waiting(spool).map_err(told(&cannot))?;
+        let waiting = waiting(spool).map_err(failed(&cannot))?;
         if waiting.is_empty() {
             return Ok(all_ours);
         }
@@ -121,10 +121,10 @@ fn waiting(spool: &Path) -> io::Result<Vec<i64>> {
 async fn hand_over(hook: &Hook, run: i64, stop: &mut Stop) -> io::Result<bool> {
     let path = hook.spool.join(spool::file_name(run));
     let shown = path.display().to_string();
-    match open(&path, run).map_err(told(format_args!("cannot read {shown}")))? {
+    match open(&path, run).map_err(failed(format_args!("cannot read {shown}")))? {
         Found::Gone => Ok(true),
         Found::Bad(why) => {
-            let aside = put_aside(&path).map_err(told(format_args!("cannot rename {shown}")))?;
+            let aside = put_aside(&path).map_err(failed(format_args!("cannot rename {shown}")))?;
             tracing::error!(run.id = run, "{shown} is no file of enrold ({why}): it is now {}", aside.display());
             Ok(false)
         }
@@ -135,11 +135,11 @@ async fn hand_over(hook: &Hook, run: i64, stop: &mut Stop) -> io::Result<bool> {
         Found::Whole(spooled, file) => {
             let command = start(hook, &path, run, file)?;
             let waits = format!("{shown} waits for the next try");
-            let status = finished(command, hook.timeout, stop).await.map_err(told(&waits))?;
+            let status = finished(command, hook.timeout, stop).await.map_err(failed(&waits))?;
             if !status.success() {
                 return Err(io::Error::other(format!("{waits}: the command failed ({status})")));
             }
-            fs::remove_file(&path).map_err(told(format_args!("run {run} is done, but cannot remove {shown}")))?;
+            fs::remove_file(&path).map_err(failed(format_args!("run {run} is done, but cannot remove {shown}")))?;
             tracing::info!(
                 run.id = run,
                 "run {run}: the command is done (courses: {}, users: {}, groups: {})",
@@ -204,7 +204,7 @@ fn start(hook: &Hook, path: &Path, run: i64, file: File) -> io::Result<Child> {
         .stdin(file)
         .process_group(0)
         .spawn()
-        .map_err(told(format_args!("cannot start {}", Path::new(program).display())))
+        .map_err(failed(format_args!("cannot start {}", Path::new(program).display())))
 }
 
 /// Waits for the command. When its time is over, or when we are told to stop, it is killed with all its group.
@@ -221,7 +221,7 @@ async fn finished(mut command: Child, time: Duration, stop: &mut Stop) -> io::Re
         () = stop.asked() => "the command was killed, because the hook was told to stop".to_owned(),
     };
     let killed = rustix::process::kill_process_group(pid, Signal::KILL);
-    killed.map_err(|error| told("cannot kill the command")(error.into()))?;
+    killed.map_err(|error| failed("cannot kill the command")(error.into()))?;
     command.wait()?;
     Err(io::Error::other(why))
 }

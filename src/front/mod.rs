@@ -94,6 +94,6 @@ impl Front {
 }
 
 /// An error of the system with what was tried: `cannot open a.csv: No such file or directory`.
-fn told(what: impl Display) -> impl FnOnce(io::Error) -> io::Error {
+fn failed(what: impl Display) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
 }

@@ -19,13 +19,13 @@ impl Front {
         let Some(stale) = state.stale else { return Ok(true) };
         let mut conn = self.engine.database.connect().await?;
         let (settings, now) = (&self.engine.settings, self.engine.clock.now());
-        let told = tell(&mut conn, settings, &state.feed, stale, state.zone, now).await?;
+        let told = notify(&mut conn, settings, &state.feed, stale, state.zone, now).await?;
         conn.close().await;
         Ok(told)
     }
 }
 
-async fn tell(
+async fn notify(
     conn: &mut Conn,
     settings: &Settings,
     feed: &Feed,

@@ -108,7 +108,7 @@ pub(super) fn rename(
     sha256: &str,
 ) -> Result<Option<PathBuf>, InboxError> {
     let Claimed { dir, name, working, .. } = claimed;
-    let beside = Target { dir, name, outcome: outcome.word(), behind: between, stamp };
+    let beside = Target { dir, name, ending: outcome.word(), behind: between, stamp };
     let renamed = claimed.lies_at(dir, working).and_then(|ours| match (ours, outcome, settings.inbox.done_mode) {
         // Somebody has put another file in its place, which is none of this run: it is taken as what it is.
         (false, ..) => Ok(None),
@@ -134,7 +134,7 @@ fn move_to(claimed: &Claimed, target: &Target) -> io::Result<Option<PathBuf>> {
     if claimed.lies_at(target.dir, &to)? {
         return Ok(Some(target.dir.join(&to)));
     }
-    let back = Target { dir: &claimed.dir, name: &claimed.name, outcome: "", behind: "", stamp: target.stamp };
+    let back = Target { dir: &claimed.dir, name: &claimed.name, ending: "", behind: "", stamp: target.stamp };
     back.take(target.dir, &to)?;
     Ok(None)
 }
@@ -142,7 +142,7 @@ fn move_to(claimed: &Claimed, target: &Target) -> io::Result<Option<PathBuf>> {
 /// `NAME.ok` has done its service: it must not call the next file of that name complete.
 pub(super) fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), InboxError> {
     let marker = names::fitted(&claimed.name, ".ok");
-    let target = Target { dir: &claimed.dir, name: &marker, outcome: ".done", behind: "", stamp };
+    let target = Target { dir: &claimed.dir, name: &marker, ending: ".done", behind: "", stamp };
     match target.take(&claimed.dir, &marker) {
         Ok(_) => {
             fault::step("marker-renamed");
@@ -165,7 +165,7 @@ fn archive(settings: &Settings, claimed: &Claimed, stamp: &str, sha256: &str) ->
     let dir = Dir::open(&root)?.make_dir(OsStr::new(&stamp[..4]))?.make_dir(OsStr::new(&stamp[4..6]))?;
     let digest = sha256.get(..8).unwrap_or("unread");
     let name = [format!("{stamp}_{digest}_").as_bytes(), claimed.name.as_bytes()].concat();
-    let target = Target { dir: &dir, name: OsStr::from_bytes(&name), outcome: "", behind: "", stamp };
+    let target = Target { dir: &dir, name: OsStr::from_bytes(&name), ending: "", behind: "", stamp };
     let moved = match (move_to(claimed, &target), &claimed.file) {
         (Err(error), Ok(file)) if error.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
             copy_across(claimed, file, &target, sha256).map(Some)

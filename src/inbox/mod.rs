@@ -21,7 +21,7 @@ pub use names::shown;
 pub use patterns::{is_of_input, overlap};
 pub use reader_lock::ReaderLock;
 pub use retention::{Removed, retain};
-pub use scan::{Found, Inbox, Look};
+pub use scan::{Found, Inbox, Scanned};
 pub use sets::{Job, Sets};
 pub use settle::{settle_all, settle_decided};
 pub use watch::{Marks, Watch};

@@ -90,7 +90,7 @@ impl Inbox {
     /// # Errors
     /// The directory cannot be read.
     pub fn scan(&mut self, marks: &Marks, now: i64) -> Result<Scanned, InboxError> {
-        marks.look_begins();
+        marks.scan_begins();
         let dir = super::open_at(&self.dir, self.limit, &self.stop)?;
         // A listing can miss a file that comes meanwhile and show one that came after it. What the first listing shows,
         // with all that came before it, is in the second.

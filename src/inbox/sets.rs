@@ -162,17 +162,17 @@ impl<'a> Directory<'a> {
                 let lacks = named.iter().find(|name| !self.ready.contains(name.as_os_str()));
                 match lacks {
                     Some(name) => Meaning::Waits(format!("{} is not there yet", names::shown(name)), Vec::new()),
-                    None => self.look_into(source, own, named, before)?,
+                    None => self.inspect(source, own, named, before)?,
                 }
             }
             None if self.written.contains(source) => Meaning::OfAnother,
             None if self.needs_manifest(source) => Meaning::Waits("no manifest names it yet".to_owned(), Vec::new()),
-            None => self.look_into(source, own, &[names::fitted(own, SEAL)], before)?,
+            None => self.inspect(source, own, &[names::fitted(own, SEAL)], before)?,
         })
     }
 
     /// Whether the bytes are what is announced of them; asked again only when a file of the set stands otherwise.
-    fn look_into(
+    fn inspect(
         &self,
         source: &'a str,
         own: &OsStr,

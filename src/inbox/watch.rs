@@ -84,7 +84,7 @@ impl Marks {
     }
 
     /// A look begins: what is heard from now on is about what it may not have seen.
-    pub(super) fn look_begins(&self) {
+    pub(super) fn scan_begins(&self) {
         self.known().looks += 1;
     }
 
@@ -286,7 +286,7 @@ mod tests {
                 .add_path(dir.join(&working)),
         );
         // It was given back, and a look was taken before that is heard.
-        marks.look_begins();
+        marks.scan_begins();
         marks.keep(|seen| seen == name());
         hear(renamed(RenameMode::From, &working, 3));
         hear(renamed(RenameMode::To, &name(), 3));
@@ -303,7 +303,7 @@ mod tests {
     fn what_is_heard_during_a_look_is_kept_for_the_next() {
         let marks = Marks::default();
         marks.hear(Heard::Moved("old.csv".into()));
-        marks.look_begins();
+        marks.scan_begins();
         marks.hear(Heard::Moved(name()));
         marks.keep(|_| false);
         assert!(marks.is_moved(&name()) && !marks.is_moved(OsStr::new("old.csv")));

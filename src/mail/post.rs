@@ -49,24 +49,24 @@ impl Post {
     /// [`Refused::All`]: the server cannot be reached, encrypted with, or logged in to.
     pub async fn open(smtp: &Smtp) -> Result<Self, Refused> {
         let at = format!("{}:{}", smtp.host, smtp.port());
-        let told = |what: &str, error: String| Refused::All(format!("{at}: {what}: {error}"));
+        let failed = |what: &str, error: String| Refused::All(format!("{at}: {what}: {error}"));
         let hello = hello();
-        let tls = tls(smtp).map_err(|error| told("its certificate cannot be checked", error))?;
+        let tls = tls(smtp).map_err(|error| failed("its certificate cannot be checked", error))?;
         let at_once = tls.clone().filter(|_| smtp.security == Security::Tls);
         let server = (smtp.host.as_str(), smtp.port());
         let opening = AsyncSmtpConnection::connect_tokio1(server, Some(smtp.timeout), &hello, at_once, None);
         let mut connection =
-            bounded(smtp.timeout, opening).await.map_err(|error| told("no connection", error.text()))?;
+            bounded(smtp.timeout, opening).await.map_err(|error| failed("no connection", error.text()))?;
         if let (Security::Starttls, Some(tls)) = (smtp.security, tls) {
             let encrypting = connection.starttls(tls, &hello);
-            bounded(smtp.timeout, encrypting).await.map_err(|error| told("STARTTLS failed", error.text()))?;
+            bounded(smtp.timeout, encrypting).await.map_err(|error| failed("STARTTLS failed", error.text()))?;
         }
         if !smtp.user.is_empty() {
             let password =
                 smtp.password().map_err(|error| Refused::All(format!("smtp.password_file cannot be read: {error}")))?;
             let credentials = Credentials::new(smtp.user.clone(), password);
             let login = connection.auth(DEFAULT_MECHANISMS, &credentials);
-            let refused = |error: Failure| told(&format!("it does not let {} in", smtp.user), error.text());
+            let refused = |error: Failure| failed(&format!("it does not let {} in", smtp.user), error.text());
             bounded(smtp.timeout, login).await.map_err(refused)?;
         }
         Ok(Self { connection, timeout: smtp.timeout, broken: false })

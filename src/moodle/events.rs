@@ -256,7 +256,7 @@ pub static GRADE_DELETED: Event = Event {
 
 /// An event, and which changes it tells of.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Announced {
     /// The event.
     pub event: &'static Event,
     /// The kinds of change.
@@ -276,7 +276,7 @@ pub struct Chunk {
     /// That of the last change.
     pub to: i64,
     /// The events of its changes: mostly one, and each costs a look through the part.
-    pub told: Vec<Told>,
+    pub announced: Vec<Announced>,
     /// How what they made is found.
     pub lookups: Lookups,
 }
@@ -338,19 +338,19 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
     // Moodle tells of deleted grades only where completion is on for the site (spec enrol-core 10).
     let completion = site.number("enablecompletion", 1) == 1;
     let branches = chunk
-        .told
+        .announced
         .iter()
-        .filter(|told| completion || told.event.object != "grade_grades")
-        .map(|told| branch(told, dialect, &assignment))
+        .filter(|announced| completion || announced.event.object != "grade_grades")
+        .map(|announced| branch(announced, dialect, &assignment))
         .collect::<Vec<_>>();
     if branches.is_empty() {
         return Ok(());
     }
-    conn.exec(WRITTEN, &params.fragment("told", branches.join(" UNION ALL "))).await.map(|_| ())
+    conn.exec(WRITTEN, &params.fragment("announced", branches.join(" UNION ALL "))).await.map(|_| ())
 }
 
-fn branch(told: &Told, dialect: Dialect, assignment: &str) -> String {
-    let Told { event, kinds, gone_by } = told;
+fn branch(announced: &Announced, dialect: Dialect, assignment: &str) -> String {
+    let Announced { event, kinds, gone_by } = announced;
     let kinds = kinds.iter().map(|kind| dialect.text(kind).to_string()).collect::<Vec<_>>().join(", ");
     // Its pieces come from columns, casts and JSON: a UNION on MariaDB wants one collation.
     let other = dialect.neutral(&format!("({})", event.other));

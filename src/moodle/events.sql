@@ -22,5 +22,5 @@ SELECT t.eventname, 'core', t.action, t.target, t.objecttable, t.objectid, t.cru
        t.contextid, t.contextlevel, t.contextinstanceid, :actor, t.courseid, t.relateduserid,
        0, :other, :now, 'cli'
   -- One select for each event; together they are in the journal's order.
-  FROM (:told) t
+  FROM (:announced) t
  ORDER BY t.seq

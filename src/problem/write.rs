@@ -47,7 +47,7 @@ impl Kept {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn tell(
+    pub async fn report(
         &mut self,
         conn: &mut Conn,
         kind: PlaceKind,
@@ -88,11 +88,11 @@ impl Kept {
         Ok(all)
     }
 
-    /// [`Kept::tell`], but not at places of which this run has told something already: what came first says more.
+    /// [`Kept::report`], but not at places of which this run has told something already: what came first says more.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn tell_new(
+    pub async fn report_new(
         &mut self,
         conn: &mut Conn,
         kind: PlaceKind,
@@ -101,7 +101,7 @@ impl Kept {
     ) -> Result<u64, DbError> {
         let new = "SELECT f.number, f.code, f.value, f.hint FROM (:found) f WHERE NOT EXISTS
             (SELECT 1 FROM {enrold_error} o WHERE o.run = :run AND o.place = :place AND o.number = f.number)";
-        self.tell(conn, kind, new, params.fragment("found", select)).await
+        self.report(conn, kind, new, params.fragment("found", select)).await
     }
 }
 

@@ -62,7 +62,7 @@ async fn insert(ctx: &mut RunContext<'_>, position: Position, planned: i64) -> R
     let dialect = ctx.conn.dialect();
     let same = ["name", "idnumber"].map(|column| dialect.same_text(&format!("g.{column}"), &format!("t.{column}")));
     let params = ctx.at(position).fragment("same", same.join(" AND "));
-    know_more(ctx).await?;
+    load_new(ctx).await?;
     let applied = ctx
         .conn
         .exec(
@@ -72,7 +72,7 @@ async fn insert(ctx: &mut RunContext<'_>, position: Position, planned: i64) -> R
             &params,
         )
         .await? as i64;
-    know_more(ctx).await?;
+    load_new(ctx).await?;
     // The n-th change of this place is the n-th group.
     let made = "(SELECT t.n, MIN(g.id) AS id
            FROM [new_group] t JOIN [known_group] g ON g.courseid = t.courseid AND :same GROUP BY t.n) m";
@@ -109,7 +109,7 @@ pub(super) fn prepare(conn: &mut Conn) {
 ///
 /// # Errors
 /// The engine's.
-pub async fn know(ctx: &mut RunContext<'_>, courses: &str) -> Result<(), DbError> {
+pub async fn load(ctx: &mut RunContext<'_>, courses: &str) -> Result<(), DbError> {
     let params = ctx.params().fragment("courses", courses);
     ctx.conn.exec("DELETE FROM [known_group]", &params).await?;
     ctx.conn
@@ -123,7 +123,7 @@ pub async fn know(ctx: &mut RunContext<'_>, courses: &str) -> Result<(), DbError
 }
 
 /// Adds to `known_group` what the courses of `new_group` have by now.
-async fn know_more(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+async fn load_new(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let params = ctx.params();
     ctx.conn
         .exec(

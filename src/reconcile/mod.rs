@@ -170,7 +170,12 @@ pub async fn run_under(
 ///
 /// # Errors
 /// The engine's.
-pub async fn look(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, policy: &Policy) -> Result<(), DbError> {
+pub async fn load_scope(
+    ctx: &mut RunContext<'_>,
+    rule: &Rule,
+    settings: &Settings,
+    policy: &Policy,
+) -> Result<(), DbError> {
     let pass = Pass { rule, policy: policy.clone(), settings, pass_no: 0, filter: Filter::ALL };
     scope(ctx, &pass).await.map(|_| ())
 }

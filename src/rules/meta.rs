@@ -15,7 +15,7 @@ pub const META: Rule = Rule {
     twins: &[r"\enrol_meta\task\enrol_meta_sync"],
     sql: include_str!("meta.sql"),
     policy,
-    prepare: Some(tell_gone_sources),
+    prepare: Some(report_gone_sources),
     follow_up: None,
 };
 
@@ -65,14 +65,14 @@ const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 EL
 
 /// Enabled links whose source course is gone are told as problems of the run, in a pass that was asked for; nobody is
 /// enrolled or removed by them. Moodle itself disables such a link, unless it is set to remove it.
-fn tell_gone_sources<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
+fn report_gone_sources<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
         if pass.filter.users {
             return Ok(());
         }
         let source = ctx.conn.dialect().to_text("COALESCE(e.customint1, 0)");
         let params = pass.params(ctx).fragment("source", source);
-        ctx.tell_problems(
+        ctx.report_problems(
             PlaceKind::Instance,
             "SELECT e.id AS number, 'source-gone' AS code, k.shortname AS value, :source AS hint
                    FROM {enrol} e

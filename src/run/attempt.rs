@@ -105,9 +105,9 @@ impl Attempt<'_> {
             ctx.guard.name_courses_of(ctx.conn).await?;
             if outcome.is_ok() {
                 let file = matches!(self.order.task, Task::File { .. });
-                ctx.tell_overtaken(if file { PlaceKind::Line } else { PlaceKind::Buffer }).await?;
+                ctx.report_overtaken(if file { PlaceKind::Line } else { PlaceKind::Buffer }).await?;
             }
-            tell(&mut ctx, report);
+            add_to_report(&mut ctx, report);
         }
         outcome?;
         match self.cut(&mut ctx).await? {
@@ -296,7 +296,7 @@ impl Attempt<'_> {
 }
 
 /// Adds what was done in this transaction to what the run has come to.
-fn tell(ctx: &mut RunContext<'_>, report: &mut Report) {
+fn add_to_report(ctx: &mut RunContext<'_>, report: &mut Report) {
     report.overtaken += ctx.overtaken;
     for (code, more) in ctx.problems.take_beyond() {
         *report.unkept.entry(code).or_default() += more;

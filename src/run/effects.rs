@@ -9,7 +9,7 @@ use crate::change::kind::{self, Dirty, Kind};
 use crate::change::kinds;
 use crate::db::table::{int, text};
 use crate::db::{Conn, DbError, Params, Row, Table};
-use crate::moodle::events::{self, Chunk, Told};
+use crate::moodle::events::{self, Announced, Chunk};
 use crate::moodle::forum;
 use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
@@ -101,15 +101,15 @@ fn makes_dirty(whose: Dirty) -> impl Fn(&Kind) -> bool {
 }
 
 /// The events that tell of changes of these kinds.
-fn told(kinds: &[&'static Kind]) -> Vec<Told> {
-    let mut all: Vec<Told> = Vec::new();
+fn events_of(kinds: &[&'static Kind]) -> Vec<Announced> {
+    let mut all: Vec<Announced> = Vec::new();
     for kind in kinds {
         let Some(event) = kind.event else { continue };
-        match all.iter_mut().find(|told| std::ptr::eq(told.event, event)) {
-            Some(told) => told.kinds.push(kind.name),
+        match all.iter_mut().find(|known| std::ptr::eq(known.event, event)) {
+            Some(known) => known.kinds.push(kind.name),
             None => {
                 let gone_by = kind.remover().map_or("", |remover| remover.name);
-                all.push(Told { event, kinds: vec![kind.name], gone_by });
+                all.push(Announced { event, kinds: vec![kind.name], gone_by });
             }
         }
     }
@@ -189,7 +189,7 @@ impl Effects<'_> {
             let mut from = done;
             let chunk = |(to, kinds): &(i64, Vec<&'static Kind>)| {
                 let from = std::mem::replace(&mut from, *to);
-                Chunk { run, now, from, to: *to, told: told(kinds), lookups }
+                Chunk { run, now, from, to: *to, announced: events_of(kinds), lookups }
             };
             self.chunks(&part.stretches.iter().map(chunk).collect::<Vec<_>>(), forums).await?;
             done = part.to();
@@ -199,12 +199,12 @@ impl Effects<'_> {
                 break;
             }
         }
-        let told = match self.spool {
-            Some(spool) => self.tell_hook(run, spool).await,
+        let notified = match self.spool {
+            Some(spool) => self.notify_hook(run, spool).await,
             None => Ok(()),
         };
         self.conn.prefer_indexes(false).await?;
-        told?;
+        notified?;
         self.observer.reached(Moment::Spooled).await;
         self.conn.exec("UPDATE {enrold_run} SET effects = 0 WHERE id = :run", &params).await?;
         Ok(())
@@ -243,7 +243,7 @@ impl Effects<'_> {
 
     /// Leaves the run's file in the spool, unless it changed nothing. Without a mark: after a crash it is written
     /// again.
-    async fn tell_hook(&mut self, run: i64, spool: &Path) -> Result<(), EffectsError> {
+    async fn notify_hook(&mut self, run: i64, spool: &Path) -> Result<(), EffectsError> {
         let params = Params::new().with("run", run);
         let Some(past) = self.conn.row("SELECT kind, source, clock FROM {enrold_run} WHERE id = :run", &params).await?
         else {

@@ -189,14 +189,14 @@ async fn expirations(
     only: Option<Vec<i64>>,
     notifies: bool,
 ) -> RunResult<()> {
-    let minded = minded(ctx, EXPIRATIONS, settings).await?;
-    match within(minded.clone(), only) {
+    let limited_to = limited_to(ctx, EXPIRATIONS, settings).await?;
+    match within(limited_to.clone(), only) {
         Some(courses) if courses.is_empty() => ctx.rules.push(skipped_by(EXPIRATIONS, Skipped::OtherCourses)),
         courses => expiry::run(ctx, settings, courses.as_deref()).await?,
     }
     if notifies {
         // Once a day for all its courses: a look at one course must not use up the day.
-        mail::notify(ctx, settings, minded.as_deref()).await?;
+        mail::notify(ctx, settings, limited_to.as_deref()).await?;
     }
     Ok(())
 }
@@ -219,7 +219,7 @@ async fn asked(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, only:
         }
         return Ok(());
     }
-    let courses = within(minded(ctx, rule.name, settings).await?, only);
+    let courses = within(limited_to(ctx, rule.name, settings).await?, only);
     if courses.as_ref().is_some_and(Vec::is_empty) {
         ctx.rules.push(skipped_by(rule.name, Skipped::OtherCourses));
         return Ok(());
@@ -232,18 +232,18 @@ async fn asked(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, only:
 }
 
 /// What two limits to some courses leave; `None` for all.
-fn within(minded: Option<Vec<i64>>, only: Option<Vec<i64>>) -> Option<Vec<i64>> {
-    match (minded, only) {
-        (Some(minded), Some(only)) => {
+fn within(limited_to: Option<Vec<i64>>, only: Option<Vec<i64>>) -> Option<Vec<i64>> {
+    match (limited_to, only) {
+        (Some(limited_to), Some(only)) => {
             let only: BTreeSet<i64> = only.into_iter().collect();
-            Some(minded.into_iter().filter(|course| only.contains(course)).collect())
+            Some(limited_to.into_iter().filter(|course| only.contains(course)).collect())
         }
-        (minded, only) => minded.or(only),
+        (limited_to, only) => limited_to.or(only),
     }
 }
 
 /// The courses that a task minds by `tasks.NAME.courses`; `None` for all. Names that no course has are told.
-async fn minded(ctx: &mut RunContext<'_>, task: &str, settings: &Settings) -> Result<Option<Vec<i64>>, DbError> {
+async fn limited_to(ctx: &mut RunContext<'_>, task: &str, settings: &Settings) -> Result<Option<Vec<i64>>, DbError> {
     let names = settings.tasks.get(task).map(|task| task.courses.as_slice()).unwrap_or_default();
     if names.is_empty() {
         return Ok(None);
@@ -340,7 +340,7 @@ async fn follow_by(
     settings: &Settings,
     only: Option<Vec<i64>>,
 ) -> RunResult<()> {
-    let courses = within(minded(ctx, rule.name, settings).await?, only);
+    let courses = within(limited_to(ctx, rule.name, settings).await?, only);
     match reconcile::of_touched(ctx, rule, courses.as_deref()).await? {
         Some(filter) => reconcile::run(ctx, rule, settings, filter, true).await,
         None => Ok(()),

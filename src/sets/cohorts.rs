@@ -66,7 +66,7 @@ pub(super) fn resolved(params: Params, terms: &Terms, never: &[i64]) -> Params {
 /// # Errors
 /// The engine's.
 pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
-    look(ctx, terms).await?;
+    prepare(ctx, terms).await?;
     if terms.create_cohorts && terms.cohort_key != "id" && make(ctx, terms).await? > 0 {
         ctx.conn.exec("DELETE FROM [stage_cohort]", &Params::new()).await?;
         find(ctx).await?;
@@ -78,22 +78,22 @@ pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> 
         .fragment("unstorable", unstorable(ctx, key_column(terms), "l.ckey"))
         .fragment("usercount", ctx.conn.dialect().to_text("u.found"))
         .fragment("cohortcount", ctx.conn.dialect().to_text("k.found"));
-    Ok(ctx.tell_problems(PlaceKind::Line, REFUSED, params).await?)
+    Ok(ctx.report_problems(PlaceKind::Line, REFUSED, params).await?)
 }
 
 /// Finds the cohorts of the staged rows that are there.
 ///
 /// # Errors
 /// The engine's.
-pub async fn look(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+pub async fn prepare(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_COHORT);
-    know(ctx, terms).await?;
+    load(ctx, terms).await?;
     find(ctx).await
 }
 
 /// Makes `known_cohort`: the site's cohorts by what the set names them by, for which Moodle has no index. Grows with
 /// the cohorts of the site, one statement.
-async fn know(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+async fn load(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&KNOWN_COHORT);
     let label = match terms.cohort_key {
         "id" => ctx.conn.dialect().to_text("c.id"),
@@ -148,7 +148,7 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
     let missing = ctx.conn.exec(MISSING, &params).await?;
     if unnamed != NEVER {
         // The cohort is made under its key: nobody loses a place by its name.
-        ctx.tell_problems(PlaceKind::Cohort, UNUSABLE_NAMES, params.clone()).await?;
+        ctx.report_problems(PlaceKind::Cohort, UNUSABLE_NAMES, params.clone()).await?;
     }
     if missing == 0 {
         return Ok(0);
@@ -167,7 +167,7 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
         .await?;
     let applied = ctx.conn.exec(NEW_COHORTS, &params).await? as i64;
     let key = if terms.cohort_key == "name" { "t.name" } else { "t.idnumber" };
-    know(ctx, terms).await?;
+    load(ctx, terms).await?;
     let params = ctx.at(position).fragment("same", same(ctx, key));
     let made = "(SELECT t.n, MIN(c.id) AS id FROM [new_cohort] t JOIN [known_cohort] c ON :same GROUP BY t.n) m";
     let ids = [("itemid", "m.id"), ("targetid", "m.id")];

@@ -36,7 +36,7 @@ pub async fn settle(
     settings: &Settings,
     policy: &Policy,
 ) -> RunResult<Option<RuleReport>> {
-    reconcile::look(ctx, &DATABASE, settings, policy).await?;
+    reconcile::load_scope(ctx, &DATABASE, settings, policy).await?;
     if terms.waits() {
         remember(ctx, terms).await?;
     }
@@ -66,7 +66,7 @@ pub async fn settle(
 }
 
 /// Adds what [`settle`] came to to the report of the pass that followed.
-pub fn tell(ctx: &mut RunContext<'_>, gone: &RuleReport) {
+pub fn report(ctx: &mut RunContext<'_>, gone: &RuleReport) {
     if let Some(report) = ctx.rules.last_mut() {
         report.removed += gone.removed;
         report.roles_removed += gone.roles_removed;

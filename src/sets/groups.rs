@@ -28,13 +28,13 @@ pub fn same(ctx: &RunContext<'_>, terms: &Terms) -> String {
 ///
 /// # Errors
 /// The engine's.
-pub async fn tell_unusable(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+pub async fn report_unusable(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&SET_UNGROUPED);
     let named = "SELECT COUNT(*) FROM (SELECT 1 AS named FROM [set_group] g LIMIT 1) t";
     if ctx.conn.number(named, &ctx.params()).await? == 0 {
         return Ok(());
     }
-    known::know(ctx, "SELECT DISTINCT courseid FROM [set_group]").await?;
+    known::load(ctx, "SELECT DISTINCT courseid FROM [set_group]").await?;
     let same = same(ctx, terms);
     let columns: &[&str] = if terms.group_by_idnumber { &["idnumber", "name"] } else { &["name"] };
     let unstorable = columns.iter().find_map(|column| ctx.conn.unstorable("groups", column, "t.gkey"));
@@ -44,7 +44,7 @@ pub async fn tell_unusable(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<()
         .with("column", format!("groups.{}", columns[0]))
         .fragment("same", same)
         .fragment("unstorable", format!("CASE WHEN {} THEN 1 ELSE 0 END", unstorable.as_deref().unwrap_or("1 = 0")));
-    ctx.tell_problems(PlaceKind::Group, UNUSABLE, params.clone()).await?;
+    ctx.report_problems(PlaceKind::Group, UNUSABLE, params.clone()).await?;
     ctx.conn.exec(UNGROUPED, &params).await?;
     if let Some(unstorable) = unstorable {
         let sql = format!("DELETE FROM [set_group] WHERE {}", unstorable.replace("t.gkey", "gkey"));

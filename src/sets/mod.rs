@@ -64,9 +64,9 @@ pub async fn apply(
     lines.failed += resolve::refuse_unresolved(ctx, terms.keys, &never, method::DATABASE).await?;
     let spared = persons::gather(ctx, terms, &never, header.each_once).await?;
     reconcile::prepare(ctx);
-    groups::tell_unusable(ctx, terms).await?;
+    groups::report_unusable(ctx, terms).await?;
     if header.has_incomplete {
-        rooms::tell(ctx).await?;
+        rooms::report(ctx).await?;
         rooms::keep_groups(ctx, &never).await?;
     }
     ctx.lines = lines;
@@ -77,7 +77,7 @@ pub async fn apply(
     let gone = if first { grace::settle(ctx, terms, settings, &policy).await? } else { None };
     reconcile::run_under(ctx, &DATABASE, policy, settings, Filter::ALL, false).await?;
     if let Some(gone) = gone {
-        grace::tell(ctx, &gone);
+        grace::report(ctx, &gone);
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ async fn apply_cohorts(ctx: &mut RunContext<'_>, terms: &Terms, mut lines: Lines
     // Cohorts are made only for a set that is not refused as a whole.
     ctx.lines = lines;
     if weigh_size(ctx, terms, lines).is_err() {
-        cohorts::look(ctx, terms).await?;
+        cohorts::prepare(ctx, terms).await?;
         persons::spare_users(ctx, terms).await?;
         cohorts::gather(ctx, terms, &never).await?;
         account::foresee(ctx, terms).await?;
@@ -108,7 +108,7 @@ async fn apply_cohorts(ctx: &mut RunContext<'_>, terms: &Terms, mut lines: Lines
     }
     lines.failed += cohorts::resolve(ctx, terms, &never).await?;
     if incomplete {
-        rooms::tell(ctx).await?;
+        rooms::report(ctx).await?;
     }
     persons::spare_users(ctx, terms).await?;
     ctx.lines = lines;

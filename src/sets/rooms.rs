@@ -96,10 +96,10 @@ impl Incomplete {
 ///
 /// # Errors
 /// The engine's.
-pub async fn tell(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+pub async fn report(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let select = "SELECT t.line AS number, t.code, t.value, t.hint FROM [set_incomplete] t";
     let params = ctx.params();
-    ctx.tell_new(PlaceKind::Line, select, params).await
+    ctx.report_new(PlaceKind::Line, select, params).await
 }
 
 /// Whose group is left out keeps the groups that he has: adds them to `set_ungrouped`. One statement.

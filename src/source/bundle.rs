@@ -219,7 +219,7 @@ pub fn check(parts: &[Part], form: &TableForm) -> io::Result<Verdict> {
             missing.push(Missing::File(part.name.clone()));
             continue;
         };
-        match look(part, file, form) {
+        match inspect(part, file, form) {
             Ok(Ok(sealed)) => whole.push(sealed),
             Ok(Err(lack)) => missing.push(lack),
             Err(Reading::Io(error)) => return Err(error),
@@ -258,7 +258,7 @@ pub fn read_seal(dir: &Dir, seal: &OsStr) -> io::Result<Result<Announced, String
 }
 
 /// The digest comes first: of a file that is only half there nothing else is worth a look.
-fn look(part: &Part, file: &RegularFile, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
+fn inspect(part: &Part, file: &RegularFile, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
     let name = part.name.clone();
     let (found, _) = file.digest().map_err(Reading::Io)?;
     if let Some(announced) = part.announced.sha256.clone().filter(|announced| *announced != found) {

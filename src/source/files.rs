@@ -153,7 +153,7 @@ fn read_file(
     let layout = form.table();
     // Each pass over the table is one over the file, and says at its end whether it is the one that was found whole.
     let mut table = Table::open(sealed.file.pass(&sealed.sha256), &layout).map_err(refused)?;
-    tell_ignored(&name, &table, &layout, taker)?;
+    report_ignored(&name, &table, &layout, taker)?;
     let mut read = FileRead { file: name.clone(), sha256: table.sha256.clone(), rows: 0, bad: 0, ragged: 0 };
     while let Some(entry) = table.next_entry().map_err(refused)? {
         read.rows += 1;
@@ -174,7 +174,7 @@ fn read_file(
 }
 
 /// Columns that nobody asked for are told, once each.
-fn tell_ignored<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &mut dyn Taker) -> io::Result<()> {
+fn report_ignored<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &mut dyn Taker) -> io::Result<()> {
     let known: Vec<&str> =
         layout.columns.iter().filter_map(|column| column.names.first().map(String::as_str)).collect();
     for column in &table.ignored {

@@ -150,7 +150,7 @@ pub async fn refuse_unresolved(
         .with("coursekey", keys.course.as_str())
         .fragment("usercount", ctx.conn.dialect().to_text("u.found"))
         .fragment("coursecount", ctx.conn.dialect().to_text("k.found"));
-    ctx.tell_problems(PlaceKind::Line, UNRESOLVED, resolved(params, protected)).await
+    ctx.report_problems(PlaceKind::Line, UNRESOLVED, resolved(params, protected)).await
 }
 
 const KNOWN_USER: &str = "u.found = 1 AND u.userid NOT IN (:protected)";

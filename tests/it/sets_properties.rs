@@ -27,7 +27,7 @@ pub fn seeds(site: &Site) -> std::ops::Range<u64> {
 }
 
 /// One source and what is known of it between nights.
-struct Told {
+struct Announced {
     source: Source,
     rows: Vec<Row>,
     absent: Absent,
@@ -43,8 +43,8 @@ async fn random_sets_become_true(mut site: Site) {
         // A membership that a rule gives up while it follows the set is free for the next night only.
         site.sql("UPDATE {enrol} SET customint2 = 0 WHERE enrol IN ('meta', 'cohort')").await;
         let mut dice = Dice::new(seed + 40_000);
-        let mut told: Vec<Told> = ["database", "sports"]
-            .map(|name| Told { source: Source::random(name, &mut dice), rows: Vec::new(), absent: Absent::new() })
+        let mut told: Vec<Announced> = ["database", "sports"]
+            .map(|name| Announced { source: Source::random(name, &mut dice), rows: Vec::new(), absent: Absent::new() })
             .into();
         told.iter().for_each(|told| told.source.configure(&mut site));
         for night in 0..NIGHTS {
@@ -76,7 +76,7 @@ impl Site {
     }
 
     /// Applies a set with all that is proved of each; true if it changed something.
-    async fn night(&mut self, told: &mut Told, moment: &str) -> bool {
+    async fn night(&mut self, told: &mut Announced, moment: &str) -> bool {
         let before = self.dump().await;
         let report = self.full_set(told.source.name, &told.source.csv(&told.rows)).await;
         if report.state == State::Held {
@@ -90,7 +90,7 @@ impl Site {
 
     /// Held and rejected, the set leaves no trace; held again and approved, it ends where it ends when nothing holds it. True
     /// if it was held.
-    async fn held_night(&mut self, told: &mut Told, moment: &str) -> bool {
+    async fn held_night(&mut self, told: &mut Announced, moment: &str) -> bool {
         let order = set_of(told.source.name, &self.write(told.source.csv(&told.rows)).path);
         let before = self.dump().await;
         let ledger = self.absent_ones().await;
@@ -134,7 +134,7 @@ impl Site {
     }
 
     /// The source's own rows are as the model says, and those of others are as before.
-    async fn is_as_told(&mut self, before: &Dump, told: &mut Told, moment: &str) {
+    async fn is_as_told(&mut self, before: &Dump, told: &mut Announced, moment: &str) {
         let after = self.dump().await;
         let expected = Model::new(before, &told.source, &told.rows).outcome(self.now(), &mut told.absent);
         let found = Standing::of(&after, &told.source);

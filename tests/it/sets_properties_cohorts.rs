@@ -20,7 +20,7 @@ on_each_engine!(random_memberships_become_true);
 const NIGHTS: i64 = 3;
 
 /// A source of memberships; a member is (cohort, user).
-struct Told {
+struct Announced {
     name: &'static str,
     creates: bool,
     rows: Vec<(String, String)>,
@@ -36,7 +36,7 @@ async fn random_memberships_become_true(mut site: Site) {
         let mut dice = Dice::new(seed + 50_000);
         let mut told = ["promo", "sports"].map(|name| {
             let creates = dice.chance(50);
-            Told { name, creates, rows: Vec::new(), brought: BTreeSet::new() }
+            Announced { name, creates, rows: Vec::new(), brought: BTreeSet::new() }
         });
         for told in &told {
             told.configure(&mut site);
@@ -55,7 +55,7 @@ async fn random_memberships_become_true(mut site: Site) {
     assert!(held > 0);
 }
 
-impl Told {
+impl Announced {
     fn configure(&self, site: &mut Site) {
         let creates = if self.creates { "true" } else { "false" };
         for (key, value) in [
@@ -113,7 +113,7 @@ impl Site {
     }
 
     /// Applies a set, or has it held, rejected, held again and approved; true if it was held.
-    async fn night_of_members(&mut self, told: &mut Told, others: &BTreeSet<(i64, i64)>, holds: bool) -> bool {
+    async fn night_of_members(&mut self, told: &mut Announced, others: &BTreeSet<(i64, i64)>, holds: bool) -> bool {
         let moment = format!("{}, creates {}:\n{}", told.name, told.creates, told.csv());
         let before = self.dump().await;
         let held = holds && self.held_members(told, &before, &moment).await;
@@ -129,7 +129,7 @@ impl Site {
         held
     }
 
-    async fn held_members(&mut self, told: &Told, before: &Dump, moment: &str) -> bool {
+    async fn held_members(&mut self, told: &Announced, before: &Dump, moment: &str) -> bool {
         let order = set_of(told.name, &self.write(told.csv()).path);
         let brought = self.brought(told.name).await;
         self.set("guard.mode", "hold");
@@ -167,7 +167,7 @@ fn members(dump: &Dump) -> BTreeSet<(i64, i64)> {
 
 /// The members that should stand, and in `told` whom the source has brought then. Cohorts that the run has made are found in
 /// what stands after it.
-fn desired(before: &Dump, after: &Dump, told: &mut Told, others: &BTreeSet<(i64, i64)>) -> BTreeSet<(i64, i64)> {
+fn desired(before: &Dump, after: &Dump, told: &mut Announced, others: &BTreeSet<(i64, i64)>) -> BTreeSet<(i64, i64)> {
     let cohorts = &if told.creates { after } else { before }["cohort"];
     let found = |key: &str| -> Vec<&Row> { cohorts.iter().filter(|row| text(row, "idnumber") == key).collect() };
     let people: BTreeMap<i64, &str> = before["user"]

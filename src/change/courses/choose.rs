@@ -59,7 +59,7 @@ pub(super) async fn rows(ctx: &mut RunContext<'_>, by_idnumber: bool, fallback: 
         .fragment("named", NAMED);
     conn.exec(ROWS, &params).await?;
     conn.analyse("course_row").await?;
-    tell(ctx).await
+    report_refused(ctx).await
 }
 
 const JUDGED: &str = statement(include_str!("choose.sql"), "judged");
@@ -96,14 +96,14 @@ async fn categories(ctx: &mut RunContext<'_>, by_idnumber: bool) -> Result<(), D
     conn.analyse("stage_category").await
 }
 
-async fn tell(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
+async fn report_refused(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
     let dialect = ctx.conn.dialect();
     let alike = ctx.conn.alike("course", "c.shortname", "r.shortname");
     let params = unstorable(ctx.conn, ctx.params(), "r")
         .fragment("chosen", dialect.to_text("r.chosen"))
         .fragment("existing", "(SELECT MIN(c.shortname) FROM {course} c WHERE :alike)")
         .fragment("alike", alike);
-    ctx.tell_problems(PlaceKind::Course, REFUSED, params).await
+    ctx.report_problems(PlaceKind::Course, REFUSED, params).await
 }
 
 /// Makes `made_course`, the courses to come with the contexts of their categories, and gives how many they are.

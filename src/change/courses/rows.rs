@@ -82,7 +82,7 @@ fn columns(ctx: &RunContext<'_>, zone: Tz, lent: bool) -> Vec<(String, Value)> {
 async fn set_aside(ctx: &mut RunContext<'_>, position: Position) -> Result<u64, DbError> {
     let params = ctx.at(position);
     let overtaken = ctx
-        .tell_problems(
+        .report_problems(
             PlaceKind::Course,
             "SELECT t.line AS number, 'overtaken' AS code, t.shortname AS value, '' AS hint
                FROM [made_course] t WHERE t.courseid = 0",

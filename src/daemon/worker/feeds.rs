@@ -46,7 +46,7 @@ impl Feeds {
 
 impl Worker {
     /// Tells of each feed that goes stale, once until it is fresh again, and gives superseded files their names.
-    pub(super) async fn look_at_feeds(&mut self) -> Result<(), String> {
+    pub(super) async fn check_feeds(&mut self) -> Result<(), String> {
         if self.settings.sources.is_empty() || !self.feeds.is_due() {
             return Ok(());
         }
@@ -54,13 +54,13 @@ impl Worker {
         front.settle().await.map_err(text)?;
         for state in front.feeds(self.tasks.zone(), Some(self.feeds.since)).await.map_err(text)? {
             self.shared.status.metrics().source(&state.feed.source, state.feed.last, state.stale.is_some());
-            self.tell_feed(&state);
+            self.report_feed(&state);
             self.mail_feed(&front, &state).await?;
         }
         Ok(())
     }
 
-    fn tell_feed(&mut self, state: &FeedState) {
+    fn report_feed(&mut self, state: &FeedState) {
         let source = state.feed.source.as_str();
         match state.stale {
             Some(stale) if self.feeds.stale.insert(source.to_owned()) => {

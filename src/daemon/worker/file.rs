@@ -71,7 +71,7 @@ impl Worker {
         match self.shared.front().apply(&Who::Daemon, &claimed, job.source.as_deref()).await {
             Ok(report) => {
                 fault::step("run-ended");
-                self.told(&report);
+                self.log(&report);
                 self.feeds.changed |= job.source.is_some();
                 self.end(&claimed, &report).await
             }
@@ -191,7 +191,7 @@ impl Worker {
         let (front, source) = (self.shared.front(), job.source.as_deref());
         match front.give_up(&Who::Daemon, claimed, source, tries, &error.to_string()).await {
             Ok(report) => {
-                self.told(&report);
+                self.log(&report);
                 self.feeds.changed |= job.source.is_some();
                 self.end(claimed, &report).await
             }

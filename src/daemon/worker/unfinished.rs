@@ -38,7 +38,7 @@ impl Worker {
             let front = self.shared.front();
             match front.carry_out(&Who::Daemon, run, decision).await {
                 Ok(Decided::Applied(report)) => {
-                    self.told(&report);
+                    self.log(&report);
                     self.later.wake();
                 }
                 Ok(Decided::Rejected(past)) => {

@@ -12,7 +12,7 @@ use crate::outcome::RunResult;
 use crate::problem::Code;
 use crate::reconcile::{Pass, groups as known};
 use crate::rules::autoenrol::instance::Instance;
-use crate::rules::autoenrol::matching::tell;
+use crate::rules::autoenrol::matching::report_refused;
 use crate::rules::autoenrol::name::Naming;
 use crate::rules::availability::Facts;
 
@@ -71,7 +71,7 @@ pub async fn name(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Instan
     ctx.conn.analyse(MEMBER_NAME.name).await?;
     hash(ctx).await?;
     wrong.extend(too_long(ctx, instances).await?);
-    tell(ctx, pass, Code::GroupName, &wrong).await?;
+    report_refused(ctx, pass, Code::GroupName, &wrong).await?;
     Ok(find(ctx, pass).await?)
 }
 
@@ -152,7 +152,7 @@ async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> 
     let params = pass.params(ctx).fragment("enrolid_text", dialect.to_text("r.enrolid"));
     let courses = "SELECT DISTINCT r.courseid FROM [ruled] r
         JOIN (SELECT DISTINCT enrolid FROM [member_name]) n ON n.enrolid = r.enrolid";
-    known::know(ctx, courses).await?;
+    known::load(ctx, courses).await?;
     let conn = &mut *ctx.conn;
     for (section, table) in [
         ("desired groups", "desired_group"),

@@ -79,7 +79,7 @@ pub async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<(Vec<I
             false
         }
     });
-    tell(ctx, pass, Code::RuleUnusable, &refused).await?;
+    report_refused(ctx, pass, Code::RuleUnusable, &refused).await?;
     let batches = rules.batches();
     write(ctx, &instances, &evaluation_of, &rules, &batches).await?;
     for batch in &batches {
@@ -260,7 +260,7 @@ pub async fn admit(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Insta
 ///
 /// # Errors
 /// The engine's.
-pub async fn tell(
+pub async fn report_refused(
     ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
     code: Code,

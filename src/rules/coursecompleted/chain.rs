@@ -63,7 +63,7 @@ pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .fragment("same_target", ctx.conn.exact("course", "b.shortname", "d.target"));
     ctx.conn.exec(INSTANCES, &params).await?;
     ctx.conn.analyse(CHAIN.name).await?;
-    tell_broken(ctx, pass).await
+    report_broken(ctx, pass).await
 }
 
 /// The configured delays, in a table; one whose course does not exist is told, not guessed.
@@ -98,13 +98,13 @@ fn default_role(ctx: &RunContext<'_>) -> i64 {
 }
 
 /// Enabled instances that do nothing, because their source or their role is gone.
-async fn tell_broken(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
+async fn report_broken(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let params = pass
         .params(ctx)
         .with("no_source", Code::SourceGone.as_str())
         .with("no_role", Code::InstanceRoleGone.as_str())
         .fragment("source", ctx.conn.dialect().to_text("COALESCE(e.customint1, 0)"))
         .fragment("role", ctx.conn.dialect().to_text("COALESCE(e.roleid, 0)"));
-    ctx.tell_new(PlaceKind::Instance, BROKEN, params).await?;
+    ctx.report_new(PlaceKind::Instance, BROKEN, params).await?;
     Ok(())
 }

@@ -21,7 +21,7 @@ pub async fn copy(ctx: &mut RunContext<'_>) -> RunResult<()> {
     ctx.conn.declare(&COPIED_GROUP);
     let copied = ctx.conn.exec(COPIED, &ctx.params()).await?;
     if copied > 0 {
-        known::know(ctx, "SELECT DISTINCT courseid FROM [copied_group]").await?;
+        known::load(ctx, "SELECT DISTINCT courseid FROM [copied_group]").await?;
     }
     Ok(ctx.conn.analyse(COPIED_GROUP.name).await?)
 }

@@ -26,13 +26,13 @@ pub(super) struct Enrolments<'a> {
     pub courses: Listing,
     pub orgs: Listing,
     pub canonical: Canonical,
-    pub schools_told: HashSet<String>,
+    pub schools_reported: HashSet<String>,
 }
 
 /// Why a row is none of the set.
 enum Out {
     Gone(Box<SetProblem>),
-    Told(Box<SetProblem>),
+    Announced(Box<SetProblem>),
 }
 
 impl Enrolments<'_> {
@@ -46,16 +46,16 @@ impl Enrolments<'_> {
         let about = |problem: Problem, user: &str, place: &str| Box::new(row.problem(problem).about(user, place));
         let out = |lack: Lack, user: &str, place: &str| match lack {
             Lack::Gone(problem) => Out::Gone(about(problem, user, place)),
-            Lack::Told(problem) => Out::Told(about(problem, user, place)),
+            Lack::Announced(problem) => Out::Announced(about(problem, user, place)),
         };
         let (user, place) = match (user, place) {
             (Ok(user), Ok(place)) => (user, place),
             (Ok(user), Err(lack)) => return Err(out(lack, &user, "")),
             // If both are wrong, what is deleted says most.
-            (Err(Lack::Told(_)), Err(lack @ Lack::Gone(_))) => return Err(out(lack, "", "")),
+            (Err(Lack::Announced(_)), Err(lack @ Lack::Gone(_))) => return Err(out(lack, "", "")),
             (Err(lack), place) => return Err(out(lack, "", &place.unwrap_or_default())),
         };
-        let told = |problem: Problem| Out::Told(about(problem, &user, &place));
+        let told = |problem: Problem| Out::Announced(about(problem, &user, &place));
         let role = role.ok_or_else(|| told(self.unknown_role(row)))?.to_owned();
         let [timestart, timeend] = window(row).map_err(told)?;
         let may_be_empty = |key: Option<Key>| {
@@ -121,7 +121,7 @@ impl Enrolments<'_> {
     /// A school that is not listed is told once: nothing of the row depends on it, or that is told by itself.
     fn school(&mut self, row: &Row) -> Option<Problem> {
         let school = row.cell(SCHOOL);
-        let lacking = !school.is_empty() && self.orgs.lacks(school) && self.schools_told.insert(school.to_owned());
+        let lacking = !school.is_empty() && self.orgs.lacks(school) && self.schools_reported.insert(school.to_owned());
         lacking.then(|| Problem::new(row.line, Code::ReferenceUnknown, school, "orgs.csv"))
     }
 }
@@ -144,7 +144,7 @@ impl Visitor for Enrolments<'_> {
                 taker.problem(*problem)?;
                 Ok(Fate::Left)
             }
-            Err(Out::Told(problem)) => {
+            Err(Out::Announced(problem)) => {
                 taker.problem(*problem)?;
                 Ok(Fate::Bad)
             }
@@ -160,7 +160,7 @@ impl Visitor for Enrolments<'_> {
 
 fn filled<'r>(row: &'r Row, place: usize) -> Result<&'r str, Lack> {
     match row.cell(place) {
-        "" => Err(Lack::Told(empty(row, place))),
+        "" => Err(Lack::Announced(empty(row, place))),
         text => Ok(text),
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn too_much(file: &OneRosterFile) -> SetError {
 pub(super) enum Lack {
     /// What it refers to is deleted by the archive.
     Gone(Problem),
-    Told(Problem),
+    Announced(Problem),
 }
 
 /// The bytes of rows that are listed of one file, about: a million people have less.
@@ -72,7 +72,7 @@ impl Listing {
     /// The value of a column of the row of this identifier. Of what no archive has listed, where not all is known,
     /// there is the identifier itself.
     pub fn value(&self, line: u64, id: &str, place: usize) -> Result<String, Lack> {
-        let told = |code| Err(Lack::Told(Problem::new(line, code, id, self.file.csv)));
+        let told = |code| Err(Lack::Announced(Problem::new(line, code, id, self.file.csv)));
         if self.is_gone(id) {
             let expected = format!("active, for {id} in {}", self.file.csv);
             return Err(Lack::Gone(Problem::new(line, Code::StatusUnusable, "tobedeleted", expected)));
@@ -90,7 +90,7 @@ impl Listing {
         let value = self.value(line, id, place)?;
         if value.is_empty() {
             let what = format!("{} ({}, {id})", self.file.columns[place], self.file.csv);
-            return Err(Lack::Told(Problem::new(line, Code::EmptyIdentifier, what, "")));
+            return Err(Lack::Announced(Problem::new(line, Code::EmptyIdentifier, what, "")));
         }
         Ok(value)
     }

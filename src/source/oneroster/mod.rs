@@ -142,8 +142,8 @@ fn read_bounded(
         false => Listing::unread(Of::Courses.file()),
     };
     let orgs = Listing::read(&mut sides, Of::Orgs.file(), &form.places(Of::Orgs), &[], taker)?;
-    let (canonical, schools_told) = (Canonical::new(scratch), HashSet::new());
-    let mut enrolments = Enrolments { form, users, classes, courses, orgs, canonical, schools_told };
+    let (canonical, schools_reported) = (Canonical::new(scratch), HashSet::new());
+    let mut enrolments = Enrolments { form, users, classes, courses, orgs, canonical, schools_reported };
     let read = sides.show(&ENROLLMENTS, &enrolments::REQUIRED, &mut enrolments, taker)?;
     if read.rows == 0 && sides.manifest.mode(ENROLLMENTS.name, &sides.archive)? != Mode::Absent {
         let problem = Problem::new(0, Code::FileEmpty, "", "");
