@@ -33,7 +33,7 @@ impl Lease {
     /// `None` means that somebody else holds it.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn take(conn: &mut Conn, name: &'static str, ttl: u64) -> Result<Option<Self>, DbError> {
         let holder = format!("{}:{}:{}:{}", host(), std::process::id(), mark(), clock::nanos());
         let params = Params::new()
@@ -61,7 +61,7 @@ impl Lease {
     /// committing.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn bury(conn: &mut Conn, name: &'static str) -> Result<bool, DbError> {
         let Some((holder, _)) = Self::holder(conn, name).await? else { return Ok(false) };
         let mut parts = holder.splitn(4, ':');
@@ -78,7 +78,7 @@ impl Lease {
     /// Who holds a lease now, and for how many seconds: for a message to a person who waits.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn holder(conn: &mut Conn, name: &'static str) -> Result<Option<(String, i64)>, DbError> {
         let params = Params::new().with("name", name).fragment("clock", conn.dialect().clock());
         let row = conn
@@ -91,7 +91,7 @@ impl Lease {
     /// none.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn is_held(conn: &mut Conn, name: &'static str, ttl: u64) -> Result<bool, DbError> {
         if Self::bury(conn, name).await? {
             return Ok(false);
@@ -105,7 +105,7 @@ impl Lease {
     /// Gives back a lease that this process holds, whoever of its tasks took it.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn release_own(conn: &mut Conn, name: &'static str) -> Result<(), DbError> {
         let begin = format!("{}:{}:", host(), std::process::id());
         let Some((holder, _)) = Self::holder(conn, name).await?.filter(|(holder, _)| holder.starts_with(&begin)) else {
@@ -121,7 +121,7 @@ impl Lease {
     /// Inside a run's transaction this is the fence: a run that lost its lease must not commit.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn renew(&self, conn: &mut Conn) -> Result<bool, DbError> {
         let params = self.params().fragment("clock", conn.dialect().clock());
         let renewed = conn
@@ -137,7 +137,7 @@ impl Lease {
     /// Gives the lease back.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn release(&self, conn: &mut Conn) -> Result<(), DbError> {
         conn.exec(
             "UPDATE {enrold_lease} SET holder = '' WHERE name = :name AND holder = :holder AND fence = :fence",

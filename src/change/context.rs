@@ -117,7 +117,7 @@ impl RunContext<'_> {
     /// and sequence number, which are made from `order` (columns of the select that make the order deterministic).
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn journal(
         &mut self,
         position: Position,
@@ -135,7 +135,7 @@ impl RunContext<'_> {
     /// column `rank_of`.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn journal_ranked(
         &mut self,
         pass_no: i64,
@@ -195,7 +195,7 @@ impl RunContext<'_> {
     /// Counts the changes of a place that are not overtaken.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn still_valid(&mut self, position: Position) -> Result<i64, DbError> {
         let params = self.at(position);
         self.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :here AND c.state = 0", &params).await
@@ -204,7 +204,7 @@ impl RunContext<'_> {
     /// Tells the rows (number, code, value, hint) of a select as problems of the run: see [`Kept::report`].
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn report_problems(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<u64, DbError> {
         self.problems.report(self.conn, kind, select, params).await
     }
@@ -212,7 +212,7 @@ impl RunContext<'_> {
     /// The same for what may stand at a place of which something was told: see [`Kept::report_new`].
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn report_new(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<(), DbError> {
         self.problems.report_new(self.conn, kind, select, params).await.map(|_| ())
     }
@@ -221,7 +221,7 @@ impl RunContext<'_> {
     /// says what the lines of the journal are.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn report_overtaken(&mut self, kind: PlaceKind) -> Result<(), DbError> {
         if self.overtaken == 0 {
             return Ok(());

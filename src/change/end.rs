@@ -42,7 +42,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 /// Suspends the enrolments of `to_remove`; gives how many were planned.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn suspend(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
     let oldrow = ctx.old_row("user_enrolments", "x");
     let params = ctx.at(position).fragment("oldrow", oldrow);
@@ -66,7 +66,7 @@ pub async fn suspend(ctx: &mut RunContext<'_>, position: Position) -> RunResult<
 /// Gives `to_remove` the indexes by which its rows are looked up, if whole sets are not hashed.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn index_to_remove(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     // With the first alone PostgreSQL would read all of it for each user.
     for key in ["ueid", "userid, courseid"] {
@@ -79,7 +79,7 @@ pub async fn index_to_remove(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
 /// caller takes the manual roles that its line or instance names: in Moodle's events they come first.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<i64> {
     index_to_remove(ctx).await?;
     remove(ctx, Position { pass_no, rank: kinds::UNENROL }).await
@@ -90,7 +90,7 @@ pub async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<i64> {
 /// rows.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn purge(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     let last = remove_given(ctx, pass_no, false).await?;
     ctx.conn.index_joined(&LAST_PAIR, "userid, courseid").await?;

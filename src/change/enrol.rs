@@ -35,7 +35,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 /// (courseid, contextid, line), and fills the temporary table `instance` with the first instance of each course.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn instances(
     ctx: &mut RunContext<'_>,
     position: Position,
@@ -71,7 +71,7 @@ pub struct Owned<'a> {
 /// parameters.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn add_instances(
     ctx: &mut RunContext<'_>,
     position: Position,
@@ -115,7 +115,7 @@ pub async fn add_instances(
 /// Makes the enrolments of `pair` true: missing ones are added, others get status active and the desired window.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn enrolments(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     add(ctx, Position { pass_no, rank: kinds::ENROL }).await?;
     Ok(update(ctx, Position { pass_no, rank: kinds::UPDATE }).await?)
@@ -143,7 +143,7 @@ async fn add(ctx: &mut RunContext<'_>, position: Position) -> RunResult<()> {
 /// Applies the planned additions of a place, where there is still no such enrolment; gives how many were planned.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn apply_adds(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
     let planned = ctx.still_valid(position).await?;
     if planned == 0 {
@@ -193,7 +193,7 @@ fn unless_overtaken(ctx: &RunContext<'_>, position: Position) -> Params {
 /// Assigns the roles of `pair_role` with the component of `method`; a user whose enrolment was overtaken gets none.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, component: &str) -> Result<(), DbError> {
     let position = Position { pass_no, rank: kinds::ROLE };
     let params = unless_overtaken(ctx, position).with("component", component);
@@ -213,7 +213,7 @@ pub async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, component: &str) -> R
 /// them.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn apply_roles(
     ctx: &mut RunContext<'_>,
     position: Position,
@@ -264,7 +264,7 @@ pub async fn apply_roles(
 /// (`role_assignments` has no unique key): the lowest id stays, as in Moodle, and no event tells of it.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn prune_roles(ctx: &mut RunContext<'_>, position: Position, component: &str) -> Result<(), DbError> {
     let doubles = Pick::new(DOUBLED_ROLES);
     ctx.remove_rows(position, doubles.with("component", component)).await?;

@@ -145,7 +145,7 @@ impl Guard {
     /// Courses are counted by id and told by short name: once, when the run's outcome is known.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn name_courses_of(&mut self, conn: &mut Conn) -> Result<(), DbError> {
         let of_courses = |breach: &&mut Breach| breach.scope == "course";
         let ids: Vec<i64> =

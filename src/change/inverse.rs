@@ -27,7 +27,7 @@ pub struct TakenBack {
 /// transaction of the caller. Grows with the kinds and passes of the run, not with its changes: one statement for each.
 ///
 /// # Errors
-/// The engine's, or a kind that this version of enrold does not know.
+/// The database's, or a kind that this version of enrold does not know.
 pub async fn take_back(conn: &mut Conn, columns: &Columns, run: i64) -> Result<Vec<TakenBack>, DbError> {
     let mut all = Vec::new();
     for (from, kind, changes) in places(conn, run).await? {

@@ -73,7 +73,7 @@ impl RunContext<'_> {
     /// Plans and applies the removal of the picked rows: those of the table of the place's kind.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn remove_rows(&mut self, position: Position, pick: Pick) -> Result<(), DbError> {
         if pick.at_once {
             return self.remove_rows_at_once(position, pick).await;

@@ -53,7 +53,7 @@ impl RunContext<'_> {
     /// before that step is applied, and once more before the commit.
     ///
     /// # Errors
-    /// [`RunError::Held`] when a limit is passed and the guard holds, else the engine's.
+    /// [`RunError::Held`] when a limit is passed and the guard holds, else the database's.
     pub async fn guard_check(&mut self) -> RunResult<()> {
         if self.guard.limits.mode == GuardMode::Off {
             return Ok(());

@@ -44,7 +44,7 @@ pub async fn keep(shared: Arc<Shared>) {
 /// Takes the lease for one pass, waiting for it as a command does; the heartbeat ends with what is given back.
 ///
 /// # Errors
-/// [`DaemonError::Led`] when a daemon keeps it, or the engine's.
+/// [`DaemonError::Led`] when a daemon keeps it, or the database's.
 pub async fn take_once(shared: &Shared) -> Result<Heart, DaemonError> {
     let ttl = shared.settings().run.lease_ttl.as_secs();
     let heart = lead::take_once(&shared.database, ttl, shared.wait).await?.map_err(DaemonError::Led)?;

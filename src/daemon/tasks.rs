@@ -85,7 +85,7 @@ impl Tasks {
     /// deferred, counts as not run.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn begin(&mut self) -> Result<(), RunError> {
         self.since = self.shared.clock.now();
         self.read_zone().await?;

@@ -74,7 +74,7 @@ impl Bulk {
     /// Adds a row; sends the chunk when it is full.
     ///
     /// # Errors
-    /// The engine's, when a chunk is sent; a row that by itself is more than the server takes in one statement.
+    /// The database's, when a chunk is sent; a row that by itself is more than the server takes in one statement.
     pub async fn push(&mut self, conn: &mut Conn, row: &[Field<'_>]) -> Result<(), DbError> {
         if self.dialect != Dialect::Postgres || self.is_small() {
             let bytes = self.written(row);
@@ -99,7 +99,7 @@ impl Bulk {
     /// Sends what is left and gives the number of rows loaded.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn finish(mut self, conn: &mut Conn) -> Result<u64, DbError> {
         if self.rows > 0 {
             self.send(conn).await?;

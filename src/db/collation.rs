@@ -54,7 +54,7 @@ impl fmt::Display for Collation {
     }
 }
 
-/// The collations of the columns that matter; empty where an engine compares all texts alike.
+/// The collations of the columns that matter; empty where a database compares all texts alike.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Collations(BTreeMap<(String, String), Collation>);
 

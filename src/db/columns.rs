@@ -25,7 +25,7 @@ impl Columns {
     /// Reads the names of all tables with the site's prefix and their columns, in one query.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let sql = match conn.dialect() {
             Dialect::Postgres => POSTGRES,

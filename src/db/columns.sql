@@ -1,4 +1,4 @@
--- The engines' own lists of columns: table, column, and how many characters it has room for, 0 where none are counted.
+-- The databases' own lists of columns: table, column, and how many characters it has room for, 0 where none are counted.
 
 -- statement postgres
 -- The catalogue itself: the views of information_schema take ten times as long, before every run.

@@ -1,4 +1,4 @@
-//! One connection to one of the three engines: statements, rows, streams, bulk loads, transactions.
+//! One connection to one of the three databases: statements, rows, streams, bulk loads, transactions.
 //! It must not know Moodle's tables; callers give templates and get plain numbers and texts back.
 
 use std::sync::Arc;
@@ -158,7 +158,7 @@ impl Conn {
     /// Runs a statement and gives the number of rows that it touched (on MariaDB an UPDATE counts the rows found).
     ///
     /// # Errors
-    /// [`DbError::ImplicitCommit`] for DDL, ANALYZE and TRUNCATE inside a run, else the engine's error.
+    /// [`DbError::ImplicitCommit`] for DDL, ANALYZE and TRUNCATE inside a run, else the database's error.
     pub async fn exec(&mut self, template: &str, params: &Params) -> Result<u64, DbError> {
         let statement = self.rendered(template, params)?;
         self.refuse_implicit_commit(template)?;
@@ -185,7 +185,7 @@ impl Conn {
         outcome.map_err(|error| DbError::from_sqlx(error, template))
     }
 
-    /// Runs a statement without parameters in the engine's simple protocol: session settings, DDL, BEGIN.
+    /// Runs a statement without parameters in the database's simple protocol: session settings, DDL, BEGIN.
     ///
     /// # Errors
     /// As [`Conn::exec`].
@@ -250,7 +250,7 @@ impl Conn {
     /// others.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn read_collations(&mut self) -> Result<(), DbError> {
         self.collations = Collations::read(self).await?;
         Ok(())
@@ -259,7 +259,7 @@ impl Conn {
     /// Reads all rows of a query whose result is small.
     ///
     /// # Errors
-    /// The engine's, or a column of a type that enrold does not read (cast it to text).
+    /// The database's, or a column of a type that enrold does not read (cast it to text).
     pub async fn rows(&mut self, template: &str, params: &Params) -> Result<Vec<Row>, DbError> {
         let mut rows = Vec::new();
         self.each(template, params, |row| {
@@ -289,7 +289,7 @@ impl Conn {
     /// Streams the rows of a query of any size through `take`.
     ///
     /// # Errors
-    /// The engine's, or the first one that `take` gives.
+    /// The database's, or the first one that `take` gives.
     pub async fn each<F>(&mut self, template: &str, params: &Params, mut take: F) -> Result<(), DbError>
     where
         F: FnMut(Row) -> Result<(), DbError> + Send,

@@ -1,4 +1,4 @@
-//! What differs between the three engines, as named functions that give SQL text.
+//! What differs between the three databases, as named functions that give SQL text.
 //! It must not open connections and must not know Moodle's tables.
 
 use super::collation::Collation;
@@ -19,7 +19,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The engine's name as people write it.
+    /// The database's name as people write it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL",

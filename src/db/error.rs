@@ -13,9 +13,9 @@ pub enum DbError {
     /// A deadlock, a serialisation failure, a lock time-out or a busy database: the run may be tried again.
     #[error("{what} [{code}]")]
     Transient {
-        /// The engine's code, for the log.
+        /// The database's code, for the log.
         code: String,
-        /// The engine's words.
+        /// The database's words.
         what: String,
     },
     /// The connection is gone: the run may be tried again on a new one.
@@ -36,7 +36,7 @@ pub enum DbError {
     /// Anything else, with the statement's beginning.
     #[error("{what}{}{statement}", if statement.is_empty() { "" } else { " — in: " })]
     Other {
-        /// The engine's words.
+        /// The database's words.
         what: String,
         /// How the statement's template begins.
         statement: String,
@@ -57,13 +57,13 @@ impl DbError {
         matches!(self, Self::Other { of_server: false, .. } | Self::Taken(_) | Self::ImplicitCommit(_) | Self::Lost(_))
     }
 
-    /// A mistake that is not the engine's.
+    /// A mistake that is not the database's.
     pub fn other(what: impl Into<String>) -> Self {
         Self::Other { what: what.into(), statement: String::new(), of_server: false }
     }
 
     /// An error of the driver. `template` is the statement before its values were put in: what is shown of a statement
-    /// holds none, nor do the engine's words ([`words::without_values`]); they are whole in the log at level debug.
+    /// holds none, nor do the database's words ([`words::without_values`]); they are whole in the log at level debug.
     pub(super) fn from_sqlx(error: sqlx::Error, template: &str) -> Self {
         match error {
             sqlx::Error::Database(database) => {

@@ -12,7 +12,7 @@ impl Conn {
     /// all, and anew with that look in the rare case that one is there already.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn insert_missing(
         &mut self,
         table: &str,

@@ -1,4 +1,4 @@
-//! The database room: connections to the three engines, their dialects, templates and bulk loads.
+//! The database room: connections to the three databases, their dialects, templates and bulk loads.
 //! It must not know enrolments; it is the only room that names sqlx.
 
 #![allow(clippy::disallowed_methods, reason = "the file of an embedded database")]

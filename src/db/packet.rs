@@ -17,7 +17,7 @@ impl Conn {
     /// The longest statement that the database takes, in bytes; a server is asked once for each connection.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub(super) async fn most_bytes(&mut self) -> Result<usize, DbError> {
         let Raw::My(raw) = &mut self.raw else { return Ok(GIGABYTE) };
         if let Some(most) = self.most_bytes {
@@ -35,7 +35,7 @@ impl Conn {
     /// were away.
     ///
     /// # Errors
-    /// The engine's, or what is too long.
+    /// The database's, or what is too long.
     pub(super) async fn fits(&mut self, bytes: usize) -> Result<(), DbError> {
         if bytes <= SMALLEST_PACKET {
             return Ok(());

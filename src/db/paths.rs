@@ -1,4 +1,4 @@
-//! By which index, and in which order, the engines go through the tables that a join names: as fragments of every
+//! By which index, and in which order, the databases go through the tables that a join names: as fragments of every
 //! template. It must not know statements, nor ask for more than the names of indexes.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 use super::error::DbError;
 use super::sql::{Params, Value};
 
-/// The table of roles, where none of the keys is unique and an engine may take any of them.
+/// The table of roles, where none of the keys is unique and a database may take any of them.
 const TABLE: &str = "role_assignments";
 const OF_USER: [&str; 3] = ["userid", "contextid", "roleid"];
 const OF_ITEM: [&str; 2] = ["component", "itemid"];
@@ -67,7 +67,7 @@ impl Conn {
     /// Reads by which indexes the site's tables are looked up; one statement on MariaDB, none on the others.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn read_paths(&mut self) -> Result<(), DbError> {
         let indexes = indexes(self).await?;
         self.paths = fragments(self.dialect(), &indexes);

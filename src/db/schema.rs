@@ -97,7 +97,7 @@ const INDEXES: [(&str, &str, &str); 8] = [
 /// The version of enrold's tables in the database and the prefix that they serve; `None` when there are none.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, DbError> {
     let present = match conn.dialect() {
         Dialect::Postgres => "SELECT COUNT(to_regclass(quote_ident(current_schema()) || '.enrold_schema'))",
@@ -118,7 +118,7 @@ pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, Db
 /// SQLite all of it is one transaction; on MariaDB it can be repeated after it broke off.
 ///
 /// # Errors
-/// The engine's; a database that serves another prefix, or that a newer enrold has migrated, is refused.
+/// The database's; a database that serves another prefix, or that a newer enrold has migrated, is refused.
 pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     if conn.dialect() == Dialect::Maria {
         return apply(conn, clock).await;
@@ -194,7 +194,7 @@ fn altering(statement: &str) -> Option<(&str, &str)> {
     statement.strip_prefix("ALTER TABLE ")?.split_once(' ')
 }
 
-/// The changes of a table in the engine's words: one statement on MariaDB, one for each on the others.
+/// The changes of a table in the database's words: one statement on MariaDB, one for each on the others.
 fn altered(dialect: Dialect, table: &str, changes: &str) -> Vec<String> {
     let changes = changes.split(';').map(str::trim);
     if dialect == Dialect::Maria {
@@ -207,7 +207,7 @@ fn altered(dialect: Dialect, table: &str, changes: &str) -> Vec<String> {
     changes.map(one).collect()
 }
 
-/// The statement in the engine's words, with the indexes of the table that it makes: MariaDB takes them with the table
+/// The statement in the database's words, with the indexes of the table that it makes: MariaDB takes them with the table
 /// (to add one later is a right of its own), the others after it.
 fn dialect_ddl(conn: &Conn, statement: &str) -> Vec<String> {
     let maria = conn.dialect() == Dialect::Maria;

@@ -89,7 +89,7 @@ impl Conn {
     /// Gives a table that is [`Table::joined_by`] an index that PostgreSQL was spared, if it was made.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn index_joined(&mut self, table: &Table, key: &str) -> Result<(), DbError> {
         let name = table.name;
         if self.dialect() != Dialect::Postgres || self.scratch.is_unmade(name) {
@@ -102,7 +102,7 @@ impl Conn {
     /// Makes a temporary table of the transaction as a view over others; only for PostgreSQL, where it ends with them.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn temporary_view(&mut self, table: &Table, select: &str) -> Result<(), DbError> {
         let view = self.rendered(select, &Params::new())?;
         self.make(&view.tables).await?;
@@ -137,7 +137,7 @@ impl Conn {
     /// Makes a temporary table that outlives transactions: effects are written in several.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn declare_for_session(&mut self, table: &Table) -> Result<(), DbError> {
         let (name, dialect) = (table.name, self.dialect());
         self.scratch.add(*table, true, true);
@@ -154,7 +154,7 @@ impl Conn {
     /// order; gives their number. On PostgreSQL the select makes the table, without keys.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn fill_for_session(&mut self, table: &Table, select: &str, params: &Params) -> Result<u64, DbError> {
         if self.dialect() == Dialect::Postgres {
             self.command_with_next(&self.dialect().drop_temporary(table.name)).await?;
@@ -169,7 +169,7 @@ impl Conn {
     /// MariaDB).
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn analyse(&mut self, temporary: &str) -> Result<(), DbError> {
         match self.dialect() {
             Dialect::Postgres if !self.scratch.is_unmade(temporary) => {
@@ -186,7 +186,7 @@ impl Conn {
     /// even while the very statement fills it (measured: 80 s instead of 1.5 s for 100,000 roles).
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn prefer_indexes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
             (Dialect::Postgres, true) => {
@@ -217,7 +217,7 @@ impl Conn {
     /// cheaper read whole than looked up row by row. False on the others, which choose for themselves.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn is_good_part(&mut self, rows: i64, table: &str) -> Result<bool, DbError> {
         if self.dialect() != Dialect::Postgres || rows < LOOKED_UP {
             return Ok(false);
@@ -234,7 +234,7 @@ impl Conn {
     /// computes the other anew for each (measured: minutes instead of a fraction of a second for 50,000 roles).
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn prefer_hashes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
             (Dialect::Postgres, true) => self.command_with_next("SET enable_nestloop = off").await,

@@ -20,7 +20,7 @@ const POSTGRES: &str = statement(include_str!("session.sql"), "postgres");
 /// Makes the session what enrold's SQL expects.
 ///
 /// # Errors
-/// The engine's; a session on PostgreSQL that will not speak UTF-8 is refused.
+/// The database's; a session on PostgreSQL that will not speak UTF-8 is refused.
 pub(super) async fn settle(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
     match conn.dialect() {
         Dialect::Postgres => settle_postgres(conn, lock_timeout).await?,

@@ -10,7 +10,7 @@ impl Conn {
     /// transaction would fail with "locked" at its first write).
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn begin(&mut self) -> Result<(), DbError> {
         match self.dialect() {
             Dialect::Postgres => self.command_with_next("BEGIN ISOLATION LEVEL READ COMMITTED").await?,
@@ -24,7 +24,7 @@ impl Conn {
     /// Commits the transaction of a run.
     ///
     /// # Errors
-    /// The engine's; on a lost connection nobody can say whether it was committed.
+    /// The database's; on a lost connection nobody can say whether it was committed.
     pub async fn commit(&mut self) -> Result<(), DbError> {
         self.in_run = false;
         self.scratch.forget();
@@ -34,7 +34,7 @@ impl Conn {
     /// Rolls the transaction of a run back.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn rollback(&mut self) -> Result<(), DbError> {
         self.in_run = false;
         self.waiting.clear();
@@ -45,7 +45,7 @@ impl Conn {
     /// Begins what [`Conn::end_savepoint`] keeps or takes back; only for PostgreSQL.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn savepoint(&mut self, name: &str) -> Result<(), DbError> {
         self.command_with_next(&format!("SAVEPOINT {name}")).await
     }
@@ -53,7 +53,7 @@ impl Conn {
     /// Keeps what was done since the savepoint, or takes it back.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn end_savepoint(&mut self, name: &str, keep: bool) -> Result<(), DbError> {
         if keep {
             return self.command_with_next(&format!("RELEASE SAVEPOINT {name}")).await;

@@ -1,4 +1,4 @@
-//! Which way to go where the engines' planners differ: each question says what a caller wants to do.
+//! Which way to go where the databases' planners differ: each question says what a caller wants to do.
 //! It must not know what is asked for; the ways give the same rows.
 
 use super::dialect::Dialect;

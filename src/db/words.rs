@@ -1,4 +1,4 @@
-//! The words of an engine's error without the values that they quote, which may be names of people.
+//! The words of a database's error without the values that they quote, which may be names of people.
 //! It must not sort errors: it is given a code only to know what the words may hold.
 
 /// What stands for a value.
@@ -14,7 +14,7 @@ const NAMES_ONLY: [u16; 90] = [
     1406, 1449, 1451, 1452, 1615, 1785, 1792, 1836, 1927, 1950, 1969, 1998, 3024, 3159,
 ];
 
-/// An engine's message without values of rows. PostgreSQL's codes have five characters, MariaDB's are numbers from
+/// A database's message without values of rows. PostgreSQL's codes have five characters, MariaDB's are numbers from
 /// 1000, SQLite's are smaller, and its messages quote nothing but the template.
 ///
 /// What may be quoted is a list; whatever is not on it ends before its first quotation, so that an error nobody thought

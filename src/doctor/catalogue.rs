@@ -1,5 +1,5 @@
 //! Which tables and columns stand in the database, and on PostgreSQL what the account may do with them.
-//! It must not judge: it reads the engine's own lists once and answers questions.
+//! It must not judge: it reads the database's own lists once and answers questions.
 
 use std::collections::BTreeMap;
 
@@ -35,10 +35,10 @@ const LITE: &str =
     "SELECT m.name, p.name, 1, 1, 1, 1 FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table'";
 
 impl Catalogue {
-    /// Reads the engine's lists, in one statement or two.
+    /// Reads the database's lists, in one statement or two.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let mut tables: BTreeMap<String, TableRights> = BTreeMap::new();
         let dialect = conn.dialect();

@@ -1,4 +1,4 @@
--- The engines' own lists of tables and columns: table, column, may select, may insert, may update, may delete from the
+-- The databases' own lists of tables and columns: table, column, may select, may insert, may update, may delete from the
 -- table.
 
 -- statement postgres

@@ -21,7 +21,7 @@ struct TextColumn {
 /// Examines the collations of the tables that enrold uses, and the encoding of the database.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn examine(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     match conn.dialect() {
         Dialect::Lite => Ok(Vec::new()),

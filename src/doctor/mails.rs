@@ -15,7 +15,7 @@ const UNDELIVERED: &str = "SELECT COUNT(*) FROM {enrold_outbox} WHERE state IN (
 /// Examines the settings of mails and, with `outbox`, what has become of them.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn examine(conn: &mut Conn, settings: &Settings, outbox: bool) -> Result<Vec<Finding>, DbError> {
     let mut findings = Vec::new();
     if settings.smtp.enabled {

@@ -14,7 +14,7 @@ use crate::moodle::site::Site;
 /// Examines the site.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn examine(conn: &mut Conn, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let site = Site::read(conn).await?;
     let mut findings = vec![enabled(&site, settings)];

@@ -1,5 +1,5 @@
 //! What enrold's statements need of each table: the columns that they read, insert and update, and whether they delete.
-//! It must not know engines or accounts; a test runs enrold with exactly these rights, so that the list stays true.
+//! It must not know databases or accounts; a test runs enrold with exactly these rights, so that the list stays true.
 
 /// What enrold needs of one table.
 #[derive(Clone, Copy, Debug)]

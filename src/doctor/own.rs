@@ -9,7 +9,7 @@ use crate::lease::{LEADER, Lease};
 /// Examines version and prefix of enrold's own tables, which exist.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn version(conn: &mut Conn, grantee: &Grantee) -> Result<Finding, DbError> {
     let Some((version, prefix)) = schema_version(conn).await? else {
         return Ok(missing());
@@ -60,7 +60,7 @@ pub(super) async fn version(conn: &mut Conn, grantee: &Grantee) -> Result<Findin
 /// Whether a migration is missing that this program has.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn is_outdated(conn: &mut Conn) -> Result<bool, DbError> {
     Ok(schema_version(conn).await?.is_some_and(|(version, _)| version < SCHEMA_VERSION))
 }
@@ -83,7 +83,7 @@ pub(super) fn missing() -> Finding {
 /// Runs that wait for somebody or something.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     let none = Params::new();
     let mut findings = vec![leader(conn).await?];

@@ -32,7 +32,7 @@ pub(super) enum Lack {
 /// own tables only if `own` says that they exist.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn gaps(
     conn: &mut Conn,
     catalogue: &Catalogue,
@@ -52,7 +52,7 @@ pub(super) async fn gaps(
     Ok(gaps)
 }
 
-/// What the engine's own lists say (PostgreSQL, SQLite).
+/// What the database's own lists say (PostgreSQL, SQLite).
 fn listed(need: &Need, existing: &TableRights) -> Vec<Lack> {
     let mut lacks = absent_columns(need, existing);
     let without = |columns: &[&'static str], may: fn(&crate::doctor::catalogue::Rights) -> bool| {
@@ -154,7 +154,7 @@ async fn asked(conn: &mut Conn, statement: &str) -> Result<Answer, DbError> {
     }
 }
 
-/// The engine's code at the end of an error's words.
+/// The database's code at the end of an error's words.
 fn code(error: &DbError) -> Option<&str> {
     let DbError::Other { what, .. } = error else {
         return None;
@@ -165,7 +165,7 @@ fn code(error: &DbError) -> Option<&str> {
 /// Rights on the database as a whole that are missing, as GRANT names them.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn general(conn: &mut Conn) -> Result<Vec<&'static str>, DbError> {
     let mut missing = Vec::new();
     match conn.dialect() {

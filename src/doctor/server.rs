@@ -109,7 +109,7 @@ impl Version {
 /// Examines the server behind a connection.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn examine(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     let none = Params::new();
     let sql = match conn.dialect() {

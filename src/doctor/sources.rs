@@ -20,7 +20,7 @@ const NEEDED: [&str; 4] = ["dbtype", "remoteenroltable", "remotecoursefield", "r
 /// Examines the enabled sources; with `now` (Unix seconds) also how old their last sets are, which needs the history.
 ///
 /// # Errors
-/// The engine's. What is wrong with a second database is a finding.
+/// The database's. What is wrong with a second database is a finding.
 pub(super) async fn examine(conn: &mut Conn, settings: &Settings, now: Option<i64>) -> Result<Vec<Finding>, DbError> {
     let enabled: Vec<(&str, &Source)> = enabled(settings).collect();
     if enabled.is_empty() {

@@ -41,7 +41,7 @@ pub(super) fn no_moodle(conn: &Conn, catalogue: &Catalogue) -> Option<Finding> {
 /// The account behind the connection and where it works.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn grantee(conn: &mut Conn) -> Result<Grantee, DbError> {
     let sql = match conn.dialect() {
         Dialect::Postgres => {

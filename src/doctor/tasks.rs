@@ -25,7 +25,7 @@ struct Job {
 /// Examines tasks, twins, and the courses that tasks name.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn examine(conn: &mut Conn, site: &Site, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let enabled = enabled_in_moodle(conn).await?;
     let mut jobs: Vec<Job> = jobs::all().map(|name| job(name, site, settings, &enabled)).collect();

@@ -51,7 +51,7 @@ pub async fn run(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<
 /// first.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn apply(
     ctx: &mut RunContext<'_>,
     settings: &Settings,

@@ -40,7 +40,7 @@ const TO_KEEP: &str = statement(include_str!("buffer.sql"), "lines to keep");
 /// file again changes nothing.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn settle(ctx: &mut RunContext<'_>, any_future: bool) -> Result<(), DbError> {
     ctx.conn.declare(&LATER);
     if any_future {
@@ -57,7 +57,7 @@ pub async fn settle(ctx: &mut RunContext<'_>, any_future: bool) -> Result<(), Db
 /// Erases the due rows, whether they could be replayed or not (spec flatfile 5).
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn erase_due(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     erase(ctx, Pick::new(ERASED_BY_REPLAY)).await
 }
@@ -70,7 +70,7 @@ pub async fn erase_due(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
 /// once.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn refuse_roles(ctx: &mut RunContext<'_>, allowed: &AllowedRoles) -> Result<(), DbError> {
     ctx.conn.declare(&REFUSED_ROW);
     let Some(ids) = allowed.ids() else { return Ok(()) };
@@ -92,7 +92,7 @@ pub async fn refuse_roles(ctx: &mut RunContext<'_>, allowed: &AllowedRoles) -> R
 /// row's id in the buffer. They are erased like the others, as in Moodle; nothing is done for them.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn refuse_unresolved(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<(), DbError> {
     let text = |expression: &str| ctx.conn.dialect().to_text(expression);
     let params = ctx

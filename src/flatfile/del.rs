@@ -55,7 +55,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 /// Applies the `del` steps of a step order.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAction, scope: DelScope) -> RunResult<()> {
     // 2 is none of the flat file's choices (spec flatfile 2): nothing is done, as in Moodle.
     let unenrol = match action {
@@ -82,7 +82,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAct
     }
 }
 
-/// The `del` steps of the step order, in a table of their own: it is small, and its key gives every engine a good plan.
+/// The `del` steps of the step order, in a table of their own: it is small, and its key gives every database a good plan.
 async fn find_del_steps(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
     let params = ctx.params().with("step_order", step_order);
     ctx.conn.exec("DELETE FROM [del_step]", &params).await?;

@@ -74,7 +74,7 @@ impl Actions {
 /// Applies a file. Statements grow with its chunks and step orders, never with its lines.
 ///
 /// # Errors
-/// The reader's, the engine's, or a limit of the guard.
+/// The reader's, the database's, or a limit of the guard.
 pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile<'_>) -> RunResult<()> {
     let (staged, mut lines) = stage(ctx, settings, file).await?;
     let protected = ctx.site.protected(settings.guard.protect_admins);
@@ -184,7 +184,7 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
 /// Replays the due rows of the buffer.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn apply_sync(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
     let actions = Actions::read(ctx.site, settings);
     step_order::prepare(ctx);

@@ -38,7 +38,7 @@ impl<'a> Stage<'a> {
     /// Makes `stage_line` and starts loading.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn open(
         conn: &mut Conn,
         roles: &'a Roles,
@@ -63,7 +63,7 @@ impl<'a> Stage<'a> {
     /// is bound as an `add` is: who may not make somebody a manager may not end a manager's participation either.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn line(&mut self, conn: &mut Conn, line: &FlatLine) -> Result<(), DbError> {
         let roleid = match self.roles.find(&line.role) {
             Ok(roleid) => roleid,
@@ -108,7 +108,7 @@ impl<'a> Stage<'a> {
     /// Books a line that could not be read.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn problem(&mut self, conn: &mut Conn, problem: &Problem) -> Result<(), DbError> {
         self.staged.errors += 1;
         self.errors.add(conn, self.kept, (PlaceKind::Line, problem.line as i64), problem).await
@@ -117,7 +117,7 @@ impl<'a> Stage<'a> {
     /// Sends what is left.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn finish(self, conn: &mut Conn) -> Result<Staged, DbError> {
         self.lines.finish(conn).await?;
         self.errors.finish(conn).await?;

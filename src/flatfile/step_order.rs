@@ -50,7 +50,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 /// of a pair merge into step 1 and no window is computed.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn from_lines(ctx: &mut RunContext<'_>, protected: &[i64], any_del: bool) -> Result<i64, DbError> {
     fill(ctx, OF_LINES, protected, any_del).await
 }
@@ -59,7 +59,7 @@ pub async fn from_lines(ctx: &mut RunContext<'_>, protected: &[i64], any_del: bo
 /// that are not refused already.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn from_buffer(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<i64, DbError> {
     fill(ctx, OF_DUE_ROWS, protected, true).await
 }
@@ -82,7 +82,7 @@ async fn fill(ctx: &mut RunContext<'_>, lines: &str, protected: &[i64], windows:
 /// says what the lines are.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn refuse_overlong(ctx: &mut RunContext<'_>, kind: PlaceKind, limit: i64) -> Result<(u64, i64), DbError> {
     ctx.conn.declare(&OVERLONG);
     let params = ctx.params().with("limit", limit).with("limittext", limit.to_string());
@@ -100,7 +100,7 @@ pub async fn refuse_overlong(ctx: &mut RunContext<'_>, kind: PlaceKind, limit: i
 /// Refuses the lines whose (user, course) another run has changed since run `held`; gives their number.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn refuse_overtaken(ctx: &mut RunContext<'_>, held: i64) -> Result<u64, DbError> {
     ctx.conn.declare(&MOVED);
     let params = ctx.params().with("held", held);
@@ -116,7 +116,7 @@ pub async fn refuse_overtaken(ctx: &mut RunContext<'_>, held: i64) -> Result<u64
 /// Fills `pair` and `pair_role` with what the adds of one step order ask for: the last window, all roles.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn fill_pairs(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
     let params = ctx.params().with("step_order", step_order);
     ctx.conn.exec("DELETE FROM [pair]", &params).await?;

@@ -43,7 +43,7 @@ const HOUR: i64 = 6;
 /// due, whatever the number of users.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn notify(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<&[i64]>) -> Result<i64, DbError> {
     if !settings.smtp.enabled {
         return Ok(0);

@@ -31,7 +31,7 @@ pub struct Word {
 /// Queues a mail for each address; gives how many. Three statements; inside a transaction under the run lease.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn queue(conn: &mut Conn, settings: &Settings, to: &[String], word: &Word) -> Result<u64, DbError> {
     let name = "SELECT COALESCE(MIN(f.fullname), '') FROM {course} f WHERE f.category = 0";
     let site = conn.row(name, &Params::new()).await?.map(|row| row.text(0)).unwrap_or_default();

@@ -86,7 +86,7 @@ const WELCOMING: [Welcoming; 3] = [
 /// Call it after the passes were applied. Nine statements, whatever the number of users.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn welcome(
     ctx: &mut RunContext<'_>,
     settings: &Settings,
@@ -151,7 +151,7 @@ const ADDED: &str = statement(include_str!("outbox.sql"), "queued");
 /// run has kept already stays as it is.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn keep_letters(
     ctx: &mut RunContext<'_>,
     letter: &str,
@@ -172,7 +172,7 @@ pub(super) async fn keep_letters(
 /// after the kind, is what tells a mail from every other: one that is in the outbox already is not queued again.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn queue(
     ctx: &mut RunContext<'_>,
     settings: &Settings,

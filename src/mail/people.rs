@@ -36,7 +36,7 @@ pub(super) fn prepare(ctx: &mut RunContext<'_>) {
 /// (spec autoenrol 8). A course without any has no row.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn contacts(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let ids: Vec<i64> = ctx.site.config("coursecontact").unwrap_or_default().split(',').filter_map(number).collect();
     let cases: String = ids.iter().zip(1..).map(|(id, place)| format!(" WHEN {id} THEN {place}")).collect();
@@ -53,7 +53,7 @@ pub(super) async fn contacts(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
 /// first on the site's list of roles, then by name (spec enrol-core 15).
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn enrollers(ctx: &mut RunContext<'_>, capability: &str) -> Result<(), DbError> {
     let wanted = Wanted {
         roles: "EXISTS (SELECT 1 FROM {role_capabilities} a WHERE a.roleid = r.roleid AND a.contextid = :system

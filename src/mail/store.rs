@@ -63,7 +63,7 @@ fn mail(row: &Row) -> Mail {
 /// left out.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn list(conn: &mut Conn, all: bool, limit: i64) -> Result<Vec<Mail>, DbError> {
     let done: &[&'static str] = if all { &[state::LISTED] } else { &[state::LISTED, state::SENT, state::SKIPPED] };
     let done: Vec<String> = done.iter().map(|&state| Literal::word(state).to_string()).collect();
@@ -76,7 +76,7 @@ pub async fn list(conn: &mut Conn, all: bool, limit: i64) -> Result<Vec<Mail>, D
 /// How many mails are in each state, the lines of digests left out.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn counts(conn: &mut Conn) -> Result<Vec<(String, i64)>, DbError> {
     let params = Params::new().with("listed", state::LISTED);
     let sql = "SELECT state, COUNT(*) FROM {enrold_outbox} WHERE state <> :listed GROUP BY state ORDER BY state";
@@ -87,7 +87,7 @@ pub async fn counts(conn: &mut Conn) -> Result<Vec<(String, i64)>, DbError> {
 /// many. They are tried until `expires` (Unix seconds).
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn retry(conn: &mut Conn, ids: &[i64], now: i64, expires: i64) -> Result<u64, DbError> {
     let which = if ids.is_empty() { String::new() } else { format!("AND id IN ({})", id_list(ids)) };
     let params = Params::new()
@@ -106,7 +106,7 @@ pub async fn retry(conn: &mut Conn, ids: &[i64], now: i64, expires: i64) -> Resu
 /// many.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn forget(conn: &mut Conn, before: i64) -> Result<u64, DbError> {
     let params = Params::new().with("before", before).with("queued", state::QUEUED).with("sending", state::SENDING);
     let sql = "DELETE FROM {enrold_outbox} WHERE expires < :before AND state NOT IN (:queued, :sending)";

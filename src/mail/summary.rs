@@ -18,7 +18,7 @@ const PROBLEMS: usize = 20;
 /// many. A run without a number, a rehearsal, tells nobody. At most three statements; `message` says why a run failed.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn queue(
     conn: &mut Conn,
     settings: &Settings,

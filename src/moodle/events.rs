@@ -311,7 +311,7 @@ const WRITTEN: &str = statement(include_str!("events.sql"), "written");
 /// Writes the events of a chunk's changes, in the journal's order.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), DbError> {
     let dialect = conn.dialect();
     let text = |expression: &str| dialect.to_text(expression);

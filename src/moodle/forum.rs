@@ -32,7 +32,7 @@ const LOGGED: &str = statement(include_str!("forum.sql"), "logged");
 /// Fills `subscribe` with the (forum, role) pairs of the run's courses whose role may be subscribed; false if none.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn prepare(conn: &mut Conn, site: &Site, kinds: Kinds, run: i64) -> Result<bool, DbError> {
     if !["forum", "forum_subscriptions", "course_modules", "modules"].iter().all(|table| site.columns.has_table(table))
     {
@@ -63,7 +63,7 @@ pub async fn prepare(conn: &mut Conn, site: &Site, kinds: Kinds, run: i64) -> Re
 /// Subscribes the users who got such a role in this part of the journal and still have it, journals and logs it.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn subscribe(conn: &mut Conn, site: &Site, kinds: Kinds, chunk: &Chunk) -> Result<(), DbError> {
     let params = Params::new()
         .with("run", chunk.run)

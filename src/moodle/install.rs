@@ -9,7 +9,7 @@ const SAMPLE: &str = include_str!("sample.sql");
 /// Names of Moodle tables (without prefix) that stand in the database already.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn present_tables(conn: &mut Conn) -> Result<Vec<String>, DbError> {
     let columns = Columns::read(conn).await?;
     Ok(tables().iter().filter(|table| columns.has_table(table.name)).map(|table| table.name.to_owned()).collect())
@@ -18,7 +18,7 @@ pub async fn present_tables(conn: &mut Conn) -> Result<Vec<String>, DbError> {
 /// Creates the Moodle tables that enrold reads or writes, with Moodle's names, defaults and unique keys.
 ///
 /// # Errors
-/// Refused when one of them exists; else the engine's.
+/// Refused when one of them exists; else the database's.
 pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
     let present = present_tables(conn).await?;
     if let Some(first) = present.first() {
@@ -47,7 +47,7 @@ pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
 /// Puts the sample site, a small French university, into empty tables.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn load_sample(conn: &mut Conn) -> Result<(), DbError> {
     conn.begin().await?;
     for statement in sample_statements() {
@@ -69,7 +69,7 @@ fn sample_statements() -> Vec<String> {
 /// Rows with explicit ids leave PostgreSQL's sequences behind.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn reset_sequences(conn: &mut Conn) -> Result<(), DbError> {
     for table in tables() {
         let name = conn.table(table.name);

@@ -26,7 +26,7 @@ impl Lookups {
     /// [`Conn::prefer_indexes`]. Two statements, whatever the number of rows.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn of(conn: &mut Conn, run: i64, changes: i64) -> Result<Self, DbError> {
         if conn.dialect().prefers_unique_keys() || changes < MANY {
             return Ok(Self::sure(conn.dialect()));

@@ -1,5 +1,5 @@
 -- The sample site: a small French university in the academic year 2026-2027, for `enrold db init --sample`.
--- The same text runs on every engine: standard literals only, a backslash stands for itself (MariaDB: NO_BACKSLASH_ESCAPES).
+-- The same text runs on every database: standard literals only, a backslash stands for itself (MariaDB: NO_BACKSLASH_ESCAPES).
 
 -- Settings. `teacher` has the alias `tuteur` for flat files; every other role has its short name.
 INSERT INTO {config} (id, name, value) VALUES

@@ -62,7 +62,7 @@ impl Site {
     /// Reads the settings: six small statements, whatever the site's size.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let none = Params::new();
         let columns = Columns::read(conn).await?;

@@ -1,4 +1,4 @@
-//! The catalogue of the Moodle tables that enrold reads or writes, and the statements that create them on each engine.
+//! The catalogue of the Moodle tables that enrold reads or writes, and the statements that create them on each database.
 //! It must not know which tables a site really has, nor run a statement.
 
 use std::collections::HashSet;

@@ -9,7 +9,7 @@ use crate::problem::{Code, PlaceKind, Problem};
 /// How many kept problems of a run there are of each code, and the last number that one of them has (0 without any).
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn kept_by_code(conn: &mut Conn, run: i64) -> Result<(BTreeMap<String, u64>, i64), DbError> {
     let sql = "SELECT code, COUNT(*), MAX(n) FROM {enrold_error} WHERE run = :run GROUP BY code";
     let rows = conn.rows(sql, &Params::new().with("run", run)).await?;
@@ -20,7 +20,7 @@ pub async fn kept_by_code(conn: &mut Conn, run: i64) -> Result<(BTreeMap<String,
 /// The first problems of a run.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn first(conn: &mut Conn, run: i64, limit: i64) -> Result<Vec<Problem>, DbError> {
     let params = Params::new().with("run", run).with("limit", limit);
     let rows = conn.rows(&format!("{} LIMIT :limit", select()), &params).await?;
@@ -30,7 +30,7 @@ pub async fn first(conn: &mut Conn, run: i64, limit: i64) -> Result<Vec<Problem>
 /// Gives all problems of a run to `take`, one after the other, without holding them in memory.
 ///
 /// # Errors
-/// The engine's, or the first one that `take` gives.
+/// The database's, or the first one that `take` gives.
 pub async fn each<F>(conn: &mut Conn, run: i64, mut take: F) -> Result<(), DbError>
 where
     F: FnMut(Problem) -> Result<(), DbError> + Send,

@@ -46,7 +46,7 @@ impl Kept {
     /// statement, and one more where they are too many.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn report(
         &mut self,
         conn: &mut Conn,
@@ -91,7 +91,7 @@ impl Kept {
     /// [`Kept::report`], but not at places of which this run has told something already: what came first says more.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn report_new(
         &mut self,
         conn: &mut Conn,
@@ -117,7 +117,7 @@ impl Rows {
     /// Keeps a problem, or counts it where there is no room. Of one with a file, its line is that in the file.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn add(
         &mut self,
         conn: &mut Conn,
@@ -143,7 +143,7 @@ impl Rows {
     /// Sends what is left.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn finish(self, conn: &mut Conn) -> Result<(), DbError> {
         self.0.finish(conn).await.map(|_| ())
     }
@@ -153,7 +153,7 @@ impl Rows {
 /// stay.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn withhold(conn: &mut Conn, run: i64, instead: &str) -> Result<(), DbError> {
     let quoting = "UPDATE {enrold_error} SET value = :instead
         WHERE run = :run AND (code IN ('bad-verb', 'row-too-long') OR (code = 'row-ragged' AND hint = 'quote'))";
@@ -163,7 +163,7 @@ pub async fn withhold(conn: &mut Conn, run: i64, instead: &str) -> Result<(), Db
 /// The next lines of the snapshot of a run with a problem that names no file, after a line; at most `page`.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn nameless(conn: &mut Conn, run: i64, after: i64, page: i64) -> Result<Vec<i64>, DbError> {
     let params = Params::new().with("run", run).with("after", after).with("page", page);
     let sql = "SELECT e.number FROM {enrold_error} e WHERE e.run = :run AND e.place = 'line' AND e.number > :after
@@ -174,7 +174,7 @@ pub async fn nameless(conn: &mut Conn, run: i64, after: i64, page: i64) -> Resul
 /// Names file and line of the problems with lines of a snapshot, from the columns line, file and fileline of a table.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn name_files(conn: &mut Conn, run: i64, table: &str) -> Result<(), DbError> {
     let set = [("file", "o.file"), ("fileline", "o.fileline")];
     let same = "e.run = :run AND e.place = 'line' AND e.number = o.line";

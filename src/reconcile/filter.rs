@@ -50,7 +50,7 @@ pub(super) fn prepare(conn: &mut Conn) {
 /// Limits the next pass of `method` to these courses: the instances in them, all their users.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Result<Filter, DbError> {
     let params = Params::new().with("method", method);
     conn.exec("DELETE FROM [only_course]", &params).await?;
@@ -75,7 +75,7 @@ pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Resul
 /// section `concerned` names, in the courses `minded` if there are such; `None` if none is concerned.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn of_touched(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
@@ -122,7 +122,7 @@ pub async fn of_touched(
 /// instances of those cohorts. `None` if no membership has changed.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn of_cohorts(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<Option<Filter>, DbError> {
     let changed = "c.run = :run AND c.state = 0 AND c.kind IN (:of_cohorts)";
     let params = ctx.params().with("method", rule.method).fragment("changed", changed);

@@ -108,7 +108,7 @@ pub(super) fn prepare(conn: &mut Conn) {
 /// before.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn load(ctx: &mut RunContext<'_>, courses: &str) -> Result<(), DbError> {
     let params = ctx.params().fragment("courses", courses);
     ctx.conn.exec("DELETE FROM [known_group]", &params).await?;

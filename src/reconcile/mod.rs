@@ -99,7 +99,7 @@ impl Pass<'_> {
 /// by their indexes.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn comparing(ctx: &mut RunContext<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
     if pass.filter.users { Ok(()) } else { ctx.conn.prefer_hashes(begins).await }
 }
@@ -122,7 +122,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 /// each over sets; rows that stand as desired are read and never written.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn run(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
@@ -169,7 +169,7 @@ pub async fn run_under(
 /// Fills the temporary table `scope` with the instances that a rule minds, for a step before its pass.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn load_scope(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
@@ -183,7 +183,7 @@ pub async fn load_scope(
 /// Takes the roles that a rule's method has given, on the whole site, and leaves the enrolments.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn drop_roles(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
     let watch = StopWatch::start();
     let before = std::mem::replace(&mut ctx.cause, rule.name);

@@ -36,7 +36,7 @@ pub(super) async fn of(
 /// The counts of some passes, as the report of a rule or job of this name.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn of_passes(ctx: &mut RunContext<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: name.to_owned(), ..RuleReport::default() };
     let (from, to) = Position::of_passes(first, last);
@@ -48,7 +48,7 @@ pub async fn of_passes(ctx: &mut RunContext<'_>, name: &str, first: i64, last: i
 /// The counts of a job that is no rule, by the cause that it writes into the journal.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn of_cause(ctx: &mut RunContext<'_>, cause: &str) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: cause.to_owned(), ..RuleReport::default() };
     let params = ctx.params().with("cause", cause);

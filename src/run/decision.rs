@@ -8,7 +8,7 @@ use crate::run::history::{COLUMNS, past};
 /// Records what somebody decided of a held run, for the daemon to do. False if it is not held, or decided already.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn record(conn: &mut Conn, run: i64, decision: Decision, at: i64) -> Result<bool, DbError> {
     let params = Params::new().with("run", run).with("decision", decision.as_str()).with("at", at);
     let recorded = conn
@@ -24,7 +24,7 @@ pub async fn record(conn: &mut Conn, run: i64, decision: Decision, at: i64) -> R
 /// Takes a recorded decision back, with the reason why it could not be done.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn unrecord(conn: &mut Conn, run: i64, message: &str) -> Result<(), DbError> {
     let params = Params::new().with("run", run).with("message", message);
     conn.exec("UPDATE {enrold_run} SET decision = NULL, message = :message WHERE id = :run AND state = 'held'", &params)
@@ -35,7 +35,7 @@ pub async fn unrecord(conn: &mut Conn, run: i64, message: &str) -> Result<(), Db
 /// The held runs whose decision is recorded, in the order in which it was.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn recorded(conn: &mut Conn) -> Result<Vec<(i64, Decision)>, DbError> {
     let sql =
         "SELECT id, decision FROM {enrold_run} WHERE state = 'held' AND decision IS NOT NULL ORDER BY decided, id";
@@ -46,7 +46,7 @@ pub async fn recorded(conn: &mut Conn) -> Result<Vec<(i64, Decision)>, DbError> 
 /// The latest decided run of a file that was held: by what tells the file, its bytes apart.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbError> {
     let params = Params::new()
         .with("device", claim.device)
@@ -65,7 +65,7 @@ pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, 
 /// The run that an approval came to.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn child(conn: &mut Conn, parent: i64) -> Result<Option<Past>, DbError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {{enrold_run}}
@@ -77,7 +77,7 @@ pub async fn child(conn: &mut Conn, parent: i64) -> Result<Option<Past>, DbError
 /// True while the run that an approval came to has parts left.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn is_under_way(conn: &mut Conn, parent: i64) -> Result<bool, DbError> {
     let sql = "SELECT COUNT(*) FROM {enrold_run} WHERE parent = :parent AND state = 'running'";
     Ok(conn.number(sql, &Params::new().with("parent", parent)).await? > 0)
@@ -109,7 +109,7 @@ impl Decision {
 /// Changes the state of a held run.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn decide(conn: &mut Conn, run: i64, state: State, message: &str) -> Result<bool, DbError> {
     let params = Params::new().with("run", run).with("state", state.as_str()).with("message", message);
     let decided = conn
@@ -122,7 +122,7 @@ pub async fn decide(conn: &mut Conn, run: i64, state: State, message: &str) -> R
 /// file never is, for the next one does not say what it said. Inside the transaction of that run. Gives how many.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn supersede(conn: &mut Conn, source: &str, below: i64, run: i64) -> Result<u64, DbError> {
     let params = Params::new()
         .with("kind", format!("sync {source}"))
@@ -140,7 +140,7 @@ pub async fn supersede(conn: &mut Conn, source: &str, below: i64, run: i64) -> R
 /// The runs that were decided, or died while they were put on hold, before a moment (Unix seconds).
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn decided_before(conn: &mut Conn, moment: i64) -> Result<Vec<i64>, DbError> {
     let sql = "SELECT id FROM {enrold_run}
         WHERE state IN ('approved', 'rejected', 'interrupted') AND COALESCE(decided, ended) < :moment";

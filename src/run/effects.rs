@@ -132,7 +132,7 @@ impl Effects<'_> {
     /// done.
     ///
     /// # Errors
-    /// The engine's or the spool's; what is written stays written, the next call goes on there.
+    /// The database's or the spool's; what is written stays written, the next call goes on there.
     pub async fn finish_all(&mut self) -> Result<u64, EffectsError> {
         let sql = "SELECT id FROM {enrold_run} WHERE effects = 1 AND state <> 'running' ORDER BY id";
         let pending = self.conn.rows(sql, &Params::new()).await?;

@@ -42,7 +42,7 @@ const FORGOTTEN: &str = statement(include_str!("history.sql"), "forgotten");
 /// Opens the row of a new run and gives its number; under the run lease only.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn open(
     conn: &mut Conn,
     kind: &str,
@@ -80,7 +80,7 @@ pub async fn open(
 /// that an earlier part of it has are not forgotten.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn close(
     conn: &mut Conn,
     run: i64,
@@ -127,7 +127,7 @@ pub(super) fn changes(counts: &str) -> Option<BTreeMap<String, i64>> {
 /// How many runs are held, and how many have parts or effects that are not written yet.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn pending(conn: &mut Conn) -> Result<(i64, i64), DbError> {
     let sql = "SELECT (SELECT COUNT(*) FROM {enrold_run} WHERE state = 'held'), (SELECT COUNT(*) FROM {enrold_run}
         WHERE effects = 1 OR (state = 'running' AND parts IS NOT NULL))";
@@ -137,7 +137,7 @@ pub async fn pending(conn: &mut Conn) -> Result<(i64, i64), DbError> {
 /// The latest applied run of the same bytes before this one.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn same_bytes(conn: &mut Conn, sha256: &str, before: i64) -> Result<Option<i64>, DbError> {
     let params = Params::new().with("sha256", sha256).with("before", before);
     let run = conn
@@ -155,7 +155,7 @@ pub async fn same_bytes(conn: &mut Conn, sha256: &str, before: i64) -> Result<Op
 /// can give, so the file must be the one that the run has read.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn of_drop(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {{enrold_run}} WHERE token = :token
@@ -173,7 +173,7 @@ pub async fn of_drop(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbE
 /// The last failed run of a drop.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn failed_of_drop(conn: &mut Conn, token: &str) -> Result<Option<i64>, DbError> {
     let sql = "SELECT COALESCE(MAX(id), 0) FROM {enrold_run} WHERE token = :token AND state = 'failed'";
     let run = conn.number(sql, &Params::new().with("token", token)).await?;
@@ -186,7 +186,7 @@ const QUIET: &str = r#"x.kind LIKE 'sync %' AND x.state = 'done' AND x.counts LI
 /// The latest runs, newest first; of those without a file that changed nothing only if `all` asks for them.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn list(conn: &mut Conn, limit: i64, all: bool) -> Result<Vec<Past>, DbError> {
     let sql =
         format!("SELECT {COLUMNS} FROM {{enrold_run}} x WHERE :all = 1 OR NOT (:quiet) ORDER BY id DESC LIMIT :limit");
@@ -198,7 +198,7 @@ pub async fn list(conn: &mut Conn, limit: i64, all: bool) -> Result<Vec<Past>, D
 /// One run.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn find(conn: &mut Conn, run: i64) -> Result<Option<Past>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM {{enrold_run}} WHERE id = :run");
     Ok(conn.row(&sql, &Params::new().with("run", run)).await?.as_ref().map(past))
@@ -210,7 +210,7 @@ pub async fn find(conn: &mut Conn, run: i64) -> Result<Option<Past>, DbError> {
 /// run, what a task names as its last run, and the newest run of each kind: no number is given again.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn forget_quiet(conn: &mut Conn, before: i64) -> Result<u64, DbError> {
     let sql = conn.dialect().delete_joined(
         "{enrold_run}",

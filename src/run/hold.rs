@@ -129,7 +129,7 @@ impl HeldStore {
     /// Keeps the order, the bytes and the plan of a run that is about to be rolled back, and what came with a set.
     ///
     /// # Errors
-    /// The state directory's, or the engine's.
+    /// The state directory's, or the database's.
     pub async fn keep(
         &self,
         held: &mut Held,

@@ -105,7 +105,7 @@ pub(super) fn steps(rules: &[Rule], site: &Site, settings: &Settings, order: &Sy
 /// Runs the jobs of an order, in the fixed order.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub(super) async fn run(
     ctx: &mut RunContext<'_>,
     rules: &[Rule],
@@ -133,7 +133,7 @@ pub(super) async fn run(
 /// Runs one part of an order that is cut: one of its [`steps`], over the courses of the part.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub(super) async fn run_part(
     ctx: &mut RunContext<'_>,
     rules: &[Rule],
@@ -277,7 +277,7 @@ async fn courses_by_name(conn: &mut Conn) -> Result<BTreeMap<String, i64>, DbErr
 /// The one course with exactly this short name.
 ///
 /// # Errors
-/// [`RunError::NoSuchCourse`] with some names that look like it, or the engine's.
+/// [`RunError::NoSuchCourse`] with some names that look like it, or the database's.
 pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
     let courses = courses_by_name(conn).await?;
     if let Some(course) = courses.get(shortname) {
@@ -293,7 +293,7 @@ pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
 /// is concerned.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub(super) async fn follow(
     ctx: &mut RunContext<'_>,
     rules: &[Rule],
@@ -320,7 +320,7 @@ pub(super) async fn follow(
 /// Runs the rules that read cohorts, over the users and cohorts whose memberships this run has changed.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub(super) async fn follow_cohorts(ctx: &mut RunContext<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
     for rule in rules.iter().filter(|rule| OF_COHORTS.contains(&rule.name)) {
         if !follows(ctx.site, settings, rule, &[]) || !has_instances(ctx, rule).await? {

@@ -24,7 +24,7 @@ use crate::{fault, sets};
 /// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
 ///
 /// # Errors
-/// [`RunError::NotReady`] with what to do, or the engine's.
+/// [`RunError::NotReady`] with what to do, or the database's.
 pub async fn require_ready(conn: &mut Conn) -> RunResult<()> {
     match schema_version(conn).await? {
         None => Err(RunError::NotReady(

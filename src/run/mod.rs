@@ -124,7 +124,7 @@ impl Engine {
     /// The report of a run of the history; `None` if there is no such run.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn recall(&self, run: i64) -> RunResult<Option<Report>> {
         let mut conn = self.database.connect().await?;
         let report = match history::find(&mut conn, run).await? {

@@ -190,7 +190,7 @@ impl Engine {
     /// that fails for good is closed as failed and keeps nobody waiting.
     ///
     /// # Errors
-    /// The engine's, if the same may succeed later; [`RunError::Fenced`].
+    /// The database's, if the same may succeed later; [`RunError::Fenced`].
     pub(super) async fn resume(&self, conn: &mut Conn, lease: &Lease, site: &Site) -> RunResult<()> {
         let sql = "SELECT id FROM {enrold_run} WHERE state = 'running' AND parts IS NOT NULL ORDER BY id";
         for row in conn.rows(sql, &Params::new()).await? {

@@ -43,7 +43,7 @@ impl Spooled {
     /// Reads the applied changes of a run from the journal, in three statements.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn of(conn: &mut Conn, run: i64, kind: String, source: String, clock: i64) -> Result<Self, DbError> {
         let courses = ids(conn, run, "c.courseid").await?;
         let users = ids(conn, run, "c.userid").await?;

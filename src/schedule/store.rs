@@ -48,7 +48,7 @@ fn kept(row: &Row) -> Last {
 /// Writes that a task begins at `at`; what was known of its last success stays.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn begin(conn: &mut Conn, name: &str, at: i64) -> Result<(), DbError> {
     let params = Params::new().with("name", name).with("at", at).with("result", RUNNING);
     let insert = conn.dialect().insert_absent(
@@ -65,7 +65,7 @@ pub async fn begin(conn: &mut Conn, name: &str, at: i64) -> Result<(), DbError> 
 /// Writes that a task which has begun ended at `at` with a word of [`crate::outcome::State`], or was [`DEFERRED`].
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn end(
     conn: &mut Conn,
     name: &str,
@@ -90,7 +90,7 @@ pub async fn end(
 /// What is kept of every task that ever ran, by name.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn list(conn: &mut Conn) -> Result<Vec<Last>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM {{enrold_task}} ORDER BY name");
     Ok(conn.rows(&sql, &Params::new()).await?.iter().map(kept).collect())
@@ -99,7 +99,7 @@ pub async fn list(conn: &mut Conn) -> Result<Vec<Last>, DbError> {
 /// What is kept of one task; `None` if it never ran.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn last(conn: &mut Conn, name: &str) -> Result<Option<Last>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM {{enrold_task}} WHERE name = :name");
     Ok(conn.row(&sql, &Params::new().with("name", name)).await?.as_ref().map(kept))

@@ -18,7 +18,7 @@ use crate::staging::resolve::resolved;
 /// already.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn take(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     if ctx.set.is_some() {
         return Ok(());
@@ -31,7 +31,7 @@ pub async fn take(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError
 /// be gathered.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn foresee(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     let changes = if terms.cohorts { FORESEEN_IN_COHORTS } else { FORESEEN_IN_COURSES };
     report(ctx, terms, changes, true).await

@@ -64,7 +64,7 @@ pub(super) fn resolved(params: Params, terms: &Terms, never: &[i64]) -> Params {
 /// none; gives how many those are.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
     prepare(ctx, terms).await?;
     if terms.create_cohorts && terms.cohort_key != "id" && make(ctx, terms).await? > 0 {
@@ -84,7 +84,7 @@ pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> 
 /// Finds the cohorts of the staged rows that are there.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn prepare(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_COHORT);
     load(ctx, terms).await?;
@@ -180,7 +180,7 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
 /// Makes the memberships true, and remembers which of them are this source's.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
     let params = ctx.params().with("source", terms.source.as_str());
     weigh(ctx, &params).await?;
@@ -193,7 +193,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
 /// Makes `set_cohort` and `set_member` from `stage_line` and its keys.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn gather(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
     let conn = &mut *ctx.conn;
     conn.declare(&SET_COHORT);

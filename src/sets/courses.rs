@@ -77,7 +77,7 @@ impl Header {
 /// beginning.
 ///
 /// # Errors
-/// A snapshot that is no CSV or lacks a column, or the engine's.
+/// A snapshot that is no CSV or lacks a column, or the database's.
 pub async fn load(ctx: &mut RunContext<'_>, file: &RegularFile, path: &str) -> RunResult<Lines> {
     let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));

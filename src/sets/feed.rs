@@ -90,7 +90,7 @@ pub(super) const GOOD: &str = "{enrold_run} r LEFT JOIN {enrold_run} h ON h.id =
 /// The feeds of the enabled sources, by name. Two statements for each source.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn feeds(conn: &mut Conn, settings: &Settings) -> Result<Vec<Feed>, DbError> {
     let mut feeds = Vec::new();
     for (name, _) in settings.sources.iter().filter(|(_, source)| source.enabled) {

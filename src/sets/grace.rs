@@ -29,7 +29,7 @@ fn over(terms: &Terms) -> &'static str {
 /// statements where nobody goes.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn settle(
     ctx: &mut RunContext<'_>,
     terms: &Terms,

@@ -27,7 +27,7 @@ pub fn same(ctx: &RunContext<'_>, terms: &Terms) -> String {
 /// six at most.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn report_unusable(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&SET_UNGROUPED);
     let named = "SELECT COUNT(*) FROM (SELECT 1 AS named FROM [set_group] g LIMIT 1) t";

@@ -41,7 +41,7 @@ use crate::staging::resolve;
 /// that is fixed apart from the chunks of the load; what stands as the set says is read and not written.
 ///
 /// # Errors
-/// A snapshot that cannot be read, the engine's, or a limit of the guard.
+/// A snapshot that cannot be read, the database's, or a limit of the guard.
 pub async fn apply(
     ctx: &mut RunContext<'_>,
     settings: &Settings,

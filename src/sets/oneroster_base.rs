@@ -23,7 +23,7 @@ impl BaseState {
     /// What stands of a source, by its history. Two statements.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn of(conn: &mut Conn, source: &str) -> Result<Self, DbError> {
         let params = Params::new().with("kind", format!("sync {source}")).fragment("good", GOOD);
         let last = "SELECT COALESCE(r.counts, 'null') FROM :good ORDER BY r.id DESC LIMIT 1";

@@ -17,7 +17,7 @@ const PAGE: i64 = 10_000;
 /// last.
 ///
 /// # Errors
-/// A list that cannot be read, or the engine's.
+/// A list that cannot be read, or the database's.
 pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()> {
     let mut lines = problem::nameless(conn, run, 0, PAGE).await?;
     if lines.is_empty() {

@@ -55,7 +55,7 @@ const SPARED: &str = statement(include_str!("persons.sql"), "spared accounts");
 /// a course. Gives how many accounts are spared.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn gather(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64], each_once: bool) -> Result<i64, DbError> {
     for table in [SET_GROUP, SET_SPARED_COURSE] {
         ctx.conn.declare(&table);
@@ -107,7 +107,7 @@ async fn persons(ctx: &mut RunContext<'_>, terms: &Terms, each_once: bool) -> Re
 /// several; gives their number.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn spare_users(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<i64, DbError> {
     ctx.conn.declare(&SET_SPARED);
     let mut ids = ctx.site.protected(terms.protect_admins);

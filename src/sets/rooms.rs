@@ -74,7 +74,7 @@ impl Incomplete {
     /// Adds a row.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn add(&mut self, ctx: &mut RunContext<'_>, line: u64, left_out: &LeftOut) -> Result<(), DbError> {
         self.any = true;
         let LeftOut { code, value, hint } = left_out;
@@ -85,7 +85,7 @@ impl Incomplete {
     /// Sends what is left; true if there is any such row.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn finish(self, ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
         self.rows.finish(ctx.conn).await?;
         Ok(self.any)
@@ -95,7 +95,7 @@ impl Incomplete {
 /// Tells those rows, but for what was told of them already: that nobody is meant by them says more.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn report(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let select = "SELECT t.line AS number, t.code, t.value, t.hint FROM [set_incomplete] t";
     let params = ctx.params();
@@ -105,7 +105,7 @@ pub async fn report(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
 /// Whose group is left out keeps the groups that he has: adds them to `set_ungrouped`. One statement.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn keep_groups(ctx: &mut RunContext<'_>, never: &[i64]) -> Result<(), DbError> {
     let sql = ctx.conn.dialect().insert_absent(
         "[set_ungrouped]",

@@ -85,7 +85,7 @@ impl Header {
 /// Loads a snapshot from its beginning.
 ///
 /// # Errors
-/// A snapshot that is no CSV or lacks a column, or the engine's.
+/// A snapshot that is no CSV or lacks a column, or the database's.
 pub async fn load(
     ctx: &mut RunContext<'_>,
     terms: &Terms,

@@ -86,7 +86,7 @@ impl Terms {
     /// The terms of a source: enrold's settings over those of the site.
     ///
     /// # Errors
-    /// [`RunError::NoSuchSource`], or the engine's.
+    /// [`RunError::NoSuchSource`], or the database's.
     pub async fn of(
         conn: &mut Conn,
         site: &Site,

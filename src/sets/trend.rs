@@ -10,7 +10,7 @@ const RUNS: i64 = 30;
 /// The last runs of a source before `run` (0: before now), the newest first. One statement.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn read(conn: &mut Conn, source: &str, run: i64) -> Result<Vec<Point>, DbError> {
     let before = if run == 0 { i64::MAX } else { run };
     let params = Params::new().with("kind", format!("sync {source}")).with("before", before).with("runs", RUNS);

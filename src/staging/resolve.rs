@@ -85,7 +85,7 @@ fn is_id(key: &str) -> bool {
 /// Makes `stage_user` and `stage_course`: each key of the file with the account or course that it names, and how many.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn keys(ctx: &mut RunContext<'_>, keys: Keys) -> Result<(), DbError> {
     users(ctx, keys.user).await?;
     courses(ctx, keys.course).await
@@ -94,7 +94,7 @@ pub async fn keys(ctx: &mut RunContext<'_>, keys: Keys) -> Result<(), DbError> {
 /// Makes `stage_user` alone.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn users(ctx: &mut RunContext<'_>, key: UserKey) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_USER);
     let exact = |column: &str| ctx.conn.exact("user", column, "k.ukey");
@@ -112,7 +112,7 @@ pub async fn users(ctx: &mut RunContext<'_>, key: UserKey) -> Result<(), DbError
     ctx.conn.analyse(STAGE_USER.name).await
 }
 
-/// Addresses are compared without case, which no index of Moodle helps on every engine: one pass over the accounts.
+/// Addresses are compared without case, which no index of Moodle helps on every database: one pass over the accounts.
 async fn stage_mails(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_MAIL);
     let sql = "INSERT INTO [stage_mail]
@@ -136,7 +136,7 @@ async fn courses(ctx: &mut RunContext<'_>, key: CourseKey) -> Result<(), DbError
 /// Tells the lines that do not resolve and gives their number.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn refuse_unresolved(
     ctx: &mut RunContext<'_>,
     keys: Keys,

@@ -6,10 +6,10 @@ use enrold::outcome::{Report, State};
 use enrold::problem::Code;
 
 use crate::campus::{course, instance, role, user};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     who_fits_is_enrolled_as_if_by_hand,
     on_opening_at_login_and_by_button,
     who_is_enrolled_otherwise,

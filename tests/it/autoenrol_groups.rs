@@ -7,10 +7,10 @@ use enrold::problem::Code;
 
 use crate::campus::{course, instance, user};
 use crate::faculty::group;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     a_group_for_each_value,
     a_value_that_changes_moves_the_member,
     two_generated_groups_are_left_alone,

@@ -5,10 +5,10 @@ use enrold::db::Value;
 
 use crate::autoenrol::{ALWAYS, changes, department, suspend};
 use crate::campus::{instance, role};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     the_first_instance_of_a_course_takes_whom_it_may,
     the_limit_is_kept_by_user_id,
     who_leaves_makes_room,

@@ -1,5 +1,5 @@
 //! Autoenrol on random sites against a model that takes one user after the other, as Moodle's task does (spec autoenrol 4, 5).
-//! It must not know how the rule works in sets; SQLite alone, the other engines are equal by the other tests.
+//! It must not know how the rule works in sets; SQLite alone, the other databases are equal by the other tests.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Rules against the engines: named cases of spec availability 8, and random trees over random users against a model.
+//! Rules against the databases: named cases of spec availability 8, and random trees over random users against a model.
 //! It must not know how a rule becomes SQL: it asks whom the condition lets in.
 
 use std::collections::BTreeSet;
@@ -9,10 +9,10 @@ use enrold::rules::availability::{Facts, Predicate, read};
 
 use crate::availability_model::{COURSE, MEMBERS, Model, Random, rule};
 use crate::campus::{context, course, role, user};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     random_rules_let_in_whom_the_model_does,
     fields_compare_byte_by_byte,
     wildcards_and_quotes_are_plain_characters,

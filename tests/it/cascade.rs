@@ -3,10 +3,10 @@
 
 use crate::campus::context;
 use crate::faculty::{cohort_instance, link};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     a_file_reaches_the_linked_course,
     a_removal_reaches_the_linked_course,
     only_who_was_touched_is_looked_at,

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::doctor_rights::url;
 use crate::program::{Program, on_the_sample};
-use crate::servers::{connect, on_each_engine};
+use crate::servers::{connect, on_each_database};
 use crate::site::Site;
 
-on_each_engine!(an_empty_database_is_made_a_site, where_moodle_stands_nothing_is_touched);
+on_each_database!(an_empty_database_is_made_a_site, where_moodle_stands_nothing_is_touched);
 
 async fn an_empty_database_is_made_a_site(mut site: Site) {
     let program = emptied(&mut site).await;

@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::{Value as Json, json};
 
 use crate::program::{Program, on_the_sample, sample};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(held_shown_approved_and_rejected);
+on_each_database!(held_shown_approved_and_rejected);
 
 /// Nine of the sixteen people of a course leave; one line is wrong.
 const LEAVERS: [&str; 9] = [

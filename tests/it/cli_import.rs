@@ -6,10 +6,10 @@ use std::process::Command;
 use serde_json::{Value as Json, json};
 
 use crate::program::{Program, on_the_sample, sample};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(the_sample_directory_and_again, the_method_is_not_enabled);
+on_each_database!(the_sample_directory_and_again, the_method_is_not_enabled);
 
 /// The table of `sample-sync-dir/README.md`: lines and failed lines; and what the first import changes.
 const SAMPLES: [(&str, u64, u64, &str); 5] = [

@@ -4,10 +4,10 @@
 use serde_json::{Value as Json, json};
 
 use crate::program::{Program, on_the_sample};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     a_table_of_what_a_rule_came_to,
     one_course_or_the_courses_of_the_task,
     roles_of_a_method_that_is_off,

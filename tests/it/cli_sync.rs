@@ -4,10 +4,10 @@
 use serde_json::json;
 
 use crate::program::{on_the_sample, sample};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(due_rows_by_sync, a_dead_holder_is_not_waited_for);
+on_each_database!(due_rows_by_sync, a_dead_holder_is_not_waited_for);
 
 /// Lines of the sample that begin in January are applied when January is over, by the clock of `--now`.
 async fn due_rows_by_sync(mut site: Site) {

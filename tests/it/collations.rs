@@ -10,12 +10,12 @@ use enrold::sets::SetOrder;
 use crate::doctor_rights::assert_applied;
 use crate::mails_send::round;
 use crate::rights_rules::{completions, conditions, links, undo_links};
-use crate::servers::{on_each_engine, run_on};
+use crate::servers::{on_each_database, run_on};
 use crate::site::{NOW, Site};
 use crate::smtp::{Manners, Server, send_through};
 use crate::traces::site_with_traces;
 
-on_each_engine!(emoji_in_names);
+on_each_database!(emoji_in_names);
 
 /// Two collations that MariaDB will not compare with each other.
 const UNLIKE: [&str; 2] = ["utf8mb4_unicode_ci", "utf8mb4_general_ci"];

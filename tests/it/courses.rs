@@ -8,10 +8,10 @@ use enrold::outcome::Note;
 use crate::campus::set;
 use crate::course_maker::terms;
 use crate::dump::text;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     a_row_becomes_a_course,
     without_a_category_the_default_one,
     categories_by_idnumber,

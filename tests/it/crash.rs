@@ -10,10 +10,10 @@ use enrold::run::Engine;
 use crate::campus::user;
 use crate::dump::{EFFECTS, assert_same, text, without};
 use crate::meanwhile::When;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     before_the_commit_nothing_is_applied,
     after_the_commit_effects_follow,
     within_the_effects_none_is_doubled,

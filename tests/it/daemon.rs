@@ -3,10 +3,10 @@
 
 use crate::program::Program;
 use crate::running::names;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(a_drop_is_applied_and_renamed, one_pass_ends_by_itself, copies_of_decided_runs_go);
+on_each_database!(a_drop_is_applied_and_renamed, one_pass_ends_by_itself, copies_of_decided_runs_go);
 
 const FILE: &str = "operation,username,course,role\nadd,dupontm12,L1-MATH-101,student\n";
 

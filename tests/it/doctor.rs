@@ -1,4 +1,4 @@
-//! What the doctor finds on each engine: a site in order, and each thing that is not.
+//! What the doctor finds on each database: a site in order, and each thing that is not.
 //! It must not test the account's rights: `doctor_rights` does.
 
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use enrold::db::{Database, Dialect};
 use enrold::doctor::{self, Finding, Level, can_work};
 use enrold::moodle::install::load_sample;
 
-use crate::servers::{PREFIX, on_each_engine};
+use crate::servers::{PREFIX, on_each_database};
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     a_site_in_order,
     a_disabled_method,
     a_twin_task,

@@ -9,10 +9,10 @@ use enrold::moodle::install::load_sample;
 use crate::campus::set;
 use crate::doctor::examine;
 use crate::doctor_rights::{Account, url};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(a_second_database, an_account_that_only_reads, what_its_settings_say, moodle_beside_it);
+on_each_database!(a_second_database, an_account_that_only_reads, what_its_settings_say, moodle_beside_it);
 
 /// The findings of this code, as `LEVEL text`.
 fn told(findings: &[Finding], code: &str) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! A whole database in memory, every value as text, so that two moments and two engines can be compared.
+//! A whole database in memory, every value as text, so that two moments and two databases can be compared.
 //! It must not know what a test expects.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,10 +7,10 @@ use enrold::db::{Dialect, Params};
 use enrold::run::SyncOrder;
 
 use crate::campus::course;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(they_name_what_was_made);
+on_each_database!(they_name_what_was_made);
 
 const SOME: i64 = 1_500;
 

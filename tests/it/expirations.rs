@@ -6,10 +6,10 @@ use enrold::outcome::{Report, RuleReport, State};
 use enrold::run::SyncOrder;
 
 use crate::campus::user;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     manual_keep_changes_nothing,
     manual_suspendnoroles_takes_all_roles_by_hand,
     manual_unenrol_takes_all_roles_by_hand,

@@ -3,10 +3,10 @@
 
 use crate::campus::{course, instance, user};
 use crate::expirations::{action, everything_enabled, expire};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     who_stays_away_is_unenrolled,
     who_never_logged_in_has_the_whole_time,
     as_in_moodle_who_never_logged_in_is_unenrolled_at_once,

@@ -7,10 +7,10 @@ use enrold::run::{Engine, SyncOrder};
 use crate::campus::{context, course, instance, user};
 use crate::expirations::{action, everything_enabled, expire, six_by_hand, suspended};
 use crate::meanwhile::When;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     overrides_come_before_moodle,
     a_missing_action_destroys_nothing,
     an_unknown_action_does_nothing_and_is_told,

@@ -13,10 +13,10 @@ use enrold::run::Import;
 use crate::dump::assert_same;
 use crate::inbox::HEADER;
 use crate::program::on_the_sample;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(a_line_that_changes_while_the_file_is_read, a_held_file_that_was_swapped_keeps_its_name);
+on_each_database!(a_line_that_changes_while_the_file_is_read, a_held_file_that_was_swapped_keeps_its_name);
 
 /// More lines than are read at once.
 fn many(last: &str) -> String {

@@ -4,10 +4,10 @@
 use enrold::outcome::State;
 
 use crate::campus::{course, instance, role, user};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     ten_lines,
     semicolons_and_latin_9,
     an_instance_is_made_once,

@@ -2,10 +2,10 @@
 //! It must not test what the replayed lines do beyond that they do it.
 
 use crate::campus::{course, role, user};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     a_due_row_is_replayed,
     due_means_before_the_clock,
     the_same_file_is_kept_once,

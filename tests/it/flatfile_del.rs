@@ -3,10 +3,10 @@
 
 use enrold::outcome::State;
 
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     keep_does_nothing_but_the_buffer,
     suspend_takes_the_roles,
     unenrol_takes_the_enrolments,

@@ -2,10 +2,10 @@
 //! It must not test other methods' expirations.
 
 use crate::campus::{instance, user};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     keep_changes_nothing,
     suspend_keeps_the_roles,
     suspend_without_roles_takes_them,

@@ -5,10 +5,10 @@ use serde_json::{Value as Json, json};
 
 use crate::campus::{below, context, course, instance, user};
 use crate::dump::{Dump, text};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     the_last_enrolment_takes_everything,
     another_enrolment_keeps_everything,
     two_enrolments_that_end_together_are_the_last,

@@ -3,10 +3,10 @@
 
 use enrold::outcome::State;
 
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     the_last_line_decides,
     del_and_add_make_a_new_enrolment,
     pairs_do_not_disturb_each_other,

@@ -1,4 +1,4 @@
-//! The golden cases of the flat file: what a real Moodle made of the same input, on each engine.
+//! The golden cases of the flat file: what a real Moodle made of the same input, on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use std::fs;
@@ -7,10 +7,10 @@ use crate::dump::{Dump, EFFECTS, assert_same, text, without, without_ids};
 use crate::golden_case::{folder, load, moodle_left};
 use crate::golden_equal::{Clocks, Difference, assert_equal};
 use crate::rebuild::rebuild;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(f01_lines_of_every_sort, f02_buffer, f03_del_unenrols, f05_del_is_kept, f08_one_line,);
+on_each_database!(f01_lines_of_every_sort, f02_buffer, f03_del_unenrols, f05_del_is_kept, f08_one_line,);
 
 async fn f01_lines_of_every_sort(site: Site) {
     let twice = "two accounts have the idnumber xu39: enrold refuses the line, Moodle takes the first";

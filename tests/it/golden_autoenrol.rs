@@ -1,13 +1,13 @@
-//! The golden cases of autoenrol: what a real Moodle's tasks made of the same tables, on each engine.
+//! The golden cases of autoenrol: what a real Moodle's tasks made of the same tables, on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;
 use crate::golden_equal::Difference;
 use crate::golden_expiry::never_logged_in;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(a01_settings_of_instances, a02_rules, a04_unenrol, a07_inactivity_and_expiry, a07_as_in_moodle);
+on_each_database!(a01_settings_of_instances, a02_rules, a04_unenrol, a07_inactivity_and_expiry, a07_as_in_moodle);
 
 const LOG: &str = "logstore_standard_log";
 const FIVE_DAYS: i64 = 5 * 86_400;

@@ -1,14 +1,14 @@
-//! The golden cases of cohort sync: what a real Moodle's task made of the same tables, on each engine.
+//! The golden cases of cohort sync: what a real Moodle's task made of the same tables, on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;
 use crate::golden_equal::Difference;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
 const LOG: &str = "logstore_standard_log";
 
-on_each_engine!(
+on_each_database!(
     c01_members_of_every_sort,
     c02_unenrol,
     c03_suspend,

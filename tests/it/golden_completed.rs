@@ -1,12 +1,12 @@
-//! The golden cases of completed courses: what a real Moodle made of the same tables, on each engine.
+//! The golden cases of completed courses: what a real Moodle made of the same tables, on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;
 use crate::golden_equal::Difference;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(cc01_seven_complete_a_course, cc02_expired_are_suspended);
+on_each_database!(cc01_seven_complete_a_course, cc02_expired_are_suspended);
 
 const FIVE_DAYS: i64 = 5 * 86_400;
 

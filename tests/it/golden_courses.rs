@@ -1,4 +1,4 @@
-//! The golden case of new courses: what a real Moodle made of the same table of courses, on each engine.
+//! The golden case of new courses: what a real Moodle made of the same table of courses, on each database.
 //! It lists, cell by cell, where enrold differs on purpose.
 
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::course_maker::terms;
 use crate::dump::{Dump, Row, assert_same, text};
 use crate::golden_case::{folder, load, moodle_left};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(d07_new_courses);
+on_each_database!(d07_new_courses);
 
 const NOW: i64 = 1_795_299_398;
 

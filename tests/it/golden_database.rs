@@ -1,14 +1,14 @@
-//! The golden cases of the external database: what a real Moodle's task made of the same view, on each engine.
+//! The golden cases of the external database: what a real Moodle's task made of the same view, on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use enrold::outcome::State;
 
 use crate::golden_case::{Case, folder, load, set_of};
 use crate::golden_equal::Difference;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(d01_unenrol, d03_suspend_without_roles, d05_an_empty_view);
+on_each_database!(d01_unenrol, d03_suspend_without_roles, d05_an_empty_view);
 
 /// Keys, default role and action are Moodle's own settings.
 fn of(name: &'static str, from: i64, to: i64) -> Case {

@@ -3,10 +3,10 @@
 
 use crate::golden_case::Case;
 use crate::golden_equal::Difference;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(e01_manual_expires, e03_self_long_time_no_see, e03_as_in_moodle);
+on_each_database!(e01_manual_expires, e03_self_long_time_no_see, e03_as_in_moodle);
 
 async fn e01_manual_expires(site: Site) {
     // The cohort of xu5 is not in the case: cohort sync, which follows, would end that enrolment.

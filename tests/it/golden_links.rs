@@ -3,12 +3,12 @@
 
 use crate::golden_case::Case;
 use crate::golden_equal::Difference;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
 const LOG: &str = "logstore_standard_log";
 
-on_each_engine!(
+on_each_database!(
     m01_evidence_of_every_sort,
     m02_roles_that_do_not_follow,
     m04_chains_and_cycles,

@@ -7,10 +7,10 @@ use enrold::outcome::{Breach, Report, RunError, State};
 use enrold::run::hold::HeldStore;
 use sha2::{Digest, Sha256};
 
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     removals_by_count,
     removals_by_percent,
     suspensions_by_count_and_percent,

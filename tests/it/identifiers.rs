@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::doctor_rights::assert_applied;
 use crate::rights_rules::{completions, conditions, links, undo_links};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 use crate::traces::site_with_traces;
 
-on_each_engine!(any_name_of_a_column_is_kept_in_the_journal, any_name_of_a_column_in_every_rule);
+on_each_database!(any_name_of_a_column_is_kept_in_the_journal, any_name_of_a_column_in_every_rule);
 
 /// Quotes of all kinds, what begins a parameter, a table, a remark, an escape, a path; an emoji is more than MariaDB's
 /// identifiers hold.

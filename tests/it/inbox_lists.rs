@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::inbox::{HEADER, good, half_good, powerless, report};
 use crate::program::on_the_sample;
 use crate::running::names;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(failed_lines_are_listed_and_tried_again, held_then_rejected_or_approved);
+on_each_database!(failed_lines_are_listed_and_tried_again, held_then_rejected_or_approved);
 
 /// The failed lines exactly; the retry file becomes input by a new name.
 async fn failed_lines_are_listed_and_tried_again(mut site: Site) {

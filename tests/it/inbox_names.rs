@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use crate::inbox::{good, half_good, report};
 use crate::program::on_the_sample;
 use crate::running::names;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(names_of_any_bytes, the_same_name_three_times);
+on_each_database!(names_of_any_bytes, the_same_name_three_times);
 
 /// One of each of our own names, with content that could be applied.
 #[test]

@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use crate::inbox::report;
 use crate::program::{Program, on_the_sample};
 use crate::running::names;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 use crate::smtp::{Manners, Server};
 
-on_each_engine!(a_good_set_supersedes_a_held_one, a_stale_feed_is_told_once);
+on_each_database!(a_good_set_supersedes_a_held_one, a_stale_feed_is_told_once);
 
 const NEVER: &str = "inbox.settle=3600";
 const PEOPLE: [&str; 4] = ["moreaul26", "simona26", "laurentn26", "lefebvrei26"];

@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 
 use crate::campus::{course, user};
 use crate::dump::{EFFECTS, assert_same, dump_tables, show, text, without};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     every_kind_has_a_way_back,
     a_kind_of_another_version_is_refused,
     what_was_added_goes_only_as_it_was_added,

@@ -11,10 +11,10 @@ use enrold::run::decision::{self, Decision};
 use crate::campus::user;
 use crate::program::Program;
 use crate::running::names;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(a_kill_at_any_step_loses_nothing_and_doubles_nothing, a_run_is_decided_before_its_file_has_its_name,);
+on_each_database!(a_kill_at_any_step_loses_nothing_and_doubles_nothing, a_run_is_decided_before_its_file_has_its_name,);
 
 /// Lines that fail, in every file that has failing lines.
 const WRONG: [&str; 2] = ["add,student,nobody,c1", "add,norole,u1,c1"];

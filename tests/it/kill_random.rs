@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 use crate::kill::at_once;
 use crate::program::Program;
 use crate::running::{Running, names};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(random_kills_lose_nothing_and_double_nothing);
+on_each_database!(random_kills_lose_nothing_and_double_nothing);
 
 async fn random_kills_lose_nothing_and_double_nothing(mut site: Site) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());

@@ -1,4 +1,4 @@
-//! The catalogue of kinds of change: what every entry must have, and that each has a way back which every engine can read.
+//! The catalogue of kinds of change: what every entry must have, and that each has a way back which every database can read.
 //! It must not name the kinds one by one: what holds, holds for those that come later too.
 
 use std::collections::{BTreeMap, BTreeSet};

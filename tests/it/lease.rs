@@ -10,10 +10,10 @@ use enrold::outcome::{RunError, State};
 use enrold::run::Engine;
 
 use crate::meanwhile::When;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     one_holder_at_a_time,
     a_lease_without_heartbeat_is_taken,
     a_heartbeat_keeps_the_lease,

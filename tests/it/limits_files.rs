@@ -9,10 +9,10 @@ use crate::inbox::{good, report};
 use crate::inbox_sets::{set, source};
 use crate::program::Program;
 use crate::running::names;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     a_file_that_the_database_refuses_fails_after_its_tries,
     a_set_that_the_database_refuses_does_not_block_the_next,
 );

@@ -6,10 +6,10 @@ use enrold::db::{Bulk, DbError, Dialect, Field, Params};
 use enrold::outcome::{Note, Report, State};
 use enrold::problem::Code;
 
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     a_line_with_a_value_that_nothing_can_be_called_is_told_alone,
     a_person_keeps_his_place_when_his_group_has_no_room,
     a_row_of_which_nothing_can_be_called_so_is_told_alone,

@@ -10,11 +10,11 @@ use crate::campus::{instance, role, user};
 use crate::expirations::action;
 use crate::mails_queue::{at_work, queued, with_mails};
 use crate::mails_send::round;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 use crate::smtp::{Manners, Server, send_through};
 
-on_each_engine!(
+on_each_database!(
     who_is_told_and_in_which_order,
     once_a_day_after_the_hour,
     never_beside_moodle,

@@ -6,11 +6,11 @@ use enrold::db::Dialect;
 use crate::mails_queue::with_mails;
 use crate::mails_send::states;
 use crate::program::Program;
-use crate::servers::{on_each_engine, run_on};
+use crate::servers::{on_each_database, run_on};
 use crate::site::Site;
 use crate::smtp::{Manners, Server, Trouble};
 
-on_each_engine!(a_killed_daemon_leaves_its_mails_to_the_next);
+on_each_database!(a_killed_daemon_leaves_its_mails_to_the_next);
 
 /// The program on a campus whose new participants get mails through the server.
 async fn mailing(site: &mut Site, server: &Server) -> Program {

@@ -12,10 +12,10 @@ use enrold::moodle::site::Site as Settings;
 use enrold::outcome::{DefaultRoles, Lines, Observer};
 
 use crate::campus::{context, course, instance, role, user};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     an_instance_of_autoenrol_welcomes_whom_the_run_added,
     a_completed_course_is_named,
     the_flat_file_follows_moodles_setting,

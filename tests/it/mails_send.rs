@@ -10,11 +10,11 @@ use enrold::outcome::Round;
 
 use crate::campus::user;
 use crate::mails_queue::with_mails;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 use crate::smtp::{Manners, Server, Trouble, send_through};
 
-on_each_engine!(
+on_each_database!(
     each_mail_leaves_once,
     a_refusal_for_now_is_tried_again,
     a_refusal_for_good_waits_for_a_person,

@@ -11,10 +11,10 @@ use enrold::run::{Engine, SyncOrder};
 use crate::crowd::FIRST;
 use crate::meanwhile::When;
 use crate::outside::somebody_waits;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     somebody_is_enrolled_meanwhile,
     somebody_is_suspended_meanwhile,
     a_role_changes_meanwhile,

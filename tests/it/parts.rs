@@ -12,10 +12,10 @@ use enrold::run::{Engine, SyncOrder, decision};
 
 use crate::dump::{assert_same, without_ids};
 use crate::meanwhile::When;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     parts_are_one_run,
     the_guard_weighs_the_whole,
     what_was_approved_may_be_cut,

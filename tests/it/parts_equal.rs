@@ -12,10 +12,10 @@ use crate::golden_cohort::links_follow;
 use crate::moodle_deeds::{deed, known};
 use crate::random_site::{Autoenrol, Dice};
 use crate::rebuild::rebuild;
-use crate::servers::{on_each_engine, run_on};
+use crate::servers::{on_each_database, run_on};
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     cohort_members_of_every_sort,
     cohort_members_leave,
     cohort_members_leave_and_links_follow,

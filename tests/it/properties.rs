@@ -1,5 +1,5 @@
 //! What holds for every file: small random ones against a model that does line after line (spec flatfile 4 to 6).
-//! It must not know how the engine merges steps; SQLite alone, the other engines are equal by the other tests.
+//! It must not know how the engine merges steps; SQLite alone, the other databases are equal by the other tests.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,10 +4,10 @@
 use enrold::db::Params;
 use enrold::run::{SyncOrder, history};
 
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(only_old_quiet_runs_go, the_task_reads_the_setting);
+on_each_database!(only_old_quiet_runs_go, the_task_reads_the_setting);
 
 const DAY: i64 = 86_400;
 const BEFORE: i64 = NOW - 7 * DAY;

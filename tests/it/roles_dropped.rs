@@ -6,10 +6,10 @@ use std::fs;
 use serde_json::Value as Json;
 
 use crate::program::Program;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     a_line_is_refused_alone,
     the_list_says_which,
     a_future_line_does_not_get_around_it,

@@ -5,10 +5,10 @@ use enrold::outcome::{Report, State};
 
 use crate::campus::context;
 use crate::faculty::{Instance, category_context};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     no_assignment_nothing_to_do,
     an_assignment_enrols_below,
     one_course_alone,

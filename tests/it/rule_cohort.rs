@@ -5,10 +5,10 @@ use enrold::outcome::{Report, Skipped};
 
 use crate::campus::{context, course, role};
 use crate::faculty::{Instance, cohort, cohort_instance};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     members_come_in_with_the_role_of_each_instance,
     a_disabled_twin_gives_nothing,
     a_cohort_that_no_instance_uses,

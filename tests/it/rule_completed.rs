@@ -7,10 +7,10 @@ use enrold::run::SyncOrder;
 use crate::campus::{instance, role};
 use crate::completions::{DAY, chain};
 use crate::faculty::{cohort_instance, group};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     an_old_fixed_date_enrols_once_and_keeps_the_source,
     the_window_and_the_date_decide,
     each_instance_has_its_own_times,

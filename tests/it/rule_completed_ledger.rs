@@ -5,10 +5,10 @@ use enrold::outcome::{Note, State};
 use enrold::run::SyncOrder;
 
 use crate::completions::{DAY, chain};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     who_had_completed_before_is_left_alone,
     backfill_takes_in_who_was_left_out,
     backfill_looks_at_one_course_and_at_the_window,

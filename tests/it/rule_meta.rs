@@ -5,10 +5,10 @@ use enrold::outcome::Report;
 
 use crate::campus::{context, instance};
 use crate::faculty::link;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     disabled_method_is_skipped,
     no_link_nothing_to_do,
     one_course_then_all,

@@ -5,10 +5,10 @@ use enrold::outcome::State;
 
 use crate::campus::{context, instance};
 use crate::faculty::link;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     windows_are_those_of_the_source,
     windows_follow_the_source,
     a_disabled_source_instance_suspends_and_gives_back,

@@ -1,5 +1,5 @@
 //! What holds for every site: small random ones, synchronised, edited and synchronised again, against the specs said as
-//! loops. It must not know how the engine does it; SQLite alone, the other engines are equal by the other tests.
+//! loops. It must not know how the engine does it; SQLite alone, the other databases are equal by the other tests.
 
 use enrold::db::{Dialect, Params};
 use enrold::outcome::{Report, State};

@@ -1,4 +1,4 @@
-//! A fresh database with Moodle's tables for each test, on each of the three engines.
+//! A fresh database with Moodle's tables for each test, on each of the three databases.
 //! It must not know what a test does; a missing server is a failure, never a skipped test.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,8 +18,8 @@ use crate::site::Site;
 /// The prefix of Moodle's tables in all tests.
 pub const PREFIX: &str = "mdl_";
 
-/// Makes three tests of each `async fn name(site: Site)`: one for each engine, which its name tells.
-macro_rules! on_each_engine {
+/// Makes three tests of each `async fn name(site: Site)`: one for each database, which its name tells.
+macro_rules! on_each_database {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
             use enrold::db::Dialect;
@@ -41,7 +41,7 @@ macro_rules! on_each_engine {
         }
     )+};
 }
-pub(crate) use on_each_engine;
+pub(crate) use on_each_database;
 
 /// A test body, its future behind a pointer. It need not be `Send`: to prove that of all bodies took the compiler three minutes.
 type Body<'a> = Box<dyn FnOnce(Site) -> Pin<Box<dyn Future<Output = ()>>> + 'a>;

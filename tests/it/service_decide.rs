@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::outside::{enrols, on_both_servers};
 use crate::program::{Program, sample};
 use crate::running::{Running, names};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     the_daemon_carries_decisions_out,
     a_decision_that_cannot_be_done_is_told,
     a_suspended_leader_is_not_waited_for,

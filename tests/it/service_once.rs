@@ -8,10 +8,10 @@ use serde_json::{Value as Json, json};
 
 use crate::outside::enrols;
 use crate::program::{Program, on_the_sample, sample};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(one_pass_tells_its_outcome);
+on_each_database!(one_pass_tells_its_outcome);
 
 fn once(program: &Program, settle: u32) -> Program {
     let inbox = format!("inbox.path={}", program.inbox().display());

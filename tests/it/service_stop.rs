@@ -5,10 +5,10 @@ use enrold::db::Dialect;
 
 use crate::outside::{Manager, enrols, on_both_servers};
 use crate::program::on_the_sample;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(the_service_manager_is_told, an_idle_daemon_gives_the_lead_back);
+on_each_database!(the_service_manager_is_told, an_idle_daemon_gives_the_lead_back);
 on_both_servers!(a_stop_in_mid_run_rolls_back, a_worker_that_stands_still_is_not_vouched_for);
 
 async fn the_service_manager_is_told(mut site: Site) {

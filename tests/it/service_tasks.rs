@@ -6,10 +6,10 @@ use serde_json::{Value as Json, json};
 
 use crate::program::{Program, on_the_sample, sample};
 use crate::running::names;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     due_at_the_first_start_only,
     a_task_that_died_runs_again,
     disabled_tasks_do_not_run,

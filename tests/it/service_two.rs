@@ -4,10 +4,10 @@
 use crate::outside::{enrols, on_both_servers};
 use crate::program::Program;
 use crate::running::{Running, names};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(one_leads_and_each_file_is_applied_once, the_other_takes_over);
+on_each_database!(one_leads_and_each_file_is_applied_once, the_other_takes_over);
 on_both_servers!(a_leader_that_was_suspended_applies_nothing_twice);
 
 /// One daemon that leads and one that stands by.

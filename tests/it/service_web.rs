@@ -11,10 +11,10 @@ use serde_json::Value as Json;
 use crate::openmetrics::parse;
 use crate::outside::{enrols, on_both_servers};
 use crate::program::on_the_sample;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(metrics_tell_of_real_drops);
+on_each_database!(metrics_tell_of_real_drops);
 on_both_servers!(a_database_that_is_away_is_not_ready);
 
 /// Where a daemon answers.

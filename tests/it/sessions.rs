@@ -6,12 +6,12 @@ use enrold::outcome::{Note, State};
 
 use crate::doctor_rights::{assert_applied, url};
 use crate::outside::on_both_servers;
-use crate::servers::{on_each_engine, run_on};
+use crate::servers::{on_each_database, run_on};
 use crate::service_web::Place;
 use crate::site::Site;
 use crate::traces::site_with_traces;
 
-on_each_engine!(texts_stay_texts, errors_show_no_value, a_refused_statement_about_encodings_is_left_out,);
+on_each_database!(texts_stay_texts, errors_show_no_value, a_refused_statement_about_encodings_is_left_out,);
 
 on_both_servers!(log_and_pages_show_no_value);
 
@@ -112,7 +112,7 @@ fn the_session_on_mariadb_is_our_own() {
     });
 }
 
-/// An error shows the template and no value, whatever the engine's own words are.
+/// An error shows the template and no value, whatever the database's own words are.
 async fn errors_show_no_value(mut site: Site) {
     let dialect = site.conn.dialect();
     let params = Params::new().with("id", 77).with("name", "O'Neil Dupont");

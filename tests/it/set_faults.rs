@@ -7,11 +7,11 @@ use serde_json::Value as Json;
 use crate::doctor_rights::url;
 use crate::program::{Program, on_the_sample};
 use crate::running::names;
-use crate::servers::{connect, on_each_engine, run_on};
+use crate::servers::{connect, on_each_database, run_on};
 use crate::site::{NOW, Site};
 use crate::source_sql::kill_readers;
 
-on_each_engine!(a_night_that_fails_changes_nothing, rows_of_other_encodings_and_doubled_ones);
+on_each_database!(a_night_that_fails_changes_nothing, rows_of_other_encodings_and_doubled_ones);
 
 #[test]
 fn a_source_that_dies_while_it_sends_postgresql() {

@@ -10,11 +10,11 @@ use enrold::sets::SetOrder;
 use crate::campus::{course, user};
 use crate::golden_case::set_of;
 use crate::mails_send::round;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 use crate::smtp::{Manners, Server, send_through};
 
-on_each_engine!(
+on_each_database!(
     figures_by_course_are_those_of_the_rows,
     suspended_reactivated_and_changed_are_told_apart,
     two_sources_are_counted_apart,

@@ -5,10 +5,10 @@ use enrold::outcome::{Report, State};
 
 use crate::campus::user;
 use crate::golden_case::set_of;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     rows_are_enrolments_and_roles,
     who_is_no_longer_named_goes,
     two_roles_and_one_of_them_goes,

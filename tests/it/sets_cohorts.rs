@@ -3,10 +3,10 @@
 
 use enrold::outcome::State;
 
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     rows_are_memberships,
     who_is_no_longer_named_goes_and_is_unenrolled,
     members_by_hand_stay,

@@ -15,12 +15,12 @@ use enrold::sets::SetOrder;
 use crate::doctor_rights::{Account, give};
 use crate::golden_case::set_of;
 use crate::program::{Program, on_the_sample};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::service_web::Place;
 use crate::site::Site;
 use crate::smtp::{Manners, Server};
 
-on_each_engine!(
+on_each_database!(
     too_many_courses_are_held_and_those_are_made,
     rejected_courses_are_forgotten,
     what_could_not_be_read_is_told_again,

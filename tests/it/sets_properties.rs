@@ -9,11 +9,11 @@ use crate::golden_case::set_of;
 use crate::random_set::{DAY, Row, Source};
 use crate::random_site::{Autoenrol, Dice};
 use crate::rebuild::rebuild;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::set_model::{Absent, Model, Standing, left, of_others};
 use crate::site::{NOW, Site};
 
-on_each_engine!(random_sets_become_true);
+on_each_database!(random_sets_become_true);
 
 /// Nights on each site.
 const NIGHTS: i64 = 4;

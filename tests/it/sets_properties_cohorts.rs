@@ -10,12 +10,12 @@ use crate::dump::{Dump, Row, text};
 use crate::golden_case::set_of;
 use crate::random_set::DAY;
 use crate::random_site::{Autoenrol, Dice, USERS};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::set_model::of_people;
 use crate::sets_properties::seeds;
 use crate::site::{NOW, Site};
 
-on_each_engine!(random_memberships_become_true);
+on_each_database!(random_memberships_become_true);
 
 const NIGHTS: i64 = 3;
 

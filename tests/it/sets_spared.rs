@@ -1,5 +1,5 @@
 //! Who a full set must not end: whom a row names that cannot be used, who is in a course that a wrong key may mean, and what
-//! stays with an enrolment that waits. It must not fetch anything; SQLite alone, the properties run on each engine.
+//! stays with an enrolment that waits. It must not fetch anything; SQLite alone, the properties run on each database.
 
 use enrold::db::Dialect;
 

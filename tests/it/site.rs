@@ -1,4 +1,4 @@
-//! A Moodle site under test: its database, an engine whose clock stands still, and the proofs that hold for every run.
+//! A Moodle site under test: its database, a database whose clock stands still, and the proofs that hold for every run.
 //! It must not know what a single test expects.
 
 use std::path::{Path, PathBuf};

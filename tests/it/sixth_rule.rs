@@ -9,10 +9,10 @@ use enrold::run::{Engine, SyncOrder};
 
 use crate::dump::{EFFECTS, assert_same, without};
 use crate::rebuild::rebuild;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(a_sixth_rule_is_a_value_and_its_sql, a_sixth_rule_follows_a_file);
+on_each_database!(a_sixth_rule_is_a_value_and_its_sql, a_sixth_rule_follows_a_file);
 
 /// Whoever takes part in any course is a student of the courses that have an instance of `everybody`.
 const EVERYBODY: Rule =

@@ -6,10 +6,10 @@ use enrold::source::{fetch, fetch_courses, with_moodles_settings};
 use secrecy::ExposeSecret;
 
 use crate::campus::set;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(a_site_switches_over_without_retyping, our_own_keys_go_before, what_cannot_be_followed_is_said);
+on_each_database!(a_site_switches_over_without_retyping, our_own_keys_go_before, what_cannot_be_followed_is_said);
 
 const SETTINGS: [(&str, &str); 21] = [
     ("dbhost", "localhost"),

@@ -10,10 +10,10 @@ use zip::write::SimpleFileOptions;
 
 use crate::program::Program;
 use crate::running::names;
-use crate::servers::{on_each_engine, run_on};
+use crate::servers::{on_each_database, run_on};
 use crate::site::Site;
 
-on_each_engine!(bulk_and_deltas_come_to_the_same, a_held_delta_is_approved_or_rejected);
+on_each_database!(bulk_and_deltas_come_to_the_same, a_held_delta_is_approved_or_rejected);
 
 /// The first day of the feed; the others follow.
 const DAY: u32 = 10;

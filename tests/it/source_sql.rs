@@ -1,5 +1,5 @@
 //! Second databases as sources: what they hold comes as text, only reading is allowed, and failures leave nothing.
-//! The second database is a database of each engine's real server; here it is the test's own, read by another session.
+//! The second database is a database of each database's real server; here it is the test's own, read by another session.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use enrold::db::{Dialect, Params, Remote, RemoteError, RemoteRows, RemoteTimeout
 use enrold::source::{Snapshot, SourceError, fetch};
 use secrecy::ExposeSecret;
 
-use crate::servers::{connect, on_each_engine};
+use crate::servers::{connect, on_each_database};
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     every_type_comes_as_text,
     values_are_kept_apart_exactly_and_come_in_one_order,
     a_large_view_is_streamed,

@@ -12,10 +12,10 @@ use serde_json::json;
 use crate::campus::{course, user};
 use crate::flatfile_last::participants;
 use crate::meanwhile::When;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     a_run_leaves_what_it_changed,
     runs_without_changes_leave_nothing,
     an_approved_run_leaves_its_file,

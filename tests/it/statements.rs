@@ -3,10 +3,10 @@
 
 use enrold::db::Dialect;
 
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(twenty_thousand_lines_need_hardly_more_than_a_thousand);
+on_each_database!(twenty_thousand_lines_need_hardly_more_than_a_thousand);
 
 /// People beside the campus's own.
 const PEOPLE: i64 = 7_100;

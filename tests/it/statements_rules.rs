@@ -4,10 +4,10 @@
 use enrold::run::SyncOrder;
 
 use crate::campus::{context, course, role};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     of_cohort_sync,
     of_meta_links,
     of_categories,

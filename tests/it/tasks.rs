@@ -5,10 +5,10 @@ use enrold::schedule::store::{self, Last};
 use serde_json::{Value as Json, json};
 
 use crate::program::{Program, on_the_sample};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(rows_of_tasks, listed, refused_without_tables);
+on_each_database!(rows_of_tasks, listed, refused_without_tables);
 
 /// The command's answer: one row for each task.
 fn tasks(program: &Program) -> Vec<Json> {

@@ -16,10 +16,10 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::doctor_rights::{assert_applied, url};
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(
+on_each_database!(
     a_text_comes_back_equal_on_every_way,
     a_text_with_the_character_0_is_refused_on_every_way,
     texts_of_another_database_come_equal,

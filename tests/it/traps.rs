@@ -16,10 +16,10 @@ use crate::campus::role;
 use crate::dump::text;
 use crate::flatfile_last::{OF_A_COURSE, deleted, owned, participants};
 use crate::meanwhile::When;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(
+on_each_database!(
     moodle_enrols_first,
     moodle_assigns_the_role_first,
     moodle_changes_what_is_updated,

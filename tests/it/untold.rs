@@ -9,10 +9,10 @@ use enrold::outcome::State;
 use crate::inbox_sets::source;
 use crate::program::on_the_sample;
 use crate::running::names;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::Site;
 
-on_each_engine!(lines_of_which_none_is_ours_are_not_quoted);
+on_each_database!(lines_of_which_none_is_ours_are_not_quoted);
 
 /// A word that stands in foreign files.
 const SECRET: &str = "S3CRET";

@@ -13,13 +13,13 @@ use serde_json::Value as Json;
 use crate::doctor::examine;
 use crate::dump::{Dump, Row};
 use crate::program::Program;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 use crate::upgrade_scenes::{CUT, HELD_FILE, HELD_SET, shown};
 
-on_each_engine!(the_scenes_are_shown_as_ever, version_1_is_carried_over, a_migration_that_broke_off_is_repeated,);
+on_each_database!(the_scenes_are_shown_as_ever, version_1_is_carried_over, a_migration_that_broke_off_is_repeated,);
 
-/// Where the fixture of a version lies for an engine.
+/// Where the fixture of a version lies for a database.
 fn fixture(version: &str, engine: Dialect) -> PathBuf {
     let engine = match engine {
         Dialect::Postgres => "postgresql",

@@ -28,7 +28,7 @@ pub const CUT: i64 = 14;
 const WRONG: &str = "add,student,nobody,c1\nfoo,student,u4,c1\nadd,norole,u4,c1\nadd,student,u5,nowhere\n";
 
 impl Site {
-    /// The settings under which the scenes were made; an engine that goes on with them needs the same.
+    /// The settings under which the scenes were made; a database that goes on with them needs the same.
     pub fn of_scenes(&mut self) {
         for (key, value) in [
             ("run.lease_ttl", "10"),

@@ -10,10 +10,10 @@ use enrold::db::{Database, DbError, Params, Row};
 use enrold::outcome::{Report, State};
 
 use crate::campus::role;
-use crate::servers::on_each_engine;
+use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
-on_each_engine!(every_row_is_accounted_for);
+on_each_database!(every_row_is_accounted_for);
 
 const USERS: i64 = 200;
 const COURSES: i64 = 10;

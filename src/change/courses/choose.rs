@@ -43,7 +43,7 @@ const MADE_COURSE: Table = Table::new(
 /// row, or the code of what is wrong. Gives how many rows are told.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn rows(ctx: &mut RunContext<'_>, by_idnumber: bool, fallback: i64) -> Result<u64, DbError> {
     categories(ctx, by_idnumber).await?;
     let conn = &mut *ctx.conn;
@@ -109,7 +109,7 @@ async fn report_refused(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
 /// Makes `made_course`, the courses to come with the contexts of their categories, and gives how many they are.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn made(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
     let conn = &mut *ctx.conn;
     conn.declare(&MADE_COURSE);
@@ -130,7 +130,7 @@ pub(super) async fn made(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
 /// Whether a course to come has the category for rows that name none.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn without_category(ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
     let sql = "SELECT COUNT(*) FROM [course_row] r WHERE r.verdict = '' AND r.ckey = ''";
     Ok(ctx.conn.number(sql, &Params::new()).await? > 0)

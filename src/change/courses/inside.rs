@@ -15,7 +15,7 @@ const COURSE_NUMBER: Table = Table::new("course_number", &[int("section")]).prim
 /// Writes the options of the courses' formats: the template's, or the site's defaults.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn options(
     ctx: &mut RunContext<'_>,
     pass_no: i64,
@@ -66,7 +66,7 @@ pub(super) async fn options(
 /// Writes the sections, from 0 to the last one that the template or the site's setting says: empty and visible.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn sections(
     ctx: &mut RunContext<'_>,
     pass_no: i64,
@@ -104,7 +104,7 @@ pub(super) async fn sections(
 /// method, of which Moodle has three.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn methods(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     for first in course::first_methods(ctx.site) {
         method(ctx, Position { pass_no, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;

@@ -49,7 +49,7 @@ pub fn stage(ctx: &mut RunContext<'_>) {
 /// statements that is fixed, whatever the number of courses.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn create(ctx: &mut RunContext<'_>, settings: &NewCourses) -> RunResult<u64> {
     if ctx.conn.number("SELECT COUNT(*) FROM [new_course]", &Params::new()).await? == 0 {
         return Ok(0);

@@ -16,7 +16,7 @@ const COUNTED: &str = statement(include_str!("place.sql"), "counted");
 /// Numbers the courses of the categories that have new ones.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn order(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let conn = &mut *ctx.conn;
     conn.declare(&COURSE_ORDER);
@@ -56,7 +56,7 @@ pub(super) async fn order(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), 
 /// Counts the courses of those categories.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn count(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let position = Position { pass_no, rank: kinds::COUNT };
     let params = ctx.at(position);

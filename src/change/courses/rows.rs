@@ -17,7 +17,7 @@ const COURSES: &str = statement(include_str!("rows.sql"), "courses");
 /// writer overtook.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub(super) async fn make(
     ctx: &mut RunContext<'_>,
     pass_no: i64,

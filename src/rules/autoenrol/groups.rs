@@ -50,7 +50,7 @@ const LONGEST: usize = 254;
 /// Names the groups of all participants whose rule holds, and finds the groups that are there.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn name(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Instance], facts: &Facts) -> RunResult<()> {
     tables(ctx);
     let mut by_naming: BTreeMap<&Naming, Vec<&Instance>> = BTreeMap::new();

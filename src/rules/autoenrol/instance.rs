@@ -35,7 +35,7 @@ const BY_BUTTON: i64 = 2;
 /// The enabled instances that the pass looks at, by id: the order in which they take newcomers of the same course.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<Vec<Instance>, DbError> {
     let Some(sql) = pass.section("enabled") else { return Ok(Vec::new()) };
     let params = pass.params(ctx);

@@ -65,7 +65,7 @@ struct Rules {
 /// everything, and told: nobody is enrolled or removed by it.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instance>, Facts)> {
     let facts = Facts::read(ctx.conn, ctx.site).await?;
     let mut instances = instance::read(ctx, pass).await?;
@@ -221,7 +221,7 @@ fn round(instances: &[Instance], instance: &Instance) -> i64 {
 /// The order is that of user ids. Enrolments that end in this pass are in nobody's way.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn admit(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Instance]) -> RunResult<()> {
     let params = pass.params(ctx);
     let conn = &mut *ctx.conn;
@@ -259,7 +259,7 @@ pub async fn admit(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Insta
 /// Tells what is wrong with instances, one problem each; a pass that follows other changes says nothing again.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn report_refused(
     ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,

@@ -62,7 +62,7 @@ impl Facts {
     /// Reads them: three small statements.
     ///
     /// # Errors
-    /// The engine's.
+    /// The database's.
     pub async fn read(conn: &mut Conn, site: &Site) -> Result<Self, DbError> {
         let mut facts = Self {
             standard: STANDARD_FIELDS.into_iter().filter(|name| site.columns.has("user", name)).collect(),

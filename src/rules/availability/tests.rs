@@ -1,5 +1,5 @@
 //! Rules are read strictly, equal rules are equal, and a condition holds its texts apart from its SQL.
-//! These tests must not need a database; tests/it/availability.rs asks the engines.
+//! These tests must not need a database; tests/it/availability.rs asks the databases.
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::condition::{self, Condition};
 use super::refused::Refused;
 
-/// Conditions of one rule; a chain of more cannot be parsed by every engine.
+/// Conditions of one rule; a chain of more cannot be parsed by every database.
 const MOST_CONDITIONS: usize = 300;
 
 /// One operator with its children. What a failing user is shown (`show`, `showc`) is checked and then forgotten: two

@@ -44,7 +44,7 @@ const NEVER: i64 = i64::MAX;
 /// An instance without a role of its own gives the one that Moodle's setting names (spec 1).
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     read_delays(ctx, &pass.settings.coursecompleted.delays).await?;
     ctx.conn.declare(&CHAIN);

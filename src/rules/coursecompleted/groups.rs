@@ -16,7 +16,7 @@ const COPIED: &str = statement(include_str!("groups.sql"), "copied groups");
 /// Reads the source's groups of those who are enrolled now, before anything takes them away (spec coursecompleted 5).
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn copy(ctx: &mut RunContext<'_>) -> RunResult<()> {
     ctx.conn.declare(&COPIED_GROUP);
     let copied = ctx.conn.exec(COPIED, &ctx.params()).await?;

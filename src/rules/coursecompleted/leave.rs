@@ -15,7 +15,7 @@ const IN_SOURCES: &str = statement(include_str!("leave.sql"), "enrolments in sou
 /// or another writer in its place, so that a circle of courses never leaves anybody outside.
 ///
 /// # Errors
-/// The engine's, or a limit of the guard.
+/// The database's, or a limit of the guard.
 pub async fn unenrol_from_sources(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let leaving = "SELECT COUNT(*) FROM [completed] t JOIN [chain] h ON h.enrolid = t.enrolid
         WHERE t.verdict = 0 AND h.leaves = 1";

@@ -41,7 +41,7 @@ const JUDGED: &str = statement(include_str!("ledger.sql"), "judged completions")
 /// there when an instance was first seen are old and do nothing; so do those that are first seen at a disabled one.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn take_in(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     find_news(ctx, pass).await?;
     let params = ctx.params();
@@ -102,7 +102,7 @@ async fn ask(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
 /// the completion is Moodle's or a person's doing and stands.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn judge(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     ctx.conn.declare(&COMPLETED);
     let params = pass
@@ -135,7 +135,7 @@ fn open(moment: &str) -> String {
 /// again.
 ///
 /// # Errors
-/// The engine's.
+/// The database's.
 pub async fn book(ctx: &mut RunContext<'_>) -> RunResult<()> {
     if ctx.overtaken > 0 {
         let overtaken = "o.run = :run AND o.state = 1 AND o.cause = 'coursecompleted'

@@ -3,7 +3,7 @@
 
 use super::{MoodleSourceError, filled};
 
-/// The engines that enrold reads, by their schemes.
+/// The databases that enrold reads, by their schemes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Engine {
     Postgres,
