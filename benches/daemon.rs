@@ -1,8 +1,8 @@
-//! The real daemon: from a rename into the drop directory to the last name, ten thousand files at once, the start, and
-//! what it costs while nothing happens.
+//! The real daemon: from a rename into the drop directory to the final name, ten thousand files at once, the start, and
+//! the cost of idling.
 //!
-//! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench daemon` measures everything; words after `--` choose: `postgres`,
-//! `mariadb`, `sqlite`, `many`, `idle`, and a number of seconds for `idle` (300 by default).
+//! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench daemon` measures everything; words after `--` choose:
+//! `postgres`, `mariadb`, `sqlite`, `many`, `idle`, and a number of seconds for `idle` (300 by default).
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use enrold::db::Params;
 use site::{Bench, Outcome};
 
-/// Drops that are timed.
+/// Number of timed drops.
 const DROPS: usize = 200;
-/// Files at once.
+/// Number of files at once.
 const MANY: usize = 10_000;
 
 fn main() -> Outcome<()> {
@@ -50,7 +50,7 @@ fn main() -> Outcome<()> {
     })
 }
 
-/// Fails unless so many files were applied, each once.
+/// Fails unless this many files were applied, each once.
 async fn applied(bench: &Bench, files: usize) -> Outcome<()> {
     let mut conn = bench.engine.database.connect().await?;
     let sql = "SELECT COUNT(*) FROM {enrold_run} WHERE kind = 'import' AND state = 'done'";
@@ -60,7 +60,7 @@ async fn applied(bench: &Bench, files: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// The daemon and its drop directory; dropped, it is killed.
+/// The daemon and its drop directory; it is killed when the value is dropped.
 struct Running {
     child: Child,
     sync: PathBuf,
@@ -68,7 +68,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts the daemon and waits until it says READY.
+    /// Starts the daemon and waits for READY.
     fn start(bench: &Bench, folder: &Path) -> Outcome<Self> {
         let home = folder.join(format!("daemon{}", enrold::clock::nanos()));
         let sync = home.join("sync");
@@ -93,7 +93,7 @@ impl Running {
         Ok(Self { child, sync, ready: begun.elapsed() })
     }
 
-    /// Leaves a file by a rename.
+    /// Drops a file by a rename.
     fn leave(&self, name: &str, content: &str) -> Outcome<()> {
         let hidden = self.sync.join(format!(".{name}"));
         std::fs::write(&hidden, content)?;
@@ -107,7 +107,7 @@ impl Running {
         }
     }
 
-    /// Seconds of processor time so far.
+    /// Processor time used so far, in seconds.
     fn processor(&self) -> Outcome<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -116,7 +116,7 @@ impl Running {
         Ok(ticks.iter().sum::<f64>() / 100.0)
     }
 
-    /// A line of `/proc/PID/status` in MiB.
+    /// A line of `/proc/PID/status`, in MiB.
     fn mebibytes(&self, name: &str) -> Outcome<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
@@ -141,7 +141,7 @@ fn ten_lines(number: usize) -> String {
     format!("operation,username,course,role\n{}", (0..10).map(line).collect::<String>())
 }
 
-/// Drops one after the other; each is timed from its rename to its last name, which comes after commit and effects.
+/// Drops files one by one; each is timed from its rename to its final name, which follows commit and effects.
 fn drops(engine: &str, bench: &Bench, folder: &Path) -> Outcome<()> {
     let daemon = Running::start(bench, folder)?;
     daemon.leave("warm.csv", &ten_lines(0))?;
@@ -186,7 +186,7 @@ fn many(engine: &str, bench: &Bench, folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Nothing happens.
+/// Measures the daemon without work.
 fn idle(engine: &str, bench: &Bench, folder: &Path, time: Duration) -> Outcome<()> {
     let daemon = Running::start(bench, folder)?;
     // The first start runs every task once.

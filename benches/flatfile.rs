@@ -72,7 +72,7 @@ async fn bench(engine: &str, folder: &Path) -> Outcome<()> {
     bench.drop().await
 }
 
-/// The bare SQL on the same lines in one transaction, in seconds.
+/// Runs the bare SQL on the same lines in one transaction; returns seconds.
 async fn floor_seconds(bench: &Bench, path: &Path) -> Outcome<f64> {
     let mut conn = bench.engine.database.connect().await?;
     let text = std::fs::read_to_string(path)?;
@@ -98,7 +98,7 @@ async fn floor_seconds(bench: &Bench, path: &Path) -> Outcome<f64> {
     Ok(took)
 }
 
-/// The real binary's largest resident memory while it imports 10,000 and 1,000,000 lines into SQLite.
+/// The largest resident memory of the real binary while it imports 10,000 and 1,000,000 lines into SQLite.
 async fn memory(folder: &Path) -> Outcome<()> {
     for (users, courses) in [(1_000, 10), (50_000, 20)] {
         let bench = Bench::new("sqlite", folder, users, courses).await?;

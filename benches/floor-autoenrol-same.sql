@@ -1,4 +1,4 @@
--- The least SQL to see that autoenrol has nothing to do: nobody new matches, nobody enrolled has stopped to match.
+-- The least SQL to find that autoenrol has nothing to do: no further user matches, and every enrolled user still does.
 SELECT COUNT(*) FROM {enrol} e
   JOIN {user} u ON u.deleted = 0 AND u.id > 2
    AND (u.department = 'Dept' || (e.sortorder % 13) OR u.department = 'Dept' || ((e.sortorder + 4) % 13) OR u.city = 'City' || (e.sortorder % 10))

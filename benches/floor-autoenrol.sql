@@ -1,5 +1,5 @@
--- The least SQL for autoenrol rules of three leaves, which stand here as the bench made them from e.sortorder: who
--- matches and has no enrolment in the course, with role, window and events.
+-- The least SQL for autoenrol rules of three leaves, derived here from e.sortorder as in the bench: users who match and
+-- have no enrolment in the course, with role, window and events.
 CREATE TEMPORARY TABLE floor_new AS
 SELECT e.id AS enrolid, e.courseid, e.roleid, k.id AS contextid, u.id AS userid
   FROM {enrol} e

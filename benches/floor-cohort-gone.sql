@@ -1,4 +1,4 @@
--- The least SQL for members who left: unenrolled, and what Moodle takes away with the last enrolment in a course.
+-- The least SQL for members who left: unenrols them, and removes what goes with the last enrolment in a course.
 CREATE TEMPORARY TABLE floor_gone AS
 SELECT x.id, x.status, x.enrolid, x.userid, x.timestart, x.timeend, x.modifierid, x.timecreated, x.timemodified,
        e.courseid, k.id AS contextid, k.path

@@ -1,5 +1,5 @@
--- The least SQL to see that cohort sync has nothing to do: whom to add or reactivate, who is surplus, which roles and
--- group members are missing or surplus.
+-- The least SQL to find that cohort sync has nothing to do: users to add or reactivate, extra users, and missing or
+-- extra roles and group members.
 SELECT COUNT(*) FROM {enrol} e
   JOIN {cohort_members} m ON m.cohortid = e.customint1
   JOIN {user} u ON u.id = m.userid AND u.deleted = 0

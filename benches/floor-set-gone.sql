@@ -1,4 +1,4 @@
--- Whom a set no longer names: the rows that the floor of cohort sync goes on with.
+-- Users whom a set no longer names: the rows with which the floor of cohort sync continues.
 CREATE TEMPORARY TABLE floor_gone AS
 SELECT x.id, x.status, x.enrolid, x.userid, x.timestart, x.timeend, x.modifierid, x.timecreated, x.timemodified,
        e.courseid, k.id AS contextid, k.path

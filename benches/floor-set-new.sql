@@ -1,4 +1,4 @@
--- Whom a set adds: the instances that are missing, then the rows that the floor of cohort sync goes on with.
+-- Users whom a set adds: the missing instances, then the rows with which the floor of cohort sync continues.
 INSERT INTO {enrol} (enrol, status, courseid, sortorder, customchar1, timecreated, timemodified)
 SELECT DISTINCT 'database', 0, w.courseid, 1, 'enrold:records', :now, :now FROM floor_want w
  WHERE NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = w.courseid AND e.enrol = 'database');

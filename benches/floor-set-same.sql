@@ -1,4 +1,4 @@
--- The least SQL to see that a set has nothing to do: whom to add, who is surplus, which roles are missing or surplus.
+-- The least SQL to find that a set has nothing to do: users to add, extra users, and missing or extra roles.
 SELECT COUNT(*) FROM floor_want w
   LEFT JOIN {enrol} e ON e.courseid = w.courseid AND e.enrol = 'database'
   LEFT JOIN {user_enrolments} x ON x.enrolid = e.id AND x.userid = w.userid

@@ -1,4 +1,4 @@
-//! Imports on a site of a bench: the file, the run, and the site as it was before.
+//! Imports on a site of a benchmark: the file, the run, and the reset of the site.
 //! It must not measure anything.
 
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ impl Bench {
         Ok(self.engine.import(&Import { path: path.to_owned(), ..Import::default() }, false).await?)
     }
 
-    /// The site as it was before any file.
+    /// Resets the site to the state before any file.
     pub async fn empty(&self) -> Outcome<()> {
         let mut conn = self.engine.database.connect().await?;
         for table in [
@@ -39,7 +39,7 @@ impl Bench {
     }
 }
 
-/// A file of add lines, every user in every course.
+/// A file with an `add` line for every user in every course.
 pub fn file(folder: &Path, users: i64, courses: i64) -> Outcome<PathBuf> {
     let path = folder.join(format!("{users}x{courses}.csv"));
     let mut text = "operation,username,course,role,timestart,timeend\n".to_owned();

@@ -1,4 +1,4 @@
-//! How much memory a child process needs at most.
+//! The peak memory of a child process.
 //! It must not know what the child does.
 
 use std::process::{Command, Stdio};

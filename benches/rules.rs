@@ -51,7 +51,7 @@ fn main() -> Outcome<()> {
     })
 }
 
-/// One work on one engine: on PostgreSQL pairs of floor and run, one after the other, each on a fresh site.
+/// One workload on one database: on PostgreSQL pairs of floor and run, one after the other, each on a fresh site.
 async fn compare(engine: &str, folder: &Path, work: &Work, pairs: usize) -> Outcome<()> {
     let few = run(&ready(engine, folder, work, work.few).await?, work).await?;
     let mut ratios = Vec::new();
@@ -98,7 +98,7 @@ struct Done {
     changes: i64,
 }
 
-/// A site on which the work is about to be done.
+/// A site prepared for the workload.
 async fn ready(engine: &str, folder: &Path, work: &Work, users: i64) -> Outcome<Bench> {
     let mut bench = Bench::new(engine, folder, users, work.courses).await?;
     let sets = vec![("guard.mode".to_owned(), "off".to_owned())];
@@ -129,7 +129,7 @@ async fn send(bench: &Bench, statements: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-/// The server has written what it was given, and knows its tables.
+/// Makes the server write its data to disk and update its statistics.
 async fn settle(bench: &Bench) -> Outcome<()> {
     let mut conn = bench.engine.database.connect().await?;
     let commands: &[&str] = match conn.dialect() {
@@ -153,7 +153,7 @@ async fn run(bench: &Bench, work: &Work) -> Outcome<Done> {
     Ok(Done { report, seconds, changes })
 }
 
-/// What no floor is compared with: a large site on which nothing is to be done.
+/// Measures a large site without anything to do, without a floor.
 async fn large(folder: &Path) -> Outcome<()> {
     let bench = ready("postgres", folder, &LARGE, LARGE.many).await?;
     let mut conn = bench.engine.database.connect().await?;
@@ -168,7 +168,7 @@ async fn large(folder: &Path) -> Outcome<()> {
     bench.drop().await
 }
 
-/// The real binary's largest resident memory while cohort sync adds 5,000, 50,000 and 500,000 enrolments.
+/// The largest resident memory of the real binary while cohort sync adds 5,000, 50,000 and 500,000 enrolments.
 async fn peak(folder: &Path) -> Outcome<()> {
     let work = &WORKS[0];
     for users in [1_000, 10_000, 100_000] {

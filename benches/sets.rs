@@ -1,9 +1,8 @@
-//! A nightly full set of 200,000 rows against the least SQL that it needs, on real servers: from nothing, unchanged, and
-//! with a tenth of the rows exchanged; and ten thousand groups of thirty people in one course, from nothing and unchanged
-//! (without a floor).
+//! A nightly full set of 200,000 rows against the least SQL that it needs, on real servers: new, unchanged, and with a
+//! tenth of the rows replaced; ten thousand groups of thirty users in one course, new and unchanged, without a floor.
 //!
-//! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench sets` measures everything; words after `--` choose: `postgres`,
-//! `mariadb`, `sqlite`, `new`, `same`, `churn`, `groups`, `groups-same`, `memory`, and a number of pairs.
+//! `ENROLD_TEST_FSYNC=1 ./test --with cargo bench --bench sets` measures everything; words after `--` choose:
+//! `postgres`, `mariadb`, `sqlite`, `new`, `same`, `churn`, `groups`, `groups-same`, `memory`, and a number of pairs.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
@@ -26,9 +25,9 @@ use site::{Bench, NOW, Outcome};
 
 const USERS: i64 = 20_000;
 const COURSES: i64 = 10;
-/// Users who leave, and as many who come.
+/// Users who leave, and as many who join.
 const CHURN: i64 = 2_000;
-/// Groups in one course, and the people who are in them.
+/// Groups in one course, and the members of each.
 const GROUPS: i64 = 10_000;
 const MEMBERS: i64 = 30;
 
@@ -64,7 +63,7 @@ fn main() -> Outcome<()> {
     })
 }
 
-/// The real binary's largest resident memory with a small set and with the whole one.
+/// The largest resident memory of the real binary with a small set and with the whole one.
 async fn peak(folder: &Path) -> Outcome<()> {
     for users in [USERS / 10, USERS] {
         let bench = ready("postgres", folder, "new").await?;
@@ -135,7 +134,7 @@ fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The rows before the work, or after it, in the canonical order of snapshots: the first users leave, and others come.
+/// The rows before or after the change, in the canonical order of snapshots: the first users leave, and others join.
 fn rows(churned: bool) -> impl Iterator<Item = (i64, i64)> {
     let users = if churned { CHURN + 1..=USERS + CHURN } else { 1..=USERS };
     let mut users: Vec<i64> = users.collect();
@@ -167,7 +166,7 @@ fn snapshot(folder: &Path, work: &str) -> Outcome<PathBuf> {
     write(&folder.join(format!("{work}.csv")), work, work == "churn")
 }
 
-/// A site on which the work is about to be done.
+/// A site prepared for the workload.
 async fn ready(engine: &str, folder: &Path, work: &str) -> Outcome<Bench> {
     let mut bench = Bench::new(engine, folder, USERS + CHURN, COURSES).await?;
     let sets = [
@@ -204,7 +203,7 @@ async fn run(bench: &Bench, snapshot: &Path) -> Outcome<Report> {
     Ok(bench.engine.apply_set(&order, false).await?)
 }
 
-/// Seconds for loading the rows and for the statements that the work needs in any case, from the connection to the commit.
+/// Seconds for loading the rows and for the statements that any implementation needs, from connection to commit.
 async fn floor(bench: &Bench, work: &str) -> Outcome<f64> {
     let params = Params::new().with("now", NOW);
     let start = Instant::now();
@@ -240,7 +239,7 @@ async fn floor(bench: &Bench, work: &str) -> Outcome<f64> {
     Ok(took)
 }
 
-/// The floor of cohort sync for other rows: its first statement picks them.
+/// The floor of cohort sync on other rows, which its first statement selects.
 fn with_first(first: &str, cohort: &str) -> Vec<String> {
     let of_set = |text: String| {
         text.replace("enrol_cohort", "enrol_database").replace(r#""enrol":"cohort""#, r#""enrol":"database""#)

@@ -1,4 +1,4 @@
-//! A site of users u1… and courses c1… for the benches, made by bulk loads in a database of its own.
+//! A site of users u1… and courses c1… for the benchmarks, created by bulk loads in its own database.
 //! It must not measure anything.
 
 use std::path::Path;

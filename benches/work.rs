@@ -1,9 +1,9 @@
-//! The works that `rules` measures: a site of users u1… and courses c1…, what is set up there, and the floor.
+//! The workloads that `rules` measures: a site of users u1… and courses c1…, its setup, and the floor.
 //! It must not measure anything.
 
 use crate::site::{Bench, Outcome};
 
-/// A work for one rule.
+/// A workload for one rule.
 pub struct Work {
     pub name: &'static str,
     pub rule: &'static str,
@@ -13,9 +13,9 @@ pub struct Work {
     pub courses: i64,
     /// Statements that set it up.
     pub before: fn(i64) -> Vec<String>,
-    /// Whether the rule has run before what is measured.
+    /// Whether the rule has run before the measured run.
     pub synced: bool,
-    /// Statements that come after that.
+    /// Statements after that run.
     pub then: fn(i64) -> Vec<String>,
     /// The bare SQL, for PostgreSQL.
     pub floors: &'static [&'static str],
@@ -23,7 +23,7 @@ pub struct Work {
 
 const FLAGS: &str = include_str!("floor-flags.sql");
 
-/// The works with a floor; the first is the one whose memory is measured.
+/// The workloads with a floor; memory is measured for the first.
 pub const WORKS: [Work; 7] = [
     Work {
         name: "cohort-new",
@@ -104,7 +104,7 @@ pub const WORKS: [Work; 7] = [
     },
 ];
 
-/// 500 instances of 40 distinct rules on 300,000 users; its enrolments are made by SQL, because nobody waits for them.
+/// 500 instances of 40 distinct rules on 300,000 users; SQL creates its enrolments, because this takes less time.
 pub const LARGE: Work = Work {
     name: "large",
     rule: "autoenrol",
@@ -117,7 +117,7 @@ pub const LARGE: Work = Work {
     floors: &[],
 };
 
-/// Only the methods that a work needs are on, so that no other rule follows.
+/// Enables only the methods that a workload needs, so that no other rule follows.
 pub async fn enable(bench: &Bench, rule: &str) -> Outcome<()> {
     let mut conn = bench.engine.database.connect().await?;
     let methods = format!("UPDATE {{config}} SET value = 'manual,{rule}' WHERE name = 'enrol_plugins_enabled'");
@@ -148,7 +148,7 @@ fn half_leave(users: i64) -> Vec<String> {
     vec![format!("DELETE FROM {{cohort_members}} WHERE userid <= {}", users / 2 + 2)]
 }
 
-/// All users by hand in the first course, which every other course links to.
+/// All users manually enrolled in the first course, to which every other course links.
 fn link(_users: i64) -> Vec<String> {
     [
         "INSERT INTO {enrol} (enrol, status, courseid, sortorder, roleid, timecreated, timemodified) VALUES ('manual', 0, 2, 1, 5, 0, 0)",
@@ -177,7 +177,7 @@ fn three_leaves(_users: i64) -> Vec<String> {
     statements
 }
 
-/// Every rule of the forty has its own department: some 750 users match each of the 500 instances.
+/// Each of the forty rules has its own department: some 750 users match each of the 500 instances.
 fn forty_rules(_users: i64) -> Vec<String> {
     let mut statements = vec![people(400, 10)];
     statements.extend((1..=500).map(|n| {
@@ -202,7 +202,7 @@ fn forty_rules(_users: i64) -> Vec<String> {
     statements
 }
 
-/// What the rules look at.
+/// The user fields that the rules use.
 fn people(departments: i64, cities: i64) -> String {
     format!("UPDATE {{user}} SET department = 'Dept' || (id % {departments}), city = 'City' || (id % {cities})")
 }
@@ -211,7 +211,7 @@ fn leaf(field: &str, op: &str, value: &str) -> String {
     format!(r#"{{"type":"profile","sf":"{field}","op":"{op}","v":"{value}"}}"#)
 }
 
-/// The n-th course's instance of autoenrol; its rule can be told from its sort order.
+/// The n-th course's instance of autoenrol; its sort order encodes its rule.
 fn instance(n: i64, rule: &str) -> String {
     format!(
         "INSERT INTO {{enrol}} (enrol, status, courseid, sortorder, roleid, customint1, customint3, customint4, customint5, customint6,

@@ -1,5 +1,5 @@
-//! The only place that reads the wall clock: the run's `now`, which `--now` may freeze, and elapsed time.
-//! It must not know runs or databases; a lease takes the database's own clock instead.
+//! The only place that reads the wall clock: the run's `now`, which `--now` may freeze, and elapsed time. It must not
+//! depend on runs or databases; a lease uses the database's own clock instead.
 
 #![allow(clippy::disallowed_types, reason = "the only reader of the clock")]
 
@@ -25,7 +25,7 @@ impl Clock {
         self.frozen.unwrap_or_else(real)
     }
 
-    /// The present moment, and how much of its second has passed; none of a frozen one.
+    /// The present moment, and how much of its second has passed; zero if it is frozen.
     pub fn now_and_passed(&self) -> (i64, Duration) {
         match self.frozen {
             Some(now) => (now, Duration::ZERO),
@@ -65,7 +65,7 @@ pub fn midnight(zone: Tz, now: i64) -> i64 {
 }
 
 fn since_epoch() -> Duration {
-    // A clock set before 1970 counts as 1970: there is nothing better to do with it.
+    // A clock set before 1970 counts as 1970.
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

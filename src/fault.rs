@@ -37,8 +37,8 @@ pub const STEPS: &[&str] = &[
 /// The steps of an archive on another file system.
 pub const OF_THE_ARCHIVE: &[&str] = &["archive-copied", "archived-not-removed"];
 
-/// Kills the process with SIGKILL if the environment says `ENROLD_KILL_AT=STEP` (the first time) or `STEP:N` (the
-/// N-th time); only in a build with debug assertions.
+/// Kills the process with SIGKILL if the environment has `ENROLD_KILL_AT=STEP` (the first time) or `STEP:N` (the N-th
+/// time); only in a build with debug assertions.
 pub fn step(name: &'static str) {
     debug_assert!(STEPS.contains(&name) || OF_THE_ARCHIVE.contains(&name), "{name} is not a named step");
     #[cfg(debug_assertions)]
@@ -68,7 +68,7 @@ mod armed {
             && trap.name == name
             && trap.left.fetch_sub(1, Ordering::Relaxed) == 1
         {
-            // A kill of oneself cannot fail; if it did, the test would see a process that lives on.
+            // A process can always kill itself; if not, the test would see it live on.
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
     }

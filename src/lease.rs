@@ -1,5 +1,5 @@
-//! The two leases as rows: who may run now, with a heartbeat and a fencing number, good on a Galera cluster too.
-//! It must not know what a run does; it never uses a server-side named lock, which is local to one node.
+//! Leases as rows, which decide which process may run now: with a heartbeat and a fencing number, also safe on a Galera
+//! cluster. It must not depend on what a run does, nor use a server-side named lock, which is local to one node.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::clock;
 use crate::db::{Conn, Database, DbError, Params};
 
-/// The lease of whoever runs now.
+/// The lease of the process that runs now.
 pub const RUN: &str = "run";
 
 /// The lease of the daemon that leads.
@@ -24,16 +24,16 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The fencing number: it grows with every change of hands.
+    /// The fencing number: it grows with every change of holder.
     pub fn fence(&self) -> i64 {
         self.fence
     }
 
     /// Takes a lease that is free, or whose holder has given no heartbeat for `ttl` seconds of the database's clock.
-    /// `None` means that somebody else holds it.
+    /// `None` means that another process holds it.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn take(conn: &mut Conn, name: &'static str, ttl: u64) -> Result<Option<Self>, DbError> {
         let holder = format!("{}:{}:{}:{}", host(), std::process::id(), mark(), clock::nanos());
         let params = Params::new()
@@ -56,12 +56,12 @@ impl Lease {
         Ok(Some(Self { name, holder, fence }))
     }
 
-    /// Takes a lease from a holder on this host whose process is dead: after a kill nobody has to wait for its
-    /// heartbeat. If the process lives after all (another container with the same host name), its fence keeps it from
+    /// Frees a lease whose holder is a dead process of this host: after a kill no process waits for the heartbeat to
+    /// expire. If the process is alive after all (another container with the same host name), its fence keeps it from
     /// committing.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn bury(conn: &mut Conn, name: &'static str) -> Result<bool, DbError> {
         let Some((holder, _)) = Self::holder(conn, name).await? else { return Ok(false) };
         let mut parts = holder.splitn(4, ':');
@@ -75,10 +75,10 @@ impl Lease {
             .map(|_| true)
     }
 
-    /// Who holds a lease now, and for how many seconds: for a message to a person who waits.
+    /// The holder of a lease, and for how many seconds it has held it: for messages to a waiting operator.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn holder(conn: &mut Conn, name: &'static str) -> Result<Option<(String, i64)>, DbError> {
         let params = Params::new().with("name", name).fragment("clock", conn.dialect().clock());
         let row = conn
@@ -87,11 +87,10 @@ impl Lease {
         Ok(row.map(|row| (row.text(0), row.int(1))))
     }
 
-    /// True if somebody holds a lease and has given a heartbeat within `ttl` seconds; a dead process on this host has
-    /// none.
+    /// True if a lease has a holder with a heartbeat within `ttl` seconds; a dead process of this host does not count.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn is_held(conn: &mut Conn, name: &'static str, ttl: u64) -> Result<bool, DbError> {
         if Self::bury(conn, name).await? {
             return Ok(false);
@@ -102,10 +101,10 @@ impl Lease {
         Ok(conn.number(sql, &params).await? > 0)
     }
 
-    /// Gives back a lease that this process holds, whoever of its tasks took it.
+    /// Releases a lease that this process holds, whichever of its tasks took it.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn release_own(conn: &mut Conn, name: &'static str) -> Result<(), DbError> {
         let begin = format!("{}:{}:", host(), std::process::id());
         let Some((holder, _)) = Self::holder(conn, name).await?.filter(|(holder, _)| holder.starts_with(&begin)) else {
@@ -117,11 +116,11 @@ impl Lease {
             .map(|_| ())
     }
 
-    /// Renews the heartbeat; false when the lease was lost to somebody else.
-    /// Inside a run's transaction this is the fence: a run that lost its lease must not commit.
+    /// Renews the heartbeat; false if another process has taken the lease. Inside a run's transaction this is the
+    /// fence: a run that lost its lease must not commit.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn renew(&self, conn: &mut Conn) -> Result<bool, DbError> {
         let params = self.params().fragment("clock", conn.dialect().clock());
         let renewed = conn
@@ -134,10 +133,10 @@ impl Lease {
         Ok(renewed == 1)
     }
 
-    /// Gives the lease back.
+    /// Releases the lease.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn release(&self, conn: &mut Conn) -> Result<(), DbError> {
         conn.exec(
             "UPDATE {enrold_lease} SET holder = '' WHERE name = :name AND holder = :holder AND fence = :fence",
@@ -151,8 +150,8 @@ impl Lease {
         Params::new().with("name", self.name).with("holder", self.holder.clone()).with("fence", self.fence)
     }
 
-    /// Keeps the lease alive from a connection of its own until the handle is dropped or aborted.
-    /// A heartbeat that fails is tried again at the next beat: the fence decides, not the heart.
+    /// Keeps the lease alive from a connection of its own until the handle is dropped or aborted. A heartbeat that
+    /// fails is tried again at the next beat: the fence decides, not the heartbeat.
     pub fn beat(&self, database: Arc<Database>, ttl: u64) -> Heart {
         let lease = self.clone();
         let pause = Duration::from_secs((ttl / 4).max(1));
@@ -182,8 +181,8 @@ impl Drop for Heart {
     }
 }
 
-/// A process that may not be asked is there as well; `/proc` would not show it under systemd's `ProtectProc`.
-/// In a container that was started anew, the dead one had our own number.
+/// A process that may not be signalled is alive too; `/proc` would hide it under systemd's `ProtectProc`. In a
+/// restarted container the dead process may have had our own number: then the mark decides.
 fn is_alive(pid: &str, marked: &str) -> bool {
     if pid == std::process::id().to_string() {
         return marked == mark();
@@ -192,7 +191,7 @@ fn is_alive(pid: &str, marked: &str) -> bool {
     pid.is_none_or(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// What tells this process from an earlier one of the same number.
+/// A mark that distinguishes this process from an earlier one of the same number.
 fn mark() -> &'static str {
     static MARK: OnceLock<String> = OnceLock::new();
     MARK.get_or_init(|| format!("{:x}", clock::nanos()))

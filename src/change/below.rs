@@ -1,5 +1,5 @@
-//! Where in the site the roles of some people lie: in a course, or in an activity or block below it.
-//! It must not know why somebody asks, nor take anything.
+//! Selects the roles of users in courses, and in the activities and blocks below them. It must not depend on its
+//! caller, nor remove anything.
 
 use crate::db::{Dialect, statement};
 
@@ -9,14 +9,13 @@ const ROLES: &str = statement(include_str!("below.sql"), "roles");
 /// below.
 ///
 /// It goes from the users to their roles, and from a role's context up its path, one context at a time by the index of
-/// `path`: it grows with the roles of these people, whatever is asked about how many courses.
+/// `path`: the cost grows with the roles of these users, not with the number of courses.
 pub fn roles_of(users: &str) -> String {
     ROLES.replace(":users", users)
 }
 
 /// The joins that lead from `alias` (userid, courseid, contextid) to the roles `r` of its users in its courses and
-/// below; `users` selects all its users, each once. PostgreSQL joins by the paths: hashes choose there what is read
-/// once.
+/// below; `users` selects all its users, each once. PostgreSQL joins by path: hash joins read each table once.
 pub fn roles_in(dialect: Dialect, alias: &str, users: &str) -> String {
     if dialect.joins_by_hash() {
         return format!(

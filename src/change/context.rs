@@ -1,5 +1,5 @@
-//! One run at work inside its transaction: the connection, the site's settings, the clock, the counts so far.
-//! It must not know what is planned; it gives every step the same parameters and the same journal.
+//! The context of a run inside its transaction: the connection, the site's settings, the clock, the counts so far. It
+//! must not depend on what is planned: it gives every step the same parameters and the same journal.
 
 use std::collections::BTreeMap;
 
@@ -10,45 +10,45 @@ use crate::moodle::site::Site;
 use crate::outcome::{DefaultRoles, Lines, Moment, Note, Observer, RuleReport, SetReport};
 use crate::problem::{Kept, PlaceKind};
 
-/// Room for the changes of one rank in one pass, in the journal's sequence numbers.
+/// How many sequence numbers of the journal one rank of one pass has.
 pub const RANK_ROOM: i64 = 1_000_000_000;
 
-/// Planned rows from which on PostgreSQL is told about them.
+/// From this number of planned rows on, PostgreSQL's statistics of the journal are refreshed.
 const ANALYSED: i64 = 1_000;
 
-/// The columns of the journal by which it is found and joined.
+/// The columns by which the journal is searched and joined.
 const JOINED: &str =
     "run, seq, kind, state, userid, courseid, enrolid, contextid, roleid, component, itemid, groupid, targetid";
 
-/// Where a planning step stands in the journal. The sequence number grows with pass, then rank, then line, so that
-/// reading the journal in order gives the events of one enrolment in Moodle's order (spec enrol-core 13).
+/// The position of a planning step in the journal. Sequence numbers grow by pass, then rank, then line, so that in
+/// their order the events of one enrolment are in Moodle's order (spec enrol-core 13).
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
-    /// Steps on the same (user, course) follow each other in passes.
+    /// The pass: steps on the same (user, course) have successive passes.
     pub pass_no: i64,
-    /// The kind that is written there, and its order among all kinds within a pass.
+    /// The kind of the changes, and its order among all kinds within a pass.
     pub rank: Rank,
 }
 
 impl Position {
-    /// The sequence numbers of this place: from (exclusive) and to (inclusive).
+    /// The sequence numbers of this position: from (exclusive) and to (inclusive).
     pub fn range(self) -> (i64, i64) {
         let from = (self.pass_no * 100 + self.rank.at) * RANK_ROOM;
         (from, from + RANK_ROOM - 1)
     }
 
-    /// The sequence numbers of some passes: from (exclusive) and to (inclusive).
+    /// The sequence numbers of the passes `first` to `last`: from (exclusive) and to (inclusive).
     pub fn of_passes(first: i64, last: i64) -> (i64, i64) {
         (first * 100 * RANK_ROOM, (last + 1) * 100 * RANK_ROOM - 1)
     }
 
-    /// The pass in which a sequence number stands.
+    /// The pass of a sequence number.
     pub(crate) fn pass_of(seq: i64) -> i64 {
         seq / (100 * RANK_ROOM)
     }
 }
 
-/// A run at work.
+/// The state of a run inside its transaction.
 pub struct RunContext<'a> {
     /// The connection that holds the run's transaction.
     pub conn: &'a mut Conn,
@@ -58,19 +58,19 @@ pub struct RunContext<'a> {
     pub run: i64,
     /// The run's clock in Unix seconds.
     pub now: i64,
-    /// What the guard allows and what it has counted.
+    /// The guard: its limits and its counts.
     pub guard: Guard,
-    /// Who watches the run: a progress bar, a test.
+    /// What is notified of the run's moments: a progress bar, a test.
     pub observer: Observer,
     /// How many changes of each kind were applied.
     pub counts: BTreeMap<&'static Kind, i64>,
     /// How many changes were overtaken by another writer between plan and apply.
     pub overtaken: i64,
-    /// The lines of the file, as far as they are counted.
+    /// The counts of the file's lines so far.
     pub lines: Lines,
-    /// What a person should know beside the counts.
+    /// Notes for the operator beside the counts.
     pub notes: Vec<Note>,
-    /// What the changes are made for: `import`, or the name of a rule; it stands in the journal.
+    /// The cause that the journal records for the changes: `import`, or the name of a rule.
     pub cause: &'static str,
     /// How many changes were planned so far.
     pub planned: i64,
@@ -78,15 +78,15 @@ pub struct RunContext<'a> {
     pub committed: i64,
     /// The last pass that was used: see [`RunContext::next_pass`].
     pub passes: i64,
-    /// Completions that were there before their instance count too.
+    /// Completions that are older than their instance count too.
     pub backfill: bool,
-    /// What each rule came to so far.
+    /// The reports of the rules so far.
     pub rules: Vec<RuleReport>,
-    /// What a full set came to, once that is counted.
+    /// The report of a full set, once it is counted.
     pub set: Option<SetReport>,
-    /// Role values of a full set that the site does not know.
+    /// Role values of a full set that match no role of the site.
     pub default_roles: DefaultRoles,
-    /// Which of its problems are kept.
+    /// The problems of the run: how many are kept, and the counts of the others.
     pub problems: Kept,
 }
 
@@ -96,13 +96,13 @@ impl RunContext<'_> {
         Params::new().with("run", self.run).with("now", self.now).with("actor", self.site.actor)
     }
 
-    /// A pass that no step of this run has used yet: what is planned in it stands behind all that was planned before.
+    /// A new pass: its changes come after all that were planned before.
     pub fn next_pass(&mut self) -> i64 {
         self.passes += 1;
         self.passes
     }
 
-    /// [`RunContext::params`] with the journal range of a place.
+    /// [`RunContext::params`] with the journal range of a position.
     pub fn at(&self, position: Position) -> Params {
         let (from, to) = position.range();
         self.params()
@@ -113,11 +113,11 @@ impl RunContext<'_> {
             .fragment("here", "c.run = :run AND c.seq > :from AND c.seq <= :to")
     }
 
-    /// Writes the rows of a plan into the journal as changes of the place's kind; `select` gives its columns after run
-    /// and sequence number, which are made from `order` (columns of the select that make the order deterministic).
+    /// Writes the rows of `select` into the journal as changes of the position's kind. `columns` are its columns;
+    /// `order` are columns that make the order of the sequence numbers deterministic.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn journal(
         &mut self,
         position: Position,
@@ -131,11 +131,11 @@ impl RunContext<'_> {
         self.write_plan(&sql, params.with("from", from).with("to", to).with("kind", position.rank.kind)).await
     }
 
-    /// [`RunContext::journal`] of several kinds at once: each row of `select` names its rank itself, one of `ranks`, in a
-    /// column `rank_of`.
+    /// [`RunContext::journal`] for several kinds at once: the column `rank_of` of `select` gives the rank of each row,
+    /// one of `ranks`.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn journal_ranked(
         &mut self,
         pass_no: i64,
@@ -168,18 +168,18 @@ impl RunContext<'_> {
         Ok(planned)
     }
 
-    /// Writes into the journal by a statement and gives the number of changes.
+    /// Runs a statement that writes into the journal, and gives the number of changes.
     pub(crate) async fn write_journal(&mut self, sql: &str, params: Params) -> Result<i64, DbError> {
         let planned = self.conn.exec(sql, &params.with("cause", self.cause)).await? as i64;
         self.planned += planned;
         if planned >= ANALYSED {
-            // PostgreSQL knows nothing of the rows of a new run and would take them for one.
+            // Without new statistics PostgreSQL expects one row of a new run.
             self.conn.analyse(&format!("enrold_change ({JOINED})")).await?;
         }
         Ok(planned)
     }
 
-    /// Books what was really applied of a plan.
+    /// Counts the applied changes of a plan; the others were overtaken.
     pub fn book(&mut self, kind: &'static Kind, planned: i64, applied: i64) {
         if applied > 0 {
             *self.counts.entry(kind).or_default() += applied;
@@ -192,36 +192,36 @@ impl RunContext<'_> {
         self.counts.get(kind).copied().unwrap_or(0)
     }
 
-    /// Counts the changes of a place that are not overtaken.
+    /// Counts the changes of a position that are not overtaken.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn still_valid(&mut self, position: Position) -> Result<i64, DbError> {
         let params = self.at(position);
         self.conn.number("SELECT COUNT(*) FROM {enrold_change} c WHERE :here AND c.state = 0", &params).await
     }
 
-    /// Tells the rows (number, code, value, hint) of a select as problems of the run: see [`Kept::report`].
+    /// Reports the rows (number, code, value, hint) of a select as problems of the run: see [`Kept::report`].
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn report_problems(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<u64, DbError> {
         self.problems.report(self.conn, kind, select, params).await
     }
 
-    /// The same for what may stand at a place of which something was told: see [`Kept::report_new`].
+    /// The same, without places that already have a problem: see [`Kept::report_new`].
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn report_new(&mut self, kind: PlaceKind, select: &str, params: Params) -> Result<(), DbError> {
         self.problems.report_new(self.conn, kind, select, params).await.map(|_| ())
     }
 
-    /// Lines whose changes another writer overtook are told as errors of the run; nothing was done for them. `kind`
-    /// says what the lines of the journal are.
+    /// Reports the lines whose changes another writer overtook as errors of the run; nothing was done for them. `kind`
+    /// says what the lines of the journal count.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn report_overtaken(&mut self, kind: PlaceKind) -> Result<(), DbError> {
         if self.overtaken == 0 {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Ending enrolments: unenrol, suspend, and everything that Moodle takes away with them (spec enrol-core 7).
-//! It must not know why they end: it reads the temporary table `to_remove`.
+//! Ends enrolments: unenrols, suspends, and removes all that Moodle removes with them (spec enrol-core 7). It must not
+//! depend on the reason: it reads the temporary table `to_remove`.
 
 use crate::change::context::{Position, RunContext, journaled};
 use crate::change::remove::Pick;
@@ -31,8 +31,8 @@ const LAST_PAIR: Table = Table::new("last_pair", &[int("userid"), int("courseid"
 
 const SUSPENDED: &str = statement(include_str!("end.sql"), "suspended");
 
-/// Makes the temporary table of enrolments that end: `free` is 1 where the method leaves manual roles to others; one
-/// with a `timeend` ends only if that is still its end when the plan is made.
+/// Declares the temporary tables of enrolments that end: `free` is 1 if the method leaves manual roles to others; a row
+/// with a `timeend` ends its enrolment only if that is still the end when the plan is made.
 pub fn prepare(ctx: &mut RunContext<'_>) {
     ctx.conn.declare(&TO_REMOVE);
     ctx.conn.declare(&REMAINING);
@@ -42,7 +42,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 /// Suspends the enrolments of `to_remove`; gives how many were planned.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn suspend(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
     let oldrow = ctx.old_row("user_enrolments", "x");
     let params = ctx.at(position).fragment("oldrow", oldrow);
@@ -63,34 +63,34 @@ pub async fn suspend(ctx: &mut RunContext<'_>, position: Position) -> RunResult<
     Ok(planned)
 }
 
-/// Gives `to_remove` the indexes by which its rows are looked up, if whole sets are not hashed.
+/// Adds the indexes for lookups to `to_remove` on PostgreSQL, which otherwise has none.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn index_to_remove(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
-    // With the first alone PostgreSQL would read all of it for each user.
+    // With the first alone PostgreSQL would scan the whole table for each user.
     for key in ["ueid", "userid, courseid"] {
         ctx.conn.index_joined(&TO_REMOVE, key).await?;
     }
     Ok(())
 }
 
-/// Removes the enrolments of `to_remove` and gives how many went; [`purge`] takes what belongs to them. In between the
-/// caller takes the manual roles that its line or instance names: in Moodle's events they come first.
+/// Removes the enrolments of `to_remove` and gives their number; [`purge`] removes what belongs to them. In between,
+/// the caller removes the manual roles that its line or instance names, because their events come first in Moodle.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<i64> {
     index_to_remove(ctx).await?;
     remove(ctx, Position { pass_no, rank: kinds::UNENROL }).await
 }
 
-/// Takes what belongs to the enrolments that [`unenrol`] removed in this pass; where it was the last one in the course,
-/// everything that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum
+/// Removes what belongs to the enrolments that [`unenrol`] removed in this pass; where it was the last one in the
+/// course, all that the user has there: roles in all subcontexts, groups, grades (into history), last access, forum
 /// rows.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn purge(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     let last = remove_given(ctx, pass_no, false).await?;
     ctx.conn.index_joined(&LAST_PAIR, "userid, courseid").await?;
@@ -101,9 +101,9 @@ pub async fn purge(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     purge_and_settle(ctx, pass_no, last).await
 }
 
-/// [`unenrol`] and [`purge`] of a rule's enrolments, where `to_remove` may be a good part of the site: they and their
-/// roles are then found in whole tables, and journaled and deleted at once. What the last enrolments take with them is
-/// always looked up: grades and forums may be much more.
+/// [`unenrol`] and [`purge`] for a rule. If `to_remove` is a large part of the site, enrolments and roles are found by
+/// scanning whole tables, and journaled and deleted in one statement. What is purged beside them is always looked up by
+/// index, because grades and forum rows may be far more.
 ///
 /// # Errors
 /// As [`unenrol`] and [`purge`].
@@ -119,7 +119,7 @@ pub async fn unenrol_and_purge(ctx: &mut RunContext<'_>, pass_no: i64, to_remove
     ctx.observer.reached(Moment::Planned { changes: to_remove }).await;
     let gone = remove_at_once(ctx, Position { pass_no, rank: kinds::UNENROL }).await?;
     let last = if gone > 0 { remove_given(ctx, pass_no, true).await? } else { 0 };
-    // Where each was the last of its pair, none was planned as that wrongly.
+    // If each was the last of its pair, no `lastenrol` is wrong.
     if last != gone {
         keep_only_last(ctx, pass_no).await?;
     }
@@ -135,10 +135,10 @@ pub async fn unenrol_and_purge(ctx: &mut RunContext<'_>, pass_no: i64, to_remove
     Ok(())
 }
 
-/// Takes what the removed enrolments themselves gave; gives how many were the last ones in their course.
+/// Removes the groups and roles that the removed enrolments own; gives how many were the last in their course.
 async fn remove_given(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> Result<i64, DbError> {
     let (removed_from, to) = Position { pass_no, rank: kinds::UNENROL }.range();
-    // One enrolment gave each of them.
+    // One enrolment owns each row, so none is picked twice.
     let pick = |on: &str| {
         let of_change = ["c.line", "c.courseid", "c.contextid"];
         let on = format!("{on} AND :gone");
@@ -153,7 +153,7 @@ async fn remove_given(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> 
         .stepwise(OWNED)
         .fragment("owned", "{groups_members} x");
     ctx.remove_rows(Position { pass_no, rank: kinds::OWNED_GROUPS }, owned_groups).await?;
-    // By the user, whatever the statistics say of the rest: a whole course may be joined with a whole course else.
+    // Looked up by user, whatever the statistics say: otherwise whole courses may be joined with each other.
     let owned_roles = pick(
         "x.userid = c.userid AND {#x.contextid} = c.contextid AND {#x.itemid} = c.enrolid
          AND (x.component = c.component) IS TRUE",
@@ -170,7 +170,7 @@ async fn remove_given(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> 
     last_pairs(ctx, pass_no, still).await
 }
 
-/// The joins that lead to the memberships or roles `x` that removed enrolments `c` own.
+/// The joins from removed enrolments `c` to the memberships or roles `x` that they own.
 const OWNED: &str = statement(include_str!("end.sql"), "owned");
 
 async fn purge_and_settle(ctx: &mut RunContext<'_>, pass_no: i64, last: i64) -> RunResult<()> {
@@ -195,8 +195,8 @@ async fn remove(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> 
     Ok(applied)
 }
 
-/// [`remove`] in one statement of PostgreSQL, which reads each row once and journals what it really deleted. Where the
-/// guard then holds the run, all of it is undone. A rule's rows have no lines, by which they would have to be sorted.
+/// [`remove`] in one PostgreSQL statement, which reads each row once and journals what it really deleted. If the guard
+/// then holds the run, it is rolled back. A rule's rows have no lines to sort by.
 async fn remove_at_once(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
     find_remaining(ctx).await?;
     ctx.guard_open().await?;
@@ -215,11 +215,10 @@ async fn remove_at_once(ctx: &mut RunContext<'_>, position: Position) -> RunResu
     Ok(gone)
 }
 
-/// Which enrolment `x` a row of `to_remove` means.
+/// The condition that joins a row `d` of `to_remove` with its enrolment `x`.
 const MEANT: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)";
 
-/// Whether one of the rows `t` that [`removed_row`] gives is the last enrolment in its course: no other of the pair
-/// follows.
+/// Whether a row `t` of [`removed_row`] is the last enrolment of its pair: no other row follows, and none remains.
 const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
       AND NOT EXISTS (SELECT 1 FROM [remaining] s WHERE s.userid = t.userid AND s.courseid = t.courseid)
      THEN 1 ELSE 0 END";
@@ -228,7 +227,7 @@ const REMOVED_COLUMNS: &str = "line, userid, courseid, enrolid, contextid, rolei
     oldtimestart, oldtimeend, lastenrol, oldrow";
 const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
 
-/// What the journal keeps of an enrolment `x` that goes by a row `d` of `to_remove`.
+/// What the journal keeps of an enrolment `x` that a row `d` of `to_remove` removes.
 fn removed_row(ctx: &RunContext<'_>) -> String {
     let oldrow = ctx.old_row("user_enrolments", "x");
     format!(
@@ -247,7 +246,7 @@ async fn find_remaining(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
                JOIN {user_enrolments} y ON y.userid = d.userid
                JOIN {enrol} e ON e.id = y.enrolid AND e.courseid = d.courseid"
         }
-        // All of these users in these courses: a pair that is not to be removed is never looked up.
+        // All of these users in these courses: pairs outside `to_remove` do no harm, as they are never looked up.
         false => {
             "SELECT DISTINCT y.userid, e.courseid FROM (SELECT DISTINCT d.userid FROM [to_remove] d) u
               :then {user_enrolments} y ON y.userid = u.userid
@@ -260,7 +259,7 @@ async fn find_remaining(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     ctx.conn.analyse("remaining").await
 }
 
-/// What [`unenrol`] removed in a pass, of the changes `c`.
+/// The changes `c` by which [`unenrol`] removed enrolments in a pass.
 const REMOVED: &str =
     "c.kind = :unenrolled AND c.state = 0 AND c.run = :run AND c.seq > :removed AND c.seq <= :removed_to";
 
@@ -270,20 +269,20 @@ fn of_removed(ctx: &RunContext<'_>, pass_no: i64) -> Params {
     params.with("unenrolled", &kinds::ENROLMENT_REMOVE).fragment("gone", REMOVED)
 }
 
-/// Whether the pair of a change `c` has an enrolment still, with the query that is made first.
+/// A `WITH` clause, and the condition that the pair of a change `c` still has an enrolment.
 type Still = (&'static str, &'static str);
 
-/// Looked up for each, on PostgreSQL.
+/// On PostgreSQL, looked up for each pair.
 const STILL_BY_USER: Still = (
     "",
     "EXISTS (SELECT 1 FROM {user_enrolments} y JOIN {enrol} e ON e.id = y.enrolid
               WHERE y.userid = c.userid AND e.courseid = c.courseid)",
 );
 
-/// Where nothing is hashed.
+/// On databases that do not join by hashing.
 const STILL_OF_USERS: Still = ("", statement(include_str!("end.sql"), "still of users"));
 
-/// For a good part of all pairs, on PostgreSQL: the enrolments are read once, past a hash of `to_remove`.
+/// On PostgreSQL, for a large part of all pairs: the enrolments are read once and joined with a hash of `to_remove`.
 const STILL_AMONG_ALL: Still = (
     "WITH still AS MATERIALIZED (SELECT d.userid, d.courseid FROM [to_remove] d
         JOIN {user_enrolments} y ON y.userid = d.userid
@@ -291,7 +290,7 @@ const STILL_AMONG_ALL: Still = (
     "EXISTS (SELECT 1 FROM still s WHERE s.userid = c.userid AND s.courseid = c.courseid)",
 );
 
-/// Finds the pairs whose last enrolment in the course is gone now, whoever removed the others, and gives their number.
+/// Finds the pairs that have no enrolment in the course now, whatever removed the others; gives their number.
 async fn last_pairs(ctx: &mut RunContext<'_>, pass_no: i64, (first, still): Still) -> Result<i64, DbError> {
     let params = of_removed(ctx, pass_no);
     ctx.conn.exec("DELETE FROM [last_pair]", &params).await?;
@@ -303,15 +302,15 @@ async fn last_pairs(ctx: &mut RunContext<'_>, pass_no: i64, (first, still): Stil
     Ok(ctx.conn.exec(&sql, &params).await? as i64)
 }
 
-/// What was planned as the last enrolment is none where Moodle enrolled the user meanwhile: the event must not say so.
+/// Resets `lastenrol` where Moodle enrolled the user meanwhile, because the event must not claim a last enrolment.
 async fn keep_only_last(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let sql = "UPDATE {enrold_change} AS c SET lastenrol = 0 WHERE :gone AND c.lastenrol = 1
                 AND NOT EXISTS (SELECT 1 FROM [last_pair] l WHERE l.userid = c.userid AND l.courseid = c.courseid)";
     ctx.conn.exec(sql, &of_removed(ctx, pass_no)).await.map(|_| ())
 }
 
-/// A group whose members changed has a new `timemodified`, and its conversation loses the member (spec enrol-core 9).
-/// `groups` is written by page views too, so this comes last.
+/// Sets `timemodified` of groups that lost members, and removes these from the conversations (spec enrol-core 9). Comes
+/// last, because page views write `groups` too.
 async fn settle_groups(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let (from, _) = Position { pass_no, rank: kinds::OWNED_GROUPS }.range();
     let (_, to) = Position { pass_no, rank: kinds::REST_GROUPS }.range();
@@ -331,7 +330,7 @@ async fn settle_groups(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbE
 
 const CONVERSATION_MEMBERS: &str = statement(include_str!("end.sql"), "conversation members");
 
-/// Who left a group by the changes that `:gone` names leaves its conversation.
+/// Removes the users who left a group by the changes `:gone` from its conversation.
 pub(crate) async fn leave_conversations(
     ctx: &mut RunContext<'_>,
     position: Position,
@@ -342,7 +341,7 @@ pub(crate) async fn leave_conversations(
     ctx.remove_rows(position, members).await
 }
 
-/// The groups of the changes that `:gone` names have a new `timemodified`.
+/// Sets `timemodified` of the groups of the changes `:gone`.
 pub(crate) async fn touch_groups(ctx: &mut RunContext<'_>, position: Position, left: Params) -> Result<(), DbError> {
     let oldrow = ctx.old_row("groups", "g");
     let params = left.fragment("oldrow", oldrow);

@@ -1,5 +1,5 @@
-//! Bringing enrolments and roles into being: instances, enrolments, changed windows, role assignments.
-//! It must not know where the desired state comes from: it reads the temporary tables `pair` and `pair_role`.
+//! Creates instances, enrolments and role assignments, and changes enrolments. It must not depend on the source of the
+//! desired state: it reads the temporary tables `pair` and `pair_role`.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
@@ -24,7 +24,7 @@ const DIFFERING: &str = statement(include_str!("enrol.sql"), "differing");
 const MISSING_ROLES: &str = statement(include_str!("enrol.sql"), "missing roles");
 const DOUBLED_ROLES: &str = statement(include_str!("enrol.sql"), "doubled roles");
 
-/// Makes the temporary tables of desired enrolments.
+/// Declares the temporary tables of desired enrolments.
 pub fn prepare(ctx: &mut RunContext<'_>) {
     ctx.conn.declare(&INSTANCE);
     ctx.conn.declare(&PAIR);
@@ -35,7 +35,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 /// (courseid, contextid, line), and fills the temporary table `instance` with the first instance of each course.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn instances(
     ctx: &mut RunContext<'_>,
     position: Position,
@@ -56,14 +56,14 @@ pub async fn instances(
     ctx.conn.analyse("instance").await
 }
 
-/// Which instances count, and what marks those that are made.
+/// Which instances count, and how new ones are marked.
 #[derive(Clone, Copy, Debug)]
 pub struct Owned<'a> {
     /// The method.
     pub method: &'a str,
     /// A condition on the instance `e`.
     pub condition: &'a str,
-    /// What its `customchar1` holds; empty for nothing.
+    /// The `customchar1` of new ones; empty for none.
     pub mark: &'a str,
 }
 
@@ -71,7 +71,7 @@ pub struct Owned<'a> {
 /// parameters.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn add_instances(
     ctx: &mut RunContext<'_>,
     position: Position,
@@ -112,10 +112,10 @@ pub async fn add_instances(
     Ok(())
 }
 
-/// Makes the enrolments of `pair` true: missing ones are added, others get status active and the desired window.
+/// Adds the missing enrolments of `pair`; gives the others status active and the desired dates.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn enrolments(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     add(ctx, Position { pass_no, rank: kinds::ENROL }).await?;
     Ok(update(ctx, Position { pass_no, rank: kinds::UPDATE }).await?)
@@ -140,10 +140,10 @@ async fn add(ctx: &mut RunContext<'_>, position: Position) -> RunResult<()> {
     Ok(())
 }
 
-/// Applies the planned additions of a place, where there is still no such enrolment; gives how many were planned.
+/// Applies the planned additions of a position that are still missing; gives how many were planned.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn apply_adds(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
     let planned = ctx.still_valid(position).await?;
     if planned == 0 {
@@ -178,7 +178,7 @@ async fn update(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbEr
     ctx.change_planned(position, planned).await
 }
 
-/// The parameters of a place, with a condition that leaves out whom Moodle overtook in this pass: nothing more is done.
+/// The parameters of a position, with a condition that leaves out users whose enrolment was overtaken in this pass.
 fn unless_overtaken(ctx: &RunContext<'_>, position: Position) -> Params {
     let (first, _) = Position { pass_no: position.pass_no, rank: kinds::ENROL }.range();
     let condition = if ctx.overtaken > 0 {
@@ -190,10 +190,10 @@ fn unless_overtaken(ctx: &RunContext<'_>, position: Position) -> Params {
     ctx.at(position).with("first", first).fragment("unless_overtaken", condition)
 }
 
-/// Assigns the roles of `pair_role` with the component of `method`; a user whose enrolment was overtaken gets none.
+/// Assigns the roles of `pair_role` with `component`; a user whose enrolment was overtaken gets none.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, component: &str) -> Result<(), DbError> {
     let position = Position { pass_no, rank: kinds::ROLE };
     let params = unless_overtaken(ctx, position).with("component", component);
@@ -209,11 +209,10 @@ pub async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, component: &str) -> R
     apply_roles(ctx, position, planned, Some(component).filter(|component| !component.is_empty())).await
 }
 
-/// Applies the `planned` roles of a place, where they are still missing: all of one `component`, if an instance owns
-/// them.
+/// Applies the `planned` roles of a position that are still missing; `component` is given if instances own them.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn apply_roles(
     ctx: &mut RunContext<'_>,
     position: Position,
@@ -260,11 +259,11 @@ pub async fn apply_roles(
     Ok(())
 }
 
-/// Prunes doubles of this component's roles in the instances at hand, which a race between two writers leaves
-/// (`role_assignments` has no unique key): the lowest id stays, as in Moodle, and no event tells of it.
+/// Removes duplicate roles of this component in the instances of `instance`, which a race between two writers leaves
+/// (`role_assignments` has no unique key): the lowest id stays, as in Moodle, and no event is written.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn prune_roles(ctx: &mut RunContext<'_>, position: Position, component: &str) -> Result<(), DbError> {
     let doubles = Pick::new(DOUBLED_ROLES);
     ctx.remove_rows(position, doubles.with("component", component)).await?;

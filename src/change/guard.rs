@@ -1,5 +1,5 @@
-//! The guard: what a run removes, suspends and creates, compared with its limits before it is applied.
-//! It must not know methods' rules; it counts the journal per run, course and method.
+//! The guard: what a run removes, suspends and creates, compared with its limits before it is applied. It must not
+//! depend on a method's rules: it counts the journal per run, course and method.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ pub(super) struct Tally {
     pub creations: i64,
 }
 
-/// What the guard knows during a run.
+/// The guard of a run.
 #[derive(Clone, Debug)]
 pub struct Guard {
     pub(super) limits: Settings,
-    /// The limits of one method in a run of a task that has its own, by the task's name.
+    /// The limits per method of tasks and sources that have their own, by the cause of the changes.
     pub(super) own: BTreeMap<String, Limits>,
-    /// Enrolments before the run, by (course, method) for courses touched and by method for the site.
+    /// Enrolments before the run, by course and by method.
     pub(super) members: Option<Members>,
     /// Whether the run removes or suspends anything.
     pub(super) endings: bool,
@@ -37,8 +37,8 @@ pub(super) struct Members {
 }
 
 impl Guard {
-    /// A guard with the configured limits, and those that the tasks have of their own: each for what is done in its
-    /// name, and in a run of one job, the job's for the whole run.
+    /// A guard with the configured limits and the tasks' own: a task's limits hold for its changes, and those of
+    /// `only_job` for the whole run.
     pub fn new(mut limits: Settings, tasks: &BTreeMap<String, Task>, only_job: Option<&str>) -> Self {
         let own = tasks.iter().map(|(name, task)| (name.clone(), task.guard.over(&limits.method))).collect();
         if let Some(task) = only_job.and_then(|job| tasks.get(job)) {
@@ -52,7 +52,7 @@ impl Guard {
         self.limits.mode == GuardMode::Hold && !self.breaches.is_empty()
     }
 
-    /// Compares the failed lines of a file with its limit, and holds a file without a line to apply.
+    /// Compares the failed lines of a file with its limit, and holds a file without lines.
     pub fn check_lines(&mut self, lines: u64, failed: u64) {
         if self.limits.mode == GuardMode::Off {
             return;
@@ -69,13 +69,13 @@ impl Guard {
         }
     }
 
-    /// The limits that a source has of its own hold for its whole run and for what is done in its name.
+    /// Sets a source's own limits, for the whole run and for its changes.
     pub fn for_source(&mut self, own: &OwnLimits) {
         self.limits.run = own.over(&self.limits.run);
         self.own.insert("database".to_owned(), own.over(&self.limits.method));
     }
 
-    /// Compares the rows of a full set that name nobody, or no place, with their limit; an empty set is never right.
+    /// Compares the rows of a full set with an unknown account or place with their limit; an empty set is a breach.
     pub fn check_rows(&mut self, source: &str, rows: i64, unknown: i64, percent: u32) {
         if self.limits.mode == GuardMode::Off {
             return;
@@ -101,7 +101,7 @@ impl Guard {
         }
     }
 
-    /// Compares the courses that a set makes with their limit.
+    /// Compares the courses that a set creates with their limit.
     pub fn check_courses(&mut self, source: &str, made: i64, max: u32) {
         if self.limits.mode != GuardMode::Off && max > 0 && made > i64::from(max) {
             self.breach("set", source, "courses", made, made, max.to_string());
@@ -124,7 +124,7 @@ impl Guard {
         }
     }
 
-    /// Notes that a rule would take back all that it ever gave, in so many instances, because no role is left to
+    /// Records that a rule would remove all that it ever added, in so many instances, because no role is left to
     /// follow.
     pub fn check_roles(&mut self, rule: &str, instances: i64) {
         if self.limits.mode != GuardMode::Off {
@@ -132,7 +132,7 @@ impl Guard {
         }
     }
 
-    /// Notes that a limit is passed.
+    /// Records that a limit is passed, once for each scope, name and count.
     pub fn breach(&mut self, scope: &str, name: &str, what: &str, count: i64, of: i64, limit: String) {
         let breach = Breach { scope: scope.to_owned(), name: name.to_owned(), what: what.to_owned(), count, of, limit };
         let same = |old: &&mut Breach| old.scope == breach.scope && old.name == breach.name && old.what == breach.what;
@@ -142,10 +142,10 @@ impl Guard {
         }
     }
 
-    /// Courses are counted by id and told by short name: once, when the run's outcome is known.
+    /// Replaces the ids of courses by their short names in the breaches, once the run's outcome is known.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn name_courses_of(&mut self, conn: &mut Conn) -> Result<(), DbError> {
         let of_courses = |breach: &&mut Breach| breach.scope == "course";
         let ids: Vec<i64> =
@@ -190,7 +190,7 @@ impl Guard {
 }
 
 impl Tally {
-    /// The count that changes of a figure are added to; `None` where the guard does not weigh them.
+    /// The count that changes of a figure are added to; `None` if the guard does not count them.
     pub(super) fn part(&mut self, figure: Figure) -> Option<&mut i64> {
         match figure {
             Figure::Unenrolled => Some(&mut self.removals),

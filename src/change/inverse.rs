@@ -1,33 +1,33 @@
-//! The way back: SQL that takes the changes of a run back, made from the catalogue and fed by the journal alone.
-//! It must not know why a run is taken back, nor commit what it does.
+//! Undoes a run: the SQL is generated from the catalogue and reads the journal alone. It must not depend on why a run
+//! is undone, nor commit.
 
 use crate::change::context::RANK_ROOM;
 use crate::change::kind::{Change, Changing, Kind, Pair};
 use crate::db::{Columns, Conn, DbError, Dialect, Params};
 use crate::moodle::tables;
 
-/// The changes `c` of one kind that stand together in the journal.
+/// The changes `c` of one kind in one rank of one pass.
 const HERE: &str = "c.run = :run AND c.seq > :from AND c.seq < :to AND c.kind = :kind AND c.state = 0";
 
-/// With the run `r`, whose clock stands in what it wrote.
+/// The changes with their run `r`, whose clock is in the rows that it wrote.
 const CHANGES: &str = "{enrold_change} c JOIN {enrold_run} r ON r.id = c.run";
 
-/// What became of the changes of one kind that stand together in the journal.
+/// The outcome of undoing the changes of one kind in one rank of one pass.
 #[derive(Clone, Copy, Debug)]
 pub struct TakenBack {
     /// The kind.
     pub kind: &'static Kind,
     /// How many changes there are.
     pub changes: i64,
-    /// How many rows stood as the journal says, and stand now as they stood before.
+    /// How many rows still matched the journal and are restored.
     pub rows: i64,
 }
 
-/// Takes the applied changes of a run back, in the opposite order, where the rows still stand as they left them; in the
-/// transaction of the caller. Grows with the kinds and passes of the run, not with its changes: one statement for each.
+/// Undoes the applied changes of a run in reverse order, where the rows still match the journal, in the transaction of
+/// the caller. Runs one statement for each kind and rank of a pass, whatever the number of changes.
 ///
 /// # Errors
-/// The database's, or a kind that this version of enrold does not know.
+/// The database's error, or a kind that this version of enrold does not know.
 pub async fn take_back(conn: &mut Conn, columns: &Columns, run: i64) -> Result<Vec<TakenBack>, DbError> {
     let mut all = Vec::new();
     for (from, kind, changes) in places(conn, run).await? {
@@ -39,8 +39,8 @@ pub async fn take_back(conn: &mut Conn, columns: &Columns, run: i64) -> Result<V
     Ok(all)
 }
 
-/// Where the applied changes of a run stand: the sequence number before the first, the kind and how many there are, in
-/// the order in which they are taken back.
+/// The positions of the applied changes of a run, in the order in which they are undone: the sequence number before the
+/// first, the kind and the number of changes.
 async fn places(conn: &mut Conn, run: i64) -> Result<Vec<(i64, &'static Kind, i64)>, DbError> {
     let sql = "SELECT c.seq - c.seq % :room, c.kind, COUNT(*) FROM {enrold_change} c WHERE c.run = :run AND c.state = 0
         GROUP BY c.seq - c.seq % :room, c.kind";
@@ -63,7 +63,7 @@ async fn places(conn: &mut Conn, run: i64) -> Result<Vec<(i64, &'static Kind, i6
     Ok(places)
 }
 
-/// The statement that takes the changes `:here` of a kind back.
+/// The statement that undoes the changes `:here` of a kind.
 fn statement(kind: &Kind, dialect: Dialect, columns: &Columns) -> String {
     match &kind.change {
         Change::Added { says, named, made, used_by } => {
@@ -75,7 +75,7 @@ fn statement(kind: &Kind, dialect: Dialect, columns: &Columns) -> String {
     }
 }
 
-/// The condition that the row `y` is the one that the change `c` added, and that nothing else needs it.
+/// The condition that the row `y` is the one that the change `c` added, and that no other row refers to it.
 fn found(
     kind: &Kind,
     dialect: Dialect,
@@ -96,7 +96,7 @@ fn found(
     said.chain(named).chain(made).chain(unused).collect::<Vec<_>>().join(" AND ")
 }
 
-/// An added row goes: the newest one, where a table may hold several; of changes that added the same, each its own.
+/// Deletes an added row: the newest, if the table holds several; several changes that added the same delete one each.
 fn delete(kind: &Kind, dialect: Dialect, found: &str) -> String {
     let table = format!("{{{}}}", kind.table);
     let own = format!(
@@ -109,8 +109,7 @@ fn delete(kind: &Kind, dialect: Dialect, found: &str) -> String {
     dialect.delete_joined(&table, "x", &own, "x.id = d.id")
 }
 
-/// A changed row gets its old values, where it has the new ones still: those that the journal holds, or the run's
-/// clock.
+/// Sets the old values of a changed row that still has the new ones: those in the journal, or else the run's clock.
 fn set_back(kind: &Kind, dialect: Dialect, values: &[Changing]) -> String {
     let table = format!("{{{}}}", kind.table);
     let only_old: Vec<String> =
@@ -134,7 +133,7 @@ fn set_back(kind: &Kind, dialect: Dialect, values: &[Changing]) -> String {
     dialect.update_joined(&table, "x", &set, &format!("{CHANGES} {join}"), &condition)
 }
 
-/// A removed row stands again, where no other has its id or what is unique about it.
+/// Inserts a removed row again, unless another row has its id or its unique values.
 fn insert(kind: &Kind, dialect: Dialect, columns: &[String], alone: &[&str]) -> String {
     let table = format!("{{{}}}", kind.table);
     let (join, values) = dialect.json_record("c.oldrow", "o", &table, columns);
@@ -154,8 +153,8 @@ fn insert(kind: &Kind, dialect: Dialect, columns: &[String], alone: &[&str]) -> 
     dialect.insert_absent(&table, &names, &select)
 }
 
-/// The columns of a table that an old row holds: all that the site really has. Of an instance those of Moodle's own,
-/// without its enrolment key: the account need not see the others.
+/// The columns of a table that an old row holds: all that the site has. Of an instance only Moodle's own, without its
+/// enrolment key: enrold's database account needs no access to others.
 pub fn old_columns(site: &Columns, table: &str) -> Vec<String> {
     let columns = site.of(table);
     if table != "enrol" {

@@ -1,5 +1,5 @@
-//! What a kind of change is: what it does to a row of a table, how it is applied and taken back, what follows from it.
-//! It must not know which kinds there are.
+//! What a kind of change is: what it does to a row of a table, how it is applied and undone, what follows from it. It
+//! must not name a kind: the catalogue does.
 
 use std::cmp::Ordering;
 
@@ -14,21 +14,21 @@ pub type Pair = (&'static str, &'static str);
 /// A kind of change.
 #[derive(Debug)]
 pub struct Kind {
-    /// Its name in the journal, in reports and in metrics: the thing, a full stop, what is done to it.
+    /// Its name in the journal, in reports and in metrics: object and verb, as in `role.add`.
     pub name: &'static str,
     /// The Moodle table, without the prefix.
     pub table: &'static str,
-    /// What the journal's columns say of the row: of an added row all that it is found by.
+    /// What the journal's columns hold of the row; an added row is found by these.
     pub key: &'static [Pair],
-    /// What is done to the row; applying it and taking it back follow from that.
+    /// What is done to the row; how it is applied and undone follows from that.
     pub change: Change,
-    /// The event that tells of it, if Moodle has one. (A forum's subscription writes its own: `moodle::forum`.)
+    /// Moodle's event for it, if there is one. (`moodle::forum` writes that of a forum subscription.)
     pub event: Option<&'static Event>,
-    /// Whose rights Moodle must load anew.
+    /// Whose permissions Moodle must reload.
     pub dirty: Option<Dirty>,
-    /// Where reports and the guard count it.
+    /// What reports and the guard count it as.
     pub figure: Option<Figure>,
-    /// What it is called in reports, with its number before or behind it.
+    /// Its name in English reports, before or after its number.
     pub english: &'static str,
     /// The same in French.
     pub french: &'static str,
@@ -37,100 +37,99 @@ pub struct Kind {
 /// What is done to a row.
 #[derive(Debug)]
 pub enum Change {
-    /// A row is added. It is taken back by deleting the newest row that still stands as the journal says.
+    /// A row is added. Undoing it deletes the newest row that still matches the journal.
     Added {
-        /// What the journal's columns say of it beside the key.
+        /// What the journal's columns hold of it beside the key.
         says: &'static [Pair],
-        /// The columns whose values the journal holds as an old row's, because it has no column for them.
+        /// The columns whose values are in `oldrow`, because the journal has no column for them.
         named: &'static [&'static str],
-        /// The column that holds the run's clock since.
+        /// The column that is set to the run's clock.
         made: Option<&'static str>,
-        /// It stays while another table has a row whose column is the same as one of its own: table, column, own
-        /// column.
+        /// Undoing keeps the row while another table refers to it: the table, its column, the column of this row.
         used_by: &'static [(&'static str, &'static str, &'static str)],
     },
-    /// Values of a row change. They are set back where the row still has the new ones.
+    /// Values of a row change. Undoing sets them back where the row still has the new ones.
     Changed(&'static [Changing]),
-    /// A row is removed, while it still stands as planned. It is inserted again with the id and all that it held.
+    /// A row is removed if it is still as planned. Undoing inserts the whole old row again, with its id.
     Removed {
-        /// What must still hold of the row when it goes.
+        /// What must still hold of the row when it is removed.
         still: Still,
-        /// Columns of the journal that the pick gives, because the row does not hold them.
+        /// Columns of the journal that the pick gives, because the row does not have them.
         given: &'static [&'static str],
-        /// Where the table has no such unique key: the columns of which no other row may have the same.
+        /// The columns that must be unique together although the table has no unique key on them.
         alone: &'static [&'static str],
     },
 }
 
 /// A column that changes: its name, its new value, and the column of the journal that holds the old one; `None` if only
-/// the old row does. The new value is a column of the journal (`c.status`), the run's clock (`:now`) or the account
-/// that acts (`:actor`).
+/// `oldrow` has it. The new value is a column of the journal (`c.status`), the run's clock (`:now`) or the acting
+/// account (`:actor`).
 pub type Changing = (&'static str, &'static str, Option<&'static str>);
 
-/// What must still hold of a row that was planned to go.
+/// What must still hold of a row whose removal is planned.
 #[derive(Debug)]
 pub enum Still {
-    /// It is there.
+    /// It exists.
     There,
-    /// It has its key: the rest is when and by whom.
+    /// Its key is unchanged; the other columns are time and modifier.
     Key,
-    /// These columns are as the journal says.
+    /// These columns have the journal's values.
     Says(&'static [Pair]),
-    /// It is as the old row, in every column.
+    /// Every column is as in `oldrow`.
     Whole,
 }
 
-/// Whose rights Moodle must load anew after a change (spec enrol-core 11).
+/// Whose permissions Moodle must reload after a change (spec enrol-core 11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dirty {
-    /// The user's.
+    /// Those of the user.
     User,
-    /// Everybody's who looks at the course.
+    /// Those of all users of the course.
     Course,
 }
 
-/// What a change is counted as: in the table of rules, in the account of a full set, by the guard.
+/// What a change is counted as: in the table of rules, in the report of a full set, by the guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
-    /// Somebody is enrolled.
+    /// A user is enrolled.
     Enrolled,
     /// An enrolment is changed, or active again.
     Changed,
     /// An enrolment is suspended.
     Suspended,
-    /// Somebody is unenrolled.
+    /// A user is unenrolled.
     Unenrolled,
-    /// A role is given.
+    /// A role is assigned.
     RoleGiven,
-    /// A role is taken.
+    /// A role is removed.
     RoleTaken,
-    /// Somebody joins a group.
+    /// A user joins a group.
     GroupJoined,
-    /// Somebody leaves a group.
+    /// A user leaves a group.
     GroupLeft,
-    /// Somebody joins a cohort.
+    /// A user joins a cohort.
     CohortJoined,
-    /// Somebody leaves a cohort.
+    /// A user leaves a cohort.
     CohortLeft,
-    /// An instance or a group is made.
+    /// An instance or a group is created.
     Made,
     /// An instance is removed.
     Unmade,
 }
 
-/// Where the changes of a kind stand in a pass: the order of Moodle's events for one enrolment (spec enrol-core 13).
+/// The order of a kind's changes in a pass: that of Moodle's events for one enrolment (spec enrol-core 13).
 #[derive(Clone, Copy, Debug)]
 pub struct Rank {
-    /// What is written there.
+    /// The kind of the changes.
     pub kind: &'static Kind,
-    /// The place, from 1 to 99.
+    /// The order in the journal, from 1 to 99.
     pub at: i64,
-    /// The place by the order in which they are applied, where that is another.
+    /// The order of application; equal to `at` unless declared otherwise.
     pub applied: i64,
 }
 
 impl Rank {
-    /// The rank so many places behind.
+    /// The rank `places` further.
     pub fn plus(self, places: i64) -> Self {
         Self { at: self.at + places, applied: self.applied + places, ..self }
     }
@@ -148,14 +147,14 @@ impl Kind {
         ALL.iter().copied().find(|kind| kind.name == name)
     }
 
-    /// The kind that removes what this one adds and tells of it, if there is one.
+    /// The kind that removes, with an event, what this one adds, if there is one.
     pub fn remover(&self) -> Option<&'static Self> {
         let removes = |kind: &&Self| kind.table == self.table && matches!(kind.change, Change::Removed { .. });
         ALL.iter().copied().filter(removes).find(|kind| kind.event.is_some())
     }
 
-    /// The conditions under which a row `alias` still is as it was when the change `c` was planned, beside its id;
-    /// `whole` says that it is as the old row.
+    /// The conditions, beside the id, under which a row `alias` is still as it was when the change `c` was planned;
+    /// `whole` gives the condition that it equals the old row.
     pub fn still(&self, alias: &str, whole: impl FnOnce() -> String) -> Vec<String> {
         let same = |pairs: &[Pair]| pairs.iter().map(|(own, journal)| format!("{alias}.{own} = c.{journal}")).collect();
         match &self.change {
@@ -170,18 +169,18 @@ impl Kind {
         }
     }
 
-    /// The columns that the change gives new values, with those.
+    /// The columns that the change sets, with their new values.
     pub fn new_values(&self) -> Vec<(&'static str, &'static str)> {
         let Change::Changed(values) = &self.change else { return Vec::new() };
         values.iter().map(|(column, new, _)| (*column, *new)).collect()
     }
 
-    /// Its ranks, in their order.
+    /// Its ranks, in order.
     pub fn ranks(&self) -> impl Iterator<Item = Rank> {
         RANKS.iter().copied().filter(move |rank| rank.kind == self)
     }
 
-    /// True for a change that the table of rules counts in its columns.
+    /// True if the table of rules has a column for the change.
     fn is_in_table(&self) -> bool {
         use Figure::{Changed, Enrolled, GroupJoined, GroupLeft, RoleGiven, RoleTaken, Suspended, Unenrolled};
         let columns = [Enrolled, Changed, Suspended, Unenrolled, RoleGiven, RoleTaken, GroupJoined, GroupLeft];
@@ -189,7 +188,7 @@ impl Kind {
     }
 }
 
-/// A kind is its name.
+/// Kinds are compared by name.
 impl PartialEq for Kind {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -210,20 +209,20 @@ impl Ord for Kind {
     }
 }
 
-/// Its name as a literal, for statements that write or ask for a kind.
+/// Its name as a literal, for statements that write or select a kind.
 impl From<&Kind> for Value {
     fn from(kind: &Kind) -> Self {
         Self::Sql(Literal::word(kind.name).to_string())
     }
 }
 
-/// The names of the kinds for which something holds, as literals in a list.
+/// The names of the kinds that `which` accepts, as a list of literals.
 pub fn names(which: impl Fn(&Kind) -> bool) -> Value {
     let names = ALL.iter().filter(|kind| which(kind)).map(|kind| Literal::word(kind.name).to_string());
     Value::Sql(names.collect::<Vec<_>>().join(", "))
 }
 
-/// What reports call a kind and where they count it; `None` for a name that is not in the catalogue.
+/// What reports call a kind and whether the table of rules counts it; `None` for a name that is not in the catalogue.
 pub fn words(name: &str) -> Option<ChangeWords> {
     let kind = Kind::of(name)?;
     Some(ChangeWords { english: kind.english, french: kind.french, in_table: kind.is_in_table() })

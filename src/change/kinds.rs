@@ -1,10 +1,10 @@
-//! The catalogue of the kinds of change: one entry for each, which says what it does to which table and what follows
-//! from it. It must not know who plans a change; a kind that has no entry here cannot be written into the journal.
+//! The catalogue of the kinds of change: each entry gives the table, what is done to it and what follows from that. It
+//! must not depend on the planners; a kind without an entry cannot be written into the journal.
 
 use crate::change::kind::{Change, Dirty, Figure, Kind, Pair, Rank, Still};
 use crate::moodle::events;
 
-/// An entry of a kind for which nothing of this follows.
+/// The defaults of an entry: no event, no reload of permissions, no figure.
 const SILENT: Kind = Kind {
     name: "",
     table: "",
@@ -41,7 +41,7 @@ macro_rules! catalogue {
     (@ $at:literal $applied:literal) => { $applied };
 }
 
-/// What the journal says of a role assignment: all but when and by whom.
+/// What the journal holds of a role assignment: all but time and modifier.
 const ASSIGNMENT: &[Pair] = &[
     ("userid", "userid"),
     ("contextid", "contextid"),
@@ -50,11 +50,11 @@ const ASSIGNMENT: &[Pair] = &[
     ("itemid", "itemid"),
 ];
 
-/// What the journal says of a group membership.
+/// What the journal holds of a group membership.
 const MEMBERSHIP: &[Pair] =
     &[("userid", "userid"), ("groupid", "groupid"), ("component", "component"), ("itemid", "itemid")];
 
-/// What the journal says of a row that only a user's name is known of.
+/// What the journal's columns hold of a row that shares only the user with them.
 const OF_USER: &[Pair] = &[("userid", "userid")];
 
 /// The values of an enrolment that change, with their old ones.
@@ -66,11 +66,11 @@ const WINDOW: Change = Change::Changed(&[
     ("timemodified", ":now", None),
 ]);
 
-/// A row that is removed where it still stands as it was, in a course that the pick names.
+/// A row that is removed if it is unchanged; the pick gives its course.
 const WHOLE_IN_COURSE: Change = Change::Removed { still: Still::Whole, given: &["courseid", "contextid"], alone: &[] };
 
 catalogue! {
-    /// A course is made.
+    /// A course is created.
     COURSE_ADD: Kind {
         name: "course.add",
         table: "course",
@@ -86,7 +86,7 @@ catalogue! {
         french: "cours créés",
         ..SILENT
     }, ranks {
-        /// What is in it goes with it: a course that is in use keeps its context, its options and its sections.
+        /// Undone before its context, options and sections: these stay while the course is in use.
         COURSE: 1 applied 5,
     };
 
@@ -161,7 +161,7 @@ catalogue! {
         INSTANCE: 10,
     };
 
-    /// A line of today erases one that was kept for later, or a kept line is due.
+    /// A buffered line is removed, because a line of today names the same or because it is due.
     BUFFER_REMOVE: Kind {
         name: "buffer.remove",
         table: "enrol_flatfile",
@@ -172,7 +172,7 @@ catalogue! {
         ..SILENT
     }, ranks { ERASE: 5, };
 
-    /// A line is kept for later.
+    /// A line is buffered for later.
     BUFFER_ADD: Kind {
         name: "buffer.add",
         table: "enrol_flatfile",
@@ -188,7 +188,7 @@ catalogue! {
         ..SILENT
     }, ranks { KEEP: 6, };
 
-    /// A cohort is made.
+    /// A cohort is created.
     COHORT_ADD: Kind {
         name: "cohort.add",
         table: "cohort",
@@ -205,7 +205,7 @@ catalogue! {
         ..SILENT
     }, ranks { COHORT: 10, };
 
-    /// Somebody leaves a cohort.
+    /// A user leaves a cohort.
     COHORT_MEMBER_REMOVE: Kind {
         name: "cohort-member.remove",
         table: "cohort_members",
@@ -218,7 +218,7 @@ catalogue! {
         ..SILENT
     }, ranks { COHORT_LEAVE: 20, };
 
-    /// Somebody joins a cohort.
+    /// A user joins a cohort.
     COHORT_MEMBER_ADD: Kind {
         name: "cohort-member.add",
         table: "cohort_members",
@@ -231,7 +231,7 @@ catalogue! {
         ..SILENT
     }, ranks { COHORT_JOIN: 30, };
 
-    /// A course moves down behind new ones.
+    /// A course moves down in its category, after new ones.
     COURSE_SORT: Kind {
         name: "course.sort",
         table: "course",
@@ -242,7 +242,7 @@ catalogue! {
         ..SILENT
     }, ranks { SORT: 20, };
 
-    /// The courses of a category are counted anew.
+    /// The course count of a category is updated.
     CATEGORY_COUNT: Kind {
         name: "category.count",
         table: "course_categories",
@@ -253,7 +253,7 @@ catalogue! {
         ..SILENT
     }, ranks { COUNT: 21, };
 
-    /// Somebody is enrolled.
+    /// A user is enrolled.
     ENROLMENT_ADD: Kind {
         name: "enrolment.add",
         table: "user_enrolments",
@@ -271,7 +271,7 @@ catalogue! {
         ..SILENT
     }, ranks { ENROL: 20, };
 
-    /// An enrolment gets another window, or is active again.
+    /// An enrolment gets other dates, or becomes active again.
     ENROLMENT_UPDATE: Kind {
         name: "enrolment.update",
         table: "user_enrolments",
@@ -296,10 +296,10 @@ catalogue! {
         english: "suspended",
         french: "suspendus",
     }, ranks {
-        /// As the desired state says, in the place of a change.
+        /// As the desired state says, next to the other changes.
         SUSPEND_AS_DESIRED: 26,
         SUSPEND_FIRST: 35,
-        /// Behind the roles that go with it.
+        /// After the roles that are removed with it.
         SUSPEND_LAST: 65,
     };
 
@@ -319,7 +319,7 @@ catalogue! {
         english: "unenrolled",
         french: "désinscrits",
     }, ranks {
-        /// Deleted before their roles and groups, of which only those go whose enrolment was really there.
+        /// Applied before roles and groups: only those of enrolments that were really deleted are removed.
         UNENROL: 60 applied 36,
     };
 
@@ -335,11 +335,11 @@ catalogue! {
         english: "roles assigned",
         french: "rôles attribués",
     }, ranks {
-        /// A rule gives roles after those of the enrolments that it has ended are gone.
+        /// Applied after a rule has removed the roles of the enrolments that it ended.
         ROLE: 30 applied 45,
     };
 
-    /// A role is taken away.
+    /// A role is unassigned.
     ROLE_REMOVE: Kind {
         name: "role.remove",
         table: "role_assignments",
@@ -355,21 +355,21 @@ catalogue! {
         english: "roles removed",
         french: "rôles retirés",
     }, ranks {
-        /// Below a course in which nobody was enrolled.
+        /// Manual roles below a course in which a `del` line ended nothing.
         LEFTOVER_ROLES: 37,
-        /// That a line or the instance names.
+        /// Roles that a line or the instance names.
         NAMED_ROLE: 39,
-        /// That the instance gave.
+        /// Roles that the instance owns.
         OWNED_ROLES: 41,
-        /// That an elapsed enrolment's instance gave, behind those by hand.
+        /// Roles that the instance of an elapsed enrolment owns, after the manual ones.
         ELAPSED_ROLES: 42,
-        /// All that are left in the course and below.
+        /// All others in the course and below.
         REST_ROLES: 43,
-        /// That the desired state does not hold.
+        /// Roles outside the desired state.
         EXTRA_ROLES: 46,
     };
 
-    /// A group is made.
+    /// A group is created.
     GROUP_ADD: Kind {
         name: "group.add",
         table: "groups",
@@ -387,7 +387,7 @@ catalogue! {
         ..SILENT
     }, ranks { GROUP: 31, };
 
-    /// Somebody joins a group.
+    /// A user joins a group.
     GROUP_MEMBER_ADD: Kind {
         name: "group-member.add",
         table: "groups_members",
@@ -399,12 +399,12 @@ catalogue! {
         french: "membres de groupe ajoutés",
         ..SILENT
     }, ranks {
-        /// Whoever is fresh joins before the roles; whoever leaves has left.
+        /// The events of new users come before those of their roles; applied after others have left.
         NEWCOMERS: 28 applied 48,
         JOIN: 48,
     };
 
-    /// Somebody leaves a group.
+    /// A user leaves a group.
     GROUP_MEMBER_REMOVE: Kind {
         name: "group-member.remove",
         table: "groups_members",
@@ -416,17 +416,17 @@ catalogue! {
         french: "membres de groupe retirés",
         ..SILENT
     }, ranks {
-        /// That the instance gave.
+        /// Memberships that the instance owns.
         OWNED_GROUPS: 40,
-        /// All that are left in the course.
+        /// All others in the course.
         REST_GROUPS: 44,
-        /// That the desired state does not hold.
+        /// Memberships outside the desired state.
         LEAVE: 47,
-        /// That an instance gave which is removed.
+        /// Memberships that a removed instance owned.
         LEFT_GROUPS: 61,
     };
 
-    /// A grade is removed; its history gets it before.
+    /// A grade is removed, after it is copied to the history.
     GRADE_REMOVE: Kind {
         name: "grade.remove",
         table: "grade_grades",
@@ -438,7 +438,7 @@ catalogue! {
         ..SILENT
     }, ranks { GRADES: 50, };
 
-    /// A removed grade stands in the history.
+    /// A removed grade is written to the history.
     GRADE_HISTORY_ADD: Kind {
         name: "grade-history.add",
         table: "grade_grades_history",
@@ -449,7 +449,7 @@ catalogue! {
         ..SILENT
     }, ranks { GRADE_HISTORY: 51, };
 
-    /// How often somebody gets a forum's digest.
+    /// A user's digest setting of a forum is removed.
     FORUM_DIGESTS_REMOVE: Kind {
         name: "forum-digests.remove",
         table: "forum_digests",
@@ -460,7 +460,7 @@ catalogue! {
         ..SILENT
     }, ranks { FORUM_DIGESTS: 53, };
 
-    /// Somebody's subscription of a forum.
+    /// A user's forum subscription is removed.
     FORUM_SUBSCRIPTIONS_REMOVE: Kind {
         name: "forum-subscriptions.remove",
         table: "forum_subscriptions",
@@ -471,7 +471,7 @@ catalogue! {
         ..SILENT
     }, ranks { FORUM_SUBSCRIPTIONS: 54, };
 
-    /// That somebody does not want to see what is unread in a forum.
+    /// A user's choice not to track unread posts of a forum is removed.
     FORUM_TRACK_PREFS_REMOVE: Kind {
         name: "forum-track-prefs.remove",
         table: "forum_track_prefs",
@@ -482,7 +482,7 @@ catalogue! {
         ..SILENT
     }, ranks { FORUM_TRACK_PREFS: 55, };
 
-    /// What somebody has read in a forum.
+    /// A user's read mark of a forum post is removed.
     FORUM_READ_REMOVE: Kind {
         name: "forum-read.remove",
         table: "forum_read",
@@ -493,7 +493,7 @@ catalogue! {
         ..SILENT
     }, ranks { FORUM_READ: 56, };
 
-    /// A role that is there twice, or of an instance that goes; Moodle tells of neither.
+    /// A duplicate role, or one of a removed instance, is removed; Moodle has no event for either.
     ROLE_PRUNE: Kind {
         name: "role.prune",
         table: "role_assignments",
@@ -503,7 +503,7 @@ catalogue! {
         french: "rôles en double retirés",
         ..SILENT
     }, ranks {
-        /// That an instance gave which is removed.
+        /// Roles that a removed instance owned.
         LEFT_ROLES: 62,
         PRUNE: 90,
     };
@@ -521,7 +521,7 @@ catalogue! {
         french: "méthodes retirées",
     }, ranks { UNMAKE: 66, };
 
-    /// Somebody who left a group leaves its conversation.
+    /// A user who left a group leaves its conversation.
     CONVERSATION_MEMBER_REMOVE: Kind {
         name: "conversation-member.remove",
         table: "message_conversation_members",
@@ -536,11 +536,11 @@ catalogue! {
         ..SILENT
     }, ranks {
         CONVERSATIONS: 70,
-        /// Of the groups that a rule's people leave.
+        /// Of the groups that a rule's users leave.
         CONVERSATION_LEAVE: 72,
     };
 
-    /// Somebody who joined a group joins its conversation.
+    /// A user who joined a group joins its conversation.
     CONVERSATION_MEMBER_ADD: Kind {
         name: "conversation-member.add",
         table: "message_conversation_members",
@@ -551,7 +551,7 @@ catalogue! {
         ..SILENT
     }, ranks { CONVERSATION_JOIN: 71, };
 
-    /// When somebody was last seen in a course. A page view moves it all the time; it goes whatever it says by then.
+    /// A user's last access to a course is removed, whatever its value: each page view changes it.
     LASTACCESS_REMOVE: Kind {
         name: "lastaccess.remove",
         table: "user_lastaccess",
@@ -562,7 +562,7 @@ catalogue! {
         ..SILENT
     }, ranks { LAST_ACCESS: 75, };
 
-    /// A group whose members changed has a new time of change.
+    /// A group whose members changed gets a new `timemodified`.
     GROUP_TOUCH: Kind {
         name: "group.touch",
         table: "groups",
@@ -577,7 +577,7 @@ catalogue! {
         TOUCH_LAST: 81,
     };
 
-    /// Somebody who got a role is subscribed to a forum: an effect, which stands behind all plans and has no rank.
+    /// A user who got a role is subscribed to a forum: an effect, which comes after all plans and has no rank.
     FORUM_SUBSCRIPTION_ADD: Kind {
         name: "forum-subscription.add",
         table: "forum_subscriptions",

@@ -1,5 +1,5 @@
-//! The journal: each change of a run is planned as a row, weighed by the guard, then applied from that row; which kinds
-//! of change there are, and how each is taken back. It must not know why something changes: planners say that.
+//! The journal: each change of a run is planned as a row, checked by the guard, then applied from that row; the
+//! catalogue of kinds of change, and how each is undone. It must not decide what changes: planners do.
 
 pub mod below;
 pub mod context;

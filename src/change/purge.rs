@@ -1,12 +1,12 @@
-//! What goes with a user's last enrolment in a course: roles there and below, groups, grades, last access, forum rows.
-//! It must not know why it was the last one: it reads the temporary table `last_pair`.
+//! Removes what a user loses with the last enrolment in a course: roles there and below, groups, grades, last access,
+//! forum rows. It must not decide which enrolment is the last: it reads the temporary table `last_pair`.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
 use crate::change::{Rank, below, kinds};
 use crate::db::DbError;
 
-/// What a user loses in forums with the last enrolment, and the forum column of its table (spec enrol-core 11).
+/// The forum rows that go with the last enrolment, and the forum column of their table (spec enrol-core 11).
 static OF_FORUMS: [(Rank, &str); 4] = [
     (kinds::FORUM_DIGESTS, "forum"),
     (kinds::FORUM_SUBSCRIPTIONS, "forum"),
@@ -14,12 +14,12 @@ static OF_FORUMS: [(Rank, &str); 4] = [
     (kinds::FORUM_READ, "forumid"),
 ];
 
-/// Rows that a pair of `last_pair` has: what they belong to is in one course.
+/// Picks rows of the pairs of `last_pair`; each belongs to something in one course, so none is picked twice.
 fn of_pair(from: &str, on: &str) -> Pick {
     Pick::direct(["l.line", "l.courseid", "l.contextid"], from, on)
 }
 
-/// Takes the roles that the pairs of `last_pair` have in their courses and below.
+/// Removes the roles that the pairs of `last_pair` have in their courses and below.
 pub(super) async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool) -> Result<(), DbError> {
     let roles = of_pair(
         "[last_pair] l JOIN {context} home ON home.id = l.contextid, {context} k",
@@ -33,7 +33,7 @@ pub(super) async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, at_once: bool)
     ctx.remove_rows(Position { pass_no, rank: kinds::REST_ROLES }, roles.at_once(at_once)).await
 }
 
-/// Takes what else the pairs of `last_pair` have in their courses.
+/// Removes what else the pairs of `last_pair` have in their courses.
 pub(super) async fn all_else(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let groups =
         of_pair("[last_pair] l JOIN {groups} g ON g.courseid = l.courseid", "x.groupid = g.id AND x.userid = l.userid");
@@ -56,7 +56,7 @@ pub(super) async fn all_else(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(
     ctx.remove_rows(Position { pass_no, rank: kinds::LAST_ACCESS }, access).await
 }
 
-/// Grades go to history with action 3 (deleted) before they go (spec enrol-core 10).
+/// Copies grades to the history with action 3 (deleted), then removes them (spec enrol-core 10).
 async fn grades(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let position = Position { pass_no, rank: kinds::GRADES };
     let rows = of_pair(
@@ -100,7 +100,7 @@ async fn grade_history(ctx: &mut RunContext<'_>, grades: Position, position: Pos
             &params,
         )
         .await? as i64;
-    // The journal names the history row by what identifies it: the grade's old id and the moment.
+    // The grade's old id and the run's clock identify the history row.
     let (from, to) = grades.range();
     let params = ctx.at(position).with("grades", from).with("grades_to", to);
     ctx.journal(

@@ -1,5 +1,5 @@
-//! Removing rows: picked by a query, journaled with their complete old row, deleted while they still stand.
-//! It must not know why a row goes; the catalogue of kinds says what the journal holds of it.
+//! Removes rows: picked by a query, journaled with their complete old row, deleted if they are still as planned. It
+//! must not depend on the reason; the catalogue of kinds defines what the journal holds of a row.
 
 use crate::change::context::{Position, RunContext, journaled};
 use crate::change::inverse::old_columns;
@@ -8,15 +8,15 @@ use crate::db::{DbError, Params, Value};
 use crate::moodle::tables;
 use crate::outcome::Moment;
 
-/// In which order rows are removed.
+/// The order of removed rows in the journal.
 const REMOVAL_ORDER: &str = "planned.line, planned.targetid";
 
-/// Which rows are removed, each once, with the line, course and context that they are removed for.
+/// The rows to remove, each once, with the line, course and context that they are removed for.
 pub struct Pick {
     from: String,
     /// The condition under which a row `x` is picked.
     on: String,
-    /// What is read instead of `from`, `x` and `on`, but on PostgreSQL.
+    /// Joins that replace `from`, `x` and `on`, except on PostgreSQL.
     steps: Option<String>,
     at_once: bool,
     line: &'static str,
@@ -31,22 +31,22 @@ impl Pick {
         Self::direct(["p.line", "p.courseid", "p.contextid"], &format!("({select}) p"), "x.id = p.id")
     }
 
-    /// A pick of the rows `x` that join `from` under a condition on what they say themselves; the expressions give
-    /// their line, course and context.
+    /// A pick of the rows `x` that join `from` under a condition `on` their own columns; the expressions give line,
+    /// course and context.
     pub fn direct([line, course, context]: [&'static str; 3], from: &str, on: &str) -> Self {
         let (from, on) = (from.to_owned(), on.to_owned());
         Self { from, on, steps: None, at_once: false, line, course, context, params: Params::new() }
     }
 
-    /// The same rows as a chain of joins that names `x` itself, for MariaDB and SQLite, which do not hash: each table
-    /// is read once and found by an index from the one before, where they would else read all that a person has for
-    /// each of its rows.
+    /// The same rows as a chain of joins that includes `x`, for MariaDB and SQLite, which do not join by hashing: each
+    /// table is read once, by an index from the one before. Otherwise they would read all rows of a user for each of
+    /// them.
     pub fn stepwise(self, steps: &str) -> Self {
         Self { steps: Some(steps.to_owned()), ..self }
     }
 
-    /// Whether PostgreSQL, and it alone, may pick and delete in one statement, which reads each row once: if the
-    /// condition says all that must hold of a row, however another writer may have changed it meanwhile.
+    /// Whether PostgreSQL, and it alone, may pick and delete in one statement, which reads each row once. The condition
+    /// must then be complete, because another writer may have changed the row meanwhile.
     pub fn at_once(self, at_once: bool) -> Self {
         Self { at_once, ..self }
     }
@@ -70,10 +70,10 @@ impl Pick {
 }
 
 impl RunContext<'_> {
-    /// Plans and applies the removal of the picked rows: those of the table of the place's kind.
+    /// Plans and applies the removal of the picked rows of the table of the position's kind.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn remove_rows(&mut self, position: Position, pick: Pick) -> Result<(), DbError> {
         if pick.at_once {
             return self.remove_rows_at_once(position, pick).await;
@@ -135,20 +135,20 @@ impl RunContext<'_> {
         params.fragment("course", pick.course).fragment("context", pick.context)
     }
 
-    /// Deletes the rows that [`RunContext::plan_removal`] `planned`, where they still stand as they were.
+    /// Deletes the rows that [`RunContext::plan_removal`] `planned`, if they are unchanged.
     pub(crate) async fn apply_removal(&mut self, position: Position, planned: i64) -> Result<(), DbError> {
         let applied = self.delete_planned(position, planned).await?;
         self.book(position.rank.kind, planned, applied);
         Ok(())
     }
 
-    /// The condition that a row `x` still is as it was when the change `c` was planned.
+    /// The condition that a row `x` is still as it was when the change `c` was planned.
     fn still(&self, kind: &Kind) -> String {
         let whole = || format!("{} = c.oldrow", self.old_row(kind.table, "x"));
         ["x.id = c.targetid".to_owned()].into_iter().chain(kind.still("x", whole)).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// Deletes the `planned` rows of a place's plan and marks as overtaken those that no longer stand as planned.
+    /// Deletes the `planned` rows of a position and marks as overtaken those that are no longer as planned.
     pub(crate) async fn delete_planned(&mut self, position: Position, planned: i64) -> Result<i64, DbError> {
         let kind = position.rank.kind;
         let (name, same) = (format!("{{{}}}", kind.table), self.still(kind));
@@ -170,7 +170,7 @@ impl RunContext<'_> {
         Ok(applied)
     }
 
-    /// Deletes the rows of a place's plan, or none if not all of them stand as planned: false.
+    /// Deletes the rows of a position, or gives false and deletes none if one of them is no longer as planned.
     async fn delete_all(
         &mut self,
         position: Position,
@@ -189,7 +189,7 @@ impl RunContext<'_> {
         Ok(all)
     }
 
-    /// Applies planned changes of rows, where the old values still stand.
+    /// Applies planned changes to the rows that still have the old values.
     pub(crate) async fn change_planned(&mut self, position: Position, planned: i64) -> Result<(), DbError> {
         if planned == 0 {
             return Ok(());
@@ -203,7 +203,7 @@ impl RunContext<'_> {
         Ok(())
     }
 
-    /// Gives the rows of a place's plan their new values, where the old ones still stand; gives how many there were.
+    /// Sets the new values of a position's rows that still have the old ones; gives their number.
     pub(crate) async fn change_rows(&mut self, position: Position) -> Result<i64, DbError> {
         let kind = position.rank.kind;
         let condition = format!(":here AND c.state = 0 AND {}", self.still(kind));
@@ -212,7 +212,7 @@ impl RunContext<'_> {
         Ok(self.conn.exec(&sql, &self.at(position)).await? as i64)
     }
 
-    /// Holds the rows of a place's plan, so that what is marked next and what is written then are the same rows.
+    /// Locks the rows of a position, so that those that are marked next and those that are written are the same.
     async fn hold(&mut self, position: Position, table: &str) -> Result<(), DbError> {
         let condition = ":here AND c.state = 0 AND x.id = c.targetid";
         if let Some(sql) = self.conn.dialect().hold_joined(table, "x", "{enrold_change} c", condition) {

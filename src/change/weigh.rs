@@ -1,5 +1,5 @@
-//! The guard at work: what stood before the run, what the journal holds so far, and the judgement between two steps.
-//! It must not know the limits' meaning; [`crate::change::guard::Guard`] compares.
+//! The guard's counts: the enrolments before the run, the changes in the journal so far, and their check between two
+//! steps. It must not interpret the limits; [`crate::change::guard::Guard`] compares.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ const EARLIER: &str = statement(include_str!("weigh.sql"), "earlier");
 const WEIGHED: &str = statement(include_str!("weigh.sql"), "weighed");
 
 impl RunContext<'_> {
-    /// Reads how many enrolments stood before the run changed any: what is there now, without what this run added, and
-    /// with what its earlier parts removed. It is called before the first ending of this transaction is applied.
+    /// Counts the enrolments before the run changed any: those that exist now, less what this run added, plus what its
+    /// earlier parts removed. Called before the first removal of this transaction is applied.
     pub(crate) async fn guard_open(&mut self) -> Result<(), DbError> {
         if self.guard.members.is_some() || self.guard.limits.mode == GuardMode::Off {
             return Ok(());
@@ -40,7 +40,7 @@ impl RunContext<'_> {
         Ok(())
     }
 
-    /// [`RunContext::guard_check`] for a step that removes or suspends: from now on the run is measured.
+    /// [`RunContext::guard_check`] for a step that removes or suspends: from now on the changes are counted.
     ///
     /// # Errors
     /// As [`RunContext::guard_check`].
@@ -53,7 +53,7 @@ impl RunContext<'_> {
     /// before that step is applied, and once more before the commit.
     ///
     /// # Errors
-    /// [`RunError::Held`] when a limit is passed and the guard holds, else the database's.
+    /// [`RunError::Held`] when a limit is passed and the guard holds, else the database's error.
     pub async fn guard_check(&mut self) -> RunResult<()> {
         if self.guard.limits.mode == GuardMode::Off {
             return Ok(());
@@ -78,7 +78,7 @@ impl RunContext<'_> {
             methods.entry((scope.method, scope.cause)).or_default().add(tally);
         }
         let of_method = |method: &String| members.by_method.get(method).copied().unwrap_or(0);
-        // A run is measured against what the methods that it touches have on the whole site.
+        // A run is compared with the enrolments that its methods have on the whole site.
         let touched: BTreeSet<&String> = methods.keys().map(|(method, _)| method).collect();
         self.guard.compare("run", "", &limits.run, run, touched.into_iter().map(of_method).sum());
         for ((method, cause), tally) in &methods {
@@ -92,7 +92,7 @@ impl RunContext<'_> {
     }
 }
 
-/// Where changes are counted together.
+/// The changes that are counted together.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Scope {
     course: i64,

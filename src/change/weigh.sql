@@ -1,14 +1,14 @@
--- What the guard measures: how many enrolments stood before the run, by course and method, and what its journal holds.
--- Where an instance is gone, the change's component names the method: `enrol_` is six characters.
+-- What the guard counts: the enrolments before the run, by course and method, and the changes in its journal. If an
+-- instance no longer exists, the change's component gives the method: `enrol_` is six characters.
 
 -- statement existing
--- What is there now.
+-- The enrolments that exist now.
 SELECT e.courseid, e.enrol, COUNT(*)
   FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
  GROUP BY e.courseid, e.enrol
 
 -- statement added
--- Less what this transaction added, as far as it is really there.
+-- Less those that this transaction added, if they exist.
 SELECT c.courseid, e.enrol, -COUNT(*)
   FROM {enrold_change} c
   JOIN {enrol} e ON e.id = c.enrolid
@@ -17,7 +17,7 @@ SELECT c.courseid, e.enrol, -COUNT(*)
  GROUP BY c.courseid, e.enrol
 
 -- statement earlier
--- And what the run's earlier parts, which are committed, removed, less what they added.
+-- Plus those that the run's committed parts removed, less those that they added.
 SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)),
        COUNT(CASE WHEN c.kind = :removed THEN 1 END) - COUNT(CASE WHEN c.kind = :added THEN 1 END)
   FROM {enrold_change} c
@@ -26,7 +26,7 @@ SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)),
  GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7))
 
 -- statement weighed
--- What the journal holds, by everything that has a limit of its own.
+-- The changes in the journal, by all that has limits of its own.
 SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind, COUNT(*)
   FROM {enrold_change} c
   LEFT JOIN {enrol} e ON e.id = c.enrolid

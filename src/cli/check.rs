@@ -1,5 +1,5 @@
-//! `enrold check FILE`: what a file is and every line that cannot be read, without a database.
-//! It must not say that a line is right: only the site knows its accounts, courses and roles.
+//! `enrold check FILE`: the form of a file and every line that cannot be read, without a database.
+//! It must not report a line as right: only the site has its accounts, courses and roles.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::front::check::Check;
 use crate::problem::Problem;
 use crate::report::words::pick;
 
-/// The words of `check`.
+/// The arguments of `check`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The file to look through

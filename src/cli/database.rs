@@ -1,10 +1,10 @@
-//! `enrold db init` and `enrold db migrate`: tables.
+//! `enrold db init` and `enrold db migrate`: create or change tables.
 //! It must not know which tables there are.
 
 use crate::cli::{Exit, Setting, operator, output};
 use crate::front::database;
 
-/// The words of `db`.
+/// The arguments of `db`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Create the Moodle tables that enrold uses in an empty database, and enrold's own

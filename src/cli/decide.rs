@@ -1,4 +1,4 @@
-//! `enrold approve RUN` and `enrold reject RUN`: the decision on a held run, carried out by the daemon that leads or,
+//! `enrold approve RUN` and `enrold reject RUN`: the decision on a held run, carried out by the leading daemon or,
 //! without one, here. It must not know why the run was held.
 
 use std::io::IsTerminal;
@@ -8,7 +8,7 @@ use crate::front::{Decided, Front};
 use crate::outcome::{Observer, Past};
 use crate::report::words::pick;
 
-/// The words of both commands.
+/// The arguments of both commands.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The number of the held run

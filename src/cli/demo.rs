@@ -1,5 +1,5 @@
-//! `enrold demo`: the main job shown on an embedded database with the sample site, in one folder that it makes anew.
-//! It must not know what is enrolled by a file.
+//! `enrold demo`: shows the main job on an embedded database with the sample site, in one folder that it recreates.
+//! It must not know what a file enrols.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::config::Sources;
 use crate::front::{database, demo};
 use crate::report::words::pick;
 
-/// The words of `demo`.
+/// The arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The folder to make
@@ -65,7 +65,7 @@ fn database_file(options: &Options) -> String {
     options.folder.join("enrold.sqlite").display().to_string()
 }
 
-/// Who is enrolled by the files now, course by course, and where to look further.
+/// Prints the enrolments by the files, course by course, and how to see more.
 async fn summary(setting: &Setting, options: &Options) -> anyhow::Result<()> {
     let locale = setting.locale();
     output::line(&pick(
@@ -83,7 +83,7 @@ async fn summary(setting: &Setting, options: &Options) -> anyhow::Result<()> {
         pick(locale, "The database lies in", "La base de données est dans"),
         database_file(options)
     ));
-    // The folder of the configuration that comes with the project is the usual one.
+    // The configuration that comes with the project names the default folder.
     let look = if options.folder == Path::new("demo") {
         "cargo run -q -- --config config/demo.toml".to_owned()
     } else {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::cli::{Exit, Setting, operator};
 
-/// The words of `diff`.
+/// The arguments of `diff`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The source: a section [sources.NAME] of the configuration

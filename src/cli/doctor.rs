@@ -1,5 +1,5 @@
-//! `enrold doctor`: can it work here? Each finding with what to do; fails if it cannot.
-//! It must not find anything out itself.
+//! `enrold doctor`: shows whether enrold can work here, each finding with what to do; fails if it cannot.
+//! It must not examine anything itself.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
 //! `enrold hook -- COMMAND`: hands each file of the spool to the site's own command, as the web user.
-//! It must not read the configuration or the database, which hold what the web user may not know.
+//! It must not read the configuration or the database, which hold what the web user may not read.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cli::{Exit, operator};
 use crate::front::hook::{Hook, hand_over_all};
 
-/// The words of `hook`.
+/// The arguments of `hook`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The spool: hook.spool of the configuration, which this command does not read

@@ -11,7 +11,7 @@ use crate::front::{Given, Misuse};
 use crate::outcome::State;
 use crate::report::words::pick;
 
-/// The words of `import`.
+/// The arguments of `import`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The file to apply; with --source also several that are one set, or its manifest

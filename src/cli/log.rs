@@ -1,5 +1,5 @@
 //! The log of the process: text or JSON lines on standard error, or the journal's own protocol.
-//! It must not know who writes a line; standard output is never touched, it is for the answer.
+//! It must not know where a line comes from, or write to standard output, which is for results.
 
 use std::io::{IsTerminal, stderr};
 
@@ -22,15 +22,15 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Changes the least important line that is written, unless the command line asked for a level (`-v`, `-q`).
+    /// Changes the level of the log, unless the command line asked for one (`-v`, `-q`).
     pub fn set_level(&self, level: LogLevel) {
         // It fails only where another log was started first, in a test.
         drop(self.filter.reload(filter(self.asked.unwrap_or(level))));
     }
 }
 
-/// Starts the log of the process. `asked` is the command line's level, which goes above the configuration's for good.
-/// Where the journal cannot be reached the log is text on standard error, and that is its first line.
+/// Starts the log of the process. `asked` is the command line's level, which always overrides the configuration's. If
+/// the journal cannot be reached, the log is text on standard error and begins with a warning.
 pub fn start(asked: Option<LogLevel>, level: LogLevel, format: LogFormat) -> Handle {
     let (filter, handle) = filtered(asked, level);
     let (form, problem) = match resolved(format, std::env::var("JOURNAL_STREAM").ok().as_deref(), standard_error()) {
@@ -54,13 +54,13 @@ fn filtered(asked: Option<LogLevel>, level: LogLevel) -> (reload::Layer<EnvFilte
     (layer, Handle { filter, asked })
 }
 
-/// Only the program's own lines: those of libraries may hold anything.
+/// Only the program's own lines: those of libraries may contain anything.
 fn filter(level: LogLevel) -> EnvFilter {
     EnvFilter::new(format!("off,enrold={level}"))
 }
 
-/// `auto` is the journal where `JOURNAL_STREAM` names the device and inode of standard error (systemd.exec(5)): a child
-/// whose standard error goes elsewhere inherits the variable all the same.
+/// `auto` is the journal if `JOURNAL_STREAM` names the device and inode of standard error (systemd.exec(5)), because a
+/// child whose standard error goes elsewhere inherits the variable as well.
 fn resolved(format: LogFormat, journal_stream: Option<&str>, standard_error: Option<String>) -> LogFormat {
     match format {
         LogFormat::Auto if journal_stream.is_some() && journal_stream == standard_error.as_deref() => {

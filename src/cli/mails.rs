@@ -1,4 +1,4 @@
-//! `enrold mails`: what waits to be sent or was refused, the order to try again, to send now, and a test mail.
+//! `enrold mails`: lists mails that wait or were refused, retries them, sends now, or sends a test mail.
 //! It must not write mails.
 
 use crate::cli::{Exit, Setting, operator, output};
@@ -7,7 +7,7 @@ use crate::front::Outbox;
 use crate::outcome::{Observer, Round};
 use crate::report::words::pick;
 
-/// The words of `mails`.
+/// The arguments of `mails`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(subcommand)]

@@ -1,5 +1,5 @@
-//! The command line: what was typed, who does it, and the exit code.
-//! It must not know SQL or bytes: every command asks at the library's front door, and shows the answer.
+//! The command line: the arguments, the operator, and the exit code.
+//! It must not know SQL or bytes: every command calls the library's front and shows the result.
 
 mod check;
 mod config;
@@ -40,9 +40,9 @@ pub enum Exit {
     Done,
     /// 1: failed, nothing was applied.
     Failed,
-    /// 2: the words or the configuration are wrong.
+    /// 2: the arguments or the configuration are wrong.
     Usage,
-    /// 3: held by the guard, somebody must decide.
+    /// 3: held by the guard, an operator must decide.
     Held,
     /// 4: done, but lines failed.
     RowErrors,
@@ -69,7 +69,7 @@ impl Exit {
         }
     }
 
-    /// The one of two that says more: a failure, then a run that is held, then lines that failed.
+    /// The more severe of two codes: a failure, then a run that is held, then lines that failed.
     fn worse(self, other: Self) -> Self {
         let rank = |exit: Self| match exit {
             Self::Done => 0,
@@ -81,7 +81,7 @@ impl Exit {
         if rank(other) > rank(self) { other } else { self }
     }
 
-    /// The code of a run: a file that waits for its method was not applied, a task that has nothing to do is done.
+    /// The code of a run: a file that waits for its method was not applied, a task without work is done.
     fn of_report(report: &Report) -> Self {
         let waits = report.notes.contains(&Note::MethodDisabled) && report.kind != "sync flatfile";
         if waits || report.notes.contains(&Note::SetsDisabled) {
@@ -163,7 +163,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
-/// What every command is given.
+/// The context of every command.
 pub(crate) struct Setting {
     settings: Arc<Settings>,
     loaded: Loaded,
@@ -183,12 +183,12 @@ impl Setting {
         Ok(Database::new(url, &settings.database.prefix, lock, settings.database.connect_timeout)?)
     }
 
-    /// The front door, with a progress bar where a person watches.
+    /// The front, with a progress bar on a terminal.
     fn front(&self) -> anyhow::Result<Front> {
         self.front_observed(progress::watch(self.quiet || self.json))
     }
 
-    /// The front door; `observer` is told of each moment of a run.
+    /// The front; `observer` receives each moment of a run.
     fn front_observed(&self, observer: Observer) -> anyhow::Result<Front> {
         let (database, settings) = (Arc::new(self.database()?), Arc::clone(&self.settings));
         Ok(Front::new(database, settings, self.clock, self.wait, observer, CancellationToken::new()))
@@ -210,14 +210,14 @@ impl Setting {
     }
 }
 
-/// Runs the program and gives its exit code.
+/// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.json;
     let exit = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => {
             let exit = runtime.block_on(run(cli));
-            // A statement of SQLite that is under way, on a thread of its own, is not waited for: it is rolled back.
+            // A running statement of SQLite, on a thread of its own, is not waited for: it is rolled back.
             runtime.shutdown_timeout(Duration::from_millis(100));
             exit
         }
@@ -272,7 +272,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
 
 fn sources(cli: &Cli) -> Sources {
     if let Command::Hook(_) = &cli.command {
-        // The web user runs it, who may not read the site's configuration: it holds the database's password.
+        // The web user runs it and may not read the site's configuration, which holds the database's password.
         return Sources { files: cli.config.clone(), sets: cli.set.clone(), ..Sources::default() };
     }
     let env = std::env::vars_os()
@@ -303,7 +303,7 @@ fn asked_level(cli: &Cli) -> Option<LogLevel> {
     }
 }
 
-/// Who types: the name of the account, or its number where `/etc/passwd` does not know it.
+/// The operator: the name of the account, or its number if `/etc/passwd` does not have it.
 #[allow(clippy::disallowed_methods, reason = "the accounts of the host")]
 fn operator() -> Who {
     let uid = rustix::process::getuid().as_raw().to_string();

@@ -8,7 +8,7 @@ use crate::front::runs::words_of_change;
 use crate::outcome::{Report, State};
 use crate::report::{set, table, words};
 
-/// Problems printed before the rest is only counted.
+/// The most problems that are printed; the rest is counted.
 const PRINTED: usize = 50;
 
 /// Prints one JSON document.

@@ -1,5 +1,5 @@
 //! A progress bar on a terminal's standard error while a run works.
-//! It must not show anything where no person watches.
+//! It must not show anything if standard error is no terminal.
 
 use std::io::{IsTerminal, Write};
 
@@ -7,7 +7,7 @@ use crate::outcome::{Moment, Observer};
 
 const WIDTH: u64 = 30;
 
-/// Watches a run and draws its progress; nobody watches when standard error is no terminal.
+/// Draws the progress of a run; the observer does nothing if `quiet` or if standard error is no terminal.
 pub fn watch(quiet: bool) -> Observer {
     if quiet || !std::io::stderr().is_terminal() {
         return Observer::none();
@@ -29,7 +29,7 @@ fn draw(moment: Moment) {
         Moment::PartCommitted { part, of } => format!("part {part} of {of} committed"),
         Moment::Committed => "committed".to_owned(),
     };
-    // A terminal that cannot be written to has nobody in front of it.
+    // If the terminal cannot be written to, there is no reader.
     drop(write!(std::io::stderr(), "\r\x1b[K{text}"));
 }
 

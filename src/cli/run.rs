@@ -8,7 +8,7 @@ use crate::config::Sources;
 use crate::daemon::Daemon;
 use crate::outcome::{Report, State};
 
-/// The words of `run`.
+/// The arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// One pass over the drop directory and all due tasks, then end
@@ -43,7 +43,7 @@ pub(super) async fn run(
     Ok(told.exit())
 }
 
-/// The daemon of the settings; `told` collects its reports and prints them.
+/// The daemon of the settings; `told` collects its reports, which are printed as well.
 pub(super) fn daemon(
     setting: &Setting,
     sources: Sources,
@@ -60,7 +60,7 @@ pub(super) fn daemon(
         log_level: Box::new(move |level| log.set_level(level)),
         reporter: told.map(|told| -> Box<crate::daemon::Reporter> {
             Box::new(move |report| {
-                // A task that found everything as it should be is no news.
+                // A run that changed nothing is not printed.
                 if prints && !report.is_quiet() {
                     output::report(report, locale);
                     output::line("");
@@ -85,7 +85,7 @@ impl Announced {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The worst of all: a failed file, then a held one, then failed lines.
+    /// The most severe code of all reports: a failed file, then a held one, then failed lines.
     fn exit(&self) -> Exit {
         let reports = self.reports();
         let worst =

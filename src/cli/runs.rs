@@ -1,4 +1,4 @@
-//! `enrold runs [RUN]`: the history, or one run whole: counts, errors, changes.
+//! `enrold runs [RUN]`: the history, or one run in full: counts, errors, changes.
 //! It must not decide or change anything.
 
 use anyhow::anyhow;
@@ -12,7 +12,7 @@ use crate::outcome::{Observer, Past, RunError, SetReport};
 use crate::problem::Problem;
 use crate::report::{inert, set, words};
 
-/// The words of `runs`.
+/// The arguments of `runs`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The number of a run; without it the latest runs are listed
@@ -109,7 +109,7 @@ async fn whole(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<
     Ok(())
 }
 
-/// The places of a full set as CSV.
+/// Prints the places of a full set as CSV.
 fn places(past: &Past) -> anyhow::Result<()> {
     let account = of_set(past)?;
     output::line(set::csv(&account).trim_end());
@@ -119,7 +119,7 @@ fn places(past: &Past) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is wrong with the lines or rows of a run as CSV.
+/// Prints what is wrong with the lines or rows of a run as CSV.
 async fn wrong(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<()> {
     let mut told = Announced { json: true, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
     front.details(past, false, |detail| told.add(detail)).await?;
@@ -138,12 +138,12 @@ async fn wrong(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<
     Ok(())
 }
 
-/// What a full set came to, or that the run is none of one.
+/// The report of a full set, or an error if the run has none.
 fn of_set(past: &Past) -> anyhow::Result<SetReport> {
     account(past).ok_or_else(|| anyhow!("run {} is not one of a full set", past.run))
 }
 
-/// What a full set came to, as the history has it.
+/// The report of a full set, from the history.
 fn account(past: &Past) -> Option<SetReport> {
     serde_json::from_value(past.counts["set"].clone()).ok()
 }

@@ -1,10 +1,10 @@
-//! `enrold sync [RULE…|all]`: does the work of rules and tasks now, as one run, and shows what each came to.
+//! `enrold sync [RULE…|all]`: does the work of rules and tasks now, as one run, and shows the result of each.
 //! It must not know what a rule does.
 
 use crate::cli::{Exit, Setting, operator};
 use crate::front::{self, SyncRequest};
 
-/// The words of `sync`.
+/// The arguments of `sync`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Rules, `flatfile`, `expirations`; `all` is each rule whose task is enabled; or sources of full sets, which are

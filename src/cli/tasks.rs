@@ -1,4 +1,4 @@
-//! `enrold tasks`: the scheduled tasks, when each last ran, how that ended, and when it is next.
+//! `enrold tasks`: the scheduled tasks, when each last ran, how that ended, and when it runs next.
 //! It must not find anything out itself.
 
 use chrono::{DateTime, SecondsFormat};
@@ -51,7 +51,7 @@ fn json(row: &Scheduled) -> serde_json::Value {
     })
 }
 
-/// What stands below its row: why it failed, or what is wrong with its feed.
+/// The lines below the row of a task: why it failed, or what is wrong with its feed.
 fn notes(row: &Scheduled, locale: Locale) -> Vec<String> {
     let message = row.last.as_ref().filter(|last| !last.message.is_empty()).map(|last| {
         let mark = if last.result == State::Failed.as_str() { "!" } else { "-" };

@@ -1,7 +1,7 @@
-//! Settings whose value is one word out of a few: an enum and its words, written once.
+//! Declares settings whose value is one word of a fixed list: an enum together with its words.
 //! It must not know which settings use them.
 
-/// Declares an enum with the word of each variant, as files and messages write it.
+/// Declares an enum with the word that stands for each variant in files and messages.
 macro_rules! choice {
     ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
@@ -14,7 +14,7 @@ macro_rules! choice {
             /// Every word that the configuration accepts here.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
 
-            /// The choice of a word, `None` if it is not one of [`Self::WORDS`].
+            /// The variant for a word, `None` if the word is not one of [`Self::WORDS`].
             pub fn from_word(word: &str) -> Option<Self> {
                 match word {
                     $($word => Some(Self::$variant),)+
@@ -22,7 +22,7 @@ macro_rules! choice {
                 }
             }
 
-            /// The word of this choice in the configuration.
+            /// The word of this variant in the configuration.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+

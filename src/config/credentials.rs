@@ -1,5 +1,5 @@
-//! Secrets that systemd hands to the service as files (`LoadCredential=`): which of them a key names, and where each
-//! lies. It must not know what a secret is for, nor read one that nobody asked for.
+//! Replaces the names of credentials (`LoadCredential=`) in the settings by the paths where systemd puts the secrets.
+//! It must not know what a secret is for, nor read a credential that no key names.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use config::ValueKind;
 use super::load::Merged;
 use super::problem::ConfigProblem;
 
-/// What stands before the name of a credential, in place of the path of a file.
+/// Prefix of a credential name, in place of the path of a file.
 const PREFIX: &str = "credential:";
 
-/// The credential with the address of Moodle's database, and the text by which the unit says that there is none.
+/// The credential with the URL of Moodle's database, and the content by which the unit declares that there is none.
 const DATABASE_URL: &str = "database_url";
 const NONE: &str = "none";
 
-/// Puts the path of the file in place of each `credential:NAME`, in every key that names a file with a secret.
+/// Replaces each `credential:NAME` by the path of its file, in every key that names a file with a secret.
 pub(super) fn resolve(given: Option<&Path>, merged: &mut Merged) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
     for (key, (value, place)) in merged.iter_mut().filter(|(key, _)| key.ends_with("_file")) {
@@ -29,7 +29,7 @@ pub(super) fn resolve(given: Option<&Path>, merged: &mut Merged) -> Vec<ConfigPr
     problems
 }
 
-/// Where a credential lies.
+/// The path of a credential's file.
 fn path(given: Option<&Path>, name: &str) -> Result<String, String> {
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         return Err(format!("{PREFIX} is followed by the name of a credential, as LoadCredential= of the unit has it"));
@@ -43,10 +43,10 @@ fn path(given: Option<&Path>, name: &str) -> Result<String, String> {
     Ok(given.join(name).to_string_lossy().into_owned())
 }
 
-/// The file with the address of Moodle's database, where the unit gives one.
+/// The file with the URL of Moodle's database, if the unit provides one.
 pub(super) fn database_url(given: Option<&Path>) -> Option<PathBuf> {
     let path = given?.join(DATABASE_URL);
-    // What cannot be read is an error of whoever reads it for good.
+    // Any other read error is left to the caller that reads the URL.
     let none = match std::fs::read(&path) {
         Ok(bytes) => bytes.trim_ascii() == NONE.as_bytes(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,

@@ -1,5 +1,5 @@
-//! What sources of full sets need beyond each key by itself: names, defaults, and keys that fit together.
-//! It must not know what a source does, or Moodle's settings that the source `database` may have below its own.
+//! Checks that concern a source of full sets as a whole: its name, its defaults, and keys that must fit together.
+//! It must not know what a source does, nor the Moodle settings that the source `database` falls back to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,10 @@ use super::load::Merged;
 use super::problem::{ConfigProblem, Place};
 use super::{Origin, REFERENCE};
 
-/// The line of the reference with which the example of a source begins; each of its lines is a comment.
+/// The line of the reference where the example of a source begins; each line of the example is a comment.
 const EXAMPLE: &str = "#[sources.NAME]";
 
-/// The sources that the layers hold, each with the place that speaks of it first.
+/// The sources that the layers configure, each with the place that names it first.
 pub(super) fn named(layers: &[Vec<Entry>]) -> BTreeMap<String, Place> {
     let mut names = BTreeMap::new();
     for entry in layers.iter().flatten() {
@@ -25,18 +25,18 @@ pub(super) fn named(layers: &[Vec<Entry>]) -> BTreeMap<String, Place> {
     names
 }
 
-/// What is wrong with the name of the source in this path; `None` if it is no such path, or nothing is.
+/// What is wrong with the source name in this path; `None` if the name is valid or the path is not a source's.
 pub(super) fn bad_name(path: &str) -> Option<String> {
     let (text, _) = divided(path)?;
     name(text).err()
 }
 
-/// The defaults of a source, out of the example in the reference.
+/// The defaults of a source, read from the example in the reference.
 pub(super) fn defaults(name: &str, problems: &mut Vec<ConfigProblem>) -> Vec<Entry> {
     from_toml(&example(name), &Origin::Default, problems)
 }
 
-/// The example of the reference, as a file that sets every default of the source with this name.
+/// The example in the reference as TOML text that sets every default of the source with this name.
 pub(super) fn example(name: &str) -> String {
     let lines = REFERENCE.lines().skip_while(|line| *line != EXAMPLE).take_while(|line| line.starts_with('#'));
     let text: String = lines.flat_map(|line| [line.strip_prefix('#').unwrap_or(line), "\n"]).collect();
@@ -51,7 +51,7 @@ pub(super) fn given(name: &str, merged: &Merged) -> BTreeSet<String> {
         .collect()
 }
 
-/// What contradicts or is missing in a source, each with what to do; `place` is where the source is first spoken of.
+/// Reports contradictory and missing keys of a source, each with what to do; `place` is where it is first named.
 pub(super) fn check(name: &str, place: &Place, merged: &Merged, problems: &mut Vec<ConfigProblem>) {
     let path = |rest: &str| format!("{SECTION}{name}.{rest}");
     let set = |rest: &str| merged.get(&path(rest)).filter(|(value, _)| !is_empty(value));

@@ -1,4 +1,4 @@
-//! The forms that text settings must have: a URL, a prefix, a cron text, a time zone, a path.
+//! Checks the syntax of text settings: a URL, a prefix, a cron expression, a time zone, a path.
 //! It must not know keys or layers, and the check of the URL never repeats the URL.
 
 use std::collections::BTreeSet;
@@ -7,10 +7,10 @@ use config::ValueKind;
 
 use super::sections::{CourseDelay, ExpectedBy, Listen, RoleList, Schedule, Season, SourceRoles};
 
-/// What begins a database URL that enrold understands.
+/// The forms of a database URL that enrold accepts.
 const URL_FORMS: &str = "sqlite:PATH, sqlite://PATH, postgres://…, postgresql://…, mysql://… or mariadb://…";
 
-/// A database URL of a known form that names something; the driver looks at the rest when it connects.
+/// A database URL of a known form that names a database; the driver checks the rest when it connects.
 pub(super) fn database_url(text: &str) -> Result<(), String> {
     let Some((scheme, rest)) = text.split_once(':') else {
         return Err(format!("not a database URL; write {URL_FORMS}"));
@@ -36,7 +36,7 @@ pub(super) fn sqlite_url(path: &str) -> String {
     format!("sqlite://{escaped}")
 }
 
-/// Moodle's table prefix: it becomes part of every statement, so nothing but `[a-z0-9_]{0,16}` is let through.
+/// Moodle's table prefix: it becomes part of every statement, so only `[a-z0-9_]{0,16}` is accepted.
 pub(super) fn prefix(text: &str) -> Result<(), String> {
     let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if text.len() <= 16 && text.chars().all(safe) {
@@ -46,7 +46,7 @@ pub(super) fn prefix(text: &str) -> Result<(), String> {
     }
 }
 
-/// A path of this system, absolute or relative to the current directory.
+/// A local path, absolute or relative to the current directory.
 pub(super) fn path(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         Err("expected a path, found nothing".to_owned())
@@ -64,12 +64,12 @@ pub(super) fn optional_path(text: &str) -> Result<(), String> {
     if text.is_empty() { Ok(()) } else { path(text) }
 }
 
-/// Where the daemon answers, or nothing.
+/// The address on which the daemon listens, or nothing.
 pub(super) fn listen(text: &str) -> Result<(), String> {
     Listen::parse(text).map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
 }
 
-/// The address of a site, or nothing.
+/// The URL of a site, or nothing.
 pub(super) fn site_url(text: &str) -> Result<(), String> {
     let named = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let plain = |rest: &str| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic() && !"<>\"?#@".contains(c));
@@ -80,7 +80,7 @@ pub(super) fn site_url(text: &str) -> Result<(), String> {
     }
 }
 
-/// The name or number of a machine.
+/// A host name or IP address.
 pub(super) fn host(text: &str) -> Result<(), String> {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:".contains(c)) {
         Ok(())
@@ -98,7 +98,7 @@ pub(super) fn line(text: &str) -> Result<(), String> {
     }
 }
 
-/// A mail address alone, or nothing.
+/// A bare mail address, or nothing.
 pub(super) fn optional_mail_address(text: &str) -> Result<(), String> {
     if text.is_empty() || text.parse::<lettre::Address>().is_ok() {
         Ok(())
@@ -107,7 +107,7 @@ pub(super) fn optional_mail_address(text: &str) -> Result<(), String> {
     }
 }
 
-/// Mail addresses alone, each once.
+/// Bare mail addresses without duplicates.
 pub(super) fn mail_addresses(texts: &[&str]) -> Result<(), String> {
     for (at, text) in texts.iter().enumerate() {
         if text.parse::<lettre::Address>().is_err() {
@@ -130,7 +130,7 @@ pub(super) fn timezone(text: &str) -> Result<(), String> {
     }
 }
 
-/// A cron text of five fields; the type that the scheduler works with is the check.
+/// A cron expression of five or six fields; the scheduler's own type is the check.
 pub(super) fn schedule(text: &str) -> Result<(), String> {
     text.parse::<Schedule>().map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
 }
@@ -143,15 +143,15 @@ pub(super) fn expected_by(text: &str) -> Result<(), String> {
     text.parse::<ExpectedBy>().map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
 }
 
-/// What a length of time looks like.
+/// The accepted forms of a duration, for messages.
 pub(super) const SPAN: &str = "seconds, or a number with s, m, h, d or w, as in \"30d\"; at most 100 years";
 
-/// A length of time in seconds.
+/// A duration in seconds.
 pub(super) fn span(text: &str) -> Result<i64, String> {
     seconds_in(text).ok_or_else(|| format!("found {}, expected {SPAN}", shown(text)))
 }
 
-/// The seconds of `30d`, `12h`, `90`; `None` if it is nothing like that, or longer than a century.
+/// The seconds of `30d`, `12h`, `90`; `None` if the text has another form or means more than a century.
 pub(super) fn seconds_in(text: &str) -> Option<i64> {
     const CENTURY: i64 = 36_525 * 86_400;
     let text = text.trim();
@@ -167,7 +167,7 @@ pub(super) fn seconds_in(text: &str) -> Option<i64> {
     text[..end].parse::<i64>().ok()?.checked_mul(unit).filter(|seconds| (0..=CENTURY).contains(seconds))
 }
 
-/// The texts of a list, or of one text by lines; `None` if it is neither.
+/// The texts of a list, or the lines of one text; `None` if the value is neither.
 pub(super) fn lines(found: &ValueKind) -> Option<Vec<String>> {
     let text = |value: &config::Value| match &value.kind {
         ValueKind::String(text) => Some(text.trim().to_owned()),
@@ -182,7 +182,7 @@ pub(super) fn lines(found: &ValueKind) -> Option<Vec<String>> {
     }
 }
 
-/// The texts of a list, or of one text by lines and commas; `None` if it is neither.
+/// The texts of a list, or of one text split at lines and commas; `None` if the value is neither.
 pub(super) fn words(found: &ValueKind) -> Option<Vec<String>> {
     match found {
         ValueKind::String(text) => {
@@ -193,7 +193,7 @@ pub(super) fn words(found: &ValueKind) -> Option<Vec<String>> {
     }
 }
 
-/// Delays by pair of courses, each pair once.
+/// Delays for pairs of courses, without duplicate pairs.
 pub(super) fn delays(texts: &[&str]) -> Result<(), String> {
     let mut pairs = std::collections::HashSet::new();
     for text in texts {
@@ -205,7 +205,7 @@ pub(super) fn delays(texts: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// A table or view of another database as SQL writes it, or nothing; nothing that could begin another statement.
+/// A table or view of another database as written in SQL, or nothing; refuses what could begin another statement.
 pub(super) fn remote_table(text: &str) -> Result<(), String> {
     let foreign = |c: char| c.is_control() || ";'()".contains(c);
     if text.contains(foreign) || text.contains("--") || text.contains("/*") {
@@ -241,21 +241,21 @@ pub(super) fn optional_component(text: &str) -> Result<(), String> {
     }
 }
 
-/// Weeks with limits of their own.
+/// Periods with limits of their own.
 pub(super) fn seasons(texts: &[&str]) -> Result<(), String> {
     texts.iter().try_for_each(|text| {
         Season::parse(text).map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown(text)))
     })
 }
 
-/// Roles that may be given.
+/// Roles that may be assigned.
 pub(super) fn role_list(texts: &[&str]) -> Result<(), String> {
     texts.iter().try_for_each(|text| {
         RoleList::parse([*text]).map(|_| ()).map_err(|reason| format!("found {}, {reason}", shown_role(text)))
     })
 }
 
-/// Roles that may be given, and roles of an export, each once with the role of Moodle that it becomes.
+/// Roles that may be assigned, and mappings of export roles to Moodle roles; each export role is mapped once.
 pub(super) fn source_roles(texts: &[&str]) -> Result<(), String> {
     let mut named = BTreeSet::new();
     for text in texts {
@@ -269,13 +269,12 @@ pub(super) fn source_roles(texts: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// As [`shown`]: the @ of an archetype makes no address of a role.
+/// Like [`shown`], but does not hide a text with `@`: an archetype is not an address.
 fn shown_role(text: &str) -> String {
     if text.contains("://") { shown(text) } else { quoted(text) }
 }
 
-/// A found text for a message: quoted, escaped, cut at 60 characters, and hidden if it looks like a URL with a
-/// password.
+/// A found text for a message: quoted, escaped, cut at 60 characters; hidden if it may be a URL with a password.
 pub(super) fn shown(text: &str) -> String {
     if text.contains("://") || text.contains('@') {
         "a URL (not shown, it may hold a password)".to_owned()

@@ -1,4 +1,4 @@
-//! The list of known keys with what each takes: the one place that says which keys exist.
+//! The list of known keys and the values that each accepts; no other place defines which keys exist.
 //! It must not know layers or defaults (those are in `config/enrold.toml`).
 
 pub(super) mod sources;
@@ -19,13 +19,13 @@ use super::sections::{
 pub(super) struct Key {
     /// Dotted path.
     pub name: &'static str,
-    /// What it takes.
+    /// The values that it accepts.
     pub kind: Kind,
-    /// What holds when no layer sets it.
+    /// What applies when no layer sets it.
     pub unset: Unset,
 }
 
-/// What a key takes.
+/// The values that a key accepts.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// `true` or `false`.
@@ -34,21 +34,21 @@ pub(super) enum Kind {
     Whole(u32, u32, &'static str),
     /// One word of a list.
     Choice(&'static [&'static str]),
-    /// Text of a form.
+    /// Text of a checked form.
     Text(fn(&str) -> Result<(), String>),
-    /// A list of names; as one text they stand between commas.
+    /// A list of names; one text is split at commas.
     Names,
-    /// Text of a form that is never shown.
+    /// Text of a checked form that is never shown.
     Secret(fn(&str) -> Result<(), String>),
-    /// A length of time: seconds, or a number with a unit; kept in seconds.
+    /// A duration: seconds, or a number with a unit; stored in seconds.
     Span,
-    /// A list of texts of a form; in one text, one to a line.
+    /// A list of texts of a checked form; one text is split at line ends.
     List(fn(&[&str]) -> Result<(), String>),
-    /// The same; in one text, one to a line or between commas.
+    /// As `List`, but one text is split at line ends and commas.
     Words(fn(&[&str]) -> Result<(), String>),
 }
 
-/// What holds when no layer sets a key.
+/// What applies when no layer sets a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unset {
     /// The reference has a default.
@@ -61,11 +61,11 @@ pub(super) enum Unset {
     Elsewhere,
 }
 
-/// A ceiling for counts that has no meaning of its own; it keeps sums inside 64 bits.
+/// An upper bound for counts without a natural one; it keeps sums inside 64 bits.
 const MANY: u32 = 1_000_000_000;
-/// The longest time that a setting takes, in seconds.
+/// The longest duration of a setting in whole seconds.
 const HOUR: u32 = 3_600;
-/// The longest time for which files are kept, in days.
+/// The longest period in days.
 const CENTURY: u32 = 36_500;
 
 /// Every known key, in the order of the reference.
@@ -187,7 +187,7 @@ const fn percent(name: &'static str) -> Key {
     whole(name, 0, 100, "percent")
 }
 
-/// A percentage that may pass 100: a run can create more than there was.
+/// A percentage that may exceed 100: a run can create more rows than there were.
 const fn growth(name: &'static str) -> Key {
     whole(name, 0, MANY, "percent")
 }
@@ -208,7 +208,7 @@ const fn text(name: &'static str, form: fn(&str) -> Result<(), String>) -> Key {
     defaulted(name, Kind::Text(form))
 }
 
-/// The known key of this path; that of a source has its name without `sources.NAME.`.
+/// The known key of this path; the key of a source is named without `sources.NAME.`.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
     match sources::divided(path) {
         Some((_, rest)) => sources::find(rest),
@@ -230,9 +230,9 @@ pub(super) fn example_in(section: &str) -> Option<String> {
     }
 }
 
-/// The known key that looks most like an unknown one: the fewest edits on the whole path, on its section, and twice on
-/// its last part, so that both a slip of the pen and a key in the wrong section find their way. A task is like a task
-/// only, a source like the same source.
+/// The known key nearest to an unknown one: the fewest edits of the whole path, plus those of the section, plus twice
+/// those of the last part. Both a typing error and a key in the wrong section then find the right key. A key of a task
+/// is compared with keys of tasks only, a key of a source with keys of the same source.
 pub(super) fn nearest(unknown: &str) -> String {
     fn ends(path: &str) -> (&str, &str) {
         let section = path.split('.').next().unwrap_or_default();
@@ -259,7 +259,7 @@ pub(super) fn nearest(unknown: &str) -> String {
     found.unwrap_or_default()
 }
 
-/// Levenshtein's distance; a text longer than any key by far is cut, so that a hostile key costs nothing.
+/// The Levenshtein distance; only the first 100 characters of `one` count, so that a hostile key costs little.
 fn edits(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -276,9 +276,9 @@ fn edits(one: &str, other: &str) -> usize {
 }
 
 impl Key {
-    /// The value in the type that this key takes, or what was found and what is expected.
+    /// The value in the type of this key, or what was found and what is expected.
     ///
-    /// Environment and `--set` give text only, so numbers and flags are read from text too; nothing is rounded or
+    /// Environment and `--set` give text only, so numbers and flags are read from text too; no value is rounded or
     /// guessed.
     pub fn accept(&self, found: &ValueKind) -> Result<ValueKind, String> {
         match &self.kind {
@@ -360,7 +360,7 @@ fn flag_in(text: &str) -> Option<bool> {
     }
 }
 
-/// The names of a list, or of a text with commas between them.
+/// The names of a list, or of a text split at commas.
 fn names_in(found: &ValueKind) -> Option<ValueKind> {
     let names: Vec<String> = match found {
         ValueKind::String(text) if text.trim().is_empty() => Vec::new(),

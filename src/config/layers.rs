@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{ConfigProblem, Place};
 use super::{Origin, REFERENCE, Sources};
 
-/// What begins the name of an environment variable that is a setting.
+/// Prefix of the environment variables that are settings.
 const ENV_PREFIX: &str = "ENROLD__";
 
 /// One key with its value, as a layer gives it.
@@ -25,7 +25,7 @@ pub(super) struct Entry {
     pub place: Place,
 }
 
-/// All layers, lowest first; what cannot be read is added to the problems.
+/// All layers, lowest first; a layer that cannot be read becomes a problem.
 pub(super) fn read(sources: &Sources, problems: &mut Vec<ConfigProblem>) -> Vec<Vec<Entry>> {
     let mut layers = vec![from_toml(REFERENCE, &Origin::Default, problems)];
     if let Some(path) = &sources.system_file {
@@ -90,7 +90,7 @@ pub(super) fn from_toml(text: &str, origin: &Origin, problems: &mut Vec<ConfigPr
     entries
 }
 
-/// Text stays text (`00123`): the crate must not try to parse values.
+/// Text stays text (`00123`): the `config` crate must not parse values.
 fn from_environment(env: &[(String, String)], problems: &mut Vec<ConfigProblem>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (name, value) in env.iter().filter(|(name, _)| name.starts_with(ENV_PREFIX)) {
@@ -121,7 +121,7 @@ fn from_sets(sets: &[(String, String)]) -> Vec<Entry> {
     sets.iter().map(entry).collect()
 }
 
-/// Gives every leaf of the tree with its dotted path; a list and an empty table count as leaves.
+/// Calls `leaf` for every leaf of the tree with its dotted path; a list and an empty table count as leaves.
 fn flatten(tree: Map<String, Value>, above: &str, leaf: &mut impl FnMut(String, ValueKind)) {
     for (name, value) in tree {
         let path = join(above, &name);
@@ -149,7 +149,7 @@ pub(super) fn join(above: &str, name: &str) -> String {
     }
 }
 
-/// The line of a byte, from 1.
+/// The line of a byte offset, from 1.
 fn line_of(text: &str, byte: usize) -> usize {
     text.get(..byte).unwrap_or(text).matches('\n').count() + 1
 }

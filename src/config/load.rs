@@ -16,21 +16,21 @@ use super::{Effective, Loaded, Origin, Settings, Sources, credentials, forms};
 const DATABASE: &str = "database";
 const STATE_PATH: &str = "state.path";
 
-/// What is shown in place of a secret.
+/// Shown in place of a secret.
 pub(super) const MASK: &str = "********";
 
-/// The name of the embedded database under `state.path`.
+/// The file name of the embedded database under `state.path`.
 const EMBEDDED: &str = "enrold.sqlite";
 
 /// The accepted value of each key with the place of the highest layer that sets it.
 pub(super) type Merged = HashMap<String, (ValueKind, Place)>;
 
-/// Merges defaults, system file, named files, environment and `--set`, the later over the earlier.
+/// Merges defaults, system file, named files, environment and `--set`; a later layer overrides an earlier one.
 ///
-/// A layer that sets `database.url` puts aside a `database.url_file` of a lower one, and the other way round.
+/// A layer that sets `database.url` discards a `database.url_file` of a lower layer, and the other way round.
 ///
 /// # Errors
-/// Every problem of every layer, also of values that a higher layer overrides.
+/// Every problem of every layer, including values that a higher layer overrides.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     let mut problems = Vec::new();
     let mut merged = Merged::new();
@@ -66,7 +66,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     }
 }
 
-/// Lays one layer over what is merged; `sections` are those that name a database.
+/// Merges one layer over the lower ones; `sections` are those that name a database.
 fn merge_layer(layer: Vec<Entry>, sections: &[String], merged: &mut Merged, problems: &mut Vec<ConfigProblem>) {
     for section in sections {
         put_aside_lower_url(section, &layer, merged, problems);
@@ -121,7 +121,7 @@ fn merge(entry: Entry, merged: &mut Merged) -> Result<(), ConfigProblem> {
     }
 }
 
-/// Feeders write into the drop directory and below: an archive there would be theirs.
+/// Refuses an archive inside the drop directory: feeders can write there.
 fn archive_in_reach(merged: &Merged) -> Option<ConfigProblem> {
     let path = |key: &str| Some(merged.get(key)?.0.to_string());
     let (inbox, state, archive) = (path("inbox.path")?, path(STATE_PATH)?, path("inbox.archive")?);
@@ -138,7 +138,7 @@ fn archive_in_reach(merged: &Merged) -> Option<ConfigProblem> {
     Some(ConfigProblem::Value { place, key: "inbox.archive".to_owned(), reason })
 }
 
-/// Gives a section's `url` its value from the file that `url_file` names, if it names one.
+/// Sets the `url` of a section from the file that its `url_file` names, if any.
 fn resolve_url_file(section: &str, merged: &mut Merged) -> Result<(), ConfigProblem> {
     let (url, url_file) = url_keys(section);
     if merged.contains_key(&url) {
@@ -152,7 +152,7 @@ fn resolve_url_file(section: &str, merged: &mut Merged) -> Result<(), ConfigProb
     Ok(())
 }
 
-/// Without any URL Moodle's database is the one that a credential names, else the one under `state.path`.
+/// Without a URL, Moodle's database is the one that a credential names, else the one under `state.path`.
 fn default_database(given: Option<&Path>, merged: &mut Merged, problems: &mut Vec<ConfigProblem>) {
     let (url, url_file) = url_keys(DATABASE);
     if merged.contains_key(&url) || merged.contains_key(&url_file) {
@@ -171,7 +171,7 @@ fn default_database(given: Option<&Path>, merged: &mut Merged, problems: &mut Ve
     }
 }
 
-/// The URL in a file, without the blanks and line ends around it; no message repeats what the file holds.
+/// The URL in a file, trimmed; no message repeats the content of the file.
 fn read_url(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
@@ -195,7 +195,7 @@ fn origins(names: &[&str], merged: &Merged) -> Vec<Effective> {
     of_reference.chain(of_sources).collect()
 }
 
-/// One key as it is shown; `before_default`: Moodle's setting goes before the default.
+/// One key for display; `before_default`: Moodle's setting takes precedence over the default.
 fn effective(key: &Key, path: String, before_default: bool, merged: &Merged) -> Option<Effective> {
     let found = merged.get(&path).filter(|(_, place)| !(before_default && place.origin == Origin::Default));
     let (value, origin) = match found {

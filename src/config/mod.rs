@@ -1,6 +1,5 @@
-//! The settings of enrold: five layers merged into one typed value, with the origin of each key and all problems at
-//! once. It must not know databases, files of enrolments or Moodle; what Moodle's own settings decide has no default
-//! here.
+//! Merges five layers of settings into one typed value, with the origin of each key and all problems at once. It must
+//! not know databases, enrolment files or Moodle; keys that fall back to Moodle's own settings have no default here.
 
 #![allow(clippy::disallowed_methods, reason = "files of the operator")]
 
@@ -45,18 +44,18 @@ pub struct Sources {
     pub system_file: Option<PathBuf>,
     /// Files named on the command line, in order; a missing one is a problem.
     pub files: Vec<PathBuf>,
-    /// The process environment; only names that begin with `ENROLD__` are looked at.
+    /// The process environment; only names that begin with `ENROLD__` are used.
     pub env: Vec<(String, String)>,
     /// `--set key.path=value`, in order, split at the first `=`.
     pub sets: Vec<(String, String)>,
-    /// The directory in which systemd leaves the secrets of the service (`CREDENTIALS_DIRECTORY`, systemd.exec(5)).
+    /// The directory in which systemd puts the secrets of the service (`CREDENTIALS_DIRECTORY`, systemd.exec(5)).
     pub credentials: Option<PathBuf>,
 }
 
 /// The result of [`load`]: the typed settings, and each key with its value and origin.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// What the program works with.
+    /// The typed settings.
     pub settings: Settings,
     /// Every key that has a value, or that Moodle decides, in the order of the reference.
     pub origins: Vec<Effective>,
@@ -85,7 +84,7 @@ impl Effective {
 pub enum Origin {
     /// The embedded reference.
     Default,
-    /// No layer sets it: the site's own setting in Moodle is used.
+    /// No layer sets it: the site's own setting in Moodle applies.
     Moodle,
     /// A configuration file.
     File(PathBuf),
@@ -93,7 +92,7 @@ pub enum Origin {
     Environment(String),
     /// `--set` on the command line.
     Set,
-    /// systemd's credential `database_url`: no layer names a database.
+    /// systemd's credential `database_url`, used because no layer names a database.
     Credential,
 }
 
@@ -116,7 +115,7 @@ impl Serialize for Origin {
     }
 }
 
-/// All settings, checked; sections are named as in `config/enrold.toml`.
+/// All settings, checked; the sections have the names of `config/enrold.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -128,7 +127,7 @@ pub struct Settings {
     pub state: State,
     /// The drop directory.
     pub inbox: Inbox,
-    /// What one file may take.
+    /// Bounds of one file.
     pub limits: FileLimits,
     /// How long applied files and reports are kept.
     pub retention: Retention,
@@ -137,31 +136,31 @@ pub struct Settings {
     /// Facts about the site that override Moodle's own settings.
     #[serde(default)]
     pub site: Site,
-    /// The flat file.
+    /// How flat files are read and applied.
     pub flatfile: FlatFile,
-    /// Expirations of all methods.
+    /// How enrolments of all methods expire.
     pub expirations: Expirations,
-    /// What follows a completed course.
+    /// Delays and groups of the completed-course method.
     pub coursecompleted: CourseCompleted,
-    /// How a run meets the database.
+    /// Timeouts, retries and chunk sizes of a run.
     pub run: Run,
     /// Scheduled tasks by name.
     pub tasks: BTreeMap<String, Task>,
     /// Sources of full sets by name.
     #[serde(default)]
     pub sources: BTreeMap<String, Source>,
-    /// The spool of the site's own program.
+    /// The spool for the site's own program.
     pub hook: Hook,
     /// The mail server.
     pub smtp: Smtp,
-    /// Health and metrics.
+    /// The health and metrics page.
     pub http: Http,
     /// The log on standard error.
     pub log: Log,
 }
 
 impl Default for Settings {
-    /// The embedded defaults alone.
+    /// The embedded defaults without any other layer.
     fn default() -> Self {
         load(&Sources::default()).expect("the embedded defaults are constant, and a test loads them").settings
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, each problem with its place, its key and what to do.
+//! The problems of a configuration, each with its place, its key and what to do.
 //! It must not know how layers are read, and it never holds a secret.
 
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::Origin;
 
-/// Every problem of a configuration, so that an operator corrects them in one go.
+/// All problems of a configuration together, so that an operator can correct them in one pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblems(pub Vec<ConfigProblem>);
 
@@ -24,7 +24,7 @@ impl fmt::Display for ConfigProblems {
 
 impl std::error::Error for ConfigProblems {}
 
-/// Where a problem is: the layer, and the line if the layer is a file.
+/// The place of a problem: the layer, and the line if the layer is a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The layer.
@@ -45,12 +45,12 @@ impl fmt::Display for Place {
 /// One problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigProblem {
-    /// A file that was named cannot be read.
+    /// A named file cannot be read.
     #[error("file {}: {reason}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The operating system's message.
         reason: String,
     },
     /// The text of a layer is not TOML.
@@ -58,7 +58,7 @@ pub enum ConfigProblem {
     Syntax {
         /// The file and the line.
         place: Place,
-        /// The parser's words, without the text of the line, which may hold a password.
+        /// The parser's message, without the text of the line, which may hold a password.
         message: String,
     },
     /// A key that enrold does not have.
@@ -68,7 +68,7 @@ pub enum ConfigProblem {
         place: Place,
         /// The key as it was written.
         key: String,
-        /// The known key that looks most like it.
+        /// The known key with the smallest distance.
         nearest: String,
     },
     /// A section was given a value.
@@ -81,7 +81,7 @@ pub enum ConfigProblem {
         /// A key inside it.
         example: String,
     },
-    /// A value that its key does not take.
+    /// A value that its key does not accept.
     #[error("{place}: `{key}`: {reason}")]
     Value {
         /// The layer and the line.
@@ -91,7 +91,7 @@ pub enum ConfigProblem {
         /// What was found and what is expected.
         reason: String,
     },
-    /// A database is named twice in one layer.
+    /// One layer sets both keys that name a database.
     #[error("{place}: `{section}.url` and `{section}.url_file` are both set; keep one of them")]
     UrlTwice {
         /// The layer.
@@ -99,7 +99,7 @@ pub enum ConfigProblem {
         /// The section of the two keys.
         section: String,
     },
-    /// The merged values do not fit the settings; a defect of enrold, not of a file.
+    /// The merged values do not fit the settings: a defect of enrold, not of a file.
     #[error("the checked values do not fit the settings ({0}); this is a defect of enrold, please report it")]
     Defect(String),
 }

@@ -1,4 +1,4 @@
-//! What failed and is tried again, after a pause that doubles each time.
+//! Puts off what failed and is tried again, with a pause that doubles each time.
 //! It must not know what failed.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::StopWatch;
 
-/// Pauses by key, and how often what failed by its own fault was tried.
+/// Pauses by key, and the tries of keys that fail by their own fault.
 #[derive(Debug)]
 pub struct Later {
     shortest: Duration,
@@ -15,29 +15,29 @@ pub struct Later {
     tried: HashMap<String, (StopWatch, u32)>,
 }
 
-/// How often something was tried that fails by its own fault, and for how long.
+/// The number of tries of a key that fails by its own fault, and their duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tries {
-    /// How often, the last time included.
+    /// The number of tries, including the last one.
     pub times: u32,
-    /// Since it first failed.
+    /// The time since the first failure.
     pub since: Duration,
 }
 
 impl Tries {
-    /// Whether so many tries over so long are enough.
+    /// Whether there were `tries` tries or more, over the time `over` or longer.
     pub fn are_enough(self, tries: u32, over: Duration) -> bool {
         self.times >= tries && self.since >= over
     }
 
-    /// The pause before the next try: each twice as long as the one before, so that the last of `tries` comes when
+    /// The pause before the next try: each twice as long as the one before, so that the last of `tries` happens when
     /// `over` has passed.
     pub fn pause(self, tries: u32, over: Duration) -> Duration {
         const LEAST: Duration = Duration::from_secs(1);
         if self.times >= tries {
             return over.saturating_sub(self.since).max(LEAST);
         }
-        // Of the pauses 1, 2, 4, … the sum is one less than the next of them.
+        // The sum of the pauses 1, 2, 4, … is one less than the next pause.
         let all = (tries - 1).min(31);
         let first = (over.as_millis() as u64).div_ceil((1_u64 << all) - 1);
         Duration::from_millis(first.saturating_mul(1 << (self.times.max(1) - 1).min(31))).max(LEAST)
@@ -62,7 +62,7 @@ impl Later {
         Self { shortest, longest, put_off: HashMap::new(), tried: HashMap::new() }
     }
 
-    /// Puts something off, twice as long as the last time; gives for how long.
+    /// Puts a key off, twice as long as the last time; returns the length.
     pub fn put_off(&mut self, key: &str) -> Duration {
         let before = self.put_off.get(key).map(|pause| pause.length * 2);
         let length = before.unwrap_or(self.shortest).min(self.longest);
@@ -70,35 +70,35 @@ impl Later {
         length
     }
 
-    /// Puts something off for so long.
+    /// Puts a key off for `length`.
     pub fn put_off_for(&mut self, key: &str, length: Duration) {
         self.put_off.insert(key.to_owned(), Pause { since: StopWatch::start(), length });
     }
 
-    /// Counts one more try of something that fails by its own fault, until it is forgotten.
+    /// Counts a try of a key that fails by its own fault, until the key is forgotten.
     pub fn tried(&mut self, key: &str) -> Tries {
         let (first, times) = self.tried.entry(key.to_owned()).or_insert_with(|| (StopWatch::start(), 0));
         *times += 1;
         Tries { times: *times, since: Duration::from_millis(first.millis()) }
     }
 
-    /// How long it is put off from now on; `None` if its time has come.
+    /// The remaining pause of a key; `None` if there is none.
     pub fn left(&self, key: &str) -> Option<Duration> {
         self.put_off.get(key).and_then(Pause::left)
     }
 
-    /// It succeeded, or is gone; true if it had been put off.
+    /// Forgets a key that succeeded or is gone; true if it was put off.
     pub fn forget(&mut self, key: &str) -> bool {
         self.tried.remove(key);
         self.put_off.remove(key).is_some()
     }
 
-    /// Something has changed that may let all of it succeed: the time of everything has come.
+    /// Ends all pauses, because a change may let the tries succeed.
     pub fn wake(&mut self) {
         self.put_off.clear();
     }
 
-    /// How long until the first thing that is put off.
+    /// The shortest remaining pause.
     pub fn first(&self) -> Option<Duration> {
         self.put_off.values().filter_map(Pause::left).min()
     }
@@ -121,7 +121,7 @@ mod tests {
             since += tries.pause(5, over);
         }
         assert_eq!(pauses, [40, 80, 160, 320]);
-        // The clock has run less, because a pause was cut short: there is one more try, and not earlier.
+        // A pause was cut short, so `over` has not passed: there is one more try, at its end.
         let early = Tries { times: 5, since: Duration::from_secs(561) };
         assert!(!early.are_enough(5, over));
         assert_eq!(early.pause(5, over), Duration::from_secs(39));

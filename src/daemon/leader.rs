@@ -1,5 +1,5 @@
-//! The leader lease: one daemon of a database works, the others stand by. The heartbeat also brings decisions on held
-//! runs. It must not run anything: a leader that was lost is stopped by the fence of the run, not here.
+//! Keeps the leader lease (one daemon per database works, the others stand by) and finds decisions on held runs at each
+//! heartbeat. It must not run anything: a daemon that lost the lease is stopped by the fence of its run, not here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::front::lead::{self, Beat, Lead};
 use crate::lease::Heart;
 use crate::web::Role;
 
-/// How often a daemon that stands by asks for the lease, at least.
+/// The longest interval at which a standby daemon tries to take the lease.
 const ASK: Duration = Duration::from_secs(2);
 
-/// Takes, keeps and gives back the leader lease until the daemon stops.
+/// Takes and renews the leader lease until the daemon stops.
 pub async fn keep(shared: Arc<Shared>) {
     let lead = Lead::new(Arc::clone(&shared.database));
     let mut leader = Leader { lead, said: String::new(), away: None };
@@ -41,10 +41,10 @@ pub async fn keep(shared: Arc<Shared>) {
     shared.role(Role::Stopping);
 }
 
-/// Takes the lease for one pass, waiting for it as a command does; the heartbeat ends with what is given back.
+/// Takes the lease for one pass, waiting for it as a command does; dropping the result ends the heartbeat.
 ///
 /// # Errors
-/// [`DaemonError::Led`] when a daemon keeps it, or the database's.
+/// [`DaemonError::Led`] if another daemon holds it, or the database's error.
 pub async fn take_once(shared: &Shared) -> Result<Heart, DaemonError> {
     let ttl = shared.settings().run.lease_ttl.as_secs();
     let heart = lead::take_once(&shared.database, ttl, shared.wait).await?.map_err(DaemonError::Led)?;
@@ -52,8 +52,7 @@ pub async fn take_once(shared: &Shared) -> Result<Heart, DaemonError> {
     Ok(heart)
 }
 
-/// Gives back the lease, and that of a run that was dropped, on a connection of its own; another daemon takes over at
-/// once.
+/// Releases the lease, and that of a dropped run, on a separate connection, so that another daemon takes over at once.
 pub async fn give_back(shared: &Shared) {
     fault::step("leaving");
     lead::give_back(&shared.database).await;
@@ -62,7 +61,7 @@ pub async fn give_back(shared: &Shared) {
 struct Leader {
     lead: Lead,
     said: String,
-    /// What the database last said, while it does not answer.
+    /// The last error of the database, while it does not answer.
     away: Option<String>,
 }
 
@@ -97,7 +96,7 @@ impl Leader {
         Ok(())
     }
 
-    /// Says something once, until something else is to be said.
+    /// Logs a text once, until the text changes.
     fn say(&mut self, text: &str) {
         if self.said != text {
             tracing::info!("{text}");
@@ -120,7 +119,7 @@ impl Leader {
             tracing::error!("the database does not answer: {text}; trying again until it does");
             self.away = Some(text);
         }
-        // Somebody else may lead by now.
+        // Another daemon may lead by now.
         if self.lead.has_run_out(ttl) {
             shared.set_leads(false);
             shared.status.metrics().leader(false);

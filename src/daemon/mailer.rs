@@ -1,5 +1,5 @@
-//! Sends mails beside the worker: after each run and each minute, while this daemon leads.
-//! It must not know what is in a mail; a slow mail server must not keep a file waiting.
+//! Sends mails in parallel to the worker: after each run and every minute, while this daemon leads.
+//! It must not know the content of a mail, or delay a file when a mail server is slow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::daemon::shared::Shared;
 use crate::front::log_round;
 
-/// The daemon looks for mails at least this often.
+/// The longest time between two rounds.
 const MINUTE: Duration = Duration::from_secs(60);
-/// A round ends after so long, to see what has changed.
+/// The longest time of a round; then the stop, the lead and the settings are checked again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sends until the daemon stops.
@@ -27,7 +27,7 @@ pub async fn keep(shared: Arc<Shared>) {
     }
 }
 
-/// Sends what is due now, for one pass of the daemon.
+/// Sends the due mails, for one pass of the daemon.
 pub async fn once(shared: &Shared) {
     match shared.front().deliver(None).await {
         Ok(Some(round)) => log_round(&round, None),
@@ -36,14 +36,14 @@ pub async fn once(shared: &Shared) {
     }
 }
 
-/// One round; gives what is wrong with the server now, so that it is said once.
+/// Runs one round; returns the present problem of the server, so that it is logged once.
 async fn round(shared: &Shared, said: Option<String>) -> Option<String> {
     match shared.front().deliver(Some(PATIENCE)).await {
         Ok(Some(round)) => {
             shared.status.metrics().mails(&round);
             log_round(&round, said.as_ref());
             if round.problem.is_none() && round.sent > 0 {
-                // There may be more.
+                // More mails may be due.
                 shared.mail.notify_one();
             }
             round.problem

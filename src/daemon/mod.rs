@@ -1,5 +1,5 @@
-//! The daemon: wires the drop directory, the schedules, the leader lease, systemd and the health pages around one
-//! worker. It must not know the command line or the form of the log, nor what a file asks for.
+//! The daemon: connects the drop directory, the schedules, the leader lease, systemd and the health pages to one
+//! worker. It must not know the command line, the form of the log, or the content of files.
 
 mod later;
 mod leader;
@@ -27,13 +27,13 @@ fn is_of_all(error: &RunError) -> bool {
     }
 }
 
-/// An error that may be the job's own: it counts if it comes back with the same job while the database answers
-/// otherwise. Conflicts with other writers are none, and neither is what the database lacks for everybody.
+/// An error that the job itself may cause: it counts if it returns with the same job while the database answers
+/// otherwise. Conflicts with other writers and a lack of resources in the database do not count.
 fn may_be_its_own(error: &RunError) -> bool {
     matches!(error, RunError::Db(db) if db.may_be_of_the_job())
 }
 
-/// Why a run failed or is held, by code, and whose bytes came again.
+/// Why a run failed or is held, by code, and which run had the same bytes.
 fn why(report: &Report) -> String {
     let mut why = String::new();
     match report.state {
@@ -49,8 +49,8 @@ fn why(report: &Report) -> String {
     why
 }
 
-/// One line in the log for each run: numbers, and the name of the file, never that of a person. A run that somebody
-/// must look at is a warning; one that did not take place is not told.
+/// Logs one line per run: numbers and the name of the file, never that of a user. A run that an operator must check is
+/// a warning; a skipped run is logged at the level debug.
 fn log_run(report: &Report) {
     let file = crate::inbox::shown(std::path::Path::new(&report.source).file_name().unwrap_or_default());
     let what = format!("{} {file}", report.kind);

@@ -1,5 +1,5 @@
-//! What the daemon says to the service manager: ready, what it does now, reloading, stopping, alive (sd_notify(3)).
-//! It must not know what the daemon does; without a service manager it says nothing, and nothing here ever fails.
+//! Reports the daemon's state to the service manager: ready, status, reloading, stopping, alive (sd_notify(3)).
+//! It must not know what the daemon does; without a service manager it sends nothing, and it never fails.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Characters of a status; `systemctl status` shows it in one line.
+/// The most characters of a status; `systemctl status` shows it in one line.
 const STATUS_MAX: usize = 200;
 
 /// How long the service manager may take to read a message: a busy one must not stop the worker.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The line to the service manager. Clones share it.
+/// The connection to the service manager, shared by all clones.
 #[derive(Clone, Debug)]
 pub struct Notify {
     address: Option<SocketAddr>,
@@ -27,15 +27,15 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// The line that the environment names: `NOTIFY_SOCKET`, with `WATCHDOG_USEC` and `WATCHDOG_PID`.
+    /// The connection that the environment names: `NOTIFY_SOCKET`, with `WATCHDOG_USEC` and `WATCHDOG_PID`.
     pub fn from_env() -> Self {
         Self::new(std::env::var_os("NOTIFY_SOCKET").as_deref(), sd_notify::watchdog_enabled())
     }
 
-    /// The line to a socket: an absolute path, or `@` and the name of an abstract one. An address of another form is
-    /// said in the log, and then nothing is sent. `watchdog` is the time after which the service manager gives up.
+    /// The connection to a socket: an absolute path, or `@` and the name of an abstract one. Any other address is
+    /// logged, and then nothing is sent. `watchdog` is the time after which the service manager gives up.
     pub fn new(socket: Option<&OsStr>, watchdog: Option<Duration>) -> Self {
-        // sd-notify sends to paths only, so it gives the words here and not the socket.
+        // sd-notify sends to paths only, so only its message texts are used here, not its socket.
         let address = socket.filter(|name| !name.is_empty()).and_then(|name| match address(name) {
             Ok(address) => Some(address),
             Err(error) => {
@@ -46,43 +46,43 @@ impl Notify {
         Self { address, watchdog: watchdog.filter(|time| !time.is_zero()), failed: Arc::default() }
     }
 
-    /// The daemon has started, or has reloaded.
+    /// Reports that the daemon has started or reloaded.
     pub fn ready(&self) {
         self.send(&[NotifyState::Ready]);
     }
 
-    /// What the daemon does now: one line, cut after 200 characters. No names or mail addresses: everybody on the host
-    /// can read it.
+    /// Reports what the daemon does now: one line of at most 200 characters, without names or mail addresses, because
+    /// every account of the host can read it.
     pub fn status(&self, text: &str) {
         self.send(&[NotifyState::Status(&one_line(text))]);
     }
 
-    /// The daemon reads its configuration anew; [`Notify::ready`] must follow, whatever comes of it.
+    /// Reports that the daemon reads its configuration again; [`Notify::ready`] must follow, whatever the result.
     pub fn reloading(&self) {
         match NotifyState::monotonic_usec_now() {
-            // systemd 253 with Type=notify-reload wants both in one message.
+            // systemd 253 with Type=notify-reload requires both in one message.
             Ok(now) => self.send(&[NotifyState::Reloading, now]),
             Err(_) => self.send(&[NotifyState::Reloading]),
         }
     }
 
-    /// The daemon is about to end.
+    /// Reports that the daemon is about to end.
     pub fn stopping(&self) {
         self.send(&[NotifyState::Stopping]);
     }
 
-    /// Asks for at least so much time from now on before a start or a stop counts as failed (at most 71 minutes).
+    /// Requests at least `time` from now on before a start or a stop counts as failed (at most 71 minutes).
     pub fn extend(&self, time: Duration) {
         let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         self.send(&[NotifyState::ExtendTimeoutUsec(micros)]);
     }
 
-    /// Without a ping for so long the service manager kills the process. `None`: it does not watch.
+    /// The time without a ping after which the service manager kills the process; `None` if it does not watch.
     pub fn watchdog_interval(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// The daemon is alive.
+    /// Reports that the daemon is alive.
     pub fn ping(&self) {
         self.send(&[NotifyState::Watchdog]);
     }
@@ -106,14 +106,14 @@ fn address(name: &OsStr) -> io::Result<SocketAddr> {
     }
 }
 
-/// A socket of its own for each message, so that a service manager that was started anew is reached again.
+/// Uses a new socket for each message, so that a restarted service manager is reached again.
 fn deliver(address: &SocketAddr, message: &[u8]) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(PATIENCE))?;
     socket.send_to_addr(message, address).map(|_| ())
 }
 
-/// A line end would begin another message to the service manager.
+/// Replaces control characters, because a line end would begin another message to the service manager.
 fn one_line(text: &str) -> String {
     let line = text.trim().replace(char::is_control, " ");
     match line.char_indices().nth(STATUS_MAX) {
@@ -126,7 +126,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A service manager at a path of its own, which answers nothing.
+    /// A socket in the place of a service manager, which answers nothing.
     fn listening() -> (tempfile::TempDir, UnixDatagram, Notify) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");

@@ -1,5 +1,5 @@
-//! Whether the worker gets on, and what it does now; the service manager's watchdog is fed only while it gets on.
-//! It must not know the work itself: the worker says when a step is done.
+//! Tracks what the worker does and whether it makes progress; the service manager's watchdog is fed only while it does.
+//! It must not know the work itself: the worker reports each step.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::StopWatch;
 use crate::daemon::notify::Notify;
 
-/// What the worker says of itself. Clones share it.
+/// The progress of the worker, shared by all clones.
 #[derive(Clone, Debug)]
 pub struct Progress(Arc<Inner>);
 
@@ -35,26 +35,26 @@ impl Progress {
         }))
     }
 
-    /// The worker waits for work.
+    /// Marks the worker as waiting for work.
     pub fn idle(&self) {
         self.0.idle.store(true, Ordering::SeqCst);
         self.text().clear();
     }
 
-    /// The worker begins something; the words are for the service manager's status.
+    /// Marks the worker as busy; `what` is shown in the service manager's status.
     pub fn working(&self, what: String) {
-        // The step goes first: nobody may see a busy worker with the step of the work before.
+        // The step comes first: a busy worker must not be seen with the step of earlier work.
         self.step();
         self.0.idle.store(false, Ordering::SeqCst);
         *self.text() = what;
     }
 
-    /// The worker has got on. It must say so while it waits for a database that is away, too, each time it tries.
+    /// Records a step. The worker must also call this at each try while it waits for an unreachable database.
     pub fn step(&self) {
         self.0.stepped.store(self.0.watch.millis(), Ordering::SeqCst);
     }
 
-    /// Whether the worker is idle, or took its last step less than `within` ago by a clock that nobody can set.
+    /// Whether the worker is idle, or took its last step less than `within` ago by the monotonic clock.
     pub fn alive(&self, within: Duration) -> bool {
         self.alive_at(self.0.watch.millis(), within)
     }
@@ -70,7 +70,7 @@ impl Progress {
     }
 
     fn text(&self) -> MutexGuard<'_, String> {
-        // A text is whole even if somebody died beside it.
+        // The text is valid even if a thread panicked while it held the lock.
         self.0.what.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,9 +81,9 @@ impl Default for Progress {
     }
 }
 
-/// Feeds the service manager's watchdog until `cancel`: a ping at once and then at half of `interval`, each only while
-/// the worker is alive within `interval`. `steps` is a counter of the work, such as the statements sent to the
-/// database; a change of it counts as a step. A worker that stands still is killed after one to two intervals.
+/// Feeds the service manager's watchdog until `cancel`: a ping at once and then every half `interval`, each only if the
+/// worker is alive within `interval`. `steps` counts work, such as the statements sent to the database; a change of it
+/// is a step. A worker without progress is killed after one to two intervals.
 pub async fn watchdog(
     notify: Notify,
     progress: Progress,
@@ -102,7 +102,7 @@ pub async fn watchdog(
     }
 }
 
-/// The watchdog between two ticks.
+/// The state of the watchdog between two ticks.
 struct Pulse<F> {
     notify: Notify,
     progress: Progress,

@@ -1,4 +1,4 @@
-//! The life of the daemon: start, ready, reload, stop. One worker works, everything else tells it or tells of it.
+//! The life cycle of the daemon: start, ready, reload and stop of the worker and of all that wakes it or reports on it.
 //! It must not do a job itself.
 
 use std::sync::Arc;
@@ -18,27 +18,27 @@ use crate::outcome::RunError;
 use crate::schedule::ticker::{Ticker, TickerError};
 use crate::web::{Serving, WebError, serve};
 
-/// A job that is under way when the daemon is told to stop has so long to end; then it is rolled back.
+/// The time that the current job has to end on a stop; then it is rolled back.
 const PATIENCE: Duration = Duration::from_secs(7);
-/// The time for giving the lease back.
+/// The time for ending a mail, and for releasing the lease.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why the daemon does not start, or ends by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// The database is there and not ready for enrold.
+    /// The database answers and is not ready for enrold.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The page cannot be opened.
+    /// The health page cannot be opened.
     #[error(transparent)]
     Web(#[from] WebError),
-    /// The scheduler's.
+    /// The scheduler cannot start.
     #[error(transparent)]
     Ticker(#[from] TickerError),
     /// Signals cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(#[from] std::io::Error),
-    /// Another daemon leads, and one pass was asked for.
+    /// Another daemon leads, so that one pass is refused.
     #[error("another daemon leads this database ({0}): it does the work; stop it, or let it work")]
     Led(String),
     /// One pass could not do everything.
@@ -49,7 +49,7 @@ pub enum DaemonError {
     Worker(String),
 }
 
-/// Everything that a daemon is made of.
+/// The inputs of a daemon.
 pub struct Daemon {
     /// The settings at the start.
     pub settings: Arc<Settings>,
@@ -59,11 +59,11 @@ pub struct Daemon {
     pub clock: Clock,
     /// How long a run waits for another one.
     pub wait: Duration,
-    /// Reads the configuration anew, on SIGHUP.
+    /// Reads the configuration again, on SIGHUP.
     pub reload: Box<dyn Fn() -> Result<Settings, ConfigProblems> + Send + Sync>,
     /// Sets the level of the log.
     pub log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
-    /// Who is told of each run.
+    /// Receives the report of each run.
     pub reporter: Option<Box<Reporter>>,
 }
 
@@ -71,8 +71,8 @@ impl Daemon {
     /// Works until SIGTERM or SIGINT.
     ///
     /// # Errors
-    /// What keeps it from starting: a port that is taken, a database without enrold's tables. A database that is away
-    /// is waited for.
+    /// What prevents the start: a port in use, a database without enrold's tables. A database that does not answer is
+    /// waited for.
     pub async fn run(self) -> Result<(), DaemonError> {
         let mut signals = Signals::listen()?;
         let (shared, reload, log_level) = self.share();
@@ -117,7 +117,7 @@ impl Daemon {
         if let Some(fed) = fed {
             fed.abort();
         }
-        // Nobody waits for the scheduler or the page: the process ends.
+        // An error of the scheduler does not matter: the process ends.
         drop(ticker.stop().await);
         if let Some(page) = page {
             page.stopped().await;
@@ -175,7 +175,7 @@ impl Daemon {
     }
 }
 
-/// A mail that is on its way is let go: one that is cut off is sent again by the next start.
+/// Waits for the current mail; one that is cut off is sent again after the next start.
 async fn end_mailing(mut mailing: JoinHandle<()>) {
     if tokio::time::timeout(FAREWELL, &mut mailing).await.is_err() {
         mailing.abort();
@@ -188,15 +188,15 @@ async fn start(shared: &Shared) -> Result<Option<Serving>, DaemonError> {
     Ok(open_page(shared).await?)
 }
 
-/// Waits for a stop. A reload is remembered: a database that does not answer makes the start long, and the
-/// configuration was read before it.
+/// Waits for a stop and records a reload: a database that does not answer makes the start long, and the configuration
+/// was read before it.
 async fn told_to_stop(signals: &mut Signals, reloads: &mut bool) {
     while signals.next().await != Signal::Stop {
         *reloads = true;
     }
 }
 
-/// A database that answers must be ready; one that does not answer is waited for.
+/// Requires a database that answers to be ready; one that does not answer is waited for later.
 async fn check_database(shared: &Shared) -> Result<(), RunError> {
     match shared.front().ready().await {
         Err(RunError::Db(error @ (DbError::Connect(_) | DbError::Lost(_) | DbError::Transient { .. }))) => {
@@ -228,7 +228,7 @@ fn feed_watchdog(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
     Some(tokio::spawn(feed))
 }
 
-/// Reads the configuration anew. A broken one changes nothing; what belongs to the start needs a restart.
+/// Reads the configuration again. An invalid one changes nothing; settings that apply at the start need a restart.
 fn reloaded(
     shared: &Shared,
     reload: &(dyn Fn() -> Result<Settings, ConfigProblems> + Send + Sync),
@@ -253,7 +253,7 @@ fn reloaded(
     shared.systemd.ready();
 }
 
-/// Keeps what only a start can change; gives the keys that were changed all the same.
+/// Keeps the settings that only a start can change; returns the keys of those that were changed.
 fn keep_fixed(old: &Settings, new: &mut Settings) -> Vec<&'static str> {
     use secrecy::ExposeSecret;
     let url = |settings: &Settings| settings.database.url.expose_secret().to_owned();
@@ -272,15 +272,15 @@ fn keep_fixed(old: &Settings, new: &mut Settings) -> Vec<&'static str> {
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
-/// Lets the job that is under way end; one that takes too long is dropped, and its transaction is rolled back.
+/// Lets the current job end; one that takes too long is dropped, and its transaction is rolled back.
 async fn finish<T>(shared: &Shared, mut worker: JoinHandle<T>) {
     let what = shared.progress.what();
     if tokio::time::timeout(PATIENCE, &mut worker).await.is_err() {
         tracing::warn!("{what} takes too long: it is rolled back, the next start does it again");
-        // What waits for the disk cannot be aborted: it ends by itself at its next read.
+        // A blocking read cannot be aborted: `cut_off` ends it at its next read.
         shared.cut_off.cancel();
         worker.abort();
-        // Aborted or ended in the same moment: both are an end.
+        // Aborted, or ended at the same moment: the result does not matter.
         drop(worker.await);
     }
 }

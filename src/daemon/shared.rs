@@ -1,4 +1,4 @@
-//! What the parts of the daemon have in common: the settings in force, the way to wake the worker, the role, the stop.
+//! The state that the parts of the daemon share: the settings in force, the wake-up of the worker, the role, the stop.
 //! It must not do any work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +18,10 @@ use crate::front::Front;
 use crate::outcome::{Moment, Observer, Report};
 use crate::web::{Role, Status};
 
-/// Who is told of each run: a command that shows them to a person.
+/// Receives the report of each run: a command that shows it to the operator.
 pub type Reporter = dyn Fn(&Report) + Send + Sync;
 
-/// What the parts of the daemon have in common.
+/// The state that the parts of the daemon share.
 pub struct Shared {
     settings: RwLock<Arc<Settings>>,
     /// The site's database.
@@ -30,21 +30,21 @@ pub struct Shared {
     pub clock: Clock,
     /// How long a run waits for another one.
     pub wait: Duration,
-    /// Wakes the worker: something may be to do.
+    /// Wakes the worker: there may be work.
     pub wake: Arc<Notify>,
     /// Wakes the mailer: a run may have queued mails.
     pub mail: Arc<Notify>,
-    /// Ends everything: no new job is begun.
+    /// Stops the daemon: no new job starts.
     pub stop: CancellationToken,
-    /// Ends the reading of files: whoever was told to stop has had time enough.
+    /// Ends the reading of files, when a job does not finish in time on a stop.
     pub cut_off: CancellationToken,
     /// What the worker does, for the watchdog.
     pub progress: Progress,
-    /// systemd.
+    /// The connection to systemd.
     pub systemd: Systemd,
-    /// What is told over HTTP.
+    /// The status that is served over HTTP.
     pub status: Arc<Status>,
-    /// Who is told of each run.
+    /// Receives the report of each run.
     pub reporter: Option<Box<Reporter>>,
     leads: watch::Sender<bool>,
     awaits: Mutex<String>,
@@ -52,7 +52,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The parts, with nothing done yet.
+    /// The state at the start of the daemon.
     pub fn new(
         settings: Arc<Settings>,
         database: Arc<Database>,
@@ -102,11 +102,11 @@ impl Shared {
 
     /// Waits until this daemon does not hold the leader lease (any more).
     pub async fn not_leading(&self) {
-        // The sender lives as long as this does.
+        // The sender lives as long as `self`.
         drop(self.leads.subscribe().wait_for(|leads| !leads).await);
     }
 
-    /// The lease was taken, lost or given back.
+    /// Records that the lease was taken, lost or released.
     pub fn set_leads(&self, leads: bool) {
         if self.leads.send_replace(leads) != leads {
             self.wake.notify_one();
@@ -114,7 +114,7 @@ impl Shared {
         }
     }
 
-    /// What a daemon that does not lead waits for; the worker says it.
+    /// What a daemon that does not lead waits for; the worker reports it.
     pub fn awaits(&self) -> String {
         self.awaits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -128,7 +128,7 @@ impl Shared {
         }
     }
 
-    /// Somebody has decided on held runs.
+    /// Records that there are decisions on held runs, and wakes the worker.
     pub fn decisions_wait(&self) {
         self.decisions.store(true, Ordering::SeqCst);
         self.wake.notify_one();
@@ -139,26 +139,26 @@ impl Shared {
         self.decisions.swap(false, Ordering::SeqCst)
     }
 
-    /// Says what the daemon does now: systemd's status line, the health page, the watchdog.
+    /// Reports what the daemon does now: to systemd's status line, the health page, the watchdog.
     pub fn working(&self, what: String) {
         self.systemd.status(&what);
         self.status.doing(what.clone());
         self.progress.working(what);
     }
 
-    /// Says that the worker waits, and for what.
+    /// Reports that the worker waits, and for what.
     pub fn idle(&self, what: &str) {
         self.systemd.status(what);
         self.status.doing(what);
         self.progress.idle();
     }
 
-    /// The role, for people and metrics.
+    /// Sets the role for the health page and the metrics.
     pub fn role(&self, role: Role) {
         self.status.role(role);
     }
 
-    /// The front door under the settings in force; its runs feed the watchdog.
+    /// The front under the settings in force; its runs feed the watchdog.
     pub fn front(&self) -> Front {
         let (progress, mail) = (self.progress.clone(), Arc::clone(&self.mail));
         let observer = Observer::new(move |moment| {
@@ -174,7 +174,7 @@ impl Shared {
     }
 }
 
-/// A worker that makes no step for so long is stuck: longer than any statement of a large file.
+/// The time without a step after which a worker is stuck: longer than any statement of a large file.
 const STUCK: Duration = Duration::from_secs(600);
 
 fn step(moment: Moment) {

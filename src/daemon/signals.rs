@@ -1,4 +1,4 @@
-//! The signals that the daemon obeys: SIGTERM and SIGINT stop it, SIGHUP reloads its configuration.
+//! The signals that the daemon handles: SIGTERM and SIGINT stop it, SIGHUP reloads its configuration.
 //! It must not know how the daemon stops or reloads.
 
 use std::future::pending;
@@ -6,17 +6,16 @@ use std::io;
 
 use tokio::signal::unix::{self, SignalKind};
 
-/// What the daemon is asked for.
+/// What a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// Finish or roll back what is under way, then end.
+    /// Finish or roll back the current work, then end.
     Stop,
-    /// Read the configuration anew.
+    /// Read the configuration again.
     Reload,
 }
 
-/// The signals that come in. Once this exists they do not end the process by themselves any more, for as long as the
-/// process lives.
+/// Receives the signals. Once it exists, they no longer end the process by themselves, for the rest of its life.
 #[derive(Debug)]
 pub struct Signals {
     term: unix::Signal,
@@ -25,10 +24,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen; what comes from now on is kept for [`Signals::next`].
+    /// Starts to listen; signals are kept for [`Signals::next`].
     ///
     /// # Errors
-    /// The system's, when it lets no handler be set.
+    /// The system's error if a handler cannot be set.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             term: unix::signal(SignalKind::terminate())?,
@@ -37,15 +36,15 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal; a stop goes before a reload. May be dropped while it waits: nothing is lost. The same
-    /// signal several times before this is asked counts once.
+    /// Waits for the next signal; a stop has priority over a reload. It is cancellation safe. The same signal several
+    /// times before the call counts once.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             biased;
             Some(()) = self.term.recv() => Signal::Stop,
             Some(()) = self.int.recv() => Signal::Stop,
             Some(()) = self.hup.recv() => Signal::Reload,
-            // The run time is going down: no signal will come any more.
+            // The runtime is shutting down: no more signals arrive.
             else => pending().await,
         }
     }
@@ -57,7 +56,7 @@ mod tests {
 
     use super::{Signal, Signals};
 
-    // One test: signals belong to the process, and tests of one process run side by side.
+    // One test: signals belong to the process, and tests of one process run in parallel.
     #[tokio::test]
     async fn signals_say_stop_and_reload() {
         let mut signals = Signals::listen().unwrap();

@@ -1,5 +1,5 @@
-//! The scheduled tasks at work: which one is due, what it does, and what is kept of it.
-//! It must not know calendars; `schedule` says what is due.
+//! Runs the scheduled tasks that are due, and records their results.
+//! It must not know calendars; `schedule` decides what is due.
 
 #![allow(clippy::disallowed_methods, reason = "it asks only whether the drop directory can be listed")]
 
@@ -21,9 +21,9 @@ use crate::moodle::site::zone;
 use crate::outcome::{Report, RunError, State};
 use crate::schedule::{self, Planned, RESCAN, RETENTION, store};
 
-/// How long the site's time zone is believed before it is read again.
+/// How long the site's time zone is used before it is read again, in milliseconds.
 const ZONE_KEPT: u64 = 3_600_000;
-/// The daemon looks for due tasks at least this often: the calendar's grain is a minute.
+/// The longest time between two checks for due tasks: the resolution of a calendar.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The tasks of this daemon.
@@ -40,7 +40,7 @@ pub struct Tasks {
     since: i64,
 }
 
-/// What a task came to.
+/// The result of a task.
 struct Outcome {
     /// How it ended; `None` if it was deferred.
     state: Option<State>,
@@ -58,15 +58,14 @@ impl Outcome {
     }
 }
 
-/// A task that was deferred at `since` is tried again at the next full minute; a clock that was set back puts nothing
-/// off.
+/// True until the next full minute after `since`, when a task was deferred; a clock that was set back puts nothing off.
 fn is_put_off(since: i64, now: i64) -> bool {
     let minute = since - since.rem_euclid(60) + 60;
     (since..minute).contains(&now)
 }
 
 impl Tasks {
-    /// The tasks that the settings plan; nothing is known of earlier runs yet.
+    /// The tasks of the settings; their earlier runs are not read yet.
     pub fn new(shared: Arc<Shared>) -> Self {
         let settings = shared.settings();
         Self {
@@ -81,11 +80,11 @@ impl Tasks {
         }
     }
 
-    /// This daemon leads now: reads when each task last ran. One that was under way when its daemon died, or was
-    /// deferred, counts as not run.
+    /// Called when this daemon takes the lead: reads when each task last ran. A task that was deferred, or running when
+    /// its daemon died, counts as not run.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn begin(&mut self) -> Result<(), RunError> {
         self.since = self.shared.clock.now();
         self.read_zone().await?;
@@ -106,14 +105,14 @@ impl Tasks {
         self.zone
     }
 
-    /// New settings are in force.
+    /// Adopts the settings in force.
     pub fn adopt(&mut self) {
         self.planned = planned(&self.shared.settings());
         self.zone_read = StopWatch::start();
         self.zone = zone(&self.shared.settings(), None);
     }
 
-    /// How long until a task may be due. Each full minute wakes the worker anyway; this is for what lies between two.
+    /// How long until a task may be due. Each full minute wakes the worker anyway; this covers the times in between.
     pub fn wait(&self) -> Duration {
         let rescan = self.shared.settings().inbox.rescan.min(MINUTE);
         let (now, passed) = self.shared.clock.now_and_passed();
@@ -126,7 +125,7 @@ impl Tasks {
     /// Runs every task that is due, in turn.
     ///
     /// # Errors
-    /// What would keep every other job from running as well; the task stays due.
+    /// An error that would stop every other job as well; the task stays due.
     pub async fn run_due(&mut self) -> Result<(), String> {
         let now = self.shared.clock.now();
         let due: Vec<String> = self
@@ -169,7 +168,7 @@ impl Tasks {
         };
         self.deferred.remove(name);
         self.shared.status.metrics().task_ended(name, state, now);
-        // A directory that cannot be read is told by the look.
+        // The scan reports a directory that cannot be read.
         if state == State::Failed && name != RESCAN {
             tracing::error!(task.name = name, "the task {name} failed: {}", outcome.message);
         }
@@ -177,8 +176,7 @@ impl Tasks {
         Ok(())
     }
 
-    /// A task that loses its connection each time while the database answers otherwise fails: it must not keep all else
-    /// waiting.
+    /// True if a task loses its connection each time while the database answers: it fails, so as not to block all else.
     async fn is_its_own(&mut self, name: &str) -> bool {
         let tries = self.lost.entry(name.to_owned()).or_default();
         *tries += 1;
@@ -193,7 +191,7 @@ impl Tasks {
         }
     }
 
-    /// The look itself follows every round of tasks; here is said whether it can see anything.
+    /// Reports whether the drop directory can be listed; the scan itself follows every round of tasks.
     fn rescan(&self) -> Outcome {
         let dir = &self.shared.settings().inbox.path;
         match std::fs::read_dir(dir) {
@@ -202,7 +200,7 @@ impl Tasks {
         }
     }
 
-    /// The run of a job, or of the set of a source.
+    /// Executes the run of a job or a source.
     async fn job(&self, name: &str) -> Result<Outcome, RunError> {
         match self.shared.front().sync_task(&Who::Daemon, name).await {
             Ok(None) => Ok(Outcome::failed(format!("there is no task {name}"))),

@@ -1,5 +1,5 @@
-//! The worker: decisions, due tasks, then the files of the drop directory, one job after the other.
-//! It must not know how a file is applied or what systemd is told; it never gives up and never dies of a file.
+//! The worker: handles decisions, due tasks, then the files of the drop directory, one job after the other.
+//! It must not know how a file is applied or what systemd is told, and must not give up or stop because of a file.
 
 mod feeds;
 mod file;
@@ -18,20 +18,20 @@ use crate::disk::blocking;
 use crate::inbox::{Inbox, Marks, ReaderLock, Scanned, Sets, Watch};
 use crate::outcome::{Note, Report};
 
-/// The age at which a lock is told to the operator, seconds (spec files 1.1).
+/// The age from which a lock is reported as old, in seconds (spec files 1.1).
 const OLD_LOCK: i64 = 3 * 3_600;
 
 /// What the worker does after a job.
 enum Next {
-    /// The next one.
+    /// Continue with the next job.
     Go,
-    /// This one is put off; what comes after it of the same source keeps its place behind it.
+    /// The job is put off; later jobs of the same source wait behind it.
     Later,
-    /// Nothing for a time: what failed would fail for every job.
+    /// Pause all jobs, because each would fail for the same reason.
     Pause(String),
 }
 
-/// The one who takes jobs in turn.
+/// Executes jobs one after the other.
 pub struct Worker {
     shared: Arc<Shared>,
     settings: Arc<Settings>,
@@ -40,7 +40,7 @@ pub struct Worker {
     feeds: Feeds,
     marks: Marks,
     watch: Option<Watch>,
-    /// There was a watch before.
+    /// True if there was a watch before.
     watched: bool,
     tasks: Tasks,
     later: Later,
@@ -48,11 +48,11 @@ pub struct Worker {
     said: HashMap<&'static str, String>,
     undone: Option<String>,
     begun: bool,
-    /// A run may have lost its connection.
+    /// True if a run may have lost its connection.
     cut_off: bool,
 }
 
-/// The key under which the pause of the whole worker is kept.
+/// The key of the pause of the whole worker.
 const ALL: &str = "";
 
 impl Worker {
@@ -87,7 +87,7 @@ impl Worker {
             let shared = Arc::clone(&self.shared);
             let wait = tokio::select! {
                 biased;
-                // A run that is under way is dropped: it could not commit, and its connection may be dead.
+                // The current run is dropped: it could not commit, and its connection may be dead.
                 () = shared.not_leading() => {
                     self.begun = false;
                     self.shared.idle(&self.shared.awaits());
@@ -104,7 +104,7 @@ impl Worker {
         }
     }
 
-    /// Works until nothing is ready: one pass over the directory, with the time that its files need to settle. Gives
+    /// Works until no file is ready: one pass over the directory, with the time that its files need to settle. Returns
     /// what could not be done.
     pub async fn once(mut self) -> Option<String> {
         loop {
@@ -120,7 +120,7 @@ impl Worker {
         }
     }
 
-    /// Everything that is to do now; gives how long nothing will be.
+    /// Does everything that is due now; returns how long nothing will be due.
     async fn pass(&mut self) -> Duration {
         let anew = self.adopt_settings();
         if let Some(left) = self.pause.left(ALL).filter(|_| !anew) {
@@ -180,7 +180,7 @@ impl Worker {
         }
         self.check_feeds().await?;
         if !jobs.is_empty() {
-            // What waits now is what this pass has left.
+            // Updates the status with the files that this pass has left.
             self.scan()?;
         }
         let next = [scanned.again, self.later.first(), Some(self.tasks.wait())];
@@ -209,7 +209,7 @@ impl Worker {
         self.undone = Some(message);
     }
 
-    /// One line in the log for each run, without names of people.
+    /// Logs one line per run, without names of users.
     fn log(&mut self, report: &Report) {
         for note in &report.notes {
             if let Note::EffectsPending(reason) = note {
@@ -224,7 +224,7 @@ impl Worker {
         }
     }
 
-    /// Takes the settings in force; true if they are new.
+    /// Adopts the settings in force; true if they are new.
     fn adopt_settings(&mut self) -> bool {
         let settings = self.shared.settings();
         if Arc::ptr_eq(&settings, &self.settings) {
@@ -242,7 +242,7 @@ impl Worker {
         true
     }
 
-    /// Watches the drop directory, anew when it was removed and made again.
+    /// Watches the drop directory, again after it was removed and recreated.
     fn keep_watch(&mut self) {
         if self.watch.as_ref().is_some_and(Watch::is_alive) {
             return;
@@ -267,7 +267,7 @@ impl Worker {
         }
     }
 
-    /// Warns of a matter, once until it stands otherwise.
+    /// Logs a warning about a matter, once until its state `stands` changes.
     fn say(&mut self, matter: &'static str, stands: &str, text: &str) {
         if self.said.get(matter).is_none_or(|said| said != stands) {
             tracing::warn!("{text}");

@@ -1,4 +1,4 @@
-//! Bulk loading of rows of numbers and texts: COPY on PostgreSQL, multi-row VALUES on MariaDB, SQLite and for few rows.
+//! Loads rows of numbers and texts: COPY on PostgreSQL, multi-row VALUES on MariaDB, SQLite and for few rows.
 //! It must not know what the rows mean; it holds at most one chunk in memory.
 
 use super::conn::Conn;
@@ -10,10 +10,10 @@ use super::table::Table;
 
 /// Rows in one multi-row VALUES (measured: crates.md 3).
 const VALUES_ROWS: usize = 500;
-/// Bytes in one multi-row VALUES: 500 rows of any keys have less, so that only rows with long texts are cut sooner. A
-/// server may take less still ([`Conn::most_bytes`]).
+/// Bytes in one multi-row VALUES: 500 rows of any keys have fewer, so that only rows with long texts are split sooner.
+/// A server may accept even fewer ([`Conn::most_bytes`]).
 const VALUES_BYTES: usize = 1 << 20;
-/// Bytes in one COPY: each ends with a wait (see [`Bulk::is_small`]), so that few of them are better.
+/// Bytes in one COPY: each ends with a wait (see [`Bulk::is_small`]), so that few are better.
 const COPY_BYTES: usize = 4 << 20;
 
 /// One field of a loaded row.
@@ -25,14 +25,14 @@ pub enum Field<'a> {
     Text(&'a str),
 }
 
-/// Collects rows and sends them to a table chunk by chunk; call [`Bulk::finish`] at the end. A chunk ends by its bytes
-/// as well as by its rows: it takes the same memory whatever the texts are, and no server refuses it for its size.
+/// Collects rows and sends them to a table chunk by chunk; call [`Bulk::finish`] at the end. Bytes limit a chunk as
+/// well as rows: its memory does not depend on the texts, and no server refuses it for its size.
 pub struct Bulk {
     table: String,
     columns: String,
-    /// Rows as VALUES has them.
+    /// Rows in the format of VALUES.
     buffer: String,
-    /// The row that comes next, as VALUES has it.
+    /// The next row, in the format of VALUES.
     next: String,
     texts: Vec<String>,
     /// Rows in the text format of COPY.
@@ -45,7 +45,7 @@ pub struct Bulk {
 }
 
 impl Bulk {
-    /// A load into `table`, whose name is taken as it is, with a comma-separated list of columns.
+    /// A load into `table`, whose name is used unchanged, with a comma-separated list of columns.
     pub fn new(dialect: Dialect, table: &str, columns: &str) -> Self {
         Self {
             table: table.to_owned(),
@@ -66,7 +66,7 @@ impl Bulk {
         Self::new(dialect, table.name, &table.columns())
     }
 
-    /// A load into some columns of a temporary table, of which the others have defaults.
+    /// A load into some columns of a temporary table; the others have defaults.
     pub fn into_some(dialect: Dialect, table: &Table, columns: &[&str]) -> Self {
         Self::new(dialect, table.name, &columns.join(", "))
     }
@@ -74,7 +74,7 @@ impl Bulk {
     /// Adds a row; sends the chunk when it is full.
     ///
     /// # Errors
-    /// The database's, when a chunk is sent; a row that by itself is more than the server takes in one statement.
+    /// The database's error when a chunk is sent; a single row that is longer than the server accepts in one statement.
     pub async fn push(&mut self, conn: &mut Conn, row: &[Field<'_>]) -> Result<(), DbError> {
         if self.dialect != Dialect::Postgres || self.is_small() {
             let bytes = self.written(row);
@@ -96,10 +96,10 @@ impl Bulk {
         if full { self.send(conn).await } else { Ok(()) }
     }
 
-    /// Sends what is left and gives the number of rows loaded.
+    /// Sends the last chunk and gives the number of rows loaded.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn finish(mut self, conn: &mut Conn) -> Result<u64, DbError> {
         if self.rows > 0 {
             self.send(conn).await?;
@@ -113,7 +113,7 @@ impl Bulk {
         self.total < VALUES_ROWS as u64
     }
 
-    /// So many bytes a chunk may have, in which one row of `bytes` comes next.
+    /// The most bytes for a chunk whose next row has `bytes`.
     async fn most_bytes(&self, conn: &mut Conn, bytes: usize) -> Result<usize, DbError> {
         let head = self.table.len() + self.columns.len() + 64;
         if self.bytes + bytes + head <= SMALLEST_PACKET {
@@ -145,7 +145,7 @@ impl Bulk {
         self.copy.push('\n');
     }
 
-    /// Writes the row that comes next as VALUES has it, and gives its bytes.
+    /// Writes the next row in the format of VALUES, and gives its bytes.
     fn written(&mut self, row: &[Field<'_>]) -> usize {
         use std::fmt::Write;
         self.next.clear();
@@ -165,7 +165,7 @@ impl Bulk {
         self.next.len() + bound + 2
     }
 
-    /// Adds the row that was [`Bulk::written`] last.
+    /// Adds the row that [`Bulk::written`] has written.
     fn push_values(&mut self, row: &[Field<'_>], bytes: usize) {
         if !self.buffer.is_empty() {
             self.buffer.push_str(", ");
@@ -199,7 +199,7 @@ impl Bulk {
     }
 }
 
-/// A text as COPY reads it: without a bare backslash, which would begin an escape, nor what ends a field or a row.
+/// Escapes a text for COPY: the backslash, and the characters that end a field or a row.
 fn copy_text(text: &str, copy: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '\t', '\n', '\r']) {

@@ -1,5 +1,5 @@
-//! Under which collation each text column of a site compares, and what it has room for: on MariaDB each may have its
-//! own. It must not compare anything; [`Dialect`](super::Dialect) makes the SQL.
+//! Reads the collations of a site's text columns: on MariaDB each column may have its own. It must not compare
+//! anything; [`Dialect`](super::Dialect) makes the SQL.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::dialect::Dialect;
 use super::error::DbError;
 use super::sql::Params;
 
-/// The tables with a column that keys of enrold are compared with, or that takes texts from outside.
+/// The tables with a column that is compared with keys of enrold, or receives texts from outside.
 const TABLES: [&str; 8] = [
     "cache_flags",
     "cohort",
@@ -26,12 +26,12 @@ const TABLES: [&str; 8] = [
 pub struct Collation(String);
 
 impl Collation {
-    /// The character set, which a collation's name begins with.
+    /// The character set: the collation's name begins with it.
     pub fn charset(&self) -> &str {
         self.0.split('_').next().unwrap_or_default()
     }
 
-    /// Whether every character has room.
+    /// Whether it can store every character.
     pub fn is_four_bytes(&self) -> bool {
         self.charset() == "utf8mb4"
     }
@@ -41,7 +41,7 @@ impl Collation {
         matches!(self.charset(), "utf8mb4" | "utf8mb3" | "utf8")
     }
 
-    /// The collation of the same rules for four bytes; an old one that three bytes alone have becomes its successor.
+    /// The collation of the same rules for four bytes; an old one that only three bytes have becomes its successor.
     pub fn of_four_bytes(&self) -> String {
         let rules = self.0.split_once('_').map_or("bin", |(_, rules)| rules);
         format!("utf8mb4_{}", rules.replace("general_mysql500_ci", "general_ci"))
@@ -54,12 +54,12 @@ impl fmt::Display for Collation {
     }
 }
 
-/// The collations of the columns that matter; empty where a database compares all texts alike.
+/// The collations of the columns of [`TABLES`]; empty where a database compares all texts alike.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Collations(BTreeMap<(String, String), Collation>);
 
 impl Collations {
-    /// Reads them: one statement that opens a fixed number of tables.
+    /// Reads them in one statement, which opens a fixed number of tables.
     pub(super) async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         if conn.dialect() != Dialect::Maria {
             return Ok(Self::default());
@@ -77,7 +77,7 @@ impl Collations {
         Ok(Self(pairs.collect()))
     }
 
-    /// That of a column, which may be written with the alias of its table.
+    /// The collation of a column, whose name may begin with the alias of its table.
     pub(super) fn of(&self, table: &str, column: &str) -> Option<&Collation> {
         debug_assert!(TABLES.contains(&table), "collations of {table} are not read");
         let column = column.rsplit('.').next().unwrap_or(column);

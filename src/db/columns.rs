@@ -1,4 +1,4 @@
-//! Which tables and columns a database really has: they vary between Moodle 3.11 and 5.x.
+//! Reads which tables and columns a site has: they vary between Moodle 3.11 and 5.x.
 //! It must not judge what is missing; callers do.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ const LITE: &str = statement(include_str!("columns.sql"), "lite");
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
     names: BTreeMap<String, Vec<String>>,
-    /// Characters that a text column takes, by table and column; none where the database sets no width.
+    /// The width of each text column in characters, by table and column; none where the database sets no width.
     widths: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
@@ -25,7 +25,7 @@ impl Columns {
     /// Reads the names of all tables with the site's prefix and their columns, in one query.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let sql = match conn.dialect() {
             Dialect::Postgres => POSTGRES,
@@ -57,7 +57,7 @@ impl Columns {
         self.of(table).iter().any(|name| name == column)
     }
 
-    /// How many characters this column of the site takes; `None` where the database sets no width (SQLite, long texts).
+    /// The width of this column in characters; `None` where the database sets none (SQLite, long texts).
     pub fn width(&self, table: &str, column: &str) -> Option<usize> {
         self.widths.get(table)?.get(column).copied()
     }

@@ -29,14 +29,14 @@ pub struct Conn {
     pub(super) raw: Raw,
     prefix: String,
     collations: Collations,
-    /// What every template may say about paths.
+    /// The fragments for every template ([`Conn::read_paths`]).
     pub(super) paths: Params,
     pub(super) in_run: bool,
     statements: Arc<AtomicU64>,
     pub(super) scratch: Scratch,
-    /// Commands that go to PostgreSQL before the next statement, in its message.
+    /// Commands that PostgreSQL gets with the next statement, in its message.
     pub(super) waiting: String,
-    /// The longest statement that the server takes, once it was asked ([`Conn::most_bytes`]).
+    /// The longest statement that the server accepts, once it is queried ([`Conn::most_bytes`]).
     pub(super) most_bytes: Option<usize>,
 }
 
@@ -60,8 +60,7 @@ macro_rules! bound {
     }};
 }
 
-/// The servers' statements carry their texts themselves ([`super::Literal`]) and go without preparation, in one
-/// message.
+/// The servers' statements contain their texts as [`super::Literal`]s and are sent unprepared, in one message.
 macro_rules! unbound {
     ($sql:expr) => {
         sqlx::raw_sql(AssertSqlSafe($sql.clone()))
@@ -83,7 +82,7 @@ impl Conn {
         }
     }
 
-    /// The dialect of this connection's engine.
+    /// The dialect of this connection's database.
     pub fn dialect(&self) -> Dialect {
         match self.raw {
             Raw::Pg(_) => Dialect::Postgres,
@@ -97,38 +96,38 @@ impl Conn {
         &self.prefix
     }
 
-    /// How many statements the database has been sent through this [`super::Database`].
+    /// The number of statements sent through this [`super::Database`].
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// An exact comparison of a column of the site's `table` with a key of ours ([`Dialect::exact`]).
+    /// An exact comparison of a column of the site's `table` with a key of enrold ([`Dialect::exact`]).
     pub fn exact(&self, table: &str, column: &str, key: &str) -> String {
         self.dialect().exact(column, key, self.collations.of(table, column))
     }
 
-    /// A column of the site's `table` and a key of ours that Moodle takes for equal ([`Dialect::alike`]).
+    /// A comparison by Moodle's rules of a column of the site's `table` with a key of enrold ([`Dialect::alike`]).
     pub fn alike(&self, table: &str, column: &str, key: &str) -> String {
         self.dialect().alike(column, key, self.collations.of(table, column))
     }
 
-    /// A key of ours to group by as a column of the site's `table` would ([`Dialect::grouped`]).
+    /// A key of enrold to group by as a column of the site's `table` would ([`Dialect::grouped`]).
     pub fn grouped(&self, table: &str, column: &str, key: &str) -> String {
         self.dialect().grouped(key, self.collations.of(table, column))
     }
 
-    /// The condition that a column of the site's `table` cannot hold a text of ours, whatever its length; `None` where
-    /// it can hold every character ([`Dialect::unstorable`]).
+    /// The condition that a column of the site's `table` cannot store a text of enrold, whatever its length; `None`
+    /// where it can store every character ([`Dialect::unstorable`]).
     pub fn unstorable(&self, table: &str, column: &str, text: &str) -> Option<String> {
         self.dialect().unstorable(text, self.collations.of(table, column))
     }
 
-    /// A text as a column of the site's `table` can hold it ([`Dialect::fitting`]).
+    /// A text as a column of the site's `table` can store it ([`Dialect::fitting`]).
     pub fn fitting(&self, table: &str, column: &str, text: &str) -> String {
         self.dialect().fitting(text, self.collations.of(table, column))
     }
 
-    /// Whether a column of the site's `table` has room for every character of a text; its length is not looked at.
+    /// Whether a column of the site's `table` can store every character of a text; the length is not checked.
     pub fn can_hold(&self, table: &str, column: &str, text: &str) -> bool {
         let narrow = self.unstorable(table, column, "''").is_some();
         !narrow || text.chars().all(|c| c <= '\u{ffff}')
@@ -198,8 +197,8 @@ impl Conn {
         outcome.map_err(|error| DbError::from_sqlx(error, template))
     }
 
-    /// [`Conn::command`], but on PostgreSQL it goes with the next statement, whose error may be its own and undoes it
-    /// too. What waits when a transaction is rolled back is never sent: it would be undone.
+    /// [`Conn::command`], but PostgreSQL gets it with the next statement, which reports its error and is undone with
+    /// it. A rollback discards waiting commands, because it would undo them.
     ///
     /// # Errors
     /// As [`Conn::exec`].
@@ -213,14 +212,14 @@ impl Conn {
         Ok(())
     }
 
-    /// A statement behind the commands that wait for one; `texts` are bound to it.
+    /// A statement behind the waiting commands; `texts` are bound to it.
     fn with_waiting(&mut self, sql: &str, texts: &[String]) -> Result<String, DbError> {
         refuse_nul(sql.as_bytes())?;
         texts.iter().try_for_each(|text| refuse_nul(text.as_bytes()))?;
         Ok(std::mem::take(&mut self.waiting) + sql)
     }
 
-    /// Sends what waits, before what is no statement.
+    /// Sends the waiting commands before a COPY, which is not a statement that they can go with.
     async fn send_waiting(&mut self) -> Result<(), DbError> {
         let sql = std::mem::take(&mut self.waiting);
         match &mut self.raw {
@@ -232,7 +231,7 @@ impl Conn {
         }
     }
 
-    /// Runs a statement of our own that holds `:` in its texts: `{table}` is rendered, parameters are not looked for.
+    /// Runs a statement of enrold with `:` in its texts: only `{table}` is rendered, not parameters.
     ///
     /// # Errors
     /// As [`Conn::exec`].
@@ -242,15 +241,14 @@ impl Conn {
         self.counted();
         let sent = self.with_waiting(&sql, &[])?;
         let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
-        // Its values stand in the text itself.
+        // The statement's text contains its values.
         outcome.map_err(|error| DbError::from_sqlx(error, super::error::head(template)))
     }
 
-    /// Reads the collations of the site's texts, by which ours are compared with them on MariaDB; nothing on the
-    /// others.
+    /// Reads the collations of the site's texts for comparisons on MariaDB; does nothing on the others.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn read_collations(&mut self) -> Result<(), DbError> {
         self.collations = Collations::read(self).await?;
         Ok(())
@@ -259,7 +257,7 @@ impl Conn {
     /// Reads all rows of a query whose result is small.
     ///
     /// # Errors
-    /// The database's, or a column of a type that enrold does not read (cast it to text).
+    /// The database's error, or a column of a type that enrold does not read (cast it to text).
     pub async fn rows(&mut self, template: &str, params: &Params) -> Result<Vec<Row>, DbError> {
         let mut rows = Vec::new();
         self.each(template, params, |row| {
@@ -289,7 +287,7 @@ impl Conn {
     /// Streams the rows of a query of any size through `take`.
     ///
     /// # Errors
-    /// The database's, or the first one that `take` gives.
+    /// The database's error, or the first error of `take`.
     pub async fn each<F>(&mut self, template: &str, params: &Params, mut take: F) -> Result<(), DbError>
     where
         F: FnMut(Row) -> Result<(), DbError> + Send,
@@ -306,7 +304,7 @@ impl Conn {
         }
     }
 
-    /// Loads many rows: COPY on PostgreSQL, multi-row VALUES elsewhere (crates.md 3).
+    /// Loads many rows by COPY, on PostgreSQL only (crates.md 3).
     pub(super) async fn copy_in(&mut self, table: &str, columns: &str, rows: Vec<u8>) -> Result<(), DbError> {
         refuse_nul(&rows)?;
         self.make(&[table.to_owned()]).await?;
@@ -334,7 +332,7 @@ impl Conn {
             Raw::Pg(raw) => unbound!(sent).execute(raw).await.map(|_| ()),
             Raw::My(raw) => unbound!(sent).execute(raw).await.map(|_| ()),
             Raw::Lite(raw) => {
-                // A copy for each text would be a second chunk in memory.
+                // Moves the texts: copies would be a second chunk in memory.
                 let query = sqlx::query(AssertSqlSafe(sent)).persistent(false);
                 texts.into_iter().fold(query, |query, text| query.bind(text)).execute(raw).await.map(|_| ())
             }
@@ -342,7 +340,7 @@ impl Conn {
         outcome.map_err(|error| DbError::from_sqlx(error, super::error::head(sql)))
     }
 
-    /// Closes the connection; errors do not matter any more.
+    /// Closes the connection; errors are ignored.
     pub async fn close(self) {
         match self.raw {
             Raw::Pg(raw) => drop(raw.close().await),
@@ -352,8 +350,8 @@ impl Conn {
     }
 }
 
-/// PostgreSQL has no room for the character 0, and it would end the statement; the others would take it, and what reads
-/// their rows would not. So it is refused on all of them alike.
+/// Refuses the character 0 on all databases: PostgreSQL cannot store it, and it would end the statement; the others
+/// would store it, but what reads their rows would fail.
 fn refuse_nul(bytes: &[u8]) -> Result<(), DbError> {
     if bytes.contains(&0) {
         return Err(DbError::other("a text holds the character 0, which the database cannot take: remove it"));

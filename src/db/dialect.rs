@@ -1,10 +1,10 @@
-//! What differs between the three databases, as named functions that give SQL text.
+//! Gives the SQL text of everything that differs between the three databases, as named functions.
 //! It must not open connections and must not know Moodle's tables.
 
 use super::collation::Collation;
 use super::literal::Literal;
 
-/// So many numbers PostgreSQL may compare with one by one.
+/// Up to this many numbers, [`Dialect::among`] gives PostgreSQL an array.
 const FEW: i64 = 100;
 
 /// The SQL dialects that enrold speaks.
@@ -19,7 +19,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The database's name as people write it.
+    /// The usual name of the database.
     pub fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL",
@@ -28,7 +28,7 @@ impl Dialect {
         }
     }
 
-    /// A quoted identifier (`user` and `groups` are reserved words somewhere).
+    /// A quoted identifier (`user` and `groups` are reserved words in some databases).
     pub fn quote(self, name: &str) -> String {
         match self {
             Self::Maria => format!("`{}`", name.replace('`', "``")),
@@ -45,7 +45,7 @@ impl Dialect {
         }
     }
 
-    /// A text that holds digits, as a number.
+    /// A text of digits, as a number.
     pub fn to_int(self, expression: &str) -> String {
         match self {
             Self::Maria => format!("CAST({expression} AS SIGNED)"),
@@ -61,13 +61,13 @@ impl Dialect {
         }
     }
 
-    /// A text as a literal, whatever stands in it, that may be part of a template.
+    /// Any text as a literal, which may be part of a template.
     pub fn text(self, text: &str) -> Literal {
         Literal::of(self, text)
     }
 
-    /// A text of the site that can be compared and united with any other text, by its bytes: on MariaDB two columns of
-    /// different collations cannot. No index is used.
+    /// A text of the site that compares, and can be in a `UNION`, with any other text, by its bytes: on MariaDB two
+    /// columns of different collations cannot. It uses no index.
     pub fn neutral(self, column: &str) -> String {
         match self {
             Self::Maria => format!("CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin"),
@@ -84,14 +84,13 @@ impl Dialect {
             .join(", ");
         match self {
             Self::Postgres => format!("CAST(json_build_object({pairs}) AS TEXT)"),
-            // Of columns of several collations it would compare with nothing.
+            // JSON_OBJECT of columns with several collations compares with nothing.
             Self::Maria => self.neutral(&format!("JSON_OBJECT({pairs})")),
             Self::Lite => format!("json_object({pairs})"),
         }
     }
 
-    /// A complete row as a JSON object text; `columns` are all of its table's, of which `is_int` are known to be
-    /// integers.
+    /// A complete row as a JSON object text; `columns` are all columns of its table, `is_int` is true for integers.
     pub fn json_whole_row(self, alias: &str, columns: &[String], is_int: impl Fn(&str) -> bool) -> String {
         if self != Self::Postgres {
             return self.json_row(alias, columns);
@@ -102,7 +101,7 @@ impl Dialect {
             let value = if is_int(column) { value } else { format!("CAST(to_json({value}) AS TEXT)") };
             format!("{} || {value}", self.text(&format!("{comma}{}:", serde_json::Value::from(column.as_str()))))
         });
-        // The same as the server's own, which takes over where something is NULL, in a third of the time.
+        // The same text as row_to_json gives, in a third of the time; row_to_json serves rows with a NULL.
         let members = members.collect::<Vec<_>>().join(" || ");
         format!("COALESCE('{{' || {members} || '}}', CAST(row_to_json({alias}) AS TEXT))")
     }
@@ -116,8 +115,8 @@ impl Dialect {
         }
     }
 
-    /// Several members of a JSON object text, as texts: a join that the `FROM` needs (with a table named `alias`), and
-    /// each one's expression; `keys` are plain names. PostgreSQL reads the object once for all of them.
+    /// Several members of a JSON object text, as texts: a join for the `FROM` (with a table named `alias`), and an
+    /// expression for each key; `keys` are plain names. PostgreSQL parses the object once for all of them.
     pub fn json_texts(self, expression: &str, alias: &str, keys: &[&str]) -> (String, Vec<String>) {
         if self != Self::Postgres {
             return (String::new(), keys.iter().map(|key| self.json_text(expression, key)).collect());
@@ -128,8 +127,8 @@ impl Dialect {
         (join, keys.iter().map(|key| format!("{alias}.{key}")).collect())
     }
 
-    /// The members of a JSON object text as values of the columns of `table`, whatever these are named: a join that the
-    /// `FROM` needs (with a row named `alias`), and each one's expression.
+    /// The members of a JSON object text as values of the columns of `table`, with any column names: a join for the
+    /// `FROM` (with a row named `alias`), and an expression for each column.
     pub fn json_record(self, expression: &str, alias: &str, table: &str, columns: &[String]) -> (String, Vec<String>) {
         if self == Self::Postgres {
             let join = format!(
@@ -147,8 +146,8 @@ impl Dialect {
         (String::new(), columns.iter().map(value).collect())
     }
 
-    /// `DELETE` of the rows of `table` (as `alias`) that join `from` under `condition`, in the form that the
-    /// engine runs by its indexes (MariaDB never gives `IN (SELECT …)` a semi-join: crates.md 3).
+    /// `DELETE` of the rows of `table` (as `alias`) that join `from` under `condition`, in a form that the database
+    /// runs by its indexes (MariaDB never gives `IN (SELECT …)` a semi-join: crates.md 3).
     pub fn delete_joined(self, table: &str, alias: &str, from: &str, condition: &str) -> String {
         match self {
             Self::Postgres => {
@@ -166,18 +165,18 @@ impl Dialect {
         }
     }
 
-    /// [`Dialect::delete_joined`] that ends with `otherwise` and the ids of the deleted rows in parentheses: one
-    /// statement that tells what it deleted. `None` where the engine has none; there the rows are held first.
-    /// (PostgreSQL holds rows only for those who may change them, and enrold asks for no right that it can do without.)
+    /// [`Dialect::delete_joined`] followed by `otherwise` and the ids of the deleted rows in parentheses, in one
+    /// statement. `None` where the database has no such form; there the rows are locked first. (PostgreSQL locks rows
+    /// only for an account that may change them, and enrold requires no right that it can do without.)
     pub fn delete_or(self, table: &str, alias: &str, from: &str, condition: &str, otherwise: &str) -> Option<String> {
         let delete = self.delete_joined(table, alias, from, condition);
         (self == Self::Postgres)
             .then(|| format!("WITH gone AS ({delete} RETURNING {alias}.id) {otherwise} (SELECT gone.id FROM gone)"))
     }
 
-    /// What follows an expression that is one of the `count` numbers that a query gives. PostgreSQL takes few as an
-    /// array: it looks them up in an index then, or counts in it alone, also where it joins whole sets else. Many it
-    /// would compare one by one.
+    /// The condition, behind an expression, that it is one of the `count` numbers of a query. PostgreSQL gets few
+    /// numbers as an array: it looks them up in an index, or counts in the index alone, even where it joins whole sets
+    /// otherwise. It would compare with many one by one.
     pub fn among(self, query: &str, count: i64) -> String {
         if self == Self::Postgres && count <= FEW { format!("= ANY (ARRAY({query}))") } else { format!("IN ({query})") }
     }
@@ -195,8 +194,8 @@ impl Dialect {
         }
     }
 
-    /// A query that locks the rows of `table` (as `alias`) that join `from` under `condition` and gives one number;
-    /// `None` on SQLite, where a run holds the only lock already.
+    /// A query that locks the rows of `table` (as `alias`) that join `from` under `condition` and gives their number;
+    /// `None` on SQLite, where a run already holds the only lock.
     pub fn hold_joined(self, table: &str, alias: &str, from: &str, condition: &str) -> Option<String> {
         match self {
             Self::Postgres => Some(format!(
@@ -210,9 +209,8 @@ impl Dialect {
         }
     }
 
-    /// `INSERT … SELECT` that leaves out rows which would break a unique key: the row is there already.
-    /// `select` must end in a `WHERE` clause or `ORDER BY`, or SQLite reads `ON CONFLICT` as a join.
-    /// A temporary table, `[name]`, brings its columns itself: `columns` is empty.
+    /// `INSERT … SELECT` that skips rows whose unique key exists already. `select` must end in a `WHERE` clause or
+    /// `ORDER BY`, or SQLite reads `ON CONFLICT` as a join. For a temporary table, `[name]`, `columns` is empty.
     pub fn insert_absent(self, table: &str, columns: &str, select: &str) -> String {
         let into = if columns.is_empty() { table.to_owned() } else { format!("{table} ({columns})") };
         match self {
@@ -221,8 +219,8 @@ impl Dialect {
         }
     }
 
-    /// An exact comparison of a column of the site with a key of ours, by the column's index.
-    /// On MariaDB the column's collation alone would take `É` for `e`; `BINARY` alone would not use the index.
+    /// An exact comparison of a column of the site with a key of enrold, by the column's index. On MariaDB the column's
+    /// collation alone would equate `É` and `e`; `BINARY` alone would not use the index.
     pub fn exact(self, column: &str, key: &str, collation: Option<&Collation>) -> String {
         if self != Self::Maria {
             return format!("{column} = {key}");
@@ -236,14 +234,14 @@ impl Dialect {
         }
     }
 
-    /// A column of the site and a key of ours that Moodle takes for equal: by the column's collation on MariaDB,
-    /// exactly elsewhere.
+    /// A comparison of a column of the site with a key of enrold as Moodle makes it: by the column's collation on
+    /// MariaDB, exactly elsewhere.
     pub fn alike(self, column: &str, key: &str, collation: Option<&Collation>) -> String {
         match (self, collation) {
             (Self::Maria, Some(collation)) if collation.is_four_bytes() => {
                 format!("{column} = {key} COLLATE {collation}")
             }
-            // What such a column cannot hold it does not: to convert it would be an error inside INSERT … SELECT.
+            // The column holds no characters of four bytes, and converting one is an error inside INSERT … SELECT.
             (Self::Maria, Some(collation)) if collation.is_unicode() => format!(
                 "{column} = CONVERT(CASE WHEN {} THEN {key} END USING {}) COLLATE {collation}",
                 three_bytes(key),
@@ -253,8 +251,7 @@ impl Dialect {
         }
     }
 
-    /// A key of ours to group by: whoever does takes for equal what Moodle takes for equal in a column of this
-    /// collation.
+    /// A key of enrold to group by: it groups what Moodle treats as equal in a column of this collation.
     pub fn grouped(self, key: &str, collation: Option<&Collation>) -> String {
         match (self, collation) {
             (Self::Maria, Some(collation)) if collation.is_unicode() => {
@@ -264,15 +261,15 @@ impl Dialect {
         }
     }
 
-    /// The condition that a text of ours holds a character that a column of this collation has no room for; `None`
-    /// where every character has room (other character sets than UTF-8 are not Moodle's: `doctor` refuses them).
+    /// The condition that a text of enrold contains a character that a column of this collation cannot store; `None`
+    /// where it can store all (Moodle has no character sets but UTF-8: `doctor` refuses others).
     pub fn unstorable(self, text: &str, collation: Option<&Collation>) -> Option<String> {
         let narrow = collation.is_some_and(|collation| collation.is_unicode() && !collation.is_four_bytes());
         (self == Self::Maria && narrow).then(|| format!("NOT ({})", three_bytes(text)))
     }
 
-    /// A text for a column of this collation: what it has no room for is shown as U+FFFD. For what only tells of
-    /// something.
+    /// A text for a column of this collation, with U+FFFD for what it cannot store. Only for informative texts (the
+    /// log).
     pub fn fitting(self, text: &str, collation: Option<&Collation>) -> String {
         match self.unstorable(text, collation) {
             Some(_) => format!("REGEXP_REPLACE({text}, '[^\\x{{1}}-\\x{{FFFF}}]', '\u{fffd}')"),
@@ -280,8 +277,8 @@ impl Dialect {
         }
     }
 
-    /// Two texts of ours, in temporary tables: the same, also in blanks at the end, which MariaDB's collations leave
-    /// out.
+    /// Equality of two texts of enrold in temporary tables, with their trailing blanks, which MariaDB's collations
+    /// ignore.
     pub fn same_text(self, one: &str, other: &str) -> String {
         match self {
             Self::Maria => format!("({one} = {other} AND LENGTH({one}) = LENGTH({other}))"),
@@ -289,8 +286,7 @@ impl Dialect {
         }
     }
 
-    /// Two texts of the same bytes, whatever the collation says of case, accents or blanks at the end; no index is
-    /// used.
+    /// Equality of bytes, whatever the collation's rules for case, accents or trailing blanks; it uses no index.
     pub fn same_bytes(self, value: &str, key: &str) -> String {
         match self {
             Self::Maria => format!("BINARY {value} = BINARY {key}"),
@@ -298,7 +294,7 @@ impl Dialect {
         }
     }
 
-    /// A text that holds the bytes of another, which is not empty.
+    /// The condition that a text contains the bytes of another, which is not empty.
     pub fn holds_bytes(self, value: &str, key: &str) -> String {
         match self {
             Self::Postgres => format!("strpos({value}, {key}) > 0"),
@@ -307,7 +303,7 @@ impl Dialect {
         }
     }
 
-    /// A text that begins with the bytes of another, which is not empty.
+    /// The condition that a text begins with the bytes of another, which is not empty.
     pub fn begins_with_bytes(self, value: &str, key: &str) -> String {
         match self {
             Self::Maria => format!("LEFT(BINARY {value}, LENGTH({key})) = BINARY {key}"),
@@ -315,7 +311,7 @@ impl Dialect {
         }
     }
 
-    /// A text that ends with the bytes of another, which is not empty.
+    /// The condition that a text ends with the bytes of another, which is not empty.
     pub fn ends_with_bytes(self, value: &str, key: &str) -> String {
         match self {
             Self::Postgres => format!("right({value}, length({key})) = {key}"),
@@ -324,7 +320,7 @@ impl Dialect {
         }
     }
 
-    /// `DROP` of a temporary table, if it is there.
+    /// `DROP` of a temporary table, if it exists.
     pub fn drop_temporary(self, name: &str) -> String {
         match self {
             Self::Postgres => format!("DROP TABLE IF EXISTS pg_temp.{name} CASCADE"),
@@ -345,7 +341,7 @@ impl Dialect {
     }
 }
 
-/// The condition that no character of a text takes four bytes in UTF-8: those, and only those, are two units of UTF-16.
+/// The condition that no character of a text takes four bytes in UTF-8: only those take two units of UTF-16.
 fn three_bytes(text: &str) -> String {
     format!("LENGTH(CONVERT({text} USING utf16)) = 2 * CHAR_LENGTH({text})")
 }

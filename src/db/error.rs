@@ -1,4 +1,4 @@
-//! What can go wrong with a database, by consequence: try the run again, or stop and say why.
+//! Sorts a database's errors by consequence: retry the run, or stop and report.
 //! It must not know what the statement was for.
 
 use sqlx::error::DatabaseError;
@@ -7,18 +7,18 @@ use sqlx::sqlite::SqliteError;
 
 use super::words;
 
-/// An error of the database room.
+/// An error of the database module.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// A deadlock, a serialisation failure, a lock time-out or a busy database: the run may be tried again.
+    /// A deadlock, a serialisation failure, a lock time-out or a busy database: the run may be retried.
     #[error("{what} [{code}]")]
     Transient {
         /// The database's code, for the log.
         code: String,
-        /// The database's words.
+        /// The database's message.
         what: String,
     },
-    /// The connection is gone: the run may be tried again on a new one.
+    /// The connection is lost: the run may be retried on a new one.
     #[error("the connection to the database was lost: {0}")]
     Lost(String),
     /// The database cannot be reached at all.
@@ -27,43 +27,43 @@ pub enum DbError {
     /// The statement would commit by itself on MariaDB: refused inside a run.
     #[error("refused inside a run, it would commit implicitly on MariaDB: {0}")]
     ImplicitCommit(String),
-    /// The URL names no engine that enrold knows.
+    /// The URL cannot be read or names no database that enrold supports.
     #[error("{0}")]
     Url(String),
-    /// A row with this unique key is there already.
+    /// A row with this unique key exists already.
     #[error("{0}")]
     Taken(String),
-    /// Anything else, with the statement's beginning.
+    /// Any other error, with the beginning of the statement.
     #[error("{what}{}{statement}", if statement.is_empty() { "" } else { " — in: " })]
     Other {
-        /// The database's words.
+        /// The database's message.
         what: String,
-        /// How the statement's template begins.
+        /// The beginning of the statement's template.
         statement: String,
-        /// The server lacks what it needs for anybody: room on its disk, a right, the leave to write. No fault of what
-        /// was asked.
+        /// The server cannot do this for any statement: its disk is full, or it lacks a right or write access. The
+        /// statement is not at fault.
         of_server: bool,
     },
 }
 
 impl DbError {
-    /// True if the same run may succeed when it is tried again.
+    /// True if the same run may succeed when it is retried.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Transient { .. } | Self::Lost(_))
     }
 
-    /// True if it may be of what was asked, and not of the database: with every other job it may be another.
+    /// True if the cause may be the job and not the database, so that other jobs may succeed.
     pub fn may_be_of_the_job(&self) -> bool {
         matches!(self, Self::Other { of_server: false, .. } | Self::Taken(_) | Self::ImplicitCommit(_) | Self::Lost(_))
     }
 
-    /// A mistake that is not the database's.
+    /// An error that is not the database's.
     pub fn other(what: impl Into<String>) -> Self {
         Self::Other { what: what.into(), statement: String::new(), of_server: false }
     }
 
-    /// An error of the driver. `template` is the statement before its values were put in: what is shown of a statement
-    /// holds none, nor do the database's words ([`words::without_values`]); they are whole in the log at level debug.
+    /// Converts an error of the driver. `template` is the statement without its values: neither the shown statement nor
+    /// the shown message ([`words::without_values`]) contains any. The log at level debug has the full message.
     pub(super) fn from_sqlx(error: sqlx::Error, template: &str) -> Self {
         match error {
             sqlx::Error::Database(database) => {
@@ -95,7 +95,7 @@ impl DbError {
 }
 
 /// PostgreSQL 40001, 40P01, 55P03; MariaDB 1205, 1213, 1020, 1047 (Galera node not ready), 1180 (Galera refused the
-/// commit); SQLite 5, 6 and their kin.
+/// commit); SQLite 5, 6 and their extended codes.
 fn is_transient_code(code: &str) -> bool {
     matches!(
         code,
@@ -141,7 +141,7 @@ fn is_unable_code(code: &str) -> bool {
         )
 }
 
-/// SQLite's permission, read only, I/O, corruption, full, cannot open, no database, each with what its upper bytes add.
+/// SQLite's permission, read only, I/O, corruption, full, cannot open, no database, each with its extended codes.
 fn is_unable_file(error: &dyn DatabaseError, code: &str) -> bool {
     let lite = error.try_downcast_ref::<SqliteError>().is_some();
     lite && code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 3 | 8 | 10 | 11 | 13 | 14 | 26))
@@ -153,14 +153,14 @@ fn is_lost_code(code: &str) -> bool {
         || matches!(code, "57P01" | "57P02" | "57P03" | "1053" | "1927" | "2006" | "2013")
 }
 
-/// How a template begins, on one line, without its remarks.
+/// The beginning of a template, on one line, without its comments.
 pub(super) fn beginning(template: &str) -> String {
     let sql = template.lines().map(|line| line.split_once("--").map_or(line, |(sql, _)| sql));
     let flat = sql.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
     flat.chars().take(400).collect()
 }
 
-/// What stands before the values of a statement that has them in its text.
+/// The text before the values of a statement that contains its values.
 pub(super) fn head(sql: &str) -> &str {
     let end = ["'", " VALUES "].iter().filter_map(|mark| sql.find(mark)).min();
     &sql[..end.unwrap_or(sql.len())]

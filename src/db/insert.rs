@@ -1,4 +1,4 @@
-//! Inserting what is missing: rows whose unique key somebody else may have taken meanwhile.
+//! Inserts missing rows, whose unique keys another session may insert meanwhile.
 //! It must not know what the rows are.
 
 use super::conn::Conn;
@@ -6,13 +6,13 @@ use super::error::DbError;
 use super::sql::Params;
 
 impl Conn {
-    /// Inserts the `planned` rows of a select, but for those whose unique key is taken, and gives how many came in.
+    /// Inserts the `planned` rows of a select except those whose unique key exists, and gives the number inserted.
     ///
-    /// PostgreSQL is spared the look for each row before it comes in (measured: a third of the time): it inserts them
-    /// all, and anew with that look in the rare case that one is there already.
+    /// PostgreSQL first inserts all rows without checking each (measured: a third of the time), and starts again with
+    /// the check in the rare case that one exists already.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn insert_missing(
         &mut self,
         table: &str,

@@ -1,24 +1,23 @@
-//! Texts as SQL: the only place that writes a text into a statement for a server.
+//! Writes texts as SQL literals: the only module that puts a text into a statement for a server.
 //! It must not know templates, parameters or connections.
 
 use std::fmt::{self, Write};
 
 use super::dialect::Dialect;
 
-/// A text as one dialect reads it, whatever its session is set to. Only the functions here make one, so that no text
-/// comes into a statement as it is.
+/// A text as one dialect reads it under any settings of the session. Only the functions here create one, so that no
+/// text enters a statement unescaped.
 ///
 /// Texts are not bound on the servers. sqlx prepares a bound statement in a message of its own and waits for the
-/// answer; on PostgreSQL nothing else can go in that message, so that what waits for the next statement
-/// ([`Conn::command_with_next`](super::Conn)) goes alone as well. On MariaDB it closes the statement with a packet that
+/// answer; on PostgreSQL nothing else fits into that message, so that waiting commands
+/// ([`Conn::command_with_next`](super::Conn)) would need another. On MariaDB it closes the statement with a packet that
 /// has no answer and leaves Nagle's algorithm on: each next statement waits 40 ms for the server's delayed
-/// acknowledgement. What it costs without that is in `docs/architecture.md`.
+/// acknowledgement. `docs/architecture.md` has the measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Literal(String);
 
 impl Literal {
-    /// Any text. One that holds the character 0 becomes a literal that holds it too, and the connection sends no
-    /// statement that does.
+    /// Any text. The literal of one with the character 0 contains it too, and the connection refuses the statement.
     pub(super) fn of(dialect: Dialect, text: &str) -> Self {
         Self(match dialect {
             _ if text.contains('\0') => "'\0'".to_owned(),
@@ -33,10 +32,10 @@ impl Literal {
         is_plain(text).then(|| Self(format!("'{text}'")))
     }
 
-    /// A word of the program's own.
+    /// A constant word of the program.
     ///
     /// # Panics
-    /// If it is not plain ([`Literal::plain`]): a mistake of ours.
+    /// If it is not plain ([`Literal::plain`]): a bug in enrold.
     pub fn word(word: &'static str) -> Self {
         Self::plain(word).unwrap_or_else(|| panic!("{word} is no plain word"))
     }
@@ -53,17 +52,17 @@ impl fmt::Display for Literal {
     }
 }
 
-/// Whether every session reads a text in quotes as it stands there.
+/// Whether a text in quotes means the same in every session.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte))
 }
 
-/// A text for MariaDB as hexadecimal digits, which no character can leave whatever the session's `sql_mode` says; one
-/// of letters, digits and little else in quotes, to be read.
+/// A text for MariaDB in hexadecimal digits, which no character can leave under any `sql_mode`; a plain text is in
+/// quotes, to be readable.
 ///
-/// It is a literal, so that a column that it is compared with lends it its collation (a cast would insist on the
-/// session's). A column in three-byte `utf8` has no room for a character of four bytes, and MariaDB refuses the
-/// comparison; such a text brings its own collation, and is simply not equal.
+/// A literal adopts the collation of the column that it is compared with (a cast would keep the session's). A column in
+/// three-byte `utf8` cannot store a character of four bytes, and MariaDB refuses the comparison; a text with one gets
+/// its own collation, and compares as not equal.
 fn maria_text(text: &str) -> String {
     if is_plain(text) {
         return format!("'{text}'");
@@ -81,12 +80,12 @@ fn maria_text(text: &str) -> String {
     hex
 }
 
-/// The least first byte of a character that takes four in UTF-8.
+/// The lowest first byte of a character that takes four bytes in UTF-8.
 const FOUR_BYTES: u8 = 0xf0;
 
-/// A text for PostgreSQL in quotes, which only a quote could end: it is doubled. A text with a backslash is written in
-/// the form that reads the same whether the session has `standard_conforming_strings` or has lost it (a pooler, a
-/// trigger, a default of the role); every other text does so anyway.
+/// A text for PostgreSQL in quotes, where only a quote is doubled. A text with a backslash is written in the form that
+/// means the same with and without `standard_conforming_strings` (a pooler, a trigger or a role's default may change
+/// it).
 fn postgres_text(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     match quoted.contains('\\') {
@@ -99,7 +98,7 @@ fn postgres_text(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What a server reads in quotes, with or without `standard_conforming_strings`.
+    /// The text that a server reads in quotes, with or without `standard_conforming_strings`.
     fn read_back(literal: &str, conforming: bool) -> String {
         let (escapes, rest) = match literal.trim_start().strip_prefix('E') {
             Some(rest) => (true, rest),

@@ -1,5 +1,5 @@
-//! The database room: connections to the three databases, their dialects, templates and bulk loads.
-//! It must not know enrolments; it is the only room that names sqlx.
+//! Connects to the three databases: connections, dialects, SQL templates and bulk loads.
+//! It must not know enrolments; it is the only module that uses sqlx.
 
 #![allow(clippy::disallowed_methods, reason = "the file of an embedded database")]
 
@@ -59,7 +59,7 @@ enum Options {
     Lite(Box<SqliteConnectOptions>, PathBuf),
 }
 
-/// Where the site's database is and how to connect to it; cheap to share.
+/// The location of the site's database and how to connect to it; cheap to share.
 pub struct Database {
     options: Options,
     prefix: String,
@@ -70,12 +70,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// Understands a database URL: `sqlite:PATH`, `postgres://…`, `mysql://…`, `mariadb://…`.
+    /// Reads a database URL: `sqlite:PATH`, `postgres://…`, `mysql://…`, `mariadb://…`.
     ///
-    /// `lock_timeout` is how long a statement waits for a lock before the run is tried again.
+    /// `lock_timeout` is how long a statement waits for a lock before the run is retried.
     ///
     /// # Errors
-    /// [`DbError::Url`], without the URL: it may hold a password.
+    /// [`DbError::Url`], without the URL, which may contain a password.
     pub fn new(url: &str, prefix: &str, lock_timeout: Duration, connect_timeout: Duration) -> Result<Self, DbError> {
         let scheme = url.split(':').next().unwrap_or_default();
         let broken =
@@ -90,7 +90,7 @@ impl Database {
             }
             "mysql" | "mariadb" => {
                 let url = url.replacen("mariadb:", "mysql:", 1);
-                // The session's settings are made at once, in `session`.
+                // The driver sets nothing: `session` makes all settings.
                 let options = MySqlConnectOptions::from_str(&url).map_err(broken)?;
                 let options = options.pipes_as_concat(false).no_engine_substitution(false).timezone(None);
                 Options::My(Box::new(options.set_names(false)))
@@ -109,8 +109,8 @@ impl Database {
         })
     }
 
-    /// The same database, but an SQLite file that is missing is made: only `db init` and tests want that, for
-    /// everybody else a missing file is a wrong path.
+    /// Creates a missing SQLite file on connecting. Only for `db init` and tests: elsewhere a missing file is a wrong
+    /// path.
     pub fn creating(mut self) -> Self {
         self.creating = true;
         if let Options::Lite(options, _) = &mut self.options {
@@ -119,7 +119,7 @@ impl Database {
         self
     }
 
-    /// The engine behind the URL.
+    /// The dialect of the database that the URL names.
     pub fn dialect(&self) -> Dialect {
         match self.options {
             Options::Pg(_) => Dialect::Postgres,
@@ -136,7 +136,7 @@ impl Database {
         }
     }
 
-    /// How many statements were sent through all connections of this value.
+    /// The number of statements sent through all connections of this value that count them.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
@@ -149,7 +149,7 @@ impl Database {
         self.connect_with(self.lock_timeout).await
     }
 
-    /// Opens a connection that waits for locks no longer than this: a rehearsal must not make a live site wait.
+    /// [`Database::connect`] with another time limit for locks: a dry run must not make a live site wait.
     ///
     /// # Errors
     /// As [`Database::connect`].
@@ -157,7 +157,7 @@ impl Database {
         self.connect_counting(lock_timeout, Arc::clone(&self.statements)).await
     }
 
-    /// The same, but none of its statements is counted: a heartbeat is no progress of the work.
+    /// [`Database::connect_with`] without counting the statements: a heartbeat is no progress of a run.
     ///
     /// # Errors
     /// As [`Database::connect`].
@@ -204,12 +204,11 @@ impl Database {
     }
 }
 
-/// Rights of the embedded database: its account, and the group that a site may give it.
+/// Permissions of the embedded database: its account writes, a group that the site may set reads.
 const LITE_MODE: u32 = 0o640;
 
-/// Makes the file of the embedded database for its account and group, whatever the umask; SQLite gives `-wal` and
-/// `-shm` the mode of the file. One that is there and empty is not left wider than that; one that holds a database is
-/// left alone.
+/// Creates the file of the embedded database with at most [`LITE_MODE`], whatever the umask; SQLite gives `-wal` and
+/// `-shm` the same mode. An existing empty file is narrowed to it; a file with a database is not changed.
 fn make_file(path: &Path) -> std::io::Result<()> {
     let file = File::options().append(true).create(true).mode(LITE_MODE).open(path)?;
     let found = file.metadata()?;

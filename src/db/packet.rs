@@ -1,4 +1,4 @@
-//! How many bytes one statement may have: MariaDB cuts the connection of whoever sends more than `max_allowed_packet`.
+//! Limits the bytes of one statement: MariaDB closes the connection on one longer than `max_allowed_packet`.
 //! It must not know what a statement is for.
 
 use sqlx::Row as _;
@@ -6,18 +6,18 @@ use sqlx::Row as _;
 use super::conn::{Conn, Raw};
 use super::error::DbError;
 
-/// No server that Moodle runs on takes less; up to here nobody asks it.
+/// Every server that Moodle runs on accepts this many bytes; shorter statements need no query for the limit.
 pub(super) const SMALLEST_PACKET: usize = 16 << 10;
-/// What the driver adds to a statement.
+/// Bytes that the driver adds to a statement.
 const ADDED: usize = 64;
-/// PostgreSQL's and SQLite's own limits, about, in bytes.
+/// The approximate limit of PostgreSQL and SQLite, in bytes.
 const GIGABYTE: usize = 1_000_000_000;
 
 impl Conn {
-    /// The longest statement that the database takes, in bytes; a server is asked once for each connection.
+    /// The longest statement that the database accepts, in bytes; MariaDB is queried once for each connection.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub(super) async fn most_bytes(&mut self) -> Result<usize, DbError> {
         let Raw::My(raw) = &mut self.raw else { return Ok(GIGABYTE) };
         if let Some(most) = self.most_bytes {
@@ -31,11 +31,10 @@ impl Conn {
         Ok(most)
     }
 
-    /// Refuses a statement that the server would answer by cutting the connection: that would look as if the database
-    /// were away.
+    /// Refuses a statement that is too long: the server would close the connection, as if the database were down.
     ///
     /// # Errors
-    /// The database's, or what is too long.
+    /// The database's error, or the length and the limit.
     pub(super) async fn fits(&mut self, bytes: usize) -> Result<(), DbError> {
         if bytes <= SMALLEST_PACKET {
             return Ok(());

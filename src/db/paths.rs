@@ -1,5 +1,5 @@
-//! By which index, and in which order, the databases go through the tables that a join names: as fragments of every
-//! template. It must not know statements, nor ask for more than the names of indexes.
+//! Gives every template the fragments that choose the index and the order in which a join reads its tables. It must not
+//! know statements, nor query more than the names of indexes.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use super::dialect::Dialect;
 use super::error::DbError;
 use super::sql::{Params, Value};
 
-/// The table of roles, where none of the keys is unique and a database may take any of them.
+/// The table of role assignments: none of its keys is unique, so a database may choose any of them.
 const TABLE: &str = "role_assignments";
 const OF_USER: [&str; 3] = ["userid", "contextid", "roleid"];
 const OF_ITEM: [&str; 2] = ["component", "itemid"];
 
-/// What templates may say about paths, whatever their parameters:
+/// The fragments for every template:
 ///
-/// - `{role_assignments} r :by_user` with `r.userid = …` and the rest of the key behind `:whole`, as in
-///   `r.contextid :whole = …`: looked up by the user and the whole rest of the key;
-/// - `{role_assignments} r :by_item`: looked up by component and item;
+/// - `{role_assignments} r :by_user` with `r.userid = …` and the rest of the key behind `:whole`, as in `r.contextid
+///   :whole = …`: a lookup by the user and the whole rest of the key;
+/// - `{role_assignments} r :by_item`: a lookup by component and item;
 /// - `a :then b ON …`: `a` is read before `b`.
 ///
-/// MariaDB's statistics are from before a run that fills a table, and it takes the first index of those that seem
-/// equal: all roles of one kind, or all of a person, for each row. So the index is named there, and where the site has
-/// none of that kind, the rest of the key is hidden from the planner. SQLite prefers the longest key. PostgreSQL is
-/// told by other means ([`Conn::prefer_hashes`], [`Conn::prefer_indexes`]); for its nested loops the rest of the key is
-/// hidden, or it might read a whole course for each user.
+/// MariaDB's statistics predate a run that fills a table, and it takes the first of the indexes that seem equal: it
+/// would read all assignments of a role, or of a user, for each row. So the index is named; where the site has none of
+/// this kind, the rest of the key is hidden from the planner. SQLite prefers the longest key. PostgreSQL has other
+/// hints ([`Conn::prefer_hashes`], [`Conn::prefer_indexes`]); for its nested loops the rest of the key is hidden, or it
+/// might read a whole course for each user.
 pub(super) fn fragments(dialect: Dialect, indexes: &[(String, Vec<String>)]) -> Params {
     let named = |key: &[&str]| match dialect {
         Dialect::Maria => indexes
@@ -48,7 +48,7 @@ pub(super) fn fragments(dialect: Dialect, indexes: &[(String, Vec<String>)]) -> 
         .fragment("then", then)
 }
 
-/// The indexes of the site's table of roles on MariaDB, with their columns in order; none on the others.
+/// The indexes of the site's role assignments on MariaDB, with their columns in order; none on the others.
 async fn indexes(conn: &mut Conn) -> Result<Vec<(String, Vec<String>)>, DbError> {
     if conn.dialect() != Dialect::Maria {
         return Ok(Vec::new());
@@ -64,10 +64,10 @@ async fn indexes(conn: &mut Conn) -> Result<Vec<(String, Vec<String>)>, DbError>
 }
 
 impl Conn {
-    /// Reads by which indexes the site's tables are looked up; one statement on MariaDB, none on the others.
+    /// Reads which indexes the fragments can name; one statement on MariaDB, none on the others.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn read_paths(&mut self) -> Result<(), DbError> {
         let indexes = indexes(self).await?;
         self.paths = fragments(self.dialect(), &indexes);

@@ -1,5 +1,5 @@
-//! A read-only session on another database: what its tables and queries give comes as text, row by row.
-//! It must not know what the rows mean, and nothing that it sends can write.
+//! Reads tables and queries of another database in a read-only session, row by row as text.
+//! It must not know what the rows mean, nor send anything that could write.
 
 mod probe;
 mod session;
@@ -17,28 +17,28 @@ use super::conn::Raw;
 use super::dialect::Dialect;
 use super::error::DbError;
 
-/// How long the other database may take.
+/// Time limits for the other database.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteTimeouts {
-    /// To let us in.
+    /// For connecting.
     pub connect: Duration,
-    /// For a statement as a whole, and for each next row.
+    /// For a statement as a whole, and for each row.
     pub statement: Duration,
 }
 
-/// What is read.
+/// The source of the rows.
 #[derive(Clone, Copy, Debug)]
 pub enum RemoteRows<'a> {
-    /// A table or view, as SQL writes it.
+    /// A table or view, in SQL notation.
     Table(&'a str),
     /// A SELECT.
     Query(&'a str),
 }
 
-/// What can go wrong with another database.
+/// An error of another database.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// It cannot be reached, it refuses us, or a statement fails.
+    /// It cannot be reached, it refuses the account, or a statement fails.
     #[error("{0}")]
     Db(#[from] DbError),
     /// It did not answer in time.
@@ -47,23 +47,23 @@ pub enum RemoteError {
     /// There is no such column.
     #[error("there is no column {missing}; there are: {}", known.join(", "))]
     NoColumn {
-        /// The column that was asked for.
+        /// The requested column.
         missing: String,
-        /// Those that there are.
+        /// The existing columns.
         known: Vec<String>,
     },
-    /// Two columns differ in case only, and neither has the very name.
+    /// Several columns differ in case only, and none matches exactly.
     #[error("column {asked} is ambiguous: {}", found.join(", "))]
     ManyColumns {
-        /// The column that was asked for.
+        /// The requested column.
         asked: String,
-        /// Those that it may be.
+        /// The columns that match.
         found: Vec<String>,
     },
-    /// A value is no text.
+    /// A value is not text.
     #[error("row {row}, column {column}: {what}")]
     Value {
-        /// Its number in the order of reading, from 1.
+        /// Its number in reading order, from 1.
         row: u64,
         /// The column.
         column: String,
@@ -72,25 +72,25 @@ pub enum RemoteError {
     },
 }
 
-/// A read-only session on another database, with one snapshot of it for all that is read.
+/// A read-only session on another database, with one snapshot for everything that is read.
 pub struct Remote {
     raw: Raw,
     timeouts: RemoteTimeouts,
     skipped: Vec<String>,
 }
 
-/// One column with its type as the engine calls it.
+/// One column with the database's name of its type.
 struct Described {
     name: String,
     kind: String,
 }
 
 impl Remote {
-    /// Connects, sends the `setup` statements, and takes a snapshot. A statement about encodings that the server
-    /// refuses is left out ([`Remote::skipped`]): the session speaks UTF-8 whatever it would have said.
+    /// Connects, sends the `setup` statements, and takes a snapshot. A refused statement about encodings is skipped
+    /// ([`Remote::skipped`]): the session uses UTF-8 in any case.
     ///
     /// # Errors
-    /// The URL, the connection, or one of the other statements.
+    /// An error of the URL, the connection, or one of the other statements.
     pub async fn connect(url: &str, timeouts: RemoteTimeouts, setup: &[String]) -> Result<Self, RemoteError> {
         let opened = tokio::time::timeout(timeouts.connect, session::open(url)).await;
         let raw = opened.map_err(|_| {
@@ -106,11 +106,11 @@ impl Remote {
         &self.skipped
     }
 
-    /// Streams the distinct rows in a fixed order, each value as text; `columns` are their names in the other database,
-    /// exact or in any case.
+    /// Streams the distinct rows in a fixed order, each value as text; `columns` are names in the other database,
+    /// matched exactly or else in any case.
     ///
     /// # Errors
-    /// A column that there is not, a value that is no text, the other database's own, or the first that `take` gives.
+    /// A missing column, a value that is not text, the other database's error, or the first error of `take`.
     pub async fn each<E, F>(&mut self, from: RemoteRows<'_>, columns: &[&str], mut take: F) -> Result<(), E>
     where
         E: From<RemoteError>,
@@ -148,15 +148,15 @@ impl Remote {
         }
     }
 
-    /// The names of the columns that there are.
+    /// The names of the existing columns.
     ///
     /// # Errors
-    /// The other database's own: there is no such table, or it is not ours to read.
+    /// The other database's error: the table does not exist, or the account may not read it.
     pub async fn columns(&mut self, from: RemoteRows<'_>) -> Result<Vec<String>, RemoteError> {
         Ok(self.described(from).await?.into_iter().map(|column| column.name).collect())
     }
 
-    /// Closes the session; errors do not matter any more.
+    /// Closes the session; errors are ignored.
     pub async fn close(self) {
         use sqlx::Connection;
         match self.raw {
@@ -174,7 +174,7 @@ impl Remote {
         }
     }
 
-    /// Longer than the server's own limit, so that its words are heard; shorter than for ever, for servers that vanish.
+    /// Longer than the server's own limit, so that the server's error arrives; finite, because servers may vanish.
     fn patience(&self) -> Duration {
         self.timeouts.statement + self.timeouts.connect
     }
@@ -202,7 +202,7 @@ impl Remote {
     }
 }
 
-/// One statement under way.
+/// A statement that is running.
 struct Reading<'a> {
     columns: &'a [&'a str],
     sql: &'a str,
@@ -275,7 +275,7 @@ fn find<'a>(known: &'a [Described], name: &str) -> Result<&'a Described, RemoteE
     }
 }
 
-/// What stands behind FROM; a comment at the end of a query ends with its line.
+/// The text behind FROM; the line breaks end a comment at the end of a query.
 fn clause(from: RemoteRows<'_>) -> String {
     match from {
         RemoteRows::Table(table) => table.trim().to_owned(),
@@ -286,14 +286,14 @@ fn clause(from: RemoteRows<'_>) -> String {
     }
 }
 
-/// Distinct rows in the order of their bytes. A collation of the column's own would take two values for one.
+/// Selects distinct rows in the order of their bytes. The column's own collation might treat two values as one.
 fn select(dialect: Dialect, from: RemoteRows<'_>, columns: &[&Described]) -> String {
     let texts: Vec<String> = columns.iter().map(|column| as_text(dialect, column)).collect();
     let order: Vec<String> = (1..=columns.len()).map(|at| at.to_string()).collect();
     format!("SELECT DISTINCT {} FROM {} ORDER BY {}", texts.join(", "), clause(from), order.join(", "))
 }
 
-/// A column as text; bytes stay bytes, and are looked at when they are here.
+/// A column as text; bytes stay bytes and are checked on arrival.
 fn as_text(dialect: Dialect, column: &Described) -> String {
     let name = dialect.quote(&column.name);
     match (dialect, column.kind.as_str()) {

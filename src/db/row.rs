@@ -1,5 +1,5 @@
-//! Rows that were read, as plain numbers and texts whatever the engine calls their types.
-//! It must not know queries; a type that it does not read must be cast to text by the query.
+//! Converts the rows of the three drivers to plain numbers and texts.
+//! It must not know queries; a query must cast a type that is not read here to text.
 
 use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;

@@ -1,5 +1,5 @@
-//! enrold's own tables, `enrold_*`, made and changed by numbered migrations in the site's database.
-//! It must not touch a Moodle table; it works for one Moodle per database.
+//! Creates and changes enrold's own tables, `enrold_*`, by numbered migrations in the site's database.
+//! It must not touch a Moodle table; a database has one Moodle.
 
 use super::conn::Conn;
 use super::dialect::Dialect;
@@ -9,9 +9,8 @@ use super::sql::Params;
 /// The version of enrold's own tables that this program works with.
 pub const SCHEMA_VERSION: i64 = 2;
 
-/// One migration: statements in a notation where `LONG` is a text of any length, `OPTIONS` the table options, and
-/// where the changes of one `ALTER TABLE` are separated by `;`. On MariaDB, where each statement is committed by
-/// itself, a statement may be sent a second time.
+/// The migrations: statements in which `LONG` is a text of any length, `OPTIONS` are the table options, and `;`
+/// separates the changes of one `ALTER TABLE`. On MariaDB, which commits each statement, one may be sent a second time.
 const MIGRATIONS: [&[&str]; 2] = [TABLES, PLACES];
 
 /// Version 1.
@@ -63,14 +62,14 @@ const TABLES: &[&str] = &[
         VALUES ('run', '', 0, 0, 0), ('leader', '', 0, 0, 0), ('mail', '', 0, 0, 0)",
 ];
 
-/// Version 2: a problem has a number of its own in its run, and a kind of place with a number there. Version 1 had
-/// one number for both: lines and rows of the buffer above 0; below it instances, and behind offsets the lines of a
-/// table of courses, the rows that are not in the snapshot, and groups or cohorts. A row keeps it as the number in
-/// its run, which means nothing.
+/// Version 2: a problem has a number within its run, and a kind of place with a number there. Version 1 had one number
+/// for both: lines and rows of the buffer above 0; instances below it; and, behind offsets, the lines of a table of
+/// courses, the rows that are not in the snapshot, and groups or cohorts. An old row keeps it as the number within its
+/// run, where it has no meaning.
 const PLACES: &[&str] = &[
     "ALTER TABLE enrold_error RENAME COLUMN line TO n; ADD COLUMN place VARCHAR(20) NOT NULL DEFAULT 'line';
         ADD COLUMN number BIGINT NOT NULL DEFAULT 0; ADD INDEX enrold_error_place (run, place, number)",
-    // Runs over the buffer are the only ones with lines that read no file.
+    // Only runs over the buffer have lines without reading a file.
     "UPDATE enrold_error SET
         place = CASE WHEN n < -2500000000000 AND code = 'value-charset' AND hint = 'cohort.name' THEN 'cohort'
                      WHEN n < -2500000000000 THEN 'group' WHEN n < -1500000000000 THEN 'unread'
@@ -82,7 +81,7 @@ const PLACES: &[&str] = &[
                       WHEN n < -500000000000 THEN n + 1000000000000 WHEN n < 0 THEN -n ELSE n END",
 ];
 
-/// What is looked up in a history that only grows: name, table, columns.
+/// The indexes for lookups in tables that only grow: name, table, columns.
 const INDEXES: [(&str, &str, &str); 8] = [
     ("enrold_run_state", "enrold_run", "state"),
     ("enrold_run_effects", "enrold_run", "effects"),
@@ -97,7 +96,7 @@ const INDEXES: [(&str, &str, &str); 8] = [
 /// The version of enrold's tables in the database and the prefix that they serve; `None` when there are none.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, DbError> {
     let present = match conn.dialect() {
         Dialect::Postgres => "SELECT COUNT(to_regclass(quote_ident(current_schema()) || '.enrold_schema'))",
@@ -114,11 +113,11 @@ pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, Db
     Ok(row.map(|row| (row.int(0), row.text(1))))
 }
 
-/// Brings enrold's own tables to [`SCHEMA_VERSION`] and gives the versions that were applied now. On PostgreSQL and
-/// SQLite all of it is one transaction; on MariaDB it can be repeated after it broke off.
+/// Migrates enrold's own tables to [`SCHEMA_VERSION`] and gives the versions applied now, in one transaction on
+/// PostgreSQL and SQLite; on MariaDB it can be repeated after a failure.
 ///
 /// # Errors
-/// The database's; a database that serves another prefix, or that a newer enrold has migrated, is refused.
+/// The database's error; a database that serves another prefix, or that a newer enrold has migrated, is refused.
 pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     if conn.dialect() == Dialect::Maria {
         return apply(conn, clock).await;
@@ -127,7 +126,7 @@ pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     let outcome = apply(conn, clock).await;
     match outcome {
         Ok(_) => conn.commit().await?,
-        // The first error says more than one of the rollback.
+        // The first error is more useful than one of the rollback.
         Err(_) => drop(conn.rollback().await),
     }
     outcome
@@ -176,8 +175,7 @@ async fn apply(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     Ok(applied)
 }
 
-/// Whether a change of a table was made already, by a migration that broke off behind it: MariaDB makes all of its
-/// changes or none.
+/// Whether an interrupted migration has already made this change of a table: MariaDB makes all of its changes or none.
 async fn is_done(conn: &mut Conn, statement: &str) -> Result<bool, DbError> {
     let Some((table, changes)) = altering(statement).filter(|_| conn.dialect() == Dialect::Maria) else {
         return Ok(false);
@@ -194,7 +192,7 @@ fn altering(statement: &str) -> Option<(&str, &str)> {
     statement.strip_prefix("ALTER TABLE ")?.split_once(' ')
 }
 
-/// The changes of a table in the database's words: one statement on MariaDB, one for each on the others.
+/// The changes of a table in the database's dialect: one statement on MariaDB, one for each on the others.
 fn altered(dialect: Dialect, table: &str, changes: &str) -> Vec<String> {
     let changes = changes.split(';').map(str::trim);
     if dialect == Dialect::Maria {
@@ -207,8 +205,8 @@ fn altered(dialect: Dialect, table: &str, changes: &str) -> Vec<String> {
     changes.map(one).collect()
 }
 
-/// The statement in the database's words, with the indexes of the table that it makes: MariaDB takes them with the table
-/// (to add one later is a right of its own), the others after it.
+/// The statement in the database's dialect, with the indexes of the table that it creates: inside it on MariaDB (adding
+/// one later is a right of its own), after it on the others.
 fn dialect_ddl(conn: &Conn, statement: &str) -> Vec<String> {
     let maria = conn.dialect() == Dialect::Maria;
     if let Some((table, changes)) = altering(statement) {
@@ -226,7 +224,7 @@ fn dialect_ddl(conn: &Conn, statement: &str) -> Vec<String> {
     made
 }
 
-/// On MariaDB enrold's own texts have room for every character and compare with any column of the site, by their bytes.
+/// On MariaDB enrold's own texts store every character and compare with any column of the site, by their bytes.
 fn table_options(conn: &Conn) -> &'static str {
     match conn.dialect() {
         Dialect::Maria => "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC",

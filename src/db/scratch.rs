@@ -1,4 +1,4 @@
-//! What a run makes for itself on its connection: temporary tables, and hints to PostgreSQL's planner about them.
+//! Creates the temporary tables of a run on its connection, and gives PostgreSQL's planner hints about them.
 //! It must not know what the tables hold.
 
 use super::conn::Conn;
@@ -7,11 +7,11 @@ use super::error::DbError;
 use super::sql::{Params, Statement};
 use super::table::Table;
 
-/// Fewer rows are looked up in any case.
+/// Fewer rows than this are always looked up.
 const LOOKED_UP: i64 = 1_000;
-/// What a row of Moodle's narrow tables takes on PostgreSQL, about.
+/// The approximate bytes of a row of Moodle's narrow tables on PostgreSQL.
 const ROW_BYTES: i64 = 100;
-/// A good part of a table is one row in so many.
+/// A good part of a table is at least one row in this many.
 const GOOD_PART: i64 = 16;
 
 /// The temporary tables that templates may name.
@@ -33,18 +33,18 @@ impl Scratch {
         self.known.push(Known { table, made, of_session });
     }
 
-    /// The table of this name; `None` if nobody has declared it.
+    /// The table of this name; `None` if it is not declared.
     pub(super) fn table(&self, name: &str) -> Option<&Table> {
         self.known.iter().find(|known| known.table.name == name).map(|known| &known.table)
     }
 
-    /// Whether a table is declared and not made.
+    /// Whether a table is declared and not created.
     fn is_unmade(&self, name: &str) -> bool {
         self.known.iter().any(|known| known.table.name == name && !known.made)
     }
 
-    /// The statement that makes a declared table from the select that is its first filling: PostgreSQL writes such a
-    /// table in less than half the time. `None` for every other statement.
+    /// The statement that creates a declared table from the select that first fills it: PostgreSQL writes such a table
+    /// in less than half the time. `None` for every other statement.
     pub(super) fn made_by(&mut self, statement: &Statement) -> Option<String> {
         let (name, at) = statement.fills.as_ref()?;
         let again = statement.tables.iter().filter(|table| *table == name).count() > 1;
@@ -54,18 +54,18 @@ impl Scratch {
         Some(made)
     }
 
-    /// The tables end with their transaction.
+    /// Forgets the tables that end with the transaction.
     pub(super) fn forget(&mut self) {
         self.known.retain(|known| known.of_session);
     }
 
-    /// Whether a statement only empties a table that was never made.
+    /// Whether a statement only empties a table that was never created.
     pub(super) fn has_nothing_for(&self, statement: &Statement) -> bool {
         let emptied = statement.sql.strip_prefix("DELETE FROM ");
         emptied.is_some_and(|name| self.is_unmade(name))
     }
 
-    /// A table that a statement names without marking it as `[name]`: a mistake of ours, which debug builds refuse.
+    /// A table that a statement names without marking it as `[name]`: a bug in enrold, which debug builds refuse.
     pub(super) fn unmarked(&self, statement: &Statement) -> Option<&'static str> {
         let names = self.known.iter().map(|known| known.table.name);
         names.filter(|name| !statement.tables.iter().any(|marked| marked == name)).find(|name| {
@@ -80,16 +80,16 @@ impl Scratch {
 }
 
 impl Conn {
-    /// Declares a temporary table of the transaction: it is made when a statement first names it, for a run that
-    /// changes nothing needs few of them (dropped before on MariaDB and SQLite, where it outlives a rollback or a run).
+    /// Declares a temporary table of the transaction. It is created when a statement first names it, because a run
+    /// without changes needs few of them; one that outlived a rollback or a run (MariaDB, SQLite) is dropped first.
     pub fn declare(&mut self, table: &Table) {
         self.scratch.add(*table, false, false);
     }
 
-    /// Gives a table that is [`Table::joined_by`] an index that PostgreSQL was spared, if it was made.
+    /// Creates the index that PostgreSQL omits for a table that is [`Table::joined_by`], if the table was created.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn index_joined(&mut self, table: &Table, key: &str) -> Result<(), DbError> {
         let name = table.name;
         if self.dialect() != Dialect::Postgres || self.scratch.is_unmade(name) {
@@ -99,10 +99,10 @@ impl Conn {
         self.command_with_next(&format!("CREATE INDEX IF NOT EXISTS {index} ON {name} ({key})")).await
     }
 
-    /// Makes a temporary table of the transaction as a view over others; only for PostgreSQL, where it ends with them.
+    /// Creates a temporary table of the transaction as a view of others; PostgreSQL only, where it ends with them.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn temporary_view(&mut self, table: &Table, select: &str) -> Result<(), DbError> {
         let view = self.rendered(select, &Params::new())?;
         self.make(&view.tables).await?;
@@ -110,12 +110,12 @@ impl Conn {
         self.command_with_next(&format!("CREATE TEMPORARY VIEW {} AS {}", table.name, view.sql)).await
     }
 
-    /// Whether a declared temporary table was never made: it has no rows.
+    /// Whether a declared temporary table was never created: it has no rows.
     pub fn is_unmade(&self, name: &str) -> bool {
         self.scratch.is_unmade(name)
     }
 
-    /// Makes those of some tables that are declared and not made.
+    /// Creates those of some tables that are declared and not created.
     pub(super) async fn make(&mut self, tables: &[String]) -> Result<(), DbError> {
         let dialect = self.dialect();
         let mut makes = Vec::new();
@@ -134,10 +134,10 @@ impl Conn {
         Ok(())
     }
 
-    /// Makes a temporary table that outlives transactions: effects are written in several.
+    /// Creates a temporary table that outlives transactions: effects are written in several.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn declare_for_session(&mut self, table: &Table) -> Result<(), DbError> {
         let (name, dialect) = (table.name, self.dialect());
         self.scratch.add(*table, true, true);
@@ -150,11 +150,11 @@ impl Conn {
         self.command(&dialect.temporary(name, &definition)).await
     }
 
-    /// [`Conn::declare_for_session`] with the rows of a select, whose columns have the names of the table's, in their
-    /// order; gives their number. On PostgreSQL the select makes the table, without keys.
+    /// [`Conn::declare_for_session`] with the rows of a select, whose columns have the names and order of the table's;
+    /// gives the number of rows. On PostgreSQL the select creates the table, without keys.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn fill_for_session(&mut self, table: &Table, select: &str, params: &Params) -> Result<u64, DbError> {
         if self.dialect() == Dialect::Postgres {
             self.command_with_next(&self.dialect().drop_temporary(table.name)).await?;
@@ -165,11 +165,11 @@ impl Conn {
         self.exec(&format!("INSERT INTO [{}] {select}", table.name), params).await
     }
 
-    /// Tells PostgreSQL's planner how large a temporary table is; nothing on the others (ANALYZE would commit on
+    /// Updates PostgreSQL's statistics of a temporary table; does nothing on the others (ANALYZE would commit on
     /// MariaDB).
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn analyse(&mut self, temporary: &str) -> Result<(), DbError> {
         match self.dialect() {
             Dialect::Postgres if !self.scratch.is_unmade(temporary) => {
@@ -179,14 +179,13 @@ impl Conn {
         }
     }
 
-    /// Tells PostgreSQL to join row by row through indexes from now on, or to choose freely again; nothing on the
-    /// others.
+    /// Makes PostgreSQL join row by row through indexes from now on, or choose again; does nothing on the others.
     ///
-    /// Where a table was empty when its statistics were taken, the planner reads it whole for each row of a join,
-    /// even while the very statement fills it (measured: 80 s instead of 1.5 s for 100,000 roles).
+    /// Where a table was empty at the time of its statistics, the planner reads it whole for each row of a join, even
+    /// while the same statement fills it (measured: 80 s instead of 1.5 s for 100,000 roles).
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn prefer_indexes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
             (Dialect::Postgres, true) => {
@@ -207,17 +206,17 @@ impl Conn {
         }
     }
 
-    /// Whether a step of so many rows is tried at once and, if another writer got in between, done anew with care: on
-    /// PostgreSQL, and not for small steps, for a transaction of many savepoints slows others down.
+    /// Whether a step of this many rows is first tried without checks under a savepoint and, if another session wrote
+    /// meanwhile, repeated with them. Only on PostgreSQL, and not for small steps: many savepoints slow other sessions.
     pub fn worth_a_savepoint(&self, rows: i64) -> bool {
         self.dialect() == Dialect::Postgres && rows >= LOOKED_UP
     }
 
-    /// Whether so many rows are a good part of a site's table, as far as PostgreSQL's size of it tells: then it is
-    /// cheaper read whole than looked up row by row. False on the others, which choose for themselves.
+    /// Whether this many rows are a good part of a site's table, by PostgreSQL's size of it: then reading it whole is
+    /// cheaper than looking up each row. False on the others, which choose for themselves.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn is_good_part(&mut self, rows: i64, table: &str) -> Result<bool, DbError> {
         if self.dialect() != Dialect::Postgres || rows < LOOKED_UP {
             return Ok(false);
@@ -228,13 +227,13 @@ impl Conn {
         Ok(rows * GOOD_PART >= there)
     }
 
-    /// Tells PostgreSQL to join whole sets by hashing from now on, or to choose freely again; nothing on the others.
+    /// Makes PostgreSQL join whole sets by hashing from now on, or choose again; does nothing on the others.
     ///
-    /// For the comparison of two large sets: with stale statistics the planner takes one of them for a few rows, and
-    /// computes the other anew for each (measured: minutes instead of a fraction of a second for 50,000 roles).
+    /// For the comparison of two large sets: with stale statistics the planner expects a few rows of one, and computes
+    /// the other anew for each (measured: minutes instead of a fraction of a second for 50,000 roles).
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn prefer_hashes(&mut self, prefer: bool) -> Result<(), DbError> {
         match (self.dialect(), prefer) {
             (Dialect::Postgres, true) => self.command_with_next("SET enable_nestloop = off").await,

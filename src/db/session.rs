@@ -1,5 +1,5 @@
-//! What a session of the site's database is set to, whatever the server's, the database's or the role's defaults are.
-//! It must not know what the session is for; what it sets, enrold's SQL relies on.
+//! Sets a session as enrold's SQL expects, whatever the defaults of the server, the database or the role.
+//! It must not know what the session is for.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use super::error::DbError;
 use super::sql::Params;
 use super::statement::statement;
 
-/// `sql_mode`, whole: values that have no room are refused, `||` joins texts, a backslash is a backslash, and nothing
-/// else is changed (`ONLY_FULL_GROUP_BY` knows no window functions, `ANSI_QUOTES` and `EMPTY_STRING_IS_NULL` read texts
-/// otherwise).
+/// The whole `sql_mode`: values that do not fit are refused, `||` joins texts, a backslash is a backslash, no other
+/// mode is on (`ONLY_FULL_GROUP_BY` fails on window functions; `ANSI_QUOTES` and `EMPTY_STRING_IS_NULL` change how
+/// texts are read).
 const SQL_MODE: &str = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,\
     NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES";
 
 const POSTGRES: &str = statement(include_str!("session.sql"), "postgres");
 
-/// Makes the session what enrold's SQL expects.
+/// Sets the session as enrold's SQL expects.
 ///
 /// # Errors
-/// The database's; a session on PostgreSQL that will not speak UTF-8 is refused.
+/// The database's error; a session on PostgreSQL that does not use UTF-8 is refused.
 pub(super) async fn settle(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
     match conn.dialect() {
         Dialect::Postgres => settle_postgres(conn, lock_timeout).await?,
@@ -30,7 +30,7 @@ pub(super) async fn settle(conn: &mut Conn, lock_timeout: Duration) -> Result<()
     conn.read_paths().await
 }
 
-/// One message. A role, a database or a pooler may have set any of these (`ALTER ROLE … SET`).
+/// Sends one message. A role, a database or a pooler may have set any of these (`ALTER ROLE … SET`).
 async fn settle_postgres(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
     let millis = i64::try_from(lock_timeout.as_millis()).unwrap_or(i64::MAX);
     let params = Params::new().with("lock_timeout", millis);
@@ -48,11 +48,11 @@ async fn settle_postgres(conn: &mut Conn, lock_timeout: Duration) -> Result<(), 
     }
 }
 
-/// Two statements, one that reads collations, and one that reads indexes.
+/// Sends two statements, and one that reads collations.
 ///
-/// - `utf8mb4_bin` is what texts and casts of ours have: with a column of whatever collation it compares.
-/// - `sql_select_limit`, `sql_safe_updates` and `sql_auto_is_null` would answer other questions than were asked.
-/// - Time limits other than enrold's own would cut a long run, or one that waits for its file.
+/// - `utf8mb4_bin` is the collation of enrold's texts and casts: it compares with a column of any collation.
+/// - `sql_select_limit`, `sql_safe_updates` and `sql_auto_is_null` would change the results of statements.
+/// - Time limits other than enrold's own would end a long run, or one that waits for its file.
 async fn settle_maria(conn: &mut Conn, lock_timeout: Duration) -> Result<(), DbError> {
     let seconds = lock_timeout.as_secs().max(1);
     conn.command("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE").await?;

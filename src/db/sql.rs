@@ -1,5 +1,5 @@
-//! SQL templates: `{table}` becomes the site's quoted table name, `[table]` a temporary table, `{=column}` a text that
-//! compares with every other, `:name` a number, a fragment or a text. It must not know connections or what the
+//! Renders SQL templates: `{table}` becomes the site's quoted table name, `[table]` a temporary table, `{=column}` a
+//! text that compares with any other, `:name` a number, a fragment or a text. It must not know connections or what the
 //! statements mean.
 
 use std::borrow::Cow;
@@ -60,7 +60,7 @@ impl Params {
         self.with(name, Value::Sql(sql.into()))
     }
 
-    /// Adds all of `others`, which replace what has their names.
+    /// Adds all of `others`, which replace parameters of the same name.
     pub fn and(self, others: Self) -> Self {
         others.0.into_iter().fold(self, |params, (name, value)| params.with(name, value))
     }
@@ -70,21 +70,20 @@ impl Params {
     }
 }
 
-/// A statement ready for one engine, with its texts in the order of the placeholders.
+/// A statement rendered for one database, with its texts in the order of the placeholders.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// The SQL text.
     pub sql: String,
     /// The texts to bind, on SQLite.
     pub texts: Vec<String>,
-    /// The temporary tables that it names, each as often as it does.
+    /// The temporary tables that it names, each as often as it is named.
     pub tables: Vec<String>,
-    /// The temporary table that it fills, if it is no more than `INSERT INTO [table] SELECT …`, and where the select
-    /// begins.
+    /// If it is a plain `INSERT INTO [table] SELECT …`: the table, and the offset at which the select begins.
     pub fills: Option<(String, usize)>,
 }
 
-/// What is wrong with a template: a mistake of ours, never of the user.
+/// An error in a template: a bug in enrold, never an error of the user.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// A parameter without a value.
@@ -105,12 +104,12 @@ struct Source<'a> {
 
 /// Renders a template for a dialect and a table prefix.
 ///
-/// Tables named `enrold_…` have no prefix, the rest get the site's. `{=c.name}` is a column of the site as
-/// [`Dialect::neutral`] gives it. `[pair]` is a temporary table, one of `tables`; after `INSERT INTO` it brings the
-/// list of its columns. `{#r.itemid}` is a number and `{~r.component}` a text by which no index is to be used. Quoted
-/// texts and quoted identifiers are left as they are; remarks, from `--` to the end of the line, are left out.
+/// Tables named `enrold_…` have no prefix, all others get the site's. `{=c.name}` is a column of the site in the form
+/// of [`Dialect::neutral`]. `[pair]` is one of the temporary `tables`; behind `INSERT INTO` its column list is added.
+/// `{#r.itemid}` is a number and `{~r.component}` a text for which no index is used. Quoted texts and identifiers are
+/// unchanged; comments, from `--` to the end of the line, are removed.
 ///
-/// A parameter that `params` lack is looked for among the `common` ones.
+/// A parameter that `params` lack is taken from `common`.
 pub fn render<'a>(
     template: &str,
     dialect: Dialect,
@@ -147,7 +146,7 @@ fn render_into(template: &str, source: &Source<'_>, out: &mut Statement) -> Resu
         out.sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {
-            // A remark may hold any of these. A statement begins behind those that stand before it.
+            // A comment may contain any of these characters. Comments before the statement leave no blanks.
             b'-' if tail.starts_with("--") => {
                 let after = tail.find('\n').map_or("", |end| &tail[end..]);
                 if out.sql.is_empty() { after.trim_start() } else { after }
@@ -166,7 +165,7 @@ fn render_into(template: &str, source: &Source<'_>, out: &mut Statement) -> Resu
     Ok(())
 }
 
-/// A temporary table, with the list of its columns where it is filled.
+/// Writes the name of a temporary table, behind `INTO` with the list of its columns.
 fn copy_temporary<'a>(tail: &'a str, source: &Source<'_>, out: &mut Statement) -> Result<&'a str, TemplateError> {
     const FILLS: &str = "INTO ";
     let end = tail.find(']').unwrap_or(tail.len());
@@ -183,7 +182,7 @@ fn copy_temporary<'a>(tail: &'a str, source: &Source<'_>, out: &mut Statement) -
     Ok(tail.get(end + 1..).unwrap_or(""))
 }
 
-/// A text or an identifier up to its quote; a doubled one ends it and begins it again, which comes to the same.
+/// Copies a quoted text or identifier. A doubled quote ends it and begins another, with the same result.
 fn copy_quoted<'a>(tail: &'a str, quote: u8, sql: &mut String) -> &'a str {
     let end = tail[1..].find(char::from(quote)).map_or(tail.len(), |at| at + 2);
     sql.push_str(&tail[..end]);

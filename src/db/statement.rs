@@ -1,11 +1,11 @@
-//! Long statements stand in `.sql` files beside their module, several in one file: each under a line `-- statement
-//! NAME`. It must not know what a statement means.
+//! Finds a statement in a module's `.sql` file, where each follows a line `-- statement NAME`.
+//! It must not know what a statement means.
 
 /// The heading of a statement in a file.
 const HEADING: &[u8] = b"-- statement ";
 
-/// The statement of this name in a file: from the line after its heading to the next heading. Remarks within it are
-/// left out when it is rendered. Evaluated while compiling: a name that the file does not have is refused then.
+/// The statement of this name in a file: from the line after its heading to the next heading. Rendering removes its
+/// comments. It is evaluated at compile time: a name that the file does not have fails the build.
 pub const fn statement(file: &'static str, name: &str) -> &'static str {
     let bytes = file.as_bytes();
     let mut at = 0;
@@ -25,7 +25,7 @@ pub const fn statement(file: &'static str, name: &str) -> &'static str {
     panic!("the file has no statement of this name")
 }
 
-/// The text between two places, without the blanks at its end.
+/// The text between two offsets, without the line break at its start and the blanks at its end.
 const fn trimmed(file: &'static str, from: usize, mut to: usize) -> &'static str {
     while to > from && file.as_bytes()[to - 1].is_ascii_whitespace() {
         to -= 1;

@@ -1,5 +1,5 @@
-//! A temporary table as a value: its name, its columns with their types, its keys. One `const` in the module that owns
-//! it. It must not know what the rows mean, nor when a table is made: `scratch` does.
+//! Describes a temporary table as a value, one `const` in the module that owns it: name, typed columns, keys. It must
+//! not know what the rows mean, nor when a table is created: `scratch` does.
 
 use super::dialect::Dialect;
 
@@ -46,7 +46,7 @@ impl Column {
         Self { nullable: true, ..self }
     }
 
-    /// The same column, which is 0 or empty in rows that do not say otherwise.
+    /// The same column, with the default 0 or empty.
     pub const fn by_default(self) -> Self {
         Self { by_default: true, ..self }
     }
@@ -66,7 +66,7 @@ impl Column {
         format!("{} {kind}{default}{}", self.name, if self.nullable { "" } else { " NOT NULL" })
     }
 
-    /// The type to which a select is cast. Texts have no width: a cast would cut what is too long, and say nothing.
+    /// The type to which a select is cast. Texts have no width: a cast would cut long ones without an error.
     fn cast(self) -> &'static str {
         match self.kind {
             Kind::Int => "BIGINT",
@@ -76,13 +76,13 @@ impl Column {
     }
 }
 
-/// On which databases a table has its index, and whether it has its primary key.
+/// On which databases a table has its indexes and its primary key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Indexed {
     Everywhere,
-    /// PostgreSQL hashes what is joined, and keeps the primary key alone.
+    /// PostgreSQL joins by hashing and has only the primary key.
     NotOnPostgres,
-    /// Whole sets are joined by the index: PostgreSQL hashes, and is spared the primary key too.
+    /// Whole sets are joined by the index: PostgreSQL hashes and has no primary key either.
     NoKeyOnPostgres,
     OnMaria,
 }
@@ -104,22 +104,22 @@ impl Table {
         Self { name, columns, primary: "", indexes: &[], indexed: Indexed::Everywhere }
     }
 
-    /// With a primary key: column names with commas between.
+    /// With a primary key: column names separated by commas.
     pub const fn primary(self, columns: &'static str) -> Self {
         Self { primary: columns, ..self }
     }
 
-    /// With an index on these columns each, by which other tables look it up.
+    /// With an index for each of these lists of columns, by which other tables look it up.
     pub const fn indexed(self, indexes: &'static [&'static str]) -> Self {
         Self { indexes, ..self }
     }
 
-    /// [`Table::indexed`], but for PostgreSQL, which hashes what is joined.
+    /// [`Table::indexed`] except on PostgreSQL, which joins by hashing.
     pub const fn indexed_not_on_postgres(self, indexes: &'static [&'static str]) -> Self {
         Self { indexes, indexed: Indexed::NotOnPostgres, ..self }
     }
 
-    /// [`Table::indexed`] by what whole sets are joined by: PostgreSQL hashes, and is spared the primary key too.
+    /// [`Table::indexed`] for joins of whole sets: PostgreSQL hashes and has no primary key either.
     pub const fn joined_by(self, indexes: &'static [&'static str]) -> Self {
         Self { indexes, indexed: Indexed::NoKeyOnPostgres, ..self }
     }
@@ -129,7 +129,7 @@ impl Table {
         Self { indexes, indexed: Indexed::OnMaria, ..self }
     }
 
-    /// The names of its columns in their order, with commas between.
+    /// The names of its columns in their order, separated by commas.
     pub fn columns(&self) -> String {
         self.columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
     }
@@ -147,17 +147,17 @@ impl Table {
         }
     }
 
-    /// The columns and keys as CREATE TABLE has them.
+    /// The columns and keys as in CREATE TABLE.
     pub(super) fn definition(&self, dialect: Dialect) -> String {
         let columns = self.columns.iter().map(|column| column.definition());
         let primary = self.primary_on(dialect).map(|columns| format!("PRIMARY KEY ({columns})"));
-        // An index that is added later would commit on MariaDB.
+        // Adding an index later would commit on MariaDB.
         let inside = if dialect == Dialect::Maria { self.indexes_on(dialect) } else { &[] };
         let keys = inside.iter().map(|columns| format!("KEY ({columns})"));
         columns.chain(primary).chain(keys).collect::<Vec<_>>().join(", ")
     }
 
-    /// The statements that make it; the first one drops what is left of an earlier run.
+    /// The statements that create it; the first one drops a table left by an earlier run.
     pub(super) fn makes(&self, dialect: Dialect) -> Vec<String> {
         let name = self.name;
         let drop = dialect.drop_temporary(name);
@@ -170,8 +170,8 @@ impl Table {
         [drop, create].into_iter().chain(indexes).collect()
     }
 
-    /// The statement by which PostgreSQL makes the table from the select that is its first filling; `None` if it has
-    /// keys or defaults.
+    /// The statement that creates the table on PostgreSQL from its first filling select; `None` if it has keys or
+    /// defaults.
     pub(super) fn made_by(&self, select: &str) -> Option<String> {
         let keyed = self.primary_on(Dialect::Postgres).is_some() || !self.indexes_on(Dialect::Postgres).is_empty();
         if keyed || self.columns.iter().any(|column| column.by_default) {

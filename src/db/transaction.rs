@@ -1,4 +1,4 @@
-//! The transaction of a run: its begin, its end, savepoints, and what must not be sent inside it.
+//! Begins and ends the transaction of a run, with savepoints, and refuses statements that would commit it.
 //! It must not know what a run does.
 
 use super::conn::Conn;
@@ -10,7 +10,7 @@ impl Conn {
     /// transaction would fail with "locked" at its first write).
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn begin(&mut self) -> Result<(), DbError> {
         match self.dialect() {
             Dialect::Postgres => self.command_with_next("BEGIN ISOLATION LEVEL READ COMMITTED").await?,
@@ -24,17 +24,17 @@ impl Conn {
     /// Commits the transaction of a run.
     ///
     /// # Errors
-    /// The database's; on a lost connection nobody can say whether it was committed.
+    /// The database's error; after a lost connection it is unknown whether the transaction was committed.
     pub async fn commit(&mut self) -> Result<(), DbError> {
         self.in_run = false;
         self.scratch.forget();
         self.command("COMMIT").await
     }
 
-    /// Rolls the transaction of a run back.
+    /// Rolls back the transaction of a run.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn rollback(&mut self) -> Result<(), DbError> {
         self.in_run = false;
         self.waiting.clear();
@@ -42,18 +42,18 @@ impl Conn {
         self.command("ROLLBACK").await
     }
 
-    /// Begins what [`Conn::end_savepoint`] keeps or takes back; only for PostgreSQL.
+    /// Sets a savepoint for [`Conn::end_savepoint`]; PostgreSQL only.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn savepoint(&mut self, name: &str) -> Result<(), DbError> {
         self.command_with_next(&format!("SAVEPOINT {name}")).await
     }
 
-    /// Keeps what was done since the savepoint, or takes it back.
+    /// Releases the savepoint, or rolls back to it.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn end_savepoint(&mut self, name: &str, keep: bool) -> Result<(), DbError> {
         if keep {
             return self.command_with_next(&format!("RELEASE SAVEPOINT {name}")).await;
@@ -61,7 +61,7 @@ impl Conn {
         self.command(&format!("ROLLBACK TO SAVEPOINT {name}")).await
     }
 
-    /// DDL and its kin would end the run's transaction on MariaDB.
+    /// Refuses DDL and similar statements, which would commit the run's transaction on MariaDB.
     pub(super) fn refuse_implicit_commit(&self, template: &str) -> Result<(), DbError> {
         if !self.in_run || self.dialect() != Dialect::Maria {
             return Ok(());

@@ -1,7 +1,7 @@
-//! The words of a database's error without the values that they quote, which may be names of people.
-//! It must not sort errors: it is given a code only to know what the words may hold.
+//! Removes the values that a database's error message quotes, which may be personal names.
+//! It must not sort errors: the code only says what the message may quote.
 
-/// What stands for a value.
+/// Replaces a value.
 const HIDDEN: &str = "…";
 
 /// MariaDB's and MySQL's errors that name tables, columns, keys, accounts, variables and collations, and no value of a
@@ -17,8 +17,8 @@ const NAMES_ONLY: [u16; 90] = [
 /// A database's message without values of rows. PostgreSQL's codes have five characters, MariaDB's are numbers from
 /// 1000, SQLite's are smaller, and its messages quote nothing but the template.
 ///
-/// What may be quoted is a list; whatever is not on it ends before its first quotation, so that an error nobody thought
-/// of shows less, not more. The key or column behind a value is still said.
+/// What may stay is a list: any other message ends before its first quotation, so that an unforeseen error shows less,
+/// not more. The key or column named behind a value stays.
 pub(super) fn without_values(code: &str, message: &str) -> String {
     match code.parse::<u16>() {
         _ if code.len() == 5 => postgres(code, message),
@@ -29,11 +29,11 @@ pub(super) fn without_values(code: &str, message: &str) -> String {
 
 fn postgres(code: &str, message: &str) -> String {
     match code {
-        // Raised by a trigger or function of somebody else: it may say anything.
+        // Raised by a trigger or function of the site, whose text may contain anything.
         _ if code.starts_with("P0") || code.starts_with("45") => {
             "a trigger or function of the database refused it".to_owned()
         }
-        // The encoding is quoted; the bytes that are none of it follow a colon.
+        // The message quotes the encoding; the invalid bytes follow a colon.
         "22021" => message.split(": ").next().unwrap_or_default().to_owned(),
         _ if code.starts_with("22") || code == "42601" => before_quotation(message, '"'),
         _ => message.to_owned(),
@@ -44,12 +44,12 @@ fn maria(number: u16, message: &str) -> String {
     if NAMES_ONLY.contains(&number) {
         return message.to_owned();
     }
-    // SIGNAL of a trigger or procedure, RAISE of one on SQLite.
+    // 1644: SIGNAL of a trigger or procedure; 1811: RAISE of a trigger on SQLite.
     if number == 1644 || number == 1811 {
         return "a trigger or function of the database refused it".to_owned();
     }
     let begins = before_quotation(message, '\'');
-    // The last of these: a value may hold the words too.
+    // The last match: a value may contain these words too.
     let behind = ["' for key ", "' for column "].iter().filter_map(|mark| message.rfind(mark)).max();
     match behind {
         Some(at) if begins.ends_with(HIDDEN) => format!("{begins}{}", &message[at + 1..]),

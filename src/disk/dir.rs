@@ -1,5 +1,5 @@
-//! A directory by its descriptor: whoever may write there can make links, pipes and other files of any name, and swap
-//! them at any moment; none of that leads out of it or waits. It must not know what the names mean.
+//! A directory by its descriptor: accounts that write there can create links, pipes and other files of any name, and
+//! swap them at any moment; none of that leads out of it or blocks. It must not know what the names mean.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::file::{RegularFile, Status};
 
-/// How often a file is opened that another process is letting go (a lease), or whose path was changing meanwhile.
+/// How often opening a file is tried while another process releases it (a lease), or while its path is changing.
 const TRIES: u32 = 20;
 /// The time between two of these tries.
 const BETWEEN: Duration = Duration::from_millis(20);
@@ -34,10 +34,10 @@ pub struct Dir {
 }
 
 impl Dir {
-    /// Opens a directory that the configuration or the command line names; links in its path are the operator's.
+    /// Opens a directory that the configuration or the command line names; links in its path are followed.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system's error.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = openat(CWD, path, flags, Mode::empty())?;
@@ -47,7 +47,7 @@ impl Dir {
     /// Opens the directory of a file that the command line names.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system's error.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let above = path.parent().filter(|above| !above.as_os_str().is_empty());
         Self::open(above.unwrap_or(Path::new(".")))
@@ -57,7 +57,7 @@ impl Dir {
         Self { fd: Arc::new(fd), path, limit, stop }
     }
 
-    /// The same directory; a file of it that has more bytes is refused, and reading ends when `stop` is cancelled.
+    /// The same directory; a file with more than `limit` bytes is refused, and reading ends when `stop` is cancelled.
     pub fn bounded(self, limit: u64, stop: &CancellationToken) -> Self {
         Self { limit, stop: stop.clone(), ..self }
     }
@@ -72,10 +72,10 @@ impl Dir {
         self.path.join(name)
     }
 
-    /// What the file system tells of the directory itself.
+    /// The status of the directory itself.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system's error.
     pub fn here(&self) -> io::Result<Status> {
         Ok(Status::of(&fstat(&*self.fd)?))
     }
@@ -83,7 +83,7 @@ impl Dir {
     /// All names in it but `.` and `..`.
     ///
     /// # Errors
-    /// The file system's, of this and of all functions here.
+    /// The file system's error, here and in all functions of this type.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&*self.fd)? {
@@ -96,7 +96,7 @@ impl Dir {
         Ok(names)
     }
 
-    /// What lies under a name; a link is not followed.
+    /// The status of a name; a link is not followed.
     ///
     /// # Errors
     /// See [`Dir::names`].
@@ -105,12 +105,12 @@ impl Dir {
         Ok(Status::of(&statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
-    /// Whether something is seen under a name. Where nothing can be seen, whatever is done next meets the error.
+    /// Whether a name exists. On an error it counts as absent: the next operation on it reports the error.
     pub fn has(&self, name: &OsStr) -> bool {
         self.status(name).is_ok()
     }
 
-    /// Opens a regular file; everything else is `InvalidInput`. It never waits: not for the writer of a pipe either.
+    /// Opens a regular file; everything else is `InvalidInput`. It never blocks, not even for the writer of a pipe.
     ///
     /// # Errors
     /// See [`Dir::names`]; [`super::TooLarge`].
@@ -121,7 +121,7 @@ impl Dir {
         RegularFile::new(fd, self.limit, self.stop.clone())
     }
 
-    /// Opens a file of enrold's own, or one that the command line names; links are the operator's.
+    /// Opens a file of enrold's own, or one that the command line names; links are followed.
     ///
     /// # Errors
     /// See [`Dir::open_file`].
@@ -129,7 +129,7 @@ impl Dir {
         Self::open_within(path, u64::MAX)
     }
 
-    /// The same, if it has at most so many bytes.
+    /// The same, if it has at most `limit` bytes.
     ///
     /// # Errors
     /// See [`Dir::open_file`].
@@ -149,7 +149,7 @@ impl Dir {
         Ok(Self::new(fd, self.join(name).into(), self.limit, self.stop.clone()))
     }
 
-    /// Opens a directory in it, and makes it (0700) if it is missing.
+    /// Opens a directory in it, and creates it (0700) if it is missing.
     ///
     /// # Errors
     /// See [`Dir::names`].
@@ -161,7 +161,7 @@ impl Dir {
         }
     }
 
-    /// Makes a file that is not there yet, with exactly this mode.
+    /// Creates a new file with exactly this mode.
     ///
     /// # Errors
     /// See [`Dir::names`]; `AlreadyExists` for anything of that name, also a link.
@@ -182,7 +182,7 @@ impl Dir {
         plain(to)?;
         match renameat_with(&*self.fd, from, &*to_dir.fd, to, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(()),
-            // A file system that cannot promise it (some network mounts).
+            // The file system does not support this (some network mounts).
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match to_dir.status(to) {
                 Ok(_) => Err(ErrorKind::AlreadyExists.into()),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(renameat(&*self.fd, from, &*to_dir.fd, to)?),
@@ -192,7 +192,7 @@ impl Dir {
         }
     }
 
-    /// Renames, over an earlier file of that name.
+    /// Renames a file, replacing an existing one of the new name.
     ///
     /// # Errors
     /// See [`Dir::names`].
@@ -211,7 +211,7 @@ impl Dir {
         Ok(unlinkat(&*self.fd, name, AtFlags::empty())?)
     }
 
-    /// Makes what happened to its names survive a power cut.
+    /// Syncs the directory, so that changes of its names survive a power cut.
     ///
     /// # Errors
     /// See [`Dir::names`].
@@ -225,7 +225,7 @@ impl Dir {
         let flags = flags | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let open = || match openat2(&*self.fd, name, flags, Mode::empty(), resolve) {
-            // An older kernel, or a filter of system calls that does not know it.
+            // The kernel is older, or a filter of system calls refuses `openat2`.
             Err(Errno::NOSYS | Errno::PERM) => step(&*self.fd, name, flags),
             opened => opened,
         };
@@ -237,12 +237,12 @@ impl Dir {
     }
 }
 
-/// One name, which holds no path, cannot leave its directory if it is no link.
+/// Opens a single name without `openat2`: as it holds no path, only a link could lead out of the directory.
 fn step(dir: impl AsFd, name: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     openat(dir, name, flags | OFlags::NOFOLLOW, Mode::empty())
 }
 
-/// Tries again where the system asks for it.
+/// Tries again while the system reports a temporary error.
 fn patiently(open: impl Fn() -> rustix::io::Result<OwnedFd>) -> io::Result<OwnedFd> {
     let mut tried = 1;
     loop {
@@ -254,7 +254,7 @@ fn patiently(open: impl Fn() -> rustix::io::Result<OwnedFd>) -> io::Result<Owned
     }
 }
 
-/// A name is one step of a path and nothing else.
+/// Refuses a name that is not exactly one component of a path.
 fn plain(name: &OsStr) -> io::Result<()> {
     let bytes = name.as_bytes();
     if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') || bytes.contains(&0) {

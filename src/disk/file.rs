@@ -1,5 +1,5 @@
-//! A regular file that was opened once: every pass over it reads by its descriptor, whatever happens to its name, and
-//! says when its bytes are not those of the first pass. It must not know names, nor wait for more than the disk.
+//! A regular file that was opened once: every pass reads by its descriptor, whatever happens to its name, and fails if
+//! its bytes are not those of the first pass. It must not know names, nor wait for anything but the disk.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,10 +11,10 @@ use rustix::fs::{FileType, Stat, fstat};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes read at a time where a file is only digested or copied.
+/// How many bytes are read at a time where a file is only digested or copied.
 const CHUNK: usize = 1 << 16;
 
-/// The bytes of a pass are not those of the first one: somebody writes to the file.
+/// The bytes of a pass are not those of the first one: the file was written to.
 #[derive(Debug, thiserror::Error)]
 #[error("it was written to while it was read")]
 pub struct Changed;
@@ -24,34 +24,34 @@ pub struct Changed;
 #[error("reading was stopped, the program ends")]
 pub struct Stopped;
 
-/// The file is larger than one file may be.
+/// The file is larger than the limit.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("it has {bytes} bytes, more than the {} MiB that one file may have (limits.file_mib)", limit >> 20)]
 pub struct TooLarge {
-    /// The bytes that it has, as far as they were seen.
+    /// Its size in bytes, as far as it was read.
     pub bytes: u64,
-    /// The bytes that it may have.
+    /// The limit in bytes.
     pub limit: u64,
 }
 
 impl TooLarge {
-    /// What an error says of a file's size, if it is that.
+    /// The [`TooLarge`] that an error holds, if any.
     pub fn of(error: &io::Error) -> Option<Self> {
         error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()).copied()
     }
 }
 
-/// True for an error that says [`Changed`].
+/// True for an error that holds [`Changed`].
 pub fn is_changed(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Changed>())
 }
 
-/// True for an error that says [`Stopped`].
+/// True for an error that holds [`Stopped`].
 pub fn is_stopped(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
 }
 
-/// What the file system tells of a file, without following a link.
+/// The status of a file, without following a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The device number.
@@ -62,7 +62,7 @@ pub struct Status {
     pub size: u64,
     /// The time of the last change of the content, seconds and nanoseconds since 1970. Its owner can set it.
     pub mtime: (i64, i64),
-    /// The time of the last change of content, owner, mode or name, likewise. Nobody can set it.
+    /// The time of the last change of content, owner, mode or name, likewise. It cannot be set.
     pub ctime: (i64, i64),
     kind: Kind,
 }
@@ -103,17 +103,17 @@ impl Status {
         self.kind == Kind::Directory
     }
 
-    /// True if both are one file, whatever was done to it.
+    /// True if both are the same file, whatever was changed in it.
     pub fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// True if both are one file with the same size and time of change: a writer that is at work would be seen.
+    /// True if both are the same file with the same size and modification time: an active writer would change them.
     pub fn stands_as(&self, other: &Self) -> bool {
         self.is_same_file(other) && (self.size, self.mtime) == (other.size, other.mtime)
     }
 
-    /// Refuses what is no regular file, in words for whoever put it there.
+    /// Refuses anything but a regular file, with a message for the feeder.
     pub(super) fn require_regular(&self) -> io::Result<()> {
         let odd = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         match self.kind {
@@ -128,7 +128,7 @@ impl Status {
 #[derive(Clone, Debug)]
 pub struct RegularFile {
     file: Arc<File>,
-    /// As it stood when it was opened.
+    /// Its status when it was opened.
     opened: Status,
     limit: u64,
     stop: CancellationToken,
@@ -143,7 +143,7 @@ impl PartialEq for RegularFile {
 impl Eq for RegularFile {}
 
 impl RegularFile {
-    /// Takes an open descriptor; refuses anything but a regular file of at most `limit` bytes.
+    /// Wraps an open descriptor; refuses anything but a regular file of at most `limit` bytes.
     pub(super) fn new(fd: OwnedFd, limit: u64, stop: CancellationToken) -> io::Result<Self> {
         let opened = Status::of(&fstat(&fd)?);
         opened.require_regular()?;
@@ -153,27 +153,27 @@ impl RegularFile {
         Ok(Self { file: Arc::new(File::from(fd)), opened, limit, stop })
     }
 
-    /// How it stood when it was opened.
+    /// Its status when it was opened.
     pub fn opened(&self) -> &Status {
         &self.opened
     }
 
-    /// How it stands now.
+    /// Its present status.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system's error.
     pub fn now(&self) -> io::Result<Status> {
         Ok(Status::of(&fstat(&*self.file)?))
     }
 
-    /// Reads it from its beginning, with free positions: for a first pass, and for formats that are not read in one
-    /// line.
+    /// A reader with free positions, from the beginning: for a first pass, and for formats that are not read
+    /// sequentially.
     pub fn cursor(&self) -> Cursor {
         Cursor { file: self.clone(), at: 0 }
     }
 
-    /// Reads it from its beginning to its end once more; the end is an error ([`Changed`]) if the bytes have not the
-    /// digest of an earlier pass. Whoever stops before the end calls [`Pass::finish`].
+    /// Reads it once more from beginning to end; the end is an error ([`Changed`]) if the bytes do not have the digest
+    /// of an earlier pass. A caller that stops before the end calls [`Pass::finish`].
     pub fn pass(&self, sha256: &str) -> Pass {
         Pass { cursor: self.cursor(), digest: Sha256::new(), expected: sha256.to_owned(), ended: false }
     }
@@ -181,12 +181,12 @@ impl RegularFile {
     /// The SHA-256 of its bytes, in hexadecimal digits, and their number.
     ///
     /// # Errors
-    /// The file system's, [`TooLarge`], [`Stopped`].
+    /// The file system's error, [`TooLarge`], [`Stopped`].
     pub fn digest(&self) -> io::Result<(String, u64)> {
         digest_of(&mut self.cursor())
     }
 
-    /// Says [`Changed`] if its bytes have not this digest.
+    /// Fails with [`Changed`] if its bytes do not have this digest.
     ///
     /// # Errors
     /// As [`RegularFile::digest`].
@@ -194,8 +194,8 @@ impl RegularFile {
         self.pass(sha256).finish()
     }
 
-    /// True if its bytes have this digest still. They are read again only if its times or size say that somebody was at
-    /// it.
+    /// True if its bytes still have this digest. They are read again only if its status has changed and its size has
+    /// not.
     ///
     /// # Errors
     /// As [`RegularFile::digest`].
@@ -213,10 +213,10 @@ impl RegularFile {
         }
     }
 
-    /// At most so many bytes of its beginning.
+    /// Its first bytes, at most `most`.
     ///
     /// # Errors
-    /// The file system's.
+    /// The file system's error.
     pub fn beginning(&self, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.cursor().take(most).read_to_end(&mut bytes)?;
@@ -274,10 +274,10 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Reads what is left and compares.
+    /// Reads the rest and compares the digest.
     ///
     /// # Errors
-    /// [`Changed`], and the file system's.
+    /// [`Changed`], or the file system's error.
     pub fn finish(&mut self) -> io::Result<()> {
         let mut rest = vec![0; CHUNK];
         while self.read(&mut rest)? > 0 {}
@@ -300,7 +300,7 @@ impl Read for Pass {
 }
 
 impl Seek for Pass {
-    /// Begins the pass anew; what lies before the position counts into the digest, too.
+    /// Restarts the pass; the bytes before the position count into the digest, too.
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let SeekFrom::Start(at) = to else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "a pass is read from the beginning"));
@@ -312,10 +312,10 @@ impl Seek for Pass {
     }
 }
 
-/// The SHA-256 of what a reader gives, in hexadecimal digits, and how many bytes those are.
+/// The SHA-256 of a reader's bytes, in hexadecimal digits, and their number.
 ///
 /// # Errors
-/// The reader's.
+/// The reader's error.
 pub fn digest_of(from: &mut impl Read) -> io::Result<(String, u64)> {
     let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; CHUNK]);
     loop {

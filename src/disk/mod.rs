@@ -1,5 +1,5 @@
-//! The one way to files: a directory whose feeders are not trusted is opened once, and all below it by that descriptor;
-//! what is enrold's own is made for nobody else. It must not know what a file holds, nor which names mean what.
+//! All access to files: a directory with untrusted feeders is opened once, and all below it by that descriptor;
+//! enrold's own files are private to its account. It must not know what a file holds, nor what the names mean.
 
 #![allow(clippy::disallowed_methods, reason = "the room through which all others go")]
 
@@ -12,7 +12,7 @@ pub use file::{Changed, Cursor, Pass, RegularFile, Status, Stopped, TooLarge, di
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Does work that waits for the disk, so that the runtime's other tasks go on meanwhile (heartbeats, the watchdog,
+/// Runs work that waits for the disk, so that the runtime's other tasks go on meanwhile (heartbeats, the watchdog,
 /// signals).
 pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {

@@ -1,5 +1,5 @@
-//! Files of enrold's own, in directories where nobody else writes: made for its account alone, whatever the umask.
-//! It must not be used for what a feeder may have put somewhere.
+//! enrold's own files, in directories where no other account writes: created for its account only, whatever the umask.
+//! It must not be used for files that a feeder may have put somewhere.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Permissions};
@@ -12,34 +12,34 @@ pub const PRIVATE: u32 = 0o600;
 /// A directory for enrold's account alone.
 pub const PRIVATE_DIR: u32 = 0o700;
 
-/// Opens a file to read it.
+/// Opens a file for reading.
 ///
 /// # Errors
-/// The file system's, of this and of all functions here.
+/// The file system's error, here and in all functions of this module.
 pub fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Makes a file that is not there yet, open for reading and writing, for enrold's account alone.
+/// Creates a new file, open for reading and writing, for enrold's account only.
 ///
 /// # Errors
-/// See [`open`]; a file or a link of that name.
+/// See [`open`]; a file or a link has that name.
 pub fn create_new(path: &Path) -> io::Result<File> {
     create_with(path, PRIVATE)
 }
 
-/// Makes a file of this mode that is not there yet, open for reading and writing.
+/// Creates a new file of this mode, open for reading and writing.
 ///
 /// # Errors
 /// As [`create_new`].
 pub fn create_with(path: &Path, mode: u32) -> io::Result<File> {
-    // Never wider than its mode, not for a moment; then as wide as its mode, where the umask takes from it.
+    // The file never has more than its mode; the second call restores the bits that the umask removed.
     let file = File::options().read(true).write(true).create_new(true).mode(mode).open(path)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     Ok(file)
 }
 
-/// Makes a file, in the place of an earlier one of that name, for enrold's account alone.
+/// Creates a file, or truncates an existing one, for enrold's account only.
 ///
 /// # Errors
 /// See [`open`].
@@ -49,7 +49,7 @@ pub fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a directory and those above it that are missing, for enrold's account alone.
+/// Creates a directory and its missing parents, for enrold's account only.
 ///
 /// # Errors
 /// See [`open`].
@@ -57,7 +57,7 @@ pub fn make_directories(path: &Path) -> io::Result<()> {
     make_directories_with(path, PRIVATE_DIR)
 }
 
-/// The same with another mode; what stood there before keeps its own.
+/// The same with another mode; existing directories keep theirs.
 ///
 /// # Errors
 /// See [`open`]; something else has the name.
@@ -70,13 +70,13 @@ pub fn make_directories_with(path: &Path, mode: u32) -> io::Result<()> {
     }
     match DirBuilder::new().mode(mode).create(path) {
         Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
-        // Somebody else made it meanwhile.
+        // Another process created it meanwhile.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Renames, over an earlier file of that name.
+/// Renames a file, replacing an existing one of the new name.
 ///
 /// # Errors
 /// See [`open`].
@@ -84,7 +84,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 ///
 /// # Errors
 /// See [`open`].
@@ -103,7 +103,7 @@ pub fn remove_directory(path: &Path) -> io::Result<()> {
     std::fs::remove_dir_all(path)
 }
 
-/// Makes what happened to the names of a directory survive a power cut.
+/// Syncs a directory, so that changes of its names survive a power cut.
 ///
 /// # Errors
 /// See [`open`].
@@ -111,7 +111,7 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// The names in a directory; none if it is not there.
+/// The names in a directory; none if it does not exist.
 ///
 /// # Errors
 /// See [`open`].

@@ -1,11 +1,11 @@
-//! Which tables and columns stand in the database, and on PostgreSQL what the account may do with them.
-//! It must not judge: it reads the database's own lists once and answers questions.
+//! Reads which tables and columns the database has, and on PostgreSQL the account's rights on them.
+//! It must not judge what is missing; callers do.
 
 use std::collections::BTreeMap;
 
 use crate::db::{Conn, DbError, Dialect, Params, statement};
 
-/// What the account may do with a column; on MariaDB and SQLite the list does not tell and all is `true`.
+/// The account's rights on a column; all `true` on MariaDB and SQLite, whose lists do not contain them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rights {
     pub select: bool,
@@ -38,7 +38,7 @@ impl Catalogue {
     /// Reads the database's lists, in one statement or two.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let mut tables: BTreeMap<String, TableRights> = BTreeMap::new();
         let dialect = conn.dialect();
@@ -70,7 +70,7 @@ impl Catalogue {
         self.0.get(name)
     }
 
-    /// Prefixes under which a Moodle stands: `user_enrolments` is nobody else's.
+    /// The prefixes of Moodle's tables: only Moodle has a table `user_enrolments`.
     pub fn prefixes(&self) -> Vec<&str> {
         self.0
             .keys()

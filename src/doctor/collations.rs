@@ -1,5 +1,5 @@
-//! Tables whose texts compare otherwise than the rest of the site, or have no room for every character.
-//! It must not convert anything; enrold works with all of them that are UTF-8.
+//! Finds texts with another collation than the rest of the site, or without room for every character.
+//! It must not convert anything; enrold works with every collation of UTF-8.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::db::{Conn, DbError, Dialect, Params};
 use crate::doctor::finding::{Finding, words};
 use crate::doctor::needs::NEEDS;
 
-/// What enrold's own tables have.
+/// The collation of enrold's own tables.
 const OWN: &str = "utf8mb4_bin";
 
 /// One text column of a table that enrold uses.
@@ -21,7 +21,7 @@ struct TextColumn {
 /// Examines the collations of the tables that enrold uses, and the encoding of the database.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn examine(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     match conn.dialect() {
         Dialect::Lite => Ok(Vec::new()),
@@ -75,7 +75,7 @@ fn encoding(found: &str) -> Finding {
     )
 }
 
-/// What the collations of the site's tables mean: other rules than most, no room for every character, no UTF-8.
+/// Findings on the collations of the site's tables: other rules than most, no room for every character, not UTF-8.
 fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for column in columns {
@@ -84,7 +84,7 @@ fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
     let Some((most, _)) = counts.iter().max_by_key(|(_, count)| **count) else {
         return Vec::new();
     };
-    // The same rules with room for every character.
+    // The most frequent rules, with room for every character.
     let wide = format!("utf8mb4_{}", most.split_once('_').map_or("unicode_ci", |(_, rules)| rules));
     let charset = |column: &TextColumn| column.collation.split('_').next().unwrap_or_default().to_owned();
     let narrow = list(columns, |column| matches!(charset(column).as_str(), "utf8mb3" | "utf8"));
@@ -148,7 +148,7 @@ fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
     findings
 }
 
-/// enrold's own tables from before they had a collation of their own.
+/// enrold's own tables that are older than their present collation.
 fn of_own(columns: &[TextColumn]) -> Option<Finding> {
     let others = list(columns, |column| column.collation != OWN);
     if others.is_empty() {
@@ -180,7 +180,7 @@ fn of_own(columns: &[TextColumn]) -> Option<Finding> {
     Some(finding.with(tables.iter().map(convert).collect()))
 }
 
-/// The columns that are so, by table: the table's name alone where all of its texts are, and the collation behind it.
+/// The matching columns, by table, with their collation: the table's name alone if all of its texts match.
 fn list(columns: &[TextColumn], is_so: impl Fn(&TextColumn) -> bool) -> String {
     let mut groups: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for column in columns.iter().filter(|column| is_so(column)) {

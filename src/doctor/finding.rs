@@ -1,23 +1,23 @@
-//! What the doctor says: one finding, its weight, and its words in two languages.
-//! It must not know how anything is found out.
+//! Describes one finding of the doctor: its severity, and its text in two languages.
+//! It must not know how a finding is made.
 
 use serde::Serialize;
 
 use crate::config::Locale;
 
-/// How much a finding weighs.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// As it should be, or good to know.
     Ok,
-    /// enrold works, but somebody should look at this.
+    /// enrold works, but an operator should check this.
     Warning,
     /// enrold cannot work like this.
     Error,
 }
 
-/// One language's words: what was found, and what to do about it (empty where nothing is to be done).
+/// The text in one language: what was found, and what to do (empty where nothing is to be done).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Words {
     /// What was found.
@@ -32,15 +32,15 @@ impl Words {
     }
 }
 
-/// Short for the words of one language.
+/// Makes the text in one language.
 pub(super) fn words(found: impl Into<String>, todo: impl Into<String>) -> Words {
     Words { found: found.into(), todo: todo.into() }
 }
 
-/// One thing that the doctor looked at.
+/// One result of the doctor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Its weight.
+    /// Its severity.
     pub level: Level,
     /// Its stable, language-free name.
     pub code: &'static str,
@@ -71,7 +71,7 @@ impl Finding {
         self
     }
 
-    /// What a person reads: what was found and what to do, then the statements, one a line, each with its semicolon.
+    /// The text for an operator: what was found and what to do, then the statements, one per line with a semicolon.
     pub fn text(&self, locale: Locale) -> String {
         let mut text = match locale {
             Locale::En => self.en.sentence("; "),
@@ -84,7 +84,7 @@ impl Finding {
     }
 }
 
-/// True if nothing that was found keeps enrold from working.
+/// True if no finding keeps enrold from working.
 pub fn can_work(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.level < Level::Error)
 }

@@ -1,17 +1,17 @@
-//! The least rights of enrold's database account, as the statements that an administrator of the database runs.
+//! Gives the least rights of enrold's database account, as the statements that a database administrator runs.
 //! It must not know which rights an account holds; `docs/installation-database.md` shows the same statements.
 
 use crate::db::Dialect;
 use crate::doctor::needs::{COURSES, NEEDS, Need};
 
-/// Where the rights are granted, and to whom.
+/// The place and the account of the grants.
 #[derive(Clone, Debug)]
 pub struct Grantee {
     /// The database's name.
     pub database: String,
     /// The schema of Moodle's tables on PostgreSQL.
     pub schema: String,
-    /// What stands before Moodle's table names.
+    /// The prefix of Moodle's table names.
     pub prefix: String,
     /// The account: a role on PostgreSQL, `user@host` on MariaDB and MySQL.
     pub account: String,
@@ -20,7 +20,7 @@ pub struct Grantee {
 /// One statement and the table that it is about (without prefix), if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The table; `None` for the database, the schema.
+    /// The table; `None` for the database or the schema.
     pub table: Option<&'static str>,
     /// The statement, without a semicolon.
     pub sql: String,
@@ -47,7 +47,7 @@ impl Grantee {
         format!("GRANT {rights} ON {on} TO {}", self.to(dialect))
     }
 
-    /// On MariaDB a database's name is a pattern in GRANT: `_` and `%` stand for themselves only behind a backslash.
+    /// The quoted database. On MariaDB its name is a pattern in GRANT: `_` and `%` need a backslash to mean themselves.
     fn whole_database(&self, dialect: Dialect) -> String {
         let name = match dialect {
             Dialect::Maria => self.database.replace('_', "\\_").replace('%', "\\%"),
@@ -57,8 +57,8 @@ impl Grantee {
     }
 }
 
-/// What every run needs; `has` tells of an optional table (without prefix) whether the site has it.
-/// enrold's own tables must exist already: [`for_migrate`] and `enrold db migrate` come first.
+/// The grants for all runs; `has` is true for an optional table (without prefix) that the site has. enrold's own tables
+/// must exist already: [`for_migrate`] and `enrold db migrate` come first.
 pub fn for_runs(dialect: Dialect, grantee: &Grantee, has: impl Fn(&str) -> bool) -> Vec<Grant> {
     let general = |rights: &str, on: String| Grant { table: None, sql: grantee.grant(dialect, rights, &on) };
     let database = grantee.whole_database(dialect);
@@ -74,7 +74,7 @@ pub fn for_runs(dialect: Dialect, grantee: &Grantee, has: impl Fn(&str) -> bool)
     grants
 }
 
-/// What making courses needs beside [`for_runs`].
+/// The grants for creating courses, beside [`for_runs`].
 pub fn for_courses(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
     match dialect {
         Dialect::Lite => Vec::new(),
@@ -97,7 +97,7 @@ fn of(dialect: Dialect, grantee: &Grantee, needs: impl Iterator<Item = &'static 
     grants
 }
 
-/// What `enrold db migrate` needs, once and after each update of enrold that brings migrations.
+/// The grants for `enrold db migrate`, once and after each update of enrold with migrations.
 pub fn for_migrate(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
     let general = |rights: &str, on: String| Grant { table: None, sql: grantee.grant(dialect, rights, &on) };
     match dialect {

@@ -1,4 +1,4 @@
-//! Whether mails can leave: what the site's instances ask for, the sender, links, and what the server refused.
+//! Checks whether mails can leave: instances with welcome mails, the sender, links, and what the server refused.
 //! It must not talk to the mail server; `enrold mails test` does.
 
 use crate::config::Settings;
@@ -6,16 +6,16 @@ use crate::db::{Conn, DbError, Params};
 use crate::doctor::finding::{Finding, words};
 use crate::moodle::site::Site;
 
-/// Enabled instances that ask for a welcome mail (spec autoenrol 1, coursecompleted 1).
+/// Enabled instances with a welcome mail (spec autoenrol 1, coursecompleted 1).
 const WELCOMING: &str = "SELECT COUNT(*) FROM {enrol} e WHERE e.status = 0
     AND ((e.enrol = 'autoenrol' AND e.customint7 > 0) OR (e.enrol = 'coursecompleted' AND e.customint2 > 0))";
 
 const UNDELIVERED: &str = "SELECT COUNT(*) FROM {enrold_outbox} WHERE state IN ('failed', 'given-up')";
 
-/// Examines the settings of mails and, with `outbox`, what has become of them.
+/// Examines the settings of mails and, with `outbox`, how many were not delivered.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn examine(conn: &mut Conn, settings: &Settings, outbox: bool) -> Result<Vec<Finding>, DbError> {
     let mut findings = Vec::new();
     if settings.smtp.enabled {

@@ -1,5 +1,5 @@
-//! Can enrold work here? Looks at the database, the site's tables, the account's rights, Moodle's settings and enrold's
-//! directories, and says of each what to do. It must not change anything, and it never shows a password.
+//! Checks whether enrold can work here: the database, the site's tables, the account's rights, Moodle's settings and
+//! enrold's directories, with advice for each. It must not change anything, nor show a password.
 
 #![allow(clippy::disallowed_methods, reason = "it looks at files of enrold and of the operator")]
 
@@ -32,8 +32,8 @@ use finding::words;
 pub use finding::{Finding, Level, Words, can_work};
 pub use private::open_files;
 
-/// Examines everything; findings come in the order in which an operator would put things right. `now` (Unix seconds)
-/// says how old the last sets are.
+/// Examines everything; findings come in the order in which an operator would fix them. `now` (Unix seconds) serves to
+/// compute the age of the last sets.
 pub async fn run(database: &Database, settings: &Settings, now: i64) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(mut conn) = reach(database, settings, &mut findings).await {
@@ -49,7 +49,7 @@ pub async fn run(database: &Database, settings: &Settings, now: i64) -> Vec<Find
 }
 
 async fn reach(database: &Database, settings: &Settings, findings: &mut Vec<Finding>) -> Option<Conn> {
-    // The engine would only say that it cannot open the file.
+    // A missing file has a finding of its own, with advice in both languages.
     if let Some(file) = database.file().filter(|file| !file.exists()) {
         let shown = file.display();
         findings.push(Finding::error(
@@ -109,7 +109,7 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
     let courses = makes_courses(conn, settings).await;
     let mut gaps = rights::gaps(conn, &catalogue, own, courses).await?;
     if own && tables::may_read(&gaps, "enrold_schema") && own::is_outdated(conn).await? {
-        // The migration brings them.
+        // The migration adds these columns.
         gaps.retain(|gap| !(gap.need.is_own() && matches!(gap.lack, rights::Lack::Column(_))));
     }
     let general = rights::general(conn).await?;
@@ -136,7 +136,7 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
     Ok(())
 }
 
-/// Whether a source makes courses: from a table of its own settings, or from the one that Moodle's settings name.
+/// Whether a source creates courses: from a table in its own settings, or in Moodle's settings.
 async fn makes_courses(conn: &mut Conn, settings: &Settings) -> bool {
     if settings.sources.values().any(|source| source.enabled && !source.courses.table.trim().is_empty()) {
         return true;
@@ -144,7 +144,7 @@ async fn makes_courses(conn: &mut Conn, settings: &Settings) -> bool {
     let asks_moodle = |source: &Source| source.enabled && source.files.is_empty() && !source.gives("courses.table");
     let sql = "SELECT COUNT(*) FROM {config_plugins}
          WHERE plugin = 'enrol_database' AND name = 'newcoursetable' AND value <> ''";
-    // An account that may not read it is told so anyway.
+    // An account without the right to read it gets a finding for that anyway.
     settings.sources.get(method::DATABASE).is_some_and(asks_moodle)
         && conn.number(sql, &Params::new()).await.is_ok_and(|tables| tables > 0)
 }

@@ -1,5 +1,5 @@
-//! What the site's own settings and rows mean for enrold: methods, tasks, roles, zone, keys that are not unique.
-//! It must not change a setting; it says where in Moodle to change it.
+//! Checks the site's own settings and rows: methods, tasks, roles, time zone, keys that are not unique.
+//! It must not change a setting; findings name the page in Moodle to change it.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::moodle::site::Site;
 /// Examines the site.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn examine(conn: &mut Conn, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let site = Site::read(conn).await?;
     let mut findings = vec![enabled(&site, settings)];
@@ -109,7 +109,7 @@ fn zone(site: &Site, settings: &Settings) -> Finding {
     }
 }
 
-/// Names of roles in files, as [`Site::flatfile_roles`] reads them: what is switched off, what two roles claim.
+/// Names of roles in files, as [`Site::flatfile_roles`] reads them: which are switched off, which several roles have.
 fn roles(site: &Site) -> Vec<Finding> {
     let mut claims: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut off = Vec::new();

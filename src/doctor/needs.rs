@@ -1,4 +1,4 @@
-//! What enrold's statements need of each table: the columns that they read, insert and update, and whether they delete.
+//! Lists what enrold's statements need of each table: the columns to read, insert and update, and whether they delete.
 //! It must not know databases or accounts; a test runs enrold with exactly these rights, so that the list stays true.
 
 /// What enrold needs of one table.
@@ -8,7 +8,7 @@ pub struct Need {
     pub table: &'static str,
     /// The columns that are read.
     pub read: &'static [&'static str],
-    /// The journal keeps complete old rows of this table: every column is read, whatever the site's version has.
+    /// The journal keeps complete old rows of this table: every column is read, whatever the site's version.
     pub whole_rows: bool,
     /// The columns of inserted rows.
     pub insert: &'static [&'static str],
@@ -16,7 +16,7 @@ pub struct Need {
     pub update: &'static [&'static str],
     /// Rows are deleted.
     pub delete: bool,
-    /// Without this table enrold works all the same.
+    /// enrold also works without this table.
     pub optional: bool,
 }
 
@@ -61,7 +61,7 @@ impl Need {
     }
 }
 
-/// Moodle's columns of an instance, without its enrolment key: the journal keeps the row of one that is removed.
+/// Moodle's columns of an instance, without its enrolment key: the journal keeps the row of a removed instance.
 const INSTANCE: &[&str] = &[
     "id",
     "enrol",
@@ -288,7 +288,7 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrold_task", &["name"])
         .inserts(&["name", "started", "ended", "result", "run", "succeeded", "message"])
         .updates(&["started", "ended", "result", "run", "succeeded", "message"]),
-    // Nobody deletes from the journal or rewrites it: only the mark of what was overtaken is set.
+    // The journal is never deleted or rewritten: updates only mark overtaken changes and fill in ids and `lastenrol`.
     Need::rows("enrold_change", &["run", "seq", "kind", "state", "oldrow"])
         .inserts(&["run", "seq", "kind", "cause", "line", "userid", "courseid", "oldrow"])
         .updates(&["state", "lastenrol", "groupid", "itemid", "targetid"]),
@@ -312,7 +312,7 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrold_notice", &["method", "queued"]).inserts(&["method", "queued"]).updates(&["queued"]),
 ];
 
-/// What making courses needs beside [`NEEDS`]: only where a source names a table of courses.
+/// What creating courses needs beside [`NEEDS`]: only where a source names a table of courses.
 pub const COURSES: &[Need] = &[
     Need::rows("course", &["id", "category", "sortorder", "shortname", "idnumber", "format"])
         .inserts(&[
@@ -356,7 +356,7 @@ pub const COURSES: &[Need] = &[
     Need::reads("enrold_change", &["run", "seq", "courseid"]).updates(&["courseid", "contextid", "targetid"]),
 ];
 
-/// The needs of all runs, and those of making courses if courses are made.
+/// The needs of all runs, and with `courses` those of creating courses.
 pub fn of_runs(courses: bool) -> impl Iterator<Item = &'static Need> {
     NEEDS.iter().chain(COURSES.iter().filter(move |_| courses))
 }

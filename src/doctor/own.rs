@@ -1,4 +1,4 @@
-//! enrold's own tables: present, of the right version, for this Moodle; and what its history leaves to be decided.
+//! Checks enrold's own tables: that they exist, their version and prefix, and the runs in them that wait.
 //! It must not migrate or decide anything.
 
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
@@ -9,7 +9,7 @@ use crate::lease::{LEADER, Lease};
 /// Examines version and prefix of enrold's own tables, which exist.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn version(conn: &mut Conn, grantee: &Grantee) -> Result<Finding, DbError> {
     let Some((version, prefix)) = schema_version(conn).await? else {
         return Ok(missing());
@@ -57,10 +57,10 @@ pub(super) async fn version(conn: &mut Conn, grantee: &Grantee) -> Result<Findin
     Ok(finding.with(rights.into_iter().map(|grant| grant.sql).collect()))
 }
 
-/// Whether a migration is missing that this program has.
+/// Whether this program has a migration that was not applied.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn is_outdated(conn: &mut Conn) -> Result<bool, DbError> {
     Ok(schema_version(conn).await?.is_some_and(|(version, _)| version < SCHEMA_VERSION))
 }
@@ -80,10 +80,10 @@ pub(super) fn missing() -> Finding {
     )
 }
 
-/// Runs that wait for somebody or something.
+/// The leader, and the runs that wait: held, interrupted, or with pending effects.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     let none = Params::new();
     let mut findings = vec![leader(conn).await?];
@@ -132,7 +132,7 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     Ok(findings)
 }
 
-/// Who works: a daemon, or nobody but commands.
+/// Whether a daemon holds the leader lease.
 async fn leader(conn: &mut Conn) -> Result<Finding, DbError> {
     Ok(match Lease::holder(conn, LEADER).await? {
         Some((holder, seconds)) => Finding::ok(

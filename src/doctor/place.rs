@@ -1,5 +1,5 @@
-//! enrold's directories, and the database's address as it may be shown.
-//! It must not ask the database; it leaves the directories as they were.
+//! Checks enrold's directories, and gives the database's address without secrets.
+//! It must not query the database, nor leave a change in the directories.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::clock;
 use crate::disk::own;
 use crate::doctor::finding::{Finding, Level, words};
 
-/// What can be said of a directory.
+/// The state of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DirectoryState {
     Writable,
@@ -23,12 +23,12 @@ fn directory_state(path: &Path) -> DirectoryState {
         Ok(found) if !found.is_dir() => return DirectoryState::NotADirectory,
         Ok(_) => {}
     }
-    // Permission bits do not tell of ACLs, mounts and quotas. The name is hidden from every watcher of drops.
+    // Permission bits do not cover ACLs, mounts and quotas. The watcher of drops ignores hidden names.
     let probe = path.join(format!(".enrold-doctor-{}", clock::nanos()));
     if own::create_new(&probe).is_err() {
         return DirectoryState::NotWritable;
     }
-    // What was made a moment ago in the same directory can be removed; if not, it holds nothing.
+    // A file created a moment ago can be removed; if not, it is empty.
     drop(fs::remove_file(&probe));
     DirectoryState::Writable
 }
@@ -58,7 +58,7 @@ fn directory(code: &'static str, key: &str, path: &Path, unusable: Level) -> Fin
             words(format!("{key} = {shown} is writable"), ""),
             words(format!("{key} = {shown} est accessible en écriture"), ""),
         ),
-        // enrold makes it when it can; whether it can is seen only then.
+        // enrold creates it if it can, which shows only then.
         DirectoryState::Missing => Finding::warning(
             code,
             words(format!("{key} = {shown} does not exist"), give_en),
@@ -86,8 +86,7 @@ fn directory(code: &'static str, key: &str, path: &Path, unusable: Level) -> Fin
     }
 }
 
-/// Scheme and host of a database URL, never its user or password: where the URL can be read in two ways, the scheme
-/// alone.
+/// Scheme and host of a database URL, never its user or password: the scheme alone if the URL is ambiguous.
 pub(super) fn address(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.split(':').next().unwrap_or_default().to_owned();

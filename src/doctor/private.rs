@@ -1,5 +1,5 @@
-//! Files that other accounts of this machine must not read: those with a password, and the embedded database.
-//! It must not read what they hold.
+//! Finds files that other accounts of this machine must not read: those with a password, and the embedded database.
+//! It must not read their contents.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -10,12 +10,12 @@ use crate::config::{Effective, Loaded, Origin};
 use crate::db::Database;
 use crate::doctor::finding::{Finding, words};
 
-/// Rights of the group and of everybody else.
+/// Permissions of the group and of others.
 const NOT_THE_OWNER: u32 = 0o077;
-/// Rights of everybody else.
+/// Permissions of others.
 const EVERYBODY: u32 = 0o007;
 
-/// One finding for each such file that is open to accounts which have no business with it.
+/// One finding for each of these files that other accounts can access.
 pub fn open_files(database: &Database, loaded: &Loaded) -> Vec<Finding> {
     let embedded = database.file().and_then(|file| of_database(file));
     let is_file = |setting: &&Effective| {
@@ -23,7 +23,7 @@ pub fn open_files(database: &Database, loaded: &Loaded) -> Vec<Finding> {
     };
     let named = loaded.origins.iter().filter(is_file);
     let named = named.filter_map(|setting| of_secret(&setting.key, Path::new(&setting.value), NOT_THE_OWNER));
-    // The service reads its configuration as the account that it is, so a group may read it, but not everybody.
+    // The service reads its configuration under its own account, so a group may read it, but others may not.
     let is_elsewhere = |key: &str| {
         let file = format!("{key}_file");
         loaded.origins.iter().any(|setting| setting.key == file && !setting.value.is_empty())
@@ -46,8 +46,7 @@ fn is_path(loaded: &Loaded, key: &str) -> bool {
     url.is_some_and(|url| url.expose_secret().starts_with("sqlite:"))
 }
 
-/// The mode and the owner of a file, if somebody else has one of these rights; nothing of a file that is not there,
-/// which another finding or the start tells.
+/// The mode and owner of a file with one of these permissions; `None` if it is missing, which is reported elsewhere.
 fn open_to(path: &Path, rights: u32) -> Option<String> {
     let found = path.metadata().ok()?;
     let mode = found.permissions().mode() & 0o7777;
@@ -96,7 +95,7 @@ mod tests {
     use crate::config::{Sources, load};
     use crate::doctor::finding::Level;
 
-    /// The codes that are found with these settings.
+    /// The findings with these settings.
     fn found(sources: &Sources) -> Vec<String> {
         let loaded = load(sources).unwrap();
         let settings = &loaded.settings.database;

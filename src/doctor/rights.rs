@@ -1,5 +1,5 @@
-//! What is missing of [`NEEDS`]: tables, columns and rights that the account really holds or lacks, however it got
-//! them. It must not change anything: PostgreSQL is asked, on MariaDB each kind of statement is explained and not run.
+//! Finds the tables, columns and rights of [`needs::NEEDS`] that the account lacks, however it got its rights. It must
+//! not change anything: PostgreSQL is queried, on MariaDB each kind of statement is explained and not run.
 
 use crate::db::table::int;
 use crate::db::{Conn, DbError, Dialect, Params, Table};
@@ -7,7 +7,7 @@ use crate::doctor::catalogue::{Catalogue, TableRights};
 use crate::doctor::grants::numbers_its_rows;
 use crate::doctor::needs::{self, Need};
 
-/// A table that is made to see whether it can be.
+/// A temporary table that is created only to check the right to do so.
 const PROBE: Table = Table::new("rights_probe", &[int("n")]);
 
 /// Something that is missing.
@@ -28,11 +28,11 @@ pub(super) enum Lack {
     Right(String),
 }
 
-/// Compares all needs with the database: those of making courses only if `courses` says that courses are made, enrold's
-/// own tables only if `own` says that they exist.
+/// Compares the needs with the database: those of creating courses only with `courses`, those of enrold's own tables
+/// only if these exist (`own`).
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn gaps(
     conn: &mut Conn,
     catalogue: &Catalogue,
@@ -52,7 +52,7 @@ pub(super) async fn gaps(
     Ok(gaps)
 }
 
-/// What the database's own lists say (PostgreSQL, SQLite).
+/// What is missing by the database's own lists (PostgreSQL, SQLite).
 fn listed(need: &Need, existing: &TableRights) -> Vec<Lack> {
     let mut lacks = absent_columns(need, existing);
     let without = |columns: &[&'static str], may: fn(&crate::doctor::catalogue::Rights) -> bool| {
@@ -90,8 +90,8 @@ fn absent_columns(need: &Need, existing: &TableRights) -> Vec<Lack> {
     absent.into_iter().map(Lack::Column).collect()
 }
 
-/// MariaDB hides what the account may not touch, and its lists know nothing of roles: it is asked to explain one
-/// statement of each kind, for which it wants the same rights as for running it.
+/// MariaDB hides tables without rights, and its lists do not contain rights from roles: one statement of each kind is
+/// explained, which requires the same rights as running it.
 async fn explained(conn: &mut Conn, need: &Need, existing: Option<&TableRights>) -> Result<Vec<Lack>, DbError> {
     let mut lacks = Vec::new();
     for (right, statement) in statements(need) {
@@ -113,7 +113,7 @@ fn statements(need: &Need) -> Vec<(String, String)> {
         statements.push(("SELECT".to_owned(), format!("SELECT * FROM {{{table}}}")));
     }
     if !need.read.is_empty() {
-        // Asked for rows of all columns too: a column that does not exist is told here.
+        // Also for whole rows: this finds a column that does not exist.
         let right = if need.whole_rows { "SELECT".to_owned() } else { format!("SELECT ({columns})") };
         statements.push((right, format!("SELECT {columns} FROM {{{table}}}")));
     }
@@ -154,7 +154,7 @@ async fn asked(conn: &mut Conn, statement: &str) -> Result<Answer, DbError> {
     }
 }
 
-/// The database's code at the end of an error's words.
+/// The database's code at the end of an error's message.
 fn code(error: &DbError) -> Option<&str> {
     let DbError::Other { what, .. } = error else {
         return None;
@@ -165,7 +165,7 @@ fn code(error: &DbError) -> Option<&str> {
 /// Rights on the database as a whole that are missing, as GRANT names them.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn general(conn: &mut Conn) -> Result<Vec<&'static str>, DbError> {
     let mut missing = Vec::new();
     match conn.dialect() {

@@ -1,5 +1,5 @@
-//! Which roles whoever feeds enrold may give on this site, and whether the lists of the configuration mean what they
-//! say. It must not change a list, nor know what a line of a file is.
+//! Checks which roles files and sources may give on this site, and whether the configured lists match its roles. It
+//! must not change a list, nor know the format of a file.
 
 use crate::config::{RoleEntry, RoleList, Source, Target};
 use crate::doctor::finding::{Finding, words};
@@ -13,7 +13,7 @@ pub(super) fn of_flat_files(list: &RoleList, site: &Site) -> Vec<Finding> {
     of_list(list, "flatfile.roles", ("dropped flat files", "les fichiers plats déposés"), site, "")
 }
 
-/// The roles of a source: of its dropped files, and of its second database where the operator has listed some.
+/// The roles of a source: of its dropped files, and of its second database where the operator lists some.
 pub(super) fn of_source(name: &str, source: &Source, site: &Site) -> Vec<Finding> {
     if source.target == Target::Cohorts || (source.files.is_empty() && !source.lists_roles()) {
         return Vec::new();
@@ -64,10 +64,10 @@ fn wide_list(key: &str, en: &str, fr: &str, powerful: &[&str], shown: &[&str]) -
     )
 }
 
-/// Entries that mean no role of this site; a default role that is none has a finding of its own.
+/// Entries that match no role of this site; an unknown default role has a finding of its own.
 fn unknown(list: &RoleList, key: &str, site: &Site, default_role: &str) -> Option<Finding> {
     let means_nobody = |entry: &&RoleEntry| match entry {
-        // A site may do without roles of its own, or without one of Moodle's.
+        // A site may have no role of its own, or none of one of Moodle's archetypes.
         RoleEntry::Any => false,
         RoleEntry::Shortname(name) if *name == default_role.trim().to_lowercase() => false,
         RoleEntry::Archetype(name) if name.is_empty() || ARCHETYPES.contains(&name.as_str()) => false,

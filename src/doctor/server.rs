@@ -1,5 +1,5 @@
-//! The database server: its version, its variables, its clock, and what of that enrold cannot work with.
-//! It must not know Moodle; what a server says is judged by pure functions, so that every case is tested without it.
+//! Checks the database server: its version, its variables, its clock.
+//! It must not know Moodle; pure functions judge the server's answers, so that every case is tested without a server.
 
 use std::collections::BTreeMap;
 
@@ -109,7 +109,7 @@ impl Version {
 /// Examines the server behind a connection.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn examine(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
     let none = Params::new();
     let sql = match conn.dialect() {
@@ -243,7 +243,7 @@ fn autoinc(mode: &str) -> Option<Finding> {
     }
 }
 
-/// A file gets its last name after the commit: a power cut may leave the name and take the commit.
+/// A file is renamed to its outcome after the commit: a power cut may keep the name and lose the commit.
 fn flush(mode: &str) -> Option<Finding> {
     (mode != "1" && mode != "?").then(|| {
         Finding::ok(

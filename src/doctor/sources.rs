@@ -1,5 +1,5 @@
-//! The sources of full sets: whether tonight's set can be read, whether the last ones came, and who else does that
-//! work. It must not read a row of a set; it asks each second database for none.
+//! Checks the sources of full sets: whether the next set can be read, whether the last ones came, and whether Moodle
+//! does the same work. It must not read a row of a set; it queries zero rows of each second database.
 
 use crate::config::{Locale, Settings, Source, Target};
 use crate::db::{Conn, DbError};
@@ -17,10 +17,10 @@ const PLUGIN: &str = "enrol_database";
 /// The settings without which Moodle's plugin does nothing at a login (spec database 6).
 const NEEDED: [&str; 4] = ["dbtype", "remoteenroltable", "remotecoursefield", "remoteuserfield"];
 
-/// Examines the enabled sources; with `now` (Unix seconds) also how old their last sets are, which needs the history.
+/// Examines the enabled sources; with `now` (Unix seconds) also the age of their last sets, which needs the history.
 ///
 /// # Errors
-/// The database's. What is wrong with a second database is a finding.
+/// The database's error; an error of a second database is a finding.
 pub(super) async fn examine(conn: &mut Conn, settings: &Settings, now: Option<i64>) -> Result<Vec<Finding>, DbError> {
     let enabled: Vec<(&str, &Source)> = enabled(settings).collect();
     if enabled.is_empty() {
@@ -103,7 +103,7 @@ fn writing(name: &str) -> Finding {
     )
 }
 
-/// Names that no file of the source can have, or that two sources share.
+/// Patterns that no dropped file can match, or that two sources share.
 fn of_files(name: &str, source: &Source, enabled: &[(&str, &Source)]) -> Vec<Finding> {
     let dead: Vec<&str> = source.files.iter().map(String::as_str).filter(|pattern| !is_of_input(pattern)).collect();
     let shared = |pattern: &&String| {
@@ -249,7 +249,7 @@ fn method_off(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
     })
 }
 
-/// Moodle's plugin asks its second database at each login, also while its task is off (spec database 6).
+/// Moodle's plugin queries its second database at each login, even while its task is disabled (spec database 6).
 fn login(enabled: &[(&str, &Source)], site: &Site) -> Option<Finding> {
     let filled = |name: &&str| site.plugin(PLUGIN, name).is_some_and(|value| !value.trim().is_empty());
     let mut names = of_enrolments(enabled).peekable();

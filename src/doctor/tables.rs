@@ -1,4 +1,4 @@
-//! What missing tables, columns and rights mean, and which statements grant the rights.
+//! Turns missing tables, columns and rights into findings, with the statements that grant the rights.
 //! It must not find gaps itself.
 
 use crate::db::{Conn, DbError, Dialect, Params};
@@ -9,7 +9,7 @@ use crate::doctor::needs::NEEDS;
 use crate::doctor::rights::{Gap, Lack};
 use crate::doctor::{own, server};
 
-/// The finding for a database in which nothing of what enrold needs is to be seen under the prefix.
+/// The finding for a database without a visible table of Moodle under the prefix.
 pub(super) fn no_moodle(conn: &Conn, catalogue: &Catalogue) -> Option<Finding> {
     let prefix = conn.prefix();
     let sees = |table: &str| catalogue.table(&format!("{prefix}{table}")).is_some();
@@ -38,10 +38,10 @@ pub(super) fn no_moodle(conn: &Conn, catalogue: &Catalogue) -> Option<Finding> {
     ))
 }
 
-/// The account behind the connection and where it works.
+/// The account of the connection, with its database and schema.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn grantee(conn: &mut Conn) -> Result<Grantee, DbError> {
     let sql = match conn.dialect() {
         Dialect::Postgres => {
@@ -55,14 +55,14 @@ pub(super) async fn grantee(conn: &mut Conn) -> Result<Grantee, DbError> {
     Ok(Grantee { database: text(0), schema: text(1), prefix: conn.prefix().to_owned(), account: text(2) })
 }
 
-/// True if a table can be read in full need.
+/// True if the account can read all that enrold needs of a table.
 pub(super) fn may_read(gaps: &[Gap], table: &str) -> bool {
     !gaps
         .iter()
         .any(|gap| gap.need.table == table && !matches!(&gap.lack, Lack::Right(right) if !right.starts_with("SELECT")))
 }
 
-/// What the gaps come to: tables, columns, rights; then the statements of all rights, whatever is missing.
+/// The findings for the gaps: tables, columns, rights; then the statements of all rights, even if none is missing.
 pub(super) fn of_gaps(
     conn: &Conn,
     grantee: &Grantee,
@@ -200,14 +200,14 @@ fn sql(grants: &[Grant]) -> Vec<String> {
     grants.iter().map(|grant| grant.sql.clone()).collect()
 }
 
-/// The embedded database is written to by trying to: a lock that is given back at once.
+/// Checks write access to the embedded database: takes its lock and releases it at once.
 pub(super) async fn writable(conn: &mut Conn) -> Option<Finding> {
     if conn.dialect() != Dialect::Lite {
         return None;
     }
     match conn.begin().await {
         Ok(()) => {
-            // Nothing was written: whatever becomes of it, nothing is lost.
+            // Nothing was written, so that an error loses nothing.
             drop(conn.rollback().await);
             None
         }

@@ -1,5 +1,5 @@
-//! The scheduled tasks beside Moodle's own: who does which work, who does it twice, and what nobody does.
-//! It must not run a task or switch one off; it says how.
+//! Compares enrold's scheduled tasks with Moodle's: work that one of them does, both do, or neither does.
+//! It must not run or disable a task; findings say how.
 
 use std::collections::BTreeSet;
 
@@ -14,25 +14,25 @@ use crate::sets::database::DATABASE;
 /// One task of enrold and Moodle's tasks for the same work.
 struct Job {
     name: &'static str,
-    /// The key that leaves its work to Moodle.
+    /// The configuration key that leaves its work to Moodle.
     key: String,
     /// Whether the daemon runs it.
     enabled: bool,
-    /// Moodle's tasks for it that are enabled, and whose method is.
+    /// Moodle's enabled tasks for it, if their method is enabled too.
     twins: Vec<String>,
 }
 
 /// Examines tasks, twins, and the courses that tasks name.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn examine(conn: &mut Conn, site: &Site, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let enabled = enabled_in_moodle(conn).await?;
     let mut jobs: Vec<Job> = jobs::all().map(|name| job(name, site, settings, &enabled)).collect();
     jobs.extend(source_of_moodle(site, settings, &enabled));
     let mut told = BTreeSet::new();
     for job in jobs.iter_mut().filter(|job| job.enabled) {
-        // Two tasks of enrold may share one of Moodle's.
+        // Two tasks of enrold may share one of Moodle's, which is reported once.
         job.twins.retain(|twin| told.insert(twin.clone()));
     }
     let mut findings = twice(&jobs);
@@ -69,7 +69,7 @@ fn source_of_moodle(site: &Site, settings: &Settings, enabled: &BTreeSet<String>
     })
 }
 
-/// Work that Moodle does as well: one finding for each task of enrold, or the word that there is none.
+/// Work that Moodle does as well: one finding for each task of enrold, or one that there is none.
 fn twice(jobs: &[Job]) -> Vec<Finding> {
     let found: Vec<Finding> = jobs.iter().filter(|job| job.enabled && !job.twins.is_empty()).map(twin).collect();
     if found.is_empty() {
@@ -116,7 +116,7 @@ fn twin(job: &Job) -> Finding {
     )
 }
 
-/// Which rules the daemon keeps true, and which not, with the reason.
+/// Which rules the daemon enforces, and which not, with the reason.
 fn rules(site: &Site, jobs: &[Job]) -> Finding {
     let rules = jobs.iter().filter(|job| RULES.iter().any(|rule| rule.name == job.name));
     let (mut ctx, mut en, mut fr) = (Vec::new(), Vec::new(), Vec::new());
@@ -144,7 +144,7 @@ fn rules(site: &Site, jobs: &[Job]) -> Finding {
     )
 }
 
-/// Methods that are off and whose roles the next run of their rule takes away.
+/// Disabled methods whose roles the next run of their rule removes.
 fn dropping(site: &Site, settings: &Settings) -> Vec<Finding> {
     let drops = settings
         .tasks

@@ -1,5 +1,5 @@
 //! Enrolments with an elapsed `timeend`: found once for all methods, then unenrolled or suspended.
-//! It must not know which roles go with them.
+//! It must not decide which roles are removed with them.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::{end, kinds};
@@ -10,7 +10,7 @@ use crate::expiry::roles;
 use crate::moodle::site::RemovalAction;
 use crate::outcome::RunResult;
 
-/// Enrolments of all methods that have ended, with what becomes of them and of their roles.
+/// Elapsed enrolments of all methods, with the action on them and on their roles.
 const ELAPSED: Table = Table::new(
     "elapsed",
     &[
@@ -50,7 +50,7 @@ pub(super) async fn find(ctx: &mut RunContext<'_>, due: &[Due], reach: &str) -> 
     Ok(found as i64)
 }
 
-/// Removes the enrolments that are to be unenrolled, with the roles that go before them and all that goes with them.
+/// Unenrols enrolments with `action` 0, removes the roles that go with them, and purges what belongs to them.
 pub(super) async fn unenrol(ctx: &mut RunContext<'_>) -> RunResult<()> {
     let pass_no = ctx.next_pass();
     if fill_to_remove(ctx, 0).await? > 0 && end::unenrol(ctx, pass_no).await? > 0 {
@@ -60,7 +60,7 @@ pub(super) async fn unenrol(ctx: &mut RunContext<'_>) -> RunResult<()> {
     Ok(())
 }
 
-/// Suspends the others, and takes roles where the action says so.
+/// Suspends enrolments with `action` 1, and removes roles where their column `roles` requires it.
 pub(super) async fn suspend(ctx: &mut RunContext<'_>) -> RunResult<()> {
     let position = Position { pass_no: ctx.next_pass(), rank: kinds::SUSPEND_LAST };
     if fill_to_remove(ctx, 1).await? > 0 && end::suspend(ctx, position).await? > 0 {

@@ -6,5 +6,5 @@ SELECT x.id, x.userid, e.courseid, k.id, e.id, COALESCE(e.roleid, 0), 'enrol_' |
   JOIN {enrol} e ON e.id = x.enrolid
   JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
  WHERE x.timeend > 0 AND x.timeend < :now AND :reach
-   -- Who is suspended already is not suspended again; he is unenrolled all the same.
+   -- Suspended enrolments are not suspended again, but they are unenrolled.
    AND (e.enrol IN (:unenrol) OR (e.enrol IN (:suspend) AND x.status = 0))

@@ -1,5 +1,5 @@
-//! Unenrols people who have not been seen for as long as the instance says: on the site, or in the course.
-//! It must not know end dates.
+//! Unenrols users who were inactive on the site or in the course for longer than the instance allows.
+//! It must not use end dates.
 
 use crate::change::context::RunContext;
 use crate::change::end;
@@ -10,12 +10,12 @@ use crate::outcome::RunResult;
 
 const INACTIVE: &str = statement(include_str!("inactive.sql"), "inactive enrolments");
 
-/// When the enrolment began, as far as Moodle knows.
+/// When the enrolment began: the later of its start and its creation.
 const BEGAN: &str = "CASE WHEN x.timestart > x.timecreated THEN x.timestart ELSE x.timecreated END";
 
-/// Unenrols them, whatever `expiredaction`, status and account say (spec autoenrol 7; self is the same with another
-/// column), and gives how many they are. Someone who logs in but never opened the course has no last access there and
-/// is not missed in it.
+/// Unenrols inactive users, whatever `expiredaction`, status and account say (spec autoenrol 7; self is the same with
+/// another column), and gives how many there are. A user who logs in but never opened the course has no last access
+/// there and does not count as inactive in it.
 pub(super) async fn unenrol(
     ctx: &mut RunContext<'_>,
     due: &[Due],
@@ -56,7 +56,7 @@ pub(super) async fn unenrol(
     Ok(found as i64)
 }
 
-/// A moment, but none before the enrolment began.
+/// A moment, but not before the enrolment began.
 fn later(moment: &str) -> String {
     format!("CASE WHEN {moment} < {BEGAN} THEN {BEGAN} ELSE {moment} END")
 }

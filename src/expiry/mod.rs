@@ -1,5 +1,5 @@
-//! Enrolments whose end has passed, and those of people who stay away: what becomes of them, for all methods at once.
-//! It must not know one method's rules in its statements: what differs is data (`policy.rs`).
+//! Ends enrolments whose end has passed, and those of inactive users, for all methods at once.
+//! It must not have statements for one method: what differs between methods is data (`policy.rs`).
 
 mod elapsed;
 mod inactive;
@@ -18,12 +18,12 @@ pub use policy::{POLICIES, Policy, Roles};
 /// The name of the job, and the cause of its changes in the journal.
 pub const EXPIRATIONS: &str = "expirations";
 
-/// Whose expirations a run does.
+/// The methods whose expirations a run applies.
 #[derive(Clone, Copy, Debug)]
 pub enum Methods<'a> {
     /// Every method of [`POLICIES`] that the site has enabled; a note names the others.
     All,
-    /// These, enabled or not: the caller has decided.
+    /// These, enabled or not: the caller decides.
     Only(&'a [&'static str]),
 }
 
@@ -44,14 +44,13 @@ pub async fn run(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<
     Ok(())
 }
 
-/// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols the inactive, then does to
-/// each enrolment with an elapsed `timeend` what its method's `expiredaction` says (spec enrol-core 14 and 15,
-/// autoenrol 7). Disabled instances expire too. `courses` are the only `course.id` that are looked at; `None` for all.
-/// Each of the three is a pass of the journal; a fixed number of statements. [`crate::change::end::prepare`] comes
-/// first.
+/// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols inactive users, then applies
+/// the method's `expiredaction` to each enrolment with an elapsed `timeend` (spec enrol-core 14 and 15, autoenrol 7).
+/// Disabled instances expire too. `courses` are the only `course.id` to process; `None` for all. Each of the three
+/// steps is a pass of the journal, with a fixed number of statements. [`crate::change::end::prepare`] must come first.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn apply(
     ctx: &mut RunContext<'_>,
     settings: &Settings,
@@ -72,7 +71,7 @@ pub async fn apply(
     Ok(checked)
 }
 
-/// A condition on an enrolment `x` of the instance `e`: the courses, and no account that is protected.
+/// A condition on an enrolment `x` of the instance `e`: in these courses, and not of a protected account.
 fn reach(site: &Site, settings: &Settings, courses: Option<&[i64]>) -> String {
     let accounts = id_list(&site.protected(settings.guard.protect_admins));
     let courses = courses.map_or_else(String::new, |courses| format!(" AND e.courseid IN ({})", id_list(courses)));

@@ -1,5 +1,5 @@
-//! What each enrolment method does with an enrolment whose end has passed, as data: a method more is a row more.
-//! It must not run statements; it gives the fragments that tell them the methods apart.
+//! What each enrolment method does with an enrolment whose end has passed, as data: one row per method.
+//! It must not run statements; it gives them the fragments that differ by method.
 
 use crate::change::context::RunContext;
 use crate::config::{ExpiredAction, RemovalAction as FlatFileAction, Settings, WhenDisabled};
@@ -9,7 +9,7 @@ use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::outcome::Note;
 
-/// Which roles leave with an enrolment that ends, beside those that the method's instance owns.
+/// Which roles are removed with an enrolment that ends, beside those that the method's instance owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Roles {
     /// None: the method owns the roles that it gives.
@@ -25,9 +25,9 @@ pub enum Roles {
 pub struct Policy {
     /// The short name in `enrol.enrol`.
     pub method: &'static str,
-    /// Where the site has no `expiredaction`.
+    /// The action if the site has no `expiredaction`.
     pub unset: RemovalAction,
-    /// Which roles leave too.
+    /// Which roles are removed too.
     pub roles: Roles,
     /// The column of `enrol` that holds the seconds of inactivity after which a user is unenrolled, 0 for never.
     pub inactivity: Option<&'static str>,
@@ -36,8 +36,8 @@ pub struct Policy {
 }
 
 /// The methods whose enrolments expire. An `expiredaction` that is not set is the method's documented default, except
-/// for autoenrol (0, unenrol): there it is keep, as in Moodle, for nobody has asked for the loss (spec autoenrol 2).
-/// `database` has no page for the setting (spec database 2) and shares Moodle's general default, keep.
+/// for autoenrol (0, unenrol): there it is keep, as in Moodle, because no administrator asked for the loss (spec
+/// autoenrol 2). `database` has no page for the setting (spec database 2) and uses Moodle's general default, keep.
 pub const POLICIES: [Policy; 6] = [
     Policy {
         method: "manual",
@@ -77,13 +77,13 @@ pub const POLICIES: [Policy; 6] = [
     },
 ];
 
-/// A policy under the site's settings.
+/// A policy with its action under the site's settings.
 pub(super) struct Due {
     pub policy: &'static Policy,
     pub action: RemovalAction,
 }
 
-/// The policies that apply in this run, and notes of what is left out and why.
+/// The policies that apply in this run; notes report what is left out and why.
 pub(super) fn due(ctx: &mut RunContext<'_>, settings: &Settings, methods: Methods<'_>) -> Vec<Due> {
     let mut due = Vec::new();
     let mut disabled = Vec::new();
@@ -115,8 +115,8 @@ fn is_on(site: &Site, settings: &Settings, method: &str) -> bool {
     anyway || site.is_enabled(method)
 }
 
-/// What becomes of an elapsed enrolment: enrold's override, Moodle's setting, the policy's default; or the value of a
-/// setting that is none of Moodle's choices.
+/// The action on an elapsed enrolment: enrold's override, else Moodle's setting, else the policy's default. The error
+/// is the value of a setting that is none of Moodle's choices.
 fn action(site: &Site, settings: &Settings, policy: &Policy) -> Result<RemovalAction, String> {
     let own = match policy.method {
         method::FLATFILE => settings.flatfile.expiredaction.map(flatfile_action),
@@ -148,7 +148,7 @@ fn flatfile_action(action: FlatFileAction) -> RemovalAction {
     }
 }
 
-/// The names of the methods that do this with an elapsed enrolment, as the inside of `IN (…)`; `''` is no method.
+/// The methods whose action fulfils `does`, as the inside of `IN (…)`; `''` is no method.
 pub(super) fn names(due: &[Due], does: impl Fn(RemovalAction) -> bool) -> String {
     let names: Vec<String> =
         due.iter().filter(|due| does(due.action)).map(|due| Literal::word(due.policy.method).to_string()).collect();

@@ -1,5 +1,5 @@
-//! The roles that leave with elapsed enrolments: those that the instance owns, and those by hand as the policy says.
-//! It must not know methods: it reads the column `roles` of the temporary table `elapsed`.
+//! Removes roles with elapsed enrolments: those that the instance owns, and those by hand as the policy says.
+//! It must not distinguish methods: it reads the column `roles` of the temporary table `elapsed`.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
@@ -32,16 +32,16 @@ pub(super) fn fate(due: &[Due]) -> String {
     format!("CASE e.enrol {} ELSE {STAY} END", whens.join(" "))
 }
 
-/// Before the events of an unenrolment stand those of the role by hand that the instance names, or of all by hand in
-/// the course and below. Owned roles go with the enrolment itself.
+/// Removes the role by hand that the instance names, or all by hand in the course and below; their events come before
+/// those of the unenrolment. Owned roles are removed with the enrolment itself.
 pub(super) async fn before_unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let pick = ended(ctx, Position { pass_no, rank: kinds::UNENROL }, NAMED_ROLES);
     ctx.remove_rows(Position { pass_no, rank: kinds::NAMED_ROLE }, pick).await
 }
 
-/// With one role in the course that one goes if it is by hand; with several the one by hand that the instance names; or
-/// all by hand in the course and below. The instance's own roles go, also below; if none is left in the course, those
-/// by hand below it go too (spec enrol-core 14 and 15).
+/// With [`Roles::Named`], removes the only role in the course if it is by hand, or of several the one by hand that the
+/// instance names; with [`Roles::ByHand`], all by hand in the course and below. Removes the instance's own roles, also
+/// below, and if none is left in the course, those by hand below it (spec enrol-core 14 and 15).
 pub(super) async fn before_suspend(ctx: &mut RunContext<'_>, suspended: Position) -> Result<(), DbError> {
     let taken =
         [(kinds::OWNED_ROLES, ROLES_BY_HAND), (kinds::ELAPSED_ROLES, OWNED_ROLES), (kinds::REST_ROLES, ROLES_BELOW)];
@@ -52,8 +52,8 @@ pub(super) async fn before_suspend(ctx: &mut RunContext<'_>, suspended: Position
     Ok(())
 }
 
-/// A pick over `:gone`: the changes of a place that were really applied (`c`), each with its elapsed enrolment (`d`);
-/// with `:roles_there` it has the roles `r` that their users have in their courses and below.
+/// A pick over `:gone`: the applied changes `c` of a journal position, each with its elapsed enrolment `d`.
+/// `:roles_there` joins the roles `r` that the users have in their courses and below.
 fn ended(ctx: &RunContext<'_>, position: Position, select: &str) -> Pick {
     let (from, to) = position.range();
     let gone = "{enrold_change} c JOIN [elapsed] d ON d.ueid = c.targetid

@@ -1,6 +1,6 @@
--- The roles that leave with elapsed enrolments (spec enrol-core 14 and 15). `:gone` are the changes `c` that were
--- really applied, each with its elapsed enrolment `d`; `:roles_there` joins the roles `r` that their users have in the
--- course and below. `d.roles` says what becomes of them.
+-- The roles that are removed with elapsed enrolments (spec enrol-core 14 and 15). `:gone` are the applied changes `c`,
+-- each with its elapsed enrolment `d`; `:roles_there` joins the roles `r` that the users have in the course and below.
+-- `d.roles` decides which of them are removed.
 
 -- statement named roles
 -- Before an unenrolment: the role by hand that the instance names, in the course; or all by hand, also below.
@@ -11,7 +11,7 @@ SELECT r.id, 0 AS line, c.courseid, c.contextid
  GROUP BY r.id, c.courseid, c.contextid
 
 -- statement roles by hand
--- With a suspension, the same; but the only role in the course goes, whichever it is, if it is by hand.
+-- With a suspension, the same; and the only role in the course if it is by hand, whether named or not.
 SELECT r.id, 0 AS line, c.courseid, c.contextid
   FROM :gone :roles_there
  WHERE {~r.component} = '' AND r.itemid = 0

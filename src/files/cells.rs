@@ -1,16 +1,16 @@
-//! One record cut into its cells, with quotes taken off.
-//! It must not know what the cells mean, nor where the record stands in its file.
+//! Splits one record into its cells and removes quotes.
+//! It must not know what the cells mean, nor where the record is in its file.
 
 use super::{is_blank, trimmed};
 
-/// How the quotes of a record stand after a line of it.
+/// The state of a record's quotes after one of its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quoting {
     /// The record ends with this line.
     Complete,
-    /// A quote is open: the record goes on in the next line.
+    /// A quote is open: the record continues on the next line.
     Open,
-    /// Text follows a closing quote: nobody can say what was meant.
+    /// Text follows a closing quote: the record has no clear meaning.
     Broken,
 }
 
@@ -29,13 +29,13 @@ impl Cells {
         Cells::default()
     }
 
-    /// As Moodle's native form: apostrophes quote too (spec flatfile 3.6, but cell by cell). A
-    /// cell that begins with an apostrophe without ending with one is plain text.
+    /// As in Moodle's native form: apostrophes quote too (spec flatfile 3.6, but cell by cell). A cell that begins with
+    /// an apostrophe but does not end with one is plain text.
     pub fn native() -> Self {
         Cells { apostrophes: true, ..Cells::default() }
     }
 
-    /// Forgets the record before.
+    /// Removes the previous record.
     pub fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
@@ -47,7 +47,7 @@ impl Cells {
         self.ends.len()
     }
 
-    /// The cell without blanks around it; empty if there is none at this place.
+    /// The cell without blanks around it; empty if there is none at this position.
     pub fn get(&self, index: usize) -> &str {
         let Some(&end) = self.ends.get(index) else {
             return "";
@@ -109,7 +109,7 @@ impl Cells {
         inside.strip_prefix('\'').filter(|_| quoted).map(|inside| ('\'', inside))
     }
 
-    /// Takes the text up to the closing quote and gives what follows it; `None` if the line ends first.
+    /// Adds the text up to the closing quote and returns what follows it; `None` if the line ends first.
     fn take_quoted<'a>(&mut self, inside: &'a str, quote: char) -> Option<&'a str> {
         let mut rest = inside;
         loop {

@@ -1,4 +1,4 @@
-//! The columns of a flat file: their names and aliases, and at which place each stands.
+//! The columns of a flat file: their names, their aliases and their positions.
 //! It must not know bytes or quotes, nor what a value stands for.
 
 use super::cells::Cells;
@@ -18,7 +18,7 @@ impl Column {
     pub const ALL: [Column; 6] =
         [Column::Operation, Column::User, Column::Course, Column::Role, Column::TimeStart, Column::TimeEnd];
 
-    /// Those without which a header is refused (spec files 2.1).
+    /// The columns without which a header is refused (spec files 2.1).
     pub const REQUIRED: [Column; 4] = [Column::Operation, Column::User, Column::Course, Column::Role];
 
     /// The name, then its aliases (spec files 2.1).
@@ -33,21 +33,21 @@ impl Column {
         }
     }
 
-    /// The column of this name or alias, in any case, blanks around it aside.
+    /// The column with this name or alias; case and blanks around it do not matter.
     pub fn named(text: &str) -> Option<Column> {
         let text = super::trimmed(text);
         Column::ALL.into_iter().find(|column| column.names().iter().any(|name| name.eq_ignore_ascii_case(text)))
     }
 }
 
-/// Columns of other programs, which this version refuses rather than ignores (spec files 2.1, 2.3).
+/// Whether this is a column of other programs, which this version does not ignore but refuses (spec files 2.1, 2.3).
 pub(super) fn is_not_applied(text: &str) -> bool {
     let text = super::trimmed(text).to_lowercase();
     let numbered = text.strip_prefix('g').is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']));
     numbered || matches!(text.as_str(), "group" | "groups" | "groupe" | "gcmd" | "enrol" | "hidden")
 }
 
-/// At which place each column stands in a record.
+/// The position of each column in a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
     places: [Option<usize>; 6],
@@ -73,7 +73,7 @@ impl Columns {
         Columns { places, width: order.len(), least, lenient: true }
     }
 
-    /// Of a table: none of the flat file's columns, and so many cells.
+    /// For a table: none of the flat file's columns, and `width` cells.
     pub fn of_table(width: usize, least: usize) -> Self {
         Columns { places: [None; 6], width, least, lenient: true }
     }
@@ -83,7 +83,7 @@ impl Columns {
         self.places[column as usize].map_or("", |place| cells.get(place))
     }
 
-    /// The place of a column.
+    /// The position of a column.
     pub fn place(&self, column: Column) -> Option<usize> {
         self.places[column as usize]
     }

@@ -1,5 +1,5 @@
-//! Which encoding a file has, decided on all its bytes in one streaming pass that also digests and counts them.
-//! It must not know lines beyond their ends, nor what a file says.
+//! Determines the encoding of a file from all its bytes, in one streaming pass that also digests and counts them.
+//! It must not know lines beyond their ends, nor what a file contains.
 
 use std::fmt;
 use std::io::{ErrorKind, Read};
@@ -25,7 +25,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The name that people know.
+    /// Its usual name.
     pub fn as_str(self) -> &'static str {
         match self {
             Encoding::Utf8 => "UTF-8",
@@ -73,7 +73,7 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// What all the bytes of a file say.
+/// What all bytes of a file show.
 pub(super) struct Survey {
     pub sha256: String,
     pub bytes: u64,
@@ -82,9 +82,9 @@ pub(super) struct Survey {
     pub lines: u64,
 }
 
-/// Reads the whole file once. A byte order mark decides; else strictly valid UTF-8; else the
-/// fallback. A NUL, or bytes that the mark's encoding forbids, refuse the file; so do, without a
-/// fallback, bytes that are not UTF-8.
+/// Reads the whole file once. A byte order mark determines the encoding; else strictly valid UTF-8; else the fallback.
+/// The file is refused for a NUL, for bytes that are invalid in the mark's encoding and, without a fallback, for bytes
+/// that are not UTF-8.
 pub(super) fn survey(mut file: impl Read, fallback: Option<Fallback>) -> Result<Survey, FileProblem> {
     let mut start = [0u8; 3];
     let started = fill(&mut file, &mut start)?;
@@ -157,13 +157,13 @@ struct Verdict {
     invalid_on: Option<u64>,
 }
 
-/// A text, without its byte order mark, that is looked at piece by piece.
+/// A text, without its byte order mark, that is checked piece by piece.
 trait Text {
     fn add(&mut self, bytes: &[u8], last: bool);
     fn verdict(&self) -> Verdict;
 }
 
-/// Counts physical lines: LF, CRLF and CR end one, and what follows the last end is one too.
+/// Counts physical lines: LF, CRLF and CR end a line, and text after the last end is a line too.
 #[derive(Clone, Copy, Default)]
 struct LineCount {
     ended: u64,
@@ -190,7 +190,7 @@ impl LineCount {
         self.ended + u64::from(self.inside)
     }
 
-    /// The line on which the byte after `bytes` stands.
+    /// The line of the byte that follows `bytes`.
     fn line_after(mut self, bytes: &[u8]) -> u64 {
         self.add(bytes);
         self.ended + 1
@@ -243,7 +243,7 @@ impl Text for ByteText {
     }
 }
 
-/// UTF-16: looked at once decoded.
+/// UTF-16: checked after decoding.
 struct Utf16 {
     decoder: encoding_rs::Decoder,
     decoded: String,
@@ -286,12 +286,12 @@ impl Text for Utf16 {
     }
 }
 
-/// Decodes all of `bytes` onto the end of `text`; true if a part of them is malformed.
+/// Decodes all of `bytes` and appends them to `text`; true if any of them is malformed.
 pub(super) fn decode(decoder: &mut encoding_rs::Decoder, bytes: &[u8], text: &mut String, last: bool) -> bool {
     let mut rest = bytes;
     let mut malformed = false;
     loop {
-        // On overflow of the size the decoder is called again for what is left.
+        // If the size overflows, the decoder is called again for the rest.
         text.reserve(decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len()));
         let (result, read, replaced) = decoder.decode_to_string(rest, text, last);
         malformed |= replaced;

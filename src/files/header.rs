@@ -1,4 +1,4 @@
-//! Whether the first line of a file is a header, under which delimiter, and what is wrong with it.
+//! Determines whether the first line of a file is a header, with which delimiter, and what its problem is.
 //! It must not know the lines that follow, nor what a value stands for.
 
 use super::cells::{Cells, Quoting};
@@ -6,7 +6,7 @@ use super::columns::{Column, Columns, is_not_applied};
 use super::{Delimiter, Operation, shown, trimmed};
 use crate::problem::{Code, Problem, hint};
 
-/// A header that was understood.
+/// A valid header.
 #[derive(Debug)]
 pub(super) struct Header {
     pub delimiter: Delimiter,
@@ -15,7 +15,7 @@ pub(super) struct Header {
     pub columns: Columns,
 }
 
-/// A line cut at one delimiter.
+/// A line split at one delimiter.
 struct Cut {
     delimiter: Delimiter,
     names: Vec<String>,
@@ -56,8 +56,8 @@ fn known<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     named.into_iter().filter(|&named| named).count()
 }
 
-/// Reads the first line of a file that is not blank. It is a header if it names two different
-/// columns and does not begin with an operation, or if `forced`. `None`: the file has no header.
+/// Reads the first line of a file that is not blank. It is a header if it names two different columns and does not
+/// begin with an operation, or if `forced`. `None`: the file has no header.
 pub(super) fn recognise(line_number: u64, line: &str, forced: bool) -> Result<Option<Header>, Problem> {
     let [mut best, others @ ..] = Delimiter::ALL.map(|delimiter| Cut::new(line, delimiter));
     for cut in others {
@@ -74,29 +74,29 @@ pub(super) fn recognise(line_number: u64, line: &str, forced: bool) -> Result<Op
     if is_header || forced { understand(line_number, best).map(Some) } else { Ok(None) }
 }
 
-/// The problem of columns separated by `found`.
+/// The problem that columns are separated by `found`.
 pub(super) fn suspect(line_number: u64, found: char) -> Problem {
     let accepted = Delimiter::ALL.map(|delimiter| delimiter.to_string()).join(" ");
     let found = if found == '\t' { "tab".to_owned() } else { format!("\"{found}\"") };
     Problem::new(line_number, Code::DelimiterSuspect, found, accepted)
 }
 
-/// A delimiter that is not accepted but under which the line would be a header without doubt.
+/// A delimiter that is not accepted, but with which the line would clearly be a header.
 fn other_delimiter(line: &str) -> Option<char> {
     const NAMED: usize = 3;
     [' ', '|', ':', '^'].into_iter().find(|&other| known(line.split(other)) >= NAMED)
 }
 
-/// In place of text of a line that is not understood: it may be of a file that is none of ours, and of which nobody is
-/// to read a word in a report.
+/// Replaces the text of a line that is not understood: its file may not be meant for enrold, and then no report may
+/// show any of its content.
 pub const UNTOLD: &str = "…";
 
-/// The names of a header that is not understood, those that are not `known` as `?`.
+/// The names of an invalid header for a message, those that are not `known` as `?`.
 pub(super) fn told(names: &[String], known: impl Fn(&str) -> bool) -> String {
     shown(&names.iter().map(|name| if known(name) { name.as_str() } else { "?" }).collect::<Vec<_>>().join(", "))
 }
 
-/// A column whose name is not told, by its place.
+/// A column whose name is not shown, by its number.
 pub(super) fn place(at: usize) -> String {
     format!("#{}", at + 1)
 }
@@ -113,7 +113,7 @@ fn understand(line_number: u64, cut: Cut) -> Result<Header, Problem> {
                 Some(other) if known(name.split(other)) > 0 => Err(suspect(line_number, other)),
                 _ => {
                     let hint = unknown_hint(name);
-                    // A slip of a known name tells nothing that is not known.
+                    // A misspelt known name reveals nothing.
                     let tells = is_ours || name.is_empty() || !matches!(hint, "" | hint::SEVERAL_RECORDS);
                     let value = if tells { shown(name) } else { place(at) };
                     Err(Problem::new(line_number, Code::ColumnUnknown, value, hint))
@@ -147,8 +147,8 @@ fn unknown_hint(name: &str) -> &'static str {
     }
 }
 
-/// Whether the last of several words is an operation: records that stand on one line, separated
-/// by blanks (the layout accident of spec files 2.1), leave such cells.
+/// Whether the last of several words is an operation: several records on one line, separated by blanks (the layout
+/// accident of spec files 2.1), leave such cells.
 pub(super) fn ends_with_operation(cell: &str) -> bool {
     trimmed(cell).rsplit_once(char::is_whitespace).is_some_and(|(_, last)| Operation::parse(last).is_some())
 }

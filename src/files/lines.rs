@@ -1,5 +1,5 @@
-//! Decoded text cut into physical lines, through a window that never grows beyond a few times the longest line.
-//! It must not know what a line holds; records, quotes and columns are other modules' matter.
+//! Splits decoded text into physical lines, through a window that never grows beyond a few times the longest line.
+//! It must not know what a line holds, nor handle records, quotes or columns.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -10,7 +10,7 @@ use crate::problem::{Code, Problem};
 /// The longest line, and the longest record, that is read: 1 MiB of UTF-8, without its end.
 pub const LINE_LIMIT: usize = 1024 * 1024;
 
-/// A physical line in the window; places are bytes from the first line not yet taken.
+/// A physical line in the window; positions are bytes from the first line not yet consumed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub from: usize,
@@ -19,7 +19,7 @@ pub(super) struct Span {
     pub next: usize,
 }
 
-/// What stands at a place of the window.
+/// What is at a position of the window.
 pub(super) enum Ahead {
     Line(Span),
     TooLong,
@@ -33,10 +33,10 @@ pub(super) struct Lines<R> {
     decoder: encoding_rs::Decoder,
     raw: Box<[u8]>,
     text: String,
-    /// Where the first line not yet taken begins in `text`.
+    /// Where the first line not yet consumed begins in `text`.
     start: usize,
     source_ended: bool,
-    /// How many physical lines were taken.
+    /// How many physical lines were consumed.
     taken: u64,
 }
 
@@ -59,17 +59,17 @@ impl<R: Read + Seek> Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// How many physical lines were taken so far.
+    /// How many physical lines were consumed so far.
     pub fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// The text between two places of the window.
+    /// The text between two positions of the window.
     pub fn text(&self, from: usize, to: usize) -> &str {
         &self.window()[from..to]
     }
 
-    /// The physical line that begins at `from`, without taking it.
+    /// The physical line that begins at `from`, without consuming it.
     pub fn ahead(&mut self, from: usize) -> Result<Ahead, FileProblem> {
         let mut scanned = from;
         loop {
@@ -102,13 +102,13 @@ impl<R: Read> Lines<R> {
         window.char_indices().nth(SHOWN).map_or(window.len(), |(at, _)| at)
     }
 
-    /// Takes `lines` physical lines, which end before the place `next`.
+    /// Consumes `lines` physical lines, which end before the position `next`.
     pub fn take(&mut self, next: usize, lines: u64) {
         self.start += next;
         self.taken += lines;
     }
 
-    /// Takes the first line without keeping it, however long it is.
+    /// Consumes the first line without storing it, however long it is.
     pub fn skip_long(&mut self) -> Result<(), FileProblem> {
         self.taken += 1;
         loop {
@@ -134,8 +134,8 @@ impl<R: Read> Lines<R> {
         &self.text[self.start..]
     }
 
-    /// Decodes the next piece of the file onto the window. The bytes were found valid when the
-    /// file was scanned: if they are not any more, the file changed meanwhile and is refused.
+    /// Appends the next decoded piece of the file to the window. The bytes were valid when the file was scanned: if
+    /// they are not any more, the file has changed and is refused.
     fn refill(&mut self) -> Result<(), FileProblem> {
         self.text.drain(..self.start);
         self.start = 0;
@@ -155,8 +155,8 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|&byte| byte == b'\n' || byte == b'\r')
 }
 
-/// Where the line after the end at `to` begins; `None` if a CR is the last byte known, which an
-/// LF not read yet may follow.
+/// Where the line after the end at `to` begins; `None` if the last known byte is a CR, which an LF that was not read
+/// yet may follow.
 fn after_line_end(window: &[u8], to: usize, source_ended: bool) -> Option<usize> {
     match (window[to], window.get(to + 1)) {
         (b'\r', Some(b'\n')) => Some(to + 2),

@@ -1,12 +1,12 @@
-//! Bytes to typed flat-file lines: encodings, line ends, delimiters, headers, quotes, times; a problem always names its
-//! physical line. It must not know a database, a run or a terminal: what a user, a course or a role name stands for is
-//! decided elsewhere.
+//! Parses bytes into typed flat-file lines: encodings, line ends, delimiters, headers, quotes, times; a problem always
+//! has its physical line. It must not know a database, a run or a terminal: what a user, a course or a role name stands
+//! for is decided elsewhere.
 //!
-//! A file is read twice, in constant memory: [`scan`] looks at all bytes and decides what the file is,
-//! [`read`] turns each record into a [`FlatLine`] or a [`Problem`]. [`Table`] reads files with any other
-//! header in the same way: full sets, manifests, OneRoster. [`raw_lines`] gives back records as they are written.
-//! The quotes are read here and not by the crate `csv`: that crate accepts any quote, whereas a
-//! quote that does not pair must cost one line and never the lines after it.
+//! A file is read twice, in constant memory: [`scan`] reads all bytes and determines the form of the file, [`read`]
+//! turns each record into a [`FlatLine`] or a [`Problem`]. [`Table`] reads files with any other header in the same way:
+//! full sets, manifests, OneRoster. [`raw_lines`] returns records as they are written. Quotes are parsed here and not
+//! by the crate `csv`, as that crate accepts any quote, whereas an unpaired quote must cost one line and never the
+//! lines after it.
 
 mod cells;
 mod columns;
@@ -39,7 +39,7 @@ pub use reader::{Reader, Tally, read};
 pub use scan::{Scan, scan};
 pub use table::{Table, TableColumn, TableEntry, TableForm};
 
-/// What a line asks for.
+/// The operation of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     Add,
@@ -61,7 +61,7 @@ impl Operation {
     }
 }
 
-/// One record of a flat file, read but not looked up.
+/// One record of a flat file, parsed but not resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlatLine {
     /// The physical line, 1-based, on which the record begins.
@@ -73,13 +73,13 @@ pub struct FlatLine {
     pub user: String,
     /// Trimmed, case as written, not empty.
     pub course: String,
-    /// Unix seconds, 0: from always.
+    /// Unix seconds; 0: no start.
     pub timestart: i64,
-    /// Unix seconds, 0: without end. Never before `timestart` unless 0.
+    /// Unix seconds; 0: no end. Never before `timestart` unless 0.
     pub timeend: i64,
 }
 
-/// The two forms of a flat file (spec files 11: told apart by the header).
+/// The two forms of a flat file (spec files 11: distinguished by the header).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -148,10 +148,10 @@ impl fmt::Display for Delimiter {
     }
 }
 
-/// How a file is to be read: what its bytes cannot say.
+/// How a file is to be read, as far as its bytes do not show it.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// `None`: told apart by the first line.
+    /// `None`: determined by the first line.
     pub kind: Option<Kind>,
     /// The encoding of a file that is not Unicode.
     pub fallback: Fallback,
@@ -164,13 +164,13 @@ pub struct Reading {
 pub enum FileProblem {
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The content is refused; the problem's line is that of the header, 0 when no line is to blame.
+    /// The content is refused; the problem's line is that of the header, or 0 if it is about no line.
     #[error("{}", .0.text(Locale::En))]
     Rejected(Problem),
 }
 
 impl FileProblem {
-    /// Why a run of the file at `path` ends.
+    /// The error that ends a run of the file at `path`.
     pub fn ends_run(self, path: &str) -> RunError {
         match self {
             Self::Io(error) if disk::is_changed(&error) => RunError::Changed(path.to_owned()),
@@ -187,27 +187,26 @@ impl FileProblem {
     }
 }
 
-/// One record: a line to apply, or what is wrong with it.
+/// One record: a line to apply, or its problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     Line(FlatLine),
     Bad(Problem),
 }
 
-/// The widest cell that anything on a site could match, in characters: no column by which Moodle finds something is
-/// wider.
+/// The widest cell, in characters, that could match anything on a site: no Moodle column that is searched is wider.
 pub const CELL_LIMIT: usize = 255;
 
-/// The widest text that a column of Moodle takes, in characters: a course's full name, in its newest versions.
+/// The widest text, in characters, that a Moodle column accepts: a course's full name, in the newest versions.
 pub const NAME_LIMIT: usize = 1_333;
 
-/// A cell as far as it can matter: what is longer than [`CELL_LIMIT`] keeps one character more, so that it is still too
-/// long and takes no more memory than others.
+/// Cuts a cell that is longer than [`CELL_LIMIT`] to one character more, so that it is still too long, but takes no
+/// more memory than others.
 pub fn cut(cell: &str) -> &str {
     cut_to(cell, CELL_LIMIT)
 }
 
-/// [`cut`], of a text whose column has room for `limit` characters.
+/// [`cut`], for a column of at most `limit` characters.
 pub fn cut_to(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
         return text;

@@ -1,5 +1,5 @@
-//! The separator of a line in Moodle's native form, decided line by line (spec flatfile 3.3).
-//! It must not know fields: it only looks for separators that no quote protects.
+//! The separator of a line in Moodle's native form, determined line by line (spec flatfile 3.3).
+//! It must not know fields: it only finds separators outside quotes.
 
 use super::Delimiter;
 use super::cells::past_quotes;

@@ -1,5 +1,5 @@
 //! Records as they are written in the file, for retry files and lists of errors.
-//! It must not know why a record is asked for.
+//! It must not know why a record is requested.
 
 use std::io::{Read, Seek};
 use std::iter::Peekable;
@@ -18,18 +18,17 @@ pub struct RawLine {
     pub cut: bool,
 }
 
-/// The records asked for, in the order of the file; after an error there are no more.
+/// The requested records, in the order of the file; after an error there are no more.
 pub struct RawLines<R, L: Iterator<Item = u64>> {
     records: Records<R>,
     wanted: Peekable<L>,
 }
 
-/// The records that begin on these physical lines, read in one pass. `lines` must be ascending;
-/// a number given twice counts once, and numbers on which no record begins give nothing. The
-/// header is a record too (`scan.header_line`).
+/// The records that begin on these physical lines, read in one pass. `lines` must be ascending; a number given twice
+/// counts once, and numbers on which no record begins are skipped. The header is a record too (`scan.header_line`).
 ///
 /// # Errors
-/// If the file cannot be positioned. Later errors come out of the iterator.
+/// The file cannot be positioned. The iterator returns later errors.
 pub fn raw_lines<R, L>(file: R, scan: &Scan, lines: L) -> Result<RawLines<R, L::IntoIter>, FileProblem>
 where
     R: Read + Seek,
@@ -39,10 +38,10 @@ where
 }
 
 impl<R: Read, L: Iterator<Item = u64>> RawLines<R, L> {
-    /// Reads to the end of the file: only there its bytes are known to be those that were scanned.
+    /// Reads to the end of the file: only there it is certain that its bytes are those that were scanned.
     ///
     /// # Errors
-    /// The file's.
+    /// The file's error.
     pub fn finish(&mut self) -> Result<(), FileProblem> {
         while self.records.next()?.is_some() {}
         Ok(())

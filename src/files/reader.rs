@@ -1,5 +1,5 @@
-//! Records to flat-file lines: the checks of one line, in Moodle's order (spec flatfile 3.7), and the tally of all
-//! lines. It must not know whether a user, a course or a role exists.
+//! Turns records into flat-file lines: the checks of one line, in Moodle's order (spec flatfile 3.7), and the tally of
+//! all lines. It must not know whether a user, a course or a role exists.
 
 use std::io::{Read, Seek};
 
@@ -36,7 +36,7 @@ pub struct Reader<R> {
     ended: bool,
 }
 
-/// What the identifying columns are called in messages.
+/// The names of the identifying columns in messages.
 struct ColumnNames {
     role: String,
     user: String,
@@ -46,8 +46,7 @@ struct ColumnNames {
 /// Reads the file that `scan` describes, from its beginning.
 ///
 /// # Errors
-/// If the file cannot be positioned. Later errors, also of a file that changed since it was
-/// scanned, come out of the iterator.
+/// The file cannot be positioned. The iterator returns later errors, also for a file that changed since it was scanned.
 pub fn read<R: Read + Seek>(file: R, scan: &Scan, reading: &Reading) -> Result<Reader<R>, FileProblem> {
     let name = |column: Column, native: &str| {
         let place = scan.columns.place(column);
@@ -96,7 +95,7 @@ impl<R: Read> Reader<R> {
         Ok(None)
     }
 
-    /// The first thing that is wrong: shape, operation, role, user, course, times, their order.
+    /// Checks up to the first problem: shape, operation, role, user, course, times, their order.
     fn flat_line(&self, record: &Record) -> Result<FlatLine, Problem> {
         let line = record.line;
         let bad = |code, value: &str, hint: &str| Problem::new(line, code, shown(value), hint);
@@ -123,7 +122,7 @@ impl<R: Read> Reader<R> {
         Ok(FlatLine { line, operation, role, user, course, timestart, timeend })
     }
 
-    /// Whether the record has the cells that its columns need.
+    /// Checks that the record has the cells that its columns need.
     fn shape(&self, record: &Record) -> Result<(), Problem> {
         let begins_again = |cell| ends_with_operation(cell) || Operation::parse(cell).is_some();
         self.records.shape(record).map_err(|mut problem| {

@@ -1,4 +1,4 @@
-//! Physical lines to records: blank lines, the header, and records whose quotes span lines.
+//! Joins physical lines into records: blank lines, the header, and records whose quotes span lines.
 //! It must not know what a cell holds; a record's number is that of its first physical line.
 
 use std::io::{Read, Seek};
@@ -12,7 +12,7 @@ use super::native::separator;
 use super::{Delimiter, FileProblem, Kind, Scan, shown, trimmed};
 use crate::problem::{Code, Problem, hint};
 
-/// What a record turned out to be.
+/// The form of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Blank,
@@ -21,7 +21,7 @@ pub(super) enum Form {
     TooLong,
     /// Its quotes do not pair; only its first physical line belongs to it.
     Unquotable,
-    /// Another number of cells than there are columns.
+    /// The number of cells does not fit the columns.
     Ragged,
     /// Its cells are in `cells`.
     Whole,
@@ -47,7 +47,7 @@ pub(super) struct Records<R> {
     pub columns: Columns,
     /// The cells of the latest record that has any.
     pub cells: Cells,
-    /// The latest record, not yet taken from `lines` so that its text can be seen.
+    /// The latest record, which stays in `lines` until the next call so that its text is available.
     pending: Option<(usize, u64)>,
 }
 
@@ -119,7 +119,7 @@ impl<R: Read> Records<R> {
         self.lines.text(record.text.start, record.text.end)
     }
 
-    /// Whether the record has the cells that its columns need.
+    /// Checks that the record has the cells that its columns need.
     pub fn shape(&self, record: &Record) -> Result<(), Problem> {
         let problem = |code, value: &str, hint: &str| Err(Problem::new(record.line, code, value, hint));
         match record.form {
@@ -158,8 +158,8 @@ impl<R: Read> Records<R> {
         Ok(())
     }
 
-    /// Cuts a record that may go on over several lines. If in the end it makes no sense, only its
-    /// first line is to blame: the lines after it are read again as records of their own.
+    /// Splits a record that may span several lines. If it turns out to be invalid, only its first line is: the lines
+    /// after it are read again as records of their own.
     fn cut_spanning(&mut self, record: &mut Record, first: Span, delimiter: char) -> Result<(), FileProblem> {
         let mut quoting = self.cells.add_line(self.lines.text(first.from, first.to), delimiter);
         let mut last = first;
@@ -186,5 +186,5 @@ impl<R: Read> Records<R> {
     }
 }
 
-/// In place of the end of a record: that end is not known yet.
+/// Stands for the end of a record that is not known yet.
 const TOO_LONG: usize = usize::MAX;

@@ -1,5 +1,5 @@
-//! The first pass: what a file is, before any record of it is read.
-//! It must not judge records; of the lines after the header it only looks at the first, for the delimiter.
+//! The first pass over a file: determines its form before any record is read.
+//! It must not judge records; of the lines after the header it reads only the first, to check the delimiter.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -11,7 +11,7 @@ use super::lines::{Ahead, Lines};
 use super::{Delimiter, Encoding, FileProblem, Kind, Operation, Reading, trimmed};
 use crate::problem::{Code, Problem};
 
-/// What a file is.
+/// The form of a file.
 #[derive(Clone, Debug)]
 pub struct Scan {
     /// The digest of all bytes, 64 hexadecimal digits.
@@ -20,7 +20,7 @@ pub struct Scan {
     pub encoding: Encoding,
     /// Whether the file begins with a byte order mark.
     pub bom: bool,
-    /// `None` in the native form, where each line decides for itself.
+    /// `None` in the native form, where each line has its own.
     pub delimiter: Option<Delimiter>,
     pub kind: Kind,
     /// The column names as written; empty in the native form.
@@ -29,16 +29,16 @@ pub struct Scan {
     pub header_line: u64,
     /// Physical lines, blank ones and the header included.
     pub lines: u64,
-    /// Whether any line besides the header is not blank. Without, there is nothing to apply.
+    /// Whether any line besides the header is not blank; if not, there is nothing to apply.
     pub has_data: bool,
     pub(super) columns: Columns,
 }
 
-/// Reads the whole file and decides its encoding, its kind, its delimiter and its columns.
+/// Reads the whole file and determines its encoding, its kind, its delimiter and its columns.
 ///
 /// # Errors
-/// [`FileProblem::Rejected`] with `encoding-invalid`, `column-unknown`, `column-twice`,
-/// `column-missing`, `delimiter-suspect` or (a header that is asked for) `row-too-long`.
+/// [`FileProblem::Rejected`] with `encoding-invalid`, `column-unknown`, `column-twice`, `column-missing`,
+/// `delimiter-suspect` or, for a header that must be there, `row-too-long`.
 pub fn scan<R: Read + Seek>(file: &mut R, reading: &Reading) -> Result<Scan, FileProblem> {
     file.seek(SeekFrom::Start(0))?;
     let survey = survey(&mut *file, Some(reading.fallback))?;
@@ -109,7 +109,7 @@ pub(super) fn next_line<R: Read>(lines: &mut Lines<R>) -> Result<Option<Line>, F
 }
 
 impl Line {
-    /// The header that this first line is, if any.
+    /// This first line as a header, if it is one.
     fn header(&self, kind: Option<Kind>) -> Result<Option<Header>, FileProblem> {
         let forced = kind == Some(Kind::Header);
         if self.too_long && forced {
@@ -141,7 +141,7 @@ impl Line {
         }
     }
 
-    /// The line cut at a delimiter; `None` if its quotes do not pair.
+    /// The line split at a delimiter; `None` if its quotes do not pair.
     fn cells(&self, delimiter: char) -> Option<Cells> {
         let mut cells = Cells::rfc4180();
         let quoting = cells.add_line(&self.text, delimiter);

@@ -15,7 +15,7 @@ use crate::problem::{Code, Problem, hint};
 /// A column that a table may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableColumn {
-    /// What the header may call it, the name for messages first. Without any it is never found.
+    /// The names that the header may use, the one for messages first. Without any, the column is never found.
     pub names: Vec<String>,
     /// Whether a header without it is refused.
     pub required: bool,
@@ -36,18 +36,18 @@ impl TableColumn {
 /// How a table is to be read.
 #[derive(Clone, Debug)]
 pub struct TableForm {
-    /// The cells are asked for by the place in this list.
+    /// The cells are addressed by the position in this list.
     pub columns: Vec<TableColumn>,
     /// Whether names are compared with their case.
     pub exact: bool,
-    /// Those that may separate columns; the one that gives most known names is taken.
+    /// The delimiters that are accepted; the one that gives the most known names is used.
     pub delimiters: &'static [Delimiter],
     /// The encoding of a file that is not Unicode; `None` refuses it.
     pub fallback: Option<Fallback>,
 }
 
 impl TableForm {
-    /// The column of this name, as its place in the list.
+    /// The position in the list of the column with this name.
     fn named(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.names.iter().any(|known| self.same(known, name)))
     }
@@ -56,7 +56,7 @@ impl TableForm {
         if self.exact { a == b } else { a.to_lowercase() == b.to_lowercase() }
     }
 
-    /// Whether a name may be told although the header is not understood: but for its case it is one of ours.
+    /// Whether a message may show a name although the header is invalid: apart from its case, it is a known one.
     fn tells(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         self.columns.iter().flat_map(|column| &column.names).any(|known| known.to_lowercase() == name)
@@ -69,7 +69,7 @@ impl TableForm {
         found.len()
     }
 
-    /// The delimiter under which the header has most known names, and these names.
+    /// The delimiter that gives the most known names, and the names of the header.
     fn cut(&self, line: &Line) -> Result<(Delimiter, Vec<String>), Problem> {
         let mut best: Option<(usize, Delimiter, Vec<String>)> = None;
         for &delimiter in self.delimiters {
@@ -98,7 +98,7 @@ impl TableForm {
         }
     }
 
-    /// Where each column stands, and the names that nobody asked for.
+    /// The position of each column, and the names that are not used.
     fn places(&self, line: u64, names: &[String]) -> Result<(Vec<Option<usize>>, Vec<String>), Problem> {
         let mut places: Vec<Option<usize>> = vec![None; self.columns.len()];
         let mut ignored: Vec<usize> = Vec::new();
@@ -131,15 +131,15 @@ impl TableForm {
     }
 }
 
-/// What stands at a place of a table.
+/// An entry of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableEntry {
-    /// A record that begins on this physical line; its cells can be asked for.
+    /// A record that begins on this physical line; its cells are available.
     Row(u64),
     Bad(Problem),
 }
 
-/// A table, opened: its header is understood, its records are to be read.
+/// An open table: its header is parsed, its records are not read yet.
 pub struct Table<R> {
     records: Records<R>,
     places: Vec<Option<usize>>,
@@ -150,12 +150,12 @@ pub struct Table<R> {
     pub delimiter: Delimiter,
     /// The physical line of the header.
     pub header_line: u64,
-    /// The columns that nobody asked for, as written.
+    /// The columns that are not used, as written.
     pub ignored: Vec<String>,
 }
 
 impl<R: Read + Seek> Table<R> {
-    /// Reads the whole file once, for its digest and encoding, and understands its header.
+    /// Reads the whole file once, for its digest and encoding, and parses its header.
     ///
     /// # Errors
     /// [`FileProblem::Rejected`] with `file-empty` (not even a header), `encoding-invalid`,
@@ -190,10 +190,10 @@ impl<R: Read + Seek> Table<R> {
 }
 
 impl<R: Read> Table<R> {
-    /// The next record, blank lines aside; `None` at the end. The cells of the one before are gone.
+    /// The next record that is not blank; `None` at the end. It replaces the cells of the one before.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no longer the one that was opened.
+    /// The file cannot be read, or is no longer the one that was opened.
     pub fn next_entry(&mut self) -> Result<Option<TableEntry>, FileProblem> {
         while let Some(record) = self.records.next()? {
             match record.form {

@@ -1,10 +1,10 @@
-//! A time as people and programs write it, to Unix seconds (spec files 1.4).
-//! It must not know the clock: nothing here depends on what the time is now.
+//! Parses the written forms of a time into Unix seconds (spec files 1.4).
+//! It must not know the clock: no result depends on the present time.
 
 use chrono::{DateTime, Days, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
-/// Which end of an enrolment a time is: a date alone begins or ends with its day.
+/// Which end of an enrolment a time is: a date without a time is the first or the last second of its day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     Start,
@@ -17,8 +17,8 @@ pub const ACCEPTED: &str =
 
 /// Unix seconds; empty or 0 is 0, no limit. `None`: unreadable, or before 1970.
 ///
-/// Eight digits that are a calendar date (`20260131`) are unreadable too: as Unix seconds they
-/// lie in 1970, which nobody means, and as a date they are in none of the accepted forms.
+/// Eight digits that are a calendar date (`20260131`) are unreadable too: as Unix seconds they would be in 1970, which
+/// is never meant, and as a date they have none of the accepted forms.
 pub fn parse(text: &str, bound: Bound, zone: Tz) -> Option<i64> {
     if text.is_empty() {
         return Some(0);
@@ -47,7 +47,7 @@ pub fn parse(text: &str, bound: Bound, zone: Tz) -> Option<i64> {
             }
         }
     };
-    // A written date must not become 0, "no limit", nor lie before it.
+    // A written date must not become 0, "no limit", nor be before it.
     (instant > 0).then_some(instant)
 }
 
@@ -115,7 +115,7 @@ fn parse_offset(text: &str) -> Option<FixedOffset> {
     FixedOffset::east_opt(sign * offset)
 }
 
-/// The numbers at these places; all their characters must be digits.
+/// The numbers at these positions; all their characters must be digits.
 fn numbers<const N: usize>(text: &str, places: [(usize, usize); N]) -> Option<[u32; N]> {
     let mut found = [0; N];
     for (number, (from, to)) in found.iter_mut().zip(places) {
@@ -128,14 +128,13 @@ fn numbers<const N: usize>(text: &str, places: [(usize, usize); N]) -> Option<[u
     Some(found)
 }
 
-/// A local time in a zone: the earlier one of two, and for a time that clocks skip the first
-/// instant after the gap.
+/// A local time in a zone: of an ambiguous time the earlier instant, of a skipped time the first instant after the gap.
 fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<i64> {
     let seconds = |mapped: MappedLocalTime<DateTime<Tz>>| mapped.earliest().map(|time| time.timestamp());
     if let Some(found) = seconds(zone.from_local_datetime(&local)) {
         return Some(found);
     }
-    // No zone ever skipped more than a day. Between the two the clocks go on exactly once.
+    // No zone ever skipped more than a day, so between the two times the clocks resume exactly once.
     let (mut skipped, mut valid) = (local, local.checked_add_days(Days::new(2))?);
     while let Some(middle) = between(skipped, valid) {
         if zone.from_local_datetime(&middle).earliest().is_some() {

@@ -1,4 +1,4 @@
-//! The buffer of future lines, Moodle's table `enrol_flatfile`: what is kept for later, what a line of today erases.
+//! The buffer of future lines, Moodle's table `enrol_flatfile`: keeps future lines, erases what a line of today names.
 //! It must not replay rows: due rows become steps like lines of a file.
 
 use crate::change::context::{Position, RunContext};
@@ -18,7 +18,7 @@ const LATER: Table = Table::new(
 .indexed_not_on_postgres(&["userid, courseid"]);
 /// Due rows of dropped files whose role is not allowed.
 const REFUSED_ROW: Table = Table::new("refused_row", &[int("id")]).primary("id");
-/// What the journal knows of rows with such a role: which run kept each last.
+/// Rows with such a role in the journal, each with the last run that kept it.
 const KEPT_ROW: Table = Table::new(
     "kept_row",
     &[int("run"), int("userid"), int("courseid"), int("roleid"), small("op"), int("timestart"), int("timeend")],
@@ -35,12 +35,12 @@ const NAMED_BY_USER: &str = statement(include_str!("buffer.sql"), "named rows, u
 const LATER_LINES: &str = statement(include_str!("buffer.sql"), "later lines");
 const TO_KEEP: &str = statement(include_str!("buffer.sql"), "lines to keep");
 
-/// Settles the buffer for the steps of a file: rows of a (user, course, role) that a line of today names go, future
-/// lines that no later line of today erases are kept. A row that is there already stays as it is, so that the same
-/// file again changes nothing.
+/// Settles the buffer for the steps of a file: erases the rows of a (user, course, role) that a line of today names,
+/// and keeps future lines that no later line of today erases. An existing row stays as it is, so that the same file has
+/// no effect the second time.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn settle(ctx: &mut RunContext<'_>, any_future: bool) -> Result<(), DbError> {
     ctx.conn.declare(&LATER);
     if any_future {
@@ -57,20 +57,19 @@ pub async fn settle(ctx: &mut RunContext<'_>, any_future: bool) -> Result<(), Db
 /// Erases the due rows, whether they could be replayed or not (spec flatfile 5).
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn erase_due(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     erase(ctx, Pick::new(ERASED_BY_REPLAY)).await
 }
 
-/// Due rows that a dropped file has left, with a role that such a file may not name: they are told as errors and put
-/// into `refused_row`, so that nothing is done for them; they are erased like the others. A file of today is refused
-/// before it gets here; this is for rows that came under another list, or before there was one. Whose row it is says
-/// the journal of the run that kept it last; rows of Moodle's own task and of `enrold import` stand in no drop's
-/// journal. One statement, and where there are due rows with such a role three more, one of which reads the journal
-/// once.
+/// Reports due rows of dropped files with a role that such a file may not name as errors, and puts them into
+/// `refused_row`, so that they have no effect; they are erased like the others. New lines with such a role are refused
+/// earlier; these rows came under another list, or before there was one. The journal of the run that kept a row last
+/// shows where it came from; rows of Moodle's own task and of `enrold import` are in the journal of no dropped file.
+/// Takes one statement, and three more if there are due rows with such a role, one of which reads the journal once.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn refuse_roles(ctx: &mut RunContext<'_>, allowed: &AllowedRoles) -> Result<(), DbError> {
     ctx.conn.declare(&REFUSED_ROW);
     let Some(ids) = allowed.ids() else { return Ok(()) };
@@ -88,11 +87,11 @@ pub async fn refuse_roles(ctx: &mut RunContext<'_>, allowed: &AllowedRoles) -> R
     ctx.report_new(PlaceKind::Buffer, REFUSED_ROLES, params).await
 }
 
-/// Due rows whose account, role or course is gone, or that name a protected account, are told as errors: line is the
-/// row's id in the buffer. They are erased like the others, as in Moodle; nothing is done for them.
+/// Reports due rows whose account, role or course is gone, or that name a protected account, as errors; the line is the
+/// row's id in the buffer. They are erased like the others, as in Moodle, without effect.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn refuse_unresolved(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<(), DbError> {
     let text = |expression: &str| ctx.conn.dialect().to_text(expression);
     let params = ctx
@@ -104,15 +103,15 @@ pub async fn refuse_unresolved(ctx: &mut RunContext<'_>, protected: &[i64]) -> R
     ctx.report_new(PlaceKind::Buffer, UNRESOLVED, params).await
 }
 
-/// What the steps of a file erase. PostgreSQL hashes the steps; the others read what these users have in the buffer
-/// once.
+/// The rows that the steps of a file erase. PostgreSQL hashes the steps; the other databases read the buffer of these
+/// users once.
 fn erased_by_file(dialect: Dialect) -> Pick {
     let named = if dialect.joins_by_hash() { NAMED_HASHED } else { NAMED_BY_USER };
     Pick::new(ERASED_BY_FILE).fragment("named", named)
 }
 
-/// Moodle would also erase the rows of the triple that are not due yet: a `del` kept for June would be lost when the
-/// `add` kept for February is replayed. They stay.
+/// Only due rows. Moodle also erases the rows of the triple that are not due yet: a `del` kept for June would be lost
+/// when the `add` kept for February is replayed.
 const ERASED_BY_REPLAY: &str =
     "SELECT b.id, b.id AS line, b.courseid, 0 AS contextid FROM {enrol_flatfile} b WHERE b.timestart < :now";
 

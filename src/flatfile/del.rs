@@ -1,5 +1,5 @@
 //! What a `del` line means: which enrolments of the user in the course it ends, by the role it names (spec flatfile 6).
-//! It must not delete anything itself: it fills `to_remove` and leaves the rest to the engine.
+//! It must not delete anything itself: it fills `to_remove`, and `change` does the rest.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
@@ -15,7 +15,7 @@ use crate::outcome::RunResult;
 const DEL_STEP: Table =
     Table::new("del_step", &[int("userid"), int("courseid"), int("line"), int("contextid"), int("roleid")])
         .primary("userid, courseid");
-/// Enrolments that a `del` may end, with what the roles of their users say.
+/// Enrolments that a `del` may end, with flags for the roles of their users.
 const CANDIDATE: Table = Table::new(
     "candidate",
     &[
@@ -47,7 +47,7 @@ const LEFTOVER_ROLES: &str = statement(include_str!("del.sql"), "leftover roles"
 
 /// Makes the temporary tables of `del` lines.
 pub fn prepare(ctx: &mut RunContext<'_>) {
-    // A step order holds one step of a pair at most.
+    // A step order has at most one step per pair.
     ctx.conn.declare(&DEL_STEP);
     ctx.conn.declare(&CANDIDATE);
 }
@@ -55,9 +55,9 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 /// Applies the `del` steps of a step order.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAction, scope: DelScope) -> RunResult<()> {
-    // 2 is none of the flat file's choices (spec flatfile 2): nothing is done, as in Moodle.
+    // 2 is not a choice of the flat file (spec flatfile 2): nothing is done, as in Moodle.
     let unenrol = match action {
         RemovalAction::Keep | RemovalAction::Suspend => return Ok(()),
         RemovalAction::Unenrol => true,
@@ -82,7 +82,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAct
     }
 }
 
-/// The `del` steps of the step order, in a table of their own: it is small, and its key gives every database a good plan.
+/// Copies the `del` steps of the step order to a small table, whose key gives every database a good plan.
 async fn find_del_steps(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
     let params = ctx.params().with("step_order", step_order);
     ctx.conn.exec("DELETE FROM [del_step]", &params).await?;
@@ -93,7 +93,7 @@ async fn find_del_steps(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64
     Ok(del_steps)
 }
 
-/// All enrolments of the users in the courses that a `del` may reach, with what their roles say.
+/// Finds all enrolments that the `del` steps may reach, with flags for the roles of their users.
 async fn find_candidates(ctx: &mut RunContext<'_>, unenrol: bool, scope: DelScope) -> Result<u64, DbError> {
     let params = ctx
         .params()
@@ -115,7 +115,7 @@ fn reach(ctx: &RunContext<'_>, unenrol: bool, scope: DelScope) -> String {
                 Unenrol::Suspended if unenrol => {
                     reach.push_str(&format!(" OR (e.enrol = {} AND x.status = 1)", Literal::word(method.name)));
                 }
-                // Suspending what is suspended changes nothing.
+                // Suspending a suspended enrolment changes nothing.
                 Unenrol::Suspended => {}
             }
         }
@@ -131,7 +131,7 @@ fn free_methods() -> String {
     names.join(", ")
 }
 
-/// Fills `to_remove` from the candidates: the role that the line names is a guard (spec flatfile 6.3).
+/// Fills `to_remove` from the candidates, which the role that the line names restricts (spec flatfile 6.3).
 async fn choose(ctx: &mut RunContext<'_>, unenrol: bool) -> Result<(), DbError> {
     let params = ctx.params().with("unenrol", i64::from(unenrol));
     ctx.conn.exec("DELETE FROM [to_remove]", &params).await?;
@@ -163,7 +163,7 @@ async fn suspend_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelSco
     Ok(())
 }
 
-/// The manual role that the line names goes, in the course and below, where an enrolment that is not protected ended.
+/// Removes the manual role that the line names, in the course and below, where an unprotected enrolment ended.
 async fn drop_named_roles(ctx: &mut RunContext<'_>, step_order: i64, ended_rank: Rank) -> Result<(), DbError> {
     let (from, to) = Position { pass_no: step_order, rank: ended_rank }.range();
     let position = Position { pass_no: step_order, rank: kinds::NAMED_ROLE };
@@ -172,14 +172,14 @@ async fn drop_named_roles(ctx: &mut RunContext<'_>, step_order: i64, ended_rank:
 }
 
 /// Gives a pick over changes `c` the fragments `:gone`, those between `:ended` and `:ended_to`, and `:roles_there`, the
-/// joins to the roles `r` that their users have in their courses and below.
+/// joins to the roles `r` that the users have in their courses and below.
 fn of_changes(ctx: &RunContext<'_>, pick: Pick) -> Pick {
     let users = "SELECT DISTINCT c.userid FROM {enrold_change} c WHERE :gone";
     pick.fragment("gone", "c.run = :run AND c.seq > :ended AND c.seq <= :ended_to AND c.state = 0")
         .fragment("roles_there", &below::roles_in(ctx.conn.dialect(), "c", users))
 }
 
-/// Where nothing was ended and the user has no role in the course, manual roles below it go (spec flatfile 6.4).
+/// Removes manual roles below the course if nothing was ended and the user has no role in it (spec flatfile 6.4).
 async fn drop_leftover_roles(ctx: &mut RunContext<'_>, step_order: i64) -> Result<(), DbError> {
     let there = below::roles_in(ctx.conn.dialect(), "s", "SELECT DISTINCT s.userid FROM [del_step] s");
     let pick = Pick::new(LEFTOVER_ROLES).fragment("roles_there", &there);

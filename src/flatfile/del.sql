@@ -1,11 +1,11 @@
--- What a `del` line ends (spec flatfile 6). `ending` holds the `del` steps of the step order, at most one of a pair.
+-- What a `del` line ends (spec flatfile 6). `del_step` holds the `del` steps of the step order, at most one per pair.
 
 -- statement candidates
 INSERT INTO [candidate]
 SELECT x.id, s.line, s.userid, s.courseid, s.contextid, e.id, s.roleid, 'enrol_' || e.enrol, x.status,
        CASE WHEN e.enrol IN (:free) THEN 1 ELSE 0 END,
-       -- What the user's roles in the course say: the instance owns one; it owns the named one; the named one is there
-       -- by hand; another is there by hand.
+       -- Flags for the user's roles in the course: the instance owns one; it owns the named one; the named one is given
+       -- by hand; another one is given by hand.
        CASE WHEN EXISTS (SELECT 1 FROM {role_assignments} r :by_user WHERE :owned) THEN 1 ELSE 0 END,
        CASE WHEN EXISTS (SELECT 1 FROM {role_assignments} r :by_user WHERE :owned AND r.roleid :whole = s.roleid)
             THEN 1 ELSE 0 END,
@@ -35,14 +35,14 @@ SELECT t.ueid, t.line, t.userid, t.courseid, t.contextid, t.enrolid, t.roleid, t
                         THEN c.enrolid END)
                    OVER (PARTITION BY c.userid, c.courseid) AS firstfree
           FROM [candidate] c) t
- -- Who is suspended already is not suspended again.
+ -- Suspended enrolments are not suspended again.
  WHERE (:unenrol = 1 OR t.uestatus = 0)
    -- An instance that owns roles acts if the named one is among them.
    AND CASE WHEN t.owned = 1 THEN t.ownedrole
             -- One that owns none acts if the user has no role by hand, or only the named one.
             WHEN t.free = 0 OR t.manualother = 0 THEN 1
             WHEN t.manualrole = 0 THEN 0
-            -- Of several the first takes the named role, the others find only foreign ones left.
+            -- Of several, the first removes the named role; the others then find only other roles.
             WHEN t.enrolid = t.firstfree THEN 1
             ELSE 0 END = 1
 
@@ -55,7 +55,7 @@ SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid
 -- statement named roles
 SELECT r.id, MIN(c.line) AS line, c.courseid, c.contextid
   FROM {enrold_change} c
-  -- Not where the method of the enrolment leaves such roles alone.
+  -- Only where the method of the enrolment leaves manual roles to others.
   JOIN [to_remove] d ON d.ueid = c.targetid AND d.free = 1
   :roles_there
  WHERE :gone AND {#r.roleid} = c.roleid AND {~r.component} = '' AND r.itemid = 0

@@ -1,5 +1,5 @@
-//! What a run of the flat file does, from staged lines to the last change: the file itself, or the buffer and the
-//! expirations. It must not begin or end transactions: the life of a run does.
+//! What a run of the flat file does, from staged lines to the last change: the file itself, or the due rows of the
+//! buffer. It must not begin or end transactions: `run` does.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::{enrol, kinds};
@@ -19,19 +19,19 @@ use crate::staging::resolve::{self, Keys};
 
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
 pub struct ScannedFile<'a> {
-    /// The open file: what is scanned is what is read, whatever happens to the name.
+    /// The open file: the scanned bytes are those that are read, even if the name changes.
     pub file: &'a RegularFile,
     /// Its path, for messages.
     pub path: &'a str,
-    /// What it is.
+    /// The result of the scan.
     pub scan: &'a Scan,
     /// How it is read.
     pub reading: &'a Reading,
     /// What its user and course columns hold.
     pub keys: Keys,
-    /// The held run whose bytes these are: lines that another run touched since are overtaken.
+    /// The held run with these bytes, if any: lines whose pair another run changed since are refused as overtaken.
     pub held: Option<i64>,
-    /// It came through the drop directory: its lines may name the roles of `flatfile.roles` only.
+    /// Whether it came through the drop directory: its lines may then name only the roles of `flatfile.roles`.
     pub dropped: bool,
 }
 
@@ -45,8 +45,8 @@ pub struct Actions {
 }
 
 impl Actions {
-    /// Reads the action; a missing or unreadable setting is the documented default, suspend without roles, and never
-    /// PHP's accident of reading nothing as 0, unenrol (spec flatfile 6.2).
+    /// Reads the action. A missing or unreadable setting is the documented default, suspend without roles; PHP would by
+    /// accident read it as 0, unenrol (spec flatfile 6.2).
     pub fn read(site: &Site, settings: &Settings) -> Self {
         use crate::config::RemovalAction as Configured;
         let unenrol = match settings.flatfile.unenrolaction {
@@ -61,7 +61,7 @@ impl Actions {
         Self { unenrol, scope: settings.flatfile.del_scope }
     }
 
-    /// What to say of `del` lines that end nothing.
+    /// The note about `del` lines that end nothing.
     fn note(self) -> Option<Note> {
         match self.unenrol {
             RemovalAction::Keep => Some(Note::DelIgnored),
@@ -71,10 +71,10 @@ impl Actions {
     }
 }
 
-/// Applies a file. Statements grow with its chunks and step orders, never with its lines.
+/// Applies a file. The number of statements grows with its chunks and step orders, not with its lines.
 ///
 /// # Errors
-/// The reader's, the database's, or a limit of the guard.
+/// The error of the reader or of the database, or a limit of the guard.
 pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile<'_>) -> RunResult<()> {
     let (staged, mut lines) = stage(ctx, settings, file).await?;
     let protected = ctx.site.protected(settings.guard.protect_admins);
@@ -113,7 +113,7 @@ async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile
     };
     let roles = Roles::of(ctx.site, file.scan.kind, allowed);
     let unreadable = |problem| FileProblem::ends_run(problem, file.path);
-    // Each attempt reads the file anew; its end is an error if these are not the bytes that were scanned.
+    // Each attempt reads the file again, and fails at the end if the bytes are not those that were scanned.
     let mut reader = files::read(file.file.pass(&file.scan.sha256), file.scan, file.reading).map_err(unreadable)?;
     let mut stage = Stage::open(ctx.conn, &roles, file.keys, ctx.now, &mut ctx.problems).await?;
     loop {
@@ -132,7 +132,7 @@ async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile
     let tally = reader.tally();
     let staged = stage.finish(ctx.conn).await?;
     if tally.read == 0 && staged.errors > 0 && file.scan.kind == Kind::Native {
-        // Nothing says that the file is one of ours, so nobody is to read it in a report.
+        // Nothing shows that this is an enrolment file, so no report may contain its text.
         problem::withhold(ctx.conn, ctx.run, files::UNTOLD).await?;
     }
     let lines =
@@ -140,8 +140,7 @@ async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile
     Ok((staged, lines))
 }
 
-/// The next entries, none at the end: so many that the disk is waited for now and then, so few that they take little
-/// memory.
+/// The next entries, none at the end: enough to wait for the disk only now and then, few enough to take little memory.
 fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProblem> {
     let (mut entries, mut bytes) = (Vec::new(), 0);
     while entries.len() < 1000 && bytes < 1 << 20 {
@@ -184,7 +183,7 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
 /// Replays the due rows of the buffer.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn apply_sync(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
     let actions = Actions::read(ctx.site, settings);
     step_order::prepare(ctx);

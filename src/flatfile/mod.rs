@@ -1,5 +1,5 @@
-//! The flat file as an enrolment method: what its lines mean in sets (spec flatfile).
-//! It must not know bytes or terminals; it gets typed lines and works inside a run.
+//! The flat file as an enrolment method: applies its lines as sets (spec flatfile).
+//! It must not read bytes or write to terminals; it gets typed lines and works inside a run.
 
 pub mod buffer;
 pub mod del;

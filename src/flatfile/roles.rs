@@ -1,5 +1,5 @@
-//! Which role a line means, and whether whoever sent the file may name it.
-//! It must not know lines: it gets what stands in the column.
+//! Finds the role that a line means, and checks whether its file may name it.
+//! It must not handle lines: it gets the text of the column.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub fn of_dropped(list: &RoleList, site: &Site) -> AllowedRoles {
     AllowedRoles::of(list, KEY, site)
 }
 
-/// The roles of the site by what a form of the file calls them.
+/// The roles of the site, by the names that a form of the file uses.
 pub struct Roles {
     names: BTreeMap<String, i64>,
     ids: Vec<i64>,
@@ -37,8 +37,8 @@ impl Roles {
         Self { names, ids: site.roles.iter().map(|role| role.id).collect(), allowed }
     }
 
-    /// `role.id` of a role by the site's alias map, or by its id: digits, or `id:` and digits (spec files 1.3).
-    /// Whatever the line calls it, it must be one that this file may name.
+    /// `role.id` of a role by the site's alias map, or by its id: digits, or `id:` and digits (spec files 1.3). However
+    /// it is named, the file must be allowed to name it.
     ///
     /// # Errors
     /// The code of the line, with its hint.

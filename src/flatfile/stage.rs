@@ -1,4 +1,4 @@
-//! Lines into the temporary table `stage_line`, and what is wrong with the others, in one pass of constant memory.
+//! Loads lines into the temporary table `stage_line` and reports the others, in one pass of constant memory.
 //! It must not resolve accounts or courses: that is one query afterwards.
 
 use crate::db::{Bulk, Conn, DbError, Field};
@@ -38,7 +38,7 @@ impl<'a> Stage<'a> {
     /// Makes `stage_line` and starts loading.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn open(
         conn: &mut Conn,
         roles: &'a Roles,
@@ -59,11 +59,11 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Stages one line; a role that is unknown or not allowed, or an impossible key, makes it an error at once. A `del`
-    /// is bound as an `add` is: who may not make somebody a manager may not end a manager's participation either.
+    /// Stages one line; a role that is unknown or not allowed, or an impossible key, makes it an error at once. This
+    /// holds for `del` too: a sender who may not add a manager may not end a manager's enrolment either.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn line(&mut self, conn: &mut Conn, line: &FlatLine) -> Result<(), DbError> {
         let roleid = match self.roles.find(&line.role) {
             Ok(roleid) => roleid,
@@ -105,19 +105,19 @@ impl<'a> Stage<'a> {
         self.lines.push(conn, &row).await
     }
 
-    /// Books a line that could not be read.
+    /// Records a line that could not be read.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn problem(&mut self, conn: &mut Conn, problem: &Problem) -> Result<(), DbError> {
         self.staged.errors += 1;
         self.errors.add(conn, self.kept, (PlaceKind::Line, problem.line as i64), problem).await
     }
 
-    /// Sends what is left.
+    /// Sends the remaining rows.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn finish(self, conn: &mut Conn) -> Result<Staged, DbError> {
         self.lines.finish(conn).await?;
         self.errors.finish(conn).await?;

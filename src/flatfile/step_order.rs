@@ -1,5 +1,5 @@
-//! The order of a file without a loop over its lines: steps on one (user, course) are numbered and run one after the other.
-//! It must not know what a step does; consecutive adds of a pair are one step.
+//! Orders a file without a loop over its lines: steps on one (user, course) are numbered and run one after the other.
+//! It must not apply a step; consecutive adds of a pair are one step.
 
 use crate::change::context::RunContext;
 use crate::db::table::{int, small};
@@ -7,8 +7,8 @@ use crate::db::{DbError, Table, statement};
 use crate::problem::PlaceKind;
 use crate::staging::resolve::resolved;
 
-/// What is asked, with its step order. PostgreSQL and SQLite hash, or index by themselves, when the buffer is settled against
-/// a large file.
+/// The steps with their step order. PostgreSQL and SQLite hash, or make an index themselves, when the buffer is settled
+/// against a large file.
 const STEP: Table = Table::new(
     "step",
     &[
@@ -41,25 +41,25 @@ const LINES_MOVED: &str = statement(include_str!("step_order.sql"), "lines of mo
 const DESIRED_PAIRS: &str = statement(include_str!("step_order.sql"), "desired pairs");
 const DESIRED_ROLES: &str = statement(include_str!("step_order.sql"), "desired roles");
 
-/// Makes the table `step`: what resolved lines ask for. Step order 0 is the future; 1, 2, … follow each other.
+/// Makes the table `step`: the steps of resolved lines. Step order 0 is the future; 1, 2, … run one after the other.
 pub fn prepare(ctx: &mut RunContext<'_>) {
     ctx.conn.declare(&STEP);
 }
 
-/// Fills `step` from the staged lines of a file and gives the number of step orders. Where nothing is deleted all adds
-/// of a pair merge into step 1 and no window is computed.
+/// Fills `step` from the staged lines of a file and gives the number of step orders. If nothing is deleted, all adds of
+/// a pair merge into step 1 and no window function is computed.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn from_lines(ctx: &mut RunContext<'_>, protected: &[i64], any_del: bool) -> Result<i64, DbError> {
     fill(ctx, OF_LINES, protected, any_del).await
 }
 
-/// Fills `step` from the due rows of the buffer that name an account, a role and a course which may be written, and
-/// that are not refused already.
+/// Fills `step` from the due rows of the buffer with an existing account, role and course that may be written, except
+/// rows that are refused already.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn from_buffer(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<i64, DbError> {
     fill(ctx, OF_DUE_ROWS, protected, true).await
 }
@@ -78,11 +78,11 @@ async fn fill(ctx: &mut RunContext<'_>, lines: &str, protected: &[i64], windows:
     ctx.conn.number("SELECT COALESCE(MAX(step_order), 0) FROM [step]", &params).await
 }
 
-/// Refuses all lines of pairs with more steps than `limit`; gives how many lines and how many step orders are left. `kind`
-/// says what the lines are.
+/// Refuses all lines of pairs with more than `limit` steps; gives the number of these lines, and of the step orders
+/// left. `kind` is the kind of the lines.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn refuse_overlong(ctx: &mut RunContext<'_>, kind: PlaceKind, limit: i64) -> Result<(u64, i64), DbError> {
     ctx.conn.declare(&OVERLONG);
     let params = ctx.params().with("limit", limit).with("limittext", limit.to_string());
@@ -100,7 +100,7 @@ pub async fn refuse_overlong(ctx: &mut RunContext<'_>, kind: PlaceKind, limit: i
 /// Refuses the lines whose (user, course) another run has changed since run `held`; gives their number.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn refuse_overtaken(ctx: &mut RunContext<'_>, held: i64) -> Result<u64, DbError> {
     ctx.conn.declare(&MOVED);
     let params = ctx.params().with("held", held);
@@ -113,10 +113,10 @@ pub async fn refuse_overtaken(ctx: &mut RunContext<'_>, held: i64) -> Result<u64
     Ok(refused)
 }
 
-/// Fills `pair` and `pair_role` with what the adds of one step order ask for: the last window, all roles.
+/// Fills `pair` and `pair_role` from the adds of one step order: the window of the last line, all roles.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn fill_pairs(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64, DbError> {
     let params = ctx.params().with("step_order", step_order);
     ctx.conn.exec("DELETE FROM [pair]", &params).await?;

@@ -1,4 +1,4 @@
--- What is asked, step by step: `step`, and the pairs (user, course) in it.
+-- The steps of a file or of the buffer: `step`, and the pairs (user, course) in it.
 
 -- statement steps of lines
 SELECT l.line, l.op, u.userid, k.courseid, k.contextid, l.roleid, l.timestart, l.timeend
@@ -11,13 +11,13 @@ SELECT l.line, l.op, u.userid, k.courseid, k.contextid, l.roleid, l.timestart, l
 SELECT b.id AS line, CASE WHEN b.action = 'del' THEN 2 ELSE 1 END AS op, b.userid, b.courseid, k.id AS contextid,
        b.roleid, b.timestart, b.timeend
   FROM {enrol_flatfile} b
-  -- What is gone meanwhile makes no step: it is told.
+  -- A row whose account, role or course is gone makes no step and is reported.
   JOIN {user} u ON u.id = b.userid AND u.deleted = 0
   JOIN {role} r ON r.id = b.roleid
   JOIN {course} s ON s.id = b.courseid AND s.category <> 0
   JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = b.courseid
  WHERE b.timestart < :now AND b.userid NOT IN (:protected)
-   -- A dropped file may not name this role.
+   -- Not rows of dropped files whose role is not allowed.
    AND NOT EXISTS (SELECT 1 FROM [refused_row] x WHERE x.id = b.id)
 
 -- statement steps without order
@@ -38,7 +38,7 @@ INSERT INTO [step]
 SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
        1 + SUM(turn) OVER (PARTITION BY userid, courseid ORDER BY line)
   FROM (SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,
-               -- A turn is each `del`, unless it comes first, and what follows one. Adds in a row are one step.
+               -- Each `del`, unless it is first, and each line after a `del` is a turn. Consecutive adds are one step.
                CASE WHEN LAG(op) OVER (PARTITION BY userid, courseid ORDER BY line) IS NULL THEN 0
                     WHEN op = 2 OR LAG(op) OVER (PARTITION BY userid, courseid ORDER BY line) = 2 THEN 1
                     ELSE 0 END AS turn
@@ -56,7 +56,7 @@ SELECT s.line AS number, 'too-many-steps' AS code, u.username || ', ' || k.short
 INSERT INTO [moved]
 SELECT c.userid, c.courseid, MAX(c.run)
   FROM {enrold_change} c
- -- What other runs have really changed since the held one.
+ -- Pairs that other runs have changed since the held run.
  WHERE c.run > :held AND c.run <> :run AND c.state = 0 AND c.userid IS NOT NULL AND c.courseid IS NOT NULL
  GROUP BY c.userid, c.courseid
 
@@ -71,7 +71,7 @@ SELECT s.line AS number, 'overtaken' AS code, u.username || ', ' || k.shortname 
 INSERT INTO [pair]
 SELECT t.userid, t.courseid, t.contextid, i.enrolid, t.first, t.timestart, t.timeend
   FROM (SELECT s.userid, s.courseid, s.contextid, s.timestart, s.timeend,
-               -- The first line is told of the pair, the window is that of the last one.
+               -- The pair is reported by its first line, and gets the window of its last line.
                MIN(s.line) OVER (PARTITION BY s.userid, s.courseid) AS first,
                ROW_NUMBER() OVER (PARTITION BY s.userid, s.courseid ORDER BY s.line DESC) AS place
           FROM [step] s
@@ -81,7 +81,7 @@ SELECT t.userid, t.courseid, t.contextid, i.enrolid, t.first, t.timestart, t.tim
 
 -- statement desired roles
 INSERT INTO [pair_role]
--- Every role that an add of the pair names, each once.
+-- Every distinct role that an add of the pair names.
 SELECT s.userid, s.courseid, s.contextid, i.enrolid, s.roleid, MIN(s.line)
   FROM [step] s
   JOIN [instance] i ON i.courseid = s.courseid

@@ -1,5 +1,5 @@
-//! A flat file looked through without a database: its form, and every line that cannot be read.
-//! It must not say that a line is right: only the site knows its accounts, courses and roles.
+//! Checks a flat file without a database: its form, and every line that cannot be read.
+//! It must not report a line as right: only the site has its accounts, courses and roles.
 
 #![allow(clippy::disallowed_methods, reason = "a file that the caller names")]
 
@@ -14,17 +14,17 @@ use crate::problem::{Code, Problem};
 
 /// A file whose form is known.
 pub struct Check {
-    /// What it is.
+    /// Its form.
     pub scan: Scan,
     file: File,
     reading: Reading,
     shown: String,
 }
 
-/// Its records.
+/// The numbers of records and blank lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Records: lines that ask for something, readable or not.
+    /// Records, readable or not.
     pub records: u64,
     /// Blank lines.
     pub blank: u64,
@@ -33,8 +33,8 @@ pub struct Counts {
 }
 
 impl Check {
-    /// Opens a regular file, and no pipe, which would wait for ever, and finds its form out: `kind`, or what its first
-    /// line tells. A file that is refused as a whole gives the problem.
+    /// Opens a regular file (a pipe could block for ever) and determines its form: `kind`, or that of its first line.
+    /// The inner error is the problem of a file that is refused as a whole.
     ///
     /// # Errors
     /// The file cannot be opened or read.
@@ -55,7 +55,7 @@ impl Check {
         }
     }
 
-    /// Reads the file to its end and tells each problem when it is found; a file without a record has one as well.
+    /// Reads the file to its end and passes each problem to `tell`; a file without a record has one as well.
     ///
     /// # Errors
     /// The file cannot be read.

@@ -1,5 +1,5 @@
-//! Tables on demand: Moodle's in an empty database, and enrold's own.
-//! It must not touch a database in which Moodle's tables stand, but for enrold's own.
+//! Creates tables: Moodle's in an empty database, and enrold's own.
+//! It must not change Moodle's tables where they exist.
 
 use crate::clock;
 use crate::db::{Conn, Database, migrate, schema_version};
@@ -7,16 +7,16 @@ use crate::front::Who;
 use crate::moodle::install;
 use crate::outcome::{RunError, RunResult};
 
-/// What was made by [`init`].
+/// What [`init`] created.
 pub struct Made {
-    /// How many of Moodle's tables.
+    /// The number of Moodle's tables.
     pub moodle_tables: usize,
-    /// The versions of enrold's own tables that were reached.
+    /// The versions to which enrold's own tables were migrated.
     pub migrations: Vec<i64>,
 }
 
-/// Makes the Moodle tables that enrold uses in an empty database, and enrold's own; with `sample` also a small French
-/// university. A file of the embedded database is made if there is none.
+/// Creates in an empty database the Moodle tables that enrold uses and enrold's own, with `sample` also a small French
+/// university. A missing file of the embedded database is created.
 ///
 /// # Errors
 /// The database serves another Moodle, or does not answer.
@@ -33,7 +33,7 @@ pub async fn init(who: &Who, database: Database, sample: bool) -> RunResult<Made
     Ok(Made { moodle_tables, migrations })
 }
 
-/// Before any table is made: enrold's tables serve one Moodle.
+/// Checked before any table is created: enrold's tables serve one Moodle only.
 async fn refuse_second_moodle(conn: &mut Conn) -> RunResult<()> {
     match schema_version(conn).await? {
         Some((_, prefix)) if prefix != conn.prefix() => Err(RunError::NotReady(format!(
@@ -44,7 +44,7 @@ async fn refuse_second_moodle(conn: &mut Conn) -> RunResult<()> {
     }
 }
 
-/// Makes or changes enrold's own tables in the database of a Moodle; gives the versions that were reached.
+/// Creates or migrates enrold's own tables in the database of a Moodle; returns the versions that were reached.
 ///
 /// # Errors
 /// There is no Moodle, or the database does not answer.

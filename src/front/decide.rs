@@ -1,4 +1,4 @@
-//! Decisions on held runs: rehearsed, carried out here, or recorded for the daemon that leads.
+//! Decisions on held runs: simulates them, carries them out here, or records them for the leading daemon.
 //! It must not know why a run was held.
 
 use std::time::Duration;
@@ -11,30 +11,30 @@ use crate::run::decision::{self, Decision};
 use crate::run::history;
 use crate::{fault, inbox};
 
-/// What a decision came to.
+/// The result of a decision.
 #[derive(Debug)]
 pub enum Decided {
-    /// The run that applied what was held.
+    /// The report of the run that applied the held run.
     Applied(Box<Report>),
-    /// The run that was put aside.
+    /// The rejected run.
     Rejected(Box<Past>),
 }
 
 impl Front {
-    /// What approving a held run would do: the same way, rolled back. A run that is not held is refused, here and below
+    /// Simulates the approval of a held run and rolls back. This and the methods below refuse a run that is not held
     /// ([`RunError::Undecidable`]).
     pub async fn rehearse_approval(&self, who: &Who, run: i64) -> RunResult<Report> {
         who.asks(format_args!("rehearse the approval of run {run}"));
         self.engine.rehearse_approval(run).await
     }
 
-    /// Applies a held run: the daemon that leads does it, or without one this process. `None` if the decision is
-    /// recorded and the daemon has not carried it out within the time for which a run waits.
+    /// Applies a held run: in the leading daemon, or without one in this process. `None` if the daemon does not carry
+    /// out the recorded decision within the time for which a run waits.
     pub async fn approve(&self, who: &Who, run: i64) -> RunResult<Option<Decided>> {
         self.decide(who, run, Decision::Approve).await
     }
 
-    /// Puts a held run aside for good, as [`Front::approve`] applies it.
+    /// Rejects a held run for good, in the same process as [`Front::approve`].
     pub async fn reject(&self, who: &Who, run: i64) -> RunResult<Option<Decided>> {
         self.decide(who, run, Decision::Reject).await
     }
@@ -78,7 +78,7 @@ impl Front {
         Ok(None)
     }
 
-    /// The decisions that were recorded and are not carried out, in the order in which they were.
+    /// The recorded decisions that are not carried out yet, in the order of recording.
     pub async fn recorded(&self) -> RunResult<Vec<(i64, Decision)>> {
         let mut conn = self.engine.database.connect().await?;
         let recorded = decision::recorded(&mut conn).await?;
@@ -86,7 +86,7 @@ impl Front {
         Ok(recorded)
     }
 
-    /// Carries a decision out here. A file that cannot be renamed now is renamed by the daemon's next start.
+    /// Carries a decision out in this process. A file that cannot be renamed now is renamed by the daemon's next start.
     pub async fn carry_out(&self, who: &Who, run: i64, decision: Decision) -> RunResult<Decided> {
         who.asks(format_args!("{} run {run}", decision.as_str()));
         let engine = &self.engine;
@@ -111,7 +111,7 @@ impl Front {
         Ok(decided)
     }
 
-    /// Takes a recorded decision back that cannot be carried out: the run is held as before, and `reason` stands there.
+    /// Removes a recorded decision that cannot be carried out: the run stays held, with `reason` as its message.
     pub async fn take_back(&self, run: i64, reason: &str) -> RunResult<()> {
         let mut conn = self.engine.database.connect().await?;
         decision::unrecord(&mut conn, run, reason).await?;

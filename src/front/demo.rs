@@ -1,5 +1,5 @@
-//! The demonstration: a folder that is made anew, with the files to import, and what they came to.
-//! It must not touch a folder that it did not make.
+//! The demonstration: creates a folder with the files to import, and reads the enrolments that result.
+//! It must not touch a folder that it did not create.
 
 #![allow(clippy::disallowed_methods, reason = "the folder of the demonstration, and the sample files")]
 
@@ -11,17 +11,17 @@ use crate::db::{Database, DbError, Params};
 use crate::disk::own;
 use crate::front::{Who, failed};
 
-/// What marks a folder as made by the demonstration.
+/// The file that marks a folder as created by the demonstration.
 const MARK: &str = ".enrold-demo";
 
-/// The folder and its files are for whoever shows it, and for the group.
+/// The owner and the group may read the folder and its files.
 const DIRECTORY: u32 = 0o750;
 const FILE: u32 = 0o640;
 
-/// Makes the folder and copies the files of another one into its drop directory `sync`.
+/// Creates the folder and copies the files of another one into its drop directory `sync`.
 ///
 /// # Errors
-/// The folder is somebody else's, or the disk refuses.
+/// The folder was not created by the demonstration, or an I/O error.
 pub fn make_folder(who: &Who, folder: &Path, files: &Path) -> io::Result<()> {
     who.asks(format_args!("demo {}", folder.display()));
     let sources = sources(files)?;
@@ -58,7 +58,7 @@ fn copy_into(folder: &Path, path: &Path) -> io::Result<()> {
     copied.map(|_| ()).map_err(failed(format_args!("cannot copy {}", path.display())))
 }
 
-/// A course and who is enrolled in it by flat files.
+/// A course with the numbers of its flat-file enrolments.
 pub struct Enrolled {
     /// Its short name.
     pub shortname: String,
@@ -70,7 +70,7 @@ pub struct Enrolled {
     pub suspended: i64,
 }
 
-/// Who is enrolled by flat files now, course by course.
+/// The current flat-file enrolments by course.
 pub async fn enrolled(database: &Database) -> Result<Vec<Enrolled>, DbError> {
     let mut conn = database.connect().await?;
     let sql = "SELECT c.shortname, c.fullname,

@@ -1,20 +1,20 @@
-//! Can it work here: the site, the account and enrold's own places examined.
-//! It must not find anything out itself.
+//! Runs the examination of the site, the account and enrold's own directories.
+//! It must not examine anything itself.
 
 use crate::config::Loaded;
 use crate::doctor::{self, Finding};
 use crate::front::{Front, Who};
 
-/// What was found.
+/// The result of an examination.
 pub struct Examined {
-    /// Each finding with what to do, in the order in which an operator would put things right.
+    /// Each finding with what to do, in the order in which an operator would fix them.
     pub findings: Vec<Finding>,
-    /// Whether nothing keeps enrold from working.
+    /// True if nothing prevents enrold from working.
     pub can_work: bool,
 }
 
 impl Front {
-    /// Examines everything; `loaded` is the configuration with where each setting comes from.
+    /// Examines everything; `loaded` is the configuration with the origin of each setting.
     pub async fn doctor(&self, who: &Who, loaded: &Loaded) -> Examined {
         who.asks("doctor");
         let (database, settings) = (&self.engine.database, &self.engine.settings);

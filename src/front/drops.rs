@@ -1,5 +1,5 @@
-//! What the daemon does with a file of the drop directory, from the claimed file to its last name.
-//! It must not choose the file, nor decide when it is tried again.
+//! Processes a file of the drop directory, from its claim to its outcome.
+//! It must not choose the file or decide when it is tried again.
 
 use std::ffi::OsStr;
 
@@ -11,7 +11,7 @@ use crate::outcome::{Report, RunError, RunResult};
 use crate::run::history;
 
 impl Front {
-    /// Applies a claimed file: a flat file, or a full set of `source`. One that came to a run before is not applied
+    /// Applies a claimed file: a flat file, or a full set of `source`. A file that already has a run is not applied
     /// again.
     pub async fn apply(&self, who: &Who, claimed: &Claimed, source: Option<&str>) -> RunResult<Report> {
         who.asks(format_args!("apply {}", inbox::shown(&claimed.name)));
@@ -21,12 +21,12 @@ impl Front {
         }
     }
 
-    /// Why a dropped set must be left where it lies for now: a held set of its source comes first.
+    /// Why a dropped set must wait in the drop directory: a held set of its source must be decided first.
     pub async fn waits(&self, source: &str, dir: &Dir, name: &OsStr) -> RunResult<Option<RunError>> {
         self.engine.waits(source, dir, name).await
     }
 
-    /// Writes that a claimed file is not tried again after so many `tries`; `reason` is the database's last word.
+    /// Records that a claimed file is not tried again after `tries` tries; `reason` is the last error of the database.
     pub async fn give_up(
         &self,
         who: &Who,
@@ -39,8 +39,7 @@ impl Front {
         self.engine.give_up(&claimed.dropped(), source, tries, reason).await
     }
 
-    /// Gives the files of decided runs their last names, where nobody could so far; one that still cannot be renamed is
-    /// told in the log.
+    /// Renames the files of decided runs that could not be renamed so far; logs one that still cannot be renamed.
     pub async fn settle(&self) -> RunResult<()> {
         let mut conn = self.engine.database.connect().await?;
         if let Err(error) = inbox::settle_all(&mut conn, &self.engine).await {
@@ -50,8 +49,8 @@ impl Front {
         Ok(())
     }
 
-    /// Goes on with what a run of this process has left that was cut off: its lease, its parts and effects. Gives what
-    /// still keeps the effects from being written.
+    /// Continues an interrupted run of this process: releases its lease, finishes its parts and effects. Returns why
+    /// effects still cannot be written.
     pub async fn pick_up(&self) -> RunResult<Option<String>> {
         let mut conn = self.engine.database.connect().await?;
         Lease::release_own(&mut conn, RUN).await?;

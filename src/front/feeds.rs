@@ -1,5 +1,5 @@
-//! How fresh the sets of the sources are.
-//! It must not decide what is too old: the source's settings say so.
+//! Reads how recent the sets of the sources are.
+//! It must not decide what is too old: the source's settings do.
 
 use chrono_tz::Tz;
 
@@ -8,27 +8,27 @@ use crate::front::Front;
 use crate::outcome::{RunResult, Stale};
 use crate::sets::{self, Feed};
 
-/// The sets of one enabled source.
+/// The state of the feed of one enabled source.
 #[derive(Clone, Debug)]
 pub struct FeedState {
     /// When the last good set was applied, and since when it has been the same.
     pub feed: Feed,
-    /// Why the operator should know, if he should.
+    /// Why the feed is stale; `None` while it is fresh.
     pub stale: Option<Stale>,
     /// The zone of the source.
     pub zone: Tz,
 }
 
 impl FeedState {
-    /// What tells this time of staleness from every other: the source and its last sets. `None` while it is fresh.
+    /// Identifies this period of staleness by the source and its last sets; `None` while the feed is fresh.
     pub fn spell(&self) -> Option<(String, String)> {
         self.stale.map(|stale| (self.feed.source.clone(), self.feed.spell(stale)))
     }
 }
 
 impl Front {
-    /// The feeds of the enabled sources, by name; `site` is the site's zone. A source of which nothing ever came counts
-    /// from `since` (Unix seconds); without it that is stale at once.
+    /// The feeds of the enabled sources, by name; `site` is the site's zone. A source without any set counts from
+    /// `since` (Unix seconds); without `since` it is stale at once.
     pub async fn feeds(&self, site: Tz, since: Option<i64>) -> RunResult<Vec<FeedState>> {
         let mut conn = self.engine.database.connect().await?;
         let feeds = self.feeds_of(&mut conn, site, since).await?;

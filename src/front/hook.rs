@@ -1,5 +1,5 @@
-//! The hook: each file of the spool is handed to the site's own command.
-//! It must not read the configuration or the database, which hold what the web user may not know, and it names nobody.
+//! The hook: hands each file of the spool to the site's own command.
+//! It must not read the configuration or the database, which hold what the web user may not read, and it logs no names.
 
 #![allow(clippy::disallowed_methods, reason = "the spool of the hook, a directory of the operator")]
 
@@ -21,7 +21,7 @@ use tokio::signal::unix::{self, SignalKind};
 use crate::front::{Who, failed};
 use crate::run::spool::{self, Spooled};
 
-/// What is done with the files of the spool.
+/// What to do with the files of the spool.
 #[derive(Clone, Debug)]
 pub struct Hook {
     /// The spool.
@@ -32,13 +32,13 @@ pub struct Hook {
     pub command: Vec<OsString>,
 }
 
-/// What every version of the form has.
+/// The field that every version of the format has.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
 }
 
-/// The signals that ask to stop, heard from the start on.
+/// The signals that stop the hook, received from the start on.
 struct Stop {
     interrupt: unix::Signal,
     terminate: unix::Signal,
@@ -60,23 +60,23 @@ impl Stop {
     }
 }
 
-/// What stands under a name of the spool.
+/// The content of a file in the spool.
 enum Found {
-    /// What a run changed, and the file, at its beginning.
+    /// What a run changed, and the file, rewound to its start.
     Whole(Spooled, File),
     /// A file of a version that this program does not know.
     Newer(u32),
-    /// No file of ours, and why.
+    /// Not a file of enrold, and why.
     Bad(String),
-    /// Somebody took it away meanwhile.
+    /// The file was removed meanwhile.
     Gone,
 }
 
-/// Hands over all files of the spool, one after the other; false if some were none of ours and are put aside. Nothing
-/// is done while another hook works in the same spool.
+/// Hands over all files of the spool in order; false if some are not enrold's and were put aside. Does nothing while
+/// another hook works in the same spool.
 ///
 /// # Errors
-/// The spool's; the command's failure: its file stays, and those behind it wait, so that the order is kept.
+/// The spool's error; the command's failure: its file and the later ones stay, so that the order is kept.
 pub async fn hand_over_all(who: &Who, hook: &Hook) -> io::Result<bool> {
     let spool = &hook.spool;
     who.asks(format_args!("hand over {}", spool.display()));
@@ -114,10 +114,10 @@ fn waiting(spool: &Path) -> io::Result<Vec<i64>> {
     Ok(runs)
 }
 
-/// Gives one file to the command and removes it; false if it is none of ours and was put aside.
+/// Gives one file to the command and removes it; false if it is not enrold's and was put aside.
 ///
 /// # Errors
-/// The command's failure: the file stays, and those behind it wait, so that the order is kept.
+/// The command's failure: the file and the later ones stay, so that the order is kept.
 async fn hand_over(hook: &Hook, run: i64, stop: &mut Stop) -> io::Result<bool> {
     let path = hook.spool.join(spool::file_name(run));
     let shown = path.display().to_string();
@@ -152,7 +152,7 @@ async fn hand_over(hook: &Hook, run: i64, stop: &mut Stop) -> io::Result<bool> {
     }
 }
 
-/// Reads and checks one file. No link is followed and no pipe waited for: the directory has two writers.
+/// Reads and checks one file, without following a link or waiting for a pipe: the web user can write here, too.
 fn open(path: &Path, run: i64) -> io::Result<Found> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
@@ -181,7 +181,7 @@ fn open(path: &Path, run: i64) -> io::Result<Found> {
     })
 }
 
-/// Renames a file so that it blocks nobody, never over another one.
+/// Renames a file so that it does not block the others; it never overwrites a file.
 fn put_aside(path: &Path) -> io::Result<PathBuf> {
     let mut aside = path.with_extension("json.bad");
     for again in 2.. {
@@ -207,11 +207,11 @@ fn start(hook: &Hook, path: &Path, run: i64, file: File) -> io::Result<Child> {
         .map_err(failed(format_args!("cannot start {}", Path::new(program).display())))
 }
 
-/// Waits for the command. When its time is over, or when we are told to stop, it is killed with all its group.
+/// Waits for the command. After `time` or on a stop signal the command is killed with its process group.
 async fn finished(mut command: Child, time: Duration, stop: &mut Stop) -> io::Result<ExitStatus> {
     let pid = Pid::from_child(&command);
     let ended = tokio::task::spawn_blocking(move || {
-        // Seen, but not yet taken from the process table: until then its number is nobody else's.
+        // NOWAIT leaves the process in the process table, so that its number is not used again before the kill.
         let seen = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(Errno::INTR) = rustix::process::waitid(WaitId::Pid(pid), seen) {}
     });

@@ -1,5 +1,5 @@
-//! Files that somebody names: one flat file, or the files of a full set, applied or rehearsed.
-//! It must not ask back: whoever asks rehearses first if a person is to see what would come.
+//! Applies or simulates files that the operator names: one flat file, or the files of a full set.
+//! It must not ask for a confirmation: the caller simulates first to show the changes.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use crate::front::{Front, Who};
 use crate::outcome::{Report, RunResult};
 use crate::run::Import;
 
-/// What is given.
+/// The files to import.
 #[derive(Clone, Debug)]
 pub enum Given {
-    /// A flat file, with what its bytes cannot say; without that its first line and the settings tell.
+    /// A flat file, with what its content does not state; by default its first line and the settings decide.
     File {
         /// The file.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum Given {
 }
 
 impl Front {
-    /// Applies what is given; the files themselves are left as they are. A rehearsal (`simulate`) rolls back.
+    /// Applies the files and leaves them unchanged; with `simulate` the run is rolled back.
     pub async fn import(&self, who: &Who, given: &Given, simulate: bool) -> RunResult<Report> {
         match given {
             Given::File { path, kind, user_key, course_key } => {
@@ -50,7 +50,7 @@ impl Front {
         }
     }
 
-    /// What the next set of a source would do: the set in these files, without any that of its second database.
+    /// Simulates the next set of a source: the set in these files, or without files that of its second database.
     pub async fn diff(&self, who: &Who, source: &str, files: Vec<PathBuf>) -> RunResult<Report> {
         if files.is_empty() {
             who.asks(format_args!("diff {source}"));

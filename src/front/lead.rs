@@ -1,5 +1,5 @@
-//! The leader lease: one daemon of a database works, the others stand by.
-//! It must not run anything: a leader that was lost is stopped by the fence of the run, not here.
+//! The leader lease: one daemon per database works, the others stand by.
+//! It must not run anything: a daemon that lost the lease is stopped by the fence of its run, not here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::mail::MAIL;
 use crate::outcome::RunResult;
 use crate::run::{decision, history, require_ready};
 
-/// Takes the lease for one pass, waiting for it at most `wait`; it beats until the [`Heart`] is dropped. `Err` inside
-/// is who leads.
+/// Takes the lease for one pass, waiting at most `wait`; it is renewed until the [`Heart`] is dropped. The inner `Err`
+/// names the process that leads.
 pub async fn take_once(database: &Arc<Database>, ttl: u64, wait: Duration) -> RunResult<Result<Heart, String>> {
     let mut conn = database.connect().await?;
     require_ready(&mut conn).await?;
@@ -30,12 +30,12 @@ pub async fn take_once(database: &Arc<Database>, ttl: u64, wait: Duration) -> Ru
     }
 }
 
-/// Gives back the leader lease and those of whatever of this process was dropped, on a connection of its own; another
-/// daemon takes over at once.
+/// Releases the leader lease, and the leases of runs and mails that this process still holds, on a separate connection,
+/// so that another daemon takes over at once.
 pub async fn give_back(database: &Database) {
     if let Ok(mut conn) = database.connect_with(Duration::from_secs(1)).await {
         for name in [RUN, MAIL, LEADER] {
-            // A lease that cannot be given back runs out by itself.
+            // A lease that cannot be released expires.
             drop(Lease::release_own(&mut conn, name).await);
         }
         conn.close().await;
@@ -46,30 +46,30 @@ async fn holder(conn: &mut Conn) -> Result<String, DbError> {
     Ok(Lease::holder(conn, LEADER).await?.map(|(holder, _)| holder).unwrap_or_default())
 }
 
-/// What a heartbeat came to.
+/// The result of a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Beat {
     /// This process leads.
     Leads {
-        /// It has just begun to.
+        /// True if it has just taken the lead.
         anew: bool,
     },
-    /// Another one leads: the holder as the lease names it.
+    /// Another process leads: the holder's name in the lease.
     Follows(String),
 }
 
-/// What waits for whoever leads.
+/// The work that waits for the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// Runs that are held.
     pub held: usize,
     /// Runs with parts or effects that are not written.
     pub effects: usize,
-    /// Somebody has recorded a decision.
+    /// True if a decision is recorded.
     pub decisions: bool,
 }
 
-/// The lease as a process keeps it, heartbeat by heartbeat.
+/// The leader lease in this process, taken and renewed by heartbeats.
 pub struct Lead {
     database: Arc<Database>,
     conn: Option<Conn>,
@@ -78,22 +78,22 @@ pub struct Lead {
 }
 
 impl Lead {
-    /// Nothing is held yet.
+    /// A process that does not hold the lease yet.
     pub fn new(database: Arc<Database>) -> Self {
         Self { database, conn: None, lease: None, renewed: StopWatch::start() }
     }
 
-    /// True while this process holds the lease, as far as it knows.
+    /// True if this process held the lease at the last heartbeat.
     pub fn is_held(&self) -> bool {
         self.lease.is_some()
     }
 
-    /// True if the last heartbeat is so long ago (`ttl`) that somebody else may lead by now.
+    /// True if the last heartbeat is older than `ttl`, so that another process may lead.
     pub fn has_run_out(&self, ttl: Duration) -> bool {
         u128::from(self.renewed.millis()) > ttl.as_millis()
     }
 
-    /// Renews the lease or asks for it; `lost` is told at once when somebody else has taken it.
+    /// Renews the lease or tries to take it; calls `lost` at once if another process has taken it.
     pub async fn beat(&mut self, ttl: Duration, lost: impl Fn()) -> Result<Beat, DbError> {
         let mut conn = self.connection().await?;
         let outcome = self.stand(&mut conn, ttl, lost).await;
@@ -118,14 +118,14 @@ impl Lead {
         }
     }
 
-    /// Looks at what waits for whoever leads.
+    /// Reads the work that waits for the leader.
     pub async fn waiting(&mut self) -> Result<Waiting, DbError> {
         let mut conn = self.connection().await?;
         let outcome = waiting(&mut conn).await;
         self.keep(conn, outcome)
     }
 
-    /// The connection of the last heartbeat, or a new one. Whoever breaks off in between loses it.
+    /// The connection of the last heartbeat, or a new one. A cancelled heartbeat loses it.
     async fn connection(&mut self) -> Result<Conn, DbError> {
         match self.conn.take() {
             Some(conn) => Ok(conn),

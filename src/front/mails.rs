@@ -1,4 +1,4 @@
-//! The outbox on demand: what stands in it, trying again, sending now, a test mail; and the log of a round of sending.
+//! Requests about the outbox: list and retry mails, send now, send a test mail; and the log of a round of sending.
 //! It must not write mails.
 
 use std::time::Duration;
@@ -11,18 +11,18 @@ use crate::mail::store::{self, Mail};
 use crate::moodle::site::Site;
 use crate::outcome::{Round, RunError, RunResult};
 
-/// What stands in the outbox.
+/// The content of the outbox.
 pub struct Outbox {
     /// Whether mails are sent at all.
     pub enabled: bool,
-    /// How many are in each state.
+    /// The number of mails in each state.
     pub counts: Vec<(String, i64)>,
-    /// The latest of those that were asked for.
+    /// The latest mails that the request selects.
     pub mails: Vec<Mail>,
 }
 
 impl Front {
-    /// The latest mails, at most `limit`: those that wait or were not delivered, or with `all` every one.
+    /// The latest mails, at most `limit`: those that wait or were not delivered, or with `all` all mails.
     pub async fn mails(&self, who: &Who, all: bool, limit: i64) -> RunResult<Outbox> {
         who.asks("mails");
         let mut conn = self.connect().await?;
@@ -32,7 +32,7 @@ impl Front {
         Ok(Outbox { enabled: self.engine.settings.smtp.enabled, counts, mails })
     }
 
-    /// Queues refused and given-up mails anew, those of `ids` or all; gives how many.
+    /// Queues refused and given-up mails again, those of `ids` or all; returns how many.
     pub async fn retry_mails(&self, who: &Who, ids: &[i64]) -> RunResult<u64> {
         who.asks("mails retry");
         let mut conn = self.connect().await?;
@@ -42,7 +42,7 @@ impl Front {
         Ok(queued)
     }
 
-    /// Sends now what is due.
+    /// Sends the due mails now.
     pub async fn send_mails(&self, who: &Who) -> RunResult<Round> {
         who.asks("mails send");
         self.ready().await?;
@@ -52,7 +52,7 @@ impl Front {
         Ok(self.deliver(None).await?.unwrap_or_default())
     }
 
-    /// Sends one mail to an address and gives its Message-ID, or why it was not taken.
+    /// Sends one mail to an address; returns its Message-ID, or why it was not accepted.
     pub async fn test_mail(&self, who: &Who, address: &str) -> RunResult<Result<String, String>> {
         who.asks("mails test");
         let mut conn = self.connect().await?;
@@ -61,14 +61,14 @@ impl Front {
         Ok(mail::probe(&self.engine.settings, &site, self.engine.clock.now(), address).await)
     }
 
-    /// One round of sending, of at most `patience`; `None` if mails are off, nothing is due, or another process sends
-    /// now.
+    /// Runs one round of sending, of at most `patience`; `None` if mails are off, nothing is due, or another process
+    /// sends.
     pub async fn deliver(&self, patience: Option<Duration>) -> Result<Option<Round>, DbError> {
         mail::deliver(&self.engine.database, &self.engine.settings, self.engine.clock, patience).await
     }
 
-    /// Sends what a command has just queued, unless a daemon leads, who does. The command itself is done whatever comes
-    /// of it.
+    /// Sends the mails that a command has just queued, unless a leading daemon does. A failure does not affect the
+    /// command.
     pub async fn send_after(&self) {
         if !self.engine.settings.smtp.enabled {
             return;
@@ -88,12 +88,12 @@ impl Front {
     }
 }
 
-/// A mail server's words without the addresses that they may repeat.
+/// The answer of a mail server without the addresses that it may repeat.
 fn without_addresses(words: &str) -> String {
     words.split(' ').map(|word| if word.contains('@') { "…" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
-/// Logs a round: numbers only, no name, no address. What is wrong with the server is left out if it was `said` before.
+/// Logs a round: numbers only, no name, no address. A problem of the server that was logged before (`said`) is omitted.
 pub fn log_round(round: &Round, said: Option<&String>) {
     let Round { sent, put_off, failed, given_up, skipped, problem, .. } = round;
     if let Some(problem) = problem.as_ref().filter(|problem| Some(*problem) != said) {

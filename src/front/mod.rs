@@ -1,5 +1,5 @@
-//! The one door into the engine: what a person or the daemon may ask, a function for each question, with who asks.
-//! It must not know terminals or HTTP: how something was asked and how the answer is shown is others' business.
+//! The only interface to the engine for commands and the daemon: one function per request, each with its requester.
+//! It must not know terminals or HTTP: the callers parse requests and show results.
 
 mod decide;
 mod doctor;
@@ -45,21 +45,20 @@ use crate::outcome::{Observer, RunResult};
 use crate::rules::RULES;
 use crate::run::{Engine, require_ready};
 
-/// The words of a question do not go together.
+/// The arguments of a request are invalid or contradict each other.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Misuse(pub String);
 
-/// Where questions about one site are asked, under the settings of one moment. A question fails with a
-/// [`crate::outcome::RunError`]: a database that does not answer or is not ready, and whatever keeps its run from its
-/// end.
+/// The interface to one site under fixed settings. A request fails with a [`crate::outcome::RunError`] if the database
+/// does not answer or is not ready, or if its run cannot finish.
 pub struct Front {
     engine: Engine,
 }
 
 impl Front {
-    /// The door to a site's database. `wait` is how long a run waits for another one; reading of files ends with
-    /// `stop`.
+    /// The interface to a site's database. `wait` is how long a run waits for another one; `stop` ends the reading of
+    /// files.
     pub fn new(
         database: Arc<Database>,
         settings: Arc<Settings>,
@@ -93,7 +92,7 @@ impl Front {
     }
 }
 
-/// An error of the system with what was tried: `cannot open a.csv: No such file or directory`.
+/// Adds to an I/O error what was tried: `cannot open a.csv: No such file or directory`.
 fn failed(what: impl Display) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
 }

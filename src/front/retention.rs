@@ -1,5 +1,5 @@
-//! What is removed by age: applied files and lists, mails, runs without a change, copies of decided runs.
-//! It must not remove what somebody may still decide.
+//! Removes by age: applied files and lists, mails, runs without a change, copies of decided runs.
+//! It must not remove a held run that an operator may still decide.
 
 use crate::front::{Front, Who};
 use crate::inbox::{self, Removed};
@@ -19,14 +19,13 @@ pub struct Forgotten {
     pub runs: u64,
 }
 
-/// The moment before which something is older than `days`; `None` where it is kept for ever.
+/// The moment (Unix seconds) `days` before `now`; `None` for 0 days, which means to keep for ever.
 fn older(days: u32, now: i64) -> Option<i64> {
     (days > 0).then(|| now - i64::from(days) * 86_400)
 }
 
 impl Front {
-    /// Removes what is older at `now` (Unix seconds) than `retention` says; gives what the disk said if it refused
-    /// something.
+    /// Removes what is older at `now` (Unix seconds) than `retention` allows; the inner error is that of the disk.
     pub async fn retain(&self, who: &Who, now: i64) -> RunResult<Result<Forgotten, String>> {
         who.asks("retention");
         let runs = self.forget(now).await?;
@@ -35,7 +34,7 @@ impl Front {
         Ok(files.and_then(|files| Ok(Forgotten { files, copies: copies?, runs })))
     }
 
-    /// Mails that ended long ago are forgotten with the reports, then runs that changed nothing; gives how many runs.
+    /// Removes mails that ended long ago, at the age of reports, then runs that changed nothing; returns how many runs.
     async fn forget(&self, now: i64) -> RunResult<u64> {
         let retention = &self.engine.settings.retention;
         let mut conn = self.engine.database.connect().await?;
@@ -50,7 +49,7 @@ impl Front {
         Ok(runs)
     }
 
-    /// Removes the copies of held runs that were decided long ago; gives how many, or what the disk said.
+    /// Removes the copies of held runs that were decided long ago; returns how many, or the error of the disk.
     async fn old_copies(&self, now: i64) -> RunResult<Result<u64, String>> {
         let settings = &self.engine.settings;
         let kept = match HeldStore::kept(&settings.state.path) {

@@ -1,4 +1,4 @@
-//! The history on demand: the latest runs, and one run with its errors and changes.
+//! Reads the history: the latest runs, or one run with its errors and changes.
 //! It must not decide or change anything.
 
 use serde_json::{Map, Value};
@@ -12,15 +12,15 @@ use crate::report::words::ChangeWords;
 use crate::run::history;
 use crate::run::hold::HeldStore;
 
-/// The states of runs whose plan and errors lie in the state directory.
+/// The states of runs whose plan and errors are in the state directory.
 const KEPT: [&str; 3] = ["held", "rejected", "approved"];
 
-/// One line of a run.
+/// An error or a change of a run.
 pub enum Detail {
-    /// What is wrong with a line or row: a [`crate::problem::Problem`] as JSON, as it was kept.
+    /// The problem of a line or row: a stored [`crate::problem::Problem`] as JSON.
     Error(Value),
-    /// A change as JSON: the columns of the journal that it has, with names beside the ids; of a run that was held, as
-    /// its plan was kept.
+    /// A change as JSON: its columns in the journal that are not NULL, with names beside the ids; for a run that was
+    /// held, the change in its stored plan.
     Change(Value),
 }
 
@@ -34,7 +34,7 @@ impl Front {
         Ok(runs)
     }
 
-    /// One run; `None` if there is none of this number.
+    /// The run with this number, if there is one.
     pub async fn run(&self, who: &Who, run: i64) -> RunResult<Option<Past>> {
         who.asks(format_args!("run {run}"));
         let mut conn = self.engine.database.connect().await?;
@@ -43,7 +43,7 @@ impl Front {
         Ok(past)
     }
 
-    /// Tells the errors of a run one by one as they are read, and with `changes` its changes too.
+    /// Passes the errors of a run to `tell` one by one as they are read, and with `changes` its changes too.
     pub async fn details(&self, past: &Past, changes: bool, mut tell: impl FnMut(Detail) + Send) -> RunResult<()> {
         if KEPT.contains(&past.state.as_str()) {
             let store = HeldStore::of(&self.engine.settings.state.path, past.run);
@@ -70,7 +70,7 @@ async fn errors(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Send
     .await
 }
 
-/// The names as JSON of what the journal tells of a change, in the order of the statement.
+/// The JSON names of the columns of a change, in the order of the statement.
 const JOURNAL: &str = "seq kind state line userid username courseid course roleid role enrolid contextid component \
     itemid groupid targetid status timestart timeend oldstatus oldtimestart oldtimeend lastenrol oldrow";
 
@@ -98,7 +98,7 @@ async fn journal(conn: &mut Conn, run: i64, tell: &mut (impl FnMut(Detail) + Sen
     .map(|_| ())
 }
 
-/// What reports call a kind of change and where they count it; `None` for a name that the catalogue does not have.
+/// The words of reports for a kind of change; `None` for a name that the catalogue does not have.
 pub fn words_of_change(name: &str) -> Option<ChangeWords> {
     kind::words(name)
 }

@@ -1,5 +1,5 @@
-//! The mail that tells the operators of a source that its sets have stopped coming: once for each time that they do.
-//! It must not send, nor decide that a feed is stale.
+//! Queues the mail to the operators of a source whose sets have stopped coming, once per period of staleness.
+//! It must not send mails or decide that a feed is stale.
 
 use chrono_tz::Tz;
 
@@ -14,7 +14,7 @@ use crate::sets::Feed;
 
 impl Front {
     /// Queues the mail about a stale feed for the addresses of its source, unless the outbox has it already. False
-    /// while another process runs: it is to be tried again. Nobody is told while `smtp.enabled` is off.
+    /// while another process runs: try again later. Does nothing while `smtp.enabled` is off.
     pub async fn mail_stale(&self, state: &FeedState) -> Result<bool, DbError> {
         let Some(stale) = state.stale else { return Ok(true) };
         let mut conn = self.engine.database.connect().await?;
@@ -38,13 +38,13 @@ async fn notify(
     if source.mail_to.is_empty() || !settings.smtp.enabled || is_told(conn, &mark).await? {
         return Ok(true);
     }
-    // Rows of the outbox are numbered under the lease of runs.
+    // Rows of the outbox are numbered under the run lease.
     let Some(lease) = Lease::take(conn, lease::RUN, settings.run.lease_ttl.as_secs()).await? else {
         return Ok(false);
     };
     let queued = queue(conn, settings, source, (feed, stale, zone, now), mark, &lease).await;
     if queued.is_err() {
-        // The first error says more than one of the rollback.
+        // The first error is more useful than one of the rollback.
         drop(conn.rollback().await);
     }
     lease.release(conn).await?;
@@ -66,7 +66,7 @@ async fn queue(
 ) -> Result<bool, DbError> {
     let locale = settings.locale;
     conn.begin().await?;
-    // No other letter has this number, and it is no enrolment instance.
+    // A number that no other mail has and no enrolment instance.
     let letter = -1 - conn.number("SELECT COALESCE(MAX(id), 0) FROM {enrold_outbox}", &Params::new()).await?;
     let word = Word {
         kind: SOURCE_STALE,

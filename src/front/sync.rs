@@ -1,4 +1,4 @@
-//! The work of rules, tasks and sources on demand: which runs some words ask for, and each of these runs.
+//! Runs rules, tasks and sources on demand: translates the arguments of a request into runs, and executes these.
 //! It must not know what a rule does.
 
 use crate::config::Settings;
@@ -7,9 +7,9 @@ use crate::outcome::{Report, RuleReport, RunResult, Skipped};
 use crate::rules::RULES;
 use crate::run::SyncOrder;
 
-/// The rule that knows `--backfill`.
+/// The rule that supports `--backfill`.
 const COURSECOMPLETED: &str = "coursecompleted";
-/// The word for all rules.
+/// The argument for all rules.
 const ALL: &str = "all";
 
 /// All jobs of a run without a file, in the order in which they run: `flatfile`, `expirations`, then the rules.
@@ -17,32 +17,32 @@ pub fn jobs() -> impl Iterator<Item = &'static str> {
     crate::run::jobs::all()
 }
 
-/// What is to be done.
+/// A request for runs.
 #[derive(Clone, Debug, Default)]
 pub struct SyncRequest {
     /// Names of [`jobs`], `all` for each rule whose task is enabled, or names of sources only.
     pub words: Vec<String>,
-    /// Look at one course only, by its short name.
+    /// The short name of the only course to process.
     pub course: Option<String>,
-    /// Completions that were there before their method was count too.
+    /// True if completions from before their enrolment instance was created count too.
     pub backfill: bool,
 }
 
-/// One of the runs that a request asks for.
+/// One of the runs of a request.
 #[derive(Clone, Debug)]
 pub struct Asked(What);
 
 #[derive(Clone, Debug)]
 enum What {
-    /// Jobs in their order, each once, and the rules that `all` leaves out because their task is off.
+    /// Jobs in their order without duplicates, and the rules that `all` leaves out because their task is disabled.
     Jobs(SyncOrder, Vec<&'static str>),
     Source(String),
 }
 
-/// The runs that a request asks for: one for all its jobs, or one for each of its sources.
+/// The runs of a request: one for all its jobs, or one for each of its sources.
 ///
 /// # Errors
-/// Words that mean nothing or do not go together.
+/// Arguments that are unknown or contradict each other.
 pub fn asked(settings: &Settings, request: SyncRequest) -> Result<Vec<Asked>, Misuse> {
     let SyncRequest { words, course, backfill } = request;
     let sources = &settings.sources;
@@ -75,7 +75,7 @@ pub fn asked(settings: &Settings, request: SyncRequest) -> Result<Vec<Asked>, Mi
     Ok(vec![Asked(What::Jobs(SyncOrder { jobs, course, backfill, defers: false }, left_out))])
 }
 
-/// The jobs in their order, each once, and the rules that `all` leaves out.
+/// The jobs in their order without duplicates, and the rules that `all` leaves out.
 fn chosen(settings: &Settings, words: &[String]) -> (Vec<String>, Vec<&'static str>) {
     let named = |name: &str| words.iter().any(|word| word == name);
     let enabled = |name: &str| settings.tasks.get(name).is_none_or(|task| task.enabled);
@@ -86,7 +86,7 @@ fn chosen(settings: &Settings, words: &[String]) -> (Vec<String>, Vec<&'static s
 }
 
 impl Front {
-    /// One run that was asked for; a rehearsal (`simulate`) rolls back.
+    /// Executes one run of a request; with `simulate` it is rolled back.
     pub async fn sync(&self, who: &Who, asked: &Asked, simulate: bool) -> RunResult<Report> {
         match &asked.0 {
             What::Source(name) => {
@@ -100,15 +100,15 @@ impl Front {
                     let skipped = Some(Skipped::TaskDisabled);
                     RuleReport { rule: (*rule).to_owned(), skipped, ..RuleReport::default() }
                 }));
-                // What followed stays behind what was asked for.
+                // Rules that followed come after the requested ones.
                 report.rules.sort_by_key(|rule| (rule.consequence, jobs().position(|job| job == rule.rule)));
                 Ok(report)
             }
         }
     }
 
-    /// The run of a scheduled task: of a job or a source. A task of Moodle that is running for the same work is not
-    /// waited for. `None` if there is no such task.
+    /// Executes the run of a scheduled task: of a job or a source. It does not wait for a running task of Moodle that
+    /// does the same work. `None` if there is no such task.
     pub async fn sync_task(&self, who: &Who, name: &str) -> RunResult<Option<Report>> {
         who.asks(format_args!("the task {name}"));
         if self.engine.settings.sources.contains_key(name) {

@@ -1,4 +1,4 @@
-//! The scheduled tasks as they stand, and what is kept of each when it runs.
+//! Reads the scheduled tasks and their last runs, and records when a task begins and ends.
 //! It must not decide that a task is due.
 
 use chrono_tz::Tz;
@@ -14,15 +14,15 @@ use crate::schedule::{self, Planned};
 
 /// A scheduled task.
 pub struct Scheduled {
-    /// What it is and when it runs.
+    /// The task and when it runs.
     pub task: Planned,
     /// Its last run.
     pub last: Option<Last>,
     /// The zone of its calendar.
     pub zone: Tz,
-    /// When it is next, Unix seconds; `None` if it is disabled or has no calendar.
+    /// The time of its next run in Unix seconds; `None` if it is disabled or has no calendar.
     pub next: Option<i64>,
-    /// Its sets, if it is an enabled source.
+    /// The state of its feed, if it is an enabled source.
     pub feed: Option<FeedState>,
 }
 
@@ -58,7 +58,7 @@ impl Front {
         Ok(zone(&self.engine.settings, Some(&Site::read(conn).await?)))
     }
 
-    /// What is kept of every task that ever ran, by name.
+    /// The last run of every task that ever ran, by name.
     pub async fn last_of_tasks(&self) -> RunResult<Vec<Last>> {
         let mut conn = self.engine.database.connect().await?;
         let kept = store::list(&mut conn).await?;
@@ -66,7 +66,7 @@ impl Front {
         Ok(kept)
     }
 
-    /// Writes that a task begins at `at` (Unix seconds).
+    /// Records that a task begins at `at` (Unix seconds).
     pub async fn task_begins(&self, name: &str, at: i64) -> RunResult<()> {
         let mut conn = self.engine.database.connect().await?;
         store::begin(&mut conn, name, at).await?;
@@ -74,7 +74,7 @@ impl Front {
         Ok(())
     }
 
-    /// Writes that a task that has begun ends now, with a word of [`crate::outcome::State`] or [`store::DEFERRED`].
+    /// Records that a running task ends now, with a word of [`crate::outcome::State`] or [`store::DEFERRED`].
     pub async fn task_ends(&self, name: &str, result: &str, run: Option<i64>, message: &str) -> RunResult<()> {
         let mut conn = self.engine.database.connect().await?;
         store::end(&mut conn, name, self.engine.clock.now(), result, run, message).await?;
@@ -83,7 +83,7 @@ impl Front {
     }
 }
 
-/// The tasks that the settings plan, with every job of a run among them.
+/// The tasks of the settings, with every job of a run among them.
 pub fn planned(settings: &Settings) -> Vec<Planned> {
     schedule::tasks(settings, jobs::all())
 }

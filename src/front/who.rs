@@ -1,12 +1,12 @@
-//! Who asks: it stands in the log line of each question.
-//! It must not decide what somebody may ask.
+//! The requester, which the log line of each request names.
+//! It must not decide what a requester may do.
 
 use std::fmt::{self, Display};
 
-/// Who asks.
+/// The requester.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// A person on this host.
+    /// An operator on this host.
     Operator {
         /// The name of the account.
         account: String,
@@ -16,7 +16,7 @@ pub enum Who {
 }
 
 impl Who {
-    /// Logs what is asked.
+    /// Logs a request.
     pub(super) fn asks(&self, what: impl Display) {
         tracing::debug!(who = %self, "{self} asks: {what}");
     }

@@ -1,5 +1,5 @@
-//! The claim on a file: it is renamed to a working name with a token and opened once, and that survives a power cut.
-//! It must not overwrite anything, whatever others do in the directory meanwhile.
+//! Claims a file: renames it to a working name with a token, which survives a power cut, and opens it once.
+//! It must not overwrite anything, whatever other processes do in the directory meanwhile.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -12,33 +12,33 @@ use crate::fault;
 use crate::outcome::Claim;
 use crate::run::{Dropped, DroppedSet, Import};
 
-/// A file that is ours until its end is known.
+/// A file that enrold has claimed until its outcome is known.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     /// The drop directory.
     pub dir: Dir,
-    /// The name under which it was left.
+    /// The name under which it was dropped.
     pub name: OsString,
-    /// The name under which it lies now.
+    /// Its present name.
     pub working: OsString,
-    /// The mark of this claim. It stands in the working name, so others can know it.
+    /// The token of this claim. It is part of the working name, so other accounts can read it.
     pub token: String,
-    /// The file, opened once; or why it is none that can be read.
+    /// The file, opened once; or why it cannot be read.
     pub file: Result<RegularFile, Arc<io::Error>>,
-    /// How it stood when it was claimed.
+    /// Its status when it was claimed.
     stood: Status,
-    /// It lay under a working name already: a run may have come to its end, or somebody has made up that name.
+    /// It had a working name already: its run may have ended, or a feeder made up that name.
     again: bool,
     /// It is a full set, or the manifest of one.
     pub is_set: bool,
 }
 
 impl Claimed {
-    /// Claims a file, which may be a full set, and opens it; one that was claimed before a crash is ours already.
-    /// `None` if it is gone.
+    /// Claims a file, which may be a full set, and opens it; a claim from before a crash is kept. `None` if the file is
+    /// gone.
     ///
     /// # Errors
-    /// The directory's: it cannot be written. Then nothing may be applied, for nobody could see that it was.
+    /// The directory cannot be written. Then nothing may be applied, as the file could not show that it was.
     pub fn take(dir: &Dir, found: &Found, is_set: bool) -> Result<Option<Self>, InboxError> {
         if let Some((name, token)) = &found.working {
             let claimed = Self::of(dir, name, &found.name, token.clone())?;
@@ -58,10 +58,10 @@ impl Claimed {
         Ok(Self::of(dir, &found.name, &working, token)?.map(|claimed| Self { is_set, ..claimed }))
     }
 
-    /// A file of this name that was left under another one. `None` if it is gone.
+    /// The file `working`, which was dropped as `name`. `None` if it is gone.
     ///
     /// # Errors
-    /// What the system refuses for a time, whichever file it were.
+    /// An error of the system that is not about this file.
     pub(super) fn of(dir: &Dir, name: &OsStr, working: &OsStr, token: String) -> Result<Option<Self>, InboxError> {
         let cannot = |error| InboxError::new("cannot open", &dir.join(working), error);
         let file = match dir.open_file(working) {
@@ -85,31 +85,31 @@ impl Claimed {
     /// The open file.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why it cannot be read.
     pub(super) fn open(&self) -> io::Result<RegularFile> {
         self.dropped().open()
     }
 
-    /// Where it lies, for messages.
+    /// Its path, for messages.
     pub fn path(&self) -> PathBuf {
         self.dir.join(&self.working)
     }
 
-    /// What the file system tells of it, as the history keeps it.
+    /// Its identity on the file system, as the run history stores it.
     pub(super) fn claim(&self) -> Claim {
         Claim::of(&self.stood)
     }
 
-    /// True if what lies under its name is the file that was claimed; another one was put in its place otherwise.
+    /// True if `name` is the file that was claimed, and not another one that was put in its place.
     ///
     /// # Errors
-    /// The directory's; nothing may lie there.
+    /// The directory's error; also if the name does not exist.
     pub(super) fn lies_at(&self, dir: &Dir, name: &OsStr) -> io::Result<bool> {
         Ok(dir.status(name)?.is_same_file(&self.stood))
     }
 
-    /// True if somebody has written to the file since it was claimed: what its run has read is not all of it. `sha256`
-    /// is the digest of what the run has read, where it has read all.
+    /// True if the file was written to since it was claimed, so that its run has not read all of it. `sha256` is the
+    /// digest of what the run has read, if it has read all.
     ///
     /// # Errors
     /// Reading was stopped.
@@ -125,11 +125,11 @@ impl Claimed {
         }
     }
 
-    /// Gives the file back under its own name, as if it had not been touched; it must settle anew. Under that name may
-    /// lie another one by now: then it keeps a working name, as another claim whose token is given, and is taken first.
+    /// Renames the file back to its own name, as if it had not been claimed; it must settle again. If another file has
+    /// that name by now, this one gets a working name with a new token, which is returned, and is processed first.
     ///
     /// # Errors
-    /// The directory's.
+    /// The directory's error.
     pub fn release(&self) -> Result<Option<String>, InboxError> {
         let cannot = |error| InboxError::new("cannot give back", &self.path(), error);
         let mut kept = None;
@@ -148,17 +148,17 @@ impl Claimed {
         Ok(kept)
     }
 
-    /// The order for the run of a flat file.
+    /// The input for the run of a flat file.
     pub fn import(&self) -> Import {
         Import { path: self.path(), dropped: Some(self.dropped()), ..Import::default() }
     }
 
-    /// The order for the run of a full set.
+    /// The input for the run of a full set.
     pub fn set(&self) -> DroppedSet {
         DroppedSet { dir: self.dir.clone(), left: self.name.clone(), dropped: self.dropped() }
     }
 
-    /// What tells this drop from every other, with its open file.
+    /// The identity of this drop, with its open file.
     pub fn dropped(&self) -> Dropped {
         Dropped {
             shown: self.dir.path().join(names::shown(&self.name)).display().to_string(),
@@ -169,28 +169,28 @@ impl Claimed {
     }
 }
 
-/// True for an error that says something of the file, and not of the machine or the directory.
+/// True for an error that is about the file, and not about the machine or the directory.
 fn is_its_own(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied | ErrorKind::WouldBlock)
         || TooLarge::of(error).is_some()
 }
 
-/// Where a file is renamed to: the directory, its name, what is put behind it, and what stands behind that.
+/// The target of a renaming: the directory, the name, the ending, and the text behind the ending.
 pub struct Target<'a> {
     /// The directory.
     pub dir: &'a Dir,
     /// The name.
     pub name: &'a OsStr,
-    /// What comes behind the name.
+    /// The ending of the name.
     pub ending: &'a str,
-    /// What comes behind the ending, if that is free.
+    /// The text behind the ending, if that name is free.
     pub behind: &'a str,
-    /// What comes behind the ending otherwise.
+    /// The text behind the ending otherwise.
     pub stamp: &'a str,
 }
 
 impl Target<'_> {
-    /// The names in the order in which they are tried: the last ones have a number.
+    /// The names in the order in which they are tried; from the third on they have a number.
     pub fn names(&self) -> impl Iterator<Item = OsString> {
         let Self { name, ending, behind, stamp, .. } = self;
         let first = [format!("{ending}{behind}"), format!("{ending}.{stamp}")];
@@ -201,7 +201,7 @@ impl Target<'_> {
     /// Renames to the first name that is free.
     ///
     /// # Errors
-    /// The directories'.
+    /// An error of one of the directories.
     pub fn take(&self, from: &Dir, name: &OsStr) -> io::Result<OsString> {
         for to in self.names() {
             match from.rename_new(name, self.dir, &to) {

@@ -1,4 +1,4 @@
-//! A file beside a drop that is whole or not there: written under a hidden name, on the disk before it gets its own.
+//! A file beside a drop that is complete or absent: written under a hidden name, synced before it gets its own.
 //! It must not know what is written.
 
 use std::ffi::{OsStr, OsString};
@@ -9,10 +9,10 @@ use super::{InboxError, names};
 use crate::disk::Dir;
 use crate::fault;
 
-/// Readable for the feeders, whose group the directory gives it, and for nobody else; the umask does not count.
+/// Readable for the feeders, whose group the directory gives it, and for no other account; the umask does not apply.
 const MODE: u32 = 0o640;
 
-/// A file that is being written; dropped before it is finished, nothing of it is left.
+/// A file that is being written; if it is dropped unfinished, nothing of it is left.
 pub struct Draft {
     out: BufWriter<File>,
     dir: Dir,
@@ -22,14 +22,14 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Begins a file; `mark` keeps its hidden name apart from others.
+    /// Begins a file; `mark` distinguishes its hidden name from others.
     ///
     /// # Errors
-    /// The directory's.
+    /// The directory's error.
     pub fn begin(dir: &Dir, name: &OsStr, mark: &str) -> Result<Self, InboxError> {
         let hidden = OsString::from(format!(".enrold-{mark}.draft"));
         let made = create(dir, &hidden).or_else(|error| match error.kind() {
-            // Somebody has put something here that cannot be removed, a directory.
+            // Something with this name cannot be removed, for example a directory.
             ErrorKind::AlreadyExists => {
                 let other = OsString::from(format!(".enrold-{mark}-{}.draft", names::new_token(name)));
                 create(dir, &other)
@@ -40,10 +40,10 @@ impl Draft {
         Ok(Self { out: BufWriter::new(file), dir: dir.clone(), hidden, name: name.to_owned(), finished: false })
     }
 
-    /// Gives the file its name, in the place of an earlier one of that name.
+    /// Renames the file to its own name, replacing an earlier one of that name.
     ///
     /// # Errors
-    /// The directory's, a full disk among them.
+    /// The directory's error, for example a full disk.
     pub fn finish(mut self) -> Result<(), InboxError> {
         let whole = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
         fault::step("draft-written");
@@ -58,7 +58,7 @@ impl Draft {
     }
 }
 
-/// Makes the hidden file. What an earlier try left, or a link that somebody put here, is not written through.
+/// Creates the hidden file. A leftover of an earlier attempt, or a link that was put here, is not written through.
 fn create(dir: &Dir, hidden: &OsStr) -> std::io::Result<(File, OsString)> {
     drop(dir.remove(hidden));
     Ok((dir.create_new(hidden, MODE)?, hidden.to_owned()))
@@ -77,7 +77,7 @@ impl Write for Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.finished {
-            // What stays is written over at the next try.
+            // The next attempt replaces what stays.
             drop(self.dir.remove(&self.hidden));
         }
     }

@@ -1,5 +1,5 @@
-//! The end of a file's way: its lists are written, then it gets the name that says what became of it.
-//! It must not decide what became of it: the run's report says so.
+//! Finishes a file: writes its lists, then gives it the name of its outcome.
+//! It must not decide the outcome: the run's report contains it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -17,10 +17,10 @@ use crate::fault;
 use crate::moodle::site::zone;
 use crate::outcome::{Report, RunError, State};
 
-/// What kept a file from getting its name: its run stands all the same, and its end is tried again.
+/// Why a file was not renamed: its run remains valid, and the renaming is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum FileOutcomeError {
-    /// The directory's word.
+    /// The directory's error.
     #[error(transparent)]
     Inbox(#[from] InboxError),
     /// The failed lines could not be read from the database or from the file.
@@ -28,7 +28,7 @@ pub enum FileOutcomeError {
     Run(#[from] RunError),
 }
 
-/// What becomes of a file.
+/// The outcome of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileOutcome {
     /// It was applied.
@@ -37,12 +37,12 @@ pub enum FileOutcome {
     Failed,
     /// It waits for a decision.
     Held,
-    /// Somebody has put it aside.
+    /// An operator rejected it.
     Rejected,
 }
 
 impl FileOutcome {
-    /// The end of a run in this state; `None` if the file is to be tried again.
+    /// The outcome for a run in this state; `None` if the file is to be tried again.
     pub fn of(state: State) -> Option<Self> {
         match state {
             State::Done | State::DoneWithErrors | State::Approved => Some(Self::Done),
@@ -63,11 +63,10 @@ impl FileOutcome {
     }
 }
 
-/// Ends the way of a file: report, list of errors, retry file, then its name. Every step may be done again after a
-/// crash.
+/// Finishes a file: report, list of errors, retry file, then its name. Every step can be repeated after a crash.
 ///
 /// # Errors
-/// The directory's (read-only, full) or the database's; the file keeps its working name until it succeeds.
+/// The directory's error (read-only, full) or the database's; the file keeps its working name until this succeeds.
 pub async fn finish(
     database: &Database,
     settings: &Settings,
@@ -81,7 +80,7 @@ pub async fn finish(
     let between = lists::write(database, settings, claimed, report, &stamp, named).await?;
     let sha256 = read_sha256(report).unwrap_or_default();
     let renamed = blocking(|| {
-        // The manifest comes last: as long as it is ours, the others are found again.
+        // The manifest comes last: while it has its working name, the others can be found again.
         set_files::end(settings, claimed, outcome, &stamp)?;
         consume_marker(claimed, &stamp)?;
         rename(settings, claimed, outcome, &between, &stamp, sha256)
@@ -94,11 +93,11 @@ pub fn read_sha256(report: &Report) -> Option<&str> {
     report.dropped.as_deref().or_else(|| report.read_as.as_ref().map(|read| read.sha256.as_str()))
 }
 
-/// Gives a file the name of its end, without lists; `between` stands behind its ending. `None` if it was deleted, or is
+/// Gives a file the name of its outcome, without lists; `between` follows its ending. `None` if it was deleted, or is
 /// gone.
 ///
 /// # Errors
-/// The directory's.
+/// The directory's error.
 pub(super) fn rename(
     settings: &Settings,
     claimed: &Claimed,
@@ -110,7 +109,7 @@ pub(super) fn rename(
     let Claimed { dir, name, working, .. } = claimed;
     let beside = Target { dir, name, ending: outcome.word(), behind: between, stamp };
     let renamed = claimed.lies_at(dir, working).and_then(|ours| match (ours, outcome, settings.inbox.done_mode) {
-        // Somebody has put another file in its place, which is none of this run: it is taken as what it is.
+        // Another file was put in its place, which does not belong to this run: it is processed on its own.
         (false, ..) => Ok(None),
         (true, FileOutcome::Done, DoneMode::Delete) => dir.remove(working).map(|()| None),
         (true, FileOutcome::Done, DoneMode::Archive) => archive(settings, claimed, stamp, sha256),
@@ -127,8 +126,8 @@ pub(super) fn rename(
     Ok(to)
 }
 
-/// Renames a file to the first free name of a target. If somebody was faster and put another one in its place, that one
-/// is given back, and the file is gone.
+/// Renames a file to the first free name of a target. If another file was put in its place meanwhile, that one is
+/// renamed back, and the file is gone.
 fn move_to(claimed: &Claimed, target: &Target) -> io::Result<Option<PathBuf>> {
     let to = target.take(&claimed.dir, &claimed.working)?;
     if claimed.lies_at(target.dir, &to)? {
@@ -139,7 +138,7 @@ fn move_to(claimed: &Claimed, target: &Target) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// `NAME.ok` has done its service: it must not call the next file of that name complete.
+/// Renames `NAME.ok`, as it must not mark the next file of that name as complete.
 pub(super) fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), InboxError> {
     let marker = names::fitted(&claimed.name, ".ok");
     let target = Target { dir: &claimed.dir, name: &marker, ending: ".done", behind: "", stamp };
@@ -153,7 +152,7 @@ pub(super) fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), Inbox
     }
 }
 
-/// The archive's directory: a relative path begins at the state directory, where no feeder writes.
+/// The archive's directory: a relative path starts at the state directory, where no feeder writes.
 pub(super) fn archive_root(settings: &Settings) -> PathBuf {
     settings.state.path.join(&settings.inbox.archive)
 }
@@ -176,8 +175,8 @@ fn archive(settings: &Settings, claimed: &Claimed, stamp: &str, sha256: &str) ->
     Ok(moved)
 }
 
-/// The archive lies on another file system, or behind another mount: the file is copied there whole, and compared,
-/// before it is removed here. A copy that an earlier try has finished is taken as it is.
+/// Archives across file systems or mounts: the file is copied completely, and the copy verified, before the file is
+/// removed here. A copy that an earlier attempt has finished is used as it is.
 fn copy_across(claimed: &Claimed, file: &RegularFile, target: &Target, sha256: &str) -> io::Result<PathBuf> {
     let Target { dir, name, .. } = target;
     let done = |name: &OsString| dir.open_file(name).is_ok_and(|copy| copy.verify(sha256).is_ok());
@@ -205,7 +204,7 @@ fn copy_across(claimed: &Claimed, file: &RegularFile, target: &Target, sha256: &
     Ok(dir.join(&to))
 }
 
-/// The old name of a file that waits for a decision, or nothing if its name says something else.
+/// The original name of a held file, or `None` for any other name.
 pub(super) fn held_name(name: &OsStr) -> Option<&OsStr> {
     let bytes = name.as_bytes();
     let at = bytes.windows(5).rposition(|part| part == b".held")?;

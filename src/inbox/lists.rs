@@ -1,4 +1,4 @@
-//! What lies beside a file after its run: the report, the list of errors, and the failed lines to try again.
+//! Writes the files beside a file after its run: the report, the list of errors, and the failed lines to try again.
 //! It must not rename the file itself.
 
 use std::ffi::OsString;
@@ -19,19 +19,19 @@ use crate::problem::{self, Code, Problem};
 use crate::report::{self, inert, words};
 use crate::run::hold::HeldStore;
 
-/// The largest report that is read to see whose it is: it holds at most a few hundred problems.
+/// The largest report, in bytes, that is read to identify its drop: it holds at most a few hundred problems.
 const REPORT: u64 = 16 << 20;
 /// Problems held in memory at a time.
 const PAGE: usize = 10_000;
-/// What is said of every line of a file that is no flat file.
+/// The problems that every line of a file gets which is not a flat file.
 const OTHER_FORM: [Code; 3] = [Code::BadVerb, Code::RowRagged, Code::RowTooLong];
 
-/// Writes the report of a run beside its file and, when lines failed, the list of errors and the retry file. Written
-/// again after a crash, they take the place of the first ones. Gives what stands between the file's name and each
-/// ending, which was free behind `word` too: names that belong together look so.
+/// Writes the report of a run beside its file and, when lines failed, the list of errors and the retry file. After a
+/// crash they are written again over the first ones. Returns the text between the file's name and each ending, which is
+/// free behind `word` too, so that names that belong together look alike.
 ///
 /// # Errors
-/// The directory's or the database's; then all is written at the next try.
+/// The directory's or the database's error; the next attempt writes everything again.
 pub(super) async fn write(
     database: &Database,
     settings: &Settings,
@@ -48,10 +48,10 @@ pub(super) async fn write(
         return Ok(beside.between);
     }
     let mut problems = Problems::of(database, settings, run).await?;
-    // A line of a set is no order that could be given again: the next set says all.
+    // A set gets no retry file: its lines cannot be applied alone, and the next set contains them again.
     let text = if claimed.is_set { None } else { Some(blocking(|| Text::open(claimed, run, settings))?) };
     let (lines, understood) = if claimed.is_set { (Vec::new(), false) } else { problems.lines().await? };
-    // A file of which no line was understood may be anything, and nothing of it is shown to those who see the lists.
+    // If no line was understood, the file may be anything, so the lists must not show its content.
     let text = text.filter(|_| understood || run.errors < run.lines.records);
     let unkept: u64 = run.unkept.values().sum();
     let cut = (unkept > 0).then(|| Note::ProblemsUnkept { kept: run.errors - unkept.min(run.errors), of: run.errors });
@@ -66,14 +66,14 @@ pub(super) async fn write(
     Ok(beside.between)
 }
 
-/// Where the lists of one drop go: its name, with what stands between it and their endings.
+/// The names of the lists of one drop: its name, and the text between it and their endings.
 struct Beside<'a> {
     claimed: &'a Claimed,
     between: String,
 }
 
 impl<'a> Beside<'a> {
-    /// The first names under which nothing of another drop lies; those of an earlier try for the same drop are its own.
+    /// Chooses the first names that no other drop uses; those of an earlier attempt for the same drop are used again.
     fn choose(claimed: &'a Claimed, stamp: &str, word: Option<&str>) -> Self {
         let mut beside = Self { claimed, between: String::new() };
         let mut number = 1;
@@ -99,7 +99,7 @@ impl<'a> Beside<'a> {
             && [".report.json", ".errors.csv", ".retry.csv"].iter().all(|ending| !dir.has(&self.name(ending)))
     }
 
-    /// What tells this drop's report from others, without its token; another file under that token is another drop.
+    /// Identifies this drop's report without showing its token; another file under that token is another drop.
     fn mark(&self) -> String {
         let claim = self.claimed.claim();
         let of = format!("report {} {} {}", self.claimed.token, claim.device, claim.inode);
@@ -118,7 +118,7 @@ impl<'a> Beside<'a> {
         Ok(draft.finish()?)
     }
 
-    /// No line failed: the lists of the same drop, when it was held with failed lines, say nothing any more.
+    /// Removes lists that no longer apply: those of the same drop when it was held with failed lines.
     fn without(&self, endings: &[&str]) -> Result<(), FileOutcomeError> {
         for name in endings.iter().map(|ending| self.name(ending)) {
             match self.claimed.dir.remove(&name) {
@@ -131,9 +131,9 @@ impl<'a> Beside<'a> {
         Ok(())
     }
 
-    /// `line,code,message,raw`: a record per problem, in UTF-8; of a set `file,line,code,message`, for its rows stand
-    /// in several files and are no orders. A last record says so if not all problems are kept. It is for reading,
-    /// mostly in a spreadsheet: no cell of it is a formula there.
+    /// Writes `line,code,message,raw`, a record per problem, in UTF-8; for a set `file,line,code,message`, as its rows
+    /// are in several files and cannot be retried. If not all problems are kept, a last record says so. The list is
+    /// read mostly in a spreadsheet, so no cell of it is a formula there.
     async fn errors(
         &self,
         text: Option<&Text>,
@@ -153,7 +153,7 @@ impl<'a> Beside<'a> {
             let mut record = |problem: &Problem| -> Result<csv::Result<()>, FileOutcomeError> {
                 let (number, code) = (problem.line.to_string(), problem.code.as_str());
                 if of_set {
-                    // The line has a column of its own.
+                    // The file and the line have columns of their own.
                     let message = Problem { file: String::new(), line: 0, ..problem.clone() }.text(locale);
                     return Ok(out.write_record([&*inert(&problem.file), &number, code, &inert(&message)]));
                 }
@@ -187,8 +187,8 @@ impl<'a> Beside<'a> {
         Ok(draft.finish()?)
     }
 
-    /// The header, if there is one, and the failed lines as they were written: becomes input when it is renamed. A line
-    /// that is too long to be read is left out; it stands in the file itself.
+    /// Writes the header, if there is one, and the failed lines as they were written: input again once renamed. A line
+    /// that is too long to be read is left out; it remains in the file itself.
     fn retry(&self, text: &Text, lines: Vec<u64>) -> Result<(), FileOutcomeError> {
         let header = Some(text.scan.header_line).filter(|line| *line > 0);
         let mut draft = self.draft(".retry.csv")?;
@@ -258,7 +258,7 @@ impl Problems {
         Ok(Self::Stored { conn, run: run.run })
     }
 
-    /// Gives all problems to `take`, a page at a time.
+    /// Passes all problems to `take`, one page at a time.
     async fn each(
         &mut self,
         take: &mut (dyn FnMut(&[Problem]) -> Result<(), FileOutcomeError> + Send),
@@ -288,8 +288,8 @@ impl Problems {
         take(&page)
     }
 
-    /// The lines of all problems that have one, ascending; and whether any of these was more than a line of another
-    /// form.
+    /// The line numbers of all problems that have one, ascending; and whether any problem shows that a line was
+    /// understood.
     async fn lines(&mut self) -> Result<(Vec<u64>, bool), FileOutcomeError> {
         let (mut lines, mut understood) = (Vec::new(), false);
         let mut look = |page: &[Problem]| {

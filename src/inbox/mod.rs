@@ -1,5 +1,5 @@
-//! The drop directory: what lies there, which file is complete, how it is claimed, renamed and reported on.
-//! It must not know what a file asks for, nor tasks, signals or leases: the run applies, the daemon decides when.
+//! The drop directory: its files, which of them are complete, and how they are claimed, renamed and reported on.
+//! It must not know what a file contains, nor tasks, signals or leases: the run applies, the daemon schedules.
 
 mod claim;
 mod draft;
@@ -35,15 +35,15 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::disk::Dir;
 
-/// What the drop directory's file system refused.
+/// An error of the drop directory's file system.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} {path}: {error}")]
 pub struct InboxError {
-    /// What was tried, for a sentence: "cannot rename".
+    /// What failed, for a sentence: "cannot rename".
     pub what: &'static str,
     /// The file or directory.
     pub path: String,
-    /// The system's word.
+    /// The system's error.
     pub error: std::io::Error,
 }
 
@@ -52,13 +52,13 @@ impl InboxError {
         Self { what, path: shown(path.as_os_str()), error }
     }
 
-    /// True for a refusal that is one file's own and not the directory's.
+    /// True for an error of one file, and not of the directory.
     pub fn is_of_one(&self) -> bool {
         let own = [Errno::PERM, Errno::BUSY].map(Errno::raw_os_error);
         self.error.raw_os_error().is_some_and(|number| own.contains(&number))
     }
 
-    /// What an operator is told when the drop directory refuses itself.
+    /// The message for operators when the drop directory itself cannot be used.
     pub fn of_directory(&self, dir: &Path) -> String {
         let dir = dir.display();
         match self.error.kind() {
@@ -72,11 +72,11 @@ impl InboxError {
     }
 }
 
-/// Opens the drop directory; a file in it that is larger than `limits.file_mib` is refused, and reading ends with
-/// `stop`.
+/// Opens the drop directory; a file in it that is larger than `limits.file_mib` is refused, and reading ends when
+/// `stop` is cancelled.
 ///
 /// # Errors
-/// The directory's.
+/// The directory's error.
 pub fn open(settings: &Settings, stop: &CancellationToken) -> Result<Dir, InboxError> {
     open_at(&settings.inbox.path, settings.limits.file_bytes(), stop)
 }

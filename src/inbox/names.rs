@@ -1,5 +1,5 @@
-//! Names in the drop directory: what each kind of name means, in which order files are taken, and the names we give.
-//! It must not touch the directory; names are any bytes.
+//! Names in the drop directory: what each sort of name means, in which order files are processed, and the names we
+//! give. It must not touch the directory, nor assume that names are UTF-8.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -7,15 +7,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-/// The longest name that file systems take, in bytes.
+/// The longest name that file systems allow, in bytes.
 const NAME_MAX: usize = 255;
 /// Digits of a token.
 const TOKEN: usize = 16;
-/// What a name ends with while its writer is not done (spec files 1.1).
+/// Endings of files whose writer has not finished (spec files 1.1).
 const UNFINISHED: [&[u8]; 4] = [b".part", b".tmp", b".filepart", b".incomplete"];
-/// What we put behind the name of a file whose end is known.
+/// Endings that we give to files whose outcome is known.
 const ENDINGS: [&[u8]; 4] = [b".done", b".failed", b".held", b".rejected"];
-/// What we leave beside it.
+/// Endings of the files that we write beside them.
 const BESIDE: [&[u8]; 3] = [b".report.json", b".errors.csv", b".retry.csv"];
 
 /// The remote writer's lock (spec files 1.1).
@@ -23,7 +23,7 @@ pub const WRITER_LOCK: &str = "alock.txt";
 /// The reader's lock: ours, or that of another reader.
 pub const READER_LOCK: &str = "lock.txt";
 
-/// What a name says of its file.
+/// What a name says about its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sort {
     /// Something to apply.
@@ -34,11 +34,11 @@ pub enum Sort {
     Marker(OsString),
     /// `alock.txt` or `lock.txt`.
     Lock,
-    /// Ours, hidden, or not finished by its writer: never input.
+    /// Written by enrold, hidden, or not finished by its writer: never input.
     Aside,
 }
 
-/// Tells what a name means.
+/// Classifies a name.
 pub fn sort(name: &OsStr) -> Sort {
     let bytes = name.as_bytes();
     if bytes.starts_with(b".") || bytes.starts_with(b"_") {
@@ -71,13 +71,13 @@ fn is_done(bytes: &[u8]) -> bool {
     bytes.ends_with(b".done") || bytes.windows(6).any(|part| part == b".done.")
 }
 
-/// True for a name that we give to an applied file: `.done`, or `.done.` and a stamp. Others with `.done.` in them are
-/// not input, but not ours to remove either.
+/// True for a name that we give to an applied file: `.done`, or `.done.` and a stamp. Other names with `.done.` in them
+/// are not input, but we do not remove them either.
 pub fn is_done_by_us(bytes: &[u8]) -> bool {
     bytes.ends_with(b".done") || ends_with_stamp_after(bytes, b".done")
 }
 
-/// True for what lies beside an applied file: report, list of errors, retry file.
+/// True for a file that we write beside an applied file: report, list of errors, retry file.
 pub fn is_beside(bytes: &[u8]) -> bool {
     BESIDE.iter().any(|ending| bytes.ends_with(ending))
 }
@@ -86,7 +86,7 @@ fn ends_with_any_case(bytes: &[u8], ending: &[u8]) -> bool {
     bytes.len() > ending.len() && bytes[bytes.len() - ending.len()..].eq_ignore_ascii_case(ending)
 }
 
-/// `X.held.20261122-021905`, perhaps with `-2` behind it.
+/// `X.held.20261122-021905`, or the same with a number such as `-2` behind it.
 fn ends_with_stamp_after(bytes: &[u8], ending: &[u8]) -> bool {
     let mut at = bytes.windows(ending.len()).enumerate().filter(|(_, part)| *part == ending).map(|(at, _)| at);
     at.any(|at| {
@@ -105,7 +105,7 @@ fn is_number_after_dash(bytes: &[u8]) -> bool {
     bytes.strip_prefix(b"-").is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
 }
 
-/// The name under which a claimed file lies.
+/// The working name of a claimed file.
 pub fn working(name: &OsStr, token: &str) -> OsString {
     fitted(name, &format!(".{token}.work"))
 }
@@ -119,7 +119,7 @@ fn working_parts(bytes: &[u8]) -> Option<(OsString, String)> {
     whole.then(|| (OsStr::from_bytes(name).to_owned(), String::from_utf8_lossy(token).into_owned()))
 }
 
-/// A name for people, in one line: a name may hold a line end, or what a terminal takes for an order.
+/// A name for messages, in one line: control characters are escaped, such as line ends and terminal sequences.
 pub fn shown(name: &OsStr) -> String {
     let escaped = |letter: char| letter.is_control().then(|| letter.escape_default().to_string());
     name.to_string_lossy().chars().map(|letter| escaped(letter).unwrap_or_else(|| letter.into())).collect()
@@ -135,7 +135,7 @@ pub fn new_token(name: &OsStr) -> String {
     digits[..TOKEN].to_owned()
 }
 
-/// A name with an ending; a name that would be too long is cut, and the digest of the whole keeps it apart from others.
+/// A name with an ending; a name that would be too long is cut, and gets the digest of the whole to stay unique.
 pub fn fitted(name: &OsStr, ending: &str) -> OsString {
     let bytes = name.as_bytes();
     let mut made = if bytes.len() + ending.len() <= NAME_MAX {
@@ -158,8 +158,8 @@ pub fn stamp(clock: i64, zone: chrono_tz::Tz) -> String {
     moment.format("%Y%m%d-%H%M%S").to_string()
 }
 
-/// The order in which files are taken: kind, stamp in the name (without one the time of change stands for it), time of
-/// change in nanoseconds, name (spec files 1.1).
+/// The order in which files are processed: kind, stamp in the name (without one, the time of change), time of change in
+/// nanoseconds, name (spec files 1.1).
 pub fn order(name: &OsStr, mtime_ns: i128) -> (u8, u64, i128, OsString) {
     let changed = DateTime::<Utc>::from_timestamp((mtime_ns / 1_000_000_000) as i64, 0).unwrap_or_default();
     let stamp = stamp_in(name.as_bytes())
@@ -168,7 +168,7 @@ pub fn order(name: &OsStr, mtime_ns: i128) -> (u8, u64, i128, OsString) {
 }
 
 /// Users before cohorts before links before groups before enrolments before members of groups before lists for one
-/// course; what has no such name is a file of enrolments.
+/// course; a file with any other name counts as enrolments.
 fn rank(name: &OsStr) -> u8 {
     const RANKS: [(&[u8], u8); 8] = [
         (b"user", 0),

@@ -1,15 +1,15 @@
-//! The patterns of `sources.NAME.files`: which names they mean, and whether they can mean any.
-//! It must not look at the drop directory.
+//! The patterns of `sources.NAME.files`: which names they match, and whether they can match any.
+//! It must not read the drop directory.
 
 use std::ffi::OsStr;
 
 use super::names::{self, Sort};
 
-/// Whether a name is of a pattern: `*` is any text, `?` any one character, everything else itself.
+/// Whether a name matches a pattern: `*` is any text, `?` any one character, everything else itself.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut of) = (0, 0);
-    // Where to go on when the text that a star stands for must be one character longer.
+    // Where to resume when a star has to match one character more.
     let mut star = None;
     while of < name.len() {
         match pattern.get(at) {
@@ -28,17 +28,17 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
     pattern[at..].iter().all(|letter| *letter == '*')
 }
 
-/// A name of the pattern.
+/// A name that matches the pattern.
 fn example(pattern: &str) -> String {
     pattern.replace(['*', '?'], "x")
 }
 
-/// Whether a file could belong to both; it is looked for among the plainest names of each.
+/// Whether a file could match both; only the simplest names of each are tried.
 pub fn overlap(one: &str, other: &str) -> bool {
     matches(one, &example(other)) || matches(other, &example(one))
 }
 
-/// Whether a file in the drop directory can have a name of this pattern and be input.
+/// Whether a file in the drop directory can have a name that matches this pattern and be input.
 pub fn is_of_input(pattern: &str) -> bool {
     !pattern.contains('/') && names::sort(OsStr::new(&example(pattern))) == Sort::Input
 }

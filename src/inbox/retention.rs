@@ -1,5 +1,5 @@
-//! What is removed by age: applied files and the lists beside them, never a file that was not applied.
-//! It must not remove anything whose name is not ours to give.
+//! Removes files by age: applied files and the lists beside them, never a file that was not applied.
+//! It must not remove a file whose name enrold did not give.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -22,11 +22,11 @@ pub struct Removed {
     pub reports: u64,
 }
 
-/// Removes what is older than `retention` says. The age counts from when a file got its name, not from its content's
-/// time of change; `now` in Unix seconds.
+/// Removes what is older than `retention` allows. The age counts from the last renaming of a file, not from the last
+/// change of its content; `now` in Unix seconds.
 ///
 /// # Errors
-/// The first file or directory that cannot be read or removed; the rest is looked at all the same at the next time.
+/// The first file or directory that cannot be read or removed; the next call processes the rest.
 pub fn retain(settings: &Settings, now: i64) -> Result<Removed, InboxError> {
     let days = |days: u32| (days > 0).then(|| now - i64::from(days) * DAY);
     let (archives, reports) = (days(settings.retention.archives_days), days(settings.retention.reports_days));
@@ -52,7 +52,7 @@ pub fn retain(settings: &Settings, now: i64) -> Result<Removed, InboxError> {
     Ok(removed)
 }
 
-/// A directory of the configuration. One that is away for a time has nothing to remove now.
+/// Opens a configured directory. If it is temporarily absent, there is nothing to remove now.
 fn opened(path: &Path) -> Result<Option<Dir>, InboxError> {
     match Dir::open(path) {
         Ok(dir) => Ok(Some(dir)),
@@ -69,7 +69,7 @@ fn remove_older(dir: &Dir, name: &OsStr, named: i64, before: Option<i64>) -> Res
     Ok(true)
 }
 
-/// The directories of the archive: four digits for the year, two for the month, nothing else is ours. A link is none.
+/// The directories of the archive: digits for year and month; other names and links are not enrold's.
 fn numbered(dir: &Dir) -> Result<Vec<Dir>, InboxError> {
     let cannot = |error| InboxError::new("cannot read", dir.path(), error);
     let is_number = |name: &OsString| name.as_bytes().iter().all(u8::is_ascii_digit);
@@ -78,7 +78,7 @@ fn numbered(dir: &Dir) -> Result<Vec<Dir>, InboxError> {
     ours.map(|name| dir.open_dir(&name).map_err(cannot)).collect()
 }
 
-/// Every regular file of a directory with the time at which it got its name, Unix seconds.
+/// Visits each regular file of a directory with the time of its last renaming, Unix seconds.
 fn each_file(dir: &Dir, visit: &mut impl FnMut(&OsStr, i64) -> Result<(), InboxError>) -> Result<(), InboxError> {
     let names = dir.names().map_err(|error| InboxError::new("cannot read", dir.path(), error))?;
     for name in names {

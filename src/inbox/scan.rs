@@ -1,4 +1,4 @@
-//! One look at the drop directory: which files are complete, which are still being written, and in which order to take
+//! Scans the drop directory: which files are complete, which are still being written, and in which order to process
 //! them. It must not read or change a file.
 
 use std::collections::{HashMap, HashSet};
@@ -15,17 +15,17 @@ use crate::clock::StopWatch;
 use crate::config::{self, Settings};
 use crate::disk::{Dir, Status};
 
-/// A writer that has said nothing for so long is believed to be gone, whatever it left open.
+/// A writer without a write for so long counts as gone, even if it left the file open.
 const SILENCE: Duration = Duration::from_secs(3_600);
-/// The longest time from a write until it is heard of.
+/// The longest time between a write and its event.
 const HEARSAY: Duration = Duration::from_millis(250);
-/// A lock of another reader that is older than this is left over (spec files 1.1: after 3 hours the capture goes on).
+/// Seconds after which another reader's lock is left over (spec files 1.1: after 3 hours the capture goes on).
 const STALE_LOCK: i64 = 3 * 3_600;
 
 /// A file of the directory.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Its name there.
+    /// Its name in the directory.
     pub name: OsString,
     /// For a file that was claimed before: its own name and the token.
     pub working: Option<(OsString, String)>,
@@ -33,22 +33,22 @@ pub struct Found {
     pub mtime_ns: i128,
 }
 
-/// What a look has found.
+/// The result of a scan.
 #[derive(Debug)]
 pub struct Scanned {
-    /// The drop directory, open: names are names in it.
+    /// The open drop directory, to which the names refer.
     pub dir: Dir,
-    /// What may be taken, in order; what was claimed before a crash comes first.
+    /// Files to process, in order; those claimed before a crash come first.
     pub ready: Vec<Found>,
-    /// Those that are not complete.
+    /// Files that are not complete.
     pub settling: Vec<OsString>,
     /// How many files wait: the ready ones and those that are not complete.
     pub waiting: usize,
     /// Since when the oldest file waits, Unix seconds: its last change, or when it was renamed into place.
     pub oldest: Option<i64>,
-    /// When to look again for a file that must stand still a little longer.
+    /// After what time to scan again for a file that must stay unchanged a little longer.
     pub again: Option<Duration>,
-    /// The lock that keeps everything waiting, with its age in seconds.
+    /// The lock that makes all files wait, with its age in seconds.
     pub lock: Option<(&'static str, i64)>,
 }
 
@@ -57,7 +57,7 @@ struct Seen {
     since: StopWatch,
 }
 
-/// The memory between two looks.
+/// The state between two scans.
 pub struct Inbox {
     dir: PathBuf,
     settle: Duration,
@@ -67,7 +67,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Looks at the directory of these settings; what is read of its files ends when `stop` is cancelled.
+    /// Scans the directory of these settings; reading of its files ends when `stop` is cancelled.
     pub fn new(settings: &Settings, stop: &CancellationToken) -> Self {
         let config::Inbox { path, settle, .. } = &settings.inbox;
         let limit = settings.limits.file_bytes();
@@ -79,21 +79,21 @@ impl Inbox {
         &self.dir
     }
 
-    /// True if the last look has seen files that were not complete.
+    /// True if the last scan saw files without a marker or a claim, whose completeness it had to judge.
     pub fn is_settling(&self) -> bool {
         !self.seen.is_empty()
     }
 
-    /// Looks through the directory. `marks` is what the system told of writers, `now` the clock in Unix seconds. Grows
-    /// with the names in the directory; only files that may be input are examined.
+    /// Scans the directory. `marks` holds the events about writers, `now` is the clock in Unix seconds. The cost grows
+    /// with the number of names; only files that may be input are examined.
     ///
     /// # Errors
     /// The directory cannot be read.
     pub fn scan(&mut self, marks: &Marks, now: i64) -> Result<Scanned, InboxError> {
         marks.scan_begins();
         let dir = super::open_at(&self.dir, self.limit, &self.stop)?;
-        // A listing can miss a file that comes meanwhile and show one that came after it. What the first listing shows,
-        // with all that came before it, is in the second.
+        // A listing can miss a file that arrives meanwhile and yet show one that arrived later. The second listing has
+        // every file of the first one, and every file that arrived before those.
         let before: HashSet<OsString> = names_in(&dir)?.into_iter().collect();
         let mut inputs = Vec::new();
         let mut markers = HashSet::new();
@@ -107,7 +107,7 @@ impl Inbox {
                 Sort::Aside => {}
             }
         }
-        // The marker of a file that was claimed before a crash says nothing of the next one of its name.
+        // The marker of a file that was claimed before a crash does not apply to the next file of that name.
         for (own, _) in inputs.iter().filter_map(|(_, working)| working.as_ref()) {
             markers.remove(own);
         }
@@ -116,12 +116,12 @@ impl Inbox {
         let mut scanned = Scanned { dir, ready, settling, waiting: 0, oldest: None, again: None, lock };
         let mut seen = HashMap::new();
         for (name, working) in inputs {
-            // A file that is gone by now, or a directory, is nothing to us.
+            // A file that is gone by now, and a directory, are ignored.
             let Ok(status) = scanned.dir.status(&name) else { continue };
             if status.is_dir() {
                 continue;
             }
-            // A link, a pipe or a socket is as complete as it will ever be; the run says that it cannot be read.
+            // A link, a pipe or a socket does not become more complete; the run reports that it cannot be read.
             let complete = working.is_some() || markers.contains(&name) || !status.is_file();
             let left = if complete { None } else { self.left(&name, &status, marks, &mut seen) };
             let found = Found { mtime_ns: mtime_ns(&status), name, working };
@@ -139,7 +139,7 @@ impl Inbox {
         Ok(scanned)
     }
 
-    /// How long a file must still stand; `None` if it is complete.
+    /// How long a file must still stay unchanged; `None` if it is complete.
     fn left(
         &self,
         name: &OsStr,
@@ -159,7 +159,7 @@ impl Inbox {
         if marks.is_open(name, status.size) {
             return SILENCE.checked_sub(stood).filter(|left| !left.is_zero());
         }
-        // What its writer has written may be seen before it is heard.
+        // A write may be seen before its event arrives.
         let settle = if marks.is_new(name) { self.settle.max(HEARSAY) } else { self.settle };
         settle.checked_sub(stood).filter(|left| !left.is_zero())
     }
@@ -169,10 +169,10 @@ fn names_in(dir: &Dir) -> Result<Vec<OsString>, InboxError> {
     dir.names().map_err(|error| InboxError::new("cannot read the drop directory", dir.path(), error))
 }
 
-/// The lock that keeps everything waiting: the writer's as long as it is there, another reader's for three hours.
+/// The lock that makes all files wait: the writer's as long as it exists, another reader's for three hours.
 fn lock(dir: &Dir, locks: &[OsString], now: i64) -> Option<(&'static str, i64)> {
     let age = |name: &str| {
-        // A time of change that was set into the future would keep the lock for ever.
+        // A modification time in the future would keep the lock for ever.
         let set = |status: Status| now - status.mtime.0.min(status.ctime.0);
         dir.status(OsStr::new(name)).map_or(0, set)
     };
@@ -188,7 +188,7 @@ impl Scanned {
     fn add(&mut self, found: Found, since: i64, left: Option<Duration>) {
         self.waiting += 1;
         self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
-        // What was claimed before a lock came goes on; a lock keeps the rest.
+        // A lock makes all files wait but those that were claimed before it.
         match left {
             None if self.lock.is_none() || found.working.is_some() => self.ready.push(found),
             None => {}

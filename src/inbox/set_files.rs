@@ -1,4 +1,4 @@
-//! The files that a manifest names: when the way of their set ends, they get the same name as the manifest, before it.
+//! Renames the files that a manifest names when their set has ended: like the manifest, and before it.
 //! It must not read the files beyond their digest.
 
 use std::ffi::{OsStr, OsString};
@@ -11,7 +11,7 @@ use crate::disk::{Dir, RegularFile};
 use crate::files::{Delimiter, TableForm};
 use crate::source::bundle::{self, Announced, MANIFEST, Sent};
 
-/// The files that a manifest names, under the names at which they are dropped; none if it makes no sense.
+/// The files that a manifest names, by the names under which they are dropped; none if the manifest is invalid.
 ///
 /// # Errors
 /// It cannot be read, or reading was stopped.
@@ -21,16 +21,16 @@ pub(super) fn named(manifest: &RegularFile, fallback: EncodingFallback) -> io::R
     Ok(bundle::named_by(&manifest, &form)?.unwrap_or_default())
 }
 
-/// Gives the files of a set the name of its end. Only those whose bytes are what the manifest says: another one of that
-/// name may lie there by now, and is none of this set. May be done again after a crash.
+/// Renames the files of a set to its outcome, but only those whose digest is in the manifest: another file may have
+/// such a name by now, and does not belong to this set. It can be repeated after a crash.
 ///
 /// # Errors
-/// The directory's, or those of a file that cannot be read: the manifest must not get its last name before the others.
+/// The directory's error, or that of a file that cannot be read: the manifest must not be renamed before the others.
 pub(super) fn end(settings: &Settings, claimed: &Claimed, outcome: FileOutcome, stamp: &str) -> Result<(), InboxError> {
     if !claimed.is_set || !claimed.name.to_string_lossy().ends_with(MANIFEST) {
         return Ok(());
     }
-    // One that could never be opened has named nothing.
+    // A manifest that could never be opened has named nothing.
     let Ok(manifest) = &claimed.file else { return Ok(()) };
     let named = named(manifest, settings.flatfile.encoding_fallback);
     for (own, announced) in named.map_err(|error| InboxError::new("cannot read", &claimed.path(), error))? {
@@ -38,7 +38,7 @@ pub(super) fn end(settings: &Settings, claimed: &Claimed, outcome: FileOutcome, 
         let own = OsStr::new(&own);
         for lying in candidates(&claimed.dir, own)? {
             let Some(file) = Claimed::of(&claimed.dir, own, &lying, claimed.token.clone())? else { continue };
-            // A link, or what may not be read, was none of the set either.
+            // A link, or a file that may not be read, did not belong to the set either.
             let Ok(opened) = &file.file else { continue };
             let found = opened.digest().map_err(|error| InboxError::new("cannot read", &file.path(), error))?;
             if found.0 == sha256 {
@@ -51,7 +51,7 @@ pub(super) fn end(settings: &Settings, claimed: &Claimed, outcome: FileOutcome, 
     Ok(())
 }
 
-/// Where a file of a set may lie: under its own name, or waiting for a decision.
+/// The names that a file of a set may have: its own, or that of a held file.
 fn candidates(dir: &Dir, own: &OsStr) -> Result<Vec<OsString>, InboxError> {
     let listed = dir.names().map_err(|error| InboxError::new("cannot read the drop directory", dir.path(), error))?;
     let held = listed.into_iter().filter(|name| held_name(name) == Some(own));
@@ -67,7 +67,7 @@ mod tests {
     use crate::disk::digest_of;
     use crate::inbox::Found;
 
-    /// The manifest would get its last name without its files, and these would be drops of their own.
+    /// Otherwise the manifest would be renamed without its files, and these would be drops of their own.
     #[test]
     fn what_cannot_be_read_keeps_the_manifest_from_its_end() {
         let place = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Which complete files are full sets, of which source, and which of them belong together and are all there.
+//! Determines which complete files are full sets, of which source, and which files of a set are present.
 //! It must not rename a file, nor know what the rows of a set say.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,7 +24,7 @@ pub struct Job {
 /// Why files wait, by name.
 pub type Reasons = Vec<(String, String)>;
 
-/// What is known of sets that are not whole, from one look to the next.
+/// The state of incomplete sets between two scans.
 #[derive(Debug, Default)]
 pub struct Sets {
     waiting: HashMap<OsString, Waiting>,
@@ -33,16 +33,16 @@ pub struct Sets {
 #[derive(Debug)]
 struct Waiting {
     why: String,
-    /// How its files stood; while they stand so, nobody looks into them again.
+    /// The status of its files; while it is unchanged, they are not read again.
     stands: Stands,
 }
 
-/// How the files of a set stood.
+/// The status of each file of a set; `None` if it could not be read.
 type Stands = Vec<Option<Status>>;
 
 impl Sets {
-    /// Tells what each complete file of a look is; what waits is left out. Gives the reasons of those that begin to
-    /// wait, or wait for something else, by name.
+    /// Classifies the complete files of a scan; waiting ones are left out. Also returns the reasons, by name, for those
+    /// that begin to wait, or wait for something else.
     ///
     /// # Errors
     /// Reading was stopped: the program ends.
@@ -77,18 +77,18 @@ impl Sets {
 enum Meaning<'a> {
     Flat,
     Set(&'a str),
-    /// Another file will take it with it.
+    /// It belongs to the set of another file, and is processed with that one.
     OfAnother,
     Waits(String, Stands),
 }
 
-/// The drop directory at one look.
+/// The drop directory at one scan.
 struct Directory<'a> {
     settings: &'a Settings,
     dir: &'a Dir,
-    /// The names of complete files that nobody has claimed.
+    /// The names of complete files that are not claimed.
     ready: HashSet<&'a OsStr>,
-    /// The manifests of sets by their names there: the source, and what they name.
+    /// The manifests of sets by their present names: the source, and the names in the manifest.
     manifests: BTreeMap<&'a OsStr, (&'a str, Vec<OsString>)>,
     /// Sources of which a manifest is being written.
     written: HashSet<&'a str>,
@@ -115,7 +115,7 @@ impl<'a> Directory<'a> {
         Ok(directory)
     }
 
-    /// Reads a manifest, if the file is one of a source: by its own name, or by a name that it holds.
+    /// Reads the file if it is a manifest of a source: one that matches its own name, or a name in it.
     fn read_manifest(&mut self, name: &'a OsStr, own: &OsStr) -> io::Result<Option<&'a str>> {
         if !own.to_string_lossy().ends_with(MANIFEST) {
             return Ok(None);
@@ -123,7 +123,7 @@ impl<'a> Directory<'a> {
         let fallback = self.settings.flatfile.encoding_fallback;
         let named = match self.dir.open_file(name).and_then(|file| set_files::named(&file, fallback)) {
             Err(error) if is_stopped(&error) => return Err(error),
-            // What cannot be opened or read names nothing (a link, a pipe); its run says why.
+            // A file that cannot be opened or read (a link, a pipe) names nothing; its run reports why.
             named => named.unwrap_or_default(),
         };
         let names: Vec<OsString> = named.into_iter().map(|(name, _)| name.into()).collect();
@@ -135,7 +135,7 @@ impl<'a> Directory<'a> {
         Ok(Some(source))
     }
 
-    /// The source to which a name belongs: the first by its own name.
+    /// The source to which a name belongs: the first, by name of source, with a pattern that matches.
     fn source(&self, name: &OsStr) -> Option<(&'a str, &'a Source)> {
         let name = name.to_string_lossy();
         let mut enabled = self.settings.sources.iter().filter(|(_, source)| source.enabled);
@@ -171,7 +171,7 @@ impl<'a> Directory<'a> {
         })
     }
 
-    /// Whether the bytes are what is announced of them; asked again only when a file of the set stands otherwise.
+    /// Checks the bytes against the announcement; again only when the status of a file of the set has changed.
     fn inspect(
         &self,
         source: &'a str,
@@ -187,13 +187,13 @@ impl<'a> Directory<'a> {
         let Some(settings) = self.settings.sources.get(source) else { return Ok(Meaning::Flat) };
         let fallback = self.settings.flatfile.encoding_fallback;
         Ok(match readiness(settings, fallback, self.dir.open_file(own), self.dir, own)? {
-            // What cannot be read is told by a run.
+            // The run reports a file that cannot be read.
             Readiness::Whole(_) | Readiness::Archive | Readiness::Broken(_) => Meaning::Set(source),
             Readiness::Lacks(why) => Meaning::Waits(why, stands),
         })
     }
 
-    /// A source that names manifests takes nothing without one: a part of a set looks like a set.
+    /// Whether a source requires a manifest, as its patterns name manifests: a part of a set looks like a set.
     fn needs_manifest(&self, source: &str) -> bool {
         let patterns = self.settings.sources.get(source).map(|source| source.files.as_slice()).unwrap_or_default();
         patterns.iter().any(|pattern| pattern.ends_with(MANIFEST))

@@ -1,4 +1,4 @@
-//! What becomes of a held file when somebody has decided: it is found by what tells it apart, and gets its last name.
+//! Settles a held file once its run is decided: finds the file by its claim and digest, and gives it its final name.
 //! It must not decide.
 
 use super::file_outcome::{held_name, rename};
@@ -10,10 +10,10 @@ use crate::outcome::{Past, Report, RunError, State};
 use crate::run::{Engine, decision};
 
 /// Renames the file of a held run that was decided: `.done` with the report of the run that applied it, or `.rejected`.
-/// Nothing happens if the file is not in the drop directory (it was imported from elsewhere, or taken away).
+/// Nothing happens if the file is not in the drop directory (it was imported from elsewhere, or removed).
 ///
 /// # Errors
-/// As [`finish`]; [`settle_all`] does it later.
+/// As [`finish`]; [`settle_all`] tries again later.
 pub async fn settle_decided(engine: &Engine, held: &Past, applied: Option<&Report>) -> Result<(), FileOutcomeError> {
     for claimed in held_files(engine)? {
         if held.claim.stands_as(&claimed.claim()) && is_of(&claimed, held)? {
@@ -23,7 +23,7 @@ pub async fn settle_decided(engine: &Engine, held: &Past, applied: Option<&Repor
     Ok(())
 }
 
-/// Renames every held file whose run was decided while nobody could rename it. One query for each held file.
+/// Renames every held file whose run was decided but whose file was not renamed then. One query for each held file.
 ///
 /// # Errors
 /// As [`settle_decided`].
@@ -49,7 +49,7 @@ async fn settle(
     applied: Option<&Report>,
 ) -> Result<(), FileOutcomeError> {
     let settings = &engine.settings;
-    // By the mark of the drop, the lists of the run that applied it take the place of those of the held one.
+    // The token identifies the drop, so that the lists of the applying run replace those of the held one.
     let token = if held.claim.token.is_empty() { claimed.token.clone() } else { held.claim.token.clone() };
     let mut claimed = claimed;
     (claimed.token, claimed.is_set) = (token, held.kind.starts_with("sync "));
@@ -59,7 +59,7 @@ async fn settle(
     }
     let stamp = names::stamp(held.clock, zone(settings, None));
     let outcome = if held.state == State::Approved.as_str() { FileOutcome::Done } else { FileOutcome::Rejected };
-    // What stands behind `.held` stands in the names of its lists, too.
+    // The text behind `.held` is part of the names of its lists, too.
     let named = claimed.working.to_string_lossy().into_owned();
     let behind = named.rsplit_once(".held").map_or("", |(_, behind)| behind);
     blocking(|| {
@@ -89,8 +89,7 @@ fn held_files(engine: &Engine) -> Result<Vec<Claimed>, InboxError> {
     Ok(held)
 }
 
-/// True if the bytes of a file that looks like that of a held run are those that it has read. Another file of that name
-/// is left as it lies.
+/// True if the bytes of the file are those that the held run has read. Another file of that name is left unchanged.
 fn is_of(claimed: &Claimed, held: &Past) -> Result<bool, FileOutcomeError> {
     let (Ok(file), Some(sha256)) = (&claimed.file, held.dropped_sha256()) else { return Ok(claimed.file.is_ok()) };
     match blocking(|| file.verify(sha256)) {

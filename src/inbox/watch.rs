@@ -1,5 +1,5 @@
-//! What the system tells of the drop directory: who has a file open, what was renamed into place. The only place that
-//! knows `notify`; it must not decide what is complete, and every hint may be missing (network mounts, overflow).
+//! Receives the system's events about the drop directory: open files, files renamed into place; only this module uses
+//! `notify`. It must not decide what is complete, as any event may be missing (network mounts, overflow).
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::names::{self, Sort};
 use crate::disk::Dir;
 
-/// What is known of one name.
+/// What the events say about one name.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {
     created: bool,
@@ -23,7 +23,7 @@ struct Mark {
     told: u64,
 }
 
-/// What is known of the names of the directory, gathered between two looks; it never grows beyond their number.
+/// What the events between two scans say about names of the directory; it never grows beyond their number.
 #[derive(Clone, Default)]
 pub struct Marks(Arc<Mutex<Known>>);
 
@@ -36,29 +36,29 @@ struct Known {
 /// One hint about a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// It came to be here.
+    /// It was created.
     Created(OsString),
-    /// Somebody wrote to it.
+    /// It was written to.
     Written(OsString),
     /// Its writer closed it.
     Closed(OsString),
-    /// It was renamed into place: whoever renames is done.
+    /// It was renamed into place, so its writer has finished.
     Moved(OsString),
-    /// We gave it back under its own name; `true` if its writer was heard of meanwhile.
+    /// We renamed it back to its own name; `true` if there was an event of its writer meanwhile.
     GivenBack(OsString, bool),
-    /// It is gone.
+    /// It was removed, or renamed away.
     Gone(OsString),
-    /// Hints were lost: nothing is known any more.
+    /// Events were lost: nothing is known any more.
     Lost,
 }
 
 impl Marks {
     fn known(&self) -> MutexGuard<'_, Known> {
-        // Whoever panicked with the lock left marks that are hints at most.
+        // After a panic the marks are still usable: they are only hints.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Takes a hint.
+    /// Records a hint.
     pub fn hear(&self, heard: Heard) {
         let mut known = self.known();
         let told = known.looks;
@@ -68,7 +68,7 @@ impl Marks {
             Heard::Closed(name) => (name, |mark| (mark.open, mark.created) = (false, false)),
             Heard::Moved(name) => (name, |mark| *mark = Mark { moved: true, ..Mark::default() }),
             Heard::GivenBack(name, open) => {
-                // Nobody has said that it is complete: it must stand still, or its writer must close it.
+                // Nothing shows that it is complete: it must stay unchanged, or its writer must close it.
                 known.marks.insert(name, Mark { open, told, ..Mark::default() });
                 return;
             }
@@ -83,14 +83,14 @@ impl Marks {
         mark.told = told;
     }
 
-    /// A look begins: what is heard from now on is about what it may not have seen.
+    /// A scan begins: later events may be about files that it does not see.
     pub(super) fn scan_begins(&self) {
         self.known().looks += 1;
     }
 
-    /// Forgets what was heard before the present look of names that it did not see. A claimed file may have its own
-    /// name again before that is heard, and what is known of its writer goes with it: it is forgotten when it is heard
-    /// to be gone.
+    /// Forgets the marks from before the present scan for names that it did not see. Those of claimed files are kept
+    /// until the event of their renaming: such a file may have its own name again before that event, which then moves
+    /// the knowledge about its writer to that name.
     pub(super) fn keep(&self, seen: impl Fn(&OsStr) -> bool) {
         let mut known = self.known();
         let now = known.looks;
@@ -98,29 +98,29 @@ impl Marks {
         known.marks.retain(|name, mark| mark.told >= now || seen(name) || is_claimed(name));
     }
 
-    /// True if the file was renamed into place and nobody has written to it since.
+    /// True if the file was renamed into place and not written to since.
     pub(super) fn is_moved(&self, name: &OsStr) -> bool {
         self.known().marks.get(name).is_some_and(|mark| mark.moved)
     }
 
-    /// True if the name appeared, and nothing was heard of a writer that closed it.
+    /// True if the name appeared, and there was no event of a writer that closed it.
     pub(super) fn is_new(&self, name: &OsStr) -> bool {
         self.known().marks.get(name).is_some_and(|mark| mark.created)
     }
 
-    /// True if a writer was heard of, and not that it closed the file.
+    /// True if there was a write, and no event that the file was closed.
     fn is_written(&self, name: &OsStr) -> bool {
         self.known().marks.get(name).is_some_and(|mark| mark.open)
     }
 
-    /// True if a writer was heard of and not its end. A name that appeared with content may be a hard link, which has
-    /// no writer; one that appeared empty has one.
+    /// True if a writer has not closed the file. A name that appeared with content may be a hard link, which has no
+    /// writer; one that appeared empty has one.
     pub(super) fn is_open(&self, name: &OsStr, size: u64) -> bool {
         self.known().marks.get(name).is_some_and(|mark| mark.open || (mark.created && size == 0))
     }
 }
 
-/// A watch on the drop directory; dropped, it ends.
+/// A watch on the drop directory; it ends when dropped.
 pub struct Watch {
     _watcher: RecommendedWatcher,
     dir: PathBuf,
@@ -129,10 +129,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches a directory: marks names, and wakes whoever looks.
+    /// Watches a directory: marks names, and wakes the task that scans.
     ///
     /// # Errors
-    /// In words for an operator, with what to do; the regular look finds everything all the same, only later.
+    /// A message for operators, with what to do; the regular scan finds all files as well, only later.
     pub fn start(dir: &Path, marks: &Marks, wake: &Arc<Notify>) -> Result<Self, String> {
         let identity = identity(dir).ok_or_else(|| format!("{} is no directory that can be read", dir.display()))?;
         marks.hear(Heard::Lost);
@@ -150,8 +150,8 @@ impl Watch {
         Ok(Self { _watcher: watcher, dir: dir.to_owned(), ended, identity })
     }
 
-    /// True while the directory that is watched is the one of that path: one that was removed and made again is
-    /// another, even if the file system gives it the same number.
+    /// True while the watched directory is the one at that path: one that was removed and created again is another one,
+    /// even if it has the same inode.
     pub fn is_alive(&self) -> bool {
         !self.ended.load(Ordering::SeqCst) && identity(&self.dir) == Some(self.identity)
     }
@@ -176,17 +176,17 @@ fn advice(error: &notify::Error) -> String {
     }
 }
 
-/// Understands events.
+/// Turns events into hints.
 struct Ear {
     marks: Marks,
     dir: PathBuf,
     ended: Arc<AtomicBool>,
-    /// The rename of a claimed file that is under way: its number, and whether somebody was writing.
+    /// A renaming of a claimed file whose second event is due: its tracker, and whether the file was being written.
     given_back: Option<(usize, bool)>,
 }
 
 impl Ear {
-    /// What an event says about names that may be input; our own outputs say nothing.
+    /// The hint of an event about a name that may be input; events about our own outputs give none.
     fn listen(&mut self, event: notify::Result<Event>) -> Option<Heard> {
         let Ok(event) = event else { return Some(Heard::Lost) };
         if event.need_rescan() {
@@ -221,7 +221,7 @@ impl Ear {
         }
     }
 
-    /// The directory itself was removed, moved or unmounted: nothing more will be heard of it.
+    /// Ends the watch if the directory itself was removed, moved or unmounted: no more events will come.
     fn listen_to_directory(&self, kind: EventKind) -> Option<Heard> {
         if !matches!(kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))) {
             return None;
@@ -285,7 +285,7 @@ mod tests {
             Event::new(EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any)))
                 .add_path(dir.join(&working)),
         );
-        // It was given back, and a look was taken before that is heard.
+        // It was renamed back, and a scan ran before that event.
         marks.scan_begins();
         marks.keep(|seen| seen == name());
         hear(renamed(RenameMode::From, &working, 3));

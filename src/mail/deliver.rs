@@ -1,5 +1,5 @@
-//! A round of sending: what is queued and due leaves by SMTP, each mail claimed before and marked after in transactions
-//! of their own. It must not know who started the round; one process at a time has the lease `mail`.
+//! A round of sending: sends the queued mails that are due by SMTP, each claimed before and marked after in
+//! transactions of their own. It must not know what started the round; one process at a time has the lease `mail`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,22 +18,22 @@ use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER};
 use crate::moodle::site::{Site, zone};
 use crate::outcome::Round;
 
-/// The lease of whoever sends.
+/// The lease of the process that sends.
 pub const MAIL: &str = "mail";
 
 /// Mails read at a time.
 const CHUNK: i64 = 20;
-/// The first pause before a mail is tried again, doubled each time.
+/// The first pause, in seconds, before a mail is tried again; it doubles each time.
 const FIRST_PAUSE: i64 = 60;
-/// The longest pause.
+/// The longest pause, in seconds.
 const LONGEST_PAUSE: i64 = 4 * 3_600;
-/// How often the mark of a mail that has left is tried, a second apart.
+/// How often marking a mail after sending is tried again, a second apart.
 const MARKS: u32 = 30;
 
-/// Sends what is due. `None` if mails are off, nothing is to do, or another process sends now.
+/// Sends the mails that are due. `None` if mails are off, there is nothing to do, or another process is sending.
 ///
 /// # Errors
-/// The database's. What a broken-off round had claimed is sent by the next one: its server may get that mail twice,
+/// The database's error. The next round sends what an aborted round had claimed: the server may get that mail twice,
 /// with the same Message-ID.
 pub async fn deliver(
     database: &Arc<Database>,
@@ -61,13 +61,13 @@ pub async fn deliver(
     let mut delivery = Delivery { database, settings, clock, patience, watch, lease: &lease, conn, post: None, round };
     let outcome = delivery.work().await;
     drop(heart);
-    // A lease that cannot be given back runs out by itself.
+    // A lease that cannot be released expires by itself.
     drop(lease.release(&mut delivery.conn).await);
     delivery.conn.close().await;
     outcome.map(|()| Some(delivery.round))
 }
 
-/// What is sent beside a run is neither the run's statements nor the worker's progress.
+/// Statements for sending count neither as the run's statements nor as the worker's progress.
 async fn connect(database: &Database, settings: &Settings) -> Result<Conn, DbError> {
     database.connect_uncounted(settings.run.lock_timeout).await
 }
@@ -91,10 +91,10 @@ fn states(now: i64) -> Params {
 const REASON: &str = statement(include_str!("deliver.sql"), "reason");
 const NEXT: &str = statement(include_str!("deliver.sql"), "next");
 
-/// A mail whose turn it is.
+/// A mail that is due.
 struct Next {
     id: i64,
-    /// What tells it from every other mail of the outbox.
+    /// Identifies it among all mails of the outbox.
     mark: String,
     draft: Draft,
 }
@@ -107,7 +107,7 @@ struct Delivery<'a> {
     watch: StopWatch,
     lease: &'a Lease,
     conn: Conn,
-    /// The conversation with the server, once there is one.
+    /// The SMTP session, once there is one.
     post: Option<Post>,
     round: Round,
 }
@@ -154,7 +154,7 @@ impl Delivery<'_> {
         self.patience.is_some_and(|patience| u128::from(self.watch.millis()) >= patience.as_millis())
     }
 
-    /// How many mails may leave now.
+    /// How many mails may be sent now.
     async fn budget(&mut self) -> Result<i64, DbError> {
         let most = i64::from(self.settings.smtp.per_minute);
         if most == 0 {
@@ -165,8 +165,8 @@ impl Delivery<'_> {
         Ok((most - self.conn.number(sql, &params).await?).max(0))
     }
 
-    /// Queues anew what a sender that died had claimed, gives up what is too old, and leaves out who gets no mails:
-    /// deleted, suspended, without a login, who wants none, or whose address is none (as Moodle does).
+    /// Queues again what a crashed sender had claimed, gives up mails that are too old, and skips users who get no
+    /// mails: deleted, suspended, without a login, with mails stopped, or without a usable address (as Moodle does).
     async fn clean(&mut self, site: &Site) -> Result<(), DbError> {
         let params = states(self.clock.now());
         self.conn.exec("UPDATE {enrold_outbox} SET state = :queued WHERE state = :sending", &params).await?;
@@ -187,7 +187,7 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// The next mails that are due, with what tells each from every other.
+    /// The next mails that are due, each with its mark.
     async fn next(&mut self, rows: i64) -> Result<Vec<Next>, DbError> {
         let params = states(self.clock.now()).with("rows", rows);
         let mut chunk = Vec::new();
@@ -218,7 +218,7 @@ impl Delivery<'_> {
         Ok(self.conn.rows(sql, &params).await?.iter().map(|row| (row.text(0), row.text(1), row.int(2))).collect())
     }
 
-    /// One mail; false if the round ends here.
+    /// Sends one mail; false if the round ends here.
     async fn send(&mut self, next: &Next, house: &House, sender: &Sender) -> Result<bool, DbError> {
         let message_id = sender.message_id(&next.mark);
         if !self.claim(next.id, &message_id).await? {
@@ -244,7 +244,7 @@ impl Delivery<'_> {
         Ok(true)
     }
 
-    /// Hands over in the open conversation, or in a new one.
+    /// Hands a mail over in the open session, or in a new one.
     async fn hand_over(&mut self, message: &Message) -> Result<(), Refused> {
         if let Some(over) = self.post.take_if(|post| post.is_over()) {
             over.close().await;
@@ -256,7 +256,7 @@ impl Delivery<'_> {
         open.hand_over(message).await
     }
 
-    /// Claims a mail in a transaction that also proves that nobody else sends; false if somebody does.
+    /// Claims a mail in a transaction that renews the lease, too; false if either is no longer available.
     async fn claim(&mut self, id: i64, message_id: &str) -> Result<bool, DbError> {
         let params = states(self.clock.now()).with("id", id).with("messageid", message_id);
         let sql = "UPDATE {enrold_outbox}
@@ -274,13 +274,13 @@ impl Delivery<'_> {
         };
         let outcome = claiming.await;
         if outcome.is_err() {
-            // The error that brought us here says more than one of the rollback.
+            // The first error says more than one of the rollback.
             drop(self.conn.rollback().await);
         }
         outcome
     }
 
-    /// Writes what became of a mail. One that has left must not be sent again: a lost connection is opened anew.
+    /// Records the outcome of a mail. One that was sent must not be sent again: a lost connection is opened again.
     async fn mark(&mut self, id: i64, outcome: &Result<(), Refused>) -> Result<(), DbError> {
         let now = self.clock.now();
         let params = states(now).with("id", id);

@@ -1,7 +1,7 @@
--- Mails on their way out. `m` is a mail of the outbox, `u` its user.
+-- Sending of mails. `m` is a mail of the outbox, `u` its user.
 
 -- statement reason
--- Why somebody gets no mails, as Moodle decides; the last one is the site's own setting.
+-- Why a user gets no mails, by Moodle's rules; the last reason is the site's own setting.
 CASE WHEN u.deleted <> 0 THEN 'deleted'
      WHEN u.suspended <> 0 THEN 'suspended'
      WHEN u.auth = 'nologin' THEN 'nologin'
@@ -10,7 +10,7 @@ CASE WHEN u.deleted <> 0 THEN 'deleted'
      ELSE 'noemailever' END
 
 -- statement next
--- The mails that are due, with what all mails of one instance share.
+-- The mails that are due, with the letter that all mails of one instance share.
 SELECT m.id, m.dedupe, m.queued, m.kind, m.userid, m.courseid, m.timeend, m.name, m.address, m.lang, m.run, m.enrolid,
        l.data
   FROM {enrold_outbox} m

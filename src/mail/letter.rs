@@ -1,4 +1,4 @@
-//! What a mail says: the facts of an outbox row, filled into the instance's words or into ours.
+//! Writes the text of a mail: fills the facts of an outbox row into the instance's text or into ours.
 //! It must not read the database or know the server.
 
 use chrono::{DateTime, Datelike};
@@ -15,9 +15,9 @@ use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, SET_REPORT, plain};
 pub struct Draft {
     /// Its kind.
     pub kind: String,
-    /// To whom.
+    /// `user.id` of the recipient.
     pub userid: i64,
-    /// About which course.
+    /// `course.id`.
     pub courseid: i64,
     /// The end of the enrolment in Unix seconds, 0 if it has none.
     pub timeend: i64,
@@ -33,7 +33,7 @@ pub struct Draft {
     pub entries: Vec<(String, String, i64)>,
 }
 
-/// What the site is called and speaks.
+/// The language, address and zone of the site.
 #[derive(Clone, Debug)]
 pub struct House {
     /// The site's language in Moodle.
@@ -51,16 +51,16 @@ pub struct Letter {
     pub subject: String,
     /// The text.
     pub text: String,
-    /// The same as HTML, where the instance's words are HTML.
+    /// The same as HTML, if the instance's text is HTML.
     pub html: Option<String>,
 }
 
-/// Who gets the answers, as the instance says it.
+/// The recipient of answers, as the instance defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// The name.
     pub name: String,
-    /// The address; `None` if the person hides it in Moodle.
+    /// The address; `None` if the user hides it in Moodle.
     pub address: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Draft {
         self.data[name].as_str().unwrap_or_default()
     }
 
-    /// A number of the letter, whichever way the engine wrote it.
+    /// A number of the letter; depending on the database it is stored as a number or as text.
     fn number(&self, name: &str) -> i64 {
         let value = &self.data[name];
         value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
@@ -80,7 +80,7 @@ impl Draft {
         self.fact("site")
     }
 
-    /// The person in whose name the mail is sent; `None` where the instance wants nobody, or there is nobody.
+    /// The contact in whose name the mail is sent; `None` if the instance sends without one, or none was found.
     pub fn contact(&self) -> Option<Contact> {
         let name = self.fact("contact");
         if self.number("sender") != 1 || name.is_empty() {
@@ -91,7 +91,7 @@ impl Draft {
         Some(Contact { name: name.to_owned(), address })
     }
 
-    /// Writes the mail: in the recipient's language if enrold speaks it, else in the site's, else in English.
+    /// Writes the mail: in the recipient's language if enrold supports it, else in the site's, else in English.
     pub fn write(&self, house: &House) -> Letter {
         let locale = locale(&self.lang).or_else(|| locale(&house.lang)).unwrap_or(Locale::En);
         let end = moment(self.timeend, house.zone, locale);
@@ -124,7 +124,7 @@ impl Draft {
         }
     }
 
-    /// The instance's own words with Moodle's placeholders, or ours (spec autoenrol 8, coursecompleted 1).
+    /// The instance's own text with Moodle's placeholders, or ours (spec autoenrol 8, coursecompleted 1).
     fn welcome(&self, facts: &Facts<'_>, locale: Locale) -> Letter {
         let (subject, ours) = words::welcome(facts, locale);
         let own = self.fact("text").trim();
@@ -154,7 +154,7 @@ fn plain_letter((subject, text): (String, String)) -> Letter {
     Letter { subject, text, html: None }
 }
 
-/// Replaces each `{$a->name}` that `value` knows in one pass, so that a name which holds a placeholder stays as it is.
+/// Replaces each `{$a->name}` that `value` gives in one pass, so that a placeholder inside a value stays unchanged.
 fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     // An editor that writes HTML escapes the arrow.
     let openings = ["{$a->", "{$a-&gt;"];

@@ -1,5 +1,5 @@
-//! The form of a mail on its way: sender, recipient, Message-ID, headers, body.
-//! It must not know words, the outbox or the server.
+//! Builds the message of a mail: sender, recipient, Message-ID, headers, body.
+//! It must not know the words, the outbox or the server.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,11 +11,11 @@ use crate::config::Settings;
 use crate::mail::letter::{Draft, Letter};
 use crate::moodle::site::Site;
 
-/// In whose name all mails of the site leave.
+/// The sender of all mails of the site.
 pub struct Sender {
     from: Address,
     reply_to: Option<Address>,
-    /// What tells the site from every other that sends from the same domain.
+    /// Identifies the site among those that send from the same domain.
     site: String,
 }
 
@@ -44,16 +44,15 @@ impl Sender {
         Ok(Self { from, reply_to: settings.smtp.reply_to.parse().ok(), site })
     }
 
-    /// The Message-ID of a mail that is told from every other of the site by `mark`: the same mail has the same one,
-    /// however often it is sent.
+    /// The Message-ID of the mail that `mark` identifies on the site: it is the same however often the mail is sent.
     pub fn message_id(&self, mark: &str) -> String {
         use sha2::{Digest, Sha256};
         let digest = format!("{:x}", Sha256::digest(format!("{}\n{mark}", self.site)));
         format!("<enrold.{}@{}>", &digest[..40], self.from.domain())
     }
 
-    /// Puts a letter into its form. The sender is always the site's own address, so that the mail passes the checks on
-    /// the domain (SPF, DKIM, DMARC); answers go to the person in whose name it is written.
+    /// Builds the message. The sender is always the site's own address, so that the mail passes the checks on the
+    /// domain (SPF, DKIM, DMARC); answers go to the contact of the letter, else to `smtp.reply_to`.
     ///
     /// # Errors
     /// What is wrong with the recipient's address.
@@ -96,7 +95,7 @@ fn named(name: &str, address: Address) -> Mailbox {
     Mailbox::new((!name.is_empty()).then(|| name.to_owned()), address)
 }
 
-/// A text without line ends and other control characters: it becomes part of a header.
+/// A text without line ends and other control characters, as part of a header.
 fn one_line(text: &str) -> String {
     text.split(char::is_control).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
 }

@@ -1,5 +1,5 @@
-//! The mails of enrold: queued inside a run's transaction, sent after its commit, once each.
-//! It must not know what a rule does or when the daemon works; it reads the journal, and Moodle's tables for names.
+//! enrold's mails: queued inside a run's transaction, sent after its commit, each one once.
+//! It must not know what a rule does or when the daemon runs; it reads the journal, and Moodle's tables for names.
 
 pub mod deliver;
 pub mod letter;

@@ -1,5 +1,5 @@
-//! Notifications that enrolments end soon: to the participants and, as one digest per instance, to the enroller.
-//! It must not end an enrolment or send a mail; it queues, inside a run's transaction.
+//! Queues notifications that enrolments end soon: for the participants and, as one digest per instance, for the
+//! enroller. It must not end an enrolment or send a mail; it queues, inside a run's transaction.
 
 use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
@@ -27,23 +27,23 @@ pub const EXPIRY_TEACHER: &str = "expiry-teacher";
 pub const EXPIRY_ENTRY: &str = "expiry-entry";
 
 /// The methods whose instances have these notifications in Moodle (spec enrol-core 15, autoenrol 7). Flat-file, cohort,
-/// category and meta instances have the columns and no such mails.
+/// category and meta instances have the columns, but no such mails.
 pub const METHODS: [&str; 3] = ["manual", "self", "autoenrol"];
 
-/// The hour from which on a method notifies where it has no setting (spec enrol-core 15).
+/// The hour from which a method notifies if it has no setting (spec enrol-core 15).
 const HOUR: i64 = 6;
 
 /// Queues the notifications of every enabled method whose hour of this day has come and that has not notified since,
-/// and gives how many mails. A method whose own task in Moodle is enabled is left to Moodle, and so is a day on which
-/// Moodle has already notified. While `smtp.enabled` is off, nothing is queued.
+/// and returns the number of mails. A method whose own task in Moodle is enabled is left to Moodle, and so is a day on
+/// which Moodle has already notified. While `smtp.enabled` is off, nothing is queued.
 ///
-/// `courses` are the only `course.id` whose instances notify; `None` for all.
+/// Only instances in the courses `courses` (`course.id`) notify; `None` for all.
 ///
-/// Call it in any run of expirations, after what has expired is ended; at most fifteen statements per method that is
-/// due, whatever the number of users.
+/// Call it in any run of expirations, after expired enrolments were ended; at most fifteen statements per method that
+/// is due, whatever the number of users.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn notify(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<&[i64]>) -> Result<i64, DbError> {
     if !settings.smtp.enabled {
         return Ok(0);
@@ -59,7 +59,7 @@ pub async fn notify(ctx: &mut RunContext<'_>, settings: &Settings, courses: Opti
     Ok(queued)
 }
 
-/// The moment since which the method is due today, if it is.
+/// The time in Unix seconds from which the method is due today, if it is due now.
 async fn due(ctx: &mut RunContext<'_>, zone: Tz, method: &str) -> Result<Option<i64>, DbError> {
     if !ctx.site.is_enabled(method) {
         return Ok(None);
@@ -107,7 +107,7 @@ async fn of_method(
     mails(ctx, settings, params).await
 }
 
-/// From now on the method has notified, even if there was nobody to tell.
+/// Records that the method has notified, even if there was no mail to queue.
 async fn mark(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     let insert = ctx.conn.dialect().insert_absent("{enrold_notice}", "method, queued", "VALUES (:method, :now)");
     ctx.conn.exec(&insert, params).await?;
@@ -125,7 +125,7 @@ const LETTERS: &str = statement(include_str!("notice.sql"), "letters");
 async fn letters(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     let facts = ["course", "shortname", "threshold", "sender", "contact", "contactaddress", "maildisplay", "site"];
     let params = params.clone().fragment("name", people::full_name(ctx, "p"));
-    // Nobody answers a digest to himself.
+    // The digest goes to the contact itself, so it has no contact to answer to.
     for (kind, sender) in [(EXPIRY_USER, 1), (EXPIRY_TEACHER, 3)] {
         keep_letters(ctx, LETTERS, &facts, params.clone().with("kind", kind).with("sender", sender)).await?;
     }

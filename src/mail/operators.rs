@@ -1,5 +1,5 @@
-//! Mails to operators, who are addresses and no accounts: one letter, one row of the outbox for each address.
-//! It must not know what they are told, nor send.
+//! Queues mails to operators, who are addresses and not accounts: one letter, and one row of the outbox per address.
+//! It must not know what the mails say, nor send them.
 
 use serde_json::json;
 
@@ -10,15 +10,15 @@ use crate::mail::outbox::state;
 /// The kind of the mail about a source whose sets have stopped coming.
 pub const SOURCE_STALE: &str = "source-stale";
 
-/// What operators are told.
+/// A message to operators.
 pub struct Word {
     /// The kind of the mail.
     pub kind: &'static str,
     /// The run that it is about, or 0.
     pub run: i64,
-    /// What tells the letter from others of the run and kind: 0, or a number below 0.
+    /// Distinguishes the letter from others of the run and kind: 0, or a negative number.
     pub letter: i64,
-    /// What tells this word from every other of its kind: one whose mark is in the outbox is not queued again.
+    /// Identifies this message within its kind: one whose mark is in the outbox is not queued again.
     pub mark: String,
     /// When it is queued, Unix seconds.
     pub now: i64,
@@ -28,10 +28,10 @@ pub struct Word {
     pub body: String,
 }
 
-/// Queues a mail for each address; gives how many. Three statements; inside a transaction under the run lease.
+/// Queues a mail for each address; returns how many. Three statements; inside a transaction under the run lease.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn queue(conn: &mut Conn, settings: &Settings, to: &[String], word: &Word) -> Result<u64, DbError> {
     let name = "SELECT COALESCE(MIN(f.fullname), '') FROM {course} f WHERE f.category = 0";
     let site = conn.row(name, &Params::new()).await?.map(|row| row.text(0)).unwrap_or_default();

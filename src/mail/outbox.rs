@@ -1,6 +1,5 @@
-//! Queueing: set-based inserts into `enrold_outbox` and `enrold_letter` inside a run's transaction.
-//! It must not send anything, nor know in which words; what a mail needs is copied, since the rows may be gone when it
-//! goes.
+//! Queues mails: set-based inserts into `enrold_outbox` and `enrold_letter` inside a run's transaction.
+//! It must not send, nor know the words; it copies what a mail needs, as the rows may be gone when the mail is sent.
 
 use std::ops::RangeInclusive;
 
@@ -15,11 +14,11 @@ pub const WELCOME: &str = "welcome";
 
 /// States of a row of `enrold_outbox`.
 pub mod state {
-    /// It waits for its turn, or for its next try.
+    /// It waits to be sent, or to be tried again.
     pub const QUEUED: &str = "queued";
     /// It was claimed by a sender.
     pub const SENDING: &str = "sending";
-    /// The server took it.
+    /// The server accepted it.
     pub const SENT: &str = "sent";
     /// The server refused it for good.
     pub const FAILED: &str = "failed";
@@ -31,18 +30,18 @@ pub mod state {
     pub const LISTED: &str = "listed";
 }
 
-/// How a method says what its welcome mail is.
+/// Where a method has the settings of its welcome mail.
 struct Welcoming {
     method: &'static str,
-    /// 0 none, 1 answers go to the person who stands for the course, 3 to nobody.
+    /// 0: no mail, 1: answers go to the contact of the course, 3: the mail has no contact.
     sender: &'static str,
-    /// The instance's own words.
+    /// The instance's own text.
     text: &'static str,
     /// The course that was completed, if the method has one.
     source: &'static str,
     /// A setting of the method that must be on.
     setting: Option<&'static str>,
-    /// Who stands for the course.
+    /// How the contact of the course is found.
     person: Person,
 }
 
@@ -79,14 +78,14 @@ const WELCOMING: [Welcoming; 3] = [
     },
 ];
 
-/// Queues a welcome mail for every enrolment that was added to an instance of `method` in some passes of this run, where
-/// the instance asks for one and the enrolment still stands, and gives how many. For other methods, and while
+/// Queues a welcome mail for every enrolment that `passes` of this run added to an instance of `method`, if the
+/// instance sends one and the enrolment is still active, and returns how many. For other methods, and while
 /// `smtp.enabled` is off, nothing is queued.
 ///
 /// Call it after the passes were applied. Nine statements, whatever the number of users.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn welcome(
     ctx: &mut RunContext<'_>,
     settings: &Settings,
@@ -147,11 +146,11 @@ const LETTERS: &str = statement(include_str!("outbox.sql"), "letters");
 const NEWCOMERS: &str = statement(include_str!("outbox.sql"), "newcomers");
 const ADDED: &str = statement(include_str!("outbox.sql"), "queued");
 
-/// Keeps what all mails of one instance share: `letter` gives its enrolid and the columns `facts`. A letter that this
-/// run has kept already stays as it is.
+/// Stores the letters that all mails of one instance share: `letter` selects enrolid and the columns `facts`. A letter
+/// that this run has stored already stays unchanged.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn keep_letters(
     ctx: &mut RunContext<'_>,
     letter: &str,
@@ -168,11 +167,11 @@ pub(super) async fn keep_letters(
     ctx.conn.exec(&sql, &params.fragment("letter", letter).fragment("data", data)).await.map(|_| ())
 }
 
-/// Queues one row for each of `select` (what, userid, courseid, enrolid, timeend, name, address, lang, place); `what`,
-/// after the kind, is what tells a mail from every other: one that is in the outbox already is not queued again.
+/// Queues one row for each of `select` (what, userid, courseid, enrolid, timeend, name, address, lang, place). The kind
+/// and `what` identify a mail: one that is in the outbox already is not queued again.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn queue(
     ctx: &mut RunContext<'_>,
     settings: &Settings,

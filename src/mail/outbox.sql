@@ -2,7 +2,7 @@
 
 -- statement welcomed
 INSERT INTO [letter]
--- The instances of the method into which this run enrolled somebody, if they welcome at all.
+-- The instances of the method into which this run enrolled users, if they send welcome mails.
 SELECT DISTINCT e.id, e.courseid, k.id, :sender
   FROM {enrold_change} c
   JOIN {enrol} e ON e.id = c.enrolid
@@ -11,7 +11,7 @@ SELECT DISTINCT e.id, e.courseid, k.id, :sender
    AND e.enrol = :method AND :sender > 0
 
 -- statement letters
--- What the mails of one instance share.
+-- The facts that the mails of one instance share.
 SELECT l.enrolid, k.fullname AS course, k.shortname, :text AS text, l.sender, s.fullname AS completed,
        :name AS contact, p.email AS contactaddress, p.maildisplay,
        -- The front page is the course without a category; its name is the site's.
@@ -19,14 +19,14 @@ SELECT l.enrolid, k.fullname AS course, k.shortname, :text AS text, l.sender, s.
   FROM [letter] l
   JOIN {enrol} e ON e.id = l.enrolid
   JOIN {course} k ON k.id = l.courseid
-  -- The course whose completion led here, if the method has one.
+  -- The course whose completion led to the enrolment, if the method has one.
   LEFT JOIN {course} s ON s.id = :source
-  -- Who stands for the course.
+  -- The contact of the course.
   LEFT JOIN [person] c ON c.courseid = l.courseid
   LEFT JOIN {user} p ON p.id = c.userid
 
 -- statement newcomers
--- Whom this run enrolled and who is active still, told apart by run, instance and user.
+-- The users whom this run enrolled and who are still active, identified by run, instance and user.
 SELECT :run_text || '/' || :enrolid_text || '/' || :userid_text AS what,
        u.id AS userid, l.courseid, l.enrolid, 0 AS timeend, :name AS name, u.email AS address, u.lang, c.seq AS place
   FROM {enrold_change} c
@@ -37,10 +37,10 @@ SELECT :run_text || '/' || :enrolid_text || '/' || :userid_text AS what,
    AND x.status = 0 AND u.deleted = 0
 
 -- statement queued
--- The outbox numbers its mails itself, after the last one.
+-- New mails get the ids after the last one in the outbox.
 SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + ROW_NUMBER() OVER (ORDER BY q.place, q.userid),
        :run, :kind, :kind || '/' || q.what, :state,
        q.userid, q.courseid, q.enrolid, q.timeend, q.name, q.address, q.lang, :now, :expires, 0, :now, 0
   FROM (:select) q
- -- What is there already is not queued again.
+ -- A mail that is in the outbox already is not queued again.
  WHERE NOT EXISTS (SELECT 1 FROM {enrold_outbox} d WHERE d.dedupe = :kind || '/' || q.what)

@@ -1,30 +1,30 @@
-//! Who stands for a course towards its participants: its contact, and the enroller of a method, for many courses at
-//! once. It must not know what is written to them.
+//! Finds the contact of courses, or the enroller of a method in them, for many courses at once.
+//! It must not know what is written to them.
 
 use crate::change::context::RunContext;
 use crate::db::table::int;
 use crate::db::{DbError, Table};
 use crate::moodle::site::id_list;
 
-/// The enrolment instances that write; `sender` is Moodle's choice of who does.
+/// The enrolment instances that send mails; `sender` is Moodle's setting for the sender.
 const LETTER: Table =
     Table::new("letter", &[int("enrolid"), int("courseid"), int("contextid"), int("sender")]).primary("enrolid");
-/// Who may stand for a course; the smaller `place`, the earlier.
+/// The candidates for each course; the smallest `place` comes first.
 const HOLDER: Table = Table::new("holder", &[int("courseid"), int("userid"), int("place")]);
 
 const PERSON: Table = Table::new("person", &[int("courseid"), int("userid")]).primary("courseid");
 
-/// Who is looked for in the courses of the temporary table `letter`.
+/// Which users are candidates in the courses of the temporary table `letter`.
 struct Wanted {
-    /// A condition on the role `r.roleid` in the context `:context` of the course.
+    /// A condition on the role `r.roleid` in the context `k` of the course.
     roles: String,
-    /// The smaller, the earlier the role comes.
+    /// The rank of the role; the smallest comes first.
     place: String,
     /// A condition on the user `u` in the course `l.courseid`.
     also: &'static str,
 }
 
-/// Makes the temporary tables in which people are looked for: `letter`, one row per enrolment instance that writes.
+/// Declares the temporary tables of the search; `letter` has one row per enrolment instance that sends mails.
 pub(super) fn prepare(ctx: &mut RunContext<'_>) {
     ctx.conn.declare(&LETTER);
     ctx.conn.declare(&HOLDER);
@@ -32,11 +32,11 @@ pub(super) fn prepare(ctx: &mut RunContext<'_>) {
 }
 
 /// Fills the temporary table `person` with the contact of each course in `letter`: the first role of Moodle's setting
-/// `coursecontact` that somebody has in the course or above it, and of those who have it the first by name
-/// (spec autoenrol 8). A course without any has no row.
+/// `coursecontact` that any user has in the course or above it, and of its users the first by name (spec autoenrol 8).
+/// A course without any has no row.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn contacts(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let ids: Vec<i64> = ctx.site.config("coursecontact").unwrap_or_default().split(',').filter_map(number).collect();
     let cases: String = ids.iter().zip(1..).map(|(id, place)| format!(" WHEN {id} THEN {place}")).collect();
@@ -49,11 +49,11 @@ pub(super) async fn contacts(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
 }
 
 /// Fills `person` with the enroller of each course in `letter`: of the participants with an active enrolment whose role
-/// is allowed `capability` by its definition and not forbidden it on the way to the course, the one whose role comes
-/// first on the site's list of roles, then by name (spec enrol-core 15).
+/// has `capability` by its definition, without a prohibition on the path to the course, the one whose role comes first
+/// in the site's order of roles, then by name (spec enrol-core 15).
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn enrollers(ctx: &mut RunContext<'_>, capability: &str) -> Result<(), DbError> {
     let wanted = Wanted {
         roles: "EXISTS (SELECT 1 FROM {role_capabilities} a WHERE a.roleid = r.roleid AND a.contextid = :system

@@ -1,12 +1,12 @@
-//! Plain text and HTML from one another: the text of an HTML mail for readers that show no HTML, and escaping.
+//! Converts plain text and HTML: the text of an HTML mail for clients that show no HTML, and escaping.
 //! It must not know mails.
 
-/// A text as HTML shows it.
+/// A text, escaped for HTML.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The readable text of an HTML fragment: blocks become lines, links keep their address, scripts and styles go.
+/// The text of an HTML fragment: blocks become lines, links keep their address, scripts and styles are left out.
 pub(super) fn from_html(html: &str) -> String {
     let mut text = Lines::default();
     let mut link: Option<(String, usize)> = None;
@@ -47,7 +47,7 @@ pub(super) fn from_html(html: &str) -> String {
     text.done.trim().to_owned()
 }
 
-/// The rest after the end of the first tag that begins so, without case; nothing if there is none.
+/// The rest after the first tag that begins with `tag`, in any case; empty if there is none.
 fn after<'a>(rest: &'a str, tag: &str) -> &'a str {
     let found = rest.to_ascii_lowercase().find(tag);
     found.and_then(|at| rest[at..].find('>').map(|end| &rest[at + end + 1..])).unwrap_or("")
@@ -69,7 +69,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// Adds running text: any white space is one blank.
+    /// Adds text; any white space becomes one blank.
     fn words(&mut self, html: &str) {
         let text = unescaped(html);
         let blank_before = text.starts_with(char::is_whitespace) && !self.done.ends_with(['\n', ' ']);

@@ -1,5 +1,5 @@
-//! One conversation with the mail server: connect, encrypt, log in, hand over mails one after the other.
-//! It must not know the outbox; it says whether a refusal is about one mail or about all.
+//! One session with the mail server: connects, encrypts, logs in, hands over mails one after the other.
+//! It must not know the outbox; its errors show whether one mail is refused or all are.
 
 #![allow(clippy::disallowed_methods, reason = "certificates that the operator names")]
 
@@ -16,7 +16,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 
 use crate::config::{Security, Smtp};
 
-/// Why a mail was not taken.
+/// Why a mail was not accepted.
 #[derive(Debug)]
 pub enum Refused {
     /// The server, the account or the configuration: every other mail would fail too.
@@ -34,16 +34,16 @@ impl fmt::Display for Refused {
     }
 }
 
-/// An open conversation.
+/// An open session.
 pub struct Post {
     connection: AsyncSmtpConnection,
     timeout: Duration,
-    /// The server may be in the middle of something: it is not told another mail.
+    /// The state of the session is unknown: it gets no further mail.
     broken: bool,
 }
 
 impl Post {
-    /// Opens a conversation with the configured server.
+    /// Opens a session with the configured server.
     ///
     /// # Errors
     /// [`Refused::All`]: the server cannot be reached, encrypted with, or logged in to.
@@ -72,10 +72,10 @@ impl Post {
         Ok(Self { connection, timeout: smtp.timeout, broken: false })
     }
 
-    /// Hands one mail over; the server has taken it when this returns.
+    /// Hands one mail over; on success the server has accepted it.
     ///
     /// # Errors
-    /// [`Refused`]; after [`Refused::All`] the conversation is over.
+    /// [`Refused`]; after [`Refused::All`] the session is over.
     pub async fn hand_over(&mut self, message: &Message) -> Result<(), Refused> {
         if self.broken {
             return Err(Refused::All("the conversation with the server is over".to_owned()));
@@ -84,13 +84,13 @@ impl Post {
         match &outcome {
             Ok(()) => {}
             Err(Refused::All(_)) => self.broken = true,
-            // What was begun is taken back, or the next mail would be part of it.
+            // The mail that was begun is reset, or the next one would become part of it.
             Err(_) => self.broken = bounded(self.timeout, self.connection.command(Rset)).await.is_err(),
         }
         outcome
     }
 
-    /// True if another mail needs a new conversation.
+    /// True if another mail needs a new session.
     pub fn is_over(&self) -> bool {
         self.broken
     }
@@ -118,13 +118,13 @@ impl Post {
         bounded(self.timeout, connection.message(&text)).await.map_err(Failure::of_this_mail).map(|_| ())
     }
 
-    /// Says good-bye; whatever the server answers, it has what it has taken.
+    /// Ends the session; whatever the server answers, mails that it accepted stay accepted.
     pub async fn close(mut self) {
         drop(tokio::time::timeout(Duration::from_secs(2), self.connection.abort()).await);
     }
 }
 
-/// Why a step of the conversation failed.
+/// Why a step of the session failed.
 enum Failure {
     Smtp(SmtpError),
     Silent(Duration),
@@ -138,7 +138,7 @@ impl Failure {
         }
     }
 
-    /// 530 and 535 ask for a login: nothing that another address would change.
+    /// 421 ends the session, 530 and 535 ask for a login: each concerns every mail.
     fn of_this_mail(self) -> Refused {
         let text = self.text();
         match self {
@@ -185,7 +185,7 @@ fn tls(smtp: &Smtp) -> Result<Option<TlsParameters>, String> {
     builder.build().map(Some).map_err(|error| with_causes(&error))
 }
 
-/// The name of this machine, if it can stand in a greeting.
+/// The name of this machine, if it is valid in a greeting.
 fn hello() -> ClientId {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let fit = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

@@ -1,4 +1,4 @@
-//! One mail at once, to see whether the settings are right: `enrold mails test`.
+//! Sends one mail at once, to check the settings: `enrold mails test`.
 //! It must not touch the outbox.
 
 use crate::config::Settings;
@@ -8,10 +8,10 @@ use crate::mail::post::Post;
 use crate::mail::words;
 use crate::moodle::site::Site;
 
-/// Sends a test mail to `address` and gives its Message-ID, whether mails are on or off.
+/// Sends a test mail to `address` and returns its Message-ID, whether mails are on or off.
 ///
 /// # Errors
-/// What the server, the settings or the address are about, for a person.
+/// A message for operators about the server, the settings or the address.
 pub async fn probe(settings: &Settings, site: &Site, now: i64, address: &str) -> Result<String, String> {
     let sender = Sender::of(settings, site)?;
     let draft = Draft {

@@ -1,4 +1,4 @@
-//! The outbox for people: what stands in it, counts by state, and the order to try again.
+//! The outbox for operators: its mails, counts by state, and the command to try again.
 //! It must not send.
 
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub struct Mail {
     pub due: i64,
     /// When it was sent; 0 if it was not.
     pub sent: i64,
-    /// What the server last said, or why the user gets none.
+    /// The last answer of the server, or why the user gets no mail.
     pub message: String,
 }
 
@@ -63,7 +63,7 @@ fn mail(row: &Row) -> Mail {
 /// left out.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn list(conn: &mut Conn, all: bool, limit: i64) -> Result<Vec<Mail>, DbError> {
     let done: &[&'static str] = if all { &[state::LISTED] } else { &[state::LISTED, state::SENT, state::SKIPPED] };
     let done: Vec<String> = done.iter().map(|&state| Literal::word(state).to_string()).collect();
@@ -76,18 +76,18 @@ pub async fn list(conn: &mut Conn, all: bool, limit: i64) -> Result<Vec<Mail>, D
 /// How many mails are in each state, the lines of digests left out.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn counts(conn: &mut Conn) -> Result<Vec<(String, i64)>, DbError> {
     let params = Params::new().with("listed", state::LISTED);
     let sql = "SELECT state, COUNT(*) FROM {enrold_outbox} WHERE state <> :listed GROUP BY state ORDER BY state";
     Ok(conn.rows(sql, &params).await?.iter().map(|row| (row.text(0), row.int(1))).collect())
 }
 
-/// Queues refused and given-up mails anew, all of them or those of `ids`, and lets waiting ones go at once; gives how
-/// many. They are tried until `expires` (Unix seconds).
+/// Queues refused and given-up mails again, all of them or those of `ids`, and makes waiting ones due at once; returns
+/// how many. They are tried until `expires` (Unix seconds).
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn retry(conn: &mut Conn, ids: &[i64], now: i64, expires: i64) -> Result<u64, DbError> {
     let which = if ids.is_empty() { String::new() } else { format!("AND id IN ({})", id_list(ids)) };
     let params = Params::new()
@@ -102,11 +102,11 @@ pub async fn retry(conn: &mut Conn, ids: &[i64], now: i64, expires: i64) -> Resu
     conn.exec(sql, &params).await
 }
 
-/// Removes mails that ended before `before` (Unix seconds), with the letters that no mail needs any more; gives how
-/// many.
+/// Removes mails that expired before `before` (Unix seconds), except queued and claimed ones, and the letters that no
+/// mail needs any more; returns how many mails.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn forget(conn: &mut Conn, before: i64) -> Result<u64, DbError> {
     let params = Params::new().with("before", before).with("queued", state::QUEUED).with("sending", state::SENDING);
     let sql = "DELETE FROM {enrold_outbox} WHERE expires < :before AND state NOT IN (:queued, :sending)";

@@ -1,4 +1,4 @@
-//! The mail that tells the operators what a full set came to: written when it is queued, with the closing of its run.
+//! The mail that reports the result of a full set to operators: written when it is queued, as its run is closed.
 //! It must not send, nor decide how a run ends.
 
 use crate::config::{Locale, MailWhen, Settings};
@@ -11,14 +11,14 @@ use crate::report::{set, table};
 /// The kind of the mail.
 pub const SET_REPORT: &str = "set-report";
 
-/// Problems in the mail before the rest is only counted.
+/// How many problems the mail lists; the rest is only counted.
 const PROBLEMS: usize = 20;
 
-/// Queues the mail about a run of a source to whom its settings name, if they want one for such an ending; gives how
-/// many. A run without a number, a rehearsal, tells nobody. At most three statements; `message` says why a run failed.
+/// Queues the mail about a run of a source to the configured addresses, if this outcome calls for one; returns how
+/// many. A simulation, which has no number, sends none. At most three statements; `message` says why a run failed.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn queue(
     conn: &mut Conn,
     settings: &Settings,
@@ -43,7 +43,7 @@ pub async fn queue(
     operators::queue(conn, settings, &known.mail_to, &word).await
 }
 
-/// True if this ending is one that somebody wants to be told.
+/// True if the setting asks for a mail about this outcome.
 fn is_wanted(when: MailWhen, report: &Report) -> bool {
     let problem = matches!(report.state, State::Held | State::Failed | State::DoneWithErrors);
     match when {

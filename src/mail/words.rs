@@ -1,9 +1,9 @@
-//! enrold's own words in mails, in English and French, where an instance has none of its own.
+//! enrold's own texts of mails, in English and French, for instances that have none of their own.
 //! It must not know where the facts come from.
 
 use crate::config::Locale;
 
-/// What the words are about; a text that is unknown is empty, and what needs it is left out.
+/// The facts of a text; one that is unknown is empty, and paragraphs that need it are left out.
 pub(super) struct Facts<'a> {
     pub name: &'a str,
     pub course: &'a str,
@@ -98,7 +98,7 @@ pub(super) fn expiry_user(facts: &Facts<'_>, locale: Locale) -> (String, String)
     }
 }
 
-/// Subject and text of the digest for whoever enrols in a course.
+/// Subject and text of the digest for the enroller of a course.
 pub(super) fn expiry_teacher(facts: &Facts<'_>, lines: &str, locale: Locale) -> (String, String) {
     let Facts { name, course, participants, days, .. } = facts;
     match locale {

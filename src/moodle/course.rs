@@ -1,10 +1,10 @@
-//! What Moodle lays out around a new course: the columns of its row, options of its format, sections, enrolment
+//! Gives what Moodle creates with a new course: the columns of its row, options of its format, sections, enrolment
 //! methods. It must not write or plan anything; the run does.
 
 use crate::db::Value;
 use crate::moodle::site::Site;
 
-/// Where Moodle keeps the defaults of new courses.
+/// The plugin in `config_plugins` with the defaults of new courses.
 const PLUGIN: &str = "moodlecourse";
 
 /// Moodle's documented defaults of a setting that was never saved (seconds, numbers).
@@ -13,10 +13,10 @@ const SECTIONS: i64 = 4;
 const NEWSITEMS: i64 = 5;
 const THRESHOLD: i64 = 86_400;
 
-/// Formats that have the two options of how sections are shown.
+/// Formats with the two options of [`default_options`].
 pub const SECTION_FORMATS: &str = "'topics', 'weeks'";
 
-/// Columns that a new course never takes from its template: what tells courses apart, what belongs to one course alone.
+/// Columns that a new course never copies from its template: they identify a course, or belong to one course alone.
 const OWN: [&str; 14] = [
     "id",
     "category",
@@ -29,14 +29,14 @@ const OWN: [&str; 14] = [
     "cacherev",
     "requested",
     "originalcourseid",
-    // Its grouping and its marked section are not copied, so neither is what points there.
+    // Groupings and the marked section are not copied, so references to them are not either.
     "defaultgroupingid",
     "marker",
     "visibleold",
 ];
 
-/// The columns of a new course's row beside its names, its place and its clocks: those that the site's table has, with
-/// the site's `moodlecourse` defaults (spec database 8.3). `today` is the first second of the day in the site's zone.
+/// The columns of a new course's row except names, place in the category and times: those that the site's table has,
+/// with the site's `moodlecourse` defaults (spec database 8.3). `today` is the first second of the site's day.
 pub fn default_columns(site: &Site, today: i64) -> Vec<(String, Value)> {
     let int = |name, documented| Value::Int(number(site, name, documented));
     let enddate = match number(site, "courseenddateenabled", 1) {
@@ -65,7 +65,7 @@ pub fn default_columns(site: &Site, today: i64) -> Vec<(String, Value)> {
     columns.into_iter().filter(has).map(|(column, value)| (column.to_owned(), value)).collect()
 }
 
-/// The columns that a new course takes from its template, as they are.
+/// The columns that a new course copies from its template unchanged.
 pub fn lent_columns(site: &Site) -> Vec<String> {
     site.columns.of("course").iter().filter(|column| !OWN.contains(&column.as_str())).cloned().collect()
 }
@@ -76,7 +76,7 @@ pub fn default_sections(site: &Site) -> i64 {
 }
 
 /// The options of a new course's format: `course_format_options.name` and `value`. Other formats than
-/// [`SECTION_FORMATS`] fill in their own when they are first shown.
+/// [`SECTION_FORMATS`] add their own when they are first shown.
 pub fn default_options(site: &Site) -> [(&'static str, i64); 2] {
     [("hiddensections", number(site, "hiddensections", 1)), ("coursedisplay", number(site, "coursedisplay", 0))]
 }
@@ -86,13 +86,13 @@ pub fn default_options(site: &Site) -> [(&'static str, i64); 2] {
 pub struct FirstMethod {
     /// `enrol.enrol`
     pub method: &'static str,
-    /// `enrol.sortorder`: its place among the methods of the course.
+    /// `enrol.sortorder`: its position among the methods of the course.
     pub place: i64,
     /// The other columns of its instance.
     pub columns: Vec<(&'static str, Value)>,
 }
 
-/// The methods of Moodle itself that give a new course an instance, as the site's settings say, in the site's order.
+/// Moodle's own methods that create an instance in a new course, by the site's settings and in the site's order.
 pub fn first_methods(site: &Site) -> Vec<FirstMethod> {
     let methods: Vec<&'static str> = site.enabled_methods().filter_map(known).collect();
     let wanted = methods.into_iter().filter(|method| Method(site, method).number("defaultenrol", 1) != 0);
@@ -121,8 +121,7 @@ impl Method<'_> {
         (column, Value::Int(self.number(name, documented)))
     }
 
-    /// A method that is to have a key gets none from enrold, so its instance is disabled: without a key anybody could
-    /// enter.
+    /// Disables the instance of a method that must have an enrolment key: enrold sets none, so any user could enter.
     fn status(&self, documented: i64) -> (&'static str, Value) {
         let closed = self.1 != "manual" && self.number("requirepassword", 0) != 0;
         ("status", Value::Int(if closed { 1 } else { self.number("status", documented) }))

@@ -1,4 +1,4 @@
-//! Events of the standard log store in Moodle's form, written from the journal (spec enrol-core 13).
+//! Writes events of the standard log store in Moodle's form, from the journal (spec enrol-core 13).
 //! It must not know runs beyond their rows in the journal; the actor and the clock are given.
 
 use crate::db::{Conn, DbError, Dialect, Literal, Params, statement};
@@ -6,8 +6,8 @@ use crate::moodle::lookups::Lookups;
 use crate::moodle::site::Site;
 use crate::moodle::tables::{self, Kind};
 
-/// One kind of event: what its columns hold. `c` is the change that it tells of, `k` its context; `:gone_by` is the
-/// kind of change that removes again what was made.
+/// One kind of event, with the SQL of its columns. `c` is the change that it reports, `k` its context; `:gone_by` is
+/// the kind of change that removes the inserted row again.
 #[derive(Debug)]
 pub struct Event {
     name: &'static str,
@@ -22,7 +22,7 @@ pub struct Event {
     related: &'static str,
 }
 
-/// A course is made.
+/// A course is created.
 pub static COURSE_CREATED: Event = Event {
     name: r"\core\event\course_created",
     action: "created",
@@ -31,13 +31,13 @@ pub static COURSE_CREATED: Event = Event {
     crud: "c",
     edulevel: 1,
     objectid: "c.targetid",
-    // Its journal keeps just the two names that Moodle tells.
+    // The change's `oldrow` contains just the two names that Moodle logs.
     other: "c.oldrow",
     joins: "",
     related: "NULL",
 };
 
-/// A section of a course is made.
+/// A section of a course is created.
 pub static SECTION_CREATED: Event = Event {
     name: r"\core\event\course_section_created",
     action: "created",
@@ -51,7 +51,7 @@ pub static SECTION_CREATED: Event = Event {
     related: "NULL",
 };
 
-/// An instance of a method is made.
+/// An instance of a method is created.
 pub static INSTANCE_CREATED: Event = Event {
     name: r"\core\event\enrol_instance_created",
     action: "created",
@@ -65,7 +65,7 @@ pub static INSTANCE_CREATED: Event = Event {
     related: "NULL",
 };
 
-/// Somebody is enrolled.
+/// A user is enrolled.
 pub static ENROLMENT_CREATED: Event = Event {
     name: r"\core\event\user_enrolment_created",
     action: "created",
@@ -95,7 +95,7 @@ pub static ENROLMENT_UPDATED: Event = Event {
     related: "c.userid",
 };
 
-/// Somebody is unenrolled.
+/// A user is unenrolled.
 pub static ENROLMENT_DELETED: Event = Event {
     name: r"\core\event\user_enrolment_deleted",
     action: "deleted",
@@ -126,7 +126,7 @@ pub static ROLE_ASSIGNED: Event = Event {
     related: "c.userid",
 };
 
-/// A role is taken away.
+/// A role is unassigned.
 pub static ROLE_UNASSIGNED: Event = Event {
     name: r"\core\event\role_unassigned",
     action: "unassigned",
@@ -154,7 +154,7 @@ pub static INSTANCE_DELETED: Event = Event {
     related: "NULL",
 };
 
-/// A group is made.
+/// A group is created.
 pub static GROUP_CREATED: Event = Event {
     name: r"\core\event\group_created",
     action: "created",
@@ -168,7 +168,7 @@ pub static GROUP_CREATED: Event = Event {
     related: "NULL",
 };
 
-/// Somebody joins a group.
+/// A user joins a group.
 pub static GROUP_MEMBER_ADDED: Event = Event {
     name: r"\core\event\group_member_added",
     action: "added",
@@ -183,7 +183,7 @@ pub static GROUP_MEMBER_ADDED: Event = Event {
     related: "c.userid",
 };
 
-/// Somebody leaves a group.
+/// A user leaves a group.
 pub static GROUP_MEMBER_REMOVED: Event = Event {
     name: r"\core\event\group_member_removed",
     action: "removed",
@@ -197,7 +197,7 @@ pub static GROUP_MEMBER_REMOVED: Event = Event {
     related: "c.userid",
 };
 
-/// A cohort is made.
+/// A cohort is created.
 pub static COHORT_CREATED: Event = Event {
     name: r"\core\event\cohort_created",
     action: "created",
@@ -211,7 +211,7 @@ pub static COHORT_CREATED: Event = Event {
     related: "NULL",
 };
 
-/// Somebody joins a cohort.
+/// A user joins a cohort.
 pub static COHORT_MEMBER_ADDED: Event = Event {
     name: r"\core\event\cohort_member_added",
     action: "added",
@@ -225,7 +225,7 @@ pub static COHORT_MEMBER_ADDED: Event = Event {
     related: "c.userid",
 };
 
-/// Somebody leaves a cohort.
+/// A user leaves a cohort.
 pub static COHORT_MEMBER_REMOVED: Event = Event {
     name: r"\core\event\cohort_member_removed",
     action: "removed",
@@ -254,18 +254,18 @@ pub static GRADE_DELETED: Event = Event {
     related: "c.userid",
 };
 
-/// An event, and which changes it tells of.
+/// An event, and the changes that it reports.
 #[derive(Clone, Debug)]
 pub struct Announced {
     /// The event.
     pub event: &'static Event,
     /// The kinds of change.
     pub kinds: Vec<&'static str>,
-    /// The kind that removes again what they made; empty if none does.
+    /// The kind that removes the inserted rows again; empty if none does.
     pub gone_by: &'static str,
 }
 
-/// A part of a run's journal.
+/// A chunk of a run's journal.
 pub struct Chunk {
     /// The run.
     pub run: i64,
@@ -273,17 +273,16 @@ pub struct Chunk {
     pub now: i64,
     /// The sequence number before the first change.
     pub from: i64,
-    /// That of the last change.
+    /// The sequence number of the last change.
     pub to: i64,
-    /// The events of its changes: mostly one, and each costs a look through the part.
+    /// The events of its changes: usually one; each costs a scan of the chunk.
     pub announced: Vec<Announced>,
-    /// How what they made is found.
+    /// How the inserted rows are looked up.
     pub lookups: Lookups,
 }
 
-/// The beginning of the object of a removed enrolment, as Moodle's event has it: numbers as texts, in the order of the
-/// table. With it the join that it needs. Where all columns are numbers PostgreSQL takes the old row's own text, in a
-/// third of the time.
+/// The join, and the beginning of the JSON object, of a deleted enrolment in Moodle's event: numbers as texts, in the
+/// table's order. Where all columns are numbers PostgreSQL converts the old row's text, in a third of the time.
 fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
     let known = tables::table("user_enrolments");
     let is_int = |name: &String| {
@@ -311,7 +310,7 @@ const WRITTEN: &str = statement(include_str!("events.sql"), "written");
 /// Writes the events of a chunk's changes, in the journal's order.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), DbError> {
     let dialect = conn.dialect();
     let text = |expression: &str| dialect.to_text(expression);
@@ -328,14 +327,14 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
         .fragment("courseid", text("c.courseid"))
         .fragment("old_row", old_row)
         .fragment("gone_row", gone_row)
-        // Its instance may have gone with it.
+        // The instance may be deleted too.
         .fragment("gone_method", "COALESCE(e.enrol, SUBSTR(c.component, 7))")
         .fragment("overridden", old("overridden"))
         .fragment("finalgrade", old("finalgrade"));
     let assignment = text(ASSIGNMENT);
     let params =
         chunk.lookups.fragments(params).fragment("other", conn.fitting("logstore_standard_log", "other", "t.other"));
-    // Moodle tells of deleted grades only where completion is on for the site (spec enrol-core 10).
+    // Moodle logs deleted grades only where completion is enabled for the site (spec enrol-core 10).
     let completion = site.number("enablecompletion", 1) == 1;
     let branches = chunk
         .announced
@@ -352,9 +351,9 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
 fn branch(announced: &Announced, dialect: Dialect, assignment: &str) -> String {
     let Announced { event, kinds, gone_by } = announced;
     let kinds = kinds.iter().map(|kind| dialect.text(kind).to_string()).collect::<Vec<_>>().join(", ");
-    // Its pieces come from columns, casts and JSON: a UNION on MariaDB wants one collation.
+    // It is built from columns, casts and JSON: a UNION on MariaDB requires one collation.
     let other = dialect.neutral(&format!("({})", event.other));
-    // It holds backslashes.
+    // It contains backslashes.
     let name = dialect.text(event.name);
     let sql = format!(
         "SELECT c.seq, {name} AS eventname, {} AS action, {} AS target, {} AS objecttable, {} AS objectid, {} AS crud,

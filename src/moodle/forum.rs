@@ -1,5 +1,5 @@
-//! Forums that subscribe their course's people by themselves: what Moodle's observer of role assignments does
-//! (spec enrol-core 11). It must not decide rights beyond the capability of the role that was assigned.
+//! Subscribes users to the forums of their courses as Moodle's observer of role assignments does (spec enrol-core 11).
+//! It must not decide rights beyond the capability of the role that was assigned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,17 @@ use crate::moodle::site::Site;
 /// Which roles are subscribed to which forum.
 const SUBSCRIBE: Table = Table::new("subscribe", &[int("forum"), int("courseid"), int("roleid")]);
 
-/// `forum.forcesubscribe` of a forum that subscribes everybody at first.
+/// `forum.forcesubscribe` of a forum with initial subscription.
 const INITIAL_SUBSCRIPTION: i64 = 2;
-/// Effects stand behind all plans in the journal.
+/// Effects come after all plans in the journal.
 pub const FIRST_SEQ: i64 = 99_000_000_000_000_000;
 
-/// The kinds of change that this room reads and writes: their names in the journal.
+/// The kinds of change that this module reads and writes: their names in the journal.
 #[derive(Clone, Copy, Debug)]
 pub struct Kinds {
     /// A role is assigned.
     pub assigned: &'static str,
-    /// Somebody is subscribed to a forum.
+    /// A user is subscribed to a forum.
     pub subscribed: &'static str,
 }
 
@@ -32,7 +32,7 @@ const LOGGED: &str = statement(include_str!("forum.sql"), "logged");
 /// Fills `subscribe` with the (forum, role) pairs of the run's courses whose role may be subscribed; false if none.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn prepare(conn: &mut Conn, site: &Site, kinds: Kinds, run: i64) -> Result<bool, DbError> {
     if !["forum", "forum_subscriptions", "course_modules", "modules"].iter().all(|table| site.columns.has_table(table))
     {
@@ -60,10 +60,10 @@ pub async fn prepare(conn: &mut Conn, site: &Site, kinds: Kinds, run: i64) -> Re
     Ok(bulk.finish(conn).await? > 0)
 }
 
-/// Subscribes the users who got such a role in this part of the journal and still have it, journals and logs it.
+/// Subscribes the users who got such a role in this chunk of the journal and still have it; journals and logs it.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn subscribe(conn: &mut Conn, site: &Site, kinds: Kinds, chunk: &Chunk) -> Result<(), DbError> {
     let params = Params::new()
         .with("run", chunk.run)
@@ -99,7 +99,7 @@ async fn log(conn: &mut Conn, params: Params) -> Result<(), DbError> {
     conn.exec(LOGGED, &params).await.map(|_| ())
 }
 
-/// Who may be subscribed: `mod/forum:allowforcesubscribe` per role and context.
+/// Which roles may be subscribed: `mod/forum:allowforcesubscribe` per role and context.
 struct Permissions(BTreeMap<(i64, i64), i64>);
 
 impl Permissions {
@@ -113,7 +113,7 @@ impl Permissions {
         Ok(Self(rows.iter().map(|row| ((row.int(0), row.int(1)), row.int(2))).collect()))
     }
 
-    /// The permission nearest to the context counts; a prohibition anywhere above wins over all.
+    /// The permission nearest to the context counts, unless a context above has a prohibition.
     fn allows(&self, role: i64, path: &str) -> bool {
         let contexts: Vec<i64> = path.split('/').filter_map(|id| id.parse().ok()).collect();
         let found: Vec<i64> =

@@ -1,4 +1,4 @@
--- Forums that subscribe whoever comes into their course. `f` is a forum or a subscription, `s` its course module.
+-- Forums that subscribe new users of their course. `f` is a forum or a subscription, `s` its course module.
 
 -- statement forums
 -- The forums with initial subscription in the courses where this run assigned a role, with the path of their context.
@@ -15,12 +15,12 @@ SELECT f.id, f.course, k.path
 INSERT INTO {enrold_change} (run, seq, kind, line, userid, courseid, contextid, targetid)
 SELECT :run, :last + ROW_NUMBER() OVER (ORDER BY t.line, t.userid, t.forum), :subscribed,
        t.line, t.userid, t.courseid, t.contextid, t.forum
-  -- Each user and forum once, for the first line that gave him such a role.
+  -- Each user and forum once, for the first line that gave the user such a role.
   FROM (SELECT MIN(c.line) AS line, c.userid, c.courseid, c.contextid, s.forum
           FROM {enrold_change} c
           JOIN [subscribe] s ON s.courseid = c.courseid AND s.roleid = c.roleid
          WHERE c.run = :run AND c.seq > :from AND c.seq <= :to AND c.kind = :assigned AND c.state = 0
-           -- He has the role still.
+           -- The user still has the role.
            AND EXISTS (SELECT 1 FROM {role_assignments} r :by_user
                         WHERE r.userid = c.userid AND r.contextid :whole = c.contextid AND r.roleid :whole = c.roleid)
            AND NOT EXISTS (SELECT 1 FROM {forum_subscriptions} f WHERE f.userid = c.userid AND f.forum = s.forum)

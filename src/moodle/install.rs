@@ -1,4 +1,4 @@
-//! An empty database made into the tables of a Moodle that enrold uses, and the sample site put into them.
+//! Creates the Moodle tables that enrold uses in an empty database, and loads the sample site into them.
 //! It must not touch a database in which Moodle tables exist.
 
 use crate::db::{Columns, Conn, DbError, Dialect, Params};
@@ -6,10 +6,10 @@ use crate::moodle::tables::{ddl, tables};
 
 const SAMPLE: &str = include_str!("sample.sql");
 
-/// Names of Moodle tables (without prefix) that stand in the database already.
+/// Names of Moodle tables (without prefix) that exist in the database.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn present_tables(conn: &mut Conn) -> Result<Vec<String>, DbError> {
     let columns = Columns::read(conn).await?;
     Ok(tables().iter().filter(|table| columns.has_table(table.name)).map(|table| table.name.to_owned()).collect())
@@ -18,7 +18,7 @@ pub async fn present_tables(conn: &mut Conn) -> Result<Vec<String>, DbError> {
 /// Creates the Moodle tables that enrold reads or writes, with Moodle's names, defaults and unique keys.
 ///
 /// # Errors
-/// Refused when one of them exists; else the database's.
+/// An error if one of them exists; else the database's error.
 pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
     let present = present_tables(conn).await?;
     if let Some(first) = present.first() {
@@ -31,7 +31,7 @@ pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
     }
     let statements: Vec<String> = tables().iter().flat_map(|table| ddl(conn.dialect(), table, conn.prefix())).collect();
     match conn.dialect() {
-        // One journey, one transaction: fast on a disk that syncs.
+        // One message and one transaction: fast on a disk that syncs.
         Dialect::Lite | Dialect::Postgres => conn.command(&statements.join(";\n")).await?,
         Dialect::Maria => {
             for statement in &statements {
@@ -44,10 +44,10 @@ pub async fn create_tables(conn: &mut Conn) -> Result<usize, DbError> {
     Ok(tables().len())
 }
 
-/// Puts the sample site, a small French university, into empty tables.
+/// Loads the sample site, a small French university, into empty tables.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn load_sample(conn: &mut Conn) -> Result<(), DbError> {
     conn.begin().await?;
     for statement in sample_statements() {
@@ -60,16 +60,16 @@ pub async fn load_sample(conn: &mut Conn) -> Result<(), DbError> {
     Ok(())
 }
 
-/// The statements of the sample; a `;` at a line's end only ever ends a statement.
+/// The statements of the sample, where a `;` at a line's end always ends a statement.
 fn sample_statements() -> Vec<String> {
     let text: String = SAMPLE.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n")).collect();
     text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
 }
 
-/// Rows with explicit ids leave PostgreSQL's sequences behind.
+/// Sets PostgreSQL's sequences behind the highest ids: rows with explicit ids do not advance them.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn reset_sequences(conn: &mut Conn) -> Result<(), DbError> {
     for table in tables() {
         let name = conn.table(table.name);

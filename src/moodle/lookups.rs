@@ -1,14 +1,14 @@
-//! How the rows that a run has made are found again: by their whole key, where that is sure to be done by its index.
-//! It must not know what is written about them.
+//! Decides how the rows that a run has inserted are looked up: by their whole key where its index is sure to be used.
+//! It must not know what the rows are looked up for.
 
 use crate::db::{Conn, DbError, Dialect, Params};
 
-/// Fewer changes are not worth the question.
+/// Below this number of changes PostgreSQL's plan is not checked.
 const MANY: i64 = 1_000;
 
-/// Which rows may be looked up by their whole key. Where statistics are from before a run, PostgreSQL may take an index
-/// on the course's side of the key instead, under which the rows of a whole course lie together: thousands for each one
-/// that is sought. What is not sure is looked up by the user, with the rest of the key hidden from the planner.
+/// Which rows can be looked up by their whole key. With statistics from before a run, PostgreSQL may choose an index on
+/// the course's part of the key, and read the rows of a whole course, thousands, for each lookup. Where this is not
+/// excluded, rows are looked up by the user, with the rest of the key hidden from the planner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lookups {
     enrolments: bool,
@@ -16,17 +16,17 @@ pub struct Lookups {
 }
 
 impl Lookups {
-    /// What holds without a question: MariaDB and SQLite always prefer a unique key, and enrolments have one. For
-    /// assignments the fragments of every template say it.
+    /// The lookups without a check: MariaDB and SQLite always prefer a unique key, which enrolments have. For
+    /// assignments the fragments of every template decide.
     pub fn sure(dialect: Dialect) -> Self {
         Self { enrolments: dialect.prefers_unique_keys(), assignments: false }
     }
 
-    /// What holds for a run of so many changes; asks PostgreSQL how it would go about it, after
-    /// [`Conn::prefer_indexes`]. Two statements, whatever the number of rows.
+    /// The lookups of a run with this many changes, by PostgreSQL's plans after [`Conn::prefer_indexes`]; two
+    /// statements.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn of(conn: &mut Conn, run: i64, changes: i64) -> Result<Self, DbError> {
         if conn.dialect().prefers_unique_keys() || changes < MANY {
             return Ok(Self::sure(conn.dialect()));
@@ -43,7 +43,7 @@ impl Lookups {
         })
     }
 
-    /// The fragments `:by_enrolment` and `:by_assignment`, which follow the columns of a key but the user's.
+    /// The fragments `:by_enrolment` and `:by_assignment`, which follow every column of a key but the user's.
     pub fn fragments(self, params: Params) -> Params {
         let hidden = |sure: bool, else_: &'static str| if sure { "" } else { else_ };
         params
@@ -52,7 +52,7 @@ impl Lookups {
     }
 }
 
-/// Whether the plan of a query looks rows up by an index with all these columns of the change.
+/// Whether the plan of a query has an index condition on all these columns of the change.
 async fn uses(conn: &mut Conn, run: i64, query: &str, columns: &[&str]) -> Result<bool, DbError> {
     let plan = conn.rows(&format!("EXPLAIN {query}"), &Params::new().with("run", run)).await?;
     let whole = |line: &str| columns.iter().all(|column| line.contains(&format!("{column} = c.{column})")));

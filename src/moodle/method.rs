@@ -1,4 +1,4 @@
-//! What each enrolment method allows others to do with its enrolments (spec enrol-core 2).
+//! Lists what each enrolment method allows other sources to do with its enrolments (spec enrol-core 2).
 //! It must not know instances or users: only the fixed policy of a method's code.
 
 /// The method of flat files.
@@ -15,7 +15,7 @@ pub const DATABASE: &str = "database";
 pub struct Method {
     /// The short name in `enrol.enrol`.
     pub name: &'static str,
-    /// Roles are written with the method's component and instance, and nobody else may touch them.
+    /// Roles have the method's component and instance, and other sources may not change them.
     pub roles_protected: bool,
     /// Which enrolments another source may end.
     pub unenrol: Unenrol,
@@ -32,8 +32,8 @@ pub enum Unenrol {
     Suspended,
 }
 
-/// The methods whose enrolments a `del` line may reach, `flatfile` itself aside. Methods that are not listed
-/// (category, autoenrol, coursecompleted, anything unknown) are never touched: their code allows nobody to.
+/// The methods whose enrolments a `del` line may reach, `flatfile` itself aside. Other methods (category, autoenrol,
+/// coursecompleted, anything unknown) are never changed: their code does not allow it.
 pub const REACHABLE: [Method; 6] = [
     Method { name: "manual", roles_protected: false, unenrol: Unenrol::Any, manage: true },
     Method { name: "self", roles_protected: false, unenrol: Unenrol::Any, manage: true },
@@ -44,7 +44,7 @@ pub const REACHABLE: [Method; 6] = [
 ];
 
 /// The methods whose enrolments an administrator may end, as Moodle's cron does for a completed course: those of
-/// [`REACHABLE`], the flat file's, and the method's own, whose code asks for a capability that cron has (spec
+/// [`REACHABLE`], the flat file's, and coursecompleted's own, whose code requires a capability that cron has (spec
 /// coursecompleted 6).
 pub fn by_administrator() -> impl Iterator<Item = (&'static str, Unenrol)> {
     let own = ["flatfile", "coursecompleted"].into_iter().map(|name| (name, Unenrol::Any));

@@ -1,9 +1,9 @@
 //! Facts about Moodle: its tables, its settings, what each method allows, the shape of its events.
 //! It must not plan or apply anything; the run does.
 //!
-//! A habit of the SQL here and in the run: `{role_assignments} r :by_user ON … r.contextid :whole = …`, `{~r.component}
-//! = …` leave the planner only the index that begins with the user (`db/paths.rs`). By context or role a course's roles
-//! lie together, and a planner without fresh statistics would read all of them once per user.
+//! In the SQL here and in the run, `{role_assignments} r :by_user ON … r.contextid :whole = …` and `{~r.component} = …`
+//! leave the planner only the index that begins with the user (`db/paths.rs`). By context or role, with stale
+//! statistics, it would read all roles of a course once per user.
 
 pub mod course;
 pub mod events;

@@ -1,11 +1,11 @@
-//! How much text a column of the site has room for: what does not fit is refused before a statement could be.
-//! It must not know which values are put there, nor what becomes of one that does not fit.
+//! Checks whether texts fit into columns of the site, before a statement can fail.
+//! It must not know which values are written, nor what happens to one that does not fit.
 
 use crate::moodle::site::Site;
 use crate::moodle::tables::{self, Kind};
 use crate::problem::Code;
 
-/// The room of one text column.
+/// The capacity of one text column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Characters.
@@ -13,8 +13,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// The room of a column of the site: what its database says, else (SQLite sets no width) Moodle's own; at most
-    /// `most`, which is what enrold's own tables hold of it.
+    /// The capacity of a column of the site: its database's width, else (SQLite sets none) Moodle's; at most `most`,
+    /// the width in enrold's own tables.
     pub fn of(site: &Site, table: &str, column: &str, most: usize) -> Self {
         let moodles = || match tables::table(table)?.column(column)?.kind {
             Kind::Char(width) => Some(usize::from(width)),
@@ -23,17 +23,17 @@ impl Room {
         Self { width: site.columns.width(table, column).or_else(moodles).map_or(most, |width| width.min(most)) }
     }
 
-    /// The smaller of two rooms, for a value that must fit into both columns.
+    /// The smaller of two capacities, for a value that must fit into both columns.
     pub fn and(self, other: Self) -> Self {
         Self { width: self.width.min(other.width) }
     }
 
-    /// Whether the column takes this text.
+    /// Checks whether the column can store this text.
     ///
     /// # Errors
-    /// The code of what is wrong.
+    /// The code of the problem.
     pub fn fits(self, text: &str) -> Result<(), Code> {
-        // No character has less than a byte.
+        // A character has at least one byte, so that most texts need no counting.
         if text.len() <= self.width || text.chars().count() <= self.width { Ok(()) } else { Err(Code::ValueTooLong) }
     }
 }

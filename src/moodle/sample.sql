@@ -1,5 +1,5 @@
 -- The sample site: a small French university in the academic year 2026-2027, for `enrold db init --sample`.
--- The same text runs on every database: standard literals only, a backslash stands for itself (MariaDB: NO_BACKSLASH_ESCAPES).
+-- The same text runs on every database: standard literals only; a backslash is itself (MariaDB: NO_BACKSLASH_ESCAPES).
 
 -- Settings. `teacher` has the alias `tuteur` for flat files; every other role has its short name.
 INSERT INTO {config} (id, name, value) VALUES
@@ -36,7 +36,7 @@ INSERT INTO {mnet_host} (id, wwwroot, ip_address, name, public_key, applicationi
 INSERT INTO {modules} (id, name) VALUES
   (1, 'assign'), (10, 'forum'), (18, 'quiz'), (19, 'resource');
 
--- Moodle's eight roles and the little of their rights that enrolment touches.
+-- Moodle's eight roles, and those of their capabilities that enrolment uses.
 INSERT INTO {role} (id, name, shortname, description, sortorder, archetype) VALUES
   (1, '', 'manager', '', 1, 'manager'),
   (2, '', 'coursecreator', '', 2, 'coursecreator'),
@@ -65,7 +65,7 @@ INSERT INTO {role_capabilities} (id, contextid, roleid, capability, permission, 
   (5, 1, 5, 'mod/forum:allowforcesubscribe', 1, 1783321200, 0),
   (6, 1, 8, 'mod/forum:allowforcesubscribe', 1, 1783321200, 0);
 
--- Categories and courses; the idnumber of a course is its code in the student records. ELP4822 is there twice: last year's copy.
+-- Categories and courses; a course's idnumber is its code in the student records. ELP4822 also has last year's copy.
 INSERT INTO {course_categories} (id, name, idnumber, parent, sortorder, coursecount, timemodified, depth, path) VALUES
   (1, 'UFR Sciences', 'UFR-SCI', 0, 10000, 1, 1783321200, 1, '/1'),
   (2, 'UFR Santé', 'UFR-SAN', 0, 20000, 0, 1783321200, 1, '/2'),
@@ -96,7 +96,7 @@ INSERT INTO {course} (id, category, sortorder, fullname, shortname, idnumber, su
   (16, 8, 80016, 'Formation à la recherche documentaire', 'BU-FORMATION', '', '', 1, 'topics', 1788760800, 1814392799, 1, 1, 1783321200, 1783321200, 1),
   (17, 9, 90017, 'Analyse réelle (2025-2026)', 'L1-MATH-102-2025', 'ELP4822', '', 1, 'topics', 1757311200, 1782856799, 0, 0, 1783321200, 1783321200, 1);
 
--- One section, one forum of announcements for each course; two courses have a forum that subscribes its participants.
+-- One section and one announcements forum for each course; two courses have a forum that subscribes its participants.
 INSERT INTO {course_sections} (id, course, section, summary, summaryformat, sequence, timemodified) VALUES
   (1, 2, 0, '', 1, '1', 1783321200), (2, 3, 0, '', 1, '2', 1783321200), (3, 4, 0, '', 1, '3,4', 1783321200),
   (4, 5, 0, '', 1, '5', 1783321200), (5, 6, 0, '', 1, '6', 1783321200), (6, 7, 0, '', 1, '7,8', 1783321200),
@@ -154,7 +154,8 @@ INSERT INTO {context} (id, contextlevel, instanceid, path, depth, locked) VALUES
   (87, 70, 13, '/1/5/22/87', 4, 0), (88, 70, 14, '/1/6/23/88', 4, 0), (89, 70, 15, '/1/3/24/89', 4, 0),
   (90, 70, 16, '/1/10/25/90', 4, 0), (91, 70, 17, '/1/10/26/91', 4, 0), (92, 70, 18, '/1/11/27/92', 4, 0);
 
--- Accounts: teachers, then students. Jade Martin has two accounts with one student number; Solène Chevalier is suspended; the last is deleted.
+-- Accounts: teachers, then students. Jade Martin has two accounts with one student number; Solène Chevalier is
+-- suspended; the last is deleted.
 INSERT INTO {user} (id, auth, confirmed, deleted, suspended, mnethostid, username, password, idnumber, firstname, lastname, email, city, country, lang, timecreated, timemodified) VALUES
   (1, 'manual', 1, 0, 0, 1, 'guest', 'not cached', '', 'Utilisateur anonyme', ' ', 'root@localhost', '', '', 'fr', 1783321200, 1783321200),
   (2, 'manual', 1, 0, 0, 1, 'admin', 'not cached', '', 'Admin', 'Moodle', 'moodle@univ-exemple.fr', 'Caen', 'FR', 'fr', 1783321200, 1783321200),
@@ -219,7 +220,7 @@ INSERT INTO {cohort_members} (id, cohortid, userid, timeadded) VALUES
   (17, 3, 33, 1783321200), (18, 3, 34, 1783321200), (19, 3, 35, 1783321200), (20, 3, 36, 1783321200),
   (21, 3, 37, 1783321200), (22, 3, 38, 1783321200);
 
--- Enrolment methods; one course takes a cohort, one was fed by flat files before.
+-- Enrolment instances; one course enrols a cohort, one had flat files before.
 INSERT INTO {enrol} (id, enrol, status, courseid, sortorder, name, roleid, customint1, timecreated, timemodified) VALUES
   (1, 'manual', 0, 2, 0, NULL, 5, NULL, 1783321200, 1783321200),
   (2, 'guest', 1, 2, 1, NULL, 0, NULL, 1783321200, 1783321200),
@@ -272,7 +273,7 @@ INSERT INTO {enrol} (id, enrol, status, courseid, sortorder, name, roleid, custo
   (49, 'cohort', 0, 9, 3, 'PASS 2026', 5, 2, 1783321200, 1783321200),
   (50, 'flatfile', 0, 10, 3, NULL, 0, NULL, 1783321200, 1783321200);
 
--- Who takes part already.
+-- Existing enrolments and role assignments.
 INSERT INTO {user_enrolments} (id, status, enrolid, userid, timestart, timeend, modifierid, timecreated, timemodified) VALUES
   (1, 0, 1, 3, 1788760800, 0, 2, 1783321200, 1783321200), (2, 0, 4, 3, 1788760800, 0, 2, 1783321200, 1783321200),
   (3, 0, 7, 4, 1788760800, 0, 2, 1783321200, 1783321200), (4, 0, 10, 4, 1788760800, 0, 2, 1783321200, 1783321200),
@@ -337,7 +338,7 @@ INSERT INTO {user_lastaccess} (id, userid, courseid, timeaccess) VALUES
   (1, 11, 2, 1795093500), (2, 13, 2, 1794990600), (3, 14, 2, 1790953920), (4, 33, 10, 1795168800),
   (5, 3, 2, 1795189200);
 
--- Moodle's own tasks for the same work are off: two programs must not do it.
+-- Moodle's own tasks for the same work are disabled: two programs must not do it.
 INSERT INTO {task_scheduled} (id, component, classname, lastruntime, nextruntime, minute, hour, day, month, dayofweek, faildelay, disabled) VALUES
   (1, 'enrol_flatfile', '\enrol_flatfile\task\flatfile_sync_task', 0, 1795302900, '15', '*', '*', '*', '*', 0, 1),
   (2, 'enrol_cohort', '\enrol_cohort\task\enrol_cohort_sync', 0, 1795302900, '37', '*', '*', '*', '*', 0, 1),

@@ -1,5 +1,5 @@
-//! What the site itself decides: settings from `config` and `config_plugins`, its roles, actor and host.
-//! It must not have defaults of its own where Moodle documents one; it reads anew at each run.
+//! Reads the site's own settings from `config` and `config_plugins`, its roles, actor and host, anew for each run.
+//! It must not have defaults of its own where Moodle documents one.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use crate::db::{Columns, Conn, DbError, Params};
 /// What happens to an enrolment that ends (spec enrol-core 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemovalAction {
-    /// 0: the enrolment and what hangs on it go.
+    /// 0: the enrolment and all that depends on it are removed.
     Unenrol,
     /// 1: nothing is done.
     Keep,
     /// 2: the enrolment is suspended, roles stay.
     Suspend,
-    /// 3: the enrolment is suspended and its roles go.
+    /// 3: the enrolment is suspended and its roles are removed.
     SuspendNoRoles,
 }
 
@@ -39,7 +39,7 @@ pub struct Role {
     pub id: i64,
     /// `role.shortname`.
     pub shortname: String,
-    /// `role.archetype`: what the role was made after (`student`, `manager`, …); empty for none.
+    /// `role.archetype`: the predefined type that the role is based on (`student`, `manager`, …); empty for none.
     pub archetype: String,
 }
 
@@ -52,17 +52,17 @@ pub struct Site {
     pub roles: Vec<Role>,
     /// The columns that the site's tables really have.
     pub columns: Columns,
-    /// Who acts in `modifierid` and the log: the main administrator (spec enrol-core 3).
+    /// The account in `modifierid` and the log: the main administrator (spec enrol-core 3).
     pub actor: i64,
     /// `context.id` of the system.
     pub system_context: i64,
 }
 
 impl Site {
-    /// Reads the settings: six small statements, whatever the site's size.
+    /// Reads the settings in three small statements, whatever the site's size.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn read(conn: &mut Conn) -> Result<Self, DbError> {
         let none = Params::new();
         let columns = Columns::read(conn).await?;
@@ -76,7 +76,7 @@ impl Site {
         };
         let text = |column: &str| conn.dialect().to_text(column);
         let params = none.fragment("roleid", text("r.id")).fragment("contextid", text("MIN(k.id)"));
-        // In one look: each statement is an answer to wait for, before every run.
+        // In one statement: each costs a round trip, before every run.
         let all = "SELECT 'config' AS place, {=c.name}, '' AS part, {=c.value} FROM {config} c
              UNION ALL SELECT 'plugin', {=p.plugin}, {=p.name}, {=p.value} FROM {config_plugins} p
                  WHERE p.plugin LIKE 'enrol%' OR p.plugin IN ('tool_log', 'logstore_standard', 'moodlecourse')
@@ -117,8 +117,8 @@ impl Site {
         self.plugins.get(&(plugin.to_owned(), name.to_owned())).map(String::as_str)
     }
 
-    /// What a plugin's setting says becomes of an enrolment; `documented` where it has no row or none of the four
-    /// numbers, never PHP's accident of reading nothing as 0, unenrol.
+    /// The removal action in a plugin's setting; `documented` where it has no row or none of the four numbers. (PHP
+    /// would happen to read an empty value as 0, unenrol.)
     pub fn removal_action(&self, plugin: &str, name: &str, documented: RemovalAction) -> RemovalAction {
         self.plugin(plugin, name).and_then(RemovalAction::from_setting).unwrap_or(documented)
     }
@@ -133,14 +133,14 @@ impl Site {
         self.enabled_methods().any(|name| name == method)
     }
 
-    /// The methods in `enrol_plugins_enabled`; a name that no plugin can have is none.
+    /// The methods in `enrol_plugins_enabled`, without names that no plugin can have.
     pub fn enabled_methods(&self) -> impl Iterator<Item = &str> {
         let can_be = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let list = self.config("enrol_plugins_enabled").unwrap_or_default();
         list.split(',').map(str::trim).filter(|name| !name.is_empty()).filter(can_be)
     }
 
-    /// The ids in `siteadmins`, main one first.
+    /// The ids in `siteadmins`, the main administrator first.
     pub fn administrators(&self) -> Vec<i64> {
         let list = self.config("siteadmins").unwrap_or_default();
         list.split(',').filter_map(|id| id.trim().parse().ok()).collect()
@@ -151,7 +151,7 @@ impl Site {
         self.number("siteguest", 0)
     }
 
-    /// Accounts that no run ends anything for: the guest, and administrators where the guard protects them.
+    /// Accounts that no run removes anything from: the guest, and administrators where the guard protects them.
     pub fn protected(&self, administrators: bool) -> Vec<i64> {
         let mut ids = vec![0, self.guest()];
         if administrators {
@@ -160,12 +160,12 @@ impl Site {
         ids
     }
 
-    /// The host id that local accounts carry.
+    /// The host id of local accounts.
     pub fn local_host(&self) -> i64 {
         self.number("mnet_localhost_id", 1)
     }
 
-    /// Seconds that a session lives, and so a dirty flag (spec enrol-core 11).
+    /// The lifetime of a session in seconds, and so of a dirty flag (spec enrol-core 11).
     pub fn session_timeout(&self) -> i64 {
         self.number("sessiontimeout", 28800)
     }
@@ -179,7 +179,7 @@ impl Site {
             && self.columns.has_table("logstore_standard_log")
     }
 
-    /// True if grades are copied to history before they go.
+    /// True if grades are copied to history before they are deleted.
     pub fn keeps_grade_history(&self) -> bool {
         !matches!(self.config("disablegradehistory"), Some("1"))
     }
@@ -190,7 +190,7 @@ impl Site {
     }
 
     /// Role aliases of the flat file: `map_<id>`, or the short name where that setting has no row; an empty alias
-    /// switches the role off; an alias that is taken belongs to the role read first (spec flatfile 2).
+    /// switches the role off; of several roles with one alias the first keeps it (spec flatfile 2).
     pub fn flatfile_roles(&self) -> BTreeMap<String, i64> {
         let mut aliases = BTreeMap::new();
         for role in &self.roles {
@@ -212,7 +212,7 @@ pub fn id_list(ids: &[i64]) -> String {
     ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The zone of times written without one: enrold's setting, Moodle's, else UTC.
+/// The time zone of times without one: enrold's setting, Moodle's, else UTC.
 pub fn zone(settings: &Settings, site: Option<&Site>) -> chrono_tz::Tz {
     settings
         .site

@@ -1,4 +1,4 @@
-//! The catalogue of the Moodle tables that enrold reads or writes, and the statements that create them on each database.
+//! Reads the catalogue of the Moodle tables that enrold uses, and gives the statements that create them.
 //! It must not know which tables a site really has, nor run a statement.
 
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::db::Dialect;
 
-/// The catalogue in a notation of our own; its first lines explain it.
+/// The catalogue; its first lines explain the notation.
 const CATALOGUE: &str = include_str!("tables.txt");
 
 /// One Moodle table, named without the site's prefix.
@@ -15,11 +15,11 @@ pub struct Table {
     pub name: &'static str,
     /// In Moodle's order; the first is always `id`, the auto-increment primary key.
     pub columns: Vec<Column>,
-    /// The columns of each unique key, the primary key not among them.
+    /// The columns of each unique key, without the primary key.
     pub unique: Vec<Vec<&'static str>>,
-    /// The columns of each other index; Moodle's foreign keys are no more than these.
+    /// The columns of each other index; Moodle's foreign keys are only indexes.
     pub indexes: Vec<Vec<&'static str>>,
-    /// Columns searched by their beginning (`LIKE 'x%'`): on PostgreSQL that takes an index of its own.
+    /// Columns searched by their beginning (`LIKE 'x%'`), for which PostgreSQL needs an index of its own.
     pub prefixes: Vec<&'static str>,
 }
 
@@ -29,18 +29,18 @@ pub struct Column {
     pub name: &'static str,
     pub kind: Kind,
     pub nullable: bool,
-    /// The default as Moodle writes it, without quotes. A text that may not be null and has none holds ''.
+    /// The default as Moodle writes it, without quotes; '' for a [`Kind::Char`] that may not be null and has none.
     pub default: Option<&'static str>,
 }
 
 /// Moodle's own column types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An integer of so many decimal digits.
+    /// An integer of this many decimal digits.
     Int(u8),
     /// A decimal number: digits in all, digits after the point.
     Number(u8, u8),
-    /// A text of at most so many characters.
+    /// A text of at most this many characters.
     Char(u16),
     /// A text without limit.
     Text,
@@ -70,8 +70,8 @@ pub fn table(name: &str) -> Option<&'static Table> {
 
 /// The statements that create `table` with its keys, under `prefix` (`mdl_`), in the order to run them.
 ///
-/// Types, defaults and keys are those that Moodle gives on the same engine. MariaDB gets one statement, with the
-/// keys inside it, because each later index there rebuilds the table.
+/// Types, defaults and keys are those of Moodle on the same database. MariaDB gets one statement, with the keys inside
+/// it, because each later index there rebuilds the table.
 pub fn ddl(dialect: Dialect, table: &Table, prefix: &str) -> Vec<String> {
     let name = quoted(dialect, &format!("{prefix}{}", table.name));
     let keys = keys(table, prefix);
@@ -108,8 +108,8 @@ struct Key<'a> {
     unique: bool,
 }
 
-/// The keys of a table with their names: table, three letters of each column, `uix` or `ix`. A table's own name is
-/// part of each, because PostgreSQL and SQLite want index names unique in the whole schema.
+/// The keys of a table with their names: table, three letters of each column, `uix` or `ix`. The table's name is part
+/// of each, because PostgreSQL and SQLite require unique index names in the whole schema.
 fn keys<'a>(table: &'a Table, prefix: &str) -> Vec<Key<'a>> {
     let mut taken = HashSet::new();
     let unique = table.unique.iter().map(|columns| (columns, true));
@@ -136,7 +136,7 @@ fn column_ddl(dialect: Dialect, column: &Column) -> String {
         let id = match dialect {
             Dialect::Postgres => "BIGSERIAL PRIMARY KEY",
             Dialect::Maria => "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
-            // AUTOINCREMENT, or SQLite gives the ids of deleted rows to new ones.
+            // Without AUTOINCREMENT, SQLite reuses the ids of deleted rows.
             Dialect::Lite => "INTEGER PRIMARY KEY AUTOINCREMENT",
         };
         return format!("{name} {id}");
@@ -145,7 +145,7 @@ fn column_ddl(dialect: Dialect, column: &Column) -> String {
     format!("{name} {}{null}{}", type_ddl(dialect, column.kind), default_ddl(column))
 }
 
-/// As the schema notes map Moodle's types, engine by engine; SQLite has only its storage classes.
+/// Moodle's types on each database, as in the schema notes; SQLite has only its storage classes.
 fn type_ddl(dialect: Dialect, kind: Kind) -> String {
     let fixed = match (dialect, kind) {
         (Dialect::Lite, Kind::Int(_)) => "INTEGER",
@@ -188,7 +188,7 @@ fn quoted(dialect: Dialect, name: &str) -> String {
     }
 }
 
-/// Reads the catalogue; the error is the line that makes no sense.
+/// Reads the catalogue; the error is the line that cannot be read.
 fn read(text: &'static str) -> Result<Vec<Table>, &'static str> {
     let mut tables: Vec<Table> = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {

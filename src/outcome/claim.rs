@@ -1,9 +1,9 @@
-//! By what a dropped file is known again: what the file system tells of it, its digest, and the mark of its claim.
-//! It must not open any file.
+//! The identity of a dropped file: its file-system attributes, its digest, and the mark of its claim. It must not open
+//! any file.
 
 use crate::disk::Status;
 
-/// What identifies a drop (DESIGN 1): the same file is never applied twice, the same bytes on another day are.
+/// What identifies a dropped file (DESIGN 1): the same file is never applied twice, the same bytes on another day are.
 #[derive(Clone, Debug, Default)]
 pub struct Claim {
     /// The digest of the bytes.
@@ -21,7 +21,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What the file system tells of a file; the rest is not known.
+    /// The file-system attributes of a file; the rest stays empty.
     pub fn of(status: &Status) -> Self {
         Self {
             device: status.device as i64,
@@ -32,7 +32,7 @@ impl Claim {
         }
     }
 
-    /// True if the file system tells the same of both files.
+    /// True if both files have the same file-system attributes.
     pub fn stands_as(&self, other: &Self) -> bool {
         (self.device, self.inode, self.size, self.mtime) == (other.device, other.inode, other.size, other.mtime)
     }

@@ -1,25 +1,25 @@
-//! Role values of a set that no role of the site has, counted while its rows are read.
-//! It must not grow with the set: of many values the first are kept, the rest is counted together.
+//! Counts the role values of a set that match no role of the site, while its rows are read. It must not grow with the
+//! set: the first values are kept, the others are counted together.
 
 use std::collections::BTreeMap;
 
 use crate::outcome::RoleValue;
 
-/// Values that are told apart.
+/// How many values are counted separately.
 const VALUES: usize = 100;
-/// Characters of a value that are kept.
+/// How many characters of a value are reported.
 const SHOWN: usize = 100;
 
-/// Rows whose role nobody knows, by what they say; they give the source's default role.
+/// The rows with an unknown role, by its value; they get the source's default role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DefaultRoles {
     values: BTreeMap<String, u64>,
-    /// Rows with values beyond those that are told apart.
+    /// Rows with values that are not counted separately.
     pub more: u64,
 }
 
 impl DefaultRoles {
-    /// One more row with this value.
+    /// Counts a row with this value.
     pub fn count(&mut self, value: &str) {
         if let Some(rows) = self.values.get_mut(value) {
             *rows += 1;
@@ -30,7 +30,7 @@ impl DefaultRoles {
         }
     }
 
-    /// The values, those of most rows first, with the short name of the role that was given.
+    /// The values, those of most rows first, with the short name of the role that was assigned instead.
     pub fn told(&self, role: &str) -> Vec<RoleValue> {
         let value = |(value, rows): (&String, &u64)| RoleValue {
             value: value.chars().take(SHOWN).collect(),

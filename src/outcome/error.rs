@@ -1,5 +1,4 @@
-//! Why a run ends without a commit, by what the caller does next.
-//! It must not know how a reason is shown.
+//! Why a run ends without a commit, by what the caller does next. It must not depend on how a reason is shown.
 
 use crate::db::DbError;
 use crate::problem::Problem;
@@ -10,7 +9,7 @@ pub type RunResult<T> = Result<T, RunError>;
 /// Why a run ends without a commit.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The database's word.
+    /// The database's error.
     #[error(transparent)]
     Db(#[from] DbError),
     /// A limit of the guard is passed: the run is rolled back and kept for a decision.
@@ -24,10 +23,10 @@ pub enum RunError {
     Unreadable {
         /// The file.
         path: String,
-        /// The system's word.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// Somebody wrote to the file while it was read.
+    /// The file was written to while it was read.
     #[error("changed-while-read: {0} changed while it was read; nothing was applied: wait until it is complete")]
     Changed(String),
     /// The program ends, and reading was stopped in the middle of a file.
@@ -38,15 +37,15 @@ pub enum RunError {
     State {
         /// The file or directory.
         path: String,
-        /// The system's word.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// Somebody else runs, and the waiting time is over.
+    /// Another run is under way, and the waiting time is over.
     #[error("another run is under way ({holder}, since {seconds} s): wait for it, or give --wait a longer time")]
     Busy {
-        /// Who holds the run lease.
+        /// The holder of the run lease.
         holder: String,
-        /// For how many seconds.
+        /// How many seconds it has held it.
         seconds: i64,
     },
     /// Moodle's own task for the same method runs now.
@@ -67,14 +66,14 @@ pub enum RunError {
          enrol plugins); nothing is applied. Enable it, or set {0}.when_disabled = \"apply\""
     )]
     Disabled(&'static str),
-    /// The source of a full set.
+    /// The source of a full set does not exist.
     #[error(
         "there is no source '{name}'; known: {known}. Sources are the sections [sources.NAME] of the configuration"
     )]
     NoSuchSource {
         /// The name that was given.
         name: String,
-        /// The names there are.
+        /// The existing names.
         known: String,
     },
     /// A set that cannot be applied before a held one of its source is decided.
@@ -88,10 +87,10 @@ pub enum RunError {
         /// The held run.
         run: i64,
     },
-    /// A set that was prepared on what another run has changed meanwhile.
+    /// A set whose preparation is outdated, because another run has applied a set of the source meanwhile.
     #[error("another set of source {0} was applied meanwhile; give this one again")]
     SetMoved(String),
-    /// The course that a run was limited to.
+    /// The course that a run is limited to does not exist.
     #[error("no course has the short name '{name}' exactly{}", alike(.like))]
     NoSuchCourse {
         /// The name that was given.
@@ -112,7 +111,7 @@ fn alike(names: &[String]) -> String {
 }
 
 impl RunError {
-    /// There is no such source in these settings.
+    /// The error for a source that these settings do not have.
     pub fn no_such_source(name: &str, settings: &crate::config::Settings) -> Self {
         let known = settings.sources.keys().cloned().collect::<Vec<_>>().join(", ");
         Self::NoSuchSource { name: name.to_owned(), known }

@@ -1,5 +1,5 @@
-//! What a run comes to, as plain data: its report, its moments, why it ends without a commit.
-//! It must not read or write anything, nor format anything for people.
+//! The outcome of a run as plain data: its report, its moments, the reasons to end without a commit. It must not read
+//! or write anything, nor format anything for users.
 
 mod claim;
 mod default_roles;

@@ -1,5 +1,5 @@
-//! The moments of a run that somebody may watch: a progress bar, a test that plays Moodle, a crash test.
-//! It must not change what a run does.
+//! The moments of a run that can be observed: by a progress bar, a test that acts as Moodle, a crash test. It must not
+//! change what a run does.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,8 +17,7 @@ pub enum Moment {
     },
     /// The lines are staged and resolved.
     Staged,
-    /// A step of the plan stands in the journal and is not applied yet; what is removed at once is known and stands
-    /// nowhere.
+    /// A step of the plan is in the journal and not applied yet; a removal in one statement is only counted so far.
     Planned {
         /// Changes that this step plans.
         changes: i64,
@@ -27,7 +26,7 @@ pub enum Moment {
     Applied,
     /// Everything is applied, the commit comes next.
     Committing,
-    /// A part of a run that is cut is committed, the next one comes.
+    /// A part of a run in parts is committed, the next one comes.
     PartCommitted {
         /// Parts committed so far.
         part: usize,
@@ -41,20 +40,20 @@ pub enum Moment {
         /// Changes whose effects are written so far.
         done: i64,
     },
-    /// All effects are written, also the file of the hook; the mark that they are comes next.
+    /// All effects and the file of the hook are written; they are marked as written next.
     Spooled,
-    /// The run has ended, whatever became of it: mails that it has queued may go.
+    /// The run has ended, with any outcome: the mails that it queued may be sent.
     Ended,
 }
 
 type Watch = dyn Fn(Moment) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
-/// Who is told of each moment; by default nobody.
+/// The function that is called at each moment; none by default.
 #[derive(Clone, Default)]
 pub struct Observer(Option<Arc<Watch>>);
 
 impl Observer {
-    /// Nobody watches.
+    /// No function is called.
     pub fn none() -> Self {
         Self(None)
     }
@@ -68,7 +67,7 @@ impl Observer {
         Self(Some(Arc::new(move |moment| Box::pin(watch(moment)))))
     }
 
-    /// Tells the watcher and waits for it.
+    /// Calls the function and awaits it.
     pub async fn reached(&self, moment: Moment) {
         if let Some(watch) = &self.0 {
             watch(moment).await;

@@ -1,5 +1,4 @@
-//! A run as the history has it.
-//! It must not read the history.
+//! A run as it is stored in the history. It must not read the history.
 
 use crate::outcome::Claim;
 
@@ -28,22 +27,22 @@ pub struct Past {
     pub counts: serde_json::Value,
     /// Why it failed, if it did.
     pub message: String,
-    /// What was recorded for a held run and is not done yet: `approve`, `reject`, or nothing.
+    /// The decision on a held run that is recorded and not carried out yet: `approve`, `reject`, or nothing.
     pub decision: String,
-    /// Which file it was.
+    /// The identity of its file.
     #[serde(skip)]
     pub claim: Claim,
 }
 
 impl Past {
     /// The digest of the bytes that were dropped: of a set, those of its manifest or archive, not those of the
-    /// snapshot. `None` for a set of a time when it was not kept.
+    /// snapshot. `None` for a set of a version that did not store it.
     pub fn dropped_sha256(&self) -> Option<&str> {
         let flat = self.kind == "import";
         self.counts["dropped"].as_str().or_else(|| flat.then_some(self.sha256.as_str()))
     }
 
-    /// True if the run was of the very file that stands so and has this digest.
+    /// True if the run read this very file, with the same attributes and digest.
     pub fn is_of(&self, claim: &Claim) -> bool {
         self.claim.stands_as(claim) && self.dropped_sha256() == Some(claim.sha256.as_str())
     }

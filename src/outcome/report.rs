@@ -1,5 +1,5 @@
-//! What a run came to: its state, its counts, its problems, as data for the terminal, JSON and the history.
-//! It must not format anything for people.
+//! The outcome of a run: its state, its counts, its problems, as data for the terminal, JSON and the history. It must
+//! not format anything for users.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::SetReport;
 use crate::problem::Problem;
 
-/// Problems kept in memory for a report; as many of them as `limits.problems` says stand in `enrold_error`.
+/// How many problems a report keeps in memory; `enrold_error` holds as many as `limits.problems` allows.
 pub const PROBLEMS_SHOWN: usize = 10_000;
 
 /// How a run ended.
@@ -21,7 +21,7 @@ pub enum State {
     Done,
     /// Lines failed, the rest was applied.
     DoneWithErrors,
-    /// A limit of the guard is passed: nothing is applied, somebody must decide.
+    /// A limit of the guard is passed: nothing is applied, an operator must decide.
     Held,
     /// A held run that was approved; its lines were applied by a later run.
     Approved,
@@ -31,7 +31,7 @@ pub enum State {
     Failed,
     /// The process died before the commit: nothing was applied.
     Interrupted,
-    /// A rehearsal: nothing was applied, nothing is kept.
+    /// A simulation: nothing was applied, nothing is kept.
     Simulated,
     /// Nothing to do: the method is not enabled.
     Skipped,
@@ -54,13 +54,13 @@ impl State {
         }
     }
 
-    /// The state of a word of the history.
+    /// The state of this word.
     pub fn parse(word: &str) -> Option<Self> {
         serde_json::from_value(word.into()).ok()
     }
 }
 
-/// A limit that a run passes.
+/// A limit of the guard that a run passes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breach {
     /// `run`, `course`, `method` or `file`.
@@ -77,14 +77,14 @@ pub struct Breach {
     pub limit: String,
 }
 
-/// Lines of a file, each in one count.
+/// Counts of the lines of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lines {
     /// Physical lines.
     pub physical: u64,
     /// Blank ones.
     pub blank: u64,
-    /// Records: lines that ask for something, readable or not.
+    /// Records: lines with data, readable or not.
     pub records: u64,
     /// Records that failed.
     pub failed: u64,
@@ -116,37 +116,37 @@ pub struct Meanwhile {
     pub overtaken: u64,
 }
 
-/// What one rule came to in a run, in enrolments, roles and groups.
+/// The outcome of one rule in a run, in enrolments, roles and groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleReport {
     /// Its name: `cohort`, `meta`, …
     pub rule: String,
-    /// It was not asked for: it followed what others had changed in this run.
+    /// It was not requested: it followed what others had changed in this run.
     pub consequence: bool,
     /// Why it was not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,
-    /// Enrolments that it looked at.
+    /// Enrolments that it checked.
     pub checked: i64,
     /// Enrolments added.
     pub added: i64,
     /// Suspended enrolments that are active again.
     pub reactivated: i64,
-    /// Enrolments with another window.
+    /// Enrolments with other dates.
     pub changed: i64,
     /// Enrolments suspended.
     pub suspended: i64,
     /// Enrolments removed.
     pub removed: i64,
-    /// Roles given.
+    /// Roles assigned.
     pub roles_added: i64,
-    /// Roles taken.
+    /// Roles removed.
     pub roles_removed: i64,
-    /// Group memberships given.
+    /// Group memberships added.
     pub groups_added: i64,
-    /// Group memberships taken.
+    /// Group memberships removed.
     pub groups_removed: i64,
-    /// Instances and groups made.
+    /// Instances and groups created.
     pub made: i64,
     /// Instances removed.
     pub unmade: i64,
@@ -155,9 +155,9 @@ pub struct RuleReport {
 }
 
 impl RuleReport {
-    /// Adds what another part of the same run came to.
+    /// Adds the outcome of another part of the same run.
     pub fn add(&mut self, other: &Self) {
-        // A part without a course of the task is skipped; the rule is not.
+        // A part without a course of the task is skipped; the rule as a whole is not.
         self.skipped = self.skipped.filter(|_| other.skipped.is_some());
         let ours = [
             &mut self.checked,
@@ -200,13 +200,13 @@ impl RuleReport {
 pub enum Skipped {
     /// The method is not among Moodle's enabled ones.
     MethodDisabled,
-    /// `tasks.RULE.enabled` is off: all rules were asked for, this one was not named.
+    /// `tasks.RULE.enabled` is off: all rules were requested, this one was not named.
     TaskDisabled,
     /// `tasks.RULE.courses` does not name the course that the run is limited to.
     OtherCourses,
 }
 
-/// What a run came to.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The run's number in the history; 0 for a simulation.
@@ -225,9 +225,9 @@ pub struct Report {
     pub read_as: Option<ReadAs>,
     /// Applied (or, in a simulation, planned) changes by kind.
     pub counts: BTreeMap<String, i64>,
-    /// What each rule came to, in the order in which they ran.
+    /// The reports of the rules, in the order in which they ran.
     pub rules: Vec<RuleReport>,
-    /// What a full set came to, place by place.
+    /// The report of a full set, place by place.
     pub set: Option<SetReport>,
     /// Changes that another writer overtook between plan and apply.
     pub overtaken: i64,
@@ -235,7 +235,7 @@ pub struct Report {
     pub would_hold: bool,
     /// How many lines failed; `problems` holds the first of them.
     pub errors: u64,
-    /// How many problems there are of each code, also of those that are not kept.
+    /// How many problems there are of each code, including those that are not kept.
     pub codes: BTreeMap<String, u64>,
     /// Problems that are counted and not kept, by code: the history keeps `limits.problems` of a run.
     pub unkept: BTreeMap<String, u64>,
@@ -243,11 +243,11 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// Limits of the guard that were passed.
     pub breaches: Vec<Breach>,
-    /// What a person should know beside the counts.
+    /// Notes for the operator beside the counts.
     pub notes: Vec<Note>,
     /// An earlier run of the same bytes.
     pub same_bytes_as: Option<i64>,
-    /// The digest of the file that was dropped, where it is not the one of what was read: a set's manifest or archive.
+    /// The digest of the dropped file, if that is not the file that was read: a set's manifest or archive.
     pub dropped: Option<String>,
     /// For an approved run: what changed meanwhile.
     pub meanwhile: Option<Meanwhile>,
@@ -255,12 +255,12 @@ pub struct Report {
     pub commit_ms: u64,
     /// Milliseconds until all effects were written.
     pub total_ms: u64,
-    /// Statements that the database was sent.
+    /// Statements sent to the database.
     pub statements: u64,
 }
 
 impl Report {
-    /// True for a run of a task that changed nothing and has nothing to say: everything stood already, or the method is
+    /// True for a run of a task that changed nothing and has nothing to report: all was as desired, or the method is
     /// off.
     pub fn is_quiet(&self) -> bool {
         self.kind.starts_with("sync")
@@ -270,7 +270,7 @@ impl Report {
     }
 }
 
-/// Something that a person should know, in any language.
+/// A note for the operator, in no language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Note {
@@ -291,18 +291,18 @@ pub enum Note {
     EffectsPending(String),
     /// `unenrolaction` is keep: `del` lines end nothing.
     DelIgnored,
-    /// `unenrolaction` is no choice of the flat file: `del` lines did nothing.
+    /// `unenrolaction` is not a choice of the flat file: `del` lines did nothing.
     ActionUnknown(String),
     /// These methods are not enabled in Moodle: their enrolments do not expire.
     NotExpiring(String),
-    /// A method's `expiredaction` is none of Moodle's choices: its enrolments do not expire.
+    /// A method's `expiredaction` is not one of Moodle's choices: its enrolments do not expire.
     ExpiryUnknown {
         /// The method's short name.
         method: String,
         /// What the setting holds.
         value: String,
     },
-    /// No category has this id, so courses without a category of their own came into the first one.
+    /// No category has this id, so courses without a category of their own went into the first one.
     CategoryGone(i64),
     /// No course has this short name, so new courses got the site's defaults.
     TemplateGone(String),
@@ -310,9 +310,9 @@ pub enum Note {
     SetupSkipped(String),
     /// `coursecompleted.delays` names a course that does not exist, by this short name.
     DelayOfNoCourse(String),
-    /// The run was cut into so many parts, each a transaction.
+    /// The run was split into so many parts, each a transaction.
     InParts(usize),
-    /// Of the problems only the first are kept; all of them are counted.
+    /// Only the first problems are kept; all are counted.
     ProblemsUnkept {
         /// How many are kept.
         kept: u64,

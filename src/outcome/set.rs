@@ -1,11 +1,11 @@
-//! What a full set came to, place by place, as data for the terminal, JSON and the history.
-//! It must not count anything, nor format anything for people.
+//! The outcome of a full set, place by place, as data for the terminal, JSON and the history. It must not count
+//! anything, nor format anything for users.
 
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::State;
 
-/// What a place is.
+/// The kind of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlaceKind {
@@ -15,32 +15,32 @@ pub enum PlaceKind {
     Cohort,
 }
 
-/// Enrolments or memberships of the source, and rows.
+/// Counts of the source's enrolments or memberships, and of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Made.
+    /// Added.
     pub added: i64,
     /// Active again.
     pub reactivated: i64,
-    /// With another window.
+    /// With other dates.
     pub changed: i64,
     /// Suspended.
     pub suspended: i64,
     /// Removed.
     pub removed: i64,
-    /// As the set says already.
+    /// Already as in the set.
     pub unchanged: i64,
     /// Rows that name this place, and an account or a role that could not be found.
     pub unknown: i64,
 }
 
 impl Figures {
-    /// True if somebody comes, goes or changes.
+    /// True if anything is added, removed or changed.
     pub fn change(&self) -> bool {
         self.added + self.reactivated + self.changed + self.suspended + self.removed > 0
     }
 
-    /// Who loses access.
+    /// How many lose access.
     pub fn lost(&self) -> i64 {
         self.removed + self.suspended
     }
@@ -59,27 +59,27 @@ impl Figures {
 /// One course or cohort.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetPlace {
-    /// Which of both.
+    /// Course or cohort.
     pub kind: PlaceKind,
     /// The course's short name; the cohort's idnumber, or its name where it has none.
     pub name: String,
-    /// What the set makes of it.
+    /// Its counts.
     #[serde(flatten)]
     pub figures: Figures,
 }
 
-/// A role value of the set that no role of the site has.
+/// A role value of the set that matches no role of the site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleValue {
-    /// What the rows say.
+    /// The text in the rows.
     pub value: String,
-    /// How many of them.
+    /// How many rows have it.
     pub rows: u64,
-    /// Short name of the role that they gave.
+    /// Short name of the role that was assigned instead.
     pub role: String,
 }
 
-/// What a full set came to; of a run that is held or simulated, what it would come to.
+/// The outcome of a full set; for a held or simulated run, what it would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetReport {
     /// The source.
@@ -88,10 +88,9 @@ pub struct SetReport {
     pub rows: i64,
     /// Rows of the last good set, if there was one.
     pub last_rows: Option<i64>,
-    /// Rows that failed, most of them because their keys match nobody or several.
+    /// Rows that failed, most of them because their keys match nothing or several.
     pub unknown: i64,
-    /// The set was weighed and refused before anything was planned: the figures come from a comparison without
-    /// consequences.
+    /// The set was refused before anything was planned: the figures come from a comparison only.
     pub foreseen: bool,
     /// All places together; `unknown` counts the rows with a known place only.
     pub totals: Figures,
@@ -99,19 +98,19 @@ pub struct SetReport {
     pub places: Vec<SetPlace>,
     /// Places that are not kept in the history.
     pub more_places: usize,
-    /// Role values that the site does not know, and for which the source's default role was given: the first of them.
+    /// The first role values that match no role of the site, and for which the source's default role was assigned.
     #[serde(default)]
     pub default_roles: Vec<RoleValue>,
     /// Rows with further values of that kind.
     #[serde(default)]
     pub more_default_roles: u64,
-    /// People who lost their last enrolment in a course.
+    /// Users who lost their last enrolment in a course.
     pub last_enrolments: i64,
     /// Grades moved to history.
     pub grades: i64,
-    /// The runs of this source before, the newest first.
+    /// The earlier runs of this source, the newest first.
     pub trend: Vec<Point>,
-    /// What an archive leaves for the next delta.
+    /// The base that an archive leaves for the next delta.
     #[serde(default, rename = "roster", skip_serializing_if = "Option::is_none")]
     pub oneroster_base: Option<OneRosterBase>,
 }
@@ -138,7 +137,7 @@ pub struct Point {
     pub clock: i64,
     /// Rows of its set.
     pub rows: i64,
-    /// Enrolments or memberships added, or planned so.
+    /// Enrolments or memberships added, or planned to be added.
     pub added: i64,
     /// The same removed.
     pub removed: i64,
@@ -155,13 +154,13 @@ impl Point {
     }
 }
 
-/// The middle one of some numbers; `None` of none.
+/// The median; `None` if there are no numbers.
 pub fn median(mut numbers: Vec<i64>) -> Option<i64> {
     numbers.sort_unstable();
     numbers.get(numbers.len() / 2).copied()
 }
 
-/// The base that a run has made, as its history keeps it.
+/// The base that a run has written, as its history stores it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneRosterBase {
     /// SHA-256 of the base after the archive.
@@ -170,7 +169,7 @@ pub struct OneRosterBase {
     pub delta: bool,
     /// The digest of the base that a delta was merged into; empty for a bulk set.
     pub on: String,
-    /// The latest change that a delta has spoken of so far, Unix seconds; 0: none has.
+    /// The latest change in a delta so far, Unix seconds; 0 without any.
     pub newest: i64,
 }
 

@@ -1,5 +1,5 @@
-//! The message codes (spec files 8), and a problem: a code with what was found and where.
-//! It must not know who raises a code, nor speak a language: `report` has the sentences.
+//! The message codes (spec files 8), and a problem: a code with what was found and where. It must not depend on what
+//! raises a code, nor contain sentences: `report` has them.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -23,33 +23,33 @@ macro_rules! codes {
 }
 
 codes! {
-    /// No account matches. Value: what the line says; hint: the user key (`username`, ...).
+    /// No account matches. Value: the text in the line; hint: the user key (`username`, ...).
     UserUnknown = "user-unknown",
-    /// Several accounts match. Value: what the line says; hint: how many.
+    /// Several accounts match. Value: the text in the line; hint: how many.
     UserAmbiguous = "user-ambiguous",
-    /// No course matches. Value: what the line says; hint: the course key.
+    /// No course matches. Value: the text in the line; hint: the course key.
     CourseUnknown = "course-unknown",
-    /// Several courses match. Value: what the line says; hint: how many.
+    /// Several courses match. Value: the text in the line; hint: how many.
     CourseAmbiguous = "course-ambiguous",
-    /// No usable role. Value: what the line says; hint: the usable names, or nothing.
+    /// No usable role. Value: the text in the line; hint: the usable names, or nothing.
     RoleUnknown = "role-unknown",
-    /// A role that whoever feeds enrold may not give or take. Value: what the line says; hint: the key of the
-    /// configuration that lists those that he may.
+    /// A role that the feed may not assign or remove. Value: the text in the line; hint: the configuration key of the
+    /// allowed roles.
     RoleNotAllowed = "role-not-allowed",
-    /// The operation is not one of those known. Value: what the line says; hint: the known ones.
+    /// The operation is unknown. Value: the text in the line; hint: the known ones.
     BadVerb = "bad-verb",
-    /// A time that cannot be read. Value: what the line says; hint: the accepted forms.
+    /// A time that cannot be read. Value: the text in the line; hint: the accepted forms.
     BadTime = "bad-time",
     /// Value: the end, hint: the start, both as the line writes them.
     EndBeforeStart = "end-before-start",
-    /// A column nobody knows. Value: its name, or its place (`#3`) where the file is not understood; hint: the
-    /// nearest known name, or nothing, or [`hint::NOT_APPLIED`], or [`hint::SEVERAL_RECORDS`].
+    /// An unknown column. Value: its name, or its position (`#3`) if the header is not recognised; hint: the nearest
+    /// known name, or nothing, or [`hint::NOT_APPLIED`], or [`hint::SEVERAL_RECORDS`].
     ColumnUnknown = "column-unknown",
-    /// Value: the required columns that the header lacks; hint: the columns found, those that nobody knows as `?`.
+    /// Value: the required columns that the header lacks; hint: the columns found, unknown ones as `?`.
     ColumnMissing = "column-missing",
     /// Two columns mean the same. Value: the second; hint: the first.
     ColumnTwice = "column-twice",
-    /// The columns are separated by something else. Value: what was found; hint: what is accepted.
+    /// The delimiter is not accepted. Value: the one found; hint: those accepted.
     DelimiterSuspect = "delimiter-suspect",
     /// Bytes that are no text. Value: `NUL` or the encoding; hint: the first physical line with them.
     EncodingInvalid = "encoding-invalid",
@@ -58,90 +58,90 @@ codes! {
     RowRagged = "row-ragged",
     /// Value: how the line begins; hint: the limit.
     RowTooLong = "row-too-long",
-    /// More characters than any value on the site can have. Value: how it begins; hint: the column of the file, and
-    /// its room.
+    /// More characters than any value on the site can have. Value: how it begins; hint: the column of the file, and its
+    /// width.
     ValueTooLong = "value-too-long",
-    /// A file that is larger than files may be. Value: its bytes; hint: the setting, and the limit in MiB.
+    /// A file above the size limit. Value: its size in bytes; hint: the setting, and the limit in MiB.
     FileTooLarge = "file-too-large",
-    /// The database refused the same file again and again, and answered otherwise. Value: how often; hint: its words.
+    /// The database refused the same file repeatedly, but is available. Value: how often; hint: its message.
     DatabaseRefuses = "database-refuses",
     /// Value: the column that is empty.
     EmptyIdentifier = "empty-identifier",
     /// Value: the enrolment method; hint: the course.
     NoMethod = "no-method",
-    /// An administrator or the guest account. Value: what the line says.
+    /// An administrator or the guest account. Value: the text in the line.
     AccountProtected = "account-protected",
-    /// Too many lines about one user in one course. Value: user and course; hint: the limit.
+    /// Too many lines for one user in one course. Value: user and course; hint: the limit.
     TooManySteps = "too-many-steps",
-    /// Another run touched the pair meanwhile. Value: user and course; hint: that run, or nothing.
+    /// Another writer changed the pair meanwhile. Value: user and course; hint: that run, or nothing.
     Overtaken = "overtaken",
     /// A limit of the guard. Value: what was counted, and the count; hint: the limit.
     GuardHeld = "guard-held",
     /// Value: when the same bytes were processed; hint: that run, or nothing.
     DuplicateFile = "duplicate-file",
-    /// Value: the file's name or the kind asked for; hint: the known kinds.
+    /// Value: the file's name or the requested kind; hint: the known kinds.
     UnknownKind = "unknown-kind",
     /// No data line at all. Value: the file's name, or nothing.
     FileEmpty = "file-empty",
-    /// Value: the file's path; hint: what the operating system said.
+    /// Value: the file's path; hint: the operating system's message.
     FileUnreadable = "file-unreadable",
     /// An instance whose source course does not exist. Value: the course of the instance; hint: the id of the source.
     SourceGone = "source-gone",
-    /// An instance whose role is gone. Value: the course of the instance; hint: the role's id.
+    /// An instance whose role no longer exists. Value: the course of the instance; hint: the role's id.
     InstanceRoleGone = "instance-role-gone",
     /// An availability rule that enrold cannot follow. Value: the course; hint: what is wrong with it.
     RuleUnusable = "rule-unusable",
-    /// No cohort matches. Value: what the line says; hint: the cohort key.
+    /// No cohort matches. Value: the text in the line; hint: the cohort key.
     CohortUnknown = "cohort-unknown",
-    /// Several cohorts match. Value: what the line says; hint: how many.
+    /// Several cohorts match. Value: the text in the line; hint: how many.
     CohortAmbiguous = "cohort-ambiguous",
-    /// The cohort belongs to another source. Value: what the line says; hint: its component.
+    /// The cohort belongs to another source. Value: the text in the line; hint: its component.
     CohortOwned = "cohort-owned",
     /// The set of a source cannot be fetched or read. Value: the source; hint: why, and what to do.
     SourceUnreadable = "source-unreadable",
-    /// A delta without what it builds on. Value: the source; hint: why, and what to do.
+    /// A delta without its base. Value: the source; hint: why, and what to do.
     BaseMissing = "base-missing",
     /// A delta that is older than what was applied. Value: the source; hint: the two moments, and what to do.
     DeltaOutdated = "delta-outdated",
     /// A set that cannot be applied before a held one is decided. Value: the source; hint: the held run.
     SetWaits = "set-waits",
-    /// A new course without a name. Value: what the row says otherwise; hint: the column that is empty.
+    /// A new course without a name. Value: the row's other values; hint: the column that is empty.
     CourseNameMissing = "course-name-missing",
-    /// A name of a new course that Moodle has no room for. Value: how it begins; hint: the column and its room.
+    /// A name of a new course that is too long for Moodle. Value: how it begins; hint: the column and its width.
     CourseNameTooLong = "course-name-too-long",
-    /// On this database Moodle takes another short name for the same. Value: the row's; hint: the existing one.
+    /// On this database Moodle treats another short name as equal. Value: the row's; hint: the existing one.
     CourseShortnameTaken = "course-shortname-taken",
-    /// The idnumber belongs to a course. Value: the short name of the new course; hint: the idnumber.
+    /// The idnumber belongs to an existing course. Value: the short name of the new course; hint: the idnumber.
     CourseIdnumberTaken = "course-idnumber-taken",
     /// Several rows describe a new course. Value: the short name of this row; hint: the line of the one that counts.
     CourseTwice = "course-twice",
-    /// No category matches. Value: the short name of the new course; hint: what the row says.
+    /// No category matches. Value: the short name of the new course; hint: the text in the row.
     CategoryUnknown = "category-unknown",
-    /// Several categories match. Value: the short name of the new course; hint: what the row says.
+    /// Several categories match. Value: the short name of the new course; hint: the text in the row.
     CategoryAmbiguous = "category-ambiguous",
-    /// No group of the course matches. Value: what the set says; hint: the course.
+    /// No group of the course matches. Value: the text in the set; hint: the course.
     GroupUnknown = "group-unknown",
-    /// Several groups of the course match. Value: what the set says; hint: the course.
+    /// Several groups of the course match. Value: the text in the set; hint: the course.
     GroupAmbiguous = "group-ambiguous",
-    /// A character that the site's column has no room for. Value: the text; hint: the column.
+    /// A character that the site's column cannot store. Value: the text; hint: the column.
     ValueCharset = "value-charset",
     /// Groups that cannot be named. Value: the course; hint: what is wrong.
     GroupName = "group-name",
     /// A column of a full set that is not read. Value: its name; hint: the columns that are.
     ColumnIgnored = "column-ignored",
-    /// A row refers to another that is not there. Value: the identifier; hint: the file that should have it.
+    /// A row refers to another that does not exist. Value: the identifier; hint: the file that should have it.
     ReferenceUnknown = "reference-unknown",
-    /// An identifier that several rows claim. Value: the identifier; hint: the file that has it.
+    /// An identifier that several rows have. Value: the identifier; hint: the file that has it.
     ReferenceAmbiguous = "reference-ambiguous",
-    /// The status or its date contradicts the way the file is sent. Value: what the row says; hint: what is expected.
+    /// The status or its date contradicts the way the file is sent. Value: the text in the row; hint: what is expected.
     StatusUnusable = "status-unusable",
 }
 
-/// Hints that are not shown as they are: they choose another sentence.
+/// Hints that are not shown: they select another sentence.
 pub mod hint {
-    /// The quotes of the line do not pair.
+    /// The quotes of the line are not balanced.
     pub const QUOTE: &str = "quote";
-    /// Several records stand on one line (the layout accident of spec files 2.1).
+    /// Several records are on one line (the layout accident of spec files 2.1).
     pub const SEVERAL_RECORDS: &str = "several-records";
     /// A column of other programs that this version does not apply.
     pub const NOT_APPLIED: &str = "not-applied";
@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for Code {
     }
 }
 
-/// A value for a message, and to be stored with it: its beginning, without control characters.
+/// A value as it is shown and stored: its beginning, without control characters.
 pub fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
     let mut out: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
@@ -186,7 +186,7 @@ pub fn shown(text: &str) -> String {
 /// Something wrong with one line of a file, or with the whole file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The name of the file, where a run reads several or another one than the file that it was given; else empty.
+    /// The name of the file, if a run reads several or another one than it was given; else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// The physical line, 1-based, on which the record begins; 0 is the whole file.
@@ -204,7 +204,7 @@ impl Problem {
         Problem { file: String::new(), line, code, value: value.into(), hint: hint.into() }
     }
 
-    /// The same, of a line of the file of this name.
+    /// The same problem, in a line of this file.
     pub fn in_file(self, file: impl Into<String>) -> Self {
         Problem { file: file.into(), ..self }
     }

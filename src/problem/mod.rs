@@ -1,5 +1,5 @@
-//! What is wrong with a line or a file: codes that know no language, the place where it was found, and the table that
-//! keeps it. It must not know who finds a problem, nor speak a language: `report` does.
+//! Problems of lines and files: codes without a language, the places where they are found, and the table that stores
+//! them. It must not find problems, nor contain sentences: `report` has them.
 
 mod code;
 mod place;

@@ -1,15 +1,14 @@
-//! The kinds of place at which a problem stands; with its number, a kind says where.
-//! It must not know what is wrong there.
+//! The kinds of place at which a problem is found; kind and number together locate it. It must not depend on what is
+//! wrong there.
 
 /// What the number of a problem counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlaceKind {
-    /// Cohorts that a set names: many rows name one. The number counts those that are told.
+    /// Cohorts that a set names: many rows name one. The number counts those that are reported.
     Cohort,
-    /// Groups that a set names: many rows name one. The number counts those that are told.
+    /// Groups that a set names: many rows name one. The number counts those that are reported.
     Group,
-    /// Rows of the files of a set that are not in its snapshot. The number counts them; file and line say where they
-    /// stand.
+    /// Rows of the files of a set that are not in its snapshot. The number counts them; file and line locate them.
     Unread,
     /// Lines of a table of courses.
     Course,
@@ -44,7 +43,7 @@ impl PlaceKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// Whether the number is what a person calls the line; of the others he is shown none.
+    /// Whether the number is shown as the line; for other kinds none is shown.
     pub fn is_line(self) -> bool {
         matches!(self, Self::Buffer | Self::Line)
     }

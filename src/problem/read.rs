@@ -1,15 +1,14 @@
-//! The kept problems of a run, as they are shown: by kind of place, then by number.
-//! It must not write them.
+//! Reads the kept problems of a run in the order of display: by kind of place, then by number. It must not write them.
 
 use std::collections::BTreeMap;
 
 use crate::db::{Conn, DbError, Params, Row};
 use crate::problem::{Code, PlaceKind, Problem};
 
-/// How many kept problems of a run there are of each code, and the last number that one of them has (0 without any).
+/// The number of kept problems of a run by code, and the highest `n` among them (0 without any).
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn kept_by_code(conn: &mut Conn, run: i64) -> Result<(BTreeMap<String, u64>, i64), DbError> {
     let sql = "SELECT code, COUNT(*), MAX(n) FROM {enrold_error} WHERE run = :run GROUP BY code";
     let rows = conn.rows(sql, &Params::new().with("run", run)).await?;
@@ -20,7 +19,7 @@ pub async fn kept_by_code(conn: &mut Conn, run: i64) -> Result<(BTreeMap<String,
 /// The first problems of a run.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn first(conn: &mut Conn, run: i64, limit: i64) -> Result<Vec<Problem>, DbError> {
     let params = Params::new().with("run", run).with("limit", limit);
     let rows = conn.rows(&format!("{} LIMIT :limit", select()), &params).await?;
@@ -30,7 +29,7 @@ pub async fn first(conn: &mut Conn, run: i64, limit: i64) -> Result<Vec<Problem>
 /// Gives all problems of a run to `take`, one after the other, without holding them in memory.
 ///
 /// # Errors
-/// The database's, or the first one that `take` gives.
+/// The database's error, or the first one that `take` returns.
 pub async fn each<F>(conn: &mut Conn, run: i64, mut take: F) -> Result<(), DbError>
 where
     F: FnMut(Problem) -> Result<(), DbError> + Send,
@@ -52,8 +51,8 @@ fn select() -> String {
     )
 }
 
-/// The problem of a row of [`select`]. One of another file has its line there. A code or a kind of place that this
-/// version does not know was written by a newer one; its words are lost, the line is not.
+/// The problem of a row of [`select`]; if it names another file, its line is the line there. A newer version may have
+/// written unknown words: a code becomes `file-unreadable` and keeps its line, a kind of place has no line.
 fn of_row(row: &Row) -> Problem {
     let file = row.text(5);
     let line = match PlaceKind::parse(&row.text(0)) {

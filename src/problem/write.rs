@@ -1,31 +1,31 @@
-//! The one writer of `enrold_error`: the first problems of a run are kept there, those beyond are counted by code.
-//! It must not find problems: steps of a run do.
+//! The only writer of `enrold_error`: it stores the first problems of a run and counts the others by code. It must not
+//! find problems: steps of a run do.
 
 use std::collections::BTreeMap;
 
 use crate::db::{Bulk, Conn, DbError, Dialect, Field, Params};
 use crate::problem::{Code, PlaceKind, Problem};
 
-/// What is kept of the problems of a run, and what is counted only.
+/// The kept problems of a run, and the counts of the others.
 #[derive(Clone, Debug)]
 pub struct Kept {
     /// `enrold_run.id`; 0 in a simulation.
     run: i64,
-    /// The last number that was given. One run writes at a time, so nobody else gives numbers of this run.
+    /// The last number that was used. One run writes at a time, so no other process uses numbers of this run.
     last: i64,
-    /// How many more are kept.
+    /// How many more may be kept.
     room: u64,
-    /// Those beyond, by code.
+    /// The counts of the others, by code.
     beyond: BTreeMap<String, u64>,
 }
 
 impl Kept {
-    /// Of a run that keeps so many more problems and whose parts before have given the numbers up to `last`.
+    /// For a run that keeps `room` more problems and whose earlier parts have used the numbers up to `last`.
     pub fn new(run: i64, last: i64, room: u64) -> Self {
         Self { run, last, room, beyond: BTreeMap::new() }
     }
 
-    /// Takes out how many problems are counted only, by code.
+    /// Takes out the counts of problems that are not kept, by code.
     pub fn take_beyond(&mut self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.beyond)
     }
@@ -41,12 +41,12 @@ impl Kept {
         Some(self.last)
     }
 
-    /// Tells the rows (number, code, value, hint) of a select as problems at this kind of place, those of the first
-    /// numbers if there is no room for all; gives how many there are. A number stands in one row at most. One
-    /// statement, and one more where they are too many.
+    /// Reports the rows (number, code, value, hint) of a select as problems at this kind of place, those of the first
+    /// numbers if there is no room for all; gives the number of all. Numbers must be unique. Takes one statement, or
+    /// two if there are too many.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn report(
         &mut self,
         conn: &mut Conn,
@@ -88,10 +88,10 @@ impl Kept {
         Ok(all)
     }
 
-    /// [`Kept::report`], but not at places of which this run has told something already: what came first says more.
+    /// [`Kept::report`] without places that already have a problem in this run: the first one is more specific.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn report_new(
         &mut self,
         conn: &mut Conn,
@@ -105,19 +105,19 @@ impl Kept {
     }
 }
 
-/// Problems that are found row by row, on their way into the table.
+/// A bulk insert of problems that are found row by row.
 pub struct Rows(Bulk);
 
 impl Rows {
-    /// An empty load; [`Rows::finish`] must be called.
+    /// An empty bulk insert; [`Rows::finish`] must be called.
     pub fn new(dialect: Dialect) -> Self {
         Self(Bulk::new(dialect, "enrold_error", "run, n, place, number, code, value, hint, file, fileline"))
     }
 
-    /// Keeps a problem, or counts it where there is no room. Of one with a file, its line is that in the file.
+    /// Keeps a problem, or counts it if there is no room. If it names a file, its line is the line in that file.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn add(
         &mut self,
         conn: &mut Conn,
@@ -140,30 +140,29 @@ impl Rows {
         self.0.push(conn, &row).await
     }
 
-    /// Sends what is left.
+    /// Sends the remaining rows.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn finish(self, conn: &mut Conn) -> Result<(), DbError> {
         self.0.finish(conn).await.map(|_| ())
     }
 }
 
-/// Puts `instead` for the text of those lines of a run of which the file itself was not understood. Lines and codes
-/// stay.
+/// Replaces by `instead` the values that quote a line whose format was not understood. Lines and codes stay.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn withhold(conn: &mut Conn, run: i64, instead: &str) -> Result<(), DbError> {
     let quoting = "UPDATE {enrold_error} SET value = :instead
         WHERE run = :run AND (code IN ('bad-verb', 'row-too-long') OR (code = 'row-ragged' AND hint = 'quote'))";
     conn.exec(quoting, &Params::new().with("run", run).with("instead", instead)).await.map(|_| ())
 }
 
-/// The next lines of the snapshot of a run with a problem that names no file, after a line; at most `page`.
+/// The next snapshot lines of a run, after a line, that have a problem without a file; at most `page`.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn nameless(conn: &mut Conn, run: i64, after: i64, page: i64) -> Result<Vec<i64>, DbError> {
     let params = Params::new().with("run", run).with("after", after).with("page", page);
     let sql = "SELECT e.number FROM {enrold_error} e WHERE e.run = :run AND e.place = 'line' AND e.number > :after
@@ -171,10 +170,10 @@ pub async fn nameless(conn: &mut Conn, run: i64, after: i64, page: i64) -> Resul
     Ok(conn.rows(sql, &params).await?.iter().map(|row| row.int(0)).collect())
 }
 
-/// Names file and line of the problems with lines of a snapshot, from the columns line, file and fileline of a table.
+/// Sets file and line of the problems of snapshot lines, from the columns line, file and fileline of a table.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn name_files(conn: &mut Conn, run: i64, table: &str) -> Result<(), DbError> {
     let set = [("file", "o.file"), ("fileline", "o.fileline")];
     let same = "e.run = :run AND e.place = 'line' AND e.number = o.line";

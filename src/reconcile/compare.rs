@@ -1,5 +1,5 @@
-//! What a rule desires against the enrolments that are there: which are missing, which differ, which are too much.
-//! It must not change an enrolment: it counts, and writes down in temporary tables.
+//! Compares the desired with the existing enrolments of a rule: which are missing, which differ, which are extra. It
+//! must not change an enrolment: it counts, and fills temporary tables.
 
 use crate::change::context::RunContext;
 use crate::db::table::int;
@@ -24,19 +24,19 @@ const DIFFERING: Table = Table::new(
     ],
 );
 
-/// How the enrolments stand against the desired state before anything is done.
+/// The difference between enrolments and desired state before anything is changed.
 pub(super) struct Comparison {
     /// The enrolments in the rule's instances.
     pub there: i64,
     /// Desired ones that are missing or differ.
     pub wrong: i64,
-    /// Some of them differ.
+    /// Whether some of them differ.
     pub has_differing: bool,
-    /// Enrolments that nobody desires.
+    /// Enrolments that are not desired.
     pub extra: i64,
 }
 
-/// The columns of a desired enrolment that is missing or differs: as it shall be, and as it is.
+/// The columns of a desired enrolment that is missing or differs: the desired values, and the old ones.
 const COLUMNS: &str =
     "userid, courseid, enrolid, contextid, targetid, status, timestart, timeend, oldstatus, oldtimestart, oldtimeend";
 
@@ -47,14 +47,14 @@ const DIFFERENCE: &str = "d.userid, d.courseid, d.enrolid, d.contextid, x.id AS 
     CASE WHEN x.id IS NULL THEN d.timeend ELSE :newend END AS timeend,
     x.status AS oldstatus, x.timestart AS oldtimestart, x.timeend AS oldtimeend";
 
-/// Where desired state and enrolments are joined once, from both sides, what differs is kept.
+/// Declares the table of what differs, on the database that joins both sides once.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect().compares_from_both_sides() {
         conn.declare(&DIFFERING);
     }
 }
 
-/// Compares desired state and enrolments: most passes end here.
+/// Compares desired state and enrolments; most passes find no difference.
 pub(super) async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: i64) -> Result<Comparison, DbError> {
     let scope = ctx.conn.dialect().among("SELECT s.enrolid FROM [scope] s", instances);
     let there = format!("SELECT COUNT(*) FROM {{user_enrolments}} x WHERE x.enrolid {scope} AND x.userid :among_users");
@@ -81,7 +81,7 @@ async fn count(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<
 
 const WRITTEN: &str = statement(include_str!("compare.sql"), "written");
 
-/// Fills `has_differing` and `to_remove`.
+/// Fills `differing` and `to_remove`.
 async fn write_down(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Result<Comparison, DbError> {
     let params = &params.clone().fragment("difference", DIFFERENCE).fragment("columns", COLUMNS);
     for table in ["differing", "to_remove"] {
@@ -93,7 +93,7 @@ async fn write_down(ctx: &mut RunContext<'_>, params: &Params, there: i64) -> Re
 }
 
 /// The parameters of a pass whose `:differing` are the desired enrolments that are missing or differ, with the old row
-/// of one that differs; `None` if the rule has none.
+/// of one that differs; `None` if the rule has no enrolments.
 pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, comparison: &Comparison) -> Option<Params> {
     let params = desired(ctx, pass)?;
     let differing = match (ctx.conn.dialect().compares_from_both_sides(), comparison.has_differing) {
@@ -112,7 +112,7 @@ pub(super) fn differing(ctx: &RunContext<'_>, pass: &Pass<'_>, comparison: &Comp
     Some(params.fragment("differing", differing))
 }
 
-/// Sees to it that `to_remove` holds the enrolments that nobody desires and that end; gives their number.
+/// Makes `to_remove` hold the extra enrolments that end; gives their number.
 pub(super) async fn find_extra(
     ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
@@ -139,8 +139,8 @@ pub(super) async fn find_extra(
     Ok(to_remove as i64)
 }
 
-/// The parameters of a pass, with its set of enrolments as `:set`, what is `:wrong` about one and which one `:ends` if
-/// nobody desires it; `None` if the rule has none.
+/// The parameters of a pass, with its desired enrolments as `:set`, and the conditions that one is `:wrong` (missing or
+/// different) and that an extra one `:ends`; `None` if the rule has no enrolments.
 fn desired(ctx: &RunContext<'_>, pass: &Pass<'_>) -> Option<Params> {
     let set = pass.section("enrolments")?;
     let set = if pass.policy.staged { "SELECT w.* FROM [desired] w" } else { set };

@@ -1,5 +1,5 @@
-//! Enrolments: what is missing is added, what differs is changed, what is too much ends.
-//! It must not know roles or groups: they follow what really became of the enrolments.
+//! Adds missing enrolments, changes those that differ, ends extra ones. It must not handle roles or groups: they follow
+//! the enrolments that were really changed.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
@@ -10,7 +10,7 @@ use crate::outcome::RunResult;
 use crate::reconcile::compare::{self, Comparison};
 use crate::reconcile::{Pass, comparing};
 
-/// Writes the set down once, where the rule says that it costs more to compute than to keep.
+/// Stores the set in a table once, if the policy says that it costs more to compute than to write.
 pub(super) async fn stage(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("enrolments").filter(|_| pass.policy.staged) else { return Ok(()) };
     let params = pass.params(ctx).fragment("set", set);
@@ -25,7 +25,7 @@ pub(super) async fn stage(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(
 
 const PLANNED: &str = statement(include_str!("enrolments.sql"), "planned");
 
-/// Adds the desired enrolments that are missing and changes those that differ, as far as the policy lets it.
+/// Adds the desired enrolments that are missing and changes those that differ, as far as the policy allows.
 pub(super) async fn add_and_change(
     ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
@@ -69,7 +69,7 @@ pub(super) async fn add_and_change(
     Ok(())
 }
 
-/// What is fresh: added, or active again.
+/// Fills `fresh`: enrolments that were added, or are active again.
 async fn remember_fresh(ctx: &mut RunContext<'_>, pass: &Pass<'_>, changed: bool) -> Result<(), DbError> {
     let (from, _) = Position { pass_no: pass.pass_no, rank: kinds::ENROL }.range();
     let last = if changed { kinds::UPDATE } else { kinds::ENROL };
@@ -87,7 +87,7 @@ async fn remember_fresh(ctx: &mut RunContext<'_>, pass: &Pass<'_>, changed: bool
     ctx.conn.analyse("fresh").await
 }
 
-/// Ends the enrolments in the rule's instances that its rule does not ask for, as its policy says: those in `to_remove`.
+/// Ends the extra enrolments in the rule's instances, those in `to_remove`, as its policy says.
 pub(super) async fn end_extra(ctx: &mut RunContext<'_>, pass: &Pass<'_>, comparison: &Comparison) -> RunResult<()> {
     let to_remove = compare::find_extra(ctx, pass, comparison).await?;
     if to_remove == 0 {
@@ -102,7 +102,7 @@ pub(super) async fn end_extra(ctx: &mut RunContext<'_>, pass: &Pass<'_>, compari
     Ok(ctx.conn.prefer_indexes(false).await?)
 }
 
-/// Suspends what is to be removed; the roles that the instance gave go with it where the policy says so.
+/// Suspends the enrolments of `to_remove`, and removes the roles that their instances own if the policy says so.
 async fn suspend(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let position = Position { pass_no: pass.pass_no, rank: kinds::SUSPEND_FIRST };
     if end::suspend(ctx, position).await? == 0 || pass.policy.on_extra != RemovalAction::SuspendNoRoles {

@@ -1,5 +1,5 @@
-//! What part of the site a pass looks at: everything, some courses, or what this run has touched so far.
-//! It must not know rules; a rule's SQL asks through the fragments made here.
+//! Limits a pass to a part of the site: everything, some courses, or what this run has changed so far. It must not
+//! interpret a rule's SQL, which uses the fragments made here.
 
 use crate::change::context::RunContext;
 use crate::change::kind;
@@ -13,7 +13,7 @@ const ONLY_COURSE: Table = Table::new("only_course", &[int("courseid")]).primary
 const ONLY_INSTANCE: Table = Table::new("only_instance", &[int("enrolid")]).primary("enrolid");
 const TOUCHED: Table = Table::new("touched", &[int("userid"), int("courseid")]).primary("userid, courseid");
 
-/// Which users, courses and instances a pass looks at.
+/// The users, courses and instances that a pass reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only those in the temporary table `only_user`.
@@ -28,7 +28,7 @@ impl Filter {
     /// The whole site.
     pub const ALL: Self = Self { users: false, courses: false, instances: false };
 
-    /// Adds what a rule's SQL writes behind a column: `x.userid :among_users`.
+    /// Adds the fragments that a rule's SQL puts after a column: `x.userid :among_users`.
     pub(super) fn fragments(self, params: Params) -> Params {
         let among = |limited: bool, table: &str, column: &str| {
             if limited { format!("IN (SELECT o.{column} FROM [{table}] o)") } else { "IS NOT NULL".to_owned() }
@@ -47,10 +47,10 @@ pub(super) fn prepare(conn: &mut Conn) {
     conn.declare(&TOUCHED);
 }
 
-/// Limits the next pass of `method` to these courses: the instances in them, all their users.
+/// Limits the next pass of `method` to these courses: to their instances and all their users.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Result<Filter, DbError> {
     let params = Params::new().with("method", method);
     conn.exec("DELETE FROM [only_course]", &params).await?;
@@ -71,11 +71,11 @@ pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Resul
     Ok(Filter { users: false, courses: true, instances: true })
 }
 
-/// Limits the next pass of a rule to what this run has changed so far: its users, and the instances that the rule's
-/// section `concerned` names, in the courses `minded` if there are such; `None` if none is concerned.
+/// Limits the next pass of a rule to what this run has changed so far: to its users, and to the instances that the
+/// rule's section `concerned` selects, in the courses `minded` if given; `None` if there are none.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn of_touched(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
@@ -86,7 +86,7 @@ pub async fn of_touched(
         .params()
         .with("method", rule.method)
         .with("component", rule.component())
-        // In a run that is cut, this very rule may have followed in other courses already.
+        // In a run in parts, the same rule may have followed in other courses already.
         .with("itself", rule.name)
         .with("of_buffer", kind::names(|kind| kind.table == "enrol_flatfile"))
         .fragment("concerned", concerned)
@@ -122,7 +122,7 @@ pub async fn of_touched(
 /// instances of those cohorts. `None` if no membership has changed.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn of_cohorts(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<Option<Filter>, DbError> {
     let changed = "c.run = :run AND c.state = 0 AND c.kind IN (:of_cohorts)";
     let params = ctx.params().with("method", rule.method).fragment("changed", changed);

@@ -1,5 +1,5 @@
-//! Groups that a rule desires and a course does not have: they are made.
-//! It must not know names' meaning; the rule's SQL leaves out what exists.
+//! Creates the groups that a rule desires and a course lacks. It must not interpret their names; the rule's SQL leaves
+//! out what exists.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
@@ -25,7 +25,7 @@ const KNOWN_GROUP: Table =
         .primary("id")
         .joined_by(&["courseid, name, idnumber", "courseid, idnumber"]);
 
-/// Makes the groups of the section `groups`.
+/// Creates the groups of the section `groups`.
 pub(super) async fn make(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.desired(ctx, "groups") else { return Ok(()) };
     ctx.conn.declare(&NEW_GROUP);
@@ -73,7 +73,7 @@ async fn insert(ctx: &mut RunContext<'_>, position: Position, planned: i64) -> R
         )
         .await? as i64;
     load_new(ctx).await?;
-    // The n-th change of this place is the n-th group.
+    // The n-th change of this position is the n-th group.
     let made = "(SELECT t.n, MIN(g.id) AS id
            FROM [new_group] t JOIN [known_group] g ON g.courseid = t.courseid AND :same GROUP BY t.n) m";
     let name = ctx.conn.dialect().update_joined(
@@ -97,18 +97,17 @@ async fn insert(ctx: &mut RunContext<'_>, position: Position, planned: i64) -> R
     Ok(())
 }
 
-/// Declares `known_group`: Moodle has no index on the names of a course's groups, and would be asked for all of them
-/// for each name that is looked for. Its texts are compared as ours are ([`crate::db::Dialect::same_text`]).
+/// Declares `known_group`: Moodle has no index on group names, and each lookup of a name would scan all groups of its
+/// course. Texts are compared by [`crate::db::Dialect::same_text`].
 pub(super) fn prepare(conn: &mut Conn) {
     conn.declare(&KNOWN_GROUP);
 }
 
-/// Fills `known_group` with the groups of the courses that a select gives (`courseid`, each once), instead of what it
-/// held; those that a pass makes are added. Grows with the groups of these courses; [`crate::reconcile::prepare`] comes
-/// before.
+/// Replaces the rows of `known_group` by the groups of the courses of a select (`courseid`, each once); a pass adds
+/// those that it creates. The cost grows with the groups of these courses. Needs [`crate::reconcile::prepare`] before.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn load(ctx: &mut RunContext<'_>, courses: &str) -> Result<(), DbError> {
     let params = ctx.params().fragment("courses", courses);
     ctx.conn.exec("DELETE FROM [known_group]", &params).await?;
@@ -122,7 +121,7 @@ pub async fn load(ctx: &mut RunContext<'_>, courses: &str) -> Result<(), DbError
     ctx.conn.analyse("known_group").await
 }
 
-/// Adds to `known_group` what the courses of `new_group` have by now.
+/// Adds to `known_group` the groups that the courses of `new_group` have by now.
 async fn load_new(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let params = ctx.params();
     ctx.conn

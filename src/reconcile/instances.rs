@@ -1,5 +1,5 @@
-//! Instances of a method that its rule makes and removes by itself.
-//! It must not unenrol anybody: what is enrolled in an instance that goes is extra, and has gone before.
+//! Creates and removes the instances of a method that its rule manages. It must not unenrol users: enrolments in a
+//! removed instance are extra, and have been removed before.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::enrol::{self, Owned};
@@ -12,7 +12,7 @@ use crate::reconcile::{Pass, missing};
 
 const DESIRED_COURSE: Table = Table::new("desired_course", &[int("courseid"), int("contextid")]).primary("courseid");
 
-/// Makes an instance in each desired course that has none.
+/// Creates an instance in each desired course that has none.
 pub(super) async fn create(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let set = pass.section("instances").ok_or_else(|| missing(pass, "instances"))?;
     let params = pass.params(ctx).fragment("set", set);
@@ -31,7 +31,7 @@ pub(super) async fn create(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResu
     if pass.filter.instances { also_new_ones(ctx, &params).await } else { Ok(()) }
 }
 
-/// A filter by instances was counted out before the new instances were there: they belong to it.
+/// Adds the new instances to a filter by instances, which was filled before they existed.
 async fn also_new_ones(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<()> {
     let sql = ctx.conn.dialect().insert_absent(
         "[only_instance]",
@@ -43,8 +43,8 @@ async fn also_new_ones(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<(
     Ok(())
 }
 
-/// Removes the instances of courses that are not desired, once nobody is enrolled in them: with all that they own, as
-/// Moodle does (spec enrol-core 4).
+/// Removes the instances without enrolments in courses that are not desired, with all that they own, as Moodle does
+/// (spec enrol-core 4).
 pub(super) async fn delete(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let params = pass.params(ctx);
     let gone = "FROM [scope] s LEFT JOIN [desired_course] w ON w.courseid = s.courseid

@@ -1,5 +1,5 @@
-//! Group memberships: the desired ones that are missing are made, a rule's own that are too much go.
-//! It must not take over a membership that somebody else has made.
+//! Adds the desired group memberships that are missing, and removes a rule's own extra ones. It must not take over a
+//! membership that another writer has added.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
@@ -11,7 +11,7 @@ use crate::reconcile::{Owner, Pass, comparing, owner};
 pub(super) const OWNED: &str = statement(include_str!("members.sql"), "owned");
 const CONVERSATIONS: &str = statement(include_str!("members.sql"), "conversations");
 
-/// Makes the memberships of the section `group members` true.
+/// Adds and removes memberships until they are as in the section `group members`.
 pub(super) async fn join_and_leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.desired(ctx, "group members") else { return Ok(()) };
     let groups =
@@ -42,7 +42,7 @@ async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) 
             position,
             "line, userid, courseid, contextid, groupid, component, itemid",
             "planned.courseid, planned.userid, planned.groupid",
-            // Two instances that ask for the same membership: the first owns it.
+            // If two instances desire the same membership, the first owns it.
             "SELECT 0 AS line, p.userid, p.courseid, p.contextid, p.groupid, :owner AS component, MIN(:item) AS itemid
                FROM (:set) p :who LEFT JOIN {groups_members} m ON m.groupid = p.groupid AND m.userid = p.userid
               WHERE m.id IS NULL AND p.presence = 2 GROUP BY p.userid, p.courseid, p.contextid, p.groupid",
@@ -88,8 +88,8 @@ async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(
     ctx.remove_rows(position, extra).await
 }
 
-/// What follows a membership: the group's conversation and its time of change (spec enrol-core 9). `groups` comes last,
-/// page views write it too.
+/// Updates the conversations and `timemodified` of groups after a change of members (spec enrol-core 9). `groups` comes
+/// last, because page views write it too.
 async fn settle(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let (from, _) = Position { pass_no: pass.pass_no, rank: kinds::NEWCOMERS }.range();
     let (_, to) = Position { pass_no: pass.pass_no, rank: kinds::JOIN }.range();

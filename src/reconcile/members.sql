@@ -1,8 +1,8 @@
 -- Memberships in groups, and in their conversations.
 
 -- statement owned
--- The memberships that the rule's instances own, of people who are still enrolled there (spec cohort 1.6). No index
--- leads from an instance to them: the groups of each course are read once, however many instances it has.
+-- The memberships that the rule's instances own, of users who are still enrolled there (spec cohort 1.6). No index
+-- leads from an instance to its memberships: the groups of each course are read once, however many instances it has.
 SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
   FROM (SELECT DISTINCT courseid FROM [scope]) k
  :then {groups} g ON g.courseid = k.courseid
@@ -11,10 +11,10 @@ SELECT m.id, s.enrolid, m.userid, m.groupid, s.courseid, s.contextid
  :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = m.userid
 
 -- statement conversations
--- Who joined a group and is not yet in its conversation, if it has one.
+-- The users who joined a group and are not yet in its conversation, if it has one.
 SELECT 0 AS line, c.userid, c.courseid, c.contextid, c.groupid, v.id AS targetid
   FROM {enrold_change} c
-  -- The conversation of a group hangs on it by these three.
+  -- These columns identify the conversation of a group.
   JOIN {message_conversations} v ON v.component = 'core_group' AND v.itemtype = 'groups'
        AND v.itemid = c.groupid AND v.contextid = c.contextid
  WHERE :gone AND c.kind = :joined

@@ -1,5 +1,5 @@
-//! The reconciliation engine: makes what a rule desires true, set by set, by the difference to what is there.
-//! It must not know any rule: it reads sections of SQL and a policy.
+//! Reconciliation: applies the difference between what a rule desires and what exists, set by set. It must not depend
+//! on any rule: it reads sections of SQL and a policy.
 
 mod compare;
 mod enrolments;
@@ -57,16 +57,16 @@ pub struct Pass<'a> {
     pub policy: Policy,
     /// enrold's settings.
     pub settings: &'a Settings,
-    /// Where its changes stand in the journal: no other step of the run has this pass.
+    /// The pass of its changes in the journal; no other step of the run has the same.
     pub pass_no: i64,
-    /// What part of the site it looks at.
+    /// The part of the site that it reads.
     pub filter: Filter,
 }
 
 impl Pass<'_> {
     /// The parameters that every section of the rule's SQL may use.
     pub fn params(&self, ctx: &RunContext<'_>) -> Params {
-        // A few users lead to what is theirs by their own indexes: no order is laid down.
+        // For a few users the indexes by user are best: no join order is prescribed.
         let params = if self.filter.users { Params::new().fragment("then", "JOIN") } else { Params::new() };
         self.filter
             .fragments(self.policy.params.clone().and(params).and(ctx.params()))
@@ -77,7 +77,7 @@ impl Pass<'_> {
             .fragment("given_memberships", members::OWNED)
     }
 
-    /// Whether somebody asks who is fresh: enrolled or active again by this pass.
+    /// Whether `fresh` is needed: the enrolments that this pass adds or makes active again.
     fn asks_who_is_fresh(&self) -> bool {
         self.policy.newcomers_join_first || self.rule.sql.contains("fresh")
     }
@@ -87,24 +87,23 @@ impl Pass<'_> {
         section(self.rule.sql, name)
     }
 
-    /// A section of the rule's SQL that may have rows: the temporary table that it is made from, if it names one, was
-    /// made.
+    /// A section of the rule's SQL, unless the temporary table that its heading names is unmade: then it has no rows.
     fn desired(&self, ctx: &RunContext<'_>, name: &str) -> Option<&'static str> {
         let empty = table_of(self.rule.sql, name).is_some_and(|table| ctx.conn.is_unmade(table));
         self.section(name).filter(|_| !empty)
     }
 }
 
-/// Says that whole sets are compared next, or were: a pass that looks at some users only has small ones, and finds them
-/// by their indexes.
+/// Prefers hash joins from the beginning to the end of a comparison of whole sets; not in a pass limited to some users,
+/// whose sets are small.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn comparing(ctx: &mut RunContext<'_>, pass: &Pass<'_>, begins: bool) -> Result<(), DbError> {
     if pass.filter.users { Ok(()) } else { ctx.conn.prefer_hashes(begins).await }
 }
 
-/// Makes the temporary tables of reconciliation, once per run.
+/// Declares the temporary tables of reconciliation, once per run.
 pub fn prepare(ctx: &mut RunContext<'_>) {
     enrol::prepare(ctx);
     end::prepare(ctx);
@@ -118,11 +117,11 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
     filter::prepare(conn);
 }
 
-/// Runs one rule over the part of the site that a filter leaves. Grows with what differs: a number of statements that the rule's sections fix,
-/// each over sets; rows that stand as desired are read and never written.
+/// Runs one rule over the part of the site that a filter leaves. The rule's sections fix the number of statements, each
+/// over sets, and the writes grow with what differs; rows that are as desired are read and never written.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn run(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
@@ -134,7 +133,7 @@ pub async fn run(
     run_under(ctx, rule, policy, settings, filter, consequence).await
 }
 
-/// [`run`] under a policy that more than the site's settings have made.
+/// [`run`] under a given policy.
 ///
 /// # Errors
 /// As [`run`].
@@ -166,10 +165,10 @@ pub async fn run_under(
     Ok(())
 }
 
-/// Fills the temporary table `scope` with the instances that a rule minds, for a step before its pass.
+/// Fills the temporary table `scope` with the instances of a rule, for a step before its pass.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn load_scope(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
@@ -180,10 +179,10 @@ pub async fn load_scope(
     scope(ctx, &pass).await.map(|_| ())
 }
 
-/// Takes the roles that a rule's method has given, on the whole site, and leaves the enrolments.
+/// Removes the roles that a rule's method owns, on the whole site, and leaves the enrolments.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn drop_roles(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings) -> RunResult<()> {
     let watch = StopWatch::start();
     let before = std::mem::replace(&mut ctx.cause, rule.name);
@@ -200,7 +199,7 @@ pub async fn drop_roles(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settin
     Ok(())
 }
 
-/// The steps of a pass; gives how many enrolments were looked at.
+/// The steps of a pass; gives how many enrolments were checked.
 async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     let planned = ctx.planned;
     if let Some(prepare) = pass.rule.prepare {
@@ -220,7 +219,7 @@ async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
         enrolments::end_extra(ctx, pass, &comparison).await?;
     }
     let checked = comparison.there + people(ctx) - before;
-    // Roles that nobody owns follow what becomes of enrolments, and nothing else.
+    // Roles without an owner follow changes of enrolments only.
     if pass.policy.roles == Owner::Instance || ctx.planned > planned {
         roles::add_and_remove(ctx, pass).await?;
     }
@@ -243,7 +242,7 @@ fn people(ctx: &RunContext<'_>) -> i64 {
     ctx.booked(&kinds::ENROLMENT_ADD) - ctx.booked(&kinds::ENROLMENT_REMOVE)
 }
 
-/// Finds the instances that the rule minds; gives their number.
+/// Fills `scope` with the instances of the rule; gives their number.
 async fn scope(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<i64, DbError> {
     let select = pass.section("scope").ok_or_else(|| missing(pass, "scope"))?;
     let params = pass.params(ctx).fragment("section", select);
@@ -261,7 +260,7 @@ fn missing(pass: &Pass<'_>, name: &str) -> DbError {
     DbError::other(format!("the rule {} has no section '{name}'", pass.rule.name))
 }
 
-/// Component and item of what a rule gives, as SQL over an alias that has `enrolid`.
+/// Component and item of what a rule adds, as SQL over an alias that has `enrolid`.
 fn owner(owner: Owner, alias: &str) -> (&'static str, String) {
     match owner {
         Owner::Instance => (":component", format!("{alias}.enrolid")),

@@ -1,5 +1,5 @@
-//! What a rule may do to the rows that are there, as data: the engine reads it and knows no method.
-//! It must not know where a setting comes from.
+//! What a rule may do to existing rows, as data: reconciliation reads it instead of branching by method. It must not
+//! depend on where a setting comes from.
 
 use crate::db::Params;
 use crate::moodle::site::RemovalAction;
@@ -11,24 +11,24 @@ pub struct Policy {
     pub on_extra: RemovalAction,
     /// What happens to the status of an enrolment that its set holds.
     pub status: Follow,
-    /// Whether the window of an enrolment that is there follows the set.
+    /// Whether the dates of an existing enrolment follow the set.
     pub dates: bool,
-    /// Whether the rule makes and removes instances.
+    /// Whether the rule creates and removes instances.
     pub instances: Instances,
     /// Which instances of the method are the rule's, as a condition on `e`; its parameters are among `params`.
     pub own_instance: String,
-    /// What `enrol.customchar1` of an instance that it makes holds; empty for nothing.
+    /// The `enrol.customchar1` of an instance that it creates; empty for none.
     pub instance_mark: String,
-    /// Whose the roles are that it gives.
+    /// The owner of the roles that it assigns.
     pub roles: Owner,
-    /// Whose the group memberships are that it gives.
+    /// The owner of the group memberships that it adds.
     pub groups: Owner,
-    /// Whether who is newly enrolled joins a group before getting roles: the order of the method's events in Moodle.
+    /// Whether newly enrolled users join groups before they get roles: the order of the method's events in Moodle.
     pub newcomers_join_first: bool,
-    /// Whether the set of enrolments is computed once into a table: for sets that cost more than writing them down.
+    /// Whether the set of enrolments is stored in a table once: for sets that cost more to compute than to write.
     pub staged: bool,
-    /// Whether what it does in one course does not look at what it does in others: then a very large run may do one
-    /// course after the other.
+    /// Whether its changes in one course are independent of those in others: then a very large run may do one course
+    /// after the other.
     pub by_course: bool,
     /// The rule's own parameters of its SQL.
     pub params: Params,
@@ -45,29 +45,29 @@ pub enum Follow {
     Always,
 }
 
-/// Whether a rule makes and removes instances of its method.
+/// Whether a rule creates and removes instances of its method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instances {
-    /// People make them, in Moodle.
+    /// They are created in Moodle.
     AsTheyAre,
-    /// The section `instances` says which courses have one; it stays when they are no longer named.
+    /// The section `instances` says which courses have one; it stays when its course is no longer named.
     Created,
     /// The section `instances` says which courses have one.
     CreatedAndDeleted,
 }
 
-/// Whose a role or a group membership is (spec enrol-core 2).
+/// The owner of a role or a group membership (spec enrol-core 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The instance's: component `enrol_METHOD`, item the instance. Nobody else may take it away.
+    /// The instance: component `enrol_METHOD`, item the instance. Nothing else may remove it.
     Instance,
-    /// Nobody's: no component, item 0, as if a teacher had given it.
+    /// None: no component, item 0, as if a teacher had added it.
     Nobody,
 }
 
 impl Policy {
-    /// The most common policy: instances are people's, what is given is owned, an enrolment that is desired becomes
-    /// active again, windows are left alone.
+    /// The most common policy: instances are created in Moodle, what is added is owned by its instance, a desired
+    /// enrolment becomes active again, dates are left alone.
     pub fn new(on_extra: RemovalAction) -> Self {
         Self {
             on_extra,

@@ -1,5 +1,5 @@
-//! Roles: what a rule desires after its enrolments are true; the missing are given, its own that are too much go.
-//! It must not know why somebody has a role.
+//! Assigns the desired roles that are missing, after a rule's enrolments are changed, and removes its own extra ones.
+//! It must not depend on why a user has a role.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
@@ -16,16 +16,16 @@ const OWNED: &str = "SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.c
     :then {role_assignments} r :by_item
        ON r.component = :component AND r.itemid = s.enrolid AND r.contextid = s.contextid";
 
-/// The role `r` is the desired one `p`, for a join with `{role_assignments} r :by_user`.
+/// The condition that the role `r` is the desired `p`, for a join with `{role_assignments} r :by_user`.
 const SAME: &str = "r.userid = p.userid AND r.contextid :whole = p.contextid AND r.roleid :whole = p.roleid
     AND {~r.component} = :owner AND {#r.itemid} = :item";
 
-/// The same of a role that an instance owns, for a join with `{role_assignments} r :by_item`: a person has many roles
-/// in a course into which many instances lead, but few by each.
+/// The same for a role that an instance owns, in a join with `{role_assignments} r :by_item`: in a course with many
+/// instances a user has many roles, but few from each.
 const SAME_OF_INSTANCE: &str = "r.component = :component AND r.itemid = p.enrolid AND r.userid = p.userid
     AND {#r.contextid} = p.contextid AND {#r.roleid} = p.roleid";
 
-/// The desired roles that nobody has: what [`compare`] has written down, or found again.
+/// The desired roles that are missing, if [`compare`] has not written them into `missing_role`.
 const MISSING: &str = "SELECT DISTINCT p.enrolid, p.userid, p.courseid, p.contextid, p.roleid
     FROM (:set) p LEFT JOIN {role_assignments} r :by_key ON :same WHERE r.id IS NULL AND p.presence = 2";
 
@@ -33,14 +33,14 @@ const COUNTED: &str = statement(include_str!("roles.sql"), "counted");
 const WRITTEN: &str = statement(include_str!("roles.sql"), "written");
 const DOUBLES: &str = statement(include_str!("roles.sql"), "doubles");
 
-/// Where desired state and roles are joined once, from both sides, the missing ones are kept.
+/// Declares the table of missing roles, on the database that joins both sides once.
 pub(super) fn prepare(conn: &mut Conn) {
     if conn.dialect().compares_from_both_sides() {
         conn.declare(&MISSING_ROLE);
     }
 }
 
-/// Gives the desired roles that are missing and takes those of the rule that are not desired.
+/// Assigns the desired roles that are missing and removes those of the rule that are not desired.
 pub(super) async fn add_and_remove(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let Some(set) = pass.section("roles") else { return Ok(()) };
     let (component, item) = owner(pass.policy.roles, "p");
@@ -64,18 +64,18 @@ pub(super) async fn add_and_remove(ctx: &mut RunContext<'_>, pass: &Pass<'_>) ->
     comparing(ctx, pass, false).await
 }
 
-/// How the roles stand against the desired state.
+/// The difference between roles and desired state.
 struct Comparison {
-    /// How many are missing; some may be where that was not counted.
+    /// How many are missing; 1 if that was not counted.
     missing: i64,
-    /// Those are in `missing_role`.
+    /// Whether they are in `missing_role`.
     written: bool,
-    /// Some may be too much, or there twice.
+    /// Whether some may be extra or duplicate.
     extra: bool,
 }
 
-/// Compares desired state and roles, where that may spare the writing. Whether some are too much is known from the counts alone
-/// where the rule's own roles are those of its instances: each desired one is there at most once, and there are no more.
+/// Compares desired state and roles, if that may save the writing. If the rule's own roles are those of its instances,
+/// the counts alone show whether some are extra: a desired one exists more than once, or there are more.
 async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<Comparison, DbError> {
     if pass.policy.roles == Owner::Nobody {
         return Ok(Comparison { missing: 1, written: false, extra: true });
@@ -100,7 +100,7 @@ async fn compare(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> 
     Ok(Comparison { missing, written: false, extra: most > 1 || own > desired })
 }
 
-/// Fills `missing_role`, and looks whether a role is too much or there twice.
+/// Fills `missing_role`, and checks whether a role is extra or duplicate.
 async fn write_down(ctx: &mut RunContext<'_>, params: &Params) -> Result<Comparison, DbError> {
     ctx.conn.exec("DELETE FROM [missing_role]", params).await?;
     let row = ctx.conn.row(WRITTEN, &params.clone().fragment("own", OWNED)).await?;
@@ -108,7 +108,7 @@ async fn write_down(ctx: &mut RunContext<'_>, params: &Params) -> Result<Compari
     Ok(Comparison { missing, written: true, extra: wrong > 0 })
 }
 
-/// How many roles the rule's instances have given.
+/// How many roles the rule owns.
 async fn own(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<i64, DbError> {
     let (own, section) = match pass.section("owned roles") {
         Some(section) => ("SELECT COUNT(*) FROM (:own) o WHERE o.userid :among_users".to_owned(), section),
@@ -137,7 +137,7 @@ async fn add(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: Params) -> Resul
     enrol::apply_roles(ctx, position, planned, component.as_deref()).await
 }
 
-/// Takes every role that the rule's method has given, wherever it is.
+/// Removes every role that the rule's method owns, in any context.
 pub(super) async fn drop_all(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let all = Pick::new(
         "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
@@ -161,7 +161,7 @@ async fn remove(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<
     ctx.remove_rows(position, extra.params(pass.params(ctx)).fragment("own", own).fragment("set", set)).await
 }
 
-/// Doubles that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).
+/// Removes duplicates that a race between two writers left: the lowest id stays, as in Moodle (spec cohort 1.4).
 async fn prune(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     if pass.policy.roles == Owner::Nobody {
         return Ok(());

@@ -1,5 +1,4 @@
-//! An enrolment method as a value: its name, its SQL, its policy, the steps of its own.
-//! It must not know which rules there are.
+//! A rule as a value: the name, SQL, policy and own steps of an enrolment method. It must not name a rule.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,12 +9,12 @@ use crate::moodle::site::Site;
 use crate::outcome::RunResult;
 use crate::reconcile::{Pass, Policy};
 
-/// A step of its own that a rule takes inside its pass.
+/// A rule's own step inside its pass.
 pub type Step = for<'a, 'w> fn(&'a mut RunContext<'w>, &'a Pass<'a>) -> Taking<'a>;
-/// What a [`Step`] gives: it is awaited at once.
+/// The future of a [`Step`], which is awaited at once.
 pub type Taking<'a> = Pin<Box<dyn Future<Output = RunResult<()>> + Send + 'a>>;
 
-/// An enrolment method as a query: what it desires, and what may be done to make it so (DESIGN 2).
+/// An enrolment method as a query: what it desires, and what may be done to reach that (DESIGN 2).
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// Its name in `enrold sync NAME`, in `[tasks.NAME]` and as the cause of its changes in the journal.
@@ -26,11 +25,11 @@ pub struct Rule {
     pub twins: &'static [&'static str],
     /// The desired sets, one section each: see docs/architecture.md, "A rule".
     pub sql: &'static str,
-    /// What the settings of the site and of enrold make of it.
+    /// Its policy under the settings of the site and of enrold.
     pub policy: fn(&Site, &Settings) -> Policy,
-    /// What comes before the sets are read: temporary tables of its own, a limit of its own.
+    /// Runs before the sets are read: for temporary tables of its own, or a limit of its own.
     pub prepare: Option<Step>,
-    /// What comes after the sets are true, in the same transaction.
+    /// Runs after the sets are applied, in the same transaction.
     pub follow_up: Option<Step>,
 }
 

@@ -1,12 +1,12 @@
-//! The sections of a rule's `.sql` file: a line `-- section NAME`, or `-- section NAME of TABLE`, then one SELECT.
-//! It must not know what a section means.
+//! The sections of a rule's `.sql` file: a line `-- section NAME`, or `-- section NAME of TABLE`, then one SELECT. It
+//! must not interpret a section.
 
-/// The select of one section, without its heading; `None` if the rule has no such set.
+/// The select of one section, without its heading; `None` if the rule has no such section.
 pub fn section<'a>(sql: &'a str, name: &str) -> Option<&'a str> {
     find(sql, name).map(|(_, select)| select)
 }
 
-/// The temporary table without whose rows a section has none, if its heading names one.
+/// The temporary table that a section's heading names, if any: without its rows the section has none.
 pub fn table_of<'a>(sql: &'a str, name: &str) -> Option<&'a str> {
     find(sql, name).and_then(|(table, _)| table)
 }

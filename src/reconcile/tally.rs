@@ -1,5 +1,4 @@
-//! What a pass came to: what it has booked, or what its passes of the journal say.
-//! It must not know how it is shown.
+//! Counts the changes of a pass, from what the run has counted or from the journal. It must not format anything.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +9,8 @@ use crate::db::{DbError, Params};
 use crate::outcome::RuleReport;
 use crate::reconcile::Pass;
 
-/// The counts of a pass before which the run had booked `before`. Only which enrolments are active again stands in the
-/// journal alone.
+/// The counts of a pass: the run's, less those `before` it. Only the journal distinguishes reactivated enrolments from
+/// other changed ones.
 pub(super) async fn of(
     ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
@@ -36,7 +35,7 @@ pub(super) async fn of(
 /// The counts of some passes, as the report of a rule or job of this name.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn of_passes(ctx: &mut RunContext<'_>, name: &str, first: i64, last: i64) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: name.to_owned(), ..RuleReport::default() };
     let (from, to) = Position::of_passes(first, last);
@@ -45,10 +44,10 @@ pub async fn of_passes(ctx: &mut RunContext<'_>, name: &str, first: i64, last: i
     Ok(report)
 }
 
-/// The counts of a job that is no rule, by the cause that it writes into the journal.
+/// The counts of a job that is not a rule, by the cause that it writes into the journal.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn of_cause(ctx: &mut RunContext<'_>, cause: &str) -> Result<RuleReport, DbError> {
     let mut report = RuleReport { rule: cause.to_owned(), ..RuleReport::default() };
     let params = ctx.params().with("cause", cause);
@@ -70,7 +69,7 @@ async fn count(ctx: &mut RunContext<'_>, which: &str, params: &Params, report: &
 }
 
 impl RuleReport {
-    /// Adds so many changes to a figure; of enrolments that are changed, those that are active `again` for themselves.
+    /// Adds `count` changes of a figure; changed enrolments that are active `again` have a count of their own.
     fn book(&mut self, figure: Option<Figure>, again: bool, count: i64) {
         match figure {
             Some(Figure::Enrolled) => self.added += count,

@@ -4,7 +4,7 @@
 use crate::config::Locale;
 use crate::outcome::Report;
 
-/// The report, its problems with their sentences.
+/// The report as JSON; each problem has its sentence.
 pub fn document(report: &Report, locale: Locale) -> serde_json::Value {
     let mut document = match serde_json::to_value(report) {
         Ok(document) => document,

@@ -1,5 +1,5 @@
-//! Why a source's feed is stale, as a sentence in two languages.
-//! It must not decide that it is.
+//! The sentence why a source's feed is stale, in English and French.
+//! It must not decide whether it is stale.
 
 use chrono::DateTime;
 use chrono_tz::Tz;
@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use crate::config::Locale;
 use crate::outcome::Stale;
 
-/// The sentence, without its full stop; `zone` is the one by whose clock a moment is shown.
+/// The sentence without its full stop; moments are shown in `zone`.
 pub fn stale(stale: Stale, zone: Tz, locale: Locale) -> String {
     match (stale, locale) {
         (Stale::Never, Locale::En) => "no good set has ever come".to_owned(),

@@ -1,4 +1,4 @@
-//! What a person reads: message codes and their sentences, in English and French.
+//! The texts of reports: message codes and their sentences, in English and French.
 //! It must not know where a problem was found: not bytes, not databases, not runs.
 
 mod document;

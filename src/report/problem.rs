@@ -1,11 +1,11 @@
 //! The whole sentence of a problem: its place, what is wrong, and what to do about it.
-//! It must not know who finds a problem.
+//! It must not know where a problem is found.
 
 use crate::config::Locale;
 use crate::problem::{Code, Problem};
 
 impl Code {
-    /// The sentence that a person reads: what is wrong, and what to do about it.
+    /// The sentence of the code: what is wrong, and what to do about it.
     /// `value` and `hint` are those of the code (see each code).
     pub fn message(self, locale: Locale, value: &str, hint: &str) -> String {
         match locale {
@@ -18,7 +18,7 @@ impl Code {
 impl Problem {
     /// The whole sentence, with its line: `line 7: no account matches ...`, `night-2.csv, line 7: …`.
     pub fn text(&self, locale: Locale) -> String {
-        // Values come from files: a terminal must not obey them.
+        // Values come from files: control characters must not reach a terminal.
         let shown = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
         let message = self.code.message(locale, &shown(&self.value), &shown(&self.hint));
         let place = match (self.line, locale) {

@@ -1,5 +1,5 @@
 //! The sentence that each code becomes, in English and in French.
-//! It must not know who raises a code, nor how a sentence is shown.
+//! It must not know where a code is raised, or how a sentence is shown.
 
 use crate::problem::{Code, hint};
 

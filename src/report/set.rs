@@ -1,4 +1,4 @@
-//! What a full set came to as a table of places, with its consequences and its trend; and the places as CSV.
+//! The report of a full set: a table of its courses or cohorts, consequences and trend; and the table as CSV.
 //! It must not know how the figures were counted, or where they are shown.
 
 use crate::config::Locale;
@@ -6,13 +6,13 @@ use crate::outcome::{Breach, Figures, PlaceKind, Point, RoleValue, SetPlace, Set
 use crate::report::inert;
 use crate::report::words::pick;
 
-/// Places in the table; the rest is counted.
+/// The most places in the table; the rest is counted.
 const SHOWN: usize = 50;
 
-/// Role values in the text; the rest is counted.
+/// The most role values in the text; the rest is counted.
 const ROLES: usize = 20;
 
-/// Columns of numbers behind the name.
+/// The number of columns after the name.
 const NUMBERS: usize = 7;
 
 /// The columns of the CSV.
@@ -23,8 +23,8 @@ fn numbers(figures: &Figures) -> [i64; NUMBERS] {
     [added, reactivated, changed, suspended, removed, unchanged, unknown]
 }
 
-/// The lines of the report: the set, the places that change or have unknown rows, all together, the consequences, the
-/// trend.
+/// The lines of the report: the set, the places with changes or unknown rows, the totals, unknown roles, the
+/// consequences, the trend.
 pub fn lines(set: &SetReport, locale: Locale) -> Vec<String> {
     let mut lines = vec![rows(set, locale)];
     if set.foreseen {
@@ -81,7 +81,7 @@ fn table(set: &SetReport, locale: Locale) -> Vec<String> {
     lines
 }
 
-/// How many places that change are not shown, and how many of any kind the history has not kept.
+/// The line that counts the changed places that are not shown, and those that the history does not keep.
 fn more_places(changing: usize, forgotten: usize, locale: Locale) -> String {
     match (changing, forgotten, locale) {
         (more, 0, Locale::En) => format!("… and {more} more that change"),
@@ -110,11 +110,11 @@ fn headings(locale: Locale) -> [String; NUMBERS] {
     .map(|(english, french)| pick(locale, english, french))
 }
 
-/// Role values that nobody knows, with how many rows say so and which role they gave instead.
+/// Unknown role values, with the number of their rows and the role that was given instead.
 fn default_roles(set: &SetReport, locale: Locale) -> Option<String> {
     let role = &set.default_roles.first()?.role;
     let shown = |value: &RoleValue| {
-        // Values come from files: a terminal must not obey them.
+        // Values come from files: control characters must not reach a terminal.
         let text: String = value.value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         match (locale, value.rows) {
             (Locale::En, 1) => format!("'{text}' (1 row)"),
@@ -152,7 +152,7 @@ fn consequences(set: &SetReport, locale: Locale) -> Option<String> {
     })
 }
 
-/// Rows and removals now against the last run and the usual (the middle one) of those that were applied.
+/// The rows and removals of this run, compared with the last run and with the median of the applied runs.
 fn trend(set: &SetReport, locale: Locale) -> Option<String> {
     let last = set.trend.first()?;
     let good: Vec<&Point> = set.trend.iter().filter(|point| point.is_good()).collect();
@@ -204,7 +204,7 @@ pub(super) fn quoted(name: &str) -> String {
     if name.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() }
 }
 
-/// A limit on the set itself that was passed, for people; `None` for a limit of another kind.
+/// The text of a passed limit on the set itself; `None` for a limit of another kind.
 pub(super) fn breach(breach: &Breach, locale: Locale) -> Option<String> {
     let Breach { scope, name, what, count, of, limit } = breach;
     let text = match (scope.as_str(), what.as_str(), locale) {

@@ -1,15 +1,15 @@
-//! Texts of others in lists that people open in a spreadsheet: none of them begins a formula there.
-//! It must not be used for what becomes input again: that keeps its bytes.
+//! Makes foreign texts safe in lists that are opened in a spreadsheet: none of them begins a formula there.
+//! It must not be used for lists that become input again, which keep their bytes.
 
 use std::borrow::Cow;
 
-/// What begins a formula, or a command, in one of the usual programs (OWASP: CSV injection), in full width too.
+/// What begins a formula or a command in one of the usual programs (OWASP: CSV injection), also in full width.
 const BEGINS: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
-/// What one of them may take for the end of a cell, whatever the delimiter of the file is.
+/// What such a program may read as the end of a cell, whatever the delimiter of the file is.
 const ENDS: [char; 7] = [',', ';', '\t', '|', '\n', '\r', '"'];
 
-/// A text as it can stand in a cell that is for reading: an apostrophe before each place where a formula could begin,
-/// at its beginning and behind whatever may be taken for the end of a cell.
+/// The text for a cell that is only read: an apostrophe precedes each position where a formula could begin, at the
+/// start and after each character that may end a cell.
 pub fn inert(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut from = 0;
@@ -20,10 +20,10 @@ pub fn inert(text: &str) -> Cow<'_, str> {
             out.push('\'');
             from = at;
         }
-        // Blanks before a formula are passed over by some programs.
+        // Some programs skip blanks before a formula.
         at_begin = ENDS.contains(&letter) || (at_begin && letter.is_whitespace());
     }
-    // A tab or a line end at the beginning is taken for one, too.
+    // Some programs read a tab or a line end at the start as the begin of a formula, too.
     let begins_odd = text.starts_with(['\t', '\r', '\n']);
     if from == 0 && out.is_empty() && !begins_odd {
         return Cow::Borrowed(text);

@@ -1,16 +1,16 @@
-//! What each rule came to in a run as a table: one row for each, what followed from it below it.
+//! The results of the rules of a run as a table: one row per rule, and below it the rules that followed.
 //! It must not know what a rule does, or where the table is shown.
 
 use crate::config::Locale;
 use crate::outcome::{RuleReport, Skipped};
 use crate::report::words::pick;
 
-/// How many columns of numbers there are behind the name.
+/// The number of columns after the name.
 const NUMBERS: usize = 9;
 
 type Cells = [String; NUMBERS];
 
-/// True if the table holds all that the run changed in enrolments, roles and groups: rules and tasks were asked for.
+/// True if the table covers all changes to enrolments, roles and groups: rules or tasks were ordered.
 pub fn is_whole(rules: &[RuleReport]) -> bool {
     rules.iter().any(|rule| !rule.consequence)
 }
@@ -41,12 +41,12 @@ pub fn lines(rules: &[RuleReport], locale: Locale) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// The name, moved in below what it follows.
+/// The name, with a mark in front if the rule followed.
 fn name(rule: &RuleReport) -> String {
     if rule.consequence { format!("> {}", rule.rule) } else { rule.rule.clone() }
 }
 
-/// The numbers of a rule, or why it has none. A method that is off may have lost its roles: that is both.
+/// The numbers of a rule, or why it was skipped; for a disabled method also how many roles were removed.
 fn row(rule: &RuleReport, locale: Locale) -> Result<Cells, String> {
     if let Some(why) = rule.skipped {
         let dropped = match (rule.roles_removed, locale) {

@@ -1,11 +1,11 @@
-//! The words of reports, in English and French: states, kinds of changes, notes, limits.
+//! The texts of reports, in English and French: states, kinds of changes, notes, limits.
 //! It must not know where they are shown.
 
 use crate::config::Locale;
 use crate::outcome::{Breach, Note, Report, State};
 use crate::report::{set, table};
 
-/// A text in the language asked for.
+/// The text in the given language.
 pub fn pick(locale: Locale, english: &str, french: &str) -> String {
     match locale {
         Locale::En => english.to_owned(),
@@ -13,7 +13,7 @@ pub fn pick(locale: Locale, english: &str, french: &str) -> String {
     }
 }
 
-/// How a run ended, for people.
+/// The text for the state of a run.
 pub fn state(state: State, locale: Locale) -> String {
     let (english, french) = match state {
         State::Running => ("running", "en cours"),
@@ -44,7 +44,7 @@ pub fn headline(report: &Report, locale: Locale) -> String {
 /// The facts of a report: labels and values.
 pub fn facts(report: &Report, locale: Locale, catalogue: Catalogue) -> Vec<(String, String)> {
     let mut facts = Vec::new();
-    // The table has them already, rule by rule.
+    // The table already shows them, rule by rule.
     let of_rules = table::is_whole(&report.rules);
     let mut fact = |english: &str, french: &str, value: String| facts.push((pick(locale, english, french), value));
     if let Some(read) = &report.read_as {
@@ -85,26 +85,26 @@ pub fn facts(report: &Report, locale: Locale, catalogue: Catalogue) -> Vec<(Stri
     facts
 }
 
-/// What the catalogue of kinds of change says of one. The catalogue lies above this room: whoever prints hands it in.
+/// The texts of a kind of change in the catalogue. This module must not depend on the catalogue: the caller passes it.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangeWords {
-    /// Its words in English.
+    /// Its English text.
     pub english: &'static str,
-    /// Its words in French.
+    /// Its French text.
     pub french: &'static str,
-    /// The table of rules has a column that counts it.
+    /// True if a column of the table of rules counts it.
     pub in_table: bool,
 }
 
-/// The words of a kind of change by its name in the journal; `None` for a name that nobody knows.
+/// The texts of a kind of change by its name in the journal; `None` for an unknown name.
 pub type Catalogue = fn(&str) -> Option<ChangeWords>;
 
-/// A kind of change, for people: its name in the journal, if the catalogue has no words for it.
+/// The text of a kind of change; its name in the journal, if the catalogue does not have it.
 pub fn change(kind: &str, locale: Locale, catalogue: Catalogue) -> String {
     catalogue(kind).map_or_else(|| kind.to_owned(), |words| pick(locale, words.english, words.french))
 }
 
-/// A note, for people.
+/// The text of a note.
 pub fn note(note: &Note, locale: Locale) -> String {
     match (note, locale) {
         (Note::MethodDisabled, Locale::En) => {
@@ -226,7 +226,7 @@ pub fn note(note: &Note, locale: Locale) -> String {
     }
 }
 
-/// A limit that was passed, for people.
+/// The text of a passed limit.
 pub fn breach(breach: &Breach, locale: Locale) -> String {
     if let Some(of_set) = set::breach(breach, locale) {
         return of_set;
@@ -258,7 +258,7 @@ pub fn breach(breach: &Breach, locale: Locale) -> String {
     }
 }
 
-/// A rule that follows roles has none to follow, and would remove everything that it made.
+/// The text for a rule that follows roles when there are none: it would remove everything that it made.
 fn no_roles(breach: &Breach, locale: Locale) -> String {
     let (rule, count) = (&breach.name, breach.count);
     match locale {
@@ -273,7 +273,7 @@ fn no_roles(breach: &Breach, locale: Locale) -> String {
     }
 }
 
-/// How many problems are not shown, and where they are.
+/// The line that counts the problems that are not shown, and how to list them.
 pub fn more_problems(more: u64, run: i64, locale: Locale) -> String {
     match locale {
         Locale::En => format!("  … and {more} more: enrold runs {run}"),

@@ -1,9 +1,9 @@
--- Autoenrol (spec autoenrol 4 to 6). Tables of its own, filled before: `ruled` (instances with a usable rule),
--- `matching` (whom each evaluation of a rule lets in), `leaving`, `fitting`, `elsewhere`, `newcomer`, and for groups
--- `member_name`, `group_wish`, `first_wish`, `generated_group`.
+-- Autoenrol (spec autoenrol 4 to 6). Its temporary tables are filled before: `ruled` (instances with a usable rule),
+-- `matching` (users whom each evaluation of a rule admits), `leaving`, `fitting`, `elsewhere`, `newcomer`, and for
+-- groups `member_name`, `desired_group`, `first_desired_group`, `generated_group`.
 
 -- section enabled
--- The instances that are looked at, with the rule and all settings that decide.
+-- The enabled instances of the pass, with the rule and all settings that decide.
 SELECT e.id, e.courseid, k.id AS contextid, c.shortname, COALESCE(e.customtext2, ''), e.customint1, e.customint4,
        e.enrolstartdate, e.enrolenddate, e.customint5, e.customint8, COALESCE(e.customchar1, ''),
        COALESCE(e.customchar3, ''), e.customint2
@@ -14,7 +14,7 @@ SELECT e.id, e.courseid, k.id AS contextid, c.shortname, COALESCE(e.customtext2,
  ORDER BY e.id
 
 -- section leaving
--- Who is enrolled and fits no longer, if the site unenrols such people: they make room.
+-- Enrolled users who no longer match, if the site unenrols them: they make room.
 SELECT x.id AS ueid, r.enrolid
   FROM [ruled] r
   JOIN {user_enrolments} x ON x.enrolid = r.enrolid
@@ -23,7 +23,7 @@ SELECT x.id AS ueid, r.enrolid
  WHERE :unenrols = 1 AND m.userid IS NULL AND u.deleted = 0 AND u.id NOT IN (:left_alone) AND x.userid :among_users
 
 -- section fitting
--- Who fits an instance that lets in now, and is not enrolled in it.
+-- Users who match an instance that admits users now, and are not enrolled in it.
 SELECT r.enrolid, m.userid
   FROM [ruled] r
   JOIN [matching] m ON m.evaluation = r.evaluation
@@ -31,7 +31,7 @@ SELECT r.enrolid, m.userid
  WHERE r.round > 0 AND x.id IS NULL
 
 -- section elsewhere
--- Who is in the course by any enrolment that stays: for instances that take only those who are not.
+-- Users with an enrolment in the course that stays, for instances that admit only users without one.
 SELECT DISTINCT r.courseid, y.userid
   FROM [ruled] r
   JOIN {enrol} f ON f.courseid = r.courseid
@@ -40,13 +40,13 @@ SELECT DISTINCT r.courseid, y.userid
  WHERE r.round > 0 AND r.always = 0 AND l.ueid IS NULL AND y.userid :among_users
 
 -- section newcomers
--- Of one round, by user id, as many as there is room for.
+-- The newcomers of one round, by user id, up to the room that is left.
 SELECT w.enrolid, w.userid, w.courseid
   FROM (SELECT r.enrolid, m.userid, r.courseid, r.room,
                ROW_NUMBER() OVER (PARTITION BY r.enrolid ORDER BY m.userid) AS place
           FROM [ruled] r
           JOIN [fitting] m ON m.enrolid = r.enrolid
-          -- In the course already, or let in by an instance of an earlier round.
+          -- In the course already, or admitted by an instance of an earlier round.
           LEFT JOIN [elsewhere] h ON h.courseid = r.courseid AND h.userid = m.userid
           LEFT JOIN (SELECT DISTINCT o.courseid, o.userid FROM [newcomer] o) n
                ON n.courseid = r.courseid AND n.userid = m.userid
@@ -59,7 +59,7 @@ SELECT r.enrolid, r.courseid, r.contextid
   FROM [ruled] r
 
 -- section enrolments
--- Who fits: newcomers come in, who is in is kept.
+-- Matching users: newcomers are enrolled, existing enrolments are kept.
 SELECT s.enrolid, m.userid, s.courseid, s.contextid, CASE WHEN n.userid IS NULL THEN 1 ELSE 2 END AS presence,
        :status_of_fitting AS status, :now AS timestart,
        CASE WHEN e.enrolperiod > 0 THEN :now + e.enrolperiod ELSE 0 END AS timeend
@@ -76,7 +76,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, x.status, x.timestart, x
  WHERE (u.deleted <> 0 OR u.id IN (:left_alone)) AND x.userid :among_users
 
 -- section roles
--- Who has just come in or become active gets the role of the instance, if there is one.
+-- Users just enrolled or reactivated get the role of the instance, if it has one.
 SELECT f.enrolid, f.userid, s.courseid, s.contextid, e.roleid, 2 AS presence
   FROM [fresh] f
   JOIN [scope] s ON s.enrolid = f.enrolid
@@ -84,7 +84,7 @@ SELECT f.enrolid, f.userid, s.courseid, s.contextid, e.roleid, 2 AS presence
   JOIN {role} r ON r.id = e.roleid
 
 -- section owned roles
--- The instance's role of those whom this pass has suspended, where the site takes it and no active enrolment is left.
+-- The instance's role of users whom this pass suspended, if the site removes it and no active enrolment is left.
 SELECT a.id, c.enrolid, a.userid, a.roleid, c.courseid, c.contextid
   FROM {enrold_change} c
   JOIN {enrol} e ON e.id = c.enrolid
@@ -97,7 +97,7 @@ SELECT a.id, c.enrolid, a.userid, a.roleid, c.courseid, c.contextid
                     WHERE f.courseid = c.courseid)
 
 -- section members
--- The name of the group of each participant whose rule holds: enrolled already, or let in now.
+-- The group name of each participant whose rule holds: enrolled already, or admitted now.
 SELECT d.enrolid, u.id AS userid, :name AS name
   FROM [named] d
   JOIN [matching] m ON m.evaluation = d.evaluation
@@ -106,8 +106,8 @@ SELECT d.enrolid, u.id AS userid, :name AS name
   LEFT JOIN [newcomer] n ON n.enrolid = d.enrolid AND n.userid = m.userid
  WHERE x.id IS NOT NULL OR n.userid IS NOT NULL
 
--- section desires
--- Each group that is desired, with the one that is there: found by the mark of autoenrol, else by its name.
+-- section desired groups
+-- Each desired group, with the existing one, found by autoenrol's mark, else by its name.
 SELECT w.enrolid, w.name, w.courseid, w.contextid, w.idnumber,
        COALESCE(MIN(m.id), MIN(g.id)) AS groupid
   FROM (SELECT DISTINCT r.enrolid, h.name, r.courseid, r.contextid,
@@ -120,7 +120,7 @@ SELECT w.enrolid, w.name, w.courseid, w.contextid, w.idnumber,
  GROUP BY w.enrolid, w.name, w.courseid, w.contextid, w.idnumber
 
 -- section firsts
--- Groups that are to be made: of the instances of a course that ask for the same name, the first makes it.
+-- Groups to make: if several instances of a course desire one name, the first makes it.
 SELECT t.courseid, t.name, t.idnumber
   FROM (SELECT w.courseid, w.name, w.idnumber,
                ROW_NUMBER() OVER (PARTITION BY w.courseid, w.name ORDER BY w.enrolid) AS place
@@ -129,7 +129,7 @@ SELECT t.courseid, t.name, t.idnumber
  WHERE t.place = 1
 
 -- section generated
--- Groups that autoenrol has made for an instance, by their mark.
+-- Groups that autoenrol has made for an instance, found by their mark.
 SELECT g.id, r.enrolid
   FROM [ruled] r
   JOIN {groups} g ON g.courseid = r.courseid AND g.idnumber LIKE '%autoenrol|' || :enrolid_text || '|%'
@@ -141,7 +141,7 @@ SELECT w.enrolid, w.courseid, w.contextid, w.name, w.idnumber,
   JOIN [first_desired_group] f ON f.courseid = w.courseid AND f.name = w.name AND f.idnumber = w.idnumber
 
 -- section group members of member_name
--- Participants into the group of their name, which was there or has just been made.
+-- Participants join the group of their name, which existed or has just been made.
 SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS presence
   FROM [member_name] n
   :then [desired_group] w ON w.enrolid = n.enrolid AND w.name = n.name
@@ -151,7 +151,7 @@ SELECT n.enrolid, n.userid, w.courseid, w.contextid, g.id AS groupid, 2 AS prese
   JOIN {groups} g ON g.id = COALESCE(w.groupid, k.id)
 
 -- section owned group members
--- Who is in one generated group of an instance alone, and it is not the one of his name; not where that cannot be made.
+-- Memberships of users in only one generated group of an instance; not if the user's desired group cannot be made.
 SELECT t.id, t.enrolid, t.userid, t.groupid, t.courseid, t.contextid
   FROM (SELECT m.id, q.enrolid, m.userid, m.groupid, r.courseid, r.contextid, n.name,
                COUNT(*) OVER (PARTITION BY q.enrolid, m.userid) AS groups_of_instance

@@ -1,5 +1,5 @@
-//! Category enrolments: who holds a synchronised role in a category is enrolled in every course below it (spec
-//! category). It must not give roles: the category's role is inherited.
+//! Category enrolments: users with a synchronised role in a category are enrolled in every course below it (spec
+//! category). It must not assign roles: courses inherit the category's role.
 
 use crate::change::context::RunContext;
 use crate::config::Settings;
@@ -23,8 +23,8 @@ pub const CATEGORY: Rule = Rule {
 /// The capability that marks the roles to follow (spec category 2).
 const SYNCHRONISED: &str = "enrol/category:synchronised";
 
-/// The method has no settings: instances come and go with the assignments, who has none is unenrolled, and an enrolment
-/// that is there is never changed (spec category 3).
+/// The method has no settings: instances come and go with the role assignments, users without one are unenrolled, and
+/// an existing enrolment is never changed (spec category 3).
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let params = Params::new().with("system", site.system_context).with("capability", SYNCHRONISED);
     Policy {
@@ -44,15 +44,15 @@ fn prepare<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     })
 }
 
-/// Who holds a synchronised role in which category, and since when.
+/// Users with a synchronised role, the category of each role, and since when.
 const ASSIGNED: Table =
     Table::new("assigned", &[int("contextid"), int("userid"), int("timestart")]).primary("contextid, userid");
 /// The courses below each category.
 const BELOW: Table =
     Table::new("below", &[int("courseid"), int("contextid"), int("ancestor")]).primary("courseid, ancestor");
 
-/// Where no role is synchronised, Moodle removes every instance of the site within a minute, with the grades of whom
-/// only they enrolled: a capability that was taken from one role must not do that unseen.
+/// Where no role is synchronised, Moodle removes every instance of the site within a minute, and the grades of users
+/// without another enrolment. The guard holds the run, so that one withdrawn capability does not cause this.
 async fn hold_without_roles(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let params = pass.params(ctx);
     let roles = "SELECT COUNT(*) FROM {role_capabilities} p JOIN {capabilities} c ON c.name = :capability
@@ -68,7 +68,7 @@ async fn hold_without_roles(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunRes
     if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
 }
 
-/// Makes a temporary table from the section of its name.
+/// Fills a temporary table from the section of the same name.
 async fn fill(ctx: &mut RunContext<'_>, pass: &Pass<'_>, table: &Table) -> RunResult<()> {
     let Some(section) = pass.section(table.name) else { return Ok(()) };
     let params = pass.params(ctx).fragment("section", section);

@@ -1,8 +1,8 @@
--- Category enrolments: who holds a synchronised role in a category is enrolled in all courses below it (spec category
--- 3). `assigned` and `below` are filled once in a run (see `category.rs`).
+-- Category enrolments: users with a synchronised role in a category are enrolled in all courses below it (spec category
+-- 3). `assigned` and `below` are filled before the other sections are read (see `category.rs`).
 
 -- section assigned
--- Category contexts lead to their assignments; by role, all students of the site would be read.
+-- Assignments are found by category context; found by role, they would include every student of the site.
 SELECT r.contextid, r.userid, MIN(r.timemodified) AS timestart
   FROM {context} k
   JOIN {role_assignments} r ON r.contextid = k.id
@@ -13,7 +13,7 @@ SELECT r.contextid, r.userid, MIN(r.timemodified) AS timestart
  GROUP BY r.contextid, r.userid
 
 -- section below
--- From each course up its path, one context at a time by the index of `path`, to the categories that count.
+-- From each course up its path, one context at a time by the index on `path`, to the categories in `assigned`.
 WITH RECURSIVE above (courseid, contextid, ancestor, path) AS (
   SELECT k.instanceid, k.id, k.id, SUBSTR(k.path, 1, LENGTH(k.path) - LENGTH('/' || k.id))
     FROM {context} k WHERE k.contextlevel = 50 AND k.instanceid :among_courses
@@ -32,7 +32,7 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
  WHERE e.enrol = :method AND e.id :among_instances
 
 -- section enrolments
--- The start is the moment of the earliest assignment; a deleted account is not enrolled, and left alone if it is.
+-- The start is the time of the earliest assignment. A deleted account is not enrolled, and stays if it already is.
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS presence,
        0 AS status, MIN(a.timestart) AS timestart, 0 AS timeend
   FROM [scope] s

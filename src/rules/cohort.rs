@@ -1,5 +1,5 @@
 //! Cohort sync: the members of a cohort are enrolled in the courses that have an instance for it (spec cohort).
-//! It must not write anything: it says what is desired and what its settings allow.
+//! It must not write anything: it gives the desired rows and what its settings allow.
 
 use crate::config::Settings;
 use crate::moodle::site::{RemovalAction, Site};
@@ -16,8 +16,8 @@ pub const COHORT: Rule = Rule {
     follow_up: None,
 };
 
-/// `unenrolaction`: 0 unenrols, 2 suspends, 3 and 1 suspend without roles (golden c04b); not set, it unenrols, which is
-/// what Moodle documents (spec cohort 2). Roles of suspended enrolments and of disabled instances stay with 2 only.
+/// `unenrolaction`: 0 unenrols, 2 suspends, 3 and 1 suspend without roles (golden c04b); if not set, it unenrols, as
+/// Moodle documents (spec cohort 2). Only 2 keeps the roles of suspended enrolments and of disabled instances.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let on_extra = match site.removal_action("enrol_cohort", "unenrolaction", RemovalAction::Unenrol) {
         RemovalAction::Keep => RemovalAction::SuspendNoRoles,

@@ -7,7 +7,7 @@ SELECT e.id AS enrolid, e.courseid, k.id AS contextid
  WHERE e.enrol = :method AND e.id :among_instances
 
 -- section enrolments
--- All members; of a disabled instance, and of deleted accounts, nobody comes in and nobody goes.
+-- All members. In a disabled instance, and for deleted accounts, nothing is added and nothing is removed.
 SELECT s.enrolid, m.userid, s.courseid, s.contextid,
        CASE WHEN e.status = 0 AND u.deleted = 0 THEN 2 ELSE 0 END AS presence, 0 AS status, 0 AS timestart, 0 AS timeend
   FROM [scope] s
@@ -17,7 +17,7 @@ SELECT s.enrolid, m.userid, s.courseid, s.contextid,
  WHERE m.userid :among_users
 
 -- section roles
--- Who is active in an enabled instance has its role.
+-- Active users of an enabled instance have its role.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS presence
   FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid AND e.status = 0
@@ -26,7 +26,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, 2 AS presence
   JOIN {user} u ON u.id = x.userid AND u.deleted = 0
  WHERE x.userid :among_users
  UNION ALL
--- Where the site keeps roles, whoever is not active keeps what he has.
+-- Where the site keeps roles, users who are not active, or whose instance is disabled, keep theirs.
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
@@ -35,7 +35,7 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
  WHERE :keeps_roles = 1 AND (e.status <> 0 OR x.id IS NULL) AND a.userid :among_users
 
 -- section group members
--- Everybody who is enrolled is in the instance's group, if it is one of the course.
+-- Every enrolled user is in the instance's group, if that group belongs to the course.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, 2 AS presence
   FROM [scope] s
   JOIN {enrol} e ON e.id = s.enrolid
@@ -44,7 +44,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, 2 AS prese
   JOIN {user} u ON u.id = x.userid AND u.deleted = 0
  WHERE x.userid :among_users
  UNION ALL
--- Without a group, memberships that were given stay.
+-- If the instance has no group, memberships that it gave stay.
 SELECT m.enrolid, m.userid, m.courseid, m.contextid, m.groupid, 0
   FROM (:given_memberships) m
   JOIN {enrol} e ON e.id = m.enrolid AND e.customint2 IS NULL

@@ -1,5 +1,5 @@
-//! Completed courses lead on to others: a completion that is news enrols in the next course (spec coursecompleted).
-//! It must not know when a completion was aggregated: what is news says enrold's own ledger, by state.
+//! Course completions lead to further courses: a new completion enrols the user in the next one (spec coursecompleted).
+//! It must not use the time of aggregation: the state in enrold's own ledger shows which completions are new.
 
 mod chain;
 mod groups;
@@ -15,7 +15,7 @@ use crate::reconcile::{Follow, Owner, Pass, Policy, Rule, Taking, comparing};
 pub const COURSECOMPLETED: Rule = Rule {
     name: "coursecompleted",
     method: "coursecompleted",
-    // Moodle's plugin enrols in an observer of its own; its only scheduled task is that of expirations.
+    // Moodle's plugin enrols in an event observer; its only scheduled task handles expirations.
     twins: &[],
     sql: include_str!("coursecompleted.sql"),
     policy,
@@ -23,13 +23,13 @@ pub const COURSECOMPLETED: Rule = Rule {
     follow_up: Some(after),
 };
 
-/// Nothing is taken back; a second completion renews the window of an enrolment and leaves its status (spec 3).
+/// Nothing is removed; a second completion renews the window of an enrolment and leaves its status (spec 3).
 fn policy(_site: &Site, settings: &Settings) -> Policy {
     let mut policy = Policy::new(RemovalAction::Keep);
     policy.status = Follow::Never;
     policy.dates = true;
     policy.groups = Owner::Nobody;
-    // Who leaves a course for the next one stays where the same pass has enrolled him: a circle must be seen whole.
+    // Leaving a source must spare the enrolments of the same pass, so one pass must cover a whole circle of courses.
     policy.by_course = false;
     policy.params = policy.params.with("creates_groups", i64::from(settings.coursecompleted.create_groups));
     policy

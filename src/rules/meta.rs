@@ -1,5 +1,5 @@
-//! Meta links: who is enrolled in the source course by another method is enrolled in the target too (spec meta).
-//! It must not write enrolments: it says what is desired, and tells of links that lead nowhere.
+//! Meta links: users enrolled in the source course by another method are enrolled in the target too (spec meta).
+//! It must not write enrolments: it gives the desired rows, and reports links whose source is gone.
 
 use crate::change::context::RunContext;
 use crate::config::Settings;
@@ -21,8 +21,8 @@ pub const META: Rule = Rule {
 
 const COMPONENT: &str = "enrol_meta";
 
-/// `unenrolaction`: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 3, which is what Moodle
-/// documents (spec meta 1). With 2 no role is ever taken. Status and window are always those of the source.
+/// `unenrolaction`: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; if not set, 3, as Moodle documents (spec
+/// meta 1). With 2 no role is ever removed. Status and window always follow the source.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let on_extra = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
     let params = evidence(site).with("removes_roles", i64::from(on_extra != RemovalAction::Suspend));
@@ -36,14 +36,14 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
     }
 }
 
-/// What counts as being in the source: the enabled methods but meta itself, and roles given by hand or by them.
+/// The evidence in the source: enrolments by enabled methods except meta, and roles given by hand or by these methods.
 fn evidence(site: &Site) -> Params {
     let methods: Vec<&str> = site.enabled_methods().filter(|method| *method != META.method).collect();
     let sources = methods.iter().filter_map(|method| Literal::plain(method));
     let components = methods.iter().filter_map(|method| Literal::plain(&format!("enrol_{method}")));
     let not_copied = site.plugin(COMPONENT, "nosyncroleids").unwrap_or_default();
     let not_copied: Vec<i64> = not_copied.split(',').filter_map(|id| id.trim().parse().ok()).collect();
-    // An empty list would be no SQL; no method has no name, and a role by hand has no component.
+    // Begins with '': an empty list is invalid SQL, no method has this name, and roles by hand have this component.
     let list = |texts: Vec<Literal>| texts.iter().fold("''".to_owned(), |list, text| format!("{list}, {text}"));
     Params::new()
         .fragment("sources", list(sources.collect()))
@@ -52,19 +52,19 @@ fn evidence(site: &Site) -> Params {
         .fragment("held", if lets_all_in(site) { "1" } else { HELD })
 }
 
-/// `syncall`: not set, who has no role in the source is enrolled too (spec meta 1).
+/// `syncall`: if not set, users without a role in the source are enrolled too (spec meta 1).
 fn lets_all_in(site: &Site) -> bool {
     !matches!(site.plugin(COMPONENT, "syncall").map(str::trim), Some("0" | ""))
 }
 
-/// Whether a user of the source holds a role there: 1 one that is copied, 0 others only, NULL none at all.
+/// Whether a user of the source has a role there: 1 for a copied role, 0 for other roles only, NULL for none.
 const HELD: &str = "(SELECT MAX(CASE WHEN r.component IN (:components) THEN 1 ELSE 0 END)
      FROM {role_assignments} r :by_user
     WHERE r.userid = x.userid AND r.contextid :whole = ok.id AND {~r.component} <> :component
       AND {#r.roleid} NOT IN (:not_copied))";
 
-/// Enabled links whose source course is gone are told as problems of the run, in a pass that was asked for; nobody is
-/// enrolled or removed by them. Moodle itself disables such a link, unless it is set to remove it.
+/// Reports enabled links whose source course is gone as problems of the run, except in a pass that follows other
+/// changes; they enrol and remove no users. Moodle itself disables such a link, unless it is set to remove it.
 fn report_gone_sources<'a>(ctx: &'a mut RunContext<'_>, pass: &'a Pass<'a>) -> Taking<'a> {
     Box::pin(async move {
         if pass.filter.users {

@@ -1,8 +1,8 @@
--- Meta links: who is enrolled in the source course by another method is enrolled in the target (spec meta 3).
+-- Meta links: users enrolled in the source course by another method are enrolled in the target (spec meta 3).
 -- `enrol.customint1` is the source course, `customint2` a group of the target.
 
 -- section scope
--- A link whose source is gone, or is the target itself, is left out: nothing of it is changed (see `meta.rs`).
+-- A link whose source is gone, or is the target itself, is left out: its rows do not change (see `meta.rs`).
 SELECT e.id AS enrolid, e.courseid, k.id AS contextid
   FROM {enrol} e
   JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
@@ -16,9 +16,9 @@ SELECT e.id AS enrolid FROM {enrol} e JOIN [touched] t ON t.courseid = e.customi
 SELECT e.id AS enrolid FROM {enrol} e JOIN [touched] t ON t.courseid = e.courseid WHERE e.enrol = :method
 
 -- section enrolments
--- All evidence of a user in the source merges: active if any is, from the earliest start to the latest end, where 0 is
--- no end. Suspended evidence lends no dates. A disabled link adds nobody but follows; a deleted account is left alone.
--- `held` is 1 where the user may come in, 0 where only who is in may stay, and NULL where neither.
+-- All evidence of a user in the source is merged: active if any is, from the earliest start to the latest end, where 0
+-- is no end. Suspended evidence gives no dates. A disabled link only updates; a deleted account is left alone. `held`
+-- is 1 if the user may be added, 0 if only an existing enrolment may stay, else NULL.
 SELECT v.enrolid, v.userid, v.courseid, v.contextid,
        CASE WHEN u.deleted <> 0 THEN 0 WHEN e.status = 0 AND v.held = 1 THEN 2 ELSE 1 END AS presence,
        v.status, v.timestart, v.timeend
@@ -39,8 +39,8 @@ SELECT v.enrolid, v.userid, v.courseid, v.contextid,
   :then {user} u ON u.id = v.userid
 
 -- section roles
--- Roles given by hand and by enabled methods are copied. Those of other components are not, but a copy of one, which an
--- observer of Moodle makes, stays.
+-- Roles given by hand and by enabled methods are copied. Roles of other components are not, but a copy of one that an
+-- observer of Moodle has made stays.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, r.roleid,
        MAX(CASE WHEN u.deleted = 0 AND r.component IN (:components) THEN 2 ELSE 0 END) AS presence
   FROM [scope] s
@@ -67,7 +67,7 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, CASE WHEN 
   JOIN {user} u ON u.id = x.userid
 
 -- section owned group members
--- Where no group was ever chosen (NULL), nobody leaves one; 0 says that there is none.
+-- If no group was ever chosen (NULL), memberships stay; 0 means no group, and they are removed.
 SELECT m.id, m.enrolid, m.userid, m.groupid, m.courseid, m.contextid
   FROM (:given_memberships) m
   JOIN {enrol} e ON e.id = m.enrolid AND e.customint2 IS NOT NULL

@@ -1,5 +1,5 @@
-//! The reconciliation rules: one value per enrolment method, in one list, each with its SQL beside it.
-//! It must not diff or write anything; `reconcile` does, the same for every rule.
+//! The reconciliation rules: one `Rule` value per enrolment method, in one list, each with its SQL file beside it.
+//! It must not compare or write rows; `reconcile` does that in the same way for every rule.
 
 mod autoenrol;
 pub mod availability;
@@ -10,7 +10,7 @@ mod meta;
 
 use crate::reconcile::Rule;
 
-/// The rules, in the order in which they run and follow each other. The order is part of what they mean: an autoenrol
-/// rule can take an enrolment back because another rule made one.
+/// The rules, in the order in which they run and follow each other. The order has an effect: an autoenrol rule can
+/// remove an enrolment because another rule has added one.
 pub const RULES: [Rule; 5] =
     [cohort::COHORT, category::CATEGORY, coursecompleted::COURSECOMPLETED, autoenrol::AUTOENROL, meta::META];

@@ -1,5 +1,5 @@
 //! One attempt of a run: its transaction from BEGIN to commit, hold or rollback.
-//! It must not try again; the life of the run decides that.
+//! It must not try again: `tries` does.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ use crate::run::parts::{self, CurrentPart, Cut};
 use crate::run::{Engine, decision, history, jobs};
 use crate::sets::{self, SetOrder, Terms, account};
 
-/// Everything that an attempt needs and a retry keeps.
+/// What an attempt needs; a retry uses the same values.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub engine: &'a Engine,
@@ -38,7 +38,7 @@ pub(super) struct Attempt<'a> {
     pub run: i64,
     pub now: i64,
     pub simulate: bool,
-    /// The part whose turn it is, of a run that is cut.
+    /// The part to apply, if the run is cut.
     pub current: Option<CurrentPart<'a>>,
 }
 
@@ -50,7 +50,7 @@ impl Attempt<'_> {
             Ok(()) => Ok(()),
             Err(RunError::Held) => self.hold(conn, report).await,
             Err(error) => {
-                // The first error says more than one of the rollback.
+                // The first error is more useful than one of the rollback.
                 drop(conn.rollback().await);
                 Err(error)
             }
@@ -61,15 +61,15 @@ impl Attempt<'_> {
         let settings = &self.engine.settings;
         let mut limits = settings.guard.clone();
         if self.order.held.is_some() {
-            // Somebody has decided.
+            // The run was approved: the guard must not hold it again.
             limits.mode = GuardMode::Off;
         } else if self.simulate && limits.mode == GuardMode::Hold {
-            // A rehearsal shows the whole plan and says that it would be held.
+            // A simulation shows the whole plan and reports that it would be held.
             limits.mode = GuardMode::Warn;
             report.would_hold = true;
         }
         let committed = if self.current.is_some() { parts::last_seq(conn, self.run).await? } else { 0 };
-        // What an earlier part has kept stands in the history.
+        // The problems of earlier parts are in the history and count towards the limit.
         let (kept, last) = match self.current {
             Some(_) => kept_by_code(conn, self.run).await?,
             None => Default::default(),
@@ -116,7 +116,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The parts of a run of tasks that turned out too large for one transaction.
+    /// Cuts a run without a file into parts if its plan is too large for one transaction.
     async fn cut(&self, ctx: &mut RunContext<'_>) -> RunResult<Option<Cut>> {
         let settings = &self.engine.settings;
         let limit = i64::from(settings.run.part_rows);
@@ -126,8 +126,8 @@ impl Attempt<'_> {
         Cut::of(ctx.conn, self.run, steps, self.order.to_hold(None), limit).await.map_err(RunError::from)
     }
 
-    /// Rolls the whole plan back and keeps how it is cut: from now on a crash resumes the run. What was approved is
-    /// decided with that.
+    /// Rolls the whole plan back and stores its parts: from then on the run is resumed after a crash. The same
+    /// transaction approves the held run, if there is one.
     async fn divide(&self, conn: &mut Conn, report: &mut Report, cut: &Cut) -> RunResult<()> {
         conn.rollback().await?;
         conn.begin().await?;
@@ -140,7 +140,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// The held run that this one applies is approved by it.
+    /// Marks the held run that this run applies as approved.
     async fn decide(&self, conn: &mut Conn) -> RunResult<()> {
         let Some(held) = self.order.held else { return Ok(()) };
         let message = format!("approved as run {}", self.run);
@@ -150,7 +150,7 @@ impl Attempt<'_> {
         Err(RunError::Undecidable(format!("run {held} was decided by somebody else just now")))
     }
 
-    /// Commits, if this process still has the lease.
+    /// Commits if this process still holds the lease.
     async fn commit(&self, conn: &mut Conn) -> RunResult<()> {
         if !self.lease.renew(conn).await? {
             return Err(RunError::Fenced);
@@ -192,12 +192,12 @@ impl Attempt<'_> {
                 }
                 outcome
             }
-            // A file that cannot be opened never gets here.
+            // Not reached: the run ends earlier if its file cannot be opened.
             (Task::File { .. } | Task::Set(_), None, _) => Ok(()),
         }
     }
 
-    /// A full set, and what follows it.
+    /// Applies a full set, then the rules that follow its changes.
     async fn set(
         &self,
         ctx: &mut RunContext<'_>,
@@ -211,8 +211,8 @@ impl Attempt<'_> {
         jobs::follow(ctx, rules, settings, &[]).await
     }
 
-    /// The end of a run, or of a part of one, that may commit: its problems, its row, the fence, the commit (or the
-    /// rollback of a rehearsal).
+    /// Ends a run, or a part of it, that may commit: its problems, its row, the fence, the commit. A simulation is
+    /// rolled back.
     async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
         self.file_unchanged()?;
         let settings = &self.engine.settings;
@@ -271,15 +271,15 @@ impl Attempt<'_> {
         self.opened.map_or(Ok(()), |opened| opened.unchanged(&self.order.source()))
     }
 
-    /// Keeps plan and bytes, then rolls back and writes the held run into the history.
+    /// Stores the plan and the bytes, rolls back, and writes the held run into the history.
     async fn hold(&self, conn: &mut Conn, report: &mut Report) -> RunResult<()> {
         if let Err(error) = self.file_unchanged() {
-            // The change says more than a rollback that fails.
+            // The change of the file is more useful than an error of the rollback.
             drop(conn.rollback().await);
             return Err(error);
         }
         self.read_problems(conn, report).await?;
-        // Nothing is applied: what counts is the plan, as far as it got before the limit.
+        // Nothing is applied: the counts are those of the plan, up to the limit that stopped it.
         report.counts = planned(conn, self.run).await?;
         let store = HeldStore::of(&self.engine.settings.state.path, self.run);
         let mut held = self.order.to_hold(self.opened);
@@ -295,7 +295,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Adds what was done in this transaction to what the run has come to.
+/// Adds the results of this transaction to the report of the run.
 fn add_to_report(ctx: &mut RunContext<'_>, report: &mut Report) {
     report.overtaken += ctx.overtaken;
     for (code, more) in ctx.problems.take_beyond() {
@@ -327,14 +327,14 @@ fn add_to_report(ctx: &mut RunContext<'_>, report: &mut Report) {
     }
 }
 
-/// What became of the plan of a held run in the run that applied it.
+/// Compares the plan of a held run with the run that applied it.
 pub(super) fn meanwhile(state: &Path, held: i64, report: &Report) -> RunResult<Meanwhile> {
     let planned = HeldStore::of(state, held).planned()?;
     let overtaken = report.codes.get(Code::Overtaken.as_str()).copied().unwrap_or_default();
     Ok(Meanwhile { held, planned, overtaken })
 }
 
-/// The changes in a run's journal by kind.
+/// The number of changes in a run's journal, by kind.
 async fn planned(conn: &mut Conn, run: i64) -> RunResult<BTreeMap<String, i64>> {
     let sql = "SELECT c.kind, COUNT(*) FROM {enrold_change} c WHERE c.run = :run GROUP BY c.kind";
     let rows = conn.rows(sql, &Params::new().with("run", run)).await?;

@@ -1,14 +1,14 @@
-//! Decisions on held runs: what somebody said, kept until the daemon that leads carries it out, and what it came to.
+//! Records decisions on held runs until the leading daemon carries them out, and finds the runs that applied them.
 //! It must not apply anything.
 
 use crate::db::{Conn, DbError, Params};
 use crate::outcome::{Claim, Past, State};
 use crate::run::history::{COLUMNS, past};
 
-/// Records what somebody decided of a held run, for the daemon to do. False if it is not held, or decided already.
+/// Records a decision on a held run, which the daemon carries out. False if it is not held, or already decided.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn record(conn: &mut Conn, run: i64, decision: Decision, at: i64) -> Result<bool, DbError> {
     let params = Params::new().with("run", run).with("decision", decision.as_str()).with("at", at);
     let recorded = conn
@@ -21,10 +21,10 @@ pub async fn record(conn: &mut Conn, run: i64, decision: Decision, at: i64) -> R
     Ok(recorded == 1)
 }
 
-/// Takes a recorded decision back, with the reason why it could not be done.
+/// Removes a recorded decision and stores the reason why it could not be carried out.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn unrecord(conn: &mut Conn, run: i64, message: &str) -> Result<(), DbError> {
     let params = Params::new().with("run", run).with("message", message);
     conn.exec("UPDATE {enrold_run} SET decision = NULL, message = :message WHERE id = :run AND state = 'held'", &params)
@@ -32,10 +32,10 @@ pub async fn unrecord(conn: &mut Conn, run: i64, message: &str) -> Result<(), Db
         .map(|_| ())
 }
 
-/// The held runs whose decision is recorded, in the order in which it was.
+/// The held runs with a recorded decision, in the order of recording.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn recorded(conn: &mut Conn) -> Result<Vec<(i64, Decision)>, DbError> {
     let sql =
         "SELECT id, decision FROM {enrold_run} WHERE state = 'held' AND decision IS NOT NULL ORDER BY decided, id";
@@ -43,10 +43,10 @@ pub async fn recorded(conn: &mut Conn) -> Result<Vec<(i64, Decision)>, DbError> 
     Ok(rows.iter().filter_map(|row| Some((row.int(0), Decision::parse(&row.text(1))?))).collect())
 }
 
-/// The latest decided run of a file that was held: by what tells the file, its bytes apart.
+/// The latest run of a file, found by device, inode, size and modification time, if it was held and is decided.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbError> {
     let params = Params::new()
         .with("device", claim.device)
@@ -62,10 +62,10 @@ pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, 
     Ok(past.filter(|past| past.state == "approved" || past.state == "rejected"))
 }
 
-/// The run that an approval came to.
+/// The finished run that applied the held run `parent`.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn child(conn: &mut Conn, parent: i64) -> Result<Option<Past>, DbError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {{enrold_run}}
@@ -74,26 +74,26 @@ pub async fn child(conn: &mut Conn, parent: i64) -> Result<Option<Past>, DbError
     Ok(conn.row(&sql, &Params::new().with("parent", parent)).await?.as_ref().map(past))
 }
 
-/// True while the run that an approval came to has parts left.
+/// True while the run that applies the held run `parent` is not finished.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn is_under_way(conn: &mut Conn, parent: i64) -> Result<bool, DbError> {
     let sql = "SELECT COUNT(*) FROM {enrold_run} WHERE parent = :parent AND state = 'running'";
     Ok(conn.number(sql, &Params::new().with("parent", parent)).await? > 0)
 }
 
-/// What may be decided of a held run.
+/// A decision on a held run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Apply it.
     Approve,
-    /// Put it aside.
+    /// Do not apply it.
     Reject,
 }
 
 impl Decision {
-    /// The word in the history.
+    /// The word stored in the history.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Approve => "approve",
@@ -106,10 +106,10 @@ impl Decision {
     }
 }
 
-/// Changes the state of a held run.
+/// Changes the state of a held run; false if it is not held.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn decide(conn: &mut Conn, run: i64, state: State, message: &str) -> Result<bool, DbError> {
     let params = Params::new().with("run", run).with("state", state.as_str()).with("message", message);
     let decided = conn
@@ -118,11 +118,11 @@ pub async fn decide(conn: &mut Conn, run: i64, state: State, message: &str) -> R
     Ok(decided == 1)
 }
 
-/// Rejects the held sets of a source that came before `below`, because run `run` has made a later one true; a held flat
-/// file never is, for the next one does not say what it said. Inside the transaction of that run. Gives how many.
+/// Rejects the held sets of a source with a number below `below`, because run `run` applies a later set, in the
+/// transaction of that run. Held flat files stay, as a later file does not repeat them. Returns how many were rejected.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn supersede(conn: &mut Conn, source: &str, below: i64, run: i64) -> Result<u64, DbError> {
     let params = Params::new()
         .with("kind", format!("sync {source}"))
@@ -137,10 +137,10 @@ pub async fn supersede(conn: &mut Conn, source: &str, below: i64, run: i64) -> R
     .await
 }
 
-/// The runs that were decided, or died while they were put on hold, before a moment (Unix seconds).
+/// The runs that were decided before `moment` (Unix seconds), or interrupted, which may have left copies as well.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn decided_before(conn: &mut Conn, moment: i64) -> Result<Vec<i64>, DbError> {
     let sql = "SELECT id FROM {enrold_run}
         WHERE state IN ('approved', 'rejected', 'interrupted') AND COALESCE(decided, ended) < :moment";

@@ -1,6 +1,6 @@
-//! What follows a commit, written from the journal in small chunks that a crash cannot lose or double:
-//! dirty flags, events of the standard log store, forum subscriptions, the file of the hook. It must not fail the run:
-//! it is committed.
+//! Writes what follows a commit from the journal, in small chunks that a crash neither loses nor repeats: dirty flags,
+//! events of the standard log store, forum subscriptions, the file of the hook. It must not fail the run, which is
+//! committed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,17 +17,17 @@ use crate::outcome::{Moment, Observer};
 use crate::run::history;
 use crate::run::spool::Spooled;
 
-/// The users whose rights have changed, numbered.
+/// The users whose permissions have changed, numbered.
 const DIRTY: Table = Table::new("dirty", &[int("n"), text("name", 32)]).primary("n");
 
-/// What makes forums subscribe people, and what that is in the journal.
+/// The kind of change after which forums subscribe users, and the kind that the journal gets for it.
 const SUBSCRIBING: forum::Kinds =
     forum::Kinds { assigned: kinds::ROLE_ADD.name, subscribed: kinds::FORUM_SUBSCRIPTION_ADD.name };
 
 /// Why effects could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EffectsError {
-    /// The database's word.
+    /// The database's error.
     #[error(transparent)]
     Db(#[from] DbError),
     /// The spool of the hook is missing, full or not writable.
@@ -40,38 +40,38 @@ pub enum EffectsError {
         run: i64,
         /// The directory.
         spool: String,
-        /// The system's word.
+        /// The system's error.
         error: std::io::Error,
     },
 }
 
-/// Writes the effects of a run that are not written yet.
+/// Writes the pending effects of runs.
 pub struct Effects<'a> {
     /// A connection outside any transaction.
     pub conn: &'a mut Conn,
     /// The site's settings.
     pub site: &'a Site,
-    /// The real clock in Unix seconds, or the frozen one: a session that was loaded before it sees the flag.
+    /// The real time in Unix seconds, or the frozen one; a session that was loaded before it sees the flag.
     pub clock: i64,
     /// Changes per chunk.
     pub rows: i64,
     /// The directory that gets one file per run for the site's hook, if there is one.
     pub spool: Option<&'a Path>,
-    /// Who watches.
+    /// Receives the moments that are reached.
     pub observer: Observer,
 }
 
 /// Changes of a run whose effects are written together.
 struct Part {
-    /// One after the other: the last sequence number, or one behind it, and the kinds that were done up to there.
+    /// In ascending order: an upper bound of the sequence numbers, and the kinds of the changes up to it.
     stretches: Vec<(i64, Vec<&'static Kind>)>,
     /// How many changes there are.
     changes: i64,
 }
 
 impl Part {
-    /// The changes by kind, each with its first and last sequence number. Where one kind follows the other they are
-    /// written one by one, for they need not be sorted then.
+    /// Groups the changes of a chunk by kind. Kinds that do not overlap in the journal are written one by one, which
+    /// needs no sorting.
     fn of(mut kinds: Vec<Stretch>) -> Option<Self> {
         let to = kinds.iter().map(|kind| kind.last).max()?;
         let changes = kinds.iter().map(|kind| kind.changes).sum();
@@ -95,12 +95,12 @@ impl Part {
     }
 }
 
-/// The kinds after which somebody's rights are loaded anew.
+/// Selects the kinds of changes after which Moodle reloads the permissions of a user or in a course.
 fn makes_dirty(whose: Dirty) -> impl Fn(&Kind) -> bool {
     move |kind| kind.dirty == Some(whose)
 }
 
-/// The events that tell of changes of these kinds.
+/// The events for changes of these kinds.
 fn events_of(kinds: &[&'static Kind]) -> Vec<Announced> {
     let mut all: Vec<Announced> = Vec::new();
     for kind in kinds {
@@ -118,9 +118,9 @@ fn events_of(kinds: &[&'static Kind]) -> Vec<Announced> {
 
 /// The changes of one kind in a part of the journal.
 struct Stretch {
-    /// `None` for a kind that another version of enrold has written: nothing is known to follow it.
+    /// `None` for a kind of another version of enrold, which has no known effects.
     kind: Option<&'static Kind>,
-    /// Not overtaken.
+    /// True if they were applied, not overtaken.
     done: bool,
     changes: i64,
     first: i64,
@@ -128,11 +128,11 @@ struct Stretch {
 }
 
 impl Effects<'_> {
-    /// Finishes the effects of every run that a crash left without. A run with parts left has its own when they are
-    /// done.
+    /// Finishes the effects of every run that a crash interrupted. A run with remaining parts gets its effects after
+    /// the last part.
     ///
     /// # Errors
-    /// The database's or the spool's; what is written stays written, the next call goes on there.
+    /// The database's or the spool's error; what is written stays, and the next call continues there.
     pub async fn finish_all(&mut self) -> Result<u64, EffectsError> {
         let sql = "SELECT id FROM {enrold_run} WHERE effects = 1 AND state <> 'running' ORDER BY id";
         let pending = self.conn.rows(sql, &Params::new()).await?;
@@ -142,8 +142,8 @@ impl Effects<'_> {
         Ok(pending.len() as u64)
     }
 
-    /// Finishes the effects of one run. Grows with the run's changes: per chunk three statements and one for each kind
-    /// of change at the most, and three for the spool.
+    /// Finishes the effects of one run. The cost grows with its changes: per chunk at most three statements and one for
+    /// each kind of change, and three for the spool.
     ///
     /// # Errors
     /// As [`Effects::finish_all`].
@@ -155,14 +155,14 @@ impl Effects<'_> {
             .await?;
         let Some(state) = state.filter(|row| row.int(0) == 1) else { return Ok(()) };
         let (mut done, now) = (state.int(1), state.int(2));
-        // What the run did stands in its row; if that cannot be read, it may be anything.
+        // The row of the run lists the kinds of its changes; if it cannot be read, every kind is assumed.
         let changes = history::changes(&state.text(3));
         let has = |of: &dyn Fn(&Kind) -> bool| {
             changes.as_ref().is_none_or(|changes| changes.keys().filter_map(|name| Kind::of(name)).any(of))
         };
         if has(&makes_dirty(Dirty::User)) {
-            // By statistics from before there were flags, each user's would be looked for among all: 25 million pairs
-            // for 5,000 users.
+            // With statistics from before there were flags, the planner compares every user with every flag: 25 million
+            // pairs for 5,000 users.
             self.conn.prefer_hashes(true).await?;
             self.flags(run).await?;
             self.conn.prefer_hashes(false).await?;
@@ -210,7 +210,7 @@ impl Effects<'_> {
         Ok(())
     }
 
-    /// The whole of a run's changes, if they are few.
+    /// All changes of a run as one part, if they fit into one chunk.
     fn as_one(&self, changes: &BTreeMap<String, i64>) -> Option<Part> {
         let count = changes.values().sum();
         let kinds = changes.keys().filter_map(|name| Kind::of(name)).collect();
@@ -218,7 +218,7 @@ impl Effects<'_> {
             .then(|| Part { stretches: vec![(forum::FIRST_SEQ - 1, kinds)], changes: count })
     }
 
-    /// The next changes of the journal, no more than make a chunk.
+    /// The next changes of the journal, at most one chunk.
     async fn next_part(&mut self, run: i64, done: i64) -> Result<Option<Part>, DbError> {
         let params = Params::new().with("run", run).with("done", done).with("rows", self.rows);
         let kinds = self
@@ -241,8 +241,8 @@ impl Effects<'_> {
         Ok(Part::of(kinds.iter().map(stretch).collect()))
     }
 
-    /// Leaves the run's file in the spool, unless it changed nothing. Without a mark: after a crash it is written
-    /// again.
+    /// Writes the run's file into the spool, unless the run changed nothing. It keeps no mark: after a crash the file
+    /// is written again.
     async fn notify_hook(&mut self, run: i64, spool: &Path) -> Result<(), EffectsError> {
         let params = Params::new().with("run", run);
         let Some(past) = self.conn.row("SELECT kind, source, clock FROM {enrold_run} WHERE id = :run", &params).await?
@@ -259,14 +259,14 @@ impl Effects<'_> {
         })
     }
 
-    /// The chunks of one part and the mark that they are written, in one transaction.
+    /// Writes the chunks of one part and the mark that they are written, in one transaction.
     async fn chunks(&mut self, chunks: &[Chunk], forums: bool) -> Result<(), DbError> {
         self.conn.begin().await?;
         let outcome = self.write_chunks(chunks, forums).await;
         match outcome {
             Ok(()) => self.conn.commit().await,
             Err(error) => {
-                // The error that brought us here says more than one of the rollback.
+                // The first error is more useful than one of the rollback.
                 drop(self.conn.rollback().await);
                 Err(error)
             }
@@ -287,7 +287,7 @@ impl Effects<'_> {
         self.conn.exec("UPDATE {enrold_run} SET effectseq = :to WHERE id = :run", &params).await.map(|_| ())
     }
 
-    /// One flag per user of the run, in chunks; writing it twice does no harm, so no mark is kept.
+    /// Writes one flag per user of the run, in chunks; a repetition does no harm, so no mark is kept.
     async fn flags(&mut self, run: i64) -> Result<(), DbError> {
         let name = self.conn.dialect().to_text("t.userid");
         let params =
@@ -308,7 +308,7 @@ impl Effects<'_> {
         Ok(())
     }
 
-    /// One flag per course that lost an instance (spec enrol-core 11): whoever looks at it gets its rights anew.
+    /// Writes one flag per course that lost an instance (spec enrol-core 11): its visitors get their permissions anew.
     async fn context_flags(&mut self, run: i64) -> Result<(), DbError> {
         let gone = "SELECT {=k.path} AS name FROM {context} k WHERE k.id IN
             (SELECT c.contextid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds))";
@@ -335,7 +335,7 @@ impl Effects<'_> {
             .map(|_| ())
     }
 
-    /// `{~f.flagtype}` keeps the planner from the index on the type, under which all flags lie.
+    /// Writes the flags in chunks. `{~f.flagtype}` keeps the planner off the index on the type, which all flags share.
     async fn flag_users(&mut self, from: i64, to: i64) -> Result<(), DbError> {
         let params = Params::new()
             .with("from", from)

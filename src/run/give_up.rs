@@ -1,5 +1,5 @@
-//! The end of a drop that the database refuses again and again: its last failed run says why, for the history and the
-//! report. It must not decide when it is enough; the daemon counts.
+//! Ends a drop that the database refuses repeatedly: its last failed run records why, for the history and the report.
+//! It must not decide when to give up: the daemon counts the tries.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::run::{Engine, history};
 use crate::sets::SetOrder;
 
 impl Engine {
-    /// Writes that a drop, a flat file or a set of `source`, is not tried again after so many `tries`; `reason` is the
-    /// database's last word. The report is that of its last failed run, which a history without one gets now.
+    /// Records that a drop (a flat file, or a set of `source`) is not tried again after `tries` tries; `reason` is the
+    /// last error of the database. Returns the report of its last failed run, which is created if there is none.
     ///
     /// # Errors
     /// As [`Engine::import`].
@@ -58,7 +58,7 @@ impl Engine {
 }
 
 impl Report {
-    /// Nothing of a file was applied, because of this.
+    /// Marks the run as failed by this problem: nothing of its file is applied.
     pub(super) fn fail(&mut self, problem: Problem) {
         self.state = State::Failed;
         self.errors = 1;

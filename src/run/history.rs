@@ -39,10 +39,10 @@ pub(super) fn past(row: &Row) -> Past {
 const OPENED: &str = statement(include_str!("history.sql"), "opened");
 const FORGOTTEN: &str = statement(include_str!("history.sql"), "forgotten");
 
-/// Opens the row of a new run and gives its number; under the run lease only.
+/// Inserts the row of a new run and returns its number; call it under the run lease only.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn open(
     conn: &mut Conn,
     kind: &str,
@@ -67,7 +67,7 @@ pub async fn open(
         .with("mtime", claim.mtime)
         .with("token", claim.token.clone());
     conn.exec(
-        // A run that is cut is not lost: its parts that are left come first, under its own number.
+        // A run that is cut is not interrupted: its remaining parts are resumed first, under its own number.
         "UPDATE {enrold_run} SET state = 'interrupted', ended = :started WHERE state = 'running' AND parts IS NULL",
         &params,
     )
@@ -76,11 +76,11 @@ pub async fn open(
     conn.number("SELECT MAX(id) FROM {enrold_run}", &Params::new()).await
 }
 
-/// Writes how a run ended; inside the run's transaction where it commits. With `effects` it has some to write; those
-/// that an earlier part of it has are not forgotten.
+/// Writes the end of a run, inside the run's transaction if that commits. `effects` marks effects as pending; a mark
+/// that an earlier part has set stays.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn close(
     conn: &mut Conn,
     run: i64,
@@ -117,7 +117,7 @@ pub(super) fn counts(report: &Report) -> String {
     counts.to_string()
 }
 
-/// The changes that the numbers of a report count, by kind; `None` if they cannot be read.
+/// The changes by kind in the stored numbers of a report; `None` if they cannot be read.
 pub(super) fn changes(counts: &str) -> Option<BTreeMap<String, i64>> {
     let counts: serde_json::Value = serde_json::from_str(counts).ok()?;
     let number = |(kind, count): (&String, &serde_json::Value)| Some((kind.clone(), count.as_i64()?));
@@ -127,17 +127,17 @@ pub(super) fn changes(counts: &str) -> Option<BTreeMap<String, i64>> {
 /// How many runs are held, and how many have parts or effects that are not written yet.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn pending(conn: &mut Conn) -> Result<(i64, i64), DbError> {
     let sql = "SELECT (SELECT COUNT(*) FROM {enrold_run} WHERE state = 'held'), (SELECT COUNT(*) FROM {enrold_run}
         WHERE effects = 1 OR (state = 'running' AND parts IS NOT NULL))";
     Ok(conn.row(sql, &Params::new()).await?.map_or((0, 0), |row| (row.int(0), row.int(1))))
 }
 
-/// The latest applied run of the same bytes before this one.
+/// The latest applied run of the same bytes before run `before`.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn same_bytes(conn: &mut Conn, sha256: &str, before: i64) -> Result<Option<i64>, DbError> {
     let params = Params::new().with("sha256", sha256).with("before", before);
     let run = conn
@@ -150,12 +150,12 @@ pub async fn same_bytes(conn: &mut Conn, sha256: &str, before: i64) -> Result<Op
     Ok((run > 0).then_some(run))
 }
 
-/// The run that a drop came to: applied, held or rejected; for a held one that was approved, the run that applied it. A
-/// run that failed or died is none, it is tried again. A token alone proves nothing: it stands in a name that others
-/// can give, so the file must be the one that the run has read.
+/// The run of a drop that was applied, held or rejected; for an approved one, the run that applied it. Failed and
+/// interrupted runs do not count, as the drop is tried again. The token alone proves nothing, because it is part of a
+/// file name that others can choose: the file must also be the one that the run has read.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn of_drop(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {{enrold_run}} WHERE token = :token
@@ -173,20 +173,20 @@ pub async fn of_drop(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, DbE
 /// The last failed run of a drop.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn failed_of_drop(conn: &mut Conn, token: &str) -> Result<Option<i64>, DbError> {
     let sql = "SELECT COALESCE(MAX(id), 0) FROM {enrold_run} WHERE token = :token AND state = 'failed'";
     let run = conn.number(sql, &Params::new().with("token", token)).await?;
     Ok((run > 0).then_some(run))
 }
 
-/// A run of a task that changed nothing, as its row tells.
+/// The condition for a row `x` of a task's run that changed nothing.
 const QUIET: &str = r#"x.kind LIKE 'sync %' AND x.state = 'done' AND x.counts LIKE '%"counts":{}%'"#;
 
-/// The latest runs, newest first; of those without a file that changed nothing only if `all` asks for them.
+/// The latest runs, newest first; runs without a file that changed nothing only with `all`.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn list(conn: &mut Conn, limit: i64, all: bool) -> Result<Vec<Past>, DbError> {
     let sql =
         format!("SELECT {COLUMNS} FROM {{enrold_run}} x WHERE :all = 1 OR NOT (:quiet) ORDER BY id DESC LIMIT :limit");
@@ -195,22 +195,22 @@ pub async fn list(conn: &mut Conn, limit: i64, all: bool) -> Result<Vec<Past>, D
     Ok(rows.iter().map(past).collect())
 }
 
-/// One run.
+/// The run with this number, if there is one.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn find(conn: &mut Conn, run: i64) -> Result<Option<Past>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM {{enrold_run}} WHERE id = :run");
     Ok(conn.row(&sql, &Params::new().with("run", run)).await?.as_ref().map(past))
 }
 
-/// Removes the runs of tasks before `before` (Unix seconds, by the runs' clocks) that changed nothing, and gives how
-/// many. The runs of full sets stay: the next set is measured against them.
-/// What has an overtaken change, an error, a passed limit, a mail or pending effects stays; so does what decided a held
-/// run, what a task names as its last run, and the newest run of each kind: no number is given again.
+/// Removes the runs of tasks before `before` (Unix seconds, by the runs' clocks) that changed nothing, and returns how
+/// many. Runs of full sets stay: the next set is compared with them. Runs with an overtaken change, an error, a passed
+/// limit, a mail or pending effects stay; so do the decision on a held run, the last run of a task, and the newest run
+/// of each kind, so that no number is used twice.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn forget_quiet(conn: &mut Conn, before: i64) -> Result<u64, DbError> {
     let sql = conn.dialect().delete_joined(
         "{enrold_run}",

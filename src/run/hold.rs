@@ -1,5 +1,5 @@
-//! Held runs: the plan and a copy of the bytes in the state directory, checked by digest when somebody approves.
-//! It must not know the guard's limits or the journal's meaning: a plan is lines of JSON.
+//! The held store: the plan and a copy of the bytes of a held run in the state directory, verified when it is approved.
+//! It must not know the guard's limits or interpret the journal: a plan is lines of JSON.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,7 +18,7 @@ use crate::source::SetProblem;
 
 const PLAN: &str = statement(include_str!("hold.sql"), "plan");
 
-/// What a held run was asked to do, to do it again when it is approved.
+/// The order of a held run, which is repeated when the run is approved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Held {
     /// `import`, `sync flatfile`, `sync cohort`, …
@@ -26,21 +26,21 @@ pub struct Held {
     /// The jobs of a run without a file.
     #[serde(default)]
     pub jobs: Vec<String>,
-    /// The one course that such a run looks at.
+    /// The only course of such a run.
     #[serde(default)]
     pub course: Option<String>,
-    /// Whether old completions count in it.
+    /// Whether completions from before their instance count in it.
     #[serde(default)]
     pub backfill: bool,
     /// The file's path when it was read.
     pub source: String,
     /// The digest of the bytes, for a file.
     pub sha256: Option<String>,
-    /// The form that was asked for, if any.
+    /// The form in which the flat file was read.
     pub form: Option<String>,
-    /// The user key that was asked for, if any.
+    /// The user key with which it was read.
     pub user_key: Option<String>,
-    /// The course key that was asked for, if any.
+    /// The course key with which it was read.
     pub course_key: Option<String>,
     /// The source of a full set.
     #[serde(default)]
@@ -48,13 +48,13 @@ pub struct Held {
     /// The digest of the table of courses that came with the set, if one did.
     #[serde(default)]
     pub courses: Option<String>,
-    /// The files of the set, if it came from files: the list of where its rows stand counts them from 0.
+    /// The files of the set, if it came from files; the list of origins refers to them by index from 0.
     #[serde(default)]
     pub files: Option<Vec<String>>,
-    /// Rows of a full set that could not be read, with what was wrong with them.
+    /// Rows of a full set that could not be read, with their problems.
     #[serde(default)]
     pub unread: Vec<SetProblem>,
-    /// What a set leaves for the next delta, if it was a OneRoster archive.
+    /// The base for the next delta, if the set is a OneRoster archive.
     #[serde(default, rename = "roster")]
     pub oneroster_base: Option<OneRosterBase>,
 }
@@ -72,23 +72,23 @@ impl Held {
 pub struct HeldStore(PathBuf);
 
 impl HeldStore {
-    /// The place of a run below the state directory; nothing is made yet.
+    /// The directory of a run below the state directory; it is not created yet.
     pub fn of(state: &Path, run: i64) -> Self {
         Self(state.join("held").join(run.to_string()))
     }
 
-    /// The numbers of the runs whose copies are kept.
+    /// The numbers of the runs in the held store.
     ///
     /// # Errors
-    /// The state directory's.
+    /// The state directory's error.
     pub fn kept(state: &Path) -> std::io::Result<Vec<i64>> {
         Ok(own::names(&state.join("held"))?.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
     }
 
-    /// Removes what was kept of the run.
+    /// Removes the directory of the run.
     ///
     /// # Errors
-    /// The state directory's.
+    /// The state directory's error.
     pub fn remove(&self) -> std::io::Result<()> {
         own::remove_directory(&self.0)
     }
@@ -103,15 +103,15 @@ impl HeldStore {
         self.0.join("courses.csv")
     }
 
-    /// The copy of the list of where the rows of a set stand in its files.
+    /// The copy of the list of origins: the file and line of each row of a set.
     pub fn origins(&self) -> PathBuf {
         self.0.join("origins.csv")
     }
 
-    /// Removes the table of courses: nobody will make them any more.
+    /// Removes the table of courses, because its courses are not created any more.
     ///
     /// # Errors
-    /// The state directory's.
+    /// The state directory's error.
     pub fn forget_courses(&self) -> std::io::Result<()> {
         own::remove(&self.courses())
     }
@@ -126,10 +126,10 @@ impl HeldStore {
         self.0.join("errors.jsonl")
     }
 
-    /// Keeps the order, the bytes and the plan of a run that is about to be rolled back, and what came with a set.
+    /// Stores the order, the bytes and the plan of a run before its rollback, and the files that came with a set.
     ///
     /// # Errors
-    /// The state directory's, or the database's.
+    /// The state directory's error, or the database's.
     pub async fn keep(
         &self,
         held: &mut Held,
@@ -138,7 +138,7 @@ impl HeldStore {
         conn: &mut Conn,
         run: i64,
     ) -> RunResult<()> {
-        // Copies hold personal data: nobody else may read them.
+        // Copies hold personal data: no other account may read them.
         self.io(own::make_directories(&self.0))?;
         if let Some(courses) = set.and_then(|set| set.courses.as_ref()) {
             self.copy(courses, &self.courses())?;
@@ -151,7 +151,7 @@ impl HeldStore {
         let order = serde_json::to_vec_pretty(&*held).map_err(|error| self.failure(error.into()))?;
         self.io(write_synced(&self.0.join("order.json"), |out| out.write_all(&order)))?;
         if let (Some(file), Some(sha256)) = (file, &held.sha256) {
-            // The pass says at its end whether these are the bytes that were planned from.
+            // At its end the pass verifies that these are the bytes from which the run planned.
             let mut pass = file.pass(sha256);
             let copied = blocking(|| write_synced(&self.bytes(), |out| std::io::copy(&mut pass, out).map(|_| ())));
             copied.map_err(|error| match error {
@@ -194,10 +194,10 @@ impl HeldStore {
         lines.end()
     }
 
-    /// Reads what the run was asked to do and checks that the copy of its bytes is whole.
+    /// Reads the order of the run and verifies the digests of the copies.
     ///
     /// # Errors
-    /// The state directory's; a copy with another digest is refused.
+    /// The state directory's error; a copy with another digest is refused.
     pub fn order(&self) -> RunResult<Held> {
         let text = self.io(read_text(&self.0.join("order.json")))?;
         let held: Held = serde_json::from_str(&text).map_err(|error| self.failure(error.into()))?;
@@ -215,10 +215,10 @@ impl HeldStore {
         Ok(held)
     }
 
-    /// The changes of the kept plan by kind.
+    /// The number of changes in the stored plan, by kind.
     ///
     /// # Errors
-    /// The state directory's.
+    /// The state directory's error.
     pub fn planned(&self) -> RunResult<BTreeMap<String, i64>> {
         let mut counts = BTreeMap::new();
         for change in self.lines(&self.plan())? {
@@ -231,16 +231,16 @@ impl HeldStore {
     /// The failed lines of the held run, by line.
     ///
     /// # Errors
-    /// The state directory's.
+    /// The state directory's error.
     pub fn problems(&self) -> RunResult<Vec<Problem>> {
         let kept = self.lines(&self.errors())?.into_iter();
         kept.map(|line| serde_json::from_value(line).map_err(|error| self.failure(error.into()))).collect()
     }
 
-    /// The JSON objects of a kept file.
+    /// The JSON objects of a file of the held store.
     ///
     /// # Errors
-    /// The state directory's.
+    /// The state directory's error.
     pub fn lines(&self, path: &Path) -> RunResult<Vec<serde_json::Value>> {
         let file = self.io(own::open(path))?;
         BufReader::new(file)
@@ -281,7 +281,7 @@ impl<'a> Lines<'a> {
         Ok(Self { store, out: BufWriter::new(store.io(own::create(path))?), failed: None })
     }
 
-    /// The first failure is told at the end.
+    /// Keeps the first failure, which `end` returns.
     fn add(&mut self, value: &serde_json::Value) {
         if let Err(error) = writeln!(self.out, "{value}") {
             self.failed.get_or_insert(error);

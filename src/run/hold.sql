@@ -1,7 +1,7 @@
--- What is kept of a held run.
+-- The plan of a held run.
 
 -- statement plan
--- The planned changes, for people: with names where they are known.
+-- The planned changes, with names where they are known, for the operator.
 SELECT c.seq, c.kind, COALESCE(c.line, 0), COALESCE(c.userid, 0), COALESCE(c.courseid, 0), COALESCE(c.enrolid, 0),
        COALESCE(c.roleid, 0), COALESCE(u.username, ''), COALESCE(s.shortname, ''), COALESCE(r.shortname, '')
   FROM {enrold_change} c

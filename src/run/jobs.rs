@@ -1,5 +1,5 @@
-//! The jobs of a run without a file, and after any run the rules that follow what it changed.
-//! It must not know what a job does: the flat file, the expirations and each rule do.
+//! Runs the jobs of a run without a file, and after any run the rules that follow its changes.
+//! It must not know what a job does: the modules of the flat file, the expirations and the rules do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,31 +17,31 @@ use crate::reconcile::{self, Filter, Rule};
 use crate::run::order::SyncOrder;
 use crate::run::parts::Part;
 
-/// Due lines of the flat file's buffer, and its expired enrolments.
+/// The job for due lines of the flat file's buffer and for its expired enrolments.
 pub const FLATFILE: &str = "flatfile";
 
-/// How many names an error lists beside the one that is wrong.
+/// How many similar names the error about an unknown course lists.
 const ALIKE: usize = 5;
-/// Rules that do not follow expirations: autoenrol would enrol at once whom they have just unenrolled. Its own task
-/// does so at its time, as Moodle's does (spec autoenrol 7).
+/// Rules that do not follow expirations: autoenrol would at once enrol the users again that were just unenrolled. Its
+/// own task does so at its time, as Moodle's does (spec autoenrol 7).
 const NOT_AFTER_EXPIRATIONS: [&str; 1] = ["autoenrol"];
 
 /// Rules that read cohort memberships, in their order.
 const OF_COHORTS: [&str; 2] = ["cohort", "autoenrol"];
 
-/// All jobs in the order in which they run: what ends comes before the rules that follow it.
+/// All jobs in the order in which they run: those that end enrolments come before the rules that follow them.
 pub fn all() -> impl Iterator<Item = &'static str> {
     [FLATFILE, EXPIRATIONS].into_iter().chain(crate::rules::RULES.iter().map(|rule| rule.name))
 }
 
-/// True if `jobs` are all rules: `sync all`.
+/// True if `jobs` are exactly all rules: `sync all`.
 pub(super) fn of_all(jobs: &[String]) -> bool {
     crate::rules::RULES.iter().all(|rule| jobs.iter().any(|job| job == rule.name))
         && jobs.len() == crate::rules::RULES.len()
 }
 
-/// Moodle's tasks that do what these jobs do. A task whose method is off does nothing in Moodle; the flat file's is
-/// named all the same, because enrold's own may work without the method.
+/// Moodle's tasks that do the work of these jobs. Tasks of disabled methods are left out, as they do nothing in Moodle;
+/// the flat file's is included, because enrold's own may work without the method.
 pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> {
     let asked = |name: &str| jobs.iter().any(|job| job == name);
     let flatfile = asked(FLATFILE).then_some(method::FLATFILE_TWIN);
@@ -52,8 +52,7 @@ pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> 
     flatfile.into_iter().chain(expirations).chain(of_rules).collect()
 }
 
-/// The reports of an order that has nothing to do, because the method of every rule is off; `None` if there is
-/// something.
+/// The reports of an order of rules whose methods are all disabled; `None` if the order has something to do.
 pub(super) fn all_skipped(
     rules: &[Rule],
     site: &Site,
@@ -77,15 +76,15 @@ fn skipped_by(name: &str, why: Skipped) -> RuleReport {
 
 /// A job of an order, or a rule that follows it.
 pub(super) struct Step {
-    /// Its name.
+    /// The name of the job or rule.
     pub job: String,
-    /// It was not asked for.
+    /// True for a rule that follows and was not ordered.
     pub follows: bool,
-    /// It may be done for some courses after the others.
+    /// True if it can run over some courses at a time.
     pub by_course: bool,
 }
 
-/// What an order runs, in the order in which it does.
+/// The steps of an order, in the order in which they run.
 pub(super) fn steps(rules: &[Rule], site: &Site, settings: &Settings, order: &SyncOrder) -> Vec<Step> {
     let asked = |name: &str| order.jobs.iter().any(|job| job == name);
     let step = |rule: &Rule, follows| Step {
@@ -105,7 +104,7 @@ pub(super) fn steps(rules: &[Rule], site: &Site, settings: &Settings, order: &Sy
 /// Runs the jobs of an order, in the fixed order.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub(super) async fn run(
     ctx: &mut RunContext<'_>,
     rules: &[Rule],
@@ -133,7 +132,7 @@ pub(super) async fn run(
 /// Runs one part of an order that is cut: one of its [`steps`], over the courses of the part.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub(super) async fn run_part(
     ctx: &mut RunContext<'_>,
     rules: &[Rule],
@@ -164,7 +163,7 @@ pub(super) async fn run_part(
     }
 }
 
-/// The one course that an order is limited to.
+/// The id of the course that an order is limited to; `None` for all.
 async fn only(ctx: &mut RunContext<'_>, order: &SyncOrder) -> RunResult<Option<Vec<i64>>> {
     match &order.course {
         Some(shortname) => Ok(Some(vec![course(ctx.conn, shortname).await?])),
@@ -182,7 +181,7 @@ async fn flatfile(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()
     Ok(())
 }
 
-/// What has expired, in the courses that the task minds among these; then, if `notifies`, who is told of ends.
+/// Applies expirations in those of the courses `only` that the task covers; with `notifies`, queues the notifications.
 async fn expirations(
     ctx: &mut RunContext<'_>,
     settings: &Settings,
@@ -195,13 +194,13 @@ async fn expirations(
         courses => expiry::run(ctx, settings, courses.as_deref()).await?,
     }
     if notifies {
-        // Once a day for all its courses: a look at one course must not use up the day.
+        // Mails are sent once a day for all courses: a run over one course must not use up the day.
         mail::notify(ctx, settings, limited_to.as_deref()).await?;
     }
     Ok(())
 }
 
-/// The rules that do not follow the jobs of an order: they were asked for, or must not.
+/// The jobs and rules that do not follow an order: those that it names, and rules that must not follow.
 fn done(order: &SyncOrder) -> Vec<String> {
     let mut done = order.jobs.clone();
     if done.iter().any(|name| name == EXPIRATIONS) {
@@ -210,7 +209,7 @@ fn done(order: &SyncOrder) -> Vec<String> {
     done
 }
 
-/// One rule that was asked for, over all the courses that it minds or those that the run or part is limited to.
+/// Runs one ordered rule over the courses that its task covers, limited to those of the run or part.
 async fn asked(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, only: Option<Vec<i64>>) -> RunResult<()> {
     if !ctx.site.is_enabled(rule.method) {
         match when_off(settings, rule) {
@@ -231,7 +230,7 @@ async fn asked(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settings, only:
     reconcile::run(ctx, rule, settings, filter, false).await
 }
 
-/// What two limits to some courses leave; `None` for all.
+/// The courses that are in both lists; `None` stands for all courses.
 fn within(limited_to: Option<Vec<i64>>, only: Option<Vec<i64>>) -> Option<Vec<i64>> {
     match (limited_to, only) {
         (Some(limited_to), Some(only)) => {
@@ -242,7 +241,7 @@ fn within(limited_to: Option<Vec<i64>>, only: Option<Vec<i64>>) -> Option<Vec<i6
     }
 }
 
-/// The courses that a task minds by `tasks.NAME.courses`; `None` for all. Names that no course has are told.
+/// The courses that `tasks.NAME.courses` limits a task to; `None` for all. Unknown names are reported as a note.
 async fn limited_to(ctx: &mut RunContext<'_>, task: &str, settings: &Settings) -> Result<Option<Vec<i64>>, DbError> {
     let names = settings.tasks.get(task).map(|task| task.courses.as_slice()).unwrap_or_default();
     if names.is_empty() {
@@ -277,7 +276,7 @@ async fn courses_by_name(conn: &mut Conn) -> Result<BTreeMap<String, i64>, DbErr
 /// The one course with exactly this short name.
 ///
 /// # Errors
-/// [`RunError::NoSuchCourse`] with some names that look like it, or the database's.
+/// [`RunError::NoSuchCourse`] with some similar names, or the database's error.
 pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
     let courses = courses_by_name(conn).await?;
     if let Some(course) = courses.get(shortname) {
@@ -288,12 +287,11 @@ pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
     Err(RunError::NoSuchCourse { name: shortname.to_owned(), like })
 }
 
-/// Runs the rules that what this run changed concerns, each over the users and courses touched, in their order; those
-/// of `done` ran over everything and are not asked again. Costs one look per method that has instances, while nothing
-/// is concerned.
+/// Runs, in their order, the rules that the changes of this run concern, each over the users and courses touched; those
+/// in `done` ran over everything and are left out. If no rule is concerned, a method with instances costs one query.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub(super) async fn follow(
     ctx: &mut RunContext<'_>,
     rules: &[Rule],
@@ -320,7 +318,7 @@ pub(super) async fn follow(
 /// Runs the rules that read cohorts, over the users and cohorts whose memberships this run has changed.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub(super) async fn follow_cohorts(ctx: &mut RunContext<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
     for rule in rules.iter().filter(|rule| OF_COHORTS.contains(&rule.name)) {
         if !follows(ctx.site, settings, rule, &[]) || !has_instances(ctx, rule).await? {
@@ -333,7 +331,7 @@ pub(super) async fn follow_cohorts(ctx: &mut RunContext<'_>, rules: &[Rule], set
     Ok(())
 }
 
-/// One rule over what this run has changed so far, in these courses or all.
+/// Runs one rule over what this run has changed so far, in the courses `only` or in all.
 async fn follow_by(
     ctx: &mut RunContext<'_>,
     rule: &Rule,

@@ -1,5 +1,5 @@
-//! The life of one run: lease, attempts, transaction, guard, commit or hold, effects.
-//! It must not know what a task does; it opens the room for it and closes it again.
+//! The life cycle of one run: lease, attempts, transaction, guard, commit or hold, effects.
+//! It must not know what a task does; it prepares the run for the task and ends it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::run::{Engine, history, jobs};
 use crate::sets::database::DATABASE;
 use crate::{fault, sets};
 
-/// Refuses a database whose enrold tables are missing, older, newer or another Moodle's.
+/// Refuses a database whose enrold tables are missing, older, newer, or serve another Moodle.
 ///
 /// # Errors
-/// [`RunError::NotReady`] with what to do, or the database's.
+/// [`RunError::NotReady`] with what to do, or the database's error.
 pub async fn require_ready(conn: &mut Conn) -> RunResult<()> {
     match schema_version(conn).await? {
         None => Err(RunError::NotReady(
@@ -56,7 +56,7 @@ impl Engine {
         drop(heart);
         fault::step("releasing");
         if lease.release(&mut conn).await.is_err() {
-            // The connection is gone: a new one gives the lease back, or it runs out by itself.
+            // The connection is lost: a new one releases the lease, or the lease expires.
             if let Ok(mut fresh) = self.database.connect().await {
                 drop(lease.release(&mut fresh).await);
             }
@@ -111,7 +111,7 @@ impl Engine {
         let mut pending = Vec::new();
         if !simulate {
             self.resume(conn, lease, &site).await?;
-            // Effects of an earlier run that cannot be written must not keep this one from running.
+            // Effects of an earlier run that cannot be written must not block this one.
             if let Err(error) = self.effects(conn, &site).finish_all().await {
                 pending.push(Note::EffectsPending(error.to_string()));
             }
@@ -164,7 +164,7 @@ impl Engine {
             },
             Task::Sync(_) => None,
         };
-        // Asked before the lease, another process could commit the same drop in between.
+        // Checked under the lease, because before it another process could commit the same drop in between.
         if let Some(claim) = opened.as_ref().and_then(|opened| order.drop_claim(opened))
             && let Some(past) = history::of_drop(conn, claim).await?
         {
@@ -193,9 +193,9 @@ impl Engine {
         if committed {
             self.observer.reached(Moment::Committed).await;
         }
-        // Of a run that is held, earlier parts may stand.
+        // Earlier parts of a held run may be committed.
         if committed || report.state == State::Held {
-            // The run is committed whatever becomes of its effects: the next run goes on with them.
+            // The run stays committed even if its effects fail: the next run continues with them.
             if let Err(error) = self.effects(conn, &site).finish(run).await {
                 report.notes.push(Note::EffectsPending(error.to_string()));
             }
@@ -214,8 +214,8 @@ impl Engine {
         }
     }
 
-    /// Carries out the parts and writes the effects that a crash or a full disk left, under the run lease; gives what
-    /// still keeps the effects from being written.
+    /// Applies the parts and writes the effects that a crash or a full disk left, under the run lease; returns why
+    /// effects still cannot be written.
     ///
     /// # Errors
     /// As [`Engine::import`].
@@ -235,7 +235,7 @@ impl Engine {
         Ok(self.effects(conn, &site).finish_all().await.err().map(|error| error.to_string()))
     }
 
-    /// A file that cannot be read at all is a failed run of the history, with its reason.
+    /// Records a file that cannot be read at all as a failed run, with the reason.
     async fn refused(
         &self,
         conn: &mut Conn,
@@ -246,7 +246,7 @@ impl Engine {
     ) -> RunResult<Report> {
         let problem = match error {
             RunError::Rejected(problem) => problem,
-            // The name under which it was left: that of a claimed file is gone when somebody reads this.
+            // The name under which it was dropped, because the working name of a claimed file does not last.
             RunError::Unreadable { error, .. } => {
                 Problem::new(0, Code::FileUnreadable, order.source(), error.to_string())
             }
@@ -261,7 +261,7 @@ impl Engine {
         Ok(report)
     }
 
-    /// Moodle's own tasks for the same work: an enabled one is told, a running one is waited for.
+    /// Checks Moodle's own tasks for the same work: reports an enabled one, waits for a running one.
     async fn check_twins(&self, conn: &mut Conn, order: &Order, site: &Site) -> RunResult<Vec<Note>> {
         let twins = order.twins(self.rules, site);
         let patience = if order.sync_order().is_some_and(|order| order.defers) { Duration::ZERO } else { self.wait };
@@ -269,7 +269,7 @@ impl Engine {
         let sql = "SELECT classname, COALESCE(timestarted, 0) FROM {task_scheduled}
              WHERE disabled = 0 AND component LIKE 'enrol%'";
         loop {
-            // Before Moodle 3.11 there is no `timestarted`; then nothing can be said.
+            // Before Moodle 3.11 there is no `timestarted`, so there is no check.
             let Ok(enabled) = conn.rows(sql, &Params::new()).await else {
                 return Ok(Vec::new());
             };
@@ -318,7 +318,7 @@ pub(super) fn blank(kind: &str, source: &str, clock: i64) -> Report {
     }
 }
 
-/// The report of a run that ended, from the history: nothing is done again.
+/// The report of an earlier run, from the history: nothing is done again.
 pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
     let part = |name: &str| past.counts[name].clone();
     let read =

@@ -1,4 +1,4 @@
-//! The run: one file or one task, from its order to its commit and its effects.
+//! Runs one file or one task: from its order to its commit and its effects.
 //! It must not know terminals, directories or HTTP: commands and the daemon give orders through [`Engine`].
 
 mod attempt;
@@ -32,7 +32,7 @@ use crate::outcome::{Observer, Past, Report, RunError, RunResult, State};
 use crate::reconcile::Rule;
 use crate::sets::SetOrder;
 
-/// The front door: gives orders to the site's database, one run at a time.
+/// The entry point: executes orders on the site's database, one run at a time.
 #[derive(Clone)]
 pub struct Engine {
     /// The site's database.
@@ -43,25 +43,24 @@ pub struct Engine {
     pub clock: Clock,
     /// How long to wait for the run lease.
     pub wait: Duration,
-    /// Who watches the runs.
+    /// Receives the moments that a run reaches.
     pub observer: Observer,
-    /// The rules, in their order: [`crate::rules::RULES`], or a test's own.
+    /// The rules in the order in which they run: [`crate::rules::RULES`], or those of a test.
     pub rules: &'static [Rule],
-    /// When it is cancelled, files are read no further: the program ends.
+    /// Cancelled when the program ends; then no file is read further.
     pub stop: CancellationToken,
 }
 
 impl Engine {
-    /// Applies one file now; the file itself is left as it is. A simulation walks the same path and rolls back.
+    /// Applies one file now and leaves the file unchanged. A simulation does the same and rolls back.
     ///
     /// # Errors
-    /// See [`RunError`]; a held run is no error but [`State::Held`].
+    /// See [`RunError`]; a held run is not an error but [`State::Held`].
     pub async fn import(&self, import: &Import, simulate: bool) -> RunResult<Report> {
         self.execute(order::Order::import(import.clone()), simulate).await
     }
 
-    /// Runs jobs: rules, due lines of the flat file's buffer, expirations; then the rules that follow what they
-    /// changed.
+    /// Runs jobs (rules, due lines of the flat file's buffer, expirations), then the rules that follow their changes.
     ///
     /// # Errors
     /// As [`Engine::import`].
@@ -69,7 +68,7 @@ impl Engine {
         self.execute(order::Order::sync(order.clone()), simulate).await
     }
 
-    /// Makes a full set true: the snapshot of one source.
+    /// Applies a full set: the snapshot of one source.
     ///
     /// # Errors
     /// As [`Engine::import`].
@@ -85,7 +84,7 @@ impl Engine {
         self.sync(&SyncOrder::of(jobs::FLATFILE), simulate).await
     }
 
-    /// Applies a held run: plans anew from the kept bytes, without the guard, and says what changed meanwhile.
+    /// Applies a held run: plans again from the copy of its bytes, without the guard, and reports what changed since.
     ///
     /// # Errors
     /// [`RunError::Undecidable`] when the run is not held, else as [`Engine::import`].
@@ -94,7 +93,7 @@ impl Engine {
         self.execute(order, false).await
     }
 
-    /// What approving a held run would do: the same way, rolled back.
+    /// Simulates the approval of a held run: does the same and rolls back.
     ///
     /// # Errors
     /// As [`Engine::approve`].
@@ -103,7 +102,7 @@ impl Engine {
         self.execute(order, true).await
     }
 
-    /// Rejects a held run: nothing of it will be applied. The kept bytes and plan stay for the record.
+    /// Rejects a held run: nothing of it is applied. The copy of its bytes and its plan stay until retention.
     ///
     /// # Errors
     /// [`RunError::Undecidable`] when the run is not held.
@@ -115,23 +114,23 @@ impl Engine {
         }
         conn.close().await;
         if let Err(error) = hold::HeldStore::of(&self.settings.state.path, run).forget_courses() {
-            // The decision stands; retention removes it with the rest.
+            // The run remains rejected; retention removes the table with the other copies.
             tracing::warn!(run.id = run, "run {run} is rejected, its table of courses cannot be removed now: {error}");
         }
         Ok(Past { state: State::Rejected.as_str().to_owned(), ..past })
     }
 
-    /// The report of a run of the history; `None` if there is no such run.
+    /// The report of a run in the history; `None` if there is no such run.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn recall(&self, run: i64) -> RunResult<Option<Report>> {
         let mut conn = self.database.connect().await?;
         let report = match history::find(&mut conn, run).await? {
             Some(past) => {
                 let mut report = life::recall(&mut conn, &past).await?;
                 if past.parent > 0 {
-                    // Another account may not read what is kept; the rest of the report stands.
+                    // Another system account may not read the held store; the rest of the report is still given.
                     report.meanwhile = attempt::meanwhile(&self.settings.state.path, past.parent, &report).ok();
                 }
                 Some(report)
@@ -142,7 +141,7 @@ impl Engine {
         Ok(report)
     }
 
-    /// A held run, as the history has it.
+    /// A held run, from the history.
     ///
     /// # Errors
     /// [`RunError::Undecidable`] when there is no such run or it is not held.

@@ -1,5 +1,5 @@
-//! A source from its second database, or from files that somebody names, to a run: fetched, then made true.
-//! It must not run a set itself, nor know schedules; a source that fails is a failed run that changed nothing.
+//! Fetches the set of a source from its second database, or reads it from named or dropped files, and orders its run.
+//! It must not apply a set itself or know schedules; a source that fails is a failed run that changed nothing.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use std::ffi::{OsStr, OsString};
@@ -20,7 +20,7 @@ use crate::sets::{Readiness, SetOrder, readiness};
 use crate::source::bundle::{self, MANIFEST, Part, Sealed, Sent, Verdict};
 use crate::source::{self, Destination, SetError, Snapshot, TakeError, Taken};
 
-/// How often a set is prepared anew because another run was faster.
+/// How often a set is prepared again because another run changed its base.
 const TRIES: u32 = 3;
 
 /// A set that came through the drop directory: one file, or the manifest of several.
@@ -28,14 +28,14 @@ const TRIES: u32 = 3;
 pub struct DroppedSet {
     /// The drop directory.
     pub dir: Dir,
-    /// The name under which it was left there; its seal and the files that it names lie beside that.
+    /// The name under which it was dropped; its seal and the files that it names are in the same directory.
     pub left: OsString,
-    /// Which drop it is, and its open file.
+    /// The drop and its open file.
     pub dropped: Dropped,
 }
 
 impl DroppedSet {
-    /// Fails if its file, which was read in several passes, has other bytes by now than when it was claimed.
+    /// Fails if the bytes of its file, which was read in several passes, have changed since the claim.
     fn is_still(&self, claim: &Claim) -> Result<(), RunError> {
         let Ok(file) = &self.dropped.file else { return Ok(()) };
         let verified = blocking(|| file.verify(&claim.sha256));
@@ -43,14 +43,14 @@ impl DroppedSet {
     }
 }
 
-/// How a set in files comes.
+/// Where the files of a set come from.
 enum Given<'a> {
     Named(&'a [&'a Path]),
     Dropped(&'a DroppedSet),
 }
 
 impl Engine {
-    /// Fetches the set of a source from its second database and makes it true.
+    /// Fetches the set of a source from its second database and applies it.
     ///
     /// # Errors
     /// [`RunError::NoSuchSource`], else as [`Engine::import`]; a database that cannot be read is a failed run.
@@ -77,11 +77,10 @@ impl Engine {
         self.apply_set(&order, simulate).await
     }
 
-    /// Makes the set true that stands in these files: CSV files that belong together, or one OneRoster archive.
+    /// Applies the set in these files: CSV files that belong together, or one OneRoster archive.
     ///
     /// # Errors
-    /// As [`Engine::sync_source`]; files that are no whole set, and sets that must wait for a decision, are failed
-    /// runs.
+    /// As [`Engine::sync_source`]; an incomplete set, or one that must wait for a decision, is a failed run.
     pub async fn import_set(&self, name: &str, files: &[&Path], simulate: bool) -> Result<Report, RunError> {
         let shown = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let order = SetOrder { shown, ..SetOrder::of(name) };
@@ -94,11 +93,11 @@ impl Engine {
         }
     }
 
-    /// Makes a set true that was dropped; a drop that came to a run before is not applied again.
+    /// Applies a dropped set; a drop that already has a run is not applied again.
     ///
     /// # Errors
-    /// As [`Engine::import_set`], and [`RunError::Changed`] if the set is not whole any more; one that never can be is
-    /// a failed run. [`RunError::SetWaits`] if a held set must be decided first.
+    /// As [`Engine::import_set`]; [`RunError::Changed`] if the set is no longer complete (one that never can be is a
+    /// failed run); [`RunError::SetWaits`] if a held set must be decided first.
     pub async fn drop_set(&self, name: &str, set: &DroppedSet) -> Result<Report, RunError> {
         let Dropped { shown, token, again, .. } = set.dropped.clone();
         let claim = set.dropped.claim()?;
@@ -111,7 +110,7 @@ impl Engine {
         self.while_it_moves(order, &Given::Dropped(set), false).await
     }
 
-    /// Prepares a set and applies it; anew if another run has changed meanwhile what it was merged into.
+    /// Prepares a set and applies it; starts again if another run has changed the base of the set meanwhile.
     async fn while_it_moves(&self, order: SetOrder, sent: &Given<'_>, simulate: bool) -> Result<Report, RunError> {
         let mut tried = 0;
         loop {
@@ -146,7 +145,7 @@ impl Engine {
         }
     }
 
-    /// A set as a snapshot, or what is wrong with it.
+    /// Reads a set into a snapshot, or returns what is wrong with it.
     async fn prepare(&self, name: &str, sent: &Given<'_>, simulate: bool) -> Result<Result<Taken, Unread>, RunError> {
         let source = match self.source(name).await? {
             Ok(source) => source,
@@ -175,7 +174,7 @@ impl Engine {
         blocking(|| source::take_files(self.destination(name), source, self.fallback(), files)).map_err(Unread::Taken)
     }
 
-    /// A set that was dropped.
+    /// Reads a dropped set into a snapshot.
     async fn dropped(&self, name: &str, source: &Source, set: &DroppedSet) -> Result<Result<Taken, Unread>, RunError> {
         let DroppedSet { dir, left, dropped } = set;
         let ready = blocking(|| readiness(source, self.fallback(), dropped.open(), dir, left));
@@ -193,7 +192,7 @@ impl Engine {
         }
     }
 
-    /// A OneRoster archive, merged into what the last good run has left; a rehearsal leaves nothing for the next.
+    /// Merges a OneRoster archive into the base of the last good run; a simulation leaves no base for the next.
     async fn archive(
         &self,
         name: &str,
@@ -214,7 +213,7 @@ impl Engine {
         Ok(taken.map_err(Unread::Taken))
     }
 
-    /// What no delta will build on any more is removed; if that fails, the next run does it.
+    /// Removes the bases on which no delta builds any more; if that fails, the next run does it.
     async fn forget_bases(&self, name: &str) {
         let path = self.settings.state.path.display().to_string();
         let forgotten = match self.base_state(name).await {
@@ -230,8 +229,8 @@ impl Engine {
         Destination { source: name, state: &self.settings.state.path, now: self.clock.now() }
     }
 
-    /// Why a dropped archive must be left where it lies for now: a held set of its source comes first. What is wrong
-    /// with it otherwise is said by its run.
+    /// Why a dropped archive must wait in the drop directory: a held set of its source must be decided first. Its run
+    /// reports any other problem.
     ///
     /// # Errors
     /// As [`Engine::sync_source`].
@@ -257,7 +256,7 @@ impl Engine {
         Ok(base_state)
     }
 
-    /// The report of the run to which a drop came.
+    /// The report of the earlier run of a drop.
     async fn applied_before(&self, claim: &Claim) -> Result<Option<Report>, RunError> {
         let mut conn = self.database.connect().await?;
         let past = history::of_drop(&mut conn, claim).await?;
@@ -268,7 +267,7 @@ impl Engine {
         }
     }
 
-    /// A source under Moodle's settings, or what is wrong with those.
+    /// A source completed by Moodle's settings, or what is wrong with these.
     async fn source(&self, name: &str) -> Result<Result<Source, String>, RunError> {
         let source = self.settings.sources.get(name).ok_or_else(|| RunError::no_such_source(name, &self.settings))?;
         let mut conn: Conn = self.database.connect().await?;
@@ -289,13 +288,13 @@ impl Engine {
 
 /// Why there is no snapshot of a set.
 enum Unread {
-    /// A run says so.
+    /// For a problem that its run reports.
     Refused(Problem),
-    /// Its files could not be read to their end.
+    /// Its files could not be read completely.
     Taken(TakeError),
 }
 
-/// A set that cannot be fetched or read, as the problem of its run.
+/// The problem of a run whose set cannot be fetched or read.
 fn refused(name: &str, reason: String) -> Problem {
     Problem::new(0, Code::SourceUnreadable, name, reason)
 }
@@ -304,7 +303,7 @@ fn unread(name: &str, reason: String) -> Unread {
     Unread::Refused(refused(name, reason))
 }
 
-/// The problem of a run whose files could not be read; a dropped set that changed meanwhile is no run, it comes again.
+/// The problem of a run whose files could not be read; a dropped set that changed meanwhile has no run and comes again.
 fn failed(error: TakeError, order: &SetOrder, sent: &Given<'_>) -> Result<Problem, RunError> {
     match (&error, sent) {
         (TakeError::Set(SetError::Io(io)), _) if is_stopped(io) => Err(RunError::Stopped),
@@ -320,7 +319,7 @@ async fn fetch(name: &str, source: &Source, state: &Path, now: i64) -> Result<(S
     Ok((snapshot, courses))
 }
 
-/// The files of a set, if it is whole: what a manifest names, else the files as they are named.
+/// The files of a set, if it is complete: those that a manifest names, else the given files.
 fn whole(files: &[&Path], form: &TableForm, largest: u64) -> Result<Vec<Sealed>, String> {
     let verdict = match files {
         [manifest] if manifest.to_string_lossy().ends_with(MANIFEST) => {

@@ -1,5 +1,5 @@
-//! The file of a run: opened once, scanned, and known again by what the file system tells of it and by its digest.
-//! It must not know why it is applied.
+//! Opens and scans the file of a run once, and identifies it by its attributes in the file system and its digest.
+//! It must not know why the file is applied.
 
 use crate::config::Settings;
 use crate::disk::{Dir, RegularFile, blocking};
@@ -16,7 +16,7 @@ pub(super) struct Opened {
     /// How a flat file is read; `None` for a snapshot, which has one form only.
     pub flat: Option<Flat>,
     pub claim: Claim,
-    /// How many bytes were read of it.
+    /// How many bytes were read.
     bytes: u64,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Flat {
 }
 
 impl Opened {
-    /// Scans a file under the site's time zone: a dropped one by its descriptor, another by its path.
+    /// Scans a file in the site's time zone: a dropped one by its descriptor, any other by its path.
     pub fn open(import: &Import, settings: &Settings, site: &Site) -> RunResult<Self> {
         let path = import.path.display().to_string();
         let unreadable = |error| FileProblem::Io(error).ends_run(&path);
@@ -77,7 +77,7 @@ impl Opened {
         Self { file, flat, claim, bytes }
     }
 
-    /// Fails if somebody wrote to the file since it was opened: what was applied of it would be a part.
+    /// Fails if the file was written to since it was opened, because only a part of it would be applied.
     pub fn unchanged(&self, path: &str) -> RunResult<()> {
         let now = self.file.now().map_err(|error| RunError::Unreadable { path: path.to_owned(), error })?;
         let stands = now.stands_as(self.file.opened()) && now.size == self.bytes;

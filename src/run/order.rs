@@ -1,5 +1,5 @@
-//! What a run is asked to do: a file, a task, or a held run that was approved.
-//! It must not open the database, nor the file: what was dropped comes open, and `opened` opens the rest.
+//! The order of a run: a file, a task, or a held run that was approved.
+//! It must not open the database or a file: dropped files arrive open, and `opened` opens the others.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,36 +20,36 @@ use crate::sets::SetOrder;
 use crate::sets::database::DATABASE;
 use crate::source::Origins;
 
-/// A file to import, with what its bytes cannot say.
+/// A file to import, with what its content does not state.
 #[derive(Clone, Debug, Default)]
 pub struct Import {
     /// The file.
     pub path: PathBuf,
-    /// Its form; `None` to tell by its first line.
+    /// Its form; `None` to detect it from the first line.
     pub kind: Option<Kind>,
     /// What the user column holds; `None` for the configured key of the form.
     pub user_key: Option<UserKey>,
     /// What the course column holds; `None` for the configured key of the form.
     pub course_key: Option<CourseKey>,
-    /// Which drop this is, when it came through the drop directory.
+    /// The drop, if the file came through the drop directory.
     pub dropped: Option<Dropped>,
 }
 
-/// A drop: the name under which a file was left, and the mark of the claim that was made on it.
+/// A file in the drop directory, with its original name and the token of its claim.
 #[derive(Clone, Debug)]
 pub struct Dropped {
-    /// The path under which it was left; the file itself lies under a working name meanwhile.
+    /// The path under which it was dropped; the claimed file has a working name.
     pub shown: String,
-    /// What tells this drop from every other, also of the same bytes and the same inode: it is applied once.
+    /// Identifies this drop, even among drops of the same bytes and inode, so that it is applied once.
     pub token: String,
-    /// The file, opened once; or why it is none that can be read.
+    /// The file, opened once, or why it cannot be read.
     pub file: Result<RegularFile, Arc<io::Error>>,
-    /// It was claimed before this attempt: a run may have come to its end already.
+    /// True if it was claimed before this attempt, so that a run of it may already have ended.
     pub again: bool,
 }
 
 impl Dropped {
-    /// By what a run of it is known again; `None` if it cannot be read, which its run tells.
+    /// The claim by which a run of this drop is found; `None` if the file cannot be read, which its run reports.
     ///
     /// # Errors
     /// [`RunError::Stopped`].
@@ -65,7 +65,7 @@ impl Dropped {
     /// The open file.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why it cannot be read.
     pub fn open(&self) -> io::Result<RegularFile> {
         let copy = |error: Arc<io::Error>| match TooLarge::of(&error) {
             Some(too_large) => io::Error::other(too_large),
@@ -75,23 +75,23 @@ impl Dropped {
     }
 }
 
-/// What a run without a file does: jobs, each the name of a rule, `flatfile` (due lines of the buffer, expired
-/// enrolments of the flat file) or `expirations` (of every method). They run in the order of [`jobs::all`], whatever
-/// theirs is here.
+/// The order of a run without a file. A job is the name of a rule, `flatfile` (due lines of the buffer, expired
+/// enrolments of the flat file) or `expirations` (of every method). Jobs run in the order of [`jobs::all`], not in the
+/// given order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncOrder {
     /// The jobs.
     pub jobs: Vec<String>,
-    /// The short name of the one course that the rules look at; `None` for all.
+    /// The short name of the only course of the run; `None` for all.
     pub course: Option<String>,
-    /// Completions that were there before their instance count too.
+    /// True if completions from before their instance was created count too.
     pub backfill: bool,
-    /// A task of Moodle that is running is not waited for: [`RunError::TwinRunning`] comes at once.
+    /// True to return [`RunError::TwinRunning`] at once instead of waiting for a running task of Moodle.
     pub defers: bool,
 }
 
 impl SyncOrder {
-    /// One job, everywhere.
+    /// One job over all courses.
     pub fn of(job: &str) -> Self {
         Self { jobs: vec![job.to_owned()], ..Self::default() }
     }
@@ -105,7 +105,7 @@ impl SyncOrder {
         }
     }
 
-    /// The source of the run in the history: what the kind does not say.
+    /// The source of the run in the history: what its kind does not name.
     fn source(&self) -> String {
         let jobs = if self.kind() == "sync" { self.jobs.join(" ") } else { String::new() };
         let course = self.course.as_ref().map(|course| format!("--course {course}"));
@@ -129,10 +129,9 @@ pub(super) enum Task {
 /// An order for one run.
 pub(super) struct Order {
     pub task: Task,
-    /// The held run that is approved by this order.
+    /// The held run that this order approves.
     pub held: Option<i64>,
-    /// What is applied came through the drop directory, now or when it was held: its author is not trusted with every
-    /// role.
+    /// True if the file came through the drop directory, now or when it was held: its author may not assign every role.
     pub dropped: bool,
 }
 
@@ -153,7 +152,7 @@ impl Order {
         Self { task: Task::Sync(order), held: None, dropped: false }
     }
 
-    /// The order of a held run, on the kept copy of its bytes.
+    /// The order that applies a held run from the copy of its bytes.
     pub fn approve(past: &Past, state: &Path, run: i64) -> RunResult<Self> {
         let dropped = !past.claim.token.is_empty();
         let store = HeldStore::of(state, run);
@@ -213,7 +212,7 @@ impl Order {
         }
     }
 
-    /// The one job of a run without a file.
+    /// The job of a run without a file, if it has exactly one.
     pub fn only_job(&self) -> Option<&str> {
         match self.sync_order().map(|order| order.jobs.as_slice()) {
             Some([job]) => Some(job),
@@ -221,7 +220,7 @@ impl Order {
         }
     }
 
-    /// What is asked for without a file.
+    /// The order of a run without a file.
     pub fn sync_order(&self) -> Option<&SyncOrder> {
         match &self.task {
             Task::File { .. } | Task::Set(_) => None,
@@ -229,7 +228,7 @@ impl Order {
         }
     }
 
-    /// The full set that the run makes true.
+    /// The order of a run of a full set.
     pub fn set_order(&self) -> Option<&SetOrder> {
         match &self.task {
             Task::Set(order) => Some(order),
@@ -246,7 +245,7 @@ impl Order {
         }
     }
 
-    /// By what a run of this drop is known again.
+    /// The claim by which an earlier run of this drop is found.
     pub fn drop_claim<'a>(&'a self, opened: &'a Opened) -> Option<&'a Claim> {
         let claim = match &self.task {
             Task::File { .. } => Some(&opened.claim),
@@ -256,8 +255,7 @@ impl Order {
         claim.filter(|claim| !claim.token.is_empty())
     }
 
-    /// The same, if the file was claimed before and can be read. A set was looked for when
-    /// its file was opened.
+    /// The claim of a flat file that was claimed before and can be read. `Engine::drop_set` checks that of a set.
     ///
     /// # Errors
     /// [`RunError::Stopped`].
@@ -268,7 +266,7 @@ impl Order {
         }
     }
 
-    /// What is kept of this order when the run is held.
+    /// This order in the form in which a held or cut run stores it.
     pub fn to_hold(&self, opened: Option<&Opened>) -> Held {
         let sync = self.sync_order();
         let set = self.set_order().map(|order| order.source.clone());

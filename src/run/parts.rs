@@ -1,6 +1,6 @@
-//! A very large run in parts, each a job over some courses in a transaction of its own: packed by the changes that the
-//! whole plan has, kept in the history before the first one, so that a crash resumes at the next.
-//! It must not know what a job does; a part is planned anew when its turn comes.
+//! Cuts a very large run into parts, each a job over some courses in its own transaction, and stores them in the
+//! history before the first one, so that the run resumes after a crash.
+//! It must not know what a job does; each part is planned again when it runs.
 
 use std::collections::BTreeMap;
 
@@ -18,19 +18,19 @@ use crate::run::jobs::Step;
 use crate::run::order::Order;
 use crate::run::{Engine, history, life};
 
-/// A job over the courses with an id above one number, up to another. Together the parts of a job are all courses.
+/// A job over the courses with an id above `above`, up to `upto`. The parts of a job together cover all courses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Part {
     /// The job or rule.
     pub job: String,
-    /// It follows what the parts before have changed.
+    /// True for a rule that follows the changes of earlier parts.
     pub follows: bool,
     above: i64,
     upto: i64,
 }
 
 impl Part {
-    /// True if it is the last one of its job.
+    /// True for the last part of its job.
     pub fn is_last(&self) -> bool {
         self.upto == i64::MAX
     }
@@ -48,20 +48,20 @@ impl Part {
     }
 }
 
-/// What is kept of a run that is cut: its order and all its parts.
+/// What the history stores of a cut run: its order and all its parts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Cut {
     order: Held,
     parts: Vec<Part>,
 }
 
-/// The part whose turn it is.
+/// The part that is applied now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CurrentPart<'a> {
     pub part: &'a Part,
     /// How many parts are committed.
     pub done: usize,
-    /// How many there are.
+    /// How many parts there are.
     pub of: usize,
 }
 
@@ -70,15 +70,15 @@ impl CurrentPart<'_> {
         self.done + 1 == self.of
     }
 
-    /// What is applied of the run, for its history.
+    /// The message for the history: how many parts are applied.
     pub fn applied(&self) -> String {
         format!("{} of {} parts are applied and stay", self.done, self.of)
     }
 }
 
 impl Cut {
-    /// Packs what stands in the journal, not committed, into parts of at most `limit` changes; a course is never
-    /// divided, and neither is a job that must see all courses at once. `None` if that leaves a single part.
+    /// Packs the uncommitted changes in the journal into parts of at most `limit` changes; neither a course nor a job
+    /// that needs all courses at once is divided. `None` if that leaves a single part.
     pub async fn of(
         conn: &mut Conn,
         run: i64,
@@ -102,7 +102,7 @@ impl Cut {
         Ok((parts.len() > 1).then_some(Self { order, parts }))
     }
 
-    /// Writes the parts into the history of their run, none of them done.
+    /// Stores the parts in the row of their run, none of them done.
     pub async fn keep(&self, conn: &mut Conn, run: i64, report: &Report) -> RunResult<()> {
         let json = serde_json::to_string(self).map_err(|error| DbError::other(error.to_string()))?;
         let params = Params::new().with("run", run).with("parts", json).with("counts", history::counts(report));
@@ -111,7 +111,7 @@ impl Cut {
         Ok(())
     }
 
-    /// What is kept of a run, and how many of its parts are done; `None` if it is not cut.
+    /// Reads the parts of a run and how many of them are done; `None` if the run is not cut.
     async fn read(conn: &mut Conn, run: i64) -> RunResult<Option<(Self, usize)>> {
         let sql = "SELECT parts, partsdone FROM {enrold_run} WHERE id = :run AND parts IS NOT NULL";
         let Some(row) = conn.row(sql, &Params::new().with("run", run)).await? else { return Ok(None) };
@@ -121,7 +121,7 @@ impl Cut {
     }
 }
 
-/// Ranges of courses (above, up to), ascending: as many courses to each as have at most `limit` changes.
+/// Ascending ranges (above, up to) of course ids, each as long as its courses have at most `limit` changes.
 fn pack(counts: &BTreeMap<i64, i64>, limit: i64) -> Vec<(i64, i64)> {
     let mut ranges = Vec::new();
     let (mut above, mut upto, mut sum) = (i64::MIN, i64::MIN, 0);
@@ -136,7 +136,7 @@ fn pack(counts: &BTreeMap<i64, i64>, limit: i64) -> Vec<(i64, i64)> {
     ranges
 }
 
-/// Books a part as done, with what the run has come to so far: in the transaction of the part.
+/// Records a part as done, with the counts of the run so far; call it in the transaction of the part.
 pub(super) async fn advance(conn: &mut Conn, run: i64, done: usize, report: &Report) -> Result<(), DbError> {
     let params = Params::new().with("run", run).with("done", done as i64).with("counts", history::counts(report));
     let sql = "UPDATE {enrold_run} SET partsdone = :done, counts = :counts, effects = 1 WHERE id = :run";
@@ -157,7 +157,7 @@ pub(super) async fn last_seq(conn: &mut Conn, run: i64) -> Result<i64, DbError> 
 }
 
 impl Engine {
-    /// Carries out the parts of a run that are left, if it is cut; each is tried again by itself.
+    /// Applies the remaining parts of a run, if it is cut; each part is retried on its own.
     pub(super) async fn carry_out(
         &self,
         conn: &mut Conn,
@@ -186,11 +186,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Carries out what is left of a run that was cut and then cut off by a crash, under its own number and clock. One
-    /// that fails for good is closed as failed and keeps nobody waiting.
+    /// Applies the remaining parts of cut runs that a crash interrupted, each under its own number and clock. A run
+    /// that fails for good is closed as failed and does not block the others.
     ///
     /// # Errors
-    /// The database's, if the same may succeed later; [`RunError::Fenced`].
+    /// A transient error of the database; [`RunError::Fenced`].
     pub(super) async fn resume(&self, conn: &mut Conn, lease: &Lease, site: &Site) -> RunResult<()> {
         let sql = "SELECT id FROM {enrold_run} WHERE state = 'running' AND parts IS NOT NULL ORDER BY id";
         for row in conn.rows(sql, &Params::new()).await? {

@@ -1,5 +1,5 @@
-//! The spool of the hook: one small JSON file per run that changed something, written after its commit.
-//! It must not know who reads it, and it names nobody: a file holds ids only.
+//! The hook spool: one small JSON file per run that changed something, written after its commit.
+//! It must not depend on the reader, and a file must hold ids only, no names.
 
 #![allow(clippy::disallowed_methods, reason = "the spool of the hook, a directory of the operator")]
 
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::db::{Conn, DbError, Params};
 use crate::disk::own;
 
-/// The version of the form that this program writes and reads.
+/// The version of the file format that this program writes and reads.
 pub const VERSION: u32 = 1;
 
-/// Reads and deletes: the web user, by the group that the directory gives to its files.
+/// The web user reads and deletes the files, through the group that they inherit from the directory.
 const MODE: u32 = 0o660;
 
-/// What a run changed: the content of its file. The ids are distinct and ascending.
+/// The content of a run's file: what the run changed. The ids are distinct and ascending.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spooled {
     /// [`VERSION`].
@@ -43,7 +43,7 @@ impl Spooled {
     /// Reads the applied changes of a run from the journal, in three statements.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn of(conn: &mut Conn, run: i64, kind: String, source: String, clock: i64) -> Result<Self, DbError> {
         let courses = ids(conn, run, "c.courseid").await?;
         let users = ids(conn, run, "c.userid").await?;
@@ -56,22 +56,22 @@ impl Spooled {
         self.courses.is_empty() && self.users.is_empty() && self.groups.is_empty()
     }
 
-    /// Writes the file into the spool, whole or not at all; a second time it is the same file.
+    /// Writes the file into the spool atomically; a repetition replaces it with the same content.
     ///
     /// # Errors
-    /// The directory's or the disk's.
+    /// An I/O error of the spool.
     pub fn write(&self, spool: &Path) -> io::Result<()> {
         let name = file_name(self.run);
         let draft = spool.join(format!(".{name}"));
         let written = self.draft(&draft).and_then(|()| fs::rename(&draft, spool.join(name)));
         if written.is_err() {
-            // What was wrong says more than what is left of it.
+            // The first error is more useful than one of the removal.
             drop(fs::remove_file(&draft));
         }
         written.and_then(|()| File::open(spool)?.sync_all())
     }
 
-    /// The web user may write into the directory: a link that waits under our name is taken away, never followed.
+    /// The web user may write into the directory: a link under the draft's name is removed, never followed.
     fn draft(&self, path: &Path) -> io::Result<()> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -84,12 +84,12 @@ impl Spooled {
     }
 }
 
-/// The name of a run's file: names in order are runs in order.
+/// The name of a run's file; names sort in the order of the runs.
 pub fn file_name(run: i64) -> String {
     format!("{run:010}.json")
 }
 
-/// The run whose file has this name; `None` for a name that is none of ours.
+/// The run whose file has this name; `None` for any other name.
 pub fn run_of(name: &str) -> Option<i64> {
     let run = name.strip_suffix(".json")?.parse::<i64>().ok()?;
     (run > 0 && file_name(run) == name).then_some(run)

@@ -1,4 +1,4 @@
-//! The attempts of a run or of one of its parts: again after a transient error, until it commits, is held or fails.
+//! Repeats the attempt of a run or a part after transient errors, until it commits, is held or fails.
 //! It must not know what an attempt does.
 
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::run::order::Order;
 use crate::run::{Engine, history, parts};
 
 impl Engine {
-    /// Tries until it commits, is held, or fails for good; each transient error begins it anew. What an attempt that
-    /// came to nothing has told is forgotten; so is the plan of a run that is cut.
+    /// Tries until the run commits, is held, or fails for good; a transient error starts a new attempt. The report of a
+    /// failed attempt is discarded, and so is that of the plan of a run that is then cut.
     pub(super) async fn attempts(
         &self,
         conn: &mut Conn,
@@ -69,14 +69,14 @@ impl Engine {
         Ok(true)
     }
 
-    /// True if the parts were kept, or this one is done.
+    /// True if the lost attempt stored the parts or finished its part.
     async fn moved_on(&self, conn: &mut Conn, attempt: &Attempt<'_>) -> RunResult<bool> {
         let before = attempt.current.map_or(-1, |current| current.done as i64);
         Ok(parts::done(conn, attempt.run).await?.is_some_and(|done| done > before))
     }
 
     async fn failed(&self, conn: &mut Conn, attempt: &Attempt<'_>, report: &Report, error: &RunError) {
-        // Who has taken the lease resumes a run that is cut.
+        // The process that took the lease resumes a run that is cut.
         let resumed = attempt.current.is_some() && matches!(error, RunError::Fenced);
         if attempt.run == 0 || resumed {
             return;
@@ -89,12 +89,12 @@ impl Engine {
         if self.close(conn, attempt.order, &report, &message).await.is_err()
             && let Ok(mut fresh) = self.database.connect().await
         {
-            // If this fails as well, the row stays "running" and the next run calls it interrupted.
+            // If this fails as well, the row stays "running" and the next run marks it as interrupted.
             drop(self.close(&mut fresh, attempt.order, &report, &message).await);
         }
     }
 
-    /// Writes how a run ended of which nothing is left but its row; the mail about a full set is queued with it.
+    /// Closes the row of a run whose changes were rolled back, and queues the mail about a full set with it.
     pub(super) async fn close(
         &self,
         conn: &mut Conn,
@@ -113,7 +113,7 @@ impl Engine {
         };
         let outcome = closing.await;
         if outcome.is_err() {
-            // The error that brought us here says more than one of the rollback.
+            // The first error is more useful than one of the rollback.
             drop(conn.rollback().await);
         }
         outcome

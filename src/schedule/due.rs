@@ -1,9 +1,9 @@
-//! What is due, as a pure function of schedule, time zone, last run and now: no clock is read, nothing is waited for.
-//! It must not know tasks, databases or who ticks.
+//! Computes what is due as a pure function of schedule, time zone, last run and now: it reads no clock and never waits.
+//! It must not know tasks, databases or the ticker.
 //!
-//! A schedule that names some hours means the wall clock: each of its times comes once on every day that it names.
-//! Times that a change to summer time leaves out come at the first minute after the gap, together; a time that the
-//! change back repeats comes the first time. A schedule of every hour means real time: it goes on hour by hour through
+//! A schedule that names some hours follows the wall clock: each of its times occurs once on every day that it names.
+//! Times in the gap of a change to summer time occur together at the first minute after the gap; a time that the change
+//! back repeats occurs the first time. A schedule of every hour follows real time: it continues hour by hour through
 //! both changes.
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Timelike};
@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 
 use crate::config::{CatchUp, Schedule};
 
-/// A last run that lies further in the future (seconds) was stamped by a wrong clock.
+/// A last run further in the future (in seconds) was recorded by a wrong clock.
 const WRONG_CLOCK: i64 = 86_400;
 /// The longest time that a zone ever left out of its wall clock, in minutes, with a margin (Samoa: a whole day).
 const LONGEST_GAP: usize = 2 * 24 * 60;
@@ -19,11 +19,11 @@ const LONGEST_GAP: usize = 2 * 24 * 60;
 /// The latest planned moment after `last` and not after `now`, for which the task is to run now: one, however many
 /// passed. All times are Unix seconds.
 ///
-/// - `last` is the start of the last run. A task that never ran is due at once, and so is one whose `last` lies more
-///   than a day in the future: a wrong clock was corrected, and the run puts `last` right.
+/// - `last` is the start of the last run. A task that never ran is due at once, and so is one whose `last` is more than
+///   a day in the future: a wrong clock was corrected, and the run corrects `last`.
 /// - `since` is the moment at which this daemon took over. With [`CatchUp::Skip`] what was planned before is left out.
 /// - After the clock was set back (`now` before `last`) nothing is due until `last` has passed again: no planned moment
-///   comes twice.
+///   is run twice.
 pub fn due(schedule: &Schedule, zone: Tz, catch_up: CatchUp, last: Option<i64>, since: i64, now: i64) -> Option<i64> {
     let believed = |stamp: &i64| *stamp <= now.saturating_add(WRONG_CLOCK);
     let Some(last) = last.filter(believed) else {
@@ -79,7 +79,7 @@ fn moment(zone: Tz, unix: i64) -> Option<DateTime<Tz>> {
     Some(DateTime::from_timestamp(unix, 0)?.with_timezone(&zone))
 }
 
-/// The first moment at which the wall clock shows this time or, where it leaves it out, the first full minute after it.
+/// The first moment at which the wall clock shows this time or, if it is in a gap, the first full minute after it.
 fn first(zone: Tz, wall: NaiveDateTime) -> Option<DateTime<Tz>> {
     let shown = zone.from_local_datetime(&wall).earliest();
     if shown.is_some() {
@@ -90,7 +90,7 @@ fn first(zone: Tz, wall: NaiveDateTime) -> Option<DateTime<Tz>> {
         .find_map(|wall| zone.from_local_datetime(&wall).earliest())
 }
 
-/// A time that the wall clock has not passed before `now`: in a repeated hour it was further already.
+/// An upper bound of the times that the wall clock showed up to `now`: in a repeated hour it was further already.
 fn furthest(zone: Tz, now: &DateTime<Tz>) -> NaiveDateTime {
     let wall = now.naive_local();
     match zone.from_local_datetime(&wall) {

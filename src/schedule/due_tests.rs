@@ -1,5 +1,5 @@
-//! Both Sundays on which Europe/Paris changes its clocks, minute by minute and, for schedules that name seconds, second
-//! by second; and every rule of what is due.
+//! Tests the Sundays on which Europe/Paris changes its clocks, minute by minute and, for schedules that name seconds,
+//! second by second; and every rule of what is due.
 //! They must not wait or read a clock.
 
 use chrono::DateTime;
@@ -85,7 +85,7 @@ const SECONDS: [(&str, usize, usize); 16] = [
     ("59 * * * * *", 1380, 1500),
 ];
 
-/// What a daemon does that ticks at these moments: the planned moments for which it ran the task.
+/// The planned moments for which a daemon runs the task, if it ticks at these moments.
 fn runs(text: &str, catch_up: CatchUp, last: i64, since: i64, ticks: impl IntoIterator<Item = i64>) -> Vec<i64> {
     let schedule = schedule(text);
     let mut last = last;
@@ -135,13 +135,13 @@ fn on_both_with_seconds(test: impl Fn(&str, Sunday, usize)) {
     }
 }
 
-/// Looks of a day: one a second around the change of the clocks, one in ten seconds else.
+/// The checks of a day: every second around the change of the clocks, else every ten seconds.
 fn looks(day: Sunday) -> impl Iterator<Item = i64> {
     let (before, after) = (day.start + 110 * MINUTE, day.start + 3 * HOUR + MINUTE);
     steps(day.start, before, 10).chain(steps(before, after, 1)).chain(steps(after, day.end + 10, 10))
 }
 
-/// Every time comes once, second by second over both changes.
+/// Every time occurs once, second by second over both changes.
 #[test]
 fn second_by_second() {
     on_both_with_seconds(|text, day, count| {
@@ -167,7 +167,7 @@ fn a_clock_with_seconds_set_back_by_an_hour() {
     });
 }
 
-/// A daemon that looks once a minute only, or was away for hours: one run for all that passed.
+/// A daemon that checks once a minute only, or was down for hours: one run for all times that passed.
 #[test]
 fn seconds_that_were_missed() {
     for day in [spring(), autumn()] {
@@ -180,7 +180,7 @@ fn seconds_that_were_missed() {
     }
 }
 
-/// Where in the day: the gap is filled by its end, what is repeated comes the first time.
+/// The times of day: those in the gap occur at its end, repeated ones occur the first time.
 #[test]
 fn the_moments() {
     for (text, day, expected) in [
@@ -202,7 +202,7 @@ fn the_moments() {
     assert_eq!(hourly[1..3], ["29 01:15+01:00", "29 03:15+02:00"]);
 }
 
-/// The system's clock goes back by an hour at some moment of the day, as a careless operator's does.
+/// The system's clock is set back by an hour at some moment of the day.
 #[test]
 fn the_clock_set_back_by_an_hour() {
     on_both(|text, day, _| {
@@ -215,7 +215,7 @@ fn the_clock_set_back_by_an_hour() {
     });
 }
 
-/// Ticks that are late or few: as long as the moments lie further apart than the ticks, none is lost and none doubled.
+/// Late or few ticks: as long as the moments are further apart than the ticks, none is lost and none doubled.
 #[test]
 fn ticks_every_seven_minutes() {
     on_both(|text, day, _| {
@@ -289,7 +289,7 @@ fn rules() {
     assert_eq!(next(&schedule(nightly), Paris, i64::MAX), None);
 }
 
-/// A clock that was years ahead: one run puts the row right, then the calendar goes on.
+/// A clock that was years ahead: one run corrects the row, then the calendar continues.
 #[test]
 fn after_a_wrong_clock_the_calendar_goes_on() {
     let day = spring();
@@ -297,7 +297,7 @@ fn after_a_wrong_clock_the_calendar_goes_on() {
     assert_eq!(ran, [day.start, unix("2026-03-29T03:40:00+02:00")]);
 }
 
-/// Other zones: half an hour, a change at midnight, a day that was left out whole.
+/// Other zones: a shift of half an hour, a change at midnight, a skipped day.
 #[test]
 fn other_zones() {
     for (zone, text, after, expected) in [

@@ -1,5 +1,5 @@
-//! The scheduled tasks of the daemon: which there are, what is due, what is kept of their last run, and the ticker.
-//! It must not know what a task does, and runs nothing.
+//! The scheduled tasks of the daemon: their list, what is due, the records of their last runs, and the ticker.
+//! It must not know what a task does, or run one.
 
 pub mod due;
 #[cfg(test)]
@@ -15,7 +15,7 @@ use crate::config::{CatchUp, Schedule, Settings};
 
 /// The removal of old archives and reports.
 pub const RETENTION: &str = "retention";
-/// A look through the whole drop directory.
+/// The scan of the whole drop directory.
 pub const RESCAN: &str = "rescan";
 
 /// A task and when it runs.
@@ -31,24 +31,24 @@ pub struct Planned {
     pub enabled: bool,
 }
 
-/// What says when a task runs.
+/// When a task runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
     /// A calendar.
     Cron {
         /// The times.
         schedule: Schedule,
-        /// What happens to those that passed while no daemon was there.
+        /// What happens to times that passed while no daemon worked.
         catch_up: CatchUp,
     },
-    /// So much time since the last start, whatever the calendar says.
+    /// A fixed time after the last start, without a calendar.
     Every(Duration),
     /// Whenever its files are dropped: nothing is planned.
     Files,
 }
 
 /// All tasks, enabled or not, in the order in which they run when several are due: the sources, the `jobs` of a run in
-/// theirs, then the daemon's own.
+/// their order, then the daemon's own.
 pub fn tasks(settings: &Settings, jobs: impl Iterator<Item = &'static str>) -> Vec<Planned> {
     let by_calendar = jobs.chain([RETENTION]).filter_map(|name| {
         let task = settings.tasks.get(name)?;
@@ -60,7 +60,7 @@ pub fn tasks(settings: &Settings, jobs: impl Iterator<Item = &'static str>) -> V
     sources(settings).chain(by_calendar).chain([rescan]).collect()
 }
 
-/// The sources, each a task of its name: they come before the rules that follow them.
+/// The sources, each a task of its name: they come before the rules that follow their changes.
 fn sources(settings: &Settings) -> impl Iterator<Item = Planned> {
     settings.sources.iter().map(|(name, source)| Planned {
         name: name.clone(),
@@ -82,7 +82,7 @@ impl Planned {
     /// The planned moment for which the task is to run now, if there is one and the task is enabled; see [`due::due`].
     /// `site` is the site's zone.
     ///
-    /// A task by interval is due when its interval has passed since `last`, or when the clock was set back before it.
+    /// A task by interval is due when its interval has passed since `last`, or when the clock was set back before that.
     pub fn due(&self, site: Tz, last: Option<i64>, since: i64, now: i64) -> Option<i64> {
         match &self.when {
             _ if !self.enabled => None,
@@ -103,14 +103,14 @@ impl Planned {
         }
     }
 
-    /// Whether its times may lie between two full minutes, where no tick comes by itself.
+    /// Whether its times may lie between two full minutes, where the ticker does not tick.
     fn names_seconds(&self) -> bool {
         matches!(&self.when, When::Cron { schedule, .. } if schedule.names_seconds())
     }
 }
 
-/// How many seconds after `now` somebody must look for due tasks although no minute is full: `None` while no enabled
-/// task names seconds. A task whose time has passed already was looked at when it did.
+/// The seconds from `now` until a task that names seconds may be due between two ticks; `None` while no enabled task
+/// names seconds. Times before `now` were checked when they passed.
 pub fn sooner(planned: &[Planned], site: Tz, now: i64) -> Option<u64> {
     let next = planned.iter().filter(|task| task.enabled && task.names_seconds());
     next.filter_map(|task| task.next(site, now)).min().map(|next| next.saturating_sub(now).unsigned_abs())
@@ -129,7 +129,7 @@ mod tests {
         Planned { name: RETENTION.to_owned(), when, zone, enabled: true }
     }
 
-    /// Who looks at each full minute looks in between only for schedules that name seconds.
+    /// Checks between two full minutes are needed only for schedules that name seconds.
     #[test]
     fn a_look_between_two_minutes() {
         let now = 1_000_000_020;

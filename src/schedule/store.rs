@@ -5,14 +5,14 @@ use serde::Serialize;
 
 use crate::db::{Conn, DbError, Params, Row};
 
-/// The result of a task that has begun and not ended; if the process died meanwhile, until the task begins again.
+/// The result of a task that has begun and not ended; after a crash it stays until the task begins again.
 pub const RUNNING: &str = "running";
 /// The result of a task that did not run, because Moodle's own task for the same work was running.
 pub const DEFERRED: &str = "deferred";
 /// The results that count as success; they are words of [`crate::outcome::State`].
 const SUCCEEDED: [&str; 2] = ["done", "done-with-errors"];
 
-/// What is kept of a task's last run; times are Unix seconds.
+/// The record of a task's last run; times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Last {
     /// The task's name.
@@ -45,10 +45,10 @@ fn kept(row: &Row) -> Last {
     }
 }
 
-/// Writes that a task begins at `at`; what was known of its last success stays.
+/// Records that a task begins at `at`; the time of its last success stays.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn begin(conn: &mut Conn, name: &str, at: i64) -> Result<(), DbError> {
     let params = Params::new().with("name", name).with("at", at).with("result", RUNNING);
     let insert = conn.dialect().insert_absent(
@@ -62,10 +62,10 @@ pub async fn begin(conn: &mut Conn, name: &str, at: i64) -> Result<(), DbError> 
     conn.exec(update, &params).await.map(|_| ())
 }
 
-/// Writes that a task which has begun ended at `at` with a word of [`crate::outcome::State`], or was [`DEFERRED`].
+/// Records that a running task ended at `at` with a word of [`crate::outcome::State`], or was [`DEFERRED`].
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn end(
     conn: &mut Conn,
     name: &str,
@@ -87,19 +87,19 @@ pub async fn end(
     conn.exec(update, &params).await.map(|_| ())
 }
 
-/// What is kept of every task that ever ran, by name.
+/// The records of all tasks that ever ran, by name.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn list(conn: &mut Conn) -> Result<Vec<Last>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM {{enrold_task}} ORDER BY name");
     Ok(conn.rows(&sql, &Params::new()).await?.iter().map(kept).collect())
 }
 
-/// What is kept of one task; `None` if it never ran.
+/// The record of one task; `None` if it never ran.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn last(conn: &mut Conn, name: &str) -> Result<Option<Last>, DbError> {
     let sql = format!("SELECT {COLUMNS} FROM {{enrold_task}} WHERE name = :name");
     Ok(conn.row(&sql, &Params::new().with("name", name)).await?.as_ref().map(kept))

@@ -1,5 +1,5 @@
-//! The ticker: once a minute it wakes whoever looks for what is due.
-//! It must not know tasks; a tick says nothing but "look", and ticks that come while nobody waits become one.
+//! The ticker: once a minute it wakes the worker, which checks what is due.
+//! It must not know tasks; a tick carries no data, and ticks without a waiter become one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
-/// Each full minute; the scheduler's texts begin with the second.
+/// Each full minute; the scheduler's expressions begin with the second.
 const EACH_MINUTE: &str = "0 * * * * *";
-/// The longest silence before the job is set up anew.
+/// The longest time without a tick before the job is set up again.
 const SILENCE: Duration = Duration::from_secs(90);
 
 /// The ticker cannot be set up.
@@ -20,16 +20,15 @@ pub struct TickerError(#[from] JobSchedulerError);
 
 /// A running ticker; it ticks until it is stopped.
 ///
-/// The scheduler keeps its next tick as a moment of the wall clock: after a clock that was far ahead is corrected it
-/// would wait for that moment. So a silence, measured by a clock that nobody sets, is a tick as well, and the job is
-/// set up anew.
+/// The scheduler keeps its next tick as a moment of the wall clock: after a clock that was far ahead is corrected, it
+/// would wait for that moment. So a silence by the monotonic clock is a tick as well, and the job is set up again.
 pub struct Ticker {
     scheduler: JobScheduler,
     watch: JoinHandle<()>,
 }
 
 impl Ticker {
-    /// Begins to tick: `ticks` keeps one tick until somebody waits for it ([`Notify::notify_one`]).
+    /// Starts to tick; `ticks` keeps one tick until a task waits for it ([`Notify::notify_one`]).
     ///
     /// # Errors
     /// [`TickerError`].
@@ -75,7 +74,7 @@ impl Ticker {
     }
 }
 
-/// The job: it posts, and nothing else, so that no two of its runs can meet.
+/// The job only posts a tick, so that no two of its runs can overlap.
 fn posting(cron: &str, heard: &Arc<Notify>) -> Result<Job, JobSchedulerError> {
     let heard = Arc::clone(heard);
     Job::new(cron, move |_, _| heard.notify_one())

@@ -1,5 +1,5 @@
-//! What a full set comes to, place by place: counted from the journal of its run and the staged rows, before the run
-//! ends. It must not write anything, nor format anything for people.
+//! Counts the changes of a full set by course or cohort, from the journal of its run and the staged rows, before the
+//! run ends. It must not write anything, nor format output.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use crate::sets::database::{self, DATABASE};
 use crate::sets::{Terms, trend};
 use crate::staging::resolve::resolved;
 
-/// Counts what the journal holds. Two statements, whatever the number of rows; a set that was [`foresee`]n is counted
-/// already.
+/// Counts the changes in the journal, in two statements for any number of rows; does nothing for a set that was
+/// [`foresee`]n.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn take(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     if ctx.set.is_some() {
         return Ok(());
@@ -27,11 +27,11 @@ pub async fn take(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError
     report(ctx, terms, changes, false).await
 }
 
-/// Compares a set that is refused before anything is planned with what stands. Two statements; the resolved rows must
-/// be gathered.
+/// Counts the changes of a set that is refused before planning, by comparison with the existing rows, in two
+/// statements; the resolved rows must be gathered.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn foresee(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     let changes = if terms.cohorts { FORESEEN_IN_COHORTS } else { FORESEEN_IN_COURSES };
     report(ctx, terms, changes, true).await
@@ -121,7 +121,7 @@ fn params(ctx: &RunContext<'_>, terms: &Terms) -> Params {
         .fragment("leaving", super::cohorts::LEAVING)
 }
 
-/// The places so far, by id, with how many people the set names there and how many of those change.
+/// The courses or cohorts so far, by id, with their names and figures.
 #[derive(Default)]
 struct Counted {
     places: BTreeMap<i64, (String, Figures)>,

@@ -1,15 +1,15 @@
--- What a full set comes to, as rows (place, what, again, n, named): so many changes of a kind in a course or cohort, of
--- which so many are of people whom the set names there.
+-- The changes of a full set, as rows (place, what, again, n, named): `n` changes of a kind in a course or cohort,
+-- `named` of them of users whom the set names there.
 
 -- statement changes in courses
--- Added and changed are only those whom the set names; removed is none of them.
+-- Only users whom the set names are added or changed; none of them is removed.
 SELECT c.courseid AS place, c.kind AS what, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END AS again,
        COUNT(*) AS n, COUNT(CASE WHEN c.kind <> :removed THEN 1 END) AS named
   FROM {enrold_change} c
  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:added, :changed, :removed)
  GROUP BY c.courseid, c.kind, CASE WHEN c.oldstatus = 1 AND c.status = 0 THEN 1 ELSE 0 END
  UNION ALL
--- Suspended is who is absent, or whom the set says to be.
+-- Suspended users are absent, or the set gives them this state.
 SELECT c.courseid, c.kind, 0, COUNT(*), COUNT(w.userid)
   FROM {enrold_change} c
   LEFT JOIN [set_person] w ON w.courseid = c.courseid AND w.userid = c.userid AND w.enrolled = 1
@@ -24,7 +24,7 @@ SELECT c.itemid AS place, c.kind AS what, 0 AS again, COUNT(*) AS n, COUNT(w.use
  GROUP BY c.itemid, c.kind
 
 -- statement changes foreseen in courses
--- Whom the set names and who is not in, or is suspended and would be active.
+-- Users whom the set names and who are not enrolled, or are suspended and would become active.
 SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END AS what, 1 AS again,
        COUNT(*) AS n, COUNT(*) AS named
   FROM [set_person] w
@@ -32,7 +32,7 @@ SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN :added ELSE :changed
  WHERE w.enrolled = 1 AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
  GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END
  UNION ALL
--- Who is in and would have to go; who is suspended already only if absence unenrols.
+-- Enrolled users who would be removed or suspended; suspended ones only if absence unenrols.
 SELECT x.courseid, :ending, 0, COUNT(*), 0
   FROM (:existing) x
   JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
@@ -63,13 +63,13 @@ SELECT g.cohortid, :left, 0, COUNT(*), 0
  GROUP BY g.cohortid
 
 -- statement rows in courses
--- Whom the set names.
+-- Users whom the set names.
 SELECT w.courseid, 'named', 0, COUNT(*), 0
   FROM [set_person] w
  WHERE w.enrolled = 1
  GROUP BY w.courseid
  UNION ALL
--- Which of its rows failed: not all of them need be kept as problems.
+-- Rows that failed, counted here because not all of them are kept as problems.
 SELECT k.courseid, 'unknown', 0, COUNT(*), 0
   FROM [stage_line] l
   JOIN [stage_course] k ON k.ckey = l.ckey AND k.found = 1
@@ -90,13 +90,13 @@ SELECT k.cohortid, 'unknown', 0, COUNT(*), 0
  GROUP BY k.cohortid
 
 -- statement costs
--- What the changes cost people: last enrolments in a course, and grades.
+-- What users lose by the changes: last enrolments in a course, and grades.
 SELECT 0, 'costs', 0, COUNT(CASE WHEN c.lastenrol = 1 THEN 1 END), COUNT(CASE WHEN c.kind = :lost_grade THEN 1 END)
   FROM {enrold_change} c
  WHERE c.run = :run AND c.state = 0
 
 -- statement account
--- Each place with its name.
+-- Each course or cohort with its name.
 SELECT q.place, COALESCE(:name, ''), q.what, q.again, q.n, q.named
   FROM (:changes UNION ALL :rows UNION ALL :costs) q
   LEFT JOIN :places k ON k.id = q.place

@@ -1,5 +1,5 @@
-//! A full set of cohort memberships: whom its rows name is a member, and who is no longer named goes, in the cohorts
-//! that it names. It must not enrol anybody: cohort sync follows.
+//! A full set of cohort memberships: in the cohorts that it names, the named users become members, and users no longer
+//! named leave. It must not enrol users: cohort sync follows.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
@@ -17,17 +17,17 @@ const STAGE_COHORT: Table = Table::new(
     &[text("ckey", 255), int("cohortid").or_null(), int("contextid").or_null(), text("component", 100), int("found")],
 )
 .primary("ckey");
-/// The site's cohorts by what a set names them by.
+/// The site's cohorts by the key that the set uses.
 const KNOWN_COHORT: Table =
     Table::new("known_cohort", &[int("id"), int("contextid"), text("component", 100), text("label", 255)])
         .joined_by(&["label"]);
-/// Cohorts that are made.
+/// Cohorts to make.
 const NEW_COHORT: Table = Table::new("new_cohort", &[int("n"), text("name", 255), text("idnumber", 255)]).primary("n");
 /// The cohorts that the set fills.
 const SET_COHORT: Table = Table::new("set_cohort", &[int("cohortid"), int("contextid")]).primary("cohortid");
-/// Whom the set names in which of them.
+/// The users whom the set names in these cohorts.
 const SET_MEMBER: Table = Table::new("set_member", &[int("cohortid"), int("userid")]).primary("cohortid, userid");
-/// Cohorts in which nobody loses anything.
+/// Cohorts in which no user loses a membership.
 const SET_SPARED_COHORT: Table = Table::new("set_spared_cohort", &[int("cohortid")]).primary("cohortid");
 
 const REFUSED: &str = statement(include_str!("cohorts.sql"), "refused rows");
@@ -41,14 +41,14 @@ const MEMBERS_AND_LEAVING: &str = statement(include_str!("cohorts.sql"), "member
 const JOINING: &str = statement(include_str!("cohorts.sql"), "joining members");
 const OWN_MEMBERSHIPS: &str = statement(include_str!("cohorts.sql"), "own memberships");
 const FORMER_MEMBERSHIPS: &str = statement(include_str!("cohorts.sql"), "former memberships");
-/// Members of the named cohorts whom this source has brought, and its set does not name any more, nor any other source.
-/// Who is spared stays.
+/// Members of the named cohorts whom this source has added, and whom neither its set nor another source names any more,
+/// without spared ones.
 pub(super) const LEAVING: &str = statement(include_str!("cohorts.sql"), "leaving members");
 /// A condition that holds for nothing.
 const NEVER: &str = "1 = 0";
 
-/// A row names one account that may be written, and one cohort that nobody else fills: of no component, or of the
-/// source's.
+/// A row names one account that may be written, and one cohort that no other component fills: of no component, or of
+/// the source's.
 const RESOLVED: &str =
     "u.found = 1 AND u.userid NOT IN (:never) AND k.found = 1 AND k.component IN ('', :own_component)";
 
@@ -60,11 +60,11 @@ pub(super) fn resolved(params: Params, terms: &Terms, never: &[i64]) -> Params {
         .fragment("resolved", RESOLVED)
 }
 
-/// Finds the cohorts of the staged rows, makes those that are missing if the terms say so, and tells the rows that name
-/// none; gives how many those are.
+/// Finds the cohorts of the staged rows, makes the missing ones if the terms say so, and reports the rows that do not
+/// resolve; gives their number.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
     prepare(ctx, terms).await?;
     if terms.create_cohorts && terms.cohort_key != "id" && make(ctx, terms).await? > 0 {
@@ -81,18 +81,18 @@ pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> 
     Ok(ctx.report_problems(PlaceKind::Line, REFUSED, params).await?)
 }
 
-/// Finds the cohorts of the staged rows that are there.
+/// Finds the existing cohorts of the staged rows.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn prepare(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_COHORT);
     load(ctx, terms).await?;
     find(ctx).await
 }
 
-/// Makes `known_cohort`: the site's cohorts by what the set names them by, for which Moodle has no index. Grows with
-/// the cohorts of the site, one statement.
+/// Makes `known_cohort`: the site's cohorts by the key that the set uses, for which Moodle has no index. Grows with the
+/// cohorts of the site, one statement.
 async fn load(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&KNOWN_COHORT);
     let label = match terms.cohort_key {
@@ -113,7 +113,7 @@ async fn find(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     ctx.conn.analyse(STAGE_COHORT.name).await
 }
 
-/// The cohort `c` of `known_cohort` is the one that a key names.
+/// The condition that the cohort `c` of `known_cohort` is the one that a key names.
 fn same(ctx: &RunContext<'_>, key: &str) -> String {
     ctx.conn.dialect().same_text("c.label", key)
 }
@@ -123,12 +123,12 @@ fn key_column(terms: &Terms) -> &'static str {
     if terms.cohort_key == "name" { "name" } else { "idnumber" }
 }
 
-/// The condition that a text has a character for which the column of the site's cohorts has no room.
+/// The condition that a text has a character that the column of the site's cohorts cannot store.
 fn unstorable(ctx: &RunContext<'_>, column: &str, text: &str) -> String {
     ctx.conn.unstorable("cohort", column, text).unwrap_or_else(|| NEVER.to_owned())
 }
 
-/// Makes the cohorts that no row finds, in the system context; gives how many.
+/// Makes the missing cohorts in the system context; gives how many.
 async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
     ctx.conn.declare(&NEW_COHORT);
     let (name, idnumber) = match terms.cohort_key {
@@ -147,7 +147,7 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
         .with("own_component", terms.cohort_component.as_str());
     let missing = ctx.conn.exec(MISSING, &params).await?;
     if unnamed != NEVER {
-        // The cohort is made under its key: nobody loses a place by its name.
+        // The cohort gets its key as its name, so that no membership is lost.
         ctx.report_problems(PlaceKind::Cohort, UNUSABLE_NAMES, params.clone()).await?;
     }
     if missing == 0 {
@@ -177,10 +177,10 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
     Ok(applied)
 }
 
-/// Makes the memberships true, and remembers which of them are this source's.
+/// Makes the memberships true, and records which of them are this source's.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
     let params = ctx.params().with("source", terms.source.as_str());
     weigh(ctx, &params).await?;
@@ -193,7 +193,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
 /// Makes `set_cohort` and `set_member` from `stage_line` and its keys.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn gather(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
     let conn = &mut *ctx.conn;
     conn.declare(&SET_COHORT);
@@ -207,7 +207,7 @@ pub async fn gather(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> R
     spare(ctx, terms).await
 }
 
-/// From the cohorts that a key may mean which names none or several, nobody goes.
+/// Spares the cohorts that a key may mean which names none or several: no user leaves them.
 async fn spare(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&SET_SPARED_COHORT);
     let field = match terms.cohort_key {
@@ -220,7 +220,7 @@ async fn spare(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.exec(sql, &params).await.map(|_| ())
 }
 
-/// The guard's look at each cohort before anybody leaves it.
+/// Checks the removals from each cohort, and from all of them, with the guard.
 async fn weigh(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<()> {
     let params = params.clone().fragment("leaving", LEAVING);
     let rows = ctx.conn.rows(MEMBERS_AND_LEAVING, &params).await?;
@@ -260,8 +260,8 @@ async fn join(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbErro
     Ok(())
 }
 
-/// What the set names is this source's from now on, whoever made it; what it no longer names is not, unless it was
-/// spared.
+/// Records the memberships that the set names as this source's, whoever made them, and deletes the records of those
+/// that it no longer names, except spared ones.
 async fn remember(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     ctx.conn.exec(OWN_MEMBERSHIPS, params).await?;
     ctx.conn.exec(FORMER_MEMBERSHIPS, params).await.map(|_| ())

@@ -1,18 +1,18 @@
 -- A full set of cohort memberships: `l` are its staged rows, `k` the cohorts that their keys name, `u` the accounts.
 
 -- statement refused rows
--- The first thing that is wrong is told: the account, the cohort, and last that somebody else fills the cohort.
+-- The first fault is reported: the account, the cohort, and last that another component fills the cohort.
 SELECT l.line AS number,
        CASE WHEN u.found = 0 THEN 'user-unknown'
             WHEN u.found > 1 THEN 'user-ambiguous'
             WHEN u.userid IN (:never) THEN 'account-protected'
-            -- A cohort that could not be made: its key has a character that the site's column has no room for.
+            -- A cohort that could not be made: its key has a character that the site's column cannot store.
             WHEN k.found = 0 AND :unstorable THEN 'value-charset'
             WHEN k.found = 0 THEN 'cohort-unknown'
             WHEN k.found > 1 THEN 'cohort-ambiguous'
             ELSE 'cohort-owned' END AS code,
        CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN l.ukey ELSE l.ckey END AS value,
-       -- What kind of key it is, how many it names, the column without room, or whose cohort it is.
+       -- The kind of the key, how many it names, the column that cannot store it, or the cohort's component.
        CASE WHEN u.found = 0 THEN :userkey
             WHEN u.found > 1 THEN :usercount
             WHEN u.userid IN (:never) THEN :userkey
@@ -41,7 +41,7 @@ SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), :name, :idnumber
  GROUP BY l.ckey
 
 -- statement unusable names
--- Names that the site's column has no room for: the cohort is made under its key, and nobody loses a place by its name.
+-- Names that the site's column cannot store: the cohort gets its key as its name, so that no membership is lost.
 SELECT ROW_NUMBER() OVER (ORDER BY t.ckey) AS number, 'value-charset' AS code, t.name AS value,
        'cohort.name' AS hint
   FROM (SELECT l.ckey, MIN(l.gkey) AS name
@@ -51,7 +51,7 @@ SELECT ROW_NUMBER() OVER (ORDER BY t.ckey) AS number, 'value-charset' AS code, t
          GROUP BY l.ckey) t
 
 -- statement new cohorts
--- In the system context, visible, filled by the source.
+-- In the system context, visible, of the source's component.
 INSERT INTO {cohort} (contextid, name, idnumber, description, descriptionformat, visible, component, timecreated,
                       timemodified)
 SELECT :system, t.name, t.idnumber, '', 1, 1, :own_component, :now, :now
@@ -114,10 +114,10 @@ SELECT :source, w.cohortid, w.userid, :now
 -- statement former memberships
 DELETE FROM {enrold_set_member}
  WHERE source = :source
-   -- In the cohorts that the set names, whom it does not name there.
+   -- In the cohorts that the set names, users whom it does not name there.
    AND EXISTS (SELECT 1 FROM [set_cohort] c WHERE c.cohortid = {enrold_set_member}.cohortid)
    AND NOT EXISTS (SELECT 1 FROM [set_member] w
                     WHERE w.cohortid = {enrold_set_member}.cohortid AND w.userid = {enrold_set_member}.userid)
-   -- Who is spared stays this source's.
+   -- Memberships of spared users stay this source's.
    AND NOT EXISTS (SELECT 1 FROM [set_spared] p WHERE p.userid = {enrold_set_member}.userid)
    AND NOT EXISTS (SELECT 1 FROM [set_spared_cohort] q WHERE q.cohortid = {enrold_set_member}.cohortid)

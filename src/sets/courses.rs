@@ -1,6 +1,5 @@
-//! The rows of a snapshot of courses into the temporary table `new_course`, and what is wrong with the others, in
-//! constant memory. It must not ask the site anything: which of them become courses is decided afterwards, for all at
-//! once.
+//! Loads a snapshot of courses into the temporary table `new_course` and reports the other rows, in constant memory.
+//! It must not query the site: which rows become courses is decided afterwards, for all at once.
 
 use std::io::BufReader;
 
@@ -18,7 +17,7 @@ use crate::outcome::{Lines, RunError, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows};
 use crate::staging::resolve::KEY_WIDTH;
 
-/// What of a wrong value is told.
+/// Characters of a wrong value that are reported.
 const SHOWN: usize = 40;
 
 /// The room of the site's columns.
@@ -39,7 +38,7 @@ impl Rooms {
     }
 }
 
-/// The terms of a source whose settings are complete; `zone` says when today begins.
+/// The terms of a source whose settings are complete; `zone` decides when today begins.
 pub fn terms(courses: &CourseTable, zone: Tz) -> NewCourses {
     NewCourses {
         default_category: i64::from(courses.default_category),
@@ -49,7 +48,7 @@ pub fn terms(courses: &CourseTable, zone: Tz) -> NewCourses {
     }
 }
 
-/// Where a snapshot has its columns.
+/// The positions of a snapshot's columns.
 struct Header {
     fullname: usize,
     shortname: usize,
@@ -77,7 +76,7 @@ impl Header {
 /// beginning.
 ///
 /// # Errors
-/// A snapshot that is no CSV or lacks a column, or the database's.
+/// A snapshot that is no CSV or lacks a column, or the database's error.
 pub async fn load(ctx: &mut RunContext<'_>, file: &RegularFile, path: &str) -> RunResult<Lines> {
     let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
@@ -127,7 +126,7 @@ impl<'a> CourseRow<'a> {
             fullname: cell(header.fullname),
             shortname: cell(header.shortname),
             idnumber: optional(header.idnumber),
-            // Moodle takes "0" for nothing (spec database 3).
+            // Moodle treats "0" as empty (spec database 3).
             category: Some(optional(header.category)).filter(|key| *key != "0").unwrap_or_default(),
         };
         row.filled("fullname", row.fullname)?;

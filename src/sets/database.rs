@@ -1,5 +1,5 @@
-//! A full set as a rule: the rows of one source, staged, are what its own instances of the method `database` hold.
-//! It must not know where the rows come from, nor resolve keys: the room `sets` does both before.
+//! A full set as a rule: the staged rows of one source are desired in its own instances of the method `database`.
+//! It must not load rows or resolve keys: `sets` does both before.
 
 use crate::config::Settings;
 use crate::db::Params;
@@ -7,10 +7,10 @@ use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::reconcile::{Instances, Policy, Rule};
 
-/// What begins `enrol.customchar1` of an instance that belongs to another source than `database`.
+/// The prefix of `enrol.customchar1` in instances of sources other than `database`.
 pub const MARK: &str = "enrold:";
 
-/// The rule. It is not in [`crate::rules::RULES`]: it runs when its set has come, and follows nothing.
+/// The rule. It is not in [`crate::rules::RULES`]: it runs when a set arrives, and follows no other changes.
 pub const DATABASE: Rule = Rule {
     name: "database",
     method: method::DATABASE,
@@ -21,8 +21,8 @@ pub const DATABASE: Rule = Rule {
     follow_up: None,
 };
 
-/// The policy of a set without terms of its own; the room `sets` refines it (spec database 2: the documented action is
-/// to unenrol).
+/// The policy of a set without terms of its own, which `sets` refines (spec database 2: the documented action is to
+/// unenrol).
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     Policy {
         instances: Instances::Created,
@@ -30,8 +30,7 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
     }
 }
 
-/// Which instances are those of a source, as a condition on `e`: `database` has all that bear no mark, whoever made
-/// them.
+/// The condition on `e` for the instances of a source: `database` has all without a mark, whoever made them.
 pub fn own_instance(source: &str) -> (String, Params) {
     if source == method::DATABASE {
         let unmarked = "(e.customchar1 IS NULL OR e.customchar1 NOT LIKE :own_mark)".to_owned();

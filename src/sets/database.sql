@@ -1,8 +1,8 @@
--- A full set (spec database 4, 5): whom its rows name is enrolled in the source's own instance of the course, with the
--- roles and groups that they name. The set stands in temporary tables that the room `sets` fills.
+-- A full set (spec database 4, 5): users whom its rows name are enrolled in the source's own instance of the course,
+-- with the roles and groups of the rows. `sets` loads it into temporary tables.
 
 -- section scope
--- The source's own instance of each course, the oldest if there are several; hidden courses only if they count.
+-- The source's own instance of each course, the oldest if there are several; not of hidden courses if they are ignored.
 SELECT MIN(e.id) AS enrolid, e.courseid, k.id AS contextid
   FROM {enrol} e
   JOIN {course} c ON c.id = e.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
@@ -11,24 +11,24 @@ SELECT MIN(e.id) AS enrolid, e.courseid, k.id AS contextid
  GROUP BY e.courseid, k.id
 
 -- section instances
--- Courses that must have one.
+-- Courses that must have an instance.
 SELECT DISTINCT w.courseid, w.contextid FROM [set_person] w
 
 -- section enrolments
--- Whom the set names.
+-- Users whom the set names.
 SELECT s.enrolid, w.userid, s.courseid, s.contextid, 2 AS presence, w.status, w.timestart, w.timeend
   FROM [scope] s
   JOIN [set_person] w ON w.courseid = s.courseid
  WHERE w.enrolled = 1 AND w.userid :among_users
  UNION ALL
--- Who is spared, and is not named, stays as he is.
+-- Spared users whom the set does not name stay as they are.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
   FROM [scope] s
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :spared
   LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
  WHERE w.userid IS NULL AND x.userid :among_users
  UNION ALL
--- So does everybody else in a course where nobody loses anything.
+-- So do all other users in a spared course.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
   FROM [scope] s
   JOIN [set_spared_course] q ON q.courseid = s.courseid
@@ -44,7 +44,7 @@ SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS presence
   JOIN [set_row] r ON r.courseid = s.courseid
  WHERE r.userid :among_users
  UNION ALL
--- Roles of who is spared, and those in courses where nobody loses anything, stay.
+-- Roles of spared users, and roles in spared courses, stay.
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM [scope] s
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
@@ -57,7 +57,7 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
  WHERE a.userid :among_users
  UNION ALL
--- Where roles are kept, those of the absent stay; during the time of grace only while they are enrolled.
+-- Where roles are kept, those of absent users stay; with a grace period only while the user is enrolled.
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM [scope] s
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
@@ -66,7 +66,7 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
    AND (:waits = 0 OR EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid AND x.userid = a.userid))
 
 -- section groups
--- Groups that are named and not there, if they are made.
+-- Groups that are named and missing, if the settings create them.
 SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :group_idnumber AS idnumber,
        '' AS description
   FROM (SELECT DISTINCT g.courseid, g.gkey FROM [set_group] g) t
@@ -76,7 +76,7 @@ SELECT MIN(s.enrolid) AS enrolid, s.courseid, s.contextid, t.gkey AS name, :grou
  GROUP BY s.courseid, s.contextid, t.gkey
 
 -- section group members
--- Who is named with a group and enrolled. One that a name means several times is nobody's: who is in it stays.
+-- Enrolled users who are named with a group. If the name means several groups, existing memberships only stay.
 SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many = 1 THEN 2 ELSE 0 END AS presence
   FROM (SELECT s.enrolid, t.userid, s.courseid, s.contextid, o.id AS groupid,
                COUNT(*) OVER (PARTITION BY s.enrolid, t.userid, t.gkey) AS many
@@ -87,7 +87,7 @@ SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many
           :then {groups} h ON h.id = o.id
          WHERE t.userid :among_users) n
  UNION ALL
--- Memberships that were given stay for the absent, the spared, and who is named with a group that nobody can mean.
+-- Given memberships stay for absent users, spared users and courses, and users named with an unusable group.
 SELECT m.enrolid, m.userid, m.courseid, m.contextid, m.groupid, 0
   FROM (:given_memberships) m
   LEFT JOIN [set_person] w ON w.courseid = m.courseid AND w.userid = m.userid AND w.enrolled = 1

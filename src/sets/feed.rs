@@ -1,5 +1,5 @@
-//! How fresh the sets of each source are: when the last good one was applied, and since when it has been the same.
-//! It must not tell anybody; what is too old is said by the source's settings.
+//! How fresh the sets of each source are: when the last good one was applied, and since when its bytes are the same.
+//! It must not send reports; the source's settings define what is too old.
 
 use chrono_tz::Tz;
 
@@ -13,15 +13,15 @@ use crate::schedule::due;
 pub struct Feed {
     /// The source.
     pub source: String,
-    /// The run that applied the last good set; 0 if none ever was.
+    /// The run that applied the last good set; 0 if there was none.
     pub run: i64,
-    /// When the last good set was applied, Unix seconds; `None` if none ever was.
+    /// When the last good set was applied, Unix seconds; `None` if there was none.
     pub last: Option<i64>,
-    /// When the bytes of that one were first applied without others in between.
+    /// Since when the bytes of that one were applied without others in between.
     pub same_since: Option<i64>,
 }
 
-/// What a source's settings call stale.
+/// The limits after which a source's settings call it stale.
 struct Bounds<'a> {
     after: i64,
     days: i64,
@@ -30,8 +30,8 @@ struct Bounds<'a> {
 }
 
 impl Feed {
-    /// Whether the operator should know, at `now` (Unix seconds), where `site` is the site's zone. A source of which
-    /// nothing ever came counts from `since`, the moment from which somebody looks; without it that is stale at once.
+    /// Whether the feed is stale at `now` (Unix seconds); `site` is the site's zone. A source that never sent a good
+    /// set counts from `since`, when monitoring began; without `since` it is stale at once.
     pub fn stale(&self, source: &Source, site: Tz, now: i64, since: Option<i64>) -> Option<Stale> {
         let bounds = Bounds {
             after: source.stale_after.as_secs() as i64,
@@ -58,8 +58,8 @@ impl Feed {
         (days > 0 && same >= days).then_some(Stale::Same(same))
     }
 
-    /// The latest moment by which a set was due, if none has come for it. A set counts for the moment that is nearer:
-    /// one that comes in the morning is that night's late one, and not the next night's.
+    /// The latest deadline, if no set has come for it. A set counts for the nearer deadline: one that comes in the
+    /// morning is late for the last night, not early for the next.
     fn missed(&self, bounds: &Bounds<'_>, now: i64, since: Option<i64>) -> Option<i64> {
         let latest = |now| due::latest(bounds.by?, bounds.zone, now);
         let deadline = latest(now)?;
@@ -72,7 +72,7 @@ impl Feed {
         (!came).then_some(deadline)
     }
 
-    /// What tells this time of staleness from every other of the source.
+    /// The key of this period of staleness, unique within the source.
     pub fn spell(&self, stale: Stale) -> String {
         match stale {
             Stale::Same(_) => format!("same/{}", self.same_since.unwrap_or(0)),
@@ -90,7 +90,7 @@ pub(super) const GOOD: &str = "{enrold_run} r LEFT JOIN {enrold_run} h ON h.id =
 /// The feeds of the enabled sources, by name. Two statements for each source.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn feeds(conn: &mut Conn, settings: &Settings) -> Result<Vec<Feed>, DbError> {
     let mut feeds = Vec::new();
     for (name, _) in settings.sources.iter().filter(|(_, source)| source.enabled) {
@@ -147,7 +147,7 @@ mod tests {
         chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp()
     }
 
-    /// The moments between two at which the feed goes stale and is fresh again, minute by minute.
+    /// The moments from `from` to `to` at which the feed becomes stale or fresh, minute by minute.
     fn turns(by: &str, sets: &[&str], from: &str, to: &str) -> Vec<String> {
         let by: ExpectedBy = by.parse().unwrap();
         let bounds = Bounds { after: 0, days: 0, by: Some(by.schedule()), zone: Paris };
@@ -188,7 +188,7 @@ mod tests {
             assert_eq!(told[1], format!("{stale} stale"), "{by}");
             assert!(told.iter().zip(expected).all(|(turn, word)| turn.ends_with(word)), "{told:?}");
         }
-        // A set of each night: nobody is woken.
+        // A set of each night: no alert.
         let nightly = |sunday: &'static str, monday: &'static str, day: (&'static str, &'static str)| {
             turns("06:30", &[before(day)[0], sunday, monday], day.0, day.1)
         };

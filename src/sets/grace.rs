@@ -1,5 +1,5 @@
-//! Who is unenrolled before the pass over the set: whose time between absence and unenrolment is over, and who keeps a
-//! role without being enrolled any more. It must not suspend anybody: the pass does.
+//! Unenrols users before the pass over the set: those whose grace period is over, and those who now have only a role.
+//! It must not suspend enrolments: the pass does.
 
 use crate::change::context::RunContext;
 use crate::change::end;
@@ -19,17 +19,17 @@ const NEW_ABSENCES: &str = statement(include_str!("grace.sql"), "new absences");
 const PAST_ABSENCES: &str = statement(include_str!("grace.sql"), "past absences");
 const BACK: &str = statement(include_str!("grace.sql"), "those who are back");
 
-/// Those whose enrolment is over: with a time of grace, absent for so long; without, named as another user. The roles
-/// of an instance go with the enrolment, and such a user gets his from the pass that follows.
+/// The enrolments that are over: with a grace period, of users absent for that long; without, of users named as "other
+/// users". The roles of an instance go with the enrolment; the pass that follows gives such users theirs.
 fn over(terms: &Terms) -> &'static str {
     if terms.waits() { OVER_BY_TIME } else { OVER_BY_PLACE }
 }
 
-/// Remembers who is absent since when, and unenrols those whose enrolment is over; gives what that came to. Costs six
-/// statements where nobody goes.
+/// Records since when users are absent, and unenrols those whose enrolment is over; gives the report of it. Takes six
+/// statements if no enrolment is over.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn settle(
     ctx: &mut RunContext<'_>,
     terms: &Terms,
@@ -65,7 +65,7 @@ pub async fn settle(
     Ok(Some(tally::of_passes(ctx, method::DATABASE, pass_no, pass_no).await?))
 }
 
-/// Adds what [`settle`] came to to the report of the pass that followed.
+/// Adds the report of [`settle`] to that of the pass that followed.
 pub fn report(ctx: &mut RunContext<'_>, gone: &RuleReport) {
     if let Some(report) = ctx.rules.last_mut() {
         report.removed += gone.removed;
@@ -80,7 +80,7 @@ async fn remember(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError
     ctx.conn.exec(NEW_ABSENCES, &params).await.map(|_| ())
 }
 
-/// Drops what is known of those who are enrolled no more, and, unless they have just gone, of those who are back.
+/// Deletes the absences of users who are no longer enrolled, and, without `only_gone`, of users who are back.
 async fn forget(ctx: &mut RunContext<'_>, terms: &Terms, only_gone: bool) -> Result<(), DbError> {
     let back = if only_gone { "" } else { BACK };
     let params = ctx.params().with("source", terms.source.as_str()).fragment("back", back);

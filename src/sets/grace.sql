@@ -1,4 +1,4 @@
--- Who is absent from a set (spec database 5), and since when.
+-- Users who are absent from a set (spec database 5), and since when.
 
 -- statement absent people
 -- Enrolments in the instances of `scope` that the set does not name, without those of spared accounts and courses.
@@ -13,7 +13,7 @@ FROM [scope] s
 JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid AND a.since <= :until
 
 -- statement over by another place
--- The set names the person in the course, but as another user.
+-- The set names the user in the course, but as an "other user".
 JOIN [set_person] n ON n.courseid = t.courseid AND n.userid = t.userid
 
 -- statement enrolments that are over

@@ -1,5 +1,5 @@
-//! Groups that a set names and nobody can mean: they are told, and whom they are named for keeps the groups that he
-//! has. It must not make or change groups: the rule's sections do.
+//! Reports groups of a set that cannot be used, and keeps the memberships of the users who are named with them.
+//! It must not make or change groups: the rule's sections do.
 
 use crate::change::context::RunContext;
 use crate::db::table::int;
@@ -8,7 +8,7 @@ use crate::problem::PlaceKind;
 use crate::reconcile::groups as known;
 use crate::sets::Terms;
 
-/// Who leaves no group of a course.
+/// Users who leave no group of a course.
 const SET_UNGROUPED: Table = Table::new("set_ungrouped", &[int("userid"), int("courseid")]).primary("courseid, userid");
 
 const UNUSABLE: &str = statement(include_str!("groups.sql"), "unusable groups");
@@ -21,13 +21,13 @@ pub fn same(ctx: &RunContext<'_>, terms: &Terms) -> String {
     }
 }
 
-/// Tells each group of `set_group` that its course does not have and that will not be made (or cannot be: its name has
-/// a character that the site's column has no room for), or has several times, once; makes `set_ungrouped`: who is named
-/// with one. Grows with the groups that are named and those of their courses; one statement where none is named, else
-/// six at most.
+/// Reports once each group of `set_group` that its course has several times, or does not have and that will not be made
+/// (or cannot be: its name has a character that the site's column cannot store); makes `set_ungrouped` of the users who
+/// are named with one. Grows with the named groups and those of their courses; one statement if none is named, else at
+/// most six.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn report_unusable(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     ctx.conn.declare(&SET_UNGROUPED);
     let named = "SELECT COUNT(*) FROM (SELECT 1 AS named FROM [set_group] g LIMIT 1) t";

@@ -1,19 +1,19 @@
--- Groups that a set names and nobody can mean: `t` is what the set says, `o` a group of the course that it may mean.
+-- Groups of a set that cannot be used: `t` is what the set names, `o` a group of the course that it may mean.
 
 -- statement unusable groups
 SELECT ROW_NUMBER() OVER (ORDER BY c.shortname, q.gkey) AS number,
        CASE WHEN q.found > 1 THEN 'group-ambiguous'
             WHEN :made = 0 THEN 'group-unknown'
             ELSE 'value-charset' END AS code, q.gkey AS value,
-       -- The column that has no room, or the course without the group.
+       -- The column that cannot store it, or the course.
        CASE WHEN q.found = 0 AND :made = 1 THEN :column ELSE c.shortname END AS hint
-  -- Each group that is named, once, and how many it means.
+  -- Each distinct group that is named, and how many groups it means.
   FROM (SELECT t.courseid, t.gkey, :unstorable AS unstorable, COUNT(o.id) AS found
           FROM (SELECT DISTINCT g.courseid, g.gkey FROM [set_group] g) t
           LEFT JOIN [known_group] o ON o.courseid = t.courseid AND :same
          GROUP BY t.courseid, t.gkey) q
   JOIN {course} c ON c.id = q.courseid
- -- Several, or none and none is made, or none can be.
+ -- Several, or none while none is made or its name cannot be stored.
  WHERE q.found > 1 OR (q.found = 0 AND (:made = 0 OR q.unstorable = 1))
 
 -- statement ungrouped people

@@ -1,5 +1,5 @@
-//! A run over a full set: its rows staged, resolved, weighed as a set, and made true by the reconciliation engine.
-//! It must not know where the snapshot comes from, nor begin or end transactions: the life of a run does.
+//! Applies a full set: stages and resolves its rows, checks it as a whole, and makes it true by `reconcile`.
+//! It must not depend on the origin of the snapshot, nor begin or end transactions: `run` does.
 
 pub mod account;
 mod cohorts;
@@ -37,11 +37,11 @@ use crate::sets::database::DATABASE;
 use crate::sets::stage::Header;
 use crate::staging::resolve;
 
-/// Makes a full set of enrolments true. Grows with its rows for loading and comparing them, in a number of statements
-/// that is fixed apart from the chunks of the load; what stands as the set says is read and not written.
+/// Makes a full set of enrolments true. Its cost grows with the rows to load and compare; the number of statements is
+/// fixed except for the chunks of the load, and rows that match the set are read and not written.
 ///
 /// # Errors
-/// A snapshot that cannot be read, the database's, or a limit of the guard.
+/// A snapshot that cannot be read, the database's error, or a limit of the guard.
 pub async fn apply(
     ctx: &mut RunContext<'_>,
     settings: &Settings,
@@ -59,7 +59,7 @@ pub async fn apply(
         lines.failed += new_courses(ctx, terms, path).await?;
     }
     resolve::keys(ctx, terms.keys).await?;
-    // Who must not lose anything may still be enrolled; only the guest account may not.
+    // Protected accounts may still be enrolled; only the guest account may not.
     let never = [0, ctx.site.guest()];
     lines.failed += resolve::refuse_unresolved(ctx, terms.keys, &never, method::DATABASE).await?;
     let spared = persons::gather(ctx, terms, &never, header.each_once).await?;
@@ -125,7 +125,7 @@ fn policy(ctx: &RunContext<'_>, terms: &Terms, header: &Header, spared: i64) -> 
     let same_group = groups::same(ctx, terms);
     let on_extra = match terms.on_extra {
         _ if terms.waits() => RemovalAction::Suspend,
-        // The section of roles takes those that nobody is to have; who is named as another user keeps his.
+        // The section `roles` removes the roles that no row names; "other users" keep theirs, as rows name them.
         RemovalAction::SuspendNoRoles => RemovalAction::Suspend,
         action => action,
     };
@@ -156,7 +156,7 @@ fn policy(ctx: &RunContext<'_>, terms: &Terms, header: &Header, spared: i64) -> 
     }
 }
 
-/// [`weigh`], with the account of a set that it refuses: nothing will be planned for it.
+/// [`weigh`]; nothing is planned for a set that it refuses, so its account comes from [`account::foresee`].
 async fn weigh_or_foresee(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
     let outcome = weigh(ctx, terms, lines);
     if outcome.is_err() {
@@ -165,14 +165,14 @@ async fn weigh_or_foresee(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines)
     outcome
 }
 
-/// The guard's look at the set itself, before anything is planned: empty, or another size than the last good one.
+/// Checks the size of the set with the guard before anything is planned: empty, or far from the last good one.
 fn weigh_size(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
     let (fewer, more) = (terms.limits.rows_fewer_percent, terms.limits.rows_more_percent);
     ctx.guard.check_set(&terms.source, lines.records as i64, terms.last_rows, fewer, more);
     if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
 }
 
-/// The same once the keys are known: too many rows name nobody.
+/// Checks the number of rows that failed, once the keys are resolved, and the size as [`weigh_size`] does.
 fn weigh(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
     ctx.guard.check_rows(&terms.source, lines.records as i64, lines.failed as i64, terms.limits.unknown_percent);
     weigh_size(ctx, terms, lines)

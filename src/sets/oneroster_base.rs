@@ -1,4 +1,4 @@
-//! What stands of a source's OneRoster archives: the base that its last good run has left, and the sets that are held.
+//! The state of a source's OneRoster archives: the base that its last good run has left, and the held sets.
 //! It must not read an archive, nor decide anything but whether the next one may be applied now.
 
 use crate::config::Settings;
@@ -9,21 +9,21 @@ use crate::sets::SetOrder;
 use crate::sets::feed::GOOD;
 use crate::source::oneroster::forget_bases;
 
-/// What stands of a source.
+/// The state of a source's archives.
 #[derive(Clone, Debug)]
 pub struct BaseState {
     source: String,
-    /// What the last good run has left; `None` if its set was no archive, or there was none.
+    /// The base that the last good run has left; `None` if its set was no archive, or there was no run.
     pub base: Option<OneRosterBase>,
-    /// The held runs, the oldest first, each with what would be left if it were approved.
+    /// The held runs, the oldest first, each with the base that it would leave if it were approved.
     held: Vec<(i64, Option<OneRosterBase>)>,
 }
 
 impl BaseState {
-    /// What stands of a source, by its history. Two statements.
+    /// The state of a source, from its history. Two statements.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn of(conn: &mut Conn, source: &str) -> Result<Self, DbError> {
         let params = Params::new().with("kind", format!("sync {source}")).fragment("good", GOOD);
         let last = "SELECT COALESCE(r.counts, 'null') FROM :good ORDER BY r.id DESC LIMIT 1";
@@ -35,15 +35,15 @@ impl BaseState {
         Ok(Self { source: source.to_owned(), base, held })
     }
 
-    /// The held run that must be decided before a set is applied: a delta builds on whatever is held; nothing takes the
-    /// place of a held delta, for a later set need not say what it said.
+    /// The held run that must be decided before a set is applied: a delta builds on any held set, and no set replaces a
+    /// held delta, because a later set need not repeat its content.
     pub fn waits_for(&self, delta: bool, but: Option<i64>) -> Option<i64> {
         let is_delta = |base: &Option<OneRosterBase>| base.as_ref().is_some_and(|base| base.delta);
         let others = self.held.iter().filter(|(run, _)| Some(*run) != but);
         others.filter(|(_, base)| delta || is_delta(base)).map(|(run, _)| *run).next()
     }
 
-    /// Fails if it must wait.
+    /// Fails if a set must wait.
     ///
     /// # Errors
     /// [`RunError::SetWaits`].
@@ -57,7 +57,7 @@ impl BaseState {
     /// Removes the bases that neither the last good run nor a held one has left.
     ///
     /// # Errors
-    /// The state directory's.
+    /// The error of the state directory.
     pub fn forget_others(&self, settings: &Settings) -> std::io::Result<()> {
         let held = self.held.iter().filter_map(|(_, base)| base.as_ref());
         let needed: Vec<String> = self.base.iter().chain(held).map(|base| base.sha256.clone()).collect();
@@ -65,11 +65,11 @@ impl BaseState {
     }
 }
 
-/// Fails if a set may not be applied as it was prepared: under the run lease, where nothing changes any more. `held` is
-/// the run that is approved by it.
+/// Fails if a set may not be applied as it was prepared; called under the run lease, when nothing changes any more.
+/// `held` is the run that is being approved.
 ///
 /// # Errors
-/// [`RunError::SetWaits`]; [`RunError::SetMoved`] if it must be prepared anew; [`RunError::Undecidable`] of a held one.
+/// [`RunError::SetWaits`]; [`RunError::SetMoved`]: prepare it again; [`RunError::Undecidable`] for a held one.
 pub async fn require(conn: &mut Conn, settings: &Settings, order: &SetOrder, held: Option<i64>) -> RunResult<()> {
     let base_state = BaseState::of(conn, &order.source).await?;
     base_state.admit(order.oneroster_base.as_ref().is_some_and(|base| base.delta), held)?;

@@ -1,4 +1,4 @@
-//! What a run over a full set is asked to do.
+//! The input of a run over a full set.
 //! It must not open the database, nor the snapshot.
 
 use std::path::PathBuf;
@@ -17,27 +17,27 @@ pub struct SetOrder {
     pub snapshot: PathBuf,
     /// The snapshot of the source's table of courses, if it has one.
     pub courses: Option<PathBuf>,
-    /// Where the rows of the snapshot stand in the files that they come from.
+    /// The places of the snapshot's rows in the files that they come from.
     pub origins: Option<Origins>,
     /// Why there is no snapshot: the run fails with this.
     pub refused: Option<Problem>,
     /// Statements about encodings that the second database refused.
     pub skipped_setup: Vec<String>,
-    /// Rows of the files that are not in the snapshot, because they could not be read.
+    /// Problems of rows of the files: the row is not in the snapshot, unless it is `taken`.
     pub unread: Vec<SetProblem>,
-    /// What is told of where it comes from: the file that was dropped, or nothing for a view.
+    /// The origin for messages: the file that was dropped, or empty for a view of the second database.
     pub shown: String,
-    /// Which drop this is, when it came through the drop directory.
+    /// The token of the drop, if it came through the drop directory.
     pub token: String,
-    /// What it leaves for the next delta, if it was a OneRoster archive.
+    /// The base for the next delta, if it is a OneRoster archive.
     pub oneroster_base: Option<OneRosterBase>,
-    /// The file by which such a drop is known again, its manifest or itself: as it stood, with the digest of its own
-    /// bytes.
+    /// The file that identifies such a drop, its manifest or the file itself: its inode, size and time, and the digest
+    /// of its own bytes.
     pub dropped: Option<Claim>,
 }
 
 impl SetOrder {
-    /// Who made its rows; `dropped` says whether it came through the drop directory.
+    /// Where its rows come from; `dropped` if it came through the drop directory.
     pub fn feed(&self, dropped: bool) -> Feed {
         match self.origins {
             _ if dropped => Feed::Dropped,
@@ -46,7 +46,7 @@ impl SetOrder {
         }
     }
 
-    /// The order of a source without anything else.
+    /// An order with a source only.
     pub fn of(source: &str) -> Self {
         Self { source: source.to_owned(), ..Self::default() }
     }

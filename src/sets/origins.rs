@@ -1,5 +1,5 @@
-//! The failed rows of a set that came in files get the file and the line on which they stand there.
-//! It must not judge a row; without a list of where the rows stand, the line is that of the snapshot.
+//! Gives each failed row of a set that came in files its file and its line there.
+//! It must not check a row; without a list of places, the line is that of the snapshot.
 
 use crate::db::table::{int, text};
 use crate::db::{Bulk, Conn, Field, Table};
@@ -7,17 +7,17 @@ use crate::outcome::{RunError, RunResult};
 use crate::problem;
 use crate::source::Origins;
 
-/// Where the failed rows of a set stand in its files.
+/// The places of failed rows in the files of a set.
 const SET_ORIGIN: Table = Table::new("set_origin", &[int("line"), text("file", 255), int("fileline")]).primary("line");
 
 /// Failed rows that are held in memory at once.
 const PAGE: i64 = 10_000;
 
-/// Names file and line of each failed row of a run, page by page: a query and a chunk of a load for each, one update at
-/// last.
+/// Sets file and line of each failed row of a run, page by page: a query and a chunk of a load for each, and one update
+/// at the end.
 ///
 /// # Errors
-/// A list that cannot be read, or the database's.
+/// A list that cannot be read, or the database's error.
 pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()> {
     let mut lines = problem::nameless(conn, run, 0, PAGE).await?;
     if lines.is_empty() {

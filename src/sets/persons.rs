@@ -1,5 +1,5 @@
-//! Resolved rows as sets: who is enrolled in which course, with which roles, in which groups, and who is spared.
-//! It must not compare anything with what stands: the rule's sections do.
+//! Resolved rows as sets: the users enrolled in each course, their roles and groups, and the spared users.
+//! It must not compare with existing rows: the rule's sections do.
 
 use crate::change::context::RunContext;
 use crate::config::{CourseKey, UserKey};
@@ -9,7 +9,7 @@ use crate::moodle::site::id_list;
 use crate::sets::Terms;
 use crate::staging::resolve::resolved;
 
-/// What the rows that resolve say, with ids instead of keys; two may say the same.
+/// The rows that resolve, with ids instead of keys; two may be equal.
 const SET_ROW: Table = Table::new(
     "set_row",
     &[
@@ -25,7 +25,7 @@ const SET_ROW: Table = Table::new(
     ],
 )
 .joined_by(&["courseid, userid"]);
-/// What the rows say of each person in a course.
+/// One row per user and course, merged from the rows of the set.
 const SET_PERSON: Table = Table::new(
     "set_person",
     &[
@@ -39,23 +39,23 @@ const SET_PERSON: Table = Table::new(
     ],
 )
 .joined_by(&["courseid, userid"]);
-/// In which groups the rows name somebody.
+/// The groups in which the rows name a user.
 const SET_GROUP: Table = Table::new("set_group", &[int("courseid"), int("userid"), text("gkey", 255)]);
-/// Courses in which nobody loses anything.
+/// Courses in which no user loses anything.
 const SET_SPARED_COURSE: Table = Table::new("set_spared_course", &[int("courseid")]).primary("courseid");
-/// Who loses nothing by the set.
+/// Users who lose nothing by the set.
 const SET_SPARED: Table = Table::new("set_spared", &[int("userid")]).primary("userid");
 
 const ROWS: &str = statement(include_str!("persons.sql"), "rows");
 const PERSONS: &str = statement(include_str!("persons.sql"), "persons");
 const SPARED: &str = statement(include_str!("persons.sql"), "spared accounts");
 
-/// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys, of
-/// which each names one account or course alone: rows that name each pair of keys once name each person `each_once` in
-/// a course. Gives how many accounts are spared.
+/// Makes `set_row`, `set_person`, `set_group`, `set_spared` and `set_spared_course` from `stage_line` and its keys.
+/// Distinct keys name distinct accounts and courses, so if the pairs of keys are distinct (`each_once`), each user is
+/// named once in a course. Gives how many accounts are spared.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn gather(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64], each_once: bool) -> Result<i64, DbError> {
     for table in [SET_GROUP, SET_SPARED_COURSE] {
         ctx.conn.declare(&table);
@@ -73,7 +73,7 @@ pub async fn gather(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64], each
     Ok(spared)
 }
 
-/// Makes `set_row`: what the rows that resolve say, with ids instead of keys; two may say the same.
+/// Makes `set_row`: the rows that resolve, with ids instead of keys; two may be equal.
 async fn rows(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> Result<(), DbError> {
     ctx.conn.declare(&SET_ROW);
     let params = ctx.params().with("ignore_hidden", i64::from(terms.ignore_hidden));
@@ -82,11 +82,11 @@ async fn rows(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> Result<
     ctx.conn.analyse(SET_ROW.name).await
 }
 
-/// Makes `set_person`: what the rows say of each person in a course. Several rows of one: enrolled if one of them says
-/// so; of those that do: active if one is, from the first start to the last end.
+/// Makes `set_person`: one row per user and course, enrolled if one of the rows enrols; of those that do: active if one
+/// is, from the first start to the last end.
 async fn persons(ctx: &mut RunContext<'_>, terms: &Terms, each_once: bool) -> Result<(), DbError> {
     let params = ctx.params();
-    // Who is back is looked up by an index, which a view has not.
+    // With a grace period, users who are back are found by an index, which a view does not have.
     if ctx.conn.dialect().has_temporary_views() && !terms.waits() {
         let twice = "SELECT COUNT(*) FROM
             (SELECT 1 FROM [set_row] r GROUP BY r.courseid, r.userid HAVING COUNT(*) > 1 LIMIT 1) t";
@@ -103,11 +103,11 @@ async fn persons(ctx: &mut RunContext<'_>, terms: &Terms, each_once: bool) -> Re
     ctx.conn.analyse(SET_PERSON.name).await
 }
 
-/// Who loses nothing by this set, in `set_spared`: protected accounts, and whoever a key may mean that names nobody or
-/// several; gives their number.
+/// Makes `set_spared`, the accounts that lose nothing by this set: protected ones, those of unusable rows, and those
+/// that a key may mean which names none or several. Gives their number.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn spare_users(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<i64, DbError> {
     ctx.conn.declare(&SET_SPARED);
     let mut ids = ctx.site.protected(terms.protect_admins);
@@ -135,7 +135,7 @@ pub async fn spare_users(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<i64,
     Ok(spared as i64)
 }
 
-/// In the courses that a key may mean which names none or several, nobody loses anything.
+/// Spares the courses that a key may mean which names none or several: no user loses anything there.
 async fn spare_courses(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     let field = match terms.keys.course {
         CourseKey::Id => ctx.conn.dialect().to_text("a.id"),

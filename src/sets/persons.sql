@@ -1,8 +1,8 @@
--- The rows of a set that resolve, as sets.
+-- The resolved rows of a set, as sets.
 
 -- statement rows
 INSERT INTO [set_row]
--- Who is another user is suspended at most, and has no window.
+-- An "other user" is at most suspended, and has no window.
 SELECT k.courseid, u.userid, k.contextid, l.roleid, l.gkey, 1 - l.other,
        CASE WHEN l.other = 0 THEN l.status ELSE 1 END,
        CASE WHEN l.other = 0 THEN l.timestart ELSE 0 END,
@@ -15,7 +15,7 @@ SELECT k.courseid, u.userid, k.contextid, l.roleid, l.gkey, 1 - l.other,
 
 -- statement persons
 INSERT INTO [set_person]
--- Several rows of one person in a course: enrolled if one of them says so, active if one of those is.
+-- Several rows of one user in a course: enrolled if one of them enrols, active if one of those is.
 SELECT r.courseid, r.userid, MIN(r.contextid), MAX(r.enrolled), MIN(r.status),
        -- From the first start of those that enrol
        COALESCE(MIN(CASE WHEN r.enrolled = 1 THEN r.timestart END), 0),
@@ -27,11 +27,11 @@ SELECT r.courseid, r.userid, MIN(r.contextid), MAX(r.enrolled), MIN(r.status),
 
 -- statement spared accounts
 INSERT INTO [set_spared]
--- Protected.
+-- Protected accounts.
 SELECT a.id FROM {user} a WHERE a.id IN (:ids) OR a.username IN (:names)
  UNION
--- Meant, perhaps, by a key that names nobody or several.
+-- Accounts that may be meant by a key that names none or several.
 SELECT a.id FROM {user} a JOIN [stage_user] u ON u.found <> 1 AND LOWER(u.ukey) = :field WHERE a.deleted = 0
  UNION
--- Named by a row that cannot be used.
+-- Accounts named by a row that cannot be used.
 SELECT a.id FROM {user} a JOIN [set_unread] n ON n.ukey = :field WHERE a.deleted = 0

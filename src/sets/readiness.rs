@@ -1,5 +1,5 @@
-//! Whether a set that was dropped is whole: a file with its seal, a manifest with its files, or an archive.
-//! It must not rename anything, nor wait: the drop directory looks again.
+//! Whether a dropped set is complete: a file with its seal, a manifest with its files, or an archive.
+//! It must not rename anything, nor wait: the drop directory is scanned again.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,22 +9,21 @@ use crate::disk::{Dir, RegularFile, is_changed, is_stopped};
 use crate::source::bundle::{self, Announced, MANIFEST, Part, SEAL, Sealed, Sent, Verdict};
 use crate::source::files::FilesForm;
 
-/// What a dropped set is at this moment.
+/// The state of a dropped set at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// All its files, whole.
+    /// All its files are complete.
     Whole(Vec<Sealed>),
-    /// An archive that is as its seal says.
+    /// An archive that matches its seal, if it has one.
     Archive,
-    /// Something is not there, or not as it is announced; it may still come.
+    /// A file is missing or is not as announced; it may still come.
     Lacks(String),
-    /// This cannot become a set by waiting.
+    /// The set cannot become complete by waiting.
     Broken(String),
 }
 
-/// Looks into a set of a source. `file` is the one that was dropped, wherever it lies now, or why it cannot be opened;
-/// `left` the name under which it was left in `dir`: beside that lie its seal and the files that it names. Reads all
-/// files whole.
+/// Checks a set of a source. `file` is the dropped file, wherever it is now, or the error of opening it; `left` is the
+/// name under which it was dropped in `dir`, beside its seal and the files that it names. Reads all files completely.
 ///
 /// # Errors
 /// Reading was stopped: the program ends.
@@ -49,7 +48,7 @@ pub fn readiness(
     };
     match looked {
         Err(error) if is_stopped(&error) => Err(error),
-        // Its writer is not done.
+        // The file is still being written.
         Err(error) if is_changed(&error) => Ok(Readiness::Lacks(format!("{}: {error}", left.to_string_lossy()))),
         Err(error) => Ok(Readiness::Broken(format!("{}: {error}", left.to_string_lossy()))),
         looked => looked,
@@ -80,7 +79,7 @@ fn archive(sent: &Sent, dir: &Dir, left: &OsStr) -> io::Result<Readiness> {
     })
 }
 
-/// What the seal beside a file says; nothing if there is none. One that cannot be read is no seal that says nothing.
+/// The content of the seal beside a file, empty if there is none. A seal that cannot be read is the inner error.
 fn seal(dir: &Dir, left: &OsStr) -> io::Result<Result<Announced, String>> {
     let mut seal = left.to_owned();
     seal.push(SEAL);

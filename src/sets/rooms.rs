@@ -1,5 +1,5 @@
-//! What of a set's row has no room on the site: the rooms of the columns that its values go to, and the rows that are
-//! applied without such a value. It must not refuse a row; that is done where rows are read.
+//! Values of a set that do not fit the site: the room of the columns that they go to, and the rows that are applied
+//! without such a value. It must not refuse a row; `stage` does.
 
 use crate::change::context::RunContext;
 use crate::db::table::{int, text};
@@ -14,7 +14,7 @@ const SET_INCOMPLETE: Table =
     Table::new("set_incomplete", &[int("line"), text("code", 40), text("value", 255), text("hint", 255)])
         .primary("line");
 
-/// The rooms of the columns that values of a row go to.
+/// The room of the columns that the values of a row go to.
 #[derive(Clone, Copy, Debug)]
 pub struct Rooms {
     /// The course's key, or the cohort's.
@@ -29,13 +29,13 @@ impl Rooms {
         let of = |table: &str, column: &str| Room::of(ctx.site, table, column, KEY_WIDTH);
         let any = Room { width: KEY_WIDTH };
         match (terms.cohorts, terms.cohort_key, terms.group_by_idnumber) {
-            // A cohort without a name is called as its key.
+            // A cohort without a name gets its key as its name.
             (true, "idnumber", _) => {
                 Self { container: of("cohort", "idnumber").and(of("cohort", "name")), group: of("cohort", "name") }
             }
             (true, "name", _) => Self { container: of("cohort", "name"), group: of("cohort", "name") },
             (true, ..) => Self { container: any, group: of("cohort", "name") },
-            // A group that is made for its idnumber is called so, too.
+            // A group that is made for an idnumber gets it as its name, too.
             (false, _, true) => Self { container: any, group: of("groups", "idnumber").and(of("groups", "name")) },
             (false, _, false) => Self { container: any, group: of("groups", "name") },
         }
@@ -51,14 +51,14 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// The value of the column `name` of a set, unless it has room.
+    /// The value of the column `name` of a set, if it does not fit.
     pub fn unless_it_fits(room: Room, name: &str, value: &str) -> Option<Self> {
         let code = room.fits(value).err()?;
         Some(Self { code, value: shown(value), hint: format!("{name} {}", room.width) })
     }
 }
 
-/// Loads the lines of rows that are applied without a value, with what is to be told of each.
+/// Loads the lines of rows that are applied without a value, with the problem to report for each.
 pub struct Incomplete {
     rows: Bulk,
     any: bool,
@@ -74,7 +74,7 @@ impl Incomplete {
     /// Adds a row.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn add(&mut self, ctx: &mut RunContext<'_>, line: u64, left_out: &LeftOut) -> Result<(), DbError> {
         self.any = true;
         let LeftOut { code, value, hint } = left_out;
@@ -82,30 +82,30 @@ impl Incomplete {
         self.rows.push(ctx.conn, &row).await
     }
 
-    /// Sends what is left; true if there is any such row.
+    /// Sends the remaining rows; true if any row was added.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn finish(self, ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
         self.rows.finish(ctx.conn).await?;
         Ok(self.any)
     }
 }
 
-/// Tells those rows, but for what was told of them already: that nobody is meant by them says more.
+/// Reports these rows, except those that have a problem already, which matters more.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn report(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let select = "SELECT t.line AS number, t.code, t.value, t.hint FROM [set_incomplete] t";
     let params = ctx.params();
     ctx.report_new(PlaceKind::Line, select, params).await
 }
 
-/// Whose group is left out keeps the groups that he has: adds them to `set_ungrouped`. One statement.
+/// Adds the users whose group is left out to `set_ungrouped`, so that they keep their groups. One statement.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn keep_groups(ctx: &mut RunContext<'_>, never: &[i64]) -> Result<(), DbError> {
     let sql = ctx.conn.dialect().insert_absent(
         "[set_ungrouped]",

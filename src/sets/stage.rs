@@ -1,4 +1,4 @@
-//! A snapshot's rows into the temporary table `stage_line`, and what is wrong with the others, in constant memory.
+//! Loads a snapshot's rows into the temporary table `stage_line` and reports the others, in constant memory.
 //! It must not resolve accounts or courses: that is one query afterwards.
 
 use std::io::BufReader;
@@ -19,7 +19,7 @@ use crate::staging::resolve::{KEY_WIDTH, fits};
 
 /// User keys of rows that cannot be used.
 const SET_UNREAD: Table = Table::new("set_unread", &[text("ukey", KEY_WIDTH)]);
-/// Of a row that says no more than who is where; the others have what a row means that says nothing of them.
+/// The columns of a row with only a user, a container and a role; the columns `DETAILS` then have their defaults.
 const PLAIN: [&str; 4] = ["line", "ukey", "ckey", "roleid"];
 const DETAILS: [&str; 5] = ["gkey", "other", "status", "timestart", "timeend"];
 
@@ -36,15 +36,15 @@ pub struct Header {
     timestart: Option<usize>,
     timeend: Option<usize>,
     status: Option<usize>,
-    /// The set says until when, or from when.
+    /// Whether the set has start or end times.
     pub has_dates: bool,
-    /// The set says who is suspended.
+    /// Whether the set has states.
     pub has_status: bool,
-    /// The set has rows of other users.
+    /// Whether the set has rows of "other users".
     pub has_others: bool,
-    /// The rows show by their order that nobody is named twice in a course.
+    /// Whether the order of the rows proves that no user is named twice in a course.
     pub each_once: bool,
-    /// Rows are applied without a value that the site has no room for: they stand in `set_incomplete`.
+    /// Whether rows are applied without a value that does not fit the site: these are in `set_incomplete`.
     pub has_incomplete: bool,
 }
 
@@ -76,7 +76,7 @@ impl Header {
 }
 
 impl Header {
-    /// Rows may say more than who is where.
+    /// Whether rows may have more than a user, a container and a role.
     fn has_details(&self) -> bool {
         [self.name, self.group, self.other, self.timestart, self.timeend, self.status].iter().any(Option::is_some)
     }
@@ -85,7 +85,7 @@ impl Header {
 /// Loads a snapshot from its beginning.
 ///
 /// # Errors
-/// A snapshot that is no CSV or lacks a column, or the database's.
+/// A snapshot that is no CSV or lacks a column, or the database's error.
 pub async fn load(
     ctx: &mut RunContext<'_>,
     terms: &Terms,
@@ -101,7 +101,7 @@ pub async fn load(
     let mut stage = Stage::open(ctx, &header).await?;
     let mut record = csv::StringRecord::new();
     let (mut rows, mut dated, mut stated) = (0, false, false);
-    // 7 and 07 are the same id.
+    // The order proves nothing for ids: 7 and 07 are the same.
     header.each_once = terms.keys.user != UserKey::Id && terms.keys.course != CourseKey::Id;
     let mut last = (String::new(), String::new());
     while reader.read_record(&mut record).map_err(broken)? {
@@ -125,7 +125,7 @@ pub async fn load(
             }
             Err((code, value, hint)) => {
                 stage.problem(ctx, &Problem::new(line, code, value, hint)).await?;
-                // Whom it names is not gone.
+                // The user that it names is not absent.
                 stage.spare(ctx, record.get(header.user).unwrap_or_default()).await?;
             }
         }
@@ -133,7 +133,7 @@ pub async fn load(
             ctx.observer.reached(Moment::Read { lines: rows, of: rows }).await;
         }
     }
-    // A column that is empty in every row says nothing: windows and states are left alone.
+    // A column that is empty in every row counts as missing: windows and states are left alone.
     header.has_dates &= dated;
     header.has_status &= stated;
     stage.unread(ctx, &order.unread).await?;
@@ -143,7 +143,7 @@ pub async fn load(
     Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed }))
 }
 
-/// What a row says of its state.
+/// The state in a row.
 fn optional<'a>(header: &Header, record: &'a csv::StringRecord) -> &'a str {
     header.status.and_then(|at| record.get(at)).unwrap_or_default().trim()
 }
@@ -157,13 +157,13 @@ struct SetRow {
     /// The group, or a cohort's name.
     group: String,
     roleid: i64,
-    /// What it says, where the role is the default one for want of a known one.
+    /// The role text of the row, if it is unknown and the default role is used.
     unknown_role: Option<String>,
     other: bool,
     suspended: bool,
     timestart: i64,
     timeend: i64,
-    /// A value that the site has no room for.
+    /// A value that does not fit the site.
     left_out: Option<LeftOut>,
 }
 
@@ -173,7 +173,7 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
     let cell = |at: usize| record.get(at).unwrap_or_default().trim();
     let optional = |at: Option<usize>| at.map_or("", cell);
     let filled = |name: &str, text: &str| match text {
-        // Moodle takes "0" for nothing too (spec database 3).
+        // Moodle treats "0" as empty too (spec database 3).
         "" | "0" => Err((Code::EmptyIdentifier, name.to_owned(), String::new())),
         _ => Ok(()),
     };
@@ -191,7 +191,7 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
     let user = terms.keys.user_key(user).map_err(|code| refused(code, "user", KEY_WIDTH, user))?;
     let column = terms.container();
     rooms.container.fits(container).map_err(|code| refused(code, column, rooms.container.width, container))?;
-    // A name or a group that has no room is left out: nobody loses his place by it.
+    // A name or a group that does not fit is left out, so that the user keeps the enrolment or membership.
     let roomy = |name: &str, at: Option<usize>| match LeftOut::unless_it_fits(rooms.group, name, optional(at)) {
         None => (optional(at).to_owned(), None),
         left_out => (String::new(), left_out),
@@ -230,8 +230,8 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
     })
 }
 
-/// The role of a row: what it names, else the default one (spec database 5), with what it names then; without a default
-/// it is an error, and so is a role that the source may not give.
+/// The role of a row: the one that it names, else the default one (spec database 5), with the text of an unknown one.
+/// Without a default it is an error, as is a role that the source may not give.
 fn role(terms: &Terms, name: &str) -> Result<(i64, Option<String>), Refused> {
     let says_none = matches!(name, "" | "0");
     match terms.roles.get(name).filter(|_| !says_none) {
@@ -299,7 +299,7 @@ impl Stage {
         self.errors.add(ctx.conn, &mut ctx.problems, (PlaceKind::Line, problem.line as i64), problem).await
     }
 
-    /// Rows that never came into the snapshot: they are told with the name of their file, and whom they are about is
+    /// Reports problems of the files with the name of their file. Users of rows that are not in the snapshot are
     /// spared.
     async fn unread(&mut self, ctx: &mut RunContext<'_>, unread: &[SetProblem]) -> Result<(), DbError> {
         let mut errors = Rows::new(ctx.conn.dialect());
@@ -314,17 +314,17 @@ impl Stage {
         errors.finish(ctx.conn).await
     }
 
-    /// Whoever has this key, in whatever case, loses nothing by this set.
+    /// Spares the accounts with this key, without regard to case: they lose nothing by this set.
     async fn spare(&mut self, ctx: &mut RunContext<'_>, user: &str) -> Result<(), DbError> {
         let key = user.trim().to_lowercase();
-        // Nobody has a longer one.
+        // No account has a longer key.
         if key.is_empty() || key.chars().count() > KEY_WIDTH {
             return Ok(());
         }
         self.unread.push(ctx.conn, &[Field::Text(&key)]).await
     }
 
-    /// Sends what is left; true if rows are applied without a value.
+    /// Sends the remaining rows; true if rows are applied without a value.
     async fn finish(self, ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
         let incomplete = self.incomplete.finish(ctx).await?;
         self.lines.finish(ctx.conn).await?;

@@ -1,5 +1,5 @@
 //! The terms of one source for one run: its settings, and those of the site where it has none.
-//! It must not read rows; who is protected is known by id.
+//! It must not read the rows of a set, nor resolve accounts.
 
 use std::collections::BTreeMap;
 
@@ -16,23 +16,23 @@ use crate::staging::AllowedRoles;
 use crate::moodle::site::RemovalAction;
 use crate::staging::resolve::Keys;
 
-/// Where the rows of a set come from, and with that whose word they are.
+/// Where the rows of a set come from, which decides the roles that they may give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feed {
-    /// Files in the drop directory: of whoever may write there.
+    /// Files in the drop directory, from any user who may write there.
     Dropped,
-    /// The second database that the operator has connected, or a snapshot that is given as it is.
+    /// The second database that the operator has connected, or a snapshot that is given directly.
     Database,
-    /// Files that somebody with a shell has named.
+    /// Files that an operator with a shell has named.
     Shell,
 }
 
-/// Under which terms a set is made true.
+/// The terms under which a set is applied.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// The source's name.
     pub source: String,
-    /// Its rows name cohorts, not courses.
+    /// Whether its rows name cohorts, not courses.
     pub cohorts: bool,
     /// The column of `cohort` that the set names: `idnumber`, `name` or `id`.
     pub cohort_key: &'static str,
@@ -46,7 +46,7 @@ pub struct Terms {
     pub roles: BTreeMap<String, i64>,
     /// The roles that its rows may give.
     pub allowed: AllowedRoles,
-    /// The role of a row without one, or with one that nobody knows; 0 for none.
+    /// The role of a row without one, or with an unknown one; 0 for none.
     pub default_role: i64,
     /// What becomes of enrolments that the set no longer names.
     pub on_extra: RemovalAction,
@@ -60,13 +60,13 @@ pub struct Terms {
     pub protected: Vec<String>,
     /// Whether site administrators keep what they have.
     pub protect_admins: bool,
-    /// Seconds that somebody absent stays suspended before the enrolment goes; 0 for at once.
+    /// Seconds for which an absent user stays suspended before the enrolment is removed; 0 for at once.
     pub grace: i64,
     /// Rows of the last good set, if there was one.
     pub last_rows: Option<i64>,
-    /// How far the set may be from the last good one, and how far its run may go, on this day.
+    /// How far the set may be from the last good one, and how much its run may change, on this day.
     pub limits: SetLimits,
-    /// How courses are made that the source describes.
+    /// How to make courses that the source describes.
     pub new_courses: NewCourses,
     /// Time zone of times without one.
     pub zone: chrono_tz::Tz,
@@ -78,7 +78,7 @@ impl Terms {
         if self.cohorts { "cohort" } else { "course" }
     }
 
-    /// Whether who is absent is suspended for a time before the enrolment goes.
+    /// Whether absent users are suspended for a grace period before the enrolment is removed.
     pub fn waits(&self) -> bool {
         self.grace > 0 && self.on_extra == RemovalAction::Unenrol
     }
@@ -86,7 +86,7 @@ impl Terms {
     /// The terms of a source: enrold's settings over those of the site.
     ///
     /// # Errors
-    /// [`RunError::NoSuchSource`], or the database's.
+    /// [`RunError::NoSuchSource`], or the database's error.
     pub async fn of(
         conn: &mut Conn,
         site: &Site,
@@ -132,8 +132,8 @@ impl Terms {
     }
 }
 
-/// The roles that the rows of such a feed may give. A second database gives any, as Moodle's own method does, unless
-/// the operator has listed roles for the source.
+/// The roles that the rows of such a feed may give. A second database gives any, as in Moodle's own method, unless the
+/// operator has listed roles for the source.
 fn allowed(source: &Source, name: &str, feed: Feed, site: &Site) -> AllowedRoles {
     match feed {
         Feed::Shell => AllowedRoles::any(),
@@ -144,7 +144,7 @@ fn allowed(source: &Source, name: &str, feed: Feed, site: &Site) -> AllowedRoles
     }
 }
 
-/// The rows of the last set of this source that was applied, without those that failed; `None` if there was none.
+/// The number of rows of the last set of this source that was applied; `None` if there was none.
 async fn last_rows(conn: &mut Conn, source: &str, run: i64) -> RunResult<Option<i64>> {
     let before = if run == 0 { i64::MAX } else { run };
     let params = Params::new().with("kind", format!("sync {source}")).with("before", before);

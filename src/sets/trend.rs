@@ -4,13 +4,13 @@
 use crate::db::{Conn, DbError, Params, Row};
 use crate::outcome::{Point, State};
 
-/// How many runs are looked back at.
+/// The number of earlier runs.
 const RUNS: i64 = 30;
 
 /// The last runs of a source before `run` (0: before now), the newest first. One statement.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn read(conn: &mut Conn, source: &str, run: i64) -> Result<Vec<Point>, DbError> {
     let before = if run == 0 { i64::MAX } else { run };
     let params = Params::new().with("kind", format!("sync {source}")).with("before", before).with("runs", RUNS);

@@ -1,5 +1,5 @@
-//! Whether the files of a full set are all there and whole: by a manifest, or by one `.ok` file each.
-//! It must not know what the rows say; an incomplete set is never given on.
+//! Checks whether the files of a full set are all present and complete: by a manifest, or by one `.ok` file each.
+//! It must not know what the rows say, nor pass on an incomplete set.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -19,26 +19,26 @@ pub const MANIFEST: &str = ".manifest.csv";
 /// How the name of a seal ends: `NAME.ok` beside `NAME`.
 pub const SEAL: &str = ".ok";
 
-/// The largest manifest that is read: it is looked into again and again, and names at most thousands of files.
+/// The largest manifest that is read, in bytes: it is read at every scan, and names at most thousands of files.
 const LARGEST_MANIFEST: u64 = 16 << 20;
 
-/// Bytes that are read of a seal.
+/// How many bytes of a seal are read.
 const LONGEST_SEAL: u64 = 4096;
 
-/// A file that was found whole, and by what it is known again.
+/// A file that was found complete, and by what it is recognised again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     /// The name under which it was dropped.
     pub name: String,
     /// The file, opened once.
     pub file: RegularFile,
-    /// Records; the header and blank lines are none.
+    /// Records; the header and blank lines do not count.
     pub rows: u64,
     /// 64 lower-case hexadecimal digits.
     pub sha256: String,
 }
 
-/// A file of a set, under the name at which it was dropped; at work it may lie under another one.
+/// A file of a set, with the name under which it was dropped; once claimed it has another one on disk.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub name: String,
@@ -47,7 +47,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// A file of enrold's own.
+    /// Opens a file of enrold's own.
     ///
     /// # Errors
     /// It cannot be opened.
@@ -55,7 +55,7 @@ impl Sent {
         Sent::within(path, u64::MAX)
     }
 
-    /// A file that the command line names, of at most so many bytes.
+    /// Opens a file that the command line names, of at most `limit` bytes.
     ///
     /// # Errors
     /// It cannot be opened, or is larger.
@@ -65,7 +65,7 @@ impl Sent {
     }
 }
 
-/// A file that should be there.
+/// A file that a set should have.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The name under which it is dropped.
@@ -76,7 +76,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// A file of which nothing is announced.
+    /// A file without an announcement.
     pub fn of(sent: Sent) -> Part {
         Part { name: sent.name, file: Some(sent.file), announced: Announced::default() }
     }
@@ -88,18 +88,18 @@ impl Part {
     }
 }
 
-/// What the files of a set are.
+/// The state of the files of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All there, in the order of the manifest or of the names given.
+    /// All files are complete; in the order of the manifest or of the names given.
     Complete { files: Vec<Sealed> },
-    /// Something is not there, or not yet as announced. It may still come.
+    /// A file is missing, or not yet as announced. It may still arrive.
     Incomplete { missing: Vec<Missing> },
-    /// This cannot become a set by waiting.
+    /// Waiting cannot complete this set.
     Broken { file: String, why: String },
 }
 
-/// What a set lacks.
+/// What is missing of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     File(String),
@@ -119,7 +119,7 @@ impl fmt::Display for Missing {
     }
 }
 
-/// What is announced about a file.
+/// What a manifest or a seal announces about a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Announced {
     pub rows: Option<u64>,
@@ -130,7 +130,7 @@ impl Announced {
     /// Reads the content of a seal: nothing, `rows=N sha256=…` in any order, or JSON.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and where; it quotes nothing, as what lies there may be no seal at all.
+    /// A sentence that says what is wrong and where; it quotes nothing, as the file may not be a seal at all.
     pub fn parse(text: &str) -> Result<Announced, String> {
         let text = text.trim_start_matches('\u{feff}').trim();
         let mut announced = Announced::default();
@@ -166,10 +166,10 @@ fn parse_digest(text: &str) -> Result<String, String> {
     if hexadecimal { Ok(text.to_lowercase()) } else { Err("its sha256 is not 64 hexadecimal digits".to_owned()) }
 }
 
-/// A set whose manifest names its files, which lie in `dir`. `form` is the table that each is.
+/// Checks a set whose manifest names its files, which are in `dir`. `form` is the table form of each file.
 ///
 /// # Errors
-/// When a file that is there cannot be read.
+/// A file cannot be read.
 pub fn by_manifest(manifest: &Sent, dir: &Dir, form: &TableForm) -> io::Result<Verdict> {
     match named_by(manifest, form)?.and_then(|named| parts(named, dir)) {
         Ok(parts) => check(&parts, form),
@@ -177,10 +177,10 @@ pub fn by_manifest(manifest: &Sent, dir: &Dir, form: &TableForm) -> io::Result<V
     }
 }
 
-/// What a manifest names and announces; or the verdict on a set whose manifest makes no sense.
+/// The files that a manifest names, and what it announces; or the verdict on a set whose manifest is invalid.
 ///
 /// # Errors
-/// When the manifest cannot be read.
+/// The manifest cannot be read.
 pub fn named_by(manifest: &Sent, form: &TableForm) -> io::Result<Result<Vec<(String, Announced)>, Verdict>> {
     match read_manifest(&manifest.file, form) {
         Err(Reading::Io(error)) => Err(error),
@@ -207,11 +207,11 @@ pub fn odd(error: &io::Error) -> String {
     }
 }
 
-/// Whether the files are there and are what is announced. Of a file of which nothing is
-/// announced, being there is enough: it was renamed into place, or left in peace long enough.
+/// Checks whether the files exist and are as announced. A file without an announcement only has to exist: it was
+/// renamed into place, or was unchanged for long enough.
 ///
 /// # Errors
-/// When a file that is there cannot be read.
+/// A file cannot be read.
 pub fn check(parts: &[Part], form: &TableForm) -> io::Result<Verdict> {
     let (mut whole, mut missing) = (Vec::new(), Vec::new());
     for part in parts {
@@ -229,7 +229,7 @@ pub fn check(parts: &[Part], form: &TableForm) -> io::Result<Verdict> {
     Ok(if missing.is_empty() { Verdict::Complete { files: whole } } else { Verdict::Incomplete { missing } })
 }
 
-/// Why a file says nothing.
+/// Why a file cannot be used.
 enum Reading {
     Io(io::Error),
     Broken(String),
@@ -244,20 +244,20 @@ impl From<FileProblem> for Reading {
     }
 }
 
-/// What the seal of this name says; the inner error is a sentence about a seal that says nothing.
+/// The content of the seal of this name; the inner error is a sentence about an invalid seal.
 ///
 /// # Errors
-/// When it cannot be read, which may mean that there is none.
+/// It cannot be read, or does not exist.
 pub fn read_seal(dir: &Dir, seal: &OsStr) -> io::Result<Result<Announced, String>> {
     match dir.open_file(seal) {
-        // A seal is short; of a longer file the beginning is enough to refuse it.
+        // A seal is short; the beginning of a longer file is enough to refuse it.
         Ok(file) => Ok(Announced::parse(&String::from_utf8_lossy(&file.beginning(LONGEST_SEAL)?))),
         Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(Err("not a regular file".to_owned())),
         Err(error) => Err(error),
     }
 }
 
-/// The digest comes first: of a file that is only half there nothing else is worth a look.
+/// Checks the digest first: if a file is only half written, its records mean nothing.
 fn inspect(part: &Part, file: &RegularFile, form: &TableForm) -> Result<Result<Sealed, Missing>, Reading> {
     let name = part.name.clone();
     let (found, _) = file.digest().map_err(Reading::Io)?;
@@ -274,7 +274,7 @@ fn inspect(part: &Part, file: &RegularFile, form: &TableForm) -> Result<Result<S
         }
     };
     match counted {
-        // Its writer is not done.
+        // Its writer has not finished.
         Err(FileProblem::Io(error)) if is_changed(&error) => {
             let announced = part.announced.sha256.clone().unwrap_or_else(|| found.clone());
             return Ok(Err(Missing::Digest { file: name, announced, found: "another one now".to_owned() }));

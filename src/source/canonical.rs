@@ -1,4 +1,4 @@
-//! Rows in any order to rows in canonical order, each once: sorted in pieces that fit in memory, spilled, merged.
+//! Sorts rows into canonical order without duplicates: pieces that fit in memory are sorted, spilled and merged.
 //! It must not know where rows come from; the same rows give the same order, however they were sent.
 
 use std::cmp::Ordering;
@@ -14,15 +14,15 @@ use crate::disk::own;
 /// How many bytes of rows are kept in memory before they are spilled.
 const PIECE: usize = 32 * 1024 * 1024;
 
-/// How many rows were given on.
+/// How many rows were passed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sorted {
     pub rows: u64,
-    /// Rows that were there before, value by value.
+    /// Rows whose values all equal those of an earlier row.
     pub doubles: u64,
 }
 
-/// Takes rows in any order and gives them in canonical order.
+/// Collects rows in any order and returns them in canonical order.
 pub struct Canonical {
     scratch: PathBuf,
     piece: usize,
@@ -32,7 +32,7 @@ pub struct Canonical {
 }
 
 impl Canonical {
-    /// With a directory for what does not fit in memory; its files have no name and vanish by themselves.
+    /// `scratch` is a directory for rows that do not fit in memory; its files are unlinked and vanish when closed.
     pub fn new(scratch: &Path) -> Canonical {
         Canonical::with_piece(scratch, PIECE)
     }
@@ -41,7 +41,7 @@ impl Canonical {
         Canonical { scratch: scratch.to_owned(), piece, rows: Vec::new(), bytes: 0, spilled: Vec::new() }
     }
 
-    /// Takes a row.
+    /// Adds a row.
     ///
     /// # Errors
     /// If the scratch directory cannot be written.
@@ -51,7 +51,7 @@ impl Canonical {
         if self.bytes >= self.piece { self.spill() } else { Ok(()) }
     }
 
-    /// Gives all rows to `take`, in canonical order, each once.
+    /// Passes all distinct rows to `take`, in canonical order.
     ///
     /// # Errors
     /// Those of the scratch directory and of `take`.
@@ -93,7 +93,7 @@ impl Canonical {
     }
 }
 
-/// A new file, open for reading and writing, for its owner only, that has no name any more.
+/// Creates a file for its owner only, open for reading and writing, and unlinks it.
 pub(super) fn nameless(directory: &Path) -> io::Result<File> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Atomic::Relaxed);
@@ -122,7 +122,7 @@ impl Piece {
     }
 }
 
-/// The first row of a piece; the greatest in the heap is the one that comes first.
+/// The first row of a piece. The order is reversed: the greatest in the heap is the row that comes first.
 struct Head {
     row: SetRow,
     piece: usize,

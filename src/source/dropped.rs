@@ -1,5 +1,5 @@
-//! The way in for files that were dropped: a complete set of CSV files, or a OneRoster archive, into a snapshot.
-//! It must not know how files come to be there, nor what becomes of them afterwards.
+//! Reads dropped files into a snapshot: a complete set of CSV files, or a OneRoster archive.
+//! It must not know how the files arrived, nor what happens to them afterwards.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::files::{Fallback, cut};
 use crate::outcome::OneRosterBase;
 use crate::problem::{Code, Problem, shown};
 
-/// A set with more bad rows than this is no set: its export went wrong as a whole.
+/// A set with more problems than this is refused: its export failed as a whole.
 const MOST_PROBLEMS: usize = 100_000;
 
 /// A set that was read.
@@ -23,47 +23,46 @@ const MOST_PROBLEMS: usize = 100_000;
 pub struct Taken {
     pub snapshot: Snapshot,
     pub kind: SnapshotKind,
-    /// What the snapshot does not hold although it was sent, and what else should be told, in the
-    /// order of the files and their lines.
+    /// Rows that were sent but are not in the snapshot, and warnings, in the order of the files and their lines.
     pub problems: Vec<SetProblem>,
     /// The files that hold the rows.
     pub files: Vec<FileRead>,
-    /// Rows that were there before, value by value.
+    /// Rows whose values all equal those of an earlier row.
     pub doubles: u64,
-    /// What deltas to come build on, if it was an archive and is to be applied; it is kept as long as this lives.
+    /// The base for later deltas, if an archive was read and is to be applied; this holds the lock on its file.
     pub oneroster_base: Option<(OneRosterBase, BaseKept)>,
 }
 
-/// Where sets are read to.
+/// Where a set is read to.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'a> {
     /// The source.
     pub source: &'a str,
     /// The state directory.
     pub state: &'a Path,
-    /// The moment, Unix seconds; it becomes part of the snapshot's name.
+    /// The time in Unix seconds; it becomes part of the snapshot's name.
     pub now: i64,
 }
 
 impl Taken {
-    /// Where its rows stand in its files.
+    /// The origins of its rows in its files.
     pub fn origins(&self) -> Option<Origins> {
         let files = self.files.iter().map(|file| file.file.clone()).collect();
         self.snapshot.origins.clone().map(|list| Origins { list, files })
     }
 }
 
-/// A set is not read; nothing is changed by it, and no snapshot is left.
+/// Why a set is not read; nothing is changed, and no snapshot is left.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
     #[error(transparent)]
     Set(#[from] SetError),
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// The configuration of the source does not fit what it is to read. The text says what to do.
+    /// The configuration of the source does not fit the format. The text says what to do.
     #[error("source {source_name}: {why}")]
     Form { source_name: String, why: String },
-    /// The first of them.
+    /// More than `MOST_PROBLEMS` problems; this is the first.
     #[error(
         "more than {MOST_PROBLEMS} rows cannot be used, the set is not applied; correct the export (first: {})",
         .0.problem.text(crate::config::Locale::En)
@@ -71,8 +70,8 @@ pub enum TakeError {
     TooManyProblems(Box<SetProblem>),
 }
 
-/// Reads a complete set of CSV files into a snapshot. The same rows, in any order and in any files, give the same
-/// bytes.
+/// Reads a complete set of CSV files into a snapshot. The same rows, in any order and in any split over files, give the
+/// same bytes.
 ///
 /// # Errors
 /// Any [`TakeError`].
@@ -89,7 +88,7 @@ pub fn take_files(
     draft.end(read, |read| (SnapshotKind::Full, read.files, read.sorted.doubles))
 }
 
-/// Whether a OneRoster archive is a delta, or everything.
+/// Whether a OneRoster archive is a delta, and not a bulk set.
 ///
 /// # Errors
 /// [`TakeError`] if its manifest cannot be read.
@@ -98,8 +97,8 @@ pub fn is_delta(destination: Destination, archive: &Sent) -> Result<bool, TakeEr
     Ok(kind_of(archive, &scratch)? == SnapshotKind::Delta)
 }
 
-/// Reads a OneRoster archive into a snapshot, likewise; a delta after it was merged into `base`, what the last archive
-/// that was applied has left. With `keep`, what the next delta builds on is written, too.
+/// Reads a OneRoster archive into a snapshot, likewise. A delta is first merged into `base`, which the last applied
+/// archive left. With `keep`, the base for the next delta is written, too.
 ///
 /// # Errors
 /// Any [`TakeError`].
@@ -120,7 +119,7 @@ pub fn take_archive(
     let on = base.map(|base| Base { path: &path, oneroster_base: base });
     let read = read_archive(archive, &form, &scratch(state, name), on, writer.as_mut(), &mut draft);
     let newest = read.as_ref().map_or(0, |read| read.newest.min(now));
-    // Its entries are read here and there: what they said counts only if it is the same file at the end.
+    // The entries are not read in one pass, so the result counts only if the digest is unchanged at the end.
     let verified = archive.file.verify(&sha256).map_err(|error| SetError::of_file(&archive.name, error.into()));
     let read = verified.and(read);
     let mut taken = draft.end(read, |read| {
@@ -136,13 +135,13 @@ pub fn take_archive(
     Ok(taken)
 }
 
-/// Beside the snapshots, on their file system.
+/// The directory for scratch files: that of the snapshots, so on the same file system.
 fn scratch(state: &Path, source_name: &str) -> std::path::PathBuf {
     state.join("sets").join(source_name)
 }
 
 impl TakeError {
-    /// What the run is told that fails with it.
+    /// The problem that the failed run reports.
     pub fn problem(&self, source: &str) -> Problem {
         let code = match self {
             TakeError::Set(error @ (SetError::NoBase { .. } | SetError::Outdated { .. })) => error.code(),
@@ -152,12 +151,12 @@ impl TakeError {
     }
 }
 
-/// A snapshot that is being written, and what is told meanwhile.
+/// A snapshot that is being written, and the problems reported so far.
 struct Draft {
     writer: SnapshotWriter,
     columns: &'static [&'static str],
     problems: Vec<SetProblem>,
-    /// Why reading was ended from here.
+    /// Why this taker stopped the reading.
     stopped: Option<TakeError>,
 }
 
@@ -181,7 +180,7 @@ impl Draft {
         Ok(Taken { snapshot, kind, problems: self.problems, files, doubles, oneroster_base: None })
     }
 
-    /// Ends reading for this reason.
+    /// Stops the reading for this reason.
     fn stop(&mut self, why: TakeError) -> io::Result<()> {
         self.stopped = Some(why);
         Err(io::ErrorKind::Interrupted.into())

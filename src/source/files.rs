@@ -1,4 +1,4 @@
-//! Full sets that were dropped as CSV files: their columns by name, their rows in canonical order, bad lines told.
+//! Reads full sets of CSV files: finds columns by name, sorts rows into canonical order, reports bad lines.
 //! It must not know whether the files are complete (`bundle` does), nor what a value stands for.
 
 use std::io;
@@ -15,9 +15,9 @@ use crate::problem::{Code, Problem};
 #[derive(Clone, Debug)]
 pub struct FilesForm {
     pub target: Target,
-    /// The names of the columns, where the source has its own. Empty: the canonical name or an alias.
+    /// The column names that the source configures. Empty: the canonical name or an alias.
     pub names: SetColumns,
-    /// Whether each row must name its role: there is no default one.
+    /// Whether each row must name its role, as there is no default role.
     pub role_required: bool,
     /// The encoding of a file that is not Unicode.
     pub fallback: Fallback,
@@ -36,12 +36,12 @@ macro_rules! column {
     };
 }
 
-/// The place is what identifies where a row's user should be.
+/// Positions of the first columns; the place is the course or the cohort.
 const USER: usize = 0;
 const PLACE: usize = 1;
 const ROLE: usize = 2;
 
-/// Spec files 2.1 for the aliases of flat files; the French ones are ours.
+/// The aliases of flat files are from spec files 2.1; the French ones are enrold's own.
 const ENROLMENTS: &[Column] = &[
     column!(user: "user", "username", "userid", "uid", "login", "identifiant", "utilisateur"),
     column!(course: "course", "cid", "course_shortname", "shortname", "cours"),
@@ -61,7 +61,7 @@ const COHORTS: &[Column] = &[
 ];
 
 impl FilesForm {
-    /// The files of a source. `fallback` is the encoding of those that are not Unicode.
+    /// The form of a source's files. `fallback` is the encoding of those that are not Unicode.
     pub fn of(source: &Source, fallback: Fallback) -> FilesForm {
         FilesForm {
             target: source.target,
@@ -82,7 +82,7 @@ impl FilesForm {
         place <= PLACE || (place == ROLE && self.target == Target::Enrolments && self.role_required)
     }
 
-    /// The table that each file of the set must be.
+    /// The table form that each file of the set must have.
     pub fn table(&self) -> TableForm {
         let column = |(place, column): (usize, &Column)| TableColumn {
             names: match (column.named)(&self.names).trim() {
@@ -105,11 +105,11 @@ impl FilesForm {
 pub struct FileRead {
     pub file: String,
     pub sha256: String,
-    /// Records, bad ones included; the header and blank lines are none.
+    /// Records, bad ones included; the header and blank lines do not count.
     pub rows: u64,
-    /// Records that were not taken.
+    /// Records that cannot be used.
     pub bad: u64,
-    /// How many of these have another number of cells: many of them mean a wrong delimiter (spec files 1.2).
+    /// How many of these have a wrong number of cells; many of them mean a wrong delimiter (spec files 1.2).
     pub ragged: u64,
 }
 
@@ -120,12 +120,11 @@ pub struct FilesRead {
     pub sorted: Sorted,
 }
 
-/// Reads the files of a complete set and gives the rows of all of them together in canonical
-/// order, each once, to `taker`, after the problems. `scratch` is a directory for what does not
-/// fit in memory.
+/// Reads the files of a complete set. Passes the problems to `taker`, then the distinct rows of all files in canonical
+/// order. `scratch` is a directory for rows that do not fit in memory.
 ///
 /// # Errors
-/// [`SetError`]; then `taker` was given rows or problems of a set that is none.
+/// [`SetError`]; what `taker` received before it must not be used.
 pub fn read_files(
     files: &[Sealed],
     form: &FilesForm,
@@ -151,7 +150,7 @@ fn read_file(
     let name = sealed.name.clone();
     let refused = |problem| SetError::of_file(&name, problem);
     let layout = form.table();
-    // Each pass over the table is one over the file, and says at its end whether it is the one that was found whole.
+    // Each pass over the table reads the whole file, and fails at its end if the digest is not the sealed one.
     let mut table = Table::open(sealed.file.pass(&sealed.sha256), &layout).map_err(refused)?;
     report_ignored(&name, &table, &layout, taker)?;
     let mut read = FileRead { file: name.clone(), sha256: table.sha256.clone(), rows: 0, bad: 0, ragged: 0 };
@@ -173,7 +172,7 @@ fn read_file(
     if read.rows == sealed.rows { Ok(read) } else { Err(SetError::Changed { file: name }) }
 }
 
-/// Columns that nobody asked for are told, once each.
+/// Reports each column that is not used, once.
 fn report_ignored<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &mut dyn Taker) -> io::Result<()> {
     let known: Vec<&str> =
         layout.columns.iter().filter_map(|column| column.names.first().map(String::as_str)).collect();
@@ -185,7 +184,7 @@ fn report_ignored<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &m
 }
 
 impl FilesForm {
-    /// The latest row of the table, or what is wrong with it.
+    /// The current row of the table, or its problem.
     fn row<R: io::Read>(
         &self,
         file: &str,

@@ -1,5 +1,5 @@
-//! Sources of full sets: each way in ends in a snapshot, one CSV file of canonical columns in the state directory.
-//! It must not know runs or Moodle's tables; of Moodle it knows the settings that name a second database.
+//! Sources of full sets: each format is read into a snapshot, a CSV file of canonical columns in the state directory.
+//! It must not know runs or Moodle's tables; of Moodle it reads only the settings that name a second database.
 
 pub mod bundle;
 pub mod canonical;

@@ -1,5 +1,5 @@
-//! What Moodle's own settings of its external-database method say about a source: spec database 2.
-//! It must not connect; a key that enrold's configuration sets goes before Moodle's setting.
+//! Completes a source with the settings of Moodle's external database enrolment plugin (spec database 2).
+//! It must not connect; a key that enrold's configuration sets takes precedence over Moodle's setting.
 
 mod connection;
 
@@ -8,15 +8,15 @@ use secrecy::SecretString;
 use crate::config::{AbsentAction, CategoryKey, CourseKey, RoleKey, Source, Target, UserKey};
 use crate::moodle::site::{RemovalAction, Site};
 
-/// The plugin whose settings these are.
+/// The plugin whose settings are read.
 const PLUGIN: &str = "enrol_database";
-/// The source that has them all below its own keys.
+/// The source that uses all of these settings where its own keys are not set.
 const NAME: &str = "database";
 
-/// A setting of Moodle that enrold cannot follow.
+/// A Moodle setting that enrold cannot use.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum MoodleSourceError {
-    /// A database that enrold does not speak with.
+    /// A database that enrold does not support.
     #[error(
         "Moodle's setting enrol_database/dbtype is {driver:?}, a database that enrold does not read: let that database \
          export its view to a CSV file, and name the file in sources.database.files (docs/configuration.md, Sources)"
@@ -25,24 +25,24 @@ pub enum MoodleSourceError {
         /// The driver's name in Moodle.
         driver: String,
     },
-    /// A value that means nothing.
+    /// An invalid value.
     #[error("Moodle's setting enrol_database/{setting}: {reason}; correct it there, or set sources.database.{key}")]
     Setting {
         /// The setting.
         setting: &'static str,
         /// What is wrong.
         reason: String,
-        /// The key of enrold that goes before it.
+        /// The key of enrold that takes precedence over it.
         key: &'static str,
     },
 }
 
-/// The source with Moodle's settings where its own keys are silent.
+/// The source, with Moodle's settings for the keys that it does not set.
 ///
-/// `unenrolaction` and `ignore_hidden_courses` are Moodle's for every source; all else for the source `database` alone.
+/// `unenrolaction` and `ignore_hidden_courses` come from Moodle for every source, the others for `database` only.
 ///
 /// # Errors
-/// A setting of Moodle that would be needed and cannot be followed.
+/// A Moodle setting that is needed and cannot be used.
 pub fn with_moodles_settings(name: &str, source: &Source, site: &Site) -> Result<Source, MoodleSourceError> {
     let mut source = source.clone();
     source
@@ -72,22 +72,22 @@ pub fn with_moodles_settings(name: &str, source: &Source, site: &Site) -> Result
     Ok(source)
 }
 
-/// Moodle's setting, without a row as empty as it would be in PHP.
+/// Moodle's setting; empty if it has no row, as in PHP.
 fn setting<'a>(site: &'a Site, name: &str) -> &'a str {
     site.plugin(PLUGIN, name).unwrap_or_default()
 }
 
-/// The text, if there is more than blanks.
+/// The text without blanks around it; `None` if nothing else is left.
 fn filled(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
 
-/// PHP's truth of a setting.
+/// Whether PHP treats the setting as true.
 fn truth(text: &str) -> bool {
     !matches!(text.trim(), "" | "0")
 }
 
-/// Ours where a layer sets the key, else Moodle's.
+/// enrold's value if a configuration layer sets the key, else Moodle's.
 fn chosen(source: &Source, key: &str, moodles: impl FnOnce() -> String, ours: &str) -> String {
     if source.gives(key) { ours.to_owned() } else { moodles() }
 }
@@ -101,14 +101,14 @@ fn absent(action: RemovalAction) -> AbsentAction {
     }
 }
 
-/// Short name of the role whose id Moodle keeps; an id of no role is none (spec database 2).
+/// Short name of the role whose id Moodle stores; empty if there is no such role (spec database 2).
 fn default_role(site: &Site) -> String {
     let id = setting(site, "defaultrole").trim().parse::<i64>().ok();
     let role = site.roles.iter().find(|role| Some(role.id) == id);
     role.map(|role| role.shortname.clone()).unwrap_or_default()
 }
 
-/// By which columns of Moodle the set names users, courses and roles.
+/// Sets the columns of Moodle by which the set identifies users, courses and roles.
 fn keys(source: &mut Source, site: &Site) -> Result<(), MoodleSourceError> {
     if !source.gives("user_key") {
         source.user_key = word(site, "localuserfield", "user_key", UserKey::from_word, UserKey::Idnumber)?;
@@ -122,7 +122,7 @@ fn keys(source: &mut Source, site: &Site) -> Result<(), MoodleSourceError> {
     Ok(())
 }
 
-/// A setting that is one word of a few; without a row Moodle's documented default.
+/// A setting with a fixed list of values; Moodle's documented default if it has no row.
 fn word<T>(
     site: &Site,
     name: &'static str,
@@ -140,7 +140,7 @@ fn word<T>(
     }
 }
 
-/// Moodle lower-cases the names of columns before it looks for them.
+/// A column name in lower case, as Moodle uses it.
 fn column(site: &Site, name: &str) -> String {
     setting(site, name).trim().to_lowercase()
 }
@@ -153,7 +153,7 @@ fn columns(source: &mut Source, site: &Site) {
     source.columns.other = of(source, "columns.other", "remoteotheruserfield", &source.columns.other);
 }
 
-/// The table of courses; columns that Moodle has no row for keep their defaults, which are Moodle's.
+/// Sets the table of courses; a column without a row in Moodle keeps its default, which is Moodle's.
 fn courses(source: &mut Source, site: &Site) -> Result<(), MoodleSourceError> {
     let verbatim = |name: &str| setting(site, name).trim().to_owned();
     let documented = |name: &str, ours: &str| match site.plugin(PLUGIN, name) {

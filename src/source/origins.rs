@@ -1,4 +1,4 @@
-//! Where the rows of a snapshot stand in the files that they come from: a list beside it, one line for each row.
+//! The origins of the rows of a snapshot in the files of the set: a list beside the snapshot, one line for each row.
 //! It must not know what is wrong with a row.
 
 use std::fs::File;
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use crate::disk::own;
 
-/// The list of a snapshot, and the files that it counts from 0.
+/// The list of a snapshot, and the files that it refers to by their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origins {
-    /// The list: line in the snapshot, number of the file, line there; ascending.
+    /// The list: line in the snapshot, index of the file, line in that file; ascending.
     pub list: PathBuf,
     /// The names of the files, without their directory.
     pub files: Vec<String>,
@@ -20,23 +20,23 @@ impl Origins {
     /// Opens the list.
     ///
     /// # Errors
-    /// It cannot be opened.
+    /// The list cannot be opened.
     pub fn open(&self) -> io::Result<OriginsReader<'_>> {
         Ok(OriginsReader { entries: BufReader::new(own::open(&self.list)?).lines(), files: &self.files, next: None })
     }
 }
 
-/// A list that is read from its beginning on.
+/// Reads a list from its beginning.
 pub struct OriginsReader<'a> {
     entries: io::Lines<BufReader<File>>,
     files: &'a [String],
-    /// Line in the snapshot, file, line there: read and not asked for yet.
+    /// The entry that was read but not requested yet: line in the snapshot, file, line in that file.
     next: Option<(i64, &'a str, i64)>,
 }
 
 impl OriginsReader<'_> {
-    /// Gives (line in the snapshot, file, line there) of these lines of the snapshot to `take`: they ascend, and follow
-    /// those that were asked for before.
+    /// Calls `take` with (line in the snapshot, file, line in that file) for each of `lines` that is in the list. The
+    /// lines must be ascending and follow those of earlier calls.
     ///
     /// # Errors
     /// The list cannot be read.
@@ -72,12 +72,12 @@ pub(super) struct OriginsWriter<W> {
 }
 
 impl<W: Write> OriginsWriter<W> {
-    /// A list of nothing yet; the header of the snapshot is its first line.
+    /// An empty list; the header of the snapshot is its first line, so rows begin on the second.
     pub fn new(out: W) -> Self {
         Self { out, next: 2 }
     }
 
-    /// The next row, with these values, stands in that file on that line.
+    /// Adds the next row, which begins on `line` of `file`; line breaks in `cells` take further lines of the snapshot.
     pub fn row<T: AsRef<[u8]>>(&mut self, cells: &[T], file: u16, line: u64) -> io::Result<()> {
         writeln!(self.out, "{},{file},{line}", self.next)?;
         let breaks = |cell: &T| cell.as_ref().iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -85,7 +85,7 @@ impl<W: Write> OriginsWriter<W> {
         Ok(())
     }
 
-    /// What it was written to.
+    /// Returns what the list was written to.
     pub fn into_inner(self) -> W {
         self.out
     }
@@ -107,7 +107,7 @@ mod tests {
         let origins = Origins { list: file.path().to_owned(), files };
         let told = |lines: &[i64]| {
             let mut told = Vec::new();
-            // Asked for in two pages, it goes on where it was.
+            // The second page continues where the first one ended.
             let (first, rest) = lines.split_at(lines.len() / 2);
             let mut reader = origins.open().unwrap();
             for page in [first, rest] {

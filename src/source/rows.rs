@@ -1,4 +1,4 @@
-//! A row of a full set, what is wrong with one, and who takes them.
+//! A row of a full set, a problem of a row, and the trait that receives them.
 //! It must not know where rows come from, nor where they go.
 
 use std::io;
@@ -10,7 +10,7 @@ use crate::disk::is_changed;
 use crate::files::FileProblem;
 use crate::problem::{Code, Problem};
 
-/// Who should be where, as the source writes it: nothing is looked up. Empty: the source does not say.
+/// One enrolment or cohort membership, as the source writes it: nothing is resolved. Empty: no value was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SetRow {
     pub user: String,
@@ -25,17 +25,17 @@ pub struct SetRow {
     pub cohort: String,
     /// The name of the cohort.
     pub name: String,
-    /// The physical line on which the row begins; of equal rows, the first. No part of the row's identity.
+    /// The physical line on which the row begins; of equal rows, the first. Not part of the row's identity.
     pub line: u64,
-    /// In which file of the set, counted from 0 in the order of reading. No part of the row's identity either.
+    /// The index of the file in the set, from 0, in the order of reading. Not part of the row's identity either.
     pub file: u16,
 }
 
 impl SetRow {
-    /// The status of somebody who is in the place, and must not get in.
+    /// The status of a user who is enrolled but has no access.
     pub const SUSPENDED: &str = "suspended";
 
-    /// The value of a canonical column; empty for a name that is none.
+    /// The value of a canonical column; empty for any other name.
     pub fn of(&self, column: &str) -> &str {
         match column {
             "user" => &self.user,
@@ -75,60 +75,59 @@ impl SetRow {
     }
 }
 
-/// Whether a set came as everything, or as what has changed since the one before. Its rows are everything in both
-/// cases.
+/// Whether a set was sent in full, or as the changes since the one before. In both cases its rows are the full set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotKind {
     Full,
     Delta,
 }
 
-/// Something wrong with a row, or with a file of the set. Never dropped silently: who takes the
-/// set must know that it is less than what was sent.
+/// A problem of a row, or of a file of the set. It is never dropped silently: the code that receives the set must know
+/// that it holds less than what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetProblem {
     /// The name of the file, without its directory.
     pub file: String,
     /// Line, code, value, hint.
     pub problem: Problem,
-    /// Whether the row was taken all the same.
+    /// Whether the row is used all the same.
     pub taken: bool,
-    /// Whom the row is about, as far as it could be read. As the row is not in the set, this
-    /// person's enrolments must not be taken for extra.
+    /// The user of the row, as far as it could be read. As the row is not in the set, this user's enrolments must not
+    /// be treated as extra.
     pub user: String,
-    /// Where, as far as it could be read; a course or, for a set of cohorts, a cohort.
+    /// The course or, in a set of cohorts, the cohort, as far as it could be read.
     pub place: String,
 }
 
 impl SetProblem {
-    /// A problem of a row that was not taken and of which nothing else is known.
+    /// A problem of a row that is not used, and of which nothing else is known.
     pub fn new(file: &str, problem: Problem) -> SetProblem {
         SetProblem { file: file.to_owned(), problem, taken: false, user: String::new(), place: String::new() }
     }
 
-    /// The same, of a row that was taken.
+    /// The same, for a row that is used.
     pub fn warning(file: &str, problem: Problem) -> SetProblem {
         SetProblem { taken: true, ..SetProblem::new(file, problem) }
     }
 
-    /// The same, about this person in this place.
+    /// The same, with the user and the place of the row.
     pub fn about(self, user: &str, place: &str) -> SetProblem {
         SetProblem { user: user.to_owned(), place: place.to_owned(), ..self }
     }
 }
 
-/// Who takes the rows and the problems of a set.
+/// Receives the rows and the problems of a set.
 pub trait Taker {
-    /// A row, in canonical order, no row twice.
+    /// Receives a row; rows come in canonical order and are distinct.
     ///
     /// # Errors
-    /// What the taker's file says; reading ends.
+    /// The error of the taker's file; reading ends.
     fn row(&mut self, row: &SetRow) -> io::Result<()>;
 
-    /// A problem, in the order of the files and their lines.
+    /// Receives a problem; problems come in the order of the files and their lines.
     ///
     /// # Errors
-    /// What the taker's file says; reading ends.
+    /// The error of the taker's file; reading ends.
     fn problem(&mut self, problem: SetProblem) -> io::Result<()>;
 }
 
@@ -146,7 +145,7 @@ pub enum SetError {
     /// An archive that cannot be used. The text says what to do.
     #[error("{archive}: {why}")]
     Archive { archive: String, why: String },
-    /// A delta of a source of which no base is known, or not any more. The text says why.
+    /// A delta of a source that has no base, or none any more. The text says why.
     #[error("it is a delta, and {why}; send a bulk set")]
     NoBase { why: String },
     /// A delta whose latest change is older than one that was applied; both in ISO 8601.
@@ -158,7 +157,7 @@ pub enum SetError {
 }
 
 impl SetError {
-    /// The error of a file's content.
+    /// The error for a file that cannot be read or whose content is refused.
     pub fn of_file(file: &str, problem: FileProblem) -> SetError {
         match problem {
             FileProblem::Io(error) if is_changed(&error) => SetError::Changed { file: file.to_owned() },
@@ -167,7 +166,7 @@ impl SetError {
         }
     }
 
-    /// The code of a refused file's problem.
+    /// The problem code of this error, if it has one.
     pub fn code(&self) -> Option<Code> {
         match self {
             SetError::Refused { problem, .. } => Some(problem.code),
@@ -178,7 +177,7 @@ impl SetError {
     }
 }
 
-/// Who keeps all, for tests.
+/// Keeps all rows and problems, for tests.
 #[cfg(test)]
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -195,7 +194,7 @@ impl Kept {
         self.rows.iter().map(filled).collect()
     }
 
-    /// `FILE:LINE CODE VALUE`, with `(USER, PLACE)` if anything of them is known and `+` if the row was taken.
+    /// `FILE:LINE CODE VALUE`, with `(USER, PLACE)` if either is known and `+` if the row is used.
     pub fn told(&self) -> Vec<String> {
         let told = |told: &SetProblem| {
             let SetProblem { file, problem: Problem { line, code, value, .. }, taken, user, place } = told;

@@ -1,5 +1,5 @@
-//! A snapshot: what a source said at one moment, as a CSV file that is whole or not there.
-//! It must not know where its rows come from or what becomes of them.
+//! A snapshot: the set of a source at one moment, as a CSV file that is either complete or absent.
+//! It must not know where its rows come from or what they are used for.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -15,7 +15,7 @@ use crate::disk::own;
 
 /// How many snapshots of a source are kept.
 const KEPT: usize = 7;
-/// What ends the name of a snapshot that is being written.
+/// How the name of a snapshot that is being written ends.
 const PART: &str = ".part";
 /// The extension of the list beside a snapshot.
 const LIST: &str = "lines";
@@ -37,9 +37,9 @@ pub struct Snapshot {
     pub rows: u64,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
-    /// Statements about encodings that the second database refused; they were left out.
+    /// Setup statements about encodings that the second database refused and that were skipped.
     pub skipped_setup: Vec<String>,
-    /// The list of where its rows stand in their files ([`super::Origins`]), if it comes from files.
+    /// The list of the origins of its rows ([`super::Origins`]), if they come from files.
     pub origins: Option<PathBuf>,
 }
 
@@ -49,11 +49,11 @@ pub struct Snapshot {
 pub struct SnapshotError {
     /// The file or directory.
     pub path: PathBuf,
-    /// The system's words.
+    /// The system's error.
     pub error: io::Error,
 }
 
-/// A snapshot that is being written; dropped before its end it leaves nothing.
+/// A snapshot that is being written; if it is dropped unfinished, it leaves no file.
 pub struct SnapshotWriter {
     csv: csv::Writer<Hashed>,
     part: Part,
@@ -68,7 +68,7 @@ impl SnapshotWriter {
     /// part of its name.
     ///
     /// # Errors
-    /// The directory or the file cannot be made.
+    /// The directory or the file cannot be created.
     pub fn begin(state: &Path, directory: &str, columns: &[&str], now: i64) -> Result<Self, SnapshotError> {
         let dir = self::directory(state, directory)?;
         let (file, part) = Part::begin(&dir)?;
@@ -79,7 +79,7 @@ impl SnapshotWriter {
         Ok(writer)
     }
 
-    /// The same, with a list of where its rows stand in their files; each is added by [`SnapshotWriter::row_of`].
+    /// The same, with a list of the origins of its rows; [`SnapshotWriter::row_of`] adds the rows.
     ///
     /// # Errors
     /// As [`SnapshotWriter::begin`].
@@ -90,7 +90,7 @@ impl SnapshotWriter {
         Ok(writer)
     }
 
-    /// Adds a row that stands on this line of that file of the set.
+    /// Adds a row that begins on `line` of `file` of the set.
     ///
     /// # Errors
     /// As [`SnapshotWriter::row`].
@@ -105,7 +105,7 @@ impl SnapshotWriter {
     /// Adds a row, one text for each column of the header.
     ///
     /// # Errors
-    /// The file cannot be written, or the row has not as many texts as the header.
+    /// The file cannot be written, or the row does not have as many texts as the header.
     pub fn row<T: AsRef<[u8]>>(&mut self, cells: &[T]) -> Result<(), SnapshotError> {
         self.rows += 1;
         self.write(cells)
@@ -116,10 +116,10 @@ impl SnapshotWriter {
         written.map_err(|error| self.part.cannot(error.into()))
     }
 
-    /// Brings the bytes to the disk, gives the file its name, and removes the oldest snapshots of the source.
+    /// Syncs the file to disk, renames it to its final name, and removes the oldest snapshots of the source.
     ///
     /// # Errors
-    /// The file cannot be written or renamed; then it is gone.
+    /// The file cannot be written or renamed; then it is removed.
     pub fn finish(self) -> Result<Snapshot, SnapshotError> {
         let Self { csv, part, dir, now, rows, origins } = self;
         let Hashed { out, digest } = csv.into_inner().map_err(|error| part.cannot(error.into_error()))?;
@@ -127,7 +127,7 @@ impl SnapshotWriter {
         file.sync_all().map_err(|error| part.cannot(error))?;
         let sha256 = format!("{:x}", digest.finalize());
         let path = dir.join(format!("{}-{}.csv", moment(now), &sha256[..8]));
-        // The list first: a snapshot that is there has its list.
+        // The list is renamed first, so that every snapshot that exists has its list.
         let origins = origins.map(|(list, part)| keep_list(list, &part, &path.with_extension(LIST))).transpose()?;
         part.rename(&path)?;
         forget_oldest(&dir, &path).map_err(|error| SnapshotError { path: dir, error })?;
@@ -135,7 +135,7 @@ impl SnapshotWriter {
     }
 }
 
-/// Brings the list to the disk under its own name.
+/// Syncs the list to disk and renames it to its final name.
 fn keep_list(list: OriginsWriter<BufWriter<File>>, part: &Part, path: &Path) -> Result<PathBuf, SnapshotError> {
     let file = list.into_inner().into_inner().map_err(|error| part.cannot(error.into_error()))?;
     file.sync_all().map_err(|error| part.cannot(error))?;
@@ -143,14 +143,14 @@ fn keep_list(list: OriginsWriter<BufWriter<File>>, part: &Part, path: &Path) -> 
     Ok(path.to_owned())
 }
 
-/// The hidden file; renamed or not, its name is gone when this is dropped.
+/// The hidden file; dropping this removes it, unless it was renamed.
 pub(super) struct Part {
     path: PathBuf,
 }
 
 impl Part {
-    /// Makes a hidden file in a directory, open for reading and writing. Whoever can take its lock knows that nobody
-    /// writes it any more.
+    /// Creates a hidden file in a directory, open for reading and writing, and locks it: if another process can lock
+    /// it, its writer has ended.
     pub fn begin(dir: &Path) -> Result<(File, Self), SnapshotError> {
         let part = Self { path: dir.join(format!(".{}-{}{PART}", std::process::id(), clock::nanos())) };
         let file = own::create_new(&part.path);
@@ -158,12 +158,12 @@ impl Part {
         Ok((locked.map_err(|error| part.cannot(error))?, part))
     }
 
-    /// The error of this file.
+    /// The error, with the path of this file.
     pub fn cannot(&self, error: io::Error) -> SnapshotError {
         SnapshotError { path: self.path.clone(), error }
     }
 
-    /// Gives the file its name, over another one of that name, and brings the name to the disk.
+    /// Renames the file, replacing an existing one of that name, and syncs the directory.
     pub fn rename(&self, to: &Path) -> Result<(), SnapshotError> {
         let dir = to.parent().unwrap_or(to);
         let renamed = own::rename(&self.path, to).and_then(|()| own::sync_directory(dir));
@@ -171,7 +171,7 @@ impl Part {
     }
 }
 
-/// The directory of a source below the state directory, made if it is missing, without what a killed process left.
+/// The directory of a source below the state directory: created if missing, leftovers of killed processes removed.
 pub(super) fn directory(state: &Path, source: &str) -> Result<PathBuf, SnapshotError> {
     let dir = state.join("sets").join(source);
     let made = own::make_directories(&dir);
@@ -181,12 +181,12 @@ pub(super) fn directory(state: &Path, source: &str) -> Result<PathBuf, SnapshotE
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // It is not there any more after the rename; if it cannot be removed, the next snapshot sweeps it away.
+        // After the rename there is nothing to remove; if the removal fails, the next snapshot removes the file.
         drop(own::remove(&self.path));
     }
 }
 
-/// Writes through, and counts into the digest what was written.
+/// Passes the bytes on and adds them to the digest.
 struct Hashed {
     out: BufWriter<File>,
     digest: Sha256,
@@ -204,13 +204,13 @@ impl Write for Hashed {
     }
 }
 
-/// `20261122T023000Z`: names in their order are moments in theirs.
+/// `20261122T023000Z`: sorting by name sorts by time.
 fn moment(now: i64) -> String {
     let moment = DateTime::from_timestamp(now, 0).unwrap_or_default();
     moment.format("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// Removes what a killed process left: hidden files that nobody holds.
+/// Removes the hidden files that killed processes left: those that no process has locked.
 fn sweep(dir: &Path) -> io::Result<()> {
     for name in names(dir, |name| name.starts_with('.') && name.ends_with(PART))? {
         let path = dir.join(name);
@@ -293,7 +293,7 @@ mod tests {
         let all = listed(state.path());
         assert_eq!(all.len(), KEPT);
         assert!(all[0].starts_with("20261121T120000Z-"), "{all:?}");
-        // A clock that went back must not cost the newest.
+        // The newest snapshot is kept even if the clock went back.
         let late = SnapshotWriter::begin(state.path(), "x", &["user"], NOW - 9_999).unwrap().finish().unwrap();
         assert!(late.path.exists());
     }

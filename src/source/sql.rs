@@ -1,5 +1,5 @@
-//! The way in for a table, view or query of a second database: streamed, trimmed, into a snapshot.
-//! It must not know what the values mean; a value that is no text ends it, and nothing is left behind.
+//! Reads a table, view or query of a second database into a snapshot: streamed, with trimmed values.
+//! It must not know what the values mean; a value that is not text ends the read, and no file is left.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::config::{SetColumns, Source};
 use crate::db::{Remote, RemoteError, RemoteRows, RemoteTimeouts};
 use crate::files::{CELL_LIMIT, NAME_LIMIT, cut_to};
 
-/// A source cannot be fetched; nothing is changed by it.
+/// Why a source cannot be fetched; nothing is changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The second database: it cannot be reached, or not read as the configuration says.
+    /// The second database cannot be reached, or not read as the configuration says.
     #[error("source {source_name}: {error}")]
     Remote {
         /// The source.
@@ -21,7 +21,7 @@ pub enum SourceError {
         /// What is wrong.
         error: RemoteError,
     },
-    /// The state directory.
+    /// The snapshot cannot be written in the state directory.
     #[error("source {source_name}: {error}")]
     Snapshot {
         /// The source.
@@ -39,7 +39,7 @@ pub enum SourceError {
     },
 }
 
-/// What ends the stream.
+/// The error that ends the stream.
 enum Stop {
     Remote(RemoteError),
     Snapshot(SnapshotError),
@@ -72,7 +72,7 @@ pub async fn fetch(source_name: &str, source: &Source, state: &Path, now: i64) -
     read(source_name, source, from, &remote, goal).await
 }
 
-/// What a source reads: from where, the canonical columns, and their names there.
+/// What is read of a source: the table or query, the canonical columns, and their names in it.
 type Wanted<'a> = (RemoteRows<'a>, Vec<&'static str>, Vec<&'a str>);
 
 fn wanted<'a>(source_name: &str, source: &'a Source) -> Result<Wanted<'a>, SourceError> {
@@ -86,7 +86,7 @@ fn wanted<'a>(source_name: &str, source: &'a Source) -> Result<Wanted<'a>, Sourc
     Ok((from, canonical, remote))
 }
 
-/// The same of its table of courses; `None` where it has none.
+/// The same for its table of courses; `None` if it has none.
 fn wanted_courses<'a>(source_name: &str, source: &'a Source) -> Result<Option<Wanted<'a>>, SourceError> {
     let unset = |key| SourceError::Unset { source_name: source_name.to_owned(), key };
     let courses = &source.courses;
@@ -104,8 +104,8 @@ fn wanted_courses<'a>(source_name: &str, source: &'a Source) -> Result<Option<Wa
     Ok(Some((RemoteRows::Table(&courses.table), canonical, remote)))
 }
 
-/// Asks the second database of a source for no row of what a night would read of it; gives whether its account could
-/// write there, `None` where that is not known.
+/// Runs the queries of a fetch on the second database of a source, but for zero rows. Returns whether its account could
+/// write there, `None` if this cannot be determined.
 ///
 /// # Errors
 /// As [`fetch`].
@@ -128,7 +128,7 @@ pub async fn probe(source_name: &str, source: &Source) -> Result<Option<bool>, S
 }
 
 /// Reads the table of courses ([`crate::config::CourseTable`]) into a snapshot of `fullname`, `shortname` and, where
-/// they are named, `idnumber` and `category`; `None` where the source has no such table.
+/// configured, `idnumber` and `category`; `None` if the source has no such table.
 ///
 /// # Errors
 /// As [`fetch`].
@@ -149,7 +149,7 @@ struct Goal<'a> {
     directory: String,
     now: i64,
     canonical: Vec<&'static str>,
-    /// The room of the widest column that a value of it goes to, in characters.
+    /// The width, in characters, of the widest Moodle column that a value is compared with or written to.
     room: usize,
 }
 
@@ -186,7 +186,7 @@ async fn read(
     })
 }
 
-/// The canonical columns that the source has, and their names in its table; the key of one that must be there.
+/// The canonical columns that the source configures, and their names in its table; or the key of a required one.
 fn chosen(source: &Source) -> Result<(Vec<&'static str>, Vec<&str>), &'static str> {
     let columns = &source.columns;
     let of = |canonical: &&'static str| (*canonical, named(columns, canonical));

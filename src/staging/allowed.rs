@@ -1,33 +1,31 @@
-//! Which roles of the site a feed may give: a list of the configuration, laid over the roles that the site has.
-//! It must not know files or sets: whoever plans lines of a feed asks it about each role, also for kinds that come
-//! later.
+//! Which roles of the site a feed may assign, by a list of the configuration. It must not depend on files or sets:
+//! every planner of a feed's lines checks each role here, also for kinds that come later.
 
 use crate::config::RoleList;
 use crate::moodle::site::Site;
 
-/// The roles that whoever feeds a run may give, and whose participations he may end.
+/// The roles that a feed may assign, and whose participations it may end.
 #[derive(Clone, Debug)]
 pub struct AllowedRoles {
     /// `role.id` of each; `None` for every role.
     ids: Option<Vec<i64>>,
-    /// The key of the configuration that says so, for messages.
+    /// The configuration key of the list, for messages.
     key: String,
 }
 
 impl AllowedRoles {
-    /// No limit: what somebody with a shell applies.
+    /// No limit, as for a run from a shell.
     pub fn any() -> Self {
         Self { ids: None, key: String::new() }
     }
 
-    /// Those that a list names, which stands under this key of the configuration. A role that the site does not have is
-    /// none.
+    /// The roles of the site that a list covers; `key` is the list's configuration key.
     pub fn of(list: &RoleList, key: impl Into<String>, site: &Site) -> Self {
         let covered = site.roles.iter().filter(|role| list.covers(&role.shortname, &role.archetype));
         Self { ids: Some(covered.map(|role| role.id).collect()), key: key.into() }
     }
 
-    /// Whether the role with this `role.id` may be given.
+    /// Whether the role with this `role.id` may be assigned.
     pub fn allows(&self, role: i64) -> bool {
         self.ids.as_ref().is_none_or(|ids| ids.contains(&role))
     }
@@ -37,7 +35,7 @@ impl AllowedRoles {
         self.ids.as_deref()
     }
 
-    /// The key of the configuration that says so; empty where there is no limit.
+    /// The configuration key of the list; empty without a limit.
     pub fn key(&self) -> &str {
         &self.key
     }

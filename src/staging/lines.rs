@@ -1,5 +1,5 @@
 //! The staged lines of a file and the staged rows of a full set: both are the temporary table `stage_line`, whose keys
-//! [`crate::staging::resolve`] looks up. It must not know who fills it.
+//! [`crate::staging::resolve`] looks up. It must not depend on what fills it.
 
 use crate::db::Table;
 use crate::db::table::{int, small, text};
@@ -19,7 +19,7 @@ pub const FILE_LINES: Table = Table::new(
     ],
 );
 
-/// The rows of a full set. What its header does not have is loaded by default.
+/// The rows of a full set; columns that its header lacks get defaults.
 pub const SET_LINES: Table = Table::new(
     "stage_line",
     &[

@@ -1,5 +1,5 @@
-//! What planners of rows share: the keys of staged rows as accounts and courses, and which roles their author may give.
-//! It must not know what becomes of a row.
+//! What planners of rows share: the keys of staged rows as accounts and courses, and the roles that a feed may assign.
+//! It must not depend on what is done with a row.
 
 mod allowed;
 pub mod lines;

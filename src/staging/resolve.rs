@@ -1,5 +1,6 @@
-//! Keys of staged lines to accounts and courses, exactly and for all lines at once; what does not resolve is an error.
-//! It must not guess: no account is `user-unknown`, several are `user-ambiguous`, and nothing is done for the line.
+//! Resolves the keys of staged lines to accounts and courses, exactly and for all lines at once; a key that does not
+//! resolve is an error. It must not guess: no account is `user-unknown`, several are `user-ambiguous`, and nothing is
+//! done for the line.
 
 use crate::change::context::RunContext;
 use crate::config::{CourseKey, UserKey};
@@ -10,12 +11,12 @@ use crate::moodle::room::Room;
 use crate::moodle::site::id_list;
 use crate::problem::{Code, PlaceKind};
 
-/// The user keys of staged lines, with the account that each names, and how many.
+/// The user keys of staged lines, with the account that each names, and how many match.
 const STAGE_USER: Table =
     Table::new("stage_user", &[text("ukey", 255), int("userid").or_null(), int("found")]).primary("ukey");
-/// The addresses of accounts as they are compared.
+/// The addresses of accounts, in lower case for comparison.
 const STAGE_MAIL: Table = Table::new("stage_mail", &[text("mail", 255), int("id")]).primary("mail, id");
-/// The course keys of staged lines, with the course that each names, and how many.
+/// The course keys of staged lines, with the course that each names, and how many match.
 const STAGE_COURSE: Table = Table::new(
     "stage_course",
     &[
@@ -45,7 +46,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The user key as accounts are compared with it: user names and addresses without case.
+    /// The user key as it is compared with accounts: user names and addresses in lower case.
     ///
     /// # Errors
     /// The code of a key that no account can have.
@@ -70,7 +71,7 @@ impl Keys {
     }
 }
 
-/// Whether something on the site can be called so.
+/// Whether a column of the site can hold the key.
 ///
 /// # Errors
 /// `value-too-long`.
@@ -82,19 +83,19 @@ fn is_id(key: &str) -> bool {
     !key.is_empty() && key.len() <= 18 && key.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Makes `stage_user` and `stage_course`: each key of the file with the account or course that it names, and how many.
+/// Fills `stage_user` and `stage_course`: each key of the file with the account or course that it names, and how many.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn keys(ctx: &mut RunContext<'_>, keys: Keys) -> Result<(), DbError> {
     users(ctx, keys.user).await?;
     courses(ctx, keys.course).await
 }
 
-/// Makes `stage_user` alone.
+/// Fills `stage_user` alone.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn users(ctx: &mut RunContext<'_>, key: UserKey) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_USER);
     let exact = |column: &str| ctx.conn.exact("user", column, "k.ukey");
@@ -112,7 +113,7 @@ pub async fn users(ctx: &mut RunContext<'_>, key: UserKey) -> Result<(), DbError
     ctx.conn.analyse(STAGE_USER.name).await
 }
 
-/// Addresses are compared without case, which no index of Moodle helps on every database: one pass over the accounts.
+/// Loads the addresses in lower case in one scan, because no index of Moodle serves that on every database.
 async fn stage_mails(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_MAIL);
     let sql = "INSERT INTO [stage_mail]
@@ -133,10 +134,10 @@ async fn courses(ctx: &mut RunContext<'_>, key: CourseKey) -> Result<(), DbError
     ctx.conn.analyse(STAGE_COURSE.name).await
 }
 
-/// Tells the lines that do not resolve and gives their number.
+/// Reports the lines that do not resolve and gives their number.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn refuse_unresolved(
     ctx: &mut RunContext<'_>,
     keys: Keys,
@@ -156,8 +157,8 @@ pub async fn refuse_unresolved(
 const KNOWN_USER: &str = "u.found = 1 AND u.userid NOT IN (:protected)";
 const KNOWN_COURSE: &str = "k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";
 
-/// Gives a statement over lines with their `u` and `k` the fragment `:resolved`: a line resolves to one account that
-/// may be written (none of the `protected`) and one course, not the front page, with a context.
+/// Adds to a statement over lines with their `u` and `k` the fragment `:resolved`: the line resolves to one account
+/// that may be changed (none of the `protected`) and to one course, not the front page, with a context.
 pub fn resolved(params: Params, protected: &[i64]) -> Params {
     params
         .fragment("protected", id_list(protected))

@@ -1,4 +1,4 @@
--- What the keys of staged lines `l` mean: the account `u` and the course `k`, each key looked up once.
+-- Resolves the keys of staged lines `l` to the account `u` and the course `k`, each key once.
 
 -- statement named accounts
 INSERT INTO [stage_user]
@@ -16,7 +16,7 @@ SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id)
  GROUP BY k.ckey
 
 -- statement unresolved lines
--- The first thing that is wrong is told: the account, the course, and last that nobody is enrolled in this course.
+-- Only the first error of a line is reported: the account, then the course, then that the course takes no enrolments.
 SELECT l.line AS number,
        CASE WHEN u.found = 0 THEN 'user-unknown'
             WHEN u.found > 1 THEN 'user-ambiguous'
@@ -39,6 +39,6 @@ SELECT l.line AS number,
   JOIN [stage_user] u ON u.ukey = l.ukey
   JOIN [stage_course] k ON k.ckey = l.ckey
  WHERE NOT (:resolved)
-   -- Where every key means something, no line is looked at.
+   -- If every key resolves, no line is read.
    AND (EXISTS (SELECT 1 FROM [stage_user] u WHERE NOT (:known_user))
         OR EXISTS (SELECT 1 FROM [stage_course] k WHERE NOT (:known_course)))

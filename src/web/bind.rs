@@ -1,5 +1,5 @@
 //! Opens the port or the unix socket of `http.listen`, and removes the socket file at the end.
-//! It must not know who asks, or what.
+//! It must not know clients or requests.
 
 #![allow(clippy::disallowed_methods, reason = "the file of enrold's own socket")]
 
@@ -13,33 +13,33 @@ use std::time::Duration;
 use axum::serve::Listener;
 use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 
-/// Rights of the socket file: its owner and its group may ask.
+/// Permissions of the socket file: its owner and its group may connect.
 const RIGHTS: u32 = 0o660;
 
 /// Connections that wait in the system's queue.
 const QUEUE: u32 = 128;
 
-/// Why nobody can ask; each names the key to change.
+/// Why the port or socket cannot be opened; each names the key to change.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     /// The port is taken.
     #[error("http.listen: another program has {0} already; choose another port (`ss -ltnp` shows who has it)")]
     PortInUse(SocketAddr),
-    /// Somebody answers at the socket.
+    /// Another process answers on the socket.
     #[error(
         "http.listen: another program answers on {} already; two daemons need two sockets (`ss -lxp` shows who has it)",
         .0.display()
     )]
     SocketInUse(PathBuf),
-    /// Something else has the name of the socket.
+    /// The path exists and is no socket.
     #[error("http.listen: {} exists and is no socket; remove it or choose another path", .0.display())]
     NotASocket(PathBuf),
-    /// Anything else that the system says.
+    /// Any other error of the system.
     #[error("http.listen: cannot listen on {place}: {error}{}", advice(error))]
     Refused {
         /// The address or the path.
         place: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
 }
@@ -62,8 +62,8 @@ pub(super) async fn port(address: SocketAddr) -> Result<TcpListener, WebError> {
     })
 }
 
-/// Opens a socket for owner and group. A socket file that nobody answers at is left over from a process that was
-/// killed, and is replaced.
+/// Opens a socket for owner and group. A socket file on which no process answers is left over from a killed process,
+/// and is replaced.
 pub(super) async fn socket(path: &Path) -> Result<OwnedSocket, WebError> {
     let refused = |error| WebError::Refused { place: path.display().to_string(), error };
     let mut socket = UnixSocket::new_stream().map_err(refused)?;
@@ -75,14 +75,14 @@ pub(super) async fn socket(path: &Path) -> Result<OwnedSocket, WebError> {
         socket = UnixSocket::new_stream().map_err(refused)?;
         socket.bind(path).map_err(refused)?;
     }
-    // Nobody can connect before `listen`, so there is no moment with wider rights.
+    // No client can connect before `listen`, so the first permissions do not matter.
     let file = SocketFile::of(path).map_err(refused)?;
     std::fs::set_permissions(path, Permissions::from_mode(RIGHTS)).map_err(refused)?;
     let listener = socket.listen(QUEUE).map_err(refused)?;
     Ok(OwnedSocket { listener, _file: file })
 }
 
-/// Removes a socket file at which nobody answers.
+/// Removes a socket file on which no process answers.
 async fn clear(path: &Path) -> Result<(), WebError> {
     let refused = |error| WebError::Refused { place: path.display().to_string(), error };
     match std::fs::symlink_metadata(path) {
@@ -98,12 +98,12 @@ async fn clear(path: &Path) -> Result<(), WebError> {
         }
         Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Err(refused(error)),
-        // It answers, or has so many waiting that it cannot.
+        // The process answers, or its queue is full.
         _ => Err(WebError::SocketInUse(path.to_owned())),
     }
 }
 
-/// A listening socket; its file goes when it goes.
+/// A listening socket; its file is removed with it.
 pub(super) struct OwnedSocket {
     listener: UnixListener,
     _file: SocketFile,
@@ -136,7 +136,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody may have put another socket there meanwhile; what is left over is replaced at the next start.
+        // Another process may have replaced it meanwhile; a leftover file is replaced at the next start.
         let ours = std::fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity);
         if ours && let Err(error) = std::fs::remove_file(&self.path) {
             tracing::warn!("cannot remove {}: {error}", self.path.display());

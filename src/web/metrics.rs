@@ -1,5 +1,5 @@
-//! The metrics of the daemon as OpenMetrics text: counters of ended runs, gauges of what stands now.
-//! It must not know where a fact comes from; a label is a word of the program, never a file's or a person's name.
+//! Gives the metrics of the daemon as OpenMetrics text: counters of ended runs, gauges of the present state.
+//! It must not know where a fact comes from; a label is a word of the program, never the name of a file or a user.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,18 +21,18 @@ use crate::problem::Code;
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The label of errors whose code this version does not know.
+/// The label of errors with a code that this version does not have.
 pub const UNLISTED: &str = "unlisted";
 
-/// Kinds of runs whose series stand at 0 from the start, so that the first run is seen as an increase.
+/// Kinds of runs whose series start at 0, so that the first run counts as an increase.
 fn kinds() -> impl Iterator<Item = String> {
     ["import", "approve"].into_iter().map(str::to_owned).chain(crate::front::jobs().map(|job| format!("sync {job}")))
 }
 
-/// How a run of the daemon ends.
+/// The end states of a run of the daemon.
 const ENDS: [State; 5] = [State::Done, State::DoneWithErrors, State::Held, State::Failed, State::Skipped];
 
-/// What becomes of a mail in a round.
+/// The results of a mail in a round.
 const MAIL_RESULTS: [&str; 5] = ["sent", "put-off", "failed", "given-up", "skipped"];
 
 /// Upper bounds of the buckets of a run's duration, in seconds.
@@ -85,7 +85,7 @@ struct VersionLabel {
     version: &'static str,
 }
 
-/// The metrics of one daemon; a clone shows and counts the same.
+/// The metrics of one daemon; clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Series>);
 
@@ -150,9 +150,8 @@ impl Metrics {
 
     /// Counts a run that ended, by its report.
     ///
-    /// Changes and applied lines are those of committed runs. A held run counts as a run only: its lines and errors
-    /// are counted when it is approved. Errors are counted by their codes, also
-    /// those that the report does not list.
+    /// Changes and applied lines are those of committed runs. A held run counts as a run only: its lines and errors are
+    /// counted when it is approved. Errors are counted by code, including those that the report does not list.
     pub fn run_ended(&self, report: &Report) {
         let series = &self.0;
         series.run(&report.kind, report.state).inc();
@@ -177,15 +176,15 @@ impl Metrics {
         self.0.run(kind, State::Failed).inc();
     }
 
-    /// Makes the series of a configured task, so that one that never ran is seen; `last_success` in Unix seconds from
-    /// the history, nothing is shown as 0.
+    /// Creates the series of a configured task, so that one that never ran is visible; `last_success` is in Unix
+    /// seconds from the history, `None` is shown as 0.
     pub fn task_known(&self, task: &str, last_success: Option<i64>) {
         let label = TaskLabel { task: task.to_owned() };
         self.0.task_success.get_or_create(&label).set(last_success.unwrap_or(0));
     }
 
-    /// A task ended at `at` (Unix seconds). Done, with failed lines too, and skipped because Moodle has the method
-    /// off are a success; held and failed are none.
+    /// Records that a task ended at `at` (Unix seconds). Done, with failed lines too, and skipped because the method is
+    /// disabled in Moodle are successes; held and failed are not.
     pub fn task_ended(&self, task: &str, result: State, at: i64) {
         let series = &self.0;
         for state in ENDS {
@@ -197,8 +196,8 @@ impl Metrics {
         }
     }
 
-    /// How fresh the sets of a source are: when the last good one was applied (Unix seconds), and whether that is too
-    /// long ago or the same bytes have come for too long.
+    /// Sets how fresh a source is: when its last good set was applied (Unix seconds), and whether that is too long ago
+    /// or the same bytes have come for too long.
     pub fn source(&self, source: &str, last: Option<i64>, stale: bool) {
         let label = SourceLabel { source: source.to_owned() };
         self.0.source_stale.get_or_create(&label).set(i64::from(stale));
@@ -221,12 +220,12 @@ impl Metrics {
         self.0.leader.set(i64::from(leads));
     }
 
-    /// Whether the database answered when it was last asked.
+    /// Whether the database answered when it was last queried.
     pub fn database(&self, up: bool) {
         self.0.database.set(i64::from(up));
     }
 
-    /// Whether the drop directory could be read and written when it was last looked at.
+    /// Whether the drop directory could be read and written when it was last checked.
     pub fn inbox(&self, up: bool) {
         self.0.inbox.set(i64::from(up));
     }
@@ -236,7 +235,7 @@ impl Metrics {
         self.0.effects.set(runs as i64);
     }
 
-    /// What a round of sending came to.
+    /// Counts the results of a round of sending.
     pub fn mails(&self, round: &Round) {
         let series = &self.0;
         let Round { sent, put_off, failed, given_up, skipped, .. } = *round;
@@ -250,12 +249,12 @@ impl Metrics {
     /// The OpenMetrics text of this moment.
     ///
     /// # Errors
-    /// Only what the encoder refuses; a text in memory has room for everything else.
+    /// An error of the encoder; writing to a text in memory cannot fail.
     pub fn text(&self) -> Result<String, fmt::Error> {
         self.text_at(clock::real())
     }
 
-    /// The OpenMetrics text as of `now` (Unix seconds), which the age of the oldest waiting file depends on. A clock
+    /// The OpenMetrics text as of `now` (Unix seconds), from which the age of the oldest waiting file follows. A clock
     /// that was set back makes it 0, not negative.
     ///
     /// # Errors
@@ -299,7 +298,7 @@ impl Series {
         self.error(UNLISTED).inc_by(errors.saturating_sub(listed));
     }
 
-    /// A series that appears with its first event hides that event from `increase()`.
+    /// Creates every series at 0: `increase()` misses the first event of a series that appears with it.
     fn begin_at_zero(&self) {
         for kind in kinds() {
             for state in ENDS {
@@ -320,7 +319,7 @@ impl Series {
         self.mail_server.set(1);
     }
 
-    // The registry puts a full stop behind each help text, and `_total` behind each counter.
+    // The registry appends a full stop to each help text, and `_total` to each counter.
     fn register_counters(&mut self) {
         let registry = &mut self.registry;
         registry.register("runs", "Runs that ended, by kind and state", self.runs.clone());

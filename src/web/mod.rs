@@ -1,5 +1,5 @@
-//! Health and metrics of the daemon, told over HTTP to this machine only: `/healthz`, `/readyz`, `/metrics`.
-//! It must not know databases, files or runs under way: the daemon pushes facts into [`Status`], pages show them.
+//! Serves health and metrics of the daemon over HTTP to this machine only: `/healthz`, `/readyz`, `/metrics`.
+//! It must not know databases, files or running jobs: the daemon pushes facts into [`Status`], pages show them.
 
 mod bind;
 pub mod metrics;

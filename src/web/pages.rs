@@ -59,7 +59,7 @@ fn broken(why: &str) -> Response {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be written, see the log\n")
 }
 
-/// One answer to a connection: a client that keeps its connection would keep a place (see `visitor`).
+/// One response per connection: a client that keeps its connection would keep a place (see `visitor`).
 fn answer(code: StatusCode, content: &'static str, text: String) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(content)),

@@ -1,5 +1,5 @@
-//! Answers on the port or socket of `http.listen` until it is told to stop.
-//! It must not know what the pages say.
+//! Answers on the port or socket of `http.listen` until it is cancelled.
+//! It must not know the contents of the pages.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::web::pages::pages;
 use crate::web::status::Status;
 use crate::web::visitor::{Bounds, Door};
 
-/// How long answers under way may take after the stop; then their connections are cut.
+/// How long running responses may take after the cancellation; then their connections are cut.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The pages are answered, in a task of their own.
+/// The task that serves the pages.
 #[derive(Debug)]
 pub struct Serving {
     address: Option<SocketAddr>,
@@ -32,7 +32,7 @@ impl Serving {
         self.address
     }
 
-    /// Waits for the end, which comes within 2 seconds of the cancellation. A socket file is gone then.
+    /// Waits for the end, within 2 seconds of the cancellation. Then a socket file is removed.
     pub async fn stopped(self) {
         if let Err(error) = self.task.await {
             tracing::error!("the task that answers health and metrics broke off: {error}");
@@ -40,10 +40,10 @@ impl Serving {
     }
 }
 
-/// Opens the port or socket, so that it can be asked as soon as this returns, and answers until `cancel`.
+/// Opens the port or socket, which accepts connections as soon as this returns, and answers until `cancel`.
 ///
-/// Every connection gets one answer. At most 16 are served at once, each for at most 10 seconds and for at most
-/// 16 KiB of question: whoever is slow or silent loses the connection, the daemon loses nothing.
+/// Every connection gets one response. At most 16 are served at once, each for at most 10 seconds and 16 KiB of
+/// request: a slow or silent client loses its connection, without effect on the daemon.
 ///
 /// # Errors
 /// The port or socket is taken, or the system refuses it; the text names `http.listen`.
@@ -84,11 +84,11 @@ where
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        // It never fails: errors of a connection end the connection.
+        // It never fails: an error of a connection ends only that connection.
         _ = &mut answering => return,
         () = grace => shut.cancel(),
     }
-    // Every connection that is left ends at once with an error; this only lets their tasks notice.
+    // All remaining connections end at once with an error; this lets their tasks end.
     drop(tokio::time::timeout(GRACE / 2, answering).await);
 }
 

@@ -1,5 +1,5 @@
-//! What the daemon says of itself: role, present work, database, drop directory; healthy or not, ready or not.
-//! It must not find anything out: every fact was pushed by the daemon, and nothing here is about a person.
+//! Holds the daemon's state: role, current work, database, drop directory; healthy or not, ready or not.
+//! It must not query anything: the daemon pushes every fact, and none is personal data.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,20 +9,20 @@ use serde::Serialize;
 use crate::clock;
 use crate::web::metrics::Metrics;
 
-/// What the daemon is among the daemons of its database.
+/// The role of the daemon among the daemons of its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It has not asked for the leader lease yet.
     Starting,
     /// It holds the leader lease and applies files.
     Leader,
-    /// Another one leads: the holder as the lease names it.
+    /// Another daemon leads: its name in the lease.
     Standby(String),
-    /// It was told to end.
+    /// It is stopping.
     Stopping,
 }
 
-/// Something that the daemon looks at again and again.
+/// The state of something that the daemon checks again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Unknown,
@@ -47,7 +47,7 @@ struct LastError {
     message: String,
 }
 
-/// Whether the worker makes progress; if not, in words for an operator what it has been stuck in and for how long.
+/// Whether the worker makes progress; if not, a text for an operator: what it is stuck in, and for how long.
 pub type Progress = dyn Fn() -> Result<(), String> + Send + Sync;
 
 /// The state of one daemon, shared by the daemon, which pushes facts, and the pages, which show them.
@@ -58,7 +58,7 @@ pub struct Status {
     facts: Mutex<Facts>,
 }
 
-/// A page: the code of its answer follows from `good`.
+/// A page; `good` decides its status code.
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
     #[serde(skip)]
@@ -79,7 +79,7 @@ pub(super) struct Page {
 }
 
 impl Status {
-    /// The state of a daemon that starts now. `progress` is asked at each look at a page: it must answer at once.
+    /// The state of a daemon that starts now. `progress` is called for each request of a page: it must return at once.
     pub fn new(progress: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
         let started = clock::real();
         let facts = Facts {
@@ -94,35 +94,35 @@ impl Status {
         Self { started, progress: Box::new(progress), metrics: Metrics::new(started), facts: Mutex::new(facts) }
     }
 
-    /// The metrics; what this type is told as well (role, database, inbox, waiting, held) it passes on to them.
+    /// The metrics, to which this type passes on what both hold (role, database, inbox, waiting, held).
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// What the daemon is now.
+    /// Sets the role of the daemon.
     pub fn role(&self, role: Role) {
         self.metrics.leader(role == Role::Leader);
         self.facts().role = role;
     }
 
-    /// What the daemon does now, in a few words, as in systemd's `STATUS=`.
+    /// Sets what the daemon does now, in a few words, as in systemd's `STATUS=`.
     pub fn doing(&self, what: impl Into<String>) {
         self.facts().doing = what.into();
     }
 
-    /// The latest error of the daemon. Whoever may open the page reads it: no line of a file, no name of a person.
+    /// Sets the latest error. Every client of the page can read it: no line of a file, no personal name.
     pub fn error(&self, message: impl Into<String>) {
         let last = LastError { at: utc(clock::real()), message: message.into() };
         self.facts().last_error = Some(last);
     }
 
-    /// Whether the database answered, or what it said.
+    /// Sets whether the database answered, or its error.
     pub fn database(&self, answer: Result<(), String>) {
         self.metrics.database(answer.is_ok());
         self.facts().database = Part::from(answer);
     }
 
-    /// Whether the drop directory can be read and written, or why not.
+    /// Sets whether the drop directory can be read and written, or why not.
     pub fn inbox(&self, access: Result<(), String>) {
         self.metrics.inbox(access.is_ok());
         self.facts().inbox = Part::from(access);
@@ -140,7 +140,7 @@ impl Status {
         self.facts().held_runs = runs;
     }
 
-    /// `/healthz`: good while the worker makes progress, whatever the database or the directory does.
+    /// `/healthz`: good while the worker makes progress, whatever the state of the database or the directory.
     pub(super) fn health(&self) -> Page {
         let reasons = self.stuck();
         let status = if reasons.is_empty() { "ok" } else { "stuck" };
@@ -168,7 +168,7 @@ impl Status {
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
-        // Facts are replaced whole, so those of a thread that panicked are still good.
+        // Facts are replaced whole, so that a thread that panicked leaves them valid.
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -228,7 +228,7 @@ impl Part {
         }
     }
 
-    /// Why the daemon cannot work with this part; a standby need not have looked at it.
+    /// Why the daemon cannot work with this; a standby need not have checked it.
     fn reason(&self, name: &str, standby: bool) -> Option<String> {
         match self {
             Self::Works => None,

@@ -1,7 +1,7 @@
-//! Bounds on those who ask: how many at once, how long one may take, how many bytes one may send.
-//! It must not know what is asked or answered.
+//! Limits HTTP clients: how many at once, how long each may take, how many bytes it may send.
+//! It must not know requests or responses.
 //!
-//! axum starts hyper without a timer, so hyper's own time-out for request headers never comes; this is in its place.
+//! axum starts hyper without a timer, so hyper's time-out for request headers never fires; this replaces it.
 
 use std::io;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// What a client may use up.
+/// The limits of a client, and of all clients together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Connections at once; more wait in the system's queue.
     pub visitors: usize,
-    /// From accepting a connection to its end, question and answer together.
+    /// From accepting a connection to its end, request and response together.
     pub time: Duration,
     /// Bytes that a client may send.
     pub bytes: usize,
@@ -30,7 +30,7 @@ impl Bounds {
     pub const USUAL: Self = Self { visitors: 16, time: Duration::from_secs(10), bytes: 16 * 1024 };
 }
 
-/// A listener that lets bounded visitors in.
+/// A listener with limits on its connections.
 pub(super) struct Door<L> {
     inner: L,
     bounds: Bounds,
@@ -39,7 +39,7 @@ pub(super) struct Door<L> {
 }
 
 impl<L: Listener> Door<L> {
-    /// Bounds the visitors of `inner`; `shut` ends all conversations at once.
+    /// Limits the connections of `inner`; `shut` ends all of them at once.
     pub fn new(inner: L, bounds: Bounds, shut: CancellationToken) -> Self {
         Self { inner, bounds, places: Arc::new(Semaphore::new(bounds.visitors)), shut }
     }
@@ -50,7 +50,7 @@ impl<L: Listener> Listener for Door<L> {
     type Addr = L::Addr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        // The semaphore is never closed, so there is always a place in the end.
+        // The semaphore is never closed, so that a permit always comes.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (io, address) = self.inner.accept().await;
         let (shut, time) = (self.shut.clone(), self.bounds.time);
@@ -68,7 +68,7 @@ impl<L: Listener> Listener for Door<L> {
     }
 }
 
-/// A connection that ends by itself.
+/// A connection that ends at its limits.
 pub(super) struct Visitor<T> {
     io: T,
     left: usize,

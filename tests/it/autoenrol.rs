@@ -1,4 +1,4 @@
-//! Autoenrol without its groups, the scenarios of spec autoenrol 10 and the accidents that enrold does not repeat.
+//! Autoenrol without groups: the scenarios of spec autoenrol 10, and defects of Moodle that enrold does not repeat.
 //! It must not write tables; the campus and the faculty do.
 
 use enrold::db::Value;
@@ -31,17 +31,17 @@ on_each_database!(
     who_is_enrolled_is_welcomed_once,
 );
 
-/// `customint4` as the form has it: newcomers are let in.
+/// `customint4`: the instance accepts new users.
 const OPEN: (&str, Value) = ("customint4", Value::Int(1));
 pub const ALWAYS: (&str, Value) = ("customint8", Value::Int(1));
 
-/// A rule: the department is exactly this.
+/// A rule: the department equals this text.
 pub fn department(is: &str) -> String {
     format!(r#"{{"op":"&","c":[{{"type":"profile","sf":"department","op":"isequalto","v":"{is}"}}],"showc":[true]}}"#)
 }
 
 impl Site {
-    /// The campus with autoenrol enabled; `u1` to `u4` are of the department Red, the others of none.
+    /// The campus with autoenrol enabled; `u1` to `u4` have the department Red, the others none.
     pub async fn autoenrol_campus(&mut self) {
         self.campus().await;
         self.methods("manual,cohort,meta,autoenrol").await;
@@ -50,7 +50,7 @@ impl Site {
         }
     }
 
-    /// An open instance in `cN` for the department Red, and what else is set.
+    /// An open instance in `cN` for the department Red, with further columns.
     pub async fn autoenrols(&mut self, number: i64, set: &[(&'static str, Value)]) {
         self.autoenrols_as(instance("autoenrol", number), number, set).await;
     }
@@ -105,7 +105,7 @@ async fn who_fits_is_enrolled_as_if_by_hand(mut site: Site) {
     assert_eq!(report.rules[0].added, 4);
 }
 
-/// Scenarios 1 and 2: the task enrols for 0 and 1, never for 2, whose participants it looks at all the same.
+/// Scenarios 1 and 2: the task enrols for 0 and 1, never for 2; existing enrolments are checked for all three.
 async fn on_opening_at_login_and_by_button(mut site: Site) {
     site.autoenrol_campus().await;
     for when in 0..=2 {
@@ -117,7 +117,7 @@ async fn on_opening_at_login_and_by_button(mut site: Site) {
     assert!(found[0].starts_with("u1 c1") && found[1].starts_with("u1 c2") && found.len() == 2, "{found:?}");
 }
 
-/// Scenario 3: any enrolment in the course is in the way, unless `customint8`.
+/// Scenario 3: any other enrolment in the course prevents an autoenrolment, unless `customint8` is set.
 async fn who_is_enrolled_otherwise(mut site: Site) {
     site.autoenrol_campus().await;
     site.autoenrols(1, &[]).await;
@@ -134,7 +134,7 @@ async fn who_is_enrolled_otherwise(mut site: Site) {
     assert_eq!(by_autoenrol(site.enrolments().await), ["u1 c2", "u2 c2", "u3 c1", "u3 c2", "u4 c1", "u4 c2"]);
 }
 
-/// `u1` and `u9` are in by autoenrol with the student's role, `u9` without fitting; `u8` too, who is in by hand as well.
+/// `u1`, `u8` and `u9` are autoenrolled as students; `u8` and `u9` no longer match, and `u8` is also enrolled by hand.
 async fn some_fit_no_longer(site: &mut Site, action: &str) {
     site.autoenrol_campus().await;
     site.autoenrol_setting("autounenrolaction", action).await;
@@ -147,7 +147,7 @@ async fn some_fit_no_longer(site: &mut Site, action: &str) {
     site.has_role(9, 1, "teacher", "manual").await;
 }
 
-/// Scenario 5, unenrol: with the last enrolment everything goes, else the role stays.
+/// Scenario 5, unenrol: the end of the last enrolment removes all roles; otherwise the role stays.
 async fn who_no_longer_fits_is_unenrolled(mut site: Site) {
     some_fit_no_longer(&mut site, "0").await;
     site.rule("autoenrol").await;
@@ -170,7 +170,7 @@ async fn who_no_longer_fits_is_suspended(mut site: Site) {
     assert_eq!(site.roles().await.len(), 4);
 }
 
-/// Scenario 5, suspend without roles: Moodle looks for roles that autoenrol never gives, and takes none.
+/// Scenario 5, suspend without roles: Moodle removes roles of a kind that autoenrol never assigns, that is, none.
 async fn suspended_without_roles_loses_the_role(mut site: Site) {
     some_fit_no_longer(&mut site, "3").await;
     site.rule("autoenrol").await;
@@ -197,7 +197,7 @@ async fn who_fits_again(mut site: Site) {
     assert!(site.roles().await.contains(&"u1 c1 student manual".to_owned()), "with the role that it may have lost");
 }
 
-/// Moodle flips it to and fro: active by the rule, suspended by the expiration ten minutes later.
+/// In Moodle the rule activates such an enrolment, and the expiration suspends it ten minutes later.
 async fn an_enrolment_that_is_over_stays_suspended(mut site: Site) {
     site.autoenrol_campus().await;
     site.autoenrol_setting("allowunsuspend", "1").await;
@@ -236,7 +236,7 @@ async fn a_disabled_instance_is_left_alone(mut site: Site) {
     assert_eq!(changes(&site.rule("autoenrol").await), 0);
 }
 
-/// Moodle unenrols everybody of such an instance (golden a04).
+/// Moodle unenrols all users of such an instance (golden a04).
 async fn a_rule_that_cannot_be_used_stops_its_instance_alone(mut site: Site) {
     site.autoenrol_campus().await;
     site.autoenrols(1, &[("customtext2", r#"{"op":"&","c":["#.into())]).await;
@@ -255,7 +255,7 @@ async fn a_rule_that_cannot_be_used_stops_its_instance_alone(mut site: Site) {
     assert_eq!(problem.hint, "condition 1: the condition \"role\" is not one that enrold knows");
 }
 
-/// Scenario 9: a field that was deleted, a condition that is switched off.
+/// Scenario 9: a deleted field, and a condition that is switched off.
 async fn rules_of_which_moodle_drops_a_part(mut site: Site) {
     site.autoenrol_campus().await;
     let rule =
@@ -307,7 +307,7 @@ async fn a_role_that_does_not_exist(mut site: Site) {
     assert_eq!(site.roles().await, Vec::<String>::new());
 }
 
-/// The same text in two courses: who has completed the course of the instance.
+/// The same rule in several courses: users who completed the course of the instance.
 async fn rules_about_the_course_differ_by_course(mut site: Site) {
     site.autoenrol_campus().await;
     let completed = r#"{"op":"&","c":[{"type":"coursecompleted","id":"1"}],"showc":[true]}"#;
@@ -323,7 +323,7 @@ async fn rules_about_the_course_differ_by_course(mut site: Site) {
     assert_eq!(found, ["u1 c1", "u2 c2", "u3 c2"]);
 }
 
-/// A cohort that loses a member: the enrolment that was in the way has gone, and autoenrol follows in the same run.
+/// A user leaves a cohort: the blocking cohort enrolment ends, and autoenrol follows in the same run.
 async fn what_another_rule_did_counts(mut site: Site) {
     site.autoenrol_campus().await;
     site.set("tasks.autoenrol.enabled", "true");
@@ -341,7 +341,7 @@ async fn what_another_rule_did_counts(mut site: Site) {
     assert!(found[0].starts_with("u1 c1 autoenrol"), "{found:?}");
 }
 
-/// A welcome is queued with the enrolment, by an instance that says so; a rehearsal or a second run queues none.
+/// An instance with a welcome message queues it with the enrolment; a simulation and a second run queue none.
 async fn who_is_enrolled_is_welcomed_once(mut site: Site) {
     site.autoenrol_campus().await;
     site.set("smtp.enabled", "true");

@@ -30,7 +30,7 @@ on_each_database!(
     who_no_longer_fits_stays_in_the_group,
 );
 
-/// Everybody who has a city.
+/// All users with a city.
 const CITIZENS: &str = r#"{"op":"&","c":[{"type":"profile","sf":"city","op":"isnotempty"}],"showc":[true]}"#;
 const BY_DEPARTMENT: (&str, &str) = ("customchar3", "department");
 
@@ -39,14 +39,14 @@ fn set(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, Value)> {
 }
 
 impl Site {
-    /// An instance in `c1` for everybody who has a city, with groups.
+    /// An instance in `c1` for all users with a city, with groups.
     async fn groups_by(&mut self, pairs: &[(&'static str, &str)]) {
         let mut columns = set(pairs);
         columns.push(("customtext2", CITIZENS.into()));
         self.autoenrols(1, &columns).await;
     }
 
-    /// `u1`, `u2`, … live in a city, and have this department.
+    /// `u1`, `u2`, … have a city and these departments.
     async fn departments(&mut self, values: &[&str]) {
         self.autoenrol_campus().await;
         for (who, value) in (1..).zip(values) {
@@ -55,7 +55,7 @@ impl Site {
         }
     }
 
-    /// Groups as `name idnumber`, the mark without its hash.
+    /// Groups as `name idnumber`, with the hash removed from the idnumber.
     async fn groups(&mut self) -> Vec<String> {
         let rows = self.conn.rows("SELECT name, idnumber FROM {groups}", &Params::new()).await.unwrap();
         let mark = |idnumber: String| match idnumber.rsplit_once('|') {
@@ -119,7 +119,7 @@ async fn an_empty_value_leaves_the_group(mut site: Site) {
     assert_eq!(site.group_members().await, members(&[]));
 }
 
-/// Scenario 8; an adopted group keeps its idnumber, and nobody leaves it.
+/// Scenario 8; an adopted group keeps its idnumber, and no member is removed from it.
 async fn a_group_of_that_name_is_adopted(mut site: Site) {
     site.departments(&["g1", "g2"]).await;
     site.group(1, 1).await;
@@ -212,7 +212,7 @@ async fn fields_from_before_2021(mut site: Site) {
     assert_eq!(site.groups().await, ["Red autoenrol|1101"]);
 }
 
-/// In Moodle the database refuses the group, and the whole task ends there.
+/// In Moodle the database refuses the group, and the whole task fails.
 async fn names_that_are_too_long(mut site: Site) {
     site.departments(&["Red", &"ä".repeat(200)]).await;
     let name = "{profile_field_department} {profile_field_department}";
@@ -253,7 +253,7 @@ async fn two_instances_share_a_new_group(mut site: Site) {
     assert_eq!(site.group_members().await, members(&[("u1", "Red"), ("u2", "Red")]));
 }
 
-/// Golden a04: so does Moodle.
+/// Golden a04: Moodle does the same.
 async fn suspended_members_are_grouped_too(mut site: Site) {
     site.departments(&["Red"]).await;
     site.groups_by(&[BY_DEPARTMENT]).await;

@@ -1,4 +1,4 @@
-//! Who of those that fit comes in: limits, windows, periods, and several instances of one course (spec autoenrol 4).
+//! Which matching users are enrolled: limits, windows, periods, and several instances of one course (spec autoenrol 4).
 //! It must not write tables; the campus of `autoenrol.rs` does.
 
 use enrold::db::Value;
@@ -46,7 +46,7 @@ async fn the_first_instance_of_a_course_takes_whom_it_may(mut site: Site) {
     assert_eq!(roles, expected);
 }
 
-/// Scenario 4: suspended and foreign enrolments of the instance count too.
+/// Scenario 4: suspended enrolments and those that no longer match count towards the limit too.
 async fn the_limit_is_kept_by_user_id(mut site: Site) {
     site.autoenrol_campus().await;
     site.autoenrols(1, &[("customint5", 3.into())]).await;
@@ -71,7 +71,7 @@ async fn who_leaves_makes_room(mut site: Site) {
     assert_eq!(found, ["u1", "u2", "u9"], "two by the first instance, and who left it came to the other");
 }
 
-/// Scenario 4: who is there is looked at all the same.
+/// Scenario 4: existing enrolments are checked anyway.
 async fn closed_and_outside_the_window(mut site: Site) {
     site.autoenrol_campus().await;
     site.autoenrols(1, &[("customint4", 0.into())]).await;

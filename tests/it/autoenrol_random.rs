@@ -1,5 +1,5 @@
-//! Autoenrol on random sites against a model that takes one user after the other, as Moodle's task does (spec autoenrol 4, 5).
-//! It must not know how the rule works in sets; SQLite alone, the other databases are equal by the other tests.
+//! Autoenrol on random sites against a model that processes users one by one like Moodle's task (spec autoenrol 4, 5).
+//! It must not know how the rule works on sets; SQLite only, because other tests show that the databases are equal.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ struct Instance {
     open: bool,
 }
 
-/// Enrolments by user and instance, with their status; those by hand have the course as a negative instance.
+/// Status of enrolments by user and instance; manual enrolments have the negative course in place of the instance.
 type Enrolments = BTreeMap<(i64, i64), i64>;
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Model {
         instance.fits == "everybody" || instance.fits == self.departments[&who]
     }
 
-    /// What is left after one run: who no longer fits first, then users by id, each through the instances by id.
+    /// The enrolments after one run: existing enrolments first, then users by id, each through the instances by id.
     fn run(&self) -> Enrolments {
         let mut now = self.enrolments.clone();
         for instance in &self.instances {
@@ -130,7 +130,7 @@ async fn found(site: &mut Site) -> Enrolments {
     rows.iter().map(|row| ((row.int(0) - user(0), place(row.int(1))), row.int(2))).collect()
 }
 
-/// Each run is proved as every other: announced, taken back by the journal, and a second one does nothing.
+/// Each run has the usual proofs: equal to its simulation, reversible by the journal, and a second run does nothing.
 #[test]
 fn random_sites_end_as_in_the_model() {
     let mut random = Random::of(4_411);

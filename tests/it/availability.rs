@@ -1,5 +1,5 @@
 //! Rules against the databases: named cases of spec availability 8, and random trees over random users against a model.
-//! It must not know how a rule becomes SQL: it asks whom the condition lets in.
+//! It must not know how a rule becomes SQL: it compares the users who meet the condition.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ on_each_database!(
 );
 
 impl Site {
-    /// Who of `u1…u9` a rule lets into `c1`, as numbers.
+    /// The users among `u1…u9` who meet the rule in `c1`, as numbers.
     async fn let_in(&mut self, text: &str) -> BTreeSet<i64> {
         self.let_into(text, 1).await
     }
@@ -181,7 +181,7 @@ async fn custom_fields_fall_back_to_their_default(mut site: Site) {
     assert_eq!(unknown, "the custom profile field \"toad\" does not exist");
 }
 
-/// Scenarios 4 to 9: every operator, one true and one false condition.
+/// Scenarios 4 to 9: each operator, with one true and one false condition.
 async fn trees_join_as_moodle_does(mut site: Site) {
     site.campus().await;
     let (yes, no) = (profile("username", "startswith", "u"), profile("username", "startswith", "x"));
@@ -269,7 +269,7 @@ async fn cohorts_badges_and_grades(mut site: Site) {
 }
 
 impl Site {
-    /// A role allows a capability at system level.
+    /// Allows a capability to a role at system level.
     async fn allow(&mut self, shortname: &str, capability: &str) {
         let row = [
             ("contextid", 1.into()),
@@ -293,7 +293,7 @@ impl Site {
     }
 }
 
-/// Scenario 12, for one user at a time.
+/// Scenario 12, checked for one user at a time.
 async fn groups_and_groupings_are_those_of_the_course(mut site: Site) {
     site.campus().await;
     site.group_of(1, 1, &[1, 2]).await;

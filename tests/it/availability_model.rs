@@ -1,5 +1,5 @@
-//! A model of availability rules: random users, random trees, and whom a tree lets in, one user after the other.
-//! It must not share a line with the program's way: it walks the tree as Moodle's classes do (spec availability 2, 4, 5).
+//! A model of availability rules: random users, random trees, and the users who meet a tree, evaluated one by one.
+//! It must not share code with the program: it walks the tree as Moodle's classes do (spec availability 2, 4, 5).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use serde_json::{Value as Json, json};
 use crate::campus::{course, role, user};
 use crate::site::NOW;
 
-/// How many users a campus has.
+/// Number of users of a campus.
 pub const MEMBERS: i64 = 9;
-/// The course that rules are about.
+/// The course of the rules.
 pub const COURSE: i64 = course(1);
 
-/// Values that a collation, a wildcard or a trim would take for each other.
+/// Values that a collation, a wildcard or a trim could treat as equal.
 const VALUES: [&str; 18] = [
     "", "0", "00", " ", "Arts", "arts", "ARTS", "Arts ", " Arts", "Ärts", "Art", "A%", "A_ts", "%", "_", "it's", "\\",
     "é",
@@ -25,12 +25,12 @@ const FIELDS: [(&str, Option<&str>); 4] =
     [("faculty", Some("Arts")), ("level", Some("")), ("box", Some("0")), ("note", None)];
 const TESTS: [&str; 7] = ["isequalto", "contains", "doesnotcontain", "startswith", "endswith", "isempty", "isnotempty"];
 
-/// A rule with one condition or tree in its root.
+/// A rule with one condition or tree at its root.
 pub fn rule(child: &str) -> String {
     format!(r#"{{"op":"&","c":[{child}],"showc":[true]}}"#)
 }
 
-/// Numbers that look random and are the same every time.
+/// A generator of pseudo-random numbers, equal for equal seeds.
 pub struct Random(u64);
 
 impl Random {
@@ -40,17 +40,17 @@ impl Random {
 
     /// A number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
-        // The multiplier and increment of Knuth's MMIX; the low bits are the poor ones.
+        // The multiplier and increment of Knuth's MMIX generator; its low bits are weak.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % end
     }
 
-    /// One of some.
+    /// A random element.
     pub fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
     }
 
-    /// True one time in `in_so_many`.
+    /// True with probability 1 in `in_so_many`.
     pub fn chance(&mut self, in_so_many: usize) -> bool {
         self.below(in_so_many) == 0
     }
@@ -98,7 +98,7 @@ pub struct Model {
     see_all: BTreeSet<i64>,
 }
 
-/// Groups 1 and 2 are of the course, 3 is of another; 2 and 3 are in grouping 5.
+/// Groups 1 and 2 belong to the course, 3 to another; 2 and 3 are in grouping 5.
 fn is_of_course(group: i64) -> bool {
     group != 3
 }
@@ -149,7 +149,7 @@ impl Model {
         self.columns.iter().map(|((who, column), value)| (*who, *column, value.clone())).collect()
     }
 
-    /// Everything else, as rows.
+    /// All other data, as rows.
     pub fn rows(&self) -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
         let mut rows: Vec<(&'static str, Vec<(&'static str, Value)>)> = Vec::new();
         for (id, (shortname, default)) in (1i64..).zip(FIELDS) {
@@ -163,13 +163,13 @@ impl Model {
             rows.push(("user_info_data", row));
         }
         for number in 1..=3i64 {
-            // Cohorts 1 and 2 are of the system, 3 is of a category.
+            // Cohorts 1 and 2 belong to the system, 3 to a category.
             let home = if number == 3 { 3 } else { 1 };
             rows.push(("cohort", vec![("id", number.into()), ("contextid", home.into())]));
             let of = if is_of_course(number) { COURSE } else { course(2) };
             rows.push(("groups", vec![("id", number.into()), ("courseid", of.into())]));
             rows.push(("badge", vec![("id", number.into()), ("type", 1.into())]));
-            // Activity 3 is of another course.
+            // Activity 3 belongs to another course.
             let of = if number == 3 { course(2) } else { COURSE };
             rows.push(("course_modules", vec![("id", number.into()), ("course", of.into())]));
         }
@@ -210,7 +210,7 @@ impl Model {
         ];
         rows.push(("role_capabilities", allowed));
         for who in &self.see_all {
-            // In the category above the course.
+            // A role in the category above the course.
             let row = vec![("roleid", role("teacher").into()), ("contextid", 3.into()), ("userid", user(*who).into())];
             rows.push(("role_assignments", row));
         }
@@ -226,7 +226,7 @@ impl Model {
         Part::Tree(op, (0..size).map(part).collect())
     }
 
-    /// Whom a tree lets into the course.
+    /// The users who meet a tree in the course.
     pub fn let_in(&self, tree: &Part) -> BTreeSet<i64> {
         (1..=MEMBERS).filter(|who| self.holds(tree, *who, false)).collect()
     }
@@ -284,7 +284,7 @@ impl Model {
             }),
             "coursecompleted" => self.completed(who, COURSE) == (json["id"] == "1"),
             "othercompleted" => return self.completed(who, json["cm"].as_i64().unwrap()),
-            // The course speaks German.
+            // The language of the course is German.
             "language" => json["id"] == "de" || json["id"] == self.columns[&(who, "lang")].as_str(),
             other => panic!("{other}"),
         };

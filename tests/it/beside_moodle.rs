@@ -1,6 +1,6 @@
-//! Moodle writes at every moment of a run of each rule: enrols, unenrols, gives roles, moves people in and out of groups
-//! and cohorts, from a second connection. Afterwards no row of its is lost, and the next run finds what the spec desires.
-//! It must not aim; `traps` makes the two meet at one row.
+//! Moodle writes at every moment of a run of each rule, from a second connection: enrolments, roles, group and cohort
+//! members; afterwards none of its rows is lost, and the next run reaches the state that the spec desires.
+//! It must not aim at single rows; `traps` makes both writers meet at one row.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::random_site::{Autoenrol, Dice};
 use crate::servers::run_on;
 use crate::site::Site;
 
-/// How many sites each rule meets Moodle on, on each server.
+/// Number of sites per rule and server.
 const SITES: u64 = 10;
 
-/// Rows that came, less those that went, by table and natural key.
+/// Rows added minus rows removed, by table and natural key.
 type Balance = BTreeMap<(&'static str, String), i64>;
 
-/// The tables that are accounted for: natural key, its columns in the journal, kinds that add and that take.
+/// The checked tables: natural key, its columns in the journal, kinds that add and that remove.
 const ACCOUNTS: [(&str, &str, &str, &str); 3] = [
     ("user_enrolments", "enrolid, userid", "'enrolment.add'", "'enrolment.remove'"),
     ("role_assignments", "roleid, contextid, userid, component, itemid", "'role.add'", "'role.remove', 'role.prune'"),
@@ -40,7 +40,7 @@ struct Moodle {
 }
 
 impl Moodle {
-    /// The run stands still while Moodle acts: a lock of its is never given up to who waits for it.
+    /// Moodle does not wait for locks: the run is paused while Moodle acts, so it would never release one.
     async fn open(database: &Database, dice: Dice, known: Vec<Known>) -> Self {
         let mut conn = database.connect().await.unwrap();
         let at_once = match conn.dialect() {
@@ -51,7 +51,7 @@ impl Moodle {
         Self { conn, dice, known, balance: Balance::new(), done: 0 }
     }
 
-    /// One thing, in one transaction; what the run's locks refuse is not done.
+    /// One action in one transaction; an action that the locks of the run refuse is skipped.
     async fn act(&mut self) {
         let statements = deed(&mut self.dice, &self.known);
         self.conn.begin().await.unwrap();
@@ -68,7 +68,7 @@ impl Moodle {
             Err(error) => {
                 let refused = format!("{error:?}").to_lowercase();
                 assert!(error.is_transient() || refused.contains("duplicate"), "{error}");
-                // A transaction that the server has ended already cannot be rolled back again.
+                // If the server has already ended the transaction, the rollback fails.
                 drop(self.conn.rollback().await);
             }
         }
@@ -95,7 +95,7 @@ async fn rows(site: &mut Site) -> Balance {
     balance
 }
 
-/// What the journal of all runs says came and went.
+/// The rows that the journal of all runs added and removed.
 async fn journal(site: &mut Site) -> Balance {
     let mut balance = Balance::new();
     for (table, key, adds, takes) in ACCOUNTS {
@@ -120,8 +120,8 @@ fn sum(balances: [&Balance; 3]) -> Balance {
     sum
 }
 
-/// One site: every other one was in order and then edited; a run of the rule with Moodle at each of its moments, then
-/// one without.
+/// One site, for odd seeds synchronised and then edited: a run of the rule with an action of Moodle at each of its
+/// moments, then a run without.
 async fn meets(mut site: Site, rule: &'static str, seed: u64) {
     site.random(seed, Autoenrol::Always).await;
     site.set("run.retries", "1000");
@@ -165,14 +165,14 @@ async fn meets(mut site: Site, rule: &'static str, seed: u64) {
     assert_eq!(found, sum([&before, &journal(&mut site).await, &deeds]), "{rule}, seed {seed}: rows by both writers");
 }
 
-/// All sites of one rule on one server, each with a database of its own.
+/// All sites of one rule on one server, each in a database of its own.
 fn beside(engine: Dialect, rule: &'static str) {
     for seed in 0..SITES {
         run_on(engine, move |site| meets(site, rule, seed));
     }
 }
 
-/// Two tests of each rule: one for each server. On SQLite nobody writes while a run does.
+/// Two tests per rule, one for each server. On SQLite no other connection can write during a run.
 macro_rules! beside_moodle {
     ($($rule:ident),+ $(,)?) => {$(
         mod $rule {

@@ -1,5 +1,5 @@
 //! A small campus for the given/when/then of the specs: nine users, three courses, and what a test adds to them.
-//! It must not run anything; it writes Moodle's tables as Moodle would and reads them back as short lines.
+//! It must not run anything; it writes Moodle's tables as Moodle does and reads them back as short lines.
 
 use enrold::db::{Params, Row, Value};
 
@@ -29,7 +29,7 @@ pub const fn below(number: i64) -> i64 {
     200 + number
 }
 
-/// `enrol.id` of a method in the course `cN`, where [`Site::instance`] made it.
+/// `enrol.id` of a method's instance in the course `cN`, as [`Site::instance`] creates it.
 pub fn instance(method: &str, number: i64) -> i64 {
     let of_method = match method {
         "manual" => 300,
@@ -56,8 +56,8 @@ pub fn set(plugin: &str, name: &str, value: &str) -> [(&'static str, Value); 3] 
 }
 
 impl Site {
-    /// Users `u1…u9` and courses `c1…c3`, known by these idnumbers, each course with a manual instance and an activity.
-    /// The flat file is enabled, its `del` and its expirations suspend and take the roles, as Moodle has it at first.
+    /// Users `u1…u9` and courses `c1…c3`, identified by idnumber, each course with a manual instance and an activity.
+    /// The flat file is enabled; its `del` lines and expirations suspend and remove roles, which is Moodle's default.
     pub async fn campus(&mut self) {
         self.gather();
         let methods = "manual,guest,self,cohort,meta,category,flatfile";
@@ -133,7 +133,7 @@ impl Site {
         self.insert("course", &row).await;
     }
 
-    /// Replaces a setting of `enrol_flatfile`; without a value there is none.
+    /// Replaces a setting of `enrol_flatfile`; `None` removes it.
     pub async fn setting(&mut self, name: &'static str, value: Option<&str>) {
         let params = Params::new().with("name", name);
         let sql = "DELETE FROM {config_plugins} WHERE plugin = 'enrol_flatfile' AND name = :name";
@@ -162,7 +162,7 @@ impl Site {
         self.insert("enrol", &row).await;
     }
 
-    /// Enrols `uN` in `cM` by a method, as Moodle did long ago.
+    /// Enrols `uN` in `cM` by a method, as Moodle did in the past.
     pub async fn enrolled(&mut self, who: i64, whither: i64, method: &str) {
         self.enrolled_until(who, whither, method, 0).await;
     }
@@ -180,12 +180,12 @@ impl Site {
         self.insert("user_enrolments", &row).await;
     }
 
-    /// Gives `uN` a role in `cM`: of a method that owns it, or by hand (`manual`).
+    /// Assigns `uN` a role in `cM`: owned by a method, or by hand (`manual`).
     pub async fn has_role(&mut self, who: i64, whither: i64, shortname: &str, of: &str) {
         self.has_role_in(who, context(whither), shortname, of, whither).await;
     }
 
-    /// Gives `uN` a role by hand in an activity of `cM`.
+    /// Assigns `uN` a role by hand in an activity of `cM`.
     pub async fn has_role_below(&mut self, who: i64, whither: i64, shortname: &str) {
         self.has_role_in(who, below(whither), shortname, "manual", whither).await;
     }
@@ -207,7 +207,7 @@ impl Site {
         self.insert("role_assignments", &row).await;
     }
 
-    /// Enrolments as `u1 c1 manual`, with ` suspended` and ` from..to` where that is so.
+    /// Enrolments as `u1 c1 manual`, with ` suspended` and ` from..to` where they apply.
     pub async fn enrolments(&mut self) -> Vec<String> {
         let sql = "SELECT u.username, s.shortname, e.enrol, x.status, x.timestart, x.timeend FROM {user_enrolments} x
             JOIN {enrol} e ON e.id = x.enrolid JOIN {course} s ON s.id = e.courseid JOIN {user} u ON u.id = x.userid";
@@ -237,7 +237,7 @@ impl Site {
         .await
     }
 
-    /// The buffer of future lines as `add u1 c1 student from..to`.
+    /// The buffer of future lines, as `add u1 c1 student from..to`.
     pub async fn buffer(&mut self) -> Vec<String> {
         let sql =
             "SELECT b.action, u.username, s.shortname, r.shortname, b.timestart, b.timeend FROM {enrol_flatfile} b
@@ -249,7 +249,7 @@ impl Site {
         .await
     }
 
-    /// Events of the log as `u1 user_enrolment created`, in their order.
+    /// Log events as `u1 user_enrolment created`, in order.
     pub async fn events(&mut self) -> Vec<String> {
         let sql = "SELECT COALESCE(u.username, '-'), l.target, l.action FROM {logstore_standard_log} l
             LEFT JOIN {user} u ON u.id = l.relateduserid ORDER BY l.id";
@@ -257,7 +257,7 @@ impl Site {
         rows.iter().map(|row| format!("{} {} {}", row.text(0), row.text(1), row.text(2))).collect()
     }
 
-    /// How many rows a table has.
+    /// The number of rows of a table.
     pub async fn count(&mut self, table: &str) -> i64 {
         self.conn.number(&format!("SELECT COUNT(*) FROM {{{table}}}"), &Params::new()).await.unwrap()
     }
@@ -271,7 +271,7 @@ impl Site {
     }
 }
 
-/// Times near the tests' clock as their distance from it, others as they are.
+/// Times near the clock of the tests as their distance from it, all others unchanged.
 pub fn since_now(time: i64) -> String {
     let distance = time - NOW;
     if distance.abs() < 1_000_000 { format!("now{distance:+}") } else { time.to_string() }

@@ -1,5 +1,5 @@
-//! What follows what: a run changes enrolments, and the rules that depend on them run in the same transaction.
-//! It must not test a rule for itself; it tests that the right ones run, over what was touched, and in order.
+//! Consequences: a run changes enrolments, and the rules that depend on them run in the same transaction.
+//! It must not test a rule by itself; it tests that the right rules run, on the touched rows only, and in order.
 
 use crate::campus::context;
 use crate::faculty::{cohort_instance, link};
@@ -52,7 +52,7 @@ async fn only_who_was_touched_is_looked_at(mut site: Site) {
     chain(&mut site).await;
     site.enrolled(5, 1, "manual").await;
     site.import("add,student,u1,c1\n").await;
-    // u5 waits for the schedule: no run has touched u5.
+    // No run has touched u5, so u5 waits for the schedule.
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile", "u1 c2 meta", "u5 c1 manual"]);
     site.rule("meta").await;
     assert!(site.enrolments().await.contains(&"u5 c2 meta".to_owned()));
@@ -89,7 +89,7 @@ async fn what_a_rule_owns_is_made_good(mut site: Site) {
     site.enrolled_by(1, cohort_instance(1, 1), 1, (0, 0)).await;
     site.assigned(1, context(1), "student", ("enrol_cohort", cohort_instance(1, 1)), 1).await;
     site.enrolled_by(1, link(2, 1), 1, (0, 0)).await;
-    // The line reaches the suspended cohort enrolment; u1 is still a member, so cohort sync enrols again.
+    // The line ends the suspended cohort enrolment; u1 is still a member, so cohort sync enrols u1 again.
     site.import_churning("del,student,u1,c1\n").await;
     assert_eq!(site.enrolments().await, ["u1 c1 cohort", "u1 c2 meta"]);
 }

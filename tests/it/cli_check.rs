@@ -1,5 +1,5 @@
-//! `enrold check` as a child process, without a database: what a file is, and every line that cannot be read.
-//! It must not test the reader's rules; the reader's own tests do.
+//! `enrold check` as a child process, without a database: the kind of a file, and every line that cannot be read.
+//! It must not test the rules of the reader; the reader's own tests do.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ fn bare() -> (TempDir, Program) {
     (dir, program)
 }
 
-/// Kind, encoding, delimiter, lines and what is wrong, of a file of the sample directory.
+/// Kind, encoding, delimiter, lines and problems of a file of the sample directory.
 type Case = (&'static str, &'static str, &'static str, &'static str, u64, &'static [(u64, &'static str)]);
 
 const CASES: [Case; 5] = [
@@ -102,7 +102,7 @@ fn utf16(text: &str) -> Vec<u8> {
     [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
 }
 
-/// The encoding is found file by file.
+/// The encoding is detected for each file separately.
 #[test]
 fn other_encodings() {
     let (_dir, program) = bare();
@@ -136,7 +136,7 @@ fn files_that_are_refused() {
     }
 }
 
-/// A pipe is not waited for.
+/// The command does not wait for a pipe.
 #[test]
 fn what_is_no_file() {
     let (dir, program) = bare();

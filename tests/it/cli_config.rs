@@ -1,4 +1,4 @@
-//! The layers of the configuration as the program sees them, and its words: usage, `config`, `--json`, the log.
+//! The layers of the configuration as the program reads them, and its output: usage, `config`, `--json`, the log.
 //! It must not test every key; the configuration's own tests do.
 
 use serde_json::{Value as Json, json};
@@ -119,7 +119,7 @@ fn wrong_words() {
     program.run(&["--version"]).ends(0).says(&[env!("CARGO_PKG_VERSION")]);
 }
 
-/// Options stand before or after the command; the configuration reaches what the command does.
+/// Options are accepted before and after the command; the configuration takes effect in the command.
 #[test]
 fn settings_reach_the_command() {
     let (_dir, program) = bare();

@@ -1,4 +1,4 @@
-//! `enrold db`, `doctor` and `demo` as a child process: what they make, and what they refuse.
+//! `enrold db`, `doctor` and `demo` as a child process: what they create, and what they refuse.
 //! It must not test what the doctor finds; its own tests do.
 
 use enrold::db::{Conn, Dialect, Params};
@@ -26,7 +26,7 @@ async fn an_empty_database_is_made_a_site(mut site: Site) {
     assert_eq!((code, &report["errors"]), (0, &json!(0)));
 }
 
-/// The site's database without any table; for SQLite another file.
+/// The site's database without any table; on SQLite, a new file.
 async fn emptied(site: &mut Site) -> Program {
     let program = Program::on(site);
     let address = url(&site.engine());
@@ -43,7 +43,7 @@ async fn emptied(site: &mut Site) -> Program {
 }
 
 impl Program {
-    /// With an empty file in the working directory.
+    /// Creates an empty file in the working directory.
     fn having(self, name: &str) -> Self {
         self.write(name, "");
         self
@@ -60,7 +60,7 @@ async fn where_moodle_stands_nothing_is_touched(mut site: Site) {
     site.nothing_changed(&before.0, "refused").await;
     assert_eq!(tables(&mut site.conn).await, before.1);
     program.run(&["db", "migrate"]).ends(0);
-    // A second Moodle in the same database has no room for enrold's tables.
+    // A second Moodle in the same database leaves no room for enrold's tables.
     site.sql("CREATE TABLE other_user (id INTEGER)").await;
     program.run(&["--set", other, "db", "migrate"]).ends(1).logs(&["one Moodle per database"]);
     site.nothing_changed(&before.0, "refused and migrated").await;
@@ -135,6 +135,6 @@ fn the_demonstration_as_one_document() {
     assert_eq!(document["database"], "demo/enrold.sqlite");
     let runs: Vec<u64> =
         document["reports"].as_array().unwrap().iter().map(|report| report["run"].as_u64().unwrap()).collect();
-    // Five tasks, one of them of a method that is off, and five files.
+    // Five tasks, one of them of a disabled method, and five files.
     assert_eq!(runs, [1, 2, 3, 4, 0, 5, 6, 7, 8, 9, 10]);
 }

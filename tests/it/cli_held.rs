@@ -11,7 +11,7 @@ use crate::site::Site;
 
 on_each_database!(held_shown_approved_and_rejected);
 
-/// Nine of the sixteen people of a course leave; one line is wrong.
+/// Nine of the sixteen users of a course leave; one line is wrong.
 const LEAVERS: [&str; 9] = [
     "moreaul26",
     "simona26",
@@ -24,7 +24,7 @@ const LEAVERS: [&str; 9] = [
     "rouxs26",
 ];
 
-/// Imports the people of the sample, and gives the file by which most of a course leaves.
+/// Imports the users of the sample, and returns the file by which most users of a course leave.
 fn departures(program: &Program) -> String {
     program.run(&["import", &sample("enrols-20261121.csv")]).ends(0);
     let leave: String = LEAVERS.iter().map(|name| format!("del,{name},L1-MATH-101,student\n")).collect();
@@ -65,7 +65,7 @@ async fn held_shown_approved_and_rejected(mut site: Site) {
     decided(&program);
 }
 
-/// The held plan, for people and programs.
+/// The held plan, as text and as JSON.
 fn shown(program: &Program) {
     program.run(&["runs", "2"]).ends(0).says(&[
         "held",
@@ -80,7 +80,7 @@ fn shown(program: &Program) {
     assert_eq!((&whole["errors"][0]["line"], &whole["errors"][0]["code"]), (&json!(11), &json!("user-unknown")));
 }
 
-/// A decision is final, and the history tells it.
+/// A decision is final, and the history contains it.
 fn decided(program: &Program) {
     for words in [["approve", "2"], ["approve", "3"], ["reject", "2"]] {
         program.run(&words).ends(1).logs(&["is not held", "nothing to decide"]);
@@ -96,7 +96,7 @@ fn decided(program: &Program) {
     program.run(&["runs", "99"]).ends(1).logs(&["there is no run 99"]);
 }
 
-/// The journal of an applied run names people, courses and roles and holds the complete old rows.
+/// The journal of an applied run names users, courses and roles and holds the complete old rows.
 fn applied(whole: &Json) {
     assert_eq!(
         whole["errors"][0]["message"],
@@ -111,7 +111,7 @@ fn applied(whole: &Json) {
     assert_eq!((&role["role"], &role["oldrow"]["component"]), (&json!("student"), &json!("enrol_flatfile")));
 }
 
-/// A file without a line to apply waits for a decision, too.
+/// A file without an applicable line waits for a decision, too.
 #[test]
 fn empty_files_are_held() {
     on_the_sample(async |_, program| {
@@ -126,7 +126,7 @@ fn empty_files_are_held() {
     });
 }
 
-/// What is kept holds personal data: only enrold's account reads it; a copy that was changed is refused.
+/// Held copies contain personal data: only enrold's account can read them; a modified copy is refused.
 #[test]
 fn kept_copies_are_private_and_sealed() {
     on_the_sample(async |_, program| {
@@ -144,7 +144,7 @@ fn kept_copies_are_private_and_sealed() {
     });
 }
 
-/// What a later run changed is not undone by a file that was held before it.
+/// A file that was held before a later run does not undo the changes of that run.
 #[test]
 fn a_line_that_was_overtaken() {
     on_the_sample(async |_, program| {

@@ -1,4 +1,4 @@
-//! `enrold import` as a child process: exit codes, counts, refusals, rehearsals.
+//! `enrold import` as a child process: exit codes, counts, refusals, simulations.
 //! It must not test what a line does to the tables; the flat file's own tests do.
 
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::site::Site;
 
 on_each_database!(the_sample_directory_and_again, the_method_is_not_enabled);
 
-/// The table of `sample-sync-dir/README.md`: lines and failed lines; and what the first import changes.
+/// The table of `sample-sync-dir/README.md`: lines and failed lines; and the changes of the first import.
 const SAMPLES: [(&str, u64, u64, &str); 5] = [
     (
         "enrols-20261121.csv",
@@ -57,7 +57,7 @@ async fn the_sample_directory_and_again(mut site: Site) {
     }
 }
 
-/// The enrolment method is off: a file that was not applied is a failure, a task without work is not.
+/// The enrolment method is disabled: a file that is not applied is a failure, a skipped task is not.
 async fn the_method_is_not_enabled(mut site: Site) {
     let program = site.sampled().await;
     site.sql("UPDATE {config} SET value = 'manual,cohort' WHERE name = 'enrol_plugins_enabled'").await;
@@ -74,7 +74,7 @@ async fn the_method_is_not_enabled(mut site: Site) {
 
 const ONE: &str = "operation,username,course,role\nadd,oharas26,L1-ECO-101,student\n";
 
-/// The moment that `--now` names is the run's, the rows' and the log's.
+/// The time of `--now` is used for the run, the rows and the log.
 #[test]
 fn now_freezes_the_clock() {
     on_the_sample(async |mut site: Site, program| {
@@ -92,7 +92,7 @@ fn now_freezes_the_clock() {
     });
 }
 
-/// `del` lines that the site lets do nothing are told.
+/// `del` lines that the settings of the site turn into no-ops are reported.
 #[test]
 fn del_lines_that_end_nothing() {
     on_the_sample(async |_, program| {
@@ -140,7 +140,7 @@ fn a_key_for_this_file_alone() {
     });
 }
 
-/// What cannot be read at all fails as a whole, clearly, and stands in the history.
+/// A file that cannot be read at all fails as a whole with a clear message, and appears in the history.
 #[test]
 fn files_that_cannot_be_read() {
     on_the_sample(async |mut site: Site, program| {
@@ -172,7 +172,7 @@ fn files_that_cannot_be_read() {
     });
 }
 
-/// A file's control characters never reach a terminal.
+/// Control characters of a file never reach a terminal.
 #[test]
 fn control_characters_are_not_shown() {
     on_the_sample(async |_, program| {

@@ -1,5 +1,5 @@
 //! The log in its forms, as the real program writes it: text, JSON lines, the journal's own protocol.
-//! It must not test what is logged: that belongs to whoever logs it.
+//! It must not test what is logged: the tests of each module do.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::program::Program;
 
-/// A task says its statements with `-vv`.
+/// With `-vv` a task logs its statements.
 const WORDS: [&str; 3] = ["-vv", "sync", "flatfile"];
 
-/// The program on the sample site, which stands in its working directory.
+/// The program with the sample site in its working directory.
 fn sampled() -> (TempDir, Program) {
     let dir = tempfile::tempdir().unwrap();
     let program = Program::bare(dir.path()).set("database.url=sqlite:site.sqlite").set("state.path=state");
@@ -23,7 +23,7 @@ fn sampled() -> (TempDir, Program) {
     (dir, program)
 }
 
-/// The log of the task in a form, where standard error is not the stream that `JOURNAL_STREAM` names.
+/// The log of the task in a form, where standard error is not the stream named by `JOURNAL_STREAM`.
 fn log(format: &str) -> String {
     let (_dir, program) = sampled();
     let log = program.set(&format!("log.format={format}")).env("JOURNAL_STREAM", "1:1").run(&WORDS).ends(0).log;
@@ -61,8 +61,8 @@ fn a_level_on_the_command_line_is_above_the_configuration() {
     assert_ne!(program.run(&["sync", "flatfile"]).ends(0).log, "");
 }
 
-/// Runs the program in a file system where `/run/systemd/journal` is `journal`, its standard error a file; gives what
-/// stands there. `None` where this machine lets nobody make such a view (a container without user namespaces).
+/// Runs the program in a file system where `/run/systemd/journal` is `journal`, with standard error in a file, and
+/// returns the content of that file. `None` if this machine has no user namespaces (some containers).
 fn run_beside(journal: &Path, dir: &Path, format: &str) -> Option<String> {
     let view = |script: &str| {
         let mut command = Command::new("unshare");
@@ -97,8 +97,8 @@ fn run_beside(journal: &Path, dir: &Path, format: &str) -> Option<String> {
     Some(std::fs::read_to_string(errors).unwrap())
 }
 
-/// The fields of a message of the journal's own protocol: `NAME=value` and a line end; or the name, a line end, the
-/// value's length in 8 bytes, the value, a line end.
+/// The fields of a message of the journal's own protocol: `NAME=value` and a line end, or the name, a line end, the
+/// length of the value in 8 bytes, the value, a line end.
 fn fields(mut message: &[u8]) -> Vec<(String, String)> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut fields = Vec::new();

@@ -1,4 +1,4 @@
-//! `enrold sync RULE…` as a child process: its table, its words, what limits it, and its exit codes.
+//! `enrold sync RULE…` as a child process: its table, its messages, its limits, and its exit codes.
 //! It must not test what a rule does; each rule's own tests do.
 
 use serde_json::{Value as Json, json};
@@ -15,7 +15,7 @@ on_each_database!(
     what_followed_stands_below_its_cause,
 );
 
-/// Somebody leaves the cohort of the sample and somebody joins it, by hand-made SQL.
+/// One user of the sample leaves the cohort and another joins it, by SQL.
 async fn one_leaves_and_one_joins(site: &mut Site) {
     site.sql("DELETE FROM {cohort_members} WHERE cohortid = 2 AND userid = 23").await;
     joins(site, 31).await;
@@ -52,7 +52,7 @@ async fn a_table_of_what_a_rule_came_to(mut site: Site) {
     let cells = row(&done.out, "cohort");
     assert_eq!(cells[..9], ["cohort", "8", "1", "-", "-", "-", "1", "+1", "-1"], "{}", done.out);
     assert_eq!(cells[..9], row(&rehearsed.out, "cohort")[..9], "the rehearsal said so");
-    // The table has them; what hangs on them is told below it.
+    // The table contains these counts; dependent rows are reported below it.
     assert!(!done.out.contains("unenrolled") && !done.out.contains("roles assigned"), "{}", done.out);
 
     let (code, again) = program.json(&["sync", "cohort"]);
@@ -64,7 +64,7 @@ async fn a_table_of_what_a_rule_came_to(mut site: Site) {
     french.says(&["aucune : tout y était déjà"]);
 }
 
-/// The course of the cohort is linked to another: whoever comes by file or by cohort comes there too, in the same run.
+/// A course with the cohort is linked to another: users enrolled by file or cohort are enrolled there in the same run.
 async fn what_followed_stands_below_its_cause(mut site: Site) {
     let program = site.sampled().await;
     let link = [
@@ -92,7 +92,7 @@ async fn what_followed_stands_below_its_cause(mut site: Site) {
         report["rules"].as_array().unwrap().iter().map(|rule| (&rule["rule"], &rule["consequence"])).collect();
     assert_eq!((code, rules), (0, vec![(&json!("cohort"), &json!(false)), (&json!("meta"), &json!(true))]));
     assert_eq!((&rule(&report, "meta")["added"], &report["counts"]["enrolment.add"]), (&json!(1), &json!(2)));
-    // A rule whose task is off follows nobody, and `all` leaves it out; named, it runs.
+    // A rule with a disabled task does not run as a consequence, and `all` leaves it out; named explicitly, it runs.
     joins(&mut site, 33).await;
     let off = program.clone().minding(&["cohort"]).set("tasks.meta.enabled=false");
     let all =
@@ -102,7 +102,7 @@ async fn what_followed_stands_below_its_cause(mut site: Site) {
     assert_eq!(rule(&named, "meta")["added"], 1);
 }
 
-/// A task that is no rule has a row too, and the history keeps what each came to.
+/// A task that is not a rule has a row too, and the history keeps the result of each.
 #[test]
 fn tasks_have_rows_too_and_the_history_keeps_them() {
     on_the_sample(async |mut site: Site, program| {
@@ -117,7 +117,7 @@ fn tasks_have_rows_too_and_the_history_keeps_them() {
     });
 }
 
-/// A word that is no rule, a course that is none: the words that would have done, exit code 2, nothing in the history.
+/// An unknown rule or course: the message lists the accepted words, the exit code is 2, the history has no new run.
 #[test]
 fn words_that_are_none() {
     on_the_sample(async |mut site: Site, program| {
@@ -138,7 +138,7 @@ fn words_that_are_none() {
     });
 }
 
-/// On a terminal as in a pipe: nothing is asked, the table is the same.
+/// On a terminal as in a pipe: the command asks nothing and prints the same table.
 #[test]
 fn on_a_terminal() {
     on_the_sample(async |mut site: Site, program| {
@@ -150,7 +150,7 @@ fn on_a_terminal() {
 
 async fn one_course_or_the_courses_of_the_task(mut site: Site) {
     let program = site.sampled().await;
-    // The cohort has a second course.
+    // The cohort gets a second course.
     let second = [
         ("id", 90.into()),
         ("enrol", "cohort".into()),
@@ -170,7 +170,7 @@ async fn one_course_or_the_courses_of_the_task(mut site: Site) {
     let (_, report) = limited.json(&["sync", "cohort"]);
     assert_eq!((&rule(&report, "cohort")["added"], &rule(&report, "cohort")["removed"]), (&json!(8), &json!(0)));
     assert_eq!(report["notes"], json!([{"courses-unknown": {"rule": "cohort", "names": "Droit"}}]));
-    // A list of courses that are all gone is not all courses.
+    // A list of courses that no longer exist does not mean all courses.
     let none = program.clone().set("tasks.cohort.courses=Droit").run(&["sync", "cohort"]).ends(0);
     none.says(&[
         "cohort  skipped: tasks.cohort.courses names none",
@@ -183,7 +183,7 @@ async fn one_course_or_the_courses_of_the_task(mut site: Site) {
 async fn roles_of_a_method_that_is_off(mut site: Site) {
     let program = site.sampled().await;
     site.sql("UPDATE {config} SET value = 'manual,flatfile' WHERE name = 'enrol_plugins_enabled'").await;
-    // Moodle runs no task of such a method.
+    // Moodle does not run the task of a disabled method.
     site.sql("UPDATE {task_scheduled} SET disabled = 0, timestarted = 1 WHERE classname LIKE '%enrol_cohort_sync'")
         .await;
     let before = site.dump().await;
@@ -203,7 +203,7 @@ async fn roles_of_a_method_that_is_off(mut site: Site) {
     assert!(!again.out.contains("taken away"), "{}", again.out);
 }
 
-/// Five of eight leave: that is held, unless the task of the rule allows it.
+/// Five of eight users leave: the run is held, unless the limits of the rule's task allow it.
 async fn limits_of_the_task(mut site: Site) {
     let program = site.sampled().await;
     site.sql("DELETE FROM {cohort_members} WHERE cohortid = 2 AND userid < 28").await;
@@ -220,14 +220,14 @@ async fn limits_of_the_task(mut site: Site) {
     let allowed = program.clone().set("tasks.cohort.guard.removals_percent=70");
     let (code, report) = allowed.json(&["sync", "cohort"]);
     assert_eq!((code, &report["breaches"], &rule(&report, "cohort")["removed"]), (0, &json!([]), &json!(5)));
-    // A limit on creations where there is none in general.
+    // A limit on creations, while there is no general one.
     joins(&mut site, 31).await;
     let none = program.clone().set("tasks.cohort.guard.creations_percent=10").set("tasks.cohort.guard.at_least=1");
     none.run(&["sync", "cohort"]).ends(3).says(&["guard: 1 new enrolments of method cohort, of 3 (limit 10 %)"]);
     program.run(&["sync", "cohort"]).ends(0);
 }
 
-/// A held run of a rule is approved as what it was.
+/// A held run of a rule is approved as a run of that rule.
 #[test]
 fn a_held_run_of_a_rule_is_approved() {
     on_the_sample(async |mut site: Site, program: Program| {

@@ -9,7 +9,7 @@ use crate::site::{NOW, Site};
 
 on_each_database!(due_rows_by_sync, a_dead_holder_is_not_waited_for);
 
-/// Lines of the sample that begin in January are applied when January is over, by the clock of `--now`.
+/// Lines of the sample that begin in January are applied after January, by the clock of `--now`.
 async fn due_rows_by_sync(mut site: Site) {
     let program = site.sampled().await;
     program.run(&["import", &sample("enrols-20261121.csv")]).ends(0);
@@ -26,7 +26,7 @@ async fn due_rows_by_sync(mut site: Site) {
     assert_eq!(due["clock"], february);
 }
 
-/// A row that names an administrator is told with its id in the buffer, and erased.
+/// A buffered row for an administrator is reported with its id and erased.
 #[test]
 fn a_due_row_of_an_administrator() {
     on_the_sample(async |mut site: Site, program| {
@@ -48,11 +48,11 @@ fn a_due_row_of_an_administrator() {
     });
 }
 
-/// After a kill on this host nobody waits; a holder elsewhere is believed.
+/// After a kill on this host no command waits; a holder on another host is taken as alive.
 async fn a_dead_holder_is_not_waited_for(mut site: Site) {
     let program = site.sampled().await.with("--wait", "0");
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-    // No process has this number: it is above the kernel's greatest.
+    // This process number exceeds the kernel's maximum.
     held_by(&mut site, &format!("{}:4194305:1", host.trim())).await;
     program.run(&["sync", "flatfile"]).ends(0);
     held_by(&mut site, "elsewhere.example.org:4194305:1").await;
@@ -61,7 +61,7 @@ async fn a_dead_holder_is_not_waited_for(mut site: Site) {
     assert_eq!(site.last_run().await, 1, "what never ran is not in the history");
 }
 
-/// Gives the run lease to a holder whose heart beats still.
+/// Gives the run lease to a holder with a current heartbeat.
 async fn held_by(site: &mut Site, holder: &str) {
     let ahead = enrold::clock::real() + 3600;
     site.sql(&format!(

@@ -1,5 +1,5 @@
-//! Questions on a terminal: the rehearsal is shown, and only a yes applies.
-//! It must not draw anything itself; `script` of util-linux makes the terminal.
+//! Questions on a terminal: the simulation is shown, and only a yes applies it.
+//! It must not draw anything itself; `script` of util-linux provides the terminal.
 
 use crate::program::{Program, on_the_sample, sample};
 use crate::site::Site;
@@ -47,7 +47,7 @@ fn yes_is_not_asked_and_a_refused_file_neither() {
     });
 }
 
-/// The question changes nothing in the exit codes.
+/// The question does not change the exit codes.
 #[test]
 fn a_terminal_exits_as_a_pipe_does() {
     on_the_sample(async |_, program| {

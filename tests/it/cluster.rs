@@ -1,10 +1,10 @@
-//! A Galera cluster on this machine: MariaDB servers that hold the same rows and not the same named locks.
+//! A Galera cluster on this machine: MariaDB servers that replicate rows but not named locks.
 //! It must not know what a test does with it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// A cluster, until this is dropped.
+/// A cluster that runs until this value is dropped.
 pub struct Cluster {
     script: Child,
     stays: Option<ChildStdin>,
@@ -12,7 +12,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts so many nodes and waits until they are one cluster.
+    /// Starts the given number of nodes and waits until they form a cluster.
     pub fn start(nodes: usize) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/galera");
         let mut command = Command::new(script);
@@ -31,7 +31,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The script ends with its standard input.
+        // The script ends when its standard input is closed.
         drop(self.stays.take());
         drop(self.script.wait());
     }

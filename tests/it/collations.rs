@@ -1,5 +1,5 @@
-//! Sites whose tables and columns have other collations than their neighbours, or no room for emoji: all that enrold does
-//! ends there as on a site of one collation. It must not test what runs do; MariaDB alone has such sites.
+//! Sites whose tables and columns have different collations, or a character set without emoji: all operations of enrold
+//! have the same result as on a site of one collation. It must not test what runs do; only MariaDB has such sites.
 
 use enrold::db::{Dialect, Params};
 use enrold::doctor::{self, Level};
@@ -17,11 +17,11 @@ use crate::traces::site_with_traces;
 
 on_each_database!(emoji_in_names);
 
-/// Two collations that MariaDB will not compare with each other.
+/// Two collations that MariaDB refuses to compare with each other.
 const UNLIKE: [&str; 2] = ["utf8mb4_unicode_ci", "utf8mb4_general_ci"];
 
-/// Of any two columns, one has the first and one the second collation in one of the rounds: the bits of a column's number
-/// say which it has. Three tests share them.
+/// For any two columns there is a round in which their collations differ: bit `n` of a column's number selects its
+/// collation in round `n`. Three tests share the rounds.
 fn rounds_of(test: usize) {
     run_on(Dialect::Maria, async move |mut site: Site| {
         site.full().await;
@@ -51,7 +51,7 @@ fn any_two_columns_may_differ_3() {
     rounds_of(2);
 }
 
-/// Everything in three bytes; a database default of its own; every other column in three bytes; binary collations between.
+/// All columns in utf8mb3, every other one, or binary collations of both sets; each with another database default.
 #[test]
 fn three_bytes_and_binary_collations() {
     run_on(Dialect::Maria, async |mut site: Site| {
@@ -97,7 +97,7 @@ fn the_doctor_names_what_differs() {
     });
 }
 
-/// A name with an emoji is a problem of its own on a site of three bytes, and a name as any other elsewhere.
+/// On a site with utf8mb3, a name with an emoji is a problem of its own; on others it is a normal name.
 async fn emoji_in_names(mut site: Site) {
     site.full().await;
     let narrow = site.conn.dialect() == Dialect::Maria;
@@ -131,13 +131,13 @@ async fn emoji_in_names(mut site: Site) {
     assert_eq!(report.counts["cohort.add"], if narrow { 2 } else { 3 });
     assert_eq!(report.counts["cohort-member.add"], if narrow { 2 } else { 3 });
 
-    // Keys that nothing on the site can have are unknown, as any other.
+    // Keys that no column of the site can hold are unknown, like any other.
     let file = site.write("operation,username,course,role\nadd,🎉,L1-INFO-110,student\nadd,moreaul26,🎓,student\nadd,moreaul26,L1-INFO-110,student\n");
     let report = site.engine().import(&file, false).await.unwrap();
     assert_applied(&report, State::DoneWithErrors);
     assert_eq!(site.errors(&report).await, ["2 user-unknown", "3 course-unknown"]);
 
-    // A group that autoenrol would name so is told with its instance; the enrolments are made.
+    // If autoenrol would give a group such a name, its instance is reported; the enrolments are created.
     if narrow {
         site.sql("ALTER TABLE {user} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci").await;
     }
@@ -152,7 +152,7 @@ async fn emoji_in_names(mut site: Site) {
     assert!(!report.notes.iter().any(|note| matches!(note, Note::EffectsPending(_))), "{:?}", report.notes);
 }
 
-/// A text column of the site: its table, its name and how it is defined but for its collation.
+/// A text column of the site: its table, its name, and its definition without the collation.
 struct TextColumn {
     table: String,
     name: String,
@@ -161,7 +161,7 @@ struct TextColumn {
 }
 
 impl Site {
-    /// The sample site with something for every rule and traces of every kind, and two sources.
+    /// The sample site with rows for every rule, traces of every kind, and two sources.
     async fn full(&mut self) {
         for (key, value) in [
             ("records.files", "r*.csv"),
@@ -187,7 +187,7 @@ impl Site {
         links(self).await;
         conditions(self).await;
         completions(self).await;
-        // Ends that are told of.
+        // Enrolments that end soon and are notified.
         self.sql("UPDATE {enrol} SET expirynotify = 2, notifyall = 1, expirythreshold = 864000 WHERE enrol IN ('manual', 'self')").await;
         self.sql(&format!("UPDATE {{user_enrolments}} SET timeend = {} WHERE id < 20", NOW + 300_000)).await;
     }
@@ -214,7 +214,7 @@ impl Site {
         rows.iter().map(column).collect()
     }
 
-    /// Gives the columns the collations that their numbers say, one statement for each table.
+    /// Sets the collation of each column by its number, in one statement per table.
     async fn convert(&mut self, columns: &[TextColumn], collation: impl Fn(usize) -> &'static str) {
         let mut from = 0;
         while let Some(first) = columns.get(from) {
@@ -230,7 +230,7 @@ impl Site {
         }
     }
 
-    /// Applies a set, with courses if it has some; the effects are written too.
+    /// Applies a set, with a table of courses if there is one; the effects are written too.
     async fn set_with_courses(&mut self, source: &str, rows: &str, courses: Option<&str>) -> Report {
         let courses = courses.map(|text| self.write(text).path);
         let order = SetOrder { snapshot: self.write(rows).path, courses, ..SetOrder::of(source) };
@@ -247,7 +247,7 @@ impl Site {
         rows.iter().map(|row| format!("{} {}", row.text(0), row.text(1))).collect()
     }
 
-    /// Files, sets, every rule and the expirations, and again where nothing is left to do; what each came to.
+    /// Files, sets, all rules and the expirations, then the same again without any change; returns the results.
     async fn does_everything(&mut self) -> Vec<String> {
         let mut outcomes = Vec::new();
         let server = Server::start(Manners::default()).await;

@@ -1,5 +1,5 @@
-//! Completed courses on the campus: instances that lead from one course to the next, completions, and the ledger of them.
-//! It must not know what a test expects; the proofs that hold for every run of the rule are here.
+//! Completed courses on the campus: instances that enrol from one course into the next, completions, and their ledger.
+//! It must not know what a test expects; it has the proofs that hold for every run of the rule.
 
 use enrold::db::{Params, Value};
 use enrold::outcome::Report;
@@ -16,7 +16,7 @@ pub const fn chain(target: i64, source: i64) -> i64 {
 }
 
 impl Site {
-    /// Six courses, the method enabled, and instances as (target, source); enrold saw all of it a day ago.
+    /// Six courses, the method enabled, and instances as (target, source); enrold ran one day ago without completions.
     pub async fn chained(&mut self, links: &[(i64, i64)]) {
         self.campus().await;
         self.courses_up_to(6).await;
@@ -29,7 +29,7 @@ impl Site {
         self.at(NOW);
     }
 
-    /// An enabled instance that makes those who complete `source` students of `target`, and nothing more.
+    /// An enabled instance that enrols users who complete `source` as students of `target`, without further settings.
     pub async fn leads(&mut self, target: i64, source: i64) {
         let row = [
             ("id", chain(target, source).into()),
@@ -50,7 +50,7 @@ impl Site {
         self.sql(&format!("UPDATE {{enrol}} SET {column} = {value} WHERE id = {enrolid}")).await;
     }
 
-    /// `uN` completes `cM`: Moodle's cron has just written so, with this date.
+    /// `uN` completes `cM`: the row that Moodle's cron writes, with this date.
     pub async fn completes(&mut self, who: i64, whither: i64, at: i64) {
         self.loses_completion(who, whither).await;
         let row: [(&'static str, Value); 3] =
@@ -64,18 +64,18 @@ impl Site {
         self.sql(&format!("DELETE FROM {{course_completions}} WHERE userid = {userid} AND course = {courseid}")).await;
     }
 
-    /// The rule everywhere, with its proofs.
+    /// Runs the rule on all courses, with its proofs.
     pub async fn lead_on(&mut self) -> Report {
         self.lead_on_by(SyncOrder::of("coursecompleted")).await
     }
 
-    /// The rule with backfill, in one course or everywhere.
+    /// Runs the rule with backfill, on one course or on all.
     pub async fn backfill(&mut self, target: Option<i64>) -> Report {
         let course = target.map(|number| format!("c{number}"));
         self.lead_on_by(SyncOrder { course, backfill: true, ..SyncOrder::of("coursecompleted") }).await
     }
 
-    /// Simulated, it changes nothing, not the ledger either; done, the journal leads back; done again, it changes nothing.
+    /// A simulation changes nothing, not even the ledger; the journal reverts the run; a second run changes nothing.
     pub async fn lead_on_by(&mut self, order: SyncOrder) -> Report {
         let (before, ledger) = (self.dump().await, self.whole_ledger().await);
         let rehearsal = self.engine().sync(&order, true).await.unwrap();
@@ -91,7 +91,7 @@ impl Site {
         report
     }
 
-    /// What became of completions, as `u1 c2<c1 enrolled`.
+    /// The state of completions, as `u1 c2<c1 enrolled`.
     pub async fn ledger(&mut self) -> Vec<String> {
         let sql = "SELECT u.username, t.shortname, s.shortname, l.state FROM {enrold_completion} l
             JOIN {user} u ON u.id = l.userid JOIN {course} s ON s.id = l.courseid
@@ -99,7 +99,7 @@ impl Site {
         self.lines(sql, |row| format!("{} {}<{} {}", row.text(0), row.text(1), row.text(2), row.text(3))).await
     }
 
-    /// Enrolments by the method as `u1 c2<c1`, with ` suspended` and ` from..to` where that is so.
+    /// Enrolments of the method as `u1 c2<c1`, with ` suspended` and ` from..to` where they apply.
     pub async fn led(&mut self) -> Vec<String> {
         let sql = "SELECT u.username, t.shortname, s.shortname, x.status, x.timestart, x.timeend
             FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid AND e.enrol = 'coursecompleted' JOIN {user} u ON u.id = x.userid

@@ -1,4 +1,4 @@
-//! Rows of courses made into courses on a site under test, by enrold's own steps, and the proofs that hold for each run.
+//! Creates courses from rows on a site under test, by enrold's own steps, with the proofs that hold for each run.
 //! It must not know what a test expects.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::dump::{EFFECTS, assert_same, without};
 use crate::rebuild::rebuild;
 use crate::site::Site;
 
-/// What rows of courses came to.
+/// The result of a run on rows of courses.
 #[derive(Debug)]
 pub struct Made {
     pub counts: BTreeMap<String, i64>,
@@ -30,13 +30,13 @@ pub struct Made {
     pub statements: u64,
 }
 
-/// The terms of most tests.
+/// The settings of most tests.
 pub fn terms() -> NewCourses {
     NewCourses { default_category: 1, category_by_idnumber: false, template: String::new(), zone: chrono_tz::UTC }
 }
 
 impl Site {
-    /// Makes courses and proves it: rehearsed nothing changes, done the journal leads back, done again nothing changes.
+    /// Creates courses with proofs: a simulation changes nothing, the journal reverts the run, a second is empty.
     pub async fn courses(&mut self, rows: &str, terms: &NewCourses, now: i64) -> Made {
         let before = self.dump().await;
         let rehearsal = self.courses_once(rows, terms, now, true).await;
@@ -53,14 +53,14 @@ impl Site {
         made
     }
 
-    /// One run, or a rehearsal of one, and no proof.
+    /// One run or simulation, without proofs.
     pub async fn courses_once(&mut self, rows: &str, terms: &NewCourses, now: i64, simulate: bool) -> Made {
         let file = Dir::open_named(&self.write(rows).path).unwrap();
         let engine = self.engine();
         make(&mut self.conn, &engine, &file, terms, now, simulate).await
     }
 
-    /// The campus with a category 1 of the idnumber `cat1`, and a category 2 with `cat2` that holds no course.
+    /// The campus with a category 1 of idnumber `cat1`, and an empty category 2 of idnumber `cat2`.
     pub async fn catalogue(&mut self) {
         self.campus().await;
         for id in [1, 2] {
@@ -81,7 +81,7 @@ impl Site {
     }
 }
 
-/// One run that makes courses, with its effects, or the rehearsal of one.
+/// One run that creates courses, with its effects, or its simulation.
 pub async fn make(
     conn: &mut Conn,
     engine: &Engine,

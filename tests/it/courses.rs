@@ -1,5 +1,5 @@
-//! Courses that a set describes: which rows become courses, with what around them, and which are refused.
-//! It must not apply a set of enrolments; the rows of courses stand in the test.
+//! Courses that a set describes: which rows become courses, what is created with them, and which rows are refused.
+//! It must not apply a set of enrolments; the rows of courses are in the test.
 
 use enrold::change::courses::NewCourses;
 use enrold::db::Params;
@@ -30,7 +30,7 @@ on_each_database!(
 );
 
 impl Site {
-    /// All courses but those of the campus, by short name: `shortname fullname idnumber category`.
+    /// All courses except those of the campus, by short name: `shortname fullname idnumber category`.
     async fn made(&mut self) -> Vec<String> {
         let dump = self.dump().await;
         let old = ["front", "c1", "c2", "c3"];
@@ -41,7 +41,7 @@ impl Site {
         made
     }
 
-    /// One column of the course of this short name.
+    /// One column of the course with this short name.
     async fn of_course(&mut self, shortname: &str, column: &str) -> String {
         let dump = self.dump().await;
         let row = dump["course"].iter().find(|row| text(row, "shortname") == shortname);
@@ -68,7 +68,7 @@ async fn a_row_becomes_a_course(mut site: Site) {
     assert_eq!((made.counts["section.add"], made.counts["instance.add"], made.counts["category.count"]), (5, 3, 1));
     assert_eq!(site.made().await, ["n1 New one N-1 2"]);
     assert_eq!(site.of_course("n1", "sortorder").await, "20001");
-    // 21 November 2026 at midnight, and a year later.
+    // 21 November 2026 at midnight, and one year later.
     assert_eq!(site.of_course("n1", "startdate").await, "1795219200");
     assert_eq!(site.of_course("n1", "enddate").await, "1826755200");
     let context = site.inside("n1", "context", "instanceid", &["contextlevel", "id", "path", "depth"]).await;
@@ -88,9 +88,9 @@ async fn without_a_category_the_default_one(mut site: Site) {
     let rows = "fullname,shortname,category\nA,a,\nB,b,0\n";
     site.courses(rows, &NewCourses { default_category: 2, ..terms() }, NOW).await;
     assert_eq!(site.made().await, ["a A  2", "b B  2"]);
-    // The last one made stands first.
+    // The course that was created last is sorted first.
     assert_eq!((site.of_course("b", "sortorder").await, site.of_course("a", "sortorder").await).0, "20001");
-    // A default that does not exist: the site's first category, and a word about it.
+    // The default category does not exist: the site's first category is used, with a note.
     let made = site.courses("fullname,shortname\nC,c\n", &NewCourses { default_category: 99, ..terms() }, NOW).await;
     assert_eq!(made.notes, [Note::CategoryGone(99)]);
     assert_eq!(site.of_course("c", "category").await, "1");
@@ -114,7 +114,7 @@ async fn an_unknown_category_makes_no_course(mut site: Site) {
     site.catalogue().await;
     let made = site.courses("fullname,shortname,category\nA,a,77\nB,b,x\nC,c,2\n", &terms(), NOW).await;
     assert_eq!(made.errors, ["2 category-unknown a 77", "3 category-unknown b x"]);
-    // Without the column, the same rows come into the default category.
+    // Without the column, the same rows use the default category.
     site.courses("fullname,shortname\nA,a\nB,b\nC,c\n", &terms(), NOW).await;
     assert_eq!(site.made().await, ["a A  1", "b B  1", "c C  2"]);
 }
@@ -163,7 +163,7 @@ async fn names_that_are_missing_or_too_long(mut site: Site) {
     assert_eq!(site.of_course("e", "fullname").await, long);
 }
 
-/// MariaDB's usual collation takes `É` for `e`: Moodle there could not make the second course, nor tell them apart.
+/// MariaDB's usual collation treats `É` as `e`: Moodle could neither create the second course nor tell them apart.
 async fn short_names_that_moodle_takes_for_one(mut site: Site) {
     site.catalogue().await;
     let made = site.courses("fullname,shortname,idnumber\nA,C1,\nB,été,x\nC,ete,X\n", &terms(), NOW).await;
@@ -195,7 +195,7 @@ async fn the_site_says_how_courses_begin(mut site: Site) {
     assert_eq!(site.inside("a", "course_sections", "course", &["section"]).await, ["0", "1", "2"]);
     let options = site.inside("a", "course_format_options", "courseid", &["format", "name", "value"]).await;
     assert!(options.contains(&"weeks hiddensections 0".to_owned()), "{options:?}");
-    // Another format fills in its own options when it is shown.
+    // Another course format adds its own options when Moodle shows the course.
     site.sql("UPDATE {config_plugins} SET value = 'social' WHERE plugin = 'moodlecourse' AND name = 'format'").await;
     let made = site.courses("fullname,shortname\nB,b\n", &terms(), NOW).await;
     assert!(!made.counts.contains_key("format-option.add"));
@@ -260,7 +260,7 @@ async fn methods_follow_the_sites_settings(mut site: Site) {
     }
     site.courses("fullname,shortname\nA,a\n", &terms(), NOW).await;
     let columns = ["enrol", "sortorder", "status", "roleid", "expirynotify", "notifyall", "customint6"];
-    // A guest method that is to have a key stays closed until somebody gives it one.
+    // If guest access requires a key, the method stays disabled until a teacher sets one.
     let methods = site.inside("a", "enrol", "courseid", &columns).await;
     assert_eq!(methods, ["guest 0 1 0 0 0 ", "self 1 0 5 1 1 0"]);
 }
@@ -278,7 +278,7 @@ async fn a_category_without_end(mut site: Site) {
     assert_eq!(site.of_course("c3", "sortorder").await, "10104");
 }
 
-/// A course of the same name appears between plan and apply.
+/// Another writer creates a course with the same name between plan and apply.
 async fn somebody_was_faster(mut site: Site) {
     site.catalogue().await;
     let trigger = match site.conn.dialect() {

@@ -1,4 +1,4 @@
-//! A process that dies at any moment of a run: before the commit nothing is applied, after it nothing is lost or doubled.
+//! A process dies at any moment of a run: before the commit nothing is applied, after it nothing is lost or doubled.
 //! It must not test what a run does.
 
 use std::future::pending;
@@ -22,7 +22,7 @@ on_each_database!(
 
 const FILE: &str = "add,student,u1,c1\nadd,teacher,u1,c1\nadd,student,u2,c2\ndel,student,u3,c1\n";
 
-/// What the log holds when the file was applied once.
+/// The events in the log after the file was applied once.
 const EVENTS: [&str; 8] = [
     "- enrol_instance created",
     "u1 user_enrolment created",
@@ -35,7 +35,7 @@ const EVENTS: [&str; 8] = [
 ];
 
 impl Site {
-    /// Imports a file and dies at a moment: the run's future is dropped there, connections and all.
+    /// Imports a file until a moment at which the future of the run is dropped, with all its connections.
     pub async fn import_until(&mut self, when: When, text: &str) {
         let (reached, mut reaches) = tokio::sync::mpsc::channel(1);
         let observer = when.watch(move || {
@@ -53,7 +53,7 @@ impl Site {
         }
     }
 
-    /// The dead process gives no heartbeat: the time of its lease is over.
+    /// The dead process sends no heartbeat: its lease expires.
     pub async fn lease_runs_out(&mut self) {
         self.sql("UPDATE {enrold_lease} SET heartbeat = 0 WHERE name = 'run'").await;
     }
@@ -66,7 +66,7 @@ impl Site {
         self.has_role(3, 1, "student", "flatfile").await;
     }
 
-    /// All is as if the file had been applied in peace.
+    /// The state is the same as after an undisturbed import.
     async fn applied_once(&mut self) {
         assert_eq!(self.enrolments().await, ["u1 c1 flatfile", "u2 c2 flatfile"]);
         assert_eq!(self.roles().await, ["u1 c1 student flatfile", "u1 c1 teacher flatfile", "u2 c2 student flatfile"]);
@@ -116,7 +116,7 @@ async fn after_the_commit_effects_follow(mut site: Site) {
     site.nothing_changed(&after, "one more run").await;
 }
 
-/// One change to a chunk, so that each chunk can be the last.
+/// One change per chunk, so that each chunk can be the last.
 async fn within_the_effects_none_is_doubled(mut site: Site) {
     site.ready().await;
     site.set("run.effect_rows", "1");
@@ -125,7 +125,7 @@ async fn within_the_effects_none_is_doubled(mut site: Site) {
     let part = site.events().await;
     assert!(!part.is_empty() && part.len() < EVENTS.len(), "{part:?}");
     site.lease_runs_out().await;
-    // The next run dies among the effects of the first one too.
+    // The next run dies during the effects of the first run too.
     site.import_until(When::Effects(2), "add,student,u2,c2\n").await;
     site.lease_runs_out().await;
     site.import_once("add,student,u2,c2\n").await;

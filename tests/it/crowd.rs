@@ -1,14 +1,14 @@
-//! More people than a small step has: a cohort whose members come and go in large numbers, and its instances in courses.
+//! More users than a small step has: a cohort with many joining and leaving members, and its instances in courses.
 //! It must not run anything.
 
 use crate::campus::role;
 use crate::site::Site;
 
-/// The first of the people.
+/// `user.id` of the first of them.
 pub const FIRST: i64 = 10_001;
 
 impl Site {
-    /// The campus with so many people more, and cohort instances in some of its courses.
+    /// The campus with this many more users, and cohort instances in some of its courses.
     pub async fn crowd_for_cohort(&mut self, people: i64, courses: &[i64]) {
         self.campus().await;
         self.sql("UPDATE {config} SET value = 'manual,cohort' WHERE name = 'enrol_plugins_enabled'").await;
@@ -27,7 +27,7 @@ impl Site {
         self.sql(&format!("{of_cohort} {student} WHERE enrol = 'cohort'")).await;
     }
 
-    /// People from the `from`-th, so many of them, join the cohort.
+    /// This many users, beginning with the `from`-th, join the cohort.
     pub async fn join_cohort(&mut self, from: i64, people: i64) {
         let from = FIRST + from;
         self.sql(&format!(

@@ -1,4 +1,4 @@
-//! The daemon from the drop to the last name of a file, as a feeding system sees it.
+//! The daemon from the drop to the final name of a file, as a feeding system sees it.
 //! It must not test what a run does with lines.
 
 use crate::program::Program;
@@ -32,7 +32,7 @@ async fn one_pass_ends_by_itself(mut site: Site) {
     assert!(program.inbox().join("enrols.csv.done").exists());
 }
 
-/// What was kept of a held run goes with the reports, once somebody has decided; not before.
+/// The copies of a held run are removed with the reports after the decision, not before.
 async fn copies_of_decided_runs_go(mut site: Site) {
     let program = site.sampled().await;
     let once = |program: &Program, code: i32| {
@@ -42,10 +42,10 @@ async fn copies_of_decided_runs_go(mut site: Site) {
     let kept = |run: i64| site.engine().settings.state.path.join("held").join(run.to_string()).exists();
     program.drop_file("first.csv", "");
     program.drop_file("second.csv", "");
-    // The first run is the task: it never ran before.
+    // The first run is the task, because it has never run.
     once(&program, 3);
     program.run(&["reject", "3"]).ends(0);
-    // Decisions bear the real time: far behind it, whenever this runs.
+    // Decisions have the real time: this moment is later, whenever the test runs.
     let later = program.at(NOW + 100 * 365 * 86_400);
     once(&later, 0);
     assert_eq!((kept(2), kept(3)), (true, false));

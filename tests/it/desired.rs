@@ -1,5 +1,5 @@
-//! What the specs of the rules ask for, said once more as loops over a dump of a random site: who breaks it.
-//! It must not know how the engine makes it so; it reads what stands afterwards.
+//! The desired state of the specs of the rules, written as loops over a dump of a random site: it lists violations.
+//! It must not know how enrold reaches that state; it reads the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ struct Instance {
     course: i64,
     is_enabled: bool,
     role: i64,
-    /// `customint1`, `customint2`, `customint4`, `customint5` and `customint8`.
+    /// The columns `customint1`, `customint2`, `customint4`, `customint5` and `customint8`.
     custom: [i64; 5],
     rule: String,
 }
@@ -42,7 +42,7 @@ fn int(row: &Row, column: &str) -> i64 {
 }
 
 impl Facts {
-    /// What a dump says.
+    /// Reads the facts from a dump.
     pub fn of(dump: &Dump) -> Self {
         let set = |row: &Row, first: &str, second: &str| (int(row, first), int(row, second));
         let settings = dump["config_plugins"]
@@ -74,7 +74,7 @@ impl Facts {
         }
     }
 
-    /// What is not as a rule desires it, one line each.
+    /// The differences from the desired state of a rule, one line each.
     pub fn broken(&self, rule: &str) -> Vec<String> {
         let mut broken = Vec::new();
         for instance in self.instances.iter().filter(|instance| instance.method == rule) {
@@ -112,7 +112,7 @@ impl Facts {
         self.departments.contains_key(&user)
     }
 
-    /// A extra enrolment is gone where the action is 0, else suspended.
+    /// An extra enrolment is removed if the action is 0, otherwise suspended.
     fn extra(&self, instance: &Instance, user: i64, action: &str, broken: &mut Vec<String>) {
         let found = self.found(instance, user);
         if (action == "0" && found.is_some()) || found.is_some_and(|found| found.is_active) {
@@ -120,8 +120,8 @@ impl Facts {
         }
     }
 
-    /// The roles that an instance owns are those desired; those of `left` may be there or not, and where it keeps the roles
-    /// of the suspended, they may be more.
+    /// The roles that an instance owns are exactly the desired ones; those in `left` are optional, and with `keeps` the
+    /// suspended may keep further roles.
     fn roles(
         &self,
         instance: &Instance,
@@ -144,7 +144,7 @@ impl Facts {
         }
     }
 
-    /// Who is enrolled is in the instance's group; what it owns in another group is gone.
+    /// Enrolled users are in the group of the instance; memberships that it owns in other groups are removed.
     fn grouped(&self, instance: &Instance, broken: &mut Vec<String>) {
         let group = instance.custom[1];
         for (user, _) in self.of_instance(instance.id).filter(|(user, _)| group > 0 && self.is_live(*user)) {
@@ -187,7 +187,7 @@ impl Facts {
         self.setting("meta", "nosyncroleids").split(',').filter_map(|role| role.parse().ok()).collect()
     }
 
-    /// Roles that the source holds by a component that is not copied: a copy that is there stays (docs/meta.md).
+    /// Roles that the source has from a component that is not copied: an existing copy stays (docs/meta.md).
     fn not_copied(&self, instance: &Instance) -> BTreeSet<(i64, i64)> {
         let hidden = self.hidden();
         let of_source = |(role, context, _, component, _): &&(i64, i64, i64, String, i64)| {
@@ -196,7 +196,7 @@ impl Facts {
         self.roles.iter().filter(of_source).map(|(role, _, user, ..)| (*user, *role)).collect()
     }
 
-    /// Spec meta 3: status, window and roles that the source gives a user; `None` if it gives nothing.
+    /// Spec meta 3: status, window and roles that the source gives a user; `None` without an enrolment in the source.
     fn evidence(&self, instance: &Instance, user: i64) -> Option<(Enrolment, BTreeSet<i64>)> {
         let source = instance.custom[0];
         let of_source = |other: &&Instance| {
@@ -231,7 +231,7 @@ impl Facts {
 
     fn meta(&self, instance: &Instance, broken: &mut Vec<String>) {
         if !self.instances.iter().any(|other| other.course == instance.custom[0]) {
-            // The source course is gone: nothing is done for the link (docs/meta.md).
+            // The source course was deleted: the link is not processed (docs/meta.md).
             return;
         }
         let action = self.setting("meta", "unenrolaction");
@@ -249,7 +249,7 @@ impl Facts {
                 desired.extend(roles.into_iter().map(|role| (user, role)));
             }
         }
-        // Only where somebody is active in an enabled link may anything stay.
+        // A copy may stay only for a user with an active enrolment in an enabled link.
         let mut left = self.not_copied(instance);
         left.retain(|(user, _)| {
             instance.is_enabled && self.found(instance, *user).is_some_and(|found| found.is_active)
@@ -288,11 +288,11 @@ impl Facts {
             .collect();
         let distinct: BTreeSet<i64> = found.iter().copied().collect();
         if distinct != desired || found.len() != distinct.len() {
-            broken.push(format!("category: instances in {found:?}, desired in {wished:?}"));
+            broken.push(format!("category: instances in {found:?}, desired in {desired:?}"));
         }
     }
 
-    /// Whether a user meets the rule of an instance (the five of a random site).
+    /// Whether a user meets the rule of an instance (one of the five rules of a random site).
     fn matches(&self, instance: &Instance, user: i64) -> bool {
         let department = self.departments[&user].as_str();
         let in_cohort = |cohort| self.members.contains(&(cohort, user));
@@ -305,7 +305,7 @@ impl Facts {
         }
     }
 
-    /// Spec autoenrol 5, under limits and other enrolments.
+    /// Spec autoenrol 5, with limits and other enrolments.
     fn autoenrol(&self, instance: &Instance, broken: &mut Vec<String>) {
         if !instance.is_enabled {
             return;

@@ -1,4 +1,4 @@
-//! What the doctor finds on each database: a site in order, and each thing that is not.
+//! The doctor's findings on each database: a site in order, and each single defect.
 //! It must not test the account's rights: `doctor_rights` does.
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ on_each_database!(
     runs_that_wait,
 );
 
-/// Examines a site as the command does.
+/// Examines a site like the command.
 pub async fn examine(site: &Site) -> Vec<Finding> {
     let engine = site.engine();
     doctor::run(&engine.database, &engine.settings, NOW).await
@@ -90,7 +90,7 @@ async fn a_twin_task(mut site: Site) {
     }
 }
 
-/// One finding for each task of enrold that is on and whose work Moodle does as well, with the way out.
+/// One finding, with the remedy, for each enabled task of enrold whose work Moodle does as well.
 async fn twins_of_rules(mut site: Site) {
     sample(&mut site).await;
     assert_eq!(find(&examine(&site).await, "twin-task").level, Level::Ok);
@@ -109,7 +109,7 @@ async fn twins_of_rules(mut site: Site) {
     }
     assert!(can_work(&findings));
     assert!(find(&findings, "rules").text(Locale::En).starts_with("rules that the daemon keeps true: cohort"));
-    // What is left to Moodle is nobody's twin; neither is the task of a method that is off.
+    // A task that is left to Moodle has no twin, nor has the task of a disabled method.
     site.set("tasks.cohort.enabled", "false");
     let findings = examine(&site).await;
     assert_eq!(find(&findings, "twin-task").level, Level::Ok);
@@ -146,7 +146,7 @@ async fn what_tasks_name(mut site: Site) {
     );
 }
 
-/// The tables stand under another prefix than the configured one.
+/// The tables have another prefix than the configured one.
 async fn another_prefix(site: Site) {
     let engine = site.engine();
     let url = crate::doctor_rights::url(&engine);
@@ -223,7 +223,7 @@ async fn roles_that_files_may_give(mut site: Site) {
     assert!(told(&site, "roles-allowed").await[0].1.contains("(flatfile.roles): manager;"));
     let unknown = told(&site, "roles-unknown").await;
     assert!(unknown.len() == 1 && unknown[0].1.contains("does not have: tutor, @techer;"), "{unknown:?}");
-    // A second database gives every role, unless somebody has listed some.
+    // A second database may assign every role, unless `roles` lists some.
     site.set("sources.view.url", "sqlite:/nowhere/at/all.sqlite");
     site.set("sources.view.table", "t");
     site.set("sources.view.columns.user", "u");
@@ -244,7 +244,7 @@ async fn keys_that_are_not_unique(mut site: Site) {
     assert!(!levels(&examine(&site).await).iter().any(|(_, code)| code.ends_with("-twice")));
     site.sql("UPDATE {user} SET idnumber = 'same' WHERE id > 2").await;
     site.sql("UPDATE {course} SET idnumber = 'same' WHERE id > 1").await;
-    // Another case is another key, whatever the collation.
+    // Keys that differ in case only are different, whatever the collation.
     site.sql("UPDATE {user} SET idnumber = 'Same' WHERE id = 3").await;
     let findings = examine(&site).await;
     assert!(find(&findings, "user-idnumber-twice").text(Locale::En).contains("several accounts share: 1;"));
@@ -270,7 +270,7 @@ async fn runs_that_wait(mut site: Site) {
     }
 }
 
-/// Where nobody answers, the address is told and never the password.
+/// If no server answers, the message contains the address and never the password.
 #[tokio::test]
 async fn a_database_that_is_not_there() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! The least rights, proved: a new account with exactly the granted rights does all that enrold does, and the doctor
-//! names each right that is taken away. It must not be a test of the runs themselves.
+//! The least rights: a new account with exactly the granted rights can do all that enrold does, and the doctor names
+//! each revoked right. It must not be a test of the runs themselves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,18 +65,18 @@ pub fn url(engine: &Engine) -> String {
     engine.settings.database.url.expose_secret().to_owned()
 }
 
-/// A new account on the site's database, without any right.
+/// A new account on the site's database, at first without any right.
 pub struct Account {
-    /// The server's.
+    /// The dialect of the server.
     pub dialect: Dialect,
-    /// Its name and place.
+    /// Its name and host.
     pub grantee: Grantee,
-    /// Works as this account.
+    /// enrold, connected as this account.
     pub engine: Engine,
 }
 
 impl Account {
-    /// Makes one.
+    /// Creates an account.
     pub async fn make(site: &mut Site) -> Self {
         let dialect = site.conn.dialect();
         let engine = site.engine();
@@ -91,7 +91,7 @@ impl Account {
         let statements = match dialect {
             Dialect::Postgres => vec![
                 format!("CREATE ROLE {name} LOGIN"),
-                // What everybody has would hide what is missing.
+                // Rights of PUBLIC would hide missing grants.
                 format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC"),
                 "REVOKE ALL ON SCHEMA public FROM PUBLIC".to_owned(),
             ],
@@ -113,7 +113,7 @@ impl Account {
         Self { dialect, grantee, engine }
     }
 
-    /// Removes it.
+    /// Removes the account.
     pub async fn remove(self, site: &mut Site) {
         let statements = match self.dialect {
             Dialect::Postgres => {
@@ -135,7 +135,7 @@ impl Account {
         grants::for_runs(self.dialect, &self.grantee, |_| true)
     }
 
-    /// What the doctor says as this account.
+    /// The doctor's findings for this account.
     pub async fn examine(&self) -> Vec<Finding> {
         doctor::run(&self.engine.database, &self.engine.settings, NOW).await
     }
@@ -216,7 +216,7 @@ async fn the_rules_need_no_more(mut site: Site) {
     site.unassigned(1, category_context(1), "student").await;
     site.leaves(2, 1).await;
     site.plugin_setting("enrol_meta", "unenrolaction", Some("0")).await;
-    // A run that is cut writes its parts down.
+    // A run that is cut by course records its parts.
     let mut settings = (*account.engine.settings).clone();
     settings.run.part_rows = 1;
     let cutting = Engine { settings: Arc::new(settings), ..account.engine.clone() };
@@ -282,14 +282,14 @@ async fn windows_and_suspensions(site: &mut Site, account: &Account) {
     assert!(report.counts.contains_key("enrolment.update") && report.counts.contains_key("enrolment.suspend"));
 }
 
-/// The run was applied, with all that follows it.
+/// The run was applied, including its effects.
 pub fn assert_applied(report: &Report, state: State) {
     assert_eq!(report.state, state, "{:?}", report.problems);
     let unwritten = report.notes.iter().find(|note| matches!(note, Note::EffectsPending(_)));
     assert_eq!(unwritten, None, "the effects are written too");
 }
 
-/// Takes each granted right away in turn: the doctor says that enrold cannot work, names the right and the remedy.
+/// Revokes each granted right in turn: the doctor reports that enrold cannot work, with the right and the remedy.
 async fn each_right_is_missed(mut site: Site) {
     load_sample(&mut site.conn).await.unwrap();
     let account = Account::make(&mut site).await;
@@ -312,7 +312,7 @@ async fn each_right_is_missed(mut site: Site) {
     account.remove(&mut site).await;
 }
 
-/// What an error says when a right on the whole database is missing.
+/// The name by which an error refers to a right on the whole database.
 fn general_name(sql: &str) -> String {
     let name = match sql {
         _ if sql.contains("CONNECT") => "permission denied for database",
@@ -322,13 +322,13 @@ fn general_name(sql: &str) -> String {
     name.to_owned()
 }
 
-/// The statement that takes a grant back.
+/// The statement that revokes a grant.
 pub fn revoke(grant: &str) -> String {
     let (what, whom) = grant.strip_prefix("GRANT ").unwrap().rsplit_once(" TO ").unwrap();
     format!("REVOKE {what} FROM {whom}")
 }
 
-/// enrold's own tables are made with the rights of `for_migrate` and no others.
+/// enrold's own tables can be created with the rights of `for_migrate` and no others.
 async fn migrating_needs_no_more(mut site: Site) {
     load_sample(&mut site.conn).await.unwrap();
     for table in [

@@ -1,4 +1,4 @@
-//! What the doctor finds about sources of full sets: second databases, files, mails, missing sets, Moodle beside enrold.
+//! The doctor's findings on sources of full sets: second databases, files, mails, missing sets, Moodle beside enrold.
 //! It must not fetch a set.
 
 use enrold::config::Locale;
@@ -21,7 +21,7 @@ fn told(findings: &[Finding], code: &str) -> Vec<String> {
 }
 
 impl Site {
-    /// A sample site with the method on, and the source `x`, which reads the table `records` of this very database.
+    /// A sample site with the method enabled, and the source `x`, which reads the table `records` of the same database.
     async fn reading(&mut self) {
         load_sample(&mut self.conn).await.unwrap();
         self.sql("UPDATE {config} SET value = 'manual,flatfile,database' WHERE name = 'enrol_plugins_enabled'").await;
@@ -94,7 +94,7 @@ async fn an_account_that_only_reads(mut site: Site) {
     assert!(told(&findings, "source")[0].starts_with("Ok"), "{findings:#?}");
     site.conn.command(&grants[grants.len() - 1].replace("SELECT", "UPDATE")).await.unwrap();
     assert_eq!(told(&examine(&site).await, "source-rights").len(), 1);
-    // What may not be read is said, not met in the night.
+    // A missing right to read is reported before the first fetch fails.
     site.conn.command(&grants[grants.len() - 1].replace("GRANT", "REVOKE").replace(" TO ", " FROM ")).await.unwrap();
     assert!(told(&examine(&site).await, "source")[0].starts_with("Error"));
     account.remove(&mut site).await;
@@ -131,7 +131,7 @@ async fn what_its_settings_say(mut site: Site) {
     assert!(off.len() == 1 && off[0].contains("sets of a, b, c, x are skipped"), "{off:?}");
 }
 
-/// Moodle asks its second database at each login, whatever its task does.
+/// Moodle queries its second database at each login, even if its task is disabled.
 async fn moodle_beside_it(mut site: Site) {
     site.reading().await;
     for name in ["remoteenroltable", "remotecoursefield", "remoteuserfield"] {
@@ -143,7 +143,7 @@ async fn moodle_beside_it(mut site: Site) {
     let login = told(&findings, "login-sync");
     assert!(login.len() == 1 && login[0].contains("the roles that the sources x have given"), "{login:?}");
     assert!(login[0].contains("dbtype") && can_work(&findings));
-    // The source `database` is what Moodle does itself.
+    // The source `database` does what Moodle does itself.
     let own = url(&site.engine());
     site.set("sources.x.enabled", "false");
     for (key, value) in

@@ -1,6 +1,6 @@
-//! README and documents against the program: commands and their options, keys and examples of the configuration, enrold's
-//! tables, metrics, exit codes, links, and menu paths of Moodle (these also in the messages of `src`).
-//! It must not judge the prose: what a machine cannot check is left to the reader.
+//! README and documents against the program: commands and their options, keys and examples of the configuration,
+//! enrold's tables, metrics, exit codes, links, and menu paths of Moodle (these also in the messages of `src`).
+//! It must not judge the prose: that is left to the reader.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -16,17 +16,17 @@ use enrold::config::{self, ConfigProblem, Sources};
 use enrold::db::{Database, Params};
 use enrold::problem::Code;
 
-/// What stands in a document for something that the reader puts in, and what is put in here.
+/// Placeholders that documents use for values of the reader, with the values that the test uses.
 const PLACEHOLDERS: [(&str, &str); 6] =
     [("RUN", "12"), ("N", "12"), ("ID", "12"), ("SECONDS", "60"), ("UNIXTIME", "1795731161"), ("K", "idnumber")];
 
 /// Options of other programs that the documents name.
 const FOREIGN_OPTIONS: [&str; 2] = ["--uid", "--batch"];
 
-/// Dotted names that look like keys and are none: fields of the log.
+/// Dotted names that look like keys but are fields of the log.
 const FIELDS_OF_THE_LOG: [&str; 3] = ["run.id", "run.kind", "run.state"];
 
-/// Pages of Moodle's site administration, as Moodle 4.1 to 5.1 have them; further levels may follow.
+/// Pages of Moodle's site administration, as named in Moodle 4.1 to 5.1; further levels may follow.
 const MENU: [&str; 11] = [
     "Courses > Course default settings",
     "Plugins > Caching",
@@ -48,7 +48,7 @@ const MENU_FR: [&str; 5] = [
     "Utilisateurs > Permissions > ",
 ];
 
-/// A document: what stands in blocks of code, what stands between backticks, and everything else.
+/// A document: its blocks of code, its code spans, and the rest.
 struct Page {
     name: String,
     text: String,
@@ -116,14 +116,14 @@ fn dedented(block: &str) -> String {
     block.lines().map(|line| line.get(least..).unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// What stands between backticks in a paragraph, each in one line.
+/// The code spans of a paragraph, each on one line.
 fn spans(paragraph: &str) -> Vec<String> {
     let one_kind = paragraph.replace("``", "`");
     let inside = one_kind.split('`').skip(1).step_by(2);
     inside.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// Panics with all that is wrong.
+/// Panics with all problems.
 fn none(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
@@ -164,24 +164,24 @@ fn words_of(command: &str) -> Option<Vec<String>> {
     if words.first().is_some_and(|word| word == "-s") {
         words.drain(..2);
     }
-    // `enrold 0.1.0 watches …` and `enrold has stopped` are lines of the log, `enroldctl COMMAND` is any command.
+    // `enrold 0.1.0 watches …` and `enrold has stopped` are lines of the log, `enroldctl COMMAND` means any command.
     let first = words.first()?;
     let none = first.starts_with(|c: char| c.is_ascii_digit()) || ["has", "COMMAND"].contains(&first.as_str());
     (!none).then_some(words)
 }
 
-/// What clap has against a command line.
+/// Parses a command line with clap.
 fn parsed(words: &[String]) -> Result<ArgMatches, clap::Error> {
     let line = std::iter::once("enrold").chain(words.iter().map(String::as_str));
     Cli::command().try_get_matches_from(line)
 }
 
-/// True if a command line lacks only its end: prose may say `enrold import` and mean any file.
+/// True if only the end of a command line is missing: prose may write `enrold import` for any file.
 fn is_unfinished(error: &clap::Error) -> bool {
     matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand)
 }
 
-/// Rules, tasks and sources that `sync` may be given: those of enrold, and those that an example configures.
+/// Rules, tasks and sources that `sync` accepts: those of enrold, and those that an example configures.
 fn known_to_sync(pages: &[Page]) -> BTreeSet<String> {
     let jobs = enrold::run::jobs::all().chain(["all", "RULE", "NAME", "database"]).map(str::to_owned);
     let lines = pages.iter().flat_map(Page::code_lines);
@@ -289,14 +289,14 @@ fn sections() -> BTreeSet<String> {
     with_dot.map(|setting| first(&setting.key)).chain(["sources".to_owned()]).collect()
 }
 
-/// True if enrold has the key, or a section of this name.
+/// True if enrold has the key, or a section with this name.
 fn is_key(key: &str) -> bool {
     let sources = Sources { sets: vec![(key.to_owned(), String::new())], ..Sources::default() };
     let unknown = |problem: &ConfigProblem| matches!(problem, ConfigProblem::UnknownKey { .. });
     config::load(&sources).err().is_none_or(|problems| !problems.0.iter().any(unknown))
 }
 
-/// The key that a span names, with its placeholders filled in; `None` if it looks like none.
+/// The key in a span, with its placeholders filled in; `None` if the span does not look like a key.
 fn key_in(span: &str, sections: &BTreeSet<String>) -> Option<String> {
     if let Some(name) = span.strip_prefix("ENROLD__") {
         let whole = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
@@ -339,7 +339,7 @@ fn each_key_of_the_configuration_exists() {
     assert!(seen.len() > 100, "only {} keys were found", seen.len());
 }
 
-/// An example is what an operator copies: it must be taken as it stands.
+/// Operators copy examples: each must be accepted unchanged.
 #[test]
 fn each_example_of_the_configuration_is_accepted() {
     let sections = sections();
@@ -348,7 +348,7 @@ fn each_example_of_the_configuration_is_accepted() {
     let mut seen = 0;
     for page in pages() {
         for block in &page.blocks {
-            // What follows a prompt is a command and its answer.
+            // A prompt is followed by a command and its output.
             let block = block.split("\n$ ").next().unwrap_or_default();
             let first = block.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
             let section = first.strip_prefix('[').and_then(|rest| rest.split([']', '.']).next());
@@ -388,7 +388,7 @@ async fn tables() -> BTreeSet<String> {
     rows.iter().map(|row| row.text(0)).collect()
 }
 
-/// True for a metric of the daemon, with or without the ending of its kind.
+/// True for a metric of the daemon, with or without the suffix of its type.
 fn is_metric(name: &str) -> bool {
     let source = fs::read_to_string(root().join("src/web/metrics.rs")).unwrap();
     let stem = name.trim_start_matches("enrold_");
@@ -422,7 +422,7 @@ async fn each_table_of_enrold_exists_and_they_are_counted() {
     assert!(readme.contains(&said), "the README should say: {said}");
 }
 
-/// Every code that a line, a file or a set can have is explained somewhere.
+/// Every code that a line, a file or a set can have is explained in a document.
 #[test]
 fn each_code_is_in_a_document() {
     let pages = pages();
@@ -431,7 +431,7 @@ fn each_code_is_in_a_document() {
     assert!(lacking.is_empty(), "no document explains {lacking:?}");
 }
 
-/// The table of kinds in the description of the JSON output is the catalogue.
+/// The table of kinds in the description of the JSON output equals the catalogue.
 #[test]
 fn each_kind_of_change_is_in_a_document() {
     let page = Page::read(&root().join("docs/operations.md"));
@@ -442,7 +442,7 @@ fn each_kind_of_change_is_in_a_document() {
 
 // --- Links ----------------------------------------------------------------------------------------------------------
 
-/// The anchors of a page: those that it sets itself, and those that GitHub makes of its headings.
+/// The anchors of a page: explicit ones, and those that GitHub generates from headings.
 fn anchors(text: &str) -> BTreeSet<String> {
     let set = text.split("<a id=\"").skip(1).filter_map(|rest| rest.split('"').next());
     let mut anchors: BTreeSet<String> = set.map(str::to_owned).collect();
@@ -479,7 +479,7 @@ fn each_link_leads_somewhere() {
     none(&wrong);
 }
 
-/// Tests that a page names as its proof: `feeder::no_directory_is_emptied_through_a_link`.
+/// Tests that a page cites as its proof exist: `feeder::no_directory_is_emptied_through_a_link`.
 #[test]
 fn each_test_that_a_document_names_exists() {
     let mut wrong = Vec::new();
@@ -525,7 +525,7 @@ fn sources_below(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Pages that Moodle has, by the names that it gives them, in documents and in what the program says.
+/// Menu paths in documents and in messages of the program exist in Moodle under these names.
 #[test]
 fn menu_paths_are_those_of_moodle() {
     let mut paths: Vec<PathBuf> = pages().iter().map(|page| root().join(&page.name)).collect();
@@ -534,7 +534,7 @@ fn menu_paths_are_those_of_moodle() {
     let mut wrong = Vec::new();
     let mut seen = 0;
     for path in paths {
-        // A text of the program goes on behind a backslash.
+        // A text of the program continues after a backslash.
         let text = fs::read_to_string(&path).unwrap().replace("\\\n", "\n");
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for (start, known) in [("Site administration > ", &MENU[..]), ("Administration du site > ", &MENU_FR[..])] {

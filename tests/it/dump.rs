@@ -1,4 +1,4 @@
-//! A whole database in memory, every value as text, so that two moments and two databases can be compared.
+//! A whole database in memory, with every value as text, so that two moments and two databases can be compared.
 //! It must not know what a test expects.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +11,10 @@ pub type Row = BTreeMap<String, Option<String>>;
 /// Tables without prefix, their rows by id.
 pub type Dump = BTreeMap<String, Vec<Row>>;
 
-/// What enrold writes after the commit, from the journal: not part of what a run must be able to rebuild.
+/// Tables that enrold writes after the commit, from the journal; a run need not be able to rebuild them.
 pub const EFFECTS: [&str; 2] = ["cache_flags", "logstore_standard_log"];
 
-/// All rows of all Moodle tables with these columns, by one message to the server: a test does this many times.
+/// All rows of all Moodle tables with these columns, in one message to the server, because tests do this often.
 pub async fn dump(conn: &mut Conn, columns: &Columns) -> Dump {
     dump_tables(conn, columns, |_| true).await
 }
@@ -35,7 +35,7 @@ pub async fn dump_tables(conn: &mut Conn, columns: &Columns, which: impl Fn(&str
     all
 }
 
-/// The rows of a table, each behind the number of the table. A type that a [`Record`] does not take is made a text.
+/// The rows of a table, each preceded by the number of the table. Types that a [`Record`] cannot hold become text.
 fn query(dialect: Dialect, at: usize, table: &Table, columns: &Columns) -> String {
     let is_plain = |name: &str| {
         let kind = table.column(name).map(|column| column.kind);
@@ -54,7 +54,7 @@ fn row(table: &str, names: &[String], record: &Record) -> Row {
     names.iter().enumerate().map(|(at, name)| (name.clone(), value(at))).collect()
 }
 
-/// Engines write decimals differently (`1.00000`, `1.0`, `1`): here they are all `1`.
+/// Databases print decimals differently (`1.00000`, `1.0`, `1`): here they are all `1`.
 pub fn plain(table: &str, column: &str, text: String) -> String {
     let is_decimal = tables::table(table)
         .and_then(|table| table.column(column))
@@ -65,7 +65,7 @@ pub fn plain(table: &str, column: &str, text: String) -> String {
     }
 }
 
-/// The value of a column, NULL and absent as an empty text.
+/// The value of a column; NULL and a missing column give an empty text.
 pub fn text<'a>(row: &'a Row, column: &str) -> &'a str {
     row.get(column).and_then(Option::as_deref).unwrap_or_default()
 }
@@ -107,7 +107,7 @@ pub fn assert_same(expected: &Dump, found: &Dump, moment: &str) {
     assert!(differences.is_empty(), "{moment}: expected (-) and found (+) differ:\n{}", differences.join("\n"));
 }
 
-/// A row on one line, without what is NULL.
+/// A row on one line, without NULL values.
 pub fn show(row: &Row) -> String {
     let set = row.iter().filter_map(|(column, value)| value.as_ref().map(|value| format!("{column}={value}")));
     set.collect::<Vec<_>>().join(" ")

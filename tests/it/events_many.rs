@@ -1,5 +1,5 @@
-//! Events of a run of more than a thousand changes name the enrolments and roles that it made, whatever statistics the
-//! engine has: they are looked up in another way than those of a few.
+//! Events of a run with more than a thousand changes name the rows that it created, whatever statistics the database
+//! has: they are found by another query than those of small runs.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const SOME: i64 = 1_500;
 
 async fn they_name_what_was_made(mut site: Site) {
     site.crowd_for_cohort(2 * SOME, &[1, 2]).await;
-    // Without statistics of these tables, then with those of the first people.
+    // First without statistics of these tables, then with those of the first users.
     for part in [0, 1] {
         site.join_cohort(part * SOME, SOME).await;
         let report = site.engine().sync(&SyncOrder::of("cohort"), false).await.unwrap();

@@ -1,5 +1,5 @@
-//! Expirations of all methods (spec enrol-core 14, 15 and 17, autoenrol 7 and 10): what becomes of elapsed enrolments and
-//! of people who stay away. It must not repeat what only the flat file has (`flatfile_expiry.rs`).
+//! Expirations of all methods (spec enrol-core 14, 15 and 17, autoenrol 7 and 10): the effect on each enrolment.
+//! It must not repeat what is special to the flat file (`flatfile_expiry.rs`).
 
 use enrold::db::Params;
 use enrold::outcome::{Report, RuleReport, State};
@@ -24,7 +24,7 @@ on_each_database!(
     the_last_of_two_methods_purges_the_course,
 );
 
-/// Runs the expirations of every method; simulated and done again, they change nothing.
+/// Runs the expirations of every method; a simulation and a second run change nothing.
 pub async fn expire(site: &mut Site) -> Report {
     site.sync_jobs(&SyncOrder::of("expirations")).await
 }
@@ -49,7 +49,7 @@ pub async fn action(site: &mut Site, method: &str, value: &str) {
     .await;
 }
 
-/// Six enrolments and seven roles by hand; those of `u1` in `c1` and `u2` in `c2` have expired (spec enrol-core 17).
+/// Six manual enrolments and seven roles; those of `u1` in `c1` and `u2` in `c2` have expired (spec enrol-core 17).
 pub async fn six_by_hand(site: &mut Site, manual: &str) {
     everything_enabled(site).await;
     action(site, "manual", manual).await;
@@ -61,7 +61,7 @@ pub async fn six_by_hand(site: &mut Site, manual: &str) {
     for (who, whither) in [(1, 1), (2, 2), (3, 1), (4, 1), (5, 2), (6, 3)] {
         site.has_role(who, whither, "student", "manual").await;
     }
-    // Of somebody who is not even enrolled.
+    // A role of a user who is not enrolled.
     site.has_role(7, 1, "manager", "manual").await;
 }
 
@@ -96,7 +96,7 @@ async fn manual_suspendnoroles_takes_all_roles_by_hand(mut site: Site) {
 
 async fn manual_unenrol_takes_all_roles_by_hand(mut site: Site) {
     six_by_hand(&mut site, "0").await;
-    // A suspended enrolment expires too; below the course roles go also where another enrolment holds the user there.
+    // A suspended enrolment expires too; roles below the course are removed even if another enrolment remains.
     site.sql(&format!("UPDATE {{user_enrolments}} SET status = 1 WHERE userid = {}", user(2))).await;
     site.instance("self", 1, 0, "student").await;
     site.enrolled(1, 1, "self").await;
@@ -119,7 +119,7 @@ async fn manual_suspend_keeps_the_roles(mut site: Site) {
     assert_eq!(suspended(&mut site).await, ["u1 c1 manual", "u2 c2 manual"]);
 }
 
-/// Nothing of another course changes (spec enrol-core 17).
+/// Nothing changes in any other course (spec enrol-core 17).
 async fn manual_in_one_course_only(mut site: Site) {
     six_by_hand(&mut site, "3").await;
     expire_in(&mut site, "c3").await;
@@ -139,8 +139,8 @@ async fn manual_leaves_roles_of_other_methods(mut site: Site) {
     assert!(!roles.contains(&"u1 c1 student manual".to_owned()), "{roles:?}");
 }
 
-/// `u1…u4` by autoenrol in `c1`, whose instance is disabled and gives the student role: `u1` and `u2` have expired, `u2`
-/// has two roles (spec autoenrol 10.10).
+/// `u1…u4` by autoenrol in `c1`, whose instance is disabled and assigns the student role: `u1` and `u2` have expired,
+/// `u2` has two roles (spec autoenrol 10.10).
 async fn four_by_rule(site: &mut Site, autoenrol: &str) {
     everything_enabled(site).await;
     action(site, "autoenrol", autoenrol).await;
@@ -154,14 +154,14 @@ async fn four_by_rule(site: &mut Site, autoenrol: &str) {
 
 async fn autoenrol_unenrols_the_expired(mut site: Site) {
     four_by_rule(&mut site, "0").await;
-    // Who is enrolled by hand as well loses the role that the instance names, and no other.
+    // A user who is also enrolled by hand loses the role that the instance names, and no other.
     site.enrolled(2, 1, "manual").await;
     expire(&mut site).await;
     assert_eq!(site.enrolments().await, ["u2 c1 manual", "u3 c1 autoenrol 0..now+3600", "u4 c1 autoenrol"]);
     assert_eq!(site.roles().await, ["u2 c1 teacher manual", "u3 c1 student manual", "u4 c1 student manual"]);
 }
 
-/// The only role goes, of two the one that the instance names.
+/// A single role is removed; of two, the one that the instance names.
 async fn autoenrol_suspends_and_guesses_the_role(mut site: Site) {
     four_by_rule(&mut site, "3").await;
     site.sql(&format!("UPDATE {{role_assignments}} SET roleid = 4 WHERE userid = {}", user(1))).await;
@@ -170,7 +170,7 @@ async fn autoenrol_suspends_and_guesses_the_role(mut site: Site) {
     assert_eq!(site.roles().await, ["u2 c1 teacher manual", "u3 c1 student manual", "u4 c1 student manual"]);
 }
 
-/// `coursecompleted` and `database` own their roles: those go, roles by hand stay.
+/// `coursecompleted` and `database` own their roles: those are removed, roles by hand stay.
 async fn owned_roles_go_and_roles_by_hand_stay(mut site: Site) {
     everything_enabled(&mut site).await;
     action(&mut site, "coursecompleted", "3").await;
@@ -189,7 +189,7 @@ async fn owned_roles_go_and_roles_by_hand_stay(mut site: Site) {
     assert_eq!(site.roles().await, ["u1 c1 student manual", "u2 c1 student manual"]);
 }
 
-/// One run for all: the actions do not mix, and a deleted user's enrolment expires as well.
+/// One run for all methods: the actions do not mix, and the enrolment of a deleted user expires as well.
 async fn each_method_by_its_own_action_in_one_run(mut site: Site) {
     everything_enabled(&mut site).await;
     let actions = [
@@ -233,7 +233,7 @@ async fn each_method_by_its_own_action_in_one_run(mut site: Site) {
     assert_eq!(site.conn.number(causes, &Params::new()).await.unwrap(), 0);
 }
 
-/// The end is over when the clock has passed it (spec enrol-core 14).
+/// An enrolment has ended when the clock is past its end (spec enrol-core 14).
 async fn an_end_at_this_second_has_not_passed(mut site: Site) {
     everything_enabled(&mut site).await;
     action(&mut site, "manual", "2").await;
@@ -245,7 +245,7 @@ async fn an_end_at_this_second_has_not_passed(mut site: Site) {
     assert_eq!(suspended(&mut site).await, ["u1 c1 manual"]);
 }
 
-/// Two methods unenrol the same user from the same course in one run: the last one takes everything, once.
+/// Two methods unenrol the same user from the same course in one run: only the last removal purges the course.
 async fn the_last_of_two_methods_purges_the_course(mut site: Site) {
     everything_enabled(&mut site).await;
     for method in ["self", "coursecompleted"] {

@@ -1,5 +1,5 @@
-//! People who stay away (spec autoenrol 7 and 10.11, self alike): unenrolled by the site's last login, or by the last look
-//! at the course. It must not test end dates.
+//! Inactive users (spec autoenrol 7 and 10.11, same for self): unenrolled by last login or last access to the course.
+//! It must not test end dates.
 
 use crate::campus::{course, instance, user};
 use crate::expirations::{action, everything_enabled, expire};
@@ -19,7 +19,7 @@ on_each_database!(
 
 const DAY: i64 = 86_400;
 
-/// An instance in `c1` that unenrols after seven days, and nobody expires.
+/// An instance in `c1` that unenrols after seven days; no enrolment has an end.
 async fn a_week(site: &mut Site, method: &str, column: &str) {
     everything_enabled(site).await;
     action(site, method, "1").await;
@@ -27,7 +27,7 @@ async fn a_week(site: &mut Site, method: &str, column: &str) {
     site.sql(&format!("UPDATE {{enrol}} SET {column} = {} WHERE id = {}", 7 * DAY, instance(method, 1))).await;
 }
 
-/// Enrols `uN` by the method so long ago; last seen on the site, and in the course.
+/// Enrols `uN` by the method this long ago, with a last login and a last access to the course.
 async fn seen(site: &mut Site, who: i64, method: &str, enrolled: i64, login: Option<i64>, look: Option<i64>) {
     site.enrolled(who, 1, method).await;
     let (id, enrolid) = (user(who), instance(method, 1));
@@ -53,20 +53,20 @@ async fn who_stays_away_is_unenrolled(mut site: Site) {
     seen(&mut site, 2, "autoenrol", long, Some(7 * DAY), None).await;
     seen(&mut site, 3, "autoenrol", long, Some(DAY), Some(8 * DAY)).await;
     seen(&mut site, 4, "autoenrol", long, Some(DAY), Some(DAY)).await;
-    // Logs in, but has never opened the course: not missed there.
+    // This user logs in but has never opened the course, and is not inactive there.
     seen(&mut site, 5, "autoenrol", long, Some(DAY), None).await;
     expire(&mut site).await;
     assert_eq!(site.enrolments().await, ["u2 c1 autoenrol", "u4 c1 autoenrol", "u5 c1 autoenrol"]);
     assert_eq!(site.count("user_lastaccess").await, 1);
 }
 
-/// Moodle unenrols them within minutes; here they are inactive since they were enrolled (spec autoenrol 10.11).
+/// Moodle unenrols them within minutes; here inactivity starts with the enrolment (spec autoenrol 10.11).
 async fn who_never_logged_in_has_the_whole_time(mut site: Site) {
     a_week(&mut site, "autoenrol", "customint3").await;
     seen(&mut site, 1, "autoenrol", 60, None, None).await;
     seen(&mut site, 2, "autoenrol", 7 * DAY + 1, None, None).await;
     seen(&mut site, 3, "autoenrol", 30 * DAY, None, None).await;
-    // Was enrolled long ago for a time that began yesterday.
+    // Enrolled long ago, with a start that was yesterday.
     site.sql(&format!("UPDATE {{user_enrolments}} SET timestart = {NOW} - {DAY} WHERE userid = {}", user(3))).await;
     expire(&mut site).await;
     assert_eq!(site.enrolments().await, ["u1 c1 autoenrol", "u3 c1 autoenrol now-86400..0"]);
@@ -80,7 +80,7 @@ async fn as_in_moodle_who_never_logged_in_is_unenrolled_at_once(mut site: Site) 
     assert_eq!(site.enrolments().await, [""; 0]);
 }
 
-/// The rule enrols an inactive user today: without this setting the next run would unenrol them again, day by day.
+/// The rule enrols an inactive user today: without this setting the next run would unenrol the user, day after day.
 async fn who_was_enrolled_after_staying_away_may_have_the_whole_time(mut site: Site) {
     a_week(&mut site, "autoenrol", "customint3").await;
     site.set("expirations.inactive_since", "enrolment");
@@ -94,7 +94,7 @@ async fn who_was_enrolled_after_staying_away_may_have_the_whole_time(mut site: S
     assert_eq!(site.enrolments().await, [""; 0]);
 }
 
-/// Status, account and instance do not matter (spec autoenrol 7).
+/// Status, account and instance are irrelevant (spec autoenrol 7).
 async fn inactivity_needs_no_expiredaction_and_no_enabled_instance(mut site: Site) {
     a_week(&mut site, "autoenrol", "customint3").await;
     seen(&mut site, 1, "autoenrol", 30 * DAY, Some(20 * DAY), None).await;
@@ -115,7 +115,7 @@ async fn without_a_limit_nobody_is_missed(mut site: Site) {
     }
 }
 
-/// A plain unenrolment: roles by hand go with the last enrolment only.
+/// A plain unenrolment: roles by hand are removed with the last enrolment only.
 async fn the_roles_by_hand_stay_with_another_enrolment(mut site: Site) {
     a_week(&mut site, "autoenrol", "customint3").await;
     for who in [1, 2] {
@@ -133,7 +133,7 @@ async fn self_counts_in_its_own_column(mut site: Site) {
     seen(&mut site, 1, "self", 30 * DAY, Some(8 * DAY), None).await;
     seen(&mut site, 2, "self", 30 * DAY, Some(DAY), Some(8 * DAY)).await;
     seen(&mut site, 3, "self", 30 * DAY, Some(DAY), Some(DAY)).await;
-    // The same number in autoenrol's column means nothing to self.
+    // The column of autoenrol has no meaning for self.
     site.instance("self", 2, 0, "student").await;
     site.sql(&format!("UPDATE {{enrol}} SET customint3 = 60 WHERE id = {}", instance("self", 2))).await;
     site.enrolled(1, 2, "self").await;

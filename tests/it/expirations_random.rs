@@ -1,5 +1,5 @@
-//! Expirations on random sites: every enrolment against the setting of its method, said once more as a loop.
-//! It must not say which roles go with an enrolment; the scenarios of spec enrol-core 17 do.
+//! Expirations on random sites: a loop compares every enrolment with the setting of its method.
+//! It must not check which roles end with an enrolment; the scenarios of spec enrol-core 17 do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +11,12 @@ use crate::random_site::{Autoenrol, COURSES, Dice, USERS, context_of, course, us
 use crate::servers::run_on;
 use crate::site::{NOW, Site};
 
-/// How many sites are tried.
+/// Number of sites.
 const SEEDS: u64 = 25;
 /// The methods whose enrolments expire.
 const EXPIRING: [&str; 6] = ["manual", "self", "flatfile", "database", "autoenrol", "coursecompleted"];
 
-/// What is to become of an enrolment.
+/// What should happen to an enrolment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
     Untouched,
@@ -28,8 +28,8 @@ fn int(row: &Row, column: &str) -> i64 {
     text(row, column).parse().unwrap_or(0)
 }
 
-/// Random settings for ends, and enrolments with random ends in every instance, of the guest, the administrator and a
-/// deleted user as well.
+/// Random settings of expirations, and enrolments with random ends in every instance, including the guest, the
+/// administrator and a deleted user.
 async fn ends(site: &mut Site, dice: &mut Dice) {
     site.sql("DELETE FROM {config_plugins} WHERE name = 'expiredaction'").await;
     for method in EXPIRING {
@@ -66,7 +66,7 @@ async fn ends(site: &mut Site, dice: &mut Dice) {
     }
 }
 
-/// An enrolment with a random end, and perhaps a role by hand or of the instance.
+/// An enrolment with a random end, and sometimes a role by hand or of the instance.
 async fn enrolled(site: &mut Site, dice: &mut Dice, instance: &Row, userid: i64) {
     let row: [(&'static str, Value); 5] = [
         ("enrolid", int(instance, "id").into()),
@@ -96,7 +96,7 @@ fn key(row: &Row) -> (i64, i64) {
     (int(row, "enrolid"), int(row, "userid"))
 }
 
-/// What becomes of each enrolment (spec enrol-core 14 and 15, autoenrol 2 and 7).
+/// What should happen to each enrolment (spec enrol-core 14 and 15, autoenrol 2 and 7).
 fn fates(dump: &Dump) -> BTreeMap<(i64, i64), Fate> {
     let enabled = dump["config"].iter().find(|row| text(row, "name") == "enrol_plugins_enabled").unwrap();
     let enabled: Vec<&str> = text(enabled, "value").split(',').collect();
@@ -124,7 +124,7 @@ fn fates(dump: &Dump) -> BTreeMap<(i64, i64), Fate> {
     dump["user_enrolments"].iter().map(|row| (key(row), fate(row))).collect()
 }
 
-/// What has become of each enrolment.
+/// What happened to each enrolment.
 fn found(before: &Dump, after: &Dump) -> BTreeMap<(i64, i64), Fate> {
     let left: BTreeMap<(i64, i64), &Row> = after["user_enrolments"].iter().map(|row| (key(row), row)).collect();
     assert!(left.len() <= before["user_enrolments"].len(), "nobody is enrolled by it");
@@ -143,7 +143,7 @@ fn found(before: &Dump, after: &Dump) -> BTreeMap<(i64, i64), Fate> {
     before["user_enrolments"].iter().map(|row| (key(row), fate(row))).collect()
 }
 
-/// Roles and memberships of a user in a course change only with an enrolment there, and all go with the last one.
+/// Roles and memberships of a user change only in courses where an enrolment ended, and all end with the last one.
 fn nobody_else_loses(before: &Dump, after: &Dump, fates: &BTreeMap<(i64, i64), Fate>, seed: u64) {
     let courses: BTreeMap<i64, i64> = after["enrol"].iter().map(|row| (int(row, "id"), int(row, "courseid"))).collect();
     let pairs = |wanted: &[Fate]| -> BTreeSet<(i64, i64)> {
@@ -166,8 +166,8 @@ fn nobody_else_loses(before: &Dump, after: &Dump, fates: &BTreeMap<(i64, i64), F
     }
 }
 
-/// After `sync expirations` exactly what has ended is as its method's setting says; a rehearsal and a second run change
-/// nothing.
+/// After `sync expirations` all expired enrolments are as their method's setting demands; a simulation and a second run
+/// change nothing.
 #[test]
 fn what_has_ended_is_as_its_method_says() {
     run_on(Dialect::Lite, async |mut empty: Site| {

@@ -1,5 +1,5 @@
-//! Expirations as a run: settings, what is left out and told, the guard, how statements grow, and Moodle writing meanwhile.
-//! It must not test what becomes of an enrolment; `expirations.rs` does, method by method.
+//! Expirations as a run: settings, reported omissions, the guard, the number of statements, and concurrent writes.
+//! It must not test what happens to an enrolment; `expirations.rs` does, method by method.
 
 use enrold::outcome::{Note, Report, State};
 use enrold::run::{Engine, SyncOrder};
@@ -34,7 +34,7 @@ async fn overrides_come_before_moodle(mut site: Site) {
     assert_eq!(site.roles().await.len(), 7);
 }
 
-/// Only flatfile and coursecompleted have a documented default that ends anything without a loss; the others keep.
+/// Only flatfile and coursecompleted have a documented default that ends enrolments without loss; the others keep them.
 async fn a_missing_action_destroys_nothing(mut site: Site) {
     everything_enabled(&mut site).await;
     site.sql("DELETE FROM {config_plugins} WHERE name = 'expiredaction'").await;
@@ -112,7 +112,7 @@ async fn the_task_minds_its_courses_only(mut site: Site) {
     assert_eq!(report.notes, [Note::CoursesUnknown { rule: "expirations".to_owned(), names: "c9".to_owned() }]);
 }
 
-/// `c3` is linked to `c1`: who expires there leaves here in the same run.
+/// `c3` is linked to `c1`: enrolments that expire in `c1` end in `c3` in the same run.
 async fn linked_courses_follow(mut site: Site) {
     six_by_hand(&mut site, "0").await;
     site.plugin_setting("enrol_meta", "unenrolaction", Some("0")).await;
@@ -145,7 +145,7 @@ async fn statements_do_not_grow_with_users(mut site: Site) {
     let many = expire_once(&mut site).await;
     assert_eq!((few.counts["enrolment.remove"], many.counts["enrolment.remove"]), (40, 3_000));
     assert_eq!((few.counts["enrolment.suspend"], many.counts["enrolment.suspend"]), (20, 1_500));
-    // From a thousand planned rows on PostgreSQL is told to look at the journal.
+    // From a thousand planned rows on, PostgreSQL gets an ANALYZE of the journal.
     assert!(
         many.statements <= few.statements + 20,
         "{} statements for 4,500, {} for 60",
@@ -154,8 +154,8 @@ async fn statements_do_not_grow_with_users(mut site: Site) {
     );
 }
 
-/// So many accounts from this id on, enrolled in `c1` by hand and by self until a second ago, and by a rule for people who
-/// log in.
+/// This many accounts from this id on, enrolled in `c1` by hand and by self until one second ago, and by autoenrol
+/// without an end.
 async fn crowd(site: &mut Site, from: i64, people: i64) {
     let ids: Vec<i64> = (from..from + people).collect();
     for some in ids.chunks(500) {
@@ -179,7 +179,7 @@ async fn crowd(site: &mut Site, from: i64, people: i64) {
     }
 }
 
-/// Moodle prolongs `u1` while the run has planned to end the enrolment: the prolonged one stays, with its role.
+/// Moodle extends the enrolment of `u1` between plan and apply: it stays, with its role.
 async fn who_is_prolonged_meanwhile_stays(mut site: Site) {
     six_by_hand(&mut site, "0").await;
     let prolong = format!("UPDATE {{user_enrolments}} SET timeend = {NOW} + 3600 WHERE userid = {}", user(1));
@@ -196,7 +196,7 @@ async fn who_is_prolonged_meanwhile_stays(mut site: Site) {
     }
 }
 
-/// Runs the expirations and nothing more.
+/// Runs the expirations without any proof.
 async fn expire_once(site: &mut Site) -> Report {
     site.engine().sync(&SyncOrder::of("expirations"), false).await.unwrap()
 }

@@ -1,5 +1,5 @@
-//! What the rules need on the campus: more courses, cohorts, links between courses, groups, categories, and their edits.
-//! It must not expect anything; an edit is what Moodle's pages or hand-made SQL would leave, without any event.
+//! Additions to the campus for the rules: more courses, cohorts, links between courses, groups, categories, and edits.
+//! It must not expect anything; an edit writes what Moodle's pages or manual SQL would leave, without any event.
 
 use enrold::db::{Params, Value};
 use enrold::outcome::Report;
@@ -33,7 +33,7 @@ pub const fn cohort_instance(target: i64, number: i64) -> i64 {
     2000 + 10 * target + number
 }
 
-/// An enrolment instance with what its method keeps in it.
+/// An enrolment instance with the columns that its method uses.
 #[derive(Clone, Copy)]
 pub struct Instance {
     pub id: i64,
@@ -46,14 +46,14 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// An enabled instance in the course `cN` without anything else.
+    /// An enabled instance in the course `cN` without further settings.
     pub fn new(id: i64, method: &'static str, number: i64) -> Self {
         Self { id, method, course: course(number), status: 0, role: 0, customint1: None, customint2: None }
     }
 }
 
 impl Site {
-    /// The courses `c4` to `cN` beside the three of the campus.
+    /// The courses `c4` to `cN`, in addition to the three of the campus.
     pub async fn courses_up_to(&mut self, last: i64) {
         for number in 4..=last {
             self.course(course(number), 1, &format!("c{number}"), &format!("c{number}")).await;
@@ -69,7 +69,7 @@ impl Site {
         self.edit("UPDATE {config} SET value = :enabled WHERE name = 'enrol_plugins_enabled'", params).await;
     }
 
-    /// Replaces a setting of a plugin; without a value there is none.
+    /// Replaces a setting of a plugin; `None` removes it.
     pub async fn plugin_setting(&mut self, plugin: &'static str, name: &'static str, value: Option<&str>) {
         let params = Params::new().with("plugin", plugin).with("name", name);
         self.edit("DELETE FROM {config_plugins} WHERE plugin = :plugin AND name = :name", params).await;
@@ -114,7 +114,7 @@ impl Site {
         self.edit("UPDATE {enrol} SET status = :status WHERE id = :id", params).await;
     }
 
-    /// Lets an instance use the group `gN`, or none (0).
+    /// Makes an instance use the group `gN`, or none (0).
     pub async fn uses_group(&mut self, enrolid: i64, number: i64) {
         let groupid = if number == 0 { 0 } else { group(number) };
         let params = Params::new().with("id", enrolid).with("groupid", groupid);
@@ -149,13 +149,13 @@ impl Site {
         self.edit(sql, params).await;
     }
 
-    /// Takes the enrolment of `uN` away from an instance; roles and groups stay.
+    /// Removes the enrolment of `uN` by an instance; roles and groups stay.
     pub async fn unenrolled(&mut self, who: i64, enrolid: i64) {
         let params = Params::new().with("enrolid", enrolid).with("userid", user(who));
         self.edit("DELETE FROM {user_enrolments} WHERE enrolid = :enrolid AND userid = :userid", params).await;
     }
 
-    /// Gives `uN` a role in a context: of a component and an instance, or by hand (`""`, 0).
+    /// Assigns `uN` a role in a context: owned by a component and an instance, or by hand (`""`, 0).
     pub async fn assigned(&mut self, who: i64, contextid: i64, shortname: &str, of: (&str, i64), at: i64) {
         let row = [
             ("roleid", role(shortname).into()),
@@ -169,7 +169,7 @@ impl Site {
         self.insert("role_assignments", &row).await;
     }
 
-    /// Takes a role of `uN` in a context away, whoever gave it.
+    /// Removes all assignments of a role to `uN` in a context.
     pub async fn unassigned(&mut self, who: i64, contextid: i64, shortname: &str) {
         let params =
             Params::new().with("userid", user(who)).with("contextid", contextid).with("roleid", role(shortname));
@@ -178,12 +178,12 @@ impl Site {
         self.edit(sql, params).await;
     }
 
-    /// Marks the account of `uN` as deleted, and nothing else.
+    /// Marks the account of `uN` as deleted and changes nothing else.
     pub async fn deleted(&mut self, who: i64) {
         self.edit("UPDATE {user} SET deleted = 1 WHERE id = :id", Params::new().with("id", user(who))).await;
     }
 
-    /// Removes the course `cN`, its context, instances, enrolments and roles, as Moodle leaves other courses' rows.
+    /// Removes the course `cN`, its context, instances, enrolments and roles; rows of other courses stay, as in Moodle.
     pub async fn course_deleted(&mut self, number: i64) {
         let params = || Params::new().with("courseid", course(number)).with("contextid", context(number));
         let enrolments =
@@ -195,7 +195,7 @@ impl Site {
         self.edit("DELETE FROM {course} WHERE id = :courseid", params()).await;
     }
 
-    /// The cohort `hN` of the system, with these members.
+    /// Creates the system cohort `hN` with these members.
     pub async fn cohort(&mut self, number: i64, members: &[i64]) {
         let name = format!("h{number}");
         let row = [
@@ -222,7 +222,7 @@ impl Site {
         self.edit("DELETE FROM {cohort_members} WHERE cohortid = :cohortid AND userid = :userid", params).await;
     }
 
-    /// The group `gN` in the course `cM`.
+    /// Creates the group `gN` in the course `cM`.
     pub async fn group(&mut self, number: i64, whither: i64) {
         let name = format!("g{number}");
         let row = [
@@ -236,7 +236,7 @@ impl Site {
         self.reset_sequences_of(&["groups"]).await;
     }
 
-    /// `uN` is a member of the group `gM`: of a component and an instance, or by hand (`""`, 0).
+    /// Makes `uN` a member of the group `gM`: owned by a component and an instance, or by hand (`""`, 0).
     pub async fn in_group(&mut self, who: i64, number: i64, of: (&str, i64)) {
         let row = [
             ("groupid", group(number).into()),
@@ -248,13 +248,13 @@ impl Site {
         self.insert("groups_members", &row).await;
     }
 
-    /// `uN` is taken out of the group `gM`.
+    /// Removes `uN` from the group `gM`.
     pub async fn out_of_group(&mut self, who: i64, number: i64) {
         let params = Params::new().with("groupid", group(number)).with("userid", user(who));
         self.edit("DELETE FROM {groups_members} WHERE groupid = :groupid AND userid = :userid", params).await;
     }
 
-    /// The category `N` (from 2 on) under another one, or under the system (0).
+    /// Creates the category `N` (from 2) under another one, or under the system (0).
     pub async fn category(&mut self, number: i64, parent: i64) {
         let row = [
             ("id", number.into()),
@@ -289,7 +289,7 @@ impl Site {
         self.conn.row("SELECT path FROM {context} WHERE id = :id", &params).await.unwrap().unwrap().text(0)
     }
 
-    /// Gives a role a permission at a context; the capability exists afterwards.
+    /// Sets a permission of a role at a context, and creates the capability if needed.
     pub async fn permits(&mut self, shortname: &str, capability: &'static str, permission: i64, contextid: i64) {
         let params = Params::new().with("name", capability);
         let known = self.conn.number("SELECT COUNT(*) FROM {capabilities} WHERE name = :name", &params).await.unwrap();
@@ -311,12 +311,12 @@ impl Site {
         }
     }
 
-    /// Runs a rule over the site: rehearsed first, taken back by the journal alone, and a second time without effect.
+    /// Runs a rule on the site: simulated first, reverted by the journal alone, and a second time without effect.
     pub async fn rule(&mut self, name: &str) -> Report {
         self.rule_over(SyncOrder::of(name)).await
     }
 
-    /// The same over one course.
+    /// The same on one course.
     pub async fn rule_in(&mut self, name: &str, shortname: &str) -> Report {
         self.rule_over(SyncOrder { course: Some(shortname.to_owned()), ..SyncOrder::of(name) }).await
     }
@@ -333,12 +333,12 @@ impl Site {
         report
     }
 
-    /// Runs a rule and proves nothing.
+    /// Runs a rule without proofs.
     pub async fn rule_once(&mut self, name: &str) -> Report {
         self.engine().sync(&SyncOrder::of(name), false).await.unwrap()
     }
 
-    /// Group members as `u1 g1 meta`, by hand as `u1 g1 manual`.
+    /// Group members as `u1 g1 meta`, or by hand as `u1 g1 manual`.
     pub async fn group_members(&mut self) -> Vec<String> {
         let sql = "SELECT u.username, g.name, m.component FROM {groups_members} m
             JOIN {groups} g ON g.id = m.groupid JOIN {user} u ON u.id = m.userid";
@@ -349,7 +349,7 @@ impl Site {
         .await
     }
 
-    /// Enrolments through meta links as `u1 c2<c1`, with ` suspended` and ` from..to` where that is so.
+    /// Enrolments through meta links as `u1 c2<c1`, with ` suspended` and ` from..to` where they apply.
     pub async fn linked(&mut self) -> Vec<String> {
         let sql = "SELECT u.username, t.shortname, COALESCE(s.shortname, '-'), x.status, x.timestart, x.timeend
             FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid AND e.enrol = 'meta' JOIN {user} u ON u.id = x.userid
@@ -365,7 +365,7 @@ impl Site {
         .await
     }
 
-    /// Instances of a method as the course's short name, with ` disabled` where that is so.
+    /// Instances of a method as the short name of the course, with ` disabled` where it applies.
     pub async fn instances(&mut self, method: &'static str) -> Vec<String> {
         let sql = format!(
             "SELECT s.shortname, e.status FROM {{enrol}} e JOIN {{course}} s ON s.id = e.courseid WHERE e.enrol = '{method}'"

@@ -1,5 +1,5 @@
-//! Whoever may write into the drop directory against everybody else: nothing of theirs is read, changed, removed or stopped.
-//! It must not test what a file does that is one.
+//! Attacks by accounts that can write to the drop directory: nothing of others is read, changed, removed or stopped.
+//! It must not test the handling of regular files.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::program::{Program, on_the_sample};
 use crate::running::{Running, names};
 use crate::site::Site;
 
-/// What nobody may see.
+/// Must not appear in any output.
 const SECRET: &str = "S3CRET";
 
 impl Program {
@@ -28,7 +28,7 @@ impl Program {
         mknodat(CWD, self.inbox().join(name), FileType::Fifo, Mode::from_raw_mode(0o660), 0).unwrap();
     }
 
-    /// No list of the drop directory holds the secret.
+    /// No report or list in the drop directory contains the secret.
     #[track_caller]
     fn tells_nothing(&self) {
         let ours = [".report.json", ".errors.csv", ".retry.csv"];
@@ -43,7 +43,7 @@ impl Program {
 }
 
 impl Running {
-    /// It goes on with what comes after, and obeys.
+    /// The daemon processes the next file and stops on request.
     #[track_caller]
     fn goes_on(mut self) -> String {
         self.is_well("afterwards.csv");
@@ -54,14 +54,14 @@ impl Running {
 }
 
 impl Site {
-    /// The token of the last run of a file, which stands in its working name for a time.
+    /// The token of the last run of a file; the file's working name contains it for a time.
     async fn token(&mut self) -> String {
         let sql = "SELECT token FROM {enrold_run} WHERE token IS NOT NULL ORDER BY id DESC";
         self.conn.row(sql, &Params::new()).await.unwrap().unwrap().text(0)
     }
 }
 
-/// A link, a pipe or a socket under any name that somebody may open leads nowhere and stops nothing.
+/// A link, a pipe or a socket is not followed, under any name that is opened, and stops nothing.
 #[test]
 fn what_is_no_file_is_not_opened_under_any_name() {
     on_the_sample(async |mut site, program| {
@@ -96,7 +96,7 @@ fn what_is_no_file_is_not_opened_under_any_name() {
     });
 }
 
-/// The files that a manifest names are the feeder's choice of names, and nothing else.
+/// A feeder chooses the names in a manifest: they must not reach any file outside the drop directory.
 #[test]
 fn a_manifest_names_nothing_that_is_not_beside_it() {
     on_the_sample(async |mut site, program| {
@@ -117,7 +117,7 @@ fn a_manifest_names_nothing_that_is_not_beside_it() {
     });
 }
 
-/// The token of a finished run proves nothing: it stands in names that everybody sees.
+/// The token of a finished run is no proof of identity: every reader of the directory can see it in names.
 #[test]
 fn an_old_token_brings_no_run_back() {
     on_the_sample(async |mut site, program| {
@@ -133,10 +133,10 @@ fn an_old_token_brings_no_run_back() {
         }
         symlink(&secret, program.inbox().join(format!("leak.csv.{token}.work"))).unwrap();
         daemon.until_there("leak.csv.failed");
-        // Another file under that token is applied, once.
+        // Another file with that token is applied, once.
         program.drop_file(&format!("other.csv.{token}.work"), good("laurentn26"));
         daemon.until_there("other.csv.done");
-        // The same size and time of change, but other bytes.
+        // The same size and modification time, but other bytes.
         let done = program.inbox().join("x.csv.done");
         let stood = fs::metadata(&done).unwrap().modified().unwrap();
         let swapped = half_good().replace("moreaul26", "robertz26");
@@ -162,7 +162,7 @@ fn an_old_token_brings_no_run_back() {
     });
 }
 
-/// The very file that a run has read, renamed back under its token, is known again and not applied twice.
+/// The same file that a run has read, renamed back with its token, is recognised and not applied twice.
 #[test]
 fn the_same_file_under_its_own_token_is_only_renamed() {
     on_the_sample(async |mut site, program| {
@@ -178,7 +178,7 @@ fn the_same_file_under_its_own_token_is_only_renamed() {
     });
 }
 
-/// What a feeder calls the archive is not the archive, and no link in it leads to what is removed by age.
+/// A directory that a feeder names like the archive is not the archive, and no link leads the removal by age elsewhere.
 #[test]
 fn no_directory_is_emptied_through_a_link() {
     on_the_sample(async |_, program| {
@@ -188,7 +188,7 @@ fn no_directory_is_emptied_through_a_link() {
         for name in ["a", "b.done", ".hidden", "20261121-100000_00000000_a.csv"] {
             fs::write(victim.join(name), "x").unwrap();
         }
-        // Also in the real archive, should anybody get there.
+        // The same in the real archive, in case an attacker gets there.
         for above in [inbox.join("_archive/2020"), program.dir.join("state/archive/2020")] {
             fs::create_dir_all(&above).unwrap();
             symlink(&victim, above.join("01")).unwrap();
@@ -202,7 +202,7 @@ fn no_directory_is_emptied_through_a_link() {
     });
 }
 
-/// An archive that feeders can write is no archive.
+/// An archive that feeders can write to is refused.
 #[test]
 fn an_archive_in_the_drop_directory_is_refused() {
     on_the_sample(async |_, program| {
@@ -215,7 +215,7 @@ fn an_archive_in_the_drop_directory_is_refused() {
     });
 }
 
-/// A file that is too large is refused and not read; SIGTERM ends the reading of one that is allowed.
+/// A file that is too large is refused without reading; SIGTERM interrupts the reading of an accepted one.
 #[test]
 fn a_file_without_end_stops_nobody() {
     on_the_sample(async |_, program| {
@@ -247,7 +247,7 @@ fn a_file_without_end_stops_nobody() {
     });
 }
 
-/// A spreadsheet runs nothing of a list of errors; the retry file keeps every byte.
+/// A spreadsheet executes nothing in a list of errors; the retry file keeps every byte.
 #[test]
 fn no_cell_of_a_list_of_errors_is_a_formula() {
     on_the_sample(async |_, program| {
@@ -269,7 +269,7 @@ fn no_cell_of_a_list_of_errors_is_a_formula() {
     });
 }
 
-/// A file of which no line is one of ours may be anything: its lists say which lines, and nothing of what they hold.
+/// A file without any valid line may be confidential: its lists give the line numbers and none of the content.
 #[test]
 fn a_file_that_is_not_understood_is_not_quoted() {
     on_the_sample(async |_, program| {
@@ -284,7 +284,7 @@ fn a_file_that_is_not_understood_is_not_quoted() {
     });
 }
 
-/// Modes are ours, whatever the umask of whoever started it: lists for the group, the lock too.
+/// File modes do not depend on the umask of the caller: lists are readable for the group, the lock too.
 #[test]
 fn lists_have_their_modes_under_any_umask() {
     for umask in ["000", "077"] {
@@ -306,7 +306,7 @@ fn lists_have_their_modes_under_any_umask() {
     }
 }
 
-/// Nobody else reads anything below a directory of enrold's own.
+/// Other accounts cannot read anything below a directory of enrold's own.
 #[track_caller]
 fn closed(dir: &Path) {
     for name in names(dir).iter().filter(|name| *name != "enrold.sqlite") {
@@ -319,7 +319,7 @@ fn closed(dir: &Path) {
     }
 }
 
-/// A directory in the place of a list keeps neither the file from its name nor the list from being written.
+/// A directory in place of a list prevents neither the renaming of the file nor the writing of the list.
 #[test]
 fn what_lies_in_the_way_of_a_list_stays_there() {
     on_the_sample(async |_, program| {
@@ -341,7 +341,7 @@ fn what_lies_in_the_way_of_a_list_stays_there() {
     });
 }
 
-/// A list that has not room for all problems says so in its last record.
+/// A list without room for all problems states this in its last record.
 #[test]
 fn a_list_that_is_cut_says_so() {
     on_the_sample(async |_, program| {

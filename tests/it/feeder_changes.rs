@@ -1,5 +1,5 @@
-//! Files whose writer goes on while they are read: nothing of them is applied, and nothing says they were.
-//! It must not test who the writer is.
+//! Files whose writer continues while they are read: nothing of them is applied, and no output claims that it was.
+//! It must not test which account the writer has.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,13 +18,13 @@ use crate::site::Site;
 
 on_each_database!(a_line_that_changes_while_the_file_is_read, a_held_file_that_was_swapped_keeps_its_name);
 
-/// More lines than are read at once.
+/// More lines than one read takes.
 fn many(last: &str) -> String {
     let lines = (0..2_500).map(|number| format!("add,nobody{number},L1-MATH-101,student\n"));
     std::iter::once(HEADER.to_owned()).chain(lines).chain([format!("add,{last},L1-MATH-101,student\n")]).collect()
 }
 
-/// Writes over a file and sets its time of change back.
+/// Overwrites a file and resets its modification time.
 fn write_unseen(path: &PathBuf, text: &str) {
     let stood = fs::metadata(path).unwrap().modified().unwrap();
     fs::write(path, text).unwrap();
@@ -55,7 +55,7 @@ async fn a_held_file_that_was_swapped_keeps_its_name(mut site: Site) {
     program.drop_file("a.csv", "operation,username,course,role\n");
     program.drop_file("b.csv", "operation,username,course,role\n");
     program.run(&["--set", &inbox, "--set", "inbox.settle=0", "run", "--once"]).ends(3);
-    // The same size and time, other bytes: nobody has seen these.
+    // The same size and time, but bytes that no run has read.
     write_unseen(&program.inbox().join("b.csv.held"), "operation,username,course,rolf\n");
     let runs = site.conn.rows("SELECT id FROM {enrold_run} WHERE state = 'held' ORDER BY id", &Params::new()).await;
     for run in runs.unwrap() {
@@ -65,11 +65,11 @@ async fn a_held_file_that_was_swapped_keeps_its_name(mut site: Site) {
     assert!(program.inbox().join("b.csv.held").exists() && !program.inbox().join("b.csv.done").exists());
 }
 
-/// What was written after the run had read it is read again, also if size and time of change say nothing.
+/// Content written after the run has read the file is read again, even if size and modification time are unchanged.
 #[test]
 fn a_file_that_changes_before_its_lists_are_written_is_read_again() {
     on_the_sample(async |mut site, program| {
-        // It is killed when the run has ended, and the writer goes on before the next start.
+        // The daemon is killed at the end of the run, and the writer continues before the next start.
         let killed = program.clone().env("ENROLD_KILL_AT", "run-ended");
         let mut daemon = killed.start();
         program.drop_file("a.csv", crate::inbox::half_good());

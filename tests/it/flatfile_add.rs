@@ -1,4 +1,4 @@
-//! `add` lines (spec flatfile 4 and 11.2, 11.4): enrolments, windows and roles come into being or become true.
+//! `add` lines (spec flatfile 4 and 11.2, 11.4): enrolments, windows and roles are created or changed.
 //! It must not test `del`, the buffer's replay or expirations.
 
 use enrold::outcome::State;
@@ -19,7 +19,7 @@ on_each_database!(
     forums_subscribe_who_gets_a_role,
 );
 
-/// Ten data lines, indented and with a blank line: four enrol, two wait, four are refused (flatfile 11.2).
+/// Ten data lines, indented and with a blank line: four enrol, two are buffered, four are refused (flatfile 11.2).
 async fn ten_lines(mut site: Site) {
     site.campus().await;
     site.setting("map_4", Some("ucitel")).await;
@@ -57,7 +57,7 @@ async fn ten_lines(mut site: Site) {
     assert_eq!(site.buffer().await, ["add u8 c3 student now+1000..0", "add u9 c3 student now+1000..now+2000"]);
 }
 
-/// One separator a line, an old encoding (flatfile 11.4).
+/// Another separator in each line, and an old encoding (flatfile 11.4).
 async fn semicolons_and_latin_9(mut site: Site) {
     site.campus().await;
     site.set("flatfile.encoding_fallback", "iso-8859-15");
@@ -70,7 +70,7 @@ async fn semicolons_and_latin_9(mut site: Site) {
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile", "u2 c1 flatfile"]);
 }
 
-/// The first line for a course makes the instance, behind the others; later files use it (flatfile 4, enrol-core 4).
+/// The first line for a course creates the instance, after the others; later files use it (flatfile 4, enrol-core 4).
 async fn an_instance_is_made_once(mut site: Site) {
     site.campus().await;
     site.import("add,student,u1,c1\nadd,student,u2,c1\nadd,student,u1,c2\n").await;
@@ -99,7 +99,7 @@ async fn a_disabled_instance_is_used_as_it_is(mut site: Site) {
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile"]);
 }
 
-/// An enrolment that is there becomes active with exactly the window of the line, also without one (flatfile 4).
+/// An existing enrolment becomes active with exactly the window of the line, even without one (flatfile 4).
 async fn an_enrolment_becomes_active_with_the_new_window(mut site: Site) {
     site.campus().await;
     site.instance("flatfile", 1, 0, "student").await;
@@ -121,7 +121,7 @@ async fn an_enrolment_becomes_active_with_the_new_window(mut site: Site) {
     assert_eq!(changed["modifierid"].as_deref(), Some("2"), "the main administrator acts");
 }
 
-/// Adds of one pair merge: all their roles, the last window, one enrolment.
+/// `add` lines of one pair are merged: all their roles, the last window, one enrolment.
 async fn roles_of_one_file_add_up(mut site: Site) {
     site.campus().await;
     let file = format!("add,student,u1,c1,0,{}\nadd,teacher,u1,c1\nADD,Student,u1,c1,0,{}\n", NOW + 1, NOW + 2);
@@ -135,7 +135,7 @@ async fn roles_of_one_file_add_up(mut site: Site) {
     );
 }
 
-/// A role that a race gave twice: the lowest id stays, without an event (enrol-core 8).
+/// A role that was assigned twice in a race: the lowest id stays, without an event (enrol-core 8).
 async fn duplicate_roles_are_pruned(mut site: Site) {
     site.campus().await;
     site.instance("flatfile", 1, 0, "student").await;
@@ -153,7 +153,7 @@ async fn duplicate_roles_are_pruned(mut site: Site) {
     assert_eq!(site.events().await, [""; 0]);
 }
 
-/// `flatfile` is not enabled in a fresh Moodle: nothing is applied, unless the operator wants it (flatfile 11.1).
+/// `flatfile` is disabled in a new Moodle: nothing is applied, unless the operator sets it (flatfile 11.1).
 async fn a_disabled_method_applies_nothing(mut site: Site) {
     site.campus().await;
     site.sql("UPDATE {config} SET value = 'manual,self' WHERE name = 'enrol_plugins_enabled'").await;
@@ -169,7 +169,7 @@ async fn a_disabled_method_applies_nothing(mut site: Site) {
     assert_eq!(site.dump().await["enrol"].last().unwrap()["courseid"], Some(course(1).to_string()));
 }
 
-/// A forum with initial subscription takes in who gets a role that may be subscribed, once (enrol-core 11).
+/// A forum with initial subscription subscribes users who get a suitable role, once (enrol-core 11).
 async fn forums_subscribe_who_gets_a_role(mut site: Site) {
     site.campus().await;
     site.insert("modules", &[("id", 1.into()), ("name", "forum".into())]).await;

@@ -1,5 +1,5 @@
-//! Lines with a start in the future (spec flatfile 5 and 11.3): kept in Moodle's own buffer, replayed when they are due.
-//! It must not test what the replayed lines do beyond that they do it.
+//! Lines with a start in the future (spec flatfile 5 and 11.3): stored in Moodle's own buffer, replayed when due.
+//! It must not test the effects of replayed lines beyond the fact that they have them.
 
 use crate::campus::{course, role, user};
 use crate::servers::on_each_database;
@@ -29,7 +29,7 @@ async fn a_due_row_is_replayed(mut site: Site) {
     assert_eq!(site.buffer().await, ["add u2 c1 student now+200..0"]);
 }
 
-/// A line that starts now is done now; a row that starts now waits for the next second (flatfile 9).
+/// A line that starts now is applied now; a row that starts now waits for the next second (flatfile 9).
 async fn due_means_before_the_clock(mut site: Site) {
     site.campus().await;
     site.import(&format!("add,student,u1,c1,{NOW}\nadd,student,u2,c1,{}\n", NOW + 1)).await;
@@ -42,7 +42,7 @@ async fn due_means_before_the_clock(mut site: Site) {
     assert_eq!(site.buffer().await, [""; 0]);
 }
 
-/// Moodle keeps a future line again each time the file comes; once is enough.
+/// Moodle stores a future line again with each delivery of the file; enrold stores it once.
 async fn the_same_file_is_kept_once(mut site: Site) {
     site.campus().await;
     let line = format!("add,student,u1,c1,{}\n", NOW + 100);
@@ -51,7 +51,7 @@ async fn the_same_file_is_kept_once(mut site: Site) {
     assert_eq!(site.buffer().await, ["add u1 c1 student now+100..0"]);
 }
 
-/// An add or a del of today purges the planned rows of its user, course and role, and only these (flatfile 4, 6.1).
+/// An immediate `add` or `del` erases the buffered rows of its user, course and role, and only these (flatfile 4, 6.1).
 async fn a_line_of_today_erases_what_was_planned(mut site: Site) {
     site.campus().await;
     let at = NOW + 100;
@@ -83,7 +83,7 @@ async fn a_future_del_waits_too(mut site: Site) {
     assert_eq!(site.count("enrol_flatfile").await, 0);
 }
 
-/// A row whose user or course is gone is dropped (flatfile 5).
+/// A row whose user or course no longer exists is removed (flatfile 5).
 async fn rows_that_lead_nowhere_go(mut site: Site) {
     site.campus().await;
     for (who, whither) in [(999, course(1)), (user(1), 999), (user(2), course(1))] {
@@ -94,7 +94,7 @@ async fn rows_that_lead_nowhere_go(mut site: Site) {
     assert_eq!(site.enrolments().await, ["u2 c1 flatfile now-10..0"]);
 }
 
-/// In Moodle a deleted user in the buffer makes the task fail and the others wait; here that row goes alone.
+/// In Moodle a deleted user in the buffer makes the task fail and the other rows wait; here only that row is removed.
 async fn a_deleted_user_stops_nobody(mut site: Site) {
     site.campus().await;
     site.sql("UPDATE {user} SET deleted = 1 WHERE username = 'u1'").await;

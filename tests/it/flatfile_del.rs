@@ -1,5 +1,5 @@
-//! `del` lines (spec flatfile 6 and 11.5 to 11.7): which enrolments they end, by the role that they name.
-//! It must not test what the last enrolment of a course takes with it.
+//! `del` lines (spec flatfile 6 and 11.5 to 11.7): which enrolments they end, depending on the role in the line.
+//! It must not test what is removed with the last enrolment in a course.
 
 use enrold::outcome::State;
 
@@ -47,7 +47,7 @@ async fn eight(site: &mut Site) {
     }
 }
 
-/// KEEP: nothing, but the buffer loses the named triple; an unknown alias is an error (flatfile 11.5).
+/// KEEP: only the buffer loses the named triple; an unknown alias is an error (flatfile 11.5).
 async fn keep_does_nothing_but_the_buffer(mut site: Site) {
     eight(&mut site).await;
     site.setting("unenrolaction", Some("1")).await;
@@ -92,7 +92,7 @@ async fn suspend_takes_the_roles(mut site: Site) {
     );
 }
 
-/// After a re-add, UNENROL with the same lines: five enrolments and five roles are left (flatfile 11.7).
+/// After a new `add`, UNENROL with the same lines: five enrolments and five roles are left (flatfile 11.7).
 async fn unenrol_takes_the_enrolments(mut site: Site) {
     eight(&mut site).await;
     site.import(DEL).await;
@@ -117,7 +117,7 @@ async fn unenrol_takes_the_enrolments(mut site: Site) {
     );
 }
 
-/// A line that names a role which the user has not changes nothing (flatfile 6.3).
+/// A line with a role that the user does not have changes nothing (flatfile 6.3).
 async fn the_role_is_a_guard(mut site: Site) {
     eight(&mut site).await;
     site.setting("unenrolaction", Some("0")).await;
@@ -126,7 +126,7 @@ async fn the_role_is_a_guard(mut site: Site) {
     site.nothing_changed(&before, "other roles are named").await;
 }
 
-/// Manual and self with two roles: the first instance takes the named role, the second finds only a foreign one.
+/// Manual and self with two roles: the first instance removes the named role, the second finds only another role.
 async fn only_the_first_instance_acts_while_other_roles_remain(mut site: Site) {
     site.campus().await;
     site.instance("self", 1, 0, "student").await;
@@ -144,7 +144,7 @@ async fn only_the_first_instance_acts_while_other_roles_remain(mut site: Site) {
     assert_eq!(site.roles().await, ["u1 c1 teacher manual", "u2 c1 teacher manual"]);
 }
 
-/// With one role or none, every instance that allows it acts (flatfile 6.3).
+/// With one role or none, every instance that allows it is processed (flatfile 6.3).
 async fn without_a_role_all_instances_act(mut site: Site) {
     site.campus().await;
     site.setting("unenrolaction", Some("0")).await;
@@ -161,7 +161,7 @@ async fn without_a_role_all_instances_act(mut site: Site) {
     assert_eq!(site.roles().await, [""; 0]);
 }
 
-/// Cohort and meta let only suspended enrolments go, a disabled plugin none at all (enrol-core 2).
+/// Cohort and meta allow removal of suspended enrolments only, a disabled plugin of none (enrol-core 2).
 async fn protected_methods_stand(mut site: Site) {
     site.campus().await;
     site.setting("unenrolaction", Some("0")).await;
@@ -179,7 +179,7 @@ async fn protected_methods_stand(mut site: Site) {
     assert_eq!(site.roles().await, ["u1 c1 student cohort"]);
 }
 
-/// `flatfile.del_scope = own`: what others enrolled stands, with its roles.
+/// `flatfile.del_scope = own`: enrolments of other methods stay, with their roles.
 async fn own_scope_ends_only_flat_file_enrolments(mut site: Site) {
     eight(&mut site).await;
     site.set("flatfile.del_scope", "own");
@@ -206,7 +206,7 @@ async fn own_scope_ends_only_flat_file_enrolments(mut site: Site) {
     );
 }
 
-/// 2 is none of the flat file's choices; a value that a form cannot store does nothing (flatfile 2).
+/// 2 is not one of the flat file's choices; a value that Moodle's form cannot store does nothing (flatfile 2).
 async fn suspend_without_taking_roles_is_no_choice(mut site: Site) {
     eight(&mut site).await;
     site.setting("unenrolaction", Some("2")).await;
@@ -215,7 +215,7 @@ async fn suspend_without_taking_roles_is_no_choice(mut site: Site) {
     site.nothing_changed(&before, "unenrolaction 2").await;
 }
 
-/// Moodle's accident is to unenrol where the setting has no row; the documented default is to suspend.
+/// Moodle unenrols by mistake where the setting has no row; the documented default is to suspend.
 async fn a_missing_setting_means_the_documented_default(mut site: Site) {
     eight(&mut site).await;
     site.setting("unenrolaction", None).await;
@@ -234,7 +234,7 @@ async fn the_configuration_overrides_the_site(mut site: Site) {
     assert_eq!(site.enrolments().await.len(), 7);
 }
 
-/// Already suspended: untouched, its roles stay (flatfile 6.3).
+/// Already suspended: unchanged, the roles stay (flatfile 6.3).
 async fn a_suspended_enrolment_is_left_alone_by_suspend(mut site: Site) {
     eight(&mut site).await;
     site.sql("UPDATE {user_enrolments} SET status = 1").await;
@@ -243,7 +243,7 @@ async fn a_suspended_enrolment_is_left_alone_by_suspend(mut site: Site) {
     site.nothing_changed(&before, "suspended already").await;
 }
 
-/// Nothing done, no role in the course: manual roles below it go (flatfile 6.4).
+/// No enrolment was changed and no role in the course is left: manual roles below it are removed (flatfile 6.4).
 async fn leftover_roles_below_go(mut site: Site) {
     eight(&mut site).await;
     site.has_role_below(9, 1, "teacher").await;

@@ -72,7 +72,7 @@ async fn suspend_without_roles_takes_them(mut site: Site) {
     );
 }
 
-/// A suspended enrolment expires too, and a role by hand in the course goes with the last enrolment (flatfile 11.9).
+/// A suspended enrolment expires too, and a role by hand in the course ends with the last enrolment (flatfile 11.9).
 async fn unenrol_takes_everything(mut site: Site) {
     nine(&mut site, "0").await;
     site.has_role(1, 1, "manager", "manual").await;
@@ -93,7 +93,7 @@ async fn unenrol_takes_everything(mut site: Site) {
     );
 }
 
-/// One role by hand goes; of several only the one that the instance names; below only when none is left (enrol-core 14).
+/// A single manual role is removed, of several the one that the instance names; below, if none is left (enrol-core 14).
 async fn roles_by_hand_follow_the_rules(mut site: Site) {
     site.campus().await;
     site.instance("flatfile", 1, 0, "student").await;
@@ -114,7 +114,7 @@ async fn roles_by_hand_follow_the_rules(mut site: Site) {
     );
 }
 
-/// The import enrols, the sync that follows suspends, and leaves it so (flatfile 9).
+/// The import enrols, the next sync suspends, and further syncs change nothing (flatfile 9).
 async fn an_end_in_the_past_is_enrolled_and_expires(mut site: Site) {
     site.campus().await;
     site.import(&format!("add,student,u1,c1,0,{}\n", NOW - 5)).await;

@@ -1,4 +1,4 @@
-//! What goes with the last enrolment of a user in a course, and what stays with any other (spec enrol-core 7 and 17).
+//! What is removed with the last enrolment of a user in a course, and what any other keeps (spec enrol-core 7 and 17).
 //! It must not test which enrolments end.
 
 use serde_json::{Value as Json, json};
@@ -28,7 +28,7 @@ pub const OF_A_COURSE: [&str; 9] = [
     "forum_read",
 ];
 
-/// `u1` and `u2` take part in `c1` and `c2` with all that a participant can have.
+/// `u1` and `u2` are enrolled in `c1` and `c2`, with every row that a participant can have.
 pub async fn participants(site: &mut Site) {
     site.campus().await;
     site.setting("unenrolaction", Some("0")).await;
@@ -108,7 +108,7 @@ impl Site {
     }
 }
 
-/// How many rows of each table are of `uN` in `cM`.
+/// The number of rows of `uN` in `cM`, by table.
 pub fn owned(dump: &Dump, who: i64, whither: i64) -> Vec<(&'static str, usize)> {
     let of_course = |table: &str, column: &str, id: i64| match table {
         "role_assignments" => column == "contextid" && [context(whither), below(whither)].contains(&id),
@@ -190,7 +190,7 @@ fn history_holds_the_grade(before: &Dump, after: &Dump) {
     }
 }
 
-/// A manual enrolment is left: only what the flat file itself owns goes (enrol-core 7).
+/// A manual enrolment remains: only what the flat file itself owns is removed (enrol-core 7).
 async fn another_enrolment_keeps_everything(mut site: Site) {
     participants(&mut site).await;
     site.enrolled(1, 1, "manual").await;
@@ -202,7 +202,7 @@ async fn another_enrolment_keeps_everything(mut site: Site) {
     assert_eq!(after["grade_grades_history"].len(), 0);
 }
 
-/// Both end by one line: one of them is the last, and only its event says so.
+/// One line ends both enrolments: one of them is the last, and only its event has that flag.
 async fn two_enrolments_that_end_together_are_the_last(mut site: Site) {
     participants(&mut site).await;
     site.sql("DELETE FROM {role_assignments}").await;

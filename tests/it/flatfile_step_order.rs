@@ -1,4 +1,4 @@
-//! Several lines on one user and course: the order of the file decides (flatfile 3), without a statement for each line.
+//! Several lines for one user and course: the order in the file decides (flatfile 3), without a statement per line.
 //! It must not test what single lines do.
 
 use enrold::outcome::State;
@@ -26,7 +26,7 @@ async fn the_last_line_decides(mut site: Site) {
     assert_eq!(site.roles().await, ["u1 c1 teacher flatfile"]);
 }
 
-/// The old enrolment and all that hangs on it goes, a new one comes, in this order in the log as well.
+/// The old enrolment and its dependent rows are removed, then a new one is created; the log has the same order.
 async fn del_and_add_make_a_new_enrolment(mut site: Site) {
     site.campus().await;
     site.setting("unenrolaction", Some("0")).await;
@@ -53,7 +53,7 @@ async fn del_and_add_make_a_new_enrolment(mut site: Site) {
     site.import_churning("del,student,u1,c1\nadd,student,u1,c1,5\n").await;
 }
 
-/// Suspended by one line and active again by the next; the other pairs of the file take one step each.
+/// Suspended by one line and reactivated by the next; the other pairs of the file take one step each.
 async fn pairs_do_not_disturb_each_other(mut site: Site) {
     site.campus().await;
     let file = "add,student,u1,c1\nadd,student,u1,c2\ndel,student,u1,c1\nadd,student,u2,c1\nadd,student,u1,c1\ndel,student,u1,c2\n";
@@ -74,7 +74,7 @@ async fn fifty_steps_are_done(mut site: Site) {
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile suspended"]);
 }
 
-/// All lines of the pair are refused, the others are done.
+/// All lines of the pair are refused, the others are applied.
 async fn fifty_one_steps_are_refused(mut site: Site) {
     site.campus().await;
     let report = site.import(&format!("{}add,student,u2,c1\n", steps(51, "u1"))).await;
@@ -90,11 +90,11 @@ async fn five_thousand_steps_are_errors_not_statements(mut site: Site) {
     let file = format!("{}add,student,u2,c1\ndel,student,u3,c1\n", steps(5000, "u1"));
     let many = site.statements_of(&file).await;
     assert_eq!(site.count_errors().await, 5000);
-    // Loading 5,000 lines and errors takes a few messages of its own.
+    // Loading 5,000 lines and errors takes a few messages.
     assert!(many < one + 50, "{many} statements for 5,000 steps, {one} for two lines");
 }
 
-/// Ten steps on one pair or on eight: the same step orders, the same statements.
+/// Ten steps for one pair or for eight: the same number of steps, the same number of statements.
 async fn more_pairs_cost_no_more_statements(mut site: Site) {
     site.campus().await;
     site.import_once("add,student,u9,c1\n").await;
@@ -105,7 +105,7 @@ async fn more_pairs_cost_no_more_statements(mut site: Site) {
 }
 
 impl Site {
-    /// How many statements it takes to import a file.
+    /// The number of statements of an import.
     async fn statements_of(&mut self, text: &str) -> u64 {
         let file = self.write(text);
         let engine = self.engine();

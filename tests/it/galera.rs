@@ -1,4 +1,4 @@
-//! The run lease on a Galera cluster: two MariaDB servers that hold the same rows and not the same named locks.
+//! The run lease on a Galera cluster: two MariaDB servers that replicate rows but not named locks.
 //! It must not test anything that one server can show.
 
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::meanwhile::When;
 use crate::servers::{connect, create_tables};
 use crate::site::Site;
 
-/// A connection whose statements wait for what the other node has committed.
-async fn causal(url: &str) -> Conn {
+/// A connection whose statements wait until all commits of the other nodes are applied.
+pub async fn causal(url: &str) -> Conn {
     let mut conn = connect(url).await;
     conn.command("SET SESSION wsrep_sync_wait = 15").await.unwrap();
     conn
@@ -48,7 +48,7 @@ fn the_lease_is_one_for_the_cluster() {
     });
 }
 
-/// The named lock is granted on both nodes; the lease to one.
+/// Both nodes grant the named lock; only one holder gets the lease.
 async fn one_holder_two_locks(site: &mut Site, other: &mut Conn) {
     assert_eq!((named_lock(&mut site.conn).await, named_lock(other).await), (1, 1));
     let lease = Lease::take(other, RUN, 60).await.unwrap().unwrap();
@@ -60,11 +60,11 @@ async fn one_holder_two_locks(site: &mut Site, other: &mut Conn) {
     lease.release(other).await.unwrap();
 }
 
-/// All is written on the first node when the second one takes the lease: the first must not commit, even if it has not
-/// heard of that yet. (Then its commit breaks on the other's row, and the next attempt finds the lease gone.)
+/// The first node has written all rows when the second takes the lease: the first must not commit, even if it has not
+/// received that change yet. (Then its commit conflicts with the lease row, and the next attempt has lost the lease.)
 async fn stolen_on_the_other_node(site: &mut Site, other: Site) {
     let before = site.dump().await;
-    // Once only: a thief that came back at every attempt would break the commit of each of them.
+    // Only once: repeated at every attempt, this would make each commit fail.
     let steal = "UPDATE {enrold_lease} SET holder = 'node-2:1:1', fence = fence + 1 WHERE name = 'run' AND holder <> 'node-2:1:1'";
     let (observer, outcome) = other.writer(When::Committing, &[steal]);
     let file = site.write("add,student,u1,c1\nadd,student,u2,c2\n");

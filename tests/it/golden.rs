@@ -1,4 +1,4 @@
-//! The golden cases of the flat file: what a real Moodle made of the same input, on each database.
+//! The golden cases of the flat file: the result of a real Moodle for the same input, compared on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use std::fs;
@@ -44,7 +44,7 @@ async fn f01_lines_of_every_sort(site: Site) {
                 "consecutive adds of xu20 in xc6 are one step: the window changes once, not twice",
             ),
         ],
-        // xu3 and xu15 are added and removed by lines of the file, xu9 comes with an end that has passed.
+        // Lines of the file add and remove xu3 and xu15; xu9 is added with an end in the past.
         churning: &["5", "17", "11"],
     };
     case.prove(site).await;
@@ -77,12 +77,12 @@ async fn f08_one_line(site: Site) {
 
 const LOG: &str = "logstore_standard_log";
 
-/// A case with a file.
+/// A case with an input file.
 struct FileCase {
     name: &'static str,
     clocks: Clocks,
     differences: Vec<Difference>,
-    /// Users who get events again when the file comes again, because its lines take each other back.
+    /// Users with new events when the file is imported again, because its lines cancel each other.
     churning: &'static [&'static str],
 }
 
@@ -119,7 +119,7 @@ impl FileCase {
         }
     }
 
-    /// The same file again: the same site, and events only of users whose lines take each other back.
+    /// The same file again: the same site, and events only of users whose lines cancel each other.
     fn same_site(&self, after: &Dump, again: &Dump) {
         let site = |dump: &Dump| without_ids(without(dump.clone(), &[LOG]));
         assert_same(&site(after), &site(again), "the same file again");

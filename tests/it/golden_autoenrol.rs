@@ -1,4 +1,4 @@
-//! The golden cases of autoenrol: what a real Moodle's tasks made of the same tables, on each database.
+//! The golden cases of autoenrol: the result of a real Moodle's tasks on the same tables, compared on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;

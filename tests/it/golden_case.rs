@@ -19,9 +19,9 @@ use crate::site::Site;
 pub struct Case {
     /// The folder.
     pub name: &'static str,
-    /// The jobs that do what Moodle's task did.
+    /// The jobs that correspond to Moodle's task.
     pub jobs: &'static [&'static str],
-    /// When Moodle's task ran.
+    /// The time of Moodle's task.
     pub clocks: Clocks,
     /// Keys of enrold's configuration.
     pub settings: &'static [(&'static str, &'static str)],
@@ -30,29 +30,29 @@ pub struct Case {
 }
 
 impl Case {
-    /// A case that is equal but for nothing.
+    /// A case without differences.
     pub fn new(name: &'static str, jobs: &'static [&'static str], from: i64, to: i64) -> Self {
         Self { name, jobs, clocks: Clocks::between(from, to), settings: &[], differences: Vec::new() }
     }
 
-    /// The same under keys of enrold's configuration.
+    /// The same case with keys of enrold's configuration.
     pub fn set(self, settings: &'static [(&'static str, &'static str)]) -> Self {
         Self { settings, ..self }
     }
 
-    /// The same where Moodle counts periods from its clock: what ends so many seconds after NOW.
+    /// The same case, where Moodle counts periods from its own clock: ends at these seconds after NOW.
     pub fn periods(mut self, periods: &'static [i64]) -> Self {
         self.clocks.periods = periods;
         self
     }
 
-    /// The same but for these rows.
+    /// The same case, except for these rows.
     pub fn differing(self, differences: Vec<Difference>) -> Self {
         Self { differences, ..self }
     }
 
-    /// Simulated, nothing changes; done, it stands as Moodle left it and the journal leads back; done again, nothing
-    /// changes.
+    /// A simulation changes nothing; a run gives Moodle's result and is reverted by the journal; a second run changes
+    /// nothing.
     pub async fn prove(self, mut site: Site) {
         load(&mut site, self.name).await;
         for (key, value) in self.settings {
@@ -79,7 +79,7 @@ impl Case {
         site.nothing_changed(&after, "a second sync").await;
     }
 
-    /// Tables that changed after enrold had seen the site once: a first run sees the others and does nothing.
+    /// Tables that change after enrold's first run: that run uses the other tables and changes nothing.
     async fn meanwhile(&self, site: &mut Site) {
         let changed = folder(self.name).join("meanwhile");
         if !changed.exists() {
@@ -108,17 +108,17 @@ impl Case {
     }
 }
 
-/// The order of a full set that stands in a file.
+/// The order of a full set from a file.
 pub fn set_of(source: &str, snapshot: &Path) -> SetOrder {
     SetOrder { snapshot: snapshot.to_owned(), ..SetOrder::of(source) }
 }
 
-/// A file of a case.
+/// The folder of a case.
 pub fn folder(case: &str) -> PathBuf {
     golden().join(case)
 }
 
-/// The shared site under what the case has of its own.
+/// The shared site, overlaid with the tables of the case.
 pub async fn load(site: &mut Site, case: &str) {
     site.gather();
     for table in tables::tables() {
@@ -144,7 +144,7 @@ async fn load_table(site: &mut Site, table: &tables::Table, path: &Path) {
     }
 }
 
-/// What Moodle left; its messages are not enrold's.
+/// The state that Moodle left, without its messages.
 pub fn moodle_left(case: &str) -> Dump {
     let mut left = Dump::new();
     for table in tables::tables() {
@@ -179,7 +179,7 @@ fn read(path: &Path) -> Vec<Row> {
     lines.map(|values| header.iter().cloned().zip(values).collect()).collect()
 }
 
-/// The fields of a line: an unquoted empty one is NULL, a quoted one a text.
+/// The fields of a line: an unquoted empty field is NULL, a quoted one is text.
 fn fields(line: &str) -> Vec<Option<String>> {
     let mut fields = vec![String::new()];
     let mut was_quoted = vec![false];

@@ -1,4 +1,4 @@
-//! The golden cases of cohort sync: what a real Moodle's task made of the same tables, on each database.
+//! The golden cases of cohort sync: the result of a real Moodle's task on the same tables, compared on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;
@@ -43,7 +43,7 @@ async fn c08_meta_follows(site: Site) {
     links_follow().prove(site).await;
 }
 
-/// Cohorts in courses that links lead on from.
+/// Cohorts in courses from which links lead to others.
 pub fn links_follow() -> Case {
     let observer = "the link in xc4 is disabled: an observer of Moodle enrols into it, its task and enrold do not";
     let row = |table, row: &'static [_]| Difference::only_moodle(table, row, observer);

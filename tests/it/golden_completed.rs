@@ -1,4 +1,4 @@
-//! The golden cases of completed courses: what a real Moodle made of the same tables, on each database.
+//! The golden cases of completed courses: the result of a real Moodle on the same tables, compared on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;
@@ -10,8 +10,8 @@ on_each_database!(cc01_seven_complete_a_course, cc02_expired_are_suspended);
 
 const FIVE_DAYS: i64 = 5 * 86_400;
 
-/// The completions are `meanwhile`: enrold has seen the site without them. Moodle ran the plugin's version 4.1; enrold does
-/// what 5.3 does. Everything else is equal: who, with which role, in which groups, in which order of events.
+/// The completions are in `meanwhile`: enrold first runs without them. Moodle had version 4.1 of the plugin; enrold
+/// follows version 5.3. All else is equal: users, roles, groups and the order of events.
 async fn cc01_seven_complete_a_course(site: Site) {
     let case = Case::new("cc01", &["coursecompleted"], 1_795_299_323, 1_795_299_324);
     let differences = COMPLETERS.into_iter().flat_map(of_a_completer).chain([Difference::only_enrold(

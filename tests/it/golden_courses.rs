@@ -1,5 +1,5 @@
-//! The golden case of new courses: what a real Moodle made of the same table of courses, on each database.
-//! It lists, cell by cell, where enrold differs on purpose.
+//! The golden case of new courses: the result of a real Moodle for the same table of courses, compared on each
+//! database. It lists, cell by cell, where enrold differs on purpose.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,12 @@ on_each_database!(d07_new_courses);
 
 const NOW: i64 = 1_795_299_398;
 
-/// The tables in which a new course stands.
+/// The tables that describe a new course.
 const TABLES: [&str; 6] =
     ["course", "course_categories", "context", "course_sections", "enrol", "logstore_standard_log"];
 
-/// Moodle numbers the whole site anew; enrold the courses of the categories that get new ones. The golden site was laid
-/// out by hand, so that Moodle finds much to number: table, id, what Moodle left, what enrold leaves.
+/// Moodle renumbers the whole site, enrold only the categories with new courses. The golden site was created by hand,
+/// so Moodle has much to renumber: table, id, Moodle's value, enrold's value.
 const SORTED: [(&str, &str, &str, &str); 14] = [
     ("course", "1", "1", "0"),
     ("course", "3", "50001", "30002"),
@@ -59,11 +59,11 @@ async fn d07_new_courses(mut site: Site) {
     for (table, id, theirs, ours) in SORTED {
         change(&mut moodle, table, id, "sortorder", theirs, ours);
     }
-    // Each step of Moodle raises the revision of the course's cache by one; one is enough to have it built.
+    // Each step of Moodle increments the revision of the course's cache; one increment is enough to rebuild it.
     for id in ["12", "13", "14"] {
         change(&mut moodle, "course", id, "cacherev", "1795299404", "1795299398");
     }
-    // The forum for announcements, which Moodle makes when it is first asked for.
+    // The announcements forum, which Moodle creates on first use.
     for (id, forum) in [("11", "1"), ("16", "2"), ("21", "3")] {
         change(&mut moodle, "course_sections", id, "sequence", forum, "");
     }
@@ -78,8 +78,8 @@ fn change(dump: &mut Dump, table: &str, id: &str, column: &str, from: &str, to: 
     row.insert(column.to_owned(), Some(to.to_owned()));
 }
 
-/// The rows of the six tables in Moodle's columns; of those that only grow the new ones. New rows have no ids, and new
-/// courses and contexts are called by their short names: a rehearsal uses up numbers on the servers.
+/// The rows of the six tables in Moodle's columns; of log-like tables only new rows. New rows lose their ids, and new
+/// courses and contexts are named by short name, because a simulation uses up ids on the servers.
 fn compared(dump: &Dump, moodle: &Dump, before: &Dump) -> Dump {
     let names = Names::of(dump, before);
     let mut compared = Dump::new();
@@ -94,7 +94,7 @@ fn compared(dump: &Dump, moodle: &Dump, before: &Dump) -> Dump {
     compared
 }
 
-/// What the ids of new courses and their contexts stand for.
+/// The names that replace the ids of new courses and their contexts.
 struct Names {
     courses: BTreeMap<String, String>,
     contexts: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! The golden cases of the external database: what a real Moodle's task made of the same view, on each database.
+//! The golden cases of the external database: the result of a real Moodle's task on the same view, on each database.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use enrold::outcome::State;
@@ -10,7 +10,7 @@ use crate::site::Site;
 
 on_each_database!(d01_unenrol, d03_suspend_without_roles, d05_an_empty_view);
 
-/// Keys, default role and action are Moodle's own settings.
+/// Keys, default role and action come from Moodle's own settings.
 fn of(name: &'static str, from: i64, to: i64) -> Case {
     Case::new(name, &[], from, to).set(&[("sources.database.enabled", "true")])
 }
@@ -44,7 +44,7 @@ async fn d03_suspend_without_roles(site: Site) {
     of("d03", 1_795_299_366, 1_795_299_366).differing(differences).prove(site).await;
 }
 
-/// Moodle's own guard, which knows this action only: nothing is written.
+/// Moodle's own guard, which has only this action: nothing is written.
 async fn d05_an_empty_view(mut site: Site) {
     load(&mut site, "d05").await;
     site.set("sources.database.enabled", "true");

@@ -1,5 +1,5 @@
-//! When two databases after the same task are equal: the rows of both in a form that leaves out what may differ.
-//! It must not excuse a difference; each intended one is named by the test, row by row.
+//! Compares two databases after the same task: the rows of both, without the values that may differ.
+//! It must not excuse a difference; the test names each intended one, row by row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ const COMPARED: [&str; 12] = [
     "logstore_standard_log",
 ];
 
-/// Who has a row that the other has not.
+/// The side that has a row which the other lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Moodle,
@@ -31,7 +31,7 @@ enum Side {
     Order,
 }
 
-/// A row that one side has and the other has not, on purpose; a changed row is one of each.
+/// An intended difference: a row that only one side has; a changed row is one of each.
 pub struct Difference {
     side: Side,
     table: &'static str,
@@ -40,7 +40,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// A row of a table that Moodle left and enrold does not: values that single it out, and why.
+    /// A row that only Moodle leaves: values that identify it, and the reason.
     pub fn only_moodle(
         table: &'static str,
         row: &'static [(&'static str, &'static str)],
@@ -49,7 +49,7 @@ impl Difference {
         Self { side: Side::Moodle, table, row, reason }
     }
 
-    /// A row that enrold leaves and Moodle does not.
+    /// A row that only enrold leaves.
     pub fn only_enrold(
         table: &'static str,
         row: &'static [(&'static str, &'static str)],
@@ -58,7 +58,7 @@ impl Difference {
         Self { side: Side::Enrold, table, row, reason }
     }
 
-    /// The same events of one enrolment in another order: its `user`, `course` and `method`, and why.
+    /// The same events of one enrolment in another order: its `user`, `course` and `method`, and the reason.
     pub fn other_order(row: &'static [(&'static str, &'static str)], reason: &'static str) -> Self {
         Self { side: Side::Order, table: "logstore_standard_log", row, reason }
     }
@@ -68,17 +68,17 @@ impl Difference {
     }
 }
 
-/// The moments of Moodle's run, how long a session of the site lives, and the periods that are counted from NOW; in
-/// Unix seconds and seconds.
+/// The times of Moodle's run, the lifetime of the site's sessions, and the periods counted from NOW; in Unix seconds
+/// and seconds.
 #[derive(Clone, Copy)]
 pub struct Clocks {
-    /// When the task began.
+    /// The start of the task.
     pub from: i64,
-    /// When it ended.
+    /// The end of the task.
     pub to: i64,
     /// The site's `sessiontimeout`.
     pub session: i64,
-    /// Periods of enrolment: an end so long after NOW is one.
+    /// Periods of enrolment: the distances of ends from NOW.
     pub periods: &'static [i64],
 }
 
@@ -103,8 +103,8 @@ impl Clocks {
     }
 }
 
-/// Fails unless both are equal but for the differences, each of which must be there. What stood before both keeps its
-/// ids; what is new is named by what it is.
+/// Fails unless both are equal except for the differences, each of which must exist. Rows that existed before keep
+/// their ids; new ids are replaced by what they refer to.
 #[track_caller]
 pub fn assert_equal(before: &Dump, moodle: &Dump, enrold: &Dump, clocks: Clocks, differences: &[Difference]) {
     let enrold = columns_of(moodle, enrold.clone());
@@ -145,7 +145,7 @@ pub fn assert_equal(before: &Dump, moodle: &Dump, enrold: &Dump, clocks: Clocks,
     }
 }
 
-/// A dump with the columns that the other one knows.
+/// A dump restricted to the columns of the other one.
 fn columns_of(other: &Dump, mut dump: Dump) -> Dump {
     for (table, rows) in &mut dump {
         if let Some(known) = other.get(table).and_then(|rows| rows.first()) {
@@ -155,10 +155,10 @@ fn columns_of(other: &Dump, mut dump: Dump) -> Dump {
     dump
 }
 
-/// One side, without what may differ.
+/// One side, without the values that may differ.
 struct Plain {
     tables: BTreeMap<&'static str, Vec<Row>>,
-    /// The courses, each with a method that has several instances there.
+    /// The pairs of course and method with several instances.
     many: BTreeSet<(String, String)>,
 }
 
@@ -181,7 +181,7 @@ impl Plain {
         self.tables[table].clone()
     }
 
-    /// Removes the one row of a difference, which the other side must not have.
+    /// Removes the one row of a difference, which the other side must lack.
     fn excuse(&mut self, difference: &Difference, other: &Self) {
         let fits = |row: &Row| difference.row.iter().all(|(column, value)| text(row, column) == *value);
         let what = format!("{}: {:?} ({})", difference.table, difference.row, difference.reason);
@@ -194,8 +194,8 @@ impl Plain {
         rows.remove(found[0]);
     }
 
-    /// The events of each enrolment in their order: those of its own method, and those of no method among them. Where a
-    /// method has several instances in the course, those of its own instance alone.
+    /// The ordered events of each enrolment: those of its method, mixed with those of no method. Where a method has
+    /// several instances in the course, only those of its own instance.
     fn sequences(&self) -> BTreeMap<(String, String, String), Vec<String>> {
         let log = self.rows("logstore_standard_log");
         let mut sequences: BTreeMap<(String, String, String), Vec<String>> = BTreeMap::new();
@@ -232,14 +232,14 @@ fn count(rows: &[Row], row: &Row) -> usize {
     rows.iter().filter(|other| *other == row).count()
 }
 
-/// The enrolment method that an event belongs to; empty for roles and groups of nobody.
+/// The enrolment method of an event; empty for roles and groups without an owner.
 fn method(event: &Row) -> String {
     let other: Value = serde_json::from_str(text(event, "other")).unwrap_or_default();
     let component = other["component"].as_str().and_then(|component| component.strip_prefix("enrol_"));
     other["enrol"].as_str().or(component).unwrap_or_default().to_owned()
 }
 
-/// What ids of one dump stand for.
+/// The names that replace the ids of one dump.
 struct Names {
     instances: BTreeMap<String, String>,
     groups: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! The golden cases of manual and self enrolments that end: what a real Moodle's tasks made of the same tables.
+//! The golden cases of expiring manual and self enrolments: the result of a real Moodle's tasks on the same tables.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;
@@ -9,7 +9,7 @@ use crate::site::Site;
 on_each_database!(e01_manual_expires, e03_self_long_time_no_see, e03_as_in_moodle);
 
 async fn e01_manual_expires(site: Site) {
-    // The cohort of xu5 is not in the case: cohort sync, which follows, would end that enrolment.
+    // The case lacks the cohort of xu5: cohort sync, which follows, would end that enrolment.
     let case = Case::new("e01", &["expirations"], 1_795_299_404, 1_795_299_405);
     case.set(&[("tasks.cohort.enabled", "false")]).prove(site).await;
 }

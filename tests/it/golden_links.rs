@@ -1,4 +1,4 @@
-//! The golden cases of meta links and category enrolments: what a real Moodle's tasks made of the same tables.
+//! The golden cases of meta links and category enrolments: the result of a real Moodle's tasks on the same tables.
 //! It must not know how equality is judged; it lists, row by row, where enrold differs on purpose.
 
 use crate::golden_case::Case;

@@ -1,5 +1,5 @@
-//! The guard: limits that hold a run, what is kept of a held run, and how somebody decides.
-//! It must not test what a run does once it is let through.
+//! The guard: limits that hold a run, the stored data of a held run, and decisions on it.
+//! It must not test what a run does after the guard has passed it.
 
 use std::path::PathBuf;
 
@@ -69,7 +69,7 @@ fn breaches(report: &Report) -> Vec<String> {
 }
 
 impl Site {
-    /// A file that passes a limit: it is held, and no table changes.
+    /// A file that exceeds a limit: it is held, and no table changes.
     async fn is_held(&mut self, text: &str) -> Report {
         let before = self.dump().await;
         let report = self.import_once(text).await;
@@ -79,13 +79,13 @@ impl Site {
         report
     }
 
-    /// A file that stays below the limits.
+    /// A file within the limits.
     async fn passes(&mut self, text: &str) {
         let report = self.import_once(text).await;
         assert_eq!((report.state, breaches(&report)), (State::Done, vec![]));
     }
 
-    /// What is kept of a held run.
+    /// The stored data of a held run.
     fn store(&self, run: i64) -> HeldStore {
         HeldStore::of(&self.engine().settings.state.path, run)
     }
@@ -134,7 +134,7 @@ async fn creations_by_count_and_percent(mut site: Site) {
     site.passes(&lines("add", 3, "c3")).await;
 }
 
-/// Each course is measured alone, and named by its short name.
+/// Each course is measured by itself, and named by its short name.
 async fn limits_of_a_course(mut site: Site) {
     full_campus(&mut site).await;
     site.set("guard.course.removals_max", "3");
@@ -147,7 +147,7 @@ async fn limits_of_a_course(mut site: Site) {
     site.passes(&(lines("del", 3, "c2") + &lines("del", 3, "c1"))).await;
 }
 
-/// A `del` ends enrolments by hand too: each method is measured against its own members.
+/// A `del` ends manual enrolments too: each method is measured against its own members.
 async fn limits_of_a_method(mut site: Site) {
     full_campus(&mut site).await;
     for who in 1..=4 {
@@ -159,7 +159,7 @@ async fn limits_of_a_method(mut site: Site) {
     site.passes(&(lines("del", 1, "c3") + &lines("del", 2, "c1"))).await;
 }
 
-/// Of few members a few removals are a large part: a percentage counts from `at_least` removals and `min_members` on.
+/// A few removals are a large share of few members: percentages need `at_least` removals and `min_members` members.
 async fn small_numbers_are_let_through(mut site: Site) {
     full_campus(&mut site).await;
     site.set("guard.run.removals_percent", "1");
@@ -174,7 +174,7 @@ async fn small_numbers_are_let_through(mut site: Site) {
     site.passes(&lines("del", 1, "c2")).await;
 }
 
-/// Lines that cannot be read and lines whose user is unknown count alike.
+/// Unreadable lines and lines with an unknown user both count as failed.
 async fn failed_lines(mut site: Site) {
     full_campus(&mut site).await;
     site.set("guard.failed_lines_percent", "40");
@@ -257,7 +257,7 @@ async fn approve_applies_once(mut site: Site) {
     site.nothing_changed(&after, "a second approval").await;
 }
 
-/// Neither approve nor reject works on this run.
+/// The run can be neither approved nor rejected.
 async fn undecidable(site: &mut Site, run: i64) {
     let approved = site.engine().approve(run).await;
     assert!(matches!(approved, Err(RunError::Undecidable(_))), "{approved:?}");
@@ -291,7 +291,7 @@ async fn an_altered_copy_is_refused(mut site: Site) {
     assert_eq!(site.enrolments().await.len(), 14);
 }
 
-/// Another run has given `u1` a second role in `c1` since: what the held line says about them is out of date.
+/// Another run has since assigned `u1` a second role in `c1`: the held line for `u1` is overtaken.
 async fn a_line_that_another_run_touched_is_overtaken(mut site: Site) {
     let (report, _) = held(&mut site).await;
     site.import_once("add,teacher,u1,c1\nadd,student,u2,c3\n").await;
@@ -304,7 +304,7 @@ async fn a_line_that_another_run_touched_is_overtaken(mut site: Site) {
     assert!(left.contains(&"u1 c1 flatfile".to_owned()) && !left.contains(&"u2 c1 flatfile".to_owned()), "{left:?}");
 }
 
-/// Four enrolments by the flat file have run out.
+/// Four enrolments of the flat file have expired.
 async fn a_held_sync_is_approved(mut site: Site) {
     full_campus(&mut site).await;
     site.setting("expiredaction", Some("0")).await;

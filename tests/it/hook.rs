@@ -1,5 +1,5 @@
 //! `enrold hook` as a child process on a real spool, with real commands, and its systemd units.
-//! It must not need a database: the command knows none.
+//! It must not need a database: the command has none.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::program::{Answer, Program};
 
-/// Writes down what it is given.
+/// Appends the input and the environment to a file.
 const RECORD: &str = r#"{ printf '%s %s ' "$ENROLD_RUN" "$ENROLD_SPOOL_FILE"; cat; } >>../record"#;
 
-/// A spool with a shell as the site's command.
+/// A spool, with a shell as the site's command.
 struct Spool {
     home: TempDir,
     dir: PathBuf,
@@ -29,7 +29,7 @@ impl Spool {
         Self { home, dir }
     }
 
-    /// With the files of these runs.
+    /// A spool with the files of these runs.
     fn of(runs: &[i64]) -> Self {
         let spool = Self::new();
         for run in runs {
@@ -50,12 +50,12 @@ impl Spool {
         names
     }
 
-    /// What was written down.
+    /// What the command recorded.
     fn record(&self) -> String {
         fs::read_to_string(self.home.path().join("record")).unwrap_or_default()
     }
 
-    /// What is written down when the command was given the files of these runs, in this order.
+    /// The expected record if the command got the files of these runs, in this order.
     fn record_of(&self, runs: &[i64]) -> String {
         runs.iter().map(|run| format!("{run} {} {}", self.dir.join(name(*run)).display(), content(*run))).collect()
     }
@@ -71,7 +71,7 @@ impl Spool {
         Program::bare(&self.dir).run(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// Starts the hook with a script that says a line when it is at work.
+    /// Starts the hook with a script that prints a line once it works.
     fn start(&self, script: &str) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
         command.args(self.words(script)).current_dir(&self.dir).env_clear();
@@ -89,7 +89,7 @@ fn content(run: i64) -> String {
     )
 }
 
-/// The end of what a child says; it comes when all that holds its output has ended.
+/// The remaining output of a child, complete when no process holds its output any more.
 fn rest(child: &mut Child) -> String {
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
@@ -135,7 +135,7 @@ fn a_file_that_comes_meanwhile_is_given_too() {
     assert_eq!(spool.names(), [""; 0]);
 }
 
-/// The answer comes only when nobody holds its output any more: the command's own child was killed too.
+/// The command returns only when no process holds its output any more: the child of the site's command is killed too.
 #[test]
 fn a_command_that_never_ends_is_killed_with_all_it_started() {
     let spool = Spool::of(&[1, 2]);
@@ -224,7 +224,7 @@ fn a_spool_or_command_that_is_not_there() {
     assert_eq!(spool.names(), [name(1)]);
 }
 
-/// The site's settings, broken or not, are none of its business.
+/// The hook does not read the site's settings, so broken ones do not matter.
 #[test]
 fn no_configuration_is_read() {
     let spool = Spool::of(&[1]);
@@ -235,7 +235,7 @@ fn no_configuration_is_read() {
     assert_eq!(spool.record(), spool.record_of(&[1]));
 }
 
-/// With the programs of this machine in place of those of an installed system.
+/// The programs of this machine replace those of an installed system.
 #[test]
 fn the_units_are_well_formed() {
     let home = tempfile::tempdir().unwrap();
@@ -254,7 +254,7 @@ fn the_units_are_well_formed() {
     assert!(output.status.success() && log.is_empty(), "{log}");
 }
 
-/// The words of the unit are words that the program knows.
+/// The program accepts the options of the unit.
 #[test]
 fn the_command_of_the_unit_works() {
     let spool = Spool::of(&[1]);

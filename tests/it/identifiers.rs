@@ -1,5 +1,5 @@
-//! Columns that a site has added to Moodle's tables, under names that SQL, JSON and templates would stumble over.
-//! It must not test what runs do beyond that such columns are kept and lead back.
+//! Columns that a site has added to Moodle's tables, with names that are special in SQL, JSON and templates.
+//! It must not test what runs do, except that such columns are preserved and can be restored.
 
 use enrold::db::Params;
 use enrold::outcome::State;
@@ -15,11 +15,11 @@ use crate::traces::site_with_traces;
 
 on_each_database!(any_name_of_a_column_is_kept_in_the_journal, any_name_of_a_column_in_every_rule);
 
-/// Quotes of all kinds, what begins a parameter, a table, a remark, an escape, a path; an emoji is more than MariaDB's
-/// identifiers hold.
+/// Quotes of all kinds, and the beginnings of a parameter, a table, a comment, an escape and a path; no emoji, because
+/// MariaDB's identifiers cannot hold one.
 const NAMES: [&str; 5] = ["we'ird:col{x}--y", "q\"u`o\"te", "back\\slash/*", "$.a[0] é", ":id"];
 
-/// Every table that a run reads whole, copies, or writes into.
+/// Every table that a run reads completely, copies, or writes to.
 const TABLES: [&str; 20] = [
     "user",
     "course",

@@ -1,4 +1,4 @@
-//! What the tests of the drop directory share: files to drop, the runs that came of them, a daemon in a small world.
+//! Shared helpers for tests of the drop directory: files to drop, their runs, a daemon in its own namespaces.
 //! It must not know what a single test expects.
 
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub fn report(dir: &Path, name: &str) -> Json {
 }
 
 impl Site {
-    /// Every run of a file in turn, as `FILE STATE`.
+    /// All runs of files in order, as `FILE STATE`.
     pub async fn told_runs(&mut self) -> Vec<String> {
         let sql = "SELECT source, state FROM {enrold_run} WHERE kind <> 'sync flatfile' ORDER BY id";
         let rows = self.conn.rows(sql, &Params::new()).await.unwrap();
@@ -44,7 +44,7 @@ impl Site {
 }
 
 impl Program {
-    /// Starts the daemon and waits until it leads and watches.
+    /// Starts the daemon and waits until it leads and watches the directory.
     #[track_caller]
     pub fn lead(&self) -> Running {
         let mut daemon = self.start();
@@ -52,7 +52,7 @@ impl Program {
         daemon
     }
 
-    /// Starts the daemon by other programs that change its world: words to which its own command is appended.
+    /// Starts the daemon through other programs that change its environment; its own command is appended to `words`.
     pub fn start_within(&self, words: &[&str]) -> Running {
         let inbox = self.inbox();
         let whole = self.command(&["--set", &format!("inbox.path={}", inbox.display()), "run"]);
@@ -62,8 +62,8 @@ impl Program {
         Running::of(command, inbox)
     }
 
-    /// Starts the daemon with file systems of its own, mounted by a script whose first argument is a directory; the test
-    /// sees the drop directory through the process.
+    /// Starts the daemon with its own file systems, mounted by a script whose first argument is a directory; the test
+    /// accesses the drop directory through `/proc` of the process.
     #[track_caller]
     pub fn start_mounted(&self, script: &str, dir: &Path) -> Running {
         let whole = format!("set -e; {script}; shift; exec \"$@\"");
@@ -77,7 +77,7 @@ impl Program {
 }
 
 impl Running {
-    /// Leaves a file by a rename, and waits until it is applied: the daemon is well.
+    /// Drops a file by a rename and waits until it is applied, to show that the daemon works.
     #[track_caller]
     pub fn is_well(&mut self, name: &str) {
         let hidden = self.inbox.join(format!(".{name}.sending"));
@@ -86,7 +86,7 @@ impl Running {
         self.until_there(&format!("{name}.done"));
     }
 
-    /// Stops the process, and waits until each of its threads stands.
+    /// Stops the process and waits until all its threads are stopped.
     #[track_caller]
     pub fn stand_still(&mut self) {
         self.signal("STOP");
@@ -99,7 +99,7 @@ impl Running {
         self.until("it stands still", || std::fs::read_dir(&tasks).unwrap().all(|task| stands(task.unwrap())));
     }
 
-    /// Runs a program in the daemon's world.
+    /// Runs a program in the namespaces of the daemon.
     #[track_caller]
     pub fn within(&self, words: &[&str]) {
         let pid = self.pid().to_string();
@@ -109,12 +109,12 @@ impl Running {
     }
 }
 
-/// A path as the daemon sees it.
+/// A path in the file system of the daemon.
 pub fn inside(daemon: &Running, path: &Path) -> PathBuf {
     PathBuf::from(format!("/proc/{}/root{}", daemon.pid(), path.display()))
 }
 
-/// A namespace of the kernel of this kind; where the tests are not root, one in which they are.
+/// A command prefix for a new namespace of this kind; if the tests do not run as root, also for a user namespace.
 pub fn unshare(namespace: &'static str) -> Vec<&'static str> {
     let mut words = vec!["unshare", namespace];
     if !is_root() && namespace != "--user" {
@@ -126,7 +126,7 @@ pub fn unshare(namespace: &'static str) -> Vec<&'static str> {
     words
 }
 
-/// Words that take root's power over permissions from a command; others have none.
+/// A command prefix that removes root's capabilities; other accounts have none.
 pub fn powerless() -> &'static [&'static str] {
     if is_root() { &["setpriv", "--bounding-set=-all", "--inh-caps=-all"] } else { &["env"] }
 }

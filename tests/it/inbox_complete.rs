@@ -1,5 +1,5 @@
-//! When a file of the drop directory is complete: renamed, closed and settled, or called so; and what keeps all waiting.
-//! It must not test what becomes of a file afterwards.
+//! When a file of the drop directory is complete: renamed, closed and settled, or marked; and locks that stop all
+//! files. It must not test what happens to a file afterwards.
 
 use std::fs::{self, File, FileTimes};
 use std::io::Write;
@@ -14,13 +14,13 @@ use crate::site::NOW;
 
 const NEVER: &str = "inbox.settle=3600";
 
-/// Sets the time of change of a file, against the clock of the tests.
+/// Sets the modification time of a file, relative to the clock of the tests.
 fn aged(path: &Path, seconds: i64) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs((NOW - seconds) as u64);
     File::options().write(true).open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
 }
 
-/// Leaves a lock of this age.
+/// Creates a lock file of this age.
 fn lock(inbox: &Path, name: &str, text: &str, seconds: i64) {
     let hidden = inbox.join(".lock");
     fs::write(&hidden, text).unwrap();
@@ -28,7 +28,7 @@ fn lock(inbox: &Path, name: &str, text: &str, seconds: i64) {
     fs::rename(hidden, inbox.join(name)).unwrap();
 }
 
-/// Whoever renames is done, from wherever it comes on the same file system.
+/// A file that is renamed into the directory is complete, wherever it comes from on the same file system.
 #[test]
 fn a_rename_into_place_is_complete_at_once() {
     on_the_sample(async |mut site, program| {
@@ -47,7 +47,7 @@ fn a_rename_into_place_is_complete_at_once() {
     });
 }
 
-/// A writer that keeps the file open is waited for, however long it pauses.
+/// A file that its writer keeps open is not complete, however long the writer pauses.
 #[test]
 fn an_open_file_is_not_taken() {
     on_the_sample(async |mut site, program| {
@@ -69,7 +69,7 @@ fn an_open_file_is_not_taken() {
     });
 }
 
-/// What is closed and stands still is complete: written, copied, linked.
+/// A closed file that does not change is complete: written, copied or linked.
 #[test]
 fn a_closed_file_settles() {
     on_the_sample(async |_, program| {
@@ -87,7 +87,7 @@ fn a_closed_file_settles() {
     });
 }
 
-/// Where the system tells nothing, size and time of change do: a writer that opens the file for each line.
+/// Without inotify, size and modification time decide: the writer opens the file for each line.
 #[test]
 fn a_growing_file_is_waited_for_without_inotify() {
     on_the_sample(async |mut site, program| {
@@ -112,7 +112,7 @@ fn a_growing_file_is_waited_for_without_inotify() {
     });
 }
 
-/// `NAME.ok` completes the file of that name once; alone it waits.
+/// `NAME.ok` completes the file of that name once; without the file it stays.
 #[test]
 fn a_marker_completes_its_file() {
     on_the_sample(async |_, program| {
@@ -136,7 +136,7 @@ fn a_marker_completes_its_file() {
     });
 }
 
-/// The remote writer's lock keeps everything waiting, and that is said; its removal is seen at once.
+/// The remote writer's lock stops all files, which is logged; its removal takes effect at once.
 #[test]
 fn the_writers_lock() {
     on_the_sample(async |mut site, program| {
@@ -151,7 +151,7 @@ fn the_writers_lock() {
         fs::remove_file(daemon.inbox.join("alock.txt")).unwrap();
         daemon.until_there("early.csv.done");
         daemon.until_there("late.csv.done");
-        // A second time it is said again; an old one asks for its writer and holds all the same.
+        // A second lock is logged again; an old one gets a hint about its writer and still holds.
         lock(&daemon.inbox, "alock.txt", "", 4 * 3_600);
         program.drop_file("later.csv", good("moreaul26"));
         daemon.until_logged("alock.txt keeps 1 file(s) waiting for 14400 s, which is old: is its writer gone?");
@@ -161,7 +161,7 @@ fn the_writers_lock() {
     });
 }
 
-/// Another reader is waited for, three hours at most; its lock is its own.
+/// The lock of another reader is respected for at most three hours, and is never removed.
 #[test]
 fn another_readers_lock() {
     on_the_sample(async |_, program| {
@@ -179,7 +179,7 @@ fn another_readers_lock() {
     });
 }
 
-/// Our own lock of a daemon that died keeps nobody; a pipe or a link of that name makes nothing hang or be written.
+/// The lock of a dead daemon of our own does not block; a pipe or a link in its place neither hangs nor is written.
 #[test]
 fn our_own_lock_and_strange_ones() {
     on_the_sample(async |_, program| {
@@ -207,7 +207,7 @@ fn our_own_lock_and_strange_ones() {
     });
 }
 
-/// Names of writers that are not done, hidden ones and those with an underscore are never touched.
+/// Hidden names, names with an underscore and names of unfinished files are never touched.
 #[test]
 fn names_that_are_not_complete() {
     on_the_sample(async |mut site, program| {

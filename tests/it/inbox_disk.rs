@@ -1,4 +1,4 @@
-//! Full disks, and writers that are not done when their file is read: applied once and whole, or not yet.
+//! Full disks, and writers that are not finished when their file is read: applied once and whole, or not yet.
 //! It must not test permissions or directories.
 
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ fn fill(dir: &Path) {
     }
 }
 
-/// No room for the report: the run stands, and the file gets its name when there is room.
+/// No room for the report: the run is committed, and the file is renamed when there is room.
 #[test]
 fn no_room_in_the_drop_directory() {
     on_the_sample(async |mut site, program| {
@@ -56,7 +56,7 @@ fn no_room_in_the_drop_directory() {
     });
 }
 
-/// No room for the copy of a held file: it is not held yet, not applied, and held when there is room.
+/// No room for the copy of a held file: it is not held and not applied yet; it is held when there is room.
 #[test]
 fn no_room_in_the_state_directory() {
     on_the_sample(async |mut site, program| {
@@ -80,13 +80,13 @@ fn no_room_in_the_state_directory() {
     });
 }
 
-/// Keeps a run waiting in its middle, by a lock on a table that it needs.
+/// Makes a run wait in the middle, by a lock on a table that it needs.
 async fn held_up(site: &mut Site, table: &str) {
     site.conn.begin().await.unwrap();
     site.sql(&format!("LOCK TABLE {{{table}}} IN ACCESS EXCLUSIVE MODE")).await;
 }
 
-/// Waits for a run of this state; the file is open by then.
+/// Waits for a run in this state; by then the file is open.
 async fn until_run(site: &mut Site, daemon: &Running, file: &str, state: &str) {
     let sql = "SELECT COUNT(*) FROM {enrold_run} WHERE source LIKE :file AND state = :state";
     let params = Params::new().with("file", format!("%{file}")).with("state", state);
@@ -101,7 +101,7 @@ async fn on_postgres(site: &mut Site) -> Program {
     site.sampled().await.set("inbox.settle=0").set("inbox.rescan=1")
 }
 
-/// Drops a file whose writer keeps it open, by a rename that comes too early.
+/// Drops a file by a premature rename: its writer still has it open.
 fn too_early(program: &Program, name: &str, content: &str) -> File {
     let hidden = program.write(&format!(".{name}"), content);
     let writer = File::options().write(true).open(&hidden).unwrap();
@@ -109,7 +109,7 @@ fn too_early(program: &Program, name: &str, content: &str) -> File {
     writer
 }
 
-/// Grown while it is read: nothing of the part is applied, and the whole only when its writer has closed it.
+/// The file grows while it is read: no part is applied, and the whole only after its writer has closed it.
 #[test]
 fn a_file_that_grows_while_it_is_read() {
     run_on(Dialect::Postgres, async |mut site: Site| {
@@ -136,7 +136,7 @@ fn a_file_that_grows_while_it_is_read() {
     });
 }
 
-/// Truncated, or written over with as many bytes, while it is read; another file of that name has come meanwhile.
+/// Truncated, or overwritten with as many bytes, while it is read; another file of that name is dropped meanwhile.
 #[test]
 fn a_file_that_is_cut_or_written_over_while_it_is_read() {
     run_on(Dialect::Postgres, async |mut site: Site| {
@@ -172,7 +172,7 @@ fn a_file_that_is_cut_or_written_over_while_it_is_read() {
     });
 }
 
-/// Grown after it was read and before it has its last name: the whole file is applied once more, nothing of it is lost.
+/// The file grows after it was read and before it is renamed: the whole file is applied again, nothing is lost.
 #[test]
 fn a_file_that_grows_after_its_commit() {
     run_on(Dialect::Postgres, async |mut site: Site| {

@@ -1,5 +1,5 @@
-//! The drop directory away, closed, replaced, not told of; files that nobody can take: nothing is lost, the daemon lives.
-//! It must not test full disks or writers.
+//! A drop directory that is missing, closed, replaced or not watched, and unusable files: nothing is lost, the daemon
+//! keeps running. It must not test full disks or writers.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ fn allow(path: &Path, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// Removed and made again, while nobody looks and while the daemon does: the new one is watched, so a rename is enough.
+/// Removed and recreated, with the daemon running and suspended: the new one is watched, so a rename is enough.
 #[test]
 fn a_directory_that_is_removed_and_made_again() {
     on_the_sample(async |mut site, program| {
@@ -27,9 +27,9 @@ fn a_directory_that_is_removed_and_made_again() {
         daemon.is_well("b.csv");
         let log = daemon.log();
         assert_eq!(log.matches("is not there: make it").count(), 1, "said once:\n{log}");
-        // The directory may be there again before the daemon has tried to watch it.
+        // The directory may exist again before the daemon has tried to watch it.
         assert!(log.matches("are not told by the system").count() <= 1, "said once:\n{log}");
-        // In one moment, perhaps with the same number: what the file system gives to the new directory does not count.
+        // Recreated at once, perhaps with the same inode number: the number that the file system assigns is irrelevant.
         daemon.stand_still();
         fs::remove_dir_all(&daemon.inbox).unwrap();
         fs::create_dir(&daemon.inbox).unwrap();
@@ -45,7 +45,7 @@ fn a_directory_that_is_removed_and_made_again() {
     });
 }
 
-/// Moved away with another in its place: the one at the path counts, the other is left alone.
+/// Renamed, with another directory in its place: the one at the path is used, the other is left alone.
 #[test]
 fn a_directory_that_is_replaced() {
     on_the_sample(async |mut site, program| {
@@ -66,7 +66,7 @@ fn a_directory_that_is_replaced() {
     });
 }
 
-/// Not there at the start, a file in its place, then the directory.
+/// Missing at the start, then a file in its place, then the directory.
 #[test]
 fn a_directory_that_is_made_later() {
     on_the_sample(async |_, program| {
@@ -81,7 +81,7 @@ fn a_directory_that_is_made_later() {
     });
 }
 
-/// Permissions that are missing at the start, and that are taken away later: reading, then writing.
+/// Permissions that are missing at the start or revoked later: for reading, then for writing.
 #[test]
 fn a_directory_without_permission() {
     on_the_sample(async |mut site, program| {
@@ -106,7 +106,7 @@ fn a_directory_without_permission() {
     });
 }
 
-/// Read-only, as after an error of the file system: nothing is applied that could not be named afterwards.
+/// Read-only, as after a file-system error: a file that could not be renamed afterwards is not applied.
 #[test]
 fn a_read_only_file_system() {
     on_the_sample(async |mut site, program| {
@@ -128,7 +128,7 @@ fn a_read_only_file_system() {
     });
 }
 
-/// A file that cannot be renamed does not keep the others.
+/// A file that cannot be renamed does not delay the others.
 #[test]
 fn a_file_that_cannot_be_claimed() {
     on_the_sample(async |mut site, program| {
@@ -145,7 +145,7 @@ fn a_file_that_cannot_be_claimed() {
     });
 }
 
-/// The system's limits of inotify: it says which to raise; drops are found by looking.
+/// The inotify limits of the system: the log names the limit to raise; drops are found by scanning.
 #[test]
 fn limits_of_watches() {
     on_the_sample(async |mut site, program| {

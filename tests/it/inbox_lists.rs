@@ -1,5 +1,5 @@
-//! How a file ends, and what lies beside it then: report, list of errors, retry file.
-//! It must not test names that are taken already.
+//! The outcome of a file and the files beside it: report, list of errors, retry file.
+//! It must not test names that already exist.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -15,7 +15,7 @@ use crate::site::Site;
 
 on_each_database!(failed_lines_are_listed_and_tried_again, held_then_rejected_or_approved);
 
-/// The failed lines exactly; the retry file becomes input by a new name.
+/// The list has exactly the failed lines; the retry file becomes input under a new name.
 async fn failed_lines_are_listed_and_tried_again(mut site: Site) {
     let program = site.sampled().await;
     let mut daemon = program.lead();
@@ -38,7 +38,7 @@ async fn failed_lines_are_listed_and_tried_again(mut site: Site) {
     assert_eq!((&report["state"], &report["same_bytes_as"]), (&json!("done-with-errors"), &json!(null)));
     assert_eq!(report["lines"]["records"], 3);
     assert_eq!(report["source"], program.inbox().join("a.csv").display().to_string());
-    // The account is there now: one line of the retry file is applied, the other is left for another time.
+    // The account exists now: one line of the retry file is applied, the other fails again.
     fs::write(daemon.inbox.join("a.csv.retry.csv"), retry.replace("nobody1", "laurentn26")).unwrap();
     fs::rename(daemon.inbox.join("a.csv.retry.csv"), daemon.inbox.join("again.csv")).unwrap();
     daemon.until_there("again.csv.done");
@@ -49,7 +49,7 @@ async fn failed_lines_are_listed_and_tried_again(mut site: Site) {
     assert_eq!(site.told_runs().await, ["a.csv done-with-errors", "again.csv done-with-errors"]);
 }
 
-/// Every raw line is copied in UTF-8, and every word is French.
+/// Every raw line is copied in UTF-8, and every message is French.
 #[test]
 fn lists_in_french_of_a_file_in_another_encoding() {
     on_the_sample(async |_, program| {
@@ -71,7 +71,7 @@ fn lists_in_french_of_a_file_in_another_encoding() {
     });
 }
 
-/// What cannot be read at all is set aside with its reason, and nothing follows a link or waits for a pipe.
+/// A file that cannot be read at all is set aside with its reason; links are not followed, and pipes not waited for.
 #[test]
 fn what_cannot_be_read_fails() {
     on_the_sample(async |mut site, program| {
@@ -115,7 +115,7 @@ fn what_cannot_be_read_fails() {
     });
 }
 
-/// An empty file is held by the guard; the daemon carries out what somebody decides, and the file gets its name.
+/// The guard holds an empty file; the daemon carries out the decision, and the file gets its name.
 async fn held_then_rejected_or_approved(mut site: Site) {
     let program = site.sampled().await;
     let mut daemon = program.lead();
@@ -141,7 +141,7 @@ async fn held_then_rejected_or_approved(mut site: Site) {
     assert_eq!(held(names(&daemon.inbox)), Vec::<String>::new());
 }
 
-/// A held file has its lists; those of the run that applied it take their place.
+/// A held file has its lists; those of the approved run replace them.
 #[test]
 fn a_held_file_has_its_lists() {
     on_the_sample(async |_, program| {

@@ -1,4 +1,4 @@
-//! What becomes of applied files: archive, deletion, and what is removed by age.
+//! What happens to applied files: archive, deletion, and removal by age.
 //! It must not test the names of files that stay.
 
 use std::fs;
@@ -17,8 +17,8 @@ fn archived(text: &str, name: &str) -> String {
     format!("20261121-100000_{digest}_{name}")
 }
 
-/// `archive` moves below the state directory, and below any other one; nothing is overwritten there, and nobody else may
-/// look into it.
+/// `archive` moves files below the state directory, or below any other one; it overwrites nothing there, and other
+/// accounts have no access.
 #[test]
 fn applied_files_are_archived() {
     on_the_sample(async |_, program| {
@@ -46,7 +46,7 @@ fn applied_files_are_archived() {
     });
 }
 
-/// An archive on another file system gets a whole copy before the file goes.
+/// An archive on another file system gets a complete copy before the file is removed.
 #[test]
 fn an_archive_on_another_file_system() {
     on_the_sample(async |_, program| {
@@ -64,14 +64,14 @@ fn an_archive_on_another_file_system() {
     });
 }
 
-/// A kill between the copy and the end leaves one whole copy, and the file is applied once.
+/// A kill between the copy and the end leaves one complete copy, and the file is applied once.
 #[test]
 fn a_kill_while_a_file_goes_to_another_file_system() {
     for step in enrold::fault::OF_THE_ARCHIVE.iter() {
         on_the_sample(async move |mut site, program| {
             let archive = program.dir.join("archive");
             fs::create_dir(&archive).unwrap();
-            // Behind a mount of its own, as the unit's ReadWritePaths= makes it.
+            // A mount of its own, like the one of the unit's ReadWritePaths=.
             let bound = "mount --bind \"$1\" \"$1\"";
             let program = program.set("inbox.done_mode=archive").set(&format!("inbox.archive={}", archive.display()));
             let armed = format!("{bound}; export ENROLD_KILL_AT={step}");
@@ -92,7 +92,7 @@ fn a_kill_while_a_file_goes_to_another_file_system() {
     }
 }
 
-/// An archive that cannot be written keeps the file, applied once, until it can.
+/// If the archive cannot be written, the file stays, applied once, until it can.
 #[test]
 fn an_archive_that_is_not_there() {
     on_the_sample(async |mut site, program| {
@@ -101,7 +101,7 @@ fn an_archive_that_is_not_there() {
         let mut daemon = program.lead();
         program.drop_file("a.csv", good("moreaul26"));
         daemon.until_logged("has ended, but its file keeps the name");
-        // A new start knows the run that was committed, and only gives the file its place.
+        // A new daemon finds the committed run, and only moves the file.
         daemon.kill();
         fs::remove_file(&archive).unwrap();
         let mut daemon = program.lead();
@@ -136,7 +136,7 @@ fn applied_files_are_deleted() {
     });
 }
 
-/// By age go applied files and lists, never what was not applied, never what has no name of ours.
+/// Applied files and lists are removed by age; files that were not applied or have other names never are.
 #[test]
 fn what_is_removed_by_age() {
     on_the_sample(async |_, program| {
@@ -160,7 +160,7 @@ fn what_is_removed_by_age() {
         for name in directories {
             fs::create_dir_all(inbox.join(name)).unwrap();
         }
-        // The archive is enrold's own; what a feeder calls so is not.
+        // The archive is enrold's own; a feeder's directory of that name is not.
         let theirs = inbox.join("_archive/2026/11/20261121-100000_00000000_a.csv");
         fs::write(&theirs, "x").unwrap();
         let archive = program.dir.join("state/archive");
@@ -174,7 +174,7 @@ fn what_is_removed_by_age() {
         let pass = |days, set: &str| {
             later(days).run(&["--set", &inbox_path, "--set", set, "run", "--once"]).ends(0);
         };
-        // No archive is removed unless it is asked for; reports after 90 days.
+        // The archive is never removed unless configured; reports are removed after 90 days.
         pass(89, "retention.archives_days=0");
         assert!(lists.iter().all(|name| inbox.join(name).exists()));
         pass(92, "retention.archives_days=0");

@@ -1,4 +1,4 @@
-//! Names in the drop directory: which are input, in which order, any bytes, and the names that files get at their end.
+//! Names in the drop directory: which are input, their order, arbitrary bytes, and the final names of files.
 //! It must not test when a file is complete.
 
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use crate::site::Site;
 
 on_each_database!(names_of_any_bytes, the_same_name_three_times);
 
-/// One of each of our own names, with content that could be applied.
+/// One file for each of our own names, with content that could be applied.
 #[test]
 fn our_own_outputs_are_never_input() {
     on_the_sample(async |mut site, program| {
@@ -48,7 +48,7 @@ fn our_own_outputs_are_never_input() {
     });
 }
 
-/// Kind, then stamp, then time of change, then name.
+/// Ordered by kind, then stamp, then modification time, then name.
 #[test]
 fn the_order_of_files_that_lie_there() {
     on_the_sample(async |mut site, program| {
@@ -80,7 +80,7 @@ fn the_order_of_files_that_lie_there() {
     });
 }
 
-/// A name is bytes: invalid text, line ends, the longest possible; each gets its end, and the log stays in lines.
+/// A name is bytes: invalid UTF-8, line ends, maximum length; each file gets its outcome, and the log keeps its lines.
 async fn names_of_any_bytes(mut site: Site) {
     let program = site.sampled().await;
     let mut daemon = program.lead();
@@ -118,7 +118,7 @@ async fn names_of_any_bytes(mut site: Site) {
     assert!(runs.iter().all(|run| run.ends_with(" done") || run.ends_with(" done-with-errors")), "{runs:?}");
 }
 
-/// Nothing is overwritten, and what belongs together is named alike. The same bytes are applied again, and that is told.
+/// Nothing is overwritten, and related files have the same stamp. The same bytes are applied again and reported.
 async fn the_same_name_three_times(mut site: Site) {
     let program = site.sampled().await;
     let mut daemon = program.lead();
@@ -134,7 +134,7 @@ async fn the_same_name_three_times(mut site: Site) {
             (&"done-with-errors".into(), before.is_null())
         );
     }
-    // The lists were removed, the file was kept: a new report does not look like that of the old file.
+    // The lists were removed, the file was kept: a new report must not look like that of the old file.
     for (stamp, ending) in
         stamps.iter().flat_map(|stamp| ["report.json", "errors.csv", "retry.csv"].map(|e| (stamp, e)))
     {
@@ -148,7 +148,7 @@ async fn the_same_name_three_times(mut site: Site) {
     assert_eq!(site.told_runs().await, ["a.csv done-with-errors"; 4]);
 }
 
-/// Hundreds at once: each is applied once.
+/// Hundreds of files at once: each is applied once.
 #[test]
 fn hundreds_of_files_at_once() {
     on_the_sample(async |mut site, program| {

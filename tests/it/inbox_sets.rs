@@ -1,5 +1,5 @@
-//! Full sets in the drop directory: which files are one, when it is whole, what becomes of it and of what was held before.
-//! It must not test what a set does to the site beyond who is enrolled.
+//! Full sets in the drop directory: which files form one, when it is complete, and its outcome and that of held ones.
+//! It must not test the effects of a set on the site beyond who is enrolled.
 
 use std::fs;
 use std::io::Write;
@@ -20,7 +20,7 @@ on_each_database!(a_good_set_supersedes_a_held_one, a_stale_feed_is_told_once);
 const NEVER: &str = "inbox.settle=3600";
 const PEOPLE: [&str; 4] = ["moreaul26", "simona26", "laurentn26", "lefebvrei26"];
 
-/// A source of files with these names.
+/// A source with files of these names.
 pub async fn source(site: &mut Site, program: &Program, files: &str) -> Program {
     site.sql("UPDATE {config} SET value = 'manual,flatfile,database' WHERE name = 'enrol_plugins_enabled'").await;
     let program = program.clone().set("inbox.rescan=3600").set("sources.night.default_role=student");
@@ -28,7 +28,7 @@ pub async fn source(site: &mut Site, program: &Program, files: &str) -> Program 
     keys.iter().fold(program, |program, key| program.set(&format!("sources.night.{key}")))
 }
 
-/// A set of the first people.
+/// A set of the first users.
 pub fn set(people: usize) -> String {
     set_of(&PEOPLE[..people])
 }
@@ -42,7 +42,7 @@ pub fn line(name: &str, people: usize, text: &str) -> String {
     format!("{name},{people},{:x}\n", Sha256::digest(text))
 }
 
-/// The names that begin so, without reports.
+/// The names with this beginning, without reports.
 pub fn lying(program: &Program, begin: &str) -> Vec<String> {
     let all = names(&program.inbox()).into_iter();
     all.filter(|name| name.starts_with(begin) && !name.contains(".report.json")).collect()
@@ -79,7 +79,7 @@ fn a_file_of_a_source_is_a_set_and_any_other_a_flat_file() {
     });
 }
 
-/// The parts come first, the manifest before the last of them, and that is not what it should be at first.
+/// The set files come first, the manifest before the last of them, which first has the wrong content.
 #[test]
 fn a_manifest_waits_for_its_files() {
     on_the_sample(async |mut site, program| {
@@ -102,7 +102,7 @@ fn a_manifest_waits_for_its_files() {
             (site.told_runs().await, site.of_sets().await),
             (vec!["flat.csv done".into(), "s-1.manifest.csv done".into()], 4)
         );
-        // All of a held set get the name of its end.
+        // All files of a held set get its outcome as a suffix.
         program.drop_file("s-a.csv", set(1));
         program.drop_file("s-2.manifest.csv", format!("file,rows,sha256\n{}", line("s-a.csv", 1, &set(1))));
         daemon.until_there("s-2.manifest.csv.held");
@@ -132,7 +132,7 @@ fn a_seal_is_believed_only_if_it_is_true() {
     });
 }
 
-/// A held flat file stays: the next set does not say what it said.
+/// A held flat file stays held: a set does not replace its lines.
 async fn a_good_set_supersedes_a_held_one(mut site: Site) {
     let program = site.sampled().await;
     let program = source(&mut site, &program, "night-*.csv").await.set(NEVER);
@@ -183,7 +183,7 @@ fn a_oneroster_archive_is_a_set() {
     });
 }
 
-/// Between commit and report, and between the names of its files.
+/// Killed between commit and report, and between the renames of the set files.
 #[test]
 fn a_set_is_applied_once_whenever_the_daemon_dies() {
     on_the_sample(async |mut site, program| {
@@ -213,7 +213,7 @@ fn a_set_is_applied_once_whenever_the_daemon_dies() {
     });
 }
 
-/// In the log by each daemon, by mail once, whoever looks; and by the commands.
+/// Each daemon logs it, one mail is sent whichever daemon finds it, and the commands report it.
 async fn a_stale_feed_is_told_once(mut site: Site) {
     let server = Server::start(Manners::default()).await;
     let program = site.sampled().await;

@@ -1,5 +1,5 @@
-//! What becomes of the files of a dropped set: given back while the method is off, decided while held, archived, deleted.
-//! It must not test what a set does to the site beyond who is enrolled.
+//! Outcomes of the files of a dropped set: given back while the method is off, decided while held, archived, deleted.
+//! It must not test the effects of a set on the site beyond who is enrolled.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::inbox::report;
 use crate::inbox_sets::{line, lying, set, source};
 use crate::program::{Program, on_the_sample};
 
-/// A set of two files for four people and its manifest, dropped.
+/// Drops a set of two files for four users, with its manifest.
 fn drop_bundle(program: &Program, night: &str, people: usize) -> [String; 3] {
     let names = [format!("s-{night}a.csv"), format!("s-{night}b.csv"), format!("s-{night}.manifest.csv")];
     let (one, two) = (set(people), set(1));
@@ -18,7 +18,7 @@ fn drop_bundle(program: &Program, night: &str, people: usize) -> [String; 3] {
     names
 }
 
-/// The set gets its name back, flat files go on, and the set is applied once the method is on.
+/// The set files get their names back, flat files are processed, and the set is applied once the method is enabled.
 #[test]
 fn a_set_waits_for_its_method() {
     on_the_sample(async |mut site, program| {
@@ -43,7 +43,7 @@ fn a_set_waits_for_its_method() {
     });
 }
 
-/// Its files get the name of the end, and what is approved is what was held, whatever lies there by then.
+/// The set files get their outcome, and the held content is approved, whatever the files contain by then.
 #[test]
 fn a_held_bundle_is_approved() {
     on_the_sample(async |mut site, program| {
@@ -65,7 +65,7 @@ fn a_held_bundle_is_approved() {
         let (code, approved) = here.json(&["approve", &run]);
         assert_eq!((code, &approved["set"]["totals"]["removed"]), (0, &3.into()), "{approved:#}");
         assert_eq!(site.of_sets().await, 1);
-        // What has other bytes by now is no file of that set.
+        // A file with other bytes no longer belongs to that set.
         assert_eq!(lying(&program, "s-2"), ["s-2.manifest.csv.done", "s-2a.csv.held", "s-2b.csv.done"]);
         let told = report(&program.inbox(), "s-2.manifest.csv.report.json");
         assert_eq!(told["state"], "done", "{told:#}");

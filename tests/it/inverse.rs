@@ -1,5 +1,5 @@
-//! The way back of each kind of change: what it needs to find, and that it leaves alone what somebody else has done since.
-//! It must not run whole runs: that those lead back is proved wherever a run is (`rebuild.rs`).
+//! The inverse of each kind of change: which rows it needs, and that it leaves later changes of others alone.
+//! It must not run whole runs; that those can be reverted is proved with each run (`rebuild.rs`).
 
 use enrold::change::inverse::take_back;
 use enrold::change::kind::Change;
@@ -41,7 +41,7 @@ impl Site {
         self.own("enrold_run", &row).await;
     }
 
-    /// The next run is the first again.
+    /// Removes all runs and changes.
     async fn forget_runs(&mut self) {
         self.sql("DELETE FROM {enrold_change}").await;
         self.sql("DELETE FROM {enrold_run}").await;
@@ -62,7 +62,7 @@ impl Site {
         rows[table].iter().map(show).collect()
     }
 
-    /// How many changes the run has and how many rows were taken back, for each kind of which it has any.
+    /// The number of changes of the run and of rows reverted, for each kind with changes.
     async fn taken_back(&mut self) -> Vec<(&'static str, i64, i64)> {
         let columns = Columns::read(&mut self.conn).await.unwrap();
         let steps = take_back(&mut self.conn, &columns, RUN).await.unwrap();
@@ -82,8 +82,8 @@ fn row_of(table: &str, id: i64) -> serde_json::Map<String, Json> {
     tables::table(table).unwrap().columns.iter().map(|column| (column.name.to_owned(), value(column))).collect()
 }
 
-/// A change of each kind. What is said to be added or changed is nowhere, and nothing is found; what was removed stands
-/// again as the journal says, in every column.
+/// A change of each kind. Rows said to be added or changed do not exist and are not found; removed rows are restored as
+/// the journal has them, in every column.
 async fn every_kind_has_a_way_back(mut site: Site) {
     site.past_run().await;
     for (seq, kind) in (1..).zip(ALL) {
@@ -123,7 +123,7 @@ async fn a_kind_of_another_version_is_refused(mut site: Site) {
     assert!(error.contains("thing.add") && error.contains("run 1"), "{error}");
 }
 
-/// Two people are enrolled by a file, with their roles.
+/// A file enrols two users, with their roles.
 async fn enrolled(site: &mut Site) {
     site.campus().await;
     let file = site.write("add,student,u1,c1\nadd,student,u2,c1\n");
@@ -135,7 +135,7 @@ async fn what_was_added_goes_only_as_it_was_added(mut site: Site) {
     enrolled(&mut site).await;
     let of = |user: i64| format!("WHERE userid = {user}");
     site.sql(&format!("UPDATE {{user_enrolments}} SET timeend = 5 {}", of(user(1)))).await;
-    // The same role again, by somebody else.
+    // Another writer assigns the same role again.
     site.sql(&format!("UPDATE {{role_assignments}} SET timemodified = timemodified + 60 {}", of(user(2)))).await;
     assert_eq!(site.taken_back().await, [("role.add", 2, 1), ("enrolment.add", 2, 1), ("instance.add", 1, 0)]);
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile 0..5"], "and the instance that it is in");
@@ -163,10 +163,10 @@ async fn what_was_changed_is_set_back_only_while_it_has_the_new_values(mut site:
     );
 }
 
-/// Texts that JSON, SQL and paths would stumble over.
+/// Texts that are special in JSON, SQL and paths.
 const ODD: &str = "it's \"so\\, {x} :y é 🎓\n\ttwo -- lines";
 
-/// Names of columns that they would stumble over.
+/// Column names that are special there.
 const NAMES: [&str; 6] = ["we'ird:col{x}--y", "q\"u`o\"te", "back\\slash/*", "$.a[0] é", ":id", "plain"];
 
 async fn what_was_removed_returns_with_all_that_it_held(mut site: Site) {

@@ -1,4 +1,4 @@
-//! The daemon killed by SIGKILL at every named step, every time that it comes there: the next start ends what it began.
+//! The daemon is killed by SIGKILL at every named step, at each occurrence: the next start completes the work.
 //! It must not test what a run does with lines.
 
 use std::os::unix::process::ExitStatusExt;
@@ -16,10 +16,10 @@ use crate::site::{NOW, Site};
 
 on_each_database!(a_kill_at_any_step_loses_nothing_and_doubles_nothing, a_run_is_decided_before_its_file_has_its_name,);
 
-/// Lines that fail, in every file that has failing lines.
+/// Failing lines, used in every file with failures.
 const WRONG: [&str; 2] = ["add,student,nobody,c1", "add,norole,u1,c1"];
 
-/// Steps between which nothing is asked of the database.
+/// Steps between which no database statement is sent.
 const OF_THE_DIRECTORY: [&str; 8] = [
     "lock-written",
     "claimed-not-synced",
@@ -32,7 +32,7 @@ const OF_THE_DIRECTORY: [&str; 8] = [
 ];
 
 async fn a_kill_at_any_step_loses_nothing_and_doubles_nothing(mut site: Site) {
-    // Each of the ten to twenty times that a step comes in a round takes half a second: so only some of them.
+    // A step occurs ten to twenty times in a round, each taking half a second: by default only some are tried.
     let every_time = std::env::var_os("ENROLD_TEST_KILLS").is_some();
     let next = |nth: u32| if every_time { nth + 1 } else { nth * 3 };
     let mut night = Night::begin(&mut site).await;
@@ -42,7 +42,7 @@ async fn a_kill_at_any_step_loses_nothing_and_doubles_nothing(mut site: Site) {
         let mut nth = 1_u32;
         while night.round(&mut site, &format!("{step}:{nth}")).await {
             nth = next(nth);
-            // On the servers the first time is enough: what differs there is what becomes of the transaction.
+            // On the servers the first occurrence is enough: only the handling of the transaction differs.
             if on_a_server {
                 break;
             }
@@ -51,7 +51,7 @@ async fn a_kill_at_any_step_loses_nothing_and_doubles_nothing(mut site: Site) {
     }
 }
 
-/// The daemon dies between a held run and the name of its file; somebody decides by command; the next daemon renames.
+/// The daemon dies after holding a run and before renaming its file; a command decides; the next daemon renames.
 async fn a_run_is_decided_before_its_file_has_its_name(mut site: Site) {
     let Night { program, .. } = Night::begin(&mut site).await;
     let cases = [("approve", [1, 2, 3], ".done", "done-with-errors"), ("reject", [4, 5, 6], ".rejected", "rejected")];
@@ -76,15 +76,15 @@ async fn a_run_is_decided_before_its_file_has_its_name(mut site: Site) {
     assert_eq!(site.enrolled_as().await, ["u1 c1 student", "u2 c1 student", "u3 c1 student"]);
 }
 
-/// Rounds of one hour each. In each, files are dropped that touch everything, a task is due, and what was held in the round
-/// before is decided: one file is approved, one rejected.
+/// Rounds of one hour each. In each, files are dropped that touch all tables, a task is due, and the runs held in the
+/// previous round are decided: one file is approved, one rejected.
 struct Night {
     program: Program,
     spool: PathBuf,
     round: i64,
 }
 
-/// A file of the round: its name, the end of its name when all is done, whether lines of it failed.
+/// A file of the round: its name, the final suffix, and whether lines of it fail.
 struct Expected(String, &'static str, bool);
 
 impl Night {
@@ -112,7 +112,7 @@ impl Night {
         Self { program, spool, round: 0 }
     }
 
-    /// One round with a trap; false if the daemon did not come there. In the end all is as if nobody had been killed.
+    /// One round with a trap; false if the daemon never reached it. The result must equal that of an undisturbed round.
     async fn round(&mut self, site: &mut Site, trap: &str) -> bool {
         let now = NOW + self.round * 3_600;
         self.people(site).await;
@@ -129,7 +129,7 @@ impl Night {
         killed
     }
 
-    /// Starts the daemon, waits until all is done and stops it; true if it was killed before it had stopped.
+    /// Starts the daemon, waits until all work is done and stops it; true if it was killed before.
     fn life(&self, site: &mut Site, program: &Program, trap: &str) -> bool {
         let mut daemon = program.start();
         let all: Vec<PathBuf> =
@@ -174,7 +174,7 @@ impl Night {
         }
     }
 
-    /// The second file takes back a part of the first: if that were applied again, it would show.
+    /// The second file reverts a part of the first, so that a second application of the first is visible.
     fn drop_files(&self, now: i64) {
         let n = self.round;
         let [unknown, norole] = WRONG;
@@ -200,7 +200,7 @@ impl Night {
         self.program.drop_file(&format!("r{n}-first.csv.ok"), "");
     }
 
-    /// The files of this round, and those that were held in the one before.
+    /// The files of this round, and those that were held in the previous one.
     fn expected(&self) -> Vec<Expected> {
         let name = |round: i64, file: &str| format!("r{round}-{file}.csv");
         let n = self.round;
@@ -238,7 +238,7 @@ impl Night {
         self.directory_is_tidy();
     }
 
-    /// Each file has its last name, its lists once, and nothing else is there. What is done is put away.
+    /// Each file has its final name and its lists once, and there are no other files; then settled files are removed.
     fn directory_is_tidy(&self) {
         let inbox = self.program.inbox();
         let mut all = vec![format!("r{}-first.csv.ok.done", self.round)];
@@ -270,7 +270,7 @@ impl Night {
     }
 }
 
-/// Asks the database from a place that cannot wait.
+/// Runs a database query from synchronous code.
 pub fn at_once<T>(question: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(question))
 }

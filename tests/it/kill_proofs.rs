@@ -1,4 +1,4 @@
-//! What must hold after any number of kills: every drop was applied once, the journal accounts for every row, every change
+//! Invariants after any number of kills: every drop was applied once, the journal accounts for every row, every change
 //! has its event once, and nothing of ours is left over. It must not kill anything, nor know what was dropped.
 
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::site::Site;
 
 /// Runs that changed the site.
 const COMMITTED: &str = "('done', 'done-with-errors')";
-/// Runs that a drop can come to.
+/// The possible final states of a run of a drop.
 const SETTLED: &str = "('done', 'done-with-errors', 'held', 'approved', 'rejected')";
 
-/// The journal's kinds in the words of the events that Moodle has for them.
+/// Maps kinds of the journal to the names of Moodle's events.
 const EVENT: &str = "CASE c.kind WHEN 'instance.add' THEN 'enrol_instance created' WHEN 'enrolment.add' THEN 'user_enrolment created'
     WHEN 'enrolment.update' THEN 'user_enrolment updated' WHEN 'enrolment.suspend' THEN 'user_enrolment updated'
     WHEN 'enrolment.remove' THEN 'user_enrolment deleted' WHEN 'role.add' THEN 'role assigned' ELSE 'role unassigned' END";
@@ -34,7 +34,7 @@ impl Site {
         self.conn.number(sql, &Params::new()).await.unwrap() == 0
     }
 
-    /// Who is enrolled where by the flat file, and in which role of it: `u1 c1 student`.
+    /// Enrolments of the flat file with their roles: `u1 c1 student`.
     pub async fn enrolled_as(&mut self) -> Vec<String> {
         let sql = "SELECT u.username, s.shortname, COALESCE(r.shortname, 'no role') FROM {user_enrolments} x
               JOIN {enrol} e ON e.id = x.enrolid JOIN {course} s ON s.id = e.courseid JOIN {user} u ON u.id = x.userid
@@ -48,7 +48,7 @@ impl Site {
         lines
     }
 
-    /// The whole history holds together; the site was empty before it, and so many files were dropped.
+    /// The whole history is consistent; the site was empty before it, and this many files were dropped.
     pub async fn each_drop_once(&mut self, drops: usize) {
         let one_per_drop = format!(
             "SELECT token, COUNT(CASE WHEN state IN {SETTLED} THEN 1 END) FROM {{enrold_run}} WHERE token <> ''
@@ -102,7 +102,7 @@ impl Site {
         self.none(&events, "events that are missing (above 0) or written twice (below 0)").await;
     }
 
-    /// One file for each run that changed something, and nothing else.
+    /// Exactly one file for each run that changed something.
     pub async fn one_spooled_for_each_run(&mut self, spool: &Path) {
         let changed =
             "SELECT DISTINCT run FROM {enrold_change} WHERE state = 0 AND (userid > 0 OR courseid > 0) ORDER BY run";

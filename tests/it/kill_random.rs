@@ -1,5 +1,5 @@
-//! The daemon killed by SIGKILL at random moments while files come: 200 times, or as often as `ENROLD_TEST_KILLS` says on
-//! SQLite, a fifth of it on the servers. It must not know the steps of a file.
+//! The daemon is killed by SIGKILL at random moments while files are dropped: 200 times, or `ENROLD_TEST_KILLS` times
+//! on SQLite, a fifth of it on the servers. It must not know the steps of a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -28,13 +28,13 @@ async fn random_kills_lose_nothing_and_double_nothing(mut site: Site) {
         let mut daemon = storm.program.at(NOW + kill * 60).start();
         let calm = storm.chance.below(3) > 0;
         if calm {
-            // All is done, then a file comes: the kill falls into its way.
+            // All work is done, then a file is dropped: the kill hits its processing.
             storm.wait(&mut site, &mut daemon);
         }
         for _ in 0..storm.chance.below(3) + u64::from(calm) {
             storm.drop_one();
         }
-        // Without that it falls into the start, or into the way of what was left by the kill before.
+        // Otherwise the kill hits the start, or the processing of what the previous kill left.
         let moment = storm.chance.below(if calm { 60_000 } else { 150_000 });
         std::thread::sleep(Duration::from_micros(moment));
         daemon.kill();
@@ -45,7 +45,7 @@ async fn random_kills_lose_nothing_and_double_nothing(mut site: Site) {
     storm.proves(&mut site).await;
 }
 
-/// Numbers that look random and come again with their seed (SplitMix64).
+/// Pseudo-random numbers from a seed (SplitMix64).
 struct Chance(u64);
 
 impl Chance {
@@ -58,7 +58,7 @@ impl Chance {
     }
 }
 
-/// The feeding system: what it has dropped, and what the site must be like when each was applied once, in turn.
+/// The feeding system: the dropped files, and the expected site after each was applied once, in order.
 struct Storm {
     program: Program,
     chance: Chance,
@@ -83,8 +83,8 @@ impl Storm {
         Self { program, chance: Chance(seed), dropped: Vec::new(), enrolled: BTreeSet::new() }
     }
 
-    /// Leaves a file: now and then under a name that was there before, now and then with the bytes of an earlier one. An
-    /// earlier file that were applied again would undo what a later one did to the same few people.
+    /// Drops a file, sometimes under an earlier name, sometimes with the bytes of an earlier one. A second application
+    /// of an earlier file would revert what a later one did to the same few users.
     fn drop_one(&mut self) {
         let at = self.dropped.len();
         let again = at > 0 && self.chance.below(5) == 0;
@@ -104,7 +104,7 @@ impl Storm {
         self.apply(&text);
         let hidden = self.program.inbox().join(".sending");
         std::fs::write(&hidden, &text).unwrap();
-        // The clock of files ticks slowly: their order must not hang on it.
+        // The file clock has a coarse resolution: the order of files must not depend on it.
         let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW as u64 + at as u64);
         File::options().write(true).open(&hidden).unwrap().set_modified(moment).unwrap();
         if marked {
@@ -142,7 +142,7 @@ impl Storm {
         }
     }
 
-    /// Waits until every file has its last name and nothing is under way.
+    /// Waits until every file has its final name and no work is left.
     fn wait(&self, site: &mut Site, daemon: &mut Running) {
         daemon.until_logged("this daemon leads");
         let inbox = self.program.inbox();
@@ -180,7 +180,7 @@ impl Storm {
         eprintln!("{} drops, {} runs, {} of them interrupted", self.dropped.len(), runs.int(1), runs.int(0));
     }
 
-    /// Each drop has its file and its report, the failed ones both lists, and nothing else is there.
+    /// Each drop has its file and its report, failed ones both lists, and there are no other files.
     fn directory_is_tidy(&self) {
         let mut found: BTreeMap<&str, usize> = BTreeMap::new();
         for name in names(&self.program.inbox()) {

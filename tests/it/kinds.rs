@@ -1,5 +1,5 @@
-//! The catalogue of kinds of change: what every entry must have, and that each has a way back which every database can read.
-//! It must not name the kinds one by one: what holds, holds for those that come later too.
+//! The catalogue of kinds of change: what every entry must have, and that every database can read its inverse.
+//! It must not name the kinds one by one, so that it covers new kinds too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -57,7 +57,7 @@ fn every_kind_names_columns_that_its_table_has() {
     }
 }
 
-/// What never stands in one pass with what has another answer: new courses, cohorts, the buffer, all else.
+/// Groups that must not share a pass: new courses, cohorts, the buffer, and all others.
 fn apart(rank: &Rank) -> &'static str {
     match rank.kind.table {
         "enrol" if rank.at < 10 => "courses",
@@ -105,7 +105,7 @@ fn sources(folder: &Path, of: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// Tests name kinds that there are. Within `src` only the catalogue names any: all else has its entries.
+/// Tests name existing kinds only. Within `src` only the catalogue names any: other code uses its entries.
 #[test]
 fn what_is_named_is_in_the_catalogue() {
     let mut files = Vec::new();

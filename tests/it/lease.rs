@@ -1,4 +1,4 @@
-//! The run lease: one row, one holder, a fencing number that grows with every change of hands.
+//! The run lease: one row, one holder, a fencing number that grows with each change of holder.
 //! It must not test what a run does beyond that it commits or does not.
 
 use std::sync::Arc;
@@ -24,11 +24,11 @@ on_each_database!(
     a_run_whose_lease_was_stolen_commits_nothing,
 );
 
-/// Somebody on another host takes the lease by the row alone.
+/// A process on another host takes the lease by changing the row.
 const STEAL: &str =
     "UPDATE {enrold_lease} SET holder = 'thief:1:1', fence = fence + 1, since = heartbeat WHERE name = 'run'";
 
-/// The last heartbeat of the run lease was given that much earlier.
+/// Moves the last heartbeat of the run lease this far into the past.
 async fn silent_for(site: &mut Site, seconds: i64) {
     let sql = "UPDATE {enrold_lease} SET heartbeat = heartbeat - :seconds WHERE name = 'run'";
     site.conn.exec(sql, &Params::new().with("seconds", seconds)).await.unwrap();
@@ -68,14 +68,14 @@ async fn a_heartbeat_keeps_the_lease(mut site: Site) {
     assert!(Lease::take(&mut other, RUN, 60).await.unwrap().is_none());
 }
 
-/// A process of this host that is gone cannot come back: its lease is free at once. Of another host nobody knows.
+/// A dead process of this host cannot continue: its lease is free at once. Processes of other hosts count as alive.
 async fn a_dead_process_holds_nothing(mut site: Site) {
     site.campus().await;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let file = site.write("add,student,u1,c1\n");
     let engine = Engine { wait: Duration::ZERO, ..site.engine() };
     let (host, own) = (host.trim(), std::process::id());
-    // No process has a number above 2^22. The one with our own number is an earlier life of this container.
+    // The process number exceeds the maximum of 2^22; our own number belongs to an earlier process of this container.
     let holders = [
         ("elsewhere:4194305:a:1".to_owned(), false),
         (format!("{host}:1:a:1"), false),
@@ -118,7 +118,7 @@ async fn a_lease_that_comes_free_is_waited_for(mut site: Site) {
     let engine = Engine { database: Arc::clone(&database), wait: Duration::from_secs(60), ..site.engine() };
     let impatient = Engine { wait: Duration::ZERO, ..engine.clone() };
     impatient.import(&file, false).await.unwrap_err();
-    // So many statements until the lease was refused; one more, and it is asked for again.
+    // The number of statements until the lease was refused; one more means that it was requested again.
     let again = 2 * database.statements() + 1;
     let run = tokio::spawn(async move { engine.import(&file, false).await });
     while database.statements() < again {
@@ -140,7 +140,7 @@ async fn a_run_gives_the_lease_back(mut site: Site) {
     assert!(Lease::holder(&mut site.conn, RUN).await.unwrap().is_none(), "a run that failed as well");
 }
 
-/// The fence: all is written but for the commit, and the lease has another holder.
+/// The fence: all rows are written except for the commit, when the lease gets another holder.
 async fn a_run_whose_lease_was_stolen_commits_nothing(mut site: Site) {
     site.campus().await;
     let before = site.dump().await;
@@ -148,7 +148,7 @@ async fn a_run_whose_lease_was_stolen_commits_nothing(mut site: Site) {
     let file = site.write("add,student,u1,c1\n");
     let report = Engine { observer, ..site.engine() }.import(&file, false).await;
     if !outcome.settled(site.conn.dialect()) {
-        // Nobody can steal from who holds the only lock there is.
+        // SQLite has only one lock, so the run that holds it cannot lose the lease.
         assert_eq!(report.unwrap().state, State::Done);
         return;
     }

@@ -1,4 +1,4 @@
-//! Files that the database refuses while it answers otherwise: they fail with the reason, and nobody waits for them for ever.
+//! Files that the database refuses while it accepts other statements: they fail with the reason, after limited tries.
 //! It must not test a database that is away.
 
 use std::fs;
@@ -18,7 +18,7 @@ on_each_database!(
 );
 
 impl Site {
-    /// From now on the database refuses to enrol this person.
+    /// Makes the database refuse to enrol this user.
     async fn refuses(&mut self, who: &str) {
         let known = Params::new().with("who", who);
         let id = self.conn.number("SELECT u.id FROM {user} u WHERE u.username = :who", &known).await.unwrap();
@@ -42,7 +42,7 @@ impl Site {
         }
     }
 
-    /// The database refuses nobody any more.
+    /// Makes the database accept all users again.
     async fn allows(&mut self) {
         let table = self.conn.table("user_enrolments");
         let of_table = if self.conn.dialect() == Dialect::Postgres { format!(" ON {table}") } else { String::new() };
@@ -85,7 +85,7 @@ async fn a_file_that_the_database_refuses_fails_after_its_tries(mut site: Site) 
     let runs = site.lines(sql, |row| row.text(0)).await;
     assert_eq!(runs.len(), 2, "one row for each try: {runs:?}");
     assert!(runs.iter().any(|message| message.contains("refused this file 2 times")), "{runs:?}");
-    // With the cause gone the same file is a new order.
+    // After the cause is removed, the same file is a new order.
     fs::rename(inbox.join("a.csv.failed"), inbox.join("again.csv")).unwrap();
     site.allows().await;
     let mut daemon = program.start();

@@ -1,4 +1,4 @@
-//! Values that the site has no room for, and problems without end: each costs its own line only, and no more than its share.
+//! Values that do not fit into the site, and unlimited problems: each fails its own line only, with bounded cost.
 //! It must not start a daemon.
 
 use enrold::config::Locale;
@@ -25,7 +25,7 @@ fn x(times: usize) -> String {
     "é".repeat(times)
 }
 
-/// `LINE CODE HINT` of each problem; what is kept of a value never grows with it.
+/// `LINE CODE HINT` of each problem; the stored part of a value is bounded.
 fn told(report: &Report) -> Vec<String> {
     for problem in &report.problems {
         assert!(problem.value.chars().count() <= 255, "{} keeps {} bytes", problem.code, problem.value.len());
@@ -47,7 +47,7 @@ async fn a_line_with_a_value_that_nothing_can_be_called_is_told_alone(mut site: 
             x(400_000),
             x(70_000),
             x(255),
-            // One letter that is two in lower case.
+            // One letter that becomes two in lower case.
             "İ".repeat(200),
         ))
         .await;
@@ -89,7 +89,7 @@ async fn a_person_keeps_his_place_when_his_group_has_no_room(mut site: Site) {
     assert_eq!(site.enrolments().await, ["u1 c1 database", "u2 c1 database", "u3 c1 database", "u4 c2 database"]);
     let whole = format!("u4 {} database", x(254));
     assert_eq!(site.group_members().await, ["u1 A database".to_owned(), "u2 A database".to_owned(), whole]);
-    // Found by their idnumber they have less room, for the name too.
+    // If groups are found by idnumber, they have less room, for the name too.
     site.set("sources.database.group_key", "idnumber");
     let rows = format!("user,course,group\nu1,c3,{}\nu2,c3,{}\n", x(101), x(100));
     let report = site.full_set("database", &rows).await;
@@ -143,7 +143,7 @@ async fn a_cohort_has_room_for_its_key_and_its_name(mut site: Site) {
     assert_eq!(told(&report), ["3 value-too-long cohort 254"]);
 }
 
-/// A site whose columns are wider or narrower than Moodle's has them (SQLite tells no widths).
+/// A site with wider or narrower columns than Moodle's (SQLite reports no widths).
 async fn the_width_of_the_site_counts(mut site: Site) {
     let engine = site.conn.dialect();
     site.records("database").await;
@@ -212,8 +212,8 @@ async fn a_chunk_ends_by_its_bytes(mut site: Site) {
     let long = "x".repeat(700_000);
     site.conn.begin().await.unwrap();
     let mut bulk = Bulk::new(site.conn.dialect(), "enrold_error", "run, n, code, value");
-    // More than any server takes at once by default, in fewer rows than a chunk has; some of them behind the 500 that go to
-    // PostgreSQL as VALUES.
+    // More than any server accepts at once by default, in fewer rows than a chunk; some of them after the 500 that
+    // PostgreSQL gets as VALUES.
     for n in 0..640_i64 {
         let word = if n % 20 == 0 { long.as_str() } else { "short\t\\'é" };
         let row = [Field::Int(7), Field::Int(n), Field::Text("x"), Field::Text(word)];
@@ -236,7 +236,7 @@ async fn a_statement_that_is_too_long_is_an_error_and_no_cut_wire(mut site: Site
         return;
     }
     let most = site.conn.number("SELECT @@max_allowed_packet", &Params::new()).await.unwrap() as usize;
-    // Two bytes a character, two digits a byte.
+    // Two bytes per character, two hexadecimal digits per byte.
     let long = "é".repeat(most / 4 + 100);
     let params = Params::new().with("text", long.as_str());
     let error = site.conn.row("SELECT LENGTH(:text)", &params).await.unwrap_err();

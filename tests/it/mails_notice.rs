@@ -1,5 +1,5 @@
-//! Notifications that enrolments end soon (spec enrol-core 15 and 17, autoenrol 7): who is told, when, once; and what it says.
-//! It must not test the way to the mail server.
+//! Notifications of enrolments that end soon (spec enrol-core 15 and 17, autoenrol 7): recipients, time, text, once
+//! each. It must not test the delivery to the mail server.
 
 use enrold::db::Params;
 use enrold::mail;
@@ -25,7 +25,7 @@ on_each_database!(
 
 const DAY: i64 = 86_400;
 
-/// The campus with `u9` as enroller of c1, whose manual instance tells five days ahead.
+/// The campus with `u9` as enroller of c1, whose manual instance notifies five days ahead.
 async fn five_days_ahead(site: &mut Site, notifyall: i64) {
     with_mails(site).await;
     site.enrolled(9, 1, "manual").await;
@@ -63,7 +63,7 @@ async fn who_is_told_and_in_which_order(mut site: Site) {
     for (who, end) in [
         (1, NOW + 5 * DAY - 60), // the first day of the threshold
         (2, NOW + 4 * DAY),      // exactly the end of the first day
-        (3, NOW + 4 * DAY - 1),  // told before
+        (3, NOW + 4 * DAY - 1),  // notified before
         (4, NOW + 5 * DAY),      // above the threshold
         (5, NOW - 1),            // already over
         (6, 0),                  // never
@@ -72,7 +72,7 @@ async fn who_is_told_and_in_which_order(mut site: Site) {
         site.enrolled_until(who, 1, "manual", end).await;
     }
     site.sql(&format!("UPDATE {{user_enrolments}} SET status = 1 WHERE userid = {}", user(7))).await;
-    // The same in an instance that tells nobody.
+    // The same enrolment in an instance without notifications.
     site.enrolled_until(1, 2, "manual", NOW + DAY).await;
     assert_eq!(notified(&mut site, NOW).await, 3);
     let line = |kind: &str, state: &str, who: i64| format!("{kind} {state} {} u{who}@example.com", user(who));
@@ -163,7 +163,7 @@ async fn a_custom_text_and_its_placeholders(mut site: Site) {
     site.sql(&format!("UPDATE {{enrol}} SET customint7 = 3, customtext1 = '{text}' WHERE id = {id}")).await;
     site.sql("UPDATE {course} SET fullname = 'R & D' WHERE shortname = 'c1'").await;
     crate::mails_queue::welcomed(&mut site, "autoenrol", 1, &[1]).await;
-    // The text is what it was when the mail was queued.
+    // The text was fixed when the mail was queued.
     site.sql("DELETE FROM {enrol} WHERE enrol = 'autoenrol'").await;
     assert_eq!(round(&mut site, NOW).await.unwrap().sent, 1);
     let mail = &server.taken()[0];
@@ -176,7 +176,7 @@ async fn a_custom_text_and_its_placeholders(mut site: Site) {
     assert!(body.contains(html), "{body}");
 }
 
-/// Who has expired is not told that the end is near; a rehearsal and a look at one course tell nobody.
+/// An expired enrolment is not notified as ending soon; a simulation and a run on one course queue nothing.
 async fn a_run_of_expirations_queues_them(mut site: Site) {
     five_days_ahead(&mut site, 1).await;
     action(&mut site, "manual", "2").await;

@@ -1,4 +1,4 @@
-//! Mails of the real program: sent by commands and by the daemon, shown, tried again, tested; and a daemon that is killed.
+//! Mails of the real program: sent by commands and by the daemon, shown, retried, tested; and a daemon that is killed.
 //! It must not test what the library's tests of mails do.
 
 use enrold::db::Dialect;
@@ -12,7 +12,7 @@ use crate::smtp::{Manners, Server, Trouble};
 
 on_each_database!(a_killed_daemon_leaves_its_mails_to_the_next);
 
-/// The program on a campus whose new participants get mails through the server.
+/// The program on a campus that sends mails to new participants through the server.
 async fn mailing(site: &mut Site, server: &Server) -> Program {
     with_mails(site).await;
     site.setting("mailstudents", Some("1")).await;

@@ -1,4 +1,4 @@
-//! What a run queues for the mails of new participants: by which setting, for whom, with which facts, once each.
+//! The mails to new participants that a run queues: the deciding setting, the recipients, the data, once each.
 //! It must not send anything.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ on_each_database!(
     nothing_is_queued_while_mails_are_off,
 );
 
-/// A run at work on the test's own connection.
+/// A run context on the test's own connection.
 pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enrold::config::Guard) -> RunContext<'a> {
     conn.begin().await.unwrap();
     RunContext {
@@ -49,7 +49,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
     }
 }
 
-/// Enrols users in a method of a course as a pass of run 1 would, and queues its welcome mails.
+/// Enrols users in a method of a course as a pass of run 1 does, and queues its welcome mails.
 pub async fn welcomed(site: &mut Site, method: &'static str, whither: i64, whom: &[i64]) -> i64 {
     for who in whom {
         site.enrolled(*who, whither, method).await;
@@ -82,7 +82,7 @@ async fn letter(site: &mut Site) -> serde_json::Value {
     serde_json::from_str(&rows[0].text(0)).unwrap()
 }
 
-/// The campus with mails on, and names for some of its people.
+/// The campus with mails enabled, and names for some of its users.
 pub async fn with_mails(site: &mut Site) {
     site.campus().await;
     site.set("smtp.enabled", "true");

@@ -1,5 +1,5 @@
-//! Mails on their way: once each, again after a refusal for now, never after one for good, and what a crash leaves.
-//! It must not test what is queued, nor the words.
+//! Delivery of mails: once each, retried after a temporary refusal, never after a permanent one, and after a crash.
+//! It must not test which mails are queued, nor their text.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ async fn three(site: &mut Site) -> Server {
     server
 }
 
-/// One round at a moment.
+/// One round at a given time.
 pub async fn round(site: &mut Site, now: i64) -> Option<Round> {
     let engine = site.engine();
     let clock = Clock::frozen_at(Some(now));

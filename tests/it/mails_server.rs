@@ -1,4 +1,4 @@
-//! The conversation with the mail server: encryption, login, and a server that cannot be trusted or does not want us.
+//! The dialogue with the mail server: encryption, login, and a server that is not trusted or refuses the client.
 //! It must not test the outbox.
 
 use enrold::db::Dialect;
@@ -23,7 +23,7 @@ fn on_sqlite<T: Future<Output = ()> + Send + 'static>(body: impl FnOnce(Site) ->
     run_on(Dialect::Lite, body);
 }
 
-/// The mail waits, and the reason is told.
+/// The mail stays queued, and the reason is reported.
 async fn waits(site: &mut Site, server: &Server, why: &str) {
     let round = round(site, NOW).await.unwrap();
     let problem = round.problem.unwrap_or_default();

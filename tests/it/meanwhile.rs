@@ -1,5 +1,5 @@
-//! Somebody else at the database while a run is under way: Moodle, a thief of the lease, a lock that stays too long.
-//! It must not know what the run does with that.
+//! Concurrent writers during a run: Moodle, another holder of the lease, a lock that stays too long.
+//! It must not know how the run reacts.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,24 +16,24 @@ use crate::site::Site;
 pub enum When {
     /// The lines are staged.
     Staged,
-    /// The first, second… step of the plan stands in the journal.
+    /// The first, second… step of the plan is in the journal.
     Planned(u32),
     /// The first, second… deletion was applied.
     Applied(u32),
-    /// The commit comes next.
+    /// Just before the commit.
     Committing,
-    /// The first, second… part of a run that is cut is committed.
+    /// The first, second… part of a run that is cut by course is committed.
     PartCommitted(u32),
     /// The commit is done.
     Committed,
     /// The first, second… chunk of the effects is written.
     Effects(u32),
-    /// All effects are written, the mark that they are is not.
+    /// All effects are written, but not yet the mark that they are.
     Spooled,
 }
 
 impl When {
-    /// The kind of moment and the how-many-th it is.
+    /// The occurrence of this kind of moment to wait for; `None` for another kind.
     fn turn(self, moment: Moment) -> Option<u32> {
         match (self, moment) {
             (Self::Staged, Moment::Staged)
@@ -48,7 +48,7 @@ impl When {
         }
     }
 
-    /// A watcher that runs `deed` once, when this moment comes.
+    /// An observer that runs `deed` once, when this moment comes.
     pub fn watch<F, T>(self, deed: F) -> Observer
     where
         F: Fn() -> T + Send + Sync + 'static,
@@ -67,13 +67,13 @@ impl When {
     }
 }
 
-/// What became of the statements that somebody else sent during a run.
+/// The result of the statements that another connection sent during a run.
 #[derive(Clone, Default)]
 pub struct Outcome(Arc<Mutex<Option<Result<(), DbError>>>>);
 
 impl Outcome {
-    /// On the servers they were done. On SQLite nobody writes while a run does: they found the database busy.
-    /// True if they were done.
+    /// True if they were executed, as on the servers. On SQLite no other connection can write during a run: the
+    /// database was busy.
     #[track_caller]
     pub fn settled(&self, engine: Dialect) -> bool {
         match self.0.lock().unwrap().take().expect("the moment came") {
@@ -87,7 +87,7 @@ impl Outcome {
 }
 
 impl Site {
-    /// A watcher that sends statements on a connection of its own, when the moment comes.
+    /// An observer that sends statements on its own connection, when the moment comes.
     pub fn writer(&self, when: When, statements: &[&str]) -> (Observer, Outcome) {
         let outcome = Outcome::default();
         let told = outcome.clone();
@@ -110,8 +110,8 @@ impl Site {
         (observer, outcome)
     }
 
-    /// Imports a file while Moodle sends statements at a moment. `None` where Moodle could not (SQLite): there the run
-    /// did all it had to.
+    /// Imports a file while Moodle sends statements at a moment. `None` if Moodle could not write (SQLite): then the
+    /// run was undisturbed.
     pub async fn import_while(&mut self, when: When, statements: &[&str], text: &str) -> Option<Report> {
         let (observer, outcome) = self.writer(when, statements);
         let file = self.write(text);
@@ -125,7 +125,7 @@ impl Site {
         None
     }
 
-    /// The journal of a run as `enrolment.add 1`, with ` overtaken` where that is so: kind and line in its order.
+    /// The journal of a run in order, as `enrolment.add 1` (kind and line), with ` overtaken` where it applies.
     pub async fn journal(&mut self, run: i64) -> Vec<String> {
         let sql = "SELECT kind, COALESCE(line, 0), state FROM {enrold_change} WHERE run = :run ORDER BY seq";
         let rows = self.conn.rows(sql, &Params::new().with("run", run)).await.unwrap();

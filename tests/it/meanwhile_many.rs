@@ -1,5 +1,5 @@
-//! Moodle is faster than a step of more than a thousand rows, which is tried as a whole first: nothing of either is lost.
-//! What becomes of a few rows is `races.rs` and its kin.
+//! Moodle writes to rows of a step with more than a thousand rows, which is tried as a whole first: nothing is lost.
+//! It must not test small steps; `traps.rs` does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +23,10 @@ on_each_database!(
 );
 
 const SOME: i64 = 1_500;
-/// Whom Moodle meets.
+/// The user whose rows Moodle changes.
 const MET: i64 = FIRST + 700;
 
-/// Cohort sync, while Moodle sends a statement at a moment; false where it could not (SQLite).
+/// Cohort sync, while Moodle sends a statement at a moment; false if Moodle could not write (SQLite).
 async fn sync_while(site: &mut Site, when: When, statement: &str) -> (Report, bool) {
     let (observer, outcome) = site.writer(when, &[statement]);
     let engine = Engine { observer, ..site.engine() };
@@ -43,7 +43,7 @@ async fn number(site: &mut Site, sql: &str) -> i64 {
     site.conn.number(sql, &Params::new()).await.unwrap()
 }
 
-/// The changes of a kind that another writer overtook.
+/// The number of changes of a kind that another writer overtook.
 async fn overtaken(site: &mut Site, report: &Report, kind: &str) -> i64 {
     let sql =
         format!("SELECT COUNT(*) FROM {{enrold_change}} WHERE run = {} AND kind = '{kind}' AND state = 1", report.run);
@@ -77,7 +77,7 @@ async fn somebody_is_enrolled_meanwhile(mut site: Site) {
 
 const ROLES: &str = "SELECT COUNT(*) FROM {role_assignments} WHERE component = 'enrol_cohort'";
 
-/// Everybody is enrolled and leaves the cohort.
+/// All users are enrolled, then leave the cohort.
 async fn all_leave(site: &mut Site) {
     site.crowd_for_cohort(SOME, &[1]).await;
     site.join_cohort(0, SOME).await;
@@ -90,7 +90,7 @@ async fn somebody_is_suspended_meanwhile(mut site: Site) {
     all_leave(&mut site).await;
     let suspends = format!("UPDATE {{user_enrolments}} SET status = 1 WHERE userid = {MET}");
     let (report, came) = sync_while(&mut site, When::Planned(1), &suspends).await;
-    // PostgreSQL picks, journals and removes so many at once: it finds and keeps what Moodle has made of the row.
+    // PostgreSQL selects, journals and removes so many rows at once: it uses the row as Moodle has changed it.
     let at_once = site.conn.dialect() == Dialect::Postgres;
     let left = i64::from(came && !at_once);
     assert_eq!((count(&report, "enrolment.remove"), report.overtaken), (SOME - left, left));
@@ -108,14 +108,14 @@ async fn somebody_is_suspended_meanwhile(mut site: Site) {
     rests(&mut site).await;
 }
 
-/// Moodle makes a role one by hand.
+/// Moodle turns a role into a manual one.
 fn takes_over() -> String {
     format!("UPDATE {{role_assignments}} SET component = '', itemid = 0 WHERE userid = {MET}")
 }
 
 async fn a_role_changes_meanwhile(mut site: Site) {
     all_leave(&mut site).await;
-    // The roles are the second step; on MariaDB the first one's rows are held, not these.
+    // The roles are the second step; on MariaDB the rows of the first step are locked, not these.
     let at_once = site.conn.dialect() == Dialect::Postgres;
     let when = if at_once { When::Applied(1) } else { When::Planned(2) };
     let (report, came) = sync_while(&mut site, when, &takes_over()).await;
@@ -126,7 +126,7 @@ async fn a_role_changes_meanwhile(mut site: Site) {
     the_role_by_hand_went(&mut site, &report, i64::from(came)).await;
 }
 
-/// Moodle holds the row when the run comes to it, and gives it free as another one.
+/// Moodle locks the row when the run reaches it, and commits a changed row.
 async fn a_role_changes_while_the_run_waits(mut site: Site) {
     all_leave(&mut site).await;
     if site.conn.dialect() == Dialect::Lite {
@@ -152,7 +152,7 @@ async fn a_role_changes_while_the_run_waits(mut site: Site) {
     the_role_by_hand_went(&mut site, &report, 1).await;
 }
 
-/// It was the last enrolment: the role by hand goes too, as itself.
+/// It was the last enrolment: the manual role is removed too, and journaled as manual.
 async fn the_role_by_hand_went(site: &mut Site, report: &Report, expected: i64) {
     assert_eq!(count(report, "role.remove"), SOME);
     let by_hand = format!(
@@ -165,8 +165,8 @@ async fn the_role_by_hand_went(site: &mut Site, report: &Report, expected: i64) 
     rests(site).await;
 }
 
-/// So many are planned and removed at once on PostgreSQL: the guard still measures against what stood before, and a run that
-/// it holds leaves no trace.
+/// PostgreSQL plans and removes so many rows at once: the guard still compares with the state before the run, and a
+/// held run leaves no trace.
 async fn a_crowd_that_leaves_is_held(mut site: Site) {
     all_leave(&mut site).await;
     site.set("guard.mode", "hold");

@@ -1,14 +1,14 @@
-//! What Moodle's pages and events write on a random site, one small thing after the other, each with what it adds or
-//! takes. It must not know rules, nor who else writes.
+//! Writes of Moodle's pages and events on a random site, one small action after the other, each with its balance of
+//! rows. It must not know rules, nor other writers.
 
 use crate::dump::{Dump, text};
 use crate::random_site::{Dice, SYNCHRONISED, context_of, group_of, manual_of};
 use crate::site::NOW;
 
-/// A statement, and what each row that it touches means for the balance of a table.
+/// A statement, and the change of the balance of a table for each row that it affects.
 pub struct Statement {
     pub sql: String,
-    /// The table and the natural key of the row, which came (1) or went (-1).
+    /// The table and the natural key of the row, added (1) or removed (-1).
     pub balance: Option<(&'static str, String, i64)>,
 }
 
@@ -20,7 +20,7 @@ pub struct Known {
     pub course: i64,
 }
 
-/// The instances of rules that a dump has.
+/// The instances of rules in a dump.
 pub fn known(dump: &Dump) -> Vec<Known> {
     let by_hand = ["manual", "self", "flatfile"];
     let int = |text: &str| text.parse().unwrap();
@@ -33,7 +33,7 @@ pub fn known(dump: &Dump) -> Vec<Known> {
     .collect()
 }
 
-/// One thing that Moodle does: its statements belong together.
+/// One action of Moodle, as statements of one transaction.
 pub fn deed(dice: &mut Dice, known: &[Known]) -> Vec<Statement> {
     let (user, course) = (dice.user(), dice.course());
     let cohort = 1 + dice.below(2);
@@ -65,7 +65,7 @@ pub fn deed(dice: &mut Dice, known: &[Known]) -> Vec<Statement> {
     }
 }
 
-/// What Moodle's own event or task would do in an instance of a rule: a whole enrolment, or its end.
+/// The action of Moodle's own event or task in an instance of a rule: a complete enrolment, or its end.
 fn by_rule(dice: &mut Dice, known: &[Known], user: i64) -> Vec<Statement> {
     if known.is_empty() {
         return Vec::new();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One line of a value.
+/// One line with a value.
 pub struct Sample {
     /// The metric family, without the suffix of its type.
     pub family: String,
@@ -22,7 +22,7 @@ struct Family {
     unit: bool,
 }
 
-/// Reads a whole text and panics at the first thing that the format does not allow.
+/// Reads a whole text; panics at the first violation of the format.
 pub fn parse(text: &str) -> Vec<Sample> {
     let body = text.strip_suffix("# EOF\n").expect("the last line is # EOF");
     let mut samples: Vec<Sample> = Vec::new();
@@ -87,7 +87,7 @@ fn sample(line: &str, family: &Family) -> Sample {
     Sample { family: family.name.clone(), name: name.to_owned(), labels, value }
 }
 
-/// Reads `a="x",b="y"}` and gives what follows the brace.
+/// Reads `a="x",b="y"}` and returns the text after the brace.
 fn labels(mut rest: &str) -> (BTreeMap<String, String>, &str) {
     let mut labels = BTreeMap::new();
     loop {
@@ -124,7 +124,7 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
-/// Buckets of a histogram never fall, end with `+Inf`, and that one is the count.
+/// Buckets of a histogram never decrease and end with `+Inf`, whose value equals the count.
 fn buckets(samples: &[Sample]) {
     for count in samples.iter().filter(|sample| sample.name == format!("{}_count", sample.family)) {
         let mut last = (f64::NEG_INFINITY, 0.0);

@@ -1,5 +1,5 @@
-//! What stands around a daemon under test: a service manager that listens, somebody who holds locks, a wire to the
-//! database that can be cut. It must not know what the daemon does.
+//! The environment of a daemon under test: a service manager that receives messages, a holder of locks, a connection to
+//! the database that can be cut. It must not know what the daemon does.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use crate::program::Program;
 use crate::running::Running;
 use crate::site::Site;
 
-/// Makes a test for each of the two servers: SQLite has neither row locks nor a wire.
+/// Creates a test for each of the two servers: SQLite has neither row locks nor a network connection.
 macro_rules! on_both_servers {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
@@ -35,7 +35,7 @@ macro_rules! on_both_servers {
 }
 pub(crate) use on_both_servers;
 
-/// People of the sample who are not in [`enrols`]'s course yet.
+/// Users of the sample who are not enrolled in the course of [`enrols`].
 const PEOPLE: [&str; 9] = [
     "moreaul26",
     "simona26",
@@ -48,19 +48,19 @@ const PEOPLE: [&str; 9] = [
     "rouxs26",
 ];
 
-/// A file that enrols the so-many-th person of the sample, from 0 to 8.
+/// A file that enrols one of these users, by index from 0 to 8.
 pub fn enrols(person: usize) -> String {
     format!("operation,username,course,role\nadd,{},L1-MATH-101,student\n", PEOPLE[person])
 }
 
-/// The service manager's end of `NOTIFY_SOCKET`: it keeps all messages.
+/// The service manager's end of `NOTIFY_SOCKET`, which stores all messages.
 pub struct Manager {
     path: PathBuf,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Manager {
-    /// Listens at a socket in this directory.
+    /// Listens on a socket in this directory.
     pub fn listen(dir: &Path) -> Self {
         let path = dir.join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
@@ -75,22 +75,22 @@ impl Manager {
         Self { path, heard }
     }
 
-    /// The program that this service manager starts.
+    /// The program with this service manager.
     pub fn of(&self, program: &Program) -> Program {
         program.clone().env("NOTIFY_SOCKET", &self.path.display().to_string())
     }
 
-    /// All messages so far but for the watchdog's pings.
+    /// All messages so far, without the pings of the watchdog.
     pub fn words(&self) -> Vec<String> {
         self.heard.lock().unwrap().iter().filter(|message| *message != "WATCHDOG=1").cloned().collect()
     }
 
-    /// How many pings have come.
+    /// The number of pings so far.
     pub fn pings(&self) -> usize {
         self.heard.lock().unwrap().iter().filter(|message| *message == "WATCHDOG=1").count()
     }
 
-    /// Waits until a message that begins so has come, and gives its place among [`Manager::words`].
+    /// Waits for a message with this beginning, and returns its index in [`Manager::words`].
     #[track_caller]
     pub fn until(&self, daemon: &mut Running, begin: &str) -> usize {
         let place = || self.words().iter().position(|message| message.starts_with(begin));
@@ -99,7 +99,7 @@ impl Manager {
     }
 }
 
-/// Waits until somebody waits for a lock in the database of a connection; false if nobody does for a minute.
+/// Waits until a session waits for a lock in the database of a connection; false if none does for a minute.
 pub async fn somebody_waits(conn: &mut Conn) -> bool {
     let sql = match conn.dialect() {
         Dialect::Postgres => {
@@ -114,18 +114,18 @@ pub async fn somebody_waits(conn: &mut Conn) -> bool {
         if conn.number(sql, &Params::new()).await.unwrap() > 0 {
             return true;
         }
-        // MariaDB renews this table only when nobody has read it for a tenth of a second.
+        // MariaDB refreshes this table only if it was not read for a tenth of a second.
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     false
 }
 
 impl Site {
-    /// Holds every enrolment of the site against whoever wants to write, until the connection is closed.
+    /// Locks every enrolment of the site against writers, until the connection is closed.
     pub async fn hold_enrolments(&mut self) -> Conn {
         let mut holder = self.database(Duration::from_secs(10)).connect().await.unwrap();
         if holder.dialect() == Dialect::Maria {
-            // Only then gaps are locked as well: nobody inserts.
+            // Only this level locks gaps as well, which blocks inserts.
             holder.command("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.unwrap();
         }
         holder.begin().await.unwrap();
@@ -138,12 +138,12 @@ impl Site {
         holder
     }
 
-    /// Waits until somebody waits for a lock in this database.
+    /// Waits until a session waits for a lock in this database.
     pub async fn until_somebody_waits(&mut self, daemon: &Running) {
         assert!(somebody_waits(&mut self.conn).await, "nobody waits for a lock; the log:\n{}", daemon.log());
     }
 
-    /// How many enrolments runs have made, by the journal, and how many imports were done.
+    /// The number of enrolments created by runs, according to the journal, and of imports done.
     pub async fn applied(&mut self) -> (i64, i64) {
         let changes = "SELECT COUNT(*) FROM {enrold_change} c JOIN {enrold_run} r ON r.id = c.run
             WHERE c.kind = 'enrolment.add' AND r.state IN ('done', 'done-with-errors')";
@@ -152,13 +152,13 @@ impl Site {
         (self.conn.number(changes, &none).await.unwrap(), self.conn.number(runs, &none).await.unwrap())
     }
 
-    /// How many of the two leases nobody holds.
+    /// The number of free leases, of two.
     pub async fn free_leases(&mut self) -> i64 {
         let sql = "SELECT COUNT(*) FROM {enrold_lease} WHERE holder = ''";
         self.conn.number(sql, &Params::new()).await.unwrap()
     }
 
-    /// A wire to this site's server, and the program that goes through it.
+    /// A connection to this site's server that can be cut, and the program that uses it.
     pub fn wire(&self, program: &Program) -> (Wire, Program) {
         let url = url(&self.engine());
         let (account, rest) = url.split_once('@').unwrap();
@@ -169,14 +169,14 @@ impl Site {
     }
 }
 
-/// Where a wire is cut.
+/// Where the connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// Before the server hears a message with this text.
+    /// Before the server receives a message with this text.
     Before(&'static str),
-    /// After it has heard it, before it can answer.
+    /// After the server has received it, before it can answer.
     After(&'static str),
-    /// Before it hears it, and nobody is told: what is sent is lost in silence.
+    /// Before the server receives it, without an error: sent data is lost silently.
     Dead(&'static str),
 }
 
@@ -187,7 +187,7 @@ impl Cut {
     }
 }
 
-/// A wire between the daemon and the server that can be cut and mended.
+/// A proxy between the daemon and the server that can cut the connection and restore it.
 #[derive(Clone)]
 pub struct Wire {
     address: SocketAddr,
@@ -270,7 +270,7 @@ impl Wire {
         state.is_cut || state.is_dead
     }
 
-    /// Mends it; connections that died in silence are broken for good.
+    /// Restores it; connections that were silently lost stay broken.
     pub fn mend(&self) {
         let was_dead = self.state.lock().unwrap().is_dead;
         if was_dead {

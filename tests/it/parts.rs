@@ -1,4 +1,4 @@
-//! A run that is cut by course: one guard over all, one journal, and after a crash between two parts the rest of it.
+//! A run that is cut by course: one guard for all parts, one journal, and the remaining parts after a crash.
 //! It must not test what a part does; `parts_equal` does.
 
 use std::future::pending;
@@ -27,8 +27,8 @@ on_each_database!(
     a_conflict_repeats_one_part,
 );
 
-/// Cohort h1 (u1, u2, u3) goes into c1 to c6, and c7 and c8 are linked to c1 and c4: three courses of six changes each
-/// in a part.
+/// Cohort h1 (u1, u2, u3) is enrolled in c1 to c6, and c7 and c8 are linked to c1 and c4: three courses of six changes
+/// each in a part.
 async fn wide(site: &mut Site) {
     site.campus().await;
     site.courses_up_to(8).await;
@@ -45,7 +45,7 @@ async fn wide(site: &mut Site) {
     site.set("run.lease_ttl", "10");
 }
 
-/// All that `wide` comes to.
+/// The complete result of `wide`.
 async fn all_is_done_once(site: &mut Site) {
     let methods = |number: i64| if number > 6 { "meta" } else { "cohort" };
     let mut expected: Vec<String> =
@@ -105,7 +105,7 @@ async fn the_guard_weighs_the_whole(mut site: Site) {
     assert_eq!((report.state, report.breaches.len()), (State::Done, 0));
     all_is_done_once(&mut site).await;
 
-    // What goes is measured against what stood before the first part.
+    // Removals are measured against the state before the first part.
     site.sql("DELETE FROM {cohort_members} WHERE userid = 11").await;
     site.set("guard.run.removals_percent", "34");
     site.set("guard.method.removals_percent", "34");
@@ -132,7 +132,7 @@ async fn what_was_approved_may_be_cut(mut site: Site) {
 }
 
 impl Site {
-    /// Runs and dies at a moment: the future is dropped there, connections and all; its lease runs out.
+    /// Runs until a moment at which the future is dropped, with all its connections; its lease expires.
     pub async fn dies<F, T>(&mut self, when: When, run: F)
     where
         F: FnOnce(Engine) -> T,
@@ -165,7 +165,7 @@ async fn the_next_run_resumes(mut site: Site) {
         (When::PartCommitted(1), 2),
     ];
     for (nth, (when, done)) in moments.into_iter().enumerate() {
-        // Whoever takes the lease goes on with the parts, and may die too.
+        // The next holder of the lease continues with the parts, and may die too.
         let job = if nth == 0 { "cohort" } else { "flatfile" };
         site.dies(when, |engine| async move { engine.sync(&SyncOrder::of(job), false).await }).await;
         assert_eq!(committed(&mut site).await, (done, i64::from(done > 0)), "{nth}");
@@ -173,7 +173,7 @@ async fn the_next_run_resumes(mut site: Site) {
         let before = site.dump().await;
         site.engine().sync_flatfile(true).await.unwrap();
         site.nothing_changed(&before, "a simulation resumes nothing").await;
-        // It may be told to be larger or to be one transaction: what is cut stays cut.
+        // A run that is cut stays cut, even if the setting changes to one transaction.
         site.set("run.part_rows", "0");
     }
     let died = site.last_run().await;
@@ -201,7 +201,7 @@ async fn an_approved_run_is_resumed(mut site: Site) {
     all_is_done_once(&mut site).await;
 }
 
-/// Between two parts everybody leaves the cohort: what is committed stays, the rest waits for a decision.
+/// Between two parts all users leave the cohort: committed parts stay, the rest waits for a decision.
 async fn a_part_that_meets_another_site_is_held(mut site: Site) {
     wide(&mut site).await;
     cohorts(&site, Observer::none()).await.unwrap();
@@ -237,19 +237,19 @@ async fn a_part_that_breaks_ends_the_run(mut site: Site) {
     let (observer, outcome) = site.writer(When::PartCommitted(1), &broken);
     cohorts(&site, observer).await.unwrap_err();
     assert!(outcome.settled(site.conn.dialect()));
-    // SQLite sees another connection's change of a table with the first look at it.
+    // SQLite notices another connection's change of a table with its first statement on it.
     let run = site.last_run().await;
     site.sql("ALTER TABLE {role_assignments} RENAME COLUMN elsewhere TO sortorder").await;
     let past = enrold::run::history::find(&mut site.conn, run).await.unwrap().unwrap();
     assert_eq!(past.state, "failed");
     assert!(past.message.contains("1 of"), "{}", past.message);
     cohorts(&site, Observer::none()).await.unwrap();
-    // What follows the first part was not reached; it comes with the task of that rule.
+    // The consequences of the first part were not reached; the task of that rule creates them.
     site.rule_once("meta").await;
     all_is_done_once(&mut site).await;
 }
 
-/// The thief finds a run with parts left; the robbed one does not call it failed.
+/// The new holder of the lease finds a run with parts left; the old one does not mark it as failed.
 async fn a_part_that_lost_its_lease_is_left_to_the_next(mut site: Site) {
     wide(&mut site).await;
     let stolen = ["UPDATE {enrold_lease} SET holder = 'thief', fence = fence + 1 WHERE name = 'run'"];
@@ -263,7 +263,7 @@ async fn a_part_that_lost_its_lease_is_left_to_the_next(mut site: Site) {
     all_is_done_once(&mut site).await;
 }
 
-/// The server ends the connection just before the second part commits.
+/// The server closes the connection just before the second part commits.
 async fn a_conflict_repeats_one_part(mut site: Site) {
     wide(&mut site).await;
     let database = site.database(Duration::from_secs(1));
@@ -286,7 +286,7 @@ async fn a_conflict_repeats_one_part(mut site: Site) {
     all_is_done_once(&mut site).await;
 }
 
-/// Ends the one connection of this database that has a transaction; a file has no server.
+/// Closes the one connection of this database with a transaction; SQLite has no server.
 async fn cut_off(database: &Database, dialect: Dialect) {
     let mut conn = database.connect().await.unwrap();
     match dialect {

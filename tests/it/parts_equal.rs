@@ -1,5 +1,5 @@
-//! Runs that are cut by course end where runs in one transaction end: the golden cases, and random sites.
-//! It must not test what becomes of a run that is cut off between two parts.
+//! Runs that are cut by course have the same result as runs in one transaction: golden cases and random sites.
+//! It must not test a run that dies between two parts.
 
 use enrold::db::Dialect;
 use enrold::outcome::{Note, Report, State};
@@ -25,7 +25,7 @@ on_each_database!(
     expirations_of_every_method,
 );
 
-/// The smallest parts: each course is one.
+/// The smallest parts: one course each.
 const SMALL: &[(&str, &str)] = &[("run.part_rows", "1")];
 const SOME: &[(&str, &str)] = &[("run.part_rows", "3")];
 
@@ -67,7 +67,7 @@ fn plain(dump: Dump) -> Dump {
     without_ids(without(dump, &EFFECTS))
 }
 
-/// A site and its twin get the same run, whole and cut, again and again with edits between.
+/// A site and its copy get the same run, whole and cut, repeatedly with edits between.
 async fn cut_and_whole(empty: &mut Site, seed: u64, autoenrol: Autoenrol) -> usize {
     let all: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
     let dice = &mut Dice::new(seed + 30_000);
@@ -99,7 +99,7 @@ async fn cut_and_whole(empty: &mut Site, seed: u64, autoenrol: Autoenrol) -> usi
     cut
 }
 
-/// What each rule came to, without the time that it took.
+/// The result of each rule, without its duration.
 fn untimed(report: &Report) -> Vec<String> {
     let rules = report.rules.iter().map(|rule| enrold::outcome::RuleReport { millis: 0, ..rule.clone() });
     rules.map(|rule| format!("{rule:?}")).collect()
@@ -117,7 +117,7 @@ fn cut_or_whole_random_sites_end_the_same() {
     });
 }
 
-/// Nothing is cut that fits, nor a rehearsal, nor a file.
+/// Small runs, simulations and files are never cut.
 #[test]
 fn what_fits_is_one_transaction() {
     run_on(Dialect::Lite, async |mut site: Site| {

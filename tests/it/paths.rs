@@ -1,4 +1,4 @@
-//! The paths of Rust sources as arrows between files: `use` trees, paths in code, what they mean through re-exports.
+//! The paths of Rust sources as arrows between files: `use` trees, paths in code, and their targets through re-exports.
 //! It must not know which arrows are allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// A path from one file to the file that defines what it names. Files are given below `src`.
+/// A path from one file to the file that defines its target. Files are relative to `src`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrow {
     pub from: String,
@@ -36,7 +36,7 @@ fn room_of(file: &str) -> &str {
 
 type Segments = Vec<String>;
 
-/// One name that a `use` brings into a module: the name and the path that it stands for.
+/// One name that a `use` imports into a module: the name and its path.
 struct Import {
     name: String,
     path: Segments,
@@ -46,11 +46,11 @@ struct Import {
 struct Module {
     file: String,
     imports: Vec<Import>,
-    /// Paths in the code, each with two segments or more, as they are written.
+    /// Paths in the code, each with two segments or more, as written.
     paths: Vec<Segments>,
 }
 
-/// Modules by their path from the root of the crate.
+/// Modules by their path from the crate root.
 #[derive(Default)]
 pub struct Sources(BTreeMap<Segments, Module>);
 
@@ -73,7 +73,7 @@ impl Sources {
         sources
     }
 
-    /// Adds a file of this path below `src`.
+    /// Adds a file with this path below `src`.
     pub fn add(&mut self, file: &str, text: &str) {
         let mut module: Segments = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
         if module.last().is_some_and(|last| last == "mod" || last == "lib") {
@@ -95,12 +95,12 @@ impl Sources {
         self.0.insert(module, Module { file: file.to_owned(), imports, paths: paths_in(&rest) });
     }
 
-    /// The rooms: the first parts of all modules.
+    /// The rooms: the first segments of all modules.
     pub fn rooms(&self) -> impl Iterator<Item = &str> {
         self.0.values().map(|module| room_of(&module.file)).filter(|room| *room != "lib")
     }
 
-    /// Every arrow between two files, but for those of the crate's root.
+    /// Every arrow between two files, except those of the crate root.
     pub fn arrows(&self) -> Vec<Arrow> {
         let mut arrows = BTreeSet::new();
         for (at, module) in self.0.iter().filter(|(at, _)| !at.is_empty()) {
@@ -116,7 +116,7 @@ impl Sources {
         arrows.into_iter().collect()
     }
 
-    /// A path as it is written in a module, from the root of the crate; `None` if it leads to another crate.
+    /// A path as written in a module, resolved from the crate root; `None` if it leads to another crate.
     fn absolute(&self, at: &[String], path: &[String]) -> Option<Segments> {
         let (first, rest) = path.split_first()?;
         let join = |base: &[String]| [base, rest].concat();
@@ -133,14 +133,14 @@ impl Sources {
                     return Some(join(&below));
                 }
                 let import = self.0.get(at)?.imports.iter().find(|import| import.name == name)?;
-                // A name that an import takes from its own crate's name would never end.
+                // An import whose name is its own crate's name would recurse without end.
                 let base = (import.path.first() != Some(first)).then(|| self.absolute(at, &import.path)).flatten()?;
                 Some(join(&base))
             }
         }
     }
 
-    /// The module that defines what a path from the root names.
+    /// The module that defines the target of a path from the root.
     fn definition(&self, path: &[String], depth: usize) -> Segments {
         assert!(depth < 20, "{path:?} is re-exported in a circle");
         let mut known = path.len();
@@ -202,7 +202,7 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// Where the next `use` stands as a word.
+/// The position of the next `use` that is a whole word.
 fn find_use(code: &str) -> Option<usize> {
     code.match_indices("use ").map(|(at, _)| at).find(|at| {
         !code[..*at]

@@ -1,4 +1,4 @@
-//! The real program as a child process: what it is told, and its exit code, answer and log.
+//! The real program as a child process: its arguments, exit code, answer and log.
 //! It must not know what a command does.
 
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use crate::doctor_rights::url;
 use crate::servers::run_on;
 use crate::site::{NOW, Site};
 
-/// The program with a working directory and the words that stand before every command.
+/// The program with a working directory and the arguments before every command.
 #[derive(Clone)]
 pub struct Program {
     /// The working directory.
@@ -23,7 +23,7 @@ pub struct Program {
     env: Vec<(String, String)>,
 }
 
-/// How a command ended.
+/// The result of a command.
 pub struct Answer {
     /// The exit code.
     pub code: i32,
@@ -34,13 +34,13 @@ pub struct Answer {
 }
 
 impl Program {
-    /// The program in a directory, at the tests' moment, without any setting of the test.
+    /// The program in a directory, at the clock of the tests, without any setting of the test.
     pub fn bare(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), now: Some(NOW), words: Vec::new(), env: Vec::new() }
     }
 
-    /// The program on a site; the guard is as delivered. The tasks of rules and expirations are off, so that a daemon runs
-    /// what its test drops: a test of them switches on what it needs ([`Program::minding`]).
+    /// The program on a site, with the default guard. The tasks of rules and expirations are off, so that a daemon runs
+    /// only the dropped files; a test of tasks enables what it needs ([`Program::minding`]).
     pub fn on(site: &Site) -> Self {
         let engine = site.engine();
         let state = &engine.settings.state.path;
@@ -57,12 +57,12 @@ impl Program {
         tasks.iter().fold(self, |program, task| program.set(&format!("tasks.{task}.enabled=true")))
     }
 
-    /// The same program at another moment.
+    /// The same program at another time.
     pub fn at(&self, now: i64) -> Self {
         Self { now: Some(now), ..self.clone() }
     }
 
-    /// The same program by the real clock.
+    /// The same program with the real clock.
     pub fn by_the_real_clock(&self) -> Self {
         Self { now: None, ..self.clone() }
     }
@@ -78,7 +78,7 @@ impl Program {
         self.with("--set", assignment)
     }
 
-    /// Sets a variable of the environment, which is empty otherwise.
+    /// Sets an environment variable; the environment is empty otherwise.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
@@ -101,7 +101,7 @@ impl Program {
         }
     }
 
-    /// A command that is not started yet.
+    /// A command, not yet started.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
         command.args(self.now()).args(&self.words).args(words);
@@ -114,7 +114,7 @@ impl Program {
         self.now.map(|now| format!("--now={now}"))
     }
 
-    /// Runs a command with `--json`: standard output is one document and nothing else.
+    /// Runs a command with `--json`: standard output is exactly one document.
     pub fn json(&self, words: &[&str]) -> (i32, Json) {
         let answer = self.run(&[&["--json"], words].concat());
         let document = serde_json::from_str(&answer.out)
@@ -122,7 +122,7 @@ impl Program {
         (answer.code, document)
     }
 
-    /// Runs a command on a terminal of its own, made by `script` of util-linux, and types an answer.
+    /// Runs a command on its own terminal, provided by `script` of util-linux, and types an answer.
     pub fn typed(&self, words: &[&str], answer: &str) -> Answer {
         let now = self.now();
         let program = [env!("CARGO_BIN_EXE_enrold")].into_iter().chain(now.iter().map(String::as_str));
@@ -132,7 +132,7 @@ impl Program {
         command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]).current_dir(&self.dir);
         command.env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("script, of util-linux (Debian: bsdutils)");
-        // The terminal keeps what is typed ahead; its input stays open until the program has ended.
+        // The terminal buffers what is typed; its input stays open until the program has ended.
         let mut keyboard = child.stdin.take().unwrap();
         writeln!(keyboard, "{answer}").unwrap();
         let mut out = String::new();
@@ -143,14 +143,14 @@ impl Program {
 }
 
 impl Answer {
-    /// Fails with all that was said unless the exit code is this one; gives the answer back.
+    /// Fails with the whole output unless the exit code is this one; returns the answer.
     #[track_caller]
     pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "exit code; stdout:\n{}\nstderr:\n{}", self.out, self.log);
         self
     }
 
-    /// Fails unless standard output holds all of these texts.
+    /// Fails unless standard output contains all of these texts.
     #[track_caller]
     pub fn says(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -159,7 +159,7 @@ impl Answer {
         self
     }
 
-    /// Fails unless standard error holds all of these texts.
+    /// Fails unless standard error contains all of these texts.
     #[track_caller]
     pub fn logs(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -169,13 +169,13 @@ impl Answer {
     }
 }
 
-/// A file of the drop directory that comes with the program.
+/// A file of the sample directory.
 pub fn sample(name: &str) -> String {
     format!("{}/sample-sync-dir/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 impl Site {
-    /// Fills the empty tables with the sample site, and gives the program on it.
+    /// Loads the sample site into the empty tables, and returns the program on it.
     pub async fn sampled(&mut self) -> Program {
         load_sample(&mut self.conn).await.unwrap();
         Program::on(self)

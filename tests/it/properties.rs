@@ -1,5 +1,5 @@
-//! What holds for every file: small random ones against a model that does line after line (spec flatfile 4 to 6).
-//! It must not know how the engine merges steps; SQLite alone, the other databases are equal by the other tests.
+//! Properties of every file: small random ones against a model that applies line after line (spec flatfile 4 to 6).
+//! It must not know how steps are merged; SQLite only, because other tests show that the databases are equal.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use crate::site::{NOW, Site};
 
 const ROLES: [&str; 3] = ["student", "teacher", "editingteacher"];
 
-/// A line of a file. Its users and courses are few, so that lines meet.
+/// A line of a file. There are few users and courses, so that lines collide.
 #[derive(Clone, Debug)]
 struct Line {
     add: bool,
@@ -99,7 +99,7 @@ impl Model {
         }
     }
 
-    /// The same in the words of [`Site::enrolments`], [`Site::roles`] and [`Site::buffer`].
+    /// The same in the form of [`Site::enrolments`], [`Site::roles`] and [`Site::buffer`].
     fn words(&self) -> [Vec<String>; 3] {
         let time = |time: i64| if time == 0 { "0".to_owned() } else { format!("now{:+}", time - NOW) };
         let enrolments = self.enrolments.iter().map(|((user, course), (start, end))| match (start, end) {
@@ -122,7 +122,7 @@ impl Model {
 }
 
 impl Site {
-    /// As if nothing had ever been imported.
+    /// Resets the site to the state before any import.
     async fn empty(&mut self) {
         for table in ["user_enrolments", "role_assignments", "enrol_flatfile"] {
             self.sql(&format!("DELETE FROM {{{table}}}")).await;
@@ -167,7 +167,7 @@ async fn on_one_site<S>(
     }
 }
 
-/// The engine does what a loop over the lines would do, whatever was there; a rehearsal changes nothing and tells it.
+/// The result equals that of a loop over the lines, from any state; a simulation changes nothing and reports the same.
 #[test]
 fn the_end_is_that_of_line_after_line() {
     run_on(Dialect::Lite, |site| {
@@ -190,7 +190,7 @@ fn the_end_is_that_of_line_after_line() {
     });
 }
 
-/// The same file of adds again plans nothing.
+/// The same file of `add` lines again plans nothing.
 #[test]
 fn the_same_file_again_plans_nothing() {
     run_on(Dialect::Lite, |site| {
@@ -206,7 +206,7 @@ fn the_same_file_again_plans_nothing() {
     });
 }
 
-/// With one step on each (user, course) a `del` line may be among them.
+/// With one step per (user, course) this also holds for `del` lines.
 #[test]
 fn one_step_a_pair_plans_nothing_again() {
     run_on(Dialect::Lite, |site| {
@@ -224,7 +224,7 @@ fn one_step_a_pair_plans_nothing_again() {
     });
 }
 
-/// The buffer, replayed when all of it is due, does what its lines say, whatever their order.
+/// The buffer, replayed when all rows are due, has the effect of its lines, in any order.
 #[test]
 fn what_was_kept_for_later_is_replayed_whole() {
     run_on(Dialect::Lite, |site| {

@@ -1,4 +1,4 @@
-//! Runs of tasks that changed nothing leave the history with age; every other row of it stays.
+//! Runs of tasks without changes are removed from the history by age; every other row of it stays.
 //! It must not test when the task of retention is due.
 
 use enrold::db::Params;
@@ -17,7 +17,7 @@ async fn runs(site: &mut Site) -> Vec<i64> {
     rows.iter().map(|row| row.int(0)).collect()
 }
 
-/// A run like the quiet run 1, but for its number, its kind and what `differs` (assignments in SQL).
+/// A run equal to the quiet run 1, except for its number, its kind and `differs` (assignments in SQL).
 async fn alike(site: &mut Site, id: i64, kind: &str, differs: &str) {
     site.sql(&format!(
         "INSERT INTO {{enrold_run}} (id, kind, source, state, clock, started, ended, version, counts, effects, effectseq)

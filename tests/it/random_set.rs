@@ -1,18 +1,18 @@
-//! Random sources and random sets of them for a random site: right rows, wrong ones, doubled ones, from a seed.
-//! It must not know what becomes of a row.
+//! Random sources and random sets of them for a random site, from a seed: valid, invalid and duplicate rows.
+//! It must not know the outcome of a row.
 
 use crate::random_site::{COURSES, Dice, USERS, course, user};
 use crate::site::{NOW, Site};
 
-/// What the daily life between two nights is counted in.
+/// Seconds of a day, the unit between two nights.
 pub const DAY: i64 = 86_400;
 
-/// A source of enrolments under test; each text is what its key in the configuration holds.
+/// A source of enrolments under test; each text is the value of a configuration key.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub name: &'static str,
     pub action: &'static str,
-    /// Days of grace.
+    /// `removal_grace` in days.
     pub grace: i64,
     pub ignore_hidden: bool,
     pub create_groups: bool,
@@ -22,11 +22,11 @@ pub struct Source {
     pub course_key: &'static str,
     pub role_key: &'static str,
     pub group_key: &'static str,
-    /// Columns of its sets beside user and course.
+    /// Columns of its sets besides user and course.
     pub columns: Vec<&'static str>,
 }
 
-/// A row as it is written.
+/// A row as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     pub user: String,
@@ -39,7 +39,7 @@ pub struct Row {
     pub status: String,
 }
 
-/// Times as they are written, with what they mean as a start and as an end; `None` is unreadable.
+/// Times as written, with their values as a start and as an end; `None` is unreadable.
 pub const TIMES: [(&str, Option<(i64, i64)>); 6] = [
     ("", Some((0, 0))),
     ("0", Some((0, 0))),
@@ -52,7 +52,7 @@ pub const TIMES: [(&str, Option<(i64, i64)>); 6] = [
 const OPTIONAL: [&str; 6] = ["role", "group", "other", "timestart", "timeend", "status"];
 
 impl Source {
-    /// Any source of this name.
+    /// A random source with this name.
     pub fn random(name: &'static str, dice: &mut Dice) -> Self {
         let action = dice.pick(&["unenrol", "unenrol", "keep", "suspend", "suspendnoroles"]);
         Self {
@@ -71,7 +71,7 @@ impl Source {
         }
     }
 
-    /// Puts it into the configuration.
+    /// Sets the source in the configuration.
     pub fn configure(&self, site: &mut Site) {
         let text = |flag: bool| if flag { "true" } else { "false" };
         let grace = format!("{}d", self.grace);
@@ -87,7 +87,7 @@ impl Source {
             ("course_key", self.course_key),
             ("role_key", self.role_key),
             ("group_key", self.group_key),
-            // Held for what they would do, not for their size.
+            // Sets are held for the changes they cause, not for their size.
             ("guard.unknown_percent", "0"),
             ("guard.rows_fewer_percent", "0"),
             ("guard.rows_more_percent", "0"),
@@ -100,7 +100,7 @@ impl Source {
         }
     }
 
-    /// Any set; most rows of the set before stand in it again.
+    /// A random set that repeats most rows of the previous one.
     pub fn random_set(&self, dice: &mut Dice, before: &[Row]) -> Vec<Row> {
         let mut rows: Vec<Row> = before.iter().filter(|_| dice.chance(70)).cloned().collect();
         for _ in 0..3 + dice.below(10) {
@@ -119,7 +119,7 @@ impl Source {
             "id" => &["5", "4", "3", "", "0", "99"],
             _ => &["student", "teacher", "editingteacher", "", "0", "Student"],
         };
-        // A readable time much more often than not.
+        // Most times are readable.
         let time = |dice: &mut Dice| if dice.chance(60) { "" } else { TIMES[dice.below(6) as usize].0 };
         let course = 1 + dice.below(COURSES);
         let group = dice.pick(&["", "own", "TD 1", "TD 2", "td 1"]);
@@ -199,7 +199,7 @@ impl Source {
 }
 
 impl Site {
-    /// What happens on the site between two nights: in the source's enrolments, and to what its keys find.
+    /// Random edits of the site between two nights: of the source's enrolments, and of the rows that its keys find.
     pub async fn a_day_passes(&mut self, dice: &mut Dice) {
         for _ in 0..dice.below(4) {
             let (who, place) = (dice.user(), dice.course());

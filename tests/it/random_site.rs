@@ -1,5 +1,5 @@
-//! A small random site that has something for every rule, from a seed, and random edits of it as Moodle makes them.
-//! It must not run anything, nor know what a rule makes of it.
+//! A small random site with rows for every rule, from a seed, and random edits of it as Moodle makes them.
+//! It must not run anything, nor know the results of rules.
 
 use enrold::db::Value;
 
@@ -15,7 +15,7 @@ const ROLES: [i64; 3] = [3, 4, 5];
 /// The role that categories synchronise.
 pub const SYNCHRONISED: i64 = 5;
 
-/// Throws that a seed decides.
+/// Random numbers from a seed.
 pub struct Dice(u64);
 
 impl Dice {
@@ -37,7 +37,7 @@ impl Dice {
         from[self.below(from.len() as i64) as usize]
     }
 
-    /// One whose account is there: Moodle does nothing to others.
+    /// A user who is not deleted: Moodle does not change others.
     pub fn user(&mut self) -> i64 {
         user(1 + self.below(USERS - 1))
     }
@@ -46,7 +46,7 @@ impl Dice {
         course(1 + self.below(COURSES))
     }
 
-    /// None, past, open, future.
+    /// No window, or one that is past, open or future.
     fn window(&mut self) -> (i64, i64) {
         self.pick(&[(0, 0), (0, 0), (NOW - 900, NOW - 50), (NOW - 900, NOW + 900), (NOW + 50, 0), (0, NOW + 700)])
     }
@@ -77,12 +77,12 @@ pub fn manual_of(courseid: i64) -> i64 {
     courseid + 300
 }
 
-/// What autoenrol may do on the site.
+/// The kind of autoenrol instances on the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Autoenrol {
-    /// Its instances enrol whoever matches, whatever other enrolments there are: the order of rules does not matter.
+    /// Instances enrol all matching users, whatever other enrolments exist: the order of rules is irrelevant.
     Always,
-    /// Some have limits, some leave out who is in the course already.
+    /// Some have limits, some skip users who are already in the course.
     Choosy,
 }
 
@@ -97,13 +97,13 @@ pub const CONDITIONS: [&str; 5] = [
 
 type Cells = Vec<(&'static str, Value)>;
 
-/// Rows of a table, made from numbers and texts.
+/// A table row from numbers and texts.
 macro_rules! row {
     ($($column:ident: $value:expr),* $(,)?) => { vec![$((stringify!($column), Value::from($value))),*] as Cells };
 }
 
 impl Site {
-    /// Fills an empty site; the same seed makes the same one.
+    /// Fills an empty site; equal seeds give equal sites.
     pub async fn random(&mut self, seed: u64, autoenrol: Autoenrol) {
         let dice = &mut Dice::new(seed);
         self.gather();
@@ -118,7 +118,7 @@ impl Site {
         self.reset_sequences().await;
     }
 
-    /// Settings, roles, categories, courses with a group and a manual and a flat-file instance, accounts.
+    /// Settings, roles, categories, accounts, and courses, each with a group, a manual and a flat-file instance.
     async fn random_ground(&mut self, dice: &mut Dice) {
         let methods = "manual,flatfile,cohort,category,coursecompleted,autoenrol,meta";
         let with_self = if dice.chance(50) { format!("{methods},self") } else { methods.to_owned() };
@@ -276,7 +276,7 @@ impl Site {
         }
     }
 
-    /// Instances for completed courses, and completions that were there before them.
+    /// Instances for completed courses, and completions from before them.
     async fn random_completions(&mut self, dice: &mut Dice) {
         for number in 1..=3 {
             let (courseid, source) = (dice.course(), dice.course());
@@ -294,7 +294,7 @@ impl Site {
         }
     }
 
-    /// Moodle's cron finds that some users have completed a course, or have again.
+    /// Moodle's cron records that some users have completed a course, for the first time or again.
     pub async fn random_news(&mut self, dice: &mut Dice) {
         for _ in 0..1 + dice.below(6) {
             let (userid, courseid) = (dice.user(), dice.course());

@@ -1,5 +1,5 @@
-//! The proof of the journal: what stood before some runs, as `change::inverse` makes it of what stands after them.
-//! It must not know a kind of change, and it leaves the database as it is.
+//! The proof of the journal: rebuilds the state before some runs with `change::inverse` from the state after them.
+//! It must not know a kind of change, and it leaves the database unchanged.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use enrold::db::{Columns, Conn, Params};
 
 use crate::dump::{Dump, dump_tables};
 
-/// Takes the changes of all runs after `since` back, the last one first, looks, and rolls that back.
+/// Reverts the changes of all runs after `since`, the last run first, dumps the tables, and rolls back.
 pub async fn rebuild(conn: &mut Conn, since: i64, after: &Dump) -> Dump {
     let columns = Columns::read(conn).await.unwrap();
     let sql = "SELECT DISTINCT c.run FROM {enrold_change} c WHERE c.state = 0 AND c.run > :since ORDER BY c.run DESC";

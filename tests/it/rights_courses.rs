@@ -1,4 +1,4 @@
-//! The least rights of making courses, proved as those of all runs are: they suffice, and the doctor misses each of them.
+//! The least rights to create courses: they suffice, and the doctor reports each of them that is missing.
 //! It must not be a test of the courses themselves.
 
 use std::sync::Arc;
@@ -24,13 +24,12 @@ fn making_courses_needs_no_more_mariadb() {
     run_on(Dialect::Maria, making_courses_needs_no_more);
 }
 
-/// Whether the rights suffice; the second database of the test is none.
+/// Whether the rights suffice, without a finding about the second database of the test.
 fn works(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.level < Level::Error || finding.code == "source")
 }
 
-/// Courses are made with their own few rights, each of which the doctor misses where a source makes courses, and there
-/// alone.
+/// Creating courses needs a few further rights; the doctor reports each missing one only if a source creates courses.
 async fn making_courses_needs_no_more(mut site: Site) {
     site.catalogue().await;
     let keys = [("url", "sqlite:other.sqlite"), ("table", "v"), ("columns.user", "u"), ("columns.course", "c")];

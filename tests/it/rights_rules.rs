@@ -1,4 +1,4 @@
-//! The least rights once more: an account with exactly these runs every rule, on rows that make each statement work.
+//! The least rights for rules: an account with exactly these runs every rule, on rows that make each statement work.
 //! It must not test what the rules do.
 
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ async fn rules_need_no_more(mut site: Site) {
     account.remove(&mut site).await;
 }
 
-/// Each job by itself, as the daemon runs them: simulated, done.
+/// Each job by itself, like in the daemon: simulated, then run.
 async fn everything(engine: &Engine, kinds: &mut BTreeSet<String>) {
     for job in enrold::run::jobs::all() {
         let order = SyncOrder::of(job);
@@ -113,7 +113,7 @@ pub async fn links(site: &mut Site) {
     site.reset_sequences().await;
 }
 
-/// An autoenrol instance whose rule asks for everything that enrold knows, with groups by a field and a welcome mail.
+/// An autoenrol instance whose rule uses all supported conditions, with groups by a field and a welcome mail.
 pub async fn conditions(site: &mut Site) {
     let any = [
         r#"{"type":"cohort","id":3}"#,
@@ -153,7 +153,7 @@ pub async fn conditions(site: &mut Site) {
     site.reset_sequences().await;
 }
 
-/// A course after another one, with the groups of the first and a welcome mail.
+/// A course that follows another, with the groups of the first and a welcome mail.
 pub async fn completions(site: &mut Site) {
     let chain = [
         ("id", 9220.into()),
@@ -172,7 +172,7 @@ pub async fn completions(site: &mut Site) {
     site.reset_sequences().await;
 }
 
-/// The other way round: members leave, the link has no group, nobody has a role in a category.
+/// The reverse: members leave, the link has no group, no user has a role in a category.
 pub async fn undo_links(site: &mut Site) {
     site.sql("UPDATE {enrol} SET customint2 = 0 WHERE id = 9200").await;
     site.sql("DELETE FROM {cohort_members} WHERE userid = 31").await;

@@ -1,5 +1,5 @@
-//! The roles that whoever feeds enrold may give: flat files and full sets from the drop directory, the buffer, what was held;
-//! and that somebody with a shell is not limited. It must not test what a role does once it is given.
+//! The roles that feeders may assign: by flat files and full sets from the drop directory, the buffer, held files; and
+//! no limit for an operator with a shell. It must not test the effects of an assigned role.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ on_each_database!(
 );
 
 impl Site {
-    /// The campus, with a role of the site's own, an alias for managers, and a program that takes what is dropped.
+    /// The campus, with a role that the site created, an alias for managers, and a program for dropped files.
     async fn fed(&mut self) -> Program {
         self.campus().await;
         self.methods("manual,guest,self,cohort,meta,category,flatfile,database").await;
@@ -35,7 +35,7 @@ impl Site {
     }
 }
 
-/// Drops a file and lets it be taken: the exit code, and the report of its run.
+/// Drops a file and processes it: the exit code, and the report of its run.
 #[track_caller]
 fn dropped(program: &Program, name: &str, text: &str) -> (i32, Json) {
     program.drop_file(name, text);
@@ -89,7 +89,7 @@ async fn a_line_is_refused_alone(mut site: Site) {
     assert_eq!(refused(&dropped(&program, "c.csv", native).1), all);
     assert_eq!(site.roles().await.len(), 4);
 
-    // Somebody with a shell decides for himself; a feeder can end nothing of what he made.
+    // An operator with a shell is not limited; a feeder cannot end the operator's enrolments.
     program.write("by-hand.csv", LINES);
     let before = site.dump().await;
     assert_eq!(program.json(&["import", "by-hand.csv", "--simulate"]).1["errors"], 0);
@@ -107,10 +107,10 @@ async fn a_line_is_refused_alone(mut site: Site) {
     assert!(enrolments.contains(&"u1 c1 flatfile suspended".to_owned()), "{enrolments:?}");
 }
 
-/// Of nine roles, a line each, those that a list lets through; each list by itself.
+/// Nine roles, one line each: the roles that a list allows; each list by itself.
 async fn the_list_says_which(mut site: Site) {
     let program = site.fed().await;
-    // Moodle keeps archetypes in lower case; a plugin may not.
+    // Moodle stores archetypes in lower case; a plugin may not.
     site.sql("UPDATE {role} SET archetype = 'Student' WHERE shortname = 'student'").await;
     let roles =
         ["manager", "coursecreator", "editingteacher", "teacher", "student", "guest", "user", "frontpage", "tutor"];
@@ -137,7 +137,7 @@ async fn the_list_says_which(mut site: Site) {
     }
 }
 
-/// A future line is refused when it comes; one that was kept under a wider list is refused when it is due.
+/// A future line is refused on import; one that was buffered under a wider list is refused when it is due.
 async fn a_future_line_does_not_get_around_it(mut site: Site) {
     let program = site.fed().await;
     let at = NOW + 100;
@@ -148,13 +148,13 @@ async fn a_future_line_does_not_get_around_it(mut site: Site) {
     assert_eq!(site.buffer().await, ["add u1 c1 student now+100..0"]);
     let wide = program.clone().set("flatfile.roles=*");
     assert!(refused(&dropped(&wide, "b.csv", &lines(2)).1).is_empty());
-    // What somebody with a shell has kept is replayed, also where a drop had kept the same before.
+    // Rows that an operator buffered are replayed, even if a drop had buffered the same before.
     assert!(refused(&dropped(&wide, "c.csv", &format!("add,chef,u3,c1,{at}\n")).1).is_empty());
     for text in ["add,chef,u3,c1\ndel,chef,u3,c1\n".to_owned(), format!("add,chef,u3,c1,{at}\nadd,chef,u4,c1,{at}\n")] {
         program.write("by-hand.csv", &text);
         assert_eq!(program.json(&["import", "by-hand.csv"]).1["errors"], 0);
     }
-    // And so is what Moodle itself has kept.
+    // Rows that Moodle itself buffered are replayed, too.
     let moodles = [
         ("action", "add".into()),
         ("roleid", 1.into()),
@@ -163,7 +163,7 @@ async fn a_future_line_does_not_get_around_it(mut site: Site) {
         ("timestart", at.into()),
     ];
     site.insert("enrol_flatfile", &moodles).await;
-    // What was held, and is approved, is a drop's as well.
+    // A held and approved file counts as a drop as well.
     let guarded = wide.clone().set("guard.mode=hold").set("guard.failed_lines_min=1");
     dropped(&guarded, "d.csv", &format!("add,chef,u6,c1,{at}\nadd,student,nobody,c1\n"));
     let held = site.last_run().await.to_string();
@@ -196,7 +196,7 @@ async fn a_future_line_does_not_get_around_it(mut site: Site) {
     site.nothing_changed(&before, "a second replay").await;
 }
 
-/// The list in force when somebody approves counts, for what came through the drop directory.
+/// For dropped files, the list in force at the time of approval applies.
 async fn what_was_held_is_bound_when_it_is_approved(mut site: Site) {
     let program = site.fed().await.set("guard.mode=hold").set("guard.failed_lines_min=1");
     let text = "operation,username,course,role\nadd,u1,c1,student\nadd,u2,c1,manager\nadd,nobody,c1,student\n";
@@ -211,7 +211,7 @@ async fn what_was_held_is_bound_when_it_is_approved(mut site: Site) {
     let (_, report) = program.json(&["approve", &held]);
     assert_eq!(refused(&report), ["3 role-not-allowed", "4 user-unknown"]);
     assert_eq!(site.roles().await, ["u1 c1 student flatfile"]);
-    // The same by hand, held and approved, is not limited.
+    // The same file by hand, held and approved, is not limited.
     program.write("by-hand.csv", text);
     program.run(&["import", "by-hand.csv"]).ends(3);
     let held = site.last_run().await.to_string();
@@ -227,7 +227,7 @@ async fn a_refused_row_of_a_set_protects_whom_it_names(mut site: Site) {
     assert_eq!(program.json(&["import", "--source", "night", "night.csv"]).1["errors"], 0, "by hand");
     let roles = site.roles().await;
     assert_eq!((roles.len(), site.enrolments().await.len()), (5, 4));
-    // u2 and u4 are named with a role that is refused, u3 not at all; nobody new becomes a manager.
+    // The set names u2 and u4 with a refused role and u3 not at all; no further user becomes a manager.
     let next = set("u1,c1,student,\nu2,c1,manager,\nu4,c1,manager,1\nu5,c1,tutor,\nu6,c1,manager,\nu1,c1,manager,\n");
     let (code, report) = dropped(&program, "night-1.csv", &next);
     let told: Vec<&Json> = report["problems"].as_array().unwrap().iter().map(|problem| &problem["code"]).collect();
@@ -239,7 +239,7 @@ async fn a_refused_row_of_a_set_protects_whom_it_names(mut site: Site) {
     let before = site.dump().await;
     dropped(&program, "night-2.csv", &next);
     site.nothing_changed(&before, "the same set again").await;
-    // Who is named no more loses what the set gave, whatever role it was.
+    // A user who is no longer named loses what the set gave, whatever the role.
     assert_eq!(dropped(&program, "night-3.csv", &set("u1,c1,student,\n")).0, 0);
     assert_eq!(site.roles().await, ["u1 c1 student database"]);
 }
@@ -252,18 +252,18 @@ async fn a_source_has_a_list_of_its_own(mut site: Site) {
         let lines: Vec<String> = refused(&report).iter().map(|line| line[..1].to_owned()).collect();
         lines.join("")
     };
-    // What stands for rows without a role, the operator has named himself.
+    // The operator chose the role for rows without one, so it is allowed.
     let program = program.set("sources.night.default_role=coursecreator");
     assert_eq!(given(&program, "night-1.csv"), "3", "the list of flat files is not that of the source");
     let managers = program.clone().set("sources.night.roles=manager");
     assert_eq!(given(&managers, "night-2.csv"), "2");
     assert_eq!(given(&program.clone().set("sources.night.roles=*"), "night-3.csv"), "");
     assert_eq!(given(&program.clone().set("sources.night.roles=staff = manager"), "night-4.csv"), "3");
-    // By the id of the role.
+    // The same with role ids.
     let by_id = program.set("sources.night.role_key=id");
     let (_, report) = dropped(&by_id, "night-5.csv", "user,course,role\nu1,c1,5\nu2,c1,1\n");
     assert_eq!(refused(&report), ["3 role-not-allowed"]);
-    // Held and approved.
+    // The same after approval of a held set.
     let held = by_id.clone().set("guard.mode=hold").set("sources.night.guard.unknown_percent=1");
     let (code, _) = dropped(&held, "night-6.csv", "user,course,role\nu1,c1,5\nu2,c1,1\nu3,c1,5\n");
     assert_eq!(code, 3);
@@ -272,7 +272,7 @@ async fn a_source_has_a_list_of_its_own(mut site: Site) {
     assert!(!site.roles().await.iter().any(|role| role.starts_with("u2 c1 manager") && role.ends_with("flatfile")));
 }
 
-/// The operator has connected it, and Moodle's own method gives every role; a list for the source binds it all the same.
+/// The operator connected it, and Moodle's own method assigns every role; but a list for the source limits it.
 async fn a_second_database_is_bound_by_a_list_alone(mut site: Site) {
     site.records("database").await;
     let rows = "user,course,role\nu1,c1,student\nu2,c1,manager\n";

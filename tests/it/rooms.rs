@@ -1,5 +1,5 @@
-//! The test of the house: every path in `src` goes down or sideways in the table of rooms of `docs/architecture.md`.
-//! It must not know which rooms there are: the table says it.
+//! The test of the architecture: every path in `src` goes down or sideways in the table of rooms of
+//! `docs/architecture.md`. It must not know which rooms there are: the table lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::paths::{Arrow, Sources};
 
-/// The floors by room, from the rows `| floor | room, … | …` of the table of rooms. Floors are tenths: 75 is between 7 and 8.
+/// The floors by room, from the rows `| floor | room, … | …` of the table of rooms, in tenths: 75 is between 7 and 8.
 fn floors(document: &str) -> BTreeMap<String, u32> {
     let table = document.split("<!-- rooms -->").nth(1).expect("docs/architecture.md has a table of rooms");
     let mut floors = BTreeMap::new();
@@ -32,10 +32,10 @@ fn floor(cell: &str) -> Option<u32> {
 
 const WAYS_IN: u32 = 90;
 const PLANNERS: u32 = 60;
-/// What only `front`, `inbox` and `doctor` may ask for.
+/// Floors that only `front`, `inbox` and `doctor` may use.
 const ENGINE: std::ops::RangeInclusive<u32> = 40..=70;
 
-/// What is wrong with the arrows of a house, a line each.
+/// The violations among the arrows, one line each.
 fn faults(floors: &BTreeMap<String, u32>, arrows: &[Arrow]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut rooms: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -64,7 +64,7 @@ fn faults(floors: &BTreeMap<String, u32>, arrows: &[Arrow]) -> Vec<String> {
     faults
 }
 
-/// One circle among rooms, if there is any.
+/// One cycle of rooms, if there is any.
 fn circle(rooms: &BTreeMap<&str, BTreeSet<&str>>) -> Option<Vec<String>> {
     fn walk<'a>(
         room: &'a str,
@@ -108,7 +108,7 @@ fn every_path_goes_down_in_the_house() {
     assert_eq!(rooms, listed, "the rooms of src and those of the table");
 }
 
-/// The faults of a small house of three rooms, of which `cli` is on floor 9, `run` on 7, `rules` and `sets` on 6, `db` on 0.
+/// The violations in a small crate of five rooms: `cli` on floor 9, `run` on 7, `rules` and `sets` on 6, `db` on 0.
 fn faults_of(files: &[(&str, &str)]) -> Vec<String> {
     let floors =
         floors("<!-- rooms -->\n| 9 | `cli/` | |\n| 7 | `run/` | |\n| 6 | `rules/` `sets/` | |\n| 0 | `db.rs` | |\n");

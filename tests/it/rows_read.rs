@@ -1,5 +1,5 @@
-//! How the rows that MariaDB reads grow with what one person has: groups in a course, courses, cohorts.
-//! It must not measure time: the server counts the rows for an account that nobody else uses.
+//! How the rows that MariaDB reads grow with the rows of one user: groups in a course, courses, cohorts.
+//! It must not measure time: the server counts the rows for an account that only this test uses.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -13,13 +13,13 @@ use crate::golden_case::set_of;
 use crate::servers::{PREFIX, run_on};
 use crate::site::Site;
 
-/// Who has so much.
+/// Number of users with many rows.
 const PEOPLE: i64 = 3;
-/// The first of the courses, its instances and its contexts.
+/// The first id of the courses, their instances and contexts.
 const FIRST: i64 = 5_000;
 
-/// Reads the rows that a step needs with `n` and with `2 n` things for each person: twice as many are twice the rows, and less
-/// than three times (a quadratic statement would be four).
+/// Counts the rows that a step reads with `n` and with `2 n` items per user: the count may double, but must stay below
+/// three times (a quadratic statement would give four).
 fn grows_with_what_there_is(n: i64, steps: fn(Reader, i64) -> Steps) {
     let read = |n: i64| {
         let (sender, receiver) = mpsc::channel();
@@ -38,7 +38,7 @@ fn grows_with_what_there_is(n: i64, steps: fn(Reader, i64) -> Steps) {
 
 type Steps = std::pin::Pin<Box<dyn Future<Output = Vec<(&'static str, i64)>> + Send>>;
 
-/// A site, and an account on its server by which enrold works on it.
+/// A site, and an account on its server that enrold uses for it.
 struct Reader {
     site: Site,
     account: String,
@@ -52,7 +52,7 @@ impl Reader {
         site.set("sources.records.create_groups", "true");
         site.set("sources.records.create_cohorts", "true");
         let schema = site.conn.row("SELECT CAST(DATABASE() AS CHAR)", &Params::new()).await.unwrap().unwrap().text(0);
-        // Names of accounts have at most 80 characters there.
+        // MariaDB limits account names to 80 characters.
         let account = schema.replace("enrold_test", "rows");
         for statement in [
             format!("CREATE USER {account}@'127.0.0.1' IDENTIFIED BY 'secret'"),
@@ -115,7 +115,7 @@ impl Reader {
         self.counted
     }
 
-    /// Courses `k0`, `k1`, … known by these idnumbers.
+    /// Courses `k0`, `k1`, …, identified by these idnumbers.
     async fn courses(&mut self, n: i64) {
         let rows = |row: fn(i64) -> String| (0..n).map(row).collect::<Vec<_>>().join(", ");
         let courses = rows(|k| format!("({}, 1, 'k{k}', 'k{k}', 'k{k}', '')", FIRST + k));

@@ -1,4 +1,4 @@
-//! Category enrolments, the scenarios of spec category 9 and the accidents that enrold does not repeat.
+//! Category enrolments: the scenarios of spec category 9, and defects of Moodle that enrold does not repeat.
 //! It must not write tables; the faculty does.
 
 use enrold::outcome::{Report, State};
@@ -29,7 +29,7 @@ on_each_database!(
 
 const CAPABILITY: &str = "enrol/category:synchronised";
 
-/// `cat1(c1)`, `cat2(c2)` with `cat3(c3, c4)` in it; students and teachers are synchronised, managers are not.
+/// `cat1(c1)`, `cat2(c2)` that contains `cat3(c3, c4)`; students and teachers are synchronised, managers are not.
 async fn categories(site: &mut Site) {
     site.campus().await;
     site.courses_up_to(4).await;
@@ -46,7 +46,7 @@ async fn holds(site: &mut Site, who: i64, role: &str, category: i64) {
     site.assigned(who, category_context(category), role, ("", 0), NOW - 500).await;
 }
 
-/// Enrolments by category, without their start.
+/// Category enrolments, without their start.
 async fn enrolled(site: &mut Site) -> Vec<String> {
     let lines = site.enrolments().await.into_iter().filter(|line| line.contains(" category"));
     lines.map(|line| line.split(" category").next().unwrap().to_owned()).collect()
@@ -106,7 +106,7 @@ async fn roles_that_are_not_synchronised(mut site: Site) {
     for number in 1..=4 {
         site.assigned(1, context(number), "student", ("", 0), 1).await;
     }
-    // At the system everybody would be enrolled everywhere.
+    // A role at system level would enrol the user in every course.
     site.assigned(2, 1, "student", ("", 0), 1).await;
     site.rule("category").await;
     assert_eq!(enrolled(&mut site).await, [""; 0]);
@@ -114,7 +114,7 @@ async fn roles_that_are_not_synchronised(mut site: Site) {
 
 async fn what_counts_as_synchronised(mut site: Site) {
     categories(&mut site).await;
-    // Prevented at the system, allowed elsewhere only, allowed by a capability that no plugin declares any more.
+    // Prevented at the system, allowed only elsewhere, allowed by a capability that no plugin declares any more.
     site.permits("manager", CAPABILITY, -1, 1).await;
     site.permits("editingteacher", CAPABILITY, 1, category_context(1)).await;
     holds(&mut site, 1, "manager", 1).await;
@@ -139,7 +139,7 @@ async fn capability_taken_from_one_role(mut site: Site) {
     assert_eq!(site.instances("category").await, ["c1"]);
 }
 
-/// Limits that no count of enrolments could pass.
+/// Holds runs, but with all limits on removals and suspensions off.
 fn guarded(site: &mut Site) {
     site.set("guard.mode", "hold");
     for scope in ["run", "course", "method"] {
@@ -168,7 +168,7 @@ async fn capability_taken_from_the_last_role_is_held(mut site: Site) {
     assert_eq!(breach.count, 3);
     site.nothing_changed(&before, "a held run").await;
 
-    // Where nothing would be removed, nothing is held.
+    // Without removals, the run is not held.
     site.sql("DELETE FROM {user_enrolments}").await;
     site.sql("DELETE FROM {enrol} WHERE enrol = 'category'").await;
     assert_eq!(site.rule_once("category").await.state, State::Done);
@@ -202,7 +202,7 @@ async fn the_start_is_the_earliest_assignment_and_stays(mut site: Site) {
     site.rule("category").await;
     let expected = ["u1 c2 category now-500..0", "u1 c3 category now-900..0", "u1 c4 category now-900..0"];
     assert_eq!(site.enrolments().await, expected);
-    // An enrolment that is there is never changed: not its start, not its status.
+    // An existing enrolment is never changed, neither its start nor its status.
     site.unassigned(1, category_context(3), "teacher").await;
     site.sql("UPDATE {user_enrolments} SET status = 1").await;
     let report = site.rule("category").await;
@@ -270,14 +270,14 @@ async fn the_category_role_itself_stays(mut site: Site) {
     site.has_role(1, 1, "student", "manual").await;
     site.moved(1, 2).await;
     site.rule("category").await;
-    // The last enrolment in the course takes the role by hand there, never the one in the category.
+    // The last enrolment in the course removes the manual role there, never the one in the category.
     assert_eq!(site.count("role_assignments").await, 1);
     assert_eq!(site.instances("category").await, [""; 0]);
 }
 
 async fn paths_are_not_mistaken(mut site: Site) {
     categories(&mut site).await;
-    // The context of category 1 is 3: /1/3 is no beginning of /1/30.
+    // The context of category 1 is 3: its path /1/3 must not match /1/30.
     site.context(30, 40, 20, "/1/30").await;
     site.sql("UPDATE {context} SET path = '/1/30/102' WHERE id = 102").await;
     holds(&mut site, 1, "student", 1).await;

@@ -1,5 +1,5 @@
-//! Cohort sync, the scenarios of spec cohort 8: who comes in, with which role and group, and what happens to who leaves.
-//! It must not write tables; the faculty does.
+//! Cohort sync, the scenarios of spec cohort 8: which members are enrolled, with which role and group, and leaving
+//! users. It must not write tables; the faculty does.
 
 use enrold::outcome::{Report, Skipped};
 
@@ -35,7 +35,7 @@ on_each_database!(
     an_emptied_cohort_is_held,
 );
 
-/// Cohorts h1 (u1, u2, u3) and h2 (u4); c1 takes h1 as students and h2 as teachers, c2 takes h2 as students.
+/// Cohorts h1 (u1, u2, u3) and h2 (u4); c1 enrols h1 as students and h2 as teachers, c2 enrols h2 as students.
 async fn faculty(site: &mut Site, action: &str) {
     site.campus().await;
     site.plugin_setting("enrol_cohort", "unenrolaction", Some(action)).await;
@@ -163,7 +163,7 @@ async fn a_cohort_that_is_gone_unenrols_the_suspended_too(mut site: Site) {
     assert_eq!(site.enrolments().await.len(), 3);
 }
 
-/// c1 takes h1 into its group g1; u3 was put into g1 and g2 by hand before.
+/// c1 puts h1 into its group g1; u3 was put into g1 and g2 by hand before.
 async fn with_groups(site: &mut Site, action: &str) {
     faculty(site, action).await;
     site.group(1, 1).await;
@@ -239,7 +239,7 @@ async fn a_disabled_method_drops_its_roles_if_asked(mut site: Site) {
     assert_eq!((site.enrolments().await.len(), site.roles().await), (5, vec!["u4 c1 teacher manual".to_owned()]));
 }
 
-/// The instance of h1 in c1 gives another role now.
+/// The instance of h1 in c1 assigns another role now.
 async fn becomes_teacher(site: &mut Site) {
     site.sql(&format!("UPDATE {{enrol}} SET roleid = {} WHERE id = {}", role("teacher"), cohort_instance(1, 1))).await;
 }

@@ -1,5 +1,5 @@
-//! Completed courses, the scenarios of spec coursecompleted 9 that are about enrolling: who, when, how, and what follows.
-//! It must not test what the ledger remembers between runs.
+//! Completed courses, the scenarios of spec coursecompleted 9 on enrolling: users, times, settings and consequences.
+//! It must not test the ledger between runs.
 
 use enrold::outcome::State;
 use enrold::run::SyncOrder;
@@ -88,7 +88,7 @@ async fn each_instance_has_its_own_times(mut site: Site) {
     assert_eq!(site.led().await[2], "u1 c3<c3 now+100..now+86500");
 }
 
-/// The date is read when it comes, not kept from the day of the completion: Moodle's task has a snapshot.
+/// The settings are read when the date comes, not kept from the completion: Moodle's task uses a snapshot.
 async fn a_later_date_waits_and_the_instance_decides_then(mut site: Site) {
     site.chained(&[(2, 1)]).await;
     site.sets(chain(2, 1), "customint4", Some(NOW + 100)).await;
@@ -120,7 +120,7 @@ async fn a_disabled_instance_does_nothing(mut site: Site) {
     assert_eq!(site.led().await, ["u2 c2<c1"]);
 }
 
-/// Moodle throws away what waits when an instance is disabled, and never looks again.
+/// Moodle discards waiting enrolments when an instance is disabled, and never restores them.
 async fn what_waits_outlives_a_pause(mut site: Site) {
     site.chained(&[(2, 1)]).await;
     site.sets(chain(2, 1), "customint4", Some(NOW + 100)).await;
@@ -135,7 +135,7 @@ async fn what_waits_outlives_a_pause(mut site: Site) {
     assert_eq!(site.led().await, ["u1 c2<c1 now+100..0"]);
 }
 
-/// Completions are Moodle's: a chain goes on as they come, and a circle goes round once.
+/// Moodle records completions: a chain continues with each of them, and a cycle runs once.
 async fn a_circle_of_courses_ends(mut site: Site) {
     site.chained(&[(2, 1), (3, 2), (1, 3)]).await;
     site.completes(1, 1, NOW).await;
@@ -255,7 +255,7 @@ async fn the_source_is_left_where_asked(mut site: Site) {
     assert_eq!(report.rules[0].removed, 1);
 }
 
-/// Cohort enrolments only when they are suspended; the method's own, as in Moodle's cron; never an administrator's.
+/// Cohort enrolments only if suspended; the method's own, as in Moodle's cron; never an administrator's.
 async fn only_what_may_be_ended_is_left(mut site: Site) {
     site.chained(&[(2, 1), (1, 3)]).await;
     site.sets(chain(2, 1), "customint5", Some(1)).await;
@@ -316,7 +316,7 @@ async fn a_source_that_is_gone_is_told(mut site: Site) {
     site.nothing_changed(&before, "the source is gone").await;
 }
 
-/// A second completion renews the window and the role; who was suspended stays so (golden cc01).
+/// A second completion renews the window and the role; a suspended enrolment stays suspended (golden cc01).
 async fn a_suspended_enrolment_stays_suspended(mut site: Site) {
     site.chained(&[(2, 1)]).await;
     site.sets(chain(2, 1), "enrolperiod", Some(DAY)).await;

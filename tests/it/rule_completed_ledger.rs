@@ -1,4 +1,4 @@
-//! What enrold remembers of completions between runs: old, new, again, late, closed, waiting, removed.
+//! The ledger of completions between runs: old, new, again, late, closed, waiting, removed.
 //! It must not test what an enrolment brings with it.
 
 use enrold::outcome::{Note, State};
@@ -42,7 +42,7 @@ async fn backfill_takes_in_who_was_left_out(mut site: Site) {
         site.completes(who, 1, NOW - 50).await;
     }
     site.leads(2, 1).await;
-    // u2 is active in the target by hand, u3 suspended, u4 by the method already; u5's account is gone.
+    // u2 is active in the target by hand, u3 suspended, u4 enrolled by the method; the account of u5 is deleted.
     site.enrolled(2, 2, "manual").await;
     site.enrolled(3, 2, "manual").await;
     site.sql("UPDATE {user_enrolments} SET status = 1 WHERE userid = 13").await;
@@ -118,7 +118,7 @@ async fn completed_again_after_a_reset(mut site: Site) {
     site.at(NOW + 100);
     site.lead_on().await;
     assert_eq!(site.led().await.len(), 2, "a lost completion takes nothing back");
-    // u3's criteria give the same date again: nothing new has been completed.
+    // The criteria of u3 give the same date again: this is no new completion.
     site.completes(1, 1, NOW + 200).await;
     site.completes(2, 1, NOW + 200).await;
     site.completes(3, 1, NOW).await;
@@ -148,7 +148,7 @@ async fn the_window_is_that_of_first_sight(mut site: Site) {
     site.chained(&[(2, 1), (3, 1)]).await;
     site.sets(chain(2, 1), "enrolstartdate", Some(NOW + 100)).await;
     site.sets(chain(3, 1), "enrolstartdate", Some(NOW - 100)).await;
-    // The date of the completion lies before both starts; enrold sees it in the window of c3.
+    // The completion is before both starts; enrold finds it within the window of c3.
     site.completes(1, 1, NOW - 200).await;
     site.lead_on().await;
     assert_eq!(site.led().await, ["u1 c3<c1"]);

@@ -1,4 +1,4 @@
-//! Meta links, scenarios 1 to 10 of spec meta 9: who comes in, with which roles, and what happens when the source changes.
+//! Meta links, scenarios 1 to 10 of spec meta 9: enrolled users, their roles, and changes in the source.
 //! It must not write tables; the faculty does.
 
 use enrold::outcome::Report;
@@ -53,14 +53,14 @@ async fn linked_courses(site: &mut Site, syncall: &str, action: &str) {
     site.link(4, 2).await;
 }
 
-/// The roles that links gave.
+/// The roles that links assigned.
 async fn copies(site: &mut Site) -> Vec<String> {
     let mut roles = site.roles().await;
     roles.retain(|role| role.ends_with(" meta"));
     roles
 }
 
-/// `uN` leaves a course: the enrolment and the roles by hand.
+/// Removes the enrolment and the manual roles of `uN` in a course.
 async fn leaves(site: &mut Site, who: i64, whither: i64) {
     site.unenrolled(who, instance("manual", whither)).await;
     for role in ["student", "teacher"] {
@@ -137,7 +137,7 @@ async fn suspended_who_left_keep_their_roles(mut site: Site) {
     assert_eq!(mine(site.linked().await), expected);
     assert_eq!(copies(&mut site).await, roles);
 
-    // The setting changes: one target at a time loses the roles of who is suspended already.
+    // The setting changes: in one target at a time, users who are already suspended lose their roles.
     site.plugin_setting("enrol_meta", "unenrolaction", Some("3")).await;
     site.rule_in("meta", "c4").await;
     assert_eq!(mine(copies(&mut site).await), ["u1 c3 student meta", "u1 c3 student meta"]);
@@ -172,7 +172,7 @@ async fn kept_who_left(mut site: Site) {
     site.rule("meta").await;
     leaves(&mut site, 4, 1).await;
     let report = site.rule("meta").await;
-    // The enrolment stays as it is; the role is no longer that of anybody in the source.
+    // The enrolment stays; the role is removed, because no user in the source has it any more.
     assert_eq!(counted(&report), [0, 0, 0, 0, 0, 1]);
     assert!(site.linked().await.contains(&"u4 c3<c1".to_owned()));
 }
@@ -203,7 +203,7 @@ async fn who_comes_back_has_the_roles_again(mut site: Site) {
     comes_back(&mut site, "3", [0, 1, 0, 0, 1, 0]).await;
 }
 
-/// u4 leaves the source, which suspends as `action` says, and comes back: all is as before, by these changes.
+/// u4 leaves the source, whose link suspends as `action` says, and returns: the state is as before, by these changes.
 async fn comes_back(site: &mut Site, action: &str, changes: [i64; 6]) {
     linked_courses(site, "1", action).await;
     site.rule("meta").await;
@@ -228,7 +228,7 @@ async fn a_suspended_source_suspends(mut site: Site) {
 
     site.plugin_setting("enrol_meta", "unenrolaction", Some("0")).await;
     let report = site.rule("meta").await;
-    // Suspended in the source is not gone from it, whatever happens to those who go.
+    // A user who is suspended in the source has not left it, whatever the action for users who leave.
     assert_eq!(counted(&report), [0, 0, 0, 0, 0, 1]);
     assert!(site.linked().await.contains(&"u4 c3<c1 suspended".to_owned()));
 }

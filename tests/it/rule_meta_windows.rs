@@ -1,4 +1,4 @@
-//! Meta links, scenarios 11 to 18 of spec meta 9 and what goes with them: windows, evidence, groups, deleted accounts.
+//! Meta links, scenarios 11 to 18 of spec meta 9 and related ones: windows, evidence, groups, deleted accounts.
 //! It must not write tables; the faculty does.
 
 use enrold::outcome::State;
@@ -29,7 +29,7 @@ on_each_database!(
 const PAST: i64 = NOW - 1000;
 const FUTURE: i64 = NOW + 1000;
 
-/// `c2` linked to `c1`, where nobody is yet.
+/// `c2` linked to `c1`, at first without enrolments.
 async fn one_link(site: &mut Site, action: &str) {
     site.campus().await;
     site.plugin_setting("enrol_meta", "unenrolaction", Some(action)).await;
@@ -69,7 +69,7 @@ async fn windows_follow_the_source(mut site: Site) {
     assert_eq!(site.linked().await, ["u1 c2<c1 now-1000..now+1000", "u1 c3<c1"], "only one target is synchronised");
     site.rule("meta").await;
     assert_eq!(site.linked().await, ["u1 c2<c1 now-1000..now+1000", "u1 c3<c1 now-1000..now+1000"]);
-    // What somebody changed in the target follows too.
+    // Changes in the target are reverted too.
     site.changes(1, link(2, 1), 1, (5, 7)).await;
     site.rule("meta").await;
     assert_eq!(site.linked().await, ["u1 c2<c1 now-1000..now+1000", "u1 c3<c1 now-1000..now+1000"]);
@@ -152,7 +152,7 @@ async fn roles_of_other_components_are_not_copied(mut site: Site) {
         ["u2 c2 teacher meta"]
     );
 
-    // A copy that an observer of Moodle made of such a role stays, and so does its owner where a role decides.
+    // A copy that Moodle's observer made of such a role stays, and so does its user where a role is required.
     site.assigned(1, context(2), "student", ("enrol_meta", link(2, 1)), 1).await;
     site.plugin_setting("enrol_meta", "syncall", Some("0")).await;
     let report = site.rule("meta").await;
@@ -208,7 +208,7 @@ async fn groups_by_link(mut site: Site) {
     site.rule("meta").await;
     assert_eq!(site.group_members().await, ["u2 g2 meta"]);
 
-    // Whom a teacher took out comes back.
+    // A member that a teacher removed is added again.
     site.out_of_group(2, 2).await;
     site.rule("meta").await;
     assert_eq!(site.group_members().await, ["u2 g2 meta"]);
@@ -254,7 +254,7 @@ async fn a_group_that_is_not_there_is_no_obstacle(mut site: Site) {
     site.link(3, 1).await;
     site.group(1, 2).await;
     site.uses_group(link(2, 1), 9).await;
-    // The group of another course.
+    // A group of another course.
     site.uses_group(link(3, 1), 1).await;
     student(&mut site, 1, 0, (0, 0)).await;
     site.rule("meta").await;

@@ -1,5 +1,5 @@
-//! What holds for every site: small random ones, synchronised, edited and synchronised again, against the specs said as
-//! loops. It must not know how the engine does it; SQLite alone, the other databases are equal by the other tests.
+//! Properties of every site: small random ones, synchronised, edited and synchronised again, against the specs as
+//! loops. It must not know how runs work; SQLite only, because other tests show that the databases are equal.
 
 use enrold::db::{Dialect, Params};
 use enrold::outcome::{Report, State};
@@ -15,10 +15,10 @@ use crate::rebuild::rebuild;
 use crate::servers::run_on;
 use crate::site::Site;
 
-/// How many sites each property is tried on.
+/// Number of sites for each property.
 const SEEDS: u64 = 40;
 
-/// Rules whose desires `desired` can say; those of completed courses live in a ledger.
+/// Rules whose desired state `desired` can compute; that of completed courses depends on a ledger.
 const SAID: [&str; 4] = ["cohort", "category", "autoenrol", "meta"];
 
 async fn sync(site: &Site, jobs: &[&str], simulate: bool) -> Report {
@@ -35,7 +35,7 @@ fn broken(dump: &Dump) -> Vec<String> {
     SAID.iter().filter(|rule| all().contains(rule)).flat_map(|rule| facts.broken(rule)).collect()
 }
 
-/// Synchronises; then what the specs ask for stands, the rehearsal has told it, the journal leads back, and once more
+/// Synchronises: the result is the desired state and equals the simulation, the journal reverts it, and a second run
 /// changes nothing.
 async fn synchronised(site: &mut Site, moment: &str) {
     let before = site.dump().await;
@@ -52,7 +52,7 @@ async fn synchronised(site: &mut Site, moment: &str) {
     site.nothing_changed(&after, moment).await;
 }
 
-/// Some edits by Moodle's own pages, of which nobody tells enrold.
+/// Some edits as by Moodle's own pages, without any notice to enrold.
 async fn edited(site: &mut Site, dice: &mut Dice, how_many: i64) {
     let known = known(&site.dump().await);
     for _ in 0..how_many {
@@ -62,7 +62,7 @@ async fn edited(site: &mut Site, dice: &mut Dice, how_many: i64) {
     }
 }
 
-/// After `sync all` the desired state is the actual one, whatever stood before; a second one changes nothing.
+/// After `sync all` the actual state is the desired one, from any state; a second run changes nothing.
 #[test]
 fn what_is_desired_is_actual() {
     run_on(Dialect::Lite, async |mut empty: Site| {
@@ -79,8 +79,8 @@ fn what_is_desired_is_actual() {
     });
 }
 
-/// One edit through enrold, with the rules that follow it in its own run, ends where the same edit and a full
-/// `sync all` after it end: completions that are news, then a file.
+/// An edit through enrold, with the rules that follow in its own run, has the same result as the same edit with a full
+/// `sync all` after it: first new completions, then a file.
 #[test]
 fn what_follows_an_edit_is_a_full_sync() {
     run_on(Dialect::Lite, async |mut empty: Site| {
@@ -113,7 +113,7 @@ fn what_follows_an_edit_is_a_full_sync() {
     });
 }
 
-/// The site, where rules followed an edit, is as its twin is after a full sync.
+/// The site after an edit with its consequences equals its copy after a full sync.
 async fn ends_alike(site: &mut Site, twin: &mut Site, edit: &str) {
     sync(twin, &all(), false).await;
     let plain = |dump: Dump| without_ids(without(dump, &EFFECTS));
@@ -132,8 +132,8 @@ fn lines(dice: &mut Dice) -> String {
     (0..1 + dice.below(3)).map(|_| line(dice)).collect()
 }
 
-/// Autoenrol with limits, and where who is in the course already is left out: alone on the site, nobody is enrolled over
-/// a limit, and whoever may be enrolled is.
+/// Autoenrol with limits, and with instances that skip users who are already in the course: alone on the site, it
+/// enrols no user over a limit, and every user who may be enrolled.
 #[test]
 fn limits_hold_and_are_used_up() {
     run_on(Dialect::Lite, async |mut empty: Site| {
@@ -155,7 +155,7 @@ fn limits_hold_and_are_used_up() {
     });
 }
 
-/// Edits that do not themselves fill an instance of a rule.
+/// Edits that do not add enrolments to an instance of a rule.
 async fn edited_by_hand(site: &mut Site, dice: &mut Dice) {
     for _ in 0..4 {
         for statement in deed(dice, &[]) {

@@ -1,4 +1,4 @@
-//! The real daemon as a child process: started, given files, watched, told to end or killed.
+//! The real daemon as a child process: started, given files, observed, stopped or killed.
 //! It must not know what a file asks for.
 
 use std::io::{BufRead, BufReader};
@@ -10,31 +10,31 @@ use std::time::{Duration, Instant};
 
 use crate::program::Program;
 
-/// How long a test waits for anything before it gives up and shows the log.
+/// How long a test waits before it fails and shows the log.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the last lines of a daemon that has ended are waited for.
+/// How long the last log lines of an ended daemon are waited for.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
-/// A daemon under test; dropped, it is killed.
+/// A daemon under test, killed when the value is dropped.
 pub struct Running {
     child: Child,
     /// The drop directory.
     pub inbox: PathBuf,
     log: Arc<Mutex<String>>,
-    /// Closed when the last line of the log is read.
+    /// Closed after the last line of the log is read.
     heard: Mutex<Receiver<()>>,
 }
 
 impl Program {
-    /// The drop directory of the daemon: `sync` in the program's directory, made if it is missing.
+    /// The drop directory of the daemon: `sync` in the program's directory, created if missing.
     pub fn inbox(&self) -> PathBuf {
         let inbox = self.dir.join("sync");
         std::fs::create_dir_all(&inbox).unwrap();
         inbox
     }
 
-    /// Leaves a file in the drop directory as a careful feeder does: whole, by a rename.
+    /// Drops a file like a careful feeder: complete, by a rename.
     pub fn drop_file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let hidden = self.inbox().join(format!(".{name}.sending"));
         std::fs::write(&hidden, bytes).unwrap();
@@ -48,13 +48,13 @@ impl Program {
         self.start_with(&["run"])
     }
 
-    /// Starts a command that goes on until it is told to end.
+    /// Starts a command that runs until it is stopped.
     pub fn start_with(&self, words: &[&str]) -> Running {
         let inbox = format!("inbox.path={}", self.inbox().display());
         self.spawn(&[&["--set", &inbox], words].concat(), Stdio::null())
     }
 
-    /// Starts a command without naming the drop directory; its answer goes to `out`.
+    /// Starts a command without setting the drop directory; its standard output goes to `out`.
     pub fn spawn(&self, words: &[&str], out: Stdio) -> Running {
         let inbox = self.inbox();
         let mut command: Command = self.command(words);
@@ -64,7 +64,7 @@ impl Program {
 }
 
 impl Running {
-    /// Starts a command whose drop directory is seen by the test at `inbox`.
+    /// Starts a command whose drop directory is at `inbox` for the test.
     pub fn of(mut command: Command, inbox: PathBuf) -> Running {
         command.stdout(Stdio::null());
         Self::answering(command, inbox)
@@ -93,12 +93,12 @@ impl Running {
         self.child.id()
     }
 
-    /// What it has said so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits until something is so; fails with the log if that does not come, or if the daemon ends before.
+    /// Waits for a condition; fails with the log on a timeout, or if the daemon ends before.
     #[track_caller]
     pub fn until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
         let begun = Instant::now();
@@ -112,7 +112,7 @@ impl Running {
         }
     }
 
-    /// Waits until something is so, or the daemon ends: gives how it ended if that came first.
+    /// Waits for a condition or the end of the daemon; returns its exit status if the end comes first.
     #[track_caller]
     pub fn ends_before(&mut self, what: &str, mut is_so: impl FnMut() -> bool) -> Option<ExitStatus> {
         let begun = Instant::now();
@@ -126,7 +126,7 @@ impl Running {
         None
     }
 
-    /// Waits until a file of the drop directory is there.
+    /// Waits until a file exists in the drop directory.
     #[track_caller]
     pub fn until_there(&mut self, name: &str) -> PathBuf {
         let path = self.inbox.join(name);
@@ -134,20 +134,20 @@ impl Running {
         path
     }
 
-    /// Waits until the log holds a text.
+    /// Waits until the log contains a text.
     #[track_caller]
     pub fn until_logged(&mut self, text: &str) {
         self.until_logged_often(1, text);
     }
 
-    /// Waits until the log holds a text so many times.
+    /// Waits until the log contains a text this many times.
     #[track_caller]
     pub fn until_logged_often(&mut self, times: usize, text: &str) {
         let log = Arc::clone(&self.log);
         self.until(&format!("{text:?} in the log"), move || log.lock().unwrap().matches(text).count() >= times);
     }
 
-    /// The same, for a daemon that may be killed before.
+    /// The same for a daemon that may be killed before.
     #[track_caller]
     pub fn until_logged_or_ended(&mut self, text: &str) {
         let log = Arc::clone(&self.log);
@@ -160,13 +160,13 @@ impl Running {
         assert!(sent.success(), "kill -s {name}");
     }
 
-    /// Waits for the end.
+    /// Waits until the daemon ends.
     #[track_caller]
     pub fn ended(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                // Its last lines may still be in the pipe; somebody else may hold the pipe open.
+                // Its last lines may still be in the pipe; another process may hold the pipe open.
                 let _ = self.heard.lock().unwrap().recv_timeout(LAST_LINES);
                 return status;
             }
@@ -175,7 +175,7 @@ impl Running {
         }
     }
 
-    /// Tells it to end by SIGTERM; it must do so with code 0.
+    /// Stops it by SIGTERM; it must exit with code 0.
     #[track_caller]
     pub fn stop(mut self) -> String {
         self.signal("TERM");
@@ -184,7 +184,7 @@ impl Running {
         self.log()
     }
 
-    /// Kills it with SIGKILL and waits until it is gone.
+    /// Kills it with SIGKILL and waits for its end.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

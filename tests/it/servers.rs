@@ -18,7 +18,7 @@ use crate::site::Site;
 /// The prefix of Moodle's tables in all tests.
 pub const PREFIX: &str = "mdl_";
 
-/// Makes three tests of each `async fn name(site: Site)`: one for each database, which its name tells.
+/// Creates three tests from each `async fn name(site: Site)`, one for each database, whose name the test has.
 macro_rules! on_each_database {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
@@ -43,16 +43,16 @@ macro_rules! on_each_database {
 }
 pub(crate) use on_each_database;
 
-/// A test body, its future behind a pointer. It need not be `Send`: to prove that of all bodies took the compiler three minutes.
+/// A test body with a boxed future. It need not be `Send`: to prove that of all bodies took the compiler three minutes.
 type Body<'a> = Box<dyn FnOnce(Site) -> Pin<Box<dyn Future<Output = ()>>> + 'a>;
 
-/// Runs one test body on a fresh database of one engine, which is gone afterwards, whatever happened.
+/// Runs one test body on a fresh database of one dialect, which is removed afterwards in any case.
 pub fn run_on<F, T>(engine: Dialect, body: F)
 where
     F: FnOnce(Site) -> T,
     T: Future<Output = ()> + 'static,
 {
-    // The compiler makes all that follows once, not for each of a thousand bodies.
+    // The compiler generates the rest once, not for each of a thousand bodies.
     run_boxed(engine, Box::new(move |site| Box::pin(body(site))));
 }
 
@@ -71,7 +71,7 @@ fn run_boxed(engine: Dialect, body: Body<'_>) {
     }
 }
 
-/// A database of its own for one test.
+/// A database for one test.
 struct Fresh {
     engine: Dialect,
     name: String,
@@ -92,7 +92,7 @@ impl Fresh {
             Dialect::Postgres => {
                 let mut admin = connect(&server_url(engine, "postgres")).await;
                 let template = postgres_template(&mut admin).await;
-                // To copy files takes a third of the time of logging their pages, which is what 15 and later do unasked.
+                // Copying files takes a third of the time of WAL-logging their pages, the default from version 15.
                 let version = "SELECT CAST(current_setting('server_version_num') AS INTEGER)";
                 let is_new = admin.number(version, &Params::new()).await.unwrap() >= 150_000;
                 let way = if is_new { "STRATEGY FILE_COPY" } else { "" };
@@ -128,8 +128,8 @@ impl Fresh {
     }
 }
 
-/// PostgreSQL copies a database faster than it creates tables: the first test makes the template, whose name
-/// changes with the statements that make it.
+/// PostgreSQL copies a database faster than it creates tables: the first test creates the template, whose name contains
+/// a hash of its statements.
 async fn postgres_template(admin: &mut Conn) -> String {
     let mut hasher = DefaultHasher::new();
     statements(Dialect::Postgres).hash(&mut hasher);
@@ -153,7 +153,7 @@ fn statements(engine: Dialect) -> Vec<String> {
     tables::tables().iter().flat_map(|table| tables::ddl(engine, table, PREFIX)).collect()
 }
 
-/// All tables in one message to the server.
+/// Creates all tables in one message to the server.
 pub async fn create_tables(conn: &mut Conn) {
     let mut batch = statements(conn.dialect()).join(";\n");
     if conn.dialect() == Dialect::Lite {

@@ -1,5 +1,5 @@
-//! The daemon and a database that goes away: at its start, while it waits for files, in the middle of a run.
-//! It must not test SQLite, whose database cannot go away.
+//! The daemon and a database that becomes unreachable: at its start, while it waits for files, in the middle of a run.
+//! It must not test SQLite, whose database cannot become unreachable.
 
 use crate::outside::{Cut, enrols, on_both_servers};
 use crate::site::Site;
@@ -70,7 +70,7 @@ async fn cut_among_the_effects(site: Site) {
     cut_in_mid_run(site, Cut::After("logstore_standard_log")).await;
 }
 
-/// No answer and no end of the connection: after the time of its lease the daemon gives the run up, and others may lead.
+/// Neither an answer nor a closed connection: after `run.lease_ttl` the daemon gives the run up, and others may lead.
 async fn lost_in_silence(mut site: Site) {
     let direct = site.sampled().await.set("run.lease_ttl=10");
     let (wire, program) = site.wire(&direct);
@@ -92,7 +92,7 @@ async fn lost_in_silence(mut site: Site) {
     assert_eq!(site.applied().await, (2, 2));
 }
 
-/// Applied once, wherever the wire is cut and however long it stays so, and the process lives.
+/// The file is applied once, wherever the connection is cut and for however long, and the process keeps running.
 async fn cut_in_mid_run(mut site: Site, cut: Cut) {
     let program = site.sampled().await;
     let (wire, program) = site.wire(&program);
@@ -107,7 +107,7 @@ async fn cut_in_mid_run(mut site: Site, cut: Cut) {
     }
     wire.mend();
     daemon.until_there("enrols.csv.done");
-    // The next one is applied as if nothing had been.
+    // The next file is applied as usual.
     program.drop_file("two.csv", enrols(1));
     daemon.until_there("two.csv.done");
     daemon.stop();

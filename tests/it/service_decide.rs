@@ -1,4 +1,4 @@
-//! Commands beside the daemon: decisions on held runs, and what else works while it does.
+//! Commands beside the daemon: decisions on held runs, and other commands that work meanwhile.
 //! It must not test the decisions without a daemon; the command's own tests do.
 
 use serde_json::json;
@@ -18,7 +18,7 @@ on_each_database!(
 );
 on_both_servers!(commands_wait_for_a_run_of_the_daemon);
 
-/// Nine of the sixteen people of a course leave; one line is wrong.
+/// Nine of the sixteen users of a course leave; one line is wrong.
 fn departures() -> String {
     let people = ["moreaul26", "simona26", "laurentn26", "lefebvrei26", "michelr26", "garciae26", "davidg26"];
     let leave: String = people.iter().map(|name| format!("del,{name},L1-MATH-101,student\n")).collect();
@@ -27,7 +27,7 @@ fn departures() -> String {
     )
 }
 
-/// A daemon with runs 3 and so on held, one for each name, after the people of the sample were enrolled as run 2.
+/// A daemon with held runs from 3 on, one for each name, after run 2 enrolled the users of the sample.
 fn holding(program: &Program, held: &[&str]) -> Running {
     program.drop_file("enrols.csv", std::fs::read(sample("enrols-20261121.csv")).unwrap());
     let mut daemon = program.start();
@@ -40,7 +40,7 @@ fn holding(program: &Program, held: &[&str]) -> Running {
 }
 
 async fn short(site: &mut Site) -> Program {
-    // The heartbeat of the leader, a quarter of this, is what notices decisions.
+    // The leader notices decisions at its heartbeat, every quarter of this time.
     site.sampled().await.set("run.lease_ttl=10")
 }
 
@@ -59,7 +59,7 @@ async fn the_daemon_carries_decisions_out(mut site: Site) {
     program.run(&["approve", "3"]).ends(1).logs(&["is not held", "nothing to decide"]);
     let log = daemon.stop();
     assert_eq!(log.matches("INFO run 6, approve").count(), 1, "{log}");
-    // Without a daemon the command does both.
+    // Without a daemon the command records and applies the decision.
     program.clone().set(&format!("inbox.path={}", program.inbox().display())).run(&["approve", "5"]).ends(4);
     let left: Vec<String> = names(&program.inbox()).into_iter().filter(|name| name.starts_with("c.csv")).collect();
     assert_eq!(left, ["c.csv.done", "c.csv.errors.csv", "c.csv.report.json", "c.csv.retry.csv"]);
@@ -77,7 +77,7 @@ async fn a_decision_that_cannot_be_done_is_told(mut site: Site) {
     daemon.stop();
 }
 
-/// Recorded, and done as soon as somebody leads again.
+/// The decision is recorded, and applied as soon as a daemon leads again.
 async fn a_suspended_leader_is_not_waited_for(mut site: Site) {
     let program = short(&mut site).await;
     let mut daemon = holding(&program, &["a.csv"]);

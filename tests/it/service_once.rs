@@ -1,4 +1,4 @@
-//! The log of the daemon, one pass of it, and the demonstration that stays.
+//! The log of the daemon, a single pass of it, and the demonstration that keeps running.
 //! It must not test the form of the log's lines.
 
 use std::fs::File;
@@ -22,7 +22,7 @@ async fn one_pass_tells_its_outcome(mut site: Site) {
     let program = site.sampled().await;
     let pass = once(&program, 0);
     pass.run(&["run", "--once"]).ends(0);
-    // A file that was written in place a moment ago is waited for.
+    // A file that was just written in place has not settled yet.
     std::fs::write(program.inbox().join("one.csv"), enrols(0)).unwrap();
     once(&program, 1).run(&["run", "--once"]).ends(0).says(&["one.csv"]);
     assert!(program.inbox().join("one.csv.done").exists());
@@ -46,7 +46,7 @@ async fn one_pass_tells_its_outcome(mut site: Site) {
     daemon.stop();
 }
 
-/// A directory that is not there, and a stop while a file settles.
+/// A missing directory, and a stop while a file settles.
 #[test]
 fn one_pass_that_cannot_do_its_work() {
     on_the_sample(async |_, program| {
@@ -61,14 +61,14 @@ fn one_pass_that_cannot_do_its_work() {
     });
 }
 
-/// A file whose lines name people who are not there, by name and by mail address.
+/// A file whose lines have unknown users, by name and by mail address.
 const STRANGERS: &str = "operation,username,course,role
 add,strangername,L1-MATH-101,student
 add,stranger@example.org,L1-MATH-101,student
 add,moreaul26,L1-MATH-101,student
 ";
 
-/// One line for each run, in both forms, and no name of a person in any of them.
+/// One line for each run, in both forms, without any user's name.
 #[test]
 fn one_line_for_each_run_without_people() {
     on_the_sample(async |_, program| {
@@ -108,7 +108,7 @@ fn daemon_names(program: &Program, begin: &str) -> usize {
     crate::running::names(&program.inbox()).iter().filter(|name| name.starts_with(begin)).count()
 }
 
-/// It stays, applies and shows what is dropped, and Ctrl-C ends it well.
+/// It keeps running, applies dropped files and shows them, and Ctrl-C ends it cleanly.
 #[test]
 fn the_demonstration_stays() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! SIGHUP: what a changed configuration changes in a running daemon, what it refuses, what needs a restart.
+//! SIGHUP: what a changed configuration changes in a running daemon, what is refused, what needs a restart.
 //! It must not test the configuration's layers.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ fn write_config(program: &Program, inbox: &Path, more: &str) {
     program.write("enrold.toml", format!("inbox.path = '{}'\n{more}", inbox.display()));
 }
 
-/// A daemon with a configuration file, and no setting of the test above it.
+/// A daemon with a configuration file, without higher-ranking settings of the test.
 fn start(program: &Program) -> Running {
     let config = program.dir.join("enrold.toml");
     let mut daemon = program.spawn(&["--config", &config.display().to_string(), "run"], Stdio::null());
@@ -28,7 +28,7 @@ fn a_changed_configuration_takes_effect() {
         std::fs::create_dir(&new).unwrap();
         write_config(&program, &old, "inbox.settle = 3600\nlog.level = 'info'\n");
         let mut daemon = start(&program);
-        // It would settle for an hour.
+        // With the old settings, it would settle for an hour.
         std::fs::write(new.join("one.csv"), enrols(0)).unwrap();
         let more = "inbox.settle = 0\nlog.level = 'debug'\nguard.hold_empty = false\ninbox.done_mode = 'delete'\ntasks.retention.schedule = '* * * * *'\n";
         write_config(&program, &new, more);
@@ -39,7 +39,7 @@ fn a_changed_configuration_takes_effect() {
         std::fs::write(new.join("empty.csv"), "").unwrap();
         daemon.until("an empty file that is not held", || new.join("empty.csv.report.json").exists());
         assert!(!new.join("empty.csv.held").exists());
-        // Its log says nothing from now on: that it has read the configuration is seen by the directory that it takes from.
+        // Nothing is logged from now on: the new drop directory shows that the configuration was read.
         let last = program.dir.join("last");
         std::fs::create_dir(&last).unwrap();
         std::fs::write(last.join("nothing.csv"), "").unwrap();
@@ -52,7 +52,7 @@ fn a_changed_configuration_takes_effect() {
     });
 }
 
-/// The start waits for a database that has let it in and says nothing.
+/// At its start, the daemon waits for a database that accepts the connection but does not answer.
 #[test]
 fn a_reload_during_the_start_is_not_lost() {
     let dir = tempfile::tempdir().unwrap();
@@ -84,7 +84,7 @@ fn a_broken_configuration_changes_nothing() {
     });
 }
 
-/// Said again at each reload for as long as it is so.
+/// Logged again at each reload for as long as it applies.
 #[test]
 fn what_needs_a_restart_is_told() {
     on_the_sample(async |_, program| {

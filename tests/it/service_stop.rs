@@ -26,13 +26,13 @@ async fn the_service_manager_is_told(mut site: Site) {
     let reloading = manager.until(&mut daemon, "RELOADING=1\nMONOTONIC_USEC=");
     daemon.until("READY after RELOADING", || manager.words()[reloading..].iter().any(|word| word == "READY=1"));
     daemon.stop();
-    // The conversation ends with it, and no ping was asked for.
+    // The dialogue ends with this message, and no ping was requested.
     assert_eq!(manager.words().iter().filter(|word| *word == "STOPPING=1").count(), 1);
     assert_eq!(manager.words().last().map(String::as_str), Some("STOPPING=1"));
     assert_eq!(manager.pings(), 0);
 }
 
-/// SIGTERM and SIGINT end it with 0, and the next daemon need not wait for a lease to run out.
+/// SIGTERM and SIGINT end it with code 0, and the next daemon need not wait until a lease expires.
 async fn an_idle_daemon_gives_the_lead_back(mut site: Site) {
     let program = site.sampled().await;
     for signal in ["TERM", "INT"] {
@@ -67,7 +67,7 @@ async fn a_stop_in_mid_run_rolls_back(mut site: Site) {
     assert_eq!(site.applied().await, (1, 1));
 }
 
-/// Heartbeats of leases go on while a run is stuck: they must not pass for progress.
+/// Heartbeats of leases continue while a run is stuck: they must not count as progress.
 async fn a_worker_that_stands_still_is_not_vouched_for(mut site: Site) {
     let program = site.sampled().await;
     let manager = Manager::listen(&program.dir);
@@ -79,7 +79,7 @@ async fn a_worker_that_stands_still_is_not_vouched_for(mut site: Site) {
     let refusal = "no progress for 0 s while \"applying enrols.csv\"";
     daemon.until_logged(refusal);
     let before = manager.pings();
-    // Half an interval between two of them: longer than the heartbeats of both leases.
+    // Half an interval between two lines: together longer than the heartbeats of both leases.
     daemon.until_logged_often(14, refusal);
     assert_eq!(manager.pings(), before, "a heartbeat is no progress");
     holder.close().await;
@@ -88,7 +88,7 @@ async fn a_worker_that_stands_still_is_not_vouched_for(mut site: Site) {
     daemon.stop();
 }
 
-/// A daemon that cannot reach its database is ready all the same, says what it waits for, and can be told to stop.
+/// A daemon that cannot reach its database reports READY anyway, logs what it waits for, and can be stopped.
 #[test]
 fn waiting_is_told_and_stopped() {
     on_the_sample(async |_, program| {

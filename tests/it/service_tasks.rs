@@ -1,4 +1,4 @@
-//! Scheduled tasks in the daemon: due ones at its start, those that died, disabled ones, `--once`.
+//! Scheduled tasks in the daemon: due ones at its start, those of dead processes, disabled ones, `--once`.
 //! It must not test what is due; the schedule's own tests do.
 
 use enrold::schedule::store;
@@ -21,7 +21,7 @@ on_each_database!(
     methods_that_are_off_are_skipped,
 );
 
-/// The words of a pass over the drop directory.
+/// The settings of a single pass over the drop directory.
 fn once(program: &Program) -> Program {
     program.clone().set(&format!("inbox.path={}", program.inbox().display())).set("inbox.settle=0")
 }
@@ -31,13 +31,13 @@ fn task(program: &Program, name: &str) -> Json {
     tasks.as_array().unwrap().iter().find(|task| task["name"] == name).unwrap().clone()
 }
 
-/// Two starts at the same moment; an hour later it is due again.
+/// Two starts at the same time; an hour later the task is due again.
 async fn due_at_the_first_start_only(mut site: Site) {
     let program = site.sampled().await;
     for (now, name, runs) in [(NOW, "one.csv", 1), (NOW, "two.csv", 1), (NOW + 3_600, "three.csv", 2)] {
         let program = program.at(now);
         let mut daemon = program.start();
-        // The look through the directory follows the due tasks.
+        // The scan of the directory follows the due tasks.
         program.drop_file(name, std::fs::read(sample("enrols-20261121.csv")).unwrap());
         daemon.until_there(&format!("{name}.done"));
         daemon.stop();
@@ -89,7 +89,7 @@ async fn one_pass_runs_what_is_due(mut site: Site) {
     assert_eq!((&told["reports"][0]["kind"], &told["reports"][0]["run"]), (&json!("sync flatfile"), &json!(2)));
 }
 
-/// Lines of the sample that begin in January, when January is over.
+/// Lines of the sample that begin in January, after January.
 async fn due_rows_of_the_buffer_are_replayed(mut site: Site) {
     let program = site.sampled().await;
     program.drop_file("enrols.csv", std::fs::read(sample("enrols-20261121.csv")).unwrap());
@@ -103,7 +103,7 @@ async fn due_rows_of_the_buffer_are_replayed(mut site: Site) {
     assert_eq!((&last["result"], &last["run"]), (&json!("done"), &json!(3)));
 }
 
-/// The clock of the files is the real one: by the clock of the run they are very old, or new.
+/// File times are from the real clock: by the clock of the run they are very old, or new.
 async fn old_files_are_removed(mut site: Site) {
     let program = site.sampled().await.set("retention.archives_days=1");
     program.drop_file("enrols.csv", std::fs::read(sample("enrols-20261121.csv")).unwrap());
@@ -131,14 +131,14 @@ async fn rules_run_as_tasks(mut site: Site) {
     let (_, past) = program.json(&["runs", "2"]);
     assert_eq!((&past["kind"], &past["counts"]["rules"][0]["added"]), (&json!("sync cohort"), &json!(1)));
     assert!(past["changes"].as_array().unwrap().iter().all(|change| change["userid"] == 31));
-    // Five minutes past the hour it is due again; what a daemon misses comes once.
+    // It is due again five minutes past the hour; missed times are made up for once.
     let later = program.at(NOW + 3 * 3_600);
     let (_, told) = once(&later).json(&["run", "--once"]);
     let kinds: Vec<&Json> = told["reports"].as_array().unwrap().iter().map(|report| &report["kind"]).collect();
     assert_eq!(kinds, ["sync flatfile", "sync cohort"]);
 }
 
-/// It is told as deferred and due again, not done and not failed; everything else goes on.
+/// The task is reported as deferred and stays due, neither done nor failed; everything else continues.
 async fn a_running_task_of_moodle_defers(mut site: Site) {
     let program = site.sampled().await.minding(&["cohort"]);
     joins_the_cohort(&mut site, 31).await;
@@ -163,7 +163,7 @@ async fn a_running_task_of_moodle_defers(mut site: Site) {
     assert_eq!(task(&program, "cohort")["result"], "done");
 }
 
-/// Such a task has no run in the history and is due at its next time, as after any other end.
+/// Such a task has no run in the history and is next due at its next time, as after any other end.
 async fn methods_that_are_off_are_skipped(mut site: Site) {
     let program = site.sampled().await.minding(&["cohort"]).set("tasks.flatfile.enabled=false");
     site.sql("UPDATE {config} SET value = 'manual,flatfile' WHERE name = 'enrol_plugins_enabled'").await;
@@ -177,7 +177,7 @@ async fn methods_that_are_off_are_skipped(mut site: Site) {
     site.nothing_changed(&before, "a method that is off").await;
 }
 
-/// By the real clock: a schedule that names each second runs at least twice before the next minute.
+/// With the real clock: a schedule of every second runs at least twice before the next minute.
 #[test]
 fn a_schedule_with_seconds() {
     on_the_sample(async |mut site: Site, program| {

@@ -19,7 +19,7 @@ fn pair(program: &Program) -> (Running, Running) {
     (leader, other)
 }
 
-/// True if every dropped file has its last name.
+/// True if every dropped file has its final name.
 fn all_done(program: &Program, count: usize) -> bool {
     names(&program.inbox()).iter().filter(|name| name.ends_with(".csv.done")).count() == count
 }
@@ -37,7 +37,7 @@ async fn one_leads_and_each_file_is_applied_once(mut site: Site) {
     leader.stop();
 }
 
-/// At once after SIGTERM, and after SIGKILL without waiting for the lease to run out, which would take an hour.
+/// At once after SIGTERM; after SIGKILL, too, without waiting an hour until the lease expires.
 async fn the_other_takes_over(mut site: Site) {
     let program = site.sampled().await.set("guard.mode=off");
     let patient = program.clone().set("run.lease_ttl=3600");
@@ -57,7 +57,7 @@ async fn the_other_takes_over(mut site: Site) {
     assert_eq!(site.applied().await, (2, 2));
 }
 
-/// Suspended in the middle of a run, and woken after another one has taken over and applied the file.
+/// Suspended in the middle of a run, and resumed after another daemon has taken over and applied the file.
 async fn a_leader_that_was_suspended_applies_nothing_twice(mut site: Site) {
     let program = site.sampled().await.set("guard.mode=off").set("run.lease_ttl=10").set("run.lock_timeout=60");
     let (mut leader, mut other) = pair(&program);
@@ -66,11 +66,11 @@ async fn a_leader_that_was_suspended_applies_nothing_twice(mut site: Site) {
     site.until_somebody_waits(&leader).await;
     leader.signal("STOP");
     holder.close().await;
-    // As if ten seconds had passed for the leader's leases.
+    // Simulates that the leases of the leader have expired.
     site.sql("UPDATE {enrold_lease} SET heartbeat = heartbeat - 20").await;
     other.until_logged("this daemon leads");
     program.drop_file("two.csv", enrols(1));
-    // The suspended one may hold rows of its transaction; the other waits for them or goes on without.
+    // The suspended daemon may hold row locks of its transaction; the other waits for them or proceeds without.
     leader.signal("CONT");
     leader.until_logged("another daemon has taken the lead; standing by");
     other.until("both files", || all_done(&program, 2));

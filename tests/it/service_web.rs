@@ -17,14 +17,14 @@ use crate::site::{NOW, Site};
 on_each_database!(metrics_tell_of_real_drops);
 on_both_servers!(a_database_that_is_away_is_not_ready);
 
-/// Where a daemon answers.
+/// The address of a daemon's pages.
 pub enum Place {
     Port(u16),
     Socket(PathBuf),
 }
 
 impl Place {
-    /// A port that was free a moment ago.
+    /// A port that was free a moment before.
     fn port() -> Self {
         Self::Port(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
     }
@@ -34,7 +34,7 @@ impl Place {
         Self::Socket(dir.join("http.sock"))
     }
 
-    /// The word of the configuration.
+    /// The value in the configuration.
     pub fn setting(&self) -> String {
         match self {
             Self::Port(port) => format!("http.listen=127.0.0.1:{port}"),
@@ -42,7 +42,7 @@ impl Place {
         }
     }
 
-    /// The code and the body of a page; `None` if nobody answers.
+    /// The code and the body of a page; `None` without an answer.
     pub fn get(&self, page: &str) -> Option<(u16, String)> {
         let mut text = String::new();
         let question = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -54,7 +54,7 @@ impl Place {
         Some((head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?, body.to_owned()))
     }
 
-    /// The code of `/readyz`, its status, and its reasons in one text.
+    /// The code of `/readyz`, its status, and its reasons as one text.
     fn ready(&self) -> Option<(u16, String, String)> {
         let (code, body) = self.get("/readyz")?;
         let page: Json = serde_json::from_str(&body).unwrap();
@@ -65,7 +65,7 @@ impl Place {
         self.ready().is_some_and(|page| (page.0, page.1.as_str()) == (code, status))
     }
 
-    /// The value of a metric, with this value of a label if one is given.
+    /// The value of a metric, for this value of a label if one is given.
     pub fn metric(&self, name: &str, label: &str) -> f64 {
         let samples = parse(&self.get("/metrics").unwrap().1);
         let found = samples.iter().find(|sample| {
@@ -126,7 +126,7 @@ async fn metrics_tell_of_real_drops(mut site: Site) {
     other.stop();
 }
 
-/// The pages of a daemon whose directory vanishes and comes back, on a socket.
+/// The pages of a daemon on a socket, whose drop directory disappears and returns.
 #[test]
 fn a_directory_that_vanishes_is_not_ready() {
     on_the_sample(async |_, program| {
@@ -157,7 +157,7 @@ async fn a_database_that_is_away_is_not_ready(mut site: Site) {
     daemon.until("the end of readiness", || place.is(503, "not-ready"));
     assert!(place.ready().unwrap().2.contains("the database cannot be used"));
     assert_eq!((place.get("/healthz").unwrap().0, place.metric("enrold_database_up", "")), (200, 0.0));
-    // It gives the lead up by itself: another one may have taken it.
+    // It gives the lead up by itself, because another daemon may have taken it.
     daemon.until("the end of the lead", || place.metric("enrold_leader", "") == 0.0);
     wire.mend();
     daemon.until("readiness again", || place.is(200, "ready"));

@@ -1,4 +1,4 @@
-//! Sessions, whatever a server, a role, a database or a pooler has set; and errors, logs and pages that repeat no value.
+//! Sessions under any setting of a server, a role, a database or a pooler; and errors, logs and pages without values.
 //! It must not test what runs do.
 
 use enrold::db::{Dialect, Params};
@@ -17,11 +17,11 @@ on_both_servers!(log_and_pages_show_no_value);
 
 const HEADER: &str = "operation,username,course,role\n";
 
-/// Texts that would end a literal for a server that reads a backslash otherwise, or rewrites one.
+/// Texts that would end a literal on a server with other backslash rules or with rewriting of literals.
 const TRAPS: &str = "add,\\,\",$$a$$,0,0); UPDATE mdl_user SET firstname=$$PWNED$$ WHERE id=2; --\",student\n\
     add,\\',L1-MATH-101,student\nadd,a\\\\'b,\"\\\"\"'; --\",student\nadd,{user},:id,student\nadd,\\\\,\\,\\\n";
 
-/// Nothing of a file runs, with a session that has lost `standard_conforming_strings` on the way.
+/// No text of a file is executed, even in a session that has lost `standard_conforming_strings`.
 async fn texts_stay_texts(mut site: Site) {
     site_with_traces(&mut site).await;
     if site.conn.dialect() == Dialect::Postgres {
@@ -35,7 +35,7 @@ async fn texts_stay_texts(mut site: Site) {
     }
     let names = "SELECT COUNT(*) FROM {user} WHERE firstname = 'PWNED'";
     for _ in 0..2 {
-        // Many rows go another way than few.
+        // Many rows use another statement than few.
         for times in [1, 200] {
             let file = site.write(format!("{HEADER}add,moreaul26,L1-MATH-101,student\n{}", TRAPS.repeat(times)));
             let report = site.engine().import(&file, false).await.unwrap();
@@ -56,7 +56,7 @@ async fn enrolled(site: &mut Site) -> i64 {
     site.conn.number(sql, &Params::new()).await.unwrap()
 }
 
-/// Defaults of a database that would turn a run into something else.
+/// Defaults of a database that would change the effect of a run.
 #[test]
 fn defaults_of_a_database_do_not_matter() {
     run_on(Dialect::Postgres, async |mut site: Site| {
@@ -112,7 +112,7 @@ fn the_session_on_mariadb_is_our_own() {
     });
 }
 
-/// An error shows the template and no value, whatever the database's own words are.
+/// An error shows the template and no value, whatever the database's message contains.
 async fn errors_show_no_value(mut site: Site) {
     let dialect = site.conn.dialect();
     let params = Params::new().with("id", 77).with("name", "O'Neil Dupont");
@@ -141,7 +141,7 @@ async fn errors_show_no_value(mut site: Site) {
     assert!(!shown.contains("Dupont") && shown.contains("INSERT INTO"), "{shown}");
 }
 
-/// A statement about encodings that the second database refuses is left out with a note; another one fails the run.
+/// A refused statement about encodings of the second database is skipped with a note; any other one fails the run.
 async fn a_refused_statement_about_encodings_is_left_out(mut site: Site) {
     site_with_traces(&mut site).await;
     site.sql("UPDATE {config} SET value = 'manual,flatfile,database' WHERE name = 'enrol_plugins_enabled'").await;
@@ -170,7 +170,7 @@ async fn a_refused_statement_about_encodings_is_left_out(mut site: Site) {
     assert_eq!((report.state, report.problems[0].code.as_str()), (State::Failed, "source-unreadable"));
 }
 
-/// A trigger of somebody else refuses what a file asks for, in words that name a person: neither log nor page repeats them.
+/// A trigger of the site refuses a line with a message that names a user: neither log nor page repeats it.
 async fn log_and_pages_show_no_value(mut site: Site) {
     let program = site.sampled().await;
     let statements: &[&str] = match site.conn.dialect() {

@@ -1,5 +1,5 @@
-//! Whole nights of `enrold sync SOURCE` whose second database fails in every way: nothing changes, the exit code and the
-//! message say why, and the next good night works. It must not test the fetch alone.
+//! Whole nights of `enrold sync SOURCE` with all failures of the second database: nothing changes, exit code and
+//! message give the reason, and the next good night works. It must not test the fetch alone.
 
 use enrold::db::{Dialect, Params};
 use serde_json::Value as Json;
@@ -28,7 +28,7 @@ fn a_database_without_an_encoding() {
     run_on(Dialect::Postgres, text_without_an_encoding);
 }
 
-/// Six people in one course.
+/// Six users in one course.
 const GOOD: &str = "('u1', 'c1'), ('u2', 'c1'), ('u3', 'c1'), ('u4', 'c1'), ('u5', 'c1'), ('u6', 'c1')";
 
 /// The program on the campus, with a source `night` that reads the view `v_enrol` of the same database.
@@ -54,7 +54,7 @@ fn reading(site: &Site, url: &str) -> Program {
 }
 
 impl Site {
-    /// Puts another query behind the view.
+    /// Replaces the query of the view.
     pub async fn view(&mut self, select: &str) {
         self.script(&["DROP VIEW v_enrol", &format!("CREATE VIEW v_enrol AS {select}")]).await;
     }
@@ -116,13 +116,13 @@ async fn a_night_that_fails_changes_nothing(mut site: Site) {
     assert!(enrolled.len() == 6 && enrolled.contains(&"u7 c1 database".to_owned()), "{enrolled:?}");
 }
 
-/// What is no snapshot in the directory of the source.
+/// Files in the directory of the source that are not snapshots.
 fn left_behind(program: &Program) -> Vec<String> {
     let names = names(&program.dir.join("state/sets/night"));
     names.into_iter().filter(|name| name.starts_with('.')).collect()
 }
 
-/// Each row a thousand times is the row; what the second server can convert arrives; files too.
+/// A row a thousand times counts once; texts that the second server can convert arrive; the same with files.
 async fn rows_of_other_encodings_and_doubled_ones(mut site: Site) {
     let program = night(&mut site).await;
     let before = site.dump().await;
@@ -156,12 +156,12 @@ async fn rows_of_other_encodings_and_doubled_ones(mut site: Site) {
     let after = site.dump().await;
     let (code, report) = import("x2.csv", format!("user,course\n{good}{}", "u3,c2\n".repeat(1_000)).as_bytes());
     assert_eq!((code, &report["lines"]["records"]), (0, &7.into()), "{report:#}");
-    // Another encoding, the same people.
+    // Another encoding, the same users.
     let latin = iso_8859_1(&format!("user;course\r\n{}", good.replace(',', ";").replace('\n', "\r\n")));
     let (code, report) = import("x3.csv", &latin);
     assert_eq!((code, &report["lines"]["records"]), (0, &7.into()), "{report:#}");
     site.nothing_changed(&after, "doubled rows, and another encoding").await;
-    // UTF-8 with one byte that is none is read as the fallback says: the key is another, and too many are unknown.
+    // UTF-8 with one invalid byte is read in the fallback encoding: the key differs, and too many keys are unknown.
     let broken = [format!("user,course\n{good}").as_bytes(), b"u\xff,c2\n"].concat();
     let (code, report) = import("x4.csv", &broken);
     assert_eq!((code, &report["breaches"][0]["what"]), (3, &"unknown".into()), "{report:#}");
@@ -173,7 +173,7 @@ fn iso_8859_1(text: &str) -> Vec<u8> {
     text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect()
 }
 
-/// More is on its way than both systems keep for a socket; the reader stands still while the server ends its session.
+/// More data than the socket buffers of both systems hold; the reader pauses while the server ends its session.
 async fn a_source_that_dies_while_it_sends(mut site: Site) {
     let program = night(&mut site).await;
     let before = site.dump().await;
@@ -204,7 +204,7 @@ async fn a_source_that_dies_while_it_sends(mut site: Site) {
     site.nothing_changed(&before, "the good night after it").await;
 }
 
-/// PostgreSQL keeps bytes that are no text in a database of SQL_ASCII, and converts those of LATIN1.
+/// PostgreSQL stores bytes that are not text in a database of SQL_ASCII, and converts those of LATIN1.
 async fn text_without_an_encoding(mut site: Site) {
     let program = night(&mut site).await;
     let before = site.dump().await;
@@ -238,7 +238,7 @@ async fn text_without_an_encoding(mut site: Site) {
     drop(program);
 }
 
-/// The daemon's own night: it tells the failure, and the next night is a good one.
+/// A night of the daemon: it reports the failure, and the next night succeeds.
 #[test]
 fn a_night_of_the_daemon_that_fails() {
     on_the_sample(async |mut site, program| {

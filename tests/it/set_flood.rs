@@ -1,4 +1,4 @@
-//! A view that gives rows without end, against a small site: the set is held, and the program does not grow with it.
+//! A view with very many rows, on a small site: the set is held, and the memory of the program does not grow with it.
 //! It must not measure time.
 
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::servers::run_on;
 use crate::set_faults::night;
 use crate::site::Site;
 
-/// Rows of the flood, unless `ENROLD_TEST_ROWS` says how many (2,000,000 take a minute).
+/// Rows of the flood, unless `ENROLD_TEST_ROWS` sets a number (2,000,000 take a minute).
 const ROWS: u64 = 60_000;
 
 #[test]
@@ -23,7 +23,7 @@ async fn a_flood_is_held(mut site: Site) {
     let before = site.dump().await;
     let rows = std::env::var("ENROLD_TEST_ROWS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROWS);
     let mut peaks = Vec::new();
-    // First rows that nobody knows, then as many that name people of the site in courses that are not there.
+    // First rows with unknown users, then as many with users of the site in unknown courses.
     for (name, of) in [("'x' || n", rows / 10), ("'x' || n", rows), ("'u' || (n % 9 + 1)", rows)] {
         site.view(&format!("SELECT {name} AS who, 'nowhere' || n AS place FROM generate_series(1, {of}) n")).await;
         let (code, peak, out) = peak_kib(&mut program.command(&["--json", "sync", "night"]));
@@ -43,7 +43,7 @@ async fn a_flood_is_held(mut site: Site) {
     site.nothing_changed(&before, "the good night after it").await;
 }
 
-/// How a command ended, how much memory it had at most, and its answer. The kernel's mark is read until the end.
+/// Exit code, peak memory and answer of a command. The kernel's high-water mark is polled until the end.
 fn peak_kib(command: &mut Command) -> (i32, u64, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut out = child.stdout.take().unwrap();

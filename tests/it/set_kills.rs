@@ -1,5 +1,5 @@
-//! The daemon killed at named steps while it makes sets true, one from a view and one that was dropped: the next start ends
-//! what it began, and each set is applied once. It must not test what a set does.
+//! The daemon is killed at named steps while it applies sets, one from a view and one dropped: the next start completes
+//! the work, and each set is applied once. It must not test the effects of a set.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -10,7 +10,7 @@ use crate::servers::run_on;
 use crate::set_faults::night;
 use crate::site::{NOW, Site};
 
-/// Steps of a run: the first time in that of the view, the second in that of the file.
+/// Steps of a run: the first occurrence is in the run of the view, the second in that of the file.
 const OF_RUNS: [&str; 6] = ["run-opened", "staged", "applied", "committing", "committed", "effects"];
 /// Steps of the task alone.
 const OF_TASKS: [&str; 3] = ["task-begun", "releasing", "task-ended"];
@@ -32,7 +32,7 @@ async fn killed_at_any_step(mut site: Site) {
     let traps = OF_TASKS.map(|step| format!("{step}:1"));
     let traps = traps.into_iter().chain(OF_RUNS.into_iter().flat_map(|step| [1, 2].map(|nth| format!("{step}:{nth}"))));
     for (round, trap) in (1..).zip(traps) {
-        // One goes and one comes by each way.
+        // Each of the two sets removes one user and adds one.
         let (a, b) = (round % 6 + 1, (round + 1) % 6 + 1);
         site.view(&format!("SELECT who, place FROM records WHERE who <> 'u{a}'")).await;
         let rows: String = (1..=6).filter(|who| *who != b).map(|who| format!("u{who},c2\n")).collect();
@@ -60,7 +60,7 @@ async fn killed_at_any_step(mut site: Site) {
 }
 
 impl Site {
-    /// True when a task has ended in the hour of this round.
+    /// True if a task has ended within the hour of this round.
     async fn task_is_over(&mut self, name: &str, round: i64) -> bool {
         let sql = "SELECT COUNT(*) FROM {enrold_task} WHERE name = :name AND started >= :since AND result <> 'running'";
         let params = Params::new().with("name", name).with("since", NOW + round * 3_600);

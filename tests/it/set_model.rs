@@ -1,15 +1,15 @@
-//! What a full set makes of a source's own instances, said once more as loops over a dump and the rows of the set.
-//! It must not know how the engine does it.
+//! The effect of a full set on a source's own instances, computed by loops over a dump and the rows of the set.
+//! It must not know how enrold applies a set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dump::{Dump, Row as Record, show, text};
 use crate::random_set::{DAY, Row, Source, TIMES};
 
-/// A person in a course.
+/// A course and a user.
 type Pair = (i64, i64);
 
-/// What stands in a source's instances, or should: courses, windows and states, roles, memberships by the group's key.
+/// The actual or expected rows of a source: instances, windows and states, roles, memberships by group key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub instances: BTreeSet<i64>,
@@ -18,7 +18,7 @@ pub struct Standing {
     pub groups: BTreeSet<(Pair, String)>,
 }
 
-/// Since when who is absent, for a source with a time of grace.
+/// Since when users are absent, for a source with `removal_grace`.
 pub type Absent = BTreeMap<Pair, i64>;
 
 fn is_number(text: &str) -> bool {
@@ -29,7 +29,7 @@ fn int(row: &Record, column: &str) -> i64 {
     text(row, column).parse().unwrap_or(0)
 }
 
-/// The source's instance in each course: that with the lowest id.
+/// The source's instance in each course: the one with the lowest id.
 fn instances(dump: &Dump, source: &str) -> BTreeMap<i64, i64> {
     let mut all = BTreeMap::new();
     for row in dump["enrol"].iter().filter(|row| text(row, "enrol") == "database") {
@@ -46,7 +46,7 @@ fn instances(dump: &Dump, source: &str) -> BTreeMap<i64, i64> {
 }
 
 impl Standing {
-    /// What a dump says.
+    /// Reads the rows from a dump.
     pub fn of(dump: &Dump, source: &Source) -> Self {
         let instances = instances(dump, source.name);
         let course_of: BTreeMap<i64, i64> = instances.iter().map(|(course, id)| (*id, *course)).collect();
@@ -78,7 +78,7 @@ impl Standing {
     }
 }
 
-/// A row whose keys are known.
+/// A row with known keys.
 #[derive(Clone, Copy)]
 struct Known<'a> {
     pair: Pair,
@@ -89,12 +89,12 @@ struct Known<'a> {
     window: (i64, i64),
 }
 
-/// What a set should leave behind.
+/// The expected result of a set.
 pub struct Model<'a> {
     dump: &'a Dump,
     source: &'a Source,
     known: Vec<Known<'a>>,
-    /// Who loses nothing, and the courses in which nobody does.
+    /// Users who lose nothing, and courses in which no user does.
     spared: BTreeSet<i64>,
     spared_courses: BTreeSet<i64>,
     has_dates: bool,
@@ -102,7 +102,7 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Reads the rows against what stood before.
+    /// Resolves the rows against the state before the run.
     pub fn new(dump: &'a Dump, source: &'a Source, rows: &'a [Row]) -> Self {
         let mut model = Self {
             dump,
@@ -128,7 +128,7 @@ impl<'a> Model<'a> {
             self.spared.extend(self.alike("user", self.source.user_key, who));
         }
         let Some((role, status, window)) = self.read_cells(row) else {
-            // It names somebody all the same.
+            // The row names a user nevertheless.
             self.spared.extend(self.alike("user", self.source.user_key, who));
             return;
         };
@@ -150,7 +150,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Role, state and window of a row that can be read.
+    /// Role, state and window of a readable row.
     fn read_cells(&self, row: &Row) -> Option<(i64, i64, (i64, i64))> {
         let place = row.course.trim();
         if matches!(place, "" | "0") || (self.source.course_key == "id" && !is_number(place)) {
@@ -182,7 +182,7 @@ impl<'a> Model<'a> {
         rows.map(|row| int(row, "id")).collect()
     }
 
-    /// Whoever a key may mean: the same but for case and blanks.
+    /// All ids that a key may mean: equal except for case and blanks.
     fn alike(&self, table: &str, column: &str, key: &str) -> Vec<i64> {
         let same = |row: &&Record| text(row, column).trim().to_lowercase() == key.to_lowercase();
         let there = |row: &&Record| text(row, "deleted") != "1";
@@ -206,13 +206,13 @@ impl<'a> Model<'a> {
         self.known.iter().filter(move |known| known.pair == pair)
     }
 
-    /// Somebody who is enrolled and named by no row that enrols: whether that may end.
+    /// Whether the enrolment of a user without an enrolling row may end.
     fn may_go(&self, (course, user): Pair) -> bool {
         let named = self.rows_of((course, user)).any(|known| known.enrols);
         self.is_minded(course) && !named && !self.spared.contains(&user) && !self.spared_courses.contains(&course)
     }
 
-    /// What should stand after the run.
+    /// The expected state after the run.
     pub fn outcome(&self, now: i64, absent: &mut Absent) -> Standing {
         let before = Standing::of(self.dump, self.source);
         let mut after = before.clone();
@@ -262,8 +262,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Who is named has the roles that are named and no other. Who is not keeps his, but for the end of an enrolment, and
-    /// for those who never had one.
+    /// A named user has exactly the named roles. Others keep theirs, unless their enrolment ends or they have never had
+    /// one.
     fn give_roles(&self, after: &mut Standing) {
         let keeps = matches!(self.source.action, "keep" | "suspend");
         let waits = self.source.grace > 0;
@@ -294,7 +294,7 @@ impl<'a> Model<'a> {
         self.dump["groups"].iter().filter(same).map(|row| int(row, "id")).collect()
     }
 
-    /// Nobody can mean the group that it names.
+    /// The group of the row cannot be resolved.
     fn lacks_group(&self, known: &Known) -> bool {
         match self.groups_of(known)[..] {
             [] => !self.source.create_groups,
@@ -303,8 +303,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Who is enrolled by a row is in the groups that rows name and no other, unless one is named that nobody knows; a
-    /// membership of somebody else is not taken.
+    /// An enrolled user is exactly in the groups that rows name, unless one of them cannot be resolved; an existing
+    /// membership of another owner is not taken over.
     fn join(&self, after: &mut Standing) {
         let enrolled: BTreeSet<Pair> = self.known.iter().filter(|known| known.enrols).map(|known| known.pair).collect();
         let named = |pair: Pair, key: &str| self.rows_of(pair).any(|known| known.enrols && known.row.group == key);
@@ -333,14 +333,14 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Administrators (of the random site: user 2), the guest, and who is protected by name.
+/// Administrators (of the random site: user 2), the guest, and users protected by name.
 fn protected(dump: &Dump, source: &Source) -> BTreeSet<i64> {
     let named = dump["user"].iter().filter(|row| text(row, "username") == source.protected);
     named.map(|row| int(row, "id")).chain([1, 2]).collect()
 }
 
-/// What belongs neither to a source nor to a rule, as lines: enrolments, roles and memberships of people's methods and of
-/// other sources, and cohort members. What goes with the last enrolment in a course is not among it: Moodle takes all then.
+/// Rows that belong neither to the source nor to a rule, as lines: enrolments, roles and memberships of other methods
+/// and sources, and cohort members. Pairs in `left` are excluded: with the last enrolment Moodle removes all.
 pub fn of_others(dump: &Dump, source: &Source, left: &BTreeSet<Pair>) -> BTreeSet<String> {
     let own: BTreeSet<i64> = instances(dump, source.name).into_values().collect();
     let mut theirs = BTreeMap::new();
@@ -369,7 +369,7 @@ pub fn of_others(dump: &Dump, source: &Source, left: &BTreeSet<Pair>) -> BTreeSe
     lines
 }
 
-/// Who was enrolled in a course by any method, and is no more.
+/// Pairs with an enrolment by any method before, and none after.
 pub fn left(before: &Dump, after: &Dump) -> BTreeSet<Pair> {
     let pairs = |dump: &Dump| -> BTreeSet<Pair> {
         let courses: BTreeMap<i64, i64> =
@@ -379,7 +379,7 @@ pub fn left(before: &Dump, after: &Dump) -> BTreeSet<Pair> {
     pairs(before).difference(&pairs(after)).copied().collect()
 }
 
-/// Enrolments by people's methods, as lines.
+/// Enrolments by manual methods, as lines.
 pub fn of_people(dump: &Dump) -> BTreeSet<String> {
     let theirs = dump["enrol"].iter().filter(|row| matches!(text(row, "enrol"), "manual" | "self" | "database"));
     let theirs: BTreeSet<i64> = theirs.map(|row| int(row, "id")).collect();

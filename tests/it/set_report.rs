@@ -1,5 +1,5 @@
-//! The report of a full set: its figures by place, its consequences, its trend, and the mail about it.
-//! It must not test what a set does to the site, nor how mails travel.
+//! The report of a full set: its counts by course or cohort, its consequences, its trend, and the mail about it.
+//! It must not test the effects of a set on the site, nor the delivery of mails.
 
 use enrold::db::Params;
 use enrold::outcome::{Report, SetReport, State};
@@ -50,7 +50,7 @@ impl Site {
         self.engine().apply_set(&order, false).await.unwrap()
     }
 
-    /// A set that is rehearsed first: both report the same places.
+    /// A set that is simulated first: both report the same places.
     async fn rehearsed(&mut self, source: &str, rows: &str) -> SetReport {
         let order = set_of(source, &self.write(rows).path);
         let rehearsal = self.engine().apply_set(&order, true).await.unwrap().set.unwrap();
@@ -60,7 +60,7 @@ impl Site {
         report
     }
 
-    /// The mails of a run about sets: address, state.
+    /// The mails about sets of a run: address, state.
     async fn reports_of(&mut self, run: i64) -> Vec<String> {
         let sql = "SELECT address, state FROM {enrold_outbox} WHERE kind = 'set-report' AND run = :run ORDER BY id";
         let rows = self.conn.rows(sql, &Params::new().with("run", run)).await.unwrap();
@@ -68,12 +68,12 @@ impl Site {
     }
 }
 
-/// The places as lines of CSV, without the header.
+/// The places as CSV lines, without the header.
 fn places(report: &SetReport) -> Vec<String> {
     set::csv(report).lines().skip(1).map(str::to_owned).collect()
 }
 
-/// Rows for users `from` to `to` of a course.
+/// Rows for users `from` to `to` in a course.
 fn rows(course: &str, from: i64, to: i64) -> String {
     (from..=to).map(|number| format!("u{number},{course}\n")).collect()
 }
@@ -231,7 +231,7 @@ async fn a_held_and_a_failed_set_are_mailed_once(mut site: Site) {
     let order = SetOrder { refused: Some(gone), ..SetOrder::of("database") };
     let failed = site.engine().apply_set(&order, false).await.unwrap();
     assert_eq!(site.reports_of(failed.run).await, both);
-    // It fails under way, after the snapshot was opened.
+    // This run fails after its snapshot was opened.
     let broken = set_of("database", &site.write("user\nu1\n").path);
     site.engine().apply_set(&broken, false).await.unwrap_err();
     let run = site.last_run().await;
@@ -296,7 +296,7 @@ async fn grades_that_go_to_history_are_counted(mut site: Site) {
     for who in [1, 2, 3] {
         site.insert("grade_grades", &[("itemid", 1.into()), ("userid", user(who).into())]).await;
     }
-    // By hand, too: nothing is taken from him.
+    // Also enrolled by hand: this user loses no data.
     site.enrolled(3, 1, "manual").await;
     let report = site.rehearsed("database", "user,course\nu1,c1\n").await;
     assert_eq!((report.totals.removed, report.last_enrolments, report.grades), (2, 1, 1));

@@ -1,5 +1,5 @@
-//! Full sets of enrolments: what a source's rows make of its own instances, and what they leave alone.
-//! It must not fetch anything; the rows stand in the test.
+//! Full sets of enrolments: the effect of a source's rows on its own instances, and what they leave alone.
+//! It must not fetch anything; the rows are in the test.
 
 use enrold::outcome::{Report, State};
 
@@ -35,7 +35,7 @@ on_each_database!(
 const DAY: i64 = 86_400;
 
 impl Site {
-    /// The campus with the method on, and a source of this name whose rows name users and courses by idnumber.
+    /// The campus with the method enabled, and a source of this name whose rows name users and courses by idnumber.
     pub async fn records(&mut self, source: &str) {
         self.campus().await;
         self.methods("manual,guest,self,cohort,meta,category,flatfile,database").await;
@@ -50,8 +50,8 @@ impl Site {
         }
     }
 
-    /// Applies a set of a source and proves it: rehearsed nothing changes, done the journal leads back, done again nothing
-    /// changes.
+    /// Applies a set of a source with proofs: a simulation changes nothing, the journal reverts the run, a second run
+    /// changes nothing.
     pub async fn full_set(&mut self, source: &str, rows: &str) -> Report {
         let snapshot = self.write(rows).path;
         let order = set_of(source, &snapshot);
@@ -104,7 +104,7 @@ async fn other_users_have_roles_only(mut site: Site) {
     site.full_set("database", "user,course,role,other\nu1,c1,teacher,1\nu2,c1,student,0\n").await;
     assert_eq!(site.enrolments().await, ["u2 c1 database"]);
     assert_eq!(site.roles().await, ["u1 c1 teacher database", "u2 c1 student database"]);
-    // Moodle leaves the role of one who vanishes for ever (spec database 7); here it goes.
+    // Moodle never removes the role of a user who is no longer in the set (spec database 7); enrold does.
     site.full_set("database", "user,course,role,other\nu2,c1,student,0\n").await;
     assert_eq!(site.roles().await, ["u2 c1 student database"]);
 }
@@ -126,7 +126,7 @@ async fn two_sources_own_parts_of_one_course(mut site: Site) {
 async fn keys_of_nobody_protect_and_are_told(mut site: Site) {
     site.records("database").await;
     site.full_set("database", "user,course\nu1,c1\nu2,c1\n").await;
-    // The same value in another spelling: nobody has it exactly, and whoever it may mean loses nothing.
+    // A value in another case is no exact match, and the users whom it may mean lose nothing.
     let report = site.full_set("database", "user,course\nu1,c1\nU2,c1\nnobody,c1\nu1,nowhere\n").await;
     assert_eq!(site.enrolments().await, ["u1 c1 database", "u2 c1 database"]);
     assert_eq!(site.roles().await, ["u1 c1 student database", "u2 c1 student database"]);
@@ -248,7 +248,7 @@ async fn who_is_back_in_time_is_active_again(mut site: Site) {
     site.full_set("database", "user,course\nu1,c1\nu2,c1\n").await;
     assert_eq!(site.enrolments().await, ["u1 c1 database", "u2 c1 database"]);
     site.at(NOW + 4 * DAY);
-    // A new absence has its whole time.
+    // A new absence gets the whole time again.
     site.full_set("database", "user,course\nu1,c1\n").await;
     assert_eq!(site.enrolments().await, ["u1 c1 database", "u2 c1 database suspended"]);
 }

@@ -1,5 +1,5 @@
-//! Full sets of cohort memberships: who comes, who goes, whom they leave alone, and what follows in the same run.
-//! It must not fetch anything; the rows stand in the test.
+//! Full sets of cohort memberships: added, removed and unaffected members, and consequences in the same run.
+//! It must not fetch anything; the rows are in the test.
 
 use enrold::outcome::State;
 
@@ -68,7 +68,7 @@ async fn members_by_hand_stay(mut site: Site) {
     site.promotions("promo").await;
     site.cohort(1, &[4, 5]).await;
     site.full_set("promo", "user,cohort\nu1,h1\nu5,h1\n").await;
-    // What the set has named is the source's, whoever made it.
+    // A membership that the set named belongs to the source, whoever created it.
     site.full_set("promo", "user,cohort\nu1,h1\n").await;
     assert_eq!(site.members().await, ["u1 h1", "u4 h1"]);
 }

@@ -1,6 +1,5 @@
-//! Held full sets: the courses that they would make, what was wrong with their files, and how the operator hears of them;
-//! and role values that nobody knows.
-//! It must not test which limits there are on rows.
+//! Held full sets: the courses that they would create, the problems of their files, how they are reported to the
+//! operator; and unknown role values. It must not test which limits on rows there are.
 
 use std::fs;
 use std::path::PathBuf;
@@ -29,7 +28,7 @@ on_each_database!(
 );
 
 impl Site {
-    /// A campus with categories and the method on; the source `apogee` reads files.
+    /// A campus with categories and the method enabled; the source `apogee` reads files.
     async fn nightly(&mut self) {
         self.catalogue().await;
         self.methods("manual,guest,self,cohort,meta,category,flatfile,database").await;
@@ -91,7 +90,7 @@ async fn too_many_courses_are_held_and_those_are_made(mut site: Site) {
         set::csv(&held.set.unwrap()),
         "kind,name,added,reactivated,changed,suspended,removed,unchanged,unknown\ncourse,n1,1,0,0,0,0,0,0\ncourse,n3,1,0,0,0,0,0,0\n"
     );
-    // The next night has brought another table; what is approved is what was planned.
+    // The next night has delivered another table; the approval applies what was planned.
     fs::write(order.courses.unwrap(), "fullname,shortname,idnumber,category\nOther,other,,2\n").unwrap();
     let rehearsed = site.engine().rehearse_approval(held.run).await.unwrap();
     assert_eq!(rehearsed.counts["course.add"], 3);
@@ -99,7 +98,7 @@ async fn too_many_courses_are_held_and_those_are_made(mut site: Site) {
     assert_eq!((report.state, report.errors), (State::Done, 0));
     assert_eq!(site.short_names().await, ["n1", "n2", "n3"]);
     assert_eq!(site.enrolments().await, ["u1 n1 database", "u2 n3 database"]);
-    // At the limit nothing is held; and 0 is no limit.
+    // A run at the limit is not held; and 0 is no limit.
     let two = site.with_courses("user,course\nu1,n1\nu2,n3\n", "New 4,n4,,2\nNew 5,n5,,2\n");
     assert_eq!(site.engine().apply_set(&two, false).await.unwrap().state, State::Done);
     site.set("sources.apogee.guard.courses_max", "0");
@@ -146,13 +145,13 @@ async fn what_could_not_be_read_is_told_again(mut site: Site) {
     ];
     assert_eq!(told(&held), expected);
     assert_eq!(site.kept_of(held.run).problems().unwrap(), held.problems);
-    // The files are long gone.
+    // The files no longer exist.
     files.iter().for_each(|file| fs::remove_file(file).unwrap());
     fs::remove_dir_all(site.engine().settings.state.path.join("sets")).unwrap();
     let report = site.engine().approve(held.run).await.unwrap();
     assert_eq!((report.state, told(&report)), (State::DoneWithErrors, expected.map(str::to_owned).to_vec()));
     assert_eq!((report.lines.records, report.lines.failed), (held.lines.records, held.lines.failed));
-    // Whom the row is about that could not be read stays.
+    // The user of an unreadable row keeps the enrolment.
     assert_eq!(site.enrolments().await, ["u1 c1 database", "u2 c1 database", "u9 c1 database"]);
     let again = site.engine().recall(report.run).await.unwrap().unwrap();
     assert_eq!(again.problems, report.problems, "the history names the files, too");
@@ -181,7 +180,7 @@ async fn unknown_roles_are_told(mut site: Site) {
     assert!(report.errors == 5 && report.set.unwrap().default_roles.is_empty(), "without a default they are problems");
 }
 
-/// Lines of errors are updated with their file, or lose their text, by an account that may do nothing else to them.
+/// Error rows are updated or cleared with their file by an account without further rights on them.
 async fn the_least_rights_suffice(mut site: Site) {
     site.nightly().await;
     if site.conn.dialect() == Dialect::Lite {
@@ -199,7 +198,7 @@ async fn the_least_rights_suffice(mut site: Site) {
     account.remove(&mut site).await;
 }
 
-/// A view that lost its rows: exit code, mail, metric, and the words of each command.
+/// A view that lost its rows: exit code, mail, metric, and the output of each command.
 #[test]
 fn a_held_set_tells_its_operator() {
     on_the_sample(async |mut site, program: Program| {
@@ -245,7 +244,7 @@ fn a_held_set_tells_its_operator() {
             wrong.out
         );
         program.run(&["runs", &held.to_string(), "--csv"]).ends(0).says(&["course,L1-MATH-101,0,"]);
-        // The daemon fetches it as a task that has never run.
+        // The daemon fetches it, because its task has never run.
         let place = Place::socket(&program.dir);
         let mut daemon = program.clone().set(&place.setting()).start();
         daemon.until_logged("this daemon leads");

@@ -1,5 +1,5 @@
-//! What holds for every full set of enrolments: random sites, two random sources on the same courses, random sets night
-//! after night, against the model. It must not know how the engine does it.
+//! Properties of every full set of enrolments: random sites, two random sources on the same courses, random sets night
+//! after night, against the model. It must not know how enrold applies a set.
 
 use enrold::db::{Dialect, Params};
 use enrold::outcome::{Report, State};
@@ -18,7 +18,7 @@ on_each_database!(random_sets_become_true);
 /// Nights on each site.
 const NIGHTS: i64 = 4;
 
-/// The seeds of the sites: few, for the time that they cost; `ENROLD_TEST_SEED` and `ENROLD_TEST_SITES` say others.
+/// The seeds of the sites; few, because each takes long; `ENROLD_TEST_SEED` and `ENROLD_TEST_SITES` set others.
 pub fn seeds(site: &Site) -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (first, many) = if site.conn.dialect() == Dialect::Lite { (0, 2) } else { (4, 1) };
@@ -26,7 +26,7 @@ pub fn seeds(site: &Site) -> std::ops::Range<u64> {
     first..first + number("ENROLD_TEST_SITES").unwrap_or(many)
 }
 
-/// One source and what is known of it between nights.
+/// A source with its state between nights.
 struct Announced {
     source: Source,
     rows: Vec<Row>,
@@ -40,7 +40,7 @@ async fn random_sets_become_true(mut site: Site) {
         site.random(seed, Autoenrol::Always).await;
         site.sql("UPDATE {config} SET value = 'manual,self,flatfile,cohort,meta,database' WHERE name = 'enrol_plugins_enabled'")
             .await;
-        // A membership that a rule gives up while it follows the set is free for the next night only.
+        // A membership that a rule releases as a consequence of the set is available from the next night only.
         site.sql("UPDATE {enrol} SET customint2 = 0 WHERE enrol IN ('meta', 'cohort')").await;
         let mut dice = Dice::new(seed + 40_000);
         let mut told: Vec<Announced> = ["database", "sports"]
@@ -65,7 +65,7 @@ async fn random_sets_become_true(mut site: Site) {
 }
 
 impl Site {
-    /// Takes every row of Moodle's tables away, and what is known of sets; the history stays.
+    /// Removes every row of Moodle's tables, and the state of sets; the history stays.
     pub async fn emptied(&mut self) {
         let moodles = enrold::moodle::tables::tables().iter().map(|table| table.name);
         let all: Vec<String> = moodles
@@ -75,12 +75,12 @@ impl Site {
         self.conn.command(&all.join(";\n")).await.unwrap();
     }
 
-    /// Applies a set with all that is proved of each; true if it changed something.
+    /// Applies a set with the proofs of each; true if it changed something.
     async fn night(&mut self, told: &mut Announced, moment: &str) -> bool {
         let before = self.dump().await;
         let report = self.full_set(told.source.name, &told.source.csv(&told.rows)).await;
         if report.state == State::Held {
-            // An empty set is held whatever the guard's mode is; the absent ones are not counted.
+            // An empty set is held in any mode of the guard; absences are not counted.
             assert!(told.rows.is_empty(), "{moment}");
             return false;
         }
@@ -88,8 +88,8 @@ impl Site {
         !report.counts.is_empty()
     }
 
-    /// Held and rejected, the set leaves no trace; held again and approved, it ends where it ends when nothing holds it. True
-    /// if it was held.
+    /// A set that is held and rejected leaves no trace; held again and approved, it has the result of a set that is not
+    /// held. True if it was held.
     async fn held_night(&mut self, told: &mut Announced, moment: &str) -> bool {
         let order = set_of(told.source.name, &self.write(told.source.csv(&told.rows)).path);
         let before = self.dump().await;
@@ -133,7 +133,7 @@ impl Site {
         assert_same(&without(before.clone(), &EFFECTS), &without(rebuilt, &EFFECTS), moment);
     }
 
-    /// The source's own rows are as the model says, and those of others are as before.
+    /// The source's own rows are as in the model, and those of others are unchanged.
     async fn is_as_told(&mut self, before: &Dump, told: &mut Announced, moment: &str) {
         let after = self.dump().await;
         let expected = Model::new(before, &told.source, &told.rows).outcome(self.now(), &mut told.absent);
@@ -147,7 +147,7 @@ impl Site {
         assert_eq!(theirs, now_theirs, "rows of others, {moment}");
     }
 
-    /// What enrold remembers of sets beside its history.
+    /// The state of sets that enrold stores besides its history.
     async fn absent_ones(&mut self) -> Vec<String> {
         let sql = "SELECT source, enrolid, userid, since FROM {enrold_set_absent} ORDER BY source, enrolid, userid";
         let rows = self.conn.rows(sql, &Params::new()).await.unwrap();

@@ -1,5 +1,5 @@
-//! What holds for every full set of cohort memberships: random sites, two random sources on the same cohorts, random sets
-//! night after night, against loops over what stood before. It must not know how the engine does it.
+//! Properties of every full set of cohort memberships: random sites, two random sources on the same cohorts, random
+//! sets night after night, against loops over the state before. It must not know how enrold applies a set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ struct Announced {
     name: &'static str,
     creates: bool,
     rows: Vec<(String, String)>,
-    /// Whom it has brought or named.
+    /// The members that it has added or named.
     brought: BTreeSet<(i64, i64)>,
 }
 
@@ -65,7 +65,7 @@ impl Announced {
             ("create_cohorts", creates),
             ("guard.unknown_percent", "0"),
             ("guard.rows_fewer_percent", "0"),
-            // Held once it grows.
+            // A set is held as soon as it grows.
             ("guard.rows_more_percent", "1"),
         ] {
             site.set(&format!("sources.{}.{key}", self.name), value);
@@ -96,7 +96,7 @@ fn random_rows(dice: &mut Dice, before: &[(String, String)]) -> Vec<(String, Str
 }
 
 impl Site {
-    /// Somebody edits members; another plugin has a cohort of its own.
+    /// Manual edits of members; sometimes a cohort of another plugin.
     async fn members_by_hand(&mut self, dice: &mut Dice) {
         let (who, cohort) = (dice.user(), 1 + dice.below(2));
         self.sql(&format!("DELETE FROM {{cohort_members}} WHERE userid = {who} AND cohortid = {cohort}")).await;
@@ -112,7 +112,7 @@ impl Site {
         self.sql(&format!("UPDATE {{user}} SET idnumber = '{double}' WHERE username = 'u3'")).await;
     }
 
-    /// Applies a set, or has it held, rejected, held again and approved; true if it was held.
+    /// Applies a set, or holds, rejects, holds again and approves it; true if it was held.
     async fn night_of_members(&mut self, told: &mut Announced, others: &BTreeSet<(i64, i64)>, holds: bool) -> bool {
         let moment = format!("{}, creates {}:\n{}", told.name, told.creates, told.csv());
         let before = self.dump().await;
@@ -149,7 +149,7 @@ impl Site {
         held
     }
 
-    /// What enrold has written down of a source.
+    /// The members of a source that enrold has recorded.
     async fn brought(&mut self, source: &str) -> BTreeSet<(i64, i64)> {
         let sql = "SELECT cohortid, userid FROM {enrold_set_member} WHERE source = :source";
         let rows = self.conn.rows(sql, &Params::new().with("source", source)).await.unwrap();
@@ -165,8 +165,8 @@ fn members(dump: &Dump) -> BTreeSet<(i64, i64)> {
     dump["cohort_members"].iter().map(|row| (int(row, "cohortid"), int(row, "userid"))).collect()
 }
 
-/// The members that should stand, and in `told` whom the source has brought then. Cohorts that the run has made are found in
-/// what stands after it.
+/// The expected members; updates `told` with the members that the source has then added or named. Cohorts that the run
+/// creates are looked up in the state after it.
 fn desired(before: &Dump, after: &Dump, told: &mut Announced, others: &BTreeSet<(i64, i64)>) -> BTreeSet<(i64, i64)> {
     let cohorts = &if told.creates { after } else { before }["cohort"];
     let found = |key: &str| -> Vec<&Row> { cohorts.iter().filter(|row| text(row, "idnumber") == key).collect() };
@@ -178,7 +178,7 @@ fn desired(before: &Dump, after: &Dump, told: &mut Announced, others: &BTreeSet<
     let (mut desired, mut named) = (BTreeSet::new(), BTreeSet::new());
     // Administrators and the guest lose nothing.
     let (mut spared, mut spared_cohorts) = (BTreeSet::from([1, 2]), BTreeSet::new());
-    // A row without anybody names no cohort either.
+    // A row without a user does not name a cohort either.
     for (who, place) in told.rows.iter().filter(|(who, _)| !matches!(who.as_str(), "" | "0")) {
         let alike = |other: &str| other.to_lowercase() == who.to_lowercase();
         let who: Vec<i64> = people.iter().filter(|(_, key)| **key == who.as_str()).map(|(id, _)| *id).collect();

@@ -1,5 +1,5 @@
-//! Who a full set must not end: whom a row names that cannot be used, who is in a course that a wrong key may mean, and what
-//! stays with an enrolment that waits. It must not fetch anything; SQLite alone, the properties run on each database.
+//! Users whom a full set must not remove: those of unusable rows, those in a course that a wrong key may mean; and what
+//! a waiting enrolment keeps. It must not fetch anything; SQLite only, because the properties run on each database.
 
 use enrold::db::Dialect;
 
@@ -18,7 +18,7 @@ fn a_row_that_is_refused_protects_whom_it_names() {
         let rows = "u1,c1,student,\nu2,c1,studnet,\nU3,,student,\nu4,c1,student,soon\n";
         let report = site.full_set("database", &format!("user,course,role,timeend\n{rows}")).await;
         assert_eq!((site.enrolments().await.len(), site.roles().await.len(), report.errors), (4, 4, 3));
-        // A key that no column can hold is told like any other.
+        // A key that no column can hold is reported like any other.
         let long = "x".repeat(300);
         let rows = format!("u1,c1,student,\n{long},c1,studnet,\n");
         site.full_set("database", &format!("user,course,role,timeend\n{rows}")).await;
@@ -53,7 +53,7 @@ fn who_waits_keeps_the_groups() {
     });
 }
 
-/// Whoever had a role alone loses it at once; whoever is no more than that from now on is suspended, and keeps the role.
+/// A user with a role alone loses it at once; a user who from now on has no more than that is suspended and keeps it.
 #[test]
 fn another_user_has_no_time_of_grace() {
     run_on(Dialect::Lite, async |mut site: Site| {

@@ -1,4 +1,4 @@
-//! A Moodle site under test: its database, a database whose clock stands still, and the proofs that hold for every run.
+//! A Moodle site under test: its database, its clock, and the proofs that hold for every run.
 //! It must not know what a single test expects.
 
 use std::path::{Path, PathBuf};
@@ -20,34 +20,34 @@ use crate::servers::{PREFIX, connect};
 /// The clock of every test that does not set its own: Saturday 21 November 2026, 10:00 UTC.
 pub const NOW: i64 = 1_795_255_200;
 
-/// What the same input does when it comes again.
+/// The effect of the same input a second time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// Not a row is written, not an event.
+    /// No row and no event is written.
     Nothing,
-    /// Steps that take each other back are done again: new ids and events, but the same site.
+    /// Steps that cancel each other are repeated: new ids and events, but the same site.
     SameSite,
 }
 
 /// A site under test.
 pub struct Site {
-    /// A connection of the test's own.
+    /// The test's own connection.
     pub conn: Conn,
     columns: Columns,
     database: Arc<Database>,
     url: String,
     dir: PathBuf,
     sets: Vec<(String, String)>,
-    /// What the keys say, once it was asked for.
+    /// The settings, loaded on first use.
     settings: OnceLock<Arc<Settings>>,
-    /// Rows that wait to be sent.
+    /// Rows that are not sent yet.
     gathered: Option<Vec<String>>,
     now: i64,
     files: u32,
 }
 
 impl Site {
-    /// Takes a database that holds Moodle's tables, and adds enrold's own.
+    /// Opens a database with Moodle's tables, and adds enrold's own.
     pub async fn open(url: &str, dir: &Path) -> Self {
         let mut conn = connect(url).await;
         migrate(&mut conn, NOW).await.unwrap();
@@ -70,7 +70,7 @@ impl Site {
         site
     }
 
-    /// A second site with the same rows, enrold's own among them (SQLite).
+    /// A second site with the same rows, including enrold's own (SQLite).
     pub async fn copied(&mut self, name: &str) -> Self {
         let path = self.dir.join(format!("{name}.sqlite"));
         self.conn.command(&format!("VACUUM INTO '{}'", path.display())).await.unwrap();
@@ -85,17 +85,17 @@ impl Site {
         self.settings = OnceLock::new();
     }
 
-    /// Moves the clock.
+    /// Sets the clock.
     pub fn at(&mut self, now: i64) {
         self.now = now;
     }
 
-    /// The clock's moment.
+    /// The time of the clock.
     pub fn now(&self) -> i64 {
         self.now
     }
 
-    /// The engine with the configuration and the clock as they are now.
+    /// The engine with the current configuration and clock.
     pub fn engine(&self) -> Engine {
         Engine {
             database: Arc::clone(&self.database),
@@ -116,12 +116,12 @@ impl Site {
         Arc::new(loaded.unwrap_or_else(|problems| panic!("{problems}")).settings)
     }
 
-    /// The same database for somebody who waits for locks no longer than this.
+    /// The same database with this limit for lock waits.
     pub fn database(&self, lock_timeout: Duration) -> Arc<Database> {
         Arc::new(Database::new(&self.url, PREFIX, lock_timeout, Duration::from_secs(10)).unwrap())
     }
 
-    /// Inserts a row; columns that may not be NULL and have no default get 0 or an empty text.
+    /// Inserts a row; NOT NULL columns without a default get 0 or an empty text.
     pub async fn insert(&mut self, table: &str, row: &[(&'static str, Value)]) {
         let columns = &tables::table(table).unwrap().columns;
         let must = |column: &&Column| !column.nullable && column.default.is_none() && column.name != "id";
@@ -143,19 +143,19 @@ impl Site {
         }
     }
 
-    /// Keeps the rows that are inserted from now on for [`Site::send`]: a site of a hundred rows is one message and one
+    /// Collects inserted rows from now on for [`Site::send`], so that a site of a hundred rows is one message and one
     /// commit.
     pub fn gather(&mut self) {
         self.gathered = Some(Vec::new());
     }
 
-    /// Sends the rows that were gathered; the sequences of PostgreSQL stay.
+    /// Sends the collected rows; the sequences of PostgreSQL do not move.
     pub async fn send(&mut self) {
         let rows = self.gathered.take().expect("Site::gather begins");
         self.conn.literal(&format!("BEGIN;\n{};\nCOMMIT", rows.join(";\n"))).await.unwrap();
     }
 
-    /// Rows with ids of ours do not move the sequences of PostgreSQL: after them, this does.
+    /// Moves the sequences of PostgreSQL past explicitly inserted ids.
     pub async fn reset_sequences(&mut self) {
         let names: Vec<&str> = tables::tables().iter().map(|table| table.name).collect();
         self.reset_sequences_of(&names).await;
@@ -198,7 +198,7 @@ impl Site {
         rows.iter().map(told).collect()
     }
 
-    /// Imports a file that changes nothing when it comes again.
+    /// Imports a file; a second import changes nothing.
     pub async fn import(&mut self, text: &str) -> Report {
         self.import_proved(text.as_bytes(), Again::Nothing).await
     }
@@ -208,12 +208,12 @@ impl Site {
         self.import_proved(bytes, Again::Nothing).await
     }
 
-    /// Imports a file in which steps take each other back.
+    /// Imports a file whose steps cancel each other.
     pub async fn import_churning(&mut self, text: &str) -> Report {
         self.import_proved(text.as_bytes(), Again::SameSite).await
     }
 
-    /// Imports the file and nothing more.
+    /// Imports the file without proofs.
     pub async fn import_once(&mut self, text: &str) -> Report {
         let file = self.write(text);
         self.engine().import(&file, false).await.unwrap()
@@ -224,7 +224,7 @@ impl Site {
         self.sync_jobs(&SyncOrder::of("flatfile")).await
     }
 
-    /// Runs jobs: simulated first, they change nothing, and done again neither.
+    /// Runs jobs: a simulation first changes nothing, and neither does a second run.
     pub async fn sync_jobs(&mut self, order: &SyncOrder) -> Report {
         let before = self.dump().await;
         let rehearsal = self.engine().sync(order, true).await.unwrap();
@@ -256,7 +256,7 @@ impl Site {
         report
     }
 
-    /// What holds for every run: the rehearsal told the truth, and the journal alone leads back.
+    /// The proofs of every run: the simulation equals the run, and the journal alone reverts it.
     pub async fn proved(&mut self, before: &Dump, since: i64, rehearsal: &Report, report: &Report) -> Dump {
         let expected = if report.state == State::Skipped { State::Skipped } else { State::Simulated };
         assert_eq!(rehearsal.state, expected);
@@ -287,7 +287,7 @@ impl Site {
     }
 }
 
-/// A value as it stands in a statement.
+/// A value as an SQL literal.
 fn literal(dialect: Dialect, value: &Value) -> String {
     match value {
         Value::Int(number) => number.to_string(),

@@ -1,5 +1,5 @@
-//! A rule that enrold does not have, with nothing but its value and its SQL: the engine does the rest for it.
-//! It must not touch anything of the engine; what this test needs is what a sixth method would need.
+//! A rule that enrold does not have, with only its value and its SQL: the reconciliation does the rest.
+//! It must not change the reconciliation; the test needs exactly what a sixth method would need.
 
 use enrold::config::Settings;
 use enrold::moodle::site::{RemovalAction, Site as Moodle};
@@ -14,7 +14,7 @@ use crate::site::Site;
 
 on_each_database!(a_sixth_rule_is_a_value_and_its_sql, a_sixth_rule_follows_a_file);
 
-/// Whoever takes part in any course is a student of the courses that have an instance of `everybody`.
+/// Every user who is enrolled in any course becomes a student of the courses with an instance of `everybody`.
 const EVERYBODY: Rule =
     Rule { name: "everybody", method: "everybody", twins: &[], sql: SQL, policy, prepare: None, follow_up: None };
 

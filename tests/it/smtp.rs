@@ -1,7 +1,7 @@
-//! A strict mail server for tests: real sockets, EHLO, STARTTLS or TLS at once, AUTH, DATA, and the troubles that it is told.
+//! A strict mail server for tests: real sockets, EHLO, STARTTLS or TLS at once, AUTH, DATA, and configurable failures.
 //! It must not forgive anything that RFC 5321 forbids a client.
 //!
-//! `tls/` holds an authority of the tests' own and a certificate for `localhost`, both good for a hundred years.
+//! `tls/` holds a certificate authority for tests and a certificate for `localhost`, both valid for a hundred years.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -17,40 +17,40 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::site::Site;
 
-/// What the server does at a step instead of taking it.
+/// A failure of the server at a step.
 #[derive(Clone, Debug)]
 pub enum Trouble {
-    /// It answers this to RCPT.
+    /// It gives this reply to RCPT.
     Recipient(&'static str),
-    /// It answers this to the text.
+    /// It gives this reply to the text.
     Text(&'static str),
-    /// It takes the text and hangs up without a word.
+    /// It accepts the text and closes the connection without a reply.
     HangUp,
-    /// It takes the text and says nothing until the client goes.
+    /// It accepts the text and sends nothing until the client disconnects.
     Silence,
 }
 
-/// What the server wants.
+/// The requirements of the server.
 #[derive(Clone, Default)]
 pub struct Manners {
     /// Encrypted from the first byte.
     pub tls_at_once: bool,
-    /// STARTTLS is offered, and nothing is done without it.
+    /// STARTTLS is offered and required.
     pub starttls: bool,
-    /// Nothing is done without this login.
+    /// This login is required.
     pub login: Option<(&'static str, &'static str)>,
 }
 
-/// A mail that the server has taken.
+/// A mail that the server has accepted.
 #[derive(Clone, Debug)]
 pub struct Taken {
     /// MAIL FROM.
     pub from: String,
     /// RCPT TO.
     pub to: String,
-    /// Headers and body, as they came, dots taken off.
+    /// Headers and body as received, without dot-stuffing.
     pub text: String,
-    /// It came encrypted.
+    /// Whether it was sent encrypted.
     pub encrypted: bool,
 }
 
@@ -63,7 +63,7 @@ impl Taken {
         Some(line[begin.len()..].trim().to_owned())
     }
 
-    /// The texts of all parts, one after the other, with their transfer encoding taken off.
+    /// The decoded texts of all parts, one after the other.
     pub fn body(&self) -> String {
         let (head, body) = self.text.split_once("\r\n\r\n").unwrap();
         let Some((_, boundary)) = head.split_once("boundary=\"") else {
@@ -103,18 +103,18 @@ struct Book {
     greeted: usize,
 }
 
-/// A server under test; it ends with the test's process.
+/// A server under test; it runs until the process of the test ends.
 #[derive(Clone)]
 pub struct Server {
-    /// Where it listens.
+    /// The port on which it listens.
     pub port: u16,
     book: Arc<Mutex<Book>>,
-    /// Told when the server keeps silent over a text.
+    /// Notified when the server stays silent after a text.
     pub silent: Arc<Notify>,
 }
 
 impl Server {
-    /// Starts a server on a thread of its own: a test that waits for a program must not keep it from answering.
+    /// Starts a server on its own thread, so that it answers while a test waits for a program.
     pub async fn start(manners: Manners) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -136,24 +136,24 @@ impl Server {
         }
     }
 
-    /// What the server has taken, in order; a client's fault fails the test here.
+    /// The accepted mails, in order; a protocol error of the client fails the test here.
     pub fn taken(&self) -> Vec<Taken> {
         let book = self.book.lock().unwrap();
         assert_eq!(book.faults, Vec::<String>::new(), "what the client did wrong");
         book.taken.clone()
     }
 
-    /// To whom, in order.
+    /// The recipients, in order.
     pub fn recipients(&self) -> Vec<String> {
         self.taken().into_iter().map(|taken| taken.to).collect()
     }
 
-    /// How often a client has connected.
+    /// The number of connections so far.
     pub fn greeted(&self) -> usize {
         self.book.lock().unwrap().greeted
     }
 
-    /// What happens to the next mails for an address.
+    /// Sets the failures of the next mails to an address.
     pub fn trouble(&self, address: &str, troubles: &[Trouble]) {
         self.book.lock().unwrap().troubles.entry(address.to_owned()).or_default().extend(troubles.iter().cloned());
     }
@@ -162,7 +162,7 @@ impl Server {
         let outcome = if manners.tls_at_once {
             match acceptor().accept(stream).await {
                 Ok(stream) => self.converse(stream, &manners, true, true).await.map(|_| ()),
-                // A client that does not trust the certificate goes.
+                // A client that does not trust the certificate disconnects.
                 Err(_) => Ok(()),
             }
         } else {
@@ -180,7 +180,7 @@ impl Server {
         }
     }
 
-    /// One conversation; gives the stream back when it is to be encrypted.
+    /// One dialogue; returns the stream if it is to be encrypted.
     async fn converse<S>(&self, stream: S, manners: &Manners, encrypted: bool, greet: bool) -> Result<Option<S>, String>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -267,7 +267,7 @@ impl Server {
         Ok(None)
     }
 
-    /// The next trouble of an address, if it is one of the step.
+    /// The next failure of an address, if it concerns this step.
     fn next_trouble(&self, address: &str, at_recipient: bool) -> Option<Trouble> {
         let mut book = self.book.lock().unwrap();
         let waiting = book.troubles.get_mut(address)?;
@@ -332,12 +332,12 @@ struct Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     async fn say(&mut self, text: &str) {
-        // A client that has gone hears nothing.
+        // A client that has disconnected receives nothing.
         drop(self.stream.write_all(format!("{text}\r\n").as_bytes()).await);
         drop(self.stream.flush().await);
     }
 
-    /// The next line without its end; `None` when the client has gone.
+    /// The next line without its end; `None` if the client has disconnected.
     async fn hear(&mut self) -> Result<Option<String>, String> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
@@ -357,7 +357,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// The lines up to the lone dot.
+    /// The lines up to the single dot.
     async fn text(&mut self) -> Result<String, String> {
         let mut text = String::new();
         loop {
@@ -373,7 +373,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-/// Lets a site send through a server.
+/// Configures a site to send through a server.
 pub fn send_through(site: &mut Site, server: &Server) {
     let port = server.port.to_string();
     for (key, value) in [

@@ -1,4 +1,4 @@
-//! Moodle's own settings of its external-database method as a source: what is taken over, and what goes before it.
+//! Moodle's own settings of its external-database method as a source: which are used, and what overrides them.
 
 use enrold::config::{AbsentAction, CategoryKey, CourseKey, RoleKey, Source, UserKey};
 use enrold::moodle::site::Site as Facts;
@@ -36,13 +36,13 @@ const SETTINGS: [(&str, &str); 21] = [
 ];
 
 impl Site {
-    /// A site whose external-database method reads the table `Records` of this very database.
+    /// A site whose external-database method reads the table `Records` of the same database.
     async fn external(&mut self, settings: &[(&'static str, &'static str)]) {
         self.campus().await;
         for (name, value) in settings {
             self.insert("config_plugins", &set("enrol_database", name, value)).await;
         }
-        // A URL in dbtype, as Moodle takes it; with its own names of the drivers.
+        // A URL in dbtype, as Moodle accepts it, with Moodle's names of the drivers.
         let url = self.engine().settings.database.url.expose_secret().to_owned();
         let url = url
             .replace("postgres://", "postgres9://")
@@ -111,7 +111,7 @@ async fn our_own_keys_go_before(mut site: Site) {
     assert_eq!((source.default_role.as_str(), source.courses.table.as_str()), ("", ""));
     assert_eq!((source.unenrolaction, source.ignore_hidden_courses), (Some(AbsentAction::Keep), Some(false)));
 
-    // Another source has only what becomes of enrolments from Moodle.
+    // Any other source takes only the handling of absent enrolments from Moodle.
     site.set("sources.promo.files", "promo.csv");
     let other = site.completed("promo").await;
     let state = site.engine().settings.state.path.clone();

@@ -1,4 +1,4 @@
-//! OneRoster archives through the program, from data sets written after the public specification: bulk and delta, held,
+//! OneRoster archives through the program, with data sets written after the public specification: bulk and delta, held,
 //! approved and rejected, in the drop directory and after a kill. It must not test how a file of an archive is read.
 
 use std::io::{Cursor, Write};
@@ -18,11 +18,11 @@ on_each_database!(bulk_and_deltas_come_to_the_same, a_held_delta_is_approved_or_
 /// The first day of the feed; the others follow.
 const DAY: u32 = 10;
 
-/// The files of an archive: name, how it is sent, content.
+/// The files of an archive: name, mode, content.
 struct Archive(&'static str, Vec<(&'static str, &'static str, String)>);
 
 impl Archive {
-    /// Everything: enrolments as (identifier, class, user), of users 1 to 6 in classes k1 and k2 of one course.
+    /// A bulk archive: enrolments as (identifier, class, user), of users 1 to 6 in classes k1 and k2 of one course.
     fn bulk(version: &'static str, enrolments: &[(u32, &str, u32)]) -> Self {
         let users =
             (1..=6).map(|n| format!("s{n},,,true,u{n},,{}\n", if version == "1.1" { "student,o1" } else { "o1" }));
@@ -39,7 +39,7 @@ impl Archive {
         Self(version, files)
     }
 
-    /// What has changed on a day: enrolments as (identifier, status, class, user).
+    /// The changes of a day: enrolments as (identifier, status, class, user).
     fn delta(day: u32, enrolments: &[(u32, &str, &str, u32)]) -> Self {
         let row = |(id, status, class, user): &(u32, &str, &str, u32)| {
             enrolment(*id, &format!("{status},2026-11-{}T01:00:00Z", DAY + day), class, *user)
@@ -101,7 +101,7 @@ impl Site {
     }
 }
 
-/// Gives an archive to the program, and what became of the run: exit code, state, first code of a problem.
+/// Imports an archive and returns the result of the run: exit code, state, first code of a problem.
 fn import(program: &Program, words: &[&str], archive: &Archive) -> (i32, String, String) {
     program.write("export.zip", archive.bytes());
     let (code, report) = program.json(&[&["import", "--source", "school", "export.zip"], words].concat());
@@ -114,7 +114,7 @@ fn applied(program: &Program, archive: &Archive) {
     assert_eq!(import(program, &[], archive), (0, "done".to_owned(), String::new()));
 }
 
-/// How many bases are kept.
+/// The number of stored bases.
 fn bases(program: &Program) -> usize {
     names(&program.dir.join("state/sets/school")).iter().filter(|name| name.starts_with("roster-")).count()
 }
@@ -137,7 +137,7 @@ async fn bulk_and_deltas_come_to_the_same(mut site: Site) {
     let before = site.dump().await;
     applied(&program, &delta);
     site.nothing_changed(&before, "the same delta").await;
-    // Classes in bulk, a user and enrolments as changes.
+    // Classes in bulk, a user and enrolments as deltas.
     let classes = format!("{CLASSES}k1,,,One,,a1,c3,scheduled,,o1,y1,,,\nk2,,,Two,,a1,c2,scheduled,,o1,y1,,,\n");
     let gone = "s6,tobedeleted,2026-11-12T01:00:00Z,true,u6,,o1\n".to_owned();
     let mixed = Archive::delta(2, &[(7, "active", "k1", 1)]).with("classes", "bulk", classes).with(
@@ -271,7 +271,7 @@ fn what_comes_after_a_held_delta_waits_in_its_order() {
     });
 }
 
-/// Whatever the kill comes between, the next delta finds what it builds on.
+/// After a kill at any step, the next delta finds its base.
 #[test]
 fn a_kill_loses_no_delta() {
     run_on(enrold::db::Dialect::Lite, async |mut site: Site| {
@@ -354,7 +354,7 @@ fn archives_that_are_none_change_nothing() {
         }
         program.write("export.zip", &bulk().bytes()[..900]);
         program.run(&["import", "--source", "school", "export.zip"]).ends(1);
-        // What the next delta builds on is looked at before it is believed.
+        // The base of the next delta is verified before use.
         let base = program.dir.join("state/sets/school");
         let name = names(&base).into_iter().find(|name| name.starts_with("roster-")).unwrap();
         std::fs::write(base.join(name), "nothing").unwrap();
@@ -366,7 +366,7 @@ fn archives_that_are_none_change_nothing() {
     });
 }
 
-/// What an export calls an administrator becomes a manager only where the operator has said so; then no other list is asked.
+/// An export's administrator becomes a manager only if the operator maps it; then no other list is checked.
 #[test]
 fn a_role_of_an_export_is_one_that_is_mapped() {
     run_on(enrold::db::Dialect::Lite, async |mut site: Site| {
@@ -382,7 +382,7 @@ fn a_role_of_an_export_is_one_that_is_mapped() {
         let mapped = program.set("sources.school.roles=student = student,administrator = manager");
         assert_eq!(mapped.json(&["run", "--once"]).0, 0);
         assert_eq!(site.roles().await, ["u1 c1 student database", "u2 c1 manager database"]);
-        // A list that leaves the usual words as they are binds what they become.
+        // A list without mappings keeps the default mappings and limits their results.
         mapped.drop_file("school-3.zip", Archive::bulk("1.2", &ALL).bytes());
         let (code, told) = mapped.set("sources.school.roles=@teacher").json(&["run", "--once"]);
         assert_eq!((code, &told["reports"][0]["problems"][0]["code"]), (4, &json!("role-not-allowed")));

@@ -1,5 +1,5 @@
-//! Second databases as sources: what they hold comes as text, only reading is allowed, and failures leave nothing.
-//! The second database is a database of each database's real server; here it is the test's own, read by another session.
+//! Second databases as sources: values arrive as text, only reading is allowed, and failures leave no files.
+//! The second database is a real database of each dialect; here it is the test's own, read by another session.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Site {
         self.engine().settings.state.path.clone()
     }
 
-    /// The source `x` reads user and course from a table of this database.
+    /// Makes the source `x` read user and course from a table of this database.
     fn reads(&mut self, table: &str) {
         let url = self.second_url();
         for (key, value) in
@@ -73,7 +73,7 @@ impl Site {
         fetch("x", &self.source(), &self.state(), NOW).await
     }
 
-    /// What lies in the directory of the source, hidden files too.
+    /// The files in the directory of the source, including hidden ones.
     fn snapshots(&self) -> Vec<String> {
         let dir = self.state().join("sets/x");
         let Ok(entries) = std::fs::read_dir(dir) else {
@@ -169,7 +169,7 @@ async fn every_type_comes_as_text(mut site: Site) {
     assert!(empty.iter().all(Option::is_none), "{empty:?}");
 }
 
-/// The collation of a column takes `a` for `A`, and `é` for `e`; a key is exact.
+/// The collation of a column treats `a` as `A`, and `é` as `e`; keys are compared exactly.
 async fn values_are_kept_apart_exactly_and_come_in_one_order(mut site: Site) {
     let column = match site.conn.dialect() {
         Dialect::Lite => "VARCHAR(20) COLLATE NOCASE",
@@ -189,7 +189,7 @@ async fn values_are_kept_apart_exactly_and_come_in_one_order(mut site: Site) {
     assert_eq!(site.fetched().await.unwrap(), first);
     assert_eq!(site.snapshots().len(), 1);
 
-    // A query in place of the table, columns in any case, a comment and a semicolon at its end.
+    // A query instead of the table, columns in any case, with a comment and a semicolon at its end.
     let url = site.second_url();
     site.set("sources.y.url", &url);
     site.set(
@@ -349,7 +349,7 @@ async fn a_session_that_dies_between_two_rows(mut site: Site) {
     let read = remote.each(RemoteRows::Table("records"), &["who", "place"], |_| {
         seen += 1;
         if seen == 1 {
-            // More is on its way than the two systems keep for a socket: the server is still sending.
+            // More data than the socket buffers of both systems hold: the server is still sending.
             let killed = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(kill_readers(&url)));
             assert!(killed, "the reader is not to be seen");
         }

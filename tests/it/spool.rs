@@ -1,5 +1,5 @@
-//! The spool of the hook: which runs leave a file there, what stands in it, and that no crash loses it.
-//! It must not test what is done with the files; the hook's own tests do.
+//! The spool of the hook: which runs write a file, its content, and that no crash loses it.
+//! It must not test how the files are processed; the hook's own tests do.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -26,14 +26,14 @@ on_each_database!(
 );
 
 impl Site {
-    /// Sets a spool beside the state directory; it is not made.
+    /// Configures a spool beside the state directory without creating it.
     fn spool(&mut self) -> PathBuf {
         let spool = self.engine().settings.state.path.with_file_name("spool");
         self.set("hook.spool", &spool.display().to_string());
         spool
     }
 
-    /// The same, made.
+    /// The same, and creates it.
     fn spool_made(&mut self) -> PathBuf {
         let spool = self.spool();
         fs::create_dir(&spool).unwrap();
@@ -45,7 +45,7 @@ impl Site {
     }
 }
 
-/// All names in a directory, whatever they begin with.
+/// All names in a directory, including hidden ones.
 fn names(dir: &PathBuf) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -122,7 +122,7 @@ async fn an_approved_run_leaves_its_file(mut site: Site) {
     assert_eq!((&spooled["kind"], &spooled["users"]), (&json!("approve"), &json!([user(1), user(2)])));
 }
 
-/// The run stands; the next one writes what is missing, also when a first attempt failed at the last step.
+/// The run is committed; the next one writes the missing file, even if an attempt failed at the last step.
 async fn a_missing_spool_is_caught_up(mut site: Site) {
     site.campus().await;
     let spool = site.spool();
@@ -131,7 +131,7 @@ async fn a_missing_spool_is_caught_up(mut site: Site) {
     let why = effects_pending(&first).expect("a note").to_owned();
     assert!(why.contains(&spool.display().to_string()) && why.contains("empty hook.spool"), "{why}");
     assert_eq!((site.pending().await, site.events().await.len()), (1, 3), "all but the file is written");
-    // A directory has the name of the first run's file.
+    // A directory with the name of the first run's file.
     fs::create_dir_all(spool.join("0000000001.json")).unwrap();
     let second = site.import_once("add,student,u2,c2\n").await;
     assert_eq!(second.state, State::Done);
@@ -154,7 +154,7 @@ async fn a_crash_before_the_file_loses_nothing(mut site: Site) {
         let run = site.last_run().await;
         let name = format!("{run:010}.json");
         assert!(!names(&spool).contains(&name), "{name}");
-        // What a power cut can leave of a draft.
+        // A partial draft, as a power failure can leave it.
         fs::write(spool.join(format!(".{name}")), "{\"vers").unwrap();
         site.lease_runs_out().await;
         site.engine().sync_flatfile(false).await.unwrap();
@@ -169,7 +169,7 @@ async fn a_crash_after_the_file_writes_it_again(mut site: Site) {
     site.import_until(When::Spooled, "add,student,u1,c1\n").await;
     let path = spool.join("0000000001.json");
     let first = fs::read_to_string(&path).unwrap();
-    // The hook was quick.
+    // The hook has already processed the file.
     fs::remove_file(&path).unwrap();
     site.lease_runs_out().await;
     site.engine().sync_flatfile(false).await.unwrap();

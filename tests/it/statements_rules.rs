@@ -1,4 +1,4 @@
-//! How the number of statements of each rule grows with users: by chunks of effects, never by users.
+//! How the number of statements of each rule grows with users: with chunks of effects, never with users.
 //! It must not measure time or memory.
 
 use enrold::run::SyncOrder;
@@ -19,7 +19,7 @@ on_each_database!(
 const FEW: i64 = 1_000;
 const MANY: i64 = 20_000;
 
-/// Accounts beside the campus's own: 10,001 to 31,000.
+/// Accounts beside those of the campus: 10,001 to 31,000.
 const FIRST: i64 = 10_001;
 
 async fn of_cohort_sync(mut site: Site) {
@@ -79,7 +79,7 @@ async fn of_completed_courses(mut site: Site) {
     hardly_more(&mut site, "coursecompleted", &completes).await;
 }
 
-/// Five changes for each user: who completes the first course comes into a group of the next, and leaves the first.
+/// Five changes for each user: a user who completes the first course joins a group of the next, and leaves the first.
 async fn of_completed_courses_that_are_left(mut site: Site) {
     let completes = leads_on(&mut site).await;
     site.sql("UPDATE {enrol} SET customint3 = 1, customint5 = 1 WHERE enrol = 'coursecompleted'").await;
@@ -104,8 +104,8 @@ async fn of_completed_courses_that_are_left(mut site: Site) {
     assert!(counted[1] <= counted[0] + effects, "{}: {counted:?}", site.conn.dialect().name());
 }
 
-/// An instance that leads from the first course to the second, seen before anybody completes anything; gives the statement
-/// by which users complete.
+/// An instance that enrols from the first course into the second, with a first run before any completion; returns the
+/// statement by which users complete.
 async fn leads_on(site: &mut Site) -> String {
     crowd(site, "coursecompleted").await;
     site.instance("coursecompleted", 2, 0, "student").await;
@@ -114,7 +114,7 @@ async fn leads_on(site: &mut Site) -> String {
         course(1)
     ))
     .await;
-    // What was completed before the instance was seen counts not.
+    // Completions from before the first run of an instance do not count.
     site.engine().sync(&SyncOrder::of("coursecompleted"), false).await.unwrap();
     format!(
         "INSERT INTO {{course_completions}} (userid, course, timeenrolled, timestarted, timecompleted, reaggregate)
@@ -123,7 +123,7 @@ async fn leads_on(site: &mut Site) -> String {
     )
 }
 
-/// A role of a student by hand in a context, for the users that are named behind it.
+/// A manual student role in a context, for the users appended to the text.
 fn assigned(contextid: i64) -> String {
     format!(
         "INSERT INTO {{role_assignments}} (roleid, contextid, userid, component, itemid, timemodified, modifierid, sortorder)
@@ -132,10 +132,10 @@ fn assigned(contextid: i64) -> String {
     )
 }
 
-/// The campus with 21,000 people more, and only one rule that could run.
+/// The campus with 21,000 more users, and only one enabled rule.
 async fn crowd(site: &mut Site, method: &str) {
     site.campus().await;
-    // The heartbeat of the lease sends statements by the clock: here it does not come to beat.
+    // The heartbeat of the lease sends statements at intervals: here it never does.
     site.set("run.lease_ttl", "3600");
     site.sql(&format!("UPDATE {{config}} SET value = 'manual,{method}' WHERE name = 'enrol_plugins_enabled'")).await;
     let all: Vec<i64> = (FIRST..FIRST + FEW + MANY).collect();
@@ -154,7 +154,7 @@ async fn hardly_more(site: &mut Site, rule: &str, change: &str) {
     hardly_more_by(site, rule, &[change]).await;
 }
 
-/// 1,000 users come by these changes, then 20,000 more.
+/// These changes add 1,000 users, then 20,000 more.
 async fn hardly_more_by(site: &mut Site, rule: &str, changes: &[&str]) {
     for change in changes {
         site.sql(&format!("{change} >= {FIRST} AND {} < {}", column(change), FIRST + FEW)).await;
@@ -167,7 +167,7 @@ async fn hardly_more_by(site: &mut Site, rule: &str, changes: &[&str]) {
     within(site, few, many);
 }
 
-/// The column behind which the users are named.
+/// The column before the appended users.
 fn column(change: &str) -> &str {
     change.rsplit(' ').next().unwrap_or_default()
 }
@@ -178,7 +178,7 @@ async fn statements(site: &mut Site, rule: &str, kind: &str, changes: i64) -> u6
     report.statements
 }
 
-/// 40,000 changes more take effect in 8 chunks more of 5,000, each a handful of statements.
+/// 40,000 more changes take effect in 8 more chunks of 5,000, each a handful of statements.
 #[track_caller]
 fn within(site: &Site, few: u64, many: u64) {
     let effects = 8 * 8;

@@ -1,4 +1,4 @@
-//! The files of `systemd/` as systemd itself reads them: units, accounts, directories, and how much is locked.
+//! The files of `systemd/` as systemd itself reads them: units, accounts, directories, and the level of sandboxing.
 //! It must not need a running systemd, nor root.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -31,7 +31,7 @@ fn succeeded(output: &Output) {
     assert!(output.status.success(), "{}: {}", output.status, said(output));
 }
 
-/// A unit where a program that is not installed on this machine is the one under test; all else as delivered.
+/// A unit in which the program under test replaces a program that is not installed on this machine.
 fn with_programs(unit: &str) -> String {
     let line = |line: &str| {
         let Some((key, command)) = line.split_once('=').filter(|(key, _)| key.starts_with("Exec")) else {
@@ -59,7 +59,7 @@ fn each_unit_is_understood_whole() {
     assert!(copies.len() >= 2, "{copies:?}");
     for copy in &copies {
         let output = run("systemd-analyze", &["verify", "--recursive-errors=no"], &[copy]);
-        // An unknown key is only a warning to systemd. Other units of this machine are none of our business.
+        // An unknown key is only a warning for systemd. Output about other units of this machine is ignored.
         let text = said(&output);
         let about_us: Vec<&str> = text.lines().filter(|line| line.contains("enrold")).collect();
         assert!(about_us.is_empty(), "{about_us:?}");
@@ -67,7 +67,7 @@ fn each_unit_is_understood_whole() {
     }
 }
 
-/// In tenths of a point; the documentation names them.
+/// In tenths of a point; the documentation gives the numbers.
 #[test]
 fn no_service_is_exposed_more_than_the_documentation_says() {
     for path in delivered(&["service"]) {
@@ -76,14 +76,14 @@ fn no_service_is_exposed_more_than_the_documentation_says() {
     }
 }
 
-/// The values of a key in a unit, in their order; `%i` as in the unit of the site `law`.
+/// The values of a key in a unit, in order; `%i` stands for the site `law`.
 fn values(name: &str, key: &str) -> Vec<String> {
     let unit = std::fs::read_to_string(Path::new(DIR).join(name)).unwrap();
     let value = |line: &str| Some(line.strip_prefix(key)?.strip_prefix('=')?.replace("%i", "law"));
     unit.lines().filter_map(value).collect()
 }
 
-/// What a boot of the units shows (`systemd_booted`) where none can be had: the lines on which it rests.
+/// Checks the lines on which the results of `systemd_booted` depend, where no machine can be booted.
 #[test]
 fn the_daemon_writes_nowhere_but_in_its_own_directories() {
     for (name, site, file) in [("enrold.service", "", "database_url"), ("enrold@.service", "-law", "law.database_url")]
@@ -99,7 +99,7 @@ fn the_daemon_writes_nowhere_but_in_its_own_directories() {
             ("PrivateTmp", "yes".to_owned()),
             ("PrivateDevices", "yes".to_owned()),
             ("MemoryMax", "1G".to_owned()),
-            // The file need not be there, and is for root alone.
+            // The file is optional and readable for root only.
             ("LoadCredential", format!("database_url:/etc/enrold/{file}")),
             ("SetCredential", "database_url:none".to_owned()),
         ] {
@@ -110,12 +110,12 @@ fn the_daemon_writes_nowhere_but_in_its_own_directories() {
         }
         let socket = format!("/run/enrold{site}/http.sock");
         let given = &values(name, "ExecStartPost")[0];
-        // With all rights, but never through a link that the service may have left.
+        // With full privileges, but without following a link that the service may have created.
         assert!(given.starts_with("-+") && given.contains(&format!("chgrp -h enrold-metrics {socket}")), "{given}");
     }
 }
 
-/// Who asks for metrics, feeds files or gives commands is in another group, or is root.
+/// Accounts that read metrics, feed files or run commands are in another group, or are root.
 #[test]
 fn nobody_is_sent_into_the_group_of_the_service() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -143,7 +143,7 @@ fn the_template_is_as_locked_as_the_single_service() {
     assert_eq!(sandbox("enrold.service"), sandbox("enrold@.service"));
 }
 
-/// A root directory in which accounts can be made or looked up.
+/// A root directory in which accounts can be created or looked up.
 fn root() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("etc")).unwrap();
@@ -174,7 +174,7 @@ fn the_accounts_can_be_made() {
 #[test]
 fn the_directories_can_be_made() {
     let root = root();
-    // Names are looked up in this root: all of them are whoever runs the test, so that it needs no root.
+    // Names are looked up in this root; all of them are the account of the test, so that it needs no root privileges.
     let me = std::fs::metadata(root.path()).unwrap();
     let (user, group) = (me.uid(), me.gid());
     let etc = |name: &str, text: String| std::fs::write(root.path().join("etc").join(name), text).unwrap();

@@ -1,5 +1,5 @@
-//! The units under a real systemd that is booted for the test: what a shell can do under their settings, who of the host
-//! gets at what, and the commands by hand. It must not need anything but root, namespaces and what `tests/manager` names.
+//! The units under a real systemd that the test boots: what a shell can do in them, which host accounts have access,
+//! and manual commands. It must not need anything but root, namespaces and what `tests/manager` names.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use std::process::Command;
 
 const MANAGER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/manager");
 
-/// What `tests/manager` ends with where no systemd can be had.
+/// The exit code of `tests/manager` if systemd cannot be booted.
 const CANNOT: i32 = 125;
 
-/// The lines of a file that the machine has written, without what begins otherwise.
+/// The lines with this first word in a file written by the machine, without the word.
 fn told(dir: &Path, name: &str, word: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(dir.join(name)).unwrap_or_default();
     text.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).map(str::to_owned).collect()
@@ -21,8 +21,8 @@ fn set(lines: &[&str]) -> BTreeSet<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// One boot for all, because it is the dearest step. Where no systemd can be had (an ordinary account, most containers) the
-/// test says so; what the files of `systemd/` say is then all that is looked at, by the tests of `systemd.rs`.
+/// One boot for all checks, because it is the most expensive step. If systemd cannot be booted (an ordinary account,
+/// most containers), the test prints this; then only the tests of `systemd.rs` check the files of `systemd/`.
 #[test]
 fn the_units_under_a_real_systemd() {
     let dir = tempfile::tempdir().unwrap();
@@ -50,7 +50,7 @@ fn the_units_under_a_real_systemd() {
     who_gets_at_what(dir, &all);
 }
 
-/// The process sees the file system read-only but for its own directories, and nothing of the password's file.
+/// The process can write to its own directories only, and cannot read the file with the password.
 fn what_a_shell_can_do(dir: &Path, all: &str) {
     let temporary = ["/tmp", "/var/tmp"];
     let single = ["/run/enrold", "/var/lib/enrold", "/var/lib/enrold/archive", "/var/lib/enrold/sync"];
@@ -67,7 +67,7 @@ fn what_a_shell_can_do(dir: &Path, all: &str) {
     }
 }
 
-/// Each account of the host gets at its own part and at no other.
+/// Each account of the host has access to its own part and to no other.
 fn who_gets_at_what(dir: &Path, all: &str) {
     let driven = |word: &str| told(dir, "driven", word);
     let by_hand = ["db init", "law db init", "runs in /root", "check", "exit-code 1"];

@@ -38,7 +38,7 @@ async fn rows_of_tasks(mut site: Site) {
     expected = Last { ended: NOW + 5, result: "done-with-errors".to_owned(), run: Some(7), succeeded: NOW, ..expected };
     assert_eq!(store::last(conn, "retention").await.unwrap().as_ref(), Some(&expected));
 
-    // It begins anew, and even in the same second: the last success stays.
+    // The task starts again, even in the same second: the last success stays.
     for at in [NOW + 60, NOW + 60] {
         store::begin(conn, "retention", at).await.unwrap();
         expected = Last { started: at, ended: 0, result: "running".to_owned(), run: None, ..expected };
@@ -57,7 +57,7 @@ async fn rows_of_tasks(mut site: Site) {
         store::list(conn).await.unwrap().into_iter().map(|last| (last.name, last.succeeded)).collect();
     assert_eq!(names, [("flatfile".to_owned(), 0), ("retention".to_owned(), NOW + 120)]);
 
-    // Of a task that never began nothing can end.
+    // A task that has never started cannot end.
     store::end(conn, "rescan", NOW, "done", None, "").await.unwrap();
     assert_eq!(store::last(conn, "rescan").await.unwrap(), None);
 }
@@ -109,7 +109,7 @@ async fn listed(mut site: Site) {
     assert_eq!((&off["enabled"], &off["next"]), (&json!(false), &Json::Null));
 }
 
-/// Each rule has its own schedule, with seconds if it wants, in its own zone.
+/// Each rule has its own schedule, optionally with seconds, in its own zone.
 #[test]
 fn schedules_of_rules() {
     on_the_sample(async |_, program| {

@@ -1,5 +1,5 @@
-//! Random texts through every way in which a text reaches a database, under the odd settings that a session may have: each
-//! comes back equal or is refused. It must not test what runs do.
+//! Random texts on every way into a database, under unusual session settings: each comes back equal or is refused.
+//! It must not test what runs do.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ on_each_database!(
     texts_go_through_files_and_sources,
 );
 
-/// What ends a text, a name, a row or a statement for somebody, or stands for something else.
+/// Texts that end a text, a name, a row or a statement in some syntax, or have a special meaning.
 const TRAPS: &[&str] = &[
     "'",
     "''",
@@ -74,7 +74,7 @@ const TRAPS: &[&str] = &[
     " ",
 ];
 
-/// Characters that something between here and the row may drop, join, turn round or take for none.
+/// Characters that some layer may drop, combine, reorder or treat as empty.
 const ODD: &[char] = &[
     '\u{a0}',
     '\u{ad}',
@@ -119,7 +119,7 @@ fn texts() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(text(), 1..16)
 }
 
-/// Random cases that come again with their seed.
+/// A runner of random cases that a seed reproduces.
 fn runner(cases: u32) -> TestRunner {
     let seed = std::env::var("ENROLD_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| clock::nanos() as u64);
@@ -149,15 +149,15 @@ enum Way {
     Few,
     /// Many rows: COPY on PostgreSQL, several statements elsewhere.
     Many,
-    /// The select that fills a temporary table first, and rows that come to it then.
+    /// Rows of the select that fills a temporary table first, and rows added later.
     Temporary,
-    /// A pattern of LIKE, its own characters escaped.
+    /// A pattern of LIKE, with its special characters escaped.
     Like,
-    /// What a text holds, begins and ends with.
+    /// Search for a text inside, at the beginning and at the end of another.
     Bytes,
-    /// A row as JSON, and a member of that.
+    /// A row as JSON, and a member of it.
     Json,
-    /// The name of a column, and of a member of JSON.
+    /// The name of a column, and of a JSON member.
     Name,
 }
 
@@ -190,7 +190,7 @@ async fn column(conn: &mut Conn, sql: &str, params: &Params) -> Result<Vec<Strin
     Ok(conn.rows(sql, params).await?.iter().map(|row| row.text(0)).collect())
 }
 
-/// The table `odd` with these rows alone.
+/// Replaces the rows of the table `odd` by these.
 async fn insert(conn: &mut Conn, texts: &[String]) -> Result<(), DbError> {
     conn.exec("DELETE FROM odd", &Params::new()).await?;
     let rows = each(texts, |at| format!("({at}, :t{at})"), ", ");
@@ -205,7 +205,7 @@ async fn load(conn: &mut Conn, table: &str, texts: &[String], times: usize) -> R
     bulk.finish(conn).await.map(|_| ())
 }
 
-/// The texts for whose row of `odd` the condition holds.
+/// The texts for whose row of `odd` a condition holds.
 async fn found(
     conn: &mut Conn,
     texts: &[String],
@@ -217,7 +217,7 @@ async fn found(
     Ok(rows.iter().map(|row| texts[row.int(0) as usize].clone()).collect())
 }
 
-/// Sends the texts and gives what came back.
+/// Sends the texts and returns what came back.
 async fn through(way: Way, conn: &mut Conn, texts: &[String]) -> Result<Vec<String>, DbError> {
     let none = Params::new();
     let dialect = conn.dialect();
@@ -335,7 +335,7 @@ async fn temporary(conn: &mut Conn, texts: &[String]) -> Result<Vec<String>, DbE
     Ok(first)
 }
 
-/// A column of this name, as JSON tells it. A name that the engine cannot give to a column may be refused.
+/// A column of this name, as JSON returns it. Names that the database does not accept for a column may be refused.
 async fn named(conn: &mut Conn, name: &str) -> Result<String, DbError> {
     let dialect = conn.dialect();
     let member = dialect.json_row("q", &[name.to_owned()]);
@@ -355,7 +355,7 @@ async fn named(conn: &mut Conn, name: &str) -> Result<String, DbError> {
     }
 }
 
-/// What sessions may be set to, whatever enrold has set.
+/// Settings that sessions may have, whatever enrold sets.
 fn settings(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Lite => &["SELECT 1"],
@@ -387,7 +387,7 @@ impl Site {
     }
 }
 
-/// Runs a property of texts in sessions of each setting.
+/// Tests a property of texts in sessions with each setting.
 async fn in_each_session<S: Strategy>(
     mut site: Site,
     cases: u32,
@@ -441,7 +441,7 @@ async fn a_text_with_the_character_0_is_refused_on_every_way(site: Site) {
     .await;
 }
 
-/// Texts of one seed, each of its own.
+/// Distinct random texts of one seed.
 fn some(count: usize) -> Vec<String> {
     let mut runner = runner(1);
     let mut texts = BTreeSet::new();
@@ -451,7 +451,7 @@ fn some(count: usize) -> Vec<String> {
     texts.into_iter().collect()
 }
 
-/// The session on another database, whose defaults and the operator's `setup` are odd too.
+/// A session on a second database with unusual defaults and an unusual `setup`.
 async fn texts_of_another_database_come_equal(mut site: Site) {
     site.odd_table().await;
     let texts = some(300);
@@ -485,7 +485,7 @@ async fn texts_of_another_database_come_equal(mut site: Site) {
 }
 
 impl Site {
-    /// New sessions on PostgreSQL begin without `standard_conforming_strings`.
+    /// New sessions on PostgreSQL start without `standard_conforming_strings`.
     async fn strings_do_not_conform(&mut self) {
         if self.conn.dialect() == Dialect::Postgres {
             let name = self
@@ -509,7 +509,7 @@ impl Site {
         }
     }
 
-    /// Two sources in a table of this database, whose one row for each text says user, group and cohort by it.
+    /// Two sources in a table of this database with one row per text, which is the key of user, group and cohort.
     async fn sources_of(&mut self, texts: &BTreeSet<String>) {
         self.odd_table().await;
         let texts: Vec<String> = texts.iter().cloned().collect();
@@ -541,12 +541,12 @@ impl Site {
     }
 }
 
-/// Keys of users, names of groups and of cohorts: from a dropped file with its refused lines, and from a second database.
+/// Keys of users, names of groups and of cohorts: from a dropped file with refused lines, and from a second database.
 async fn texts_go_through_files_and_sources(mut site: Site) {
     site.campus().await;
     site.strings_do_not_conform().await;
     site.strings_lose_conformity().await;
-    // Blanks at the ends are no part of a key, and a line end ends a line of a flat file.
+    // Blanks at the ends are not part of a key, and a line end ends a line of a flat file.
     let texts = some(80).into_iter().filter(|text| !text.contains(['\n', '\r'])).enumerate();
     let texts: BTreeSet<String> = texts.map(|(at, text)| format!("k{at}{text}z")).collect();
     for (at, text) in texts.iter().enumerate() {

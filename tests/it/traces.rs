@@ -1,4 +1,4 @@
-//! A sample site in which one student has left a row in every table that the end of an enrolment can touch.
+//! A sample site in which one student has a row in every table that the end of an enrolment can change.
 //! It must not run anything.
 
 use enrold::db::Params;
@@ -6,7 +6,7 @@ use enrold::moodle::install::load_sample;
 
 use crate::site::Site;
 
-/// A sample site in which one student leaves traces of every kind.
+/// A sample site with rows of one student in all these tables.
 pub async fn site_with_traces(site: &mut Site) {
     load_sample(&mut site.conn).await.unwrap();
     site.setting("unenrolaction", Some("0")).await;

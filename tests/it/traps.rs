@@ -1,5 +1,5 @@
-//! Traps of a database that others write too (DESIGN, decisions): rows written by Moodle between plan and apply, doubles,
-//! locks, isolation, implicit commits. It must not test what the steps of a run mean.
+//! Traps of a shared database (DESIGN, decisions): rows that Moodle writes between plan and apply, duplicates, locks,
+//! isolation, implicit commits. It must not test what the steps of a run mean.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,7 +45,7 @@ fn enrols(enrolid: i64, userid: i64) -> String {
     )
 }
 
-/// Moodle gives `u1` the role of a student in `c1` by the flat file's instance.
+/// Moodle assigns `u1` the student role in `c1`, with the flat file's instance as owner.
 fn assigns() -> String {
     format!(
         "INSERT INTO {{role_assignments}} (roleid, contextid, userid, component, itemid, timemodified, modifierid, sortorder)
@@ -64,7 +64,7 @@ async fn two_students(site: &mut Site) {
     }
 }
 
-/// The first line was overtaken: it is told, and the rest was done.
+/// The first line was overtaken and reported, and the rest was applied.
 async fn first_line_overtaken(site: &mut Site, report: &Report) {
     assert_eq!((report.state, report.overtaken), (State::DoneWithErrors, 1));
     assert_eq!(site.errors(report).await, ["1 overtaken"]);
@@ -159,7 +159,7 @@ async fn moodle_changes_what_is_removed(mut site: Site) {
     );
 }
 
-/// The user has another enrolment when the clean-up looks: only what the flat file owns goes, and the event says so.
+/// The user has another enrolment at purge time: only the flat file's own rows are removed, and `lastenrol` is false.
 async fn moodle_enrols_before_the_clean_up(mut site: Site) {
     participants(&mut site).await;
     let report = site.import_while(When::Applied(1), &[&enrols(301, 11)], "del,student,u1,c1\n").await;
@@ -186,7 +186,7 @@ async fn moodle_takes_a_role_first(mut site: Site) {
     assert_eq!(told, 1, "Moodle tells of the other");
 }
 
-/// Two rows alike from before, and one that Moodle writes when ours is in: the lowest id stays, nobody is told.
+/// Two equal rows from before, and one that Moodle writes after ours: the lowest id stays, without an event.
 async fn a_double_role_is_pruned(mut site: Site) {
     two_students(&mut site).await;
     site.sql("DELETE FROM {role_assignments} WHERE userid = 11").await;
@@ -207,7 +207,7 @@ async fn a_double_role_is_pruned(mut site: Site) {
     assert_eq!((report.state, report.overtaken, report.counts["role.prune"]), (State::Done, 0, 2));
 }
 
-/// Moodle's twin of our role comes after the pruning: one event tells of ours, and the next run prunes.
+/// Moodle adds a duplicate of our role after the pruning: there is one event for ours, and the next run prunes.
 async fn a_double_role_at_the_last_moment_is_told_once(mut site: Site) {
     site.campus().await;
     site.instance("flatfile", 1, 0, "student").await;
@@ -218,8 +218,8 @@ async fn a_double_role_at_the_last_moment_is_told_once(mut site: Site) {
     assert_eq!(site.events().await.len(), 2);
 }
 
-/// Moodle commits a change of a row that the run will write: under REPEATABLE READ PostgreSQL would abort the run, and
-/// on MariaDB its plan would lock Moodle out.
+/// Moodle commits a change of a row that the run writes later: under REPEATABLE READ, PostgreSQL would abort the run,
+/// and on MariaDB the plan would lock Moodle out.
 async fn a_row_that_moodle_touched_stops_nobody(mut site: Site) {
     two_students(&mut site).await;
     let touch = "UPDATE {user_enrolments} SET timemodified = 8 WHERE userid = 11";
@@ -230,7 +230,7 @@ async fn a_row_that_moodle_touched_stops_nobody(mut site: Site) {
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile 0..now+5", "u2 c1 flatfile"]);
 }
 
-/// On MariaDB these would commit the run that is under way; the others take them back with it.
+/// On MariaDB these statements would commit the current run; on the others a rollback reverts them.
 async fn a_statement_that_commits_is_refused(mut site: Site) {
     two_students(&mut site).await;
     let before = site.dump().await;
@@ -263,7 +263,7 @@ async fn a_statement_that_commits_is_refused(mut site: Site) {
     site.sql("CREATE TABLE intruder (id BIGINT)").await;
 }
 
-/// Enrolments are in when the roles break: everything is taken back, and the history says why.
+/// The roles fail after the enrolments were written: all is rolled back, and the history has the reason.
 async fn a_run_that_breaks_leaves_nothing(mut site: Site) {
     site.campus().await;
     let before = site.dump().await;
@@ -280,7 +280,7 @@ async fn a_run_that_breaks_leaves_nothing(mut site: Site) {
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile", "u2 c2 flatfile"]);
 }
 
-/// Somebody who holds a row, until the run stages its lines the second time.
+/// A session locks a row until the run stages its lines for the second time.
 async fn a_lock_that_goes_makes_a_second_attempt(mut site: Site) {
     two_students(&mut site).await;
     if site.conn.dialect() == Dialect::Lite {
@@ -312,7 +312,7 @@ async fn a_lock_that_goes_makes_a_second_attempt(mut site: Site) {
     );
 }
 
-/// On SQLite one lock is all there is; it is asked for again until the waiting time is over.
+/// SQLite has one lock only; the run requests it again until the waiting time is over.
 async fn a_busy_file_is_waited_for(mut site: Site) {
     let mut holder = site.database(Duration::from_secs(1)).connect().await.unwrap();
     holder.begin().await.unwrap();
@@ -321,7 +321,7 @@ async fn a_busy_file_is_waited_for(mut site: Site) {
     let engine = Engine { database: Arc::clone(&database), ..site.engine() };
     let impatient = Engine { wait: Duration::ZERO, ..engine.clone() };
     impatient.import(&file, false).await.unwrap_err();
-    // So many statements until the lease was asked for in vain; one more, and it is asked for again.
+    // The number of statements until the lease was refused; one more means that it was requested again.
     let again = 2 * database.statements() + 1;
     let run = tokio::spawn(async move { engine.import(&file, false).await });
     while database.statements() < again {
@@ -353,15 +353,15 @@ async fn a_lock_that_stays_fails_the_run(mut site: Site) {
     assert_eq!(engine.import(&file, false).await.unwrap().state, State::Done);
 }
 
-/// The run holds a row that somebody waits for who holds a row that the run wants next: the run is the one to give way.
+/// The run and another session wait for each other's row locks: the database must abort the run.
 async fn a_deadlock_makes_a_second_attempt(mut site: Site) {
     two_students(&mut site).await;
     let give_way = match site.conn.dialect() {
         // There are no two locks.
         Dialect::Lite => return,
-        // Who waits longest without looking is spared.
+        // The session with the longest deadlock timeout is spared.
         Dialect::Postgres => "SET deadlock_timeout = '60s'",
-        // Who has written most is spared.
+        // The session with the most written rows is spared.
         Dialect::Maria => {
             "INSERT INTO {config_plugins} (plugin, name, value) SELECT 'x', CONCAT('n', seq), '' FROM seq_1_to_3000"
         }
@@ -371,7 +371,7 @@ async fn a_deadlock_makes_a_second_attempt(mut site: Site) {
     other.exec(give_way, &Params::new()).await.unwrap();
     other.exec("UPDATE {user_enrolments} SET timemodified = 8 WHERE userid = 12", &Params::new()).await.unwrap();
     let other = Arc::new(Mutex::new(Some(other)));
-    // The first deletion is the one of u1's role: the run holds it and u1's enrolment.
+    // The first deletion is that of u1's role: the run has locked it and u1's enrolment.
     let observer = When::Applied(1).watch(move || {
         let other = Arc::clone(&other);
         async move {

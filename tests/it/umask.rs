@@ -1,5 +1,5 @@
-//! The modes of all that enrold makes, whatever the umask of whoever starts it.
-//! It must not test what feeders read: the lists have modes of their own, which the tests of the drop directory look at.
+//! The modes of all files that enrold creates, under any umask of the caller.
+//! It must not test what feeders read: lists have modes of their own, tested with the drop directory.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -13,7 +13,7 @@ use crate::running::Running;
 /// Command lines start with these umasks; a service has 0027.
 const UMASKS: [&str; 3] = ["000", "027", "077"];
 
-/// A command that starts with a umask.
+/// A command with a umask.
 fn under(umask: &str, command: &Command) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]).arg(command.get_program());
@@ -40,13 +40,13 @@ fn below(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Fails if other accounts may do anything with what stands here, or the group more than read, but for what is meant for
-/// it. Gives the names.
+/// Fails if other accounts have any access below a directory, or the group more than reading, except files meant for
+/// it. Returns the names.
 #[track_caller]
 fn closed(umask: &str, dir: &Path, made_by_test: &[&Path]) -> Vec<String> {
     let mut names = Vec::new();
     for path in below(dir) {
-        // What vanishes meanwhile (a draft, a scratch file) was seen by another pass or never had a name for long.
+        // A file that disappears meanwhile (a draft, a scratch file) is seen by another pass or exists only briefly.
         let Ok(found) = path.symlink_metadata() else { continue };
         if made_by_test.contains(&path.as_path()) {
             continue;
@@ -67,7 +67,7 @@ fn closed(umask: &str, dir: &Path, made_by_test: &[&Path]) -> Vec<String> {
     names
 }
 
-/// A site made by `db init`, a daemon on it, and all that leaves files: a hook, a source, a held run.
+/// A site created by `db init`, a daemon on it, and all that writes files: a hook, a source, a held run.
 #[test]
 fn an_embedded_site_is_closed() {
     for umask in UMASKS {
@@ -128,7 +128,7 @@ fn the_demonstration_is_closed() {
     }
 }
 
-/// What an administrator has given closer rights keeps them, and a database that is there is not changed.
+/// Stricter modes set by an administrator are kept, and an existing database is not changed.
 #[test]
 fn what_is_there_keeps_its_mode() {
     use std::os::unix::fs::PermissionsExt;

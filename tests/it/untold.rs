@@ -1,5 +1,5 @@
-//! Files that are not understood: reports, lists and logs say where and why, and quote nothing of them, for they may be
-//! other files than ours. It must not test what else becomes of such a file.
+//! Files without any valid line: reports, lists and logs give the place and the reason, and quote nothing, because the
+//! files may be confidential. It must not test other effects of such a file.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::site::Site;
 
 on_each_database!(lines_of_which_none_is_ours_are_not_quoted);
 
-/// A word that stands in foreign files.
+/// A word in foreign files.
 const SECRET: &str = "S3CRET";
 
 async fn lines_of_which_none_is_ours_are_not_quoted(mut site: Site) {
@@ -30,12 +30,12 @@ async fn lines_of_which_none_is_ours_are_not_quoted(mut site: Site) {
         assert!(told.iter().all(|text| !text.contains(SECRET)), "{told:?}");
     }
     assert!(report.problems[1].text(Locale::En).contains("operation \"…\" is not known"));
-    // With a line that is ours the others are slips, and worth their words.
+    // With one valid line, the other lines are mistakes, and are quoted.
     let report = site.import(&format!("{foreign}add,student,u1,c1\n")).await;
     assert!(report.problems[1].text(Locale::En).contains(SECRET));
 }
 
-/// Each of these is refused as a whole; the texts beside it, and the log, have no word of it.
+/// Each of these is refused as a whole; neither the files beside it nor the log quote it.
 #[test]
 fn what_is_dropped_by_mistake_is_read_by_nobody() {
     on_the_sample(async |mut site, program| {

@@ -1,4 +1,4 @@
-//! What an earlier version has written, read by this one.
+//! Databases written by an earlier version, read by this one.
 //! It must not play scenes; `upgrade_scenes` does.
 
 use std::fs;
@@ -19,7 +19,7 @@ use crate::upgrade_scenes::{CUT, HELD_FILE, HELD_SET, shown};
 
 on_each_database!(the_scenes_are_shown_as_ever, version_1_is_carried_over, a_migration_that_broke_off_is_repeated,);
 
-/// Where the fixture of a version lies for a database.
+/// The path of the fixture of a version for a database.
 fn fixture(version: &str, engine: Dialect) -> PathBuf {
     let engine = match engine {
         Dialect::Postgres => "postgresql",
@@ -29,8 +29,8 @@ fn fixture(version: &str, engine: Dialect) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade").join(version).join(engine)
 }
 
-/// Plays the scenes with the program as it is: it shows what version 1 showed. With `ENROLD_TEST_FIXTURE=v2` it writes the
-/// fixture of that version instead.
+/// Plays the scenes with the current program: its output equals that of version 1. With `ENROLD_TEST_FIXTURE=v2` it
+/// writes the fixture of that version instead.
 async fn the_scenes_are_shown_as_ever(mut site: Site) {
     site.scenes().await;
     let shown = shown(&Program::on(&site), CUT);
@@ -48,7 +48,7 @@ async fn the_scenes_are_shown_as_ever(mut site: Site) {
     }
 }
 
-/// What version 1 wrote: it is refused, migrated, shown as before, and its runs are resumed and decided.
+/// A database of version 1: refused, migrated, shown as before; its runs are resumed and decided.
 async fn version_1_is_carried_over(mut site: Site) {
     let expected = site.as_left_by("v1").await;
     let program = Program::on(&site);
@@ -64,14 +64,14 @@ async fn version_1_is_carried_over(mut site: Site) {
     assert_eq!(program.json(&["db", "migrate"]).1["migrations"], serde_json::json!([]));
     assert_eq!(shown(&program, CUT), expected);
 
-    // Whoever takes the lease resumes the run that was cut off, before its own.
+    // The next holder of the lease resumes the interrupted run before its own.
     let report = site.engine().approve(HELD_FILE).await.unwrap();
     assert_eq!(report.state, State::DoneWithErrors);
     site.engine().reject(HELD_SET).await.unwrap();
     assert_eq!(site.state_of(CUT).await, "done-with-errors");
     assert_eq!(site.state_of(HELD_FILE).await, "approved");
     assert_eq!(site.state_of(HELD_SET).await, "rejected");
-    // The part that was committed by version 1 has told of the buffer, those that were left tell of links.
+    // The part committed by version 1 has the problems of the buffer, the remaining parts those of links.
     assert_eq!(
         site.places(CUT).await,
         ["enrol 4 source-gone", "enrol 8 source-gone", "50 user-unknown", "51 course-unknown"]
@@ -104,12 +104,12 @@ fn of_run(shown: &Json, run: i64) -> &Json {
     &shown[run as usize - 1]
 }
 
-/// A disk that is full, a killed program: nothing is changed, or the next try goes on.
+/// After a full disk or a killed program, nothing is changed, or the next attempt continues.
 async fn a_migration_that_broke_off_is_repeated(mut site: Site) {
     let expected = site.as_left_by("v1").await;
     match site.conn.dialect() {
         Dialect::Maria => {
-            // It died after the first of its statements.
+            // It died after its first statement.
             let first = "ALTER TABLE enrold_error RENAME COLUMN line TO n, ADD COLUMN place VARCHAR(20) NOT NULL DEFAULT 'line',
                 ADD COLUMN number BIGINT NOT NULL DEFAULT 0, ADD INDEX enrold_error_place (run, place, number)";
             site.conn.command(first).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_migration_that_broke_off_is_repeated(mut site: Site) {
 }
 
 impl Site {
-    /// Puts the database and the state directory of a version in the place of the empty ones; gives what that version showed of it.
+    /// Replaces the empty database and state directory by those of a version; returns that version's output on them.
     async fn as_left_by(&mut self, version: &str) -> Json {
         let place = fixture(version, self.conn.dialect());
         for table in OWN {
@@ -147,7 +147,7 @@ impl Site {
         serde_json::from_str(&fs::read_to_string(place.join("shown.json")).unwrap()).unwrap()
     }
 
-    /// The problems of a run by place: `LINE CODE`, and of an instance its course.
+    /// The problems of a run by place: `LINE CODE`, and the course for instances.
     async fn places(&mut self, run: i64) -> Vec<String> {
         let sql = "SELECT o.place, CASE o.place WHEN 'enrol' THEN e.courseid - 20 ELSE o.number END, o.code
             FROM {enrold_error} o LEFT JOIN {enrol} e ON o.place = 'enrol' AND e.id = o.number WHERE o.run = :run ORDER BY 1 DESC, 2";
@@ -163,7 +163,7 @@ impl Site {
         places
     }
 
-    /// Writes the site down as SQL, with the state directory beside it.
+    /// Writes the site as SQL, with the state directory beside it.
     async fn written_down(&mut self, place: &Path) {
         let engine = self.engine();
         let state = engine.settings.state.path.clone();
@@ -171,7 +171,7 @@ impl Site {
         let moodle = self.dump().await;
         let mut sql = self.tables_of_enrold().await;
         sql.extend(self.as_inserts(&moodle, "mdl_"));
-        // enrold's own tables, as those of a Moodle with this prefix.
+        // enrold's own tables are copied like Moodle's tables with this prefix.
         let seconds = Duration::from_secs;
         let url = crate::doctor_rights::url(&engine);
         let mut conn = Database::new(&url, "enrold_", seconds(30), seconds(10)).unwrap().connect().await.unwrap();
@@ -198,7 +198,7 @@ impl Site {
     }
 
     fn as_inserts(&self, dump: &Dump, prefix: &str) -> Vec<String> {
-        // In enrold's sessions a backslash is a backslash.
+        // In enrold's sessions a backslash has no special meaning.
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let mut sql = Vec::new();
         for (table, rows) in dump {
@@ -213,7 +213,7 @@ impl Site {
         sql
     }
 
-    /// The statements that make enrold's own tables as they are.
+    /// The statements that create enrold's own tables as they are.
     async fn tables_of_enrold(&mut self) -> Vec<String> {
         let none = Params::new();
         let mut sql = Vec::new();
@@ -253,7 +253,7 @@ impl Site {
     }
 }
 
-/// enrold's own tables, without what stands before their names.
+/// enrold's own tables, without their prefix.
 const OWN: [&str; 12] = [
     "change",
     "completion",
@@ -269,7 +269,7 @@ const OWN: [&str; 12] = [
     "task",
 ];
 
-/// Copies a directory; the paths of the site in its texts become `/srv/site`.
+/// Copies a directory; paths of the site in its texts become `/srv/site`.
 fn copy(from: &Path, to: &Path, dir: &str) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -1,5 +1,5 @@
-//! A site with runs of every state and problems of every kind of place: what an upgrade must carry over.
-//! It must not know versions; `upgrade` writes it down and reads it again.
+//! A site with runs of every state and problems of every kind of place, which an upgrade must preserve.
+//! It must not know versions; `upgrade` writes and reads them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,17 +18,17 @@ use crate::meanwhile::When;
 use crate::program::Program;
 use crate::site::{NOW, Site};
 
-/// The runs of the scenes that wait for a decision, and the one that was cut off between two of its parts.
+/// The runs of the scenes that wait for a decision, and the one that was interrupted between two of its parts.
 pub const HELD_FILE: i64 = 11;
 pub const HELD_SET: i64 = 12;
 pub const HELD_SYNC: i64 = 13;
 pub const CUT: i64 = 14;
 
-/// Lines that fail in every way in which a line of a file can.
+/// Lines for each possible failure of a line.
 const WRONG: &str = "add,student,nobody,c1\nfoo,student,u4,c1\nadd,norole,u4,c1\nadd,student,u5,nowhere\n";
 
 impl Site {
-    /// The settings under which the scenes were made; a database that goes on with them needs the same.
+    /// The settings of the scenes, also needed by a database that continues with them.
     pub fn of_scenes(&mut self) {
         for (key, value) in [
             ("run.lease_ttl", "10"),
@@ -87,7 +87,7 @@ impl Site {
         self.waiting_lines(50, 5).await;
         let held = self.engine().sync(&SyncOrder::of("flatfile"), false).await.unwrap();
         assert_eq!((held.run, held.state), (HELD_SYNC, State::Held));
-        // The buffer is done with its problems; two parts of the cohorts and the links are left.
+        // The problems of the buffer are reported; two parts with the cohorts and the links are left.
         self.set("guard.mode", "off");
         self.set("run.part_rows", "18");
         let jobs = ["flatfile", "cohort", "meta"].map(str::to_owned).to_vec();
@@ -96,7 +96,7 @@ impl Site {
         assert_eq!((self.last_run().await, self.last_state().await.as_str()), (CUT, "running"));
     }
 
-    /// Eight courses, a cohort that is linked to six of them, and instances that cannot work.
+    /// Eight courses, a cohort with instances in six of them, and instances that cannot work.
     async fn stage_of_scenes(&mut self) {
         self.of_scenes();
         self.catalogue().await;
@@ -118,14 +118,13 @@ impl Site {
         self.autoenrols(2, &[("customtext2", r#"{"op":"&","c":["#.into())]).await;
         self.autoenrols(3, &[("customtext2", r#"{"op":"&","c":[{"type":"role","id":5}]}"#.into())]).await;
         if self.conn.dialect() == Dialect::Maria {
-            // No other database has columns that are too narrow for a character.
+            // Only MariaDB has columns that cannot hold some characters.
             let narrow = "ALTER TABLE {cohort} MODIFY name VARCHAR(254) CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci NOT NULL DEFAULT ''";
             self.conn.command(narrow).await.unwrap();
         }
     }
 
-    /// Due rows of the buffer from this id on: an unknown account, an unknown course and two that can be
-    /// replayed.
+    /// Due rows of the buffer from this id on: an unknown account, an unknown course and two valid rows.
     async fn waiting_lines(&mut self, from: i64, whither: i64) {
         let lines = [(999, course(1)), (user(7), 999), (user(7), course(whither)), (user(8), course(whither))];
         for (at, (who, whither)) in (from..).zip(lines) {
@@ -142,7 +141,7 @@ impl Site {
         self.reset_sequences_of(&["enrol_flatfile"]).await;
     }
 
-    /// Two files of which a column and two rows cannot be read.
+    /// Two files with an unreadable column and two unreadable rows.
     async fn set_in_files(&mut self) -> Report {
         let dir = self.write("x").path.parent().unwrap().to_owned();
         let files = [
@@ -157,7 +156,7 @@ impl Site {
         self.engine().import_set("apogee", &paths, false).await.unwrap()
     }
 
-    /// A set with problems of each kind that a set of enrolments has, and some that have one number in different places.
+    /// A set with problems of each kind, some with the same number in different places.
     fn set_of_every_kind(&mut self, [first, second, third]: [&str; 3]) -> SetOrder {
         let rows = format!("user,course,group\n{first},c4,red\nnobody,c4,\n{second},c4,blue\n{third},c5,red\n");
         let order = set_of("apogee", &self.write(rows).path);
@@ -176,7 +175,7 @@ impl Site {
     }
 }
 
-/// What the program shows of the problems of each run, as JSON and as CSV, without what differs from time to time.
+/// The program's output on the problems of each run, as JSON and as CSV, without varying values.
 pub fn shown(program: &Program, runs: i64) -> Json {
     let all = (1..=runs).map(|run| {
         let number = run.to_string();

@@ -1,5 +1,5 @@
-//! Health and metrics as a monitoring system meets them: real conversations over a port and over a unix socket.
-//! It must not know the daemon: the facts are pushed by the test.
+//! Health and metrics as a monitoring system reads them: real requests over a port and over a Unix socket.
+//! It must not know the daemon: the test supplies the facts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::openmetrics::{Sample, parse};
 
-/// Pages that are served in this process.
+/// Pages served in this process.
 struct Served {
     runtime: Runtime,
     status: Arc<Status>,
@@ -83,7 +83,7 @@ impl Answer {
     }
 }
 
-/// Asks one question in HTTP/1.1 and reads until the server hangs up.
+/// Sends one HTTP/1.1 request and reads until the server closes the connection.
 fn converse(mut stream: impl Read + Write, method: &str, path: &str) -> Answer {
     write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a question");
     let mut text = String::new();
@@ -260,7 +260,7 @@ fn many_ask_at_once() {
     let served = Served::on_a_port();
     let mut streams: Vec<TcpStream> =
         (0..60).map(|_| TcpStream::connect(served.address()).expect("a connection")).collect();
-    // Each of the first sixteen holds a place until it has its answer.
+    // Each of the first sixteen connections occupies a slot until it has its answer.
     for stream in &mut streams {
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a question");
     }
@@ -320,7 +320,7 @@ fn a_socket_answers_its_owner_and_group_and_goes_at_the_end() {
 #[test]
 fn the_socket_of_a_dead_process_is_replaced() {
     let place = Place::new();
-    // A listener of the standard library leaves its file behind, as a killed process does.
+    // A listener of the standard library leaves its file behind, like a killed process.
     drop(UnixListener::bind(&place.path).expect("a socket"));
     assert!(place.path.exists());
     let served = place.served().expect("replaced");

@@ -1,5 +1,5 @@
-//! The width of the sources: rustfmt gives up, silently, on an expression with a line that it cannot break.
-//! It must not judge anything else of the form: `cargo fmt --check` does.
+//! The width of the sources: rustfmt silently skips an expression with a line that it cannot break.
+//! It must not check any other formatting: `cargo fmt --check` does.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,5 +1,5 @@
-//! A writer that plays Moodle all the time while runs come and go: afterwards every row is accounted for.
-//! It must not expect that the two meet at any moment in particular; `traps` makes them meet.
+//! A writer that acts like Moodle all the time while runs happen: afterwards every row is accounted for.
+//! It must not expect a conflict at any particular moment; `traps` causes them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ on_each_database!(every_row_is_accounted_for);
 const USERS: i64 = 200;
 const COURSES: i64 = 10;
 
-/// How often rows of one kind with one natural key came (positive) and went (negative).
+/// The number of rows of one kind with one natural key, added (positive) and removed (negative).
 type Balance = BTreeMap<Vec<String>, i64>;
 
-/// What Moodle may do, in turn.
+/// The possible actions of Moodle, in rotation.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Enrol,
@@ -59,7 +59,7 @@ impl Deed {
     }
 }
 
-/// `user.id`, `course.id`, `context.id` and `enrol.id` of the many.
+/// `user.id`, `course.id`, `context.id` and `enrol.id` of the generated rows.
 fn user(number: i64) -> i64 {
     1_000 + number
 }
@@ -73,7 +73,7 @@ fn instance(number: i64) -> i64 {
     4_000 + number
 }
 
-/// What the writer did, as the journal would say it.
+/// The writer's actions, in the form of the journal.
 #[derive(Default)]
 struct Deeds {
     enrolments: Balance,
@@ -81,7 +81,7 @@ struct Deeds {
     done: u64,
 }
 
-/// Moodle, on a connection of its own, one statement after the other until it is told to stop.
+/// Moodle, on its own connection, statement after statement until it is stopped.
 async fn play_moodle(database: Arc<Database>, stop: Arc<AtomicBool>) -> Deeds {
     let mut conn = database.connect().await.unwrap();
     let mut deeds = Deeds::default();
@@ -160,14 +160,14 @@ async fn many(site: &mut Site) {
     site.reset_sequences().await;
 }
 
-/// A line for every user in every course, by what `operation` says of the two.
+/// A line for every user in every course, with the result of `operation` for the two.
 fn file(operation: impl Fn(i64, i64) -> &'static str) -> String {
     let pairs = (0..USERS).flat_map(|who| (0..COURSES).map(move |whither| (who, whither)));
     pairs.map(|(who, whither)| format!("{},student,many{who},course{whither}\n", operation(who, whither))).collect()
 }
 
 impl Site {
-    /// The values of a query's columns but the last, with the last summed up.
+    /// The values of a query's columns except the last, whose values are summed.
     async fn balance(&mut self, sql: &str) -> Balance {
         let key = |row: &Row| (0..row.0.len() - 1).map(|at| row.text(at)).collect::<Vec<_>>();
         let rows = self.conn.rows(sql, &Params::new()).await.unwrap();
@@ -178,7 +178,7 @@ impl Site {
         balance
     }
 
-    /// All rows of a table are what the journal and the writer brought, less what they took.
+    /// The rows of a table equal those that the journal and the writer added, less those that they removed.
     async fn accounted(&mut self, table: &str, key: &str, journaled: &str, kinds: [&str; 3], deeds: &Balance) {
         let [add, remove, prune] = kinds;
         let sql = format!(
@@ -234,7 +234,7 @@ async fn every_row_is_accounted_for(mut site: Site) {
     every_change_is_told_once(&mut site).await;
 }
 
-/// One import while Moodle goes on; whatever it is refused by is tried again.
+/// One import while Moodle writes; refused attempts are repeated.
 async fn meanwhile(site: &mut Site, text: &str) -> Report {
     site.set("run.retries", "1000");
     let file = site.write(text);

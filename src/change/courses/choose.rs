@@ -1,5 +1,5 @@
-//! Which rows of `new_course` become courses; the others are told, or left out because the course is there.
-//! It must not write any of Moodle's tables.
+//! Chooses the rows of `new_course` that become courses; the others are reported, or left out because the course
+//! exists. It must not write any of Moodle's tables.
 
 use crate::change::context::RunContext;
 use crate::db::table::{int, text};
@@ -40,10 +40,10 @@ const MADE_COURSE: Table = Table::new(
 .primary("n");
 
 /// Finds the category of each row and a verdict: empty for a row that becomes a course, `exists`, `same` as another
-/// row, or the code of what is wrong. Gives how many rows are told.
+/// row, or the code of what is wrong. Gives how many rows are reported.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn rows(ctx: &mut RunContext<'_>, by_idnumber: bool, fallback: i64) -> Result<u64, DbError> {
     categories(ctx, by_idnumber).await?;
     let conn = &mut *ctx.conn;
@@ -67,7 +67,7 @@ const NAMED: &str = statement(include_str!("choose.sql"), "named");
 const ROWS: &str = statement(include_str!("choose.sql"), "rows");
 const REFUSED: &str = statement(include_str!("choose.sql"), "refused");
 
-/// The conditions that a name in the row `alias` has a character for which the site's column has no room.
+/// The conditions that a name in the row `alias` has a character that the site's column cannot store.
 fn unstorable(conn: &Conn, params: Params, alias: &str) -> Params {
     let of = |column: &str| {
         conn.unstorable("course", column, &format!("{alias}.{column}")).unwrap_or_else(|| "1 = 0".to_owned())
@@ -106,10 +106,10 @@ async fn report_refused(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
     ctx.report_problems(PlaceKind::Course, REFUSED, params).await
 }
 
-/// Makes `made_course`, the courses to come with the contexts of their categories, and gives how many they are.
+/// Fills `made_course` with the courses to create and the contexts of their categories; gives their number.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn made(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
     let conn = &mut *ctx.conn;
     conn.declare(&MADE_COURSE);
@@ -127,10 +127,10 @@ pub(super) async fn made(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
     Ok(made)
 }
 
-/// Whether a course to come has the category for rows that name none.
+/// Whether a course to create goes into the category for rows that name none.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn without_category(ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
     let sql = "SELECT COUNT(*) FROM [course_row] r WHERE r.verdict = '' AND r.ckey = ''";
     Ok(ctx.conn.number(sql, &Params::new()).await? > 0)

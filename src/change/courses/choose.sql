@@ -1,12 +1,12 @@
--- Which of the rows that describe courses become courses: three selects, each from the one before. `n`, `a`, `b` and
--- `t` are rows; a verdict is empty for a good row.
+-- Chooses the rows that become courses: three selects, each from the one before. `n`, `a`, `b` and `t` are rows; a
+-- verdict is empty for a good row.
 
 -- statement judged
--- What the site says to each row by itself, in the order in which Moodle looks.
+-- The check of each row against the site, in Moodle's order.
 SELECT n.line, n.fullname, n.shortname, n.idnumber, n.category AS ckey,
-       -- A row that names no category goes into the fallback; 0 is none.
+       -- A row that names no category goes into the fallback; 0 means none.
        CASE WHEN n.category = '' THEN :fallback ELSE COALESCE(k.category, 0) END AS category,
-       -- A course of exactly this short name is left as it is. One that Moodle takes for the same stands in the way.
+       -- An existing course of exactly this short name is left as it is. One that Moodle treats as equal is an error.
        CASE WHEN EXISTS (SELECT 1 FROM {course} c WHERE :same) THEN 'exists'
             WHEN EXISTS (SELECT 1 FROM {course} c WHERE :alike_name) THEN 'course-shortname-taken'
             WHEN n.idnumber <> '' AND EXISTS (SELECT 1 FROM {course} c WHERE :alike_number) THEN 'course-idnumber-taken'
@@ -21,12 +21,12 @@ SELECT n.line, n.fullname, n.shortname, n.idnumber, n.category AS ckey,
        AND x.instanceid = CASE WHEN n.category = '' THEN :fallback ELSE k.category END
 
 -- statement named
--- Of several good rows with one short name the last one counts; one that says the same is no problem.
+-- Of several good rows with one short name the last one counts; an equal one is no error.
 SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, t.chosen,
        CASE WHEN t.verdict <> '' OR t.line = t.chosen THEN t.verdict
             WHEN t.alike = 1 THEN 'same'
             ELSE 'course-twice' END AS verdict
-  -- `chosen` is the last line of the short name, `alike` whether a row says the same as it.
+  -- `chosen` is the last line of the short name, `alike` whether a row equals it.
   FROM (SELECT a.*, FIRST_VALUE(a.line) OVER (:by_name ORDER BY a.line DESC) AS chosen,
                CASE WHEN a.fullname = FIRST_VALUE(a.fullname) OVER (:by_name ORDER BY a.line DESC)
                      AND a.shortname = FIRST_VALUE(a.shortname) OVER (:by_name ORDER BY a.line DESC)
@@ -36,8 +36,7 @@ SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, t.chosen
 
 -- statement rows
 INSERT INTO [course_row]
--- Of several rows that are good by name and have one idnumber, the last one counts too; each names the line that
--- counts.
+-- Of several rows that are good by name and share an idnumber, the last one counts too; each gets the line that counts.
 SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category,
        CASE WHEN t.verdict = '' THEN t.first_line ELSE t.chosen END,
        CASE WHEN t.verdict = '' AND t.idnumber <> '' AND t.line <> t.first_line THEN 'course-twice'
@@ -45,19 +44,19 @@ SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category,
   FROM (SELECT b.*, FIRST_VALUE(b.line) OVER (:by_number ORDER BY b.line DESC) AS first_line FROM (:named) b) t
 
 -- statement refused
--- The rows that are told. The hint is what the verdict's sentence needs beside the short name.
+-- The rows that are reported. The hint is the second parameter of the code, beside the short name.
 SELECT r.line AS number, r.verdict AS code, r.shortname AS value,
        CASE r.verdict
-            -- The first column that has no room for a character.
+            -- The first column that cannot store a character.
             WHEN 'value-charset' THEN CASE WHEN :unstorable_name THEN 'course.shortname'
                                            WHEN :unstorable_full THEN 'course.fullname'
                                            ELSE 'course.idnumber' END
-            -- The short name of the course that stands in the way.
+            -- The short name of the existing course.
             WHEN 'course-shortname-taken' THEN :existing
             WHEN 'course-idnumber-taken' THEN r.idnumber
             -- The line that counts instead.
             WHEN 'course-twice' THEN :chosen
-            -- The category as the row names it.
+            -- The category in the row.
             ELSE r.ckey END AS hint
   FROM [course_row] r
  WHERE r.verdict NOT IN ('', 'exists', 'same')

@@ -1,5 +1,5 @@
-//! What a new course holds from the start: options of its format, empty sections, the first enrolment methods.
-//! It must not know how the course was chosen or placed.
+//! Fills a new course: options of its format, empty sections, the first enrolment methods. It must not depend on how
+//! the course was chosen or placed.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::courses::{Columns, Template, shows_sections};
@@ -15,7 +15,7 @@ const COURSE_NUMBER: Table = Table::new("course_number", &[int("section")]).prim
 /// Writes the options of the courses' formats: the template's, or the site's defaults.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn options(
     ctx: &mut RunContext<'_>,
     pass_no: i64,
@@ -63,10 +63,10 @@ pub(super) async fn options(
     Ok(())
 }
 
-/// Writes the sections, from 0 to the last one that the template or the site's setting says: empty and visible.
+/// Writes empty, visible sections, from 0 to the last one of the template or of the site's setting.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn sections(
     ctx: &mut RunContext<'_>,
     pass_no: i64,
@@ -100,11 +100,11 @@ pub(super) async fn sections(
     Ok(())
 }
 
-/// Writes an instance of each method that the site gives to new courses: one journal entry and one statement per
-/// method, of which Moodle has three.
+/// Writes an instance of each method that the site adds to new courses: one plan and one statement per method, of which
+/// Moodle has three.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn methods(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     for first in course::first_methods(ctx.site) {
         method(ctx, Position { pass_no, rank: kinds::FIRST_METHOD.plus(first.place) }, first).await?;

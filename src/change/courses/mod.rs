@@ -1,5 +1,5 @@
-//! Courses that a set describes and the site lacks: made with what Moodle lays out around a new course.
-//! It must not know where the rows come from: they stand in the temporary table `new_course`.
+//! Creates the courses that a set describes and the site lacks, with all that Moodle creates for a new course. It must
+//! not depend on the source of the rows: it reads the temporary table `new_course`.
 
 mod choose;
 mod inside;
@@ -25,7 +25,7 @@ pub const NEW_COURSE: Table = Table::new(
 /// The columns of `new_course`.
 pub const COLUMNS: &str = "line, fullname, shortname, idnumber, category";
 
-/// How courses are made.
+/// How courses are created.
 #[derive(Clone, Debug)]
 pub struct NewCourses {
     /// `course_categories.id` for rows that name no category.
@@ -34,22 +34,22 @@ pub struct NewCourses {
     pub category_by_idnumber: bool,
     /// Short name of the course whose settings the new ones get; empty for the site's defaults.
     pub template: String,
-    /// The zone in which today begins: a course starts with the day on which it is made.
+    /// The time zone of the day: a course starts at the beginning of the day on which it is created.
     pub zone: Tz,
 }
 
-/// Makes the empty table `new_course` of the rows: their lines, three names that fit into Moodle's columns, of which
-/// the full and the short one are not empty, and the category as the row names it, empty for none.
+/// Declares the empty table `new_course`. Its names must fit into Moodle's columns, full and short name must not be
+/// empty; an empty category means none.
 pub fn stage(ctx: &mut RunContext<'_>) {
     ctx.conn.declare(&NEW_COURSE);
 }
 
-/// Makes the courses of `new_course` that the site lacks (spec database 8), and gives how many rows are refused. A row
-/// whose short name a course has already is left out silently: existing courses are never touched. Costs a number of
-/// statements that is fixed, whatever the number of courses.
+/// Creates the courses of `new_course` that the site lacks (spec database 8), and gives how many rows are refused. A
+/// row whose short name exists is left out silently: existing courses keep their settings. The number of statements
+/// does not depend on the number of courses.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn create(ctx: &mut RunContext<'_>, settings: &NewCourses) -> RunResult<u64> {
     if ctx.conn.number("SELECT COUNT(*) FROM [new_course]", &Params::new()).await? == 0 {
         return Ok(0);
@@ -73,8 +73,7 @@ pub async fn create(ctx: &mut RunContext<'_>, settings: &NewCourses) -> RunResul
     Ok(refused + overtaken)
 }
 
-/// The category for rows that name none: the one of the settings, else, as in Moodle, the first of the site; 0 without
-/// any.
+/// The category for rows that name none: that of the settings, else the site's first, as in Moodle; 0 without any.
 async fn fallback(ctx: &mut RunContext<'_>, category: i64) -> Result<i64, DbError> {
     let sql = "SELECT k.id FROM {course_categories} k
         ORDER BY CASE WHEN k.id = :category THEN 0 ELSE 1 END, k.sortorder, k.id LIMIT 1";
@@ -82,7 +81,7 @@ async fn fallback(ctx: &mut RunContext<'_>, category: i64) -> Result<i64, DbErro
     Ok(row.map_or(0, |row| row.int(0)))
 }
 
-/// The course that lends its settings.
+/// The course whose settings new courses get.
 struct Template {
     id: i64,
     /// The number of its last section.
@@ -95,7 +94,7 @@ impl Template {
             return Ok(None);
         }
         let same = ctx.conn.exact("course", "c.shortname", "n.shortname");
-        // Sections inside activities count at the end (Moodle 4.5) and are not copied.
+        // Sections of activities are numbered last (Moodle 4.5) and are not copied.
         let own = if ctx.site.columns.has("course_sections", "component") { "AND s.component IS NULL" } else { "" };
         let params = ctx.params().with("template", shortname).fragment("same", same).fragment("own", own);
         let sql =
@@ -118,7 +117,7 @@ struct Columns {
 }
 
 impl Columns {
-    /// `base` and these columns; a value becomes a parameter with the column's number, for its name may be any.
+    /// `base` and these columns; a value's parameter has the column's number, because the column may have any name.
     fn with(ctx: &RunContext<'_>, base: Params, columns: Vec<(String, Value)>) -> Self {
         let names = columns.iter().map(|(column, _)| ctx.conn.dialect().quote(column)).collect::<Vec<_>>().join(", ");
         let values = (0..columns.len()).map(|at| format!(":v_{at}")).collect::<Vec<_>>().join(", ");
@@ -127,7 +126,7 @@ impl Columns {
     }
 }
 
-/// A condition on a course `c`: its format shows sections as Moodle's own two do.
+/// The condition that the format of a course `c` is one of Moodle's two that show sections.
 fn shows_sections() -> String {
     format!("c.format IN ({SECTION_FORMATS})")
 }

@@ -1,5 +1,5 @@
-//! Where new courses stand: first in their category, the last one made before all others, as Moodle puts them.
-//! It must not touch other categories, whose numbers Moodle would make anew too.
+//! Sorts new courses: first in their category, the newest before all others, as in Moodle. It must not renumber other
+//! categories, although Moodle would.
 
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
@@ -13,10 +13,10 @@ const COURSE_ORDER: Table =
 const ORDER: &str = statement(include_str!("place.sql"), "order");
 const COUNTED: &str = statement(include_str!("place.sql"), "counted");
 
-/// Numbers the courses of the categories that have new ones.
+/// Renumbers the courses of the categories that have new ones.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn order(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let conn = &mut *ctx.conn;
     conn.declare(&COURSE_ORDER);
@@ -53,10 +53,10 @@ pub(super) async fn order(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), 
     Ok(())
 }
 
-/// Counts the courses of those categories.
+/// Updates the course counts of those categories.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn count(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let position = Position { pass_no, rank: kinds::COUNT };
     let params = ctx.at(position);

@@ -1,5 +1,5 @@
-//! The rows of new courses and their contexts: journaled, written while their names are still free, and found again.
-//! It must not choose which courses are made.
+//! Writes new courses and their contexts: journals them, inserts them if their names are still free, and finds their
+//! ids. It must not choose which courses are created.
 
 use chrono_tz::Tz;
 
@@ -13,11 +13,11 @@ use crate::problem::PlaceKind;
 
 const COURSES: &str = statement(include_str!("rows.sql"), "courses");
 
-/// Makes the courses of `made_course` with their contexts; leaves there what was made, and gives how many another
+/// Creates the courses of `made_course` with their contexts; removes from it, counts and reports those that another
 /// writer overtook.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub(super) async fn make(
     ctx: &mut RunContext<'_>,
     pass_no: i64,
@@ -44,7 +44,7 @@ pub(super) async fn make(
     Ok(overtaken)
 }
 
-/// Writes the rows, where no course has taken the short name or the idnumber meanwhile, and finds their ids.
+/// Inserts the courses whose short name and idnumber are still free, and finds their ids.
 async fn insert(ctx: &mut RunContext<'_>, zone: Tz, template: Option<&Template>) -> Result<(), DbError> {
     let before = ctx.conn.number("SELECT MAX(id) FROM {course}", &ctx.params()).await?;
     let params = ctx
@@ -78,7 +78,7 @@ fn columns(ctx: &RunContext<'_>, zone: Tz, lent: bool) -> Vec<(String, Value)> {
     columns
 }
 
-/// Courses that were not made are told and forgotten: another writer had their names first.
+/// Reports and removes the courses that were not created, because another writer used their names first.
 async fn set_aside(ctx: &mut RunContext<'_>, position: Position) -> Result<u64, DbError> {
     let params = ctx.at(position);
     let overtaken = ctx
@@ -98,7 +98,7 @@ async fn set_aside(ctx: &mut RunContext<'_>, position: Position) -> Result<u64, 
     Ok(overtaken)
 }
 
-/// A context below that of the category, whose path ends with its own id.
+/// Creates the contexts below those of the categories; a path ends with the context's own id.
 async fn contexts(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
     let planned = ctx
         .journal(
@@ -145,7 +145,7 @@ async fn contexts(ctx: &mut RunContext<'_>, position: Position) -> Result<(), Db
     Ok(())
 }
 
-/// The journal learns which course each of its rows has become.
+/// Writes the ids of the new courses into the journal.
 async fn name(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
     let of = |column: &str| format!("(SELECT t.{column} FROM [made_course] t WHERE t.n = c.seq - :from)");
     let params = ctx.at(position).fragment("course", of("courseid")).fragment("context", of("contextid"));

@@ -1,4 +1,4 @@
-//! The keys of section `sources`: every source has the same, below a name that the operator chose.
+//! The keys of section `sources`: every source has the same keys, under a name that the operator chose.
 //! It must not know what a source is.
 
 use super::{CENTURY, Key, Kind, MANY, Unset, choice, count, defaulted, flag, growth, percent, seconds, text, whole};
@@ -8,9 +8,9 @@ use crate::config::sections::{
     Target, UserKey,
 };
 
-/// What begins the keys of all sources.
+/// The common prefix of the keys of all sources.
 pub(in crate::config) const SECTION: &str = "sources.";
-/// The longest name of a source; it becomes part of names in the database.
+/// The maximum length of a source name; the name becomes part of names in the database.
 const LONGEST: usize = 40;
 
 const fn general(name: &'static str, kind: Kind) -> Key {
@@ -89,7 +89,7 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     general("guard.at_least", count("").kind),
 ];
 
-/// The keys of the source `database` that Moodle's settings of `enrol_database` decide where no layer sets them.
+/// The keys of the source `database` for which Moodle's settings of `enrol_database` apply where no layer sets them.
 const OF_MOODLE: &[&str] = &[
     "url",
     "table",
@@ -112,10 +112,10 @@ const OF_MOODLE: &[&str] = &[
     "courses.template",
 ];
 
-/// The source that has Moodle's own settings of `enrol_database` below enrold's.
+/// The source that falls back to Moodle's own settings of `enrol_database`.
 pub(in crate::config) const OF_MOODLES_SETTINGS: &str = "database";
 
-/// True if Moodle's settings decide this key of this source where no layer sets it.
+/// True if Moodle's settings apply to this key of this source where no layer sets it.
 pub(in crate::config) fn moodle_decides(source: &str, rest: &str) -> bool {
     source == OF_MOODLES_SETTINGS && OF_MOODLE.contains(&rest)
 }
@@ -126,12 +126,12 @@ pub(in crate::config) fn divided(path: &str) -> Option<(&str, &str)> {
     Some(inside.split_once('.').unwrap_or((inside, "")))
 }
 
-/// The known key of a source, by the rest of its path.
+/// The known key of a source, by the path after the source name.
 pub(in crate::config) fn find(rest: &str) -> Option<&'static Key> {
     OF_SOURCE.iter().find(|key| key.name == rest)
 }
 
-/// A name that can be a source's: it stands in paths, in the environment and beside the names of tasks.
+/// Checks a source name: it is used in paths, in environment variables and beside the names of tasks.
 pub(in crate::config) fn name(text: &str) -> Result<(), String> {
     let first = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let later = |byte: u8| first(byte) || byte == b'-' || byte == b'_';

@@ -1,16 +1,16 @@
-//! The keys of section `tasks`: every task has the same few, those of a rule more.
+//! The keys of section `tasks`: every task has the same few keys, a task of a rule has more.
 //! It must not know what a task does.
 
 use super::{Key, Kind, MANY, Unset, choice, defaulted, flag, text};
 use crate::config::forms;
 use crate::config::sections::{CatchUp, WhenOff};
 
-/// A key that a more general one decides where it is not set.
+/// A key that falls back to a more general key where it is not set.
 const fn general(name: &'static str, kind: Kind) -> Key {
     Key { name, kind, unset: Unset::General }
 }
 
-/// The keys of a task: whether, when, and what of the times that passed.
+/// The keys of every task: enabled, schedule, zone, and the handling of missed times.
 macro_rules! task {
     ($task:literal) => {
         [
@@ -22,14 +22,14 @@ macro_rules! task {
     };
 }
 
-/// The key of a task of rules: what is done while the method is off in Moodle.
+/// The key of a rule task: what happens while the method is disabled in Moodle.
 macro_rules! rule {
     ($task:literal) => {
         [choice(concat!("tasks.", $task, ".when_disabled"), WhenOff::WORDS)]
     };
 }
 
-/// The keys of a task that minds courses: which, and how far it may go.
+/// The keys of a task that works on courses: which courses, and the limits.
 macro_rules! minding {
     ($task:literal) => {
         [

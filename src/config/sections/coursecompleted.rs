@@ -1,5 +1,5 @@
-//! Section `coursecompleted`: what enrold adds to the method's own instances, delays and groups.
-//! It must not know completions or tables; what an instance says in Moodle is not repeated here.
+//! Section `coursecompleted`: delays and groups that enrold adds to the method's own instances.
+//! It must not know completions or tables; what an instance sets in Moodle is not repeated here.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use serde::Deserialize;
 use super::seconds;
 use crate::config::forms;
 
-/// How completed courses lead on to others.
+/// Delays and groups of enrolments that follow a completed course.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CourseCompleted {
-    /// How long after a completion the enrolment begins; zero: when it is seen.
+    /// How long after a completion the enrolment begins; zero: when a run finds the completion.
     #[serde(deserialize_with = "seconds")]
     pub delay: Duration,
-    /// The same for pairs of courses, each pair once.
+    /// Delays of single pairs of courses, without duplicate pairs.
     pub delays: Vec<CourseDelay>,
-    /// Groups that the source has and the target lacks are made, where an instance copies memberships.
+    /// Create the groups that the target lacks, where an instance copies memberships from the source.
     pub create_groups: bool,
 }
 
@@ -36,7 +36,7 @@ pub struct CourseDelay {
 impl CourseDelay {
     const ARROW: &'static str = " -> ";
 
-    /// Reads one pair. The last `=` divides, so that a short name may hold one.
+    /// Reads one pair. The last `=` separates the delay, so that a short name may contain one.
     pub(in crate::config) fn parse(text: &str) -> Result<Self, String> {
         let form = || "expected \"SOURCE -> TARGET = 30d\", with the short names of two courses".to_owned();
         let (pair, delay) = text.rsplit_once('=').ok_or_else(form)?;

@@ -1,5 +1,5 @@
-//! By when a source must have sent its set: a time of day, on every day or on some days of the week.
-//! It must not know whether it has.
+//! The time by which a source must have sent its set: a time of day, every day or on some days of the week.
+//! It must not know whether the set has arrived.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use super::Schedule;
 
-/// A time of day by a wall clock, and the days on which it counts: `06:30`, `06:30 mon-fri`, `18:00 tue,sat`.
+/// A local time of day and the days on which it applies: `06:30`, `06:30 mon-fri`, `18:00 tue,sat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedBy {
     text: String,
@@ -20,7 +20,7 @@ impl ExpectedBy {
         &self.text
     }
 
-    /// The calendar of its moments: one on each of its days, also on those on which the clocks change.
+    /// The schedule of its moments: one on each of its days, also on days of a clock change.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }
@@ -47,7 +47,7 @@ impl FromStr for ExpectedBy {
     }
 }
 
-/// An empty text is none.
+/// Reads the text; an empty one gives `None`.
 pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ExpectedBy>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }

@@ -1,4 +1,4 @@
-//! Section `expirations`: what may override Moodle's settings of expirations, and from when inactivity counts.
+//! Section `expirations`: overrides of Moodle's expiration settings, and the start of a user's inactivity.
 //! It must not know tables.
 
 use std::collections::BTreeMap;
@@ -8,22 +8,21 @@ use serde::Deserialize;
 use crate::config::choice::choice;
 
 choice! {
-    /// From when the inactivity of a user counts, where an instance of `self` or `autoenrol` unenrols the inactive.
+    /// The start of a user's inactivity, where an instance of `self` or `autoenrol` unenrols inactive users.
     InactiveSince {
-        /// From the last login, or the last look at the course; of who never logged in, from the start of the
-        /// enrolment.
+        /// The last login or the last access to the course; for a user who never logged in, the start of the enrolment.
         Login = "login",
-        /// The same, but never from before the start of the enrolment.
+        /// As `Login`, but never before the start of the enrolment.
         Enrolment = "enrolment",
-        /// As in Moodle: who never logged in counts as inactive since 1970.
+        /// As in Moodle: a user who never logged in counts as inactive since 1970.
         Moodle = "moodle",
     }
 }
 
 choice! {
-    /// What becomes of an enrolment with an elapsed `timeend`.
+    /// What happens to an enrolment with an elapsed `timeend`.
     ExpiredAction {
-        /// The enrolment and what hangs on it are removed.
+        /// The enrolment and its dependent rows are removed.
         Unenrol = "unenrol",
         /// Nothing happens.
         Keep = "keep",
@@ -34,13 +33,13 @@ choice! {
     }
 }
 
-/// How enrolments of all methods expire; the flat file's own are under [`crate::config::FlatFile::expiredaction`].
+/// How enrolments of all methods expire; the flat file has its own [`crate::config::FlatFile::expiredaction`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expirations {
-    /// From when inactivity counts.
+    /// When inactivity starts.
     pub inactive_since: InactiveSince,
-    /// By method; without an entry Moodle's `enrol_METHOD/expiredaction` decides.
+    /// By method; a method without an entry uses Moodle's `enrol_METHOD/expiredaction`.
     #[serde(default)]
     pub expiredaction: BTreeMap<String, ExpiredAction>,
 }

@@ -1,4 +1,4 @@
-//! Section `flatfile`: how flat files are read, and what may override Moodle's settings of its flat-file method.
+//! Section `flatfile`: how flat files are read, and overrides of Moodle's settings of its flat-file method.
 //! It must not know bytes, lines or tables.
 
 use serde::Deserialize;
@@ -7,11 +7,11 @@ use super::role_list::RoleList;
 use crate::config::choice::choice;
 
 choice! {
-    /// How far a `del` line reaches.
+    /// Which enrolments a `del` line ends.
     DelScope {
-        /// As in Moodle: every enrolment of the user in the course, whatever method made it.
+        /// As in Moodle: every enrolment of the user in the course, of any method.
         Moodle = "moodle",
-        /// Only what the flat-file method itself enrolled.
+        /// Only enrolments of the flat-file method itself.
         Own = "own",
     }
 }
@@ -19,15 +19,15 @@ choice! {
 choice! {
     /// What happens to a file while `flatfile` is not among Moodle's enabled enrolment methods.
     WhenDisabled {
-        /// Nothing is applied, and that is said.
+        /// Nothing is applied, and the report contains it.
         Wait = "wait",
-        /// The file is applied all the same.
+        /// The file is applied anyway.
         Apply = "apply",
     }
 }
 
 choice! {
-    /// How the bytes of a file are read that is not UTF-8 and has no byte-order mark.
+    /// The encoding of a file that is not UTF-8 and has no byte-order mark.
     EncodingFallback {
         /// Windows-1252, the western European code page of Windows.
         Windows1252 = "windows-1252",
@@ -63,10 +63,9 @@ choice! {
 }
 
 choice! {
-    /// What becomes of an enrolment that a `del` line or an elapsed `timeend` ends (Moodle's choices for
-    /// `enrol_flatfile`).
+    /// What a `del` line or an elapsed `timeend` does to an enrolment (Moodle's choices for `enrol_flatfile`).
     RemovalAction {
-        /// The enrolment and what hangs on it are removed.
+        /// The enrolment and its dependent rows are removed.
         Unenrol = "unenrol",
         /// Nothing happens.
         Keep = "keep",
@@ -79,27 +78,27 @@ choice! {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlatFile {
-    /// How far a `del` line reaches.
+    /// Which enrolments a `del` line ends.
     pub del_scope: DelScope,
     /// What happens while the method is disabled in Moodle.
     pub when_disabled: WhenDisabled,
     /// The encoding of files that are not UTF-8.
     pub encoding_fallback: EncodingFallback,
-    /// Steps on one pair of user and course in one file; the lines of a pair with more are errors.
+    /// Maximum of steps for one pair of user and course in one file; all lines of a pair with more are errors.
     pub max_steps: u32,
-    /// The roles that the lines of a dropped file may give and take away.
+    /// The roles that the lines of a dropped file may assign and remove.
     pub roles: RoleList,
-    /// Keys of the form with a header line.
+    /// Keys of the file form with a header line.
     pub header: FlatFileKeys,
     /// Keys of Moodle's own positional form.
     pub native: FlatFileKeys,
-    /// What a `del` line does; without it Moodle's `enrol_flatfile/unenrolaction` decides.
+    /// What a `del` line does; `None`: Moodle's `enrol_flatfile/unenrolaction`.
     pub unenrolaction: Option<RemovalAction>,
-    /// What an elapsed `timeend` does; without it Moodle's `enrol_flatfile/expiredaction` decides.
+    /// What an elapsed `timeend` does; `None`: Moodle's `enrol_flatfile/expiredaction`.
     pub expiredaction: Option<RemovalAction>,
 }
 
-/// By which columns one form of the file names users and courses.
+/// The columns by which one form of the file names users and courses.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlatFileKeys {

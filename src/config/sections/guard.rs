@@ -10,9 +10,9 @@ choice! {
     GuardMode {
         /// The run is rolled back and waits for `approve` or `reject`.
         Hold = "hold",
-        /// The run goes on, and its report says which limit it passed.
+        /// The run goes on, and its report names the exceeded limit.
         Warn = "warn",
-        /// Nothing is compared.
+        /// No limit is checked.
         Off = "off",
     }
 }
@@ -21,13 +21,13 @@ choice! {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guard {
-    /// What happens over a limit.
+    /// What happens when a limit is exceeded.
     pub mode: GuardMode,
     /// Failed lines in percent of the lines of the file (0 = no limit).
     pub failed_lines_percent: u32,
-    /// A file with fewer failed lines than this is never held for them.
+    /// A file with fewer failed lines than this is never held because of them.
     pub failed_lines_min: u32,
-    /// Hold a file that has a header only, or nothing at all.
+    /// Hold a file that is empty or has only a header.
     pub hold_empty: bool,
     /// Never remove or suspend a site administrator.
     pub protect_admins: bool,
@@ -41,8 +41,8 @@ pub struct Guard {
 
 /// Limits on one scope of a run: the run, a course or a method. A limit of 0 is no limit.
 ///
-/// A `max` counts by itself. A `percent` is of what stood in the scope before the run, and holds only from `at_least`
-/// changes of that kind on and only in a scope with more than `min_members` members.
+/// A `max` is a count. A `percent` refers to the rows in the scope before the run; it applies only from `at_least`
+/// changes of its kind, and only in a scope with more than `min_members` members.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -66,7 +66,7 @@ pub struct Limits {
     pub min_members: u32,
 }
 
-/// Limits of one task's own: each that is set takes the place of the general one.
+/// Limits of one task: each that is set replaces the general one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OwnLimits {
@@ -87,7 +87,7 @@ pub struct OwnLimits {
 }
 
 impl OwnLimits {
-    /// The general limits with these in their places.
+    /// The general limits, with these in place of those that they replace.
     pub fn over(&self, general: &Limits) -> Limits {
         Limits {
             removals_max: self.removals_max.unwrap_or(general.removals_max),

@@ -1,5 +1,5 @@
-//! Section `hook`: the spool from which a program of the site learns what a run changed.
-//! It must not know that program: it runs outside the daemon, as another user.
+//! Section `hook`: the spool from which a program of the site reads the changes of each run.
+//! It must not know that program, which runs outside the daemon under another account.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub struct Hook {
 }
 
 impl Hook {
-    /// The directory that gets one JSON file per run; `None` when nobody waits for them.
+    /// The directory that receives one JSON file per run; `None` if the hook is off.
     pub fn spool(&self) -> Option<&Path> {
         (!self.spool.as_os_str().is_empty()).then_some(&self.spool)
     }

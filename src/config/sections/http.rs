@@ -1,25 +1,25 @@
-//! Section `http`: where health and metrics are told.
-//! It must not know what is told.
+//! Section `http`: the address of the health and metrics page.
+//! It must not know what the page contains.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// Where the daemon answers.
+/// The address on which the daemon listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// A port of this machine.
+    /// An address and port of this machine.
     Port(SocketAddr),
-    /// A unix socket.
+    /// A Unix socket.
     Socket(PathBuf),
 }
 
 impl Listen {
-    /// Reads `127.0.0.1:9273`, `[::1]:9273` or `unix:/run/enrold/http.sock`; nothing gives `None`.
+    /// Reads `127.0.0.1:9273`, `[::1]:9273` or `unix:/run/enrold/http.sock`; an empty text gives `None`.
     ///
     /// # Errors
-    /// What is wrong, for a person: anything else, and any address that other machines could reach.
+    /// A reason for the operator: another form, or an address that other machines can reach.
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
         if text.is_empty() {
             return Ok(None);
@@ -43,7 +43,7 @@ impl Listen {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Where the daemon answers; `None` for nowhere.
+    /// The address on which the daemon listens; `None`: the page is off.
     #[serde(deserialize_with = "listen")]
     pub listen: Option<Listen>,
 }

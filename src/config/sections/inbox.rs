@@ -9,9 +9,9 @@ use serde::Deserialize;
 use crate::config::choice::choice;
 
 choice! {
-    /// What becomes of a file that was applied.
+    /// What happens to a file after it was applied.
     DoneMode {
-        /// It is renamed in the drop directory, with `.done` after its name.
+        /// It is renamed in the drop directory, with the suffix `.done`.
         Rename = "rename",
         /// It is moved into `inbox.archive`.
         Archive = "archive",
@@ -24,17 +24,17 @@ choice! {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inbox {
-    /// Where other systems leave their files.
+    /// The directory into which other systems write their files.
     pub path: PathBuf,
-    /// A file is complete when its size and its time of change have stood still for this long.
+    /// A file is complete when its size and modification time have not changed for this long.
     #[serde(deserialize_with = "super::seconds")]
     pub settle: Duration,
-    /// How often the directory is looked through, whatever the system tells of changes.
+    /// How often the directory is scanned, independently of file-system events.
     #[serde(deserialize_with = "super::seconds")]
     pub rescan: Duration,
-    /// What becomes of a file that was applied.
+    /// What happens to a file after it was applied.
     pub done_mode: DoneMode,
-    /// Where applied files go under `done_mode = "archive"`; a relative path begins at
-    /// `state.path`. No feeder may write there: it must not lie in the drop directory.
+    /// The directory of applied files under `done_mode = "archive"`; a relative path is below `state.path`. It must not
+    /// lie in the drop directory, where feeders can write.
     pub archive: PathBuf,
 }

@@ -1,18 +1,18 @@
-//! Section `log`: how much is said, and in which form.
-//! It must not know who writes the log.
+//! Section `log`: the level and the form of the log.
+//! It must not know how the log is written.
 
 use serde::Deserialize;
 
 use crate::config::choice::choice;
 
 choice! {
-    /// The least important kind of line that is still written.
+    /// The lowest level of lines that are written.
     LogLevel {
         /// Nothing.
         Off = "off",
-        /// What failed.
+        /// Failures.
         Error = "error",
-        /// What an operator should look at.
+        /// Conditions that an operator should check.
         Warn = "warn",
         /// One line per job.
         Info = "info",
@@ -24,7 +24,7 @@ choice! {
 }
 
 choice! {
-    /// The form of the log's lines.
+    /// The form of log lines.
     LogFormat {
         /// The journal's own protocol where standard error is the journal, else text.
         Auto = "auto",
@@ -41,8 +41,8 @@ choice! {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
-    /// The least important kind of line that is still written.
+    /// The lowest level of lines that are written.
     pub level: LogLevel,
-    /// The form of its lines.
+    /// The form of log lines.
     pub format: LogFormat,
 }

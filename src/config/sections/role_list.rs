@@ -1,22 +1,21 @@
-//! Which roles whoever feeds enrold may give: short names, archetypes, or any; a list of its own for each kind of feed.
-//! It must not know a site's roles: whoever does asks the list about each of them.
+//! The roles that a feed may assign: short names, archetypes, or any; each kind of feed has its own list.
+//! It must not know the roles of a site: the caller checks each role of the site against the list.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// What stands for roles without an archetype.
+/// Stands for roles without an archetype.
 const NONE: &str = "none";
 
-/// One entry of a list of roles. Short names and archetypes are compared without upper and lower case, as in flat
-/// files.
+/// One entry of a list of roles. Short names and archetypes are compared without case, as in flat files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoleEntry {
     /// `*`: every role of the site.
     Any,
-    /// `@student`: the roles whose `role.archetype` is this; empty for `@none`, those that have none.
+    /// `@student`: the roles with this `role.archetype`; empty for `@none`, the roles without one.
     Archetype(String),
-    /// `manager`: the role of this short name.
+    /// `manager`: the role with this short name.
     Shortname(String),
 }
 
@@ -38,7 +37,7 @@ impl RoleEntry {
         }
     }
 
-    /// True if a role with this short name and archetype is one of those that the entry means.
+    /// True if the entry matches a role with this short name and archetype.
     pub fn covers(&self, shortname: &str, archetype: &str) -> bool {
         match self {
             Self::Any => true,
@@ -59,14 +58,14 @@ impl fmt::Display for RoleEntry {
     }
 }
 
-/// The roles that a feed may give. An empty list allows none.
+/// The roles that a feed may assign. An empty list allows none.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct RoleList(Vec<RoleEntry>);
 
 impl RoleList {
-    /// The default of every list: who teaches, who learns, and the roles that a site has made for itself. Managers,
-    /// makers of courses and guests only by naming them.
+    /// The default of every list: teachers, students, and roles that a site created without an archetype. Manager,
+    /// course creator and guest must be listed explicitly.
     pub(in crate::config) const DEFAULT: [&str; 4] = ["@student", "@teacher", "@editingteacher", "@none"];
 
     /// Reads a list.
@@ -79,12 +78,12 @@ impl RoleList {
         &self.0
     }
 
-    /// True if a role with this short name and archetype may be given.
+    /// True if a role with this short name and archetype may be assigned.
     pub fn covers(&self, shortname: &str, archetype: &str) -> bool {
         self.0.iter().any(|entry| entry.covers(shortname, archetype))
     }
 
-    /// The list with the role of this short name added; nothing is added for an empty one.
+    /// The list with the role of this short name added; an empty name adds nothing.
     pub fn and(mut self, shortname: &str) -> Self {
         let name = shortname.trim().to_lowercase();
         if !name.is_empty() {
@@ -102,23 +101,23 @@ impl TryFrom<Vec<String>> for RoleList {
     }
 }
 
-/// A role of a OneRoster export and the role of Moodle that it becomes: `teacher = editingteacher`.
+/// Maps a role of a OneRoster export to a Moodle role: `teacher = editingteacher`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleOf {
-    /// The word of the export, with its case.
+    /// The role in the export, case-sensitive.
     pub from: String,
-    /// The short name in Moodle; `-` for nobody.
+    /// The short name in Moodle; `-` for none.
     pub to: String,
 }
 
 impl RoleOf {
-    /// In place of a role of Moodle: enrolments with this role are none of the set, and no problem.
+    /// In place of a Moodle role: enrolments with this export role are left out of the set without a problem.
     pub const NOBODY: &str = "-";
 
-    /// What an export's roles become where the configuration does not say it.
+    /// The mapping that applies if the configuration sets none.
     const DEFAULT: [&str; 2] = ["student = student", "teacher = editingteacher"];
 
-    /// Reads one role.
+    /// Reads one mapping.
     pub(in crate::config) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once('=').map(|(from, to)| (from.trim(), to.trim())) {
             Some((from, to)) if !from.is_empty() && !to.is_empty() => {
@@ -129,19 +128,18 @@ impl RoleOf {
     }
 }
 
-/// The key `roles` of a source: the roles that its sets may give, and what the roles of a OneRoster export become.
-/// Entries of one kind leave the default of the other as it is; an empty list allows no role, and no role of an export
-/// becomes one.
+/// The key `roles` of a source: the roles that its sets may assign, and the mapping of roles of a OneRoster export. If
+/// only one kind has entries, the other keeps its default; an empty list allows no role and maps no role.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct SourceRoles {
-    /// The roles that may be given, as far as this key says it.
+    /// The roles that this key allows.
     pub allowed: RoleList,
-    /// The roles of an export.
+    /// The mapping of export roles.
     pub of_export: Vec<RoleOf>,
-    /// The key says which roles may be given.
+    /// The key sets the allowed roles.
     pub(super) lists: bool,
-    /// The key says what the roles of an export become.
+    /// The key sets the mapping.
     pub(super) maps: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Section `smtp`: the server that takes the mails, and how fast and how long they are tried.
-//! It must not know what is written, or to whom.
+//! Section `smtp`: the mail server, the rate, and how long a mail is retried.
+//! It must not know the content or the recipients of mails.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::config::choice::choice;
 choice! {
     /// How the connection to the mail server is protected.
     Security {
-        /// Not at all: for a server on this machine.
+        /// Unprotected: for a server on this machine.
         None = "none",
-        /// Begun in clear and encrypted before anything is said; refused if the server cannot.
+        /// Starts in clear text and is encrypted before any mail data; refused if the server does not support it.
         Starttls = "starttls",
         /// Encrypted from the first byte.
         Tls = "tls",
@@ -27,13 +27,13 @@ choice! {
 pub struct Smtp {
     /// Whether mails are queued and sent.
     pub enabled: bool,
-    /// The server's name; its certificate must carry it.
+    /// The host name of the server; its certificate must contain it.
     pub host: String,
-    /// Its port; 0 for the usual one of `security`.
+    /// Its port; 0 for the standard port of `security`.
     port: u16,
     /// How the connection is protected.
     pub security: Security,
-    /// A file with the certificates (PEM) of the server's own authority; empty for those of the system alone.
+    /// A file with the certificates (PEM) of the server's own authority; empty: only the system's certificates.
     #[serde(deserialize_with = "optional")]
     pub ca_file: Option<PathBuf>,
     /// The account; empty for none.
@@ -41,14 +41,14 @@ pub struct Smtp {
     password: SecretString,
     #[serde(deserialize_with = "optional")]
     password_file: Option<PathBuf>,
-    /// The sender's address; empty for Moodle's `noreplyaddress`.
+    /// The sender's address; empty: Moodle's `noreplyaddress`.
     pub from: String,
-    /// Who gets answers where an instance names nobody; empty for nobody.
+    /// The Reply-To address where an instance names no contact; empty for none.
     pub reply_to: String,
-    /// How long one answer of the server may take.
+    /// How long one response of the server may take.
     #[serde(deserialize_with = "super::seconds")]
     pub timeout: Duration,
-    /// Mails per minute at most; 0 = no limit.
+    /// Maximum of mails per minute; 0 = no limit.
     pub per_minute: u32,
     give_up_hours: u32,
 }
@@ -64,7 +64,7 @@ impl Smtp {
         }
     }
 
-    /// The password, from the file if one is named; read anew at each call, so that a changed one is found.
+    /// The password, from the file if one is named; the file is read at each call, so that a changed password is used.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -75,7 +75,7 @@ impl Smtp {
         }
     }
 
-    /// Seconds for which a mail is tried after it was queued.
+    /// For how many seconds after it was queued a mail is retried.
     pub fn kept(&self) -> i64 {
         i64::from(self.give_up_hours) * 3_600
     }

@@ -1,5 +1,5 @@
-//! Section `sources`: where full sets come from, and what is done with them, one table per source.
-//! It must not know how a set is fetched or applied; what Moodle's own settings decide is `None` here.
+//! Section `sources`: where full sets come from and how they are applied, one table per source.
+//! It must not know how a set is fetched or applied; keys that fall back to Moodle's own settings are `None` here.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use crate::config::choice::choice;
 use crate::config::sections::{CatchUp, CourseKey, Schedule, UserKey};
 
 choice! {
-    /// What the rows of a set say.
+    /// What the rows of a set describe.
     Target {
-        /// Who is enrolled where, by method `database`.
+        /// Enrolments of method `database`.
         Enrolments = "enrolments",
-        /// Who is in which cohort.
+        /// Memberships of cohorts.
         Cohorts = "cohorts",
     }
 }
 
 choice! {
-    /// What the files of a source are.
+    /// The format of a source's files.
     SetFormat {
         /// CSV with a header line.
         Csv = "csv",
@@ -38,13 +38,13 @@ choice! {
 }
 
 choice! {
-    /// What becomes of the enrolments of somebody whose account a OneRoster export says is not enabled.
+    /// What happens to the enrolments of a user that a OneRoster export marks as not enabled.
     DisabledUsers {
-        /// They are suspended; memberships of cohorts stay.
+        /// They are suspended; cohort memberships stay.
         Suspend = "suspend",
-        /// They are none of the set.
+        /// They are left out of the set.
         LeaveOut = "leave_out",
-        /// They are as everybody's.
+        /// They are treated like all others.
         Enrol = "enrol",
     }
 }
@@ -92,9 +92,9 @@ choice! {
 }
 
 choice! {
-    /// What becomes of an enrolment that the set no longer holds (Moodle's choices for `enrol_database`).
+    /// What happens to an enrolment that is absent from the set (Moodle's choices for `enrol_database`).
     AbsentAction {
-        /// The enrolment and what hangs on it are removed.
+        /// The enrolment and its dependent rows are removed.
         Unenrol = "unenrol",
         /// Nothing happens.
         Keep = "keep",
@@ -106,13 +106,13 @@ choice! {
 }
 
 choice! {
-    /// After which runs of a source a mail goes out.
+    /// Which runs of a source send a mail.
     MailWhen {
-        /// After one that changed something, and with every problem.
+        /// Runs that changed something, and every run with a problem.
         Changes = "changes",
-        /// After one that is held, that failed, or of which rows failed.
+        /// Runs that are held, that failed, or with failed rows.
         Problems = "problems",
-        /// After every one.
+        /// All runs.
         Always = "always",
     }
 }
@@ -121,89 +121,89 @@ choice! {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Whether the daemon runs it and takes its files; commands run it anyway.
+    /// Whether the daemon runs the source and processes its files; commands run it anyway.
     pub enabled: bool,
-    /// What its rows say.
+    /// What its rows describe.
     pub target: Target,
     /// The second database, from `url` or the content of `url_file`; `None` for a source of files, and for the source
     /// `database` while Moodle's own settings name it.
     #[serde(default)]
     pub url: Option<SecretString>,
-    /// The table or view, as it is written in SQL; empty where `query` is set.
+    /// The table or view as written in SQL; empty if `query` is set.
     pub table: String,
     /// A SELECT in place of a table.
     pub query: String,
-    /// Statements for each new session (Moodle's `dbsetupsql`).
+    /// SQL statements for each new session (Moodle's `dbsetupsql`).
     pub setup: Vec<String>,
     /// How long one attempt to connect may take.
     #[serde(deserialize_with = "seconds")]
     pub connect_timeout: Duration,
-    /// How long the second database may take for the statement as a whole, and for each next row.
+    /// How long the second database may take for the whole statement, and for each next row.
     #[serde(deserialize_with = "seconds")]
     pub statement_timeout: Duration,
-    /// Names in the drop directory that are sets of this source, with `*` and `?`.
+    /// Names of files in the drop directory that are sets of this source, with `*` and `?`.
     pub files: Vec<String>,
-    /// What those files are.
+    /// The format of those files.
     pub format: SetFormat,
-    /// Which roles its sets may give; and which role of Moodle a role of a OneRoster export becomes, `-` for none; any
-    /// other enrols nobody, and is a problem.
+    /// The roles that its sets may assign, and the mapping of OneRoster roles to Moodle roles (`-` for none); an export
+    /// role without a mapping enrols no user and is a problem.
     pub roles: SourceRoles,
-    /// What becomes of enrolments of users that a OneRoster export says are not enabled.
+    /// What happens to enrolments of users that a OneRoster export marks as not enabled.
     pub disabled_users: DisabledUsers,
-    /// Which column is what.
+    /// The names of the columns.
     pub columns: SetColumns,
-    /// By what a set names users.
+    /// The column that identifies users.
     pub user_key: UserKey,
-    /// By what a set names courses.
+    /// The column that identifies courses.
     pub course_key: CourseKey,
-    /// By what a set names roles.
+    /// The column that identifies roles.
     pub role_key: RoleKey,
-    /// By what a set names groups.
+    /// The column that identifies groups.
     pub group_key: GroupKey,
-    /// By what a set names cohorts.
+    /// The column that identifies cohorts.
     pub cohort_key: CohortKey,
-    /// Short name of the role for rows without a known one; empty for none.
+    /// Short name of the role for rows without a known role; empty for none.
     pub default_role: String,
-    /// What becomes of what the set no longer holds; without it Moodle's `enrol_database/unenrolaction` decides.
+    /// What happens to enrolments absent from the set; `None`: Moodle's `enrol_database/unenrolaction`.
     pub unenrolaction: Option<AbsentAction>,
-    /// Leave hidden courses alone; without it Moodle's `enrol_database/ignorehiddencourses` decides.
+    /// Leave hidden courses unchanged; `None`: Moodle's `enrol_database/ignorehiddencourses`.
     pub ignore_hidden_courses: Option<bool>,
-    /// Make the groups that a course lacks.
+    /// Create the groups that a course lacks.
     pub create_groups: bool,
-    /// Make the cohorts that the site lacks.
+    /// Create the cohorts that the site lacks.
     pub create_cohorts: bool,
-    /// `cohort.component` of the cohorts that are made, and that the source may fill; empty for those edited by hand.
+    /// `cohort.component` of cohorts that are created or that the source may fill; empty for manually edited cohorts.
     pub cohort_component: String,
-    /// Where courses that the site lacks are described.
+    /// The table that describes courses to create.
     pub courses: CourseTable,
-    /// How long an absent person stays suspended before the enrolment ends; zero: not at all.
+    /// How long the enrolment of an absent user stays suspended before it is removed; zero: no suspension.
     #[serde(deserialize_with = "seconds")]
     pub removal_grace: Duration,
     /// User names that are never removed or suspended.
     pub protected: Vec<String>,
-    /// When the daemon fetches it, by the wall clock of its zone.
+    /// When the daemon fetches the set, in the local time of `timezone`.
     pub schedule: Schedule,
-    /// The zone of the schedule; `None` for the site's.
+    /// The zone of the schedule; `None`: the site's zone.
     #[serde(default, deserialize_with = "zone")]
     pub timezone: Option<Tz>,
-    /// What happens to times that passed while no daemon was there.
+    /// What happens to scheduled times that passed while no daemon ran.
     pub catch_up: CatchUp,
     /// Limits above which its sets are held.
     pub guard: SetLimits,
-    /// Other limits for some weeks.
+    /// Other limits for some periods.
     pub seasons: Vec<Season>,
-    /// The operator is told when no new set has come for so long; zero: never.
+    /// Report to the operator when no new set has come for this long; zero: never.
     #[serde(deserialize_with = "seconds")]
     pub stale_after: Duration,
-    /// The operator is told when the same bytes have come for so many days; 0: never.
+    /// Report to the operator when the same bytes have come for this many days; 0: never.
     pub same_bytes_days: u32,
-    /// The operator is told when no new set has come by this time of day, by the wall clock of the source's zone;
+    /// Report to the operator when no new set has come by this time of day, in the local time of the source's zone;
     /// `None`: never.
     #[serde(default, deserialize_with = "expected_by::optional")]
     pub expected_by: Option<ExpectedBy>,
-    /// Mail addresses that get the reports of its runs.
+    /// Mail addresses that receive the reports of its runs.
     pub mail_to: Vec<String>,
-    /// After which runs.
+    /// Which runs send a mail.
     pub mail_when: MailWhen,
     /// The keys below `sources.NAME.` that a layer sets.
     #[serde(skip)]
@@ -211,14 +211,13 @@ pub struct Source {
 }
 
 impl Source {
-    /// True if a layer sets this key (`table`, `columns.user`), be it to its default; else Moodle's settings may
-    /// decide.
+    /// True if a layer sets this key (`table`, `columns.user`), even to its default; else Moodle's settings may apply.
     pub fn gives(&self, key: &str) -> bool {
         self.given.contains(key)
     }
 
-    /// The roles that its sets may give: those that `roles` lists, and each that the operator names for this source
-    /// otherwise: as the default role, or as what a role of an export becomes.
+    /// The roles that its sets may assign: those that `roles` lists, the default role, and the Moodle roles to which
+    /// `roles` maps OneRoster roles.
     pub fn allowed_roles(&self) -> RoleList {
         let maps = self.roles.maps && self.format == SetFormat::OneRoster;
         let targets = self.roles.of_export.iter().filter(|role| maps && role.to != RoleOf::NOBODY);
@@ -226,13 +225,13 @@ impl Source {
         allowed.and(&self.default_role)
     }
 
-    /// True if a layer says which roles its sets may give: that holds for a second database too, which the operator has
-    /// connected himself and which gives any role otherwise.
+    /// True if a layer sets the allowed roles. They then apply to a second database too, which may otherwise assign any
+    /// role because the operator connected it.
     pub fn lists_roles(&self) -> bool {
         self.gives("roles") && self.roles.lists
     }
 
-    /// The limits of a day: those of the first season that it lies in, over the usual ones.
+    /// The limits of a day: those of the first season that contains it, over the usual ones.
     pub fn limits(&self, day: NaiveDate) -> SetLimits {
         match self.seasons.iter().find(|season| season.holds(day)) {
             Some(season) => season.limits.over(&self.guard),
@@ -241,29 +240,29 @@ impl Source {
     }
 }
 
-/// The names of the columns in the table or file. Empty: in a file the canonical name, in a table there is none.
+/// The names of the columns in the table or file. Empty: in a file the canonical name, in a table no column.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetColumns {
-    /// Who.
+    /// The user.
     pub user: String,
-    /// In which course.
+    /// The course.
     pub course: String,
-    /// As what.
+    /// The role.
     pub role: String,
-    /// In which group.
+    /// The group.
     pub group: String,
-    /// Not empty: the role alone, without an enrolment (Moodle's `remoteotheruserfield`).
+    /// Not empty: the row assigns the role only, without an enrolment (Moodle's `remoteotheruserfield`).
     pub other: String,
-    /// From when.
+    /// The start of the enrolment.
     pub timestart: String,
-    /// Until when.
+    /// The end of the enrolment.
     pub timeend: String,
     /// Active or suspended.
     pub status: String,
-    /// In which cohort.
+    /// The cohort.
     pub cohort: String,
-    /// What a new cohort is called.
+    /// The name of a new cohort.
     pub name: String,
 }
 
@@ -271,7 +270,7 @@ pub struct SetColumns {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CourseTable {
-    /// The table or view in the same database; empty: no courses are made.
+    /// The table or view in the same database; empty: no courses are created.
     pub table: String,
     /// The column of the full name.
     pub fullname: String,
@@ -283,8 +282,8 @@ pub struct CourseTable {
     pub category: String,
     /// `course_categories.id` for rows without a category.
     pub default_category: u32,
-    /// By what the column names a category.
+    /// The column by which `category` identifies a category.
     pub category_key: CategoryKey,
-    /// Short name of the course whose settings a new one gets; empty for none.
+    /// Short name of the course whose settings a new course copies; empty for none.
     pub template: String,
 }

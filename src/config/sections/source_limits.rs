@@ -13,16 +13,16 @@ pub struct SetLimits {
     pub rows_fewer_percent: u32,
     /// Rows more than in the last good set, in percent.
     pub rows_more_percent: u32,
-    /// Rows whose user, course or cohort nobody knows, in percent of all.
+    /// Rows with an unknown user, course or cohort, in percent of all.
     pub unknown_percent: u32,
-    /// Courses that one run makes.
+    /// Courses that one run creates.
     pub courses_max: u32,
     /// Limits on changes, in place of `guard.method` and `guard.run`.
     #[serde(flatten)]
     pub own: OwnLimits,
 }
 
-/// What a season sets in place of the usual limits.
+/// The limits that a season sets in place of the usual ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeasonLimits {
     /// In place of [`SetLimits::rows_fewer_percent`].
@@ -38,7 +38,7 @@ pub struct SeasonLimits {
 }
 
 impl SeasonLimits {
-    /// The usual limits with these in their places.
+    /// The usual limits, with these in place of those that they replace.
     pub fn over(&self, usual: &SetLimits) -> SetLimits {
         let own = &usual.own;
         SetLimits {
@@ -58,7 +58,7 @@ impl SeasonLimits {
         }
     }
 
-    /// The place of a limit by its name, and the greatest number that it takes.
+    /// The field of a limit by its name, and the maximum that it accepts.
     fn place(&mut self, name: &str) -> Option<(&mut Option<u32>, u32)> {
         const MANY: u32 = 1_000_000_000;
         let own = &mut self.own;
@@ -79,7 +79,7 @@ impl SeasonLimits {
     }
 }
 
-/// Some weeks with limits of their own: `2026-08-25 -> 2026-10-15: rows_more_percent = 400, removals_percent = 0`.
+/// A period with limits of its own: `2026-08-25 -> 2026-10-15: rows_more_percent = 400, removals_percent = 0`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Season {
@@ -87,7 +87,7 @@ pub struct Season {
     pub from: NaiveDate,
     /// The last day.
     pub to: NaiveDate,
-    /// What holds on these days.
+    /// The limits that apply on these days.
     pub limits: SeasonLimits,
 }
 

@@ -1,4 +1,4 @@
-//! Section `state`: the directory that belongs to enrold alone.
+//! Section `state`: enrold's own directory.
 //! It must not know what is stored there.
 
 use std::path::PathBuf;
@@ -9,6 +9,6 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// Holds copies of held files, the spool, and the embedded database unless `database.url` names another.
+    /// Holds copies of held files, the hook spool, and the embedded database unless `database.url` names another.
     pub path: PathBuf,
 }

@@ -15,27 +15,27 @@ use crate::config::sections::OwnLimits;
 use crate::config::sections::site::zone;
 
 choice! {
-    /// What happens to times that passed while no daemon was there.
+    /// What happens to scheduled times that passed while no daemon ran.
     CatchUp {
-        /// However many there were, the task runs once.
+        /// The task runs once, however many times were missed.
         Once = "once",
-        /// They are left out.
+        /// They are skipped.
         Skip = "skip",
     }
 }
 
 choice! {
-    /// What a rule does while its method is not among Moodle's enabled ones.
+    /// What a rule does while its method is disabled in Moodle.
     WhenOff {
-        /// Nothing, and that is said.
+        /// Nothing, and the report contains it.
         Skip = "skip",
-        /// As Moodle's own task: the roles that the method gave are taken away on the whole site.
+        /// As Moodle's own task: the roles that the method assigned are removed on the whole site.
         DropRoles = "drop_roles",
     }
 }
 
 impl Default for WhenOff {
-    /// The one that takes nothing away.
+    /// The variant that removes nothing.
     fn default() -> Self {
         Self::Skip
     }
@@ -47,26 +47,26 @@ impl Default for WhenOff {
 pub struct Task {
     /// Whether the daemon runs it; commands run it anyway.
     pub enabled: bool,
-    /// When, by the wall clock of its zone.
+    /// When it runs, in the local time of its zone.
     pub schedule: Schedule,
-    /// The zone of the schedule; `None` for the site's.
+    /// The zone of the schedule; `None`: the site's zone.
     #[serde(default, deserialize_with = "zone")]
     pub timezone: Option<Tz>,
-    /// What happens to times that passed while no daemon was there.
+    /// What happens to scheduled times that passed while no daemon ran.
     pub catch_up: CatchUp,
-    /// What a rule does while its method is off; rules only.
+    /// What a rule does while its method is disabled; rules only.
     #[serde(default)]
     pub when_disabled: WhenOff,
-    /// Short names of the courses that the task minds; empty for all.
+    /// Short names of the courses that the task works on; empty for all.
     #[serde(default)]
     pub courses: Vec<String>,
-    /// Limits of its own, in place of `guard.method`.
+    /// Limits of the task, in place of `guard.method`.
     #[serde(default)]
     pub guard: OwnLimits,
 }
 
-/// A cron text that comes true some day: five fields (minute, hour, day of month, month, day of week), or six with the
-/// second before them.
+/// A cron expression with at least one date: five fields (minute, hour, day of month, month, day of week), or six with
+/// the second first.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Schedule {
@@ -74,7 +74,7 @@ pub struct Schedule {
     cron: Box<Cron>,
 }
 
-/// Why a text is no schedule.
+/// Why a text is not a schedule.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
     /// Neither five fields nor six.
@@ -83,10 +83,10 @@ pub enum ScheduleError {
          six with the second first, and not {0}"
     )]
     Fields(usize),
-    /// A field is not understood.
+    /// A field cannot be parsed.
     #[error("not a cron text of (second,) minute, hour, day of month, month, day of week: {0}")]
     Field(CronError),
-    /// There is no such day, as the 30th of February.
+    /// The date never occurs, for example 30 February.
     #[error("there is no such day in any year")]
     Never,
 }
@@ -97,12 +97,12 @@ impl Schedule {
         &self.text
     }
 
-    /// The calendar of the text.
+    /// The parsed cron expression.
     pub(crate) fn cron(&self) -> &Cron {
         &self.cron
     }
 
-    /// True if the text names seconds: its times may lie between two minutes.
+    /// True if the text has a field for seconds: its times may lie between two minutes.
     pub fn names_seconds(&self) -> bool {
         self.text.split_whitespace().count() == 6
     }

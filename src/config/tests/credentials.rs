@@ -1,4 +1,4 @@
-//! Secrets that systemd hands over: the database's address by itself, any other by its name.
+//! Secrets that systemd provides: the database URL without any key, all others by name.
 
 use super::*;
 

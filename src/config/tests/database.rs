@@ -1,4 +1,4 @@
-//! The database URL: its forms, its file, and that no output repeats it.
+//! The database URL: its forms, its file, and that no output contains it.
 
 use super::*;
 use crate::config::forms;

@@ -1,5 +1,5 @@
-//! Tests of the configuration; here is what they share.
-//! They give every source as a value: no test reads the environment or /etc.
+//! Tests of the configuration, with their shared helpers.
+//! They pass every source as a value: no test reads the environment or /etc.
 
 mod credentials;
 mod database;
@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 
-/// A directory with configuration files that disappears with the test.
+/// A directory for configuration files that is removed at the end of the test.
 struct Dir(tempfile::TempDir);
 
 impl Dir {

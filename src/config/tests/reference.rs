@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::config::keys::{self, KEYS, Unset};
 
-/// The reference with its commented keys set, but for the example of a source.
+/// The reference with its commented keys set, except the example of a source.
 fn reference_in_full() -> String {
     let uncommented = |line: &str| {
         let rest = line.strip_prefix('#').filter(|rest| {
@@ -79,7 +79,7 @@ fn the_reference_alone_gives_the_defaults() {
 fn the_operators_page_names_every_key() {
     let page = include_str!("../../../docs/configuration.md");
     let told = |name: &str| page.contains(&format!("`{name}`"));
-    // Keys that every task has are told once.
+    // Keys that every task has appear once, as `tasks.NAME.KEY`.
     let of_tasks = |name: &str| {
         let key = name.strip_prefix("tasks.").and_then(|rest| rest.split_once('.')).map(|(_, key)| key);
         key.is_some_and(|key| told(&format!("tasks.NAME.{key}")))

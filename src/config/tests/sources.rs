@@ -1,4 +1,4 @@
-//! Section `sources`: names of the operator's choice, defaults of each, secrets, and keys that fit together.
+//! Section `sources`: names chosen by the operator, defaults per source, secrets, and keys that fit together.
 
 use chrono::NaiveDate;
 
@@ -59,7 +59,7 @@ fn a_source_has_the_defaults_of_the_reference() {
     assert!(!format!("{loaded:?}").contains("geheim"));
 }
 
-/// The example and the list of keys agree, and whoever copies the example gets what he gets without it.
+/// The example has every key of a source, and its values are the defaults.
 #[test]
 fn the_example_names_every_key_of_a_source() {
     let in_full: String = example("x")
@@ -207,7 +207,7 @@ fn a_source_says_where_its_rows_are_and_says_it_once() {
     }
 }
 
-/// The source `database` may have everything from Moodle; what a layer sets goes before, and a default does not.
+/// Every key of the source `database` may come from Moodle; a layer overrides Moodle, a default does not.
 #[test]
 fn moodle_stands_below_the_source_database() {
     let loaded = loaded("[sources.database]\ncourses = { table = \"\" }\n");
@@ -252,8 +252,7 @@ fn a_season_has_limits_of_its_own() {
     }
 }
 
-/// Which roles a set may give, and what the roles of an export become: entries of one kind leave the other at its
-/// default.
+/// The allowed roles of a set and the mapping of export roles: entries of one kind leave the other at its default.
 #[test]
 fn roles_of_both_kinds_stand_in_one_list() {
     let of = |roles: &str, more: &[(&str, &str)]| {

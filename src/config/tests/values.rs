@@ -170,7 +170,7 @@ fn courses_are_a_list_or_a_text_with_commas() {
     assert_eq!(effective(&loaded, "tasks.meta.courses").1, "--set");
 }
 
-/// What a task does not say is as everywhere; an empty text takes back what a lower layer says.
+/// A key that a task does not set falls back to the general one; an empty text cancels the value of a lower layer.
 #[test]
 fn limits_of_a_task_of_its_own() {
     let dir = Dir::new();

@@ -1,5 +1,5 @@
-//! What the worker looks at each minute beside its jobs: feeds that have gone stale, files of sets that were
-//! superseded. It must not know when a feed is stale; the front says so.
+//! Checks every minute, beside the jobs, for feeds that became stale and for files of superseded sets.
+//! It must not decide when a feed is stale; the front does.
 
 use std::collections::HashSet;
 
@@ -9,28 +9,28 @@ use crate::config::Locale;
 use crate::front::{FeedState, Front};
 use crate::report;
 
-/// Milliseconds between two looks.
+/// Milliseconds between two checks.
 const MINUTE: u64 = 60_000;
 
-/// What was said of feeds.
+/// The reported feeds and the time of the last check.
 pub(super) struct Feeds {
     looked: Option<StopWatch>,
-    /// A set came to a run since the last look.
+    /// True if a set had a run since the last check.
     pub changed: bool,
     stale: HashSet<String>,
-    /// The times of staleness of which the operators have their mail.
+    /// The periods of staleness whose mail is queued.
     mailed: HashSet<(String, String)>,
-    /// Since when somebody looks, Unix seconds.
+    /// The start of the checks, in Unix seconds.
     since: i64,
 }
 
 impl Feeds {
-    /// Nothing is known yet at `since`.
+    /// No feed is known yet; the checks start at `since`.
     pub fn new(since: i64) -> Self {
         Self { looked: None, changed: false, stale: HashSet::new(), mailed: HashSet::new(), since }
     }
 
-    /// Other settings may want other mails.
+    /// Forgets the queued mails, because new settings may require others.
     pub fn adopt(&mut self) {
         self.mailed.clear();
     }
@@ -45,7 +45,7 @@ impl Feeds {
 }
 
 impl Worker {
-    /// Tells of each feed that goes stale, once until it is fresh again, and gives superseded files their names.
+    /// Reports each feed that becomes stale, once until it is fresh again, and renames the files of superseded sets.
     pub(super) async fn check_feeds(&mut self) -> Result<(), String> {
         if self.settings.sources.is_empty() || !self.feeds.is_due() {
             return Ok(());
@@ -74,7 +74,7 @@ impl Worker {
         }
     }
 
-    /// The outbox knows what was queued before this daemon began; what cannot be queued now is at the next look.
+    /// Queues the mail about a stale feed; the outbox prevents duplicates after a restart. A failure is tried again.
     async fn mail_feed(&mut self, front: &Front, state: &FeedState) -> Result<(), String> {
         let Some(spell) = state.spell() else { return Ok(()) };
         if self.feeds.mailed.contains(&spell) || !self.settings.smtp.enabled {

@@ -1,5 +1,5 @@
-//! One file, from its claim to its last name, whatever comes between.
-//! It must not know what a file says; a run applies it.
+//! Processes one file, from its claim to its outcome.
+//! It must not interpret the file; a run applies it.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::inbox::{self, Claimed, FileOutcome, Job, Scanned};
 use crate::outcome::{Note, Report, RunError};
 
 impl Worker {
-    /// The files that are to be taken now; what begins to wait for others is told.
+    /// The files to process now; logs the files that begin to wait for others.
     ///
     /// # Errors
     /// Reading was stopped: the program ends.
@@ -35,13 +35,13 @@ impl Worker {
         Ok(jobs)
     }
 
-    /// One file, from its claim to its last name.
+    /// Processes one file, from its claim to its outcome.
     pub(super) async fn file(&mut self, dir: &Dir, job: &Job) -> Next {
         let shown = inbox::shown(&job.found.name);
         match self.waits(dir, job).await {
             Ok(Some(why)) => return self.leave(&shown, &why),
             Err(error) if is_of_all(&error) => return Next::Pause(error.to_string()),
-            // Any other error is the run's to tell.
+            // The run reports any other error.
             Ok(None) | Err(_) => {}
         }
         let claimed = match Claimed::take(dir, &job.found, job.source.is_some()) {
@@ -79,7 +79,7 @@ impl Worker {
         }
     }
 
-    /// Why a set must be left as it lies, so that it keeps its place.
+    /// Why a set must stay unclaimed, so that it keeps its position.
     async fn waits(&self, dir: &Dir, job: &Job) -> Result<Option<RunError>, RunError> {
         match (&job.source, &job.found.working) {
             (Some(source), None) => self.shared.front().waits(source, dir, &job.found.name).await,
@@ -100,7 +100,7 @@ impl Worker {
             let waits = [Note::MethodDisabled, Note::SetsDisabled].iter().any(|note| report.notes.contains(note));
             let reason = if waits { "the enrolment method is not enabled in Moodle" } else { "the run was skipped" };
             if claimed.is_set {
-                // Flat files are of another method.
+                // Only the set waits, because flat files use another method.
                 return self.give_back(claimed, &format!("waits: {reason}"));
             }
             return Next::Pause(match claimed.release() {
@@ -110,7 +110,7 @@ impl Worker {
         };
         let written_to = match blocking(|| claimed.is_written_to(inbox::read_sha256(report))) {
             Ok(written_to) => written_to,
-            // The program ends; the next start goes on here.
+            // The program ends; the next start continues here.
             Err(_) => return Next::Go,
         };
         if written_to {
@@ -162,9 +162,9 @@ impl Worker {
         Next::Later
     }
 
-    /// A file that the database refuses while it answers otherwise: it is tried again, and given up when that was often
-    /// enough for long enough. A connection that is lost for the first time may be anybody's fault: the order of files
-    /// is kept.
+    /// Handles a file that the database refuses while it answers otherwise: it is tried again, and given up after
+    /// enough tries over enough time. The first loss of a connection may have any cause, so it pauses all jobs and
+    /// keeps the order of files.
     async fn refused(&mut self, job: &Job, claimed: &Claimed, name: &str, error: &RunError) -> Next {
         let tries = self.later.tried(&claimed.token);
         let (most, over) = (self.settings.limits.tries, self.settings.limits.tries_over);
@@ -186,7 +186,7 @@ impl Worker {
         Next::Later
     }
 
-    /// The file fails: what comes after it, the next set of its source too, does not wait for it any more.
+    /// Ends the file as failed, so that later files and sets of its source no longer wait for it.
     async fn given_up(&mut self, job: &Job, claimed: &Claimed, name: &str, tries: u32, error: &RunError) -> Next {
         let (front, source) = (self.shared.front(), job.source.as_deref());
         match front.give_up(&Who::Daemon, claimed, source, tries, &error.to_string()).await {
@@ -206,12 +206,12 @@ impl Worker {
         }
     }
 
-    /// A file whose writer was not done goes back to its name and waits until it is complete.
+    /// Gives a file back whose writer was not done; it waits under its name until it is complete.
     fn written_to(&mut self, claimed: &Claimed, told: &str) -> Next {
         self.give_back(claimed, &format!("was not complete: {told}"))
     }
 
-    /// A file that cannot be taken now goes back to its name, and is not taken again at once.
+    /// Gives a file back that cannot be processed now: it gets its name again and is put off.
     fn give_back(&mut self, claimed: &Claimed, told: &str) -> Next {
         let name = inbox::shown(&claimed.name);
         let left = self.later.put_off(&name);

@@ -1,5 +1,5 @@
-//! What is unfinished when a daemon begins to lead or a run was cut off: leases, effects, names of files, decisions.
-//! It must not look for new files.
+//! Finishes what is left when a daemon takes the lead or a run was interrupted: leases, effects, file names, decisions.
+//! It must not scan for new files.
 
 use super::{Worker, text};
 use crate::daemon::is_of_all;
@@ -7,13 +7,13 @@ use crate::front::{Decided, Who};
 use crate::inbox::{self, ReaderLock};
 
 impl Worker {
-    /// What a daemon that died, or another one, may have left: effects, names of decided files, decisions.
+    /// Finishes what a crashed or another daemon may have left: effects, names of decided files, decisions.
     pub(super) async fn begin(&mut self) -> Result<(), String> {
         self.shared.working("looking for what is unfinished".to_owned());
         let front = self.shared.front();
         front.ready().await.map_err(text)?;
         self.tasks.begin().await.map_err(text)?;
-        // A directory that is away is told when it is looked through.
+        // The scan reports a directory that is missing.
         if let Ok(dir) = inbox::open(&self.settings, &self.shared.cut_off) {
             ReaderLock::remove_left(&dir);
         }
@@ -22,7 +22,7 @@ impl Worker {
         self.decisions().await
     }
 
-    /// What a run that was cut off may have left: its lease, which nobody else of this process holds, and its effects.
+    /// Finishes what an interrupted run may have left: its effects, and its lease, which nothing else here holds.
     pub(super) async fn pick_up(&mut self) -> Result<(), String> {
         if let Some(reason) = self.shared.front().pick_up().await.map_err(text)? {
             tracing::warn!("what follows earlier runs cannot be written yet: {reason}");
@@ -31,7 +31,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Carries out what commands have recorded.
+    /// Carries out the decisions that commands have recorded.
     pub(super) async fn decisions(&mut self) -> Result<(), String> {
         for (run, decision) in self.shared.front().recorded().await.map_err(text)? {
             self.shared.working(format!("deciding run {run}: {}", decision.as_str()));

@@ -1,5 +1,5 @@
-//! What can be said of another database without reading its rows: whether it answers, and whether its account may
-//! write. It must not change anything there, nor know what the answers mean to anybody.
+//! Checks another database without reading its rows: whether it answers, and whether its account may write. It must not
+//! change anything there, nor judge the answers.
 
 use sqlx::Row as _;
 
@@ -7,11 +7,11 @@ use super::super::conn::Raw;
 use super::super::lite_path;
 use super::{Remote, RemoteError, RemoteRows, find, select, within};
 
-/// Rights that change what is read.
+/// Rights to change what is read.
 const WRITING: [&str; 6] = ["ALL", "INSERT", "UPDATE", "DELETE", "ALTER", "DROP"];
 
 impl Remote {
-    /// Asks for no row of these columns: what is read later is there, and ours to read.
+    /// Queries zero rows of these columns: they exist, and the account may read them.
     ///
     /// # Errors
     /// As [`Remote::each`].
@@ -23,8 +23,8 @@ impl Remote {
         self.command(&sql).await
     }
 
-    /// Whether the account of the session could write to what it reads; `None` where that is not cheaply known.
-    /// For SQLite it is the file.
+    /// Whether the session's account may write to what it reads (SQLite: to the file); `None` where that is not cheaply
+    /// known.
     pub async fn may_write(&mut self, from: RemoteRows<'_>, url: &str) -> Option<bool> {
         let patience = self.patience();
         match &mut self.raw {
@@ -46,13 +46,13 @@ impl Remote {
                 let texts = grants.iter().filter_map(|row| row.try_get_unchecked::<String, _>(0).ok());
                 Some(texts.into_iter().any(|grant| grants_writing(&grant, &database)))
             }
-            // The file is not opened: closing it would take the locks of every session of this process on it.
+            // Does not open the file: closing it would release the locks of every session of this process on it.
             Raw::Lite(_) => Some(rustix::fs::access(lite_path(url), rustix::fs::Access::WRITE_OK).is_ok()),
         }
     }
 }
 
-/// Whether a line of SHOW GRANTS gives a right to write in a database.
+/// Whether a line of SHOW GRANTS grants a right to write in a database.
 fn grants_writing(grant: &str, database: &str) -> bool {
     let Some((rights, rest)) = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON ")) else {
         return false;

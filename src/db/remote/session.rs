@@ -1,5 +1,5 @@
-//! The session on another database: how it is opened, that it only reads, and how long its statements may take.
-//! It must not know which statements will come.
+//! Opens the session on another database, makes it read-only and limits the time of its statements.
+//! It must not know which statements follow.
 
 use std::str::FromStr;
 
@@ -14,10 +14,10 @@ use super::super::{lite_path, quiet};
 use super::{Remote, RemoteError, setup, within};
 use crate::clock::StopWatch;
 
-/// Virtual machine steps of SQLite between two looks at the clock.
+/// Virtual machine steps of SQLite between two checks of the clock.
 const STEPS: i32 = 10_000;
 
-/// Connects to the database of a URL, without a word about what it holds.
+/// Connects to the database of a URL; no error contains the URL.
 pub(super) async fn open(url: &str) -> Result<Raw, DbError> {
     use sqlx::ConnectOptions;
     let scheme = url.split(':').next().unwrap_or_default();
@@ -36,7 +36,7 @@ pub(super) async fn open(url: &str) -> Result<Raw, DbError> {
             quiet(options.options([("default_transaction_read_only", "on")])).connect().await.map(Raw::Pg)
         }
         "mysql" | "mariadb" => {
-            // The server's own zone and its own `||`: a view or query means there what it means to its authors.
+            // Keeps the server's time zone and its meaning of `||`: a view or query then means what its authors meant.
             let options = MySqlConnectOptions::from_str(&url.replacen("mariadb:", "mysql:", 1)).map_err(broken)?;
             let options = options.timezone(None).pipes_as_concat(false).no_engine_substitution(false);
             quiet(options).connect().await.map(Raw::My)
@@ -47,10 +47,11 @@ pub(super) async fn open(url: &str) -> Result<Raw, DbError> {
 }
 
 impl Remote {
-    /// Reading only from now on; then the operator's statements; then what they must not change, and one snapshot.
+    /// Makes the session read-only, sends the operator's statements, then the settings that must hold, and takes a
+    /// snapshot.
     ///
-    /// What the server, its roles and poolers set by default is set back before, what the operator's statements may say
-    /// of encodings after them: he may mean what he sets, for it is his view that is read.
+    /// Defaults of the server, its roles and poolers are reset before the operator's statements, which may set them on
+    /// purpose for the view that is read; the encoding is set after them.
     pub(super) async fn settle(&mut self, setup: &[String]) -> Result<(), RemoteError> {
         let millis = self.timeouts.statement.as_millis();
         let seconds = self.timeouts.statement.as_secs();
@@ -97,7 +98,7 @@ impl Remote {
                 } else {
                     outcome?;
                 }
-                // What comes next is sent in UTF-8.
+                // The next statement is sent in UTF-8.
                 self.command(encoding).await?;
             } else {
                 outcome?;
@@ -123,7 +124,7 @@ impl Remote {
         within(patience, work).await?.map_err(|error| DbError::from_sqlx(error, sql).into())
     }
 
-    /// The two name their limit differently.
+    /// MariaDB and MySQL have different names for their time limit.
     async fn is_mariadb(&mut self) -> Result<bool, RemoteError> {
         let sql = "SELECT CAST(VERSION() AS CHAR)";
         let patience = self.patience();
@@ -135,7 +136,7 @@ impl Remote {
         Ok(version.map_err(|error| DbError::from_sqlx(error, sql))?.contains("MariaDB"))
     }
 
-    /// SQLite has no limit of its own: it asks us every few thousand steps of its machine.
+    /// Limits the time of SQLite's statements: it has no limit of its own, but calls a handler every [`STEPS`] steps.
     pub(super) async fn limit_lite(&mut self) -> Result<(), RemoteError> {
         let limit = self.timeouts.statement.as_millis();
         let Raw::Lite(raw) = &mut self.raw else {

@@ -1,7 +1,7 @@
-//! The operator's statements for a new session: where one ends, and whether it speaks of encodings alone.
+//! Splits the operator's statements for a new session, and recognises those that only set encodings.
 //! It must not send them.
 
-/// The single statements of a text. Cut is only what is plainly several: a body in dollars or a remark may hold a `;`.
+/// The single statements of a text. One with a dollar-quoted body or a comment is not split: these may contain a `;`.
 pub(super) fn pieces(text: &str) -> Vec<&str> {
     if ["$", "--", "/*", "#"].iter().any(|mark| text.contains(mark)) {
         return vec![text];
@@ -21,8 +21,8 @@ pub(super) fn pieces(text: &str) -> Vec<&str> {
     ends.map(str::trim).filter(|piece| !piece.is_empty()).collect()
 }
 
-/// Whether a statement sets how the session encodes its texts and nothing else: `SET NAMES …`, `SET CHARACTER SET …`,
-/// `SET client_encoding …` and MariaDB's variables of that.
+/// Whether a statement sets the encoding of the session's texts and nothing else: `SET NAMES …`, `SET CHARACTER SET …`,
+/// `SET client_encoding …` and MariaDB's variables for it.
 pub(super) fn is_about_encodings(statement: &str) -> bool {
     let lower = statement.trim().to_lowercase();
     let Some(rest) = lower.strip_prefix("set").filter(|rest| rest.starts_with(char::is_whitespace)) else {

@@ -49,7 +49,7 @@ fn only_regular_files_of_the_directory_are_opened_and_nothing_waits() {
     std::fs::create_dir(path.join("directory")).unwrap();
     for name in ["link", "inner", "broken"] {
         assert_eq!(place.refused(name), "a symbolic link; put the file itself here");
-        // Swapped in after it was looked at.
+        // Swapped in after its status was read.
         let opened = place.dir.beneath(OsStr::new(name), OFlags::RDONLY).unwrap_err();
         assert_eq!(opened.kind(), ErrorKind::InvalidInput, "{opened}");
     }

@@ -1,4 +1,4 @@
-//! Every judgement about a server, without one.
+//! Tests every judgement about a server without a server.
 
 use super::*;
 use crate::doctor::Level;

@@ -1,4 +1,4 @@
-//! Headers: what is one, what is refused, and rows that do not have its width.
+//! Headers: which lines are headers, which are refused, and rows that do not have their width.
 //! It must not know encodings.
 
 use std::io::Cursor;
@@ -45,7 +45,7 @@ fn headers_that_are_refused() {
             "timeend add",
             hint::SEVERAL_RECORDS,
         ),
-        // What is not understood is not told: it may be another file than ours.
+        // Unknown text is not shown: the file may not be meant for enrold.
         ("username,course,S3CRET", Code::ColumnUnknown, "#3", ""),
         ("username,course,S3CRET add,u,c,student", Code::ColumnUnknown, "#3", hint::SEVERAL_RECORDS),
         ("login,cours,rolle,S3CRET", Code::ColumnUnknown, "rolle", "role"),

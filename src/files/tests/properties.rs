@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Pieces of files, likely to meet in unlikely ways.
+/// Pieces of files that combine in unusual ways.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         8 => prop::sample::select(vec![

@@ -47,7 +47,7 @@ fn keys_are_moodles() {
     assert_eq!(known("groups_members").unique, [["userid", "groupid"]]);
     assert_eq!(known("context").unique, [["contextlevel", "instanceid"]]);
     assert_eq!(known("context").prefixes, ["path"]);
-    // No unique key keeps a role from being given twice.
+    // No unique key prevents assigning a role twice.
     assert!(known("role_assignments").unique.is_empty());
     assert!(known("cache_flags").unique.is_empty());
 }

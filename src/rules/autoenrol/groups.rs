@@ -1,5 +1,5 @@
-//! The group of each participant: its name, the mark of a group that autoenrol made, and whether there is one already.
-//! It must not make groups or memberships: the engine reads `member_name`, `desired_group` and `generated_group`.
+//! The group of each participant: its name, the mark of a group that autoenrol made, and the existing group, if any.
+//! It must not make groups or memberships: `reconcile` reads `member_name`, `desired_group` and `generated_group`.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use crate::rules::autoenrol::matching::report_refused;
 use crate::rules::autoenrol::name::Naming;
 use crate::rules::availability::Facts;
 
-/// Instances of one naming.
+/// Instances with the same naming.
 const NAMED: Table = Table::new("named", &[int("enrolid"), int("evaluation")]).primary("enrolid");
 /// The name of each participant's group.
 const MEMBER_NAME: Table =
     Table::new("member_name", &[int("enrolid"), int("userid"), text("name", 255)]).primary("enrolid, userid");
-/// The MD5 of each of these names that a group can have.
+/// The MD5 of each of these names that `groups.name` can hold.
 const NAME_HASH: Table = Table::new("name_hash", &[text("name", 255), text("hash", 32)]).primary("name");
-/// The groups that instances ask for, with the one that is there already.
+/// The groups that instances desire, each with the existing group, if any.
 const DESIRED_GROUP: Table = Table::new(
     "desired_group",
     &[
@@ -36,21 +36,21 @@ const DESIRED_GROUP: Table = Table::new(
     ],
 )
 .primary("enrolid, name");
-/// The groups to make: of several instances of a course that ask for one, the first.
+/// The groups to make; if several instances of a course desire one name, the first makes it.
 const FIRST_DESIRED_GROUP: Table =
     Table::new("first_desired_group", &[int("courseid"), text("name", 255), text("idnumber", 100)])
         .primary("courseid, name");
-/// The groups that there are which autoenrol made.
+/// The existing groups that autoenrol made.
 const GENERATED_GROUP: Table =
     Table::new("generated_group", &[int("groupid"), int("enrolid")]).primary("groupid, enrolid");
 
-/// Characters of `groups.name`.
+/// The longest `groups.name`, in characters.
 const LONGEST: usize = 254;
 
-/// Names the groups of all participants whose rule holds, and finds the groups that are there.
+/// Names the groups of all participants whose rule holds, and finds the existing groups.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn name(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Instance], facts: &Facts) -> RunResult<()> {
     tables(ctx);
     let mut by_naming: BTreeMap<&Naming, Vec<&Instance>> = BTreeMap::new();
@@ -85,7 +85,7 @@ fn tables(ctx: &mut RunContext<'_>) {
     conn.declare(&GENERATED_GROUP);
 }
 
-/// The names of one naming for all its instances; the inner error is a variable that the site has no field for.
+/// Adds the names of one naming for all its instances; the inner error is a variable without a field on the site.
 async fn name_members(
     ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
@@ -108,8 +108,8 @@ async fn name_members(
     Ok(Ok(()))
 }
 
-/// Moodle's mark holds the name's MD5, which SQLite cannot compute: each distinct name comes here once. A name that no
-/// group can have gets none.
+/// Moodle's mark holds the name's MD5, which SQLite cannot compute, so each distinct name is hashed here. A name that
+/// no group can have gets no hash.
 async fn hash(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     let conn = &mut *ctx.conn;
     let params = crate::db::Params::new();
@@ -126,8 +126,8 @@ async fn hash(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     conn.analyse(NAME_HASH.name).await
 }
 
-/// Instances with names that no group can have, by their length or by a character; their participants get no group and
-/// leave none.
+/// Instances with names that no group can have, because of their length or a character; their participants neither join
+/// nor leave a group.
 async fn too_long(ctx: &mut RunContext<'_>, instances: &[Instance]) -> Result<Vec<(Instance, String)>, DbError> {
     let params = ctx.params();
     let sql = "SELECT n.enrolid, COUNT(*) FROM [member_name] n LEFT JOIN [name_hash] h ON h.name = n.name
@@ -157,7 +157,7 @@ async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> 
     for (section, table) in [
         ("desired groups", "desired_group"),
         ("generated", "generated_group"),
-        // Two instances of a course that ask for the same new group: the first one makes it.
+        // If two instances of a course desire the same new group, the first makes it.
         ("firsts", "first_desired_group"),
     ] {
         if let Some(select) = pass.section(section) {

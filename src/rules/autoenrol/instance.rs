@@ -1,5 +1,5 @@
 //! One autoenrol instance: what its columns mean (spec autoenrol 1 and 4).
-//! It must not know whom its rule lets in.
+//! It must not evaluate the instance's rule.
 
 use crate::change::context::RunContext;
 use crate::db::{DbError, Row};
@@ -15,27 +15,27 @@ pub struct Instance {
     pub courseid: i64,
     /// The course's context.
     pub contextid: i64,
-    /// The course's short name, for people.
+    /// The course's short name, for messages.
     pub course: String,
     /// The rule as it is stored.
     pub rule: String,
     /// How the group of a participant is named; `None` for no groups.
     pub naming: Option<Naming>,
-    /// New participants are let in now.
+    /// Whether new participants are admitted now.
     pub open: bool,
-    /// How many enrolments it may have; 0 for as many as there are.
+    /// How many enrolments it may have; 0 for no limit.
     pub most: i64,
-    /// It enrols also who is enrolled in the course already.
+    /// Whether it also enrols users who are enrolled in the course already.
     pub always: bool,
 }
 
-/// `customint1`: a button must be pressed, so no task enrols.
+/// `customint1`: users enrol by a button, so no task enrols them.
 const BY_BUTTON: i64 = 2;
 
-/// The enabled instances that the pass looks at, by id: the order in which they take newcomers of the same course.
+/// The enabled instances of the pass, by id: the order in which instances of one course admit newcomers.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<Vec<Instance>, DbError> {
     let Some(sql) = pass.section("enabled") else { return Ok(Vec::new()) };
     let params = pass.params(ctx);

@@ -1,5 +1,5 @@
-//! Whom each rule lets in, and who of them is new: the tables `ruled`, `matching`, `leaving` and `newcomer`.
-//! It must not know roles or groups.
+//! The users whom each rule admits, and the new ones: the tables `ruled`, `matching`, `leaving` and `newcomer`.
+//! It must not handle roles or groups.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::reconcile::Pass;
 use crate::rules::autoenrol::instance::{self, Instance};
 use crate::rules::availability::{Facts, Predicate, Tree, read};
 
-/// Whom each evaluation lets in.
+/// The users whom each evaluation admits.
 const MATCHING: Table = Table::new("matching", &[int("evaluation"), int("userid")]).joined_by(&["evaluation, userid"]);
-/// A bit of each user for each of the rules that are asked together.
+/// For each user, one bit per rule, for rules that are evaluated together.
 const ANSWER: Table = Table::new("answer", &[int("userid"), int("bits")]).joined_by(&["userid"]);
 /// Enrolments that this pass ends.
 const LEAVING: Table = Table::new("leaving", &[int("ueid"), int("enrolid")]).joined_by(&["ueid"]);
-/// Who fits and is not enrolled.
+/// Users who match and are not enrolled.
 const FITTING: Table = Table::new("fitting", &[int("enrolid"), int("userid")]).joined_by(&["enrolid, userid"]);
-/// Who is in the course otherwise.
+/// Users who have an enrolment in the course that stays.
 const ELSEWHERE: Table = Table::new("elsewhere", &[int("courseid"), int("userid")]).joined_by(&["courseid, userid"]);
-/// Who of those that fit is let in.
+/// The matching users who are admitted.
 const NEWCOMER: Table =
     Table::new("newcomer", &[int("enrolid"), int("userid"), int("courseid")]).primary("enrolid, userid");
 
-/// An instance: which evaluation of a rule it goes by, how many it may let in (`room`), and when (`round` 0: not now).
+/// An instance: the evaluation of its rule, how many users it may admit (`room`), and when (`round` 0: not now).
 const RULED: Table = Table::new(
     "ruled",
     &[
@@ -41,31 +41,31 @@ const RULED: Table = Table::new(
     ],
 )
 .primary("enrolid");
-/// A rule, in one course where the course matters; `bit` is its place among the rules that are asked together.
+/// A rule, for one course if it depends on the course; `bit` is its bit in `answer`, 0 if it is evaluated alone.
 const EVALUATION: Table =
     Table::new("evaluation", &[int("evaluation"), int("rule"), int("courseid"), int("contextid"), int("bit")])
         .primary("evaluation");
-/// As many rules are asked together in one look through the users, and as many bytes of them.
+/// The most rules, and bytes of their SQL, that are evaluated in one scan of the users.
 const TOGETHER: usize = 40;
 const TOGETHER_BYTES: usize = 50_000;
 
-/// The rules of the instances, each once, and what they are asked for.
+/// The distinct rules of the instances, with their evaluations.
 #[derive(Default)]
 struct Rules {
     /// By text: the number of the rule, or why it cannot be used.
     by_text: BTreeMap<String, Result<usize, String>>,
-    /// By tree: texts that differ in what they show are one rule.
+    /// By tree: texts that differ only in what they show are one rule.
     by_tree: BTreeMap<Option<Tree>, Result<usize, String>>,
     predicates: Vec<Predicate>,
     /// By rule and course (0 where the course does not matter): number and context.
     evaluations: BTreeMap<(usize, i64), (i64, i64)>,
 }
 
-/// Reads the instances and finds out whom their rules let in. An instance whose rule cannot be used is left out of
-/// everything, and told: nobody is enrolled or removed by it.
+/// Reads the instances and finds the users whom their rules admit. An instance whose rule cannot be used is reported
+/// and left out of everything: it enrols and removes no users.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<(Vec<Instance>, Facts)> {
     let facts = Facts::read(ctx.conn, ctx.site).await?;
     let mut instances = instance::read(ctx, pass).await?;
@@ -96,7 +96,7 @@ pub async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<(Vec<I
     Ok((instances, facts))
 }
 
-/// Asks rules in which the course does not matter of all users in one look: each has a bit in the answer.
+/// Evaluates rules that do not depend on the course in one scan of all users: each has a bit in `answer`.
 async fn ask_together(
     ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,
@@ -123,7 +123,7 @@ async fn ask_together(
 }
 
 impl Rules {
-    /// The number of the evaluation that an instance goes by.
+    /// The number of the evaluation that an instance uses.
     fn evaluation(&mut self, ctx: &RunContext<'_>, facts: &Facts, instance: &Instance) -> Result<i64, String> {
         let rule = match self.by_text.get(&instance.rule) {
             Some(known) => known.clone(),
@@ -138,7 +138,7 @@ impl Rules {
         Ok(self.evaluations.entry((rule, course.0)).or_insert((next, course.1)).0)
     }
 
-    /// The rules in which the course does not matter, as they are asked together.
+    /// The rules that do not depend on the course, in batches that are evaluated together.
     fn batches(&self) -> Vec<Vec<usize>> {
         let mut batches: Vec<Vec<usize>> = Vec::new();
         let mut bytes = 0;
@@ -210,18 +210,18 @@ async fn write(
     conn.analyse(EVALUATION.name).await
 }
 
-/// The open instances of one course let in one after the other, by id: the first that takes somebody keeps those from
-/// doing so that only take who is not enrolled yet.
+/// Open instances of one course admit users one after the other, by id: a user whom one admits is not admitted by a
+/// later one that takes only users who are not enrolled yet.
 fn round(instances: &[Instance], instance: &Instance) -> i64 {
     let before = |other: &&Instance| other.open && other.courseid == instance.courseid && other.id <= instance.id;
     if instance.open { instances.iter().filter(before).count() as i64 } else { 0 }
 }
 
-/// Finds the newcomers: who fits, has no enrolment in the instance, may be let in (spec autoenrol 4), and finds room.
-/// The order is that of user ids. Enrolments that end in this pass are in nobody's way.
+/// Finds the newcomers: users who match, have no enrolment in the instance, may be admitted (spec autoenrol 4) and for
+/// whom there is room, in the order of user ids. Enrolments that end in this pass do not count.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn admit(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Instance]) -> RunResult<()> {
     let params = pass.params(ctx);
     let conn = &mut *ctx.conn;
@@ -256,10 +256,10 @@ pub async fn admit(ctx: &mut RunContext<'_>, pass: &Pass<'_>, instances: &[Insta
     Ok(())
 }
 
-/// Tells what is wrong with instances, one problem each; a pass that follows other changes says nothing again.
+/// Reports what is wrong with instances, one problem each; a pass that follows other changes does not report again.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn report_refused(
     ctx: &mut RunContext<'_>,
     pass: &Pass<'_>,

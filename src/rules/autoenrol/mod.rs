@@ -1,5 +1,5 @@
-//! Autoenrol: who fits an instance's rule is enrolled, who no longer does is dealt with as the site says (spec
-//! autoenrol). It must not write Moodle's tables: it fills temporary tables that its SQL desires from.
+//! Autoenrol: enrols users who match an instance's rule, and treats those who no longer do as the site is set (spec
+//! autoenrol). It must not write Moodle's tables: it fills temporary tables that its SQL reads.
 
 mod groups;
 mod instance;
@@ -25,9 +25,9 @@ pub const AUTOENROL: Rule = Rule {
 
 const COMPONENT: &str = "enrol_autoenrol";
 
-/// `autounenrolaction` for who no longer fits: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; not set, 0,
-/// as the plugin has it. `allowunsuspend`: who fits again becomes active (spec autoenrol 2). Windows are never changed.
-/// Administrators and the guest are left alone, as by Moodle's task.
+/// `autounenrolaction` for users who no longer match: 0 unenrols, 1 keeps, 2 suspends, 3 suspends without roles; if not
+/// set, 0, the plugin's default. `allowunsuspend`: users who match again become active (spec autoenrol 2). Windows are
+/// never changed. Administrators and the guest are left alone, as by Moodle's task.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let on_extra = site.removal_action(COMPONENT, "autounenrolaction", RemovalAction::Unenrol);
     let reactivates = site.plugin(COMPONENT, "allowunsuspend").is_some_and(|value| value.trim() == "1");
@@ -47,7 +47,7 @@ fn policy(site: &Site, _settings: &Settings) -> Policy {
     policy
 }
 
-/// An enrolment whose window is over would be suspended again by the next expirations.
+/// An enrolment whose window is over stays suspended: the next expirations would suspend it again.
 const ENDED_STAYS_SUSPENDED: &str = "CASE WHEN EXISTS (SELECT 1 FROM {user_enrolments} y WHERE y.enrolid = s.enrolid
     AND y.userid = m.userid AND y.timeend > 0 AND y.timeend < :now) THEN 1 ELSE 0 END";
 

@@ -1,12 +1,12 @@
 //! How the group of a participant is named: a fixed text, a profile field, or texts and fields mixed (spec autoenrol
-//! 6). It must not know groups; it gives SQL over a user `u`.
+//! 6). It must not read or make groups; it gives SQL over a user `u`.
 
 use crate::db::{Dialect, Params};
 use crate::rules::availability::Facts;
 
-/// Moodle's own mark in `customchar3`.
+/// The value of `customchar3` that means no groups.
 const NO_GROUPS: &str = "-";
-/// The numbers of `customint2`, from before `customchar3` (spec autoenrol 1).
+/// The fields that `customint2` numbers, from before `customchar3` (spec autoenrol 1).
 const OLD_FIELDS: [&str; 5] = ["auth", "department", "institution", "lang", "email"];
 /// A variable is a field's name between these.
 const OPENS: &str = "{profile_field_";
@@ -16,7 +16,7 @@ const CLOSES: char = '}';
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Naming {
     parts: Vec<Part>,
-    /// It is one field, and a field that the site does not have gives a group that says so.
+    /// It is a single field; if the site does not have it, the group is named `No FIELD`.
     lone_field: bool,
 }
 
@@ -26,7 +26,7 @@ enum Part {
     Field(String),
 }
 
-/// A variable that the site has no field for.
+/// A variable for which the site has no field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownField(pub String);
 
@@ -44,8 +44,8 @@ impl Naming {
         Some(Self { parts: vec![Part::Field(field.to_owned())], lone_field: true })
     }
 
-    /// The name in SQL, without blanks around it, at most `longest` characters; empty where no group is meant: where no
-    /// field has a value.
+    /// The name in SQL, without blanks around it, at most `longest` characters; empty, for no group, if it has fields
+    /// and none has a value.
     ///
     /// # Errors
     /// A variable without a field.
@@ -82,7 +82,7 @@ impl Naming {
         Ok((format!("CASE WHEN {nothing} THEN '' ELSE {name} END"), params))
     }
 
-    /// A field's value in SQL, with the text that stands in for it under `key`.
+    /// A field's value in SQL, and its fallback text, which is to be the parameter `key`.
     fn value(&self, facts: &Facts, dialect: Dialect, name: &str, key: &str) -> Result<(String, String), UnknownField> {
         if let Some(value) = facts.standard_field(name, dialect) {
             return Ok((dialect.neutral(&value), String::new()));
@@ -101,7 +101,7 @@ impl Naming {
     }
 }
 
-/// A text cut at its variables.
+/// Splits a text at its variables.
 fn parts(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut rest = text;

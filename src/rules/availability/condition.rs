@@ -1,5 +1,5 @@
-//! The conditions that enrold knows, with their parameters read as strictly as Moodle's constructors do.
-//! It must not know SQL.
+//! The conditions that enrold supports, with their parameters read as strictly as Moodle's constructors read them.
+//! It must not contain SQL.
 
 use serde_json::{Map, Value};
 
@@ -24,11 +24,11 @@ pub enum Condition {
         /// Unix seconds.
         time: i64,
     },
-    /// Member of a group of the course; of any without an id.
+    /// Member of a group of the course; without an id, of any group.
     Group(Option<i64>),
     /// Member of a group of the course that belongs to a grouping.
     Grouping(i64),
-    /// Member of a cohort; of any cohort of the system without an id.
+    /// Member of a cohort; without an id, of any cohort in the system context.
     Cohort(Option<i64>),
     /// Has a badge.
     Badge(i64),
@@ -48,7 +48,7 @@ pub enum Condition {
         /// Below.
         max: Option<String>,
     },
-    /// The rule's own course is completed; or it is not.
+    /// The rule's own course is completed, or is not.
     CourseCompleted(bool),
     /// Another course is completed. NOT is ignored.
     OtherCompleted(i64),
@@ -61,7 +61,7 @@ pub enum Condition {
 pub enum Completion {
     /// 0: not complete, or completed with a failing grade.
     Incomplete,
-    /// 1: complete, with whatever grade.
+    /// 1: complete, without a failing grade.
     Complete,
     /// 2: complete with a passing grade.
     Passed,
@@ -141,7 +141,7 @@ impl Leaf<'_> {
         Ok(Some(text.to_owned()))
     }
 
-    /// A number as SQL and people write it: without an exponent, with nine decimals at most.
+    /// A number in decimal notation: without an exponent, with nine decimals at most.
     fn number(&self, name: &str) -> Result<Option<String>, Refused> {
         let Some(value) = member(self.object, name) else { return Ok(None) };
         let number = value.as_f64().filter(|_| value.is_number());

@@ -1,14 +1,14 @@
-//! What a site knows that rules ask about: its profile fields, its conditions that are switched off, who sees
-//! everything. It must not hold anything that grows with users.
+//! What rules need from the site: its profile fields, its disabled conditions, the roles that see all groups or badges.
+//! It must not hold anything that grows with users.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::{Conn, DbError, Dialect, Params};
 use crate::moodle::site::Site;
 
-/// Who may see all groups is not asked about groups (spec availability 5).
+/// Users with this capability pass every condition about groups (spec availability 5).
 const ALL_GROUPS: &str = "moodle/site:accessallgroups";
-/// Who manages the site's badges is not asked about badges (spec availability 5).
+/// Users with this capability pass every condition about badges (spec availability 5).
 const ALL_BADGES: &str = "moodle/badges:manageglobalsettings";
 
 /// The standard profile fields that rules may test: those of Moodle's editor, and those of older rules.
@@ -40,13 +40,13 @@ pub(super) const TEXT_AREA: &str = "textarea";
 pub struct CustomField {
     /// `user_info_field.id`.
     pub id: i64,
-    /// Its value where a user has none of their own.
+    /// The value of users who have none of their own.
     pub default: Option<String>,
     /// Its kind: `text`, `menu`, `checkbox`, …
     pub datatype: String,
 }
 
-/// What the site knows.
+/// What rules need from the site.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub(super) standard: Vec<&'static str>,
@@ -59,10 +59,10 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads them: three small statements.
+    /// Reads the facts in three small statements.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's error.
     pub async fn read(conn: &mut Conn, site: &Site) -> Result<Self, DbError> {
         let mut facts = Self {
             standard: STANDARD_FIELDS.into_iter().filter(|name| site.columns.has("user", name)).collect(),
@@ -107,7 +107,7 @@ impl Facts {
         }
     }
 
-    /// The roles that allow a capability at system level; overrides further down are not looked at.
+    /// The roles that allow a capability at system level; overrides in lower contexts are ignored.
     async fn read_capabilities(&mut self, conn: &mut Conn) -> Result<(), DbError> {
         let params =
             Params::new().with("system", self.system_context).with("groups", ALL_GROUPS).with("badges", ALL_BADGES);

@@ -1,5 +1,5 @@
-//! The truth of each condition in SQL, with Moodle's own ways under NOT (spec availability 5).
-//! It must not know how conditions are joined.
+//! Each condition in SQL, with Moodle's special cases under NOT (spec availability 5).
+//! It must not join conditions.
 
 use super::condition::{Completion, Condition};
 use super::predicate::Compiler;
@@ -23,7 +23,7 @@ pub(super) fn truth(compiler: &mut Compiler<'_>, condition: &Condition, not: boo
         Condition::Grouping(id) => Truth::some([sees_all_groups(compiler), grouping(compiler, *id).unless(not)]),
         Condition::Cohort(id) => cohort(compiler, *id).unless(not),
         Condition::Badge(id) => Truth::some([sees_all_badges(compiler), badge(compiler, *id).unless(not)]),
-        // An activity that is gone fails both ways.
+        // An activity that is gone fails with and without NOT.
         Condition::Activity { module, state } => {
             Truth::every([activity_is_there(compiler, *module), activity(*module, *state).unless(not)])
         }
@@ -32,13 +32,13 @@ pub(super) fn truth(compiler: &mut Compiler<'_>, condition: &Condition, not: boo
             compiler.by_course = true;
             completed("v.courseid").unless(*done == not)
         }
-        // Moodle's condition does not look at NOT.
+        // Moodle's condition ignores NOT.
         Condition::OtherCompleted(course) => completed(&number(*course)),
         Condition::Language(language) => speaks(compiler, language).unless(not),
     })
 }
 
-/// A number as part of a statement.
+/// A number for SQL, in parentheses if it is negative.
 fn number(number: i64) -> String {
     if number < 0 { format!("({number})") } else { number.to_string() }
 }
@@ -62,7 +62,7 @@ fn grouping(compiler: &mut Compiler<'_>, id: i64) -> Truth {
     ))
 }
 
-/// A role, held in the course or above, that allows to see all groups.
+/// The user has a role, in the course or above, that may see all groups.
 fn sees_all_groups(compiler: &mut Compiler<'_>) -> Truth {
     if compiler.facts.see_all_groups.is_empty() {
         return Truth::Never;
@@ -76,7 +76,7 @@ fn sees_all_groups(compiler: &mut Compiler<'_>) -> Truth {
     ))
 }
 
-/// Without an id: of any cohort of the system, as Moodle's task has it (spec availability 5).
+/// Without an id: member of any cohort in the system context, as in Moodle's task (spec availability 5).
 fn cohort(compiler: &Compiler<'_>, id: Option<i64>) -> Truth {
     let which = match id {
         Some(id) => format!("m.cohortid = {}", number(id)),
@@ -131,8 +131,8 @@ fn activity(module: i64, state: Completion) -> Truth {
     Truth::When(row).unless(!there)
 }
 
-/// Percent of the range, compared without a division: both sides are multiplied by the range, twice, which keeps the
-/// sense whatever its sign. Without a grade, or a range, there is none.
+/// Compares the grade in percent of its range without a division: both sides are multiplied by the range, twice, which
+/// keeps the comparison valid for either sign. Without a grade or a range the condition does not hold.
 fn grade(item: i64, min: Option<&str>, max: Option<&str>) -> Truth {
     let range = "(g.rawgrademax - g.rawgrademin)";
     let side = |sign: &str, bound: &str| {

@@ -1,6 +1,5 @@
 //! Availability rules: the JSON trees of conditions that autoenrol keeps in `enrol.customtext2`, as one SQL condition.
-//! It must not know enrolments, nor which users or courses are asked about: callers give these as the aliases `u` and
-//! `v`.
+//! It must not read enrolments or select users and courses: callers give these as the aliases `u` and `v`.
 
 mod condition;
 mod facts;

@@ -1,5 +1,5 @@
 //! A tree as one SQL condition over a user `u` (a row of `user`) and a course `v` (`courseid`, `contextid`).
-//! It must not run it, nor know where the users and courses come from.
+//! It must not run the SQL, nor choose the users and courses.
 
 use crate::db::{Dialect, Params};
 
@@ -9,7 +9,7 @@ use super::refused::Refused;
 use super::tree::{Node, Tree};
 use super::truth::Truth;
 
-/// How the parameters that hold its texts begin.
+/// The prefix of the parameters that hold its texts.
 const TEXT: &str = "rule_text_";
 
 /// The condition of one rule, which is true or false for every user but the guest, never NULL.
@@ -17,16 +17,16 @@ const TEXT: &str = "rule_text_";
 pub struct Predicate {
     /// A template, in parentheses; its texts are parameters.
     pub sql: String,
-    /// It speaks of `v`: whom it lets in depends on the course.
+    /// Whether it uses `v`, so that its result depends on the course.
     pub by_course: bool,
     texts: Vec<(String, String)>,
 }
 
 impl Predicate {
-    /// The condition of a tree on this site, now (Unix seconds); without a tree everybody passes.
+    /// The condition of a tree on this site at `now` (Unix seconds); without a tree every user passes.
     ///
     /// # Errors
-    /// What the tree names and the site does not have, or has switched off.
+    /// A field or condition of the tree that the site does not have, or has disabled.
     pub fn of(tree: Option<&Tree>, facts: &Facts, dialect: Dialect, now: i64) -> Result<Self, Refused> {
         let mut compiler = Compiler { facts, dialect, now, by_course: false, texts: Vec::new() };
         let truth = tree.map_or(Ok(Truth::Always), |tree| compiler.tree(tree, false))?;
@@ -39,7 +39,7 @@ impl Predicate {
         self.texts.iter().fold(params, |params, (name, text)| params.with(name.clone(), text.as_str()))
     }
 
-    /// The condition with its texts, beside others in one statement: `number` tells its texts from theirs.
+    /// The condition and its texts for a statement with several rules: `number` makes its parameter names unique.
     pub fn beside_others(&self, number: usize, params: Params) -> (String, Params) {
         let own = |name: &str| format!("rule_{number}_{}", name.trim_start_matches(TEXT));
         let sql = self.sql.replace(&format!(":{TEXT}"), &format!(":{}", own("")));
@@ -47,13 +47,13 @@ impl Predicate {
         (sql, params)
     }
 
-    /// Bytes of the condition with its texts.
+    /// Bytes of the condition and its texts.
     pub fn size(&self) -> usize {
         self.sql.len() + self.texts.iter().map(|(_, text)| text.len()).sum::<usize>()
     }
 }
 
-/// A tree on its way to SQL.
+/// Compiles a tree into SQL.
 pub(super) struct Compiler<'a> {
     pub facts: &'a Facts,
     pub dialect: Dialect,
@@ -63,7 +63,7 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// The name of a parameter that holds this text: texts never stand in the SQL.
+    /// The name of a parameter that holds this text: texts are never part of the SQL.
     pub fn bound(&mut self, text: &str) -> String {
         let known = self.texts.iter().find(|(_, known)| known == text).map(|(name, _)| format!(":{name}"));
         known.unwrap_or_else(|| {
@@ -73,8 +73,8 @@ impl Compiler<'_> {
         })
     }
 
-    /// NOT is pushed down to the conditions, some of which do not heed it; an empty tree holds whatever is above it
-    /// (spec availability 2).
+    /// NOT is pushed down to the conditions, some of which ignore it; an empty tree holds even under NOT (spec
+    /// availability 2).
     fn tree(&mut self, tree: &Tree, not: bool) -> Result<Truth, Refused> {
         let inner = tree.negated != not;
         if tree.children.is_empty() {

@@ -1,5 +1,5 @@
 //! Profile fields: which field, and how its value compares with a text, byte by byte (spec availability 4).
-//! It must not know other conditions.
+//! It must not handle other conditions.
 
 use super::facts::{CustomField, TEXT_AREA};
 use super::predicate::Compiler;
@@ -20,22 +20,22 @@ pub enum Field {
 pub enum Test {
     /// The same bytes.
     IsEqualTo(String),
-    /// Somewhere inside; the empty text is in every value.
+    /// The value contains the text; every value contains the empty text.
     Contains(String),
-    /// Nowhere inside; an empty value (also `0`) contains nothing.
+    /// The value does not contain the text; an empty value (also `0`) contains nothing.
     DoesNotContain(String),
-    /// At the beginning; the empty text is at every beginning.
+    /// The value begins with the text; every value begins with the empty text.
     StartsWith(String),
-    /// At the end; the empty text only ends the empty value.
+    /// The value ends with the text; only the empty value ends with the empty text.
     EndsWith(String),
-    /// Nothing, or `0`: an unticked box.
+    /// The value is empty, or `0`: an unticked box.
     IsEmpty,
     /// The opposite.
     IsNotEmpty,
 }
 
 impl Test {
-    /// Does a value that is known now pass?
+    /// Whether a value passes that is known before the SQL runs.
     pub fn passes(&self, value: &str) -> bool {
         match self {
             Self::IsEqualTo(text) => value == text,
@@ -83,7 +83,7 @@ fn custom(compiler: &Compiler<'_>, name: &str) -> Result<CustomField, Refused> {
     }
 }
 
-/// Where the default passes, the user has no row that fails; else the user has a row that passes.
+/// If the default passes, the user must have no row that fails; else the user must have a row that passes.
 fn of_custom(compiler: &mut Compiler<'_>, field: &CustomField, test: &Test) -> Truth {
     let by_default = test.passes(field.default.as_deref().unwrap_or_default());
     let sought = tested(compiler, "COALESCE(d.data, '')", test).unless(by_default).into_sql();

@@ -1,7 +1,7 @@
 //! Why a rule cannot be used.
-//! It must not decide what happens then: the instance is stopped, which is the caller's business.
+//! It must not decide what happens then: the caller leaves the instance out.
 
-/// What is wrong with a rule; the text says where (`condition 2.1` is the first part of the second) and what.
+/// What is wrong with a rule; the text gives the place (`condition 2.1` is the first part of the second) and the fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The text is no JSON at all.
@@ -15,7 +15,7 @@ pub enum Refused {
         /// What is wrong with it.
         what: String,
     },
-    /// A condition that enrold does not know, or that means nothing for an enrolment.
+    /// A condition that enrold does not support, or that means nothing for an enrolment.
     #[error("{at}: the condition {name:?} is not one that enrold knows")]
     UnknownCondition {
         /// Which part of the rule.
@@ -23,7 +23,7 @@ pub enum Refused {
         /// The `type`.
         name: String,
     },
-    /// A condition whose plugin the site has switched off; Moodle would drop it, and so change the rule.
+    /// A condition whose plugin the site has disabled; Moodle would skip it, which changes the rule.
     #[error("the condition {0:?} is disabled on this site")]
     DisabledCondition(String),
     /// A custom profile field that the site does not have, has twice, or keeps as a text area.

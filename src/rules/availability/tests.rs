@@ -1,5 +1,5 @@
-//! Rules are read strictly, equal rules are equal, and a condition holds its texts apart from its SQL.
-//! These tests must not need a database; tests/it/availability.rs asks the databases.
+//! Rules are read strictly, equal rules are equal, and a condition keeps its texts apart from its SQL.
+//! These tests must not need a database; tests/it/availability.rs runs the SQL.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn each_structural_error_is_told() {
     assert_eq!(refused(&rule(r#"{"op":"|"}"#)), "condition 1: has no list c of conditions");
 }
 
-/// Spec availability 8, scenario 2: show and showc are looked at in the root only.
+/// Spec availability 8, scenario 2: show and showc are read in the root only.
 #[test]
 fn nested_operators_are_read() {
     let nested =
@@ -141,7 +141,7 @@ fn what_the_site_lacks_is_refused() {
     assert_eq!(refused(standard), "\"password\" is not a profile field of Moodle");
 }
 
-/// Moodle drops the condition, and so changes the rule: an emptied one lets everybody in (spec availability 3).
+/// Moodle skips the condition, which changes the rule: an emptied rule admits every user (spec availability 3).
 #[test]
 fn a_disabled_condition_is_refused() {
     let facts = Facts { disabled: ["cohort".to_owned()].into(), ..facts() };

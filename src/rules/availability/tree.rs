@@ -1,23 +1,23 @@
 //! A rule as a tree of typed conditions, read strictly from its JSON (spec availability 1 and 3).
-//! It must not know the site: whether a field or a plugin exists is asked when the tree becomes SQL.
+//! It must not use the site: whether a field or a plugin exists is checked when the tree becomes SQL.
 
 use serde_json::{Map, Value};
 
 use super::condition::{self, Condition};
 use super::refused::Refused;
 
-/// Conditions of one rule; a chain of more cannot be parsed by every database.
+/// The most conditions of one rule; not every database can parse a longer chain.
 const MOST_CONDITIONS: usize = 300;
 
-/// One operator with its children. What a failing user is shown (`show`, `showc`) is checked and then forgotten: two
-/// rules that differ in nothing else are equal.
+/// One operator with its children. What a failing user is shown (`show`, `showc`) is checked but not kept: rules that
+/// differ in nothing else are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tree {
-    /// The operator began with `!`.
+    /// Whether the operator begins with `!`.
     pub negated: bool,
     /// `&`: every child; else `|`: some child.
     pub every: bool,
-    /// The operands; a tree without any holds for everybody.
+    /// The operands; a tree without any holds for every user.
     pub children: Vec<Node>,
 }
 
@@ -26,14 +26,14 @@ pub struct Tree {
 pub enum Node {
     /// A condition about a user.
     Condition(Condition),
-    /// A tree in the tree.
+    /// A nested tree.
     Tree(Tree),
 }
 
-/// Reads a rule; `None` is no restriction: everybody (`''` and `'0'`, spec availability 3; NULL counts as `''`).
+/// Reads a rule; `None` is no restriction (`''` and `'0'`, spec availability 3; NULL counts as `''`).
 ///
 /// # Errors
-/// Anything that Moodle would not load, and conditions that enrold does not know.
+/// Anything that Moodle would not load, and conditions that enrold does not support.
 pub fn read(text: &str) -> Result<Option<Tree>, Refused> {
     if text.is_empty() || text == "0" {
         return Ok(None);
@@ -49,7 +49,7 @@ pub fn read(text: &str) -> Result<Option<Tree>, Refused> {
     Ok(Some(tree))
 }
 
-/// A member that is there; JSON's null counts as absent, as PHP takes it.
+/// A member that is present; JSON's null counts as absent, as in PHP.
 pub(super) fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object.get(name).filter(|value| !value.is_null())
 }
@@ -81,7 +81,7 @@ fn node(json: &Value, number: &str) -> Result<Node, Refused> {
     }
 }
 
-/// The root says what is shown to whom: one answer for `|` and `!&`, one per child for `&` and `!|`.
+/// Checks what the root shows to users: one `show` for `|` and `!&`, one `showc` per child for `&` and `!|`.
 fn shown(object: &Map<String, Value>, tree: &Tree, at: &str) -> Result<(), Refused> {
     if tree.every == tree.negated {
         let show = member(object, "show").ok_or_else(|| Refused::structure(at, "has no show"))?;

@@ -1,19 +1,19 @@
-//! Truth while a rule becomes SQL: known already, or a condition that is never NULL.
-//! It must not know what the conditions are about.
+//! The truth of a part while a rule becomes SQL: a constant, or a condition that is never NULL.
+//! It must not interpret the conditions.
 
 /// A part of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Truth {
-    /// Holds for everybody.
+    /// Holds for every user.
     Always,
-    /// Holds for nobody.
+    /// Holds for no user.
     Never,
     /// Holds where this SQL does.
     When(String),
 }
 
 impl Truth {
-    /// A truth that is known now.
+    /// A truth that is a constant.
     pub fn known(holds: bool) -> Self {
         if holds { Self::Always } else { Self::Never }
     }
@@ -27,22 +27,22 @@ impl Truth {
         }
     }
 
-    /// The opposite if `not` says so.
+    /// The opposite if `not` is true.
     pub fn unless(self, not: bool) -> Self {
         if not { self.not() } else { self }
     }
 
-    /// Every part holds; of no parts: yes.
+    /// Every part holds; true without parts.
     pub fn every(parts: impl IntoIterator<Item = Self>) -> Self {
         Self::joined(parts, "AND", Self::Always, Self::Never)
     }
 
-    /// Some part holds; of no parts: no.
+    /// Some part holds; false without parts.
     pub fn some(parts: impl IntoIterator<Item = Self>) -> Self {
         Self::joined(parts, "OR", Self::Never, Self::Always)
     }
 
-    /// As SQL that can stand anywhere.
+    /// As SQL in parentheses.
     pub fn into_sql(self) -> String {
         match self {
             Self::Always => "(1 = 1)".to_owned(),
@@ -51,7 +51,7 @@ impl Truth {
         }
     }
 
-    /// `empty` is what joining nothing gives and what changes nothing; `decides` settles it alone.
+    /// `empty` is the result without parts, and has no effect as a part; one part that is `decides` is the result.
     fn joined(parts: impl IntoIterator<Item = Self>, word: &str, empty: Self, decides: Self) -> Self {
         let parts: Vec<Self> = parts.into_iter().filter(|part| *part != empty).collect();
         if parts.contains(&decides) {

@@ -1,5 +1,5 @@
-//! The instances of the method as links of a chain: source, target, role, window, delay, in the temporary table
-//! `chain`. It must not know who has completed anything.
+//! The instances of the method as links of a chain (source, target, role, window, delay), in the temporary table
+//! `chain`. It must not read course completions.
 
 use crate::change::context::RunContext;
 use crate::config::CourseDelay;
@@ -9,7 +9,7 @@ use crate::outcome::{Note, RunResult};
 use crate::problem::{Code, PlaceKind};
 use crate::reconcile::Pass;
 
-/// Instances with all that they say.
+/// Instances with all their settings.
 const CHAIN: Table = Table::new(
     "chain",
     &[
@@ -37,14 +37,14 @@ const PAIR_DELAY: Table = Table::new("pair_delay", &[text("source", 255), text("
 const INSTANCES: &str = statement(include_str!("chain.sql"), "instances");
 const BROKEN: &str = statement(include_str!("chain.sql"), "broken instances");
 
-/// Since when completions count for an instance that is seen for the first time and is older than enrold's first look.
+/// `chain.since` where every existing completion is old: the instance predates enrold's first pass or has a new source.
 const NEVER: i64 = i64::MAX;
 
-/// Fills `chain` with every instance whose target and source exist, and tells of those that cannot work.
-/// An instance without a role of its own gives the one that Moodle's setting names (spec 1).
+/// Fills `chain` with every instance whose target and source exist, and reports those that cannot work. An instance
+/// without a role of its own gives the one that Moodle's setting names (spec 1).
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     read_delays(ctx, &pass.settings.coursecompleted.delays).await?;
     ctx.conn.declare(&CHAIN);
@@ -56,7 +56,7 @@ pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
         .params(ctx)
         .with("delay", pass.settings.coursecompleted.delay.as_secs() as i64)
         .with("defaultrole", default_role(ctx))
-        // 0: enrold looks for the first time, and no instance is younger than that.
+        // 0: this is enrold's first pass, and no instance is younger.
         .with("begun", if begun > 0 { begun } else { NEVER })
         .with("never", NEVER)
         .fragment("same_source", ctx.conn.exact("course", "a.shortname", "d.source"))
@@ -66,7 +66,7 @@ pub async fn read(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     report_broken(ctx, pass).await
 }
 
-/// The configured delays, in a table; one whose course does not exist is told, not guessed.
+/// Loads the configured delays into a table; a note reports each course that does not exist.
 async fn read_delays(ctx: &mut RunContext<'_>, delays: &[CourseDelay]) -> RunResult<()> {
     ctx.conn.declare(&PAIR_DELAY);
     if delays.is_empty() {
@@ -97,7 +97,7 @@ fn default_role(ctx: &RunContext<'_>) -> i64 {
     set.or_else(student).unwrap_or(0)
 }
 
-/// Enabled instances that do nothing, because their source or their role is gone.
+/// Reports enabled instances that do nothing, because their source or their role is gone.
 async fn report_broken(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let params = pass
         .params(ctx)

@@ -1,5 +1,5 @@
-//! Leaving the source: where an instance says so, who was enrolled in the target is unenrolled from the completed
-//! course. It must not reach enrolments whose method would refuse an administrator (spec coursecompleted 6).
+//! Leaving the source: where an instance requires it, users enrolled in the target are unenrolled from the completed
+//! course. It must not end enrolments whose method would refuse this to an administrator (spec coursecompleted 6).
 
 use crate::change::context::RunContext;
 use crate::change::end;
@@ -11,11 +11,11 @@ use crate::reconcile::{Pass, comparing};
 
 const IN_SOURCES: &str = statement(include_str!("leave.sql"), "enrolments in sources");
 
-/// Unenrols from the sources, after enrolments and groups of the whole pass. What this pass itself has just made stays,
-/// or another writer in its place, so that a circle of courses never leaves anybody outside.
+/// Unenrols from the sources, after the enrolments and groups of the whole pass. Enrolments that this pass, or another
+/// writer in its place, has just made stay, so that a circle of courses never leaves a user without one.
 ///
 /// # Errors
-/// The database's, or a limit of the guard.
+/// The database's error, or a limit of the guard.
 pub async fn unenrol_from_sources(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let leaving = "SELECT COUNT(*) FROM [completed] t JOIN [chain] h ON h.enrolid = t.enrolid
         WHERE t.verdict = 0 AND h.leaves = 1";
@@ -47,7 +47,7 @@ async fn find(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<u64, DbError>
     Ok(found)
 }
 
-/// Which enrolments may be ended, by their methods.
+/// The condition for enrolments that may be ended, by method.
 fn reach() -> String {
     let one = |(name, unenrol): (&'static str, Unenrol)| match unenrol {
         Unenrol::Any => format!("e.enrol = {}", Literal::word(name)),

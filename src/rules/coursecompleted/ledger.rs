@@ -1,5 +1,5 @@
 //! The ledger `enrold_completion`: which completions were seen at which instance, and what became of them.
-//! It must not read a clock watermark: a completion is news if no row of the ledger has it.
+//! It must not use a time watermark: a completion is new if the ledger has no row with its date.
 
 use crate::change::context::RunContext;
 use crate::db::table::{int, small, text};
@@ -7,13 +7,13 @@ use crate::db::{DbError, Params, Table, statement};
 use crate::outcome::RunResult;
 use crate::reconcile::Pass;
 
-/// Completions that are news.
+/// Completions that are new.
 const NEWS: Table = Table::new(
     "news",
     &[int("enrolid"), int("courseid"), int("userid"), int("timecompleted"), small("known"), text("state", 20)],
 )
 .primary("enrolid, userid");
-/// Completions that are due, with the verdict on each: whom to enrol now.
+/// Completions that are due, each with its verdict: 0 is to be enrolled now.
 const COMPLETED: Table = Table::new(
     "completed",
     &[
@@ -37,11 +37,11 @@ const WATCHED: &str = statement(include_str!("ledger.sql"), "watched instances")
 const LEFT_OUT: &str = statement(include_str!("ledger.sql"), "those left out");
 const JUDGED: &str = statement(include_str!("ledger.sql"), "judged completions");
 
-/// Takes in what is news: completions that the ledger does not have, or has with another date (spec 7). Those that were
-/// there when an instance was first seen are old and do nothing; so do those that are first seen at a disabled one.
+/// Records new completions: those that the ledger does not have, or has with another date (spec 7). Completions that
+/// existed when an instance was first seen are old and do nothing, like those first seen at a disabled instance.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn take_in(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     find_news(ctx, pass).await?;
     let params = ctx.params();
@@ -69,8 +69,8 @@ async fn find_news(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbEr
     ctx.conn.analyse(NEWS.name).await
 }
 
-/// Marks instances as seen: a row of user 0 for each, with its source; and a row of instance 0, the first look of all.
-/// An instance whose source was changed in Moodle is seen for the first time again.
+/// Marks instances as seen: a row of user 0 for each, with its source, and a row of instance 0 for enrold's first pass.
+/// An instance whose source was changed in Moodle counts as new again.
 async fn watch(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     let mark = |state: &'static str| [("state", state), ("changed", ":now"), ("run", ":run")];
     let dialect = ctx.conn.dialect();
@@ -85,8 +85,8 @@ async fn watch(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError>
     ctx.conn.exec(WATCHED, params).await.map(|_| ())
 }
 
-/// Backfill: whom an enabled instance left out is asked for now, unless the user is active in the target already
-/// (spec 4). Whom it enrolled once it does not enrol again: who was removed stays removed.
+/// Backfill: marks completions that an enabled instance left out as `asked`, unless the user is active in the target
+/// already (spec 4). A user whom the instance enrolled once is not enrolled again, so that a removal lasts.
 async fn ask(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     let set = [("state", "'asked'"), ("seen", ":now"), ("changed", ":now"), ("run", ":run")];
     let sql = ctx.conn.dialect().update_joined("{enrold_completion}", "l", &set, "[chain] h", LEFT_OUT);
@@ -94,15 +94,15 @@ async fn ask(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbError> {
     ctx.conn.exec(&sql, &params).await.map(|_| ())
 }
 
-/// Judges what waits and is due: 0 enrol, 1 the window is not open, 2 somebody was faster. Fills `completed`.
+/// Judges waiting completions that are due, in `completed`: 0 enrol, 1 window not open, 2 already enrolled.
 ///
-/// The start is the instance's own date, else completion and delay, else now. The window is judged when the completion
-/// is seen, as Moodle's event does it, or at the start if that comes later; and a completion whose own date (with the
-/// delay) lies in the window counts also when it is seen too late. An enrolment of the instance that was written after
-/// the completion is Moodle's or a person's doing and stands.
+/// The start is the instance's own date, else completion plus delay, else now. The window is judged when the completion
+/// is seen, as in Moodle's event, or at the start if that is later; a completion whose own date (with the delay) lies
+/// in the window also counts if it is seen too late. An enrolment of the instance that was written after the completion
+/// was made by Moodle or a user, and stays.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn judge(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     ctx.conn.declare(&COMPLETED);
     let params = pass
@@ -116,7 +116,7 @@ pub async fn judge(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     Ok(settle(ctx, outcome, "t.verdict > 0").await?)
 }
 
-/// When a completion that was seen at `seen` is to be acted on: at the instance's own date or after the delay, but not
+/// When a completion that was seen at `seen` takes effect: at the instance's own date or after the delay, but not
 /// before it was seen.
 fn moment(seen: &str) -> String {
     format!(
@@ -126,16 +126,16 @@ fn moment(seen: &str) -> String {
     )
 }
 
-/// Whether the window of the instance holds this moment.
+/// The condition that the window of the instance contains this moment.
 fn open(moment: &str) -> String {
     format!("(h.opens = 0 OR h.opens <= {moment}) AND (h.closes = 0 OR {moment} <= h.closes)")
 }
 
-/// Books the enrolments that were made. Whom another writer overtook (verdict 3) goes on waiting: the next run looks
-/// again.
+/// Records the enrolments that were made. A completion that another writer overtook (verdict 3) keeps waiting for the
+/// next run.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn book(ctx: &mut RunContext<'_>) -> RunResult<()> {
     if ctx.overtaken > 0 {
         let overtaken = "o.run = :run AND o.state = 1 AND o.cause = 'coursecompleted'

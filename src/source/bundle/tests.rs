@@ -53,7 +53,7 @@ impl Place {
         Dir::open(self.0.path()).unwrap()
     }
 
-    /// What `b.csv` is by its seal.
+    /// The verdict on `b.csv` by its seal.
     fn by_seal(&self) -> Result<Verdict, String> {
         let announced = read_seal(&self.dir(), OsStr::new("b.csv.ok")).unwrap()?;
         Ok(check(&[self.part("a.csv"), Part { announced, ..self.part("b.csv") }], &form()).unwrap())
@@ -175,7 +175,7 @@ fn each_file_may_have_its_seal() {
         place.write("b.csv.ok", wrong);
         assert!(place.by_seal().is_err(), "{wrong:?}");
     }
-    // What lies there may be anything; nobody is to read it in a report.
+    // The file may be anything, so its content must not appear in a report.
     for foreign in ["S3CRET", "rows=S3CRET", "rows=1\nsha256=S3CRET", "{\"rows\": \"S3CRET\"}", "{\"S3CRET", "{S3CRET}"]
     {
         place.write("b.csv.ok", foreign);

@@ -1,4 +1,4 @@
-//! Dropped sets as snapshots: their bytes, what is told with them, and that a set which fails leaves nothing.
+//! Dropped sets as snapshots: their bytes, the problems reported with them, and that a failed set leaves nothing.
 //! It must not know how rows are read, only what comes out.
 
 use std::fs;
@@ -54,7 +54,7 @@ impl Place {
         take_files(self.destination(), source, Fallback::Windows1252, &files)
     }
 
-    /// What lies beside the snapshots, with the snapshots.
+    /// How many files the directory of the snapshots holds.
     fn left(&self) -> usize {
         fs::read_dir(self.path("sets/night")).map_or(0, Iterator::count)
     }

@@ -1,5 +1,5 @@
 //! What full sets of CSV files become: by tables of files, and for any order of their lines.
-//! It must not know how a file is found complete; here each is as it is.
+//! It must not know how a file is found complete; here each file counts as complete.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::*;
 use crate::source::bundle::{Part, Sent, Verdict, check};
 use crate::source::rows::Kept;
 
-/// A source without names of its own.
+/// A source without column names of its own.
 fn none() -> SetColumns {
     let none = String::new;
     SetColumns {

@@ -1,9 +1,9 @@
-//! The URL of the database that Moodle's settings of its external-database method name.
+//! Builds the URL of the database that the settings of Moodle's external database plugin name.
 //! It must not connect, and no message repeats the URL or the password.
 
 use super::{MoodleSourceError, filled};
 
-/// The databases that enrold reads, by their schemes.
+/// The databases that enrold reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Engine {
     Postgres,
@@ -12,7 +12,7 @@ enum Engine {
 }
 
 impl Engine {
-    /// The engine of a driver's name in Moodle.
+    /// The database that a driver name of Moodle stands for.
     fn of(driver: &str) -> Option<Self> {
         let driver = driver.trim().to_ascii_lowercase();
         let name = driver.strip_prefix("pdo").map_or(driver.as_str(), |rest| rest.trim_start_matches(['_', '+', ':']));
@@ -26,7 +26,7 @@ impl Engine {
     }
 }
 
-/// Where a database is, in plain text.
+/// The parts of a database URL, not escaped yet.
 #[derive(Default)]
 struct Place {
     host: String,
@@ -44,7 +44,7 @@ pub(super) fn url<'a>(setting: &dyn Fn(&str) -> &'a str) -> Result<Option<String
     let unknown = |driver: &str| MoodleSourceError::Driver { driver: driver.to_owned() };
     if let Some((scheme, rest)) = driver.split_once("://") {
         let engine = Engine::of(scheme).ok_or_else(|| unknown(scheme))?;
-        // What stands behind the question mark are options of Moodle's own driver.
+        // The text after the question mark holds options of Moodle's own driver.
         let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
         return Ok(Some(match engine {
             Engine::Postgres => format!("postgres://{rest}"),
@@ -123,7 +123,7 @@ fn host_and_port(text: &str) -> (String, String) {
     }
 }
 
-/// PHP's `pgsql:host=…;port=…;dbname=…`, as it stands in `dbhost` where the driver is `pdo`.
+/// Reads PHP's `pgsql:host=…;port=…;dbname=…`, which `dbhost` contains if the driver is `pdo`.
 fn read_dsn(text: &str, place: &mut Place) -> Option<Engine> {
     let (driver, rest) = text.split_once(':')?;
     let engine = Engine::of(driver)?;
@@ -144,13 +144,13 @@ fn read_dsn(text: &str, place: &mut Place) -> Option<Engine> {
     Some(engine)
 }
 
-/// Anything that has a meaning in a URL, as `%XX`.
+/// The text, with every byte that has a meaning in a URL as `%XX`.
 fn escaped(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
     text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// The three characters that an SQLite URL of ours escapes.
+/// The path, with the three characters escaped that have a meaning in our SQLite URLs.
 fn escaped_path(path: &str) -> String {
     path.replace('%', "%25").replace('?', "%3F").replace('#', "%23")
 }

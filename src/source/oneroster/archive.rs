@@ -1,5 +1,5 @@
-//! The zip file of a OneRoster export: its entries by exact name, bounded, checked, on disk before they are read.
-//! It must not know what an entry holds; nothing is ever written under a name that an archive gives.
+//! The zip file of a OneRoster export: expands entries by exact name to disk, with a size limit and verified checksums.
+//! It must not know what an entry holds, nor write anything under a name that an archive gives.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -13,18 +13,17 @@ use crate::source::bundle::Sent;
 use crate::source::canonical::nameless;
 use crate::source::rows::SetError;
 
-/// How many bytes the entries of one archive may have together once expanded: ten million
-/// enrolments have less, a zip bomb has more.
+/// The limit, in bytes, for all expanded entries of an archive: ten million enrolments need less, a zip bomb more.
 pub const EXPANDED_LIMIT: u64 = 2 * 1024 * 1024 * 1024;
-/// How many entries it may have: the specification knows some twenty files. Their names are held in memory.
+/// How many entries it may have: the specification defines some twenty files. Their names are held in memory.
 const MOST_ENTRIES: u16 = 200;
-/// What ends a zip file, without the comment behind it (APPNOTE 4.3.16).
+/// The signature of the end record of a zip file (APPNOTE 4.3.16); the length is without the comment behind it.
 const END: [u8; 4] = *b"PK\x05\x06";
 const END_LENGTH: usize = 22;
 /// The longest comment.
 const COMMENT: usize = 65_535;
 
-/// An archive, opened.
+/// An open archive.
 pub(super) struct Archive {
     zip: ZipArchive<Cursor>,
     name: String,
@@ -34,7 +33,7 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Opens an archive; entries are expanded in `scratch`, into files without a name.
+    /// Opens an archive; entries are expanded in `scratch`, into unlinked files.
     pub fn open(sent: &Sent, scratch: &Path, limit: u64) -> Result<Archive, SetError> {
         let name = sent.name.clone();
         let claims = claims(&mut sent.file.cursor())?;
@@ -49,7 +48,7 @@ impl Archive {
         Ok(archive)
     }
 
-    /// The error that this archive is refused for; `why` says what to do.
+    /// The error with which this archive is refused; `why` says what to do.
     pub fn refuse(&self, why: impl Into<String>) -> SetError {
         SetError::Archive { archive: self.name.clone(), why: why.into() }
     }
@@ -59,8 +58,8 @@ impl Archive {
         self.zip.index_for_name_raw(entry.as_bytes()).is_some()
     }
 
-    /// What it holds, for a message: how many entries, and whether one of this name stands in a folder. The names
-    /// themselves are not told: it may be another archive than ours.
+    /// Its content, for a message: the number of entries, and whether one of this name is in a folder. Other names are
+    /// not shown, as the archive may not be meant for enrold.
     pub fn holds(&self, entry: &str) -> String {
         let inside = format!("/{entry}");
         let deeper = self.zip.file_names_raw().any(|name| name.ends_with(inside.as_bytes()));
@@ -68,7 +67,7 @@ impl Archive {
         format!("entries: {}{deeper}", self.zip.len())
     }
 
-    /// The entry of exactly this name, expanded; its checksum was right. `None` if there is none.
+    /// Expands the entry of exactly this name and verifies its checksum. `None` if there is none.
     pub fn take(&mut self, entry: &str) -> Result<Option<File>, SetError> {
         let Some(index) = self.zip.index_for_name_raw(entry.as_bytes()) else {
             return Ok(None);
@@ -92,7 +91,7 @@ impl Archive {
     }
 }
 
-/// What the end of a zip file says of its directory.
+/// What the end record of a zip file says about its directory.
 struct Claim {
     entries: u16,
     bytes: u32,
@@ -100,8 +99,8 @@ struct Claim {
 }
 
 impl Claim {
-    /// Why nobody should read that directory: as many entries take as much memory, and so does what only a larger file
-    /// needs (zip64 puts the numbers elsewhere).
+    /// Why that directory must not be read: too many entries need too much memory, and so may a zip64 file, whose
+    /// numbers are stored elsewhere.
     fn is_too_much(&self) -> Option<String> {
         if self.entries != u16::MAX && self.bytes != u32::MAX && self.at != u32::MAX {
             let entries = self.entries;
@@ -115,7 +114,7 @@ impl Claim {
     }
 }
 
-/// What the ends say that a reader may find: the last one counts, but one in a comment could be taken for it.
+/// The claims of all end records: the last record counts, but a reader could mistake one in the comment for it.
 fn claims(file: &mut Cursor) -> io::Result<Vec<Claim>> {
     let length = file.seek(SeekFrom::End(0))?;
     let mut tail = Vec::new();
@@ -131,7 +130,7 @@ fn claims(file: &mut Cursor) -> io::Result<Vec<Claim>> {
     Ok(ends.map(claim).collect())
 }
 
-/// Which side of a copy failed: a broken archive is the sender's matter, a full disk is ours.
+/// Which side of a copy failed: a broken archive is the sender's problem, a full disk the operator's.
 enum Fault {
     Reading(io::Error),
     Writing(io::Error),

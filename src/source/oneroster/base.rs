@@ -1,5 +1,5 @@
-//! The base of a source: what all its archives together have said, kept as an archive of its own beside the snapshots,
-//! for the next delta to build on. It must not know which base counts; the run that applied it does.
+//! The base of a source: the merged content of all its archives, kept as a zip file beside the snapshots, on which the
+//! next delta builds. It must not know which base is current; the run that applied it records that.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom};
@@ -15,25 +15,25 @@ use crate::disk::{digest_of, own};
 use crate::outcome::OneRosterBase;
 use crate::source::snapshot::{Part, SnapshotError, directory, names};
 
-/// How the name of a base begins and ends; its digest stands between.
+/// How the name of a base begins and ends, with its digest in between.
 const BEGIN: &str = "roster-";
 const END: &str = ".zip";
 
 impl OneRosterBase {
-    /// Where the base of this digest lies.
+    /// The path of the base with this digest.
     pub fn path(state: &Path, source: &str, sha256: &str) -> PathBuf {
         state.join("sets").join(source).join(format!("{BEGIN}{sha256}{END}"))
     }
 }
 
-/// A base on the disk. While this lives, nobody removes it.
+/// A base on disk. While this lives, its lock keeps the file from being removed.
 #[derive(Debug)]
 pub struct BaseKept {
     pub sha256: String,
     _lock: File,
 }
 
-/// A base that is being written; dropped before its end it leaves nothing.
+/// A base that is being written; if it is dropped unfinished, it leaves no file.
 pub struct BaseWriter {
     zip: ZipWriter<BufWriter<File>>,
     part: Part,
@@ -46,14 +46,14 @@ impl BaseWriter {
     /// Begins the base of a source below the state directory.
     ///
     /// # Errors
-    /// The state directory's.
+    /// The state directory's error.
     pub fn begin(state: &Path, source: &str) -> Result<BaseWriter, SnapshotError> {
         let (file, part) = Part::begin(&directory(state, source)?)?;
         let zip = ZipWriter::new(BufWriter::with_capacity(1 << 16, file));
         Ok(BaseWriter { zip, part, state: state.to_owned(), source: source.to_owned(), modes: Vec::new() })
     }
 
-    /// Begins a file; it is `complete` if everything of it is known.
+    /// Begins a file; it is `complete` if all its rows are known.
     pub(super) fn table(&mut self, file: &'static OneRosterFile, complete: bool) -> io::Result<BaseTable<'_>> {
         self.modes.push((file.name, if complete { Mode::Bulk } else { Mode::Delta }));
         self.zip.start_file(file.csv, options()).map_err(told)?;
@@ -62,10 +62,10 @@ impl BaseWriter {
         Ok(table)
     }
 
-    /// Brings the bytes to the disk and gives the base its name.
+    /// Syncs the base to disk and renames it to its final name.
     ///
     /// # Errors
-    /// The base cannot be written or renamed; then it is gone.
+    /// The base cannot be written or renamed; then it is removed.
     pub fn finish(mut self) -> Result<BaseKept, SnapshotError> {
         self.manifest().map_err(|error| self.part.cannot(error))?;
         let Self { zip, part, state, source, .. } = self;
@@ -100,7 +100,7 @@ pub(super) struct BaseTable<'a> {
 }
 
 impl BaseTable<'_> {
-    /// Adds a row, by the places of its columns.
+    /// Adds a row; `cell` gives the value of each column by its position.
     pub fn row<'t>(&mut self, cell: impl Fn(usize) -> &'t str) -> io::Result<()> {
         for place in 0..self.columns {
             self.csv.write_field(cell(place))?;
@@ -114,7 +114,7 @@ impl BaseTable<'_> {
     }
 }
 
-/// The same rows are the same bytes: no clock in them.
+/// Without timestamps, so that the same rows give the same bytes.
 fn options() -> SimpleFileOptions {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     options.compression_level(Some(1)).last_modified_time(DateTime::default())
@@ -127,10 +127,10 @@ fn told(error: ZipError) -> io::Error {
     }
 }
 
-/// Removes the bases of a source that nobody needs: not these, and not one that is being made.
+/// Removes the bases of a source, except those in `needed` and those that a writer has locked.
 ///
 /// # Errors
-/// The state directory's.
+/// The state directory's error.
 pub fn forget_bases(state: &Path, source: &str, needed: &[String]) -> io::Result<()> {
     let dir = state.join("sets").join(source);
     let is_base = |name: &str| name.starts_with(BEGIN) && name.ends_with(END);

@@ -1,4 +1,4 @@
-//! `enrollments.csv`: each row to a row of the set, by way of the files that it refers to.
+//! Turns each row of `enrollments.csv` into a row of the set, with values of the files that it refers to.
 //! It must not know archives or manifests, nor which rows were sent before.
 
 use std::collections::HashSet;
@@ -15,10 +15,10 @@ use crate::problem::{Code, Problem};
 use crate::source::canonical::Canonical;
 use crate::source::rows::{SetError, SetProblem, SetRow, Taker};
 
-/// The columns that must be there.
+/// The required columns.
 pub(super) const REQUIRED: [usize; 3] = [CLASS, USER, ROLE];
 
-/// All that rows of enrolments refer to, and where they go.
+/// The files that rows of enrolments refer to, and where the resulting rows go.
 pub(super) struct Enrolments<'a> {
     pub form: &'a OneRosterForm,
     pub users: Listing,
@@ -29,14 +29,14 @@ pub(super) struct Enrolments<'a> {
     pub schools_reported: HashSet<String>,
 }
 
-/// Why a row is none of the set.
+/// Why a row gives no row of the set.
 enum Out {
     Gone(Box<SetProblem>),
     Announced(Box<SetProblem>),
 }
 
 impl Enrolments<'_> {
-    /// The row of the set; `None` if there is none, as it should be.
+    /// The row of the set; `None` if the row is left out on purpose.
     fn read(&self, row: &Row) -> Result<Option<SetRow>, Out> {
         let role = self.form.roles.get(row.cell(ROLE)).map(String::as_str).filter(|role| !role.is_empty());
         if role == Some(RoleOf::NOBODY) {
@@ -51,7 +51,7 @@ impl Enrolments<'_> {
         let (user, place) = match (user, place) {
             (Ok(user), Ok(place)) => (user, place),
             (Ok(user), Err(lack)) => return Err(out(lack, &user, "")),
-            // If both are wrong, what is deleted says most.
+            // If both are wrong, the deleted one is reported.
             (Err(Lack::Announced(_)), Err(lack @ Lack::Gone(_))) => return Err(out(lack, "", "")),
             (Err(lack), place) => return Err(out(lack, "", &place.unwrap_or_default())),
         };
@@ -69,7 +69,7 @@ impl Enrolments<'_> {
             DisabledUsers::Suspend if !enabled => SetRow::SUSPENDED,
             _ => "",
         };
-        // The files of an archive are counted so: what is sent, and what was sent before.
+        // File 0 is the one that is sent, file 1 the one that was sent before.
         let at = SetRow { file: u16::from(row.earlier), line: row.line, ..SetRow::default() };
         let status = status.to_owned();
         Ok(Some(match self.form.cohorts {
@@ -93,7 +93,7 @@ impl Enrolments<'_> {
         listing.value(row.line, &id, key.place)
     }
 
-    /// The file of a key, and the identifier of the row there that this one leads to.
+    /// The file of a key, and the identifier in it that this row refers to.
     fn referred(&self, row: &Row, key: Key) -> Result<(&Listing, String), Lack> {
         let class = filled(row, CLASS)?;
         Ok(match key.of {
@@ -118,7 +118,7 @@ impl Enrolments<'_> {
         }
     }
 
-    /// A school that is not listed is told once: nothing of the row depends on it, or that is told by itself.
+    /// Reports an unlisted school once: no value of the row depends on it, or that value has its own problem.
     fn school(&mut self, row: &Row) -> Option<Problem> {
         let school = row.cell(SCHOOL);
         let lacking = !school.is_empty() && self.orgs.lacks(school) && self.schools_reported.insert(school.to_owned());
@@ -138,7 +138,7 @@ impl Visitor for Enrolments<'_> {
                 }
                 Ok(Fate::Kept)
             }
-            // With whom or what is deleted the enrolments go that were sent before.
+            // An enrolment that was sent before ends silently with the user, class, course or org that is deleted.
             Err(Out::Gone(_)) if row.earlier => Ok(Fate::Left),
             Err(Out::Gone(problem)) => {
                 taker.problem(*problem)?;

@@ -1,4 +1,4 @@
-//! Which column of an export becomes what: keys written `FILE.COLUMN`, as the configuration has them.
+//! Maps columns of an export to columns of a set, by keys that the configuration writes as `FILE.COLUMN`.
 //! It must not read an archive.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ impl Of {
     }
 }
 
-/// A column of one of the files, by its place there.
+/// A column of one of the files, by its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub of: Of,
@@ -69,7 +69,7 @@ const NAME: Known = &[
     (Of::Orgs, "identifier"),
 ];
 
-/// How an export becomes rows.
+/// How the rows of an export become rows of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OneRosterForm {
     pub(super) user: Key,
@@ -77,7 +77,7 @@ pub struct OneRosterForm {
     pub(super) place: Key,
     pub(super) cohorts: bool,
     pub(super) group: Option<Key>,
-    /// What a new cohort is called.
+    /// The name of a new cohort.
     pub(super) name: Option<Key>,
     pub(super) roles: BTreeMap<String, String>,
     pub(super) disabled_users: DisabledUsers,
@@ -85,9 +85,9 @@ pub struct OneRosterForm {
 
 impl OneRosterForm {
     /// `user` and `course` are written `FILE.COLUMN`: `users.sourcedId` (also for ""), `users.username`,
-    /// `users.identifier`, `users.email`; `classes.sourcedId` (also for ""), `classes.classCode`,
-    /// `classes.title`, `courses.sourcedId`, `courses.courseCode`. `roles` gives the short name of
-    /// a Moodle role for a role of OneRoster; what is not in it enrols nobody.
+    /// `users.identifier`, `users.email`; `classes.sourcedId` (also for ""), `classes.classCode`, `classes.title`,
+    /// `courses.sourcedId`, `courses.courseCode`. `roles` maps a role of OneRoster to the short name of a Moodle role;
+    /// a row with any other role is a problem.
     ///
     /// # Errors
     /// A sentence that names what is accepted.
@@ -103,7 +103,7 @@ impl OneRosterForm {
         })
     }
 
-    /// The exports of a source: its `columns` say which columns are what.
+    /// The form of a source's exports, from its `columns`.
     ///
     /// # Errors
     /// A sentence that names what is accepted.
@@ -123,13 +123,13 @@ impl OneRosterForm {
         })
     }
 
-    /// The places of the columns of a file that are asked for.
+    /// The positions of the columns of a file that are used.
     pub(super) fn places(&self, of: Of) -> Vec<usize> {
         let keys = [Some(self.user), Some(self.place), self.group, self.name].into_iter().flatten();
         keys.filter(|key| key.of == of).map(|key| key.place).collect()
     }
 
-    /// Whether a value of a file is asked for.
+    /// Whether any column of a file is used.
     pub(super) fn asks(&self, of: Of) -> bool {
         !self.places(of).is_empty()
     }

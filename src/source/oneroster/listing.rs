@@ -1,5 +1,5 @@
-//! The files that others refer to (users, classes, courses, orgs): by `sourcedId`, the values of each that are asked
-//! for. It must not know enrolments, nor what the values are used for.
+//! Loads the files that others refer to (users, classes, courses, orgs): the used values of each row, by `sourcedId`.
+//! It must not know enrolments, nor what the values are used for.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -9,14 +9,14 @@ use super::tables::{ID, OneRosterFile};
 use crate::problem::{Code, Problem};
 use crate::source::rows::{SetError, Taker};
 
-/// A row that others may refer to.
+/// A row that rows of other files may refer to.
 struct Listed {
     values: Box<[Box<str>]>,
-    /// Another row has the same identifier and says something else.
+    /// Another row has the same identifier and other values.
     contradicted: bool,
 }
 
-/// The error of a file that lists more than fits into memory.
+/// The error for a file whose rows exceed the memory limit.
 pub(super) fn too_much(file: &OneRosterFile) -> SetError {
     let why = format!("its rows take more than {} MiB of memory; look at what made the export", LISTED >> 20);
     SetError::Archive { archive: file.csv.to_owned(), why }
@@ -24,35 +24,35 @@ pub(super) fn too_much(file: &OneRosterFile) -> SetError {
 
 /// Why a reference gives no value.
 pub(super) enum Lack {
-    /// What it refers to is deleted by the archive.
+    /// The archive deletes the row that is referred to.
     Gone(Problem),
     Announced(Problem),
 }
 
-/// The bytes of rows that are listed of one file, about: a million people have less.
+/// The memory limit for the rows of one file, in bytes, estimated: a million users need less.
 pub(super) const LISTED: usize = 256 << 20;
-/// What a row takes beside its texts, about.
+/// The estimated bytes of a row besides its texts.
 pub(super) const ROW: usize = 120;
 
-/// One file, by identifier. In memory: it is as long as a university has people or classes.
+/// One file, by identifier. Held in memory: its length is the number of users or classes of a university.
 pub(super) struct Listing {
     file: &'static OneRosterFile,
-    /// The places of the columns that are asked for.
+    /// The positions of the columns that are used.
     wanted: Vec<usize>,
     complete: bool,
     listed: HashMap<String, Listed>,
     gone: HashSet<String>,
-    /// What `listed` takes, about.
+    /// The estimated bytes of `listed`.
     bytes: usize,
 }
 
 impl Listing {
-    /// A file that nobody asks for.
+    /// A file that is not used.
     pub fn unread(file: &'static OneRosterFile) -> Listing {
         Listing { file, wanted: Vec::new(), complete: false, listed: HashMap::new(), gone: HashSet::new(), bytes: 0 }
     }
 
-    /// Reads a file, with these of its columns; those `optional` may be missing.
+    /// Reads these columns of a file; those in `optional` may be missing.
     pub fn read(
         sides: &mut Sides,
         file: &'static OneRosterFile,
@@ -69,8 +69,8 @@ impl Listing {
         Ok(listing)
     }
 
-    /// The value of a column of the row of this identifier. Of what no archive has listed, where not all is known,
-    /// there is the identifier itself.
+    /// The value of a column of the row with this identifier. If the row is not listed and the file is incomplete, only
+    /// the identifier itself is available.
     pub fn value(&self, line: u64, id: &str, place: usize) -> Result<String, Lack> {
         let told = |code| Err(Lack::Announced(Problem::new(line, code, id, self.file.csv)));
         if self.is_gone(id) {
@@ -85,7 +85,7 @@ impl Listing {
         }
     }
 
-    /// The same, which must not be empty.
+    /// The same; an empty value is a problem.
     pub fn filled(&self, line: u64, id: &str, place: usize) -> Result<String, Lack> {
         let value = self.value(line, id, place)?;
         if value.is_empty() {
@@ -95,7 +95,7 @@ impl Listing {
         Ok(value)
     }
 
-    /// A column of the row of this identifier; empty if there is none.
+    /// A column of the row with this identifier; empty if there is none.
     pub fn cell(&self, id: &str, place: usize) -> &str {
         self.listed.get(id).map_or("", |listed| self.of(listed, place))
     }
@@ -105,12 +105,12 @@ impl Listing {
         at.and_then(|at| listed.values.get(at)).map_or("", |value| value)
     }
 
-    /// Whether the archive deletes the row of this identifier.
+    /// Whether the archive deletes the row with this identifier.
     pub fn is_gone(&self, id: &str) -> bool {
         self.gone.contains(id)
     }
 
-    /// Whether a reference to this identifier leads nowhere.
+    /// Whether all rows are known and none has this identifier.
     pub fn lacks(&self, id: &str) -> bool {
         self.complete && !self.listed.contains_key(id)
     }

@@ -10,22 +10,22 @@ use crate::config::Locale;
 use crate::files::{Table, TableEntry};
 use crate::source::rows::SetError;
 
-/// The entry without which an archive is no OneRoster export.
+/// The entry that every OneRoster export has.
 pub(super) const MANIFEST: &str = "manifest.csv";
 
 /// How a file is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everything there is.
+    /// All rows.
     Bulk,
-    /// What has changed.
+    /// The changed rows only.
     Delta,
     /// Not sent.
     Absent,
 }
 
 impl Mode {
-    /// The word of the manifest.
+    /// Its word in the manifest.
     pub(super) fn word(self) -> &'static str {
         match self {
             Mode::Bulk => "bulk",
@@ -48,7 +48,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Reads the manifest and holds it against what is in the archive.
+    /// Reads the manifest and checks its versions and modes.
     pub fn read(archive: &mut Archive) -> Result<Manifest, SetError> {
         let Some(file) = archive.take(MANIFEST)? else {
             let found = archive.holds(MANIFEST);
@@ -83,7 +83,7 @@ impl Manifest {
     /// without `.csv`.
     ///
     /// # Errors
-    /// If the archive has it and the manifest says it has not, or the other way round.
+    /// The manifest and the archive disagree on whether the file exists.
     pub fn mode(&self, file: &str, archive: &Archive) -> Result<Mode, SetError> {
         let mode = self.modes.get(file).copied().unwrap_or(Mode::Absent);
         match (mode, archive.has(&format!("{file}.csv"))) {

@@ -1,5 +1,5 @@
-//! The rows of one file as they are after an archive: those that it sends, and of a delta those of the base that it
-//! does not touch. It must not know what a row means, nor look anything up.
+//! The rows of one file after an archive: those that it sends and, for a delta, the rows of the base that it does not
+//! change. It must not know what a row means, nor resolve references.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
@@ -18,32 +18,32 @@ use crate::problem::{Code, Problem};
 use crate::source::files::FileRead;
 use crate::source::rows::{SetError, SetProblem, Taker};
 
-/// A row, with where it stands.
+/// A row, with its file and line.
 pub(super) struct Row<'a> {
     table: &'a Table<File>,
     file: &'static OneRosterFile,
     pub line: u64,
-    /// It is one of the base: an archive before has sent it.
+    /// It is from the base: an earlier archive sent it.
     pub earlier: bool,
 }
 
-/// How people are told of a file that an earlier archive sent.
+/// The name in messages of a file that an earlier archive sent.
 pub fn as_sent_before(file: &str) -> String {
     format!("{file} (as sent before)")
 }
 
 impl Row<'_> {
-    /// The cell, as far as it can matter: identifiers are told apart by that, too.
+    /// The cell, cut to the length that can matter; identifiers are compared by it, too.
     pub fn cell(&self, place: usize) -> &str {
         cut(self.table.cell(place))
     }
 
-    /// What is wrong with it, with the name of its file.
+    /// A problem of this row, with the name of its file.
     pub fn problem(&self, problem: Problem) -> SetProblem {
         SetProblem::new(&self.shown(), problem)
     }
 
-    /// The same, of a row that is used.
+    /// The same, for a row that is used.
     pub fn warning(&self, problem: Problem) -> SetProblem {
         SetProblem::warning(&self.shown(), problem)
     }
@@ -52,7 +52,7 @@ impl Row<'_> {
         if self.earlier { as_sent_before(self.file.csv) } else { self.file.csv.to_owned() }
     }
 
-    /// A mark of what it says.
+    /// A hash of its content, without `status` and `dateLastModified`.
     fn mark(&self, desired: Desired) -> u64 {
         let mut hasher = DefaultHasher::new();
         (desired == Desired::Present).hash(&mut hasher);
@@ -62,35 +62,35 @@ impl Row<'_> {
     }
 }
 
-/// What becomes of a row.
+/// What happens to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It stays in the base.
     Kept,
-    /// It stays there, and was told: what it lacks may still be sent.
+    /// It stays in the base and was reported: what it refers to may still be sent.
     Bad,
-    /// It goes.
+    /// It leaves the base.
     Left,
 }
 
-/// Who looks at the rows of a file.
+/// Receives the rows of a file.
 pub(super) trait Visitor {
-    /// A row that is to be.
+    /// A row that is to exist.
     fn row(&mut self, row: &Row, taker: &mut dyn Taker) -> Result<Fate, SetError>;
 
-    /// A row of which nobody knows what it asks for.
+    /// A row that cannot be used, and why.
     fn unusable(&mut self, row: &Row, problem: Problem, taker: &mut dyn Taker) -> Result<(), SetError>;
 
-    /// The row of this identifier is to be deleted; told before any row is shown.
+    /// The row with this identifier is to be deleted; called before any row is passed on.
     fn gone(&mut self, _id: &str) {}
 }
 
-/// What a delta says of an identifier.
+/// What a delta says about an identifier.
 struct Touch {
     desired: Desired,
     mark: u64,
     line: u64,
-    /// Two of its rows say different things: neither is used.
+    /// Two of its rows contradict each other: neither is used.
     contradicted: bool,
 }
 
@@ -99,14 +99,14 @@ pub(super) struct Sides<'a> {
     pub archive: Archive,
     pub manifest: Manifest,
     pub base: Option<(Archive, Manifest)>,
-    /// Where the rows are kept for the next delta.
+    /// Receives the rows for the next delta.
     pub keep: Option<&'a mut BaseWriter>,
-    /// The latest change that a delta speaks of, Unix seconds.
+    /// The latest `dateLastModified` of a delta, Unix seconds.
     pub newest: i64,
 }
 
 impl Sides<'_> {
-    /// Whether everything of a file is known.
+    /// Whether all rows of a file are known.
     pub fn complete(&self, file: &OneRosterFile) -> Result<bool, SetError> {
         match (self.manifest.mode(file.name, &self.archive)?, &self.base) {
             (Mode::Bulk, _) => Ok(true),
@@ -115,7 +115,7 @@ impl Sides<'_> {
         }
     }
 
-    /// Shows all rows of a file; those at the places `required` must be columns of what is sent.
+    /// Passes all rows of a file to `visitor`; what is sent must have the columns at the positions `required`.
     pub fn show(
         &mut self,
         file: &'static OneRosterFile,
@@ -157,7 +157,7 @@ impl Sides<'_> {
     }
 }
 
-/// One file, while its rows are shown.
+/// One file, while its rows are passed on.
 struct Showing<'a> {
     file: &'static OneRosterFile,
     delta: bool,
@@ -169,7 +169,7 @@ struct Showing<'a> {
 }
 
 impl Showing<'_> {
-    /// The rows of the base that the archive does not touch.
+    /// Passes on the rows of the base that the archive does not change.
     fn earlier(&mut self, table: &mut Table<File>) -> Result<(), SetError> {
         let file = self.file;
         let mut status = StatusRule::new(false);
@@ -191,7 +191,7 @@ impl Showing<'_> {
         Ok(())
     }
 
-    /// The rows that are sent; gives the latest change among them.
+    /// Passes on the rows that are sent; returns the latest change among them.
     fn sent(&mut self, table: &mut Table<File>) -> Result<i64, SetError> {
         let file = self.file;
         self.read.sha256.clone_from(&table.sha256);
@@ -222,7 +222,7 @@ impl Showing<'_> {
             Err(problem) => {
                 self.read.bad += 1;
                 self.visitor.unusable(row, problem, self.taker)?;
-                // It protects whom it is about after later deltas, too.
+                // The row is kept, so that it protects its user after later deltas, too.
                 return if self.delta { Ok(()) } else { Ok(self.keep.row(row.table, row.cell(STATUS))?) };
             }
         };
@@ -237,7 +237,7 @@ impl Showing<'_> {
     }
 }
 
-/// The file of the new base, if one is made.
+/// The file of the new base, if one is written.
 struct Keep<'a>(Option<BaseTable<'a>>);
 
 impl Keep<'_> {
@@ -255,7 +255,7 @@ impl Keep<'_> {
     }
 }
 
-/// What a delta says, by identifier; rows that cannot be used say nothing. In memory: a delta is what has changed.
+/// What a delta says, by identifier, without unusable rows. Held in memory, as a delta contains only changes.
 fn touched(table: &mut Table<File>, file: &'static OneRosterFile) -> Result<HashMap<String, Touch>, SetError> {
     let mut touched: HashMap<String, Touch> = HashMap::new();
     let mut status = StatusRule::new(true);
@@ -284,7 +284,7 @@ fn touched(table: &mut Table<File>, file: &'static OneRosterFile) -> Result<Hash
     Ok(touched)
 }
 
-/// Whether a row of a delta counts: the first of those that say the same.
+/// Whether a row of a delta is used: of several equal ones, only the first is.
 fn one_of_a_delta(row: &Row, touched: &HashMap<String, Touch>) -> Result<bool, Problem> {
     let id = row.cell(ID);
     match touched.get(id) {

@@ -1,9 +1,9 @@
-//! OneRoster 1.1 and 1.2 as CSV files in a zip: enrolments with their users, classes and courses, bulk or delta. A
-//! delta is merged by `sourcedId` into what was sent before. It must not know a database; what refers to nothing is
-//! told with its file and line, never guessed.
+//! Reads OneRoster 1.1 and 1.2 exports, CSV files in a zip, bulk or delta; a delta is merged by `sourcedId` into what
+//! was sent before.
+//! It must not know a database, nor guess: a reference to nothing is reported with its file and line.
 //!
-//! Facts: 1EdTech OneRoster CSV tables 1.1.1 and CSV binding 1.2.1. Names of files, columns and
-//! values are compared with their case; the order of columns is not, as the names say enough.
+//! Specification: 1EdTech OneRoster CSV tables 1.1.1 and CSV binding 1.2.1. Names of files, columns and values are
+//! case-sensitive; the order of columns does not matter.
 
 mod archive;
 mod base;
@@ -41,7 +41,7 @@ pub use key::OneRosterForm;
 pub use manifest::{Mode, Version};
 pub use merge::as_sent_before;
 
-/// A table with these columns, as the specification wants it: exact names, commas, Unicode.
+/// A table with these columns, as the specification requires: exact names, commas, Unicode.
 fn form(required: &[&str], optional: &[&str]) -> TableForm {
     let required = required.iter().map(|name| TableColumn::required(name));
     TableForm {
@@ -60,23 +60,22 @@ pub struct OneRosterRead {
     /// `enrollments.csv` as it was sent.
     pub enrolments: FileRead,
     pub sorted: Sorted,
-    /// The latest change that a delta speaks of, Unix seconds; 0: none.
+    /// The latest `dateLastModified` of a delta, Unix seconds; 0: none.
     pub newest: i64,
 }
 
 /// What a delta builds on.
 #[derive(Clone, Copy, Debug)]
 pub struct Base<'a> {
-    /// Where it lies.
+    /// The path of its file.
     pub path: &'a Path,
     pub oneroster_base: &'a OneRosterBase,
 }
 
-/// Whether an archive is a bulk set or a delta: one of which a file that is read is a delta, or the enrolments are not
-/// sent.
+/// Whether an archive is a bulk set or a delta: it is a delta if any file that is read is sent as a delta.
 ///
 /// # Errors
-/// An archive or a manifest that cannot be read.
+/// The archive or its manifest cannot be read, or it is a bulk set without enrolments.
 pub fn kind_of(archive: &Sent, scratch: &Path) -> Result<SnapshotKind, SetError> {
     let mut archive = Archive::open(archive, scratch, EXPANDED_LIMIT)?;
     let manifest = Manifest::read(&mut archive)?;
@@ -96,12 +95,12 @@ fn kind(manifest: &Manifest, archive: &Archive) -> Result<SnapshotKind, SetError
     }
 }
 
-/// Reads an archive and gives the rows that are desired after it in canonical order, each once, to `taker`, after
-/// the problems. A delta is merged into `base`; what is known then goes to `keep`. `scratch` is a directory for what is
-/// expanded, and for what does not fit in memory.
+/// Reads an archive. Passes the problems to `taker`, then the distinct rows that are desired after it, in canonical
+/// order. A delta is merged into `base`; the result goes to `keep`. `scratch` is a directory for expanded files, and
+/// for rows that do not fit in memory.
 ///
 /// # Errors
-/// [`SetError`]; then `taker` was given rows or problems of a set that is none.
+/// [`SetError`]; what `taker` received before it must not be used.
 pub fn read_archive(
     archive: &Sent,
     form: &OneRosterForm,
@@ -160,7 +159,7 @@ fn read_bounded(
     Ok(OneRosterRead { version, kind, enrolments: read, sorted, newest })
 }
 
-/// Opens a base, if its bytes are those that the run has kept.
+/// Opens a base, if its digest is the one that the run recorded.
 fn open_base(base: Base, scratch: &Path) -> Result<(Archive, Manifest), SetError> {
     let lost = |why: String| SetError::NoBase { why: format!("what it builds on, {}, {why}", base.path.display()) };
     let opened = Sent::named(base.path).and_then(|sent| Ok((sent.file.digest()?.0, sent)));

@@ -5,14 +5,14 @@ use chrono::{DateTime, NaiveDate, NaiveTime};
 
 use crate::problem::{Code, Problem};
 
-/// What a row asks for.
+/// Whether the object of a row is to exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Desired {
     Present,
     Absent,
 }
 
-/// Reads the two columns, and tells once per file what contradicts its mode without being in doubt.
+/// Reads the two columns, and warns once per file about a value that contradicts its mode but is clear.
 pub(super) struct StatusRule {
     delta: bool,
     told: bool,
@@ -21,12 +21,12 @@ pub(super) struct StatusRule {
 }
 
 impl StatusRule {
-    /// The rule of a file that is sent in this way.
+    /// The rule of a file that is sent in this mode.
     pub fn new(delta: bool) -> StatusRule {
         StatusRule { delta, told: false, newest: 0 }
     }
 
-    /// What the row asks for, and a warning about it; or why it cannot be known.
+    /// Whether the row is to exist, and a warning about it; or why this cannot be decided.
     pub fn desired(&mut self, line: u64, status: &str, modified: &str) -> Result<(Desired, Option<Problem>), Problem> {
         let problem = |value: &str, expected: &str| Problem::new(line, Code::StatusUnusable, value, expected);
         let desired = match (self.delta, status) {
@@ -49,7 +49,7 @@ impl StatusRule {
     }
 }
 
-/// A moment of the specification (ISO 8601, with its zone), or a day, in Unix seconds.
+/// A time as the specification writes it (ISO 8601, with its zone), or a day, in Unix seconds.
 fn moment(text: &str) -> Option<i64> {
     let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN).and_utc());
     let moment = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).or_else(|_| day()).ok()?;

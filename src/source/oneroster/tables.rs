@@ -1,10 +1,10 @@
-//! The files of an export that are read, and the columns of each that are kept for the deltas to come.
+//! The files of an export that are read, and the columns of each that are kept for later deltas.
 //! It must not know what a column is used for.
 
 use super::form;
 use crate::files::TableForm;
 
-/// The column that identifies a row of any OneRoster file, and its place.
+/// The position of the column that identifies a row of any OneRoster file.
 pub(super) const ID: usize = 0;
 pub(super) const STATUS: usize = 1;
 pub(super) const MODIFIED: usize = 2;
@@ -12,16 +12,16 @@ pub(super) const MODIFIED: usize = 2;
 /// A file of an export.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OneRosterFile {
-    /// As the manifest calls it.
+    /// Its name in the manifest.
     pub name: &'static str,
-    /// As the archive does.
+    /// Its name in the archive.
     pub csv: &'static str,
-    /// The columns that are read; a cell is asked for by its place here.
+    /// The columns that are read; a cell is addressed by its position here.
     pub columns: &'static [&'static str],
 }
 
 impl OneRosterFile {
-    /// The table, in which the columns at these places must be.
+    /// The table form, which requires the columns at these positions.
     pub fn form(&self, required: &[usize]) -> TableForm {
         let is_required = |place: &usize| *place <= MODIFIED || required.contains(place);
         let named = |wanted: bool| {
@@ -34,7 +34,7 @@ impl OneRosterFile {
         form
     }
 
-    /// The place of a column of this name.
+    /// The position of the column with this name.
     pub fn place(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|known| *known == column)
     }
@@ -88,5 +88,5 @@ pub(super) static ENROLLMENTS: OneRosterFile = OneRosterFile {
     ],
 };
 
-/// All of them, in the order in which they are read: what is referred to comes before what refers to it.
+/// All files in the order in which they are read: a file comes after those that it refers to.
 pub(super) static ALL: [&OneRosterFile; 5] = [&USERS, &CLASSES, &COURSES, &ORGS, &ENROLLMENTS];

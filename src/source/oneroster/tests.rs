@@ -1,4 +1,4 @@
-//! What OneRoster exports become. The data sets are written here, after the public specification.
+//! What OneRoster exports become; the data sets are written here, after the public specification.
 //! It must not know what is done with the rows.
 
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ impl Export {
         )
     }
 
-    /// All entries, the manifest made from the modes unless it is given.
+    /// All entries; the manifest is made from the modes unless it is given.
     fn entries(&self) -> Vec<(String, Vec<u8>)> {
         let mut entries: Vec<_> = self.files.clone().into_iter().collect();
         if !self.files.contains_key("manifest.csv") {
@@ -119,7 +119,7 @@ impl Export {
     }
 }
 
-/// Where an archive lies, and its scratch files.
+/// The directory of an archive and its scratch files.
 struct Place(TempDir);
 
 impl Place {
@@ -146,7 +146,7 @@ impl Place {
     }
 }
 
-/// What the configuration says if nothing is set.
+/// The roles of the default configuration.
 fn usual_roles() -> BTreeMap<String, String> {
     [("student", "student"), ("teacher", "editingteacher")].map(|(from, to)| (from.into(), to.into())).into()
 }

@@ -1,4 +1,4 @@
-//! Clients that are slow, silent or too many, with bounds of the test's own.
+//! Tests clients that are slow, silent or too many, with limits of its own.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -43,7 +43,7 @@ impl Served {
     }
 }
 
-/// All that the server says until it hangs up, in whatever way it does that.
+/// All that the server sends until it closes the connection, in whatever way.
 fn heard(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
     drop(stream.read_to_end(&mut text));
@@ -68,7 +68,7 @@ fn a_client_that_never_finishes_its_question_is_cut_off() {
 fn a_question_that_never_ends_is_cut_off() {
     let served = Served::within(Bounds { bytes: 1024, ..LONG });
     let mut endless = served.connect();
-    // The server may hang up in the middle of it.
+    // The server may close the connection before all is written.
     drop(endless.write_all(format!("GET /healthz HTTP/1.1\r\nX-Endless: {}", "x".repeat(4096)).as_bytes()));
     assert!(!heard(endless).contains("200 OK"));
     served.stop();

@@ -1,5 +1,5 @@
-//! Archives that are not what they should be, by accident or by intent.
-//! It must not know what the rows of a good one are.
+//! Invalid archives, by accident or by intent.
+//! It must not know what the rows of a valid one are.
 
 use proptest::prelude::*;
 
@@ -120,7 +120,7 @@ fn a_directory_that_would_not_fit_is_refused_before_it_is_read() {
     place.write(&entries, CompressionMethod::Stored);
     let error = place.read(&by("", ""), EXPANDED_LIMIT).unwrap_err().to_string();
     assert!(error.contains("entries, more than 200"), "{error}");
-    // A small archive whose end claims what only a huge one needs.
+    // A small archive whose end record has the values of a zip64 file.
     place.write(&bulk().entries(), CompressionMethod::Stored);
     let whole = std::fs::read(&path).unwrap();
     let end = whole.len() - 22;

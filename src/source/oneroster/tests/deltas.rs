@@ -1,4 +1,4 @@
-//! Bulk and delta: what the two columns of status must say, and what stands after a delta.
+//! Bulk and delta: what the two columns of status must contain, and which rows exist after a delta.
 //! It must not know archives.
 
 use super::*;
@@ -56,7 +56,7 @@ impl Feed {
     }
 }
 
-/// Nothing but changes of enrolments: identifier, status, and the rest from the class on.
+/// A delta of enrolments only: identifier, status, and the rest from the class on.
 fn delta(rows: &[(&str, &str, &str)]) -> Export {
     delta_at(WHEN, rows)
 }
@@ -72,7 +72,7 @@ fn changed(columns: &str, rows: &[(&str, &str, &str)]) -> String {
     format!("sourcedId,status,dateLastModified,{columns}\n{rows}")
 }
 
-/// Only users have changed.
+/// A delta of users only.
 fn users(rows: &[(&str, &str, &str)]) -> Export {
     let none = bulk().without("enrollments").without("classes").without("courses").without("orgs");
     none.with("users", "delta", changed("enabledUser,username,identifier,email", rows))
@@ -129,7 +129,7 @@ fn with_a_user_or_a_class_that_is_deleted_the_enrolments_go() {
     let (kept, _) = feed.take(&none.with("classes", "delta", classes)).unwrap();
     assert_eq!(kept.lines(), ["k-1|s-1|student|2026-09-01|2027-01-31", "k-1|s-2|student"]);
     assert_eq!(kept.told(), ["enrollments.csv:2 status-unusable tobedeleted (s-2, )"], "the delta contradicts itself");
-    // What the delta has deleted is known no more.
+    // A class that a delta deleted is unknown afterwards.
     let (kept, _) = feed.take(&delta(&[("e-6", "active", "k-2,o-1,s-1,student,")])).unwrap();
     assert_eq!(kept.told(), ["enrollments.csv:2 reference-unknown k-2 (s-1, )"]);
 }
@@ -143,7 +143,7 @@ fn a_mix_of_bulk_and_delta_takes_each_file_as_it_is_sent() {
         feed.lines(&export),
         ["k-1|grace|editingteacher", "k-1|lovelace|student|2026-09-01|2027-01-31", "k-2|grace|editingteacher"]
     );
-    // Enrolments in bulk, users as changes: who is not enrolled any more is not.
+    // Enrolments in bulk, users as a delta: enrolments that are not sent any more end.
     let few = HEAD.to_owned() + "e-5,,,k-2,o-1,s-1,student,,,\n";
     let export = users(&[("s-1", "active", "true,countess,,")]).with("enrollments", "bulk", few);
     assert_eq!(feed.lines(&export), ["k-2|countess|student"]);
@@ -185,7 +185,7 @@ fn in_a_bulk_file_the_status_must_be_blank() {
         ["enrollments.csv:2 status-unusable active +", "enrollments.csv:3 status-unusable tobedeleted (s-2, k-2)"]
     );
     assert_eq!((read.sorted.rows, read.enrolments.bad), (3, 1));
-    // It protects whom it is about after a delta as before.
+    // The row protects its user after a delta as before.
     let (kept, _) = feed.take(&delta(&[("e-9", "active", "k-2,o-1,s-1,student,")])).unwrap();
     assert_eq!(kept.told(), ["enrollments.csv (as sent before):3 status-unusable tobedeleted (s-2, k-2)"]);
     assert_eq!(kept.lines().len(), 4);
