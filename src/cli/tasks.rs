@@ -97,7 +97,7 @@ fn headings(locale: Locale) -> [String; 8] {
         ("time zone", "fuseau"),
         ("last start", "dernier début"),
         ("result", "résultat"),
-        ("run", "passage"),
+        ("run", "exécution"),
         ("next", "prochain début"),
     ]
     .map(|(english, french)| pick(locale, english, french))

@@ -101,7 +101,7 @@ fn of_site(columns: &[TextColumn]) -> Vec<Finding> {
             words(
                 format!(
                     "colonnes qui ne sont pas en UTF-8 : {foreign} ; ce qu'elles ne peuvent pas enregistrer fait \
-                     échouer le passage"
+                     échouer l'exécution"
                 ),
                 "convertissez-les en utf8mb4 (php admin/cli/mysql_collation.php)",
             ),
@@ -172,9 +172,9 @@ fn of_own(columns: &[TextColumn]) -> Option<Finding> {
         words(
             format!(
                 "des tables d'enrold ne se comparent pas sous {OWN} : {others} ; sur un site aux interclassements \
-                 mêlés, ou pour un emoji, des passages peuvent échouer"
+                 mêlés, ou pour un emoji, des exécutions peuvent échouer"
             ),
-            "faites exécuter par un administrateur de la base, hors de tout passage :",
+            "faites exécuter par un administrateur de la base, hors de toute exécution :",
         ),
     );
     Some(finding.with(tables.iter().map(convert).collect()))

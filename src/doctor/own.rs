@@ -93,7 +93,7 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
             "runs-held",
             words(format!("runs held: {held}"), "see 'enrold runs', then 'enrold approve RUN' or 'enrold reject RUN'"),
             words(
-                format!("passages retenus : {held}"),
+                format!("exécutions suspendues : {held}"),
                 "voyez « enrold runs », puis « enrold approve RUN » ou « enrold reject RUN »",
             ),
         ));
@@ -107,7 +107,7 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
                 "see 'enrold runs', and give their files again if nobody has",
             ),
             words(
-                format!("passages interrompus : {unfinished} ; rien n'en a été appliqué"),
+                format!("exécutions interrompues : {unfinished} ; rien n'en a été appliqué"),
                 "voyez « enrold runs » et redonnez leurs fichiers si personne ne l'a fait",
             ),
         ));
@@ -122,10 +122,10 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
             ),
             words(
                 format!(
-                    "passages validés dont les marques de session et entrées de journal ne sont pas toutes écrites : \
+                    "exécutions validées dont les marques de session et entrées de journal ne sont pas toutes écrites : \
                      {effects}"
                 ),
-                "le prochain passage d'enrold les écrit",
+                "la prochaine exécution d'enrold les écrit",
             ),
         ));
     }

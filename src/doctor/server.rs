@@ -199,11 +199,11 @@ fn of_variables(variables: &Variables) -> Vec<Finding> {
             ),
             words(
                 format!(
-                    "grappe Galera de {size} nœuds : un passage est une seule transaction, et la grappe la refuse \
+                    "grappe Galera de {size} nœuds : une exécution est une seule transaction, et la grappe la refuse \
                      au-delà de wsrep_max_ws_rows = {rows} (0 = sans limite) ou wsrep_max_ws_size = {bytes} octets"
                 ),
                 "nommez un seul nœud dans database.url, pas un répartiteur qui disperse les écritures ; que \
-                 wsrep_max_ws_size contienne le plus grand passage, ou déposez des fichiers plus petits",
+                 wsrep_max_ws_size contienne la plus grande exécution, ou déposez des fichiers plus petits",
             ),
         ));
     }
@@ -222,7 +222,7 @@ fn autoinc(mode: &str) -> Option<Finding> {
     let fr = |todo: &str| {
         words(
             format!(
-                "innodb_autoinc_lock_mode = {mode} : pendant qu'un passage insère dans une table, les insertions de \
+                "innodb_autoinc_lock_mode = {mode} : pendant qu'une exécution insère dans une table, les insertions de \
                  Moodle y attendent"
             ),
             todo,

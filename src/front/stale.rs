@@ -104,7 +104,7 @@ fn body(feed: &Feed, source: &Source, stale: Stale, zone: Tz, locale: Locale) ->
             format!("The last good set was applied on {} (run {}).", moment(last, zone), feed.run)
         }
         (Some(last), Locale::Fr) => {
-            format!("Le dernier lot valable a été appliqué le {} (passage {}).", moment(last, zone), feed.run)
+            format!("Le dernier lot valable a été appliqué le {} (exécution {}).", moment(last, zone), feed.run)
         }
     };
     let files = !source.files.is_empty();
@@ -133,7 +133,7 @@ fn body(feed: &Feed, source: &Source, stale: Stale, zone: Tz, locale: Locale) ->
             };
             format!(
                 "La source {name} n'est plus à jour : {sentence}.\n{last}\nLes inscriptions restent telles quelles \
-                 jusqu'à l'arrivée d'un nouveau lot.\n\n{look}\n« enrold runs » montre les passages retenus ou en \
+                 jusqu'à l'arrivée d'un nouveau lot.\n\n{look}\n« enrold runs » montre les exécutions suspendues ou en \
                  échec, « enrold tasks » l'état de chaque source. Ce courriel n'est pas répété avant l'arrivée d'un \
                  nouveau lot.\n"
             )

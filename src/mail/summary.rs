@@ -57,7 +57,7 @@ fn subject(source: &str, report: &Report, locale: Locale) -> String {
     let state = words::state(report.state, locale);
     match locale {
         Locale::En => format!("enrold, set of {source}: {state} (run {})", report.run),
-        Locale::Fr => format!("enrold, lot de {source} : {state} (passage {})", report.run),
+        Locale::Fr => format!("enrold, lot de {source} : {state} (exécution {})", report.run),
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn add_and_change(
         ctx.change_planned(position, still_valid).await?;
         changed += still_valid;
     }
-    if pass.asks_who_is_fresh() {
+    if pass.reads_fresh() {
         remember_fresh(ctx, pass, changed > 0).await?;
     }
     Ok(())

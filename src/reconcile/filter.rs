@@ -72,14 +72,14 @@ pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Resul
 }
 
 /// Limits the next pass of a rule to what this run has changed so far: to its users, and to the instances that the
-/// rule's section `concerned` selects, in the courses `minded` if given; `None` if there are none.
+/// rule's section `concerned` selects, in the courses `limited_to` if given; `None` if there are none.
 ///
 /// # Errors
 /// The database's error.
 pub async fn of_touched(
     ctx: &mut RunContext<'_>,
     rule: &Rule,
-    minded: Option<&[i64]>,
+    limited_to: Option<&[i64]>,
 ) -> Result<Option<Filter>, DbError> {
     let Some(concerned) = section(rule.sql, "concerned") else { return Ok(None) };
     let params = ctx
@@ -90,7 +90,10 @@ pub async fn of_touched(
         .with("itself", rule.name)
         .with("of_buffer", kind::names(|kind| kind.table == "enrol_flatfile"))
         .fragment("concerned", concerned)
-        .fragment("minded", minded.map_or_else(|| "IS NOT NULL".to_owned(), |ids| format!("IN ({})", id_list(ids))));
+        .fragment(
+            "minded",
+            limited_to.map_or_else(|| "IS NOT NULL".to_owned(), |ids| format!("IN ({})", id_list(ids))),
+        );
     let conn = &mut *ctx.conn;
     conn.exec("DELETE FROM [touched]", &params).await?;
     let touched = conn

@@ -78,7 +78,7 @@ impl Pass<'_> {
     }
 
     /// Whether `fresh` is needed: the enrolments that this pass adds or makes active again.
-    fn asks_who_is_fresh(&self) -> bool {
+    fn reads_fresh(&self) -> bool {
         self.policy.newcomers_join_first || self.rule.sql.contains("fresh")
     }
 
@@ -189,7 +189,7 @@ pub async fn drop_roles(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settin
     let booked = ctx.counts.clone();
     let pass_no = ctx.next_pass();
     let pass = Pass { rule, policy: (rule.policy)(ctx.site, settings), settings, pass_no, filter: Filter::ALL };
-    let outcome = roles::drop_all(ctx, &pass).await;
+    let outcome = roles::remove_all(ctx, &pass).await;
     ctx.cause = before;
     outcome?;
     let mut report = tally::of(ctx, &pass, &booked).await?;

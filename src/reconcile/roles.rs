@@ -138,7 +138,7 @@ async fn add(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: Params) -> Resul
 }
 
 /// Removes every role that the rule's method owns, in any context.
-pub(super) async fn drop_all(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
+pub(super) async fn remove_all(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let all = Pick::new(
         "SELECT r.id, 0 AS line, CASE WHEN k.contextlevel = 50 THEN k.instanceid ELSE 0 END AS courseid, r.contextid
            FROM {role_assignments} r LEFT JOIN {context} k ON k.id = r.contextid WHERE r.component = :component",

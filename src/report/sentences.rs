@@ -322,17 +322,19 @@ impl Code {
                 format!("{v} a été modifié entre-temps, ligne non appliquée ; renvoyez-la si elle vaut toujours")
             }
             Code::Overtaken => format!(
-                "{v} a été modifié entre-temps par le passage {h}, ligne non appliquée ; renvoyez-la si elle vaut \
+                "{v} a été modifié entre-temps par l'exécution {h}, ligne non appliquée ; renvoyez-la si elle vaut \
                  toujours"
             ),
             Code::GuardHeld => {
-                format!("{v} dépasse le seuil {h} ; fichier retenu, rien n'est écrit : approuvez ou rejetez le passage")
+                format!(
+                    "{v} dépasse le seuil {h} ; exécution suspendue, rien n'est écrit : approuvez ou rejetez l'exécution"
+                )
             }
             Code::DuplicateFile if h.is_empty() => {
                 format!("fichier identique déjà traité le {v}, non appliqué de nouveau ; envoyez un contenu nouveau")
             }
             Code::DuplicateFile => format!(
-                "fichier identique déjà traité le {v} (passage {h}), non appliqué de nouveau ; envoyez un contenu \
+                "fichier identique déjà traité le {v} (exécution {h}), non appliqué de nouveau ; envoyez un contenu \
                  nouveau"
             ),
             Code::UnknownKind => format!("« {v} » n'est d'aucun type connu ; utilisez l'un de : {h}"),
@@ -351,7 +353,7 @@ impl Code {
                 format!("le delta de {v} est plus ancien que ce qui est appliqué, rien n'a été changé : {h}")
             }
             Code::SetWaits => format!(
-                "un ensemble de {v} retenu passe d'abord (exécution {h}), rien n'a été changé : approuvez ou rejetez \
+                "un ensemble de {v} suspendu passe d'abord (exécution {h}), rien n'a été changé : approuvez ou rejetez \
                  l'exécution {h}, puis redonnez celui-ci"
             ),
             Code::CourseNameMissing => format!("un nouveau cours n'a pas de {h} ({v}) : il n'est pas créé"),

@@ -31,7 +31,7 @@ pub fn lines(set: &SetReport, locale: Locale) -> Vec<String> {
         lines.push(pick(
             locale,
             "held before anything was planned: what a comparison foresees, without consequences",
-            "retenu avant toute planification : ce que prévoit une comparaison, sans les conséquences",
+            "suspendue avant toute planification : ce que prévoit une comparaison, sans les conséquences",
         ));
     }
     lines.append(&mut table(set, locale));
@@ -170,9 +170,9 @@ fn trend(set: &SetReport, locale: Locale) -> Option<String> {
             set.rows, last.rows, set.totals.removed, last.removed, set.unknown, last.failed
         ),
         Locale::Fr => format!(
-            "tendance : lignes {} (dernier passage {}, d'habitude {rows}) ; retirés {} (dernier passage {}, d'habitude \
-             {removed}) ; en échec {} (dernier passage {}, d'habitude {unknown}) ; {applied} des {runs} derniers \
-             passages appliqués",
+            "tendance : lignes {} (dernière exécution {}, d'habitude {rows}) ; retirés {} (dernière exécution {}, d'habitude \
+             {removed}) ; en échec {} (dernière exécution {}, d'habitude {unknown}) ; {applied} des {runs} dernières \
+             exécutions appliquées",
             set.rows, last.rows, set.totals.removed, last.removed, set.unknown, last.failed
         ),
     })

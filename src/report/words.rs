@@ -17,15 +17,15 @@ pub fn pick(locale: Locale, english: &str, french: &str) -> String {
 pub fn state(state: State, locale: Locale) -> String {
     let (english, french) = match state {
         State::Running => ("running", "en cours"),
-        State::Done => ("done", "terminé"),
-        State::DoneWithErrors => ("done, but lines failed", "terminé, mais des lignes ont échoué"),
-        State::Held => ("HELD, nothing is applied", "RETENU, rien n'est appliqué"),
-        State::Approved => ("held, then approved", "retenu, puis approuvé"),
-        State::Rejected => ("held, then rejected", "retenu, puis rejeté"),
+        State::Done => ("done", "terminée"),
+        State::DoneWithErrors => ("done, but lines failed", "terminée, mais des lignes ont échoué"),
+        State::Held => ("HELD, nothing is applied", "SUSPENDUE, rien n'est appliqué"),
+        State::Approved => ("held, then approved", "suspendue, puis approuvée"),
+        State::Rejected => ("held, then rejected", "suspendue, puis rejetée"),
         State::Failed => ("FAILED, nothing is applied", "ÉCHEC, rien n'est appliqué"),
-        State::Interrupted => ("interrupted, nothing was applied", "interrompu, rien n'a été appliqué"),
-        State::Simulated => ("simulated, nothing is applied", "simulé, rien n'est appliqué"),
-        State::Skipped => ("skipped, nothing is applied", "non exécuté, rien n'est appliqué"),
+        State::Interrupted => ("interrupted, nothing was applied", "interrompue, rien n'a été appliqué"),
+        State::Simulated => ("simulated, nothing is applied", "simulée, rien n'est appliqué"),
+        State::Skipped => ("skipped, nothing is applied", "ignorée, rien n'est appliqué"),
     };
     pick(locale, english, french)
 }
@@ -35,7 +35,7 @@ pub fn headline(report: &Report, locale: Locale) -> String {
     let number = match (report.run, locale) {
         (0, _) => String::new(),
         (run, Locale::En) => format!("run {run}, "),
-        (run, Locale::Fr) => format!("passage {run}, "),
+        (run, Locale::Fr) => format!("exécution {run}, "),
     };
     let what = format!("{} {}", report.kind, report.source);
     format!("{number}{}: {}", what.trim_end(), state(report.state, locale))
@@ -71,11 +71,11 @@ pub fn facts(report: &Report, locale: Locale, catalogue: Catalogue) -> Vec<(Stri
         fact("overtaken", "devancées", report.overtaken.to_string());
     }
     if let Some(run) = report.same_bytes_as {
-        let what = pick(locale, "same bytes as run", "mêmes octets que le passage");
+        let what = pick(locale, "same bytes as run", "mêmes octets que l'exécution");
         fact("file", "fichier", format!("{what} {run}"));
     }
     if let Some(meanwhile) = &report.meanwhile {
-        let label = pick(locale, "planned when held", "prévu à la retenue");
+        let label = pick(locale, "planned when held", "prévu à la suspension");
         let list = meanwhile.planned.iter().map(|(kind, n)| format!("{} {n}", change(kind, locale, catalogue)));
         facts.push((label, list.collect::<Vec<_>>().join(", ")));
         let label = pick(locale, "lines overtaken since", "lignes devancées depuis");
@@ -176,7 +176,7 @@ pub fn note(note: &Note, locale: Locale) -> String {
         ),
         (Note::EffectsPending(why), Locale::Fr) => format!(
             "validé, mais la suite (indicateurs, événements, fichier du hook) n'est pas entièrement écrite ({why}) : \
-             le prochain passage la reprend"
+             la prochaine exécution la reprend"
         ),
         (Note::DelIgnored, Locale::En) => "unenrolaction is 'keep' on this site: del lines end nothing".to_owned(),
         (Note::DelIgnored, Locale::Fr) => {

@@ -110,7 +110,7 @@ fn a_report_speaks_french() {
             .set("locale=fr")
             .run(&["import", &sample("flatfile-erreurs-20261121.txt")])
             .ends(4)
-            .says(&["terminé, mais des lignes ont échoué", "inscrits", "ligne 4 : valeur d'identification"])
+            .says(&["terminée, mais des lignes ont échoué", "inscrits", "ligne 4 : valeur d'identification"])
             .says(&["rôle « assistant » introuvable", "end-before-start"]);
     });
 }

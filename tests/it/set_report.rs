@@ -280,8 +280,8 @@ async fn the_mail_leaves_in_french(mut site: Site) {
     for told in [
         "le lot de database a 1 lignes, le dernier valable en avait 9",
         "cours     ajouts",
-        "retenu avant toute planification",
-        "tendance : lignes 1 (dernier passage 9, d'habitude 9)",
+        "suspendue avant toute planification",
+        "tendance : lignes 1 (dernière exécution 9, d'habitude 9)",
         &format!("enrold approve {}", held.run),
     ] {
         assert!(body.contains(told), "{told}: {body}");

@@ -63,7 +63,7 @@ fn a_report_in_french() {
     assert!(french[1].starts_with("cours              ajouts  réactivés  modifiés"), "{french:?}");
     assert!(french[4].starts_with("au total"), "{french:?}");
     assert!(french[5].starts_with("dernières inscriptions à un cours perdues : 9 ; notes"), "{french:?}");
-    assert!(french[6].starts_with("tendance : lignes 120 (dernier passage 0, d'habitude 118)"), "{french:?}");
+    assert!(french[6].starts_with("tendance : lignes 120 (dernière exécution 0, d'habitude 118)"), "{french:?}");
 }
 
 #[test]
