@@ -14,7 +14,7 @@ pub type Pair = (&'static str, &'static str);
 /// A kind of change.
 #[derive(Debug)]
 pub struct Kind {
-    /// Its name in the journal, in reports and in metrics: object and verb, as in `role.add`.
+    /// Its name in the journal, in reports and in metrics: object, point, verb.
     pub name: &'static str,
     /// The Moodle table, without the prefix.
     pub table: &'static str,
