@@ -87,7 +87,8 @@ async fn find_del_steps(ctx: &mut RunContext<'_>, step_order: i64) -> Result<u64
     let params = ctx.params().with("step_order", step_order);
     ctx.conn.exec("DELETE FROM [del_step]", &params).await?;
     let sql = "INSERT INTO [del_step]
-        SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s WHERE s.step_order = :step_order AND s.op = 2";
+        SELECT s.userid, s.courseid, s.line, s.contextid, s.roleid FROM [step] s
+         WHERE s.step_order = :step_order AND s.op = 2";
     let del_steps = ctx.conn.exec(sql, &params).await?;
     ctx.conn.analyse(DEL_STEP.name).await?;
     Ok(del_steps)
