@@ -122,8 +122,8 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
             ),
             words(
                 format!(
-                    "exécutions validées dont les marques de session et entrées de journal ne sont pas toutes écrites : \
-                     {effects}"
+                    "exécutions validées dont les marques de session et entrées de journal ne sont pas toutes \
+                     écrites : {effects}"
                 ),
                 "la prochaine exécution d'enrold les écrit",
             ),

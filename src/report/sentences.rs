@@ -327,7 +327,7 @@ impl Code {
             ),
             Code::GuardHeld => {
                 format!(
-                    "{v} dépasse le seuil {h} ; exécution suspendue, rien n'est écrit : approuvez ou rejetez l'exécution"
+                    "{v} dépasse le seuil {h} ; exécution suspendue, rien n'est écrit : approuvez-la ou rejetez-la"
                 )
             }
             Code::DuplicateFile if h.is_empty() => {
