@@ -216,7 +216,7 @@ async fn stale(conn: &mut Conn, settings: &Settings, site: &Site, now: i64) -> R
             ),
             words(
                 format!("la source {name} n'est plus à jour : {}", told(Locale::Fr)),
-                "vérifiez le système qui produit ses lots ; « enrold runs » montre celles qui sont suspendues ou en échec",
+                "vérifiez le système qui produit ses lots ; « enrold runs » montre les lots suspendus ou en échec",
             ),
         ));
     }

@@ -326,9 +326,7 @@ impl Code {
                  toujours"
             ),
             Code::GuardHeld => {
-                format!(
-                    "{v} dépasse le seuil {h} ; exécution suspendue, rien n'est écrit : approuvez-la ou rejetez-la"
-                )
+                format!("{v} dépasse le seuil {h} ; exécution suspendue, rien n'est écrit : approuvez-la ou rejetez-la")
             }
             Code::DuplicateFile if h.is_empty() => {
                 format!("fichier identique déjà traité le {v}, non appliqué de nouveau ; envoyez un contenu nouveau")
