@@ -171,7 +171,8 @@ fn trend(set: &SetReport, locale: Locale) -> Option<String> {
         ),
         Locale::Fr => format!(
             "tendance : lignes {} (dernière exécution {}, d'habitude {rows}) ; retirés {} (dernière exécution {}, \
-             d'habitude {removed}) ; en échec {} (dernière exécution {}, d'habitude {unknown}) ; {applied} des {runs} dernières \
+             d'habitude {removed}) ; en échec {} (dernière exécution {}, d'habitude {unknown}) ; {applied} des \
+             {runs} dernières \
              exécutions appliquées",
             set.rows, last.rows, set.totals.removed, last.removed, set.unknown, last.failed
         ),
