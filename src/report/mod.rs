@@ -2,9 +2,10 @@
 //! It must not know where a problem was found: not bytes, not databases, not runs.
 
 mod document;
+mod english;
 pub mod feed;
+mod french;
 mod problem;
-mod sentences;
 pub mod set;
 mod spreadsheet;
 pub mod table;

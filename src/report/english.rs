@@ -1,0 +1,216 @@
+//! The sentence that each code becomes, in English.
+//! It must not know where a code is raised, or how a sentence is shown.
+
+use crate::problem::{Code, hint};
+
+impl Code {
+    pub(super) fn english(self, v: &str, h: &str) -> String {
+        match self {
+            Code::UserUnknown => {
+                format!("no account matches {h}={v}; create the account or correct the line")
+            }
+            Code::UserAmbiguous => {
+                format!("{h} accounts match \"{v}\", none was used; give each account its own value")
+            }
+            Code::CourseUnknown => {
+                format!("no course matches {h}={v}; create the course or correct the line")
+            }
+            Code::CourseAmbiguous => {
+                format!("{h} courses match \"{v}\", none was used; give each course its own value")
+            }
+            Code::RoleUnknown if h.is_empty() => {
+                format!("no such role \"{v}\"; use the short name or the alias of a role of this site")
+            }
+            Code::RoleUnknown => format!("no such role \"{v}\"; use one of: {h}"),
+            Code::RoleNotAllowed => format!(
+                "role \"{v}\" is not among those that {h} allows here, nothing was done for this line; use another \
+                 role, or name it in {h} if whoever makes these files is to be trusted with it"
+            ),
+            Code::BadVerb => format!("operation \"{v}\" is not known; use one of: {h}"),
+            Code::BadTime => format!("unreadable date \"{v}\"; write it like one of: {h}"),
+            Code::EndBeforeStart => {
+                format!("the end \"{v}\" comes before the start \"{h}\"; correct one of them")
+            }
+            Code::ColumnUnknown => match h {
+                "" => format!("header refused: column \"{v}\" is not known; remove it or give it a known name"),
+                hint::NOT_APPLIED => format!(
+                    "file refused: this version does not apply column \"{v}\", and ignoring it would lose data; remove \
+                     the column or use the program it was made for"
+                ),
+                hint::SEVERAL_RECORDS => format!(
+                    "header refused: \"{v}\" holds a column name and the start of a record; write the header and each \
+                     record on a line of its own"
+                ),
+                near => {
+                    format!("header refused: column \"{v}\" is not known, did you mean \"{near}\"? Correct the header")
+                }
+            },
+            Code::ColumnMissing => format!(
+                "header refused: required column missing: {v} (found: {h}); add it to the header and to each line"
+            ),
+            Code::ColumnTwice => format!("header refused: columns \"{h}\" and \"{v}\" mean the same; keep one of them"),
+            Code::DelimiterSuspect => format!(
+                "file refused: the columns seem to be separated by {v}; use {h}, the same in the header and in each \
+                 line"
+            ),
+            Code::EncodingInvalid if v == "NUL" => format!(
+                "file refused: NUL byte on line {h}, this is no text file; export it again as UTF-8 (UTF-16 needs its \
+                 byte order mark)"
+            ),
+            Code::EncodingInvalid => {
+                format!("file refused: line {h} is not valid {v}; export the file again, as UTF-8")
+            }
+            Code::RowRagged => match h {
+                hint::QUOTE => format!(
+                    "quotes that do not pair in: {v}; close the quote, and double a quote that belongs to a value"
+                ),
+                hint::SEVERAL_RECORDS => {
+                    format!("{v} columns: several records seem to stand on this line; write one record per line")
+                }
+                expected => format!("{v} columns where {expected} are expected; correct the separators of this line"),
+            },
+            Code::RowTooLong => {
+                format!("longer than {h}, not read (it begins with: {v}); check that each record ends with a line end")
+            }
+            Code::ValueTooLong => {
+                let (column, room) = h.rsplit_once(' ').unwrap_or((h, ""));
+                let left_out = match column {
+                    "group" | "name" => "it is left out, the rest of the row is applied",
+                    _ => "the line is not applied",
+                };
+                format!(
+                    "the value of column {column} is too long, the site has room for {room} characters: \"{v}\"; \
+                     {left_out}: correct it"
+                )
+            }
+            Code::FileTooLarge => {
+                format!(
+                    "the file has {v} bytes, more than a file may have; it was not read: send it in parts, or raise \
+                     {h} MiB"
+                )
+            }
+            Code::DatabaseRefuses => format!(
+                "the database refused this file {v} times while it answered otherwise, nothing of it was applied: {h}; \
+                 correct the file, or the database, and drop it again"
+            ),
+            Code::EmptyIdentifier => {
+                format!("column \"{v}\" is empty; fill it, an empty value never matches anything")
+            }
+            Code::NoMethod => {
+                format!("no usable enrolment method \"{v}\" in course {h}; add or enable it in the course")
+            }
+            Code::AccountProtected => format!(
+                "account \"{v}\" is an administrator or the guest and is never changed from a file; remove the line"
+            ),
+            Code::TooManySteps => {
+                format!("more than {h} lines about {v} in one file, none applied; send only the wanted final state")
+            }
+            Code::Overtaken if h.is_empty() => {
+                format!("{v} was changed meanwhile, line not applied; send it again if it still holds")
+            }
+            Code::Overtaken => {
+                format!("{v} was changed meanwhile by run {h}, line not applied; send it again if it still holds")
+            }
+            Code::GuardHeld => {
+                format!("{v} exceeds the limit {h}; file held, nothing written: approve or reject the run")
+            }
+            Code::DuplicateFile if h.is_empty() => {
+                format!("same content already processed on {v}, not applied again; send a file with new content")
+            }
+            Code::DuplicateFile => format!(
+                "same content already processed on {v} (run {h}), not applied again; send a file with new content"
+            ),
+            Code::UnknownKind => format!("\"{v}\" is of no known kind; use one of: {h}"),
+            Code::FileEmpty if v.is_empty() => {
+                "no data line in the file, nothing to do; check the export that made it".to_owned()
+            }
+            Code::FileEmpty => {
+                format!("no data line in {v}, nothing to do; check the export that made it")
+            }
+            Code::FileUnreadable => {
+                format!("{v} cannot be read: {h}; check that it exists and that enrold may read it")
+            }
+            Code::SourceUnreadable => format!("the set of {v} cannot be read, nothing was changed: {h}"),
+            Code::BaseMissing => format!("the delta of {v} is not applied, nothing was changed: {h}"),
+            Code::DeltaOutdated => format!("the delta of {v} is older than what was applied, nothing was changed: {h}"),
+            Code::SetWaits => format!(
+                "a set of {v} that is held comes first (run {h}), nothing was changed: approve or reject run {h}, then \
+                 give this one again"
+            ),
+            Code::CourseNameMissing => format!("a new course has no {h} ({v}): it is not made"),
+            Code::CourseNameTooLong => {
+                format!("a new course's name has more than {h} characters: \"{v}…\"; it is not made")
+            }
+            Code::CourseShortnameTaken => {
+                format!(
+                    "the course \"{v}\" is not made: Moodle cannot tell its short name from \"{h}\", which is there"
+                )
+            }
+            Code::CourseIdnumberTaken => {
+                format!("the course \"{v}\" is not made: the idnumber \"{h}\" belongs to another course")
+            }
+            Code::CourseTwice => {
+                format!(
+                    "the course \"{v}\" of this row is not made: line {h} has the same short name or idnumber, and the \
+                     last one counts"
+                )
+            }
+            Code::CategoryUnknown if h.is_empty() => {
+                format!("the course \"{v}\" is not made: the site has no category to put it into")
+            }
+            Code::CategoryUnknown => {
+                format!(
+                    "the course \"{v}\" is not made: no category has \"{h}\"; make the category, or correct the row"
+                )
+            }
+            Code::CategoryAmbiguous => {
+                format!("the course \"{v}\" is not made: several categories have \"{h}\"; give each its own idnumber")
+            }
+            Code::CohortUnknown => {
+                format!("no cohort has {h} \"{v}\": make it in Moodle, or let enrold make it (create_cohorts)")
+            }
+            Code::CohortAmbiguous => format!("{h} cohorts have \"{v}\": give each its own key"),
+            Code::GroupUnknown => format!(
+                "the course {h} has no group \"{v}\": nobody joins or leaves one by it; make it, or let enrold make it \
+                 (create_groups)"
+            ),
+            Code::GroupAmbiguous => format!(
+                "several groups of the course {h} are \"{v}\": nobody joins or leaves one by it; give each its own name"
+            ),
+            Code::ValueCharset => format!(
+                "\"{v}\" holds a character that the site's column {h} has no room for (utf8mb3 takes no emoji): \
+                 nothing is made under this name, and nobody loses anything by it; correct the name, or convert the \
+                 table to utf8mb4 (admin/cli/mysql_collation.php)"
+            ),
+            Code::CohortOwned => format!("the cohort \"{v}\" belongs to {h}, which fills it: nothing is done to it"),
+            Code::RuleUnusable => format!(
+                "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by \
+                 it: correct it, or disable the method"
+            ),
+            Code::GroupName => format!(
+                "autoenrol in course {v}: {h}; the enrolments were made, these groups were not: correct the group \
+                 settings"
+            ),
+            Code::ColumnIgnored => {
+                format!("column \"{v}\" is not read; if it should be, name it in sources.NAME.columns (read: {h})")
+            }
+            Code::ReferenceUnknown => format!(
+                "no row of {h} has the identifier \"{v}\", nothing was guessed; correct the export so that its files \
+                 belong together"
+            ),
+            Code::ReferenceAmbiguous => {
+                format!("several different rows of {h} have the identifier \"{v}\", none was used; give each its own")
+            }
+            Code::StatusUnusable => {
+                format!("status \"{v}\" is unexpected, expected: {h}; correct the export or its manifest")
+            }
+            Code::SourceGone => format!(
+                "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the \
+                 link: remove or disable it"
+            ),
+            Code::InstanceRoleGone => {
+                format!("an enrolment method of course {v} gives role {h}, which is gone; choose another role in it")
+            }
+        }
+    }
+}
