@@ -6,11 +6,14 @@ use std::io::{ErrorKind, Read};
 
 use sha2::{Digest, Sha256};
 
-use super::FileProblem;
+use super::{FileProblem, signature};
 use crate::problem::{Code, Problem};
 
 /// How many bytes are read at a time.
 pub(super) const CHUNK: usize = 64 * 1024;
+
+/// What stands for bytes that are malformed.
+pub(super) const DAMAGE: char = '\u{fffd}';
 
 pub use crate::config::EncodingFallback as Fallback;
 
@@ -80,15 +83,22 @@ pub(super) struct Survey {
     pub encoding: Encoding,
     pub bom: bool,
     pub lines: u64,
+    /// Whether some bytes are not of this encoding: each costs its line.
+    pub damaged: bool,
 }
 
-/// Reads the whole file once. A byte order mark determines the encoding; else strictly valid UTF-8; else the fallback.
-/// The file is refused for a NUL, for bytes that are invalid in the mark's encoding and, without a fallback, for bytes
-/// that are not UTF-8.
+/// Reads the whole file once. A byte order mark determines the encoding; else it is UTF-8 if fewer bytes are invalid
+/// than sequences of several bytes are valid; else the fallback. So a single letter of the fallback in plain ASCII is
+/// one of the fallback, whereas a single wrong byte among many right letters costs its line, and does not change how
+/// the others are read. The file is refused if it is a spreadsheet or an archive, for a NUL, for too many bytes that
+/// are invalid in the mark's encoding and, without a fallback, for any byte that is not UTF-8.
 pub(super) fn survey(mut file: impl Read, fallback: Option<Fallback>) -> Result<Survey, FileProblem> {
-    let mut start = [0u8; 3];
+    let mut start = [0u8; signature::LENGTH];
     let started = fill(&mut file, &mut start)?;
     let start = &start[..started];
+    if let Some(format) = signature::of(start) {
+        return Err(FileProblem::Rejected(Problem::new(0, Code::Spreadsheet, format, "")));
+    }
     let marked = Encoding::of_bom(start);
     let mut digest = Sha256::new();
     let mut bytes = 0u64;
@@ -113,13 +123,15 @@ pub(super) fn survey(mut file: impl Read, fallback: Option<Fallback>) -> Result<
     if let Some(line) = verdict.nul_on {
         return Err(refused("NUL", line));
     }
-    let encoding = match (marked, verdict.invalid_on) {
+    let (encoding, damaged) = match (marked, verdict.invalid_on) {
+        (marked, None) => (marked.unwrap_or(Encoding::Utf8), false),
+        (None | Some(Encoding::Utf8), Some(_)) if fallback.is_some() && verdict.invalid < verdict.valid => {
+            (Encoding::Utf8, true)
+        }
         (Some(encoding), Some(line)) => return Err(refused(encoding.as_str(), line)),
-        (Some(encoding), None) => encoding,
-        (None, None) => Encoding::Utf8,
         (None, Some(line)) => match fallback {
-            Some(Fallback::Windows1252) => Encoding::Windows1252,
-            Some(Fallback::Iso8859_15) => Encoding::Iso885915,
+            Some(Fallback::Windows1252) => (Encoding::Windows1252, false),
+            Some(Fallback::Iso8859_15) => (Encoding::Iso885915, false),
             None => return Err(refused(Encoding::Utf8.as_str(), line)),
         },
     };
@@ -129,6 +141,7 @@ pub(super) fn survey(mut file: impl Read, fallback: Option<Fallback>) -> Result<
         encoding,
         bom: marked.is_some(),
         lines: verdict.lines,
+        damaged,
     })
 }
 
@@ -155,6 +168,10 @@ struct Verdict {
     lines: u64,
     nul_on: Option<u64>,
     invalid_on: Option<u64>,
+    /// How many bytes are invalid.
+    invalid: u64,
+    /// How many valid sequences have several bytes.
+    valid: u64,
 }
 
 /// A text, without its byte order mark, that is checked piece by piece.
@@ -203,6 +220,8 @@ struct ByteText {
     count: LineCount,
     nul_on: Option<u64>,
     invalid_on: Option<u64>,
+    invalid: u64,
+    valid: u64,
     /// The beginning of a character that the piece before left unfinished.
     carried: Vec<u8>,
 }
@@ -212,24 +231,37 @@ impl ByteText {
         let mut joined = std::mem::take(&mut self.carried);
         let carried = joined.len();
         joined.extend_from_slice(bytes);
-        let Err(error) = std::str::from_utf8(&joined) else {
-            return;
-        };
-        let good = error.valid_up_to();
-        if error.error_len().is_none() && !last {
-            self.carried = joined.split_off(good);
-        } else {
-            let before = &bytes[..good.saturating_sub(carried)];
-            self.invalid_on = Some(self.count.line_after(before));
+        let mut checked = 0;
+        while let Err(error) = std::str::from_utf8(&joined[checked..]) {
+            let invalid = checked + error.valid_up_to();
+            self.valid += sequences(&joined[checked..invalid]);
+            let length = match error.error_len() {
+                None if !last => {
+                    self.carried = joined.split_off(invalid);
+                    return;
+                }
+                length => length.unwrap_or(joined.len() - invalid),
+            };
+            if self.invalid_on.is_none() {
+                let before = &bytes[..invalid.saturating_sub(carried)];
+                self.invalid_on = Some(self.count.line_after(before));
+            }
+            self.invalid += length as u64;
+            checked = invalid + length;
         }
+        self.valid += sequences(&joined[checked..]);
     }
+}
+
+/// How many sequences of several bytes there are in valid UTF-8.
+fn sequences(valid: &[u8]) -> u64 {
+    const LEAST_LEAD: u8 = 0xc0;
+    valid.iter().filter(|&&byte| byte >= LEAST_LEAD).count() as u64
 }
 
 impl Text for ByteText {
     fn add(&mut self, bytes: &[u8], last: bool) {
-        if self.invalid_on.is_none() {
-            self.check_utf8(bytes, last);
-        }
+        self.check_utf8(bytes, last);
         if self.nul_on.is_none()
             && let Some(at) = bytes.iter().position(|&byte| byte == 0)
         {
@@ -239,7 +271,13 @@ impl Text for ByteText {
     }
 
     fn verdict(&self) -> Verdict {
-        Verdict { lines: self.count.lines(), nul_on: self.nul_on, invalid_on: self.invalid_on }
+        Verdict {
+            lines: self.count.lines(),
+            nul_on: self.nul_on,
+            invalid_on: self.invalid_on,
+            invalid: self.invalid,
+            valid: self.valid,
+        }
     }
 }
 
@@ -270,7 +308,7 @@ impl Text for Utf16 {
         let malformed = decode(&mut self.decoder, bytes, &mut self.decoded, last);
         let decoded = self.decoded.as_bytes();
         if malformed && self.invalid_on.is_none() {
-            let before = self.decoded.find('\u{fffd}').unwrap_or(decoded.len());
+            let before = self.decoded.find(DAMAGE).unwrap_or(decoded.len());
             self.invalid_on = Some(self.count.line_after(&decoded[..before]));
         }
         if self.nul_on.is_none()
@@ -282,11 +320,11 @@ impl Text for Utf16 {
     }
 
     fn verdict(&self) -> Verdict {
-        Verdict { lines: self.count.lines(), nul_on: self.nul_on, invalid_on: self.invalid_on }
+        Verdict { lines: self.count.lines(), nul_on: self.nul_on, invalid_on: self.invalid_on, ..Verdict::default() }
     }
 }
 
-/// Decodes all of `bytes` and appends them to `text`; true if any of them is malformed.
+/// Decodes all of `bytes` and appends them to `text`, [`DAMAGE`] for those that are malformed; true if any is.
 pub(super) fn decode(decoder: &mut encoding_rs::Decoder, bytes: &[u8], text: &mut String, last: bool) -> bool {
     let mut rest = bytes;
     let mut malformed = false;

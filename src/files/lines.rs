@@ -30,6 +30,8 @@ pub(super) enum Ahead {
 pub(super) struct Lines<R> {
     source: R,
     encoding: Encoding,
+    /// Whether bytes that are not of this encoding are expected.
+    damaged: bool,
     decoder: encoding_rs::Decoder,
     raw: Box<[u8]>,
     text: String,
@@ -41,13 +43,15 @@ pub(super) struct Lines<R> {
 }
 
 impl<R: Read + Seek> Lines<R> {
-    /// Begins at the first line, after the byte order mark if there is one.
-    pub fn open(mut source: R, encoding: Encoding, bom: bool) -> Result<Self, FileProblem> {
+    /// Begins at the first line, after the byte order mark if there is one. `damaged`: whether some bytes are not of
+    /// this encoding.
+    pub fn open(mut source: R, encoding: Encoding, bom: bool, damaged: bool) -> Result<Self, FileProblem> {
         let begin = if bom { encoding.bom_length() } else { 0 };
         source.seek(SeekFrom::Start(begin as u64))?;
         Ok(Lines {
             source,
             encoding,
+            damaged,
             decoder: encoding.decoder(),
             raw: vec![0; CHUNK].into_boxed_slice(),
             text: String::new(),
@@ -134,15 +138,15 @@ impl<R: Read> Lines<R> {
         &self.text[self.start..]
     }
 
-    /// Appends the next decoded piece of the file to the window. The bytes were valid when the file was scanned: if
-    /// they are not any more, the file has changed and is refused.
+    /// Appends the next decoded piece of the file to the window. If the bytes were valid when the file was scanned, but
+    /// are not any more, the file has changed and is refused.
     fn refill(&mut self) -> Result<(), FileProblem> {
         self.text.drain(..self.start);
         self.start = 0;
         let read = fill(&mut self.source, &mut self.raw)?;
         self.source_ended = read < self.raw.len();
         let ended = self.source_ended;
-        if decode(&mut self.decoder, &self.raw[..read], &mut self.text, ended) {
+        if decode(&mut self.decoder, &self.raw[..read], &mut self.text, ended) && !self.damaged {
             let line = (self.taken + 1).to_string();
             let problem = Problem::new(0, Code::EncodingInvalid, self.encoding.as_str(), line);
             return Err(FileProblem::Rejected(problem));

@@ -18,6 +18,7 @@ mod raw;
 mod reader;
 mod records;
 mod scan;
+mod signature;
 mod table;
 pub mod times;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::cells::{Cells, Quoting};
 use super::columns::Columns;
-use super::encoding::Survey;
+use super::encoding::{DAMAGE, Survey};
 use super::lines::{Ahead, LINE_LIMIT, Lines, Span};
 use super::native::separator;
 use super::{Delimiter, FileProblem, Kind, Scan, shown, trimmed};
@@ -23,6 +23,8 @@ pub(super) enum Form {
     Unquotable,
     /// The number of cells does not fit the columns.
     Ragged,
+    /// Some of its bytes are not of the encoding of the file, so [`DAMAGE`] stands in its cells.
+    Damaged,
     /// Its cells are in `cells`.
     Whole,
 }
@@ -41,6 +43,8 @@ pub(super) struct Record {
 /// The records of a file, each physical line in exactly one of them.
 pub(super) struct Records<R> {
     lines: Lines<R>,
+    /// Whether the file has bytes that are not of its encoding.
+    damaged: bool,
     kind: Kind,
     delimiter: Option<char>,
     header_line: u64,
@@ -55,7 +59,8 @@ impl<R: Read + Seek> Records<R> {
     /// Begins at the first line of the file that `scan` describes.
     pub fn open(file: R, scan: &Scan) -> Result<Self, FileProblem> {
         Ok(Records {
-            lines: Lines::open(file, scan.encoding, scan.bom)?,
+            lines: Lines::open(file, scan.encoding, scan.bom, scan.damaged)?,
+            damaged: scan.damaged,
             kind: scan.kind,
             delimiter: scan.delimiter.map(Delimiter::as_char),
             header_line: scan.header_line,
@@ -77,7 +82,8 @@ impl<R: Read + Seek> Records<R> {
         columns: Columns,
     ) -> Result<Self, FileProblem> {
         Ok(Records {
-            lines: Lines::open(file, survey.encoding, survey.bom)?,
+            lines: Lines::open(file, survey.encoding, survey.bom, survey.damaged)?,
+            damaged: survey.damaged,
             kind: Kind::Header,
             delimiter: Some(delimiter.as_char()),
             header_line,
@@ -108,6 +114,9 @@ impl<R: Read> Records<R> {
             record.form = Form::Blank;
         } else if line != self.header_line {
             self.cut(&mut record, span)?;
+            if self.damaged && record.form == Form::Whole && self.text(&record).contains(DAMAGE) {
+                record.form = Form::Damaged;
+            }
         }
         self.pending = Some((record.next, record.physical));
         Ok(Some(record))
@@ -126,6 +135,7 @@ impl<R: Read> Records<R> {
             Form::TooLong => problem(Code::RowTooLong, &shown(self.text(record)), "1 MiB"),
             Form::Unquotable => problem(Code::RowRagged, &shown(self.text(record)), hint::QUOTE),
             Form::Ragged => problem(Code::RowRagged, &self.cells.len().to_string(), &self.columns.expected()),
+            Form::Damaged => problem(Code::EncodingInvalid, &shown(self.text(record)), hint::LINE),
             Form::Whole | Form::Blank | Form::Header => Ok(()),
         }
     }

@@ -20,6 +20,8 @@ pub struct Scan {
     pub encoding: Encoding,
     /// Whether the file begins with a byte order mark.
     pub bom: bool,
+    /// Whether some bytes are not of the encoding: each costs its line.
+    pub damaged: bool,
     /// `None` in the native form, where each line has its own.
     pub delimiter: Option<Delimiter>,
     pub kind: Kind,
@@ -37,12 +39,12 @@ pub struct Scan {
 /// Reads the whole file and determines its encoding, its kind, its delimiter and its columns.
 ///
 /// # Errors
-/// [`FileProblem::Rejected`] with `encoding-invalid`, `column-unknown`, `column-twice`, `column-missing`,
-/// `delimiter-suspect` or, for a header that must be there, `row-too-long`.
+/// [`FileProblem::Rejected`] with `spreadsheet`, `encoding-invalid`, `column-unknown`, `column-twice`,
+/// `column-missing`, `delimiter-suspect` or, for a header that must be there, `row-too-long`.
 pub fn scan<R: Read + Seek>(file: &mut R, reading: &Reading) -> Result<Scan, FileProblem> {
     file.seek(SeekFrom::Start(0))?;
     let survey = survey(&mut *file, Some(reading.fallback))?;
-    let mut lines = Lines::open(&mut *file, survey.encoding, survey.bom)?;
+    let mut lines = Lines::open(&mut *file, survey.encoding, survey.bom, survey.damaged)?;
     let first = next_line(&mut lines)?;
     let header = match &first {
         Some(first) => first.header(reading.kind)?,
@@ -60,6 +62,7 @@ pub fn scan<R: Read + Seek>(file: &mut R, reading: &Reading) -> Result<Scan, Fil
         bytes: survey.bytes,
         encoding: survey.encoding,
         bom: survey.bom,
+        damaged: survey.damaged,
         delimiter: None,
         kind: reading.kind.unwrap_or(Kind::Native),
         header: Vec::new(),

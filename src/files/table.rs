@@ -136,6 +136,7 @@ impl TableForm {
 pub enum TableEntry {
     /// A record that begins on this physical line; its cells are available.
     Row(u64),
+    /// A record that cannot be used. Its cells are available if the problem is `encoding-invalid`.
     Bad(Problem),
 }
 
@@ -158,12 +159,12 @@ impl<R: Read + Seek> Table<R> {
     /// Reads the whole file once, for its digest and encoding, and parses its header.
     ///
     /// # Errors
-    /// [`FileProblem::Rejected`] with `file-empty` (not even a header), `encoding-invalid`,
+    /// [`FileProblem::Rejected`] with `file-empty` (not even a header), `spreadsheet`, `encoding-invalid`,
     /// `row-too-long` (the header), `delimiter-suspect`, `column-twice` or `column-missing`.
     pub fn open(mut file: R, form: &TableForm) -> Result<Table<R>, FileProblem> {
         file.seek(SeekFrom::Start(0))?;
         let survey = survey(&mut file, form.fallback)?;
-        let mut lines = Lines::open(&mut file, survey.encoding, survey.bom)?;
+        let mut lines = Lines::open(&mut file, survey.encoding, survey.bom, survey.damaged)?;
         let Some(line) = next_line(&mut lines)? else {
             return Err(FileProblem::Rejected(Problem::new(0, Code::FileEmpty, "", "")));
         };

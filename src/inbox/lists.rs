@@ -24,7 +24,7 @@ const REPORT: u64 = 16 << 20;
 /// Problems held in memory at a time.
 const PAGE: usize = 10_000;
 /// The problems that every line of a file gets which is not a flat file.
-const OTHER_FORM: [Code; 3] = [Code::BadVerb, Code::RowRagged, Code::RowTooLong];
+const OTHER_FORM: [Code; 4] = [Code::BadVerb, Code::RowRagged, Code::RowTooLong, Code::EncodingInvalid];
 
 /// Writes the report of a run beside its file and, when lines failed, the list of errors and the retry file. After a
 /// crash they are written again over the first ones. Returns the text between the file's name and each ending, which is

@@ -188,7 +188,9 @@ impl<'a> Directory<'a> {
         let fallback = self.settings.flatfile.encoding_fallback;
         Ok(match readiness(settings, fallback, self.dir.open_file(own), self.dir, own)? {
             // The run reports a file that cannot be read.
-            Readiness::Whole(_) | Readiness::Archive | Readiness::Broken(_) => Meaning::Set(source),
+            Readiness::Whole(_) | Readiness::Archive | Readiness::Broken(_) | Readiness::Spreadsheet(_) => {
+                Meaning::Set(source)
+            }
             Readiness::Lacks(why) => Meaning::Waits(why, stands),
         })
     }

@@ -51,7 +51,10 @@ codes! {
     ColumnTwice = "column-twice",
     /// The delimiter is not accepted. Value: the one found; hint: those accepted.
     DelimiterSuspect = "delimiter-suspect",
-    /// Bytes that are no text. Value: `NUL` or the encoding; hint: the first physical line with them.
+    /// A spreadsheet or an archive in place of a text. Value: its format (`xlsx`, `ods`, `xls`, `zip`).
+    Spreadsheet = "spreadsheet",
+    /// Bytes that are no text. Value: `NUL` or the encoding; hint: the first physical line with them. In one line of a
+    /// file that is used otherwise, value: the line; hint: [`hint::LINE`].
     EncodingInvalid = "encoding-invalid",
     /// Value: the number of columns found (or the line's text for [`hint::QUOTE`]);
     /// hint: the number expected, or [`hint::QUOTE`], or [`hint::SEVERAL_RECORDS`].
@@ -139,6 +142,8 @@ codes! {
 
 /// Hints that are not shown: they select another sentence.
 pub mod hint {
+    /// The problem is one of the line only.
+    pub const LINE: &str = "line";
     /// The quotes of the line are not balanced.
     pub const QUOTE: &str = "quote";
     /// Several records are on one line (the layout accident of spec files 2.1).

@@ -53,9 +53,21 @@ impl Code {
                 "file refused: the columns seem to be separated by {v}; use {h}, the same in the header and in each \
                  line"
             ),
+            Code::Spreadsheet if v == "zip" => {
+                "file refused: this is a zip file (an archive or a spreadsheet), no text; \
+                                                send the CSV file that it holds, or save it as CSV"
+                    .to_owned()
+            }
+            Code::Spreadsheet => {
+                format!("file refused: this is a spreadsheet ({v}), no text file; save it as CSV and send that")
+            }
             Code::EncodingInvalid if v == "NUL" => format!(
                 "file refused: NUL byte on line {h}, this is no text file; export it again as UTF-8 (UTF-16 needs its \
                  byte order mark)"
+            ),
+            Code::EncodingInvalid if h == hint::LINE => format!(
+                "bytes that are no UTF-8, as the rest of the file is: {v}; correct the characters shown as \u{fffd}, \
+                 and export the file again as UTF-8"
             ),
             Code::EncodingInvalid => {
                 format!("file refused: line {h} is not valid {v}; export the file again, as UTF-8")

@@ -55,9 +55,21 @@ impl Code {
                 "fichier refusé : les colonnes semblent séparées par {v} ; utilisez {h}, de même dans l'en-tête et \
                  dans chaque ligne"
             ),
+            Code::Spreadsheet if v == "zip" => "fichier refusé : c'est un fichier zip (archive ou classeur), pas du \
+                                                texte ; envoyez le fichier CSV qu'il contient, ou enregistrez-le au \
+                                                format CSV"
+                .to_owned(),
+            Code::Spreadsheet => format!(
+                "fichier refusé : c'est un classeur de tableur ({v}), pas un fichier texte ; enregistrez-le au format \
+                 CSV, et envoyez celui-ci"
+            ),
             Code::EncodingInvalid if v == "NUL" => format!(
                 "fichier refusé : octet NUL à la ligne {h}, ce n'est pas un fichier texte ; exportez-le de nouveau en \
                  UTF-8 (l'UTF-16 exige sa marque d'ordre des octets)"
+            ),
+            Code::EncodingInvalid if h == hint::LINE => format!(
+                "octets étrangers à l'UTF-8, l'encodage du reste du fichier : {v} ; corrigez les caractères remplacés \
+                 par \u{fffd} et exportez de nouveau le fichier, en UTF-8"
             ),
             Code::EncodingInvalid => format!(
                 "fichier refusé : la ligne {h} n'est pas de l'{v} valide ; exportez de nouveau le fichier, en UTF-8"

@@ -70,6 +70,7 @@ mod tests {
     #[test]
     fn the_hints_that_choose_a_sentence_are_never_shown() {
         let special = [
+            (Code::EncodingInvalid, hint::LINE),
             (Code::RowRagged, hint::QUOTE),
             (Code::RowRagged, hint::SEVERAL_RECORDS),
             (Code::ColumnUnknown, hint::NOT_APPLIED),

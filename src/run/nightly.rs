@@ -166,7 +166,7 @@ impl Engine {
 
     fn files(&self, name: &str, source: &Source, files: &[&Path]) -> Result<Taken, Unread> {
         let form = source::files::FilesForm::of(source, self.fallback());
-        let whole = blocking(|| whole(files, &form.table(), self.largest())).map_err(|why| unread(name, why))?;
+        let whole = blocking(|| whole(name, files, &form.table(), self.largest()))?;
         self.whole(name, source, &whole)
     }
 
@@ -181,6 +181,7 @@ impl Engine {
         match ready.map_err(|_| RunError::Stopped)? {
             Readiness::Lacks(_) => Err(RunError::Changed(dropped.shown.clone())),
             Readiness::Broken(why) => Ok(Err(unread(name, why))),
+            Readiness::Spreadsheet(problem) => Ok(Err(Unread::Refused(problem))),
             Readiness::Archive => match dropped.open() {
                 Ok(file) => {
                     let archive = Sent { name: left.to_string_lossy().into_owned(), file };
@@ -320,7 +321,7 @@ async fn fetch(name: &str, source: &Source, state: &Path, now: i64) -> Result<(S
 }
 
 /// The files of a set, if it is complete: those that a manifest names, else the given files.
-fn whole(files: &[&Path], form: &TableForm, largest: u64) -> Result<Vec<Sealed>, String> {
+fn whole(name: &str, files: &[&Path], form: &TableForm, largest: u64) -> Result<Vec<Sealed>, Unread> {
     let verdict = match files {
         [manifest] if manifest.to_string_lossy().ends_with(MANIFEST) => {
             let opened = Sent::within(manifest, largest).and_then(|sent| {
@@ -339,12 +340,13 @@ fn whole(files: &[&Path], form: &TableForm, largest: u64) -> Result<Vec<Sealed>,
             parts.and_then(|parts| bundle::check(&parts, form))
         }
     };
-    match verdict.map_err(|error| error.to_string())? {
+    match verdict.map_err(|error| unread(name, error.to_string()))? {
         Verdict::Complete { files } => Ok(files),
         Verdict::Incomplete { missing } => {
             let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            Err(format!("the set is not whole: {missing}"))
+            Err(unread(name, format!("the set is not whole: {missing}")))
         }
-        Verdict::Broken { file, why } => Err(format!("{file}: {why}")),
+        Verdict::Broken { file, why } => Err(unread(name, format!("{file}: {why}"))),
+        Verdict::Spreadsheet(problem) => Err(Unread::Refused(problem)),
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 
 use crate::config::{EncodingFallback, SetFormat, Source};
 use crate::disk::{Dir, RegularFile, is_changed, is_stopped};
+use crate::problem::Problem;
 use crate::source::bundle::{self, Announced, MANIFEST, Part, SEAL, Sealed, Sent, Verdict};
 use crate::source::files::FilesForm;
 
@@ -20,6 +21,8 @@ pub enum Readiness {
     Lacks(String),
     /// The set cannot become complete by waiting.
     Broken(String),
+    /// A file is a spreadsheet; the problem names it.
+    Spreadsheet(Problem),
 }
 
 /// Checks a set of a source. `file` is the dropped file, wherever it is now, or the error of opening it; `left` is the
@@ -99,5 +102,6 @@ fn told(verdict: Verdict) -> Readiness {
             Readiness::Lacks(missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         }
         Verdict::Broken { file, why } => Readiness::Broken(format!("{file}: {why}")),
+        Verdict::Spreadsheet(problem) => Readiness::Spreadsheet(problem),
     }
 }

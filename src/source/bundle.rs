@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::config::Locale;
 use crate::disk::{Dir, RegularFile, is_changed};
 use crate::files::{FileProblem, Table, TableColumn, TableEntry, TableForm};
+use crate::problem::{Code, Problem};
 
 /// How the name of a manifest ends: `<set>.manifest.csv`.
 pub const MANIFEST: &str = ".manifest.csv";
@@ -97,6 +98,8 @@ pub enum Verdict {
     Incomplete { missing: Vec<Missing> },
     /// Waiting cannot complete this set.
     Broken { file: String, why: String },
+    /// A file is a spreadsheet; the problem names it.
+    Spreadsheet(Problem),
 }
 
 /// What is missing of a set.
@@ -185,6 +188,7 @@ pub fn named_by(manifest: &Sent, form: &TableForm) -> io::Result<Result<Vec<(Str
     match read_manifest(&manifest.file, form) {
         Err(Reading::Io(error)) => Err(error),
         Err(Reading::Broken(why)) => Ok(Err(Verdict::Broken { file: manifest.name.clone(), why })),
+        Err(Reading::Spreadsheet(problem)) => Ok(Err(Verdict::Spreadsheet(problem.in_file(manifest.name.as_str())))),
         Ok(named) => Ok(Ok(named)),
     }
 }
@@ -224,6 +228,7 @@ pub fn check(parts: &[Part], form: &TableForm) -> io::Result<Verdict> {
             Ok(Err(lack)) => missing.push(lack),
             Err(Reading::Io(error)) => return Err(error),
             Err(Reading::Broken(why)) => return Ok(Verdict::Broken { file: part.name.clone(), why }),
+            Err(Reading::Spreadsheet(problem)) => return Ok(Verdict::Spreadsheet(problem.in_file(part.name.as_str()))),
         }
     }
     Ok(if missing.is_empty() { Verdict::Complete { files: whole } } else { Verdict::Incomplete { missing } })
@@ -233,12 +238,14 @@ pub fn check(parts: &[Part], form: &TableForm) -> io::Result<Verdict> {
 enum Reading {
     Io(io::Error),
     Broken(String),
+    Spreadsheet(Problem),
 }
 
 impl From<FileProblem> for Reading {
     fn from(problem: FileProblem) -> Reading {
         match problem {
             FileProblem::Io(error) => Reading::Io(error),
+            FileProblem::Rejected(problem) if problem.code == Code::Spreadsheet => Reading::Spreadsheet(problem),
             FileProblem::Rejected(problem) => Reading::Broken(problem.text(Locale::En)),
         }
     }

@@ -158,6 +158,10 @@ fn read_file(
         read.rows += 1;
         let row = match entry {
             TableEntry::Row(line) => form.row(&name, &table, &layout, line),
+            // The cells without damage still say whom the row is about.
+            TableEntry::Bad(problem) if problem.code == Code::EncodingInvalid => {
+                Err(Box::new(SetProblem::new(&name, problem).about(table.cell(USER), table.cell(PLACE))))
+            }
             TableEntry::Bad(problem) => Err(Box::new(SetProblem::new(&name, problem))),
         };
         match row {

@@ -129,7 +129,9 @@ fn files_that_are_refused() {
     let (_dir, program) = bare();
     program.write("nul.csv", b"operation,username,course,role\nadd,\0,x,y\n");
     program.write("column.csv", "operation,username,role,colour\n");
-    for (name, code) in [("nul.csv", "encoding-invalid"), ("column.csv", "column-unknown")] {
+    program.write("book.xlsx", [&b"PK\x03\x04"[..], &[0; 26][..], b"[Content_Types].xml"].concat());
+    let cases = [("nul.csv", "encoding-invalid"), ("column.csv", "column-unknown"), ("book.xlsx", "spreadsheet")];
+    for (name, code) in cases {
         let (exit, refused) = program.json(&["check", name]);
         assert_eq!((exit, &refused["rejected"]["code"]), (1, &json!(code)), "{name}: {refused}");
         program.run(&["check", name]).ends(1).says(&[code, "refused"]);

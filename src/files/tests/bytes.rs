@@ -3,6 +3,7 @@
 
 use std::io::Cursor;
 
+use super::encoding::CHUNK;
 use super::*;
 
 #[test]
@@ -69,14 +70,67 @@ fn bytes_that_are_no_text_refuse_the_file() {
     }
 }
 
+/// Otherwise one byte would change how all other lines are read, and with it every key that has an accent.
 #[test]
-fn a_late_foreign_byte_decides_for_the_whole_file() {
+fn a_late_foreign_byte_costs_its_line_only() {
     let mut file = "add,student,é,c1\n".repeat(20_000).into_bytes();
     file.extend(b"add,student,\xe9,c1\n");
-    let (scan, entries, _) = outcome(&file);
-    assert_eq!(scan.encoding, Encoding::Windows1252);
-    assert_eq!(short(&entries[..1]), ["1+student/Ã©/c1/0/0"]);
-    assert_eq!(short(&entries[20_000..]), ["20001+student/é/c1/0/0"]);
+    let (scan, entries, tally) = outcome(file);
+    assert_eq!((scan.encoding, scan.damaged, tally.bad), (Encoding::Utf8, true, 1));
+    assert_eq!(short(&entries[..1]), ["1+student/é/c1/0/0"]);
+    assert_eq!(short(&entries[20_000..]), ["20001!encoding-invalid(add,student,\u{fffd},c1)"]);
+    assert!(matches!(&entries[20_000], Entry::Bad(problem) if problem.hint == hint::LINE));
+}
+
+#[test]
+fn the_majority_of_the_bytes_decides_the_encoding() {
+    let utf8 = |damaged| (Encoding::Utf8, damaged);
+    let table: [(&[u8], (Encoding, bool)); 9] = [
+        (b"plain", utf8(false)),
+        (b"plain\xe9", (Encoding::Windows1252, false)),
+        ("é".as_bytes(), utf8(false)),
+        // As many of the one as of the other.
+        (b"\xc3\xa9 \xe9", (Encoding::Windows1252, false)),
+        (b"\xc3\xa9\xc3\xa9 \xe9", utf8(true)),
+        // A sequence counts once, each invalid byte of a broken one counts.
+        (b"\xe2\x82\xac\xe2\x82\xac \xe2\x82", (Encoding::Windows1252, false)),
+        (b"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac \xe2\x82", utf8(true)),
+        (b"\xef\xbb\xbf\xc3\xa9\xc3\xa9 \xe9", utf8(true)),
+        // A replacement character of the file itself is text.
+        ("\u{fffd}".as_bytes(), utf8(false)),
+    ];
+    for (bytes, expected) in table {
+        for pad in [0, CHUNK - 3, CHUNK - 2, CHUNK - 1] {
+            let mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+            let padded = [&bytes[..mark], " ".repeat(pad).as_bytes(), &bytes[mark..]].concat();
+            let (scan, ..) = outcome(padded);
+            assert_eq!((scan.encoding, scan.damaged), expected, "{bytes:?} after {pad}");
+        }
+    }
+}
+
+#[test]
+fn damage_costs_the_record_that_holds_it() {
+    let file = [
+        HEADER.as_bytes(),
+        "add,é,c1,student\nadd,\"è\n".as_bytes(),
+        b"\xe9\",c1,student\nadd,u1,c1\xe9\nadd,u2,c1,student\nadd,u3,c1,student,,,\xe9\n",
+        "add,çàù,c1,student\n".as_bytes(),
+    ]
+    .concat();
+    let (_, entries, tally) = outcome(file);
+    assert_eq!(
+        short(&entries),
+        [
+            "2+student/é/c1/0/0",
+            "3!encoding-invalid(add,\"è\u{fffd}\u{fffd}\",c1,student)",
+            "5!row-ragged(3)",
+            "6+student/u2/c1/0/0",
+            "7!row-ragged(7)",
+            "8+student/çàù/c1/0/0",
+        ]
+    );
+    assert_eq!((tally.bad, tally.ragged, tally.continued), (3, 2, 1));
 }
 
 #[test]

@@ -157,6 +157,27 @@ fn bad_lines_are_told_and_the_others_stay() {
     assert_eq!(kept.rows[1].line, 10);
 }
 
+/// The cells that can be read name the user, who then loses nothing.
+#[test]
+fn damaged_bytes_cost_their_row_only() {
+    let content = [
+        "user;course;role;group\né;c1;student;éé\n".as_bytes(),
+        b"u2;c1;student;\xe9\nu\xe9;c1;student;\nu4;c1;student;\n",
+    ]
+    .concat();
+    let (kept, read) = set(&[&content]).read(&form(Target::Enrolments)).unwrap();
+    assert_eq!(kept.lines(), ["c1|u4|student", "c1|é|student|éé"]);
+    let row = "u2;c1;student;\u{fffd}";
+    assert_eq!(
+        kept.told(),
+        [
+            format!("part1.csv:3 encoding-invalid {row} (u2, c1)"),
+            "part1.csv:4 encoding-invalid u\u{fffd};c1;student; (u\u{fffd}, c1)".to_owned(),
+        ]
+    );
+    assert_eq!((read.files[0].rows, read.files[0].bad, read.files[0].ragged), (4, 2, 0));
+}
+
 #[test]
 fn files_of_a_set_are_one_set_and_a_row_is_there_once() {
     let set = set(&[
