@@ -1,7 +1,7 @@
 //! Splits one record into its cells and removes quotes.
 //! It must not know what the cells mean, nor where the record is in its file.
 
-use super::{is_blank, trimmed};
+use super::{is_blank, is_unseen, trimmed};
 
 /// The state of a record's quotes after one of its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,11 @@ impl Cells {
     /// All complete cells, without blanks around them.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// Whether no complete cell holds a character that is seen.
+    pub fn say_nothing(&self) -> bool {
+        self.iter().all(|cell| cell.chars().all(is_unseen))
     }
 
     /// Adds a physical line, the first of a record or one after an open quote.

@@ -2,6 +2,7 @@
 //! It must not know bytes or quotes, nor what a value stands for.
 
 use super::cells::Cells;
+use super::names::{self, folded};
 
 /// A column that enrold applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,28 +22,34 @@ impl Column {
     /// The columns without which a header is refused (spec files 2.1).
     pub const REQUIRED: [Column; 4] = [Column::Operation, Column::User, Column::Course, Column::Role];
 
-    /// The name, then its aliases (spec files 2.1).
+    /// The name, then its aliases.
     pub fn names(self) -> &'static [&'static str] {
         match self {
-            Column::Operation => &["operation", "op", "cmd", "action"],
-            Column::User => &["username", "user", "uid", "login", "identifiant"],
-            Column::Course => &["course", "cid", "course_shortname", "shortname", "cours"],
-            Column::Role => &["role", "rolename"],
-            Column::TimeStart => &["timestart", "starttime", "start", "enrolstart"],
-            Column::TimeEnd => &["timeend", "endtime", "end", "enrolend"],
+            Column::Operation => names::OPERATION,
+            Column::User => names::USER,
+            Column::Course => names::COURSE,
+            Column::Role => names::ROLE,
+            Column::TimeStart => names::TIME_START,
+            Column::TimeEnd => names::TIME_END,
         }
     }
 
-    /// The column with this name or alias; case and blanks around it do not matter.
+    /// The column with this name or alias; case, accents and blanks around it do not matter.
     pub fn named(text: &str) -> Option<Column> {
+        const LONGEST: usize = 40;
         let text = super::trimmed(text);
-        Column::ALL.into_iter().find(|column| column.names().iter().any(|name| name.eq_ignore_ascii_case(text)))
+        // A file that is no flat file is searched for a header too, and most of its cells are no names.
+        if text.is_empty() || text.len() > LONGEST {
+            return None;
+        }
+        let text = folded(text);
+        Column::ALL.into_iter().find(|column| column.names().contains(&text.as_str()))
     }
 }
 
 /// Whether this is a column of other programs, which this version does not ignore but refuses (spec files 2.1, 2.3).
 pub(super) fn is_not_applied(text: &str) -> bool {
-    let text = super::trimmed(text).to_lowercase();
+    let text = folded(text);
     let numbered = text.strip_prefix('g').is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']));
     numbered || matches!(text.as_str(), "group" | "groups" | "groupe" | "gcmd" | "enrol" | "hidden")
 }

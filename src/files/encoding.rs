@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read};
 
 use sha2::{Digest, Sha256};
 
+use super::lines::END_MARK;
 use super::{FileProblem, signature};
 use crate::problem::{Code, Problem};
 
@@ -180,7 +181,8 @@ trait Text {
     fn verdict(&self) -> Verdict;
 }
 
-/// Counts physical lines: LF, CRLF and CR end a line, and text after the last end is a line too.
+/// Counts physical lines: LF, CRLF and CR end a line, and text after the last end is a line too, but for the mark with
+/// which DOS ends a text.
 #[derive(Clone, Copy, Default)]
 struct LineCount {
     ended: u64,
@@ -193,13 +195,13 @@ impl LineCount {
         for &byte in bytes {
             match byte {
                 b'\n' if self.after_cr => {}
-                b'\n' | b'\r' => self.ended += 1,
-                _ => {}
+                b'\n' | b'\r' => {
+                    self.ended += 1;
+                    self.inside = false;
+                }
+                _ => self.inside |= char::from(byte) != END_MARK,
             }
             self.after_cr = byte == b'\r';
-        }
-        if let Some(&last) = bytes.last() {
-            self.inside = !matches!(last, b'\n' | b'\r');
         }
     }
 

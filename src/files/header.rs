@@ -3,7 +3,8 @@
 
 use super::cells::{Cells, Quoting};
 use super::columns::{Column, Columns, is_not_applied};
-use super::{Delimiter, Operation, shown, trimmed};
+use super::names::folded;
+use super::{Delimiter, Operation, is_blank, shown, trimmed};
 use crate::problem::{Code, Problem, hint};
 
 /// A valid header.
@@ -16,7 +17,7 @@ pub(super) struct Header {
 }
 
 /// A line split at one delimiter.
-struct Cut {
+pub(super) struct Cut {
     delimiter: Delimiter,
     names: Vec<String>,
 }
@@ -24,6 +25,17 @@ struct Cut {
 impl Cut {
     fn new(line: &str, delimiter: Delimiter) -> Cut {
         Cut { delimiter, names: names(line, delimiter) }
+    }
+
+    /// Split at the delimiter that gives the most columns.
+    fn best(line: &str) -> Cut {
+        let [mut best, others @ ..] = Delimiter::ALL.map(|delimiter| Cut::new(line, delimiter));
+        for cut in others {
+            if (cut.known(), cut.names.len()) > (best.known(), best.names.len()) {
+                best = cut;
+            }
+        }
+        best
     }
 
     fn known(&self) -> usize {
@@ -56,29 +68,47 @@ fn known<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     named.into_iter().filter(|&named| named).count()
 }
 
-/// Reads the first line of a file that is not blank. It is a header if it names two different columns and does not
-/// begin with an operation, or if `forced`. `None`: the file has no header.
-pub(super) fn recognise(line_number: u64, line: &str, forced: bool) -> Result<Option<Header>, Problem> {
-    let [mut best, others @ ..] = Delimiter::ALL.map(|delimiter| Cut::new(line, delimiter));
-    for cut in others {
-        if (cut.known(), cut.names.len()) > (best.known(), best.names.len()) {
-            best = cut;
-        }
+/// A line as a header: it names two different columns and does not begin with an operation. `sep` is the delimiter that
+/// the file names.
+pub(super) fn recognise(line: &str, sep: Option<Delimiter>) -> Option<Cut> {
+    let is_header = |cut: &Cut| cut.known() >= 2 && !cut.begins_a_record();
+    if begins_with_operation(line) {
+        return None;
     }
-    if best.known() < 2
-        && let Some(found) = other_delimiter(line)
-    {
-        return Err(suspect(line_number, found));
+    let own = sep.map(|delimiter| Cut::new(line, delimiter)).filter(is_header);
+    own.or_else(|| Some(Cut::best(line)).filter(is_header))
+}
+
+/// Reads a line that must be a header.
+pub(super) fn forced(line_number: u64, line: &str, sep: Option<Delimiter>) -> Result<Header, Problem> {
+    is_not_delimited_otherwise(line_number, line)?;
+    understand(line_number, Cut::best(line), sep)
+}
+
+/// Refuses a line that would be a header if its columns were separated by a delimiter that is not accepted.
+pub(super) fn is_not_delimited_otherwise(line_number: u64, line: &str) -> Result<(), Problem> {
+    match other_delimiter(line).filter(|_| Cut::best(line).known() < 2) {
+        Some(found) => Err(suspect(line_number, found, &Delimiter::ALL)),
+        None => Ok(()),
     }
-    let is_header = best.known() >= 2 && !best.begins_a_record();
-    if is_header || forced { understand(line_number, best).map(Some) } else { Ok(None) }
+}
+
+/// Whether the first cell of a line is an operation, without regard to its quotes: most lines of a file are such, so
+/// they are not split.
+pub(super) fn begins_with_operation(line: &str) -> bool {
+    const QUOTES: [char; 2] = ['"', '\''];
+    let start = line.trim_start_matches(|c: char| is_blank(c) || QUOTES.contains(&c));
+    start.split_at_checked("add".len()).is_some_and(|(word, rest)| {
+        let rest = rest.trim_start_matches([' ', '"', '\'']);
+        Operation::parse(word).is_some() && (rest.is_empty() || rest.starts_with([',', ';', '\t']))
+    })
 }
 
 /// The problem that columns are separated by `found`.
-pub(super) fn suspect(line_number: u64, found: char) -> Problem {
-    let accepted = Delimiter::ALL.map(|delimiter| delimiter.to_string()).join(" ");
+pub(super) fn suspect(line_number: u64, found: char, accepted: &[Delimiter]) -> Problem {
+    let accepted: Vec<String> = accepted.iter().map(Delimiter::to_string).collect();
     let found = if found == '\t' { "tab".to_owned() } else { format!("\"{found}\"") };
-    Problem::new(line_number, Code::DelimiterSuspect, found, accepted)
+    Problem::new(line_number, Code::DelimiterSuspect, found, accepted.join(" "))
 }
 
 /// A delimiter that is not accepted, but with which the line would clearly be a header.
@@ -101,7 +131,11 @@ pub(super) fn place(at: usize) -> String {
     format!("#{}", at + 1)
 }
 
-fn understand(line_number: u64, cut: Cut) -> Result<Header, Problem> {
+/// Reads a header; it must use the delimiter `sep` if the file names one.
+pub(super) fn understand(line_number: u64, cut: Cut, sep: Option<Delimiter>) -> Result<Header, Problem> {
+    if let Some(sep) = sep.filter(|sep| *sep != cut.delimiter) {
+        return Err(suspect(line_number, cut.delimiter.as_char(), &[sep]));
+    }
     let problem = |code, value: &str, hint: &str| Err(Problem::new(line_number, code, shown(value), hint));
     let is_named = |column: &Column| cut.names.iter().any(|name| Column::named(name) == Some(*column));
     let is_ours = Column::REQUIRED.iter().all(is_named);
@@ -110,7 +144,7 @@ fn understand(line_number: u64, cut: Cut) -> Result<Header, Problem> {
         let Some(column) = Column::named(name) else {
             let inside = [',', ';', '\t', '|'].into_iter().find(|&other| name.contains(other));
             return match inside {
-                Some(other) if known(name.split(other)) > 0 => Err(suspect(line_number, other)),
+                Some(other) if known(name.split(other)) > 0 => Err(suspect(line_number, other, &Delimiter::ALL)),
                 _ => {
                     let hint = unknown_hint(name);
                     // A misspelt known name reveals nothing.
@@ -156,7 +190,7 @@ pub(super) fn ends_with_operation(cell: &str) -> bool {
 /// The known name nearest to a misspelt one; nothing if none is near.
 fn nearest(name: &str) -> &'static str {
     const LONGEST: usize = 40;
-    let name = name.to_lowercase();
+    let name = folded(name);
     let length = name.chars().count();
     if length > LONGEST {
         return "";

@@ -10,6 +10,9 @@ use crate::problem::{Code, Problem};
 /// The longest line, and the longest record, that is read: 1 MiB of UTF-8, without its end.
 pub const LINE_LIMIT: usize = 1024 * 1024;
 
+/// The character with which DOS ends a text (Ctrl-Z). At the end of a file it is no text.
+pub(super) const END_MARK: char = '\u{1a}';
+
 /// A physical line in the window; positions are bytes from the first line not yet consumed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
@@ -78,6 +81,8 @@ impl<R: Read> Lines<R> {
         let mut scanned = from;
         loop {
             let window = self.window().as_bytes();
+            // The mark at the end of the file may have been removed.
+            scanned = scanned.min(window.len());
             match line_end(&window[scanned..]) {
                 Some(at) if scanned + at - from > LINE_LIMIT => return Ok(Ahead::TooLong),
                 Some(at) => {
@@ -150,6 +155,10 @@ impl<R: Read> Lines<R> {
             let line = (self.taken + 1).to_string();
             let problem = Problem::new(0, Code::EncodingInvalid, self.encoding.as_str(), line);
             return Err(FileProblem::Rejected(problem));
+        }
+        if ended {
+            let kept = self.text.trim_end_matches(END_MARK).len();
+            self.text.truncate(kept);
         }
         Ok(())
     }

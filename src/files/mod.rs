@@ -13,7 +13,9 @@ mod columns;
 mod encoding;
 mod header;
 mod lines;
+pub mod names;
 mod native;
+mod preface;
 mod raw;
 mod reader;
 mod records;
@@ -35,6 +37,7 @@ use crate::problem::{Code, Problem, shown};
 pub use encoding::{Encoding, Fallback};
 pub use header::UNTOLD;
 pub use lines::LINE_LIMIT;
+pub use preface::Title;
 pub use raw::{RawLine, RawLines, raw_lines};
 pub use reader::{Reader, Tally, read};
 pub use scan::{Scan, scan};
@@ -152,7 +155,7 @@ impl fmt::Display for Delimiter {
 /// How a file is to be read, as far as its bytes do not show it.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// `None`: determined by the first line.
+    /// `None`: determined by the first lines.
     pub kind: Option<Kind>,
     /// The encoding of a file that is not Unicode.
     pub fallback: Fallback,
@@ -218,6 +221,22 @@ pub fn cut_to(text: &str, limit: usize) -> &str {
 /// White space of any kind (no-break space included), or a byte order mark left inside a file.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
+}
+
+/// A character that an editor does not show: a blank, a format character without a width, or the end mark of DOS
+/// (0x1A).
+fn is_unseen(c: char) -> bool {
+    is_blank(c)
+        || matches!(
+            c,
+            '\u{1a}' | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+        )
+}
+
+/// Whether a line holds nothing but delimiters and characters that are not seen. Spreadsheets write such rows below
+/// their data; they count as blank lines.
+fn says_nothing(line: &str) -> bool {
+    line.chars().all(|c| is_unseen(c) || Delimiter::ALL.iter().any(|delimiter| delimiter.as_char() == c))
 }
 
 /// The text without blanks around it.

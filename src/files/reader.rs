@@ -16,6 +16,7 @@ pub struct Tally {
     /// Physical lines read so far; the sum of the other counts.
     pub physical: u64,
     pub blank: u64,
+    /// The header, and the lines before it that are not read.
     pub header: u64,
     /// Lines that begin a record given as [`Entry::Line`].
     pub read: u64,

@@ -9,13 +9,16 @@ use super::columns::Columns;
 use super::encoding::{DAMAGE, Survey};
 use super::lines::{Ahead, LINE_LIMIT, Lines, Span};
 use super::native::separator;
-use super::{Delimiter, FileProblem, Kind, Scan, shown, trimmed};
+use super::scan::is_empty_row;
+use super::{Delimiter, FileProblem, Kind, Scan, says_nothing, shown};
 use crate::problem::{Code, Problem, hint};
 
 /// The form of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
+    /// Nothing, or delimiters only.
     Blank,
+    /// The header, or a line before it that is not read.
     Header,
     /// Longer than [`LINE_LIMIT`], not read.
     TooLong,
@@ -48,6 +51,7 @@ pub(super) struct Records<R> {
     kind: Kind,
     delimiter: Option<char>,
     header_line: u64,
+    sep_line: u64,
     pub columns: Columns,
     /// The cells of the latest record that has any.
     pub cells: Cells,
@@ -64,6 +68,7 @@ impl<R: Read + Seek> Records<R> {
             kind: scan.kind,
             delimiter: scan.delimiter.map(Delimiter::as_char),
             header_line: scan.header_line,
+            sep_line: scan.sep_line,
             columns: scan.columns.clone(),
             cells: match scan.kind {
                 Kind::Header => Cells::rfc4180(),
@@ -87,6 +92,7 @@ impl<R: Read + Seek> Records<R> {
             kind: Kind::Header,
             delimiter: Some(delimiter.as_char()),
             header_line,
+            sep_line: 0,
             columns,
             cells: Cells::rfc4180(),
             pending: None,
@@ -110,10 +116,14 @@ impl<R: Read> Records<R> {
         };
         let text = self.lines.text(span.from, span.to);
         let mut record = Record { line, physical: 1, form: Form::Header, text: 0..span.to, next: span.next };
-        if trimmed(text).is_empty() {
+        if says_nothing(text) || (line < self.header_line && is_empty_row(text)) {
             record.form = Form::Blank;
-        } else if line != self.header_line {
+        } else if line > self.header_line && line != self.sep_line {
             self.cut(&mut record, span)?;
+            // Some programs quote empty cells too.
+            if matches!(record.form, Form::Whole | Form::Ragged) && self.cells.say_nothing() {
+                record.form = Form::Blank;
+            }
             if self.damaged && record.form == Form::Whole && self.text(&record).contains(DAMAGE) {
                 record.form = Form::Damaged;
             }
@@ -157,7 +167,7 @@ impl<R: Read> Records<R> {
             (Kind::Header, Some(delimiter)) => return self.cut_spanning(record, first, delimiter),
             _ => {
                 let line = self.lines.text(first.from, first.to);
-                let separator = separator(line).map_or(',', Delimiter::as_char);
+                let separator = self.delimiter.or_else(|| separator(line).map(Delimiter::as_char)).unwrap_or(',');
                 match self.cells.add_line(line, separator) {
                     Quoting::Complete if self.columns.fit(&self.cells) => Form::Whole,
                     Quoting::Complete => Form::Ragged,

@@ -8,7 +8,9 @@ use super::columns::Columns;
 use super::encoding::survey;
 use super::header::{self, Header};
 use super::lines::{Ahead, Lines};
-use super::{Delimiter, Encoding, FileProblem, Kind, Operation, Reading, trimmed};
+use super::preface::{Preface, Title};
+use super::records::{Form, Records};
+use super::{Delimiter, Encoding, FileProblem, Kind, Operation, Reading, says_nothing};
 use crate::problem::{Code, Problem};
 
 /// The form of a file.
@@ -22,13 +24,17 @@ pub struct Scan {
     pub bom: bool,
     /// Whether some bytes are not of the encoding: each costs its line.
     pub damaged: bool,
-    /// `None` in the native form, where each line has its own.
+    /// `None` in the native form, where each line has its own, unless the file names it (`sep=;`).
     pub delimiter: Option<Delimiter>,
     pub kind: Kind,
     /// The column names as written; empty in the native form.
     pub header: Vec<String>,
     /// The physical line of the header; 0 if there is none.
     pub header_line: u64,
+    /// The physical line that names the delimiter (`sep=;`); 0 if there is none.
+    pub sep_line: u64,
+    /// The lines before the header that are not read.
+    pub titles: Vec<Title>,
     /// Physical lines, blank ones and the header included.
     pub lines: u64,
     /// Whether any line besides the header is not blank; if not, there is nothing to apply.
@@ -40,45 +46,105 @@ pub struct Scan {
 ///
 /// # Errors
 /// [`FileProblem::Rejected`] with `spreadsheet`, `encoding-invalid`, `column-unknown`, `column-twice`,
-/// `column-missing`, `delimiter-suspect` or, for a header that must be there, `row-too-long`.
+/// `column-missing`, `delimiter-suspect`, `header-misplaced` or, for a header that must be there, `row-too-long`.
 pub fn scan<R: Read + Seek>(file: &mut R, reading: &Reading) -> Result<Scan, FileProblem> {
     file.seek(SeekFrom::Start(0))?;
     let survey = survey(&mut *file, Some(reading.fallback))?;
     let mut lines = Lines::open(&mut *file, survey.encoding, survey.bom, survey.damaged)?;
-    let first = next_line(&mut lines)?;
-    let header = match &first {
-        Some(first) => first.header(reading.kind)?,
-        None => None,
-    };
-    let has_data = match &header {
-        Some(header) => match next_line(&mut lines)? {
-            Some(data) => data.is_cut_like(header).map(|()| true)?,
-            None => false,
-        },
-        None => first.is_some(),
-    };
+    let (preface, header) = top(&mut lines, reading.kind)?;
+    if let Some((_, header)) = &header
+        && let Some(data) = next_line(&mut lines)?
+    {
+        data.is_cut_like(header)?;
+    }
     let mut scan = Scan {
         sha256: survey.sha256,
         bytes: survey.bytes,
         encoding: survey.encoding,
         bom: survey.bom,
         damaged: survey.damaged,
-        delimiter: None,
+        delimiter: preface.delimiter(),
         kind: reading.kind.unwrap_or(Kind::Native),
         header: Vec::new(),
         header_line: 0,
+        sep_line: preface.sep.map_or(0, |(line, _)| line),
+        titles: Vec::new(),
         lines: survey.lines,
-        has_data,
+        has_data: false,
         columns: Columns::native(),
     };
-    if let (Some(first), Some(header)) = (first, header) {
+    if let Some((line, header)) = header {
         scan.kind = Kind::Header;
-        scan.header_line = first.number;
+        scan.header_line = line;
+        scan.titles = preface.titles;
         scan.delimiter = Some(header.delimiter);
         scan.header = header.names;
         scan.columns = header.columns;
     }
+    scan.has_data = has_data(&mut *file, &scan)?;
     Ok(scan)
+}
+
+impl Scan {
+    /// The lines that another file needs too to be read like this one: `sep=` and the header.
+    pub fn head(&self) -> impl Iterator<Item = u64> + use<> {
+        [self.sep_line, self.header_line].into_iter().filter(|line| *line > 0)
+    }
+}
+
+/// The lines before the records: what stands before the header, and the header with its line, if there is one. Without
+/// a header the whole file is searched for one: a file that has it further down is refused, as its lines would be read
+/// by the wrong form. That costs a pass that splits only lines without an operation.
+fn top<R: Read>(lines: &mut Lines<R>, kind: Option<Kind>) -> Result<(Preface, Option<(u64, Header)>), FileProblem> {
+    let refused = FileProblem::Rejected;
+    let mut preface = Preface::default();
+    let mut first: Option<Line> = None;
+    while preface.admits_header()
+        && let Some(line) = next_line(lines)?
+    {
+        if preface.takes_sep(&line, &Delimiter::ALL).map_err(refused)? {
+            continue;
+        }
+        if kind == Some(Kind::Native) {
+            return Ok((preface, None));
+        }
+        let cut = if line.too_long { None } else { header::recognise(&line.text, preface.delimiter()) };
+        if let Some(cut) = cut {
+            let header = header::understand(line.number, cut, preface.delimiter()).map_err(refused)?;
+            return Ok((preface, Some((line.number, header))));
+        }
+        preface.add(&line);
+        first.get_or_insert(line);
+    }
+    let Some(first) = first else { return Ok((preface, None)) };
+    if kind == Some(Kind::Header) {
+        if first.too_long {
+            return Err(refused(Problem::new(first.number, Code::RowTooLong, header::UNTOLD, "1 MiB")));
+        }
+        let header = header::forced(first.number, &first.text, preface.delimiter()).map_err(refused)?;
+        return Ok((preface.of_no_header(), Some((first.number, header))));
+    }
+    let is_header = |text: &str| header::recognise(text, preface.delimiter()).is_some();
+    while let Some(line) = next_line_that(lines, &is_header)? {
+        if !line.too_long {
+            return Err(refused(preface.misplaced(line.number)));
+        }
+    }
+    if !first.too_long {
+        header::is_not_delimited_otherwise(first.number, &first.text).map_err(refused)?;
+    }
+    Ok((preface, None))
+}
+
+/// Whether the file has a record; reads up to the first one.
+fn has_data<R: Read + Seek>(file: &mut R, scan: &Scan) -> Result<bool, FileProblem> {
+    let mut records = Records::open(file, scan)?;
+    while let Some(record) = records.next()? {
+        if !matches!(record.form, Form::Blank | Form::Header) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A line that is not blank; of one that is too long, its beginning.
@@ -90,6 +156,11 @@ pub(super) struct Line {
 
 /// The next line that is not blank.
 pub(super) fn next_line<R: Read>(lines: &mut Lines<R>) -> Result<Option<Line>, FileProblem> {
+    next_line_that(lines, &|text| !is_empty_row(text))
+}
+
+/// The next line that is `wanted`, or too long.
+fn next_line_that<R: Read>(lines: &mut Lines<R>, wanted: &dyn Fn(&str) -> bool) -> Result<Option<Line>, FileProblem> {
     loop {
         let number = lines.taken() + 1;
         match lines.ahead(0)? {
@@ -101,7 +172,7 @@ pub(super) fn next_line<R: Read>(lines: &mut Lines<R>) -> Result<Option<Line>, F
             }
             Ahead::Line(span) => {
                 let text = lines.text(span.from, span.to);
-                let text = (!trimmed(text).is_empty()).then(|| text.to_owned());
+                let text = wanted(text).then(|| text.to_owned());
                 lines.take(span.next, 1);
                 if let Some(text) = text {
                     return Ok(Some(Line { number, text, too_long: false }));
@@ -111,20 +182,16 @@ pub(super) fn next_line<R: Read>(lines: &mut Lines<R>) -> Result<Option<Line>, F
     }
 }
 
-impl Line {
-    /// This first line as a header, if it is one.
-    fn header(&self, kind: Option<Kind>) -> Result<Option<Header>, FileProblem> {
-        let forced = kind == Some(Kind::Header);
-        if self.too_long && forced {
-            let problem = Problem::new(self.number, Code::RowTooLong, header::UNTOLD, "1 MiB");
-            return Err(FileProblem::Rejected(problem));
-        }
-        if self.too_long || kind == Some(Kind::Native) {
-            return Ok(None);
-        }
-        header::recognise(self.number, &self.text, forced).map_err(FileProblem::Rejected)
-    }
+/// Whether a line holds nothing, or empty cells only.
+pub(super) fn is_empty_row(text: &str) -> bool {
+    let empty = |delimiter: Delimiter| {
+        let mut cells = Cells::rfc4180();
+        cells.add_line(text, delimiter.as_char()) == Quoting::Complete && cells.say_nothing()
+    };
+    says_nothing(text) || (text.contains("\"\"") && Delimiter::ALL.into_iter().any(empty))
+}
 
+impl Line {
     /// Refuses the file if its first record has one cell under the header's delimiter, but under
     /// another one is a whole record that begins with an operation or is as wide as the header.
     fn is_cut_like(&self, header: &Header) -> Result<(), FileProblem> {
@@ -139,7 +206,7 @@ impl Line {
         let other =
             [',', ';', '\t', '|', ':'].into_iter().find(|&other| self.cells(other).is_some_and(|cells| whole(&cells)));
         match other {
-            Some(other) => Err(FileProblem::Rejected(header::suspect(self.number, other))),
+            Some(other) => Err(FileProblem::Rejected(header::suspect(self.number, other, &Delimiter::ALL))),
             None => Ok(()),
         }
     }

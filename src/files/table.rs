@@ -7,10 +7,15 @@ use super::columns::Columns;
 use super::encoding::survey;
 use super::header::{self, UNTOLD, suspect};
 use super::lines::Lines;
+use super::names;
+use super::preface::{Preface, Title};
 use super::records::{Form, Records};
 use super::scan::{Line, next_line};
 use super::{Delimiter, Encoding, Fallback, FileProblem, shown};
 use crate::problem::{Code, Problem, hint};
+
+/// How many lines behind the first ones are searched for a header.
+const NEAR: usize = 20;
 
 /// A column that a table may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +43,7 @@ impl TableColumn {
 pub struct TableForm {
     /// The cells are addressed by the position in this list.
     pub columns: Vec<TableColumn>,
-    /// Whether names are compared with their case.
+    /// Whether names are compared with their case and accents.
     pub exact: bool,
     /// The delimiters that are accepted; the one that gives the most known names is used.
     pub delimiters: &'static [Delimiter],
@@ -49,17 +54,25 @@ pub struct TableForm {
 impl TableForm {
     /// The position in the list of the column with this name.
     fn named(&self, name: &str) -> Option<usize> {
+        if name.is_empty() {
+            return None;
+        }
         self.columns.iter().position(|column| column.names.iter().any(|known| self.same(known, name)))
     }
 
     fn same(&self, a: &str, b: &str) -> bool {
-        if self.exact { a == b } else { a.to_lowercase() == b.to_lowercase() }
+        if self.exact { a == b } else { names::same(a, b) }
     }
 
-    /// Whether a message may show a name although the header is invalid: apart from its case, it is a known one.
+    /// Whether two columns that are not used have one name: it may differ by accents.
+    fn repeats(&self, a: &str, b: &str) -> bool {
+        a == b || (!self.exact && a.to_lowercase() == b.to_lowercase())
+    }
+
+    /// Whether a message may show a name although the header is invalid: apart from its case and accents, it is a known
+    /// one.
     fn tells(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        self.columns.iter().flat_map(|column| &column.names).any(|known| known.to_lowercase() == name)
+        self.columns.iter().flat_map(|column| &column.names).any(|known| names::same(known, name))
     }
 
     fn known<'a>(&self, names: impl Iterator<Item = &'a str>) -> usize {
@@ -69,8 +82,51 @@ impl TableForm {
         found.len()
     }
 
-    /// The delimiter that gives the most known names, and the names of the header.
-    fn cut(&self, line: &Line) -> Result<(Delimiter, Vec<String>), Problem> {
+    /// Whether a line is a header: it names the required columns, or two of them.
+    fn is_header(&self, line: &Line) -> bool {
+        let required = self.columns.iter().filter(|column| column.required).count();
+        let named = |delimiter: &Delimiter| {
+            self.known(header::names(&line.text, *delimiter).iter().map(String::as_str)) >= required.clamp(1, 2)
+        };
+        !line.too_long && self.delimiters.iter().any(named)
+    }
+
+    /// The header, and what stands before it. A file whose names are exact has no titles. If no header is found, the
+    /// first line is judged as one.
+    fn top<R: Read>(&self, lines: &mut Lines<R>) -> Result<(Line, Preface), FileProblem> {
+        let mut preface = Preface::default();
+        let mut first: Option<Line> = None;
+        while preface.admits_header()
+            && let Some(line) = next_line(lines)?
+        {
+            if preface.takes_sep(&line, self.delimiters).map_err(FileProblem::Rejected)? {
+                continue;
+            }
+            if self.exact || self.is_header(&line) {
+                return Ok((line, preface));
+            }
+            preface.add(&line);
+            first.get_or_insert(line);
+        }
+        // The file is refused in any case; a header that is near says why.
+        for _ in 0..NEAR {
+            match next_line(lines)? {
+                Some(line) if self.is_header(&line) => {
+                    return Err(FileProblem::Rejected(preface.misplaced(line.number)));
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        match first {
+            Some(first) => Ok((first, preface.of_no_header())),
+            None => Err(FileProblem::Rejected(Problem::new(0, Code::FileEmpty, "", ""))),
+        }
+    }
+
+    /// The delimiter that gives the most known names, and the names of the header. `sep` is the one that the file
+    /// names.
+    fn cut(&self, line: &Line, sep: Option<Delimiter>) -> Result<(Delimiter, Vec<String>), Problem> {
         let mut best: Option<(usize, Delimiter, Vec<String>)> = None;
         for &delimiter in self.delimiters {
             let names = header::names(&line.text, delimiter);
@@ -80,6 +136,13 @@ impl TableForm {
             }
         }
         let (known, delimiter, names) = best.unwrap_or((0, Delimiter::Comma, Vec::new()));
+        if let Some(sep) = sep.filter(|sep| *sep != delimiter) {
+            let own = header::names(&line.text, sep);
+            return match self.known(own.iter().map(String::as_str)) {
+                count if count < known => Err(suspect(line.number, delimiter.as_char(), &[sep])),
+                _ => Ok((sep, own)),
+            };
+        }
         if names.is_empty() {
             return Err(Problem::new(line.number, Code::RowRagged, UNTOLD, hint::QUOTE));
         }
@@ -90,10 +153,7 @@ impl TableForm {
             .filter(|other| !accepted(other))
             .find(|&other| self.known(split(other)) > known.max(1));
         match other {
-            Some(other) => {
-                let accepted: Vec<String> = self.delimiters.iter().map(Delimiter::to_string).collect();
-                Err(Problem { hint: accepted.join(" "), ..suspect(line.number, other) })
-            }
+            Some(other) => Err(suspect(line.number, other, self.delimiters)),
             None => Ok((delimiter, names)),
         }
     }
@@ -114,7 +174,7 @@ impl TableForm {
                     None => places[column] = Some(place),
                 },
                 None if name.is_empty() => {}
-                None => match ignored.iter().find(|other| self.same(&names[**other], name)) {
+                None => match ignored.iter().find(|other| self.repeats(&names[**other], name)) {
                     Some(first) => return Err(twice(place, *first)),
                     None => ignored.push(place),
                 },
@@ -151,6 +211,8 @@ pub struct Table<R> {
     pub delimiter: Delimiter,
     /// The physical line of the header.
     pub header_line: u64,
+    /// The lines before the header that are not read.
+    pub titles: Vec<Title>,
     /// The columns that are not used, as written.
     pub ignored: Vec<String>,
 }
@@ -160,19 +222,17 @@ impl<R: Read + Seek> Table<R> {
     ///
     /// # Errors
     /// [`FileProblem::Rejected`] with `file-empty` (not even a header), `spreadsheet`, `encoding-invalid`,
-    /// `row-too-long` (the header), `delimiter-suspect`, `column-twice` or `column-missing`.
+    /// `row-too-long` (the header), `delimiter-suspect`, `header-misplaced`, `column-twice` or `column-missing`.
     pub fn open(mut file: R, form: &TableForm) -> Result<Table<R>, FileProblem> {
         file.seek(SeekFrom::Start(0))?;
         let survey = survey(&mut file, form.fallback)?;
         let mut lines = Lines::open(&mut file, survey.encoding, survey.bom, survey.damaged)?;
-        let Some(line) = next_line(&mut lines)? else {
-            return Err(FileProblem::Rejected(Problem::new(0, Code::FileEmpty, "", "")));
-        };
+        let (line, preface) = form.top(&mut lines)?;
         if line.too_long {
             let problem = Problem::new(line.number, Code::RowTooLong, UNTOLD, "1 MiB");
             return Err(FileProblem::Rejected(problem));
         }
-        let (delimiter, names) = form.cut(&line).map_err(FileProblem::Rejected)?;
+        let (delimiter, names) = form.cut(&line, preface.delimiter()).map_err(FileProblem::Rejected)?;
         let (places, ignored) = form.places(line.number, &names).map_err(FileProblem::Rejected)?;
         let required = form.columns.iter().zip(&places).filter(|(column, _)| column.required);
         let least = required.filter_map(|(_, place)| *place).max().map_or(0, |last| last + 1);
@@ -185,6 +245,7 @@ impl<R: Read + Seek> Table<R> {
             encoding: survey.encoding,
             delimiter,
             header_line: line.number,
+            titles: preface.titles,
             ignored,
         })
     }

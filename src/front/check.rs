@@ -55,11 +55,13 @@ impl Check {
         }
     }
 
-    /// Reads the file to its end and passes each problem to `tell`; a file without a record has one as well.
+    /// Reads the file to its end and passes each problem to `tell`; a file without a record has one as well, and so has
+    /// each line before the header that is not read, which does not count as failed.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn problems(mut self, mut tell: impl FnMut(Problem)) -> Result<Counts, FileProblem> {
+        self.scan.titles.iter().for_each(|title| tell(title.problem()));
         let mut reader = files::read(&mut self.file, &self.scan, &self.reading)?;
         for entry in reader.by_ref() {
             if let Entry::Bad(problem) = entry? {

@@ -190,9 +190,8 @@ impl<'a> Beside<'a> {
     /// Writes the header, if there is one, and the failed lines as they were written: input again once renamed. A line
     /// that is too long to be read is left out; it remains in the file itself.
     fn retry(&self, text: &Text, lines: Vec<u64>) -> Result<(), FileOutcomeError> {
-        let header = Some(text.scan.header_line).filter(|line| *line > 0);
         let mut draft = self.draft(".retry.csv")?;
-        let mut raw = text.raw(header.into_iter().chain(lines))?;
+        let mut raw = text.raw(text.scan.head().chain(lines))?;
         for line in raw.by_ref() {
             let line = line.map_err(|error| text.refused(error))?;
             if !line.cut {

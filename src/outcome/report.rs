@@ -289,6 +289,8 @@ pub enum Note {
     },
     /// The effects could not be written yet; the next run goes on with them.
     EffectsPending(String),
+    /// Lines before the header of a file, which were not read: their numbers and texts.
+    LinesSkipped(String),
     /// `unenrolaction` is keep: `del` lines end nothing.
     DelIgnored,
     /// `unenrolaction` is not a choice of the flat file: `del` lines did nothing.

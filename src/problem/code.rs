@@ -49,6 +49,11 @@ codes! {
     ColumnMissing = "column-missing",
     /// Two columns mean the same. Value: the second; hint: the first.
     ColumnTwice = "column-twice",
+    /// A header behind other lines. Value: the first line before it that is no title; hint: how many titles there may
+    /// be.
+    HeaderMisplaced = "header-misplaced",
+    /// A title line before the header, which is not read; the file is used. Value: its text.
+    LineSkipped = "line-skipped",
     /// The delimiter is not accepted. Value: the one found; hint: those accepted.
     DelimiterSuspect = "delimiter-suspect",
     /// A spreadsheet or an archive in place of a text. Value: its format (`xlsx`, `ods`, `xls`, `zip`).

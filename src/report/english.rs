@@ -49,6 +49,14 @@ impl Code {
                 "header refused: required column missing: {v} (found: {h}); add it to the header and to each line"
             ),
             Code::ColumnTwice => format!("header refused: columns \"{h}\" and \"{v}\" mean the same; keep one of them"),
+            Code::HeaderMisplaced => format!(
+                "file refused: a header stands here, but line {v} before it is no title; put the header first (at most \
+                 {h} title lines without a delimiter may come before it), and lines of another form into a file of \
+                 their own"
+            ),
+            Code::LineSkipped => {
+                format!("stands before the header and is not read: \"{v}\"; leave it out of the file")
+            }
             Code::DelimiterSuspect => format!(
                 "file refused: the columns seem to be separated by {v}; use {h}, the same in the header and in each \
                  line"

@@ -51,6 +51,14 @@ impl Code {
             Code::ColumnTwice => {
                 format!("en-tête refusé : les colonnes « {h} » et « {v} » ont le même sens ; gardez-en une seule")
             }
+            Code::HeaderMisplaced => format!(
+                "fichier refusé : un en-tête se trouve ici, mais la ligne {v} qui le précède n'est pas un titre ; \
+                 commencez le fichier par l'en-tête (au plus {h} lignes de titre, sans séparateur, peuvent le \
+                 précéder) et mettez les lignes de l'autre forme dans un fichier à part"
+            ),
+            Code::LineSkipped => {
+                format!("précède l'en-tête et n'est pas lue : « {v} » ; retirez-la du fichier")
+            }
             Code::DelimiterSuspect => format!(
                 "fichier refusé : les colonnes semblent séparées par {v} ; utilisez {h}, de même dans l'en-tête et \
                  dans chaque ligne"

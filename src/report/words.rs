@@ -195,6 +195,10 @@ pub fn note(note: &Note, locale: Locale) -> String {
         (Note::CoursesUnknown { rule, names }, Locale::Fr) => {
             format!("tasks.{rule}.courses nomme des noms abrégés qu'aucun cours ne porte : {names}")
         }
+        (Note::LinesSkipped(lines), Locale::En) => {
+            format!("these lines stand before the header and were not read: {lines}")
+        }
+        (Note::LinesSkipped(lines), Locale::Fr) => format!("lignes qui précèdent l'en-tête, non lues : {lines}"),
         (Note::NotExpiring(methods), Locale::En) => {
             format!("not enabled on this site, so their enrolments do not expire: {methods}")
         }

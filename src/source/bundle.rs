@@ -310,6 +310,9 @@ fn read_manifest(file: &RegularFile, form: &TableForm) -> Result<Vec<(String, An
     }
     let (sha256, _) = file.digest().map_err(Reading::Io)?;
     let mut table = Table::open(file.pass(&sha256), &layout)?;
+    if let Some(title) = table.titles.first() {
+        return Err(broken(title.line, "this is not the header".to_owned()));
+    }
     let mut named = Vec::new();
     let mut names = HashSet::new();
     while let Some(entry) = table.next_entry()? {

@@ -8,7 +8,7 @@ use super::bundle::Sealed;
 use super::canonical::{Canonical, Sorted};
 use super::rows::{SetError, SetProblem, SetRow, Taker};
 use crate::config::{SetColumns, Source, Target};
-use crate::files::{Delimiter, Fallback, Table, TableColumn, TableEntry, TableForm, cut};
+use crate::files::{Delimiter, Fallback, Table, TableColumn, TableEntry, TableForm, cut, names};
 use crate::problem::{Code, Problem};
 
 /// How the files of a set are to be read.
@@ -23,16 +23,22 @@ pub struct FilesForm {
     pub fallback: Fallback,
 }
 
-/// A column of a set: its value in a row, its name in the configuration, its canonical name with the aliases.
+/// A column of a set: its value in a row, its name in the configuration, its canonical name, its aliases.
 struct Column {
     value: fn(&mut SetRow) -> &mut String,
     named: fn(&SetColumns) -> &String,
-    names: &'static [&'static str],
+    name: &'static str,
+    aliases: &'static [&'static str],
 }
 
 macro_rules! column {
-    ($field:ident: $($name:literal),+) => {
-        Column { value: |row| &mut row.$field, named: |names| &names.$field, names: &[$($name),+] }
+    ($field:ident, $aliases:expr) => {
+        Column {
+            value: |row| &mut row.$field,
+            named: |names| &names.$field,
+            name: stringify!($field),
+            aliases: $aliases,
+        }
     };
 }
 
@@ -41,23 +47,21 @@ const USER: usize = 0;
 const PLACE: usize = 1;
 const ROLE: usize = 2;
 
-/// The aliases of flat files are from spec files 2.1; the French ones are enrold's own.
 const ENROLMENTS: &[Column] = &[
-    column!(user: "user", "username", "userid", "uid", "login", "identifiant", "utilisateur"),
-    column!(course: "course", "cid", "course_shortname", "shortname", "cours"),
-    // The last one is written with a combining accent, as some systems export it.
-    column!(role: "role", "rolename", "rôle", "ro\u{302}le"),
-    column!(group: "group", "groupe"),
-    column!(other: "other", "otheruser", "autre"),
-    column!(timestart: "timestart", "starttime", "start", "enrolstart", "début", "debut", "de\u{301}but"),
-    column!(timeend: "timeend", "endtime", "end", "enrolend", "fin"),
-    column!(status: "status", "statut"),
+    column!(user, names::USER),
+    column!(course, names::COURSE),
+    column!(role, names::ROLE),
+    column!(group, &["groupe"]),
+    column!(other, &["otheruser", "autre"]),
+    column!(timestart, names::TIME_START),
+    column!(timeend, names::TIME_END),
+    column!(status, &["statut"]),
 ];
 
 const COHORTS: &[Column] = &[
-    column!(user: "user", "username", "userid", "uid", "login", "identifiant", "utilisateur"),
-    column!(cohort: "cohort", "cohorte", "cidnumber"),
-    column!(name: "name", "cname", "cohortname", "nom"),
+    column!(user, names::USER),
+    column!(cohort, &["cohorte", "cidnumber"]),
+    column!(name, &["cname", "cohortname", "nom"]),
 ];
 
 impl FilesForm {
@@ -86,7 +90,7 @@ impl FilesForm {
     pub fn table(&self) -> TableForm {
         let column = |(place, column): (usize, &Column)| TableColumn {
             names: match (column.named)(&self.names).trim() {
-                "" => column.names.iter().map(|&name| name.to_owned()).collect(),
+                "" => std::iter::once(&column.name).chain(column.aliases).map(|&name| name.to_owned()).collect(),
                 own => vec![own.to_owned()],
             },
             required: self.required(place),
@@ -152,7 +156,7 @@ fn read_file(
     let layout = form.table();
     // Each pass over the table reads the whole file, and fails at its end if the digest is not the sealed one.
     let mut table = Table::open(sealed.file.pass(&sealed.sha256), &layout).map_err(refused)?;
-    report_ignored(&name, &table, &layout, taker)?;
+    report_unread(&name, &table, &layout, taker)?;
     let mut read = FileRead { file: name.clone(), sha256: table.sha256.clone(), rows: 0, bad: 0, ragged: 0 };
     while let Some(entry) = table.next_entry().map_err(refused)? {
         read.rows += 1;
@@ -176,10 +180,13 @@ fn read_file(
     if read.rows == sealed.rows { Ok(read) } else { Err(SetError::Changed { file: name }) }
 }
 
-/// Reports each column that is not used, once.
-fn report_ignored<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &mut dyn Taker) -> io::Result<()> {
+/// Reports the lines before the header, and each column that is not used, once.
+fn report_unread<R>(file: &str, table: &Table<R>, layout: &TableForm, taker: &mut dyn Taker) -> io::Result<()> {
     let known: Vec<&str> =
         layout.columns.iter().filter_map(|column| column.names.first().map(String::as_str)).collect();
+    for title in &table.titles {
+        taker.problem(SetProblem::warning(file, title.problem()))?;
+    }
     for column in &table.ignored {
         let problem = Problem::new(table.header_line, Code::ColumnIgnored, column, known.join(", "));
         taker.problem(SetProblem::warning(file, problem))?;

@@ -138,6 +138,19 @@ fn files_that_are_refused() {
     }
 }
 
+/// They are told, and fail no line.
+#[test]
+fn lines_before_the_header() {
+    let (_dir, program) = bare();
+    program.write("title.csv", "Export du 28/11\nsep=;\noperation;username;course;role\nadd;x;y;student\n");
+    let (exit, checked) = program.json(&["check", "title.csv"]);
+    assert_eq!((exit, &checked["failed"], &checked["kind"]), (0, &json!(0), &json!("header")));
+    assert_eq!(checked["problems"][0]["code"], "line-skipped");
+    program.run(&["check", "title.csv"]).ends(0).says(&["line 1: stands before the header and is not read"]);
+    let french = program.run(&["--set", "locale=fr", "check", "title.csv"]).ends(0);
+    french.says(&["ligne 1 : précède l'en-tête et n'est pas lue : « Export du 28/11 »"]);
+}
+
 /// The command does not wait for a pipe.
 #[test]
 fn what_is_no_file() {

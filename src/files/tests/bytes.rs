@@ -154,6 +154,54 @@ fn files_without_data_are_told() {
     assert_eq!(outcome("").0.sha256, empty);
 }
 
+/// Spreadsheets write such rows below their data, some with quotes around the empty cells.
+#[test]
+fn rows_of_delimiters_and_blanks_are_blank_lines() {
+    let blank = [
+        ";;;",
+        ",,,,,,,,",
+        "\t\t\t",
+        " ; ;\u{a0};\u{202f}",
+        "\u{2003}\u{feff}\u{200b}",
+        "\"\";\"\";\" \";\"\"",
+        "\u{1a}",
+    ];
+    for row in blank {
+        for (header, line) in [("operation;username;course;role\n", "add;u1;c1;student"), ("", "add;student;u1;c1")] {
+            let last = 3 + u64::from(!header.is_empty());
+            let (scan, entries, tally) = outcome(format!("{row}\n{header}{row}\n{line}\r\n{row}\n{row}"));
+            assert_eq!(short(&entries), [format!("{last}+student/u1/c1/0/0")], "{row:?}");
+            // At the end of the file the mark is no line.
+            let ended = u64::from(row == "\u{1a}");
+            assert_eq!((tally.blank, tally.bad, scan.lines), (4 - ended, 0, last + 2 - ended), "{row:?}");
+            assert!(!outcome(format!("{header}{row}\n{row}\n")).0.has_data, "{row:?}");
+        }
+    }
+    gives("add;student;u1;c1\n;;;x\n", &["1+student/u1/c1/0/0", "2!bad-verb()"]);
+    gives(format!("{HEADER},,,,,,\n\"\n\",,,\nadd,,,\n"), &["5!empty-identifier(role)"]);
+}
+
+#[test]
+fn the_end_mark_of_dos_is_no_text() {
+    for end in ["\u{1a}", "\r\n\u{1a}", "\r\n\u{1a}\u{1a}\u{1a}", "\u{1a}\u{1a}"] {
+        let (scan, entries, tally) = outcome(format!("add,student,u0,c1\nadd,student,u1,c1{end}"));
+        assert_eq!(short(&entries), ["1+student/u0/c1/0/0", "2+student/u1/c1/0/0"], "{end:?}");
+        assert_eq!((scan.lines, tally.physical, tally.blank), (2, 2, 0), "{end:?}");
+    }
+    // Also where the border of a chunk lies before it.
+    let line = "add,student,u1,c1\n";
+    for marks in 1..3 {
+        for length in CHUNK - 2..CHUNK + 2 {
+            let pad = " ".repeat(length - line.len() - marks);
+            let bytes = format!("{pad}{line}{}", "\u{1a}".repeat(marks));
+            let (scan, entries, _) = outcome(bytes);
+            assert_eq!((entries.len(), scan.lines), (1, 1));
+        }
+    }
+    // Inside a file it is a character like any other.
+    gives("add,student,u\u{1a}1,c1\n", &["1+student/u\u{1a}1/c1/0/0"]);
+}
+
 #[test]
 fn messages_are_short_and_hold_no_control_characters() {
     let (_, entries, _) = outcome(format!("\u{1b}[31m{},student,u,c", "x".repeat(500)));

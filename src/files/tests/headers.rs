@@ -30,6 +30,28 @@ fn every_alias_is_a_column() {
 }
 
 #[test]
+fn french_headers_are_read_with_or_without_accents() {
+    for header in [
+        "Opération;Utilisateur;Cours;Rôle;Début;Fin",
+        "OPERATION;UTILISATEUR;COURS;ROLE;DEBUT;FIN",
+        "ope\u{301}ration ;\u{a0}identifiant;cours;ro\u{302}le;début;fin",
+    ] {
+        let (scan, entries, _) = outcome(format!("{header}\nadd;u1;c1;student;;2026-01-31\n"));
+        assert_eq!((scan.kind, scan.header.len()), (Kind::Header, 6), "{header}");
+        assert_eq!(short(&entries), ["2+student/u1/c1/0/1769900399"], "{header}");
+    }
+    let latin: Vec<u8> = "Opération;Utilisateur;Cours;Rôle\n".chars().map(|c| c as u32 as u8).collect();
+    assert_eq!(outcome(latin).0.encoding, Encoding::Windows1252);
+    let unapplied = refusal("Opération;Utilisateur;Cours;Rôle;Groupe\n");
+    assert_eq!(unapplied, Problem::new(1, Code::ColumnUnknown, "Groupe", hint::NOT_APPLIED));
+    let twice = refusal("Opération;Utilisateur;Cours;Rôle;role\n");
+    assert_eq!(twice, Problem::new(1, Code::ColumnTwice, "role", "Rôle"));
+    // A character that is not seen makes another name.
+    let unseen = refusal("Opération;Utilisateur\u{200b};Cours;Rôle\n");
+    assert_eq!((unseen.code, unseen.value.as_str()), (Code::ColumnUnknown, "Utilisateur\u{200b}"));
+}
+
+#[test]
 fn headers_that_are_refused() {
     let table = [
         ("operation,usernam,course,role", Code::ColumnUnknown, "usernam", "username"),
@@ -62,6 +84,68 @@ fn headers_that_are_refused() {
     }
     let wrong = refusal("operation,username,course,role\nadd;u1;c1;student\n");
     assert_eq!(wrong, Problem::new(2, Code::DelimiterSuspect, "\";\"", ", ; tab"));
+}
+
+#[test]
+fn a_line_that_names_the_delimiter_is_skipped() {
+    let table =
+        [("sep=;", ';'), ("SEP=,", ','), ("sep=\t", '\t'), ("\"sep=;\"", ';'), ("sep=;;;;", ';'), (" sep=, ", ',')];
+    for (sep, delimiter) in table {
+        let file = format!("\u{feff}\n{sep}\r\n{HEADER}add,u1,c1,student\n");
+        let file = file
+            .split_once("\r\n")
+            .map(|(sep, rest)| format!("{sep}\r\n{}", rest.replace(',', &delimiter.to_string())));
+        let (scan, entries, tally) = outcome(file.unwrap());
+        assert_eq!((scan.kind, scan.delimiter.map(Delimiter::as_char)), (Kind::Header, Some(delimiter)), "{sep}");
+        assert_eq!((scan.sep_line, scan.header_line, tally.header, tally.blank), (2, 3, 2, 1), "{sep}");
+        assert_eq!(scan.head().collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(short(&entries), ["4+student/u1/c1/0/0"], "{sep}");
+    }
+    // In the native form it decides for all lines.
+    let (scan, entries, _) = outcome("sep=;\nadd;student;Durand, Jean;c1\nadd,student,u1,c1\n");
+    assert_eq!((scan.kind, scan.delimiter), (Kind::Native, Some(Delimiter::Semicolon)));
+    assert_eq!(short(&entries), ["2+student/Durand, Jean/c1/0/0", "3!row-ragged(1)"]);
+    assert!(!outcome("sep=;\n").0.has_data);
+    gives("add;student;u1;c1\nsep=;\n", &["1+student/u1/c1/0/0", "2!row-ragged(2)"]);
+    let suspect = |line, found: &str, hint: &str| Problem::new(line, Code::DelimiterSuspect, found, hint);
+    assert_eq!(refusal("sep=|\noperation|username|course|role\n"), suspect(1, "\"|\"", ", ; tab"));
+    assert_eq!(refusal("sep=,\noperation;username;course;role\n"), suspect(2, "\";\"", ","));
+}
+
+#[test]
+fn title_lines_before_a_header_are_skipped() {
+    let file =
+        format!("Export du 28/11/2026\n\nsep=,\nAnnée 2026,,,\n# operation username\n{HEADER}add,u1,c1,student\n");
+    let (scan, entries, tally) = outcome(&file);
+    assert_eq!((scan.kind, scan.header_line, scan.sep_line, tally.header, tally.blank), (Kind::Header, 6, 3, 5, 1));
+    let titles: Vec<_> = scan.titles.iter().map(|title| (title.line, title.text.as_str())).collect();
+    assert_eq!(titles, [(1, "Export du 28/11/2026"), (4, "Année 2026,,,"), (5, "# operation username")]);
+    assert_eq!(short(&entries), ["7+student/u1/c1/0/0"]);
+    let forced = Reading { kind: Some(Kind::Header), ..reading() };
+    let Ok((scan, ..)) = read_all(Cursor::new(file.into_bytes()), &forced) else { panic!("refused") };
+    assert_eq!(scan.header_line, 6);
+    // Without a header they are lines of the native form.
+    gives("Export\nadd,student,u1,c1\n", &["1!row-ragged(1)", "2+student/u1/c1/0/0"]);
+    assert!(outcome("Export\nadd,student,u1,c1\n").0.titles.is_empty());
+}
+
+#[test]
+fn a_header_behind_other_lines_refuses_the_file() {
+    let long = "add,student,u1,c1\n".repeat(100_000);
+    for (before, line, other) in [
+        ("a\nb\nc\nd\ne\nf\n", 7, "6"),
+        ("Export,28/11/2026\n", 2, "1"),
+        ("add,student,u1,c1\n", 2, "1"),
+        ("Export\nadd,student,u1,c1\n\n\"add\",\"student\",u1,c1\n", 5, "2"),
+        (long.as_str(), 100_001, "1"),
+    ] {
+        let problem = refusal(format!("{before}{HEADER}add,u1,c1,student\n"));
+        assert_eq!(problem, Problem::new(line, Code::HeaderMisplaced, other, "5"));
+    }
+    let native = Reading { kind: Some(Kind::Native), ..reading() };
+    let file = format!("add,student,u1,c1\n{HEADER}");
+    let Ok((_, entries, _)) = read_all(Cursor::new(file.into_bytes()), &native) else { panic!("refused") };
+    assert_eq!(short(&entries), ["1+student/u1/c1/0/0", "2!bad-verb(operation)"]);
 }
 
 #[test]

@@ -16,7 +16,8 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
             "u1", "c1", "student", "é", "€", "\u{feff}",
             "operation,username,course,role\n", "operation;uid;cid;rolename;start;end\r",
             "add,u1,c1,student\n", "0", "2026-03-29 02:30",
-            "\nadd,student,u1,c1", "add,\"u1,c1,student\n", "\",x,\"", "31/12/2026", " add,",
+            "sep=;\n", "Export\n", ";;;\n", "\u{1a}",
+            "add,student,éèàù,c1\n", "\nadd,student,u1,c1", "add,\"u1,c1,student\n", "\",x,\"", "31/12/2026", " add,",
         ]).prop_map(|text| text.as_bytes().to_vec()),
         1 => vec(any::<u8>(), 0..4),
         1 => prop::sample::select(vec![
@@ -52,7 +53,8 @@ proptest! {
             Ok((scan, entries, tally)) => {
                 prop_assert_eq!(tally.physical, scan.lines);
                 prop_assert_eq!(tally.blank + tally.header + tally.read + tally.bad + tally.continued, tally.physical);
-                prop_assert_eq!(tally.header, u64::from(scan.header_line > 0));
+                let before = u64::from(scan.sep_line > 0) + scan.titles.len() as u64;
+                prop_assert_eq!(tally.header, u64::from(scan.header_line > 0) + before);
                 prop_assert_eq!(tally.read + tally.bad, entries.len() as u64);
                 prop_assert_eq!(scan.has_data, !entries.is_empty());
                 let lines: Vec<u64> = entries.iter().map(|entry| match entry {

@@ -102,6 +102,13 @@ fn headers_delimiters_and_encodings_are_those_of_flat_files() {
 }
 
 #[test]
+fn columns_that_are_not_used_may_differ_by_accents_only() {
+    let kept = read("Utilisateur;COURS;Role;note;noté\nu1;c1;student;;\n", &form(Target::Enrolments));
+    assert_eq!(kept.lines(), ["c1|u1|student"]);
+    assert_eq!(kept.told(), ["part1.csv:1 column-ignored note +", "part1.csv:1 column-ignored noté +"]);
+}
+
+#[test]
 fn a_source_may_name_its_columns() {
     let names = SetColumns { user: "COD_ETU".into(), course: "cod_elp".into(), ..none() };
     let form = FilesForm { names, role_required: false, ..form(Target::Enrolments) };
@@ -124,7 +131,10 @@ fn a_header_that_does_not_do_is_refused_with_what_was_found() {
         ("\"S3CRET,user\n", "quotes that do not pair in: …"),
         ("user|course|role\nu|c|r\n", "separated by \"|\""),
         ("\"user,course,role\nu,c,r\n", "line 1: quotes that do not pair"),
-        (";;\nu,c,r\n", "line 1"),
+        (";;\nu,c,r\n", "line 2"),
+        ("u,c,r\nuser,course,role\n", "line 2: file refused: a header stands here, but line 1"),
+        ("sep=|\nuser|course|role\n", "line 1: file refused: the columns seem to be separated by \"|\""),
+        ("sep=,\nuser;course;role\n", "line 2: file refused: the columns seem to be separated by \";\"; use ,,"),
         ("\n \n", "no data line"),
         ("", "no data line"),
         ("user,course,role\nu\0,c,r\n", "NUL byte on line 2"),
@@ -176,6 +186,22 @@ fn damaged_bytes_cost_their_row_only() {
         ]
     );
     assert_eq!((read.files[0].rows, read.files[0].bad, read.files[0].ragged), (4, 2, 0));
+}
+
+#[test]
+fn lines_before_the_header_are_told() {
+    let kept =
+        read("Extraction du 28/11/2026\n;;;\nsep=;\nuser;course;role;\nu1;c1;student;\n", &form(Target::Enrolments));
+    assert_eq!(kept.lines(), ["c1|u1|student"]);
+    assert_eq!(kept.told(), ["part1.csv:1 line-skipped Extraction du 28/11/2026 +"]);
+}
+
+#[test]
+fn rows_of_delimiters_only_are_blank_lines() {
+    let content = ";;\nuser;course;role\nu1;c1;student\n;;\n \u{a0};;\n\"\";\"\";\"\"\nu2;c1;student\n;;;;;\n\u{1a}";
+    let (kept, read) = set(&[content.as_bytes()]).read(&form(Target::Enrolments)).unwrap();
+    assert_eq!((kept.lines(), kept.told()), (vec!["c1|u1|student".into(), "c1|u2|student".into()], Vec::new()));
+    assert_eq!((read.files[0].rows, read.files[0].bad, kept.rows[1].line), (2, 0, 7));
 }
 
 #[test]

@@ -177,6 +177,16 @@ fn a_bulk_export_of_either_version_is_a_full_set() {
 }
 
 #[test]
+fn rows_of_commas_only_are_blank_lines() {
+    let padded = |text: &str| text.replace('\n', "\r\n,,,,, ,,,\r\n") + ",,,,\r\n\u{1a}";
+    let export =
+        bulk().with("enrollments", "bulk", padded(ENROLMENTS)).with("users", "bulk", padded(USERS.trim_start()));
+    let (kept, read) = export.read(&by("", "")).unwrap();
+    assert_eq!((kept.rows.len(), read.enrolments.rows, read.enrolments.bad), (4, 4, 0));
+    assert_eq!(kept.told(), [""; 0]);
+}
+
+#[test]
 fn users_and_classes_have_the_value_of_the_column_asked_for() {
     let users = [("users.username", "ada"), ("users.email", "ada@example.org"), ("users.sourcedId", "s-1")];
     for (key, ada) in users {

@@ -1,0 +1,70 @@
+//! The names of columns that flat files and full sets share, English and French, and how names are compared.
+//! It must not know which columns a file needs.
+
+use super::is_blank;
+
+/// The names of each column, the one for messages about flat files first. They are compared [`folded`], so that
+/// `Opération`, `RÔLE` and `début` are among them. The English ones are from spec files 2.1.
+pub const OPERATION: &[&str] = &["operation", "op", "cmd", "action"];
+pub const USER: &[&str] = &["username", "user", "userid", "uid", "login", "identifiant", "utilisateur"];
+pub const COURSE: &[&str] = &["course", "cid", "course_shortname", "shortname", "cours"];
+pub const ROLE: &[&str] = &["role", "rolename"];
+pub const TIME_START: &[&str] = &["timestart", "starttime", "start", "enrolstart", "debut"];
+pub const TIME_END: &[&str] = &["timeend", "endtime", "end", "enrolend", "fin"];
+
+/// A name as it is compared: in lower case, without accents, composed or not, and without blanks around it.
+pub fn folded(name: &str) -> String {
+    letters(name).collect()
+}
+
+/// Whether two names are the same once they are [`folded`].
+pub fn same(a: &str, b: &str) -> bool {
+    letters(a).eq(letters(b))
+}
+
+fn letters(name: &str) -> impl Iterator<Item = char> {
+    let lower = name.trim_matches(is_blank).chars().flat_map(char::to_lowercase);
+    lower.filter(|c| !('\u{300}'..='\u{36f}').contains(c)).map(unaccented)
+}
+
+fn unaccented(c: char) -> char {
+    match c {
+        'à' | 'á' | 'â' | 'ä' => 'a',
+        'ç' => 'c',
+        'è' | 'é' | 'ê' | 'ë' => 'e',
+        'ì' | 'í' | 'î' | 'ï' => 'i',
+        'ñ' => 'n',
+        'ò' | 'ó' | 'ô' | 'ö' => 'o',
+        'ù' | 'ú' | 'û' | 'ü' => 'u',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_accents_and_blanks_are_the_same_name() {
+        for (name, expected) in [
+            ("Opération", "operation"),
+            ("ope\u{301}ration", "operation"),
+            ("\u{a0}RÔLE ", "role"),
+            ("Début", "debut"),
+            ("N° étudiant", "n° etudiant"),
+            ("user\u{200b}name", "user\u{200b}name"),
+        ] {
+            assert_eq!(folded(name), expected);
+            assert!(same(name, expected) && !same(name, "role2"));
+        }
+    }
+
+    #[test]
+    fn every_name_is_folded_and_is_one_columns() {
+        let all = [OPERATION, USER, COURSE, ROLE, TIME_START, TIME_END].concat();
+        for name in &all {
+            assert_eq!(&folded(name), name);
+            assert_eq!(all.iter().filter(|other| *other == name).count(), 1, "{name}");
+        }
+    }
+}
