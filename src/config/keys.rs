@@ -11,7 +11,7 @@ use config::{Value, ValueKind};
 use super::forms;
 use super::sections::{
     CourseKey, DelScope, DoneMode, EncodingFallback, ExpiredAction, GuardMode, InactiveSince, Locale, LogFormat,
-    LogLevel, RemovalAction, Security, UserKey, WhenDisabled,
+    LogLevel, RemovalAction, Security, SmallTimes, UserKey, WhenDisabled,
 };
 
 /// One known key.
@@ -123,6 +123,7 @@ const BEFORE_TASKS: &[Key] = &[
     choice("flatfile.when_disabled", WhenDisabled::WORDS),
     choice("flatfile.encoding_fallback", EncodingFallback::WORDS),
     whole("flatfile.max_steps", 1, 5_000, "steps"),
+    choice("flatfile.small_times", SmallTimes::WORDS),
     defaulted("flatfile.roles", Kind::Words(forms::role_list)),
     choice("flatfile.header.user_key", UserKey::WORDS),
     choice("flatfile.header.course_key", CourseKey::WORDS),

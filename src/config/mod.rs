@@ -28,8 +28,8 @@ pub use sections::{
     DelScope, DisabledUsers, DoneMode, EncodingFallback, ExpectedBy, Expirations, ExpiredAction, FileLimits, FlatFile,
     FlatFileKeys, GroupKey, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat,
     LogLevel, MailWhen, OwnLimits, RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf, Run, Schedule,
-    ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, Smtp, Source, SourceRoles,
-    State, Target, Task, UserKey, WhenDisabled, WhenOff,
+    ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, SmallTimes, Smtp, Source,
+    SourceRoles, State, Target, Task, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.

@@ -121,7 +121,9 @@ impl Remote {
         let chosen = columns.iter().map(|name| find(&described, name)).collect::<Result<Vec<_>, _>>()?;
         let sql = select(dialect, from, &chosen);
         self.limit_lite().await?;
-        let reading = Reading { columns, sql: &sql, patience: self.patience(), limit: self.timeouts.statement };
+        let (patience, limit) = (self.patience(), self.timeouts.statement);
+        let bits = chosen.iter().map(|column| may_hold_bits(dialect, column)).collect();
+        let reading = Reading { columns, bits, sql: &sql, patience, limit };
         macro_rules! read {
             ($raw:expr) => {{
                 let query = sqlx::query(AssertSqlSafe(sql.clone())).persistent(false);
@@ -205,6 +207,8 @@ impl Remote {
 /// A statement that is running.
 struct Reading<'a> {
     columns: &'a [&'a str],
+    /// Whether each of them may hold strings of bits.
+    bits: Vec<bool>,
     sql: &'a str,
     patience: Duration,
     limit: Duration,
@@ -231,6 +235,10 @@ impl Reading<'_> {
         let Some(bytes) = bytes else {
             return Ok(None);
         };
+        // A truth value that a view has made to a string of one bit (MariaDB's `b'1'`, `IF(x, b'1', b'0')`).
+        if let ([bit @ (0 | 1)], true) = (bytes.as_slice(), self.bits[at]) {
+            return Ok(Some(bit.to_string()));
+        }
         let text = String::from_utf8(bytes).map_err(|_| wrong("the bytes are not UTF-8"))?;
         if text.contains('\0') {
             return Err(wrong("it holds a NUL character"));
@@ -291,6 +299,12 @@ fn select(dialect: Dialect, from: RemoteRows<'_>, columns: &[&Described]) -> Str
     let texts: Vec<String> = columns.iter().map(|column| as_text(dialect, column)).collect();
     let order: Vec<String> = (1..=columns.len()).map(|at| at.to_string()).collect();
     format!("SELECT DISTINCT {} FROM {} ORDER BY {}", texts.join(", "), clause(from), order.join(", "))
+}
+
+/// Whether a column may hold strings of bits, as MariaDB computes them. (Texts of a binary collation look the same to
+/// the driver; none of them is a control character alone.)
+fn may_hold_bits(dialect: Dialect, column: &Described) -> bool {
+    dialect == Dialect::Maria && column.kind.contains("BINARY")
 }
 
 /// A column as text; bytes stay bytes and are checked on arrival.

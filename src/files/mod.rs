@@ -11,6 +11,7 @@
 mod cells;
 mod columns;
 mod encoding;
+pub mod flags;
 mod header;
 mod lines;
 pub mod names;
@@ -29,7 +30,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Locale;
+use crate::config::{Locale, SmallTimes};
 use crate::disk::{self, TooLarge};
 use crate::outcome::RunError;
 use crate::problem::{Code, Problem, shown};
@@ -161,6 +162,8 @@ pub struct Reading {
     pub fallback: Fallback,
     /// The site's zone, for times written without one.
     pub zone: chrono_tz::Tz,
+    /// Whether small numbers are times.
+    pub small_times: SmallTimes,
 }
 
 /// Why a whole file is not read.

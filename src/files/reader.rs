@@ -113,7 +113,8 @@ impl<R: Read> Reader<R> {
         let course = filled(Column::Course, &self.names.course)?.to_owned();
         let time = |column, bound| {
             let text = cell(column);
-            times::parse(text, bound, self.reading.zone).ok_or_else(|| bad(Code::BadTime, text, times::ACCEPTED))
+            times::parse(text, bound, self.reading.zone, self.reading.small_times)
+                .map_err(|hint| bad(Code::BadTime, text, &hint))
         };
         let timestart = time(Column::TimeStart, Bound::Start)?;
         let timeend = time(Column::TimeEnd, Bound::End)?;

@@ -11,7 +11,12 @@ mod headers;
 mod properties;
 
 fn reading() -> Reading {
-    Reading { kind: None, fallback: Fallback::Windows1252, zone: chrono_tz::Europe::Paris }
+    Reading {
+        kind: None,
+        fallback: Fallback::Windows1252,
+        zone: chrono_tz::Europe::Paris,
+        small_times: SmallTimes::Refuse,
+    }
 }
 
 /// A file that gives at most `step` bytes at a time.
@@ -81,11 +86,11 @@ const HEADER: &str = "operation,username,course,role,timestart,timeend\n";
 #[test]
 fn native_lines_as_moodle_reads_them_and_safer() {
     let file = "add,student,u1,c1\n  ADD , Student , u2 , c2\r\nadd;teacher;u3;c1\n'add','student','u4','c1'\n\
-        \"add\" , \"ucitel\", u2 , c2\n\"add\",\"student\",\" u5 \",\"c1\",\"20\",'30'\nadd,student,u6\n\
-        add,student,u6,c1,1,2,3\n\n   \n\
+        \"add\" , \"ucitel\", u2 , c2\n\"add\",\"student\",\" u5 \",\"c1\",\"1800000020\",'1800000030'\n\
+        add,student,u6\nadd,student,u6,c1,1,2,3\n\n   \n\
         # comment,student,u6,c1\nmod,student,u6,c1\nadd,,u6,c1\nadd,student,,c1\nadd,student,u6, \n\
-        add,student,u10,c1,20,10\n\
-        add,student,u11,c1,20,0\nadd,student,u14,c1,abc,\nadd\tstudent\tO'Brien\tc 1\nadd;student;\"u,7\";c1\n\
+        add,student,u10,c1,1800000020,1800000010\n\
+        add,student,u11,c1,1800000020,0\nadd,student,u14,c1,abc,\nadd\tstudent\tO'Brien\tc 1\nadd;student;\"u,7\";c1\n\
         add;student;u,8;c1\nnothing";
     let (scan, entries, tally) = outcome(file);
     assert_eq!((scan.kind, scan.delimiter, scan.header_line, scan.lines), (Kind::Native, None, 0, 22));
@@ -97,7 +102,7 @@ fn native_lines_as_moodle_reads_them_and_safer() {
             "3+teacher/u3/c1/0/0",
             "4+student/u4/c1/0/0",
             "5+ucitel/u2/c2/0/0",
-            "6+student/u5/c1/20/30",
+            "6+student/u5/c1/1800000020/1800000030",
             "7!row-ragged(3)",
             "8!row-ragged(7)",
             "11!bad-verb(# comment)",
@@ -105,8 +110,8 @@ fn native_lines_as_moodle_reads_them_and_safer() {
             "13!empty-identifier(role)",
             "14!empty-identifier(user)",
             "15!empty-identifier(course)",
-            "16!end-before-start(10)",
-            "17+student/u11/c1/20/0",
+            "16!end-before-start(1800000010)",
+            "17+student/u11/c1/1800000020/0",
             "18!bad-time(abc)",
             "19+student/O'Brien/c 1/0/0",
             "20+student/u,7/c1/0/0",

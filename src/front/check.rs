@@ -47,7 +47,8 @@ impl Check {
         }
         let mut file = File::open(path).map_err(failed(&cannot))?;
         let zone = settings.site.timezone.unwrap_or(chrono_tz::UTC);
-        let reading = Reading { kind, fallback: settings.flatfile.encoding_fallback, zone };
+        let flatfile = &settings.flatfile;
+        let reading = Reading { kind, fallback: flatfile.encoding_fallback, zone, small_times: flatfile.small_times };
         match files::scan(&mut file, &reading) {
             Ok(scan) => Ok(Ok(Self { scan, file, reading, shown })),
             Err(FileProblem::Rejected(problem)) => Ok(Err(problem)),

@@ -217,7 +217,8 @@ impl Text {
         let file = claimed.open().map_err(unreadable)?;
         let kind = run.read_as.as_ref().and_then(|read| read.kind.parse::<Kind>().ok());
         // Only times need a zone, and none is read here.
-        let reading = Reading { kind, fallback: settings.flatfile.encoding_fallback, zone: chrono_tz::UTC };
+        let (fallback, small_times) = (settings.flatfile.encoding_fallback, settings.flatfile.small_times);
+        let reading = Reading { kind, fallback, zone: chrono_tz::UTC, small_times };
         let mut scanned = file.pass(read_sha256(run).unwrap_or_default());
         match files::scan(&mut scanned, &reading) {
             Ok(scan) => Ok(Self { file, scan, path }),

@@ -38,7 +38,8 @@ codes! {
     RoleNotAllowed = "role-not-allowed",
     /// The operation is unknown. Value: the text in the line; hint: the known ones.
     BadVerb = "bad-verb",
-    /// A time that cannot be read. Value: the text in the line; hint: the accepted forms.
+    /// A time that cannot be read. Value: the text in the line; hint: the accepted forms, or what the number looks
+    /// like: [`hint::DAY_NUMBER`] and others, a blank, and the date that it would be.
     BadTime = "bad-time",
     /// Value: the end, hint: the start, both as the line writes them.
     EndBeforeStart = "end-before-start",
@@ -153,6 +154,16 @@ pub mod hint {
     pub const QUOTE: &str = "quote";
     /// Several records are on one line (the layout accident of spec files 2.1).
     pub const SEVERAL_RECORDS: &str = "several-records";
+    /// A time that is the day number of a spreadsheet; its date follows.
+    pub const DAY_NUMBER: &str = "day-number";
+    /// A time that is a year; it follows.
+    pub const YEAR: &str = "year";
+    /// A time that is a year and a month, without anything between them; both follow as `2027-06`.
+    pub const YEAR_MONTH: &str = "year-month";
+    /// A time that is a date without anything between its parts; the date follows.
+    pub const COMPACT_DATE: &str = "compact-date";
+    /// A time that would be a Unix time before 1973.
+    pub const SMALL_NUMBER: &str = "small-number";
     /// A column of other programs that this version does not apply.
     pub const NOT_APPLIED: &str = "not-applied";
 }

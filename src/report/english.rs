@@ -27,7 +27,26 @@ impl Code {
                  role, or name it in {h} if whoever makes these files is to be trusted with it"
             ),
             Code::BadVerb => format!("operation \"{v}\" is not known; use one of: {h}"),
-            Code::BadTime => format!("unreadable date \"{v}\"; write it like one of: {h}"),
+            Code::BadTime => match h.split_once(' ').unwrap_or((h, "")) {
+                (hint::DAY_NUMBER, date) => format!(
+                    "unreadable date \"{v}\": it looks like a spreadsheet's day number for {date}; give the column the \
+                     format of a date, or write {date}"
+                ),
+                (hint::YEAR, year) => format!(
+                    "unreadable date \"{v}\": it looks like the year {year}; write the whole date, like {year}-01-31"
+                ),
+                (hint::YEAR_MONTH, month) => {
+                    format!(
+                        "unreadable date \"{v}\": it looks like the month {month}; write the day too, like {month}-15"
+                    )
+                }
+                (hint::COMPACT_DATE, date) => format!("unreadable date \"{v}\"; write it like this: {date}"),
+                (hint::SMALL_NUMBER, _) => format!(
+                    "unreadable date \"{v}\": as Unix seconds it would be before 1973; write a date like 2026-01-31 \
+                     (whoever needs such seconds sets flatfile.small_times = \"accept\")"
+                ),
+                _ => format!("unreadable date \"{v}\"; write it like one of: {h}"),
+            },
             Code::EndBeforeStart => {
                 format!("the end \"{v}\" comes before the start \"{h}\"; correct one of them")
             }

@@ -28,7 +28,26 @@ impl Code {
                  un autre rôle, ou nommez-le dans {h} si l'auteur de ces fichiers mérite cette confiance"
             ),
             Code::BadVerb => format!("commande « {v} » inconnue ; utilisez l'une de : {h}"),
-            Code::BadTime => format!("date illisible « {v} » ; écrivez-la comme l'un de ces exemples : {h}"),
+            Code::BadTime => match h.split_once(' ').unwrap_or((h, "")) {
+                (hint::DAY_NUMBER, date) => format!(
+                    "date illisible « {v} » : ce semble être le numéro de jour d'un tableur, pour le {date} ; mettez \
+                     la colonne au format date, ou écrivez {date}"
+                ),
+                (hint::YEAR, year) => format!(
+                    "date illisible « {v} » : ce semble être l'année {year} ; écrivez la date entière, par exemple \
+                     {year}-01-31"
+                ),
+                (hint::YEAR_MONTH, month) => format!(
+                    "date illisible « {v} » : ce semble être le mois {month} ; indiquez aussi le jour, par exemple \
+                     {month}-15"
+                ),
+                (hint::COMPACT_DATE, date) => format!("date illisible « {v} » ; écrivez-la ainsi : {date}"),
+                (hint::SMALL_NUMBER, _) => format!(
+                    "date illisible « {v} » : en secondes Unix, elle serait antérieure à 1973 ; écrivez une date comme \
+                     2026-01-31 (s'il vous faut de telles secondes, réglez flatfile.small_times = \"accept\")"
+                ),
+                _ => format!("date illisible « {v} » ; écrivez-la comme l'un de ces exemples : {h}"),
+            },
             Code::EndBeforeStart => format!("la fin « {v} » est antérieure au début « {h} » ; corrigez l'une des deux"),
             Code::ColumnUnknown => match h {
                 "" => format!("en-tête refusé : colonne « {v} » inconnue ; retirez-la ou donnez-lui un nom connu"),

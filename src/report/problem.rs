@@ -73,6 +73,11 @@ mod tests {
             (Code::EncodingInvalid, hint::LINE),
             (Code::RowRagged, hint::QUOTE),
             (Code::RowRagged, hint::SEVERAL_RECORDS),
+            (Code::BadTime, "day-number 2027-06-30"),
+            (Code::BadTime, "year 2027"),
+            (Code::BadTime, "year-month 2027-06"),
+            (Code::BadTime, "compact-date 2027-06-30"),
+            (Code::BadTime, hint::SMALL_NUMBER),
             (Code::ColumnUnknown, hint::NOT_APPLIED),
             (Code::ColumnUnknown, hint::SEVERAL_RECORDS),
         ];
@@ -81,6 +86,9 @@ mod tests {
             assert_ne!(en, fr);
             assert_ne!(en, code.message(Locale::En, "9", "6"));
             assert!(!en.contains("several-records") && !en.contains("not-applied"), "{en}");
+            for text in [&en, &fr] {
+                assert!(!text.contains("day-number") && !text.contains("-date ") && !text.contains("small-"), "{text}");
+            }
         }
     }
 

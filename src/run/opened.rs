@@ -41,6 +41,7 @@ impl Opened {
             kind: import.kind,
             fallback: settings.flatfile.encoding_fallback,
             zone: zone(settings, Some(site)),
+            small_times: settings.flatfile.small_times,
         };
         let scan = blocking(|| files::scan(&mut file.cursor(), &reading));
         let scan = scan.map_err(|problem| FileProblem::ends_run(problem, &path))?;

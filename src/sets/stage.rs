@@ -8,6 +8,7 @@ use crate::config::{CourseKey, UserKey};
 use crate::db::table::text;
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::disk::RegularFile;
+use crate::files::flags;
 use crate::files::times::{self, Bound};
 use crate::outcome::{Lines, Moment, RunError, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
@@ -207,7 +208,7 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
     }
     let time = |at: Option<usize>, bound| {
         let text = optional(at);
-        times::parse(text, bound, terms.zone).ok_or_else(|| (Code::BadTime, shown(text), times::ACCEPTED.to_owned()))
+        times::parse(text, bound, terms.zone, terms.small_times).map_err(|hint| (Code::BadTime, shown(text), hint))
     };
     let (timestart, timeend) = (time(header.timestart, Bound::Start)?, time(header.timeend, Bound::End)?);
     if timeend != 0 && timeend < timestart {
@@ -222,7 +223,8 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
         group,
         roleid,
         unknown_role,
-        other: !matches!(other, "" | "0"),
+        // Any other text is the related user, as in Moodle.
+        other: flags::parse(other).unwrap_or(true),
         suspended: suspended(optional(header.status))?,
         timestart,
         timeend,
@@ -246,9 +248,9 @@ fn role(terms: &Terms, name: &str) -> Result<(i64, Option<String>), Refused> {
 
 fn suspended(word: &str) -> Result<bool, Refused> {
     match word.to_lowercase().as_str() {
-        "" | "0" | "active" | "actif" => Ok(false),
-        "1" | "suspended" | "suspendu" => Ok(true),
-        _ => Err((Code::BadVerb, shown(word), "0, active, 1, suspended".to_owned())),
+        "active" | "actif" => Ok(false),
+        "suspended" | "suspendu" => Ok(true),
+        other => flags::parse(other).ok_or_else(|| (Code::BadVerb, shown(word), "0, active, 1, suspended".to_owned())),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::change::courses::NewCourses;
-use crate::config::{AbsentAction, GroupKey, RoleKey, SetLimits, Settings, Source, Target};
+use crate::config::{AbsentAction, GroupKey, RoleKey, SetLimits, Settings, SmallTimes, Source, Target};
 use crate::db::{Conn, Params};
 use crate::moodle::site::{Site, zone};
 use crate::outcome::{RunError, RunResult};
@@ -70,6 +70,8 @@ pub struct Terms {
     pub new_courses: NewCourses,
     /// Time zone of times without one.
     pub zone: chrono_tz::Tz,
+    /// Whether small numbers are times.
+    pub small_times: SmallTimes,
 }
 
 impl Terms {
@@ -128,6 +130,7 @@ impl Terms {
             new_courses: courses::terms(&source.courses, zone),
             limits,
             zone,
+            small_times: settings.flatfile.small_times,
         })
     }
 }

@@ -33,7 +33,7 @@ async fn ten_lines(mut site: Site) {
 
          add,student,čtyři,c2,{past}
          add,student,u5,c3,1,2,3
-         add,student,u6,c3,20,10
+         add,student,u6,c3,1500000020,1500000010
          add,student,u7,c3,0,{last}
          add,student,u8,c3,{later},0
          add,student,u9,c3,{later},{last}

@@ -35,9 +35,9 @@ async fn del_and_add_make_a_new_enrolment(mut site: Site) {
     site.has_role(1, 1, "student", "flatfile").await;
     site.has_role(1, 1, "manager", "manual").await;
     let old = site.dump().await["user_enrolments"][0]["id"].clone();
-    let file = site.write("del,student,u1,c1\nadd,student,u1,c1,5\n");
+    let file = site.write("del,student,u1,c1\nadd,student,u1,c1,1500000000\n");
     site.engine().import(&file, false).await.unwrap();
-    assert_eq!(site.enrolments().await, ["u1 c1 flatfile 5..0"]);
+    assert_eq!(site.enrolments().await, ["u1 c1 flatfile 1500000000..0"]);
     assert_eq!(site.roles().await, ["u1 c1 student flatfile"]);
     assert_ne!(site.dump().await["user_enrolments"][0]["id"], old);
     assert_eq!(
@@ -50,7 +50,7 @@ async fn del_and_add_make_a_new_enrolment(mut site: Site) {
             "u1 role assigned",
         ]
     );
-    site.import_churning("del,student,u1,c1\nadd,student,u1,c1,5\n").await;
+    site.import_churning("del,student,u1,c1\nadd,student,u1,c1,1500000000\n").await;
 }
 
 /// Suspended by one line and reactivated by the next; the other pairs of the file take one step each.

@@ -90,6 +90,8 @@ impl FileCase {
     async fn prove(&self, mut site: Site) {
         load(&mut site, self.name).await;
         site.at(self.clocks.from);
+        // A line of f01 begins 7 seconds after 1970, as Moodle takes it.
+        site.set("flatfile.small_times", "accept");
         let engine = site.engine();
         let file = fs::read_to_string(folder(self.name).join("input.txt")).ok().map(|text| site.write(&text));
         let before = site.dump().await;

@@ -37,6 +37,16 @@ choice! {
 }
 
 choice! {
+    /// What a number below 100,000,000 is where a time is expected: as Unix seconds it is before March 1973.
+    SmallTimes {
+        /// An error of its line.
+        Refuse = "refuse",
+        /// A time.
+        Accept = "accept",
+    }
+}
+
+choice! {
     /// The column of `user` that names a user in a file.
     UserKey {
         /// `user.username`
@@ -86,6 +96,8 @@ pub struct FlatFile {
     pub encoding_fallback: EncodingFallback,
     /// Maximum of steps for one pair of user and course in one file; all lines of a pair with more are errors.
     pub max_steps: u32,
+    /// Whether small numbers are times, in files and in full sets.
+    pub small_times: SmallTimes,
     /// The roles that the lines of a dropped file may assign and remove.
     pub roles: RoleList,
     /// Keys of the file form with a header line.

@@ -32,7 +32,7 @@ pub use database::Database;
 pub use expected_by::ExpectedBy;
 pub use expirations::{Expirations, ExpiredAction, InactiveSince};
 pub use flatfile::{
-    CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, UserKey, WhenDisabled,
+    CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, SmallTimes, UserKey, WhenDisabled,
 };
 pub use guard::{Guard, GuardMode, Limits, OwnLimits};
 pub use hook::Hook;

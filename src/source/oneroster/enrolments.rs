@@ -11,6 +11,7 @@ use super::listing::{Lack, Listing};
 use super::merge::{Fate, Row, Visitor};
 use super::tables::{BEGIN, CLASS, COURSE_OF_CLASS, ENABLED, END, ENROLLMENTS, ROLE, SCHOOL, USER};
 use crate::config::{DisabledUsers, RoleOf};
+use crate::files::flags;
 use crate::problem::{Code, Problem};
 use crate::source::canonical::Canonical;
 use crate::source::rows::{SetError, SetProblem, SetRow, Taker};
@@ -63,7 +64,9 @@ impl Enrolments<'_> {
             value.map(Option::unwrap_or_default).map_err(|lack| out(lack, &user, &place))
         };
         let (group, name) = (may_be_empty(self.form.group)?, may_be_empty(self.form.name)?);
-        let enabled = !self.users.cell(row.cell(USER), ENABLED).eq_ignore_ascii_case("false");
+        // Only a clear no disables the user.
+        let enabled = self.users.cell(row.cell(USER), ENABLED);
+        let enabled = enabled.is_empty() || flags::parse(enabled) != Some(false);
         let status = match self.form.disabled_users {
             DisabledUsers::LeaveOut if !enabled => return Ok(None),
             DisabledUsers::Suspend if !enabled => SetRow::SUSPENDED,

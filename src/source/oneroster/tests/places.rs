@@ -64,6 +64,11 @@ fn users_that_are_not_enabled_are_suspended_unless_otherwise_set() {
     assert_eq!(rows(DisabledUsers::Suspend)[0], "k-1|s-1|student|2026-09-01|2027-01-31|suspended");
     assert_eq!(rows(DisabledUsers::LeaveOut), ["k-1|t-1|editingteacher", "k-2|s-2|student", "k-2|t-1|editingteacher"]);
     assert_eq!(rows(DisabledUsers::Enrol), bulk().rows(&by("", "")));
+    for (flag, status) in [("FALSE", "|suspended"), ("0", "|suspended"), ("N", "|suspended"), ("", ""), ("1", "")] {
+        let written = bulk().with("users", "bulk", USERS.replace("s-1,,,true", &format!("s-1,,,{flag}")));
+        let row = written.rows(&OneRosterForm { disabled_users: DisabledUsers::Suspend, ..by("", "") })[0].clone();
+        assert_eq!(row, format!("k-1|s-1|student|2026-09-01|2027-01-31{status}"), "{flag}");
+    }
     let in_cohorts = form(&[("target", "cohorts")]).unwrap();
     assert_eq!(off.rows(&in_cohorts), bulk().rows(&in_cohorts), "a membership cannot be suspended");
 }
