@@ -109,7 +109,8 @@ fn zone(site: &Site, settings: &Settings) -> Finding {
     }
 }
 
-/// Names of roles in files, as [`Site::flatfile_roles`] reads them: which are switched off, which several roles have.
+/// Names of roles in files, as [`Site::flatfile_roles`] reads them: which are switched off, which several roles have,
+/// which mean another role as a short name.
 fn roles(site: &Site) -> Vec<Finding> {
     let mut claims: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut off = Vec::new();
@@ -125,9 +126,10 @@ fn roles(site: &Site) -> Vec<Finding> {
             claims.entry(alias).or_default().push(&role.shortname);
         }
     }
+    let ambiguous = site.ambiguous_roles();
     let twice: Vec<String> = claims
         .iter()
-        .filter(|(_, roles)| roles.len() > 1)
+        .filter(|(alias, roles)| roles.len() > 1 && !ambiguous.contains_key(*alias))
         .map(|(alias, roles)| format!("{alias} ({})", roles.join(", ")))
         .collect();
     let mut findings = Vec::new();
@@ -144,6 +146,27 @@ fn roles(site: &Site) -> Vec<Finding> {
                     "plusieurs rôles portent le même nom dans les fichiers plats, le premier reçoit les lignes : {list}"
                 ),
                 "donnez à chacun le sien dans Administration du site > Plugins > Inscriptions > Fichier plat (CSV)",
+            ),
+        ));
+    }
+    if !ambiguous.is_empty() {
+        let list = ambiguous.iter().map(|(alias, both)| format!("{alias} ({both})")).collect::<Vec<_>>().join("; ");
+        findings.push(Finding::warning(
+            "role-ambiguous",
+            words(
+                format!(
+                    "names in flat files that are the short name of one role and the alias of another, whose lines \
+                     will be refused: {list}"
+                ),
+                "give the second another alias in Site administration > Plugins > Enrolments > Flat file (CSV)",
+            ),
+            words(
+                format!(
+                    "noms qui, dans les fichiers plats, sont le nom abrégé d'un rôle et l'alias d'un autre, dont les \
+                     lignes seront refusées : {list}"
+                ),
+                "donnez au second un autre alias dans Administration du site > Plugins > Inscriptions > Fichier plat \
+                 (CSV)",
             ),
         ));
     }

@@ -202,6 +202,19 @@ impl Site {
         }
         aliases
     }
+
+    /// Names in flat files that are the short name of one role and the alias of another, with both roles as a text
+    /// (`teacher = id:4, editingteacher = id:3`): the one form of the file would mean the first, the other the second.
+    pub fn ambiguous_roles(&self) -> BTreeMap<String, String> {
+        let pair = |(alias, id): (String, i64)| {
+            let is_short = |role: &&Role| role.shortname.to_lowercase() == alias;
+            let short = self.roles.iter().find(is_short)?;
+            let other = self.roles.iter().find(|role| role.id == id).filter(|role| !is_short(role))?;
+            let both = [short, other].map(|role| format!("{} = id:{}", role.shortname, role.id));
+            Some((alias, both.join(", ")))
+        };
+        self.flatfile_roles().into_iter().filter_map(pair).collect()
+    }
 }
 
 /// Numbers as the inside of `IN (…)`; an empty list matches nothing.

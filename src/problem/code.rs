@@ -33,6 +33,8 @@ codes! {
     CourseAmbiguous = "course-ambiguous",
     /// No usable role. Value: the text in the line; hint: the usable names, or nothing.
     RoleUnknown = "role-unknown",
+    /// The short name of one role is the alias of another. Value: the text in the line; hint: the two roles.
+    RoleAmbiguous = "role-ambiguous",
     /// A role that the feed may not assign or remove. Value: the text in the line; hint: the configuration key of the
     /// allowed roles.
     RoleNotAllowed = "role-not-allowed",

@@ -22,6 +22,10 @@ impl Code {
                 format!("no such role \"{v}\"; use the short name or the alias of a role of this site")
             }
             Code::RoleUnknown => format!("no such role \"{v}\"; use one of: {h}"),
+            Code::RoleAmbiguous => format!(
+                "\"{v}\" is the short name of one role and the alias of another ({h}), none was used; write the id of \
+                 the role, or give it another alias in Moodle"
+            ),
             Code::RoleNotAllowed => format!(
                 "role \"{v}\" is not among those that {h} allows here, nothing was done for this line; use another \
                  role, or name it in {h} if whoever makes these files is to be trusted with it"

@@ -23,6 +23,10 @@ impl Code {
                 format!("rôle « {v} » introuvable ; utilisez le nom abrégé ou l'alias d'un rôle de ce site")
             }
             Code::RoleUnknown => format!("rôle « {v} » introuvable ; utilisez l'un de : {h}"),
+            Code::RoleAmbiguous => format!(
+                "« {v} » est le nom abrégé d'un rôle et l'alias d'un autre ({h}), aucun n'a été utilisé ; écrivez le \
+                 numéro du rôle, ou donnez-lui un autre alias dans Moodle"
+            ),
             Code::RoleNotAllowed => format!(
                 "le rôle « {v} » n'est pas de ceux que {h} permet ici, rien n'a été fait pour cette ligne ; utilisez \
                  un autre rôle, ou nommez-le dans {h} si l'auteur de ces fichiers mérite cette confiance"

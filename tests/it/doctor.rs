@@ -195,9 +195,16 @@ async fn roles_without_names(mut site: Site) {
     sample(&mut site).await;
     site.sql("UPDATE {config_plugins} SET value = ' ' WHERE plugin = 'enrol_flatfile' AND name = 'map_1'").await;
     site.sql("UPDATE {config_plugins} SET value = 'Student' WHERE plugin = 'enrol_flatfile' AND name = 'map_4'").await;
+    site.sql(
+        "UPDATE {config_plugins} SET value = 'staff' WHERE plugin = 'enrol_flatfile' AND name IN ('map_2', 'map_3')",
+    )
+    .await;
     let findings = examine(&site).await;
     assert!(find(&findings, "role-alias-off").text(Locale::En).contains("manager"));
-    assert!(find(&findings, "role-alias-twice").text(Locale::En).contains("student (teacher, student)"));
+    let twice = find(&findings, "role-alias-twice").text(Locale::En);
+    assert!(twice.contains("staff (coursecreator, editingteacher)") && !twice.contains("student"), "{twice}");
+    let ambiguous = find(&findings, "role-ambiguous").text(Locale::En);
+    assert!(ambiguous.contains("student (student = id:5, teacher = id:4)"), "{ambiguous}");
     assert!(can_work(&findings));
 }
 

@@ -17,6 +17,7 @@ on_each_database!(
     duplicate_roles_are_pruned,
     a_disabled_method_applies_nothing,
     forums_subscribe_who_gets_a_role,
+    a_name_of_two_roles_names_neither,
 );
 
 /// Ten data lines, indented and with a blank line: four enrol, two are buffered, four are refused (flatfile 11.2).
@@ -55,6 +56,26 @@ async fn ten_lines(mut site: Site) {
         ["u1 c1 student flatfile", "u2 c2 teacher flatfile", "u4 c2 student flatfile", "u7 c3 student flatfile"]
     );
     assert_eq!(site.buffer().await, ["add u8 c3 student now+1000..0", "add u9 c3 student now+1000..now+2000"]);
+}
+
+/// The alias of one role is the short name of another: the two forms would give two roles.
+async fn a_name_of_two_roles_names_neither(mut site: Site) {
+    site.campus().await;
+    site.setting("map_3", Some("Teacher")).await;
+    site.setting("map_4", Some("")).await;
+    site.setting("map_5", Some("etudiant")).await;
+    let header = "operation,user,course,role\n";
+    let lines = "add,u1,c1,teacher\nadd,u2,c1,TEACHER\nadd,u3,c1,id:4\nadd,u4,c1,editingteacher\nadd,u5,c1,student\nadd,u6,c1,etudiant\n";
+    let report = site.import(&format!("{header}{lines}")).await;
+    assert_eq!(site.errors(&report).await, ["2 role-ambiguous", "3 role-ambiguous"]);
+    assert_eq!(report.problems[0].hint, "teacher = id:4, editingteacher = id:3");
+    let given =
+        ["u3 c1 teacher flatfile", "u4 c1 editingteacher flatfile", "u5 c1 student flatfile", "u6 c1 student flatfile"];
+    assert_eq!(site.roles().await, given);
+    // In Moodle's own form short names are no names, but this one is refused all the same.
+    let report = site.import("add,teacher,u1,c1\nadd,3,u2,c1\nadd,student,u7,c1\ndel,teacher,u3,c1\n").await;
+    assert_eq!(site.errors(&report).await, ["1 role-ambiguous", "3 role-unknown", "4 role-ambiguous"]);
+    assert_eq!(site.roles().await.len(), given.len() + 1);
 }
 
 /// Another separator in each line, and an old encoding (flatfile 11.4).
