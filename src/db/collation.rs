@@ -41,6 +41,12 @@ impl Collation {
         matches!(self.charset(), "utf8mb4" | "utf8mb3" | "utf8")
     }
 
+    /// Whether it equates each capital with its small letter. (Those of Turkish do not equate `I` with `i`.)
+    pub fn ignores_case(&self) -> bool {
+        let turkish = self.0.contains("turkish") || self.0.contains("_tr_");
+        self.0.ends_with("_ci") && self.is_unicode() && !turkish
+    }
+
     /// The collation of the same rules for four bytes; an old one that only three bytes have becomes its successor.
     pub fn of_four_bytes(&self) -> String {
         let rules = self.0.split_once('_').map_or("bin", |(_, rules)| rules);
@@ -102,6 +108,19 @@ mod tests {
             let collation = of(name);
             assert_eq!((collation.is_unicode(), collation.is_four_bytes()), (unicode, four), "{name}");
             assert_eq!(collation.of_four_bytes(), grown, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_collation_says_whether_capitals_are_found() {
+        let of = |name: &str| Collation(name.to_owned()).ignores_case();
+        for name in ["utf8mb4_unicode_ci", "utf8mb3_general_ci", "utf8mb4_0900_ai_ci", "utf8mb4_0900_as_ci"] {
+            assert!(of(name), "{name}");
+        }
+        for name in
+            ["utf8mb4_bin", "utf8mb4_0900_as_cs", "utf8mb4_turkish_ci", "utf8mb4_tr_0900_ai_ci", "latin1_swedish_ci"]
+        {
+            assert!(!of(name), "{name}");
         }
     }
 

@@ -111,6 +111,12 @@ impl Conn {
         self.dialect().alike(column, key, self.collations.of(table, column))
     }
 
+    /// Whether [`Conn::alike`] finds a column of the site's `table` in any case, by its index
+    /// ([`Collation::ignores_case`](super::collation::Collation::ignores_case)).
+    pub fn ignores_case(&self, table: &str, column: &str) -> bool {
+        self.collations.of(table, column).is_some_and(|collation| collation.ignores_case())
+    }
+
     /// A key of enrold to group by as a column of the site's `table` would ([`Dialect::grouped`]).
     pub fn grouped(&self, table: &str, column: &str, key: &str) -> String {
         self.dialect().grouped(key, self.collations.of(table, column))

@@ -219,6 +219,26 @@ impl Dialect {
         }
     }
 
+    /// A text of the site in small letters, with the same result under every locale of the server and every collation
+    /// of the column. Only letters of ASCII count: a database folds the others by rules of its own.
+    pub fn lower(self, column: &str) -> String {
+        match self {
+            // The collation of the result is the usual one again.
+            Self::Postgres => format!("(LOWER({column} COLLATE \"C\") COLLATE \"default\")"),
+            Self::Maria => format!("LOWER({})", self.neutral(column)),
+            Self::Lite => format!("LOWER({column})"),
+        }
+    }
+
+    /// The condition that a text of the site has a character outside ASCII.
+    pub fn beyond_ascii(self, column: &str) -> String {
+        match self {
+            Self::Postgres => format!("OCTET_LENGTH({column}) <> CHAR_LENGTH({column})"),
+            Self::Maria => format!("LENGTH(CONVERT({column} USING utf8mb4)) <> CHAR_LENGTH({column})"),
+            Self::Lite => format!("LENGTH(CAST({column} AS BLOB)) <> LENGTH({column})"),
+        }
+    }
+
     /// An exact comparison of a column of the site with a key of enrold, by the column's index. On MariaDB the column's
     /// collation alone would equate `É` and `e`; `BINARY` alone would not use the index.
     pub fn exact(self, column: &str, key: &str, collation: Option<&Collation>) -> String {

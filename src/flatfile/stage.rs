@@ -5,7 +5,7 @@ use crate::db::{Bulk, Conn, DbError, Field};
 use crate::files::{FlatLine, Operation};
 use crate::flatfile::roles::Roles;
 use crate::problem::{Code, Kept, PlaceKind, Problem, Rows, shown};
-use crate::staging::lines::FILE_LINES;
+use crate::staging::lines::{FILE_LINES, written};
 use crate::staging::resolve::{self, KEY_WIDTH, Keys};
 
 /// What was staged.
@@ -101,6 +101,7 @@ impl<'a> Stage<'a> {
             Field::Text(&line.course),
             Field::Int(line.timestart),
             Field::Int(line.timeend),
+            Field::Text(written(&ukey, &line.user)),
         ];
         self.lines.push(conn, &row).await
     }

@@ -10,6 +10,7 @@ use crate::moodle::site::id_list;
 use crate::outcome::{RunError, RunResult};
 use crate::problem::PlaceKind;
 use crate::sets::Terms;
+use crate::staging::lines::WRITTEN;
 
 /// The cohorts that a set names.
 const STAGE_COHORT: Table = Table::new(
@@ -76,6 +77,7 @@ pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> 
         .with("cohortkey", terms.cohort_key)
         .with("keycolumn", format!("cohort.{}", key_column(terms)))
         .fragment("unstorable", unstorable(ctx, key_column(terms), "l.ckey"))
+        .fragment("written", WRITTEN)
         .fragment("usercount", ctx.conn.dialect().to_text("u.found"))
         .fragment("cohortcount", ctx.conn.dialect().to_text("k.found"));
     Ok(ctx.report_problems(PlaceKind::Line, REFUSED, params).await?)

@@ -11,7 +11,7 @@ SELECT l.line AS number,
             WHEN k.found = 0 THEN 'cohort-unknown'
             WHEN k.found > 1 THEN 'cohort-ambiguous'
             ELSE 'cohort-owned' END AS code,
-       CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN l.ukey ELSE l.ckey END AS value,
+       CASE WHEN u.found <> 1 OR u.userid IN (:never) THEN :written ELSE l.ckey END AS value,
        -- The kind of the key, how many it names, the column that cannot store it, or the cohort's component.
        CASE WHEN u.found = 0 THEN :userkey
             WHEN u.found > 1 THEN :usercount

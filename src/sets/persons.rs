@@ -7,7 +7,7 @@ use crate::db::table::{int, text};
 use crate::db::{DbError, Table, statement};
 use crate::moodle::site::id_list;
 use crate::sets::Terms;
-use crate::staging::resolve::resolved;
+use crate::staging::resolve::{self, resolved};
 
 /// The rows that resolve, with ids instead of keys; two may be equal.
 const SET_ROW: Table = Table::new(
@@ -112,6 +112,7 @@ pub async fn spare_users(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<i64,
     ctx.conn.declare(&SET_SPARED);
     let mut ids = ctx.site.protected(terms.protect_admins);
     ids.retain(|id| *id > 0);
+    ids.extend(resolve::with_capitals(ctx, &terms.protected).await?);
     let column = match terms.keys.user {
         UserKey::Username => "username",
         UserKey::Idnumber => "idnumber",
@@ -125,9 +126,10 @@ pub async fn spare_users(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<i64,
     };
     let mut params = ctx.params().fragment("ids", id_list(&ids)).fragment("field", field);
     let mut names = vec!["''".to_owned()];
-    for (at, name) in terms.protected.iter().enumerate() {
+    let small = terms.protected.iter().map(|name| name.to_lowercase());
+    for (at, name) in terms.protected.iter().cloned().chain(small).enumerate() {
         names.push(format!(":name{at}"));
-        params = params.with(format!("name{at}"), name.as_str());
+        params = params.with(format!("name{at}"), name);
     }
     let params = params.fragment("names", names.join(", "));
     let spared = ctx.conn.exec(SPARED, &params).await?;

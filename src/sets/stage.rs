@@ -15,13 +15,13 @@ use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::sets::rooms::{Incomplete, LeftOut, Rooms};
 use crate::sets::{SetOrder, Terms};
 use crate::source::SetProblem;
-use crate::staging::lines::SET_LINES;
+use crate::staging::lines::{SET_LINES, written};
 use crate::staging::resolve::{KEY_WIDTH, fits};
 
 /// User keys of rows that cannot be used.
 const SET_UNREAD: Table = Table::new("set_unread", &[text("ukey", KEY_WIDTH)]);
 /// The columns of a row with only a user, a container and a role; the columns `DETAILS` then have their defaults.
-const PLAIN: [&str; 4] = ["line", "ukey", "ckey", "roleid"];
+const PLAIN: [&str; 5] = ["line", "ukey", "ckey", "roleid", "written"];
 const DETAILS: [&str; 5] = ["gkey", "other", "status", "timestart", "timeend"];
 
 /// Which columns a snapshot has.
@@ -153,6 +153,8 @@ fn optional<'a>(header: &Header, record: &'a csv::StringRecord) -> &'a str {
 #[derive(Default)]
 struct SetRow {
     user: String,
+    /// The user as the row writes it, if it differs.
+    written: String,
     /// The course, or the cohort.
     container: String,
     /// The group, or a cohort's name.
@@ -189,7 +191,9 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
         };
         (code, shown(text), hint)
     };
-    let user = terms.keys.user_key(user).map_err(|code| refused(code, "user", KEY_WIDTH, user))?;
+    let key = terms.keys.user_key(user).map_err(|code| refused(code, "user", KEY_WIDTH, user))?;
+    let written = written(&key, user).to_owned();
+    let user = key;
     let column = terms.container();
     rooms.container.fits(container).map_err(|code| refused(code, column, rooms.container.width, container))?;
     // A name or a group that does not fit is left out, so that the user keeps the enrolment or membership.
@@ -199,7 +203,7 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
     };
     if terms.cohorts {
         let (group, left_out) = roomy("name", header.name);
-        return Ok(SetRow { user, container: container.to_owned(), group, left_out, ..SetRow::default() });
+        return Ok(SetRow { user, written, container: container.to_owned(), group, left_out, ..SetRow::default() });
     }
     terms.keys.may_name_course(container).map_err(|code| refused(code, column, KEY_WIDTH, container))?;
     let (role_name, other) = (optional(header.role), optional(header.other));
@@ -219,6 +223,7 @@ fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord
     let (group, left_out) = roomy("group", header.group);
     Ok(SetRow {
         user,
+        written,
         container: container.to_owned(),
         group,
         roleid,
@@ -287,6 +292,7 @@ impl Stage {
             Field::Text(&row.user),
             Field::Text(&row.container),
             Field::Int(row.roleid),
+            Field::Text(&row.written),
             Field::Text(&row.group),
             Field::Int(i64::from(row.other)),
             Field::Int(i64::from(row.suspended)),

@@ -5,6 +5,14 @@ use crate::db::Table;
 use crate::db::table::{int, small, text};
 use crate::staging::resolve::KEY_WIDTH;
 
+/// The user key of a line as the feed writes it, for messages: `written` holds it where the key in `ukey` differs.
+pub const WRITTEN: &str = "CASE WHEN l.written = '' THEN l.ukey ELSE l.written END";
+
+/// What `written` holds for a key that was written like this.
+pub fn written<'a>(key: &str, text: &'a str) -> &'a str {
+    if key == text { "" } else { text }
+}
+
 /// The lines of a flat file: `op` is 1 for `add`, 2 for `del`.
 pub const FILE_LINES: Table = Table::new(
     "stage_line",
@@ -16,6 +24,7 @@ pub const FILE_LINES: Table = Table::new(
         text("ckey", KEY_WIDTH),
         int("timestart"),
         int("timeend"),
+        text("written", KEY_WIDTH),
     ],
 );
 
@@ -27,6 +36,7 @@ pub const SET_LINES: Table = Table::new(
         text("ukey", KEY_WIDTH),
         text("ckey", KEY_WIDTH),
         int("roleid"),
+        text("written", KEY_WIDTH).by_default(),
         text("gkey", KEY_WIDTH).by_default(),
         small("other").by_default(),
         int("status").by_default(),

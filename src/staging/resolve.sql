@@ -7,6 +7,18 @@ SELECT k.ukey, MIN(u.id), COUNT(u.id)
   LEFT JOIN :accounts u ON :same
  GROUP BY k.ukey
 
+-- statement accounts to fold
+-- A page of accounts whose stored key may have capitals, by id: no database folds all letters as Moodle does.
+SELECT DISTINCT u.id, :stored
+  FROM :candidates
+ WHERE u.deleted = 0 AND u.id > :after
+ ORDER BY u.id
+ LIMIT :page
+
+-- statement accounts in any case
+-- The accounts of each folded key.
+(SELECT f.ukey, MIN(f.id) AS id, COUNT(*) AS found FROM [stage_folded] f GROUP BY f.ukey) m
+
 -- statement named courses
 INSERT INTO [stage_course]
 SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id)
@@ -25,7 +37,7 @@ SELECT l.line AS number,
             WHEN k.found > 1 THEN 'course-ambiguous'
             ELSE 'no-method' END AS code,
        -- The key that is wrong, or the method that the course does not have.
-       CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN l.ukey
+       CASE WHEN u.found <> 1 OR u.userid IN (:protected) THEN :written
             WHEN k.found <> 1 THEN l.ckey
             ELSE :method END AS value,
        -- What kind of key it is, how many it names, or the course without the method.
