@@ -295,7 +295,7 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrold_completion", &["enrolid", "courseid", "userid", "timecompleted", "state", "seen"])
         .inserts(&["enrolid", "courseid", "userid", "timecompleted", "state", "seen", "changed", "run"])
         .updates(&["timecompleted", "state", "seen", "changed", "run"]),
-    Need::rows("enrold_error", PROBLEM).inserts(PROBLEM).updates(&["value", "file", "fileline"]),
+    Need::rows("enrold_error", PROBLEM).inserts(PROBLEM).updates(&["value", "hint", "file", "fileline"]),
     Need::rows("enrold_outbox", &["id", "run", "kind", "dedupe", "state"])
         .inserts(&["id", "run", "kind", "dedupe", "state", "userid", "courseid", "enrolid", "timeend"])
         .updates(&["state", "expires", "attempts", "due", "sent", "messageid", "message"])

@@ -15,6 +15,7 @@ use crate::moodle::site::{RemovalAction, Site};
 use crate::outcome::{Lines, Moment, Note, RunError, RunResult};
 use crate::problem::{self, PlaceKind};
 use crate::staging::AllowedRoles;
+use crate::staging::hints;
 use crate::staging::resolve::{self, Keys};
 
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
@@ -79,7 +80,11 @@ pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, file: &Sc
     let (staged, mut lines) = stage(ctx, settings, file).await?;
     let protected = ctx.site.protected(settings.guard.protect_admins);
     resolve::keys(ctx, file.keys).await?;
-    lines.failed += resolve::refuse_unresolved(ctx, file.keys, &protected, method::FLATFILE).await?;
+    let unresolved = resolve::refuse_unresolved(ctx, file.keys, &protected, method::FLATFILE).await?;
+    lines.failed += unresolved;
+    if unresolved > 0 {
+        hints::suggest(ctx, file.keys).await?;
+    }
     step_order::prepare(ctx);
     let mut last = step_order::from_lines(ctx, &protected, staged.dels > 0).await?;
     if last > i64::from(settings.flatfile.max_steps) {

@@ -23,11 +23,12 @@ macro_rules! codes {
 }
 
 codes! {
-    /// No account matches. Value: the text in the line; hint: the user key (`username`, ...).
+    /// No account matches. Value: the text in the line; hint: the user key (`username`, ...), with keys that are like
+    /// it ([`hint::with_keys`]).
     UserUnknown = "user-unknown",
     /// Several accounts match. Value: the text in the line; hint: how many.
     UserAmbiguous = "user-ambiguous",
-    /// No course matches. Value: the text in the line; hint: the course key.
+    /// No course matches. Value: the text in the line; hint: the course key, with keys that are like it.
     CourseUnknown = "course-unknown",
     /// Several courses match. Value: the text in the line; hint: how many.
     CourseAmbiguous = "course-ambiguous",
@@ -168,6 +169,16 @@ pub mod hint {
     pub const SMALL_NUMBER: &str = "small-number";
     /// A column of other programs that this version does not apply.
     pub const NOT_APPLIED: &str = "not-applied";
+
+    /// The kind of an unknown key, with keys that are like it: `username jdoe, jdoe1`.
+    pub fn with_keys(kind: &str, keys: &[&str]) -> String {
+        format!("{kind} {}", keys.join(", "))
+    }
+
+    /// The kind of an unknown key, and the keys that are like it, if there are any.
+    pub fn kind_and_keys(hint: &str) -> (&str, Option<&str>) {
+        hint.split_once(' ').map_or((hint, None), |(kind, keys)| (kind, Some(keys)))
+    }
 }
 
 impl Code {

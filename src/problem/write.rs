@@ -180,3 +180,30 @@ pub async fn name_files(conn: &mut Conn, run: i64, table: &str) -> Result<(), Db
     let update = conn.dialect().update_joined("{enrold_error}", "e", &set, &format!("[{table}] o"), same);
     conn.exec(&update, &Params::new().with("run", run)).await.map(|_| ())
 }
+
+/// The numbers and values of the kept problems of a run with an unknown key of this kind in a line.
+///
+/// # Errors
+/// The database's error.
+pub async fn unknown_keys(conn: &mut Conn, run: i64, code: Code, key: &str) -> Result<Vec<(i64, String)>, DbError> {
+    let params = Params::new().with("run", run).with("code", code.as_str()).with("key", key);
+    let sql = "SELECT e.n, e.value FROM {enrold_error} e
+        WHERE e.run = :run AND e.place = 'line' AND e.code = :code AND e.hint = :key";
+    Ok(conn.rows(sql, &params).await?.iter().map(|row| (row.int(0), row.text(1))).collect())
+}
+
+/// Sets the hints of problems, from the columns n and hint of a table.
+///
+/// # Errors
+/// The database's error.
+pub async fn set_hints(conn: &mut Conn, run: i64, table: &str) -> Result<(), DbError> {
+    let set = [("hint", "o.hint")];
+    let update = conn.dialect().update_joined(
+        "{enrold_error}",
+        "e",
+        &set,
+        &format!("[{table}] o"),
+        "e.run = :run AND e.n = o.n",
+    );
+    conn.exec(&update, &Params::new().with("run", run)).await.map(|_| ())
+}

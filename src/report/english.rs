@@ -6,15 +6,17 @@ use crate::problem::{Code, hint};
 impl Code {
     pub(super) fn english(self, v: &str, h: &str) -> String {
         match self {
-            Code::UserUnknown => {
-                format!("no account matches {h}={v}; create the account or correct the line")
-            }
+            Code::UserUnknown => match hint::kind_and_keys(h) {
+                (h, None) => format!("no account matches {h}={v}; create the account or correct the line"),
+                (h, Some(keys)) => format!("no account matches {h}={v}; did you mean {keys}? Correct the line"),
+            },
             Code::UserAmbiguous => {
                 format!("{h} accounts match \"{v}\", none was used; give each account its own value")
             }
-            Code::CourseUnknown => {
-                format!("no course matches {h}={v}; create the course or correct the line")
-            }
+            Code::CourseUnknown => match hint::kind_and_keys(h) {
+                (h, None) => format!("no course matches {h}={v}; create the course or correct the line"),
+                (h, Some(keys)) => format!("no course matches {h}={v}; did you mean {keys}? Correct the line"),
+            },
             Code::CourseAmbiguous => {
                 format!("{h} courses match \"{v}\", none was used; give each course its own value")
             }

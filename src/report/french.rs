@@ -7,15 +7,26 @@ impl Code {
     /// The lines of `user-unknown` and `user-ambiguous` begin with the wording of seed 000.
     pub(super) fn french(self, v: &str, h: &str) -> String {
         match self {
-            Code::UserUnknown => format!(
-                "valeur d'identification d'utilisateur non valide ({v}) : aucun compte avec ce {h} ; créez le compte \
-                 ou corrigez la ligne"
-            ),
+            Code::UserUnknown => match hint::kind_and_keys(h) {
+                (h, None) => format!(
+                    "valeur d'identification d'utilisateur non valide ({v}) : aucun compte avec ce {h} ; créez le \
+                     compte ou corrigez la ligne"
+                ),
+                (h, Some(keys)) => format!(
+                    "valeur d'identification d'utilisateur non valide ({v}) : aucun compte avec ce {h} ; s'agit-il de \
+                     {keys} ? Corrigez la ligne"
+                ),
+            },
             Code::UserAmbiguous => format!(
                 "l'identité « {v} » n'est pas unique, {h} comptes trouvés, aucun utilisé ; donnez à chaque compte une \
                  valeur propre"
             ),
-            Code::CourseUnknown => format!("cours « {v} » introuvable ({h}) ; créez le cours ou corrigez la ligne"),
+            Code::CourseUnknown => match hint::kind_and_keys(h) {
+                (h, None) => format!("cours « {v} » introuvable ({h}) ; créez le cours ou corrigez la ligne"),
+                (h, Some(keys)) => {
+                    format!("cours « {v} » introuvable ({h}) ; s'agit-il de {keys} ? Corrigez la ligne")
+                }
+            },
             Code::CourseAmbiguous => {
                 format!("{h} cours répondent à « {v} », aucun utilisé ; donnez à chaque cours une valeur propre")
             }

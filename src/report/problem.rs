@@ -93,6 +93,15 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_may_be_meant_is_named() {
+        let told = |code: Code, locale| code.message(locale, "0e42", &hint::with_keys("username", &["e42", "e42b"]));
+        for code in [Code::UserUnknown, Code::CourseUnknown] {
+            assert!(told(code, Locale::En).contains("matches username=0e42; did you mean e42, e42b?"), "{code}");
+            assert!(told(code, Locale::Fr).contains("s'agit-il de e42, e42b ?"), "{code}");
+        }
+    }
+
+    #[test]
     fn a_problem_names_its_line() {
         let problem = Problem::new(7, Code::UserUnknown, "e42", "username");
         assert!(problem.text(Locale::En).starts_with("line 7: no account matches username=e42"));

@@ -35,7 +35,7 @@ use crate::outcome::{Lines, Moment, Note, RunError, RunResult};
 use crate::reconcile::{self, Filter, Follow, Policy};
 use crate::sets::database::DATABASE;
 use crate::sets::stage::Header;
-use crate::staging::resolve;
+use crate::staging::{hints, resolve};
 
 /// Makes a full set of enrolments true. Its cost grows with the rows to load and compare; the number of statements is
 /// fixed except for the chunks of the load, and rows that match the set are read and not written.
@@ -62,6 +62,9 @@ pub async fn apply(
     // Protected accounts may still be enrolled; only the guest account may not.
     let never = [0, ctx.site.guest()];
     lines.failed += resolve::refuse_unresolved(ctx, terms.keys, &never, method::DATABASE).await?;
+    if lines.failed > 0 {
+        hints::suggest(ctx, terms.keys).await?;
+    }
     let spared = persons::gather(ctx, terms, &never, header.each_once).await?;
     reconcile::prepare(ctx);
     groups::report_unusable(ctx, terms).await?;
@@ -107,6 +110,9 @@ async fn apply_cohorts(ctx: &mut RunContext<'_>, terms: &Terms, mut lines: Lines
         return Err(RunError::Held);
     }
     lines.failed += cohorts::resolve(ctx, terms, &never).await?;
+    if lines.failed > 0 {
+        hints::users(ctx, terms.keys.user).await?;
+    }
     if incomplete {
         rooms::report(ctx).await?;
     }

@@ -2,7 +2,10 @@
 //! It must not depend on what is done with a row.
 
 mod allowed;
+pub mod hints;
+pub mod likeness;
 pub mod lines;
+mod recode;
 pub mod resolve;
 
 pub use allowed::AllowedRoles;
