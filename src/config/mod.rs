@@ -29,7 +29,7 @@ pub use sections::{
     FlatFileKeys, GroupKey, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat,
     LogLevel, MailWhen, OwnLimits, RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf, Run, Schedule,
     ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, SmallTimes, Smtp, Source,
-    SourceRoles, State, Target, Task, UserKey, WhenDisabled, WhenOff,
+    SourceRoles, State, Target, Task, UnknownProtects, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.

@@ -32,6 +32,9 @@ pub struct Figures {
     pub unchanged: i64,
     /// Rows that name this place, and an account or a role that could not be found.
     pub unknown: i64,
+    /// Not named by the set, and kept because a row that failed may mean them.
+    #[serde(default)]
+    pub kept: i64,
 }
 
 impl Figures {
@@ -53,6 +56,7 @@ impl Figures {
         self.removed += other.removed;
         self.unchanged += other.unchanged;
         self.unknown += other.unknown;
+        self.kept += other.kept;
     }
 }
 

@@ -12,14 +12,17 @@ const SHOWN: usize = 50;
 /// The most role values in the text; the rest is counted.
 const ROLES: usize = 20;
 
+/// The most places of those who are kept in the text; the rest is counted.
+const KEPT: usize = 20;
+
 /// The number of columns after the name.
 const NUMBERS: usize = 7;
 
 /// The columns of the CSV.
-const HEADER: &str = "kind,name,added,reactivated,changed,suspended,removed,unchanged,unknown";
+const HEADER: &str = "kind,name,added,reactivated,changed,suspended,removed,unchanged,unknown,kept";
 
 fn numbers(figures: &Figures) -> [i64; NUMBERS] {
-    let Figures { added, reactivated, changed, suspended, removed, unchanged, unknown } = *figures;
+    let Figures { added, reactivated, changed, suspended, removed, unchanged, unknown, .. } = *figures;
     [added, reactivated, changed, suspended, removed, unchanged, unknown]
 }
 
@@ -35,6 +38,7 @@ pub fn lines(set: &SetReport, locale: Locale) -> Vec<String> {
         ));
     }
     lines.append(&mut table(set, locale));
+    lines.extend(kept(set, locale));
     lines.extend(default_roles(set, locale));
     lines.extend(consequences(set, locale));
     lines.extend(trend(set, locale));
@@ -108,6 +112,32 @@ fn headings(locale: Locale) -> [String; NUMBERS] {
         ("unknown", "inconnus"),
     ]
     .map(|(english, french)| pick(locale, english, french))
+}
+
+/// Those who are kept because of rows that failed, by place: most first, then by name.
+fn kept(set: &SetReport, locale: Locale) -> Option<String> {
+    let all = set.totals.kept;
+    if all == 0 {
+        return None;
+    }
+    let mut places: Vec<&SetPlace> = set.places.iter().filter(|place| place.figures.kept > 0).collect();
+    places.sort_by_key(|place| -place.figures.kept);
+    let shown = |place: &&SetPlace| format!("{} {}", place.name, place.figures.kept);
+    let mut list: Vec<String> = places.iter().take(KEPT).map(shown).collect();
+    let more = all - places.iter().take(KEPT).map(|place| place.figures.kept).sum::<i64>();
+    if more > 0 {
+        list.push(match locale {
+            Locale::En => format!("{more} elsewhere"),
+            Locale::Fr => format!("{more} ailleurs"),
+        });
+    }
+    let list = list.join(", ");
+    Some(match locale {
+        Locale::En => format!("! kept because of unreadable rows (see the problems and their lines): {all} ({list})"),
+        Locale::Fr => {
+            format!("! maintenus à cause de lignes illisibles (voir les problèmes et leurs lignes) : {all} ({list})")
+        }
+    })
 }
 
 /// Unknown role values, with the number of their rows and the role that was given instead.
@@ -188,7 +218,8 @@ pub fn csv(set: &SetReport) -> String {
             PlaceKind::Cohort => "cohort",
         };
         let numbers = numbers(&place.figures).map(|number| number.to_string()).join(",");
-        text.push_str(&format!("{kind},{},{numbers}\n", quoted(&inert(&place.name))));
+        let kept = place.figures.kept;
+        text.push_str(&format!("{kind},{},{numbers},{kept}\n", quoted(&inert(&place.name))));
     }
     text
 }

@@ -44,6 +44,7 @@ const FORESEEN_IN_COHORTS: &str = statement(include_str!("account.sql"), "change
 const EXISTING: &str = statement(include_str!("account.sql"), "existing enrolments");
 const OF_SET_IN_COURSES: &str = statement(include_str!("account.sql"), "rows in courses");
 const OF_SET_IN_COHORTS: &str = statement(include_str!("account.sql"), "rows in cohorts");
+const EXEMPT: &str = statement(include_str!("account.sql"), "accounts that never lose anything");
 const COSTS: &str = statement(include_str!("account.sql"), "costs");
 const ACCOUNT: &str = statement(include_str!("account.sql"), "account");
 
@@ -53,6 +54,7 @@ async fn report(ctx: &mut RunContext<'_>, terms: &Terms, changes: &str, foreseen
         false => (PlaceKind::Course, OF_SET_IN_COURSES, "{course}", "k.shortname"),
     };
     let params = params(ctx, terms)
+        .await?
         .fragment("changes", changes)
         .fragment("rows", of_set)
         .fragment("costs", COSTS)
@@ -86,7 +88,7 @@ fn role_name(site: &Site, id: i64) -> String {
     site.roles.iter().find(|role| role.id == id).map(|role| role.shortname.clone()).unwrap_or_default()
 }
 
-fn params(ctx: &RunContext<'_>, terms: &Terms) -> Params {
+async fn params(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<Params, DbError> {
     let (own_instance, own) = database::own_instance(&terms.source);
     let unenrols = terms.on_extra == RemovalAction::Unenrol && terms.grace == 0;
     let ending = match terms.on_extra {
@@ -99,8 +101,10 @@ fn params(ctx: &RunContext<'_>, terms: &Terms) -> Params {
         true => super::cohorts::resolved(ctx.params(), terms, &never),
         false => resolved(ctx.params(), &never),
     };
-    params
+    let params = super::persons::kept_accounts(ctx, terms, params).await?;
+    let params = params
         .with("all_known", i64::from(ctx.lines.failed == 0))
+        .with("loses", i64::from(terms.on_extra != RemovalAction::Keep))
         .and(own)
         .with("cause", DATABASE.name)
         .with("method", method::DATABASE)
@@ -118,7 +122,9 @@ fn params(ctx: &RunContext<'_>, terms: &Terms) -> Params {
         .with("lost_grade", &kinds::GRADE_REMOVE)
         .fragment("own_instance", own_instance)
         .fragment("existing", EXISTING)
-        .fragment("leaving", super::cohorts::LEAVING)
+        .fragment("exempt", EXEMPT)
+        .fragment("leaving", super::cohorts::LEAVING);
+    Ok(params)
 }
 
 /// The courses or cohorts so far, by id, with their names and figures.
@@ -143,6 +149,7 @@ impl Counted {
             (Some(Figure::Unenrolled | Figure::CohortLeft), _) => figures.removed += count,
             (None, "named") => figures.unchanged += count,
             (None, "unknown") => figures.unknown += count,
+            (None, "kept") => figures.kept += count,
             _ => {}
         }
         figures.unchanged -= named;

@@ -39,7 +39,9 @@ SELECT x.courseid, :ending, 0, COUNT(*), 0
   LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
   LEFT JOIN [set_spared] s ON s.userid = x.userid
   LEFT JOIN [set_spared_course] p ON p.courseid = x.courseid
- WHERE w.userid IS NULL AND s.userid IS NULL AND p.courseid IS NULL AND (x.status = 0 OR :unenrol = 1)
+  LEFT JOIN [set_spared_pair] z ON z.placeid = x.courseid AND z.userid = x.userid
+ WHERE w.userid IS NULL AND s.userid IS NULL AND p.courseid IS NULL AND z.userid IS NULL
+   AND (x.status = 0 OR :unenrol = 1)
  GROUP BY x.courseid
 
 -- statement existing enrolments
@@ -76,6 +78,19 @@ SELECT k.courseid, 'unknown', 0, COUNT(*), 0
   JOIN [stage_user] u ON u.ukey = l.ukey
  WHERE :all_known = 0 AND NOT (:resolved)
  GROUP BY k.courseid
+ UNION ALL
+-- Users who are kept because of rows that failed, without those who never lose anything.
+SELECT x.courseid, 'kept', 0, COUNT(*), 0
+  FROM (:existing) x
+  JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
+  LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
+  LEFT JOIN [set_spared] s ON s.userid = x.userid
+  LEFT JOIN [set_spared_course] p ON p.courseid = x.courseid
+  LEFT JOIN [set_spared_pair] z ON z.placeid = x.courseid AND z.userid = x.userid
+ WHERE :all_known = 0 AND :loses = 1 AND w.userid IS NULL AND (x.status = 0 OR :unenrol = 1)
+   AND (s.userid IS NOT NULL OR p.courseid IS NOT NULL OR z.userid IS NOT NULL)
+   AND NOT EXISTS (:exempt)
+ GROUP BY x.courseid
 
 -- statement rows in cohorts
 SELECT w.cohortid, 'named', 0, COUNT(*), 0
@@ -88,6 +103,25 @@ SELECT k.cohortid, 'unknown', 0, COUNT(*), 0
   JOIN [stage_user] u ON u.ukey = l.ukey
  WHERE :all_known = 0 AND NOT (:resolved)
  GROUP BY k.cohortid
+ UNION ALL
+-- Members who are kept because of rows that failed, as above.
+SELECT x.cohortid, 'kept', 0, COUNT(*), 0
+  FROM {cohort_members} x
+  JOIN [set_cohort] c ON c.cohortid = x.cohortid
+  JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = x.cohortid AND o.userid = x.userid
+  LEFT JOIN [set_member] w ON w.cohortid = x.cohortid AND w.userid = x.userid
+  LEFT JOIN [set_spared] s ON s.userid = x.userid
+  LEFT JOIN [set_spared_cohort] p ON p.cohortid = x.cohortid
+  LEFT JOIN [set_spared_pair] z ON z.placeid = x.cohortid AND z.userid = x.userid
+ WHERE w.userid IS NULL
+   AND (s.userid IS NOT NULL OR p.cohortid IS NOT NULL OR z.userid IS NOT NULL)
+   AND NOT EXISTS (:exempt)
+   AND NOT EXISTS (SELECT 1 FROM {enrold_set_member} t
+                    WHERE t.cohortid = x.cohortid AND t.userid = x.userid AND t.source <> :source)
+ GROUP BY x.cohortid
+
+-- statement accounts that never lose anything
+SELECT 1 FROM {user} a WHERE a.id = x.userid AND (a.id IN (:ids) OR a.username IN (:names))
 
 -- statement costs
 -- What users lose by the changes: last enrolments in a course, and grades.

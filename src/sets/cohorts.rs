@@ -1,15 +1,19 @@
 //! A full set of cohort memberships: in the cohorts that it names, the named users become members, and users no longer
 //! named leave. It must not enrol users: cohort sync follows.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::change::remove::Pick;
+use crate::config::UnknownProtects;
 use crate::db::table::{int, text};
-use crate::db::{DbError, Params, Table, statement};
+use crate::db::{Bulk, DbError, Field, Params, Table, statement};
 use crate::moodle::site::id_list;
 use crate::outcome::{RunError, RunResult};
 use crate::problem::PlaceKind;
 use crate::sets::Terms;
+use crate::staging::likeness;
 use crate::staging::lines::WRITTEN;
 
 /// The cohorts that a set names.
@@ -30,6 +34,9 @@ const SET_COHORT: Table = Table::new("set_cohort", &[int("cohortid"), int("conte
 const SET_MEMBER: Table = Table::new("set_member", &[int("cohortid"), int("userid")]).primary("cohortid, userid");
 /// Cohorts in which no user loses a membership.
 const SET_SPARED_COHORT: Table = Table::new("set_spared_cohort", &[int("cohortid")]).primary("cohortid");
+
+/// Keys for which no cohort is made.
+const SET_WITHHELD: Table = Table::new("set_withheld", &[text("ckey", 255)]).primary("ckey");
 
 const REFUSED: &str = statement(include_str!("cohorts.sql"), "refused rows");
 const NAMED: &str = statement(include_str!("cohorts.sql"), "named cohorts");
@@ -147,6 +154,7 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
         .fragment("idnumber", idnumber)
         .with("system", ctx.site.system_context)
         .with("own_component", terms.cohort_component.as_str());
+    withhold(ctx, terms).await?;
     let missing = ctx.conn.exec(MISSING, &params).await?;
     if unnamed != NEVER {
         // The cohort gets its key as its name, so that no membership is lost.
@@ -177,6 +185,39 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
     ctx.conn.exec(&update, &params).await?;
     ctx.book(position.rank.kind, planned, applied);
     Ok(applied)
+}
+
+/// Makes `set_withheld`: the unknown keys that are damaged or like the key of a cohort of the site. A cohort of such a
+/// name would take the members of another. Grows with the unknown keys and the cohorts of the site, in two queries.
+async fn withhold(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
+    ctx.conn.declare(&SET_WITHHELD);
+    if terms.unknown_protects == UnknownProtects::Off {
+        return Ok(());
+    }
+    let unknown = ctx.conn.rows("SELECT k.ckey FROM [stage_cohort] k WHERE k.found = 0", &Params::new()).await?;
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let mut withheld: BTreeSet<String> = BTreeSet::new();
+    let mut forms: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for key in unknown.iter().map(|row| row.text(0)) {
+        likeness::forms(&key).into_iter().for_each(|form| forms.entry(form).or_default().push(key.clone()));
+        if likeness::is_damaged(&key) {
+            withheld.insert(key);
+        }
+    }
+    ctx.conn
+        .each("SELECT c.label FROM [known_cohort] c", &Params::new(), |row| {
+            withheld.extend(forms.remove(&likeness::fold(&row.text(0))).into_iter().flatten());
+            Ok(())
+        })
+        .await?;
+    let mut rows = Bulk::into(ctx.conn.dialect(), &SET_WITHHELD);
+    for key in &withheld {
+        rows.push(ctx.conn, &[Field::Text(key)]).await?;
+    }
+    rows.finish(ctx.conn).await?;
+    ctx.conn.analyse(SET_WITHHELD.name).await
 }
 
 /// Makes the memberships true, and records which of them are this source's.

@@ -38,6 +38,8 @@ SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), :name, :idnumber
   FROM [stage_line] l
   JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 0
  WHERE NOT (:unstorable)
+   -- A damaged key, or one that is like that of another cohort, makes none.
+   AND NOT EXISTS (SELECT 1 FROM [set_withheld] h WHERE h.ckey = l.ckey)
  GROUP BY l.ckey
 
 -- statement unusable names
@@ -47,7 +49,7 @@ SELECT ROW_NUMBER() OVER (ORDER BY t.ckey) AS number, 'value-charset' AS code, t
   FROM (SELECT l.ckey, MIN(l.gkey) AS name
           FROM [stage_line] l
           JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 0
-         WHERE :unnamed AND NOT (:unstorable)
+         WHERE :unnamed AND NOT (:unstorable) AND NOT EXISTS (SELECT 1 FROM [set_withheld] h WHERE h.ckey = l.ckey)
          GROUP BY l.ckey) t
 
 -- statement new cohorts
@@ -82,9 +84,11 @@ SELECT m.id, 0 AS line, 0 AS courseid, c.contextid
   -- Not spared.
   LEFT JOIN [set_spared] p ON p.userid = m.userid
   LEFT JOIN [set_spared_cohort] q ON q.cohortid = m.cohortid
+  LEFT JOIN [set_spared_pair] z ON z.placeid = m.cohortid AND z.userid = m.userid
   -- Brought by this source.
   LEFT JOIN {enrold_set_member} o ON o.source = :source AND o.cohortid = m.cohortid AND o.userid = m.userid
- WHERE w.userid IS NULL AND p.userid IS NULL AND q.cohortid IS NULL AND o.userid IS NOT NULL
+ WHERE w.userid IS NULL AND p.userid IS NULL AND q.cohortid IS NULL AND z.userid IS NULL
+   AND o.userid IS NOT NULL
    -- Not named by another source.
    AND NOT EXISTS (SELECT 1 FROM {enrold_set_member} t
                     WHERE t.cohortid = m.cohortid AND t.userid = m.userid AND t.source <> :source)
@@ -121,3 +125,5 @@ DELETE FROM {enrold_set_member}
    -- Memberships of spared users stay this source's.
    AND NOT EXISTS (SELECT 1 FROM [set_spared] p WHERE p.userid = {enrold_set_member}.userid)
    AND NOT EXISTS (SELECT 1 FROM [set_spared_cohort] q WHERE q.cohortid = {enrold_set_member}.cohortid)
+   AND NOT EXISTS (SELECT 1 FROM [set_spared_pair] z
+                    WHERE z.placeid = {enrold_set_member}.cohortid AND z.userid = {enrold_set_member}.userid)

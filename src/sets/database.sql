@@ -36,6 +36,15 @@ SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
   LEFT JOIN [set_spared] p ON p.userid = x.userid
   LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
  WHERE p.userid IS NULL AND w.userid IS NULL AND x.userid :among_users
+ UNION ALL
+-- So do users whom an unreadable row of the course may mean: neither spared, nor in a spared course.
+SELECT s.enrolid, x.userid, s.courseid, s.contextid, 0, 0, 0, 0
+  FROM [scope] s
+  JOIN [set_spared_pair] z ON z.placeid = s.courseid
+  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid = z.userid
+  LEFT JOIN [set_spared] p ON p.userid = x.userid
+  LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
+ WHERE p.userid IS NULL AND w.userid IS NULL AND x.userid :among_users
 
 -- section roles
 -- The roles that the rows name.
@@ -44,7 +53,7 @@ SELECT s.enrolid, r.userid, s.courseid, s.contextid, r.roleid, 2 AS presence
   JOIN [set_row] r ON r.courseid = s.courseid
  WHERE r.userid :among_users
  UNION ALL
--- Roles of spared users, and roles in spared courses, stay.
+-- Roles of spared users and pairs, and roles in spared courses, stay.
 SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM [scope] s
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
@@ -55,6 +64,13 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
   FROM [scope] s
   JOIN [set_spared_course] q ON q.courseid = s.courseid
   :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+ WHERE a.userid :among_users
+ UNION ALL
+SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
+  FROM [scope] s
+  JOIN [set_spared_pair] z ON z.placeid = s.courseid
+  :then {role_assignments} a :by_item ON a.component = :component AND a.itemid = s.enrolid AND a.contextid = s.contextid
+       AND a.userid = z.userid
  WHERE a.userid :among_users
  UNION ALL
 -- Where roles are kept, those of absent users stay; with a grace period only while the user is enrolled.
@@ -87,12 +103,14 @@ SELECT n.enrolid, n.userid, n.courseid, n.contextid, n.groupid, CASE WHEN n.many
           :then {groups} h ON h.id = o.id
          WHERE t.userid :among_users) n
  UNION ALL
--- Given memberships stay for absent users, spared users and courses, and users named with an unusable group.
+-- Given memberships stay for absent users, spared users, courses and pairs, and users named with an unusable group.
 SELECT m.enrolid, m.userid, m.courseid, m.contextid, m.groupid, 0
   FROM (:given_memberships) m
   LEFT JOIN [set_person] w ON w.courseid = m.courseid AND w.userid = m.userid AND w.enrolled = 1
   LEFT JOIN [set_spared] p ON p.userid = m.userid
   LEFT JOIN [set_spared_course] q ON q.courseid = m.courseid
+  LEFT JOIN [set_spared_pair] z ON z.placeid = m.courseid AND z.userid = m.userid
   LEFT JOIN [set_ungrouped] u ON u.courseid = m.courseid AND u.userid = m.userid
- WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL OR u.userid IS NOT NULL)
+ WHERE (w.userid IS NULL OR p.userid IS NOT NULL OR q.courseid IS NOT NULL OR z.userid IS NOT NULL
+        OR u.userid IS NOT NULL)
    AND m.userid :among_users

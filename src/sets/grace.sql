@@ -1,13 +1,14 @@
 -- Users who are absent from a set (spec database 5), and since when.
 
 -- statement absent people
--- Enrolments in the instances of `scope` that the set does not name, without those of spared accounts and courses.
+-- Enrolments in the instances of `scope` that the set does not name, without those of spared accounts, courses and pairs.
 FROM [scope] s
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid
   LEFT JOIN [set_person] w ON w.courseid = s.courseid AND w.userid = x.userid AND w.enrolled = 1
   LEFT JOIN [set_spared] p ON p.userid = x.userid
   LEFT JOIN [set_spared_course] q ON q.courseid = s.courseid
- WHERE w.userid IS NULL AND p.userid IS NULL AND q.courseid IS NULL
+  LEFT JOIN [set_spared_pair] z ON z.placeid = s.courseid AND z.userid = x.userid
+ WHERE w.userid IS NULL AND p.userid IS NULL AND q.courseid IS NULL AND z.userid IS NULL
 
 -- statement over by time
 JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid AND a.since <= :until

@@ -12,11 +12,13 @@ pub mod oneroster_base;
 mod order;
 pub mod origins;
 mod persons;
+mod protect;
 mod readiness;
 mod rooms;
 mod stage;
 pub mod terms;
 pub mod trend;
+mod unresolved;
 
 pub use feed::{Feed, feeds};
 pub use order::SetOrder;
@@ -35,6 +37,7 @@ use crate::outcome::{Lines, Moment, Note, RunError, RunResult};
 use crate::reconcile::{self, Filter, Follow, Policy};
 use crate::sets::database::DATABASE;
 use crate::sets::stage::Header;
+use crate::sets::unresolved::Unresolved;
 use crate::staging::{hints, resolve};
 
 /// Makes a full set of enrolments true. Its cost grows with the rows to load and compare; the number of statements is
@@ -51,9 +54,9 @@ pub async fn apply(
 ) -> RunResult<()> {
     ctx.cause = DATABASE.name;
     ctx.notes.extend(order.skipped_setup.iter().cloned().map(Note::SetupSkipped));
-    let (header, mut lines) = stage::load(ctx, terms, order, file).await?;
+    let (header, mut lines, refused) = stage::load(ctx, terms, order, file).await?;
     if terms.cohorts {
-        return apply_cohorts(ctx, terms, lines, header.has_incomplete).await;
+        return apply_cohorts(ctx, terms, lines, refused, header.has_incomplete).await;
     }
     if let Some(path) = &order.courses {
         lines.failed += new_courses(ctx, terms, path).await?;
@@ -66,6 +69,7 @@ pub async fn apply(
         hints::suggest(ctx, terms.keys).await?;
     }
     let spared = persons::gather(ctx, terms, &never, header.each_once).await?;
+    let spared = spared + protect::protect(ctx, terms, refused, &never, lines.failed > 0).await?;
     reconcile::prepare(ctx);
     groups::report_unusable(ctx, terms).await?;
     if header.has_incomplete {
@@ -97,7 +101,13 @@ async fn new_courses(ctx: &mut RunContext<'_>, terms: &Terms, path: &Path) -> Ru
 }
 
 /// Makes a full set of cohort memberships true.
-async fn apply_cohorts(ctx: &mut RunContext<'_>, terms: &Terms, mut lines: Lines, incomplete: bool) -> RunResult<()> {
+async fn apply_cohorts(
+    ctx: &mut RunContext<'_>,
+    terms: &Terms,
+    mut lines: Lines,
+    refused: Unresolved,
+    incomplete: bool,
+) -> RunResult<()> {
     let never = [0, ctx.site.guest()];
     resolve::users(ctx, terms.keys.user).await?;
     // Cohorts are made only for a set that is not refused as a whole.
@@ -106,6 +116,7 @@ async fn apply_cohorts(ctx: &mut RunContext<'_>, terms: &Terms, mut lines: Lines
         cohorts::prepare(ctx, terms).await?;
         persons::spare_users(ctx, terms).await?;
         cohorts::gather(ctx, terms, &never).await?;
+        protect::protect(ctx, terms, refused, &never, true).await?;
         account::foresee(ctx, terms).await?;
         return Err(RunError::Held);
     }
@@ -120,6 +131,7 @@ async fn apply_cohorts(ctx: &mut RunContext<'_>, terms: &Terms, mut lines: Lines
     ctx.lines = lines;
     ctx.observer.reached(Moment::Staged).await;
     cohorts::gather(ctx, terms, &never).await?;
+    protect::protect(ctx, terms, refused, &never, lines.failed > 0).await?;
     weigh_or_foresee(ctx, terms, lines).await?;
     reconcile::prepare(ctx);
     cohorts::apply(ctx, terms).await

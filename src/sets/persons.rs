@@ -4,7 +4,7 @@
 use crate::change::context::RunContext;
 use crate::config::{CourseKey, UserKey};
 use crate::db::table::{int, text};
-use crate::db::{DbError, Table, statement};
+use crate::db::{DbError, Params, Table, statement};
 use crate::moodle::site::id_list;
 use crate::sets::Terms;
 use crate::staging::resolve::{self, resolved};
@@ -103,6 +103,34 @@ async fn persons(ctx: &mut RunContext<'_>, terms: &Terms, each_once: bool) -> Re
     ctx.conn.analyse(SET_PERSON.name).await
 }
 
+/// The key of an account `a` as it is compared with keys that cannot be used: without regard to case and blanks.
+pub(super) fn folded_key(ctx: &RunContext<'_>, terms: &Terms) -> String {
+    match terms.keys.user {
+        UserKey::Username => "LOWER(TRIM(a.username))".to_owned(),
+        UserKey::Idnumber => "LOWER(TRIM(a.idnumber))".to_owned(),
+        UserKey::Email => "LOWER(TRIM(a.email))".to_owned(),
+        UserKey::Id => ctx.conn.dialect().to_text("a.id"),
+    }
+}
+
+/// Gives a statement the fragments `:ids` and `:names` of the accounts that never lose anything.
+///
+/// # Errors
+/// The database's error.
+pub(super) async fn kept_accounts(ctx: &mut RunContext<'_>, terms: &Terms, params: Params) -> Result<Params, DbError> {
+    let mut ids = ctx.site.protected(terms.protect_admins);
+    ids.retain(|id| *id > 0);
+    ids.extend(resolve::with_capitals(ctx, &terms.protected).await?);
+    let mut params = params.fragment("ids", id_list(&ids));
+    let mut names = vec!["''".to_owned()];
+    let small = terms.protected.iter().map(|name| name.to_lowercase());
+    for (at, name) in terms.protected.iter().cloned().chain(small).enumerate() {
+        names.push(format!(":name{at}"));
+        params = params.with(format!("name{at}"), name);
+    }
+    Ok(params.fragment("names", names.join(", ")))
+}
+
 /// Makes `set_spared`, the accounts that lose nothing by this set: protected ones, those of unusable rows, and those
 /// that a key may mean which names none or several. Gives their number.
 ///
@@ -110,28 +138,8 @@ async fn persons(ctx: &mut RunContext<'_>, terms: &Terms, each_once: bool) -> Re
 /// The database's error.
 pub async fn spare_users(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<i64, DbError> {
     ctx.conn.declare(&SET_SPARED);
-    let mut ids = ctx.site.protected(terms.protect_admins);
-    ids.retain(|id| *id > 0);
-    ids.extend(resolve::with_capitals(ctx, &terms.protected).await?);
-    let column = match terms.keys.user {
-        UserKey::Username => "username",
-        UserKey::Idnumber => "idnumber",
-        UserKey::Email => "email",
-        UserKey::Id => "id",
-    };
-    let field = if terms.keys.user == UserKey::Id {
-        ctx.conn.dialect().to_text("a.id")
-    } else {
-        format!("LOWER(TRIM(a.{column}))")
-    };
-    let mut params = ctx.params().fragment("ids", id_list(&ids)).fragment("field", field);
-    let mut names = vec!["''".to_owned()];
-    let small = terms.protected.iter().map(|name| name.to_lowercase());
-    for (at, name) in terms.protected.iter().cloned().chain(small).enumerate() {
-        names.push(format!(":name{at}"));
-        params = params.with(format!("name{at}"), name);
-    }
-    let params = params.fragment("names", names.join(", "));
+    let params = ctx.params().fragment("field", folded_key(ctx, terms));
+    let params = kept_accounts(ctx, terms, params).await?;
     let spared = ctx.conn.exec(SPARED, &params).await?;
     ctx.conn.analyse(SET_SPARED.name).await?;
     Ok(spared as i64)

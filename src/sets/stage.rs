@@ -13,6 +13,7 @@ use crate::files::times::{self, Bound};
 use crate::outcome::{Lines, Moment, RunError, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::sets::rooms::{Incomplete, LeftOut, Rooms};
+use crate::sets::unresolved::Unresolved;
 use crate::sets::{SetOrder, Terms};
 use crate::source::SetProblem;
 use crate::staging::lines::{SET_LINES, written};
@@ -83,7 +84,7 @@ impl Header {
     }
 }
 
-/// Loads a snapshot from its beginning.
+/// Loads a snapshot from its beginning; gives the rows that were refused, as far as they protect anybody.
 ///
 /// # Errors
 /// A snapshot that is no CSV or lacks a column, or the database's error.
@@ -92,7 +93,7 @@ pub async fn load(
     terms: &Terms,
     order: &SetOrder,
     file: &RegularFile,
-) -> RunResult<(Header, Lines)> {
+) -> RunResult<(Header, Lines, Unresolved)> {
     let path = &order.snapshot.display().to_string();
     let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
@@ -127,7 +128,9 @@ pub async fn load(
             Err((code, value, hint)) => {
                 stage.problem(ctx, &Problem::new(line, code, value, hint)).await?;
                 // The user that it names is not absent.
-                stage.spare(ctx, record.get(header.user).unwrap_or_default()).await?;
+                let cell = |at: usize| record.get(at).unwrap_or_default();
+                stage.spare(ctx, cell(header.user)).await?;
+                stage.refused.refused(cell(header.user), cell(header.container), false);
             }
         }
         if rows % 10_000 == 0 {
@@ -140,8 +143,9 @@ pub async fn load(
     stage.unread(ctx, &order.unread).await?;
     let rows = rows + order.unread.iter().filter(|row| !row.taken).count() as u64;
     let failed = stage.failed;
+    let refused = std::mem::take(&mut stage.refused);
     header.has_incomplete = stage.finish(ctx).await?;
-    Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed }))
+    Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed }, refused))
 }
 
 /// The state in a row.
@@ -265,6 +269,7 @@ struct Stage {
     width: usize,
     errors: Rows,
     unread: Bulk,
+    refused: Unresolved,
     incomplete: Incomplete,
     failed: u64,
 }
@@ -281,6 +286,7 @@ impl Stage {
             width: columns.len(),
             errors: Rows::new(dialect),
             unread: Bulk::into(dialect, &SET_UNREAD),
+            refused: Unresolved::default(),
             incomplete: Incomplete::open(ctx),
             failed: 0,
         })
@@ -314,6 +320,7 @@ impl Stage {
         for (number, row) in (1i64..).zip(unread) {
             if !row.taken {
                 self.spare(ctx, &row.user).await?;
+                self.refused.refused(&row.user, &row.place, row.broken);
             }
             self.failed += u64::from(!row.taken);
             let problem = row.problem.clone().in_file(row.file.as_str());

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::change::courses::NewCourses;
-use crate::config::{AbsentAction, GroupKey, RoleKey, SetLimits, Settings, SmallTimes, Source, Target};
+use crate::config::{
+    AbsentAction, GroupKey, RoleKey, SetLimits, Settings, SmallTimes, Source, Target, UnknownProtects,
+};
 use crate::db::{Conn, Params};
 use crate::moodle::site::{Site, zone};
 use crate::outcome::{RunError, RunResult};
@@ -58,6 +60,8 @@ pub struct Terms {
     pub create_groups: bool,
     /// User names of accounts that keep what they have.
     pub protected: Vec<String>,
+    /// What rows protect whose keys match nothing.
+    pub unknown_protects: UnknownProtects,
     /// Whether site administrators keep what they have.
     pub protect_admins: bool,
     /// Seconds for which an absent user stays suspended before the enrolment is removed; 0 for at once.
@@ -124,6 +128,7 @@ impl Terms {
             group_by_idnumber: source.group_key == GroupKey::Idnumber,
             create_groups: source.create_groups,
             protected: source.protected.clone(),
+            unknown_protects: source.unknown_protects,
             protect_admins: settings.guard.protect_admins,
             grace: source.removal_grace.as_secs() as i64,
             last_rows: last_rows(conn, name, run).await?,

@@ -97,12 +97,23 @@ pub struct SetProblem {
     pub user: String,
     /// The course or, in a set of cohorts, the cohort, as far as it could be read.
     pub place: String,
+    /// Whether the user or the place is empty because a reference is broken, not because the row has none: then it may
+    /// be anybody, or anywhere.
+    #[serde(default)]
+    pub broken: bool,
 }
 
 impl SetProblem {
     /// A problem of a row that is not used, and of which nothing else is known.
     pub fn new(file: &str, problem: Problem) -> SetProblem {
-        SetProblem { file: file.to_owned(), problem, taken: false, user: String::new(), place: String::new() }
+        SetProblem {
+            file: file.to_owned(),
+            problem,
+            taken: false,
+            user: String::new(),
+            place: String::new(),
+            broken: false,
+        }
     }
 
     /// The same, for a row that is used.
@@ -113,6 +124,11 @@ impl SetProblem {
     /// The same, with the user and the place of the row.
     pub fn about(self, user: &str, place: &str) -> SetProblem {
         SetProblem { user: user.to_owned(), place: place.to_owned(), ..self }
+    }
+
+    /// The same, for a row with a broken reference.
+    pub fn broken(self) -> SetProblem {
+        SetProblem { broken: true, ..self }
     }
 }
 
@@ -197,7 +213,7 @@ impl Kept {
     /// `FILE:LINE CODE VALUE`, with `(USER, PLACE)` if either is known and `+` if the row is used.
     pub fn told(&self) -> Vec<String> {
         let told = |told: &SetProblem| {
-            let SetProblem { file, problem: Problem { line, code, value, .. }, taken, user, place } = told;
+            let SetProblem { file, problem: Problem { line, code, value, .. }, taken, user, place, .. } = told;
             let about = if user.is_empty() && place.is_empty() { String::new() } else { format!(" ({user}, {place})") };
             format!("{file}:{line} {code} {value}{about}{}", if *taken { " +" } else { "" })
         };

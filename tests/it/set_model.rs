@@ -127,14 +127,20 @@ impl<'a> Model<'a> {
         if known_user.is_none() {
             self.spared.extend(self.alike("user", self.source.user_key, who));
         }
-        let Some((role, status, window)) = self.read_cells(row) else {
+        let read = self.read_cells(row);
+        if read.is_none() {
             // The row names a user nevertheless.
             self.spared.extend(self.alike("user", self.source.user_key, who));
+        }
+        let is_no_id = self.source.user_key == "id" && !is_number(who);
+        let (Some((role, status, window)), false) = (read, is_no_id) else {
+            // And a course that it may mean.
+            let is_named = self.found("course", self.source.course_key, place).len() == 1;
+            if !is_named && !matches!(place, "" | "0") {
+                self.spared_courses.extend(self.alike("course", self.source.course_key, place));
+            }
             return;
         };
-        if self.source.user_key == "id" && !is_number(who) {
-            return;
-        }
         self.has_dates |= window != (0, 0);
         self.has_status |= !row.status.is_empty();
         let courses = self.found("course", self.source.course_key, place);

@@ -88,7 +88,7 @@ async fn too_many_courses_are_held_and_those_are_made(mut site: Site) {
     assert_eq!((breach.what.as_str(), breach.count, breach.limit.as_str()), ("courses", 3, "2"));
     assert_eq!(
         set::csv(&held.set.unwrap()),
-        "kind,name,added,reactivated,changed,suspended,removed,unchanged,unknown\ncourse,n1,1,0,0,0,0,0,0\ncourse,n3,1,0,0,0,0,0,0\n"
+        "kind,name,added,reactivated,changed,suspended,removed,unchanged,unknown,kept\ncourse,n1,1,0,0,0,0,0,0,0\ncourse,n3,1,0,0,0,0,0,0,0\n"
     );
     // The next night has delivered another table; the approval applies what was planned.
     fs::write(order.courses.unwrap(), "fullname,shortname,idnumber,category\nOther,other,,2\n").unwrap();

@@ -13,7 +13,11 @@ use crate::running::names;
 use crate::servers::{on_each_database, run_on};
 use crate::site::Site;
 
-on_each_database!(bulk_and_deltas_come_to_the_same, a_held_delta_is_approved_or_rejected);
+on_each_database!(
+    bulk_and_deltas_come_to_the_same,
+    a_held_delta_is_approved_or_rejected,
+    a_broken_reference_costs_nobody_a_place,
+);
 
 /// The first day of the feed; the others follow.
 const DAY: u32 = 10;
@@ -156,6 +160,46 @@ async fn bulk_and_deltas_come_to_the_same(mut site: Site) {
     applied(&program, &Archive::bulk("1.2", &ALL));
     assert_eq!(site.enrolments().await, all);
     assert_eq!(bases(&program), 1);
+}
+
+/// The third user is missing, there twice, without the key, or written in another way; the fourth is no longer named.
+async fn a_broken_reference_costs_nobody_a_place(mut site: Site) {
+    let program = site.school().await.set("guard.mode=off");
+    let fewer: Vec<_> = ALL.into_iter().filter(|(id, ..)| *id != 4 && *id != 6).collect();
+    let bulk = || Archive::bulk("1.2", &fewer);
+    let users = bulk().1.into_iter().find(|(name, ..)| *name == "users").unwrap().2;
+    let enrolments = bulk().1.into_iter().find(|(name, ..)| *name == "enrollments").unwrap().2;
+    let row = "s3,,,true,u3,,o1\n";
+    for (name, text, code) in [
+        ("users", users.replace(row, ""), "reference-unknown"),
+        ("users", users.clone() + "s3,,,true,u9,,o1\n", "reference-ambiguous"),
+        ("users", users.replace(row, "s3,,,true,,,o1\n"), "empty-identifier"),
+        ("users", users.replace(row, "S3,,,true,u3,,o1\n"), "reference-unknown"),
+        ("enrollments", enrolments.replace(",s3,", ",S3,"), "reference-unknown"),
+        ("enrollments", enrolments.replace(",s3,", ",,"), "empty-identifier"),
+    ] {
+        applied(&program, &Archive::bulk("1.2", &ALL));
+        let before = site.dump().await;
+        let archive = bulk().with(name, "bulk", text);
+        assert_eq!(import(&program, &["--simulate"], &archive).2, code);
+        site.nothing_changed(&before, "a rehearsal").await;
+        assert_eq!(import(&program, &[], &archive), (4, "done-with-errors".to_owned(), code.to_owned()));
+        let expected = ["u1 c1 database", "u2 c1 database", "u3 c1 database", "u4 c1 database", "u5 c2 database"];
+        assert_eq!(site.enrolments().await, expected, "{name} {code}: the other course loses its user");
+        let after = site.dump().await;
+        import(&program, &[], &archive);
+        site.nothing_changed(&after, "the same archive").await;
+    }
+    // A broken class: the user stays everywhere, and the course that no other row names keeps its users.
+    applied(&program, &Archive::bulk("1.2", &ALL));
+    let broken = enrolments.replace(",k2,", ",k9,");
+    assert_eq!(import(&program, &[], &bulk().with("enrollments", "bulk", broken)).2, "reference-unknown");
+    let expected = ["u1 c1 database", "u2 c1 database", "u3 c1 database", "u5 c2 database", "u6 c2 database"];
+    assert_eq!(site.enrolments().await, expected);
+    let gone = users.replace(row, "");
+    let off = program.clone().set("sources.school.unknown_protects=off");
+    import(&off, &[], &bulk().with("users", "bulk", gone));
+    assert_eq!(site.enrolments().await, ["u1 c1 database", "u2 c1 database", "u5 c2 database"]);
 }
 
 async fn a_held_delta_is_approved_or_rejected(mut site: Site) {

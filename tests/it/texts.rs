@@ -531,6 +531,8 @@ impl Site {
             ("years.columns.user", "t"),
             ("years.columns.cohort", "t"),
             ("years.create_cohorts", "true"),
+            // Odd keys are meant here.
+            ("years.unknown_protects", "off"),
         ] {
             self.set(&format!("sources.{key}"), value);
         }

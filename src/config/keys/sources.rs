@@ -5,7 +5,7 @@ use super::{CENTURY, Key, Kind, MANY, Unset, choice, count, defaulted, flag, gro
 use crate::config::forms;
 use crate::config::sections::{
     AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, DisabledUsers, GroupKey, MailWhen, RoleKey, SetFormat,
-    Target, UserKey,
+    Target, UnknownProtects, UserKey,
 };
 
 /// The common prefix of the keys of all sources.
@@ -49,6 +49,7 @@ pub(in crate::config) static OF_SOURCE: &[Key] = &[
     text("cohort_component", forms::optional_component),
     defaulted("removal_grace", Kind::Span),
     defaulted("protected", Kind::Names),
+    choice("unknown_protects", UnknownProtects::WORDS),
     text("schedule", forms::schedule),
     general("timezone", Kind::Text(forms::timezone)),
     choice("catch_up", CatchUp::WORDS),

@@ -48,7 +48,7 @@ pub use site::Site;
 pub use smtp::{Security, Smtp};
 pub use source::{
     AbsentAction, CategoryKey, CohortKey, CourseTable, DisabledUsers, GroupKey, MailWhen, RoleKey, SetColumns,
-    SetFormat, Source, Target,
+    SetFormat, Source, Target, UnknownProtects,
 };
 pub use source_limits::{Season, SeasonLimits, SetLimits};
 pub use state::State;

@@ -106,6 +106,18 @@ choice! {
 }
 
 choice! {
+    /// What a row protects whose user, course or cohort is not known.
+    UnknownProtects {
+        /// Whom it may mean; if its key is damaged, everybody in the course or cohort.
+        Likely = "likely",
+        /// Everybody in the course or cohort.
+        Place = "place",
+        /// Nobody but accounts and places whose key is the same except for case and blanks.
+        Off = "off",
+    }
+}
+
+choice! {
     /// Which runs of a source send a mail.
     MailWhen {
         /// Runs that changed something, and every run with a problem.
@@ -181,6 +193,8 @@ pub struct Source {
     pub removal_grace: Duration,
     /// User names that are never removed or suspended.
     pub protected: Vec<String>,
+    /// What rows protect whose keys match nothing.
+    pub unknown_protects: UnknownProtects,
     /// When the daemon fetches the set, in the local time of `timezone`.
     pub schedule: Schedule,
     /// The zone of the schedule; `None`: the site's zone.

@@ -50,6 +50,7 @@ fn a_source_has_the_defaults_of_the_reference() {
     );
     assert_eq!((source.guard.courses_max, source.expected_by.is_none()), (200, true));
     assert_eq!(source.guard.own, OwnLimits::default());
+    assert_eq!(source.unknown_protects, UnknownProtects::Likely);
     assert_eq!((source.removal_grace.as_secs(), source.stale_after.as_secs(), source.same_bytes_days), (0, 0, 0));
     assert_eq!(source.schedule.as_str(), "30 2 * * *");
     assert_eq!((source.courses.table.as_str(), source.courses.default_category), ("", 1));

@@ -92,11 +92,29 @@ fn a_first_set_has_no_trend_and_a_long_one_is_cut() {
 fn places_as_csv() {
     assert_eq!(
         csv(&report()),
-        "kind,name,added,reactivated,changed,suspended,removed,unchanged,unknown\n\
-         course,L1-DROIT,0,0,0,0,10,5,0\n\
-         course,\"M2 \"\"éco\"\", gestion\",3,0,0,0,0,90,2\n\
-         course,L2,0,0,0,0,0,10,0\n"
+        "kind,name,added,reactivated,changed,suspended,removed,unchanged,unknown,kept\n\
+         course,L1-DROIT,0,0,0,0,10,5,0,0\n\
+         course,\"M2 \"\"éco\"\", gestion\",3,0,0,0,0,90,2,0\n\
+         course,L2,0,0,0,0,0,10,0,0\n"
     );
+}
+
+#[test]
+fn whoever_is_kept_is_told_by_place() {
+    let kept = |kept: i64| Figures { unchanged: 5, kept, ..Figures::default() };
+    let places: Vec<SetPlace> = vec![place("L1", kept(2)), place("L2", kept(9)), place("L3", kept(0))];
+    let set = SetReport { places, totals: kept(14), ..report() };
+    let told = |locale| lines(&set, locale).into_iter().find(|line| line.starts_with("! ")).unwrap();
+    assert_eq!(
+        told(Locale::En),
+        "! kept because of unreadable rows (see the problems and their lines): 14 (L2 9, L1 2, 3 elsewhere)"
+    );
+    assert_eq!(
+        told(Locale::Fr),
+        "! maintenus à cause de lignes illisibles (voir les problèmes et leurs lignes) : 14 (L2 9, L1 2, 3 ailleurs)"
+    );
+    assert!(csv(&set).ends_with("course,L3,0,0,0,0,0,5,0,0\n"));
+    assert_eq!(csv(&set).lines().nth(1), Some("course,L1,0,0,0,0,0,5,0,2"));
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl Enrolments<'_> {
         let about = |problem: Problem, user: &str, place: &str| Box::new(row.problem(problem).about(user, place));
         let out = |lack: Lack, user: &str, place: &str| match lack {
             Lack::Gone(problem) => Out::Gone(about(problem, user, place)),
-            Lack::Announced(problem) => Out::Announced(about(problem, user, place)),
+            Lack::Announced(problem) => Out::Announced(Box::new(about(problem, user, place).broken())),
         };
         let (user, place) = match (user, place) {
             (Ok(user), Ok(place)) => (user, place),
@@ -155,9 +155,11 @@ impl Visitor for Enrolments<'_> {
     }
 
     fn unusable(&mut self, row: &Row, problem: Problem, taker: &mut dyn Taker) -> Result<(), SetError> {
-        let user = self.user(row).unwrap_or_default();
-        let place = self.value(row, self.form.place).unwrap_or_default();
-        Ok(taker.problem(row.problem(problem).about(&user, &place))?)
+        let (user, place) = (self.user(row), self.value(row, self.form.place));
+        let broken = |value: &Result<String, Lack>| matches!(value, Err(Lack::Announced(_)));
+        let broken = broken(&user) || broken(&place);
+        let about = row.problem(problem).about(&user.unwrap_or_default(), &place.unwrap_or_default());
+        Ok(taker.problem(SetProblem { broken, ..about })?)
     }
 }
 
