@@ -13,17 +13,23 @@ const SECTIONS: i64 = 4;
 const NEWSITEMS: i64 = 5;
 const THRESHOLD: i64 = 86_400;
 
+/// Moodle 5.1: from here on a course of the external database gets the site's `showactivitydates`.
+const SHOWS_ACTIVITY_DATES: i64 = 2_025_100_600;
+
 /// Formats with the two options of [`default_options`].
 pub const SECTION_FORMATS: &str = "'topics', 'weeks'";
 
 /// Columns that a new course never copies from its template: they identify a course, or belong to one course alone.
-const OWN: [&str; 14] = [
+const OWN: [&str; 16] = [
     "id",
     "category",
     "sortorder",
     "fullname",
     "shortname",
     "idnumber",
+    // See `Dates`.
+    "startdate",
+    "enddate",
     "timecreated",
     "timemodified",
     "cacherev",
@@ -35,22 +41,51 @@ const OWN: [&str; 14] = [
     "visibleold",
 ];
 
+/// The days on which a new course begins and ends if its row does not name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// The beginning; 0 for none.
+    pub start: i64,
+    /// The end of a course that begins then; 0 for none.
+    pub end: i64,
+    /// How long a course takes, if the site gives it an end (`courseenddateenabled`): the end follows the beginning.
+    duration: Option<i64>,
+}
+
+impl Dates {
+    /// The days by the site's settings, with those of a template; `today` is the first second of the site's day. As in
+    /// Moodle, a length of courses in the settings also replaces the end of the template.
+    pub fn of(site: &Site, today: i64, template: Option<(i64, i64)>) -> Self {
+        let (start, end) = template.unwrap_or((today, 0));
+        let ends = number(site, "courseenddateenabled", 1) != 0;
+        let duration = ends.then(|| number(site, "courseduration", YEAR));
+        let end = match duration {
+            Some(duration) if start > 0 => start + duration,
+            Some(_) => 0,
+            None => end,
+        };
+        Self { start, end, duration }
+    }
+
+    /// SQL for the end of a course that begins at `start`, another expression. A course that never begins has no end.
+    pub fn end_after(&self, start: &str) -> String {
+        match self.duration {
+            Some(duration) => format!("CASE WHEN {start} > 0 THEN {start} + {duration} ELSE 0 END"),
+            None => self.end.to_string(),
+        }
+    }
+}
+
 /// The columns of a new course's row except names, place in the category and times: those that the site's table has,
-/// with the site's `moodlecourse` defaults (spec database 8.3). `today` is the first second of the site's day.
-pub fn default_columns(site: &Site, today: i64) -> Vec<(String, Value)> {
+/// with the site's `moodlecourse` defaults (spec database 8.3).
+pub fn default_columns(site: &Site) -> Vec<(String, Value)> {
     let int = |name, documented| Value::Int(number(site, name, documented));
-    let enddate = match number(site, "courseenddateenabled", 1) {
-        0 => 0,
-        _ => today + number(site, "courseduration", YEAR),
-    };
     let columns = [
         ("summary", Value::from("")),
         ("summaryformat", Value::Int(1)),
         ("format", Value::from(text(site, "format", "topics"))),
         ("showgrades", int("showgrades", 1)),
         ("newsitems", int("newsitems", NEWSITEMS)),
-        ("startdate", Value::Int(today)),
-        ("enddate", Value::Int(enddate)),
         ("maxbytes", int("maxbytes", 0)),
         ("showreports", int("showreports", 0)),
         ("visible", int("visible", 1)),
@@ -60,14 +95,34 @@ pub fn default_columns(site: &Site, today: i64) -> Vec<(String, Value)> {
         ("lang", Value::from(text(site, "lang", ""))),
         ("enablecompletion", int("enablecompletion", 1)),
         ("showcompletionconditions", int("showcompletionconditions", 1)),
+        ("showactivitydates", int("showactivitydates", 1)),
+        ("enableaitools", int("enableaitools", 0)),
     ];
-    let has = |(column, _): &(&str, Value)| site.columns.has("course", column);
+    let written = |column: &str| match column {
+        // Without completion there is nothing to show.
+        "showcompletionconditions" => number(site, "enablecompletion", 1) != 0,
+        "showactivitydates" => site.version() >= SHOWS_ACTIVITY_DATES,
+        // Without a setting the course has no value of its own.
+        "enableaitools" => site.plugin(PLUGIN, column).is_some(),
+        _ => true,
+    };
+    let has = |(column, _): &(&str, Value)| site.columns.has("course", column) && written(column);
     columns.into_iter().filter(has).map(|(column, value)| (column.to_owned(), value)).collect()
 }
 
-/// The columns that a new course copies from its template unchanged.
+/// The columns that a new course copies from its template.
 pub fn lent_columns(site: &Site) -> Vec<String> {
-    site.columns.of("course").iter().filter(|column| !OWN.contains(&column.as_str())).cloned().collect()
+    // Moodle sets relative dates only where the site allows them.
+    let relative = site.number("enablecourserelativedates", 0) != 0;
+    let own = |column: &str| OWN.contains(&column) || (column == "relativedatesmode" && !relative);
+    site.columns.of("course").iter().filter(|column| !own(column)).cloned().collect()
+}
+
+/// SQL for the value of a column that follows from the template `p`, if it is not simply copied.
+pub fn lent_otherwise(site: &Site, column: &str) -> Option<String> {
+    let default = number(site, "showcompletionconditions", 1);
+    (column == "showcompletionconditions")
+        .then(|| format!("CASE WHEN p.enablecompletion <> 0 THEN COALESCE(p.showcompletionconditions, {default}) END"))
 }
 
 /// The number of the last section of a new course without a template.
@@ -146,6 +201,10 @@ impl Method<'_> {
             _ => {
                 let mut columns = vec![self.status(0)];
                 columns.extend(self.terms());
+                // The setting exists since Moodle 4.4.
+                if self.0.plugin("enrol_manual", "sendcoursewelcomemessage").is_some() {
+                    columns.push(self.int("customint1", "sendcoursewelcomemessage", 1));
+                }
                 columns
             }
         }

@@ -11,6 +11,7 @@ pub mod forum;
 pub mod install;
 pub mod lookups;
 pub mod method;
+pub mod php_json;
 pub mod room;
 pub mod site;
 pub mod tables;

@@ -128,6 +128,12 @@ impl Site {
         self.config(name).and_then(|text| text.trim().parse().ok()).unwrap_or(documented)
     }
 
+    /// Moodle's version without the part after the point (2024100706 for 4.5.6); 0 if it is not known.
+    pub fn version(&self) -> i64 {
+        let text = self.config("version").unwrap_or_default().trim();
+        text.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
     /// True if the enrolment method is in `enrol_plugins_enabled`.
     pub fn is_enabled(&self, method: &str) -> bool {
         self.enabled_methods().any(|name| name == method)

@@ -7,14 +7,16 @@ use chrono_tz::Tz;
 
 use crate::change::context::RunContext;
 use crate::change::courses::{self, NewCourses};
-use crate::config::{CategoryKey, CourseTable};
+use crate::config::{CategoryKey, CourseTable, SmallTimes};
 use crate::db::{Bulk, DbError, Field};
 use crate::disk::RegularFile;
 use crate::files::NAME_LIMIT;
+use crate::files::times::{self, Bound};
+use crate::moodle::php_json;
 use crate::moodle::room::Room;
 use crate::moodle::site::Site;
 use crate::outcome::{Lines, RunError, RunResult};
-use crate::problem::{Code, PlaceKind, Problem, Rows};
+use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::staging::resolve::KEY_WIDTH;
 
 /// Characters of a wrong value that are reported.
@@ -54,6 +56,8 @@ struct Header {
     shortname: usize,
     idnumber: Option<usize>,
     category: Option<usize>,
+    startdate: Option<usize>,
+    enddate: Option<usize>,
 }
 
 impl Header {
@@ -68,16 +72,24 @@ impl Header {
             shortname: at("shortname").ok_or_else(|| missing("shortname"))?,
             idnumber: at("idnumber"),
             category: at("category"),
+            startdate: at("startdate"),
+            enddate: at("enddate"),
         })
     }
 }
 
-/// Loads a snapshot of courses (`fullname,shortname,idnumber,category`; the last two may be missing) from its
-/// beginning.
+/// Loads a snapshot of courses (`fullname,shortname,idnumber,category,startdate,enddate`; all but the first two may be
+/// missing) from its beginning. Dates without a time are the first moment of their day in the zone.
 ///
 /// # Errors
 /// A snapshot that is no CSV or lacks a column, or the database's error.
-pub async fn load(ctx: &mut RunContext<'_>, file: &RegularFile, path: &str) -> RunResult<Lines> {
+pub async fn load(
+    ctx: &mut RunContext<'_>,
+    file: &RegularFile,
+    path: &str,
+    zone: Tz,
+    small: SmallTimes,
+) -> RunResult<Lines> {
     let unreadable = |error: std::io::Error| RunError::Unreadable { path: path.to_owned(), error };
     let broken = |error: csv::Error| unreadable(std::io::Error::other(error));
     let mut reader = csv::ReaderBuilder::new().from_reader(BufReader::new(file.cursor()));
@@ -94,7 +106,7 @@ pub async fn load(ctx: &mut RunContext<'_>, file: &RegularFile, path: &str) -> R
         lines.records += 1;
         let line = record.position().map_or(lines.physical, csv::Position::line) as i64;
         match CourseRow::of(&header, &rooms, &record) {
-            Ok(row) => row.push(ctx, &mut rows, line).await?,
+            Ok(row) => row.push(ctx, &mut rows, line, zone, small).await?,
             Err((code, value, hint)) => {
                 lines.failed += 1;
                 let problem = Problem::new(0, code, value, hint);
@@ -114,6 +126,8 @@ struct CourseRow<'a> {
     shortname: &'a str,
     idnumber: &'a str,
     category: &'a str,
+    startdate: &'a str,
+    enddate: &'a str,
 }
 
 type Refused = (Code, String, String);
@@ -128,6 +142,8 @@ impl<'a> CourseRow<'a> {
             idnumber: optional(header.idnumber),
             // Moodle treats "0" as empty (spec database 3).
             category: Some(optional(header.category)).filter(|key| *key != "0").unwrap_or_default(),
+            startdate: optional(header.startdate),
+            enddate: optional(header.enddate),
         };
         row.filled("fullname", row.fullname)?;
         row.filled("shortname", row.shortname)?;
@@ -147,10 +163,54 @@ impl<'a> CourseRow<'a> {
         Err((Code::CourseNameMissing, said, column.to_owned()))
     }
 
-    async fn push(&self, ctx: &mut RunContext<'_>, rows: &mut Bulk, line: i64) -> Result<(), DbError> {
+    /// Adds the row. Dates that cannot be used are no error yet: the course may exist, and then nothing of the row
+    /// counts.
+    async fn push(
+        &self,
+        ctx: &mut RunContext<'_>,
+        rows: &mut Bulk,
+        line: i64,
+        zone: Tz,
+        small: SmallTimes,
+    ) -> Result<(), DbError> {
         let texts = [self.fullname, self.shortname, self.idnumber, self.category].map(Field::Text);
         let [fullname, shortname, idnumber, category] = texts;
-        rows.push(ctx.conn, &[Field::Int(line), fullname, shortname, idnumber, category]).await
+        let days = Days::of(self, zone, small);
+        let [starttext, endtext] = days.written.each_ref().map(|text| Field::Text(text));
+        let flaw = Field::Text(days.flaw.map_or("", Code::as_str));
+        let logged = php_json::object(&[("shortname", self.shortname), ("fullname", self.fullname)]);
+        let [start, end] = [days.start, days.end].map(Field::Int);
+        let names = [Field::Int(line), fullname, shortname, idnumber, category];
+        let rest = [start, end, starttext, endtext, flaw, Field::Text(&logged)];
+        rows.push(ctx.conn, &[&names[..], &rest[..]].concat()).await
+    }
+}
+
+/// The first and the last day of a course as its row names them.
+struct Days {
+    /// 0 for none, as an empty cell and 0 are to Moodle.
+    start: i64,
+    end: i64,
+    /// How the row writes them; of a day that cannot be read, that one first.
+    written: [String; 2],
+    flaw: Option<Code>,
+}
+
+impl Days {
+    fn of(row: &CourseRow<'_>, zone: Tz, small: SmallTimes) -> Self {
+        let written = [row.startdate, row.enddate].map(|text| if text == "0" { String::new() } else { shown(text) });
+        let days = [row.startdate, row.enddate].map(|text| times::parse(text, Bound::Start, zone, small));
+        match days {
+            [Ok(start), Ok(end)] => {
+                let flaw = (end > 0 && end < start).then_some(Code::EndBeforeStart);
+                Self { start, end, written, flaw }
+            }
+            [bad, _] => {
+                let at = usize::from(bad.is_ok());
+                let written = [written[at].clone(), String::new()];
+                Self { start: 0, end: 0, written, flaw: Some(Code::BadTime) }
+            }
+        }
     }
 }
 

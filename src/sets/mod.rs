@@ -93,7 +93,7 @@ pub async fn apply(
 async fn new_courses(ctx: &mut RunContext<'_>, terms: &Terms, path: &Path) -> RunResult<u64> {
     let shown = path.display().to_string();
     let file = Dir::open_named(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
-    let read = courses::load(ctx, &file, &shown).await?;
+    let read = courses::load(ctx, &file, &shown, terms.new_courses.zone, terms.small_times).await?;
     let refused = crate::change::courses::create(ctx, &terms.new_courses).await?;
     let made = ctx.booked(&kinds::COURSE_ADD);
     ctx.guard.check_courses(&terms.source, made, terms.limits.courses_max);

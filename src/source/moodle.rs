@@ -168,6 +168,8 @@ fn courses(source: &mut Source, site: &Site) -> Result<(), MoodleSourceError> {
     courses.shortname = of("courses.shortname", "newcourseshortname", &ours.shortname);
     courses.idnumber = of("courses.idnumber", "newcourseidnumber", &ours.idnumber);
     courses.category = of("courses.category", "newcoursecategory", &ours.category);
+    courses.startdate = of("courses.startdate", "newcoursestartdate", &ours.startdate);
+    courses.enddate = of("courses.enddate", "newcourseenddate", &ours.enddate);
     courses.template = chosen(source, "courses.template", || verbatim("templatecourse"), &ours.template);
     if !source.gives("courses.category_key") {
         let read = CategoryKey::from_word;

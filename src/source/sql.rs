@@ -57,8 +57,8 @@ impl From<SnapshotError> for Stop {
     }
 }
 
-/// The columns of a snapshot of the table of courses, in their order; the last two may be missing.
-const COURSE_COLUMNS: [&str; 4] = ["fullname", "shortname", "idnumber", "category"];
+/// The columns of a snapshot of the table of courses, in their order; all but the first two may be missing.
+const COURSE_COLUMNS: [&str; 6] = ["fullname", "shortname", "idnumber", "category", "startdate", "enddate"];
 
 /// Reads the whole set of a source into a snapshot under `state`; `now` (Unix seconds) becomes part of its name.
 ///
@@ -93,7 +93,9 @@ fn wanted_courses<'a>(source_name: &str, source: &'a Source) -> Result<Option<Wa
     if courses.table.trim().is_empty() {
         return Ok(None);
     }
-    let names = [&courses.fullname, &courses.shortname, &courses.idnumber, &courses.category].map(|name| name.trim());
+    let [fullname, shortname] = [&courses.fullname, &courses.shortname];
+    let names = [fullname, shortname, &courses.idnumber, &courses.category, &courses.startdate, &courses.enddate];
+    let names = names.map(|name| name.trim());
     match names {
         ["", ..] => return Err(unset("courses.fullname")),
         [_, "", ..] => return Err(unset("courses.shortname")),
@@ -128,7 +130,7 @@ pub async fn probe(source_name: &str, source: &Source) -> Result<Option<bool>, S
 }
 
 /// Reads the table of courses ([`crate::config::CourseTable`]) into a snapshot of `fullname`, `shortname` and, where
-/// configured, `idnumber` and `category`; `None` if the source has no such table.
+/// configured, `idnumber`, `category` and the two dates; `None` if the source has no such table.
 ///
 /// # Errors
 /// As [`fetch`].

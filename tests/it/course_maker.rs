@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use enrold::change::context::RunContext;
 use enrold::change::courses::{NewCourses, create};
 use enrold::change::guard::Guard;
+use enrold::config::SmallTimes;
 use enrold::db::{Conn, Params};
 use enrold::disk::{Dir, RegularFile};
 use enrold::moodle::site::Site as Moodle;
@@ -119,7 +120,7 @@ pub async fn make(
         problems: enrold::problem::Kept::new(run, 0, 10_000),
     };
     let before = ctx.conn.statements();
-    let lines = courses::load(&mut ctx, file, "courses.csv").await.unwrap();
+    let lines = courses::load(&mut ctx, file, "courses.csv", terms.zone, SmallTimes::Refuse).await.unwrap();
     let refused = lines.failed + create(&mut ctx, terms).await.unwrap();
     let statements = ctx.conn.statements() - before;
     ctx.report_overtaken(PlaceKind::Buffer).await.unwrap();

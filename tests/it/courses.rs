@@ -31,7 +31,7 @@ on_each_database!(
 
 impl Site {
     /// All courses except those of the campus, by short name: `shortname fullname idnumber category`.
-    async fn made(&mut self) -> Vec<String> {
+    pub async fn made(&mut self) -> Vec<String> {
         let dump = self.dump().await;
         let old = ["front", "c1", "c2", "c3"];
         let rows = dump["course"].iter().filter(|row| !old.contains(&text(row, "shortname")));
@@ -42,21 +42,22 @@ impl Site {
     }
 
     /// One column of the course with this short name.
-    async fn of_course(&mut self, shortname: &str, column: &str) -> String {
+    pub async fn of_course(&mut self, shortname: &str, column: &str) -> String {
         let dump = self.dump().await;
         let row = dump["course"].iter().find(|row| text(row, "shortname") == shortname);
         text(row.unwrap(), column).to_owned()
     }
 
     /// The rows of a table that belong to this course, as `column column`.
-    async fn inside(&mut self, shortname: &str, table: &str, key: &str, columns: &[&str]) -> Vec<String> {
+    pub async fn inside(&mut self, shortname: &str, table: &str, key: &str, columns: &[&str]) -> Vec<String> {
         let id = self.of_course(shortname, "id").await;
         let dump = self.dump().await;
         let rows = dump[table].iter().filter(|row| text(row, key) == id);
         rows.map(|row| columns.iter().map(|column| text(row, column)).collect::<Vec<_>>().join(" ")).collect()
     }
 
-    async fn default(&mut self, name: &str, value: &str) {
+    /// A default of new courses.
+    pub async fn default(&mut self, name: &str, value: &str) {
         self.insert("config_plugins", &set("moodlecourse", name, value)).await;
     }
 }
@@ -228,6 +229,8 @@ async fn a_template_lends_its_settings(mut site: Site) {
         ("visibleold", "0"),
         ("lang", "eu"),
         ("startdate", "5"),
+        // The site's length of courses, as in Moodle.
+        ("enddate", "31536005"),
     ];
     let own = [("fullname", "A"), ("idnumber", ""), ("marker", "0"), ("defaultgroupingid", "0"), ("requested", "0")];
     for (column, value) in lent.into_iter().chain(own) {
@@ -254,6 +257,7 @@ async fn methods_follow_the_sites_settings(mut site: Site) {
         ("enrol_self", "newenrols", "0"),
         ("enrol_guest", "status", "0"),
         ("enrol_guest", "requirepassword", "1"),
+        ("enrol_manual", "sendcoursewelcomemessage", "2"),
     ];
     for (plugin, name, value) in settings {
         site.insert("config_plugins", &set(plugin, name, value)).await;
@@ -263,6 +267,10 @@ async fn methods_follow_the_sites_settings(mut site: Site) {
     // If guest access requires a key, the method stays disabled until a teacher sets one.
     let methods = site.inside("a", "enrol", "courseid", &columns).await;
     assert_eq!(methods, ["guest 0 1 0 0 0 ", "self 1 0 5 1 1 0"]);
+    site.sql("UPDATE {config_plugins} SET value = '1' WHERE plugin = 'enrol_manual' AND name = 'defaultenrol'").await;
+    site.courses("fullname,shortname\nB,b\n", &terms(), NOW).await;
+    let welcome = site.inside("b", "enrol", "courseid", &["enrol", "customint1"]).await;
+    assert!(welcome.contains(&"manual 2".to_owned()), "{welcome:?}");
 }
 
 /// A hundred courses need no more statements than one.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use enrold::change::courses::NewCourses;
-use serde_json::Value;
 
 use crate::course_maker::terms;
 use crate::dump::{Dump, Row, assert_same, text};
@@ -123,10 +122,6 @@ impl Names {
             let names = match column.as_str() {
                 "course" | "courseid" | "instanceid" | "contextinstanceid" | "objectid" => &self.courses,
                 "contextid" => &self.contexts,
-                "other" => {
-                    *value = serde_json::from_str::<Value>(value).unwrap().to_string();
-                    continue;
-                }
                 "path" => {
                     let Some((above, last)) = value.rsplit_once('/') else { continue };
                     *value = format!("{above}/{}", self.contexts.get(last).map_or(last, String::as_str));

@@ -180,6 +180,11 @@ impl Site {
         self.conn.exec(template, &Params::new()).await.unwrap();
     }
 
+    /// Learns the columns of the tables again, after one was added.
+    pub async fn look_again(&mut self) {
+        self.columns = Columns::read(&mut self.conn).await.unwrap();
+    }
+
     /// All Moodle tables.
     pub async fn dump(&mut self) -> Dump {
         dump(&mut self.conn, &self.columns).await

@@ -11,7 +11,7 @@ use crate::site::{NOW, Site};
 
 on_each_database!(a_site_switches_over_without_retyping, our_own_keys_go_before, what_cannot_be_followed_is_said);
 
-const SETTINGS: [(&str, &str); 21] = [
+const SETTINGS: [(&str, &str); 23] = [
     ("dbhost", "localhost"),
     ("remoteenroltable", "Records"),
     ("remoteuserfield", " WHO "),
@@ -28,6 +28,8 @@ const SETTINGS: [(&str, &str); 21] = [
     ("newcoursefullname", "Title"),
     ("newcourseidnumber", ""),
     ("newcoursecategory", "cat"),
+    ("newcoursestartdate", "Begins"),
+    ("newcourseenddate", ""),
     ("localcategoryfield", "idnumber"),
     ("defaultcategory", "7"),
     ("templatecourse", "Model"),
@@ -75,15 +77,23 @@ async fn a_site_switches_over_without_retyping(mut site: Site) {
     let courses = &source.courses;
     assert_eq!([&courses.table, &courses.fullname, &courses.shortname], ["newcourses", "title", "shortname"]);
     assert_eq!([&courses.idnumber, &courses.category, &courses.template], ["", "cat", "Model"]);
+    assert_eq!([&courses.startdate, &courses.enddate], ["begins", ""]);
     assert_eq!((courses.default_category, courses.category_key), (7, CategoryKey::Idnumber));
     let state = site.engine().settings.state.path.clone();
     let snapshot = fetch("database", &source, &state, NOW).await.unwrap();
     assert_eq!(std::fs::read_to_string(&snapshot.path).unwrap(), "user,course,role\nu1,c1,5\nu2,c1,\n");
 
-    site.conn.literal("CREATE TABLE newcourses (TITLE VARCHAR(9), shortname VARCHAR(9), cat INTEGER)").await.unwrap();
-    site.conn.literal("INSERT INTO newcourses VALUES ('One', 'c8', 3), ('Two', 'c9', NULL)").await.unwrap();
+    site.conn
+        .literal("CREATE TABLE newcourses (TITLE VARCHAR(9), shortname VARCHAR(9), cat INTEGER, BEGINS DATE)")
+        .await
+        .unwrap();
+    let rows = "INSERT INTO newcourses VALUES ('One', 'c8', 3, '2026-09-01'), ('Two', 'c9', NULL, NULL)";
+    site.conn.literal(rows).await.unwrap();
     let courses = fetch_courses("database", &source, &state, NOW).await.unwrap().unwrap();
-    assert_eq!(std::fs::read_to_string(&courses.path).unwrap(), "fullname,shortname,category\nOne,c8,3\nTwo,c9,\n");
+    assert_eq!(
+        std::fs::read_to_string(&courses.path).unwrap(),
+        "fullname,shortname,category,startdate\nOne,c8,3,2026-09-01\nTwo,c9,,\n"
+    );
 }
 
 async fn our_own_keys_go_before(mut site: Site) {

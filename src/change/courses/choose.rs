@@ -2,9 +2,13 @@
 //! exists. It must not write any of Moodle's tables.
 
 use crate::change::context::RunContext;
-use crate::db::table::{int, text};
+use crate::change::courses::NewCourses;
+use crate::db::table::{int, long_text, text};
 use crate::db::{Conn, DbError, Params, Table, statement};
+use crate::files::times;
+use crate::moodle::course::Dates;
 use crate::problem::PlaceKind;
+use crate::report::feed::moment;
 
 const COURSE_ROW: Table = Table::new(
     "course_row",
@@ -17,6 +21,11 @@ const COURSE_ROW: Table = Table::new(
         int("category"),
         int("chosen"),
         text("verdict", 40),
+        int("begins"),
+        int("ends"),
+        text("starttext", 255),
+        text("endtext", 255),
+        long_text("logged"),
     ],
 )
 .primary("line");
@@ -35,21 +44,32 @@ const MADE_COURSE: Table = Table::new(
         int("parentdepth"),
         int("courseid"),
         int("contextid"),
+        int("begins"),
+        int("ends"),
+        long_text("logged"),
     ],
 )
 .primary("n");
 
-/// Finds the category of each row and a verdict: empty for a row that becomes a course, `exists`, `same` as another
-/// row, or the code of what is wrong. Gives how many rows are reported.
+/// Finds the category and the days of each row and a verdict: empty for a row that becomes a course, `exists`, `same`
+/// as another row, or the code of what is wrong. Gives how many rows are reported.
 ///
 /// # Errors
 /// The database's error.
-pub(super) async fn rows(ctx: &mut RunContext<'_>, by_idnumber: bool, fallback: i64) -> Result<u64, DbError> {
-    categories(ctx, by_idnumber).await?;
+pub(super) async fn rows(
+    ctx: &mut RunContext<'_>,
+    settings: &NewCourses,
+    fallback: i64,
+    dates: Dates,
+) -> Result<u64, DbError> {
+    categories(ctx, settings.category_by_idnumber).await?;
     let conn = &mut *ctx.conn;
     conn.declare(&COURSE_ROW);
     let params = unstorable(conn, Params::new(), "n")
         .with("fallback", fallback)
+        .with("start", dates.start)
+        .fragment("end", dates.end_after("d.begins"))
+        .fragment("dated", DATED)
         .fragment("same", conn.exact("course", "c.shortname", "n.shortname"))
         .fragment("alike_name", conn.alike("course", "c.shortname", "n.shortname"))
         .fragment("alike_number", conn.alike("course", "c.idnumber", "n.idnumber"))
@@ -59,9 +79,10 @@ pub(super) async fn rows(ctx: &mut RunContext<'_>, by_idnumber: bool, fallback: 
         .fragment("named", NAMED);
     conn.exec(ROWS, &params).await?;
     conn.analyse("course_row").await?;
-    report_refused(ctx).await
+    report_refused(ctx, settings, dates).await
 }
 
+const DATED: &str = statement(include_str!("choose.sql"), "dated");
 const JUDGED: &str = statement(include_str!("choose.sql"), "judged");
 const NAMED: &str = statement(include_str!("choose.sql"), "named");
 const ROWS: &str = statement(include_str!("choose.sql"), "rows");
@@ -96,11 +117,14 @@ async fn categories(ctx: &mut RunContext<'_>, by_idnumber: bool) -> Result<(), D
     conn.analyse("stage_category").await
 }
 
-async fn report_refused(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
+async fn report_refused(ctx: &mut RunContext<'_>, settings: &NewCourses, dates: Dates) -> Result<u64, DbError> {
     let dialect = ctx.conn.dialect();
     let alike = ctx.conn.alike("course", "c.shortname", "r.shortname");
     let params = unstorable(ctx.conn, ctx.params(), "r")
         .fragment("chosen", dialect.to_text("r.chosen"))
+        .with("accepted", times::ACCEPTED)
+        .with("start", moment(dates.start, settings.zone))
+        .with("end", moment(dates.end, settings.zone))
         .fragment("existing", "(SELECT MIN(c.shortname) FROM {course} c WHERE :alike)")
         .fragment("alike", alike);
     ctx.report_problems(PlaceKind::Course, REFUSED, params).await
@@ -117,7 +141,7 @@ pub(super) async fn made(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
         .exec(
             "INSERT INTO [made_course]
              SELECT ROW_NUMBER() OVER (ORDER BY r.line), r.line, r.fullname, r.shortname, r.idnumber, r.category,
-                    k.path, k.depth, 0, 0
+                    k.path, k.depth, 0, 0, r.begins, r.ends, r.logged
                FROM [course_row] r JOIN {context} k ON k.contextlevel = 40 AND k.instanceid = r.category
               WHERE r.verdict = ''",
             &Params::new(),

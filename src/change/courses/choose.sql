@@ -1,9 +1,15 @@
--- Chooses the rows that become courses: three selects, each from the one before. `n`, `a`, `b` and `t` are rows; a
+-- Chooses the rows that become courses: four selects, each from the one before. `d`, `n`, `a`, `b` and `t` are rows; a
 -- verdict is empty for a good row.
+
+-- statement dated
+-- The days of each course: those of the row, else those of the template or of the site.
+SELECT d.*, CASE WHEN d.enddate > 0 THEN d.enddate ELSE :end END AS ends
+  FROM (SELECT n.*, CASE WHEN n.startdate > 0 THEN n.startdate ELSE :start END AS begins FROM [new_course] n) d
 
 -- statement judged
 -- The check of each row against the site, in Moodle's order.
-SELECT n.line, n.fullname, n.shortname, n.idnumber, n.category AS ckey,
+SELECT n.line, n.fullname, n.shortname, n.idnumber, n.category AS ckey, n.begins, n.ends, n.starttext, n.endtext,
+       n.logged,
        -- A row that names no category goes into the fallback; 0 means none.
        CASE WHEN n.category = '' THEN :fallback ELSE COALESCE(k.category, 0) END AS category,
        -- An existing course of exactly this short name is left as it is. One that Moodle treats as equal is an error.
@@ -13,8 +19,10 @@ SELECT n.line, n.fullname, n.shortname, n.idnumber, n.category AS ckey,
             WHEN :unstorable_name OR :unstorable_full OR :unstorable_number THEN 'value-charset'
             WHEN k.found > 1 THEN 'category-ambiguous'
             WHEN x.id IS NULL THEN 'category-unknown'
+            WHEN n.flaw <> '' THEN n.flaw
+            WHEN n.ends > 0 AND n.ends < n.begins THEN 'end-before-start'
             ELSE '' END AS verdict
-  FROM [new_course] n
+  FROM (:dated) n
   LEFT JOIN [stage_category] k ON k.ckey = n.category
   -- A category without a context path is not usable: it counts as unknown.
   LEFT JOIN {context} x ON x.contextlevel = 40 AND x.path IS NOT NULL
@@ -22,7 +30,8 @@ SELECT n.line, n.fullname, n.shortname, n.idnumber, n.category AS ckey,
 
 -- statement named
 -- Of several good rows with one short name the last one counts; an equal one is no error.
-SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, t.chosen,
+SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, t.chosen, t.begins, t.ends, t.starttext,
+       t.endtext, t.logged,
        CASE WHEN t.verdict <> '' OR t.line = t.chosen THEN t.verdict
             WHEN t.alike = 1 THEN 'same'
             ELSE 'course-twice' END AS verdict
@@ -31,7 +40,9 @@ SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category, t.chosen
                CASE WHEN a.fullname = FIRST_VALUE(a.fullname) OVER (:by_name ORDER BY a.line DESC)
                      AND a.shortname = FIRST_VALUE(a.shortname) OVER (:by_name ORDER BY a.line DESC)
                      AND a.idnumber = FIRST_VALUE(a.idnumber) OVER (:by_name ORDER BY a.line DESC)
-                     AND a.ckey = FIRST_VALUE(a.ckey) OVER (:by_name ORDER BY a.line DESC) THEN 1 ELSE 0 END AS alike
+                     AND a.ckey = FIRST_VALUE(a.ckey) OVER (:by_name ORDER BY a.line DESC)
+                     AND a.begins = FIRST_VALUE(a.begins) OVER (:by_name ORDER BY a.line DESC)
+                     AND a.ends = FIRST_VALUE(a.ends) OVER (:by_name ORDER BY a.line DESC) THEN 1 ELSE 0 END AS alike
           FROM (:judged) a) t
 
 -- statement rows
@@ -40,13 +51,21 @@ INSERT INTO [course_row]
 SELECT t.line, t.fullname, t.shortname, t.idnumber, t.ckey, t.category,
        CASE WHEN t.verdict = '' THEN t.first_line ELSE t.chosen END,
        CASE WHEN t.verdict = '' AND t.idnumber <> '' AND t.line <> t.first_line THEN 'course-twice'
-            ELSE t.verdict END
+            ELSE t.verdict END,
+       t.begins, t.ends, t.starttext, t.endtext, t.logged
   FROM (SELECT b.*, FIRST_VALUE(b.line) OVER (:by_number ORDER BY b.line DESC) AS first_line FROM (:named) b) t
 
 -- statement refused
 -- The rows that are reported. The hint is the second parameter of the code, beside the short name.
-SELECT r.line AS number, r.verdict AS code, r.shortname AS value,
+SELECT r.line AS number, r.verdict AS code,
        CASE r.verdict
+            WHEN 'bad-time' THEN r.starttext
+            -- A day that the row does not name is that of the template or of the site.
+            WHEN 'end-before-start' THEN CASE WHEN r.endtext = '' THEN :end ELSE r.endtext END
+            ELSE r.shortname END AS value,
+       CASE r.verdict
+            WHEN 'bad-time' THEN :accepted
+            WHEN 'end-before-start' THEN CASE WHEN r.starttext = '' THEN :start ELSE r.starttext END
             -- The first column that cannot store a character.
             WHEN 'value-charset' THEN CASE WHEN :unstorable_name THEN 'course.shortname'
                                            WHEN :unstorable_full THEN 'course.fullname'

@@ -9,21 +9,32 @@ mod rows;
 use chrono_tz::Tz;
 
 use crate::change::context::RunContext;
-use crate::db::table::{int, text};
+use crate::clock::midnight;
+use crate::db::table::{int, long_text, text};
 use crate::db::{DbError, Params, Table, Value};
-use crate::moodle::course::SECTION_FORMATS;
+use crate::moodle::course::{self, SECTION_FORMATS};
 use crate::outcome::{Note, RunResult};
 
 /// The rows that describe courses: their lines, three names that fit into Moodle's columns, the category as the row
-/// names it.
+/// names it; the dates (0 for none) and how the row writes them, and what is wrong with them (`flaw`, the code); the
+/// names as Moodle logs them.
 pub const NEW_COURSE: Table = Table::new(
     "new_course",
-    &[int("line"), text("fullname", 1333), text("shortname", 255), text("idnumber", 255), text("category", 255)],
+    &[
+        int("line"),
+        text("fullname", 1333),
+        text("shortname", 255),
+        text("idnumber", 255),
+        text("category", 255),
+        int("startdate"),
+        int("enddate"),
+        text("starttext", 255),
+        text("endtext", 255),
+        text("flaw", 40),
+        long_text("logged"),
+    ],
 )
 .primary("line");
-
-/// The columns of `new_course`.
-pub const COLUMNS: &str = "line, fullname, shortname, idnumber, category";
 
 /// How courses are created.
 #[derive(Clone, Debug)]
@@ -55,16 +66,21 @@ pub async fn create(ctx: &mut RunContext<'_>, settings: &NewCourses) -> RunResul
         return Ok(0);
     }
     let fallback = fallback(ctx, settings.default_category).await?;
-    let refused = choose::rows(ctx, settings.category_by_idnumber, fallback).await?;
+    let template = Template::find(ctx, &settings.template).await?;
+    let dates =
+        course::Dates::of(ctx.site, midnight(settings.zone, ctx.now), template.as_ref().map(|found| found.dates));
+    let refused = choose::rows(ctx, settings, fallback, dates).await?;
     if choose::made(ctx).await? == 0 {
         return Ok(refused);
     }
     if fallback != settings.default_category && choose::without_category(ctx).await? {
         ctx.notes.push(Note::CategoryGone(settings.default_category));
     }
-    let template = Template::find(ctx, &settings.template).await?;
+    if template.is_none() && !settings.template.is_empty() {
+        ctx.notes.push(Note::TemplateGone(settings.template.clone()));
+    }
     let pass_no = ctx.next_pass();
-    let overtaken = rows::make(ctx, pass_no, settings.zone, template.as_ref()).await?;
+    let overtaken = rows::make(ctx, pass_no, template.as_ref()).await?;
     inside::options(ctx, pass_no, template.as_ref()).await?;
     inside::sections(ctx, pass_no, template.as_ref()).await?;
     inside::methods(ctx, pass_no).await?;
@@ -86,6 +102,8 @@ struct Template {
     id: i64,
     /// The number of its last section.
     sections: i64,
+    /// Its first and its last day.
+    dates: (i64, i64),
 }
 
 impl Template {
@@ -98,14 +116,12 @@ impl Template {
         let own = if ctx.site.columns.has("course_sections", "component") { "AND s.component IS NULL" } else { "" };
         let params = ctx.params().with("template", shortname).fragment("same", same).fragment("own", own);
         let sql =
-            "SELECT c.id, (SELECT COALESCE(MAX(s.section), 0) FROM {course_sections} s WHERE s.course = c.id :own)
-              FROM {course} c JOIN (SELECT :template AS shortname) n ON :same
+            "SELECT c.id, (SELECT COALESCE(MAX(s.section), 0) FROM {course_sections} s WHERE s.course = c.id :own),
+                    c.startdate, c.enddate
+               FROM {course} c JOIN (SELECT :template AS shortname) n ON :same
              WHERE c.category <> 0 ORDER BY c.id LIMIT 1";
         let row = ctx.conn.row(sql, &params).await?;
-        if row.is_none() {
-            ctx.notes.push(Note::TemplateGone(shortname.to_owned()));
-        }
-        Ok(row.map(|row| Self { id: row.int(0), sections: row.int(1) }))
+        Ok(row.map(|row| Self { id: row.int(0), sections: row.int(1), dates: (row.int(2), row.int(3)) }))
     }
 }
 

@@ -1,12 +1,9 @@
 //! Writes new courses and their contexts: journals them, inserts them if their names are still free, and finds their
 //! ids. It must not choose which courses are created.
 
-use chrono_tz::Tz;
-
 use crate::change::context::{Position, RunContext};
 use crate::change::courses::{Columns, Template};
 use crate::change::kinds;
-use crate::clock::midnight;
 use crate::db::{DbError, Value, statement};
 use crate::moodle::course;
 use crate::problem::PlaceKind;
@@ -18,25 +15,18 @@ const COURSES: &str = statement(include_str!("rows.sql"), "courses");
 ///
 /// # Errors
 /// The database's error.
-pub(super) async fn make(
-    ctx: &mut RunContext<'_>,
-    pass_no: i64,
-    zone: Tz,
-    template: Option<&Template>,
-) -> Result<u64, DbError> {
+pub(super) async fn make(ctx: &mut RunContext<'_>, pass_no: i64, template: Option<&Template>) -> Result<u64, DbError> {
     let position = Position { pass_no, rank: kinds::COURSE };
-    let names = ["shortname", "fullname"].map(str::to_owned);
-    let row = ctx.conn.dialect().json_row("t", &names);
     let planned = ctx
         .journal(
             position,
             "line, itemid, oldrow",
             "planned.n",
-            "SELECT t.line, t.n, t.category AS itemid, :row AS oldrow FROM [made_course] t",
-            ctx.params().fragment("row", row),
+            "SELECT t.line, t.n, t.category AS itemid, t.logged AS oldrow FROM [made_course] t",
+            ctx.params(),
         )
         .await?;
-    insert(ctx, zone, template).await?;
+    insert(ctx, template).await?;
     let overtaken = set_aside(ctx, position).await?;
     contexts(ctx, Position { pass_no, rank: kinds::CONTEXT }).await?;
     name(ctx, position).await?;
@@ -45,7 +35,7 @@ pub(super) async fn make(
 }
 
 /// Inserts the courses whose short name and idnumber are still free, and finds their ids.
-async fn insert(ctx: &mut RunContext<'_>, zone: Tz, template: Option<&Template>) -> Result<(), DbError> {
+async fn insert(ctx: &mut RunContext<'_>, template: Option<&Template>) -> Result<(), DbError> {
     let before = ctx.conn.number("SELECT MAX(id) FROM {course}", &ctx.params()).await?;
     let params = ctx
         .params()
@@ -54,7 +44,7 @@ async fn insert(ctx: &mut RunContext<'_>, zone: Tz, template: Option<&Template>)
         .fragment("same", ctx.conn.exact("course", "c.shortname", "made_course.shortname"))
         .fragment("alike_name", ctx.conn.alike("course", "c.shortname", "t.shortname"))
         .fragment("alike_number", ctx.conn.alike("course", "c.idnumber", "t.idnumber"));
-    let settings = Columns::with(ctx, params, columns(ctx, zone, template.is_some()));
+    let settings = Columns::with(ctx, params, columns(ctx, template.is_some()));
     let params = settings.params.fragment("names", settings.names).fragment("values", settings.values);
     ctx.conn.exec(COURSES, &params).await?;
     ctx.conn
@@ -67,11 +57,14 @@ async fn insert(ctx: &mut RunContext<'_>, zone: Tz, template: Option<&Template>)
         .map(|_| ())
 }
 
-fn columns(ctx: &RunContext<'_>, zone: Tz, lent: bool) -> Vec<(String, Value)> {
+fn columns(ctx: &RunContext<'_>, lent: bool) -> Vec<(String, Value)> {
     if !lent {
-        return course::default_columns(ctx.site, midnight(zone, ctx.now));
+        return course::default_columns(ctx.site);
     }
-    let quoted = |column: &str| Value::Sql(format!("p.{}", ctx.conn.dialect().quote(column)));
+    let quoted = |column: &str| match course::lent_otherwise(ctx.site, column) {
+        Some(sql) => Value::Sql(sql),
+        None => Value::Sql(format!("p.{}", ctx.conn.dialect().quote(column))),
+    };
     let mut columns: Vec<_> =
         course::lent_columns(ctx.site).into_iter().map(|column| (column.clone(), quoted(&column))).collect();
     columns.push(("visibleold".to_owned(), quoted("visible")));

@@ -1,8 +1,9 @@
 -- The rows of new courses.
 
 -- statement courses
-INSERT INTO {course} (category, sortorder, fullname, shortname, idnumber, timecreated, timemodified, cacherev, :names)
-SELECT t.category, 0, t.fullname, t.shortname, t.idnumber, :now, :now, :now, :values
+INSERT INTO {course} (category, sortorder, fullname, shortname, idnumber, startdate, enddate, timecreated,
+                      timemodified, cacherev, :names)
+SELECT t.category, 0, t.fullname, t.shortname, t.idnumber, t.begins, t.ends, :now, :now, :now, :values
   -- The template `p`, which gives values to all of them, if there is one.
   FROM [made_course] t LEFT JOIN {course} p ON p.id = :template
  -- Another writer may have used a name, or deleted the category, since the rows were checked.

@@ -294,6 +294,10 @@ pub struct CourseTable {
     pub idnumber: String,
     /// The column of the category; empty for none.
     pub category: String,
+    /// The column of the first day; empty for none.
+    pub startdate: String,
+    /// The column of the last day; empty for none.
+    pub enddate: String,
     /// `course_categories.id` for rows without a category.
     pub default_category: u32,
     /// The column by which `category` identifies a category.
