@@ -5,7 +5,7 @@ use crate::change::context::{Position, RunContext, journaled};
 use crate::change::remove::Pick;
 use crate::change::{kinds, purge};
 use crate::db::table::{int, small, text};
-use crate::db::{DbError, Params, Table, statement};
+use crate::db::{DbError, Literal, Params, Table, statement};
 use crate::outcome::{Moment, RunResult};
 
 const TO_REMOVE: Table = Table::new(
@@ -81,8 +81,29 @@ pub async fn index_to_remove(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
 /// # Errors
 /// The database's error, or a limit of the guard.
 pub async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<i64> {
+    unenrol_in_turn(ctx, pass_no, &[]).await
+}
+
+/// [`unenrol`], where of several enrolments of a user in a course those of the first of these methods end first, and
+/// those of the last method last: as if a task of each had run after the other.
+///
+/// # Errors
+/// As [`unenrol`].
+pub async fn unenrol_in_turn(ctx: &mut RunContext<'_>, pass_no: i64, methods: &[&str]) -> RunResult<i64> {
     index_to_remove(ctx).await?;
-    remove(ctx, Position { pass_no, rank: kinds::UNENROL }).await
+    remove(ctx, Position { pass_no, rank: kinds::UNENROL }, methods).await
+}
+
+/// The order of the enrolments of a pair in `alias`: by the turn of their method, then by instance.
+fn turn(alias: &str, methods: &[&str]) -> String {
+    let whens = methods.iter().zip(0..).filter_map(|(method, at)| {
+        let component = Literal::plain(&format!("enrol_{method}"))?;
+        Some(format!("WHEN {component} THEN {at}"))
+    });
+    match whens.collect::<Vec<_>>().join(" ") {
+        none if none.is_empty() => format!("{alias}.enrolid"),
+        whens => format!("CASE {alias}.component {whens} ELSE {} END, {alias}.enrolid", methods.len()),
+    }
 }
 
 /// Removes what belongs to the enrolments that [`unenrol`] removed in this pass; where it was the last one in the
@@ -180,12 +201,13 @@ async fn purge_and_settle(ctx: &mut RunContext<'_>, pass_no: i64, last: i64) -> 
     Ok(settle_groups(ctx, pass_no).await?)
 }
 
-async fn remove(ctx: &mut RunContext<'_>, position: Position) -> RunResult<i64> {
+async fn remove(ctx: &mut RunContext<'_>, position: Position, methods: &[&str]) -> RunResult<i64> {
     find_remaining(ctx).await?;
-    let params = ctx.at(position);
+    let params = ctx.at(position).fragment("turn", turn("t", methods));
     let select = format!("SELECT {} FROM [to_remove] d JOIN {{user_enrolments}} x ON {MEANT}", removed_row(ctx));
     let select = format!("SELECT t.*, {LAST} AS lastenrol FROM ({select}) t");
-    let planned = ctx.journal(position, REMOVED_COLUMNS, REMOVED_ORDER, &select, params).await?;
+    let order = format!("planned.line, planned.userid, planned.courseid, {}", turn("planned", methods));
+    let planned = ctx.journal(position, REMOVED_COLUMNS, &order, &select, params).await?;
     if planned == 0 {
         return Ok(0);
     }
@@ -205,7 +227,7 @@ async fn remove_at_once(ctx: &mut RunContext<'_>, position: Position) -> RunResu
     let rows = format!("(SELECT t.*, {LAST} AS lastenrol FROM gone t) planned");
     let insert = journaled(REMOVED_COLUMNS, "planned.userid, planned.courseid, planned.enrolid", &rows);
     let sql = format!("WITH gone AS ({delete} RETURNING {values}) {insert}");
-    let params = ctx.at(position);
+    let params = ctx.at(position).fragment("turn", turn("t", &[]));
     let gone = ctx.write_journal(&sql, params).await?;
     if gone > 0 {
         ctx.book(position.rank.kind, gone, gone);
@@ -219,13 +241,12 @@ async fn remove_at_once(ctx: &mut RunContext<'_>, position: Position) -> RunResu
 const MEANT: &str = "x.id = d.ueid AND x.timeend = COALESCE(d.timeend, x.timeend)";
 
 /// Whether a row `t` of [`removed_row`] is the last enrolment of its pair: no other row follows, and none remains.
-const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY t.enrolid) IS NULL
+const LAST: &str = "CASE WHEN LEAD(t.enrolid) OVER (PARTITION BY t.userid, t.courseid ORDER BY :turn) IS NULL
       AND NOT EXISTS (SELECT 1 FROM [remaining] s WHERE s.userid = t.userid AND s.courseid = t.courseid)
      THEN 1 ELSE 0 END";
 
 const REMOVED_COLUMNS: &str = "line, userid, courseid, enrolid, contextid, roleid, component, targetid, oldstatus, \
     oldtimestart, oldtimeend, lastenrol, oldrow";
-const REMOVED_ORDER: &str = "planned.line, planned.userid, planned.courseid, planned.enrolid";
 
 /// What the journal keeps of an enrolment `x` that a row `d` of `to_remove` removes.
 fn removed_row(ctx: &RunContext<'_>) -> String {

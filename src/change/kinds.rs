@@ -537,7 +537,7 @@ catalogue! {
     }, ranks {
         CONVERSATIONS: 70,
         /// Of the groups that a rule's users leave.
-        CONVERSATION_LEAVE: 72,
+        CONVERSATION_LEAVE: 71,
     };
 
     /// A user who joined a group joins its conversation.
@@ -549,7 +549,7 @@ catalogue! {
         english: "conversation members added",
         french: "membres de conversation ajoutés",
         ..SILENT
-    }, ranks { CONVERSATION_JOIN: 71, };
+    }, ranks { CONVERSATION_JOIN: 72, };
 
     /// A user's last access to a course is removed, whatever its value: each page view changes it.
     LASTACCESS_REMOVE: Kind {

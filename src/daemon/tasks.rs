@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
 use crate::clock::StopWatch;
+use crate::config::Locale;
 use crate::daemon::log_run;
 use crate::daemon::shared::Shared;
 use crate::db::DbError;
@@ -18,7 +20,8 @@ use crate::front::tasks::planned;
 use crate::front::{Forgotten, Who};
 use crate::inbox::Removed;
 use crate::moodle::site::zone;
-use crate::outcome::{Report, RunError, State};
+use crate::outcome::{Note, Report, RunError, State};
+use crate::report::words;
 use crate::schedule::{self, Planned, RESCAN, RETENTION, store};
 
 /// How long the site's time zone is used before it is read again, in milliseconds.
@@ -35,6 +38,8 @@ pub struct Tasks {
     deferred: HashMap<String, i64>,
     /// How often a task has lost its connection since it last ended.
     lost: HashMap<String, u32>,
+    /// The last run of category enrolments has said that no role is synchronised: it is logged once.
+    no_role_told: AtomicBool,
     zone: Tz,
     zone_read: StopWatch,
     since: i64,
@@ -73,6 +78,7 @@ impl Tasks {
             last: HashMap::new(),
             deferred: HashMap::new(),
             lost: HashMap::new(),
+            no_role_told: AtomicBool::new(false),
             zone: zone(&settings, None),
             zone_read: StopWatch::start(),
             since: shared.clock.now(),
@@ -231,6 +237,13 @@ impl Tasks {
     fn log(&self, report: &Report) {
         self.shared.status.metrics().run_ended(report);
         log_run(report);
+        if report.kind == "sync category" {
+            let note = Note::NoRoleSynchronised;
+            let found = report.notes.contains(&note);
+            if !self.no_role_told.swap(found, Ordering::Relaxed) && found {
+                tracing::warn!(run.id = report.run, "{}", words::note(&note, Locale::En));
+            }
+        }
         if let Some(reporter) = &self.shared.reporter {
             reporter(report);
         }

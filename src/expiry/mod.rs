@@ -44,10 +44,12 @@ pub async fn run(ctx: &mut RunContext<'_>, settings: &Settings, courses: Option<
     Ok(())
 }
 
-/// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols inactive users, then applies
-/// the method's `expiredaction` to each enrolment with an elapsed `timeend` (spec enrol-core 14 and 15, autoenrol 7).
-/// Disabled instances expire too. `courses` are the only `course.id` to process; `None` for all. Each of the three
-/// steps is a pass of the journal, with a fixed number of statements. [`crate::change::end::prepare`] must come first.
+/// Ends what is due at the run's clock, and gives how many enrolments were due: unenrols inactive users, and applies
+/// the method's `expiredaction` to each other enrolment with an elapsed `timeend` (spec enrol-core 14 and 15, autoenrol
+/// 7). Disabled instances expire too. `courses` are the only `course.id` to process; `None` for all. Unenrolling and
+/// suspending are a pass of the journal each, with a fixed number of statements: so the enrolments of several methods
+/// that end together end in the order of Moodle's tasks, and the last of them is the one that is logged as the last.
+/// [`crate::change::end::prepare`] must come first.
 ///
 /// # Errors
 /// The database's error, or a limit of the guard.
@@ -59,16 +61,15 @@ pub async fn apply(
 ) -> RunResult<i64> {
     let due = policy::due(ctx, settings, methods);
     let reach = reach(ctx.site, settings, courses);
-    let mut checked = inactive::unenrol(ctx, &due, settings.expirations.inactive_since, &reach).await?;
+    let inactive = inactive::find(ctx, &due, settings.expirations.inactive_since, &reach).await?;
     let elapsed = elapsed::find(ctx, &due, &reach).await?;
-    if elapsed > 0 {
+    if inactive + elapsed > 0 {
         ctx.conn.prefer_indexes(true).await?;
-        elapsed::unenrol(ctx).await?;
+        elapsed::unenrol(ctx, inactive).await?;
         elapsed::suspend(ctx).await?;
         ctx.conn.prefer_indexes(false).await?;
     }
-    checked += elapsed;
-    Ok(checked)
+    Ok(inactive + elapsed)
 }
 
 /// A condition on an enrolment `x` of the instance `e`: in these courses, and not of a protected account.

@@ -35,9 +35,10 @@ pub struct Policy {
     pub twin: Option<&'static str>,
 }
 
-/// The methods whose enrolments expire. An `expiredaction` that is not set is the method's documented default, except
-/// for autoenrol (0, unenrol): there it is keep, as in Moodle, because no administrator asked for the loss (spec
-/// autoenrol 2). `database` has no page for the setting (spec database 2) and uses Moodle's general default, keep.
+/// The methods whose enrolments expire, in the order of Moodle's tasks. An `expiredaction` that is not set is the
+/// method's documented default, except for autoenrol (0, unenrol): there it is keep, as in Moodle, because no
+/// administrator asked for the loss (spec autoenrol 2). `database` has no page for the setting (spec database 2) and
+/// uses Moodle's general default, keep.
 pub const POLICIES: [Policy; 6] = [
     Policy {
         method: "manual",

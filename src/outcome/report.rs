@@ -312,6 +312,8 @@ pub enum Note {
     SetupSkipped(String),
     /// `coursecompleted.delays` names a course that does not exist, by this short name.
     DelayOfNoCourse(String),
+    /// No role has the capability that marks the roles of category enrolments: the rule enrols nobody.
+    NoRoleSynchronised,
     /// The run was split into so many parts, each a transaction.
     InParts(usize),
     /// Only the first problems are kept; all are counted.

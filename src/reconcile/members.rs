@@ -97,9 +97,10 @@ async fn settle(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError
     let params = ctx.params().with("left", from).with("left_to", to).fragment("gone", gone);
     let params = params.with("of_groups", kind::names(|kind| kind.table == "groups_members"));
     if ctx.site.columns.has_table("message_conversation_members") {
-        join_conversations(ctx, pass, &params).await?;
+        // As with the groups: whose membership passes from one instance to another leaves and joins again.
         let position = Position { pass_no: pass.pass_no, rank: kinds::CONVERSATION_LEAVE };
         end::leave_conversations(ctx, position, &params).await?;
+        join_conversations(ctx, pass, &params).await?;
     }
     end::touch_groups(ctx, Position { pass_no: pass.pass_no, rank: kinds::TOUCH_LAST }, params).await
 }

@@ -221,6 +221,18 @@ pub fn note(note: &Note, locale: Locale) -> String {
             "sur {of} problèmes, les {kept} premiers sont conservés, dans l'historique et dans les listes à côté du \
              fichier ; les autres sont seulement comptés (limits.problems)"
         ),
+        (Note::NoRoleSynchronised, Locale::En) => {
+            "no role has the capability enrol/category:synchronised, so the rule category enrols nobody: allow it to \
+             the roles that count (Site administration > Users > Permissions > Define roles), or switch the rule off \
+             (tasks.category.enabled = false)"
+                .to_owned()
+        }
+        (Note::NoRoleSynchronised, Locale::Fr) => {
+            "aucun rôle n'a la capacité enrol/category:synchronised, la règle category n'inscrit donc personne : \
+             accordez-la aux rôles qui comptent (Administration du site > Utilisateurs > Permissions > Définition des \
+             rôles), ou désactivez la règle (tasks.category.enabled = false)"
+                .to_owned()
+        }
         (Note::InParts(parts), Locale::En) => format!("cut by course into {parts} transactions (run.part_rows)"),
         (Note::InParts(parts), Locale::Fr) => format!("découpé par cours en {parts} transactions (run.part_rows)"),
         (Note::Retried(times), Locale::En) => {

@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::db::table::int;
 use crate::db::{Params, Table};
 use crate::moodle::site::{RemovalAction, Site};
-use crate::outcome::{RunError, RunResult};
+use crate::outcome::{Note, RunError, RunResult};
 use crate::reconcile::{Follow, Instances, Pass, Policy, Rule, Taking};
 
 /// The rule.
@@ -52,7 +52,8 @@ const BELOW: Table =
     Table::new("below", &[int("courseid"), int("contextid"), int("ancestor")]).primary("courseid, ancestor");
 
 /// Where no role is synchronised, Moodle removes every instance of the site within a minute, and the grades of users
-/// without another enrolment. The guard holds the run, so that one withdrawn capability does not cause this.
+/// without another enrolment. The guard holds the run, so that one withdrawn capability does not cause this. Without
+/// instances the rule does nothing, and a note says why.
 async fn hold_without_roles(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<()> {
     let params = pass.params(ctx);
     let roles = "SELECT COUNT(*) FROM {role_capabilities} p JOIN {capabilities} c ON c.name = :capability
@@ -64,6 +65,8 @@ async fn hold_without_roles(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunRes
     let instances = ctx.conn.number(instances, &params).await?;
     if instances > 0 {
         ctx.guard.check_roles(pass.rule.name, instances);
+    } else if !pass.filter.users && !ctx.notes.contains(&Note::NoRoleSynchronised) {
+        ctx.notes.push(Note::NoRoleSynchronised);
     }
     if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
 }

@@ -25,7 +25,11 @@ const COMPONENT: &str = "enrol_meta";
 /// meta 1). With 2 no role is ever removed. Status and window always follow the source.
 fn policy(site: &Site, _settings: &Settings) -> Policy {
     let on_extra = site.removal_action(COMPONENT, "unenrolaction", RemovalAction::SuspendNoRoles);
-    let params = evidence(site).with("removes_roles", i64::from(on_extra != RemovalAction::Suspend));
+    let suspends = matches!(on_extra, RemovalAction::Suspend | RemovalAction::SuspendNoRoles);
+    let params = evidence(site)
+        .with("removes_roles", i64::from(on_extra != RemovalAction::Suspend))
+        .with("unenrols", i64::from(on_extra == RemovalAction::Unenrol))
+        .with("suspends", i64::from(suspends));
     Policy {
         status: Follow::Always,
         dates: true,

@@ -18,10 +18,11 @@ SELECT e.id AS enrolid FROM {enrol} e JOIN [touched] t ON t.courseid = e.coursei
 -- section enrolments
 -- All evidence of a user in the source is merged: active if any is, from the earliest start to the latest end, where 0
 -- is no end. Suspended evidence gives no dates. A disabled link only updates; a deleted account is left alone. `held`
--- is 1 if the user may be added, 0 if only an existing enrolment may stay, else NULL.
+-- is 1 if the user may be added, 0 if only an existing enrolment may stay, else NULL: then it is extra, but one that the
+-- source no longer keeps active is not only suspended, it has the dates of the source too, as in Moodle.
 SELECT v.enrolid, v.userid, v.courseid, v.contextid,
        CASE WHEN u.deleted <> 0 THEN 0 WHEN e.status = 0 AND v.held = 1 THEN 2 ELSE 1 END AS presence,
-       v.status, v.timestart, v.timeend
+       CASE WHEN v.held IS NULL THEN 1 ELSE v.status END AS status, v.timestart, v.timeend
   FROM (SELECT p.enrolid, p.courseid, p.contextid, p.userid, MAX(p.held) AS held, 1 - MAX(p.active) AS status,
                COALESCE(MIN(CASE WHEN p.active = 1 THEN p.timestart END), 0) AS timestart,
                CASE WHEN MAX(CASE WHEN p.active = 1 AND p.timeend = 0 THEN 1 ELSE 0 END) = 1 THEN 0
@@ -33,10 +34,11 @@ SELECT v.enrolid, v.userid, v.courseid, v.contextid,
                   :then {context} ok ON ok.contextlevel = 50 AND ok.instanceid = e.customint1
                   :then {enrol} o ON o.courseid = e.customint1 AND o.enrol IN (:sources)
                   :then {user_enrolments} x ON x.enrolid = o.id AND x.userid :among_users) p
-         WHERE p.held IS NOT NULL
          GROUP BY p.enrolid, p.courseid, p.contextid, p.userid) v
   :then {enrol} e ON e.id = v.enrolid
   :then {user} u ON u.id = v.userid
+ WHERE v.held IS NOT NULL OR (v.status = 1 AND :unenrols = 0)
+    OR (v.timeend > 0 AND v.timeend <= :now AND :suspends = 1)
 
 -- section roles
 -- Roles given by hand and by enabled methods are copied. Roles of other components are not, but a copy of one that an

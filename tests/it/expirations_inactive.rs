@@ -1,6 +1,8 @@
 //! Inactive users (spec autoenrol 7 and 10.11, same for self): unenrolled by last login or last access to the course.
 //! It must not test end dates.
 
+use enrold::db::Params;
+
 use crate::campus::{course, instance, user};
 use crate::expirations::{action, everything_enabled, expire};
 use crate::servers::on_each_database;
@@ -15,6 +17,7 @@ on_each_database!(
     without_a_limit_nobody_is_missed,
     the_roles_by_hand_stay_with_another_enrolment,
     self_counts_in_its_own_column,
+    the_last_of_manual_and_self_is_self,
 );
 
 const DAY: i64 = 86_400;
@@ -139,4 +142,35 @@ async fn self_counts_in_its_own_column(mut site: Site) {
     site.enrolled(1, 2, "self").await;
     expire(&mut site).await;
     assert_eq!(site.enrolments().await, ["u1 c2 self", "u3 c1 self"]);
+}
+
+/// Moodle's task of the manual method ends its enrolments before that of self: the last one is logged with self,
+/// whether it ends by its date or by inactivity, and whichever instance is older.
+async fn the_last_of_manual_and_self_is_self(mut site: Site) {
+    a_week(&mut site, "self", "customint2").await;
+    action(&mut site, "manual", "0").await;
+    action(&mut site, "self", "0").await;
+    site.sql("UPDATE {enrol} SET id = 4000 WHERE enrol = 'manual' AND courseid = 21").await;
+    for who in 1..=3 {
+        let end = NOW - who;
+        site.enrolled_by(who, 4000, 0, (0, end)).await;
+    }
+    // u1 has gone by date, u2 by inactivity, u3 by both.
+    seen(&mut site, 1, "self", DAY, Some(0), None).await;
+    seen(&mut site, 2, "self", 30 * DAY, Some(8 * DAY), None).await;
+    seen(&mut site, 3, "self", 30 * DAY, Some(8 * DAY), None).await;
+    for who in [1, 3] {
+        site.changes(who, instance("self", 1), 0, (0, NOW - 1)).await;
+        site.has_role(who, 1, "teacher", "manual").await;
+    }
+    let report = expire(&mut site).await;
+    assert_eq!((report.rules[0].checked, report.counts["enrolment.remove"]), (6, 6));
+    assert_eq!((site.enrolments().await, site.roles().await), (vec![], vec![]));
+    let removed = "SELECT u.username, c.component, c.lastenrol, c.seq FROM {enrold_change} c
+        JOIN {user} u ON u.id = c.userid WHERE c.kind = 'enrolment.remove' ORDER BY c.seq";
+    let rows = site.conn.rows(removed, &Params::new()).await.unwrap();
+    let told: Vec<String> = rows.iter().map(|row| format!("{} {} {}", row.text(0), row.text(1), row.int(2))).collect();
+    let expected: Vec<String> =
+        (1..=3).flat_map(|who| [format!("u{who} enrol_manual 0"), format!("u{who} enrol_self 1")]).collect();
+    assert_eq!(told, expected);
 }

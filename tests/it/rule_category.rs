@@ -1,7 +1,7 @@
 //! Category enrolments: the scenarios of spec category 9, and defects of Moodle that enrold does not repeat.
 //! It must not write tables; the faculty does.
 
-use enrold::outcome::{Report, State};
+use enrold::outcome::{Note, Report, State};
 
 use crate::campus::context;
 use crate::faculty::{Instance, category_context};
@@ -171,7 +171,11 @@ async fn capability_taken_from_the_last_role_is_held(mut site: Site) {
     // Without removals, the run is not held.
     site.sql("DELETE FROM {user_enrolments}").await;
     site.sql("DELETE FROM {enrol} WHERE enrol = 'category'").await;
-    assert_eq!(site.rule_once("category").await.state, State::Done);
+    let report = site.rule("category").await;
+    assert_eq!((report.state, changes(&report), report.notes), (State::Done, 0, vec![Note::NoRoleSynchronised]));
+    // With a role, nothing is said.
+    site.permits("student", CAPABILITY, 1, 1).await;
+    assert_eq!(site.rule("category").await.notes, []);
 }
 
 async fn approved_it_goes(mut site: Site) {

@@ -276,6 +276,16 @@ async fn deleted_accounts_are_left_alone(mut site: Site) {
     site.rule("cohort").await;
     assert_eq!(site.enrolments().await[..2], ["u2 c1 cohort", "u3 c1 cohort"]);
     assert!(site.roles().await.iter().all(|role| !role.starts_with("u2 ")));
+
+    // What such an account has from before stays, as in Moodle.
+    let of = ("enrol_cohort", cohort_instance(1, 1));
+    site.assigned(2, context(1), "student", of, 1).await;
+    site.group(1, 1).await;
+    site.in_group(2, 1, of).await;
+    site.uses_group(cohort_instance(1, 1), 1).await;
+    site.rule("cohort").await;
+    assert!(site.roles().await.contains(&"u2 c1 student cohort".to_owned()));
+    assert!(site.group_members().await.contains(&"u2 g1 cohort".to_owned()));
 }
 
 async fn windows_are_left_alone(mut site: Site) {

@@ -4,7 +4,7 @@
 use enrold::outcome::Report;
 
 use crate::campus::{context, instance};
-use crate::faculty::link;
+use crate::faculty::{group, link};
 use crate::servers::on_each_database;
 use crate::site::Site;
 
@@ -25,6 +25,7 @@ on_each_database!(
     gone_source_of_a_disabled_link_is_not_told,
     links_are_no_evidence,
     a_link_to_itself_is_ignored,
+    a_membership_passes_to_another_link,
 );
 
 /// Four courses, `c3` linked to `c1` and `c2`, `c4` to `c2`; managers are not copied.
@@ -274,4 +275,35 @@ async fn a_link_to_itself_is_ignored(mut site: Site) {
     site.enrolled_by(2, link(1, 1), 0, (0, 0)).await;
     let report = site.rule("meta").await;
     assert!(report.counts.is_empty(), "{:?}", report.counts);
+}
+
+/// The membership of a group passes from one link to another in one run, and with it that of the conversation.
+async fn a_membership_passes_to_another_link(mut site: Site) {
+    linked_courses(&mut site, "1", "3").await;
+    site.group(1, 3).await;
+    let talk = [
+        ("id", 9001.into()),
+        ("component", "core_group".into()),
+        ("itemtype", "groups".into()),
+        ("itemid", group(1).into()),
+        ("contextid", context(3).into()),
+    ];
+    site.insert("message_conversations", &talk).await;
+    site.uses_group(link(3, 1), 1).await;
+    site.uses_group(link(3, 2), 1).await;
+    site.rule("meta").await;
+    let all = ["u1", "u2", "u3", "u4", "u5"];
+    assert_eq!(talkers(&mut site).await, all);
+    assert_eq!(site.group_members().await, all.map(|who| format!("{who} g1 meta")));
+
+    site.uses_group(link(3, 1), 0).await;
+    site.rule("meta").await;
+    assert_eq!(site.group_members().await, ["u1 g1 meta", "u2 g1 meta"]);
+    assert_eq!(talkers(&mut site).await, ["u1", "u2"]);
+}
+
+/// The members of conversations.
+async fn talkers(site: &mut Site) -> Vec<String> {
+    let sql = "SELECT u.username FROM {message_conversation_members} m JOIN {user} u ON u.id = m.userid";
+    site.lines(sql, |row| row.text(0)).await
 }

@@ -24,6 +24,8 @@ on_each_database!(
     members_move_with_the_setting,
     a_group_that_is_not_there_is_no_obstacle,
     who_is_suspended_stays_in_the_group,
+    without_syncall_the_suspended_have_no_dates,
+    without_syncall_kept_ones_follow_the_source,
 );
 
 const PAST: i64 = NOW - 1000;
@@ -275,4 +277,34 @@ async fn who_is_suspended_stays_in_the_group(mut site: Site) {
     site.out_of_group(1, 1).await;
     site.rule("meta").await;
     assert_eq!(site.group_members().await, ["u1 g1 meta"]);
+}
+
+async fn without_syncall_the_suspended_have_no_dates(mut site: Site) {
+    let ended = ["u1 c2<c1 suspended", "u2 c2<c1 suspended now-1000..now+1000", "u3 c2<c1 suspended now-1000..now-5"];
+    loses_the_role(&mut site, "3", ended).await;
+}
+
+async fn without_syncall_kept_ones_follow_the_source(mut site: Site) {
+    let kept = ["u1 c2<c1 suspended", "u2 c2<c1 now-1000..now+1000", "u3 c2<c1 now-1000..now+1000"];
+    loses_the_role(&mut site, "1", kept).await;
+}
+
+/// `syncall` 0: three users lose their role in the source. The dates of the first, who is suspended there, and of the
+/// last, whose enrolment there is over, are those of the source, as with a role; the other's stay, as in Moodle.
+async fn loses_the_role(site: &mut Site, action: &str, expected: [&str; 3]) {
+    one_link(site, action).await;
+    site.plugin_setting("enrol_meta", "syncall", Some("0")).await;
+    for who in 1..=3 {
+        student(site, who, 0, (PAST, FUTURE)).await;
+    }
+    site.rule("meta").await;
+    assert_eq!(site.linked().await, [1, 2, 3].map(|who| format!("u{who} c2<c1 now-1000..now+1000")));
+    for who in 1..=3 {
+        site.unassigned(who, context(1), "student").await;
+    }
+    site.changes(1, instance("manual", 1), 1, (PAST, FUTURE)).await;
+    site.changes(2, instance("manual", 1), 0, (5, FUTURE)).await;
+    site.changes(3, instance("manual", 1), 0, (PAST, NOW - 5)).await;
+    site.rule("meta").await;
+    assert_eq!(site.linked().await, expected);
 }

@@ -188,3 +188,16 @@ fn a_schedule_with_seconds() {
         daemon.stop();
     });
 }
+
+/// That no role counts for category enrolments is logged once, not at each run.
+#[test]
+fn a_rule_without_roles_is_told_once() {
+    on_the_sample(async |mut site: Site, program| {
+        site.sql("DELETE FROM {role_capabilities} WHERE capability = 'enrol/category:synchronised'").await;
+        let program = program.by_the_real_clock().minding(&["category"]).set("tasks.category.schedule=* * * * * *");
+        let mut daemon = program.set("inbox.rescan=3600").start();
+        daemon.until_logged_often(3, "sync category: done");
+        let log = daemon.stop();
+        assert_eq!(log.matches("no role has the capability enrol/category:synchronised").count(), 1, "{log}");
+    });
+}
