@@ -106,7 +106,7 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
     findings.extend(collations::examine(conn).await?);
     let grantee = tables::grantee(conn).await?;
     let own = catalogue.table("enrold_schema").is_some();
-    let courses = makes_courses(conn, settings).await;
+    let courses = makes_courses(conn, settings).await?;
     let mut gaps = rights::gaps(conn, &catalogue, own, courses).await?;
     if own && tables::may_read(&gaps, "enrold_schema") && own::is_outdated(conn).await? {
         // The migration adds these columns.
@@ -137,16 +137,21 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
 }
 
 /// Whether a source creates courses: from a table in its own settings, or in Moodle's settings.
-async fn makes_courses(conn: &mut Conn, settings: &Settings) -> bool {
+async fn makes_courses(conn: &mut Conn, settings: &Settings) -> Result<bool, DbError> {
     if settings.sources.values().any(|source| source.enabled && !source.courses.table.trim().is_empty()) {
-        return true;
+        return Ok(true);
     }
     let asks_moodle = |source: &Source| source.enabled && source.files.is_empty() && !source.gives("courses.table");
     let sql = "SELECT COUNT(*) FROM {config_plugins}
          WHERE plugin = 'enrol_database' AND name = 'newcoursetable' AND value <> ''";
-    // An account without the right to read it gets a finding for that anyway.
-    settings.sources.get(method::DATABASE).is_some_and(asks_moodle)
-        && conn.number(sql, &Params::new()).await.is_ok_and(|tables| tables > 0)
+    if !settings.sources.get(method::DATABASE).is_some_and(asks_moodle) {
+        return Ok(false);
+    }
+    match conn.number(sql, &Params::new()).await {
+        // An account without the right to read it gets a finding for that anyway.
+        Err(DbError::Other { of_server: true, .. }) => Ok(false),
+        tables => Ok(tables? > 0),
+    }
 }
 
 fn broken_off(error: &DbError) -> Finding {

@@ -67,7 +67,11 @@ async fn of_database(name: &str, source: &Source) -> Vec<Finding> {
         words(format!("source {name}: its database answers, and has what the settings name"), ""),
         words(format!("source {name} : sa base répond, et a ce que nomment les réglages"), ""),
     )];
-    findings.extend((may_write == Some(true)).then(|| writing(name)));
+    findings.extend(match may_write {
+        Some(true) => Some(writing(name)),
+        Some(false) => None,
+        None => Some(rights_unknown(name)),
+    });
     findings
 }
 
@@ -99,6 +103,20 @@ fn writing(name: &str) -> Finding {
             format!("source {name} : son compte (pour SQLite, celui d'enrold sur le fichier) peut y écrire"),
             "enrold ne fait que lire, dans une session qui ne peut pas écrire ; donnez-lui un compte limité à la \
              lecture",
+        ),
+    )
+}
+
+fn rights_unknown(name: &str) -> Finding {
+    Finding::warning(
+        "source-rights",
+        words(
+            format!("source {name}: its database does not say whether the account may write there"),
+            "let its administrator check that the account has the right to read alone",
+        ),
+        words(
+            format!("source {name} : sa base ne dit pas si le compte peut y écrire"),
+            "faites vérifier par son administrateur que le compte est limité à la lecture",
         ),
     )
 }

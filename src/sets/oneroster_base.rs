@@ -4,7 +4,7 @@
 use crate::config::Settings;
 use crate::db::{Conn, DbError, Params};
 use crate::disk::own;
-use crate::outcome::{OneRosterBase, RunError, RunResult, SetReport};
+use crate::outcome::{OneRosterBase, RunError, RunResult};
 use crate::sets::SetOrder;
 use crate::sets::feed::GOOD;
 use crate::source::oneroster::forget_bases;
@@ -26,13 +26,13 @@ impl BaseState {
     /// The database's error.
     pub async fn of(conn: &mut Conn, source: &str) -> Result<Self, DbError> {
         let params = Params::new().with("kind", format!("sync {source}")).fragment("good", GOOD);
-        let last = "SELECT COALESCE(r.counts, 'null') FROM :good ORDER BY r.id DESC LIMIT 1";
-        let base = conn.row(last, &params).await?.and_then(|row| base_of(&row.text(0)));
+        let last = "SELECT r.id, COALESCE(r.counts, 'null') FROM :good ORDER BY r.id DESC LIMIT 1";
+        let base = conn.row(last, &params).await?.map(|row| base_of(row.int(0), &row.text(1))).transpose()?.flatten();
         let held = "SELECT r.id, COALESCE(r.counts, 'null') FROM {enrold_run} r
             WHERE r.state = 'held' AND r.kind = :kind ORDER BY r.id";
         let held = conn.rows(held, &params).await?;
-        let held = held.iter().map(|row| (row.int(0), base_of(&row.text(1)))).collect();
-        Ok(Self { source: source.to_owned(), base, held })
+        let held = held.iter().map(|row| Ok((row.int(0), base_of(row.int(0), &row.text(1))?)));
+        Ok(Self { source: source.to_owned(), base, held: held.collect::<Result<_, DbError>>()? })
     }
 
     /// The held run that must be decided before a set is applied: a delta builds on any held set, and no set replaces a
@@ -88,8 +88,37 @@ pub async fn require(conn: &mut Conn, settings: &Settings, order: &SetOrder, hel
     })
 }
 
-fn base_of(counts: &str) -> Option<OneRosterBase> {
-    let counts: serde_json::Value = serde_json::from_str(counts).ok()?;
-    let set: SetReport = serde_json::from_value(counts["set"].clone()).ok()?;
-    set.oneroster_base
+/// The base in the numbers of a run; `None` if its set was no archive.
+fn base_of(run: i64, counts: &str) -> Result<Option<OneRosterBase>, DbError> {
+    let base = numbers(run, counts)?["set"]["roster"].clone();
+    serde_json::from_value(base).map_err(|error| unreadable(run, &error))
+}
+
+/// The numbers of an earlier run with which the next set is compared. If they cannot be read, the set must not be
+/// applied as if there were none.
+pub(super) fn numbers(run: i64, counts: &str) -> Result<serde_json::Value, DbError> {
+    serde_json::from_str(counts).map_err(|error| unreadable(run, &error))
+}
+
+fn unreadable(run: i64, error: &serde_json::Error) -> DbError {
+    DbError::other(format!(
+        "the numbers of run {run} in enrold_run.counts cannot be read, so this set cannot be compared with it: \
+         {error}; restore that row from a backup"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base_of;
+
+    #[test]
+    fn unreadable_numbers_are_no_missing_base() {
+        assert_eq!(base_of(7, "null").unwrap(), None);
+        assert_eq!(base_of(7, r#"{"set":null}"#).unwrap(), None);
+        assert_eq!(base_of(7, r#"{"set":{"source":"s"}}"#).unwrap(), None);
+        for damaged in ["", "{", r#"{"set":{"roster":"x"}}"#] {
+            let error = base_of(7, damaged).unwrap_err().to_string();
+            assert!(error.contains("the numbers of run 7"), "{error}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::moodle::site::{Site, zone};
 use crate::outcome::{RunError, RunResult};
 use crate::problem::{Code, Problem};
 use crate::sets::courses;
+use crate::sets::oneroster_base::numbers;
 use crate::source::with_moodles_settings;
 use crate::staging::AllowedRoles;
 
@@ -152,15 +153,16 @@ fn allowed(source: &Source, name: &str, feed: Feed, site: &Site) -> AllowedRoles
     }
 }
 
-/// The number of rows of the last set of this source that was applied; `None` if there was none.
+/// The number of rows of the last set of this source that was applied; `None` if there was none. The guard compares
+/// with it, so a number that cannot be read is an error and not the first set.
 async fn last_rows(conn: &mut Conn, source: &str, run: i64) -> RunResult<Option<i64>> {
     let before = if run == 0 { i64::MAX } else { run };
     let params = Params::new().with("kind", format!("sync {source}")).with("before", before);
-    let sql = "SELECT r.counts FROM {enrold_run} r WHERE r.id = (SELECT MAX(t.id) FROM {enrold_run} t
+    let sql =
+        "SELECT COALESCE(r.counts, 'null'), r.id FROM {enrold_run} r WHERE r.id = (SELECT MAX(t.id) FROM {enrold_run} t
         WHERE t.kind = :kind AND t.id < :before AND t.state IN ('done', 'done-with-errors', 'approved'))";
     let Some(row) = conn.row(sql, &params).await? else { return Ok(None) };
-    let counts: serde_json::Value = serde_json::from_str(&row.text(0)).unwrap_or_default();
-    Ok(counts["lines"]["records"].as_i64())
+    Ok(numbers(row.int(1), &row.text(0))?["lines"]["records"].as_i64())
 }
 
 fn absent(action: AbsentAction) -> RemovalAction {

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use enrold::db::{Dialect, Params};
-use enrold::outcome::State;
+use enrold::outcome::{RunError, State};
 use enrold::run::{Engine, SyncOrder};
 
-use crate::doctor_rights::{Account, assert_applied, give};
+use crate::doctor_rights::{Account, assert_applied, give, revoke};
 use crate::servers::run_on;
 use crate::site::Site;
 use crate::traces::site_with_traces;
@@ -20,6 +20,44 @@ fn rules_need_no_more_postgresql() {
 #[test]
 fn rules_need_no_more_mariadb() {
     run_on(Dialect::Maria, rules_need_no_more);
+}
+
+#[test]
+fn moodles_running_task_is_seen_postgresql() {
+    run_on(Dialect::Postgres, moodles_running_task_is_seen);
+}
+
+#[test]
+fn moodles_running_task_is_seen_mariadb() {
+    run_on(Dialect::Maria, moodles_running_task_is_seen);
+}
+
+/// The least rights show that Moodle's own task runs; without them the run fails, and writes nothing beside it.
+async fn moodles_running_task_is_seen(mut site: Site) {
+    site_with_traces(&mut site).await;
+    links(&mut site).await;
+    site.sql("UPDATE {task_scheduled} SET disabled = 0, timestarted = 1 WHERE classname LIKE '%enrol_cohort_sync'")
+        .await;
+    let account = Account::make(&mut site).await;
+    let rights = account.rights();
+    give(&mut site, &rights).await;
+    let before = site.dump().await;
+    let order = SyncOrder { defers: true, ..SyncOrder::of("cohort") };
+    for simulate in [true, false] {
+        let beside = account.engine.sync(&order, simulate).await.unwrap_err();
+        assert!(matches!(beside, RunError::TwinRunning { .. }), "{beside}");
+    }
+    let right = rights.iter().find(|grant| grant.table == Some("task_scheduled")).unwrap();
+    site.conn.command(&revoke(&right.sql)).await.unwrap();
+    for simulate in [true, false] {
+        let unseen = account.engine.sync(&order, simulate).await.unwrap_err().to_string();
+        assert!(unseen.contains("task_scheduled") && unseen.contains("denied"), "{unseen}");
+    }
+    site.nothing_changed(&before, "a run beside Moodle's task").await;
+    site.conn.command(&right.sql).await.unwrap();
+    site.sql("UPDATE {task_scheduled} SET timestarted = NULL").await;
+    assert_applied(&account.engine.sync(&order, false).await.unwrap(), State::Done);
+    account.remove(&mut site).await;
 }
 
 async fn rules_need_no_more(mut site: Site) {
