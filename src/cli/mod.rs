@@ -232,7 +232,7 @@ fn failed(error: &anyhow::Error, json: bool) -> Exit {
     }
     eprintln!("enrold: {error:#}");
     match (error.downcast_ref::<ConfigProblems>(), error.downcast_ref::<RunError>()) {
-        (Some(_), _) | (_, Some(RunError::NoSuchCourse { .. })) => Exit::Usage,
+        (Some(_), _) | (_, Some(RunError::NoSuchCourse { .. } | RunError::NoSuchSource { .. })) => Exit::Usage,
         _ if error.is::<Misuse>() => Exit::Usage,
         _ => Exit::Failed,
     }

@@ -18,7 +18,7 @@ pub struct Options {
     /// The number of a run; without it the latest runs are listed
     run: Option<i64>,
     /// How many runs are listed
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..))]
     limit: i64,
     /// Also those of tasks that changed nothing
     #[arg(long)]
@@ -54,7 +54,7 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
         list(setting, &front.runs(&who, options.limit, options.all).await?);
         return Ok(Exit::Done);
     };
-    let past = front.run(&who, run).await?.ok_or_else(|| anyhow!("there is no run {run}"))?;
+    let past = front.run(&who, run).await?.ok_or_else(|| no_run(run))?;
     match options.csv {
         Some(Csv::Places) => places(&past)?,
         Some(Csv::Problems) => wrong(setting, &front, &past).await?,
@@ -62,6 +62,13 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
         None => whole(setting, &front, &past).await?,
     }
     Ok(Exit::Done)
+}
+
+fn no_run(run: i64) -> anyhow::Error {
+    match run {
+        0 => anyhow!("run 0 is a simulation, and no simulation is kept: give the number of a run, see 'enrold runs'"),
+        run => anyhow!("there is no run {run}: see 'enrold runs'"),
+    }
 }
 
 fn list(setting: &Setting, runs: &[Past]) {

@@ -361,11 +361,14 @@ fn flag_in(text: &str) -> Option<bool> {
     }
 }
 
-/// The names of a list, or of a text split at commas.
+/// The names of a list, or of a text split at commas; as in TOML, a comma may follow the last name.
 fn names_in(found: &ValueKind) -> Option<ValueKind> {
     let names: Vec<String> = match found {
         ValueKind::String(text) if text.trim().is_empty() => Vec::new(),
-        ValueKind::String(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+        ValueKind::String(text) => {
+            let text = text.trim_end();
+            text.strip_suffix(',').unwrap_or(text).split(',').map(|name| name.trim().to_owned()).collect()
+        }
         ValueKind::Array(list) => list.iter().map(name_in).collect::<Option<_>>()?,
         _ => return None,
     };

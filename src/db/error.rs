@@ -3,6 +3,7 @@
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
+use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
 use super::words;
@@ -89,8 +90,19 @@ impl DbError {
             sqlx::Error::Io(io) => Self::Lost(io.to_string()),
             sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => Self::Lost(error.to_string()),
             sqlx::Error::Protocol(text) => Self::Lost(text),
-            other => Self::Other { what: other.to_string(), statement: beginning(template), of_server: false },
+            other => Self::Other { what: told(&other), statement: beginning(template), of_server: false },
         }
+    }
+}
+
+/// The text of an error of the driver. It shows PostgreSQL's with the line of the server's own source, which would be
+/// taken for a line of a file.
+pub(super) fn told(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(database) if database.try_downcast_ref::<PgDatabaseError>().is_some() => {
+            format!("error returned from database: {}", database.message())
+        }
+        other => other.to_string(),
     }
 }
 

@@ -182,7 +182,7 @@ impl Database {
         }
         let opened = tokio::time::timeout(self.connect_timeout, self.open(lock_timeout)).await;
         let raw = match opened {
-            Ok(raw) => raw.map_err(|error| DbError::Connect(error.to_string()))?,
+            Ok(raw) => raw.map_err(|error| DbError::Connect(error::told(&error)))?,
             Err(_) => {
                 return Err(DbError::Connect(format!("no answer within {} s", self.connect_timeout.as_secs())));
             }

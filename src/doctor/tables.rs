@@ -17,6 +17,10 @@ pub(super) fn no_moodle(conn: &Conn, catalogue: &Catalogue) -> Option<Finding> {
         return None;
     }
     let others: Vec<&str> = catalogue.prefixes().into_iter().filter(|other| *other != prefix).collect();
+    // A prefix may be empty: without the quotation marks nothing would stand between two commas.
+    let quoted = |left: &str, right: &str| {
+        others.iter().map(|other| format!("{left}{other}{right}")).collect::<Vec<_>>().join(", ")
+    };
     let (en, fr) = match others.as_slice() {
         [] => (
             "name the site's database in database.url and its $CFG->prefix in database.prefix, and give the account \
@@ -26,9 +30,9 @@ pub(super) fn no_moodle(conn: &Conn, catalogue: &Catalogue) -> Option<Finding> {
              ses droits (docs/installation-database.md) ; « enrold db init » crée les tables dans une base vide"
                 .to_owned(),
         ),
-        found => (
-            format!("there are some with the prefix {0}: set database.prefix = \"{1}\"", found.join(", "), found[0]),
-            format!("il y en a avec le préfixe {0} : mettez database.prefix = \"{1}\"", found.join(", "), found[0]),
+        [first, ..] => (
+            format!("there are some with the prefix {}: set database.prefix = \"{first}\"", quoted("'", "'")),
+            format!("il y en a avec le préfixe {} : mettez database.prefix = \"{first}\"", quoted("« ", " »")),
         ),
     };
     Some(Finding::error(

@@ -28,7 +28,7 @@ impl Front {
     /// The latest runs, the newest first, at most `limit`; those of tasks that changed nothing only with `all`.
     pub async fn runs(&self, who: &Who, limit: i64, all: bool) -> RunResult<Vec<Past>> {
         who.asks("runs");
-        let mut conn = self.engine.database.connect().await?;
+        let mut conn = self.connect().await?;
         let runs = history::list(&mut conn, limit, all).await?;
         conn.close().await;
         Ok(runs)
@@ -37,7 +37,7 @@ impl Front {
     /// The run with this number, if there is one.
     pub async fn run(&self, who: &Who, run: i64) -> RunResult<Option<Past>> {
         who.asks(format_args!("run {run}"));
-        let mut conn = self.engine.database.connect().await?;
+        let mut conn = self.connect().await?;
         let past = history::find(&mut conn, run).await?;
         conn.close().await;
         Ok(past)
@@ -52,7 +52,7 @@ impl Front {
             errors.into_iter().map(Detail::Error).chain(plan.into_iter().map(Detail::Change)).for_each(tell);
             return Ok(());
         }
-        let mut conn = self.engine.database.connect().await?;
+        let mut conn = self.connect().await?;
         errors(&mut conn, past.run, &mut tell).await?;
         if changes {
             journal(&mut conn, past.run, &mut tell).await?;

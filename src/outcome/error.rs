@@ -68,13 +68,14 @@ pub enum RunError {
     Disabled(&'static str),
     /// The source of a full set does not exist.
     #[error(
-        "there is no source '{name}'; known: {known}. Sources are the sections [sources.NAME] of the configuration"
+        "there is no source '{name}'; {}. Sources are the sections [sources.NAME] of the configuration",
+        configured(.known)
     )]
     NoSuchSource {
         /// The name that was given.
         name: String,
         /// The existing names.
-        known: String,
+        known: Vec<String>,
     },
     /// A set that cannot be applied before a held one of its source is decided.
     #[error(
@@ -110,10 +111,14 @@ fn alike(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("; these look like it: {}", names.join(", ")) }
 }
 
+fn configured(names: &[String]) -> String {
+    if names.is_empty() { "none is configured".to_owned() } else { format!("known: {}", names.join(", ")) }
+}
+
 impl RunError {
     /// The error for a source that these settings do not have.
     pub fn no_such_source(name: &str, settings: &crate::config::Settings) -> Self {
-        let known = settings.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+        let known = settings.sources.keys().cloned().collect();
         Self::NoSuchSource { name: name.to_owned(), known }
     }
 

@@ -65,7 +65,7 @@ pub fn facts(report: &Report, locale: Locale, catalogue: Catalogue) -> Vec<(Stri
     }
     let mut fact = |english: &str, french: &str, value: String| facts.push((pick(locale, english, french), value));
     if report.counts.is_empty() && matches!(report.state, State::Done | State::DoneWithErrors | State::Simulated) {
-        fact("changes", "modifications", pick(locale, "none: everything stood already", "aucune : tout y était déjà"));
+        fact("changes", "modifications", unchanged(report, locale));
     }
     if report.overtaken > 0 {
         fact("overtaken", "devancées", report.overtaken.to_string());
@@ -83,6 +83,19 @@ pub fn facts(report: &Report, locale: Locale, catalogue: Catalogue) -> Vec<(Stri
     }
     facts.push((pick(locale, "milliseconds", "millisecondes"), report.total_ms.to_string()));
     facts
+}
+
+/// Why an applied run has changed nothing: all was as desired, or what was not has failed.
+fn unchanged(report: &Report, locale: Locale) -> String {
+    let lines = &report.lines;
+    let (english, french) = match report.errors {
+        0 => ("none: everything stood already", "aucune : tout y était déjà"),
+        _ if lines.records > 0 && lines.failed >= lines.records => {
+            ("none: every line failed", "aucune : toutes les lignes ont échoué")
+        }
+        _ => ("none: what did not fail stood already", "aucune : ce qui n'a pas échoué y était déjà"),
+    };
+    pick(locale, english, french)
 }
 
 /// The texts of a kind of change in the catalogue. This module must not depend on the catalogue: the caller passes it.

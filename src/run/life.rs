@@ -9,6 +9,7 @@ use crate::clock::StopWatch;
 use crate::config::{Target, WhenDisabled};
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::lease::{self, Lease};
+use crate::moodle::install::present_tables;
 use crate::moodle::method;
 use crate::moodle::site::Site;
 use crate::outcome::{Lines, Moment, Note, PROBLEMS_SHOWN, Past, ReadAs, Report, RunError, RunResult, State};
@@ -21,18 +22,24 @@ use crate::run::{Engine, history, jobs};
 use crate::sets::database::DATABASE;
 use crate::{fault, sets};
 
-/// Refuses a database whose enrold tables are missing, older, newer, or serve another Moodle.
+/// Refuses a database without a Moodle under the prefix, or whose enrold tables are missing, older, newer, or serve
+/// another Moodle.
 ///
 /// # Errors
 /// [`RunError::NotReady`] with what to do, or the database's error.
 pub async fn require_ready(conn: &mut Conn) -> RunResult<()> {
     match schema_version(conn).await? {
+        None if present_tables(conn).await?.is_empty() => Err(RunError::NotReady(format!(
+            "no table of Moodle with the prefix '{}' can be seen in this database: correct database.url or \
+             database.prefix ('enrold doctor' names the prefixes that there are)",
+            conn.prefix()
+        ))),
         None => Err(RunError::NotReady(
             "enrold's own tables are missing in this database: run 'enrold db migrate'".to_owned(),
         )),
         Some((_, prefix)) if prefix != conn.prefix() => Err(RunError::NotReady(format!(
-            "enrold's tables in this database serve the prefix '{prefix}', not '{}': one Moodle per database \
-             (database.prefix)",
+            "enrold's tables in this database serve the prefix '{prefix}', not '{}': correct database.prefix (one \
+             Moodle per database)",
             conn.prefix()
         ))),
         Some((version, _)) if version != SCHEMA_VERSION => Err(RunError::NotReady(format!(

@@ -9,7 +9,12 @@ use crate::program::{Program, on_the_sample};
 use crate::servers::{connect, on_each_database};
 use crate::site::Site;
 
-on_each_database!(an_empty_database_is_made_a_site, where_moodle_stands_nothing_is_touched);
+on_each_database!(
+    an_empty_database_is_made_a_site,
+    where_moodle_stands_nothing_is_touched,
+    before_the_migration_every_command_names_the_remedy,
+    another_prefix_is_refused_first,
+);
 
 async fn an_empty_database_is_made_a_site(mut site: Site) {
     let program = emptied(&mut site).await;
@@ -64,6 +69,39 @@ async fn where_moodle_stands_nothing_is_touched(mut site: Site) {
     site.sql("CREATE TABLE other_user (id INTEGER)").await;
     program.run(&["--set", other, "db", "migrate"]).ends(1).logs(&["one Moodle per database"]);
     site.nothing_changed(&before.0, "refused and migrated").await;
+}
+
+/// Commands on a site without enrold's own tables, or with another prefix.
+const COMMANDS: [&[&str]; 8] = [
+    &["runs"],
+    &["runs", "0"],
+    &["runs", "7"],
+    &["runs", "7", "--csv"],
+    &["tasks"],
+    &["sync", "cohort"],
+    &["approve", "7"],
+    &["run", "--once"],
+];
+
+async fn before_the_migration_every_command_names_the_remedy(mut site: Site) {
+    let program = site.sampled().await;
+    for table in tables(&mut site.conn).await.iter().filter(|name| name.starts_with("enrold_")) {
+        site.conn.command(&format!("DROP TABLE {table}")).await.unwrap();
+    }
+    for words in COMMANDS {
+        program.run(words).ends(1).logs(&["enrold's own tables are missing in this database: run 'enrold db migrate'"]);
+        let other = program.clone().set("database.prefix=other_").run(words).ends(1);
+        other.logs(&["no table of Moodle with the prefix 'other_'", "correct database.url or database.prefix"]);
+    }
+    program.run(&["db", "migrate"]).ends(0);
+    program.run(&["runs", "0"]).ends(1).logs(&["run 0 is a simulation, and no simulation is kept"]);
+}
+
+async fn another_prefix_is_refused_first(mut site: Site) {
+    let program = site.sampled().await.set("database.prefix=other_");
+    for words in COMMANDS {
+        program.run(words).ends(1).logs(&["serve the prefix 'mdl_', not 'other_': correct database.prefix"]);
+    }
 }
 
 /// The names of all tables in the database.

@@ -93,7 +93,9 @@ fn decided(program: &Program) {
     assert_eq!(runs[2]["message"], "approved as run 4");
     applied(&program.json(&["runs", "4"]).1);
     program.run(&["runs", "--limit", "1"]).ends(0).says(&["done-with-errors"]);
-    program.run(&["runs", "99"]).ends(1).logs(&["there is no run 99"]);
+    program.run(&["runs", "99"]).ends(1).logs(&["there is no run 99: see 'enrold runs'"]);
+    program.run(&["runs", "0"]).ends(1).logs(&["run 0 is a simulation", "see 'enrold runs'"]);
+    program.run(&["runs", "--limit", "0"]).ends(2).logs(&["--limit"]);
 }
 
 /// The journal of an applied run names users, courses and roles and holds the complete old rows.

@@ -127,6 +127,24 @@ fn quiet_says_nothing_of_a_run_that_is_done() {
     });
 }
 
+/// What changed nothing because it failed did not stand already.
+#[test]
+fn a_run_in_which_every_line_failed() {
+    on_the_sample(async |_, program| {
+        let file = "operation,username,course,role\nadd,nobody1,L1-MATH-101,student\nadd,nobody2,L1-MATH-101,student\n";
+        program.write("none.csv", file);
+        let none = program.run(&["import", "none.csv"]).ends(4).says(&["none: every line failed"]);
+        assert!(!none.out.contains("stood already"), "{}", none.out);
+        let french = program.clone().set("locale=fr");
+        french.run(&["import", "--simulate", "none.csv"]).ends(4).says(&["aucune : toutes les lignes ont échoué"]);
+        program.write("one.csv", ONE);
+        program.run(&["import", "one.csv"]).ends(0);
+        program.write("some.csv", format!("{ONE}add,nobody1,L1-MATH-101,student\n"));
+        program.run(&["import", "some.csv"]).ends(4).says(&["none: what did not fail stood already"]);
+        french.run(&["import", "some.csv"]).ends(4).says(&["aucune : ce qui n'a pas échoué y était déjà"]);
+    });
+}
+
 #[test]
 fn a_key_for_this_file_alone() {
     on_the_sample(async |_, program| {

@@ -134,6 +134,11 @@ fn words_that_are_none() {
         program.run(&["sync", "flatfile", "--course", "L1-MATH-101"]).ends(2).logs(&["'flatfile'", "--course"]);
         let (code, told) = program.json(&["sync", "cohort", "--course", "pass-bio-1"]);
         assert_eq!((code, &told["state"]), (2, &json!("failed")));
+        program.run(&["diff", "nowhere"]).ends(2).logs(&["there is no source 'nowhere'; none is configured. Sources"]);
+        let two = program.set("sources.apogee.files=a*.csv").set("sources.school.files=s*.csv");
+        for words in [&["diff", "nowhere"][..], &["diff", "nowhere", "x"], &["import", "--source", "nowhere", "x"]] {
+            two.run(words).ends(2).logs(&["there is no source 'nowhere'; known: apogee, school. Sources are"]);
+        }
         assert_eq!(site.last_run().await, 0);
     });
 }

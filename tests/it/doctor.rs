@@ -25,6 +25,7 @@ on_each_database!(
     roles_that_files_may_give,
     keys_that_are_not_unique,
     runs_that_wait,
+    a_server_that_refuses,
 );
 
 /// Examines a site like the command.
@@ -147,14 +148,18 @@ async fn what_tasks_name(mut site: Site) {
 }
 
 /// The tables have another prefix than the configured one.
-async fn another_prefix(site: Site) {
+async fn another_prefix(mut site: Site) {
+    for table in ["db_user", "db_user_enrolments"] {
+        site.conn.command(&format!("CREATE TABLE {table} (id INTEGER)")).await.unwrap();
+    }
     let engine = site.engine();
     let url = crate::doctor_rights::url(&engine);
     let seconds = Duration::from_secs;
     let database = Database::new(&url, "xx_", seconds(5), seconds(5)).unwrap();
     let findings = doctor::run(&database, &engine.settings, NOW).await;
     let text = find(&findings, "moodle-tables").text(Locale::En);
-    assert!(text.contains(&format!("database.prefix = \"{PREFIX}\"")), "{text}");
+    let both = format!("there are some with the prefix 'db_', '{PREFIX}': set database.prefix = \"db_\"");
+    assert!(text.contains(&both), "{text}");
     assert!(!can_work(&findings));
 }
 
@@ -275,6 +280,21 @@ async fn runs_that_wait(mut site: Site) {
         assert_eq!(find(&findings, code).level, Level::Ok);
         assert!(find(&findings, code).en.found.contains(": 1"), "{code}");
     }
+}
+
+/// The server's message comes without the line of its own source, which would be taken for a line of a file.
+async fn a_server_that_refuses(site: Site) {
+    if site.conn.dialect() != Dialect::Postgres {
+        return;
+    }
+    let engine = site.engine();
+    let url = crate::doctor_rights::url(&engine);
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let seconds = Duration::from_secs;
+    let database = Database::new(&format!("{server}/enrold_nowhere"), PREFIX, seconds(5), seconds(5)).unwrap();
+    let text = find(&doctor::run(&database, &engine.settings, NOW).await, "database").text(Locale::En);
+    assert!(text.contains("database \"enrold_nowhere\" does not exist"), "{text}");
+    assert!(!text.contains("at line"), "{text}");
 }
 
 /// If no server answers, the message contains the address and never the password.

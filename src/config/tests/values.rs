@@ -86,6 +86,8 @@ fn values_are_neither_rounded_nor_guessed() {
         ("tasks.flatfile.schedule", "60 15 * * * *"),
         ("tasks.meta.timezone", "Paris"),
         ("tasks.meta.courses", "A,,B"),
+        ("tasks.meta.courses", "A,,"),
+        ("tasks.meta.courses", ","),
         ("tasks.meta.when_disabled", "drop"),
         ("tasks.meta.guard.removals_percent", "101"),
         ("tasks.flatfile.schedule", "@hourly"),
@@ -161,11 +163,17 @@ fn courses_are_a_list_or_a_text_with_commas() {
     assert!(found[0].ends_with("found a list, expected a list of names in quotes, none of them empty"), "{found:?}");
     let path = dir.file("site.toml", "[tasks.cohort]\ncourses = [\" L1, A \", \"00123\"]\n[tasks.cohort.guard]\n");
     let mut sources = from_files(&[&path]);
-    sources.sets = pairs(&[("tasks.meta.courses", "B-1, 00123"), ("tasks.autoenrol.courses", "")]);
+    sources.sets = pairs(&[
+        ("tasks.meta.courses", "B-1, 00123"),
+        ("tasks.autoenrol.courses", ""),
+        // As in TOML, a comma may follow the last name.
+        ("tasks.category.courses", "B-1, 00123, "),
+    ]);
     let loaded = load(&sources).unwrap();
     let tasks = &loaded.settings.tasks;
     assert_eq!(tasks["cohort"].courses, ["L1, A", "00123"]);
     assert_eq!(tasks["meta"].courses, ["B-1", "00123"]);
+    assert_eq!(tasks["category"].courses, ["B-1", "00123"]);
     assert!(tasks["autoenrol"].courses.is_empty());
     assert_eq!(effective(&loaded, "tasks.meta.courses").1, "--set");
 }

@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::conn::Raw;
-use super::super::error::DbError;
+use super::super::error::{DbError, told};
 use super::super::{lite_path, quiet};
 use super::{Remote, RemoteError, setup, within};
 use crate::clock::StopWatch;
@@ -43,7 +43,7 @@ pub(super) async fn open(url: &str) -> Result<Raw, DbError> {
         }
         _ => return Err(DbError::Url("the URL must begin with sqlite:, postgres:// or mysql://".to_owned())),
     };
-    raw.map_err(|error| DbError::Connect(error.to_string()))
+    raw.map_err(|error| DbError::Connect(told(&error)))
 }
 
 impl Remote {
