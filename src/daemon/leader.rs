@@ -1,9 +1,10 @@
-//! Keeps the leader lease (one daemon per database works, the others stand by) and finds decisions on held runs at each
-//! heartbeat. It must not run anything: a daemon that lost the lease is stopped by the fence of its run, not here.
+//! Keeps the leader lease (one daemon per database works, the others stand by) and finds decisions on held runs between
+//! the heartbeats. It must not run anything: a daemon that lost the lease is stopped by the fence of its run, not here.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::StopWatch;
 use crate::daemon::DaemonError;
 use crate::daemon::shared::Shared;
 use crate::db::DbError;
@@ -14,6 +15,8 @@ use crate::web::Role;
 
 /// The longest interval at which a standby daemon tries to take the lease.
 const ASK: Duration = Duration::from_secs(2);
+/// The interval at which the leader looks for recorded decisions: an operator waits for the answer.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// Takes and renews the leader lease until the daemon stops.
 pub async fn keep(shared: Arc<Shared>) {
@@ -23,19 +26,23 @@ pub async fn keep(shared: Arc<Shared>) {
         let ttl = shared.settings().run.lease_ttl;
         let beat = tokio::time::timeout(ttl, leader.beat(&shared, ttl)).await;
         let silent = |_| Err(DbError::Lost(format!("no answer within {} s", ttl.as_secs())));
-        let pause = match beat.unwrap_or_else(silent) {
+        let (pause, leads) = match beat.unwrap_or_else(silent) {
             Ok(()) => {
                 leader.reached(&shared);
-                if leader.lead.is_held() { ttl / 4 } else { ASK }
+                let leads = leader.lead.is_held();
+                (if leads { ttl / 4 } else { ASK }, leads)
             }
             Err(error) => {
                 leader.unreachable(&shared, ttl, &error);
-                ASK.min(ttl / 4)
+                (ASK.min(ttl / 4), false)
             }
+        };
+        let rest = async {
+            if leads { leader.look_for_decisions(&shared, pause).await } else { tokio::time::sleep(pause).await }
         };
         tokio::select! {
             () = shared.stop.cancelled() => break,
-            () = tokio::time::sleep(pause) => {}
+            () = rest => {}
         }
     }
     shared.role(Role::Stopping);
@@ -94,6 +101,22 @@ impl Leader {
             shared.decisions_wait();
         }
         Ok(())
+    }
+
+    /// Looks for decisions until the next heartbeat, with one small statement each time. If that fails, the heartbeat
+    /// comes at once: it fails for the same reason, and reports it.
+    async fn look_for_decisions(&mut self, shared: &Shared, pause: Duration) {
+        let begun = StopWatch::start();
+        let left = || pause.saturating_sub(Duration::from_millis(begun.millis()));
+        while left() > GLANCE {
+            tokio::time::sleep(GLANCE).await;
+            match tokio::time::timeout(left(), self.lead.is_decided()).await {
+                Ok(Ok(true)) => shared.decisions_wait(),
+                Ok(Ok(false)) => {}
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+        tokio::time::sleep(left()).await;
     }
 
     /// Logs a text once, until the text changes.

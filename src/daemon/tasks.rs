@@ -63,6 +63,9 @@ impl Outcome {
     }
 }
 
+/// The begin of the name under which a task's job waits for the state directory; no token of a file has a blank.
+const JOB: &str = "task ";
+
 /// True until the next full minute after `since`, when a task was deferred; a clock that was set back puts nothing off.
 fn is_put_off(since: i64, now: i64) -> bool {
     let minute = since - since.rem_euclid(60) + 60;
@@ -206,9 +209,21 @@ impl Tasks {
         }
     }
 
+    /// True for the name under which [`Tasks::job`] reports that the state directory cannot be used.
+    pub fn is_job(name: &str) -> bool {
+        name.starts_with(JOB)
+    }
+
     /// Executes the run of a job or a source.
     async fn job(&self, name: &str) -> Result<Outcome, RunError> {
-        match self.shared.front().sync_task(&Who::Daemon, name).await {
+        let outcome = self.shared.front().sync_task(&Who::Daemon, name).await;
+        let job = format!("{JOB}{name}");
+        match &outcome {
+            Err(error @ RunError::State { .. }) => self.shared.status.state(&job, Err(error.to_string())),
+            Ok(Some(_)) => self.shared.status.state(&job, Ok(())),
+            _ => {}
+        }
+        match outcome {
             Ok(None) => Ok(Outcome::failed(format!("there is no task {name}"))),
             Ok(Some(report)) => {
                 self.log(&report);

@@ -17,9 +17,7 @@ use crate::daemon::worker::feeds::Feeds;
 use crate::disk::blocking;
 use crate::inbox::{Inbox, Marks, ReaderLock, Scanned, Sets, Watch};
 use crate::outcome::{Note, Report};
-
-/// The age from which a lock is reported as old, in seconds (spec files 1.1).
-const OLD_LOCK: i64 = 3 * 3_600;
+use crate::web::OLD_LOCK;
 
 /// What the worker does after a job.
 enum Next {
@@ -46,6 +44,8 @@ pub struct Worker {
     later: Later,
     pause: Later,
     said: HashMap<&'static str, String>,
+    /// The runs whose file keeps its working name, by the token of the file, with the reason as it was logged.
+    unnamed: HashMap<String, (i64, String)>,
     undone: Option<String>,
     begun: bool,
     /// True if a run may have lost its connection.
@@ -75,6 +75,7 @@ impl Worker {
             later: Later::between(Duration::from_secs(5), Duration::from_secs(3_600)),
             pause: Later::between(Duration::from_secs(1), Duration::from_secs(30)),
             said: HashMap::new(),
+            unnamed: HashMap::new(),
             undone: None,
             begun: false,
             cut_off: false,
@@ -192,6 +193,7 @@ impl Worker {
         self.shared.status.inbox(scanned.as_ref().map(|_| ()).map_err(ToString::to_string));
         let scanned = scanned.map_err(|error| error.of_directory(self.inbox.dir()))?;
         self.shared.status.waiting(scanned.waiting, scanned.oldest);
+        self.shared.status.lock(scanned.lock);
         match scanned.lock {
             Some((lock, age)) if scanned.waiting > 0 => {
                 let old = if age > OLD_LOCK { ", which is old: is its writer gone? Remove it then" } else { "" };
@@ -237,6 +239,8 @@ impl Worker {
             self.watch = None;
         }
         self.tasks.adopt();
+        // A task that is off now would never report again; the others do at their next run.
+        self.shared.status.state_of(|job| !Tasks::is_job(job));
         self.feeds.adopt();
         self.settings = settings;
         true
@@ -286,7 +290,11 @@ impl Worker {
     }
 
     fn say_idle(&mut self) {
-        self.shared.idle(&format!("watching {}", self.inbox.dir().display()));
+        let watching = format!("watching {}", self.inbox.dir().display());
+        self.shared.idle(&match self.shared.status.state_problem() {
+            Some(why) => format!("{watching}; waiting for the state directory: {why}"),
+            None => watching,
+        });
     }
 }
 

@@ -125,6 +125,13 @@ impl Lead {
         self.keep(conn, outcome)
     }
 
+    /// Whether a decision is recorded that is not carried out yet: one statement, over the held runs by their index.
+    pub async fn is_decided(&mut self) -> Result<bool, DbError> {
+        let mut conn = self.connection().await?;
+        let outcome = decision::recorded(&mut conn).await;
+        Ok(!self.keep(conn, outcome)?.is_empty())
+    }
+
     /// The connection of the last heartbeat, or a new one. A cancelled heartbeat loses it.
     async fn connection(&mut self) -> Result<Conn, DbError> {
         match self.conn.take() {

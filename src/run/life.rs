@@ -71,7 +71,8 @@ impl Engine {
         conn.close().await;
         self.observer.reached(Moment::Ended).await;
         let mut report = outcome?;
-        report.total_ms = watch.millis();
+        // The report of an earlier run is not that of the moment in which it is read.
+        report.total_ms = watch.millis().max(report.commit_ms);
         report.statements = self.database.statements() - before;
         Ok(report)
     }
@@ -326,6 +327,9 @@ pub(super) fn blank(kind: &str, source: &str, clock: i64) -> Report {
 /// The report of an earlier run, from the history: nothing is done again.
 pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
     let part = |name: &str| past.counts[name].clone();
+    let commit_ms = part("commit_ms").as_u64().unwrap_or_default();
+    // What followed the commit is not in the history; a run without one has only the seconds of its row.
+    let total_ms = if commit_ms > 0 { commit_ms } else { (past.ended - past.started).max(0) as u64 * 1000 };
     let read =
         |error: serde_json::Error| DbError::other(format!("the counts of run {} cannot be read: {error}", past.run));
     Ok(Report {
@@ -344,7 +348,8 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
         same_bytes_as: part("same_bytes_as").as_i64(),
         dropped: part("dropped").as_str().map(ToOwned::to_owned),
         problems: problem::first(conn, past.run, PROBLEMS_SHOWN as i64).await?,
-        commit_ms: part("commit_ms").as_u64().unwrap_or_default(),
+        commit_ms,
+        total_ms,
         ..blank(&past.kind, &past.source, past.clock)
     })
 }

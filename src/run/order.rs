@@ -236,11 +236,14 @@ impl Order {
         }
     }
 
-    /// The source of the run in the history.
+    /// The source of the run in the history. The kind of an approval does not name the job or source that was held.
     pub fn source(&self) -> String {
+        let approves = self.held.is_some();
         match &self.task {
             Task::File { shown, .. } => shown.clone(),
+            Task::Sync(order) if approves => format!("{} {}", order.kind(), order.source()).trim_end().to_owned(),
             Task::Sync(order) => order.source(),
+            Task::Set(order) if approves && order.shown.is_empty() => format!("sync {}", order.source),
             Task::Set(order) => order.shown.clone(),
         }
     }

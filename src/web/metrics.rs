@@ -109,6 +109,7 @@ struct Series {
     leader: Gauge,
     database: Gauge,
     inbox: Gauge,
+    state: Gauge,
     effects: Gauge,
     mails: Family<MailLabel, Counter>,
     mails_waiting: Gauge,
@@ -136,6 +137,7 @@ impl Metrics {
             leader: Gauge::default(),
             database: Gauge::default(),
             inbox: Gauge::default(),
+            state: Gauge::default(),
             effects: Gauge::default(),
             mails: Family::default(),
             mails_waiting: Gauge::default(),
@@ -228,6 +230,11 @@ impl Metrics {
     /// Whether the drop directory could be read and written when it was last checked.
     pub fn inbox(&self, up: bool) {
         self.0.inbox.set(i64::from(up));
+    }
+
+    /// Whether no job waits for the state directory.
+    pub fn state(&self, up: bool) {
+        self.0.state.set(i64::from(up));
     }
 
     /// How many committed runs have effects (events, flags) that are not written yet.
@@ -338,6 +345,8 @@ impl Series {
         let help = "How long the oldest complete file has been waiting, 0 without one";
         registry.register_with_unit("inbox_oldest_waiting", help, Unit::Seconds, self.lag.clone());
         registry.register("inbox_up", "1 if the drop directory can be read and written", self.inbox.clone());
+        self.state.set(1);
+        registry.register("state_up", "1 unless a job waits because the state directory is full", self.state.clone());
         let help = "When a task last succeeded, in Unix time, 0 for never";
         registry.register_with_unit("task_last_success_timestamp", help, Unit::Seconds, self.task_success.clone());
         let help = "1 for the result with which a task last ended, 0 for the others";

@@ -11,4 +11,4 @@ mod visitor;
 pub use bind::WebError;
 pub use metrics::Metrics;
 pub use serve::{Serving, serve};
-pub use status::{Role, Status};
+pub use status::{OLD_LOCK, Role, Status};

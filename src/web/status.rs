@@ -1,13 +1,17 @@
 //! Holds the daemon's state: role, current work, database, drop directory; healthy or not, ready or not.
 //! It must not query anything: the daemon pushes every fact, and none is personal data.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
-use crate::clock;
+use crate::clock::{self, StopWatch};
 use crate::web::metrics::Metrics;
+
+/// The age from which a lock of the drop directory is called old, in seconds (spec files 1.1).
+pub const OLD_LOCK: i64 = 3 * 3_600;
 
 /// The role of the daemon among the daemons of its database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,15 @@ enum Part {
     Broken(String),
 }
 
+/// A lock file that keeps all files of the drop directory waiting.
+#[derive(Clone, Copy, Debug)]
+struct Lock {
+    name: &'static str,
+    /// Its age in seconds when it was seen.
+    age: i64,
+    seen: StopWatch,
+}
+
 #[derive(Debug)]
 struct Facts {
     role: Role,
@@ -37,6 +50,9 @@ struct Facts {
     last_error: Option<LastError>,
     database: Part,
     inbox: Part,
+    lock: Option<Lock>,
+    /// The jobs that wait for the state directory, and why they could not use it.
+    state: BTreeMap<String, String>,
     waiting_files: usize,
     held_runs: usize,
 }
@@ -74,6 +90,8 @@ pub(super) struct Page {
     last_error: Option<LastError>,
     database: String,
     inbox: String,
+    lock: Option<String>,
+    state: String,
     waiting_files: usize,
     held_runs: usize,
 }
@@ -88,6 +106,8 @@ impl Status {
             last_error: None,
             database: Part::Unknown,
             inbox: Part::Unknown,
+            lock: None,
+            state: BTreeMap::new(),
             waiting_files: 0,
             held_runs: 0,
         };
@@ -128,6 +148,33 @@ impl Status {
         self.facts().inbox = Part::from(access);
     }
 
+    /// Sets the lock file that keeps all files waiting, with its age in seconds.
+    pub fn lock(&self, lock: Option<(&'static str, i64)>) {
+        self.facts().lock = lock.map(|(name, age)| Lock { name, age, seen: StopWatch::start() });
+    }
+
+    /// Sets whether a job could use the state directory, or why not: it waits then, and is tried again.
+    pub fn state(&self, job: &str, access: Result<(), String>) {
+        let mut facts = self.facts();
+        match access {
+            Ok(()) => drop(facts.state.remove(job)),
+            Err(why) => drop(facts.state.insert(job.to_owned(), why)),
+        }
+        self.metrics.state(facts.state.is_empty());
+    }
+
+    /// Forgets the jobs that `waits` denies: nothing waits for the state directory there any more.
+    pub fn state_of(&self, waits: impl Fn(&str) -> bool) {
+        let mut facts = self.facts();
+        facts.state.retain(|job, _| waits(job));
+        self.metrics.state(facts.state.is_empty());
+    }
+
+    /// Why a job waits for the state directory, if one does.
+    pub fn state_problem(&self) -> Option<String> {
+        self.facts().state.values().next().cloned()
+    }
+
     /// As [`Metrics::waiting`].
     pub fn waiting(&self, files: usize, oldest: Option<i64>) {
         self.metrics.waiting(files, oldest);
@@ -147,13 +194,16 @@ impl Status {
         self.facts().page(self.started, status, reasons)
     }
 
-    /// `/readyz`: good while a file dropped now would be applied by this daemon.
+    /// `/readyz`: good while a file dropped now would be applied by this daemon, perhaps after a lock of a feeder that
+    /// is not old.
     pub(super) fn readiness(&self) -> Page {
         let mut reasons = self.stuck();
         let facts = self.facts();
         let standby = matches!(facts.role, Role::Standby(_));
         reasons.extend(facts.database.reason("the database", standby));
         reasons.extend(facts.inbox.reason("the drop directory", standby));
+        reasons.extend(facts.lock.and_then(|lock| lock.reason()));
+        reasons.extend(facts.state.values().next().map(|why| format!("the state directory cannot be used: {why}")));
         let status = match (reasons.is_empty(), &facts.role) {
             (true, Role::Leader) => "ready",
             (true, Role::Standby(_)) => "standby",
@@ -192,9 +242,25 @@ impl Facts {
             last_error: self.last_error.clone(),
             database: self.database.word().to_owned(),
             inbox: self.inbox.word().to_owned(),
+            lock: self.lock.map(|lock| format!("{} keeps all files waiting, for {} s", lock.name, lock.age())),
+            state: self.state.values().next().map_or("ok", String::as_str).to_owned(),
             waiting_files: self.waiting_files,
             held_runs: self.held_runs,
         }
+    }
+}
+
+impl Lock {
+    /// Its age in seconds now.
+    fn age(&self) -> i64 {
+        self.age.saturating_add((self.seen.millis() / 1000) as i64)
+    }
+
+    /// Why no file is applied, if the lock is old.
+    fn reason(&self) -> Option<String> {
+        let age = self.age();
+        (age > OLD_LOCK)
+            .then(|| format!("{} keeps all files waiting, for {age} s: is its writer gone? Remove it then", self.name))
     }
 }
 

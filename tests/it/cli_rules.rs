@@ -238,7 +238,7 @@ fn a_held_run_of_a_rule_is_approved() {
     on_the_sample(async |mut site: Site, program: Program| {
         site.sql("DELETE FROM {cohort_members} WHERE cohortid = 2 AND userid < 28").await;
         program.run(&["sync", "cohort"]).ends(3).says(&["run 1, sync cohort: HELD", "enrold approve 1"]);
-        let approved = program.run(&["approve", "--yes", "1"]).ends(0).says(&["run 2, approve: done"]);
+        let approved = program.run(&["approve", "--yes", "1"]).ends(0).says(&["run 2, approve sync cohort: done"]);
         assert_eq!(row(&approved.out, "cohort")[..2], ["cohort", "3"]);
     });
 }

@@ -59,6 +59,7 @@ impl Program {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg(whole.get_program()).args(whole.get_args());
         command.current_dir(&self.dir).stdin(Stdio::null()).env_clear();
+        command.envs(whole.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Running::of(command, inbox)
     }
 

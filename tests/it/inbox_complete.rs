@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::inbox::{HEADER, good, report, unshare};
 use crate::program::on_the_sample;
 use crate::running::names;
+use crate::service_web::Place;
 use crate::site::NOW;
 
 const NEVER: &str = "inbox.settle=3600";
@@ -140,11 +141,16 @@ fn a_marker_completes_its_file() {
 #[test]
 fn the_writers_lock() {
     on_the_sample(async |mut site, program| {
-        let program = program.set("inbox.rescan=3600");
+        let place = Place::socket(&program.dir);
+        let program = program.set("inbox.rescan=3600").set(&place.setting());
+        let ready = |code: u16, text: &str| {
+            place.get("/readyz").is_some_and(|(found, page)| found == code && page.contains(text))
+        };
         program.drop_file("early.csv", good("moreaul26"));
         lock(&program.inbox(), "alock.txt", "", 10);
         let mut daemon = program.start();
         daemon.until_logged("alock.txt keeps 1 file(s) waiting for 10 s");
+        daemon.until("a page with the lock", || ready(200, "\"lock\":\"alock.txt keeps all files waiting, for 1"));
         program.drop_file("late.csv", good("moreaul26"));
         assert_eq!(names(&daemon.inbox), ["alock.txt", "early.csv", "late.csv"]);
         assert_eq!(site.told_runs().await, Vec::<String>::new());
@@ -155,9 +161,12 @@ fn the_writers_lock() {
         lock(&daemon.inbox, "alock.txt", "", 4 * 3_600);
         program.drop_file("later.csv", good("moreaul26"));
         daemon.until_logged("alock.txt keeps 1 file(s) waiting for 14400 s, which is old: is its writer gone?");
+        daemon.until("the end of readiness", || ready(503, "alock.txt keeps all files waiting, for 1440"));
+        assert!(ready(503, "is its writer gone? Remove it then") && place.get("/healthz").unwrap().0 == 200);
         assert!(daemon.inbox.join("later.csv").exists());
         fs::rename(daemon.inbox.join("alock.txt"), daemon.inbox.join(".gone")).unwrap();
         daemon.until_there("later.csv.done");
+        daemon.until("readiness", || ready(200, "\"lock\":null"));
     });
 }
 

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use enrold::db::{Dialect, Params};
 
 use crate::inbox::{HEADER, good, half_good, inside, report};
+use crate::outside::Manager;
 use crate::program::{Program, on_the_sample};
 use crate::running::{Running, names};
 use crate::servers::run_on;
+use crate::service_web::Place;
 use crate::site::Site;
 
 /// Fills a file system to the last byte.
@@ -27,6 +29,8 @@ fn fill(dir: &Path) {
 fn no_room_in_the_drop_directory() {
     on_the_sample(async |mut site, program| {
         let inbox = program.inbox();
+        let place = Place::socket(&program.dir);
+        let program = program.set(&place.setting());
         let mut daemon = program.start_mounted("mount -t tmpfs -o size=64k none \"$1\"", &inbox);
         daemon.is_well("a.csv");
         for name in ["b.csv", "c.csv"] {
@@ -36,8 +40,13 @@ fn no_room_in_the_drop_directory() {
         for name in ["b.csv", "c.csv"] {
             fs::rename(daemon.inbox.join(format!(".{name}")), daemon.inbox.join(name)).unwrap();
         }
-        daemon.until_logged("has ended, but its file keeps the name");
+        daemon.until_logged_often(2, "has ended, but its file keeps the name");
         daemon.until_logged("No space left on device");
+        // They are tried again after 5 s, and each is counted and logged once.
+        let full = Instant::now();
+        daemon.until("the next try", || full.elapsed() > Duration::from_secs(7));
+        assert_eq!(place.metric("enrold_lines_total", "failed"), 4.0);
+        assert_eq!(daemon.log().matches("has ended, but its file keeps the name").count(), 2, "{}", daemon.log());
         let works = || names(&daemon.inbox).iter().filter(|name| name.ends_with(".work")).count();
         let seen = works();
         assert!(seen >= 1, "{:?}", names(&daemon.inbox));
@@ -49,6 +58,8 @@ fn no_room_in_the_drop_directory() {
             assert_eq!(report(&daemon.inbox, &format!("{name}.report.json"))["state"], "done-with-errors");
         }
         daemon.is_well("d.csv");
+        assert_eq!(place.metric("enrold_lines_total", "failed"), 4.0);
+        assert_eq!(daemon.log().matches(".csv: done-with-errors").count(), 2, "{}", daemon.log());
         assert_eq!(
             site.told_runs().await,
             ["a.csv done", "b.csv done-with-errors", "c.csv done-with-errors", "d.csv done"]
@@ -62,17 +73,31 @@ fn no_room_in_the_state_directory() {
     on_the_sample(async |mut site, program| {
         let state = program.dir.join("state");
         fs::create_dir_all(&state).unwrap();
-        let mut daemon = program.start_mounted("mount -t tmpfs -o size=64k none \"$1\"", &state);
+        let (manager, place) = (Manager::listen(&program.dir), Place::socket(&program.dir));
+        let served = manager.of(&program).set(&place.setting());
+        let mut daemon = served.start_mounted("mount -t tmpfs -o size=64k none \"$1\"", &state);
         daemon.inbox = program.inbox();
         let seen = inside(&daemon, &state);
+        daemon.until("readiness", || place.is(200, "ready"));
+        assert_eq!(place.metric("enrold_state_up", ""), 1.0);
         fill(&seen);
         program.drop_file("a.csv", HEADER);
         daemon.until_logged("No space left on device");
         daemon.until_logged("nothing was applied, trying again in");
         daemon.is_well("b.csv");
         assert!(!program.inbox().join("a.csv.held").exists());
+        daemon.until("the end of readiness", || place.is(503, "not-ready"));
+        assert!(place.ready().unwrap().2.contains("the state directory cannot be used: cannot use "));
+        assert_eq!((place.get("/healthz").unwrap().0, place.metric("enrold_state_up", "")), (200, 0.0));
+        daemon.until("the status of an idle daemon", || {
+            manager.words().last().is_some_and(|word| {
+                word.starts_with("STATUS=watching ") && word.contains("; waiting for the state directory: cannot use ")
+            })
+        });
         fs::remove_file(seen.join(".filler")).unwrap();
         daemon.until_there("a.csv.held");
+        daemon.until("readiness again", || place.is(200, "ready"));
+        assert_eq!(place.metric("enrold_state_up", ""), 1.0);
         daemon.is_well("c.csv");
         let runs = site.told_runs().await;
         let state = |name: &str| runs.iter().rfind(|run| run.starts_with(name)).cloned().unwrap();

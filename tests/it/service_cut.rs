@@ -79,7 +79,7 @@ async fn lost_in_silence(mut site: Site) {
     daemon.until_logged("run 1, sync flatfile");
     wire.cut_at(Cut::Dead("user_enrolments"));
     program.drop_file("enrols.csv", enrols(0));
-    daemon.until_logged("no answer within 10 s");
+    daemon.until_logged("the database does not answer: ");
     let mut other = direct.start();
     other.until_logged("this daemon leads");
     other.until_there("enrols.csv.done");

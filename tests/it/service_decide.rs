@@ -1,6 +1,8 @@
 //! Commands beside the daemon: decisions on held runs, and other commands that work meanwhile.
 //! It must not test the decisions without a daemon; the command's own tests do.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::outside::{enrols, on_both_servers};
@@ -15,6 +17,8 @@ on_each_database!(
     a_suspended_leader_is_not_waited_for,
     of_two_decisions_one_counts,
     commands_work_beside_the_daemon,
+    an_idle_daemon_decides_at_once,
+    an_approval_by_the_daemon_names_its_rule,
 );
 on_both_servers!(commands_wait_for_a_run_of_the_daemon);
 
@@ -40,7 +44,7 @@ fn holding(program: &Program, held: &[&str]) -> Running {
 }
 
 async fn short(site: &mut Site) -> Program {
-    // The leader notices decisions at its heartbeat, every quarter of this time.
+    // A daemon that was killed is not waited for.
     site.sampled().await.set("run.lease_ttl=10")
 }
 
@@ -63,6 +67,35 @@ async fn the_daemon_carries_decisions_out(mut site: Site) {
     program.clone().set(&format!("inbox.path={}", program.inbox().display())).run(&["approve", "5"]).ends(4);
     let left: Vec<String> = names(&program.inbox()).into_iter().filter(|name| name.starts_with("c.csv")).collect();
     assert_eq!(left, ["c.csv.done", "c.csv.errors.csv", "c.csv.report.json", "c.csv.retry.csv"]);
+}
+
+/// The leader does not wait for its next heartbeat, which would come after a quarter of an hour.
+async fn an_idle_daemon_decides_at_once(mut site: Site) {
+    let program = site.sampled().await.set("run.lease_ttl=3600");
+    let mut daemon = holding(&program, &["a.csv", "b.csv"]);
+    for (words, ended) in [(["reject", "3"], "a.csv.rejected"), (["approve", "4"], "b.csv.done")] {
+        let begun = Instant::now();
+        program.run(&words);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{words:?} took {:?}", begun.elapsed());
+        daemon.until_there(ended);
+    }
+    daemon.stop();
+}
+
+/// The kind of an approval does not say what was approved; its source does, and the time is that until the commit.
+async fn an_approval_by_the_daemon_names_its_rule(mut site: Site) {
+    let program = short(&mut site).await;
+    site.sql("DELETE FROM {cohort_members} WHERE cohortid = 2 AND userid < 28").await;
+    let mut daemon = program.start();
+    daemon.until_logged("run 1, sync flatfile");
+    program.run(&["sync", "cohort"]).ends(3).says(&["run 2, sync cohort: HELD"]);
+    let (code, approved) = program.json(&["approve", "2"]);
+    assert_eq!((code, &approved["kind"], &approved["source"]), (0, &json!("approve"), &json!("sync cohort")));
+    assert_eq!(approved["rules"][0]["rule"], "cohort");
+    assert!(approved["commit_ms"].as_u64().unwrap() > 0, "{approved}");
+    assert_eq!(approved["total_ms"], approved["commit_ms"]);
+    daemon.until_logged("run 3, approve sync cohort: done");
+    daemon.stop();
 }
 
 async fn a_decision_that_cannot_be_done_is_told(mut site: Site) {

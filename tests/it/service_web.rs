@@ -55,13 +55,14 @@ impl Place {
     }
 
     /// The code of `/readyz`, its status, and its reasons as one text.
-    fn ready(&self) -> Option<(u16, String, String)> {
+    pub fn ready(&self) -> Option<(u16, String, String)> {
         let (code, body) = self.get("/readyz")?;
         let page: Json = serde_json::from_str(&body).unwrap();
         Some((code, page["status"].as_str().unwrap().to_owned(), page["reasons"].to_string()))
     }
 
-    fn is(&self, code: u16, status: &str) -> bool {
+    /// True if `/readyz` has this code and status.
+    pub fn is(&self, code: u16, status: &str) -> bool {
         self.ready().is_some_and(|page| (page.0, page.1.as_str()) == (code, status))
     }
 

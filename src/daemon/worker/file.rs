@@ -2,8 +2,10 @@
 //! It must not interpret the file; a run applies it.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::{Next, Worker};
+use crate::daemon::tasks::Tasks;
 use crate::daemon::{is_of_all, may_be_its_own};
 use crate::disk::{Dir, blocking};
 use crate::fault;
@@ -11,12 +13,19 @@ use crate::front::Who;
 use crate::inbox::{self, Claimed, FileOutcome, Job, Scanned};
 use crate::outcome::{Note, Report, RunError};
 
+/// The longest pause of a file that waits for the state directory.
+const ROOM: Duration = Duration::from_secs(60);
+
 impl Worker {
     /// The files to process now; logs the files that begin to wait for others.
     ///
     /// # Errors
     /// Reading was stopped: the program ends.
     pub(super) fn sort_out(&mut self, scanned: &Scanned) -> Result<Vec<Job>, String> {
+        let claims: HashSet<&String> =
+            scanned.ready.iter().filter_map(|found| found.working.as_ref()).map(|(_, token)| token).collect();
+        self.unnamed.retain(|token, _| claims.contains(token));
+        self.shared.status.state_of(|job| claims.iter().any(|claim| claim.as_str() == job) || Tasks::is_job(job));
         let (mut jobs, told) = self.sets.jobs(&self.settings, scanned).map_err(|error| error.to_string())?;
         for (name, why) in told {
             tracing::warn!(file.name = name, "{name} waits: {why}");
@@ -71,7 +80,11 @@ impl Worker {
         match self.shared.front().apply(&Who::Daemon, &claimed, job.source.as_deref()).await {
             Ok(report) => {
                 fault::step("run-ended");
-                self.log(&report);
+                self.shared.status.state(&claimed.token, Ok(()));
+                // A run whose file could not be renamed is counted and logged already.
+                if self.unnamed.get(&claimed.token).is_none_or(|(run, _)| *run != report.run) {
+                    self.log(&report);
+                }
                 self.feeds.changed |= job.source.is_some();
                 self.end(&claimed, &report).await
             }
@@ -119,19 +132,22 @@ impl Worker {
         }
         match inbox::finish(&self.shared.database, &self.settings, claimed, report, outcome).await {
             Ok(_) => {
+                self.unnamed.remove(&claimed.token);
                 self.later.forget(&claimed.token);
                 self.later.forget(&inbox::shown(&claimed.name));
             }
             Err(error) => {
                 let left = self.later.put_off(&claimed.token);
-                let message = format!(
-                    "run {} has ended, but its file keeps the name {}: {error}; trying again in {} s",
+                let reason = format!(
+                    "run {} has ended, but its file keeps the name {}: {error}",
                     report.run,
-                    claimed.path().display(),
-                    left.as_secs()
+                    claimed.path().display()
                 );
-                tracing::error!(run.id = report.run, "{message}");
-                self.undone(message);
+                let told = self.unnamed.insert(claimed.token.clone(), (report.run, reason.clone()));
+                if told.is_none_or(|(_, told)| told != reason) {
+                    tracing::error!(run.id = report.run, "{reason}; trying again until it works");
+                }
+                self.undone(format!("{reason}; trying again in {} s", left.as_secs()));
             }
         }
         Next::Go
@@ -154,7 +170,13 @@ impl Worker {
         if let RunError::SetWaits { .. } = error {
             return self.give_back(claimed, &format!("waits: {error}"));
         }
-        let left = self.later.put_off(&claimed.token);
+        let mut left = self.later.put_off(&claimed.token);
+        if let RunError::State { .. } = error {
+            // Somebody makes room for it, and nothing tells when.
+            left = left.min(ROOM);
+            self.later.put_off_for(&claimed.token, left);
+            self.shared.status.state(&claimed.token, Err(error.to_string()));
+        }
         let message =
             format!("{name} cannot be applied: {error}; nothing was applied, trying again in {} s", left.as_secs());
         tracing::error!(file.name = name, "{message}");

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{Page, Role, Status};
+use super::{OLD_LOCK, Page, Role, Status};
 
 fn working() -> Status {
     Status::new(|| Ok(()))
@@ -76,6 +76,23 @@ fn what_is_broken_is_said_and_mends() {
 }
 
 #[test]
+fn an_old_lock_is_not_ready_and_a_young_one_is_shown() {
+    let status = ready();
+    assert_eq!(shown(&status.readiness())["lock"], json!(null));
+    status.lock(Some(("alock.txt", OLD_LOCK - 60)));
+    let page = status.readiness();
+    assert!(page.good, "{}", reasons(&page));
+    assert_eq!(shown(&page)["lock"], "alock.txt keeps all files waiting, for 10740 s");
+    status.lock(Some(("alock.txt", OLD_LOCK + 60)));
+    let page = status.readiness();
+    assert_eq!((page.good, page.status), (false, "not-ready"));
+    assert_eq!(reasons(&page), "alock.txt keeps all files waiting, for 10860 s: is its writer gone? Remove it then");
+    assert!(status.health().good);
+    status.lock(None);
+    assert!(status.readiness().good);
+}
+
+#[test]
 fn a_daemon_that_stops_is_not_ready() {
     let status = ready();
     status.role(Role::Stopping);
@@ -123,4 +140,22 @@ fn one_push_reaches_the_metrics_too() {
     for line in ["enrold_leader 1", "enrold_database_up 1", "enrold_inbox_waiting_files 3", "enrold_held_runs 2"] {
         assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
     }
+}
+
+#[test]
+fn a_job_that_waits_for_the_state_directory_is_told() {
+    let status = ready();
+    status.state("a", Err("cannot use /state/held/7: No space left on device".to_owned()));
+    status.state("task meta", Err("cannot use /state/held/8: No space left on device".to_owned()));
+    let page = status.readiness();
+    assert_eq!((page.good, page.status), (false, "not-ready"));
+    assert!(reasons(&page).contains("the state directory cannot be used: cannot use /state/held/7"));
+    assert!(shown(&page)["state"].as_str().unwrap().ends_with("No space left on device"));
+    assert!(status.health().good);
+    status.state("a", Ok(()));
+    assert!(!status.readiness().good);
+    status.state_of(|job| job != "task meta");
+    let page = status.readiness();
+    assert!(page.good, "{}", reasons(&page));
+    assert_eq!((&shown(&page)["state"], status.state_problem()), (&json!("ok"), None));
 }
