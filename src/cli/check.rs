@@ -72,7 +72,7 @@ pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> 
         if setting.json {
             checked.problems.push(Announced { problem, message });
         } else {
-            output::line(&format!("  {:<18} {message}", problem.code));
+            output::problem(problem.code.as_str(), &message);
         }
     })?;
     (checked.records, checked.blank, checked.failed) = (counts.records, counts.blank, counts.failed);
@@ -106,7 +106,8 @@ fn rejected(setting: &Setting, options: &Options, problem: Problem) -> Exit {
         let file = options.file.display().to_string();
         output::json(&serde_json::json!({ "file": file, "rejected": Announced { problem, message } }));
     } else {
-        output::line(&format!("{}\n  {:<18} {message}", options.file.display(), problem.code));
+        output::line(&options.file.display().to_string());
+        output::problem(problem.code.as_str(), &message);
     }
     Exit::Failed
 }

@@ -90,7 +90,7 @@ async fn summary(setting: &Setting, options: &Options) -> anyhow::Result<()> {
         format!("enrold --set database.url=sqlite:{}", database_file(options))
     };
     output::line(&pick(locale, "Look further:", "Pour en voir plus :"));
-    output::line(&format!("  {look} runs\n  {look} runs 6"));
+    output::lines(&format!("  {look} runs\n  {look} runs 6"));
     if !options.once {
         let sync = options.folder.join("sync");
         let watching = pick(
@@ -99,7 +99,7 @@ async fn summary(setting: &Setting, options: &Options) -> anyhow::Result<()> {
             "Le répertoire de dépôt est maintenant surveillé, jusqu'à Ctrl-C. Dans un autre terminal :",
         );
         let file = options.files.join("enrols-20261121.csv");
-        output::line(&format!("\n{watching}\n  cp {} {}", file.display(), sync.display()));
+        output::lines(&format!("\n{watching}\n  cp {} {}", file.display(), sync.display()));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Exit> {
                 Level::Warning => "WARNING",
                 Level::Error => "ERROR",
             };
-            output::line(&format!("{mark:<8} {:<22} {}", finding.code, finding.text(setting.locale())));
+            output::lines(&format!("{mark:<8} {:<22} {}", finding.code, finding.text(setting.locale())));
         }
     }
     Ok(if can_work { Exit::Done } else { Exit::Failed })

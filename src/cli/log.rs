@@ -8,6 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use crate::cli::terminal::shows_colours;
 use crate::config::{LogFormat, LogLevel};
 
 /// A layer of any form above the filter.
@@ -77,7 +78,7 @@ fn standard_error() -> Option<String> {
 
 /// Without a time: the journal, cron or the container adds one.
 fn text() -> Form {
-    let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colours = shows_colours(stderr().is_terminal());
     fmt::layer().with_writer(stderr).with_target(false).without_time().with_ansi(colours).boxed()
 }
 

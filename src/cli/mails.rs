@@ -53,7 +53,7 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
             if setting.json {
                 output::json(&round);
             } else {
-                output::line(&said(&round, setting.locale()));
+                output::lines(&said(&round, setting.locale()));
             }
             Ok(if round.problem.is_some() || round.failed > 0 { Exit::Failed } else { Exit::Done })
         }

@@ -18,6 +18,7 @@ mod run;
 mod runs;
 mod sync;
 mod tasks;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{ConfigProblems, Loaded, LogLevel, Settings, Sources};
+use crate::config::{ConfigProblems, Loaded, Locale, LogLevel, Origin, Settings, Sources};
 use crate::db::Database;
 use crate::front::{Front, Misuse, Who};
 use crate::outcome::{Note, Observer, Report, RunError, State};
@@ -167,6 +168,8 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 pub(crate) struct Setting {
     settings: Arc<Settings>,
     loaded: Loaded,
+    /// The language of what is printed.
+    locale: Locale,
     clock: Clock,
     wait: Duration,
     json: bool,
@@ -205,8 +208,8 @@ impl Setting {
         }
     }
 
-    fn locale(&self) -> crate::config::Locale {
-        self.settings.locale
+    fn locale(&self) -> Locale {
+        self.locale
     }
 }
 
@@ -230,7 +233,7 @@ fn failed(error: &anyhow::Error, json: bool) -> Exit {
     if json {
         output::json(&serde_json::json!({ "state": "failed", "message": format!("{error:#}") }));
     }
-    eprintln!("enrold: {error:#}");
+    output::error(&format!("{error:#}"));
     match (error.downcast_ref::<ConfigProblems>(), error.downcast_ref::<RunError>()) {
         (Some(_), _) | (_, Some(RunError::NoSuchCourse { .. } | RunError::NoSuchSource { .. })) => Exit::Usage,
         _ if error.is::<Misuse>() => Exit::Usage,
@@ -244,6 +247,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let settings = Arc::new(loaded.settings.clone());
     let log = log::start(asked_level(&cli), settings.log.level, settings.log.format);
     let setting = Setting {
+        locale: printed(&loaded, cli.json),
         settings,
         loaded,
         clock: Clock::frozen_at(cli.now),
@@ -268,6 +272,14 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Doctor => doctor::run(&setting).await,
         Command::Hook(options) => hook::run(options).await,
     }
+}
+
+/// The language of what is printed: that of the key `locale`; if no layer sets it, on a terminal that of the operator's
+/// environment. What others read (documents, lists, mails) never depends on who started the program.
+fn printed(loaded: &Loaded, json: bool) -> Locale {
+    let is_set = loaded.origins.iter().any(|key| key.key == "locale" && key.origin != Origin::Default);
+    let asked = if is_set || json || !terminal::is_output() { None } else { terminal::language() };
+    asked.unwrap_or(loaded.settings.locale)
 }
 
 fn sources(cli: &Cli) -> Sources {

@@ -1,58 +1,152 @@
-//! What commands print: reports of runs as text in the configured language, or one JSON document.
+//! What commands print: reports of runs as text in the language of the operator, or one JSON document.
 //! It must not decide anything; the numbers come from the run.
 
 use std::io::Write;
 
+use crate::cli::terminal::{self, Tone, painted};
 use crate::config::Locale;
 use crate::front::runs::words_of_change;
-use crate::outcome::{Report, State};
-use crate::report::{set, table, words};
+use crate::outcome::{Breach, Report, State};
+use crate::report::width::wrapped;
+use crate::report::{set, table as rules_table, visible, words};
 
 /// The most problems that are printed; the rest is counted.
-const PRINTED: usize = 50;
+pub const PRINTED: usize = 50;
+/// The most passed limits that are printed; the rest is counted.
+const BREACHES: usize = 20;
+/// The characters of a code and the blanks around it.
+const CODE: usize = 21;
+/// The characters of a label of a fact and the blanks around it.
+const LABEL: usize = 27;
 
 /// Prints one JSON document.
 pub fn json<T: serde::Serialize>(value: &T) {
     let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"message\":\"{error}\"}}"));
-    line(&text);
+    // JSON escapes what moves the cursor, except in its second range; such characters stand in texts only.
+    let escaped = |letter: char| match letter {
+        '\n' => letter.to_string(),
+        letter if letter.is_control() => format!("\\u{:04x}", u32::from(letter)),
+        letter => letter.to_string(),
+    };
+    put(&text.chars().map(escaped).collect::<String>());
 }
 
-/// Prints one line; a reader that went away (`| head`) is no error.
+/// Prints one line; on a terminal a longer one is broken at blanks.
 pub fn line(text: &str) {
+    told(text, 4, Tone::Plain);
+}
+
+/// Prints some lines, each as [`line`] does.
+pub fn lines(text: &str) {
+    text.split('\n').for_each(line);
+}
+
+/// Prints a list for programs; its bytes stay as they are, except on a terminal.
+pub fn list(text: &str) {
+    if terminal::is_output() {
+        text.trim_end().split('\n').for_each(|row| put(&visible(row)))
+    } else {
+        put(text.trim_end())
+    }
+}
+
+/// Prints one line in a tone; on a terminal a longer one goes on in lines that begin with `indent` blanks.
+pub fn told(text: &str, indent: usize, tone: Tone) {
+    fitted(&visible(text), indent).iter().for_each(|row| put(&painted(row, tone)));
+}
+
+/// Prints a line whose first `length` characters have a tone.
+pub fn marked(text: &str, length: usize, indent: usize, tone: Tone) {
+    for (at, row) in fitted(&visible(text), indent).iter().enumerate() {
+        let end = if at > 0 { 0 } else { row.char_indices().nth(length).map_or(row.len(), |(end, _)| end) };
+        let (mark, rest) = row.split_at(end);
+        put(&format!("{}{rest}", painted(mark, tone)));
+    }
+}
+
+/// The lines of a text, of which every foreign character is harmless.
+fn fitted(text: &str, indent: usize) -> Vec<String> {
+    match terminal::width() {
+        Some(width) => wrapped(text, indent, width),
+        None => vec![text.to_owned()],
+    }
+}
+
+/// A reader that went away (`| head`) is no error.
+fn put(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// Prints a message on standard error: `enrold: …`, in lines of its own.
+pub fn error(text: &str) {
+    for (at, row) in text.split('\n').enumerate() {
+        let row = format!("{}{}", if at == 0 { "enrold: " } else { "" }, visible(row));
+        eprintln!("{}", terminal::painted_error(&row));
+    }
 }
 
 /// Prints the report of a run.
 pub fn report(report: &Report, locale: Locale) {
-    line(&words::headline(report, locale));
-    let whole = table::is_whole(&report.rules);
-    let rules = table::lines(&report.rules, locale);
+    told(&words::headline(report, locale), 4, tone(report.state));
+    let whole = rules_table::is_whole(&report.rules);
+    let rules = rules_table::lines(&report.rules, locale, terminal::width_within());
     let table = || rules.iter().for_each(|row| line(&format!("  {row}")));
     if whole {
         table();
     }
     if let Some(account) = &report.set {
-        set::lines(account, locale).iter().for_each(|row| line(&format!("  {row}")));
+        account_of_set(account, locale);
     }
     for (label, value) in words::facts(report, locale, words_of_change) {
-        line(&format!("  {label:<24} {value}"));
+        told(&format!("  {label:<24} {value}"), LABEL, Tone::Plain);
     }
     if !whole {
         table();
     }
     for note in &report.notes {
-        line(&format!("  ! {}", words::note(note, locale)));
+        told(&format!("  ! {}", words::note(note, locale)), 4, Tone::Warning);
     }
-    for breach in &report.breaches {
-        line(&format!("  ! {}", words::breach(breach, locale)));
-    }
-    for problem in report.problems.iter().take(PRINTED) {
-        line(&format!("  {:<18} {}", problem.code, problem.text(locale)));
+    breaches(&report.breaches, locale);
+    for found in report.problems.iter().take(PRINTED) {
+        problem(found.code.as_str(), &found.text(locale));
     }
     if report.errors > PRINTED as u64 {
         line(&words::more_problems(report.errors - PRINTED as u64, report.run, locale));
     }
     if report.state == State::Held {
-        line(&words::held(report.run, locale));
+        words::held(report.run, locale).split('\n').for_each(|row| told(row, 4, Tone::Held));
+    }
+}
+
+/// Prints the report of a full set, with its table.
+pub fn account_of_set(account: &crate::outcome::SetReport, locale: Locale) {
+    for row in set::fitted_lines(account, locale, terminal::width_within()) {
+        let tone = if row.starts_with('!') { Tone::Warning } else { Tone::Plain };
+        told(&format!("  {row}"), 4, tone);
+    }
+}
+
+/// Prints the first passed limits, then how many there are.
+pub fn breaches(breaches: &[Breach], locale: Locale) {
+    for breach in breaches.iter().take(BREACHES) {
+        told(&format!("  ! {}", words::breach(breach, locale)), 4, Tone::Held);
+    }
+    if breaches.len() > BREACHES {
+        told(&format!("  ! {}", words::more_breaches(breaches.len(), BREACHES, locale)), 4, Tone::Held);
+    }
+}
+
+/// Prints what is wrong with a line.
+pub fn problem(code: &str, message: &str) {
+    marked(&format!("  {code:<18} {message}"), CODE, CODE, Tone::Error);
+}
+
+/// The tone of a run that ended in this state.
+pub fn tone(state: State) -> Tone {
+    match state {
+        State::Failed | State::Interrupted => Tone::Error,
+        State::DoneWithErrors => Tone::Warning,
+        State::Held => Tone::Held,
+        _ => Tone::Plain,
     }
 }

@@ -4,11 +4,12 @@
 use anyhow::anyhow;
 use serde_json::Value;
 
+use crate::cli::terminal::Tone;
 use crate::cli::{Exit, Setting, operator, output};
 use crate::config::Locale;
 use crate::front::runs::words_of_change;
 use crate::front::{Detail, Front};
-use crate::outcome::{Observer, Past, RunError, SetReport};
+use crate::outcome::{Observer, Past, RunError, SetReport, State};
 use crate::problem::Problem;
 use crate::report::{inert, set, words};
 
@@ -58,7 +59,7 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
     match options.csv {
         Some(Csv::Places) => places(&past)?,
         Some(Csv::Problems) => wrong(setting, &front, &past).await?,
-        Some(Csv::Roles) => output::line(set::roles_csv(&of_set(&past)?).trim_end()),
+        Some(Csv::Roles) => output::list(&set::roles_csv(&of_set(&past)?)),
         None => whole(setting, &front, &past).await?,
     }
     Ok(Exit::Done)
@@ -81,7 +82,7 @@ fn list(setting: &Setting, runs: &[Past]) {
         "run", "UTC", "state", "kind", "lines", "failed", "source"
     ));
     for past in runs {
-        output::line(&format!(
+        let row = format!(
             "{:>6}  {:<19}  {:<16} {:<15} {:>7} {:>7}  {}",
             past.run,
             moment(past.clock),
@@ -90,7 +91,8 @@ fn list(setting: &Setting, runs: &[Past]) {
             past.counts["lines"]["records"].as_u64().unwrap_or(0),
             past.counts["errors"].as_u64().unwrap_or(0),
             past.source
-        ));
+        );
+        output::told(&row, 8, State::parse(&past.state).map_or(Tone::Plain, output::tone));
     }
 }
 
@@ -104,7 +106,7 @@ async fn whole(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<
     }
     let mut told = Announced { json: setting.json, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
     match front.details(past, true, |detail| told.add(detail)).await {
-        Err(error @ RunError::State { .. }) => eprintln!("enrold: the kept plan cannot be shown: {error}"),
+        Err(error @ RunError::State { .. }) => output::error(&format!("the kept plan cannot be shown: {error}")),
         read => read?,
     }
     if setting.json {
@@ -119,9 +121,9 @@ async fn whole(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<
 /// Prints the places of a full set as CSV.
 fn places(past: &Past) -> anyhow::Result<()> {
     let account = of_set(past)?;
-    output::line(set::csv(&account).trim_end());
+    output::list(&set::csv(&account));
     if account.more_places > 0 {
-        eprintln!("enrold: the history has not kept {} more courses or cohorts", account.more_places);
+        output::error(&format!("the history has not kept {} more courses or cohorts", account.more_places));
     }
     Ok(())
 }
@@ -136,12 +138,12 @@ async fn wrong(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<
         other => other.to_string(),
     };
     let names = ["file", "line", "code", "value", "hint", "message"];
-    let mut out = csv::Writer::from_writer(std::io::stdout());
+    let mut out = csv::Writer::from_writer(Vec::new());
     out.write_record(names)?;
     for error in &told.errors {
         out.write_record(names.map(|name| inert(&text(error, name)).into_owned()))?;
     }
-    out.flush()?;
+    output::list(&String::from_utf8_lossy(&out.into_inner()?));
     Ok(())
 }
 
@@ -156,22 +158,21 @@ fn account(past: &Past) -> Option<SetReport> {
 }
 
 fn headline(locale: Locale, past: &Past) {
-    output::line(&format!("run {}  {}  {}  {}  {}", past.run, moment(past.clock), past.kind, past.source, past.state));
+    let headline = format!("run {}  {}  {}  {}  {}", past.run, moment(past.clock), past.kind, past.source, past.state);
+    let tone = State::parse(&past.state).map_or(Tone::Plain, output::tone);
+    output::told(&headline, 4, tone);
     if !past.message.is_empty() {
-        output::line(&format!("  {}", past.message));
+        past.message.lines().for_each(|row| output::told(&format!("  {row}"), 4, tone));
     }
     if let Some(account) = account(past) {
-        set::lines(&account, locale).iter().for_each(|row| output::line(&format!("  {row}")));
+        output::account_of_set(&account, locale);
     }
     let counts = past.counts["counts"].as_object().cloned().unwrap_or_default();
     for (kind, count) in counts {
         output::line(&format!("  {:<24} {count}", words::change(&kind, locale, words_of_change)));
     }
-    for breach in past.counts["breaches"].as_array().cloned().unwrap_or_default() {
-        if let Ok(breach) = serde_json::from_value(breach) {
-            output::line(&format!("  ! {}", words::breach(&breach, locale)));
-        }
-    }
+    let breaches = past.counts["breaches"].as_array().cloned().unwrap_or_default().into_iter();
+    output::breaches(&breaches.filter_map(|breach| serde_json::from_value(breach).ok()).collect::<Vec<_>>(), locale);
 }
 
 /// The errors and changes of a run, printed as they come or collected for JSON.
@@ -197,7 +198,7 @@ impl Announced {
             error["message"] = message.into();
             self.errors.push(error);
         } else {
-            output::line(&format!("  {:<18} {message}", error["code"].as_str().unwrap_or_default()));
+            output::problem(error["code"].as_str().unwrap_or_default(), &message);
         }
     }
 

@@ -69,7 +69,7 @@ fn body(report: &Report, message: &str, locale: Locale) -> String {
     }
     lines.extend(report.breaches.iter().map(|breach| words::breach(breach, locale)));
     let account = report.set.as_ref().map(|account| set::lines(account, locale)).unwrap_or_default();
-    for part in [account, table::lines(&report.rules, locale)] {
+    for part in [account, table::lines(&report.rules, locale, None)] {
         if !part.is_empty() {
             lines.push(String::new());
             lines.extend(part);

@@ -1,6 +1,7 @@
 //! The texts of reports: message codes and their sentences, in English and French.
 //! It must not know where a problem was found: not bytes, not databases, not runs.
 
+mod columns;
 mod document;
 mod english;
 pub mod feed;
@@ -9,7 +10,10 @@ mod problem;
 pub mod set;
 mod spreadsheet;
 pub mod table;
+mod visible;
+pub mod width;
 pub mod words;
 
 pub use document::document;
 pub use spreadsheet::inert;
+pub use visible::visible;

@@ -3,6 +3,7 @@
 
 use crate::config::Locale;
 use crate::problem::{Code, Problem};
+use crate::report::visible;
 
 impl Code {
     /// The sentence of the code: what is wrong, and what to do about it.
@@ -18,16 +19,17 @@ impl Code {
 impl Problem {
     /// The whole sentence, with its line: `line 7: no account matches ...`, `night-2.csv, line 7: …`.
     pub fn text(&self, locale: Locale) -> String {
-        // Values come from files: control characters must not reach a terminal.
-        let shown = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
-        let message = self.code.message(locale, &shown(&self.value), &shown(&self.hint));
+        let message = self.code.message(locale, &visible(&self.value), &visible(&self.hint));
         let place = match (self.line, locale) {
             (0, _) => String::new(),
             (line, Locale::En) => format!("line {line}"),
             (line, Locale::Fr) => format!("ligne {line}"),
         };
-        let both =
-            [shown(&self.file), place].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        let both = [visible(&self.file).into_owned(), place]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ");
         match locale {
             _ if both.is_empty() => message,
             Locale::En => format!("{both}: {message}"),

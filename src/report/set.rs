@@ -3,8 +3,9 @@
 
 use crate::config::Locale;
 use crate::outcome::{Breach, Figures, PlaceKind, Point, RoleValue, SetPlace, SetReport, median};
-use crate::report::inert;
+use crate::report::columns;
 use crate::report::words::pick;
+use crate::report::{inert, visible};
 
 /// The most places in the table; the rest is counted.
 const SHOWN: usize = 50;
@@ -29,6 +30,11 @@ fn numbers(figures: &Figures) -> [i64; NUMBERS] {
 /// The lines of the report: the set, the places with changes or unknown rows, the totals, unknown roles, the
 /// consequences, the trend.
 pub fn lines(set: &SetReport, locale: Locale) -> Vec<String> {
+    fitted_lines(set, locale, None)
+}
+
+/// [`lines`] with a table that fits `width`, if there is one.
+pub fn fitted_lines(set: &SetReport, locale: Locale, width: Option<usize>) -> Vec<String> {
     let mut lines = vec![rows(set, locale)];
     if set.foreseen {
         lines.push(pick(
@@ -37,7 +43,7 @@ pub fn lines(set: &SetReport, locale: Locale) -> Vec<String> {
             "suspendue avant toute planification : ce que prévoit une comparaison, sans les conséquences",
         ));
     }
-    lines.append(&mut table(set, locale));
+    lines.append(&mut table(set, locale, width));
     lines.extend(kept(set, locale));
     lines.extend(default_roles(set, locale));
     lines.extend(consequences(set, locale));
@@ -59,7 +65,7 @@ fn rows(set: &SetReport, locale: Locale) -> String {
     }
 }
 
-fn table(set: &SetReport, locale: Locale) -> Vec<String> {
+fn table(set: &SetReport, locale: Locale, width: Option<usize>) -> Vec<String> {
     let told: Vec<&SetPlace> =
         set.places.iter().filter(|place| place.figures.change() || place.figures.unknown > 0).collect();
     let heading = match set.places.first().map(|place| place.kind) {
@@ -70,14 +76,8 @@ fn table(set: &SetReport, locale: Locale) -> Vec<String> {
     rows.extend(told.iter().take(SHOWN).map(|place| (place.name.clone(), cells(&place.figures))));
     let together = (pick(locale, "all together", "au total"), cells(&set.totals));
     rows.push(together);
-    let name_width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let widths: [usize; NUMBERS] =
-        std::array::from_fn(|at| rows.iter().map(|(_, cells)| cells[at].chars().count()).max().unwrap_or(0));
-    let line = |(name, cells): &(String, [String; NUMBERS])| {
-        let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
-        format!("{name:<name_width$}  {}", cells.join("  "))
-    };
-    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let rows: Vec<columns::Row> = rows.into_iter().map(|(name, cells)| (name, Ok(cells.to_vec()))).collect();
+    let mut lines = columns::lines(&rows, width);
     let more = told.len().saturating_sub(SHOWN);
     if more + set.more_places > 0 {
         lines.insert(lines.len() - 1, more_places(more, set.more_places, locale));
@@ -144,8 +144,7 @@ fn kept(set: &SetReport, locale: Locale) -> Option<String> {
 fn default_roles(set: &SetReport, locale: Locale) -> Option<String> {
     let role = &set.default_roles.first()?.role;
     let shown = |value: &RoleValue| {
-        // Values come from files: control characters must not reach a terminal.
-        let text: String = value.value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let text = visible(&value.value);
         match (locale, value.rows) {
             (Locale::En, 1) => format!("'{text}' (1 row)"),
             (Locale::En, rows) => format!("'{text}' ({rows} rows)"),

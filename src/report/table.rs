@@ -3,6 +3,7 @@
 
 use crate::config::Locale;
 use crate::outcome::{RuleReport, Skipped};
+use crate::report::columns;
 use crate::report::words::pick;
 
 /// The number of columns after the name.
@@ -15,30 +16,17 @@ pub fn is_whole(rules: &[RuleReport]) -> bool {
     rules.iter().any(|rule| !rule.consequence)
 }
 
-/// The lines of the table; none where no rule took part.
-pub fn lines(rules: &[RuleReport], locale: Locale) -> Vec<String> {
+/// The lines of the table, which fit `width` if there is one; none where no rule took part.
+pub fn lines(rules: &[RuleReport], locale: Locale, width: Option<usize>) -> Vec<String> {
     if rules.is_empty() {
         return Vec::new();
     }
     let heading =
         if is_whole(rules) { pick(locale, "rule", "règle") } else { pick(locale, "what followed", "conséquences") };
-    let rows: Vec<(String, Result<Cells, String>)> = std::iter::once((heading, Ok(headings(locale))))
-        .chain(rules.iter().map(|rule| (name(rule), row(rule, locale))))
+    let rows: Vec<columns::Row> = std::iter::once((heading, Ok(headings(locale).to_vec())))
+        .chain(rules.iter().map(|rule| (name(rule), row(rule, locale).map(|cells| cells.to_vec()))))
         .collect();
-    let name_width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|(_, row)| row.as_ref().ok());
-        cells.map(|cells| cells[column].chars().count()).max().unwrap_or(0)
-    };
-    let widths: [usize; NUMBERS] = std::array::from_fn(width);
-    let line = |(name, row): &(String, Result<Cells, String>)| match row {
-        Ok(cells) => {
-            let cells: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
-            format!("{name:<name_width$}  {}", cells.join("  "))
-        }
-        Err(skipped) => format!("{name:<name_width$}  {skipped}"),
-    };
-    rows.iter().map(line).collect()
+    columns::lines(&rows, width)
 }
 
 /// The name, with a mark in front if the rule followed.
@@ -129,7 +117,7 @@ mod tests {
             RuleReport { added: 3, removed: 1, roles_added: 3, roles_removed: 1, millis: 1260, ..rule("cohort") };
         let meta = RuleReport { consequence: true, suspended: 1, roles_removed: 1, groups_added: 10, ..rule("meta") };
         assert_eq!(
-            lines(&[cohort, meta], Locale::En),
+            lines(&[cohort, meta], Locale::En, None),
             [
                 "rule    checked  added  reactivated  changed  suspended  removed  roles  groups  seconds",
                 "cohort     1200      3            -        -          -        1  +3 -1       -      1.2",
@@ -139,12 +127,35 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_has_the_columns_that_say_something() {
+        let cohort = RuleReport { added: 3, removed: 1, roles_added: 3, roles_removed: 1, ..rule("coursecompleted") };
+        let skipped = RuleReport { skipped: Some(Skipped::TaskDisabled), ..rule("meta") };
+        let shown = lines(&[cohort, skipped.clone()], Locale::Fr, Some(78));
+        assert_eq!(shown[0], "règle            examinées  ajoutées  retirées  rôles  secondes");
+        assert!(shown.iter().all(|line| line.chars().count() <= 78), "{shown:#?}");
+        assert_eq!(shown.len(), 4, "{shown:#?}");
+        let each = RuleReport {
+            added: 1_000_000,
+            reactivated: 1,
+            changed: 1,
+            suspended: 1,
+            removed: 1,
+            roles_added: 100_000,
+            roles_removed: 100_000,
+            groups_added: 1,
+            ..rule("coursecompleted")
+        };
+        let shown = lines(&[each], Locale::Fr, Some(78));
+        assert!(shown.iter().all(|line| line.chars().count() <= 78), "{shown:#?}");
+    }
+
+    #[test]
     fn what_a_file_left_behind_has_a_heading_of_its_own() {
         let meta = RuleReport { consequence: true, added: 1, ..rule("meta") };
-        let french = lines(&[meta], Locale::Fr);
+        let french = lines(&[meta], Locale::Fr, None);
         assert!(french[0].starts_with("conséquences  examinées  ajoutées"), "{french:?}");
         assert!(french[1].starts_with("> meta             1200         1"), "{french:?}");
-        assert_eq!(lines(&[], Locale::En), Vec::<String>::new());
+        assert_eq!(lines(&[], Locale::En, None), Vec::<String>::new());
     }
 
     #[test]
@@ -168,7 +179,7 @@ mod tests {
                 "cohort  omise : tasks.cohort.courses ne nomme aucun des cours demandés",
             ),
         ] {
-            let table = lines(&[rule], locale);
+            let table = lines(&[rule], locale, None);
             assert!(table[1].starts_with(expected), "{table:?}");
         }
     }

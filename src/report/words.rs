@@ -310,6 +310,17 @@ pub fn more_problems(more: u64, run: i64, locale: Locale) -> String {
     }
 }
 
+/// The line that counts all passed limits, where not all are shown.
+pub fn more_breaches(all: usize, shown: usize, locale: Locale) -> String {
+    let more = all - shown;
+    match locale {
+        Locale::En => format!("guard: {all} limits are passed in all; {more} of them are not shown here (--json)"),
+        Locale::Fr => {
+            format!("garde : {all} seuils dépassés en tout ; {more} d'entre eux ne figurent pas ici (--json)")
+        }
+    }
+}
+
 /// What to do about a held run.
 pub fn held(run: i64, locale: Locale) -> String {
     match locale {

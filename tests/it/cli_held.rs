@@ -12,7 +12,7 @@ use crate::site::Site;
 on_each_database!(held_shown_approved_and_rejected);
 
 /// Nine of the sixteen users of a course leave; one line is wrong.
-const LEAVERS: [&str; 9] = [
+pub const LEAVERS: [&str; 9] = [
     "moreaul26",
     "simona26",
     "laurentn26",
@@ -25,7 +25,7 @@ const LEAVERS: [&str; 9] = [
 ];
 
 /// Imports the users of the sample, and returns the file by which most users of a course leave.
-fn departures(program: &Program) -> String {
+pub fn departures(program: &Program) -> String {
     program.run(&["import", &sample("enrols-20261121.csv")]).ends(0);
     let leave: String = LEAVERS.iter().map(|name| format!("del,{name},L1-MATH-101,student\n")).collect();
     let text = format!("operation,username,course,role\n{leave}del,nobody99,L1-MATH-101,student\n");

@@ -1,6 +1,9 @@
-//! Questions on a terminal: the simulation is shown, and only a yes applies it.
+//! On a terminal: the simulation is shown, and only a yes applies it; width, colours, harmless characters.
 //! It must not draw anything itself; `script` of util-linux provides the terminal.
 
+use enrold::db::Params;
+
+use crate::cli_held::departures;
 use crate::program::{Program, on_the_sample, sample};
 use crate::site::Site;
 
@@ -71,5 +74,141 @@ fn approve_rehearses_and_asks() {
         site.nothing_changed(&before, "answered no").await;
         assert_eq!(program.json(&["runs", "1"]).1["state"], "held");
         program.typed(&["approve", "1"], "y").ends(0).says(&["run 2, approve two.csv: done"]);
+    });
+}
+
+/// What a terminal shows: without its sequences for colours.
+fn shown(out: &str) -> Vec<String> {
+    let mut lines = out.to_owned();
+    for code in ["\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[0m", "\r", "\x1b[K"] {
+        lines = lines.replace(code, "");
+    }
+    lines.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn reports_fit_eighty_columns() {
+    on_the_sample(async |_, program| {
+        let file = departures(&program);
+        program.run(&["import", &file]).ends(3);
+        for locale in ["locale=en", "locale=fr"] {
+            let program = program.clone().set(locale);
+            for words in [
+                &["sync", "cohort", "meta", "--simulate"][..],
+                &["import", "--yes", "--simulate", &sample("enrols-erreurs-20261121.csv")],
+                &["runs"],
+                &["runs", "2"],
+            ] {
+                let lines = shown(&program.typed(words, "").out);
+                // The file of a test has a long name.
+                let wide = |line: &&String| line.chars().count() > 80 && !line.contains('/');
+                assert_eq!(lines.iter().find(wide), None, "{words:?}: {lines:#?}");
+            }
+        }
+        let whole = program.run(&["runs", "2"]).ends(0);
+        whole.says(&["no account matches username=nobody99; create the account or correct the line\n"]);
+    });
+}
+
+#[test]
+fn colours_have_a_meaning() {
+    on_the_sample(async |_, program| {
+        let file = departures(&program);
+        program.write("empty.csv", "");
+        let held = program.typed(&["import", "--yes", &file], "").ends(3);
+        held.says(&["\x1b[1mrun 2, import departures.csv: HELD", "\x1b[31m  user-unknown", "\x1b[1m  ! guard: "]);
+        let plain = program.clone().env("NO_COLOR", "1").typed(&["runs", "2"], "").ends(0);
+        assert!(!plain.out.contains('\x1b'), "{:?}", plain.out);
+        program
+            .typed(&["import", "--yes", "absent.csv"], "")
+            .ends(1)
+            .says(&["\x1b[31mrun 3, import absent.csv: FAILED"]);
+        let piped = program.run(&["runs", "2"]).ends(0);
+        assert!(!piped.out.contains('\x1b') && !piped.log.contains('\x1b'));
+    });
+}
+
+/// Foreign texts come from files and from the site's own tables.
+#[test]
+fn nothing_foreign_moves_the_cursor() {
+    on_the_sample(async |mut site: Site, program| {
+        let file = departures(&program);
+        site.sql("UPDATE {course} SET shortname = 'L1\u{1b}[2J\u{9b}31m' WHERE shortname = 'L1-MATH-101'").await;
+        program.write("other.csv", "operation,username,course,role\ndel,moreaul26,L1\u{1b}[2J,student\n");
+        let text = std::fs::read_to_string(program.dir.join(&file)).unwrap();
+        program.write("renamed.csv", text.replace("L1-MATH-101", "L1\u{1b}[2J\u{9b}31m"));
+        for words in [&["import", "--yes", "other.csv"][..], &["import", "--yes", "renamed.csv"], &["runs", "3"]] {
+            let answer = program.run(words);
+            let all = answer.out + &answer.log;
+            assert!(!all.contains(['\u{1b}', '\u{9b}']), "{words:?}: {all:?}");
+        }
+    });
+}
+
+#[test]
+fn twenty_limits_are_shown_and_all_are_counted() {
+    on_the_sample(async |mut site: Site, program| {
+        site.sql(
+            "INSERT INTO {course} (category, fullname, shortname, idnumber)
+             SELECT category, fullname, shortname || '-2', '' FROM {course} WHERE id > 1",
+        )
+        .await;
+        site.sql(
+            "INSERT INTO {context} (contextlevel, instanceid, path, depth)
+             SELECT 50, id, '/1/' || (id + 1000), 2 FROM {course} WHERE shortname LIKE '%-2'",
+        )
+        .await;
+        let mut text = "operation,username,course,role\n".to_owned();
+        let names = "SELECT shortname FROM {course} WHERE id > 1 AND shortname NOT LIKE '%\u{e9}%' ORDER BY id";
+        for row in site.conn.rows(names, &Params::new()).await.unwrap() {
+            text += &format!("add,oharas26,{0},student\nadd,simona26,{0},student\n", row.text(0));
+        }
+        program.write("many.csv", text);
+        let strict = program.clone().set("guard.course.creations_max=1").set("guard.run.creations_max=0");
+        let (_, held) = strict.json(&["import", "many.csv"]);
+        let all = held["breaches"].as_array().unwrap().len();
+        assert!(all > 20, "{held:#}");
+        let sum = format!("  ! guard: {all} limits are passed in all; {} of them are not shown here", all - 20);
+        for words in [&["import", "many.csv"][..], &["runs", "1"]] {
+            let answer = strict.run(words);
+            assert_eq!(answer.out.matches("  ! guard: ").count(), 21, "{}", answer.out);
+            assert!(answer.out.contains(&sum), "{}", answer.out);
+        }
+    });
+}
+
+/// Only what is printed on a terminal, and only if no layer sets `locale`.
+#[test]
+fn the_environment_chooses_the_language() {
+    on_the_sample(async |_, program| {
+        let file = departures(&program);
+        let words = ["import", "--yes", "--simulate", &file];
+        let french = "simulée, rien n'est appliqué";
+        let english = "simulated, nothing is applied";
+        let with = |variables: &[(&str, &str)]| {
+            variables.iter().fold(program.clone(), |program, (name, value)| program.env(name, value))
+        };
+        for (variables, expected) in [
+            (&[("LANG", "fr_FR.UTF-8")][..], french),
+            (&[("LANG", "C"), ("LC_MESSAGES", "fr_CA")], french),
+            (&[("LANG", "C"), ("LC_ALL", "fr")], french),
+            (&[("LANG", "fr_FR.UTF-8"), ("LC_ALL", "C.UTF-8")], english),
+            (&[("LANG", "fr_FR.UTF-8"), ("LC_MESSAGES", "en_GB")], english),
+            (&[("LANG", "fr_FR.UTF-8"), ("LC_ALL", "")], french),
+            (&[("LANG", "de_DE")], english),
+        ] {
+            with(variables).typed(&words, "").ends(3).says(&[expected]);
+        }
+        let fr = with(&[("LANG", "fr_FR.UTF-8")]);
+        fr.clone().set("locale=en").typed(&words, "").ends(3).says(&[english]);
+        fr.run(&words).ends(3).says(&[english]);
+        fr.typed(&["--json", "import", "--simulate", &file], "").ends(3).says(&["line 11: no account matches"]);
+        program.write("wrong.csv", "operation,username,course,role\nadd,nobody99,L1-MATH-101,student\n");
+        let text = std::fs::read(program.dir.join("wrong.csv")).unwrap();
+        program.drop_file("wrong.csv", text);
+        let inbox = format!("inbox.path={}", program.inbox().display());
+        fr.clone().set(&inbox).set("inbox.settle=0").typed(&["run", "--once"], "").ends(4);
+        let list = std::fs::read_to_string(program.inbox().join("wrong.csv.errors.csv")).unwrap();
+        assert!(list.contains("no account matches"), "{list}");
     });
 }

@@ -130,7 +130,16 @@ impl Program {
         let line: Vec<String> = all.map(|word| format!("'{word}'")).collect();
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]).current_dir(&self.dir);
-        command.env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        for language in ["LC_ALL", "LC_MESSAGES", "LANG"] {
+            command.env_remove(language);
+        }
+        command
+            .env("SHELL", "/bin/sh")
+            .env("TERM", "xterm")
+            .envs(self.env.iter().cloned())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().expect("script, of util-linux (Debian: bsdutils)");
         // The terminal buffers what is typed; its input stays open until the program has ended.
         let mut keyboard = child.stdin.take().unwrap();
