@@ -154,7 +154,7 @@ enum Command {
     /// Show the main job on an embedded database with a sample site
     Demo(demo::Options),
     /// Can it work here? What is missing, and what to do
-    Doctor,
+    Doctor(doctor::Options),
     /// Give what each run changed to a command of the site, as the web user: no configuration, no database
     Hook(hook::Options),
 }
@@ -269,7 +269,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Config => Ok(config::run(&setting)),
         Command::Db(command) => database::run(&setting, &command).await,
         Command::Demo(options) => demo::run(&setting, &options, sources, log).await,
-        Command::Doctor => doctor::run(&setting).await,
+        Command::Doctor(options) => doctor::run(&setting, &options).await,
         Command::Hook(options) => hook::run(options).await,
     }
 }

@@ -84,6 +84,27 @@ impl Finding {
     }
 }
 
+/// The last sentence of an examination: whether enrold can work, and how many findings ask for something.
+pub fn verdict(findings: &[Finding], locale: Locale) -> String {
+    let count = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
+    let (errors, warnings) = (count(Level::Error), count(Level::Warning));
+    match (locale, errors, warnings) {
+        (Locale::En, 0, 0) => "enrold can work here".to_owned(),
+        (Locale::En, 0, 1) => "enrold can work here; look at the warning".to_owned(),
+        (Locale::En, 0, _) => format!("enrold can work here; look at the {warnings} warnings"),
+        (Locale::En, ..) => format!(
+            "enrold cannot work here: put right what is marked ERROR ({errors}), from the top; warnings: {warnings}"
+        ),
+        (Locale::Fr, 0, 0) => "enrold peut travailler ici".to_owned(),
+        (Locale::Fr, 0, 1) => "enrold peut travailler ici ; examinez l'avertissement".to_owned(),
+        (Locale::Fr, 0, _) => format!("enrold peut travailler ici ; examinez les {warnings} avertissements"),
+        (Locale::Fr, ..) => format!(
+            "enrold ne peut pas travailler ici : corrigez ce qui est marqué ERROR ({errors}), en commençant par le \
+             haut ; avertissements : {warnings}"
+        ),
+    }
+}
+
 /// True if no finding keeps enrold from working.
 pub fn can_work(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.level < Level::Error)
@@ -99,6 +120,19 @@ mod tests {
         assert_eq!(finding.text(Locale::En), "it is off; switch it on");
         let finding = finding.with(vec!["GRANT A".to_owned(), "GRANT B".to_owned()]);
         assert_eq!(finding.text(Locale::Fr), "c'est éteint ; allumez\n    GRANT A;\n    GRANT B;");
+    }
+
+    #[test]
+    fn the_verdict_is_that_of_the_findings() {
+        let quiet = || words("", "");
+        let (ok, warning) = (Finding::ok("a", quiet(), quiet()), Finding::warning("b", quiet(), quiet()));
+        let error = Finding::error("c", quiet(), quiet());
+        assert_eq!(verdict(std::slice::from_ref(&ok), Locale::En), "enrold can work here");
+        let two = [ok, warning.clone(), warning.clone()];
+        assert_eq!(verdict(&two, Locale::En), "enrold can work here; look at the 2 warnings");
+        assert!(verdict(&[warning.clone()], Locale::Fr).ends_with("examinez l'avertissement"));
+        assert!(verdict(&[warning, error.clone()], Locale::En).starts_with("enrold cannot work here: put right"));
+        assert!(verdict(&[error], Locale::Fr).starts_with("enrold ne peut pas travailler ici : corrigez"));
     }
 
     #[test]

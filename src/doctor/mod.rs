@@ -6,6 +6,7 @@
 pub mod grants;
 pub mod needs;
 
+mod about;
 mod catalogue;
 mod collations;
 mod finding;
@@ -29,8 +30,9 @@ use crate::moodle::method;
 use catalogue::Catalogue;
 use finding::words;
 
-pub use finding::{Finding, Level, Words, can_work};
+pub use finding::{Finding, Level, Words, can_work, verdict};
 pub use private::open_files;
+pub use tables::is_of_least_rights;
 
 /// Examines everything; findings come in the order in which an operator would fix them. `now` (Unix seconds) serves to
 /// compute the age of the last sets.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::config::{CourseKey, Settings, UserKey, WhenDisabled};
 use crate::db::{Conn, DbError, Dialect, Params};
+use crate::doctor::about;
 use crate::doctor::finding::{Finding, Level, words};
 use crate::doctor::roles::of_flat_files;
 use crate::doctor::tasks;
@@ -17,7 +18,8 @@ use crate::moodle::site::Site;
 /// The database's error.
 pub(super) async fn examine(conn: &mut Conn, settings: &Settings) -> Result<Vec<Finding>, DbError> {
     let site = Site::read(conn).await?;
-    let mut findings = vec![enabled(&site, settings)];
+    let mut findings = about::examine(&site, settings);
+    findings.push(enabled(&site, settings));
     findings.extend(tasks::examine(conn, &site, settings).await?);
     findings.extend(actor(&site));
     findings.push(zone(&site, settings));

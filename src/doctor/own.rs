@@ -1,7 +1,7 @@
 //! Checks enrold's own tables: that they exist, their version and prefix, and the runs in them that wait.
 //! It must not migrate or decide anything.
 
-use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
+use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version, statement};
 use crate::doctor::finding::{Finding, words};
 use crate::doctor::grants::{self, Grantee};
 use crate::lease::{LEADER, Lease};
@@ -80,7 +80,10 @@ pub(super) fn missing() -> Finding {
     )
 }
 
-/// The leader, and the runs that wait: held, interrupted, or with pending effects.
+/// Its cost grows with the runs of the history for each interrupted run, of which there are few.
+const INTERRUPTED: &str = statement(include_str!("own.sql"), "interrupted runs");
+
+/// The leader, and the runs that wait: held, interrupted and not done again, or with pending effects.
 ///
 /// # Errors
 /// The database's error.
@@ -98,17 +101,17 @@ pub(super) async fn runs(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
             ),
         ));
     }
-    let unfinished = conn.number("SELECT COUNT(*) FROM {enrold_run} WHERE state = 'interrupted'", &none).await?;
+    let unfinished = conn.number(INTERRUPTED, &none).await?;
     if unfinished > 0 {
         findings.push(Finding::ok(
             "runs-interrupted",
             words(
-                format!("runs interrupted: {unfinished}; nothing of them was applied"),
-                "see 'enrold runs', and give their files again if nobody has",
+                format!("runs interrupted and not done again: {unfinished}; nothing of them was applied"),
+                "see 'enrold runs', and give their files again",
             ),
             words(
-                format!("exécutions interrompues : {unfinished} ; rien n'en a été appliqué"),
-                "voyez « enrold runs » et redonnez leurs fichiers si personne ne l'a fait",
+                format!("exécutions interrompues et jamais reprises : {unfinished} ; rien n'en a été appliqué"),
+                "voyez « enrold runs » et redonnez leurs fichiers",
             ),
         ));
     }

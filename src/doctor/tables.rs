@@ -9,6 +9,14 @@ use crate::doctor::needs::NEEDS;
 use crate::doctor::rights::{Gap, Lack};
 use crate::doctor::{own, server};
 
+/// The code of the finding that has the statements of all rights.
+const LEAST_RIGHTS: &str = "least-rights";
+
+/// True for the finding that lists all rights, whether the account has them or not: a text shows it on request only.
+pub fn is_of_least_rights(finding: &Finding) -> bool {
+    finding.code == LEAST_RIGHTS
+}
+
 /// The finding for a database without a visible table of Moodle under the prefix.
 pub(super) fn no_moodle(conn: &Conn, catalogue: &Catalogue) -> Option<Finding> {
     let prefix = conn.prefix();
@@ -191,7 +199,7 @@ fn of_rights(conn: &Conn, grantee: &Grantee, gaps: &[Gap], general: &[&str], own
     let grantable = all.iter().filter(|grant| own || grant.table.is_none_or(|table| !table.starts_with("enrold_")));
     findings.push(
         Finding::ok(
-            "least-rights",
+            LEAST_RIGHTS,
             words("the least rights with which enrold works:", ""),
             words("les droits minimaux avec lesquels enrold fonctionne :", ""),
         )

@@ -125,7 +125,7 @@ fn the_doctor_says_whether_it_works() {
         assert_eq!((code, &found["can_work"]), (0, &json!(true)));
         program.run(&["--set", "locale=fr", "doctor"]).ends(0).says(&["est activée"]);
         site.sql("UPDATE {config} SET value = 'manual' WHERE name = 'enrol_plugins_enabled'").await;
-        program.run(&["-q", "doctor"]).ends(1).says(&["ERROR    method"]);
+        program.run(&["-q", "doctor"]).ends(1).says(&["ERROR    method", "enrold cannot work here: put right what"]);
         let (code, found) = program.json(&["--set", "database.url=sqlite:nowhere.sqlite", "doctor"]);
         assert_eq!((code, &found["can_work"]), (1, &json!(false)));
         assert!(!program.dir.join("nowhere.sqlite").exists());

@@ -9,6 +9,7 @@ use enrold::db::{Database, Dialect};
 use enrold::doctor::{self, Finding, Level, can_work};
 use enrold::moodle::install::load_sample;
 
+use crate::campus::set;
 use crate::servers::{PREFIX, on_each_database};
 use crate::site::{NOW, Site};
 
@@ -25,6 +26,8 @@ on_each_database!(
     roles_that_files_may_give,
     keys_that_are_not_unique,
     runs_that_wait,
+    what_moodle_is,
+    runs_that_were_done_again,
     a_server_that_refuses,
 );
 
@@ -65,6 +68,19 @@ async fn a_site_in_order(mut site: Site) {
     let json = serde_json::to_value(find(&findings, "version")).unwrap();
     assert_eq!(json["level"], "ok");
     assert!(json["en"]["found"].as_str().unwrap().ends_with("tested"));
+    assert_eq!(find(&findings, "moodle-version").text(Locale::Fr), "ce site est un Moodle 4.1.10 (Build: 20240422)");
+    let program = crate::program::Program::on(&site);
+    let short = program.run(&["doctor"]).ends(0);
+    assert!(!short.out.contains("GRANT "), "{}", short.out);
+    let last = short.out.lines().last().unwrap_or_default();
+    assert!(last.starts_with("enrold can work here"), "{}", short.out);
+    let whole = program.run(&["doctor", "--grants"]).ends(0);
+    assert_eq!(whole.out.matches("GRANT ").count() > 30, on_server, "{}", whole.out);
+    assert_eq!(whole.out.contains("no rights to grant"), !on_server, "{}", whole.out);
+    assert_eq!(
+        program.json(&["doctor"]).1["findings"].as_array().unwrap().iter().any(|f| f["code"] == "least-rights"),
+        on_server
+    );
 }
 
 async fn a_disabled_method(mut site: Site) {
@@ -282,6 +298,59 @@ async fn runs_that_wait(mut site: Site) {
     }
 }
 
+/// Writes a run into the history; digest and token are SQL.
+async fn past_run(site: &mut Site, id: i64, state: &str, [kind, source, sha256, token]: [&str; 4]) {
+    site.sql(&format!(
+        "INSERT INTO enrold_run
+            (id, kind, source, state, clock, started, version, effects, effectseq, sha256, token)
+         VALUES ({id}, '{kind}', '{source}', '{state}', 0, 0, '0', 0, 0, {sha256}, {token})"
+    ))
+    .await;
+}
+
+/// A run that another one has done again needs nobody: the same drop, the same bytes, the same task, a later set.
+async fn runs_that_were_done_again(mut site: Site) {
+    sample(&mut site).await;
+    let interrupted = async |site: &mut Site| {
+        let findings = examine(site).await;
+        findings.iter().find(|finding| finding.code == "runs-interrupted").map(|found| found.en.found.clone())
+    };
+    let rows = [
+        (1, "import", "a.csv", "'aa'", "'t1'"),
+        (2, "import", "b.csv", "'bb'", "NULL"),
+        (3, "sync cohort", "", "NULL", "NULL"),
+        (4, "sync cohort", "--course C1", "NULL", "NULL"),
+        (5, "sync apogee", "night-1.csv", "'cc'", "'t2'"),
+        (6, "sync", "cohort meta", "NULL", "NULL"),
+    ];
+    for (id, kind, source, sha256, token) in rows {
+        past_run(&mut site, id, "interrupted", [kind, source, sha256, token]).await;
+    }
+    let told = |runs: i64| Some(format!("runs interrupted and not done again: {runs}; nothing of them was applied"));
+    assert_eq!(interrupted(&mut site).await, told(6));
+    // Another file, another course, other jobs, and a run that is interrupted as well do none of them again.
+    for (id, state, again) in [
+        (7, "done", ["import", "c.csv", "'dd'", "NULL"]),
+        (8, "done", ["sync cohort", "--course C2", "NULL", "NULL"]),
+        (9, "done", ["sync", "meta", "NULL", "NULL"]),
+        (10, "running", ["import", "b.csv", "'bb'", "NULL"]),
+    ] {
+        past_run(&mut site, id, state, again).await;
+    }
+    assert_eq!(interrupted(&mut site).await, told(6));
+    for (id, left, again) in [
+        (11, 5, ["import", "a.csv", "'aa'", "'t1'"]),
+        (12, 4, ["import", "copy of b.csv", "'bb'", "NULL"]),
+        (13, 2, ["sync cohort", "", "NULL", "NULL"]),
+        (14, 1, ["sync apogee", "night-2.csv", "'ee'", "'t3'"]),
+    ] {
+        past_run(&mut site, id, "done", again).await;
+        assert_eq!(interrupted(&mut site).await, told(left), "{again:?}");
+    }
+    past_run(&mut site, 15, "held", ["sync", "cohort meta", "NULL", "NULL"]).await;
+    assert_eq!(interrupted(&mut site).await, None);
+}
+
 /// The server's message comes without the line of its own source, which would be taken for a line of a file.
 async fn a_server_that_refuses(site: Site) {
     if site.conn.dialect() != Dialect::Postgres {
@@ -318,4 +387,40 @@ async fn a_database_that_is_not_there() {
         assert_eq!(find(&findings, "state").level, Level::Ok);
     }
     assert!(!dir.path().join("none.sqlite").exists(), "examining makes no database");
+}
+
+/// Moodle's version, and the settings that enrold does not follow.
+async fn what_moodle_is(mut site: Site) {
+    sample(&mut site).await;
+    let findings = examine(&site).await;
+    let version = find(&findings, "moodle-version");
+    assert_eq!((version.level, version.en.found.as_str()), (Level::Ok, "this is Moodle 4.1.10 (Build: 20240422)"));
+    let none = |findings: &[Finding], code: &str| !findings.iter().any(|finding| finding.code == code);
+    assert!(none(&findings, "flatfile-encoding") && none(&findings, "communication"), "{findings:#?}");
+
+    site.reset_sequences().await;
+    site.sql("UPDATE {config} SET value = '502' WHERE name = 'branch'").await;
+    site.sql("DELETE FROM {config_plugins} WHERE plugin = 'enrol_flatfile' AND name = 'encoding'").await;
+    site.insert("config_plugins", &set("enrol_flatfile", "encoding", "EUC-JP")).await;
+    site.insert("config", &[("name", "enablecommunicationsubsystem".into()), ("value", "1".into())]).await;
+    let findings = examine(&site).await;
+    for code in ["moodle-version", "flatfile-encoding", "communication"] {
+        assert_eq!(find(&findings, code).level, Level::Warning, "{code}");
+    }
+    let encoding = find(&findings, "flatfile-encoding");
+    assert!(encoding.text(Locale::Fr).contains("EUC-JP") && encoding.text(Locale::En).contains("windows-1252"));
+    for (encoding, fallback, told) in [
+        ("UTF-8", "windows-1252", false),
+        ("ISO-8859-1", "windows-1252", false),
+        ("WINDOWS-1252", "iso-8859-15", true),
+        ("ISO-8859-15", "windows-1252", true),
+        ("ISO-8859-15", "iso-8859-15", false),
+    ] {
+        site.sql(&format!(
+            "UPDATE {{config_plugins}} SET value = '{encoding}' WHERE plugin = 'enrol_flatfile' AND name = 'encoding'"
+        ))
+        .await;
+        site.set("flatfile.encoding_fallback", fallback);
+        assert_eq!(!none(&examine(&site).await, "flatfile-encoding"), told, "{encoding} {fallback}");
+    }
 }
