@@ -8,7 +8,7 @@ use crate::front::{Decided, Front};
 use crate::outcome::{Observer, Past};
 use crate::report::words::pick;
 
-/// The arguments of both commands.
+/// The arguments of `reject`, and some of `approve`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The number of the held run
@@ -18,8 +18,38 @@ pub struct Options {
     yes: bool,
 }
 
-pub(super) async fn approve(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
+/// The arguments of `approve`.
+#[derive(Debug, clap::Args)]
+pub struct Approval {
+    #[command(flatten)]
+    options: Options,
+    /// Walk the whole way and roll back: nothing is changed, the run stays held
+    #[arg(long)]
+    simulate: bool,
+    /// With --simulate, one table as CSV, nothing else: the users concerned, or the courses or cohorts
+    #[arg(
+        long,
+        value_name = "TABLE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "people",
+        requires = "simulate",
+        conflicts_with = "json"
+    )]
+    csv: Option<output::Table>,
+}
+
+pub(super) async fn approve(setting: &Setting, approval: &Approval) -> anyhow::Result<Exit> {
     let (front, who) = (setting.front()?, operator());
+    let options = &approval.options;
+    if approval.simulate {
+        let report = front.rehearse_approval(&who, options.run).await?;
+        match approval.csv {
+            Some(table) => output::table(setting, table, &report)?,
+            None => setting.show(&report),
+        }
+        return Ok(Exit::of_report(&report));
+    }
     if !options.yes && !setting.json && std::io::stdin().is_terminal() {
         let preview = front.rehearse_approval(&who, options.run).await?;
         progress::clear(setting.quiet);

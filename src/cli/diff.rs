@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::{Exit, Setting, operator};
+use crate::cli::{Exit, Setting, operator, output};
 
 /// The arguments of `diff`.
 #[derive(Debug, clap::Args)]
@@ -12,10 +12,23 @@ pub struct Options {
     source: String,
     /// The files of a source of files, or their manifest; a second database is read by itself
     files: Vec<PathBuf>,
+    /// One table as CSV, nothing else: the users concerned, or the courses or cohorts
+    #[arg(
+        long,
+        value_name = "TABLE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "people",
+        conflicts_with = "json"
+    )]
+    csv: Option<output::Table>,
 }
 
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
     let report = setting.front()?.diff(&operator(), &options.source, options.files).await?;
-    setting.show(&report);
+    match options.csv {
+        Some(table) => output::table(setting, table, &report)?,
+        None => setting.show(&report),
+    }
     Ok(Exit::of_report(&report))
 }

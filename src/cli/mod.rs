@@ -143,7 +143,7 @@ enum Command {
     /// Mails that wait or were refused; try again, send now, test
     Mails(mails::Options),
     /// Apply a held run
-    Approve(decide::Options),
+    Approve(decide::Approval),
     /// Put a held run aside for good
     Reject(decide::Options),
     /// The settings in force, and where each comes from

@@ -3,12 +3,15 @@
 
 use std::io::Write;
 
+use anyhow::anyhow;
+
 use crate::cli::terminal::{self, Tone, painted};
+use crate::cli::{Setting, progress};
 use crate::config::Locale;
 use crate::front::runs::words_of_change;
 use crate::outcome::{Breach, Report, State};
 use crate::report::width::wrapped;
-use crate::report::{set, table as rules_table, visible, words};
+use crate::report::{people, set, table as rules_table, visible, words};
 
 /// The most problems that are printed; the rest is counted.
 pub const PRINTED: usize = 50;
@@ -85,6 +88,34 @@ pub fn error(text: &str) {
     }
 }
 
+/// The tables of a report.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Table {
+    /// The users concerned, by course or cohort
+    People,
+    /// The courses or cohorts of a full set
+    Places,
+}
+
+/// Prints one table of a report as CSV, in the place of its progress bar.
+pub fn table(setting: &Setting, table: Table, report: &Report) -> anyhow::Result<()> {
+    progress::clear(setting.quiet);
+    match table {
+        Table::Places => {
+            let account = report.set.as_ref().ok_or_else(|| anyhow!("this is no run of a full set"))?;
+            list(&set::csv(account));
+        }
+        Table::People => {
+            let concerned = report.people.clone().unwrap_or_default();
+            list(&people::csv(&concerned));
+            if concerned.unnamed() > 0 {
+                error(&people::more_people(concerned.unnamed(), setting.locale()));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Prints the report of a run.
 pub fn report(report: &Report, locale: Locale) {
     told(&words::headline(report, locale), 4, tone(report.state));
@@ -102,6 +133,9 @@ pub fn report(report: &Report, locale: Locale) {
     }
     if !whole {
         table();
+    }
+    if let Some(concerned) = &report.people {
+        people::lines(concerned, locale).iter().for_each(|row| line(&format!("  {row}")));
     }
     for note in &report.notes {
         told(&format!("  ! {}", words::note(note, locale)), 4, Tone::Warning);

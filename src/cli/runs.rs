@@ -9,9 +9,9 @@ use crate::cli::{Exit, Setting, operator, output};
 use crate::config::Locale;
 use crate::front::runs::words_of_change;
 use crate::front::{Detail, Front};
-use crate::outcome::{Observer, Past, RunError, SetReport, State};
+use crate::outcome::{Observer, Past, People, RunError, SetReport, State};
 use crate::problem::Problem;
-use crate::report::{inert, set, words};
+use crate::report::{inert, people, set, words};
 
 /// The arguments of `runs`.
 #[derive(Debug, clap::Args)]
@@ -24,8 +24,8 @@ pub struct Options {
     /// Also those of tasks that changed nothing
     #[arg(long)]
     all: bool,
-    /// One table as CSV, nothing else: the courses or cohorts of a full set, what is wrong with lines or rows, or role
-    /// values that the site does not know
+    /// One table as CSV, nothing else: the courses or cohorts of a full set, the users whom a held run concerns, what
+    /// is wrong with lines or rows, or role values that the site does not know
     #[arg(
         long,
         value_name = "TABLE",
@@ -43,6 +43,8 @@ pub struct Options {
 enum Csv {
     /// The courses or cohorts of a full set
     Places,
+    /// The users whom a held run concerns, by course or cohort
+    People,
     /// What is wrong, with file and line
     Problems,
     /// Role values of a full set that the site does not know
@@ -58,6 +60,7 @@ pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<
     let past = front.run(&who, run).await?.ok_or_else(|| no_run(run))?;
     match options.csv {
         Some(Csv::Places) => places(&past)?,
+        Some(Csv::People) => concerned(&front, &past)?,
         Some(Csv::Problems) => wrong(setting, &front, &past).await?,
         Some(Csv::Roles) => output::list(&set::roles_csv(&of_set(&past)?)),
         None => whole(setting, &front, &past).await?,
@@ -101,10 +104,17 @@ fn moment(unix: i64) -> String {
 }
 
 async fn whole(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<()> {
-    if !setting.json {
-        headline(setting.locale(), past);
+    let locale = setting.locale();
+    let mut people = People::default();
+    // Another system account may not read the held store; the rest is still shown.
+    if let Err(error) = front.people(past, |user| people.add(user)) {
+        output::error(&format!("the users whom the run concerns cannot be shown: {error}"));
     }
-    let mut told = Announced { json: setting.json, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
+    if !setting.json {
+        headline(locale, past);
+        people::lines(&people, locale).iter().for_each(|row| output::line(&format!("  {row}")));
+    }
+    let mut told = Announced { most: shown_of(&people), ..Announced::new(setting.json, locale) };
     match front.details(past, true, |detail| told.add(detail)).await {
         Err(error @ RunError::State { .. }) => output::error(&format!("the kept plan cannot be shown: {error}")),
         read => read?,
@@ -113,9 +123,25 @@ async fn whole(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<
         let mut document = serde_json::to_value(past)?;
         document["errors"] = told.errors.into();
         document["changes"] = told.changes.into();
+        if !people.is_empty() {
+            document["people"] = serde_json::to_value(&people)?;
+        }
         output::json(&document);
+    } else if told.hidden > 0 {
+        output::line(&words::more_details(told.hidden, past.run, locale));
     }
     Ok(())
+}
+
+/// How many problems and how many changes are printed of a run that lists its users; of others all.
+fn shown_of(people: &People) -> u64 {
+    if people.is_empty() { u64::MAX } else { output::PRINTED as u64 }
+}
+
+/// Prints the users whom a held run concerns as CSV.
+fn concerned(front: &Front, past: &Past) -> anyhow::Result<()> {
+    output::list(people::HEADER);
+    Ok(front.people(past, |user| output::list(&people::csv_row(&user)))?)
 }
 
 /// Prints the places of a full set as CSV.
@@ -130,7 +156,7 @@ fn places(past: &Past) -> anyhow::Result<()> {
 
 /// Prints what is wrong with the lines or rows of a run as CSV.
 async fn wrong(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<()> {
-    let mut told = Announced { json: true, locale: setting.locale(), errors: Vec::new(), changes: Vec::new() };
+    let mut told = Announced::new(true, setting.locale());
     front.details(past, false, |detail| told.add(detail)).await?;
     let text = |error: &Value, name: &str| match &error[name] {
         Value::String(text) => text.clone(),
@@ -181,9 +207,18 @@ struct Announced {
     locale: Locale,
     errors: Vec<Value>,
     changes: Vec<Value>,
+    /// The most problems and the most changes that are printed.
+    most: u64,
+    printed: (u64, u64),
+    /// How many are not printed.
+    hidden: u64,
 }
 
 impl Announced {
+    fn new(json: bool, locale: Locale) -> Self {
+        Self { json, locale, errors: Vec::new(), changes: Vec::new(), most: u64::MAX, printed: (0, 0), hidden: 0 }
+    }
+
     fn add(&mut self, detail: Detail) {
         match detail {
             Detail::Error(error) => self.error(error),
@@ -197,7 +232,10 @@ impl Announced {
         if self.json {
             error["message"] = message.into();
             self.errors.push(error);
+        } else if self.printed.0 >= self.most {
+            self.hidden += 1;
         } else {
+            self.printed.0 += 1;
             output::problem(error["code"].as_str().unwrap_or_default(), &message);
         }
     }
@@ -207,6 +245,11 @@ impl Announced {
             self.changes.push(change);
             return;
         }
+        if self.printed.1 >= self.most {
+            self.hidden += 1;
+            return;
+        }
+        self.printed.1 += 1;
         let number = |name: &str| change[name].as_i64().unwrap_or(0);
         let text = |name: &str| change[name].as_str().unwrap_or_default();
         let overtaken = if number("state") == 1 { "  (overtaken)" } else { "" };

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::change::kind;
 use crate::db::{Conn, DbError, Params};
 use crate::front::{Front, Who};
-use crate::outcome::{Past, RunResult};
+use crate::outcome::{AffectedUser, Past, RunResult};
 use crate::problem;
 use crate::report::words::ChangeWords;
 use crate::run::history;
@@ -41,6 +41,15 @@ impl Front {
         let past = history::find(&mut conn, run).await?;
         conn.close().await;
         Ok(past)
+    }
+
+    /// Passes the users whom a run that was held concerns to `tell`, those of places that lose most first; none for
+    /// other runs.
+    pub fn people(&self, past: &Past, tell: impl FnMut(AffectedUser)) -> RunResult<()> {
+        if !KEPT.contains(&past.state.as_str()) {
+            return Ok(());
+        }
+        HeldStore::of(&self.engine.settings.state.path, past.run).each_user(tell)
     }
 
     /// Passes the errors of a run to `tell` one by one as they are read, and with `changes` its changes too.

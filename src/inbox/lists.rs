@@ -112,6 +112,10 @@ impl<'a> Beside<'a> {
 
     fn report(&self, run: &Report, settings: &Settings) -> Result<(), FileOutcomeError> {
         let mut document = report::document(run, settings.locale);
+        // Feeders read this file: it names no user who is not in theirs.
+        if let Some(report) = document.as_object_mut() {
+            report.remove("people");
+        }
         document["drop"] = serde_json::json!({ "name": self.claimed.name.to_string_lossy(), "mark": self.mark() });
         let mut draft = self.draft(".report.json")?;
         writeln!(draft, "{document:#}").map_err(|error| draft.cannot(error))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::SetReport;
+use crate::outcome::{People, SetReport};
 use crate::problem::Problem;
 
 /// How many problems a report keeps in memory; `enrold_error` holds as many as `limits.problems` allows.
@@ -229,6 +229,9 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     /// The report of a full set, place by place.
     pub set: Option<SetReport>,
+    /// The users concerned, by course or cohort; for a simulated or held run only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub people: Option<People>,
     /// Changes that another writer overtook between plan and apply.
     pub overtaken: i64,
     /// A simulation only: without `--simulate` this run would be held.

@@ -6,6 +6,7 @@ mod document;
 mod english;
 pub mod feed;
 mod french;
+pub mod people;
 mod problem;
 pub mod set;
 mod spreadsheet;

@@ -321,6 +321,14 @@ pub fn more_breaches(all: usize, shown: usize, locale: Locale) -> String {
     }
 }
 
+/// The line that counts the problems and changes of a held run that are not shown, and how to list them.
+pub fn more_details(more: u64, run: i64, locale: Locale) -> String {
+    match locale {
+        Locale::En => format!("  … and {more} more problems and changes: enrold --json runs {run}"),
+        Locale::Fr => format!("  … et {more} autres problèmes et modifications : enrold --json runs {run}"),
+    }
+}
+
 /// What to do about a held run.
 pub fn held(run: i64, locale: Locale) -> String {
     match locale {

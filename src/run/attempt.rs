@@ -24,7 +24,7 @@ use crate::run::hold::HeldStore;
 use crate::run::opened::Opened;
 use crate::run::order::{Order, Task};
 use crate::run::parts::{self, CurrentPart, Cut};
-use crate::run::{Engine, decision, history, jobs};
+use crate::run::{Engine, decision, history, jobs, people};
 use crate::sets::{self, SetOrder, Terms, account};
 
 /// What an attempt needs; a retry uses the same values.
@@ -226,6 +226,7 @@ impl Attempt<'_> {
         self.engine.observer.reached(Moment::Committing).await;
         report.commit_ms = watch.millis();
         if self.simulate {
+            report.people = Some(people::read(conn, self.run, is_foreseen(report)).await?);
             conn.rollback().await?;
             report.state = State::Simulated;
             return Ok(());
@@ -284,15 +285,21 @@ impl Attempt<'_> {
         let store = HeldStore::of(&self.engine.settings.state.path, self.run);
         let mut held = self.order.to_hold(self.opened);
         let file = self.opened.map(|opened| &opened.file);
-        let kept = store.keep(&mut held, file, self.order.set_order(), conn, self.run).await;
+        let set = self.order.set_order();
+        let kept = store.keep(&mut held, file, set, conn, self.run, is_foreseen(report)).await;
         conn.rollback().await?;
-        kept?;
+        report.people = Some(kept?);
         fault::step("held-kept");
         report.state = State::Held;
         let applied =
             self.current.filter(|current| current.done > 0).map(|current| current.applied()).unwrap_or_default();
         Ok(self.engine.close(conn, self.order, report, &applied).await?)
     }
+}
+
+/// True if the figures of a set come from a comparison, because nothing was planned.
+fn is_foreseen(report: &Report) -> bool {
+    report.set.as_ref().is_some_and(|set| set.foreseen)
 }
 
 /// Adds the results of this transaction to the report of the run.

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::{Conn, Params, statement};
 use crate::disk::{RegularFile, blocking, digest_of, is_changed, own};
-use crate::outcome::{OneRosterBase, RunError, RunResult};
+use crate::outcome::{AffectedUser, OneRosterBase, People, RunError, RunResult};
 use crate::problem::{self, Problem};
-use crate::run::SyncOrder;
+use crate::run::{SyncOrder, people};
 use crate::sets::SetOrder;
 use crate::source::SetProblem;
 
@@ -121,12 +121,18 @@ impl HeldStore {
         self.0.join("plan.jsonl")
     }
 
+    /// The users whom the run concerns, one JSON object each.
+    pub fn people(&self) -> PathBuf {
+        self.0.join("people.jsonl")
+    }
+
     /// The failed lines, one JSON object each.
     pub fn errors(&self) -> PathBuf {
         self.0.join("errors.jsonl")
     }
 
-    /// Stores the order, the bytes and the plan of a run before its rollback, and the files that came with a set.
+    /// Stores the order, the bytes and the plan of a run before its rollback, the users whom it concerns, and the files
+    /// that came with a set. `foreseen`: nothing was planned, the users come from a comparison. Returns the users.
     ///
     /// # Errors
     /// The state directory's error, or the database's.
@@ -137,7 +143,8 @@ impl HeldStore {
         set: Option<&SetOrder>,
         conn: &mut Conn,
         run: i64,
-    ) -> RunResult<()> {
+        foreseen: bool,
+    ) -> RunResult<People> {
         // Copies hold personal data: no other account may read them.
         self.io(own::make_directories(&self.0))?;
         if let Some(courses) = set.and_then(|set| set.courses.as_ref()) {
@@ -174,7 +181,15 @@ impl HeldStore {
             Ok(())
         })
         .await?;
-        lines.end()
+        lines.end()?;
+        let (mut people, mut lines) = (People::default(), Lines::begin(self, &self.people())?);
+        people::each(conn, run, foreseen, |user| {
+            lines.add(&serde_json::to_value(&user).unwrap_or_default());
+            people.add(user);
+        })
+        .await?;
+        lines.end()?;
+        Ok(people)
     }
 
     async fn spool(&self, conn: &mut Conn, sql: &str, params: &Params, path: &Path, names: &[&str]) -> RunResult<()> {
@@ -235,6 +250,21 @@ impl HeldStore {
     pub fn problems(&self) -> RunResult<Vec<Problem>> {
         let kept = self.lines(&self.errors())?.into_iter();
         kept.map(|line| serde_json::from_value(line).map_err(|error| self.failure(error.into()))).collect()
+    }
+
+    /// Passes the users whom the held run concerns to `tell`. A run that an earlier version held has none.
+    ///
+    /// # Errors
+    /// The state directory's error.
+    pub fn each_user(&self, mut tell: impl FnMut(AffectedUser)) -> RunResult<()> {
+        let file = match own::open(&self.people()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            opened => self.io(opened)?,
+        };
+        for line in BufReader::new(file).lines() {
+            tell(serde_json::from_str(&self.io(line)?).map_err(|error| self.failure(error.into()))?);
+        }
+        Ok(())
     }
 
     /// The JSON objects of a file of the held store.

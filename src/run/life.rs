@@ -307,6 +307,7 @@ pub(super) fn blank(kind: &str, source: &str, clock: i64) -> Report {
         counts: BTreeMap::new(),
         rules: Vec::new(),
         set: None,
+        people: None,
         overtaken: 0,
         would_hold: false,
         errors: 0,

@@ -13,6 +13,7 @@ mod nightly;
 mod opened;
 mod order;
 mod parts;
+pub mod people;
 pub mod spool;
 mod tries;
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use crate::change::context::RunContext;
 use crate::change::kind::{self, Figure, Kind};
 use crate::change::kinds;
-use crate::db::{DbError, Params, statement};
+use crate::db::table::{int, text};
+use crate::db::{DbError, Params, Table, statement};
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
 use crate::outcome::{Figures, PlaceKind, SetPlace, SetReport};
@@ -27,20 +28,28 @@ pub async fn take(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError
     report(ctx, terms, changes, false).await
 }
 
-/// Counts the changes of a set that is refused before planning, by comparison with the existing rows, in two
-/// statements; the resolved rows must be gathered.
+/// Counts the changes of a set that is refused before planning, by comparison with the existing rows, in three
+/// statements; the resolved rows must be gathered. The table `set_foreseen` then has the users.
 ///
 /// # Errors
 /// The database's error.
 pub async fn foresee(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
-    let changes = if terms.cohorts { FORESEEN_IN_COHORTS } else { FORESEEN_IN_COURSES };
-    report(ctx, terms, changes, true).await
+    ctx.conn.declare(&SET_FORESEEN);
+    let foreseen = if terms.cohorts { FORESEEN_IN_COHORTS } else { FORESEEN_IN_COURSES };
+    let params = params(ctx, terms).await?;
+    ctx.conn.exec(foreseen, &params).await?;
+    report(ctx, terms, FORESEEN, true).await
 }
+
+/// What would happen to a user in a course or cohort, of a set that is refused before planning; `named` is 1 if the set
+/// names the user there.
+const SET_FORESEEN: Table = Table::new("set_foreseen", &[int("place"), int("userid"), text("kind", 40), int("named")]);
 
 const OF_COURSES: &str = statement(include_str!("account.sql"), "changes in courses");
 const OF_COHORTS: &str = statement(include_str!("account.sql"), "changes in cohorts");
-const FORESEEN_IN_COURSES: &str = statement(include_str!("account.sql"), "changes foreseen in courses");
-const FORESEEN_IN_COHORTS: &str = statement(include_str!("account.sql"), "changes foreseen in cohorts");
+const FORESEEN: &str = statement(include_str!("account.sql"), "changes foreseen");
+const FORESEEN_IN_COURSES: &str = statement(include_str!("account.sql"), "foreseen in courses");
+const FORESEEN_IN_COHORTS: &str = statement(include_str!("account.sql"), "foreseen in cohorts");
 const EXISTING: &str = statement(include_str!("account.sql"), "existing enrolments");
 const OF_SET_IN_COURSES: &str = statement(include_str!("account.sql"), "rows in courses");
 const OF_SET_IN_COHORTS: &str = statement(include_str!("account.sql"), "rows in cohorts");

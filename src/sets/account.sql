@@ -23,17 +23,21 @@ SELECT c.itemid AS place, c.kind AS what, 0 AS again, COUNT(*) AS n, COUNT(w.use
  WHERE c.run = :run AND c.state = 0 AND c.cause = :cause AND c.kind IN (:of_cohorts)
  GROUP BY c.itemid, c.kind
 
--- statement changes foreseen in courses
+-- statement changes foreseen
+SELECT f.place, f.kind AS what, 1 AS again, COUNT(*) AS n, COUNT(CASE WHEN f.named = 1 THEN 1 END) AS named
+  FROM [set_foreseen] f
+ GROUP BY f.place, f.kind
+
+-- statement foreseen in courses
+INSERT INTO [set_foreseen]
 -- Users whom the set names and who are not enrolled, or are suspended and would become active.
-SELECT w.courseid AS place, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END AS what, 1 AS again,
-       COUNT(*) AS n, COUNT(*) AS named
+SELECT w.courseid AS place, w.userid, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END AS kind, 1 AS named
   FROM [set_person] w
   LEFT JOIN (:existing) x ON x.courseid = w.courseid AND x.userid = w.userid
  WHERE w.enrolled = 1 AND (x.userid IS NULL OR (x.status = 1 AND w.status = 0))
- GROUP BY w.courseid, CASE WHEN x.userid IS NULL THEN :added ELSE :changed END
  UNION ALL
 -- Enrolled users who would be removed or suspended; suspended ones only if absence unenrols.
-SELECT x.courseid, :ending, 0, COUNT(*), 0
+SELECT x.courseid, x.userid, :ending, 0
   FROM (:existing) x
   JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
   LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
@@ -42,7 +46,6 @@ SELECT x.courseid, :ending, 0, COUNT(*), 0
   LEFT JOIN [set_spared_pair] z ON z.placeid = x.courseid AND z.userid = x.userid
  WHERE w.userid IS NULL AND s.userid IS NULL AND p.courseid IS NULL AND z.userid IS NULL
    AND (x.status = 0 OR :unenrol = 1)
- GROUP BY x.courseid
 
 -- statement existing enrolments
 -- Those in the source's own instances.
@@ -52,17 +55,16 @@ SELECT e.courseid, x.userid, MIN(x.status) AS status
  WHERE e.enrol = :method AND :own_instance
  GROUP BY e.courseid, x.userid
 
--- statement changes foreseen in cohorts
-SELECT w.cohortid AS place, :joined AS what, 0 AS again, COUNT(*) AS n, COUNT(*) AS named
+-- statement foreseen in cohorts
+INSERT INTO [set_foreseen]
+SELECT w.cohortid AS place, w.userid, :joined AS kind, 1 AS named
   FROM [set_member] w
   LEFT JOIN {cohort_members} m ON m.cohortid = w.cohortid AND m.userid = w.userid
  WHERE m.id IS NULL
- GROUP BY w.cohortid
  UNION ALL
-SELECT g.cohortid, :left, 0, COUNT(*), 0
+SELECT g.cohortid, g.userid, :left, 0
   FROM (:leaving) l
   JOIN {cohort_members} g ON g.id = l.id
- GROUP BY g.cohortid
 
 -- statement rows in courses
 -- Users whom the set names.

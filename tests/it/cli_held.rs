@@ -137,7 +137,7 @@ fn kept_copies_are_private_and_sealed() {
         let store = program.dir.join("state/held/2");
         let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&store), 0o700);
-        for name in ["bytes", "order.json", "plan.jsonl", "errors.jsonl"] {
+        for name in ["bytes", "order.json", "plan.jsonl", "errors.jsonl", "people.jsonl"] {
             assert_eq!(mode(&store.join(name)), 0o600, "{name}");
         }
         std::fs::write(store.join("bytes"), "operation,username,course,role\n").unwrap();

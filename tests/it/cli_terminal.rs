@@ -96,6 +96,7 @@ fn reports_fit_eighty_columns() {
             for words in [
                 &["sync", "cohort", "meta", "--simulate"][..],
                 &["import", "--yes", "--simulate", &sample("enrols-erreurs-20261121.csv")],
+                &["approve", "2", "--simulate"],
                 &["runs"],
                 &["runs", "2"],
             ] {
@@ -105,7 +106,7 @@ fn reports_fit_eighty_columns() {
                 assert_eq!(lines.iter().find(wide), None, "{words:?}: {lines:#?}");
             }
         }
-        let whole = program.run(&["runs", "2"]).ends(0);
+        let whole = program.run(&["approve", "2", "--simulate"]).ends(4);
         whole.says(&["no account matches username=nobody99; create the account or correct the line\n"]);
     });
 }
@@ -142,6 +143,7 @@ fn nothing_foreign_moves_the_cursor() {
             let all = answer.out + &answer.log;
             assert!(!all.contains(['\u{1b}', '\u{9b}']), "{words:?}: {all:?}");
         }
+        program.run(&["runs", "3"]).says(&["course L1\u{fffd}[2J\u{fffd}31m"]);
     });
 }
 

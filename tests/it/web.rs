@@ -118,6 +118,7 @@ fn report(state: State, failed: u64) -> Report {
         read_as: None,
         rules: Vec::new(),
         set: None,
+        people: None,
         counts: BTreeMap::from([("enrolment.add".to_owned(), 7), ("role.add".to_owned(), 6)]),
         overtaken: 0,
         would_hold: false,

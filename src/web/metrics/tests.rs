@@ -15,6 +15,7 @@ fn report(state: State) -> Report {
         read_as: None,
         rules: Vec::new(),
         set: None,
+        people: None,
         counts: BTreeMap::from([("enrolment.add".to_owned(), 7)]),
         overtaken: 0,
         would_hold: false,
