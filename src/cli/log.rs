@@ -72,6 +72,11 @@ fn resolved(format: LogFormat, journal_stream: Option<&str>, standard_error: Opt
     }
 }
 
+/// True if standard error goes to the journal.
+pub fn is_journal() -> bool {
+    resolved(LogFormat::Auto, std::env::var("JOURNAL_STREAM").ok().as_deref(), standard_error()) == LogFormat::Journal
+}
+
 fn standard_error() -> Option<String> {
     rustix::fs::fstat(stderr()).ok().map(|found| format!("{}:{}", found.st_dev, found.st_ino))
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::anyhow;
 
 use crate::cli::terminal::{self, Tone, painted};
-use crate::cli::{Setting, progress};
+use crate::cli::{Setting, log, progress};
 use crate::config::Locale;
 use crate::front::runs::words_of_change;
 use crate::outcome::{Breach, Report, State};
@@ -80,10 +80,12 @@ fn put(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));
 }
 
-/// Prints a message on standard error: `enrold: …`, in lines of its own.
+/// Prints a message on standard error: `enrold: …`, in lines of its own. In the journal each has the priority of an
+/// error (sd-daemon(3)): why a service does not start is written before there is a log.
 pub fn error(text: &str) {
+    let priority = if log::is_journal() { "<3>" } else { "" };
     for (at, row) in text.split('\n').enumerate() {
-        let row = format!("{}{}", if at == 0 { "enrold: " } else { "" }, visible(row));
+        let row = format!("{priority}{}{}", if at == 0 { "enrold: " } else { "" }, visible(row));
         eprintln!("{}", terminal::painted_error(&row));
     }
 }

@@ -11,6 +11,19 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::StopWatch;
 use crate::daemon::notify::Notify;
 
+/// How far the transaction of the current work is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing of it is committed.
+    Open,
+    /// Its commit is under way.
+    Committing,
+    /// It is committed; what follows it may not be written yet.
+    Committed,
+    /// Earlier parts of it are committed.
+    InParts,
+}
+
 /// The progress of the worker, shared by all clones.
 #[derive(Clone, Debug)]
 pub struct Progress(Arc<Inner>);
@@ -22,6 +35,7 @@ struct Inner {
     stepped: AtomicU64,
     idle: AtomicBool,
     what: Mutex<String>,
+    stage: Mutex<Stage>,
 }
 
 impl Progress {
@@ -32,6 +46,7 @@ impl Progress {
             stepped: AtomicU64::new(0),
             idle: AtomicBool::new(true),
             what: Mutex::default(),
+            stage: Mutex::new(Stage::Open),
         }))
     }
 
@@ -47,6 +62,24 @@ impl Progress {
         self.step();
         self.0.idle.store(false, Ordering::SeqCst);
         *self.text() = what;
+        *self.stage_now() = Stage::Open;
+    }
+
+    /// Records how far the transaction of the work is. Committed parts stay committed while the next one is open.
+    pub fn reached(&self, stage: Stage) {
+        let mut now = self.stage_now();
+        if (*now, stage) != (Stage::InParts, Stage::Open) {
+            *now = stage;
+        }
+    }
+
+    /// How far the transaction of the current work is.
+    pub fn stage(&self) -> Stage {
+        *self.stage_now()
+    }
+
+    fn stage_now(&self) -> MutexGuard<'_, Stage> {
+        self.0.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records a step. The worker must also call this at each try while it waits for an unreachable database.

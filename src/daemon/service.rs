@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::config::{ConfigProblems, LogLevel, Settings};
-use crate::daemon::progress::watchdog;
+use crate::daemon::progress::{Stage, watchdog};
 use crate::daemon::shared::{Reporter, Shared};
 use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::worker::Worker;
@@ -272,15 +272,30 @@ fn keep_fixed(old: &Settings, new: &mut Settings) -> Vec<&'static str> {
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
-/// Lets the current job end; one that takes too long is dropped, and its transaction is rolled back.
+/// Lets the current job end; one that takes too long is dropped, and what it has not committed is rolled back.
 async fn finish<T>(shared: &Shared, mut worker: JoinHandle<T>) {
     let what = shared.progress.what();
-    if tokio::time::timeout(PATIENCE, &mut worker).await.is_err() {
-        tracing::warn!("{what} takes too long: it is rolled back, the next start does it again");
-        // A blocking read cannot be aborted: `cut_off` ends it at its next read.
-        shared.cut_off.cancel();
-        worker.abort();
-        // Aborted, or ended at the same moment: the result does not matter.
-        drop(worker.await);
+    if tokio::time::timeout(PATIENCE, &mut worker).await.is_ok() {
+        return;
+    }
+    // A blocking read cannot be aborted: `cut_off` ends it at its next read.
+    shared.cut_off.cancel();
+    worker.abort();
+    if worker.await.is_ok() {
+        // It ended at the same moment.
+        return;
+    }
+    tracing::warn!("{what} takes too long: {}", cut_short(shared.progress.stage()));
+}
+
+/// What becomes of a job that is dropped.
+fn cut_short(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Open => "it is rolled back, the next start does it again",
+        Stage::Committing => "it is cut off during its commit, the next start finds out whether it is committed",
+        Stage::Committed => "it is committed, the next start does what is left of it",
+        Stage::InParts => {
+            "the part under way is rolled back, the parts before it are committed, the next start goes on there"
+        }
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::daemon::notify::Notify as Systemd;
-use crate::daemon::progress::Progress;
+use crate::daemon::progress::{Progress, Stage};
 use crate::db::Database;
 use crate::fault;
 use crate::front::Front;
@@ -163,6 +163,9 @@ impl Shared {
         let (progress, mail) = (self.progress.clone(), Arc::clone(&self.mail));
         let observer = Observer::new(move |moment| {
             progress.step();
+            if let Some(stage) = stage_of(moment) {
+                progress.reached(stage);
+            }
             if moment == Moment::Ended {
                 mail.notify_one();
             }
@@ -176,6 +179,17 @@ impl Shared {
 
 /// The time without a step after which a worker is stuck: longer than any statement of a large file.
 const STUCK: Duration = Duration::from_secs(600);
+
+/// How far a transaction is at a moment of its run; `None` if that does not change there.
+fn stage_of(moment: Moment) -> Option<Stage> {
+    match moment {
+        Moment::Read { .. } | Moment::Staged | Moment::Planned { .. } => Some(Stage::Open),
+        Moment::Committing => Some(Stage::Committing),
+        Moment::PartCommitted { .. } => Some(Stage::InParts),
+        Moment::Committed => Some(Stage::Committed),
+        Moment::Applied | Moment::Effects { .. } | Moment::Spooled | Moment::Ended => None,
+    }
+}
 
 fn step(moment: Moment) {
     match moment {

@@ -158,3 +158,36 @@ fn without_a_journal_the_log_is_text_and_says_so_once() {
     assert_eq!(log.matches("the journal cannot be reached").count(), 1);
     assert!(log.lines().count() > 10, "{log}");
 }
+
+/// What the program writes on a standard error that is the journal's.
+fn in_the_journal(program: &Program, words: &[&str]) -> String {
+    let path = program.dir.join("stderr");
+    let file = File::create(&path).unwrap();
+    let found = file.metadata().unwrap();
+    let program = program.clone().env("JOURNAL_STREAM", &format!("{}:{}", found.dev(), found.ino()));
+    let status = program.command(words).stderr(file).status().unwrap();
+    assert!(!status.success());
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// So `journalctl -p warning` shows why a service does not start, whether there was a log already or not.
+#[test]
+fn a_failed_start_is_an_error_in_the_journal() {
+    let (_dir, program) = sampled();
+    program.write("wrong.toml", "guard.mode = 'perhaps'\nno.such = 1\n");
+    let text = in_the_journal(&program, &["--config", "wrong.toml", "run"]);
+    assert!(text.lines().count() > 2 && text.lines().all(|line| line.starts_with("<3>")), "{text}");
+    assert!(text.starts_with("<3>enrold: the configuration has 2 problems:\n<3>  "), "{text}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let text = in_the_journal(&program.clone().set(&format!("http.listen={port}")).set("inbox.path=."), &["run"]);
+    let reason = format!("<3>enrold: http.listen: another program has {port} already");
+    assert!(text.lines().any(|line| line.starts_with(&reason)), "{text}");
+    let elsewhere = program.clone().set(&format!("http.listen={port}")).set("inbox.path=.").run(&["run"]);
+    assert!(
+        elsewhere.log.lines().any(|line| line.starts_with("enrold: http.listen")) && !elsewhere.log.contains("<3>"),
+        "{}",
+        elsewhere.log
+    );
+}

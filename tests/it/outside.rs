@@ -123,6 +123,11 @@ pub async fn somebody_waits(conn: &mut Conn) -> bool {
 impl Site {
     /// Locks every enrolment of the site against writers, until the connection is closed.
     pub async fn hold_enrolments(&mut self) -> Conn {
+        self.hold_table("user_enrolments").await
+    }
+
+    /// Locks every row of a table of Moodle, and the places of new ones, until the connection is closed.
+    pub async fn hold_table(&mut self, table: &str) -> Conn {
         let mut holder = self.database(Duration::from_secs(10)).connect().await.unwrap();
         if holder.dialect() == Dialect::Maria {
             // Only this level locks gaps as well, which blocks inserts.
@@ -131,9 +136,9 @@ impl Site {
         holder.begin().await.unwrap();
         let none = Params::new();
         if holder.dialect() == Dialect::Postgres {
-            holder.exec("LOCK TABLE {user_enrolments} IN EXCLUSIVE MODE", &none).await.unwrap();
+            holder.exec(&format!("LOCK TABLE {{{table}}} IN EXCLUSIVE MODE"), &none).await.unwrap();
         } else {
-            holder.rows("SELECT id FROM {user_enrolments} FOR UPDATE", &none).await.unwrap();
+            holder.rows(&format!("SELECT id FROM {{{table}}} FOR UPDATE"), &none).await.unwrap();
         }
         holder
     }

@@ -9,7 +9,11 @@ use crate::servers::on_each_database;
 use crate::site::Site;
 
 on_each_database!(the_service_manager_is_told, an_idle_daemon_gives_the_lead_back);
-on_both_servers!(a_stop_in_mid_run_rolls_back, a_worker_that_stands_still_is_not_vouched_for);
+on_both_servers!(
+    a_stop_in_mid_run_rolls_back,
+    a_stop_after_the_commit_says_so,
+    a_worker_that_stands_still_is_not_vouched_for,
+);
 
 async fn the_service_manager_is_told(mut site: Site) {
     let program = site.sampled().await;
@@ -65,6 +69,27 @@ async fn a_stop_in_mid_run_rolls_back(mut site: Site) {
     daemon.until_there("enrols.csv.done");
     daemon.stop();
     assert_eq!(site.applied().await, (1, 1));
+}
+
+/// The effects of a committed run wait for a lock.
+async fn a_stop_after_the_commit_says_so(mut site: Site) {
+    let program = site.sampled().await;
+    let mut daemon = program.start();
+    daemon.until_logged("run 1, sync flatfile");
+    let holder = site.hold_table("cache_flags").await;
+    program.drop_file("enrols.csv", enrols(0));
+    site.until_somebody_waits(&daemon).await;
+    assert_eq!(site.applied().await, (1, 1), "committed");
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0), "{}", daemon.log());
+    let log = daemon.log();
+    assert!(log.contains("applying enrols.csv takes too long: it is committed, the next start does what"), "{log}");
+    assert!(!log.contains("rolled back"), "{log}");
+    holder.close().await;
+    daemon = program.start();
+    daemon.until_there("enrols.csv.done");
+    daemon.stop();
+    assert_eq!(site.applied().await, (1, 1), "not again");
 }
 
 /// Heartbeats of leases continue while a run is stuck: they must not count as progress.

@@ -194,3 +194,51 @@ fn the_directories_can_be_made() {
         assert_eq!(found.permissions().mode() & 0o7777, mode, "{path}");
     }
 }
+
+/// `systemctl reload` fails for a configuration that the daemon would refuse: the first command checks it.
+#[test]
+fn a_reload_checks_the_configuration_first() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, config) in [("enrold.service", None), ("enrold@.service", Some("/etc/enrold/%i.toml"))] {
+        let unit = std::fs::read_to_string(Path::new(DIR).join(name)).unwrap();
+        let reloads: Vec<&str> = unit.lines().filter_map(|line| line.strip_prefix("ExecReload=")).collect();
+        let started = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        assert_eq!(reloads.len(), 2, "{name}");
+        assert_eq!(reloads[1], "/bin/kill -HUP $MAINPID", "{name}");
+        let check: Vec<&str> = reloads[0].split(' ').collect();
+        assert_eq!(check.first(), started.split(' ').next().as_ref(), "{name}");
+        assert_eq!(check.iter().skip_while(|word| **word != "--config").nth(1).copied(), config, "{name}");
+        let file = dir.path().join("site.toml");
+        for (text, ends) in [("inbox.settle = 3\n", 0), ("guard.mode = 'perhaps'\n", 2)] {
+            std::fs::write(&file, text).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_enrold"));
+            command.arg("--config").arg(&file);
+            let output = command
+                .args(check.iter().skip(1).filter(|word| **word != "--config" && config != Some(**word)))
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(ends), "{name}: {}", said(&output));
+            assert!(output.stdout.is_empty(), "{name}: the journal gets no list of settings: {}", said(&output));
+            assert_eq!(said(&output).contains("guard.mode"), ends == 2, "{name}");
+        }
+    }
+}
+
+/// What is left of an installation is named where it is removed.
+#[test]
+fn uninstalling_names_every_file_that_is_installed() {
+    let page = std::fs::read_to_string(Path::new(DIR).parent().unwrap().join("docs/installation.md")).unwrap();
+    let (_, removal) = page.split_once("\n## Uninstalling\n").unwrap();
+    for name in ["enrold.service", "enrold@.service", "enrold-moodle-hook.path", "enrold-moodle-hook.service"] {
+        assert!(removal.contains(&format!("/usr/lib/systemd/system/{name}")), "{name}");
+    }
+    for text in [
+        "enrold@NAME.service",
+        "systemctl list-units --all",
+        ".wants/",
+        "enrold-moodle-hook.php",
+        "/usr/sbin/enroldctl",
+    ] {
+        assert!(removal.contains(text), "{text}");
+    }
+}

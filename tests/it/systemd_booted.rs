@@ -78,6 +78,7 @@ fn who_gets_at_what(dir: &Path, all: &str) {
     let socket = |site: &str| format!("enrold enrold-metrics 660 /run/enrold{site}/http.sock");
     assert_eq!(driven("socket"), set(&[&socket(""), &socket("-law")]), "{all}");
     assert_eq!(driven("reloaded"), set(&[&socket("")]), "{all}");
+    assert_eq!((driven("refused"), driven("after-reload")), (set(&["reload"]), set(&["active"])), "{all}");
     assert_eq!(driven("may"), set(&[]), "{all}");
     assert_eq!(driven("may-not").len(), 15, "{all}");
     assert_eq!(driven("applied"), set(&["a.csv"]), "{all}");
