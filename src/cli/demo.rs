@@ -1,12 +1,13 @@
 //! `enrold demo`: shows the main job on an embedded database with the sample site, in one folder that it recreates.
 //! It must not know what a file enrols.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::run::{self, Announced};
 use crate::cli::{Exit, Setting, log, operator, output};
 use crate::config::Sources;
 use crate::front::{database, demo};
+use crate::outcome::{Report, State};
 use crate::report::words::pick;
 
 /// The arguments of `demo`.
@@ -15,9 +16,9 @@ pub struct Options {
     /// The folder to make
     #[arg(default_value = "demo")]
     folder: PathBuf,
-    /// Where the files to import are copied from
-    #[arg(long, default_value = "sample-sync-dir")]
-    files: PathBuf,
+    /// Copy the files to import from this directory, instead of those that come with the program
+    #[arg(long, value_name = "DIRECTORY")]
+    files: Option<PathBuf>,
     /// End after the files that are there, instead of watching for more
     #[arg(long)]
     once: bool,
@@ -26,14 +27,43 @@ pub struct Options {
 impl Options {
     /// The settings that put everything into the folder.
     pub(super) fn sets(&self) -> Vec<(String, String)> {
+        let mut sets = self.lasting();
+        sets.push(("log.level".to_owned(), "warn".to_owned()));
+        sets
+    }
+
+    /// Those that later commands on the folder need as well.
+    fn lasting(&self) -> Vec<(String, String)> {
         let within = |name: &str| self.folder.join(name).display().to_string();
-        vec![
+        let mut sets = vec![
             ("database.url".to_owned(), format!("sqlite:{}", within("enrold.sqlite"))),
             ("state.path".to_owned(), within("state")),
             ("inbox.path".to_owned(), within("sync")),
             ("inbox.settle".to_owned(), "0".to_owned()),
-            ("log.level".to_owned(), "warn".to_owned()),
-        ]
+        ];
+        if self.files.is_none() {
+            let source = |key: &str, value: &str| (format!("sources.{}.{key}", demo::SOURCE), value.to_owned());
+            sets.push(source("files", &format!("{}-*.csv", demo::SOURCE)));
+            sets.push(source("user_key", "username"));
+            sets.push(source("course_key", "shortname"));
+            sets.push(source("default_role", "student"));
+        }
+        sets
+    }
+
+    /// The same as a configuration file.
+    fn configuration(&self) -> String {
+        let mut text =
+            "# Made by 'enrold demo', for further commands on this folder, from where it was made.\n".to_owned();
+        for (key, value) in self.lasting() {
+            let value = match key.ends_with(".files") {
+                true => format!("[{value:?}]"),
+                false if value == "0" => value,
+                false => format!("{value:?}"),
+            };
+            text += &format!("{key} = {value}\n");
+        }
+        text
     }
 }
 
@@ -44,8 +74,11 @@ pub(super) async fn run(
     log: log::Handle,
 ) -> anyhow::Result<Exit> {
     let who = operator();
-    demo::make_folder(&who, &options.folder, &options.files)?;
+    demo::make_folder(&who, &options.folder, options.files.as_deref(), &options.configuration())?;
     database::init(&who, setting.database()?, true).await?;
+    if options.files.is_none() {
+        demo::enable_sets(&setting.database()?).await?;
+    }
     let told = Announced::default();
     run::daemon(setting, sources.clone(), log.clone(), Some(told.clone()))?.once().await?;
     if setting.json {
@@ -53,7 +86,7 @@ pub(super) async fn run(
             told.reports().iter().map(|report| crate::report::document(report, setting.locale())).collect();
         output::json(&serde_json::json!({ "database": database_file(options), "reports": reports }));
     } else {
-        summary(setting, options).await?;
+        summary(setting, options, &told.reports()).await?;
     }
     if !options.once {
         run::daemon(setting, sources, log, Some(Announced::default()))?.run().await?;
@@ -66,7 +99,7 @@ fn database_file(options: &Options) -> String {
 }
 
 /// Prints the enrolments by the files, course by course, and how to see more.
-async fn summary(setting: &Setting, options: &Options) -> anyhow::Result<()> {
+async fn summary(setting: &Setting, options: &Options, reports: &[Report]) -> anyhow::Result<()> {
     let locale = setting.locale();
     output::line(&pick(
         locale,
@@ -83,23 +116,30 @@ async fn summary(setting: &Setting, options: &Options) -> anyhow::Result<()> {
         pick(locale, "The database lies in", "La base de données est dans"),
         database_file(options)
     ));
-    // The configuration that comes with the project names the default folder.
-    let look = if options.folder == Path::new("demo") {
-        "cargo run -q -- --config config/demo.toml".to_owned()
-    } else {
-        format!("enrold --set database.url=sqlite:{}", database_file(options))
-    };
+    let program = std::env::args().next().unwrap_or_else(|| "enrold".to_owned());
+    let look = format!("{program} --config {}", demo::config_of(&options.folder).display());
     output::line(&pick(locale, "Look further:", "Pour en voir plus :"));
     output::lines(&format!("  {look} runs\n  {look} runs 6"));
+    if let Some(held) = reports.iter().find(|report| report.state == State::Held) {
+        output::line(&pick(
+            locale,
+            "One file waits for a decision. Whom it concerns, and how to decide:",
+            "Un fichier attend une décision. Qui il concerne, et comment décider :",
+        ));
+        output::lines(&format!("  {look} runs {0}\n  {look} approve {0}", held.run));
+    }
+    if let Some(set) = reports.iter().find(|report| report.set.is_some()) {
+        output::line(&pick(locale, "What became of the full set:", "Ce qu'il est advenu de l'ensemble complet :"));
+        output::line(&format!("  {look} runs {}", set.run));
+    }
     if !options.once {
-        let sync = options.folder.join("sync");
         let watching = pick(
             locale,
             "Now it watches the drop directory until Ctrl-C. In another terminal:",
             "Le répertoire de dépôt est maintenant surveillé, jusqu'à Ctrl-C. Dans un autre terminal :",
         );
-        let file = options.files.join("enrols-20261121.csv");
-        output::lines(&format!("\n{watching}\n  cp {} {}", file.display(), sync.display()));
+        let sync = options.folder.join("sync").display().to_string();
+        output::lines(&format!("\n{watching}\n  cp {sync}/enrols-20261121.csv.done {sync}/again.csv"));
     }
     Ok(())
 }

@@ -176,3 +176,29 @@ fn the_demonstration_as_one_document() {
     // Five tasks, one of them of a disabled method, and five files.
     assert_eq!(runs, [1, 2, 3, 4, 0, 5, 6, 7, 8, 9, 10]);
 }
+
+/// The files are part of the program: nothing of the project is there. One file is held, one is a full set.
+#[tokio::test]
+async fn the_demonstration_needs_the_program_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::bare(dir.path());
+    let shown = program.run(&["demo", "--once"]).ends(0).says(&[
+        "import demo/sync/enrols-20261122.csv: HELD, nothing is applied",
+        "course L1-MATH-101",
+        "set of scolarite: 8 rows (no earlier good set), 1 of them failed",
+        "One file waits for a decision.",
+        "--config demo/enrold.toml approve ",
+    ]);
+    let held = shown.out.lines().find_map(|line| line.trim().split_once("demo/enrold.toml approve ")).unwrap().1;
+    let further = program.clone().with("--config", "demo/enrold.toml");
+    assert_eq!(further.json(&["runs", held]).1["state"], "held");
+    assert!(dir.path().join("demo/sync/enrols-20261122.csv.held").exists());
+    further.run(&["approve", held]).ends(0);
+    assert!(dir.path().join("demo/sync/enrols-20261122.csv.done").exists());
+    let french = program.run(&["--set", "locale=fr", "demo", "--once"]).ends(0);
+    french.says(&["Un fichier attend une décision.", "Ce qu'il est advenu de l'ensemble complet :"]);
+    for name in ["enrols-20261121.csv", "flatfile-erreurs-20261121.txt"] {
+        let copy = dir.path().join("demo/sync").join(format!("{name}.done"));
+        assert_eq!(std::fs::read(copy).unwrap(), std::fs::read(crate::program::sample(name)).unwrap());
+    }
+}
