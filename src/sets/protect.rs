@@ -62,7 +62,7 @@ pub async fn protect(
         let params = params.clone().fragment("key", place_key(ctx, terms));
         ctx.conn
             .each(sql, &params, |row| {
-                places.add(row.int(0), &row.text(1), row.int(2) == 1);
+                places.add(&rows, row.int(0), &row.text(1), row.int(2) == 1);
                 Ok(())
             })
             .await?;

@@ -1,13 +1,15 @@
 //! The rows of a set whose user, course or cohort is not known, and what each of them protects.
 //! It must not read a database: `protect` brings keys of the site, and writes what comes out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher;
 
 use crate::config::UnknownProtects;
 use crate::staging::likeness::{fold, forms, is_damaged};
 
 /// The most rows that are held in memory; of those beyond, everybody in the course or cohort is protected.
-const MOST: usize = 200_000;
+const MOST: usize = 50_000;
 
 /// Where the user of a row is: a course or cohort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +42,9 @@ pub struct Unresolved {
     /// The places of rows that are not held.
     full: BTreeSet<Spot>,
     keys: Vec<String>,
-    numbers: HashMap<String, usize>,
+    /// The numbers of the keys, by their hash: the texts are held once.
+    numbers: HashMap<u64, usize>,
+    hasher: RandomState,
 }
 
 impl Unresolved {
@@ -83,15 +87,22 @@ impl Unresolved {
     }
 
     fn key(&mut self, place: &str) -> Spot {
-        if let Some(number) = self.numbers.get(place) {
-            return Spot::Key(*number);
+        let hash = self.hasher.hash_one(place);
+        match self.numbers.get(&hash) {
+            Some(number) if self.keys[*number] == place => Spot::Key(*number),
+            None if self.keys.len() < MOST => {
+                self.numbers.insert(hash, self.keys.len());
+                self.keys.push(place.to_owned());
+                Spot::Key(self.keys.len() - 1)
+            }
+            _ => Spot::Lost,
         }
-        if self.keys.len() >= MOST {
-            return Spot::Lost;
-        }
-        self.keys.push(place.to_owned());
-        self.numbers.insert(place.to_owned(), self.keys.len() - 1);
-        Spot::Key(self.keys.len() - 1)
+    }
+
+    /// The number of a key that rows name a place with.
+    fn number(&self, place: &str) -> Option<usize> {
+        let number = *self.numbers.get(&self.hasher.hash_one(place))?;
+        (self.keys[number] == place).then_some(number)
     }
 
     fn add(&mut self, who: Who, spot: Spot) {
@@ -123,38 +134,57 @@ impl Unresolved {
     }
 }
 
+/// The forms of many keys, without their texts: what has the same hash by chance is taken for alike, and protected.
+#[derive(Debug, Default)]
+struct Forms {
+    numbers: Vec<(u64, usize)>,
+    hasher: RandomState,
+}
+
+impl Forms {
+    fn of<'a>(keys: impl Iterator<Item = &'a str>) -> Self {
+        let hasher = RandomState::new();
+        let hash = |key| forms(key).into_iter().map(|form| hasher.hash_one(form));
+        let mut numbers: Vec<(u64, usize)> =
+            keys.enumerate().flat_map(|(number, key)| hash(key).map(move |hash| (hash, number))).collect();
+        numbers.sort_unstable();
+        Self { numbers, hasher }
+    }
+
+    /// The numbers of the keys that this key of the site is like.
+    fn like(&self, key: &str) -> impl Iterator<Item = usize> + '_ {
+        let hash = self.hasher.hash_one(fold(key));
+        let from = self.numbers.partition_point(|(form, _)| *form < hash);
+        self.numbers[from..].iter().take_while(move |(form, _)| *form == hash).map(|(_, number)| *number)
+    }
+}
+
 /// The places of a source, and which of them the keys of rows are like.
 #[derive(Debug)]
 pub struct Places {
-    by_form: HashMap<String, Vec<usize>>,
-    exact: HashMap<String, usize>,
-    found: Vec<Option<i64>>,
-    alike: Vec<Vec<i64>>,
+    forms: Forms,
+    found: BTreeMap<usize, i64>,
+    alike: BTreeMap<usize, Vec<i64>>,
     unnamed: Vec<i64>,
 }
 
 impl Places {
     /// The places that the keys of these rows may mean: none yet.
     pub fn of(rows: &Unresolved) -> Self {
-        let mut by_form: HashMap<String, Vec<usize>> = HashMap::new();
-        for (number, key) in rows.keys.iter().enumerate() {
-            forms(key).into_iter().for_each(|form| by_form.entry(form).or_default().push(number));
-        }
-        let count = rows.keys.len();
-        let (found, alike) = (vec![None; count], vec![Vec::new(); count]);
-        Self { by_form, exact: rows.numbers.clone(), found, alike, unnamed: Vec::new() }
+        let forms = Forms::of(rows.keys.iter().map(String::as_str));
+        Self { forms, found: BTreeMap::new(), alike: BTreeMap::new(), unnamed: Vec::new() }
     }
 
     /// Adds a place of the source with its key; `named` if a row of the set names it.
-    pub fn add(&mut self, id: i64, key: &str, named: bool) {
+    pub fn add(&mut self, rows: &Unresolved, id: i64, key: &str, named: bool) {
         if !named {
             self.unnamed.push(id);
         }
-        if let Some(number) = self.exact.get(key.trim()) {
-            self.found[*number] = Some(id);
+        if let Some(number) = rows.number(key.trim()) {
+            self.found.insert(number, id);
         }
-        for number in self.by_form.get(&fold(key)).into_iter().flatten() {
-            self.alike[*number].push(id);
+        for number in self.forms.like(key) {
+            self.alike.entry(number).or_default().push(id);
         }
     }
 }
@@ -169,7 +199,7 @@ pub struct Protected {
     /// A place and a user who loses nothing there.
     pub pairs: BTreeSet<(i64, i64)>,
     users: Vec<User>,
-    by_form: HashMap<String, Vec<usize>>,
+    forms: Forms,
 }
 
 #[derive(Debug)]
@@ -184,22 +214,20 @@ impl Protected {
     /// [`Protected::account`].
     pub fn of(rows: Unresolved, places: &Places, protects: UnknownProtects) -> Self {
         let mut protected = Self::default();
-        let mut spots: Vec<Option<i64>> = Vec::with_capacity(rows.keys.len());
         for (number, key) in rows.keys.into_iter().enumerate() {
-            let found = places.found[number];
-            spots.push(found);
-            if found.is_some() {
-                continue;
-            }
-            protected.places.extend(&places.alike[number]);
-            if places.alike[number].is_empty() && is_damaged(&key) {
-                protected.places.extend(&places.unnamed);
-                protected.damaged.push(key);
+            match (places.found.get(&number), places.alike.get(&number)) {
+                (Some(_), _) => {}
+                (None, Some(alike)) => protected.places.extend(alike),
+                (None, None) if is_damaged(&key) => {
+                    protected.places.extend(&places.unnamed);
+                    protected.damaged.push(key);
+                }
+                (None, None) => {}
             }
         }
         let at = |spot: Spot| match spot {
             Spot::Known(id) => Some(id),
-            Spot::Key(number) => spots.get(number).copied().flatten(),
+            Spot::Key(number) => places.found.get(&number).copied(),
             Spot::Lost => None,
         };
         protected.places.extend(rows.full.iter().filter_map(|spot| at(*spot)));
@@ -228,18 +256,14 @@ impl Protected {
     pub fn open(&mut self, spared: &BTreeSet<i64>) -> BTreeSet<i64> {
         let whole = &self.places;
         self.users.retain(|user| !whole.contains(&user.place) && !spared.contains(&user.place));
-        for (number, user) in self.users.iter().enumerate() {
-            for form in forms(&user.key) {
-                self.by_form.entry(form).or_default().push(number);
-            }
-        }
+        self.forms = Forms::of(self.users.iter().map(|user| user.key.as_str()));
         self.users.iter().map(|user| user.place).collect()
     }
 
     /// An account that would lose something in a place, with its key.
     pub fn account(&mut self, place: i64, id: i64, key: &str) {
-        for number in self.by_form.get(&fold(key)).into_iter().flatten() {
-            let user = &mut self.users[*number];
+        for number in self.forms.like(key) {
+            let user = &mut self.users[number];
             if user.place == place {
                 user.alike = true;
                 self.pairs.insert((place, id));
@@ -265,7 +289,7 @@ mod tests {
         let mut places = Places::of(&rows);
         [(1, "c1", true), (2, "Médecine", false), (3, "c3", false)]
             .into_iter()
-            .for_each(|(id, key, named)| places.add(id, key, named));
+            .for_each(|(id, key, named)| places.add(&rows, id, key, named));
         let mut protected = Protected::of(rows, &places, protects);
         protected.open(&BTreeSet::new());
         for (place, id, key) in [(1, 11, "0011"), (1, 12, "müller"), (2, 11, "0011")] {

@@ -66,7 +66,8 @@ async fn stolen_on_the_other_node(site: &mut Site, other: Site) {
     let before = site.dump().await;
     // Only once: repeated at every attempt, this would make each commit fail.
     let steal = "UPDATE {enrold_lease} SET holder = 'node-2:1:1', fence = fence + 1 WHERE name = 'run' AND holder <> 'node-2:1:1'";
-    let (observer, outcome) = other.writer(When::Committing, &[steal]);
+    // Else the second node may not know the lease yet, and steals nothing.
+    let (observer, outcome) = other.writer(When::Committing, &["SET SESSION wsrep_sync_wait = 15", steal]);
     let file = site.write("add,student,u1,c1\nadd,student,u2,c2\n");
     let report = Engine { observer, ..site.engine() }.import(&file, false).await;
     assert!(outcome.settled(site.conn.dialect()));
