@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(verdict(std::slice::from_ref(&ok), Locale::En), "enrold can work here");
         let two = [ok, warning.clone(), warning.clone()];
         assert_eq!(verdict(&two, Locale::En), "enrold can work here; look at the 2 warnings");
-        assert!(verdict(&[warning.clone()], Locale::Fr).ends_with("examinez l'avertissement"));
+        assert!(verdict(std::slice::from_ref(&warning), Locale::Fr).ends_with("examinez l'avertissement"));
         assert!(verdict(&[warning, error.clone()], Locale::En).starts_with("enrold cannot work here: put right"));
         assert!(verdict(&[error], Locale::Fr).starts_with("enrold ne peut pas travailler ici : corrigez"));
     }

@@ -51,6 +51,7 @@ const FORESEEN: &str = statement(include_str!("account.sql"), "changes foreseen"
 const FORESEEN_IN_COURSES: &str = statement(include_str!("account.sql"), "foreseen in courses");
 const FORESEEN_IN_COHORTS: &str = statement(include_str!("account.sql"), "foreseen in cohorts");
 const EXISTING: &str = statement(include_str!("account.sql"), "existing enrolments");
+const BESIDE_THE_SET: &str = statement(include_str!("account.sql"), "beside the set");
 const OF_SET_IN_COURSES: &str = statement(include_str!("account.sql"), "rows in courses");
 const OF_SET_IN_COHORTS: &str = statement(include_str!("account.sql"), "rows in cohorts");
 const EXEMPT: &str = statement(include_str!("account.sql"), "accounts that never lose anything");
@@ -130,6 +131,7 @@ async fn params(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<Params, DbErr
         .with("of_cohorts", kind::names(|kind| kind.table == "cohort_members"))
         .with("lost_grade", &kinds::GRADE_REMOVE)
         .fragment("own_instance", own_instance)
+        .fragment("beside_the_set", BESIDE_THE_SET)
         .fragment("existing", EXISTING)
         .fragment("exempt", EXEMPT)
         .fragment("leaving", super::cohorts::LEAVING);

@@ -38,12 +38,7 @@ SELECT w.courseid AS place, w.userid, CASE WHEN x.userid IS NULL THEN :added ELS
  UNION ALL
 -- Enrolled users who would be removed or suspended; suspended ones only if absence unenrols.
 SELECT x.courseid, x.userid, :ending, 0
-  FROM (:existing) x
-  JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
-  LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
-  LEFT JOIN [set_spared] s ON s.userid = x.userid
-  LEFT JOIN [set_spared_course] p ON p.courseid = x.courseid
-  LEFT JOIN [set_spared_pair] z ON z.placeid = x.courseid AND z.userid = x.userid
+  FROM :beside_the_set
  WHERE w.userid IS NULL AND s.userid IS NULL AND p.courseid IS NULL AND z.userid IS NULL
    AND (x.status = 0 OR :unenrol = 1)
 
@@ -54,6 +49,15 @@ SELECT e.courseid, x.userid, MIN(x.status) AS status
   JOIN {user_enrolments} x ON x.enrolid = e.id
  WHERE e.enrol = :method AND :own_instance
  GROUP BY e.courseid, x.userid
+
+-- statement beside the set
+-- Existing enrolments `x` with what the set says of them: `w` names the user, `s`, `p` and `z` spare them.
+(:existing) x
+  JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
+  LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
+  LEFT JOIN [set_spared] s ON s.userid = x.userid
+  LEFT JOIN [set_spared_course] p ON p.courseid = x.courseid
+  LEFT JOIN [set_spared_pair] z ON z.placeid = x.courseid AND z.userid = x.userid
 
 -- statement foreseen in cohorts
 INSERT INTO [set_foreseen]
@@ -83,12 +87,7 @@ SELECT k.courseid, 'unknown', 0, COUNT(*), 0
  UNION ALL
 -- Users who are kept because of rows that failed, without those who never lose anything.
 SELECT x.courseid, 'kept', 0, COUNT(*), 0
-  FROM (:existing) x
-  JOIN {course} c ON c.id = x.courseid AND (c.visible = 1 OR :ignore_hidden = 0)
-  LEFT JOIN [set_person] w ON w.courseid = x.courseid AND w.userid = x.userid AND w.enrolled = 1
-  LEFT JOIN [set_spared] s ON s.userid = x.userid
-  LEFT JOIN [set_spared_course] p ON p.courseid = x.courseid
-  LEFT JOIN [set_spared_pair] z ON z.placeid = x.courseid AND z.userid = x.userid
+  FROM :beside_the_set
  WHERE :all_known = 0 AND :loses = 1 AND w.userid IS NULL AND (x.status = 0 OR :unenrol = 1)
    AND (s.userid IS NOT NULL OR p.courseid IS NOT NULL OR z.userid IS NOT NULL)
    AND NOT EXISTS (:exempt)

@@ -48,7 +48,7 @@ pub async fn protect(
     any: bool,
 ) -> Result<i64, DbError> {
     ctx.conn.declare(&SET_SPARED_PAIR);
-    if terms.unknown_protects == UnknownProtects::Off || !(any || !refused.is_empty()) {
+    if terms.unknown_protects == UnknownProtects::Off || (!any && refused.is_empty()) {
         return Ok(0);
     }
     let params = params(ctx, terms, never);
