@@ -60,6 +60,8 @@ pub struct RunContext<'a> {
     pub now: i64,
     /// The guard: its limits and its counts.
     pub guard: Guard,
+    /// The held run that this run applies because it was approved, or 0.
+    pub approves: i64,
     /// What is notified of the run's moments: a progress bar, a test.
     pub observer: Observer,
     /// How many changes of each kind were applied.

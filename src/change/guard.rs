@@ -26,8 +26,17 @@ pub struct Guard {
     pub(super) members: Option<Members>,
     /// Whether the run removes or suspends anything.
     pub(super) endings: bool,
+    /// The removals that are not counted, because an earlier approval covers them.
+    pub(super) approved: Option<ApprovedPass>,
     /// The limits passed so far.
     pub breaches: Vec<Breach>,
+}
+
+/// A pass with removals that an operator has approved before this run, and its cause.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ApprovedPass {
+    pub pass_no: i64,
+    pub cause: &'static str,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -44,12 +53,18 @@ impl Guard {
         if let Some(task) = only_job.and_then(|job| tasks.get(job)) {
             limits.run = task.guard.over(&limits.run);
         }
-        Self { limits, own, members: None, endings: false, breaches: Vec::new() }
+        Self { limits, own, members: None, endings: false, approved: None, breaches: Vec::new() }
     }
 
     /// True if the run must stop now.
     pub fn holds(&self) -> bool {
         self.limits.mode == GuardMode::Hold && !self.breaches.is_empty()
+    }
+
+    /// Does not count the changes of a pass, because an earlier approval covers them, nor what follows for its users.
+    /// What follows for a user counts if `cause` has changed that user in another pass too.
+    pub fn leave_out(&mut self, pass_no: i64, cause: &'static str) {
+        self.approved = Some(ApprovedPass { pass_no, cause });
     }
 
     /// Compares the failed lines of a file with its limit, and holds a file without lines.

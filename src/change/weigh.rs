@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::context::RunContext;
-use crate::change::guard::{Members, Tally};
+use crate::change::context::{Position, RunContext};
+use crate::change::guard::{ApprovedPass, Members, Tally};
 use crate::change::kind::{self, Kind};
 use crate::change::kinds;
 use crate::config::GuardMode;
@@ -15,6 +15,8 @@ const EXISTING: &str = statement(include_str!("weigh.sql"), "existing");
 const ADDED: &str = statement(include_str!("weigh.sql"), "added");
 const EARLIER: &str = statement(include_str!("weigh.sql"), "earlier");
 const WEIGHED: &str = statement(include_str!("weigh.sql"), "weighed");
+const USERS_APPROVED: &str = statement(include_str!("weigh.sql"), "users approved");
+const NOT_APPROVED: &str = statement(include_str!("weigh.sql"), "not approved");
 
 impl RunContext<'_> {
     /// Counts the enrolments before the run changed any: those that exist now, less what this run added, plus what its
@@ -60,7 +62,7 @@ impl RunContext<'_> {
         }
         if self.guard.endings || self.guard.watches_creations() {
             self.guard_open().await?;
-            let tallies = count_journal(self.conn, self.run).await?;
+            let tallies = count_journal(self.conn, self.run, self.guard.approved).await?;
             self.judge(tallies);
         }
         if self.guard.holds() { Err(RunError::Held) } else { Ok(()) }
@@ -100,9 +102,21 @@ struct Scope {
     cause: String,
 }
 
-async fn count_journal(conn: &mut Conn, run: i64) -> Result<BTreeMap<Scope, Tally>, DbError> {
+async fn count_journal(
+    conn: &mut Conn,
+    run: i64,
+    approved: Option<ApprovedPass>,
+) -> Result<BTreeMap<Scope, Tally>, DbError> {
     let weighed = kind::names(|kind| kind.figure.is_some_and(|figure| Tally::default().part(figure).is_some()));
     let params = Params::new().with("run", run).with("weighed", weighed);
+    let params = match approved {
+        None => params.fragment("users_approved", "").fragment("not_approved", ""),
+        Some(ApprovedPass { pass_no, cause }) => {
+            let (from, to) = Position::of_passes(pass_no, pass_no);
+            let params = params.with("approved", from).with("approved_to", to).with("approved_cause", cause);
+            params.fragment("users_approved", USERS_APPROVED).fragment("not_approved", NOT_APPROVED)
+        }
+    };
     let mut tallies: BTreeMap<Scope, Tally> = BTreeMap::new();
     conn.each(WEIGHED, &params, |row| {
         let scope = Scope { course: row.int(0), method: row.text(1), cause: row.text(2) };

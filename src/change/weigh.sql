@@ -30,5 +30,17 @@ SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)),
 SELECT c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind, COUNT(*)
   FROM {enrold_change} c
   LEFT JOIN {enrol} e ON e.id = c.enrolid
- WHERE c.run = :run AND c.state = 0 AND c.kind IN (:weighed)
+  :users_approved
+ WHERE c.run = :run AND c.state = 0 AND c.kind IN (:weighed) :not_approved
  GROUP BY c.courseid, COALESCE(e.enrol, SUBSTR(c.component, 7)), c.cause, c.kind
+
+-- statement users approved
+-- The users whom the cause of the approved pass changes; `every` is 1 if each of these changes is in that pass.
+LEFT JOIN (SELECT a.userid, MIN(CASE WHEN a.seq > :approved AND a.seq <= :approved_to THEN 1 ELSE 0 END) AS every
+             FROM {enrold_change} a
+            WHERE a.run = :run AND a.state = 0 AND a.kind IN (:weighed) AND a.cause = :approved_cause
+            GROUP BY a.userid) u ON u.userid = c.userid
+
+-- statement not approved
+AND NOT (c.seq > :approved AND c.seq <= :approved_to)
+AND (c.cause = :approved_cause OR COALESCE(u.every, 0) = 0)

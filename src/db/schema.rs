@@ -7,11 +7,11 @@ use super::error::DbError;
 use super::sql::Params;
 
 /// The version of enrold's own tables that this program works with.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// The migrations: statements in which `LONG` is a text of any length, `OPTIONS` are the table options, and `;`
 /// separates the changes of one `ALTER TABLE`. On MariaDB, which commits each statement, one may be sent a second time.
-const MIGRATIONS: [&[&str]; 2] = [TABLES, PLACES];
+const MIGRATIONS: [&[&str]; 3] = [TABLES, PLACES, APPROVED];
 
 /// Version 1.
 const TABLES: &[&str] = &[
@@ -80,6 +80,9 @@ const PLACES: &[&str] = &[
         number = CASE WHEN n < -2500000000000 THEN n + 3000000000000 WHEN n < -1500000000000 THEN n + 2000000000001
                       WHEN n < -500000000000 THEN n + 1000000000000 WHEN n < 0 THEN -n ELSE n END",
 ];
+
+/// Version 3: an absence names the held run that recorded it when it was approved. Older ones are not approved.
+const APPROVED: &[&str] = &["ALTER TABLE enrold_set_absent ADD COLUMN approved BIGINT NOT NULL DEFAULT 0"];
 
 /// The indexes for lookups in tables that only grow: name, table, columns.
 const INDEXES: [(&str, &str, &str); 8] = [

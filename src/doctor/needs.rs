@@ -303,8 +303,8 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrold_set_member", &["source", "cohortid", "userid"])
         .inserts(&["source", "cohortid", "userid", "since"])
         .deletes(),
-    Need::rows("enrold_set_absent", &["source", "enrolid", "userid", "since"])
-        .inserts(&["source", "enrolid", "userid", "since"])
+    Need::rows("enrold_set_absent", &["source", "enrolid", "userid", "since", "approved"])
+        .inserts(&["source", "enrolid", "userid", "since", "approved"])
         .deletes(),
     Need::rows("enrold_letter", &["run", "enrolid", "kind", "data"])
         .inserts(&["run", "enrolid", "kind", "data"])

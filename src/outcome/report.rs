@@ -317,6 +317,9 @@ pub enum Note {
     DelayOfNoCourse(String),
     /// No role has the capability that marks the roles of category enrolments: the rule enrols nobody.
     NoRoleSynchronised,
+    /// So many of the enrolments that a full set removed were of users whose absence was approved: the guard did not
+    /// count them.
+    ApprovedBefore(i64),
     /// The run was split into so many parts, each a transaction.
     InParts(usize),
     /// Only the first problems are kept; all are counted.

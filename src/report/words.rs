@@ -246,6 +246,13 @@ pub fn note(note: &Note, locale: Locale) -> String {
              rôles), ou désactivez la règle (tasks.category.enabled = false)"
                 .to_owned()
         }
+        (Note::ApprovedBefore(removed), Locale::En) => format!(
+            "{removed} of the unenrolments were approved when the users left the set: the guard did not count them"
+        ),
+        (Note::ApprovedBefore(removed), Locale::Fr) => format!(
+            "{removed} des désinscriptions ont été approuvées quand les utilisateurs ont quitté le lot : la garde \
+             ne les a pas comptées"
+        ),
         (Note::InParts(parts), Locale::En) => format!("cut by course into {parts} transactions (run.part_rows)"),
         (Note::InParts(parts), Locale::Fr) => format!("découpé par cours en {parts} transactions (run.part_rows)"),
         (Note::Retried(times), Locale::En) => {

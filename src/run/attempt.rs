@@ -81,6 +81,7 @@ impl Attempt<'_> {
             run: self.run,
             now: self.now,
             guard: Guard::new(limits, &settings.tasks, self.order.only_job()),
+            approves: self.order.held.unwrap_or(0),
             observer: self.engine.observer.clone(),
             counts: BTreeMap::new(),
             overtaken: 0,

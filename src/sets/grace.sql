@@ -13,6 +13,10 @@ FROM [scope] s
 -- statement over by time
 JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid AND a.since <= :until
 
+-- statement over and approved
+JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid AND a.since <= :until
+     AND a.approved > 0
+
 -- statement over by another place
 -- The set names the user in the course, but as an "other user".
 JOIN [set_person] n ON n.courseid = t.courseid AND n.userid = t.userid
@@ -23,8 +27,8 @@ SELECT t.id, 0, t.userid, t.courseid, t.contextid, t.enrolid, 0, :component, 0, 
   FROM (SELECT x.id, x.userid, s.courseid, s.contextid, s.enrolid :absent) t :over
 
 -- statement new absences
-INSERT INTO {enrold_set_absent} (source, enrolid, userid, since)
-SELECT :source, t.enrolid, t.userid, :now
+INSERT INTO {enrold_set_absent} (source, enrolid, userid, since, approved)
+SELECT :source, t.enrolid, t.userid, :now, :approves
   FROM (SELECT x.userid, s.enrolid :absent) t
   LEFT JOIN {enrold_set_absent} a ON a.source = :source AND a.enrolid = t.enrolid AND a.userid = t.userid
  WHERE a.userid IS NULL

@@ -80,6 +80,9 @@ pub async fn apply(
     ctx.observer.reached(Moment::Staged).await;
     weigh_or_foresee(ctx, terms, lines).await?;
     let policy = policy(ctx, terms, &header, spared);
+    if !terms.waits() {
+        grace::forget_all(ctx, terms).await?;
+    }
     let first = terms.waits() || (header.has_others && terms.on_extra == RemovalAction::Unenrol);
     let gone = if first { grace::settle(ctx, terms, settings, &policy).await? } else { None };
     reconcile::run_under(ctx, &DATABASE, policy, settings, Filter::ALL, false).await?;

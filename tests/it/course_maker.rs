@@ -104,6 +104,7 @@ pub async fn make(
         run,
         now,
         guard: Guard::new(engine.settings.guard.clone(), &engine.settings.tasks, None),
+        approves: 0,
         observer: Observer::none(),
         counts: BTreeMap::new(),
         overtaken: 0,

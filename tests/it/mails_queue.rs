@@ -32,6 +32,7 @@ pub async fn at_work<'a>(conn: &'a mut Conn, settings: &'a Settings, guard: enro
         run: 1,
         now: NOW,
         guard: Guard::new(guard, &BTreeMap::new(), None),
+        approves: 0,
         observer: Observer::none(),
         counts: BTreeMap::new(),
         overtaken: 0,

@@ -17,7 +17,12 @@ use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 use crate::upgrade_scenes::{CUT, HELD_FILE, HELD_SET, shown};
 
-on_each_database!(the_scenes_are_shown_as_ever, version_1_is_carried_over, a_migration_that_broke_off_is_repeated,);
+on_each_database!(
+    the_scenes_are_shown_as_ever,
+    version_1_is_carried_over,
+    version_2_is_carried_over,
+    a_migration_that_broke_off_is_repeated,
+);
 
 /// The path of the fixture of a version for a database.
 fn fixture(version: &str, engine: Dialect) -> PathBuf {
@@ -48,9 +53,18 @@ async fn the_scenes_are_shown_as_ever(mut site: Site) {
     }
 }
 
-/// A database of version 1: refused, migrated, shown as before; its runs are resumed and decided.
-async fn version_1_is_carried_over(mut site: Site) {
-    let expected = site.as_left_by("v1").await;
+async fn version_1_is_carried_over(site: Site) {
+    is_carried_over(site, "v1", &[2, 3]).await;
+}
+
+async fn version_2_is_carried_over(site: Site) {
+    is_carried_over(site, "v2", &[3]).await;
+}
+
+/// A database of an earlier version: refused, migrated, shown as before; its runs are resumed and decided.
+async fn is_carried_over(mut site: Site, version: &str, migrations: &[i64]) {
+    let expected = site.as_left_by(version).await;
+    site.sql("INSERT INTO enrold_set_absent (source, enrolid, userid, since) VALUES ('apogee', 7, 8, 9)").await;
     let program = Program::on(&site);
     let refused = site.engine().sync_flatfile(false).await;
     assert!(matches!(&refused, Err(RunError::NotReady(what)) if what.contains("enrold db migrate")), "{refused:?}");
@@ -60,9 +74,12 @@ async fn version_1_is_carried_over(mut site: Site) {
     let codes: Vec<_> = errors.iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["own-tables"], "{errors:#?}");
 
-    assert_eq!(program.json(&["db", "migrate"]).1["migrations"], serde_json::json!([2]));
+    assert_eq!(program.json(&["db", "migrate"]).1["migrations"], serde_json::json!(migrations));
     assert_eq!(program.json(&["db", "migrate"]).1["migrations"], serde_json::json!([]));
     assert_eq!(shown(&program, CUT), expected);
+    let absent = "SELECT source, enrolid, userid, since, approved FROM enrold_set_absent";
+    let line = |row: &Record| format!("{} {} {} {} {}", row.text(0), row.int(1), row.int(2), row.int(3), row.int(4));
+    assert_eq!(site.lines(absent, line).await, ["apogee 7 8 9 0"], "nobody has approved it");
 
     // The next holder of the lease resumes the interrupted run before its own.
     let report = site.engine().approve(HELD_FILE).await.unwrap();
@@ -71,7 +88,7 @@ async fn version_1_is_carried_over(mut site: Site) {
     assert_eq!(site.state_of(CUT).await, "done-with-errors");
     assert_eq!(site.state_of(HELD_FILE).await, "approved");
     assert_eq!(site.state_of(HELD_SET).await, "rejected");
-    // The part committed by version 1 has the problems of the buffer, the remaining parts those of links.
+    // The part committed by the earlier version has the problems of the buffer, the remaining parts those of links.
     assert_eq!(
         site.places(CUT).await,
         ["enrol 4 source-gone", "enrol 8 source-gone", "50 user-unknown", "51 course-unknown"]
@@ -122,7 +139,7 @@ async fn a_migration_that_broke_off_is_repeated(mut site: Site) {
         }
     }
     assert_eq!(schema_version(&mut site.conn).await.unwrap().unwrap().0, 1);
-    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [2]);
+    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [2, 3]);
     assert_eq!(shown(&Program::on(&site), CUT), expected);
 }
 
