@@ -200,12 +200,15 @@ fn the_directories_can_be_made() {
 fn a_reload_checks_the_configuration_first() {
     let dir = tempfile::tempdir().unwrap();
     for (name, config) in [("enrold.service", None), ("enrold@.service", Some("/etc/enrold/%i.toml"))] {
-        let unit = std::fs::read_to_string(Path::new(DIR).join(name)).unwrap();
+        let unit = std::fs::read_to_string(Path::new(DIR).join(name)).unwrap().replace("\\\n    ", "");
         let reloads: Vec<&str> = unit.lines().filter_map(|line| line.strip_prefix("ExecReload=")).collect();
         let started = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
         assert_eq!(reloads.len(), 2, "{name}");
         assert_eq!(reloads[1], "/bin/kill -HUP $MAINPID", "{name}");
-        let check: Vec<&str> = reloads[0].split(' ').collect();
+        // With the host's file system, where the credentials of the service are; and with its account.
+        let account = "+/usr/bin/nsenter --mount=/proc/1/ns/mnt /usr/bin/setpriv --reuid=${USER} --regid=${USER} \
+                       --init-groups ";
+        let check: Vec<&str> = reloads[0].strip_prefix(account).expect(name).split(' ').collect();
         assert_eq!(check.first(), started.split(' ').next().as_ref(), "{name}");
         assert_eq!(check.iter().skip_while(|word| **word != "--config").nth(1).copied(), config, "{name}");
         let file = dir.path().join("site.toml");
