@@ -47,8 +47,9 @@ async fn notify(
         // The first error is more useful than one of the rollback.
         drop(conn.rollback().await);
     }
-    lease.release(conn).await?;
-    queued
+    let released = lease.release(conn).await;
+    let queued = queued?;
+    released.map(|()| queued)
 }
 
 async fn is_told(conn: &mut Conn, mark: &str) -> Result<bool, DbError> {

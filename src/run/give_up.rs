@@ -51,8 +51,7 @@ impl Engine {
         };
         let written = written.await;
         drop(heart);
-        lease.release(&mut conn).await?;
-        conn.close().await;
+        self.release(conn, &lease).await;
         written
     }
 }

@@ -62,13 +62,7 @@ impl Engine {
         let outcome = self.under_lease(&mut conn, &lease, &order, simulate, watch).await;
         drop(heart);
         fault::step("releasing");
-        if lease.release(&mut conn).await.is_err() {
-            // The connection is lost: a new one releases the lease, or the lease expires.
-            if let Ok(mut fresh) = self.database.connect().await {
-                drop(lease.release(&mut fresh).await);
-            }
-        }
-        conn.close().await;
+        self.release(conn, &lease).await;
         self.observer.reached(Moment::Ended).await;
         let mut report = outcome?;
         // The report of an earlier run is not that of the moment in which it is read.
@@ -105,6 +99,28 @@ impl Engine {
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
+    }
+
+    /// Releases the lease and closes the connection. What was done stays done, so an error here is only logged: a lease
+    /// that cannot be released expires.
+    pub(super) async fn release(&self, mut conn: Conn, lease: &Lease) {
+        let mut released = lease.release(&mut conn).await;
+        conn.close().await;
+        if released.is_err() {
+            // The connection may be lost.
+            released = self.release_anew(lease).await;
+        }
+        if let Err(error) = released {
+            let ttl = self.settings.run.lease_ttl.as_secs();
+            tracing::warn!("the lease of the run cannot be released, others wait up to {ttl} s for it: {error}");
+        }
+    }
+
+    async fn release_anew(&self, lease: &Lease) -> Result<(), DbError> {
+        let mut conn = self.database.connect().await?;
+        let released = lease.release(&mut conn).await;
+        conn.close().await;
+        released
     }
 
     async fn under_lease(
@@ -233,7 +249,7 @@ impl Engine {
         let heart = lease.beat(Arc::clone(&self.database), self.settings.run.lease_ttl.as_secs());
         let outcome = self.finish_under_lease(&mut conn, &lease).await;
         drop(heart);
-        lease.release(&mut conn).await?;
+        self.release(conn, &lease).await;
         outcome
     }
 

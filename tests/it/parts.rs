@@ -25,6 +25,7 @@ on_each_database!(
     a_part_that_breaks_ends_the_run,
     a_part_that_lost_its_lease_is_left_to_the_next,
     a_conflict_repeats_one_part,
+    a_lease_that_cannot_be_released_hides_no_outcome,
 );
 
 /// Cohort h1 (u1, u2, u3) is enrolled in c1 to c6, and c7 and c8 are linked to c1 and c4: three courses of six changes
@@ -261,6 +262,35 @@ async fn a_part_that_lost_its_lease_is_left_to_the_next(mut site: Site) {
     site.lease_runs_out().await;
     assert_eq!(site.engine().finish_effects().await.unwrap(), None);
     all_is_done_once(&mut site).await;
+}
+
+/// The database refuses to release the lease: what was done before is reported all the same, and the lease expires.
+async fn a_lease_that_cannot_be_released_hides_no_outcome(mut site: Site) {
+    wide(&mut site).await;
+    site.dies(When::PartCommitted(1), |engine| async move { engine.sync(&SyncOrder::of("cohort"), false).await }).await;
+    site.lease_runs_out().await;
+    let refusals = match site.conn.dialect() {
+        Dialect::Lite => vec![
+            "CREATE TRIGGER refusal BEFORE UPDATE ON enrold_lease WHEN NEW.holder = ''
+             BEGIN SELECT RAISE(ABORT, 'kept'); END",
+        ],
+        Dialect::Maria => vec![
+            "CREATE TRIGGER refusal BEFORE UPDATE ON enrold_lease FOR EACH ROW
+             IF NEW.holder = '' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'kept'; END IF",
+        ],
+        Dialect::Postgres => vec![
+            "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN IF NEW.holder = '' THEN RAISE EXCEPTION 'kept'; END IF; RETURN NEW; END $$",
+            "CREATE TRIGGER refusal BEFORE UPDATE ON enrold_lease FOR EACH ROW EXECUTE FUNCTION refusal()",
+        ],
+    };
+    for statement in refusals {
+        site.conn.literal(statement).await.unwrap();
+    }
+    assert_eq!(site.engine().finish_effects().await.unwrap(), None);
+    all_is_done_once(&mut site).await;
+    site.lease_runs_out().await;
+    assert_eq!(cohorts(&site, Observer::none()).await.unwrap().state, State::Done);
 }
 
 /// The server closes the connection just before the second part commits.
