@@ -9,7 +9,7 @@ use crate::cli::{Exit, Setting, operator, output};
 use crate::config::Locale;
 use crate::front::runs::words_of_change;
 use crate::front::{Detail, Front};
-use crate::outcome::{Observer, Past, People, RunError, SetReport, State};
+use crate::outcome::{Breach, Observer, Past, People, RunError, SetReport, State};
 use crate::problem::Problem;
 use crate::report::{inert, people, set, words};
 
@@ -111,7 +111,7 @@ async fn whole(setting: &Setting, front: &Front, past: &Past) -> anyhow::Result<
         output::error(&format!("the users whom the run concerns cannot be shown: {error}"));
     }
     if !setting.json {
-        headline(locale, past);
+        headline(locale, past)?;
         people::lines(&people, locale).iter().for_each(|row| output::line(&format!("  {row}")));
     }
     let mut told = Announced { most: shown_of(&people), ..Announced::new(setting.json, locale) };
@@ -183,7 +183,7 @@ fn account(past: &Past) -> Option<SetReport> {
     serde_json::from_value(past.counts["set"].clone()).ok()
 }
 
-fn headline(locale: Locale, past: &Past) {
+fn headline(locale: Locale, past: &Past) -> anyhow::Result<()> {
     let headline = format!("run {}  {}  {}  {}  {}", past.run, moment(past.clock), past.kind, past.source, past.state);
     let tone = State::parse(&past.state).map_or(Tone::Plain, output::tone);
     output::told(&headline, 4, tone);
@@ -197,8 +197,11 @@ fn headline(locale: Locale, past: &Past) {
     for (kind, count) in counts {
         output::line(&format!("  {:<24} {count}", words::change(&kind, locale, words_of_change)));
     }
-    let breaches = past.counts["breaches"].as_array().cloned().unwrap_or_default().into_iter();
-    output::breaches(&breaches.filter_map(|breach| serde_json::from_value(breach).ok()).collect::<Vec<_>>(), locale);
+    if !past.counts["breaches"].is_null() {
+        let breaches: Vec<Breach> = serde_json::from_value(past.counts["breaches"].clone())?;
+        output::breaches(&breaches, locale);
+    }
+    Ok(())
 }
 
 /// The errors and changes of a run, printed as they come or collected for JSON.

@@ -1,6 +1,7 @@
 //! Finds files that other accounts of this machine must not read: those with a password, and the embedded database.
 //! It must not read their contents.
 
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -47,15 +48,37 @@ fn is_path(loaded: &Loaded, key: &str) -> bool {
 }
 
 /// The mode and owner of a file with one of these permissions; `None` if it is missing, which is reported elsewhere.
-fn open_to(path: &Path, rights: u32) -> Option<String> {
-    let found = path.metadata().ok()?;
+fn open_to(path: &Path, rights: u32) -> io::Result<Option<String>> {
+    let found = match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        found => found?,
+    };
     let mode = found.permissions().mode() & 0o7777;
-    (mode & rights != 0).then(|| format!("{mode:04o}, owner {}, group {}", found.uid(), found.gid()))
+    Ok((mode & rights != 0).then(|| format!("{mode:04o}, owner {}, group {}", found.uid(), found.gid())))
+}
+
+/// Nobody knows who can read this file.
+fn unexamined(path: &Path, error: &io::Error) -> Finding {
+    let shown = path.display();
+    Finding::warning(
+        "open-file",
+        words(
+            format!("whether other accounts of this machine can read {shown} is not known: {error}"),
+            "let the account that runs enrold pass through the directories above it",
+        ),
+        words(
+            format!("on ne sait pas si d'autres comptes de cette machine peuvent lire {shown} : {error}"),
+            "laissez le compte qui exécute enrold traverser les répertoires au-dessus",
+        ),
+    )
 }
 
 fn of_database(file: &Path) -> Option<Finding> {
     let shown = file.display();
-    let mode = open_to(file, EVERYBODY)?;
+    let mode = match open_to(file, EVERYBODY) {
+        Ok(mode) => mode?,
+        Err(error) => return Some(unexamined(file, &error)),
+    };
     Some(Finding::warning(
         "open-file",
         words(
@@ -71,7 +94,10 @@ fn of_database(file: &Path) -> Option<Finding> {
 
 fn of_secret(key: &str, path: &Path, rights: u32) -> Option<Finding> {
     let shown = path.display();
-    let mode = open_to(path, rights)?;
+    let mode = match open_to(path, rights) {
+        Ok(mode) => mode?,
+        Err(error) => return Some(unexamined(path, &error)),
+    };
     Some(Finding::warning(
         "open-file",
         words(
@@ -134,6 +160,9 @@ mod tests {
             ];
             assert_eq!(found(&set(&sis)).len(), expected, "{mode:o}");
         }
+        let below = format!("{}/below", file("secret", "", 0o600));
+        let unknown = found(&set(&[("smtp.password_file", &below)]));
+        assert!(unknown[0].contains("is not known: Not a directory"), "{unknown:?}");
         for (mode, expected) in [(0o640, 0), (0o600, 0), (0o644, 1)] {
             let lite = format!("sqlite:{}", file("site.sqlite", "", mode));
             assert_eq!(found(&set(&[("database.url", &lite)])).len(), expected, "{mode:o}");

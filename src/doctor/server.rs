@@ -124,7 +124,7 @@ pub(super) async fn examine(conn: &mut Conn) -> Result<Vec<Finding>, DbError> {
         Dialect::Postgres => {
             let row = conn.row("SELECT current_setting('transaction_read_only')", &none).await?;
             let read_only = row.is_some_and(|row| row.text(0) == "on");
-            findings.push(if read_only { is_read_only() } else { isolation_is_ours() });
+            findings.push(if read_only { is_read_only(None) } else { isolation_is_ours() });
         }
         Dialect::Lite => {}
     }
@@ -152,7 +152,7 @@ fn of_variables(variables: &Variables) -> Vec<Finding> {
     let value = |name: &str| variables.get(name).map_or("?", String::as_str);
     let mut findings = Vec::new();
     if is("read_only", "ON") {
-        findings.push(is_read_only());
+        findings.push(is_read_only(None));
     }
     if is("tx_isolation", "READ-COMMITTED") || is("transaction_isolation", "READ-COMMITTED") {
         findings.push(isolation_is_ours());
@@ -273,15 +273,16 @@ fn isolation_is_ours() -> Finding {
     )
 }
 
-pub(super) fn is_read_only() -> Finding {
+pub(super) fn is_read_only(error: Option<&DbError>) -> Finding {
+    let (en, fr) = error.map_or_else(Default::default, |error| (format!(": {error}"), format!(" : {error}")));
     Finding::error(
         "read-only",
         words(
-            "the database takes no writes",
+            format!("the database takes no writes{en}"),
             "name the primary server in database.url, not a replica, or make the file writable",
         ),
         words(
-            "la base n'accepte pas d'écriture",
+            format!("la base n'accepte pas d'écriture{fr}"),
             "nommez le serveur principal dans database.url, pas un réplica, ou rendez le fichier accessible en \
              écriture",
         ),

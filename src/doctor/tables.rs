@@ -231,6 +231,6 @@ pub(super) async fn writable(conn: &mut Conn) -> Option<Finding> {
             ),
             words(format!("un autre programme écrit dans la base : {error}"), "attendez-le, ou cherchez lequel c'est"),
         )),
-        Err(_) => Some(server::is_read_only()),
+        Err(error) => Some(server::is_read_only(Some(&error))),
     }
 }

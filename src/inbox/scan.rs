@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,7 +118,15 @@ impl Inbox {
         let mut seen = HashMap::new();
         for (name, working) in inputs {
             // A file that is gone by now, and a directory, are ignored.
-            let Ok(status) = scanned.dir.status(&name) else { continue };
+            let status = match scanned.dir.status(&name) {
+                Ok(status) => status,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                // A defect of the file system: the other files do not wait for it.
+                Err(error) => {
+                    tracing::warn!("{} is left as it is: its status cannot be read: {error}", names::shown(&name));
+                    continue;
+                }
+            };
             if status.is_dir() {
                 continue;
             }

@@ -349,17 +349,20 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
     let total_ms = if commit_ms > 0 { commit_ms } else { (past.ended - past.started).max(0) as u64 * 1000 };
     let read =
         |error: serde_json::Error| DbError::other(format!("the counts of run {} cannot be read: {error}", past.run));
+    // Earlier versions did not store all of them.
+    let object = |name: &str| if part(name).is_null() { serde_json::json!({}) } else { part(name) };
+    let list = |name: &str| if part(name).is_null() { serde_json::json!([]) } else { part(name) };
     Ok(Report {
         run: past.run,
         state: State::parse(&past.state).unwrap_or(State::Failed),
         lines: serde_json::from_value(part("lines")).map_err(read)?,
         counts: serde_json::from_value(part("counts")).map_err(read)?,
-        rules: serde_json::from_value(part("rules")).unwrap_or_default(),
-        set: serde_json::from_value(part("set")).unwrap_or_default(),
+        rules: serde_json::from_value(list("rules")).map_err(read)?,
+        set: serde_json::from_value(part("set")).map_err(read)?,
         overtaken: part("overtaken").as_i64().unwrap_or_default(),
         errors: part("errors").as_u64().unwrap_or_default(),
-        codes: serde_json::from_value(part("codes")).unwrap_or_default(),
-        unkept: serde_json::from_value(part("unkept")).unwrap_or_default(),
+        codes: serde_json::from_value(object("codes")).map_err(read)?,
+        unkept: serde_json::from_value(object("unkept")).map_err(read)?,
         breaches: serde_json::from_value(part("breaches")).map_err(read)?,
         read_as: serde_json::from_value(part("read_as")).map_err(read)?,
         same_bytes_as: part("same_bytes_as").as_i64(),

@@ -135,6 +135,15 @@ pub(super) struct Order {
     pub dropped: bool,
 }
 
+/// A word of a held order; one that this version does not know must not be replaced by a setting of today.
+fn word<T>(run: i64, text: Option<&str>, parse: impl Fn(&str) -> Option<T>) -> RunResult<Option<T>> {
+    let unknown = |text: &str| {
+        let reason = format!("run {run} was held as \"{text}\", which this version does not know: reject it");
+        RunError::Undecidable(reason)
+    };
+    text.map(|text| parse(text).ok_or_else(|| unknown(text))).transpose()
+}
+
 impl Order {
     pub fn set(order: SetOrder) -> Self {
         let dropped = !order.token.is_empty();
@@ -175,9 +184,9 @@ impl Order {
         }
         let import = Import {
             path: store.bytes(),
-            kind: held.form.as_deref().and_then(|text| Kind::from_str(text).ok()),
-            user_key: held.user_key.as_deref().and_then(UserKey::from_word),
-            course_key: held.course_key.as_deref().and_then(CourseKey::from_word),
+            kind: word(run, held.form.as_deref(), |text| Kind::from_str(text).ok())?,
+            user_key: word(run, held.user_key.as_deref(), UserKey::from_word)?,
+            course_key: word(run, held.course_key.as_deref(), CourseKey::from_word)?,
             dropped: None,
         };
         Ok(Self { task: Task::File { import, shown: past.source.clone() }, held: Some(run), dropped })

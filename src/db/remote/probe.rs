@@ -43,8 +43,8 @@ impl Remote {
                 let rows = sqlx::raw_sql("SELECT COALESCE(DATABASE(), '')").fetch_one(&mut *raw);
                 let database = within(patience, rows).await.ok()?.ok()?.try_get_unchecked::<String, _>(0).ok()?;
                 let grants = within(patience, sqlx::raw_sql("SHOW GRANTS").fetch_all(raw)).await.ok()?.ok()?;
-                let texts = grants.iter().filter_map(|row| row.try_get_unchecked::<String, _>(0).ok());
-                Some(texts.into_iter().any(|grant| grants_writing(&grant, &database)))
+                let texts = grants.iter().map(|row| row.try_get_unchecked::<String, _>(0));
+                Some(texts.collect::<Result<Vec<_>, _>>().ok()?.iter().any(|grant| grants_writing(grant, &database)))
             }
             // Does not open the file: closing it would release the locks of every session of this process on it.
             Raw::Lite(_) => Some(rustix::fs::access(lite_path(url), rustix::fs::Access::WRITE_OK).is_ok()),
