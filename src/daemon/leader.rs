@@ -80,9 +80,8 @@ impl Leader {
         };
         match self.lead.beat(ttl, lost).await? {
             Beat::Follows(holder) => {
-                let standing = format!("standing by: {holder} leads");
-                self.say(&standing);
-                shared.set_awaits(standing);
+                shared.set_awaits(format!("standing by: {holder} leads"));
+                self.say(&shared.awaits());
                 shared.role(Role::Standby(holder));
                 return Ok(());
             }

@@ -290,10 +290,10 @@ impl Worker {
     }
 
     fn say_idle(&mut self) {
-        let watching = format!("watching {}", self.inbox.dir().display());
+        let dir = self.inbox.dir().display();
         self.shared.idle(&match self.shared.status.state_problem() {
-            Some(why) => format!("{watching}; waiting for the state directory: {why}"),
-            None => watching,
+            Some(why) => format!("watching {dir}; waiting for the state directory: {why}"),
+            None => format!("watching {dir}"),
         });
     }
 }

@@ -550,3 +550,60 @@ fn menu_paths_are_those_of_moodle() {
     none(&wrong);
     assert!(seen > 20, "only {seen} menu paths were found");
 }
+
+/// The argument of a call, from behind its opening parenthesis: up to the closing one outside a literal.
+fn argument(text: &str) -> &str {
+    let (mut depth, mut quoted) = (1, false);
+    let end = text.find(|c| {
+        match c {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    &text[..end.unwrap()]
+}
+
+/// Whether a status could be made from a literal of the program, in which braces stand for any text.
+fn is_of(status: &str, literal: &str) -> bool {
+    let mut parts = literal.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after));
+    let Some(mut rest) = status.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut last = "";
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        (rest, last) = (&rest[at + part.len()..], part);
+    }
+    rest.is_empty() || (last.is_empty() && literal.ends_with('}'))
+}
+
+/// Each text that the daemon shows in the line `Status` is in the table of one page, and nothing else is.
+#[test]
+fn each_status_of_the_daemon_is_in_the_table() {
+    let mut paths = Vec::new();
+    sources_below(&root().join("src/daemon"), &mut paths);
+    let mut literals = BTreeSet::new();
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for call in [".working(", ".idle(", ".set_awaits(", "awaits: Mutex::new("] {
+            for after in text.split(call).skip(1) {
+                let said = argument(after);
+                literals.extend(said.split('"').skip(1).step_by(2).map(str::to_owned));
+                let is_passed_on = ["", "what", "&self.shared.awaits()"].contains(&said);
+                assert!(said.contains('"') || is_passed_on, "{}: {call}{said}) has no text", path.display());
+            }
+        }
+    }
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let (_, table) = page.split_once("\n| status | |\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let told: Vec<&str> = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    let untold = literals.iter().filter(|literal| !told.iter().any(|status| is_of(status, literal)));
+    let mut wrong: Vec<String> = untold.map(|literal| format!("{literal} is not in docs/operations.md")).collect();
+    let unsaid = told.iter().filter(|status| !literals.iter().any(|literal| is_of(status, literal)));
+    wrong.extend(unsaid.map(|status| format!("{status} is no status of the daemon")));
+    none(&wrong);
+    assert!(literals.len() > 8, "{literals:?}");
+}
