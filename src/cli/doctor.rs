@@ -1,6 +1,8 @@
 //! `enrold doctor`: shows whether enrold can work here, each finding with what to do; fails if it cannot.
 //! It must not examine anything itself.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use crate::cli::terminal::Tone;
@@ -18,9 +20,9 @@ pub struct Options {
     grants: bool,
 }
 
-pub(super) async fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
+pub(super) async fn run(setting: &Setting, options: &Options, files: &[PathBuf]) -> anyhow::Result<Exit> {
     let front = setting.front_observed(Observer::none())?;
-    let Examined { findings, can_work } = front.doctor(&operator(), &setting.loaded).await;
+    let Examined { findings, can_work } = front.doctor(&operator(), &setting.loaded, files).await;
     if setting.json {
         output::json(&json!({ "can_work": can_work, "findings": findings }));
         return Ok(if can_work { Exit::Done } else { Exit::Failed });

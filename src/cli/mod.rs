@@ -269,7 +269,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Config => Ok(config::run(&setting)),
         Command::Db(command) => database::run(&setting, &command).await,
         Command::Demo(options) => demo::run(&setting, &options, sources, log).await,
-        Command::Doctor(options) => doctor::run(&setting, &options).await,
+        Command::Doctor(options) => doctor::run(&setting, &options, &sources.files).await,
         Command::Hook(options) => hook::run(options).await,
     }
 }

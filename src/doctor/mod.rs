@@ -9,6 +9,7 @@ pub mod needs;
 mod about;
 mod catalogue;
 mod collations;
+mod feeders;
 mod finding;
 mod mails;
 mod moodle;
@@ -21,10 +22,13 @@ mod server;
 mod sources;
 mod tables;
 mod tasks;
+mod unit;
+
+use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
 
-use crate::config::{Settings, Source};
+use crate::config::{DoneMode, Settings, Source};
 use crate::db::{Conn, Database, DbError, Params};
 use crate::moodle::method;
 use catalogue::Catalogue;
@@ -46,8 +50,26 @@ pub async fn run(database: &Database, settings: &Settings, now: i64) -> Vec<Find
     }
     findings.push(place::state(&settings.state.path));
     findings.push(place::inbox(&settings.inbox.path));
+    if settings.inbox.done_mode == DoneMode::Archive {
+        findings.push(place::archive(&settings.state.path.join(&settings.inbox.archive)));
+    }
     findings.extend(settings.hook.spool().map(place::spool));
     findings
+}
+
+/// Whether this process has the account and the sandbox of the service that reads the same configuration; `None` if no
+/// such service is installed. `files` are those that `--config` names.
+pub fn service(files: &[PathBuf]) -> Option<Finding> {
+    let root = Path::new("/");
+    unit::of(root, files).map(|unit| unit.finding(root))
+}
+
+/// Whether the drop directory has lost the group or the mode by which feeders leave files there. `files` are those that
+/// `--config` names.
+pub fn feeders(settings: &Settings, files: &[PathBuf]) -> Option<Finding> {
+    let root = Path::new("/");
+    let state = unit::of(root, files).map(|_| settings.state.path.as_path());
+    feeders::examine(root, &settings.inbox.path, state)
 }
 
 async fn reach(database: &Database, settings: &Settings, findings: &mut Vec<Finding>) -> Option<Conn> {

@@ -2,6 +2,7 @@
 //! It must not query the database, nor leave a change in the directories.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::clock;
@@ -9,24 +10,25 @@ use crate::disk::own;
 use crate::doctor::finding::{Finding, Level, words};
 
 /// The state of a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DirectoryState {
     Writable,
     Missing,
     NotADirectory,
-    NotWritable,
+    /// With the system's error.
+    NotWritable(std::io::Error),
 }
 
 fn directory_state(path: &Path) -> DirectoryState {
     match fs::metadata(path) {
-        Err(_) => return DirectoryState::Missing,
+        Err(error) if error.kind() == ErrorKind::NotFound => return DirectoryState::Missing,
+        Err(error) => return DirectoryState::NotWritable(error),
         Ok(found) if !found.is_dir() => return DirectoryState::NotADirectory,
         Ok(_) => {}
     }
     // Permission bits do not cover ACLs, mounts and quotas. The watcher of drops ignores hidden names.
     let probe = path.join(format!(".enrold-doctor-{}", clock::nanos()));
-    if own::create_new(&probe).is_err() {
-        return DirectoryState::NotWritable;
+    if let Err(error) = own::create_new(&probe) {
+        return DirectoryState::NotWritable(error);
     }
     // A file created a moment ago can be removed; if not, it is empty.
     drop(fs::remove_file(&probe));
@@ -43,6 +45,11 @@ pub(super) fn inbox(path: &Path) -> Finding {
     directory("inbox", "inbox.path", path, Level::Warning)
 }
 
+/// The archive of applied files, where it is used.
+pub(super) fn archive(path: &Path) -> Finding {
+    directory("archive", "inbox.archive", path, Level::Warning)
+}
+
 /// The spool of the hook, where one is set.
 pub(super) fn spool(path: &Path) -> Finding {
     directory("hook", "hook.spool", path, Level::Warning)
@@ -55,8 +62,8 @@ fn directory(code: &'static str, key: &str, path: &Path, unusable: Level) -> Fin
     match directory_state(path) {
         DirectoryState::Writable => Finding::ok(
             code,
-            words(format!("{key} = {shown} is writable"), ""),
-            words(format!("{key} = {shown} est accessible en écriture"), ""),
+            words(format!("{key} = {shown} is writable for this account"), ""),
+            words(format!("{key} = {shown} est accessible en écriture pour ce compte"), ""),
         ),
         // enrold creates it if it can, which shows only then.
         DirectoryState::Missing => Finding::warning(
@@ -72,17 +79,40 @@ fn directory(code: &'static str, key: &str, path: &Path, unusable: Level) -> Fin
                 words(format!("{key} = {shown} n'est pas un répertoire"), format!("nommez un répertoire dans {key}")),
             )
         },
-        DirectoryState::NotWritable => Finding {
-            level: unusable,
-            ..Finding::ok(
-                code,
-                words(format!("{key} = {shown} is not writable"), "give it to the account that runs enrold"),
-                words(
-                    format!("{key} = {shown} n'est pas accessible en écriture"),
-                    "donnez-le au compte qui exécute enrold",
-                ),
-            )
-        },
+        DirectoryState::NotWritable(error) => {
+            let (todo_en, todo_fr) = remedy(&error, path);
+            Finding {
+                level: unusable,
+                ..Finding::ok(
+                    code,
+                    words(format!("{key} = {shown} is not writable: {error}"), todo_en),
+                    words(format!("{key} = {shown} n'est pas accessible en écriture : {error}"), todo_fr),
+                )
+            }
+        }
+    }
+}
+
+/// What to do about a directory in which no file can be created, in English and in French.
+fn remedy(error: &std::io::Error, path: &Path) -> (String, String) {
+    let shown = path.display();
+    match error.kind() {
+        ErrorKind::ReadOnlyFilesystem => (
+            format!(
+                "mount it writable; of a service under systemd, name it: ReadWritePaths={shown} (docs/installation.md, \
+                 What the service may do)"
+            ),
+            format!(
+                "montez-le en écriture ; pour un service sous systemd, nommez-le : ReadWritePaths={shown} \
+                 (docs/installation.md, What the service may do)"
+            ),
+        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ("make room there".to_owned(), "faites-y de la place".to_owned())
+        }
+        _ => {
+            ("give it to the account that runs enrold".to_owned(), "donnez-le au compte qui exécute enrold".to_owned())
+        }
     }
 }
 
@@ -138,5 +168,19 @@ mod tests {
         fs::write(&file, "").unwrap();
         assert_eq!(state(&file).level, Level::Error);
         assert_eq!(inbox(&file).level, Level::Warning);
+        let below = state(&file.join("below"));
+        assert_eq!(below.level, Level::Error, "it is not known whether it exists: {}", below.en.found);
+        // Nobody creates a file there, not even root.
+        let closed = inbox(Path::new("/proc/self"));
+        assert!(closed.en.found.starts_with("inbox.path = /proc/self is not writable: "), "{}", closed.en.found);
+    }
+
+    #[test]
+    fn what_to_do_depends_on_what_the_system_says() {
+        let todo = |kind: ErrorKind| remedy(&kind.into(), Path::new("/srv/feeds"));
+        let (en, fr) = todo(ErrorKind::ReadOnlyFilesystem);
+        assert!(en.contains("ReadWritePaths=/srv/feeds ") && fr.contains("ReadWritePaths=/srv/feeds "), "{en} {fr}");
+        assert_eq!(todo(ErrorKind::StorageFull).0, "make room there");
+        assert_eq!(todo(ErrorKind::PermissionDenied).0, "give it to the account that runs enrold");
     }
 }

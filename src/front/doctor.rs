@@ -1,6 +1,8 @@
 //! Runs the examination of the site, the account and enrold's own directories.
 //! It must not examine anything itself.
 
+use std::path::PathBuf;
+
 use crate::config::Loaded;
 use crate::doctor::{self, Finding};
 use crate::front::{Front, Who};
@@ -14,11 +16,14 @@ pub struct Examined {
 }
 
 impl Front {
-    /// Examines everything; `loaded` is the configuration with the origin of each setting.
-    pub async fn doctor(&self, who: &Who, loaded: &Loaded) -> Examined {
+    /// Examines everything; `loaded` is the configuration with the origin of each setting, `files` are those that
+    /// `--config` names.
+    pub async fn doctor(&self, who: &Who, loaded: &Loaded, files: &[PathBuf]) -> Examined {
         who.asks("doctor");
         let (database, settings) = (&self.engine.database, &self.engine.settings);
-        let mut findings = doctor::run(database, settings, self.engine.clock.now()).await;
+        let mut findings: Vec<Finding> = doctor::service(files).into_iter().collect();
+        findings.extend(doctor::run(database, settings, self.engine.clock.now()).await);
+        findings.extend(doctor::feeders(settings, files));
         findings.extend(doctor::open_files(database, loaded));
         Examined { can_work: doctor::can_work(&findings), findings }
     }

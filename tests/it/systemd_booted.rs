@@ -48,6 +48,7 @@ fn the_units_under_a_real_systemd() {
     assert!(output.status.success() && all.contains("\ndriven\n"), "{}: {said}{all}", output.status);
     what_a_shell_can_do(dir, &all);
     who_gets_at_what(dir, &all);
+    what_doctor_says(dir, &all);
 }
 
 /// The process can write to its own directories only, and cannot read the file with the password.
@@ -64,6 +65,39 @@ fn what_a_shell_can_do(dir: &Path, all: &str) {
         assert_eq!(told(dir, file, "reads"), set(&[]), "{all}");
         assert_eq!(told(dir, file, "credential"), set(&[&format!("database_url {secret}")]), "{all}");
         assert_eq!(told(dir, file, "connects"), set(&["answer"]), "{all}");
+    }
+}
+
+/// The examination has the sandbox of the service, or says that it has not and how to get it.
+fn what_doctor_says(dir: &Path, all: &str) {
+    let level = |word: &str, code: &str| -> Option<String> {
+        let found = told(dir, "driven", word);
+        let mut levels =
+            found.iter().filter_map(|line| line.split_once(' ')).filter(|(_, rest)| rest.starts_with(code));
+        levels.next().map(|(level, _)| level.to_owned())
+    };
+    for (word, service, inbox, group) in [
+        ("by-root", "WARNING", "ok", None),
+        ("confined", "ok", "ok", None),
+        ("law-confined", "ok", "ok", None),
+        ("elsewhere", "ok", "WARNING", None),
+        ("opened", "ok", "ok", None),
+        ("given", "ok", "ok", Some("WARNING")),
+        ("mended", "ok", "ok", None),
+    ] {
+        assert_eq!(level(word, "service ").as_deref(), Some(service), "{word}: {all}");
+        assert_eq!(level(word, "state ").as_deref(), Some("ok"), "{word}: {all}");
+        assert_eq!(level(word, "inbox ").as_deref(), Some(inbox), "{word}: {all}");
+        assert_eq!(level(word, "inbox-group ").as_deref(), group, "{word}: {all}");
+    }
+    for text in [
+        "as root: 'enroldctl doctor'\n",
+        "sandbox of enrold@law.service\n",
+        "elsewhere WARNING inbox inbox.path = /srv/feeds is not writable: Read-only file system",
+        "\ngiven enrold enrold 2770 /var/lib/enrold/sync\n",
+        "(enrold 2770) than /usr/lib/tmpfiles.d/enrold.conf gives it (enrold-drop 2770)",
+    ] {
+        assert!(all.contains(text), "{text}: {all}");
     }
 }
 
