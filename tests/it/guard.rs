@@ -25,6 +25,7 @@ on_each_database!(
     approve_applies_once,
     reject_applies_nothing,
     an_altered_copy_is_refused,
+    an_order_of_another_version_is_refused,
     a_line_that_another_run_touched_is_overtaken,
     a_held_sync_is_approved,
     a_simulation_shows_the_breach,
@@ -289,6 +290,24 @@ async fn an_altered_copy_is_refused(mut site: Site) {
     std::fs::write(&bytes, text).unwrap();
     site.engine().approve(report.run).await.unwrap();
     assert_eq!(site.enrolments().await.len(), 14);
+}
+
+/// The settings of today never replace those with which the file was read when it was held.
+async fn an_order_of_another_version_is_refused(mut site: Site) {
+    let (report, _) = held(&mut site).await;
+    let before = site.dump().await;
+    let path = site.store(report.run).bytes().with_file_name("order.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for key in ["form", "user_key", "course_key"] {
+        let mut order: serde_json::Value = serde_json::from_str(&text).unwrap();
+        order[key] = "passport".into();
+        std::fs::write(&path, order.to_string()).unwrap();
+        let approved = site.engine().approve(report.run).await;
+        let Err(RunError::Undecidable(reason)) = approved else { panic!("{key}: {approved:?}") };
+        assert!(reason.contains("was held as \"passport\""), "{reason}");
+    }
+    site.nothing_changed(&before, "an order of another version").await;
+    assert_eq!(site.state_of(report.run).await, "held");
 }
 
 /// Another run has since assigned `u1` a second role in `c1`: the held line for `u1` is overtaken.
