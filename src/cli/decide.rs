@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 
-use crate::cli::{Exit, Setting, import, operator, output, progress};
+use crate::cli::{Exit, Setting, import, operator, output};
 use crate::front::{Decided, Front};
 use crate::outcome::{Observer, Past};
 use crate::report::words::pick;
@@ -52,7 +52,6 @@ pub(super) async fn approve(setting: &Setting, approval: &Approval) -> anyhow::R
     }
     if !options.yes && !setting.json && std::io::stdin().is_terminal() {
         let preview = front.rehearse_approval(&who, options.run).await?;
-        progress::clear(setting.quiet);
         output::report(&preview, setting.locale());
         if !import::confirmed(setting)? {
             return Ok(Exit::Failed);
@@ -76,10 +75,7 @@ async fn show(setting: &Setting, front: &Front, run: i64, decided: Option<Decide
             front.send_after().await;
             Ok(Exit::of_report(&report))
         }
-        Some(Decided::Rejected(past)) => {
-            progress::clear(setting.quiet || setting.json);
-            Ok(rejected(setting, &past))
-        }
+        Some(Decided::Rejected(past)) => Ok(rejected(setting, &past)),
     }
 }
 

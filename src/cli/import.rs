@@ -4,7 +4,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
-use crate::cli::{Exit, Setting, operator, output, progress};
+use crate::cli::{Exit, Setting, operator, output};
 use crate::config::{CourseKey, UserKey};
 use crate::files::Kind;
 use crate::front::{Given, Misuse};
@@ -61,7 +61,6 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
     };
     if !yes && !simulate && !setting.json && std::io::stdin().is_terminal() {
         let preview = front.import(&who, &given, true).await?;
-        progress::clear(setting.quiet);
         output::report(&preview, setting.locale());
         if preview.state != State::Simulated {
             return Ok(Exit::of_report(&preview));

@@ -186,9 +186,9 @@ impl Setting {
         Ok(Database::new(url, &settings.database.prefix, lock, settings.database.connect_timeout)?)
     }
 
-    /// The front, with a progress bar on a terminal.
+    /// The front, with the progress of its runs on a terminal.
     fn front(&self) -> anyhow::Result<Front> {
-        self.front_observed(progress::watch(self.quiet || self.json))
+        self.front_observed(progress::watch(self.quiet || self.json, self.locale))
     }
 
     /// The front; `observer` receives each moment of a run.
@@ -197,9 +197,8 @@ impl Setting {
         Ok(Front::new(database, settings, self.clock, self.wait, observer, CancellationToken::new()))
     }
 
-    /// Shows the report of a run as JSON or text, in the place of its progress bar.
+    /// Shows the report of a run as JSON or text.
     fn show(&self, report: &Report) {
-        progress::clear(self.quiet || self.json);
         if self.json {
             output::json(&crate::report::document(report, self.locale()));
         } else if !(self.quiet && report.state == State::Done && report.notes.is_empty() && report.breaches.is_empty())

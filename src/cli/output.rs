@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::anyhow;
 
 use crate::cli::terminal::{self, Tone, painted};
-use crate::cli::{Setting, log, progress};
+use crate::cli::{Setting, log};
 use crate::config::Locale;
 use crate::front::runs::words_of_change;
 use crate::outcome::{Breach, Report, State};
@@ -99,9 +99,8 @@ pub enum Table {
     Places,
 }
 
-/// Prints one table of a report as CSV, in the place of its progress bar.
+/// Prints one table of a report as CSV.
 pub fn table(setting: &Setting, table: Table, report: &Report) -> anyhow::Result<()> {
-    progress::clear(setting.quiet);
     match table {
         Table::Places => {
             let account = report.set.as_ref().ok_or_else(|| anyhow!("this is no run of a full set"))?;

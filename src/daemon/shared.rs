@@ -187,13 +187,13 @@ fn stage_of(moment: Moment) -> Option<Stage> {
         Moment::Committing => Some(Stage::Committing),
         Moment::PartCommitted { .. } => Some(Stage::InParts),
         Moment::Committed => Some(Stage::Committed),
-        Moment::Applied | Moment::Effects { .. } | Moment::Spooled | Moment::Ended => None,
+        Moment::Applying { .. } | Moment::Applied | Moment::Effects { .. } | Moment::Spooled | Moment::Ended => None,
     }
 }
 
 fn step(moment: Moment) {
     match moment {
-        Moment::Read { .. } | Moment::Ended => {}
+        Moment::Read { .. } | Moment::Applying { .. } | Moment::Ended => {}
         Moment::Staged => fault::step("staged"),
         Moment::Planned { .. } => fault::step("planned"),
         Moment::Applied => fault::step("applied"),

@@ -9,7 +9,7 @@ use crate::db::table::{int, small, text};
 use crate::db::{DbError, Literal, Table, statement};
 use crate::moodle::method::{REACHABLE, Unenrol};
 use crate::moodle::site::RemovalAction;
-use crate::outcome::RunResult;
+use crate::outcome::{Moment, RunResult};
 
 /// The `del` steps of a step order.
 const DEL_STEP: Table =
@@ -56,7 +56,13 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
 ///
 /// # Errors
 /// The database's error, or a limit of the guard.
-pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAction, scope: DelScope) -> RunResult<()> {
+pub async fn apply(
+    ctx: &mut RunContext<'_>,
+    step_order: i64,
+    action: RemovalAction,
+    scope: DelScope,
+    halfway: Moment,
+) -> RunResult<()> {
     // 2 is not a choice of the flat file (spec flatfile 2): nothing is done, as in Moodle.
     let unenrol = match action {
         RemovalAction::Keep | RemovalAction::Suspend => return Ok(()),
@@ -69,9 +75,9 @@ pub async fn apply(ctx: &mut RunContext<'_>, step_order: i64, action: RemovalAct
     if find_candidates(ctx, unenrol, scope).await? > 0 {
         choose(ctx, unenrol).await?;
         if unenrol {
-            unenrol_chosen(ctx, step_order, scope).await?;
+            unenrol_chosen(ctx, step_order, scope, halfway).await?;
         } else {
-            suspend_chosen(ctx, step_order, scope).await?;
+            suspend_chosen(ctx, step_order, scope, halfway).await?;
         }
     } else {
         ctx.conn.exec("DELETE FROM [to_remove]", &ctx.params()).await?;
@@ -140,21 +146,23 @@ async fn choose(ctx: &mut RunContext<'_>, unenrol: bool) -> Result<(), DbError> 
     end::index_to_remove(ctx).await
 }
 
-async fn unenrol_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelScope) -> RunResult<()> {
+async fn unenrol_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelScope, halfway: Moment) -> RunResult<()> {
     if end::unenrol(ctx, step_order).await? == 0 {
         return Ok(());
     }
+    ctx.observer.reached(halfway).await;
     if scope == DelScope::Moodle {
         drop_named_roles(ctx, step_order, kinds::UNENROL).await?;
     }
     end::purge(ctx, step_order).await
 }
 
-async fn suspend_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelScope) -> RunResult<()> {
+async fn suspend_chosen(ctx: &mut RunContext<'_>, step_order: i64, scope: DelScope, halfway: Moment) -> RunResult<()> {
     let position = Position { pass_no: step_order, rank: kinds::SUSPEND_FIRST };
     if end::suspend(ctx, position).await? == 0 {
         return Ok(());
     }
+    ctx.observer.reached(halfway).await;
     let (from, to) = position.range();
     let owned = of_changes(ctx, Pick::new(OWNED_ROLES)).with("ended", from).with("ended_to", to);
     ctx.remove_rows(Position { pass_no: step_order, rank: kinds::OWNED_ROLES }, owned).await?;

@@ -136,7 +136,7 @@ async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile
                 Entry::Bad(problem) => stage.problem(ctx.conn, problem).await?,
             }
         }
-        ctx.observer.reached(Moment::Read { lines: reader.tally().physical, of: file.scan.lines }).await;
+        ctx.observer.reached(Moment::Read { done: reader.tally().physical, of: file.scan.lines }).await;
     }
     let tally = reader.tally();
     let staged = stage.finish(ctx.conn).await?;
@@ -173,16 +173,27 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
     del::prepare(ctx);
     let wanted = "SELECT s.courseid, s.contextid, MIN(s.line) AS line FROM [step] s
         WHERE s.step_order > 0 AND s.op = 1 GROUP BY s.courseid, s.contextid";
+    let lines = step_order::lines(ctx).await?;
+    let (mut done, of) = (0, lines.values().map(|(adds, dels)| 2 * (adds + dels)).sum());
+    let cause = ctx.cause;
+    // A line is half done when its enrolment is, and not yet its role.
+    let reached = |done| Moment::Applying { cause, done, of };
+    ctx.observer.reached(reached(done)).await;
     enrol::instances(ctx, Position { pass_no: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
     ctx.passes = ctx.passes.max(last);
     for step_order in 1..=last {
+        let (adds, dels) = lines.get(&step_order).copied().unwrap_or_default();
         if step_order::fill_pairs(ctx, step_order).await? > 0 {
             enrol::enrolments(ctx, step_order).await?;
+            ctx.observer.reached(reached(done + adds)).await;
             enrol::roles(ctx, step_order, method::FLATFILE_COMPONENT).await?;
         }
         ctx.conn.prefer_indexes(true).await?;
-        del::apply(ctx, step_order, actions.unenrol, actions.scope).await?;
+        let halfway = reached(done + 2 * adds + dels);
+        del::apply(ctx, step_order, actions.unenrol, actions.scope, halfway).await?;
         ctx.conn.prefer_indexes(false).await?;
+        done += 2 * (adds + dels);
+        ctx.observer.reached(reached(done)).await;
     }
     enrol::prune_roles(ctx, Position { pass_no: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
     mail::welcome(ctx, settings, 1..=last, method::FLATFILE).await?;

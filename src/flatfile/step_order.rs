@@ -1,6 +1,8 @@
 //! Orders a file without a loop over its lines: steps on one (user, course) are numbered and run one after the other.
 //! It must not apply a step; consecutive adds of a pair are one step.
 
+use std::collections::BTreeMap;
+
 use crate::change::context::RunContext;
 use crate::db::table::{int, small};
 use crate::db::{DbError, Table, statement};
@@ -76,6 +78,17 @@ async fn fill(ctx: &mut RunContext<'_>, lines: &str, protected: &[i64], windows:
     }
     ctx.conn.analyse(STEP.name).await?;
     ctx.conn.number("SELECT COALESCE(MAX(step_order), 0) FROM [step]", &params).await
+}
+
+/// How many lines each step order has: the adds, and the dels.
+///
+/// # Errors
+/// The database's error.
+pub async fn lines(ctx: &mut RunContext<'_>) -> Result<BTreeMap<i64, (u64, u64)>, DbError> {
+    let sql = "SELECT s.step_order, COUNT(CASE WHEN s.op = 1 THEN 1 END), COUNT(CASE WHEN s.op = 2 THEN 1 END)
+        FROM [step] s WHERE s.step_order > 0 GROUP BY s.step_order";
+    let rows = ctx.conn.rows(sql, &ctx.params()).await?;
+    Ok(rows.iter().map(|row| (row.int(0), (row.int(1) as u64, row.int(2) as u64))).collect())
 }
 
 /// Refuses all lines of pairs with more than `limit` steps; gives the number of these lines, and of the step orders

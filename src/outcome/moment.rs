@@ -8,15 +8,24 @@ use std::sync::Arc;
 /// A moment in the life of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// Some lines of the file have been read.
+    /// Some of the input has been read.
     Read {
-        /// Lines read so far.
-        lines: u64,
-        /// Lines in the file.
+        /// Lines of a file, or bytes of a set, that have been read so far.
+        done: u64,
+        /// How many there are.
         of: u64,
     },
     /// The lines are staged and resolved.
     Staged,
+    /// Some of the work of a job or rule is planned and applied; `done` is 0 when it begins.
+    Applying {
+        /// The cause that the journal records for the changes: `import`, or the name of the job or rule.
+        cause: &'static str,
+        /// Lines of a file, or steps of a rule, that are done.
+        done: u64,
+        /// How many there are.
+        of: u64,
+    },
     /// A step of the plan is in the journal and not applied yet; a removal in one statement is only counted so far.
     Planned {
         /// Changes that this step plans.
@@ -38,7 +47,9 @@ pub enum Moment {
     /// A chunk of the effects is written.
     Effects {
         /// Changes whose effects are written so far.
-        done: i64,
+        done: u64,
+        /// Changes of the run, or 0 if that is not known; more than `done` reaches if a crash has interrupted them.
+        of: u64,
     },
     /// All effects and the file of the hook are written; they are marked as written next.
     Spooled,

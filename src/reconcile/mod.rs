@@ -26,7 +26,7 @@ use crate::config::Settings;
 use crate::db::table::{int, small};
 use crate::db::{DbError, Params, Table};
 use crate::mail;
-use crate::outcome::{RunResult, Skipped};
+use crate::outcome::{Moment, RunResult, Skipped};
 
 /// The instances of a pass.
 const SCOPE: Table = Table::new("scope", &[int("enrolid"), int("courseid"), int("contextid")])
@@ -202,6 +202,9 @@ pub async fn drop_roles(ctx: &mut RunContext<'_>, rule: &Rule, settings: &Settin
 /// The steps of a pass; gives how many enrolments were checked.
 async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     let planned = ctx.planned;
+    let (observer, cause) = (ctx.observer.clone(), pass.rule.name);
+    let reached = |done| observer.reached(Moment::Applying { cause, done, of: 4 });
+    reached(0).await;
     if let Some(prepare) = pass.rule.prepare {
         prepare(ctx, pass).await?;
     }
@@ -211,6 +214,7 @@ async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     let instances = scope(ctx, pass).await?;
     enrolments::stage(ctx, pass).await?;
     let comparison = compare::compare(ctx, pass, instances).await?;
+    reached(1).await;
     let before = people(ctx);
     if comparison.wrong > 0 {
         enrolments::add_and_change(ctx, pass, &comparison).await?;
@@ -219,10 +223,12 @@ async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
         enrolments::end_extra(ctx, pass, &comparison).await?;
     }
     let checked = comparison.there + people(ctx) - before;
+    reached(2).await;
     // Roles without an owner follow changes of enrolments only.
     if pass.policy.roles == Owner::Instance || ctx.planned > planned {
         roles::add_and_remove(ctx, pass).await?;
     }
+    reached(3).await;
     groups::make(ctx, pass).await?;
     members::join_and_leave(ctx, pass).await?;
     if pass.policy.instances == Instances::CreatedAndDeleted {
@@ -231,6 +237,7 @@ async fn steps(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> RunResult<i64> {
     if let Some(follow_up) = pass.rule.follow_up {
         follow_up(ctx, pass).await?;
     }
+    reached(4).await;
     if ctx.planned > planned {
         mail::welcome(ctx, pass.settings, pass.pass_no..=pass.pass_no, pass.rule.method).await?;
     }

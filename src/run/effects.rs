@@ -173,6 +173,7 @@ impl Effects<'_> {
         }
         let forums =
             has(&|kind| *kind == kinds::ROLE_ADD) && forum::prepare(self.conn, self.site, SUBSCRIBING, run).await?;
+        let all: i64 = changes.iter().flat_map(BTreeMap::values).sum();
         let mut written = 0;
         let mut lookups = None;
         let mut whole = changes.as_ref().filter(|_| done == 0).and_then(|changes| self.as_one(changes));
@@ -194,7 +195,7 @@ impl Effects<'_> {
             self.chunks(&part.stretches.iter().map(chunk).collect::<Vec<_>>(), forums).await?;
             done = part.to();
             written += part.changes;
-            self.observer.reached(Moment::Effects { done: written }).await;
+            self.observer.reached(Moment::Effects { done: written as u64, of: all as u64 }).await;
             if part.changes < self.rows {
                 break;
             }

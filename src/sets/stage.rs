@@ -134,7 +134,8 @@ pub async fn load(
             }
         }
         if rows % 10_000 == 0 {
-            ctx.observer.reached(Moment::Read { lines: rows, of: rows }).await;
+            let done = record.position().map_or(0, csv::Position::byte);
+            ctx.observer.reached(Moment::Read { done, of: file.opened().size }).await;
         }
     }
     // A column that is empty in every row counts as missing: windows and states are left alone.

@@ -77,13 +77,13 @@ fn approve_rehearses_and_asks() {
     });
 }
 
-/// What a terminal shows: without its sequences for colours.
+/// What a terminal shows at the end: without its sequences for colours, and without lines that were erased.
 fn shown(out: &str) -> Vec<String> {
     let mut lines = out.to_owned();
-    for code in ["\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[0m", "\r", "\x1b[K"] {
+    for code in ["\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[0m"] {
         lines = lines.replace(code, "");
     }
-    lines.lines().map(str::to_owned).collect()
+    lines.lines().filter_map(|line| line.rsplit("\r\x1b[K").next()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -126,6 +126,35 @@ fn colours_have_a_meaning() {
             .says(&["\x1b[31mrun 3, import absent.csv: FAILED"]);
         let piped = program.run(&["runs", "2"]).ends(0);
         assert!(!piped.out.contains('\x1b') && !piped.log.contains('\x1b'));
+    });
+}
+
+#[test]
+fn progress_is_shown_and_erased() {
+    on_the_sample(async |mut site: Site, program| {
+        one(&program);
+        let words = ["import", "--yes", "--simulate", "one.csv"];
+        for quiet in [&["-q"][..], &["--json"]] {
+            let answer = program.typed(&[quiet, &words].concat(), "").ends(0);
+            assert!(!answer.out.contains("\x1b[K"), "{:?}", answer.out);
+        }
+        let piped = program.run(&words).ends(0);
+        assert!(!(piped.out + &piped.log).contains(['\r', '\x1b']));
+        let french = program.clone().set("locale=fr").typed(&words, "").ends(0);
+        french.says(&["100 %  lecture", "application de 1 modifications", "\r\x1b[Kimport one.csv: simulée"]);
+        program.typed(&["import", "--yes", "one.csv"], "").ends(0).says(&[
+            "\r\x1b[K[####################] 100 %  reading\r\x1b[Kplanning\r\x1b[K",
+            "\r\x1b[K[                    ]   0 %  applying 1 changes\r",
+            "\r\x1b[K[####################] 100 %  import\r",
+            "\r\x1b[K[####################] 100 %  flags and log events\r",
+            // The report begins on an empty line.
+            "\r\x1b[Krun 1, import one.csv: done",
+        ]);
+        // And so does an error.
+        site.sql("ALTER TABLE {role_assignments} RENAME COLUMN sortorder TO elsewhere").await;
+        program.write("two.csv", "operation,username,course,role\nadd,simona26,L1-ECO-101,student\n");
+        let failed = program.typed(&["import", "--yes", "two.csv"], "").ends(1);
+        failed.says(&["applying 1 changes", "\r\x1b[K\x1b[31menrold: "]);
     });
 }
 
