@@ -66,6 +66,15 @@ impl Cells {
         self.iter().all(|cell| cell.chars().all(is_unseen))
     }
 
+    /// Adds what stands between the delimiters of a text, whether or not they are inside quotes; quotes around a part
+    /// do not belong to it.
+    pub fn add_parts(&mut self, text: &str, delimiter: char) {
+        for part in text.split(delimiter) {
+            self.text.push_str(part.trim_matches(|c| c == '"' || is_blank(c)));
+            self.ends.push(self.text.len());
+        }
+    }
+
     /// Adds a physical line, the first of a record or one after an open quote.
     pub fn add_line(&mut self, line: &str, delimiter: char) -> Quoting {
         let mut rest = line;

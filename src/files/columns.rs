@@ -2,6 +2,7 @@
 //! It must not know bytes or quotes, nor what a value stands for.
 
 use super::cells::Cells;
+use super::header::begins_with_operation;
 use super::names::{self, folded};
 
 /// A column that enrold applies.
@@ -58,6 +59,8 @@ pub(super) fn is_not_applied(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
     places: [Option<usize>; 6],
+    /// The positions of the columns of a table that must be filled.
+    required: Vec<usize>,
     /// How many cells a whole record has.
     width: usize,
     /// How many cells a record must have at least.
@@ -69,7 +72,8 @@ pub(super) struct Columns {
 impl Columns {
     /// Moodle's positional form: operation, role, user, course, start, end (spec files 2.2).
     pub fn native() -> Self {
-        Columns { places: [Some(0), Some(2), Some(3), Some(1), Some(4), Some(5)], width: 6, least: 4, lenient: false }
+        let places = [Some(0), Some(2), Some(3), Some(1), Some(4), Some(5)];
+        Columns { places, required: Vec::new(), width: 6, least: 4, lenient: false }
     }
 
     /// From the columns of a header, in its order, each at most once and the required ones among them.
@@ -77,12 +81,13 @@ impl Columns {
         let places = Column::ALL.map(|column| order.iter().position(|&other| other == column));
         let least =
             Column::REQUIRED.into_iter().filter_map(|column| places[column as usize]).max().map_or(0, |last| last + 1);
-        Columns { places, width: order.len(), least, lenient: true }
+        Columns { places, required: Vec::new(), width: order.len(), least, lenient: true }
     }
 
-    /// For a table: none of the flat file's columns, and `width` cells.
-    pub fn of_table(width: usize, least: usize) -> Self {
-        Columns { places: [None; 6], width, least, lenient: true }
+    /// For a table: none of the flat file's columns, and `width` cells, of which those at `required` must be filled.
+    pub fn of_table(width: usize, required: Vec<usize>) -> Self {
+        let least = required.iter().max().map_or(0, |last| last + 1);
+        Columns { places: [None; 6], required, width, least, lenient: true }
     }
 
     /// The cell of a column; empty if the record ends before it.
@@ -98,8 +103,31 @@ impl Columns {
     /// Whether a record has the right number of cells: optional ones may be missing at its end,
     /// and with a header empty ones may follow.
     pub fn fit(&self, cells: &Cells) -> bool {
-        let empty = |place| self.lenient && cells.get(place).is_empty();
-        cells.len() >= self.least && (self.width..cells.len()).all(empty)
+        cells.len() >= self.least && !self.exceeded_by(cells)
+    }
+
+    /// Whether a record has more cells than there are columns; with a header empty ones do not count.
+    pub fn exceeded_by(&self, cells: &Cells) -> bool {
+        (self.width..cells.len()).any(|place| !self.lenient || !cells.get(place).is_empty())
+    }
+
+    /// Whether a line is a record itself: of a table if it has as many parts as there are columns, of a flat file if it
+    /// begins with an operation.
+    pub fn are_in(&self, line: &str, delimiter: char) -> bool {
+        match self.places[Column::Operation as usize] {
+            Some(place) => place == 0 && begins_with_operation(line),
+            None => self.required.len() > 1 && line.split(delimiter).count() == self.width,
+        }
+    }
+
+    /// Whether the quotes of a record pair: no cell has a line that is a record itself, and none of a table that must
+    /// be filled has both lines and delimiters.
+    pub fn pair(&self, cells: &Cells, delimiter: char) -> bool {
+        cells.iter().enumerate().all(|(place, cell)| {
+            let Some((_, further)) = cell.split_once('\n') else { return true };
+            let must_be_filled = self.required.contains(&place) && cell.contains(delimiter);
+            !must_be_filled && !further.split('\n').any(|line| self.are_in(line, delimiter))
+        })
     }
 
     /// Whether the cell after those that are complete still belongs to a column.

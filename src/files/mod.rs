@@ -21,6 +21,7 @@ mod raw;
 mod reader;
 mod records;
 mod scan;
+mod scraps;
 mod signature;
 mod table;
 pub mod times;
@@ -42,6 +43,7 @@ pub use preface::Title;
 pub use raw::{RawLine, RawLines, raw_lines};
 pub use reader::{Reader, Tally, read};
 pub use scan::{Scan, scan};
+pub use scraps::Scraps;
 pub use table::{Table, TableColumn, TableEntry, TableForm};
 
 /// The operation of a line.

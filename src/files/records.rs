@@ -10,7 +10,7 @@ use super::encoding::{DAMAGE, Survey};
 use super::lines::{Ahead, LINE_LIMIT, Lines, Span};
 use super::native::separator;
 use super::scan::is_empty_row;
-use super::{Delimiter, FileProblem, Kind, Scan, says_nothing, shown};
+use super::{Delimiter, FileProblem, Kind, Scan, Scraps, says_nothing, shown};
 use crate::problem::{Code, Problem, hint};
 
 /// The form of a record.
@@ -150,6 +150,20 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// Replaces the cells of the latest record, which has the wrong number of them or quotes that do not pair, by what
+    /// stands between its delimiters, and gives all values that can be read.
+    pub fn tear(&mut self, record: &Record) -> Option<Scraps> {
+        let several = match record.form {
+            Form::TooLong => true,
+            Form::Unquotable | Form::Ragged => false,
+            _ => return None,
+        };
+        let text = self.lines.text(record.text.start, record.text.end);
+        self.cells.clear();
+        self.cells.add_parts(text, self.delimiter.unwrap_or(','));
+        Some(Scraps::of(text, several || self.columns.exceeded_by(&self.cells)))
+    }
+
     fn take_pending(&mut self) -> Result<(), FileProblem> {
         match self.pending.take() {
             Some((TOO_LONG, _)) => self.lines.skip_long(),
@@ -179,7 +193,8 @@ impl<R: Read> Records<R> {
     }
 
     /// Splits a record that may span several lines. If it turns out to be invalid, only its first line is: the lines
-    /// after it are read again as records of their own.
+    /// after it are read again as records of their own. It is invalid too if a quote is left open and a later one
+    /// closes it: then the records between them are in one cell.
     fn cut_spanning(&mut self, record: &mut Record, first: Span, delimiter: char) -> Result<(), FileProblem> {
         let mut quoting = self.cells.add_line(self.lines.text(first.from, first.to), delimiter);
         let mut last = first;
@@ -187,13 +202,17 @@ impl<R: Read> Records<R> {
         while quoting == Quoting::Open && last.next <= LINE_LIMIT && self.columns.has_room(&self.cells) {
             match self.lines.ahead(last.next)? {
                 Ahead::Line(span) => {
-                    quoting = self.cells.add_line(self.lines.text(span.from, span.to), delimiter);
+                    let text = self.lines.text(span.from, span.to);
+                    quoting = self.cells.add_line(text, delimiter);
                     (last, physical) = (span, physical + 1);
+                    if quoting == Quoting::Open && self.columns.are_in(text, delimiter) {
+                        break;
+                    }
                 }
                 Ahead::TooLong | Ahead::End => break,
             }
         }
-        let fits = self.columns.fit(&self.cells);
+        let fits = self.columns.fit(&self.cells) && self.columns.pair(&self.cells, delimiter);
         record.form = match quoting {
             Quoting::Complete if fits && last.to <= LINE_LIMIT => {
                 (record.text.end, record.next, record.physical) = (last.to, last.next, physical);

@@ -11,7 +11,7 @@ use super::names;
 use super::preface::{Preface, Title};
 use super::records::{Form, Records};
 use super::scan::{Line, next_line};
-use super::{Delimiter, Encoding, Fallback, FileProblem, shown};
+use super::{Delimiter, Encoding, Fallback, FileProblem, Scraps, shown};
 use crate::problem::{Code, Problem, hint};
 
 /// How many lines behind the first ones are searched for a header.
@@ -196,8 +196,9 @@ impl TableForm {
 pub enum TableEntry {
     /// A record that begins on this physical line; its cells are available.
     Row(u64),
-    /// A record that cannot be used. Its cells are available if the problem is `encoding-invalid`.
-    Bad(Problem),
+    /// A record that cannot be used. Its cells are available; if they cannot be told apart, they are what stands
+    /// between the delimiters, and there are scraps.
+    Bad(Problem, Option<Scraps>),
 }
 
 /// An open table: its header is parsed, its records are not read yet.
@@ -235,8 +236,7 @@ impl<R: Read + Seek> Table<R> {
         let (delimiter, names) = form.cut(&line, preface.delimiter()).map_err(FileProblem::Rejected)?;
         let (places, ignored) = form.places(line.number, &names).map_err(FileProblem::Rejected)?;
         let required = form.columns.iter().zip(&places).filter(|(column, _)| column.required);
-        let least = required.filter_map(|(_, place)| *place).max().map_or(0, |last| last + 1);
-        let columns = Columns::of_table(names.len(), least);
+        let columns = Columns::of_table(names.len(), required.filter_map(|(_, place)| *place).collect());
         Ok(Table {
             records: Records::of_table(file, &survey, delimiter, line.number, columns)?,
             places,
@@ -261,8 +261,10 @@ impl<R: Read> Table<R> {
             match record.form {
                 Form::Blank | Form::Header => {}
                 _ => {
-                    let shape = self.records.shape(&record);
-                    return Ok(Some(shape.map_or_else(TableEntry::Bad, |()| TableEntry::Row(record.line))));
+                    return Ok(Some(match self.records.shape(&record) {
+                        Ok(()) => TableEntry::Row(record.line),
+                        Err(problem) => TableEntry::Bad(problem, self.records.tear(&record)),
+                    }));
                 }
             }
         }

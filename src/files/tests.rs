@@ -161,6 +161,12 @@ fn a_quote_that_is_never_closed_swallows_no_line() {
             "5+student/u4/c1/0/0",
         ],
     );
+    // Closed, but only by a later line.
+    let file = format!("{HEADER}add,\"u1,c1,student\nadd,u2,c1,student\nadd,u3\",c1,student\nadd,u4,c1,student\n");
+    gives(
+        &file,
+        &["2!row-ragged(add,\"u1,c1,student)", "3+student/u2/c1/0/0", "4+student/u3\"/c1/0/0", "5+student/u4/c1/0/0"],
+    );
     // Closed, but only beyond the limit of a record.
     let mut long = format!("{HEADER}add,\"u1,c1,student\n");
     for _ in 0..LINE_LIMIT / 20 + 10 {

@@ -60,7 +60,8 @@ codes! {
     LineSkipped = "line-skipped",
     /// The delimiter is not accepted. Value: the one found; hint: those accepted.
     DelimiterSuspect = "delimiter-suspect",
-    /// A spreadsheet or an archive in place of a text. Value: its format (`xlsx`, `ods`, `xls`, `zip`).
+    /// A spreadsheet, an archive or a document in place of a table. Value: its format (`xlsx`, `ods`, `xls`, `zip`,
+    /// `gzip`, `pdf`, `html` and others).
     Spreadsheet = "spreadsheet",
     /// Bytes that are no text. Value: `NUL` or the encoding; hint: the first physical line with them. In one line of a
     /// file that is used otherwise, value: the line; hint: [`hint::LINE`].
@@ -121,6 +122,8 @@ codes! {
     CourseNameMissing = "course-name-missing",
     /// A name of a new course that is too long for Moodle. Value: how it begins; hint: the column and its width.
     CourseNameTooLong = "course-name-too-long",
+    /// A name or idnumber of a new course that is damaged, or like that of a course that exists. Value: the short name.
+    CourseNameDoubtful = "course-name-doubtful",
     /// On this database Moodle treats another short name as equal. Value: the row's; hint: the existing one.
     CourseShortnameTaken = "course-shortname-taken",
     /// The idnumber belongs to an existing course. Value: the short name of the new course; hint: the idnumber.

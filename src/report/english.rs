@@ -86,14 +86,23 @@ impl Code {
                 "file refused: the columns seem to be separated by {v}; use {h}, the same in the header and in each \
                  line"
             ),
-            Code::Spreadsheet if v == "zip" => {
-                "file refused: this is a zip file (an archive or a spreadsheet), no text; \
-                                                send the CSV file that it holds, or save it as CSV"
-                    .to_owned()
-            }
-            Code::Spreadsheet => {
-                format!("file refused: this is a spreadsheet ({v}), no text file; save it as CSV and send that")
-            }
+            Code::Spreadsheet => match v {
+                "xlsx" | "xls" | "ods" => {
+                    format!("file refused: this is a spreadsheet ({v}), no text file; save it as CSV and send that")
+                }
+                "html" => {
+                    "file refused: this is a web page (html), no CSV file: perhaps a page of the server that asks \
+                           for a password, or a table that a program calls a spreadsheet; send the data as CSV"
+                        .to_owned()
+                }
+                "pdf" | "rtf" | "xml" => {
+                    format!("file refused: this is a document ({v}), no CSV file; export the data as CSV and send that")
+                }
+                "zip" => "file refused: this is a zip file (an archive or a spreadsheet), no text; send the CSV file \
+                          that it holds, or save it as CSV"
+                    .to_owned(),
+                _ => format!("file refused: this is a compressed file ({v}), no text; send the CSV file that it holds"),
+            },
             Code::EncodingInvalid if v == "NUL" => format!(
                 "file refused: NUL byte on line {h}, this is no text file; export it again as UTF-8 (UTF-16 needs its \
                  byte order mark)"
@@ -186,6 +195,10 @@ impl Code {
             Code::CourseNameTooLong => {
                 format!("a new course's name has more than {h} characters: \"{v}…\"; it is not made")
             }
+            Code::CourseNameDoubtful => format!(
+                "the course \"{v}\" is not made: its short name or idnumber is damaged, or like that of another; \
+                 correct the row, or make the course in Moodle"
+            ),
             Code::CourseShortnameTaken => {
                 format!(
                     "the course \"{v}\" is not made: Moodle cannot tell its short name from \"{h}\", which is there"

@@ -97,14 +97,27 @@ impl Code {
                 "fichier refusé : les colonnes semblent séparées par {v} ; utilisez {h}, de même dans l'en-tête et \
                  dans chaque ligne"
             ),
-            Code::Spreadsheet if v == "zip" => "fichier refusé : c'est un fichier zip (archive ou classeur), pas du \
-                                                texte ; envoyez le fichier CSV qu'il contient, ou enregistrez-le au \
-                                                format CSV"
-                .to_owned(),
-            Code::Spreadsheet => format!(
-                "fichier refusé : c'est un classeur de tableur ({v}), pas un fichier texte ; enregistrez-le au format \
-                 CSV, et envoyez celui-ci"
-            ),
+            Code::Spreadsheet => match v {
+                "xlsx" | "xls" | "ods" => format!(
+                    "fichier refusé : c'est un classeur de tableur ({v}), pas un fichier texte ; enregistrez-le au \
+                     format CSV, et envoyez celui-ci"
+                ),
+                "html" => "fichier refusé : c'est une page web (html), pas un fichier CSV : peut-être une page du \
+                           serveur qui demande un mot de passe, ou un tableau qu'un programme appelle classeur ; \
+                           envoyez les données au format CSV"
+                    .to_owned(),
+                "pdf" | "rtf" | "xml" => format!(
+                    "fichier refusé : c'est un document ({v}), pas un fichier CSV ; exportez les données au format \
+                     CSV, et envoyez celui-ci"
+                ),
+                "zip" => "fichier refusé : c'est un fichier zip (archive ou classeur), pas du texte ; envoyez le \
+                          fichier CSV qu'il contient, ou enregistrez-le au format CSV"
+                    .to_owned(),
+                _ => format!(
+                    "fichier refusé : c'est un fichier compressé ({v}), pas du texte ; envoyez le fichier CSV qu'il \
+                     contient"
+                ),
+            },
             Code::EncodingInvalid if v == "NUL" => format!(
                 "fichier refusé : octet NUL à la ligne {h}, ce n'est pas un fichier texte ; exportez-le de nouveau en \
                  UTF-8 (l'UTF-16 exige sa marque d'ordre des octets)"
@@ -202,6 +215,10 @@ impl Code {
             Code::CourseNameTooLong => {
                 format!("le nom d'un nouveau cours a plus de {h} caractères : « {v}… » ; il n'est pas créé")
             }
+            Code::CourseNameDoubtful => format!(
+                "le cours « {v} » n'est pas créé : son nom abrégé ou son numéro d'identification est abîmé, ou proche \
+                 de celui d'un autre cours ; corrigez la ligne, ou créez le cours dans Moodle"
+            ),
             Code::CourseShortnameTaken => format!(
                 "le cours « {v} » n'est pas créé : Moodle ne distingue pas son nom abrégé de « {h} », qui existe"
             ),

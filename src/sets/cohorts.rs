@@ -1,8 +1,6 @@
 //! A full set of cohort memberships: in the cohorts that it names, the named users become members, and users no longer
 //! named leave. It must not enrol users: cohort sync follows.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::change::remove::Pick;
@@ -13,7 +11,7 @@ use crate::moodle::site::id_list;
 use crate::outcome::{RunError, RunResult};
 use crate::problem::PlaceKind;
 use crate::sets::Terms;
-use crate::staging::likeness;
+use crate::staging::likeness::NewNames;
 use crate::staging::lines::WRITTEN;
 
 /// The cohorts that a set names.
@@ -198,22 +196,16 @@ async fn withhold(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError
     if unknown.is_empty() {
         return Ok(());
     }
-    let mut withheld: BTreeSet<String> = BTreeSet::new();
-    let mut forms: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for key in unknown.iter().map(|row| row.text(0)) {
-        likeness::forms(&key).into_iter().for_each(|form| forms.entry(form).or_default().push(key.clone()));
-        if likeness::is_damaged(&key) {
-            withheld.insert(key);
-        }
-    }
+    let mut names = NewNames::default();
+    unknown.iter().for_each(|row| names.add(0, &row.text(0)));
     ctx.conn
         .each("SELECT c.label FROM [known_cohort] c", &Params::new(), |row| {
-            withheld.extend(forms.remove(&likeness::fold(&row.text(0))).into_iter().flatten());
+            names.existing(0, &row.text(0));
             Ok(())
         })
         .await?;
     let mut rows = Bulk::into(ctx.conn.dialect(), &SET_WITHHELD);
-    for key in &withheld {
+    for (_, key) in &names.suspect() {
         rows.push(ctx.conn, &[Field::Text(key)]).await?;
     }
     rows.finish(ctx.conn).await?;

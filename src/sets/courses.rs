@@ -1,6 +1,7 @@
 //! Loads a snapshot of courses into the temporary table `new_course` and reports the other rows, in constant memory.
 //! It must not query the site: which rows become courses is decided afterwards, for all at once.
 
+use std::collections::HashSet;
 use std::io::BufReader;
 
 use chrono_tz::Tz;
@@ -8,7 +9,8 @@ use chrono_tz::Tz;
 use crate::change::context::RunContext;
 use crate::change::courses::{self, NewCourses};
 use crate::config::{CategoryKey, CourseTable, SmallTimes};
-use crate::db::{Bulk, DbError, Field};
+use crate::db::table::int;
+use crate::db::{Bulk, DbError, Field, Table};
 use crate::disk::RegularFile;
 use crate::files::NAME_LIMIT;
 use crate::files::times::{self, Bound};
@@ -17,8 +19,11 @@ use crate::moodle::room::Room;
 use crate::moodle::site::Site;
 use crate::outcome::{Lines, RunError, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
+use crate::staging::likeness::NewNames;
 use crate::staging::resolve::KEY_WIDTH;
 
+/// Rows of courses that are not made because their name is doubtful.
+const SET_DOUBTFUL: Table = Table::new("set_doubtful", &[int("line")]).primary("line");
 /// Characters of a wrong value that are reported.
 const SHOWN: usize = 40;
 
@@ -120,6 +125,56 @@ pub async fn load(
     Ok(lines)
 }
 
+/// Reports and leaves out the rows of courses that do not exist and whose short name or idnumber is damaged, or like
+/// one of the site's other than by its case: such a course would take the rows of another. Gives how many. Grows with
+/// the new courses and the courses of the site, in five statements at most.
+///
+/// # Errors
+/// The database's error.
+pub async fn withhold(ctx: &mut RunContext<'_>) -> Result<u64, DbError> {
+    let params = ctx.params().fragment("same", ctx.conn.exact("course", "c.shortname", "n.shortname"));
+    let new = "SELECT n.line, n.shortname, n.idnumber FROM [new_course] n
+        WHERE NOT EXISTS (SELECT 1 FROM {course} c WHERE :same)";
+    let new = ctx.conn.rows(new, &params).await?;
+    let new: Vec<(i64, [String; 2])> = new.iter().map(|row| (row.int(0), [row.text(1), row.text(2)])).collect();
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let mut names = NewNames::default();
+    let mut small: HashSet<(i64, String)> = HashSet::new();
+    for (kind, name) in new.iter().flat_map(|(_, keys)| (0..).zip(keys)) {
+        names.add(kind, name);
+        small.insert((kind, name.to_lowercase()));
+    }
+    ctx.conn
+        .each("SELECT c.shortname, c.idnumber FROM {course} c", &params, |row| {
+            for (kind, name) in [(0, row.text(0)), (1, row.text(1))] {
+                if !small.contains(&(kind, name.to_lowercase())) {
+                    names.existing(kind, &name);
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    let suspect = names.suspect();
+    let doubtful = new.iter().filter(|(_, keys)| (0..).zip(keys).any(|key| suspect.contains(&(key.0, key.1.clone()))));
+    ctx.conn.declare(&SET_DOUBTFUL);
+    let mut rows = Bulk::into(ctx.conn.dialect(), &SET_DOUBTFUL);
+    for (line, _) in doubtful {
+        rows.push(ctx.conn, &[Field::Int(*line)]).await?;
+    }
+    if rows.finish(ctx.conn).await? == 0 {
+        return Ok(0);
+    }
+    let told = "SELECT n.line AS number, 'course-name-doubtful' AS code, n.shortname AS value, '' AS hint
+        FROM [set_doubtful] d JOIN [new_course] n ON n.line = d.line";
+    let told = ctx.report_problems(PlaceKind::Course, told, params.clone()).await?;
+    let left_out = "DELETE FROM [new_course]
+        WHERE EXISTS (SELECT 1 FROM [set_doubtful] d WHERE d.line = [new_course].line)";
+    ctx.conn.exec(left_out, &params).await?;
+    Ok(told)
+}
+
 /// One course, read.
 struct CourseRow<'a> {
     fullname: &'a str,
@@ -134,7 +189,8 @@ type Refused = (Code, String, String);
 
 impl<'a> CourseRow<'a> {
     fn of(header: &Header, rooms: &Rooms, record: &'a csv::StringRecord) -> Result<Self, Refused> {
-        let cell = |at: usize| record.get(at).unwrap_or_default().trim();
+        // Not trimmed again: one that was cut is too long with its blanks only.
+        let cell = |at: usize| record.get(at).unwrap_or_default();
         let optional = |at: Option<usize>| at.map_or("", cell);
         let row = Self {
             fullname: cell(header.fullname),

@@ -29,7 +29,7 @@ use std::path::Path;
 
 use crate::change::context::RunContext;
 use crate::change::kinds;
-use crate::config::Settings;
+use crate::config::{Settings, UnknownProtects};
 use crate::disk::{Dir, RegularFile};
 use crate::moodle::method;
 use crate::moodle::site::RemovalAction;
@@ -97,10 +97,14 @@ async fn new_courses(ctx: &mut RunContext<'_>, terms: &Terms, path: &Path) -> Ru
     let shown = path.display().to_string();
     let file = Dir::open_named(path).map_err(|error| RunError::Unreadable { path: shown.clone(), error })?;
     let read = courses::load(ctx, &file, &shown, terms.new_courses.zone, terms.small_times).await?;
+    let doubtful = match terms.unknown_protects {
+        UnknownProtects::Off => 0,
+        _ => courses::withhold(ctx).await?,
+    };
     let refused = crate::change::courses::create(ctx, &terms.new_courses).await?;
     let made = ctx.booked(&kinds::COURSE_ADD);
     ctx.guard.check_courses(&terms.source, made, terms.limits.courses_max);
-    Ok(read.failed + refused)
+    Ok(read.failed + doubtful + refused)
 }
 
 /// Makes a full set of cohort memberships true.

@@ -1,10 +1,11 @@
 //! Loads a snapshot's rows into the temporary table `stage_line` and reports the others, in constant memory.
 //! It must not resolve accounts or courses: that is one query afterwards.
 
+use std::collections::HashMap;
 use std::io::BufReader;
 
 use crate::change::context::RunContext;
-use crate::config::{CourseKey, UserKey};
+use crate::config::{CourseKey, UnknownProtects, UserKey};
 use crate::db::table::text;
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::disk::RegularFile;
@@ -16,6 +17,7 @@ use crate::sets::rooms::{Incomplete, LeftOut, Rooms};
 use crate::sets::unresolved::Unresolved;
 use crate::sets::{SetOrder, Terms};
 use crate::source::SetProblem;
+use crate::staging::likeness;
 use crate::staging::lines::{SET_LINES, written};
 use crate::staging::resolve::{KEY_WIDTH, fits};
 
@@ -102,6 +104,7 @@ pub async fn load(
     let rooms = Rooms::of(ctx, terms);
     let mut stage = Stage::open(ctx, &header).await?;
     let mut record = csv::StringRecord::new();
+    let mut words = RoleWords::default();
     let (mut rows, mut dated, mut stated) = (0, false, false);
     // The order proves nothing for ids: 7 and 07 are the same.
     header.each_once = terms.keys.user != UserKey::Id && terms.keys.course != CourseKey::Id;
@@ -109,7 +112,7 @@ pub async fn load(
     while reader.read_record(&mut record).map_err(broken)? {
         rows += 1;
         let line = record.position().map_or(rows + 1, csv::Position::line);
-        match row(&header, terms, &rooms, &record) {
+        match row(&header, terms, &rooms, &record).and_then(|row| words.check(terms, row)) {
             Ok(row) => {
                 dated |= row.timestart != 0 || row.timeend != 0;
                 stated |= !optional(&header, &record).is_empty();
@@ -256,6 +259,36 @@ fn role(terms: &Terms, name: &str) -> Result<(i64, Option<String>), Refused> {
     }
 }
 
+/// Which of the unknown role texts of a set are damaged or like a role, other than by their case: the default would
+/// take the place of a role that the user has.
+#[derive(Default)]
+struct RoleWords(HashMap<String, bool>);
+
+impl RoleWords {
+    /// The most texts that are held.
+    const MOST: usize = 1_000;
+
+    /// Refuses a row with such a text.
+    fn check(&mut self, terms: &Terms, row: SetRow) -> Result<SetRow, Refused> {
+        let Some(name) = row.unknown_role.as_ref().filter(|_| terms.unknown_protects != UnknownProtects::Off) else {
+            return Ok(row);
+        };
+        if !self.0.contains_key(name) {
+            if self.0.len() == Self::MOST {
+                self.0.clear();
+            }
+            self.0.insert(name.clone(), may_mean_another(terms, name));
+        }
+        if self.0[name] { Err((Code::RoleUnknown, shown(name), String::new())) } else { Ok(row) }
+    }
+}
+
+fn may_mean_another(terms: &Terms, name: &str) -> bool {
+    let forms = likeness::forms(name);
+    let alike = |role: &String| forms.contains(&likeness::fold(role)) && role.to_lowercase() != name.to_lowercase();
+    likeness::is_damaged(name) || terms.roles.keys().any(alike)
+}
+
 fn suspended(word: &str) -> Result<bool, Refused> {
     match word.to_lowercase().as_str() {
         "active" | "actif" => Ok(false),
@@ -321,7 +354,15 @@ impl Stage {
         for (number, row) in (1i64..).zip(unread) {
             if !row.taken {
                 self.spare(ctx, &row.user).await?;
-                self.refused.refused(&row.user, &row.place, row.broken);
+                match &row.scraps {
+                    None => self.refused.refused(&row.user, &row.place, row.broken),
+                    Some(scraps) => {
+                        for value in scraps.values.iter().chain(scraps.rest.iter().map(|(user, _)| user)) {
+                            self.spare(ctx, value).await?;
+                        }
+                        self.refused.torn(&row.user, scraps);
+                    }
+                }
             }
             self.failed += u64::from(!row.taken);
             let problem = row.problem.clone().in_file(row.file.as_str());

@@ -6,10 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
 
 use crate::config::UnknownProtects;
+use crate::files::Scraps;
 use crate::staging::likeness::{fold, forms, is_damaged};
 
 /// The most rows that are held in memory; of those beyond, everybody in the course or cohort is protected.
 const MOST: usize = 50_000;
+
+/// The most torn rows that are held in memory; with more of them, everybody is protected.
+const MOST_TORN: usize = 10_000;
 
 /// Where the user of a row is: a course or cohort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,13 +39,35 @@ enum Who {
     Lost,
 }
 
+/// A row whose cells cannot be told apart.
+#[derive(Debug)]
+struct Torn {
+    /// Its user in lower case; empty if it cannot be told, as it may be several rows.
+    user: String,
+    /// The numbers of the keys that it may name its place with.
+    keys: Vec<usize>,
+}
+
+/// A key that may name a place.
+#[derive(Debug)]
+struct PlaceKey {
+    text: String,
+    /// Whether a row names its place with it.
+    named: bool,
+}
+
 /// The rows, as far as they were collected.
 #[derive(Debug, Default)]
 pub struct Unresolved {
     rows: Vec<(Who, Spot)>,
+    torn: Vec<Torn>,
     /// The places of rows that are not held.
     full: BTreeSet<Spot>,
-    keys: Vec<String>,
+    /// Whether a torn row is not held.
+    anywhere: bool,
+    /// The numbers of the keys of users whose place is not known either: they may name the place.
+    crossed: Vec<usize>,
+    keys: Vec<PlaceKey>,
     /// The numbers of the keys, by their hash: the texts are held once.
     numbers: HashMap<u64, usize>,
     hasher: RandomState,
@@ -50,7 +76,7 @@ pub struct Unresolved {
 impl Unresolved {
     /// True if no row was collected.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.full.is_empty()
+        self.rows.is_empty() && self.torn.is_empty() && self.full.is_empty() && !self.anywhere
     }
 
     /// Adds a row that was refused before it was staged. What is empty in it is blank, or cannot be told if one of its
@@ -86,27 +112,53 @@ impl Unresolved {
         }
     }
 
-    fn key(&mut self, place: &str) -> Spot {
-        let hash = self.hasher.hash_one(place);
-        match self.numbers.get(&hash) {
-            Some(number) if self.keys[*number] == place => Spot::Key(*number),
-            None if self.keys.len() < MOST => {
-                self.numbers.insert(hash, self.keys.len());
-                self.keys.push(place.to_owned());
-                Spot::Key(self.keys.len() - 1)
-            }
-            _ => Spot::Lost,
+    /// Adds a row that was refused because its cells cannot be told apart, with the user as far as it can be told.
+    pub fn torn(&mut self, user: &str, scraps: &Scraps) {
+        self.of_one(if scraps.several { "" } else { user }, &scraps.values);
+        if let Some((user, place)) = &scraps.rest {
+            self.of_one(user, std::slice::from_ref(place));
         }
     }
 
-    /// The number of a key that rows name a place with.
-    fn number(&self, place: &str) -> Option<usize> {
+    fn of_one(&mut self, user: &str, values: &[String]) {
+        let user = user.trim().to_lowercase();
+        match values.iter().map(|value| self.number(value)).collect() {
+            Some(keys) if self.torn.len() < MOST_TORN => self.torn.push(Torn { user, keys }),
+            _ => self.anywhere = true,
+        }
+    }
+
+    fn key(&mut self, place: &str) -> Spot {
+        let Some(number) = self.number(place) else { return Spot::Lost };
+        self.keys[number].named = true;
+        Spot::Key(number)
+    }
+
+    /// The number of a key; `None` if too many are held.
+    fn number(&mut self, place: &str) -> Option<usize> {
+        if let Some(number) = self.numbers.get(&self.hasher.hash_one(place)) {
+            return (self.keys[*number].text == place).then_some(*number);
+        }
+        if self.keys.len() >= MOST {
+            return None;
+        }
+        self.numbers.insert(self.hasher.hash_one(place), self.keys.len());
+        self.keys.push(PlaceKey { text: place.to_owned(), named: false });
+        Some(self.keys.len() - 1)
+    }
+
+    /// The number of a key that rows have.
+    fn known(&self, place: &str) -> Option<usize> {
         let number = *self.numbers.get(&self.hasher.hash_one(place))?;
-        (self.keys[number] == place).then_some(number)
+        (self.keys[number].text == place).then_some(number)
     }
 
     fn add(&mut self, who: Who, spot: Spot) {
         if self.rows.len() < MOST {
+            if let (Who::Key(key) | Who::Unseen(key), Spot::Key(_)) = (&who, spot) {
+                let crossed = self.number(key);
+                self.crossed.extend(crossed);
+            }
             self.rows.push((who, spot));
         } else {
             self.full.insert(spot);
@@ -115,11 +167,13 @@ impl Unresolved {
 
     /// Whether any user must be looked up among the accounts ([`Unresolved::exist`]).
     pub fn has_unseen(&self) -> bool {
-        self.rows.iter().any(|(who, _)| matches!(who, Who::Unseen(_)))
+        self.rows.iter().any(|(who, _)| matches!(who, Who::Unseen(_))) || !self.torn.is_empty()
     }
 
     /// Says which keys of rows that were not staged name accounts, in lower case; all others name none.
     pub fn exist(&mut self, accounts: &BTreeSet<String>) {
+        // One row of a user who is found means nobody else.
+        self.torn.retain(|torn| !accounts.contains(&torn.user));
         for (who, _) in &mut self.rows {
             if let Who::Unseen(key) = who {
                 *who = if accounts.contains(&key.to_lowercase()) { Who::Found } else { Who::Key(std::mem::take(key)) };
@@ -130,7 +184,8 @@ impl Unresolved {
     /// Whether any place must be looked for among those of the source ([`Places`]).
     pub fn has_keys(&self) -> bool {
         let open = |spot: &Spot| !matches!(spot, Spot::Known(_));
-        self.rows.iter().any(|(_, spot)| open(spot)) || self.full.iter().any(open)
+        let any = self.rows.iter().any(|(_, spot)| open(spot)) || self.full.iter().any(open);
+        any || !self.torn.is_empty() || self.anywhere
     }
 }
 
@@ -166,21 +221,24 @@ pub struct Places {
     found: BTreeMap<usize, i64>,
     alike: BTreeMap<usize, Vec<i64>>,
     unnamed: Vec<i64>,
+    all: Vec<i64>,
 }
 
 impl Places {
     /// The places that the keys of these rows may mean: none yet.
     pub fn of(rows: &Unresolved) -> Self {
-        let forms = Forms::of(rows.keys.iter().map(String::as_str));
-        Self { forms, found: BTreeMap::new(), alike: BTreeMap::new(), unnamed: Vec::new() }
+        let forms = Forms::of(rows.keys.iter().map(|key| key.text.as_str()));
+        let (found, alike) = (BTreeMap::new(), BTreeMap::new());
+        Self { forms, found, alike, unnamed: Vec::new(), all: Vec::new() }
     }
 
     /// Adds a place of the source with its key; `named` if a row of the set names it.
     pub fn add(&mut self, rows: &Unresolved, id: i64, key: &str, named: bool) {
+        self.all.push(id);
         if !named {
             self.unnamed.push(id);
         }
-        if let Some(number) = rows.number(key.trim()) {
+        if let Some(number) = rows.known(key.trim()) {
             self.found.insert(number, id);
         }
         for number in self.forms.like(key) {
@@ -216,11 +274,12 @@ impl Protected {
         let mut protected = Self::default();
         for (number, key) in rows.keys.into_iter().enumerate() {
             match (places.found.get(&number), places.alike.get(&number)) {
+                _ if !key.named => {}
                 (Some(_), _) => {}
                 (None, Some(alike)) => protected.places.extend(alike),
-                (None, None) if is_damaged(&key) => {
+                (None, None) if is_damaged(&key.text) => {
                     protected.places.extend(&places.unnamed);
-                    protected.damaged.push(key);
+                    protected.damaged.push(key.text);
                 }
                 (None, None) => {}
             }
@@ -231,9 +290,28 @@ impl Protected {
             Spot::Lost => None,
         };
         protected.places.extend(rows.full.iter().filter_map(|spot| at(*spot)));
-        let lost = rows.full.contains(&Spot::Lost) || rows.rows.iter().any(|(_, spot)| *spot == Spot::Lost);
+        let found = |key: &usize| places.found.get(key).copied();
+        let alike = |key: &usize| places.alike.get(key).into_iter().flatten().copied();
+        for key in &rows.crossed {
+            match found(key) {
+                Some(place) => drop(protected.places.insert(place)),
+                None => protected.places.extend(alike(key)),
+            }
+        }
+        let mut lost = rows.full.contains(&Spot::Lost) || rows.rows.iter().any(|(_, spot)| *spot == Spot::Lost);
+        for torn in &rows.torn {
+            let mut meant: Vec<i64> = torn.keys.iter().filter_map(found).collect();
+            if meant.is_empty() {
+                meant = torn.keys.iter().flat_map(alike).collect();
+            }
+            lost |= meant.is_empty();
+            protected.places.extend(meant);
+        }
         if lost {
             protected.places.extend(&places.unnamed);
+        }
+        if rows.anywhere {
+            protected.places.extend(&places.all);
         }
         for (who, spot) in rows.rows {
             let Some(place) = at(spot) else { continue };
@@ -342,6 +420,39 @@ mod tests {
         assert_eq!(refused("u1", "", true, &["u1"]).0, [2, 3]);
         assert_eq!(refused("u1", "", false, &["u1"]).0, [0; 0], "a blank course");
         assert_eq!(refused("u1", "Me\u{301}decine", false, &["u1"]).0, [2]);
+    }
+
+    #[test]
+    fn a_torn_row_protects_its_user_or_else_the_places_that_it_names() {
+        let torn = |user: &str, values: &[&str], several: bool, accounts: &[&str]| {
+            let mut rows = Unresolved::default();
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            rows.torn(user, &Scraps { values, several, rest: None });
+            rows.exist(&accounts.iter().map(|key| (*key).to_owned()).collect());
+            protected(rows, UnknownProtects::Likely)
+        };
+        assert_eq!(torn("U1", &["U1", "c1"], false, &["u1"]).0, [0; 0], "the account itself is spared elsewhere");
+        assert_eq!(torn("U1", &["U1", "c1"], true, &["u1"]).0, [1], "there may be another row in it");
+        assert_eq!(torn("x", &["x", "c1", "c3"], false, &[]).0, [1, 3]);
+        assert_eq!(torn("x", &["x", "C1", "M\u{fffd}"], false, &[]), (vec![1], vec![], vec![]), "like one");
+        assert_eq!(torn("x", &["x"], false, &[]).0, [2, 3], "it names none");
+        assert_eq!(torn("", &[], true, &[]).0, [2, 3]);
+        let mut rows = Unresolved::default();
+        let rest = Some(("x".to_owned(), "c1".to_owned()));
+        rows.torn("u1", &Scraps { values: vec!["u1".to_owned()], several: false, rest });
+        rows.exist(&BTreeSet::from(["u1".to_owned()]));
+        assert_eq!(protected(rows, UnknownProtects::Likely).0, [1], "the row behind it may be its rest");
+        let mut rows = Unresolved::default();
+        for number in 0..MOST_TORN + 1 {
+            rows.torn("x", &Scraps { values: vec![format!("n{number}")], several: false, rest: None });
+        }
+        assert_eq!(protected(rows, UnknownProtects::Likely).0, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_user_that_is_a_place_protects_it() {
+        assert_eq!(protected(row("c1", "11", 0), UnknownProtects::Likely).0, [1]);
+        assert_eq!(protected(row("c1", "", 2), UnknownProtects::Likely).0, [0; 0], "its place is known");
     }
 
     #[test]

@@ -318,7 +318,7 @@ fn read_manifest(file: &RegularFile, form: &TableForm) -> Result<Vec<(String, An
     while let Some(entry) = table.next_entry()? {
         let line = match entry {
             TableEntry::Row(line) => line,
-            TableEntry::Bad(problem) => return Err(Reading::Broken(problem.text(Locale::En))),
+            TableEntry::Bad(problem, _) => return Err(Reading::Broken(problem.text(Locale::En))),
         };
         let name = table.cell(0).to_owned();
         if !is_plain(&name) {

@@ -197,10 +197,10 @@ impl Taker for Draft {
     }
 
     fn problem(&mut self, problem: SetProblem) -> io::Result<()> {
-        let SetProblem { file, problem, taken, user, place, broken } = problem;
+        let SetProblem { file, problem, taken, user, place, broken, scraps } = problem;
         let problem = Problem { value: shown(&problem.value), ..problem };
         let (user, place) = (cut(&user).to_owned(), cut(&place).to_owned());
-        self.problems.push(SetProblem { file, problem, taken, user, place, broken });
+        self.problems.push(SetProblem { file, problem, taken, user, place, broken, scraps });
         if self.problems.len() > MOST_PROBLEMS {
             let first = self.problems.swap_remove(0);
             return self.stop(TakeError::TooManyProblems(Box::new(first)));

@@ -8,7 +8,7 @@ use super::bundle::Sealed;
 use super::canonical::{Canonical, Sorted};
 use super::rows::{SetError, SetProblem, SetRow, Taker};
 use crate::config::{SetColumns, Source, Target};
-use crate::files::{Delimiter, Fallback, Table, TableColumn, TableEntry, TableForm, cut, names};
+use crate::files::{Delimiter, Fallback, Scraps, Table, TableColumn, TableEntry, TableForm, cut, names};
 use crate::problem::{Code, Problem};
 
 /// How the files of a set are to be read.
@@ -157,26 +157,38 @@ fn read_file(
     // Each pass over the table reads the whole file, and fails at its end if the digest is not the sealed one.
     let mut table = Table::open(sealed.file.pass(&sealed.sha256), &layout).map_err(refused)?;
     report_unread(&name, &table, &layout, taker)?;
+    let mut broken: Option<SetProblem> = None;
     let mut read = FileRead { file: name.clone(), sha256: table.sha256.clone(), rows: 0, bad: 0, ragged: 0 };
     while let Some(entry) = table.next_entry().map_err(refused)? {
         read.rows += 1;
+        if let Some(mut before) = broken.take() {
+            let rest = (cut(table.cell(USER)).to_owned(), cut(table.cell(PLACE)).to_owned());
+            before.scraps.iter_mut().for_each(|scraps| scraps.rest = Some(rest.clone()));
+            taker.problem(before)?;
+        }
         let row = match entry {
             TableEntry::Row(line) => form.row(&name, &table, &layout, line),
-            // The cells without damage still say whom the row is about.
-            TableEntry::Bad(problem) if problem.code == Code::EncodingInvalid => {
-                Err(Box::new(SetProblem::new(&name, problem).about(table.cell(USER), table.cell(PLACE))))
+            // What can be read still says whom the row is about.
+            TableEntry::Bad(problem, scraps) => {
+                let about = SetProblem::new(&name, problem).about(cut(table.cell(USER)), cut(table.cell(PLACE)));
+                Err(Box::new(SetProblem { scraps, ..about }))
             }
-            TableEntry::Bad(problem) => Err(Box::new(SetProblem::new(&name, problem))),
         };
         match row {
             Ok(row) => canonical.push(SetRow { file: number, ..row })?,
             Err(problem) => {
                 read.bad += 1;
                 read.ragged += u64::from(problem.problem.code == Code::RowRagged);
-                taker.problem(*problem)?;
+                let is_one_value = |scraps: &Scraps| scraps.values.len() == 1;
+                if problem.place.is_empty() && problem.scraps.as_ref().is_some_and(is_one_value) {
+                    broken = Some(*problem);
+                } else {
+                    taker.problem(*problem)?;
+                }
             }
         }
     }
+    broken.map_or(Ok(()), |problem| taker.problem(problem))?;
     if read.rows == sealed.rows { Ok(read) } else { Err(SetError::Changed { file: name }) }
 }
 

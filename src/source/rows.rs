@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Locale;
 use crate::disk::is_changed;
-use crate::files::FileProblem;
+use crate::files::{FileProblem, Scraps};
 use crate::problem::{Code, Problem};
 
 /// One enrolment or cohort membership, as the source writes it: nothing is resolved. Empty: no value was given.
@@ -101,6 +101,9 @@ pub struct SetProblem {
     /// be anybody, or anywhere.
     #[serde(default)]
     pub broken: bool,
+    /// If the cells of the row cannot be told apart, all its values: any of them may be the user or the place.
+    #[serde(default)]
+    pub scraps: Option<Scraps>,
 }
 
 impl SetProblem {
@@ -113,6 +116,7 @@ impl SetProblem {
             user: String::new(),
             place: String::new(),
             broken: false,
+            scraps: None,
         }
     }
 

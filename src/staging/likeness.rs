@@ -1,6 +1,8 @@
 //! Which keys are like which: values as they are after damage by spreadsheets, encodings and editors, and what was
 //! lost. It must not name anybody by it: what is like a key is spared, and never enrolled.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use unicode_normalization::UnicodeNormalization;
 
 use crate::staging::recode;
@@ -44,6 +46,7 @@ fn origins(value: &str) -> Vec<String> {
         for at in std::mem::replace(&mut next, texts.len())..texts.len() {
             let mut found = recode::reread(&texts[at]);
             found.push(recode::without_references(&texts[at]));
+            found.extend(ungrouped(&texts[at]));
             for text in found {
                 if texts.len() < MOST && !texts.contains(&text) {
                     texts.push(text);
@@ -54,9 +57,24 @@ fn origins(value: &str) -> Vec<String> {
     texts
 }
 
+/// A number without the marks between its thousands: `22,612,003`, `22.612.003,00`.
+fn ungrouped(value: &str) -> Option<String> {
+    let value: String = value.chars().filter(|c| is_kept(*c)).collect();
+    let mark = value.chars().find(|c| matches!(c, ',' | '.'))?;
+    let (whole, fraction) = match value.rsplit_once([',', '.']) {
+        Some((whole, fraction)) if fraction.len() != 3 => (whole, fraction),
+        _ => (value.as_str(), ""),
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = whole.split(mark);
+    let begins = groups.next().is_some_and(|group| (1..=3).contains(&group.len()) && digits(group));
+    let grouped = begins && groups.all(|group| group.len() == 3 && digits(group));
+    (grouped && fraction.bytes().all(|byte| byte == b'0')).then(|| whole.split(mark).collect())
+}
+
 /// What a value may have been, as keys are written: without unseen characters, quotes and marks of formulas, in small
-/// letters, with and without leading zeros, after undoing references and wrong encodings. The value itself is not among
-/// them.
+/// letters, capitals or both, with and without leading zeros, after undoing references and wrong encodings. The value
+/// itself is not among them.
 pub fn variants(value: &str) -> Vec<String> {
     let mut variants: Vec<String> = Vec::new();
     for text in origins(value) {
@@ -71,7 +89,7 @@ pub fn variants(value: &str) -> Vec<String> {
         let number = bare.bytes().all(|byte| byte.is_ascii_digit());
         let padded = padded.into_iter().filter(|_| number);
         for variant in [seen.nfc().collect(), plain, bare, straight, close, digits].into_iter().chain(padded) {
-            variants.extend([variant.to_lowercase(), variant]);
+            variants.extend([variant.to_lowercase(), variant.to_uppercase(), capitalised(&variant), variant]);
         }
     }
     let fits = |text: &String| !text.is_empty() && text != value && text.chars().count() <= KEY_WIDTH;
@@ -81,18 +99,42 @@ pub fn variants(value: &str) -> Vec<String> {
     variants
 }
 
+/// Each word with a capital and small letters.
+fn capitalised(text: &str) -> String {
+    let mut inside = false;
+    let letter = |c: char| {
+        let first = !std::mem::replace(&mut inside, c.is_alphanumeric());
+        if first { c.to_uppercase().collect::<String>() } else { c.to_lowercase().collect() }
+    };
+    text.chars().map(letter).collect()
+}
+
 /// Whether a value has lost something: characters that stand for lost ones, bytes in a wrong encoding, the digits of a
-/// number.
+/// number; or has more than any key can have.
 pub fn is_damaged(value: &str) -> bool {
     let value = value.trim();
     value.contains('\u{fffd}')
+        || value.chars().count() > KEY_WIDTH
         || value.chars().any(char::is_control)
-        || (value.len() > 2 && value.bytes().all(|byte| byte == b'#'))
+        || is_error(value)
         || has_lost_letters(value)
         || recode::is_mojibake(value)
         || recode::has_reference(&recode::without_references(value))
         || is_scientific(value)
         || has_lost_digits(value)
+}
+
+/// What a spreadsheet shows in place of a value: `#####`, `#N/A`, `#REF!`, `#NOM?`, `Err:502`.
+fn is_error(value: &str) -> bool {
+    if let Some(number) = value.strip_prefix("Err:") {
+        return number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
+    }
+    let Some(name) = value.strip_prefix('#') else { return false };
+    let marked = name.strip_suffix(['!', '?']).or(Some(name).filter(|name| *name == "N/A"));
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'/' | b'0'))
+    };
+    marked.is_some_and(is_name) || (value.len() > 2 && value.bytes().all(|byte| byte == b'#'))
 }
 
 /// A question mark beside a letter: what databases and mail programs put for a character that they cannot write.
@@ -116,7 +158,9 @@ fn is_scientific(value: &str) -> bool {
         None => (false, power),
     };
     // 2E07 may be the code of a course.
-    digits(whole) && whole.len() == 1 && digits(power) && (digits(fraction) || (signed && fraction.is_empty()))
+    // One digit, or up to three in the notation of engineers.
+    let short = whole.len() == 1 || (whole.len() <= 3 && !fraction.is_empty());
+    digits(whole) && short && digits(power) && (digits(fraction) || (signed && fraction.is_empty()))
 }
 
 /// A number of more digits than a spreadsheet keeps, all further ones zeros.
@@ -211,6 +255,42 @@ fn hyphen(c: char) -> char {
     }
 }
 
+/// Names that nothing has, of which those that are like an existing one are looked for: nothing is made of such a name,
+/// because it would take over those who belong to another. A name is one of its scope, such as a course.
+#[derive(Debug, Default)]
+pub struct NewNames {
+    by_form: BTreeMap<(i64, String), Vec<String>>,
+    alike: BTreeSet<(i64, String)>,
+    damaged: BTreeSet<(i64, String)>,
+}
+
+impl NewNames {
+    /// Adds a name that nothing has.
+    pub fn add(&mut self, scope: i64, name: &str) {
+        forms(name).into_iter().for_each(|form| self.by_form.entry((scope, form)).or_default().push(name.to_owned()));
+        if is_damaged(name) {
+            self.damaged.insert((scope, name.to_owned()));
+        }
+    }
+
+    /// Compares an existing name.
+    pub fn existing(&mut self, scope: i64, name: &str) {
+        let alike = self.by_form.remove(&(scope, fold(name))).into_iter().flatten();
+        self.alike.extend(alike.map(|name| (scope, name)));
+    }
+
+    /// Those like an existing one.
+    pub fn alike(self) -> BTreeSet<(i64, String)> {
+        self.alike
+    }
+
+    /// Those like an existing one, and the damaged ones.
+    pub fn suspect(mut self) -> BTreeSet<(i64, String)> {
+        self.alike.append(&mut self.damaged);
+        self.alike
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +324,10 @@ mod tests {
             ("+22612003", "22612003"),
             ("２２６１２００３", "22612003"),
             ("22 612 003", "22612003"),
+            ("22,612,003", "22612003"),
+            (" 22.612.003,00", "22612003"),
+            ("22’612’003", "22612003"),
+            ("22,612", "22612"),
             ("O\u{2019}Hara", "o'hara"),
             ("O´Hara", "o'hara"),
             ("226\u{1}12003", "22612003"),
@@ -251,9 +335,14 @@ mod tests {
         ] {
             assert!(alike(value, key), "{value:?} {key:?}: {:?} {:?}", forms(value), fold(key));
         }
-        for (value, key) in
-            [("22612003", "22612004"), ("Medecine", "Médecine"), ("v1.0", "v1"), ("10", "1"), ("1.5", "1")]
-        {
+        for (value, key) in [
+            ("22612003", "22612004"),
+            ("Medecine", "Médecine"),
+            ("v1.0", "v1"),
+            ("10", "1"),
+            ("1.5", "1"),
+            ("1,22", "122"),
+        ] {
             assert!(!alike(value, key), "{value:?} {key:?}");
         }
         assert!(forms("\u{200b} ''").is_empty());
@@ -272,10 +361,12 @@ mod tests {
             ("m&uuml;ller", "müller"),
             ("MÃ©decine P2", "Médecine P2"),
             ("o\u{2019}hara", "o'hara"),
+            ("l1-math-101", "L1-MATH-101"),
+            ("MÉDECINE-P2", "Médecine-P2"),
         ] {
             assert!(variants(value).contains(&key.to_owned()), "{value}: {:?}", variants(value));
         }
-        assert!(variants("nobody").is_empty(), "{:?}", variants("nobody"));
+        assert_eq!(variants("nobody"), ["NOBODY", "Nobody"]);
         assert!(variants("é".repeat(400).as_str()).iter().all(|variant| variant.chars().count() <= KEY_WIDTH));
     }
 
@@ -288,7 +379,13 @@ mod tests {
             "2,26E+07",
             "1E+15",
             "2.26e7",
+            "22.6E+06",
             "#####",
+            "#N/A",
+            "#REF!",
+            "#DIV/0!",
+            "#NOM?",
+            "Err:502",
             "1234567890123450000",
             "MÃ©decine",
             "M?decine",
@@ -307,6 +404,10 @@ mod tests {
             "R&D",
             "a1@example.org",
             "#1",
+            "#RH",
+            "#promo!",
+            "Err:5",
+            "22E06",
             "Quoi ?",
             "C++",
             "2026-E",

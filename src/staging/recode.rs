@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use encoding_rs::{ISO_8859_15, MACINTOSH, WINDOWS_1252};
+use encoding_rs::{Encoding, ISO_8859_15, MACINTOSH, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252};
 
 /// The upper half of code page 850.
 const CP850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀\
@@ -70,9 +70,13 @@ impl Page {
     }
 }
 
-/// Windows-1252, ISO-8859-15, Mac Roman and code page 850.
-fn pages() -> &'static [Page; 4] {
-    static PAGES: OnceLock<[Page; 4]> = OnceLock::new();
+/// The first ones are those of Western Europe: each is read in place of the others. Behind them, words of other
+/// languages look like bytes of UTF-8.
+const WESTERN: usize = 4;
+
+/// Windows-1252, ISO-8859-15, Mac Roman and code page 850; then Windows-1250 and Windows-1251.
+fn pages() -> &'static [Page; 6] {
+    static PAGES: OnceLock<[Page; 6]> = OnceLock::new();
     PAGES.get_or_init(|| {
         let upper: Vec<u8> = (0x80..=0xff).collect();
         let of = |text: &str| {
@@ -80,9 +84,10 @@ fn pages() -> &'static [Page; 4] {
             page.iter_mut().zip(text.chars()).for_each(|(place, c)| *place = c);
             Page(page)
         };
-        let [windows, latin, mac] =
-            [WINDOWS_1252, ISO_8859_15, MACINTOSH].map(|encoding| of(&encoding.decode_without_bom_handling(&upper).0));
-        [windows, latin, mac, of(CP850)]
+        let read = |encoding: &'static Encoding| of(&encoding.decode_without_bom_handling(&upper).0);
+        let [windows, latin, mac, central, cyrillic] =
+            [WINDOWS_1252, ISO_8859_15, MACINTOSH, WINDOWS_1250, WINDOWS_1251].map(read);
+        [windows, latin, mac, of(CP850), central, cyrillic]
     })
 }
 
@@ -94,8 +99,8 @@ pub fn reread(text: &str) -> Vec<String> {
     }
     for (from, page) in pages().iter().enumerate() {
         let Some(bytes) = page.bytes(text) else { continue };
-        let others = pages().iter().enumerate().filter(|(to, _)| *to != from).map(|(_, page)| page.text(&bytes));
-        found.extend(others);
+        let others = pages()[..WESTERN].iter().enumerate().filter(|(to, _)| *to != from);
+        found.extend(others.filter(|_| from < WESTERN).map(|(_, page)| page.text(&bytes)));
         found.extend(String::from_utf8(bytes));
     }
     found.retain(|other| other != text);
@@ -114,7 +119,9 @@ pub fn is_mojibake(text: &str) -> bool {
         read.chars().next().filter(|c| usual(*c) && c.len_utf8() == long)
     };
     let places = (0..chars.len()).filter(|at| !chars[*at].is_ascii());
-    places.into_iter().any(|at| pages().iter().any(|page| [2, 3].iter().any(|long| shows(page, at, *long).is_some())))
+    places
+        .into_iter()
+        .any(|at| pages()[..WESTERN].iter().any(|page| [2, 3].iter().any(|long| shows(page, at, *long).is_some())))
 }
 
 /// The text with its character references replaced: `&eacute;`, `&eacute`, `&#233;`, `&#xE9;`. Unknown ones stay.
@@ -179,6 +186,8 @@ mod tests {
             ("MŽdecine", "Médecine"),
             ("M‚decine", "Médecine"),
             ("M√©decine", "Médecine"),
+            ("MĂ©decine", "Médecine"),
+            ("MГ©decine", "Médecine"),
             ("M├®decine", "Médecine"),
             ("lâ€™eau", "l’eau"),
             ("½uvre", "œuvre"),

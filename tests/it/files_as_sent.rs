@@ -21,6 +21,8 @@ on_each_database!(
     a_damaged_byte_costs_its_line_only,
     spreadsheets_are_named,
     french_headers_are_those_of_full_sets,
+    rows_of_the_wrong_shape_cost_nobody_a_place,
+    a_quote_that_a_later_row_closes_costs_no_row_between,
 );
 
 impl Site {
@@ -123,6 +125,108 @@ async fn a_damaged_byte_costs_its_line_only(mut site: Site) {
     assert_eq!(told, [(1, Code::ColumnIgnored), (3, Code::EncodingInvalid)]);
     let in_c2 = site.enrolments().await.into_iter().filter(|row| row.ends_with("c2 database"));
     assert_eq!(in_c2.collect::<Vec<_>>(), ["u1 c2 database", "u3 c2 database"]);
+}
+
+/// Six users in `c1`, one of them in `c2` too.
+const ROSTER: &str = "user;course;role;group\nu1;c1;student;\nu2;c1;student;\nu3;c1;student;\nu4;c1;student;\n\
+                      u5;c1;student;\nu6;c1;student;\nu1;c2;student;\n";
+const ROSTERED: [&str; 7] = [
+    "u1 c1 database",
+    "u1 c2 database",
+    "u2 c1 database",
+    "u3 c1 database",
+    "u4 c1 database",
+    "u5 c1 database",
+    "u6 c1 database",
+];
+
+async fn rows_of_the_wrong_shape_cost_nobody_a_place(mut site: Site) {
+    site.records("apogee").await;
+    site.set("sources.apogee.default_role", "");
+    site.sends(&[("x1.csv", ROSTER.as_bytes())]).await;
+    for (whole, torn, failed) in [
+        ("u3;c1;student;\n", "u3\n", 1),
+        ("u3;c1;student;\n", "U3 ;c1\n", 1),
+        ("u3;c1;student;\n", ";c1\n", 1),
+        ("u3;c1;student;\n", "x;u3;c1;student;y\n", 1),
+        ("u3;c1;student;\n", "u3;c1;student;;y\n", 1),
+        ("u3;c1;student;\n", "c1;student;\n", 1),
+        ("u3;c1;student;\n", "\"u3;c1;student;\n", 1),
+        ("u3;c1;student;\n", "u3;\"c1;student;\n", 1),
+        ("u3;c1;student;\n", "\"u3\"x;c1;student;\n", 1),
+        ("u3;c1;student;\n", "\"u3;c1;student;\"\n", 1),
+        ("u3;c1;student;\n", "u3,c1,student\n", 1),
+        ("u3;c1;student;\n", "u3\tc1\tstudent\n", 1),
+        ("u3;c1;student;\n", "u3 c1 student\n", 1),
+        // A line end that is missing, or stands inside a value.
+        ("u3;c1;student;\nu4;", "u3;c1;student;u4;", 1),
+        ("u3;c1;student;\nu4;", "u3;c1;student;\u{2028}u4;", 1),
+        ("u3;c1;student;\nu4;", "u3;c1;studentu4;", 1),
+        ("u3;c1;student;\n", "u\n3;c1;student;\n", 2),
+        // Damaged too, and alone in the course.
+        ("u1;c2;student;\n", "U1\u{200b};c2\n", 1),
+        ("u1;c2;student;\n", "c2\n", 1),
+        ("u1;c2;student;\n", "\u{fffd};\u{fffd}\n", 1),
+    ] {
+        let report = site.sends(&[("x2.csv", ROSTER.replace(whole, torn).as_bytes())]).await;
+        assert_eq!(site.enrolments().await, ROSTERED, "{torn:?}");
+        assert_eq!((report.state, report.lines.failed), (State::DoneWithErrors, failed), "{torn:?}");
+    }
+    // Bytes that are no UTF-8.
+    let accents = ROSTER.replace("u6;c1;student;", "u6;c1;student;éèà");
+    for damaged in
+        [&b"u3;c1;stud\xe9nt;\n"[..], b"u\xe93;c1;student;\n", b"u3;c\xe9;student;\n", b"u3;c1;\xe9\n", b"u\xe9;c1\n"]
+    {
+        let (before, after) = accents.split_once("u3;c1;student;\n").unwrap();
+        let report = site.sends(&[("x2.csv", &[before.as_bytes(), damaged, after.as_bytes()].concat())]).await;
+        assert_eq!(site.enrolments().await, ROSTERED, "{damaged:?}");
+        assert_eq!(report.lines.failed, 1, "{damaged:?}");
+    }
+    // Only those are kept whom the row may mean.
+    let fewer = ROSTER.replace("u3;c1;student;\n", "u3;c1\n").replace("u4;c1;student;\n", "");
+    site.sends(&[("x2.csv", fewer.as_bytes())]).await;
+    assert_eq!(
+        site.enrolments().await,
+        ROSTERED
+            .map(|row| row.replace("u4 c1 database", ""))
+            .into_iter()
+            .filter(|row| !row.is_empty())
+            .collect::<Vec<_>>()
+    );
+    site.set("sources.apogee.unknown_protects", "off");
+    let fewer = ROSTER.replace("u3;c1;student;\n", "u3;c1\n").replace("u5;c1;student;\n", "c1\n");
+    site.sends(&[("x2.csv", fewer.as_bytes())]).await;
+    assert_eq!(
+        site.enrolments().await,
+        ["u1 c1 database", "u1 c2 database", "u2 c1 database", "u3 c1 database", "u4 c1 database", "u6 c1 database"]
+    );
+}
+
+async fn a_quote_that_a_later_row_closes_costs_no_row_between(mut site: Site) {
+    site.records("apogee").await;
+    site.set("sources.apogee.default_role", "");
+    let all = ROSTER.replace("student;\n", "student;g1\n");
+    site.sends(&[("x1.csv", all.as_bytes())]).await;
+    let (opens, closes) = ("u2;c1;student;g1", "u5;c1;student;g1");
+    for (open, close) in [
+        ("u2;c1;student;\"g1", "u5;c1;student;g1\""),
+        ("u2;c1;\"student;g1", "u5;c1;student\";g1"),
+        ("u2;\"c1;student;g1", "u5;c1\";student;g1"),
+        ("\"u2;c1;student;g1", "u5\";c1;student;g1"),
+        ("u2;c1;student;\"g1", "u5\";c1;student;g1"),
+    ] {
+        let report = site.sends(&[("x2.csv", all.replace(opens, open).replace(closes, close).as_bytes())]).await;
+        assert_eq!(site.enrolments().await, ROSTERED, "{open}");
+        assert!(report.lines.failed > 0, "{open}");
+    }
+    // The next row closes it.
+    let next = all.replace(opens, "u2;c1;student;\"g1").replace("u3;c1;student;g1", "u3;c1;student;g1\"");
+    site.sends(&[("x2.csv", next.as_bytes())]).await;
+    assert_eq!(site.enrolments().await, ROSTERED);
+    // A line end inside a value is no damage.
+    let spread = all.replace("role;group", "role;group;note").replace("g1\nu2", "g1;\"Bonjour,\nmerci ; bien\"\nu2");
+    let report = site.sends(&[("x2.csv", spread.as_bytes())]).await;
+    assert_eq!((report.lines.failed, report.lines.records), (0, 7));
 }
 
 async fn french_headers_are_those_of_full_sets(mut site: Site) {

@@ -18,11 +18,11 @@ fn a_row_that_is_refused_protects_whom_it_names() {
         let rows = "u1,c1,student,\nu2,c1,studnet,\nU3,,student,\nu4,c1,student,soon\n";
         let report = site.full_set("database", &format!("user,course,role,timeend\n{rows}")).await;
         assert_eq!((site.enrolments().await.len(), site.roles().await.len(), report.errors), (4, 4, 3));
-        // A key that no column can hold is reported like any other.
+        // A key that no column can hold is no key: it may be several rows that a quote has joined, so nobody leaves.
         let long = "x".repeat(300);
         let rows = format!("u1,c1,student,\n{long},c1,studnet,\n");
         site.full_set("database", &format!("user,course,role,timeend\n{rows}")).await;
-        assert_eq!(site.enrolments().await, ["u1 c1 database"]);
+        assert_eq!(site.enrolments().await.len(), 4);
     });
 }
 

@@ -2,6 +2,7 @@
 //! It must not test which texts are like which: the module itself does.
 
 use enrold::outcome::{Report, SetReport, State};
+use enrold::sets::SetOrder;
 
 use crate::campus::{course, user};
 use crate::servers::on_each_database;
@@ -20,6 +21,10 @@ on_each_database!(
     damaged_keys_cost_no_membership,
     no_cohort_is_made_for_a_damaged_key,
     problems_name_the_keys_that_may_be_meant,
+    values_in_the_wrong_columns_protect_the_place,
+    a_damaged_role_is_not_replaced_by_the_default,
+    no_group_is_made_for_a_damaged_name,
+    no_course_is_made_for_a_damaged_name,
 );
 
 const KEYS: [&str; 5] = ["22612001", "22612002", "22612003", "22612004", "22612005"];
@@ -243,4 +248,87 @@ async fn problems_name_the_keys_that_may_be_meant(mut site: Site) {
     let report = site.import(&lines).await;
     assert_eq!(told(&report), hints);
     assert!(site.enrolments().await.is_empty());
+}
+
+async fn values_in_the_wrong_columns_protect_the_place(mut site: Site) {
+    site.register().await;
+    site.full_set("database", &set(plain)).await;
+    let rows = set(|user, course| match course {
+        "c1" => plain(user, course),
+        _ => plain(course, user),
+    });
+    let report = site.full_set("database", &rows).await;
+    assert_eq!(site.names().await, EVERYBODY);
+    assert_eq!((report.errors, kept(&report)), (3, vec![("c2".to_owned(), 3)]));
+}
+
+async fn a_damaged_role_is_not_replaced_by_the_default(mut site: Site) {
+    site.register().await;
+    let rows = "user,course,role\n22612001,c1,teacher\n22612002,c1,student\n";
+    site.full_set("database", rows).await;
+    let before = site.roles().await;
+    for role in ["teacher\u{200b}", "t\u{ad}eacher", "ｔeacher", "'teacher", "teach\u{fffd}r", "t?acher"] {
+        let report = site.full_set("database", &rows.replace("teacher", role)).await;
+        assert_eq!(
+            (site.roles().await, site.errors(&report).await),
+            (before.clone(), vec!["2 role-unknown".to_owned()])
+        );
+    }
+    let report = site.full_set("database", &rows.replace("teacher", "Teacher")).await;
+    assert_eq!(report.errors, 0, "values of roles are exact, as in Moodle");
+    site.full_set("database", rows).await;
+    site.set("sources.database.unknown_protects", "off");
+    site.full_set("database", &rows.replace("teacher", "teacher\u{200b}")).await;
+    assert_eq!(site.roles().await, ["u1 c1 student database", "u2 c1 student database"]);
+}
+
+async fn no_group_is_made_for_a_damaged_name(mut site: Site) {
+    site.register().await;
+    site.set("sources.database.create_groups", "true");
+    let rows = "user,course,group\n22612001,c1,Été 1\n22612002,c1,G2\n22612002,Médecine-P2,G3\n";
+    site.full_set("database", rows).await;
+    let before = (site.group_members().await, site.count("groups").await);
+    for group in ["E\u{301}te\u{301} 1", "Ã‰tÃ© 1", "été 1", "Été\u{a0}1", "&Eacute;t&eacute; 1"] {
+        let report = site.full_set("database", &rows.replace("Été 1", group)).await;
+        assert_eq!((site.group_members().await, site.count("groups").await), before, "{group}");
+        let told: Vec<_> = report.problems.iter().map(|told| (told.code.as_str(), told.value.as_str())).collect();
+        assert_eq!(told, [("group-unknown", group)]);
+    }
+    // Like one of another course only.
+    site.full_set("database", &rows.replace("Été 1", "g3")).await;
+    assert_eq!(site.count("groups").await, before.1 + 1);
+    site.set("sources.database.unknown_protects", "off");
+    site.full_set("database", &rows.replace("Été 1", "G 3")).await;
+    assert_eq!(site.count("groups").await, before.1 + 2);
+}
+
+async fn no_course_is_made_for_a_damaged_name(mut site: Site) {
+    site.catalogue().await;
+    site.methods("manual,guest,self,cohort,meta,category,flatfile,database").await;
+    for (key, value) in
+        [("files", "x*.csv"), ("user_key", "username"), ("course_key", "shortname"), ("default_role", "student")]
+    {
+        site.set(&format!("sources.records.{key}"), value);
+    }
+    site.sql(&format!("UPDATE {{course}} SET shortname = 'Médecine-P2' WHERE id = {}", course(2))).await;
+    let apply = async |site: &mut Site, name: &str| {
+        let rows = site.write(format!("user,course\nu1,{name}\nu2,c1\n")).path;
+        let table = format!("fullname,shortname,idnumber\nOne,c1,\nTwo,{name},\nThree,New\u{fffd},\nFour,New 4,\n");
+        let courses = site.write(table).path;
+        let order = SetOrder { snapshot: rows, courses: Some(courses), ..SetOrder::of("records") };
+        site.engine().apply_set(&order, false).await.unwrap()
+    };
+    apply(&mut site, "Médecine-P2").await;
+    let before = (site.enrolments().await, site.count("course").await);
+    assert_eq!(site.made().await.len(), 2, "the one that was renamed, and the new one");
+    for name in ["MÃ©decine-P2", "Me\u{301}decine-P2", "Médecine\u{2011}P2", "M&eacute;decine-P2"] {
+        let report = apply(&mut site, name).await;
+        let told: Vec<_> = report.problems.iter().map(|told| (told.code.as_str(), told.value.as_str())).collect();
+        assert_eq!(told[..2], [("course-name-doubtful", name), ("course-name-doubtful", "New\u{fffd}")]);
+        assert_eq!(told[2..], [("course-unknown", name)]);
+        assert_eq!((site.enrolments().await, site.count("course").await), before, "{name}");
+    }
+    site.set("sources.records.unknown_protects", "off");
+    apply(&mut site, "Médecine\u{2011}P2").await;
+    assert_eq!(site.count("course").await, before.1 + 2);
 }

@@ -177,6 +177,8 @@ async fn a_broken_reference_costs_nobody_a_place(mut site: Site) {
         ("users", users.replace(row, "S3,,,true,u3,,o1\n"), "reference-unknown"),
         ("enrollments", enrolments.replace(",s3,", ",S3,"), "reference-unknown"),
         ("enrollments", enrolments.replace(",s3,", ",,"), "empty-identifier"),
+        ("enrollments", enrolments.replace(",s3,student,", "\n"), "row-ragged"),
+        ("users", users.replace(row, "s3,,,true\n"), "row-ragged"),
     ] {
         applied(&program, &Archive::bulk("1.2", &ALL));
         let before = site.dump().await;
@@ -190,6 +192,15 @@ async fn a_broken_reference_costs_nobody_a_place(mut site: Site) {
         import(&program, &[], &archive);
         site.nothing_changed(&after, "the same archive").await;
     }
+    // The cells cannot be told apart, but name a user.
+    applied(&program, &Archive::bulk("1.2", &ALL));
+    let torn = enrolments.replace(",s3,student", ",\"s3,student");
+    assert_eq!(import(&program, &[], &bulk().with("enrollments", "bulk", torn)).2, "row-ragged");
+    assert_eq!(
+        site.enrolments().await,
+        ["u1 c1 database", "u2 c1 database", "u3 c1 database", "u5 c2 database"],
+        "nobody else is kept"
+    );
     // A broken class: the user stays everywhere, and the course that no other row names keeps its users.
     applied(&program, &Archive::bulk("1.2", &ALL));
     let broken = enrolments.replace(",k2,", ",k9,");

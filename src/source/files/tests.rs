@@ -155,16 +155,21 @@ fn bad_lines_are_told_and_the_others_stay() {
     assert_eq!(
         kept.told(),
         [
-            "part1.csv:4 row-ragged 1",
+            "part1.csv:4 row-ragged 1 (u2, )",
             "part1.csv:5 empty-identifier course (u3, )",
             "part1.csv:6 empty-identifier user (, c1)",
             "part1.csv:7 empty-identifier role (u4, c4)",
-            "part1.csv:8 row-ragged \"u5,c1,student",
-            "part1.csv:9 row-ragged 5",
+            "part1.csv:8 row-ragged \"u5,c1,student (u5, c1)",
+            "part1.csv:9 row-ragged 5 (u6, c1)",
         ]
     );
     assert_eq!((read.files[0].rows, read.files[0].bad, read.files[0].ragged), (8, 6, 3));
     assert_eq!(kept.rows[1].line, 10);
+    let scraps: Vec<_> = kept.problems.iter().filter_map(|told| told.scraps.clone()).collect();
+    let values: Vec<_> = scraps.iter().map(|scraps| scraps.values.join(" ")).collect();
+    assert_eq!(values, ["u2", "u5 c1 student", "u6 c1 student g extra"]);
+    assert_eq!(scraps.iter().map(|scraps| scraps.several).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(scraps[0].rest, Some(("u3".to_owned(), String::new())), "both may be one record");
 }
 
 /// The cells that can be read name the user, who then loses nothing.

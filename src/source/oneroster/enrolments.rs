@@ -3,15 +3,13 @@
 
 use std::collections::HashSet;
 
-use chrono::NaiveDate;
-
 use super::OneRosterForm;
 use super::key::{Key, Of};
 use super::listing::{Lack, Listing};
 use super::merge::{Fate, Row, Visitor};
 use super::tables::{BEGIN, CLASS, COURSE_OF_CLASS, ENABLED, END, ENROLLMENTS, ROLE, SCHOOL, USER};
 use crate::config::{DisabledUsers, RoleOf};
-use crate::files::flags;
+use crate::files::{Scraps, flags};
 use crate::problem::{Code, Problem};
 use crate::source::canonical::Canonical;
 use crate::source::rows::{SetError, SetProblem, SetRow, Taker};
@@ -58,15 +56,14 @@ impl Enrolments<'_> {
         };
         let told = |problem: Problem| Out::Announced(about(problem, &user, &place));
         let role = role.ok_or_else(|| told(self.unknown_role(row)))?.to_owned();
-        let [timestart, timeend] = window(row).map_err(told)?;
+        let [timestart, timeend] = [BEGIN, END].map(|place| row.cell(place).to_owned());
         let may_be_empty = |key: Option<Key>| {
             let value = key.map(|key| self.optional(row, key)).transpose();
             value.map(Option::unwrap_or_default).map_err(|lack| out(lack, &user, &place))
         };
         let (group, name) = (may_be_empty(self.form.group)?, may_be_empty(self.form.name)?);
         // Only a clear no disables the user.
-        let enabled = self.users.cell(row.cell(USER), ENABLED);
-        let enabled = enabled.is_empty() || flags::parse(enabled) != Some(false);
+        let enabled = !flags::is_no(self.users.cell(row.cell(USER), ENABLED));
         let status = match self.form.disabled_users {
             DisabledUsers::LeaveOut if !enabled => return Ok(None),
             DisabledUsers::Suspend if !enabled => SetRow::SUSPENDED,
@@ -99,16 +96,39 @@ impl Enrolments<'_> {
     /// The file of a key, and the identifier in it that this row refers to.
     fn referred(&self, row: &Row, key: Key) -> Result<(&Listing, String), Lack> {
         let class = filled(row, CLASS)?;
-        Ok(match key.of {
-            Of::Users => (&self.users, filled(row, USER)?.to_owned()),
-            Of::Classes => (&self.classes, class.to_owned()),
-            Of::Courses => (&self.courses, self.classes.filled(row.line, class, COURSE_OF_CLASS)?),
+        let id = match key.of {
+            Of::Users => filled(row, USER)?.to_owned(),
+            Of::Classes => class.to_owned(),
+            Of::Courses => self.classes.filled(row.line, class, COURSE_OF_CLASS)?,
             Of::Orgs if self.classes.is_gone(class) => {
                 self.classes.value(row.line, class, super::tables::ID)?;
-                (&self.orgs, String::new())
+                String::new()
             }
-            Of::Orgs => (&self.orgs, filled(row, SCHOOL)?.to_owned()),
-        })
+            Of::Orgs => filled(row, SCHOOL)?.to_owned(),
+        };
+        Ok((self.listing(key.of), id))
+    }
+
+    fn listing(&self, of: Of) -> &Listing {
+        match of {
+            Of::Users => &self.users,
+            Of::Classes => &self.classes,
+            Of::Courses => &self.courses,
+            Of::Orgs => &self.orgs,
+        }
+    }
+
+    /// The keys of the users and places whose identifiers are among these scraps.
+    fn meant(&self, scraps: Scraps) -> Scraps {
+        let key = self.form.place;
+        let of_place = |id: &str| {
+            let course = || self.classes.filled(0, id, COURSE_OF_CLASS);
+            let id = if key.of == Of::Courses { course()? } else { id.to_owned() };
+            self.listing(key.of).filled(0, &id, key.place)
+        };
+        let of_user = |id: &str| self.users.filled(0, id, self.form.user.place);
+        let keys = scraps.values.iter().flat_map(|id| [of_user(id), of_place(id)]).flatten();
+        Scraps { values: keys.collect(), ..scraps }
     }
 
     fn unknown_role(&self, row: &Row) -> Problem {
@@ -154,12 +174,19 @@ impl Visitor for Enrolments<'_> {
         }
     }
 
-    fn unusable(&mut self, row: &Row, problem: Problem, taker: &mut dyn Taker) -> Result<(), SetError> {
+    fn unusable(
+        &mut self,
+        row: &Row,
+        problem: Problem,
+        scraps: Option<Scraps>,
+        taker: &mut dyn Taker,
+    ) -> Result<(), SetError> {
         let (user, place) = (self.user(row), self.value(row, self.form.place));
         let broken = |value: &Result<String, Lack>| matches!(value, Err(Lack::Announced(_)));
         let broken = broken(&user) || broken(&place);
         let about = row.problem(problem).about(&user.unwrap_or_default(), &place.unwrap_or_default());
-        Ok(taker.problem(SetProblem { broken, ..about })?)
+        let scraps = scraps.map(|scraps| self.meant(scraps));
+        Ok(taker.problem(SetProblem { broken, scraps, ..about })?)
     }
 }
 
@@ -172,25 +199,4 @@ fn filled<'r>(row: &'r Row, place: usize) -> Result<&'r str, Lack> {
 
 fn empty(row: &Row, place: usize) -> Problem {
     Problem::new(row.line, Code::EmptyIdentifier, ENROLLMENTS.columns[place], "")
-}
-
-/// Begin and end, as written.
-fn window(row: &Row) -> Result<[String; 2], Problem> {
-    let [begin, end] = [BEGIN, END].map(|place| date(row.cell(place), row.line));
-    if let (Some(begin), Some(end)) = (begin?, end?)
-        && end < begin
-    {
-        return Err(Problem::new(row.line, Code::EndBeforeStart, row.cell(END), row.cell(BEGIN)));
-    }
-    Ok([BEGIN, END].map(|place| row.cell(place).to_owned()))
-}
-
-/// A date of the specification, `YYYY-MM-DD`.
-fn date(text: &str, line: u64) -> Result<Option<NaiveDate>, Problem> {
-    const LENGTH: usize = 10;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == LENGTH);
-    date.map(Some).ok_or_else(|| Problem::new(line, Code::BadTime, text, "2026-01-31"))
 }

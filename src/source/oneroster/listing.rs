@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::merge::{Fate, Row, Sides, Visitor};
 use super::tables::{ID, OneRosterFile};
+use crate::files::Scraps;
 use crate::problem::{Code, Problem};
 use crate::source::rows::{SetError, Taker};
 
@@ -143,7 +144,13 @@ impl Visitor for Listing {
         Ok(Fate::Bad)
     }
 
-    fn unusable(&mut self, row: &Row, problem: Problem, taker: &mut dyn Taker) -> Result<(), SetError> {
+    fn unusable(
+        &mut self,
+        row: &Row,
+        problem: Problem,
+        _scraps: Option<Scraps>,
+        taker: &mut dyn Taker,
+    ) -> Result<(), SetError> {
         Ok(taker.problem(row.problem(problem))?)
     }
 

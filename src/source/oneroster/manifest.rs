@@ -108,7 +108,7 @@ fn properties(file: File, archive: &Archive) -> Result<BTreeMap<String, String>,
     let mut table = Table::open(file, &form(&["propertyName", "value"], &[])).map_err(refused)?;
     let mut properties = BTreeMap::new();
     while let Some(entry) = table.next_entry().map_err(refused)? {
-        if let TableEntry::Bad(problem) = entry {
+        if let TableEntry::Bad(problem, _) = entry {
             return Err(archive.refuse(format!("{MANIFEST}: {}", problem.text(Locale::En))));
         }
         let property = table.cell(0);

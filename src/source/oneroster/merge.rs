@@ -13,7 +13,7 @@ use super::listing::{LISTED, ROW, too_much};
 use super::manifest::{Manifest, Mode};
 use super::status::{Desired, StatusRule};
 use super::tables::{ID, MODIFIED, OneRosterFile, STATUS};
-use crate::files::{Table, TableEntry, cut};
+use crate::files::{Scraps, Table, TableEntry, cut};
 use crate::problem::{Code, Problem};
 use crate::source::files::FileRead;
 use crate::source::rows::{SetError, SetProblem, Taker};
@@ -78,8 +78,14 @@ pub(super) trait Visitor {
     /// A row that is to exist.
     fn row(&mut self, row: &Row, taker: &mut dyn Taker) -> Result<Fate, SetError>;
 
-    /// A row that cannot be used, and why.
-    fn unusable(&mut self, row: &Row, problem: Problem, taker: &mut dyn Taker) -> Result<(), SetError>;
+    /// A row that cannot be used, and why; with scraps if its cells cannot be told apart.
+    fn unusable(
+        &mut self,
+        row: &Row,
+        problem: Problem,
+        scraps: Option<Scraps>,
+        taker: &mut dyn Taker,
+    ) -> Result<(), SetError>;
 
     /// The row with this identifier is to be deleted; called before any row is passed on.
     fn gone(&mut self, _id: &str) {}
@@ -183,7 +189,7 @@ impl Showing<'_> {
                 Ok(_) if self.visitor.row(&row, self.taker)? == Fate::Left => {}
                 Ok(_) => self.keep.row(table, "")?,
                 Err(problem) => {
-                    self.visitor.unusable(&row, problem, self.taker)?;
+                    self.visitor.unusable(&row, problem, None, self.taker)?;
                     self.keep.row(table, table.cell(STATUS))?;
                 }
             }
@@ -200,10 +206,11 @@ impl Showing<'_> {
             self.read.rows += 1;
             match entry {
                 TableEntry::Row(line) => self.one(&Row { table, file, line, earlier: false }, &mut status)?,
-                TableEntry::Bad(problem) => {
+                TableEntry::Bad(problem, scraps) => {
                     self.read.bad += 1;
                     self.read.ragged += u64::from(problem.code == Code::RowRagged);
-                    self.taker.problem(SetProblem::new(file.csv, problem))?;
+                    let row = Row { table, file, line: problem.line, earlier: false };
+                    self.visitor.unusable(&row, problem, scraps, self.taker)?;
                 }
             }
         }
@@ -221,7 +228,7 @@ impl Showing<'_> {
             Ok(None) => return Ok(()),
             Err(problem) => {
                 self.read.bad += 1;
-                self.visitor.unusable(row, problem, self.taker)?;
+                self.visitor.unusable(row, problem, None, self.taker)?;
                 // The row is kept, so that it protects its user after later deltas, too.
                 return if self.delta { Ok(()) } else { Ok(self.keep.row(row.table, row.cell(STATUS))?) };
             }

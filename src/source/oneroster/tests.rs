@@ -273,17 +273,23 @@ fn roles_enrol_by_the_map_only() {
 }
 
 #[test]
-fn dates_are_those_of_the_specification() {
-    for (begin, end, told) in [
-        ("2026-9-1", "", "bad-time 2026-9-1"),
-        ("01/09/2026", "", "bad-time 01/09/2026"),
-        ("", "2027-02-30", "bad-time 2027-02-30"),
-        ("2026-09-01T00:00:00Z", "", "bad-time 2026-09-01T00:00:00Z"),
-        ("2026-09-02", "2026-09-01", "end-before-start 2026-09-01"),
-    ] {
-        let text = ENROLMENTS.replace("2026-09-01,2027-01-31", &format!("{begin},{end}"));
-        let (kept, _) = bulk().with("enrollments", "bulk", text).read(&by("", "")).unwrap();
-        assert_eq!(kept.told(), [format!("enrollments.csv:2 {told} (s-1, k-1)")]);
-        assert_eq!(kept.lines().len(), 3);
+fn dates_are_passed_on_as_they_are_written() {
+    for window in ["2026-09-01T00:00:00.000Z,", "01/09/2026,30/06/27", "2026-9-1,soon"] {
+        let text = ENROLMENTS.replace("2026-09-01,2027-01-31", window);
+        let rows = bulk().with("enrollments", "bulk", text).rows(&by("", ""));
+        assert_eq!(rows[0], format!("k-1|s-1|student|{}", window.replace(',', "|")).trim_end_matches('|'));
     }
+}
+
+/// The keys of all that its values identify are passed on.
+#[test]
+fn a_row_of_the_wrong_width_says_whom_it_may_mean() {
+    let more = "e-5,,,k-2,s-2,student\n,,s-1,\"k-1\ne-6,,,k-9,o-1,s-9\n";
+    let export = bulk().with("enrollments", "bulk", ENROLMENTS.to_owned() + more);
+    let (kept, read) = export.read(&by("users.username", "courses.courseCode")).unwrap();
+    assert_eq!((kept.lines().len(), read.enrolments.bad, read.enrolments.ragged), (3, 3, 3));
+    let scraps: Vec<_> = kept.problems.iter().map(|told| told.scraps.clone().unwrap()).collect();
+    assert_eq!(scraps[0].values, ["MATH1", "alan"]);
+    assert_eq!(scraps[1].values, ["ada", "MATH1"]);
+    assert_eq!(scraps[2].values, [""; 0]);
 }
