@@ -288,7 +288,8 @@ pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
 }
 
 /// Runs, in their order, the rules that the changes of this run concern, each over the users and courses touched; those
-/// in `done` ran over everything and are left out. If no rule is concerned, a method with instances costs one query.
+/// in `done` ran over everything and are left out, until another rule has changed something after them. If no rule is
+/// concerned, a method with instances costs one query.
 ///
 /// # Errors
 /// The database's error, or a limit of the guard.
@@ -301,8 +302,9 @@ pub(super) async fn follow(
     if ctx.planned == 0 {
         return Ok(());
     }
-    let mut prepared = !done.is_empty();
+    let (mut prepared, before) = (!done.is_empty(), ctx.planned);
     for rule in rules {
+        let done = if ctx.planned == before { done } else { &[] };
         if !follows(ctx.site, settings, rule, done) || !has_instances(ctx, rule).await? {
             continue;
         }
