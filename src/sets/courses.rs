@@ -19,6 +19,7 @@ use crate::moodle::room::Room;
 use crate::moodle::site::Site;
 use crate::outcome::{Lines, RunError, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
+use crate::sets::stage::trimmed;
 use crate::staging::likeness::NewNames;
 use crate::staging::resolve::KEY_WIDTH;
 
@@ -189,8 +190,7 @@ type Refused = (Code, String, String);
 
 impl<'a> CourseRow<'a> {
     fn of(header: &Header, rooms: &Rooms, record: &'a csv::StringRecord) -> Result<Self, Refused> {
-        // Not trimmed again: one that was cut is too long with its blanks only.
-        let cell = |at: usize| record.get(at).unwrap_or_default();
+        let cell = |at: usize| trimmed(record.get(at).unwrap_or_default(), NAME_LIMIT);
         let optional = |at: Option<usize>| at.map_or("", cell);
         let row = Self {
             fullname: cell(header.fullname),

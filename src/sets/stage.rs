@@ -9,8 +9,8 @@ use crate::config::{CourseKey, UnknownProtects, UserKey};
 use crate::db::table::text;
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::disk::RegularFile;
-use crate::files::flags;
 use crate::files::times::{self, Bound};
+use crate::files::{CELL_LIMIT, flags};
 use crate::outcome::{Lines, Moment, RunError, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::sets::rooms::{Incomplete, LeftOut, Rooms};
@@ -180,8 +180,13 @@ struct SetRow {
 
 type Refused = (Code, String, String);
 
+/// A value without blanks around it. One that its reader has cut keeps them: with them it is longer than the limit.
+pub(super) fn trimmed(value: &str, limit: usize) -> &str {
+    if value.len() > limit && value.chars().count() > limit { value } else { value.trim() }
+}
+
 fn row(header: &Header, terms: &Terms, rooms: &Rooms, record: &csv::StringRecord) -> Result<SetRow, Refused> {
-    let cell = |at: usize| record.get(at).unwrap_or_default().trim();
+    let cell = |at: usize| trimmed(record.get(at).unwrap_or_default(), CELL_LIMIT);
     let optional = |at: Option<usize>| at.map_or("", cell);
     let filled = |name: &str, text: &str| match text {
         // Moodle treats "0" as empty too (spec database 3).

@@ -23,6 +23,7 @@ on_each_database!(
     french_headers_are_those_of_full_sets,
     rows_of_the_wrong_shape_cost_nobody_a_place,
     a_quote_that_a_later_row_closes_costs_no_row_between,
+    a_value_that_is_cut_names_nobody,
 );
 
 impl Site {
@@ -237,6 +238,17 @@ async fn french_headers_are_those_of_full_sets(mut site: Site) {
     let report = site.sends(&[("x1.csv", "Utilisateur;Cours;Rôle;Fin\nu3;c2;teacher;\n".as_bytes())]).await;
     assert_eq!((report.state, report.errors), (State::Done, 0));
     assert_eq!(site.enrolments().await, ["u1 c1 flatfile", "u2 c1 flatfile", "u3 c2 database"]);
+}
+
+/// What is left of a value that is too long must not become another one's key.
+async fn a_value_that_is_cut_names_nobody(mut site: Site) {
+    site.records("apogee").await;
+    let far = " ".repeat(300);
+    let rows = format!("user;course\nu1{far}x;c1\nu2;c1{far}x\nu3;c1\n");
+    let report = site.sends(&[("x1.csv", rows.as_bytes())]).await;
+    assert_eq!(site.enrolments().await, ["u3 c1 database"]);
+    let told: Vec<_> = report.problems.iter().map(|told| (told.line, told.code)).collect();
+    assert_eq!(told, [(2, Code::ValueTooLong), (3, Code::ValueTooLong)]);
 }
 
 fn xlsx() -> Vec<u8> {
