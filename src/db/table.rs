@@ -51,11 +51,13 @@ impl Column {
         Self { by_default: true, ..self }
     }
 
-    fn definition(self) -> String {
+    fn definition(self, dialect: Dialect) -> String {
         let kind = match self.kind {
             Kind::Int => "BIGINT".to_owned(),
             Kind::Small => "SMALLINT".to_owned(),
             Kind::Text(width) => format!("VARCHAR({width})"),
+            // MariaDB's TEXT has room for 65,535 bytes.
+            Kind::Long if dialect == Dialect::Maria => "LONGTEXT".to_owned(),
             Kind::Long => "TEXT".to_owned(),
         };
         let default = match self.kind {
@@ -149,7 +151,7 @@ impl Table {
 
     /// The columns and keys as in CREATE TABLE.
     pub(super) fn definition(&self, dialect: Dialect) -> String {
-        let columns = self.columns.iter().map(|column| column.definition());
+        let columns = self.columns.iter().map(|column| column.definition(dialect));
         let primary = self.primary_on(dialect).map(|columns| format!("PRIMARY KEY ({columns})"));
         // Adding an index later would commit on MariaDB.
         let inside = if dialect == Dialect::Maria { self.indexes_on(dialect) } else { &[] };
