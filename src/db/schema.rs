@@ -7,11 +7,11 @@ use super::error::DbError;
 use super::sql::Params;
 
 /// The version of enrold's own tables that this program works with.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// The migrations: statements in which `LONG` is a text of any length, `OPTIONS` are the table options, and `;`
 /// separates the changes of one `ALTER TABLE`. On MariaDB, which commits each statement, one may be sent a second time.
-const MIGRATIONS: [&[&str]; 3] = [TABLES, PLACES, APPROVED];
+const MIGRATIONS: [&[&str]; 4] = [TABLES, PLACES, APPROVED, NEW_VALUES];
 
 /// Version 1.
 const TABLES: &[&str] = &[
@@ -84,6 +84,9 @@ const PLACES: &[&str] = &[
 /// Version 3: an absence names the held run that recorded it when it was approved. Older ones are not approved.
 const APPROVED: &[&str] = &["ALTER TABLE enrold_set_absent ADD COLUMN approved BIGINT NOT NULL DEFAULT 0"];
 
+/// Version 4: the new values of a row of which any columns may change.
+const NEW_VALUES: &[&str] = &["ALTER TABLE enrold_change ADD COLUMN newrow LONG"];
+
 /// The indexes for lookups in tables that only grow: name, table, columns.
 const INDEXES: [(&str, &str, &str); 8] = [
     ("enrold_run_state", "enrold_run", "state"),
@@ -123,6 +126,7 @@ pub async fn schema_version(conn: &mut Conn) -> Result<Option<(i64, String)>, Db
 /// The database's error; a database that serves another prefix, or that a newer enrold has migrated, is refused.
 pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     if conn.dialect() == Dialect::Maria {
+        catch_up(conn).await?;
         return apply(conn, clock).await;
     }
     conn.begin().await?;
@@ -133,6 +137,18 @@ pub async fn migrate(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
         Err(_) => drop(conn.rollback().await),
     }
     outcome
+}
+
+/// Waits until a node of a Galera cluster has what the others have committed: one that lags behind would be migrated a
+/// second time.
+async fn catch_up(conn: &mut Conn) -> Result<(), DbError> {
+    let can_wait = "SELECT COUNT(*) FROM information_schema.system_variables WHERE variable_name = 'WSREP_SYNC_WAIT'";
+    if conn.number(can_wait, &Params::new()).await? > 0 {
+        conn.command("SET SESSION wsrep_sync_wait = 15").await?;
+        schema_version(conn).await?;
+        conn.command("SET SESSION wsrep_sync_wait = @@GLOBAL.wsrep_sync_wait").await?;
+    }
+    Ok(())
 }
 
 async fn apply(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
@@ -195,8 +211,14 @@ fn altering(statement: &str) -> Option<(&str, &str)> {
     statement.strip_prefix("ALTER TABLE ")?.split_once(' ')
 }
 
+/// A text of any length.
+fn long(dialect: Dialect) -> &'static str {
+    if dialect == Dialect::Maria { " LONGTEXT" } else { " TEXT" }
+}
+
 /// The changes of a table in the database's dialect: one statement on MariaDB, one for each on the others.
 fn altered(dialect: Dialect, table: &str, changes: &str) -> Vec<String> {
+    let changes = changes.replace(" LONG", long(dialect));
     let changes = changes.split(';').map(str::trim);
     if dialect == Dialect::Maria {
         return vec![format!("ALTER TABLE {table} {}", changes.collect::<Vec<_>>().join(", "))];
@@ -217,10 +239,9 @@ fn dialect_ddl(conn: &Conn, statement: &str) -> Vec<String> {
     }
     let table = statement.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_whitespace().next());
     let indexes: Vec<_> = INDEXES.iter().filter(|(_, of, _)| Some(*of) == table).collect();
-    let long = if maria { " LONGTEXT" } else { " TEXT" };
     let within: String = indexes.iter().map(|(name, _, columns)| format!(", INDEX {name} ({columns})")).collect();
     let end = format!("{}) {}", if maria { within.as_str() } else { "" }, table_options(conn));
-    let mut made = vec![statement.replace(" LONG", long).replace(") OPTIONS", &end)];
+    let mut made = vec![statement.replace(" LONG", long(conn.dialect())).replace(") OPTIONS", &end)];
     if !maria {
         made.extend(indexes.iter().map(|(name, of, columns)| format!("CREATE INDEX {name} ON {of} ({columns})")));
     }

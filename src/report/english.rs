@@ -250,7 +250,10 @@ impl Code {
                  settings"
             ),
             Code::ColumnIgnored => {
-                format!("column \"{v}\" is not read; if it should be, name it in sources.NAME.columns (read: {h})")
+                format!(
+                    "column \"{v}\" is not read; if it should be, name it in the `columns` of the source or profile \
+                     (read: {h})"
+                )
             }
             Code::ReferenceUnknown => format!(
                 "no row of {h} has the identifier \"{v}\", nothing was guessed; correct the export so that its files \

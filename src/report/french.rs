@@ -269,8 +269,8 @@ impl Code {
                  réglages des groupes"
             ),
             Code::ColumnIgnored => format!(
-                "la colonne « {v} » n'est pas lue ; si elle doit l'être, nommez-la dans sources.NOM.columns (lues : \
-                 {h})"
+                "la colonne « {v} » n'est pas lue ; si elle doit l'être, nommez-la dans `columns` de la source ou du \
+                 profil (lues : {h})"
             ),
             Code::ReferenceUnknown => format!(
                 "aucune ligne de {h} n'a l'identifiant « {v} », rien n'est deviné ; corrigez l'export pour que les \
