@@ -37,10 +37,14 @@ pub const STEPS: &[&str] = &[
 /// The steps of an archive on another file system.
 pub const OF_THE_ARCHIVE: &[&str] = &["archive-copied", "archived-not-removed"];
 
+/// The steps of a file with passwords, which is replaced by a masked copy.
+pub const OF_A_MASKED_FILE: &[&str] = &["masked-written", "masked-noted", "masked-not-removed", "masked-removed"];
+
 /// Kills the process with SIGKILL if the environment has `ENROLD_KILL_AT=STEP` (the first time) or `STEP:N` (the N-th
 /// time); only in a build with debug assertions.
 pub fn step(name: &'static str) {
-    debug_assert!(STEPS.contains(&name) || OF_THE_ARCHIVE.contains(&name), "{name} is not a named step");
+    let named = [STEPS, OF_THE_ARCHIVE, OF_A_MASKED_FILE].concat().contains(&name);
+    debug_assert!(named, "{name} is not a named step");
     #[cfg(debug_assertions)]
     armed::step(name);
 }

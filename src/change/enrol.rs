@@ -162,6 +162,29 @@ pub async fn apply_adds(ctx: &mut RunContext<'_>, position: Position) -> RunResu
     Ok(planned)
 }
 
+/// Applies the `planned` changes of a pass at the ranks ENROL, UPDATE and SUSPEND_AS_DESIRED that are still valid;
+/// gives how many of them change an enrolment.
+///
+/// # Errors
+/// The database's error, or a limit of the guard.
+pub async fn apply_planned(ctx: &mut RunContext<'_>, pass_no: i64, planned: i64) -> RunResult<i64> {
+    if planned == 0 {
+        return Ok(0);
+    }
+    let added = apply_adds(ctx, Position { pass_no, rank: kinds::ENROL }).await?;
+    let mut changed = 0;
+    for rank in [kinds::UPDATE, kinds::SUSPEND_AS_DESIRED] {
+        let position = Position { pass_no, rank };
+        let still_valid = if planned > added { ctx.still_valid(position).await? } else { 0 };
+        if still_valid > 0 && rank == kinds::SUSPEND_AS_DESIRED {
+            ctx.guard_ending().await?;
+        }
+        ctx.change_planned(position, still_valid).await?;
+        changed += still_valid;
+    }
+    Ok(changed)
+}
+
 async fn update(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
     let oldrow = ctx.old_row("user_enrolments", "x");
     let params = unless_overtaken(ctx, position).fragment("oldrow", oldrow);

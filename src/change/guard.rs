@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::change::kind::Figure;
-use crate::config::{Guard as Settings, GuardMode, Limits, OwnLimits, Task};
+use crate::config::{AccountLimits, Guard as Settings, GuardMode, Limits, OwnLimits, Task};
 use crate::db::{Conn, DbError, Params};
 use crate::outcome::Breach;
 
@@ -14,6 +14,25 @@ pub(super) struct Tally {
     pub removals: i64,
     pub suspensions: i64,
     pub creations: i64,
+}
+
+/// What a users file or a cohort file changes, in accounts and members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountChanges {
+    /// Accounts that are made.
+    pub created: i64,
+    /// Accounts of which any value changes; those that are only suspended, deleted or renamed are not among them.
+    pub updated: i64,
+    /// Accounts that become suspended.
+    pub suspended: i64,
+    /// Accounts that are deleted.
+    pub deleted: i64,
+    /// Accounts whose user name changes.
+    pub renamed: i64,
+    /// Accounts whose e-mail address changes.
+    pub emails: i64,
+    /// Members who are removed from cohorts.
+    pub members_removed: i64,
 }
 
 /// The guard of a run.
@@ -135,7 +154,47 @@ impl Guard {
     pub fn check_memberships(&mut self, removals: i64, of: i64) {
         if self.limits.mode != GuardMode::Off {
             let limits = self.limits.run.clone();
-            self.compare("run", "", &limits, Tally { removals, ..Tally::default() }, of);
+            self.compare("memberships", "", &limits, Tally { removals, ..Tally::default() }, of);
+        }
+    }
+
+    /// Compares the accounts and members that a users file or a cohort file changes with their limits. To be called
+    /// with the whole plan, before it is committed; [`crate::change::context::RunContext::guard_check`] then holds
+    /// the run. `accounts` is how many accounts the site had before the run, without the deleted ones, and `members`
+    /// how many members the cohorts had that lose one.
+    pub fn check_accounts(&mut self, changes: &AccountChanges, accounts: i64, members: i64) {
+        if self.limits.mode == GuardMode::Off {
+            return;
+        }
+        let AccountChanges { created, updated, suspended, deleted, renamed, emails, members_removed } = *changes;
+        let limits: &AccountLimits = &self.limits.accounts;
+        let at_least = i64::from(limits.at_least);
+        let kinds = [
+            ("creations", created, accounts, limits.creations_max, limits.creations_percent),
+            ("updates", updated, accounts, limits.updates_max, limits.updates_percent),
+            ("suspensions", suspended, accounts, limits.suspensions_max, limits.suspensions_percent),
+            ("deletions", deleted, accounts, limits.deletions_max, limits.deletions_percent),
+            ("renames", renamed, accounts, limits.renames_max, limits.renames_percent),
+            ("emails", emails, accounts, limits.emails_max, limits.emails_percent),
+            ("members", members_removed, members, limits.member_removals_max, limits.member_removals_percent),
+        ];
+        for (what, count, of, max, percent) in kinds {
+            if let Some(limit) = passed(count, of, max, percent, count >= at_least) {
+                self.breach("accounts", "", what, count, of, limit);
+            }
+        }
+    }
+
+    /// Records that the profile of a dropped file of this kind has every file approved.
+    pub fn await_approval(&mut self, kind: &str) {
+        self.breach("file", kind, "approval", 0, 0, String::new());
+    }
+
+    /// Compares the cohorts that a file removes, of all cohorts of the site, with the limits of a run.
+    pub fn check_cohorts(&mut self, removed: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.run.clone();
+            self.compare("cohorts", "", &limits, Tally { removals: removed, ..Tally::default() }, of);
         }
     }
 
@@ -193,14 +252,23 @@ impl Guard {
             ("creations", tally.creations, limits.creations_max, limits.creations_percent),
         ];
         for (what, count, max, percent) in kinds {
-            let (max, percent) = (i64::from(max), i64::from(percent));
-            let many = count > 0 && count >= i64::from(limits.at_least) && of > i64::from(limits.min_members);
-            if max > 0 && count > max {
-                self.breach(scope, name, what, count, of, max.to_string());
-            } else if percent > 0 && many && count * 100 > of * percent {
-                self.breach(scope, name, what, count, of, format!("{percent} %"));
+            let many = count >= i64::from(limits.at_least) && of > i64::from(limits.min_members);
+            if let Some(limit) = passed(count, of, max, percent, many) {
+                self.breach(scope, name, what, count, of, limit);
             }
         }
+    }
+}
+
+/// The limit that a count passes; `many`: there are enough changes for a percentage to mean something.
+fn passed(count: i64, of: i64, max: u32, percent: u32, many: bool) -> Option<String> {
+    let (max, percent) = (i64::from(max), i64::from(percent));
+    if max > 0 && count > max {
+        Some(max.to_string())
+    } else if percent > 0 && count > 0 && many && count * 100 > of * percent {
+        Some(format!("{percent} %"))
+    } else {
+        None
     }
 }
 
@@ -219,5 +287,67 @@ impl Tally {
         self.removals += other.removals;
         self.suspensions += other.suspensions;
         self.creations += other.creations;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Locale, Settings as All};
+    use crate::report::words;
+
+    fn guard(set: impl FnOnce(&mut Settings)) -> Guard {
+        let mut settings = All::default().guard;
+        set(&mut settings);
+        Guard::new(settings, &BTreeMap::new(), None)
+    }
+
+    fn told(guard: &Guard, locale: Locale) -> Vec<String> {
+        guard.breaches.iter().map(|breach| words::breach(breach, locale)).collect()
+    }
+
+    #[test]
+    fn accounts_and_members_have_limits_by_count_and_in_percent() {
+        let mut usual = guard(|_| ());
+        let within = AccountChanges {
+            created: 5_000,
+            updated: 900,
+            suspended: 19,
+            deleted: 19,
+            renamed: 20,
+            emails: 50,
+            members_removed: 20,
+        };
+        usual.check_accounts(&within, 90, 100);
+        assert_eq!(told(&usual, Locale::En), Vec::<String>::new());
+        let beyond =
+            AccountChanges { suspended: 21, deleted: 20, renamed: 21, emails: 51, members_removed: 21, ..within };
+        usual.check_accounts(&beyond, 100, 100);
+        assert_eq!(
+            told(&usual, Locale::En),
+            [
+                "guard: 21 accounts suspended, of 100 accounts (limit 20 %)",
+                "guard: 20 accounts deleted, of 100 accounts (limit 5 %)",
+                "guard: 21 user names changed, of 100 accounts (limit 20)",
+                "guard: 51 e-mail addresses changed, of 100 accounts (limit 50)",
+                "guard: 21 members removed from cohorts, of 100 members (limit 20 %)",
+            ]
+        );
+        assert!(usual.holds());
+        let mut own = guard(|settings| {
+            (settings.accounts.creations_max, settings.accounts.updates_percent) = (2, 10);
+            settings.accounts.at_least = 0;
+        });
+        own.check_accounts(&AccountChanges { created: 3, updated: 2, ..AccountChanges::default() }, 10, 0);
+        assert_eq!(
+            told(&own, Locale::Fr),
+            [
+                "garde : 3 nouveaux comptes, sur 10 comptes (seuil 2)",
+                "garde : 2 comptes mis à jour, sur 10 comptes (seuil 10 %)",
+            ]
+        );
+        let mut off = guard(|settings| settings.mode = GuardMode::Off);
+        off.check_accounts(&beyond, 1, 1);
+        assert_eq!(told(&off, Locale::En), Vec::<String>::new());
     }
 }

@@ -71,6 +71,10 @@ fn statement(kind: &Kind, dialect: Dialect, columns: &Columns) -> String {
             delete(kind, dialect, &found)
         }
         Change::Changed(values) => set_back(kind, dialect, values),
+        Change::Rewritten(values) => {
+            let columns: Vec<&str> = values.iter().copied().filter(|column| columns.has(kind.table, column)).collect();
+            rewrite(kind, dialect, &columns, CHANGES, HERE, ("oldrow", "newrow"))
+        }
         Change::Removed { alone, .. } => insert(kind, dialect, &old_columns(columns, kind.table), alone),
     }
 }
@@ -131,6 +135,37 @@ fn set_back(kind: &Kind, dialect: Dialect, values: &[Changing]) -> String {
     });
     let condition = format!(":here AND x.id = c.targetid{}", new.collect::<String>());
     dialect.update_joined(&table, "x", &set, &format!("{CHANGES} {join}"), &condition)
+}
+
+/// The statement that gives the rows of the changes `c` in `from` the values that the journal's column `to` holds of
+/// the `columns`, where they have those of its column `of`. A column that did not change is not in `newrow`.
+pub(super) fn rewrite(
+    kind: &Kind,
+    dialect: Dialect,
+    columns: &[&str],
+    from: &str,
+    here: &str,
+    (to, of): (&str, &str),
+) -> String {
+    let table = format!("{{{}}}", kind.table);
+    let names: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
+    let record = |column: &str, alias: &str| dialect.json_record(&format!("c.{column}"), alias, &table, &names);
+    let ((join_to, to_values), (join_of, of_values)) = (record(to, "t"), record(of, "o"));
+    let marks = if to == "newrow" { &to_values } else { &of_values };
+    let quoted: Vec<String> = columns.iter().map(|column| dialect.quote(column)).collect();
+    let values: Vec<String> = (quoted.iter().zip(marks).zip(&to_values))
+        .map(|((column, mark), value)| format!("CASE WHEN {mark} IS NULL THEN x.{column} ELSE {value} END"))
+        .collect();
+    let set: Vec<(&str, &str)> = quoted.iter().map(String::as_str).zip(values.iter().map(String::as_str)).collect();
+    // The time of the change says nothing about the other columns.
+    let same = (quoted.iter().zip(columns).zip(marks.iter().zip(&of_values)))
+        .filter(|((_, column), _)| **column != "timemodified")
+        .map(|((column, _), (mark, value))| {
+            let same = dialect.same_bytes(&format!("x.{column}"), value);
+            format!(" AND ({mark} IS NULL OR {same} OR (x.{column} IS NULL AND {value} IS NULL))")
+        });
+    let condition = format!("{here} AND x.id = c.targetid{}", same.collect::<String>());
+    dialect.update_joined(&table, "x", &set, &format!("{from} {join_to} {join_of}"), &condition)
 }
 
 /// Inserts a removed row again, unless another row has its id or its unique values.

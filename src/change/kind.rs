@@ -50,6 +50,9 @@ pub enum Change {
     },
     /// Values of a row change. Undoing sets them back where the row still has the new ones.
     Changed(&'static [Changing]),
+    /// Some of these columns get new values: `newrow` holds those and `oldrow` the old ones, of the changed columns
+    /// only. Undoing sets exactly these back where the row still has all new values.
+    Rewritten(&'static [&'static str]),
     /// A row is removed if it is still as planned. Undoing inserts the whole old row again, with its id.
     Removed {
         /// What must still hold of the row when it is removed.
@@ -79,13 +82,15 @@ pub enum Still {
     Whole,
 }
 
-/// Whose permissions Moodle must reload after a change (spec enrol-core 11).
+/// What Moodle must reload after a change: whose permissions, or whose preferences (spec enrol-core 11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dirty {
     /// Those of the user.
     User,
     /// Those of all users of the course.
     Course,
+    /// Not the permissions, but the preferences of the user.
+    Preferences,
 }
 
 /// What a change is counted as: in the table of rules, in the report of a full set, by the guard.
@@ -165,7 +170,7 @@ impl Kind {
                 let old = values.iter().filter_map(|(column, _, old)| Some((*column, (*old)?)));
                 same(&old.collect::<Vec<_>>())
             }
-            Change::Added { .. } | Change::Removed { still: Still::There, .. } => Vec::new(),
+            Change::Added { .. } | Change::Rewritten(_) | Change::Removed { still: Still::There, .. } => Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The catalogue of the kinds of change: each entry gives the table, what is done to it and what follows from that. It
 //! must not depend on the planners; a kind without an entry cannot be written into the journal.
 
+use crate::change::cohorts;
 use crate::change::kind::{Change, Dirty, Figure, Kind, Pair, Rank, Still};
 use crate::moodle::events;
 
@@ -65,6 +66,46 @@ const WINDOW: Change = Change::Changed(&[
     ("modifierid", ":actor", None),
     ("timemodified", ":now", None),
 ]);
+
+/// What the journal's columns hold of an account.
+const ACCOUNT: &[Pair] = &[("id", "userid")];
+
+/// What they hold of a preference.
+const PREFERENCE: &[Pair] = &[("userid", "userid"), ("name", "component")];
+
+/// The columns of an account that files may change, without its user name, and without its password: no hash stands in
+/// the journal.
+const ACCOUNT_VALUES: &[&str] = &[
+    "auth",
+    "suspended",
+    "idnumber",
+    "firstname",
+    "lastname",
+    "email",
+    "emailstop",
+    "phone1",
+    "phone2",
+    "institution",
+    "department",
+    "address",
+    "city",
+    "country",
+    "lang",
+    "theme",
+    "timezone",
+    "description",
+    "descriptionformat",
+    "mailformat",
+    "maildigest",
+    "maildisplay",
+    "autosubscribe",
+    "trackforums",
+    "middlename",
+    "alternatename",
+    "firstnamephonetic",
+    "lastnamephonetic",
+    "timemodified",
+];
 
 /// A row that is removed if it is unchanged; the pick gives its course.
 const WHOLE_IN_COURSE: Change = Change::Removed { still: Still::Whole, given: &["courseid", "contextid"], alone: &[] };
@@ -205,6 +246,18 @@ catalogue! {
         ..SILENT
     }, ranks { COHORT: 10, };
 
+    /// Values of a cohort change.
+    COHORT_UPDATE: Kind {
+        name: "cohort.update",
+        table: "cohort",
+        key: &[("id", "itemid")],
+        change: Change::Rewritten(&cohorts::VALUES),
+        event: Some(&events::COHORT_UPDATED),
+        english: "cohorts changed",
+        french: "cohortes modifiées",
+        ..SILENT
+    }, ranks { COHORT_CHANGE: 15, };
+
     /// A user leaves a cohort.
     COHORT_MEMBER_REMOVE: Kind {
         name: "cohort-member.remove",
@@ -230,6 +283,185 @@ catalogue! {
         french: "membres de cohorte ajoutés",
         ..SILENT
     }, ranks { COHORT_JOIN: 30, };
+
+    /// An account gets another user name.
+    USER_RENAME: Kind {
+        name: "user.rename",
+        table: "user",
+        key: ACCOUNT,
+        change: Change::Rewritten(&["username"]),
+        english: "accounts renamed",
+        french: "comptes renommés",
+        ..SILENT
+    }, ranks { RENAME_ACCOUNT: 11, };
+
+    /// Values of an account change. (A change of its profile fields alone is one without values.)
+    USER_UPDATE: Kind {
+        name: "user.update",
+        table: "user",
+        key: ACCOUNT,
+        change: Change::Rewritten(ACCOUNT_VALUES),
+        event: Some(&events::USER_UPDATED),
+        english: "accounts changed",
+        french: "comptes modifiés",
+        ..SILENT
+    }, ranks { UPDATE_ACCOUNT: 12, };
+
+    /// An account is suspended; other values may change with that.
+    USER_SUSPEND: Kind {
+        name: "user.suspend",
+        table: "user",
+        key: ACCOUNT,
+        change: Change::Rewritten(ACCOUNT_VALUES),
+        event: Some(&events::USER_UPDATED),
+        english: "accounts suspended",
+        french: "comptes suspendus",
+        ..SILENT
+    }, ranks { SUSPEND_ACCOUNT: 13, };
+
+    /// An account is created.
+    USER_ADD: Kind {
+        name: "user.add",
+        table: "user",
+        key: ACCOUNT,
+        change: Change::Added {
+            // An account with which somebody has logged in stays.
+            says: &[("lastaccess", "timestart")],
+            named: &["username"],
+            made: Some("timecreated"),
+            used_by: &[
+                ("user_enrolments", "userid", "id"),
+                ("role_assignments", "userid", "id"),
+                ("cohort_members", "userid", "id"),
+                ("groups_members", "userid", "id"),
+            ],
+        },
+        event: Some(&events::USER_CREATED),
+        english: "accounts made",
+        french: "comptes créés",
+        ..SILENT
+    }, ranks {
+        /// Undone before its context: that stays while the account does.
+        MAKE_ACCOUNT: 14 applied 30,
+    };
+
+    /// The context of a new account.
+    USER_CONTEXT_ADD: Kind {
+        name: "user-context.add",
+        table: "context",
+        key: &[("id", "contextid"), ("instanceid", "userid")],
+        change: Change::Added {
+            says: &[],
+            named: &[],
+            made: None,
+            used_by: &[("role_assignments", "contextid", "id"), ("user", "id", "instanceid")],
+        },
+        english: "contexts of accounts",
+        french: "contextes de comptes",
+        ..SILENT
+    }, ranks { ACCOUNT_CONTEXT: 15, };
+
+    /// A custom profile field of an account gets its first value.
+    PROFILE_FIELD_ADD: Kind {
+        name: "profile-field.add",
+        table: "user_info_data",
+        key: &[("userid", "userid"), ("fieldid", "itemid")],
+        change: Change::Added { says: &[], named: &["data"], made: None, used_by: &[] },
+        english: "profile fields filled",
+        french: "champs de profil remplis",
+        ..SILENT
+    }, ranks { FILL_FIELD: 16, };
+
+    /// A custom profile field of an account gets another value.
+    PROFILE_FIELD_UPDATE: Kind {
+        name: "profile-field.update",
+        table: "user_info_data",
+        key: &[("userid", "userid"), ("fieldid", "itemid")],
+        change: Change::Rewritten(&["data"]),
+        english: "profile fields changed",
+        french: "champs de profil modifiés",
+        ..SILENT
+    }, ranks { CHANGE_FIELD: 17, };
+
+    /// A preference of an account is removed.
+    PREFERENCE_REMOVE: Kind {
+        name: "preference.remove",
+        table: "user_preferences",
+        key: PREFERENCE,
+        change: Change::Removed { still: Still::Whole, given: &["courseid", "contextid"], alone: &[] },
+        dirty: Some(Dirty::Preferences),
+        english: "preferences removed",
+        french: "préférences retirées",
+        ..SILENT
+    }, ranks {
+        DROP_PREFERENCE: 18,
+        /// Of a deleted account.
+        DROP_PREFERENCES: 82,
+    };
+
+    /// A preference of an account gets another value.
+    PREFERENCE_UPDATE: Kind {
+        name: "preference.update",
+        table: "user_preferences",
+        key: PREFERENCE,
+        change: Change::Rewritten(&["value"]),
+        dirty: Some(Dirty::Preferences),
+        english: "preferences changed",
+        french: "préférences modifiées",
+        ..SILENT
+    }, ranks { CHANGE_PREFERENCE: 19, };
+
+    /// An account gets a preference.
+    PREFERENCE_ADD: Kind {
+        name: "preference.add",
+        table: "user_preferences",
+        key: PREFERENCE,
+        change: Change::Added { says: &[], named: &["value"], made: None, used_by: &[] },
+        dirty: Some(Dirty::Preferences),
+        english: "preferences set",
+        french: "préférences posées",
+        ..SILENT
+    }, ranks { SET_PREFERENCE: 20, };
+
+    /// A custom profile field of a deleted account is removed.
+    PROFILE_FIELD_REMOVE: Kind {
+        name: "profile-field.remove",
+        table: "user_info_data",
+        key: &[("userid", "userid"), ("fieldid", "itemid")],
+        change: Change::Removed { still: Still::Whole, given: &["courseid", "contextid"], alone: &[] },
+        english: "profile fields removed",
+        french: "champs de profil retirés",
+        ..SILENT
+    }, ranks { DROP_FIELDS: 83, };
+
+    /// An account is deleted as Moodle does it: the row stays, and gives its names free.
+    USER_REMOVE: Kind {
+        name: "user.remove",
+        table: "user",
+        key: ACCOUNT,
+        change: Change::Rewritten(&[
+            "deleted", "username", "email", "idnumber", "picture", "moodlenetprofile", "timemodified",
+        ]),
+        event: Some(&events::USER_DELETED),
+        english: "accounts deleted",
+        french: "comptes supprimés",
+        ..SILENT
+    }, ranks {
+        /// After all that is removed with it.
+        DELETE_ACCOUNT: 84,
+    };
+
+    /// A cohort is removed; its members have left it before.
+    COHORT_REMOVE: Kind {
+        name: "cohort.remove",
+        table: "cohort",
+        key: &[("id", "itemid")],
+        change: WHOLE_IN_COURSE,
+        event: Some(&events::COHORT_DELETED),
+        english: "cohorts removed",
+        french: "cohortes supprimées",
+        ..SILENT
+    }, ranks { COHORT_GONE: 40, };
 
     /// A course moves down in its category, after new ones.
     COURSE_SORT: Kind {
@@ -520,6 +752,19 @@ catalogue! {
         english: "methods removed",
         french: "méthodes retirées",
     }, ranks { UNMAKE: 66, };
+
+    /// An instance of a method is disabled.
+    INSTANCE_SUSPEND: Kind {
+        name: "instance.suspend",
+        table: "enrol",
+        key: &[("courseid", "courseid"), ("enrol", "component")],
+        change: Change::Changed(&[("status", "c.status", Some("oldstatus")), ("timemodified", ":now", None)]),
+        event: Some(&events::INSTANCE_UPDATED),
+        dirty: Some(Dirty::Course),
+        figure: None,
+        english: "methods disabled",
+        french: "méthodes désactivées",
+    }, ranks { DISABLE: 67, };
 
     /// A user who left a group leaves its conversation.
     CONVERSATION_MEMBER_REMOVE: Kind {

@@ -2,16 +2,19 @@
 //! catalogue of kinds of change, and how each is undone. It must not decide what changes: planners do.
 
 pub mod below;
+pub mod cohorts;
 pub mod context;
 pub mod courses;
 pub mod end;
 pub mod enrol;
+pub mod groups;
 pub mod guard;
 pub mod inverse;
 pub mod kind;
 pub mod kinds;
 mod purge;
 pub mod remove;
+pub mod rewrite;
 mod weigh;
 
 pub use kind::{Kind, Rank};

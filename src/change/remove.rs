@@ -213,7 +213,7 @@ impl RunContext<'_> {
     }
 
     /// Locks the rows of a position, so that those that are marked next and those that are written are the same.
-    async fn hold(&mut self, position: Position, table: &str) -> Result<(), DbError> {
+    pub(super) async fn hold(&mut self, position: Position, table: &str) -> Result<(), DbError> {
         let condition = ":here AND c.state = 0 AND x.id = c.targetid";
         if let Some(sql) = self.conn.dialect().hold_joined(table, "x", "{enrold_change} c", condition) {
             self.conn.number(&sql, &self.at(position)).await?;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::context::{Position, RunContext};
-use crate::change::guard::{ApprovedPass, Members, Tally};
+use crate::change::guard::{AccountChanges, ApprovedPass, Members, Tally};
 use crate::change::kind::{self, Kind};
 use crate::change::kinds;
 use crate::config::GuardMode;
@@ -17,6 +17,7 @@ const EARLIER: &str = statement(include_str!("weigh.sql"), "earlier");
 const WEIGHED: &str = statement(include_str!("weigh.sql"), "weighed");
 const USERS_APPROVED: &str = statement(include_str!("weigh.sql"), "users approved");
 const NOT_APPROVED: &str = statement(include_str!("weigh.sql"), "not approved");
+const ACCOUNTS_CHANGED: &str = statement(include_str!("weigh.sql"), "accounts changed");
 
 impl RunContext<'_> {
     /// Counts the enrolments before the run changed any: those that exist now, less what this run added, plus what its
@@ -66,6 +67,42 @@ impl RunContext<'_> {
             self.judge(tallies);
         }
         if self.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+    }
+
+    /// Compares the accounts that the journal of this run changes with their limits, and all other changes with theirs:
+    /// called once a users file has changed its accounts. Two statements.
+    ///
+    /// # Errors
+    /// As [`RunContext::guard_check`].
+    pub async fn guard_accounts(&mut self) -> RunResult<()> {
+        if self.guard.limits.mode == GuardMode::Off {
+            return Ok(());
+        }
+        let mut changes = AccountChanges::default();
+        let email = self.conn.dialect().json_text("c.newrow", "email");
+        let counted =
+            [&kinds::USER_ADD, &kinds::USER_UPDATE, &kinds::USER_SUSPEND, &kinds::USER_REMOVE, &kinds::USER_RENAME];
+        let addressed = [&kinds::USER_UPDATE, &kinds::USER_SUSPEND];
+        let params = Params::new()
+            .with("run", self.run)
+            .with("counted", kind::names(|kind| counted.contains(&kind)))
+            .with("addressed", kind::names(|kind| addressed.contains(&kind)))
+            .fragment("email", email);
+        for row in self.conn.rows(ACCOUNTS_CHANGED, &params).await? {
+            let (name, accounts) = (row.text(0), row.int(1));
+            let part = match Kind::of(&name) {
+                Some(kind) if *kind == kinds::USER_ADD => &mut changes.created,
+                Some(kind) if *kind == kinds::USER_UPDATE => &mut changes.updated,
+                Some(kind) if *kind == kinds::USER_SUSPEND => &mut changes.suspended,
+                Some(kind) if *kind == kinds::USER_REMOVE => &mut changes.deleted,
+                Some(kind) if *kind == kinds::USER_RENAME => &mut changes.renamed,
+                _ => &mut changes.emails,
+            };
+            *part += accounts;
+        }
+        let now = self.conn.number("SELECT COUNT(*) FROM {user} u WHERE u.deleted = 0", &Params::new()).await?;
+        self.guard.check_accounts(&changes, now - changes.created + changes.deleted, 0);
+        self.guard_check().await
     }
 
     fn judge(&mut self, tallies: BTreeMap<Scope, Tally>) {

@@ -44,3 +44,12 @@ LEFT JOIN (SELECT a.userid, MIN(CASE WHEN a.seq > :approved AND a.seq <= :approv
 -- statement not approved
 AND NOT (c.seq > :approved AND c.seq <= :approved_to)
 AND (c.cause = :approved_cause OR COALESCE(u.every, 0) = 0)
+
+-- statement accounts changed
+-- How many accounts the changes of each kind concern, and of how many the address changes.
+SELECT c.kind, COUNT(DISTINCT c.userid) FROM {enrold_change} c
+ WHERE c.run = :run AND c.state = 0 AND c.kind IN (:counted)
+ GROUP BY c.kind
+ UNION ALL
+SELECT 'email', COUNT(DISTINCT c.userid) FROM {enrold_change} c
+ WHERE c.run = :run AND c.state = 0 AND c.kind IN (:addressed) AND :email IS NOT NULL

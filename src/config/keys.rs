@@ -1,6 +1,8 @@
 //! The list of known keys and the values that each accepts; no other place defines which keys exist.
 //! It must not know layers or defaults (those are in `config/enrold.toml`).
 
+pub(super) mod named;
+pub(super) mod profiles;
 pub(super) mod sources;
 mod tasks;
 
@@ -11,7 +13,7 @@ use config::{Value, ValueKind};
 use super::forms;
 use super::sections::{
     CourseKey, DelScope, DoneMode, EncodingFallback, ExpiredAction, GuardMode, InactiveSince, Locale, LogFormat,
-    LogLevel, RemovalAction, Security, SmallTimes, UserKey, WhenDisabled,
+    LogLevel, PasswordMail, RemovalAction, Security, SmallTimes, UserKey, WhenDisabled,
 };
 
 /// One known key.
@@ -117,6 +119,21 @@ const BEFORE_TASKS: &[Key] = &[
     count("guard.method.creations_max"),
     growth("guard.method.creations_percent"),
     count("guard.method.at_least"),
+    count("guard.accounts.creations_max"),
+    growth("guard.accounts.creations_percent"),
+    count("guard.accounts.updates_max"),
+    percent("guard.accounts.updates_percent"),
+    count("guard.accounts.suspensions_max"),
+    percent("guard.accounts.suspensions_percent"),
+    count("guard.accounts.deletions_max"),
+    percent("guard.accounts.deletions_percent"),
+    count("guard.accounts.renames_max"),
+    percent("guard.accounts.renames_percent"),
+    count("guard.accounts.emails_max"),
+    percent("guard.accounts.emails_percent"),
+    count("guard.accounts.member_removals_max"),
+    percent("guard.accounts.member_removals_percent"),
+    count("guard.accounts.at_least"),
     Key { name: "site.timezone", kind: Kind::Text(forms::timezone), unset: Unset::Moodle },
     text("site.wwwroot", forms::site_url),
     choice("flatfile.del_scope", DelScope::WORDS),
@@ -140,6 +157,10 @@ const BEFORE_TASKS: &[Key] = &[
     defaulted("coursecompleted.delay", Kind::Span),
     defaulted("coursecompleted.delays", Kind::List(forms::delays)),
     flag("coursecompleted.create_groups"),
+    choice("accounts.password_mail", PasswordMail::WORDS),
+    defaulted("accounts.foreign_auth", Kind::Names),
+    defaulted("accounts.protected", Kind::Names),
+    text("accounts.pepper_file", forms::optional_path),
     whole("run.retries", 0, 1_000, "attempts"),
     seconds("run.lock_timeout", 1),
     seconds("run.simulate_lock_timeout", 1),
@@ -170,6 +191,10 @@ const AFTER_TASKS: &[Key] = &[
 
 const fn defaulted(name: &'static str, kind: Kind) -> Key {
     Key { name, kind, unset: Unset::Default }
+}
+
+const fn general(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind, unset: Unset::General }
 }
 
 const fn flag(name: &'static str) -> Key {
@@ -209,10 +234,10 @@ const fn text(name: &'static str, form: fn(&str) -> Result<(), String>) -> Key {
     defaulted(name, Kind::Text(form))
 }
 
-/// The known key of this path; the key of a source is named without `sources.NAME.`.
+/// The known key of this path; the key of a named table is named without section and name.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
-    match sources::divided(path) {
-        Some((_, rest)) => sources::find(rest),
+    match named::divided(path) {
+        Some(path) => path.find(),
         None => KEYS.iter().find(|key| key.name == path),
     }
 }
@@ -220,20 +245,24 @@ pub(super) fn find(path: &str) -> Option<&'static Key> {
 /// A known key inside the section of this path, if there is such a section.
 pub(super) fn example_in(section: &str) -> Option<String> {
     let inside = |name: &str, section: &str| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
-    match sources::divided(section) {
-        Some((_, "")) => Some(format!("{section}.url")),
-        Some((source, rest)) => {
-            let key = sources::OF_SOURCE.iter().find(|key| inside(key.name, rest))?;
-            Some(format!("{}{source}.{}", sources::SECTION, key.name))
+    if let Some(named) = named::ALL.iter().find(|named| named.title() == section) {
+        return Some(format!("{}NAME.{}", named.prefix, named.first));
+    }
+    match named::divided(section) {
+        Some(path) if path.rest.is_empty() => Some(format!("{section}.{}", path.section.first)),
+        Some(path) => {
+            let key = path.section.keys.iter().find(|key| inside(key.name, path.rest)).map(|key| key.name.to_owned());
+            let open = || path.section.open.iter().find(|key| key.name == path.rest);
+            let key = key.or_else(|| Some(format!("{}.NAME", open()?.name)))?;
+            Some(format!("{}.{key}", path.table()))
         }
-        None if section == "sources" => Some("sources.NAME.url".to_owned()),
         None => KEYS.iter().find(|key| inside(key.name, section)).map(|key| key.name.to_owned()),
     }
 }
 
 /// The known key nearest to an unknown one: the fewest edits of the whole path, plus those of the section, plus twice
 /// those of the last part. Both a typing error and a key in the wrong section then find the right key. A key of a task
-/// is compared with keys of tasks only, a key of a source with keys of the same source.
+/// is compared with keys of tasks only, a key of a named table with keys of the same table.
 pub(super) fn nearest(unknown: &str) -> String {
     fn ends(path: &str) -> (&str, &str) {
         let section = path.split('.').next().unwrap_or_default();
@@ -245,16 +274,16 @@ pub(super) fn nearest(unknown: &str) -> String {
         let (known_section, known_last) = ends(known);
         edits(unknown, known) + edits(section, known_section) + 2 * edits(last, known_last)
     };
-    let of_source = |source: &str| {
-        let path = |key: &Key| format!("{}{source}.{}", sources::SECTION, key.name);
-        sources::OF_SOURCE.iter().map(path).min_by_key(|known| far(known))
+    let of_table = |path: named::Path| {
+        let own = path.section.keys.iter().map(|key| format!("{}.{}", path.table(), key.name));
+        own.min_by_key(|known| far(known))
     };
     let fixed = || {
         let names = KEYS.iter().map(|key| key.name);
         names.filter(|known| section != "tasks" || known.starts_with("tasks.")).min_by_key(|known| far(known))
     };
-    let found = match sources::divided(unknown) {
-        Some((source, _)) => of_source(source),
+    let found = match named::divided(unknown) {
+        Some(path) => of_table(path),
         None => fixed().map(str::to_owned),
     };
     found.unwrap_or_default()

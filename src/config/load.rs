@@ -1,12 +1,13 @@
 //! Merges the layers, checks every value of each of them, and builds the typed settings.
 //! It must not know how a layer is read or what a key takes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use config::{Config, ValueKind};
+use config::{Config, Map, Value, ValueKind};
 
-use super::each_source;
+use super::each_table;
+use super::keys::named::{self, Named};
 use super::keys::{self, KEYS, Key, Unset, sources};
 use super::layers::{self, Entry};
 use super::problem::{ConfigProblem, ConfigProblems, Place};
@@ -35,12 +36,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     let mut problems = Vec::new();
     let mut merged = Merged::new();
     let layers = layers::read(sources, &mut problems);
-    let names = each_source::named(&layers);
-    for name in names.keys() {
-        let defaults = each_source::defaults(name, &mut problems);
+    let tables = named::ALL.map(|section| (section, each_table::named(section, &layers)));
+    for (section, name) in tables.iter().flat_map(|(section, names)| names.keys().map(move |name| (section, name))) {
+        let defaults = each_table::defaults(section, name, &mut problems);
         merge_layer(defaults, &[], &mut merged, &mut problems);
     }
-    let of_source = |name: &String| format!("{}{name}", sources::SECTION);
+    let [_, (_, names)] = &tables;
+    let of_source = |name: &String| sources::SECTION.table(name);
     let sections: Vec<String> = std::iter::once(DATABASE.to_owned()).chain(names.keys().map(of_source)).collect();
     for layer in layers {
         merge_layer(layer, &sections, &mut merged, &mut problems);
@@ -50,20 +52,22 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigProblems> {
     problems.extend(sections.iter().filter_map(|section| resolve_url_file(section, &mut merged).err()));
     default_database(given, &mut merged, &mut problems);
     problems.extend(archive_in_reach(&merged));
-    for (name, place) in &names {
-        each_source::check(name, place, &merged, &mut problems);
+    for (name, place) in names {
+        each_table::check_source(name, place, &merged, &mut problems);
     }
     if !problems.is_empty() {
         return Err(ConfigProblems(problems));
     }
-    let origins = origins(&names.keys().map(String::as_str).collect::<Vec<_>>(), &merged);
-    match settings(merged) {
-        Ok(settings) => Ok(Loaded { settings, origins }),
-        Err(error) => {
-            let defect = ConfigProblem::Defect(error.to_string());
-            Err(ConfigProblems(vec![defect]))
-        }
+    let origins = tables.iter().flat_map(|(section, names)| origins_of(section, names.keys(), &merged));
+    let origins = origins_of_reference(&merged).chain(origins).collect();
+    let settings = settings(&merged).map_err(|error| {
+        let defect = ConfigProblem::Defect(error.to_string());
+        ConfigProblems(vec![defect])
+    })?;
+    for (name, profile) in &settings.profiles {
+        each_table::check_profile(name, profile, &merged, &mut problems);
     }
+    if problems.is_empty() { Ok(Loaded { settings, origins }) } else { Err(ConfigProblems(problems)) }
 }
 
 /// Merges one layer over the lower ones; `sections` are those that name a database.
@@ -97,8 +101,8 @@ fn url_keys(section: &str) -> (String, String) {
 
 fn merge(entry: Entry, merged: &mut Merged) -> Result<(), ConfigProblem> {
     let Entry { key, value, place } = entry;
-    if let Some(reason) = each_source::bad_name(&key) {
-        return Err(ConfigProblem::Value { place, key: "sources".to_owned(), reason });
+    if let Some((section, reason)) = each_table::bad_name(&key) {
+        return Err(ConfigProblem::Value { place, key: section.to_owned(), reason });
     }
     let Some(known) = keys::find(&key) else {
         return match (keys::example_in(&key), value) {
@@ -183,16 +187,30 @@ fn read_url(path: &Path) -> Result<String, String> {
     Ok(url.to_owned())
 }
 
-/// Every key that has a value or that Moodle decides: those of the reference, then those of each source.
-fn origins(names: &[&str], merged: &Merged) -> Vec<Effective> {
-    let of_reference = KEYS.iter().filter_map(|key| effective(key, key.name.to_owned(), false, merged));
-    let of_sources = names.iter().flat_map(|name| {
-        sources::OF_SOURCE.iter().filter_map(move |key| {
-            let path = format!("{}{name}.{}", sources::SECTION, key.name);
-            effective(key, path, sources::moodle_decides(name, key.name), merged)
-        })
-    });
-    of_reference.chain(of_sources).collect()
+/// Every key of the reference that has a value or that Moodle decides.
+fn origins_of_reference(merged: &Merged) -> impl Iterator<Item = Effective> {
+    KEYS.iter().filter_map(|key| effective(key, key.name.to_owned(), false, merged))
+}
+
+/// The same for each table of a section, with the keys that the operator chose.
+fn origins_of<'a>(
+    section: &'static Named,
+    names: impl Iterator<Item = &'a String>,
+    merged: &Merged,
+) -> impl Iterator<Item = Effective> {
+    names.flat_map(move |name| {
+        let table = section.table(name);
+        let known = section.keys.iter().filter_map(|key| {
+            let before_default = section.prefix == sources::SECTION.prefix && sources::moodle_decides(name, key.name);
+            effective(key, format!("{table}.{}", key.name), before_default, merged)
+        });
+        let mut chosen: Vec<_> = merged.keys().filter_map(|path| Some((path, named::divided(path)?))).collect();
+        chosen.retain(|(_, path)| path.table() == table && path.chosen().is_some());
+        chosen.sort_unstable_by_key(|(path, _)| *path);
+        let chosen = chosen.into_iter();
+        let chosen = chosen.filter_map(|(path, key)| effective(key.find()?, path.clone(), false, merged));
+        known.chain(chosen).collect::<Vec<_>>()
+    })
 }
 
 /// One key for display; `before_default`: Moodle's setting takes precedence over the default.
@@ -211,15 +229,25 @@ fn effective(key: &Key, path: String, before_default: bool, merged: &Merged) -> 
     Some(Effective { key: path, value, origin })
 }
 
-fn settings(mut merged: Merged) -> Result<Settings, config::ConfigError> {
-    merged.retain(|path, _| !path.ends_with(".url_file"));
+fn settings(merged: &Merged) -> Result<Settings, config::ConfigError> {
     let mut builder = Config::builder();
-    for (key, (value, _)) in &merged {
-        builder = builder.set_override(key, config::Value::new(None, value.clone()))?;
+    // A key that the operator chose may hold any character, so its section is set as a whole.
+    let mut chosen: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for (path, (value, _)) in merged.iter().filter(|(path, _)| !path.ends_with(".url_file")) {
+        let value = Value::new(None, value.clone());
+        match named::divided(path).and_then(|path| Some((path.table(), path.chosen()?))) {
+            Some((table, (section, key))) => {
+                drop(chosen.entry(format!("{table}.{section}")).or_default().insert(key.to_owned(), value));
+            }
+            None => builder = builder.set_override(path, value)?,
+        }
+    }
+    for (section, table) in chosen {
+        builder = builder.set_override(section, table)?;
     }
     let mut settings: Settings = builder.build()?.try_deserialize()?;
     for (name, source) in &mut settings.sources {
-        source.given = each_source::given(name, &merged);
+        source.given = each_table::given(name, merged);
     }
     Ok(settings)
 }

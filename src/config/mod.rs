@@ -5,11 +5,12 @@
 
 mod choice;
 mod credentials;
-mod each_source;
+mod each_table;
 mod forms;
 mod keys;
 mod layers;
 mod load;
+mod options;
 mod problem;
 mod sections;
 #[cfg(test)]
@@ -24,12 +25,13 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use load::load;
 pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
-    AbsentAction, CatchUp, CategoryKey, CohortKey, CourseCompleted, CourseDelay, CourseKey, CourseTable, Database,
-    DelScope, DisabledUsers, DoneMode, EncodingFallback, ExpectedBy, Expirations, ExpiredAction, FileLimits, FlatFile,
-    FlatFileKeys, GroupKey, Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat,
-    LogLevel, MailWhen, OwnLimits, RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf, Run, Schedule,
-    ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, SmallTimes, Smtp, Source,
-    SourceRoles, State, Target, Task, UnknownProtects, UserKey, WhenDisabled, WhenOff,
+    AbsentAction, AccountLimits, Accounts, BlankCell, CatchUp, CategoryKey, CohortKey, CourseCompleted, CourseDelay,
+    CourseKey, CourseTable, Database, DelScope, DisabledUsers, DoneMode, EncodingFallback, ExpectedBy, Expirations,
+    ExpiredAction, FileKind, FileLimits, FlatFile, FlatFileKeys, ForceChange, GroupKey, Guard, GuardMode, Hook, Http,
+    InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, MailWhen, MatchBy, Operation, OwnLimits,
+    PasswordFrom, PasswordMail, Profile, ProfileMode, RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf,
+    Run, Schedule, ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, SmallTimes,
+    Smtp, Source, SourceRoles, State, Target, Task, UnknownProtects, Update, UserKey, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -144,6 +146,11 @@ pub struct Settings {
     pub coursecompleted: CourseCompleted,
     /// Timeouts, retries and chunk sizes of a run.
     pub run: Run,
+    /// What concerns every users file.
+    pub accounts: Accounts,
+    /// Kinds of file that may be dropped, and their options, by name.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, Profile>,
     /// Scheduled tasks by name.
     pub tasks: BTreeMap<String, Task>,
     /// Sources of full sets by name.

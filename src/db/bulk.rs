@@ -1,4 +1,4 @@
-//! Loads rows of numbers and texts: COPY on PostgreSQL, multi-row VALUES on MariaDB, SQLite and for few rows.
+//! Loads rows of numbers, texts and NULLs: COPY on PostgreSQL, multi-row VALUES on MariaDB, SQLite and for few rows.
 //! It must not know what the rows mean; it holds at most one chunk in memory.
 
 use super::conn::Conn;
@@ -23,6 +23,8 @@ pub enum Field<'a> {
     Int(i64),
     /// A text.
     Text(&'a str),
+    /// NULL.
+    Null,
 }
 
 /// Collects rows and sends them to a table chunk by chunk; call [`Bulk::finish`] at the end. Bytes limit a chunk as
@@ -140,6 +142,7 @@ impl Bulk {
                 // Writing to a String cannot fail.
                 Field::Int(number) => drop(write!(self.copy, "{number}")),
                 Field::Text(text) => copy_text(text, &mut self.copy),
+                Field::Null => self.copy.push_str("\\N"),
             }
         }
         self.copy.push('\n');
@@ -159,6 +162,7 @@ impl Bulk {
                     self.next.push('?');
                 }
                 Field::Text(text) => self.next.push_str(Literal::of(self.dialect, text).as_sql()),
+                Field::Null => self.next.push_str("NULL"),
             }
         }
         self.next.push(')');
@@ -175,7 +179,7 @@ impl Bulk {
         if self.dialect == Dialect::Lite {
             let texts = row.iter().filter_map(|field| match field {
                 Field::Text(text) => Some((*text).to_owned()),
-                Field::Int(_) => None,
+                Field::Int(_) | Field::Null => None,
             });
             self.texts.extend(texts);
         }

@@ -90,6 +90,27 @@ impl Dialect {
         }
     }
 
+    /// A JSON object text with those of these columns whose value is not NULL.
+    pub fn json_given(self, members: &[(&str, String)]) -> String {
+        let pairs = members.iter().map(|(name, value)| format!("{}, {value}", self.text(name)));
+        let pairs = pairs.collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Postgres => format!("CAST(json_strip_nulls(json_build_object({pairs})) AS TEXT)"),
+            // A merge removes the members that are null.
+            Self::Maria => self.neutral(&format!("JSON_MERGE_PATCH('{{}}', JSON_OBJECT({pairs}))")),
+            Self::Lite => format!("json_patch('{{}}', json_object({pairs}))"),
+        }
+    }
+
+    /// A text as a JSON string, with its quotes.
+    pub fn json_quoted(self, text: &str) -> String {
+        match self {
+            Self::Postgres => format!("CAST(to_json({text}) AS TEXT)"),
+            Self::Maria => self.neutral(&format!("JSON_QUOTE({text})")),
+            Self::Lite => format!("json_quote({text})"),
+        }
+    }
+
     /// A complete row as a JSON object text; `columns` are all columns of its table, `is_int` is true for integers.
     pub fn json_whole_row(self, alias: &str, columns: &[String], is_int: impl Fn(&str) -> bool) -> String {
         if self != Self::Postgres {

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
 use super::file::{RegularFile, Status};
+use super::sealed::StateKey;
 
 /// How often opening a file is tried while another process releases it (a lease), or while its path is changing.
 const TRIES: u32 = 20;
@@ -138,6 +139,16 @@ impl Dir {
         let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = patiently(|| openat(CWD, path, flags, Mode::empty()))?;
         RegularFile::new(fd, limit, CancellationToken::new())
+    }
+
+    /// Opens a sealed file of enrold's own whose content has at most `limit` bytes; it is read as if it were not
+    /// sealed.
+    ///
+    /// # Errors
+    /// See [`Dir::open_file`]; it was sealed with another key or for another context. Reading fails where it is
+    /// damaged.
+    pub fn open_sealed(path: &Path, limit: u64, key: &StateKey, context: &str) -> io::Result<RegularFile> {
+        Self::open_named(path)?.opened_with(limit, key, context)
     }
 
     /// Opens a directory in it.

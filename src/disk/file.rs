@@ -7,9 +7,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Stat, fstat};
+use rustix::fs::{FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid, fchmod, fchown, fstat, futimens};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+
+use super::sealed::{Opener, StateKey, content_size};
 
 /// How many bytes are read at a time where a file is only digested or copied.
 const CHUNK: usize = 1 << 16;
@@ -132,6 +134,8 @@ pub struct RegularFile {
     opened: Status,
     limit: u64,
     stop: CancellationToken,
+    /// Opens the content, if the file is sealed.
+    opener: Option<Arc<Opener>>,
 }
 
 impl PartialEq for RegularFile {
@@ -150,7 +154,17 @@ impl RegularFile {
         if opened.size > limit {
             return Err(io::Error::other(TooLarge { bytes: opened.size, limit }));
         }
-        Ok(Self { file: Arc::new(File::from(fd)), opened, limit, stop })
+        Ok(Self { file: Arc::new(File::from(fd)), opened, limit, stop, opener: None })
+    }
+
+    /// The content of a sealed file, with at most `limit` bytes.
+    pub(super) fn opened_with(mut self, limit: u64, key: &StateKey, context: &str) -> io::Result<Self> {
+        let opener = Opener::of_file(&self.file, self.opened.size, key, context)?;
+        if opener.size > limit {
+            return Err(io::Error::other(TooLarge { bytes: opener.size, limit }));
+        }
+        (self.opened.size, self.limit, self.opener) = (opener.size, limit, Some(Arc::new(opener)));
+        Ok(self)
     }
 
     /// Its status when it was opened.
@@ -163,7 +177,26 @@ impl RegularFile {
     /// # Errors
     /// The file system's error.
     pub fn now(&self) -> io::Result<Status> {
-        Ok(Status::of(&fstat(&*self.file)?))
+        let mut status = Status::of(&fstat(&*self.file)?);
+        if self.opener.is_some() {
+            status.size = content_size(status.size).unwrap_or(0);
+        }
+        Ok(status)
+    }
+
+    /// Gives another file, a copy of this one, its owner and group as far as the system permits, its mode, and the time
+    /// of the last change of its content.
+    ///
+    /// # Errors
+    /// The file system's error.
+    pub fn lend_attributes(&self, to: &File) -> io::Result<()> {
+        let stat = fstat(&*self.file)?;
+        // Only root may give a file away, and only a member may give it to a group.
+        let _ = fchown(to, None, Some(Gid::from_raw(stat.st_gid)));
+        let _ = fchown(to, Some(Uid::from_raw(stat.st_uid)), None);
+        fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o777))?;
+        let changed = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as _ };
+        Ok(futimens(to, &Timestamps { last_access: changed, last_modification: changed })?)
     }
 
     /// A reader with free positions, from the beginning: for a first pass, and for formats that are not read
@@ -227,7 +260,10 @@ impl RegularFile {
         if self.stop.is_cancelled() {
             return Err(io::Error::other(Stopped));
         }
-        let read = self.file.read_at(buffer, at)?;
+        let read = match &self.opener {
+            Some(opener) => opener.read_at(|from, into| self.file.read_exact_at(into, from), at, buffer)?,
+            None => self.file.read_at(buffer, at)?,
+        };
         let bytes = at + read as u64;
         if bytes > self.limit {
             return Err(io::Error::other(TooLarge { bytes, limit: self.limit }));

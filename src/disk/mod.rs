@@ -6,9 +6,11 @@
 mod dir;
 mod file;
 pub mod own;
+mod sealed;
 
 pub use dir::Dir;
 pub use file::{Changed, Cursor, Pass, RegularFile, Status, Stopped, TooLarge, digest_of, is_changed, is_stopped};
+pub use sealed::{Sealer, StateKey};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 

@@ -16,6 +16,7 @@ mod moodle;
 mod own;
 mod place;
 mod private;
+mod profiles;
 mod rights;
 mod roles;
 mod server;
@@ -48,6 +49,7 @@ pub async fn run(database: &Database, settings: &Settings, now: i64) -> Vec<Find
         }
         conn.close().await;
     }
+    findings.extend(profiles::examine(settings));
     findings.push(place::state(&settings.state.path));
     findings.push(place::inbox(&settings.inbox.path));
     if settings.inbox.done_mode == DoneMode::Archive {

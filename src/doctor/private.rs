@@ -20,7 +20,8 @@ const EVERYBODY: u32 = 0o007;
 pub fn open_files(database: &Database, loaded: &Loaded) -> Vec<Finding> {
     let embedded = database.file().and_then(|file| of_database(file));
     let is_file = |setting: &&Effective| {
-        setting.key.ends_with("url_file") || setting.key.ends_with("password_file") && !setting.value.is_empty()
+        let optional = ["smtp.password_file", "accounts.pepper_file"].contains(&setting.key.as_str());
+        setting.key.ends_with("url_file") || optional && !setting.value.is_empty()
     };
     let named = loaded.origins.iter().filter(is_file);
     let named = named.filter_map(|setting| of_secret(&setting.key, Path::new(&setting.value), NOT_THE_OWNER));
@@ -149,7 +150,9 @@ mod tests {
             let url = file("url", "postgres://enrold:geheim@db/moodle", mode);
             assert_eq!(found(&set(&[("database.url_file", &url)])).len(), expected, "{mode:o}");
             let password = file("password", "geheim", mode);
-            assert_eq!(found(&set(&[("smtp.password_file", &password)])).len(), expected, "{mode:o}");
+            for key in ["smtp.password_file", "accounts.pepper_file"] {
+                assert_eq!(found(&set(&[(key, &password)])).len(), expected, "{key} {mode:o}");
+            }
             let source = file("source", "postgres://enrold:geheim@db/sis", mode);
             let sis = [
                 ("sources.sis.url_file", &source[..]),

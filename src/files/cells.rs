@@ -49,11 +49,16 @@ impl Cells {
 
     /// The cell without blanks around it; empty if there is none at this position.
     pub fn get(&self, index: usize) -> &str {
+        trimmed(self.as_written(index))
+    }
+
+    /// The cell with the blanks around it; empty if there is none at this position.
+    pub fn as_written(&self, index: usize) -> &str {
         let Some(&end) = self.ends.get(index) else {
             return "";
         };
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        trimmed(&self.text[start..end])
+        &self.text[start..end]
     }
 
     /// All complete cells, without blanks around them.
@@ -162,6 +167,6 @@ pub(super) fn past_quotes<'a>(cell: &'a str, delimiters: &[char]) -> Option<&'a 
     }
 }
 
-fn skip_blanks(text: &str, delimiter: char) -> &str {
+pub(super) fn skip_blanks(text: &str, delimiter: char) -> &str {
     text.trim_start_matches(|c| is_blank(c) && c != delimiter)
 }

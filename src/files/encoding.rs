@@ -78,6 +78,7 @@ impl fmt::Display for Encoding {
 }
 
 /// What all bytes of a file show.
+#[derive(Clone, Debug)]
 pub(super) struct Survey {
     pub sha256: String,
     pub bytes: u64,

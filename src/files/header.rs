@@ -205,7 +205,7 @@ fn nearest(name: &str) -> &'static str {
 }
 
 /// Edits between two words: letters inserted, removed or replaced.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, left) in a.chars().enumerate() {

@@ -4,14 +4,16 @@
 //!
 //! A file is read twice, in constant memory: [`scan`] reads all bytes and determines the form of the file, [`read`]
 //! turns each record into a [`FlatLine`] or a [`Problem`]. [`Table`] reads files with any other header in the same way:
-//! full sets, manifests, OneRoster. [`raw_lines`] returns records as they are written. Quotes are parsed here and not
-//! by the crate `csv`, as that crate accepts any quote, whereas an unpaired quote must cost one line and never the
-//! lines after it.
+//! full sets, manifests, OneRoster, users files ([`users`]). [`raw_lines`] returns records as they are written. Quotes
+//! are parsed here and not by the crate `csv`, as that crate accepts any quote, whereas an unpaired quote must cost one
+//! line and never the lines after it.
 
 mod cells;
+mod cohorts;
 mod columns;
 mod encoding;
 pub mod flags;
+mod head;
 mod header;
 mod lines;
 pub mod names;
@@ -22,9 +24,11 @@ mod reader;
 mod records;
 mod scan;
 mod scraps;
+mod secret;
 mod signature;
 mod table;
 pub mod times;
+pub mod users;
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,14 +40,18 @@ use crate::disk::{self, TooLarge};
 use crate::outcome::RunError;
 use crate::problem::{Code, Problem, shown};
 
+pub use cohorts::{CohortEntry, CohortFile, CohortPlace, CohortRow, CohortSaid, CohortVerb, cohort_form, comments};
 pub use encoding::{Encoding, Fallback};
+pub use head::{Head, NEEDED};
 pub use header::UNTOLD;
 pub use lines::LINE_LIMIT;
 pub use preface::Title;
 pub use raw::{RawLine, RawLines, raw_lines};
 pub use reader::{Reader, Tally, read};
-pub use scan::{Scan, scan};
+pub use scan::{Scan, scan, scan_table};
+
 pub use scraps::Scraps;
+pub use secret::{MASK, Masking, is_masked, may_name};
 pub use table::{Table, TableColumn, TableEntry, TableForm};
 
 /// The operation of a line.

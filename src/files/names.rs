@@ -1,7 +1,9 @@
 //! The names of columns that flat files and full sets share, English and French, and how names are compared.
 //! It must not know which columns a file needs.
 
-use super::is_blank;
+use unicode_normalization::UnicodeNormalization;
+
+use super::{is_blank, is_unseen};
 
 /// The names of each column, the one for messages about flat files first. They are compared [`folded`], so that
 /// `Opération`, `RÔLE` and `début` are among them. The English ones are from spec files 2.1.
@@ -11,6 +13,29 @@ pub const COURSE: &[&str] = &["course", "cid", "course_shortname", "shortname", 
 pub const ROLE: &[&str] = &["role", "rolename"];
 pub const TIME_START: &[&str] = &["timestart", "starttime", "start", "enrolstart", "debut"];
 pub const TIME_END: &[&str] = &["timeend", "endtime", "end", "enrolend", "fin"];
+/// No file shows what such a column holds, also not a file that no reader accepts.
+pub const PASSWORD: &[&str] = &["password", "passwd", "pwd", "mot de passe", "mot_de_passe", "motdepasse", "mdp"];
+
+/// What a header with passwords has besides, each [`bare`].
+pub const BESIDE_PASSWORD: &[&str] = &[
+    "username",
+    "identifiant",
+    "login",
+    "uid",
+    "nomdutilisateur",
+    "email",
+    "mail",
+    "courriel",
+    "adressedecourriel",
+    "firstname",
+    "prenom",
+    "lastname",
+    "nom",
+    "nomdefamille",
+    "idnumber",
+    "cohort1",
+    "operation",
+];
 
 /// A name as it is compared: in lower case, without accents, composed or not, and without blanks around it.
 pub fn folded(name: &str) -> String {
@@ -20,6 +45,17 @@ pub fn folded(name: &str) -> String {
 /// Whether two names are the same once they are [`folded`].
 pub fn same(a: &str, b: &str) -> bool {
     letters(a).eq(letters(b))
+}
+
+/// A name as names of passwords are compared: only its letters and digits, in lower case and without accents;
+/// compatible characters, such as full-width letters, are the same.
+pub fn bare(name: &str) -> String {
+    if name.is_ascii() {
+        let counted = name.bytes().filter(u8::is_ascii_alphanumeric);
+        return counted.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+    }
+    let lower = name.nfkd().filter(|c| !is_unseen(*c)).flat_map(char::to_lowercase);
+    lower.filter(|c| c.is_alphanumeric()).collect()
 }
 
 fn letters(name: &str) -> impl Iterator<Item = char> {
@@ -60,8 +96,25 @@ mod tests {
     }
 
     #[test]
+    fn only_letters_and_digits_of_a_bare_name_count() {
+        for name in [
+            "mot\u{a0}de\u{a0}passe",
+            "Mot  de passe :",
+            "Mot-de-passe*",
+            "mot de\npasse",
+            "MÔT d\u{e9} passe\u{301}",
+            "ｍｏｔ ｄｅ ｐａｓｓｅ",
+            "mot de pas\u{ad}s\u{200b}e",
+        ] {
+            assert_eq!(bare(name), "motdepasse", "{name:?}");
+        }
+        assert_eq!((bare("Pass word 1"), bare("***")), ("password1".to_owned(), String::new()));
+        assert!(BESIDE_PASSWORD.iter().all(|name| bare(name) == *name));
+    }
+
+    #[test]
     fn every_name_is_folded_and_is_one_columns() {
-        let all = [OPERATION, USER, COURSE, ROLE, TIME_START, TIME_END].concat();
+        let all = [OPERATION, USER, COURSE, ROLE, TIME_START, TIME_END, PASSWORD].concat();
         for name in &all {
             assert_eq!(&folded(name), name);
             assert_eq!(all.iter().filter(|other| *other == name).count(), 1, "{name}");

@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use std::iter::Peekable;
 
 use super::records::{Form, Records};
-use super::{FileProblem, Scan};
+use super::{FileProblem, Masking, Scan};
 
 /// A record as written, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub struct RawLine {
 /// The requested records, in the order of the file; after an error there are no more.
 pub struct RawLines<R, L: Iterator<Item = u64>> {
     records: Records<R>,
+    masking: Option<Masking>,
     wanted: Peekable<L>,
 }
 
@@ -34,7 +35,14 @@ where
     R: Read + Seek,
     L: IntoIterator<Item = u64>,
 {
-    Ok(RawLines { records: Records::open(file, scan)?, wanted: lines.into_iter().peekable() })
+    Ok(RawLines::of(Records::open(file, scan)?, None, lines))
+}
+
+impl<R, L: Iterator<Item = u64>> RawLines<R, L> {
+    /// The records of these lines, with masked passwords if the file has some.
+    pub(super) fn of(records: Records<R>, masking: Option<Masking>, lines: impl IntoIterator<IntoIter = L>) -> Self {
+        RawLines { records, masking, wanted: lines.into_iter().peekable() }
+    }
 }
 
 impl<R: Read, L: Iterator<Item = u64>> RawLines<R, L> {
@@ -53,7 +61,11 @@ impl<R: Read, L: Iterator<Item = u64>> RawLines<R, L> {
         {
             while self.wanted.next_if(|&line| line < record.line).is_some() {}
             if self.wanted.next_if_eq(&record.line).is_some() {
-                let text = self.records.text(&record).to_owned();
+                let text = self.records.text(&record);
+                let text = match &self.masking {
+                    Some(masking) => masking.shown(&record, text).into_owned(),
+                    None => text.to_owned(),
+                };
                 return Ok(Some(RawLine { line: record.line, text, cut: record.form == Form::TooLong }));
             }
         }

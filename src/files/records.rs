@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::cells::{Cells, Quoting};
 use super::columns::Columns;
 use super::encoding::{DAMAGE, Survey};
+use super::header::UNTOLD;
 use super::lines::{Ahead, LINE_LIMIT, Lines, Span};
 use super::native::separator;
 use super::scan::is_empty_row;
@@ -82,7 +83,7 @@ impl<R: Read + Seek> Records<R> {
     pub fn of_table(
         file: R,
         survey: &Survey,
-        delimiter: Delimiter,
+        delimiter: char,
         header_line: u64,
         columns: Columns,
     ) -> Result<Self, FileProblem> {
@@ -90,7 +91,7 @@ impl<R: Read + Seek> Records<R> {
             lines: Lines::open(file, survey.encoding, survey.bom, survey.damaged)?,
             damaged: survey.damaged,
             kind: Kind::Header,
-            delimiter: Some(delimiter.as_char()),
+            delimiter: Some(delimiter),
             header_line,
             sep_line: 0,
             columns,
@@ -141,11 +142,12 @@ impl<R: Read> Records<R> {
     /// Checks that the record has the cells that its columns need.
     pub fn shape(&self, record: &Record) -> Result<(), Problem> {
         let problem = |code, value: &str, hint: &str| Err(Problem::new(record.line, code, value, hint));
+        let text = || if self.columns.quiet { UNTOLD.to_owned() } else { shown(self.text(record)) };
         match record.form {
-            Form::TooLong => problem(Code::RowTooLong, &shown(self.text(record)), "1 MiB"),
-            Form::Unquotable => problem(Code::RowRagged, &shown(self.text(record)), hint::QUOTE),
+            Form::TooLong => problem(Code::RowTooLong, &text(), "1 MiB"),
+            Form::Unquotable => problem(Code::RowRagged, &text(), hint::QUOTE),
             Form::Ragged => problem(Code::RowRagged, &self.cells.len().to_string(), &self.columns.expected()),
-            Form::Damaged => problem(Code::EncodingInvalid, &shown(self.text(record)), hint::LINE),
+            Form::Damaged => problem(Code::EncodingInvalid, &text(), hint::LINE),
             Form::Whole | Form::Blank | Form::Header => Ok(()),
         }
     }

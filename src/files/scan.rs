@@ -10,7 +10,7 @@ use super::header::{self, Header};
 use super::lines::{Ahead, Lines};
 use super::preface::{Preface, Title};
 use super::records::{Form, Records};
-use super::{Delimiter, Encoding, FileProblem, Kind, Operation, Reading, says_nothing};
+use super::{Delimiter, Encoding, Fallback, FileProblem, Kind, Operation, Reading, says_nothing};
 use crate::problem::{Code, Problem};
 
 /// The form of a file.
@@ -81,6 +81,62 @@ pub fn scan<R: Read + Seek>(file: &mut R, reading: &Reading) -> Result<Scan, Fil
         scan.header = header.names;
         scan.columns = header.columns;
     }
+    scan.has_data = has_data(&mut *file, &scan)?;
+    Ok(scan)
+}
+
+/// Reads a whole file whose columns a reader of its own knows, and determines its encoding, its header and its
+/// delimiter: the header is the first line that is no title, and does not begin with one of
+/// `comments`.
+///
+/// # Errors
+/// [`FileProblem::Rejected`] with `spreadsheet`, `encoding-invalid` or `delimiter-suspect`.
+pub fn scan_table<R: Read + Seek>(
+    file: &mut R,
+    fallback: Fallback,
+    comments: &'static [char],
+) -> Result<Scan, FileProblem> {
+    file.seek(SeekFrom::Start(0))?;
+    let survey = survey(&mut *file, Some(fallback))?;
+    let mut lines = Lines::open(&mut *file, survey.encoding, survey.bom, survey.damaged)?;
+    let mut preface = Preface::default();
+    let mut header: Option<(u64, Delimiter, Vec<String>)> = None;
+    while preface.admits_header()
+        && let Some(line) = next_line(&mut lines)?
+    {
+        if preface.takes_sep(&line, &Delimiter::ALL).map_err(FileProblem::Rejected)? {
+            continue;
+        }
+        if line.begins_with(comments) {
+            continue;
+        }
+        let cut = |delimiter| (line.number, delimiter, header::names(&line.text, delimiter));
+        let delimiters = preface.delimiter().map_or(Delimiter::ALL.to_vec(), |named| vec![named]);
+        let widest = delimiters.into_iter().rev().map(cut).max_by_key(|(.., names)| names.len());
+        let is_title = widest.as_ref().is_none_or(|(.., names)| names.len() < 2);
+        header = header.filter(|_| is_title).or(widest);
+        if !is_title {
+            break;
+        }
+        preface.add(&line);
+    }
+    let (header_line, delimiter, header) = header.unwrap_or((0, Delimiter::Comma, Vec::new()));
+    let mut scan = Scan {
+        sha256: survey.sha256,
+        bytes: survey.bytes,
+        encoding: survey.encoding,
+        bom: survey.bom,
+        damaged: survey.damaged,
+        delimiter: Some(delimiter),
+        kind: Kind::Header,
+        columns: Columns::of_table(header.len(), Vec::new()),
+        header,
+        header_line,
+        sep_line: preface.sep.map_or(0, |(line, _)| line),
+        titles: Vec::new(),
+        lines: survey.lines,
+        has_data: false,
+    };
     scan.has_data = has_data(&mut *file, &scan)?;
     Ok(scan)
 }
@@ -192,6 +248,11 @@ pub(super) fn is_empty_row(text: &str) -> bool {
 }
 
 impl Line {
+    /// Whether the line begins with one of these characters, in quotes or not.
+    pub fn begins_with(&self, one: &[char]) -> bool {
+        self.text.trim_start_matches('"').starts_with(one)
+    }
+
     /// Refuses the file if its first record has one cell under the header's delimiter, but under
     /// another one is a whole record that begins with an operation or is as wide as the header.
     fn is_cut_like(&self, header: &Header) -> Result<(), FileProblem> {

@@ -1,13 +1,16 @@
 //! Tables: files with a header whose columns the caller names, read record by record like a flat file.
 //! It must not know what a column means: a full set, a manifest and a OneRoster file are all tables.
 
+use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Deref;
 
 use super::columns::Columns;
 use super::encoding::survey;
 use super::header::{self, UNTOLD, suspect};
 use super::lines::Lines;
 use super::names;
+use super::names::{PASSWORD, bare};
 use super::preface::{Preface, Title};
 use super::records::{Form, Records};
 use super::scan::{Line, next_line};
@@ -49,24 +52,52 @@ pub struct TableForm {
     pub delimiters: &'static [Delimiter],
     /// The encoding of a file that is not Unicode; `None` refuses it.
     pub fallback: Option<Fallback>,
+    /// What a line begins with that is a comment, and no header.
+    pub comments: &'static [char],
 }
 
-impl TableForm {
+/// A form with the position of each name: a header may have a hundred thousand columns.
+struct Known<'a> {
+    form: &'a TableForm,
+    by_name: HashMap<String, usize>,
+}
+
+impl Deref for Known<'_> {
+    type Target = TableForm;
+
+    fn deref(&self) -> &TableForm {
+        self.form
+    }
+}
+
+impl<'a> Known<'a> {
+    fn of(form: &'a TableForm) -> Self {
+        let mut known = Self { form, by_name: HashMap::new() };
+        for (at, column) in form.columns.iter().enumerate() {
+            for name in &column.names {
+                known.by_name.entry(known.key(name)).or_insert(at);
+            }
+        }
+        known
+    }
+
+    /// A name as it is compared.
+    fn key(&self, name: &str) -> String {
+        if self.exact { name.to_owned() } else { names::folded(name) }
+    }
+
     /// The position in the list of the column with this name.
     fn named(&self, name: &str) -> Option<usize> {
-        if name.is_empty() {
-            return None;
-        }
-        self.columns.iter().position(|column| column.names.iter().any(|known| self.same(known, name)))
+        if name.is_empty() { None } else { self.by_name.get(&self.key(name)).copied() }
     }
 
     fn same(&self, a: &str, b: &str) -> bool {
         if self.exact { a == b } else { names::same(a, b) }
     }
 
-    /// Whether two columns that are not used have one name: it may differ by accents.
-    fn repeats(&self, a: &str, b: &str) -> bool {
-        a == b || (!self.exact && a.to_lowercase() == b.to_lowercase())
+    /// What tells two columns apart that are not used: accents do.
+    fn own_key(&self, name: &str) -> String {
+        if self.exact { name.to_owned() } else { name.to_lowercase() }
     }
 
     /// Whether a message may show a name although the header is invalid: apart from its case and accents, it is a known
@@ -75,7 +106,7 @@ impl TableForm {
         self.columns.iter().flat_map(|column| &column.names).any(|known| names::same(known, name))
     }
 
-    fn known<'a>(&self, names: impl Iterator<Item = &'a str>) -> usize {
+    fn known<'b>(&self, names: impl Iterator<Item = &'b str>) -> usize {
         let mut found: Vec<usize> = names.filter_map(|name| self.named(name)).collect();
         found.sort_unstable();
         found.dedup();
@@ -100,6 +131,9 @@ impl TableForm {
             && let Some(line) = next_line(lines)?
         {
             if preface.takes_sep(&line, self.delimiters).map_err(FileProblem::Rejected)? {
+                continue;
+            }
+            if line.begins_with(self.comments) {
                 continue;
             }
             if self.exact || self.is_header(&line) {
@@ -162,6 +196,7 @@ impl TableForm {
     fn places(&self, line: u64, names: &[String]) -> Result<(Vec<Option<usize>>, Vec<String>), Problem> {
         let mut places: Vec<Option<usize>> = vec![None; self.columns.len()];
         let mut ignored: Vec<usize> = Vec::new();
+        let mut firsts: HashMap<String, usize> = HashMap::new();
         let is_named =
             |column: &TableColumn| names.iter().any(|name| column.names.iter().any(|known| self.same(known, name)));
         let is_ours = self.columns.iter().filter(|column| column.required).all(is_named);
@@ -174,8 +209,8 @@ impl TableForm {
                     None => places[column] = Some(place),
                 },
                 None if name.is_empty() => {}
-                None => match ignored.iter().find(|other| self.repeats(&names[**other], name)) {
-                    Some(first) => return Err(twice(place, *first)),
+                None => match firsts.insert(self.own_key(name), place) {
+                    Some(first) => return Err(twice(place, first)),
                     None => ignored.push(place),
                 },
             }
@@ -205,6 +240,8 @@ pub enum TableEntry {
 pub struct Table<R> {
     records: Records<R>,
     places: Vec<Option<usize>>,
+    /// How many columns the header has.
+    width: usize,
     /// The digest of all bytes, 64 hexadecimal digits.
     pub sha256: String,
     pub bytes: u64,
@@ -228,6 +265,7 @@ impl<R: Read + Seek> Table<R> {
         file.seek(SeekFrom::Start(0))?;
         let survey = survey(&mut file, form.fallback)?;
         let mut lines = Lines::open(&mut file, survey.encoding, survey.bom, survey.damaged)?;
+        let form = &Known::of(form);
         let (line, preface) = form.top(&mut lines)?;
         if line.too_long {
             let problem = Problem::new(line.number, Code::RowTooLong, UNTOLD, "1 MiB");
@@ -236,10 +274,18 @@ impl<R: Read + Seek> Table<R> {
         let (delimiter, names) = form.cut(&line, preface.delimiter()).map_err(FileProblem::Rejected)?;
         let (places, ignored) = form.places(line.number, &names).map_err(FileProblem::Rejected)?;
         let required = form.columns.iter().zip(&places).filter(|(column, _)| column.required);
-        let columns = Columns::of_table(names.len(), required.filter_map(|(_, place)| *place).collect());
+        let mut columns = Columns::of_table(names.len(), required.filter_map(|(_, place)| *place).collect());
+        let is_password = |name: &str| PASSWORD.iter().any(|known| bare(known) == bare(name));
+        let with_password = form
+            .columns
+            .iter()
+            .zip(&places)
+            .any(|(column, place)| place.is_some() && column.names.first().is_some_and(|name| is_password(name)));
+        columns.quiet = with_password || names.iter().any(|name| is_password(name));
         Ok(Table {
-            records: Records::of_table(file, &survey, delimiter, line.number, columns)?,
+            records: Records::of_table(file, &survey, delimiter.as_char(), line.number, columns)?,
             places,
+            width: names.len(),
             sha256: survey.sha256,
             bytes: survey.bytes,
             encoding: survey.encoding,
@@ -271,9 +317,36 @@ impl<R: Read> Table<R> {
         Ok(None)
     }
 
+    /// Whether the header has a column of the form.
+    pub fn has(&self, column: usize) -> bool {
+        self.places.get(column).is_some_and(Option::is_some)
+    }
+
     /// The latest row's cell of a column of the form, without blanks around it; empty if the
     /// header has no such column or the row ends before it.
     pub fn cell(&self, column: usize) -> &str {
         self.places.get(column).copied().flatten().map_or("", |place| self.records.cells.get(place))
+    }
+
+    /// [`Table::cell`] with the blanks around it.
+    pub fn cell_as_written(&self, column: usize) -> &str {
+        self.places.get(column).copied().flatten().map_or("", |place| self.records.cells.as_written(place))
+    }
+
+    /// The first cell of the latest record, whatever its column, also of one that cannot be used.
+    pub fn first_cell(&self) -> &str {
+        self.records.cells.get(0)
+    }
+
+    /// Checks that the latest row, which begins on this line, has a cell for each column of the header.
+    ///
+    /// # Errors
+    /// `row-ragged`.
+    pub fn is_whole(&self, line: u64) -> Result<(), Problem> {
+        let found = self.records.cells.len();
+        if found >= self.width {
+            return Ok(());
+        }
+        Err(Problem::new(line, Code::RowRagged, found.to_string(), self.width.to_string()))
     }
 }

@@ -6,7 +6,7 @@ use crate::change::{enrol, kinds};
 use crate::config::{DelScope, Settings};
 use crate::disk::{Pass, RegularFile, blocking};
 use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
-use crate::flatfile::roles::{self, Roles};
+use crate::flatfile::roles::Roles;
 use crate::flatfile::stage::{Stage, Staged};
 use crate::flatfile::{buffer, del, step_order};
 use crate::mail;
@@ -113,7 +113,7 @@ pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, file: &Sc
 
 async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile<'_>) -> RunResult<(Staged, Lines)> {
     let allowed = match file.dropped {
-        true => roles::of_dropped(&settings.flatfile.roles, ctx.site),
+        true => AllowedRoles::of_dropped(&settings.flatfile.roles, ctx.site),
         false => AllowedRoles::any(),
     };
     let roles = Roles::of(ctx.site, file.scan.kind, allowed);
@@ -208,7 +208,7 @@ pub async fn apply_sync(ctx: &mut RunContext<'_>, settings: &Settings) -> RunRes
     let actions = Actions::read(ctx.site, settings);
     step_order::prepare(ctx);
     let protected = ctx.site.protected(settings.guard.protect_admins);
-    buffer::refuse_roles(ctx, &roles::of_dropped(&settings.flatfile.roles, ctx.site)).await?;
+    buffer::refuse_roles(ctx, &AllowedRoles::of_dropped(&settings.flatfile.roles, ctx.site)).await?;
     let mut last = step_order::from_buffer(ctx, &protected).await?;
     buffer::refuse_unresolved(ctx, &protected).await?;
     if last > i64::from(settings.flatfile.max_steps) {

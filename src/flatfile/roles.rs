@@ -3,19 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::RoleList;
 use crate::files::Kind;
 use crate::moodle::site::Site;
 use crate::problem::Code;
 use crate::staging::AllowedRoles;
-
-/// The key of the configuration that lists the roles of dropped files.
-const KEY: &str = "flatfile.roles";
-
-/// The roles that lines of dropped files may name.
-pub fn of_dropped(list: &RoleList, site: &Site) -> AllowedRoles {
-    AllowedRoles::of(list, KEY, site)
-}
 
 /// The roles of the site, by the names that a form of the file uses.
 pub struct Roles {

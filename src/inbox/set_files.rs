@@ -16,7 +16,8 @@ use crate::source::bundle::{self, Announced, MANIFEST, Sent};
 /// # Errors
 /// It cannot be read, or reading was stopped.
 pub(super) fn named(manifest: &RegularFile, fallback: EncodingFallback) -> io::Result<Vec<(String, Announced)>> {
-    let form = TableForm { columns: Vec::new(), exact: false, delimiters: &Delimiter::ALL, fallback: Some(fallback) };
+    let (columns, fallback) = (Vec::new(), Some(fallback));
+    let form = TableForm { columns, exact: false, delimiters: &Delimiter::ALL, fallback, comments: &[] };
     let manifest = Sent { name: String::new(), file: manifest.clone() };
     Ok(bundle::named_by(&manifest, &form)?.unwrap_or_default())
 }

@@ -154,6 +154,10 @@ pub static INSTANCE_DELETED: Event = Event {
     related: "NULL",
 };
 
+/// An instance of a method is changed.
+pub static INSTANCE_UPDATED: Event =
+    Event { name: r"\core\event\enrol_instance_updated", action: "updated", crud: "u", ..INSTANCE_DELETED };
+
 /// A group is created.
 pub static GROUP_CREATED: Event = Event {
     name: r"\core\event\group_created",
@@ -161,7 +165,7 @@ pub static GROUP_CREATED: Event = Event {
     target: "group",
     object: "groups",
     crud: "c",
-    edulevel: 1,
+    edulevel: 0,
     objectid: "c.groupid",
     other: "'null'",
     joins: "",
@@ -211,6 +215,14 @@ pub static COHORT_CREATED: Event = Event {
     related: "NULL",
 };
 
+/// A cohort is changed.
+pub static COHORT_UPDATED: Event =
+    Event { name: r"\core\event\cohort_updated", action: "updated", crud: "u", ..COHORT_CREATED };
+
+/// A cohort is removed.
+pub static COHORT_DELETED: Event =
+    Event { name: r"\core\event\cohort_deleted", action: "deleted", crud: "d", ..COHORT_CREATED };
+
 /// A user joins a cohort.
 pub static COHORT_MEMBER_ADDED: Event = Event {
     name: r"\core\event\cohort_member_added",
@@ -238,6 +250,28 @@ pub static COHORT_MEMBER_REMOVED: Event = Event {
     joins: "",
     related: "c.userid",
 };
+
+/// An account is created.
+pub static USER_CREATED: Event = Event {
+    name: r"\core\event\user_created",
+    action: "created",
+    target: "user",
+    object: "user",
+    crud: "c",
+    edulevel: 0,
+    objectid: "c.userid",
+    other: "'null'",
+    joins: "",
+    related: "c.userid",
+};
+
+/// An account is changed.
+pub static USER_UPDATED: Event =
+    Event { name: r"\core\event\user_updated", action: "updated", crud: "u", ..USER_CREATED };
+
+/// An account is deleted: `oldrow` has what it was.
+pub static USER_DELETED: Event =
+    Event { name: r"\core\event\user_deleted", action: "deleted", crud: "d", other: ":gone_account", ..USER_CREATED };
 
 /// A grade is removed.
 pub static GRADE_DELETED: Event = Event {
@@ -304,6 +338,18 @@ fn gone_row(site: &Site, dialect: Dialect) -> (String, String) {
     (join, format!("'{{' || {}", members.join(" || ',' || ")))
 }
 
+/// The JSON object of a deleted account in Moodle's event: all values are texts.
+fn gone_account(dialect: Dialect) -> String {
+    let names = ["username", "email", "idnumber", "picture", "mnethostid"];
+    let member = |name: &str| {
+        // What did not change is not in the old row.
+        let same = if name == "picture" { "'0'" } else { "''" };
+        let old = format!("COALESCE({}, {same})", dialect.json_text("c.oldrow", name));
+        format!("'\"{name}\":' || {}", dialect.json_quoted(&old))
+    };
+    format!("'{{' || {} || '}}'", names.map(member).join(" || ',' || "))
+}
+
 const ASSIGNMENT: &str = statement(include_str!("events.sql"), "assignment");
 const WRITTEN: &str = statement(include_str!("events.sql"), "written");
 
@@ -329,6 +375,7 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
         .fragment("gone_row", gone_row)
         // The instance may be deleted too.
         .fragment("gone_method", "COALESCE(e.enrol, SUBSTR(c.component, 7))")
+        .fragment("gone_account", gone_account(dialect))
         .fragment("overridden", old("overridden"))
         .fragment("finalgrade", old("finalgrade"));
     let assignment = text(ASSIGNMENT);

@@ -7,6 +7,10 @@ pub const FLATFILE: &str = "flatfile";
 pub const FLATFILE_COMPONENT: &str = "enrol_flatfile";
 /// Moodle's own task for flat files.
 pub const FLATFILE_TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";
+/// The method that enrols the members of a cohort.
+pub const COHORT: &str = "cohort";
+/// The method of enrolments by hand, and of users files.
+pub const MANUAL: &str = "manual";
 /// The method of all full sets of enrolments.
 pub const DATABASE: &str = "database";
 

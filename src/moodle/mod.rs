@@ -5,13 +5,17 @@
 //! leave the planner only the index that begins with the user (`db/paths.rs`). By context or role, with stale
 //! statistics, it would read all roles of a course once per user.
 
+pub mod account;
+pub mod category;
 pub mod course;
 pub mod events;
 pub mod forum;
 pub mod install;
 pub mod lookups;
 pub mod method;
+pub mod password;
 pub mod php_json;
+pub mod role_levels;
 pub mod room;
 pub mod site;
 pub mod tables;

@@ -80,6 +80,7 @@ impl Site {
         let all = "SELECT 'config' AS place, {=c.name}, '' AS part, {=c.value} FROM {config} c
              UNION ALL SELECT 'plugin', {=p.plugin}, {=p.name}, {=p.value} FROM {config_plugins} p
                  WHERE p.plugin LIKE 'enrol%' OR p.plugin IN ('tool_log', 'logstore_standard', 'moodlecourse')
+                    OR (p.plugin LIKE 'auth%' AND (p.name = 'version' OR p.name LIKE 'field_lock%'))
              UNION ALL SELECT 'role', {=r.shortname}, {=r.archetype}, :roleid FROM {role} r
              UNION ALL SELECT 'system', '', '', :contextid FROM {context} k WHERE k.contextlevel = 10";
         for row in conn.rows(all, &params).await? {
@@ -121,6 +122,14 @@ impl Site {
     /// would happen to read an empty value as 0, unenrol.)
     pub fn removal_action(&self, plugin: &str, name: &str, documented: RemovalAction) -> RemovalAction {
         self.plugin(plugin, name).and_then(RemovalAction::from_setting).unwrap_or(documented)
+    }
+
+    /// The values that plugins of this prefix have for a setting, by the name of the plugin without the prefix.
+    pub fn of_plugins<'a>(&'a self, prefix: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let of = move |((plugin, key), value): (&'a (String, String), &'a String)| {
+            (key == name).then(|| plugin.strip_prefix(prefix)).flatten().map(|plugin| (plugin, value.as_str()))
+        };
+        self.plugins.iter().filter_map(of)
     }
 
     /// A whole number from `config`, or Moodle's documented default.

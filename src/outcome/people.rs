@@ -8,18 +8,18 @@ use crate::outcome::PlaceKind;
 /// How many users a report names; the others are counted.
 pub const PEOPLE_KEPT: usize = 10_000;
 
-/// What happens to a user in a course or cohort. Of several changes the first one in this order is reported: a user who
-/// loses something is never listed as a gain.
+/// What happens to a user in a course or cohort, or to the account. Of several changes the first one in this order is
+/// reported: a user who loses something is never listed as a gain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UserChange {
-    /// The enrolment or the membership is removed.
+    /// The enrolment, the membership or the account is removed.
     Removed,
-    /// The enrolment is suspended.
+    /// The enrolment or the account is suspended.
     Suspended,
     /// A role is removed, the enrolment stays.
     RoleRemoved,
-    /// The user is enrolled, or becomes a member.
+    /// The user is enrolled, becomes a member, or gets an account.
     Added,
     /// A suspended enrolment is active again.
     Reactivated,
@@ -29,11 +29,17 @@ pub enum UserChange {
     Changed,
     /// Only groups change.
     Groups,
+    /// The account gets another user name.
+    Renamed,
+    /// Values of the account change, the address among them.
+    Addressed,
+    /// Other values of the account change.
+    Updated,
 }
 
 impl UserChange {
     /// All of them, in their order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Removed,
         Self::Suspended,
         Self::RoleRemoved,
@@ -42,6 +48,9 @@ impl UserChange {
         Self::RoleAdded,
         Self::Changed,
         Self::Groups,
+        Self::Renamed,
+        Self::Addressed,
+        Self::Updated,
     ];
 
     /// The word in JSON and CSV.
@@ -55,6 +64,9 @@ impl UserChange {
             Self::RoleAdded => "role-added",
             Self::Changed => "changed",
             Self::Groups => "groups",
+            Self::Renamed => "renamed",
+            Self::Addressed => "addressed",
+            Self::Updated => "updated",
         }
     }
 }
@@ -62,11 +74,11 @@ impl UserChange {
 /// A user with what happens to them in one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AffectedUser {
-    /// Course or cohort.
+    /// Course or cohort, or the accounts themselves.
     pub kind: PlaceKind,
-    /// The id of the course or cohort.
+    /// The id of the course or cohort; 0 for the accounts.
     pub id: i64,
-    /// The course's short name; the cohort's idnumber, or its name where it has none.
+    /// The course's short name; the cohort's idnumber, or its name where it has none; empty for the accounts.
     pub name: String,
     /// What happens.
     pub change: UserChange,
@@ -87,10 +99,10 @@ pub struct UsersOfChange {
     pub users: Vec<String>,
 }
 
-/// The users of one course or cohort.
+/// The users of one course or cohort, or those whose accounts change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PeopleOfPlace {
-    /// Course or cohort.
+    /// Course or cohort, or the accounts themselves.
     pub kind: PlaceKind,
     /// The id of the course or cohort.
     pub id: i64,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Locale;
 use crate::outcome::{People, SetReport};
 use crate::problem::Problem;
 
@@ -63,11 +64,11 @@ impl State {
 /// A limit of the guard that a run passes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breach {
-    /// `run`, `course`, `method` or `file`.
+    /// `run`, `course`, `method`, `accounts` or `file`.
     pub scope: String,
     /// The course's short name or the method; empty for the run.
     pub name: String,
-    /// `removals`, `suspensions`, `creations`, `failed-lines` or `empty`.
+    /// `removals`, `suspensions`, `creations`, `failed-lines`, `empty` or another count of the guard.
     pub what: String,
     /// How many the run has.
     pub count: i64,
@@ -252,6 +253,8 @@ pub struct Report {
     pub same_bytes_as: Option<i64>,
     /// The digest of the dropped file, if that is not the file that was read: a set's manifest or archive.
     pub dropped: Option<String>,
+    /// The language of the lists beside the file, if it is not that of the site.
+    pub locale: Option<Locale>,
     /// For an approved run: what changed meanwhile.
     pub meanwhile: Option<Meanwhile>,
     /// Milliseconds until the commit.
@@ -311,6 +314,10 @@ pub enum Note {
     CategoryGone(i64),
     /// No course has this short name, so new courses got the site's defaults.
     TemplateGone(String),
+    /// So many rows of a users file name accounts that exist, and its operation leaves those as they are.
+    AccountsExist(u64),
+    /// So many rows have interests, which are not written.
+    InterestsLeft(u64),
     /// A source's statement about encodings, which the second database refused.
     SetupSkipped(String),
     /// `coursecompleted.delays` names a course that does not exist, by this short name.

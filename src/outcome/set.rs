@@ -13,6 +13,8 @@ pub enum PlaceKind {
     Course,
     /// A cohort.
     Cohort,
+    /// No place: the accounts themselves.
+    Accounts,
 }
 
 /// Counts of the source's enrolments or memberships, and of rows.

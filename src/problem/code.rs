@@ -92,8 +92,11 @@ codes! {
     GuardHeld = "guard-held",
     /// Value: when the same bytes were processed; hint: that run, or nothing.
     DuplicateFile = "duplicate-file",
-    /// Value: the file's name or the requested kind; hint: the known kinds.
-    UnknownKind = "unknown-kind",
+    /// A file whose kind cannot be told. Value: the file's name; hint: the kinds or profiles that it fits. Or value:
+    /// its header, which fits no kind; hint: what those need.
+    KindUnknown = "kind-unknown",
+    /// A dropped file of a kind that no profile allows. Value: the kind; hint: the section of the configuration.
+    KindNotAllowed = "kind-not-allowed",
     /// No data line at all. Value: the file's name, or nothing.
     FileEmpty = "file-empty",
     /// Value: the file's path; hint: the operating system's message.
@@ -110,6 +113,18 @@ codes! {
     CohortAmbiguous = "cohort-ambiguous",
     /// The cohort belongs to another source. Value: the text in the line; hint: its component.
     CohortOwned = "cohort-owned",
+    /// Another cohort has the idnumber or the name. Value: the text in the line; hint: the column.
+    CohortExists = "cohort-exists",
+    /// Members of a cohort stay, although the file does not name them. Value: the cohort; hint: how many.
+    CohortKept = "cohort-kept",
+    /// No context, or none that may hold cohorts; the cohort stays where it is, or is made in the default one. Value:
+    /// the text in the line; hint: the column.
+    ContextUnknown = "context-unknown",
+    /// A value that its column cannot have. Value: the text in the line; hint: the column, and the values that it may
+    /// have.
+    ValueUnusable = "value-unusable",
+    /// A value that was cut. Value: how it begins; hint: the column and its width.
+    ValueCut = "value-cut",
     /// The set of a source cannot be fetched or read. Value: the source; hint: why, and what to do.
     SourceUnreadable = "source-unreadable",
     /// A delta without its base. Value: the source; hint: why, and what to do.
@@ -138,6 +153,10 @@ codes! {
     GroupUnknown = "group-unknown",
     /// Several groups of the course match. Value: the text in the set; hint: the course.
     GroupAmbiguous = "group-ambiguous",
+    /// An account that is not enrolled joins no group. Value: the text in the line; hint: the course.
+    GroupNotEnrolled = "group-not-enrolled",
+    /// A role in a category that is not found. Value: the text in the line; hint: how many categories match.
+    CategoryUnusable = "category-unusable",
     /// A character that the site's column cannot store. Value: the text; hint: the column.
     ValueCharset = "value-charset",
     /// Groups that cannot be named. Value: the course; hint: what is wrong.
@@ -148,8 +167,37 @@ codes! {
     ReferenceUnknown = "reference-unknown",
     /// An identifier that several rows have. Value: the identifier; hint: the file that has it.
     ReferenceAmbiguous = "reference-ambiguous",
+    /// A value that the column cannot have. Value: the text in the row; hint: the column, a blank, and what is
+    /// expected.
+    ValueInvalid = "value-invalid",
+    /// A new account lacks a value. Value: the user name, or what is known of it; hint: the column.
+    AccountIncomplete = "account-incomplete",
+    /// A user name with characters that Moodle does not allow. Value: the user name; hint: what it would be if it were
+    /// standardised.
+    UsernameInvalid = "username-invalid",
+    /// Another account has the user name. Value: the user name.
+    UsernameTaken = "username-taken",
+    /// Another account has the address. Value: the address; hint: the line of the file that has it too, or nothing.
+    EmailTaken = "email-taken",
+    /// The idnumber of the row and that of the account contradict each other. Value: the user name; hint: the idnumber.
+    KeyCollision = "key-collision",
+    /// The authentication method is not installed. Value: the text in the row.
+    AuthUnknown = "auth-unknown",
+    /// A change that the options of the file do not allow. Value: the account, or the column; hint: the option.
+    ChangeRefused = "change-refused",
+    /// Another host's account, one that the configuration protects, or one with a role above the courses. Value: the
+    /// user name; hint: why (`host`, `protected`, `role`).
+    AccountForeign = "account-foreign",
+    /// No option of a menu of the custom profile fields. Value: the text in the row; hint: the field.
+    FieldOptionUnknown = "field-option-unknown",
+    /// Options of a file that contradict each other. Value: the one; hint: the other.
+    OptionsConflict = "options-conflict",
     /// The status or its date contradicts the way the file is sent. Value: the text in the row; hint: what is expected.
     StatusUnusable = "status-unusable",
+    /// A masked password: the file was written by enrold. Value: the column.
+    PasswordMasked = "password-masked",
+    /// Value: the column; hint: how many bytes a password has at most.
+    PasswordTooLong = "password-too-long",
 }
 
 /// Hints that are not shown: they select another sentence.

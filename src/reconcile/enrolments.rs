@@ -52,17 +52,7 @@ pub(super) async fn add_and_change(
     if planned == 0 {
         return Ok(());
     }
-    let added = enrol::apply_adds(ctx, Position { pass_no: pass.pass_no, rank: kinds::ENROL }).await?;
-    let mut changed = 0;
-    for rank in [kinds::UPDATE, kinds::SUSPEND_AS_DESIRED] {
-        let position = Position { pass_no: pass.pass_no, rank };
-        let still_valid = if planned > added { ctx.still_valid(position).await? } else { 0 };
-        if still_valid > 0 && rank == kinds::SUSPEND_AS_DESIRED {
-            ctx.guard_ending().await?;
-        }
-        ctx.change_planned(position, still_valid).await?;
-        changed += still_valid;
-    }
+    let changed = enrol::apply_planned(ctx, pass.pass_no, planned).await?;
     if pass.reads_fresh() {
         remember_fresh(ctx, pass, changed > 0).await?;
     }

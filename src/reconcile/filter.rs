@@ -5,6 +5,7 @@ use crate::change::context::RunContext;
 use crate::change::kind;
 use crate::db::table::int;
 use crate::db::{Bulk, Conn, DbError, Field, Params, Table};
+use crate::moodle::method;
 use crate::moodle::site::id_list;
 use crate::reconcile::{Rule, section};
 
@@ -137,7 +138,7 @@ pub async fn of_cohorts(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<Option<
         return Ok(None);
     }
     conn.analyse("only_user").await?;
-    let instances = rule.method == "cohort";
+    let instances = rule.method == method::COHORT;
     if instances {
         conn.exec("DELETE FROM [only_instance]", &params).await?;
         conn.exec(

@@ -3,13 +3,12 @@
 
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
-use crate::change::{Rank, end, kind, kinds};
-use crate::db::{DbError, Params, statement};
+use crate::change::{Rank, groups, kinds};
+use crate::db::{DbError, statement};
 use crate::reconcile::{Owner, Pass, comparing, owner};
 
 /// The memberships that the rule's instances own.
 pub(super) const OWNED: &str = statement(include_str!("members.sql"), "owned");
-const CONVERSATIONS: &str = statement(include_str!("members.sql"), "conversations");
 
 /// Adds and removes memberships until they are as in the section `group members`.
 pub(super) async fn join_and_leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
@@ -27,7 +26,7 @@ pub(super) async fn join_and_leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>) ->
     }
     join(ctx, pass, set, kinds::JOIN).await?;
     comparing(ctx, pass, false).await?;
-    if ctx.planned > planned { settle(ctx, pass).await } else { Ok(()) }
+    if ctx.planned > planned { groups::settle(ctx, pass.pass_no).await } else { Ok(()) }
 }
 
 async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) -> Result<(), DbError> {
@@ -49,27 +48,7 @@ async fn join(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str, rank: Rank) 
             params,
         )
         .await?;
-    if planned == 0 {
-        return Ok(());
-    }
-    let select =
-        "SELECT c.groupid, c.userid, :now, c.component, c.itemid FROM {enrold_change} c WHERE :here ORDER BY c.seq";
-    let columns = "groupid, userid, timeadded, component, itemid";
-    let params = ctx.at(position);
-    let applied = ctx.conn.insert_missing("{groups_members}", columns, select, &params, planned).await?;
-    if applied < planned {
-        ctx.conn
-            .exec(
-                "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-                    (SELECT 1 FROM {groups_members} m
-                      WHERE m.groupid = c.groupid AND m.userid = c.userid AND m.component = c.component
-                        AND m.itemid = c.itemid AND m.timeadded = :now)",
-                &params,
-            )
-            .await?;
-    }
-    ctx.book(position.rank.kind, planned, applied);
-    Ok(())
+    groups::join_planned(ctx, position, planned).await
 }
 
 async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(), DbError> {
@@ -86,48 +65,4 @@ async fn leave(ctx: &mut RunContext<'_>, pass: &Pass<'_>, set: &str) -> Result<(
     let position = Position { pass_no: pass.pass_no, rank: kinds::LEAVE };
     let extra = extra.params(pass.params(ctx)).fragment("own", own).fragment("set", set);
     ctx.remove_rows(position, extra).await
-}
-
-/// Updates the conversations and `timemodified` of groups after a change of members (spec enrol-core 9). `groups` comes
-/// last, because page views write it too.
-async fn settle(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
-    let (from, _) = Position { pass_no: pass.pass_no, rank: kinds::NEWCOMERS }.range();
-    let (_, to) = Position { pass_no: pass.pass_no, rank: kinds::JOIN }.range();
-    let gone = "c.kind IN (:of_groups) AND c.state = 0 AND c.run = :run AND c.seq > :left AND c.seq <= :left_to";
-    let params = ctx.params().with("left", from).with("left_to", to).fragment("gone", gone);
-    let params = params.with("of_groups", kind::names(|kind| kind.table == "groups_members"));
-    if ctx.site.columns.has_table("message_conversation_members") {
-        // As with the groups: whose membership passes from one instance to another leaves and joins again.
-        let position = Position { pass_no: pass.pass_no, rank: kinds::CONVERSATION_LEAVE };
-        end::leave_conversations(ctx, position, &params).await?;
-        join_conversations(ctx, pass, &params).await?;
-    }
-    end::touch_groups(ctx, Position { pass_no: pass.pass_no, rank: kinds::TOUCH_LAST }, params).await
-}
-
-async fn join_conversations(ctx: &mut RunContext<'_>, pass: &Pass<'_>, params: &Params) -> Result<(), DbError> {
-    let position = Position { pass_no: pass.pass_no, rank: kinds::CONVERSATION_JOIN };
-    let planned = ctx
-        .journal(
-            position,
-            "line, userid, courseid, contextid, groupid, targetid",
-            "planned.groupid, planned.userid",
-            CONVERSATIONS,
-            params.clone().with("joined", &kinds::GROUP_MEMBER_ADD),
-        )
-        .await?;
-    if planned == 0 {
-        return Ok(());
-    }
-    let here = ctx.at(position);
-    let applied = ctx
-        .conn
-        .exec(
-            "INSERT INTO {message_conversation_members} (conversationid, userid, timecreated)
-             SELECT c.targetid, c.userid, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq",
-            &here,
-        )
-        .await? as i64;
-    ctx.book(position.rank.kind, planned, applied);
-    Ok(())
 }

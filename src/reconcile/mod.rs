@@ -4,7 +4,7 @@
 mod compare;
 mod enrolments;
 mod filter;
-pub mod groups;
+mod groups;
 mod instances;
 mod members;
 mod policy;
@@ -14,13 +14,14 @@ mod sections;
 pub mod tally;
 
 pub use filter::{Filter, of_cohorts, of_courses, of_touched};
+pub use instances::of_removed_cohorts;
 pub use policy::{Follow, Instances, Owner, Policy};
 pub use rule::{Rule, Step, Taking};
 pub use sections::{section, table_of};
 pub use tally::of_cause;
 
 use crate::change::context::RunContext;
-use crate::change::{end, enrol, kinds};
+use crate::change::{end, enrol, groups as known_groups, kinds};
 use crate::clock::StopWatch;
 use crate::config::Settings;
 use crate::db::table::{int, small};
@@ -111,7 +112,7 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
     conn.declare(&SCOPE);
     conn.declare(&FRESH);
     conn.declare(&DESIRED);
-    groups::prepare(conn);
+    known_groups::prepare(conn);
     compare::prepare(conn);
     roles::prepare(conn);
     filter::prepare(conn);

@@ -29,7 +29,7 @@ impl Code {
                  the role, or give it another alias in Moodle"
             ),
             Code::RoleNotAllowed => format!(
-                "role \"{v}\" is not among those that {h} allows here, nothing was done for this line; use another \
+                "role \"{v}\" is not among those that {h} allows here, nothing was done with it; use another \
                  role, or name it in {h} if whoever makes these files is to be trusted with it"
             ),
             Code::BadVerb => format!("operation \"{v}\" is not known; use one of: {h}"),
@@ -153,6 +153,9 @@ impl Code {
             Code::NoMethod => {
                 format!("no usable enrolment method \"{v}\" in course {h}; add or enable it in the course")
             }
+            Code::AccountProtected if h == "accounts.protected" => {
+                format!("the configuration protects account \"{v}\" ({h}); remove the line")
+            }
             Code::AccountProtected => format!(
                 "account \"{v}\" is an administrator or the guest and is never changed from a file; remove the line"
             ),
@@ -174,7 +177,18 @@ impl Code {
             Code::DuplicateFile => format!(
                 "same content already processed on {v} (run {h}), not applied again; send a file with new content"
             ),
-            Code::UnknownKind => format!("\"{v}\" is of no known kind; use one of: {h}"),
+            Code::KindUnknown if h.starts_with("enrolments:") => format!(
+                "file refused, nothing was applied: its header ({v}) is that of no kind of file; correct it, or \
+                 name its columns in a profile ({h})"
+            ),
+            Code::KindUnknown => format!(
+                "file refused, nothing was applied: its kind cannot be told, \"{v}\" fits {h}; give it another name \
+                 or header, or name its files in one profile"
+            ),
+            Code::KindNotAllowed => format!(
+                "file refused, nothing was applied: it is a file of kind {v}, and no profile lets the drop directory \
+                 take such files; apply it with enrold import, or add a profile of this kind to {h}"
+            ),
             Code::FileEmpty if v.is_empty() => {
                 "no data line in the file, nothing to do; check the export that made it".to_owned()
             }
@@ -235,11 +249,40 @@ impl Code {
             Code::GroupAmbiguous => format!(
                 "several groups of the course {h} are \"{v}\": nobody joins or leaves one by it; give each its own name"
             ),
+            Code::GroupNotEnrolled => {
+                format!("not enrolled in course {h}, so that the group \"{v}\" was not joined; enrol the account first")
+            }
+            Code::CategoryUnusable => format!(
+                "{h} categories have the idnumber \"{v}\", the role was not given; correct the line, or give one \
+                 category this idnumber"
+            ),
             Code::ValueCharset => format!(
                 "\"{v}\" holds a character that the site's column {h} has no room for (utf8mb3 takes no emoji): \
                  nothing is made under this name, and nobody loses anything by it; correct the name, or convert the \
                  table to utf8mb4 (admin/cli/mysql_collation.php)"
             ),
+            Code::CohortExists => {
+                format!("another cohort has the {h} \"{v}\": the row is not applied; correct it, or use another {h}")
+            }
+            Code::CohortKept => format!(
+                "{h} members of the cohort \"{v}\" whom the file does not name stay, because rows that cannot be used \
+                 may mean them; correct those rows and send the file again"
+            ),
+            Code::ContextUnknown if h == "context_id" => format!(
+                "file refused, nothing was applied: context_id {v} is neither the system nor a category; name another \
+                 context.id, or 0 for the system"
+            ),
+            Code::ContextUnknown => format!(
+                "{h} \"{v}\" is no place for cohorts: an existing cohort stays where it is, a new one is made in the \
+                 default context; correct the row"
+            ),
+            Code::ValueUnusable => {
+                format!("\"{v}\" is not a value of this column ({h}); the row is not applied: correct it")
+            }
+            Code::ValueCut => {
+                let (column, room) = h.rsplit_once(' ').unwrap_or((h, ""));
+                format!("{column} \"{v}\" is cut to {room} characters, as Moodle does; the row is applied")
+            }
             Code::CohortOwned => format!("the cohort \"{v}\" belongs to {h}, which fills it: nothing is done to it"),
             Code::RuleUnusable => format!(
                 "the rule of an autoenrol method in course {v} cannot be used: {h}; nobody was enrolled or removed by \
@@ -262,8 +305,61 @@ impl Code {
             Code::ReferenceAmbiguous => {
                 format!("several different rows of {h} have the identifier \"{v}\", none was used; give each its own")
             }
+            Code::ValueInvalid => {
+                let (column, expected) = h.split_once(' ').unwrap_or((h, ""));
+                format!("\"{v}\" cannot be the value of column {column}; use one of: {expected}")
+            }
+            Code::AccountIncomplete => {
+                format!("the account \"{v}\" is not made: a new account needs a value of {h}; fill the column")
+            }
+            Code::UsernameInvalid if h.is_empty() => {
+                format!("\"{v}\" is no user name: Moodle allows small letters, digits and - . _ @; correct the line")
+            }
+            Code::UsernameInvalid => format!(
+                "\"{v}\" is no user name: Moodle allows small letters, digits and - . _ @; write \"{h}\", or let \
+                 enrold do so (standardise)"
+            ),
+            Code::UsernameTaken => {
+                format!("the user name \"{v}\" belongs to another account, nothing was done; correct the line")
+            }
+            Code::EmailTaken if h.is_empty() => {
+                format!("the address \"{v}\" belongs to another account, nothing was done; correct the line")
+            }
+            Code::EmailTaken => {
+                format!("the address \"{v}\" belongs to line {h} too, which is applied; correct one of the lines")
+            }
+            Code::KeyCollision => format!(
+                "the account \"{v}\" and the idnumber \"{h}\" of this row are of two persons, nothing was done; \
+                 correct the line"
+            ),
+            Code::AuthUnknown => format!(
+                "no authentication method \"{v}\" on this site, nothing was done; correct the line, or install it"
+            ),
+            Code::ChangeRefused => format!(
+                "{v}: option \"{h}\" of the profile is not on, so this was not done; set it, or take the value out \
+                 of the line"
+            ),
+            Code::AccountForeign => match h {
+                "host" => format!("\"{v}\" is an account of another host, which no file changes; remove the line"),
+                _ => format!(
+                    "\"{v}\" has a role in the system or in a category: no dropped file changes such an account; \
+                     import the file by a command"
+                ),
+            },
+            Code::FieldOptionUnknown => format!(
+                "\"{v}\" is no option of the profile field {h}: the field was left out; write an option as it stands"
+            ),
+            Code::OptionsConflict => {
+                format!("file refused: {v} cannot be used together with {h}; change one of the options")
+            }
             Code::StatusUnusable => {
                 format!("status \"{v}\" is unexpected, expected: {h}; correct the export or its manifest")
+            }
+            Code::PasswordMasked => {
+                format!("column {v} holds a masked password: enrold wrote this row; put the password in its place")
+            }
+            Code::PasswordTooLong => {
+                format!("the password in column {v} is longer than Moodle accepts ({h} bytes); give a shorter one")
             }
             Code::SourceGone => format!(
                 "course {v} is linked to a course that does not exist (id {h}); nobody was enrolled or removed by the \

@@ -39,7 +39,7 @@ impl Code {
                  numéro du rôle, ou donnez-lui un autre alias dans Moodle"
             ),
             Code::RoleNotAllowed => format!(
-                "le rôle « {v} » n'est pas de ceux que {h} permet ici, rien n'a été fait pour cette ligne ; utilisez \
+                "le rôle « {v} » n'est pas de ceux que {h} permet ici, rien n'en a été fait ; utilisez \
                  un autre rôle, ou nommez-le dans {h} si l'auteur de ces fichiers mérite cette confiance"
             ),
             Code::BadVerb => format!("commande « {v} » inconnue ; utilisez l'une de : {h}"),
@@ -169,6 +169,9 @@ impl Code {
             Code::NoMethod => format!(
                 "aucune méthode d'inscription « {v} » active dans le cours {h} ; ajoutez-la ou activez-la dans le cours"
             ),
+            Code::AccountProtected if h == "accounts.protected" => {
+                format!("la configuration protège le compte « {v} » ({h}) ; retirez la ligne")
+            }
             Code::AccountProtected => format!(
                 "le compte « {v} » est un administrateur ou l'invité, jamais modifié par un fichier ; retirez la ligne"
             ),
@@ -192,7 +195,19 @@ impl Code {
                 "fichier identique déjà traité le {v} (exécution {h}), non appliqué de nouveau ; envoyez un contenu \
                  nouveau"
             ),
-            Code::UnknownKind => format!("« {v} » n'est d'aucun type connu ; utilisez l'un de : {h}"),
+            Code::KindUnknown if h.starts_with("enrolments:") => format!(
+                "fichier refusé, rien n'a été appliqué : son en-tête ({v}) n'est celui d'aucun type de \
+                 fichier ; corrigez-le, ou nommez ses colonnes dans un profil ({h})"
+            ),
+            Code::KindUnknown => format!(
+                "fichier refusé, rien n'a été appliqué : son type est incertain, « {v} » correspond à {h} ; donnez-lui \
+                 un autre nom ou un autre en-tête, ou nommez ses fichiers dans un seul profil"
+            ),
+            Code::KindNotAllowed => format!(
+                "fichier refusé, rien n'a été appliqué : c'est un fichier de type {v}, et aucun profil n'autorise ce \
+                 type dans le répertoire de dépôt ; appliquez-le avec enrold import, ou ajoutez un profil de ce type \
+                 dans {h}"
+            ),
             Code::FileEmpty if v.is_empty() => {
                 "aucune ligne de données dans le fichier, rien à faire ; vérifiez l'export qui l'a produit".to_owned()
             }
@@ -254,11 +269,43 @@ impl Code {
                 "plusieurs groupes du cours {h} sont « {v} » : personne n'en rejoint ni n'en quitte un par lui ; \
                  donnez à chacun son propre nom"
             ),
+            Code::GroupNotEnrolled => format!(
+                "non inscrit au cours {h}, le groupe « {v} » n'a donc pas été rejoint ; inscrivez d'abord le compte"
+            ),
+            Code::CategoryUnusable => format!(
+                "{h} catégorie(s) avec le numéro d'identification « {v} », le rôle n'a pas été attribué ; corrigez la \
+                 ligne, ou donnez ce numéro à une catégorie"
+            ),
             Code::ValueCharset => format!(
                 "« {v} » contient un caractère que la colonne {h} du site ne peut pas enregistrer (utf8mb3 n'admet pas \
                  d'emoji) : rien n'est créé sous ce nom, et personne n'y perd rien ; corrigez le nom, ou convertissez \
                  la table en utf8mb4 (admin/cli/mysql_collation.php)"
             ),
+            Code::CohortExists => format!(
+                "une autre cohorte a {h} « {v} » : la ligne n'est pas appliquée ; corrigez-la, ou choisissez une autre \
+                 valeur"
+            ),
+            Code::CohortKept => format!(
+                "{h} membres de la cohorte « {v} » que le fichier ne nomme pas restent, car des lignes inutilisables \
+                 peuvent les désigner ; corrigez ces lignes et envoyez le fichier à nouveau"
+            ),
+            Code::ContextUnknown if h == "context_id" => format!(
+                "fichier refusé, rien n'a été appliqué : context_id {v} n'est ni le système ni une catégorie ; \
+                 indiquez un autre context.id, ou 0 pour le système"
+            ),
+            Code::ContextUnknown => format!(
+                "{h} « {v} » n'est pas un endroit pour des cohortes : une cohorte qui existe reste où elle est, une \
+                 nouvelle est créée dans le contexte par défaut ; corrigez la ligne"
+            ),
+            Code::ValueUnusable => {
+                format!(
+                    "« {v} » n'est pas une valeur de cette colonne ({h}) ; la ligne n'est pas appliquée : corrigez-la"
+                )
+            }
+            Code::ValueCut => {
+                let (column, room) = h.rsplit_once(' ').unwrap_or((h, ""));
+                format!("{column} « {v} » est coupé à {room} caractères, comme dans Moodle ; la ligne est appliquée")
+            }
             Code::CohortOwned => format!("la cohorte « {v} » appartient à {h}, qui la remplit : rien n'y est fait"),
             Code::RuleUnusable => format!(
                 "la règle d'une méthode autoenrol du cours {v} est inutilisable ({h}) ; elle n'a inscrit ni retiré \
@@ -280,9 +327,69 @@ impl Code {
                 "plusieurs lignes différentes de {h} ont l'identifiant « {v} », aucune n'est utilisée ; donnez à \
                  chacune le sien"
             ),
+            Code::ValueInvalid => {
+                let (column, expected) = h.split_once(' ').unwrap_or((h, ""));
+                format!("« {v} » ne convient pas à la colonne {column} ; valeurs admises : {expected}")
+            }
+            Code::AccountIncomplete => {
+                format!("le compte « {v} » n'est pas créé : il manque une valeur de {h} ; remplissez cette colonne")
+            }
+            Code::UsernameInvalid if h.is_empty() => format!(
+                "« {v} » n'est pas un identifiant : Moodle admet les minuscules, les chiffres et - . _ @ ; corrigez la \
+                 ligne"
+            ),
+            Code::UsernameInvalid => format!(
+                "« {v} » n'est pas un identifiant : Moodle admet les minuscules, les chiffres et - . _ @ ; écrivez \
+                 « {h} », ou laissez enrold le faire (standardise)"
+            ),
+            Code::UsernameTaken => {
+                format!("l'identifiant « {v} » est celui d'un autre compte, rien n'est fait ; corrigez la ligne")
+            }
+            Code::EmailTaken if h.is_empty() => {
+                format!("l'adresse « {v} » est celle d'un autre compte, rien n'est fait ; corrigez la ligne")
+            }
+            Code::EmailTaken => format!(
+                "l'adresse « {v} » est aussi celle de la ligne {h}, qui est appliquée ; corrigez l'une des deux"
+            ),
+            Code::KeyCollision => format!(
+                "le compte « {v} » et l'idnumber « {h} » de cette ligne sont de deux personnes, rien n'est fait ; \
+                 corrigez la ligne"
+            ),
+            Code::AuthUnknown => format!(
+                "aucune méthode d'authentification « {v} » sur ce site, rien n'est fait ; corrigez la ligne, ou \
+                 installez-la"
+            ),
+            Code::ChangeRefused => format!(
+                "{v} : l'option « {h} » du profil n'est pas active, ce changement n'est donc pas fait ; activez-la, ou \
+                 retirez la valeur de la ligne"
+            ),
+            Code::AccountForeign => match h {
+                "host" => {
+                    format!("« {v} » est un compte d'un autre hôte, aucun fichier ne le modifie ; retirez la ligne")
+                }
+                _ => format!(
+                    "« {v} » a un rôle dans le système ou dans une catégorie : aucun fichier déposé ne modifie un tel \
+                     compte ; importez le fichier par une commande"
+                ),
+            },
+            Code::FieldOptionUnknown => format!(
+                "« {v} » n'est pas une option du champ de profil {h}, laissé tel quel ; écrivez une option telle \
+                 qu'elle est définie"
+            ),
+            Code::OptionsConflict => {
+                format!("fichier refusé : {v} est incompatible avec {h} ; changez l'une de ces options")
+            }
             Code::StatusUnusable => {
                 format!("statut « {v} » inattendu, attendu : {h} ; corrigez l'export ou son manifeste")
             }
+            Code::PasswordMasked => format!(
+                "la colonne {v} contient un mot de passe masqué : cette ligne a été écrite par enrold ; remettez-y le \
+                 mot de passe"
+            ),
+            Code::PasswordTooLong => format!(
+                "le mot de passe de la colonne {v} est plus long que ce que Moodle accepte ({h} octets) ; donnez-en un \
+                 plus court"
+            ),
             Code::SourceGone => format!(
                 "le cours {v} est lié à un cours qui n'existe pas (id {h}) ; le lien n'a inscrit ni retiré personne : \
                  supprimez-le ou désactivez-le"

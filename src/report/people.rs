@@ -25,7 +25,7 @@ pub fn lines(people: &People, locale: Locale) -> Vec<String> {
     }
     let mut lines = vec![pick(locale, "who is concerned:", "personnes concernées :")];
     for place in people.places.iter().take(PLACES) {
-        lines.push(format!("  {} {}", kind(place.kind, locale), place.name));
+        lines.push(format!("  {} {}", kind(place.kind, locale), place.name).trim_end().to_owned());
         lines.extend(place.changes.iter().flat_map(|change| names(change, locale)));
     }
     let hidden = people.places.iter().skip(PLACES);
@@ -62,6 +62,7 @@ fn kind(kind: PlaceKind, locale: Locale) -> String {
     match kind {
         PlaceKind::Course => pick(locale, "course", "cours"),
         PlaceKind::Cohort => pick(locale, "cohort", "cohorte"),
+        PlaceKind::Accounts => pick(locale, "accounts", "comptes"),
     }
 }
 
@@ -75,6 +76,9 @@ fn word(change: UserChange, locale: Locale) -> String {
         UserChange::RoleAdded => ("to get a role", "à pourvoir d'un rôle"),
         UserChange::Changed => ("with other dates", "dont les dates changent"),
         UserChange::Groups => ("with other groups", "dont les groupes changent"),
+        UserChange::Renamed => ("renamed", "à renommer"),
+        UserChange::Addressed => ("with another address", "dont l'adresse change"),
+        UserChange::Updated => ("with other values", "dont les valeurs changent"),
     };
     pick(locale, english, french)
 }
@@ -101,6 +105,7 @@ fn row(kind: PlaceKind, name: &str, change: UserChange, username: &str) -> Strin
     let kind = match kind {
         PlaceKind::Course => "course",
         PlaceKind::Cohort => "cohort",
+        PlaceKind::Accounts => "accounts",
     };
     format!("{kind},{},{},{}\n", quoted(&inert(name)), change.as_str(), quoted(&inert(username)))
 }

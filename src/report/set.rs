@@ -215,6 +215,7 @@ pub fn csv(set: &SetReport) -> String {
         let kind = match place.kind {
             PlaceKind::Course => "course",
             PlaceKind::Cohort => "cohort",
+            PlaceKind::Accounts => "accounts",
         };
         let numbers = numbers(&place.figures).map(|number| number.to_string()).join(",");
         let kept = place.figures.kept;
@@ -257,6 +258,14 @@ pub(super) fn breach(breach: &Breach, locale: Locale) -> Option<String> {
             format!("guard: the set of {name} would make {count} courses (limit {limit})")
         }
         ("set", "courses", Locale::Fr) => format!("garde : le lot de {name} créerait {count} cours (seuil {limit})"),
+        ("cohorts", _, Locale::En) => format!("guard: {count} of {of} cohorts would be removed (limit {limit})"),
+        ("cohorts", _, Locale::Fr) => format!("garde : {count} cohortes sur {of} seraient supprimées (seuil {limit})"),
+        ("memberships", _, Locale::En) => {
+            format!("guard: {count} members removed from cohorts, of {of} (limit {limit})")
+        }
+        ("memberships", _, Locale::Fr) => {
+            format!("garde : {count} membres retirés de cohortes, sur {of} (seuil {limit})")
+        }
         ("cohort", _, Locale::En) => format!("guard: cohort {name} would lose {count} of {of} members (limit {limit})"),
         ("cohort", _, Locale::Fr) => {
             format!("garde : la cohorte {name} perdrait {count} de ses {of} membres (seuil {limit})")

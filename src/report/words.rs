@@ -1,7 +1,7 @@
 //! The texts of reports, in English and French: states, kinds of changes, notes, limits.
 //! It must not know where they are shown.
 
-use crate::config::Locale;
+use crate::config::{FileKind, Locale};
 use crate::outcome::{Breach, Note, Report, State};
 use crate::report::{set, table};
 
@@ -54,7 +54,13 @@ pub fn facts(report: &Report, locale: Locale, catalogue: Catalogue) -> Vec<(Stri
         };
         fact("read as", "lu comme", format!("{}, {}, {delimiter}", read.kind, read.encoding));
         fact("lines", "lignes", format!("{}", report.lines.records));
-        fact("failed lines", "lignes en échec", format!("{}", report.errors));
+        // A line of these files may have several problems, also such that fail nothing.
+        let profiled = FileKind::from_word(&read.kind).is_some() && report.lines.records > 0;
+        let failed = if profiled { report.lines.failed } else { report.errors };
+        fact("failed lines", "lignes en échec", failed.to_string());
+        if failed != report.errors {
+            fact("problems", "problèmes", report.errors.to_string());
+        }
     }
     let planned = matches!(report.state, State::Held | State::Simulated);
     let in_table = |kind: &str| of_rules && catalogue(kind).is_some_and(|words| words.in_table);
@@ -175,6 +181,19 @@ pub fn note(note: &Note, locale: Locale) -> String {
             "aucun cours n'a le nom abrégé « {name} » du modèle : les nouveaux cours ont les réglages par défaut du \
              site"
         ),
+        (Note::AccountsExist(rows), Locale::En) => {
+            format!("rows that name accounts that exist, skipped with all that they give (operation = \"add\"): {rows}")
+        }
+        (Note::AccountsExist(rows), Locale::Fr) => format!(
+            "lignes qui nomment des comptes existants, ignorées avec tout ce qu'elles donnent (operation = \"add\") : \
+             {rows}"
+        ),
+        (Note::InterestsLeft(rows), Locale::En) => {
+            format!("rows with interests, which are not written (all else of them is): {rows}")
+        }
+        (Note::InterestsLeft(rows), Locale::Fr) => {
+            format!("lignes avec des centres d'intérêt, qui ne sont pas écrits (tout le reste l'est) : {rows}")
+        }
         (Note::SetupSkipped(statement), Locale::En) => format!(
             "the second database refused \"{statement}\" (setup, or Moodle's dbsetupsql): it was left out, enrold \
              reads UTF-8 anyway; remove it"
@@ -267,7 +286,11 @@ pub fn breach(breach: &Breach, locale: Locale) -> String {
     if let Some(of_set) = set::breach(breach, locale) {
         return of_set;
     }
+    if breach.scope == "accounts" {
+        return accounts(breach, locale);
+    }
     let what = match breach.what.as_str() {
+        "approval" => return approval(breach, locale),
         "removals" => pick(locale, "unenrolments", "désinscriptions"),
         "suspensions" => pick(locale, "suspensions", "suspensions"),
         "creations" => pick(locale, "new enrolments", "nouvelles inscriptions"),
@@ -291,6 +314,37 @@ pub fn breach(breach: &Breach, locale: Locale) -> String {
     match locale {
         Locale::En => format!("guard: {} {what}{place}, of {} (limit {})", breach.count, breach.of, breach.limit),
         Locale::Fr => format!("garde : {} {what}{place}, sur {} (seuil {})", breach.count, breach.of, breach.limit),
+    }
+}
+
+/// The text for a limit on accounts or on members of cohorts.
+fn accounts(breach: &Breach, locale: Locale) -> String {
+    let what = match breach.what.as_str() {
+        "creations" => pick(locale, "new accounts", "nouveaux comptes"),
+        "updates" => pick(locale, "accounts updated", "comptes mis à jour"),
+        "suspensions" => pick(locale, "accounts suspended", "comptes suspendus"),
+        "deletions" => pick(locale, "accounts deleted", "comptes supprimés"),
+        "renames" => pick(locale, "user names changed", "identifiants modifiés"),
+        "emails" => pick(locale, "e-mail addresses changed", "adresses de courriel modifiées"),
+        _ => pick(locale, "members removed from cohorts", "membres retirés de cohortes"),
+    };
+    let (count, of, limit) = (breach.count, breach.of, &breach.limit);
+    let all =
+        if breach.what == "members" { pick(locale, "members", "membres") } else { pick(locale, "accounts", "comptes") };
+    match locale {
+        Locale::En => format!("guard: {count} {what}, of {of} {all} (limit {limit})"),
+        Locale::Fr => format!("garde : {count} {what}, sur {of} {all} (seuil {limit})"),
+    }
+}
+
+/// The text for a file whose profile wants every file approved.
+fn approval(breach: &Breach, locale: Locale) -> String {
+    let kind = &breach.name;
+    match locale {
+        Locale::En => format!("each file of kind {kind} waits for an approval (profiles.NAME.mode = \"approve\")"),
+        Locale::Fr => {
+            format!("chaque fichier de type {kind} attend une approbation (profiles.NAME.mode = \"approve\")")
+        }
     }
 }
 
@@ -342,6 +396,42 @@ pub fn held(run: i64, locale: Locale) -> String {
         Locale::En => format!("Look at it: enrold runs {run}\nThen: enrold approve {run}   or   enrold reject {run}"),
         Locale::Fr => {
             format!("Examinez-le : enrold runs {run}\nPuis : enrold approve {run}   ou   enrold reject {run}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the guard compares, by scope.
+    const PASSED: [(&str, &[&str]); 10] = [
+        ("run", &["removals", "suspensions", "creations"]),
+        ("course", &["removals", "suspensions", "creations"]),
+        ("method", &["removals", "suspensions", "creations"]),
+        ("file", &["failed-lines", "empty", "approval"]),
+        ("set", &["empty", "fewer-rows", "more-rows", "unknown", "courses"]),
+        ("rule", &["no-roles"]),
+        ("cohort", &["removals"]),
+        ("cohorts", &["removals"]),
+        ("memberships", &["removals"]),
+        ("accounts", &["creations", "updates", "suspensions", "deletions", "renames", "emails", "members"]),
+    ];
+
+    #[test]
+    fn every_limit_has_words_of_its_own_in_both_languages() {
+        let mut texts = std::collections::BTreeSet::new();
+        for (scope, what) in PASSED.iter().flat_map(|(scope, all)| all.iter().map(move |what| (*scope, *what))) {
+            let name = if ["run", "memberships", "cohorts", "accounts"].contains(&scope) { "" } else { "NAME" };
+            let (scope, name, what) = (scope.to_owned(), name.to_owned(), what.to_owned());
+            let passed = Breach { scope, name, what, count: 711, of: 933, limit: "42 %".to_owned() };
+            for locale in [Locale::En, Locale::Fr] {
+                let text = breach(&passed, locale);
+                let is_counted = !["empty", "approval"].contains(&passed.what.as_str());
+                assert!(!is_counted || text.contains("711"), "{passed:?}: {text}");
+                // Both directions of a set's size have the same words.
+                assert!(texts.insert(text.clone()) || passed.what == "more-rows", "{passed:?}: {text}");
+            }
         }
     }
 }

@@ -319,6 +319,7 @@ pub(super) fn blank(kind: &str, source: &str, clock: i64) -> Report {
         state: State::Running,
         clock,
         lines: Lines::default(),
+        locale: None,
         read_as: None,
         counts: BTreeMap::new(),
         rules: Vec::new(),

@@ -1,6 +1,7 @@
 //! A full set of cohort memberships: in the cohorts that it names, the named users become members, and users no longer
 //! named leave. It must not enrol users: cohort sync follows.
 
+use crate::change::cohorts::{self, NEW_COHORT};
 use crate::change::context::{Position, RunContext};
 use crate::change::kinds;
 use crate::change::remove::Pick;
@@ -24,8 +25,6 @@ const STAGE_COHORT: Table = Table::new(
 const KNOWN_COHORT: Table =
     Table::new("known_cohort", &[int("id"), int("contextid"), text("component", 100), text("label", 255)])
         .joined_by(&["label"]);
-/// Cohorts to make.
-const NEW_COHORT: Table = Table::new("new_cohort", &[int("n"), text("name", 255), text("idnumber", 255)]).primary("n");
 /// The cohorts that the set fills.
 const SET_COHORT: Table = Table::new("set_cohort", &[int("cohortid"), int("contextid")]).primary("cohortid");
 /// The users whom the set names in these cohorts.
@@ -40,10 +39,8 @@ const REFUSED: &str = statement(include_str!("cohorts.sql"), "refused rows");
 const NAMED: &str = statement(include_str!("cohorts.sql"), "named cohorts");
 const MISSING: &str = statement(include_str!("cohorts.sql"), "missing cohorts");
 const UNUSABLE_NAMES: &str = statement(include_str!("cohorts.sql"), "unusable names");
-const NEW_COHORTS: &str = statement(include_str!("cohorts.sql"), "new cohorts");
 const COHORTS: &str = statement(include_str!("cohorts.sql"), "cohorts of the set");
 const MEMBERS: &str = statement(include_str!("cohorts.sql"), "members of the set");
-const MEMBERS_AND_LEAVING: &str = statement(include_str!("cohorts.sql"), "members and leaving");
 const JOINING: &str = statement(include_str!("cohorts.sql"), "joining members");
 const OWN_MEMBERSHIPS: &str = statement(include_str!("cohorts.sql"), "own memberships");
 const FORMER_MEMBERSHIPS: &str = statement(include_str!("cohorts.sql"), "former memberships");
@@ -161,28 +158,10 @@ async fn make(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<i64> {
     if missing == 0 {
         return Ok(0);
     }
-    let position = Position { pass_no: ctx.next_pass(), rank: kinds::COHORT };
-    let row = ["name", "idnumber"].map(str::to_owned);
-    let row = ctx.conn.dialect().json_row("t", &row);
-    let planned = ctx
-        .journal(
-            position,
-            "line, courseid, contextid, oldrow",
-            "planned.n",
-            "SELECT 0 AS line, t.n, 0 AS courseid, :system AS contextid, :row AS oldrow FROM [new_cohort] t",
-            params.clone().fragment("row", row),
-        )
-        .await?;
-    let applied = ctx.conn.exec(NEW_COHORTS, &params).await? as i64;
-    let key = if terms.cohort_key == "name" { "t.name" } else { "t.idnumber" };
+    let pass_no = ctx.next_pass();
+    let made = cohorts::create(ctx, pass_no).await?;
     load(ctx, terms).await?;
-    let params = ctx.at(position).fragment("same", same(ctx, key));
-    let made = "(SELECT t.n, MIN(c.id) AS id FROM [new_cohort] t JOIN [known_cohort] c ON :same GROUP BY t.n) m";
-    let ids = [("itemid", "m.id"), ("targetid", "m.id")];
-    let update = ctx.conn.dialect().update_joined("{enrold_change}", "c", &ids, made, ":here AND m.n = c.seq - :from");
-    ctx.conn.exec(&update, &params).await?;
-    ctx.book(position.rank.kind, planned, applied);
-    Ok(applied)
+    Ok(made)
 }
 
 /// Makes `set_withheld`: the unknown keys that are damaged or like the key of a cohort of the site. A cohort of such a
@@ -218,10 +197,13 @@ async fn withhold(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError
 /// The database's error, or a limit of the guard.
 pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
     let params = ctx.params().with("source", terms.source.as_str());
-    weigh(ctx, &params).await?;
+    cohorts::weigh(ctx, "[set_cohort]", LEAVING, &params, false).await?;
+    if ctx.guard.holds() {
+        return Err(RunError::Held);
+    }
     let pass_no = ctx.next_pass();
     ctx.remove_rows(Position { pass_no, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
-    join(ctx, Position { pass_no, rank: kinds::COHORT_JOIN }).await?;
+    cohorts::join(ctx, pass_no, JOINING, params.clone()).await?;
     Ok(remember(ctx, &params).await?)
 }
 
@@ -253,46 +235,6 @@ async fn spare(ctx: &mut RunContext<'_>, terms: &Terms) -> Result<(), DbError> {
     let sql = "INSERT INTO [set_spared_cohort] SELECT DISTINCT c.id FROM {cohort} c
                  JOIN [stage_cohort] k ON k.found <> 1 AND LOWER(k.ckey) = :field";
     ctx.conn.exec(sql, &params).await.map(|_| ())
-}
-
-/// Checks the removals from each cohort, and from all of them, with the guard.
-async fn weigh(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<()> {
-    let params = params.clone().fragment("leaving", LEAVING);
-    let rows = ctx.conn.rows(MEMBERS_AND_LEAVING, &params).await?;
-    let mut run = (0, 0);
-    for row in &rows {
-        ctx.guard.check_cohort(&row.text(1), row.int(3), row.int(2));
-        run = (run.0 + row.int(3), run.1 + row.int(2));
-    }
-    ctx.guard.check_memberships(run.0, run.1);
-    if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
-}
-
-async fn join(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
-    let params = ctx.at(position);
-    let planned = ctx
-        .journal(
-            position,
-            "line, userid, courseid, contextid, itemid",
-            "planned.itemid, planned.userid",
-            JOINING,
-            params.clone(),
-        )
-        .await?;
-    if planned == 0 {
-        return Ok(());
-    }
-    let select = "SELECT c.itemid, c.userid, :now FROM {enrold_change} c WHERE :here ORDER BY c.seq";
-    let columns = "cohortid, userid, timeadded";
-    let applied = ctx.conn.insert_missing("{cohort_members}", columns, select, &params, planned).await?;
-    if applied < planned {
-        let overtaken = "UPDATE {enrold_change} AS c SET state = 1 WHERE :here AND NOT EXISTS
-            (SELECT 1 FROM {cohort_members} m
-              WHERE m.cohortid = c.itemid AND m.userid = c.userid AND m.timeadded = :now)";
-        ctx.conn.exec(overtaken, &params).await?;
-    }
-    ctx.book(position.rank.kind, planned, applied);
-    Ok(())
 }
 
 /// Records the memberships that the set names as this source's, whoever made them, and deletes the records of those

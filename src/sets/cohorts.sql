@@ -33,8 +33,9 @@ SELECT k.ckey, MIN(c.id), MIN(c.contextid), COALESCE(MAX(c.component), ''), COUN
  GROUP BY k.ckey
 
 -- statement missing cohorts
+-- In the system context, visible, of the source's component.
 INSERT INTO [new_cohort]
-SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), :name, :idnumber
+SELECT ROW_NUMBER() OVER (ORDER BY l.ckey), 0, :system, :name, :idnumber, '', 1, 1, :own_component, NULL, 0
   FROM [stage_line] l
   JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 0
  WHERE NOT (:unstorable)
@@ -51,14 +52,6 @@ SELECT ROW_NUMBER() OVER (ORDER BY t.ckey) AS number, 'value-charset' AS code, t
           JOIN [stage_cohort] k ON k.ckey = l.ckey AND k.found = 0
          WHERE :unnamed AND NOT (:unstorable) AND NOT EXISTS (SELECT 1 FROM [set_withheld] h WHERE h.ckey = l.ckey)
          GROUP BY l.ckey) t
-
--- statement new cohorts
--- In the system context, visible, of the source's component.
-INSERT INTO {cohort} (contextid, name, idnumber, description, descriptionformat, visible, component, timecreated,
-                      timemodified)
-SELECT :system, t.name, t.idnumber, '', 1, 1, :own_component, :now, :now
-  FROM [new_cohort] t
- ORDER BY t.n
 
 -- statement cohorts of the set
 INSERT INTO [set_cohort]
@@ -92,14 +85,6 @@ SELECT m.id, 0 AS line, 0 AS courseid, c.contextid
    -- Not named by another source.
    AND NOT EXISTS (SELECT 1 FROM {enrold_set_member} t
                     WHERE t.cohortid = m.cohortid AND t.userid = m.userid AND t.source <> :source)
-
--- statement members and leaving
-SELECT g.id, g.name, COUNT(*), COUNT(l.id)
-  FROM {cohort_members} m
-  JOIN [set_cohort] c ON c.cohortid = m.cohortid
-  JOIN {cohort} g ON g.id = m.cohortid
-  LEFT JOIN (:leaving) l ON l.id = m.id
- GROUP BY g.id, g.name
 
 -- statement joining members
 SELECT 0 AS line, w.userid, 0 AS courseid, c.contextid, w.cohortid AS itemid

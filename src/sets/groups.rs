@@ -2,11 +2,11 @@
 //! It must not make or change groups: the rule's sections do.
 
 use crate::change::context::RunContext;
+use crate::change::groups as known;
 use crate::config::UnknownProtects;
 use crate::db::table::{int, text};
 use crate::db::{Bulk, DbError, Field, Table, statement};
 use crate::problem::PlaceKind;
-use crate::reconcile::groups as known;
 use crate::sets::Terms;
 use crate::staging::likeness::NewNames;
 

@@ -100,6 +100,7 @@ impl FilesForm {
             exact: false,
             delimiters: &Delimiter::ALL,
             fallback: Some(self.fallback),
+            comments: &[],
         }
     }
 }

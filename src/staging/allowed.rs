@@ -25,6 +25,11 @@ impl AllowedRoles {
         Self { ids: Some(covered.map(|role| role.id).collect()), key: key.into() }
     }
 
+    /// The roles that dropped files may name, whatever their kind; `list` is `flatfile.roles`.
+    pub fn of_dropped(list: &RoleList, site: &Site) -> Self {
+        Self::of(list, "flatfile.roles", site)
+    }
+
     /// Whether the role with this `role.id` may be assigned.
     pub fn allows(&self, role: i64) -> bool {
         self.ids.as_ref().is_none_or(|ids| ids.contains(&role))

@@ -44,3 +44,9 @@ pub const SET_LINES: Table = Table::new(
         int("timeend").by_default(),
     ],
 );
+
+/// The rows of a cohort file that name a user: `op` is the number of the command.
+pub const MEMBER_LINES: Table = Table::new(
+    "stage_line",
+    &[int("line"), small("op"), text("ukey", KEY_WIDTH), text("ckey", KEY_WIDTH), text("written", KEY_WIDTH)],
+);

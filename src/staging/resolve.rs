@@ -103,7 +103,7 @@ fn is_id(key: &str) -> bool {
 /// The database's error.
 pub async fn keys(ctx: &mut RunContext<'_>, keys: Keys) -> Result<(), DbError> {
     users(ctx, keys.user).await?;
-    courses(ctx, keys.course).await
+    courses(ctx, keys.course, "SELECT DISTINCT ckey FROM [stage_line]").await
 }
 
 /// Fills `stage_user` alone.
@@ -232,6 +232,14 @@ pub async fn with_capitals(ctx: &mut RunContext<'_>, names: &[String]) -> Result
     Ok(ids)
 }
 
+/// Fills `stage_mail` with the addresses of all accounts, in small letters.
+///
+/// # Errors
+/// The database's error.
+pub async fn addresses(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    stage_mails(ctx).await
+}
+
 /// Loads the addresses in lower case in two scans, because no index of Moodle serves that on every database: those of
 /// ASCII alone by the database, the others, which are few, by [`load_folded`].
 async fn stage_mails(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
@@ -247,14 +255,18 @@ async fn stage_mails(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     ctx.conn.analyse(STAGE_MAIL.name).await
 }
 
-async fn courses(ctx: &mut RunContext<'_>, key: CourseKey) -> Result<(), DbError> {
+/// Fills `stage_course` alone, from the keys of a select (`ckey`, each once).
+///
+/// # Errors
+/// The database's error.
+pub async fn courses(ctx: &mut RunContext<'_>, key: CourseKey, keys: &str) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_COURSE);
     let on = match key {
         CourseKey::Shortname => ctx.conn.exact("course", "u.shortname", "k.ckey"),
         CourseKey::Idnumber => format!("{} AND u.idnumber <> ''", ctx.conn.exact("course", "u.idnumber", "k.ckey")),
         CourseKey::Id => format!("u.id = {}", ctx.conn.dialect().to_int("k.ckey")),
     };
-    let params = ctx.params().fragment("same", on);
+    let params = ctx.params().fragment("same", on).fragment("keys", keys);
     ctx.conn.exec(COURSES, &params).await?;
     ctx.conn.analyse(STAGE_COURSE.name).await
 }

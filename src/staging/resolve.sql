@@ -22,7 +22,7 @@ SELECT DISTINCT u.id, :stored
 -- statement named courses
 INSERT INTO [stage_course]
 SELECT k.ckey, MIN(u.id), MIN(x.id), MIN(u.category), COUNT(u.id)
-  FROM (SELECT DISTINCT ckey FROM [stage_line]) k
+  FROM (:keys) k
   LEFT JOIN {course} u ON :same
   LEFT JOIN {context} x ON x.contextlevel = 50 AND x.instanceid = u.id
  GROUP BY k.ckey

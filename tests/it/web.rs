@@ -130,6 +130,7 @@ fn report(state: State, failed: u64) -> Report {
         notes: Vec::new(),
         same_bytes_as: None,
         dropped: None,
+        locale: None,
         meanwhile: None,
         commit_ms: 100,
         total_ms: 120,

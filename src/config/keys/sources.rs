@@ -1,28 +1,26 @@
-//! The keys of section `sources`: every source has the same keys, under a name that the operator chose.
+//! The keys of section `sources`.
 //! It must not know what a source is.
 
-use super::{CENTURY, Key, Kind, MANY, Unset, choice, count, defaulted, flag, growth, percent, seconds, text, whole};
+use super::named::Named;
+use super::{
+    CENTURY, Key, Kind, MANY, Unset, choice, count, defaulted, flag, general, growth, percent, seconds, text, whole,
+};
 use crate::config::forms;
 use crate::config::sections::{
     AbsentAction, CatchUp, CategoryKey, CohortKey, CourseKey, DisabledUsers, GroupKey, MailWhen, RoleKey, SetFormat,
     Target, UnknownProtects, UserKey,
 };
 
-/// The common prefix of the keys of all sources.
-pub(in crate::config) const SECTION: &str = "sources.";
-/// The maximum length of a source name; the name becomes part of names in the database.
-const LONGEST: usize = 40;
-
-const fn general(name: &'static str, kind: Kind) -> Key {
-    Key { name, kind, unset: Unset::General }
-}
+/// The section of all sources.
+pub(in crate::config) static SECTION: Named =
+    Named { prefix: "sources.", example: "#[sources.NAME]", first: "url", keys: OF_SOURCE, open: &[], check_name };
 
 const fn moodle(name: &'static str, kind: Kind) -> Key {
     Key { name, kind, unset: Unset::Moodle }
 }
 
 /// The keys of each source, without `sources.NAME.`, in the order of the reference.
-pub(in crate::config) static OF_SOURCE: &[Key] = &[
+pub(in crate::config) const OF_SOURCE: &[Key] = &[
     flag("enabled"),
     choice("target", Target::WORDS),
     general("url", Kind::Secret(forms::database_url)),
@@ -125,32 +123,8 @@ pub(in crate::config) fn moodle_decides(source: &str, rest: &str) -> bool {
     source == OF_MOODLES_SETTINGS && OF_MOODLE.contains(&rest)
 }
 
-/// The name of a source and the rest of the key: `sources.NAME.rest`; the rest may be empty.
-pub(in crate::config) fn divided(path: &str) -> Option<(&str, &str)> {
-    let inside = path.strip_prefix(SECTION)?;
-    Some(inside.split_once('.').unwrap_or((inside, "")))
-}
-
-/// The known key of a source, by the path after the source name.
-pub(in crate::config) fn find(rest: &str) -> Option<&'static Key> {
-    OF_SOURCE.iter().find(|key| key.name == rest)
-}
-
-/// Checks a source name: it is used in paths, in environment variables and beside the names of tasks.
-pub(in crate::config) fn name(text: &str) -> Result<(), String> {
-    let first = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let later = |byte: u8| first(byte) || byte == b'-' || byte == b'_';
-    let bytes = text.as_bytes();
-    if !bytes.first().is_some_and(|byte| first(*byte))
-        || !bytes.iter().all(|byte| later(*byte))
-        || bytes.len() > LONGEST
-    {
-        let found = forms::shown(text);
-        return Err(format!(
-            "found the name {found}, expected at most {LONGEST} of a-z, 0-9, - and _, the first of them a letter or \
-             digit"
-        ));
-    }
+/// Checks a source name: it is used beside the names of tasks.
+fn check_name(text: &str) -> Result<(), String> {
     let task = super::KEYS.iter().filter_map(|key| key.name.strip_prefix("tasks.")?.split('.').next());
     if text == "all" || task.into_iter().any(|task| task == text) {
         return Err(format!("{text} is the name of a task; give the source another"));

@@ -37,6 +37,45 @@ pub struct Guard {
     pub course: Limits,
     /// Each enrolment method by itself.
     pub method: Limits,
+    /// Accounts that a users file changes, and members that a cohort file removes.
+    pub accounts: AccountLimits,
+}
+
+/// Limits on the accounts of a run and on members of cohorts; 0 is no limit. A `percent` applies only from `at_least`
+/// changes of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountLimits {
+    /// Accounts created, by count.
+    pub creations_max: u32,
+    /// Accounts created, in percent of those of the site.
+    pub creations_percent: u32,
+    /// Accounts updated, by count.
+    pub updates_max: u32,
+    /// Accounts updated, in percent.
+    pub updates_percent: u32,
+    /// Accounts suspended, by count.
+    pub suspensions_max: u32,
+    /// Accounts suspended, in percent.
+    pub suspensions_percent: u32,
+    /// Accounts deleted, by count.
+    pub deletions_max: u32,
+    /// Accounts deleted, in percent.
+    pub deletions_percent: u32,
+    /// User names changed, by count.
+    pub renames_max: u32,
+    /// User names changed, in percent.
+    pub renames_percent: u32,
+    /// E-mail addresses changed, by count.
+    pub emails_max: u32,
+    /// E-mail addresses changed, in percent.
+    pub emails_percent: u32,
+    /// Members removed from cohorts, by count.
+    pub member_removals_max: u32,
+    /// Members removed from cohorts, in percent of those of the cohorts concerned.
+    pub member_removals_percent: u32,
+    /// Percent limits need this many changes of their kind.
+    pub at_least: u32,
 }
 
 /// Limits on one scope of a run: the run, a course or a method. A limit of 0 is no limit.

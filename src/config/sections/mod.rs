@@ -13,6 +13,7 @@ mod inbox;
 mod limits;
 mod locale;
 mod log;
+mod profile;
 mod retention;
 mod role_list;
 mod run;
@@ -34,13 +35,17 @@ pub use expirations::{Expirations, ExpiredAction, InactiveSince};
 pub use flatfile::{
     CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, SmallTimes, UserKey, WhenDisabled,
 };
-pub use guard::{Guard, GuardMode, Limits, OwnLimits};
+pub use guard::{AccountLimits, Guard, GuardMode, Limits, OwnLimits};
 pub use hook::Hook;
 pub use http::{Http, Listen};
 pub use inbox::{DoneMode, Inbox};
 pub use limits::FileLimits;
 pub use locale::Locale;
 pub use log::{Log, LogFormat, LogLevel};
+pub use profile::{
+    Accounts, BlankCell, FileKind, ForceChange, MatchBy, Operation, PasswordFrom, PasswordMail, Profile, ProfileMode,
+    Update,
+};
 pub use retention::Retention;
 pub use role_list::{RoleEntry, RoleList, RoleOf, SourceRoles};
 pub use run::Run;

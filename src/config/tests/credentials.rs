@@ -52,6 +52,7 @@ fn every_file_with_a_secret_can_be_a_credential() {
     dir.file("main", "sqlite:main");
     dir.file("sis", "postgres://reader:geheim@sis/records");
     dir.file("mail", "geheim\n");
+    dir.file("peppers", "new\nold\n");
     let sets = [
         ("database.url_file", "credential:main"),
         ("sources.sis.url_file", "credential:sis"),
@@ -60,12 +61,14 @@ fn every_file_with_a_secret_can_be_a_credential() {
         ("sources.sis.columns.course", "course"),
         ("sources.sis.default_role", "student"),
         ("smtp.password_file", "credential:mail"),
+        ("accounts.pepper_file", "credential:peppers"),
     ];
     let loaded = load(&given(&dir, &sets)).unwrap();
     assert_eq!(url(&loaded), "sqlite:main");
     let sis = loaded.settings.sources["sis"].url.as_ref().unwrap().expose_secret().to_owned();
     assert_eq!(sis, "postgres://reader:geheim@sis/records");
     assert_eq!(loaded.settings.smtp.password().unwrap(), "geheim");
+    assert_eq!(loaded.settings.accounts.peppers().unwrap().len(), 2);
     assert_eq!(effective(&loaded, "database.url_file").0, dir.0.path().join("main").display().to_string());
 
     let found = problems(&from_sets(&[("database.url_file", "credential:main")]));

@@ -4,6 +4,7 @@
 mod credentials;
 mod database;
 mod layers;
+mod profiles;
 mod reference;
 mod sources;
 mod values;

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::config::keys::{self, KEYS, Unset};
 
-/// The reference with its commented keys set, except the example of a source.
+/// The reference with its commented keys set, except the examples of named tables.
 fn reference_in_full() -> String {
     let uncommented = |line: &str| {
         let rest = line.strip_prefix('#').filter(|rest| {
@@ -16,9 +16,13 @@ fn reference_in_full() -> String {
         });
         rest.unwrap_or(line).to_owned() + "\n"
     };
-    let (before, rest) = REFERENCE.split_once("#[sources.NAME]\n").unwrap();
-    let (_, after) = rest.split_once("\n\n").unwrap();
-    before.lines().chain(after.lines()).map(uncommented).collect()
+    let mut text = REFERENCE.to_owned();
+    for section in keys::named::ALL {
+        let (before, rest) = text.split_once(&format!("{}\n", section.example)).unwrap();
+        let (_, after) = rest.split_once("\n\n").unwrap();
+        text = format!("{before}\n{after}");
+    }
+    text.lines().map(uncommented).collect()
 }
 
 pub(super) fn flat(table: &toml::Table, above: &str, keys: &mut Vec<String>) {

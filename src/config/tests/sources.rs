@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 
 use super::*;
-use crate::config::each_source::example;
-use crate::config::keys::sources::OF_SOURCE;
+use crate::config::each_table::example;
+use crate::config::keys::sources::{OF_SOURCE, SECTION};
 
 const VIEW: &str = "[sources.apogee]\nurl = \"postgres://r:geheim@records/apogee\"\ntable = \"v_enrol\"\n\
     [sources.apogee.columns]\nuser = \"num\"\ncourse = \"elp\"\n";
@@ -63,7 +63,7 @@ fn a_source_has_the_defaults_of_the_reference() {
 /// The example has every key of a source, and its values are the defaults.
 #[test]
 fn the_example_names_every_key_of_a_source() {
-    let in_full: String = example("x")
+    let in_full: String = example(&SECTION, "x")
         .lines()
         .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n")
         .collect();
@@ -75,7 +75,7 @@ fn the_example_names_every_key_of_a_source() {
     assert_eq!(told, known);
 
     let from_example = loaded(
-        &format!("{}[sources.y]\n", example("x"))
+        &format!("{}[sources.y]\n", example(&SECTION, "x"))
             .replace("files = []", "files = [\"a.csv\"]")
             .replace("[sources.y]", "[sources.y]\nfiles = [\"a.csv\"]"),
     );

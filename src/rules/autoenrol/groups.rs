@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use md5::{Digest, Md5};
 
 use crate::change::context::RunContext;
+use crate::change::groups as known;
 use crate::db::table::{int, text};
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::outcome::RunResult;
 use crate::problem::Code;
-use crate::reconcile::{Pass, groups as known};
+use crate::reconcile::Pass;
 use crate::rules::autoenrol::instance::Instance;
 use crate::rules::autoenrol::matching::report_refused;
 use crate::rules::autoenrol::name::Naming;

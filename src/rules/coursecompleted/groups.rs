@@ -2,10 +2,10 @@
 //! It must not make groups or memberships; the rule's sections and `reconcile` do.
 
 use crate::change::context::RunContext;
+use crate::change::groups as known;
 use crate::db::table::{int, text};
 use crate::db::{Table, statement};
 use crate::outcome::RunResult;
-use crate::reconcile::groups as known;
 
 /// The names of the source groups of users who are enrolled now.
 const COPIED_GROUP: Table =

@@ -18,6 +18,7 @@ fn form() -> TableForm {
         exact: false,
         delimiters: &Delimiter::ALL,
         fallback: Some(Fallback::Windows1252),
+        comments: &[],
     }
 }
 

@@ -49,6 +49,7 @@ fn form(required: &[&str], optional: &[&str]) -> TableForm {
         exact: true,
         delimiters: &[Delimiter::Comma],
         fallback: None,
+        comments: &[],
     }
 }
 

@@ -30,6 +30,7 @@ fn report(state: State) -> Report {
         notes: Vec::new(),
         same_bytes_as: None,
         dropped: None,
+        locale: None,
         meanwhile: None,
         commit_ms: 200,
         total_ms: 300,

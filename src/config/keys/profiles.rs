@@ -1,0 +1,150 @@
+//! The keys of section `profiles`, and which kinds of file each is for.
+//! It must not know how a file is read or applied.
+
+use super::named::Named;
+use super::{Key, Kind, MANY, choice, defaulted, flag, general, whole};
+use crate::config::forms;
+use crate::config::sections::{
+    BlankCell, CohortKey, FileKind, ForceChange, Locale, MailWhen, MatchBy, Operation, PasswordFrom, ProfileMode,
+    Update, UserKey,
+};
+
+/// The section of all profiles.
+pub(in crate::config) static SECTION: Named = Named {
+    prefix: "profiles.",
+    example: "#[profiles.NAME]",
+    first: "kind",
+    keys: OF_PROFILE,
+    open: &[defaulted("columns", Kind::Text(forms::line)), defaulted("default", Kind::Text(forms::line))],
+    check_name: |_| Ok(()),
+};
+
+/// The kinds of file that a profile can have: flat files have the section `flatfile`.
+const KINDS: &[&str] = &["users", "cohorts", "cohort-members"];
+
+/// The keys of each profile, without `profiles.NAME.`, in the order of the reference.
+pub(in crate::config) const OF_PROFILE: &[Key] = &[
+    flag("enabled"),
+    choice("kind", KINDS),
+    defaulted("files", Kind::Names),
+    choice("mode", ProfileMode::WORDS),
+    general("locale", Kind::Choice(Locale::WORDS)),
+    defaulted("mail_to", Kind::List(forms::mail_addresses)),
+    choice("mail_when", MailWhen::WORDS),
+    choice("operation", Operation::WORDS),
+    choice("update", Update::WORDS),
+    choice("match", MatchBy::WORDS),
+    choice("blank", BlankCell::WORDS),
+    flag("standardise"),
+    general("rename", Kind::Flag),
+    general("delete", Kind::Flag),
+    general("suspend", Kind::Flag),
+    general("change_email", Kind::Flag),
+    general("change_auth", Kind::Flag),
+    general("give_password", Kind::Flag),
+    flag("password_update"),
+    choice("password", PasswordFrom::WORDS),
+    choice("force_change", ForceChange::WORDS),
+    flag("email_duplicates"),
+    general("system_roles", Kind::Flag),
+    general("category_roles", Kind::Flag),
+    flag("create_cohorts"),
+    whole("context_id", 0, MANY, "context.id"),
+    choice("user_key", UserKey::WORDS),
+    choice("cohort_key", CohortKey::WORDS),
+];
+
+/// The keys that say what becomes of a dropped file; an operator who imports one says it otherwise.
+const OF_DROPPED: &[&str] = &["enabled", "kind", "files", "mode", "locale", "mail_to", "mail_when"];
+
+/// The columns of an account for which a profile can have a default, besides custom profile fields.
+const WITH_DEFAULT: &[&str] = &[
+    "username",
+    "auth",
+    "idnumber",
+    "firstname",
+    "lastname",
+    "email",
+    "emailstop",
+    "phone1",
+    "phone2",
+    "institution",
+    "department",
+    "address",
+    "city",
+    "country",
+    "lang",
+    "theme",
+    "timezone",
+    "description",
+    "descriptionformat",
+    "mailformat",
+    "maildigest",
+    "maildisplay",
+    "autosubscribe",
+    "trackforums",
+    "middlename",
+    "alternatename",
+    "firstnamephonetic",
+    "lastnamephonetic",
+];
+
+/// The keys that only users files have.
+const OF_USERS: &[&str] = &[
+    "operation",
+    "match",
+    "blank",
+    "standardise",
+    "rename",
+    "delete",
+    "suspend",
+    "change_email",
+    "change_auth",
+    "give_password",
+    "password_update",
+    "password",
+    "force_change",
+    "email_duplicates",
+    "system_roles",
+    "category_roles",
+    "default",
+];
+
+/// The keys that only cohort files have.
+const OF_COHORTS: &[&str] = &["user_key", "cohort_key"];
+
+/// The options of files of this kind, for messages.
+pub(in crate::config) fn options(kind: FileKind) -> String {
+    let of_kind = |name: &&str| !OF_DROPPED.contains(name) && misfit(kind, name).is_none();
+    let mut names: Vec<&str> = OF_PROFILE.iter().map(|key| key.name).filter(of_kind).collect();
+    names.push("columns.HEADER");
+    names.extend((kind == FileKind::Users).then_some("default.COLUMN"));
+    names.join(", ")
+}
+
+/// What is wrong with the default of this column.
+pub(in crate::config) fn no_default(rest: &str) -> Option<String> {
+    let column = rest.strip_prefix("default.")?.to_lowercase();
+    let has = column.starts_with("profile_field_") || WITH_DEFAULT.contains(&column.as_str());
+    (!has).then(|| format!("there is no default for it, but for profile_field_NAME, {}", WITH_DEFAULT.join(", ")))
+}
+
+/// Why an operator cannot set a key for one run.
+pub(in crate::config) fn not_of_a_run(name: &str) -> Option<&'static str> {
+    match name {
+        "kind" => Some("is set by --kind"),
+        _ if OF_DROPPED.contains(&name) => Some("is about dropped files only"),
+        _ => None,
+    }
+}
+
+/// What the key of a profile is for, if files of this kind do not have it.
+pub(in crate::config) fn misfit(kind: FileKind, rest: &str) -> Option<String> {
+    let key = rest.split('.').next().unwrap_or_default();
+    let (keys, fits) = if kind == FileKind::Users {
+        (OF_COHORTS, "kinds cohorts and cohort-members")
+    } else {
+        (OF_USERS, "kind users")
+    };
+    keys.contains(&key).then(|| format!("is an option of {fits}, and the kind here is {kind}; remove it"))
+}
