@@ -39,7 +39,7 @@ impl Front {
             Given::File { path, kind, user_key, course_key } => {
                 who.asks(format_args!("import {}, simulate: {simulate}", path.display()));
                 let (path, kind) = (path.clone(), *kind);
-                let import = Import { path, kind, user_key: *user_key, course_key: *course_key, dropped: None };
+                let import = Import { path, kind, user_key: *user_key, course_key: *course_key, ..Import::default() };
                 self.engine.import(&import, simulate).await
             }
             Given::Set { source, files } => {

@@ -14,7 +14,7 @@ use crate::mail::letter::{Draft, House};
 use crate::mail::message::{Envelope, Sender};
 use crate::mail::outbox::state;
 use crate::mail::post::{Post, Refused};
-use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER};
+use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER, PASSWORD, password};
 use crate::moodle::site::{Site, zone};
 use crate::outcome::Round;
 
@@ -97,6 +97,8 @@ struct Next {
     /// Identifies it among all mails of the outbox.
     mark: String,
     draft: Draft,
+    /// Why its password cannot be told.
+    unreadable: Option<String>,
 }
 
 struct Delivery<'a> {
@@ -184,7 +186,7 @@ impl Delivery<'_> {
         let set = [("state", ":skipped"), ("message", REASON)];
         let skip = self.conn.dialect().update_joined("{enrold_outbox}", "m", &set, "{user} u", condition);
         self.round.skipped = self.conn.exec(&skip, &params).await?;
-        Ok(())
+        password::erase(&mut self.conn).await
     }
 
     /// The next mails that are due, each with its mark.
@@ -202,11 +204,20 @@ impl Delivery<'_> {
                 lang: row.text(9),
                 data: serde_json::from_str(&row.text(12)).unwrap_or_default(),
                 entries: Vec::new(),
+                password: None,
             };
+            let mut unreadable = None;
             if draft.kind == EXPIRY_TEACHER {
                 draft.entries = self.entries(row.int(10), row.int(11)).await?;
             }
-            chunk.push(Next { id: row.int(0), mark: format!("{}/{}", row.int(2), row.text(1)), draft });
+            if draft.kind == PASSWORD {
+                let sealed = draft.data["sealed"].as_str().unwrap_or_default();
+                match password::opened(self.settings, row.int(10), draft.userid, sealed) {
+                    Ok(opened) => draft.password = Some(opened),
+                    Err(reason) => unreadable = Some(reason),
+                }
+            }
+            chunk.push(Next { id: row.int(0), mark: format!("{}/{}", row.int(2), row.text(1)), draft, unreadable });
         }
         Ok(chunk)
     }
@@ -225,11 +236,15 @@ impl Delivery<'_> {
             return Ok(false);
         }
         let envelope = Envelope { message_id: &message_id, now: self.clock.now() };
-        let outcome = match sender.message(&next.draft, &next.draft.write(house), &envelope) {
+        let written = match &next.unreadable {
+            Some(reason) => Err(reason.clone()),
+            None => sender.message(&next.draft, &next.draft.write(house), &envelope),
+        };
+        let outcome = match written {
             Ok(message) => self.hand_over(&message).await,
             Err(reason) => Err(Refused::ForGood(reason)),
         };
-        self.mark(next.id, &outcome).await?;
+        self.mark(next, &outcome).await?;
         let round = &mut self.round;
         match outcome {
             Ok(()) => round.sent += 1,
@@ -280,10 +295,30 @@ impl Delivery<'_> {
         outcome
     }
 
+    /// Writes the outcome; with `erases`, the password of a mail that was sent is removed in the same transaction.
+    async fn marked(&mut self, sql: &str, params: &Params, erases: bool) -> Result<(), DbError> {
+        if !erases {
+            return self.conn.exec(sql, params).await.map(|_| ());
+        }
+        self.conn.begin().await?;
+        let marking = async {
+            self.conn.exec(sql, params).await?;
+            password::erase(&mut self.conn).await?;
+            self.conn.commit().await
+        };
+        let outcome = marking.await;
+        if outcome.is_err() {
+            // The first error says more than one of the rollback.
+            drop(self.conn.rollback().await);
+        }
+        outcome
+    }
+
     /// Records the outcome of a mail. One that was sent must not be sent again: a lost connection is opened again.
-    async fn mark(&mut self, id: i64, outcome: &Result<(), Refused>) -> Result<(), DbError> {
+    async fn mark(&mut self, next: &Next, outcome: &Result<(), Refused>) -> Result<(), DbError> {
         let now = self.clock.now();
-        let params = states(now).with("id", id);
+        let params = states(now).with("id", next.id);
+        let erases = next.draft.kind == PASSWORD && outcome.is_ok();
         let pause = format!("CASE WHEN attempts > 8 THEN {LONGEST_PAUSE} ELSE {FIRST_PAUSE} * :doubled END");
         let (set, message) = match outcome {
             Ok(()) => ("state = :sent, sent = :now, message = NULL".to_owned(), String::new()),
@@ -296,8 +331,8 @@ impl Delivery<'_> {
         let sql = format!("UPDATE {{enrold_outbox}} SET {set} WHERE id = :id");
         let mut tried = 0;
         loop {
-            match self.conn.exec(&sql, &params).await {
-                Ok(_) => return Ok(()),
+            match self.marked(&sql, &params, erases).await {
+                Ok(()) => return Ok(()),
                 Err(error) if error.is_transient() && tried < MARKS => {
                     tried += 1;
                     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -3,12 +3,13 @@
 
 use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::config::Locale;
 use crate::mail::operators::SOURCE_STALE;
 use crate::mail::words::{self, Facts};
-use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, SET_REPORT, plain};
+use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, FILE_REPORT, PASSWORD, SET_REPORT, plain};
 
 /// A row of the outbox with the letter that it shares, ready to be written.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Draft {
     pub data: Value,
     /// The participants of a digest: name, address, end.
     pub entries: Vec<(String, String, i64)>,
+    /// The password that the mail tells.
+    pub password: Option<SecretString>,
 }
 
 /// The language, address and zone of the site.
@@ -119,7 +122,15 @@ impl Draft {
                 let lines: String = self.entries.iter().map(line).collect();
                 plain_letter(words::expiry_teacher(&facts, &lines, locale))
             }
-            SET_REPORT | SOURCE_STALE => plain_letter((self.fact("subject").to_owned(), self.fact("body").to_owned())),
+            PASSWORD => {
+                let password = self.password.as_ref().map(|password| password.expose_secret()).unwrap_or_default();
+                let (site, account) = (self.fact("site"), self.fact("username"));
+                let login = link("/login/index.php".to_owned());
+                plain_letter(words::password(&self.name, site, (account, password), &login, locale))
+            }
+            SET_REPORT | FILE_REPORT | SOURCE_STALE => {
+                plain_letter((self.fact("subject").to_owned(), self.fact("body").to_owned()))
+            }
             _ => self.welcome(&facts, locale),
         }
     }

@@ -8,6 +8,7 @@ use crate::change::kinds;
 use crate::config::Settings;
 use crate::db::{DbError, Params, statement};
 use crate::mail::people;
+use crate::moodle::method;
 
 /// The kind of a welcome mail.
 pub const WELCOME: &str = "welcome";
@@ -51,7 +52,7 @@ enum Person {
 }
 
 /// Methods whose new participants are welcomed (spec autoenrol 1 and 8, coursecompleted 1, flatfile 7).
-const WELCOMING: [Welcoming; 3] = [
+const WELCOMING: [Welcoming; 4] = [
     Welcoming {
         method: "autoenrol",
         sender: "COALESCE(e.customint7, 0)",
@@ -65,6 +66,15 @@ const WELCOMING: [Welcoming; 3] = [
         sender: "COALESCE(e.customint2, 0)",
         text: "e.customtext1",
         source: "e.customint1",
+        setting: None,
+        person: Person::Contact,
+    },
+    // Since Moodle 4.5; before, the instance has no such setting.
+    Welcoming {
+        method: method::MANUAL,
+        sender: "COALESCE(e.customint1, 0)",
+        text: "e.customtext1",
+        source: "0",
         setting: None,
         person: Person::Contact,
     },

@@ -24,6 +24,7 @@ pub async fn probe(settings: &Settings, site: &Site, now: i64, address: &str) ->
         lang: String::new(),
         data: serde_json::Value::Null,
         entries: Vec::new(),
+        password: None,
     };
     let (subject, text) = words::test(settings.locale);
     let message_id = sender.message_id(&format!("test/{now}/{address}"));

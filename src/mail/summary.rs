@@ -1,15 +1,19 @@
-//! The mail that reports the result of a full set to operators: written when it is queued, as its run is closed.
-//! It must not send, nor decide how a run ends.
+//! The mail that reports the result of a full set or of a dropped file: written when it is queued, as its run is
+//! closed. It must not send, nor decide how a run ends.
 
-use crate::config::{Locale, MailWhen, Settings};
+use std::path::Path;
+
+use crate::config::{Locale, MailWhen, Profile, Settings};
 use crate::db::{Conn, DbError};
 use crate::mail::operators::{self, Word};
 use crate::outcome::{Report, State};
 use crate::report::words::{self, pick};
 use crate::report::{set, table};
 
-/// The kind of the mail.
+/// The kind of the mail about a full set.
 pub const SET_REPORT: &str = "set-report";
+/// The kind of the mail about a dropped users file or cohort file.
+pub const FILE_REPORT: &str = "file-report";
 
 /// How many problems the mail lists; the rest is only counted.
 const PROBLEMS: usize = 20;
@@ -19,7 +23,7 @@ const PROBLEMS: usize = 20;
 ///
 /// # Errors
 /// The database's error.
-pub async fn queue(
+pub async fn of_set(
     conn: &mut Conn,
     settings: &Settings,
     source: &str,
@@ -27,20 +31,63 @@ pub async fn queue(
     message: &str,
 ) -> Result<u64, DbError> {
     let Some(known) = settings.sources.get(source) else { return Ok(0) };
-    if known.mail_to.is_empty() || report.run == 0 || !settings.smtp.enabled || !is_wanted(known.mail_when, report) {
-        return Ok(0);
-    }
-    let locale = settings.locale;
-    let word = Word {
-        kind: SET_REPORT,
-        run: report.run,
-        letter: 0,
-        mark: format!("{SET_REPORT}/{}", report.run),
-        now: report.clock,
-        subject: subject(source, report, locale),
-        body: body(report, message, locale),
+    let what = match settings.locale {
+        Locale::En => format!("set of {source}"),
+        Locale::Fr => format!("lot de {source}"),
     };
-    operators::queue(conn, settings, &known.mail_to, &word).await
+    let about = About { kind: SET_REPORT, what, locale: settings.locale, to: &known.mail_to, when: known.mail_when };
+    about.queue(conn, settings, report, message).await
+}
+
+/// The same about a dropped file that has this profile, in the language of the profile.
+///
+/// # Errors
+/// The database's error.
+pub async fn of_file(
+    conn: &mut Conn,
+    settings: &Settings,
+    profile: &Profile,
+    report: &Report,
+    message: &str,
+) -> Result<u64, DbError> {
+    let locale = profile.locale.unwrap_or(settings.locale);
+    let name = Path::new(&report.source).file_name().unwrap_or_default().to_string_lossy();
+    let what = format!("{} {name}", pick(locale, "file", "fichier"));
+    let about = About { kind: FILE_REPORT, what, locale, to: &profile.mail_to, when: profile.mail_when };
+    about.queue(conn, settings, report, message).await
+}
+
+/// What a mail is about, and who gets it.
+struct About<'a> {
+    kind: &'static str,
+    what: String,
+    locale: Locale,
+    to: &'a [String],
+    when: MailWhen,
+}
+
+impl About<'_> {
+    async fn queue(
+        &self,
+        conn: &mut Conn,
+        settings: &Settings,
+        report: &Report,
+        message: &str,
+    ) -> Result<u64, DbError> {
+        if self.to.is_empty() || report.run == 0 || !settings.smtp.enabled || !is_wanted(self.when, report) {
+            return Ok(0);
+        }
+        let word = Word {
+            kind: self.kind,
+            run: report.run,
+            letter: 0,
+            mark: format!("{}/{}", self.kind, report.run),
+            now: report.clock,
+            subject: subject(&self.what, report, self.locale),
+            body: body(report, message, self.locale),
+        };
+        operators::queue(conn, settings, self.to, &word).await
+    }
 }
 
 /// True if the setting asks for a mail about this outcome.
@@ -53,11 +100,11 @@ fn is_wanted(when: MailWhen, report: &Report) -> bool {
     }
 }
 
-fn subject(source: &str, report: &Report, locale: Locale) -> String {
+fn subject(what: &str, report: &Report, locale: Locale) -> String {
     let state = words::state(report.state, locale);
     match locale {
-        Locale::En => format!("enrold, set of {source}: {state} (run {})", report.run),
-        Locale::Fr => format!("enrold, lot de {source} : {state} (exécution {})", report.run),
+        Locale::En => format!("enrold, {what}: {state} (run {})", report.run),
+        Locale::Fr => format!("enrold, {what} : {state} (exécution {})", report.run),
     }
 }
 

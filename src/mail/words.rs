@@ -73,6 +73,38 @@ pub(super) fn welcome(facts: &Facts<'_>, locale: Locale) -> (String, String) {
     }
 }
 
+/// Subject and text for the owner of a new account: its user name and its password.
+pub(super) fn password(
+    name: &str,
+    site: &str,
+    (account, password): (&str, &str),
+    login: &str,
+    locale: Locale,
+) -> (String, String) {
+    match locale {
+        Locale::En => (
+            format!("Your new account: {site}"),
+            paragraphs(&[
+                (name, format!("Hello {name},")),
+                (site, format!("A new account was made for you on {site}.")),
+                (account, format!("User name: {account}\nPassword: {password}")),
+                (account, "You will be asked to change the password when you log in for the first time.".to_owned()),
+                (login, format!("Log in: {login}")),
+            ]),
+        ),
+        Locale::Fr => (
+            format!("Votre nouveau compte : {site}"),
+            paragraphs(&[
+                (name, format!("Bonjour {name},")),
+                (site, format!("Un nouveau compte a été créé pour vous sur {site}.")),
+                (account, format!("Nom d'utilisateur : {account}\nMot de passe : {password}")),
+                (account, "Il vous sera demandé de changer le mot de passe à votre première connexion.".to_owned()),
+                (login, format!("Connexion : {login}")),
+            ]),
+        ),
+    }
+}
+
 /// Subject and text for a participant whose enrolment ends soon.
 pub(super) fn expiry_user(facts: &Facts<'_>, locale: Locale) -> (String, String) {
     let Facts { name, course, contact, end, link, .. } = facts;

@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::accounts::{self, AccountsFile};
 use crate::change::context::{Position, RunContext};
 use crate::change::guard::Guard;
 use crate::clock::StopWatch;
-use crate::config::GuardMode;
+use crate::config::{FileKind, GuardMode, ProfileMode};
 use crate::db::{Conn, Params};
 use crate::disk::RegularFile;
 use crate::fault;
 use crate::flatfile::job;
 use crate::lease::Lease;
-use crate::mail::summary;
-use crate::moodle::site::Site;
+use crate::moodle::site::{Site, zone};
 use crate::outcome::{
     Breach, DefaultRoles, Lines, Meanwhile, Moment, Note, PROBLEMS_SHOWN, Report, RuleReport, RunError, RunResult,
     State,
@@ -22,7 +22,7 @@ use crate::outcome::{
 use crate::problem::{self, Code, Kept, PlaceKind, kept_by_code};
 use crate::run::hold::HeldStore;
 use crate::run::opened::Opened;
-use crate::run::order::{Order, Task};
+use crate::run::order::{Import, Order, Task};
 use crate::run::parts::{self, CurrentPart, Cut};
 use crate::run::{Engine, decision, history, jobs, people};
 use crate::sets::{self, SetOrder, Terms, account};
@@ -98,7 +98,7 @@ impl Attempt<'_> {
             problems: Kept::new(self.run, last, room),
         };
         let outcome = match self.task(&mut ctx).await {
-            Ok(()) => ctx.guard_check().await,
+            Ok(()) => self.await_approval(&mut ctx).await,
             Err(error) => Err(error),
         };
         report.lines = ctx.lines;
@@ -114,6 +114,19 @@ impl Attempt<'_> {
         match self.cut(&mut ctx).await? {
             Some(cut) => self.divide(conn, report, &cut).await,
             None => self.conclude(conn, report, watch).await,
+        }
+    }
+
+    /// Checks the guard once more, and holds a dropped file whose profile has every file approved.
+    async fn await_approval(&self, ctx: &mut RunContext<'_>) -> RunResult<()> {
+        ctx.guard_check().await?;
+        let undecided = self.order.dropped && self.order.held.is_none();
+        match self.order.profile().filter(|profile| undecided && profile.mode == ProfileMode::Approve) {
+            Some(profile) => {
+                ctx.guard.await_approval(profile.kind.as_str());
+                Err(RunError::Held)
+            }
+            None => Ok(()),
         }
     }
 
@@ -163,6 +176,22 @@ impl Attempt<'_> {
         let settings = &self.engine.settings;
         let rules = self.engine.rules;
         match (&self.order.task, self.opened, self.current) {
+            (Task::File { shown, import: Import { profile: Some(profile), .. } }, Some(opened), _) => {
+                let file = AccountsFile {
+                    file: &opened.file,
+                    path: shown,
+                    sha256: &opened.claim.sha256,
+                    zone: zone(settings, Some(self.site)),
+                    dropped: self.order.dropped,
+                };
+                ctx.cause = "import";
+                match profile.kind {
+                    FileKind::Users => accounts::apply_users(ctx, settings, profile, &file).await?,
+                    _ => accounts::apply_cohorts(ctx, settings, profile, &file).await?,
+                }
+                jobs::follow_cohorts(ctx, rules, settings).await?;
+                jobs::follow(ctx, rules, settings, &[]).await
+            }
             (Task::File { shown, .. }, Some(opened), _) => {
                 let Some(flat) = &opened.flat else { return Ok(()) };
                 let file = job::ScannedFile {
@@ -216,7 +245,6 @@ impl Attempt<'_> {
     /// rolled back.
     async fn conclude(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
         self.file_unchanged()?;
-        let settings = &self.engine.settings;
         self.read_problems(conn, report).await?;
         let ends = self.current.is_none_or(|current| current.is_last());
         if ends {
@@ -240,8 +268,8 @@ impl Attempt<'_> {
             history::close(conn, self.run, report.state, report, "", !report.counts.is_empty()).await?;
             if let Some(set) = self.order.set_order() {
                 decision::supersede(conn, &set.source, self.order.held.unwrap_or(self.run), self.run).await?;
-                summary::queue(conn, settings, &set.source, report, "").await?;
             }
+            self.engine.mail(conn, self.order, report, "").await?;
         }
         self.commit(conn).await?;
         report.commit_ms = watch.millis();

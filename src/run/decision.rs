@@ -3,7 +3,7 @@
 
 use crate::db::{Conn, DbError, Params};
 use crate::outcome::{Claim, Past, State};
-use crate::run::history::{COLUMNS, past};
+use crate::run::history::{self, COLUMNS, past};
 
 /// Records a decision on a held run, which the daemon carries out. False if it is not held, or already decided.
 ///
@@ -60,6 +60,24 @@ pub async fn decided_of(conn: &mut Conn, claim: &Claim) -> Result<Option<Past>, 
     );
     let past = conn.row(&sql, &params).await?.as_ref().map(past);
     Ok(past.filter(|past| past.state == "approved" || past.state == "rejected"))
+}
+
+/// The run with this number, if it was held and is decided.
+///
+/// # Errors
+/// The database's error.
+pub async fn decided(conn: &mut Conn, run: i64) -> Result<Option<Past>, DbError> {
+    let past = history::find(conn, run).await?;
+    Ok(past.filter(|past| past.state == "approved" || past.state == "rejected"))
+}
+
+/// The numbers of the runs that are held.
+///
+/// # Errors
+/// The database's error.
+pub async fn held(conn: &mut Conn) -> Result<Vec<i64>, DbError> {
+    let rows = conn.rows("SELECT id FROM {enrold_run} WHERE state = 'held'", &Params::new()).await?;
+    Ok(rows.iter().map(|row| row.int(0)).collect())
 }
 
 /// The finished run that applied the held run `parent`.

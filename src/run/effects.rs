@@ -20,6 +20,10 @@ use crate::run::spool::Spooled;
 /// The users whose permissions have changed, numbered.
 const DIRTY: Table = Table::new("dirty", &[int("n"), text("name", 32)]).primary("n");
 
+/// The flags that are set for users, with what Moodle reloads by each.
+const USER_FLAGS: [(Dirty, &str); 2] =
+    [(Dirty::User, "accesslib/dirtyusers"), (Dirty::Preferences, "userpreferenceschanged")];
+
 /// The kind of change after which forums subscribe users, and the kind that the journal gets for it.
 const SUBSCRIBING: forum::Kinds =
     forum::Kinds { assigned: kinds::ROLE_ADD.name, subscribed: kinds::FORUM_SUBSCRIPTION_ADD.name };
@@ -160,12 +164,14 @@ impl Effects<'_> {
         let has = |of: &dyn Fn(&Kind) -> bool| {
             changes.as_ref().is_none_or(|changes| changes.keys().filter_map(|name| Kind::of(name)).any(of))
         };
-        if has(&makes_dirty(Dirty::User)) {
-            // With statistics from before there were flags, the planner compares every user with every flag: 25 million
-            // pairs for 5,000 users.
-            self.conn.prefer_hashes(true).await?;
-            self.flags(run).await?;
-            self.conn.prefer_hashes(false).await?;
+        for (whose, flag) in USER_FLAGS {
+            if has(&makes_dirty(whose)) {
+                // With statistics from before there were flags, the planner compares every user with every flag: 25
+                // million pairs for 5,000 users.
+                self.conn.prefer_hashes(true).await?;
+                self.flags(run, whose, flag).await?;
+                self.conn.prefer_hashes(false).await?;
+            }
         }
         self.conn.prefer_indexes(true).await?;
         if has(&makes_dirty(Dirty::Course)) {
@@ -289,10 +295,10 @@ impl Effects<'_> {
     }
 
     /// Writes one flag per user of the run, in chunks; a repetition does no harm, so no mark is kept.
-    async fn flags(&mut self, run: i64) -> Result<(), DbError> {
+    async fn flags(&mut self, run: i64, whose: Dirty, flag: &str) -> Result<(), DbError> {
         let name = self.conn.dialect().to_text("t.userid");
         let params =
-            Params::new().with("run", run).fragment("name", name).with("kinds", kind::names(makes_dirty(Dirty::User)));
+            Params::new().with("run", run).fragment("name", name).with("kinds", kind::names(makes_dirty(whose)));
         let select = "SELECT ROW_NUMBER() OVER (ORDER BY t.userid) AS n, :name AS name
              FROM (SELECT DISTINCT c.userid FROM {enrold_change} c
                     WHERE c.run = :run AND c.state = 0 AND c.kind IN (:kinds)) t";
@@ -303,7 +309,7 @@ impl Effects<'_> {
         self.conn.analyse("dirty").await?;
         let mut from = 0;
         while from < users {
-            self.flag_users(from, from + self.rows).await?;
+            self.flag_users(from, from + self.rows, flag).await?;
             from += self.rows;
         }
         Ok(())
@@ -337,10 +343,11 @@ impl Effects<'_> {
     }
 
     /// Writes the flags in chunks. `{~f.flagtype}` keeps the planner off the index on the type, which all flags share.
-    async fn flag_users(&mut self, from: i64, to: i64) -> Result<(), DbError> {
+    async fn flag_users(&mut self, from: i64, to: i64, flag: &str) -> Result<(), DbError> {
         let params = Params::new()
             .with("from", from)
             .with("to", to)
+            .with("flag", flag)
             .with("clock", self.clock)
             .with("expiry", self.clock + self.site.session_timeout())
             .fragment("same", self.conn.exact("cache_flags", "f.name", "d.name"));
@@ -349,15 +356,15 @@ impl Effects<'_> {
             "f",
             &[("value", "'1'"), ("timemodified", ":clock"), ("expiry", ":expiry")],
             "[dirty] d",
-            "d.n > :from AND d.n <= :to AND {~f.flagtype} = 'accesslib/dirtyusers' AND :same",
+            "d.n > :from AND d.n <= :to AND {~f.flagtype} = :flag AND :same",
         );
         self.conn.exec(&update, &params).await?;
         self.conn
             .exec(
                 "INSERT INTO {cache_flags} (flagtype, name, timemodified, value, expiry)
-                 SELECT 'accesslib/dirtyusers', d.name, :clock, '1', :expiry FROM [dirty] d
+                 SELECT :flag, d.name, :clock, '1', :expiry FROM [dirty] d
                   WHERE d.n > :from AND d.n <= :to AND NOT EXISTS
-                        (SELECT 1 FROM {cache_flags} f WHERE {~f.flagtype} = 'accesslib/dirtyusers' AND :same)
+                        (SELECT 1 FROM {cache_flags} f WHERE {~f.flagtype} = :flag AND :same)
                   ORDER BY d.n",
                 &params,
             )

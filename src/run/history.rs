@@ -112,7 +112,7 @@ pub(super) fn counts(report: &Report) -> String {
         "counts": report.counts, "rules": report.rules, "overtaken": report.overtaken,
         "breaches": report.breaches, "commit_ms": report.commit_ms, "read_as": report.read_as,
         "set": report.set.as_ref().map(SetReport::kept), "same_bytes_as": report.same_bytes_as,
-        "dropped": report.dropped,
+        "dropped": report.dropped, "locale": report.locale,
     });
     counts.to_string()
 }

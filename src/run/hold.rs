@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Profile;
 use crate::db::{Conn, Params, statement};
-use crate::disk::{RegularFile, blocking, digest_of, is_changed, own};
+use crate::disk::{Dir, RegularFile, Sealer, StateKey, blocking, digest_of, is_changed, own};
+use crate::files::names::PASSWORD;
+use crate::files::{Fallback, FileProblem, Masking};
 use crate::outcome::{AffectedUser, OneRosterBase, People, RunError, RunResult};
 use crate::problem::{self, Problem};
 use crate::run::{SyncOrder, people};
@@ -42,6 +45,9 @@ pub struct Held {
     pub user_key: Option<String>,
     /// The course key with which it was read.
     pub course_key: Option<String>,
+    /// The options of the users file or cohort file.
+    #[serde(default)]
+    pub profile: Option<Profile>,
     /// The source of a full set.
     #[serde(default)]
     pub set: Option<String>,
@@ -69,12 +75,16 @@ impl Held {
 
 /// The directory of one held run.
 #[derive(Clone, Debug)]
-pub struct HeldStore(PathBuf);
+pub struct HeldStore {
+    path: PathBuf,
+    state: PathBuf,
+    run: i64,
+}
 
 impl HeldStore {
     /// The directory of a run below the state directory; it is not created yet.
     pub fn of(state: &Path, run: i64) -> Self {
-        Self(state.join("held").join(run.to_string()))
+        Self { path: state.join("held").join(run.to_string()), state: state.to_owned(), run }
     }
 
     /// The numbers of the runs in the held store.
@@ -90,22 +100,51 @@ impl HeldStore {
     /// # Errors
     /// The state directory's error.
     pub fn remove(&self) -> std::io::Result<()> {
-        own::remove_directory(&self.0)
+        own::remove_directory(&self.path)
     }
 
-    /// The copy of the bytes.
+    /// The copy of the bytes, if it is not sealed.
     pub fn bytes(&self) -> PathBuf {
-        self.0.join("bytes")
+        self.path.join("bytes")
+    }
+
+    /// The sealed copy of the bytes of a file that may hold passwords.
+    fn sealed(&self) -> PathBuf {
+        self.path.join("bytes.sealed")
+    }
+
+    /// What the sealed copy is sealed for.
+    fn context(&self) -> String {
+        format!("held {}", self.run)
+    }
+
+    /// The copy of the bytes, opened if it is sealed, with at most `limit` of them.
+    ///
+    /// # Errors
+    /// The state directory's error; the sealed copy cannot be opened with its key.
+    pub fn open_bytes(&self, limit: u64) -> std::io::Result<RegularFile> {
+        if own::is_there(&self.sealed()) {
+            return Dir::open_sealed(&self.sealed(), limit, &StateKey::open(&self.state)?, &self.context());
+        }
+        Dir::open_within(&self.bytes(), limit)
+    }
+
+    /// Removes the sealed copy, because the run is decided.
+    ///
+    /// # Errors
+    /// The state directory's error.
+    pub fn forget_sealed(&self) -> std::io::Result<()> {
+        own::remove(&self.sealed())
     }
 
     /// The copy of the table of courses.
     pub fn courses(&self) -> PathBuf {
-        self.0.join("courses.csv")
+        self.path.join("courses.csv")
     }
 
     /// The copy of the list of origins: the file and line of each row of a set.
     pub fn origins(&self) -> PathBuf {
-        self.0.join("origins.csv")
+        self.path.join("origins.csv")
     }
 
     /// Removes the table of courses, because its courses are not created any more.
@@ -118,17 +157,17 @@ impl HeldStore {
 
     /// The plan, one JSON object per change.
     pub fn plan(&self) -> PathBuf {
-        self.0.join("plan.jsonl")
+        self.path.join("plan.jsonl")
     }
 
     /// The users whom the run concerns, one JSON object each.
     pub fn people(&self) -> PathBuf {
-        self.0.join("people.jsonl")
+        self.path.join("people.jsonl")
     }
 
     /// The failed lines, one JSON object each.
     pub fn errors(&self) -> PathBuf {
-        self.0.join("errors.jsonl")
+        self.path.join("errors.jsonl")
     }
 
     /// Stores the order, the bytes and the plan of a run before its rollback, the users whom it concerns, and the files
@@ -146,7 +185,7 @@ impl HeldStore {
         foreseen: bool,
     ) -> RunResult<People> {
         // Copies hold personal data: no other account may read them.
-        self.io(own::make_directories(&self.0))?;
+        self.io(own::make_directories(&self.path))?;
         if let Some(courses) = set.and_then(|set| set.courses.as_ref()) {
             self.copy(courses, &self.courses())?;
             held.courses = Some(self.digest_of(&self.courses())?);
@@ -156,11 +195,14 @@ impl HeldStore {
             held.files = Some(origins.files.clone());
         }
         let order = serde_json::to_vec_pretty(&*held).map_err(|error| self.failure(error.into()))?;
-        self.io(write_synced(&self.0.join("order.json"), |out| out.write_all(&order)))?;
+        self.io(write_synced(&self.path.join("order.json"), |out| out.write_all(&order)))?;
         if let (Some(file), Some(sha256)) = (file, &held.sha256) {
             // At its end the pass verifies that these are the bytes from which the run planned.
             let mut pass = file.pass(sha256);
-            let copied = blocking(|| write_synced(&self.bytes(), |out| std::io::copy(&mut pass, out).map(|_| ())));
+            let copied = blocking(|| match held.profile.is_some() || (set.is_none() && has_passwords(file)?) {
+                true => self.seal(&mut pass),
+                false => write_synced(&self.bytes(), |out| std::io::copy(&mut pass, out).map(|_| ())),
+            });
             copied.map_err(|error| match error {
                 error if is_changed(&error) => RunError::Changed(held.source.clone()),
                 error => self.failure(error),
@@ -214,11 +256,15 @@ impl HeldStore {
     /// # Errors
     /// The state directory's error; a copy with another digest is refused.
     pub fn order(&self) -> RunResult<Held> {
-        let text = self.io(read_text(&self.0.join("order.json")))?;
+        let text = self.io(read_text(&self.path.join("order.json")))?;
         let held: Held = serde_json::from_str(&text).map_err(|error| self.failure(error.into()))?;
-        let copies = [(self.bytes(), &held.sha256), (self.courses(), &held.courses)];
-        for (path, wanted) in copies.iter().filter_map(|(path, wanted)| Some((path, wanted.as_ref()?))) {
-            let found = self.digest_of(path)?;
+        let bytes = || self.io(self.open_bytes(u64::MAX).and_then(|file| file.digest())).map(|(digest, _)| digest);
+        let courses = || self.digest_of(&self.courses());
+        let copies: [(PathBuf, &dyn Fn() -> RunResult<String>, _); 2] =
+            [(self.bytes(), &bytes, &held.sha256), (self.courses(), &courses, &held.courses)];
+        for (path, digest, wanted) in copies.iter().filter_map(|(path, digest, it)| Some((path, digest, it.as_ref()?)))
+        {
+            let found = digest()?;
             if found != *wanted {
                 return Err(RunError::Undecidable(format!(
                     "the kept copy {} has changed (sha256 {found} instead of {wanted}): it is not applied; drop the \
@@ -286,6 +332,15 @@ impl HeldStore {
         self.io(own::open(path).and_then(|mut file| digest_of(&mut file))).map(|(digest, _)| digest)
     }
 
+    fn seal(&self, from: &mut impl Read) -> std::io::Result<()> {
+        let key = StateKey::made(&self.state)?;
+        write_synced(&self.sealed(), |out| {
+            let mut sealer = Sealer::begin(out, &key, &self.context())?;
+            std::io::copy(from, &mut sealer)?;
+            sealer.finish().map(|_| ())
+        })
+    }
+
     fn copy(&self, from: &Path, to: &Path) -> RunResult<()> {
         self.io(own::open(from).and_then(|mut file| write_synced(to, |out| std::io::copy(&mut file, out).map(|_| ()))))
     }
@@ -295,7 +350,7 @@ impl HeldStore {
     }
 
     fn failure(&self, error: std::io::Error) -> RunError {
-        RunError::State { path: self.0.display().to_string(), error }
+        RunError::State { path: self.path.display().to_string(), error }
     }
 }
 
@@ -323,6 +378,15 @@ impl<'a> Lines<'a> {
             return Err(self.store.failure(error));
         }
         self.store.io(self.out.flush().and_then(|()| self.out.get_ref().sync_all()))
+    }
+}
+
+/// Whether a file that is read as a flat file has a column with passwords all the same.
+fn has_passwords(file: &RegularFile) -> std::io::Result<bool> {
+    match Masking::find(&mut file.cursor(), PASSWORD, Fallback::Windows1252) {
+        Ok(masking) => Ok(masking.is_some_and(|masking| masking.hides())),
+        Err(FileProblem::Io(error)) => Err(error),
+        Err(FileProblem::Rejected(_)) => Ok(false),
     }
 }
 

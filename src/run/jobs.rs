@@ -11,7 +11,7 @@ use crate::expiry::{self, EXPIRATIONS, Methods, Policy};
 use crate::flatfile::job;
 use crate::mail;
 use crate::moodle::method;
-use crate::moodle::site::Site;
+use crate::moodle::site::{RemovalAction, Site};
 use crate::outcome::{Note, RuleReport, RunError, RunResult, Skipped};
 use crate::reconcile::{self, Filter, Rule};
 use crate::run::order::SyncOrder;
@@ -322,12 +322,17 @@ pub(super) async fn follow(
 /// # Errors
 /// The database's error, or a limit of the guard.
 pub(super) async fn follow_cohorts(ctx: &mut RunContext<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
+    reconcile::prepare(ctx);
     for rule in rules.iter().filter(|rule| OF_COHORTS.contains(&rule.name)) {
         if !follows(ctx.site, settings, rule, &[]) || !has_instances(ctx, rule).await? {
             continue;
         }
         if let Some(filter) = reconcile::of_cohorts(ctx, rule).await? {
             reconcile::run(ctx, rule, settings, filter, true).await?;
+        }
+        if rule.method == method::COHORT {
+            let keeps = (rule.policy)(ctx.site, settings).on_extra != RemovalAction::Unenrol;
+            reconcile::of_removed_cohorts(ctx, rule, keeps).await?;
         }
     }
     Ok(())

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::StopWatch;
-use crate::config::{Target, WhenDisabled};
+use crate::config::{Locale, Target, WhenDisabled};
 use crate::db::{Conn, DbError, Params, SCHEMA_VERSION, schema_version};
 use crate::lease::{self, Lease};
 use crate::moodle::install::present_tables;
 use crate::moodle::method;
 use crate::moodle::site::Site;
-use crate::outcome::{Lines, Moment, Note, PROBLEMS_SHOWN, Past, ReadAs, Report, RunError, RunResult, State};
+use crate::outcome::{Lines, Moment, Note, PROBLEMS_SHOWN, Past, Report, RunError, RunResult, State};
 use crate::problem::{self, Code, Problem};
 use crate::run::attempt::Attempt;
 use crate::run::effects::Effects;
-use crate::run::opened::{Flat, Opened};
+use crate::run::opened::Opened;
 use crate::run::order::{Order, Task};
 use crate::run::{Engine, history, jobs};
 use crate::sets::database::DATABASE;
@@ -142,6 +142,7 @@ impl Engine {
         }
         let mut report = blank(&order.kind(), &order.source(), self.clock.now());
         report.notes = pending;
+        report.locale = order.profile().and_then(|profile| profile.locale);
         report.notes.append(&mut self.check_twins(conn, order, &site).await?);
         if let Some(claim) = order.claimed_before()?
             && let Some(past) = history::of_drop(conn, &claim).await?
@@ -178,7 +179,7 @@ impl Engine {
             sets::oneroster_base::require(conn, &self.settings, set, order.held).await?;
         }
         let opened = match &order.task {
-            Task::File { import, .. } => match Opened::open(import, &self.settings, &site) {
+            Task::File { import, .. } => match Opened::open(import, order.held, &self.settings, &site) {
                 Ok(opened) => Some(opened),
                 Err(error) => return self.refused(conn, order, report, simulate, error).await,
             },
@@ -204,7 +205,7 @@ impl Engine {
         report.run = run;
         report.dropped = order.set_order().and_then(|set| Some(set.dropped.as_ref()?.sha256.clone()));
         if let Some(opened) = &opened {
-            report.read_as = opened.flat.as_ref().map(read_as);
+            report.read_as = opened.read_as();
             let before = if run == 0 { i64::MAX } else { run };
             report.same_bytes_as = history::same_bytes(conn, &opened.claim.sha256, before).await?;
         }
@@ -319,7 +320,6 @@ pub(super) fn blank(kind: &str, source: &str, clock: i64) -> Report {
         state: State::Running,
         clock,
         lines: Lines::default(),
-        locale: None,
         read_as: None,
         counts: BTreeMap::new(),
         rules: Vec::new(),
@@ -335,6 +335,7 @@ pub(super) fn blank(kind: &str, source: &str, clock: i64) -> Report {
         notes: Vec::new(),
         same_bytes_as: None,
         dropped: None,
+        locale: None,
         meanwhile: None,
         commit_ms: 0,
         total_ms: 0,
@@ -368,19 +369,10 @@ pub(super) async fn recall(conn: &mut Conn, past: &Past) -> RunResult<Report> {
         read_as: serde_json::from_value(part("read_as")).map_err(read)?,
         same_bytes_as: part("same_bytes_as").as_i64(),
         dropped: part("dropped").as_str().map(ToOwned::to_owned),
+        locale: part("locale").as_str().and_then(Locale::from_word),
         problems: problem::first(conn, past.run, PROBLEMS_SHOWN as i64).await?,
         commit_ms,
         total_ms,
         ..blank(&past.kind, &past.source, past.clock)
     })
-}
-
-fn read_as(opened: &Flat) -> ReadAs {
-    ReadAs {
-        kind: opened.scan.kind.to_string(),
-        encoding: opened.scan.encoding.to_string(),
-        delimiter: opened.scan.delimiter.map(|delimiter| delimiter.to_string()).unwrap_or_default(),
-        sha256: opened.scan.sha256.clone(),
-        bytes: opened.scan.bytes,
-    }
 }

@@ -91,7 +91,18 @@ impl Engine {
     /// [`RunError::Undecidable`] when the run is not held, else as [`Engine::import`].
     pub async fn approve(&self, run: i64) -> RunResult<Report> {
         let order = order::Order::approve(&self.held(run).await?, &self.settings.state.path, run)?;
-        self.execute(order, false).await
+        let report = self.execute(order, false).await?;
+        if matches!(report.state, State::Done | State::DoneWithErrors) {
+            self.forget(run, "its sealed copy", hold::HeldStore::forget_sealed);
+        }
+        Ok(report)
+    }
+
+    /// Removes what a decided run needs no more. The decision stands if that fails; retention removes all copies.
+    fn forget(&self, run: i64, what: &str, forget: impl FnOnce(&hold::HeldStore) -> std::io::Result<()>) {
+        if let Err(error) = forget(&hold::HeldStore::of(&self.settings.state.path, run)) {
+            tracing::warn!(run.id = run, "run {run} is decided, {what} cannot be removed now: {error}");
+        }
     }
 
     /// Simulates the approval of a held run: does the same and rolls back.
@@ -114,10 +125,8 @@ impl Engine {
             return Err(RunError::Undecidable(format!("run {run} was decided by somebody else just now")));
         }
         conn.close().await;
-        if let Err(error) = hold::HeldStore::of(&self.settings.state.path, run).forget_courses() {
-            // The run remains rejected; retention removes the table with the other copies.
-            tracing::warn!(run.id = run, "run {run} is rejected, its table of courses cannot be removed now: {error}");
-        }
+        self.forget(run, "its table of courses", hold::HeldStore::forget_courses);
+        self.forget(run, "its sealed copy", hold::HeldStore::forget_sealed);
         Ok(Past { state: State::Rejected.as_str().to_owned(), ..past })
     }
 

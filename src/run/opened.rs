@@ -1,11 +1,12 @@
 //! Opens and scans the file of a run once, and identifies it by its attributes in the file system and its digest.
 //! It must not know why the file is applied.
 
-use crate::config::Settings;
+use crate::config::{FileKind, Settings};
 use crate::disk::{Dir, RegularFile, blocking};
 use crate::files::{self, FileProblem, Kind, Reading, Scan};
 use crate::moodle::site::{Site, zone};
-use crate::outcome::{Claim, RunError, RunResult};
+use crate::outcome::{Claim, ReadAs, RunError, RunResult};
+use crate::run::hold::HeldStore;
 use crate::run::order::Import;
 use crate::sets::SetOrder;
 use crate::staging::resolve::Keys;
@@ -13,8 +14,10 @@ use crate::staging::resolve::Keys;
 /// An open and scanned file.
 pub(super) struct Opened {
     pub file: RegularFile,
-    /// How a flat file is read; `None` for a snapshot, which has one form only.
+    /// How a flat file is read; `None` for any other file.
     pub flat: Option<Flat>,
+    /// How a users file or a cohort file seems to be written.
+    pub table: Option<(FileKind, Scan)>,
     pub claim: Claim,
     /// How many bytes were read.
     bytes: u64,
@@ -28,15 +31,29 @@ pub(super) struct Flat {
 }
 
 impl Opened {
-    /// Scans a file in the site's time zone: a dropped one by its descriptor, any other by its path.
-    pub fn open(import: &Import, settings: &Settings, site: &Site) -> RunResult<Self> {
+    /// Scans a file in the site's time zone: a dropped one by its descriptor, the copy of the held run `held` from its
+    /// store, any other by its path.
+    pub fn open(import: &Import, held: Option<i64>, settings: &Settings, site: &Site) -> RunResult<Self> {
+        if let Some(problem) = &import.refused {
+            return Err(RunError::Rejected((**problem).clone()));
+        }
         let path = import.path.display().to_string();
         let unreadable = |error| FileProblem::Io(error).ends_run(&path);
-        let opened = match &import.dropped {
-            Some(dropped) => dropped.open(),
-            None => Dir::open_within(&import.path, settings.limits.file_bytes()),
+        let limit = settings.limits.file_bytes();
+        let opened = match (&import.dropped, held) {
+            (Some(dropped), _) => dropped.open(),
+            (None, Some(run)) => HeldStore::of(&settings.state.path, run).open_bytes(limit),
+            (None, None) => Dir::open_within(&import.path, limit),
         };
         let file = opened.map_err(unreadable)?;
+        let token = import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default();
+        if let Some(profile) = &import.profile {
+            let fallback = settings.flatfile.encoding_fallback;
+            let scan = blocking(|| files::scan_table(&mut file.cursor(), fallback, files::comments(profile.kind)));
+            let scan = scan.map_err(|problem| FileProblem::ends_run(problem, &path))?;
+            let opened = Self::claimed(file, None, scan.sha256.clone(), scan.bytes, token);
+            return Ok(Self { table: Some((profile.kind, scan)), ..opened });
+        }
         let reading = Reading {
             kind: import.kind,
             fallback: settings.flatfile.encoding_fallback,
@@ -53,7 +70,6 @@ impl Opened {
             user: import.user_key.unwrap_or(defaults.user_key),
             course: import.course_key.unwrap_or(defaults.course_key),
         };
-        let token = import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default();
         let (sha256, bytes) = (scan.sha256.clone(), scan.bytes);
         Ok(Self::claimed(file, Some(Flat { scan, reading, keys }), sha256, bytes, token))
     }
@@ -75,7 +91,20 @@ impl Opened {
 
     fn claimed(file: RegularFile, flat: Option<Flat>, sha256: String, bytes: u64, token: String) -> Self {
         let claim = Claim { sha256, size: bytes as i64, token, ..Claim::of(file.opened()) };
-        Self { file, flat, claim, bytes }
+        Self { file, flat, table: None, claim, bytes }
+    }
+
+    /// How the file was read, for the report.
+    pub fn read_as(&self) -> Option<ReadAs> {
+        let flat = self.flat.as_ref().map(|flat| (flat.scan.kind.as_str(), &flat.scan));
+        let (kind, scan) = flat.or_else(|| self.table.as_ref().map(|(kind, scan)| (kind.as_str(), scan)))?;
+        Some(ReadAs {
+            kind: kind.to_owned(),
+            encoding: scan.encoding.to_string(),
+            delimiter: scan.delimiter.map(|delimiter| delimiter.to_string()).unwrap_or_default(),
+            sha256: scan.sha256.clone(),
+            bytes: scan.bytes,
+        })
     }
 
     /// Fails if the file was written to since it was opened, because only a part of it would be applied.

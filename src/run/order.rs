@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::config::{CourseKey, UserKey};
+use crate::config::{CourseKey, Profile, UserKey};
 use crate::disk::{RegularFile, TooLarge, blocking, is_stopped};
 use crate::files::Kind;
 use crate::moodle::method;
 use crate::moodle::site::Site;
 use crate::outcome::{Claim, Past, RunError, RunResult};
+use crate::problem::Problem;
 use crate::reconcile::Rule;
 use crate::run::hold::{Held, HeldStore};
 use crate::run::jobs;
@@ -31,6 +32,10 @@ pub struct Import {
     pub user_key: Option<UserKey>,
     /// What the course column holds; `None` for the configured key of the form.
     pub course_key: Option<CourseKey>,
+    /// The options of a users file or a cohort file; `None` for a flat file.
+    pub profile: Option<Arc<Profile>>,
+    /// Why the file is refused before it is read.
+    pub refused: Option<Box<Problem>>,
     /// The drop, if the file came through the drop directory.
     pub dropped: Option<Dropped>,
 }
@@ -187,6 +192,8 @@ impl Order {
             kind: word(run, held.form.as_deref(), |text| Kind::from_str(text).ok())?,
             user_key: word(run, held.user_key.as_deref(), UserKey::from_word)?,
             course_key: word(run, held.course_key.as_deref(), CourseKey::from_word)?,
+            profile: held.profile.map(Arc::new),
+            refused: None,
             dropped: None,
         };
         Ok(Self { task: Task::File { import, shown: past.source.clone() }, held: Some(run), dropped })
@@ -205,7 +212,7 @@ impl Order {
     /// Whether the run needs the method `flatfile`.
     pub fn needs_flatfile(&self) -> bool {
         match &self.task {
-            Task::File { .. } => true,
+            Task::File { import, .. } => import.profile.is_none() && import.refused.is_none(),
             Task::Sync(order) => order.jobs == [jobs::FLATFILE],
             Task::Set(_) => false,
         }
@@ -214,7 +221,8 @@ impl Order {
     /// Moodle's tasks that do the same work.
     pub fn twins(&self, rules: &[Rule], site: &Site) -> Vec<&'static str> {
         match &self.task {
-            Task::File { .. } => vec![method::FLATFILE_TWIN],
+            Task::File { .. } if self.needs_flatfile() => vec![method::FLATFILE_TWIN],
+            Task::File { .. } => Vec::new(),
             Task::Sync(order) => jobs::twins(rules, site, &order.jobs),
             Task::Set(order) if order.source == DATABASE.name => DATABASE.twins.to_vec(),
             Task::Set(_) => Vec::new(),
@@ -234,6 +242,14 @@ impl Order {
         match &self.task {
             Task::File { .. } | Task::Set(_) => None,
             Task::Sync(order) => Some(order),
+        }
+    }
+
+    /// The options of the users file or cohort file of a run.
+    pub fn profile(&self) -> Option<&Profile> {
+        match &self.task {
+            Task::File { import, .. } => import.profile.as_deref(),
+            Task::Sync(_) | Task::Set(_) => None,
         }
     }
 
@@ -294,6 +310,7 @@ impl Order {
             form: flat.map(|flat| flat.scan.kind.as_str().to_owned()),
             user_key: flat.map(|flat| flat.keys.user.as_str().to_owned()),
             course_key: flat.map(|flat| flat.keys.course.as_str().to_owned()),
+            profile: self.profile().cloned(),
             courses: None,
             files: None,
             unread: self.set_order().map(|order| order.unread.clone()).unwrap_or_default(),

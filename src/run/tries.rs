@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use crate::clock::StopWatch;
+use crate::config::Locale;
 use crate::db::{Conn, DbError};
 use crate::mail::summary;
 use crate::outcome::{Note, Report, RunError, RunResult, State};
 use crate::run::attempt::Attempt;
-use crate::run::order::Order;
+use crate::run::order::{Order, Task};
 use crate::run::{Engine, history, parts};
 
 impl Engine {
@@ -36,6 +37,16 @@ impl Engine {
                         break;
                     }
                     report.clone_from(&before);
+                }
+                // A header or an option that only the site can refuse: the file is read, and failed.
+                Err(RunError::Rejected(problem)) if matches!(attempt.order.task, Task::File { .. }) => {
+                    report.clone_from(&before);
+                    let message = problem.text(Locale::En);
+                    report.fail(problem);
+                    if attempt.run > 0 {
+                        self.close(conn, attempt.order, report, &message).await?;
+                    }
+                    return Ok(());
                 }
                 Err(error) => {
                     self.failed(conn, attempt, report, &error).await;
@@ -94,7 +105,24 @@ impl Engine {
         }
     }
 
-    /// Closes the row of a run whose changes were rolled back, and queues the mail about a full set with it.
+    /// Queues the mail about a full set or a dropped file, as its source or its profile wants it.
+    pub(super) async fn mail(
+        &self,
+        conn: &mut Conn,
+        order: &Order,
+        report: &Report,
+        message: &str,
+    ) -> Result<(), DbError> {
+        if let Some(set) = order.set_order() {
+            summary::of_set(conn, &self.settings, &set.source, report, message).await?;
+        }
+        if let Some(profile) = order.profile().filter(|_| order.dropped) {
+            summary::of_file(conn, &self.settings, profile, report, message).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes the row of a run whose changes were rolled back, and queues the mail about it.
     pub(super) async fn close(
         &self,
         conn: &mut Conn,
@@ -102,13 +130,13 @@ impl Engine {
         report: &Report,
         message: &str,
     ) -> Result<(), DbError> {
-        let Some(set) = order.set_order() else {
+        if order.set_order().is_none() && order.profile().is_none() {
             return history::close(conn, report.run, report.state, report, message, false).await;
-        };
+        }
         conn.begin().await?;
         let closing = async {
             history::close(conn, report.run, report.state, report, message, false).await?;
-            summary::queue(conn, &self.settings, &set.source, report, message).await?;
+            self.mail(conn, order, report, message).await?;
             conn.commit().await
         };
         let outcome = closing.await;
