@@ -1,11 +1,13 @@
-//! `enrold check FILE`: the form of a file and every line that cannot be read, without a database.
+//! `enrold check FILE`: the kind of a file and every line that cannot be read, without a database.
 //! It must not report a line as right: only the site has its accounts, courses and roles.
 
 use std::path::PathBuf;
 
+use crate::cli::import::said_kind;
 use crate::cli::{Exit, Setting, operator, output};
-use crate::files::Kind;
+use crate::files::FileProblem;
 use crate::front::check::Check;
+use crate::front::{GivenFile, Said, SaidKind};
 use crate::problem::Problem;
 use crate::report::words::pick;
 
@@ -14,13 +16,12 @@ use crate::report::words::pick;
 pub struct Options {
     /// The file to look through
     file: PathBuf,
-    /// header or native; by default the first line tells
-    #[arg(
-        long,
-        value_name = "KIND",
-        value_parser = |text: &str| text.parse::<Kind>().map_err(|_| "use header or native")
-    )]
-    kind: Option<Kind>,
+    /// header or native (flat files), users, cohorts, cohort-members; by default name and first line tell
+    #[arg(long, value_name = "KIND", value_parser = said_kind)]
+    kind: Option<SaidKind>,
+    /// A users file or a cohort file has the options of this profile
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
 }
 
 #[derive(serde::Serialize)]
@@ -46,14 +47,16 @@ struct Announced {
 }
 
 pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
-    let check = match Check::of(&operator(), &setting.settings, &options.file, options.kind)? {
+    let said = Said { kind: options.kind, profile: options.profile.clone(), ..Said::default() };
+    let given = GivenFile::of(&setting.settings, options.file.clone(), said)?;
+    let check = match Check::of(&operator(), &setting.settings, given)? {
         Ok(check) => check,
         Err(problem) => return Ok(rejected(setting, options, problem)),
     };
     let scan = &check.scan;
     let mut checked = Checked {
         file: options.file.display().to_string(),
-        kind: scan.kind.to_string(),
+        kind: check.kind.to_owned(),
         encoding: scan.encoding.to_string(),
         byte_order_mark: scan.bom,
         delimiter: scan.delimiter.map(|delimiter| delimiter.to_string()).unwrap_or_default(),
@@ -67,14 +70,18 @@ pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> 
     if !setting.json {
         describe(setting, &checked);
     }
-    let counts = check.problems(|problem| {
+    let counts = check.problems(&mut |problem: Problem| {
         let message = problem.text(setting.locale());
         if setting.json {
             checked.problems.push(Announced { problem, message });
         } else {
             output::problem(problem.code.as_str(), &message);
         }
-    })?;
+    });
+    let counts = match counts {
+        Err(FileProblem::Rejected(problem)) => return Ok(rejected(setting, options, problem)),
+        counts => counts?,
+    };
     (checked.records, checked.blank, checked.failed) = (counts.records, counts.blank, counts.failed);
     if setting.json {
         output::json(&checked);

@@ -47,6 +47,15 @@ impl Options {
             sets.push(source("user_key", "username"));
             sets.push(source("course_key", "shortname"));
             sets.push(source("default_role", "student"));
+            let profile = |key: &str, value: &str| (format!("profiles.{key}"), value.to_owned());
+            sets.push(profile("parcoursup.kind", "users"));
+            sets.push(profile("parcoursup.files", "parcoursup-*.csv"));
+            sets.push(profile("parcoursup.columns.Numéro de dossier", "username"));
+            sets.push(profile("parcoursup.columns.Code formation", "cohort1"));
+            sets.push(profile("parcoursup.columns.*", "-"));
+            sets.push(profile("cohortes.kind", "cohort-members"));
+            sets.push(profile("cohortes.files", "cohortes-*.csv"));
+            sets.push(profile("cohortes.create_cohorts", "true"));
         }
         sets
     }
@@ -56,6 +65,10 @@ impl Options {
         let mut text =
             "# Made by 'enrold demo', for further commands on this folder, from where it was made.\n".to_owned();
         for (key, value) in self.lasting() {
+            let key = match key.split_once(".columns.") {
+                Some((table, header)) => format!("{table}.columns.{header:?}"),
+                None => key,
+            };
             let value = match key.ends_with(".files") {
                 true => format!("[{value:?}]"),
                 false if value == "0" => value,

@@ -4,12 +4,15 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
-use crate::cli::{Exit, Setting, operator, output};
+use crate::cli::{Exit, Setting, key_value, operator, output};
 use crate::config::{CourseKey, UserKey};
-use crate::files::Kind;
-use crate::front::{Given, Misuse};
+use crate::front::check::Check;
+use crate::front::{Given, GivenFile, Misuse, Said, SaidKind};
 use crate::outcome::State;
 use crate::report::words::pick;
+
+/// How many rows a preview shows.
+const FIRST: usize = 5;
 
 /// The arguments of `import`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +21,7 @@ pub struct Options {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The files are a full set of this source
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["kind", "user_key", "course_key"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["kind", "user_key", "course_key", "profile", "option"])]
     source: Option<String>,
     /// Walk the whole way and roll back: nothing is changed
     #[arg(long)]
@@ -26,13 +29,15 @@ pub struct Options {
     /// Do not ask on a terminal
     #[arg(long)]
     yes: bool,
-    /// header or native; by default the first line tells
-    #[arg(
-        long,
-        value_name = "KIND",
-        value_parser = |text: &str| text.parse::<Kind>().map_err(|_| "use header or native")
-    )]
-    kind: Option<Kind>,
+    /// header or native (flat files), users, cohorts, cohort-members; by default name and first line tell
+    #[arg(long, value_name = "KIND", value_parser = said_kind)]
+    kind: Option<SaidKind>,
+    /// A users file or a cohort file has the options of this profile
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// An option of a users file or a cohort file, in place of its profile's; several are allowed
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    option: Vec<(String, String)>,
     /// What the user column holds: username, idnumber, email, id
     #[arg(
         long,
@@ -51,15 +56,21 @@ pub struct Options {
 
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
     let (front, who) = (setting.front()?, operator());
-    let Options { files, source, simulate, yes, kind, user_key, course_key } = options;
+    let Options { files, source, simulate, yes, kind, profile, option, user_key, course_key } = options;
     let given = match (source, files.as_slice()) {
         (Some(source), _) => Given::Set { source, files },
-        (None, [file]) => Given::File { path: file.clone(), kind, user_key, course_key },
+        (None, [file]) => {
+            let said = Said { kind, profile, options: option, user_key, course_key };
+            Given::File(GivenFile::of(&setting.settings, file.clone(), said)?)
+        }
         (None, _) => {
             return Err(Misuse("name one file; only a set of a source has several (--source NAME)".to_owned()).into());
         }
     };
     if !yes && !simulate && !setting.json && std::io::stdin().is_terminal() {
+        if let Given::File(file) = &given {
+            preview(setting, file)?;
+        }
         let preview = front.import(&who, &given, true).await?;
         output::report(&preview, setting.locale());
         if preview.state != State::Simulated {
@@ -73,6 +84,24 @@ pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<E
     setting.show(&report);
     front.send_after().await;
     Ok(Exit::of_report(&report))
+}
+
+/// Shows the kind of a file and its first rows as they are understood. What cannot be read is told by the simulation.
+fn preview(setting: &Setting, file: &GivenFile) -> anyhow::Result<()> {
+    let Ok(Ok(check)) = Check::of(&operator(), &setting.settings, file.clone()) else { return Ok(()) };
+    let Ok(first) = check.first(FIRST) else { return Ok(()) };
+    let locale = setting.locale();
+    let kind = pick(locale, "kind", "forme");
+    output::line(&format!("{}, {kind} {}", file.path.display(), check.kind));
+    for (line, said) in first {
+        output::line(&format!("  {} {line}: {said}", pick(locale, "line", "ligne")));
+    }
+    Ok(())
+}
+
+/// A kind of file, by its word.
+pub(super) fn said_kind(word: &str) -> Result<SaidKind, String> {
+    SaidKind::from_word(word).ok_or_else(|| format!("use {}", SaidKind::WORDS))
 }
 
 pub(super) fn confirmed(setting: &Setting) -> anyhow::Result<bool> {

@@ -2,6 +2,7 @@
 //! It must not know SQL or bytes: every command calls the library's front and shows the result.
 
 mod check;
+mod cohorts;
 mod config;
 mod database;
 mod decide;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -140,6 +142,8 @@ enum Command {
     Runs(runs::Options),
     /// The scheduled tasks: when each last ran, how it ended, when it is next
     Tasks,
+    /// The cohorts of the site, or one with its members
+    Cohorts(cohorts::Options),
     /// Mails that wait or were refused; try again, send now, test
     Mails(mails::Options),
     /// Apply a held run
@@ -216,6 +220,10 @@ impl Setting {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let json = cli.json;
+    // The hook runs a program of the site, which may want dumps.
+    if !matches!(cli.command, Command::Hook(_)) {
+        forbid_dumps();
+    }
     let exit = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => {
             let exit = runtime.block_on(run(cli));
@@ -262,6 +270,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(options) => check::run(&setting, &options),
         Command::Runs(options) => runs::run(&setting, &options).await,
         Command::Tasks => tasks::run(&setting).await,
+        Command::Cohorts(options) => cohorts::run(&setting, &options).await,
         Command::Mails(options) => mails::run(&setting, &options).await,
         Command::Approve(options) => decide::approve(&setting, &options).await,
         Command::Reject(options) => decide::reject(&setting, &options).await,
@@ -311,6 +320,16 @@ fn asked_level(cli: &Cli) -> Option<LogLevel> {
         (_, 0) => None,
         (_, 1) => Some(LogLevel::Debug),
         _ => Some(LogLevel::Trace),
+    }
+}
+
+/// Keeps passwords out of core dumps, and out of the reach of other processes of the same account: a unit may allow
+/// dumps, and some systems pipe them to a program whatever the limit says.
+fn forbid_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let limited = setrlimit(Resource::Core, none).and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if let Err(error) = limited {
+        output::error(&format!("core dumps cannot be switched off: {error}"));
     }
 }
 

@@ -1,58 +1,78 @@
-//! Checks a flat file without a database: its form, and every line that cannot be read.
+//! Checks a file without a database: its form, and every line that cannot be read.
 //! It must not report a line as right: only the site has its accounts, courses and roles.
 
-#![allow(clippy::disallowed_methods, reason = "a file that the caller names")]
-
-use std::fs::{self, File};
 use std::io;
-use std::path::Path;
 
-use crate::config::Settings;
-use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
-use crate::front::{Who, failed};
-use crate::problem::{Code, Problem};
+use crate::config::{FileKind, MatchBy, Profile, Settings};
+use crate::disk::{Dir, RegularFile};
+use crate::files::users::{UserEntry, UserRow, UsersFile, UsersReading};
+use crate::files::{self, CohortEntry, CohortFile, CohortRow, Entry, FileProblem, FlatLine, Reading, Scan};
+use crate::front::{GivenFile, Who, failed};
+use crate::problem::{Code, Problem, shown};
+
+/// What is shown in place of a password.
+const MASK: &str = "***";
 
 /// A file whose form is known.
 pub struct Check {
     /// Its form.
     pub scan: Scan,
-    file: File,
+    /// The word for its kind: `header`, `native`, `users`, `cohorts` or `cohort-members`.
+    pub kind: &'static str,
+    file: RegularFile,
     reading: Reading,
-    shown: String,
+    given: GivenFile,
 }
 
 /// The numbers of records and blank lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Records, readable or not.
     pub records: u64,
-    /// Blank lines.
+    /// Blank lines; those of a users file or a cohort file are not counted.
     pub blank: u64,
     /// Records that cannot be read.
     pub failed: u64,
 }
 
+/// A record as it is understood, or what is wrong with it.
+enum Row {
+    /// Its line, and what it says.
+    Read(u64, String),
+    /// It cannot be read.
+    Bad(Problem),
+    /// It is read, and a part of it is not used.
+    Warned(Problem),
+}
+
 impl Check {
-    /// Opens a regular file (a pipe could block for ever) and determines its form: `kind`, or that of its first line.
-    /// The inner error is the problem of a file that is refused as a whole.
+    /// Opens a regular file (a pipe could block for ever) and determines its form: the named one, or that of its first
+    /// line. The inner error is the problem of a file that is refused as a whole.
     ///
     /// # Errors
     /// The file cannot be opened or read.
-    pub fn of(who: &Who, settings: &Settings, path: &Path, kind: Option<Kind>) -> io::Result<Result<Self, Problem>> {
-        let shown = path.display().to_string();
-        who.asks(format_args!("check {shown}"));
-        let cannot = format!("cannot open {shown}");
-        if !fs::metadata(path).map_err(failed(&cannot))?.is_file() {
-            return Err(io::Error::other(format!("{cannot}: not a regular file")));
+    pub fn of(who: &Who, settings: &Settings, given: GivenFile) -> io::Result<Result<Self, Problem>> {
+        let path = given.path.display().to_string();
+        who.asks(format_args!("check {path}"));
+        if let Some(problem) = given.refused {
+            return Ok(Err(problem));
         }
-        let mut file = File::open(path).map_err(failed(&cannot))?;
+        let cannot = format!("cannot open {path}");
+        let file = Dir::open_within(&given.path, settings.limits.file_bytes()).map_err(failed(&cannot))?;
         let zone = settings.site.timezone.unwrap_or(chrono_tz::UTC);
-        let flatfile = &settings.flatfile;
-        let reading = Reading { kind, fallback: flatfile.encoding_fallback, zone, small_times: flatfile.small_times };
-        match files::scan(&mut file, &reading) {
-            Ok(scan) => Ok(Ok(Self { scan, file, reading, shown })),
+        let (fallback, small_times) = (settings.flatfile.encoding_fallback, settings.flatfile.small_times);
+        let reading = Reading { kind: given.kind, fallback, zone, small_times };
+        let scan = match &given.profile {
+            Some(profile) => files::scan_table(&mut file.cursor(), fallback, files::comments(profile.kind)),
+            None => files::scan(&mut file.cursor(), &reading),
+        };
+        match scan {
+            Ok(scan) => {
+                let kind = given.profile.as_ref().map_or(scan.kind.as_str(), |profile| profile.kind.as_str());
+                Ok(Ok(Self { scan, kind, file, reading, given }))
+            }
             Err(FileProblem::Rejected(problem)) => Ok(Err(problem)),
-            Err(FileProblem::Io(error)) => Err(failed(shown)(error)),
+            Err(FileProblem::Io(error)) => Err(failed(path)(error)),
         }
     }
 
@@ -61,19 +81,145 @@ impl Check {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn problems(mut self, mut tell: impl FnMut(Problem)) -> Result<Counts, FileProblem> {
-        self.scan.titles.iter().for_each(|title| tell(title.problem()));
-        let mut reader = files::read(&mut self.file, &self.scan, &self.reading)?;
+    pub fn problems(&self, mut tell: impl FnMut(Problem)) -> Result<Counts, FileProblem> {
+        let mut counts = Counts::default();
+        counts.blank = self.rows(&mut |row| {
+            match row {
+                Row::Read(..) => counts.records += 1,
+                Row::Warned(problem) => tell(problem),
+                Row::Bad(problem) => {
+                    (counts.records, counts.failed) = (counts.records + 1, counts.failed + 1);
+                    tell(problem);
+                }
+            }
+            true
+        })?;
+        if counts.records == 0 {
+            tell(Problem::new(0, Code::FileEmpty, self.given.path.display().to_string(), ""));
+        }
+        Ok(counts)
+    }
+
+    /// The first records as they are understood, with their lines; passwords are masked. A record that cannot be read
+    /// is left out: the report of the run has it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn first(&self, most: usize) -> Result<Vec<(u64, String)>, FileProblem> {
+        let mut first = Vec::new();
+        self.rows(&mut |row| {
+            if let Row::Read(line, said) = row {
+                first.push((line, said));
+            }
+            first.len() < most
+        })?;
+        Ok(first)
+    }
+
+    /// Passes each record to `take` until it returns false; returns the number of blank lines.
+    fn rows(&self, take: &mut dyn FnMut(Row) -> bool) -> Result<u64, FileProblem> {
+        match &self.given.profile {
+            None => self.lines(take),
+            Some(profile) if profile.kind == FileKind::Users => self.accounts(profile, take).map(|()| 0),
+            Some(profile) => self.cohorts(profile, take).map(|()| 0),
+        }
+    }
+
+    fn lines(&self, take: &mut dyn FnMut(Row) -> bool) -> Result<u64, FileProblem> {
+        for title in &self.scan.titles {
+            take(Row::Warned(title.problem()));
+        }
+        let mut reader = files::read(self.file.cursor(), &self.scan, &self.reading)?;
         for entry in reader.by_ref() {
-            if let Entry::Bad(problem) = entry? {
-                tell(problem);
+            let row = match entry? {
+                Entry::Line(line) => Row::Read(line.line, line_said(&line)),
+                Entry::Bad(problem) => Row::Bad(problem),
+            };
+            if !take(row) {
+                break;
             }
         }
-        let tally = reader.tally();
-        let records = tally.read + tally.bad;
-        if records == 0 {
-            tell(Problem::new(0, Code::FileEmpty, self.shown, ""));
-        }
-        Ok(Counts { records, blank: tally.blank, failed: tally.bad })
+        Ok(reader.tally().blank)
     }
+
+    fn accounts(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        let key = if profile.match_by == MatchBy::Email { "email" } else { "username" };
+        let required = if profile.default.contains_key(key) { Vec::new() } else { vec![key] };
+        let (fallback, zone) = (self.reading.fallback, self.reading.zone);
+        let reading = UsersReading { columns: &profile.columns, required, fallback, zone };
+        let mut file = UsersFile::open(|| self.file.cursor(), &reading)?;
+        while let Some(entry) = file.next_entry()? {
+            let goes_on = match entry {
+                UserEntry::Bad(problem) => take(Row::Bad(problem)),
+                UserEntry::Row(row) => {
+                    let mut problems = row.problems.iter().cloned().map(Row::Warned);
+                    problems.all(&mut *take) && take(Row::Read(row.line, account_said(&row)))
+                }
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn cohorts(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        let mut file = CohortFile::open(self.file.cursor(), profile, self.reading.fallback)?;
+        for problem in file.titles().iter().map(|title| title.problem()).chain(file.unread()) {
+            take(Row::Warned(problem));
+        }
+        while let Some(entry) = file.next_entry()? {
+            let goes_on = match entry {
+                CohortEntry::Bad(problem) => take(Row::Bad(problem)),
+                CohortEntry::Comment(_) => true,
+                CohortEntry::Row(row) => {
+                    let said = cohort_said(profile.kind, &row);
+                    row.warning.is_none_or(|problem| take(Row::Warned(problem))) && take(Row::Read(row.line, said))
+                }
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line_said(line: &FlatLine) -> String {
+    let parts = [line.operation.as_str(), &line.user, &line.course, &line.role];
+    parts.map(shown).join("  ")
+}
+
+/// The values of a row that are not empty, the user name first.
+fn account_said(row: &UserRow) -> String {
+    let value = |(name, cell): (&&'static str, &String)| match *name {
+        "password" => format!("password {MASK}"),
+        name => format!("{name} {}", shown(cell)),
+    };
+    let (first, others): (Vec<_>, Vec<_>) = row.values.iter().partition(|(name, _)| **name == "username");
+    let values = first.into_iter().chain(others).filter(|(_, cell)| !cell.is_empty()).map(value);
+    let fields = row.fields.iter().filter(|(_, cell)| !cell.is_empty());
+    let fields = fields.map(|(name, cell)| format!("profile_field_{name} {}", shown(cell)));
+    let cohorts = row.cohorts.iter().map(|cohort| format!("cohort{} {}", cohort.n, shown(&cohort.key)));
+    let places = row.places.iter().map(|place| {
+        let parts = [("course", &place.course), ("role", &place.role), ("group", &place.group)];
+        let parts = parts.into_iter().filter(|(_, cell)| !cell.is_empty());
+        parts.map(|(name, cell)| format!("{name}{} {}", place.n, shown(cell))).collect::<Vec<_>>().join(", ")
+    });
+    let roles = row.roles.iter().map(|role| {
+        let (removed, name) = (if role.removed { "-" } else { "" }, shown(&role.role));
+        match role.category.as_str() {
+            "" => format!("sysrole{} {removed}{name}", role.n),
+            category => format!("category{0} {1}, categoryrole{0} {removed}{name}", role.n, shown(category)),
+        }
+    });
+    values.chain(fields).chain(cohorts).chain(places).chain(roles).collect::<Vec<_>>().join(", ")
+}
+
+fn cohort_said(kind: FileKind, row: &CohortRow) -> String {
+    let verb = if kind == FileKind::CohortMembers { row.verb.as_str() } else { "" };
+    let named =
+        |name: &str, cell: &str| if cell.is_empty() { String::new() } else { format!("{name} {}", shown(cell)) };
+    let parts = [verb.to_owned(), named("cohort", &row.key), named("user", &row.user), named("name", &row.said.name)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }

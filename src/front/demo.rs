@@ -26,7 +26,8 @@ macro_rules! embedded {
     };
 }
 
-/// The files that are part of the program: those of `sample-sync-dir`, one that is held, and a full set.
+/// The files that are part of the program: those of `sample-sync-dir`, one that is held, a full set, a list of new
+/// students, and members of a cohort.
 const EMBEDDED: &[(&str, &[u8])] = embedded![
     "enrols-20261121.csv" as "enrols-20261121.csv",
     "enrols-erreurs-20261121.csv" as "enrols-erreurs-20261121.csv",
@@ -35,6 +36,8 @@ const EMBEDDED: &[(&str, &[u8])] = embedded![
     "flatfile-erreurs-20261121.txt" as "flatfile-erreurs-20261121.txt",
     "demo/enrols-20261122.csv" as "enrols-20261122.csv",
     "demo/scolarite-20261122.csv" as "scolarite-20261122.csv",
+    "demo/parcoursup-20261122.csv" as "parcoursup-20261122.csv",
+    "demo/cohortes-20261122.csv" as "cohortes-20261122.csv",
 ];
 
 /// The owner and the group may read the folder and its files.

@@ -2,8 +2,10 @@
 //! It must not choose the file or decide when it is tried again.
 
 use std::ffi::OsStr;
+use std::sync::Arc;
 
-use crate::disk::Dir;
+use crate::config::{Profile, ProfileMode};
+use crate::disk::{Dir, blocking};
 use crate::front::{Front, Who};
 use crate::inbox::{self, Claimed};
 use crate::lease::{Lease, RUN};
@@ -11,13 +13,18 @@ use crate::outcome::{Report, RunError, RunResult};
 use crate::run::history;
 
 impl Front {
-    /// Applies a claimed file: a flat file, or a full set of `source`. A file that already has a run is not applied
-    /// again.
+    /// Applies a claimed file: a full set of `source`, or any other file, which its profile may only have simulated. A
+    /// file that already has a run is not applied again.
     pub async fn apply(&self, who: &Who, claimed: &Claimed, source: Option<&str>) -> RunResult<Report> {
         who.asks(format_args!("apply {}", inbox::shown(&claimed.name)));
         match source {
             Some(source) => self.engine.drop_set(source, &claimed.set()).await,
-            None => self.engine.import(&claimed.import(), false).await,
+            None => {
+                let told = blocking(|| claimed.told(&self.engine.settings)).map_err(|_| RunError::Stopped)?;
+                let import = claimed.import(told);
+                let simulates = |profile: &Arc<Profile>| profile.mode == ProfileMode::Simulate;
+                self.engine.import(&import, import.profile.as_ref().is_some_and(simulates)).await
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The only interface to the engine for commands and the daemon: one function per request, each with its requester.
 //! It must not know terminals or HTTP: the callers parse requests and show results.
 
+mod cohorts;
 mod decide;
 mod doctor;
 mod drops;
@@ -20,10 +21,11 @@ pub mod demo;
 pub mod hook;
 pub mod lead;
 
+pub use cohorts::{CohortMember, CohortRow};
 pub use decide::Decided;
 pub use doctor::Examined;
 pub use feeds::FeedState;
-pub use import::Given;
+pub use import::{Given, GivenFile, Said, SaidKind};
 pub use mails::{Outbox, log_round};
 pub use retention::Forgotten;
 pub use runs::Detail;

@@ -6,7 +6,9 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::kinds::{Told, of_dropped};
 use super::{Found, InboxError, names};
+use crate::config::Settings;
 use crate::disk::{Dir, RegularFile, Status, TooLarge, is_stopped};
 use crate::fault;
 use crate::outcome::Claim;
@@ -31,6 +33,8 @@ pub struct Claimed {
     again: bool,
     /// It is a full set, or the manifest of one.
     pub is_set: bool,
+    /// The claim of the file with passwords that this one is the masked copy of.
+    pub(super) original: Option<Claim>,
 }
 
 impl Claimed {
@@ -79,7 +83,7 @@ impl Claimed {
             },
         };
         let (dir, name, working) = (dir.clone(), name.to_owned(), working.to_owned());
-        Ok(Some(Self { dir, name, working, token, file, stood, again: false, is_set: false }))
+        Ok(Some(Self { dir, name, working, token, file, stood, again: false, is_set: false, original: None }))
     }
 
     /// The open file.
@@ -95,9 +99,9 @@ impl Claimed {
         self.dir.join(&self.working)
     }
 
-    /// Its identity on the file system, as the run history stores it.
+    /// Its identity on the file system, as the run history stores it: of a masked copy, that of the original.
     pub(super) fn claim(&self) -> Claim {
-        Claim::of(&self.stood)
+        self.original.clone().unwrap_or_else(|| Claim::of(&self.stood))
     }
 
     /// True if `name` is the file that was claimed, and not another one that was put in its place.
@@ -148,9 +152,26 @@ impl Claimed {
         Ok(kept)
     }
 
-    /// The input for the run of a flat file.
-    pub fn import(&self) -> Import {
-        Import { path: self.path(), dropped: Some(self.dropped()), ..Import::default() }
+    /// What the file is, by its name and its header; a file that cannot be read is a flat file, and its run says why.
+    ///
+    /// # Errors
+    /// Reading was stopped.
+    pub fn told(&self, settings: &Settings) -> io::Result<Told> {
+        let Ok(file) = &self.file else { return Ok(Told::Flat) };
+        match of_dropped(settings, &self.name.to_string_lossy(), file) {
+            Err(error) if is_stopped(&error) => Err(error),
+            told => Ok(told.unwrap_or(Told::Flat)),
+        }
+    }
+
+    /// The input for the run of a file that is no full set.
+    pub fn import(&self, told: Told) -> Import {
+        let import = Import { path: self.path(), dropped: Some(self.dropped()), ..Import::default() };
+        match told {
+            Told::Flat => import,
+            Told::Profiled(profile) => Import { profile: Some(profile), ..import },
+            Told::Refused(problem) => Import { refused: Some(Box::new(problem)), ..import },
+        }
     }
 
     /// The input for the run of a full set.

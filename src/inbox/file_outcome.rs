@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::claim::Target;
-use super::{Claimed, InboxError, lists, names, set_files};
+use super::masked::Hiding;
+use super::{Claimed, InboxError, lists, masked, names, set_files};
 use crate::config::{DoneMode, Settings};
 use crate::db::Database;
 use crate::disk::{Dir, RegularFile, blocking, own};
@@ -39,6 +40,8 @@ pub enum FileOutcome {
     Held,
     /// An operator rejected it.
     Rejected,
+    /// It was only simulated.
+    Simulated,
 }
 
 impl FileOutcome {
@@ -49,7 +52,8 @@ impl FileOutcome {
             State::Failed => Some(Self::Failed),
             State::Held => Some(Self::Held),
             State::Rejected => Some(Self::Rejected),
-            State::Running | State::Interrupted | State::Simulated | State::Skipped => None,
+            State::Simulated => Some(Self::Simulated),
+            State::Running | State::Interrupted | State::Skipped => None,
         }
     }
 
@@ -59,6 +63,7 @@ impl FileOutcome {
             Self::Failed => ".failed",
             Self::Held => ".held",
             Self::Rejected => ".rejected",
+            Self::Simulated => ".simulated",
         }
     }
 }
@@ -79,13 +84,14 @@ pub async fn finish(
     let named = stays.then(|| outcome.word());
     let between = lists::write(database, settings, claimed, report, &stamp, named).await?;
     let sha256 = read_sha256(report).unwrap_or_default();
-    let renamed = blocking(|| {
+    blocking(|| {
         // The manifest comes last: while it has its working name, the others can be found again.
         set_files::end(settings, claimed, outcome, &stamp)?;
         consume_marker(claimed, &stamp)?;
-        rename(settings, claimed, outcome, &between, &stamp, sha256)
-    });
-    Ok(renamed?)
+        let hiding = masked::hiding(claimed, settings)?;
+        let last = LastName { settings, claimed, outcome, between: &between, stamp: &stamp, sha256 };
+        Ok(last.give(hiding.as_ref().map(|hiding| (hiding, report.run)))?)
+    })
 }
 
 /// The digest of the dropped file's own bytes, if its run has read them all.
@@ -106,24 +112,65 @@ pub(super) fn rename(
     stamp: &str,
     sha256: &str,
 ) -> Result<Option<PathBuf>, InboxError> {
-    let Claimed { dir, name, working, .. } = claimed;
-    let beside = Target { dir, name, ending: outcome.word(), behind: between, stamp };
-    let renamed = claimed.lies_at(dir, working).and_then(|ours| match (ours, outcome, settings.inbox.done_mode) {
-        // Another file was put in its place, which does not belong to this run: it is processed on its own.
-        (false, ..) => Ok(None),
-        (true, FileOutcome::Done, DoneMode::Delete) => dir.remove(working).map(|()| None),
-        (true, FileOutcome::Done, DoneMode::Archive) => archive(settings, claimed, stamp, sha256),
-        (true, ..) => move_to(claimed, &beside),
-    });
-    let to = match renamed {
-        Ok(to) => to,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !dir.has(working) => None,
-        Err(error) => return Err(InboxError::new("cannot rename", &claimed.path(), error)),
-    };
-    fault::step("renamed-not-synced");
-    dir.sync().map_err(|error| InboxError::new("cannot write down the new name of", &claimed.path(), error))?;
-    fault::step("renamed");
-    Ok(to)
+    LastName { settings, claimed, outcome, between, stamp, sha256 }.give(None)
+}
+
+/// The last name of a file.
+struct LastName<'a> {
+    settings: &'a Settings,
+    claimed: &'a Claimed,
+    outcome: FileOutcome,
+    between: &'a str,
+    stamp: &'a str,
+    sha256: &'a str,
+}
+
+impl LastName<'_> {
+    /// Gives it to the file; if the file has passwords, which run `masked.1` has read, to a masked copy.
+    fn give(&self, masked: Option<(&Hiding, i64)>) -> Result<Option<PathBuf>, InboxError> {
+        let Self { settings, claimed, outcome, between, stamp, .. } = *self;
+        let Claimed { dir, name, working, .. } = claimed;
+        let beside = Target { dir, name, ending: outcome.word(), behind: between, stamp };
+        let moved = |target: &Target| match masked {
+            Some((hiding, run)) => masked::replace(settings, claimed, hiding, outcome, target, run),
+            None => move_to(claimed, target),
+        };
+        let renamed = claimed.lies_at(dir, working).and_then(|ours| match (ours, outcome, settings.inbox.done_mode) {
+            // Another file was put in its place, which does not belong to this run: it is processed on its own.
+            (false, ..) => Ok(None),
+            (true, FileOutcome::Done, DoneMode::Delete) => dir.remove(working).map(|()| None),
+            (true, FileOutcome::Done, DoneMode::Archive) => self.archive(&moved),
+            (true, ..) => moved(&beside),
+        });
+        let to = match renamed {
+            Ok(to) => to,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !dir.has(working) => None,
+            Err(error) => return Err(InboxError::new("cannot rename", &claimed.path(), error)),
+        };
+        fault::step("renamed-not-synced");
+        dir.sync().map_err(|error| InboxError::new("cannot write down the new name of", &claimed.path(), error))?;
+        fault::step("renamed");
+        Ok(to)
+    }
+
+    /// Moves a file into the archive, to `YYYY/MM/STAMP_DIGEST_NAME` (spec files 1.5).
+    fn archive(&self, moved: &dyn Fn(&Target) -> io::Result<Option<PathBuf>>) -> io::Result<Option<PathBuf>> {
+        let Self { claimed, stamp, sha256, .. } = *self;
+        let root = archive_root(self.settings);
+        own::make_directories(&root)?;
+        let dir = Dir::open(&root)?.make_dir(OsStr::new(&stamp[..4]))?.make_dir(OsStr::new(&stamp[4..6]))?;
+        let digest = sha256.get(..8).unwrap_or("unread");
+        let name = [format!("{stamp}_{digest}_").as_bytes(), claimed.name.as_bytes()].concat();
+        let target = Target { dir: &dir, name: OsStr::from_bytes(&name), ending: "", behind: "", stamp };
+        let moved = match (moved(&target), &claimed.file) {
+            (Err(error), Ok(file)) if error.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
+                copy_across(claimed, file, &target, sha256).map(Some)
+            }
+            (moved, _) => moved,
+        }?;
+        dir.sync()?;
+        Ok(moved)
+    }
 }
 
 /// Renames a file to the first free name of a target. If another file was put in its place meanwhile, that one is
@@ -155,24 +202,6 @@ pub(super) fn consume_marker(claimed: &Claimed, stamp: &str) -> Result<(), Inbox
 /// The archive's directory: a relative path starts at the state directory, where no feeder writes.
 pub(super) fn archive_root(settings: &Settings) -> PathBuf {
     settings.state.path.join(&settings.inbox.archive)
-}
-
-/// Moves a file into the archive, to `YYYY/MM/STAMP_DIGEST_NAME` (spec files 1.5).
-fn archive(settings: &Settings, claimed: &Claimed, stamp: &str, sha256: &str) -> io::Result<Option<PathBuf>> {
-    let root = archive_root(settings);
-    own::make_directories(&root)?;
-    let dir = Dir::open(&root)?.make_dir(OsStr::new(&stamp[..4]))?.make_dir(OsStr::new(&stamp[4..6]))?;
-    let digest = sha256.get(..8).unwrap_or("unread");
-    let name = [format!("{stamp}_{digest}_").as_bytes(), claimed.name.as_bytes()].concat();
-    let target = Target { dir: &dir, name: OsStr::from_bytes(&name), ending: "", behind: "", stamp };
-    let moved = match (move_to(claimed, &target), &claimed.file) {
-        (Err(error), Ok(file)) if error.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
-            copy_across(claimed, file, &target, sha256).map(Some)
-        }
-        (moved, _) => moved,
-    }?;
-    dir.sync()?;
-    Ok(moved)
 }
 
 /// Archives across file systems or mounts: the file is copied completely, and the copy verified, before the file is

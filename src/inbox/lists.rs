@@ -8,12 +8,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
-use super::{Claimed, FileOutcomeError, InboxError, names, read_sha256};
-use crate::config::{Locale, Settings};
+use super::{Claimed, FileOutcomeError, InboxError, masked, names, read_sha256};
+use crate::config::{FileKind, Locale, Settings};
 use crate::db::{Conn, Database, DbError};
 use crate::disk::{Pass, RegularFile, blocking};
 use crate::fault;
-use crate::files::{self, FileProblem, Kind, RawLine, RawLines, Reading, Scan};
+use crate::files::{self, FileProblem, Kind, Masking, RawLine, RawLines, Reading, Scan};
 use crate::outcome::{Note, Report, RunError, State};
 use crate::problem::{self, Code, Problem};
 use crate::report::{self, inert, words};
@@ -41,7 +41,8 @@ pub(super) async fn write(
     word: Option<&str>,
 ) -> Result<String, FileOutcomeError> {
     let beside = Beside::choose(claimed, stamp, word);
-    beside.report(run, settings)?;
+    let locale = run.locale.unwrap_or(settings.locale);
+    beside.report(run, locale)?;
     fault::step("report-written");
     if run.errors == 0 || run.state == State::Failed {
         beside.without(&[".errors.csv", ".retry.csv"])?;
@@ -49,14 +50,14 @@ pub(super) async fn write(
     }
     let mut problems = Problems::of(database, settings, run).await?;
     // A set gets no retry file: its lines cannot be applied alone, and the next set contains them again.
-    let text = if claimed.is_set { None } else { Some(blocking(|| Text::open(claimed, run, settings))?) };
+    let text = if claimed.is_set { None } else { blocking(|| Text::open(claimed, run, settings))? };
     let (lines, understood) = if claimed.is_set { (Vec::new(), false) } else { problems.lines().await? };
     // If no line was understood, the file may be anything, so the lists must not show its content.
     let text = text.filter(|_| understood || run.errors < run.lines.records);
     let unkept: u64 = run.unkept.values().sum();
     let cut = (unkept > 0).then(|| Note::ProblemsUnkept { kept: run.errors - unkept.min(run.errors), of: run.errors });
-    let cut = cut.map(|note| words::note(&note, settings.locale));
-    beside.errors(text.as_ref(), &mut problems, (&lines, cut), settings.locale).await?;
+    let cut = cut.map(|note| words::note(&note, locale));
+    beside.errors(text.as_ref(), &mut problems, (&lines, cut), locale).await?;
     fault::step("errors-written");
     match &text {
         Some(text) => blocking(|| beside.retry(text, lines))?,
@@ -110,8 +111,8 @@ impl<'a> Beside<'a> {
         Ok(Draft::begin(&self.claimed.dir, &self.name(ending), &self.claimed.token)?)
     }
 
-    fn report(&self, run: &Report, settings: &Settings) -> Result<(), FileOutcomeError> {
-        let mut document = report::document(run, settings.locale);
+    fn report(&self, run: &Report, locale: Locale) -> Result<(), FileOutcomeError> {
+        let mut document = report::document(run, locale);
         // Feeders read this file: it names no user who is not in theirs.
         if let Some(report) = document.as_object_mut() {
             report.remove("people");
@@ -195,7 +196,7 @@ impl<'a> Beside<'a> {
     /// that is too long to be read is left out; it remains in the file itself.
     fn retry(&self, text: &Text, lines: Vec<u64>) -> Result<(), FileOutcomeError> {
         let mut draft = self.draft(".retry.csv")?;
-        let mut raw = text.raw(text.scan.head().chain(lines))?;
+        let mut raw = text.raw(text.head().into_iter().chain(lines))?;
         for line in raw.by_ref() {
             let line = line.map_err(|error| text.refused(error))?;
             if !line.cut {
@@ -207,25 +208,44 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// The file itself, to copy its lines as they were written.
+/// The file itself, to copy its lines as they were written; passwords in them are masked.
 struct Text {
     file: RegularFile,
-    scan: Scan,
+    form: Form,
     path: String,
 }
 
+/// How the lines of a file are found.
+enum Form {
+    Flat(Box<Scan>),
+    Table(Box<Masking>),
+}
+
 impl Text {
-    fn open(claimed: &Claimed, run: &Report, settings: &Settings) -> Result<Self, FileOutcomeError> {
+    /// `None` if the file has no line.
+    fn open(claimed: &Claimed, run: &Report, settings: &Settings) -> Result<Option<Self>, FileOutcomeError> {
         let path = claimed.path().display().to_string();
         let unreadable = |error| InboxError::new("cannot read again", &claimed.path(), error);
         let file = claimed.open().map_err(unreadable)?;
         let kind = run.read_as.as_ref().and_then(|read| read.kind.parse::<Kind>().ok());
+        // A file with passwords may have been read as a flat file, and one that was not read has no other form.
+        if let Some(masking) = masked::masking_of(&file, settings, &claimed.path())?
+            && (run.read_as.is_none() || masking.hides())
+        {
+            return Ok(Some(Self { file, form: Form::Table(Box::new(masking)), path }));
+        }
         // Only times need a zone, and none is read here.
         let (fallback, small_times) = (settings.flatfile.encoding_fallback, settings.flatfile.small_times);
-        let reading = Reading { kind, fallback, zone: chrono_tz::UTC, small_times };
         let mut scanned = file.pass(read_sha256(run).unwrap_or_default());
-        match files::scan(&mut scanned, &reading) {
-            Ok(scan) => Ok(Self { file, scan, path }),
+        let scan = match &run.read_as {
+            Some(read) if kind.is_none() => {
+                let comments = FileKind::from_word(&read.kind).map_or(&[][..], files::comments);
+                files::scan_table(&mut scanned, fallback, comments)
+            }
+            _ => files::scan(&mut scanned, &Reading { kind, fallback, zone: chrono_tz::UTC, small_times }),
+        };
+        match scan {
+            Ok(scan) => Ok(Some(Self { file, form: Form::Flat(Box::new(scan)), path })),
             Err(problem) => Err(FileProblem::ends_run(problem, &path).into()),
         }
     }
@@ -234,8 +254,19 @@ impl Text {
     where
         L: IntoIterator<Item = u64>,
     {
-        let pass = self.file.pass(&self.scan.sha256);
-        files::raw_lines(pass, &self.scan, lines).map_err(|problem| self.refused(problem))
+        let raw = match &self.form {
+            Form::Flat(scan) => files::raw_lines(self.file.pass(&scan.sha256), scan, lines),
+            Form::Table(masking) => masking.raw_lines(self.file.pass(masking.sha256()), lines),
+        };
+        raw.map_err(|problem| self.refused(problem))
+    }
+
+    /// The lines that a file of other lines needs too.
+    fn head(&self) -> Vec<u64> {
+        match &self.form {
+            Form::Flat(scan) => scan.head().collect(),
+            Form::Table(masking) => masking.head().collect(),
+        }
     }
 
     fn refused(&self, problem: FileProblem) -> FileOutcomeError {
@@ -252,7 +283,8 @@ enum Problems {
 
 impl Problems {
     async fn of(database: &Database, settings: &Settings, run: &Report) -> Result<Self, FileOutcomeError> {
-        if run.errors == run.problems.len() as u64 {
+        // A simulation keeps no more than its report holds.
+        if run.errors == run.problems.len() as u64 || run.state == State::Simulated {
             return Ok(Self::Kept(run.problems.clone()));
         }
         if matches!(run.state, State::Held | State::Rejected) {

@@ -4,7 +4,9 @@
 mod claim;
 mod draft;
 mod file_outcome;
+mod kinds;
 mod lists;
+mod masked;
 mod names;
 mod patterns;
 mod reader_lock;
@@ -17,6 +19,7 @@ mod watch;
 
 pub use claim::Claimed;
 pub use file_outcome::{FileOutcome, FileOutcomeError, finish, read_sha256};
+pub use kinds::{Told, of_dropped, of_given};
 pub use names::shown;
 pub use patterns::{is_of_input, overlap};
 pub use reader_lock::ReaderLock;

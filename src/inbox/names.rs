@@ -14,7 +14,7 @@ const TOKEN: usize = 16;
 /// Endings of files whose writer has not finished (spec files 1.1).
 const UNFINISHED: [&[u8]; 4] = [b".part", b".tmp", b".filepart", b".incomplete"];
 /// Endings that we give to files whose outcome is known.
-const ENDINGS: [&[u8]; 4] = [b".done", b".failed", b".held", b".rejected"];
+const ENDINGS: [&[u8]; 5] = [b".done", b".failed", b".held", b".rejected", b".simulated"];
 /// Endings of the files that we write beside them.
 const BESIDE: [&[u8]; 3] = [b".report.json", b".errors.csv", b".retry.csv"];
 

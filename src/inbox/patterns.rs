@@ -33,9 +33,26 @@ fn example(pattern: &str) -> String {
     pattern.replace(['*', '?'], "x")
 }
 
-/// Whether a file could match both; only the simplest names of each are tried.
+/// Whether a file could match both.
 pub fn overlap(one: &str, other: &str) -> bool {
-    matches(one, &example(other)) || matches(other, &example(one))
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // Whether the rest of `one` from the current letter on and that of `other` from each letter on have a name in
+    // common.
+    let mut next = vec![false; other.len() + 1];
+    for at in (0..=one.len()).rev() {
+        let mut here = vec![false; other.len() + 1];
+        for of in (0..=other.len()).rev() {
+            here[of] = match (one.get(at), other.get(of)) {
+                (None, None) => true,
+                (Some('*'), letter) => next[of] || (letter.is_some() && here[of + 1]),
+                (letter, Some('*')) => here[of + 1] || (letter.is_some() && next[of]),
+                (Some(a), Some(b)) => (a == b || *a == '?' || *b == '?') && next[of + 1],
+                _ => false,
+            };
+        }
+        next = here;
+    }
+    next[0]
 }
 
 /// Whether a file in the drop directory can have a name that matches this pattern and be input.
@@ -69,6 +86,18 @@ mod tests {
     fn what_two_patterns_share_and_what_is_never_input() {
         assert!(overlap("night-*.csv", "*.csv") && overlap("*.csv", "night-*.csv"));
         assert!(!overlap("night-*.csv", "day-*.csv"));
+        for (one, other, expected) in [
+            ("night*.csv", "*-2.csv", true),
+            ("a*b*c", "*x*", true),
+            ("a?c", "ab*", true),
+            ("a?c", "ab", false),
+            ("*", "", true),
+            ("a*", "*b", true),
+            ("a*.csv", "a*.txt", false),
+            ("é?", "éa", true),
+        ] {
+            assert_eq!((overlap(one, other), overlap(other, one)), (expected, expected), "{one} {other}");
+        }
         for (pattern, expected) in [
             ("night-*.csv", true),
             ("*", true),

@@ -1,10 +1,11 @@
-//! Determines which complete files are full sets, of which source, and which files of a set are present.
-//! It must not rename a file, nor know what the rows of a set say.
+//! Determines which complete files are full sets, of which source, which files of a set are present, and which of the
+//! other files come first. It must not rename a file, nor know what the rows of a set say.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 
+use super::kinds::{self, Told};
 use super::patterns::matches;
 use super::{Found, Scanned, names, set_files};
 use crate::config::{SetFormat, Settings, Source};
@@ -12,7 +13,7 @@ use crate::disk::{Dir, Status, is_stopped};
 use crate::sets::{Readiness, readiness};
 use crate::source::bundle::{MANIFEST, SEAL};
 
-/// A complete file, and the source whose full set it is; `None` for a flat file.
+/// A complete file, and the source whose full set it is; `None` for any other file.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The file; of a set with a manifest, the manifest.
@@ -50,7 +51,7 @@ impl Sets {
         let sources: Vec<_> = settings.sources.iter().filter(|(_, source)| source.enabled).collect();
         if sources.iter().all(|(_, source)| source.files.is_empty()) {
             let flat = |found: &Found| Job { found: found.clone(), source: None };
-            return Ok((scanned.ready.iter().map(flat).collect(), Vec::new()));
+            return Ok((in_order(settings, scanned, scanned.ready.iter().map(flat).collect())?, Vec::new()));
         }
         let directory = Directory::of(settings, scanned)?;
         let (mut jobs, mut told, mut waiting) = (Vec::new(), Vec::new(), HashMap::new());
@@ -70,8 +71,31 @@ impl Sets {
             }
         }
         self.waiting = waiting;
-        Ok((jobs, told))
+        Ok((in_order(settings, scanned, jobs)?, told))
     }
+}
+
+/// Users files first, then cohort files, then all others in their order; files that were claimed before stay in front.
+/// Without a profile the drop directory takes neither, and no file is read.
+fn in_order(settings: &Settings, scanned: &Scanned, jobs: Vec<Job>) -> io::Result<Vec<Job>> {
+    if settings.profiles.values().all(|profile| !profile.enabled) {
+        return Ok(jobs);
+    }
+    let told = |job: &Job| match scanned.dir.open_file(&job.found.name) {
+        Ok(file) if job.source.is_none() => kinds::of_dropped(settings, &own_name(&job.found).to_string_lossy(), &file),
+        // The run of a file that cannot be opened reports why.
+        _ => Ok(Told::Flat),
+    };
+    let mut ranked = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let rank = match told(&job) {
+            Err(error) if is_stopped(&error) => return Err(error),
+            told => told.unwrap_or(Told::Flat).rank(),
+        };
+        ranked.push((job.found.working.is_none(), rank, job));
+    }
+    ranked.sort_by_key(|(unclaimed, rank, _)| (*unclaimed, *rank));
+    Ok(ranked.into_iter().map(|(_, _, job)| job).collect())
 }
 
 enum Meaning<'a> {

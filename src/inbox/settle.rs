@@ -2,6 +2,7 @@
 //! It must not decide.
 
 use super::file_outcome::{held_name, rename};
+use super::masked::{self, MaskedCopy};
 use super::{Claimed, FileOutcome, FileOutcomeError, InboxError, finish, names, set_files};
 use crate::db::Conn;
 use crate::disk::{blocking, is_changed};
@@ -15,8 +16,12 @@ use crate::run::{Engine, decision};
 /// # Errors
 /// As [`finish`]; [`settle_all`] tries again later.
 pub async fn settle_decided(engine: &Engine, held: &Past, applied: Option<&Report>) -> Result<(), FileOutcomeError> {
-    for claimed in held_files(engine)? {
-        if held.claim.stands_as(&claimed.claim()) && is_of(&claimed, held)? {
+    let noted = noted(engine)?;
+    for mut claimed in held_files(engine)? {
+        let copy = MaskedCopy::of(&noted, &claimed);
+        if copy.map_or_else(|| held.claim.stands_as(&claimed.claim()), |copy| copy.run == held.run)
+            && is_of(&mut claimed, held, copy)?
+        {
             settle(engine, claimed, held, applied).await?;
         }
     }
@@ -28,9 +33,15 @@ pub async fn settle_decided(engine: &Engine, held: &Past, applied: Option<&Repor
 /// # Errors
 /// As [`settle_decided`].
 pub async fn settle_all(conn: &mut Conn, engine: &Engine) -> Result<(), FileOutcomeError> {
-    for claimed in held_files(engine)? {
-        let Some(held) = decision::decided_of(conn, &claimed.claim()).await.map_err(RunError::from)? else { continue };
-        if !is_of(&claimed, &held)? {
+    let noted = noted(engine)?;
+    for mut claimed in held_files(engine)? {
+        let copy = MaskedCopy::of(&noted, &claimed);
+        let held = match copy {
+            Some(copy) => decision::decided(conn, copy.run).await,
+            None => decision::decided_of(conn, &claimed.claim()).await,
+        };
+        let Some(held) = held.map_err(RunError::from)? else { continue };
+        if !is_of(&mut claimed, &held, copy)? {
             continue;
         }
         let applied = match decision::child(conn, held.run).await.map_err(RunError::from)? {
@@ -39,7 +50,26 @@ pub async fn settle_all(conn: &mut Conn, engine: &Engine) -> Result<(), FileOutc
         };
         settle(engine, claimed, &held, applied.as_ref()).await?;
     }
-    Ok(())
+    forget_notes(conn, engine, &noted).await
+}
+
+/// Removes the notes of masked copies that nothing waits for any more.
+async fn forget_notes(conn: &mut Conn, engine: &Engine, noted: &[MaskedCopy]) -> Result<(), FileOutcomeError> {
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let held = decision::held(conn).await.map_err(RunError::from)?;
+    let dir = super::open(&engine.settings, &engine.stop)?;
+    let state = &engine.settings.state.path;
+    masked::forget_others(state, &dir, |run| held.contains(&run)).map_err(|error| unusable(engine, error))
+}
+
+fn noted(engine: &Engine) -> Result<Vec<MaskedCopy>, FileOutcomeError> {
+    MaskedCopy::noted(&engine.settings.state.path).map_err(|error| unusable(engine, error))
+}
+
+fn unusable(engine: &Engine, error: std::io::Error) -> FileOutcomeError {
+    RunError::State { path: engine.settings.state.path.display().to_string(), error }.into()
 }
 
 async fn settle(
@@ -55,7 +85,7 @@ async fn settle(
     (claimed.token, claimed.is_set) = (token, held.kind.starts_with("sync "));
     if let Some(report) = applied {
         finish(&engine.database, settings, &claimed, report, FileOutcome::Done).await?;
-        return Ok(());
+        return forget_note(engine, &claimed);
     }
     let stamp = names::stamp(held.clock, zone(settings, None));
     let outcome = if held.state == State::Approved.as_str() { FileOutcome::Done } else { FileOutcome::Rejected };
@@ -66,7 +96,16 @@ async fn settle(
         set_files::end(settings, &claimed, outcome, &stamp)?;
         rename(settings, &claimed, outcome, behind, &stamp, &held.sha256)
     })?;
-    Ok(())
+    forget_note(engine, &claimed)
+}
+
+fn forget_note(engine: &Engine, claimed: &Claimed) -> Result<(), FileOutcomeError> {
+    match &claimed.original {
+        Some(original) => {
+            MaskedCopy::forget(&engine.settings.state.path, &original.token).map_err(|error| unusable(engine, error))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The files of the drop directory that wait for a decision.
@@ -89,13 +128,18 @@ fn held_files(engine: &Engine) -> Result<Vec<Claimed>, InboxError> {
     Ok(held)
 }
 
-/// True if the bytes of the file are those that the held run has read. Another file of that name is left unchanged.
-fn is_of(claimed: &Claimed, held: &Past) -> Result<bool, FileOutcomeError> {
+/// True if the bytes of the file are those that the held run has read, or of their masked copy, which then counts as
+/// the file that was claimed. Another file of that name is left unchanged.
+fn is_of(claimed: &mut Claimed, held: &Past, copy: Option<&MaskedCopy>) -> Result<bool, FileOutcomeError> {
     let Ok(file) = &claimed.file else { return Ok(false) };
+    let sha256 = copy.map(|copy| copy.sha256.as_str()).or(held.dropped_sha256());
     // An earlier version did not store the digest; numbers that cannot be read prove nothing.
-    let Some(sha256) = held.dropped_sha256() else { return Ok(!held.counts.is_null()) };
+    let Some(sha256) = sha256 else { return Ok(!held.counts.is_null()) };
     match blocking(|| file.verify(sha256)) {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            claimed.original = copy.map(|_| held.claim.clone());
+            Ok(true)
+        }
         Err(error) if is_changed(&error) => Ok(false),
         Err(error) => Err(InboxError::new("cannot read", &claimed.path(), error).into()),
     }

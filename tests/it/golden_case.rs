@@ -120,11 +120,16 @@ pub fn folder(case: &str) -> PathBuf {
 
 /// The shared site, overlaid with the tables of the case.
 pub async fn load(site: &mut Site, case: &str) {
+    load_from(site, &golden(), case).await;
+}
+
+/// The same for the cases of a directory.
+pub async fn load_from(site: &mut Site, cases: &Path, case: &str) {
     site.gather();
     for table in tables::tables() {
         let name = format!("{}.csv", table.name);
-        let own = folder(case).join("before").join(&name);
-        let path = if own.exists() { own } else { golden().join("site").join(&name) };
+        let own = cases.join(case).join("before").join(&name);
+        let path = if own.exists() { own } else { cases.join("site").join(&name) };
         load_table(site, table, &path).await;
     }
     let store = [("plugin", "tool_log"), ("name", "enabled_stores"), ("value", "logstore_standard")];
@@ -146,9 +151,14 @@ async fn load_table(site: &mut Site, table: &tables::Table, path: &Path) {
 
 /// The state that Moodle left, without its messages.
 pub fn moodle_left(case: &str) -> Dump {
+    left_in(&golden(), case)
+}
+
+/// The same for a case of a directory.
+pub fn left_in(cases: &Path, case: &str) -> Dump {
     let mut left = Dump::new();
     for table in tables::tables() {
-        let mut rows = read(&folder(case).join("after").join(format!("{}.csv", table.name)));
+        let mut rows = read(&cases.join(case).join("after").join(format!("{}.csv", table.name)));
         rows.retain(|row| text(row, "eventname") != r"\core\event\notification_sent");
         for (column, value) in rows.iter_mut().flatten() {
             *value = value.take().map(|value| plain(table.name, column, value));
@@ -162,7 +172,8 @@ fn golden() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-fn typed(kind: Kind, value: &Option<String>) -> Value {
+/// A value of a column as the database takes it.
+pub fn typed(kind: Kind, value: &Option<String>) -> Value {
     match (kind, value) {
         (_, None) => Value::Sql("NULL".to_owned()),
         (Kind::Int(_), Some(number)) => Value::Int(number.parse().unwrap()),
@@ -174,12 +185,29 @@ fn typed(kind: Kind, value: &Option<String>) -> Value {
 /// The rows of a table; none if there is no such file.
 fn read(path: &Path) -> Vec<Row> {
     let Ok(text) = fs::read_to_string(path) else { return Vec::new() };
-    let mut lines = text.lines().map(fields);
+    let mut lines = records(&text).into_iter().map(|record| fields(&record));
     let header: Vec<String> = lines.next().unwrap().into_iter().flatten().collect();
     lines.map(|values| header.iter().cloned().zip(values).collect()).collect()
 }
 
-/// The fields of a line: an unquoted empty field is NULL, a quoted one is text.
+/// The records of a table: a line break between quotes belongs to the value.
+fn records(text: &str) -> Vec<String> {
+    let mut records: Vec<String> = Vec::new();
+    let mut open = false;
+    for line in text.lines() {
+        match records.last_mut().filter(|_| open) {
+            Some(record) => {
+                record.push('\n');
+                record.push_str(line);
+            }
+            None => records.push(line.to_owned()),
+        }
+        open ^= line.matches('"').count() % 2 == 1;
+    }
+    records
+}
+
+/// The fields of a record: an unquoted empty field is NULL, a quoted one is text.
 fn fields(line: &str) -> Vec<Option<String>> {
     let mut fields = vec![String::new()];
     let mut was_quoted = vec![false];

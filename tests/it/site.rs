@@ -36,7 +36,8 @@ pub struct Site {
     columns: Columns,
     database: Arc<Database>,
     url: String,
-    dir: PathBuf,
+    /// The directory of its files.
+    pub dir: PathBuf,
     sets: Vec<(String, String)>,
     /// The settings, loaded on first use.
     settings: OnceLock<Arc<Settings>>,

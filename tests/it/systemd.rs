@@ -99,6 +99,7 @@ fn the_daemon_writes_nowhere_but_in_its_own_directories() {
             ("PrivateTmp", "yes".to_owned()),
             ("PrivateDevices", "yes".to_owned()),
             ("MemoryMax", "1G".to_owned()),
+            ("LimitCORE", "0".to_owned()),
             // The file is optional and readable for root only.
             ("LoadCredential", format!("database_url:/etc/enrold/{file}")),
             ("SetCredential", "database_url:none".to_owned()),
