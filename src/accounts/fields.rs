@@ -10,6 +10,9 @@ use crate::files::flags;
 use crate::outcome::RunResult;
 use crate::problem::{Code, Problem, shown};
 
+/// What a checkbox accepts, for messages.
+const FLAG: &str = "0, 1, yes, no, oui, non";
+
 const DIFFERING: &str = statement(include_str!("fields.sql"), "differing");
 const MISSING: &str = statement(include_str!("fields.sql"), "missing");
 
@@ -43,8 +46,10 @@ impl ProfileField {
             "menu" if text.is_empty() || self.options.iter().any(|option| option == text) => Ok(text.to_owned()),
             "menu" => Err(Unusable::Option),
             "checkbox" => match flags::parse(text) {
+                // A word for nothing is no value.
+                Some(false) if !text.is_empty() && !flags::is_no(text) => Err(Unusable::Value(FLAG)),
                 Some(flag) => Ok(i64::from(flag).to_string()),
-                None => Err(Unusable::Value("0, 1, yes, no, oui, non")),
+                None => Err(Unusable::Value(FLAG)),
             },
             "datetime" => time(text).map(|time| time.to_string()).map_err(Unusable::Time),
             _ => Ok(text.to_owned()),

@@ -380,7 +380,11 @@ impl<R: Read> CohortFile<R> {
             "" => None,
             "on" => Some(true),
             "off" => Some(false),
-            word => Some(flags::parse(word).ok_or_else(|| unusable(Column::Visible, &visible, WORDS))?),
+            // A word for nothing says nothing.
+            word => match flags::parse(word) {
+                Some(flag) => Some(flag).filter(|flag| *flag || flags::is_no(word)),
+                None => return Err(unusable(Column::Visible, &visible, WORDS)),
+            },
         };
         let format = self.cell(Column::Format);
         let format = match format.as_str() {

@@ -211,7 +211,7 @@ async fn values_change_as_the_profile_says(mut site: Site) {
 async fn new_cohorts_change_only_if_told(mut site: Site) {
     site.cohort_campus().await;
     site.cohort(1, &[]).await;
-    let file = "name,idnumber,visible\nNew,h1,no\nFresh,i7,\nBad,i8,maybe\n";
+    let file = "name,idnumber,visible\nNew,h1,no\nFresh,i7,NULL\nBad,i8,maybe\n";
     let report = site.cohorts_by(Profile::of(FileKind::Cohorts), file).await;
     assert_eq!(site.errors(&report).await, ["2 cohort-exists", "4 value-unusable"]);
     assert_eq!(site.cohort_values().await, ["h1|h1||1|1", "i7|Fresh||1|1"]);
