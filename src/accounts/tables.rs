@@ -2,7 +2,8 @@
 //! It must not contain statements.
 
 use crate::db::Table;
-use crate::db::table::{int, long_text, small, text};
+use crate::db::table::{Column, int, long_text, small, text};
+use crate::moodle::account::{Accepts, VALUES};
 
 /// The rows of a users file that are alive: one account each.
 pub const ACCOUNT_ROW: Table = Table::new(
@@ -64,95 +65,51 @@ pub const ACCOUNT_ROLE: Table = Table::new(
 pub const ACCOUNT_FIELD: Table =
     Table::new("account_field", &[int("line"), int("fieldid"), long_text("value")]).primary("line, fieldid");
 
+/// The columns that a table has of its own, and behind them one for each of [`VALUES`].
+const fn with_values<const OWN: usize, const ALL: usize>(own: [Column; OWN]) -> [Column; ALL] {
+    let mut columns = [int("line"); ALL];
+    let mut at = 0;
+    while at < ALL {
+        columns[at] = match at < OWN {
+            true => own[at],
+            false => match VALUES[at - OWN] {
+                (name, Accepts::Long) => long_text(name).or_null(),
+                (name, _) => text(name, 255).or_null(),
+            },
+        };
+        at += 1;
+    }
+    columns
+}
+
+const STAGED: [Column; 14 + VALUES.len()] = with_values([
+    int("line"),
+    // How the file writes the user name, and as it is compared.
+    text("written", 255),
+    text("username", 255),
+    text("oldusername", 255),
+    // 1: Moodle allows the user name in a new account; what it is standardised.
+    small("clean"),
+    text("standard", 255),
+    // The address, of the row or of the defaults, as it is compared.
+    text("mail", 255),
+    small("deleted"),
+    small("suspended").or_null(),
+    // Of a new account: what is stored, and the two preferences.
+    text("password", 255).or_null(),
+    small("creates"),
+    small("forces"),
+    // Of an account that exists.
+    text("newpassword", 255).or_null(),
+    small("newforces").or_null(),
+]);
+const DEFAULTS: [Column; 1 + VALUES.len()] = with_values([int("line")]);
+
 /// The rows of a users file as they are read; the values are NULL where the row gives none.
-pub const ACCOUNT_STAGE: Table = Table::new(
-    "account_stage",
-    &[
-        int("line"),
-        // How the file writes the user name, and as it is compared.
-        text("written", 255),
-        text("username", 255),
-        text("oldusername", 255),
-        // 1: Moodle allows the user name in a new account; what it is standardised.
-        small("clean"),
-        text("standard", 255),
-        // The address, of the row or of the defaults, as it is compared.
-        text("mail", 255),
-        small("deleted"),
-        small("suspended").or_null(),
-        // Of a new account: what is stored, and the two preferences.
-        text("password", 255).or_null(),
-        small("creates"),
-        small("forces"),
-        // Of an account that exists.
-        text("newpassword", 255).or_null(),
-        small("newforces").or_null(),
-        text("auth", 255).or_null(),
-        text("idnumber", 255).or_null(),
-        text("firstname", 255).or_null(),
-        text("lastname", 255).or_null(),
-        text("email", 255).or_null(),
-        text("emailstop", 255).or_null(),
-        text("phone1", 255).or_null(),
-        text("phone2", 255).or_null(),
-        text("institution", 255).or_null(),
-        text("department", 255).or_null(),
-        text("address", 255).or_null(),
-        text("city", 255).or_null(),
-        text("country", 255).or_null(),
-        text("lang", 255).or_null(),
-        text("theme", 255).or_null(),
-        text("timezone", 255).or_null(),
-        long_text("description").or_null(),
-        text("descriptionformat", 255).or_null(),
-        text("mailformat", 255).or_null(),
-        text("maildigest", 255).or_null(),
-        text("maildisplay", 255).or_null(),
-        text("autosubscribe", 255).or_null(),
-        text("trackforums", 255).or_null(),
-        text("middlename", 255).or_null(),
-        text("alternatename", 255).or_null(),
-        text("firstnamephonetic", 255).or_null(),
-        text("lastnamephonetic", 255).or_null(),
-    ],
-)
-.primary("line");
+pub const ACCOUNT_STAGE: Table = Table::new("account_stage", &STAGED).primary("line");
 
 /// The defaults of the profile for the rows that need some.
-pub const ACCOUNT_DEFAULT: Table = Table::new(
-    "account_default",
-    &[
-        int("line"),
-        text("auth", 255).or_null(),
-        text("idnumber", 255).or_null(),
-        text("firstname", 255).or_null(),
-        text("lastname", 255).or_null(),
-        text("email", 255).or_null(),
-        text("emailstop", 255).or_null(),
-        text("phone1", 255).or_null(),
-        text("phone2", 255).or_null(),
-        text("institution", 255).or_null(),
-        text("department", 255).or_null(),
-        text("address", 255).or_null(),
-        text("city", 255).or_null(),
-        text("country", 255).or_null(),
-        text("lang", 255).or_null(),
-        text("theme", 255).or_null(),
-        text("timezone", 255).or_null(),
-        long_text("description").or_null(),
-        text("descriptionformat", 255).or_null(),
-        text("mailformat", 255).or_null(),
-        text("maildigest", 255).or_null(),
-        text("maildisplay", 255).or_null(),
-        text("autosubscribe", 255).or_null(),
-        text("trackforums", 255).or_null(),
-        text("middlename", 255).or_null(),
-        text("alternatename", 255).or_null(),
-        text("firstnamephonetic", 255).or_null(),
-        text("lastnamephonetic", 255).or_null(),
-    ],
-)
-.primary("line");
+pub const ACCOUNT_DEFAULT: Table = Table::new("account_default", &DEFAULTS).primary("line");
 
 /// The names by which rows depend on each other: rows that share one are applied one after the other.
 pub const ACCOUNT_KEY: Table =

@@ -3,6 +3,7 @@
 
 use crate::change::cohorts;
 use crate::change::kind::{Change, Dirty, Figure, Kind, Pair, Rank, Still};
+use crate::moodle::account::NAMES;
 use crate::moodle::events;
 
 /// The defaults of an entry: no event, no reload of permissions, no figure.
@@ -75,37 +76,16 @@ const PREFERENCE: &[Pair] = &[("userid", "userid"), ("name", "component")];
 
 /// The columns of an account that files may change, without its user name, and without its password: no hash stands in
 /// the journal.
-const ACCOUNT_VALUES: &[&str] = &[
-    "auth",
-    "suspended",
-    "idnumber",
-    "firstname",
-    "lastname",
-    "email",
-    "emailstop",
-    "phone1",
-    "phone2",
-    "institution",
-    "department",
-    "address",
-    "city",
-    "country",
-    "lang",
-    "theme",
-    "timezone",
-    "description",
-    "descriptionformat",
-    "mailformat",
-    "maildigest",
-    "maildisplay",
-    "autosubscribe",
-    "trackforums",
-    "middlename",
-    "alternatename",
-    "firstnamephonetic",
-    "lastnamephonetic",
-    "timemodified",
-];
+const ACCOUNT_VALUES: [&str; NAMES.len() + 2] = {
+    let mut values = ["suspended"; NAMES.len() + 2];
+    let mut at = 0;
+    while at < NAMES.len() {
+        values[at] = NAMES[at];
+        at += 1;
+    }
+    values[NAMES.len() + 1] = "timemodified";
+    values
+};
 
 /// A row that is removed if it is unchanged; the pick gives its course.
 const WHOLE_IN_COURSE: Change = Change::Removed { still: Still::Whole, given: &["courseid", "contextid"], alone: &[] };
@@ -300,7 +280,7 @@ catalogue! {
         name: "user.update",
         table: "user",
         key: ACCOUNT,
-        change: Change::Rewritten(ACCOUNT_VALUES),
+        change: Change::Rewritten(&ACCOUNT_VALUES),
         event: Some(&events::USER_UPDATED),
         english: "accounts changed",
         french: "comptes modifiés",
@@ -312,7 +292,7 @@ catalogue! {
         name: "user.suspend",
         table: "user",
         key: ACCOUNT,
-        change: Change::Rewritten(ACCOUNT_VALUES),
+        change: Change::Rewritten(&ACCOUNT_VALUES),
         event: Some(&events::USER_UPDATED),
         english: "accounts suspended",
         french: "comptes suspendus",

@@ -45,6 +45,8 @@ pub fn shares_addresses(site: &Site) -> bool {
 pub enum Accepts {
     /// Any text that fits.
     Text,
+    /// Any text, however long.
+    Long,
     /// A text without control characters.
     Key,
     /// A text that Moodle shows as it is: without markup, and without control characters except for line ends and tabs.
@@ -77,7 +79,7 @@ pub const VALUES: [(&str, Accepts); 27] = [
     ("lang", Accepts::Language),
     ("theme", Accepts::Text),
     ("timezone", Accepts::Zone),
-    ("description", Accepts::Text),
+    ("description", Accepts::Long),
     ("descriptionformat", Accepts::Number),
     ("mailformat", Accepts::Number),
     ("maildigest", Accepts::Number),
@@ -89,6 +91,17 @@ pub const VALUES: [(&str, Accepts); 27] = [
     ("firstnamephonetic", Accepts::Plain),
     ("lastnamephonetic", Accepts::Plain),
 ];
+
+/// The names of [`VALUES`].
+pub const NAMES: [&str; VALUES.len()] = {
+    let mut names = [""; VALUES.len()];
+    let mut at = 0;
+    while at < VALUES.len() {
+        names[at] = VALUES[at].0;
+        at += 1;
+    }
+    names
+};
 
 /// Whether an empty cell gives this column no value, even where it erases others: a number, a method or a language is
 /// never empty.
@@ -104,7 +117,7 @@ impl Accepts {
     /// What is expected instead.
     pub fn read(self, text: &str) -> Result<String, &'static str> {
         match self {
-            Self::Text => Ok(text.to_owned()),
+            Self::Text | Self::Long => Ok(text.to_owned()),
             Self::Key if text.chars().any(char::is_control) => Err("a text without control characters"),
             Self::Plain if text.contains(['<', '>']) || text.chars().any(is_unprintable) => {
                 Err("a text without < and >, and without control characters")
@@ -162,6 +175,23 @@ pub fn default_value(site: &Site, column: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{FileKind, Profile};
+
+    #[test]
+    fn a_profile_may_have_a_default_for_each_column() {
+        for (column, _) in VALUES {
+            let option = (format!("default.{column}"), "1".to_owned());
+            assert!(Profile::of(FileKind::Users).with(&[option]).is_ok(), "{column}");
+        }
+    }
+
+    #[test]
+    fn what_moodle_shows_as_it_is_has_no_markup() {
+        let plain = |text: &str| Accepts::Plain.read(text).is_ok();
+        assert!(plain("Zoé O'Neil & Co") && plain("1 rue\r\nCaen"));
+        assert!(!plain("<b>") && !plain("a > b") && !plain("\u{7}") && Accepts::Key.read("a\nb").is_err());
+        assert!(Accepts::Long.read("<p>\n</p>").is_ok());
+    }
 
     #[test]
     fn words_are_no_numbers_and_no_zones() {
