@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use secrecy::SecretString;
 
+use crate::accounts::hashed::{Hashed, Todo};
 use crate::accounts::options::Options;
-use crate::accounts::password::{self, CHUNK, Hasher};
+use crate::accounts::password::{self, Hasher};
 use crate::change::context::RunContext;
 use crate::config::{PasswordMail, Settings};
 use crate::db::table::{int, text};
@@ -14,7 +15,10 @@ use crate::db::{Bulk, DbError, Field, Params, Table};
 use crate::files::MASK;
 use crate::mail::{self, Generated};
 use crate::moodle::password::{PasswordPolicy, TO_BE_GENERATED};
-use crate::outcome::RunResult;
+use crate::outcome::{RunError, RunResult};
+
+/// How many passwords are hashed while rows are locked: together they take less time than a retry of the run.
+const AT_ONCE: usize = 64;
 
 /// The hashes of the rows whose account gets one.
 const ACCOUNT_HASH: Table = Table::new("account_hash", &[int("line"), text("hash", 255)]).primary("line");
@@ -37,9 +41,9 @@ const MADE: &str = "SELECT r.line, r.userid
   WHERE r.made = 1 AND u.deleted = 0 AND :same";
 
 /// The passwords of a file, by line.
-#[derive(Default)]
-pub struct GivenPasswords {
+pub struct GivenPasswords<'a> {
     given: HashMap<i64, SecretString>,
+    hashed: &'a Hashed,
     /// The generated ones that are mailed.
     generated: Vec<(i64, SecretString)>,
 }
@@ -55,7 +59,12 @@ struct Wanted {
     changed: Vec<(i64, String)>,
 }
 
-impl GivenPasswords {
+impl<'a> GivenPasswords<'a> {
+    /// None yet; `hashed` knows what an earlier attempt has left.
+    pub fn new(hashed: &'a Hashed) -> Self {
+        Self { given: HashMap::new(), hashed, generated: Vec::new() }
+    }
+
     /// Adds the password of a line.
     pub fn add(&mut self, line: u64, password: SecretString) {
         self.given.insert(line as i64, password);
@@ -63,42 +72,38 @@ impl GivenPasswords {
 
     /// Hashes the passwords of the rows of this step whose account is made, or is changed and has another one, and
     /// writes the hashes into `account_stage`; generates those that rows do not give. A simulation compares, and
-    /// neither generates nor hashes. Nothing of Moodle is locked meanwhile in the first step. Two statements, and the
-    /// chunks of the hashes; none for a file without passwords.
+    /// neither generates nor hashes. More than a few are not hashed here, where rows are locked, but left to
+    /// [`Hashed::catch_up`]. Two statements, and the chunks of the hashes; none for a file without passwords.
     ///
     /// # Errors
-    /// The database's error, or the system gives no random numbers.
+    /// [`RunError::ToBeHashed`], the database's error, or the system gives no random numbers.
     pub async fn hash(&mut self, ctx: &mut RunContext<'_>, options: &Options<'_>, hasher: &Hasher) -> RunResult<()> {
         if self.given.is_empty() && !options.generates() {
             return Ok(());
         }
         let wanted = self.wanted(ctx, options).await?;
-        let mut lines = wanted.given;
-        for chunk in wanted.changed.chunks(CHUNK) {
-            let pairs: Vec<_> = chunk
-                .iter()
-                .filter_map(|(line, stored)| Some((self.given.get(line)?.clone(), stored.clone())))
-                .collect();
-            let fit = hasher.fit(pairs).await;
-            lines.extend(chunk.iter().zip(fit).filter(|(_, fits)| !fits).map(|((line, _), _)| *line));
-        }
         let is_simulated = ctx.run == 0;
         if !is_simulated {
             self.generate(ctx, options, &wanted.generated)?;
         }
-        lines.extend(wanted.generated);
+        let mut todo = self.unknown(&wanted, Todo::new(hasher, !is_simulated));
+        if todo.len() > AT_ONCE {
+            if todo.hashes {
+                self.add_pending(ctx, &mut todo).await?;
+            }
+            self.hashed.later(todo);
+            return Err(RunError::ToBeHashed);
+        }
+        self.hashed.work(todo).await.map_err(|error| DbError::other(error.to_string()))?;
+        let replaced = wanted.changed.iter().filter(|(line, stored)| self.hashed.fits(*line, stored) == Some(false));
+        let replaced = replaced.map(|(line, _)| *line);
         ctx.conn.declare(&ACCOUNT_HASH);
         ctx.conn.exec("DELETE FROM [account_hash]", &Params::new()).await?;
         let mut rows = Bulk::into(ctx.conn.dialect(), &ACCOUNT_HASH);
-        for chunk in lines.chunks(CHUNK) {
-            let passwords: Vec<SecretString> = chunk.iter().filter_map(|line| self.given.remove(line)).collect();
-            let hashes = match is_simulated {
-                true => vec![MASK.to_owned(); chunk.len()],
-                false => hasher.hashes(passwords).await.map_err(|error| DbError::other(error.to_string()))?,
-            };
-            for (line, hash) in chunk.iter().zip(&hashes) {
-                rows.push(ctx.conn, &[Field::Int(*line), Field::Text(hash)]).await?;
-            }
+        for line in wanted.given.iter().chain(&wanted.generated).copied().chain(replaced) {
+            let hash = if is_simulated { Some(MASK.to_owned()) } else { self.hashed.hash_of(line) };
+            let hash = hash.ok_or_else(|| DbError::other(format!("the password of line {line} has no hash")))?;
+            rows.push(ctx.conn, &[Field::Int(line), Field::Text(&hash)]).await?;
         }
         rows.finish(ctx.conn).await?;
         let both = [("password", "h.hash"), ("newpassword", "h.hash")];
@@ -108,11 +113,41 @@ impl GivenPasswords {
         Ok(())
     }
 
+    /// Adds to `todo` what is not known yet of the passwords of a step.
+    fn unknown(&self, wanted: &Wanted, mut todo: Todo) -> Todo {
+        let new = wanted.given.iter().chain(&wanted.generated).filter(|_| todo.hashes);
+        let new = new.filter(|line| self.hashed.hash_of(**line).is_none());
+        todo.hash = new.filter_map(|line| Some((*line, self.given.get(line)?.clone()))).collect();
+        for (line, stored) in &wanted.changed {
+            let Some(password) = self.given.get(line) else { continue };
+            match self.hashed.fits(*line, stored) {
+                None => todo.compare.push((*line, password.clone(), stored.clone())),
+                Some(false) if todo.hashes && self.hashed.hash_of(*line).is_none() => {
+                    todo.hash.insert(*line, password.clone());
+                }
+                Some(_) => {}
+            }
+        }
+        todo
+    }
+
+    /// Adds the passwords of later rows about accounts of this step, so that later steps have few to hash.
+    async fn add_pending(&self, ctx: &mut RunContext<'_>, todo: &mut Todo) -> Result<(), DbError> {
+        let pending = ctx.conn.rows("SELECT p.line FROM [account_pending] p", &Params::new()).await?;
+        for line in pending.iter().map(|row| row.int(0)).filter(|line| self.hashed.hash_of(*line).is_none()) {
+            if let Some(password) = self.given.get(&line) {
+                todo.hash.insert(line, password.clone());
+            }
+        }
+        Ok(())
+    }
+
     /// Generates the passwords of these lines, and keeps those that enrold mails.
     fn generate(&mut self, ctx: &RunContext<'_>, options: &Options<'_>, lines: &[i64]) -> Result<(), DbError> {
         let policy = PasswordPolicy::of(ctx.site);
         for line in lines {
-            let made = password::generate(&policy).map_err(|error| DbError::other(error.to_string()))?;
+            let made = self.hashed.generated(*line, || password::generate(&policy));
+            let made = made.map_err(|error| DbError::other(error.to_string()))?;
             if options.password_mail == PasswordMail::Enrold {
                 self.generated.push((*line, made.clone()));
             }

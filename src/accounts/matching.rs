@@ -108,7 +108,7 @@ pub async fn named(ctx: &mut RunContext<'_>, names: &[String]) -> Result<Vec<i64
 }
 
 /// The parameters of the statements that judge rows, and of those that change accounts.
-pub fn params(ctx: &RunContext<'_>, options: &Options<'_>, staged: &Staged) -> Params {
+pub fn params(ctx: &RunContext<'_>, options: &Options<'_>, staged: &Staged<'_>) -> Params {
     let dialect = ctx.conn.dialect();
     let profile = options.profile;
     let lower = dialect.lower("t.username");

@@ -7,6 +7,7 @@ mod delete;
 mod fields;
 mod given_passwords;
 pub mod gives;
+pub mod hashed;
 mod locks;
 mod matching;
 mod new_password;
@@ -25,6 +26,7 @@ use chrono_tz::Tz;
 
 pub use options::Options;
 
+use crate::accounts::hashed::Hashed;
 use crate::accounts::password::Hasher;
 use crate::accounts::tables::ACCOUNT_ROW;
 use crate::change::context::RunContext;
@@ -46,6 +48,8 @@ pub struct AccountsFile<'a> {
     pub zone: Tz,
     /// Whether it came through the drop directory: then it may do only what its profile names.
     pub dropped: bool,
+    /// What earlier attempts of the run have left of its passwords.
+    pub hashed: &'a Hashed,
 }
 
 /// Applies a users file. The number of statements grows with its chunks and with the rows about one account, not with

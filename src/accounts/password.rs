@@ -14,9 +14,6 @@ use crate::moodle::password::{LONGEST, PasswordPolicy, Scheme};
 use crate::moodle::site::Site;
 use crate::random;
 
-/// The number of passwords that a caller should give [`Hasher::hashes`] at a time, so that memory stays small.
-pub const CHUNK: usize = 2_000;
-
 /// Characters of generated passwords, without those that look alike: lower-case, upper-case, digits, others.
 const LETTERS: [&[u8]; 4] = [b"abcdefghijkmnpqrstuvwxyz", b"ABCDEFGHJKLMNPQRSTUVWXYZ", b"23456789", b"-_+*.:!?#"];
 /// The lengths of generated passwords, unless the policy demands more.

@@ -21,7 +21,7 @@ const FIELDS: &str = statement(include_str!("replaced.sql"), "fields");
 pub async fn forget(
     ctx: &mut RunContext<'_>,
     options: &Options<'_>,
-    staged: &Staged,
+    staged: &Staged<'_>,
     params: &Params,
 ) -> Result<(), DbError> {
     let dialect = ctx.conn.dialect();

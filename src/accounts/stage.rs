@@ -33,7 +33,7 @@ const FLAG: &str = "0, 1, yes, no, oui, non";
 const LONGEST: usize = 60_000;
 
 /// What was staged.
-pub struct Staged {
+pub struct Staged<'a> {
     /// The counts of the file's lines so far.
     pub lines: Lines,
     /// The form of the file.
@@ -43,7 +43,7 @@ pub struct Staged {
     /// Whether any row deletes its account.
     pub deletes: bool,
     /// The passwords that the rows give.
-    pub passwords: GivenPasswords,
+    pub passwords: GivenPasswords<'a>,
     /// The accounts that the configuration protects.
     pub protected: Vec<i64>,
     /// The custom profile fields that directories lock.
@@ -72,12 +72,12 @@ struct Prepared {
 ///
 /// # Errors
 /// The error of the reader or of the database.
-pub async fn read(
+pub async fn read<'a>(
     ctx: &mut RunContext<'_>,
     settings: &Settings,
     options: &Options<'_>,
-    file: &AccountsFile<'_>,
-) -> RunResult<Staged> {
+    file: &AccountsFile<'a>,
+) -> RunResult<Staged<'a>> {
     let unreadable = |problem| FileProblem::ends_run(problem, file.path);
     let reading = UsersReading {
         columns: &options.profile.columns,
@@ -100,7 +100,7 @@ pub async fn read(
         Checks { site: ctx.site, options, zone: file.zone, known: &known, policy: PasswordPolicy::of(ctx.site) };
     let mut stage = Stage::open(ctx.conn, reader.form);
     let (mut lines, mut deletes) = (Lines::default(), false);
-    let mut passwords = GivenPasswords::default();
+    let mut passwords = GivenPasswords::new(file.hashed);
     let mut interests = 0;
     loop {
         let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;

@@ -30,7 +30,7 @@ pub async fn apply(
     ctx: &mut RunContext<'_>,
     pass_no: i64,
     options: &Options<'_>,
-    staged: &Staged,
+    staged: &Staged<'_>,
     params: &Params,
 ) -> RunResult<()> {
     if ctx.conn.number("SELECT COUNT(*) FROM [account_now] n WHERE n.verdict = 'update'", params).await? == 0 {
@@ -52,7 +52,7 @@ async fn change(
     ctx: &mut RunContext<'_>,
     pass_no: i64,
     options: &Options<'_>,
-    staged: &Staged,
+    staged: &Staged<'_>,
     params: &Params,
 ) -> RunResult<()> {
     let dialect = ctx.conn.dialect();
@@ -135,7 +135,7 @@ async fn end_sessions(ctx: &mut RunContext<'_>, position: Position) -> Result<()
 }
 
 /// The new values of an account `x`, as a row `s`, its defaults `d` and the options say; NULL keeps the old one.
-fn values(site: &Site, options: &Options<'_>, staged: &Staged, dialect: Dialect) -> Vec<NewValue> {
+fn values(site: &Site, options: &Options<'_>, staged: &Staged<'_>, dialect: Dialect) -> Vec<NewValue> {
     let update = options.profile.update;
     let mut values: Vec<NewValue> = Vec::new();
     for (column, accepts) in VALUES {

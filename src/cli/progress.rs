@@ -67,6 +67,7 @@ impl Line {
         match moment {
             Moment::Read { done, of } => self.goes_on(said("reading", "lecture"), done, of),
             Moment::Staged => self.begins(said("planning", "planification")),
+            Moment::Hashing => self.begins(said("hashing passwords", "hachage des mots de passe")),
             Moment::Applying { cause, done, of } => self.goes_on(cause.to_owned(), done, of),
             Moment::Planned { changes } => {
                 let what = match locale {

@@ -187,13 +187,18 @@ fn stage_of(moment: Moment) -> Option<Stage> {
         Moment::Committing => Some(Stage::Committing),
         Moment::PartCommitted { .. } => Some(Stage::InParts),
         Moment::Committed => Some(Stage::Committed),
-        Moment::Applying { .. } | Moment::Applied | Moment::Effects { .. } | Moment::Spooled | Moment::Ended => None,
+        Moment::Hashing
+        | Moment::Applying { .. }
+        | Moment::Applied
+        | Moment::Effects { .. }
+        | Moment::Spooled
+        | Moment::Ended => None,
     }
 }
 
 fn step(moment: Moment) {
     match moment {
-        Moment::Read { .. } | Moment::Applying { .. } | Moment::Ended => {}
+        Moment::Read { .. } | Moment::Hashing | Moment::Applying { .. } | Moment::Ended => {}
         Moment::Staged => fault::step("staged"),
         Moment::Planned { .. } => fault::step("planned"),
         Moment::Applied => fault::step("applied"),

@@ -15,6 +15,9 @@ pub enum RunError {
     /// A limit of the guard is passed: the run is rolled back and kept for a decision.
     #[error("a limit of the guard is passed")]
     Held,
+    /// Passwords are to be hashed first, while no transaction is open; then the run is tried again.
+    #[error("passwords are to be hashed first")]
+    ToBeHashed,
     /// The file as a whole is refused: its header, its encoding.
     #[error("{}", .0.code.as_str())]
     Rejected(Problem),

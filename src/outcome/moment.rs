@@ -17,6 +17,8 @@ pub enum Moment {
     },
     /// The lines are staged and resolved.
     Staged,
+    /// Passwords are hashed next; nothing is locked.
+    Hashing,
     /// Some of the work of a job or rule is planned and applied; `done` is 0 when it begins.
     Applying {
         /// The cause that the journal records for the changes: `import`, or the name of the job or rule.

@@ -9,7 +9,7 @@ use crate::change::context::{Position, RunContext};
 use crate::change::guard::Guard;
 use crate::clock::StopWatch;
 use crate::config::{FileKind, GuardMode, ProfileMode};
-use crate::db::{Conn, Params};
+use crate::db::{Conn, DbError, Params};
 use crate::disk::RegularFile;
 use crate::fault;
 use crate::flatfile::job;
@@ -55,6 +55,12 @@ impl Attempt<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Hashes the passwords of a users file for the next attempt.
+    pub async fn hash_passwords(&self) -> RunResult<()> {
+        let Some(opened) = self.opened else { return Ok(()) };
+        opened.hashed.catch_up().await.map_err(|error| DbError::other(error.to_string()).into())
     }
 
     async fn inside(&self, conn: &mut Conn, report: &mut Report, watch: StopWatch) -> RunResult<()> {
@@ -183,6 +189,7 @@ impl Attempt<'_> {
                     sha256: &opened.claim.sha256,
                     zone: zone(settings, Some(self.site)),
                     dropped: self.order.dropped,
+                    hashed: &opened.hashed,
                 };
                 ctx.cause = "import";
                 match profile.kind {

@@ -1,6 +1,7 @@
 //! Opens and scans the file of a run once, and identifies it by its attributes in the file system and its digest.
 //! It must not know why the file is applied.
 
+use crate::accounts::hashed::Hashed;
 use crate::config::{FileKind, Settings};
 use crate::disk::{Dir, RegularFile, blocking};
 use crate::files::{self, FileProblem, Kind, Reading, Scan};
@@ -19,6 +20,8 @@ pub(super) struct Opened {
     /// How a users file or a cohort file seems to be written.
     pub table: Option<(FileKind, Scan)>,
     pub claim: Claim,
+    /// What attempts leave of the passwords of a users file.
+    pub hashed: Hashed,
     /// How many bytes were read.
     bytes: u64,
 }
@@ -91,7 +94,7 @@ impl Opened {
 
     fn claimed(file: RegularFile, flat: Option<Flat>, sha256: String, bytes: u64, token: String) -> Self {
         let claim = Claim { sha256, size: bytes as i64, token, ..Claim::of(file.opened()) };
-        Self { file, flat, table: None, claim, bytes }
+        Self { file, flat, table: None, claim, hashed: Hashed::default(), bytes }
     }
 
     /// How the file was read, for the report.

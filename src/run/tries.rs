@@ -7,7 +7,7 @@ use crate::clock::StopWatch;
 use crate::config::Locale;
 use crate::db::{Conn, DbError};
 use crate::mail::summary;
-use crate::outcome::{Note, Report, RunError, RunResult, State};
+use crate::outcome::{Moment, Note, Report, RunError, RunResult, State};
 use crate::run::attempt::Attempt;
 use crate::run::order::{Order, Task};
 use crate::run::{Engine, history, parts};
@@ -25,7 +25,15 @@ impl Engine {
         let before = report.clone();
         let mut tried = 0;
         loop {
-            let outcome = attempt.once(conn, report, watch).await;
+            let mut outcome = attempt.once(conn, report, watch).await;
+            if matches!(outcome, Err(RunError::ToBeHashed)) {
+                self.observer.reached(Moment::Hashing).await;
+                report.clone_from(&before);
+                match attempt.hash_passwords().await {
+                    Ok(()) => continue,
+                    Err(error) => outcome = Err(error),
+                }
+            }
             match outcome {
                 Ok(()) => break,
                 Err(error) if error.is_transient() && tried < self.settings.run.retries => {

@@ -54,7 +54,7 @@ impl Site {
     }
 
     /// Whether each password is that of the account's hash.
-    async fn accepts(&mut self, pairs: &[(&str, &str)]) -> Vec<bool> {
+    pub async fn accepts(&mut self, pairs: &[(&str, &str)]) -> Vec<bool> {
         let settings = Settings::read(&mut self.conn).await.unwrap();
         let mut all = Vec::new();
         for (username, password) in pairs {

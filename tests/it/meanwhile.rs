@@ -16,6 +16,8 @@ use crate::site::Site;
 pub enum When {
     /// The lines are staged.
     Staged,
+    /// Passwords are hashed next.
+    Hashing,
     /// The first, second… step of the plan is in the journal.
     Planned(u32),
     /// The first, second… deletion was applied.
@@ -37,6 +39,7 @@ impl When {
     fn turn(self, moment: Moment) -> Option<u32> {
         match (self, moment) {
             (Self::Staged, Moment::Staged)
+            | (Self::Hashing, Moment::Hashing)
             | (Self::Committing, Moment::Committing)
             | (Self::Committed, Moment::Committed)
             | (Self::Spooled, Moment::Spooled) => Some(1),
@@ -72,6 +75,12 @@ impl When {
 pub struct Outcome(Arc<Mutex<Option<Result<(), DbError>>>>);
 
 impl Outcome {
+    /// Asserts that they were executed, on every database.
+    #[track_caller]
+    pub fn written(&self) {
+        self.0.lock().unwrap().take().expect("the moment came").expect("nothing is locked");
+    }
+
     /// True if they were executed, as on the servers. On SQLite no other connection can write during a run: the
     /// database was busy.
     #[track_caller]
