@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use enrold::accounts::password::{CHUNK, Hasher};
+use enrold::accounts::password::Hasher;
 use enrold::config::{FileKind, Profile, Sources};
 use enrold::db::{Bulk, Dialect, Field, Params};
 use enrold::moodle::site::Site;
@@ -306,16 +306,11 @@ async fn hashing(folder: &Path) -> Outcome<()> {
         let hasher = Hasher::of(&Site::read(&mut conn).await?, Vec::new());
         let passwords: Vec<String> = (1..=PEOPLE).map(|number| format!("Bienvenue-{number}")).collect();
         let (start, used) = (Instant::now(), processor()?);
-        let mut hashes = Vec::new();
-        for chunk in passwords.chunks(CHUNK) {
-            hashes.extend(hasher.hashes(chunk.iter().map(|text| text.as_str().into()).collect()).await?);
-        }
+        let hashes = hasher.hashes(passwords.iter().map(|text| text.as_str().into()).collect()).await?;
         let (hashed, cores) = (start.elapsed().as_secs_f64(), (processor()? - used) / start.elapsed().as_secs_f64());
         let start = Instant::now();
-        for (passwords, hashes) in passwords.chunks(CHUNK).zip(hashes.chunks(CHUNK)) {
-            let pairs = passwords.iter().zip(hashes).map(|(text, hash)| (text.as_str().into(), hash.clone())).collect();
-            assert!(hasher.fit(pairs).await.into_iter().all(|fits| fits));
-        }
+        let pairs = passwords.iter().zip(&hashes).map(|(text, hash)| (text.as_str().into(), hash.clone())).collect();
+        assert!(hasher.fit(pairs).await.into_iter().all(|fits| fits));
         let compared = start.elapsed().as_secs_f64();
         let form =
             hashes[0].rsplit_once('$').map_or("", |(begin, _)| begin).split('$').take(3).collect::<Vec<_>>().join("$");
