@@ -192,6 +192,15 @@ async fn rows(bench: &Bench) -> Outcome<Vec<i64>> {
     Ok(rows)
 }
 
+/// The rows of the journal by kind.
+async fn changes(bench: &Bench) -> Outcome<Vec<(String, i64)>> {
+    let mut conn = bench.engine.database.connect().await?;
+    let sql = "SELECT c.kind, COUNT(*) FROM {enrold_change} c GROUP BY c.kind ORDER BY c.kind";
+    let rows = conn.rows(sql, &Params::new()).await?;
+    conn.close().await;
+    Ok(rows.iter().map(|row| (row.text(0), row.int(1))).collect())
+}
+
 async fn import(bench: &Bench, path: &Path) -> Outcome<Report> {
     let profile = Profile::of(FileKind::Users);
     let order = Import { path: path.to_owned(), profile: Some(Arc::new(profile)), ..Import::default() };
@@ -201,8 +210,13 @@ async fn import(bench: &Bench, path: &Path) -> Outcome<Report> {
 /// One pair: the floor and the run, each on a fresh site; then the same file again.
 async fn compare(engine: &str, folder: &Path) -> Outcome<()> {
     let bench = ready(engine, folder).await?;
-    let floor = floor(&bench).await?;
+    let least_seconds = floor(&bench, false).await?;
     let least = rows(&bench).await?;
+    bench.drop().await?;
+
+    let bench = ready(engine, folder).await?;
+    let journaled_seconds = floor(&bench, true).await?;
+    let journaled = changes(&bench).await?;
     bench.drop().await?;
 
     let bench = ready(engine, folder).await?;
@@ -210,16 +224,20 @@ async fn compare(engine: &str, folder: &Path) -> Outcome<()> {
     let report = import(&bench, &path).await?;
     assert_eq!((report.counts["user.add"], report.errors), (PEOPLE, 0), "{:?}", report.counts);
     assert_eq!(rows(&bench).await?, least, "the rows of {WRITTEN:?}");
+    assert_eq!(changes(&bench).await?, journaled, "the rows of the journal");
     let again = import(&bench, &path).await?;
     assert!(again.counts.is_empty(), "the same file again must change nothing: {:?}", again.counts);
     bench.drop().await?;
     let (commit, total) = (report.commit_ms as f64 / 1000.0, report.total_ms as f64 / 1000.0);
+    let (floor, journal) = (least_seconds, journaled_seconds);
 
     println!(
-        "{engine}: floor {floor:.2} s; {PEOPLE} accounts, commit {commit:.2} s (x {:.2}), all effects {total:.2} s (x {:.2}), \
-         {} statements; again {:.2} s, {} statements",
+        "{engine}: floor {floor:.2} s, with the rows of the journal {journal:.2} s; {PEOPLE} accounts, commit {commit:.2} s \
+         (x {:.2}), all effects {total:.2} s (x {:.2}; x {:.2} of the floor with the journal), {} statements; again {:.2} s, \
+         {} statements",
         commit / floor,
         total / floor,
+        total / journal,
         report.statements,
         again.total_ms as f64 / 1000.0,
         again.statements,
@@ -247,8 +265,9 @@ async fn more(engine: &str, folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Seconds for loading the rows and for the statements that any implementation needs, from connection to commit.
-async fn floor(bench: &Bench) -> Outcome<f64> {
+/// Seconds for loading the rows and for the statements that any implementation needs, from connection to commit: those
+/// of Moodle's tables, and those with the rows of the journal too.
+async fn floor(bench: &Bench, journal: bool) -> Outcome<f64> {
     let start = Instant::now();
     let mut conn = bench.engine.database.connect().await?;
     let columns =
@@ -266,7 +285,8 @@ async fn floor(bench: &Bench) -> Outcome<f64> {
     load.finish(&mut conn).await?;
     let name = if conn.dialect() == Dialect::Maria { "CAST(n.userid AS CHAR)" } else { "CAST(n.userid AS TEXT)" };
     let params = Params::new().with("now", NOW).fragment("name", name);
-    for statement in floors::statements(include_str!("floor-accounts.sql")) {
+    let journaled = if journal { floors::statements(include_str!("floor-accounts-journal.sql")) } else { Vec::new() };
+    for statement in floors::statements(include_str!("floor-accounts.sql")).into_iter().chain(journaled) {
         let watch = Instant::now();
         conn.exec(&statement, &params).await?;
         if std::env::var_os("ENROLD_BENCH_TRACE").is_some() {
