@@ -188,8 +188,11 @@ fn quoted(dialect: Dialect, name: &str) -> String {
     }
 }
 
-/// Reads the catalogue; the error is the line that cannot be read.
-fn read(text: &'static str) -> Result<Vec<Table>, &'static str> {
+/// Reads tables in the notation of the catalogue.
+///
+/// # Errors
+/// The line that cannot be read.
+pub fn read(text: &'static str) -> Result<Vec<Table>, &'static str> {
     let mut tables: Vec<Table> = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if !line.starts_with(' ') {

@@ -10,7 +10,7 @@ use enrold::accounts::password::Hasher;
 use enrold::config::{FileKind, ForceChange, MatchBy, Operation, PasswordFrom, Profile, Update};
 use enrold::db::Value;
 use enrold::moodle::site::Site as Settings;
-use enrold::moodle::tables;
+use enrold::moodle::tables::Table;
 use enrold::outcome::{Report, RunResult, State};
 use enrold::run::Import;
 use serde_json::Value as Json;
@@ -116,7 +116,7 @@ impl FilesCase {
         }
         let after = site.dump().await;
         let left = moodle_left(self.name, &before);
-        assert_equal(&before, &left, &after, clocks, &self.differences);
+        assert_equal(site.tables, [&before, &left, &after], clocks, &self.differences);
         let others = |dump: &Dump| -> Dump {
             let others = dump.iter().filter(|(table, _)| !COMPARED.contains(&table.as_str()) && *table != "sessions");
             others.map(|(table, rows)| (table.clone(), rows.clone())).collect()
@@ -146,7 +146,8 @@ impl FilesCase {
     }
 }
 
-fn stored_password(dump: &Dump, username: &str) -> String {
+/// The stored password of an account.
+pub fn stored_password(dump: &Dump, username: &str) -> String {
     let user = dump["user"].iter().find(|row| text(row, "username") == username);
     text(user.unwrap_or_else(|| panic!("{username} is missing")), "password").to_owned()
 }
@@ -219,24 +220,25 @@ fn import(case: &str, run: &Json, create_cohorts: bool) -> Import {
 /// The shared site, overlaid with the tables of the case.
 async fn load(site: &mut Site, case: &str, version: i64) {
     site.gather();
-    for table in tables::tables() {
+    for table in site.tables {
         let name = format!("{}.csv", table.name);
         let own = folder(case).join("before").join(&name);
-        let path = if own.exists() { own } else { folder("site").join(&name) };
-        for row in read(&path) {
-            let values: Vec<_> = table
-                .columns
-                .iter()
-                .filter_map(|column| Some((column.name, typed(column.kind, row.get(column.name)?))))
-                .collect();
-            site.insert(table.name, &values).await;
-        }
+        load_table(site, table, &if own.exists() { own } else { folder("site").join(&name) }).await;
     }
     let store = [("plugin", "tool_log"), ("name", "enabled_stores"), ("value", "logstore_standard")];
     site.insert("config_plugins", &store.map(|(column, value)| (column, Value::from(value)))).await;
     site.insert("config", &[("name", "version".into()), ("value", version.to_string().into())]).await;
     site.send().await;
     site.reset_sequences().await;
+}
+
+/// Inserts the rows of a file, if there is one: of the columns that the site has.
+pub async fn load_table(site: &mut Site, table: &Table, path: &Path) {
+    for row in read(path) {
+        let columns = table.columns.iter();
+        let values = columns.filter_map(|column| Some((column.name, typed(column.kind, row.get(column.name)?))));
+        site.insert(table.name, &values.collect::<Vec<_>>()).await;
+    }
 }
 
 /// The state that Moodle left: the tables of the case, and the others as they were.
@@ -293,8 +295,13 @@ fn records(text: &str) -> Vec<Vec<Option<String>>> {
 /// Fails unless both are equal except for the differences, each of which must exist. What existed before keeps its ids;
 /// new accounts are named.
 #[track_caller]
-fn assert_equal(before: &Dump, moodle: &Dump, enrold: &Dump, clocks: (i64, i64), differences: &[Difference]) {
-    let (moodle, enrold) = (Plain::of(before, moodle, clocks), Plain::of(before, enrold, clocks));
+fn assert_equal(
+    tables: &'static [Table],
+    [before, moodle, enrold]: [&Dump; 3],
+    clocks: (i64, i64),
+    differences: &[Difference],
+) {
+    let [moodle, enrold] = [moodle, enrold].map(|dump| Plain::of(tables, before, dump, clocks));
     let mut problems = Vec::new();
     let mut excused = BTreeSet::new();
     let mut used = vec![false; differences.len()];
@@ -333,19 +340,22 @@ fn assert_equal(before: &Dump, moodle: &Dump, enrold: &Dump, clocks: (i64, i64),
     }
 }
 
-/// One side, without the values that may differ.
-struct Plain(BTreeMap<&'static str, Vec<Row>>);
+/// The compared tables of one side, without the values that may differ, and without columns that the site does not have.
+pub struct Plain(pub BTreeMap<&'static str, Vec<Row>>);
 
 impl Plain {
-    fn of(before: &Dump, dump: &Dump, clocks: (i64, i64)) -> Self {
+    /// The tables of `dump`, where the accounts, contexts, groups and cohorts that `before` does not have are named.
+    pub fn of(tables: &[Table], before: &Dump, dump: &Dump, clocks: (i64, i64)) -> Self {
         let names = Names::of(before, dump);
         let hashed: BTreeSet<&str> = dump["user"]
             .iter()
             .filter(|row| text(row, "password").starts_with('$'))
             .map(|row| text(row, "username"))
             .collect();
-        let rows = |table| dump[table].iter().map(|row| names.plain(table, row, clocks, &hashed)).collect();
-        Self(COMPARED.iter().map(|table| (*table, rows(table))).collect())
+        let rows =
+            |table: &Table| dump[table.name].iter().map(|row| names.plain(table, row, clocks, &hashed)).collect();
+        let table = |name: &str| tables.iter().find(|table| table.name == name).expect("a table of every Moodle");
+        Self(COMPARED.iter().map(|name| (*name, rows(table(name)))).collect())
     }
 
     fn rows(&self, table: &str) -> Vec<Row> {
@@ -396,21 +406,14 @@ impl Names {
         Self { users, contexts, sets: sets.into() }
     }
 
-    fn plain(&self, table: &str, row: &Row, (from, to): (i64, i64), hashed: &BTreeSet<&str>) -> Row {
+    fn plain(&self, of: &Table, row: &Row, (from, to): (i64, i64), hashed: &BTreeSet<&str>) -> Row {
         let user = |id: &str| self.users.get(id).cloned().unwrap_or_else(|| id.to_owned());
         let context = |id: &str| self.contexts.get(id).cloned().unwrap_or_else(|| id.to_owned());
         let mut row = row.clone();
-        let event = table == "logstore_standard_log";
+        let table = of.name;
         let of_user = text(&row, "contextlevel") == "30" || text(&row, "objecttable") == "user";
-        let of_accounts = ["role_assignments", "cohort_members", "user_enrolments", "groups_members"];
         let is_hashed = table == "user" && hashed.contains(text(&row, "username"));
-        for gone in ["id", "ip", "realuserid", "origin"] {
-            row.remove(gone);
-        }
-        row.retain(|column, _| {
-            tables::table(table).is_some_and(|table| table.column(column).is_some())
-                && !(event && ["timecreated", "anonymous"].contains(&column.as_str()))
-        });
+        row.retain(|column, _| column != "id" && of.column(column).is_some());
         for (column, value) in &mut row {
             let Some(value) = value else { continue };
             let time = value.parse::<i64>().ok();
@@ -437,9 +440,6 @@ impl Names {
                 _ if time.is_some_and(|time| (from..=to).contains(&time)) => "NOW".to_owned(),
                 _ => value.clone(),
             };
-        }
-        if of_accounts.contains(&table) {
-            row.remove("modifierid");
         }
         row
     }

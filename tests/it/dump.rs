@@ -14,14 +14,14 @@ pub type Dump = BTreeMap<String, Vec<Row>>;
 /// Tables that enrold writes after the commit, from the journal; a run need not be able to rebuild them.
 pub const EFFECTS: [&str; 2] = ["cache_flags", "logstore_standard_log"];
 
-/// All rows of all Moodle tables with these columns, in one message to the server, because tests do this often.
-pub async fn dump(conn: &mut Conn, columns: &Columns) -> Dump {
-    dump_tables(conn, columns, |_| true).await
+/// All rows of some tables of the catalogue with these columns.
+pub async fn dump_tables(conn: &mut Conn, columns: &Columns, which: impl Fn(&str) -> bool) -> Dump {
+    dump(conn, columns, tables::tables().iter().filter(|table| which(table.name))).await
 }
 
-/// All rows of some Moodle tables with these columns.
-pub async fn dump_tables(conn: &mut Conn, columns: &Columns, which: impl Fn(&str) -> bool) -> Dump {
-    let tables: Vec<&Table> = tables::tables().iter().filter(|table| which(table.name)).collect();
+/// All rows of tables with these columns, in one message to the server, because tests do this often.
+pub async fn dump<'a>(conn: &mut Conn, columns: &Columns, tables: impl IntoIterator<Item = &'a Table>) -> Dump {
+    let tables: Vec<&Table> = tables.into_iter().collect();
     let query = |(at, table): (usize, &&Table)| query(conn.dialect(), at, table, columns);
     let queries: Vec<String> = tables.iter().enumerate().map(query).collect();
     let mut all: Dump = tables.iter().map(|table| (table.name.to_owned(), Vec::new())).collect();

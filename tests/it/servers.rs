@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use enrold::clock;
 use enrold::db::{Conn, Database, Dialect, Params};
-use enrold::moodle::tables;
+use enrold::moodle::tables::{self, Table};
 use futures_util::FutureExt;
 use tempfile::TempDir;
 
@@ -18,25 +18,29 @@ use crate::site::Site;
 /// The prefix of Moodle's tables in all tests.
 pub const PREFIX: &str = "mdl_";
 
-/// Creates three tests from each `async fn name(site: Site)`, one for each database, whose name the test has.
+/// Creates three tests from each `async fn name(site: Site)`, one for each database, whose name the test has. The tables
+/// are those of the catalogue, or others: `on_each_database!(crate::complete::V4_1.tables() => name)`.
 macro_rules! on_each_database {
-    ($($name:ident),+ $(,)?) => {$(
+    ($($name:ident),+ $(,)?) => {
+        crate::servers::on_each_database!(enrold::moodle::tables::tables() => $($name),+);
+    };
+    ($tables:expr => $($name:ident),+ $(,)?) => {$(
         mod $name {
             use enrold::db::Dialect;
 
             #[test]
             fn sqlite() {
-                crate::servers::run_on(Dialect::Lite, super::$name);
+                crate::servers::run_in(Dialect::Lite, $tables, super::$name);
             }
 
             #[test]
             fn postgresql() {
-                crate::servers::run_on(Dialect::Postgres, super::$name);
+                crate::servers::run_in(Dialect::Postgres, $tables, super::$name);
             }
 
             #[test]
             fn mariadb() {
-                crate::servers::run_on(Dialect::Maria, super::$name);
+                crate::servers::run_in(Dialect::Maria, $tables, super::$name);
             }
         }
     )+};
@@ -52,15 +56,25 @@ where
     F: FnOnce(Site) -> T,
     T: Future<Output = ()> + 'static,
 {
-    // The compiler generates the rest once, not for each of a thousand bodies.
-    run_boxed(engine, Box::new(move |site| Box::pin(body(site))));
+    run_in(engine, tables::tables(), body);
 }
 
-fn run_boxed(engine: Dialect, body: Body<'_>) {
+/// The same on other tables than those of the catalogue.
+pub fn run_in<F, T>(engine: Dialect, tables: &'static [Table], body: F)
+where
+    F: FnOnce(Site) -> T,
+    T: Future<Output = ()> + 'static,
+{
+    // The compiler generates the rest once, not for each of a thousand bodies.
+    run_boxed(engine, tables, Box::new(move |site| Box::pin(body(site))));
+}
+
+fn run_boxed(engine: Dialect, tables: &'static [Table], body: Body<'_>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let outcome = runtime.block_on(async {
-        let fresh = Fresh::make(engine).await;
-        let site = Site::open(&fresh.url, fresh.dir.path()).await;
+        let fresh = Fresh::make(engine, tables).await;
+        let mut site = Site::open(&fresh.url, fresh.dir.path()).await;
+        site.tables = tables;
         let outcome = AssertUnwindSafe(body(site)).catch_unwind().await;
         fresh.remove().await;
         outcome
@@ -80,18 +94,18 @@ struct Fresh {
 }
 
 impl Fresh {
-    async fn make(engine: Dialect) -> Self {
+    async fn make(engine: Dialect, tables: &[Table]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let name = unique_name("enrold_test");
         match engine {
             Dialect::Lite => {
                 let url = format!("sqlite:{}", dir.path().join("moodle.sqlite").display());
-                create_tables(&mut connect(&url).await).await;
+                create(&mut connect(&url).await, tables).await;
                 Self { engine, name, url, dir }
             }
             Dialect::Postgres => {
                 let mut admin = connect(&server_url(engine, "postgres")).await;
-                let template = postgres_template(&mut admin).await;
+                let template = postgres_template(&mut admin, tables).await;
                 // Copying files takes a third of the time of WAL-logging their pages, the default from version 15.
                 let version = "SELECT CAST(current_setting('server_version_num') AS INTEGER)";
                 let is_new = admin.number(version, &Params::new()).await.unwrap() >= 150_000;
@@ -106,7 +120,7 @@ impl Fresh {
                     .await
                     .unwrap();
                 let url = server_url(engine, &name);
-                create_tables(&mut connect(&url).await).await;
+                create(&mut connect(&url).await, tables).await;
                 Self { engine, name, url, dir }
             }
         }
@@ -130,9 +144,9 @@ impl Fresh {
 
 /// PostgreSQL copies a database faster than it creates tables: the first test creates the template, whose name contains
 /// a hash of its statements.
-async fn postgres_template(admin: &mut Conn) -> String {
+async fn postgres_template(admin: &mut Conn, tables: &[Table]) -> String {
     let mut hasher = DefaultHasher::new();
-    statements(Dialect::Postgres).hash(&mut hasher);
+    statements(Dialect::Postgres, tables).hash(&mut hasher);
     let template = format!("enrold_template_{:016x}", hasher.finish());
     let none = Params::new();
     admin.exec("SELECT pg_advisory_lock(20261121)", &none).await.unwrap();
@@ -141,7 +155,7 @@ async fn postgres_template(admin: &mut Conn) -> String {
         let draft = unique_name("enrold_draft");
         admin.command(&format!("CREATE DATABASE {draft}")).await.unwrap();
         let mut conn = connect(&server_url(Dialect::Postgres, &draft)).await;
-        create_tables(&mut conn).await;
+        create(&mut conn, tables).await;
         conn.close().await;
         admin.command(&format!("ALTER DATABASE {draft} RENAME TO {template}")).await.unwrap();
     }
@@ -149,13 +163,18 @@ async fn postgres_template(admin: &mut Conn) -> String {
     template
 }
 
-fn statements(engine: Dialect) -> Vec<String> {
-    tables::tables().iter().flat_map(|table| tables::ddl(engine, table, PREFIX)).collect()
+fn statements(engine: Dialect, tables: &[Table]) -> Vec<String> {
+    tables.iter().flat_map(|table| tables::ddl(engine, table, PREFIX)).collect()
+}
+
+/// Creates the tables of the catalogue.
+pub async fn create_tables(conn: &mut Conn) {
+    create(conn, tables::tables()).await;
 }
 
 /// Creates all tables in one message to the server.
-pub async fn create_tables(conn: &mut Conn) {
-    let mut batch = statements(conn.dialect()).join(";\n");
+async fn create(conn: &mut Conn, tables: &[Table]) {
+    let mut batch = statements(conn.dialect(), tables).join(";\n");
     if conn.dialect() == Dialect::Lite {
         batch = format!("BEGIN;\n{batch};\nCOMMIT");
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use enrold::clock::Clock;
 use enrold::config::{self, Settings, Sources};
 use enrold::db::{Columns, Conn, Database, Dialect, Params, Value, migrate};
-use enrold::moodle::tables::{self, Column, Kind};
+use enrold::moodle::tables::{self, Column, Kind, Table};
 use enrold::outcome::{Observer, Report, State};
 use enrold::run::{Engine, Import, SyncOrder};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ pub enum Again {
 pub struct Site {
     /// The test's own connection.
     pub conn: Conn,
+    /// Its tables: those of the catalogue, or all of a version of Moodle.
+    pub tables: &'static [Table],
     columns: Columns,
     database: Arc<Database>,
     url: String,
@@ -57,6 +59,7 @@ impl Site {
         let database = Arc::new(Database::new(url, PREFIX, seconds(30), seconds(10)).unwrap());
         let mut site = Self {
             conn,
+            tables: tables::tables(),
             columns,
             database,
             url: url.to_owned(),
@@ -124,7 +127,7 @@ impl Site {
 
     /// Inserts a row; NOT NULL columns without a default get 0 or an empty text.
     pub async fn insert(&mut self, table: &str, row: &[(&'static str, Value)]) {
-        let columns = &tables::table(table).unwrap().columns;
+        let columns = &self.table(table).columns;
         let must = |column: &&Column| !column.nullable && column.default.is_none() && column.name != "id";
         let mut row = row.to_vec();
         for column in columns.iter().filter(must) {
@@ -158,7 +161,7 @@ impl Site {
 
     /// Moves the sequences of PostgreSQL past explicitly inserted ids.
     pub async fn reset_sequences(&mut self) {
-        let names: Vec<&str> = tables::tables().iter().map(|table| table.name).collect();
+        let names: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
         self.reset_sequences_of(&names).await;
     }
 
@@ -186,9 +189,14 @@ impl Site {
         self.columns = Columns::read(&mut self.conn).await.unwrap();
     }
 
+    /// One of its tables.
+    pub fn table(&self, name: &str) -> &'static Table {
+        self.tables.iter().find(|table| table.name == name).unwrap_or_else(|| panic!("no table {name}"))
+    }
+
     /// All Moodle tables.
     pub async fn dump(&mut self) -> Dump {
-        dump(&mut self.conn, &self.columns).await
+        dump(&mut self.conn, &self.columns, self.tables).await
     }
 
     /// The line errors of a run as `line code`; those of instances as `-ID code`.
