@@ -103,7 +103,7 @@ async fn unenrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     Ok(ctx.conn.prefer_indexes(false).await?)
 }
 
-/// Removes memberships, roles and groups that belong to no enrolment, the profile and the preferences.
+/// Removes memberships, roles and groups that belong to no enrolment, the interests, the profile and the preferences.
 async fn belongings(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbError> {
     let own = "n.verdict = 'delete' AND x.userid = n.userid";
     let of_user = |context: &'static str| Pick::direct(["n.line", "0", context], "[account_now] n", own);
@@ -111,6 +111,11 @@ async fn belongings(ctx: &mut RunContext<'_>, pass_no: i64) -> Result<(), DbErro
     ctx.remove_rows(Position { pass_no, rank: kinds::EXTRA_ROLES }, roles).await?;
     ctx.remove_rows(Position { pass_no, rank: kinds::LEAVE }, Pick::new(GROUPS)).await?;
     ctx.remove_rows(Position { pass_no, rank: kinds::COHORT_LEAVE }, Pick::new(COHORTS)).await?;
+    if ctx.site.columns.has_table("tag_instance") {
+        let tagged = "n.verdict = 'delete' AND x.component = 'core' AND x.itemtype = 'user' AND x.itemid = n.userid";
+        let interests = Pick::direct(["n.line", "0", "n.contextid"], "[account_now] n", tagged);
+        ctx.remove_rows(Position { pass_no, rank: kinds::DROP_INTERESTS }, interests).await?;
+    }
     let preferences = of_user("n.contextid");
     ctx.remove_rows(Position { pass_no, rank: kinds::DROP_PREFERENCES }, preferences).await?;
     let profile = of_user("n.contextid");

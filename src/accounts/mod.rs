@@ -8,6 +8,7 @@ mod fields;
 mod given_passwords;
 pub mod gives;
 pub mod hashed;
+mod interests;
 mod locks;
 mod matching;
 mod new_password;
@@ -103,6 +104,7 @@ pub async fn apply_users(
         create::apply(ctx, pass_no, &options).await?;
         fields::write(ctx, pass_no, &params).await?;
         preferences::write(ctx, pass_no, &options).await?;
+        interests::write(ctx, pass_no, &options, staged.collection, &params).await?;
         existing += keep(ctx).await?;
     }
     if existing > 0 {

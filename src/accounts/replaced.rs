@@ -3,6 +3,7 @@
 
 use crate::accounts::options::Options;
 use crate::accounts::stage::Staged;
+use crate::accounts::tables::ACCOUNT_INTEREST;
 use crate::change::context::RunContext;
 use crate::config::Update;
 use crate::db::{DbError, Params, statement};
@@ -12,8 +13,9 @@ const PAIRS: &str = statement(include_str!("replaced.sql"), "pairs");
 const LATER: &str = statement(include_str!("replaced.sql"), "later values");
 const DEFAULTS: &str = statement(include_str!("replaced.sql"), "later defaults");
 const FIELDS: &str = statement(include_str!("replaced.sql"), "fields");
+const INTERESTS: &str = statement(include_str!("replaced.sql"), "interests");
 
-/// Makes the values NULL that a later row replaces; `params` are those of the statements that judge rows. At most three
+/// Makes the values NULL that a later row replaces; `params` are those of the statements that judge rows. At most four
 /// statements.
 ///
 /// # Errors
@@ -40,6 +42,9 @@ pub async fn forget(
     clear(ctx, "account_stage", &columns, LATER, &params).await?;
     if options.overwrites() {
         ctx.conn.exec(FIELDS, &params).await?;
+        if !ctx.conn.is_unmade(ACCOUNT_INTEREST.name) {
+            ctx.conn.exec(INTERESTS, &params).await?;
+        }
     }
     columns.retain(|column| options.profile.default.contains_key(*column));
     if options.profile.update == Update::FileAndDefaults && !columns.is_empty() {

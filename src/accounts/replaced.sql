@@ -41,3 +41,11 @@ DELETE FROM [account_field] WHERE (line, fieldid) IN
                   FROM (:pairs) p
                   JOIN [account_field] f ON f.line = p.line
                   JOIN [account_field] t ON t.line = p.later AND t.fieldid = f.fieldid) r)
+
+-- statement interests
+DELETE FROM [account_interest] WHERE line IN
+       (SELECT r.line
+          FROM (SELECT DISTINCT f.line
+                  FROM (:pairs) p
+                  JOIN [account_interest] f ON f.line = p.line AND f.n = 0
+                  JOIN [account_interest] t ON t.line = p.later AND t.n = 0) r)

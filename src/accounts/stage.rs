@@ -4,11 +4,12 @@
 use secrecy::SecretString;
 
 use crate::accounts::given_passwords::GivenPasswords;
+use crate::accounts::interests::{self, Interests};
 use crate::accounts::locks::Lock;
 use crate::accounts::options::Options;
 use crate::accounts::tables::{
-    ACCOUNT_COHORT, ACCOUNT_DEFAULT, ACCOUNT_FIELD, ACCOUNT_KEY, ACCOUNT_PENDING, ACCOUNT_PLACE, ACCOUNT_ROLE,
-    ACCOUNT_STAGE,
+    ACCOUNT_COHORT, ACCOUNT_DEFAULT, ACCOUNT_FIELD, ACCOUNT_INTEREST, ACCOUNT_KEY, ACCOUNT_PENDING, ACCOUNT_PLACE,
+    ACCOUNT_ROLE, ACCOUNT_STAGE,
 };
 use crate::accounts::template::{Names, expanded};
 use crate::accounts::{AccountsFile, fields, new_password, password};
@@ -48,6 +49,8 @@ pub struct Staged<'a> {
     pub protected: Vec<i64>,
     /// The custom profile fields that directories lock.
     pub field_locks: Vec<(i64, Lock)>,
+    /// The collection of the tags of users, if the file has interests and the site takes them.
+    pub collection: Option<i64>,
 }
 
 /// A row that is sound by itself, as it is staged.
@@ -65,6 +68,7 @@ struct Prepared {
     values: [Option<String>; VALUES.len()],
     defaults: Option<[Option<String>; VALUES.len()]>,
     fields: Vec<(i64, String)>,
+    interests: Option<Interests>,
     problems: Vec<Problem>,
 }
 
@@ -101,7 +105,9 @@ pub async fn read<'a>(
     let mut stage = Stage::open(ctx.conn, reader.form);
     let (mut lines, mut deletes) = (Lines::default(), false);
     let mut passwords = GivenPasswords::new(file.hashed);
-    let mut interests = 0;
+    let has_interests = reader.has("interests") || options.profile.default.contains_key("interests");
+    let collection = if has_interests { interests::collection(ctx).await? } else { None };
+    let mut interests_off = 0;
     loop {
         let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
         let Some(last) = entries.last() else { break };
@@ -115,7 +121,9 @@ pub async fn read<'a>(
             match outcome {
                 Ok((row, mut prepared)) => {
                     deletes |= prepared.deleted;
-                    interests += u64::from(!row.value("interests").is_empty());
+                    if collection.is_none() {
+                        interests_off += u64::from(prepared.interests.take().is_some());
+                    }
                     stage.row(ctx, options, row, &prepared).await?;
                     let counts = options.give_password || options.profile.password_update;
                     if let Some((password, _)) = prepared.given.take().filter(|_| counts) {
@@ -131,13 +139,13 @@ pub async fn read<'a>(
         ctx.observer.reached(Moment::Read { done: lines.records, of: lines.records }).await;
     }
     let form = reader.form;
-    if interests > 0 {
-        ctx.notes.push(Note::InterestsLeft(interests));
+    if interests_off > 0 {
+        ctx.notes.push(Note::InterestsOff(interests_off));
     }
     stage.finish(ctx.conn).await?;
     let lock_of = |(id, name)| Some((id, Lock::of(ctx.site, options, &format!("profile_field_{name}"))?));
     let field_locks = known.all().filter_map(lock_of).collect();
-    Ok(Staged { lines, form, given, deletes, passwords, protected: Vec::new(), field_locks })
+    Ok(Staged { lines, form, given, deletes, passwords, protected: Vec::new(), field_locks, collection })
 }
 
 fn or_null(text: Option<&String>) -> Field<'_> {
@@ -234,6 +242,7 @@ impl Checks<'_> {
             values: [const { None }; VALUES.len()],
             defaults: None,
             fields: Vec::new(),
+            interests: None,
             problems: Vec::new(),
         };
         if deleted {
@@ -272,7 +281,26 @@ impl Checks<'_> {
             prepared.given = Some((word.to_owned().into(), forces));
         }
         self.fields(row, &mut prepared)?;
+        self.interests(conn, row, &mut prepared);
         Ok(prepared)
+    }
+
+    /// Reads the interests, or the default for a file without the column. What cannot be a tag is a problem of the
+    /// line, and gives none.
+    fn interests(&self, conn: &Conn, row: &UserRow, prepared: &mut Prepared) {
+        let (firstname, lastname) = (row.value("firstname"), row.value("lastname"));
+        let names = Names { username: &prepared.username, firstname, lastname };
+        let (text, preset) = match (row.values.get("interests"), self.options.profile.default.get("interests")) {
+            (Some(cell), _) => (cell.clone(), false),
+            (None, Some(template)) => (expanded(template, names), true),
+            (None, None) => return,
+        };
+        match interests::read(conn, self.site, &text) {
+            // As in other columns, nothing is no value.
+            Ok(list) if list.is_empty() && (preset || !self.options.erases()) => {}
+            Ok(list) => prepared.interests = Some(Interests { list, preset }),
+            Err((code, value, hint)) => prepared.problems.push(Problem::new(row.line, code, shown(&value), hint)),
+        }
     }
 
     /// The cell of a column, or the default of the profile if it is blank.
@@ -386,6 +414,7 @@ struct Stage {
     keys: Bulk,
     pending: Bulk,
     fields: Bulk,
+    interests: Bulk,
     cohorts: Bulk,
     places: Bulk,
     roles: Bulk,
@@ -401,15 +430,17 @@ impl Stage {
             &ACCOUNT_KEY,
             &ACCOUNT_PENDING,
             &ACCOUNT_FIELD,
+            &ACCOUNT_INTEREST,
             &ACCOUNT_COHORT,
             &ACCOUNT_PLACE,
             &ACCOUNT_ROLE,
         ];
         tables.iter().for_each(|table| conn.declare(table));
         let dialect: Dialect = conn.dialect();
-        let [rows, defaults, keys, pending, fields, cohorts, places, roles] =
+        let [rows, defaults, keys, pending, fields, interests, cohorts, places, roles] =
             tables.map(|table| Bulk::into(dialect, table));
-        Self { rows, defaults, keys, pending, fields, cohorts, places, roles, errors: Rows::new(dialect), form }
+        let errors = Rows::new(dialect);
+        Self { rows, defaults, keys, pending, fields, interests, cohorts, places, roles, errors, form }
     }
 
     async fn row(
@@ -465,6 +496,14 @@ impl Stage {
         for (field, value) in &prepared.fields {
             self.fields.push(conn, &[line, Field::Int(*field), Field::Text(value)]).await?;
         }
+        if let Some(Interests { list, preset }) = &prepared.interests {
+            let whole = [line, Field::Int(0), given(*preset), Field::Text(""), Field::Text("")];
+            self.interests.push(conn, &whole).await?;
+            for (n, interest) in (1..).zip(list) {
+                let (name, rawname) = (Field::Text(&interest.name), Field::Text(&interest.rawname));
+                self.interests.push(conn, &[line, Field::Int(n), given(*preset), name, rawname]).await?;
+            }
+        }
         for problem in row.problems.iter().chain(&prepared.problems) {
             self.errors.add(conn, &mut ctx.problems, (PlaceKind::Line, row.line as i64), problem).await?;
         }
@@ -511,13 +550,12 @@ impl Stage {
     }
 
     async fn finish(self, conn: &mut Conn) -> Result<(), DbError> {
-        for bulk in
-            [self.rows, self.defaults, self.keys, self.pending, self.fields, self.cohorts, self.places, self.roles]
-        {
+        let given = [self.fields, self.interests, self.cohorts, self.places, self.roles];
+        for bulk in [self.rows, self.defaults, self.keys, self.pending].into_iter().chain(given) {
             bulk.finish(conn).await?;
         }
         self.errors.finish(conn).await?;
-        for table in [&ACCOUNT_STAGE, &ACCOUNT_DEFAULT, &ACCOUNT_KEY, &ACCOUNT_FIELD] {
+        for table in [&ACCOUNT_STAGE, &ACCOUNT_DEFAULT, &ACCOUNT_KEY, &ACCOUNT_FIELD, &ACCOUNT_INTEREST] {
             conn.analyse(table.name).await?;
         }
         Ok(())

@@ -65,6 +65,11 @@ pub const ACCOUNT_ROLE: Table = Table::new(
 pub const ACCOUNT_FIELD: Table =
     Table::new("account_field", &[int("line"), int("fieldid"), long_text("value")]).primary("line, fieldid");
 
+/// Interests, of the row or of the defaults (`preset`); `n` 0 stands for the list itself, which may be empty.
+pub const ACCOUNT_INTEREST: Table =
+    Table::new("account_interest", &[int("line"), int("n"), small("preset"), text("name", 255), text("rawname", 255)])
+        .primary("line, n");
+
 /// The columns that a table has of its own, and behind them one for each of [`VALUES`].
 const fn with_values<const OWN: usize, const ALL: usize>(own: [Column; OWN]) -> [Column; ALL] {
     let mut columns = [int("line"); ALL];

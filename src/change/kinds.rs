@@ -74,6 +74,9 @@ const ACCOUNT: &[Pair] = &[("id", "userid")];
 /// What they hold of a preference.
 const PREFERENCE: &[Pair] = &[("userid", "userid"), ("name", "component")];
 
+/// What they hold of an interest: an instance of a tag at a user.
+const INTEREST: &[Pair] = &[("itemid", "userid"), ("tagid", "itemid")];
+
 /// The columns of an account that files may change, without its user name, and without its password: no hash stands in
 /// the journal.
 const ACCOUNT_VALUES: [&str; NAMES.len() + 2] = {
@@ -402,6 +405,65 @@ catalogue! {
         french: "préférences posées",
         ..SILENT
     }, ranks { SET_PREFERENCE: 20, };
+
+    /// A tag is made: an interest that nobody had. `oldrow` has its names.
+    TAG_ADD: Kind {
+        name: "tag.add",
+        table: "tag",
+        key: &[("id", "targetid")],
+        change: Change::Added {
+            says: &[],
+            named: &["name", "rawname"],
+            made: Some("timemodified"),
+            used_by: &[("tag_instance", "tagid", "id")],
+        },
+        event: Some(&events::TAG_CREATED),
+        english: "tags made",
+        french: "tags créés",
+        ..SILENT
+    }, ranks {
+        /// Undone after the interests of its pass.
+        MAKE_TAG: 21,
+    };
+
+    /// An account loses an interest.
+    TAG_INSTANCE_REMOVE: Kind {
+        name: "tag-instance.remove",
+        table: "tag_instance",
+        key: INTEREST,
+        change: WHOLE_IN_COURSE,
+        event: Some(&events::TAG_REMOVED),
+        english: "interests removed",
+        french: "centres d'intérêt retirés",
+        ..SILENT
+    }, ranks {
+        DROP_INTEREST: 22,
+        /// Of a deleted account.
+        DROP_INTERESTS: 78,
+    };
+
+    /// An interest of an account gets another place among them; Moodle has no event for it.
+    TAG_INSTANCE_UPDATE: Kind {
+        name: "tag-instance.update",
+        table: "tag_instance",
+        key: INTEREST,
+        change: Change::Rewritten(&["ordering", "timemodified"]),
+        english: "interests reordered",
+        french: "centres d'intérêt déplacés",
+        ..SILENT
+    }, ranks { MOVE_INTEREST: 23, };
+
+    /// An account gets an interest.
+    TAG_INSTANCE_ADD: Kind {
+        name: "tag-instance.add",
+        table: "tag_instance",
+        key: &[("id", "targetid"), ("itemid", "userid"), ("tagid", "itemid")],
+        change: Change::Added { says: &[], named: &[], made: Some("timecreated"), used_by: &[] },
+        event: Some(&events::TAG_ADDED),
+        english: "interests added",
+        french: "centres d'intérêt ajoutés",
+        ..SILENT
+    }, ranks { GIVE_INTEREST: 24, };
 
     /// A custom profile field of a deleted account is removed.
     PROFILE_FIELD_REMOVE: Kind {

@@ -10,7 +10,7 @@ use super::error::DbError;
 use super::sql::Params;
 
 /// The tables with a column that is compared with keys of enrold, or receives texts from outside.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "cache_flags",
     "cohort",
     "course",
@@ -18,6 +18,7 @@ const TABLES: [&str; 8] = [
     "grade_grades_history",
     "groups",
     "logstore_standard_log",
+    "tag",
     "user",
 ];
 

@@ -50,9 +50,9 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("firstnamephonetic", &[]),
     ("lastnamephonetic", &[]),
     ("cohortid", &[]),
+    ("interests", &[]),
     // Accepted without effect, as in Moodle.
     ("id", &[]),
-    ("interests", &[]),
     ("htmleditor", &[]),
     ("icq", &[]),
     ("url", &[]),

@@ -273,6 +273,43 @@ pub static USER_UPDATED: Event =
 pub static USER_DELETED: Event =
     Event { name: r"\core\event\user_deleted", action: "deleted", crud: "d", other: ":gone_account", ..USER_CREATED };
 
+/// A tag is made: `oldrow` contains just the two names that Moodle logs.
+pub static TAG_CREATED: Event = Event {
+    name: r"\core\event\tag_created",
+    action: "created",
+    target: "tag",
+    object: "tag",
+    crud: "c",
+    edulevel: 0,
+    objectid: "c.targetid",
+    other: "c.oldrow",
+    joins: "",
+    related: ":actor",
+};
+
+/// A user gets an interest.
+pub static TAG_ADDED: Event = Event {
+    name: r"\core\event\tag_added",
+    action: "added",
+    target: "tag",
+    object: "tag_instance",
+    crud: "c",
+    edulevel: 0,
+    objectid: "c.targetid",
+    other: r#"'{"tagid":' || :itemid || :interest"#,
+    joins: "LEFT JOIN {tag} g ON g.id = c.itemid",
+    related: "c.userid",
+};
+
+/// A user loses an interest.
+pub static TAG_REMOVED: Event = Event {
+    name: r"\core\event\tag_removed",
+    action: "removed",
+    crud: "d",
+    other: r#"'{"tagid":"' || :itemid || '"' || :interest"#,
+    ..TAG_ADDED
+};
+
 /// A grade is removed.
 pub static GRADE_DELETED: Event = Event {
     name: r"\core\event\grade_deleted",
@@ -350,6 +387,17 @@ fn gone_account(dialect: Dialect) -> String {
     format!("'{{' || {} || '}}'", names.map(member).join(" || ',' || "))
 }
 
+/// The end of the JSON object of an interest in Moodle's events, with the names of its tag `g`.
+fn interest(dialect: Dialect) -> String {
+    let quoted = |column: &str| dialect.json_quoted(&format!("COALESCE({}, '')", dialect.neutral(column)));
+    format!(
+        r#"',"tagname":' || {} || ',"tagrawname":' || {} || ',"itemid":"' || {} || '","itemtype":"user"}}'"#,
+        quoted("g.name"),
+        quoted("g.rawname"),
+        dialect.to_text("c.userid")
+    )
+}
+
 const ASSIGNMENT: &str = statement(include_str!("events.sql"), "assignment");
 const WRITTEN: &str = statement(include_str!("events.sql"), "written");
 
@@ -376,6 +424,7 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
         // The instance may be deleted too.
         .fragment("gone_method", "COALESCE(e.enrol, SUBSTR(c.component, 7))")
         .fragment("gone_account", gone_account(dialect))
+        .fragment("interest", interest(dialect))
         .fragment("overridden", old("overridden"))
         .fragment("finalgrade", old("finalgrade"));
     let assignment = text(ASSIGNMENT);

@@ -33,6 +33,9 @@ INSERT INTO {mnet_host} (id, wwwroot, ip_address, name, public_key, applicationi
   (1, 'https://moodle.univ-exemple.fr', '127.0.0.1', '', '', 1),
   (2, '', '', 'All Hosts', '', 1);
 
+INSERT INTO {tag_area} (id, component, itemtype, enabled, tagcollid, showstandard) VALUES
+  (1, 'core', 'user', 1, 1, 2), (2, 'core', 'course', 1, 1, 0);
+
 INSERT INTO {modules} (id, name) VALUES
   (1, 'assign'), (10, 'forum'), (18, 'quiz'), (19, 'resource');
 

@@ -316,8 +316,8 @@ pub enum Note {
     TemplateGone(String),
     /// So many rows of a users file name accounts that exist, and its operation leaves those as they are.
     AccountsExist(u64),
-    /// So many rows have interests, which are not written.
-    InterestsLeft(u64),
+    /// So many rows have interests, which were not written: the site has the tags of users switched off.
+    InterestsOff(u64),
     /// A source's statement about encodings, which the second database refused.
     SetupSkipped(String),
     /// `coursecompleted.delays` names a course that does not exist, by this short name.

@@ -188,12 +188,14 @@ pub fn note(note: &Note, locale: Locale) -> String {
             "lignes qui nomment des comptes existants, ignorées avec tout ce qu'elles donnent (operation = \"add\") : \
              {rows}"
         ),
-        (Note::InterestsLeft(rows), Locale::En) => {
-            format!("rows with interests, which are not written (all else of them is): {rows}")
-        }
-        (Note::InterestsLeft(rows), Locale::Fr) => {
-            format!("lignes avec des centres d'intérêt, qui ne sont pas écrits (tout le reste l'est) : {rows}")
-        }
+        (Note::InterestsOff(rows), Locale::En) => format!(
+            "rows with interests, which were not written, because this site has the tags of users switched off (all \
+             else of them was): {rows}"
+        ),
+        (Note::InterestsOff(rows), Locale::Fr) => format!(
+            "lignes avec des centres d'intérêt, non écrits parce que ce site a désactivé les tags des utilisateurs \
+             (tout le reste l'est) : {rows}"
+        ),
         (Note::SetupSkipped(statement), Locale::En) => format!(
             "the second database refused \"{statement}\" (setup, or Moodle's dbsetupsql): it was left out, enrold \
              reads UTF-8 anyway; remove it"

@@ -21,7 +21,7 @@ use crate::rebuild::rebuild;
 use crate::site::Site;
 
 /// The tables that a case compares.
-const COMPARED: [&str; 13] = [
+const COMPARED: [&str; 15] = [
     "user",
     "user_preferences",
     "user_info_data",
@@ -33,6 +33,8 @@ const COMPARED: [&str; 13] = [
     "groups",
     "groups_members",
     "enrol",
+    "tag",
+    "tag_instance",
     "cache_flags",
     "logstore_standard_log",
 ];
@@ -377,7 +379,7 @@ impl Plain {
 struct Names {
     users: BTreeMap<String, String>,
     contexts: BTreeMap<String, String>,
-    /// Groups and cohorts, by the column that refers to them.
+    /// Groups, cohorts and tags, by the column that refers to them.
     sets: BTreeMap<&'static str, BTreeMap<String, String>>,
 }
 
@@ -397,7 +399,8 @@ impl Names {
             let name = if known("context", id) { id.to_owned() } else { format!("context of {owner}") };
             contexts.insert(id.to_owned(), name);
         }
-        let sets = [("groupid", "groups", "courseid"), ("cohortid", "cohort", "idnumber")];
+        let sets =
+            [("groupid", "groups", "courseid"), ("cohortid", "cohort", "idnumber"), ("tagid", "tag", "tagcollid")];
         let sets = sets.map(|(column, table, of)| {
             let fresh = dump[table].iter().filter(|row| !known(table, text(row, "id")));
             let name = |row: &Row| (text(row, "id").to_owned(), format!("{} of {}", text(row, "name"), text(row, of)));
@@ -412,6 +415,7 @@ impl Names {
         let mut row = row.clone();
         let table = of.name;
         let of_user = text(&row, "contextlevel") == "30" || text(&row, "objecttable") == "user";
+        let of_tag = text(&row, "target") == "tag";
         let is_hashed = table == "user" && hashed.contains(text(&row, "username"));
         row.retain(|column, _| column != "id" && of.column(column).is_some());
         for (column, value) in &mut row {
@@ -420,10 +424,11 @@ impl Names {
             *value = match column.as_str() {
                 "userid" | "relateduserid" => user(value),
                 "instanceid" | "contextinstanceid" if of_user => user(value),
-                "objectid" if of_user => user(value),
+                "itemid" if table == "tag_instance" => user(value),
+                "objectid" if of_user && !of_tag => user(value),
                 "objectid" => "-".to_owned(),
                 "contextid" => context(value),
-                "groupid" | "cohortid" => self.sets[column.as_str()].get(value).unwrap_or(value).clone(),
+                "groupid" | "cohortid" | "tagid" => self.sets[column.as_str()].get(value).unwrap_or(value).clone(),
                 "path" => {
                     value.rsplit_once('/').map_or(value.clone(), |(above, own)| format!("{above}/{}", context(own)))
                 }
@@ -451,6 +456,7 @@ fn plain_other(other: &str) -> String {
     if let Some(members) = other.as_object_mut() {
         members.remove("id");
         members.remove("userenrolment");
+        members.remove("tagid");
     }
     other.to_string()
 }

@@ -204,8 +204,12 @@ async fn u32_bad_values(site: Site) {
         enrold("user", &["username=v1"], packs),
         moodle("user", &["username=gu02"], BLANK),
         enrold("user", &["username=gu02"], BLANK),
-        // A tag is an interest, which enrold does not apply.
-        moodle(LOG, &["tag_"], "interests are not applied"),
+        // The tags of an account that enrold does not make.
+        moodle("tag", &["name=maths"], words),
+        moodle("tag", &["name=chimie"], words),
+        moodle("tag_instance", &["itemid=v2"], words),
+        moodle(LOG, &["tag_created", "maths"], words),
+        moodle(LOG, &["tag_created", "chimie"], words),
     ];
     differences.extend(account(Side::Moodle, &["=v2"], words));
     differences.extend(account(Side::Enrold, &["=v5"], LONG));

@@ -286,7 +286,7 @@ async fn options_that_contradict_each_other_refuse_the_file(mut site: Site) {
     assert_eq!(skipping.notes, [Note::AccountsExist(1)]);
     let liked = "username,firstname,lastname,email,interests\nu1,A,B,x@y,\"maths, chimie\"\nu2,A,B,x@y,\n";
     let skipping = site.users(&Profile::of(FileKind::Users), liked).await;
-    assert_eq!(skipping.notes, [Note::InterestsLeft(1), Note::AccountsExist(2)]);
+    assert_eq!(skipping.notes, [Note::InterestsOff(1), Note::AccountsExist(2)]);
 }
 
 async fn statements_do_not_grow_with_rows(mut site: Site) {

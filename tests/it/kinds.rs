@@ -62,7 +62,7 @@ fn every_kind_names_columns_that_its_table_has() {
 fn apart(rank: &Rank) -> &'static str {
     match rank.kind.table {
         "enrol" if rank.at < 10 => "courses",
-        "user" | "user_info_data" | "user_preferences" => "accounts",
+        "user" | "user_info_data" | "user_preferences" | "tag" | "tag_instance" => "accounts",
         "course" | "context" | "course_format_options" | "course_sections" | "course_categories" => "courses",
         "cohort" | "cohort_members" => "cohorts",
         "enrol_flatfile" => "buffer",

@@ -87,6 +87,7 @@ const WITH_DEFAULT: &[&str] = &[
     "alternatename",
     "firstnamephonetic",
     "lastnamephonetic",
+    "interests",
 ];
 
 /// The keys that only users files have.
