@@ -24,6 +24,8 @@ pub struct ProfileField {
     name: String,
     kind: String,
     options: Vec<String>,
+    /// The most characters of a text field, if the site limits it.
+    most: Option<usize>,
 }
 
 /// Why a field does not take a text.
@@ -34,6 +36,8 @@ pub enum Unusable {
     Value(&'static str),
     /// It is no time; the hint.
     Time(String),
+    /// It has more characters than this.
+    TooLong(usize),
 }
 
 impl ProfileField {
@@ -50,6 +54,10 @@ impl ProfileField {
                 Some(false) if !text.is_empty() && !flags::is_no(text) => Err(Unusable::Value(FLAG)),
                 Some(flag) => Ok(i64::from(flag).to_string()),
                 None => Err(Unusable::Value(FLAG)),
+            },
+            "text" => match self.most {
+                Some(most) if text.chars().count() > most => Err(Unusable::TooLong(most)),
+                _ => Ok(text.to_owned()),
             },
             "datetime" => time(text).map(|time| time.to_string()).map_err(Unusable::Time),
             _ => Ok(text.to_owned()),
@@ -96,7 +104,8 @@ pub async fn load(ctx: &mut RunContext<'_>) -> Result<Fields, DbError> {
     if !ctx.site.columns.has_table("user_info_field") {
         return Ok(Fields(Vec::new()));
     }
-    let sql = "SELECT f.id, f.shortname, f.datatype, COALESCE(f.param1, ''), COALESCE(f.defaultdata, '')
+    let sql = "SELECT f.id, f.shortname, f.datatype, COALESCE(f.param1, ''), COALESCE(f.defaultdata, ''),
+         COALESCE(f.param2, '')
          FROM {user_info_field} f ORDER BY f.id";
     let (mut fields, mut rows) = (Vec::new(), Bulk::into(ctx.conn.dialect(), &PROFILE_FIELD));
     for row in ctx.conn.rows(sql, &Params::new()).await? {
@@ -116,7 +125,8 @@ pub async fn load(ctx: &mut RunContext<'_>) -> Result<Fields, DbError> {
         rows.push(ctx.conn, &cells).await?;
         let options =
             if kind == "menu" { row.text(3).lines().map(|line| line.trim().to_owned()).collect() } else { Vec::new() };
-        fields.push(ProfileField { id, name: row.text(1), kind, options });
+        let most = row.text(5).trim().parse().ok().filter(|most| *most > 0);
+        fields.push(ProfileField { id, name: row.text(1), kind, options, most });
     }
     rows.finish(ctx.conn).await?;
     Ok(Fields(fields))

@@ -21,6 +21,7 @@ const NEXT: &str = statement(include_str!("matching.sql"), "next rows");
 const KEYS: &str = statement(include_str!("matching.sql"), "keys");
 const JUDGED: &str = statement(include_str!("matching.sql"), "judged");
 const CLAIMS: &str = statement(include_str!("matching.sql"), "claims");
+const LIKE_NAMES: &str = statement(include_str!("matching.sql"), "like names");
 const REFUSED: &str = statement(include_str!("matching.sql"), "refused");
 const KEPT_BACK: &str = statement(include_str!("matching.sql"), "kept back");
 
@@ -75,16 +76,26 @@ pub async fn judge(ctx: &mut RunContext<'_>, options: &Options<'_>, params: &Par
     resolve::users(ctx, UserKey::Username).await?;
     resolve::addresses(ctx).await?;
     ctx.conn.exec(JUDGED, params).await?;
+    // Rows with the very same user name are never in one step.
+    let name = ctx.conn.grouped("user", "username", "s.username");
+    if name != "s.username" {
+        claim(ctx, "'username-taken'", LIKE_NAMES, Params::new().fragment("name", name)).await?;
+    }
     if !options.shares_addresses {
-        let set = [("verdict", "'email-taken'"), ("hint", "p.first_line")];
-        let text = ctx.conn.dialect().to_text("w.earliest");
-        let update = ctx.conn.dialect().update_joined("[account_now]", "n", &set, CLAIMS, "n.line = p.line");
-        ctx.conn.exec(&update, &Params::new().fragment("text", text)).await?;
+        claim(ctx, "'email-taken'", CLAIMS, Params::new()).await?;
     }
     ctx.conn.analyse(ACCOUNT_NOW.name).await?;
     let refused = ctx.report_problems(PlaceKind::Line, REFUSED, params.clone()).await?;
     ctx.report_new(PlaceKind::Line, KEPT_BACK, params.clone()).await?;
     Ok(refused)
+}
+
+/// Refuses the rows of a step that want what an earlier one gets: the `losing` ones.
+async fn claim(ctx: &mut RunContext<'_>, verdict: &str, losing: &str, params: Params) -> Result<(), DbError> {
+    let dialect = ctx.conn.dialect();
+    let set = [("verdict", verdict), ("hint", "p.first_line")];
+    let update = dialect.update_joined("[account_now]", "n", &set, losing, "n.line = p.line");
+    ctx.conn.exec(&update, &params.fragment("text", dialect.to_text("w.earliest"))).await.map(|_| ())
 }
 
 /// The accounts with these user names, in any case. Two statements, none for no name.

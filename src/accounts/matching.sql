@@ -111,6 +111,14 @@ SELECT r.line, r.userid, r.contextid,
           WHERE o.mail <> '' AND (o.verdict = 'create' OR (o.verdict = 'update' AND o.newmail = 1))) w
   WHERE w.line > w.earliest) p
 
+-- statement like names
+-- The rows of this step whose user name an earlier one gets in the same form, or in one that the column holds equal.
+(SELECT w.line, :text AS first_line
+   FROM (SELECT o.line, MIN(o.line) OVER (PARTITION BY :name) AS earliest
+           FROM [account_now] o JOIN [account_stage] s ON s.line = o.line
+          WHERE o.verdict = 'create' OR (o.verdict = 'update' AND o.renames = 1)) w
+  WHERE w.line > w.earliest) p
+
 -- statement refused
 SELECT n.line AS number, n.verdict AS code,
        CASE WHEN n.verdict IN ('user-unknown') AND s.oldusername <> '' THEN s.oldusername

@@ -5,6 +5,7 @@ mod cohort_files;
 mod create;
 mod delete;
 mod fields;
+mod freed;
 mod given_passwords;
 pub mod gives;
 pub mod hashed;
@@ -81,6 +82,7 @@ pub async fn apply_users(
     if profile.operation == Operation::AddAll {
         matching::number_names(ctx).await?;
     }
+    freed::link(ctx, &options, &staged).await?;
     let most = settings.flatfile.max_steps;
     let steps = matching::order(ctx, most).await?;
     lines.failed += refuse_rest(ctx, most).await?;

@@ -117,6 +117,15 @@ impl<'a> Options<'a> {
         format!("CASE WHEN x.id IS NULL THEN {} ELSE {changed} END", Self::auth_of_new(dialect))
     }
 
+    /// The authentication method that a row `s` with the defaults `d` gives an account that exists, as SQL; else empty,
+    /// or NULL.
+    pub fn auth_given(&self) -> &'static str {
+        match self.profile.update {
+            Update::FileAndDefaults => "COALESCE(NULLIF(s.auth, ''), d.auth)",
+            _ => "s.auth",
+        }
+    }
+
     /// The authentication method of a new account, as SQL.
     pub fn auth_of_new(dialect: Dialect) -> String {
         let given = ["s.auth", "d.auth"].map(|column| format!("NULLIF({}, '')", dialect.neutral(column)));

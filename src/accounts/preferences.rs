@@ -23,7 +23,11 @@ const ORDER: &str = "planned.line, planned.component";
 /// The database's error.
 pub async fn write(ctx: &mut RunContext<'_>, pass_no: i64, options: &Options<'_>) -> RunResult<()> {
     let gives = Value::Sql(if options.change_password { "1 = 1" } else { "1 = 0" }.to_owned());
-    let params = ctx.params().with("gives", gives).fragment("internal", options.internal_auths());
+    let params = ctx
+        .params()
+        .with("gives", gives)
+        .fragment("internal", options.internal_auths())
+        .fragment("given", options.auth_given());
     let unwanted = Pick::new(UNWANTED).params(params.clone());
     ctx.remove_rows(Position { pass_no, rank: kinds::DROP_PREFERENCE }, unwanted).await?;
     let params = params.fragment("needed", NEEDED);

@@ -1,4 +1,4 @@
--- Preferences of accounts. `n` is a row of `account_now`, `s` the staged row, `u` its account.
+-- Preferences of accounts. `n` is a row of `account_now`, `s` the staged row, `d` its defaults, `u` its account.
 
 -- statement needed
 -- The preferences that rows set: of a new account, and of one whose row gives a password.
@@ -29,10 +29,11 @@ SELECT w.line, w.userid, 0 AS courseid, w.contextid, w.name AS component, x.id A
 SELECT p.id, n.line, 0 AS courseid, n.contextid
   FROM [account_now] n
   JOIN [account_stage] s ON s.line = n.line
+  LEFT JOIN [account_default] d ON d.line = n.line
   JOIN {user} u ON u.id = n.userid
   JOIN {user_preferences} p ON p.userid = u.id AND {~p.name} IN ('create_password', 'auth_forcepasswordchange')
  WHERE n.verdict IN ('update', 'same')
-   AND CASE WHEN u.auth NOT IN (:internal) THEN CASE WHEN COALESCE(s.auth, '') <> '' THEN 1 ELSE 0 END
+   AND CASE WHEN u.auth NOT IN (:internal) THEN CASE WHEN COALESCE(:given, '') <> '' THEN 1 ELSE 0 END
             WHEN :gives AND s.newforces = 1 THEN CASE WHEN {~p.name} = 'create_password' THEN 1 ELSE 0 END
             WHEN :gives AND s.newforces = 0 THEN 1
             ELSE 0 END = 1

@@ -259,7 +259,8 @@ impl Checks<'_> {
         let email = VALUES.iter().position(|(column, _)| *column == "email").unwrap_or_default();
         let given = prepared.values[email].as_ref().filter(|email| !email.is_empty());
         let default = prepared.defaults.as_ref().and_then(|defaults| defaults[email].as_ref());
-        prepared.mail = given.or(default).map_or(String::new(), |email| email.to_lowercase());
+        let address = given.or(default).map_or(String::new(), String::clone);
+        prepared.mail = address.to_lowercase();
         if by_mail && prepared.mail.is_empty() {
             return Err(problem(Code::EmptyIdentifier, "email", ""));
         }
@@ -267,6 +268,12 @@ impl Checks<'_> {
         let auth = auth.or(prepared.defaults.as_ref().and_then(|defaults| defaults[0].as_deref())).unwrap_or("manual");
         if !account::knows_auth(self.site, auth) {
             return Err(problem(Code::AuthUnknown, auth, ""));
+        }
+        if !account::is_enabled_auth(self.site, auth) {
+            prepared.problems.push(Problem::new(row.line, Code::AuthDisabled, auth, ""));
+        }
+        if !address.is_empty() && !account::is_address(&address) {
+            prepared.problems.push(Problem::new(row.line, Code::EmailMalformed, shown(&address), ""));
         }
         let word = row.value("password");
         if is_masked(word) {
@@ -397,6 +404,10 @@ impl Checks<'_> {
                 Err(fields::Unusable::Value(expected)) => {
                     let hint = format!("profile_field_{name} {expected}");
                     return Err(Problem::new(row.line, Code::ValueInvalid, shown(&cell), hint));
+                }
+                Err(fields::Unusable::TooLong(most)) => {
+                    let hint = format!("profile_field_{name} {most}");
+                    return Err(Problem::new(row.line, Code::ValueTooLong, shown(&cell), hint));
                 }
                 Err(fields::Unusable::Time(hint)) => {
                     return Err(Problem::new(row.line, Code::BadTime, shown(&cell), hint));

@@ -96,21 +96,27 @@ async fn change(
 }
 
 /// The condition that a row `s` keeps its account `x` from logging in, which the guard counts as a suspension.
-fn suspends(options: &Options<'_>) -> &'static str {
+fn suspends(options: &Options<'_>) -> String {
+    let state = "(s.suspended = 1 AND x.suspended = 0)";
+    let method = format!("({} = 'nologin' AND x.auth <> 'nologin')", options.auth_given());
     match (options.suspend, options.changes_auths()) {
-        (true, true) => "(s.suspended = 1 AND x.suspended = 0) OR (s.auth = 'nologin' AND x.auth <> 'nologin')",
-        (true, false) => "s.suspended = 1 AND x.suspended = 0",
-        (false, true) => "s.auth = 'nologin' AND x.auth <> 'nologin'",
-        (false, false) => "1 = 0",
+        (true, true) => format!("{state} OR {method}"),
+        (true, false) => state.to_owned(),
+        (false, true) => method,
+        (false, false) => "1 = 0".to_owned(),
     }
 }
 
 /// Gives accounts whose password another system checks from now on the word that stands for none.
 async fn forget_passwords(ctx: &mut RunContext<'_>, options: &Options<'_>) -> Result<(), DbError> {
-    let params = Params::new().with("none", NOT_CACHED).fragment("internal", options.internal_auths());
-    let (none, from) = ([("newpassword", ":none")], "[account_now] n, {user} x");
+    let params = Params::new()
+        .with("none", NOT_CACHED)
+        .fragment("internal", options.internal_auths())
+        .fragment("given", options.auth_given());
+    let none = [("newpassword", ":none")];
+    let from = "[account_now] n LEFT JOIN [account_default] d ON d.line = n.line, {user} x";
     let leaving = "n.line = s.line AND n.verdict = 'update' AND x.id = n.userid AND x.password <> :none
-        AND s.auth NOT IN (:internal)";
+        AND :given NOT IN (:internal)";
     let sql = ctx.conn.dialect().update_joined("[account_stage]", "s", &none, from, leaving);
     ctx.conn.exec(&sql, &params).await.map(|_| ())
 }

@@ -32,7 +32,7 @@ pub async fn take_back(conn: &mut Conn, columns: &Columns, run: i64) -> Result<V
     let mut all = Vec::new();
     for (from, kind, changes) in places(conn, run).await? {
         let params = Params::new().with("run", run).with("from", from).with("to", from + RANK_ROOM).with("kind", kind);
-        let sql = statement(kind, conn.dialect(), columns);
+        let sql = statement(kind, conn, columns);
         let rows = conn.exec(&sql, &params.fragment("here", HERE)).await? as i64;
         all.push(TakenBack { kind, changes, rows });
     }
@@ -64,7 +64,8 @@ async fn places(conn: &mut Conn, run: i64) -> Result<Vec<(i64, &'static Kind, i6
 }
 
 /// The statement that undoes the changes `:here` of a kind.
-fn statement(kind: &Kind, dialect: Dialect, columns: &Columns) -> String {
+fn statement(kind: &Kind, conn: &Conn, columns: &Columns) -> String {
+    let dialect = conn.dialect();
     match &kind.change {
         Change::Added { says, named, made, used_by } => {
             let found = found(kind, dialect, says, named, *made, used_by);
@@ -73,7 +74,8 @@ fn statement(kind: &Kind, dialect: Dialect, columns: &Columns) -> String {
         Change::Changed(values) => set_back(kind, dialect, values),
         Change::Rewritten(values) => {
             let columns: Vec<&str> = values.iter().copied().filter(|column| columns.has(kind.table, column)).collect();
-            rewrite(kind, dialect, &columns, CHANGES, HERE, ("oldrow", "newrow"))
+            let is_named = |name: &str| conn.alike("user", "y.username", name);
+            rewrite(kind, dialect, &columns, CHANGES, HERE, ("oldrow", "newrow"), Some(&is_named))
         }
         Change::Removed { alone, .. } => insert(kind, dialect, &old_columns(columns, kind.table), alone),
     }
@@ -138,7 +140,8 @@ fn set_back(kind: &Kind, dialect: Dialect, values: &[Changing]) -> String {
 }
 
 /// The statement that gives the rows of the changes `c` in `from` the values that the journal's column `to` holds of
-/// the `columns`, where they have those of its column `of`. A column that did not change is not in `newrow`.
+/// the `columns`, where they have those of its column `of`. A column that did not change is not in `newrow`. With
+/// `is_named`, the condition that the account `y` has a user name, an account whose new name another one has is left.
 pub(super) fn rewrite(
     kind: &Kind,
     dialect: Dialect,
@@ -146,6 +149,7 @@ pub(super) fn rewrite(
     from: &str,
     here: &str,
     (to, of): (&str, &str),
+    is_named: Option<&dyn Fn(&str) -> String>,
 ) -> String {
     let table = format!("{{{}}}", kind.table);
     let names: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
@@ -164,8 +168,18 @@ pub(super) fn rewrite(
             let same = dialect.same_bytes(&format!("x.{column}"), value);
             format!(" AND ({mark} IS NULL OR {same} OR (x.{column} IS NULL AND {value} IS NULL))")
         });
-    let condition = format!("{here} AND x.id = c.targetid{}", same.collect::<String>());
-    dialect.update_joined(&table, "x", &set, &format!("{from} {join_to} {join_of}"), &condition)
+    let name = columns.iter().position(|column| *column == "username");
+    let (others, free) = match name.zip(is_named) {
+        Some((at, is_named)) => {
+            let named = is_named(&to_values[at]);
+            let own = format!("JOIN {table} z ON z.id = c.targetid");
+            let other = format!("LEFT JOIN {table} y ON y.mnethostid = z.mnethostid AND y.id <> z.id AND {named}");
+            (format!("{own} {other}"), " AND y.id IS NULL")
+        }
+        None => (String::new(), ""),
+    };
+    let condition = format!("{here} AND x.id = c.targetid{}{free}", same.collect::<String>());
+    dialect.update_joined(&table, "x", &set, &format!("{from} {join_to} {join_of} {others}"), &condition)
 }
 
 /// Inserts a removed row again, unless another row has its id or its unique values.

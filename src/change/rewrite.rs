@@ -102,7 +102,7 @@ impl RunContext<'_> {
         let (kind, dialect) = (position.rank.kind, self.conn.dialect());
         self.hold(position, &format!("{{{}}}", kind.table)).await?;
         self.mark_rewritten(position, columns).await?;
-        let sql = rewrite(kind, dialect, columns, "{enrold_change} c", HERE, ("newrow", "oldrow"));
+        let sql = rewrite(kind, dialect, columns, "{enrold_change} c", HERE, ("newrow", "oldrow"), None);
         let applied = self.conn.exec(&sql, &self.at(position)).await? as i64;
         self.observer.reached(Moment::Applied).await;
         self.book(kind, planned, applied);

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::cli::import::said_kind;
-use crate::cli::{Exit, Setting, operator, output};
+use crate::cli::{Exit, Setting, key_value, operator, output};
 use crate::files::FileProblem;
 use crate::front::check::Check;
 use crate::front::{GivenFile, Said, SaidKind};
@@ -22,6 +22,9 @@ pub struct Options {
     /// A users file or a cohort file has the options of this profile
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// An option of a users file or a cohort file, in place of its profile's; several are allowed
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    option: Vec<(String, String)>,
 }
 
 #[derive(serde::Serialize)]
@@ -47,7 +50,8 @@ struct Announced {
 }
 
 pub(super) fn run(setting: &Setting, options: &Options) -> anyhow::Result<Exit> {
-    let said = Said { kind: options.kind, profile: options.profile.clone(), ..Said::default() };
+    let (profile, given) = (options.profile.clone(), options.option.clone());
+    let said = Said { kind: options.kind, profile, options: given, ..Said::default() };
     let given = GivenFile::of(&setting.settings, options.file.clone(), said)?;
     let check = match Check::of(&operator(), &setting.settings, given)? {
         Ok(check) => check,

@@ -143,6 +143,7 @@ impl Check {
     }
 
     fn accounts(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        // Which others a row needs depends on the site: whether its account exists.
         let key = if profile.match_by == MatchBy::Email { "email" } else { "username" };
         let required = if profile.default.contains_key(key) { Vec::new() } else { vec![key] };
         let (fallback, zone) = (self.reading.fallback, self.reading.zone);

@@ -25,6 +25,33 @@ pub fn knows_auth(site: &Site, auth: &str) -> bool {
         || site.config("auth").unwrap_or_default().split(',').any(|known| known.trim() == auth)
 }
 
+/// Methods that are enabled on every site.
+const ALWAYS_ENABLED: [&str; 2] = ["manual", "nologin"];
+
+/// Whether accounts with a method that the site knows can log in: the method is enabled.
+pub fn is_enabled_auth(site: &Site, auth: &str) -> bool {
+    ALWAYS_ENABLED.contains(&auth)
+        || site.config("auth").unwrap_or_default().split(',').any(|enabled| enabled.trim() == auth)
+}
+
+/// Whether a text has the form of an address to which Moodle sends mails. (Quoted names and numeric hosts, which Moodle
+/// knows too, are none here.)
+pub fn is_address(text: &str) -> bool {
+    let Some((name, host)) = text.rsplit_once('@') else { return false };
+    let in_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c);
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 254
+        && name.len() <= 64
+        && name.split('.').all(|part| !part.is_empty() && part.chars().all(in_name))
+        && host.contains('.')
+        && host.split('.').all(label)
+}
+
 /// A user name as Moodle allows it: in small letters, without what is not allowed; possibly empty.
 pub fn standardised(site: &Site, name: &str) -> String {
     let name = name.trim().to_lowercase();
@@ -191,6 +218,17 @@ mod tests {
         assert!(plain("Zoé O'Neil & Co") && plain("1 rue\r\nCaen"));
         assert!(!plain("<b>") && !plain("a > b") && !plain("\u{7}") && Accepts::Key.read("a\nb").is_err());
         assert!(Accepts::Long.read("<p>\n</p>").is_ok());
+    }
+
+    #[test]
+    fn addresses_have_a_form() {
+        for good in ["a@example.org", "a.b+c@x-y.example.org", "O'Neil@b.c", "9@9.de"] {
+            assert!(is_address(good), "{good}");
+        }
+        let bad = ["a", "a@b", "@b.c", "a@", "a@b.c@d.e", "é@b.c", "a@é.c", "a b@c.d", ".a@b.c", "a..b@c.d", "a@-b.c"];
+        for bad in bad.into_iter().chain(["a@b..c", "a@b.c.", "a@b,c.d", "a@b.c;d@e.f"]) {
+            assert!(!is_address(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -297,6 +297,8 @@ pub enum Note {
     EffectsPending(String),
     /// Lines before the header of a file, which were not read: their numbers and texts.
     LinesSkipped(String),
+    /// Columns of the file that are not read.
+    ColumnsIgnored(String),
     /// `unenrolaction` is keep: `del` lines end nothing.
     DelIgnored,
     /// `unenrolaction` is not a choice of the flat file: `del` lines did nothing.

@@ -175,7 +175,8 @@ codes! {
     /// A user name with characters that Moodle does not allow. Value: the user name; hint: what it would be if it were
     /// standardised.
     UsernameInvalid = "username-invalid",
-    /// Another account has the user name. Value: the user name.
+    /// Another account has the user name. Value: the user name; hint: the line of the file whose account has it, or
+    /// nothing.
     UsernameTaken = "username-taken",
     /// Another account has the address. Value: the address; hint: the line of the file that has it too, or nothing.
     EmailTaken = "email-taken",
@@ -183,6 +184,11 @@ codes! {
     KeyCollision = "key-collision",
     /// The authentication method is not installed. Value: the text in the row.
     AuthUnknown = "auth-unknown",
+    /// The authentication method is not enabled, so that the account cannot log in; the row is applied. Value: the
+    /// method.
+    AuthDisabled = "auth-disabled",
+    /// No mail reaches the address, by its form; the row is applied. Value: the address.
+    EmailMalformed = "email-malformed",
     /// A change that the options of the file do not allow. Value: the account, or the column; hint: the option.
     ChangeRefused = "change-refused",
     /// Another host's account, one that the configuration protects, or one with a role above the courses. Value: the

@@ -319,6 +319,9 @@ impl Code {
                 "\"{v}\" is no user name: Moodle allows small letters, digits and - . _ @; write \"{h}\", or let \
                  enrold do so (standardise)"
             ),
+            Code::UsernameTaken if !h.is_empty() => format!(
+                "the user name \"{v}\" is for the database that of line {h}, which is applied; correct one of the lines"
+            ),
             Code::UsernameTaken => {
                 format!("the user name \"{v}\" belongs to another account, nothing was done; correct the line")
             }
@@ -334,6 +337,13 @@ impl Code {
             ),
             Code::AuthUnknown => format!(
                 "no authentication method \"{v}\" on this site, nothing was done; correct the line, or install it"
+            ),
+            Code::AuthDisabled => format!(
+                "the authentication method \"{v}\" is not enabled on this site: the line is applied, but nobody logs \
+                 in with it; enable it, or correct the line"
+            ),
+            Code::EmailMalformed => format!(
+                "\"{v}\" does not have the form of an address: the line is applied, but no mail arrives; correct it"
             ),
             Code::ChangeRefused => format!(
                 "{v}: option \"{h}\" of the profile is not on, so this was not done; set it, or take the value out \

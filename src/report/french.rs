@@ -342,6 +342,10 @@ impl Code {
                 "« {v} » n'est pas un identifiant : Moodle admet les minuscules, les chiffres et - . _ @ ; écrivez \
                  « {h} », ou laissez enrold le faire (standardise)"
             ),
+            Code::UsernameTaken if !h.is_empty() => format!(
+                "l'identifiant « {v} » est pour la base de données celui de la ligne {h}, qui est appliquée ; corrigez \
+                 l'une des deux"
+            ),
             Code::UsernameTaken => {
                 format!("l'identifiant « {v} » est celui d'un autre compte, rien n'est fait ; corrigez la ligne")
             }
@@ -358,6 +362,14 @@ impl Code {
             Code::AuthUnknown => format!(
                 "aucune méthode d'authentification « {v} » sur ce site, rien n'est fait ; corrigez la ligne, ou \
                  installez-la"
+            ),
+            Code::AuthDisabled => format!(
+                "la méthode d'authentification « {v} » n'est pas activée sur ce site : la ligne est appliquée, mais \
+                 personne ne se connecte ainsi ; activez-la, ou corrigez la ligne"
+            ),
+            Code::EmailMalformed => format!(
+                "« {v} » n'a pas la forme d'une adresse : la ligne est appliquée, mais aucun courriel n'arrivera ; \
+                 corrigez-la"
             ),
             Code::ChangeRefused => format!(
                 "{v} : l'option « {h} » du profil n'est pas active, ce changement n'est donc pas fait ; activez-la, ou \

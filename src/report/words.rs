@@ -233,6 +233,12 @@ pub fn note(note: &Note, locale: Locale) -> String {
             format!("these lines stand before the header and were not read: {lines}")
         }
         (Note::LinesSkipped(lines), Locale::Fr) => format!("lignes qui précèdent l'en-tête, non lues : {lines}"),
+        (Note::ColumnsIgnored(columns), Locale::En) => {
+            format!("columns that are not read; name them in `columns` of the profile if they should be: {columns}")
+        }
+        (Note::ColumnsIgnored(columns), Locale::Fr) => {
+            format!("colonnes non lues ; nommez-les dans `columns` du profil si elles doivent l'être : {columns}")
+        }
         (Note::NotExpiring(methods), Locale::En) => {
             format!("not enabled on this site, so their enrolments do not expire: {methods}")
         }

@@ -365,7 +365,8 @@ impl Model {
         }
         let mut left: Vec<(Sound<'_>, usize)> = Vec::new();
         let all = sounds.clone();
-        for step in steps(options, sounds) {
+        let pairs = self.pairs(options, &all);
+        for step in steps(options, sounds, &pairs) {
             // All rows of a step are judged before any is applied; of two that take an address the first gets it.
             let mut taken = BTreeSet::new();
             let mut verdicts: Vec<Verdict> = step.iter().map(|row| self.judge(options, row)).collect();
@@ -383,7 +384,9 @@ impl Model {
                 .iter()
                 .zip(&verdicts)
                 .map(|(row, verdict)| match *verdict {
-                    Verdict::Update(at) => self.replaced(options, &all, row, at),
+                    Verdict::Update(at) if !pairs.iter().any(|(by, wants)| *by == row.line && wants > by) => {
+                        self.replaced(options, &all, row, at)
+                    }
                     _ => BTreeSet::new(),
                 })
                 .collect();
@@ -417,6 +420,32 @@ impl Model {
         }
         told.problems.sort();
         told
+    }
+
+    /// The lines that free an address (a name, where addresses find accounts), each with a line that wants it for
+    /// another account.
+    fn pairs(&self, options: &Options, rows: &[Sound<'_>]) -> Vec<(usize, usize)> {
+        let frees = |row: &Sound<'_>| {
+            let account = &self.accounts[self.meant(options, row).ok()?];
+            let (mail, name) = (account.email.to_lowercase(), account.username.to_lowercase());
+            let gives = options.overwrites() && (!row.row.email.is_empty() || options.erases);
+            let is_free = match (row.deleted, options.by_mail) {
+                (true, _) => options.delete,
+                (false, true) => options.rename && !row.name.is_empty() && row.name != name,
+                (false, false) => gives && row.mail != mail,
+            };
+            let freed = if options.by_mail { name } else { mail };
+            (is_free && !freed.is_empty() && (options.by_mail || !options.shares)).then_some(freed)
+        };
+        let mut pairs = Vec::new();
+        for (row, freed) in rows.iter().filter_map(|row| Some((row, frees(row)?))) {
+            let wants = |other: &&Sound<'_>| match options.by_mail {
+                true => !other.deleted && other.name == freed && other.mail != row.mail,
+                false => !other.deleted && other.mail == freed && other.name != row.name,
+            };
+            pairs.extend(rows.iter().filter(wants).map(|other| (row.line, other.line)));
+        }
+        pairs
     }
 
     /// Every row that makes an account gets a name that neither an account nor an earlier row has.
@@ -561,7 +590,8 @@ fn created(options: &Options, row: &Sound<'_>) -> Account {
 }
 
 /// Rows that share a name (or an address, if it finds the account) are applied one after the other, others together.
-fn steps<'a>(options: &Options, rows: Vec<Sound<'a>>) -> Vec<Vec<Sound<'a>>> {
+/// So are a row that frees a name or an address and one that wants it.
+fn steps<'a>(options: &Options, rows: Vec<Sound<'a>>, pairs: &[(usize, usize)]) -> Vec<Vec<Sound<'a>>> {
     let mut next: BTreeMap<String, usize> = BTreeMap::new();
     let mut steps: Vec<Vec<Sound<'a>>> = Vec::new();
     for row in rows {
@@ -574,6 +604,8 @@ fn steps<'a>(options: &Options, rows: Vec<Sound<'a>>) -> Vec<Vec<Sound<'a>>> {
             keys.push(format!("mail {}", row.mail));
         }
         keys.retain(|key| !key.ends_with(' '));
+        let own = pairs.iter().filter(|(by, wants)| [*by, *wants].contains(&row.line));
+        keys.extend(own.map(|(by, wants)| format!("pair {by} {wants}")));
         let step = keys.iter().filter_map(|key| next.get(key)).max().copied().unwrap_or(0);
         next.extend(keys.into_iter().map(|key| (key, step + 1)));
         if steps.len() == step {

@@ -41,6 +41,10 @@ fn profile() -> Profile {
 }
 
 impl Site {
+    async fn enable_auths(&mut self) {
+        self.insert("config", &[("name", "auth".into()), ("value", "email,ldap".into())]).await;
+    }
+
     /// The new accounts, with their preferences: user name, auth, password, preferences.
     async fn with_preferences(&mut self) -> Vec<[String; 4]> {
         let sql = "SELECT u.username, u.auth, u.password, p.name, p.value
@@ -74,6 +78,7 @@ async fn enrold_generates_and_mails_what_the_file_does_not_give(mut site: Site) 
     let server = Server::start(Manners::default()).await;
     with_mails(&mut site).await;
     send_through(&mut site, &server);
+    site.enable_auths().await;
     site.set("accounts.password_mail", "enrold");
     let report = site.users(&profile(), TWO).await;
     assert_eq!((report.state, report.counts["user.add"], report.counts["preference.add"]), (State::Done, 4, 2));
@@ -182,6 +187,7 @@ impl Site {
 
 async fn accounts_of_directories_get_no_password(mut site: Site) {
     site.campus().await;
+    site.enable_auths().await;
     site.sql("UPDATE {user} SET auth = 'email', password = 'old' WHERE username IN ('u1', 'u2')").await;
     site.set("accounts.foreign_auth", "email");
     let profile =
@@ -213,6 +219,7 @@ async fn what_a_directory_locks_stays(mut site: Site) {
         let field = [("id", id.into()), ("shortname", name.into()), ("datatype", "text".into())];
         site.insert("user_info_field", &field).await;
     }
+    site.enable_auths().await;
     site.sql("UPDATE {user} SET auth = 'ldap', lastname = 'Old' WHERE username = 'u1'").await;
     site.sql("UPDATE {user} SET auth = 'manual', lastname = 'Old' WHERE username IN ('u2', 'u3')").await;
     let profile = Profile { change_auth: Some(true), ..profile() };

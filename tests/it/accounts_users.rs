@@ -6,7 +6,7 @@ use std::sync::Arc;
 use enrold::accounts::password::Hasher;
 use enrold::change::inverse::take_back;
 use enrold::config::{BlankCell, FileKind, MatchBy, Operation, Profile, Update};
-use enrold::db::{Columns, Params};
+use enrold::db::{Columns, Dialect, Params, Value};
 use enrold::moodle::site::Site as Settings;
 use enrold::outcome::{Note, Report, State};
 use enrold::problem::Code;
@@ -23,14 +23,20 @@ on_each_database!(
     what_a_later_row_replaces_is_not_written,
     what_is_refused_later_replaces_nothing,
     a_method_of_others_leaves_no_password,
+    names_that_the_database_holds_equal,
     defaults_are_for_columns_that_the_file_does_not_have,
     sessions_end_with_a_suspension_and_a_deletion,
     only_the_changed_columns_are_set_back,
+    a_name_in_use_again_is_not_given_back,
     user_names_with_capitals_are_found,
     protected_accounts_are_left_alone,
     blank_cells_keep_or_erase,
     new_names_and_old_ones_in_one_file,
     addresses_are_one_in_any_case,
+    what_helps_nobody_is_told,
+    fields_take_what_they_can_hold,
+    a_freed_address_is_for_later_rows,
+    a_freed_name_is_for_later_rows,
     options_that_contradict_each_other_refuse_the_file,
     statements_do_not_grow_with_rows,
 );
@@ -164,6 +170,44 @@ async fn a_method_of_others_leaves_no_password(mut site: Site) {
     let now = site.accounts("username, auth, password", &format!("id BETWEEN {} AND {}", user(1), user(3))).await;
     assert_eq!(now, ["u1 ldap not cached", "u2 manual x", "u3 nologin x"]);
     assert_eq!(site.count("user_preferences").await, 0);
+    // A method that is the profile's default.
+    let created = |name: &'static str| [("userid", user(2).into()), ("name", name.into()), ("value", "1".into())];
+    site.insert("user_preferences", &created("create_password")).await;
+    let default = |auth: &str| [("auth".to_owned(), auth.to_owned())].into();
+    let defaults = Profile { update: Update::FileAndDefaults, default: default("ldap"), ..profile() };
+    site.users_once(&defaults, "username,city\nu2,Caen\n").await;
+    let now = site.accounts("username, auth, password", &format!("id = {}", user(2))).await;
+    assert_eq!((now, site.count("user_preferences").await), (vec!["u2 ldap not cached".to_owned()], 0));
+    let nologin = Profile { default: default("nologin"), ..defaults };
+    let report = site.users_once(&nologin, "username,city\nu4,Caen\n").await;
+    assert_eq!(report.counts["user.suspend"], 1);
+}
+
+async fn names_that_the_database_holds_equal(mut site: Site) {
+    site.campus().await;
+    site.insert("config", &[("name", "extendedusernamechars".into()), ("value", "1".into())]).await;
+    let text = "username,firstname,lastname,email\nzoe,Z,Un,n1@example.org\nzoé,Z,Deux,n2@example.org\n\
+                ú1,U,Trois,n3@example.org\nx,X,Quatre,n2@example.org\n";
+    let report = site.users(&profile(), text).await;
+    let is_like = site.conn.dialect() == Dialect::Maria;
+    let (refused, made): (&[&str], &[&str]) = match is_like {
+        true => (&["3 username-taken", "4 username-taken"], &["zoe", "x"]),
+        false => (&["5 email-taken"], &["zoe", "zoé", "ú1"]),
+    };
+    assert_eq!(site.errors(&report).await, refused);
+    assert_eq!(site.accounts("username", "email LIKE 'n%'").await, made);
+    assert_eq!((report.state, report.lines.failed), (State::DoneWithErrors, refused.len() as u64));
+    // Two accounts that get such names at once.
+    let profile = Profile { match_by: MatchBy::Email, rename: Some(true), ..profile() };
+    let text = "email,username\nu2@example.com,ada\nu3@example.com,àda\n";
+    let report = site.users(&profile, text).await;
+    let renamed = site.accounts("username", &format!("id IN ({}, {})", user(2), user(3))).await;
+    let (refused, names): (&[&str], _) =
+        if is_like { (&["3 username-taken"], ["ada", "u3"]) } else { (&[], ["ada", "àda"]) };
+    assert_eq!(
+        (site.errors(&report).await, renamed),
+        (refused.iter().map(|code| code.to_string()).collect(), names.map(str::to_owned).to_vec())
+    );
 }
 
 async fn defaults_are_for_columns_that_the_file_does_not_have(mut site: Site) {
@@ -213,6 +257,22 @@ async fn only_the_changed_columns_are_set_back(mut site: Site) {
     );
     let now = site.accounts("username, city, phone1, country", "id < 14 AND id > 10").await;
     assert_eq!(now, ["u1 Caen 1 DE", "u2 Rouen 3 ", "u3 Caen 1 "]);
+}
+
+async fn a_name_in_use_again_is_not_given_back(mut site: Site) {
+    site.campus().await;
+    let profile = Profile { rename: Some(true), delete: Some(true), ..profile() };
+    let text = "username,oldusername,deleted\nu1,,1\nx2,u2,\nx3,u3,\nu4,,1\n";
+    let report = site.users_once(&profile, text).await;
+    site.sql("UPDATE {user} SET username = 'u1' WHERE username = 'u8'").await;
+    site.sql("UPDATE {user} SET username = 'u2' WHERE username = 'u9'").await;
+    let columns = Columns::read(&mut site.conn).await.unwrap();
+    let back = take_back(&mut site.conn, &columns, report.run).await.unwrap();
+    let back: Vec<_> = back.iter().map(|step| (step.kind.name, step.changes, step.rows)).collect();
+    assert!(back.contains(&("user.remove", 2, 1)) && back.contains(&("user.rename", 2, 1)), "{back:?}");
+    let now = site.accounts("username, deleted", &format!("id BETWEEN {} AND {}", user(2), user(4))).await;
+    assert_eq!(now, ["x2 0", "u3 0", "u4 0"]);
+    assert_eq!(site.accounts("deleted", &format!("id = {}", user(1))).await, ["1"]);
 }
 
 async fn user_names_with_capitals_are_found(mut site: Site) {
@@ -268,9 +328,95 @@ async fn addresses_are_one_in_any_case(mut site: Site) {
     let text = "username,firstname,lastname,email\na,A,A,É@example.org\nb,B,B,é@EXAMPLE.org\nc,C,C,U1@example.com\n\
                 u1,A,A,U1@EXAMPLE.COM\nu2,A,A,u1@example.com\n";
     let report = site.users(&profile(), text).await;
-    assert_eq!(site.errors(&report).await, ["3 email-taken", "4 email-taken", "6 email-taken"]);
+    let told = ["2 email-malformed", "3 email-malformed", "3 email-taken", "4 email-taken", "6 email-taken"];
+    assert_eq!(site.errors(&report).await, told);
     let kept = site.accounts("email", &format!("id = {}", user(1))).await;
     assert_eq!(kept, ["u1@example.com"], "another case is no change");
+}
+
+async fn what_helps_nobody_is_told(mut site: Site) {
+    site.campus().await;
+    site.sql("DELETE FROM {config} WHERE name = 'auth'").await;
+    site.insert("config", &[("name", "auth".into()), ("value", "email,cas".into())]).await;
+    let text = "username,firstname,lastname,email,auth\na,A,A,a@b,manual\nb,B,B,b@example.org,ldap\n\
+                c,C,C,c@example.org,cas\nd,D,D,d@example.org,nologin\n";
+    let report = site.users(&profile(), text).await;
+    assert_eq!(site.errors(&report).await, ["2 email-malformed", "3 auth-disabled"]);
+    assert_eq!((report.state, report.lines.failed), (State::DoneWithErrors, 0));
+    let made = site.accounts("username, email, auth", "username IN ('a', 'b', 'c', 'd')").await;
+    assert_eq!(made, ["a a@b manual", "b b@example.org ldap", "c c@example.org cas", "d d@example.org nologin"]);
+}
+
+async fn fields_take_what_they_can_hold(mut site: Site) {
+    site.campus().await;
+    let fields = [("year", "menu", "L1\nL2", ""), ("grant", "checkbox", "", ""), ("born", "datetime", "2000", "2030")];
+    let fields = fields.into_iter().chain([("room", "text", "30", "5"), ("more", "text", "30", "")]);
+    for (id, (name, kind, one, two)) in (1..).zip(fields) {
+        let field = [
+            ("id", Value::Int(id)),
+            ("shortname", name.into()),
+            ("name", name.into()),
+            ("datatype", kind.into()),
+            ("param1", one.into()),
+            ("param2", two.into()),
+        ];
+        site.insert("user_info_field", &field).await;
+    }
+    let text = "username,profile_field_year,profile_field_grant,profile_field_born,profile_field_room,\
+                profile_field_more\nu1,L2,oui,2001-02-03,Ü1234,longer than five\nu2,l2,0,,B,\nu3,,maybe,,B,\n\
+                u4,,,someday,B,\nu5,,,,B12345,\n";
+    let report = site.users(&profile(), text).await;
+    let told = ["3 field-option-unknown", "4 value-invalid", "5 bad-time", "6 value-too-long"];
+    assert_eq!((site.errors(&report).await, report.lines.failed), (told.map(str::to_owned).to_vec(), 3));
+    let sql = "SELECT u.username, f.shortname, d.data FROM {user_info_data} d JOIN {user} u ON u.id = d.userid
+        JOIN {user_info_field} f ON f.id = d.fieldid WHERE d.data <> '' AND d.data <> '0' ORDER BY u.id, f.id";
+    let rows = site.conn.rows(sql, &Params::new()).await.unwrap();
+    let stored: Vec<String> = rows
+        .iter()
+        .filter(|row| row.text(1) != "born")
+        .map(|row| (0..3).map(|at| row.text(at)).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(stored, ["u1 year L2", "u1 grant 1", "u1 room Ü1234", "u1 more longer than five", "u2 room B"]);
+}
+
+async fn a_freed_address_is_for_later_rows(mut site: Site) {
+    site.campus().await;
+    let profile = Profile { delete: Some(true), ..profile() };
+    // A row before the freeing one is refused; a row that is refused frees nothing, nor does it take anything.
+    let text = "username,firstname,lastname,email,deleted\nn1,N,One,u1@example.com,\nu1,,,,1\n\
+                n2,N,Two,U1@example.com,\nu2,A,B,new@example.org,\nu3,A,B,u2@example.com,\n\
+                u4,A,B,u3@example.com,\nn3,N,Three,u4@example.com,\nn4,N,Four,u3@example.com,\n\
+                u6,A,B,u5@example.com,\nn5,N,Five,u6@example.com,\n";
+    let report = site.users(&profile, text).await;
+    let refused = ["2 email-taken", "9 email-taken", "10 email-taken", "11 email-taken"];
+    assert_eq!(site.errors(&report).await, refused);
+    let now = site.accounts("username, email", "deleted = 0 AND id > 11 AND id < 16 OR username LIKE 'n%'").await;
+    let expected = ["u2 new@example.org", "u3 u2@example.com", "u4 u3@example.com", "u5 u5@example.com"];
+    assert_eq!(now[..4], expected);
+    assert_eq!(now[4..], ["n2 U1@example.com", "n3 u4@example.com"]);
+    // A later row replaces no address that is wanted in between.
+    let text = "username,firstname,lastname,email\nu5,,,a5@example.org\nn6,N,Six,u5@example.com\nu5,,,b5@example.org\n";
+    let report = site.users(&profile, text).await;
+    assert_eq!((report.errors, report.counts["user.update"], report.counts["user.add"]), (0, 2, 1));
+    // Addresses that stay: nobody else gets them.
+    let kept = Profile { change_email: Some(false), delete: Some(false), ..profile };
+    let text = "username,firstname,lastname,email,deleted\nu6,,,c6@example.org,\nn7,N,Seven,u6@example.com,\n\
+                u7,,,,1\nn8,N,Eight,u7@example.com,\n";
+    let report = site.users(&kept, text).await;
+    let refused = ["2 change-refused", "3 email-taken", "4 change-refused", "5 email-taken"];
+    assert_eq!(site.errors(&report).await, refused);
+}
+
+async fn a_freed_name_is_for_later_rows(mut site: Site) {
+    site.campus().await;
+    let profile = Profile { match_by: MatchBy::Email, delete: Some(true), rename: Some(true), ..profile() };
+    let text = "email,username,firstname,lastname,deleted\nn1@example.org,u1,N,One,\nu1@example.com,,,,1\n\
+                n2@example.org,u1,N,Two,\nu2@example.com,x2,,,\nu3@example.com,u2,,,\nn3@example.org,u3,N,Three,\n";
+    let report = site.users(&profile, text).await;
+    assert_eq!(site.errors(&report).await, ["2 username-taken"]);
+    let now = site.accounts("username, email", "deleted = 0 AND email LIKE '%@example.%' AND id > 11").await;
+    assert_eq!(now[..2], ["x2 u2@example.com", "u2 u3@example.com"]);
+    assert_eq!(now[now.len() - 2..], ["u1 n2@example.org", "u3 n3@example.org"]);
 }
 
 async fn options_that_contradict_each_other_refuse_the_file(mut site: Site) {

@@ -186,6 +186,15 @@ fn check_reads_every_kind() {
     assert_eq!((code, codes), (4, vec![json!("column-ignored"), json!("bad-verb")]), "{checked}");
     let (code, checked) = program.json(&["check", "--kind", "cohorts", "m.csv"]);
     assert_eq!((code, &checked["rejected"]["code"]), (1, &json!("column-missing")));
+    // Options decide which column finds the accounts.
+    program.write("mails.csv", "email,city\na@example.org,Caen\n");
+    let by_mail = ["check", "--kind", "users", "--option", "match=email", "mails.csv"];
+    assert_eq!(program.json(&by_mail).0, 0);
+    assert_eq!(program.json(&["check", "--kind", "users", "--option", "default.username=%f", "mails.csv"]).0, 0);
+    let (code, checked) = program.json(&["check", "--kind", "users", "mails.csv"]);
+    assert_eq!((code, &checked["rejected"]["code"]), (1, &json!("column-missing")));
+    let answer = program.run(&["check", "--option", "colour=red", "u.csv"]).ends(2);
+    assert!(answer.log.contains("colour"), "{}", answer.log);
     let (code, checked) = program.json(&["check", "two.csv"]);
     assert_eq!((code, &checked["rejected"]["code"]), (1, &json!("kind-unknown")));
     let (code, checked) = program.json(&["check", "bad.csv"]);

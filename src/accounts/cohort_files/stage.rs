@@ -50,6 +50,10 @@ pub async fn load(
     if !titles.is_empty() {
         ctx.notes.push(Note::LinesSkipped(titles.join(", ")));
     }
+    let unread: Vec<String> = reader.unread().into_iter().map(|problem| problem.value).collect();
+    if !unread.is_empty() {
+        ctx.notes.push(Note::ColumnsIgnored(unread.join(", ")));
+    }
     ctx.conn.declare(&MEMBER_LINES);
     let dialect = ctx.conn.dialect();
     let mut stage = Stage {
@@ -62,9 +66,6 @@ pub async fn load(
         last: BTreeMap::new(),
         staged: Staged { told: Vec::new(), lines: Lines::default(), idnumbers: reader.has_idnumbers(), unread: false },
     };
-    for problem in reader.unread() {
-        stage.report(ctx, &problem).await?;
-    }
     loop {
         let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
         if entries.is_empty() {
