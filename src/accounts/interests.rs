@@ -19,6 +19,8 @@ use crate::problem::Code;
 
 /// The longest name of a tag in Moodle, in characters.
 const LONGEST: usize = 50;
+/// The most interests of an account that a file gives: more would fill the site with tags.
+const MOST: usize = 100;
 
 /// The lists that count in a step. An account may lack a context.
 const INTEREST_LIST: Table =
@@ -90,6 +92,9 @@ pub fn read(conn: &Conn, site: &Site, cell: &str) -> Result<Vec<Interest>, Unusa
         match places.get(&name) {
             Some(at) => list[*at].rawname = rawname,
             None => {
+                if list.len() == MOST {
+                    return Err((Code::ValueInvalid, rawname, format!("interests at most {MOST} interests")));
+                }
                 places.insert(name.clone(), list.len());
                 list.push(Interest { name, rawname });
             }

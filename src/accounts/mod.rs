@@ -26,7 +26,7 @@ use std::path::Path;
 
 use chrono_tz::Tz;
 
-pub use options::Options;
+pub use options::{Options, required};
 
 use crate::accounts::hashed::Hashed;
 use crate::accounts::password::Hasher;

@@ -136,22 +136,18 @@ impl<'a> Options<'a> {
     pub fn erases(&self) -> bool {
         self.profile.blank == BlankCell::Erase
     }
+}
 
-    /// The columns without which the header is refused: what a row needs and no default gives.
-    pub fn required(&self) -> Vec<&'static str> {
-        let mut required = Vec::new();
-        if self.by_mail() {
-            required.push("email");
-        } else {
-            required.push("username");
-        }
-        if matches!(self.profile.operation, Operation::Add | Operation::AddAll) {
-            required.extend(["firstname", "lastname", "email"]);
-        }
-        required.dedup();
-        required.retain(|column| !self.profile.default.contains_key(*column));
-        required
+/// The columns without which the header of a users file is refused: what a row needs and no default of the profile
+/// gives.
+pub fn required(profile: &Profile) -> Vec<&'static str> {
+    let mut required = vec![if profile.match_by == MatchBy::Email { "email" } else { "username" }];
+    if matches!(profile.operation, Operation::Add | Operation::AddAll) {
+        required.extend(["firstname", "lastname", "email"]);
     }
+    required.dedup();
+    required.retain(|column| !profile.default.contains_key(*column));
+    required
 }
 
 #[cfg(test)]

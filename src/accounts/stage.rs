@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::accounts::given_passwords::GivenPasswords;
 use crate::accounts::interests::{self, Interests};
 use crate::accounts::locks::Lock;
-use crate::accounts::options::Options;
+use crate::accounts::options::{self, Options};
 use crate::accounts::tables::{
     ACCOUNT_COHORT, ACCOUNT_DEFAULT, ACCOUNT_FIELD, ACCOUNT_INTEREST, ACCOUNT_KEY, ACCOUNT_PENDING, ACCOUNT_PLACE,
     ACCOUNT_ROLE, ACCOUNT_STAGE,
@@ -24,7 +24,7 @@ use crate::moodle::password::{self as secret, PasswordPolicy};
 use crate::moodle::room::Room;
 use crate::moodle::site::Site;
 use crate::outcome::{Lines, Moment, Note, RunResult};
-use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
+use crate::problem::{Code, PlaceKind, Problem, Rows, hint, shown};
 use crate::staging::likeness;
 
 /// What a flag accepts, for messages.
@@ -85,7 +85,7 @@ pub async fn read<'a>(
     let unreadable = |problem| FileProblem::ends_run(problem, file.path);
     let reading = UsersReading {
         columns: &options.profile.columns,
-        required: options.required(),
+        required: options::required(options.profile),
         fallback: settings.flatfile.encoding_fallback,
         zone: file.zone,
     };
@@ -225,8 +225,9 @@ impl Checks<'_> {
             self.fits(conn, row.line, column, ("user", "username"), text)?;
         }
         // A number that a spreadsheet has spoilt would name somebody else, or nobody.
-        if likeness::is_damaged(&cell) {
-            return Err(problem(Code::UsernameInvalid, &cell, &standard));
+        let is_spoilt = |cell: &str| likeness::is_damaged(cell) || likeness::is_reformatted(cell);
+        if let Some(spoilt) = [cell.as_str(), old].into_iter().find(|cell| is_spoilt(cell)) {
+            return Err(problem(Code::UsernameInvalid, spoilt, hint::SPREADSHEET));
         }
         let deleted = flag("deleted")? == Some(true);
         let mut prepared = Prepared {
@@ -329,6 +330,11 @@ impl Checks<'_> {
                 continue;
             }
             let read = |text: &str| {
+                // Other files find people by it.
+                if *column == "idnumber" && likeness::is_damaged(text) {
+                    let expected = "idnumber a value that a spreadsheet has not changed";
+                    return Err(Problem::new(row.line, Code::ValueInvalid, shown(text), expected));
+                }
                 let value = accepts.read(text).map_err(|expected| {
                     Problem::new(row.line, Code::ValueInvalid, shown(text), format!("{column} {expected}"))
                 })?;

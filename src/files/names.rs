@@ -16,6 +16,32 @@ pub const TIME_END: &[&str] = &["timeend", "endtime", "end", "enrolend", "fin"];
 /// No file shows what such a column holds, also not a file that no reader accepts.
 pub const PASSWORD: &[&str] = &["password", "passwd", "pwd", "mot de passe", "mot_de_passe", "motdepasse", "mdp"];
 
+/// What the [`bare`] name of a column contains that seems to hold passwords: `Mot de passe initial`, `password1`.
+const OF_PASSWORDS: [&str; 5] = ["password", "passwd", "passwort", "motdepasse", "motpasse"];
+/// What may follow `mdp` in such a name: other words begin like it.
+const OF_MDP: [&str; 5] = ["", "initial", "provisoire", "temporaire", "moodle"];
+
+/// Whether a [`bare`] name seems to be that of a column with passwords, also one that is misspelt by a letter: no reader
+/// takes its cells as passwords, but no file shows them.
+pub fn resembles_password(bare: &str) -> bool {
+    let mdp = bare.strip_prefix("mdp").map(|rest| rest.trim_end_matches(|c: char| c.is_ascii_digit()));
+    OF_PASSWORDS.iter().any(|part| bare.contains(part))
+        || mdp.is_some_and(|rest| OF_MDP.contains(&rest))
+        || is_off_by_one(bare, "password")
+}
+
+/// Whether two words differ by one letter that is missing, added or another.
+fn is_off_by_one(word: &str, known: &str) -> bool {
+    let (word, known): (Vec<char>, Vec<char>) = (word.chars().collect(), known.chars().collect());
+    if word.len().abs_diff(known.len()) > 1 {
+        return false;
+    }
+    let same = word.iter().zip(&known).take_while(|(a, b)| a == b).count();
+    let (shorter, longer) = if word.len() < known.len() { (&word, &known) } else { (&known, &word) };
+    let rest = if shorter.len() == longer.len() { &shorter[(same + 1).min(shorter.len())..] } else { &shorter[same..] };
+    rest == &longer[(same + 1).min(longer.len())..]
+}
+
 /// What a header with passwords has besides, each [`bare`].
 pub const BESIDE_PASSWORD: &[&str] = &[
     "username",
@@ -118,6 +144,31 @@ mod tests {
         for name in &all {
             assert_eq!(&folded(name), name);
             assert_eq!(all.iter().filter(|other| *other == name).count(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_like_those_of_passwords_are_found() {
+        for name in [
+            "pasword",
+            "passsword",
+            "rassword",
+            "Password1",
+            "Passwords",
+            "mdp1",
+            "MDP provisoire",
+            "Mot de passe initial",
+            "motpasse",
+            "Passwort",
+            "password (initial)",
+            "Mot_de_passe provisoire",
+        ] {
+            assert!(resembles_password(&bare(name)), "{name}");
+        }
+        // Words of French universities and of files.
+        for name in ["PASS", "MDPH", "L1-PASS", "passage", "passeport", "word", "mdpa", "email", "", "world", "paword"]
+        {
+            assert!(!resembles_password(&bare(name)), "{name}");
         }
     }
 }

@@ -23,6 +23,8 @@ pub const MASK: &str = "***";
 const NEAR: usize = 30;
 /// How many lines a header may have whose quotes do not pair on its first line.
 const HEADER_LINES: usize = 10;
+/// The longest name of a column that resembles that of passwords, in characters: longer texts are no names.
+const LONGEST_NAME: usize = 40;
 /// The characters that may separate columns, also those that no reader accepts.
 const DELIMITERS: [char; 6] = [',', ';', '\t', '|', ':', '^'];
 
@@ -51,6 +53,8 @@ struct Sought<'a> {
     bare: Vec<String>,
     /// Those without a letter or digit.
     odd: Vec<&'a str>,
+    /// Names like these, too.
+    like: bool,
 }
 
 impl<'a> Sought<'a> {
@@ -59,17 +63,25 @@ impl<'a> Sought<'a> {
             names.iter().map(|name| names::bare(name)).filter(|bare| !bare.is_empty()).collect();
         bare.sort_unstable();
         bare.dedup();
-        Self { bare, odd: names.iter().copied().filter(|name| names::bare(name).is_empty()).collect() }
+        let odd = names.iter().copied().filter(|name| names::bare(name).is_empty()).collect();
+        let like = bare.iter().any(|name| name == names::PASSWORD[0]);
+        Self { bare, odd, like }
     }
 
     fn is(&self, cell: &str) -> bool {
-        self.bare.contains(&names::bare(cell)) || self.odd.iter().any(|name| names::same(name, cell))
+        let bare = names::bare(cell);
+        let is_short = cell.chars().count() <= LONGEST_NAME;
+        self.bare.contains(&bare)
+            || (self.like && is_short && names::resembles_password(&bare))
+            || self.odd.iter().any(|name| names::same(name, cell))
     }
 
     /// Whether some cell of a text may be one of the names.
     fn may_be_in(&self, text: &str) -> bool {
         let bare = names::bare(text);
-        !self.odd.is_empty() || self.bare.iter().any(|name| bare.contains(name))
+        // Every name like that of a password has one of these parts.
+        let may_be_like = |bare: &str| ["pass", "word", "mdp"].iter().any(|part| bare.contains(part));
+        !self.odd.is_empty() || self.bare.iter().any(|name| bare.contains(name)) || (self.like && may_be_like(&bare))
     }
 }
 
@@ -409,7 +421,7 @@ mod tests {
             let file = format!("username;{name};email\na;Secret;b\n");
             assert_eq!(copied(file.as_bytes()), file.replace("Secret", MASK), "{name:?}");
         }
-        assert!(!found(b"username;password policy\na;b\n").hides());
+        assert!(!found(b"username;passage\na;PASS\n").hides());
     }
 
     #[test]
@@ -444,7 +456,7 @@ mod tests {
         for bytes in [b"user;password\0\nx;y".as_slice(), b"\xff\xfem\0d\0p\0", &utf16, b"a;\"MDP\"\n\0"] {
             assert!(may_name(bytes, NAMES), "{bytes:?}");
         }
-        assert!(!may_name(b"user;the password\0", NAMES) && !may_name(b"", NAMES));
+        assert!(!may_name(b"user;PASS\0", NAMES) && !may_name(b"", NAMES));
     }
 
     #[test]

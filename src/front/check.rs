@@ -3,7 +3,8 @@
 
 use std::io;
 
-use crate::config::{FileKind, MatchBy, Profile, Settings};
+use crate::accounts;
+use crate::config::{FileKind, Profile, Settings};
 use crate::disk::{Dir, RegularFile};
 use crate::files::users::{UserEntry, UserRow, UsersFile, UsersReading};
 use crate::files::{self, CohortEntry, CohortFile, CohortRow, Entry, FileProblem, FlatLine, Reading, Scan};
@@ -143,9 +144,7 @@ impl Check {
     }
 
     fn accounts(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
-        // Which others a row needs depends on the site: whether its account exists.
-        let key = if profile.match_by == MatchBy::Email { "email" } else { "username" };
-        let required = if profile.default.contains_key(key) { Vec::new() } else { vec![key] };
+        let required = accounts::required(profile);
         let (fallback, zone) = (self.reading.fallback, self.reading.zone);
         let reading = UsersReading { columns: &profile.columns, required, fallback, zone };
         let mut file = UsersFile::open(|| self.file.cursor(), &reading)?;

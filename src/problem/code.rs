@@ -173,7 +173,7 @@ codes! {
     /// A new account lacks a value. Value: the user name, or what is known of it; hint: the column.
     AccountIncomplete = "account-incomplete",
     /// A user name with characters that Moodle does not allow. Value: the user name; hint: what it would be if it were
-    /// standardised.
+    /// standardised, or [`hint::SPREADSHEET`].
     UsernameInvalid = "username-invalid",
     /// Another account has the user name. Value: the user name; hint: the line of the file whose account has it, or
     /// nothing.
@@ -224,6 +224,8 @@ pub mod hint {
     pub const COMPACT_DATE: &str = "compact-date";
     /// A time that would be a Unix time before 1973.
     pub const SMALL_NUMBER: &str = "small-number";
+    /// A user name that a spreadsheet has changed: a number with decimals, a date, lost digits.
+    pub const SPREADSHEET: &str = "spreadsheet";
     /// A column of other programs that this version does not apply.
     pub const NOT_APPLIED: &str = "not-applied";
 

@@ -315,6 +315,10 @@ impl Code {
             Code::UsernameInvalid if h.is_empty() => {
                 format!("\"{v}\" is no user name: Moodle allows small letters, digits and - . _ @; correct the line")
             }
+            Code::UsernameInvalid if h == hint::SPREADSHEET => format!(
+                "\"{v}\" is no user name but a number or a date that a spreadsheet has changed; give the column the format \
+                 of a text and write the name again"
+            ),
             Code::UsernameInvalid => format!(
                 "\"{v}\" is no user name: Moodle allows small letters, digits and - . _ @; write \"{h}\", or let \
                  enrold do so (standardise)"
@@ -343,7 +347,8 @@ impl Code {
                  in with it; enable it, or correct the line"
             ),
             Code::EmailMalformed => format!(
-                "\"{v}\" does not have the form of an address: the line is applied, but no mail arrives; correct it"
+                "\"{v}\" does not have the form of an address: the line is applied, but no mail arrives; correct it in \
+                 Moodle, or by a file that may change it (change_email)"
             ),
             Code::ChangeRefused => format!(
                 "{v}: option \"{h}\" of the profile is not on, so this was not done; set it, or take the value out \

@@ -338,6 +338,10 @@ impl Code {
                 "« {v} » n'est pas un identifiant : Moodle admet les minuscules, les chiffres et - . _ @ ; corrigez la \
                  ligne"
             ),
+            Code::UsernameInvalid if h == hint::SPREADSHEET => format!(
+                "« {v} » n'est pas un nom d'utilisateur mais un nombre ou une date que le tableur a modifié ; donnez à la \
+                 colonne le format texte et récrivez le nom"
+            ),
             Code::UsernameInvalid => format!(
                 "« {v} » n'est pas un identifiant : Moodle admet les minuscules, les chiffres et - . _ @ ; écrivez \
                  « {h} », ou laissez enrold le faire (standardise)"
@@ -369,7 +373,7 @@ impl Code {
             ),
             Code::EmailMalformed => format!(
                 "« {v} » n'a pas la forme d'une adresse : la ligne est appliquée, mais aucun courriel n'arrivera ; \
-                 corrigez-la"
+                 corrigez-la dans Moodle, ou par un fichier qui peut la changer (change_email)"
             ),
             Code::ChangeRefused => format!(
                 "{v} : l'option « {h} » du profil n'est pas active, ce changement n'est donc pas fait ; activez-la, ou \

@@ -124,6 +124,18 @@ pub fn is_damaged(value: &str) -> bool {
         || has_lost_digits(value)
 }
 
+/// Whether a value is a number with empty decimals or a date, as a spreadsheet writes a number or a name: `7001,00`,
+/// `1 234.0`, `12/03/2026`. Without its marks it would be another number.
+pub fn is_reformatted(value: &str) -> bool {
+    let value: String = value.chars().filter(|c| !c.is_whitespace()).collect();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_date = value.split('/').all(digits) && (2..=3).contains(&value.split('/').count());
+    let is_number = value.rsplit_once(['.', ',']).is_some_and(|(whole, fraction)| {
+        digits(&whole.replace(['.', ','], "")) && digits(fraction) && fraction.bytes().all(|byte| byte == b'0')
+    });
+    is_date || is_number
+}
+
 /// What a spreadsheet shows in place of a value: `#####`, `#N/A`, `#REF!`, `#NOM?`, `Err:502`.
 fn is_error(value: &str) -> bool {
     if let Some(number) = value.strip_prefix("Err:") {
@@ -415,6 +427,18 @@ mod tests {
             "\u{a0}x",
         ] {
             assert!(!is_damaged(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_dates_of_spreadsheets_are_known() {
+        for value in ["7001,00", "22612003.0", "1 234,0", "1.234,00", "12/03/2026", "3/26", "7\u{a0}001,00"] {
+            assert!(is_reformatted(value), "{value}");
+        }
+        for value in
+            ["7001", "22612003", "p.martin", "martin.0a", "1.5", "7001,05", "a/b", ".0", "", "l.p0", "2026-03-12"]
+        {
+            assert!(!is_reformatted(value), "{value}");
         }
     }
 }

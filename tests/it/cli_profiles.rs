@@ -188,9 +188,13 @@ fn check_reads_every_kind() {
     assert_eq!((code, &checked["rejected"]["code"]), (1, &json!("column-missing")));
     // Options decide which column finds the accounts.
     program.write("mails.csv", "email,city\na@example.org,Caen\n");
-    let by_mail = ["check", "--kind", "users", "--option", "match=email", "mails.csv"];
-    assert_eq!(program.json(&by_mail).0, 0);
-    assert_eq!(program.json(&["check", "--kind", "users", "--option", "default.username=%f", "mails.csv"]).0, 0);
+    let check = ["check", "--kind", "users", "mails.csv", "--option"];
+    for (one, code) in [("match=email", 0), ("default.username=%f", 0), ("match=username", 1)] {
+        let answer = program.json(&[&check[..], &["operation=update", "--option", one]].concat());
+        assert_eq!(answer.0, code, "{one}: {}", answer.1);
+        // What a new account needs.
+        assert_eq!(program.json(&[&check[..], &["operation=add", "--option", one]].concat()).0, 1);
+    }
     let (code, checked) = program.json(&["check", "--kind", "users", "mails.csv"]);
     assert_eq!((code, &checked["rejected"]["code"]), (1, &json!("column-missing")));
     let answer = program.run(&["check", "--option", "colour=red", "u.csv"]).ends(2);
