@@ -56,9 +56,6 @@ async fn insert(ctx: &mut RunContext<'_>, options: &Options<'_>) -> Result<(), D
     let given = VALUES.iter().map(|(column, accepts)| (*column, *accepts == Accepts::Number, true));
     let others = [("calendartype", false, false)];
     for (at, (column, number, staged)) in given.chain(others).enumerate() {
-        if !ctx.site.columns.has("user", column) {
-            continue;
-        }
         let own = format!("v_{at}");
         let default = default_value(ctx.site, column);
         let given = format!("NULLIF(s.{column}, ''), NULLIF(d.{column}, '')");

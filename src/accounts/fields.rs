@@ -101,9 +101,6 @@ impl Fields {
 /// The database's error.
 pub async fn load(ctx: &mut RunContext<'_>) -> Result<Fields, DbError> {
     ctx.conn.declare(&PROFILE_FIELD);
-    if !ctx.site.columns.has_table("user_info_field") {
-        return Ok(Fields(Vec::new()));
-    }
     let sql = "SELECT f.id, f.shortname, f.datatype, COALESCE(f.param1, ''), COALESCE(f.defaultdata, ''),
          COALESCE(f.param2, '')
          FROM {user_info_field} f ORDER BY f.id";

@@ -103,15 +103,13 @@ pub fn read(conn: &Conn, site: &Site, cell: &str) -> Result<Vec<Interest>, Unusa
     Ok(list)
 }
 
-/// The collection of the tags of users (`tag_area.tagcollid`); `None` where the site has none, or has them switched
-/// off. At most one statement.
+/// The collection of the tags of users (`tag_area.tagcollid`); `None` where the site has tags, or those of users,
+/// switched off. At most one statement. A table that the account may not read is an error, and not such a switch.
 ///
 /// # Errors
 /// The database's error.
 pub async fn collection(ctx: &mut RunContext<'_>) -> Result<Option<i64>, DbError> {
-    let columns = &ctx.site.columns;
-    let has = ["tag", "tag_area", "tag_instance"].into_iter().all(|table| columns.has_table(table));
-    if !has || ctx.site.number("usetags", 1) == 0 {
+    if ctx.site.number("usetags", 1) == 0 {
         return Ok(None);
     }
     let sql = "SELECT a.tagcollid FROM {tag_area} a

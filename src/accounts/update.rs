@@ -131,9 +131,6 @@ async fn set_passwords(ctx: &mut RunContext<'_>, position: Position) -> Result<(
 
 /// Ends the sessions of the accounts that the changes of a position suspend or keep from logging in.
 async fn end_sessions(ctx: &mut RunContext<'_>, position: Position) -> Result<(), DbError> {
-    if !ctx.site.columns.has_table("sessions") {
-        return Ok(());
-    }
     let closed = "(SELECT DISTINCT c.userid FROM {enrold_change} c JOIN {user} x ON x.id = c.userid
         WHERE :here AND c.state = 0 AND (x.suspended = 1 OR x.auth = 'nologin')) d";
     let sql = ctx.conn.dialect().delete_joined("{sessions}", "y", closed, "y.userid = d.userid");
@@ -145,7 +142,7 @@ fn values(site: &Site, options: &Options<'_>, staged: &Staged<'_>, dialect: Dial
     let update = options.profile.update;
     let mut values: Vec<NewValue> = Vec::new();
     for (column, accepts) in VALUES {
-        let is_given = staged.given.contains(&column) && site.columns.has("user", column);
+        let is_given = staged.given.contains(&column);
         if update == Update::None || !is_given || (column == "auth" && !options.change_auth) {
             continue;
         }

@@ -187,7 +187,7 @@ impl Conn {
         };
         let rows = outcome.as_ref().ok();
         tracing::trace!(duration_ms = watch.millis(), rows, "{}", super::error::beginning(template));
-        outcome.map_err(|error| DbError::from_sqlx(error, template))
+        outcome.map_err(|error| DbError::of_site(error, template))
     }
 
     /// Runs a statement without parameters in the database's simple protocol: session settings, DDL, BEGIN.
@@ -200,7 +200,7 @@ impl Conn {
         self.counted();
         let sent = self.with_waiting(&statement.sql, &[])?;
         let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
-        outcome.map_err(|error| DbError::from_sqlx(error, template))
+        outcome.map_err(|error| DbError::of_site(error, template))
     }
 
     /// [`Conn::command`], but PostgreSQL gets it with the next statement, which reports its error and is undone with
@@ -231,7 +231,7 @@ impl Conn {
         match &mut self.raw {
             Raw::Pg(raw) if !sql.is_empty() => {
                 let outcome = unbound!(sql).execute(raw).await;
-                outcome.map(|_| ()).map_err(|error| DbError::from_sqlx(error, &sql))
+                outcome.map(|_| ()).map_err(|error| DbError::of_site(error, &sql))
             }
             _ => Ok(()),
         }
@@ -248,7 +248,7 @@ impl Conn {
         let sent = self.with_waiting(&sql, &[])?;
         let outcome = on_engine!(self, raw => unbound!(sent).execute(raw).await.map(|_| ()));
         // The statement's text contains its values.
-        outcome.map_err(|error| DbError::from_sqlx(error, super::error::head(template)))
+        outcome.map_err(|error| DbError::of_site(error, super::error::head(template)))
     }
 
     /// Reads the collations of the site's texts for comparisons on MariaDB; does nothing on the others.
@@ -325,7 +325,7 @@ impl Conn {
             sink.send(rows).await?;
             sink.finish().await
         };
-        copy.await.map(|_| ()).map_err(|error| DbError::from_sqlx(error, &sql))
+        copy.await.map(|_| ()).map_err(|error| DbError::of_site(error, &sql))
     }
 
     /// Runs one multi-row INSERT whose texts are bound (SQLite) or written out (the servers).
@@ -343,7 +343,7 @@ impl Conn {
                 texts.into_iter().fold(query, |query, text| query.bind(text)).execute(raw).await.map(|_| ())
             }
         };
-        outcome.map_err(|error| DbError::from_sqlx(error, super::error::head(sql)))
+        outcome.map_err(|error| DbError::of_site(error, super::error::head(sql)))
     }
 
     /// Closes the connection; errors are ignored.
@@ -375,7 +375,7 @@ where
     S: Stream<Item = Result<R, sqlx::Error>> + Unpin,
     F: FnMut(Row) -> Result<(), DbError>,
 {
-    while let Some(row) = stream.try_next().await.map_err(|error| DbError::from_sqlx(error, template))? {
+    while let Some(row) = stream.try_next().await.map_err(|error| DbError::of_site(error, template))? {
         take(decode(&row)?)?;
     }
     Ok(())

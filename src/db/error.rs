@@ -8,6 +8,9 @@ use sqlx::sqlite::SqliteError;
 
 use super::words;
 
+/// What to do about a missing right.
+const DENIED: &str = "'enrold doctor --grants' prints the statements that grant the rights";
+
 /// An error of the database module.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -61,6 +64,14 @@ impl DbError {
     /// An error that is not the database's.
     pub fn other(what: impl Into<String>) -> Self {
         Self::Other { what: what.into(), statement: String::new(), of_server: false }
+    }
+
+    /// [`DbError::from_sqlx`] for the site's database: the message of a missing right says what to do.
+    pub(super) fn of_site(error: sqlx::Error, template: &str) -> Self {
+        match Self::from_sqlx(error, template) {
+            Self::Other { what, statement, of_server } => Self::Other { what: advised(what), statement, of_server },
+            other => other,
+        }
     }
 
     /// Converts an error of the driver. `template` is the statement without its values: neither the shown statement nor
@@ -153,6 +164,14 @@ fn is_unable_code(code: &str) -> bool {
         )
 }
 
+/// A message, which ends with its code, with what to do if a right on a database, a table or a column is missing.
+fn advised(what: String) -> String {
+    match what.rsplit_once(' ') {
+        Some((said, code @ ("[42501]" | "[1044]" | "[1142]" | "[1143]"))) => format!("{said}; {DENIED} {code}"),
+        _ => what,
+    }
+}
+
 /// SQLite's permission, read only, I/O, corruption, full, cannot open, no database, each with its extended codes.
 fn is_unable_file(error: &dyn DatabaseError, code: &str) -> bool {
     let lite = error.try_downcast_ref::<SqliteError>().is_some();
@@ -180,7 +199,14 @@ pub(super) fn head(sql: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{beginning, head};
+    use super::{advised, beginning, head};
+
+    #[test]
+    fn a_missing_right_says_what_to_do() {
+        let told = advised("permission denied for table mdl_user [42501]".to_owned());
+        assert!(told.contains("doctor --grants") && told.ends_with(" [42501]"), "{told}");
+        assert_eq!(advised("deadlock [1213]".to_owned()), "deadlock [1213]");
+    }
 
     #[test]
     fn a_beginning_has_no_remarks() {

@@ -2,7 +2,7 @@
 //! It must not know which rights an account holds; `docs/installation-database.md` shows the same statements.
 
 use crate::db::Dialect;
-use crate::doctor::needs::{COURSES, NEEDS, Need};
+use crate::doctor::needs::{ACCOUNTS, COURSES, NEEDS, Need};
 
 /// The place and the account of the grants.
 #[derive(Clone, Debug)]
@@ -76,9 +76,18 @@ pub fn for_runs(dialect: Dialect, grantee: &Grantee, has: impl Fn(&str) -> bool)
 
 /// The grants for creating courses, beside [`for_runs`].
 pub fn for_courses(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
+    further(dialect, grantee, COURSES)
+}
+
+/// The grants for users files and cohort files, beside [`for_runs`].
+pub fn for_accounts(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
+    further(dialect, grantee, ACCOUNTS)
+}
+
+fn further(dialect: Dialect, grantee: &Grantee, needs: &'static [Need]) -> Vec<Grant> {
     match dialect {
         Dialect::Lite => Vec::new(),
-        _ => of(dialect, grantee, COURSES.iter()),
+        _ => of(dialect, grantee, needs.iter()),
     }
 }
 
@@ -174,7 +183,8 @@ mod tests {
         for (dialect, account) in [(Dialect::Postgres, "enrold"), (Dialect::Maria, "enrold@localhost")] {
             let grantee = grantee(account);
             let runs = for_runs(dialect, &grantee, |_| true);
-            for grants in [for_migrate(dialect, &grantee), runs, for_courses(dialect, &grantee)] {
+            let further = [for_courses(dialect, &grantee), for_accounts(dialect, &grantee)];
+            for grants in [for_migrate(dialect, &grantee), runs].into_iter().chain(further) {
                 let block = block(&grants);
                 assert!(DOCS.contains(&block), "docs/installation-database.md should hold:\n{block}");
             }
@@ -183,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_page_for_operators_says_what_each_table_is_for() {
-        for need in NEEDS.iter().chain(COURSES) {
+        for need in NEEDS.iter().chain(COURSES).chain(ACCOUNTS) {
             assert!(DOCS.contains(&format!("`{}`", need.table)), "{} is not explained", need.table);
         }
     }

@@ -29,11 +29,12 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
 
-use crate::config::{DoneMode, Settings, Source};
+use crate::config::{DoneMode, FileKind, Settings, Source};
 use crate::db::{Conn, Database, DbError, Params};
 use crate::moodle::method;
 use catalogue::Catalogue;
 use finding::words;
+use needs::Further;
 
 pub use finding::{Finding, Level, Words, can_work, verdict};
 pub use private::open_files;
@@ -132,14 +133,14 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
     findings.extend(collations::examine(conn).await?);
     let grantee = tables::grantee(conn).await?;
     let own = catalogue.table("enrold_schema").is_some();
-    let courses = makes_courses(conn, settings).await?;
-    let mut gaps = rights::gaps(conn, &catalogue, own, courses).await?;
+    let further = Further { courses: makes_courses(conn, settings).await?, accounts: changes_accounts(settings) };
+    let mut gaps = rights::gaps(conn, &catalogue, own, further).await?;
     if own && tables::may_read(&gaps, "enrold_schema") && own::is_outdated(conn).await? {
         // The migration adds these columns.
         gaps.retain(|gap| !(gap.need.is_own() && matches!(gap.lack, rights::Lack::Column(_))));
     }
     let general = rights::general(conn).await?;
-    findings.extend(tables::of_gaps(conn, &grantee, &gaps, &general, own, courses));
+    findings.extend(tables::of_gaps(conn, &grantee, &gaps, &general, own, further));
     findings.extend(tables::writable(conn).await);
     if own {
         if tables::may_read(&gaps, "enrold_schema") {
@@ -160,6 +161,11 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
         }
     }
     Ok(())
+}
+
+/// Whether a profile of users files or cohort files is enabled.
+fn changes_accounts(settings: &Settings) -> bool {
+    settings.profiles.values().any(|profile| profile.enabled && profile.kind != FileKind::Enrolments)
 }
 
 /// Whether a source creates courses: from a table in its own settings, or in Moodle's settings.

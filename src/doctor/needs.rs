@@ -1,6 +1,10 @@
 //! Lists what enrold's statements need of each table: the columns to read, insert and update, and whether they delete.
 //! It must not know databases or accounts; a test runs enrold with exactly these rights, so that the list stays true.
 
+mod accounts;
+
+pub use accounts::ACCOUNTS;
+
 /// What enrold needs of one table.
 #[derive(Clone, Copy, Debug)]
 pub struct Need {
@@ -170,7 +174,7 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrol_flatfile", &["id", "action", "roleid", "userid", "courseid", "timestart", "timeend"])
         .inserts(&["action", "roleid", "userid", "courseid", "timestart", "timeend", "timemodified"])
         .deletes(),
-    Need::reads("cohort", &["id", "contextid", "name", "idnumber", "component"]).inserts(&[
+    Need::reads("cohort", &["id", "contextid", "name", "idnumber", "component", "timecreated"]).inserts(&[
         "contextid",
         "name",
         "idnumber",
@@ -178,6 +182,7 @@ pub const NEEDS: &[Need] = &[
         "descriptionformat",
         "visible",
         "component",
+        "theme",
         "timecreated",
         "timemodified",
     ]),
@@ -356,9 +361,19 @@ pub const COURSES: &[Need] = &[
     Need::reads("enrold_change", &["run", "seq", "courseid"]).updates(&["courseid", "contextid", "targetid"]),
 ];
 
-/// The needs of all runs, and with `courses` those of creating courses.
-pub fn of_runs(courses: bool) -> impl Iterator<Item = &'static Need> {
-    NEEDS.iter().chain(COURSES.iter().filter(move |_| courses))
+/// What the configuration demands beside the needs of all runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Further {
+    /// A source creates courses.
+    pub courses: bool,
+    /// A profile of users files or cohort files is enabled.
+    pub accounts: bool,
+}
+
+/// The needs of all runs, and the further ones.
+pub fn of_runs(further: Further) -> impl Iterator<Item = &'static Need> {
+    let courses = COURSES.iter().filter(move |_| further.courses);
+    NEEDS.iter().chain(courses).chain(ACCOUNTS.iter().filter(move |_| further.accounts))
 }
 
 #[cfg(test)]
@@ -368,7 +383,7 @@ mod tests {
 
     #[test]
     fn every_need_is_in_the_catalogue_of_moodles_tables() {
-        for need in of_runs(true).filter(|need| !need.is_own()) {
+        for need in of_runs(Further { courses: true, accounts: true }).filter(|need| !need.is_own()) {
             let known = table(need.table).unwrap_or_else(|| panic!("{} is not in the catalogue", need.table));
             for column in need.columns() {
                 assert!(known.column(column).is_some(), "{}.{column} is not in the catalogue", need.table);

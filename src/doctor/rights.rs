@@ -1,11 +1,11 @@
-//! Finds the tables, columns and rights of [`needs::NEEDS`] that the account lacks, however it got its rights. It must
+//! Finds the tables, columns and rights of [`needs`] that the account lacks, however it got its rights. It must
 //! not change anything: PostgreSQL is queried, on MariaDB each kind of statement is explained and not run.
 
 use crate::db::table::int;
 use crate::db::{Conn, DbError, Dialect, Params, Table};
 use crate::doctor::catalogue::{Catalogue, TableRights};
 use crate::doctor::grants::numbers_its_rows;
-use crate::doctor::needs::{self, Need};
+use crate::doctor::needs::{self, Further, Need};
 
 /// A temporary table that is created only to check the right to do so.
 const PROBE: Table = Table::new("rights_probe", &[int("n")]);
@@ -28,8 +28,8 @@ pub(super) enum Lack {
     Right(String),
 }
 
-/// Compares the needs with the database: those of creating courses only with `courses`, those of enrold's own tables
-/// only if these exist (`own`).
+/// Compares the needs with the database, of the `further` ones those that the configuration demands; those of enrold's
+/// own tables only if these exist (`own`).
 ///
 /// # Errors
 /// The database's error.
@@ -37,10 +37,10 @@ pub(super) async fn gaps(
     conn: &mut Conn,
     catalogue: &Catalogue,
     own: bool,
-    courses: bool,
+    further: Further,
 ) -> Result<Vec<Gap>, DbError> {
     let mut gaps = Vec::new();
-    for need in needs::of_runs(courses).filter(|need| own || !need.is_own()) {
+    for need in needs::of_runs(further).filter(|need| own || !need.is_own()) {
         let existing = catalogue.table(&need.full_name(conn.prefix()));
         let lacks = match (conn.dialect(), existing) {
             (Dialect::Maria, existing) => explained(conn, need, existing).await?,

@@ -5,14 +5,14 @@ use crate::db::{Conn, DbError, Dialect, Params};
 use crate::doctor::catalogue::Catalogue;
 use crate::doctor::finding::{Finding, words};
 use crate::doctor::grants::{self, Grant, Grantee};
-use crate::doctor::needs::NEEDS;
+use crate::doctor::needs::{Further, NEEDS};
 use crate::doctor::rights::{Gap, Lack};
 use crate::doctor::{own, server};
 
-/// The code of the finding that has the statements of all rights.
+/// The code of the findings that have the statements of all rights.
 const LEAST_RIGHTS: &str = "least-rights";
 
-/// True for the finding that lists all rights, whether the account has them or not: a text shows it on request only.
+/// True for a finding that lists rights, whether the account has them or not: a text shows it on request only.
 pub fn is_of_least_rights(finding: &Finding) -> bool {
     finding.code == LEAST_RIGHTS
 }
@@ -81,7 +81,7 @@ pub(super) fn of_gaps(
     gaps: &[Gap],
     general: &[&str],
     own: bool,
-    courses: bool,
+    further: Further,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = |gap: &Gap| gap.need.full_name(conn.prefix());
@@ -126,7 +126,7 @@ pub(super) fn of_gaps(
         ));
     }
     if conn.dialect() != Dialect::Lite {
-        findings.extend(of_rights(conn, grantee, gaps, general, own, courses));
+        findings.extend(of_rights(conn, grantee, gaps, general, own, further));
     }
     if !own {
         findings.push(own::missing().with(sql(&grants::for_migrate(conn.dialect(), grantee))));
@@ -155,12 +155,20 @@ fn required_tables(absent: &str) -> Finding {
     )
 }
 
-fn of_rights(conn: &Conn, grantee: &Grantee, gaps: &[Gap], general: &[&str], own: bool, courses: bool) -> Vec<Finding> {
+fn of_rights(
+    conn: &Conn,
+    grantee: &Grantee,
+    gaps: &[Gap],
+    general: &[&str],
+    own: bool,
+    further: Further,
+) -> Vec<Finding> {
     let absent = |table: &str| gaps.iter().any(|gap| gap.need.table == table && gap.lack == Lack::Table);
     let mut all = grants::for_runs(conn.dialect(), grantee, |table| !absent(table));
-    if courses {
+    if further.courses {
         all.extend(grants::for_courses(conn.dialect(), grantee));
     }
+    let accounts = grants::for_accounts(conn.dialect(), grantee);
     let mut denied: Vec<String> = general.iter().map(|right| (*right).to_owned()).collect();
     let mut tables = Vec::new();
     for gap in gaps {
@@ -182,7 +190,8 @@ fn of_rights(conn: &Conn, grantee: &Grantee, gaps: &[Gap], general: &[&str], own
             Some(table) => tables.contains(&table),
             None => general.iter().any(|right| grant.sql.contains(right)),
         };
-        let statements = all.iter().filter(lacking).map(|grant| grant.sql.clone()).collect();
+        let of_accounts = accounts.iter().filter(|_| further.accounts);
+        let statements = all.iter().chain(of_accounts).filter(lacking).map(|grant| grant.sql.clone()).collect();
         findings.push(
             Finding::error(
                 "rights",
@@ -204,6 +213,14 @@ fn of_rights(conn: &Conn, grantee: &Grantee, gaps: &[Gap], general: &[&str], own
             words("les droits minimaux avec lesquels enrold fonctionne :", ""),
         )
         .with(grantable.map(|grant| grant.sql.clone()).collect()),
+    );
+    findings.push(
+        Finding::ok(
+            LEAST_RIGHTS,
+            words("for users files and cohort files, and only for them, these rights too:", ""),
+            words("pour les fichiers de comptes et de cohortes, et pour eux seuls, ces droits en plus :", ""),
+        )
+        .with(sql(&accounts)),
     );
     findings
 }

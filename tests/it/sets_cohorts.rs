@@ -1,8 +1,11 @@
 //! Full sets of cohort memberships: added, removed and unaffected members, and consequences in the same run.
 //! It must not fetch anything; the rows are in the test.
 
+use enrold::db::Dialect;
 use enrold::outcome::State;
 
+use crate::doctor_rights::{Account, assert_applied, give};
+use crate::golden_case::set_of;
 use crate::servers::on_each_database;
 use crate::site::Site;
 
@@ -13,6 +16,7 @@ on_each_database!(
     what_another_source_names_stays,
     a_cohort_that_is_not_named_is_left_alone,
     unknown_cohorts_are_told_or_made,
+    making_cohorts_needs_no_more_rights,
     cohorts_of_a_component_are_refused_but_for_ones_own,
     keys_of_nobody_protect,
     a_cohort_that_loses_too_many_is_held,
@@ -104,6 +108,21 @@ async fn unknown_cohorts_are_told_or_made(mut site: Site) {
     let report = site.full_set("promo", rows).await;
     assert_eq!(site.members().await, ["u1 Licence 1", "u2 Licence 1"]);
     assert_eq!((report.counts["cohort.add"], site.count("cohort").await), (1, 1));
+}
+
+async fn making_cohorts_needs_no_more_rights(mut site: Site) {
+    site.promotions("promo").await;
+    if site.conn.dialect() == Dialect::Lite {
+        return;
+    }
+    site.set("sources.promo.create_cohorts", "true");
+    let account = Account::make(&mut site).await;
+    give(&mut site, &account.rights()).await;
+    let snapshot = site.write("user,cohort,name\nu1,L1,Licence 1\n").path;
+    let report = account.engine.apply_set(&set_of("promo", &snapshot), false).await.unwrap();
+    assert_applied(&report, State::Done);
+    assert_eq!(site.members().await, ["u1 Licence 1"]);
+    account.remove(&mut site).await;
 }
 
 async fn cohorts_of_a_component_are_refused_but_for_ones_own(mut site: Site) {
