@@ -33,7 +33,7 @@ const SECRETS: [&str; 4] = ["sessions", "external_tokens", "user_password_histor
 /// The database's error, or a limit of the guard.
 pub async fn apply(ctx: &mut RunContext<'_>) -> RunResult<()> {
     let sql = "SELECT u.id, u.username, u.email FROM [account_now] n JOIN {user} u ON u.id = n.userid
-        WHERE n.verdict = 'delete' ORDER BY u.id";
+        WHERE n.verdict = 'delete' ORDER BY n.line";
     let rows = ctx.conn.rows(sql, &Params::new()).await?;
     if rows.is_empty() {
         return Ok(());

@@ -1,5 +1,4 @@
--- What rows give free. `f` is a staged row, `x` its account before the file, `p` what the row frees, `t` a row that
--- wants it.
+-- What rows give free. `f` is a staged row, `x` its account before the file.
 
 -- statement keys
 INSERT INTO [stage_line]
@@ -8,27 +7,27 @@ SELECT f.line, CASE WHEN f.oldusername <> '' THEN f.oldusername ELSE f.username 
  WHERE f.username <> '' AND (f.deleted = 1 OR f.email IS NOT NULL)
 
 -- statement addresses
-SELECT f.line, x.email
+SELECT f.line, x.email, :account
   FROM [account_stage] f
-  JOIN [stage_user] u ON u.ukey = CASE WHEN f.oldusername <> '' THEN f.oldusername ELSE f.username END AND u.found = 1
+  JOIN [stage_user] u ON u.ukey = :account AND u.found = 1
   JOIN {user} x ON x.id = u.userid
- WHERE x.email <> ''
-   AND ((:deletes AND f.deleted = 1) OR (:changes AND f.deleted = 0 AND (f.email = '' OR :other_mail)))
+ WHERE x.email <> '' AND 'n:' || :account NOT IN (:crowded)
+   AND ((:deletes AND f.deleted = 1)
+        OR (:changes AND f.deleted = 0 AND f.email IS NOT NULL AND (f.email = '' OR :other_mail)))
 
 -- statement names
-SELECT f.line, x.username
+SELECT f.line, x.username, :account
   FROM [account_stage] f
   JOIN (SELECT a.mail, MIN(a.id) AS id FROM [stage_mail] a GROUP BY a.mail HAVING COUNT(*) = 1) m ON m.mail = f.mail
   JOIN {user} x ON x.id = m.id
- WHERE f.mail <> ''
+ WHERE f.mail <> '' AND 'm:' || :account NOT IN (:crowded)
    AND ((:deletes AND f.deleted = 1) OR (:changes AND f.deleted = 0 AND f.username <> '' AND :other_name))
 
--- statement pairs
--- A key of its own for each pair of rows: those that want one name do not wait for each other.
-INSERT INTO [account_key]
-SELECT CASE WHEN t.line > p.line THEN 'f:' ELSE 'e:' END || :freeing || ':' || :wanting,
-       CASE WHEN e.freeing = 1 THEN p.line ELSE t.line END
-  FROM [account_freed] p
-  JOIN [account_stage] f ON f.line = p.line
-  JOIN [account_stage] t ON :wanted = p.name AND t.deleted = 0 AND :another
- CROSS JOIN (SELECT 1 AS freeing UNION ALL SELECT 0 AS freeing) e
+-- statement crowded
+-- The keys of accounts with more rows than are applied: what these free depends on rows that are refused.
+SELECT k.akey FROM [account_key] k GROUP BY k.akey HAVING COUNT(*) > :most
+
+-- statement wanting
+SELECT f.line, :wanted, :account
+  FROM [account_stage] f
+ WHERE f.deleted = 0 AND :wanted <> ''

@@ -87,7 +87,7 @@ impl<'a> GivenPasswords<'a> {
             self.generate(ctx, options, &wanted.generated)?;
         }
         let mut todo = self.unknown(&wanted, Todo::new(hasher, !is_simulated));
-        if todo.len() > AT_ONCE {
+        if todo.count() > AT_ONCE {
             if todo.hashes {
                 self.add_pending(ctx, &mut todo).await?;
             }

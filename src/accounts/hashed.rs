@@ -42,7 +42,7 @@ impl Todo {
     }
 
     /// The number of passwords.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.hash.len() + self.compare.len()
     }
 }

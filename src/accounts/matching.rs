@@ -86,7 +86,8 @@ pub async fn judge(ctx: &mut RunContext<'_>, options: &Options<'_>, params: &Par
     }
     ctx.conn.analyse(ACCOUNT_NOW.name).await?;
     let refused = ctx.report_problems(PlaceKind::Line, REFUSED, params.clone()).await?;
-    ctx.report_new(PlaceKind::Line, KEPT_BACK, params.clone()).await?;
+    // Rows that are applied: they do not count as failed. A line may have problems of its values, too.
+    ctx.report_problems(PlaceKind::Line, KEPT_BACK, params.clone()).await?;
     Ok(refused)
 }
 
@@ -147,13 +148,16 @@ pub fn params(ctx: &RunContext<'_>, options: &Options<'_>, staged: &Staged<'_>) 
         .with("keeps_auths", flag(!options.change_auth))
         .with("keeps_state", flag(!options.suspend))
         .with("keeps_passwords", flag(!options.give_password))
+        .with("refuses_passwords", flag(options.refuses_password))
         .with("shares_addresses", flag(options.shares_addresses))
         .with("spares_roles", flag(options.spares_roles))
         .with("from_file", updates(&[Update::File, Update::FileAndDefaults]))
         .with("fills", updates(&[Update::Missing]))
+        .with("defaults", updates(&[Update::FileAndDefaults, Update::Missing]))
         .with("writes", updates(&[Update::File, Update::FileAndDefaults, Update::Missing]))
         .fragment("target", target)
         .fragment("count", count)
+        .fragment("internal", options.internal_auths())
         .fragment("protected", id_list(&protected))
         .fragment("named", id_list(&named))
         .fragment("same_name", ctx.conn.alike("user", "h.username", "s.username"))
@@ -205,14 +209,9 @@ pub async fn number_names(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     }
     let room = Room::of(ctx.site, "user", "username", 255);
     let mut numbered: BTreeMap<i64, String> = BTreeMap::new();
-    // The last name that came of each, so that equal names are not counted up from the beginning.
-    let mut reached: HashMap<&str, String> = HashMap::new();
+    let mut names = Names { taken, beyond: HashMap::new() };
     for (line, name) in &rows {
-        let mut free = reached.get(name.as_str()).unwrap_or(name).clone();
-        while !free.is_empty() && !taken.insert(free.clone()) {
-            free = incremented(&free);
-        }
-        reached.insert(name, free.clone());
+        let free = names.next_free(name);
         // A name that has no room stays as it is, and is taken.
         if free != *name && room.fits(&free).is_ok() {
             numbered.insert(*line, free);
@@ -237,6 +236,27 @@ pub async fn number_names(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
         SELECT 'n:' || s.username, s.line FROM [account_stage] s WHERE s.username <> ''";
     ctx.conn.exec(keys, &Params::new()).await?;
     ctx.conn.analyse(ACCOUNT_STAGE.name).await
+}
+
+/// The names that are taken, and for those that were passed a later one in the row of numbers: no number is passed
+/// again and again, whatever names of one base the rows have.
+struct Names {
+    taken: HashSet<String>,
+    beyond: HashMap<String, String>,
+}
+
+impl Names {
+    /// The first free name from this one on; it is taken then. (No name stays none.)
+    fn next_free(&mut self, name: &str) -> String {
+        let mut free = name.to_owned();
+        let mut passed = Vec::new();
+        while !free.is_empty() && !self.taken.insert(free.clone()) {
+            let next = self.beyond.get(&free).cloned().unwrap_or_else(|| incremented(&free));
+            passed.push(std::mem::replace(&mut free, next));
+        }
+        self.beyond.extend(passed.into_iter().map(|name| (name, free.clone())));
+        free
+    }
 }
 
 /// A name without the digits at its end.
@@ -264,5 +284,20 @@ mod tests {
         let next = |name| incremented(name);
         assert_eq!([next("x"), next("x7"), next("gu01"), next("9")], ["x2", "x8", "gu2", "10"]);
         assert_eq!(next("x18446744073709551615"), "x18446744073709551615x2");
+    }
+
+    #[test]
+    fn no_number_is_passed_twice() {
+        const MANY: usize = 50_000;
+        let mut names = Names { taken: HashSet::from(["zz4".to_owned()]), beyond: HashMap::new() };
+        let mut of = |name: &str| names.next_free(name);
+        assert_eq!(["zz", "zz", "zz2", "zz3", "zz", ""].map(&mut of), ["zz", "zz2", "zz3", "zz5", "zz6", ""]);
+        for number in 7..MANY {
+            assert_eq!(of("zz"), format!("zz{number}"));
+        }
+        // Each would pass all the numbers before it.
+        for number in 2..MANY {
+            assert_eq!(of(&format!("zz{number}")), format!("zz{}", MANY + number - 2));
+        }
     }
 }

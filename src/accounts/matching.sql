@@ -11,6 +11,13 @@ SELECT p.line, :step
          JOIN (SELECT f.akey, MIN(f.line) AS line
                  FROM [account_key] f JOIN [account_pending] q ON q.line = f.line
                 GROUP BY f.akey) b ON b.akey = k.akey AND b.line < k.line)
+   -- Nor has a name an earlier turn which is still pending.
+   AND p.line NOT IN (
+       SELECT k.line
+         FROM [account_turn] k
+         JOIN (SELECT f.name, MIN(f.turn) AS turn
+                 FROM [account_turn] f JOIN [account_pending] q ON q.line = f.line
+                GROUP BY f.name) b ON b.name = k.name AND b.turn < k.turn)
 
 -- statement keys
 INSERT INTO [stage_line]
@@ -68,7 +75,9 @@ SELECT r.line, r.userid, r.contextid,
                     ELSE 0 END AS renames,
                CASE WHEN :by_mail AND s.username <> '' AND :other_name THEN 1 ELSE 0 END AS renamed,
                -- The address of the row is another than that of the account; one that differs in case only is the same.
-               CASE WHEN t.id IS NULL OR s.email IS NULL OR NOT (:from_file OR (:fills AND t.email = '')) THEN 0
+               CASE WHEN t.id IS NULL OR NOT (:from_file OR (:fills AND t.email = '')) THEN 0
+                    -- Where row and account have none, the default is written.
+                    WHEN s.email IS NULL AND NOT (:defaults AND t.email = '' AND d.email IS NOT NULL) THEN 0
                     WHEN s.email = '' THEN CASE WHEN t.email = '' THEN 0 ELSE 1 END
                     WHEN EXISTS (SELECT 1 FROM [stage_mail] a WHERE a.mail = s.mail AND a.id = t.id) THEN 0
                     ELSE 1 END AS newmail,
@@ -143,7 +152,9 @@ SELECT n.line AS number, 'change-refused' AS code, s.username AS value,
             ELSE SUBSTR(CASE WHEN :keeps_mails AND n.newmail = 1 THEN ', change_email' ELSE '' END
                      || CASE WHEN :keeps_state AND s.suspended <> t.suspended THEN ', suspend' ELSE '' END
                      || CASE WHEN :keeps_auths AND :from_file AND COALESCE(s.auth, '') <> '' AND :other_auth
-                             THEN ', change_auth' ELSE '' END, 3) END AS hint
+                             THEN ', change_auth' ELSE '' END
+                     || CASE WHEN :refuses_passwords AND s.newforces IS NOT NULL AND t.auth IN (:internal)
+                             THEN ', password_update' ELSE '' END, 3) END AS hint
   FROM [account_now] n
   JOIN [account_stage] s ON s.line = n.line
   LEFT JOIN {user} t ON t.id = n.userid
@@ -152,4 +163,5 @@ SELECT n.line AS number, 'change-refused' AS code, s.username AS value,
     OR n.verdict = 'update'
    AND ((:keeps_mails AND n.newmail = 1)
         OR (:keeps_state AND s.suspended IS NOT NULL AND s.suspended <> t.suspended)
-        OR (:keeps_auths AND :from_file AND COALESCE(s.auth, '') <> '' AND :other_auth))
+        OR (:keeps_auths AND :from_file AND COALESCE(s.auth, '') <> '' AND :other_auth)
+        OR (:refuses_passwords AND s.newforces IS NOT NULL AND t.auth IN (:internal)))

@@ -82,8 +82,8 @@ pub async fn apply_users(
     if profile.operation == Operation::AddAll {
         matching::number_names(ctx).await?;
     }
-    freed::link(ctx, &options, &staged).await?;
     let most = settings.flatfile.max_steps;
+    freed::link(ctx, &options, &staged, most).await?;
     let steps = matching::order(ctx, most).await?;
     lines.failed += refuse_rest(ctx, most).await?;
     let mut existing = 0;

@@ -27,6 +27,8 @@ pub struct Options<'a> {
     pub give_password: bool,
     /// Whether the file may change the passwords of accounts that exist.
     pub change_password: bool,
+    /// Whether a password for an account that exists is told as a change that is not allowed: in a dropped file.
+    pub refuses_password: bool,
     /// Who mails the password of an account for which the file gives none.
     pub password_mail: PasswordMail,
     /// Authentication methods whose accounts get no password, and no value that the directory locks.
@@ -52,6 +54,7 @@ impl<'a> Options<'a> {
         }
         // As in Moodle, files that only add accounts neither rename nor delete any.
         let updates = matches!(profile.operation, Operation::AddUpdate | Operation::Update);
+        let overwrites = matches!(profile.update, Update::File | Update::FileAndDefaults);
         let or = |named: Option<bool>, moodles: bool| named.unwrap_or(moodles && !file.dropped);
         Ok(Self {
             profile,
@@ -61,8 +64,8 @@ impl<'a> Options<'a> {
             change_email: or(profile.change_email, true),
             change_auth: or(profile.change_auth, true),
             give_password: or(profile.give_password, true),
-            change_password: profile.password_update
-                && matches!(profile.update, Update::File | Update::FileAndDefaults),
+            change_password: profile.password_update && overwrites,
+            refuses_password: file.dropped && !profile.password_update && overwrites,
             password_mail: settings.accounts.mails_passwords(settings.smtp.enabled),
             foreign_auth: &settings.accounts.foreign_auth,
             shares_addresses: profile.email_duplicates && account::shares_addresses(site),

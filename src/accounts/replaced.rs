@@ -30,7 +30,6 @@ pub async fn forget(
     let params = params
         .clone()
         .fragment("pairs", PAIRS)
-        .fragment("freeing", dialect.to_text("n.line"))
         .fragment("key", if options.by_mail() { "'m:' || s.mail" } else { "'n:' || s.username" })
         .fragment("own_name", dialect.same_bytes(&dialect.lower("x.username"), "t.username"))
         .fragment("own_mail", dialect.same_bytes(&dialect.lower("x.email"), "t.mail"))

@@ -18,7 +18,7 @@ SELECT n.line, t.line AS later
    -- or because of another idnumber.
    AND (NOT (:tool_sync) OR COALESCE(t.idnumber, '') = '' OR :own_number)
    -- Somebody else wants the address that this row frees, in a row behind it.
-   AND NOT EXISTS (SELECT 1 FROM [account_key] w WHERE w.line = n.line AND w.akey LIKE 'f:' || :freeing || ':%')
+   AND NOT EXISTS (SELECT 1 FROM [account_turn] w WHERE w.line = n.line AND w.wanted = 1)
    -- Where rows rename or delete, it may be about another account.
    AND k.akey NOT IN (SELECT y.akey FROM [account_key] y JOIN [account_stage] d ON d.line = y.line
                        WHERE (d.deleted = 1 AND NOT (:keeps_deleted))

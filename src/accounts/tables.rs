@@ -120,6 +120,20 @@ pub const ACCOUNT_DEFAULT: Table = Table::new("account_default", &DEFAULTS).prim
 pub const ACCOUNT_KEY: Table =
     Table::new("account_key", &[text("akey", 300), int("line")]).primary("akey, line").indexed(&["line"]);
 
+/// The rows that free a name or an address, and those that want it: those of a later turn wait for the others.
+pub const ACCOUNT_TURN: Table = Table::new(
+    "account_turn",
+    &[
+        text("name", 255),
+        int("line"),
+        int("turn"),
+        // 1: the row frees the name, and a row behind it wants it for another account.
+        small("wanted"),
+    ],
+)
+.primary("name, line")
+.indexed(&["line"]);
+
 /// The rows that have no step yet.
 pub const ACCOUNT_PENDING: Table = Table::new("account_pending", &[int("line")]).primary("line");
 

@@ -165,7 +165,7 @@ fn values(site: &Site, options: &Options<'_>, staged: &Staged<'_>, dialect: Dial
             continue;
         }
         // An address that differs in case only stays as it is.
-        let own = (column == "email").then(|| "(n.newmail = 1 OR (s.email IS NULL AND x.email = ''))".to_owned());
+        let own = (column == "email").then(|| "n.newmail = 1".to_owned());
         let lock = Lock::of(site, options, column);
         let opens = lock.map(|lock| {
             let old = if number { dialect.to_text(&format!("x.{column}")) } else { format!("x.{column}") };

@@ -12,6 +12,7 @@ use crate::site::{NOW, Site};
 
 on_each_database!(
     what_no_profile_names_is_off,
+    what_is_refused_is_told_beside_what_is_wrong,
     each_option_opens_its_own_change,
     roles_are_limited_in_every_column,
     accounts_with_power_are_left_alone,
@@ -83,6 +84,7 @@ async fn what_no_profile_names_is_off(mut site: Site) {
         "2 change-refused rename",
         "3 change-refused delete",
         "4 change-refused suspend",
+        "5 change-refused password_update",
         "6 change-refused change_email",
         "7 change-refused change_auth",
         "8 change-refused system_roles",
@@ -111,6 +113,21 @@ async fn what_no_profile_names_is_off(mut site: Site) {
     );
     let made = site.lines("SELECT u.password FROM {user} u WHERE u.username IN ('n1', 'n2')", |row| row.text(0)).await;
     assert_eq!(made, ["to be generated"; 2]);
+    // Passwords of new accounts are not those of others; an account without one in Moodle lacks nothing.
+    site.sql(&format!("UPDATE {{user}} SET auth = 'ldap' WHERE id = {}", user(5))).await;
+    let program = program.set("profiles.u.give_password=yes");
+    let (_, problems) = dropped(&program, "c.csv", "username;password\nu4;Secret-2026\nu5;Secret-2026\nu6;\n");
+    assert_eq!(problems, ["2 change-refused password_update"]);
+    assert!(site.account_now(user(4)).await.ends_with("|kept"));
+}
+
+async fn what_is_refused_is_told_beside_what_is_wrong(mut site: Site) {
+    let program = feeding(&mut site).await;
+    let (report, mut problems) = dropped(&program, "a.csv", "username;email;firstname\nu5;a@b;E\n");
+    problems.sort();
+    assert_eq!(problems, ["2 change-refused change_email", "2 email-malformed"]);
+    assert_eq!((&report["lines"]["failed"], &report["counts"]["user.update"]), (&0.into(), &1.into()));
+    assert_eq!(site.account_now(user(5)).await, "u5|E|u5@example.com|manual|0|0|kept");
 }
 
 async fn each_option_opens_its_own_change(mut site: Site) {

@@ -25,6 +25,7 @@ on_each_database!(
     a_method_of_others_leaves_no_password,
     names_that_the_database_holds_equal,
     defaults_are_for_columns_that_the_file_does_not_have,
+    a_default_address_is_for_one_account,
     sessions_end_with_a_suspension_and_a_deletion,
     only_the_changed_columns_are_set_back,
     a_name_in_use_again_is_not_given_back,
@@ -36,7 +37,10 @@ on_each_database!(
     what_helps_nobody_is_told,
     fields_take_what_they_can_hold,
     a_freed_address_is_for_later_rows,
+    a_row_without_an_address_frees_none,
     a_freed_name_is_for_later_rows,
+    many_rows_free_and_want_one_address,
+    rows_beyond_the_steps_free_nothing,
     options_that_contradict_each_other_refuse_the_file,
     statements_do_not_grow_with_rows,
 );
@@ -219,6 +223,28 @@ async fn defaults_are_for_columns_that_the_file_does_not_have(mut site: Site) {
     site.users(&profile, text).await;
     let written = site.accounts("username, city, department", "department <> ''").await;
     assert_eq!(written, ["u1 Rouen u1", "ada.un  ada.un"]);
+}
+
+async fn a_default_address_is_for_one_account(mut site: Site) {
+    site.campus().await;
+    for (update, who, mail) in
+        [(Update::FileAndDefaults, [1, 2], "x@example.org"), (Update::Missing, [3, 4], "y@example.org")]
+    {
+        let [one, other] = who;
+        let of = format!("username IN ('u{one}', 'u{other}')");
+        site.sql(&format!("UPDATE {{user}} SET email = '' WHERE {of}")).await;
+        let default = [("email".to_owned(), mail.to_owned())].into_iter().collect();
+        let profile = Profile { update, default, ..profile() };
+        let report = site.users(&profile, &format!("username,city\nu{one},Caen\nu{other},Caen\n")).await;
+        assert_eq!(site.errors(&report).await, ["3 email-taken"]);
+        assert_eq!(site.accounts("username, email", &of).await, [format!("u{one} {mail}"), format!("u{other} ")]);
+        // An address of its own stays.
+        site.sql(&format!("UPDATE {{user}} SET email = 'own{other}@example.org' WHERE username = 'u{other}'")).await;
+        let report = site.users(&profile, &format!("username,firstname\nu{other},Ada\n")).await;
+        assert_eq!(report.errors, 0);
+        let own = format!("u{other} own{other}@example.org");
+        assert_eq!(site.accounts("username, email", &of).await[1], own);
+    }
 }
 
 async fn sessions_end_with_a_suspension_and_a_deletion(mut site: Site) {
@@ -407,6 +433,14 @@ async fn a_freed_address_is_for_later_rows(mut site: Site) {
     assert_eq!(site.errors(&report).await, refused);
 }
 
+async fn a_row_without_an_address_frees_none(mut site: Site) {
+    site.campus().await;
+    site.sql("UPDATE {user} SET email = 'u4@example.com' WHERE username = 'u5'").await;
+    let text = "username,lastname,email\nu4,Un,\nu5,,u4@example.com\nu4,Deux,u4@example.com\n";
+    let report = site.users(&profile(), text).await;
+    assert_eq!((report.errors, report.counts["user.update"]), (0, 1));
+}
+
 async fn a_freed_name_is_for_later_rows(mut site: Site) {
     site.campus().await;
     let profile = Profile { match_by: MatchBy::Email, delete: Some(true), rename: Some(true), ..profile() };
@@ -417,6 +451,31 @@ async fn a_freed_name_is_for_later_rows(mut site: Site) {
     let now = site.accounts("username, email", "deleted = 0 AND email LIKE '%@example.%' AND id > 11").await;
     assert_eq!(now[..2], ["x2 u2@example.com", "u2 u3@example.com"]);
     assert_eq!(now[now.len() - 2..], ["u1 n2@example.org", "u3 n3@example.org"]);
+}
+
+/// Every row that frees the address and every row that wants it wait by one turn, not by one for each pair.
+async fn many_rows_free_and_want_one_address(mut site: Site) {
+    site.campus().await;
+    site.sql("UPDATE {user} SET email = 'all@example.com' WHERE username IN ('u1', 'u2', 'u3')").await;
+    let row = |who: i64, n: i64| format!("u{who},,,a{who}n{n}@example.org\n");
+    let freeing: String = (0..40).flat_map(|n| (1..4).map(move |who| row(who, n))).collect();
+    let wanting: String = (0..2_000).map(|n| format!("n{n},N,N,all@example.com\n")).collect();
+    let text = format!("username,firstname,lastname,email\n{freeing}{wanting}");
+    let report = site.users_once(&profile(), &text).await;
+    assert_eq!((report.counts["user.add"], report.lines.failed), (1, 1_999));
+    let now = site.accounts("username, email", "username IN ('u1', 'u2', 'u3') OR username LIKE 'n%'").await;
+    let expected = ["u1 a1n39@example.org", "u2 a2n39@example.org", "u3 a3n39@example.org", "n0 all@example.com"];
+    assert_eq!(now, expected);
+}
+
+async fn rows_beyond_the_steps_free_nothing(mut site: Site) {
+    site.campus().await;
+    site.set("flatfile.max_steps", "20");
+    let row = |n: i64| format!("u1,,,a{n}@example.org\nn{n},N,N,u1@example.com\n");
+    let rows: String = (0..1_500).map(row).collect();
+    let report = site.users_once(&profile(), &format!("username,firstname,lastname,email\n{rows}")).await;
+    assert_eq!((report.counts.get("user.add"), report.lines.failed), (None, 1_480 + 1_500));
+    assert_eq!(site.accounts("email", "username = 'u1'").await, ["a19@example.org"]);
 }
 
 async fn options_that_contradict_each_other_refuse_the_file(mut site: Site) {
