@@ -40,10 +40,13 @@ pub const OF_THE_ARCHIVE: &[&str] = &["archive-copied", "archived-not-removed"];
 /// The steps of a file with passwords, which is replaced by a masked copy.
 pub const OF_A_MASKED_FILE: &[&str] = &["masked-written", "masked-noted", "masked-not-removed", "masked-removed"];
 
+/// The steps of the report of waiting lines.
+pub const OF_THE_WAITING_REPORT: &[&str] = &["waiting-expired", "waiting-written", "waiting-told"];
+
 /// Kills the process with SIGKILL if the environment has `ENROLD_KILL_AT=STEP` (the first time) or `STEP:N` (the N-th
 /// time); only in a build with debug assertions.
 pub fn step(name: &'static str) {
-    let named = [STEPS, OF_THE_ARCHIVE, OF_A_MASKED_FILE].concat().contains(&name);
+    let named = [STEPS, OF_THE_ARCHIVE, OF_A_MASKED_FILE, OF_THE_WAITING_REPORT].concat().contains(&name);
     debug_assert!(named, "{name} is not a named step");
     #[cfg(debug_assertions)]
     armed::step(name);

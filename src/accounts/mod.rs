@@ -21,6 +21,7 @@ mod stage;
 pub mod tables;
 mod template;
 mod update;
+mod waiting;
 
 use std::path::Path;
 
@@ -156,4 +157,12 @@ pub async fn apply_cohorts(
     file: &AccountsFile<'_>,
 ) -> RunResult<()> {
     cohort_files::apply(ctx, settings, profile, file).await
+}
+
+/// Adds the members of cohort files who have waited and whose account exists now to their cohorts.
+///
+/// # Errors
+/// The database's error.
+pub async fn apply_waiting(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
+    waiting::apply(ctx, settings).await
 }

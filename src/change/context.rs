@@ -220,19 +220,19 @@ impl RunContext<'_> {
     }
 
     /// Reports the lines whose changes another writer overtook as errors of the run; nothing was done for them. `kind`
-    /// says what the lines of the journal count.
+    /// says what the lines of the journal count. Changes of the cause `spared` have other lines, which are tried again.
     ///
     /// # Errors
     /// The database's error.
-    pub async fn report_overtaken(&mut self, kind: PlaceKind) -> Result<(), DbError> {
+    pub async fn report_overtaken(&mut self, kind: PlaceKind, spared: &str) -> Result<(), DbError> {
         if self.overtaken == 0 {
             return Ok(());
         }
-        let params = self.params();
+        let params = self.params().with("spared", spared);
         let overtaken =
             "SELECT c.line AS number, 'overtaken' AS code, MIN(u.username || ', ' || k.shortname) AS value, '' AS hint
                FROM {enrold_change} c JOIN {user} u ON u.id = c.userid JOIN {course} k ON k.id = c.courseid
-              WHERE c.run = :run AND c.state = 1 AND c.line > 0 GROUP BY c.line";
+              WHERE c.run = :run AND c.state = 1 AND c.line > 0 AND c.cause <> :spared GROUP BY c.line";
         self.report_new(kind, overtaken, params).await
     }
 }

@@ -68,7 +68,7 @@ fn table(cohorts: &[CohortRow], locale: Locale) {
             cohort.id.to_string(),
         ]
     }));
-    columns(&lines);
+    output::columns(&lines);
 }
 
 fn people(members: &[CohortMember], locale: Locale) {
@@ -84,19 +84,9 @@ fn people(members: &[CohortMember], locale: Locale) {
         let username = format!("{}{suspended}", member.username);
         [username, or_none(&member.idnumber), member.lastname.clone(), member.firstname.clone()]
     }));
-    columns(&lines);
+    output::columns(&lines);
 }
 
 fn or_none(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { text.to_owned() }
-}
-
-/// Prints rows of cells as columns.
-fn columns<const N: usize>(lines: &[[String; N]]) {
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    for line in lines {
-        let padded: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        output::line(padded.join("  ").trim_end());
-    }
 }

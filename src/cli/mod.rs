@@ -20,6 +20,7 @@ mod runs;
 mod sync;
 mod tasks;
 mod terminal;
+mod waiting;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -144,6 +145,8 @@ enum Command {
     Tasks,
     /// The cohorts of the site, or one with its members
     Cohorts(cohorts::Options),
+    /// Lines that wait for an account or a course; drop them, let them wait longer, or again
+    Waiting(waiting::Options),
     /// Mails that wait or were refused; try again, send now, test
     Mails(mails::Options),
     /// Apply a held run
@@ -271,6 +274,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Runs(options) => runs::run(&setting, &options).await,
         Command::Tasks => tasks::run(&setting).await,
         Command::Cohorts(options) => cohorts::run(&setting, &options).await,
+        Command::Waiting(options) => waiting::run(&setting, &options).await,
         Command::Mails(options) => mails::run(&setting, &options).await,
         Command::Approve(options) => decide::approve(&setting, &options).await,
         Command::Reject(options) => decide::reject(&setting, &options).await,

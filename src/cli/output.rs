@@ -44,6 +44,16 @@ pub fn lines(text: &str) {
     text.split('\n').for_each(line);
 }
 
+/// Prints rows of cells as columns.
+pub fn columns<const N: usize>(rows: &[[String; N]]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in rows {
+        let padded: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        line(padded.join("  ").trim_end());
+    }
+}
+
 /// Prints a list for programs; its bytes stay as they are, except on a terminal.
 pub fn list(text: &str) {
     if terminal::is_output() {

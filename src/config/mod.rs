@@ -31,7 +31,7 @@ pub use sections::{
     InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, MailWhen, MatchBy, Operation, OwnLimits,
     PasswordFrom, PasswordMail, Profile, ProfileMode, RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf,
     Run, Schedule, ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, SmallTimes,
-    Smtp, Source, SourceRoles, State, Target, Task, UnknownProtects, Update, UserKey, WhenDisabled, WhenOff,
+    Smtp, Source, SourceRoles, State, Target, Task, UnknownProtects, Update, UserKey, Waiting, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -148,6 +148,8 @@ pub struct Settings {
     pub run: Run,
     /// What concerns every users file.
     pub accounts: Accounts,
+    /// Lines that wait for an account or a course.
+    pub waiting: Waiting,
     /// Kinds of file that may be dropped, and their options, by name.
     #[serde(default)]
     pub profiles: BTreeMap<String, Profile>,

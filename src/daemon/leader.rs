@@ -96,6 +96,7 @@ impl Leader {
         let waiting = self.lead.waiting().await?;
         shared.status.held(waiting.held);
         shared.status.metrics().effects_pending(waiting.effects);
+        shared.status.metrics().waiting_lines(waiting.lines, waiting.oldest_line);
         if waiting.decisions {
             shared.decisions_wait();
         }

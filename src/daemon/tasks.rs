@@ -17,12 +17,12 @@ use crate::daemon::shared::Shared;
 use crate::db::DbError;
 use crate::fault;
 use crate::front::tasks::planned;
-use crate::front::{Forgotten, Who};
+use crate::front::{Forgotten, WaitingReport, Who};
 use crate::inbox::Removed;
 use crate::moodle::site::zone;
 use crate::outcome::{Note, Report, RunError, State};
 use crate::report::words;
-use crate::schedule::{self, Planned, RESCAN, RETENTION, store};
+use crate::schedule::{self, Planned, RESCAN, RETENTION, WAITING_REPORT, store};
 
 /// How long the site's time zone is used before it is read again, in milliseconds.
 const ZONE_KEPT: u64 = 3_600_000;
@@ -195,6 +195,7 @@ impl Tasks {
     async fn work(&self, name: &str, now: i64) -> Result<Outcome, RunError> {
         match name {
             RETENTION => self.retention(now).await,
+            WAITING_REPORT => self.waiting_report().await,
             RESCAN => Ok(self.rescan()),
             _ => self.job(name).await,
         }
@@ -226,7 +227,10 @@ impl Tasks {
         match outcome {
             Ok(None) => Ok(Outcome::failed(format!("there is no task {name}"))),
             Ok(Some(report)) => {
-                self.log(&report);
+                // A pass over waiting lines that finds nobody new is no run.
+                if report.run > 0 || report.state != State::Done {
+                    self.log(&report);
+                }
                 let run = (report.run > 0).then_some(report.run);
                 Ok(Outcome { run, ..Outcome::of(report.state, String::new()) })
             }
@@ -239,11 +243,25 @@ impl Tasks {
         }
     }
 
+    async fn waiting_report(&self) -> Result<Outcome, RunError> {
+        Ok(match self.shared.front().report_waiting(&Who::Daemon).await? {
+            Ok(WaitingReport { expired, files, mails }) => {
+                if mails > 0 {
+                    self.shared.mail.notify_one();
+                }
+                let files = if files.is_empty() { String::new() } else { format!(", in {}", files.join(", ")) };
+                Outcome::of(State::Done, format!("expired: {expired} lines{files}; mails: {mails}"))
+            }
+            Err(message) => Outcome::failed(message),
+        })
+    }
+
     async fn retention(&self, now: i64) -> Result<Outcome, RunError> {
         Ok(match self.shared.front().retain(&Who::Daemon, now).await? {
-            Ok(Forgotten { files: Removed { archives, reports }, copies, runs }) => {
+            Ok(Forgotten { files: Removed { archives, reports }, copies, runs, waiting }) => {
                 let files = format!("{archives} applied files, {reports} reports, {copies} held copies");
-                Outcome::of(State::Done, format!("removed: {files}, {runs} runs without a change"))
+                let rows = format!("{runs} runs without a change, {waiting} lines that wait no more");
+                Outcome::of(State::Done, format!("removed: {files}, {rows}"))
             }
             Err(message) => Outcome::failed(message),
         })

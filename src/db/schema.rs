@@ -7,11 +7,11 @@ use super::error::DbError;
 use super::sql::Params;
 
 /// The version of enrold's own tables that this program works with.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// The migrations: statements in which `LONG` is a text of any length, `OPTIONS` are the table options, and `;`
 /// separates the changes of one `ALTER TABLE`. On MariaDB, which commits each statement, one may be sent a second time.
-const MIGRATIONS: [&[&str]; 4] = [TABLES, PLACES, APPROVED, NEW_VALUES];
+const MIGRATIONS: [&[&str]; 5] = [TABLES, PLACES, APPROVED, NEW_VALUES, WAITING];
 
 /// Version 1.
 const TABLES: &[&str] = &[
@@ -87,8 +87,18 @@ const APPROVED: &[&str] = &["ALTER TABLE enrold_set_absent ADD COLUMN approved B
 /// Version 4: the new values of a row of which any columns may change.
 const NEW_VALUES: &[&str] = &["ALTER TABLE enrold_change ADD COLUMN newrow LONG"];
 
+/// Version 5: lines that wait for an account or a course.
+const WAITING: &[&str] = &["CREATE TABLE enrold_waiting (
+        id BIGINT NOT NULL PRIMARY KEY, kind VARCHAR(20) NOT NULL, run BIGINT NOT NULL, source LONG NOT NULL,
+        line BIGINT NOT NULL, dropped SMALLINT NOT NULL, lacks VARCHAR(20) NOT NULL,
+        userkey VARCHAR(20) NOT NULL, ukey VARCHAR(255) NOT NULL, written VARCHAR(255) NOT NULL,
+        placekey VARCHAR(20) NOT NULL, pkey VARCHAR(255) NOT NULL, roleid BIGINT NOT NULL,
+        timestart BIGINT NOT NULL, timeend BIGINT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL,
+        state VARCHAR(20) NOT NULL, changed BIGINT NOT NULL, byrun BIGINT NOT NULL,
+        note VARCHAR(255) NOT NULL) OPTIONS"];
+
 /// The indexes for lookups in tables that only grow: name, table, columns.
-const INDEXES: [(&str, &str, &str); 8] = [
+const INDEXES: [(&str, &str, &str); 11] = [
     ("enrold_run_state", "enrold_run", "state"),
     ("enrold_run_effects", "enrold_run", "effects"),
     ("enrold_run_sha256", "enrold_run", "sha256"),
@@ -97,6 +107,9 @@ const INDEXES: [(&str, &str, &str); 8] = [
     ("enrold_run_inode", "enrold_run", "inode"),
     ("enrold_outbox_state", "enrold_outbox", "state, due"),
     ("enrold_outbox_run", "enrold_outbox", "run, enrolid"),
+    ("enrold_waiting_user", "enrold_waiting", "state, userkey, ukey"),
+    ("enrold_waiting_place", "enrold_waiting", "state, placekey, pkey"),
+    ("enrold_waiting_run", "enrold_waiting", "run"),
 ];
 
 /// The version of enrold's tables in the database and the prefix that they serve; `None` when there are none.
@@ -194,16 +207,28 @@ async fn apply(conn: &mut Conn, clock: i64) -> Result<Vec<i64>, DbError> {
     Ok(applied)
 }
 
-/// Whether an interrupted migration has already made this change of a table: MariaDB makes all of its changes or none.
+/// Whether an interrupted migration has already made this table, or this change of one: MariaDB makes all of its
+/// changes or none.
 async fn is_done(conn: &mut Conn, statement: &str) -> Result<bool, DbError> {
-    let Some((table, changes)) = altering(statement).filter(|_| conn.dialect() == Dialect::Maria) else {
+    if conn.dialect() != Dialect::Maria {
         return Ok(false);
-    };
+    }
+    if let Some(table) = making(statement) {
+        let sql = "SELECT COUNT(*) FROM information_schema.tables
+            WHERE table_schema = DATABASE() AND table_name = :table";
+        return Ok(conn.number(sql, &Params::new().with("table", table)).await? > 0);
+    }
+    let Some((table, changes)) = altering(statement) else { return Ok(false) };
     let added = changes.split("ADD COLUMN ").nth(1).and_then(|rest| rest.split_whitespace().next());
     let params = Params::new().with("table", table).with("added", added.unwrap_or_default());
     let sql = "SELECT COUNT(*) FROM information_schema.columns
         WHERE table_schema = DATABASE() AND table_name = :table AND column_name = :added";
     Ok(conn.number(sql, &params).await? > 0)
+}
+
+/// The table that a statement makes.
+fn making(statement: &str) -> Option<&str> {
+    statement.strip_prefix("CREATE TABLE ")?.split_whitespace().next()
 }
 
 /// The table that a statement changes, and its changes.
@@ -237,7 +262,7 @@ fn dialect_ddl(conn: &Conn, statement: &str) -> Vec<String> {
     if let Some((table, changes)) = altering(statement) {
         return altered(conn.dialect(), table, changes);
     }
-    let table = statement.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_whitespace().next());
+    let table = making(statement);
     let indexes: Vec<_> = INDEXES.iter().filter(|(_, of, _)| Some(*of) == table).collect();
     let within: String = indexes.iter().map(|(name, _, columns)| format!(", INDEX {name} ({columns})")).collect();
     let end = format!("{}) {}", if maria { within.as_str() } else { "" }, table_options(conn));

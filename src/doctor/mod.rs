@@ -24,6 +24,7 @@ mod sources;
 mod tables;
 mod tasks;
 mod unit;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 
@@ -153,6 +154,9 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
     let read = ["config", "config_plugins", "role", "context", "user", "course", "task_scheduled"];
     if read.iter().all(|table| tables::may_read(&gaps, table)) {
         findings.extend(moodle::examine(conn, settings).await?);
+        if own && tables::may_read(&gaps, "enrold_waiting") {
+            findings.extend(waiting::examine(conn, settings).await?);
+        }
         let history = own && tables::may_read(&gaps, "enrold_run");
         findings.extend(sources::examine(conn, settings, history.then_some(now)).await?);
         if tables::may_read(&gaps, "enrol") {

@@ -106,6 +106,31 @@ const INSTANCE: &[&str] = &[
 /// The columns of a problem.
 const PROBLEM: &[&str] = &["run", "n", "place", "number", "code", "value", "hint", "file", "fileline"];
 
+/// The columns of a line that waits.
+const WAITING: &[&str] = &[
+    "id",
+    "kind",
+    "run",
+    "source",
+    "line",
+    "dropped",
+    "lacks",
+    "userkey",
+    "ukey",
+    "written",
+    "placekey",
+    "pkey",
+    "roleid",
+    "timestart",
+    "timeend",
+    "created",
+    "expires",
+    "state",
+    "changed",
+    "byrun",
+    "note",
+];
+
 /// Moodle's tables, then enrold's own.
 pub const NEEDS: &[Need] = &[
     Need::reads("config", &["name", "value"]),
@@ -314,7 +339,15 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrold_letter", &["run", "enrolid", "kind", "data"])
         .inserts(&["run", "enrolid", "kind", "data"])
         .deletes(),
+    Need::rows("enrold_waiting", &["id", "kind", "run", "source", "line", "ukey", "pkey", "expires", "state"])
+        .inserts(&["id", "kind", "run", "source", "line", "ukey", "pkey", "expires", "state"])
+        .updates(&["state", "changed", "byrun", "note", "expires"])
+        .deletes(),
     Need::rows("enrold_notice", &["method", "queued"]).inserts(&["method", "queued"]).updates(&["queued"]),
+    Need::rows("enrold_waiting", WAITING)
+        .inserts(WAITING)
+        .updates(&["expires", "state", "changed", "byrun", "note"])
+        .deletes(),
 ];
 
 /// What creating courses needs beside [`NEEDS`]: only where a source names a table of courses.

@@ -21,8 +21,8 @@ const OF_PASSWORDS: [&str; 5] = ["password", "passwd", "passwort", "motdepasse",
 /// What may follow `mdp` in such a name: other words begin like it.
 const OF_MDP: [&str; 5] = ["", "initial", "provisoire", "temporaire", "moodle"];
 
-/// Whether a [`bare`] name seems to be that of a column with passwords, also one that is misspelt by a letter: no reader
-/// takes its cells as passwords, but no file shows them.
+/// Whether a [`bare`] name seems to be that of a column with passwords, also one that is misspelt by a letter: no
+/// reader takes its cells as passwords, but no file shows them.
 pub fn resembles_password(bare: &str) -> bool {
     let mdp = bare.strip_prefix("mdp").map(|rest| rest.trim_end_matches(|c: char| c.is_ascii_digit()));
     OF_PASSWORDS.iter().any(|part| bare.contains(part))

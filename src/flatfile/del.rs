@@ -52,13 +52,13 @@ pub fn prepare(ctx: &mut RunContext<'_>) {
     ctx.conn.declare(&CANDIDATE);
 }
 
-/// Applies the `del` steps of a step order.
+/// Applies the `del` steps of a step order, as a pass of the journal.
 ///
 /// # Errors
 /// The database's error, or a limit of the guard.
 pub async fn apply(
     ctx: &mut RunContext<'_>,
-    step_order: i64,
+    (step_order, pass_no): (i64, i64),
     action: RemovalAction,
     scope: DelScope,
     halfway: Moment,
@@ -75,15 +75,15 @@ pub async fn apply(
     if find_candidates(ctx, unenrol, scope).await? > 0 {
         choose(ctx, unenrol).await?;
         if unenrol {
-            unenrol_chosen(ctx, step_order, scope, halfway).await?;
+            unenrol_chosen(ctx, pass_no, scope, halfway).await?;
         } else {
-            suspend_chosen(ctx, step_order, scope, halfway).await?;
+            suspend_chosen(ctx, pass_no, scope, halfway).await?;
         }
     } else {
         ctx.conn.exec("DELETE FROM [to_remove]", &ctx.params()).await?;
     }
     match scope {
-        DelScope::Moodle => Ok(drop_leftover_roles(ctx, step_order).await?),
+        DelScope::Moodle => Ok(drop_leftover_roles(ctx, pass_no).await?),
         DelScope::Own => Ok(()),
     }
 }

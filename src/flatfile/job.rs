@@ -8,7 +8,7 @@ use crate::disk::{Pass, RegularFile, blocking};
 use crate::files::{self, Entry, FileProblem, Kind, Reading, Scan};
 use crate::flatfile::roles::Roles;
 use crate::flatfile::stage::{Stage, Staged};
-use crate::flatfile::{buffer, del, step_order};
+use crate::flatfile::{buffer, del, step_order, waiting};
 use crate::mail;
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
@@ -17,6 +17,10 @@ use crate::problem::{self, PlaceKind};
 use crate::staging::AllowedRoles;
 use crate::staging::hints;
 use crate::staging::resolve::{self, Keys};
+
+/// The lines that are reported if they do not resolve, where others wait.
+const NOT_WAITING: (PlaceKind, &str) =
+    (PlaceKind::Line, "NOT (:resolved) AND NOT EXISTS (SELECT 1 FROM [waits] x WHERE x.line = l.line)");
 
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
 pub struct ScannedFile<'a> {
@@ -80,9 +84,11 @@ pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, file: &Sc
     let (staged, mut lines) = stage(ctx, settings, file).await?;
     let protected = ctx.site.protected(settings.guard.protect_admins);
     resolve::keys(ctx, file.keys).await?;
-    let unresolved = resolve::refuse_unresolved(ctx, file.keys, &protected, method::FLATFILE).await?;
-    lines.failed += unresolved;
-    if unresolved > 0 {
+    lines.waiting = waiting::keep(ctx, settings, file, &protected).await?;
+    let refused = if lines.waiting > 0 { NOT_WAITING } else { resolve::UNRESOLVED_LINES };
+    let unresolved = resolve::refuse_unresolved(ctx, refused, file.keys, &protected, method::FLATFILE).await?;
+    lines.failed += unresolved + lines.waiting;
+    if unresolved + lines.waiting > 0 {
         hints::suggest(ctx, file.keys).await?;
     }
     step_order::prepare(ctx);
@@ -98,7 +104,7 @@ pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, file: &Sc
     }
     ctx.lines = lines;
     ctx.observer.reached(Moment::Staged).await;
-    ctx.guard.check_lines(lines.records, lines.failed);
+    ctx.guard.check_lines(lines.records, lines.counted(settings.waiting.expected));
     if ctx.guard.holds() {
         return Err(RunError::Held);
     }
@@ -144,8 +150,13 @@ async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile
         // Nothing shows that this is an enrolment file, so no report may contain its text.
         problem::withhold(ctx.conn, ctx.run, files::UNTOLD).await?;
     }
-    let lines =
-        Lines { physical: tally.physical, blank: tally.blank, records: tally.read + tally.bad, failed: staged.errors };
+    let lines = Lines {
+        physical: tally.physical,
+        blank: tally.blank,
+        records: tally.read + tally.bad,
+        failed: staged.errors,
+        waiting: 0,
+    };
     Ok((staged, lines))
 }
 
@@ -164,8 +175,12 @@ fn some_entries(reader: &mut files::Reader<Pass>) -> Result<Vec<Entry>, FileProb
     Ok(entries)
 }
 
-/// Runs the steps: the instances that adds need, then for each step order the adds and the dels.
-async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions: Actions) -> RunResult<()> {
+/// Runs the steps behind the passes that the run has used: the instances that adds need, then for each step order the
+/// adds and the dels.
+///
+/// # Errors
+/// The database's error, or a limit of the guard.
+pub async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions: Actions) -> RunResult<()> {
     if last == 0 {
         return Ok(());
     }
@@ -179,24 +194,28 @@ async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, actions
     // A line is half done when its enrolment is, and not yet its role.
     let reached = |done| Moment::Applying { cause, done, of };
     ctx.observer.reached(reached(done)).await;
-    enrol::instances(ctx, Position { pass_no: 1, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
-    ctx.passes = ctx.passes.max(last);
+    let before = ctx.passes;
+    let first = before + 1;
+    enrol::instances(ctx, Position { pass_no: first, rank: kinds::INSTANCE }, method::FLATFILE, wanted).await?;
+    ctx.passes = before + last;
     for step_order in 1..=last {
         let (adds, dels) = lines.get(&step_order).copied().unwrap_or_default();
+        let pass_no = before + step_order;
         if step_order::fill_pairs(ctx, step_order).await? > 0 {
-            enrol::enrolments(ctx, step_order).await?;
+            enrol::enrolments(ctx, pass_no).await?;
             ctx.observer.reached(reached(done + adds)).await;
-            enrol::roles(ctx, step_order, method::FLATFILE_COMPONENT).await?;
+            enrol::roles(ctx, pass_no, method::FLATFILE_COMPONENT).await?;
         }
         ctx.conn.prefer_indexes(true).await?;
         let halfway = reached(done + 2 * adds + dels);
-        del::apply(ctx, step_order, actions.unenrol, actions.scope, halfway).await?;
+        del::apply(ctx, (step_order, pass_no), actions.unenrol, actions.scope, halfway).await?;
         ctx.conn.prefer_indexes(false).await?;
         done += 2 * (adds + dels);
         ctx.observer.reached(reached(done)).await;
     }
-    enrol::prune_roles(ctx, Position { pass_no: last, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
-    mail::welcome(ctx, settings, 1..=last, method::FLATFILE).await?;
+    let pass_no = ctx.passes;
+    enrol::prune_roles(ctx, Position { pass_no, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
+    mail::welcome(ctx, settings, first..=pass_no, method::FLATFILE).await?;
     Ok(())
 }
 

@@ -7,3 +7,4 @@ pub mod job;
 pub mod roles;
 pub mod stage;
 pub mod step_order;
+pub mod waiting;

@@ -34,6 +34,7 @@ const MOVED: Table = Table::new("moved", &[int("userid"), int("courseid"), int("
 
 const OF_LINES: &str = statement(include_str!("step_order.sql"), "steps of lines");
 const OF_DUE_ROWS: &str = statement(include_str!("step_order.sql"), "steps of due rows");
+const OF_WAITING: &str = statement(include_str!("step_order.sql"), "steps of waiting lines");
 const WITHOUT_ORDER: &str = statement(include_str!("step_order.sql"), "steps without order");
 const OF_FUTURE: &str = statement(include_str!("step_order.sql"), "steps of the future");
 const OF_TODAY: &str = statement(include_str!("step_order.sql"), "steps of today");
@@ -64,6 +65,14 @@ pub async fn from_lines(ctx: &mut RunContext<'_>, protected: &[i64], any_del: bo
 /// The database's error.
 pub async fn from_buffer(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<i64, DbError> {
     fill(ctx, OF_DUE_ROWS, protected, true).await
+}
+
+/// Fills `step` from the lines that waited, each an add, in the order in which they came.
+///
+/// # Errors
+/// The database's error.
+pub async fn from_waiting(ctx: &mut RunContext<'_>, protected: &[i64]) -> Result<i64, DbError> {
+    fill(ctx, OF_WAITING, protected, false).await
 }
 
 async fn fill(ctx: &mut RunContext<'_>, lines: &str, protected: &[i64], windows: bool) -> Result<i64, DbError> {

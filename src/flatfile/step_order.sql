@@ -20,6 +20,10 @@ SELECT b.id AS line, CASE WHEN b.action = 'del' THEN 2 ELSE 1 END AS op, b.useri
    -- Not rows of dropped files whose role is not allowed.
    AND NOT EXISTS (SELECT 1 FROM [refused_row] x WHERE x.id = b.id)
 
+-- statement steps of waiting lines
+SELECT f.line, 1 AS op, f.userid, f.courseid, f.contextid, f.roleid, f.timestart, f.timeend
+  FROM [waiting_found] f
+
 -- statement steps without order
 INSERT INTO [step]
 SELECT line, op, userid, courseid, contextid, roleid, timestart, timeend,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::StopWatch;
-use crate::db::{Conn, Database, DbError};
+use crate::db::{Conn, Database, DbError, Params};
 use crate::lease::{Heart, LEADER, Lease, RUN};
 use crate::mail::MAIL;
 use crate::outcome::RunResult;
@@ -67,6 +67,10 @@ pub struct Waiting {
     pub effects: usize,
     /// True if a decision is recorded.
     pub decisions: bool,
+    /// Lines that wait for an account or a course.
+    pub lines: usize,
+    /// Since when the oldest of them waits, Unix seconds.
+    pub oldest_line: Option<i64>,
 }
 
 /// The leader lease in this process, taken and renewed by heartbeats.
@@ -151,5 +155,12 @@ impl Lead {
 async fn waiting(conn: &mut Conn) -> Result<Waiting, DbError> {
     let (held, effects) = history::pending(conn).await?;
     let decisions = held > 0 && !decision::recorded(conn).await?.is_empty();
-    Ok(Waiting { held: held.max(0) as usize, effects: effects.max(0) as usize, decisions })
+    let (lines, oldest_line) = lines_that_wait(conn).await?;
+    Ok(Waiting { held: held.max(0) as usize, effects: effects.max(0) as usize, decisions, lines, oldest_line })
+}
+
+async fn lines_that_wait(conn: &mut Conn) -> Result<(usize, Option<i64>), DbError> {
+    let sql = "SELECT COUNT(*), COALESCE(MIN(w.created), 0) FROM {enrold_waiting} w WHERE w.state = 'waiting'";
+    let (lines, oldest) = conn.row(sql, &Params::new()).await?.map_or((0, 0), |row| (row.int(0), row.int(1)));
+    Ok((lines.max(0) as usize, (lines > 0).then_some(oldest)))
 }

@@ -13,6 +13,8 @@ pub mod runs;
 mod stale;
 mod sync;
 pub mod tasks;
+mod waiting;
+mod waiting_report;
 mod who;
 
 pub mod check;
@@ -31,6 +33,8 @@ pub use retention::Forgotten;
 pub use runs::Detail;
 pub use sync::{Asked, SyncRequest, asked, jobs};
 pub use tasks::Scheduled;
+pub use waiting::{WaitingLines, WaitingRow};
+pub use waiting_report::WaitingReport;
 pub use who::Who;
 
 use std::fmt::Display;

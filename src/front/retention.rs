@@ -1,12 +1,17 @@
-//! Removes by age: applied files and lists, mails, runs without a change, copies of decided runs.
+//! Removes by age: applied files and lists, mails, runs without a change, lines that waited, copies of decided runs.
 //! It must not remove a held run that an operator may still decide.
 
+use crate::db::Params;
 use crate::front::{Front, Who};
 use crate::inbox::{self, Removed};
 use crate::mail::store;
 use crate::outcome::RunResult;
 use crate::run::hold::HeldStore;
 use crate::run::{decision, history};
+
+/// Waiting lines that ended before `:before`. One that has expired stays until a report has told of it.
+const ENDED: &str = "DELETE FROM {enrold_waiting}
+    WHERE state <> 'waiting' AND changed < :before AND (state <> 'expired' OR note <> '')";
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,8 @@ pub struct Forgotten {
     pub copies: u64,
     /// Runs without a change.
     pub runs: u64,
+    /// Lines that waited and were applied or have ended.
+    pub waiting: u64,
 }
 
 /// The moment (Unix seconds) `days` before `now`; `None` for 0 days, which means to keep for ever.
@@ -28,25 +35,28 @@ impl Front {
     /// Removes what is older at `now` (Unix seconds) than `retention` allows; the inner error is that of the disk.
     pub async fn retain(&self, who: &Who, now: i64) -> RunResult<Result<Forgotten, String>> {
         who.asks("retention");
-        let runs = self.forget(now).await?;
+        let (runs, waiting) = self.forget(now).await?;
         let copies = self.old_copies(now).await?;
         let files = inbox::retain(&self.engine.settings, now).map_err(|error| error.to_string());
-        Ok(files.and_then(|files| Ok(Forgotten { files, copies: copies?, runs })))
+        Ok(files.and_then(|files| Ok(Forgotten { files, copies: copies?, runs, waiting })))
     }
 
-    /// Removes mails that ended long ago, at the age of reports, then runs that changed nothing; returns how many runs.
-    async fn forget(&self, now: i64) -> RunResult<u64> {
+    /// Removes mails and waiting lines that ended long ago, at the age of reports, then runs that changed nothing;
+    /// returns how many runs and lines.
+    async fn forget(&self, now: i64) -> RunResult<(u64, u64)> {
         let retention = &self.engine.settings.retention;
         let mut conn = self.engine.database.connect().await?;
+        let mut waiting = 0;
         if let Some(before) = older(retention.reports_days, now) {
             store::forget(&mut conn, before).await?;
+            waiting = conn.exec(ENDED, &Params::new().with("before", before)).await?;
         }
         let runs = match older(retention.quiet_runs_days, now) {
             Some(before) => history::forget_quiet(&mut conn, before).await?,
             None => 0,
         };
         conn.close().await;
-        Ok(runs)
+        Ok((runs, waiting))
     }
 
     /// Removes the copies of held runs that were decided long ago; returns how many, or the error of the disk.

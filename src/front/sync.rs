@@ -6,6 +6,7 @@ use crate::front::{Front, Misuse, Who};
 use crate::outcome::{Report, RuleReport, RunResult, Skipped};
 use crate::rules::RULES;
 use crate::run::SyncOrder;
+use crate::run::jobs::WAITING;
 
 /// The rule that supports `--backfill`.
 const COURSECOMPLETED: &str = "coursecompleted";
@@ -116,6 +117,9 @@ impl Front {
         }
         if !jobs().any(|job| job == name) {
             return Ok(None);
+        }
+        if name == WAITING && !self.engine.finds_waiting().await? {
+            return Ok(Some(self.engine.nothing_found()));
         }
         let order = SyncOrder { defers: true, ..SyncOrder::of(name) };
         self.engine.sync(&order, false).await.map(Some)

@@ -54,7 +54,7 @@ impl Front {
         Ok(zone)
     }
 
-    async fn zone_of(&self, conn: &mut Conn) -> RunResult<Tz> {
+    pub(super) async fn zone_of(&self, conn: &mut Conn) -> RunResult<Tz> {
         Ok(zone(&self.engine.settings, Some(&Site::read(conn).await?)))
     }
 
@@ -91,14 +91,14 @@ pub fn planned(settings: &Settings) -> Vec<Planned> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::{RESCAN, RETENTION};
+    use crate::schedule::{RESCAN, RETENTION, WAITING_REPORT};
 
     #[test]
     fn every_table_of_the_configuration_is_a_task() {
         let settings = Settings::default();
         let tasks = planned(&settings);
         let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-        assert_eq!(names, jobs::all().chain([RETENTION, RESCAN]).collect::<Vec<_>>());
+        assert_eq!(names, jobs::all().chain([WAITING_REPORT, RETENTION, RESCAN]).collect::<Vec<_>>());
         assert!(settings.tasks.keys().all(|name| names.contains(&name.as_str())));
         let off: Vec<&str> = tasks.iter().filter(|task| !task.enabled).map(|task| task.name.as_str()).collect();
         assert_eq!(off, ["autoenrol"], "as in Moodle");

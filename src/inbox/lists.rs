@@ -51,7 +51,8 @@ pub(super) async fn write(
     let mut problems = Problems::of(database, settings, run).await?;
     // A set gets no retry file: its lines cannot be applied alone, and the next set contains them again.
     let text = if claimed.is_set { None } else { blocking(|| Text::open(claimed, run, settings))? };
-    let (lines, understood) = if claimed.is_set { (Vec::new(), false) } else { problems.lines().await? };
+    let (lines, failed, understood) =
+        if claimed.is_set { (Vec::new(), Vec::new(), false) } else { problems.lines().await? };
     // If no line was understood, the file may be anything, so the lists must not show its content.
     let text = text.filter(|_| understood || run.errors < run.lines.records);
     let unkept: u64 = run.unkept.values().sum();
@@ -60,8 +61,8 @@ pub(super) async fn write(
     beside.errors(text.as_ref(), &mut problems, (&lines, cut), locale).await?;
     fault::step("errors-written");
     match &text {
-        Some(text) => blocking(|| beside.retry(text, lines))?,
-        None => beside.without(&[".retry.csv"])?,
+        Some(text) if !failed.is_empty() => blocking(|| beside.retry(text, failed))?,
+        _ => beside.without(&[".retry.csv"])?,
     }
     fault::step("retry-written");
     Ok(beside.between)
@@ -324,16 +325,21 @@ impl Problems {
         take(&page)
     }
 
-    /// The line numbers of all problems that have one, ascending; and whether any problem shows that a line was
-    /// understood.
-    async fn lines(&mut self) -> Result<(Vec<u64>, bool), FileOutcomeError> {
-        let (mut lines, mut understood) = (Vec::new(), false);
+    /// The line numbers of all problems that have one, ascending; those without the lines that wait, which would be
+    /// applied twice; and whether any problem shows that a line was understood.
+    async fn lines(&mut self) -> Result<(Vec<u64>, Vec<u64>, bool), FileOutcomeError> {
+        let (mut lines, mut failed, mut understood) = (Vec::new(), Vec::new(), false);
         let mut look = |page: &[Problem]| {
             understood |= page.iter().any(|problem| !OTHER_FORM.contains(&problem.code));
-            lines.extend(page.iter().map(|problem| problem.line).filter(|line| *line > 0));
+            for problem in page.iter().filter(|problem| problem.line > 0) {
+                lines.push(problem.line);
+                if problem.code != Code::Waiting {
+                    failed.push(problem.line);
+                }
+            }
             Ok(())
         };
         self.each(&mut look).await?;
-        Ok((lines, understood))
+        Ok((lines, failed, understood))
     }
 }

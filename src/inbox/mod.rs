@@ -3,6 +3,7 @@
 
 mod claim;
 mod draft;
+mod expired;
 mod file_outcome;
 mod kinds;
 mod lists;
@@ -18,6 +19,7 @@ mod settle;
 mod watch;
 
 pub use claim::Claimed;
+pub use expired::write_expired;
 pub use file_outcome::{FileOutcome, FileOutcomeError, finish, read_sha256};
 pub use kinds::{Told, of_dropped, of_given};
 pub use names::shown;

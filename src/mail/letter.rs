@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::config::Locale;
 use crate::mail::operators::SOURCE_STALE;
+use crate::mail::waiting::WAITING_REPORT;
 use crate::mail::words::{self, Facts};
 use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, FILE_REPORT, PASSWORD, SET_REPORT, plain};
 
@@ -128,7 +129,7 @@ impl Draft {
                 let login = link("/login/index.php".to_owned());
                 plain_letter(words::password(&self.name, site, (account, password), &login, locale))
             }
-            SET_REPORT | FILE_REPORT | SOURCE_STALE => {
+            SET_REPORT | FILE_REPORT | SOURCE_STALE | WAITING_REPORT => {
                 plain_letter((self.fact("subject").to_owned(), self.fact("body").to_owned()))
             }
             _ => self.welcome(&facts, locale),

@@ -14,6 +14,7 @@ mod post;
 mod probe;
 pub mod store;
 pub mod summary;
+pub mod waiting;
 mod words;
 
 pub use deliver::{MAIL, deliver};

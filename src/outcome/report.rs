@@ -87,8 +87,19 @@ pub struct Lines {
     pub blank: u64,
     /// Records: lines with data, readable or not.
     pub records: u64,
-    /// Records that failed.
+    /// Records that failed, or wait.
     pub failed: u64,
+    /// Records among them that wait for an account or a course.
+    #[serde(default)]
+    pub waiting: u64,
+}
+
+impl Lines {
+    /// The records that the guard counts as failed; those that wait are left out if they are `expected`, as long as
+    /// another record was usable.
+    pub fn counted(&self, expected: bool) -> u64 {
+        if expected && self.records > self.failed { self.failed - self.waiting } else { self.failed }
+    }
 }
 
 /// What the file was read as.

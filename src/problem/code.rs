@@ -26,6 +26,11 @@ codes! {
     /// No account matches. Value: the text in the line; hint: the user key (`username`, ...), with keys that are like
     /// it ([`hint::with_keys`]).
     UserUnknown = "user-unknown",
+    /// A line that waits for an account or a course. Value: the key that names none; hint: the code that the line would
+    /// have, the kind of the key, and until when it waits (Unix seconds).
+    Waiting = "waiting",
+    /// A line that cannot wait, because too many do. Value and hint as of `waiting`, without the time.
+    WaitingFull = "waiting-full",
     /// Several accounts match. Value: the text in the line; hint: how many.
     UserAmbiguous = "user-ambiguous",
     /// No course matches. Value: the text in the line; hint: the course key, with keys that are like it.

@@ -16,14 +16,24 @@ pub enum PlaceKind {
     Instance,
     /// `enrol_flatfile.id`, a row of Moodle's buffer of future lines.
     Buffer,
+    /// `enrold_waiting.id`, a line that waited; file and line locate it.
+    Waiting,
     /// Lines of the file, or of the snapshot of a set.
     Line,
 }
 
 impl PlaceKind {
     /// All kinds, in the order in which problems are shown.
-    pub const ALL: [Self; 7] =
-        [Self::Cohort, Self::Group, Self::Unread, Self::Course, Self::Instance, Self::Buffer, Self::Line];
+    pub const ALL: [Self; 8] = [
+        Self::Cohort,
+        Self::Group,
+        Self::Unread,
+        Self::Course,
+        Self::Instance,
+        Self::Buffer,
+        Self::Waiting,
+        Self::Line,
+    ];
 
     /// The word in `enrold_error.place`.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +44,7 @@ impl PlaceKind {
             Self::Course => "course",
             Self::Instance => "enrol",
             Self::Buffer => "buffer",
+            Self::Waiting => "waiting",
             Self::Line => "line",
         }
     }

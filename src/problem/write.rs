@@ -181,15 +181,34 @@ pub async fn name_files(conn: &mut Conn, run: i64, table: &str) -> Result<(), Db
     conn.exec(&update, &Params::new().with("run", run)).await.map(|_| ())
 }
 
-/// The numbers and values of the kept problems of a run with an unknown key of this kind in a line.
+/// The kept problems of a run with an unknown key of this kind in a line, also of lines that wait: number, value and
+/// hint.
 ///
 /// # Errors
 /// The database's error.
-pub async fn unknown_keys(conn: &mut Conn, run: i64, code: Code, key: &str) -> Result<Vec<(i64, String)>, DbError> {
+pub async fn unknown_keys(
+    conn: &mut Conn,
+    run: i64,
+    code: Code,
+    key: &str,
+) -> Result<Vec<(i64, String, String)>, DbError> {
     let params = Params::new().with("run", run).with("code", code.as_str()).with("key", key);
-    let sql = "SELECT e.n, e.value FROM {enrold_error} e
-        WHERE e.run = :run AND e.place = 'line' AND e.code = :code AND e.hint = :key";
-    Ok(conn.rows(sql, &params).await?.iter().map(|row| (row.int(0), row.text(1))).collect())
+    let params = params.with("waits", format!("% {} {key}", code.as_str()));
+    let sql = "SELECT e.n, e.value, e.hint FROM {enrold_error} e
+        WHERE e.run = :run AND e.place = 'line'
+          AND ((e.code = :code AND e.hint = :key) OR (e.code = 'waiting' AND e.hint LIKE :waits))";
+    Ok(conn.rows(sql, &params).await?.iter().map(|row| (row.int(0), row.text(1), row.text(2))).collect())
+}
+
+/// Sets file and line of the problems of lines that waited.
+///
+/// # Errors
+/// The database's error.
+pub async fn name_waiting(conn: &mut Conn, run: i64) -> Result<(), DbError> {
+    let set = [("file", "w.source"), ("fileline", "w.line")];
+    let same = "e.run = :run AND e.place = 'waiting' AND e.number = w.id";
+    let update = conn.dialect().update_joined("{enrold_error}", "e", &set, "{enrold_waiting} w", same);
+    conn.exec(&update, &Params::new().with("run", run)).await.map(|_| ())
 }
 
 /// Sets the hints of problems, from the columns n and hint of a table.

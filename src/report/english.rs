@@ -2,6 +2,7 @@
 //! It must not know where a code is raised, or how a sentence is shown.
 
 use crate::problem::{Code, hint};
+use crate::report::waiting::parts;
 
 impl Code {
     pub(super) fn english(self, v: &str, h: &str) -> String {
@@ -10,6 +11,14 @@ impl Code {
                 (h, None) => format!("no account matches {h}={v}; create the account or correct the line"),
                 (h, Some(keys)) => format!("no account matches {h}={v}; did you mean {keys}? Correct the line"),
             },
+            Code::Waiting => {
+                let (until, code, hint) = parts(h);
+                format!("{code}: {}; the line waits until {until}", code.english(v, hint))
+            }
+            Code::WaitingFull => {
+                let (_, code, hint) = parts(h);
+                format!("{code}: {}; the line cannot wait, because waiting.max lines do", code.english(v, hint))
+            }
             Code::UserAmbiguous => {
                 format!("{h} accounts match \"{v}\", none was used; give each account its own value")
             }
@@ -316,8 +325,8 @@ impl Code {
                 format!("\"{v}\" is no user name: Moodle allows small letters, digits and - . _ @; correct the line")
             }
             Code::UsernameInvalid if h == hint::SPREADSHEET => format!(
-                "\"{v}\" is no user name but a number or a date that a spreadsheet has changed; give the column the format \
-                 of a text and write the name again"
+                "\"{v}\" is no user name but a number or a date that a spreadsheet has changed; give the column the \
+                 format of a text and write the name again"
             ),
             Code::UsernameInvalid => format!(
                 "\"{v}\" is no user name: Moodle allows small letters, digits and - . _ @; write \"{h}\", or let \

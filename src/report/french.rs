@@ -2,6 +2,7 @@
 //! It must not know where a code is raised, or how a sentence is shown.
 
 use crate::problem::{Code, hint};
+use crate::report::waiting::parts;
 
 impl Code {
     /// The lines of `user-unknown` and `user-ambiguous` begin with the wording of seed 000.
@@ -17,6 +18,17 @@ impl Code {
                      {keys} ? Corrigez la ligne"
                 ),
             },
+            Code::Waiting => {
+                let (until, code, hint) = parts(h);
+                format!("{code} : {} ; la ligne attend jusqu'au {until}", code.french(v, hint))
+            }
+            Code::WaitingFull => {
+                let (_, code, hint) = parts(h);
+                format!(
+                    "{code} : {} ; la ligne ne peut pas attendre : waiting.max lignes attendent",
+                    code.french(v, hint)
+                )
+            }
             Code::UserAmbiguous => format!(
                 "l'identité « {v} » n'est pas unique, {h} comptes trouvés, aucun utilisé ; donnez à chaque compte une \
                  valeur propre"
@@ -339,8 +351,8 @@ impl Code {
                  ligne"
             ),
             Code::UsernameInvalid if h == hint::SPREADSHEET => format!(
-                "« {v} » n'est pas un nom d'utilisateur mais un nombre ou une date que le tableur a modifié ; donnez à la \
-                 colonne le format texte et récrivez le nom"
+                "« {v} » n'est pas un nom d'utilisateur mais un nombre ou une date que le tableur a modifié ; donnez \
+                 à la colonne le format texte et récrivez le nom"
             ),
             Code::UsernameInvalid => format!(
                 "« {v} » n'est pas un identifiant : Moodle admet les minuscules, les chiffres et - . _ @ ; écrivez \

@@ -12,6 +12,7 @@ pub mod set;
 mod spreadsheet;
 pub mod table;
 mod visible;
+mod waiting;
 pub mod width;
 pub mod words;
 

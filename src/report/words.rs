@@ -57,8 +57,12 @@ pub fn facts(report: &Report, locale: Locale, catalogue: Catalogue) -> Vec<(Stri
         // A line of these files may have several problems, also such that fail nothing.
         let profiled = FileKind::from_word(&read.kind).is_some() && report.lines.records > 0;
         let failed = if profiled { report.lines.failed } else { report.errors };
+        let failed = failed.saturating_sub(report.lines.waiting);
         fact("failed lines", "lignes en échec", failed.to_string());
-        if failed != report.errors {
+        if report.lines.waiting > 0 {
+            fact("waiting lines", "lignes en attente", report.lines.waiting.to_string());
+        }
+        if failed + report.lines.waiting != report.errors {
             fact("problems", "problèmes", report.errors.to_string());
         }
     }
@@ -96,6 +100,9 @@ fn unchanged(report: &Report, locale: Locale) -> String {
     let lines = &report.lines;
     let (english, french) = match report.errors {
         0 => ("none: everything stood already", "aucune : tout y était déjà"),
+        _ if lines.records > 0 && lines.waiting >= lines.records => {
+            ("none: every line waits", "aucune : toutes les lignes attendent")
+        }
         _ if lines.records > 0 && lines.failed >= lines.records => {
             ("none: every line failed", "aucune : toutes les lignes ont échoué")
         }

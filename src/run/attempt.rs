@@ -112,7 +112,7 @@ impl Attempt<'_> {
             ctx.guard.name_courses_of(ctx.conn).await?;
             if outcome.is_ok() {
                 let file = matches!(self.order.task, Task::File { .. });
-                ctx.report_overtaken(if file { PlaceKind::Line } else { PlaceKind::Buffer }).await?;
+                ctx.report_overtaken(if file { PlaceKind::Line } else { PlaceKind::Buffer }, jobs::WAITING).await?;
             }
             add_to_report(&mut ctx, report);
         }
@@ -196,6 +196,7 @@ impl Attempt<'_> {
                     FileKind::Users => accounts::apply_users(ctx, settings, profile, &file).await?,
                     _ => accounts::apply_cohorts(ctx, settings, profile, &file).await?,
                 }
+                jobs::follow_waiting(ctx, settings).await?;
                 jobs::follow_cohorts(ctx, rules, settings).await?;
                 jobs::follow(ctx, rules, settings, &[]).await
             }
@@ -244,6 +245,7 @@ impl Attempt<'_> {
     ) -> RunResult<()> {
         let (settings, rules) = (&self.engine.settings, self.engine.rules);
         sets::apply(ctx, settings, terms, order, snapshot).await?;
+        jobs::follow_waiting(ctx, settings).await?;
         jobs::follow_cohorts(ctx, rules, settings).await?;
         jobs::follow(ctx, rules, settings, &[]).await
     }

@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::accounts;
 use crate::change::context::RunContext;
+use crate::change::kinds;
 use crate::clock::StopWatch;
 use crate::config::{Settings, WhenOff};
 use crate::db::{Conn, DbError, Params};
 use crate::expiry::{self, EXPIRATIONS, Methods, Policy};
 use crate::flatfile::job;
+use crate::flatfile::waiting;
 use crate::mail;
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
@@ -16,6 +19,7 @@ use crate::outcome::{Note, RuleReport, RunError, RunResult, Skipped};
 use crate::reconcile::{self, Filter, Rule};
 use crate::run::order::SyncOrder;
 use crate::run::parts::Part;
+pub use crate::staging::waiting::WAITING;
 
 /// The job for due lines of the flat file's buffer and for its expired enrolments.
 pub const FLATFILE: &str = "flatfile";
@@ -31,7 +35,7 @@ const OF_COHORTS: [&str; 2] = ["cohort", "autoenrol"];
 
 /// All jobs in the order in which they run: those that end enrolments come before the rules that follow them.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    [FLATFILE, EXPIRATIONS].into_iter().chain(crate::rules::RULES.iter().map(|rule| rule.name))
+    [WAITING, FLATFILE, EXPIRATIONS].into_iter().chain(crate::rules::RULES.iter().map(|rule| rule.name))
 }
 
 /// True if `jobs` are exactly all rules: `sync all`.
@@ -44,7 +48,7 @@ pub(super) fn of_all(jobs: &[String]) -> bool {
 /// the flat file's is included, because enrold's own may work without the method.
 pub fn twins(rules: &[Rule], site: &Site, jobs: &[String]) -> Vec<&'static str> {
     let asked = |name: &str| jobs.iter().any(|job| job == name);
-    let flatfile = asked(FLATFILE).then_some(method::FLATFILE_TWIN);
+    let flatfile = (asked(WAITING) || asked(FLATFILE)).then_some(method::FLATFILE_TWIN);
     let works = |rule: &&Rule| asked(rule.name) && site.is_enabled(rule.method);
     let expires = |policy: &&Policy| asked(EXPIRATIONS) && site.is_enabled(policy.method);
     let expirations = expiry::POLICIES.iter().filter(expires).filter_map(|policy| policy.twin);
@@ -92,7 +96,7 @@ pub(super) fn steps(rules: &[Rule], site: &Site, settings: &Settings, order: &Sy
         follows,
         by_course: site.is_enabled(rule.method) && (rule.policy)(site, settings).by_course,
     };
-    let jobs = [(FLATFILE, false), (EXPIRATIONS, true)];
+    let jobs = [(WAITING, false), (FLATFILE, false), (EXPIRATIONS, true)];
     let jobs = jobs.into_iter().filter(|(name, _)| asked(name));
     let jobs = jobs.map(|(name, by_course)| Step { job: name.to_owned(), follows: false, by_course });
     let chosen = rules.iter().filter(|rule| asked(rule.name)).map(|rule| step(rule, false));
@@ -112,6 +116,9 @@ pub(super) async fn run(
     order: &SyncOrder,
 ) -> RunResult<()> {
     let only = only(ctx, order).await?;
+    if order.jobs.iter().any(|name| name == WAITING) {
+        waiting_lines(ctx, rules, settings).await?;
+    }
     if order.jobs.iter().any(|name| name == FLATFILE) {
         flatfile(ctx, settings).await?;
     }
@@ -140,6 +147,9 @@ pub(super) async fn run_part(
     order: &SyncOrder,
     part: &Part,
 ) -> RunResult<()> {
+    if part.job == WAITING {
+        return waiting_lines(ctx, rules, settings).await;
+    }
     if part.job == FLATFILE {
         return flatfile(ctx, settings).await;
     }
@@ -169,6 +179,29 @@ async fn only(ctx: &mut RunContext<'_>, order: &SyncOrder) -> RunResult<Option<V
         Some(shortname) => Ok(Some(vec![course(ctx.conn, shortname).await?])),
         None => Ok(None),
     }
+}
+
+/// Applies the lines that wait and whose account and course or cohort exist now, and the rules that read cohorts.
+async fn waiting_lines(ctx: &mut RunContext<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
+    let watch = StopWatch::start();
+    apply_waiting(ctx, settings).await?;
+    let report = reconcile::of_cause(ctx, WAITING).await?;
+    ctx.rules.push(RuleReport { millis: watch.millis(), ..report });
+    if ctx.booked(&kinds::COHORT_MEMBER_ADD) > 0 { follow_cohorts(ctx, rules, settings).await } else { Ok(()) }
+}
+
+async fn apply_waiting(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
+    waiting::apply(ctx, settings).await?;
+    accounts::apply_waiting(ctx, settings).await
+}
+
+/// Applies lines that wait in the run that has made or changed an account or a course.
+///
+/// # Errors
+/// The database's error, or a limit of the guard.
+pub(super) async fn follow_waiting(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
+    let finds = [&kinds::USER_ADD, &kinds::USER_UPDATE, &kinds::COURSE_ADD];
+    if finds.iter().any(|kind| ctx.booked(kind) > 0) { apply_waiting(ctx, settings).await } else { Ok(()) }
 }
 
 async fn flatfile(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {

@@ -79,7 +79,7 @@ impl Engine {
         }
     }
 
-    pub(super) async fn take_lease(&self, conn: &mut Conn) -> RunResult<Lease> {
+    pub(crate) async fn take_lease(&self, conn: &mut Conn) -> RunResult<Lease> {
         let ttl = self.settings.run.lease_ttl.as_secs();
         let waiting = StopWatch::start();
         loop {
@@ -103,7 +103,7 @@ impl Engine {
 
     /// Releases the lease and closes the connection. What was done stays done, so an error here is only logged: a lease
     /// that cannot be released expires.
-    pub(super) async fn release(&self, mut conn: Conn, lease: &Lease) {
+    pub(crate) async fn release(&self, mut conn: Conn, lease: &Lease) {
         let mut released = lease.release(&mut conn).await;
         conn.close().await;
         if released.is_err() {

@@ -28,10 +28,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::db::Database;
+use crate::db::{Database, Params};
 use crate::outcome::{Observer, Past, Report, RunError, RunResult, State};
 use crate::reconcile::Rule;
 use crate::sets::SetOrder;
+use crate::staging::waiting;
 
 /// The entry point: executes orders on the site's database, one run at a time.
 #[derive(Clone)]
@@ -83,6 +84,30 @@ impl Engine {
     /// As [`Engine::import`].
     pub async fn sync_flatfile(&self, simulate: bool) -> RunResult<Report> {
         self.sync(&SyncOrder::of(jobs::FLATFILE), simulate).await
+    }
+
+    /// Whether any line that waits has its account and its place now, and no run that applies such lines is held: three
+    /// statements, and no run.
+    ///
+    /// # Errors
+    /// The database's error.
+    pub async fn finds_waiting(&self) -> RunResult<bool> {
+        let mut conn = self.connect(false).await?;
+        let found = async {
+            let params = Params::new().with("kind", SyncOrder::of(jobs::WAITING).kind());
+            let held = "SELECT COUNT(*) FROM {enrold_run} r WHERE r.state = 'held' AND r.kind = :kind";
+            let undecided = conn.number(held, &params).await? > 0;
+            Ok(!undecided && waiting::any_found(&mut conn, &self.settings.waiting, self.clock.now()).await?)
+        };
+        let found: RunResult<bool> = found.await;
+        conn.close().await;
+        found
+    }
+
+    /// The report of a pass over the lines that wait which has found nobody new.
+    pub fn nothing_found(&self) -> Report {
+        let order = SyncOrder::of(jobs::WAITING);
+        Report { state: State::Done, ..life::blank(&order.kind(), &order.source(), self.clock.now()) }
     }
 
     /// Applies a held run: plans again from the copy of its bytes, without the guard, and reports what changed since.

@@ -102,7 +102,7 @@ impl SyncOrder {
     }
 
     /// The kind of the run in the history: `sync cohort`, `sync all`, or `sync` for some jobs.
-    fn kind(&self) -> String {
+    pub(super) fn kind(&self) -> String {
         match self.jobs.as_slice() {
             [job] => format!("sync {job}"),
             jobs if jobs::of_all(jobs) => "sync all".to_owned(),
@@ -111,7 +111,7 @@ impl SyncOrder {
     }
 
     /// The source of the run in the history: what its kind does not name.
-    fn source(&self) -> String {
+    pub(super) fn source(&self) -> String {
         let jobs = if self.kind() == "sync" { self.jobs.join(" ") } else { String::new() };
         let course = self.course.as_ref().map(|course| format!("--course {course}"));
         let backfill = self.backfill.then(|| "--backfill".to_owned());

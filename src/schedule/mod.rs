@@ -15,6 +15,8 @@ use crate::config::{CatchUp, Schedule, Settings};
 
 /// The removal of old archives and reports.
 pub const RETENTION: &str = "retention";
+/// The report of the lines that wait.
+pub const WAITING_REPORT: &str = "waiting_report";
 /// The scan of the whole drop directory.
 pub const RESCAN: &str = "rescan";
 
@@ -50,7 +52,7 @@ pub enum When {
 /// All tasks, enabled or not, in the order in which they run when several are due: the sources, the `jobs` of a run in
 /// their order, then the daemon's own.
 pub fn tasks(settings: &Settings, jobs: impl Iterator<Item = &'static str>) -> Vec<Planned> {
-    let by_calendar = jobs.chain([RETENTION]).filter_map(|name| {
+    let by_calendar = jobs.chain([WAITING_REPORT, RETENTION]).filter_map(|name| {
         let task = settings.tasks.get(name)?;
         let when = When::Cron { schedule: task.schedule.clone(), catch_up: task.catch_up };
         Some(Planned { name: name.to_owned(), when, zone: task.timezone, enabled: task.enabled })

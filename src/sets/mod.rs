@@ -64,7 +64,8 @@ pub async fn apply(
     resolve::keys(ctx, terms.keys).await?;
     // Protected accounts may still be enrolled; only the guest account may not.
     let never = [0, ctx.site.guest()];
-    lines.failed += resolve::refuse_unresolved(ctx, terms.keys, &never, method::DATABASE).await?;
+    lines.failed +=
+        resolve::refuse_unresolved(ctx, resolve::UNRESOLVED_LINES, terms.keys, &never, method::DATABASE).await?;
     if lines.failed > 0 {
         hints::suggest(ctx, terms.keys).await?;
     }

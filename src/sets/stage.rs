@@ -149,7 +149,7 @@ pub async fn load(
     let failed = stage.failed;
     let refused = std::mem::take(&mut stage.refused);
     header.has_incomplete = stage.finish(ctx).await?;
-    Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed }, refused))
+    Ok((header, Lines { physical: rows + 1, blank: 0, records: rows, failed, waiting: 0 }, refused))
 }
 
 /// The state in a row.

@@ -62,7 +62,7 @@ async fn add(
     let dialect = ctx.conn.dialect();
     ctx.conn.declare(&STAGE_VARIANT);
     let mut rows = Bulk::into(dialect, &STAGE_VARIANT);
-    for (n, value) in &problems {
+    for (n, value, _) in &problems {
         for variant in variants(value) {
             rows.push(ctx.conn, &[Field::Int(*n), Field::Text(&variant)]).await?;
         }
@@ -84,9 +84,10 @@ async fn add(
     ctx.conn.prefer_indexes(false).await?;
     ctx.conn.declare(&STAGE_HINT);
     let mut rows = Bulk::into(dialect, &STAGE_HINT);
-    for (n, keys) in &found {
+    for (n, _, hint) in &problems {
+        let Some(keys) = found.get(n) else { continue };
         let keys: Vec<&str> = keys.iter().map(String::as_str).take(SHOWN).collect();
-        let hint: String = hint::with_keys(key, &keys).chars().take(KEY_WIDTH).collect();
+        let hint: String = hint::with_keys(hint, &keys).chars().take(KEY_WIDTH).collect();
         rows.push(ctx.conn, &[Field::Int(*n), Field::Text(&hint)]).await?;
     }
     if rows.finish(ctx.conn).await? > 0 {

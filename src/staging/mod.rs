@@ -7,5 +7,6 @@ pub mod likeness;
 pub mod lines;
 mod recode;
 pub mod resolve;
+pub mod waiting;
 
 pub use allowed::AllowedRoles;

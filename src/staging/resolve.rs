@@ -102,7 +102,15 @@ fn is_id(key: &str) -> bool {
 /// # Errors
 /// The database's error.
 pub async fn keys(ctx: &mut RunContext<'_>, keys: Keys) -> Result<(), DbError> {
-    users(ctx, keys.user).await?;
+    keys_among(ctx, keys, ANY).await
+}
+
+/// [`keys`] among the accounts `a` that fulfil a condition.
+///
+/// # Errors
+/// The database's error.
+pub async fn keys_among(ctx: &mut RunContext<'_>, keys: Keys, eligible: &str) -> Result<(), DbError> {
+    users_among(ctx, keys.user, eligible).await?;
     courses(ctx, keys.course, "SELECT DISTINCT ckey FROM [stage_line]").await
 }
 
@@ -111,6 +119,14 @@ pub async fn keys(ctx: &mut RunContext<'_>, keys: Keys) -> Result<(), DbError> {
 /// # Errors
 /// The database's error.
 pub async fn users(ctx: &mut RunContext<'_>, key: UserKey) -> Result<(), DbError> {
+    users_among(ctx, key, ANY).await
+}
+
+/// [`users`] among the accounts `a` that fulfil a condition.
+///
+/// # Errors
+/// The database's error.
+pub async fn users_among(ctx: &mut RunContext<'_>, key: UserKey, eligible: &str) -> Result<(), DbError> {
     ctx.conn.declare(&STAGE_USER);
     let exact = |column: &str| ctx.conn.exact("user", column, "k.ukey");
     let (table, on) = match key {
@@ -122,19 +138,31 @@ pub async fn users(ctx: &mut RunContext<'_>, key: UserKey) -> Result<(), DbError
     if key == UserKey::Email {
         stage_mails(ctx).await?;
     }
+    let on = format!("{on}{}", among(eligible));
     let params = ctx.params().with("host", ctx.site.local_host()).fragment("accounts", table).fragment("same", on);
     ctx.conn.exec(ACCOUNTS, &params).await?;
     if key == UserKey::Username {
-        find_capitals(ctx).await?;
+        find_capitals(ctx, eligible).await?;
     }
     ctx.conn.analyse(STAGE_USER.name).await
+}
+
+/// Every account.
+const ANY: &str = "";
+
+/// The condition that the account `u` is among the eligible ones.
+fn among(eligible: &str) -> String {
+    if eligible == ANY {
+        return String::new();
+    }
+    format!(" AND EXISTS (SELECT 1 FROM {{user}} a WHERE a.id = u.id AND {eligible})")
 }
 
 /// Finds the accounts of user names that no account has in small letters. (Moodle stores small letters; LDAP, bulk
 /// imports and other programs store what they are given.) If each key was found, this is one statement over the keys;
 /// else it reads, once for all keys, the accounts whose name may have a capital: on MariaDB those that the index of the
 /// names gives for the keys, elsewhere all accounts of the site pass the condition.
-async fn find_capitals(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+async fn find_capitals(ctx: &mut RunContext<'_>, eligible: &str) -> Result<(), DbError> {
     let missing = "SELECT COUNT(*) FROM [stage_user] k WHERE k.found = 0";
     if ctx.conn.number(missing, &Params::new()).await? == 0 {
         return Ok(());
@@ -147,7 +175,7 @@ async fn find_capitals(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
         ),
         false => capitals(ctx),
     };
-    load_folded(ctx, &STAGE_FOLDED, "u.username", &candidates).await?;
+    load_folded(ctx, &STAGE_FOLDED, "u.username", (&candidates, eligible)).await?;
     if ctx.conn.is_unmade(STAGE_FOLDED.name) {
         return Ok(());
     }
@@ -170,7 +198,12 @@ fn capitals(ctx: &RunContext<'_>) -> String {
 
 /// Loads `column` of the `candidates` in small letters, with the id of each, into a table of these two columns. One
 /// statement for each [`PAGE`] of accounts.
-async fn load_folded(ctx: &mut RunContext<'_>, table: &Table, column: &str, candidates: &str) -> Result<(), DbError> {
+async fn load_folded(
+    ctx: &mut RunContext<'_>,
+    table: &Table,
+    column: &str,
+    candidates: (&str, &str),
+) -> Result<(), DbError> {
     let mut rows = Bulk::into(ctx.conn.dialect(), table);
     let mut after = 0;
     loop {
@@ -194,7 +227,7 @@ async fn load_folded(ctx: &mut RunContext<'_>, table: &Table, column: &str, cand
 async fn to_fold(
     ctx: &mut RunContext<'_>,
     column: &str,
-    candidates: &str,
+    (candidates, eligible): (&str, &str),
     after: i64,
 ) -> Result<Vec<(i64, String)>, DbError> {
     let params = ctx
@@ -203,7 +236,8 @@ async fn to_fold(
         .with("after", after)
         .with("page", PAGE as i64)
         .fragment("stored", column)
-        .fragment("candidates", candidates);
+        .fragment("candidates", candidates)
+        .fragment("among", among(eligible));
     let mut page = Vec::new();
     ctx.conn
         .each(TO_FOLD, &params, |row| {
@@ -222,7 +256,7 @@ pub async fn with_capitals(ctx: &mut RunContext<'_>, names: &[String]) -> Result
     let names: BTreeSet<String> = names.iter().map(|name| name.trim().to_lowercase()).collect();
     let (candidates, mut ids, mut after) = (capitals(ctx), Vec::new(), 0);
     while !names.is_empty() {
-        let page = to_fold(ctx, "u.username", &candidates, after).await?;
+        let page = to_fold(ctx, "u.username", (&candidates, ANY), after).await?;
         ids.extend(page.iter().filter(|(_, stored)| names.contains(&stored.to_lowercase())).map(|(id, _)| *id));
         match page.last() {
             Some((last, _)) if page.len() == PAGE => after = *last,
@@ -251,7 +285,7 @@ async fn stage_mails(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
         SELECT :small, u.id FROM {user} u WHERE u.deleted = 0 AND u.email <> '' AND NOT (:other)";
     ctx.conn.exec(sql, &params).await?;
     let others = format!("(SELECT u.id, u.email, u.deleted FROM {{user}} u WHERE {other}) u");
-    load_folded(ctx, &STAGE_MAIL, "u.email", &others).await?;
+    load_folded(ctx, &STAGE_MAIL, "u.email", (&others, ANY)).await?;
     ctx.conn.analyse(STAGE_MAIL.name).await
 }
 
@@ -271,12 +305,17 @@ pub async fn courses(ctx: &mut RunContext<'_>, key: CourseKey, keys: &str) -> Re
     ctx.conn.analyse(STAGE_COURSE.name).await
 }
 
-/// Reports the lines that do not resolve and gives their number.
+/// The staged lines that are reported if they do not resolve: all.
+pub const UNRESOLVED_LINES: (PlaceKind, &str) = (PlaceKind::Line, "NOT (:resolved)");
+
+/// Reports the lines of a condition (with `:resolved`) at their kind of place, with why they do not resolve, and gives
+/// their number.
 ///
 /// # Errors
 /// The database's error.
 pub async fn refuse_unresolved(
     ctx: &mut RunContext<'_>,
+    (place, condition): (PlaceKind, &str),
     keys: Keys,
     protected: &[i64],
     method: &str,
@@ -289,7 +328,8 @@ pub async fn refuse_unresolved(
         .fragment("written", WRITTEN)
         .fragment("usercount", ctx.conn.dialect().to_text("u.found"))
         .fragment("coursecount", ctx.conn.dialect().to_text("k.found"));
-    ctx.report_problems(PlaceKind::Line, UNRESOLVED, resolved(params, protected)).await
+    let params = resolved(params, protected).fragment("refused", condition);
+    ctx.report_problems(place, UNRESOLVED, params).await
 }
 
 const KNOWN_USER: &str = "u.found = 1 AND u.userid NOT IN (:protected)";

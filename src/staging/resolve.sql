@@ -11,7 +11,7 @@ SELECT k.ukey, MIN(u.id), COUNT(u.id)
 -- A page of accounts whose stored key may have capitals, by id: no database folds all letters as Moodle does.
 SELECT DISTINCT u.id, :stored
   FROM :candidates
- WHERE u.deleted = 0 AND u.id > :after
+ WHERE u.deleted = 0 AND u.id > :after :among
  ORDER BY u.id
  LIMIT :page
 
@@ -50,7 +50,7 @@ SELECT l.line AS number,
   FROM [stage_line] l
   JOIN [stage_user] u ON u.ukey = l.ukey
   JOIN [stage_course] k ON k.ckey = l.ckey
- WHERE NOT (:resolved)
+ WHERE :refused
    -- If every key resolves, no line is read.
    AND (EXISTS (SELECT 1 FROM [stage_user] u WHERE NOT (:known_user))
         OR EXISTS (SELECT 1 FROM [stage_course] k WHERE NOT (:known_course)))

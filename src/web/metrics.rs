@@ -102,6 +102,10 @@ struct Series {
     /// Unix time since which the oldest waiting file waits.
     oldest: Mutex<Option<i64>>,
     lag: Gauge,
+    waiting_lines: Gauge,
+    /// Unix time since which the oldest waiting line waits.
+    oldest_line: Mutex<Option<i64>>,
+    line_age: Gauge,
     task_success: Family<TaskLabel, Gauge>,
     task_result: Family<TaskResultLabels, Gauge>,
     source_stale: Family<SourceLabel, Gauge>,
@@ -130,6 +134,9 @@ impl Metrics {
             waiting: Gauge::default(),
             oldest: Mutex::new(None),
             lag: Gauge::default(),
+            waiting_lines: Gauge::default(),
+            oldest_line: Mutex::new(None),
+            line_age: Gauge::default(),
             task_success: Family::default(),
             task_result: Family::default(),
             source_stale: Family::default(),
@@ -168,7 +175,8 @@ impl Metrics {
             series.count_changes(&report.counts);
         }
         if committed || report.state == State::Failed {
-            series.line("failed").inc_by(report.lines.failed);
+            series.line("failed").inc_by(report.lines.failed - report.lines.waiting);
+            series.line("waiting").inc_by(report.lines.waiting);
             series.count_errors(&report.codes, report.errors);
         }
     }
@@ -210,6 +218,12 @@ impl Metrics {
     pub fn waiting(&self, files: usize, oldest: Option<i64>) {
         self.0.waiting.set(files as i64);
         *self.0.oldest.lock().unwrap_or_else(PoisonError::into_inner) = oldest;
+    }
+
+    /// How many lines wait for an account or a course, and since when (Unix seconds) the oldest of them waits.
+    pub fn waiting_lines(&self, lines: usize, oldest: Option<i64>) {
+        self.0.waiting_lines.set(lines as i64);
+        *self.0.oldest_line.lock().unwrap_or_else(PoisonError::into_inner) = oldest;
     }
 
     /// How many runs are held and wait for a decision.
@@ -261,14 +275,16 @@ impl Metrics {
         self.text_at(clock::real())
     }
 
-    /// The OpenMetrics text as of `now` (Unix seconds), from which the age of the oldest waiting file follows. A clock
-    /// that was set back makes it 0, not negative.
+    /// The OpenMetrics text as of `now` (Unix seconds), from which the ages of the oldest waiting file and line follow.
+    /// A clock that was set back makes them 0, not negative.
     ///
     /// # Errors
     /// As [`Metrics::text`].
     pub fn text_at(&self, now: i64) -> Result<String, fmt::Error> {
-        let oldest = *self.0.oldest.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.lag.set(oldest.map_or(0, |since| now.saturating_sub(since).max(0)));
+        for (oldest, age) in [(&self.0.oldest, &self.0.lag), (&self.0.oldest_line, &self.0.line_age)] {
+            let oldest = *oldest.lock().unwrap_or_else(PoisonError::into_inner);
+            age.set(oldest.map_or(0, |since| now.saturating_sub(since).max(0)));
+        }
         let mut text = String::new();
         encode(&mut text, &self.0.registry)?;
         Ok(text)
@@ -344,6 +360,9 @@ impl Series {
         registry.register("inbox_waiting_files", "Complete files that wait to be applied", self.waiting.clone());
         let help = "How long the oldest complete file has been waiting, 0 without one";
         registry.register_with_unit("inbox_oldest_waiting", help, Unit::Seconds, self.lag.clone());
+        registry.register("waiting_lines", "Lines that wait for an account or a course", self.waiting_lines.clone());
+        let help = "How long the oldest of these lines has been waiting, 0 without one";
+        registry.register_with_unit("waiting_oldest", help, Unit::Seconds, self.line_age.clone());
         registry.register("inbox_up", "1 if the drop directory can be read and written", self.inbox.clone());
         self.state.set(1);
         registry.register("state_up", "1 unless a job waits because the state directory is full", self.state.clone());

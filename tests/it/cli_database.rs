@@ -21,7 +21,7 @@ async fn an_empty_database_is_made_a_site(mut site: Site) {
     program.run(&["db", "migrate"]).ends(1).logs(&["there is no Moodle in this database (no table mdl_user)"]);
     program.run(&["doctor"]).ends(1).says(&["ERROR", "no Moodle tables"]);
     let (code, made) = program.json(&["db", "init", "--sample"]);
-    assert_eq!((code, &made["sample"], &made["migrations"]), (0, &json!(true), &json!([1, 2, 3, 4])));
+    assert_eq!((code, &made["sample"], &made["migrations"]), (0, &json!(true), &json!([1, 2, 3, 4, 5])));
     assert!(made["moodle_tables"].as_u64().unwrap() > 50);
     program.run(&["doctor"]).ends(0).says(&["ok       moodle-tables", "ok       method"]);
     program.run(&["db", "init"]).ends(1).logs(&["Moodle tables exist in this database already", "enrold db migrate"]);
@@ -144,7 +144,7 @@ async fn the_demonstration_and_again() {
     for _ in 0..2 {
         demonstration(&program, &[])
             .ends(0)
-            .says(&["run 6, import demo/sync/enrols-20261121.csv: done", "line 21: no account matches"])
+            .says(&["run 6, import demo/sync/enrols-20261121.csv: done", "line 21: user-unknown: no account matches"])
             .says(&["L1-MATH-101       10   0", "The database lies in demo/enrold.sqlite"]);
     }
     let mut conn = connect(&format!("sqlite:{}", dir.path().join("demo/enrold.sqlite").display())).await;
@@ -189,7 +189,7 @@ async fn the_demonstration_needs_the_program_alone() {
         "email-taken        line 7",
         "cohort-unknown     line 8",
         "import demo/sync/cohortes-20261122.csv: done, but lines failed",
-        "user-unknown       line 6",
+        "waiting            line 6: user-unknown",
         "set of scolarite: 8 rows (no earlier good set), 1 of them failed",
         "One file waits for a decision.",
         "--config demo/enrold.toml approve ",

@@ -176,7 +176,7 @@ fn check_reads_every_kind() {
     program.write("u.csv", "username;lastname;firstname;email;password\na;A;B;a@example.org;geheim\nb;B;B;B;B;B\n");
     program.write("m.csv", "cmd;cidnumber;userid;colour\nadd;c;u;red\nfoo;c;u;\n");
     program.write("two.csv", TWO);
-    program.write("bad.csv", "username,firstname,lastname,colour\na,A,B,red\n");
+    program.write("bad.csv", "username,firstname,lastname,email,colour\na,A,B,a@example.org,red\n");
     let (code, checked) = program.json(&["check", "u.csv"]);
     assert_eq!((code, &checked["kind"], &checked["delimiter"]), (4, &json!("users"), &json!(";")), "{checked}");
     assert_eq!((&checked["records"], &checked["problems"][0]["code"]), (&json!(2), &json!("row-ragged")));

@@ -30,14 +30,14 @@ on_each_database!(
 );
 
 impl Site {
-    async fn cohort_campus(&mut self) {
+    pub async fn cohort_campus(&mut self) {
         self.campus().await;
         self.methods("manual,guest,self,cohort,meta,category,flatfile,database").await;
         self.plugin_setting("enrol_cohort", "unenrolaction", Some("0")).await;
         self.insert("course_categories", &[("id", 1.into()), ("name", "Sciences".into()), ("path", "/1".into())]).await;
     }
 
-    fn cohort_file(&mut self, profile: Profile, text: &str) -> Import {
+    pub fn cohort_file(&mut self, profile: Profile, text: &str) -> Import {
         Import { profile: Some(Arc::new(profile)), ..self.write(text) }
     }
 

@@ -124,7 +124,7 @@ pub async fn make(
     let lines = courses::load(&mut ctx, file, "courses.csv", terms.zone, SmallTimes::Refuse).await.unwrap();
     let refused = lines.failed + create(&mut ctx, terms).await.unwrap();
     let statements = ctx.conn.statements() - before;
-    ctx.report_overtaken(PlaceKind::Buffer).await.unwrap();
+    ctx.report_overtaken(PlaceKind::Buffer, "").await.unwrap();
     let counts = ctx.counts.iter().map(|(kind, count)| (kind.name.to_owned(), *count)).collect();
     let notes = ctx.notes;
     let sql = "SELECT number, code, value, hint, place FROM {enrold_error} WHERE run = :run ORDER BY place, number";

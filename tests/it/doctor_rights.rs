@@ -344,6 +344,7 @@ async fn migrating_needs_no_more(mut site: Site) {
         "enrold_set_absent",
         "enrold_letter",
         "enrold_notice",
+        "enrold_waiting",
     ] {
         site.conn.command(&format!("DROP TABLE {table}")).await.unwrap();
     }

@@ -39,16 +39,17 @@ impl Program {
         Self { dir: dir.to_owned(), now: Some(NOW), words: Vec::new(), env: Vec::new() }
     }
 
-    /// The program on a site, with the default guard. The tasks of rules and expirations are off, so that a daemon runs
-    /// only the dropped files; a test of tasks enables what it needs ([`Program::minding`]).
+    /// The program on a site, with the default guard. The tasks of rules, expirations and lines that wait are off, so that
+    /// a daemon runs only the dropped files; a test of tasks enables what it needs ([`Program::minding`]). No line waits.
     pub fn on(site: &Site) -> Self {
         let engine = site.engine();
         let state = &engine.settings.state.path;
         let dir = state.parent().unwrap_or(state);
         let program = Self::bare(dir)
             .with("--set", &format!("database.url={}", url(&engine)))
-            .with("--set", &format!("state.path={}", state.display()));
-        let tasks = ["cohort", "category", "coursecompleted", "autoenrol", "meta", "expirations"];
+            .with("--set", &format!("state.path={}", state.display()))
+            .set("waiting.days=0");
+        let tasks = ["waiting", "cohort", "category", "coursecompleted", "autoenrol", "meta", "expirations"];
         tasks.into_iter().fold(program, |program, task| program.set(&format!("tasks.{task}.enabled=false")))
     }
 

@@ -156,7 +156,7 @@ async fn commands_work_beside_the_daemon(mut site: Site) {
     program.run(&["runs"]).ends(0).says(&["by-hand.csv"]);
     let (_, tasks) = program.json(&["tasks"]);
     assert_eq!(
-        (&tasks[0]["name"], &tasks[0]["result"], &tasks[0]["run"]),
+        (&tasks[1]["name"], &tasks[1]["result"], &tasks[1]["run"]),
         (&json!("flatfile"), &json!("done"), &json!(1))
     );
     program.drop_file("two.csv", enrols(1));

@@ -51,7 +51,7 @@ async fn due_at_the_first_start_only(mut site: Site) {
 
 async fn a_task_that_died_runs_again(mut site: Site) {
     let program = site.sampled().await;
-    for (times, name) in [(1, "flatfile"), (2, "retention")] {
+    for (times, name) in [(1, "flatfile"), (3, "retention")] {
         let kill = format!("task-begun:{times}");
         let mut daemon = program.clone().env("ENROLD_KILL_AT", &kill).start();
         assert_eq!(daemon.ended().code(), None, "killed");

@@ -82,7 +82,7 @@ fn converse(mut stream: impl Read + Write, question: &str, answer: &mut String) 
 }
 
 async fn metrics_tell_of_real_drops(mut site: Site) {
-    let program = site.sampled().await.set("run.lease_ttl=10");
+    let program = site.sampled().await.set("run.lease_ttl=10").set("waiting.days=14");
     let place = Place::port();
     let mut daemon = program.clone().set(&place.setting()).start();
     daemon.until("readiness", || place.is(200, "ready"));
@@ -100,9 +100,9 @@ async fn metrics_tell_of_real_drops(mut site: Site) {
         ("enrold_leader", "", 1.0),
         ("enrold_database_up", "", 1.0),
         ("enrold_inbox_up", "", 1.0),
-        ("enrold_errors_total", "user-unknown", 1.0),
+        ("enrold_errors_total", "waiting", 1.0),
         ("enrold_lines_total", "applied", 1.0),
-        ("enrold_lines_total", "failed", 1.0),
+        ("enrold_lines_total", "waiting", 1.0),
         ("enrold_changes_total", "enrolment.add", 1.0),
         ("enrold_runs_total", "done-with-errors", 1.0),
         ("enrold_runs_total", "held", 1.0),

@@ -61,7 +61,7 @@ async fn killed_at_any_step(mut site: Site) {
 
 impl Site {
     /// True if a task has ended within the hour of this round.
-    async fn task_is_over(&mut self, name: &str, round: i64) -> bool {
+    pub async fn task_is_over(&mut self, name: &str, round: i64) -> bool {
         let sql = "SELECT COUNT(*) FROM {enrold_task} WHERE name = :name AND started >= :since AND result <> 'running'";
         let params = Params::new().with("name", name).with("since", NOW + round * 3_600);
         self.conn.number(sql, &params).await.unwrap() > 0

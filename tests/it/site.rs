@@ -71,6 +71,8 @@ impl Site {
             files: 0,
         };
         site.set("guard.mode", "off");
+        // Tests of what waits set it themselves.
+        site.set("waiting.days", "0");
         site
     }
 

@@ -66,10 +66,10 @@ async fn listed(mut site: Site) {
     let program = site.sampled().await.set("site.timezone=Europe/Paris");
     let never = tasks(&program);
     let names: Vec<&str> = never.iter().map(|task| task["name"].as_str().unwrap()).collect();
-    assert_eq!(names, enrold::run::jobs::all().chain(["retention", "rescan"]).collect::<Vec<_>>());
+    assert_eq!(names, enrold::run::jobs::all().chain(["waiting_report", "retention", "rescan"]).collect::<Vec<_>>());
     // 21 November 2026, 10:00 UTC: in Paris 11:00.
     let (retention, rescan) = (names.len() - 2, names.len() - 1);
-    assert_eq!((&never[0]["next"], &never[retention]["next"]), (&json!(NOW + 900), &json!(NOW + 16 * 3600 + 2400)));
+    assert_eq!((&never[1]["next"], &never[retention]["next"]), (&json!(NOW + 900), &json!(NOW + 16 * 3600 + 2400)));
     assert_eq!((&never[rescan]["every"], &never[rescan]["next"]), (&json!(30), &Json::Null));
     assert!(never.iter().all(|task| task["started"].is_null()));
 
@@ -79,7 +79,7 @@ async fn listed(mut site: Site) {
     store::end(&mut site.conn, "retention", NOW - 59, "failed", None, "no space left").await.unwrap();
     let ran = tasks(&program);
     assert_eq!(
-        ran[0],
+        ran[1],
         json!({
             "name": "flatfile", "enabled": true, "schedule": "15 * * * *", "catch_up": "once", "every": null,
             "zone": "Europe/Paris", "started": NOW - 2700, "ended": NOW - 2690, "result": "done", "run": 12,

@@ -22,6 +22,7 @@ on_each_database!(
     version_1_is_carried_over,
     version_2_is_carried_over,
     version_3_is_carried_over,
+    version_4_is_carried_over,
     a_migration_that_broke_off_is_repeated,
 );
 
@@ -61,15 +62,19 @@ async fn the_scenes_are_shown_as_ever(mut site: Site) {
 }
 
 async fn version_1_is_carried_over(site: Site) {
-    is_carried_over(site, "v1", &[2, 3, 4]).await;
+    is_carried_over(site, "v1", &[2, 3, 4, 5]).await;
 }
 
 async fn version_2_is_carried_over(site: Site) {
-    is_carried_over(site, "v2", &[3, 4]).await;
+    is_carried_over(site, "v2", &[3, 4, 5]).await;
 }
 
 async fn version_3_is_carried_over(site: Site) {
-    is_carried_over(site, "v3", &[4]).await;
+    is_carried_over(site, "v3", &[4, 5]).await;
+}
+
+async fn version_4_is_carried_over(site: Site) {
+    is_carried_over(site, "v4", &[5]).await;
 }
 
 /// A database of an earlier version: refused, migrated, shown as before; its runs are resumed and decided.
@@ -150,7 +155,7 @@ async fn a_migration_that_broke_off_is_repeated(mut site: Site) {
         }
     }
     assert_eq!(schema_version(&mut site.conn).await.unwrap().unwrap().0, 1);
-    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [2, 3, 4]);
+    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [2, 3, 4, 5]);
     assert_eq!(shown(&Program::on(&site), CUT), expected);
 }
 
@@ -282,7 +287,7 @@ impl Site {
 }
 
 /// enrold's own tables, without their prefix.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "change",
     "completion",
     "error",
@@ -295,6 +300,7 @@ const OWN: [&str; 12] = [
     "set_absent",
     "set_member",
     "task",
+    "waiting",
 ];
 
 /// Copies a directory; paths of the site in its texts become `/srv/site`.

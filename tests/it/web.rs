@@ -114,7 +114,7 @@ fn report(state: State, failed: u64) -> Report {
         source: "students.csv".to_owned(),
         state,
         clock: 0,
-        lines: Lines { physical: 12, blank: 2, records: 10, failed },
+        lines: Lines { physical: 12, blank: 2, records: 10, failed, waiting: 0 },
         read_as: None,
         rules: Vec::new(),
         set: None,

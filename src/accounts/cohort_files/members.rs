@@ -3,16 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::accounts::cohort_files::decide::Decided;
-use crate::accounts::cohort_files::write;
+use crate::accounts::cohort_files::{waiting, write};
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
 use crate::change::{cohorts, kinds};
-use crate::config::{Profile, UserKey};
+use crate::config::{Profile, UserKey, Waiting};
 use crate::db::table::{int, small};
 use crate::db::{Bulk, DbError, Field, Params, Table, statement};
 use crate::moodle::site::id_list;
-use crate::outcome::{RunError, RunResult};
+use crate::outcome::{Lines, RunError, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::staging::lines::WRITTEN;
 use crate::staging::{hints, likeness, resolve};
@@ -31,30 +30,38 @@ const LEAVING: &str = statement(include_str!("members.sql"), "leaving members");
 const JOINING: &str = statement(include_str!("members.sql"), "joining members");
 const REMOVED: &str = statement(include_str!("members.sql"), "removed cohorts");
 
-/// Resolves the users of the rows, reports the rows that are not applied, and gives their number.
+/// The rows that are not said to wait.
+const NOT_WAITING: &str = "NOT EXISTS (SELECT 1 FROM [waits] x WHERE x.line = l.line)";
+
+/// Resolves the users of the rows, keeps and reports those that wait, reports the others that are not applied, and adds
+/// their numbers to the counts.
 ///
 /// # Errors
 /// The database's error.
 pub async fn resolve(
     ctx: &mut RunContext<'_>,
-    decided: &Decided,
+    waiting: &Waiting,
     profile: &Profile,
-    protected: &[i64],
-) -> Result<u64, DbError> {
-    write::keys(ctx, decided).await?;
+    told: &waiting::Contents<'_>,
+    (protected, lines): (&[i64], &mut Lines),
+) -> Result<(), DbError> {
+    write::keys(ctx, told.decided).await?;
     resolve::users(ctx, profile.user_key).await?;
+    lines.waiting = waiting::keep(ctx, waiting, profile, told).await?;
     let params = ctx
         .params()
         .with("userkey", profile.user_key.as_str())
         .with("cohortkey", profile.cohort_key.as_str())
         .with("line", PlaceKind::Line.as_str())
         .fragment("written", WRITTEN)
+        .fragment("not_waiting", if lines.waiting > 0 { NOT_WAITING } else { "1 = 1" })
         .fragment("usercount", ctx.conn.dialect().to_text("u.found"));
-    let refused = ctx.report_problems(PlaceKind::Line, REFUSED, usable(params, protected)).await?;
+    let refused = ctx.report_problems(PlaceKind::Line, REFUSED, usable(params, protected)).await? + lines.waiting;
+    lines.failed += refused;
     if refused > 0 {
         hints::users(ctx, profile.user_key).await?;
     }
-    Ok(refused)
+    Ok(())
 }
 
 /// Gives a statement over rows with their `u` and `k` the fragment `:usable`: the row names one account that may be
@@ -78,24 +85,49 @@ pub async fn gather(ctx: &mut RunContext<'_>, key: UserKey, protected: &[i64], u
     spare(ctx, key, unread).await
 }
 
+/// Whom the rows of the file may mean whose user does not resolve, by the keys of the cohorts that it names in full.
+pub struct Meant {
+    /// The forms of what is written, as `likeness` folds them.
+    forms: BTreeMap<String, BTreeSet<String>>,
+    /// The cohorts of which a row may mean anybody.
+    damaged: BTreeSet<String>,
+}
+
+impl Meant {
+    /// Reads the rows.
+    ///
+    /// # Errors
+    /// The database's error.
+    pub async fn read(ctx: &mut RunContext<'_>) -> Result<Self, DbError> {
+        let params = ctx.params().fragment("written", WRITTEN);
+        let mut meant = Self { forms: BTreeMap::new(), damaged: BTreeSet::new() };
+        ctx.conn
+            .each(UNRESOLVED, &params, |row| {
+                let (cohort, text) = (row.text(0), row.text(1));
+                if likeness::is_damaged(&text) {
+                    meant.damaged.insert(cohort.clone());
+                }
+                meant.forms.entry(cohort).or_default().extend(likeness::forms(&text));
+                Ok(())
+            })
+            .await?;
+        Ok(meant)
+    }
+
+    /// Whether a row may mean the user with this key as a member of this cohort.
+    pub fn may_be(&self, cohort: &str, user: &str) -> bool {
+        self.damaged.contains(cohort)
+            || self.forms.get(cohort).is_some_and(|forms| forms.contains(&likeness::fold(user)))
+    }
+}
+
 /// Makes `file_spared`: in the cohorts of which the file names all members, those whom a row may mean whose user does
 /// not resolve; all of them, if a row could not be read. Without such rows it is one query.
 async fn spare(ctx: &mut RunContext<'_>, key: UserKey, unread: bool) -> Result<(), DbError> {
-    let params = ctx.params().fragment("written", WRITTEN);
-    let mut meant: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
-    let mut damaged = BTreeSet::new();
-    ctx.conn
-        .each(UNRESOLVED, &params, |row| {
-            let (cohortid, text) = (row.int(0), row.text(1));
-            meant.entry(cohortid).or_default().extend(likeness::forms(&text));
-            if likeness::is_damaged(&text) {
-                damaged.insert(cohortid);
-            }
-            Ok(())
-        })
-        .await?;
+    let params = ctx.params();
+    let meant = Meant::read(ctx).await?;
     let unknown = ctx.conn.number("SELECT COUNT(*) FROM [file_cohort] k WHERE k.cohortid = 0", &params).await?;
-    if meant.is_empty() && !unread && unknown == 0 {
+    if meant.forms.is_empty() && !unread && unknown == 0 {
         return Ok(());
     }
     let key = match key {
@@ -108,9 +140,8 @@ async fn spare(ctx: &mut RunContext<'_>, key: UserKey, unread: bool) -> Result<(
     let mut kept: BTreeMap<(i64, String), i64> = BTreeMap::new();
     ctx.conn
         .each(ABSENT, &params.fragment("key", key), |row| {
-            let (cohortid, text) = (row.int(0), likeness::fold(&row.text(2)));
-            let is_meant = meant.get(&cohortid).is_some_and(|forms| forms.contains(&text));
-            if unread || damaged.contains(&cohortid) || is_meant || row.int(4) == 1 {
+            let cohortid = row.int(0);
+            if unread || meant.may_be(&row.text(5), &row.text(2)) || row.int(4) == 1 {
                 spared.push((cohortid, row.int(1)));
                 *kept.entry((cohortid, row.text(3))).or_default() += 1;
             }

@@ -18,7 +18,7 @@ SELECT l.line AS number,
   FROM [stage_line] l
   JOIN [stage_user] u ON u.ukey = l.ukey
   JOIN [file_cohort] k ON k.ckey = l.ckey
- WHERE NOT (:usable)
+ WHERE NOT (:usable) AND :not_waiting
    -- A row that should make a cohort and cannot says so already.
    AND NOT EXISTS (SELECT 1 FROM {enrold_error} o
                     WHERE o.run = :run AND o.place = :line AND o.number = l.line
@@ -38,10 +38,10 @@ SELECT t.cohortid, t.userid, t.line, t.stays
  WHERE t.nth = 1
 
 -- statement unresolved in full cohorts
-SELECT DISTINCT k.cohortid, :written
+SELECT DISTINCT k.ckey, :written
   FROM [stage_line] l
   JOIN [stage_user] u ON u.ukey = l.ukey AND u.found <> 1
-  JOIN [file_cohort] k ON k.ckey = l.ckey AND k.synced = 1 AND k.cohortid > 0
+  JOIN [file_cohort] k ON k.ckey = l.ckey AND k.synced = 1
  WHERE l.op <> 2
 
 -- statement absent members
@@ -52,7 +52,8 @@ SELECT m.cohortid, m.userid, :key, c.name,
                            FROM [stage_line] l
                            JOIN [stage_user] u ON u.ukey = l.ukey AND u.found = 1
                            JOIN [file_cohort] b ON b.ckey = l.ckey AND b.cohortid = 0
-                          WHERE l.op <> 2 AND u.userid = m.userid) THEN 1 ELSE 0 END
+                          WHERE l.op <> 2 AND u.userid = m.userid) THEN 1 ELSE 0 END,
+       k.ckey
   FROM {cohort_members} m
   JOIN [file_cohort] k ON k.cohortid = m.cohortid AND k.synced = 1 AND k.freed = 0 AND k.deleted = 0
   JOIN {cohort} c ON c.id = m.cohortid

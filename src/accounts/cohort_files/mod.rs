@@ -6,6 +6,7 @@ mod members;
 mod places;
 mod site;
 mod stage;
+mod waiting;
 mod write;
 
 use crate::accounts::AccountsFile;
@@ -31,17 +32,20 @@ pub async fn apply(
     let terms = Terms::of(profile, contextid, file.dropped);
     let cohorts = site::named(ctx, &terms, &staged.told).await?;
     let decided = decide::decide(&terms, staged.told, cohorts);
+    let waiting = profile.waiting(&settings.waiting);
     let mut lines = staged.lines;
     lines.failed += decided.problems.len() as u64;
     write::report(ctx, &decided.problems).await?;
     let members = profile.kind == FileKind::CohortMembers;
     let protected = ctx.site.protected(settings.guard.protect_admins);
     if members {
-        lines.failed += members::resolve(ctx, &decided, profile, &protected).await?;
+        let (source, dropped, unread) = (file.path, file.dropped, staged.unread);
+        let told = waiting::Contents { source, dropped, decided: &decided, unread };
+        members::resolve(ctx, &waiting, profile, &told, (protected.as_slice(), &mut lines)).await?;
     }
     ctx.lines = lines;
     ctx.observer.reached(Moment::Staged).await;
-    ctx.guard.check_lines(lines.records, lines.failed);
+    ctx.guard.check_lines(lines.records, lines.counted(waiting.expected));
     if ctx.guard.holds() {
         return Err(RunError::Held);
     }

@@ -2,7 +2,7 @@
 //! It must not know how a file is read or applied.
 
 use super::named::Named;
-use super::{Key, Kind, MANY, choice, defaulted, flag, general, whole};
+use super::{CENTURY, Key, Kind, MANY, choice, defaulted, flag, general, whole};
 use crate::config::forms;
 use crate::config::sections::{
     BlankCell, CohortKey, FileKind, ForceChange, Locale, MailWhen, MatchBy, Operation, PasswordFrom, ProfileMode,
@@ -52,6 +52,8 @@ pub(in crate::config) const OF_PROFILE: &[Key] = &[
     whole("context_id", 0, MANY, "context.id"),
     choice("user_key", UserKey::WORDS),
     choice("cohort_key", CohortKey::WORDS),
+    general("waiting_days", Kind::Whole(0, CENTURY, "days")),
+    general("waiting_expected", Kind::Flag),
 ];
 
 /// The keys that say what becomes of a dropped file; an operator who imports one says it otherwise.
@@ -112,7 +114,7 @@ const OF_USERS: &[&str] = &[
 ];
 
 /// The keys that only cohort files have.
-const OF_COHORTS: &[&str] = &["user_key", "cohort_key"];
+const OF_COHORTS: &[&str] = &["user_key", "cohort_key", "waiting_days", "waiting_expected"];
 
 /// The options of files of this kind, for messages.
 pub(in crate::config) fn options(kind: FileKind) -> String {

@@ -59,6 +59,8 @@ pub(super) fn keys() -> Vec<Key> {
     of_rule!("autoenrol");
     of_rule!("meta");
     keys.extend(task!("expirations").into_iter().chain(minding!("expirations")));
+    keys.extend(task!("waiting"));
+    keys.extend(task!("waiting_report"));
     keys.extend(task!("retention"));
     keys
 }

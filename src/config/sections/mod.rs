@@ -23,6 +23,7 @@ mod source;
 mod source_limits;
 mod state;
 mod tasks;
+mod waiting;
 
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ pub use source::{
 pub use source_limits::{Season, SeasonLimits, SetLimits};
 pub use state::State;
 pub use tasks::{CatchUp, Schedule, ScheduleError, Task, WhenOff};
+pub use waiting::Waiting;
 
 /// Whole seconds in the file, a `Duration` in the program.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::locale::Locale;
 use super::source::{CohortKey, MailWhen};
+use super::waiting::Waiting;
 use crate::config::choice::choice;
 use crate::config::sections::UserKey;
 
@@ -202,6 +203,23 @@ pub struct Profile {
     pub cohort_key: CohortKey,
     /// Whether unknown cohorts are made.
     pub create_cohorts: bool,
+    /// How many days a row of a cohort file waits for its user; `None`: as `waiting.days` says.
+    #[serde(default)]
+    pub waiting_days: Option<u32>,
+    /// Whether rows that wait are expected; `None`: as `waiting.expected` says.
+    #[serde(default)]
+    pub waiting_expected: Option<bool>,
+}
+
+impl Profile {
+    /// What waits of the files of this profile, and for how long.
+    pub fn waiting(&self, general: &Waiting) -> Waiting {
+        Waiting {
+            days: self.waiting_days.unwrap_or(general.days),
+            expected: self.waiting_expected.unwrap_or(general.expected),
+            ..general.clone()
+        }
+    }
 }
 
 /// Section `accounts`: what concerns every users file.

@@ -9,7 +9,8 @@ use serde::Deserialize;
 pub struct Retention {
     /// Applied files: `.done` files in the drop directory, and the files in `inbox.archive`.
     pub archives_days: u32,
-    /// Reports, error lists and retry files beside them, and the stored copies of decided runs.
+    /// Reports, error lists and retry files beside them, the stored copies of decided runs, and waiting lines that have
+    /// ended.
     pub reports_days: u32,
     /// Rows of the history for task runs without changes and without anything to report.
     pub quiet_runs_days: u32,

@@ -138,6 +138,9 @@ fn one_run_sets_options_of_its_own() {
     let members = Profile::of(FileKind::CohortMembers);
     let keys = members.with(&set(&[("context_id", "7"), ("user_key", "idnumber"), ("cohort_key", "name")])).unwrap();
     assert_eq!(members.with(&set(&[("update", "file")])).unwrap().update, Update::File);
+    let waits = members.with(&set(&[("waiting_days", "3"), ("waiting_expected", "yes")])).unwrap();
+    assert_eq!((waits.waiting_days, waits.waiting_expected), (Some(3), Some(true)));
+    assert_eq!(waits.with(&set(&[("waiting_days", "")])).unwrap().waiting_days, None);
     assert_eq!(users.with(&set(&[("rename", "oui"), ("suspend", "non")])).unwrap().suspend, Some(false));
     assert_eq!((keys.context_id, keys.user_key, keys.cohort_key), (7, UserKey::Idnumber, CohortKey::Name));
     for (profile, name, value, reason) in [
@@ -154,6 +157,8 @@ fn one_run_sets_options_of_its_own() {
             "yes",
             "unknown option renam; the nearest is rename; kind users has operation, update, match",
         ),
+        (&members, "waiting_days", "36501", "option waiting_days: found"),
+        (&users, "waiting_days", "3", "option waiting_days: is an option of kinds cohorts and cohort-members"),
         (&members, "colour", "x", "unknown option colour; the nearest is"),
         (&users, "kind", "cohorts", "option kind is set by --kind"),
         (&users, "mode", "simulate", "option mode is about dropped files only"),

@@ -11,7 +11,7 @@ fn report(state: State) -> Report {
         source: "students.csv".to_owned(),
         state,
         clock: 0,
-        lines: Lines { physical: 12, blank: 2, records: 10, failed: 3 },
+        lines: Lines { physical: 12, blank: 2, records: 10, failed: 3, waiting: 0 },
         read_as: None,
         rules: Vec::new(),
         set: None,
@@ -113,6 +113,18 @@ fn the_lag_is_computed_when_it_is_asked_for() {
     assert!(metrics.text_at(0).expect("text").contains("enrold_inbox_oldest_waiting_seconds 0\n"), "clock set back");
     metrics.waiting(0, None);
     has(&metrics, "enrold_inbox_oldest_waiting_seconds 0");
+}
+
+#[test]
+fn waiting_lines_and_the_age_of_the_oldest() {
+    let metrics = fresh();
+    has(&metrics, "enrold_waiting_lines 0");
+    metrics.waiting_lines(3, Some(1_900));
+    has(&metrics, "enrold_waiting_lines 3");
+    has(&metrics, "enrold_waiting_oldest_seconds 100");
+    has(&metrics, "enrold_inbox_oldest_waiting_seconds 0");
+    metrics.waiting_lines(0, None);
+    has(&metrics, "enrold_waiting_oldest_seconds 0");
 }
 
 #[test]
