@@ -24,14 +24,17 @@ const WAITING_COHORT: Table = Table::new(
 const WAITING_MEMBER: Table =
     Table::new("waiting_member", &[int("line"), int("run"), int("userid"), int("cohortid"), int("contextid")])
         .primary("line");
+/// The last run that has changed the membership of those users in those cohorts.
+const LATER: Table =
+    Table::new("waiting_joined", &[int("userid"), int("cohortid"), int("run")]).primary("userid, cohortid");
 
 const AGAIN: &str = statement(include_str!("waiting.sql"), "rows as lines");
 const COHORTS: &str = statement(include_str!("waiting.sql"), "named cohorts");
 const FOUND: &str = statement(include_str!("waiting.sql"), "found members");
 const UNUSABLE: &str = statement(include_str!("waiting.sql"), "unusable rows");
+const CHANGED_LATER: &str = statement(include_str!("waiting.sql"), "changes of later runs");
 const OVERTAKEN: &str = statement(include_str!("waiting.sql"), "rows that later runs have overtaken");
 const JOINING: &str = statement(include_str!("waiting.sql"), "joining members");
-const APPLIED: &str = statement(include_str!("waiting.sql"), "applied rows");
 
 /// Adds the members who wait and whose account exists now to their cohorts; the others go on waiting. One statement
 /// where nobody waits; the number grows with the kinds of key in use, not with the members.
@@ -52,18 +55,31 @@ pub async fn apply(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<(
         find(ctx, settings, (user, cohort), &protected).await?;
     }
     waiting::close_reported(ctx).await?;
-    let params = ctx.params().with("cause", WAITING);
-    let params = params.with("of_members", kind::names(|kind| kind.table == "cohort_members"));
-    ctx.conn.exec(OVERTAKEN, &params).await?;
-    let closed = "DELETE FROM [waiting_member] WHERE line IN (SELECT c.line FROM [waiting_closed] c)";
-    ctx.conn.exec(closed, &params).await?;
-    ctx.conn.analyse(WAITING_MEMBER.name).await?;
-    let pass_no = ctx.next_pass();
-    cohorts::join(ctx, pass_no, JOINING, params.clone()).await?;
-    ctx.conn.exec(APPLIED, &params).await?;
+    refuse_overtaken(ctx).await?;
+    let (pass_no, params) = (ctx.next_pass(), ctx.params());
+    cohorts::join(ctx, pass_no, JOINING, params).await?;
+    waiting::close_applied(ctx, WAITING_MEMBER.name).await?;
     waiting::close(ctx).await?;
     ctx.cause = cause;
     Ok(())
+}
+
+/// Takes out the rows that are reported, and those whose membership a later run has changed.
+async fn refuse_overtaken(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
+    let first = "SELECT COALESCE(MIN(f.run), 0) FROM [waiting_member] f";
+    let first = ctx.conn.number(first, &ctx.params()).await?;
+    if first == 0 {
+        return Ok(());
+    }
+    let of_members = kind::names(|kind| kind.table == "cohort_members");
+    let params = ctx.params().with("first", first).with("of_members", of_members);
+    ctx.conn.declare(&LATER);
+    if ctx.conn.exec(CHANGED_LATER, &params).await? > 0 {
+        ctx.conn.exec(OVERTAKEN, &params).await?;
+    }
+    let closed = "DELETE FROM [waiting_member] WHERE line IN (SELECT c.line FROM [waiting_closed] c)";
+    ctx.conn.exec(closed, &params).await?;
+    ctx.conn.analyse(WAITING_MEMBER.name).await
 }
 
 /// Adds the rows of one kind of key whose account and cohort exist to `waiting_member`, and reports those that fail in

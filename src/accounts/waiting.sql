@@ -41,12 +41,20 @@ SELECT l.line AS number,
   JOIN [waiting_cohort] k ON k.ckey = l.ckey
  WHERE u.found > 0 AND k.found > 0 AND NOT (:usable)
 
+-- statement changes of later runs
+INSERT INTO [waiting_joined]
+SELECT c.userid, c.itemid, MAX(c.run)
+  FROM {enrold_change} c
+  JOIN (SELECT DISTINCT f.userid, f.cohortid FROM [waiting_member] f) p
+       ON p.userid = c.userid AND p.cohortid = c.itemid
+ WHERE c.run > :first AND c.run <> :run AND c.kind IN (:of_members) AND c.cause = 'import' AND c.state = 0
+ GROUP BY c.userid, c.itemid
+
 -- statement rows that later runs have overtaken
 INSERT INTO [waiting_closed]
-SELECT DISTINCT f.line, 'superseded', ''
+SELECT f.line, 'superseded', ''
   FROM [waiting_member] f
-  JOIN {enrold_change} c ON c.run > f.run AND c.run <> :run AND c.userid = f.userid AND c.itemid = f.cohortid
-       AND c.kind IN (:of_members) AND c.cause = 'import' AND c.state = 0
+  JOIN [waiting_joined] c ON c.userid = f.userid AND c.cohortid = f.cohortid AND c.run > f.run
  WHERE NOT EXISTS (SELECT 1 FROM [waiting_closed] o WHERE o.line = f.line)
 
 -- statement joining members
@@ -56,10 +64,3 @@ SELECT MAX(f.line) AS line, f.userid, 0 AS courseid, f.contextid, f.cohortid AS 
   LEFT JOIN {cohort_members} m ON m.cohortid = f.cohortid AND m.userid = f.userid
  WHERE m.id IS NULL
  GROUP BY f.userid, f.contextid, f.cohortid
-
--- statement applied rows
-INSERT INTO [waiting_closed]
-SELECT f.line, 'applied', ''
-  FROM [waiting_member] f
- WHERE NOT EXISTS (SELECT 1 FROM {enrold_change} c
-                    WHERE c.run = :run AND c.cause = :cause AND c.line = f.line AND c.state = 1)

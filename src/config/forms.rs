@@ -248,6 +248,17 @@ pub(super) fn seasons(texts: &[&str]) -> Result<(), String> {
     })
 }
 
+/// Authentication methods: names as Moodle's plugins have them.
+pub(super) fn methods(texts: &[&str]) -> Result<(), String> {
+    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    match texts.iter().find(|text| text.is_empty() || !text.bytes().all(is_letter)) {
+        Some(text) => {
+            Err(format!("found {}, expected the name of an authentication method, for example email", shown(text)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Roles that may be assigned.
 pub(super) fn role_list(texts: &[&str]) -> Result<(), String> {
     texts.iter().try_for_each(|text| {

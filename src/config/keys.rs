@@ -163,7 +163,7 @@ const BEFORE_TASKS: &[Key] = &[
     text("accounts.pepper_file", forms::optional_path),
     whole("waiting.days", 0, CENTURY, "days"),
     whole("waiting.max", 0, 10_000_000, "lines"),
-    defaulted("waiting.not_auth", Kind::Names),
+    defaulted("waiting.not_auth", Kind::Words(forms::methods)),
     flag("waiting.expected"),
     defaulted("waiting.mail_to", Kind::List(forms::mail_addresses)),
     whole("run.retries", 0, 1_000, "attempts"),

@@ -46,7 +46,6 @@ const ROLES: &str = statement(include_str!("waiting.sql"), "lines with unusable 
 const CHANGED_LATER: &str = statement(include_str!("waiting.sql"), "changes of later runs");
 const BY_ANOTHER_KEY: &str = statement(include_str!("waiting.sql"), "rows of the same account by another key");
 const OVERTAKEN: &str = statement(include_str!("waiting.sql"), "lines that later runs have overtaken");
-const APPLIED: &str = statement(include_str!("waiting.sql"), "applied lines");
 
 /// Keeps the `add` lines whose only fault is an unknown account or course, closes rows that lines of the file replace,
 /// and gives the number of lines that wait. Ids never wait: the account that gets one later is somebody else.
@@ -105,10 +104,7 @@ async fn close_by_another_key(ctx: &mut RunContext<'_>, settings: &Settings, key
     if ctx.conn.exec(BY_ANOTHER_KEY, &params).await? == 0 {
         return Ok(());
     }
-    let word = "CASE WHEN p.line = p.del THEN 'cancelled' ELSE 'superseded' END";
-    let set = [("state", word), ("changed", ":now"), ("byrun", ":run")];
-    let close = dialect.update_joined("{enrold_waiting}", "w", &set, "[waiting_spoken] p", "w.id = p.id");
-    ctx.conn.exec(&close, &params).await.map(|_| ())
+    waiting::end_spoken(ctx, SPOKEN.name).await
 }
 
 /// Applies the lines that wait and whose account and course exist now, through the same steps as a file; the others go
@@ -141,7 +137,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<(
     crate::change::end::prepare(ctx);
     buffer::settle(ctx, any_future).await?;
     job::steps(ctx, settings, last, Actions::read(ctx.site, settings)).await?;
-    ctx.conn.exec(APPLIED, &ctx.params().with("cause", WAITING)).await?;
+    waiting::close_applied(ctx, FOUND.name).await?;
     waiting::close(ctx).await?;
     ctx.cause = cause;
     Ok(())

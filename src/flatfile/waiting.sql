@@ -64,14 +64,6 @@ SELECT DISTINCT f.line, 'superseded', ''
        AND c.roleid IN (0, f.roleid)
  WHERE NOT EXISTS (SELECT 1 FROM [waiting_closed] o WHERE o.line = f.line)
 
--- statement applied lines
-INSERT INTO [waiting_closed]
-SELECT f.line, 'applied', ''
-  FROM [waiting_found] f
- -- A list that is made once: MariaDB would read the changes of the run for each line.
- WHERE f.line NOT IN (SELECT c.line FROM {enrold_change} c
-                       WHERE c.run = :run AND c.cause = :cause AND c.state = 1 AND c.line IS NOT NULL)
-
 -- statement rows of the same account by another key
 INSERT INTO [waiting_spoken]
 SELECT w.id, MAX(l.line), MAX(CASE WHEN l.op = 2 THEN l.line ELSE 0 END)

@@ -7,6 +7,7 @@ use chrono::DateTime;
 use chrono_tz::Tz;
 
 use crate::config::Locale;
+use crate::report::visible;
 use crate::report::words::pick;
 
 /// The kind of the mail.
@@ -86,8 +87,11 @@ impl Summary {
             lines.extend(self.files.iter().map(|file| format!("  {file}")));
             lines.push(pick(
                 locale,
-                "To try them again, rename the file so that its name ends in .csv alone.",
-                "Pour les redonner, renommez le fichier pour que son nom finisse par .csv seul.",
+                "To try them again, rename the file so that its name ends in .csv alone. A file with keys in its name\n\
+                 (such as -idnumber-shortname) is not to be renamed: import it with --user-key and --course-key.",
+                "Pour les redonner, renommez le fichier pour que son nom finisse par .csv seul. Ne renommez pas un\n\
+                 fichier qui a des clés dans son nom (-idnumber-shortname) : importez-le avec --user-key et\n\
+                 --course-key.",
             ));
         }
         if !self.next.is_empty() {
@@ -111,9 +115,29 @@ impl Waits {
         let Self { user: (user_key, user), place: (place_key, place), role, until, from: (source, line) } = self;
         let day = DateTime::from_timestamp(*until, 0).unwrap_or_default().with_timezone(&zone).format("%Y-%m-%d");
         let file = Path::new(source).file_name().unwrap_or_default().to_string_lossy();
+        // They come from a file: none adds lines to the mail.
+        let [user, place, file] = [user, place, &*file].map(|text| visible(text));
         let role = if role.is_empty() { pick(locale, "cohort", "cohorte") } else { role.clone() };
         let from = pick(locale, "line", "ligne");
         let until = pick(locale, "until", "jusqu'au");
         format!("{until} {day}: {user_key}={user} {place_key}={place} {role} ({file}, {from} {line})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_a_file_adds_no_line_to_the_mail() {
+        let waits = Waits {
+            user: ("username".to_owned(), "a\nExpired lines: http://x".to_owned()),
+            place: ("shortname".to_owned(), "c1\r".to_owned()),
+            role: "student".to_owned(),
+            until: 0,
+            from: ("/srv/in/x\ny.csv".to_owned(), 2),
+        };
+        let told = waits.sentence(Tz::UTC, Locale::En);
+        assert!(!told.contains(char::is_control) && told.contains("a\u{fffd}Expired"), "{told}");
     }
 }

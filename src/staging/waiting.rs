@@ -43,6 +43,7 @@ pub const CLOSED: Table =
     Table::new("waiting_closed", &[int("line"), text("state", 20), text("note", 40)]).primary("line");
 
 const CLOSED_BY: &str = statement(include_str!("waiting.sql"), "closed by problems");
+const APPLIED: &str = statement(include_str!("waiting.sql"), "applied lines");
 
 /// The name of the job that applies what waits, and the cause of its changes.
 pub const WAITING: &str = "waiting";
@@ -152,10 +153,19 @@ async fn replace(ctx: &mut RunContext<'_>, params: &Params) -> Result<(), DbErro
         let stays = "DELETE FROM [spoken] WHERE id IN (SELECT x.same FROM [waits] x)";
         ctx.conn.exec(stays, params).await?;
     }
+    end_spoken(ctx, SPOKEN.name).await
+}
+
+/// Ends the rows of a temporary table (id, line, del) that lines of a file speak of: `line` is the last such line,
+/// `del` the last that ends something.
+///
+/// # Errors
+/// The database's error.
+pub async fn end_spoken(ctx: &mut RunContext<'_>, spoken: &str) -> Result<(), DbError> {
     let word = "CASE WHEN p.line = p.del THEN 'cancelled' ELSE 'superseded' END";
     let set = [("state", word), ("changed", ":now"), ("byrun", ":run")];
-    let close = dialect.update_joined("{enrold_waiting}", "w", &set, "[spoken] p", "w.id = p.id");
-    ctx.conn.exec(&close, params).await.map(|_| ())
+    let end = ctx.conn.dialect().update_joined("{enrold_waiting}", "w", &set, &format!("[{spoken}] p"), "w.id = p.id");
+    ctx.conn.exec(&end, &ctx.params()).await.map(|_| ())
 }
 
 /// Marks the new lines behind the first `room` ones: they do not wait.
@@ -192,6 +202,16 @@ pub async fn close_reported(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
     ctx.conn.exec(CLOSED_BY, &params).await.map(|_| ())
 }
 
+/// Adds the lines of a temporary table to `waiting_closed` as applied, without those whose change another writer
+/// overtook.
+///
+/// # Errors
+/// The database's error.
+pub async fn close_applied(ctx: &mut RunContext<'_>, found: &str) -> Result<(), DbError> {
+    let params = ctx.params().with("cause", WAITING).fragment("found", format!("[{found}]"));
+    ctx.conn.exec(APPLIED, &params).await.map(|_| ())
+}
+
 /// Gives the lines of `waiting_closed` their state, and the problems of this run the file and line of each; the other
 /// lines go on waiting.
 ///
@@ -210,7 +230,7 @@ pub fn eligible(key: UserKey, not_auth: &[String]) -> String {
     if key == UserKey::Idnumber || not_auth.is_empty() {
         return usual.to_owned();
     }
-    // No method of Moodle has a name with other characters.
+    // The configuration admits no other characters.
     let names: Vec<String> = not_auth.iter().filter_map(|auth| Some(Literal::plain(auth)?.to_string())).collect();
     format!("{usual} AND a.auth NOT IN ({})", if names.is_empty() { "''".to_owned() } else { names.join(", ") })
 }
@@ -231,13 +251,13 @@ pub async fn any_found(conn: &mut Conn, waiting: &Waiting, now: i64) -> Result<b
     for row in &kinds {
         let (kind, user, place) = (row.text(0), row.text(1), row.text(2));
         let host: i64 = row.text(3).parse().unwrap_or(1);
-        let Some(key) = UserKey::from_word(&user) else { continue };
+        let key = UserKey::from_word(&user).ok_or_else(unknown_key)?;
         let (table, column) = match (kind.as_str(), place.as_str()) {
             ("enrolment", "shortname") => ("course", "p.shortname"),
             ("enrolment", "idnumber") => ("course", "p.idnumber"),
             ("member", "idnumber") => ("cohort", "p.idnumber"),
             ("member", "name") => ("cohort", "p.name"),
-            _ => continue,
+            _ => return Err(unknown_key()),
         };
         let places = conn.exact(table, column, "w.pkey");
         let (eligible, words) = (eligible(key, &waiting.not_auth), [&kind, &user, &place]);

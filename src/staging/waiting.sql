@@ -35,3 +35,11 @@ SELECT e.number, 'cancelled', MIN(e.code)
   FROM {enrold_error} e
  WHERE e.run = :run AND e.place = :place
  GROUP BY e.number
+
+-- statement applied lines
+INSERT INTO [waiting_closed]
+SELECT f.line, 'applied', ''
+  FROM :found f
+ -- A list that is made once: MariaDB would read the changes of the run for each line.
+ WHERE f.line NOT IN (SELECT c.line FROM {enrold_change} c
+                       WHERE c.run = :run AND c.cause = :cause AND c.state = 1 AND c.line IS NOT NULL)

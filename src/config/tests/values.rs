@@ -98,6 +98,7 @@ fn values_are_neither_rounded_nor_guessed() {
         ("flatfile.roles", "teacher = editingteacher"),
         ("flatfile.roles", "student teacher"),
         ("flatfile.roles", "*student"),
+        ("waiting.not_auth", "email, O'Neill"),
     ];
     for (key, value) in refused {
         let found = problems(&from_sets(&[(key, value)]));
