@@ -170,7 +170,7 @@ fn state(state: &str, locale: Locale) -> String {
 fn lacks(row: &WaitingRow, locale: Locale) -> String {
     match (row.lacks.as_str(), row.kind.as_str()) {
         ("user", _) => pick(locale, "user", "utilisateur"),
-        ("course", "member") => pick(locale, "cohort", "cohorte"),
+        ("course", "member" | "set-member") => pick(locale, "cohort", "cohorte"),
         ("course", _) => pick(locale, "course", "cours"),
         ("both", _) => pick(locale, "both", "les deux"),
         (other, _) => other.to_owned(),

@@ -122,7 +122,7 @@ pub fn for_migrate(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
                     "enrold_lease" => "INSERT, CREATE",
                     "enrold_run" => "SELECT, CREATE",
                     "enrold_error" => "SELECT, INSERT, UPDATE, CREATE, ALTER",
-                    "enrold_change" | "enrold_set_absent" => "CREATE, ALTER",
+                    "enrold_change" | "enrold_set_absent" | "enrold_waiting" => "CREATE, ALTER",
                     _ => "CREATE",
                 };
                 Grant {

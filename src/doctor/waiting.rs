@@ -26,9 +26,11 @@ pub(super) async fn examine(conn: &mut Conn, settings: &Settings) -> Result<Vec<
     if waiting * 100 > most * MANY {
         findings.push(many(waiting, most));
     }
+    let of_files = "SELECT COUNT(*) FROM {enrold_waiting} w WHERE w.state = 'waiting' AND w.kind = 'enrolment'";
+    let of_files = conn.number(of_files, &Params::new()).await? > 0;
     let is_off = !settings.tasks.get(WAITING).is_some_and(|task| task.enabled);
     let site = Site::read(conn).await?;
-    let waits = settings.flatfile.when_disabled == WhenDisabled::Wait && !site.is_enabled(method::FLATFILE);
+    let waits = of_files && settings.flatfile.when_disabled == WhenDisabled::Wait && !site.is_enabled(method::FLATFILE);
     if is_off || waits {
         findings.push(idle(waiting, is_off));
     }

@@ -18,10 +18,6 @@ use crate::staging::AllowedRoles;
 use crate::staging::hints;
 use crate::staging::resolve::{self, Keys};
 
-/// The lines that are reported if they do not resolve, where others wait.
-const NOT_WAITING: (PlaceKind, &str) =
-    (PlaceKind::Line, "NOT (:resolved) AND NOT EXISTS (SELECT 1 FROM [waits] x WHERE x.line = l.line)");
-
 /// A file that was scanned, ready to be applied; it can be read again for another attempt.
 pub struct ScannedFile<'a> {
     /// The open file: the scanned bytes are those that are read, even if the name changes.
@@ -85,7 +81,7 @@ pub async fn apply_file(ctx: &mut RunContext<'_>, settings: &Settings, file: &Sc
     let protected = ctx.site.protected(settings.guard.protect_admins);
     resolve::keys(ctx, file.keys).await?;
     lines.waiting = waiting::keep(ctx, settings, file, &protected).await?;
-    let refused = if lines.waiting > 0 { NOT_WAITING } else { resolve::UNRESOLVED_LINES };
+    let refused = if lines.waiting > 0 { resolve::NOT_WAITING } else { resolve::UNRESOLVED_LINES };
     let unresolved = resolve::refuse_unresolved(ctx, refused, file.keys, &protected, method::FLATFILE).await?;
     lines.failed += unresolved + lines.waiting;
     if unresolved + lines.waiting > 0 {

@@ -4,7 +4,7 @@
 INSERT INTO [waits]
 SELECT t.line, t.lacks, t.ukey, t.written, t.ckey, t.roleid, t.timestart, t.timeend,
        CASE WHEN t.line = t.last THEN 1 ELSE 0 END,
-       CASE WHEN t.timeend > 0 AND t.timeend < :expires THEN t.timeend ELSE :expires END, 0, 0
+       CASE WHEN t.timeend > 0 AND t.timeend < :expires THEN t.timeend ELSE :expires END, 0, 0, '', -1, 0
   FROM (SELECT l.line, l.op, l.ukey, l.written, l.ckey, l.roleid, l.timestart, l.timeend,
                CASE WHEN u.found > 0 THEN 'course' WHEN k.found > 0 THEN 'user' ELSE 'both' END AS lacks,
                MAX(l.line) OVER (PARTITION BY l.ukey, l.ckey, l.roleid) AS last,

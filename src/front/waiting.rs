@@ -21,7 +21,7 @@ const NAMED: usize = 20;
 pub struct WaitingRow {
     /// The number by which commands name it.
     pub id: i64,
-    /// `enrolment`, or `member` of a cohort.
+    /// `enrolment`, `member` of a cohort, or `set-enrolment` and `set-member` of a full set.
     pub kind: String,
     /// `waiting`, `applied`, `superseded` by a later line, `cancelled` or `expired`.
     pub state: String,
@@ -41,9 +41,9 @@ pub struct WaitingRow {
     pub role: String,
     /// What was missing when it began to wait: `user`, `course` (or cohort) or `both`.
     pub lacks: String,
-    /// The file that it comes from.
+    /// The file that it comes from, or the source of the set.
     pub source: String,
-    /// Its line there.
+    /// Its line there, or its row in the set.
     pub line: i64,
     /// The run of that file.
     pub run: i64,
@@ -112,7 +112,8 @@ const RETRY: Change = Change {
     from: "'expired', 'cancelled'",
     fits: "(w.timeend = 0 OR w.timeend > :now) AND NOT EXISTS (SELECT 1 FROM {enrold_waiting} o
         WHERE o.state IN ('waiting', 'applied', 'expired', 'cancelled') AND o.userkey = w.userkey AND o.ukey = w.ukey
-          AND o.kind = w.kind AND o.placekey = w.placekey AND o.pkey = w.pkey AND o.roleid = w.roleid AND o.id <> w.id
+          AND o.kind = w.kind AND o.placekey = w.placekey AND o.pkey = w.pkey AND o.roleid = w.roleid
+          AND o.gkey = w.gkey AND o.id <> w.id
           AND (o.state = 'waiting' OR (o.id > w.id AND (o.state = 'applied' OR (:among_others)))))",
     set: &[("state", "'waiting'"), ("changed", ":now"), ("byrun", "0"), ("note", "''"), EXPIRES],
     most: None,

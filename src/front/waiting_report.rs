@@ -104,12 +104,14 @@ impl Report<'_> {
         Ok(conn.commit().await?)
     }
 
-    /// The expired lines of which no report has told, by the form of file that can name them.
+    /// The expired lines of which no report has told, by the form of file that can name them. Rows of sets are in no
+    /// file: the next set has them, or its source has ended.
     async fn untold(&self, conn: &mut Conn) -> Result<Vec<Untold>, DbError> {
         let sql = "SELECT w.kind, w.userkey, w.placekey, w.ukey, w.written, w.pkey, w.roleid, r.shortname, w.timestart,
                w.timeend, w.changed
               FROM {enrold_waiting} w LEFT JOIN {role} r ON r.id = w.roleid
-             WHERE w.state = 'expired' AND w.note = '' ORDER BY w.kind, w.userkey, w.placekey, w.run, w.line, w.id";
+             WHERE w.state = 'expired' AND w.note = '' AND w.kind IN ('enrolment', 'member')
+             ORDER BY w.kind, w.userkey, w.placekey, w.run, w.line, w.id";
         let mut files: Vec<Untold> = Vec::new();
         let mut last = None;
         conn.each(sql, &Params::new(), |row| {

@@ -72,6 +72,18 @@ pub async fn of_courses(conn: &mut Conn, method: &str, courses: &[i64]) -> Resul
     Ok(Filter { users: false, courses: true, instances: true })
 }
 
+/// Limits the next pass to the users that a select gives (`userid`, each once).
+///
+/// # Errors
+/// The database's error.
+pub async fn of_users(conn: &mut Conn, users: &str) -> Result<Filter, DbError> {
+    let params = Params::new().fragment("users", users);
+    conn.exec("DELETE FROM [only_user]", &params).await?;
+    conn.exec("INSERT INTO [only_user] :users", &params).await?;
+    conn.analyse("only_user").await?;
+    Ok(Filter { users: true, ..Filter::ALL })
+}
+
 /// Limits the next pass of a rule to what this run has changed so far: to its users, and to the instances that the
 /// rule's section `concerned` selects, in the courses `limited_to` if given; `None` if there are none.
 ///

@@ -13,7 +13,7 @@ mod rule;
 mod sections;
 pub mod tally;
 
-pub use filter::{Filter, of_cohorts, of_courses, of_touched};
+pub use filter::{Filter, of_cohorts, of_courses, of_touched, of_users};
 pub use instances::of_removed_cohorts;
 pub use policy::{Follow, Instances, Owner, Policy};
 pub use rule::{Rule, Step, Taking};

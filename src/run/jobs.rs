@@ -19,6 +19,7 @@ use crate::outcome::{Note, RuleReport, RunError, RunResult, Skipped};
 use crate::reconcile::{self, Filter, Rule};
 use crate::run::order::SyncOrder;
 use crate::run::parts::Part;
+use crate::sets;
 pub use crate::staging::waiting::WAITING;
 
 /// The job for due lines of the flat file's buffer and for its expired enrolments.
@@ -185,6 +186,7 @@ async fn only(ctx: &mut RunContext<'_>, order: &SyncOrder) -> RunResult<Option<V
 async fn waiting_lines(ctx: &mut RunContext<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
     let watch = StopWatch::start();
     apply_waiting(ctx, settings).await?;
+    sets::waiting::apply(ctx, settings).await?;
     let report = reconcile::of_cause(ctx, WAITING).await?;
     ctx.rules.push(RuleReport { millis: watch.millis(), ..report });
     if ctx.booked(&kinds::COHORT_MEMBER_ADD) > 0 { follow_cohorts(ctx, rules, settings).await } else { Ok(()) }
@@ -200,8 +202,12 @@ async fn apply_waiting(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResu
 /// # Errors
 /// The database's error, or a limit of the guard.
 pub(super) async fn follow_waiting(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
-    let finds = [&kinds::USER_ADD, &kinds::USER_UPDATE, &kinds::COURSE_ADD];
-    if finds.iter().any(|kind| ctx.booked(kind) > 0) { apply_waiting(ctx, settings).await } else { Ok(()) }
+    let accounts = ctx.booked(&kinds::USER_ADD) + ctx.booked(&kinds::USER_UPDATE) > 0;
+    if accounts || ctx.booked(&kinds::COURSE_ADD) > 0 {
+        apply_waiting(ctx, settings).await?;
+    }
+    // Rows of sets wait for accounts only; so a set that makes courses does not begin another one within itself.
+    if accounts { sets::waiting::apply(ctx, settings).await } else { Ok(()) }
 }
 
 async fn flatfile(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {

@@ -97,7 +97,7 @@ impl Engine {
             let params = Params::new().with("kind", SyncOrder::of(jobs::WAITING).kind());
             let held = "SELECT COUNT(*) FROM {enrold_run} r WHERE r.state = 'held' AND r.kind = :kind";
             let undecided = conn.number(held, &params).await? > 0;
-            Ok(!undecided && waiting::any_found(&mut conn, &self.settings.waiting, self.clock.now()).await?)
+            Ok(!undecided && waiting::any_found(&mut conn, &self.settings, self.clock.now()).await?)
         };
         let found: RunResult<bool> = found.await;
         conn.close().await;

@@ -63,17 +63,30 @@ pub(super) fn resolved(params: Params, terms: &Terms, never: &[i64]) -> Params {
         .fragment("resolved", RESOLVED)
 }
 
-/// Finds the cohorts of the staged rows, makes the missing ones if the terms say so, and reports the rows that do not
-/// resolve; gives their number.
+/// Finds the cohorts of the staged rows, and makes the missing ones if the terms say so.
 ///
 /// # Errors
 /// The database's error.
-pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> RunResult<u64> {
+pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
     prepare(ctx, terms).await?;
     if terms.create_cohorts && terms.cohort_key != "id" && make(ctx, terms).await? > 0 {
         ctx.conn.exec("DELETE FROM [stage_cohort]", &Params::new()).await?;
         find(ctx).await?;
     }
+    Ok(())
+}
+
+/// Reports the rows of a condition (with `:resolved`) at their kind of place, with why they do not resolve; gives their
+/// number.
+///
+/// # Errors
+/// The database's error.
+pub async fn refuse(
+    ctx: &mut RunContext<'_>,
+    terms: &Terms,
+    (place, condition): (PlaceKind, &str),
+    never: &[i64],
+) -> Result<u64, DbError> {
     let params = resolved(ctx.params(), terms, never)
         .with("userkey", terms.keys.user.as_str())
         .with("cohortkey", terms.cohort_key)
@@ -81,8 +94,9 @@ pub async fn resolve(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> 
         .fragment("unstorable", unstorable(ctx, key_column(terms), "l.ckey"))
         .fragment("written", WRITTEN)
         .fragment("usercount", ctx.conn.dialect().to_text("u.found"))
-        .fragment("cohortcount", ctx.conn.dialect().to_text("k.found"));
-    Ok(ctx.report_problems(PlaceKind::Line, REFUSED, params).await?)
+        .fragment("cohortcount", ctx.conn.dialect().to_text("k.found"))
+        .fragment("refused", condition);
+    ctx.report_problems(place, REFUSED, params).await
 }
 
 /// Finds the existing cohorts of the staged rows.
@@ -205,6 +219,18 @@ pub async fn apply(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
     ctx.remove_rows(Position { pass_no, rank: kinds::COHORT_LEAVE }, Pick::new(LEAVING).params(params.clone())).await?;
     cohorts::join(ctx, pass_no, JOINING, params.clone()).await?;
     Ok(remember(ctx, &params).await?)
+}
+
+/// Adds the members of the set who are missing, and records them as this source's; nobody leaves.
+///
+/// # Errors
+/// The database's error.
+pub async fn join(ctx: &mut RunContext<'_>, terms: &Terms) -> RunResult<()> {
+    let params = ctx.params().with("source", terms.source.as_str());
+    let pass_no = ctx.next_pass();
+    cohorts::join(ctx, pass_no, JOINING, params.clone()).await?;
+    ctx.conn.exec(OWN_MEMBERSHIPS, &params).await?;
+    Ok(())
 }
 
 /// Makes `set_cohort` and `set_member` from `stage_line` and its keys.

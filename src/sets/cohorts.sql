@@ -23,7 +23,7 @@ SELECT l.line AS number,
   FROM [stage_line] l
   JOIN [stage_user] u ON u.ukey = l.ukey
   JOIN [stage_cohort] k ON k.ckey = l.ckey
- WHERE NOT (:resolved)
+ WHERE :refused
 
 -- statement named cohorts
 INSERT INTO [stage_cohort]

@@ -19,6 +19,7 @@ mod stage;
 pub mod terms;
 pub mod trend;
 mod unresolved;
+pub mod waiting;
 
 pub use feed::{Feed, feeds};
 pub use order::SetOrder;
@@ -36,7 +37,6 @@ use crate::moodle::site::RemovalAction;
 use crate::outcome::{Lines, Moment, Note, RunError, RunResult};
 use crate::reconcile::{self, Filter, Follow, Policy};
 use crate::sets::database::DATABASE;
-use crate::sets::stage::Header;
 use crate::sets::unresolved::Unresolved;
 use crate::staging::{hints, resolve};
 
@@ -64,8 +64,10 @@ pub async fn apply(
     resolve::keys(ctx, terms.keys).await?;
     // Protected accounts may still be enrolled; only the guest account may not.
     let never = [0, ctx.site.guest()];
-    lines.failed +=
-        resolve::refuse_unresolved(ctx, resolve::UNRESOLVED_LINES, terms.keys, &never, method::DATABASE).await?;
+    lines.waiting = waiting::keep(ctx, terms, header.has_status).await?;
+    let refused_rows = if lines.waiting > 0 { resolve::NOT_WAITING } else { resolve::UNRESOLVED_LINES };
+    lines.failed += lines.waiting;
+    lines.failed += resolve::refuse_unresolved(ctx, refused_rows, terms.keys, &never, method::DATABASE).await?;
     if lines.failed > 0 {
         hints::suggest(ctx, terms.keys).await?;
     }
@@ -80,7 +82,7 @@ pub async fn apply(
     ctx.lines = lines;
     ctx.observer.reached(Moment::Staged).await;
     weigh_or_foresee(ctx, terms, lines).await?;
-    let policy = policy(ctx, terms, &header, spared);
+    let policy = policy(ctx, terms, (header.has_status, header.has_dates), spared);
     if !terms.waits() {
         grace::forget_all(ctx, terms).await?;
     }
@@ -128,7 +130,11 @@ async fn apply_cohorts(
         account::foresee(ctx, terms).await?;
         return Err(RunError::Held);
     }
-    lines.failed += cohorts::resolve(ctx, terms, &never).await?;
+    cohorts::resolve(ctx, terms).await?;
+    lines.waiting = waiting::keep(ctx, terms, false).await?;
+    let refused_rows = if lines.waiting > 0 { resolve::NOT_WAITING } else { resolve::UNRESOLVED_LINES };
+    lines.failed += lines.waiting;
+    lines.failed += cohorts::refuse(ctx, terms, refused_rows, &never).await?;
     if lines.failed > 0 {
         hints::users(ctx, terms.keys.user).await?;
     }
@@ -145,8 +151,8 @@ async fn apply_cohorts(
     cohorts::apply(ctx, terms).await
 }
 
-/// What may be done to the source's enrolments, from its terms and the columns that its set has.
-fn policy(ctx: &RunContext<'_>, terms: &Terms, header: &Header, spared: i64) -> Policy {
+/// What may be done to the source's enrolments, from its terms and whether its set has states and windows.
+fn policy(ctx: &RunContext<'_>, terms: &Terms, (states, dates): (bool, bool), spared: i64) -> Policy {
     let (own_instance, own) = database::own_instance(&terms.source);
     let same_group = groups::same(ctx, terms);
     let on_extra = match terms.on_extra {
@@ -168,8 +174,8 @@ fn policy(ctx: &RunContext<'_>, terms: &Terms, header: &Header, spared: i64) -> 
         .fragment("same_group", same_group)
         .fragment("group_idnumber", if terms.group_by_idnumber { "t.gkey" } else { "''" });
     Policy {
-        status: if header.has_status { Follow::Always } else { Follow::Reactivate },
-        dates: header.has_dates,
+        status: if states { Follow::Always } else { Follow::Reactivate },
+        dates,
         instances: crate::reconcile::Instances::Created,
         own_instance,
         instance_mark: if terms.source == method::DATABASE {
@@ -200,6 +206,7 @@ fn weigh_size(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines) -> RunResul
 
 /// Checks the number of rows that failed, once the keys are resolved, and the size as [`weigh_size`] does.
 fn weigh(ctx: &mut RunContext<'_>, terms: &Terms, lines: Lines) -> RunResult<()> {
-    ctx.guard.check_rows(&terms.source, lines.records as i64, lines.failed as i64, terms.limits.unknown_percent);
+    let failed = lines.counted(terms.waiting.expected);
+    ctx.guard.check_rows(&terms.source, lines.records as i64, failed as i64, terms.limits.unknown_percent);
     weigh_size(ctx, terms, lines)
 }

@@ -22,7 +22,7 @@ use crate::staging::lines::{SET_LINES, written};
 use crate::staging::resolve::{KEY_WIDTH, fits};
 
 /// User keys of rows that cannot be used.
-const SET_UNREAD: Table = Table::new("set_unread", &[text("ukey", KEY_WIDTH)]);
+pub(super) const SET_UNREAD: Table = Table::new("set_unread", &[text("ukey", KEY_WIDTH)]);
 /// The columns of a row with only a user, a container and a role; the columns `DETAILS` then have their defaults.
 const PLAIN: [&str; 5] = ["line", "ukey", "ckey", "roleid", "written"];
 const DETAILS: [&str; 5] = ["gkey", "other", "status", "timestart", "timeend"];

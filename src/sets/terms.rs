@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::change::courses::NewCourses;
 use crate::config::{
-    AbsentAction, GroupKey, RoleKey, SetLimits, Settings, SmallTimes, Source, Target, UnknownProtects,
+    AbsentAction, GroupKey, RoleKey, SetLimits, Settings, SmallTimes, Source, Target, UnknownProtects, Waiting,
 };
 use crate::db::{Conn, Params};
 use crate::moodle::site::{Site, zone};
@@ -35,6 +35,8 @@ pub enum Feed {
 pub struct Terms {
     /// The source's name.
     pub source: String,
+    /// Where its rows come from.
+    pub feed: Feed,
     /// Whether its rows name cohorts, not courses.
     pub cohorts: bool,
     /// The column of `cohort` that the set names: `idnumber`, `name` or `id`.
@@ -77,6 +79,8 @@ pub struct Terms {
     pub zone: chrono_tz::Tz,
     /// Whether small numbers are times.
     pub small_times: SmallTimes,
+    /// Which rows wait for their user, and how long.
+    pub waiting: Waiting,
 }
 
 impl Terms {
@@ -116,6 +120,7 @@ impl Terms {
         let default_role = site.roles.iter().find(|role| role.shortname == source.default_role);
         Ok(Self {
             source: name.to_owned(),
+            feed,
             cohorts: source.target == Target::Cohorts,
             cohort_key: source.cohort_key.as_str(),
             create_cohorts: source.create_cohorts,
@@ -137,6 +142,7 @@ impl Terms {
             limits,
             zone,
             small_times: settings.flatfile.small_times,
+            waiting: settings.waiting.but(source.waiting_days, source.waiting_expected),
         })
     }
 }

@@ -308,6 +308,10 @@ pub async fn courses(ctx: &mut RunContext<'_>, key: CourseKey, keys: &str) -> Re
 /// The staged lines that are reported if they do not resolve: all.
 pub const UNRESOLVED_LINES: (PlaceKind, &str) = (PlaceKind::Line, "NOT (:resolved)");
 
+/// The staged lines that are reported where others wait, which are in `waits`.
+pub const NOT_WAITING: (PlaceKind, &str) =
+    (PlaceKind::Line, "NOT (:resolved) AND NOT EXISTS (SELECT 1 FROM [waits] x WHERE x.line = l.line)");
+
 /// Reports the lines of a condition (with `:resolved`) at their kind of place, with why they do not resolve, and gives
 /// their number.
 ///
@@ -333,7 +337,8 @@ pub async fn refuse_unresolved(
 }
 
 const KNOWN_USER: &str = "u.found = 1 AND u.userid NOT IN (:protected)";
-const KNOWN_COURSE: &str = "k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";
+/// The condition on the course `k` of a staged line: it is one course, not the front page, with a context.
+pub const KNOWN_COURSE: &str = "k.found = 1 AND k.contextid IS NOT NULL AND k.category <> 0";
 
 /// Adds to a statement over lines with their `u` and `k` the fragment `:resolved`: the line resolves to one account
 /// that may be changed (none of the `protected`) and to one course, not the front page, with a context.

@@ -3,9 +3,10 @@
 //! account and place exist.
 
 use crate::change::context::RunContext;
-use crate::config::{UserKey, Waiting};
+use crate::config::{Settings, UserKey, Waiting, WhenDisabled};
 use crate::db::table::{int, small, text};
 use crate::db::{Conn, DbError, Dialect, Literal, Params, Table, statement};
+use crate::moodle::method;
 use crate::problem::{self, PlaceKind};
 use crate::staging::resolve::KEY_WIDTH;
 
@@ -27,6 +28,10 @@ pub const WAITS: Table = Table::new(
         // The row that says the same already, or 0.
         int("same").by_default(),
         small("beyond").by_default(),
+        // Of rows of sets: the group, the state (-1 if the set has none), whether it is an "other user".
+        text("gkey", KEY_WIDTH).by_default(),
+        small("status").by_default(),
+        small("other").by_default(),
     ],
 )
 .primary("line");
@@ -58,6 +63,10 @@ pub enum Waits {
     Enrolment,
     /// A member of a cohort file.
     Member,
+    /// A row of a full set of enrolments.
+    SetEnrolment,
+    /// A row of a full set of cohort memberships.
+    SetMember,
 }
 
 impl Waits {
@@ -66,6 +75,8 @@ impl Waits {
         match self {
             Self::Enrolment => "enrolment",
             Self::Member => "member",
+            Self::SetEnrolment => "set-enrolment",
+            Self::SetMember => "set-member",
         }
     }
 }
@@ -90,6 +101,20 @@ pub struct Feed<'a> {
     pub place_code: &'static str,
 }
 
+impl Feed<'_> {
+    /// The parameters of statements over its lines in [`WAITS`].
+    pub fn params(&self, ctx: &RunContext<'_>) -> Params {
+        ctx.params()
+            .with("kindword", self.kind.as_str())
+            .with("source", self.source)
+            .with("dropped", i64::from(self.dropped))
+            .with("userkey", self.user_key)
+            .with("placekey", self.place_key)
+            .with("placecode", self.place_code)
+            .fragment("until", ctx.conn.dialect().to_text("x.expires"))
+    }
+}
+
 /// Whether lines wait at all.
 pub fn is_on(waiting: &Waiting) -> bool {
     waiting.days > 0
@@ -106,22 +131,26 @@ pub fn params(ctx: &RunContext<'_>, waiting: &Waiting) -> Params {
 /// # Errors
 /// The database's error.
 pub async fn keep(ctx: &mut RunContext<'_>, waiting: &Waiting, feed: &Feed<'_>) -> Result<u64, DbError> {
-    let params = ctx
-        .params()
-        .with("kindword", feed.kind.as_str())
-        .with("source", feed.source)
-        .with("dropped", i64::from(feed.dropped))
-        .with("userkey", feed.user_key)
-        .with("placekey", feed.place_key)
-        .with("placecode", feed.place_code)
-        .fragment("same", feed.same)
-        .fragment("ended", feed.ended)
-        .fragment("until", ctx.conn.dialect().to_text("x.expires"));
+    let params = feed.params(ctx).fragment("same", feed.same).fragment("ended", feed.ended);
     let waiting_now = "SELECT COUNT(*) FROM {enrold_waiting} w WHERE w.state = 'waiting'";
     let before = ctx.conn.number(waiting_now, &params).await?;
     if before > 0 {
         replace(ctx, &params).await?;
     }
+    keep_new(ctx, waiting, before, params).await
+}
+
+/// Keeps the lines of [`WAITS`] that no row says already, reports all of them, and gives their number; `before` lines
+/// wait already. None is reported if the table was never made.
+///
+/// # Errors
+/// The database's error.
+pub async fn keep_new(
+    ctx: &mut RunContext<'_>,
+    waiting: &Waiting,
+    before: i64,
+    params: Params,
+) -> Result<u64, DbError> {
     if ctx.conn.is_unmade(WAITS.name) {
         return Ok(0);
     }
@@ -235,32 +264,41 @@ pub fn eligible(key: UserKey, not_auth: &[String]) -> String {
     format!("{usual} AND a.auth NOT IN ({})", if names.is_empty() { "''".to_owned() } else { names.join(", ") })
 }
 
-/// Whether any line that waits has its account and its place now: two statements, by the indexes of the keys where the
-/// database has them. Where a name or an address has letters outside ASCII that the database cannot fold, the answer is
-/// at times a yes too many.
+/// Whether any line that waits has its account and its place now, and its method is enabled: two statements, by the
+/// indexes of the keys where the database has them. Where a name or an address has letters outside ASCII that the
+/// database cannot fold, the answer is at times a yes too many.
 ///
 /// # Errors
 /// The database's error.
-pub async fn any_found(conn: &mut Conn, waiting: &Waiting, now: i64) -> Result<bool, DbError> {
+pub async fn any_found(conn: &mut Conn, settings: &Settings, now: i64) -> Result<bool, DbError> {
     let params = Params::new().with("now", now);
     let kinds = "SELECT DISTINCT w.kind, w.userkey, w.placekey,
-               COALESCE((SELECT MAX(h.value) FROM {config} h WHERE h.name = 'mnet_localhost_id'), '1')
+               COALESCE((SELECT MAX(h.value) FROM {config} h WHERE h.name = 'mnet_localhost_id'), '1'),
+               COALESCE((SELECT MAX(h.value) FROM {config} h WHERE h.name = 'enrol_plugins_enabled'), '')
           FROM {enrold_waiting} w WHERE w.state = 'waiting' AND w.expires > :now";
     let kinds = conn.rows(kinds, &params).await?;
     let mut selects = Vec::new();
     for row in &kinds {
         let (kind, user, place) = (row.text(0), row.text(1), row.text(2));
         let host: i64 = row.text(3).parse().unwrap_or(1);
+        if !is_applied(settings, &kind, &row.text(4)) {
+            continue;
+        }
         let key = UserKey::from_word(&user).ok_or_else(unknown_key)?;
         let (table, column) = match (kind.as_str(), place.as_str()) {
-            ("enrolment", "shortname") => ("course", "p.shortname"),
-            ("enrolment", "idnumber") => ("course", "p.idnumber"),
-            ("member", "idnumber") => ("cohort", "p.idnumber"),
-            ("member", "name") => ("cohort", "p.name"),
+            ("enrolment" | "set-enrolment", "shortname") => ("course", "p.shortname"),
+            ("enrolment" | "set-enrolment", "idnumber") => ("course", "p.idnumber"),
+            ("set-enrolment", "id") => ("course", "p.id"),
+            ("member" | "set-member", "idnumber") => ("cohort", "p.idnumber"),
+            ("member" | "set-member", "name") => ("cohort", "p.name"),
+            ("set-member", "id") => ("cohort", "p.id"),
             _ => return Err(unknown_key()),
         };
-        let places = conn.exact(table, column, "w.pkey");
-        let (eligible, words) = (eligible(key, &waiting.not_auth), [&kind, &user, &place]);
+        let places = match place.as_str() {
+            "id" => format!("p.id = {}", conn.dialect().to_int("w.pkey")),
+            _ => conn.exact(table, column, "w.pkey"),
+        };
+        let (eligible, words) = (eligible(key, &settings.waiting.not_auth), [&kind, &user, &place]);
         let [kind, user, place] =
             words.map(|word| Literal::plain(word).map(|word| word.to_string()).unwrap_or_default());
         selects.extend(accounts(conn, key, host).into_iter().map(|accounts| {
@@ -277,6 +315,16 @@ pub async fn any_found(conn: &mut Conn, waiting: &Waiting, now: i64) -> Result<b
     }
     let all = selects.join(" UNION ALL ");
     Ok(conn.number(&format!("SELECT COUNT(*) FROM (SELECT t.id FROM ({all}) t LIMIT 1) f"), &params).await? > 0)
+}
+
+/// Whether a pass applies rows of a kind, with these methods enabled in Moodle.
+fn is_applied(settings: &Settings, kind: &str, enabled: &str) -> bool {
+    let enables = |method: &str| enabled.split(',').any(|name| name.trim() == method);
+    match kind {
+        "enrolment" => settings.flatfile.when_disabled != WhenDisabled::Wait || enables(method::FLATFILE),
+        "set-enrolment" => enables(method::DATABASE),
+        _ => true,
+    }
 }
 
 /// Conditions on a waiting line `w` and an account `u` whose key it may hold, each for a select of its own.

@@ -15,9 +15,10 @@ SELECT s.id, MAX(s.line), MAX(s.del)
 
 -- statement kept lines
 INSERT INTO {enrold_waiting} (id, kind, run, source, line, dropped, lacks, userkey, ukey, written, placekey, pkey, roleid,
-       timestart, timeend, created, expires, state, changed, byrun, note)
+       timestart, timeend, created, expires, state, changed, byrun, note, gkey, status, other)
 SELECT :last + ROW_NUMBER() OVER (ORDER BY x.line), :kindword, :run, :source, x.line, :dropped, x.lacks, :userkey, x.ukey,
-       x.written, :placekey, x.pkey, x.roleid, x.timestart, x.timeend, :now, x.expires, 'waiting', :now, 0, ''
+       x.written, :placekey, x.pkey, x.roleid, x.timestart, x.timeend, :now, x.expires, 'waiting', :now, 0, '', x.gkey,
+       x.status, x.other
   FROM [waits] x
  WHERE x.kept = 1 AND x.same = 0 AND x.beyond = 0
 

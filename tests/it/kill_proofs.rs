@@ -14,9 +14,11 @@ const COMMITTED: &str = "('done', 'done-with-errors')";
 const SETTLED: &str = "('done', 'done-with-errors', 'held', 'approved', 'rejected')";
 
 /// Maps kinds of the journal to the names of Moodle's events.
-const EVENT: &str = "CASE c.kind WHEN 'instance.add' THEN 'enrol_instance created' WHEN 'enrolment.add' THEN 'user_enrolment created'
+const EVENT: &str =
+    "CASE c.kind WHEN 'instance.add' THEN 'enrol_instance created' WHEN 'enrolment.add' THEN 'user_enrolment created'
     WHEN 'enrolment.update' THEN 'user_enrolment updated' WHEN 'enrolment.suspend' THEN 'user_enrolment updated'
-    WHEN 'enrolment.remove' THEN 'user_enrolment deleted' WHEN 'role.add' THEN 'role assigned' ELSE 'role unassigned' END";
+    WHEN 'enrolment.remove' THEN 'user_enrolment deleted' WHEN 'role.add' THEN 'role assigned'
+    WHEN 'cohort-member.add' THEN 'cohort_member added' ELSE 'role unassigned' END";
 
 impl Site {
     async fn none(&mut self, sql: &str, what: &str) {
@@ -95,7 +97,7 @@ impl Site {
             "SELECT t.event, t.userid, t.courseid, SUM(t.n) FROM
                 (SELECT {EVENT} AS event, COALESCE(c.userid, 0) AS userid, c.courseid, 1 AS n FROM {{enrold_change}} c
                   WHERE c.state = 0 AND c.kind IN ('instance.add', 'enrolment.add', 'enrolment.update', 'enrolment.suspend',
-                        'enrolment.remove', 'role.add', 'role.remove')
+                        'enrolment.remove', 'role.add', 'role.remove', 'cohort-member.add')
                  UNION ALL SELECT l.target || ' ' || l.action, COALESCE(l.relateduserid, 0), l.courseid, -1 FROM {{logstore_standard_log}} l) t
               GROUP BY t.event, t.userid, t.courseid HAVING SUM(t.n) <> 0"
         );

@@ -23,6 +23,7 @@ on_each_database!(
     version_2_is_carried_over,
     version_3_is_carried_over,
     version_4_is_carried_over,
+    version_5_is_carried_over,
     a_migration_that_broke_off_is_repeated,
 );
 
@@ -62,19 +63,23 @@ async fn the_scenes_are_shown_as_ever(mut site: Site) {
 }
 
 async fn version_1_is_carried_over(site: Site) {
-    is_carried_over(site, "v1", &[2, 3, 4, 5]).await;
+    is_carried_over(site, "v1", &[2, 3, 4, 5, 6]).await;
 }
 
 async fn version_2_is_carried_over(site: Site) {
-    is_carried_over(site, "v2", &[3, 4, 5]).await;
+    is_carried_over(site, "v2", &[3, 4, 5, 6]).await;
 }
 
 async fn version_3_is_carried_over(site: Site) {
-    is_carried_over(site, "v3", &[4, 5]).await;
+    is_carried_over(site, "v3", &[4, 5, 6]).await;
 }
 
 async fn version_4_is_carried_over(site: Site) {
-    is_carried_over(site, "v4", &[5]).await;
+    is_carried_over(site, "v4", &[5, 6]).await;
+}
+
+async fn version_5_is_carried_over(site: Site) {
+    is_carried_over(site, "v5", &[6]).await;
 }
 
 /// A database of an earlier version: refused, migrated, shown as before; its runs are resumed and decided.
@@ -155,7 +160,7 @@ async fn a_migration_that_broke_off_is_repeated(mut site: Site) {
         }
     }
     assert_eq!(schema_version(&mut site.conn).await.unwrap().unwrap().0, 1);
-    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [2, 3, 4, 5]);
+    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [2, 3, 4, 5, 6]);
     assert_eq!(shown(&Program::on(&site), CUT), expected);
 }
 

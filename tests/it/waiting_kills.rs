@@ -1,8 +1,10 @@
-//! The daemon is killed at named steps while it imports a file whose lines wait, and while it applies those that waited:
+//! The daemon is killed at named steps while it imports a file whose lines wait, and while it applies what waited of
+//! files, cohort files and sets:
 //! the next start completes the work, and each line waits once and is applied once. It must not test other runs.
 
 use std::os::unix::process::ExitStatusExt;
 
+use enrold::config::{FileKind, Profile};
 use enrold::db::{Dialect, Params};
 
 use crate::kill::at_once;
@@ -18,16 +20,23 @@ const OF_RUNS: [&str; 7] = ["lease-taken", "run-opened", "staged", "planned", "c
 const OF_ONE: [&str; 6] = ["task-begun", "task-ended", "claimed", "run-ended", "report-written", "errors-written"];
 
 async fn a_kill_at_any_step_of_waiting_lines(mut site: Site) {
-    site.campus().await;
+    // Rows of a set and members of a cohort file wait, too, and are applied with the lines.
+    site.records("apogee").await;
     site.instance("flatfile", 1, 0, "student").await;
+    site.cohort(1, &[]).await;
     site.reset_sequences().await;
+    site.set("waiting.days", "14");
     let program = Program::on(&site)
         .minding(&["waiting"])
         .set("tasks.flatfile.enabled=false")
         .set("tasks.waiting.schedule=0 * * * *")
         .set("waiting.days=14")
         .set("guard.mode=off")
+        .set("sources.apogee.files=x*.csv")
+        .set("sources.apogee.user_key=idnumber")
+        .set("sources.apogee.course_key=idnumber")
         .set("inbox.settle=0");
+    let mut set = "user,course\nu2,c2\n".to_owned();
     let on_a_server = site.conn.dialect() != Dialect::Lite;
     let every = OF_RUNS.into_iter().flat_map(|step| [1, 2].map(|nth| format!("{step}:{nth}")));
     let every = every.chain(OF_ONE.map(|step| format!("{step}:1")));
@@ -40,6 +49,11 @@ async fn a_kill_at_any_step_of_waiting_lines(mut site: Site) {
         if before >= 0 {
             site.new_account(900 + before, &format!("n{before}"), "manual").await;
         }
+        set += &format!("n-n{round},c2\n");
+        site.set_once("apogee", &set).await;
+        let member =
+            site.cohort_file(Profile::of(FileKind::CohortMembers), &format!("cmd;cidnumber;userid\nadd;h1;n{round}\n"));
+        site.engine().import(&member, false).await.unwrap();
         site.new_account(1_000 + round, &format!("m{round}"), "manual").await;
         let lines = format!("add;student;n{round};c1\nadd;student;m{round};c1\n");
         program.drop_file(&format!("w{round}.csv"), format!("operation;role;username;course\n{lines}"));
@@ -58,8 +72,16 @@ async fn a_kill_at_any_step_of_waiting_lines(mut site: Site) {
         enrolled.extend((0..=round).map(|n| format!("m{n} c1 student")));
         enrolled.sort();
         assert_eq!(site.enrolled_as().await, enrolled, "{trap}");
-        let mut waiting: Vec<String> = (0..round).map(|n| format!("n{n} c1 user applied")).collect();
-        waiting.push(format!("n{round} c1 user waiting"));
+        let of_set = site.enrolments().await.into_iter().filter(|row| row.ends_with(" c2 database")).count();
+        assert_eq!(of_set as i64, round + 1, "{trap}");
+        let mut members: Vec<String> = (0..round).map(|n| format!("n{n} h1")).collect();
+        members.sort();
+        assert_eq!(site.members().await, members, "{trap}");
+        let row = |n: i64, state| {
+            [("n-", "c2"), ("", "h1"), ("", "c1")].map(|(of, at)| format!("{of}n{n} {at} user {state}"))
+        };
+        let mut waiting: Vec<String> = (0..round).flat_map(|n| row(n, "applied")).collect();
+        waiting.extend(row(round, "waiting"));
         assert_eq!(site.waiting().await, waiting, "{trap}");
         site.each_drop_once(round as usize + 1).await;
         let errors = std::fs::read_to_string(program.inbox().join(format!("w{round}.csv.errors.csv"))).unwrap();

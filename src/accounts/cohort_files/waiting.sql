@@ -4,7 +4,8 @@
 -- statement rows that wait
 -- Of the rows of a user in a cohort the last counts. What stands before `free` is void.
 INSERT INTO [waits]
-SELECT t.line, 'user', t.ukey, t.written, t.ckey, 0, 0, 0, CASE WHEN t.line = t.last THEN 1 ELSE 0 END, :expires, 0, 0
+SELECT t.line, 'user', t.ukey, t.written, t.ckey, 0, 0, 0, CASE WHEN t.line = t.last THEN 1 ELSE 0 END, :expires, 0, 0, '', -1,
+       0
   FROM (SELECT l.line, l.op, l.ukey, l.written, l.ckey,
                MAX(l.line) OVER (PARTITION BY l.ukey, l.ckey) AS last,
                MAX(CASE WHEN l.op = 2 THEN l.line ELSE 0 END) OVER (PARTITION BY l.ukey, l.ckey) AS lastdel

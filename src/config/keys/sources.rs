@@ -48,6 +48,8 @@ pub(in crate::config) const OF_SOURCE: &[Key] = &[
     defaulted("removal_grace", Kind::Span),
     defaulted("protected", Kind::Names),
     choice("unknown_protects", UnknownProtects::WORDS),
+    general("waiting_days", Kind::Whole(0, CENTURY, "days")),
+    general("waiting_expected", Kind::Flag),
     text("schedule", forms::schedule),
     general("timezone", Kind::Text(forms::timezone)),
     choice("catch_up", CatchUp::WORDS),

@@ -214,11 +214,7 @@ pub struct Profile {
 impl Profile {
     /// What waits of the files of this profile, and for how long.
     pub fn waiting(&self, general: &Waiting) -> Waiting {
-        Waiting {
-            days: self.waiting_days.unwrap_or(general.days),
-            expected: self.waiting_expected.unwrap_or(general.expected),
-            ..general.clone()
-        }
+        general.but(self.waiting_days, self.waiting_expected)
     }
 }
 

@@ -195,6 +195,12 @@ pub struct Source {
     pub protected: Vec<String>,
     /// What rows protect whose keys match nothing.
     pub unknown_protects: UnknownProtects,
+    /// How many days a row waits for its user; `None`: as `waiting.days` says.
+    #[serde(default)]
+    pub waiting_days: Option<u32>,
+    /// Whether rows that wait are expected; `None`: as `waiting.expected` says.
+    #[serde(default)]
+    pub waiting_expected: Option<bool>,
     /// When the daemon fetches the set, in the local time of `timezone`.
     pub schedule: Schedule,
     /// The zone of the schedule; `None`: the site's zone.

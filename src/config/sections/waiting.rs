@@ -19,3 +19,10 @@ pub struct Waiting {
     /// Addresses that get a summary each day; empty: none.
     pub mail_to: Vec<String>,
 }
+
+impl Waiting {
+    /// These settings with the days and the expectation of a profile or source, where it has any.
+    pub fn but(&self, days: Option<u32>, expected: Option<bool>) -> Self {
+        Self { days: days.unwrap_or(self.days), expected: expected.unwrap_or(self.expected), ..self.clone() }
+    }
+}
