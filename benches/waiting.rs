@@ -67,6 +67,8 @@ async fn measure(engine: &str, key: &str, folder: &Path) -> Outcome<()> {
     bench.engine.settings = Arc::new(settings);
     let kept = import(&bench, folder, (0..WAITING).map(|person| name(key, person))).await?;
     assert_eq!(kept.lines.waiting, WAITING as u64, "{}", bench.url);
+    let again = import(&bench, folder, (0..WAITING).map(|person| name(key, person))).await?;
+    assert_eq!(again.lines.waiting, WAITING as u64, "{}", bench.url);
     // The journal has rows of later runs, of others.
     let who = |user: i64| match key {
         "email" => format!("u{user}@example.org"),
@@ -84,9 +86,10 @@ async fn measure(engine: &str, key: &str, folder: &Path) -> Outcome<()> {
     let left = none(&bench).await?;
     bench.drop().await?;
     println!(
-        "{engine} {key}: {WAITING} lines begin to wait in {:.2} s; nobody new {:.3} s, {} statements; {FEW} accounts \
+        "{engine} {key}: {WAITING} lines begin to wait in {:.2} s, the same file again {:.2} s; nobody new {:.3} s, {} statements; {FEW} accounts \
          {:.2} s, {} statements; {MANY} accounts {:.2} s, {} statements; nobody new again {:.3} s, {} statements",
         kept.total_ms as f64 / 1000.0,
+        again.total_ms as f64 / 1000.0,
         nobody.0,
         nobody.1,
         few.total_ms as f64 / 1000.0,

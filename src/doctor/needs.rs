@@ -129,6 +129,9 @@ const WAITING: &[&str] = &[
     "changed",
     "byrun",
     "note",
+    "gkey",
+    "status",
+    "other",
 ];
 
 /// Moodle's tables, then enrold's own.
@@ -338,10 +341,6 @@ pub const NEEDS: &[Need] = &[
         .deletes(),
     Need::rows("enrold_letter", &["run", "enrolid", "kind", "data"])
         .inserts(&["run", "enrolid", "kind", "data"])
-        .deletes(),
-    Need::rows("enrold_waiting", &["id", "kind", "run", "source", "line", "ukey", "pkey", "expires", "state"])
-        .inserts(&["id", "kind", "run", "source", "line", "ukey", "pkey", "expires", "state"])
-        .updates(&["state", "changed", "byrun", "note", "expires"])
         .deletes(),
     Need::rows("enrold_notice", &["method", "queued"]).inserts(&["method", "queued"]).updates(&["queued"]),
     Need::rows("enrold_waiting", WAITING)

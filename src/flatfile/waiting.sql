@@ -83,7 +83,7 @@ SELECT w.id, MAX(l.line), MAX(CASE WHEN l.op = 2 THEN l.line ELSE 0 END)
         SELECT k.ckey, 'idnumber', :coursenumber
           FROM [stage_course] k JOIN {course} s ON s.id = k.courseid WHERE k.found = 1 AND s.idnumber <> '') p
        ON p.ckey = l.ckey
-  JOIN {enrold_waiting} w ON w.state = 'waiting' AND w.userkey = u.word AND w.ukey = u.text
-       AND w.kind = :kindword AND w.placekey = p.word AND w.pkey = p.text AND w.roleid = l.roleid
+  :then {enrold_waiting} w ON w.state = 'waiting' AND w.userkey = u.word AND w.ukey = u.text
+       AND w.kind = :kindword AND w.placekey = p.word AND w.pkey || '' = p.text AND w.roleid = l.roleid
  WHERE NOT (w.userkey = :userkey AND w.placekey = :placekey)
  GROUP BY w.id

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::db::{Database, Params};
+use crate::db::Database;
 use crate::outcome::{Observer, Past, Report, RunError, RunResult, State};
 use crate::reconcile::Rule;
 use crate::sets::SetOrder;
@@ -86,22 +86,17 @@ impl Engine {
         self.sync(&SyncOrder::of(jobs::FLATFILE), simulate).await
     }
 
-    /// Whether any line that waits has its account and its place now, and no run that applies such lines is held: three
+    /// Whether any line that waits has its account and its place now, and no run that applies such lines is held: two
     /// statements, and no run.
     ///
     /// # Errors
     /// The database's error.
     pub async fn finds_waiting(&self) -> RunResult<bool> {
         let mut conn = self.connect(false).await?;
-        let found = async {
-            let params = Params::new().with("kind", SyncOrder::of(jobs::WAITING).kind());
-            let held = "SELECT COUNT(*) FROM {enrold_run} r WHERE r.state = 'held' AND r.kind = :kind";
-            let undecided = conn.number(held, &params).await? > 0;
-            Ok(!undecided && waiting::any_found(&mut conn, &self.settings, self.clock.now()).await?)
-        };
-        let found: RunResult<bool> = found.await;
+        let order = SyncOrder::of(jobs::WAITING).kind();
+        let found = waiting::any_found(&mut conn, &self.settings, &order, self.clock.now()).await;
         conn.close().await;
-        found
+        Ok(found?)
     }
 
     /// The report of a pass over the lines that wait which has found nobody new.

@@ -3,7 +3,8 @@
 
 use crate::change::context::RunContext;
 use crate::config::{CourseKey, Settings, UserKey};
-use crate::db::{DbError, statement};
+use crate::db::table::int;
+use crate::db::{DbError, Table, statement};
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, id_list};
 use crate::outcome::{RunError, RunResult};
@@ -17,6 +18,9 @@ use crate::sets::{Terms, cohorts, groups, persons, policy, protect};
 use crate::staging::lines::SET_LINES;
 use crate::staging::resolve::{self, Keys};
 use crate::staging::waiting::{self, CLOSED, Feed, WAITING, WAITS, Waits};
+
+/// Rows of a set that say the same as one that waits, which is `id`.
+const WAITS_SAME: Table = Table::new("waits_same", &[int("line"), int("id")]).primary("line");
 
 const ROWS: &str = statement(include_str!("waiting.sql"), "rows that wait");
 const SAME: &str = statement(include_str!("waiting.sql"), "rows that say the same");
@@ -80,9 +84,10 @@ pub async fn keep(ctx: &mut RunContext<'_>, terms: &Terms, states: bool) -> Resu
         let named = dialect.update_joined("{enrold_waiting}", "w", &end("'applied'"), NAMED, "w.id = n.id");
         before -= ctx.conn.exec(&named, &params).await? as i64;
         if new {
-            let same = "x.kept = 1 AND o.ukey = x.ukey AND o.pkey = x.pkey AND o.roleid = x.roleid AND o.gkey = x.gkey
-                AND o.timestart = x.timestart AND o.timeend = x.timeend AND o.status = x.status AND o.other = x.other";
-            ctx.conn.exec(&dialect.update_joined("[waits]", "x", &[("same", "o.id")], SAME, same), &params).await?;
+            ctx.conn.declare(&WAITS_SAME);
+            ctx.conn.exec(SAME, &params).await?;
+            let same = dialect.update_joined("[waits]", "x", &[("same", "o.id")], "[waits_same] o", "x.line = o.line");
+            ctx.conn.exec(&same, &params).await?;
             let longer =
                 dialect.update_joined("{enrold_waiting}", "w", &[("expires", "x.expires")], REPEATED, "w.id = x.id");
             ctx.conn.exec(&longer, &params).await?;

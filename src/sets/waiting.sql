@@ -17,10 +17,16 @@ SELECT t.line, 'user', t.ukey, t.written, t.ckey, t.roleid, t.timestart, t.timee
          WHERE u.found = 0 AND :known_place AND (l.timeend = 0 OR l.timeend > :now)) t
 
 -- statement rows that say the same
-(SELECT w.id, w.ukey, w.pkey, w.roleid, w.timestart, w.timeend, w.gkey, w.status, w.other
-   FROM {enrold_waiting} w
-  WHERE w.state = 'waiting' AND w.kind = :kindword AND w.source = :source AND w.dropped = :dropped
-    AND w.userkey = :userkey AND w.placekey = :placekey AND w.expires > :now) o
+INSERT INTO [waits_same]
+SELECT x.line, MIN(w.id)
+  FROM [waits] x
+  -- By the index of users: thousands may wait for one place.
+  :then {enrold_waiting} w ON w.state = 'waiting' AND w.userkey = :userkey AND w.ukey = x.ukey
+       AND w.kind = :kindword AND w.source = :source AND w.dropped = :dropped AND w.placekey = :placekey
+       AND w.pkey || '' = x.pkey AND w.roleid = x.roleid AND w.gkey = x.gkey AND w.timestart = x.timestart
+       AND w.timeend = x.timeend AND w.status = x.status AND w.other = x.other
+ WHERE x.kept = 1 AND w.expires > :now
+ GROUP BY x.line
 
 -- statement rows whose user the set has found
 -- The set itself has made them true.

@@ -264,19 +264,23 @@ pub fn eligible(key: UserKey, not_auth: &[String]) -> String {
     format!("{usual} AND a.auth NOT IN ({})", if names.is_empty() { "''".to_owned() } else { names.join(", ") })
 }
 
-/// Whether any line that waits has its account and its place now, and its method is enabled: two statements, by the
-/// indexes of the keys where the database has them. Where a name or an address has letters outside ASCII that the
-/// database cannot fold, the answer is at times a yes too many.
+/// Whether any line that waits has its account and its place now, its method is enabled, and no run of this kind, which
+/// applies such lines, is held: two statements, by the indexes of the keys where the database has them. Where a name or
+/// an address has letters outside ASCII that the database cannot fold, the answer is at times a yes too many.
 ///
 /// # Errors
 /// The database's error.
-pub async fn any_found(conn: &mut Conn, settings: &Settings, now: i64) -> Result<bool, DbError> {
-    let params = Params::new().with("now", now);
+pub async fn any_found(conn: &mut Conn, settings: &Settings, order: &str, now: i64) -> Result<bool, DbError> {
+    let params = Params::new().with("now", now).with("order", order);
     let kinds = "SELECT DISTINCT w.kind, w.userkey, w.placekey,
                COALESCE((SELECT MAX(h.value) FROM {config} h WHERE h.name = 'mnet_localhost_id'), '1'),
-               COALESCE((SELECT MAX(h.value) FROM {config} h WHERE h.name = 'enrol_plugins_enabled'), '')
+               COALESCE((SELECT MAX(h.value) FROM {config} h WHERE h.name = 'enrol_plugins_enabled'), ''),
+               (SELECT COUNT(*) FROM {enrold_run} r WHERE r.state = 'held' AND r.kind = :order)
           FROM {enrold_waiting} w WHERE w.state = 'waiting' AND w.expires > :now";
     let kinds = conn.rows(kinds, &params).await?;
+    if kinds.iter().any(|row| row.int(5) > 0) {
+        return Ok(false);
+    }
     let mut selects = Vec::new();
     for row in &kinds {
         let (kind, user, place) = (row.text(0), row.text(1), row.text(2));

@@ -5,8 +5,9 @@ INSERT INTO [spoken]
 SELECT s.id, MAX(s.line), MAX(s.del)
   FROM (SELECT w.id, l.line, CASE WHEN l.op = 2 THEN l.line ELSE 0 END AS del
           FROM [stage_line] l
-          JOIN {enrold_waiting} w ON w.state = 'waiting' AND w.userkey = :userkey AND w.ukey = l.ukey
-               AND w.kind = :kindword AND w.placekey = :placekey AND w.pkey = l.ckey AND :same
+          :then {enrold_waiting} w ON w.state = 'waiting' AND w.userkey = :userkey AND w.ukey = l.ukey
+               -- Not by the index of places: thousands may wait for one.
+               AND w.kind = :kindword AND w.placekey = :placekey AND w.pkey || '' = l.ckey AND :same
         :ended) s
  GROUP BY s.id
 
