@@ -13,7 +13,7 @@ use config::{Value, ValueKind};
 use super::forms;
 use super::sections::{
     CourseKey, DelScope, DoneMode, EncodingFallback, ExpiredAction, GuardMode, InactiveSince, Locale, LogFormat,
-    LogLevel, PasswordMail, RemovalAction, Security, SmallTimes, UserKey, WhenDisabled,
+    LogLevel, MailSwitch, PasswordMail, RemovalAction, Security, SmallTimes, TellTeachers, UserKey, WhenDisabled,
 };
 
 /// One known key.
@@ -142,6 +142,10 @@ const BEFORE_TASKS: &[Key] = &[
     whole("flatfile.max_steps", 1, 5_000, "steps"),
     choice("flatfile.small_times", SmallTimes::WORDS),
     defaulted("flatfile.roles", Kind::Words(forms::role_list)),
+    choice("flatfile.mail_students", MailSwitch::WORDS),
+    choice("flatfile.mail_teachers", MailSwitch::WORDS),
+    choice("flatfile.mail_admins", MailSwitch::WORDS),
+    choice("flatfile.tell_teachers", TellTeachers::WORDS),
     choice("flatfile.header.user_key", UserKey::WORDS),
     choice("flatfile.header.course_key", CourseKey::WORDS),
     choice("flatfile.native.user_key", UserKey::WORDS),
@@ -176,6 +180,9 @@ const BEFORE_TASKS: &[Key] = &[
 
 const AFTER_TASKS: &[Key] = &[
     text("hook.spool", forms::optional_path),
+    text("mail.templates", forms::optional_path),
+    whole("mail.digest_hour", 0, 23, "hours"),
+    defaulted("mail.operators", Kind::List(forms::mail_addresses)),
     flag("smtp.enabled"),
     text("smtp.host", forms::host),
     whole("smtp.port", 0, 65_535, "ports"),

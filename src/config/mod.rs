@@ -28,10 +28,11 @@ pub use sections::{
     AbsentAction, AccountLimits, Accounts, BlankCell, CatchUp, CategoryKey, CohortKey, CourseCompleted, CourseDelay,
     CourseKey, CourseTable, Database, DelScope, DisabledUsers, DoneMode, EncodingFallback, ExpectedBy, Expirations,
     ExpiredAction, FileKind, FileLimits, FlatFile, FlatFileKeys, ForceChange, GroupKey, Guard, GuardMode, Hook, Http,
-    InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, MailWhen, MatchBy, Operation, OwnLimits,
-    PasswordFrom, PasswordMail, Profile, ProfileMode, RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf,
-    Run, Schedule, ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat, SetLimits, Site, SmallTimes,
-    Smtp, Source, SourceRoles, State, Target, Task, UnknownProtects, Update, UserKey, Waiting, WhenDisabled, WhenOff,
+    InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, Mail, MailSwitch, MailWhen, MatchBy,
+    Operation, OwnLimits, PasswordFrom, PasswordMail, Profile, ProfileMode, RemovalAction, Retention, RoleEntry,
+    RoleKey, RoleList, RoleOf, Run, Schedule, ScheduleError, Season, SeasonLimits, Security, SetColumns, SetFormat,
+    SetLimits, Site, SmallTimes, Smtp, Source, SourceRoles, State, Target, Task, TellTeachers, UnknownProtects, Update,
+    UserKey, Waiting, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.
@@ -160,6 +161,8 @@ pub struct Settings {
     pub sources: BTreeMap<String, Source>,
     /// The spool for the site's own program.
     pub hook: Hook,
+    /// What enrold writes, and with which texts.
+    pub mail: Mail,
     /// The mail server.
     pub smtp: Smtp,
     /// The health and metrics page.

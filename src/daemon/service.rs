@@ -14,6 +14,7 @@ use crate::daemon::signals::{Signal, Signals};
 use crate::daemon::worker::Worker;
 use crate::daemon::{leader, mailer};
 use crate::db::{Database, DbError};
+use crate::front::check_texts;
 use crate::outcome::RunError;
 use crate::schedule::ticker::{Ticker, TickerError};
 use crate::web::{Serving, WebError, serve};
@@ -235,7 +236,8 @@ fn reloaded(
     log_level: &(dyn Fn(LogLevel) + Send + Sync),
 ) {
     shared.systemd.reloading();
-    match reload() {
+    let read = reload().map_err(|problems| problems.to_string());
+    match read.and_then(|settings| check_texts(&settings).map(|()| settings)) {
         Ok(mut settings) => {
             let kept = keep_fixed(&shared.settings(), &mut settings);
             if !kept.is_empty() {

@@ -4,6 +4,7 @@
 use crate::config::Settings;
 use crate::db::{Conn, DbError, Params};
 use crate::doctor::finding::{Finding, words};
+use crate::mail::templates::Templates;
 use crate::moodle::site::Site;
 
 /// Enabled instances with a welcome mail (spec autoenrol 1, coursecompleted 1).
@@ -22,6 +23,7 @@ pub(super) async fn examine(conn: &mut Conn, settings: &Settings, outbox: bool) 
         let site = Site::read(conn).await?;
         findings.push(sender(settings, &site));
         findings.extend(links(settings));
+        findings.extend(texts(settings));
     } else {
         let asked = conn.number(WELCOMING, &Params::new()).await?;
         findings.push(off(asked));
@@ -31,6 +33,19 @@ pub(super) async fn examine(conn: &mut Conn, settings: &Settings, outbox: bool) 
         findings.extend((undelivered > 0).then(|| refused(undelivered)));
     }
     Ok(findings)
+}
+
+/// Texts of the site that are no mails: while they are wrong, none is sent.
+fn texts(settings: &Settings) -> Option<Finding> {
+    let bad = Templates::load(settings.mail.templates.as_deref()).err()?;
+    Some(Finding::error(
+        "mail-texts",
+        words(format!("mails are not sent: {bad}"), "correct the file, or remove it: then enrold's text is sent"),
+        words(
+            format!("aucun courriel n'est envoyé : {bad}"),
+            "corrigez le fichier, ou supprimez-le : le texte d'enrold est alors envoyé",
+        ),
+    ))
 }
 
 fn off(asked: i64) -> Finding {

@@ -211,7 +211,7 @@ pub async fn steps(ctx: &mut RunContext<'_>, settings: &Settings, last: i64, act
     }
     let pass_no = ctx.passes;
     enrol::prune_roles(ctx, Position { pass_no, rank: kinds::PRUNE }, method::FLATFILE_COMPONENT).await?;
-    mail::welcome(ctx, settings, first..=pass_no, method::FLATFILE).await?;
+    mail::enrolled(ctx, settings, first..=pass_no).await?;
     Ok(())
 }
 

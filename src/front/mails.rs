@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use crate::config::Settings;
 use crate::db::DbError;
 use crate::front::{Front, Who};
 use crate::lease::{LEADER, Lease};
 use crate::mail;
 use crate::mail::store::{self, Mail};
+use crate::mail::templates::Templates;
 use crate::moodle::site::Site;
 use crate::outcome::{Round, RunError, RunResult};
 
@@ -59,6 +61,11 @@ impl Front {
         let site = Site::read(&mut conn).await?;
         conn.close().await;
         Ok(mail::probe(&self.engine.settings, &site, self.engine.clock.now(), address).await)
+    }
+
+    /// Refuses texts of the site that are no mails ([`RunError::NotReady`], with file and line).
+    pub fn check_texts(&self) -> RunResult<()> {
+        check_texts(&self.engine.settings).map_err(RunError::NotReady)
     }
 
     /// Runs one round of sending, of at most `patience`; `None` if mails are off, nothing is due, or another process
@@ -121,4 +128,13 @@ mod tests {
         assert_eq!(without_addresses("421 4.7.0 <a.b@example.org>: try later"), "421 4.7.0 … try later");
         assert_eq!(without_addresses("connection refused"), "connection refused");
     }
+}
+
+/// Reads the site's own texts of mails.
+///
+/// # Errors
+/// What is wrong with which file.
+pub fn check_texts(settings: &Settings) -> Result<(), String> {
+    let read = Templates::load(settings.mail.templates.as_deref());
+    read.map(|_| ()).map_err(|bad| format!("mail.templates: {bad}"))
 }

@@ -28,7 +28,7 @@ pub use decide::Decided;
 pub use doctor::Examined;
 pub use feeds::FeedState;
 pub use import::{Given, GivenFile, Said, SaidKind};
-pub use mails::{Outbox, log_round};
+pub use mails::{Outbox, check_texts, log_round};
 pub use retention::Forgotten;
 pub use runs::Detail;
 pub use sync::{Asked, SyncRequest, asked, jobs};
@@ -76,8 +76,10 @@ impl Front {
         Self { engine: Engine { database, settings, clock, wait, observer, rules: &RULES, stop } }
     }
 
-    /// Refuses a database that is not ready for enrold, with what to do ([`crate::outcome::RunError::NotReady`]).
+    /// Refuses a database that is not ready for enrold, and texts of mails that are none, with what to do
+    /// ([`crate::outcome::RunError::NotReady`]).
     pub async fn ready(&self) -> RunResult<()> {
+        self.check_texts()?;
         self.connect().await?.close().await;
         Ok(())
     }

@@ -77,6 +77,8 @@ async fn queue(
         now,
         subject: subject(&feed.source, locale),
         body: body(feed, source, stale, zone, locale),
+        due: now,
+        attached: None,
     };
     operators::queue(conn, settings, &source.mail_to, &word).await?;
     let ours = lease.renew(conn).await?;

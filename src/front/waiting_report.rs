@@ -180,6 +180,8 @@ impl Report<'_> {
             now,
             subject: summary.subject(settings.locale),
             body: summary.body(settings.locale),
+            due: now,
+            attached: None,
         };
         operators::queue(conn, settings, &settings.waiting.mail_to, &word).await
     }

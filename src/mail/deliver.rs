@@ -10,11 +10,13 @@ use crate::clock::{Clock, StopWatch};
 use crate::config::Settings;
 use crate::db::{Conn, Database, DbError, Params, statement};
 use crate::lease::Lease;
-use crate::mail::letter::{Draft, House};
+use crate::mail::due::{self, Next};
+use crate::mail::letter::House;
 use crate::mail::message::{Envelope, Sender};
 use crate::mail::outbox::state;
 use crate::mail::post::{Post, Refused};
-use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER, PASSWORD, password};
+use crate::mail::templates::Templates;
+use crate::mail::{PASSWORD, password};
 use crate::moodle::site::{Site, zone};
 use crate::outcome::Round;
 
@@ -89,18 +91,6 @@ fn states(now: i64) -> Params {
 }
 
 const REASON: &str = statement(include_str!("deliver.sql"), "reason");
-const NEXT: &str = statement(include_str!("deliver.sql"), "next");
-
-/// A mail that is due.
-struct Next {
-    id: i64,
-    /// Identifies it among all mails of the outbox.
-    mark: String,
-    draft: Draft,
-    /// Why its password cannot be told.
-    unreadable: Option<String>,
-}
-
 struct Delivery<'a> {
     database: &'a Arc<Database>,
     settings: &'a Settings,
@@ -131,14 +121,22 @@ impl Delivery<'_> {
     }
 
     async fn send_all(&mut self, site: &Site, sender: &Sender) -> Result<(), DbError> {
+        let templates = match Templates::load(self.settings.mail.templates.as_deref()) {
+            Ok(templates) => templates,
+            Err(bad) => {
+                self.round.problem = Some(bad.to_string());
+                return Ok(());
+            }
+        };
         let house = House {
+            templates,
             lang: site.config("lang").unwrap_or("en").to_owned(),
             url: self.settings.site.wwwroot.clone(),
             zone: zone(self.settings, Some(site)),
         };
         let mut budget = self.budget().await?;
         while budget > 0 {
-            let chunk = self.next(budget.min(CHUNK)).await?;
+            let chunk = due::next(&mut self.conn, self.settings, self.clock.now(), budget.min(CHUNK)).await?;
             if chunk.is_empty() {
                 break;
             }
@@ -189,46 +187,6 @@ impl Delivery<'_> {
         password::erase(&mut self.conn).await
     }
 
-    /// The next mails that are due, each with its mark.
-    async fn next(&mut self, rows: i64) -> Result<Vec<Next>, DbError> {
-        let params = states(self.clock.now()).with("rows", rows);
-        let mut chunk = Vec::new();
-        for row in self.conn.rows(NEXT, &params).await? {
-            let mut draft = Draft {
-                kind: row.text(3),
-                userid: row.int(4),
-                courseid: row.int(5),
-                timeend: row.int(6),
-                name: row.text(7),
-                address: row.text(8),
-                lang: row.text(9),
-                data: serde_json::from_str(&row.text(12)).unwrap_or_default(),
-                entries: Vec::new(),
-                password: None,
-            };
-            let mut unreadable = None;
-            if draft.kind == EXPIRY_TEACHER {
-                draft.entries = self.entries(row.int(10), row.int(11)).await?;
-            }
-            if draft.kind == PASSWORD {
-                let sealed = draft.data["sealed"].as_str().unwrap_or_default();
-                match password::opened(self.settings, row.int(10), draft.userid, sealed) {
-                    Ok(opened) => draft.password = Some(opened),
-                    Err(reason) => unreadable = Some(reason),
-                }
-            }
-            chunk.push(Next { id: row.int(0), mark: format!("{}/{}", row.int(2), row.text(1)), draft, unreadable });
-        }
-        Ok(chunk)
-    }
-
-    async fn entries(&mut self, run: i64, enrolid: i64) -> Result<Vec<(String, String, i64)>, DbError> {
-        let params = Params::new().with("run", run).with("enrolid", enrolid).with("kind", EXPIRY_ENTRY);
-        let sql = "SELECT name, address, timeend FROM {enrold_outbox}
-             WHERE run = :run AND enrolid = :enrolid AND kind = :kind ORDER BY id";
-        Ok(self.conn.rows(sql, &params).await?.iter().map(|row| (row.text(0), row.text(1), row.int(2))).collect())
-    }
-
     /// Sends one mail; false if the round ends here.
     async fn send(&mut self, next: &Next, house: &House, sender: &Sender) -> Result<bool, DbError> {
         let message_id = sender.message_id(&next.mark);
@@ -238,7 +196,10 @@ impl Delivery<'_> {
         let envelope = Envelope { message_id: &message_id, now: self.clock.now() };
         let written = match &next.unreadable {
             Some(reason) => Err(reason.clone()),
-            None => sender.message(&next.draft, &next.draft.write(house), &envelope),
+            None => match next.draft.write(house) {
+                Some(letter) => sender.message(&next.draft, &letter, &envelope),
+                None => return self.leave_out(next.id).await.map(|()| true),
+            },
         };
         let outcome = match written {
             Ok(message) => self.hand_over(&message).await,
@@ -257,6 +218,14 @@ impl Delivery<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Marks a claimed mail that has nothing to tell any more.
+    async fn leave_out(&mut self, id: i64) -> Result<(), DbError> {
+        let params = states(self.clock.now()).with("id", id);
+        let sql = "UPDATE {enrold_outbox} SET state = :skipped, message = 'nothing-to-tell' WHERE id = :id";
+        self.round.skipped += 1;
+        self.conn.exec(sql, &params).await.map(|_| ())
     }
 
     /// Hands a mail over in the open session, or in a new one.

@@ -12,8 +12,9 @@ CASE WHEN u.deleted <> 0 THEN 'deleted'
 -- statement next
 -- The mails that are due, with the letter that all mails of one instance share.
 SELECT m.id, m.dedupe, m.queued, m.kind, m.userid, m.courseid, m.timeend, m.name, m.address, m.lang, m.run, m.enrolid,
-       l.data
+       l.data, COALESCE(u.timezone, '99')
   FROM {enrold_outbox} m
+  LEFT JOIN {user} u ON u.id = m.userid
   LEFT JOIN {enrold_letter} l ON l.run = m.run AND l.enrolid = m.enrolid AND l.kind = m.kind
  WHERE m.state = :queued AND m.due <= :now
  ORDER BY m.due, m.id LIMIT :rows

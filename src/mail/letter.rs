@@ -1,16 +1,18 @@
-//! Writes the text of a mail: fills the facts of an outbox row into the instance's text or into ours.
+//! Writes the text of a mail: fills the facts of an outbox row into the instance's text, the site's or ours.
 //! It must not read the database or know the server.
 
 use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use crate::config::Locale;
-use crate::mail::operators::SOURCE_STALE;
-use crate::mail::waiting::WAITING_REPORT;
-use crate::mail::words::{self, Facts};
-use crate::mail::{EXPIRY_TEACHER, EXPIRY_USER, FILE_REPORT, PASSWORD, SET_REPORT, plain};
+use crate::mail::errors_csv::Attached;
+use crate::mail::failed::FailedLines;
+use crate::mail::participants::{Changes, Entry, shortened};
+use crate::mail::template::{Value, Values};
+use crate::mail::templates::Templates;
+use crate::mail::{EXPIRY_TEACHER, TEACHER_SUMMARY, WELCOME, plain, words};
 
 /// A row of the outbox with the letter that it shares, ready to be written.
 #[derive(Clone, Debug)]
@@ -30,15 +32,22 @@ pub struct Draft {
     /// The recipient's language in Moodle.
     pub lang: String,
     /// The letter's facts.
-    pub data: Value,
-    /// The participants of a digest: name, address, end.
-    pub entries: Vec<(String, String, i64)>,
+    pub data: Json,
+    /// The participants of a digest or a summary.
+    pub entries: Vec<Entry>,
+    /// When it was queued, Unix seconds.
+    pub queued: i64,
+    /// Whether it tells of several files of a day.
+    pub is_digest: bool,
+    /// The recipient's zone in Moodle; `99` for the site's.
+    pub timezone: String,
     /// The password that the mail tells.
     pub password: Option<SecretString>,
+    /// What the daily mail about failed lines says.
+    pub failed: Option<FailedLines>,
 }
 
-/// The language, address and zone of the site.
-#[derive(Clone, Debug)]
+/// The language, address and zone of the site, and its texts.
 pub struct House {
     /// The site's language in Moodle.
     pub lang: String,
@@ -46,6 +55,8 @@ pub struct House {
     pub url: String,
     /// The site's zone.
     pub zone: Tz,
+    /// The texts of mails.
+    pub templates: Templates,
 }
 
 /// A written mail.
@@ -55,8 +66,10 @@ pub struct Letter {
     pub subject: String,
     /// The text.
     pub text: String,
-    /// The same as HTML, if the instance's text is HTML.
+    /// The same as HTML, if there is one.
     pub html: Option<String>,
+    /// A file that goes with it.
+    pub attached: Option<Attached>,
 }
 
 /// The recipient of answers, as the instance defines it.
@@ -95,75 +108,114 @@ impl Draft {
         Some(Contact { name: name.to_owned(), address })
     }
 
-    /// Writes the mail: in the recipient's language if enrold supports it, else in the site's, else in English.
-    pub fn write(&self, house: &House) -> Letter {
-        let locale = locale(&self.lang).or_else(|| locale(&house.lang)).unwrap_or(Locale::En);
-        let end = moment(self.timeend, house.zone, locale);
-        let link = |path: String| if house.url.is_empty() { String::new() } else { format!("{}{path}", house.url) };
-        let course = link(format!("/course/view.php?id={}", self.courseid));
-        let profile = link(format!("/user/view.php?id={}&course={}", self.userid, self.courseid));
-        let participants = link(format!("/user/index.php?id={}", self.courseid));
-        let facts = Facts {
-            name: &self.name,
-            course: self.fact("course"),
-            completed: self.fact("completed"),
-            contact: self.fact("contact"),
-            end: &end,
-            link: &course,
-            profile: &profile,
-            participants: &participants,
-            days: self.number("threshold").max(0) / 86_400,
-        };
-        match self.kind.as_str() {
-            EXPIRY_USER => plain_letter(words::expiry_user(&facts, locale)),
-            EXPIRY_TEACHER => {
-                let line = |(name, address, end): &(String, String, i64)| {
-                    format!("* {name} <{address}>, {}\n", moment(*end, house.zone, locale))
-                };
-                let lines: String = self.entries.iter().map(line).collect();
-                plain_letter(words::expiry_teacher(&facts, &lines, locale))
-            }
-            PASSWORD => {
-                let password = self.password.as_ref().map(|password| password.expose_secret()).unwrap_or_default();
-                let (site, account) = (self.fact("site"), self.fact("username"));
-                let login = link("/login/index.php".to_owned());
-                plain_letter(words::password(&self.name, site, (account, password), &login, locale))
-            }
-            SET_REPORT | FILE_REPORT | SOURCE_STALE | WAITING_REPORT => {
-                plain_letter((self.fact("subject").to_owned(), self.fact("body").to_owned()))
-            }
-            _ => self.welcome(&facts, locale),
-        }
+    /// The language of the mail: the recipient's if enrold supports it, else the site's, else English.
+    pub fn locale(&self, house: &House) -> Locale {
+        locale(&self.lang).or_else(|| locale(&house.lang)).unwrap_or(Locale::En)
     }
 
-    /// The instance's own text with Moodle's placeholders, or ours (spec autoenrol 8, coursecompleted 1).
-    fn welcome(&self, facts: &Facts<'_>, locale: Locale) -> Letter {
-        let (subject, ours) = words::welcome(facts, locale);
-        let own = self.fact("text").trim();
-        if own.is_empty() {
-            return plain_letter((subject, ours));
+    /// Writes the mail in its language; `None` if there is nothing to tell any more.
+    pub fn write(&self, house: &House) -> Option<Letter> {
+        let locale = self.locale(house);
+        let Some(words) = house.templates.of(&self.kind, locale) else {
+            return Some(self.to_operators());
+        };
+        let mut values = self.values(house, locale);
+        if self.kind == TEACHER_SUMMARY {
+            self.summarize(&mut values, house, locale)?;
         }
+        let subject = words.subject.line(&values, locale);
+        if self.kind == WELCOME && !self.fact("text").trim().is_empty() {
+            return Some(self.welcome(subject, &values));
+        }
+        let html = words.html.as_ref().map(|html| html.html(&values, locale));
+        Some(Letter { subject, text: words.text.text(&values, locale), html, attached: None })
+    }
+
+    /// What was written when it was queued, or the daily mail about failed lines.
+    fn to_operators(&self) -> Letter {
+        if let Some(FailedLines { subject, text, attached }) = self.failed.clone() {
+            return Letter { subject, text, html: None, attached };
+        }
+        let (subject, text) = (self.fact("subject").to_owned(), self.fact("body").to_owned());
+        let part = |name: &str| self.data["attached"][name].as_str().map(str::to_owned);
+        let attached = part("name").zip(part("text")).map(|(name, text)| Attached { name, text });
+        Letter { subject, text, html: None, attached }
+    }
+
+    /// The values of all placeholders but those of a summary.
+    fn values(&self, house: &House, locale: Locale) -> Values {
+        let link = |path: String| if house.url.is_empty() { String::new() } else { format!("{}{path}", house.url) };
+        let days = self.number("threshold").max(0) / 86_400;
+        let password = self.password.as_ref().map(|password| password.expose_secret()).unwrap_or_default();
+        let words = [
+            ("name", self.name.clone()),
+            ("site", self.site().to_owned()),
+            ("course", self.fact("course").to_owned()),
+            ("shortname", self.fact("shortname").to_owned()),
+            ("completed", self.fact("completed").to_owned()),
+            ("contact", self.fact("contact").to_owned()),
+            ("participant", self.fact("participant").to_owned()),
+            ("account", self.fact("username").to_owned()),
+            ("password", password.to_owned()),
+            ("end", moment(self.timeend, house.zone, locale)),
+            ("days", days.to_string()),
+            ("count", self.entries.len().to_string()),
+            ("link", link(format!("/course/view.php?id={}", self.courseid))),
+            ("profile", link(format!("/user/view.php?id={}&course={}", self.userid, self.courseid))),
+            ("participants", link(format!("/user/index.php?id={}", self.courseid))),
+            ("login", link("/login/index.php".to_owned())),
+        ];
+        let mut values: Values = words.into_iter().map(|(name, word)| (name, Value::Word(word))).collect();
+        if self.kind == EXPIRY_TEACHER {
+            let line = |entry: &Entry| {
+                format!("{} <{}>, {}", entry.name, entry.detail, moment(entry.number, house.zone, locale))
+            };
+            values.insert("list", Value::List(self.entries.iter().map(line).collect()));
+        }
+        values
+    }
+
+    /// Adds the lists of a summary; `None` if they are empty.
+    fn summarize(&self, values: &mut Values, house: &House, locale: Locale) -> Option<()> {
+        let Changes { new, left, regrouped } =
+            Some(Changes::of(&self.entries, locale)).filter(|changes| !changes.is_empty())?;
+        let zone = self.timezone.parse().unwrap_or(house.zone);
+        let when = if self.is_digest { date(self.queued, zone, locale) } else { moment(self.queued, zone, locale) };
+        let changes = words::changes(new.len(), left.len(), regrouped.len(), locale);
+        values.extend([("when", Value::Word(when)), ("changes", Value::Word(changes))]);
+        for (count, name, list) in
+            [("count_new", "new", new), ("count_left", "left", left), ("count_regrouped", "regrouped", regrouped)]
+        {
+            values.insert(count, Value::Word(list.len().to_string()));
+            values.insert(name, Value::List(shortened(list, locale)));
+        }
+        Some(())
+    }
+
+    /// The instance's own text with Moodle's placeholders (spec autoenrol 8, coursecompleted 1).
+    fn welcome(&self, subject: String, values: &Values) -> Letter {
+        let own = self.fact("text").trim();
         let is_html = own.contains('<');
         let written = |value: &str| if is_html { plain::escaped(value) } else { value.to_owned() };
+        let word = |name: &str| match values.get(name) {
+            Some(Value::Word(word)) => word.as_str(),
+            _ => "",
+        };
         let values = [
-            ("coursename", facts.course),
-            ("profileurl", facts.profile),
-            ("link", facts.link),
-            ("fullname", facts.name),
+            ("coursename", word("course")),
+            ("profileurl", word("profile")),
+            ("link", word("link")),
+            ("fullname", word("name")),
             ("email", self.address.as_str()),
-            ("completed", facts.completed),
+            ("completed", word("completed")),
         ];
         let filled =
             filled(own, |name| values.iter().find(|(known, _)| *known == name).map(|(_, value)| written(value)));
         match is_html {
-            true => Letter { subject, text: plain::from_html(&filled), html: Some(filled) },
-            false => Letter { subject, text: filled, html: None },
+            true => Letter { subject, text: plain::from_html(&filled), html: Some(filled), attached: None },
+            false => Letter { subject, text: filled, html: None, attached: None },
         }
     }
-}
-
-fn plain_letter((subject, text): (String, String)) -> Letter {
-    Letter { subject, text, html: None }
 }
 
 /// Replaces each `{$a->name}` that `value` gives in one pass, so that a placeholder inside a value stays unchanged.
@@ -194,7 +246,7 @@ fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
 }
 
 /// The language of Moodle's `fr`, `fr_ca`, `en_us`, …
-fn locale(lang: &str) -> Option<Locale> {
+pub(super) fn locale(lang: &str) -> Option<Locale> {
     match lang.split('_').next() {
         Some("fr") => Some(Locale::Fr),
         Some("en") => Some(Locale::En),
@@ -202,13 +254,19 @@ fn locale(lang: &str) -> Option<Locale> {
     }
 }
 
+/// `5 May 2026, 10:59`, `1er mai 2026 à 10:59`.
 fn moment(unix: i64, zone: Tz, locale: Locale) -> String {
     let Some(at) = DateTime::from_timestamp(unix, 0).map(|at| at.with_timezone(&zone)) else {
         return String::new();
     };
-    let month = words::month(at.month0() as usize, locale);
-    match locale {
-        Locale::En => format!("{} {month} {}, {}", at.day(), at.year(), at.format("%H:%M")),
-        Locale::Fr => format!("{} {month} {} à {}", at.day(), at.year(), at.format("%H:%M")),
-    }
+    let between = if locale == Locale::Fr { " à " } else { ", " };
+    format!("{}{between}{}", date(unix, zone, locale), at.format("%H:%M"))
+}
+
+/// The day alone.
+fn date(unix: i64, zone: Tz, locale: Locale) -> String {
+    let Some(at) = DateTime::from_timestamp(unix, 0).map(|at| at.with_timezone(&zone)) else {
+        return String::new();
+    };
+    format!("{} {} {}", words::day(at.day(), locale), words::month(at.month0() as usize, locale), at.year())
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::{Attachment, Mailbox, Message, MultiPart, SinglePart};
 use lettre::{Address, message};
 
 use crate::config::Settings;
@@ -85,10 +85,19 @@ impl Sender {
 }
 
 fn body(builder: message::MessageBuilder, letter: &Letter) -> Result<Message, lettre::error::Error> {
-    match &letter.html {
-        Some(html) => builder.multipart(MultiPart::alternative_plain_html(letter.text.clone(), html.clone())),
-        None => builder.singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(letter.text.clone())),
+    let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(letter.text.clone());
+    match (&letter.html, &letter.attached) {
+        (Some(html), _) => builder.multipart(MultiPart::alternative_plain_html(letter.text.clone(), html.clone())),
+        (None, Some(attached)) => {
+            let file = Attachment::new(one_line(&attached.name)).body(attached.text.clone(), csv());
+            builder.multipart(MultiPart::mixed().singlepart(text).singlepart(file))
+        }
+        (None, None) => builder.singlepart(text),
     }
+}
+
+fn csv() -> ContentType {
+    ContentType::parse("text/csv; charset=utf-8").unwrap_or(ContentType::TEXT_PLAIN)
 }
 
 fn named(name: &str, address: Address) -> Mailbox {

@@ -40,52 +40,19 @@ struct Welcoming {
     text: &'static str,
     /// The course that was completed, if the method has one.
     source: &'static str,
-    /// A setting of the method that must be on.
-    setting: Option<&'static str>,
-    /// How the contact of the course is found.
-    person: Person,
 }
 
-enum Person {
-    Contact,
-    Enroller(&'static str),
-}
-
-/// Methods whose new participants are welcomed (spec autoenrol 1 and 8, coursecompleted 1, flatfile 7).
-const WELCOMING: [Welcoming; 4] = [
-    Welcoming {
-        method: "autoenrol",
-        sender: "COALESCE(e.customint7, 0)",
-        text: "e.customtext1",
-        source: "0",
-        setting: None,
-        person: Person::Contact,
-    },
+/// Methods whose new participants are welcomed (spec autoenrol 1 and 8, coursecompleted 1).
+const WELCOMING: [Welcoming; 3] = [
+    Welcoming { method: "autoenrol", sender: "COALESCE(e.customint7, 0)", text: "e.customtext1", source: "0" },
     Welcoming {
         method: "coursecompleted",
         sender: "COALESCE(e.customint2, 0)",
         text: "e.customtext1",
         source: "e.customint1",
-        setting: None,
-        person: Person::Contact,
     },
     // Since Moodle 4.5; before, the instance has no such setting.
-    Welcoming {
-        method: method::MANUAL,
-        sender: "COALESCE(e.customint1, 0)",
-        text: "e.customtext1",
-        source: "0",
-        setting: None,
-        person: Person::Contact,
-    },
-    Welcoming {
-        method: "flatfile",
-        sender: "1",
-        text: "''",
-        source: "0",
-        setting: Some("mailstudents"),
-        person: Person::Enroller("enrol/flatfile:manage"),
-    },
+    Welcoming { method: method::MANUAL, sender: "COALESCE(e.customint1, 0)", text: "e.customtext1", source: "0" },
 ];
 
 /// Queues a welcome mail for every enrolment that `passes` of this run added to an instance of `method`, if the
@@ -103,9 +70,7 @@ pub async fn welcome(
     method: &str,
 ) -> Result<i64, DbError> {
     let Some(welcoming) = WELCOMING.iter().find(|known| known.method == method) else { return Ok(0) };
-    let plugin = format!("enrol_{method}");
-    let is_on = |setting| ctx.site.plugin(&plugin, setting).is_some_and(|value| value.trim() == "1");
-    if !settings.smtp.enabled || !welcoming.setting.is_none_or(is_on) {
+    if !settings.smtp.enabled {
         return Ok(0);
     }
     ctx.conn.prefer_indexes(true).await?;
@@ -135,10 +100,7 @@ async fn welcome_all(
     if ctx.conn.exec(WELCOMED, &params).await? == 0 {
         return Ok(0);
     }
-    match welcoming.person {
-        Person::Contact => people::contacts(ctx).await?,
-        Person::Enroller(capability) => people::enrollers(ctx, capability).await?,
-    }
+    people::contacts(ctx).await?;
     let facts =
         ["course", "shortname", "text", "sender", "completed", "contact", "contactaddress", "maildisplay", "site"];
     keep_letters(ctx, LETTERS, &facts, params.clone().fragment("name", people::full_name(ctx, "p"))).await?;
@@ -189,12 +151,32 @@ pub(super) async fn queue(
     select: &str,
     params: Params,
 ) -> Result<i64, DbError> {
+    let now = ctx.now;
+    queue_for(ctx, settings, state, select, now, params).await
+}
+
+/// The same for mails that are sent from the moment `due` (Unix seconds) on.
+///
+/// # Errors
+/// The database's error.
+pub(super) async fn queue_for(
+    ctx: &mut RunContext<'_>,
+    settings: &Settings,
+    state: &str,
+    select: &str,
+    due: i64,
+    params: Params,
+) -> Result<i64, DbError> {
     let sql = ctx.conn.dialect().insert_absent(
         "{enrold_outbox}",
         "id, run, kind, dedupe, state, userid, courseid, enrolid, timeend, name, address, lang, queued, expires, \
          attempts, due, sent",
         ADDED,
     );
-    let params = params.with("state", state).with("expires", ctx.now + settings.smtp.kept()).fragment("select", select);
+    let params = params
+        .with("state", state)
+        .with("due", due)
+        .with("expires", due + settings.smtp.kept())
+        .fragment("select", select);
     Ok(ctx.conn.exec(&sql, &params).await? as i64)
 }

@@ -40,7 +40,7 @@ SELECT :run_text || '/' || :enrolid_text || '/' || :userid_text AS what,
 -- New mails get the ids after the last one in the outbox.
 SELECT (SELECT COALESCE(MAX(o.id), 0) FROM {enrold_outbox} o) + ROW_NUMBER() OVER (ORDER BY q.place, q.userid),
        :run, :kind, :kind || '/' || q.what, :state,
-       q.userid, q.courseid, q.enrolid, q.timeend, q.name, q.address, q.lang, :now, :expires, 0, :now, 0
+       q.userid, q.courseid, q.enrolid, q.timeend, q.name, q.address, q.lang, :now, :expires, 0, :due, 0
   FROM (:select) q
  -- A mail that is in the outbox already is not queued again.
  WHERE NOT EXISTS (SELECT 1 FROM {enrold_outbox} d WHERE d.dedupe = :kind || '/' || q.what)

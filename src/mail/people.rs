@@ -45,36 +45,66 @@ pub(super) async fn contacts(ctx: &mut RunContext<'_>) -> Result<(), DbError> {
         place: if cases.is_empty() { "0".to_owned() } else { format!("CASE r.roleid{cases} ELSE 0 END") },
         also: "",
     };
-    find(ctx, &wanted, "").await
+    find(ctx, &wanted, ["", ""]).await
 }
 
 /// Fills `person` with the enroller of each course in `letter`: of the participants with an active enrolment whose role
-/// has `capability` by its definition, without a prohibition on the path to the course, the one whose role comes first
-/// in the site's order of roles, then by name (spec enrol-core 15).
+/// has `capability` in the course, the one whose role comes first in the site's order of roles, then by name (spec
+/// enrol-core 15).
 ///
 /// # Errors
 /// The database's error.
 pub(super) async fn enrollers(ctx: &mut RunContext<'_>, capability: &str) -> Result<(), DbError> {
     let wanted = Wanted {
-        roles: "EXISTS (SELECT 1 FROM {role_capabilities} a WHERE a.roleid = r.roleid AND a.contextid = :system
-                    AND a.capability = :capability AND a.permission = 1)
-                AND NOT EXISTS (SELECT 1 FROM {role_capabilities} o JOIN {context} w ON w.id = o.contextid
-                    WHERE o.roleid = r.roleid AND o.capability = :capability AND o.permission < 0
-                      AND (w.id = k.id OR k.path LIKE w.path || '/%'))"
-            .to_owned(),
+        roles: allowed(":capability"),
         place: "(SELECT MIN(q.sortorder) FROM {role} q WHERE q.id = r.roleid)".to_owned(),
-        also: "AND EXISTS (SELECT 1 FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
-                   WHERE e.courseid = h.courseid AND x.userid = u.id AND x.status = 0 AND e.status = 0
-                     AND x.timestart <= :now AND (x.timeend = 0 OR x.timeend > :now))",
+        also: ACTIVE,
     };
-    find(ctx, &wanted, capability).await
+    find(ctx, &wanted, [capability, ""]).await
 }
 
-async fn find(ctx: &mut RunContext<'_>, wanted: &Wanted, capability: &str) -> Result<(), DbError> {
+/// Fills `person` with the enroller of the flat file in each course in `letter`: of the participants with an active
+/// enrolment and a role that has the first of `rights`, or else the second, the one with the highest role by Moodle's
+/// authority: the deepest context, then the site's order of roles, then the earliest assignment (spec flatfile 7).
+///
+/// # Errors
+/// The database's error.
+pub(super) async fn authorities(ctx: &mut RunContext<'_>, rights: [&str; 2]) -> Result<(), DbError> {
+    let (first, second) = (allowed(":capability"), allowed(":otherwise"));
+    // Four numbers in one: the right, the depth of the context, the role, the assignment.
+    let place = format!(
+        "CASE WHEN {first} THEN 0 ELSE 1000000000000000000 END
+             + (99 - (SELECT MAX(LENGTH(d.path) - LENGTH(REPLACE(d.path, '/', ''))) FROM {{context}} d
+                      WHERE d.id = r.contextid)) * 1000000000000000
+             + (SELECT MIN(q.sortorder) FROM {{role}} q WHERE q.id = r.roleid) * 100000000000 + r.id"
+    );
+    let wanted = Wanted { roles: format!("(({first}) OR ({second}))"), place, also: ACTIVE };
+    find(ctx, &wanted, rights).await
+}
+
+/// The condition that the role `r.roleid` has a right in the context `k`: an override replaces what is set above, and a
+/// prohibition is final.
+fn allowed(right: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM {{role_capabilities}} a JOIN {{context}} w ON w.id = a.contextid
+            WHERE a.roleid = r.roleid AND a.capability = {right} AND a.permission = 1
+              AND (w.id = k.id OR k.path LIKE w.path || '/%')
+              AND NOT EXISTS (SELECT 1 FROM {{role_capabilities}} o JOIN {{context}} v ON v.id = o.contextid
+                  WHERE o.roleid = r.roleid AND o.capability = {right} AND (v.id = k.id OR k.path LIKE v.path || '/%')
+                    AND (o.permission = -1000 OR (o.permission < 0 AND v.path LIKE w.path || '/%'))))"
+    )
+}
+
+/// The condition that the user has an active enrolment in the course.
+pub(super) const ACTIVE: &str = "AND EXISTS (SELECT 1 FROM {user_enrolments} x JOIN {enrol} e ON e.id = x.enrolid
+         WHERE e.courseid = h.courseid AND x.userid = u.id AND x.status = 0 AND e.status = 0
+           AND x.timestart <= :now AND (x.timeend = 0 OR x.timeend > :now))";
+
+async fn find(ctx: &mut RunContext<'_>, wanted: &Wanted, rights: [&str; 2]) -> Result<(), DbError> {
     let params = ctx
         .params()
-        .with("capability", capability)
-        .with("system", ctx.site.system_context)
+        .with("capability", rights[0])
+        .with("otherwise", rights[1])
         .fragment("roles", wanted.roles.clone())
         .fragment("place", wanted.place.clone())
         .fragment("also", wanted.also);

@@ -24,13 +24,17 @@ pub async fn probe(settings: &Settings, site: &Site, now: i64, address: &str) ->
         lang: String::new(),
         data: serde_json::Value::Null,
         entries: Vec::new(),
+        queued: now,
+        is_digest: false,
+        timezone: String::new(),
         password: None,
+        failed: None,
     };
     let (subject, text) = words::test(settings.locale);
     let message_id = sender.message_id(&format!("test/{now}/{address}"));
     let envelope = Envelope { message_id: &message_id, now };
     let message = sender
-        .message(&draft, &Letter { subject, text, html: None }, &envelope)
+        .message(&draft, &Letter { subject, text, html: None, attached: None }, &envelope)
         .map_err(|reason| format!("{address}: {reason}"))?;
     let mut post = Post::open(&settings.smtp).await.map_err(|refused| refused.to_string())?;
     let outcome = post.hand_over(&message).await;

@@ -1,20 +1,8 @@
-//! enrold's own texts of mails, in English and French, for instances that have none of their own.
+//! Words that go into the texts of mails, in English and French: months, counts, groups; and the test mail.
 //! It must not know where the facts come from.
 
 use crate::config::Locale;
-
-/// The facts of a text; one that is unknown is empty, and paragraphs that need it are left out.
-pub(super) struct Facts<'a> {
-    pub name: &'a str,
-    pub course: &'a str,
-    pub completed: &'a str,
-    pub contact: &'a str,
-    pub end: &'a str,
-    pub link: &'a str,
-    pub profile: &'a str,
-    pub participants: &'a str,
-    pub days: i64,
-}
+use crate::mail::template::is_one;
 
 const MONTHS: [(&str, &str); 12] = [
     ("January", "janvier"),
@@ -40,118 +28,51 @@ pub(super) fn month(month0: usize, locale: Locale) -> &'static str {
     }
 }
 
-/// Paragraphs, of which those with an empty fact are left out.
-fn paragraphs(parts: &[(&str, String)]) -> String {
-    let told: Vec<&str> = parts.iter().filter(|(needs, _)| !needs.is_empty()).map(|(_, text)| text.as_str()).collect();
-    told.join("\n\n")
-}
-
-/// Subject and text of a welcome mail.
-pub(super) fn welcome(facts: &Facts<'_>, locale: Locale) -> (String, String) {
-    let Facts { name, course, completed, link, profile, .. } = facts;
-    match locale {
-        Locale::En => (
-            format!("Welcome to {course}"),
-            paragraphs(&[
-                (name, format!("Hello {name},")),
-                (completed, format!("You have completed the course {completed}.")),
-                (course, format!("You are now enrolled in the course {course}.")),
-                (link, format!("The course: {link}")),
-                (profile, format!("Your profile in it, which others see: {profile}")),
-            ]),
-        ),
-        Locale::Fr => (
-            format!("Bienvenue dans {course}"),
-            paragraphs(&[
-                (name, format!("Bonjour {name},")),
-                (completed, format!("Vous avez achevé le cours {completed}.")),
-                (course, format!("Vous êtes maintenant inscrit au cours {course}.")),
-                (link, format!("Le cours : {link}")),
-                (profile, format!("Votre profil dans ce cours, que les autres voient : {profile}")),
-            ]),
-        ),
+/// The day of the month, as a date begins with it: in French the first is `1er`.
+pub(super) fn day(day: u32, locale: Locale) -> String {
+    match (day, locale) {
+        (1, Locale::Fr) => "1er".to_owned(),
+        (day, _) => day.to_string(),
     }
 }
 
-/// Subject and text for the owner of a new account: its user name and its password.
-pub(super) fn password(
-    name: &str,
-    site: &str,
-    (account, password): (&str, &str),
-    login: &str,
-    locale: Locale,
-) -> (String, String) {
-    match locale {
-        Locale::En => (
-            format!("Your new account: {site}"),
-            paragraphs(&[
-                (name, format!("Hello {name},")),
-                (site, format!("A new account was made for you on {site}.")),
-                (account, format!("User name: {account}\nPassword: {password}")),
-                (account, "You will be asked to change the password when you log in for the first time.".to_owned()),
-                (login, format!("Log in: {login}")),
-            ]),
-        ),
-        Locale::Fr => (
-            format!("Votre nouveau compte : {site}"),
-            paragraphs(&[
-                (name, format!("Bonjour {name},")),
-                (site, format!("Un nouveau compte a été créé pour vous sur {site}.")),
-                (account, format!("Nom d'utilisateur : {account}\nMot de passe : {password}")),
-                (account, "Il vous sera demandé de changer le mot de passe à votre première connexion.".to_owned()),
-                (login, format!("Connexion : {login}")),
-            ]),
-        ),
-    }
+/// `3 new, 1 left, 2 changed groups`, without what did not happen.
+pub(super) fn changes(new: usize, left: usize, regrouped: usize, locale: Locale) -> String {
+    let count = |count: usize, one: &str, many: &str| {
+        let word = if is_one(count as i64, locale) { one } else { many };
+        (count > 0).then(|| format!("{count} {word}"))
+    };
+    let parts = match locale {
+        Locale::En => [
+            count(new, "new", "new"),
+            count(left, "left", "left"),
+            count(regrouped, "changed groups", "changed groups"),
+        ],
+        Locale::Fr => [
+            count(new, "nouveau", "nouveaux"),
+            count(left, "parti", "partis"),
+            count(regrouped, "changement de groupe", "changements de groupe"),
+        ],
+    };
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Subject and text for a participant whose enrolment ends soon.
-pub(super) fn expiry_user(facts: &Facts<'_>, locale: Locale) -> (String, String) {
-    let Facts { name, course, contact, end, link, .. } = facts;
-    match locale {
-        Locale::En => (
-            format!("Your enrolment ends soon: {course}"),
-            paragraphs(&[
-                (name, format!("Hello {name},")),
-                (course, format!("Your enrolment in the course {course} ends on {end}.")),
-                (contact, format!("If you need more time, please ask {contact}.")),
-                (link, format!("The course: {link}")),
-            ]),
-        ),
-        Locale::Fr => (
-            format!("Votre inscription prend bientôt fin : {course}"),
-            paragraphs(&[
-                (name, format!("Bonjour {name},")),
-                (course, format!("Votre inscription au cours {course} prend fin le {end}.")),
-                (contact, format!("Si vous avez besoin de plus de temps, adressez-vous à {contact}.")),
-                (link, format!("Le cours : {link}")),
-            ]),
-        ),
-    }
+/// What somebody who stays did with groups: `now in A, B; no longer in C`.
+pub(super) fn regrouped(joined: &[&str], gone: &[&str], locale: Locale) -> String {
+    let told = |groups: &[&str], words: &str| (!groups.is_empty()).then(|| format!("{words} {}", groups.join(", ")));
+    let parts = match locale {
+        Locale::En => [told(joined, "now in"), told(gone, "no longer in")],
+        Locale::Fr => [told(joined, "maintenant dans"), told(gone, "plus dans")],
+    };
+    parts.into_iter().flatten().collect::<Vec<_>>().join(if locale == Locale::Fr { " ; " } else { "; " })
 }
 
-/// Subject and text of the digest for the enroller of a course.
-pub(super) fn expiry_teacher(facts: &Facts<'_>, lines: &str, locale: Locale) -> (String, String) {
-    let Facts { name, course, participants, days, .. } = facts;
+/// The last line of a list that is too long for a mail.
+pub(super) fn more(count: usize, locale: Locale) -> String {
     match locale {
-        Locale::En => (
-            format!("Enrolments that end soon: {course}"),
-            paragraphs(&[
-                (name, format!("Hello {name},")),
-                (course, format!("In the course {course}, these enrolments end within {days} day(s):")),
-                (lines, lines.trim_end().to_owned()),
-                (participants, format!("The participants of the course: {participants}")),
-            ]),
-        ),
-        Locale::Fr => (
-            format!("Inscriptions qui prennent bientôt fin : {course}"),
-            paragraphs(&[
-                (name, format!("Bonjour {name},")),
-                (course, format!("Dans le cours {course}, ces inscriptions prennent fin d'ici {days} jour(s) :")),
-                (lines, lines.trim_end().to_owned()),
-                (participants, format!("Les participants du cours : {participants}")),
-            ]),
-        ),
+        Locale::En => format!("and {count} more"),
+        Locale::Fr if count == 1 => "et 1 autre".to_owned(),
+        Locale::Fr => format!("et {count} autres"),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::run::hold::HeldStore;
 use crate::run::opened::Opened;
 use crate::run::order::{Import, Order, Task};
 use crate::run::parts::{self, CurrentPart, Cut};
-use crate::run::{Engine, decision, history, jobs, people};
+use crate::run::{Engine, decision, history, jobs, people, told};
 use crate::sets::{self, SetOrder, Terms, account};
 
 /// What an attempt needs; a retry uses the same values.
@@ -106,6 +106,10 @@ impl Attempt<'_> {
         let outcome = match self.task(&mut ctx).await {
             Ok(()) => self.await_approval(&mut ctx).await,
             Err(error) => Err(error),
+        };
+        let outcome = match outcome {
+            Ok(()) if !self.simulate => told::teachers(&mut ctx, settings, self.order).await,
+            other => other,
         };
         report.lines = ctx.lines;
         if let Err(RunError::Held) | Ok(()) = &outcome {

@@ -15,6 +15,7 @@ mod order;
 mod parts;
 pub mod people;
 pub mod spool;
+mod told;
 mod tries;
 
 pub use life::require_ready;

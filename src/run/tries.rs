@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::clock::StopWatch;
 use crate::config::Locale;
 use crate::db::{Conn, DbError};
-use crate::mail::summary;
 use crate::outcome::{Moment, Note, Report, RunError, RunResult, State};
 use crate::run::attempt::Attempt;
 use crate::run::order::{Order, Task};
@@ -113,23 +112,6 @@ impl Engine {
         }
     }
 
-    /// Queues the mail about a full set or a dropped file, as its source or its profile wants it.
-    pub(super) async fn mail(
-        &self,
-        conn: &mut Conn,
-        order: &Order,
-        report: &Report,
-        message: &str,
-    ) -> Result<(), DbError> {
-        if let Some(set) = order.set_order() {
-            summary::of_set(conn, &self.settings, &set.source, report, message).await?;
-        }
-        if let Some(profile) = order.profile().filter(|_| order.dropped) {
-            summary::of_file(conn, &self.settings, profile, report, message).await?;
-        }
-        Ok(())
-    }
-
     /// Closes the row of a run whose changes were rolled back, and queues the mail about it.
     pub(super) async fn close(
         &self,
@@ -138,7 +120,7 @@ impl Engine {
         report: &Report,
         message: &str,
     ) -> Result<(), DbError> {
-        if order.set_order().is_none() && order.profile().is_none() {
+        if !self.settings.smtp.enabled {
             return history::close(conn, report.run, report.state, report, message, false).await;
         }
         conn.begin().await?;

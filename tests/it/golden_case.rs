@@ -183,7 +183,7 @@ pub fn typed(kind: Kind, value: &Option<String>) -> Value {
 }
 
 /// The rows of a table; none if there is no such file.
-fn read(path: &Path) -> Vec<Row> {
+pub fn read(path: &Path) -> Vec<Row> {
     let Ok(text) = fs::read_to_string(path) else { return Vec::new() };
     let mut lines = records(&text).into_iter().map(|record| fields(&record));
     let header: Vec<String> = lines.next().unwrap().into_iter().flatten().collect();

@@ -147,7 +147,7 @@ async fn the_texts_in_both_languages(mut site: Site) {
     assert_eq!(digest.to, "u9@example.com");
     assert_eq!(digest.header("Reply-To"), None);
     let text = digest.body();
-    assert!(text.contains("d'ici 5 jour(s)"), "{text}");
+    assert!(text.contains("d'ici 5 jours"), "{text}");
     assert!(text.contains("* Prénom1 Nom <u1@example.com>, 26 novembre 2026 à 10:59"), "{text}");
     assert!(text.contains("* Prénom2 Nom <u2@example.com>"), "{text}");
     assert!(text.contains("https://moodle.example.com/user/index.php?id=21"), "{text}");

@@ -6,7 +6,7 @@ use super::{CENTURY, Key, Kind, MANY, choice, defaulted, flag, general, whole};
 use crate::config::forms;
 use crate::config::sections::{
     BlankCell, CohortKey, FileKind, ForceChange, Locale, MailWhen, MatchBy, Operation, PasswordFrom, ProfileMode,
-    Update, UserKey,
+    TellTeachers, Update, UserKey,
 };
 
 /// The section of all profiles.
@@ -31,6 +31,7 @@ pub(in crate::config) const OF_PROFILE: &[Key] = &[
     general("locale", Kind::Choice(Locale::WORDS)),
     defaulted("mail_to", Kind::List(forms::mail_addresses)),
     choice("mail_when", MailWhen::WORDS),
+    choice("tell_teachers", TellTeachers::WORDS),
     choice("operation", Operation::WORDS),
     choice("update", Update::WORDS),
     choice("match", MatchBy::WORDS),

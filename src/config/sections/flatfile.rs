@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::mail::TellTeachers;
 use super::role_list::RoleList;
 use crate::config::choice::choice;
 
@@ -84,6 +85,29 @@ choice! {
     }
 }
 
+choice! {
+    /// Whether one kind of the flat file's mails is sent.
+    MailSwitch {
+        /// As Moodle's own setting says.
+        Moodle = "moodle",
+        /// It is.
+        Yes = "yes",
+        /// It is not.
+        No = "no",
+    }
+}
+
+impl MailSwitch {
+    /// True if the mail is sent; `moodle` is the value of Moodle's setting.
+    pub fn is_on(self, moodle: Option<&str>) -> bool {
+        match self {
+            Self::Moodle => moodle.is_some_and(|value| value.trim() == "1"),
+            Self::Yes => true,
+            Self::No => false,
+        }
+    }
+}
+
 /// How flat files are read and applied.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +124,14 @@ pub struct FlatFile {
     pub small_times: SmallTimes,
     /// The roles that the lines of a dropped file may assign and remove.
     pub roles: RoleList,
+    /// Whether new participants are welcomed.
+    pub mail_students: MailSwitch,
+    /// Whether the enroller of the course is told of each.
+    pub mail_teachers: MailSwitch,
+    /// Whether the main administrator gets the report of each run.
+    pub mail_admins: MailSwitch,
+    /// Whether the editing teachers of a course get a summary.
+    pub tell_teachers: TellTeachers,
     /// Keys of the file form with a header line.
     pub header: FlatFileKeys,
     /// Keys of Moodle's own positional form.

@@ -13,6 +13,7 @@ mod inbox;
 mod limits;
 mod locale;
 mod log;
+mod mail;
 mod profile;
 mod retention;
 mod role_list;
@@ -34,7 +35,8 @@ pub use database::Database;
 pub use expected_by::ExpectedBy;
 pub use expirations::{Expirations, ExpiredAction, InactiveSince};
 pub use flatfile::{
-    CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, RemovalAction, SmallTimes, UserKey, WhenDisabled,
+    CourseKey, DelScope, EncodingFallback, FlatFile, FlatFileKeys, MailSwitch, RemovalAction, SmallTimes, UserKey,
+    WhenDisabled,
 };
 pub use guard::{AccountLimits, Guard, GuardMode, Limits, OwnLimits};
 pub use hook::Hook;
@@ -43,6 +45,7 @@ pub use inbox::{DoneMode, Inbox};
 pub use limits::FileLimits;
 pub use locale::Locale;
 pub use log::{Log, LogFormat, LogLevel};
+pub use mail::{Mail, TellTeachers};
 pub use profile::{
     Accounts, BlankCell, FileKind, ForceChange, MatchBy, Operation, PasswordFrom, PasswordMail, Profile, ProfileMode,
     Update,

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::locale::Locale;
+use super::mail::TellTeachers;
 use super::source::{CohortKey, MailWhen};
 use super::waiting::Waiting;
 use crate::config::choice::choice;
@@ -143,6 +144,9 @@ pub struct Profile {
     pub mail_to: Vec<String>,
     /// When the report is mailed.
     pub mail_when: MailWhen,
+    /// Whether the editing teachers of a course get a summary.
+    #[serde(default)]
+    pub tell_teachers: TellTeachers,
     /// Further names of columns: the name in the header, and the known name; in users files `-` for a column that is
     /// not read, and `*` for all others.
     #[serde(default)]

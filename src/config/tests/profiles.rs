@@ -155,7 +155,7 @@ fn one_run_sets_options_of_its_own() {
             &users,
             "renam",
             "yes",
-            "unknown option renam; the nearest is rename; kind users has operation, update, match",
+            "unknown option renam; the nearest is rename; kind users has tell_teachers, operation, update",
         ),
         (&members, "waiting_days", "36501", "option waiting_days: found"),
         (&users, "waiting_days", "3", "option waiting_days: is an option of kinds cohorts and cohort-members"),
