@@ -59,6 +59,9 @@ const MEMBERSHIP: &[Pair] =
 /// What the journal's columns hold of a row that shares only the user with them.
 const OF_USER: &[Pair] = &[("userid", "userid")];
 
+/// A role or a membership passes from the instance that owned it, whose id `enrolid` holds, to nobody.
+const RELEASE: Change = Change::Changed(&[("itemid", "c.itemid", Some("enrolid")), ("component", "c.component", None)]);
+
 /// The values of an enrolment that change, with their old ones.
 const WINDOW: Change = Change::Changed(&[
     ("status", "c.status", Some("oldstatus")),
@@ -643,6 +646,17 @@ catalogue! {
         EXTRA_ROLES: 46,
     };
 
+    /// A role that an instance owned becomes one by hand. Nobody's rights change, and Moodle has no event for it.
+    ROLE_RELEASE: Kind {
+        name: "role.release",
+        table: "role_assignments",
+        key: ASSIGNMENT,
+        change: RELEASE,
+        english: "roles made manual",
+        french: "rôles devenus manuels",
+        ..SILENT
+    }, ranks { RELEASE_ROLE: 32, };
+
     /// A group is created.
     GROUP_ADD: Kind {
         name: "group.add",
@@ -677,6 +691,17 @@ catalogue! {
         NEWCOMERS: 28 applied 48,
         JOIN: 48,
     };
+
+    /// A membership that an instance owned becomes one by hand; Moodle has no event for it.
+    GROUP_MEMBER_RELEASE: Kind {
+        name: "group-member.release",
+        table: "groups_members",
+        key: MEMBERSHIP,
+        change: RELEASE,
+        english: "memberships made manual",
+        french: "appartenances devenues manuelles",
+        ..SILENT
+    }, ranks { RELEASE_GROUP: 33, };
 
     /// A user leaves a group.
     GROUP_MEMBER_REMOVE: Kind {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::import::said_kind;
+use crate::cli::import::{kinds, said_kind};
 use crate::cli::{Exit, Setting, key_value, operator, output};
 use crate::files::FileProblem;
 use crate::front::check::Check;
@@ -16,13 +16,13 @@ use crate::report::words::pick;
 pub struct Options {
     /// The file to look through
     file: PathBuf,
-    /// header or native (flat files), users, cohorts, cohort-members; by default name and first line tell
-    #[arg(long, value_name = "KIND", value_parser = said_kind)]
+    /// header or native (flat files), or a kind with options; by default name and first line tell
+    #[arg(long, value_name = "KIND", value_parser = said_kind, long_help = kinds())]
     kind: Option<SaidKind>,
-    /// A users file or a cohort file has the options of this profile
+    /// A file of any kind but a flat file has the options of this profile
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// An option of a users file or a cohort file, in place of its profile's; several are allowed
+    /// An option of such a file, in place of its profile's; several are allowed
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     option: Vec<(String, String)>,
 }

@@ -41,6 +41,9 @@ impl Options {
             ("inbox.path".to_owned(), within("sync")),
             ("inbox.settle".to_owned(), "0".to_owned()),
         ];
+        // Course lists are among the files of `sample-sync-dir`.
+        sets.push(("profiles.cours.kind".to_owned(), "course-list".to_owned()));
+        sets.push(("profiles.cours.create_groups".to_owned(), "true".to_owned()));
         if self.files.is_none() {
             let source = |key: &str, value: &str| (format!("sources.{}.{key}", demo::SOURCE), value.to_owned());
             sets.push(source("files", &format!("{}-*.csv", demo::SOURCE)));

@@ -29,13 +29,13 @@ pub struct Options {
     /// Do not ask on a terminal
     #[arg(long)]
     yes: bool,
-    /// header or native (flat files), users, cohorts, cohort-members; by default name and first line tell
-    #[arg(long, value_name = "KIND", value_parser = said_kind)]
+    /// header or native (flat files), or a kind with options; by default name and first line tell
+    #[arg(long, value_name = "KIND", value_parser = said_kind, long_help = kinds())]
     kind: Option<SaidKind>,
-    /// A users file or a cohort file has the options of this profile
+    /// A file of any kind but a flat file has the options of this profile
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// An option of a users file or a cohort file, in place of its profile's; several are allowed
+    /// An option of such a file, in place of its profile's; several are allowed
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     option: Vec<(String, String)>,
     /// What the user column holds: username, idnumber, email, id
@@ -52,11 +52,14 @@ pub struct Options {
         value_parser = |text: &str| CourseKey::from_word(text).ok_or("use shortname, idnumber or id")
     )]
     course_key: Option<CourseKey>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 pub(super) async fn run(setting: &Setting, options: Options) -> anyhow::Result<Exit> {
     let (front, who) = (setting.front()?, operator());
-    let Options { files, source, simulate, yes, kind, profile, option, user_key, course_key } = options;
+    let Options { files, source, simulate, yes, kind, profile, mut option, user_key, course_key, chosen } = options;
+    option.extend(chosen.options());
     let given = match (source, files.as_slice()) {
         (Some(source), _) => Given::Set { source, files },
         (None, [file]) => {
@@ -99,9 +102,41 @@ fn preview(setting: &Setting, file: &GivenFile) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What `--help` says of `--kind`.
+pub(super) fn kinds() -> String {
+    let words = SaidKind::words();
+    format!("{words}; header and native are the forms of flat files. By default name and first line tell")
+}
+
+/// The options of kinds that have an argument of their own, as a profile has them.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Chosen {
+    /// The course of the file, by its key
+    #[arg(long, value_name = "COURSE", conflicts_with = "source")]
+    course: Option<String>,
+    /// Short name of the role that people get; none: nobody is enrolled
+    #[arg(long, value_name = "ROLE", conflicts_with = "source")]
+    role: Option<String>,
+    /// The groups that people join: file (those that it names), none, or the name of one that exists
+    #[arg(long, value_name = "GROUPS", conflicts_with = "source")]
+    groups: Option<String>,
+    /// Make the groups that the course lacks
+    #[arg(long, conflicts_with = "source")]
+    create_groups: bool,
+}
+
+impl Chosen {
+    /// As options of the file.
+    fn options(self) -> Vec<(String, String)> {
+        let create = self.create_groups.then(|| "yes".to_owned());
+        let all = [("course", self.course), ("role", self.role), ("groups", self.groups), ("create_groups", create)];
+        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+}
+
 /// A kind of file, by its word.
 pub(super) fn said_kind(word: &str) -> Result<SaidKind, String> {
-    SaidKind::from_word(word).ok_or_else(|| format!("use {}", SaidKind::WORDS))
+    SaidKind::from_word(word).ok_or_else(|| format!("use {}", SaidKind::words()))
 }
 
 pub(super) fn confirmed(setting: &Setting) -> anyhow::Result<bool> {

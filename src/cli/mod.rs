@@ -4,6 +4,7 @@
 mod check;
 mod cohorts;
 mod config;
+mod courses;
 mod database;
 mod decide;
 mod demo;
@@ -11,15 +12,18 @@ mod diff;
 mod doctor;
 mod hook;
 mod import;
+mod lists;
 pub mod log;
 mod mails;
 mod output;
+mod participants;
 mod progress;
 mod run;
 mod runs;
 mod sync;
 mod tasks;
 mod terminal;
+mod verbs;
 mod waiting;
 
 use std::path::PathBuf;
@@ -143,8 +147,20 @@ enum Command {
     Runs(runs::Options),
     /// The scheduled tasks: when each last ran, how it ended, when it is next
     Tasks,
+    /// The courses of the site, with their methods and counts
+    Courses(courses::Options),
     /// The cohorts of the site, or one with its members
     Cohorts(cohorts::Options),
+    /// The participants of a course: roles, groups, last access, methods, dates
+    Participants(participants::Options),
+    /// Active enrolments of a course that have an end get a later one
+    Renew(verbs::Renew),
+    /// Automatic enrolments become manual ones: dates, roles and groups stay
+    Convert(verbs::Convert),
+    /// The active participants of a course become manual participants of another
+    CopyParticipants(verbs::Copy),
+    /// Groups of a course pass to another, with their members as manual participants
+    MoveGroups(verbs::MoveGroups),
     /// Lines that wait for an account or a course; drop them, let them wait longer, or again
     Waiting(waiting::Options),
     /// Mails that wait or were refused; try again, send now, test
@@ -245,7 +261,8 @@ fn failed(error: &anyhow::Error, json: bool) -> Exit {
     }
     output::error(&format!("{error:#}"));
     match (error.downcast_ref::<ConfigProblems>(), error.downcast_ref::<RunError>()) {
-        (Some(_), _) | (_, Some(RunError::NoSuchCourse { .. } | RunError::NoSuchSource { .. })) => Exit::Usage,
+        (Some(_), _) => Exit::Usage,
+        (_, Some(RunError::NoSuchCourse { .. } | RunError::NoSuchSource { .. } | RunError::Refused(_))) => Exit::Usage,
         _ if error.is::<Misuse>() => Exit::Usage,
         _ => Exit::Failed,
     }
@@ -273,7 +290,13 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(options) => check::run(&setting, &options),
         Command::Runs(options) => runs::run(&setting, &options).await,
         Command::Tasks => tasks::run(&setting).await,
+        Command::Courses(options) => courses::run(&setting, &options).await,
         Command::Cohorts(options) => cohorts::run(&setting, &options).await,
+        Command::Participants(options) => participants::run(&setting, &options).await,
+        Command::Renew(options) => verbs::renew(&setting, options).await,
+        Command::Convert(options) => verbs::convert(&setting, options).await,
+        Command::CopyParticipants(options) => verbs::copy(&setting, options).await,
+        Command::MoveGroups(options) => verbs::move_groups(&setting, options).await,
         Command::Waiting(options) => waiting::run(&setting, &options).await,
         Command::Mails(options) => mails::run(&setting, &options).await,
         Command::Approve(options) => decide::approve(&setting, &options).await,

@@ -167,9 +167,12 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
     Ok(())
 }
 
+/// The kinds of file that need rights of their own.
+const OF_ACCOUNTS: [FileKind; 3] = [FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers];
+
 /// Whether a profile of users files or cohort files is enabled.
 fn changes_accounts(settings: &Settings) -> bool {
-    settings.profiles.values().any(|profile| profile.enabled && profile.kind != FileKind::Enrolments)
+    settings.profiles.values().any(|profile| profile.enabled && OF_ACCOUNTS.contains(&profile.kind))
 }
 
 /// Whether a source creates courses: from a table in its own settings, or in Moodle's settings.

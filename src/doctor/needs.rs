@@ -138,7 +138,7 @@ const WAITING: &[&str] = &[
 pub const NEEDS: &[Need] = &[
     Need::reads("config", &["name", "value"]),
     Need::reads("config_plugins", &["plugin", "name", "value"]),
-    Need::reads("role", &["id", "shortname", "sortorder", "archetype"]),
+    Need::reads("role", &["id", "name", "shortname", "sortorder", "archetype"]),
     Need::reads("capabilities", &["name"]),
     Need::reads("role_capabilities", &["roleid", "contextid", "capability", "permission"]),
     Need::reads("context", &["id", "contextlevel", "instanceid", "path"]),
@@ -171,7 +171,12 @@ pub const NEEDS: &[Need] = &[
             "policyagreed",
         ],
     ),
-    Need::reads("course", &["id", "shortname", "idnumber", "category", "fullname", "lang", "visible"]),
+    Need::reads("role_names", &["roleid", "contextid", "name"]),
+    Need::reads(
+        "course",
+        &["id", "shortname", "idnumber", "category", "fullname", "lang", "visible", "startdate", "enddate"],
+    ),
+    Need::reads("course_categories", &["id", "parent", "name", "idnumber"]),
     Need::reads("task_scheduled", &["classname", "disabled", "timestarted"]),
     Need::reads("enrol", INSTANCE)
         .inserts(&[
@@ -185,6 +190,7 @@ pub const NEEDS: &[Need] = &[
             "timecreated",
             "timemodified",
         ])
+        .updates(&["status", "timemodified"])
         .deletes(),
     Need::rows(
         "user_enrolments",
@@ -198,6 +204,7 @@ pub const NEEDS: &[Need] = &[
         &["id", "roleid", "contextid", "userid", "component", "itemid", "timemodified", "modifierid"],
     )
     .inserts(&["roleid", "contextid", "userid", "timemodified", "modifierid", "component", "itemid", "sortorder"])
+    .updates(&["component", "itemid"])
     .deletes(),
     Need::rows("enrol_flatfile", &["id", "action", "roleid", "userid", "courseid", "timestart", "timeend"])
         .inserts(&["action", "roleid", "userid", "courseid", "timestart", "timeend", "timemodified"])
@@ -228,6 +235,7 @@ pub const NEEDS: &[Need] = &[
         .updates(&["timemodified"]),
     Need::rows("groups_members", &["id", "groupid", "userid", "timeadded", "component", "itemid"])
         .inserts(&["groupid", "userid", "timeadded", "component", "itemid"])
+        .updates(&["component", "itemid"])
         .deletes(),
     Need::reads("message_conversations", &["id", "component", "itemtype", "itemid", "contextid"]).optional(),
     Need::rows("message_conversation_members", &["id", "conversationid", "userid"])

@@ -1,9 +1,10 @@
 //! Checks the enabled profiles of users files and cohort files: whether a dropped file can be theirs, and theirs only.
 //! It must not look at the drop directory, nor at the database.
 
-use crate::config::{Profile, Settings};
+use crate::config::{Profile, Settings, Source};
 use crate::doctor::finding::{Finding, words};
-use crate::inbox::{is_of_input, overlap};
+use crate::files::{Layout, traits};
+use crate::inbox::{is_of_input, overlap, patterns};
 
 /// Examines the enabled profiles.
 pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
@@ -14,12 +15,13 @@ pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, profile) in &enabled {
         findings.push(takes(name, profile));
-        findings.extend(profile.files.iter().filter(|pattern| !is_of_input(pattern)).map(|dead| never(name, dead)));
-        for pattern in profile.files.iter().filter(|pattern| is_of_input(pattern)) {
-            let of = |files: &[String]| files.iter().any(|other| is_of_input(other) && overlap(pattern, other));
-            let other = enabled.iter().find(|(other, profile)| *other > *name && of(&profile.files));
+        findings.extend(patterns(profile).filter(|pattern| !is_of_input(pattern)).map(|dead| never(name, dead)));
+        for pattern in patterns(profile).filter(|pattern| is_of_input(pattern)) {
+            let of = |other: &str| is_of_input(other) && overlap(pattern, other);
+            let other = enabled.iter().find(|(other, profile)| *other > *name && patterns(profile).any(of));
             findings.extend(other.map(|(other, _)| shared(name, pattern, other)));
-            let source = settings.sources.iter().find(|(_, source)| source.enabled && of(&source.files));
+            let of = |source: &Source| source.enabled && source.files.iter().any(|other| of(other));
+            let source = settings.sources.iter().find(|(_, source)| of(source));
             findings.extend(source.map(|(source, _)| of_source(name, pattern, source)));
         }
         if !profile.mail_to.is_empty() && !settings.smtp.enabled {
@@ -31,12 +33,14 @@ pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
 
 fn takes(name: &str, profile: &Profile) -> Finding {
     let (kind, mode) = (profile.kind, profile.mode);
-    let files = profile.files.join(", ");
-    let (named, nommes) = match profile.files.is_empty() {
-        true => ("known by their headers".to_owned(), "reconnus à leur en-tête".to_owned()),
-        false => {
+    let files = patterns(profile).collect::<Vec<_>>().join(", ");
+    let headed = matches!(traits(kind).layout, Layout::Header(_));
+    let (named, nommes) = match (files.is_empty(), headed) {
+        (true, _) => ("known by their headers".to_owned(), "reconnus à leur en-tête".to_owned()),
+        (false, true) => {
             (format!("named {files}, or known by their headers"), format!("nommés {files}, ou reconnus à leur en-tête"))
         }
+        (false, false) => (format!("named {files}"), format!("nommés {files}")),
     };
     Finding::ok(
         "profile",

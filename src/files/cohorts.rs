@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::kinds::comments;
 use super::table::{Table, TableColumn, TableEntry, TableForm};
 use super::{CELL_LIMIT, Delimiter, Fallback, FileProblem, Title, cut, flags};
 use crate::config::{CohortKey, FileKind, Profile};
@@ -208,11 +209,6 @@ pub struct CohortFile<R> {
     kind: FileKind,
     /// The column that names the cohort.
     key: Column,
-}
-
-/// What a comment begins with in files of this kind: tool_sync's.
-pub fn comments(kind: FileKind) -> &'static [char] {
-    if kind == FileKind::CohortMembers { &['(', '[', '-', '#', '/'] } else { &[] }
 }
 
 /// The form of a cohort file of this profile; `fallback` is the encoding of a file that is not Unicode.

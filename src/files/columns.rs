@@ -69,13 +69,15 @@ pub(super) struct Columns {
     lenient: bool,
     /// Whether problems do not quote records, because one of the columns holds passwords.
     pub quiet: bool,
+    /// Whether the first delimiter of each record is that of the record: a key comes first, which holds none.
+    pub of_list: bool,
 }
 
 impl Columns {
     /// Moodle's positional form: operation, role, user, course, start, end (spec files 2.2).
     pub fn native() -> Self {
         let places = [Some(0), Some(2), Some(3), Some(1), Some(4), Some(5)];
-        Columns { places, required: Vec::new(), width: 6, least: 4, lenient: false, quiet: false }
+        Columns { places, required: Vec::new(), width: 6, least: 4, lenient: false, quiet: false, of_list: false }
     }
 
     /// From the columns of a header, in its order, each at most once and the required ones among them.
@@ -83,13 +85,18 @@ impl Columns {
         let places = Column::ALL.map(|column| order.iter().position(|&other| other == column));
         let least =
             Column::REQUIRED.into_iter().filter_map(|column| places[column as usize]).max().map_or(0, |last| last + 1);
-        Columns { places, required: Vec::new(), width: order.len(), least, lenient: true, quiet: false }
+        Columns { places, required: Vec::new(), width: order.len(), least, lenient: true, quiet: false, of_list: false }
     }
 
     /// For a table: none of the flat file's columns, and `width` cells, of which those at `required` must be filled.
     pub fn of_table(width: usize, required: Vec<usize>) -> Self {
         let least = required.iter().max().map_or(0, |last| last + 1);
-        Columns { places: [None; 6], required, width, least, lenient: true, quiet: false }
+        Columns { places: [None; 6], required, width, least, lenient: true, quiet: false, of_list: false }
+    }
+
+    /// For rows without header: a key, and any number of cells.
+    pub fn of_list() -> Self {
+        Columns { of_list: true, ..Columns::of_table(usize::MAX, vec![0]) }
     }
 
     /// The cell of a column; empty if the record ends before it.

@@ -28,7 +28,7 @@ const OF_ACCOUNT: [&[&str]; 4] = [
 ];
 
 /// What the header of each kind needs, for messages.
-pub const NEEDED: &str = "enrolments: operation, username, course, role; users: username, lastname, firstname, email; \
+pub const NEEDED: &str = "flatfile: operation, username, course, role; users: username, lastname, firstname, email; \
                           cohorts: name; cohort-members: cmd, cidnumber, userid";
 
 /// Words of flat files: a line with one of them is no header of another kind.
@@ -66,14 +66,19 @@ impl Head {
         })
     }
 
+    /// Whether a record of a flat file without header is among the first lines.
+    pub fn is_native(&self) -> bool {
+        self.is_native
+    }
+
     /// The kinds that the header fits; a header of enrolments is of no other kind.
     pub fn kinds(&self) -> Vec<FileKind> {
         let none = BTreeMap::new();
-        if self.fits(FileKind::Enrolments, &none) {
-            return vec![FileKind::Enrolments];
+        if self.fits(FileKind::FlatFile, &none) {
+            return vec![FileKind::FlatFile];
         }
-        let others = [FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers];
-        others.into_iter().filter(|kind| self.fits(*kind, &none)).collect()
+        let others = FileKind::WORDS.iter().filter_map(|word| FileKind::from_word(word));
+        others.filter(|kind| self.fits(*kind, &none)).collect()
     }
 
     /// The header of a file that fits no kind and is no flat file; names that no kind has are shown as `?`.
@@ -132,7 +137,7 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
     let command = of_flat_file(&Column::Operation);
     let account = OF_ACCOUNT.map(has);
     match kind {
-        FileKind::Enrolments => Column::REQUIRED.iter().all(of_flat_file),
+        FileKind::FlatFile => Column::REQUIRED.iter().all(of_flat_file),
         FileKind::Users => {
             let [username, email, firstname, lastname] = account;
             let described = names.iter().filter(|name| users::is_known(name)).count();
@@ -145,6 +150,8 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
             let cohort = has(&["cidnumber", "cname"]) || has(&["cid"]);
             cohort && (command || has(&["userid"])) && !has(Column::Role.names()) && !has(&["uid"])
         }
+        // Known by their names.
+        FileKind::CourseList | FileKind::CourseText => false,
     }
 }
 
@@ -165,9 +172,9 @@ mod tests {
     #[test]
     fn a_header_tells_the_kind() {
         for (header, expected) in [
-            ("operation,username,course,role", "enrolments"),
-            ("Opération;Utilisateur;Cours;Rôle;E-mail;Nom", "enrolments"),
-            ("op\tuid\tcid\trole", "enrolments"),
+            ("operation,username,course,role", "flatfile"),
+            ("Opération;Utilisateur;Cours;Rôle;E-mail;Nom", "flatfile"),
+            ("op\tuid\tcid\trole", "flatfile"),
             ("username;lastname;firstname;email;cohort1", "users"),
             ("Identifiant;Nom;Prénom;Courriel", "users"),
             ("username,course1,role1,group1", "users"),
@@ -185,7 +192,7 @@ mod tests {
             ("cmd,cid", "cohort-members"),
             ("username,email,userid,cid", "users cohort-members"),
             ("rolename,cid,uid", ""),
-            ("cmd,rolename,cid,uid", "enrolments"),
+            ("cmd,rolename,cid,uid", "flatfile"),
             ("user,course,role", ""),
             ("username", ""),
             ("username,course,role", ""),

@@ -11,11 +11,15 @@
 mod cells;
 mod cohorts;
 mod columns;
+mod course_list;
+mod course_text;
 mod encoding;
 pub mod flags;
 mod head;
 mod header;
+mod kinds;
 mod lines;
+mod list;
 pub mod names;
 mod native;
 mod preface;
@@ -40,15 +44,18 @@ use crate::disk::{self, TooLarge};
 use crate::outcome::RunError;
 use crate::problem::{Code, Problem, shown};
 
-pub use cohorts::{CohortEntry, CohortFile, CohortPlace, CohortRow, CohortSaid, CohortVerb, cohort_form, comments};
+pub use cohorts::{CohortEntry, CohortFile, CohortPlace, CohortRow, CohortSaid, CohortVerb, cohort_form};
+pub use course_list::{ListEntry, ListFile, ListRow, ListVerb};
 pub use encoding::{Encoding, Fallback};
 pub use head::{Head, NEEDED};
 pub use header::UNTOLD;
+pub use kinds::{Layout, comments, scan_kind, traits};
 pub use lines::LINE_LIMIT;
+pub use list::{UserList, user_list};
 pub use preface::Title;
 pub use raw::{RawLine, RawLines, raw_lines};
 pub use reader::{Reader, Tally, read};
-pub use scan::{Scan, scan, scan_table};
+pub use scan::{Scan, scan};
 
 pub use scraps::Scraps;
 pub use secret::{MASK, Masking, is_masked, may_name};

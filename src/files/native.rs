@@ -1,4 +1,4 @@
-//! The separator of a line in Moodle's native form, determined line by line (spec flatfile 3.3).
+//! The separator of a line, determined line by line: in Moodle's native form (spec flatfile 3.3), and in a list.
 //! It must not know fields: it only finds separators outside quotes.
 
 use super::Delimiter;
@@ -28,6 +28,13 @@ pub(super) fn separator(line: &str) -> Option<Delimiter> {
     }
 }
 
+/// The first separator after the first cell, which may be quoted.
+pub(super) fn first_separator(line: &str) -> Option<Delimiter> {
+    let rest = if line.trim_start().starts_with('"') { past_quotes(line, &SEPARATORS).unwrap_or(line) } else { line };
+    let at = rest.find(SEPARATORS)?;
+    Delimiter::ALL.into_iter().find(|delimiter| rest[at..].starts_with(delimiter.as_char()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +56,19 @@ mod tests {
         ];
         for (line, expected) in table {
             assert_eq!(separator(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn in_a_list_the_first_separator_counts() {
+        for (line, expected) in [
+            ("55000901;TD 1, mardi", Some(Delimiter::Semicolon)),
+            ("55000901,A;B", Some(Delimiter::Comma)),
+            ("\"a,b\"\tc", Some(Delimiter::Tab)),
+            ("'t Hooft,x", Some(Delimiter::Comma)),
+            ("55000901", None),
+        ] {
+            assert_eq!(first_separator(line), expected, "{line}");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::columns::Columns;
 use super::encoding::{DAMAGE, Survey};
 use super::header::UNTOLD;
 use super::lines::{Ahead, LINE_LIMIT, Lines, Span};
-use super::native::separator;
+use super::native::{first_separator, separator};
 use super::scan::is_empty_row;
 use super::{Delimiter, FileProblem, Kind, Scan, Scraps, says_nothing, shown};
 use crate::problem::{Code, Problem, hint};
@@ -72,8 +72,8 @@ impl<R: Read + Seek> Records<R> {
             sep_line: scan.sep_line,
             columns: scan.columns.clone(),
             cells: match scan.kind {
-                Kind::Header => Cells::rfc4180(),
-                Kind::Native => Cells::native(),
+                Kind::Native if !scan.columns.of_list => Cells::native(),
+                _ => Cells::rfc4180(),
             },
             pending: None,
         })
@@ -183,7 +183,8 @@ impl<R: Read> Records<R> {
             (Kind::Header, Some(delimiter)) => return self.cut_spanning(record, first, delimiter),
             _ => {
                 let line = self.lines.text(first.from, first.to);
-                let separator = self.delimiter.or_else(|| separator(line).map(Delimiter::as_char)).unwrap_or(',');
+                let own = || if self.columns.of_list { first_separator(line) } else { separator(line) };
+                let separator = self.delimiter.or_else(|| own().map(Delimiter::as_char)).unwrap_or(',');
                 match self.cells.add_line(line, separator) {
                     Quoting::Complete if self.columns.fit(&self.cells) => Form::Whole,
                     Quoting::Complete => Form::Ragged,

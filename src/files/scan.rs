@@ -5,13 +5,20 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::cells::{Cells, Quoting};
 use super::columns::Columns;
+use super::course_list::is_list_header;
+use super::course_text::is_section;
 use super::encoding::survey;
 use super::header::{self, Header};
+use super::kinds::Layout;
 use super::lines::{Ahead, Lines};
+use super::native::first_separator;
 use super::preface::{Preface, Title};
 use super::records::{Form, Records};
 use super::{Delimiter, Encoding, Fallback, FileProblem, Kind, Operation, Reading, says_nothing};
 use crate::problem::{Code, Problem};
+
+/// The most sections of a text that are remembered.
+const MOST_SECTIONS: usize = 10_000;
 
 /// The form of a file.
 #[derive(Clone, Debug)]
@@ -39,6 +46,8 @@ pub struct Scan {
     pub lines: u64,
     /// Whether any line besides the header is not blank; if not, there is nothing to apply.
     pub has_data: bool,
+    /// The lines of a text that begin a section; `None` if there are too many to be remembered.
+    pub sections: Option<Vec<u64>>,
     pub(super) columns: Columns,
 }
 
@@ -71,6 +80,7 @@ pub fn scan<R: Read + Seek>(file: &mut R, reading: &Reading) -> Result<Scan, Fil
         titles: Vec::new(),
         lines: survey.lines,
         has_data: false,
+        sections: Some(Vec::new()),
         columns: Columns::native(),
     };
     if let Some((line, header)) = header {
@@ -136,15 +146,80 @@ pub fn scan_table<R: Read + Seek>(
         titles: Vec::new(),
         lines: survey.lines,
         has_data: false,
+        sections: Some(Vec::new()),
     };
     scan.has_data = has_data(&mut *file, &scan)?;
     Ok(scan)
 }
 
+/// Reads a whole file whose rows need no header, and determines its encoding. A list may name its delimiter (`sep=;`),
+/// and have a header all the same.
+///
+/// # Errors
+/// [`FileProblem::Rejected`] with `spreadsheet`, `encoding-invalid` or `delimiter-suspect`.
+pub fn scan_list<R: Read + Seek>(file: &mut R, fallback: Fallback, layout: Layout) -> Result<Scan, FileProblem> {
+    file.seek(SeekFrom::Start(0))?;
+    let survey = survey(&mut *file, Some(fallback))?;
+    let mut lines = Lines::open(&mut *file, survey.encoding, survey.bom, survey.damaged)?;
+    let mut preface = Preface::default();
+    let mut header: Option<(u64, Vec<String>)> = None;
+    while layout == Layout::List
+        && let Some(line) = next_line(&mut lines)?
+    {
+        if preface.takes_sep(&line, &Delimiter::ALL).map_err(FileProblem::Rejected)? {
+            continue;
+        }
+        let delimiter = preface.delimiter().or_else(|| first_separator(&line.text)).unwrap_or(Delimiter::Comma);
+        let names = header::names(&line.text, delimiter);
+        header = (!line.too_long && is_list_header(&names)).then_some((line.number, names));
+        break;
+    }
+    let (header_line, header) = header.unwrap_or_default();
+    let mut scan = Scan {
+        sha256: survey.sha256,
+        bytes: survey.bytes,
+        encoding: survey.encoding,
+        bom: survey.bom,
+        damaged: survey.damaged,
+        delimiter: preface.delimiter(),
+        kind: Kind::Native,
+        header,
+        header_line,
+        sep_line: preface.sep.map_or(0, |(line, _)| line),
+        titles: Vec::new(),
+        lines: survey.lines,
+        has_data: false,
+        sections: Some(Vec::new()),
+        columns: Columns::of_list(),
+    };
+    scan.has_data = has_data(&mut *file, &scan)?;
+    if layout == Layout::Text {
+        scan.sections = sections(&mut *file, &scan)?;
+    }
+    Ok(scan)
+}
+
+/// The lines of a text that begin a section.
+fn sections<R: Read + Seek>(file: &mut R, scan: &Scan) -> Result<Option<Vec<u64>>, FileProblem> {
+    let mut lines = Lines::open(file, scan.encoding, scan.bom, scan.damaged)?;
+    let mut sections = Vec::new();
+    while let Some(line) = next_line(&mut lines)? {
+        if is_section(&line.text) {
+            if sections.len() == MOST_SECTIONS {
+                return Ok(None);
+            }
+            sections.push(line.number);
+        }
+    }
+    Ok(Some(sections))
+}
+
 impl Scan {
-    /// The lines that another file needs too to be read like this one: `sep=` and the header.
-    pub fn head(&self) -> impl Iterator<Item = u64> + use<> {
-        [self.sep_line, self.header_line].into_iter().filter(|line| *line > 0)
+    /// The lines that another file needs too to be read like this one: `sep=`, the header, the sections; `None` if they
+    /// are not known.
+    pub fn head(&self) -> Option<Vec<u64>> {
+        let top = [self.sep_line, self.header_line].into_iter().filter(|line| *line > 0);
+        Some(top.chain(self.sections.clone()?).collect())
     }
 }
 

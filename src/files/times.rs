@@ -223,7 +223,7 @@ fn numbers<const N: usize>(text: &str, places: [(usize, usize); N]) -> Option<[u
 }
 
 /// A local time in a zone: of an ambiguous time the earlier instant, of a skipped time the first instant after the gap.
-fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<i64> {
+pub fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<i64> {
     let seconds = |mapped: MappedLocalTime<DateTime<Tz>>| mapped.earliest().map(|time| time.timestamp());
     if let Some(found) = seconds(zone.from_local_datetime(&local)) {
         return Some(found);

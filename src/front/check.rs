@@ -8,6 +8,7 @@ use crate::config::{FileKind, Profile, Settings};
 use crate::disk::{Dir, RegularFile};
 use crate::files::users::{UserEntry, UserRow, UsersFile, UsersReading};
 use crate::files::{self, CohortEntry, CohortFile, CohortRow, Entry, FileProblem, FlatLine, Reading, Scan};
+use crate::files::{ListEntry, ListFile, ListRow, ListVerb, traits};
 use crate::front::{GivenFile, Who, failed};
 use crate::problem::{Code, Problem, shown};
 
@@ -18,7 +19,7 @@ const MASK: &str = "***";
 pub struct Check {
     /// Its form.
     pub scan: Scan,
-    /// The word for its kind: `header`, `native`, `users`, `cohorts` or `cohort-members`.
+    /// The word for its kind: `header`, `native`, or that of a kind that has options.
     pub kind: &'static str,
     file: RegularFile,
     reading: Reading,
@@ -64,7 +65,7 @@ impl Check {
         let (fallback, small_times) = (settings.flatfile.encoding_fallback, settings.flatfile.small_times);
         let reading = Reading { kind: given.kind, fallback, zone, small_times };
         let scan = match &given.profile {
-            Some(profile) => files::scan_table(&mut file.cursor(), fallback, files::comments(profile.kind)),
+            Some(profile) => files::scan_kind(&mut file.cursor(), fallback, profile.kind),
             None => files::scan(&mut file.cursor(), &reading),
         };
         match scan {
@@ -122,6 +123,9 @@ impl Check {
         match &self.given.profile {
             None => self.lines(take),
             Some(profile) if profile.kind == FileKind::Users => self.accounts(profile, take).map(|()| 0),
+            Some(profile) if matches!(profile.kind, FileKind::CourseList | FileKind::CourseText) => {
+                self.list(profile, take).map(|()| 0)
+            }
             Some(profile) => self.cohorts(profile, take).map(|()| 0),
         }
     }
@@ -154,6 +158,23 @@ impl Check {
                 UserEntry::Row(row) => {
                     let mut problems = row.problems.iter().cloned().map(Row::Warned);
                     problems.all(&mut *take) && take(Row::Read(row.line, account_said(&row)))
+                }
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        let mut file = ListFile::open(self.file.cursor(), traits(profile.kind).layout, self.reading.fallback)?;
+        while let Some(entry) = file.next_entry()? {
+            let goes_on = match entry {
+                ListEntry::Bad(problem) => take(Row::Bad(problem)),
+                ListEntry::Row(row) => {
+                    let mut problems = row.problems.iter().cloned().map(Row::Warned);
+                    problems.all(&mut *take) && take(Row::Read(row.line, list_said(&row)))
                 }
             };
             if !goes_on {
@@ -214,6 +235,12 @@ fn account_said(row: &UserRow) -> String {
         }
     });
     values.chain(fields).chain(cohorts).chain(places).chain(roles).collect::<Vec<_>>().join(", ")
+}
+
+fn list_said(row: &ListRow) -> String {
+    let verb = if row.verb == ListVerb::Join { "" } else { "!" };
+    let cells = std::iter::once(&row.user).chain(&row.groups).map(|cell| shown(cell));
+    format!("{verb}{}", cells.collect::<Vec<_>>().join("  "))
 }
 
 fn cohort_said(kind: FileKind, row: &CohortRow) -> String {

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::db::{Conn, DbError, Params};
 use crate::front::{Front, Who};
-use crate::moodle::category;
+use crate::moodle::{category, method};
 use crate::outcome::RunResult;
+use crate::report::sort_by_names;
 
 /// A cohort.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +30,8 @@ pub struct CohortRow {
     pub component: String,
     /// The number of its members.
     pub members: i64,
+    /// The number of enrolment methods that enrol its members, enabled or not.
+    pub methods: i64,
 }
 
 /// A member of a cohort.
@@ -51,7 +54,7 @@ pub struct CohortMember {
 }
 
 impl Front {
-    /// All cohorts, by category, then by name.
+    /// All cohorts, by category, then by name, as French sorts.
     pub async fn cohorts(&self, who: &Who) -> RunResult<Vec<CohortRow>> {
         who.asks("cohorts");
         let mut conn = self.connect().await?;
@@ -83,12 +86,15 @@ impl Front {
 async fn cohorts(conn: &mut Conn) -> Result<Vec<CohortRow>, DbError> {
     let paths: BTreeMap<i64, String> =
         category::all(conn).await?.into_iter().map(|category| (category.contextid, category.path)).collect();
-    let sql = "SELECT c.id, c.idnumber, c.name, c.contextid, c.visible, c.component, COALESCE(m.members, 0)
+    let sql = "SELECT c.id, c.idnumber, c.name, c.contextid, c.visible, c.component, COALESCE(m.members, 0),
+               COALESCE(e.methods, 0)
           FROM {cohort} c
           LEFT JOIN (SELECT m.cohortid, COUNT(*) AS members FROM {cohort_members} m
-                       JOIN {user} u ON u.id = m.userid AND u.deleted = 0 GROUP BY m.cohortid) m ON m.cohortid = c.id";
+                       JOIN {user} u ON u.id = m.userid AND u.deleted = 0 GROUP BY m.cohortid) m ON m.cohortid = c.id
+          LEFT JOIN (SELECT e.customint1, COUNT(*) AS methods FROM {enrol} e
+                      WHERE e.enrol = :method GROUP BY e.customint1) e ON e.customint1 = c.id";
     let mut cohorts = Vec::new();
-    conn.each(sql, &Params::new(), |row| {
+    conn.each(sql, &Params::new().with("method", method::COHORT), |row| {
         let contextid = row.int(3);
         cohorts.push(CohortRow {
             id: row.int(0),
@@ -99,18 +105,20 @@ async fn cohorts(conn: &mut Conn) -> Result<Vec<CohortRow>, DbError> {
             visible: row.int(4) != 0,
             component: row.text(5),
             members: row.int(6),
+            methods: row.int(7),
         });
         Ok(())
     })
     .await?;
-    cohorts.sort_by(|a, b| (&a.category, &a.name, a.id).cmp(&(&b.category, &b.name, b.id)));
+    cohorts.sort_by_key(|cohort| cohort.id);
+    sort_by_names(&mut cohorts, |cohort| [&cohort.category, &cohort.name]);
     Ok(cohorts)
 }
 
 async fn members(conn: &mut Conn, cohort: i64) -> Result<Vec<CohortMember>, DbError> {
     let sql = "SELECT u.id, u.username, u.idnumber, u.lastname, u.firstname, u.suspended, m.timeadded
           FROM {cohort_members} m JOIN {user} u ON u.id = m.userid AND u.deleted = 0
-         WHERE m.cohortid = :cohort ORDER BY u.lastname, u.firstname, u.id";
+         WHERE m.cohortid = :cohort ORDER BY u.id";
     let mut members = Vec::new();
     conn.each(sql, &Params::new().with("cohort", cohort), |row| {
         members.push(CohortMember {
@@ -125,5 +133,6 @@ async fn members(conn: &mut Conn, cohort: i64) -> Result<Vec<CohortMember>, DbEr
         Ok(())
     })
     .await?;
+    sort_by_names(&mut members, |member| [&member.lastname, &member.firstname]);
     Ok(members)
 }

@@ -34,6 +34,7 @@ const EMBEDDED: &[(&str, &[u8])] = embedded![
     "enrols_scolarite-20261121.csv" as "enrols_scolarite-20261121.csv",
     "flatfile-20261121.txt" as "flatfile-20261121.txt",
     "flatfile-erreurs-20261121.txt" as "flatfile-erreurs-20261121.txt",
+    "course-L3-ANG-301.20261121.csv" as "course-L3-ANG-301.20261121.csv",
     "demo/enrols-20261122.csv" as "enrols-20261122.csv",
     "demo/scolarite-20261122.csv" as "scolarite-20261122.csv",
     "demo/parcoursup-20261122.csv" as "parcoursup-20261122.csv",

@@ -38,7 +38,7 @@ pub struct Said {
     pub options: Vec<(String, String)>,
     /// What the user column holds.
     pub user_key: Option<UserKey>,
-    /// What the course column of a flat file holds.
+    /// What the course column holds.
     pub course_key: Option<CourseKey>,
 }
 
@@ -47,18 +47,20 @@ pub struct Said {
 pub enum SaidKind {
     /// A flat file of this form.
     Flat(Kind),
-    /// A users file or a cohort file.
+    /// A kind that has options.
     Profiled(FileKind),
 }
 
 impl SaidKind {
     /// Every word for a kind.
-    pub const WORDS: &'static str = "header, native, users, cohorts or cohort-members";
+    pub fn words() -> String {
+        [&["header", "native"], &FileKind::WORDS[1..]].concat().join(", ")
+    }
 
     /// The kind of this word.
     pub fn from_word(word: &str) -> Option<Self> {
         let flat = word.parse().map(Self::Flat).ok();
-        flat.or_else(|| FileKind::from_word(word).filter(|kind| *kind != FileKind::Enrolments).map(Self::Profiled))
+        flat.or_else(|| FileKind::from_word(word).filter(|kind| *kind != FileKind::FlatFile).map(Self::Profiled))
     }
 }
 
@@ -67,7 +69,7 @@ impl SaidKind {
 pub struct GivenFile {
     /// The file.
     pub path: PathBuf,
-    /// The options of a users file or a cohort file; `None` for a flat file.
+    /// The options of a file of another kind; `None` for a flat file.
     pub profile: Option<Arc<Profile>>,
     pub(super) kind: Option<Kind>,
     user_key: Option<UserKey>,
@@ -106,11 +108,10 @@ impl GivenFile {
                 Ok(Self { kind, ..flat })
             }
             Told::Profiled(profile) => {
-                if course_key.is_some() {
-                    return Err(Misuse("--course-key is of flat files only".to_owned()));
-                }
                 options.extend(user_key.map(|key| ("user_key".to_owned(), key.as_str().to_owned())));
-                Ok(Self { profile: Some(Arc::new(profile.with(&options).map_err(Misuse)?)), user_key: None, ..flat })
+                options.extend(course_key.map(|key| ("course_key".to_owned(), key.as_str().to_owned())));
+                let profile = Some(Arc::new(profile.with(&options).map_err(Misuse)?));
+                Ok(Self { profile, user_key: None, course_key: None, ..flat })
             }
             Told::Refused(problem) => Ok(Self { refused: Some(problem), ..flat }),
         }

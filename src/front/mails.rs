@@ -119,6 +119,15 @@ pub fn log_round(round: &Round, said: Option<&String>) {
     }
 }
 
+/// Reads the site's own texts of mails.
+///
+/// # Errors
+/// What is wrong with which file.
+pub fn check_texts(settings: &Settings) -> Result<(), String> {
+    let read = Templates::load(settings.mail.templates.as_deref());
+    read.map(|_| ()).map_err(|bad| format!("mail.templates: {bad}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::without_addresses;
@@ -128,13 +137,4 @@ mod tests {
         assert_eq!(without_addresses("421 4.7.0 <a.b@example.org>: try later"), "421 4.7.0 … try later");
         assert_eq!(without_addresses("connection refused"), "connection refused");
     }
-}
-
-/// Reads the site's own texts of mails.
-///
-/// # Errors
-/// What is wrong with which file.
-pub fn check_texts(settings: &Settings) -> Result<(), String> {
-    let read = Templates::load(settings.mail.templates.as_deref());
-    read.map(|_| ()).map_err(|bad| format!("mail.templates: {bad}"))
 }

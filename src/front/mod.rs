@@ -2,17 +2,20 @@
 //! It must not know terminals or HTTP: the callers parse requests and show results.
 
 mod cohorts;
+mod courses;
 mod decide;
 mod doctor;
 mod drops;
 mod feeds;
 mod import;
 mod mails;
+mod participants;
 mod retention;
 pub mod runs;
 mod stale;
 mod sync;
 pub mod tasks;
+mod verbs;
 mod waiting;
 mod waiting_report;
 mod who;
@@ -24,15 +27,18 @@ pub mod hook;
 pub mod lead;
 
 pub use cohorts::{CohortMember, CohortRow};
+pub use courses::{CourseMethod, CourseRow};
 pub use decide::Decided;
 pub use doctor::Examined;
 pub use feeds::FeedState;
 pub use import::{Given, GivenFile, Said, SaidKind};
 pub use mails::{Outbox, check_texts, log_round};
+pub use participants::{ParticipantFilter, Participants};
 pub use retention::Forgotten;
 pub use runs::Detail;
 pub use sync::{Asked, SyncRequest, asked, jobs};
 pub use tasks::Scheduled;
+pub use verbs::{AskedVerb, VerbRequest, VerbWhat};
 pub use waiting::{WaitingLines, WaitingRow};
 pub use waiting_report::WaitingReport;
 pub use who::Who;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::patterns::matches;
 use crate::config::{FileKind, Profile, Settings};
 use crate::disk::RegularFile;
-use crate::files::{Head, NEEDED};
+use crate::files::{Head, NEEDED, traits};
 use crate::problem::{Code, Problem, shown};
 
 /// What a file is.
@@ -16,24 +16,18 @@ use crate::problem::{Code, Problem, shown};
 pub enum Told {
     /// A flat file; so is a file without any header, because Moodle's own form has none.
     Flat,
-    /// A users file or a cohort file, with its options.
+    /// A file of a kind that has options, with them.
     Profiled(Arc<Profile>),
     /// It is refused as a whole.
     Refused(Problem),
 }
 
 impl Told {
-    /// The place of the file among those that are complete together: an account must be there before it is a member,
-    /// and a cohort before it has members.
+    /// The place of the file among those that are complete together.
     pub fn rank(&self) -> u8 {
         match self {
-            Self::Profiled(profile) => match profile.kind {
-                FileKind::Users => 0,
-                FileKind::Cohorts => 1,
-                FileKind::CohortMembers => 2,
-                FileKind::Enrolments => 3,
-            },
-            Self::Flat | Self::Refused(_) => 3,
+            Self::Profiled(profile) => traits(profile.kind).rank,
+            Self::Flat | Self::Refused(_) => traits(FileKind::FlatFile).rank,
         }
     }
 }
@@ -50,7 +44,7 @@ pub fn of_dropped(settings: &Settings, name: &str, file: &RegularFile) -> io::Re
     }
     let head = head(settings, file)?;
     let mut kinds = head.kinds();
-    if kinds == [FileKind::Enrolments] {
+    if kinds == [FileKind::FlatFile] {
         return Ok(Told::Flat);
     }
     let fitting: Named = enabled.into_iter().filter(|(_, profile)| head.fits(profile.kind, &profile.columns)).collect();
@@ -59,7 +53,7 @@ pub fn of_dropped(settings: &Settings, name: &str, file: &RegularFile) -> io::Re
     kinds.sort_unstable_by_key(|kind| *kind as u8);
     kinds.dedup();
     Ok(match (kinds.as_slice(), fitting.len()) {
-        ([], _) => flat(&head),
+        ([], _) => of_no_profile(name, &head),
         ([_], 1) => chosen(&fitting),
         ([kind], 0) => Told::Refused(Problem::new(0, Code::KindNotAllowed, kind.as_str(), "[profiles.NAME]")),
         ([_], _) => ambiguous(name, fitting.keys()),
@@ -89,13 +83,13 @@ pub fn of_given(
     }
     let head = head(settings, &file?)?;
     Ok(match head.kinds().as_slice() {
-        [FileKind::Enrolments] => Told::Flat,
+        [FileKind::FlatFile] => Told::Flat,
         [kind] => of_kind(*kind),
         [] => {
             let fitting: Named =
                 all.into_iter().filter(|(_, profile)| head.fits(profile.kind, &profile.columns)).collect();
             match fitting.len() {
-                0 => flat(&head),
+                0 => by_own_name(name, &head).map_or_else(|| flat(&head), of_kind),
                 1 => chosen(&fitting),
                 _ => ambiguous(name, fitting.keys()),
             }
@@ -108,13 +102,35 @@ type Named<'a> = BTreeMap<&'a String, &'a Profile>;
 
 /// The profile with a pattern that matches the name.
 fn by_name(profiles: &Named, name: &str) -> Option<Told> {
-    let matching = profiles.iter().filter(|(_, profile)| profile.files.iter().any(|pattern| matches(pattern, name)));
+    let matching = profiles.iter().filter(|(_, profile)| patterns(profile).any(|pattern| matches(pattern, name)));
     let matching: Named = matching.map(|(name, profile)| (*name, *profile)).collect();
     match matching.len() {
         0 => None,
         1 => Some(chosen(&matching)),
         _ => Some(ambiguous(name, matching.keys())),
     }
+}
+
+/// The names of files of a profile: its own, or those of its kind.
+pub fn patterns(profile: &Profile) -> impl Iterator<Item = &str> {
+    let own = traits(profile.kind).names.iter().copied().filter(|_| profile.files.is_empty());
+    profile.files.iter().map(String::as_str).chain(own)
+}
+
+/// A dropped file whose header fits no kind and no profile: a flat file, unless its name is that of a kind without
+/// header.
+fn of_no_profile(name: &str, head: &Head) -> Told {
+    match by_own_name(name, head) {
+        Some(kind) => Told::Refused(Problem::new(0, Code::KindNotAllowed, kind.as_str(), "[profiles.NAME]")),
+        None => flat(head),
+    }
+}
+
+/// The kind without header whose files have such names, unless the file has a record of a flat file.
+fn by_own_name(name: &str, head: &Head) -> Option<FileKind> {
+    let mut kinds = FileKind::WORDS.iter().filter_map(|word| FileKind::from_word(word));
+    let named = kinds.find(|kind| traits(*kind).names.iter().any(|pattern| matches(pattern, name)));
+    named.filter(|_| !head.is_native())
 }
 
 /// A flat file, unless its header says that it is something else.

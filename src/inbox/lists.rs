@@ -61,7 +61,7 @@ pub(super) async fn write(
     beside.errors(text.as_ref(), &mut problems, (&lines, cut), locale).await?;
     fault::step("errors-written");
     match &text {
-        Some(text) if !failed.is_empty() => blocking(|| beside.retry(text, failed))?,
+        Some(text) if !failed.is_empty() && text.head().is_some() => blocking(|| beside.retry(text, failed))?,
         _ => beside.without(&[".retry.csv"])?,
     }
     fault::step("retry-written");
@@ -197,7 +197,9 @@ impl<'a> Beside<'a> {
     /// that is too long to be read is left out; it remains in the file itself.
     fn retry(&self, text: &Text, lines: Vec<u64>) -> Result<(), FileOutcomeError> {
         let mut draft = self.draft(".retry.csv")?;
-        let mut raw = text.raw(text.head().into_iter().chain(lines))?;
+        let mut all: Vec<u64> = text.head().into_iter().flatten().chain(lines).collect();
+        all.sort_unstable();
+        let mut raw = text.raw(all)?;
         for line in raw.by_ref() {
             let line = line.map_err(|error| text.refused(error))?;
             if !line.cut {
@@ -240,8 +242,8 @@ impl Text {
         let mut scanned = file.pass(read_sha256(run).unwrap_or_default());
         let scan = match &run.read_as {
             Some(read) if kind.is_none() => {
-                let comments = FileKind::from_word(&read.kind).map_or(&[][..], files::comments);
-                files::scan_table(&mut scanned, fallback, comments)
+                let kind = FileKind::from_word(&read.kind).unwrap_or(FileKind::Users);
+                files::scan_kind(&mut scanned, fallback, kind)
             }
             _ => files::scan(&mut scanned, &Reading { kind, fallback, zone: chrono_tz::UTC, small_times }),
         };
@@ -262,11 +264,11 @@ impl Text {
         raw.map_err(|problem| self.refused(problem))
     }
 
-    /// The lines that a file of other lines needs too.
-    fn head(&self) -> Vec<u64> {
+    /// The lines that a file of other lines needs too; `None` if they are not known.
+    fn head(&self) -> Option<Vec<u64>> {
         match &self.form {
-            Form::Flat(scan) => scan.head().collect(),
-            Form::Table(masking) => masking.head().collect(),
+            Form::Flat(scan) => scan.head(),
+            Form::Table(masking) => Some(masking.head().collect()),
         }
     }
 

@@ -21,7 +21,7 @@ mod watch;
 pub use claim::Claimed;
 pub use expired::write_expired;
 pub use file_outcome::{FileOutcome, FileOutcomeError, finish, read_sha256};
-pub use kinds::{Told, of_dropped, of_given};
+pub use kinds::{Told, of_dropped, of_given, patterns};
 pub use names::shown;
 pub use patterns::{is_of_input, overlap};
 pub use reader_lock::ReaderLock;

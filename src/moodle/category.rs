@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::db::{Conn, DbError, Params};
 
 /// Between the names of a path, as Moodle writes it.
-const SEPARATOR: &str = " / ";
+pub const SEPARATOR: &str = " / ";
 
 /// A category.
 #[derive(Clone, Debug, PartialEq, Eq)]

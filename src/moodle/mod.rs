@@ -13,6 +13,7 @@ pub mod forum;
 pub mod install;
 pub mod lookups;
 pub mod method;
+pub mod named;
 pub mod password;
 pub mod php_json;
 pub mod role_levels;

@@ -95,19 +95,28 @@ pub enum RunError {
     #[error("another set of source {0} was applied meanwhile; give this one again")]
     SetMoved(String),
     /// The course that a run is limited to does not exist.
-    #[error("no course has the short name '{name}' exactly{}", alike(.like))]
+    #[error("no course has the {} '{name}' exactly{}", key_words(.key), alike(.like))]
     NoSuchCourse {
-        /// The name that was given.
+        /// Which of its keys was given: `shortname`, `idnumber` or `id`.
+        key: &'static str,
+        /// The key that was given.
         name: String,
-        /// Some short names that look like it.
+        /// Some keys that look like it.
         like: Vec<String>,
     },
+    /// An order that cannot be carried out as it was given: why, and what to do.
+    #[error("{0}")]
+    Refused(String),
     /// The database is not ready for enrold.
     #[error("{0}")]
     NotReady(String),
     /// A run that cannot be decided.
     #[error("{0}")]
     Undecidable(String),
+}
+
+fn key_words<'a>(key: &&'a str) -> &'a str {
+    if *key == "shortname" { "short name" } else { key }
 }
 
 fn alike(names: &[String]) -> String {

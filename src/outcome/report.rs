@@ -340,6 +340,21 @@ pub enum Note {
     /// So many of the enrolments that a full set removed were of users whose absence was approved: the guard did not
     /// count them.
     ApprovedBefore(i64),
+    /// No enrolment is concerned by the order of a verb.
+    NobodyConcerned,
+    /// Enrolments that were not renewed: suspended, without an end, with an end that is not earlier.
+    NotRenewed {
+        /// Suspended ones.
+        suspended: i64,
+        /// Those without an end.
+        endless: i64,
+        /// Those with a later end.
+        later: i64,
+    },
+    /// So many people have an enrolment in the other course that is suspended or has ended; it stays so.
+    NotReactivated(i64),
+    /// So many methods still enrol people who were not converted, and stay as they are.
+    SourceStays(i64),
     /// The run was split into so many parts, each a transaction.
     InParts(usize),
     /// Only the first problems are kept; all are counted.

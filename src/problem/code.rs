@@ -85,6 +85,8 @@ codes! {
     DatabaseRefuses = "database-refuses",
     /// Value: the column that is empty.
     EmptyIdentifier = "empty-identifier",
+    /// Somebody of a list who has no enrolment that the command concerns. Value: the user name.
+    NotParticipant = "not-participant",
     /// Value: the enrolment method; hint: the course.
     NoMethod = "no-method",
     /// An administrator or the guest account. Value: the text in the line.
@@ -160,6 +162,16 @@ codes! {
     GroupAmbiguous = "group-ambiguous",
     /// An account that is not enrolled joins no group. Value: the text in the line; hint: the course.
     GroupNotEnrolled = "group-not-enrolled",
+    /// A file whose name does not say its course. Value: the name.
+    CourseNotNamed = "course-not-named",
+    /// A participant whose enrolments are all suspended or ended, and were left so. Value: the user name; hint: the
+    /// course.
+    EnrolmentInactive = "enrolment-inactive",
+    /// Nobody was enrolled, because the course gets its participants from others. Value: the user name; hint: the
+    /// course.
+    CourseLinked = "course-linked",
+    /// An enrolment that does not end, because another method gives it. Value: the user name; hint: the course.
+    EnrolmentKept = "enrolment-kept",
     /// A role in a category that is not found. Value: the text in the line; hint: how many categories match.
     CategoryUnusable = "category-unusable",
     /// A character that the site's column cannot store. Value: the text; hint: the column.

@@ -84,8 +84,12 @@ pub async fn of_removed_cohorts(ctx: &mut RunContext<'_>, rule: &Rule, disabled:
     settled
 }
 
-/// Removes the instances that `gone` selects (enrolid, courseid, contextid), with all that they own.
-async fn remove(ctx: &mut RunContext<'_>, pass_no: i64, gone: &str, params: Params) -> Result<(), DbError> {
+/// Removes the instances that `gone` selects (enrolid, courseid, contextid), with all that they own; `params` has their
+/// `:component`. Their enrolments must have ended.
+///
+/// # Errors
+/// The database's error.
+pub async fn remove(ctx: &mut RunContext<'_>, pass_no: i64, gone: &str, params: Params) -> Result<(), DbError> {
     if ctx.conn.number(&format!("SELECT COUNT(*) FROM ({gone}) s"), &params).await? == 0 {
         return Ok(());
     }

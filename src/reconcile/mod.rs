@@ -14,7 +14,7 @@ mod sections;
 pub mod tally;
 
 pub use filter::{Filter, of_cohorts, of_courses, of_touched, of_users};
-pub use instances::of_removed_cohorts;
+pub use instances::{of_removed_cohorts, remove as remove_instances};
 pub use policy::{Follow, Instances, Owner, Policy};
 pub use rule::{Rule, Step, Taking};
 pub use sections::{section, table_of};

@@ -159,6 +159,9 @@ impl Code {
             Code::EmptyIdentifier => {
                 format!("column \"{v}\" is empty; fill it, an empty value never matches anything")
             }
+            Code::NotParticipant => format!(
+                "\"{v}\" has no enrolment that this concerns (course, method, role); correct the list, or the command"
+            ),
             Code::NoMethod => {
                 format!("no usable enrolment method \"{v}\" in course {h}; add or enable it in the course")
             }
@@ -186,7 +189,7 @@ impl Code {
             Code::DuplicateFile => format!(
                 "same content already processed on {v} (run {h}), not applied again; send a file with new content"
             ),
-            Code::KindUnknown if h.starts_with("enrolments:") => format!(
+            Code::KindUnknown if h.starts_with("flatfile:") => format!(
                 "file refused, nothing was applied: its header ({v}) is that of no kind of file; correct it, or \
                  name its columns in a profile ({h})"
             ),
@@ -261,6 +264,22 @@ impl Code {
             Code::GroupNotEnrolled => {
                 format!("not enrolled in course {h}, so that the group \"{v}\" was not joined; enrol the account first")
             }
+            Code::CourseNotNamed => format!(
+                "file refused, nothing was applied: its name ({v}) does not say its course; call it course-KEY.csv, or \
+                 name the course (--course, or course in its profile)"
+            ),
+            Code::EnrolmentInactive => format!(
+                "\"{v}\" is in the course {h} already, but the enrolment is suspended or has ended, and was left so; \
+                 make it active in the course, or let enrold do so (reactivate = \"manual\")"
+            ),
+            Code::CourseLinked => format!(
+                "the course {h} gets its participants from other courses (meta link), so that \"{v}\" was not \
+                 enrolled; enrol the account in one of those courses"
+            ),
+            Code::EnrolmentKept => format!(
+                "\"{v}\" stays in the course {h}, because a cohort or another method enrols the account, which alone \
+                 decides; remove it there"
+            ),
             Code::CategoryUnusable => format!(
                 "{h} categories have the idnumber \"{v}\", the role was not given; correct the line, or give one \
                  category this idnumber"

@@ -178,6 +178,10 @@ impl Code {
             Code::EmptyIdentifier => {
                 format!("colonne « {v} » vide ; remplissez-la, une valeur vide ne correspond jamais à rien")
             }
+            Code::NotParticipant => format!(
+                "« {v} » n'a aucune inscription que cette commande concerne (cours, méthode, rôle) ; corrigez la \
+                 liste, ou la commande"
+            ),
             Code::NoMethod => format!(
                 "aucune méthode d'inscription « {v} » active dans le cours {h} ; ajoutez-la ou activez-la dans le cours"
             ),
@@ -207,7 +211,7 @@ impl Code {
                 "fichier identique déjà traité le {v} (exécution {h}), non appliqué de nouveau ; envoyez un contenu \
                  nouveau"
             ),
-            Code::KindUnknown if h.starts_with("enrolments:") => format!(
+            Code::KindUnknown if h.starts_with("flatfile:") => format!(
                 "fichier refusé, rien n'a été appliqué : son en-tête ({v}) n'est celui d'aucun type de \
                  fichier ; corrigez-le, ou nommez ses colonnes dans un profil ({h})"
             ),
@@ -283,6 +287,22 @@ impl Code {
             ),
             Code::GroupNotEnrolled => format!(
                 "non inscrit au cours {h}, le groupe « {v} » n'a donc pas été rejoint ; inscrivez d'abord le compte"
+            ),
+            Code::CourseNotNamed => format!(
+                "fichier refusé, rien n'a été appliqué : son nom ({v}) ne dit pas son cours ; nommez-le \
+                 course-CLE.csv, ou nommez le cours (--course, ou course dans son profil)"
+            ),
+            Code::EnrolmentInactive => format!(
+                "« {v} » est déjà inscrit au cours {h}, mais son inscription est suspendue ou terminée, et l'est \
+                 restée ; réactivez-la dans le cours, ou laissez enrold le faire (reactivate = \"manual\")"
+            ),
+            Code::CourseLinked => format!(
+                "le cours {h} reçoit ses participants d'autres cours (lien méta-cours), « {v} » n'y a donc pas été \
+                 inscrit ; inscrivez le compte dans l'un de ces cours"
+            ),
+            Code::EnrolmentKept => format!(
+                "« {v} » reste inscrit au cours {h}, car une cohorte ou une autre méthode l'inscrit et en décide \
+                 seule ; retirez-le là-bas"
             ),
             Code::CategoryUnusable => format!(
                 "{h} catégorie(s) avec le numéro d'identification « {v} », le rôle n'a pas été attribué ; corrigez la \

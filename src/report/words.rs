@@ -287,6 +287,33 @@ pub fn note(note: &Note, locale: Locale) -> String {
             "{removed} des désinscriptions ont été approuvées quand les utilisateurs ont quitté le lot : la garde \
              ne les a pas comptées"
         ),
+        (Note::NobodyConcerned, Locale::En) => {
+            "no enrolment is concerned: nobody there has an enabled method, a status and a role that fit".to_owned()
+        }
+        (Note::NobodyConcerned, Locale::Fr) => {
+            "aucune inscription n'est concernée : personne n'y a de méthode activée, \
+             de statut et de rôle qui conviennent"
+                .to_owned()
+        }
+        (Note::NotRenewed { suspended, endless, later }, Locale::En) => format!(
+            "left as they are: {suspended} suspended, {endless} without an end, {later} with an end that is not earlier"
+        ),
+        (Note::NotRenewed { suspended, endless, later }, Locale::Fr) => format!(
+            "laissées telles quelles : {suspended} suspendues, {endless} sans fin, {later} dont la fin n'est pas \
+             antérieure"
+        ),
+        (Note::NotReactivated(people), Locale::En) => {
+            format!("people whose enrolment in the other course is suspended or has ended, and stays so: {people}")
+        }
+        (Note::NotReactivated(people), Locale::Fr) => {
+            format!("personnes dont l'inscription dans l'autre cours est suspendue ou terminée, et le reste : {people}")
+        }
+        (Note::SourceStays(methods), Locale::En) => {
+            format!("methods that stay as they are, because they enrol people who were not converted: {methods}")
+        }
+        (Note::SourceStays(methods), Locale::Fr) => format!(
+            "méthodes laissées telles quelles, parce qu'elles inscrivent des personnes non converties : {methods}"
+        ),
         (Note::InParts(parts), Locale::En) => format!("cut by course into {parts} transactions (run.part_rows)"),
         (Note::InParts(parts), Locale::Fr) => format!("découpé par cours en {parts} transactions (run.part_rows)"),
         (Note::Retried(times), Locale::En) => {

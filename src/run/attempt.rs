@@ -8,7 +8,8 @@ use crate::accounts::{self, AccountsFile};
 use crate::change::context::{Position, RunContext};
 use crate::change::guard::Guard;
 use crate::clock::StopWatch;
-use crate::config::{FileKind, GuardMode, ProfileMode};
+use crate::config::{FileKind, GuardMode, Profile, ProfileMode};
+use crate::coursefiles::{self, CourseFile};
 use crate::db::{Conn, DbError, Params};
 use crate::disk::RegularFile;
 use crate::fault;
@@ -26,6 +27,7 @@ use crate::run::order::{Import, Order, Task};
 use crate::run::parts::{self, CurrentPart, Cut};
 use crate::run::{Engine, decision, history, jobs, people, told};
 use crate::sets::{self, SetOrder, Terms, account};
+use crate::verbs;
 
 /// What an attempt needs; a retry uses the same values.
 #[derive(Clone, Copy)]
@@ -115,7 +117,7 @@ impl Attempt<'_> {
         if let Err(RunError::Held) | Ok(()) = &outcome {
             ctx.guard.name_courses_of(ctx.conn).await?;
             if outcome.is_ok() {
-                let file = matches!(self.order.task, Task::File { .. });
+                let file = matches!(self.order.task, Task::File { .. } | Task::Verb(_));
                 ctx.report_overtaken(if file { PlaceKind::Line } else { PlaceKind::Buffer }, jobs::WAITING).await?;
             }
             add_to_report(&mut ctx, report);
@@ -187,19 +189,8 @@ impl Attempt<'_> {
         let rules = self.engine.rules;
         match (&self.order.task, self.opened, self.current) {
             (Task::File { shown, import: Import { profile: Some(profile), .. } }, Some(opened), _) => {
-                let file = AccountsFile {
-                    file: &opened.file,
-                    path: shown,
-                    sha256: &opened.claim.sha256,
-                    zone: zone(settings, Some(self.site)),
-                    dropped: self.order.dropped,
-                    hashed: &opened.hashed,
-                };
                 ctx.cause = "import";
-                match profile.kind {
-                    FileKind::Users => accounts::apply_users(ctx, settings, profile, &file).await?,
-                    _ => accounts::apply_cohorts(ctx, settings, profile, &file).await?,
-                }
+                self.profiled(ctx, profile, shown, opened).await?;
                 jobs::follow_waiting(ctx, settings).await?;
                 jobs::follow_cohorts(ctx, rules, settings).await?;
                 jobs::follow(ctx, rules, settings, &[]).await
@@ -234,8 +225,36 @@ impl Attempt<'_> {
                 }
                 outcome
             }
+            (Task::Verb(order), ..) => {
+                verbs::apply(ctx, settings, order).await?;
+                jobs::follow(ctx, rules, settings, &[]).await
+            }
             // Not reached: the run ends earlier if its file cannot be opened.
             (Task::File { .. } | Task::Set(_), None, _) => Ok(()),
+        }
+    }
+
+    /// Applies a file of a kind that has options.
+    async fn profiled(
+        &self,
+        ctx: &mut RunContext<'_>,
+        profile: &Profile,
+        shown: &str,
+        opened: &Opened,
+    ) -> RunResult<()> {
+        let settings = &self.engine.settings;
+        let (file, path, sha256, dropped) = (&opened.file, shown, opened.claim.sha256.as_str(), self.order.dropped);
+        let zone = zone(settings, Some(self.site));
+        let of_accounts = || AccountsFile { file, path, sha256, zone, dropped, hashed: &opened.hashed };
+        match profile.kind {
+            FileKind::Users => accounts::apply_users(ctx, settings, profile, &of_accounts()).await,
+            FileKind::Cohorts | FileKind::CohortMembers => {
+                accounts::apply_cohorts(ctx, settings, profile, &of_accounts()).await
+            }
+            _ => {
+                let file = CourseFile { file, path, sha256, zone, dropped };
+                coursefiles::apply(ctx, settings, profile, &file).await
+            }
         }
     }
 

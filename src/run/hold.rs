@@ -18,6 +18,7 @@ use crate::problem::{self, Problem};
 use crate::run::{SyncOrder, people};
 use crate::sets::SetOrder;
 use crate::source::SetProblem;
+use crate::verbs::VerbOrder;
 
 const PLAN: &str = statement(include_str!("hold.sql"), "plan");
 
@@ -63,6 +64,9 @@ pub struct Held {
     /// The base for the next delta, if the set is a OneRoster archive.
     #[serde(default, rename = "roster")]
     pub oneroster_base: Option<OneRosterBase>,
+    /// The order of a verb.
+    #[serde(default)]
+    pub verb: Option<VerbOrder>,
 }
 
 impl Held {

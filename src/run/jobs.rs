@@ -7,15 +7,15 @@ use crate::accounts;
 use crate::change::context::RunContext;
 use crate::change::kinds;
 use crate::clock::StopWatch;
-use crate::config::{Settings, WhenOff};
+use crate::config::{CourseKey, Settings, WhenOff};
 use crate::db::{Conn, DbError, Params};
 use crate::expiry::{self, EXPIRATIONS, Methods, Policy};
 use crate::flatfile::job;
 use crate::flatfile::waiting;
 use crate::mail;
-use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, Site};
-use crate::outcome::{Note, RuleReport, RunError, RunResult, Skipped};
+use crate::moodle::{method, named};
+use crate::outcome::{Note, RuleReport, RunResult, Skipped};
 use crate::reconcile::{self, Filter, Rule};
 use crate::run::order::SyncOrder;
 use crate::run::parts::Part;
@@ -25,8 +25,6 @@ pub use crate::staging::waiting::WAITING;
 /// The job for due lines of the flat file's buffer and for its expired enrolments.
 pub const FLATFILE: &str = "flatfile";
 
-/// How many similar names the error about an unknown course lists.
-const ALIKE: usize = 5;
 /// Rules that do not follow expirations: autoenrol would at once enrol the users again that were just unenrolled. Its
 /// own task does so at its time, as Moodle's does (spec autoenrol 7).
 const NOT_AFTER_EXPIRATIONS: [&str; 1] = ["autoenrol"];
@@ -312,18 +310,12 @@ async fn courses_by_name(conn: &mut Conn) -> Result<BTreeMap<String, i64>, DbErr
     Ok(courses)
 }
 
-/// The one course with exactly this short name.
+/// The id of the one course with exactly this short name.
 ///
 /// # Errors
-/// [`RunError::NoSuchCourse`] with some similar names, or the database's error.
+/// As [`named::course`].
 pub(super) async fn course(conn: &mut Conn, shortname: &str) -> RunResult<i64> {
-    let courses = courses_by_name(conn).await?;
-    if let Some(course) = courses.get(shortname) {
-        return Ok(*course);
-    }
-    let part = shortname.to_lowercase();
-    let like = courses.into_keys().filter(|name| name.to_lowercase().contains(&part)).take(ALIKE).collect();
-    Err(RunError::NoSuchCourse { name: shortname.to_owned(), like })
+    Ok(named::course(conn, CourseKey::Shortname, shortname).await?.id)
 }
 
 /// Runs, in their order, the rules that the changes of this run concern, each over the users and courses touched; those

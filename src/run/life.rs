@@ -20,6 +20,7 @@ use crate::run::opened::Opened;
 use crate::run::order::{Order, Task};
 use crate::run::{Engine, history, jobs};
 use crate::sets::database::DATABASE;
+use crate::verbs;
 use crate::{fault, sets};
 
 /// Refuses a database without a Moodle under the prefix, or whose enrold tables are missing, older, newer, or serve
@@ -175,6 +176,9 @@ impl Engine {
                 jobs::course(conn, name).await?;
             }
         }
+        if let Some(verb) = order.verb_order() {
+            verbs::check(conn, &site, &self.settings, verb, report.clock).await?;
+        }
         if let Some(set) = order.set_order().filter(|set| set.refused.is_none() && !simulate) {
             sets::oneroster_base::require(conn, &self.settings, set, order.held).await?;
         }
@@ -187,7 +191,7 @@ impl Engine {
                 Ok(opened) => Some(opened),
                 Err(error) => return self.refused(conn, order, report, simulate, error).await,
             },
-            Task::Sync(_) => None,
+            Task::Sync(_) | Task::Verb(_) => None,
         };
         // Checked under the lease, because before it another process could commit the same drop in between.
         if let Some(claim) = opened.as_ref().and_then(|opened| order.drop_claim(opened))

@@ -34,6 +34,7 @@ use crate::outcome::{Observer, Past, Report, RunError, RunResult, State};
 use crate::reconcile::Rule;
 use crate::sets::SetOrder;
 use crate::staging::waiting;
+use crate::verbs::VerbOrder;
 
 /// The entry point: executes orders on the site's database, one run at a time.
 #[derive(Clone)]
@@ -69,6 +70,14 @@ impl Engine {
     /// As [`Engine::import`].
     pub async fn sync(&self, order: &SyncOrder, simulate: bool) -> RunResult<Report> {
         self.execute(order::Order::sync(order.clone()), simulate).await
+    }
+
+    /// Carries out a verb on the participants of courses, then the rules that follow its changes.
+    ///
+    /// # Errors
+    /// As [`Engine::import`]; an order that names what does not exist is refused without a run.
+    pub async fn carry_out_verb(&self, order: &VerbOrder, simulate: bool) -> RunResult<Report> {
+        self.execute(order::Order::verb(order.clone()), simulate).await
     }
 
     /// Applies a full set: the snapshot of one source.

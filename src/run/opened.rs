@@ -17,7 +17,7 @@ pub(super) struct Opened {
     pub file: RegularFile,
     /// How a flat file is read; `None` for any other file.
     pub flat: Option<Flat>,
-    /// How a users file or a cohort file seems to be written.
+    /// How a file of a kind that has options seems to be written.
     pub table: Option<(FileKind, Scan)>,
     pub claim: Claim,
     /// What attempts leave of the passwords of a users file.
@@ -52,7 +52,7 @@ impl Opened {
         let token = import.dropped.as_ref().map(|dropped| dropped.token.clone()).unwrap_or_default();
         if let Some(profile) = &import.profile {
             let fallback = settings.flatfile.encoding_fallback;
-            let scan = blocking(|| files::scan_table(&mut file.cursor(), fallback, files::comments(profile.kind)));
+            let scan = blocking(|| files::scan_kind(&mut file.cursor(), fallback, profile.kind));
             let scan = scan.map_err(|problem| FileProblem::ends_run(problem, &path))?;
             let opened = Self::claimed(file, None, scan.sha256.clone(), scan.bytes, token);
             return Ok(Self { table: Some((profile.kind, scan)), ..opened });

@@ -1,4 +1,4 @@
-//! The order of a run: a file, a task, or a held run that was approved.
+//! The order of a run: a file, a task, a verb, or a held run that was approved.
 //! It must not open the database or a file: dropped files arrive open, and `opened` opens the others.
 
 use std::io;
@@ -20,6 +20,7 @@ use crate::run::opened::Opened;
 use crate::sets::SetOrder;
 use crate::sets::database::DATABASE;
 use crate::source::Origins;
+use crate::verbs::VerbOrder;
 
 /// A file to import, with what its content does not state.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +130,7 @@ pub(super) enum Task {
     File { import: Import, shown: String },
     Sync(SyncOrder),
     Set(Box<SetOrder>),
+    Verb(Box<VerbOrder>),
 }
 
 /// An order for one run.
@@ -166,6 +168,10 @@ impl Order {
         Self { task: Task::Sync(order), held: None, dropped: false }
     }
 
+    pub fn verb(order: VerbOrder) -> Self {
+        Self { task: Task::Verb(Box::new(order)), held: None, dropped: false }
+    }
+
     /// The order that applies a held run from the copy of its bytes.
     pub fn approve(past: &Past, state: &Path, run: i64) -> RunResult<Self> {
         let dropped = !past.claim.token.is_empty();
@@ -183,6 +189,9 @@ impl Order {
                 ..SetOrder::default()
             };
             return Ok(Self { task: Task::Set(Box::new(set)), held: Some(run), dropped });
+        }
+        if let Some(verb) = held.verb {
+            return Ok(Self { task: Task::Verb(Box::new(verb)), held: Some(run), dropped });
         }
         if held.kind != "import" {
             return Ok(Self { task: Task::Sync(held.sync_order()), held: Some(run), dropped });
@@ -206,6 +215,7 @@ impl Order {
             (Task::File { .. }, None) => "import".to_owned(),
             (Task::Sync(order), None) => order.kind(),
             (Task::Set(order), None) => format!("sync {}", order.source),
+            (Task::Verb(order), None) => order.kind().to_owned(),
         }
     }
 
@@ -214,7 +224,7 @@ impl Order {
         match &self.task {
             Task::File { import, .. } => import.profile.is_none() && import.refused.is_none(),
             Task::Sync(order) => order.jobs == [jobs::FLATFILE],
-            Task::Set(_) => false,
+            Task::Set(_) | Task::Verb(_) => false,
         }
     }
 
@@ -225,7 +235,7 @@ impl Order {
             Task::File { .. } => Vec::new(),
             Task::Sync(order) => jobs::twins(rules, site, &order.jobs),
             Task::Set(order) if order.source == DATABASE.name => DATABASE.twins.to_vec(),
-            Task::Set(_) => Vec::new(),
+            Task::Set(_) | Task::Verb(_) => Vec::new(),
         }
     }
 
@@ -240,7 +250,7 @@ impl Order {
     /// The order of a run without a file.
     pub fn sync_order(&self) -> Option<&SyncOrder> {
         match &self.task {
-            Task::File { .. } | Task::Set(_) => None,
+            Task::File { .. } | Task::Set(_) | Task::Verb(_) => None,
             Task::Sync(order) => Some(order),
         }
     }
@@ -249,7 +259,15 @@ impl Order {
     pub fn profile(&self) -> Option<&Profile> {
         match &self.task {
             Task::File { import, .. } => import.profile.as_deref(),
-            Task::Sync(_) | Task::Set(_) => None,
+            Task::Sync(_) | Task::Set(_) | Task::Verb(_) => None,
+        }
+    }
+
+    /// The order of a run of a verb.
+    pub fn verb_order(&self) -> Option<&VerbOrder> {
+        match &self.task {
+            Task::Verb(order) => Some(order),
+            Task::File { .. } | Task::Sync(_) | Task::Set(_) => None,
         }
     }
 
@@ -257,7 +275,7 @@ impl Order {
     pub fn set_order(&self) -> Option<&SetOrder> {
         match &self.task {
             Task::Set(order) => Some(order),
-            Task::File { .. } | Task::Sync(_) => None,
+            Task::File { .. } | Task::Sync(_) | Task::Verb(_) => None,
         }
     }
 
@@ -270,6 +288,8 @@ impl Order {
             Task::Sync(order) => order.source(),
             Task::Set(order) if approves && order.shown.is_empty() => format!("sync {}", order.source),
             Task::Set(order) => order.shown.clone(),
+            Task::Verb(order) if approves => format!("{} {}", order.kind(), order.source()),
+            Task::Verb(order) => order.source(),
         }
     }
 
@@ -278,7 +298,7 @@ impl Order {
         let claim = match &self.task {
             Task::File { .. } => Some(&opened.claim),
             Task::Set(order) => order.dropped.as_ref(),
-            Task::Sync(_) => None,
+            Task::Sync(_) | Task::Verb(_) => None,
         };
         claim.filter(|claim| !claim.token.is_empty())
     }
@@ -300,8 +320,11 @@ impl Order {
         let set = self.set_order().map(|order| order.source.clone());
         let flat = opened.and_then(|opened| opened.flat.as_ref());
         let import = || set.as_ref().map_or_else(|| "import".to_owned(), |source| format!("sync {source}"));
+        let verb = self.verb_order();
         Held {
-            kind: sync.map_or_else(import, SyncOrder::kind),
+            kind: verb
+                .map(|order| order.kind().to_owned())
+                .unwrap_or_else(|| sync.map_or_else(import, SyncOrder::kind)),
             jobs: sync.map(|order| order.jobs.clone()).unwrap_or_default(),
             course: sync.and_then(|order| order.course.clone()),
             backfill: sync.is_some_and(|order| order.backfill),
@@ -316,6 +339,7 @@ impl Order {
             unread: self.set_order().map(|order| order.unread.clone()).unwrap_or_default(),
             oneroster_base: self.set_order().and_then(|order| order.oneroster_base.clone()),
             set,
+            verb: verb.cloned(),
         }
     }
 }

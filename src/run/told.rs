@@ -19,7 +19,7 @@ pub(super) async fn teachers(ctx: &mut RunContext<'_>, settings: &Settings, orde
         Task::File { import: Import { profile: Some(profile), .. }, .. } => profile.tell_teachers,
         Task::File { .. } => settings.flatfile.tell_teachers,
         Task::Sync(order) if order.jobs.iter().all(of_lines) => settings.flatfile.tell_teachers,
-        Task::Sync(_) | Task::Set(_) => TellTeachers::No,
+        Task::Sync(_) | Task::Set(_) | Task::Verb(_) => TellTeachers::No,
     };
     mail::summarize(ctx, settings, how).await?;
     Ok(())
@@ -59,6 +59,6 @@ fn is_flatfile(order: &Order, report: &Report) -> bool {
             let asked = sync.jobs.iter().any(|job| job == jobs::FLATFILE);
             asked && (!report.counts.is_empty() || report.errors > 0 || report.state == State::Failed)
         }
-        Task::Set(_) => false,
+        Task::Set(_) | Task::Verb(_) => false,
     }
 }

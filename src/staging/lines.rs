@@ -45,6 +45,12 @@ pub const SET_LINES: Table = Table::new(
     ],
 );
 
+/// The users of a course list: `op` is the number of what is said of them, `nth` counts the users of a line.
+pub const LIST_LINES: Table = Table::new(
+    "stage_line",
+    &[int("line"), int("nth"), small("op"), text("ukey", KEY_WIDTH), text("written", KEY_WIDTH)],
+);
+
 /// The rows of a cohort file that name a user: `op` is the number of the command.
 pub const MEMBER_LINES: Table = Table::new(
     "stage_line",

@@ -148,7 +148,7 @@ async fn the_demonstration_and_again() {
             .says(&["L1-MATH-101       10   0", "The database lies in demo/enrold.sqlite"]);
     }
     let mut conn = connect(&format!("sqlite:{}", dir.path().join("demo/enrold.sqlite").display())).await;
-    assert_eq!(conn.number("SELECT COUNT(*) FROM {enrold_run}", &Params::new()).await.unwrap(), 10);
+    assert_eq!(conn.number("SELECT COUNT(*) FROM {enrold_run}", &Params::new()).await.unwrap(), 11);
     conn.close().await;
     demonstration(&program, &["--set", "locale=fr", "autre"]).ends(0).says(&["La base de données est dans autre/"]);
 }
@@ -173,8 +173,8 @@ fn the_demonstration_as_one_document() {
     assert_eq!(document["database"], "demo/enrold.sqlite");
     let runs: Vec<u64> =
         document["reports"].as_array().unwrap().iter().map(|report| report["run"].as_u64().unwrap()).collect();
-    // Five tasks, one of them of a disabled method, and five files.
-    assert_eq!(runs, [1, 2, 3, 4, 0, 5, 6, 7, 8, 9, 10]);
+    // Five tasks, one of them of a disabled method, and six files; the course list comes last.
+    assert_eq!(runs, [1, 2, 3, 4, 0, 5, 6, 7, 8, 9, 10, 11]);
 }
 
 /// The files are part of the program: nothing of the project is there. One file is held, one is a full set.

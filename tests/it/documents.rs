@@ -75,7 +75,8 @@ fn root() -> PathBuf {
 
 fn pages() -> Vec<Page> {
     let mut paths = vec![root().join("README.md"), root().join("sample-sync-dir/README.md")];
-    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let dirs = ["docs", "docs/fr"].map(|dir| fs::read_dir(root().join(dir)).unwrap());
+    let docs = dirs.into_iter().flatten().map(|entry| entry.unwrap().path());
     paths.extend(docs.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
     paths.sort();
     paths.iter().map(|path| Page::read(path)).collect()

@@ -15,7 +15,8 @@ on_each_database!(
     files_of_one_look_are_ordered_by_kind,
     a_file_waits_for_its_approval,
     a_file_is_only_simulated,
-    comments_before_the_header_are_no_header
+    comments_before_the_header_are_no_header,
+    a_new_account_is_enrolled_by_the_list_beside_it
 );
 
 const USERS: &str = "username;lastname;firstname;email\n600001;Durand-Test;Léa;lea@example.org\n";
@@ -137,4 +138,30 @@ async fn a_file_is_only_simulated(mut site: Site) {
     assert_eq!(without_lists(&program), ["u.csv.simulated"], "it is never input again");
     site.nothing_changed(&before, "a simulated file").await;
     assert_eq!(site.last_run().await, runs);
+}
+
+/// Course lists come last, whatever their names: the account is there, and so is the group of the other list.
+async fn a_new_account_is_enrolled_by_the_list_beside_it(mut site: Site) {
+    let program = site.sampled().await;
+    let program = program.clone().set("profiles.u.kind=users").set("profiles.c.kind=course-list");
+    let program = program.set("profiles.c.create_groups=yes").set("profiles.c.mode=apply");
+    program.drop_file("course-L3-ANG-301.20261121.csv", "600001;TD é\n");
+    program.drop_file("z.csv", USERS);
+    once(&program, 0);
+    assert_eq!(without_lists(&program), ["course-L3-ANG-301.20261121.csv.done", "z.csv.done"]);
+    let done = report(&program, "course-L3-ANG-301.20261121.csv");
+    assert_eq!((&done["read_as"]["kind"], &done["counts"]["group-member.add"]), (&"course-list".into(), &1.into()));
+    let off = program.clone().set("profiles.c.enabled=no");
+    off.drop_file("course-L3-ANG-301.csv", "600001;TD 2\n");
+    once(&off, 1);
+    let refused = report(&program, "course-L3-ANG-301.csv");
+    assert_eq!(
+        (&refused["problems"][0]["code"], &refused["problems"][0]["value"]),
+        (&"kind-not-allowed".into(), &"course-list".into())
+    );
+    // A flat file is one whatever its name is.
+    off.drop_file("course-X.csv", "operation,username,course,role\nadd,robertz26,L1-ECO-101,student\n");
+    off.drop_file("course-Y.csv", "add,student,22612001,ELP4821\n");
+    once(&off, 0);
+    assert_eq!(report(&program, "course-Y.csv")["read_as"]["kind"], "native");
 }

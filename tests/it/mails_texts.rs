@@ -62,7 +62,7 @@ fn a_text_that_is_wrong_stops_the_start_and_no_mail_is_lost() {
         daemon.signal("HUP");
         daemon.until_logged("the old one stays in force");
         assert!(daemon.log().contains(&told), "{}", daemon.log());
-        assert_eq!(names(&bad.parent().unwrap().to_owned()), ["welcome.fr.txt"]);
+        assert_eq!(names(bad.parent().unwrap()), ["welcome.fr.txt"]);
         daemon.stop();
     });
 }

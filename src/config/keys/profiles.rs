@@ -5,8 +5,8 @@ use super::named::Named;
 use super::{CENTURY, Key, Kind, MANY, choice, defaulted, flag, general, whole};
 use crate::config::forms;
 use crate::config::sections::{
-    BlankCell, CohortKey, FileKind, ForceChange, Locale, MailWhen, MatchBy, Operation, PasswordFrom, ProfileMode,
-    TellTeachers, Update, UserKey,
+    BlankCell, ByHand, CohortKey, CourseKey, FileKind, ForceChange, Locale, MailWhen, MatchBy, Operation, PasswordFrom,
+    ProfileMode, Reactivate, TellTeachers, Update, UserKey,
 };
 
 /// The section of all profiles.
@@ -20,7 +20,7 @@ pub(in crate::config) static SECTION: Named = Named {
 };
 
 /// The kinds of file that a profile can have: flat files have the section `flatfile`.
-const KINDS: &[&str] = &["users", "cohorts", "cohort-members"];
+const KINDS: &[&str] = FileKind::WORDS.split_first().expect("flat files are the first").1;
 
 /// The keys of each profile, without `profiles.NAME.`, in the order of the reference.
 pub(in crate::config) const OF_PROFILE: &[Key] = &[
@@ -55,6 +55,14 @@ pub(in crate::config) const OF_PROFILE: &[Key] = &[
     choice("cohort_key", CohortKey::WORDS),
     general("waiting_days", Kind::Whole(0, CENTURY, "days")),
     general("waiting_expected", Kind::Flag),
+    defaulted("course", Kind::Text(forms::line)),
+    choice("course_key", CourseKey::WORDS),
+    defaulted("role", Kind::Text(forms::line)),
+    defaulted("groups", Kind::Text(forms::line)),
+    flag("create_groups"),
+    choice("reactivate", Reactivate::WORDS),
+    choice("method", ByHand::WORDS),
+    general("unenrol", Kind::Flag),
 ];
 
 /// The keys that say what becomes of a dropped file; an operator who imports one says it otherwise.
@@ -93,6 +101,23 @@ const WITH_DEFAULT: &[&str] = &[
     "interests",
 ];
 
+/// Which kinds have which options, besides those of [`OF_DROPPED`]; `default` and `columns` stand for all of theirs.
+const OPTIONS: &[(&[FileKind], &[&str])] = &[
+    (&[FileKind::Users], OF_USERS),
+    (&[FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers], OF_ACCOUNTS),
+    (&[FileKind::Cohorts, FileKind::CohortMembers], &["cohort_key", "waiting_days", "waiting_expected"]),
+    (&[FileKind::Cohorts, FileKind::CohortMembers, FileKind::CourseList], &["user_key"]),
+    (&[FileKind::CourseList, FileKind::CourseText], OF_COURSES),
+    (&[FileKind::CourseList], &["groups"]),
+    (&[FileKind::CourseText], &["method", "unenrol"]),
+];
+
+/// The keys that files about one course have.
+const OF_COURSES: &[&str] = &["course", "course_key", "role", "create_groups", "reactivate"];
+
+/// The keys that users files and cohort files have.
+const OF_ACCOUNTS: &[&str] = &["update", "create_cohorts", "context_id", "columns"];
+
 /// The keys that only users files have.
 const OF_USERS: &[&str] = &[
     "operation",
@@ -114,16 +139,11 @@ const OF_USERS: &[&str] = &[
     "default",
 ];
 
-/// The keys that only cohort files have.
-const OF_COHORTS: &[&str] = &["user_key", "cohort_key", "waiting_days", "waiting_expected"];
-
 /// The options of files of this kind, for messages.
 pub(in crate::config) fn options(kind: FileKind) -> String {
     let of_kind = |name: &&str| !OF_DROPPED.contains(name) && misfit(kind, name).is_none();
-    let mut names: Vec<&str> = OF_PROFILE.iter().map(|key| key.name).filter(of_kind).collect();
-    names.push("columns.HEADER");
-    names.extend((kind == FileKind::Users).then_some("default.COLUMN"));
-    names.join(", ")
+    let names = OF_PROFILE.iter().map(|key| key.name).chain(["columns.HEADER", "default.COLUMN"]);
+    names.filter(of_kind).collect::<Vec<_>>().join(", ")
 }
 
 /// What is wrong with the default of this column.
@@ -145,10 +165,14 @@ pub(in crate::config) fn not_of_a_run(name: &str) -> Option<&'static str> {
 /// What the key of a profile is for, if files of this kind do not have it.
 pub(in crate::config) fn misfit(kind: FileKind, rest: &str) -> Option<String> {
     let key = rest.split('.').next().unwrap_or_default();
-    let (keys, fits) = if kind == FileKind::Users {
-        (OF_COHORTS, "kinds cohorts and cohort-members")
-    } else {
-        (OF_USERS, "kind users")
+    let (kinds, _) = OPTIONS.iter().find(|(_, keys)| keys.contains(&key))?;
+    if kinds.contains(&kind) {
+        return None;
+    }
+    let fits = match kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().as_slice() {
+        [one] => format!("kind {one}"),
+        [others @ .., last] => format!("kinds {} and {last}", others.join(", ")),
+        [] => String::new(),
     };
-    keys.contains(&key).then(|| format!("is an option of {fits}, and the kind here is {kind}; remove it"))
+    Some(format!("is an option of {fits}, and the kind here is {kind}; remove it"))
 }

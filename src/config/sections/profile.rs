@@ -12,19 +12,43 @@ use super::mail::TellTeachers;
 use super::source::{CohortKey, MailWhen};
 use super::waiting::Waiting;
 use crate::config::choice::choice;
-use crate::config::sections::UserKey;
+use crate::config::sections::{CourseKey, UserKey};
 
 choice! {
     /// What the rows of a file say.
     FileKind {
         /// Enrolments: a flat file.
-        Enrolments = "enrolments",
+        FlatFile = "flatfile",
         /// Accounts, with their cohorts and courses (spec files 4).
         Users = "users",
         /// New cohorts (spec files 3.2).
         Cohorts = "cohorts",
         /// Cohorts and their members by commands (spec files 3.1).
         CohortMembers = "cohort-members",
+        /// Participants of one course, with their groups (spec files 5.1).
+        CourseList = "course-list",
+        /// Participants of one course, as addresses in sections of groups (spec files 5.2).
+        CourseText = "course-text",
+    }
+}
+
+choice! {
+    /// What becomes of somebody whose enrolments in the course are all suspended or ended.
+    Reactivate {
+        /// Nothing: the line is reported.
+        No = "no",
+        /// The manual enrolment becomes active, or is added.
+        Manual = "manual",
+    }
+}
+
+choice! {
+    /// The methods whose enrolments people make.
+    ByHand {
+        /// By a teacher.
+        Manual = "manual",
+        /// By the users themselves.
+        SelfEnrolment = "self",
     }
 }
 
@@ -213,6 +237,44 @@ pub struct Profile {
     /// Whether rows that wait are expected; `None`: as `waiting.expected` says.
     #[serde(default)]
     pub waiting_expected: Option<bool>,
+
+    /// The only course of a file, by its key; empty: the file's name or its rows say it.
+    #[serde(default)]
+    pub course: String,
+    /// By what a course is named.
+    #[serde(default = "course_key")]
+    pub course_key: CourseKey,
+    /// The short name of the role that rows give which name none; `none` for no enrolment.
+    #[serde(default)]
+    pub role: String,
+    /// Which groups people join: `file`, `none`, or the name of one group.
+    #[serde(default)]
+    pub groups: String,
+    /// Whether groups are made that a course lacks.
+    #[serde(default)]
+    pub create_groups: bool,
+    /// What becomes of somebody whose enrolments in the course are all suspended or ended.
+    #[serde(default = "reactivate")]
+    pub reactivate: Reactivate,
+    /// The method that enrols: `manual` or `self`.
+    #[serde(default = "method")]
+    pub method: ByHand,
+    /// Whether `!` takes people out.
+    #[serde(default)]
+    pub unenrol: Option<bool>,
+}
+
+fn method() -> ByHand {
+    ByHand::Manual
+}
+
+/// That of plans that were held before there was a choice.
+fn course_key() -> CourseKey {
+    CourseKey::Shortname
+}
+
+fn reactivate() -> Reactivate {
+    Reactivate::No
 }
 
 impl Profile {

@@ -80,8 +80,8 @@ fn options_fit_the_kind_and_each_other() {
     );
     assert_eq!(
         of(&[("profiles.u.kind", "users"), ("profiles.u.user_key", "id")]),
-        ["--set: `profiles.u.user_key`: is an option of kinds cohorts and cohort-members, and the kind here is \
-             users; remove it"]
+        ["--set: `profiles.u.user_key`: is an option of kinds cohorts, cohort-members and course-list, and the kind \
+          here is users; remove it"]
     );
     assert_eq!(
         of(&[("profiles.u.update", "file")]),
@@ -94,7 +94,8 @@ fn options_fit_the_kind_and_each_other() {
     );
     assert_eq!(
         of(&[("profiles.u.kind", "enrolments")]),
-        ["--set: `profiles.u.kind`: found \"enrolments\", expected one of users, cohorts, cohort-members"]
+        ["--set: `profiles.u.kind`: found \"enrolments\", expected one of users, cohorts, cohort-members, \
+             course-list, course-text",]
     );
     assert_eq!(
         of(&[("profiles", "x"), ("profiles.u", "x"), ("profiles.u.default", "x"), ("profiles.U.kind", "users")]),

@@ -128,10 +128,7 @@ pub const ACCOUNTS: &[Need] = &[
             "timemodified",
         ])
         .deletes(),
-    Need::reads("course_categories", &["id", "parent", "name", "idnumber"]),
     Need::reads("role_context_levels", &["roleid", "contextlevel"]),
-    // The methods of a removed cohort are disabled where the site keeps the enrolments.
-    Need::reads("enrol", &[]).updates(&["status", "timemodified"]),
 ];
 
 #[cfg(test)]

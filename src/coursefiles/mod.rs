@@ -1,0 +1,46 @@
+//! Planner: files about the participants, groups and methods of courses, one module for each kind of file.
+//! It must not know bytes, leases or other planners.
+
+mod participants;
+
+use chrono_tz::Tz;
+
+use crate::change::context::RunContext;
+use crate::config::{FileKind, Profile, Settings};
+use crate::disk::RegularFile;
+use crate::outcome::{RunError, RunResult};
+use crate::problem::{Code, Problem};
+
+/// A file about courses, ready to be read.
+pub struct CourseFile<'a> {
+    /// The open file: the bytes with this digest are those that are read, even if the name changes.
+    pub file: &'a RegularFile,
+    /// Its path, for messages; its name may say the course.
+    pub path: &'a str,
+    /// The digest of its bytes.
+    pub sha256: &'a str,
+    /// The zone of its times.
+    pub zone: Tz,
+    /// Whether it came through the drop directory: then it may do only what its profile names.
+    pub dropped: bool,
+}
+
+/// Applies a file. The number of statements does not depend on the number of its rows, except for the chunks of the
+/// load.
+///
+/// # Errors
+/// The error of the reader or of the database, a file that is refused as a whole, or a limit of the guard.
+pub async fn apply(
+    ctx: &mut RunContext<'_>,
+    settings: &Settings,
+    profile: &Profile,
+    file: &CourseFile<'_>,
+) -> RunResult<()> {
+    match profile.kind {
+        FileKind::CourseList | FileKind::CourseText => participants::apply(ctx, settings, profile, file).await,
+        // Read by other planners.
+        kind @ (FileKind::FlatFile | FileKind::Users | FileKind::Cohorts | FileKind::CohortMembers) => {
+            Err(RunError::Rejected(Problem::new(0, Code::KindUnknown, kind.as_str(), "")))
+        }
+    }
+}
