@@ -93,6 +93,10 @@ const ACCOUNT_VALUES: [&str; NAMES.len() + 2] = {
     values
 };
 
+/// The columns of an instance of a method that files may change.
+pub const INSTANCE_VALUES: &[&str] =
+    &["status", "name", "enrolperiod", "enrolstartdate", "enrolenddate", "roleid", "customint2", "timemodified"];
+
 /// A row that is removed if it is unchanged; the pick gives its course.
 const WHOLE_IN_COURSE: Change = Change::Removed { still: Still::Whole, given: &["courseid", "contextid"], alone: &[] };
 
@@ -186,6 +190,22 @@ catalogue! {
         /// The first method of a new course; two more follow.
         FIRST_METHOD: 5,
         INSTANCE: 10,
+    };
+
+    /// Values of an instance change: a file of methods says so.
+    INSTANCE_UPDATE: Kind {
+        name: "instance.update",
+        table: "enrol",
+        key: &[("courseid", "courseid"), ("enrol", "component")],
+        change: Change::Rewritten(INSTANCE_VALUES),
+        event: Some(&events::INSTANCE_UPDATED),
+        dirty: Some(Dirty::Course),
+        figure: None,
+        english: "methods changed",
+        french: "méthodes modifiées",
+    }, ranks {
+        /// After those of its pass that are added.
+        CHANGE_METHOD: 11,
     };
 
     /// A buffered line is removed, because a line of today names the same or because it is due.

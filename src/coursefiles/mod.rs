@@ -1,6 +1,7 @@
 //! Planner: files about the participants, groups and methods of courses, one module for each kind of file.
 //! It must not know bytes, leases or other planners.
 
+mod methods;
 mod participants;
 
 use chrono_tz::Tz;
@@ -10,6 +11,8 @@ use crate::config::{FileKind, Profile, Settings};
 use crate::disk::RegularFile;
 use crate::outcome::{RunError, RunResult};
 use crate::problem::{Code, Problem};
+
+pub use methods::Gone;
 
 /// A file about courses, ready to be read.
 pub struct CourseFile<'a> {
@@ -25,8 +28,8 @@ pub struct CourseFile<'a> {
     pub dropped: bool,
 }
 
-/// Applies a file. The number of statements does not depend on the number of its rows, except for the chunks of the
-/// load.
+/// Applies a file; of a file of methods, gives those that end after the rules have run. The number of statements does
+/// not depend on the number of its rows, except for the chunks of the load.
 ///
 /// # Errors
 /// The error of the reader or of the database, a file that is refused as a whole, or a limit of the guard.
@@ -35,9 +38,12 @@ pub async fn apply(
     settings: &Settings,
     profile: &Profile,
     file: &CourseFile<'_>,
-) -> RunResult<()> {
+) -> RunResult<Option<Gone>> {
     match profile.kind {
-        FileKind::CourseList | FileKind::CourseText => participants::apply(ctx, settings, profile, file).await,
+        FileKind::CourseList | FileKind::CourseText => {
+            participants::apply(ctx, settings, profile, file).await.map(|()| None)
+        }
+        FileKind::Methods | FileKind::CourseMethods => methods::apply(ctx, settings, profile, file).await.map(Some),
         // Read by other planners.
         kind @ (FileKind::FlatFile | FileKind::Users | FileKind::Cohorts | FileKind::CohortMembers) => {
             Err(RunError::Rejected(Problem::new(0, Code::KindUnknown, kind.as_str(), "")))

@@ -168,9 +168,10 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
 }
 
 /// The kinds of file that need rights of their own.
-const OF_ACCOUNTS: [FileKind; 3] = [FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers];
+const OF_ACCOUNTS: [FileKind; 5] =
+    [FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers, FileKind::Methods, FileKind::CourseMethods];
 
-/// Whether a profile of users files or cohort files is enabled.
+/// Whether a profile of users files, cohort files or files of methods is enabled.
 fn changes_accounts(settings: &Settings) -> bool {
     settings.profiles.values().any(|profile| profile.enabled && OF_ACCOUNTS.contains(&profile.kind))
 }

@@ -10,7 +10,7 @@ use super::header::{begins_with_operation, names, recognise, told};
 use super::lines::Lines;
 use super::names::{folded, same};
 use super::scan::next_line;
-use super::{Delimiter, Fallback, cohorts, users};
+use super::{Delimiter, Fallback, cohorts, course_methods, methods, users};
 use crate::config::FileKind;
 
 /// How many columns a record of a flat file fills at least.
@@ -29,7 +29,8 @@ const OF_ACCOUNT: [&[&str]; 4] = [
 
 /// What the header of each kind needs, for messages.
 pub const NEEDED: &str = "flatfile: operation, username, course, role; users: username, lastname, firstname, email; \
-                          cohorts: name; cohort-members: cmd, cidnumber, userid";
+                          cohorts: name; cohort-members: cmd, cidnumber, userid; \
+                          methods: operation, method, shortname, metacohort; course-methods: shortname, enrolment_1";
 
 /// Words of flat files: a line with one of them is no header of another kind.
 const OF_FLAT_FILES: [&str; 7] = ["add", "del", "student", "teacher", "editingteacher", "manager", "coursecreator"];
@@ -150,6 +151,8 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
             let cohort = has(&["cidnumber", "cname"]) || has(&["cid"]);
             cohort && (command || has(&["userid"])) && !has(Column::Role.names()) && !has(&["uid"])
         }
+        FileKind::Methods => methods::is_header(has),
+        FileKind::CourseMethods => course_methods::is_header(names),
         // Known by their names.
         FileKind::CourseList | FileKind::CourseText => false,
     }
@@ -157,7 +160,10 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
 
 /// Whether a column of this name is one of any kind.
 fn is_known(name: &str) -> bool {
-    Column::named(name).is_some() || users::is_known(&folded(name)) || cohorts::is_known(&folded(name))
+    Column::named(name).is_some()
+        || users::is_known(&folded(name))
+        || cohorts::is_known(&folded(name))
+        || methods::is_known(&folded(name))
 }
 
 #[cfg(test)]
@@ -191,6 +197,10 @@ mod tests {
             ("userid,cid", "cohort-members"),
             ("cmd,cid", "cohort-members"),
             ("username,email,userid,cid", "users cohort-members"),
+            ("operation;method;shortname;metacohort;disabled", "methods"),
+            ("cmd;cohort;course;enrol;role;makegroup", "methods"),
+            ("shortname,fullname,enrolment_1,enrolment_1_role", "course-methods"),
+            ("shortname,fullname", ""),
             ("rolename,cid,uid", ""),
             ("cmd,rolename,cid,uid", "flatfile"),
             ("user,course,role", ""),

@@ -38,6 +38,7 @@ pub fn traits(kind: FileKind) -> Traits {
         FileKind::CohortMembers => Traits { layout: Layout::Header(&['(', '[', '-', '#', '/']), ..headed(20) },
         FileKind::FlatFile => headed(50),
         FileKind::CourseList => Traits { names: &["course-*.csv"], layout: Layout::List, ..headed(70) },
+        FileKind::Methods | FileKind::CourseMethods => headed(40),
         FileKind::CourseText => Traits { names: &["course-*.txt"], layout: Layout::Text, ..headed(70) },
     }
 }

@@ -102,6 +102,29 @@ fn unaccented(c: char) -> char {
     }
 }
 
+/// Whether a name matches a pattern: `*` is any text, `?` any one character, everything else itself.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut of) = (0, 0);
+    // Where to resume when a star has to match one character more.
+    let mut star = None;
+    while of < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, of));
+                at += 1;
+            }
+            Some(letter) if *letter == '?' || *letter == name[of] => (at, of) = (at + 1, of + 1),
+            _ => {
+                let Some((from, upto)) = star else { return false };
+                star = Some((from, upto + 1));
+                (at, of) = (from + 1, upto + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == '*')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use crate::config::{FileKind, Profile, Settings};
 use crate::disk::{Dir, RegularFile};
 use crate::files::users::{UserEntry, UserRow, UsersFile, UsersReading};
 use crate::files::{self, CohortEntry, CohortFile, CohortRow, Entry, FileProblem, FlatLine, Reading, Scan};
-use crate::files::{ListEntry, ListFile, ListRow, ListVerb, traits};
+use crate::files::{ListEntry, ListFile, ListRow, ListVerb, MethodEntry, MethodRow, MethodsFile, traits};
 use crate::front::{GivenFile, Who, failed};
 use crate::problem::{Code, Problem, shown};
 
@@ -126,6 +126,9 @@ impl Check {
             Some(profile) if matches!(profile.kind, FileKind::CourseList | FileKind::CourseText) => {
                 self.list(profile, take).map(|()| 0)
             }
+            Some(profile) if matches!(profile.kind, FileKind::Methods | FileKind::CourseMethods) => {
+                self.methods(profile, take).map(|()| 0)
+            }
             Some(profile) => self.cohorts(profile, take).map(|()| 0),
         }
     }
@@ -175,6 +178,27 @@ impl Check {
                 ListEntry::Row(row) => {
                     let mut problems = row.problems.iter().cloned().map(Row::Warned);
                     problems.all(&mut *take) && take(Row::Read(row.line, list_said(&row)))
+                }
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn methods(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        let (fallback, times) = (self.reading.fallback, (self.reading.zone, self.reading.small_times));
+        let mut file = MethodsFile::open(|| self.file.cursor(), profile, fallback, times)?;
+        for title in file.titles() {
+            take(Row::Warned(title.problem()));
+        }
+        while let Some(entry) = file.next_entry()? {
+            let goes_on = match entry {
+                MethodEntry::Bad(problem) => take(Row::Bad(problem)),
+                MethodEntry::Rows(line, rows) => {
+                    let said = rows.iter().map(method_said).collect::<Vec<_>>().join("; ");
+                    take(Row::Read(line, said))
                 }
             };
             if !goes_on {
@@ -241,6 +265,11 @@ fn list_said(row: &ListRow) -> String {
     let verb = if row.verb == ListVerb::Join { "" } else { "!" };
     let cells = std::iter::once(&row.user).chain(&row.groups).map(|cell| shown(cell));
     format!("{verb}{}", cells.collect::<Vec<_>>().join("  "))
+}
+
+fn method_said(row: &MethodRow) -> String {
+    let parts = [row.verb.as_str(), &row.method, &row.course, &row.source, &row.role];
+    parts.into_iter().filter(|part| !part.is_empty()).map(shown).collect::<Vec<_>>().join("  ")
 }
 
 fn cohort_said(kind: FileKind, row: &CohortRow) -> String {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::patterns::matches;
 use crate::config::{FileKind, Profile, Settings};
 use crate::disk::RegularFile;
+use crate::files::names::matches;
 use crate::files::{Head, NEEDED, traits};
 use crate::problem::{Code, Problem, shown};
 

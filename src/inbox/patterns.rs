@@ -5,29 +5,6 @@ use std::ffi::OsStr;
 
 use super::names::{self, Sort};
 
-/// Whether a name matches a pattern: `*` is any text, `?` any one character, everything else itself.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut of) = (0, 0);
-    // Where to resume when a star has to match one character more.
-    let mut star = None;
-    while of < name.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, of));
-                at += 1;
-            }
-            Some(letter) if *letter == '?' || *letter == name[of] => (at, of) = (at + 1, of + 1),
-            _ => {
-                let Some((from, upto)) = star else { return false };
-                star = Some((from, upto + 1));
-                (at, of) = (from + 1, upto + 1);
-            }
-        }
-    }
-    pattern[at..].iter().all(|letter| *letter == '*')
-}
-
 /// A name that matches the pattern.
 fn example(pattern: &str) -> String {
     pattern.replace(['*', '?'], "x")
@@ -63,6 +40,7 @@ pub fn is_of_input(pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::names::matches;
 
     #[test]
     fn names_match_patterns() {

@@ -6,10 +6,10 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 
 use super::kinds::{self, Told};
-use super::patterns::matches;
 use super::{Found, Scanned, names, set_files};
 use crate::config::{SetFormat, Settings, Source};
 use crate::disk::{Dir, Status, is_stopped};
+use crate::files::names::matches;
 use crate::sets::{Readiness, readiness};
 use crate::source::bundle::{MANIFEST, SEAL};
 

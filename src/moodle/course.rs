@@ -1,6 +1,8 @@
 //! Gives what Moodle creates with a new course: the columns of its row, options of its format, sections, enrolment
 //! methods. It must not write or plan anything; the run does.
 
+use std::collections::BTreeMap;
+
 use crate::db::Value;
 use crate::moodle::site::Site;
 
@@ -157,6 +159,16 @@ pub fn first_methods(site: &Site) -> Vec<FirstMethod> {
         columns: Method(site, method).columns(),
     });
     described.collect()
+}
+
+/// The columns of numbers that a new instance of a method with settings of its own gets; `None` for any other method.
+pub fn new_method(site: &Site, method: &str) -> Option<BTreeMap<&'static str, i64>> {
+    let method = known(method).filter(|method| *method != "guest")?;
+    let number = |(column, value): (&'static str, Value)| match value {
+        Value::Int(number) => Some((column, number)),
+        _ => None,
+    };
+    Some(Method(site, method).columns().into_iter().filter_map(number).collect())
 }
 
 fn known(method: &str) -> Option<&'static str> {

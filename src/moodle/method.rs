@@ -9,6 +9,8 @@ pub const FLATFILE_COMPONENT: &str = "enrol_flatfile";
 pub const FLATFILE_TWIN: &str = r"\enrol_flatfile\task\flatfile_sync_task";
 /// The method that enrols the members of a cohort.
 pub const COHORT: &str = "cohort";
+/// The method that enrols the participants of another course.
+pub const META: &str = "meta";
 /// The method of enrolments by hand, and of users files.
 pub const MANUAL: &str = "manual";
 /// The method of all full sets of enrolments.

@@ -331,6 +331,30 @@ pub enum Note {
     AccountsExist(u64),
     /// So many rows have interests, which were not written: the site has the tags of users switched off.
     InterestsOff(u64),
+    /// The courses that a row of a file of methods meant.
+    CoursesMeant {
+        /// The row's line.
+        line: u64,
+        /// What the row has.
+        written: String,
+        /// How many courses.
+        courses: u64,
+        /// Their short names, the first ones if they are many.
+        list: String,
+    },
+    /// So many rows of a file of methods found everything as they say.
+    MethodsUnchanged(u64),
+    /// Methods that a file removes.
+    MethodsRemoved {
+        /// How many.
+        methods: u64,
+        /// How many enrolments end with them.
+        enrolments: i64,
+        /// How many people are in a course no longer: counted once for each course.
+        places: i64,
+        /// Course, method and people of each, the first ones if they are many.
+        list: String,
+    },
     /// A source's statement about encodings, which the second database refused.
     SetupSkipped(String),
     /// `coursecompleted.delays` names a course that does not exist, by this short name.

@@ -172,6 +172,14 @@ codes! {
     CourseLinked = "course-linked",
     /// An enrolment that does not end, because another method gives it. Value: the user name; hint: the course.
     EnrolmentKept = "enrolment-kept",
+    /// A method that is to be added exists, with other values. Value: the method and its source; hint: the course.
+    MethodExists = "method-exists",
+    /// A method that does not exist. Value: the method and its source; hint: the course.
+    MethodMissing = "method-missing",
+    /// A meta link that would close a cycle. Value: its courses, in the direction in which people would go.
+    MethodCycle = "method-cycle",
+    /// The rows of a file mean too many courses. Value: the text in the line, or the number of rows; hint: the limit.
+    TooManyCourses = "too-many-courses",
     /// A role in a category that is not found. Value: the text in the line; hint: how many categories match.
     CategoryUnusable = "category-unusable",
     /// A character that the site's column cannot store. Value: the text; hint: the column.

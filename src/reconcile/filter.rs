@@ -134,6 +134,28 @@ pub async fn of_touched(
     Ok(Some(Filter { users: true, courses: false, instances: true }))
 }
 
+/// Limits the next pass of a rule to the instances of its method that this run has added or changed itself, with all
+/// their users; for links also to those whose source has such an instance. `None` if there are none.
+///
+/// # Errors
+/// The database's error.
+pub async fn of_changed_instances(ctx: &mut RunContext<'_>, rule: &Rule) -> Result<Option<Filter>, DbError> {
+    let own = "SELECT DISTINCT e.id FROM {enrold_change} c JOIN {enrol} e ON e.id = c.enrolid AND e.enrol = :method
+         WHERE c.run = :run AND c.state = 0 AND c.kind IN (:of_instances)";
+    let of_sources = "SELECT e.id FROM {enrold_change} c
+          JOIN {enrol} e ON e.customint1 = c.courseid AND e.enrol = :method
+         WHERE c.run = :run AND c.state = 0 AND c.kind IN (:of_instances)";
+    let select = if rule.method == method::META { format!("{own} UNION {of_sources}") } else { own.to_owned() };
+    let params = ctx.params().with("method", rule.method);
+    let params = params.with("of_instances", kind::names(|kind| kind.table == "enrol"));
+    ctx.conn.exec("DELETE FROM [only_instance]", &params).await?;
+    if ctx.conn.exec(&format!("INSERT INTO [only_instance] {select}"), &params).await? == 0 {
+        return Ok(None);
+    }
+    ctx.conn.analyse("only_instance").await?;
+    Ok(Some(Filter { users: false, courses: false, instances: true }))
+}
+
 /// Limits the next pass of a rule to the users whose cohort memberships this run has changed; cohort sync also to the
 /// instances of those cohorts. `None` if no membership has changed.
 ///

@@ -47,10 +47,10 @@ async fn also_new_ones(ctx: &mut RunContext<'_>, params: &Params) -> RunResult<(
 /// (spec enrol-core 4).
 pub(super) async fn delete(ctx: &mut RunContext<'_>, pass: &Pass<'_>) -> Result<(), DbError> {
     let params = pass.params(ctx);
-    let gone = "SELECT s.enrolid, s.courseid, s.contextid FROM [scope] s
+    let gone = "SELECT s.enrolid, s.courseid, s.contextid, 0 AS line FROM [scope] s
           LEFT JOIN [desired_course] w ON w.courseid = s.courseid
          WHERE w.courseid IS NULL AND NOT EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = s.enrolid)";
-    remove(ctx, pass.pass_no, gone, params).await
+    remove_instances(ctx, pass.pass_no, gone, params).await
 }
 
 /// Settles the instances of the cohorts that this run has removed, as Moodle does (spec cohort 5): those without
@@ -63,7 +63,7 @@ pub async fn of_removed_cohorts(ctx: &mut RunContext<'_>, rule: &Rule, disabled:
         return Ok(());
     }
     let pass_no = ctx.next_pass();
-    let gone = "SELECT e.id AS enrolid, e.courseid, k.id AS contextid FROM {enrol} e
+    let gone = "SELECT e.id AS enrolid, e.courseid, k.id AS contextid, 0 AS line FROM {enrol} e
           JOIN {context} k ON k.contextlevel = 50 AND k.instanceid = e.courseid
          WHERE e.enrol = :method AND :settled AND e.customint1 IN
                (SELECT c.itemid FROM {enrold_change} c WHERE c.run = :run AND c.state = 0 AND c.kind = :removed)";
@@ -78,35 +78,40 @@ pub async fn of_removed_cohorts(ctx: &mut RunContext<'_>, rule: &Rule, disabled:
         disable(ctx, pass_no, params.fragment("settled", "e.status = 0")).await
     } else {
         let empty = "NOT EXISTS (SELECT 1 FROM {user_enrolments} x WHERE x.enrolid = e.id)";
-        remove(ctx, pass_no, gone, params.fragment("settled", empty)).await
+        remove_instances(ctx, pass_no, gone, params.fragment("settled", empty)).await
     };
     ctx.cause = before;
     settled
 }
 
-/// Removes the instances that `gone` selects (enrolid, courseid, contextid), with all that they own; `params` has their
-/// `:component`. Their enrolments must have ended.
+/// Removes the instances that `gone` selects (enrolid, courseid, contextid, line), with all that they own; their
+/// enrolments have ended before. `params` has the `component` of their method.
 ///
 /// # Errors
 /// The database's error.
-pub async fn remove(ctx: &mut RunContext<'_>, pass_no: i64, gone: &str, params: Params) -> Result<(), DbError> {
+pub async fn remove_instances(
+    ctx: &mut RunContext<'_>,
+    pass_no: i64,
+    gone: &str,
+    params: Params,
+) -> Result<(), DbError> {
     if ctx.conn.number(&format!("SELECT COUNT(*) FROM ({gone}) s"), &params).await? == 0 {
         return Ok(());
     }
     let groups = format!(
-        "SELECT m.id, 0 AS line, s.courseid, s.contextid FROM {{groups_members}} m
+        "SELECT m.id, s.line, s.courseid, s.contextid FROM {{groups_members}} m
            JOIN ({gone}) s ON s.enrolid = m.itemid
           WHERE m.component = :component"
     );
     let roles = format!(
-        "SELECT r.id, 0 AS line, s.courseid, s.contextid FROM ({gone}) s
+        "SELECT r.id, s.line, s.courseid, s.contextid FROM ({gone}) s
            :then {{role_assignments}} r :by_item ON r.component = :component AND r.itemid = s.enrolid"
     );
     let position = |rank| Position { pass_no, rank };
     ctx.remove_rows(position(kinds::LEFT_GROUPS), Pick::new(&groups).params(params.clone())).await?;
     // Moodle deletes them without an event.
     ctx.remove_rows(position(kinds::LEFT_ROLES), Pick::new(&roles).params(params.clone())).await?;
-    let instances = format!("SELECT s.enrolid AS id, 0 AS line, s.courseid, s.contextid FROM ({gone}) s");
+    let instances = format!("SELECT s.enrolid AS id, s.line, s.courseid, s.contextid FROM ({gone}) s");
     ctx.remove_rows(position(kinds::UNMAKE), Pick::new(&instances).params(params)).await
 }
 

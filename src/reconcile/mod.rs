@@ -13,8 +13,8 @@ mod rule;
 mod sections;
 pub mod tally;
 
-pub use filter::{Filter, of_cohorts, of_courses, of_touched, of_users};
-pub use instances::{of_removed_cohorts, remove as remove_instances};
+pub use filter::{Filter, of_changed_instances, of_cohorts, of_courses, of_touched, of_users};
+pub use instances::{of_removed_cohorts, remove_instances};
 pub use policy::{Follow, Instances, Owner, Policy};
 pub use rule::{Rule, Step, Taking};
 pub use sections::{section, table_of};

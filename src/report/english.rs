@@ -280,6 +280,20 @@ impl Code {
                 "\"{v}\" stays in the course {h}, because a cohort or another method enrols the account, which alone \
                  decides; remove it there"
             ),
+            Code::MethodExists => format!(
+                "the course {h} has the method {v} already, with other values, and nothing was changed; use \"update\" \
+                 or \"enable\""
+            ),
+            Code::MethodMissing => format!("{h} has no method {v}; correct the course, the source or the role"),
+            Code::MethodCycle => format!(
+                "the link would close a cycle: {v}; nothing was done, link the course to another one, or remove one of \
+                 these links first"
+            ),
+            Code::TooManyCourses => {
+                format!(
+                    "the rows up to here mean more than {h} courses ({v}): this one was not applied; send two files"
+                )
+            }
             Code::CategoryUnusable => format!(
                 "{h} categories have the idnumber \"{v}\", the role was not given; correct the line, or give one \
                  category this idnumber"

@@ -304,6 +304,21 @@ impl Code {
                 "« {v} » reste inscrit au cours {h}, car une cohorte ou une autre méthode l'inscrit et en décide \
                  seule ; retirez-le là-bas"
             ),
+            Code::MethodExists => format!(
+                "le cours {h} a déjà la méthode {v}, avec d'autres valeurs, et rien n'a été modifié ; employez \
+                 « update » ou « enable »"
+            ),
+            Code::MethodMissing => {
+                format!("{h} n'a pas de méthode {v} ; corrigez le cours, la source ou le rôle")
+            }
+            Code::MethodCycle => format!(
+                "le lien serait circulaire : {v} ; rien n'a été fait, liez le cours à un autre, ou supprimez d'abord \
+                 un de ces liens"
+            ),
+            Code::TooManyCourses => format!(
+                "les lignes jusqu'ici désignent plus de {h} cours ({v}), celle-ci n'a donc pas été appliquée ; envoyez \
+                 deux fichiers"
+            ),
             Code::CategoryUnusable => format!(
                 "{h} catégorie(s) avec le numéro d'identification « {v} », le rôle n'a pas été attribué ; corrigez la \
                  ligne, ou donnez ce numéro à une catégorie"

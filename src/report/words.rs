@@ -203,6 +203,22 @@ pub fn note(note: &Note, locale: Locale) -> String {
             "lignes avec des centres d'intérêt, non écrits parce que ce site a désactivé les tags des utilisateurs \
              (tout le reste l'est) : {rows}"
         ),
+        (Note::CoursesMeant { line, written, courses, list }, Locale::En) => {
+            format!("line {line}: \"{written}\" means {courses} courses: {list}")
+        }
+        (Note::CoursesMeant { line, written, courses, list }, Locale::Fr) => {
+            format!("ligne {line} : « {written} » désigne {courses} cours : {list}")
+        }
+        (Note::MethodsUnchanged(rows), Locale::En) => format!("rows that found everything as they say: {rows}"),
+        (Note::MethodsUnchanged(rows), Locale::Fr) => format!("lignes sans rien à faire : {rows}"),
+        (Note::MethodsRemoved { methods, enrolments, places, list }, Locale::En) => format!(
+            "methods removed: {methods}; enrolments that end with them: {enrolments}; people who lose their place in a \
+             course: {places}. By method: {list}"
+        ),
+        (Note::MethodsRemoved { methods, enrolments, places, list }, Locale::Fr) => format!(
+            "méthodes supprimées : {methods} ; inscriptions qui s'arrêtent avec elles : {enrolments} ; personnes qui \
+             perdent leur place dans un cours : {places}. Par méthode : {list}"
+        ),
         (Note::SetupSkipped(statement), Locale::En) => format!(
             "the second database refused \"{statement}\" (setup, or Moodle's dbsetupsql): it was left out, enrold \
              reads UTF-8 anyway; remove it"

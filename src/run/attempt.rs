@@ -9,7 +9,7 @@ use crate::change::context::{Position, RunContext};
 use crate::change::guard::Guard;
 use crate::clock::StopWatch;
 use crate::config::{FileKind, GuardMode, Profile, ProfileMode};
-use crate::coursefiles::{self, CourseFile};
+use crate::coursefiles::{self, CourseFile, Gone};
 use crate::db::{Conn, DbError, Params};
 use crate::disk::RegularFile;
 use crate::fault;
@@ -190,9 +190,13 @@ impl Attempt<'_> {
         match (&self.order.task, self.opened, self.current) {
             (Task::File { shown, import: Import { profile: Some(profile), .. } }, Some(opened), _) => {
                 ctx.cause = "import";
-                self.profiled(ctx, profile, shown, opened).await?;
+                let gone = self.profiled(ctx, profile, shown, opened).await?;
                 jobs::follow_waiting(ctx, settings).await?;
                 jobs::follow_cohorts(ctx, rules, settings).await?;
+                if let Some(gone) = gone {
+                    jobs::follow_methods(ctx, rules, settings).await?;
+                    gone.apply(ctx).await?;
+                }
                 jobs::follow(ctx, rules, settings, &[]).await
             }
             (Task::File { shown, .. }, Some(opened), _) => {
@@ -234,28 +238,29 @@ impl Attempt<'_> {
         }
     }
 
-    /// Applies a file of a kind that has options.
+    /// Applies a file of a kind that has options; gives the methods that it ends, once the rules have run.
     async fn profiled(
         &self,
         ctx: &mut RunContext<'_>,
         profile: &Profile,
         shown: &str,
         opened: &Opened,
-    ) -> RunResult<()> {
+    ) -> RunResult<Option<Gone>> {
         let settings = &self.engine.settings;
         let (file, path, sha256, dropped) = (&opened.file, shown, opened.claim.sha256.as_str(), self.order.dropped);
         let zone = zone(settings, Some(self.site));
         let of_accounts = || AccountsFile { file, path, sha256, zone, dropped, hashed: &opened.hashed };
         match profile.kind {
-            FileKind::Users => accounts::apply_users(ctx, settings, profile, &of_accounts()).await,
+            FileKind::Users => accounts::apply_users(ctx, settings, profile, &of_accounts()).await?,
             FileKind::Cohorts | FileKind::CohortMembers => {
-                accounts::apply_cohorts(ctx, settings, profile, &of_accounts()).await
+                accounts::apply_cohorts(ctx, settings, profile, &of_accounts()).await?;
             }
             _ => {
                 let file = CourseFile { file, path, sha256, zone, dropped };
-                coursefiles::apply(ctx, settings, profile, &file).await
+                return coursefiles::apply(ctx, settings, profile, &file).await;
             }
         }
+        Ok(None)
     }
 
     /// Applies a full set, then the rules that follow its changes.

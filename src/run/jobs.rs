@@ -369,6 +369,25 @@ pub(super) async fn follow_cohorts(ctx: &mut RunContext<'_>, rules: &[Rule], set
     Ok(())
 }
 
+/// Runs the rules whose methods this run has added or changed itself, over these instances and all their users.
+///
+/// # Errors
+/// The database's error, or a limit of the guard.
+pub(super) async fn follow_methods(ctx: &mut RunContext<'_>, rules: &[Rule], settings: &Settings) -> RunResult<()> {
+    if ctx.planned == 0 {
+        return Ok(());
+    }
+    reconcile::prepare(ctx);
+    for rule in rules.iter().filter(|rule| [method::COHORT, method::META].contains(&rule.method)) {
+        if follows(ctx.site, settings, rule, &[])
+            && let Some(filter) = reconcile::of_changed_instances(ctx, rule).await?
+        {
+            reconcile::run(ctx, rule, settings, filter, true).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Runs one rule over what this run has changed so far, in the courses `only` or in all.
 async fn follow_by(
     ctx: &mut RunContext<'_>,

@@ -151,7 +151,7 @@ fn options_are_checked_before_anything_is_read() {
             (&["--user-key", "id", "u.csv"], "is an option of kinds cohorts, cohort-members and course-list"),
             (
                 &["--course-key", "id", "u.csv"],
-                "option course_key: is an option of kinds course-list and course-text, and the kind here",
+                "option course_key: is an option of kinds course-list, course-text, methods and course-methods",
             ),
             (&["--option", "rename=yes", "f.csv"], "this is a flat file, which has no options"),
             (&["--kind", "native", "--option", "rename=yes", "u.csv"], "this is a flat file, which has no options"),

@@ -105,18 +105,24 @@ const WITH_DEFAULT: &[&str] = &[
 const OPTIONS: &[(&[FileKind], &[&str])] = &[
     (&[FileKind::Users], OF_USERS),
     (&[FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers], OF_ACCOUNTS),
-    (&[FileKind::Cohorts, FileKind::CohortMembers], &["cohort_key", "waiting_days", "waiting_expected"]),
+    (
+        &[FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers, FileKind::Methods, FileKind::CourseMethods],
+        &["columns"],
+    ),
+    (&[FileKind::Cohorts, FileKind::CohortMembers], &["waiting_days", "waiting_expected"]),
+    (&[FileKind::Cohorts, FileKind::CohortMembers, FileKind::Methods, FileKind::CourseMethods], &["cohort_key"]),
     (&[FileKind::Cohorts, FileKind::CohortMembers, FileKind::CourseList], &["user_key"]),
-    (&[FileKind::CourseList, FileKind::CourseText], OF_COURSES),
+    (&[FileKind::CourseList, FileKind::CourseText], &["course", "reactivate"]),
+    (&[FileKind::CourseList, FileKind::CourseText, FileKind::Methods, FileKind::CourseMethods], OF_COURSES),
     (&[FileKind::CourseList], &["groups"]),
     (&[FileKind::CourseText], &["method", "unenrol"]),
 ];
 
-/// The keys that files about one course have.
-const OF_COURSES: &[&str] = &["course", "course_key", "role", "create_groups", "reactivate"];
+/// The keys that files about courses have.
+const OF_COURSES: &[&str] = &["course_key", "role", "create_groups"];
 
 /// The keys that users files and cohort files have.
-const OF_ACCOUNTS: &[&str] = &["update", "create_cohorts", "context_id", "columns"];
+const OF_ACCOUNTS: &[&str] = &["update", "create_cohorts", "context_id"];
 
 /// The keys that only users files have.
 const OF_USERS: &[&str] = &[

@@ -29,6 +29,10 @@ choice! {
         CourseList = "course-list",
         /// Participants of one course, as addresses in sections of groups (spec files 5.2).
         CourseText = "course-text",
+        /// Enrolment methods of many courses (spec files 6.1 and 6.2).
+        Methods = "methods",
+        /// The enrolment columns of Moodle's course upload (spec files 6.3).
+        CourseMethods = "course-methods",
     }
 }
 

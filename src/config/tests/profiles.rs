@@ -95,7 +95,7 @@ fn options_fit_the_kind_and_each_other() {
     assert_eq!(
         of(&[("profiles.u.kind", "enrolments")]),
         ["--set: `profiles.u.kind`: found \"enrolments\", expected one of users, cohorts, cohort-members, \
-             course-list, course-text",]
+             course-list, course-text, methods, course-methods"]
     );
     assert_eq!(
         of(&[("profiles", "x"), ("profiles.u", "x"), ("profiles.u.default", "x"), ("profiles.U.kind", "users")]),

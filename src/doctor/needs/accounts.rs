@@ -1,4 +1,4 @@
-//! Lists what users files and cohort files need of each table, beside what every run needs.
+//! Lists what users files, cohort files and files of methods need of each table, beside what every run needs.
 //! It must not know databases or accounts, nor repeat a column of `user` that every run reads.
 
 use super::Need;
@@ -129,6 +129,8 @@ pub const ACCOUNTS: &[Need] = &[
         ])
         .deletes(),
     Need::reads("role_context_levels", &["roleid", "contextlevel"]),
+    // The methods of a removed cohort are disabled where the site keeps the enrolments; files of methods change others.
+    Need::reads("enrol", &[]).updates(crate::change::kinds::INSTANCE_VALUES),
 ];
 
 #[cfg(test)]
