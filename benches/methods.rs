@@ -124,7 +124,7 @@ async fn import(bench: &Bench, folder: &Path, courses: i64) -> Outcome<Report> {
     std::fs::write(&path, text)?;
     let profile = Some(Arc::new(Profile::of(FileKind::Methods)));
     let report = bench.engine.import(&Import { path, profile, ..Import::default() }, false).await?;
-    assert_eq!(report.errors, 0, "{:?}", report.problems);
+    assert_eq!(report.errors, 0, "{}: {:?}", bench.url, report.problems);
     Ok(report)
 }
 

@@ -198,6 +198,23 @@ impl Guard {
         }
     }
 
+    /// Compares the groups and groupings that a file removes, of all groups of its courses, with the limits of a run.
+    pub fn check_groups(&mut self, removed: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.run.clone();
+            self.compare("groups", "", &limits, Tally { removals: removed, ..Tally::default() }, of);
+        }
+    }
+
+    /// Compares the members whom a file takes out of groups, of all members of groups of its courses, with the limits
+    /// of a run.
+    pub fn check_group_members(&mut self, removed: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.run.clone();
+            self.compare("group-members", "", &limits, Tally { removals: removed, ..Tally::default() }, of);
+        }
+    }
+
     /// Records that a rule would remove all that it ever added, in so many instances, because no role is left to
     /// follow.
     pub fn check_roles(&mut self, rule: &str, instances: i64) {

@@ -2,6 +2,7 @@
 //! must not depend on the planners; a kind without an entry cannot be written into the journal.
 
 use crate::change::cohorts;
+use crate::change::course_groups;
 use crate::change::kind::{Change, Dirty, Figure, Kind, Pair, Rank, Still};
 use crate::moodle::account::NAMES;
 use crate::moodle::events;
@@ -686,7 +687,7 @@ catalogue! {
             says: &[],
             named: &["name", "idnumber"],
             made: Some("timecreated"),
-            used_by: &[("groups_members", "groupid", "id")],
+            used_by: &[("groups_members", "groupid", "id"), ("groupings_groups", "groupid", "id")],
         },
         event: Some(&events::GROUP_CREATED),
         figure: Some(Figure::Made),
@@ -694,6 +695,166 @@ catalogue! {
         french: "groupes créés",
         ..SILENT
     }, ranks { GROUP: 31, };
+
+    /// Values of a group change.
+    GROUP_UPDATE: Kind {
+        name: "group.update",
+        table: "groups",
+        key: &[("id", "groupid")],
+        change: Change::Rewritten(&course_groups::GROUP_VALUES),
+        event: Some(&events::GROUP_UPDATED),
+        english: "groups changed",
+        french: "groupes modifiés",
+        ..SILENT
+    }, ranks { GROUP_CHANGE: 32, };
+
+    /// A grouping is created.
+    GROUPING_ADD: Kind {
+        name: "grouping.add",
+        table: "groupings",
+        key: &[("id", "itemid"), ("courseid", "courseid")],
+        change: Change::Added {
+            says: &[],
+            named: &["name", "idnumber"],
+            made: Some("timecreated"),
+            used_by: &[("groupings_groups", "groupingid", "id")],
+        },
+        event: Some(&events::GROUPING_CREATED),
+        figure: Some(Figure::Made),
+        english: "groupings made",
+        french: "groupements créés",
+        ..SILENT
+    }, ranks { GROUPING: 33, };
+
+    /// Values of a grouping change.
+    GROUPING_UPDATE: Kind {
+        name: "grouping.update",
+        table: "groupings",
+        key: &[("id", "itemid")],
+        change: Change::Rewritten(&course_groups::GROUPING_VALUES),
+        event: Some(&events::GROUPING_UPDATED),
+        english: "groupings changed",
+        french: "groupements modifiés",
+        ..SILENT
+    }, ranks { GROUPING_CHANGE: 34, };
+
+    /// A group is put into a grouping.
+    GROUPING_GROUP_ADD: Kind {
+        name: "grouping-group.add",
+        table: "groupings_groups",
+        key: &[("groupingid", "itemid"), ("groupid", "groupid")],
+        change: Change::Added { says: &[], named: &[], made: Some("timeadded"), used_by: &[] },
+        event: Some(&events::GROUPING_GROUP_ASSIGNED),
+        english: "groups put into groupings",
+        french: "groupes mis dans un groupement",
+        ..SILENT
+    }, ranks { BIND: 36, };
+
+    /// A group is taken out of a grouping.
+    GROUPING_GROUP_REMOVE: Kind {
+        name: "grouping-group.remove",
+        table: "groupings_groups",
+        key: &[("groupingid", "itemid"), ("groupid", "groupid")],
+        change: Change::Removed {
+            still: Still::Whole,
+            given: &["courseid", "contextid"],
+            alone: &["groupingid", "groupid"],
+        },
+        event: Some(&events::GROUPING_GROUP_UNASSIGNED),
+        english: "groups taken out of groupings",
+        french: "groupes retirés d'un groupement",
+        ..SILENT
+    }, ranks { UNBIND: 85, };
+
+    /// A group gets a conversation; Moodle has no event for it.
+    CONVERSATION_ADD: Kind {
+        name: "conversation.add",
+        table: "message_conversations",
+        key: &[("itemid", "groupid"), ("contextid", "contextid")],
+        change: Change::Added {
+            says: &[],
+            named: &["name", "itemtype"],
+            made: Some("timecreated"),
+            used_by: &[("message_conversation_members", "conversationid", "id")],
+        },
+        english: "conversations of groups made",
+        french: "conversations de groupe créées",
+        ..SILENT
+    }, ranks { CONVERSATION: 63, };
+
+    /// The conversation of a group is switched on or off, or follows the group's name.
+    CONVERSATION_UPDATE: Kind {
+        name: "conversation.update",
+        table: "message_conversations",
+        key: &[("itemid", "groupid"), ("contextid", "contextid")],
+        change: Change::Rewritten(&course_groups::CONVERSATION_VALUES),
+        english: "conversations of groups changed",
+        french: "conversations de groupe modifiées",
+        ..SILENT
+    }, ranks { CONVERSATION_CHANGE: 64, };
+
+    /// A custom field of a group or a grouping gets its first value. `itemid` is the field, `targetid` what has it.
+    CUSTOM_FIELD_ADD: Kind {
+        name: "custom-field.add",
+        table: "customfield_data",
+        key: &[("fieldid", "itemid"), ("instanceid", "targetid")],
+        change: Change::Added { says: &[], named: &["value"], made: Some("timecreated"), used_by: &[] },
+        english: "custom fields filled",
+        french: "champs personnalisés remplis",
+        ..SILENT
+    }, ranks { CUSTOM_FIELD: 68, };
+
+    /// A custom field of a group or a grouping gets another value.
+    CUSTOM_FIELD_UPDATE: Kind {
+        name: "custom-field.update",
+        table: "customfield_data",
+        key: &[("fieldid", "itemid")],
+        change: Change::Rewritten(&course_groups::FIELD_VALUES),
+        english: "custom fields changed",
+        french: "champs personnalisés modifiés",
+        ..SILENT
+    }, ranks { CUSTOM_FIELD_CHANGE: 69, };
+
+    /// A custom field of a removed group or grouping is removed.
+    CUSTOM_FIELD_REMOVE: Kind {
+        name: "custom-field.remove",
+        table: "customfield_data",
+        key: &[("fieldid", "itemid")],
+        change: Change::Removed {
+            still: Still::Whole,
+            given: &["courseid", "contextid"],
+            alone: &["instanceid", "fieldid"],
+        },
+        english: "custom fields removed",
+        french: "champs personnalisés retirés",
+        ..SILENT
+    }, ranks { CUSTOM_FIELD_DROP: 86, };
+
+    /// A group is removed; its members and groupings are removed before.
+    GROUP_REMOVE: Kind {
+        name: "group.remove",
+        table: "groups",
+        key: &[("id", "groupid")],
+        change: WHOLE_IN_COURSE,
+        event: Some(&events::GROUP_DELETED),
+        figure: Some(Figure::Unmade),
+        english: "groups removed",
+        french: "groupes supprimés",
+        ..SILENT
+    }, ranks { GROUP_GONE: 87, };
+
+    /// A grouping is removed; its groups are taken out of it before.
+    GROUPING_REMOVE: Kind {
+        name: "grouping.remove",
+        table: "groupings",
+        key: &[("id", "itemid")],
+        change: WHOLE_IN_COURSE,
+        event: Some(&events::GROUPING_DELETED),
+        figure: Some(Figure::Unmade),
+        english: "groupings removed",
+        french: "groupements supprimés",
+        ..SILENT
+    }, ranks { GROUPING_GONE: 88, };
 
     /// A user joins a group.
     GROUP_MEMBER_ADD: Kind {

@@ -4,6 +4,7 @@
 pub mod below;
 pub mod cohorts;
 pub mod context;
+pub mod course_groups;
 pub mod courses;
 pub mod end;
 pub mod enrol;

@@ -27,12 +27,12 @@ pub use problem::{ConfigProblem, ConfigProblems, Place};
 pub use sections::{
     AbsentAction, AccountLimits, Accounts, BlankCell, ByHand, CatchUp, CategoryKey, CohortKey, CourseCompleted,
     CourseDelay, CourseKey, CourseTable, Database, DelScope, DisabledUsers, DoneMode, EncodingFallback, ExpectedBy,
-    Expirations, ExpiredAction, FileKind, FileLimits, FlatFile, FlatFileKeys, ForceChange, GroupKey, Guard, GuardMode,
-    Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, Mail, MailSwitch, MailWhen,
-    MatchBy, Operation, OwnLimits, PasswordFrom, PasswordMail, Profile, ProfileMode, Reactivate, RemovalAction,
-    Retention, RoleEntry, RoleKey, RoleList, RoleOf, Run, Schedule, ScheduleError, Season, SeasonLimits, Security,
-    SetColumns, SetFormat, SetLimits, Site, SmallTimes, Smtp, Source, SourceRoles, State, Target, Task, TellTeachers,
-    UnknownProtects, Update, UserKey, Waiting, WhenDisabled, WhenOff,
+    Expirations, ExpiredAction, FileGroupKey, FileKind, FileLimits, FlatFile, FlatFileKeys, ForceChange, GroupKey,
+    Guard, GuardMode, Hook, Http, InactiveSince, Inbox, Limits, Listen, Locale, Log, LogFormat, LogLevel, Mail,
+    MailSwitch, MailWhen, MatchBy, Operation, OwnLimits, PasswordFrom, PasswordMail, Profile, ProfileMode, Reactivate,
+    RemovalAction, Retention, RoleEntry, RoleKey, RoleList, RoleOf, Run, Schedule, ScheduleError, Season, SeasonLimits,
+    Security, SetColumns, SetFormat, SetLimits, Site, SmallTimes, Smtp, Source, SourceRoles, State, Target, Task,
+    TellTeachers, UnknownProtects, Update, UserKey, Waiting, WhenDisabled, WhenOff,
 };
 
 /// The commented reference `config/enrold.toml`; it is the embedded layer of defaults, so the two cannot drift apart.

@@ -1,6 +1,8 @@
 //! Planner: files about the participants, groups and methods of courses, one module for each kind of file.
 //! It must not know bytes, leases or other planners.
 
+mod group_members;
+mod groups;
 mod methods;
 mod participants;
 
@@ -44,6 +46,8 @@ pub async fn apply(
             participants::apply(ctx, settings, profile, file).await.map(|()| None)
         }
         FileKind::Methods | FileKind::CourseMethods => methods::apply(ctx, settings, profile, file).await.map(Some),
+        FileKind::Groups | FileKind::Groupings => groups::apply(ctx, settings, profile, file).await.map(|()| None),
+        FileKind::GroupMembers => group_members::apply(ctx, settings, profile, file).await.map(|()| None),
         // Read by other planners.
         kind @ (FileKind::FlatFile | FileKind::Users | FileKind::Cohorts | FileKind::CohortMembers) => {
             Err(RunError::Rejected(Problem::new(0, Code::KindUnknown, kind.as_str(), "")))

@@ -10,13 +10,15 @@ use super::error::DbError;
 use super::sql::Params;
 
 /// The tables with a column that is compared with keys of enrold, or receives texts from outside.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "cache_flags",
     "cohort",
     "course",
     "course_categories",
     "grade_grades_history",
     "groups",
+    "groupings",
+    "customfield_data",
     "logstore_standard_log",
     "tag",
     "user",

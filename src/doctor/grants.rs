@@ -2,7 +2,7 @@
 //! It must not know which rights an account holds; `docs/installation-database.md` shows the same statements.
 
 use crate::db::Dialect;
-use crate::doctor::needs::{ACCOUNTS, COURSES, NEEDS, Need};
+use crate::doctor::needs::{ACCOUNTS, COURSES, GROUPS, NEEDS, Need};
 
 /// The place and the account of the grants.
 #[derive(Clone, Debug)]
@@ -82,6 +82,11 @@ pub fn for_courses(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
 /// The grants for users files and cohort files, beside [`for_runs`].
 pub fn for_accounts(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
     further(dialect, grantee, ACCOUNTS)
+}
+
+/// The grants for files of groups, groupings and their members, beside [`for_runs`].
+pub fn for_groups(dialect: Dialect, grantee: &Grantee) -> Vec<Grant> {
+    further(dialect, grantee, GROUPS)
 }
 
 fn further(dialect: Dialect, grantee: &Grantee, needs: &'static [Need]) -> Vec<Grant> {
@@ -183,7 +188,8 @@ mod tests {
         for (dialect, account) in [(Dialect::Postgres, "enrold"), (Dialect::Maria, "enrold@localhost")] {
             let grantee = grantee(account);
             let runs = for_runs(dialect, &grantee, |_| true);
-            let further = [for_courses(dialect, &grantee), for_accounts(dialect, &grantee)];
+            let further =
+                [for_courses(dialect, &grantee), for_accounts(dialect, &grantee), for_groups(dialect, &grantee)];
             for grants in [for_migrate(dialect, &grantee), runs].into_iter().chain(further) {
                 let block = block(&grants);
                 assert!(DOCS.contains(&block), "docs/installation-database.md should hold:\n{block}");
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_page_for_operators_says_what_each_table_is_for() {
-        for need in NEEDS.iter().chain(COURSES).chain(ACCOUNTS) {
+        for need in NEEDS.iter().chain(COURSES).chain(ACCOUNTS).chain(GROUPS) {
             assert!(DOCS.contains(&format!("`{}`", need.table)), "{} is not explained", need.table);
         }
     }

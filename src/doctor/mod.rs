@@ -134,7 +134,11 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
     findings.extend(collations::examine(conn).await?);
     let grantee = tables::grantee(conn).await?;
     let own = catalogue.table("enrold_schema").is_some();
-    let further = Further { courses: makes_courses(conn, settings).await?, accounts: changes_accounts(settings) };
+    let further = Further {
+        courses: makes_courses(conn, settings).await?,
+        accounts: takes(settings, &OF_ACCOUNTS),
+        groups: takes(settings, &OF_GROUPS),
+    };
     let mut gaps = rights::gaps(conn, &catalogue, own, further).await?;
     if own && tables::may_read(&gaps, "enrold_schema") && own::is_outdated(conn).await? {
         // The migration adds these columns.
@@ -167,13 +171,15 @@ async fn examine(conn: &mut Conn, settings: &Settings, now: i64, findings: &mut 
     Ok(())
 }
 
-/// The kinds of file that need rights of their own.
+/// The kinds of file that change accounts, cohorts and methods: they need rights of their own.
 const OF_ACCOUNTS: [FileKind; 5] =
     [FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers, FileKind::Methods, FileKind::CourseMethods];
+/// The kinds of file that change groups: they need rights of their own.
+const OF_GROUPS: [FileKind; 3] = [FileKind::Groups, FileKind::Groupings, FileKind::GroupMembers];
 
-/// Whether a profile of users files, cohort files or files of methods is enabled.
-fn changes_accounts(settings: &Settings) -> bool {
-    settings.profiles.values().any(|profile| profile.enabled && OF_ACCOUNTS.contains(&profile.kind))
+/// Whether a profile of one of these kinds is enabled.
+fn takes(settings: &Settings, kinds: &[FileKind]) -> bool {
+    settings.profiles.values().any(|profile| profile.enabled && kinds.contains(&profile.kind))
 }
 
 /// Whether a source creates courses: from a table in its own settings, or in Moodle's settings.

@@ -2,8 +2,10 @@
 //! It must not know databases or accounts; a test runs enrold with exactly these rights, so that the list stays true.
 
 mod accounts;
+mod groups;
 
 pub use accounts::ACCOUNTS;
+pub use groups::GROUPS;
 
 /// What enrold needs of one table.
 #[derive(Clone, Copy, Debug)]
@@ -408,12 +410,15 @@ pub struct Further {
     pub courses: bool,
     /// A profile of users files or cohort files is enabled.
     pub accounts: bool,
+    /// A profile of files of groups is enabled.
+    pub groups: bool,
 }
 
 /// The needs of all runs, and the further ones.
 pub fn of_runs(further: Further) -> impl Iterator<Item = &'static Need> {
     let courses = COURSES.iter().filter(move |_| further.courses);
-    NEEDS.iter().chain(courses).chain(ACCOUNTS.iter().filter(move |_| further.accounts))
+    let accounts = ACCOUNTS.iter().filter(move |_| further.accounts);
+    NEEDS.iter().chain(courses).chain(accounts).chain(GROUPS.iter().filter(move |_| further.groups))
 }
 
 #[cfg(test)]
@@ -423,7 +428,7 @@ mod tests {
 
     #[test]
     fn every_need_is_in_the_catalogue_of_moodles_tables() {
-        for need in of_runs(Further { courses: true, accounts: true }).filter(|need| !need.is_own()) {
+        for need in of_runs(Further { courses: true, accounts: true, groups: true }).filter(|need| !need.is_own()) {
             let known = table(need.table).unwrap_or_else(|| panic!("{} is not in the catalogue", need.table));
             for column in need.columns() {
                 assert!(known.column(column).is_some(), "{}.{column} is not in the catalogue", need.table);

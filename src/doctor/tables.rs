@@ -169,6 +169,7 @@ fn of_rights(
         all.extend(grants::for_courses(conn.dialect(), grantee));
     }
     let accounts = grants::for_accounts(conn.dialect(), grantee);
+    let groups = grants::for_groups(conn.dialect(), grantee);
     let mut denied: Vec<String> = general.iter().map(|right| (*right).to_owned()).collect();
     let mut tables = Vec::new();
     for gap in gaps {
@@ -191,7 +192,9 @@ fn of_rights(
             None => general.iter().any(|right| grant.sql.contains(right)),
         };
         let of_accounts = accounts.iter().filter(|_| further.accounts);
-        let statements = all.iter().chain(of_accounts).filter(lacking).map(|grant| grant.sql.clone()).collect();
+        let of_groups = groups.iter().filter(|_| further.groups);
+        let statements =
+            all.iter().chain(of_accounts).chain(of_groups).filter(lacking).map(|grant| grant.sql.clone()).collect();
         findings.push(
             Finding::error(
                 "rights",
@@ -221,6 +224,14 @@ fn of_rights(
             words("pour les fichiers de comptes et de cohortes, et pour eux seuls, ces droits en plus :", ""),
         )
         .with(sql(&accounts)),
+    );
+    findings.push(
+        Finding::ok(
+            LEAST_RIGHTS,
+            words("for files of groups and of their members, and only for them, these rights too:", ""),
+            words("pour les fichiers de groupes et de leurs membres, et pour eux seuls, ces droits en plus :", ""),
+        )
+        .with(sql(&groups)),
     );
     findings
 }

@@ -198,6 +198,12 @@ const OF_MEMBERS: [&[&str]; 16] = [
     &[],
 ];
 
+/// A cell of tool_sync without the references that stand for delimiters.
+pub(super) fn without_references(cell: &str) -> String {
+    let references = [("&#44;", ","), ("&#59;", ";"), ("&#44", ","), ("&#59", ";")];
+    references.iter().fold(cell.to_owned(), |text, (reference, c)| text.replace(reference, c))
+}
+
 /// Whether a cohort file may have a column of this folded name.
 pub(super) fn is_known(name: &str) -> bool {
     OF_COHORTS.iter().chain(&OF_MEMBERS).any(|names| names.contains(&name))
@@ -303,8 +309,7 @@ impl<R: Read> CohortFile<R> {
         if self.kind == FileKind::Cohorts || !cell.contains("&#") {
             return cell.to_owned();
         }
-        let references = [("&#44;", ","), ("&#59;", ";"), ("&#44", ","), ("&#59", ";")];
-        references.iter().fold(cell.to_owned(), |text, (reference, c)| text.replace(reference, c))
+        without_references(cell)
     }
 
     /// A name or an idnumber: Moodle keeps the blanks around those of a new cohort.

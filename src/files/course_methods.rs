@@ -6,7 +6,7 @@ use std::io::{Read, Seek};
 
 use chrono_tz::Tz;
 
-use super::methods::{GroupSaid, MethodEntry, MethodFile, MethodRow, MethodVerb, date, flag, group, in_order, name};
+use super::methods::{MethodEntry, MethodFile, MethodGroup, MethodRow, MethodVerb, date, flag, group, in_order, name};
 use super::scan::scan_table;
 use super::table::{Table, TableColumn, TableEntry, TableForm};
 use super::times::Bound;
@@ -164,7 +164,7 @@ impl<R: Read> CourseMethodFile<R> {
             _ => "",
         };
         let group = match group(line, cell(Part::Group))? {
-            GroupSaid::Unsaid if yes(Part::AddToGroup)? == Some(true) => GroupSaid::New,
+            MethodGroup::Unsaid if yes(Part::AddToGroup)? == Some(true) => MethodGroup::New,
             said => said,
         };
         let moment = |part, bound| date(line, cell(part), bound, (self.zone, self.small));

@@ -10,7 +10,7 @@ use super::header::{begins_with_operation, names, recognise, told};
 use super::lines::Lines;
 use super::names::{folded, same};
 use super::scan::next_line;
-use super::{Delimiter, Fallback, cohorts, course_methods, methods, users};
+use super::{Delimiter, Fallback, cohorts, course_methods, group_members, groups, methods, users};
 use crate::config::FileKind;
 
 /// How many columns a record of a flat file fills at least.
@@ -145,7 +145,10 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
             !command && (username || email || (firstname && lastname)) && described >= 2
         }
         FileKind::Cohorts => {
-            has(&["name"]) && !command && !account.contains(&true) && !has(&["userid", "groupname", "coursename"])
+            has(&["name"])
+                && !command
+                && !account.contains(&true)
+                && !has(&["userid", "groupname", "coursename", "courseid"])
         }
         FileKind::CohortMembers => {
             let cohort = has(&["cidnumber", "cname"]) || has(&["cid"]);
@@ -153,6 +156,9 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
         }
         FileKind::Methods => methods::is_header(has),
         FileKind::CourseMethods => course_methods::is_header(names),
+        FileKind::Groups => has(&["groupname"]) || (has(&["courseid"]) && has(&["name"])),
+        FileKind::Groupings => has(&["groupingname"]) && !has(&["groupname"]),
+        FileKind::GroupMembers => has(&["groupid"]) && has(&["userid"]),
         // Known by their names.
         FileKind::CourseList | FileKind::CourseText => false,
     }
@@ -160,10 +166,13 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
 
 /// Whether a column of this name is one of any kind.
 fn is_known(name: &str) -> bool {
+    let name = &folded(name);
+    let of_groups = groups::is_known(name) || group_members::is_known(name);
     Column::named(name).is_some()
-        || users::is_known(&folded(name))
-        || cohorts::is_known(&folded(name))
-        || methods::is_known(&folded(name))
+        || users::is_known(name)
+        || cohorts::is_known(name)
+        || of_groups
+        || methods::is_known(name)
 }
 
 #[cfg(test)]
@@ -206,8 +215,11 @@ mod tests {
             ("user,course,role", ""),
             ("username", ""),
             ("username,course,role", ""),
-            ("groupname,name", ""),
-            ("coursename,groupname,idnumber", ""),
+            ("groupname,name", "groups"),
+            ("coursename,groupname,idnumber", "groups"),
+            ("courseid;name;type;idnumber;grouping", "groups"),
+            ("groupingname,coursename", "groupings"),
+            ("cmd,courseid,groupid,userid", "group-members"),
             ("add,student,100001,GC-1", ""),
             ("PK\u{3}\u{4}", ""),
             ("", ""),
@@ -221,7 +233,7 @@ mod tests {
     fn a_header_of_no_kind_is_no_flat_file() {
         let unfit = |text: &str| Head::of(text.as_bytes(), Fallback::Windows1252).unfit();
         for (text, header) in [
-            ("groupname;coursename;idnumber\nA;B;C\n", "?, ?, idnumber"),
+            ("groupname;coursename;idnumber\nA;B;C\n", "groupname, coursename, idnumber"),
             ("Liste 2026\n\nusername\nadd\nx\n", "username"),
             ("commande;cohorte;login\nadd;L1;x\n", "?, cohorte, login"),
             ("commande;cohorte;nom;login\nadd;L1;;x\n", "?, cohorte, nom, login"),

@@ -28,6 +28,9 @@ pub struct Traits {
     pub layout: Layout,
 }
 
+/// What a comment begins with in files of tool_sync.
+const SYNC_COMMENTS: &[char] = &['(', '[', '-', '#', '/'];
+
 /// The traits of a kind: an account must be there before it is a member, a cohort before it has members, a method and a
 /// group before somebody gets them.
 pub fn traits(kind: FileKind) -> Traits {
@@ -35,8 +38,10 @@ pub fn traits(kind: FileKind) -> Traits {
     match kind {
         FileKind::Users => headed(0),
         FileKind::Cohorts => headed(10),
-        FileKind::CohortMembers => Traits { layout: Layout::Header(&['(', '[', '-', '#', '/']), ..headed(20) },
+        FileKind::CohortMembers => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(20) },
+        FileKind::Groups | FileKind::Groupings => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(40) },
         FileKind::FlatFile => headed(50),
+        FileKind::GroupMembers => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(60) },
         FileKind::CourseList => Traits { names: &["course-*.csv"], layout: Layout::List, ..headed(70) },
         FileKind::Methods | FileKind::CourseMethods => headed(40),
         FileKind::CourseText => Traits { names: &["course-*.txt"], layout: Layout::Text, ..headed(70) },

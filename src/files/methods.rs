@@ -82,7 +82,7 @@ impl MethodVerb {
 
 /// The group whose members those of a method become.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum GroupSaid {
+pub enum MethodGroup {
     /// The row does not say it.
     #[default]
     Unsaid,
@@ -109,7 +109,7 @@ pub struct MethodRow {
     /// The role that it gets.
     pub new_role: String,
     pub disabled: Option<bool>,
-    pub group: GroupSaid,
+    pub group: MethodGroup,
     /// `None`: unsaid.
     pub name: Option<String>,
     /// Unix seconds, 0 for none; `None`: unsaid.
@@ -130,7 +130,7 @@ impl MethodRow {
             role: String::new(),
             new_role: String::new(),
             disabled: None,
-            group: GroupSaid::Unsaid,
+            group: MethodGroup::Unsaid,
             name: None,
             start: None,
             end: None,
@@ -303,7 +303,7 @@ impl<R: Read> MethodFile<R> {
         }
         let yes = |column: Column| flag(line, name_of(column), self.cell(column));
         let group = match yes(Column::MakeGroup)? {
-            Some(true) => GroupSaid::New,
+            Some(true) => MethodGroup::New,
             _ => group(line, self.cell(Column::Group))?,
         };
         let moment = |column, bound| date(line, self.cell(column), bound, (self.zone, self.small));
@@ -330,12 +330,12 @@ pub(super) fn flag(line: u64, column: &str, text: &str) -> Result<Option<bool>, 
 }
 
 /// A cell that names a group.
-pub(super) fn group(line: u64, text: &str) -> Result<GroupSaid, Problem> {
+pub(super) fn group(line: u64, text: &str) -> Result<MethodGroup, Problem> {
     Ok(match text {
-        "" => GroupSaid::Unsaid,
-        NOTHING => GroupSaid::Nobody,
-        NEW_GROUP => GroupSaid::New,
-        text => GroupSaid::Named(group_name(line, text)?),
+        "" => MethodGroup::Unsaid,
+        NOTHING => MethodGroup::Nobody,
+        NEW_GROUP => MethodGroup::New,
+        text => MethodGroup::Named(group_name(line, text)?),
     })
 }
 

@@ -8,6 +8,7 @@ use crate::config::{FileKind, Profile, Settings};
 use crate::disk::{Dir, RegularFile};
 use crate::files::users::{UserEntry, UserRow, UsersFile, UsersReading};
 use crate::files::{self, CohortEntry, CohortFile, CohortRow, Entry, FileProblem, FlatLine, Reading, Scan};
+use crate::files::{GroupEntry, GroupFile, GroupMemberEntry, GroupMemberFile};
 use crate::files::{ListEntry, ListFile, ListRow, ListVerb, MethodEntry, MethodRow, MethodsFile, traits};
 use crate::front::{GivenFile, Who, failed};
 use crate::problem::{Code, Problem, shown};
@@ -129,6 +130,10 @@ impl Check {
             Some(profile) if matches!(profile.kind, FileKind::Methods | FileKind::CourseMethods) => {
                 self.methods(profile, take).map(|()| 0)
             }
+            Some(profile) if matches!(profile.kind, FileKind::Groups | FileKind::Groupings) => {
+                self.groups(profile, take).map(|()| 0)
+            }
+            Some(profile) if profile.kind == FileKind::GroupMembers => self.group_members(profile, take).map(|()| 0),
             Some(profile) => self.cohorts(profile, take).map(|()| 0),
         }
     }
@@ -199,6 +204,48 @@ impl Check {
                 MethodEntry::Rows(line, rows) => {
                     let said = rows.iter().map(method_said).collect::<Vec<_>>().join("; ");
                     take(Row::Read(line, said))
+                }
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn groups(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        let mut file = GroupFile::open(|| self.file.cursor(), profile, self.reading.fallback)?;
+        for title in file.titles() {
+            take(Row::Warned(title.problem()));
+        }
+        while let Some(entry) = file.next_entry()? {
+            let goes_on = match entry {
+                GroupEntry::Bad(problem) => take(Row::Bad(problem)),
+                GroupEntry::Comment => true,
+                GroupEntry::Row(row) => {
+                    let parts = [row.verb.as_str(), &row.course.1, &row.said.name];
+                    take(Row::Read(row.line, parts.map(shown).join("  ")))
+                }
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn group_members(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        let mut file = GroupMemberFile::open(self.file.cursor(), profile, self.reading.fallback)?;
+        for title in file.titles() {
+            take(Row::Warned(title.problem()));
+        }
+        while let Some(entry) = file.next_entry()? {
+            let goes_on = match entry {
+                GroupMemberEntry::Bad(problem) => take(Row::Bad(problem)),
+                GroupMemberEntry::Comment => true,
+                GroupMemberEntry::Row(row) => {
+                    let parts = [row.verb.as_str(), &row.user, &row.course, &row.group];
+                    take(Row::Read(row.line, parts.map(shown).join("  ")))
                 }
             };
             if !goes_on {

@@ -173,6 +173,48 @@ pub static GROUP_CREATED: Event = Event {
     related: "NULL",
 };
 
+/// A group is changed.
+pub static GROUP_UPDATED: Event =
+    Event { name: r"\core\event\group_updated", action: "updated", crud: "u", ..GROUP_CREATED };
+
+/// A group is removed.
+pub static GROUP_DELETED: Event =
+    Event { name: r"\core\event\group_deleted", action: "deleted", crud: "d", ..GROUP_CREATED };
+
+/// A grouping is created.
+pub static GROUPING_CREATED: Event = Event {
+    name: r"\core\event\grouping_created",
+    target: "grouping",
+    object: "groupings",
+    objectid: "c.itemid",
+    ..GROUP_CREATED
+};
+
+/// A grouping is changed.
+pub static GROUPING_UPDATED: Event =
+    Event { name: r"\core\event\grouping_updated", action: "updated", crud: "u", ..GROUPING_CREATED };
+
+/// A grouping is removed.
+pub static GROUPING_DELETED: Event =
+    Event { name: r"\core\event\grouping_deleted", action: "deleted", crud: "d", ..GROUPING_CREATED };
+
+/// A group is put into a grouping.
+pub static GROUPING_GROUP_ASSIGNED: Event = Event {
+    name: r"\core\event\grouping_group_assigned",
+    action: "assigned",
+    target: "grouping_group",
+    other: r#"'{"groupid":"' || :groupid || '"}'"#,
+    ..GROUPING_CREATED
+};
+
+/// A group is taken out of a grouping.
+pub static GROUPING_GROUP_UNASSIGNED: Event = Event {
+    name: r"\core\event\grouping_group_unassigned",
+    action: "unassigned",
+    crud: "d",
+    ..GROUPING_GROUP_ASSIGNED
+};
+
 /// A user joins a group.
 pub static GROUP_MEMBER_ADDED: Event = Event {
     name: r"\core\event\group_member_added",
@@ -419,6 +461,7 @@ pub async fn write(conn: &mut Conn, site: &Site, chunk: &Chunk) -> Result<(), Db
         .with("actor", site.actor)
         .fragment("id", text("c.targetid"))
         .fragment("itemid", text("c.itemid"))
+        .fragment("groupid", text("c.groupid"))
         .fragment("courseid", text("c.courseid"))
         .fragment("old_row", old_row)
         .fragment("gone_row", gone_row)

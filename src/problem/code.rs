@@ -162,6 +162,18 @@ codes! {
     GroupAmbiguous = "group-ambiguous",
     /// An account that is not enrolled joins no group. Value: the text in the line; hint: the course.
     GroupNotEnrolled = "group-not-enrolled",
+    /// A group or a grouping that exists is not as the row describes it, and is left so; or another has the name.
+    /// Value: the name; hint: the course.
+    GroupExists = "group-exists",
+    /// Another group or grouping of the course has the idnumber. Value: the idnumber; hint: the course.
+    GroupIdnumberTaken = "group-idnumber-taken",
+    /// No grouping of the course matches. Value: the text in the line; hint: the course.
+    GroupingUnknown = "grouping-unknown",
+    /// A group or a grouping that is not removed, because it is used. Value: its name; hint: the table that uses it, or
+    /// `availability`.
+    GroupUsed = "group-used",
+    /// Members whom an enrolment method put into a group stay. Value: the group; hint: how many.
+    GroupKept = "group-kept",
     /// A file whose name does not say its course. Value: the name.
     CourseNotNamed = "course-not-named",
     /// A participant whose enrolments are all suspended or ended, and were left so. Value: the user name; hint: the

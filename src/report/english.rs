@@ -264,6 +264,26 @@ impl Code {
             Code::GroupNotEnrolled => {
                 format!("not enrolled in course {h}, so that the group \"{v}\" was not joined; enrol the account first")
             }
+            Code::GroupExists => format!(
+                "course {h} has a group or grouping \"{v}\", and it stays as it is; for the values of the file, set \
+                 update = file in the profile, or write update in the column cmd (visibility and participation only \
+                 come with a new group)"
+            ),
+            Code::GroupIdnumberTaken => format!(
+                "another group or grouping of course {h} has the idnumber \"{v}\": a new one is made without it, one \
+                 that exists is not changed; correct the idnumber"
+            ),
+            Code::GroupingUnknown => format!(
+                "the course {h} has no grouping \"{v}\": the row is not applied; make it in a row before this one"
+            ),
+            Code::GroupUsed => format!(
+                "\"{v}\" is in use ({h}) and stays: an enrolment method, a restriction, an activity or a conversation \
+                 needs it; remove that first, or delete it in Moodle"
+            ),
+            Code::GroupKept => format!(
+                "members of the group \"{v}\" stay ({h}): an enrolment method has put them there; end the enrolment, \
+                 or change the method"
+            ),
             Code::CourseNotNamed => format!(
                 "file refused, nothing was applied: its name ({v}) does not say its course; call it course-KEY.csv, or \
                  name the course (--course, or course in its profile)"

@@ -288,6 +288,27 @@ impl Code {
             Code::GroupNotEnrolled => format!(
                 "non inscrit au cours {h}, le groupe « {v} » n'a donc pas été rejoint ; inscrivez d'abord le compte"
             ),
+            Code::GroupExists => format!(
+                "le cours {h} a déjà un groupe ou un groupement « {v} », qui reste tel quel ; pour lui donner les \
+                 valeurs du fichier, mettez update = file dans le profil, ou écrivez update dans la colonne cmd (la \
+                 visibilité et la participation ne sont posées qu'à la création)"
+            ),
+            Code::GroupIdnumberTaken => format!(
+                "un autre groupe ou groupement du cours {h} a le numéro d'identification « {v} » : un nouveau est créé \
+                 sans lui, un existant n'est pas modifié ; corrigez ce numéro"
+            ),
+            Code::GroupingUnknown => format!(
+                "le cours {h} n'a pas de groupement « {v} » : la ligne n'est pas appliquée ; créez-le par une ligne \
+                 précédente"
+            ),
+            Code::GroupUsed => format!(
+                "« {v} » est utilisé ({h}) et reste : une méthode d'inscription, une restriction d'accès, une activité \
+                 ou une conversation en a besoin ; retirez d'abord cet usage, ou supprimez-le dans Moodle"
+            ),
+            Code::GroupKept => format!(
+                "des membres du groupe « {v} » restent ({h}) : une méthode d'inscription les y a mis ; mettez fin à \
+                 l'inscription, ou modifiez la méthode"
+            ),
             Code::CourseNotNamed => format!(
                 "fichier refusé, rien n'a été appliqué : son nom ({v}) ne dit pas son cours ; nommez-le \
                  course-CLE.csv, ou nommez le cours (--course, ou course dans son profil)"

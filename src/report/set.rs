@@ -260,6 +260,18 @@ pub(super) fn breach(breach: &Breach, locale: Locale) -> Option<String> {
         ("set", "courses", Locale::Fr) => format!("garde : le lot de {name} créerait {count} cours (seuil {limit})"),
         ("cohorts", _, Locale::En) => format!("guard: {count} of {of} cohorts would be removed (limit {limit})"),
         ("cohorts", _, Locale::Fr) => format!("garde : {count} cohortes sur {of} seraient supprimées (seuil {limit})"),
+        ("groups", _, Locale::En) => {
+            format!("guard: {count} groups and groupings would be removed, of {of} groups (limit {limit})")
+        }
+        ("groups", _, Locale::Fr) => {
+            format!("garde : {count} groupes et groupements seraient supprimés, sur {of} groupes (seuil {limit})")
+        }
+        ("group-members", _, Locale::En) => {
+            format!("guard: {count} members would leave groups, of {of} (limit {limit})")
+        }
+        ("group-members", _, Locale::Fr) => {
+            format!("garde : {count} membres quitteraient des groupes, sur {of} (seuil {limit})")
+        }
         ("memberships", _, Locale::En) => {
             format!("guard: {count} members removed from cohorts, of {of} (limit {limit})")
         }

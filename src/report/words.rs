@@ -463,7 +463,7 @@ mod tests {
     use super::*;
 
     /// What the guard compares, by scope.
-    const PASSED: [(&str, &[&str]); 10] = [
+    const PASSED: [(&str, &[&str]); 12] = [
         ("run", &["removals", "suspensions", "creations"]),
         ("course", &["removals", "suspensions", "creations"]),
         ("method", &["removals", "suspensions", "creations"]),
@@ -473,6 +473,8 @@ mod tests {
         ("cohort", &["removals"]),
         ("cohorts", &["removals"]),
         ("memberships", &["removals"]),
+        ("groups", &["removals"]),
+        ("group-members", &["removals"]),
         ("accounts", &["creations", "updates", "suspensions", "deletions", "renames", "emails", "members"]),
     ];
 
@@ -480,7 +482,11 @@ mod tests {
     fn every_limit_has_words_of_its_own_in_both_languages() {
         let mut texts = std::collections::BTreeSet::new();
         for (scope, what) in PASSED.iter().flat_map(|(scope, all)| all.iter().map(move |what| (*scope, *what))) {
-            let name = if ["run", "memberships", "cohorts", "accounts"].contains(&scope) { "" } else { "NAME" };
+            let name = if ["run", "memberships", "groups", "group-members", "cohorts", "accounts"].contains(&scope) {
+                ""
+            } else {
+                "NAME"
+            };
             let (scope, name, what) = (scope.to_owned(), name.to_owned(), what.to_owned());
             let passed = Breach { scope, name, what, count: 711, of: 933, limit: "42 %".to_owned() };
             for locale in [Locale::En, Locale::Fr] {

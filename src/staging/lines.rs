@@ -51,6 +51,19 @@ pub const LIST_LINES: Table = Table::new(
     &[int("line"), int("nth"), small("op"), text("ukey", KEY_WIDTH), text("written", KEY_WIDTH)],
 );
 
+/// The rows of a file of members of groups: `op` is the number of the command, `ckey` may be empty.
+pub const GROUP_LINES: Table = Table::new(
+    "stage_line",
+    &[
+        int("line"),
+        small("op"),
+        text("ukey", KEY_WIDTH),
+        text("ckey", KEY_WIDTH),
+        text("gkey", KEY_WIDTH),
+        text("written", KEY_WIDTH),
+    ],
+);
+
 /// The rows of a cohort file that name a user: `op` is the number of the command.
 pub const MEMBER_LINES: Table = Table::new(
     "stage_line",

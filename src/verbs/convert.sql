@@ -61,7 +61,7 @@ UPDATE [verb_source] AS s SET stays = 1
                 WHERE o.enrolid = s.enrolid AND v.ueid IS NULL)
 
 -- statement settled
-SELECT s.enrolid, s.courseid, s.contextid FROM [verb_source] s WHERE s.stays = 0
+SELECT s.enrolid, s.courseid, s.contextid, 0 AS line FROM [verb_source] s WHERE s.stays = 0
 
 -- statement disabled
 SELECT x.id AS targetid, x.courseid, s.contextid, x.enrol AS component, 1 AS status, x.status AS oldstatus,

@@ -74,7 +74,7 @@ fn a_header_of_no_kind_is_refused() {
     on_the_sample(async |mut site: Site, program| {
         let before = site.dump().await;
         for (name, text, header) in [
-            ("groups.csv", "groupname;coursename;idnumber\nA;B;C\n", "?, ?, idnumber"),
+            ("marks.csv", "mark;coursename;idnumber\nA;B;C\n", "?, coursename, idnumber"),
             ("titled.csv", "Export\nlogin,colour\nx,red\n", "login, ?"),
             ("without.csv", "600001;Durand;Léa;lea@example.org\n", "?, ?, ?, ?"),
         ] {
@@ -148,10 +148,13 @@ fn options_are_checked_before_anything_is_read() {
             (&["--option", "renam=yes", "u.csv"], "unknown option renam; the nearest is rename"),
             (&["--option", "update=file", "u.csv"], "use operation add-update or update"),
             (&["--option", "rename=yes", "c.csv"], "is an option of kind users, and the kind here is cohorts"),
-            (&["--user-key", "id", "u.csv"], "is an option of kinds cohorts, cohort-members and course-list"),
+            (
+                &["--user-key", "id", "u.csv"],
+                "is an option of kinds cohorts, cohort-members, course-list and group-members",
+            ),
             (
                 &["--course-key", "id", "u.csv"],
-                "option course_key: is an option of kinds course-list, course-text, methods and course-methods",
+                "option course_key: is an option of kinds course-list, course-text, methods, course-methods, groups, groupings and group-members",
             ),
             (&["--option", "rename=yes", "f.csv"], "this is a flat file, which has no options"),
             (&["--kind", "native", "--option", "rename=yes", "u.csv"], "this is a flat file, which has no options"),

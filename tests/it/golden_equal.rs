@@ -256,6 +256,9 @@ struct Names {
     cohorts: BTreeMap<String, String>,
     instances: BTreeMap<String, String>,
     groups: BTreeMap<String, String>,
+    groupings: BTreeMap<String, String>,
+    /// The custom fields of groupings.
+    grouping_fields: BTreeSet<String>,
     enrolments: BTreeMap<String, String>,
 }
 
@@ -273,13 +276,20 @@ impl Names {
         let instances = by_id("enrol", &|row| join(row, &["enrol", "courseid", "customint1", "roleid"]));
         let cohorts = by_id("cohort", &|row| join(row, &["idnumber", "name"]));
         let groups = by_id("groups", &|row| join(row, &["courseid", "name"]));
+        let groupings = by_id("groupings", &|row| join(row, &["courseid", "name"]));
+        let all = |table: &str| before.get(table).cloned().unwrap_or_default();
+        let of_groupings = |row: &Row| text(row, "area") == "grouping";
+        let of_groupings: Vec<Row> = all("customfield_category").into_iter().filter(of_groupings).collect();
+        let is_of = |row: &Row| of_groupings.iter().any(|area| text(area, "id") == text(row, "categoryid"));
+        let fields = all("customfield_field").into_iter().filter(is_of);
+        let grouping_fields = fields.map(|row| text(&row, "id").to_owned()).collect();
         let enrolments = [dump, before].into_iter().flat_map(|dump| dump.get("user_enrolments")).flatten();
         let enrolments = enrolments.map(|row| {
             let called = format!("{} of {}", name(&instances, text(row, "enrolid")), text(row, "userid"));
             (text(row, "id").to_owned(), called)
         });
         let enrolments = enrolments.collect();
-        Self { cohorts, instances, groups, enrolments }
+        Self { cohorts, instances, groups, groupings, grouping_fields, enrolments }
     }
 
     fn plain(&self, table: &str, row: &Row, clocks: Clocks) -> Row {
@@ -288,6 +298,7 @@ impl Names {
         let is_owned = text(&row, "component").starts_with("enrol_");
         let is_event = table == "logstore_standard_log";
         let about = text(&row, "objecttable").to_owned();
+        let of_grouping = self.grouping_fields.contains(text(&row, "fieldid"));
         for (column, value) in &mut row {
             let Some(value) = value else { continue };
             match column.as_str() {
@@ -295,6 +306,10 @@ impl Names {
                 "cohortid" => *value = name(&self.cohorts, value),
                 "objectid" if about == "cohort" => *value = name(&self.cohorts, value),
                 "groupid" => *value = name(&self.groups, value),
+                "groupingid" => *value = name(&self.groupings, value),
+                "instanceid" if of_grouping => *value = name(&self.groupings, value),
+                "instanceid" if table == "customfield_data" => *value = name(&self.groups, value),
+                "objectid" if about == "groupings" => *value = name(&self.groupings, value),
                 "itemid" if is_owned => *value = name(&self.instances, value),
                 "objectid" if about == "user_enrolments" => *value = name(&self.enrolments, value),
                 "objectid" if about == "enrol" => *value = name(&self.instances, value),
@@ -315,6 +330,9 @@ impl Names {
         let is_owned = other["component"].as_str().is_some_and(|component| component.starts_with("enrol_"));
         if let Some(members) = other.as_object_mut() {
             members.remove("id");
+            if let Some(Value::String(group)) = members.get_mut("groupid") {
+                *group = name(&self.groups, group);
+            }
             if let Some(item) = members.get_mut("itemid").filter(|_| is_owned) {
                 let id = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
                 *item = name(&self.instances, &id).into();

@@ -46,7 +46,7 @@ async fn only_kinds_of_an_enabled_profile_are_taken(mut site: Site) {
     let before = site.dump().await;
     program.drop_file("new.csv", USERS);
     program.drop_file("two.csv", TWO);
-    program.drop_file("none.csv", "groupname,coursename\nA,B\n");
+    program.drop_file("none.csv", "mark,coursename\nA,B\n");
     once(&program, 1);
     let off = program.clone().set("profiles.promo.kind=users").set("profiles.promo.enabled=no").set("locale=fr");
     off.drop_file("newer.csv", USERS);

@@ -5,8 +5,8 @@ use super::named::Named;
 use super::{CENTURY, Key, Kind, MANY, choice, defaulted, flag, general, whole};
 use crate::config::forms;
 use crate::config::sections::{
-    BlankCell, ByHand, CohortKey, CourseKey, FileKind, ForceChange, Locale, MailWhen, MatchBy, Operation, PasswordFrom,
-    ProfileMode, Reactivate, TellTeachers, Update, UserKey,
+    BlankCell, ByHand, CohortKey, CourseKey, FileGroupKey, FileKind, ForceChange, Locale, MailWhen, MatchBy, Operation,
+    PasswordFrom, ProfileMode, Reactivate, TellTeachers, Update, UserKey,
 };
 
 /// The section of all profiles.
@@ -63,6 +63,8 @@ pub(in crate::config) const OF_PROFILE: &[Key] = &[
     choice("reactivate", Reactivate::WORDS),
     choice("method", ByHand::WORDS),
     general("unenrol", Kind::Flag),
+    choice("group_key", FileGroupKey::WORDS),
+    flag("purge_groups"),
 ];
 
 /// The keys that say what becomes of a dropped file; an operator who imports one says it otherwise.
@@ -104,34 +106,61 @@ const WITH_DEFAULT: &[&str] = &[
 /// Which kinds have which options, besides those of [`OF_DROPPED`]; `default` and `columns` stand for all of theirs.
 const OPTIONS: &[(&[FileKind], &[&str])] = &[
     (&[FileKind::Users], OF_USERS),
-    (&[FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers], OF_ACCOUNTS),
+    (&[FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers], &["create_cohorts", "context_id"]),
     (
-        &[FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers, FileKind::Methods, FileKind::CourseMethods],
+        &[FileKind::Users, FileKind::Cohorts, FileKind::CohortMembers, FileKind::Groups, FileKind::Groupings],
+        &["update"],
+    ),
+    (
+        &[
+            FileKind::Users,
+            FileKind::Cohorts,
+            FileKind::CohortMembers,
+            FileKind::Methods,
+            FileKind::CourseMethods,
+            FileKind::Groups,
+            FileKind::Groupings,
+            FileKind::GroupMembers,
+        ],
         &["columns"],
     ),
+    (&[FileKind::Users, FileKind::Groups, FileKind::Groupings], &["blank", "delete"]),
     (&[FileKind::Cohorts, FileKind::CohortMembers], &["waiting_days", "waiting_expected"]),
     (&[FileKind::Cohorts, FileKind::CohortMembers, FileKind::Methods, FileKind::CourseMethods], &["cohort_key"]),
-    (&[FileKind::Cohorts, FileKind::CohortMembers, FileKind::CourseList], &["user_key"]),
-    (&[FileKind::CourseList, FileKind::CourseText], &["course", "reactivate"]),
-    (&[FileKind::CourseList, FileKind::CourseText, FileKind::Methods, FileKind::CourseMethods], OF_COURSES),
+    (&[FileKind::Cohorts, FileKind::CohortMembers, FileKind::CourseList, FileKind::GroupMembers], &["user_key"]),
+    (
+        &[FileKind::CourseList, FileKind::CourseText, FileKind::Groups, FileKind::Groupings, FileKind::GroupMembers],
+        &["course"],
+    ),
+    (
+        &[
+            FileKind::CourseList,
+            FileKind::CourseText,
+            FileKind::Methods,
+            FileKind::CourseMethods,
+            FileKind::Groups,
+            FileKind::Groupings,
+            FileKind::GroupMembers,
+        ],
+        &["course_key"],
+    ),
+    (&[FileKind::CourseList, FileKind::CourseText], &["reactivate"]),
+    (
+        &[FileKind::CourseList, FileKind::CourseText, FileKind::Methods, FileKind::CourseMethods],
+        &["role", "create_groups"],
+    ),
     (&[FileKind::CourseList], &["groups"]),
     (&[FileKind::CourseText], &["method", "unenrol"]),
+    (&[FileKind::Groups, FileKind::Groupings, FileKind::GroupMembers], &["group_key"]),
+    (&[FileKind::Groups, FileKind::GroupMembers], &["purge_groups"]),
 ];
-
-/// The keys that files about courses have.
-const OF_COURSES: &[&str] = &["course_key", "role", "create_groups"];
-
-/// The keys that users files and cohort files have.
-const OF_ACCOUNTS: &[&str] = &["update", "create_cohorts", "context_id"];
 
 /// The keys that only users files have.
 const OF_USERS: &[&str] = &[
     "operation",
     "match",
-    "blank",
     "standardise",
     "rename",
-    "delete",
     "suspend",
     "change_email",
     "change_auth",

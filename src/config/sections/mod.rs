@@ -47,8 +47,8 @@ pub use locale::Locale;
 pub use log::{Log, LogFormat, LogLevel};
 pub use mail::{Mail, TellTeachers};
 pub use profile::{
-    Accounts, BlankCell, ByHand, FileKind, ForceChange, MatchBy, Operation, PasswordFrom, PasswordMail, Profile,
-    ProfileMode, Reactivate, Update,
+    Accounts, BlankCell, ByHand, FileGroupKey, FileKind, ForceChange, MatchBy, Operation, PasswordFrom, PasswordMail,
+    Profile, ProfileMode, Reactivate, Update,
 };
 pub use retention::Retention;
 pub use role_list::{RoleEntry, RoleList, RoleOf, SourceRoles};

@@ -33,6 +33,12 @@ choice! {
         Methods = "methods",
         /// The enrolment columns of Moodle's course upload (spec files 6.3).
         CourseMethods = "course-methods",
+        /// Groups of courses (spec files 7.1, 7.2).
+        Groups = "groups",
+        /// Groupings of courses (spec files 7.2).
+        Groupings = "groupings",
+        /// Members of groups (spec files 7.3).
+        GroupMembers = "group-members",
     }
 }
 
@@ -43,6 +49,18 @@ choice! {
         No = "no",
         /// The manual enrolment becomes active, or is added.
         Manual = "manual",
+    }
+}
+
+choice! {
+    /// By what a file names a group or a grouping.
+    FileGroupKey {
+        /// `groups.name`
+        Name = "name",
+        /// `groups.idnumber`
+        Idnumber = "idnumber",
+        /// `groups.id`
+        Id = "id",
     }
 }
 
@@ -266,6 +284,16 @@ pub struct Profile {
     /// Whether `!` takes people out.
     #[serde(default)]
     pub unenrol: Option<bool>,
+    /// By what a row names an existing group or grouping.
+    #[serde(default = "group_key")]
+    pub group_key: FileGroupKey,
+    /// Whether groups are removed that the file has emptied and that nothing uses.
+    #[serde(default)]
+    pub purge_groups: bool,
+}
+
+fn group_key() -> FileGroupKey {
+    FileGroupKey::Name
 }
 
 fn method() -> ByHand {

@@ -80,8 +80,10 @@ fn options_fit_the_kind_and_each_other() {
     );
     assert_eq!(
         of(&[("profiles.u.kind", "users"), ("profiles.u.user_key", "id")]),
-        ["--set: `profiles.u.user_key`: is an option of kinds cohorts, cohort-members and course-list, and the kind \
-          here is users; remove it"]
+        [
+            "--set: `profiles.u.user_key`: is an option of kinds cohorts, cohort-members, course-list and group-members, and the kind \
+          here is users; remove it"
+        ]
     );
     assert_eq!(
         of(&[("profiles.u.update", "file")]),
@@ -95,7 +97,7 @@ fn options_fit_the_kind_and_each_other() {
     assert_eq!(
         of(&[("profiles.u.kind", "enrolments")]),
         ["--set: `profiles.u.kind`: found \"enrolments\", expected one of users, cohorts, cohort-members, \
-             course-list, course-text, methods, course-methods"]
+             course-list, course-text, methods, course-methods, groups, groupings, group-members"]
     );
     assert_eq!(
         of(&[("profiles", "x"), ("profiles.u", "x"), ("profiles.u.default", "x"), ("profiles.U.kind", "users")]),

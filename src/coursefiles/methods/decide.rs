@@ -7,7 +7,7 @@ use crate::config::{FileKind, Profile};
 use crate::coursefiles::methods::MOST_COURSES;
 use crate::coursefiles::methods::cycles::closed_by;
 use crate::coursefiles::methods::facts::{Facts, Instance};
-use crate::files::{ANY_ROLE, GroupSaid, MethodRow, MethodVerb};
+use crate::files::{ANY_ROLE, MethodGroup, MethodRow, MethodVerb};
 use crate::outcome::Note;
 use crate::problem::{Code, Problem, shown};
 use crate::staging::likeness;
@@ -433,7 +433,7 @@ impl<'a> Decision<'a> {
     /// Finds the group of a row, or has it made.
     fn group(&mut self, at: &At<'_>, row: &MethodRow, new: &mut Desired, compares: bool) -> Result<(), Problem> {
         let problem = |code, value: &str, hint: &str| Problem::new(at.line, code, shown(value), shown(hint));
-        if row.group == GroupSaid::Unsaid {
+        if row.group == MethodGroup::Unsaid {
             return Ok(());
         }
         if !["cohort", "meta"].contains(&row.method.as_str()) {
@@ -441,12 +441,12 @@ impl<'a> Decision<'a> {
         }
         let course = self.facts.courses.get(&at.course).map_or("", |course| course.shortname.as_str());
         new.group = match &row.group {
-            GroupSaid::Unsaid => return Ok(()),
-            GroupSaid::Nobody => Group::Id(0),
-            GroupSaid::New if !matches!(new.group, Group::Same | Group::Id(0)) => return Ok(()),
-            GroupSaid::New if compares => return Ok(()),
-            GroupSaid::New => Group::Made(self.free_name(at)),
-            GroupSaid::Named(name) => match self.facts.groups.get(&(at.course, name.clone())).map(Vec::as_slice) {
+            MethodGroup::Unsaid => return Ok(()),
+            MethodGroup::Nobody => Group::Id(0),
+            MethodGroup::New if !matches!(new.group, Group::Same | Group::Id(0)) => return Ok(()),
+            MethodGroup::New if compares => return Ok(()),
+            MethodGroup::New => Group::Made(self.free_name(at)),
+            MethodGroup::Named(name) => match self.facts.groups.get(&(at.course, name.clone())).map(Vec::as_slice) {
                 Some([one]) => Group::Id(*one),
                 Some([_, _, ..]) => return Err(problem(Code::GroupAmbiguous, name, course)),
                 _ if self.profile.create_groups && !likeness::is_damaged(name) => Group::Made(name.clone()),

@@ -9,7 +9,7 @@ use crate::coursefiles::methods::cycles::Links;
 use crate::db::table::{int, text};
 use crate::db::{Bulk, Field, Table, statement};
 use crate::files::names::matches;
-use crate::files::{GroupSaid, MethodRow, MethodVerb};
+use crate::files::{MethodGroup, MethodRow, MethodVerb};
 use crate::moodle::category;
 use crate::moodle::course::new_method;
 use crate::moodle::role_levels::{COURSE, RoleLevels};
@@ -155,7 +155,7 @@ pub async fn gather(
             })
             .await?;
     }
-    if all().any(|row| matches!(row.group, GroupSaid::Named(_) | GroupSaid::New)) {
+    if all().any(|row| matches!(row.group, MethodGroup::Named(_) | MethodGroup::New)) {
         ctx.conn
             .each(GROUPS, &ctx.params(), |row| {
                 facts.groups.entry((row.int(0), row.text(1))).or_default().push(row.int(2));
