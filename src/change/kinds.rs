@@ -676,7 +676,7 @@ catalogue! {
         english: "roles made manual",
         french: "rôles devenus manuels",
         ..SILENT
-    }, ranks { RELEASE_ROLE: 32, };
+    }, ranks { RELEASE_ROLE: 27, };
 
     /// A group is created.
     GROUP_ADD: Kind {
@@ -882,7 +882,7 @@ catalogue! {
         english: "memberships made manual",
         french: "appartenances devenues manuelles",
         ..SILENT
-    }, ranks { RELEASE_GROUP: 33, };
+    }, ranks { RELEASE_GROUP: 29, };
 
     /// A user leaves a group.
     GROUP_MEMBER_REMOVE: Kind {

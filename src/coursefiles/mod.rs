@@ -1,6 +1,7 @@
 //! Planner: files about the participants, groups and methods of courses, one module for each kind of file.
 //! It must not know bytes, leases or other planners.
 
+mod enrolments;
 mod group_members;
 mod groups;
 mod methods;
@@ -48,9 +49,30 @@ pub async fn apply(
         FileKind::Methods | FileKind::CourseMethods => methods::apply(ctx, settings, profile, file).await.map(Some),
         FileKind::Groups | FileKind::Groupings => groups::apply(ctx, settings, profile, file).await.map(|()| None),
         FileKind::GroupMembers => group_members::apply(ctx, settings, profile, file).await.map(|()| None),
+        FileKind::Enrolments => enrolments::apply(ctx, settings, profile, file).await.map(|()| None),
         // Read by other planners.
         kind @ (FileKind::FlatFile | FileKind::Users | FileKind::Cohorts | FileKind::CohortMembers) => {
             Err(RunError::Rejected(Problem::new(0, Code::KindUnknown, kind.as_str(), "")))
+        }
+    }
+}
+
+/// Whether a name holds what a browser may read as markup; Moodle's form takes it out.
+fn has_markup(name: &str) -> bool {
+    name.split('<').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_is_no_name() {
+        for name in ["<b>TD</b>", "TD <script src=x>", "</p>", "<!-- x -->", "<?php"] {
+            assert!(has_markup(name), "{name}");
+        }
+        for name in ["Groupe < 18 ans", "A <-> B", "TD 1 > TD 2", "<3", "R&D"] {
+            assert!(!has_markup(name), "{name}");
         }
     }
 }

@@ -10,7 +10,7 @@ use super::header::{begins_with_operation, names, recognise, told};
 use super::lines::Lines;
 use super::names::{folded, same};
 use super::scan::next_line;
-use super::{Delimiter, Fallback, cohorts, course_methods, group_members, groups, methods, users};
+use super::{Delimiter, Fallback, cohorts, course_methods, enrolments, group_members, groups, methods, users};
 use crate::config::FileKind;
 
 /// How many columns a record of a flat file fills at least.
@@ -30,7 +30,8 @@ const OF_ACCOUNT: [&[&str]; 4] = [
 /// What the header of each kind needs, for messages.
 pub const NEEDED: &str = "flatfile: operation, username, course, role; users: username, lastname, firstname, email; \
                           cohorts: name; cohort-members: cmd, cidnumber, userid; \
-                          methods: operation, method, shortname, metacohort; course-methods: shortname, enrolment_1";
+                          methods: operation, method, shortname, metacohort; course-methods: shortname, enrolment_1; \
+                          enrolments: rolename, cid, uid";
 
 /// Words of flat files: a line with one of them is no header of another kind.
 const OF_FLAT_FILES: [&str; 7] = ["add", "del", "student", "teacher", "editingteacher", "manager", "coursecreator"];
@@ -159,6 +160,7 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
         FileKind::Groups => has(&["groupname"]) || (has(&["courseid"]) && has(&["name"])),
         FileKind::Groupings => has(&["groupingname"]) && !has(&["groupname"]),
         FileKind::GroupMembers => has(&["groupid"]) && has(&["userid"]),
+        FileKind::Enrolments => enrolments::is_header(names),
         // Known by their names.
         FileKind::CourseList | FileKind::CourseText => false,
     }
@@ -210,7 +212,7 @@ mod tests {
             ("cmd;cohort;course;enrol;role;makegroup", "methods"),
             ("shortname,fullname,enrolment_1,enrolment_1_role", "course-methods"),
             ("shortname,fullname", ""),
-            ("rolename,cid,uid", ""),
+            ("rolename,cid,uid", "enrolments"),
             ("cmd,rolename,cid,uid", "flatfile"),
             ("user,course,role", ""),
             ("username", ""),

@@ -42,6 +42,7 @@ pub fn traits(kind: FileKind) -> Traits {
         FileKind::Groups | FileKind::Groupings => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(40) },
         FileKind::FlatFile => headed(50),
         FileKind::GroupMembers => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(60) },
+        FileKind::Enrolments => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(55) },
         FileKind::CourseList => Traits { names: &["course-*.csv"], layout: Layout::List, ..headed(70) },
         FileKind::Methods | FileKind::CourseMethods => headed(40),
         FileKind::CourseText => Traits { names: &["course-*.txt"], layout: Layout::Text, ..headed(70) },

@@ -15,6 +15,7 @@ mod course_list;
 mod course_methods;
 mod course_text;
 mod encoding;
+mod enrolments;
 pub mod flags;
 mod group_members;
 mod groups;
@@ -52,6 +53,7 @@ pub use cohorts::{CohortEntry, CohortFile, CohortPlace, CohortRow, CohortSaid, C
 pub use course_list::{ListEntry, ListFile, ListRow, ListVerb};
 pub use course_methods::MethodsFile;
 pub use encoding::{Encoding, Fallback};
+pub use enrolments::{EnrolmentEntry, EnrolmentFile, EnrolmentReading, EnrolmentRow, EnrolmentVerb, GroupOrder};
 pub use group_members::{GroupMemberEntry, GroupMemberFile, GroupMemberRow, GroupMemberVerb};
 pub use groups::{CustomColumn, GroupEntry, GroupFile, GroupRow, GroupSaid, GroupType, GroupVerb, GroupingNamed};
 pub use head::{Head, NEEDED};

@@ -8,6 +8,7 @@ use crate::config::{FileKind, Profile, Settings};
 use crate::disk::{Dir, RegularFile};
 use crate::files::users::{UserEntry, UserRow, UsersFile, UsersReading};
 use crate::files::{self, CohortEntry, CohortFile, CohortRow, Entry, FileProblem, FlatLine, Reading, Scan};
+use crate::files::{EnrolmentEntry, EnrolmentFile, EnrolmentReading, EnrolmentRow};
 use crate::files::{GroupEntry, GroupFile, GroupMemberEntry, GroupMemberFile};
 use crate::files::{ListEntry, ListFile, ListRow, ListVerb, MethodEntry, MethodRow, MethodsFile, traits};
 use crate::front::{GivenFile, Who, failed};
@@ -134,6 +135,7 @@ impl Check {
                 self.groups(profile, take).map(|()| 0)
             }
             Some(profile) if profile.kind == FileKind::GroupMembers => self.group_members(profile, take).map(|()| 0),
+            Some(profile) if profile.kind == FileKind::Enrolments => self.enrolments(take).map(|()| 0),
             Some(profile) => self.cohorts(profile, take).map(|()| 0),
         }
     }
@@ -255,6 +257,25 @@ impl Check {
         Ok(())
     }
 
+    fn enrolments(&self, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        let Reading { fallback, zone, small_times, .. } = self.reading;
+        let mut file = EnrolmentFile::open(self.file.cursor(), EnrolmentReading { fallback, zone, small_times })?;
+        for problem in file.titles().iter().map(|title| title.problem()).chain(file.unread()) {
+            take(Row::Warned(problem));
+        }
+        while let Some(entry) = file.next_entry()? {
+            let goes_on = match entry {
+                EnrolmentEntry::Bad(problem) => take(Row::Bad(problem)),
+                EnrolmentEntry::Comment => true,
+                EnrolmentEntry::Row(row) => take(Row::Read(row.line, enrolment_said(&row))),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn cohorts(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
         let mut file = CohortFile::open(self.file.cursor(), profile, self.reading.fallback)?;
         for problem in file.titles().iter().map(|title| title.problem()).chain(file.unread()) {
@@ -317,6 +338,13 @@ fn list_said(row: &ListRow) -> String {
 fn method_said(row: &MethodRow) -> String {
     let parts = [row.verb.as_str(), &row.method, &row.course, &row.source, &row.role];
     parts.into_iter().filter(|part| !part.is_empty()).map(shown).collect::<Vec<_>>().join("  ")
+}
+
+fn enrolment_said(row: &EnrolmentRow) -> String {
+    let method = row.method.map_or("", |method| method.as_str());
+    let groups = row.groups.iter().flat_map(|(_, names)| names).map(String::as_str);
+    let parts = [row.verb.as_str(), &row.user, &row.course, &row.role, method].into_iter().chain(groups);
+    parts.filter(|part| !part.is_empty()).map(shown).collect::<Vec<_>>().join("  ")
 }
 
 fn cohort_said(kind: FileKind, row: &CohortRow) -> String {

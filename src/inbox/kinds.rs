@@ -45,7 +45,7 @@ pub fn of_dropped(settings: &Settings, name: &str, file: &RegularFile) -> io::Re
     let head = head(settings, file)?;
     let mut kinds = head.kinds();
     if kinds == [FileKind::FlatFile] {
-        return Ok(Told::Flat);
+        return Ok(of_two_kinds(&enabled, name, &head));
     }
     let fitting: Named = enabled.into_iter().filter(|(_, profile)| head.fits(profile.kind, &profile.columns)).collect();
     let others = fitting.values().map(|profile| profile.kind);
@@ -83,7 +83,9 @@ pub fn of_given(
     }
     let head = head(settings, &file?)?;
     Ok(match head.kinds().as_slice() {
-        [FileKind::FlatFile] => Told::Flat,
+        [FileKind::FlatFile] => {
+            of_two_kinds(&all.into_iter().filter(|(_, profile)| profile.enabled).collect(), name, &head)
+        }
         [kind] => of_kind(*kind),
         [] => {
             let fitting: Named =
@@ -96,6 +98,21 @@ pub fn of_given(
         }
         several => fits(name, several),
     })
+}
+
+/// A file whose header is one of a flat file: `cmd,rolename,cid,uid` is of kind `enrolments` if one of these
+/// profiles is.
+fn of_two_kinds(profiles: &Named, name: &str, head: &Head) -> Told {
+    let fits = |profile: &Profile| {
+        profile.kind == FileKind::Enrolments && !head.is_native() && head.fits(profile.kind, &profile.columns)
+    };
+    let fitting: Named =
+        profiles.iter().filter(|(_, profile)| fits(profile)).map(|(name, profile)| (*name, *profile)).collect();
+    match fitting.len() {
+        0 => Told::Flat,
+        1 => chosen(&fitting),
+        _ => ambiguous(name, fitting.keys()),
+    }
 }
 
 type Named<'a> = BTreeMap<&'a String, &'a Profile>;

@@ -89,7 +89,7 @@ fn a_header_of_no_kind_is_refused() {
             program.run(&["check", name]).ends(1).says(&["is that of no kind of file"]);
             program.clone().set("locale=fr").run(&["check", name]).ends(1).says(&["n'est celui d'aucun type"]);
         }
-        assert_eq!(read_as(&program, &["--kind", "native", "groups.csv"]), "native");
+        assert_eq!(read_as(&program, &["--kind", "native", "marks.csv"]), "native");
         for (name, text, kind) in [
             ("a.csv", "Liste;;;\nOpération;Utilisateur;Cours;Rôle\nadd;oharas26;L1-ECO-101;student\n", "header"),
             ("b.txt", "x;student;22612011;ELP5210\nadd;student;22612011;ELP5210\n", "native"),
@@ -150,11 +150,11 @@ fn options_are_checked_before_anything_is_read() {
             (&["--option", "rename=yes", "c.csv"], "is an option of kind users, and the kind here is cohorts"),
             (
                 &["--user-key", "id", "u.csv"],
-                "is an option of kinds cohorts, cohort-members, course-list and group-members",
+                "is an option of kinds cohorts, cohort-members, course-list, group-members and enrolments",
             ),
             (
                 &["--course-key", "id", "u.csv"],
-                "option course_key: is an option of kinds course-list, course-text, methods, course-methods, groups, groupings and group-members",
+                "option course_key: is an option of kinds course-list, course-text, methods, course-methods, groups, groupings, group-members and enrolments",
             ),
             (&["--option", "rename=yes", "f.csv"], "this is a flat file, which has no options"),
             (&["--kind", "native", "--option", "rename=yes", "u.csv"], "this is a flat file, which has no options"),

@@ -213,11 +213,16 @@ fn shown(table: &Table, row: &Row) -> String {
     table.columns.iter().filter_map(told).collect()
 }
 
-/// The notation of the catalogue, and the catalogue itself: enrold knows each of its tables as Moodle 4.1 makes it.
+/// Tables of the catalogue that have columns of Moodle 4.5.
+const OF_4_5: [&str; 2] = ["groups", "customfield_data"];
+
+/// The notation of the catalogue, and the catalogue itself: enrold knows each of its tables as Moodle 4.1 makes it, and
+/// two as 4.5 does.
 #[test]
 fn the_catalogue_is_that_of_moodle_4_1() {
     for table in tables::tables() {
-        let real = V4_1.tables().iter().find(|real| real.name == table.name);
+        let version = if OF_4_5.contains(&table.name) { &V4_5 } else { &V4_1 };
+        let real = version.tables().iter().find(|real| real.name == table.name);
         let real = real.unwrap_or_else(|| panic!("Moodle has no table {}", table.name));
         let [known, real] = [table, real].map(|table| {
             let keys: BTreeSet<_> = table.unique.iter().collect();

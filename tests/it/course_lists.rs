@@ -43,7 +43,7 @@ fn text() -> Profile {
 
 impl Site {
     /// The problems of a run as `LINE CODE VALUE HINT`.
-    async fn list_problems(&mut self, report: &Report) -> Vec<String> {
+    pub async fn list_problems(&mut self, report: &Report) -> Vec<String> {
         let sql = "SELECT number, code, value, hint FROM {enrold_error} WHERE run = :run";
         let rows = self.conn.rows(sql, &Params::new().with("run", report.run)).await.unwrap();
         let line = |row: &enrold::db::Row| format!("{} {} {} {}", row.int(0), row.text(1), row.text(2), row.text(3));
@@ -59,7 +59,7 @@ impl Site {
     }
 
     /// Imports a text as a file of the drop directory that was dropped under this name.
-    async fn dropped_as(&mut self, name: &str, profile: &Profile, text: &str) -> Report {
+    pub async fn dropped_as(&mut self, name: &str, profile: &Profile, text: &str) -> Report {
         let import = self.users_file(profile, text);
         let file = Ok(Dir::open_named(&import.path).unwrap());
         let token = import.path.display().to_string();

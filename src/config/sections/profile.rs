@@ -39,6 +39,8 @@ choice! {
         Groupings = "groupings",
         /// Members of groups (spec files 7.3).
         GroupMembers = "group-members",
+        /// Orders about one person in one course each: tool_sync's enrolment file (spec files 2.3).
+        Enrolments = "enrolments",
     }
 }
 

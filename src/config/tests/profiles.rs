@@ -95,9 +95,9 @@ fn options_fit_the_kind_and_each_other() {
         ["--set: `profiles.u.default.password`: a password comes from the file or is generated; remove it"]
     );
     assert_eq!(
-        of(&[("profiles.u.kind", "enrolments")]),
-        ["--set: `profiles.u.kind`: found \"enrolments\", expected one of users, cohorts, cohort-members, \
-             course-list, course-text, methods, course-methods, groups, groupings, group-members"]
+        of(&[("profiles.u.kind", "enrolment")]),
+        ["--set: `profiles.u.kind`: found \"enrolment\", expected one of users, cohorts, cohort-members, \
+             course-list, course-text, methods, course-methods, groups, groupings, group-members, enrolments"]
     );
     assert_eq!(
         of(&[("profiles", "x"), ("profiles.u", "x"), ("profiles.u.default", "x"), ("profiles.U.kind", "users")]),
