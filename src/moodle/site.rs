@@ -79,7 +79,8 @@ impl Site {
         // In one statement: each costs a round trip, before every run.
         let all = "SELECT 'config' AS place, {=c.name}, '' AS part, {=c.value} FROM {config} c
              UNION ALL SELECT 'plugin', {=p.plugin}, {=p.name}, {=p.value} FROM {config_plugins} p
-                 WHERE p.plugin LIKE 'enrol%' OR p.plugin IN ('tool_log', 'tool_sync', 'logstore_standard', 'moodlecourse')
+                 WHERE p.plugin LIKE 'enrol%'
+                    OR p.plugin IN ('tool_log', 'tool_sync', 'logstore_standard', 'moodlecourse')
                     OR (p.plugin LIKE 'auth%' AND (p.name = 'version' OR p.name LIKE 'field_lock%'))
              UNION ALL SELECT 'role', {=r.shortname}, {=r.archetype}, :roleid FROM {role} r
              UNION ALL SELECT 'system', '', '', :contextid FROM {context} k WHERE k.contextlevel = 10";

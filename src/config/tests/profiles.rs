@@ -80,10 +80,8 @@ fn options_fit_the_kind_and_each_other() {
     );
     assert_eq!(
         of(&[("profiles.u.kind", "users"), ("profiles.u.user_key", "id")]),
-        [
-            "--set: `profiles.u.user_key`: is an option of kinds cohorts, cohort-members, course-list and group-members, and the kind \
-          here is users; remove it"
-        ]
+        ["--set: `profiles.u.user_key`: is an option of kinds cohorts, cohort-members, course-list, group-members \
+          and enrolments, and the kind here is users; remove it"]
     );
     assert_eq!(
         of(&[("profiles.u.update", "file")]),
