@@ -18,7 +18,7 @@ use crate::config::Settings;
 use crate::db::{Bulk, Conn, DbError, Dialect, Field};
 use crate::disk::{Pass, blocking};
 use crate::files::users::{UserEntry, UserRow, UsersFile, UsersForm, UsersReading};
-use crate::files::{FileProblem, MASK, flags, is_masked, times};
+use crate::files::{FileProblem, MASK, flags, is_masked, times, titles_said};
 use crate::moodle::account::{self, VALUES};
 use crate::moodle::password::{self as secret, PasswordPolicy};
 use crate::moodle::room::Room;
@@ -91,10 +91,7 @@ pub async fn read<'a>(
     };
     let opened = blocking(|| UsersFile::open(|| file.file.pass(file.sha256), &reading));
     let mut reader = opened.map_err(unreadable)?;
-    let titles = reader.titles();
-    if !titles.is_empty() {
-        ctx.notes.push(Note::LinesSkipped(titles.join(", ")));
-    }
+    ctx.notes.extend(titles_said(reader.titles()).map(Note::LinesSkipped));
     let known = fields::load(ctx).await?;
     let known = known.named_in(reader.fields()).map_err(|problem| unreadable(FileProblem::Rejected(problem)))?;
     let given: Vec<&'static str> = (VALUES.iter().map(|(column, _)| *column))

@@ -9,6 +9,7 @@
 //! line and never the lines after it.
 
 mod cells;
+mod chunk;
 mod cohorts;
 mod columns;
 mod course_list;
@@ -49,6 +50,7 @@ use crate::disk::{self, TooLarge};
 use crate::outcome::RunError;
 use crate::problem::{Code, Problem, shown};
 
+pub use chunk::some_entries;
 pub use cohorts::{CohortEntry, CohortFile, CohortPlace, CohortRow, CohortSaid, CohortVerb, cohort_form};
 pub use course_list::{ListEntry, ListFile, ListRow, ListVerb};
 pub use course_methods::MethodsFile;
@@ -62,7 +64,7 @@ pub use kinds::{Layout, comments, scan_kind, traits};
 pub use lines::LINE_LIMIT;
 pub use list::{UserList, user_list};
 pub use methods::{ANY_ROLE, MethodEntry, MethodGroup, MethodRow, MethodVerb};
-pub use preface::Title;
+pub use preface::{Title, titles_said};
 pub use raw::{RawLine, RawLines, raw_lines};
 pub use reader::{Reader, Tally, read};
 pub use scan::{Scan, scan};

@@ -25,6 +25,12 @@ impl Title {
     }
 }
 
+/// The title lines of a file with their numbers, for a note; `None` if it has none.
+pub fn titles_said(titles: &[Title]) -> Option<String> {
+    let said: Vec<String> = titles.iter().map(|title| format!("{} ({})", title.line, title.text)).collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
 /// The lines before the header that are not blank.
 #[derive(Debug, Default)]
 pub(super) struct Preface {

@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::names::{self, folded};
 use super::table::{Table, TableColumn, TableEntry, TableForm};
 use super::times::{self, Bound};
-use super::{Delimiter, Fallback, FileProblem, flags, shown};
+use super::{Delimiter, Fallback, FileProblem, Title, flags, shown};
 use crate::config::SmallTimes;
 use crate::problem::{Code, Problem, hint};
 
@@ -332,9 +332,9 @@ impl<R: Read + Seek> UsersFile<R> {
         })
     }
 
-    /// The lines before the header that are not read: number and text.
-    pub fn titles(&self) -> Vec<String> {
-        self.table.titles.iter().map(|title| format!("{} ({})", title.line, title.text)).collect()
+    /// The lines before the header that are not read.
+    pub fn titles(&self) -> &[Title] {
+        &self.table.titles
     }
 }
 

@@ -119,10 +119,7 @@ async fn stage(ctx: &mut RunContext<'_>, settings: &Settings, file: &ScannedFile
         false => AllowedRoles::any(),
     };
     let roles = Roles::of(ctx.site, file.scan.kind, allowed);
-    let titles: Vec<String> = file.scan.titles.iter().map(|title| format!("{} ({})", title.line, title.text)).collect();
-    if !titles.is_empty() {
-        ctx.notes.push(Note::LinesSkipped(titles.join(", ")));
-    }
+    ctx.notes.extend(files::titles_said(&file.scan.titles).map(Note::LinesSkipped));
     let unreadable = |problem| FileProblem::ends_run(problem, file.path);
     // Each attempt reads the file again, and fails at the end if the bytes are not those that were scanned.
     let mut reader = files::read(file.file.pass(&file.scan.sha256), file.scan, file.reading).map_err(unreadable)?;

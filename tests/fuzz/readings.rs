@@ -67,7 +67,7 @@ pub fn read_users(bytes: &[u8]) -> Option<u64> {
     let reading = UsersReading { columns: &columns, required: required.clone(), fallback: fallback(options), zone };
     let mut reader = UsersFile::open(|| Cursor::new(file), &reading).ok()?;
     assert!(required.iter().all(|column| reader.has(column)), "a required column is missing");
-    drop(reader.titles());
+    let _ = reader.titles();
     let fields: Vec<String> = reader.fields().map(str::to_owned).collect();
     assert!(fields.iter().all(|field| !field.is_empty()));
     let mut order = Order::of(file);

@@ -9,16 +9,13 @@ use crate::accounts::cohort_files::places::Places;
 use crate::change::context::RunContext;
 use crate::config::{CourseKey, FileKind, Profile, Settings};
 use crate::db::{Bulk, DbError, Field};
-use crate::disk::{Pass, blocking};
-use crate::files::{CohortEntry, CohortFile, CohortRow, CohortVerb, FileProblem};
+use crate::disk::blocking;
+use crate::files::{CohortEntry, CohortFile, CohortRow, CohortVerb, FileProblem, some_entries, titles_said};
 use crate::outcome::{Lines, Note, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::staging::likeness;
 use crate::staging::lines::{MEMBER_LINES, written};
 use crate::staging::resolve::Keys;
-
-/// Rows that are read at a time.
-const CHUNK: usize = 1_000;
 
 /// What was read.
 pub struct Staged {
@@ -46,10 +43,7 @@ pub async fn load(
     let fallback = settings.flatfile.encoding_fallback;
     let open = || CohortFile::open(file.file.pass(file.sha256), profile, fallback);
     let mut reader = blocking(open).map_err(unreadable)?;
-    let titles: Vec<String> = reader.titles().iter().map(|title| format!("{} ({})", title.line, title.text)).collect();
-    if !titles.is_empty() {
-        ctx.notes.push(Note::LinesSkipped(titles.join(", ")));
-    }
+    ctx.notes.extend(titles_said(reader.titles()).map(Note::LinesSkipped));
     let unread: Vec<String> = reader.unread().into_iter().map(|problem| problem.value).collect();
     if !unread.is_empty() {
         ctx.notes.push(Note::ColumnsIgnored(unread.join(", ")));
@@ -67,7 +61,7 @@ pub async fn load(
         staged: Staged { told: Vec::new(), lines: Lines::default(), idnumbers: reader.has_idnumbers(), unread: false },
     };
     loop {
-        let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
+        let entries = blocking(|| some_entries(|| reader.next_entry())).map_err(unreadable)?;
         if entries.is_empty() {
             break;
         }
@@ -76,17 +70,6 @@ pub async fn load(
         }
     }
     Ok(stage.finish(ctx).await?)
-}
-
-/// The next entries, none at the end.
-fn some_entries(reader: &mut CohortFile<Pass>) -> Result<Vec<CohortEntry>, FileProblem> {
-    let mut entries = Vec::new();
-    while entries.len() < CHUNK
-        && let Some(entry) = reader.next_entry()?
-    {
-        entries.push(entry);
-    }
-    Ok(entries)
 }
 
 /// The themes that cohorts may have; `None` if the site does not allow any: then the column is not used, as in Moodle.

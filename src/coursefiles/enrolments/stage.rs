@@ -8,9 +8,10 @@ use crate::config::{ByHand, Profile, Settings};
 use crate::coursefiles::{CourseFile, has_markup};
 use crate::db::table::{int, small, text};
 use crate::db::{Bulk, DbError, Field, Table};
-use crate::disk::{Pass, blocking};
+use crate::disk::blocking;
 use crate::files::{
     EnrolmentEntry, EnrolmentFile, EnrolmentReading, EnrolmentRow, EnrolmentVerb, FileProblem, GroupOrder,
+    some_entries, titles_said,
 };
 use crate::outcome::{Lines, Note, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
@@ -39,9 +40,6 @@ const ORDER_LINES: Table = Table::new(
 const ORDER_GROUP: Table =
     Table::new("order_group", &[int("line"), text("gname", 255), small("clean")]).joined_by(&["line"]);
 
-/// Rows that are read at a time.
-const CHUNK: usize = 1_000;
-
 /// Loads a file in constant memory.
 ///
 /// # Errors
@@ -57,10 +55,7 @@ pub async fn load(
     let reading = EnrolmentReading { fallback, zone: file.zone, small_times };
     let open = || EnrolmentFile::open(file.file.pass(file.sha256), reading);
     let mut reader = blocking(open).map_err(unreadable)?;
-    let titles: Vec<String> = reader.titles().iter().map(|title| format!("{} ({})", title.line, title.text)).collect();
-    if !titles.is_empty() {
-        ctx.notes.push(Note::LinesSkipped(titles.join(", ")));
-    }
+    ctx.notes.extend(titles_said(reader.titles()).map(Note::LinesSkipped));
     let unread: Vec<String> = reader.unread().into_iter().map(|problem| problem.value).collect();
     if !unread.is_empty() {
         ctx.notes.push(Note::ColumnsIgnored(unread.join(", ")));
@@ -85,7 +80,7 @@ pub async fn load(
         lines: Lines::default(),
     };
     loop {
-        let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
+        let entries = blocking(|| some_entries(|| reader.next_entry())).map_err(unreadable)?;
         if entries.is_empty() {
             break;
         }
@@ -94,17 +89,6 @@ pub async fn load(
         }
     }
     Ok(stage.finish(ctx).await?)
-}
-
-/// The next entries, none at the end.
-fn some_entries(reader: &mut EnrolmentFile<Pass>) -> Result<Vec<EnrolmentEntry>, FileProblem> {
-    let mut entries = Vec::new();
-    while entries.len() < CHUNK
-        && let Some(entry) = reader.next_entry()?
-    {
-        entries.push(entry);
-    }
-    Ok(entries)
 }
 
 struct Stage {

@@ -5,15 +5,13 @@ use crate::change::context::RunContext;
 use crate::config::{FileGroupKey, Profile, Settings};
 use crate::coursefiles::CourseFile;
 use crate::db::{Bulk, DbError, Field};
-use crate::disk::{Pass, blocking};
-use crate::files::{FileProblem, GroupMemberEntry, GroupMemberFile, GroupMemberRow};
+use crate::disk::blocking;
+use crate::files::{FileProblem, GroupMemberEntry, GroupMemberFile, GroupMemberRow, some_entries, titles_said};
 use crate::outcome::{Lines, Note, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::staging::lines::{GROUP_LINES, written};
 use crate::staging::resolve::{KEY_WIDTH, Keys};
 
-/// Rows that are read at a time.
-const CHUNK: usize = 1_000;
 /// The most digits of an id.
 const DIGITS: usize = 18;
 
@@ -31,10 +29,7 @@ pub async fn load(
     let fallback = settings.flatfile.encoding_fallback;
     let open = || GroupMemberFile::open(file.file.pass(file.sha256), profile, fallback);
     let mut reader = blocking(open).map_err(unreadable)?;
-    let titles: Vec<String> = reader.titles().iter().map(|title| format!("{} ({})", title.line, title.text)).collect();
-    if !titles.is_empty() {
-        ctx.notes.push(Note::LinesSkipped(titles.join(", ")));
-    }
+    ctx.notes.extend(titles_said(reader.titles()).map(Note::LinesSkipped));
     ctx.conn.declare(&GROUP_LINES);
     let dialect = ctx.conn.dialect();
     let mut stage = Stage {
@@ -46,7 +41,7 @@ pub async fn load(
         lines: Lines::default(),
     };
     loop {
-        let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
+        let entries = blocking(|| some_entries(|| reader.next_entry())).map_err(unreadable)?;
         if entries.is_empty() {
             break;
         }
@@ -58,17 +53,6 @@ pub async fn load(
     stage.problems.finish(ctx.conn).await?;
     ctx.conn.analyse(GROUP_LINES.name).await?;
     Ok(stage.lines)
-}
-
-/// The next entries, none at the end.
-fn some_entries(reader: &mut GroupMemberFile<Pass>) -> Result<Vec<GroupMemberEntry>, FileProblem> {
-    let mut entries = Vec::new();
-    while entries.len() < CHUNK
-        && let Some(entry) = reader.next_entry()?
-    {
-        entries.push(entry);
-    }
-    Ok(entries)
 }
 
 struct Stage {

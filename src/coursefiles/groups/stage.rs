@@ -5,13 +5,10 @@ use crate::change::context::RunContext;
 use crate::config::{Profile, Settings};
 use crate::coursefiles::CourseFile;
 use crate::db::DbError;
-use crate::disk::{Pass, blocking};
-use crate::files::{CustomColumn, FileProblem, GroupEntry, GroupFile, GroupRow, GroupType};
+use crate::disk::blocking;
+use crate::files::{CustomColumn, FileProblem, GroupEntry, GroupFile, GroupRow, GroupType, some_entries, titles_said};
 use crate::outcome::{Lines, Note, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
-
-/// Rows that are read at a time.
-const CHUNK: usize = 1_000;
 
 /// What was read.
 pub struct Staged {
@@ -37,10 +34,7 @@ pub async fn load(
     let fallback = settings.flatfile.encoding_fallback;
     let open = || GroupFile::open(|| file.file.pass(file.sha256), profile, fallback);
     let mut reader = blocking(open).map_err(unreadable)?;
-    let titles: Vec<String> = reader.titles().iter().map(|title| format!("{} ({})", title.line, title.text)).collect();
-    if !titles.is_empty() {
-        ctx.notes.push(Note::LinesSkipped(titles.join(", ")));
-    }
+    ctx.notes.extend(titles_said(reader.titles()).map(Note::LinesSkipped));
     let mut staged = Staged {
         rows: Vec::new(),
         lines: Lines::default(),
@@ -49,7 +43,7 @@ pub async fn load(
     };
     let mut problems = Rows::new(ctx.conn.dialect());
     loop {
-        let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
+        let entries = blocking(|| some_entries(|| reader.next_entry())).map_err(unreadable)?;
         if entries.is_empty() {
             break;
         }
@@ -78,17 +72,6 @@ pub async fn load(
 
 async fn tell(ctx: &mut RunContext<'_>, problems: &mut Rows, problem: &Problem) -> Result<(), DbError> {
     problems.add(ctx.conn, &mut ctx.problems, (PlaceKind::Line, problem.line as i64), problem).await
-}
-
-/// The next entries, none at the end.
-fn some_entries(reader: &mut GroupFile<Pass>) -> Result<Vec<GroupEntry>, FileProblem> {
-    let mut entries = Vec::new();
-    while entries.len() < CHUNK
-        && let Some(entry) = reader.next_entry()?
-    {
-        entries.push(entry);
-    }
-    Ok(entries)
 }
 
 /// A row whose texts the site's columns can hold.

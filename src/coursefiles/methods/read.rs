@@ -5,13 +5,10 @@ use crate::change::context::RunContext;
 use crate::config::{Profile, Settings};
 use crate::coursefiles::CourseFile;
 use crate::coursefiles::methods::MOST_COURSES;
-use crate::disk::{Pass, blocking};
-use crate::files::{FileProblem, MethodEntry, MethodRow, MethodsFile};
+use crate::disk::blocking;
+use crate::files::{FileProblem, MethodEntry, MethodRow, MethodsFile, some_entries, titles_said};
 use crate::outcome::{Lines, Note, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows};
-
-/// Records that are read at a time.
-const CHUNK: usize = 1_000;
 
 /// What was read: the line of each record, and what it says of one method or several.
 pub struct Read {
@@ -34,18 +31,15 @@ pub async fn load(
     let times = (file.zone, settings.flatfile.small_times);
     let open = || MethodsFile::open(|| file.file.pass(file.sha256), profile, fallback, times);
     let mut reader = blocking(open).map_err(unreadable)?;
-    let (titles, unread) = (reader.titles(), reader.unread());
-    let titles: Vec<String> = titles.iter().map(|title| format!("{} ({})", title.line, title.text)).collect();
-    if !titles.is_empty() {
-        ctx.notes.push(Note::LinesSkipped(titles.join(", ")));
-    }
+    let unread = reader.unread();
+    ctx.notes.extend(titles_said(reader.titles()).map(Note::LinesSkipped));
     if !unread.is_empty() {
         ctx.notes.push(Note::ColumnsIgnored(unread.join(", ")));
     }
     let mut read = Read { rows: Vec::new(), lines: Lines::default() };
     let mut problems = Rows::new(ctx.conn.dialect());
     loop {
-        let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
+        let entries = blocking(|| some_entries(|| reader.next_entry())).map_err(unreadable)?;
         if entries.is_empty() {
             break;
         }
@@ -69,15 +63,4 @@ pub async fn load(
     }
     problems.finish(ctx.conn).await?;
     Ok(read)
-}
-
-/// The next entries, none at the end.
-fn some_entries(reader: &mut MethodsFile<Pass>) -> Result<Vec<MethodEntry>, FileProblem> {
-    let mut entries = Vec::new();
-    while entries.len() < CHUNK
-        && let Some(entry) = reader.next_entry()?
-    {
-        entries.push(entry);
-    }
-    Ok(entries)
 }

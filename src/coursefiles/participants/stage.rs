@@ -8,8 +8,8 @@ use crate::config::{CourseKey, FileKind, Profile, Settings, UserKey};
 use crate::coursefiles::{CourseFile, has_markup};
 use crate::db::table::{int, small, text};
 use crate::db::{Bulk, DbError, Field, Table};
-use crate::disk::{Pass, blocking};
-use crate::files::{FileProblem, ListEntry, ListFile, ListRow, ListVerb, traits};
+use crate::disk::blocking;
+use crate::files::{FileProblem, ListEntry, ListFile, ListRow, ListVerb, some_entries, traits};
 use crate::outcome::{Lines, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 use crate::staging::likeness;
@@ -19,9 +19,6 @@ use crate::staging::resolve::{KEY_WIDTH, Keys};
 /// The groups that rows name; `clean` is 0 for a name that no group is made with.
 pub const LIST_GROUP: Table =
     Table::new("list_group", &[int("line"), int("nth"), text("gname", 255), small("clean")]).joined_by(&["line, nth"]);
-
-/// Rows that are read at a time.
-const CHUNK: usize = 1_000;
 
 /// What was read.
 pub struct Staged {
@@ -69,7 +66,7 @@ pub async fn load(
         staged: Staged { lines: Lines::default(), unenrols: false },
     };
     loop {
-        let entries = blocking(|| some_entries(&mut reader)).map_err(unreadable)?;
+        let entries = blocking(|| some_entries(|| reader.next_entry())).map_err(unreadable)?;
         if entries.is_empty() {
             break;
         }
@@ -78,17 +75,6 @@ pub async fn load(
         }
     }
     Ok(stage.finish(ctx).await?)
-}
-
-/// The next entries, none at the end.
-fn some_entries(reader: &mut ListFile<Pass>) -> Result<Vec<ListEntry>, FileProblem> {
-    let mut entries = Vec::new();
-    while entries.len() < CHUNK
-        && let Some(entry) = reader.next_entry()?
-    {
-        entries.push(entry);
-    }
-    Ok(entries)
 }
 
 /// Which groups people join.
