@@ -717,7 +717,11 @@ catalogue! {
             says: &[],
             named: &["name", "idnumber"],
             made: Some("timecreated"),
-            used_by: &[("groupings_groups", "groupingid", "id")],
+            used_by: &[
+                ("groupings_groups", "groupingid", "id"),
+                ("course_modules", "groupingid", "id"),
+                ("course", "defaultgroupingid", "id"),
+            ],
         },
         event: Some(&events::GROUPING_CREATED),
         figure: Some(Figure::Made),

@@ -146,9 +146,9 @@ fn list(setting: &Setting, rows: &[WaitingRow]) {
             state(&row.state, locale),
             format!("{}={}", row.user_key, row.user),
             format!("{}={}", row.place_key, row.place),
-            if row.role.is_empty() { pick(locale, "(cohort)", "(cohorte)") } else { row.role.clone() },
+            if row.kind.ends_with("member") { pick(locale, "(cohort)", "(cohorte)") } else { row.role.clone() },
             lacks(row, locale),
-            format!("{}:{}", row.source, row.line),
+            format!("{}{}{}:{}", row.source, if row.file.is_empty() { "" } else { " " }, row.file, row.line),
             row.run.to_string(),
         ]
     }));

@@ -134,6 +134,7 @@ const WAITING: &[&str] = &[
     "gkey",
     "status",
     "other",
+    "file",
 ];
 
 /// Moodle's tables, then enrold's own.
@@ -355,7 +356,7 @@ pub const NEEDS: &[Need] = &[
     Need::rows("enrold_notice", &["method", "queued"]).inserts(&["method", "queued"]).updates(&["queued"]),
     Need::rows("enrold_waiting", WAITING)
         .inserts(WAITING)
-        .updates(&["expires", "state", "changed", "byrun", "note"])
+        .updates(&["expires", "state", "changed", "byrun", "note", "line", "file"])
         .deletes(),
 ];
 

@@ -43,6 +43,8 @@ pub struct WaitingRow {
     pub lacks: String,
     /// The file that it comes from, or the source of the set.
     pub source: String,
+    /// The file of the set; empty if it came from a database, and for lines of files.
+    pub file: String,
     /// Its line there, or its row in the set.
     pub line: i64,
     /// The run of that file.
@@ -189,7 +191,8 @@ impl Front {
 async fn rows(conn: &mut Conn, all: bool) -> Result<Vec<WaitingRow>, DbError> {
     let which = if all { "1 = 1" } else { "w.state = 'waiting'" };
     let sql = "SELECT w.id, w.kind, w.state, w.created, w.expires, w.userkey, w.ukey, w.written, w.placekey, w.pkey,
-           w.roleid, r.shortname, w.lacks, w.source, w.line, w.run, w.changed, w.byrun, w.note
+           w.roleid, r.shortname, w.lacks, w.source, w.line, w.run, w.changed, w.byrun, w.note,
+           w.file
           FROM {enrold_waiting} w LEFT JOIN {role} r ON r.id = w.roleid WHERE :which ORDER BY w.id";
     let mut rows = Vec::new();
     conn.each(sql, &Params::new().fragment("which", which), |row| {
@@ -216,6 +219,7 @@ async fn rows(conn: &mut Conn, all: bool) -> Result<Vec<WaitingRow>, DbError> {
             changed: row.int(16),
             by_run: row.int(17),
             note: row.text(18),
+            file: row.text(19),
         });
         Ok(())
     })

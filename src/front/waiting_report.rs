@@ -194,7 +194,7 @@ impl Report<'_> {
         let counts = conn.rows(counts, &params).await?;
         let count = |state: &str| counts.iter().find(|row| row.text(0) == state).map_or(0, |row| row.int(1));
         let next = "SELECT w.userkey, w.ukey, w.written, w.placekey, w.pkey, COALESCE(r.shortname, ''), w.expires,
-               w.source, w.line
+               CASE WHEN w.file = '' THEN w.source ELSE w.file END, w.line
               FROM {enrold_waiting} w LEFT JOIN {role} r ON r.id = w.roleid
              WHERE w.state = 'waiting' ORDER BY w.expires, w.id LIMIT :listed";
         let next = conn.rows(next, &params).await?;

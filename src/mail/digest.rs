@@ -5,6 +5,8 @@ use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
 
 use crate::clock::midnight;
+use crate::db::{Conn, DbError, Params};
+use crate::mail::outbox::state;
 
 /// The key of the next digest after `now` (Unix seconds), and when it is due: at this hour by the clock of the zone.
 pub(super) fn next(zone: Tz, hour: u32, now: i64) -> (String, i64) {
@@ -14,6 +16,24 @@ pub(super) fn next(zone: Tz, hour: u32, now: i64) -> (String, i64) {
     let day = if now < today + hour { today } else { midnight(zone, today + 36 * 3_600) };
     let date = DateTime::from_timestamp(day, 0).unwrap_or_default().with_timezone(&zone);
     (format!("d{:04}{:02}{:02}", date.year(), date.month(), date.day()), day + hour)
+}
+
+/// [`next`] for mails of a kind; the one after it, once a mail of the next has left: a run that began before it tells
+/// tomorrow what it has changed.
+///
+/// # Errors
+/// The database's error.
+pub(super) async fn next_open(
+    conn: &mut Conn,
+    kind: &str,
+    (zone, hour): (Tz, u32),
+    now: i64,
+) -> Result<(String, i64), DbError> {
+    let (key, due) = next(zone, hour, now);
+    let params = Params::new().with("kind", kind).with("queued", state::QUEUED).with("of", format!("{kind}/{key}/%"));
+    let left = "SELECT COUNT(*) FROM {enrold_outbox} o
+        WHERE o.kind = :kind AND o.state <> :queued AND o.dedupe LIKE :of";
+    Ok(if conn.number(left, &params).await? > 0 { next(zone, hour, due) } else { (key, due) })
 }
 
 /// What the keys of the rows begin with that are of this kind and belong to a mail with this key, where the first

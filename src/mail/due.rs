@@ -65,15 +65,15 @@ async fn complete(conn: &mut Conn, settings: &Settings, next: &mut Next, row: &R
     let (dedupe, run, enrolid) = (row.text(1), row.int(10), row.int(11));
     let draft = &mut next.draft;
     match draft.kind.as_str() {
-        EXPIRY_TEACHER => draft.entries = entries(conn, EXPIRY_ENTRY, "", (run, enrolid)).await?,
+        EXPIRY_TEACHER => draft.entries = entries(conn, EXPIRY_ENTRY, ("", false), (run, enrolid)).await?,
         TEACHER_SUMMARY => {
             let (of, is_digest) = digest::rows_of(TEACHER_ENTRY, &dedupe, 2);
-            draft.entries = entries(conn, TEACHER_ENTRY, &of, (run, enrolid)).await?;
+            draft.entries = entries(conn, TEACHER_ENTRY, (&of, is_digest), (run, enrolid)).await?;
             draft.is_digest = is_digest;
         }
         FAILED_LINES => {
-            let (of, _) = digest::rows_of(FAILED_ENTRY, &dedupe, 1);
-            let entries = entries(conn, FAILED_ENTRY, &of, (run, enrolid)).await?;
+            let (of, is_digest) = digest::rows_of(FAILED_ENTRY, &dedupe, 1);
+            let entries = entries(conn, FAILED_ENTRY, (&of, is_digest), (run, enrolid)).await?;
             draft.failed = Some(failed::written(conn, &entries, settings.locale).await?);
         }
         PASSWORD => {
@@ -88,10 +88,17 @@ async fn complete(conn: &mut Conn, settings: &Settings, next: &mut Next, row: &R
     Ok(())
 }
 
-/// The rows that a digest tells: those of its run, and for one of a day those of later runs too, whose keys begin with
-/// `of`.
-async fn entries(conn: &mut Conn, kind: &str, of: &str, (run, enrolid): (i64, i64)) -> Result<Vec<Entry>, DbError> {
-    let later = if of.is_empty() { "run = :run" } else { "run >= :run AND dedupe LIKE :of || '%'" };
+/// The rows that a mail tells: those of its run whose keys begin with `of`, and for a digest those of later runs too.
+async fn entries(
+    conn: &mut Conn,
+    kind: &str,
+    (of, is_digest): (&str, bool),
+    (run, enrolid): (i64, i64),
+) -> Result<Vec<Entry>, DbError> {
+    let later = match is_digest {
+        true => "run >= :run AND dedupe LIKE :of || '%'",
+        false => "run = :run AND dedupe LIKE :of || '%'",
+    };
     let params = Params::new()
         .with("run", run)
         .with("enrolid", enrolid)

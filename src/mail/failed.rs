@@ -35,7 +35,8 @@ pub(super) async fn note(conn: &mut Conn, settings: &Settings, report: &Report) 
         return Ok(());
     }
     let site = Site::read(conn).await?;
-    let (key, due) = digest::next(zone(settings, Some(&site)), settings.mail.digest_hour, report.clock);
+    let at = (zone(settings, Some(&site)), settings.mail.digest_hour);
+    let (key, due) = digest::next_open(conn, FAILED_LINES, at, report.clock).await?;
     let word = Word {
         mark: format!("{FAILED_LINES}/{key}"),
         due,

@@ -54,7 +54,7 @@ const TEACHERS: &str = statement(include_str!("teachers.sql"), "teachers");
 /// Queues the summaries of what this run, or this part of it, has changed, at once or as the digest of the day; returns
 /// how many. While `smtp.enabled` is off, or if no participation or membership was changed, nothing is queued.
 ///
-/// Call it once, after all changes were applied. At most fifteen statements, whatever the number of users.
+/// Call it once, after all changes were applied. At most sixteen statements, whatever the number of users.
 ///
 /// # Errors
 /// The database's error.
@@ -63,7 +63,7 @@ pub async fn summarize(ctx: &mut RunContext<'_>, settings: &Settings, how: TellT
     if how == TellTeachers::No || !settings.smtp.enabled || !changed {
         return Ok(0);
     }
-    let (key, due) = key(ctx, settings, how);
+    let (key, due) = key(ctx, settings, how).await?;
     let dialect = ctx.conn.dialect();
     let params = ctx
         .params()
@@ -118,11 +118,12 @@ pub async fn summarize(ctx: &mut RunContext<'_>, settings: &Settings, how: TellT
 }
 
 /// The key of a summary, and when it is due: at once, or at the next hour of digests by the site's clock.
-fn key(ctx: &RunContext<'_>, settings: &Settings, how: TellTeachers) -> (String, i64) {
+async fn key(ctx: &mut RunContext<'_>, settings: &Settings, how: TellTeachers) -> Result<(String, i64), DbError> {
     if how != TellTeachers::Day {
-        return (format!("r{}.{}", ctx.run, ctx.committed), ctx.now);
+        return Ok((format!("r{}.{}", ctx.run, ctx.committed), ctx.now));
     }
-    digest::next(zone(settings, Some(ctx.site)), settings.mail.digest_hour, ctx.now)
+    let at = (zone(settings, Some(ctx.site)), settings.mail.digest_hour);
+    digest::next_open(ctx.conn, TEACHER_SUMMARY, at, ctx.now).await
 }
 
 fn list<'a>(kinds: impl Iterator<Item = &'a &'static Kind>) -> String {

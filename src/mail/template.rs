@@ -78,6 +78,18 @@ impl Template {
         })
     }
 
+    /// The first of its paragraphs that has more than one of these placeholders, with two of them. It would be left out
+    /// whenever one of them is empty.
+    pub(super) fn paragraph_of_several<'a>(&'a self, among: &[&str]) -> Option<(&'a str, &'a str)> {
+        self.paragraphs.iter().find_map(|pieces| {
+            let mut names = pieces.iter().filter_map(|piece| match piece {
+                Piece::Value(name) if among.contains(&name.as_str()) => Some(name.as_str()),
+                _ => None,
+            });
+            names.next().zip(names.next())
+        })
+    }
+
     /// The text in one line; empty values are empty there.
     pub(super) fn line(&self, values: &Values, locale: Locale) -> String {
         let all = self.paragraphs.iter().flatten();

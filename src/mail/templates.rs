@@ -165,6 +165,7 @@ impl Templates {
         if is_html(path) {
             let html = Template::read(text, 1, names).map_err(bad)?;
             known.complete(html.names()).map_err(bad)?;
+            known.lists_apart(&html).map_err(bad)?;
             if let Some(words) = self.words.get_mut(&key) {
                 words.html = Some(html);
             }
@@ -178,6 +179,7 @@ impl Templates {
         let subject = Template::read(subject, 1, names).map_err(bad)?;
         let text = Template::read(body, 2, names).map_err(bad)?;
         known.complete(subject.names().chain(text.names())).map_err(bad)?;
+        known.lists_apart(&text).map_err(bad)?;
         self.words.insert(key, Words { subject, text, html: None });
         Ok(())
     }
@@ -191,6 +193,16 @@ impl Known {
         }
         let names: Vec<String> = all().map(|name| format!("{{{name}}}")).collect();
         Err(format!("there is no placeholder {{{name}}} here, but {}", names.join(", ")))
+    }
+
+    /// Refuses a text of a summary in which one paragraph has two of its lists: one of them is always empty at times.
+    fn lists_apart(&self, text: &Template) -> Result<(), Flaw> {
+        let lists = if self.kind == TEACHER_SUMMARY { &self.required[1..] } else { &[] };
+        let two = text.paragraph_of_several(lists);
+        two.map_or(Ok(()), |(one, other)| {
+            let what = format!("{{{one}}} and {{{other}}} stand in one paragraph, which is left out if one is empty");
+            Err(Flaw { line: 0, what: format!("{what}; put a blank line between them") })
+        })
     }
 
     fn complete<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), Flaw> {
@@ -270,6 +282,7 @@ mod tests {
             ("welcom.en.txt", good, 0, "no mail has this name"),
             ("welcome.en.html", good, 0, "needs a text"),
             ("password.fr.txt", "Subject: x\n\n{account}\n", 0, "{password} is missing"),
+            ("teacher-summary.fr.txt", "Subject: a\n\n{course}{new}{left}{regrouped}", 0, "in one paragraph"),
         ] {
             let dir = tempfile::tempdir().unwrap();
             std::fs::write(dir.path().join(name), text).unwrap();
@@ -278,8 +291,11 @@ mod tests {
             assert!(bad.to_string().contains(what), "{bad}");
         }
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("teacher-summary.fr.txt"), "Subject: a\n\n{course}{new}{left}{regrouped}")
-            .unwrap();
+        std::fs::write(
+            dir.path().join("teacher-summary.fr.txt"),
+            "Subject: a\n\n{course}\n\n{new}\n\n{left}\n\n{regrouped}",
+        )
+        .unwrap();
         let templates = Templates::load(Some(dir.path())).unwrap();
         assert!(
             templates.of(TEACHER_SUMMARY, Locale::Fr).unwrap().html.is_none(),

@@ -379,6 +379,9 @@ pub enum Note {
     NotReactivated(i64),
     /// So many methods still enrol people who were not converted, and stay as they are.
     SourceStays(i64),
+    /// The method of the converted enrolments, which files or sets enrol by, is disabled: whom they name later has no
+    /// access.
+    SourceDisabled(String),
     /// The run was split into so many parts, each a transaction.
     InParts(usize),
     /// Only the first problems are kept; all are counted.

@@ -205,7 +205,7 @@ pub async fn unknown_keys(
 /// # Errors
 /// The database's error.
 pub async fn name_waiting(conn: &mut Conn, run: i64) -> Result<(), DbError> {
-    let set = [("file", "w.source"), ("fileline", "w.line")];
+    let set = [("file", "CASE WHEN w.file = '' THEN w.source ELSE w.file END"), ("fileline", "w.line")];
     let same = "e.run = :run AND e.place = 'waiting' AND e.number = w.id";
     let update = conn.dialect().update_joined("{enrold_error}", "e", &set, "{enrold_waiting} w", same);
     conn.exec(&update, &Params::new().with("run", run)).await.map(|_| ())

@@ -330,6 +330,13 @@ pub fn note(note: &Note, locale: Locale) -> String {
         (Note::SourceStays(methods), Locale::Fr) => format!(
             "méthodes laissées telles quelles, parce qu'elles inscrivent des personnes non converties : {methods}"
         ),
+        (Note::SourceDisabled(method), Locale::En) => format!(
+            "the method {method} is disabled here: whom a later file or set enrols by it has no access, until it is enabled"
+        ),
+        (Note::SourceDisabled(method), Locale::Fr) => format!(
+            "la méthode {method} est désactivée ici : qui y est inscrit ensuite par un fichier ou un extrait n'a pas \
+             accès, tant qu'elle n'est pas réactivée"
+        ),
         (Note::InParts(parts), Locale::En) => format!("cut by course into {parts} transactions (run.part_rows)"),
         (Note::InParts(parts), Locale::Fr) => format!("découpé par cours en {parts} transactions (run.part_rows)"),
         (Note::Retried(times), Locale::En) => {

@@ -1,10 +1,11 @@
-//! Gives each failed row of a set that came in files its file and its line there.
+//! Gives each failed row of a set that came in files its file and its line there, also while it waits.
 //! It must not check a row; without a list of places, the line is that of the snapshot.
 
 use crate::db::table::{int, text};
 use crate::db::{Bulk, Conn, Field, Table};
 use crate::outcome::{RunError, RunResult};
 use crate::problem;
+use crate::sets::waiting;
 use crate::source::Origins;
 
 /// The places of failed rows in the files of a set.
@@ -13,8 +14,8 @@ const SET_ORIGIN: Table = Table::new("set_origin", &[int("line"), text("file", 2
 /// Failed rows that are held in memory at once.
 const PAGE: i64 = 10_000;
 
-/// Sets file and line of each failed row of a run, page by page: a query and a chunk of a load for each, and one update
-/// at the end.
+/// Sets file and line of each failed row of a run, page by page: a query and a chunk of a load for each, and two
+/// updates at the end.
 ///
 /// # Errors
 /// A list that cannot be read, or the database's error.
@@ -38,5 +39,6 @@ pub async fn name(conn: &mut Conn, run: i64, origins: &Origins) -> RunResult<()>
     }
     rows.finish(conn).await?;
     conn.analyse(SET_ORIGIN.name).await?;
-    Ok(problem::name_files(conn, run, SET_ORIGIN.name).await?)
+    problem::name_files(conn, run, SET_ORIGIN.name).await?;
+    Ok(waiting::name(conn, run, SET_ORIGIN.name).await?)
 }

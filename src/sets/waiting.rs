@@ -4,7 +4,7 @@
 use crate::change::context::RunContext;
 use crate::config::{CourseKey, Settings, UserKey};
 use crate::db::table::int;
-use crate::db::{DbError, Table, statement};
+use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::moodle::method;
 use crate::moodle::site::{RemovalAction, id_list};
 use crate::outcome::{RunError, RunResult};
@@ -24,13 +24,13 @@ const WAITS_SAME: Table = Table::new("waits_same", &[int("line"), int("id")]).pr
 
 const ROWS: &str = statement(include_str!("waiting.sql"), "rows that wait");
 const SAME: &str = statement(include_str!("waiting.sql"), "rows that say the same");
-const NAMED: &str = statement(include_str!("waiting.sql"), "rows whose user the set has found");
 const NOT_REPEATED: &str = statement(include_str!("waiting.sql"), "rows that the set does not repeat");
 const REPEATED: &str = statement(include_str!("waiting.sql"), "repeated rows");
 const SETS: &str = statement(include_str!("waiting.sql"), "sets with waiting rows");
 const AGAIN: &str = statement(include_str!("waiting.sql"), "rows as lines");
 const FOUND: &str = statement(include_str!("waiting.sql"), "found rows");
 const ROLES: &str = statement(include_str!("waiting.sql"), "rows with unusable roles");
+const HIDDEN: &str = statement(include_str!("waiting.sql"), "rows of hidden courses");
 const UNUSABLE: &str = statement(include_str!("waiting.sql"), "unusable rows");
 const USABLE: &str = statement(include_str!("waiting.sql"), "usable rows");
 
@@ -38,7 +38,7 @@ const USABLE: &str = statement(include_str!("waiting.sql"), "usable rows");
 /// and gives the number of rows that wait. A row that is repeated stays, and waits longer. Ids never wait: the account
 /// that gets one later is somebody else. With `states`, the rows say whether an enrolment is active.
 ///
-/// Two statements where nothing waits, at most nine else.
+/// Two statements where nothing waits, at most eight else.
 ///
 /// # Errors
 /// The database's error.
@@ -62,6 +62,13 @@ pub async fn keep(ctx: &mut RunContext<'_>, terms: &Terms, states: bool) -> Resu
         .params(ctx)
         .with("own_component", terms.cohort_component.as_str())
         .fragment("places", if terms.cohorts { "[stage_cohort]" } else { "[stage_course]" })
+        .fragment(
+            "looked_at",
+            match terms.ignore_hidden && !terms.cohorts {
+                true => "EXISTS (SELECT 1 FROM {course} c WHERE c.id = k.courseid AND c.visible = 1)",
+                false => "1 = 1",
+            },
+        )
         .fragment("status", if states { "l.status" } else { "-1" })
         .fragment("gkey", if terms.cohorts { "''" } else { "l.gkey" })
         .fragment(
@@ -80,9 +87,6 @@ pub async fn keep(ctx: &mut RunContext<'_>, terms: &Terms, states: bool) -> Resu
     let (mut before, of_source) = counts.map_or((0, 0), |row| (row.int(0), row.int(1)));
     if of_source > 0 {
         let (dialect, new) = (ctx.conn.dialect(), !ctx.conn.is_unmade(WAITS.name));
-        let end = |word: &'static str| [("state", word), ("changed", ":now"), ("byrun", ":run")];
-        let named = dialect.update_joined("{enrold_waiting}", "w", &end("'applied'"), NAMED, "w.id = n.id");
-        before -= ctx.conn.exec(&named, &params).await? as i64;
         if new {
             ctx.conn.declare(&WAITS_SAME);
             ctx.conn.exec(SAME, &params).await?;
@@ -92,11 +96,24 @@ pub async fn keep(ctx: &mut RunContext<'_>, terms: &Terms, states: bool) -> Resu
                 dialect.update_joined("{enrold_waiting}", "w", &[("expires", "x.expires")], REPEATED, "w.id = x.id");
             ctx.conn.exec(&longer, &params).await?;
         }
+        let end = [("state", "'superseded'"), ("changed", ":now"), ("byrun", ":run")];
         let repeated = if new { "SELECT x.same FROM [waits] x WHERE x.same > 0" } else { "0" };
-        let rest = dialect.update_joined("{enrold_waiting}", "w", &end("'superseded'"), NOT_REPEATED, "w.id = n.id");
+        let rest = dialect.update_joined("{enrold_waiting}", "w", &end, NOT_REPEATED, "w.id = n.id");
         before -= ctx.conn.exec(&rest, &params.clone().fragment("repeated", repeated)).await? as i64;
     }
     waiting::keep_new(ctx, &terms.waiting, before, params).await
+}
+
+/// Gives the rows that began to wait in a run their file and their line there, from the columns line, file and fileline
+/// of a table. Rows beyond the problems that are kept have none; their line is that of the snapshot.
+///
+/// # Errors
+/// The database's error.
+pub async fn name(conn: &mut Conn, run: i64, table: &str) -> Result<(), DbError> {
+    let set = [("file", "o.file"), ("line", "o.fileline")];
+    let same = "w.run = :run AND w.state = 'waiting' AND w.line = o.line";
+    let update = conn.dialect().update_joined("{enrold_waiting}", "w", &set, &format!("[{table}] o"), same);
+    conn.exec(&update, &Params::new().with("run", run)).await.map(|_| ())
 }
 
 /// Rows of one source that wait by the same kinds of key.
@@ -115,7 +132,8 @@ struct Kept {
 /// The database's error, or a limit of the guard.
 pub async fn apply(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<()> {
     let mut sets = Vec::new();
-    for row in ctx.conn.rows(SETS, &ctx.params()).await? {
+    let params = waiting::in_use(ctx.conn, settings, ctx.params());
+    for row in ctx.conn.rows(SETS, &params).await? {
         sets.push(Kept {
             kind: row.text(0),
             source: row.text(1),
@@ -132,10 +150,10 @@ pub async fn apply(ctx: &mut RunContext<'_>, settings: &Settings) -> RunResult<(
         let feed = if set.dropped { Origin::Dropped } else { Origin::Database };
         let terms = Terms::of(ctx.conn, ctx.site, settings, &set.source, feed, (ctx.run, ctx.now)).await;
         let terms = match terms {
-            Ok(terms) if terms.cohorts == of_cohorts => terms,
-            // The next set of the source says what is wrong; a run over accounts must not fail by it.
-            Ok(_) | Err(RunError::NoSuchSource { .. } | RunError::Rejected(_)) => {
-                tracing::warn!("rows of the source {} wait, and its settings do not fit them", set.source);
+            Ok(terms) => terms,
+            // The next set of the source fails by the same; a run over accounts must not.
+            Err(RunError::Rejected(problem)) => {
+                tracing::warn!("rows of the source {} go on waiting: {}", set.source, problem.code.as_str());
                 continue;
             }
             Err(error) => return Err(error),
@@ -209,6 +227,11 @@ async fn refuse(ctx: &mut RunContext<'_>, terms: &Terms, never: &[i64]) -> Resul
         ctx.report_new(PlaceKind::Waiting, ROLES, params).await?;
     }
     waiting::close_reported(ctx).await?;
+    if terms.ignore_hidden && !terms.cohorts {
+        let new = "DELETE FROM [stage_line] WHERE line IN (SELECT c.line FROM [waiting_closed] c)";
+        ctx.conn.exec(new, &ctx.params()).await?;
+        ctx.conn.exec(HIDDEN, &ctx.params()).await?;
+    }
     let closed = "DELETE FROM [stage_line] WHERE line IN (SELECT c.line FROM [waiting_closed] c)";
     ctx.conn.exec(closed, &ctx.params()).await.map(|_| ())
 }

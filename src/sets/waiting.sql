@@ -14,7 +14,7 @@ SELECT t.line, 'user', t.ukey, t.written, t.ckey, t.roleid, t.timestart, t.timee
           FROM [stage_line] l
           JOIN [stage_user] u ON u.ukey = l.ukey
           JOIN :places k ON k.ckey = l.ckey
-         WHERE u.found = 0 AND :known_place AND (l.timeend = 0 OR l.timeend > :now)) t
+         WHERE u.found = 0 AND :known_place AND :looked_at AND (l.timeend = 0 OR l.timeend > :now)) t
 
 -- statement rows that say the same
 INSERT INTO [waits_same]
@@ -28,15 +28,6 @@ SELECT x.line, MIN(w.id)
  WHERE x.kept = 1 AND w.expires > :now
  GROUP BY x.line
 
--- statement rows whose user the set has found
--- The set itself has made them true.
-(SELECT DISTINCT w.id
-   FROM {enrold_waiting} w
-   JOIN [stage_user] u ON u.ukey = w.ukey AND u.found = 1
-   JOIN [stage_line] l ON l.ukey = w.ukey AND l.ckey = w.pkey
-  WHERE w.state = 'waiting' AND w.kind = :kindword AND w.source = :source
-    AND w.userkey = :userkey AND w.placekey = :placekey) n
-
 -- statement rows that the set does not repeat
 (SELECT DISTINCT w.id
    FROM {enrold_waiting} w
@@ -48,7 +39,7 @@ SELECT x.line, MIN(w.id)
 -- statement sets with waiting rows
 SELECT DISTINCT w.kind, w.source, w.dropped, w.userkey, w.placekey
   FROM {enrold_waiting} w
- WHERE w.state = 'waiting' AND w.kind IN ('set-enrolment', 'set-member') AND w.expires > :now
+ WHERE w.state = 'waiting' AND w.kind IN ('set-enrolment', 'set-member') AND w.expires > :now AND :in_use
  ORDER BY w.kind, w.source, w.dropped, w.userkey, w.placekey
 
 -- statement rows as lines
@@ -62,6 +53,14 @@ SELECT w.id, w.ukey, w.pkey, w.roleid, w.written, w.gkey, w.other, CASE WHEN w.s
 -- statement unusable rows
 -- Account and place exist, and the row cannot be used all the same.
 u.found > 0 AND k.found > 0 AND NOT (:resolved)
+
+-- statement rows of hidden courses
+-- The source leaves them alone.
+INSERT INTO [waiting_closed]
+SELECT l.line, 'cancelled', ''
+  FROM [stage_line] l
+  JOIN [stage_course] k ON k.ckey = l.ckey
+  JOIN {course} c ON c.id = k.courseid AND c.visible = 0
 
 -- statement rows with unusable roles
 SELECT l.line AS number, CASE WHEN r.id IS NULL THEN 'role-unknown' ELSE 'role-not-allowed' END AS code,

@@ -3,7 +3,7 @@
 //! account and place exist.
 
 use crate::change::context::RunContext;
-use crate::config::{Settings, UserKey, Waiting, WhenDisabled};
+use crate::config::{Settings, Target, UserKey, Waiting, WhenDisabled};
 use crate::db::table::{int, small, text};
 use crate::db::{Conn, DbError, Dialect, Literal, Params, Table, statement};
 use crate::moodle::method;
@@ -264,6 +264,24 @@ pub fn eligible(key: UserKey, not_auth: &[String]) -> String {
     format!("{usual} AND a.auth NOT IN ({})", if names.is_empty() { "''".to_owned() } else { names.join(", ") })
 }
 
+/// The sources whose waiting rows a pass applies, as a list of SQL: those that are enabled and name courses, or cohorts.
+fn sources(conn: &Conn, settings: &Settings, cohorts: bool) -> String {
+    let target = if cohorts { Target::Cohorts } else { Target::Enrolments };
+    let used = settings.sources.iter().filter(|(_, source)| source.enabled && source.target == target);
+    let names: Vec<String> = used.map(|(name, _)| conn.dialect().text(name).to_string()).collect();
+    if names.is_empty() { "''".to_owned() } else { names.join(", ") }
+}
+
+/// Gives a statement over rows `w` of `enrold_waiting` the fragment `:in_use`: not a row of a source that is not in use.
+pub fn in_use(conn: &Conn, settings: &Settings, params: Params) -> Params {
+    let [courses, cohorts] = [false, true].map(|cohorts| sources(conn, settings, cohorts));
+    let condition = format!(
+        "(w.kind NOT IN ('set-enrolment', 'set-member') OR (w.kind = 'set-enrolment' AND w.source IN ({courses}))
+          OR (w.kind = 'set-member' AND w.source IN ({cohorts})))"
+    );
+    params.fragment("in_use", condition)
+}
+
 /// Whether any line that waits has its account and its place now, its method is enabled, and no run of this kind, which
 /// applies such lines, is held: two statements, by the indexes of the keys where the database has them. Where a name or
 /// an address has letters outside ASCII that the database cannot fold, the answer is at times a yes too many.
@@ -271,12 +289,12 @@ pub fn eligible(key: UserKey, not_auth: &[String]) -> String {
 /// # Errors
 /// The database's error.
 pub async fn any_found(conn: &mut Conn, settings: &Settings, order: &str, now: i64) -> Result<bool, DbError> {
-    let params = Params::new().with("now", now).with("order", order);
+    let params = in_use(conn, settings, Params::new().with("now", now).with("order", order));
     let kinds = "SELECT DISTINCT w.kind, w.userkey, w.placekey,
                COALESCE((SELECT MAX(h.value) FROM {config} h WHERE h.name = 'mnet_localhost_id'), '1'),
                COALESCE((SELECT MAX(h.value) FROM {config} h WHERE h.name = 'enrol_plugins_enabled'), ''),
                (SELECT COUNT(*) FROM {enrold_run} r WHERE r.state = 'held' AND r.kind = :order)
-          FROM {enrold_waiting} w WHERE w.state = 'waiting' AND w.expires > :now";
+          FROM {enrold_waiting} w WHERE w.state = 'waiting' AND w.expires > :now AND :in_use";
     let kinds = conn.rows(kinds, &params).await?;
     if kinds.iter().any(|row| row.int(5) > 0) {
         return Ok(false);
@@ -310,7 +328,7 @@ pub async fn any_found(conn: &mut Conn, settings: &Settings, order: &str, now: i
                 "SELECT w.id FROM {{enrold_waiting}} w JOIN {{user}} u ON {accounts} AND u.deleted = 0
                    JOIN {{user}} a ON a.id = u.id AND {eligible} JOIN {{{table}}} p ON {places}
                   WHERE w.state = 'waiting' AND w.kind = {kind} AND w.userkey = {user} AND w.placekey = {place}
-                    AND w.expires > :now"
+                    AND w.expires > :now AND :in_use"
             )
         }));
     }

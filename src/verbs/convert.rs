@@ -211,5 +211,8 @@ async fn settle(ctx: &mut RunContext<'_>, from: From<'_>, fate: SourceFate) -> R
     let params = from.params(ctx).fragment("oldrow", ctx.old_row("enrol", "x"));
     let columns = "targetid, courseid, contextid, component, status, oldstatus, oldrow";
     let planned = ctx.journal(position, columns, "planned.targetid", DISABLED, params).await?;
+    if planned > 0 && [method::FLATFILE, method::DATABASE].contains(&from.method) {
+        ctx.notes.push(Note::SourceDisabled(from.method.to_owned()));
+    }
     Ok(ctx.change_planned(position, planned).await?)
 }

@@ -56,7 +56,9 @@ pub(super) async fn apply(
     load(ctx, &target, names).await?;
     let access = with_access(ctx);
     let enrolments = format!("{} AND {IS_MEMBER}", access.enrolments);
-    people::choose(ctx, order, Choice { enrolments: &enrolments, ..access }).await?;
+    if people::choose(ctx, order, Choice { enrolments: &enrolments, ..access }).await? == 0 {
+        return Ok(());
+    }
     let pass_no = ctx.next_pass();
     make(ctx, &target, pass_no).await?;
     load(ctx, &target, names).await?;
@@ -80,7 +82,7 @@ async fn load(ctx: &mut RunContext<'_>, target: &Target, names: &[String]) -> Re
     ctx.conn.analyse(GROUP.name).await
 }
 
-/// Makes the groups that the target does not have by name.
+/// Makes the groups of whom the order concerns that the target does not have by name.
 async fn make(ctx: &mut RunContext<'_>, target: &Target, pass_no: i64) -> Result<(), DbError> {
     let name_bytes = ctx.conn.dialect().neutral("q.name");
     let params = target.params(ctx, "v.userid").fragment("name_bytes", name_bytes);

@@ -17,6 +17,7 @@ SELECT ROW_NUMBER() OVER (ORDER BY MIN(q.groupid)), 0, 0, :target, :target_conte
   FROM [verb_group] q
   JOIN {groups} g ON g.id = q.groupid
  WHERE q.targetid IS NULL
+   AND EXISTS (SELECT 1 FROM {groups_members} n JOIN [verb_enrolment] v ON v.userid = n.userid WHERE n.groupid = q.groupid)
  GROUP BY :name_bytes
 
 -- statement is member

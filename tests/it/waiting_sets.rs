@@ -4,8 +4,10 @@
 use enrold::config::{FileKind, Operation, Profile};
 use enrold::outcome::{Report, State};
 use enrold::run::SyncOrder;
+use serde_json::json;
 
 use crate::golden_case::set_of;
+use crate::program::Program;
 use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
 
@@ -24,11 +26,13 @@ on_each_database!(
     a_role_that_is_not_allowed_any_more,
     the_run_that_makes_the_account_enrols,
     a_disabled_method_lets_rows_wait,
-    a_source_that_is_gone_stops_nothing,
+    a_source_that_is_not_in_use_enrols_nobody,
+    rows_of_hidden_courses_do_not_wait,
     rows_without_a_place_and_ids_do_not_wait,
     too_many_do_not_wait,
     many_rows_take_no_more_statements,
     any_order_of_sets_and_accounts_ends_as_the_night,
+    rows_name_their_file_and_line,
 );
 
 const DAY: i64 = 86_400;
@@ -88,7 +92,7 @@ async fn the_next_set_replaces_all_rows(mut site: Site) {
     site.full_set("apogee", "user,course\nu1,c1\nn-a,c1\nn-b,c1\nn-c,c1\n").await;
     site.new_account(900, "a", "manual").await;
     let report = site.full_set("apogee", "user,course\nu1,c1\nn-a,c1\nn-b,c1\nn-b,c2\n").await;
-    let waits = ["n-a c1 user applied", "n-b c1 user waiting", "n-c c1 user superseded", "n-b c2 user waiting"];
+    let waits = ["n-a c1 user superseded", "n-b c1 user waiting", "n-c c1 user superseded", "n-b c2 user waiting"];
     assert_eq!(site.waiting().await, waits);
     assert_eq!(
         (site.enrolments().await, report.lines.waiting),
@@ -274,13 +278,33 @@ async fn a_disabled_method_lets_rows_wait(mut site: Site) {
     assert_eq!((site.enrolments().await.len(), site.waiting().await), (1, vec!["n-a c1 user waiting".to_owned()]));
 }
 
-async fn a_source_that_is_gone_stops_nothing(mut site: Site) {
+async fn a_source_that_is_not_in_use_enrols_nobody(mut site: Site) {
     site.records_that_wait().await;
     site.full_set("apogee", "user,course\nu1,c1\nn-a,c1\n").await;
-    site.sql("UPDATE {enrold_waiting} SET source = 'gone'").await;
     site.new_account(900, "a", "manual").await;
+    site.set("sources.apogee.enabled", "false");
+    assert!(!site.engine().finds_waiting().await.unwrap());
+    site.pass().await;
+    site.set("sources.apogee.enabled", "true");
+    site.sql("UPDATE {enrold_waiting} SET source = 'gone'").await;
+    assert!(!site.engine().finds_waiting().await.unwrap());
     let report = site.pass().await;
     assert_eq!((report.state, site.waiting().await), (State::Done, vec!["n-a c1 user waiting".to_owned()]));
+    site.sql("UPDATE {enrold_waiting} SET source = 'apogee'").await;
+    assert!(site.engine().finds_waiting().await.unwrap());
+}
+
+async fn rows_of_hidden_courses_do_not_wait(mut site: Site) {
+    site.records_that_wait().await;
+    site.set("sources.apogee.ignore_hidden_courses", "true");
+    site.full_set("apogee", "user,course\nu1,c1\nn-a,c1\nn-a,c2\n").await;
+    site.sql("UPDATE {course} SET visible = 0 WHERE shortname = 'c2'").await;
+    site.new_account(900, "a", "manual").await;
+    site.pass().await;
+    assert_eq!(site.enrolments().await, ["a c1 database", "u1 c1 database"]);
+    assert_eq!(site.waiting().await, ["n-a c1 user applied", "n-a c2 user cancelled"]);
+    let report = site.full_set("apogee", "user,course\nu1,c1\nn-a,c1\nn-b,c2\n").await;
+    assert_eq!(site.errors(&report).await, ["4 user-unknown"]);
 }
 
 async fn rows_without_a_place_and_ids_do_not_wait(mut site: Site) {
@@ -320,6 +344,34 @@ async fn many_rows_take_no_more_statements(mut site: Site) {
         taken.push((kept.statements, report.statements));
     }
     assert_eq!(taken[1], taken[0]);
+}
+
+/// The rows of a set are sorted before they are staged; who reads the list looks into the files that were sent.
+async fn rows_name_their_file_and_line(mut site: Site) {
+    site.records_that_wait().await;
+    let program = Program::on(&site).set("waiting.days=14").set("guard.mode=off");
+    let keys = ["files=a*.csv, b*.csv", "user_key=idnumber", "course_key=idnumber", "default_role=student"];
+    let program = keys.iter().fold(program, |program, key| program.set(&format!("sources.apogee.{key}")));
+    program.write("a.csv", "user,course\nu1,c1\nn-z,c1\nn-a,c1\n");
+    program.write("b.csv", "user,course\nu2,c1\nu3,c1\nu4,c1\nn-m,c2\n");
+    let (code, report) = program.json(&["import", "--yes", "--source", "apogee", "a.csv", "b.csv"]);
+    assert_eq!((code, &report["lines"]["waiting"]), (4, &json!(3)), "{report}");
+    let rows = program.json(&["waiting"]).1;
+    let told =
+        rows.as_array().unwrap().iter().map(|row| (row["user"].clone(), row["file"].clone(), row["line"].clone()));
+    let mut told: Vec<String> = told.map(|(user, file, line)| format!("{user} {file}:{line}")).collect();
+    told.sort();
+    assert_eq!(told, ["\"n-a\" \"a.csv\":4", "\"n-m\" \"b.csv\":5", "\"n-z\" \"a.csv\":3"]);
+    program.run(&["waiting"]).ends(0).says(&["apogee a.csv:4", "apogee b.csv:5"]);
+    // A row that fails when its account exists names the same place.
+    site.sql("UPDATE {role} SET shortname = 'pupil' WHERE shortname = 'student'").await;
+    site.new_account(900, "m", "manual").await;
+    let program = program.set("sources.apogee.roles=teacher");
+    let problem = program.json(&["sync", "waiting"]).1["problems"][0].clone();
+    assert_eq!(
+        (&problem["code"], &problem["file"], &problem["line"]),
+        (&json!("role-not-allowed"), &json!("b.csv"), &json!(5))
+    );
 }
 
 /// Sets of two sources, accounts and passes in some orders: after each pass the last set of each source, sent again,
