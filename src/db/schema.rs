@@ -97,8 +97,8 @@ const WAITING: &[&str] = &["CREATE TABLE enrold_waiting (
         state VARCHAR(20) NOT NULL, changed BIGINT NOT NULL, byrun BIGINT NOT NULL,
         note VARCHAR(255) NOT NULL) OPTIONS"];
 
-/// Version 6: rows of full sets wait, too, with what they say of a group, a state and "other users"; `file` is the file of
-/// the set that has the line.
+/// Version 6: rows of full sets wait, too, with what they say of a group, a state and "other users"; `file` is the file
+/// of the set that has the line.
 const WAITING_SETS: &[&str] = &["ALTER TABLE enrold_waiting ADD COLUMN gkey VARCHAR(255) NOT NULL DEFAULT '';
         ADD COLUMN status SMALLINT NOT NULL DEFAULT -1; ADD COLUMN other SMALLINT NOT NULL DEFAULT 0;
         ADD COLUMN file VARCHAR(255) NOT NULL DEFAULT ''"];

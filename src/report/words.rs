@@ -331,7 +331,8 @@ pub fn note(note: &Note, locale: Locale) -> String {
             "méthodes laissées telles quelles, parce qu'elles inscrivent des personnes non converties : {methods}"
         ),
         (Note::SourceDisabled(method), Locale::En) => format!(
-            "the method {method} is disabled here: whom a later file or set enrols by it has no access, until it is enabled"
+            "the method {method} is disabled here: whom a later file or set enrols by it has no access, until it is \
+             enabled"
         ),
         (Note::SourceDisabled(method), Locale::Fr) => format!(
             "la méthode {method} est désactivée ici : qui y est inscrit ensuite par un fichier ou un extrait n'a pas \

@@ -264,7 +264,8 @@ pub fn eligible(key: UserKey, not_auth: &[String]) -> String {
     format!("{usual} AND a.auth NOT IN ({})", if names.is_empty() { "''".to_owned() } else { names.join(", ") })
 }
 
-/// The sources whose waiting rows a pass applies, as a list of SQL: those that are enabled and name courses, or cohorts.
+/// The sources whose waiting rows a pass applies, as a list of SQL: those that are enabled and name courses, or
+/// cohorts.
 fn sources(conn: &Conn, settings: &Settings, cohorts: bool) -> String {
     let target = if cohorts { Target::Cohorts } else { Target::Enrolments };
     let used = settings.sources.iter().filter(|(_, source)| source.enabled && source.target == target);
@@ -272,7 +273,8 @@ fn sources(conn: &Conn, settings: &Settings, cohorts: bool) -> String {
     if names.is_empty() { "''".to_owned() } else { names.join(", ") }
 }
 
-/// Gives a statement over rows `w` of `enrold_waiting` the fragment `:in_use`: not a row of a source that is not in use.
+/// Gives a statement over rows `w` of `enrold_waiting` the fragment `:in_use`: not a row of a source that is not in
+/// use.
 pub fn in_use(conn: &Conn, settings: &Settings, params: Params) -> Params {
     let [courses, cohorts] = [false, true].map(|cohorts| sources(conn, settings, cohorts));
     let condition = format!(

@@ -44,13 +44,13 @@ async fn a_kill_at_any_step_of_waiting_lines(mut site: Site) {
     let traps = every
         .filter(|trap| !on_a_server || ["staged", "committing", "committed"].iter().any(|step| trap.starts_with(step)));
     for (round, trap) in (0..).zip([String::new()].into_iter().chain(traps)) {
-        // The one of the round before has his account now.
+        set += &format!("n-n{round},c2\n");
+        site.set_once("apogee", &set).await;
+        // The one of the round before has his account now: after the set, which would enrol him itself.
         let before = round - 1;
         if before >= 0 {
             site.new_account(900 + before, &format!("n{before}"), "manual").await;
         }
-        set += &format!("n-n{round},c2\n");
-        site.set_once("apogee", &set).await;
         let member =
             site.cohort_file(Profile::of(FileKind::CohortMembers), &format!("cmd;cidnumber;userid\nadd;h1;n{round}\n"));
         site.engine().import(&member, false).await.unwrap();
