@@ -128,7 +128,7 @@ pub fn render<'a>(
 pub fn render_tables(template: &str, dialect: Dialect, prefix: &str) -> String {
     let mut sql = String::with_capacity(template.len() + 16);
     let mut rest = template;
-    while let Some(at) = rest.find(['\'', '"', '`', '{']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\'' | b'"' | b'`' | b'{')) {
         sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {
@@ -142,7 +142,8 @@ pub fn render_tables(template: &str, dialect: Dialect, prefix: &str) -> String {
 
 fn render_into(template: &str, source: &Source<'_>, out: &mut Statement) -> Result<(), TemplateError> {
     let mut rest = template;
-    while let Some(at) = rest.find(['\'', '"', '`', '{', '[', ':', '-']) {
+    let is_mark = |byte| matches!(byte, b'\'' | b'"' | b'`' | b'{' | b'[' | b':' | b'-');
+    while let Some(at) = rest.bytes().position(is_mark) {
         out.sql.push_str(&rest[..at]);
         let tail = &rest[at..];
         rest = match tail.as_bytes()[0] {

@@ -134,7 +134,7 @@ impl FilesCase {
             let stored = stored_password(&after, user);
             assert!(stored.starts_with(hash), "{stored}");
         }
-        let rebuilt = rebuild(&mut site.conn, 0, &after).await;
+        let rebuilt = rebuild(&mut site, 0, &after).await;
         let told = |dump| without_passwords(without(dump, &EFFECTS));
         assert_same(&told(before), &told(rebuilt), "rebuilt from the journal");
         if self.churns {

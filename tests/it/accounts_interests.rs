@@ -316,7 +316,7 @@ async fn another_writer_is_first(mut site: Site) {
         assert_eq!(counts(&report), [made - lost_tag, 2 - lost_place, 0, 0]);
         // All that the journal holds can be taken back.
         let after = site.dump().await;
-        let before = rebuild(&mut site.conn, since, &after).await;
+        let before = rebuild(&mut site, since, &after).await;
         assert_eq!(before["tag_instance"].len(), after["tag_instance"].len() - 2 + lost_place as usize);
         site.engine().import(&file, false).await.unwrap();
         site.nothing_changed(&after, "again").await;

@@ -300,7 +300,7 @@ async fn files_follow_the_model(site: &mut Site, files: &[File]) -> Result<(), T
                 prop_assert!(report.counts.is_empty(), "{:?} {}", &report.counts, moment);
                 prop_assert_eq!(&before, &after, "{}", moment);
             }
-            let rebuilt = rebuild(&mut site.conn, since, &after).await;
+            let rebuilt = rebuild(site, since, &after).await;
             assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
         }
     }

@@ -62,7 +62,7 @@ impl Site {
         let report = self.engine().import(&file, false).await.unwrap();
         assert_eq!(rehearsal.counts, report.counts, "the rehearsal announced what was done");
         let after = self.dump().await;
-        let rebuilt = rebuild(&mut self.conn, since, &after).await;
+        let rebuilt = rebuild(self, since, &after).await;
         let spared = [EFFECTS[0], EFFECTS[1], "sessions"];
         let told = |dump| without_passwords(without(dump, &spared));
         assert_same(&told(before), &told(rebuilt), "rebuilt from the journal");

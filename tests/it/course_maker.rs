@@ -46,7 +46,7 @@ impl Site {
         let made = self.courses_once(rows, terms, now, false).await;
         assert_eq!((&rehearsal.counts, &rehearsal.errors), (&made.counts, &made.errors), "the rehearsal said so");
         let after = self.dump().await;
-        let rebuilt = rebuild(&mut self.conn, since, &after).await;
+        let rebuilt = rebuild(self, since, &after).await;
         assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
         let again = self.courses_once(rows, terms, now, false).await;
         assert!(again.counts.is_empty(), "{:?}", again.counts);

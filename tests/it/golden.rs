@@ -109,7 +109,7 @@ impl FileCase {
         let after = site.dump().await;
         assert_equal(&before, &moodle_left(self.name), &after, self.clocks, &self.differences);
 
-        let rebuilt = rebuild(&mut site.conn, 0, &after).await;
+        let rebuilt = rebuild(&mut site, 0, &after).await;
         assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
 
         engine.sync_flatfile(false).await.unwrap();

@@ -72,7 +72,7 @@ impl Case {
         let after = site.dump().await;
         assert_equal(&before, &moodle_left(self.name), &after, self.clocks, &self.differences);
 
-        let rebuilt = rebuild(&mut site.conn, since, &after).await;
+        let rebuilt = rebuild(&mut site, since, &after).await;
         assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
 
         self.run(&site, false).await;

@@ -73,7 +73,7 @@ impl FileCase {
         let after = site.dump().await;
         let [moodle, enrold] = [left_in(&cases(), self.name), after.clone()].map(without_client);
         assert_tables(self.tables, [&before, &moodle, &enrold], self.clocks, &self.differences);
-        let rebuilt = rebuild(&mut site.conn, since, &after).await;
+        let rebuilt = rebuild(&mut site, since, &after).await;
         assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
         if let Some(file) = self.files.last() {
             self.run(&site, file, false).await;

@@ -86,7 +86,7 @@ async fn cut_and_whole(empty: &mut Site, seed: u64, autoenrol: Autoenrol) -> usi
         assert_eq!(untimed(&whole), untimed(&parts), "{moment}");
         let after = twin.dump().await;
         assert_same(&plain(site.dump().await), &plain(after.clone()), &moment);
-        let rebuilt = rebuild(&mut twin.conn, since, &after).await;
+        let rebuilt = rebuild(&mut twin, since, &after).await;
         assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), &moment);
         sync(&twin, jobs).await;
         twin.nothing_changed(&after, &moment).await;

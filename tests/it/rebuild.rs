@@ -4,19 +4,20 @@
 use std::collections::BTreeSet;
 
 use enrold::change::inverse::take_back;
-use enrold::db::{Columns, Conn, Params};
+use enrold::db::Params;
 
 use crate::dump::{Dump, dump_tables};
+use crate::site::Site;
 
 /// Reverts the changes of all runs after `since`, the last run first, dumps the tables, and rolls back.
-pub async fn rebuild(conn: &mut Conn, since: i64, after: &Dump) -> Dump {
-    let columns = Columns::read(conn).await.unwrap();
+pub async fn rebuild(site: &mut Site, since: i64, after: &Dump) -> Dump {
+    let Site { conn, columns, .. } = site;
     let sql = "SELECT DISTINCT c.run FROM {enrold_change} c WHERE c.state = 0 AND c.run > :since ORDER BY c.run DESC";
     let runs = conn.rows(sql, &Params::new().with("since", since)).await.unwrap();
     conn.begin().await.unwrap();
     let mut touched = BTreeSet::new();
     for run in &runs {
-        for step in take_back(conn, &columns, run.int(0)).await.unwrap() {
+        for step in take_back(conn, columns, run.int(0)).await.unwrap() {
             assert_eq!(
                 step.rows,
                 step.changes,
@@ -28,7 +29,7 @@ pub async fn rebuild(conn: &mut Conn, since: i64, after: &Dump) -> Dump {
         }
     }
     let mut before = after.clone();
-    before.extend(dump_tables(conn, &columns, |table| touched.contains(table)).await);
+    before.extend(dump_tables(conn, columns, |table| touched.contains(table)).await);
     conn.rollback().await.unwrap();
     before
 }

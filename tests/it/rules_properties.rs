@@ -46,7 +46,7 @@ async fn synchronised(site: &mut Site, moment: &str) {
     assert_eq!((rehearsal.state, rehearsal.counts), (State::Simulated, report.counts), "{moment}");
     let after = site.dump().await;
     assert_eq!(broken(&after), [""; 0], "{moment}");
-    let rebuilt = rebuild(&mut site.conn, since, &after).await;
+    let rebuilt = rebuild(site, since, &after).await;
     assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), moment);
     sync(site, &all(), false).await;
     site.nothing_changed(&after, moment).await;

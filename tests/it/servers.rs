@@ -3,17 +3,18 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use enrold::clock;
-use enrold::db::{Conn, Database, Dialect, Params};
+use enrold::db::{Conn, Database, Dialect, Params, migrate};
 use enrold::moodle::tables::{self, Table};
 use futures_util::FutureExt;
 use tempfile::TempDir;
 
-use crate::site::Site;
+use crate::site::{NOW, Site};
 
 /// The prefix of Moodle's tables in all tests.
 pub const PREFIX: &str = "mdl_";
@@ -99,9 +100,9 @@ impl Fresh {
         let name = unique_name("enrold_test");
         match engine {
             Dialect::Lite => {
-                let url = format!("sqlite:{}", dir.path().join("moodle.sqlite").display());
-                create(&mut connect(&url).await, tables).await;
-                Self { engine, name, url, dir }
+                let path = dir.path().join("moodle.sqlite");
+                std::fs::copy(lite_template(tables).await, &path).unwrap();
+                Self { engine, name, url: format!("sqlite:{}", path.display()), dir }
             }
             Dialect::Postgres => {
                 let mut admin = connect(&server_url(engine, "postgres")).await;
@@ -142,12 +143,33 @@ impl Fresh {
     }
 }
 
-/// PostgreSQL copies a database faster than it creates tables: the first test creates the template, whose name contains
-/// a hash of its statements.
-async fn postgres_template(admin: &mut Conn, tables: &[Table]) -> String {
+/// A database is copied faster than its tables are created: the first test creates the template, with enrold's tables,
+/// too. Its name contains a hash of its statements.
+fn template_name(engine: Dialect, tables: &[Table]) -> String {
     let mut hasher = DefaultHasher::new();
-    statements(Dialect::Postgres, tables).hash(&mut hasher);
-    let template = format!("enrold_template_{:016x}", hasher.finish());
+    statements(engine, tables).hash(&mut hasher);
+    include_str!("../../src/db/schema.rs").hash(&mut hasher);
+    format!("enrold_template_{:016x}", hasher.finish())
+}
+
+/// The template is a file beside what cargo has built.
+async fn lite_template(tables: &[Table]) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let template = dir.join(template_name(Dialect::Lite, tables));
+    if !template.exists() {
+        std::fs::create_dir_all(dir).unwrap();
+        let draft = dir.join(unique_name("enrold_draft"));
+        let mut conn = connect(&format!("sqlite:{}", draft.display())).await;
+        create(&mut conn, tables).await;
+        migrate(&mut conn, NOW).await.unwrap();
+        conn.close().await;
+        std::fs::rename(&draft, &template).unwrap();
+    }
+    template
+}
+
+async fn postgres_template(admin: &mut Conn, tables: &[Table]) -> String {
+    let template = template_name(Dialect::Postgres, tables);
     let none = Params::new();
     admin.exec("SELECT pg_advisory_lock(20261121)", &none).await.unwrap();
     let known = "SELECT COUNT(*) FROM pg_database WHERE datname = :name";
@@ -156,6 +178,7 @@ async fn postgres_template(admin: &mut Conn, tables: &[Table]) -> String {
         admin.command(&format!("CREATE DATABASE {draft}")).await.unwrap();
         let mut conn = connect(&server_url(Dialect::Postgres, &draft)).await;
         create(&mut conn, tables).await;
+        migrate(&mut conn, NOW).await.unwrap();
         conn.close().await;
         admin.command(&format!("ALTER DATABASE {draft} RENAME TO {template}")).await.unwrap();
     }

@@ -129,7 +129,7 @@ impl Site {
 
     pub async fn leads_back(&mut self, before: &Dump, since: i64, moment: &str) {
         let after = self.dump().await;
-        let rebuilt = rebuild(&mut self.conn, since, &after).await;
+        let rebuilt = rebuild(self, since, &after).await;
         assert_same(&without(before.clone(), &EFFECTS), &without(rebuilt, &EFFECTS), moment);
     }
 

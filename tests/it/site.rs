@@ -35,7 +35,8 @@ pub struct Site {
     pub conn: Conn,
     /// Its tables: those of the catalogue, or all of a version of Moodle.
     pub tables: &'static [Table],
-    columns: Columns,
+    /// The columns that they have.
+    pub columns: Columns,
     database: Arc<Database>,
     url: String,
     /// The directory of its files.
@@ -279,7 +280,7 @@ impl Site {
         assert_eq!(rehearsal.counts, report.counts, "the rehearsal announced what was done");
         assert_eq!(rehearsal.errors, report.errors, "the rehearsal announced the errors");
         let after = self.dump().await;
-        let rebuilt = rebuild(&mut self.conn, since, &after).await;
+        let rebuilt = rebuild(self, since, &after).await;
         assert_same(&without(before.clone(), &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
         after
     }

@@ -66,7 +66,7 @@ async fn sync(site: &mut Site) -> Report {
     let since = site.last_run().await;
     let report = engine(site).sync(&SyncOrder::of("everybody"), false).await.unwrap();
     let after = site.dump().await;
-    let rebuilt = rebuild(&mut site.conn, since, &after).await;
+    let rebuilt = rebuild(site, since, &after).await;
     assert_same(&without(before, &EFFECTS), &without(rebuilt, &EFFECTS), "rebuilt from the journal");
     engine(site).sync(&SyncOrder::of("everybody"), false).await.unwrap();
     site.nothing_changed(&after, "a second sync").await;
