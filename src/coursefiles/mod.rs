@@ -7,29 +7,13 @@ mod groups;
 mod methods;
 mod participants;
 
-use chrono_tz::Tz;
-
 use crate::change::context::RunContext;
 use crate::config::{FileKind, Profile, Settings};
-use crate::disk::RegularFile;
 use crate::outcome::{RunError, RunResult};
 use crate::problem::{Code, Problem};
 
+pub use crate::staging::CourseFile;
 pub use methods::Gone;
-
-/// A file about courses, ready to be read.
-pub struct CourseFile<'a> {
-    /// The open file: the bytes with this digest are those that are read, even if the name changes.
-    pub file: &'a RegularFile,
-    /// Its path, for messages; its name may say the course.
-    pub path: &'a str,
-    /// The digest of its bytes.
-    pub sha256: &'a str,
-    /// The zone of its times.
-    pub zone: Tz,
-    /// Whether it came through the drop directory: then it may do only what its profile names.
-    pub dropped: bool,
-}
 
 /// Applies a file; of a file of methods, gives those that end after the rules have run. The number of statements does
 /// not depend on the number of its rows, except for the chunks of the load.
@@ -51,9 +35,12 @@ pub async fn apply(
         FileKind::GroupMembers => group_members::apply(ctx, settings, profile, file).await.map(|()| None),
         FileKind::Enrolments => enrolments::apply(ctx, settings, profile, file).await.map(|()| None),
         // Read by other planners.
-        kind @ (FileKind::FlatFile | FileKind::Users | FileKind::Cohorts | FileKind::CohortMembers) => {
-            Err(RunError::Rejected(Problem::new(0, Code::KindUnknown, kind.as_str(), "")))
-        }
+        kind @ (FileKind::FlatFile
+        | FileKind::Users
+        | FileKind::Cohorts
+        | FileKind::CohortMembers
+        | FileKind::Convert
+        | FileKind::Renew) => Err(RunError::Rejected(Problem::new(0, Code::KindUnknown, kind.as_str(), ""))),
     }
 }
 

@@ -162,7 +162,7 @@ fn is_header_of(kind: FileKind, names: &[String]) -> bool {
         FileKind::GroupMembers => has(&["groupid"]) && has(&["userid"]),
         FileKind::Enrolments => enrolments::is_header(names),
         // Known by their names.
-        FileKind::CourseList | FileKind::CourseText => false,
+        FileKind::CourseList | FileKind::CourseText | FileKind::Convert | FileKind::Renew => false,
     }
 }
 

@@ -45,6 +45,8 @@ pub fn traits(kind: FileKind) -> Traits {
         FileKind::Enrolments => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(55) },
         FileKind::CourseList => Traits { names: &["course-*.csv"], layout: Layout::List, ..headed(70) },
         FileKind::Methods | FileKind::CourseMethods => headed(40),
+        FileKind::Convert => Traits { names: &["convert-*.csv"], ..headed(80) },
+        FileKind::Renew => Traits { names: &["renew-*.csv"], ..headed(85) },
         FileKind::CourseText => Traits { names: &["course-*.txt"], layout: Layout::Text, ..headed(70) },
     }
 }

@@ -39,6 +39,7 @@ mod signature;
 mod table;
 pub mod times;
 pub mod users;
+mod verb_rows;
 
 use std::fmt;
 use std::str::FromStr;
@@ -72,6 +73,7 @@ pub use scan::{Scan, scan};
 pub use scraps::Scraps;
 pub use secret::{MASK, Masking, is_masked, may_name};
 pub use table::{Table, TableColumn, TableEntry, TableForm};
+pub use verb_rows::{VerbEntry, VerbFile, VerbRow};
 
 /// The operation of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

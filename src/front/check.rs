@@ -11,6 +11,7 @@ use crate::files::{self, CohortEntry, CohortFile, CohortRow, Entry, FileProblem,
 use crate::files::{EnrolmentEntry, EnrolmentFile, EnrolmentReading, EnrolmentRow};
 use crate::files::{GroupEntry, GroupFile, GroupMemberEntry, GroupMemberFile};
 use crate::files::{ListEntry, ListFile, ListRow, ListVerb, MethodEntry, MethodRow, MethodsFile, traits};
+use crate::files::{VerbEntry, VerbFile, VerbRow};
 use crate::front::{GivenFile, Who, failed};
 use crate::problem::{Code, Problem, shown};
 
@@ -136,6 +137,9 @@ impl Check {
             }
             Some(profile) if profile.kind == FileKind::GroupMembers => self.group_members(profile, take).map(|()| 0),
             Some(profile) if profile.kind == FileKind::Enrolments => self.enrolments(take).map(|()| 0),
+            Some(profile) if matches!(profile.kind, FileKind::Convert | FileKind::Renew) => {
+                self.verb_rows(profile, take).map(|()| 0)
+            }
             Some(profile) => self.cohorts(profile, take).map(|()| 0),
         }
     }
@@ -276,6 +280,23 @@ impl Check {
         Ok(())
     }
 
+    fn verb_rows(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
+        let mut file = VerbFile::open(self.file.cursor(), profile, self.reading.fallback)?;
+        for title in file.titles() {
+            take(Row::Warned(title.problem()));
+        }
+        while let Some(entry) = file.next_entry()? {
+            let goes_on = match entry {
+                VerbEntry::Bad(problem) => take(Row::Bad(problem)),
+                VerbEntry::Row(row) => take(Row::Read(row.line, verb_said(&row))),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn cohorts(&self, profile: &Profile, take: &mut dyn FnMut(Row) -> bool) -> Result<(), FileProblem> {
         let mut file = CohortFile::open(self.file.cursor(), profile, self.reading.fallback)?;
         for problem in file.titles().iter().map(|title| title.problem()).chain(file.unread()) {
@@ -345,6 +366,12 @@ fn enrolment_said(row: &EnrolmentRow) -> String {
     let groups = row.groups.iter().flat_map(|(_, names)| names).map(String::as_str);
     let parts = [row.verb.as_str(), &row.user, &row.course, &row.role, method].into_iter().chain(groups);
     parts.filter(|part| !part.is_empty()).map(shown).collect::<Vec<_>>().join("  ")
+}
+
+fn verb_said(row: &VerbRow) -> String {
+    let VerbRow { line: _, course, user, role, method, until, by, source } = row;
+    let parts = [course, user, role, method, until, by, source];
+    parts.into_iter().filter(|part| !part.is_empty()).map(|part| shown(part)).collect::<Vec<_>>().join("  ")
 }
 
 fn cohort_said(kind: FileKind, row: &CohortRow) -> String {

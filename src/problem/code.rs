@@ -87,7 +87,7 @@ codes! {
     EmptyIdentifier = "empty-identifier",
     /// Somebody of a list who has no enrolment that the command concerns. Value: the user name.
     NotParticipant = "not-participant",
-    /// Value: the enrolment method; hint: the course.
+    /// Value: the enrolment method; hint: the course, or [`hint::AUTOMATIC`], or [`hint::BY_HAND`].
     NoMethod = "no-method",
     /// An administrator or the guest account. Value: the text in the line.
     AccountProtected = "account-protected",
@@ -249,6 +249,10 @@ pub mod hint {
     pub const LINE: &str = "line";
     /// The quotes of the line are not balanced.
     pub const QUOTE: &str = "quote";
+    /// A method whose enrolments last as long as their source says.
+    pub const AUTOMATIC: &str = "automatic";
+    /// A method whose enrolments are made by hand already.
+    pub const BY_HAND: &str = "by-hand";
     /// Several records are on one line (the layout accident of spec files 2.1).
     pub const SEVERAL_RECORDS: &str = "several-records";
     /// A time that is the day number of a spreadsheet; its date follows.

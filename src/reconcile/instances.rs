@@ -85,7 +85,7 @@ pub async fn of_removed_cohorts(ctx: &mut RunContext<'_>, rule: &Rule, disabled:
 }
 
 /// Removes the instances that `gone` selects (enrolid, courseid, contextid, line), with all that they own; their
-/// enrolments have ended before. `params` has the `component` of their method.
+/// enrolments have ended before. `params` has the `component` of their method, a column of `gone` if there are several.
 ///
 /// # Errors
 /// The database's error.

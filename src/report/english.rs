@@ -162,6 +162,13 @@ impl Code {
             Code::NotParticipant => format!(
                 "\"{v}\" has no enrolment that this concerns (course, method, role); correct the list, or the command"
             ),
+            Code::NoMethod if h == hint::AUTOMATIC => format!(
+                "enrolments of the method \"{v}\" last as long as their source says; make them manual ones \
+                 first (convert)"
+            ),
+            Code::NoMethod if h == hint::BY_HAND => {
+                format!("enrolments of the method \"{v}\" are made by hand already; remove the line")
+            }
             Code::NoMethod => {
                 format!("no usable enrolment method \"{v}\" in course {h}; add or enable it in the course")
             }

@@ -182,6 +182,13 @@ impl Code {
                 "« {v} » n'a aucune inscription que cette commande concerne (cours, méthode, rôle) ; corrigez la \
                  liste, ou la commande"
             ),
+            Code::NoMethod if h == hint::AUTOMATIC => format!(
+                "les inscriptions de la méthode « {v} » durent ce que décide leur source ; rendez-les d'abord \
+                 manuelles (convert)"
+            ),
+            Code::NoMethod if h == hint::BY_HAND => {
+                format!("les inscriptions de la méthode « {v} » sont déjà faites à la main ; retirez la ligne")
+            }
             Code::NoMethod => format!(
                 "aucune méthode d'inscription « {v} » active dans le cours {h} ; ajoutez-la ou activez-la dans le cours"
             ),

@@ -255,6 +255,11 @@ impl Attempt<'_> {
             FileKind::Cohorts | FileKind::CohortMembers => {
                 accounts::apply_cohorts(ctx, settings, profile, &of_accounts()).await?;
             }
+            FileKind::Convert | FileKind::Renew => {
+                let file = CourseFile { file, path, sha256, zone, dropped };
+                let automatic: Vec<&str> = self.engine.rules.iter().map(|rule| rule.method).collect();
+                verbs::apply_file(ctx, settings, profile, &file, &automatic).await?;
+            }
             _ => {
                 let file = CourseFile { file, path, sha256, zone, dropped };
                 return coursefiles::apply(ctx, settings, profile, &file).await;

@@ -4,7 +4,7 @@
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
 use crate::change::{end, enrol, kinds};
-use crate::db::table::{int, small};
+use crate::db::table::{int, small, text};
 use crate::db::{Conn, DbError, Params, Table, statement};
 use crate::moodle::method;
 use crate::moodle::named::Course;
@@ -16,8 +16,19 @@ use crate::verbs::order::{SourceFate, VerbOrder};
 use crate::verbs::people::{self, Choice};
 
 /// The instances that have the enrolments.
-const SOURCE: Table =
-    Table::new("verb_source", &[int("enrolid"), int("courseid"), int("contextid"), small("stays")]).primary("enrolid");
+const SOURCE: Table = Table::new(
+    "verb_source",
+    &[
+        int("enrolid"),
+        int("courseid"),
+        int("contextid"),
+        small("stays"),
+        text("method", 20),
+        text("component", 100),
+        small("fate"),
+    ],
+)
+.primary("enrolid");
 /// The roles that they own.
 const ROLE: Table = Table::new(
     "verb_role",
@@ -41,7 +52,9 @@ const PLANNED: &str = statement(include_str!("convert.sql"), "planned");
 const OWNED_ROLES: &str = statement(include_str!("convert.sql"), "owned roles");
 const RELEASED_ROLES: &str = statement(include_str!("convert.sql"), "released roles");
 const RELEASED_GROUPS: &str = statement(include_str!("convert.sql"), "released groups");
-const SETTLED: &str = statement(include_str!("convert.sql"), "settled");
+const SOURCES_OF_ROWS: &str = statement(include_str!("rows.sql"), "sources");
+const DELETED: &str = statement(include_str!("convert.sql"), "deleted");
+const FED: &str = statement(include_str!("convert.sql"), "fed");
 const STAYS: &str = statement(include_str!("convert.sql"), "stays");
 const DISABLED: &str = statement(include_str!("convert.sql"), "disabled");
 const TO_REMOVE: &str = statement(include_str!("convert.sql"), "to remove");
@@ -54,20 +67,13 @@ pub(super) struct From<'a> {
     pub instance: Option<i64>,
 }
 
-impl From<'_> {
-    /// The parameters of all statements, with the condition `:instances` on the instance `e`.
-    fn params(self, ctx: &RunContext<'_>) -> Params {
-        let instances = match self.instance {
-            Some(id) => format!("e.enrol = :method AND e.id = {id}"),
-            None => "e.enrol = :method AND e.status = 0".to_owned(),
-        };
-        ctx.params()
-            .with("method", self.method)
-            .with("component", format!("enrol_{}", self.method))
-            .fragment("instances", instances)
-            .fragment("best", BEST)
-            .fragment("settled", SETTLED)
-    }
+/// The parameters of all statements.
+fn params(ctx: &RunContext<'_>) -> Params {
+    ctx.params()
+        .with("keep", SourceFate::Keep.number())
+        .with("disable", SourceFate::Disable.number())
+        .with("delete", SourceFate::Delete.number())
+        .fragment("best", BEST)
 }
 
 /// Refuses a method or an instance that these courses do not have.
@@ -100,7 +106,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Converts the chosen enrolments, then settles the instances that had them.
+/// Converts the enrolments of an order.
 pub(super) async fn apply(
     ctx: &mut RunContext<'_>,
     order: &VerbOrder,
@@ -108,31 +114,49 @@ pub(super) async fn apply(
     fate: SourceFate,
 ) -> RunResult<()> {
     ctx.conn.declare(&SOURCE);
-    ctx.conn.declare(&ROLE);
-    let instances = "e.id IN (SELECT s.enrolid FROM [verb_source] s)";
-    let keeps = i64::from(fate == SourceFate::Keep);
-    ctx.conn.exec(SOURCES, &from.params(ctx).with("keeps", keeps)).await?;
+    let instances = match from.instance {
+        Some(id) => format!("e.enrol = :method AND e.id = {id}"),
+        None => "e.enrol = :method AND e.status = 0".to_owned(),
+    };
+    let params = params(ctx).with("method", from.method).with("fate", fate.number()).fragment("instances", instances);
+    ctx.conn.exec(SOURCES, &params).await?;
     ctx.conn.analyse(SOURCE.name).await?;
+    let instances = "e.id IN (SELECT s.enrolid FROM [verb_source] s)";
     let choice = Choice { instances, enrolments: "1 = 1", params: Params::new() };
-    if people::choose(ctx, order, choice).await? == 0 {
+    match people::choose(ctx, order, choice).await? {
+        0 => Ok(()),
+        _ => convert(ctx).await,
+    }
+}
+
+/// Converts the enrolments of the rows of a file, which are chosen.
+pub(super) async fn apply_rows(ctx: &mut RunContext<'_>) -> RunResult<()> {
+    ctx.conn.declare(&SOURCE);
+    if ctx.conn.exec(SOURCES_OF_ROWS, &params(ctx)).await? == 0 {
         return Ok(());
     }
+    ctx.conn.analyse(SOURCE.name).await?;
+    convert(ctx).await
+}
+
+/// Converts the chosen enrolments, then settles the instances that had them.
+async fn convert(ctx: &mut RunContext<'_>) -> RunResult<()> {
+    ctx.conn.declare(&ROLE);
     let pass_no = ctx.next_pass();
     let wanted = "SELECT DISTINCT v.courseid, v.contextid, 0 AS line FROM [verb_enrolment] v";
     manual::methods(ctx, pass_no, wanted, Params::new()).await?;
     leave_courses_without_manual(ctx).await?;
-    if fate != SourceFate::Keep {
-        let stay = ctx.conn.exec(STAYS, &ctx.params()).await? as i64;
-        ctx.notes.extend((stay > 0).then_some(Note::SourceStays(stay)));
-    }
-    enrol(ctx, pass_no, from).await?;
-    roles(ctx, pass_no, from).await?;
+    let stay = ctx.conn.exec(STAYS, &params(ctx)).await? as i64;
+    ctx.notes.extend((stay > 0).then_some(Note::SourceStays(stay)));
+    enrol(ctx, pass_no).await?;
+    roles(ctx, pass_no).await?;
     let position = Position { pass_no, rank: kinds::RELEASE_GROUP };
-    let params = from.params(ctx).fragment("oldrow", ctx.old_row("groups_members", "x"));
+    let params = params(ctx).fragment("oldrow", ctx.old_row("groups_members", "x"));
     let columns = "line, userid, courseid, contextid, groupid, component, itemid, enrolid, targetid, oldrow";
     let planned = ctx.journal(position, columns, "planned.targetid", RELEASED_GROUPS, params).await?;
     ctx.change_planned(position, planned).await?;
-    settle(ctx, from, fate).await
+    disable(ctx).await?;
+    delete(ctx).await
 }
 
 /// Nothing is done in a course whose manual method is disabled.
@@ -145,9 +169,8 @@ async fn leave_courses_without_manual(ctx: &mut RunContext<'_>) -> Result<(), Db
 }
 
 /// Adds the manual enrolments.
-async fn enrol(ctx: &mut RunContext<'_>, pass_no: i64, from: From<'_>) -> RunResult<()> {
-    let params = from
-        .params(ctx)
+async fn enrol(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
+    let params = params(ctx)
         .with("rank_add", kinds::ENROL.at)
         .with("rank_update", kinds::UPDATE.at)
         .fragment("oldrow", ctx.old_row("user_enrolments", "x"));
@@ -167,13 +190,13 @@ async fn enrol(ctx: &mut RunContext<'_>, pass_no: i64, from: From<'_>) -> RunRes
 
 /// Makes the roles that the instances own manual ones, once each. Those of an instance that stays are given by hand
 /// beside its own: it would give them again.
-async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, from: From<'_>) -> RunResult<()> {
-    let owned = ctx.conn.exec(OWNED_ROLES, &from.params(ctx)).await?;
+async fn roles(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
+    let owned = ctx.conn.exec(OWNED_ROLES, &params(ctx)).await?;
     ctx.conn.analyse(ROLE.name).await?;
     ctx.conn.prefer_indexes(true).await?;
     if owned > 0 {
         let position = Position { pass_no, rank: kinds::RELEASE_ROLE };
-        let params = from.params(ctx).fragment("oldrow", ctx.old_row("role_assignments", "x"));
+        let params = params(ctx).fragment("oldrow", ctx.old_row("role_assignments", "x"));
         let columns = "line, userid, courseid, contextid, roleid, component, itemid, enrolid, targetid, oldrow";
         let planned = ctx.journal(position, columns, "planned.targetid", RELEASED_ROLES, params).await?;
         ctx.change_planned(position, planned).await?;
@@ -192,27 +215,29 @@ async fn roles(ctx: &mut RunContext<'_>, pass_no: i64, from: From<'_>) -> RunRes
     Ok(ctx.conn.prefer_indexes(false).await?)
 }
 
-/// Disables or removes the instances that do not stay: all their people are manual participants now.
-async fn settle(ctx: &mut RunContext<'_>, from: From<'_>, fate: SourceFate) -> RunResult<()> {
-    if fate == SourceFate::Keep {
-        return Ok(());
-    }
-    let pass_no = ctx.next_pass();
-    if fate == SourceFate::Delete {
-        ctx.conn.exec("DELETE FROM [to_remove]", &ctx.params()).await?;
-        let gone = ctx.conn.exec(TO_REMOVE, &from.params(ctx)).await? as i64;
-        ctx.conn.analyse("to_remove").await?;
-        if gone > 0 {
-            end::unenrol_and_purge(ctx, pass_no, gone).await?;
-        }
-        return Ok(reconcile::remove_instances(ctx, pass_no, SETTLED, from.params(ctx)).await?);
-    }
-    let position = Position { pass_no, rank: kinds::DISABLE };
-    let params = from.params(ctx).fragment("oldrow", ctx.old_row("enrol", "x"));
+/// Disables the instances that are to be: all their people are manual participants now.
+async fn disable(ctx: &mut RunContext<'_>) -> RunResult<()> {
+    let position = Position { pass_no: ctx.next_pass(), rank: kinds::DISABLE };
+    let params = params(ctx).fragment("oldrow", ctx.old_row("enrol", "x"));
     let columns = "targetid, courseid, contextid, component, status, oldstatus, oldrow";
-    let planned = ctx.journal(position, columns, "planned.targetid", DISABLED, params).await?;
-    if planned > 0 && [method::FLATFILE, method::DATABASE].contains(&from.method) {
-        ctx.notes.push(Note::SourceDisabled(from.method.to_owned()));
+    let planned = ctx.journal(position, columns, "planned.targetid", DISABLED, params.clone()).await?;
+    if planned > 0 {
+        for row in ctx.conn.rows(FED, &params).await? {
+            ctx.notes.push(Note::SourceDisabled(row.text(0)));
+        }
     }
     Ok(ctx.change_planned(position, planned).await?)
+}
+
+/// Removes the instances that are to be, with their enrolments.
+async fn delete(ctx: &mut RunContext<'_>) -> RunResult<()> {
+    let pass_no = ctx.next_pass();
+    ctx.conn.exec("DELETE FROM [to_remove]", &ctx.params()).await?;
+    let gone = ctx.conn.exec(TO_REMOVE, &params(ctx)).await? as i64;
+    ctx.conn.analyse("to_remove").await?;
+    if gone > 0 {
+        end::unenrol_and_purge(ctx, pass_no, gone).await?;
+    }
+    let params = params(ctx).fragment("component", "s.component");
+    Ok(reconcile::remove_instances(ctx, pass_no, DELETED, params).await?)
 }

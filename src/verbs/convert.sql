@@ -3,7 +3,7 @@
 
 -- statement sources
 INSERT INTO [verb_source]
-SELECT e.id, k.courseid, k.contextid, :keeps
+SELECT e.id, k.courseid, k.contextid, CASE WHEN :fate = :keep THEN 1 ELSE 0 END, e.enrol, 'enrol_' || e.enrol, :fate
   FROM [verb_place] k
   JOIN {enrol} e ON e.courseid = k.courseid AND :instances
 
@@ -37,7 +37,7 @@ SELECT r.id, v.line, v.userid, v.courseid, v.contextid, r.roleid, v.enrolid, s.s
   FROM [verb_source] s
  :then [verb_enrolment] v ON v.enrolid = s.enrolid
  :then {role_assignments} r :by_user ON r.userid = v.userid AND r.contextid :whole = v.contextid
-       AND {~r.component} = :component AND {#r.itemid} = v.enrolid
+       AND {~r.component} = s.component AND {#r.itemid} = v.enrolid
 
 -- statement released roles
 SELECT p.line, p.userid, p.courseid, p.contextid, p.roleid, '' AS component, 0 AS itemid, p.enrolid, x.id AS targetid,
@@ -50,28 +50,38 @@ SELECT p.line, p.userid, p.courseid, p.contextid, p.roleid, '' AS component, 0 A
 SELECT v.line, v.userid, v.courseid, v.contextid, x.groupid, '' AS component, 0 AS itemid, v.enrolid,
        x.id AS targetid, :oldrow AS oldrow
   FROM [verb_enrolment] v
- :then {groups_members} x ON x.userid = v.userid AND x.itemid = v.enrolid AND x.component = :component
+  JOIN [verb_source] s ON s.enrolid = v.enrolid
+ :then {groups_members} x ON x.userid = v.userid AND x.itemid = v.enrolid AND x.component = s.component
 
 -- statement stays
 -- An instance stays while it enrols people who are not among the chosen.
 UPDATE [verb_source] AS s SET stays = 1
- WHERE EXISTS (SELECT 1 FROM {user_enrolments} o
+ WHERE s.stays = 0
+   AND EXISTS (SELECT 1 FROM {user_enrolments} o
                  JOIN {user} u ON u.id = o.userid AND u.deleted = 0
                  LEFT JOIN [verb_enrolment] v ON v.ueid = o.id
                 WHERE o.enrolid = s.enrolid AND v.ueid IS NULL)
 
--- statement settled
-SELECT s.enrolid, s.courseid, s.contextid, 0 AS line FROM [verb_source] s WHERE s.stays = 0
-
 -- statement disabled
 SELECT x.id AS targetid, x.courseid, s.contextid, x.enrol AS component, 1 AS status, x.status AS oldstatus,
        :oldrow AS oldrow
-  FROM (:settled) s
+  FROM [verb_source] s
   JOIN {enrol} x ON x.id = s.enrolid
- WHERE x.status = 0
+ WHERE s.stays = 0 AND s.fate = :disable AND x.status = 0
+
+-- statement fed
+-- The methods that are disabled and get people from files or sets.
+SELECT DISTINCT s.method FROM [verb_source] s
+ WHERE s.stays = 0 AND s.fate = :disable AND s.method IN ('flatfile', 'database')
+
+-- statement deleted
+SELECT s.enrolid, s.courseid, s.contextid, 0 AS line, s.component
+  FROM [verb_source] s
+ WHERE s.stays = 0 AND s.fate = :delete
 
 -- statement to remove
 INSERT INTO [to_remove]
-SELECT x.id, 0, x.userid, s.courseid, s.contextid, s.enrolid, 0, :component, 0, NULL
-  FROM (:settled) s
+SELECT x.id, 0, x.userid, s.courseid, s.contextid, s.enrolid, 0, s.component, 0, NULL
+  FROM [verb_source] s
   JOIN {user_enrolments} x ON x.enrolid = s.enrolid
+ WHERE s.stays = 0 AND s.fate = :delete

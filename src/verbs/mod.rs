@@ -9,9 +9,11 @@ mod order;
 mod people;
 mod period;
 mod renew;
+mod rows;
 
 pub use order::{NewEnd, PeopleList, Place, SourceFate, Verb, VerbOrder};
 pub use period::Period;
+pub use rows::apply_file;
 
 use chrono_tz::Tz;
 

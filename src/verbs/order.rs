@@ -64,6 +64,27 @@ pub enum SourceFate {
     Delete,
 }
 
+impl SourceFate {
+    /// Its number in tables: of two the lower one is the more cautious.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Keep => 0,
+            Self::Disable => 1,
+            Self::Delete => 2,
+        }
+    }
+
+    /// By the word of a file; empty is the default.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "" | "disable" => Self::Disable,
+            "keep" => Self::Keep,
+            "delete" => Self::Delete,
+            _ => return None,
+        })
+    }
+}
+
 /// Where it is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

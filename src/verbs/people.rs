@@ -127,12 +127,18 @@ pub(super) async fn choose(ctx: &mut RunContext<'_>, order: &VerbOrder, choice: 
         .fragment("line", if listed { "p.line" } else { "0" })
         .fragment("listed", if listed { "JOIN [verb_person] p ON p.userid = x.userid" } else { "" })
         .fragment("has_role", if role.is_some() { has_role } else { "1 = 1" });
-    ctx.conn.exec("DELETE FROM [verb_enrolment]", &params).await?;
-    let chosen = ctx.conn.exec(CHOSEN, &params).await? as i64;
-    ctx.conn.analyse(ENROLMENT.name).await?;
-    ctx.notes.extend((chosen == 0).then_some(Note::NobodyConcerned));
+    let chosen = take(ctx, CHOSEN, &params).await?;
     if listed {
         ctx.report_new(PlaceKind::Line, NOT_CHOSEN, params).await?;
     }
+    Ok(chosen)
+}
+
+/// Fills `verb_enrolment` by an insert, and says so if nobody is concerned; gives their number.
+pub(super) async fn take(ctx: &mut RunContext<'_>, insert: &str, params: &Params) -> Result<i64, DbError> {
+    ctx.conn.exec("DELETE FROM [verb_enrolment]", params).await?;
+    let chosen = ctx.conn.exec(insert, params).await? as i64;
+    ctx.conn.analyse(ENROLMENT.name).await?;
+    ctx.notes.extend((chosen == 0).then_some(Note::NobodyConcerned));
     Ok(chosen)
 }

@@ -1,10 +1,9 @@
 -- Enrolments that get a later end. `v` is a chosen enrolment, `x` its row, `n` a new end.
 
 -- statement ends
-SELECT DISTINCT x.timeend
+SELECT DISTINCT v.timeend, 1
   FROM [verb_enrolment] v
-  JOIN {user_enrolments} x ON x.id = v.ueid
- WHERE x.status = 0 AND x.timeend > 0
+ WHERE v.status = 0 AND v.timeend > 0
 
 -- statement planned
 SELECT v.line, v.userid, v.courseid, v.enrolid, v.contextid, x.id AS targetid, x.status, x.timestart,
@@ -18,5 +17,6 @@ SELECT v.line, v.userid, v.courseid, v.enrolid, v.contextid, x.id AS targetid, x
 -- statement left
 -- Who is left as he is: suspended, without an end, with an end that is not earlier.
 SELECT COUNT(CASE WHEN v.status <> 0 THEN 1 END), COUNT(CASE WHEN v.status = 0 AND v.timeend = 0 THEN 1 END),
-       COUNT(CASE WHEN v.status = 0 AND v.timeend >= :until AND v.timeend > 0 THEN 1 END)
+       COUNT(CASE WHEN v.status = 0 AND v.timeend >= :newend AND v.timeend > 0 THEN 1 END)
   FROM [verb_enrolment] v
+  :ends

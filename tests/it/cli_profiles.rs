@@ -150,11 +150,11 @@ fn options_are_checked_before_anything_is_read() {
             (&["--option", "rename=yes", "c.csv"], "is an option of kind users, and the kind here is cohorts"),
             (
                 &["--user-key", "id", "u.csv"],
-                "is an option of kinds cohorts, cohort-members, course-list, group-members and enrolments",
+                "is an option of kinds cohorts, cohort-members, course-list, group-members, enrolments, convert and renew",
             ),
             (
                 &["--course-key", "id", "u.csv"],
-                "option course_key: is an option of kinds course-list, course-text, methods, course-methods, groups, groupings, group-members and enrolments",
+                "option course_key: is an option of kinds course-list, course-text, methods, course-methods, groups, groupings, group-members, enrolments, convert and renew",
             ),
             (&["--option", "rename=yes", "f.csv"], "this is a flat file, which has no options"),
             (&["--kind", "native", "--option", "rename=yes", "u.csv"], "this is a flat file, which has no options"),

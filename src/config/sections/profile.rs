@@ -41,6 +41,10 @@ choice! {
         GroupMembers = "group-members",
         /// Orders about one person in one course each: tool_sync's enrolment file (spec files 2.3).
         Enrolments = "enrolments",
+        /// Automatic enrolments that become manual ones.
+        Convert = "convert",
+        /// Enrolments that get a later end.
+        Renew = "renew",
     }
 }
 

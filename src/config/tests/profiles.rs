@@ -80,8 +80,8 @@ fn options_fit_the_kind_and_each_other() {
     );
     assert_eq!(
         of(&[("profiles.u.kind", "users"), ("profiles.u.user_key", "id")]),
-        ["--set: `profiles.u.user_key`: is an option of kinds cohorts, cohort-members, course-list, group-members \
-          and enrolments, and the kind here is users; remove it"]
+        ["--set: `profiles.u.user_key`: is an option of kinds cohorts, cohort-members, course-list, group-members, \
+          enrolments, convert and renew, and the kind here is users; remove it"]
     );
     assert_eq!(
         of(&[("profiles.u.update", "file")]),
@@ -95,7 +95,8 @@ fn options_fit_the_kind_and_each_other() {
     assert_eq!(
         of(&[("profiles.u.kind", "enrolment")]),
         ["--set: `profiles.u.kind`: found \"enrolment\", expected one of users, cohorts, cohort-members, \
-             course-list, course-text, methods, course-methods, groups, groupings, group-members, enrolments"]
+             course-list, course-text, methods, course-methods, groups, groupings, group-members, enrolments, \
+             convert, renew"]
     );
     assert_eq!(
         of(&[("profiles", "x"), ("profiles.u", "x"), ("profiles.u.default", "x"), ("profiles.U.kind", "users")]),
