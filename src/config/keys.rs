@@ -170,6 +170,7 @@ const BEFORE_TASKS: &[Key] = &[
     defaulted("waiting.not_auth", Kind::Words(forms::methods)),
     flag("waiting.expected"),
     defaulted("waiting.mail_to", Kind::List(forms::mail_addresses)),
+    choice("waiting.tell_teachers", TellTeachers::WORDS),
     whole("run.retries", 0, 1_000, "attempts"),
     seconds("run.lock_timeout", 1),
     seconds("run.simulate_lock_timeout", 1),

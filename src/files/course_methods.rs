@@ -136,7 +136,8 @@ impl<R: Read> CourseMethodFile<R> {
         Ok(Some(rows.map_or_else(MethodEntry::Bad, |rows| MethodEntry::Rows(line, rows))))
     }
 
-    /// What a record says of each of its methods; of two numbers with one method and one source the later counts.
+    /// What a record says of each of its methods; of two numbers with one method and one source the later counts. A
+    /// cohort may be in a course once for each role.
     fn rows(&self, line: u64) -> Result<Vec<MethodRow>, Problem> {
         if self.table.cell(0).is_empty() {
             return Err(Problem::new(line, Code::EmptyIdentifier, COURSE, ""));
@@ -148,7 +149,9 @@ impl<R: Read> CourseMethodFile<R> {
                 continue;
             }
             let row = self.row(line, cell)?;
-            rows.retain(|other| (&other.method, &other.source) != (&row.method, &row.source));
+            let role = |row: &MethodRow| if row.method == "cohort" { row.role.to_lowercase() } else { String::new() };
+            let key = |row: &MethodRow| (row.method.clone(), row.source.clone(), role(row));
+            rows.retain(|other| key(other) != key(&row));
             rows.push(row);
         }
         Ok(rows)

@@ -32,19 +32,20 @@ pub struct Traits {
 const SYNC_COMMENTS: &[char] = &['(', '[', '-', '#', '/'];
 
 /// The traits of a kind: an account must be there before it is a member, a cohort before it has members, a method and a
-/// group before somebody gets them.
+/// group before somebody gets them, a grouping before it gets groups.
 pub fn traits(kind: FileKind) -> Traits {
     let headed = |rank| Traits { rank, names: &[], layout: Layout::Header(&[]) };
     match kind {
         FileKind::Users => headed(0),
         FileKind::Cohorts => headed(10),
         FileKind::CohortMembers => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(20) },
-        FileKind::Groups | FileKind::Groupings => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(40) },
+        FileKind::Methods | FileKind::CourseMethods => headed(30),
+        FileKind::Groupings => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(40) },
+        FileKind::Groups => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(45) },
         FileKind::FlatFile => headed(50),
-        FileKind::GroupMembers => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(60) },
         FileKind::Enrolments => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(55) },
+        FileKind::GroupMembers => Traits { layout: Layout::Header(SYNC_COMMENTS), ..headed(60) },
         FileKind::CourseList => Traits { names: &["course-*.csv"], layout: Layout::List, ..headed(70) },
-        FileKind::Methods | FileKind::CourseMethods => headed(40),
         FileKind::Convert => Traits { names: &["convert-*.csv"], ..headed(80) },
         FileKind::Renew => Traits { names: &["renew-*.csv"], ..headed(85) },
         FileKind::CourseText => Traits { names: &["course-*.txt"], layout: Layout::Text, ..headed(70) },

@@ -104,7 +104,12 @@ fn unaccented(c: char) -> char {
 
 /// Whether a name matches a pattern: `*` is any text, `?` any one character, everything else itself.
 pub fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let letters = |text: &str| text.chars().collect::<Vec<char>>();
+    match_letters(&letters(pattern), &letters(name))
+}
+
+/// [`matches`] for many names: both are given as their characters.
+pub fn match_letters(pattern: &[char], name: &[char]) -> bool {
     let (mut at, mut of) = (0, 0);
     // Where to resume when a star has to match one character more.
     let mut star = None;

@@ -103,9 +103,7 @@ pub fn of_given(
 /// A file whose header is one of a flat file: `cmd,rolename,cid,uid` is of kind `enrolments` if one of these
 /// profiles is.
 fn of_two_kinds(profiles: &Named, name: &str, head: &Head) -> Told {
-    let fits = |profile: &Profile| {
-        profile.kind == FileKind::Enrolments && !head.is_native() && head.fits(profile.kind, &profile.columns)
-    };
+    let fits = |profile: &Profile| profile.kind == FileKind::Enrolments && head.fits(profile.kind, &profile.columns);
     let fitting: Named =
         profiles.iter().filter(|(_, profile)| fits(profile)).map(|(name, profile)| (*name, *profile)).collect();
     match fitting.len() {

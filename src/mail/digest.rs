@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
 
 use crate::clock::midnight;
-use crate::db::{Conn, DbError, Params};
+use crate::db::{Conn, DbError, Literal, Params};
 use crate::mail::outbox::state;
 
 /// The key of the next digest after `now` (Unix seconds), and when it is due: at this hour by the clock of the zone.
@@ -30,9 +30,13 @@ pub(super) async fn next_open(
     now: i64,
 ) -> Result<(String, i64), DbError> {
     let (key, due) = next(zone, hour, now);
-    let params = Params::new().with("kind", kind).with("queued", state::QUEUED).with("of", format!("{kind}/{key}/%"));
+    // One that was tried again is due later: that is how the index finds them.
+    let gone = [state::SENDING, state::SENT, state::FAILED, state::EXPIRED, state::SKIPPED];
+    let gone: Vec<String> = gone.iter().map(|&state| Literal::word(state).to_string()).collect();
+    let params = Params::new().with("kind", kind).with("due", due).with("of", format!("{kind}/{key}/%"));
     let left = "SELECT COUNT(*) FROM {enrold_outbox} o
-        WHERE o.kind = :kind AND o.state <> :queued AND o.dedupe LIKE :of";
+        WHERE o.state IN (:gone) AND o.due >= :due AND o.kind = :kind AND o.dedupe LIKE :of";
+    let params = params.fragment("gone", gone.join(", "));
     Ok(if conn.number(left, &params).await? > 0 { next(zone, hour, due) } else { (key, due) })
 }
 

@@ -1,13 +1,18 @@
 //! Reads the mails that are due, each with all that it tells: the rows of a digest, a sealed password, failed lines.
 //! It must not send or mark a mail.
 
+use std::collections::BTreeMap;
+
 use crate::config::Settings;
 use crate::db::{Conn, DbError, Params, Row, statement};
-use crate::mail::failed::{self, FAILED_ENTRY, FAILED_LINES};
+use crate::mail::failed::{self, FAILED_ENTRY, FAILED_LINES, FailedLines};
 use crate::mail::letter::Draft;
 use crate::mail::outbox::state;
 use crate::mail::participants::Entry;
 use crate::mail::{EXPIRY_ENTRY, EXPIRY_TEACHER, PASSWORD, TEACHER_ENTRY, TEACHER_SUMMARY, digest, password};
+
+/// A digest is due less than so many seconds after its first row is queued.
+const DIGEST: i64 = 3 * 86_400;
 
 const NEXT: &str = statement(include_str!("deliver.sql"), "next");
 
@@ -28,6 +33,8 @@ pub(super) struct Next {
 pub(super) async fn next(conn: &mut Conn, settings: &Settings, now: i64, rows: i64) -> Result<Vec<Next>, DbError> {
     let params = Params::new().with("now", now).with("queued", state::QUEUED).with("rows", rows);
     let mut chunk = Vec::new();
+    // Each address gets the same mail about failed lines: it is written once.
+    let mut written = BTreeMap::new();
     for row in conn.rows(NEXT, &params).await? {
         let mut next = Next {
             id: row.int(0),
@@ -35,7 +42,7 @@ pub(super) async fn next(conn: &mut Conn, settings: &Settings, now: i64, rows: i
             draft: draft(&row),
             unreadable: None,
         };
-        complete(conn, settings, &mut next, &row).await?;
+        complete(conn, settings, &mut next, (&row, &mut written)).await?;
         chunk.push(next);
     }
     Ok(chunk)
@@ -61,20 +68,31 @@ fn draft(row: &Row) -> Draft {
 }
 
 /// Adds what stands in other rows.
-async fn complete(conn: &mut Conn, settings: &Settings, next: &mut Next, row: &Row) -> Result<(), DbError> {
-    let (dedupe, run, enrolid) = (row.text(1), row.int(10), row.int(11));
+async fn complete(
+    conn: &mut Conn,
+    settings: &Settings,
+    next: &mut Next,
+    (row, written): (&Row, &mut BTreeMap<String, FailedLines>),
+) -> Result<(), DbError> {
+    let (dedupe, run) = (row.text(1), row.int(10));
     let draft = &mut next.draft;
     match draft.kind.as_str() {
-        EXPIRY_TEACHER => draft.entries = entries(conn, EXPIRY_ENTRY, ("", false), (run, enrolid)).await?,
+        EXPIRY_TEACHER => draft.entries = entries(conn, listed(EXPIRY_ENTRY, ("", false), row)).await?,
         TEACHER_SUMMARY => {
             let (of, is_digest) = digest::rows_of(TEACHER_ENTRY, &dedupe, 2);
-            draft.entries = entries(conn, TEACHER_ENTRY, (&of, is_digest), (run, enrolid)).await?;
+            draft.entries = entries(conn, listed(TEACHER_ENTRY, (&of, is_digest), row)).await?;
             draft.is_digest = is_digest;
         }
         FAILED_LINES => {
             let (of, is_digest) = digest::rows_of(FAILED_ENTRY, &dedupe, 1);
-            let entries = entries(conn, FAILED_ENTRY, (&of, is_digest), (run, enrolid)).await?;
-            draft.failed = Some(failed::written(conn, &entries, settings.locale).await?);
+            if !written.contains_key(&of) {
+                let (condition, params) = listed(FAILED_ENTRY, (&of, is_digest), row);
+                let entries = entries(conn, (condition.clone(), params.clone())).await?;
+                let runs = format!("SELECT q.run AS run, q.id AS nth FROM {{enrold_outbox}} q WHERE {condition}");
+                let told = failed::written(conn, &entries, (&runs, params), settings.locale).await?;
+                written.insert(of.clone(), told);
+            }
+            draft.failed = written.get(&of).cloned();
         }
         PASSWORD => {
             let sealed = draft.data["sealed"].as_str().unwrap_or_default();
@@ -88,25 +106,28 @@ async fn complete(conn: &mut Conn, settings: &Settings, next: &mut Next, row: &R
     Ok(())
 }
 
-/// The rows that a mail tells: those of its run whose keys begin with `of`, and for a digest those of later runs too.
-async fn entries(
-    conn: &mut Conn,
-    kind: &str,
-    (of, is_digest): (&str, bool),
-    (run, enrolid): (i64, i64),
-) -> Result<Vec<Entry>, DbError> {
-    let later = match is_digest {
-        true => "run >= :run AND dedupe LIKE :of || '%'",
-        false => "run = :run AND dedupe LIKE :of || '%'",
+/// The condition of the rows `q` that a mail tells: those of its run whose keys begin with `of`, and for a digest those
+/// of later runs too. Its rows are due as it was at first: that is how the index finds them.
+fn listed(kind: &str, (of, is_digest): (&str, bool), row: &Row) -> (String, Params) {
+    let of_run = match is_digest {
+        true => "q.state = :listed AND q.due >= :queued AND q.due < :queued + :digest AND q.run >= :run",
+        false => "q.run = :run",
     };
     let params = Params::new()
-        .with("run", run)
-        .with("enrolid", enrolid)
+        .with("run", row.int(10))
+        .with("enrolid", row.int(11))
+        .with("queued", row.int(2))
+        .with("digest", DIGEST)
+        .with("listed", state::LISTED)
         .with("kind", kind)
-        .with("of", of)
-        .fragment("later", later);
-    let sql = "SELECT run, userid, name, address, timeend FROM {enrold_outbox}
-         WHERE :later AND enrolid = :enrolid AND kind = :kind ORDER BY id";
+        .with("of", of);
+    (format!("{of_run} AND q.enrolid = :enrolid AND q.kind = :kind AND q.dedupe LIKE :of || '%'"), params)
+}
+
+async fn entries(conn: &mut Conn, (condition, params): (String, Params)) -> Result<Vec<Entry>, DbError> {
+    let sql = format!(
+        "SELECT q.run, q.userid, q.name, q.address, q.timeend FROM {{enrold_outbox}} q WHERE {condition} ORDER BY q.id"
+    );
     let entry = |row: &Row| Entry {
         run: row.int(0),
         userid: row.int(1),
@@ -114,5 +135,5 @@ async fn entries(
         detail: row.text(3),
         number: row.int(4),
     };
-    Ok(conn.rows(sql, &params).await?.iter().map(entry).collect())
+    Ok(conn.rows(&sql, &params).await?.iter().map(entry).collect())
 }

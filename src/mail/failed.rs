@@ -1,6 +1,7 @@
 //! The daily mail to operators about files of which lines have failed: noted as each run is closed, written when sent.
 //! It must not decide what a failure is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::{Locale, Settings};
@@ -71,20 +72,20 @@ pub struct FailedLines {
     pub(super) attached: Option<Attached>,
 }
 
-/// Writes the mail about these files; one statement for each of them.
+/// Writes the mail about these files, whose runs `runs` selects; one statement.
 ///
 /// # Errors
 /// The database's error.
-pub(super) async fn written(conn: &mut Conn, entries: &[Entry], locale: Locale) -> Result<FailedLines, DbError> {
-    let mut problems = Vec::new();
-    for entry in entries {
-        let room = LISTED.saturating_sub(problems.len());
-        if room > 0 {
-            let some = problem::first(conn, entry.run, room as i64).await?;
-            let some = some.into_iter().filter(|problem| problem.code != Code::Waiting);
-            problems.extend(some.map(|problem| (entry.run, entry.name.clone(), problem)));
-        }
-    }
+pub(super) async fn written(
+    conn: &mut Conn,
+    entries: &[Entry],
+    runs: (&str, Params),
+    locale: Locale,
+) -> Result<FailedLines, DbError> {
+    let names: BTreeMap<i64, &str> = entries.iter().map(|entry| (entry.run, entry.name.as_str())).collect();
+    let found = problem::first_of_runs(conn, runs, Code::Waiting, LISTED as i64).await?;
+    let name = |run: &i64| names.get(run).copied().unwrap_or_default().to_owned();
+    let problems: Vec<_> = found.into_iter().map(|(run, problem)| (run, name(&run), problem)).collect();
     let all: i64 = entries.iter().map(|entry| entry.number).sum();
     let mut lines = vec![match locale {
         Locale::En => "Files of which lines have failed since the last mail:".to_owned(),

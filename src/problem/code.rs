@@ -192,6 +192,11 @@ codes! {
     MethodCycle = "method-cycle",
     /// The rows of a file mean too many courses. Value: the text in the line, or the number of rows; hint: the limit.
     TooManyCourses = "too-many-courses",
+    /// A file has too many different globs and paths of categories. Value: the text in the line; hint: the limit.
+    TooManyPatterns = "too-many-patterns",
+    /// The meta links of a file form so many cycles that it is not found out whether one more closes one. Value: the
+    /// link.
+    TooManyLinks = "too-many-links",
     /// A role in a category that is not found. Value: the text in the line; hint: how many categories match.
     CategoryUnusable = "category-unusable",
     /// A character that the site's column cannot store. Value: the text; hint: the column.

@@ -8,5 +8,5 @@ mod write;
 
 pub use code::{Code, Problem, hint, shown};
 pub use place::PlaceKind;
-pub use read::{each, first, kept_by_code};
+pub use read::{each, first, first_of_runs, kept_by_code};
 pub use write::{Kept, Rows, name_files, name_waiting, nameless, set_hints, unknown_keys, withhold};

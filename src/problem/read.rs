@@ -37,7 +37,29 @@ where
     conn.each(&select(), &Params::new().with("run", run), |row| take(of_row(&row))).await
 }
 
+/// The first problems of several runs, with the number of the run, without those of one code. `runs` selects the runs
+/// as `run`, and as `nth` what orders them.
+///
+/// # Errors
+/// The database's error.
+pub async fn first_of_runs(
+    conn: &mut Conn,
+    (runs, params): (&str, Params),
+    without: Code,
+    limit: i64,
+) -> Result<Vec<(i64, Problem)>, DbError> {
+    let from = format!("({runs}) o JOIN {{enrold_error}} e ON e.run = o.run AND e.code <> :without");
+    let params = params.with("without", without.as_str()).with("limit", limit);
+    let rows = conn.rows(&format!("{} LIMIT :limit", ordered(&from, "o.nth, ")), &params).await?;
+    Ok(rows.iter().map(|row| (row.int(7), of_row(row))).collect())
+}
+
 fn select() -> String {
+    ordered("{enrold_error} e WHERE e.run = :run", "")
+}
+
+/// Problems `e` in the order of display, after another order.
+fn ordered(from: &str, first: &str) -> String {
     let cases = |of: &dyn Fn(usize, PlaceKind) -> String| {
         let all: Vec<String> = PlaceKind::ALL.into_iter().enumerate().map(|(at, kind)| of(at, kind)).collect();
         format!("CASE e.place {} END", all.join(" "))
@@ -46,8 +68,8 @@ fn select() -> String {
     let numbers = cases(&|_, kind| format!("WHEN '{}' THEN {}", kind.as_str(), kind.sorted("e.number")));
     format!(
         "SELECT e.place, e.number, e.code, COALESCE(e.value, ''), COALESCE(e.hint, ''), COALESCE(e.file, ''),
-                COALESCE(e.fileline, 0)
-           FROM {{enrold_error}} e WHERE e.run = :run ORDER BY {kinds}, {numbers}, e.n"
+                COALESCE(e.fileline, 0), e.run
+           FROM {from} ORDER BY {first}{kinds}, {numbers}, e.n"
     )
 }
 

@@ -258,7 +258,10 @@ impl Code {
                 format!("the course \"{v}\" is not made: several categories have \"{h}\"; give each its own idnumber")
             }
             Code::CohortUnknown => {
-                format!("no cohort has {h} \"{v}\": make it in Moodle, or let enrold make it (create_cohorts)")
+                format!(
+                    "no cohort has {h} \"{v}\": correct it, make it in Moodle, or have a users file or a cohort file \
+                     make it (create_cohorts)"
+                )
             }
             Code::CohortAmbiguous => format!("{h} cohorts have \"{v}\": give each its own key"),
             Code::GroupUnknown => format!(
@@ -321,6 +324,14 @@ impl Code {
                     "the rows up to here mean more than {h} courses ({v}): this one was not applied; send two files"
                 )
             }
+            Code::TooManyLinks => format!(
+                "the links of this file form too many cycles to find out what {v} would close: it was not added; \
+                 correct the rows with method-cycle, or send fewer links in a file"
+            ),
+            Code::TooManyPatterns => format!(
+                "the rows up to here have {h} different patterns of courses, so that \"{v}\" was not applied; name a \
+                 category or a wider pattern, or send two files"
+            ),
             Code::CategoryUnusable => format!(
                 "{h} categories have the idnumber \"{v}\", the role was not given; correct the line, or give one \
                  category this idnumber"

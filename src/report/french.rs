@@ -281,7 +281,8 @@ impl Code {
                  d'identification"
             ),
             Code::CohortUnknown => format!(
-                "aucune cohorte n'a {h} « {v} » : créez-la dans Moodle, ou laissez enrold la créer (create_cohorts)"
+                "aucune cohorte n'a {h} « {v} » : corrigez, créez-la dans Moodle, ou faites-la créer par un fichier de \
+                 comptes ou de cohortes (create_cohorts)"
             ),
             Code::CohortAmbiguous => format!("{h} cohortes ont « {v} » : donnez à chacune sa propre clé"),
             Code::GroupUnknown => format!(
@@ -346,6 +347,14 @@ impl Code {
             Code::TooManyCourses => format!(
                 "les lignes jusqu'ici désignent plus de {h} cours ({v}), celle-ci n'a donc pas été appliquée ; envoyez \
                  deux fichiers"
+            ),
+            Code::TooManyLinks => format!(
+                "les liens de ce fichier forment trop de cercles pour savoir si {v} en fermerait un : il n'a pas été \
+                 ajouté ; corrigez les lignes method-cycle, ou envoyez moins de liens par fichier"
+            ),
+            Code::TooManyPatterns => format!(
+                "les lignes jusqu'ici ont {h} motifs de cours différents, « {v} » n'a donc pas été appliqué ; nommez \
+                 une catégorie ou un motif plus large, ou envoyez deux fichiers"
             ),
             Code::CategoryUnusable => format!(
                 "{h} catégorie(s) avec le numéro d'identification « {v} », le rôle n'a pas été attribué ; corrigez la \

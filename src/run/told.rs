@@ -14,11 +14,12 @@ use crate::run::{Engine, jobs};
 /// # Errors
 /// The database's error.
 pub(super) async fn teachers(ctx: &mut RunContext<'_>, settings: &Settings, order: &Order) -> RunResult<()> {
-    let of_lines = |job: &String| [jobs::FLATFILE, jobs::WAITING].contains(&job.as_str());
+    let only = |jobs: &[String], of: &[&str]| jobs.iter().all(|job| of.contains(&job.as_str()));
     let how = match &order.task {
         Task::File { import: Import { profile: Some(profile), .. }, .. } => profile.tell_teachers,
         Task::File { .. } => settings.flatfile.tell_teachers,
-        Task::Sync(order) if order.jobs.iter().all(of_lines) => settings.flatfile.tell_teachers,
+        Task::Sync(order) if only(&order.jobs, &[jobs::WAITING]) => settings.waiting.tell_teachers,
+        Task::Sync(order) if only(&order.jobs, &[jobs::FLATFILE, jobs::WAITING]) => settings.flatfile.tell_teachers,
         Task::Sync(_) | Task::Set(_) | Task::Verb(_) => TellTeachers::No,
     };
     mail::summarize(ctx, settings, how).await?;

@@ -22,6 +22,7 @@ on_each_database!(
     visibility_and_participation,
     deleting_needs_a_permission,
     groups_are_emptied_and_removed,
+    what_a_file_undoes_is_not_done_again,
     what_is_used_stays,
     hostile_rows,
     members_by_commands,
@@ -227,6 +228,29 @@ async fn groups_are_emptied_and_removed(mut site: Site) {
     for event in ["group deleted", "grouping_group unassigned", "group_member removed"] {
         assert!(events.iter().any(|line| line.contains(event)), "{event}: {events:?}");
     }
+}
+
+async fn what_a_file_undoes_is_not_done_again(mut site: Site) {
+    site.campus().await;
+    // Each file is proved to change nothing when it comes again.
+    let renamed =
+        "cmd,courseid,name,description,updateid,selfgrouping\nadd,c1,A,Un,,1\nupdate,c1,B,,A,\nupdate,c1,C,,B,\n";
+    for profile in [groups(), groups(), Profile { update: Update::File, ..groups() }] {
+        assert!(site.grouped(&profile, renamed).await.is_empty());
+        assert_eq!(site.all_groups().await, ["c1|C||Un"]);
+        assert_eq!(site.all_groupings().await, ["c1|A||C"]);
+    }
+    let by_idnumber = "cmd,groupname,coursename,groupidnumber\nadd,X,c2,k1\nupdate,Y,c2,k1\n";
+    assert!(site.grouped(&groups(), by_idnumber).await.is_empty());
+    assert_eq!(site.all_groups().await, ["c1|C||Un", "c2|Y|k1|-"]);
+    let before = site.dump().await;
+    let removed = "cmd,groupname,coursename,groupingname\nadd,Z,c3,\ndelete,Z,c3,\n";
+    assert!(site.grouped(&deleting(), removed).await.is_empty());
+    site.nothing_changed(&before, "a group that is made and removed").await;
+    // Where only the old name is there, it is renamed.
+    site.group(1, 3).await;
+    assert!(site.grouped(&groups(), "cmd,courseid,name,updateid\nadd,c3,g1,\nupdate,c3,g2,g1\n").await.is_empty());
+    assert_eq!(site.all_groups().await[2..], ["c3|g2||-"]);
 }
 
 async fn what_is_used_stays(mut site: Site) {

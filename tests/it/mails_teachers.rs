@@ -17,6 +17,7 @@ on_each_database!(
     nothing_is_told_by_default_or_without_a_change,
     who_takes_part_by_another_method_is_not_new,
     groups_of_a_users_file,
+    lines_that_waited_have_a_switch_of_their_own,
     only_what_is_applied_is_told,
     language_zone_and_markup,
     a_digest_of_the_day,
@@ -102,6 +103,20 @@ async fn who_takes_part_by_another_method_is_not_new(mut site: Site) {
     site.import_once("add,student,u1,c1\n").await;
     round(&mut site, NOW).await.unwrap();
     assert!(body_to(&server, "u7@example.com", "Participants of c1: 1 new").contains("Prénom1 Nom"), "again");
+}
+
+async fn lines_that_waited_have_a_switch_of_their_own(mut site: Site) {
+    with_teachers(&mut site, "file").await;
+    site.reset_sequences().await;
+    site.set("waiting.days", "14");
+    for (at, how) in (0..).zip(["no", "file"]) {
+        site.set("waiting.tell_teachers", how);
+        site.line(&format!("add;student;late{at};c1;;\n")).await;
+        site.new_account(900 + at, &format!("late{at}"), "manual").await;
+        site.pass().await;
+        let told = ["teacher-summary u7 c1", "teacher-summary u8 c1"];
+        assert_eq!(mails(&mut site).await, told[..2 * at as usize], "{how}");
+    }
 }
 
 /// A profile that tells teachers, for accounts that exist.

@@ -21,6 +21,8 @@ on_each_database!(
     who_moves_from_one_method_to_another_keeps_the_place,
     too_many_who_lose_their_place_are_held,
     globs_and_categories_mean_many_courses,
+    a_file_means_so_many_courses_at_most,
+    what_gets_another_role_is_not_added_again,
     cycles_are_refused_with_their_names,
     each_row_is_applied_as_a_whole_or_not_at_all,
     values_that_name_nothing,
@@ -261,6 +263,54 @@ async fn globs_and_categories_mean_many_courses(mut site: Site) {
     assert_eq!((told, report.counts["instance.remove"]), (wrong.map(str::to_owned).to_vec(), 2));
     let (report, _) = site.methods_by("del;cohort;Sciences/;h1\n").await;
     assert_eq!(report.counts["instance.remove"], 3, "of the categories below too");
+}
+
+async fn a_file_means_so_many_courses_at_most(mut site: Site) {
+    site.cohort_campus().await;
+    site.cohort(1, &[1]).await;
+    let long = format!("{}c1", "*".repeat(300));
+    let rows: String = (0..1_001).map(|n| format!("delete;cohort;c?*{n}*;h1\n")).collect();
+    let report =
+        site.users_once(&methods(), &format!("{HEADER}{}", whole(&format!("add;cohort;{long};h1\n{rows}")))).await;
+    let told = site.method_problems(&report).await;
+    assert!(told[0].starts_with("2 value-too-long") && told[1].starts_with("3 course-unknown"), "{}", told[0]);
+    let last: Vec<&str> = told[1_000..].iter().map(|problem| problem.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(last, ["too-many-patterns", "too-many-patterns"], "the long one counts too");
+    // Of a record that fails later no courses are noted, neither of it nor of what was applied before.
+    let (report, told) = site.methods_by("add;cohort;c*;h1\nadd;cohort;c?;h1;1\n").await;
+    assert_eq!(told, ["3 method-exists cohort h1 c1"]);
+    let meant = report.notes.iter().filter(|note| matches!(note, Note::CoursesMeant { .. })).count();
+    assert_eq!(meant, 1);
+    let upload =
+        "shortname,enrolment_1,enrolment_1_cohortidnumber,enrolment_1_role,enrolment_2\nc*,cohort,h1,teacher,guest\n";
+    let (report, told) = site.methods_as(&Profile::of(FileKind::CourseMethods), upload).await;
+    assert_eq!((told.len(), report.counts.len()), (1, 0));
+    assert!(!report.notes.iter().any(|note| matches!(note, Note::CoursesMeant { .. })), "{:?}", report.notes);
+}
+
+async fn what_gets_another_role_is_not_added_again(mut site: Site) {
+    site.cohort_campus().await;
+    site.cohort(1, &[1, 2]).await;
+    // Each file is proved to change nothing when it comes again.
+    let rows = "add;cohort;c1;h1;;TD;student\nupd;cohort;c1;h1;;;student;teacher\nadd;cohort;c*;h1;;;editingteacher\n\
+                upd;cohort;c2;h1;1;;editingteacher;student\n";
+    let (_, told) = site.methods_by(rows).await;
+    assert_eq!(told, Vec::<String>::new());
+    let expected = [
+        "c1 cohort h1 editingteacher",
+        "c1 cohort h1 teacher group TD",
+        "c2 cohort h1 student disabled",
+        "c3 cohort h1 editingteacher",
+    ];
+    assert_eq!(site.method_list().await, expected);
+    // A new method has the new role at once.
+    let (_, told) = site.methods_by("add;cohort;c3;h1;;;student;teacher\n").await;
+    assert_eq!((told.len(), site.method_list().await.len()), (0, 5));
+    let upload = "shortname,enrolment_1,enrolment_1_cohortidnumber,enrolment_1_role,enrolment_2,\
+                  enrolment_2_cohortidnumber,enrolment_2_role\nc2,cohort,h1,teacher,cohort,h1,editingteacher\n";
+    let (_, told) = site.methods_as(&Profile::of(FileKind::CourseMethods), upload).await;
+    let of_c2 = ["c2 cohort h1 editingteacher", "c2 cohort h1 student disabled", "c2 cohort h1 teacher"];
+    assert_eq!((told.len(), &site.method_list().await[2..5]), (0, &of_c2.map(str::to_owned)[..]));
 }
 
 async fn cycles_are_refused_with_their_names(mut site: Site) {

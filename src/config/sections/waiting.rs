@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use super::mail::TellTeachers;
+
 /// What waits, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,8 @@ pub struct Waiting {
     pub expected: bool,
     /// Addresses that get a summary each day; empty: none.
     pub mail_to: Vec<String>,
+    /// Whether the editing teachers of a course get a summary when lines that waited are applied.
+    pub tell_teachers: TellTeachers,
 }
 
 impl Waiting {

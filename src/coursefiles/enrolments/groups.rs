@@ -23,7 +23,8 @@ const ORDER_MEMBER: Table = Table::new(
         small("clean"),
         small("enrolled"),
     ],
-);
+)
+.joined_by(&["line", "wave"]);
 /// Each group once: `found` are those of that name in the course, `made` is the line that makes it, else 0.
 const ORDER_NAME: Table = Table::new(
     "order_name",

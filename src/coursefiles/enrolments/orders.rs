@@ -28,7 +28,8 @@ const PLACE_ORDER: Table = Table::new(
         small("gop"),
         int("wave"),
     ],
-);
+)
+.joined_by(&["wave", "line"]);
 /// The instance that a method has in a course: the first enabled one.
 const ORDER_METHOD: Table =
     Table::new("order_method", &[int("courseid"), small("method"), int("enrolid")]).primary("courseid, method");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::FileGroupKey;
 use crate::coursefiles::groups::items::{Decided, Item, Place, Terms, Values};
+use crate::coursefiles::groups::renames;
 use crate::files::{GroupRow, GroupType, GroupVerb, GroupingNamed};
 use crate::problem::{Code, Problem, shown};
 use crate::staging::likeness;
@@ -24,13 +25,17 @@ pub fn decide(terms: &Terms, rows: Vec<(GroupRow, Result<Place, Problem>)>, item
     for item in items {
         deciding.insert(item);
     }
-    for (row, place) in rows {
-        let refused = place.and_then(|place| deciding.row(&row, &place));
+    let ends = renames::ends(terms, &rows);
+    for ((row, place), end) in rows.into_iter().zip(ends) {
+        let refused = place.and_then(|place| deciding.row(&row, &place, end.as_deref()));
         if let Err(problem) = refused {
             deciding.decided.refused.push(problem);
         }
     }
-    deciding.decided
+    let mut decided = deciding.decided;
+    // What the file makes and removes again is never made.
+    decided.forget(|item| item.id == 0 && item.removed > 0);
+    decided
 }
 
 /// Positions in `items` by type, course and text.
@@ -61,7 +66,8 @@ impl Deciding<'_> {
         at
     }
 
-    fn row(&mut self, row: &GroupRow, place: &Place) -> Result<(), Problem> {
+    /// Decides about a row; `end` is the name that later rows give to what it adds.
+    fn row(&mut self, row: &GroupRow, place: &Place, end: Option<&str>) -> Result<(), Problem> {
         let found = self.find(row, place)?;
         let gone = found.is_some_and(|at| self.decided.items[at].removed > 0);
         let key = (row.of, place.courseid, row.said.name.clone());
@@ -71,12 +77,23 @@ impl Deciding<'_> {
         if row.verb == GroupVerb::Add && (gone || self.barred.contains(&key)) {
             return Err(exists(row, &row.said.name, place));
         }
-        let at = match (row.verb, found.filter(|_| !gone)) {
-            (GroupVerb::Add, None) => return self.make(row, place),
+        // What this file has renamed before, in an earlier run.
+        let renamed = || end.filter(|_| row.verb == GroupVerb::Update).and_then(|end| self.only(row, place, end));
+        let at = match (row.verb, found.filter(|_| !gone).or_else(renamed)) {
+            (GroupVerb::Add, None) => match end.and_then(|end| self.only(row, place, end)) {
+                None => return self.make(row, place),
+                Some(at) => {
+                    let grouping = self.grouping(row, place)?;
+                    if self.terms.update || !row.update.is_empty() {
+                        self.change(row, place, at)?;
+                    }
+                    return self.bind(row, place, (at, &row.said.name), grouping);
+                }
+            },
             (GroupVerb::Add, Some(at)) => {
                 let grouping = self.grouping(row, place)?;
                 self.keep(row, place, at)?;
-                return self.bind(row, place, at, grouping);
+                return self.bind_as_named(row, place, at, grouping);
             }
             (_, None) => return Err(unknown(row, place)),
             (_, Some(at)) => at,
@@ -84,7 +101,7 @@ impl Deciding<'_> {
         if row.verb == GroupVerb::Update {
             let grouping = self.grouping(row, place)?;
             self.change(row, place, at)?;
-            return self.bind(row, place, at, grouping);
+            return self.bind_as_named(row, place, at, grouping);
         }
         let name = shown(&self.decided.items[at].is.name);
         if !self.terms.delete {
@@ -162,7 +179,13 @@ impl Deciding<'_> {
             removed: 0,
             used: "",
         });
-        self.bind(row, place, at, grouping)
+        self.bind_as_named(row, place, at, grouping)
+    }
+
+    /// The one of this name, if there is one and it stays.
+    fn only(&self, row: &GroupRow, place: &Place, name: &str) -> Option<usize> {
+        let found = self.by_name.get(&(row.of, place.courseid, name.to_owned()))?;
+        <[usize; 1]>::try_from(found.as_slice()).ok().map(|[at]| at).filter(|at| self.decided.items[*at].removed == 0)
     }
 
     /// Refuses a name that has lost something.
@@ -282,8 +305,26 @@ impl Deciding<'_> {
         }
     }
 
-    /// Binds a group to the groupings of its row, which are made if they are missing.
-    fn bind(&mut self, row: &GroupRow, place: &Place, at: usize, grouping: Option<usize>) -> Result<(), Problem> {
+    fn bind_as_named(
+        &mut self,
+        row: &GroupRow,
+        place: &Place,
+        at: usize,
+        grouping: Option<usize>,
+    ) -> Result<(), Problem> {
+        let name = self.decided.items[at].is.name.clone();
+        self.bind(row, place, (at, &name), grouping)
+    }
+
+    /// Binds a group to the groupings of its row, which are made if they are missing; `own` is the name of the one that
+    /// it has for itself.
+    fn bind(
+        &mut self,
+        row: &GroupRow,
+        place: &Place,
+        (at, own): (usize, &str),
+        grouping: Option<usize>,
+    ) -> Result<(), Problem> {
         if let GroupingNamed::Name(name) = &row.grouping {
             let grouping = match grouping {
                 Some(grouping) => grouping,
@@ -295,10 +336,9 @@ impl Deciding<'_> {
             self.pair(at, grouping, row.line);
         }
         if row.own_grouping {
-            let name = self.decided.items[at].is.name.clone();
-            let found = self.by_name.get(&(GroupType::Grouping, place.courseid, name.clone()));
+            let found = self.by_name.get(&(GroupType::Grouping, place.courseid, own.to_owned()));
             let grouping = match found.map_or(&[][..], Vec::as_slice) {
-                [] => self.make_grouping(row, place, &name),
+                [] => self.make_grouping(row, place, own),
                 [grouping, ..] => *grouping,
             };
             self.pair(at, grouping, row.line);

@@ -95,3 +95,20 @@ pub struct Decided {
     /// What is told of rows that are applied otherwise.
     pub told: Vec<Problem>,
 }
+
+impl Decided {
+    /// Takes out items, with the bindings that they are in.
+    pub fn forget(&mut self, gone: impl Fn(&Item) -> bool) {
+        let mut next = 0;
+        let kept: Vec<Option<usize>> = (self.items.iter())
+            .map(|item| {
+                let at = (!gone(item)).then_some(next);
+                next += usize::from(at.is_some());
+                at
+            })
+            .collect();
+        self.items.retain(|item| !gone(item));
+        let bound = std::mem::take(&mut self.bound).into_iter();
+        self.bound = bound.filter_map(|(group, grouping, line)| Some((kept[group]?, kept[grouping]?, line))).collect();
+    }
+}

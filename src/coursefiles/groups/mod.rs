@@ -3,6 +3,7 @@
 
 mod decide;
 mod items;
+mod renames;
 mod site;
 mod stage;
 mod usage;

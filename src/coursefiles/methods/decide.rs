@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{FileKind, Profile};
 use crate::coursefiles::methods::MOST_COURSES;
-use crate::coursefiles::methods::cycles::closed_by;
+use crate::coursefiles::methods::cycles::{Closing, Cycles, Links};
 use crate::coursefiles::methods::facts::{Facts, Instance};
 use crate::files::{ANY_ROLE, MethodGroup, MethodRow, MethodVerb};
 use crate::outcome::Note;
@@ -16,6 +16,8 @@ use crate::staging::likeness;
 const NAMED: usize = 100;
 /// The most rows whose courses are named.
 const ROWS_NAMED: usize = 50;
+/// How many later rows that give one method another role are followed.
+const MOST_MOVES: usize = 100;
 /// `groups.name`, in characters.
 const NAME_WIDTH: usize = 254;
 
@@ -78,7 +80,10 @@ pub struct Decision<'a> {
     /// The slots before the current row, those that it changed.
     before: Vec<(Key, Option<Slot>)>,
     /// Links of this file beside those of the site.
-    links: BTreeMap<i64, BTreeSet<i64>>,
+    links: Links,
+    cycles: Cycles,
+    /// Roles that cohorts' methods get by later rows: the line, and the new role.
+    moves: BTreeMap<Key, Vec<(u64, i64)>>,
     /// Names of groups that are to be made as new ones.
     reserved: BTreeSet<(i64, String)>,
     courses: usize,
@@ -87,8 +92,8 @@ pub struct Decision<'a> {
 }
 
 impl<'a> Decision<'a> {
-    /// Before the first row.
-    pub fn of(facts: &'a Facts, profile: &'a Profile) -> Self {
+    /// Before the first of these rows.
+    pub fn of(facts: &'a Facts, profile: &'a Profile, rows: &[(u64, Vec<MethodRow>)]) -> Self {
         let mut slots: BTreeMap<Key, Slot> = BTreeMap::new();
         for instance in &facts.instances {
             let key = match instance.method.as_str() {
@@ -107,17 +112,56 @@ impl<'a> Decision<'a> {
                 slot.was.push(instance.clone());
             }
         }
-        Self {
+        let mut decision = Self {
             facts,
             profile,
             slots,
             before: Vec::new(),
             links: facts.links.clone(),
+            cycles: Cycles::among(&Links::new()),
+            moves: BTreeMap::new(),
             reserved: BTreeSet::new(),
             courses: 0,
             meant: Vec::new(),
             unchanged: 0,
+        };
+        decision.look_ahead(rows);
+        decision
+    }
+
+    /// Finds what later rows will do: the links that they name, and the roles that methods get.
+    fn look_ahead(&mut self, rows: &[(u64, Vec<MethodRow>)]) {
+        let mut named = self.facts.links.clone();
+        let mut seen = 0;
+        for (line, row) in rows.iter().flat_map(|(line, rows)| rows.iter().map(move |row| (*line, row))) {
+            let Some(Ok(courses)) = self.facts.targets.get(&row.course) else { continue };
+            seen += courses.len();
+            if seen > MOST_COURSES {
+                // This row is refused, and so are those after it.
+                break;
+            }
+            if let (true, Some(Ok(source))) = (row.method == "meta", self.facts.sources.get(&row.source)) {
+                for course in courses {
+                    named.entry(*course).or_default().insert(*source);
+                }
+            }
+            if row.method == "cohort"
+                && !row.new_role.is_empty()
+                && let (Ok(source), Ok(Roles { named: Some(from), new: Some(to), .. })) =
+                    (self.source(line, row), self.roles(line, row))
+            {
+                for course in courses {
+                    let key = Key {
+                        course: *course,
+                        method: row.method.clone(),
+                        source: source.id.unwrap_or_default(),
+                        role: from,
+                    };
+                    self.moves.entry(key).or_default().push((line, to));
+                }
+            }
         }
+        self.cycles = Cycles::among(&named);
     }
 
     /// Applies what a record says, or nothing of it.
@@ -126,8 +170,11 @@ impl<'a> Decision<'a> {
     /// Why nothing was applied.
     pub fn row(&mut self, line: u64, rows: &[MethodRow]) -> Result<(), Problem> {
         self.before.clear();
+        let meant = self.meant.len();
         let outcome = rows.iter().try_for_each(|row| self.method(line, row));
         if outcome.is_err() {
+            // Nothing of the record is applied, in none of its courses.
+            self.meant.truncate(meant);
             while let Some((key, slot)) = self.before.pop() {
                 match slot {
                     Some(slot) => drop(self.slots.insert(key, slot)),
@@ -258,6 +305,13 @@ impl<'a> Decision<'a> {
         if at.source.id.is_none() && keys.len() != 1 {
             return Err(Problem::new(at.line, Code::EmptyIdentifier, unsaid(&row.method), ""));
         }
+        let moved = if keys.is_empty() { self.moved(at, row) } else { None };
+        match (row.verb, moved) {
+            // What the file adds and then gives another role is there already.
+            (MethodVerb::Add, Some(_)) => return Ok(true),
+            (MethodVerb::Set | MethodVerb::Update, Some(key)) => return self.change(at, row, key).map(|()| true),
+            _ => {}
+        }
         match row.verb {
             MethodVerb::Add | MethodVerb::Set if keys.is_empty() => self.add(at, row).map(|()| true),
             _ if keys.is_empty() && several => Ok(false),
@@ -289,6 +343,21 @@ impl<'a> Decision<'a> {
         meant.map(|(key, _)| key.clone()).collect()
     }
 
+    /// The method of a cohort that a row means, if it has got another role already: by this row, or by those after it.
+    fn moved(&self, at: &At<'_>, row: &MethodRow) -> Option<Key> {
+        let (source, role) = (at.source.id?, at.roles.named?);
+        let mut key = Key { course: at.course, method: row.method.clone(), source, role };
+        let mut line = at.line;
+        key.role = at.roles.new.unwrap_or(role);
+        for _ in 0..MOST_MOVES {
+            let Some(moves) = self.moves.get(&key) else { break };
+            let Some((later, role)) = moves.get(moves.partition_point(|(at, _)| *at <= line)) else { break };
+            (line, key.role) = (*later, *role);
+        }
+        let is_there = |key: &Key| self.slots.get(key).is_some_and(|slot| slot.is.is_some());
+        (row.method == "cohort" && key.role != role && is_there(&key)).then_some(key)
+    }
+
     fn add(&mut self, at: &At<'_>, row: &MethodRow) -> Result<(), Problem> {
         let linked = ["cohort", "meta"].contains(&row.method.as_str());
         let course = self.facts.courses.get(&at.course).map_or("", |course| course.shortname.as_str());
@@ -313,6 +382,8 @@ impl<'a> Decision<'a> {
             period: of("enrolperiod"),
         };
         let new = self.changed(at, row, new, &key, false)?;
+        let role = if row.method == "cohort" { new.role } else { role };
+        let key = Key { role, ..key };
         let was = self.slots.get(&key).map(|slot| slot.was.clone()).unwrap_or_default();
         self.put(key, Some(Slot { was, is: Some(new), line: at.line }));
         Ok(())
@@ -328,10 +399,17 @@ impl<'a> Decision<'a> {
                 None => self.facts.links.get(&target).is_some_and(|sources| sources.contains(&source)),
             }
         };
-        if let Some(cycle) = closed_by(&self.links, at.course, source, lives) {
-            let name = |id: &i64| self.facts.courses.get(id).map_or_else(|| id.to_string(), |c| c.shortname.clone());
-            let names = cycle.iter().map(name).collect::<Vec<_>>().join(" -> ");
-            return Err(Problem::new(at.line, Code::MethodCycle, shown(&names), ""));
+        let name = |id: &i64| self.facts.courses.get(id).map_or_else(|| id.to_string(), |c| c.shortname.clone());
+        match self.cycles.closed_by(&self.links, at.course, source, lives) {
+            Closing::Nothing => {}
+            Closing::Cycle(cycle) => {
+                let names = cycle.iter().map(name).collect::<Vec<_>>().join(" -> ");
+                return Err(Problem::new(at.line, Code::MethodCycle, shown(&names), ""));
+            }
+            Closing::Unknown => {
+                let link = format!("{} -> {}", name(&source), name(&at.course));
+                return Err(Problem::new(at.line, Code::TooManyLinks, shown(&link), ""));
+            }
         }
         self.links.entry(at.course).or_default().insert(source);
         Ok(())

@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::change::context::RunContext;
 use crate::config::{CohortKey, CourseKey, Profile, Settings, UserKey};
 use crate::coursefiles::methods::cycles::Links;
+use crate::coursefiles::methods::patterns;
 use crate::db::table::{int, text};
 use crate::db::{Bulk, Field, Table, statement};
-use crate::files::names::matches;
 use crate::files::{MethodGroup, MethodRow, MethodVerb};
-use crate::moodle::category;
 use crate::moodle::course::new_method;
 use crate::moodle::role_levels::{COURSE, RoleLevels};
 use crate::moodle::site::{Role, id_list};
@@ -29,7 +28,6 @@ const METHOD_COURSE: Table = Table::new("method_course", &[int("courseid")]).pri
 const METHOD_SOURCE: Table = Table::new("method_source", &[int("courseid")]).primary("courseid");
 
 const COURSES: &str = statement(include_str!("methods.sql"), "named courses");
-const ALL_COURSES: &str = statement(include_str!("methods.sql"), "all courses");
 const COHORTS: &str = statement(include_str!("methods.sql"), "named cohorts");
 const INSTANCES: &str = statement(include_str!("methods.sql"), "instances");
 const LINKS: &str = statement(include_str!("methods.sql"), "links");
@@ -96,11 +94,6 @@ pub struct Facts {
 }
 
 type Rows<'a> = &'a [(u64, Vec<MethodRow>)];
-
-/// Whether a text that is no key of a course may mean several.
-fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '/'])
-}
 
 /// Asks the site, in at most fourteen statements beside the chunks of the loads.
 ///
@@ -201,60 +194,15 @@ async fn courses(ctx: &mut RunContext<'_>, key: CourseKey, rows: Rows<'_>, facts
     for text in sources {
         facts.sources.insert(text.to_owned(), outcome(text));
     }
-    let is_open = |text: &str| is_pattern(text) && matches!(outcome(text), Err((Code::CourseUnknown, _)));
-    let patterns: Vec<&str> = targets.iter().copied().filter(|text| is_open(text)).collect();
+    let is_open = |text: &str| patterns::is_pattern(text) && matches!(outcome(text), Err((Code::CourseUnknown, _)));
     for text in targets {
         facts.targets.insert(text.to_owned(), outcome(text).map(|course| vec![course]));
     }
-    if patterns.is_empty() { Ok(()) } else { expand(ctx, &patterns, (key, facts)).await }
-}
-
-/// Finds the courses that each pattern means.
-async fn expand(ctx: &mut RunContext<'_>, patterns: &[&str], (key, facts): (CourseKey, &mut Facts)) -> RunResult<()> {
-    let mut all: Vec<(i64, String, i64)> = Vec::new();
-    let mut known: BTreeMap<i64, Course> = BTreeMap::new();
-    ctx.conn
-        .each(ALL_COURSES, &ctx.params(), |row| {
-            all.push((row.int(0), row.text(2), row.int(4)));
-            known.insert(row.int(0), Course { contextid: row.int(1), shortname: row.text(2), fullname: row.text(3) });
-            Ok(())
-        })
-        .await?;
-    let categories = match patterns.iter().any(|text| text.contains('/')) {
-        true => category::all(ctx.conn).await?,
-        false => Vec::new(),
-    };
-    let paths: Vec<(i64, String)> = categories.iter().map(|category| (category.id, plain(&category.path))).collect();
-    for text in patterns {
-        let mut meant: Vec<(&str, i64)> = match text.contains(['*', '?']) {
-            true => all
-                .iter()
-                .filter(|(_, name, _)| matches(text, name))
-                .map(|(id, name, _)| (name.as_str(), *id))
-                .collect(),
-            false => {
-                let path = plain(text);
-                let below = format!("{path}/");
-                let inside = |known: &str| known == path || known.starts_with(&below);
-                let within: BTreeSet<i64> =
-                    paths.iter().filter(|(_, known)| inside(known)).map(|(id, _)| *id).collect();
-                let of_path = all.iter().filter(|(.., category)| within.contains(category));
-                of_path.map(|(id, name, _)| (name.as_str(), *id)).collect()
-            }
-        };
-        meant.sort_unstable();
-        let ids: Vec<i64> = meant.into_iter().map(|(_, id)| id).collect();
-        facts.patterns.insert((*text).to_owned());
-        facts.courses.extend(ids.iter().filter_map(|id| Some((*id, known.get(id)?.clone()))));
-        let outcome = if ids.is_empty() { Err((Code::CourseUnknown, key.as_str().to_owned())) } else { Ok(ids) };
-        facts.targets.insert((*text).to_owned(), outcome);
-    }
-    Ok(())
-}
-
-/// A path without blanks around its names, and without a slash at its ends.
-fn plain(path: &str) -> String {
-    path.split('/').map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>().join("/")
+    // In the order of the rows: it is the last ones that are refused if they mean too much.
+    let mut open: Vec<&str> = Vec::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    open.extend(all().map(|row| row.course.as_str()).filter(|text| seen.insert(text) && is_open(text)));
+    if open.is_empty() { Ok(()) } else { patterns::expand(ctx, &open, (key, facts)).await }
 }
 
 async fn cohorts(ctx: &mut RunContext<'_>, key: CohortKey, rows: Rows<'_>, facts: &mut Facts) -> RunResult<()> {

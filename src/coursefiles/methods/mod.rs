@@ -4,6 +4,7 @@
 mod cycles;
 mod decide;
 mod facts;
+mod patterns;
 mod read;
 mod remove;
 mod write;
@@ -35,7 +36,7 @@ pub async fn apply(
 ) -> RunResult<Gone> {
     let read::Read { rows, mut lines } = read::load(ctx, settings, profile, file).await?;
     let facts = facts::gather(ctx, settings, profile, (&rows, file.dropped)).await?;
-    let mut decision = decide::Decision::of(&facts, profile);
+    let mut decision = decide::Decision::of(&facts, profile, &rows);
     let mut problems = Rows::new(ctx.conn.dialect());
     for (line, row) in &rows {
         if let Err(problem) = decision.row(*line, row) {
