@@ -47,6 +47,8 @@ pub struct Guard {
     pub(super) endings: bool,
     /// The removals that are not counted, because an earlier approval covers them.
     pub(super) approved: Option<ApprovedPass>,
+    /// The members whom files took out of groups so far.
+    members_out: i64,
     /// The limits passed so far.
     pub breaches: Vec<Breach>,
 }
@@ -72,7 +74,7 @@ impl Guard {
         if let Some(task) = only_job.and_then(|job| tasks.get(job)) {
             limits.run = task.guard.over(&limits.run);
         }
-        Self { limits, own, members: None, endings: false, approved: None, breaches: Vec::new() }
+        Self { limits, own, members: None, endings: false, approved: None, members_out: 0, breaches: Vec::new() }
     }
 
     /// True if the run must stop now.
@@ -206,12 +208,33 @@ impl Guard {
         }
     }
 
-    /// Compares the members whom a file takes out of groups, of all members of groups of its courses, with the limits
-    /// of a run.
+    /// Compares the members whom a file takes out of groups, with those that it took out before, of all members that
+    /// the groups of its courses had before this step, with the limits of a run.
     pub fn check_group_members(&mut self, removed: i64, of: i64) {
         if self.limits.mode != GuardMode::Off {
+            let of = of + self.members_out;
+            self.members_out += removed;
             let limits = self.limits.run.clone();
-            self.compare("group-members", "", &limits, Tally { removals: removed, ..Tally::default() }, of);
+            let tally = Tally { removals: self.members_out, ..Tally::default() };
+            self.compare("group-members", "", &limits, tally, of);
+        }
+    }
+
+    /// Compares the groups that a file takes out of groupings, of all that the groupings of its courses have, with the
+    /// limits of a run.
+    pub fn check_bindings(&mut self, removed: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.run.clone();
+            self.compare("bindings", "", &limits, Tally { removals: removed, ..Tally::default() }, of);
+        }
+    }
+
+    /// Compares the people who lose roles because a file disables their methods, of all enrolments of these methods on
+    /// the site, with the limits of a run.
+    pub fn check_disabled(&mut self, people: i64, of: i64) {
+        if self.limits.mode != GuardMode::Off {
+            let limits = self.limits.run.clone();
+            self.compare("disabled-methods", "", &limits, Tally { removals: people, ..Tally::default() }, of);
         }
     }
 

@@ -6,13 +6,12 @@ use std::io::{Read, Seek};
 use unicode_normalization::UnicodeNormalization;
 
 use super::course_text::Sections;
-use super::encoding::DAMAGE;
 use super::kinds::Layout;
 use super::names::folded;
 use super::records::{Form, Records};
 use super::scan::scan_list;
 use super::{Fallback, FileProblem, Scan, is_unseen};
-use crate::problem::{Code, Problem, hint, shown};
+use crate::problem::{Code, Problem, shown};
 
 /// The names that the first column of a header has.
 const OF_USERS: [&str; 14] = [
@@ -113,15 +112,15 @@ impl<R: Read> ListFile<R> {
             match (&mut self.text, record.form) {
                 (_, Form::Blank | Form::Header) => {}
                 // Quotes and the number of cells mean nothing in a text.
-                (Some(text), Form::Whole | Form::Ragged | Form::Unquotable) => {
-                    let line = self.records.text(&record);
-                    if line.contains(DAMAGE) {
-                        let problem = Problem::new(record.line, Code::EncodingInvalid, shown(line), hint::LINE);
-                        return Ok(Some(ListEntry::Bad(problem)));
-                    }
-                    text.line(record.line, line);
+                (Some(text), Form::Whole | Form::Ragged | Form::Unquotable | Form::Damaged) => {
+                    text.line(record.line, self.records.text(&record));
                 }
-                _ => {
+                (Some(text), Form::TooLong) => {
+                    if let Err(problem) = self.records.shape(&record) {
+                        text.lost(problem);
+                    }
+                }
+                (None, _) => {
                     let row = self.records.shape(&record).and_then(|()| self.row(record.line));
                     return Ok(Some(row.map_or_else(ListEntry::Bad, ListEntry::Row)));
                 }

@@ -102,6 +102,13 @@ impl GroupOrder {
     }
 }
 
+impl GroupOrder {
+    /// Whether the person may leave a group by it.
+    pub fn takes_out(self) -> bool {
+        matches!(self, Self::Del | Self::Replace | Self::ReplaceCreate)
+    }
+}
+
 /// An order, parsed but not resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnrolmentRow {
@@ -233,6 +240,12 @@ impl<R: Read> EnrolmentFile<R> {
             return Err(Problem::new(line, Code::EndBeforeStart, end, start));
         }
         let (user, course, groups) = (filled(Column::User)?, filled(Column::Course)?, self.groups(line)?);
+        // Nobody joins a group of a course by leaving it.
+        if let (EnrolmentVerb::Del, Some(_), Some((order, _))) = (verb, method, &groups)
+            && *order != GroupOrder::Del
+        {
+            return Err(Problem::new(line, Code::BadVerb, shown(self.cell(Column::GroupOrder)), "gdel"));
+        }
         Ok(EnrolmentRow { line, verb, role, user, course, method, start, end, groups })
     }
 

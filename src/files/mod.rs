@@ -257,14 +257,46 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}'
 }
 
-/// A character that an editor does not show: a blank, a format character without a width, or the end mark of DOS
-/// (0x1A).
+/// A character that an editor does not show: a blank, a format character, or the end mark of DOS (0x1A). What chooses
+/// the look of the sign before it belongs to that.
 fn is_unseen(c: char) -> bool {
-    is_blank(c)
-        || matches!(
-            c,
-            '\u{1a}' | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
-        )
+    is_blank(c) || c == '\u{1a}' || (is_format(c) && !('\u{fe00}'..='\u{fe0f}').contains(&c))
+}
+
+/// Characters of formatting (Unicode's Cf) and others that have no look of their own.
+pub fn is_format(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'
+            | '\u{891}'
+            | '\u{8e2}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Whether a line holds nothing but delimiters and characters that are not seen. Spreadsheets write such rows below

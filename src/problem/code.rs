@@ -128,7 +128,7 @@ codes! {
     /// the text in the line; hint: the column.
     ContextUnknown = "context-unknown",
     /// A value that its column cannot have. Value: the text in the line; hint: the column, and the values that it may
-    /// have.
+    /// have; of a text in sections [`hint::SECTION`], with the line of the section if there is one.
     ValueUnusable = "value-unusable",
     /// A value that was cut. Value: how it begins; hint: the column and its width.
     ValueCut = "value-cut",
@@ -272,6 +272,8 @@ pub mod hint {
     pub const SMALL_NUMBER: &str = "small-number";
     /// A user name that a spreadsheet has changed: a number with decimals, a date, lost digits.
     pub const SPREADSHEET: &str = "spreadsheet";
+    /// A line that may begin a section of a text; behind it, the line that is meant.
+    pub const SECTION: &str = "section";
     /// A column of other programs that this version does not apply.
     pub const NOT_APPLIED: &str = "not-applied";
 

@@ -356,6 +356,14 @@ impl Code {
                 "{h} \"{v}\" is no place for cohorts: an existing cohort stays where it is, a new one is made in the \
                  default context; correct the row"
             ),
+            Code::ValueUnusable if h == hint::SECTION => format!(
+                "\"{v}\" may begin a section: up to the next good one nobody joins or leaves a group, and nobody is \
+                 taken out; write \"# \" and the name of the group in a line of its own"
+            ),
+            Code::ValueUnusable if h.starts_with("section ") => format!(
+                "\"{v}\" stands below a section that cannot be used (line {}), nobody was taken out; correct that line",
+                h.trim_start_matches("section ")
+            ),
             Code::ValueUnusable => {
                 format!("\"{v}\" is not a value of this column ({h}); the row is not applied: correct it")
             }

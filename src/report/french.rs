@@ -381,6 +381,16 @@ impl Code {
                 "{h} « {v} » n'est pas un endroit pour des cohortes : une cohorte qui existe reste où elle est, une \
                  nouvelle est créée dans le contexte par défaut ; corrigez la ligne"
             ),
+            Code::ValueUnusable if h == hint::SECTION => format!(
+                "« {v} » commence peut-être une section : jusqu'à la prochaine section correcte, personne ne rejoint \
+                 ni ne quitte de groupe, et personne n'est désinscrit ; écrivez « # » et le nom du groupe seuls sur \
+                 une ligne"
+            ),
+            Code::ValueUnusable if h.starts_with("section ") => format!(
+                "« {v} » se trouve sous une section inutilisable (ligne {}), personne n'a été retiré ; corrigez cette \
+                 ligne",
+                h.trim_start_matches("section ")
+            ),
             Code::ValueUnusable => {
                 format!(
                     "« {v} » n'est pas une valeur de cette colonne ({h}) ; la ligne n'est pas appliquée : corrigez-la"

@@ -80,6 +80,8 @@ mod tests {
             (Code::BadTime, "year-month 2027-06"),
             (Code::BadTime, "compact-date 2027-06-30"),
             (Code::BadTime, hint::SMALL_NUMBER),
+            (Code::ValueUnusable, hint::SECTION),
+            (Code::ValueUnusable, "section 8"),
             (Code::ColumnUnknown, hint::NOT_APPLIED),
             (Code::ColumnUnknown, hint::SEVERAL_RECORDS),
         ];

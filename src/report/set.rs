@@ -272,6 +272,19 @@ pub(super) fn breach(breach: &Breach, locale: Locale) -> Option<String> {
         ("group-members", _, Locale::Fr) => {
             format!("garde : {count} membres quitteraient des groupes, sur {of} (seuil {limit})")
         }
+        ("bindings", _, Locale::En) => {
+            format!("guard: {count} groups would be taken out of groupings, of {of} (limit {limit})")
+        }
+        ("bindings", _, Locale::Fr) => {
+            format!("garde : {count} groupes seraient retirés de groupements, sur {of} (seuil {limit})")
+        }
+        ("disabled-methods", _, Locale::En) => {
+            format!("guard: {count} participants would lose access as methods are disabled, of {of} (limit {limit})")
+        }
+        ("disabled-methods", _, Locale::Fr) => format!(
+            "garde : {count} participants perdraient l'accès parce que des méthodes sont désactivées, sur {of} (seuil \
+             {limit})"
+        ),
         ("memberships", _, Locale::En) => {
             format!("guard: {count} members removed from cohorts, of {of} (limit {limit})")
         }

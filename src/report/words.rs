@@ -471,7 +471,7 @@ mod tests {
     use super::*;
 
     /// What the guard compares, by scope.
-    const PASSED: [(&str, &[&str]); 12] = [
+    const PASSED: [(&str, &[&str]); 14] = [
         ("run", &["removals", "suspensions", "creations"]),
         ("course", &["removals", "suspensions", "creations"]),
         ("method", &["removals", "suspensions", "creations"]),
@@ -483,6 +483,8 @@ mod tests {
         ("memberships", &["removals"]),
         ("groups", &["removals"]),
         ("group-members", &["removals"]),
+        ("bindings", &["removals"]),
+        ("disabled-methods", &["removals"]),
         ("accounts", &["creations", "updates", "suspensions", "deletions", "renames", "emails", "members"]),
     ];
 
@@ -490,11 +492,8 @@ mod tests {
     fn every_limit_has_words_of_its_own_in_both_languages() {
         let mut texts = std::collections::BTreeSet::new();
         for (scope, what) in PASSED.iter().flat_map(|(scope, all)| all.iter().map(move |what| (*scope, *what))) {
-            let name = if ["run", "memberships", "groups", "group-members", "cohorts", "accounts"].contains(&scope) {
-                ""
-            } else {
-                "NAME"
-            };
+            let named = ["course", "method", "file", "set", "rule", "cohort"].contains(&scope);
+            let name = if named { "NAME" } else { "" };
             let (scope, name, what) = (scope.to_owned(), name.to_owned(), what.to_owned());
             let passed = Breach { scope, name, what, count: 711, of: 933, limit: "42 %".to_owned() };
             for locale in [Locale::En, Locale::Fr] {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::files::is_format;
 use crate::staging::recode;
 use crate::staging::resolve::KEY_WIDTH;
 
@@ -78,7 +79,7 @@ fn ungrouped(value: &str) -> Option<String> {
 pub fn variants(value: &str) -> Vec<String> {
     let mut variants: Vec<String> = Vec::new();
     for text in origins(value) {
-        let seen: String = text.chars().filter(|c| !c.is_control() && !is_unseen(*c)).collect();
+        let seen: String = text.chars().filter(|c| !c.is_control() && !is_format(*c)).collect();
         let plain: String = seen.nfkc().map(|c| if c.is_whitespace() { ' ' } else { hyphen(c) }).collect();
         let marks = |c: char| c == ' ' || c == '=' || c == '+' || c == '@' || !is_kept(c);
         let bare = without_fraction(plain.trim_matches(marks)).to_owned();
@@ -194,7 +195,7 @@ fn is_kept(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control() && !matches!(c, ' ' | '\'' | '"' | '`');
     }
-    !(c.is_control() || c.is_whitespace() || is_unseen(c) || is_quote(c))
+    !(c.is_control() || c.is_whitespace() || is_format(c) || is_quote(c))
 }
 
 /// Quotes, apostrophes and accents that stand for them.
@@ -220,42 +221,6 @@ fn is_quote(c: char) -> bool {
             | '\u{ff02}'
             | '\u{ff07}'
             | '\u{ff40}'
-    )
-}
-
-/// Characters of formatting (Unicode's Cf) and others that have no look of their own.
-fn is_unseen(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{600}'..='\u{605}'
-            | '\u{61c}'
-            | '\u{6dd}'
-            | '\u{70f}'
-            | '\u{890}'
-            | '\u{891}'
-            | '\u{8e2}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{17b4}'
-            | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{110bd}'
-            | '\u{110cd}'
-            | '\u{13430}'..='\u{1343f}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
     )
 }
 

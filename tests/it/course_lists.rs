@@ -24,9 +24,12 @@ on_each_database!(
     a_course_is_found_by_the_name_of_the_file,
     a_dropped_list_gives_what_it_may,
     sections_of_a_text,
+    below_a_lost_section_nobody_leaves,
     a_text_takes_out_what_was_made_by_hand,
     a_text_enrols_by_the_method_self,
     too_many_who_leave_are_held,
+    too_many_who_leave_a_group_are_held,
+    names_that_hide_something_are_not_made,
     too_many_wrong_lines_are_held,
     statements_do_not_grow_with_lines,
     rules_follow_in_the_same_run,
@@ -247,6 +250,28 @@ async fn sections_of_a_text(mut site: Site) {
     assert_eq!(site.group_members().await, ["u2 g1 cohort", "u5 TD é manual", "u5 g1 manual", "u6 TD é manual"]);
 }
 
+/// A section whose line is damaged, too long, hidden, or not marked as one.
+async fn below_a_lost_section_nobody_leaves(mut site: Site) {
+    site.campus().await;
+    site.group(1, 1).await;
+    site.enrolled(1, 1, "manual").await;
+    site.in_group(1, 1, ("", 0)).await;
+    let long = format!("# {}", "x".repeat(300));
+    let lost = ["# TD \u{fffd}t\u{fffd}", &long, "g1", "\u{202e}- # g1 @", "#", "u9@example.com\u{2028}# g1"];
+    let before = (site.enrolments().await, site.group_members().await);
+    for (above, line) in lost.iter().flat_map(|line| [("", *line), ("# g1\n", *line)]) {
+        let told = site.listed(&text(), &format!("{above}{line}\n!u1@example.com\n")).await;
+        assert!(told.iter().any(|told| told.contains("value-unusable !u1@example.com section")), "{line}: {told:?}");
+        site.sql(&format!("DELETE FROM {{user_enrolments}} WHERE userid = {}", user(9))).await;
+        site.sql(&format!("DELETE FROM {{groups_members}} WHERE userid = {}", user(9))).await;
+        site.sql(&format!("DELETE FROM {{role_assignments}} WHERE userid = {}", user(9))).await;
+        assert_eq!((site.enrolments().await, site.group_members().await), before, "{line}");
+    }
+    // A full-width sign begins one.
+    assert!(site.listed(&text(), "\u{ff03} g1\n!u1@example.com\n").await.is_empty());
+    assert_eq!((site.enrolments().await.len(), site.group_members().await.len()), (1, 0));
+}
+
 async fn a_text_takes_out_what_was_made_by_hand(mut site: Site) {
     site.campus().await;
     site.cohort(1, &[1, 2]).await;
@@ -294,6 +319,31 @@ async fn too_many_who_leave_are_held(mut site: Site) {
     let report = site.users_once(&text(), &lines).await;
     assert_eq!(report.state, State::Held);
     site.nothing_changed(&before, "held").await;
+}
+
+async fn too_many_who_leave_a_group_are_held(mut site: Site) {
+    site.campus().await;
+    site.group(1, 1).await;
+    for who in 1..=8 {
+        site.enrolled(who, 1, "manual").await;
+        site.in_group(who, 1, ("", 0)).await;
+    }
+    site.set("guard.mode", "hold");
+    let before = site.dump().await;
+    let lines: String = (1..=8).map(|who| format!("!u{who}@example.com\n")).collect();
+    let report = site.users_once(&text(), &format!("# g1\n{lines}")).await;
+    assert_eq!((report.state, report.breaches[0].scope.as_str()), (State::Held, "group-members"));
+    site.nothing_changed(&before, "held").await;
+}
+
+async fn names_that_hide_something_are_not_made(mut site: Site) {
+    site.campus().await;
+    for (at, name) in ["TD\u{200b} 1", "TD\u{202e}1", "<i>TD</i>", "T\u{ad}D"].iter().enumerate() {
+        let told = site.listed(&list(), &format!("u1;{name}\n")).await;
+        assert_eq!(told.len(), 1, "{at} {told:?}");
+        assert!(told[0].starts_with("1 group-unknown"), "{at} {told:?}");
+    }
+    assert_eq!((site.enrolments().await.len(), site.count("groups").await), (1, 0));
 }
 
 async fn too_many_wrong_lines_are_held(mut site: Site) {

@@ -515,6 +515,49 @@ fn no_document_is_left_out_of_the_index() {
 
 // --- Moodle's menu --------------------------------------------------------------------------------------------------
 
+/// The examples of files in the documents, with the number of their block in the page and the profile that takes them:
+/// dropped under a name that says nothing, each is told to be of its kind.
+#[test]
+fn each_example_of_a_file_is_known_when_it_is_dropped() {
+    use enrold::config::{FileKind, Profile, Settings};
+    use enrold::inbox::{Told, of_dropped};
+    let examples = [
+        ("docs/enrolment-files.md", "cmd;rolename;", FileKind::Enrolments),
+        ("docs/methods.md", "operation;method;", FileKind::Methods),
+        ("docs/methods.md", "cmd;cohort;course;", FileKind::Methods),
+        ("docs/methods.md", "shortname,enrolment_1,", FileKind::CourseMethods),
+        ("docs/groups.md", "groupname,coursename,", FileKind::Groups),
+        ("docs/groups.md", "courseid,name,type,", FileKind::Groups),
+        ("docs/groups.md", "cmd,courseid,groupid,", FileKind::GroupMembers),
+    ];
+    let dir = std::env::temp_dir().join(format!("enrold-examples-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    for (page, header, kind) in examples {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let (blocks, _) = divided(&text);
+        let block = blocks.iter().find_map(|block| {
+            let whole: Vec<&str> = block.lines().skip_while(|line| !line.starts_with(header)).collect();
+            let example: Vec<&str> = whole.into_iter().take_while(|line| !line.trim().is_empty()).collect();
+            (example.len() > 1).then(|| example.join("\n"))
+        });
+        let block = block.unwrap_or_else(|| panic!("{page} has no example {header}"));
+        let path = dir.join("x.csv");
+        fs::write(&path, block + "\n").unwrap();
+        let file = enrold::disk::Dir::open_named(&path).unwrap();
+        // All other kinds are taken as well.
+        let mut settings = Settings::default();
+        for word in FileKind::WORDS.iter().filter(|word| **word != "flatfile") {
+            let profile = Profile::of(FileKind::from_word(word).unwrap());
+            settings.profiles.insert((*word).to_owned(), profile);
+        }
+        match of_dropped(&settings, "x.csv", &file).unwrap() {
+            Told::Profiled(told) => assert_eq!(told.kind, kind, "{page} {header}"),
+            other => panic!("{page} {header}: {other:?}"),
+        }
+    }
+    fs::remove_dir_all(&dir).unwrap();
+}
+
 fn sources_below(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -17,6 +17,8 @@ on_each_database!(
     a_shift_swaps_what_was_given_by_hand,
     groups_change_by_what_differs,
     a_dropped_file_does_what_it_may,
+    a_dropped_file_takes_nobody_out_of_a_group,
+    too_many_who_leave_groups_are_held,
     too_much_is_held,
     statements_do_not_grow_with_orders,
 );
@@ -112,7 +114,7 @@ async fn a_dropped_file_does_what_it_may(mut site: Site) {
     let report = site.dropped_as("a.csv", &profile(), lines).await;
     let told = [
         "2 role-not-allowed manager flatfile.roles",
-        "3 role-not-allowed manager flatfile.roles",
+        "3 change-refused u1 unenrol",
         "4 change-refused u1 unenrol",
         "5 change-refused u2 unenrol",
         "6 group-unknown Neuf c1",
@@ -124,6 +126,55 @@ async fn a_dropped_file_does_what_it_may(mut site: Site) {
     assert_eq!(site.list_problems(&report).await, told);
     assert_eq!(site.roles().await, ["u1 c1 manager manual", "u4 c1 student manual"]);
     assert_eq!(site.group_members().await, ["u4 Neuf manual"]);
+}
+
+/// What takes people out of groups needs the permission that `del` needs, and nobody joins a group by leaving a course.
+async fn a_dropped_file_takes_nobody_out_of_a_group(mut site: Site) {
+    site.campus().await;
+    site.group(1, 1).await;
+    for who in [1, 2, 3] {
+        site.enrolled(who, 1, "manual").await;
+        site.in_group(who, 1, ("", 0)).await;
+    }
+    let lines = "cmd,rolename,cid,uid,enrol,gcmd,g1\nadd,student,c1,u1,,gdel,g1\nadd,student,c1,u2,,greplace,g1\n\
+        add,student,c1,u3,,greplacecreate,Neuf\nadd,student,c1,u4,,gadd,g1\ndel,,c1,u1,,gaddcreate,Vide\n";
+    let before = site.group_members().await;
+    let report = site.dropped_as("a.csv", &profile(), lines).await;
+    let mut told: Vec<String> = (2..=4).map(|n| format!("{n} change-refused u{} unenrol", n - 1)).collect();
+    told.push("6 bad-verb gaddcreate gdel".to_owned());
+    assert_eq!(site.list_problems(&report).await, told);
+    assert_eq!((site.enrolments().await.len(), site.count("groups").await), (4, 1));
+    assert_eq!(site.group_members().await, [before, vec!["u4 g1 manual".to_owned()]].concat());
+    let allowed = Profile { unenrol: Some(true), create_groups: true, ..profile() };
+    site.dropped_as("b.csv", &allowed, lines).await;
+    assert_eq!(site.group_members().await, ["u2 g1 manual", "u3 Neuf manual", "u4 g1 manual"]);
+    assert_eq!(site.count("groups").await, 2);
+}
+
+/// Each pair of person and course may have several orders: the guard adds up what they take away.
+async fn too_many_who_leave_groups_are_held(mut site: Site) {
+    site.campus().await;
+    for number in [1, 2] {
+        site.group(number, 1).await;
+        for who in 1..=8 {
+            site.in_group(who, number, ("", 0)).await;
+        }
+    }
+    for who in 1..=8 {
+        site.enrolled(who, 1, "manual").await;
+        site.has_role(who, 1, "student", "manual").await;
+    }
+    site.set("guard.mode", "hold");
+    site.set("guard.run.removals_max", "12");
+    site.set("guard.run.removals_percent", "0");
+    let before = site.dump().await;
+    let lines: String = (1..=8)
+        .map(|who| format!("add,student,c1,u{who},manual,gdel,g1\nadd,student,c1,u{who},manual,gdel,g2\n"))
+        .collect();
+    let report = site.users_once(&profile(), &format!("cmd,rolename,cid,uid,enrol,gcmd,g1\n{lines}")).await;
+    assert_eq!(report.state, State::Held);
+    assert_eq!(report.breaches[0].scope, "group-members");
+    site.nothing_changed(&before, "held").await;
 }
 
 async fn too_much_is_held(mut site: Site) {

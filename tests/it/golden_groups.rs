@@ -115,7 +115,10 @@ async fn gr07_custom_fields(site: Site) {
 
 async fn gr08_a_long_name(site: Site) {
     let one = "one bad row is one bad row; Moodle stops there";
-    let differences = only_enrold(&[("name", "L3")], &[("objectid", "2/L3")], one).into();
+    let mut differences: Vec<Difference> = only_enrold(&[("name", "L3")], &[("objectid", "2/L3")], one).into();
+    let markup = "no name with markup: Moodle's pages would show it";
+    differences.push(Difference::only_moodle("groups", &[("name", "<b>L2</b> & co")], markup));
+    differences.push(Difference::only_moodle(LOG, &[("objectid", "2/<b>L2</b> & co")], markup));
     let told = FileCase { differences, ..case("gr08_long_name", (1_795_956_837, 1_795_956_838)) }.prove(site).await;
-    assert_eq!(told, [["4 value-too-long"]]);
+    assert_eq!(told, [["3 value-unusable", "4 value-too-long"]]);
 }

@@ -25,6 +25,8 @@ on_each_database!(
     what_a_file_undoes_is_not_done_again,
     what_is_used_stays,
     hostile_rows,
+    texts_that_pages_would_show,
+    too_many_groups_leave_groupings,
     members_by_commands,
     members_of_methods_stay,
     groups_by_idnumber_and_id,
@@ -290,17 +292,42 @@ async fn hostile_rows(mut site: Site) {
         "3 value-unusable",
         "4 value-unusable",
         "5 empty-identifier",
-        "7 group-idnumber-taken",
+        "6 value-unusable",
         "8 empty-identifier",
         "10 course-unknown",
         "11 value-too-long",
     ];
     assert_eq!(codes, expected);
-    assert_eq!(site.all_groups().await, ["c1|<script>|d|-", "c1|A||-", "c1|a||-"]);
+    assert_eq!(site.all_groups().await, ["c1|A|d|-", "c1|a||-"]);
     let before = site.dump().await;
     let refused = site.users_once(&groups(), "groupname,coursename,colour\nB,c1,red\n").await;
     assert_eq!((refused.state, refused.problems[0].code.as_str()), (State::Failed, "column-unknown"));
     site.nothing_changed(&before, "an unknown column").await;
+}
+
+/// Texts that Moodle shows as they are, in every column.
+async fn texts_that_pages_would_show(mut site: Site) {
+    site.campus().await;
+    let file = "groupname,coursename,groupidnumber,description,enrolmentkey,groupingname\n\
+        \"A\u{202e}B\",c1,,,,\nA\u{200b},c1,,,,\nB\u{200b}B,c1,,,,\nC,c1,<img src=x onerror=y>,,,\nD,c1,,<script>x</script>,,\n\
+        E,c1,,<p onclick=x>y</p>,,\nF,c1,,,k\u{1}y,\nG,c1,,,,<b>TD</b>\nH,c1,,<p>mardi <b>8 h</b></p>,,TD\n";
+    let told: Vec<String> = site.grouped(&groups(), file).await;
+    let codes: Vec<String> = told.iter().map(|told| told.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    let expected: Vec<String> = [2, 3, 4, 5, 6, 7, 8, 9].iter().map(|n| format!("{n} value-unusable")).collect();
+    assert_eq!(codes, expected);
+    assert_eq!(site.count("groups").await, 1);
+}
+
+async fn too_many_groups_leave_groupings(mut site: Site) {
+    site.campus().await;
+    let file: String = (1..=8).map(|number| format!("g{number},c1,TD\n")).collect();
+    assert!(site.grouped(&groups(), &format!("groupname,coursename,groupingname\n{file}")).await.is_empty());
+    site.set("guard.mode", "hold");
+    let before = site.dump().await;
+    let profile = Profile { kind: FileKind::Groupings, ..deleting() };
+    let report = site.users_once(&profile, "cmd,groupingname,coursename\nempty,TD,c1\n").await;
+    assert_eq!((report.state, report.breaches[0].scope.as_str()), (State::Held, "bindings"));
+    site.nothing_changed(&before, "held").await;
 }
 
 async fn members_by_commands(mut site: Site) {

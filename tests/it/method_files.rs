@@ -27,6 +27,11 @@ on_each_database!(
     each_row_is_applied_as_a_whole_or_not_at_all,
     values_that_name_nothing,
     a_dropped_file_gives_the_roles_that_it_may,
+    a_dropped_file_opens_no_course,
+    a_dropped_upload_copies_no_role_that_it_may_not_give,
+    a_dropped_file_removes_methods_if_its_profile_says_so,
+    too_many_in_disabled_methods_are_held,
+    groups_and_methods_have_names_that_pages_show,
     commands_of_tool_sync,
     columns_of_a_course_upload,
     a_course_upload_removes_a_method,
@@ -61,7 +66,11 @@ impl Site {
     }
 
     async fn dropped_methods(&mut self, rows: &str) -> (Report, Vec<String>) {
-        let import = self.users_file(&methods(), &format!("{HEADER}{}", whole(rows)));
+        self.dropped_methods_as(&methods(), &format!("{HEADER}{}", whole(rows))).await
+    }
+
+    async fn dropped_methods_as(&mut self, profile: &Profile, text: &str) -> (Report, Vec<String>) {
+        let import = self.users_file(profile, text);
         let file = Ok(Dir::open_named(&import.path).unwrap());
         let token = import.path.display().to_string();
         let dropped = Dropped { shown: "/sync/methods.csv".to_owned(), token, file, again: false };
@@ -408,6 +417,108 @@ async fn a_dropped_file_gives_the_roles_that_it_may(mut site: Site) {
     assert_eq!(site.method_list().await, expected);
     let (_, told) = site.methods_by("disable;cohort;c1;h1;;;*\n").await;
     assert_eq!(told, Vec::<String>::new(), "an operator may");
+}
+
+async fn a_dropped_file_opens_no_course(mut site: Site) {
+    site.cohort_campus().await;
+    // By that of c1 one becomes a manager.
+    site.instance("self", 1, 1, "manager").await;
+    site.instance("self", 2, 1, "student").await;
+    site.instance("self", 3, 1, "student").await;
+    site.instance("guest", 3, 1, "student").await;
+    site.sql("UPDATE {enrol} SET roleid = 0 WHERE enrol = 'guest'").await;
+    let profile = Profile::of(FileKind::CourseMethods);
+    let text = "shortname,enrolment_1,enrolment_1_disable\nc1,self,0\nc2,self,0\nc3,self,0\nc3,guest,0\n";
+    let opened = ["c2 self - student", "c3 guest - -", "c3 self - student"];
+    let closed =
+        |list: Vec<String>| list.into_iter().filter(|method| !method.ends_with("disabled")).collect::<Vec<_>>();
+    let (_, told) = site.dropped_methods_as(&profile, text).await;
+    let manager = "2 role-not-allowed manager flatfile.roles".to_owned();
+    let of_self = [3, 4].map(|n| format!("{n} change-refused self open_courses"));
+    let guest = "5 change-refused guest open_courses".to_owned();
+    assert_eq!(told, [vec![manager.clone()], of_self.to_vec(), vec![guest]].concat());
+    assert_eq!(closed(site.method_list().await), [""; 0]);
+    let allowed = Profile { open_courses: Some(true), ..profile.clone() };
+    assert_eq!(site.dropped_methods_as(&allowed, text).await.1, [manager]);
+    assert_eq!(closed(site.method_list().await), opened);
+
+    // By a command: unless the site wants keys.
+    site.sql("UPDATE {enrol} SET status = 1 WHERE enrol = 'self'").await;
+    site.plugin_setting("enrol_self", "requirepassword", Some("1")).await;
+    let text = "shortname,enrolment_1,enrolment_1_disable\nc2,self,0\n";
+    assert_eq!(site.methods_as(&profile, text).await.1, ["2 change-refused self open_courses"]);
+    site.plugin_setting("enrol_self", "requirepassword", Some("0")).await;
+    assert_eq!(site.methods_as(&profile, text).await.1, [""; 0]);
+
+    // One that is enabled already: its dates and its role say who comes in as what.
+    site.sql("UPDATE {enrol} SET enrolenddate = 7 WHERE enrol = 'self'").await;
+    let text = "shortname,enrolment_1,enrolment_1_role,enrolment_1_enddate,enrolment_1_name\nc2,self,,-,\n\
+        c2,self,teacher,,\nc2,self,,,Nom\n";
+    let (_, told) = site.dropped_methods_as(&profile, text).await;
+    assert_eq!(told, ["2 change-refused self open_courses", "3 change-refused self (teacher) open_courses"]);
+}
+
+/// The row names no source: the only link of the course is meant.
+async fn a_dropped_upload_copies_no_role_that_it_may_not_give(mut site: Site) {
+    site.cohort_campus().await;
+    site.enrolled(1, 1, "manual").await;
+    site.has_role(1, 1, "manager", "manual").await;
+    let (_, told) = site.methods_by("add;meta;c2;c1;1\n").await;
+    assert_eq!(told, Vec::<String>::new());
+    let profile = Profile::of(FileKind::CourseMethods);
+    let text = "shortname,enrolment_1,enrolment_1_disable\nc2,meta,0\n";
+    let (_, told) = site.dropped_methods_as(&profile, text).await;
+    assert_eq!(told, ["2 role-not-allowed manager flatfile.roles"]);
+    assert_eq!(site.method_list().await, ["c2 meta c1 student disabled"]);
+    assert_eq!(site.enrolments().await, ["u1 c1 manual"]);
+}
+
+async fn a_dropped_file_removes_methods_if_its_profile_says_so(mut site: Site) {
+    site.cohort_campus().await;
+    site.cohort(1, &[1]).await;
+    site.cohort_link(1, 1, "student").await;
+    site.rule("cohort").await;
+    let text = format!("{HEADER}{}", whole("delete;cohort;c1;h1\n"));
+    let (_, told) = site.dropped_methods_as(&methods(), &text).await;
+    assert_eq!(told, ["2 change-refused cohort h1 delete"]);
+    assert_eq!(site.enrolments().await, ["u1 c1 cohort"]);
+    let (_, told) = site.dropped_methods_as(&Profile { delete: Some(true), ..methods() }, &text).await;
+    assert_eq!(told, Vec::<String>::new());
+    assert!(site.enrolments().await.is_empty());
+}
+
+async fn too_many_in_disabled_methods_are_held(mut site: Site) {
+    site.cohort_campus().await;
+    site.cohort(1, &[1, 2, 3, 4, 5, 6, 7, 8]).await;
+    site.cohort_link(1, 1, "student").await;
+    site.rule("cohort").await;
+    site.set("guard.mode", "hold");
+    let before = site.dump().await;
+    let report = site.users_once(&methods(), &format!("{HEADER}{}", whole("disable;cohort;c1;h1;;;*\n"))).await;
+    assert_eq!((report.state, report.breaches[0].scope.as_str()), (State::Held, "disabled-methods"));
+    site.nothing_changed(&before, "held").await;
+}
+
+async fn groups_and_methods_have_names_that_pages_show(mut site: Site) {
+    site.cohort_campus().await;
+    site.cohort(1, &[1]).await;
+    site.cohort(2, &[2]).await;
+    site.cohort(3, &[3]).await;
+    site.sql("UPDATE {cohort} SET name = ' ' WHERE idnumber = 'h1'").await;
+    site.sql("UPDATE {cohort} SET name = '<b>x</b>' WHERE idnumber = 'h2'").await;
+    let rows = "add;cohort;c1;h1;;*new\nadd;cohort;c1;h2;;*new\nadd;cohort;c1;h3;;<b>G</b>\n\
+        add;cohort;c1;h3;;A\u{202e}B\nadd;cohort;c1;h3;;;;;<i>x</i>\n";
+    let (_, told) = site.methods_by(rows).await;
+    let codes: Vec<String> = told.iter().map(|told| told.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    let expected = ["2 value-unusable", "3 value-unusable", "4 group-unknown", "5 group-unknown", "6 value-unusable"];
+    assert_eq!(codes, expected);
+    assert_eq!((site.count("groups").await, site.enrolments().await.len()), (0, 0));
+    // A course upload may leave the cohort unsaid.
+    assert_eq!(site.methods_by("add;cohort;c1;h3\n").await.1, Vec::<String>::new());
+    let profile = Profile::of(FileKind::CourseMethods);
+    let (_, told) = site.methods_as(&profile, "shortname,enrolment_1,enrolment_1_addtogroup\nc1,cohort,1\n").await;
+    assert_eq!(told, ["2 empty-identifier cohortidnumber"]);
+    assert_eq!(site.count("groups").await, 0);
 }
 
 async fn commands_of_tool_sync(mut site: Site) {

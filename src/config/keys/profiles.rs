@@ -63,6 +63,7 @@ pub(in crate::config) const OF_PROFILE: &[Key] = &[
     choice("reactivate", Reactivate::WORDS),
     choice("method", ByHand::WORDS),
     general("unenrol", Kind::Flag),
+    general("open_courses", Kind::Flag),
     choice("group_key", FileGroupKey::WORDS),
     flag("purge_groups"),
 ];
@@ -127,7 +128,18 @@ const OPTIONS: &[(&[FileKind], &[&str])] = &[
         &["columns"],
     ),
     (&[FileKind::Users, FileKind::Groups, FileKind::Groupings], &["blank"]),
-    (&[FileKind::Users, FileKind::Groups, FileKind::Groupings, FileKind::Convert], &["delete"]),
+    (
+        &[
+            FileKind::Users,
+            FileKind::Groups,
+            FileKind::Groupings,
+            FileKind::Methods,
+            FileKind::CourseMethods,
+            FileKind::Convert,
+        ],
+        &["delete"],
+    ),
+    (&[FileKind::Methods, FileKind::CourseMethods], &["open_courses"]),
     (&[FileKind::Cohorts, FileKind::CohortMembers], &["waiting_days", "waiting_expected"]),
     (&[FileKind::Cohorts, FileKind::CohortMembers, FileKind::Methods, FileKind::CourseMethods], &["cohort_key"]),
     (

@@ -218,7 +218,7 @@ pub struct Profile {
     /// Whether `oldusername` renames.
     #[serde(default)]
     pub rename: Option<bool>,
-    /// Whether `deleted` deletes.
+    /// Whether `deleted` deletes accounts, and rows delete groups or methods.
     #[serde(default)]
     pub delete: Option<bool>,
     /// Whether `suspended` suspends existing accounts.
@@ -287,9 +287,12 @@ pub struct Profile {
     /// The method that enrols: `manual` or `self`.
     #[serde(default = "method")]
     pub method: ByHand,
-    /// Whether `!` takes people out.
+    /// Whether rows take people out of courses and groups.
     #[serde(default)]
     pub unenrol: Option<bool>,
+    /// Whether rows enable methods by which anybody comes in.
+    #[serde(default)]
+    pub open_courses: Option<bool>,
     /// By what a row names an existing group or grouping.
     #[serde(default = "group_key")]
     pub group_key: FileGroupKey,

@@ -4,6 +4,7 @@
 use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
 use crate::change::{groups, kinds};
+use crate::coursefiles::groups::{over, take_out};
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Table, statement};
 use crate::outcome::RunResult;
@@ -66,7 +67,8 @@ pub async fn find(ctx: &mut RunContext<'_>) -> Result<bool, DbError> {
     let same = ctx.conn.dialect().same_text("g.name", "t.gname");
     ctx.conn.exec(NAMES, &params.clone().fragment("same", same)).await?;
     ctx.conn.analyse(ORDER_NAME.name).await?;
-    ctx.report_problems(PlaceKind::Line, REFUSED, params).await?;
+    ctx.report_problems(PlaceKind::Line, REFUSED, params.clone()).await?;
+    over(ctx, "SELECT DISTINCT m.courseid, m.contextid FROM [order_member] m", &params).await?;
     Ok(true)
 }
 
@@ -97,7 +99,7 @@ pub async fn apply(ctx: &mut RunContext<'_>, wave: i64, pass_no: i64) -> RunResu
     ctx.report_problems(PlaceKind::Line, OUTSIDE, params.clone()).await?;
     let planned = ctx.planned;
     let leaving = Pick::new(LEAVING).params(params.clone());
-    ctx.remove_rows(Position { pass_no, rank: kinds::LEAVE }, leaving).await?;
+    take_out(ctx, pass_no, leaving).await?;
     let position = Position { pass_no, rank: kinds::JOIN };
     let columns = "line, userid, courseid, contextid, groupid, component, itemid";
     let joining = ctx.journal(position, columns, "planned.line, planned.groupid", JOINING, params).await?;

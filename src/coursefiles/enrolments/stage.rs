@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::change::context::RunContext;
 use crate::config::{ByHand, Profile, Settings};
-use crate::coursefiles::{CourseFile, has_markup};
+use crate::coursefiles::{CourseFile, is_sound};
 use crate::db::table::{int, small, text};
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::disk::blocking;
@@ -15,9 +15,9 @@ use crate::files::{
 };
 use crate::outcome::{Lines, Note, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
+use crate::staging::AllowedRoles;
 use crate::staging::lines::written;
 use crate::staging::resolve::{KEY_WIDTH, Keys};
-use crate::staging::{AllowedRoles, likeness};
 
 /// The orders: `op` is the number of the command, `gop` that of the command for groups or 0; `method` is 0 for an order
 /// about the role alone, 1 for `manual`, 2 for `self`. A time that is not given is -1.
@@ -127,7 +127,9 @@ impl Stage {
     /// The role and the user key of a row that may be applied.
     fn judge(&self, ctx: &RunContext<'_>, row: &EnrolmentRow) -> Result<(i64, String), Problem> {
         let problem = |code, value: &str, hint: &str| Problem::new(row.line, code, shown(value), hint);
-        if row.verb == EnrolmentVerb::Del && !self.unenrol {
+        let leaves = row.groups.as_ref().is_some_and(|(verb, _)| verb.takes_out());
+        // A shift takes roles.
+        if (row.verb != EnrolmentVerb::Add || leaves) && !self.unenrol {
             return Err(problem(Code::ChangeRefused, &row.user, "unenrol"));
         }
         let roleid = match row.role.as_str() {
@@ -182,7 +184,7 @@ impl Stage {
         ];
         self.rows.push(ctx.conn, &fields).await?;
         for name in row.groups.iter().flat_map(|(_, names)| names) {
-            let clean = !likeness::is_damaged(name) && !has_markup(name);
+            let clean = is_sound(name);
             let fields = [Field::Int(row.line as i64), Field::Text(name), Field::Int(i64::from(clean))];
             self.names.push(ctx.conn, &fields).await?;
         }

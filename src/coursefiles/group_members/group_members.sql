@@ -22,7 +22,6 @@ SELECT t.ckey, t.gkey, MIN(g.id), MIN(g.courseid), MIN(x.id), COUNT(g.id)
  GROUP BY t.ckey, t.gkey
 
 -- statement courses
-INSERT INTO [group_course]
 SELECT t.courseid, MIN(t.contextid)
   FROM [member_group] t
  WHERE t.found = 1

@@ -8,7 +8,7 @@ use crate::change::remove::Pick;
 use crate::change::{groups, kinds};
 use crate::config::{FileGroupKey, Profile, Settings};
 use crate::coursefiles::CourseFile;
-use crate::coursefiles::groups::{purge, take_out};
+use crate::coursefiles::groups::{over, purge, take_out};
 use crate::db::table::{int, small, text};
 use crate::db::{DbError, Params, Table, statement};
 use crate::moodle::site::id_list;
@@ -130,9 +130,8 @@ async fn find_groups(ctx: &mut RunContext<'_>, profile: &Profile) -> Result<(), 
         ctx.conn.exec(GROUPS, &ctx.params().fragment("same", same)).await?;
     }
     ctx.conn.analyse(MEMBER_GROUP.name).await?;
-    ctx.conn.declare(&crate::coursefiles::groups::GROUP_COURSE);
-    ctx.conn.exec(COURSES, &ctx.params()).await?;
-    ctx.conn.analyse(crate::coursefiles::groups::GROUP_COURSE.name).await
+    let params = ctx.params();
+    over(ctx, COURSES, &params).await
 }
 
 /// The parameters of the statements over rows, with the fragment `:usable`: the row names one account that may be

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::FileGroupKey;
 use crate::coursefiles::groups::items::{Decided, Item, Place, Terms, Values};
 use crate::coursefiles::groups::renames;
+use crate::coursefiles::is_sound;
 use crate::files::{GroupRow, GroupType, GroupVerb, GroupingNamed};
 use crate::problem::{Code, Problem, shown};
-use crate::staging::likeness;
 
 /// Decides about the rows, in their order; each has its course or why it has none. `items` are those of the site that
 /// have an id, a name or an idnumber of the file.
@@ -188,11 +188,11 @@ impl Deciding<'_> {
         <[usize; 1]>::try_from(found.as_slice()).ok().map(|[at]| at).filter(|at| self.decided.items[*at].removed == 0)
     }
 
-    /// Refuses a name that has lost something.
+    /// Refuses a name that Moodle could not show.
     fn is_sound(&self, row: &GroupRow, name: &str) -> Result<(), Problem> {
-        match likeness::is_damaged(name) {
-            true => Err(Problem::new(row.line, Code::ValueUnusable, shown(name), "name")),
-            false => Ok(()),
+        match is_sound(name) {
+            true => Ok(()),
+            false => Err(Problem::new(row.line, Code::ValueUnusable, shown(name), "name")),
         }
     }
 

@@ -110,6 +110,12 @@ SELECT g.id, c.line, g.courseid, c.contextid
  WHERE NOT EXISTS (SELECT 1 FROM {groups_members} m WHERE m.groupid = g.id)
    AND NOT EXISTS (SELECT 1 FROM {groupings_groups} x WHERE x.groupid = g.id)
 
+-- statement bindings of courses
+SELECT COUNT(*)
+  FROM [group_course] q
+ :then {groupings} g ON g.courseid = q.courseid
+ :then {groupings_groups} x ON x.groupingid = g.id
+
 -- statement members of courses
 SELECT COUNT(*)
   FROM [group_course] q

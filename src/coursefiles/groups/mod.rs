@@ -17,7 +17,7 @@ use crate::outcome::{Moment, RunError, RunResult};
 use items::Terms;
 
 pub(super) use site::GROUP_COURSE;
-pub(super) use write::{leave as take_out, purge};
+pub(super) use write::{leave as take_out, over, purge};
 
 /// Applies a file of groups or groupings. The number of statements does not depend on the number of its rows, except
 /// for the chunks of the loads.

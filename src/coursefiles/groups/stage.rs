@@ -3,10 +3,12 @@
 
 use crate::change::context::RunContext;
 use crate::config::{Profile, Settings};
-use crate::coursefiles::CourseFile;
+use crate::coursefiles::{CourseFile, has_unseen, is_plain_html, is_seen, is_sound};
 use crate::db::DbError;
 use crate::disk::blocking;
-use crate::files::{CustomColumn, FileProblem, GroupEntry, GroupFile, GroupRow, GroupType, some_entries, titles_said};
+use crate::files::{
+    CustomColumn, FileProblem, GroupEntry, GroupFile, GroupRow, GroupType, GroupVerb, some_entries, titles_said,
+};
 use crate::outcome::{Lines, Note, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
 
@@ -90,6 +92,17 @@ fn storable(ctx: &RunContext<'_>, row: GroupRow) -> Result<GroupRow, Problem> {
         && !ctx.conn.can_hold("groupings", "name", name)
     {
         return Err(Problem::new(row.line, Code::ValueCharset, shown(name), "groupings.name"));
+    }
+    // The name is checked where it is given: what exists may be named and removed.
+    let fields = said.fields.iter().map(|(_, text)| (is_seen(text), "customfield", text.as_str()));
+    let all = [
+        (is_sound(idnumber), "idnumber", idnumber),
+        (!has_unseen(&said.enrolmentkey), "enrolmentkey", said.enrolmentkey.as_str()),
+        (is_plain_html(description), "description", description),
+    ];
+    let gives = matches!(row.verb, GroupVerb::Add | GroupVerb::Update);
+    if let Some((_, column, text)) = all.into_iter().chain(fields).find(|(fits, ..)| gives && !fits) {
+        return Err(Problem::new(row.line, Code::ValueUnusable, shown(text), column));
     }
     let field = said.fields.iter().find(|(_, text)| !ctx.conn.can_hold("customfield_data", "value", text));
     match field {

@@ -11,10 +11,11 @@ use crate::change::kind::Rank;
 use crate::change::remove::Pick;
 use crate::change::{groups, kinds};
 use crate::config::Profile;
+use crate::coursefiles::groups::GROUP_COURSE;
 use crate::coursefiles::groups::items::{Decided, Item};
 use crate::coursefiles::groups::usage;
 use crate::db::table::{int, small};
-use crate::db::{Bulk, DbError, Field, Table, statement};
+use crate::db::{Bulk, DbError, Field, Params, Table, statement};
 use crate::files::GroupType;
 use crate::outcome::{RunError, RunResult};
 use crate::problem::{PlaceKind, Problem, Rows};
@@ -33,6 +34,7 @@ const UNBOUND_GROUPS: &str = statement(include_str!("groups.sql"), "groups of em
 const GROUP_FIELDS: &str = statement(include_str!("groups.sql"), "custom values of removed groups");
 const GROUPING_FIELDS: &str = statement(include_str!("groups.sql"), "custom values of removed groupings");
 const PURGED: &str = statement(include_str!("groups.sql"), "groups to purge");
+const BINDINGS: &str = statement(include_str!("groups.sql"), "bindings of courses");
 const MEMBERS: &str = statement(include_str!("groups.sql"), "members of courses");
 
 /// Reports problems of rows.
@@ -74,10 +76,10 @@ pub async fn apply(
     if leave(ctx, pass_no, Pick::new(LEAVING)).await? > 0 {
         groups::settle(ctx, pass_no).await?;
     }
+    unbind(ctx).await?;
     if removed {
+        let pass_no = ctx.next_pass();
         remove(ctx, pass_no).await?;
-    } else {
-        ctx.remove_rows(Position { pass_no, rank: kinds::UNBIND }, Pick::new(UNBOUND_GROUPS)).await?;
     }
     if profile.purge_groups { purge(ctx, pass_no).await } else { Ok(()) }
 }
@@ -272,6 +274,26 @@ async fn doom(ctx: &mut RunContext<'_>, doomed: &[&Item], contexts: &BTreeMap<i6
     Ok(doomed.iter().any(|item| item.removed > 0))
 }
 
+/// Takes the groups out of emptied groupings, and compares their number with the limits of a run.
+async fn unbind(ctx: &mut RunContext<'_>) -> RunResult<()> {
+    let pass_no = ctx.next_pass();
+    let bound = ctx.conn.number(BINDINGS, &ctx.params()).await?;
+    let before = ctx.planned;
+    ctx.remove_rows(Position { pass_no, rank: kinds::UNBIND }, Pick::new(UNBOUND_GROUPS)).await?;
+    ctx.guard.check_bindings(ctx.planned - before, bound);
+    if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
+}
+
+/// Names the courses of a statement (`courseid`, `contextid`) as those whose groups [`leave`] compares.
+///
+/// # Errors
+/// The database's error.
+pub async fn over(ctx: &mut RunContext<'_>, courses: &str, params: &Params) -> Result<(), DbError> {
+    ctx.conn.declare(&GROUP_COURSE);
+    ctx.conn.exec(&format!("INSERT INTO [group_course] {courses}"), params).await?;
+    ctx.conn.analyse(GROUP_COURSE.name).await
+}
+
 /// Takes members out of groups, compares their number with the limits of a run, and gives it; what follows for the
 /// groups is still to be done ([`groups::settle`]). Needs `group_course`.
 ///
@@ -289,8 +311,7 @@ pub async fn leave(ctx: &mut RunContext<'_>, pass_no: i64, leaving: Pick) -> Run
 /// Removes the groups and groupings of `group_doom` and `grouping_doom` that are to go, which have no members by now.
 async fn remove(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
     let position = |rank: Rank| Position { pass_no, rank };
-    let unbound = format!("{UNBOUND} UNION {UNBOUND_GROUPS}");
-    ctx.remove_rows(position(kinds::UNBIND), Pick::new(&unbound)).await?;
+    ctx.remove_rows(position(kinds::UNBIND), Pick::new(UNBOUND)).await?;
     if ctx.site.columns.has_table("customfield_data") {
         let fields = format!("{GROUP_FIELDS} UNION {GROUPING_FIELDS}");
         ctx.remove_rows(position(kinds::CUSTOM_FIELD_DROP), Pick::new(&fields)).await?;

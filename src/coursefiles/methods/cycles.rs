@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_chain_costs_nothing_and_many_cycles_end() {
-        let chain: Vec<(i64, i64)> = (1..50_000).map(|course| (course + 1, course)).collect();
+        let chain: Vec<(i64, i64)> = (1..5_000).map(|course| (course + 1, course)).collect();
         let mut known = Links::new();
         let mut cycles = Cycles::among(&links(&chain));
         assert!(cycles.core.is_empty());
@@ -140,10 +140,10 @@ mod tests {
         }
         assert_eq!(cycles.visits, MOST_VISITS);
         // Closed into a circle that is never whole: each search goes around it, until enough is enough.
-        let circle: Vec<(i64, i64)> = chain.iter().copied().chain([(1, 50_000)]).collect();
-        let mut cycles = Cycles::among(&links(&circle));
-        let found: Vec<Closing> = (0..100).map(|_| cycles.closed_by(&known, 1, 49_999, |_, _| true)).collect();
+        let circle: Vec<(i64, i64)> = chain.iter().copied().chain([(1, 5_000)]).collect();
+        let mut cycles = Cycles { visits: 20_000, ..Cycles::among(&links(&circle)) };
+        let found: Vec<Closing> = (0..9).map(|_| cycles.closed_by(&known, 1, 4_999, |_, _| true)).collect();
         assert!(matches!(found[0], Closing::Cycle(_)));
-        assert_eq!(found[99], Closing::Unknown);
+        assert_eq!(found[8], Closing::Unknown);
     }
 }

@@ -7,10 +7,10 @@ use crate::config::{FileKind, Profile};
 use crate::coursefiles::methods::MOST_COURSES;
 use crate::coursefiles::methods::cycles::{Closing, Cycles, Links};
 use crate::coursefiles::methods::facts::{Facts, Instance};
+use crate::coursefiles::{is_seen, is_sound};
 use crate::files::{ANY_ROLE, MethodGroup, MethodRow, MethodVerb};
 use crate::outcome::Note;
 use crate::problem::{Code, Problem, shown};
-use crate::staging::likeness;
 
 /// The most courses that a note names.
 const NAMED: usize = 100;
@@ -275,9 +275,7 @@ impl<'a> Decision<'a> {
         if let Some(allowed) = &self.facts.allowed
             && let Some(role) = given.into_iter().find(|role| !allowed.allows(*role))
         {
-            let name =
-                self.facts.roles.iter().find(|known| known.id == role).map_or("", |role| role.shortname.as_str());
-            return Err(Problem::new(line, Code::RoleNotAllowed, shown(name), allowed.key()));
+            return Err(Problem::new(line, Code::RoleNotAllowed, shown(&self.role_name(role)), allowed.key()));
         }
         Ok(Roles { named, own, new })
     }
@@ -385,6 +383,10 @@ impl<'a> Decision<'a> {
         let role = if row.method == "cohort" { new.role } else { role };
         let key = Key { role, ..key };
         let was = self.slots.get(&key).map(|slot| slot.was.clone()).unwrap_or_default();
+        self.may_give(at, &key, &new)?;
+        if new.status == 0 {
+            self.may_open(at, row)?;
+        }
         self.put(key, Some(Slot { was, is: Some(new), line: at.line }));
         Ok(())
     }
@@ -435,6 +437,21 @@ impl<'a> Decision<'a> {
             return Ok(());
         }
         self.may_touch(at, &slot)?;
+        match &new {
+            Some(new) => self.may_give(at, &key, new)?,
+            None if !self.profile.delete.unwrap_or(!self.facts.dropped) => {
+                return Err(Problem::new(at.line, Code::ChangeRefused, shown(&said(row)), "delete"));
+            }
+            None => {}
+        }
+        // Dates that lie in the past close a method too, and whoever comes in gets its role.
+        let opens = |new: &Desired| {
+            let terms = |of: &Desired| (of.status, of.role, of.start, of.end);
+            new.status == 0 && terms(new) != terms(&is)
+        };
+        if new.as_ref().is_some_and(opens) {
+            self.may_open(at, row)?;
+        }
         if key.method == "meta" && is.status != 0 && new.as_ref().is_some_and(|new| new.status == 0) {
             self.may_copy(at, key.source)?;
         }
@@ -456,15 +473,41 @@ impl<'a> Decision<'a> {
     fn may_touch(&self, at: &At<'_>, slot: &Slot) -> Result<(), Problem> {
         let Some(allowed) = &self.facts.allowed else { return Ok(()) };
         let own = |instance: &Instance| {
-            let has_own = instance.method == "cohort" && instance.role != 0 && !allowed.allows(instance.role);
-            let roles = self.facts.roles.iter().find(|role| has_own && role.id == instance.role);
-            let own = roles.map(|role| role.shortname.clone());
-            own.or_else(|| self.facts.foreign.get(&instance.id).cloned())
+            let has_own = instance.method != "meta" && instance.role != 0 && !allowed.allows(instance.role);
+            has_own.then(|| self.role_name(instance.role)).or_else(|| self.facts.foreign.get(&instance.id).cloned())
         };
         match slot.was.iter().find_map(own) {
             Some(role) => Err(Problem::new(at.line, Code::RoleNotAllowed, shown(&role), allowed.key())),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a method that would give a role that the file may not give; a link has the roles of its source.
+    fn may_give(&self, at: &At<'_>, key: &Key, new: &Desired) -> Result<(), Problem> {
+        match &self.facts.allowed {
+            Some(allowed) if key.method != "meta" && new.role != 0 && !allowed.allows(new.role) => {
+                Err(Problem::new(at.line, Code::RoleNotAllowed, shown(&self.role_name(new.role)), allowed.key()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to enable a method, or to change its dates or its role, by which others come in than those whom the file
+    /// or a teacher chooses: self enrolment (enrold reads and sets no enrolment keys), guest access, and what other
+    /// plugins let in.
+    fn may_open(&self, at: &At<'_>, row: &MethodRow) -> Result<(), Problem> {
+        let closed = ["cohort", "meta", "manual"].contains(&row.method.as_str());
+        let wants_key = row.method == "self" && self.facts.wants_key;
+        if closed || self.profile.open_courses.unwrap_or(!self.facts.dropped && !wants_key) {
+            return Ok(());
+        }
+        Err(Problem::new(at.line, Code::ChangeRefused, shown(&said(row)), "open_courses"))
+    }
+
+    /// The short name of a role, or its id if courses do not have it.
+    fn role_name(&self, id: i64) -> String {
+        let known = self.facts.roles.iter().find(|role| role.id == id);
+        known.map_or_else(|| id.to_string(), |role| role.shortname.clone())
     }
 
     /// How a method is after a row. If the row only `compares`, a group that would be made is another one.
@@ -490,6 +533,9 @@ impl<'a> Decision<'a> {
             return Ok(new);
         }
         if let Some(name) = &row.name {
+            if !is_seen(name) {
+                return Err(Problem::new(at.line, Code::ValueUnusable, shown(name), "name"));
+            }
             new.name.clone_from(name);
         }
         (new.start, new.end) = (row.start.unwrap_or(new.start), row.end.unwrap_or(new.end));
@@ -523,11 +569,18 @@ impl<'a> Decision<'a> {
             MethodGroup::Nobody => Group::Id(0),
             MethodGroup::New if !matches!(new.group, Group::Same | Group::Id(0)) => return Ok(()),
             MethodGroup::New if compares => return Ok(()),
+            MethodGroup::New if at.source.id.is_none() => {
+                return Err(problem(Code::EmptyIdentifier, unsaid(&row.method), ""));
+            }
+            // The name of a cohort may be blank, or none that a group can have.
+            MethodGroup::New if !is_sound(&at.source.name) || at.source.name.trim().is_empty() => {
+                return Err(problem(Code::ValueUnusable, &at.source.name, "group *new"));
+            }
             MethodGroup::New => Group::Made(self.free_name(at)),
             MethodGroup::Named(name) => match self.facts.groups.get(&(at.course, name.clone())).map(Vec::as_slice) {
                 Some([one]) => Group::Id(*one),
                 Some([_, _, ..]) => return Err(problem(Code::GroupAmbiguous, name, course)),
-                _ if self.profile.create_groups && !likeness::is_damaged(name) => Group::Made(name.clone()),
+                _ if self.profile.create_groups && is_sound(name) => Group::Made(name.clone()),
                 _ => return Err(problem(Code::GroupUnknown, name, course)),
             },
         };
@@ -536,7 +589,7 @@ impl<'a> Decision<'a> {
 
     /// The name of a new group: that of the source, with a number if the course has such a group.
     fn free_name(&mut self, at: &At<'_>) -> String {
-        let own: String = at.source.name.chars().take(NAME_WIDTH - 8).collect();
+        let own: String = at.source.name.trim().chars().take(NAME_WIDTH - 8).collect();
         let mut name = own.clone();
         let mut number = 1;
         while self.facts.groups.contains_key(&(at.course, name.clone()))
@@ -616,5 +669,6 @@ fn unsaid(method: &str) -> &'static str {
 /// A method as a problem names it: `cohort L1`.
 fn said(row: &MethodRow) -> String {
     let role = if row.role.is_empty() { String::new() } else { format!(" ({})", row.role) };
-    format!("{} {}{role}", row.method, row.source).trim_end().to_owned()
+    let source = if row.source.is_empty() { String::new() } else { format!(" {}", row.source) };
+    format!("{}{source}{role}", row.method)
 }

@@ -88,6 +88,10 @@ pub struct Facts {
     /// Instances of the targets, and sources, with a role that this file may not give.
     pub foreign: BTreeMap<i64, String>,
     pub foreign_sources: BTreeMap<i64, String>,
+    /// Whether the file came through the drop directory.
+    pub dropped: bool,
+    /// Whether the site wants self enrolment to have a key.
+    pub wants_key: bool,
     /// The methods that are enabled, and among them those whose new instances have settings of their own.
     pub enabled: BTreeSet<String>,
     pub defaults: BTreeMap<String, BTreeMap<&'static str, i64>>,
@@ -111,6 +115,8 @@ pub async fn gather(
     let mut facts = Facts {
         roles: roles.cloned().collect(),
         enabled: ctx.site.enabled_methods().map(str::to_owned).collect(),
+        dropped,
+        wants_key: ctx.site.plugin("enrol_self", "requirepassword").is_some_and(|text| text.trim() == "1"),
         ..Facts::default()
     };
     let named: BTreeSet<&str> = all().map(|row| row.method.as_str()).collect();
@@ -250,7 +256,10 @@ async fn foreign(ctx: &mut RunContext<'_>, settings: &Settings, facts: &mut Fact
         for row in ctx.conn.rows(FOREIGN, &params).await? {
             facts.foreign.insert(row.int(0), row.text(1));
         }
-        let sources: BTreeSet<i64> = facts.sources.values().flatten().copied().collect();
+        // A row may mean a link without naming its source.
+        let links = facts.instances.iter().filter(|instance| instance.method == "meta");
+        let sources: BTreeSet<i64> =
+            facts.sources.values().flatten().copied().chain(links.map(|link| link.source)).collect();
         if !sources.is_empty() {
             load(ctx, &METHOD_SOURCE, sources.into_iter()).await?;
             for row in ctx.conn.rows(FOREIGN_SOURCES, &params).await? {

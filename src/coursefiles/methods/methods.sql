@@ -98,6 +98,18 @@ SELECT t.line, x.id AS targetid, x.id AS enrolid, x.courseid, t.contextid, x.enr
   JOIN {enrol} x ON x.id = t.enrolid
  WHERE :differs
 
+-- statement people of disabled methods
+SELECT COUNT(*)
+  FROM [changed_method] t
+  JOIN {user_enrolments} x ON x.enrolid = t.enrolid AND x.status = 0
+ WHERE t.status = 1
+
+-- statement people of such methods
+SELECT COUNT(*)
+  FROM {enrol} e
+  JOIN {user_enrolments} x ON x.enrolid = e.id AND x.status = 0
+ WHERE e.enrol IN (SELECT o.enrol FROM [changed_method] t JOIN {enrol} o ON o.id = t.enrolid WHERE t.status = 1)
+
 -- statement ending enrolments
 INSERT INTO [to_remove]
 SELECT x.id, g.line, x.userid, g.courseid, g.contextid, g.enrolid, 0, 'enrol_' || e.enrol,

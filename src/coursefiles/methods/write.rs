@@ -8,7 +8,7 @@ use crate::coursefiles::methods::decide::{Desired, Group, Key, Plan, Slot};
 use crate::coursefiles::methods::facts::{Facts, Instance};
 use crate::db::table::{int, text};
 use crate::db::{Bulk, DbError, Field, Table, statement};
-use crate::outcome::RunResult;
+use crate::outcome::{RunError, RunResult};
 
 /// Instances to add, in the order of `n`. `keyed` says what tells them apart beside course and method: 0 nothing, 1 the
 /// source, 2 source and role.
@@ -74,12 +74,14 @@ const PLANNED: &str = statement(include_str!("methods.sql"), "planned methods");
 const NEW: &str = statement(include_str!("methods.sql"), "new methods");
 const MADE: &str = statement(include_str!("methods.sql"), "made methods");
 const OVERTAKEN: &str = statement(include_str!("methods.sql"), "overtaken methods");
+const LOSING: &str = statement(include_str!("methods.sql"), "people of disabled methods");
+const OF_SUCH: &str = statement(include_str!("methods.sql"), "people of such methods");
 const CHANGED: &str = statement(include_str!("methods.sql"), "changed methods");
 
 /// Writes groups, new methods and changed ones.
 ///
 /// # Errors
-/// The database's error.
+/// The database's error, or a limit of the guard.
 pub async fn apply(ctx: &mut RunContext<'_>, facts: &Facts, plan: &Plan) -> RunResult<()> {
     let touched = || plan.slots.iter().filter(|(_, slot)| slot.line > 0);
     let lasting = || touched().filter_map(|(key, slot)| Some((key, slot, slot.is.as_ref()?)));
@@ -106,9 +108,20 @@ pub async fn apply(ctx: &mut RunContext<'_>, facts: &Facts, plan: &Plan) -> RunR
         add(ctx, pass_no).await?;
     }
     if !changed.is_empty() {
+        weigh_disabled(ctx).await?;
         change(ctx, pass_no).await?;
     }
     Ok(())
+}
+
+/// Compares those who lose access and roles because their methods are disabled with the limits of a run.
+async fn weigh_disabled(ctx: &mut RunContext<'_>) -> RunResult<()> {
+    let people = ctx.conn.number(LOSING, &ctx.params()).await?;
+    if people > 0 {
+        let of = ctx.conn.number(OF_SUCH, &ctx.params()).await?;
+        ctx.guard.check_disabled(people, of);
+    }
+    if ctx.guard.holds() { Err(RunError::Held) } else { Ok(()) }
 }
 
 type Chosen<'a> = (&'a Key, &'a Slot, &'a Desired);

@@ -5,6 +5,7 @@ use crate::change::context::{Position, RunContext};
 use crate::change::remove::Pick;
 use crate::change::{groups, kinds};
 use crate::config::{FileKind, Profile};
+use crate::coursefiles::groups::{over, take_out};
 use crate::coursefiles::participants::enrol::in_course;
 use crate::coursefiles::participants::place::Place;
 use crate::db::table::{int, small, text};
@@ -96,7 +97,8 @@ pub async fn apply(ctx: &mut RunContext<'_>, profile: &Profile, place: &Place, p
     }
     let planned = ctx.planned;
     let leaving = Pick::new(LEAVING).params(params.clone());
-    ctx.remove_rows(Position { pass_no, rank: kinds::LEAVE }, leaving).await?;
+    over(ctx, "SELECT c.id, :contextid FROM {course} c WHERE c.id = :courseid", &params).await?;
+    take_out(ctx, pass_no, leaving).await?;
     let position = Position { pass_no, rank: kinds::JOIN };
     let columns = "line, userid, courseid, contextid, groupid, component, itemid";
     let joining = ctx.journal(position, columns, "planned.line, planned.groupid", JOINING, params).await?;

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 
 use crate::change::context::RunContext;
 use crate::config::{CourseKey, FileKind, Profile, Settings, UserKey};
-use crate::coursefiles::{CourseFile, has_markup};
+use crate::coursefiles::{CourseFile, is_sound};
 use crate::db::table::{int, small, text};
 use crate::db::{Bulk, DbError, Field, Table};
 use crate::disk::blocking;
 use crate::files::{FileProblem, ListEntry, ListFile, ListRow, ListVerb, some_entries, traits};
 use crate::outcome::{Lines, RunResult};
 use crate::problem::{Code, PlaceKind, Problem, Rows, shown};
-use crate::staging::likeness;
 use crate::staging::lines::{LIST_LINES, written};
 use crate::staging::resolve::{KEY_WIDTH, Keys};
 
@@ -146,7 +145,7 @@ impl Stage {
         for name in names {
             let known =
                 self.known.entry(name.clone()).or_insert_with(|| match ctx.conn.can_hold("groups", "name", &name) {
-                    true => Ok(!likeness::is_damaged(&name) && !has_markup(&name)),
+                    true => Ok(is_sound(&name)),
                     false => Err(Code::ValueCharset),
                 });
             match *known {
