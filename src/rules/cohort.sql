@@ -20,10 +20,10 @@ SELECT s.enrolid, m.userid, s.courseid, s.contextid,
 -- Active users of an enabled instance have its role. A deleted account is given none, and keeps the one that it has.
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, e.roleid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS presence
   FROM [scope] s
-  JOIN {enrol} e ON e.id = s.enrolid AND e.status = 0
-  JOIN {role} r ON r.id = e.roleid
-  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0
-  JOIN {user} u ON u.id = x.userid
+ :then {enrol} e ON e.id = s.enrolid AND e.status = 0
+ :then {role} r ON r.id = e.roleid
+ :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.status = 0
+ :then {user} u ON u.id = x.userid
  WHERE x.userid :among_users
  UNION ALL
 -- Where the site keeps roles, users who are not active, or whose instance is disabled, keep theirs.
@@ -39,10 +39,10 @@ SELECT s.enrolid, a.userid, s.courseid, s.contextid, a.roleid, 0
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid,
        CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS presence
   FROM [scope] s
-  JOIN {enrol} e ON e.id = s.enrolid
-  JOIN {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid
-  JOIN {user_enrolments} x ON x.enrolid = s.enrolid
-  JOIN {user} u ON u.id = x.userid
+ :then {enrol} e ON e.id = s.enrolid
+ :then {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid
+ :then {user_enrolments} x ON x.enrolid = s.enrolid
+ :then {user} u ON u.id = x.userid
  WHERE x.userid :among_users
  UNION ALL
 -- If the instance has no group, memberships that it gave stay.

@@ -63,10 +63,10 @@ SELECT r.id, s.enrolid, r.userid, r.roleid, s.courseid, s.contextid
 -- section group members
 SELECT s.enrolid, x.userid, s.courseid, s.contextid, g.id AS groupid, CASE WHEN u.deleted = 0 THEN 2 ELSE 0 END AS presence
   FROM [scope] s
-  JOIN {enrol} e ON e.id = s.enrolid
-  JOIN {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid
-  JOIN {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :among_users
-  JOIN {user} u ON u.id = x.userid
+  :then {enrol} e ON e.id = s.enrolid
+  :then {groups} g ON g.id = e.customint2 AND g.courseid = s.courseid
+  :then {user_enrolments} x ON x.enrolid = s.enrolid AND x.userid :among_users
+  :then {user} u ON u.id = x.userid
 
 -- section owned group members
 -- If no group was ever chosen (NULL), memberships stay; 0 means no group, and they are removed.
