@@ -1,14 +1,16 @@
 //! What becomes of each method: the rows of a file one after the other, each as a whole or not at all.
 //! It must not use the database: it knows the site by its facts.
 
+mod allowed;
+mod wanted;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{FileKind, Profile};
 use crate::coursefiles::methods::MOST_COURSES;
 use crate::coursefiles::methods::cycles::{Closing, Cycles, Links};
 use crate::coursefiles::methods::facts::{Facts, Instance};
-use crate::coursefiles::{is_seen, is_sound};
-use crate::files::{ANY_ROLE, MethodGroup, MethodRow, MethodVerb};
+use crate::files::{ANY_ROLE, MethodRow, MethodVerb};
 use crate::outcome::Note;
 use crate::problem::{Code, Problem, shown};
 
@@ -417,13 +419,6 @@ impl<'a> Decision<'a> {
         Ok(())
     }
 
-    fn may_copy(&self, at: &At<'_>, source: i64) -> Result<(), Problem> {
-        match (self.facts.foreign_sources.get(&source), &self.facts.allowed) {
-            (Some(role), Some(allowed)) => Err(Problem::new(at.line, Code::RoleNotAllowed, shown(role), allowed.key())),
-            _ => Ok(()),
-        }
-    }
-
     /// Changes a method that exists.
     fn change(&mut self, at: &At<'_>, row: &MethodRow, key: Key) -> Result<(), Problem> {
         let Some(slot) = self.slots.get(&key).cloned() else { return Ok(()) };
@@ -467,139 +462,6 @@ impl<'a> Decision<'a> {
             self.put(key, Some(Slot { is: new, line: at.line, ..slot }));
         }
         Ok(())
-    }
-
-    /// Refuses to touch the places of people with a role that the file may not give.
-    fn may_touch(&self, at: &At<'_>, slot: &Slot) -> Result<(), Problem> {
-        let Some(allowed) = &self.facts.allowed else { return Ok(()) };
-        let own = |instance: &Instance| {
-            let has_own = instance.method != "meta" && instance.role != 0 && !allowed.allows(instance.role);
-            has_own.then(|| self.role_name(instance.role)).or_else(|| self.facts.foreign.get(&instance.id).cloned())
-        };
-        match slot.was.iter().find_map(own) {
-            Some(role) => Err(Problem::new(at.line, Code::RoleNotAllowed, shown(&role), allowed.key())),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses a method that would give a role that the file may not give; a link has the roles of its source.
-    fn may_give(&self, at: &At<'_>, key: &Key, new: &Desired) -> Result<(), Problem> {
-        match &self.facts.allowed {
-            Some(allowed) if key.method != "meta" && new.role != 0 && !allowed.allows(new.role) => {
-                Err(Problem::new(at.line, Code::RoleNotAllowed, shown(&self.role_name(new.role)), allowed.key()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Refuses to enable a method, or to change its dates or its role, by which others come in than those whom the file
-    /// or a teacher chooses: self enrolment (enrold reads and sets no enrolment keys), guest access, and what other
-    /// plugins let in.
-    fn may_open(&self, at: &At<'_>, row: &MethodRow) -> Result<(), Problem> {
-        let closed = ["cohort", "meta", "manual"].contains(&row.method.as_str());
-        let wants_key = row.method == "self" && self.facts.wants_key;
-        if closed || self.profile.open_courses.unwrap_or(!self.facts.dropped && !wants_key) {
-            return Ok(());
-        }
-        Err(Problem::new(at.line, Code::ChangeRefused, shown(&said(row)), "open_courses"))
-    }
-
-    /// The short name of a role, or its id if courses do not have it.
-    fn role_name(&self, id: i64) -> String {
-        let known = self.facts.roles.iter().find(|role| role.id == id);
-        known.map_or_else(|| id.to_string(), |role| role.shortname.clone())
-    }
-
-    /// How a method is after a row. If the row only `compares`, a group that would be made is another one.
-    fn changed(
-        &mut self,
-        at: &At<'_>,
-        row: &MethodRow,
-        is: Desired,
-        key: &Key,
-        compares: bool,
-    ) -> Result<Desired, Problem> {
-        let mut new = is;
-        match (row.verb, row.disabled) {
-            (MethodVerb::Disable, _) | (_, Some(true)) => new.status = 1,
-            (MethodVerb::Enable, _) | (_, Some(false)) => new.status = 0,
-            // A row that adds a method without a word on it adds an enabled one.
-            (MethodVerb::Add, None) => new.status = 0,
-            // tool_sync's `add` enables again.
-            (MethodVerb::Set, None) if self.profile.kind == FileKind::Methods => new.status = 0,
-            _ => {}
-        }
-        if matches!(row.verb, MethodVerb::Disable | MethodVerb::Enable | MethodVerb::Delete) {
-            return Ok(new);
-        }
-        if let Some(name) = &row.name {
-            if !is_seen(name) {
-                return Err(Problem::new(at.line, Code::ValueUnusable, shown(name), "name"));
-            }
-            new.name.clone_from(name);
-        }
-        (new.start, new.end) = (row.start.unwrap_or(new.start), row.end.unwrap_or(new.end));
-        new.period = row.period.unwrap_or(new.period);
-        if new.end != 0 && new.end < new.start {
-            let [end, start] = [new.end, new.start].map(|time| time.to_string());
-            return Err(Problem::new(at.line, Code::EndBeforeStart, end, start));
-        }
-        new.role = match (key.method.as_str(), at.roles.new) {
-            ("meta", _) => new.role,
-            (_, Some(role)) => role,
-            ("cohort", None) => new.role,
-            _ => at.roles.own.unwrap_or(new.role),
-        };
-        self.group(at, row, &mut new, compares)?;
-        Ok(new)
-    }
-
-    /// Finds the group of a row, or has it made.
-    fn group(&mut self, at: &At<'_>, row: &MethodRow, new: &mut Desired, compares: bool) -> Result<(), Problem> {
-        let problem = |code, value: &str, hint: &str| Problem::new(at.line, code, shown(value), shown(hint));
-        if row.group == MethodGroup::Unsaid {
-            return Ok(());
-        }
-        if !["cohort", "meta"].contains(&row.method.as_str()) {
-            return Err(problem(Code::ValueInvalid, &row.method, "group cohort, meta"));
-        }
-        let course = self.facts.courses.get(&at.course).map_or("", |course| course.shortname.as_str());
-        new.group = match &row.group {
-            MethodGroup::Unsaid => return Ok(()),
-            MethodGroup::Nobody => Group::Id(0),
-            MethodGroup::New if !matches!(new.group, Group::Same | Group::Id(0)) => return Ok(()),
-            MethodGroup::New if compares => return Ok(()),
-            MethodGroup::New if at.source.id.is_none() => {
-                return Err(problem(Code::EmptyIdentifier, unsaid(&row.method), ""));
-            }
-            // The name of a cohort may be blank, or none that a group can have.
-            MethodGroup::New if !is_sound(&at.source.name) || at.source.name.trim().is_empty() => {
-                return Err(problem(Code::ValueUnusable, &at.source.name, "group *new"));
-            }
-            MethodGroup::New => Group::Made(self.free_name(at)),
-            MethodGroup::Named(name) => match self.facts.groups.get(&(at.course, name.clone())).map(Vec::as_slice) {
-                Some([one]) => Group::Id(*one),
-                Some([_, _, ..]) => return Err(problem(Code::GroupAmbiguous, name, course)),
-                _ if self.profile.create_groups && is_sound(name) => Group::Made(name.clone()),
-                _ => return Err(problem(Code::GroupUnknown, name, course)),
-            },
-        };
-        Ok(())
-    }
-
-    /// The name of a new group: that of the source, with a number if the course has such a group.
-    fn free_name(&mut self, at: &At<'_>) -> String {
-        let own: String = at.source.name.trim().chars().take(NAME_WIDTH - 8).collect();
-        let mut name = own.clone();
-        let mut number = 1;
-        while self.facts.groups.contains_key(&(at.course, name.clone()))
-            || self.reserved.contains(&(at.course, name.clone()))
-        {
-            number += 1;
-            name = format!("{own} ({number})");
-        }
-        self.reserved.insert((at.course, name.clone()));
-        name
     }
 
     fn put(&mut self, key: Key, slot: Option<Slot>) {
