@@ -62,7 +62,10 @@ async fn measure(engine: &str, folder: &Path, pairs: usize) -> Outcome<()> {
     };
     for _ in 0..pairs {
         let bench = ready(engine, folder).await?;
-        let floor = floor(&bench).await?;
+        let floor_seconds = floor(&bench, false).await?;
+        bench.drop().await?;
+        let bench = ready(engine, folder).await?;
+        let journal_seconds = floor(&bench, true).await?;
         bench.drop().await?;
         let bench = ready(engine, folder).await?;
         let start = Instant::now();
@@ -74,11 +77,12 @@ async fn measure(engine: &str, folder: &Path, pairs: usize) -> Outcome<()> {
         assert!(again.counts.is_empty(), "{:?}", again.counts);
         bench.drop().await?;
         println!(
-            "{engine}: {} methods, {} enrolments: {took:.2} s, bare SQL {floor:.2} s, x {:.2}; {} statements, {} for a \
-             tenth; again {same:.2} s",
+            "{engine}: {} methods, {} enrolments: {took:.2} s, bare SQL {floor_seconds:.2} s, x {:.2}; with the rows of \
+             the journal {journal_seconds:.2} s, x {:.2}; {} statements, {} for a tenth; again {same:.2} s",
             report.counts["instance.add"],
             report.counts["enrolment.add"],
-            took / floor,
+            took / floor_seconds,
+            took / journal_seconds,
             report.statements,
             few.statements,
         );
@@ -128,8 +132,9 @@ async fn import(bench: &Bench, folder: &Path, courses: i64) -> Outcome<Report> {
     Ok(report)
 }
 
-/// Seconds for the bare SQL: the rows, loaded as a table, then instances, enrolments, roles and events.
-async fn floor(bench: &Bench) -> Outcome<f64> {
+/// Seconds for the bare SQL: the rows, loaded as a table, then instances, enrolments, roles and events;
+/// with the rows of the journal too.
+async fn floor(bench: &Bench, journal: bool) -> Outcome<f64> {
     let params = Params::new().with("now", NOW);
     let start = Instant::now();
     let mut conn = bench.engine.database.connect().await?;
@@ -142,7 +147,8 @@ async fn floor(bench: &Bench) -> Outcome<f64> {
     for some in rows.chunks(500) {
         conn.exec(&format!("INSERT INTO floor_row VALUES {}", some.join(", ")), &params).await?;
     }
-    for statement in floors::statements(include_str!("floor-methods.sql")) {
+    let journaled = if journal { floors::statements(include_str!("floor-methods-journal.sql")) } else { Vec::new() };
+    for statement in floors::statements(include_str!("floor-methods.sql")).into_iter().chain(journaled) {
         conn.exec(&statement, &params).await?;
     }
     conn.commit().await?;

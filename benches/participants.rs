@@ -117,8 +117,11 @@ async fn import(bench: &Bench, folder: &Path, lines: i64) -> Outcome<Report> {
 /// One pair: the floor and the run, each on a fresh site; then the same file again, and a tenth of it on another site.
 async fn compare(engine: &str, folder: &Path) -> Outcome<()> {
     let bench = ready(engine, folder).await?;
-    let floor = floor(&bench).await?;
+    let floor_seconds = floor(&bench, false).await?;
     let least = rows(&bench).await?;
+    bench.drop().await?;
+    let bench = ready(engine, folder).await?;
+    let journal_seconds = floor(&bench, true).await?;
     bench.drop().await?;
     let bench = ready(engine, folder).await?;
     let few = import(&bench, folder, FEW).await?;
@@ -132,10 +135,11 @@ async fn compare(engine: &str, folder: &Path) -> Outcome<()> {
     bench.drop().await?;
     let (commit, total) = (report.commit_ms as f64 / 1000.0, report.total_ms as f64 / 1000.0);
     println!(
-        "{engine}: floor {floor:.2} s; {LINES} lines, commit {commit:.2} s (x {:.2}), all effects {total:.2} s (x {:.2}), {} \
-         statements ({FEW} lines: {}); again {:.2} s, {} statements",
-        commit / floor,
-        total / floor,
+        "{engine}: floor {floor_seconds:.2} s, with the rows of the journal {journal_seconds:.2} s; {LINES} lines, commit \
+         {commit:.2} s (x {:.2}), all effects {total:.2} s (x {:.2}; x {:.2} of the floor with the journal), {} statements ({FEW} lines: {}); again {:.2} s, {} statements",
+        commit / floor_seconds,
+        total / floor_seconds,
+        total / journal_seconds,
         report.statements,
         few.statements,
         again.total_ms as f64 / 1000.0,
@@ -144,8 +148,9 @@ async fn compare(engine: &str, folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Seconds for loading the rows and for the statements that any implementation needs, from connection to commit.
-async fn floor(bench: &Bench) -> Outcome<f64> {
+/// Seconds for loading the rows and for the statements that any implementation needs, from connection to commit;
+/// with the rows of the journal too.
+async fn floor(bench: &Bench, journal: bool) -> Outcome<f64> {
     let start = Instant::now();
     let mut conn = bench.engine.database.connect().await?;
     conn.begin().await?;
@@ -160,7 +165,9 @@ async fn floor(bench: &Bench) -> Outcome<f64> {
     load.finish(&mut conn).await?;
     let name = if conn.dialect() == Dialect::Maria { "CAST(n.userid AS CHAR)" } else { "CAST(n.userid AS TEXT)" };
     let params = Params::new().with("now", NOW).fragment("name", name);
-    for statement in floors::statements(include_str!("floor-participants.sql")) {
+    let journaled =
+        if journal { floors::statements(include_str!("floor-participants-journal.sql")) } else { Vec::new() };
+    for statement in floors::statements(include_str!("floor-participants.sql")).into_iter().chain(journaled) {
         conn.exec(&statement, &params).await?;
         if conn.dialect() != Dialect::Maria
             && let Some(table) =
