@@ -160,8 +160,7 @@ impl RunContext<'_> {
         let applied = match self.conn.dialect().delete_or(&name, "x", "{enrold_change} c", &condition, unless) {
             Some(sql) => planned - self.conn.exec(&sql, &self.at(position)).await? as i64,
             None => {
-                self.hold(position, &name).await?;
-                self.mark_overtaken(position, &name, &same).await?;
+                self.mark_overtaken(position, &same, planned).await?;
                 let sql = self.conn.dialect().delete_joined(&name, "x", "{enrold_change} c", &condition);
                 self.conn.exec(&sql, &self.at(position)).await? as i64
             }
@@ -195,9 +194,8 @@ impl RunContext<'_> {
             return Ok(());
         }
         let kind = position.rank.kind;
-        let (name, same) = (format!("{{{}}}", kind.table), self.still(kind));
-        self.hold(position, &name).await?;
-        self.mark_overtaken(position, &name, &same).await?;
+        let same = self.still(kind);
+        self.mark_overtaken(position, &same, planned).await?;
         let applied = self.change_rows(position).await?;
         self.book(kind, planned, applied);
         Ok(())
@@ -221,12 +219,22 @@ impl RunContext<'_> {
         Ok(())
     }
 
-    async fn mark_overtaken(&mut self, position: Position, table: &str, same: &str) -> Result<(), DbError> {
+    /// Locks the `planned` rows of a position and marks as overtaken those that are not the `same` as when they were
+    /// planned: one statement where none is.
+    async fn mark_overtaken(&mut self, position: Position, same: &str, planned: i64) -> Result<(), DbError> {
+        let (table, params) = (format!("{{{}}}", position.rank.kind.table), self.at(position));
+        let condition = format!(":here AND c.state = 0 AND {same}");
+        if let Some(sql) = self.conn.dialect().hold_joined(&table, "x", "{enrold_change} c", &condition) {
+            if self.conn.number(&sql, &params).await? == planned {
+                return Ok(());
+            }
+            self.hold(position, &table).await?;
+        }
         let sql = format!(
             "UPDATE {{enrold_change}} AS c SET state = 1
               WHERE :here AND c.state = 0 AND NOT EXISTS (SELECT 1 FROM {table} x WHERE {same})"
         );
-        self.conn.exec(&sql, &self.at(position)).await.map(|_| ())
+        self.conn.exec(&sql, &params).await.map(|_| ())
     }
 
     /// The complete row of a table as JSON text, with the columns of [`old_columns`].

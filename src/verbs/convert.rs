@@ -50,6 +50,7 @@ const ROLE: Table = Table::new(
 const SOURCES: &str = statement(include_str!("convert.sql"), "sources");
 const PLANNED: &str = statement(include_str!("convert.sql"), "planned");
 const OWNED_ROLES: &str = statement(include_str!("convert.sql"), "owned roles");
+const FURTHER_ROLES: &str = statement(include_str!("convert.sql"), "further roles");
 const RELEASED_ROLES: &str = statement(include_str!("convert.sql"), "released roles");
 const RELEASED_GROUPS: &str = statement(include_str!("convert.sql"), "released groups");
 const SOURCES_OF_ROWS: &str = statement(include_str!("rows.sql"), "sources");
@@ -200,11 +201,23 @@ async fn roles(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
         let columns = "line, userid, courseid, contextid, roleid, component, itemid, enrolid, targetid, oldrow";
         let planned = ctx.journal(position, columns, "planned.targetid", RELEASED_ROLES, params).await?;
         ctx.change_planned(position, planned).await?;
+        further_roles(ctx, pass_no).await?;
+    }
+    Ok(ctx.conn.prefer_indexes(false).await?)
+}
+
+/// Removes the roles that somebody has by hand or twice, and gives by hand those of a method that stays.
+async fn further_roles(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
+    let row = ctx.conn.row(FURTHER_ROLES, &Params::new()).await?;
+    let (doubles, beside) = row.map_or((0, 0), |row| (row.int(0), row.int(1)));
+    if doubles > 0 {
         let doubles = Pick::new(
             "SELECT p.id, p.line, p.courseid, p.contextid FROM [verb_role] p
               WHERE p.stays = 0 AND (p.nth > 1 OR p.manual = 1)",
         );
         ctx.remove_rows(Position { pass_no, rank: kinds::OWNED_ROLES }, doubles).await?;
+    }
+    if beside > 0 {
         let position = Position { pass_no, rank: kinds::ROLE };
         let beside = "SELECT p.line, p.userid, p.courseid, p.contextid, p.roleid, '' AS component, 0 AS itemid
             FROM [verb_role] p WHERE p.nth = 1 AND p.manual = 0 AND p.stays = 1";
@@ -212,7 +225,7 @@ async fn roles(ctx: &mut RunContext<'_>, pass_no: i64) -> RunResult<()> {
         let planned = ctx.journal(position, columns, "planned.userid, planned.roleid", beside, ctx.params()).await?;
         enrol::apply_roles(ctx, position, planned, None).await?;
     }
-    Ok(ctx.conn.prefer_indexes(false).await?)
+    Ok(())
 }
 
 /// Disables the instances that are to be: all their people are manual participants now.

@@ -39,6 +39,13 @@ SELECT r.id, v.line, v.userid, v.courseid, v.contextid, r.roleid, v.enrolid, s.s
  :then {role_assignments} r :by_user ON r.userid = v.userid AND r.contextid :whole = v.contextid
        AND {~r.component} = s.component AND {#r.itemid} = v.enrolid
 
+-- statement further roles
+-- How many roles go, because somebody has them by hand or twice, and how many are given beside those of a method that
+-- stays.
+SELECT COUNT(CASE WHEN p.stays = 0 AND (p.nth > 1 OR p.manual = 1) THEN 1 END),
+       COUNT(CASE WHEN p.nth = 1 AND p.manual = 0 AND p.stays = 1 THEN 1 END)
+  FROM [verb_role] p
+
 -- statement released roles
 SELECT p.line, p.userid, p.courseid, p.contextid, p.roleid, '' AS component, 0 AS itemid, p.enrolid, x.id AS targetid,
        :oldrow AS oldrow
