@@ -242,6 +242,8 @@ pub struct Table<R> {
     places: Vec<Option<usize>>,
     /// How many columns the header has.
     width: usize,
+    /// The columns without a name.
+    nameless: Vec<usize>,
     /// The digest of all bytes, 64 hexadecimal digits.
     pub sha256: String,
     pub bytes: u64,
@@ -286,6 +288,7 @@ impl<R: Read + Seek> Table<R> {
             records: Records::of_table(file, &survey, delimiter.as_char(), line.number, columns)?,
             places,
             width: names.len(),
+            nameless: (0..names.len()).filter(|place| names[*place].is_empty()).collect(),
             sha256: survey.sha256,
             bytes: survey.bytes,
             encoding: survey.encoding,
@@ -336,6 +339,11 @@ impl<R: Read> Table<R> {
     /// The first cell of the latest record, whatever its column, also of one that cannot be used.
     pub fn first_cell(&self) -> &str {
         self.records.cells.get(0)
+    }
+
+    /// Whether the latest row has a value in a column without a name.
+    pub fn has_nameless(&self) -> bool {
+        self.nameless.iter().any(|place| !self.records.cells.get(*place).is_empty())
     }
 
     /// Checks that the latest row, which begins on this line, has a cell for each column of the header.

@@ -14,6 +14,9 @@ pub enum Bound {
     End,
 }
 
+/// The end of the year 9999, in Unix seconds: no date that people write lies beyond it, and calendars end behind it.
+pub const LATEST: i64 = 253_402_300_799;
+
 /// Examples of what is accepted, for messages.
 pub const ACCEPTED: &str =
     "1767225600, 2026-01-31, 2026-01-31 08:00, 2026-01-31T08:00:00+01:00, 31/01/2026, 31/01/2026 08:00";

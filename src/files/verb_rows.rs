@@ -3,10 +3,11 @@
 
 use std::io::{Read, Seek};
 
+use super::names::same;
 use super::table::{Table, TableColumn, TableEntry, TableForm};
 use super::{CELL_LIMIT, Delimiter, Fallback, FileProblem, Title};
 use crate::config::{FileKind, Profile};
-use crate::problem::{Code, Problem, shown};
+use crate::problem::{Code, Problem, hint, shown};
 
 /// The columns, each with its names.
 const COLUMNS: [&[&str]; 7] = [
@@ -14,7 +15,7 @@ const COLUMNS: [&[&str]; 7] = [
     &["user", "userid", "utilisateur"],
     &["role"],
     &["method", "from", "methode"],
-    &["until", "jusqu'au", "jusqu_au"],
+    &["until", "jusqu'au", "jusqu\u{2019}au", "fin", "end"],
     &["by", "duree"],
     &["source"],
 ];
@@ -106,12 +107,12 @@ impl<R: Read + Seek> VerbFile<R> {
         };
         let table = Table::open(file, &form)?;
         let refused = |code, value: String| FileProblem::Rejected(Problem::new(table.header_line, code, value, ""));
-        let left_out = |name: &&String| profile.columns.get(*name).is_some_and(|known| known == "-");
+        let left_out = |name: &&String| profile.columns.iter().any(|(own, known)| known == "-" && same(own, name));
         if let Some(unknown) = table.ignored.iter().find(|name| !left_out(name)) {
             return Err(refused(Code::ColumnUnknown, shown(unknown)));
         }
         if kind == FileKind::Renew && !table.has(Column::Until as usize) && !table.has(Column::By as usize) {
-            return Err(refused(Code::ColumnMissing, "until".to_owned()));
+            return Err(refused(Code::ColumnMissing, "until (jusqu'au) / by (durée)".to_owned()));
         }
         Ok(Self { table, kind })
     }
@@ -157,6 +158,10 @@ impl<R: Read> VerbFile<R> {
             by: cell(Column::By)?,
             source: cell(Column::Source)?.to_lowercase(),
         };
+        // What stands in a column without a name may be the person.
+        if self.table.has_nameless() {
+            return Err(Problem::new(line, Code::ColumnUnknown, "", hint::NAMELESS));
+        }
         // A file with a column of people is about people: an empty cell in it is a lost value, not everybody.
         if row.user.is_empty() && self.table.has(Column::User as usize) {
             return empty(Column::User);
@@ -165,9 +170,12 @@ impl<R: Read> VerbFile<R> {
             _ if row.course.is_empty() => empty(Column::Course),
             FileKind::Convert if row.method.is_empty() => empty(Column::Method),
             FileKind::Renew if row.until.is_empty() && row.by.is_empty() => empty(Column::Until),
-            FileKind::Renew if !row.until.is_empty() && !row.by.is_empty() => {
-                Err(Problem::new(line, Code::BadTime, shown(&row.until), shown(&row.by)))
-            }
+            FileKind::Renew if !row.until.is_empty() && !row.by.is_empty() => Err(Problem::new(
+                line,
+                Code::OptionsConflict,
+                shown(&row.until),
+                format!("{} {}", hint::LINE, shown(&row.by)),
+            )),
             _ => Ok(row),
         }
     }
@@ -207,12 +215,14 @@ mod tests {
             "3 empty-identifier user",
             "4 empty-identifier course",
             "5 empty-identifier until",
-            "6 bad-time 2027-06-30",
+            "6 options-conflict 2027-06-30",
         ];
         assert_eq!(told(FileKind::Renew, renew), expected);
+        let nameless = "course;;by\nMATH;zoe;6m\nMATH;;6m\n";
+        assert_eq!(told(FileKind::Renew, nameless), ["2 column-unknown ", "MATH|||||6m|"]);
         assert_eq!(told(FileKind::Convert, "course,method,source\nMATH,Cohort,Keep\n"), ["MATH|||cohort|||keep"]);
         for (kind, header, expected) in [
-            (FileKind::Renew, "course;user", "column-missing until"),
+            (FileKind::Renew, "course;user", "column-missing until (jusqu'au) / by (durée)"),
             (FileKind::Renew, "course;user;until;source", "column-unknown source"),
             (FileKind::Convert, "course;user", "column-missing method"),
             (FileKind::Convert, "course;method;usr", "column-unknown usr"),

@@ -49,10 +49,10 @@ codes! {
     /// A time that cannot be read. Value: the text in the line; hint: the accepted forms, or what the number looks
     /// like: [`hint::DAY_NUMBER`] and others, a blank, and the date that it would be.
     BadTime = "bad-time",
-    /// Value: the end, hint: the start, both as the line writes them.
+    /// Value: the end, hint: the start, both as the line writes them; or [`hint::PASSED`].
     EndBeforeStart = "end-before-start",
     /// An unknown column. Value: its name, or its position (`#3`) if the header is not recognised; hint: the nearest
-    /// known name, or nothing, or [`hint::NOT_APPLIED`], or [`hint::SEVERAL_RECORDS`].
+    /// known name, or nothing, or [`hint::NOT_APPLIED`], [`hint::SEVERAL_RECORDS`] or [`hint::NAMELESS`].
     ColumnUnknown = "column-unknown",
     /// Value: the required columns that the header lacks; hint: the columns found, unknown ones as `?`.
     ColumnMissing = "column-missing",
@@ -87,7 +87,8 @@ codes! {
     EmptyIdentifier = "empty-identifier",
     /// Somebody of a list who has no enrolment that the command concerns. Value: the user name.
     NotParticipant = "not-participant",
-    /// Value: the enrolment method; hint: the course, or [`hint::AUTOMATIC`], or [`hint::BY_HAND`].
+    /// Value: the enrolment method; hint: the course, or [`hint::AUTOMATIC`], [`hint::BY_HAND`], [`hint::SITE`]
+    /// or [`hint::DISABLED`].
     NoMethod = "no-method",
     /// An administrator or the guest account. Value: the text in the line.
     AccountProtected = "account-protected",
@@ -238,7 +239,8 @@ codes! {
     AccountForeign = "account-foreign",
     /// No option of a menu of the custom profile fields. Value: the text in the row; hint: the field.
     FieldOptionUnknown = "field-option-unknown",
-    /// Options of a file that contradict each other. Value: the one; hint: the other.
+    /// Options of a file that contradict each other. Value: the one; hint: the other. Or two cells of one row; hint:
+    /// [`hint::LINE`], then the other.
     OptionsConflict = "options-conflict",
     /// The status or its date contradicts the way the file is sent. Value: the text in the row; hint: what is expected.
     StatusUnusable = "status-unusable",
@@ -254,6 +256,14 @@ pub mod hint {
     pub const LINE: &str = "line";
     /// The quotes of the line are not balanced.
     pub const QUOTE: &str = "quote";
+    /// A value in a column without a name.
+    pub const NAMELESS: &str = "nameless";
+    /// An end that has passed.
+    pub const PASSED: &str = "passed";
+    /// A method that the whole site has disabled.
+    pub const SITE: &str = "site";
+    /// A method that is there, but disabled; the course follows.
+    pub const DISABLED: &str = "disabled";
     /// A method whose enrolments last as long as their source says.
     pub const AUTOMATIC: &str = "automatic";
     /// A method whose enrolments are made by hand already.

@@ -62,10 +62,18 @@ impl Code {
                 ),
                 _ => format!("unreadable date \"{v}\"; write it like one of: {h}"),
             },
+            Code::EndBeforeStart if h == hint::PASSED => {
+                format!("the end \"{v}\" has passed, nobody would be renewed by it; write a later one")
+            }
             Code::EndBeforeStart => {
                 format!("the end \"{v}\" comes before the start \"{h}\"; correct one of them")
             }
             Code::ColumnUnknown => match h {
+                hint::NAMELESS => {
+                    "a value stands in a column without a title, and may be the person; name the column in the \
+                     header, or empty it"
+                        .to_owned()
+                }
                 "" => format!("header refused: column \"{v}\" is not known; remove it or give it a known name"),
                 hint::NOT_APPLIED => format!(
                     "file refused: this version does not apply column \"{v}\", and ignoring it would lose data; remove \
@@ -165,6 +173,14 @@ impl Code {
             Code::NoMethod if h == hint::AUTOMATIC => format!(
                 "enrolments of the method \"{v}\" last as long as their source says; make them manual ones \
                  first (convert)"
+            ),
+            Code::NoMethod if h == hint::SITE => format!(
+                "the enrolment method \"{v}\" is disabled on the site, and people become its participants; enable it"
+            ),
+            Code::NoMethod if h.split_once(' ').is_some_and(|(word, _)| word == hint::DISABLED) => format!(
+                "the method \"{v}\" is disabled in course {}: perhaps its people were converted already, and nothing \
+                 is to be done",
+                h.split_once(' ').unwrap_or_default().1
             ),
             Code::NoMethod if h == hint::BY_HAND => {
                 format!("enrolments of the method \"{v}\" are made by hand already; remove the line")
@@ -452,6 +468,10 @@ impl Code {
             Code::FieldOptionUnknown => format!(
                 "\"{v}\" is no option of the profile field {h}: the field was left out; write an option as it stands"
             ),
+            Code::OptionsConflict if h.split_once(' ').is_some_and(|(word, _)| word == hint::LINE) => {
+                let h = h.split_once(' ').unwrap_or_default().1;
+                format!("\"{v}\" and \"{h}\" stand in one row; leave one of them empty")
+            }
             Code::OptionsConflict => {
                 format!("file refused: {v} cannot be used together with {h}; change one of the options")
             }

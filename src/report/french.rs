@@ -75,8 +75,16 @@ impl Code {
                 ),
                 _ => format!("date illisible « {v} » ; écrivez-la comme l'un de ces exemples : {h}"),
             },
+            Code::EndBeforeStart if h == hint::PASSED => {
+                format!("la fin « {v} » est passée, personne n'en serait prolongé ; écrivez-en une plus tardive")
+            }
             Code::EndBeforeStart => format!("la fin « {v} » est antérieure au début « {h} » ; corrigez l'une des deux"),
             Code::ColumnUnknown => match h {
+                hint::NAMELESS => {
+                    "une valeur est dans une colonne sans titre, et peut être la personne ; nommez la colonne \
+                     dans l'en-tête, ou videz-la"
+                        .to_owned()
+                }
                 "" => format!("en-tête refusé : colonne « {v} » inconnue ; retirez-la ou donnez-lui un nom connu"),
                 hint::NOT_APPLIED => format!(
                     "fichier refusé : cette version n'applique pas la colonne « {v} », et l'ignorer perdrait des \
@@ -185,6 +193,15 @@ impl Code {
             Code::NoMethod if h == hint::AUTOMATIC => format!(
                 "les inscriptions de la méthode « {v} » durent ce que décide leur source ; rendez-les d'abord \
                  manuelles (convert)"
+            ),
+            Code::NoMethod if h == hint::SITE => format!(
+                "la méthode d'inscription « {v} » est désactivée sur le site, et les personnes y seraient inscrites ; \
+                 activez-la"
+            ),
+            Code::NoMethod if h.split_once(' ').is_some_and(|(word, _)| word == hint::DISABLED) => format!(
+                "la méthode « {v} » est désactivée dans le cours {} : ses inscrits ont peut-être déjà été transformés, \
+                 et il n'y a rien à faire",
+                h.split_once(' ').unwrap_or_default().1
             ),
             Code::NoMethod if h == hint::BY_HAND => {
                 format!("les inscriptions de la méthode « {v} » sont déjà faites à la main ; retirez la ligne")
@@ -486,6 +503,10 @@ impl Code {
                 "« {v} » n'est pas une option du champ de profil {h}, laissé tel quel ; écrivez une option telle \
                  qu'elle est définie"
             ),
+            Code::OptionsConflict if h.split_once(' ').is_some_and(|(word, _)| word == hint::LINE) => {
+                let h = h.split_once(' ').unwrap_or_default().1;
+                format!("« {v} » et « {h} » sont sur la même ligne ; laissez vide l'une des deux cases")
+            }
             Code::OptionsConflict => {
                 format!("fichier refusé : {v} est incompatible avec {h} ; changez l'une de ces options")
             }

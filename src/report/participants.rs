@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDateTime};
 use chrono_tz::Tz;
 
 use crate::config::Locale;
+use crate::files::times::LATEST;
 use crate::outcome::{Enrolment, EnrolmentStatus, Participant, RoleHeld};
 use crate::report::sheet::{Cell, Sheet};
 use crate::report::words::pick;
@@ -118,5 +119,6 @@ fn role_name(role: &RoleHeld, locale: Locale) -> String {
 }
 
 fn local(time: i64, zone: Tz) -> Option<NaiveDateTime> {
-    DateTime::from_timestamp(time, 0).map(|at| at.with_timezone(&zone).naive_local())
+    // Behind the year 9999 the calendar may end before the zone's time does.
+    DateTime::from_timestamp(time, 0).filter(|_| time <= LATEST).map(|at| at.with_timezone(&zone).naive_local())
 }

@@ -15,6 +15,7 @@ use crate::disk::RegularFile;
 use crate::fault;
 use crate::flatfile::job;
 use crate::lease::Lease;
+use crate::moodle::method;
 use crate::moodle::site::{Site, zone};
 use crate::outcome::{
     Breach, DefaultRoles, Lines, Meanwhile, Moment, Note, PROBLEMS_SHOWN, Report, RuleReport, RunError, RunResult,
@@ -257,7 +258,8 @@ impl Attempt<'_> {
             }
             FileKind::Convert | FileKind::Renew => {
                 let file = CourseFile { file, path, sha256, zone, dropped };
-                let automatic: Vec<&str> = self.engine.rules.iter().map(|rule| rule.method).collect();
+                let automatic: Vec<&str> =
+                    self.engine.rules.iter().map(|rule| rule.method).chain([method::DATABASE]).collect();
                 verbs::apply_file(ctx, settings, profile, &file, &automatic).await?;
             }
             _ => {

@@ -3,7 +3,7 @@
 -- statement named accounts
 INSERT INTO [stage_user]
 SELECT k.ukey, MIN(u.id), COUNT(u.id)
-  FROM (SELECT DISTINCT ukey FROM [stage_line]) k
+  FROM (SELECT DISTINCT ukey FROM [stage_line] WHERE ukey <> '') k
   LEFT JOIN :accounts u ON :same
  GROUP BY k.ukey
 

@@ -77,9 +77,9 @@ impl SourceFate {
     /// By the word of a file; empty is the default.
     pub fn from_word(word: &str) -> Option<Self> {
         Some(match word {
-            "" | "disable" => Self::Disable,
-            "keep" => Self::Keep,
-            "delete" => Self::Delete,
+            "" | "disable" | "desactiver" | "désactiver" => Self::Disable,
+            "keep" | "garder" => Self::Keep,
+            "delete" | "supprimer" => Self::Delete,
             _ => return None,
         })
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, Months};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::files::times::in_zone;
+use crate::files::times::{LATEST, in_zone};
 
 /// The longest period, in days.
 const LONGEST: u32 = 36_500;
@@ -28,16 +28,19 @@ pub enum Period {
 
 impl Period {
     /// The same hour of the day so much later in a zone, in Unix seconds; of a month that is too short its last day.
-    /// `None` beyond the calendar.
+    /// `None` if one of the two lies beyond the year 9999.
     pub fn after(self, time: i64, zone: Tz) -> Option<i64> {
-        let local = DateTime::from_timestamp(time, 0)?.with_timezone(&zone).naive_local();
+        let local = DateTime::from_timestamp(time, 0)
+            .filter(|_| (0..=LATEST).contains(&time))?
+            .with_timezone(&zone)
+            .naive_local();
         let later = match self {
             Self::Days(days) => local.checked_add_days(Days::new(days.into())),
             Self::Weeks(weeks) => local.checked_add_days(Days::new(u64::from(weeks) * 7)),
             Self::Months(months) => local.checked_add_months(Months::new(months)),
             Self::Years(years) => local.checked_add_months(Months::new(years.checked_mul(12)?)),
         };
-        in_zone(later?, zone)
+        in_zone(later?, zone).filter(|later| *later <= LATEST)
     }
 }
 
@@ -94,6 +97,9 @@ mod tests {
             let read: Period = period.parse().unwrap();
             assert_eq!(read.after(unix(from), paris), Some(unix(to)), "{period}");
             assert_eq!(read.to_string().parse(), Ok(read));
+        }
+        for beyond in [LATEST, LATEST + 1, 8_210_266_874_999, i64::MAX, -1] {
+            assert_eq!(Period::Days(1).after(beyond, paris), None, "{beyond}");
         }
         for wrong in ["", "6", "m", "0d", "-1d", "101y", "1.5m", "6 moons", "99999999999d"] {
             assert!(wrong.parse::<Period>().is_err(), "{wrong}");

@@ -15,8 +15,8 @@ SELECT v.line, v.userid, v.courseid, v.enrolid, v.contextid, x.id AS targetid, x
  WHERE x.status = 0 AND x.timeend > 0 AND x.timeend < :newend
 
 -- statement left
--- Who is left as he is: suspended, without an end, with an end that is not earlier.
+-- Who is left as he is: suspended, without an end, with an end that is not earlier, or that no later one can follow.
 SELECT COUNT(CASE WHEN v.status <> 0 THEN 1 END), COUNT(CASE WHEN v.status = 0 AND v.timeend = 0 THEN 1 END),
-       COUNT(CASE WHEN v.status = 0 AND v.timeend >= :newend AND v.timeend > 0 THEN 1 END)
+       COUNT(CASE WHEN v.status = 0 AND v.timeend >= COALESCE(:newend, 0) AND v.timeend > 0 THEN 1 END)
   FROM [verb_enrolment] v
   :ends

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::DateTime;
-
 use crate::change::context::RunContext;
 use crate::change::{end, enrol, groups};
 use crate::config::{FileKind, Profile, Settings, SmallTimes};
@@ -107,6 +105,9 @@ pub async fn apply_file(
     file: &CourseFile<'_>,
     automatic: &[&str],
 ) -> RunResult<()> {
+    if profile.kind == FileKind::Convert && !ctx.site.is_enabled(method::MANUAL) {
+        return Err(RunError::Rejected(Problem::new(0, Code::NoMethod, method::MANUAL, hint::SITE)));
+    }
     let facts = Facts { zone: file.zone, now: ctx.now };
     enrol::prepare(ctx);
     end::prepare(ctx);
@@ -144,7 +145,6 @@ async fn load(
         keys: Keys { user: profile.user_key, course: profile.course_key },
         kind: profile.kind,
         facts,
-        today: today(facts),
         automatic,
         roles: ctx.site.roles.iter().map(|role| (role.shortname.to_lowercase(), role.id)).collect(),
         deletes: profile.delete.unwrap_or(!file.dropped),
@@ -183,8 +183,6 @@ struct Stage<'a> {
     keys: Keys,
     kind: FileKind,
     facts: &'a Facts,
-    /// The present day, for messages.
-    today: String,
     automatic: &'a [&'a str],
     /// `role.id` by short name in small letters.
     roles: BTreeMap<String, i64>,
@@ -248,7 +246,9 @@ impl Stage<'_> {
     fn may_concern(&self, row: &VerbRow) -> Result<(), Problem> {
         let method = row.method.as_str();
         let why = match self.kind {
-            _ if method.len() > METHOD_WIDTH || !method.chars().all(|c| c.is_ascii_lowercase() || c == '_') => {
+            _ if method.len() > METHOD_WIDTH
+                || !method.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') =>
+            {
                 row.course.as_str()
             }
             FileKind::Convert if method == method::MANUAL => hint::BY_HAND,
@@ -266,7 +266,7 @@ impl Stage<'_> {
         let problem = |code, hint: &str| Problem::new(row.line, code, shown(&row.until), hint);
         match times::parse(&row.until, Bound::End, self.facts.zone, SmallTimes::Refuse) {
             Ok(0) => Err(problem(Code::BadTime, times::ACCEPTED)),
-            Ok(end) if end <= self.facts.now => Err(problem(Code::EndBeforeStart, &self.today)),
+            Ok(end) if end <= self.facts.now => Err(problem(Code::EndBeforeStart, hint::PASSED)),
             Ok(end) => Ok(end),
             Err(why) => Err(problem(Code::BadTime, &why)),
         }
@@ -278,22 +278,17 @@ impl Stage<'_> {
             return Ok(0);
         }
         let problem = |code, hint: &str| Problem::new(row.line, code, shown(&row.by), hint);
-        let period: Period = row.by.parse().map_err(|_| problem(Code::BadTime, "30d, 2w, 6m, 1y"))?;
+        let period: Period =
+            row.by.parse().map_err(|_| problem(Code::BadTime, "30d, 2w, 6m, 1y, 30j, 6 mois, 1 an"))?;
         if let Some(at) = self.periods.iter().position(|known| *known == period) {
             return Ok(at + 1);
         }
         if self.periods.len() == MOST_PERIODS {
-            return Err(problem(Code::TooManySteps, &MOST_PERIODS.to_string()));
+            return Err(problem(Code::ValueInvalid, &format!("by {MOST_PERIODS} periods that the file has already")));
         }
         self.periods.push(period);
         Ok(self.periods.len())
     }
-}
-
-/// The present day.
-fn today(facts: &Facts) -> String {
-    let now = DateTime::from_timestamp(facts.now, 0).unwrap_or_default();
-    now.with_timezone(&facts.zone).format("%Y-%m-%d").to_string()
 }
 
 /// Resolves the rows to enrolments; gives the number of rows that are refused.
@@ -306,6 +301,7 @@ async fn find(ctx: &mut RunContext<'_>, settings: &Settings, profile: &Profile, 
         .params()
         .with("userkey", keys.user.as_str())
         .with("coursekey", keys.course.as_str())
+        .with("disabled", format!("{} ", hint::DISABLED))
         .with("converts", i64::from(profile.kind == FileKind::Convert))
         .fragment("written", WRITTEN)
         .fragment("usercount", dialect.to_text("u.found"))
@@ -339,7 +335,8 @@ async fn find(ctx: &mut RunContext<'_>, settings: &Settings, profile: &Profile, 
     ctx.conn.analyse(VERB_HIT.name).await?;
     refused += ctx.report_problems(PlaceKind::Line, MISSED, params.clone()).await?;
     if allowed.ids().is_some() {
-        refused += ctx.report_problems(PlaceKind::Line, FOREIGN, params.clone()).await?;
+        // The other people of the row are done.
+        ctx.report_problems(PlaceKind::Line, FOREIGN, params.clone()).await?;
     }
     people::take(ctx, CHOSEN, &params).await?;
     Ok(refused)

@@ -35,13 +35,15 @@ SELECT w.line, w.userid, w.courseid, w.contextid, w.roleid, w.method, w.until, w
  WHERE w.nth = 1
 
 -- statement no method
-SELECT r.line AS number, 'no-method' AS code, r.method AS value, c.shortname AS hint
+SELECT r.line AS number, 'no-method' AS code, r.method AS value,
+       CASE WHEN EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = r.courseid AND :same_method) THEN :disabled || c.shortname
+            ELSE c.shortname END AS hint
   FROM [verb_row] r
   JOIN {course} c ON c.id = r.courseid
  WHERE NOT EXISTS (SELECT 1 FROM {enrol} e WHERE e.courseid = r.courseid AND :same_method AND e.status = 0)
 
 -- statement hits
--- First the rows about a person, then those about everybody in a course.
+-- First the rows about a person, then those about everybody in a course but protected accounts.
 INSERT INTO [verb_hit]
 SELECT x.id, x.userid, r.courseid, r.contextid, x.enrolid, r.line, x.status, x.timestart, x.timeend, r.until, r.period,
        r.fate, :barred
@@ -56,7 +58,7 @@ SELECT x.id, x.userid, r.courseid, r.contextid, x.enrolid, r.line, x.status, x.t
  :then {enrol} e ON e.courseid = r.courseid AND :methods
  :then {user_enrolments} x ON x.enrolid = e.id
   JOIN {user} u ON u.id = x.userid AND u.deleted = 0
- WHERE r.userid = 0 AND :has_role
+ WHERE r.userid = 0 AND x.userid NOT IN (:protected) AND :has_role
 
 -- statement methods
 e.status = 0 AND (:same_method OR (r.method = '' AND e.enrol IN ('manual', 'self')))

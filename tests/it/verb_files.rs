@@ -7,7 +7,7 @@ use enrold::config::{FileKind, Profile};
 use enrold::outcome::{Note, State};
 use enrold::run::Import;
 
-use crate::campus::{course, instance};
+use crate::campus::{course, instance, user};
 use crate::faculty::cohort_instance;
 use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
@@ -19,6 +19,8 @@ on_each_database!(
     ends_by_date_and_by_period,
     rows_that_cannot_be_carried_out,
     a_dropped_file_does_what_it_may,
+    what_a_file_does_not_reach,
+    ends_beyond_the_calendar_and_automatic_methods_stay,
     too_much_is_held,
     statements_do_not_grow_with_rows,
 );
@@ -76,7 +78,7 @@ async fn a_course_is_converted(mut site: Site) {
     assert_eq!((report.lines.records, report.errors), (1, 0));
     let again = site.users_once(&converts(), "course;method\nc1;cohort\n").await;
     assert!(again.counts.is_empty(), "{:?}", again.counts);
-    assert_eq!(site.list_problems(&again).await, ["2 no-method cohort c1"]);
+    assert_eq!(site.list_problems(&again).await, ["2 no-method cohort disabled c1"]);
 }
 
 async fn rows_about_people_convert_only_them(mut site: Site) {
@@ -181,6 +183,42 @@ async fn a_dropped_file_does_what_it_may(mut site: Site) {
     let report = site.dropped_as("renew-1.csv", &renews(), "course;by\nc1;1y\n").await;
     assert_eq!(site.list_problems(&report).await, ["2 role-not-allowed manager flatfile.roles"]);
     assert!(report.counts.is_empty(), "{:?}", report.counts);
+}
+
+/// What a damaged header, a site without manual enrolment and an administrator in the course must not lead to.
+async fn what_a_file_does_not_reach(mut site: Site) {
+    site.promotion().await;
+    let before = site.dump().await;
+    let nameless = "course;;method\nc1;u1;cohort\n";
+    let report = site.users_once(&converts(), nameless).await;
+    assert_eq!(site.list_problems(&report).await, ["2 column-unknown  nameless"]);
+    site.nothing_changed(&before, "a person without a column").await;
+    let by_id = Profile { user_key: enrold::config::UserKey::Id, ..converts() };
+    site.sql(&format!("UPDATE {{config}} SET value = '{}' WHERE name = 'siteadmins'", user(2))).await;
+    site.enrolled_by(2, instance("manual", 1), 0, (5, NOW + DAY)).await;
+    let report = site.users_once(&renews(), "course;until\nc1;2026-11-30\n").await;
+    assert_eq!(site.list_problems(&report).await, ["2 not-participant c1 "], "an administrator is left");
+    site.sql("UPDATE {config} SET value = 'cohort' WHERE name = 'enrol_plugins_enabled'").await;
+    let order = site.users_file(&converts(), "course;method\nc1;cohort\n");
+    let report = site.engine().import(&order, false).await.unwrap();
+    assert_eq!(report.state, State::Failed);
+    assert_eq!(site.instances("cohort").await, ["c1"], "nobody would have access");
+    site.sql("UPDATE {config} SET value = 'manual,cohort' WHERE name = 'enrol_plugins_enabled'").await;
+    let report = site.users_once(&by_id, "course;method;source\nc1;cohort;garder\n").await;
+    assert_eq!((report.errors, site.by_hand().await.len()), (0, 4));
+}
+
+async fn ends_beyond_the_calendar_and_automatic_methods_stay(mut site: Site) {
+    site.terms().await;
+    site.instance("database", 2, 0, "student").await;
+    site.enrolled_by(5, instance("database", 2), 0, (5, NOW + DAY)).await;
+    site.sql(&format!("UPDATE {{user_enrolments}} SET timeend = 8210266874999 WHERE userid = {}", user(1))).await;
+    let before = site.all_ends().await;
+    let lines = "course;user;method;by\nc1;u1;;1d\nc2;u5;database;1d\n";
+    let report = site.users_once(&renews(), lines).await;
+    assert_eq!(site.list_problems(&report).await, ["3 no-method database automatic"]);
+    assert_eq!(report.notes, [Note::NotRenewed { suspended: 0, endless: 0, later: 1 }]);
+    assert_eq!(site.all_ends().await, before);
 }
 
 async fn too_much_is_held(mut site: Site) {
