@@ -18,6 +18,10 @@ const STAGE_HINT: Table = Table::new("stage_hint", &[int("n"), text("hint", 255)
 
 /// The most keys that a hint names.
 const SHOWN: usize = 3;
+/// The longest value, in characters, for which like ones are searched: it has more spellings the longer it is.
+const LONGEST: usize = 60;
+/// The most problems for which they are searched, so that a damaged file costs no more than a good one.
+const MOST: usize = 1_000;
 
 /// Adds what is like it to the hint of each kept problem with an unknown account or course. Three queries for each of
 /// the two, over the variants of the values and by the index of the key, and one update; none where no such problem is
@@ -62,7 +66,7 @@ async fn add(
     let dialect = ctx.conn.dialect();
     ctx.conn.declare(&STAGE_VARIANT);
     let mut rows = Bulk::into(dialect, &STAGE_VARIANT);
-    for (n, value, _) in &problems {
+    for (n, value, _) in problems.iter().filter(|(_, value, _)| value.chars().count() <= LONGEST).take(MOST) {
         for variant in variants(value) {
             rows.push(ctx.conn, &[Field::Int(*n), Field::Text(&variant)]).await?;
         }
