@@ -7,11 +7,11 @@ use super::error::DbError;
 use super::sql::Params;
 
 /// The version of enrold's own tables that this program works with.
-pub const SCHEMA_VERSION: i64 = 6;
+pub const SCHEMA_VERSION: i64 = 7;
 
 /// The migrations: statements in which `LONG` is a text of any length, `OPTIONS` are the table options, and `;`
 /// separates the changes of one `ALTER TABLE`. On MariaDB, which commits each statement, one may be sent a second time.
-const MIGRATIONS: [&[&str]; 6] = [TABLES, PLACES, APPROVED, NEW_VALUES, WAITING, WAITING_SETS];
+const MIGRATIONS: [&[&str]; 7] = [TABLES, PLACES, APPROVED, NEW_VALUES, WAITING, WAITING_SETS, WAITING_FILES];
 
 /// Version 1.
 const TABLES: &[&str] = &[
@@ -97,11 +97,12 @@ const WAITING: &[&str] = &["CREATE TABLE enrold_waiting (
         state VARCHAR(20) NOT NULL, changed BIGINT NOT NULL, byrun BIGINT NOT NULL,
         note VARCHAR(255) NOT NULL) OPTIONS"];
 
-/// Version 6: rows of full sets wait, too, with what they say of a group, a state and "other users"; `file` is the file
-/// of the set that has the line.
+/// Version 6: rows of full sets wait, too, with what they say of a group, a state and "other users".
 const WAITING_SETS: &[&str] = &["ALTER TABLE enrold_waiting ADD COLUMN gkey VARCHAR(255) NOT NULL DEFAULT '';
-        ADD COLUMN status SMALLINT NOT NULL DEFAULT -1; ADD COLUMN other SMALLINT NOT NULL DEFAULT 0;
-        ADD COLUMN file VARCHAR(255) NOT NULL DEFAULT ''"];
+        ADD COLUMN status SMALLINT NOT NULL DEFAULT -1; ADD COLUMN other SMALLINT NOT NULL DEFAULT 0"];
+
+/// Version 7: a waiting row of a set names the file of the set that has its line.
+const WAITING_FILES: &[&str] = &["ALTER TABLE enrold_waiting ADD COLUMN file VARCHAR(255) NOT NULL DEFAULT ''"];
 
 /// The indexes for lookups in tables that only grow: name, table, columns.
 const INDEXES: [(&str, &str, &str); 11] = [

@@ -24,6 +24,7 @@ on_each_database!(
     version_3_is_carried_over,
     version_4_is_carried_over,
     version_5_is_carried_over,
+    version_6_gets_the_files_of_waiting_rows,
     a_migration_that_broke_off_is_repeated,
 );
 
@@ -63,23 +64,35 @@ async fn the_scenes_are_shown_as_ever(mut site: Site) {
 }
 
 async fn version_1_is_carried_over(site: Site) {
-    is_carried_over(site, "v1", &[2, 3, 4, 5, 6]).await;
+    is_carried_over(site, "v1", &[2, 3, 4, 5, 6, 7]).await;
 }
 
 async fn version_2_is_carried_over(site: Site) {
-    is_carried_over(site, "v2", &[3, 4, 5, 6]).await;
+    is_carried_over(site, "v2", &[3, 4, 5, 6, 7]).await;
 }
 
 async fn version_3_is_carried_over(site: Site) {
-    is_carried_over(site, "v3", &[4, 5, 6]).await;
+    is_carried_over(site, "v3", &[4, 5, 6, 7]).await;
 }
 
 async fn version_4_is_carried_over(site: Site) {
-    is_carried_over(site, "v4", &[5, 6]).await;
+    is_carried_over(site, "v4", &[5, 6, 7]).await;
 }
 
 async fn version_5_is_carried_over(site: Site) {
-    is_carried_over(site, "v5", &[6]).await;
+    is_carried_over(site, "v5", &[6, 7]).await;
+}
+
+/// Version 6 is version 7 without one column.
+async fn version_6_gets_the_files_of_waiting_rows(mut site: Site) {
+    site.sql("ALTER TABLE enrold_waiting DROP COLUMN file").await;
+    site.sql("DELETE FROM enrold_schema WHERE version = 7").await;
+    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [7]);
+    assert_eq!(
+        site.conn.number("SELECT COUNT(*) FROM enrold_waiting w WHERE w.file = ''", &Params::new()).await.unwrap(),
+        0
+    );
+    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [0; 0]);
 }
 
 /// A database of an earlier version: refused, migrated, shown as before; its runs are resumed and decided.
@@ -160,7 +173,7 @@ async fn a_migration_that_broke_off_is_repeated(mut site: Site) {
         }
     }
     assert_eq!(schema_version(&mut site.conn).await.unwrap().unwrap().0, 1);
-    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [2, 3, 4, 5, 6]);
+    assert_eq!(migrate(&mut site.conn, NOW).await.unwrap(), [2, 3, 4, 5, 6, 7]);
     assert_eq!(shown(&Program::on(&site), CUT), expected);
 }
 
