@@ -357,21 +357,7 @@ async fn too_many_wrong_lines_are_held(mut site: Site) {
 }
 
 async fn statements_do_not_grow_with_lines(mut site: Site) {
-    site.campus().await;
-    site.set("run.lease_ttl", "3600");
-    site.gather();
-    for number in 1..=550 {
-        let name = format!("p{number}");
-        let row = [
-            ("id", (5_000 + number).into()),
-            ("username", name.as_str().into()),
-            ("mnethostid", 1.into()),
-            ("confirmed", 1.into()),
-        ];
-        site.insert("user", &row).await;
-    }
-    site.send().await;
-    site.reset_sequences().await;
+    site.crowd(550).await;
     let lines =
         |from: i64, to: i64| -> String { (from..=to).map(|n| format!("p{n};G{};H{}\n", n % 7, n % 3)).collect() };
     let mut few = 0;

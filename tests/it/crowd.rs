@@ -7,7 +7,32 @@ use crate::site::Site;
 /// `user.id` of the first of them.
 pub const FIRST: i64 = 10_001;
 
+/// `user.id` of `p1`, `p2` and so on of a [`Site::crowd`].
+pub const fn member(number: i64) -> i64 {
+    5_000 + number
+}
+
 impl Site {
+    /// The campus with this many more users, `p1`, `p2` and so on, and a lease that outlasts a slow machine: for counts of
+    /// statements.
+    pub async fn crowd(&mut self, people: i64) {
+        self.campus().await;
+        self.set("run.lease_ttl", "3600");
+        self.gather();
+        for number in 1..=people {
+            let name = format!("p{number}");
+            let row = [
+                ("id", member(number).into()),
+                ("username", name.as_str().into()),
+                ("mnethostid", 1.into()),
+                ("confirmed", 1.into()),
+            ];
+            self.insert("user", &row).await;
+        }
+        self.send().await;
+        self.reset_sequences().await;
+    }
+
     /// The campus with this many more users, and cohort instances in some of its courses.
     pub async fn crowd_for_cohort(&mut self, people: i64, courses: &[i64]) {
         self.campus().await;

@@ -194,21 +194,7 @@ async fn too_much_is_held(mut site: Site) {
 }
 
 async fn statements_do_not_grow_with_orders(mut site: Site) {
-    site.campus().await;
-    site.set("run.lease_ttl", "3600");
-    site.gather();
-    for number in 1..=550 {
-        let name = format!("p{number}");
-        let row = [
-            ("id", (5_000 + number).into()),
-            ("username", name.as_str().into()),
-            ("mnethostid", 1.into()),
-            ("confirmed", 1.into()),
-        ];
-        site.insert("user", &row).await;
-    }
-    site.send().await;
-    site.reset_sequences().await;
+    site.crowd(550).await;
     let mut few = 0;
     for (from, to) in [(1, 50), (51, 550)] {
         let row =

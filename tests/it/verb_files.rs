@@ -8,6 +8,7 @@ use enrold::outcome::{Note, State};
 use enrold::run::Import;
 
 use crate::campus::{course, instance, user};
+use crate::crowd::member;
 use crate::faculty::cohort_instance;
 use crate::servers::on_each_database;
 use crate::site::{NOW, Site};
@@ -232,21 +233,12 @@ async fn too_much_is_held(mut site: Site) {
 }
 
 async fn statements_do_not_grow_with_rows(mut site: Site) {
-    site.campus().await;
-    site.set("run.lease_ttl", "3600");
+    site.crowd(550).await;
     site.gather();
     for number in 1..=550 {
-        let name = format!("p{number}");
-        let row = [
-            ("id", (5_000 + number).into()),
-            ("username", name.as_str().into()),
-            ("mnethostid", 1.into()),
-            ("confirmed", 1.into()),
-        ];
-        site.insert("user", &row).await;
         let row = [
             ("enrolid", instance("manual", 1).into()),
-            ("userid", (5_000 + number).into()),
+            ("userid", member(number).into()),
             ("timeend", (NOW + DAY).into()),
         ];
         site.insert("user_enrolments", &row).await;
